@@ -1,0 +1,57 @@
+//! What the programs must know of the running kernel: where fields lie, and what
+//! its enumerators are worth. User space fills it in from BTF before loading;
+//! nothing of it is compiled in.
+
+/// An offset or a value that this kernel does not have.
+pub const MISSING: u32 = u32::MAX;
+
+/// Byte offsets and enumerators of the running kernel. [`MISSING`] where unknown.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelLayout {
+    /// [`crate::ABI_VERSION`] of whoever filled this in.
+    pub abi_version: u32,
+    pub task_flags: u32,
+    pub task_tgid: u32,
+    pub task_pid: u32,
+    pub task_mm: u32,
+    pub mm_owner: u32,
+    /// `mem_cgroup.css.cgroup`: from a memcg to its `struct cgroup`.
+    pub memcg_cgroup: u32,
+    pub cgroup_kn: u32,
+    pub kernfs_node_id: u32,
+    /// `folio.memcg_data`, or `page.memcg_data` before folios.
+    pub folio_memcg_data: u32,
+    /// 1 where `memcg_data` of a page-cache or anonymous folio always is an
+    /// `obj_cgroup *` (7.x), 0 where it is a `mem_cgroup *`.
+    pub memcg_data_is_objcg: u32,
+    pub objcg_memcg: u32,
+    // Enumerators of `vm_event_item`.
+    pub item_pgmajfault: u32,
+    pub item_pswpin: u32,
+    pub item_pswpout: u32,
+    /// How many entries of the programs' comm prefixes are in use.
+    pub comm_prefixes: u32,
+}
+
+impl KernelLayout {
+    /// A layout that knows nothing.
+    pub const UNKNOWN: Self = Self {
+        abi_version: crate::ABI_VERSION,
+        task_flags: MISSING,
+        task_tgid: MISSING,
+        task_pid: MISSING,
+        task_mm: MISSING,
+        mm_owner: MISSING,
+        memcg_cgroup: MISSING,
+        cgroup_kn: MISSING,
+        kernfs_node_id: MISSING,
+        folio_memcg_data: MISSING,
+        memcg_data_is_objcg: 0,
+        objcg_memcg: MISSING,
+        item_pgmajfault: MISSING,
+        item_pswpin: MISSING,
+        item_pswpout: MISSING,
+        comm_prefixes: 0,
+    };
+}

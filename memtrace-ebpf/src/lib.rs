@@ -1,0 +1,252 @@
+//! The ABI between memtrace's eBPF programs and its user space.
+//!
+//! Everything here is `repr(C)` without padding, so that both sides agree on
+//! every byte; sizes and offsets are pinned by a test. It must not know how
+//! either side works. `aya-ebpf` is a dependency of the binary target only.
+#![no_std]
+
+pub mod histogram;
+pub mod layout;
+
+pub use histogram::{HISTOGRAM_BUCKETS, Histogram, bucket_of, bucket_range_ns};
+pub use layout::{KernelLayout, MISSING};
+
+/// Version of this ABI. The programs carry it in [`KernelLayout::abi_version`];
+/// user space refuses an object that was built for another one.
+pub const ABI_VERSION: u32 = 1;
+
+/// Rows in every per-slot map, the two reserved ones included.
+pub const MAX_SLOTS: u32 = 512;
+/// The row of everything that is neither a VM nor kswapd.
+pub const SLOT_OTHER: u32 = 0;
+/// The row of kswapd.
+pub const SLOT_KSWAPD: u32 = 1;
+/// The first row that a VM can have.
+pub const FIRST_VM_SLOT: u32 = 2;
+
+/// Most (causer, victim) pairs that are remembered at a time.
+pub const MAX_FLOWS: u32 = 4096;
+/// Most stalls, of all tasks of the host, that can be under way at once.
+pub const MAX_STALLS: u32 = 16_384;
+/// Most asynchronous page faults that can be under way at once.
+pub const MAX_ASYNC_FAULTS: u32 = 16_384;
+/// Size of the ring buffer of rare events, in bytes.
+pub const EVENTS_BYTES: u32 = 256 * 1024;
+
+/// A stall of at least this long is reported as an event of its own.
+pub const LONG_STALL_NS: u64 = 100_000_000;
+
+/// What the kernel counts for one slot on one CPU; user space adds the CPUs up.
+///
+/// All are totals since the slot was taken. Times are in nanoseconds, pages are
+/// base pages (4 KiB on x86). The comment of each field names its hook.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
+pub struct VmCounters {
+    // Suffered: what the VM's own threads sit through.
+    /// `kvm:kvm_page_fault`: EPT/NPT violations, so exits and not pages.
+    pub guest_faults: u64,
+    /// `exceptions:page_fault_user` on the VM's threads (TCG guests, device emulation).
+    pub user_faults: u64,
+    /// `exceptions:page_fault_kernel` on the VM's threads (vhost, emulated access).
+    pub kernel_faults: u64,
+    /// `memcg:count_memcg_events` PGMAJFAULT, asynchronous faults included.
+    pub major_faults: u64,
+    /// `memcg:count_memcg_events` PSWPIN: pages read from swap, readahead included.
+    pub swap_read_pages: u64,
+    /// `memcg:count_memcg_events` PSWPOUT: pages written to swap.
+    pub swap_write_pages: u64,
+    /// `kmem:rss_stat` MM_SWAPENTS outside reclaim: swap entries that went back into the
+    /// page table (swap-in), or were dropped while swapped (balloon, exit).
+    pub swap_in_pages: u64,
+    /// The part of `swap_in_pages` that a foreign task did (KVM's asynchronous faults).
+    pub swap_in_remote_pages: u64,
+    /// `kvm:kvm_async_pf_not_present`.
+    pub async_faults: u64,
+    /// `kvm:kvm_async_pf_ready` of a token whose start was seen.
+    pub async_faults_done: u64,
+    pub async_fault_ns: u64,
+    /// `vmscan:mm_vmscan_direct_reclaim_begin` by the VM's threads.
+    pub direct_reclaims: u64,
+    pub direct_reclaim_ns: u64,
+    /// `vmscan:mm_vmscan_memcg_reclaim_begin` by the VM's threads.
+    pub memcg_reclaims: u64,
+    pub memcg_reclaim_ns: u64,
+    /// Pages that the VM's threads reclaimed, from whomever (`*_reclaim_end`).
+    pub reclaimed_pages: u64,
+    /// `vmscan:mm_vmscan_throttled` of the VM's threads.
+    pub throttles: u64,
+    pub throttled_ns: u64,
+    /// `compaction:mm_compaction_try_to_compact_pages` by the VM's threads.
+    pub compactions: u64,
+    pub compaction_ns: u64,
+    /// `vmscan:mm_vmscan_wakeup_kswapd` by the VM's threads.
+    pub kswapd_wakeups: u64,
+    // Taken: what anybody's reclaim took from the VM.
+    /// `kmem:rss_stat` MM_SWAPENTS within reclaim: pages unmapped to swap (swap-out).
+    pub swap_out_pages: u64,
+    /// `kmem:rss_stat` MM_SHMEMPAGES within reclaim: shared guest memory unmapped.
+    pub shmem_taken_pages: u64,
+    /// `vmscan:mm_vmscan_write_folio`: folios of the VM's cgroup sent to swap or disk.
+    pub reclaim_writes: u64,
+    // Out of memory.
+    /// `oom:mark_victim` with a task of the VM as its victim.
+    pub oom_kills: u64,
+    /// `oom:mark_victim` while a task of the VM was allocating.
+    pub oom_caused: u64,
+}
+
+/// Distributions of one slot on one CPU. Beside [`VmCounters`], because they are
+/// larger and change on the slow paths alone.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VmHistograms {
+    /// Direct, memcg and node reclaim that the VM's threads waited for.
+    pub reclaim: Histogram,
+    /// KVM asynchronous page faults, not-present to ready.
+    pub async_fault: Histogram,
+}
+
+impl Default for VmHistograms {
+    fn default() -> Self {
+        Self { reclaim: [0; HISTOGRAM_BUCKETS], async_fault: [0; HISTOGRAM_BUCKETS] }
+    }
+}
+
+/// What the kernel counts for the whole host, per CPU.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
+pub struct HostCounters {
+    /// `vmscan:mm_vmscan_kswapd_wake`: rounds that kswapd began.
+    pub kswapd_wakes: u64,
+    /// `vmscan:mm_vmscan_kswapd_sleep`: times that kswapd went fully to sleep.
+    pub kswapd_sleeps: u64,
+    /// Time from a wake to the next full sleep, all nodes.
+    pub kswapd_active_ns: u64,
+    /// Events that did not fit into the ring buffer.
+    pub lost_events: u64,
+    /// Processes that looked like VMs while no slot was free.
+    pub lost_slots: u64,
+    /// Stalls that could not be timed: their table was full.
+    pub lost_stalls: u64,
+    /// Asynchronous faults that could not be timed: their table was full.
+    pub lost_async_faults: u64,
+    /// Pages taken whose (causer, victim) pair did not fit into the table.
+    pub lost_flow_pages: u64,
+    /// Address spaces that could not be remembered.
+    pub lost_address_spaces: u64,
+    /// Kernel memory that could not be read (`bpf_probe_read_kernel` failed).
+    pub failed_reads: u64,
+}
+
+/// Which VM a slot belongs to. Written by whoever took the slot.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlotOwner {
+    /// Address of the VM's `mm_struct`, 0 until it was seen.
+    pub mm: u64,
+    /// Process id in the initial PID namespace, 0 while the slot is free.
+    pub tgid: u32,
+    /// Counts up each time that the slot is handed out.
+    pub generation: u32,
+}
+
+/// A pair of slots, key of the causer-by-victim table. The value is pages (`u64`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FlowKey {
+    pub causer: u32,
+    pub victim: u32,
+}
+
+/// A stall under way: which task, in which kind of wait.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StallKey {
+    pub pid: u32,
+    pub kind: u32,
+}
+
+pub const STALL_DIRECT_RECLAIM: u32 = 0;
+pub const STALL_MEMCG_RECLAIM: u32 = 1;
+pub const STALL_COMPACTION: u32 = 2;
+
+/// A stall under way: since when, and whose.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StallStart {
+    pub begun_ns: u64,
+    pub slot: u32,
+    pub reserved: u32,
+}
+
+/// A KVM asynchronous page fault under way. Tokens are unique within a VM only.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AsyncFaultKey {
+    pub token: u64,
+    pub tgid: u32,
+    pub reserved: u32,
+}
+
+/// A rare event, as it travels through the ring buffer.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Event {
+    /// `CLOCK_MONOTONIC`, in nanoseconds.
+    pub at_ns: u64,
+    /// One of the `EVENT_*` constants.
+    pub kind: u32,
+    /// The process that it happened to.
+    pub tgid: u32,
+    /// Its slot, or [`SLOT_OTHER`].
+    pub slot: u32,
+    /// The process that caused it, where there is one.
+    pub causer_tgid: u32,
+    /// A duration in nanoseconds, where there is one.
+    pub duration_ns: u64,
+    /// Name of the process, NUL-terminated.
+    pub comm: [u8; 16],
+}
+
+/// A process that looks like a VM was given a slot by the kernel side.
+pub const EVENT_APPEARED: u32 = 1;
+/// A process with a slot is gone; the slot stays as it is until user space frees it.
+pub const EVENT_EXITED: u32 = 2;
+/// The OOM killer chose a victim.
+pub const EVENT_OOM_KILL: u32 = 3;
+/// A VM's thread waited at least [`LONG_STALL_NS`] for reclaim.
+pub const EVENT_LONG_STALL: u32 = 4;
+
+/// Names of processes (the start of `comm`) that get a slot as they exec, before
+/// user space has looked at them. Space for NUL padding, at most [`COMM_PREFIXES`].
+pub type CommPrefix = [u8; 16];
+/// How many prefixes the programs compare with.
+pub const COMM_PREFIXES: usize = 4;
+
+#[cfg(all(feature = "user", not(target_arch = "bpf")))]
+mod pod {
+    use super::*;
+
+    macro_rules! pod {
+        ($($t:ty),*) => {$(
+            // SAFETY: repr(C), made of integers and arrays of them, without padding
+            // (pinned by the ABI test), so every bit pattern is a value.
+            unsafe impl aya::Pod for $t {}
+        )*};
+    }
+    pod!(
+        VmCounters,
+        VmHistograms,
+        HostCounters,
+        SlotOwner,
+        FlowKey,
+        StallKey,
+        StallStart,
+        AsyncFaultKey,
+        Event,
+        KernelLayout
+    );
+}

@@ -1,0 +1,10 @@
+//! memtrace: who suffers memory pressure on a qemu/KVM host, who causes it, and whose
+//! pages are taken. See ARCHITECTURE.md for the map of this crate.
+
+pub mod daemon;
+pub mod model;
+pub mod probe;
+pub mod sample;
+pub mod signal;
+pub mod source;
+pub mod units;

@@ -1,0 +1,76 @@
+//! The adapter to the kernel side: facts about the kernel, a plan made of them, the
+//! programs loaded by that plan, and the maps read. The only module beside the eBPF
+//! crate that may hold unsafe code.
+
+use std::collections::BTreeMap;
+use std::os::fd::BorrowedFd;
+
+use anyhow::Result;
+use memtrace_ebpf::{Event, HostCounters, VmCounters};
+
+use crate::sample::HistogramsSample;
+use crate::signal::SignalStatus;
+use crate::units::{Nanos, Pages};
+
+/// The kernel side as the rest of memtrace sees it: VMs are processes here, slots and
+/// generations stay inside.
+pub trait KernelSide: Send {
+    /// What is measured and how well; one entry for each signal.
+    fn signals(&self) -> &[SignalStatus];
+
+    /// Count events for process `tgid` from now on. Does nothing when it is counted
+    /// already. `cgroups` are the ids (inode numbers) of the memory cgroups that are
+    /// this VM's alone; pass an empty slice where it shares one, and call again
+    /// whenever they change.
+    fn track(&mut self, tgid: u32, cgroups: &[u64]) -> Result<()>;
+
+    /// Stop counting for `tgid` (it is gone, or was no VM), and free its slot.
+    fn forget(&mut self, tgid: u32);
+
+    /// Events since the last call, oldest first. Never blocks.
+    fn events(&mut self) -> Vec<Event>;
+
+    /// Becomes readable when there are events.
+    fn event_fd(&self) -> Option<BorrowedFd<'_>>;
+
+    /// All counters. Never fails as a whole: what could not be read is missing, and
+    /// `problems` says why.
+    fn read(&mut self) -> Reading;
+}
+
+/// One reading of the kernel side's maps.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    pub at: Nanos,
+    /// By process id.
+    pub vms: BTreeMap<u32, VmReading>,
+    pub host: HostCounters,
+    pub kswapd: VmCounters,
+    pub other: VmCounters,
+    pub flows: Vec<FlowReading>,
+    pub problems: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct VmReading {
+    pub counters: VmCounters,
+    pub histograms: HistogramsSample,
+    /// The kernel side gave it its slot as it started, so nothing was missed.
+    pub from_start: bool,
+}
+
+/// Who took how many pages from whom, totals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowReading {
+    pub causer: Taker,
+    pub victim: Taker,
+    pub pages: Pages,
+}
+
+/// A party of a flow, by process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Taker {
+    Process(u32),
+    Kswapd,
+    Other,
+}
