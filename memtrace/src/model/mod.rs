@@ -1,5 +1,26 @@
 //! From two raw samples to what a view shows. Pure: no file, clock, thread or network.
 
+mod cgroup;
+mod dead;
+mod derive;
+mod faults;
+mod flows;
+mod gap;
+mod guest;
+mod histogram;
+pub mod history;
+mod host;
+mod pair;
+mod rates;
 pub mod snapshot;
+mod stall;
+mod swapping;
+mod threads;
+mod vm;
 
+pub use derive::derive;
+pub use flows::MAX_FLOWS_SHOWN;
+pub use guest::STALE_AFTER;
+pub use histogram::quantile;
+pub use history::History;
 pub use snapshot::{Measured, Snapshot};

@@ -45,6 +45,17 @@ impl<T> Measured<T> {
             (value, quality) => Self { value, quality },
         }
     }
+
+    /// The value put into another form; the quality stays.
+    pub fn map<U>(self, form: impl FnOnce(T) -> U) -> Measured<U> {
+        Measured { value: self.value.map(form), quality: self.quality }
+    }
+
+    /// No better than `quality`, because that went into it too.
+    #[must_use]
+    pub fn limited_by(self, quality: Quality) -> Self {
+        Self::new(self.value, self.quality.and(quality))
+    }
 }
 
 /// Everything that is known about one interval.

@@ -1,0 +1,34 @@
+//! Dead memory: what the host keeps for a guest that the guest itself has no use for.
+
+use crate::model::Measured;
+use crate::model::guest::GuestView;
+use crate::model::pair::Pair;
+use crate::signal::Quality;
+use crate::units::Bytes;
+
+/// max(0, footprint - live), where footprint = RSS + huge pages + swap of the process and
+/// live = the guest's total - free (FIELD.md, what users ask for, 2). The hypervisor's own
+/// memory is in the footprint, some tens of MiB.
+pub(super) fn dead(pair: &Pair<'_>, guest: &GuestView) -> Measured<Bytes> {
+    let process = &pair.now.process;
+    let (Some(rss), Some(swap)) = (process.rss, process.swap) else {
+        return Measured::absent("resident or swapped memory of its process is not known");
+    };
+    let Some(stats) = &guest.stats.value else {
+        return Measured { value: None, quality: guest.stats.quality.clone() };
+    };
+    let (Some(total), Some(free)) = (stats.total, stats.free) else {
+        return Measured::absent("the guest does not report its total and free memory");
+    };
+    if free > total {
+        return Measured::absent("the guest reports more free memory than it has");
+    }
+    let huge = process.hugetlb.unwrap_or(Bytes(0));
+    let footprint = rss.saturating_add(huge).saturating_add(swap);
+    let live = total.saturating_sub(free);
+    let dead = Measured::new(Some(footprint.saturating_sub(live)), guest.stats.quality.clone());
+    match pair.shared_memory() {
+        None => dead,
+        Some(reason) => dead.limited_by(Quality::approximate(reason)),
+    }
+}

@@ -1,0 +1,134 @@
+//! Who took pages from whom in the interval, and each party's share of it.
+
+use std::collections::BTreeMap;
+
+use crate::model::Measured;
+use crate::model::gap::Gap;
+use crate::model::pair::Context;
+use crate::model::rates::{Growth, Interval};
+use crate::model::snapshot::FlowView;
+use crate::sample::{FlowSample, Party};
+use crate::signal::{Quality, Signal};
+use crate::units::{Percent, Rate};
+
+/// Most flows that a snapshot shows; the smallest are left out beyond that.
+pub const MAX_FLOWS_SHOWN: usize = 256;
+
+type Pair = (Party, Party);
+
+/// What every pair of parties took and lost in the interval, in pages.
+pub(super) struct Flows {
+    pairs: Result<BTreeMap<Pair, Flow>, Quality>,
+    quality: Quality,
+    interval: Result<Interval, Gap>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Flow {
+    grown: u64,
+    total: u64,
+}
+
+impl Flows {
+    pub(super) fn new(context: &Context<'_>) -> Self {
+        let quality = context.quality(Signal::Flows).and(lost(context));
+        Self { pairs: pairs(context, &quality), quality, interval: context.interval }
+    }
+
+    /// Largest first: by rate, then by total, then by name, so that the order is settled.
+    pub(super) fn views(&self) -> Measured<Vec<FlowView>> {
+        let (pairs, interval) = match (&self.pairs, self.interval) {
+            (Err(quality), _) => return Measured { value: None, quality: quality.clone() },
+            (_, Err(gap)) => return gap.into(),
+            (Ok(pairs), Ok(interval)) => (pairs, interval),
+        };
+        let mut flows: Vec<(&Pair, &Flow)> = pairs.iter().collect();
+        flows.sort_by_key(|(pair, flow)| (std::cmp::Reverse((flow.grown, flow.total)), **pair));
+        let left_out = flows.len().saturating_sub(MAX_FLOWS_SHOWN);
+        let views =
+            flows.into_iter().take(MAX_FLOWS_SHOWN).map(|((causer, victim), flow)| FlowView {
+                causer: *causer,
+                victim: *victim,
+                pages: interval.rate(flow.grown),
+                total_pages: flow.total,
+            });
+        let shown = Measured::new(Some(views.collect()), self.quality.clone());
+        match left_out {
+            0 => shown,
+            left_out => shown
+                .limited_by(Quality::approximate(format!("{left_out} smaller flows are left out"))),
+        }
+    }
+
+    /// Pages that `causer` took from whomever, itself included.
+    fn caused_by(&self, causer: Party) -> Growth {
+        self.sum(|(by, _)| *by == causer)
+    }
+
+    fn sum(&self, wanted: impl Fn(&Pair) -> bool) -> Growth {
+        match &self.pairs {
+            Err(quality) => Measured { value: None, quality: quality.clone() },
+            Ok(pairs) => {
+                let grown =
+                    pairs.iter().filter(|(pair, _)| wanted(pair)).map(|(_, flow)| flow.grown);
+                Measured::new(Some(grown.fold(0, u64::saturating_add)), self.quality.clone())
+            }
+        }
+    }
+
+    /// Pages that `causer` took per second.
+    pub(super) fn caused_rate(&self, causer: Party) -> Measured<Rate> {
+        match self.interval {
+            Ok(interval) => self.caused_by(causer).map(|pages| interval.rate(pages)),
+            Err(gap) => gap.into(),
+        }
+    }
+
+    /// What `causer` took as a share of everything that was taken from anybody; 0 when
+    /// nothing was.
+    pub(super) fn caused_share(&self, causer: Party) -> Measured<Percent> {
+        let all = self.sum(|_| true).value.unwrap_or(0);
+        self.caused_by(causer)
+            .map(|caused| Percent(if all == 0 { 0.0 } else { caused as f64 * 100.0 / all as f64 }))
+    }
+}
+
+/// Growth of each pair. A pair that is new began at 0, because totals exist for all pairs
+/// that ever were; one that ran backwards began anew at 0 when its slot was handed on.
+fn pairs(context: &Context<'_>, quality: &Quality) -> Result<BTreeMap<Pair, Flow>, Quality> {
+    if quality.is_absent() {
+        return Err(quality.clone());
+    }
+    let absent = |gap: Gap| Quality::absent(gap.reason());
+    context.interval.map_err(absent)?;
+    let previous = context.previous.ok_or(Gap::FirstSample).map_err(absent)?;
+    let now = context.now.flows.as_ref().ok_or(Gap::NotRead).map_err(absent)?;
+    let before = previous.flows.as_ref().ok_or(Gap::NotReadBefore).map_err(absent)?;
+    let before = totals(before);
+    let grown = totals(now).into_iter().map(|(pair, total)| {
+        let earlier = before.get(&pair).copied().unwrap_or(0);
+        (pair, Flow { grown: total.checked_sub(earlier).unwrap_or(total), total })
+    });
+    Ok(grown.collect())
+}
+
+fn totals(flows: &[FlowSample]) -> BTreeMap<Pair, u64> {
+    let mut totals = BTreeMap::new();
+    for flow in flows {
+        let total: &mut u64 = totals.entry((flow.causer, flow.victim)).or_default();
+        *total = total.saturating_add(flow.pages.0);
+    }
+    totals
+}
+
+/// Pages of this interval whose pair did not fit into the kernel's table.
+fn lost(context: &Context<'_>) -> Quality {
+    let pages = |sample: &crate::sample::Sample| {
+        sample.host.counters.as_ref().map_or(0, |counters| counters.host.lost_flow_pages)
+    };
+    let before = context.previous.map_or(0, pages);
+    match pages(context.now).saturating_sub(before) {
+        0 => Quality::Exact,
+        lost => Quality::approximate(format!("{lost} pages taken could not be assigned to a pair")),
+    }
+}

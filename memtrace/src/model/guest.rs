@@ -1,0 +1,82 @@
+//! What hypervisor and guest say of one VM. The guest's numbers are untrusted; they are
+//! shown with their age, and nothing here believes them beyond that.
+
+use crate::model::Measured;
+use crate::sample::{GuestStats, VmSample};
+use crate::signal::Quality;
+use crate::units::{Bytes, Nanos, WallNanos};
+
+/// Guest statistics older than this are stale: two periods of 2 s and a second for the
+/// whole-second resolution of `last-update` (FIELD.md, default numbers).
+pub const STALE_AFTER: Nanos = Nanos(5_000_000_000);
+
+pub(super) struct GuestView {
+    pub(super) actual: Measured<Bytes>,
+    pub(super) maximum: Measured<Bytes>,
+    pub(super) total: Measured<Bytes>,
+    pub(super) available: Measured<Bytes>,
+    pub(super) stats: Measured<GuestStats>,
+    pub(super) age: Measured<Nanos>,
+}
+
+pub(super) fn view(vm: &VmSample, wall: WallNanos) -> GuestView {
+    let guest = &vm.guest;
+    let problem = guest.problem.as_deref();
+    let of_balloon = |value: Option<Bytes>| {
+        value.map_or_else(
+            || Measured::absent(problem.unwrap_or("nobody tells the size of its balloon")),
+            Measured::exact,
+        )
+    };
+    let Some(stats) = guest.stats else {
+        let reason = problem.unwrap_or("no guest statistics");
+        return GuestView {
+            actual: of_balloon(guest.actual),
+            maximum: of_balloon(guest.maximum),
+            total: Measured::absent(reason),
+            available: Measured::absent(reason),
+            stats: Measured::absent(reason),
+            age: Measured::absent(reason),
+        };
+    };
+    let age = age(&stats, wall);
+    let freshness = freshness(&age);
+    let of_guest = |name: &str, value: Option<Bytes>| {
+        value.map_or_else(
+            || Measured::absent(format!("the guest does not report its {name} memory")),
+            |value| Measured::new(Some(value), freshness.clone()),
+        )
+    };
+    GuestView {
+        actual: of_balloon(guest.actual),
+        maximum: of_balloon(guest.maximum),
+        total: of_guest("total", stats.total),
+        available: of_guest("available", stats.available),
+        stats: Measured::new(Some(stats), freshness),
+        age,
+    }
+}
+
+/// Time since the guest last answered. A moment in the future, beyond the second that
+/// rounding explains, gives no age.
+fn age(stats: &GuestStats, wall: WallNanos) -> Measured<Nanos> {
+    let Some(updated) = stats.updated else {
+        return Measured::absent("the hypervisor does not tell when the guest last answered");
+    };
+    if updated.0 > wall.0.saturating_add(Nanos::SECOND.0) {
+        return Measured::absent("the guest's last answer lies in the future");
+    }
+    Measured::exact(Nanos(wall.0.saturating_sub(updated.0)))
+}
+
+/// Quality of what the guest said, by its age.
+fn freshness(age: &Measured<Nanos>) -> Quality {
+    match (age.value, age.quality.reason()) {
+        (Some(age), _) if age <= STALE_AFTER => Quality::Exact,
+        (Some(age), _) => Quality::approximate(format!(
+            "stale: the guest last answered {:.0} s ago",
+            age.seconds()
+        )),
+        (None, reason) => Quality::approximate(reason.unwrap_or("of unknown age")),
+    }
+}

@@ -1,0 +1,108 @@
+//! Distributions of one VM's waits in an interval: what was added to each bucket, and
+//! quantiles out of it.
+
+use memtrace_ebpf::{HISTOGRAM_BUCKETS, bucket_range_ns};
+
+use crate::model::Measured;
+use crate::model::gap::Gap;
+use crate::model::pair::Pair;
+use crate::sample::HistogramsSample;
+use crate::signal::{Quality, Signal};
+use crate::units::Nanos;
+
+pub(super) struct Distribution {
+    /// Counts by bucket, without trailing zeros.
+    pub(super) counts: Measured<Vec<u64>>,
+    pub(super) p50: Measured<Nanos>,
+    pub(super) p99: Measured<Nanos>,
+}
+
+/// Waits in direct and memcg reclaim.
+pub(super) fn reclaim(pair: &Pair<'_>) -> Distribution {
+    let direct = pair.context.quality(Signal::DirectReclaim);
+    let memcg = pair.context.quality(Signal::MemcgReclaim);
+    let quality = match (&direct, &memcg) {
+        (Quality::Absent(_), Quality::Absent(_)) => direct,
+        (Quality::Absent(reason), _) => {
+            Quality::approximate(format!("without direct reclaim: {reason}"))
+        }
+        (_, Quality::Absent(reason)) => {
+            Quality::approximate(format!("without memcg reclaim: {reason}"))
+        }
+        _ => direct.and(memcg),
+    };
+    distribution(pair, quality, |histograms| &histograms.reclaim)
+}
+
+/// KVM asynchronous page faults.
+pub(super) fn async_fault(pair: &Pair<'_>) -> Distribution {
+    distribution(pair, pair.context.quality(Signal::AsyncFaults), |histograms| {
+        &histograms.async_fault
+    })
+}
+
+fn distribution(
+    pair: &Pair<'_>,
+    quality: Quality,
+    field: fn(&HistogramsSample) -> &Vec<u64>,
+) -> Distribution {
+    let counts = if quality.is_absent() {
+        Measured { value: None, quality }
+    } else {
+        added(pair, field)
+            .map_or_else(Measured::from, |counts| Measured::new(Some(counts), quality))
+    };
+    Distribution { p50: point(&counts, 0.5), p99: point(&counts, 0.99), counts }
+}
+
+fn added(pair: &Pair<'_>, field: fn(&HistogramsSample) -> &Vec<u64>) -> Result<Vec<u64>, Gap> {
+    let before = pair.before()?.histograms.as_ref().ok_or(Gap::NotCountedBefore);
+    let now = field(pair.now.histograms.as_ref().ok_or(Gap::NotCounted)?);
+    let before = field(before?);
+    let mut counts: Vec<u64> = (0..HISTOGRAM_BUCKETS)
+        .map(|bucket| {
+            let at = |counts: &[u64]| counts.get(bucket).copied().unwrap_or(0);
+            at(now).checked_sub(at(before)).ok_or(Gap::RanBackwards)
+        })
+        .collect::<Result<_, _>>()?;
+    let used = counts.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1);
+    counts.truncate(used);
+    Ok(counts)
+}
+
+/// A quantile with its quality: a bucket is a quarter of its lower bound wide, so the
+/// value is no nearer than that.
+fn point(counts: &Measured<Vec<u64>>, share: f64) -> Measured<Nanos> {
+    let Some(buckets) = &counts.value else {
+        return Measured { value: None, quality: counts.quality.clone() };
+    };
+    quantile(buckets, share).map_or_else(
+        || Measured::absent("nothing waited in this interval"),
+        |value| {
+            Measured::approximate(value, "interpolated in a bucket a quarter wide")
+                .limited_by(counts.quality.clone())
+        },
+    )
+}
+
+/// The duration below which `share` (0 to 1) of the counted waits lie, interpolated
+/// linearly inside its bucket. For the last bucket, which has no end, its lower bound.
+/// `None` when nothing was counted.
+pub fn quantile(counts: &[u64], share: f64) -> Option<Nanos> {
+    let total: f64 = counts.iter().map(|count| *count as f64).sum();
+    let rank = total * share.clamp(0.0, 1.0);
+    let mut below = 0.0;
+    let mut last = None;
+    for (bucket, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+        let (from, to) = bucket_range_ns(bucket);
+        let open = to == u64::MAX;
+        let width = if open { 0.0 } else { (to - from) as f64 };
+        let into = ((rank - below) / *count as f64).clamp(0.0, 1.0);
+        last = Some(Nanos(from + (width * into) as u64));
+        below += *count as f64;
+        if below >= rank {
+            break;
+        }
+    }
+    last
+}

@@ -1,0 +1,188 @@
+//! The host: its memory, swap and pressure, what kswapd does, and how far its memory is
+//! promised to VMs.
+
+use memtrace_ebpf::{HostCounters, VmCounters};
+
+use crate::model::Measured;
+use crate::model::gap::Gap;
+use crate::model::pair::{Context, Pair};
+use crate::model::rates::{Growth, better, exact, growth};
+use crate::model::snapshot::{HostView, Losses};
+use crate::sample::{HostCountersSample, Meminfo, Psi, PsiLine, Sample, VmSample, Vmstat};
+use crate::signal::{Quality, Signal};
+use crate::units::{ByteRate, Bytes, Percent};
+
+pub(super) fn host(context: &Context<'_>, pairs: &[Pair<'_>]) -> HostView {
+    let host = &context.now.host;
+    let memory = |field: fn(&Meminfo) -> Bytes| {
+        let value = host.meminfo.as_ref().map(field);
+        value.map_or_else(|| Measured::absent("/proc/meminfo was not read"), Measured::exact)
+    };
+    let total = memory(|meminfo| meminfo.total);
+    let allocated = allocated(&context.now.vms);
+    HostView {
+        hostname: host.hostname.clone(),
+        kernel: host.kernel.clone(),
+        cpus: host.cpus,
+        overcommit: overcommit(&allocated, &total),
+        memory_total: total,
+        memory_available: memory(|meminfo| meminfo.available),
+        memory_free: memory(|meminfo| meminfo.free),
+        memory_cached: memory(|meminfo| meminfo.buffers.saturating_add(meminfo.cached)),
+        swap_total: memory(|meminfo| meminfo.swap_total),
+        swap_used: memory(|meminfo| meminfo.swap_total.saturating_sub(meminfo.swap_free)),
+        swap_in: pages_rate(context, |vmstat| vmstat.pswpin),
+        swap_out: pages_rate(context, |vmstat| vmstat.pswpout),
+        swaps: host.swaps.clone().unwrap_or_default(),
+        psi: host.psi.filter(Psi::is_sound).map_or_else(
+            || Measured::absent("/proc/pressure/memory was not read; PSI may be off (psi=1)"),
+            Measured::exact,
+        ),
+        kswapd_active: kswapd_active(context),
+        kswapd_reclaim: pages_rate(context, |vmstat| vmstat.pgsteal_kswapd),
+        direct_reclaims: context.rate(better(
+            exact(vmstat(context, |vmstat| vmstat.allocstall)),
+            everybody(context, pairs, Signal::DirectReclaim, |counters| counters.direct_reclaims),
+        )),
+        memcg_reclaims: context.rate(everybody(context, pairs, Signal::MemcgReclaim, |counters| {
+            counters.memcg_reclaims
+        })),
+        allocated,
+        losses: totals(context).map(|totals| losses(&totals.host)),
+        totals: totals(context),
+    }
+}
+
+impl Psi {
+    /// All averages are numbers.
+    pub(super) fn is_sound(&self) -> bool {
+        let sound = |line: &PsiLine| {
+            [line.avg10, line.avg60, line.avg300].iter().all(|average| average.is_finite())
+        };
+        sound(&self.some) && self.full.as_ref().is_none_or(sound)
+    }
+}
+
+fn vmstat(context: &Context<'_>, field: fn(&Vmstat) -> Option<u64>) -> Result<u64, Gap> {
+    let total = |sample: &Sample| sample.host.vmstat.as_ref().and_then(field);
+    growth(total(context.previous.ok_or(Gap::FirstSample)?), total(context.now))
+}
+
+/// /proc/vmstat counts base pages.
+fn pages_rate(context: &Context<'_>, field: fn(&Vmstat) -> Option<u64>) -> Measured<ByteRate> {
+    context.byte_rate(exact(vmstat(context, field)))
+}
+
+fn counters<'a>(
+    context: &Context<'a>,
+) -> Result<(&'a HostCountersSample, &'a HostCountersSample), Gap> {
+    let previous = context.previous.ok_or(Gap::FirstSample)?;
+    let now = context.now.host.counters.as_ref().ok_or(Gap::NotRead)?;
+    Ok((previous.host.counters.as_ref().ok_or(Gap::NotReadBefore)?, now))
+}
+
+/// Time from kswapd's wakes to its next full sleeps. The time is counted at the sleep, so
+/// it is not known while kswapd goes on, and may be longer than the interval afterwards.
+fn kswapd_active(context: &Context<'_>) -> Measured<Percent> {
+    let quality = context.quality(Signal::Kswapd);
+    if quality.is_absent() {
+        return Measured { value: None, quality };
+    }
+    let grown = |field: fn(&HostCounters) -> u64| -> Result<u64, Gap> {
+        let (before, now) = counters(context)?;
+        growth(Some(field(&before.host)), Some(field(&now.host)))
+    };
+    let active = match grown(|host| host.kswapd_active_ns) {
+        Ok(active) => active,
+        Err(gap) => return gap.into(),
+    };
+    let woke = grown(|host| host.kswapd_wakes).unwrap_or(0) > 0;
+    let slept = grown(|host| host.kswapd_sleeps).unwrap_or(0) > 0;
+    if woke && !slept && active == 0 {
+        return Measured::absent("kswapd is awake; its time is counted when it goes to sleep");
+    }
+    let measured = context.share(Measured::new(Some(active), quality));
+    match context.interval {
+        Ok(interval) if active > interval.nanos().0 => measured.limited_by(Quality::approximate(
+            "several nodes, or a round that began before this interval",
+        )),
+        _ => measured,
+    }
+}
+
+/// Sum over the VMs, kswapd and everything else. VMs that came or went in the interval
+/// are not in it.
+fn everybody(
+    context: &Context<'_>,
+    pairs: &[Pair<'_>],
+    signal: Signal,
+    field: fn(&VmCounters) -> u64,
+) -> Growth {
+    let quality = context.quality(signal);
+    if quality.is_absent() {
+        return Measured { value: None, quality };
+    }
+    let rest = counters(context).and_then(|(before, now)| {
+        let kswapd = growth(Some(field(&before.kswapd)), Some(field(&now.kswapd)))?;
+        let other = growth(Some(field(&before.other)), Some(field(&now.other)))?;
+        Ok(kswapd.saturating_add(other))
+    });
+    let rest = match rest {
+        Ok(rest) => rest,
+        Err(gap) => return gap.into(),
+    };
+    let vms: Vec<Option<u64>> =
+        pairs.iter().map(|pair| pair.counted(signal, field).value).collect();
+    let sum = vms.iter().flatten().fold(rest, |sum, vm| sum.saturating_add(*vm));
+    let missing = vms.iter().filter(|vm| vm.is_none()).count();
+    let sum = Measured::new(Some(sum), quality);
+    match missing {
+        0 => sum,
+        missing => sum.limited_by(Quality::approximate(format!(
+            "without {missing} of {} VMs, whose growth is not known",
+            vms.len()
+        ))),
+    }
+}
+
+/// What the VMs may grow to together.
+fn allocated(vms: &[VmSample]) -> Measured<Bytes> {
+    let known: Vec<Bytes> = vms.iter().filter_map(|vm| vm.guest.maximum.or(vm.allocated)).collect();
+    let sum = known.iter().fold(Bytes(0), |sum, bytes| sum.saturating_add(*bytes));
+    match vms.len().saturating_sub(known.len()) {
+        0 => Measured::exact(sum),
+        _ if known.is_empty() => Measured::absent("no VM's memory size is known"),
+        missing => Measured::approximate(
+            sum,
+            format!("the memory size of {missing} of {} VMs is not known", vms.len()),
+        ),
+    }
+}
+
+fn overcommit(allocated: &Measured<Bytes>, total: &Measured<Bytes>) -> Measured<f64> {
+    let quality = allocated.quality.clone().and(total.quality.clone());
+    match (allocated.value, total.value) {
+        (Some(allocated), Some(total)) => allocated.share_of(total).map_or_else(
+            || Measured::absent("/proc/meminfo says that there is no memory"),
+            |share| Measured::new(Some(share.0 / 100.0), quality),
+        ),
+        _ => Measured { value: None, quality },
+    }
+}
+
+fn totals(context: &Context<'_>) -> Measured<HostCountersSample> {
+    let counters = context.now.host.counters.clone();
+    counters.map_or_else(|| Measured::absent("the kernel side does not run"), Measured::exact)
+}
+
+const fn losses(host: &HostCounters) -> Losses {
+    Losses {
+        events: host.lost_events,
+        slots: host.lost_slots,
+        stalls: host.lost_stalls,
+        async_faults: host.lost_async_faults,
+        flow_pages: host.lost_flow_pages,
+        address_spaces: host.lost_address_spaces,
+        failed_reads: host.failed_reads,
+    }
+}

@@ -1,0 +1,172 @@
+//! One VM in two samples. Owns the rule which samples may be compared: the same
+//! identity *and* the same process, and counters that did not run backwards.
+
+use memtrace_ebpf::VmCounters;
+
+use crate::model::Measured;
+use crate::model::gap::Gap;
+use crate::model::rates::{Growth, Interval, growth};
+use crate::sample::{Sample, VmSample};
+use crate::signal::{Quality, Signal, SignalStatus};
+use crate::units::{ByteRate, Bytes, Percent, Rate};
+
+/// What holds for all VMs of the two samples.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) previous: Option<&'a Sample>,
+    pub(super) now: &'a Sample,
+    pub(super) interval: Result<Interval, Gap>,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(previous: Option<&'a Sample>, now: &'a Sample) -> Self {
+        let interval = previous
+            .ok_or(Gap::FirstSample)
+            .and_then(|previous| Interval::between(previous.at, now.at));
+        Self { previous, now, interval }
+    }
+
+    /// What the kernel side says of a signal.
+    pub(super) fn quality(&self, signal: Signal) -> Quality {
+        let has = |status: &&SignalStatus| status.signal == signal;
+        self.now.signals.iter().find(has).map_or_else(
+            || Quality::absent("the kernel side does not run"),
+            |status| status.quality.clone(),
+        )
+    }
+
+    pub(super) fn rate(&self, growth: Growth) -> Measured<Rate> {
+        self.over(growth, Interval::rate)
+    }
+
+    pub(super) fn byte_rate(&self, pages: Growth) -> Measured<ByteRate> {
+        self.over(pages, |interval, pages| interval.byte_rate(pages, self.now.page_size))
+    }
+
+    pub(super) fn share(&self, nanos: Growth) -> Measured<Percent> {
+        self.over(nanos, Interval::share)
+    }
+
+    fn over<T>(&self, growth: Growth, form: impl FnOnce(Interval, u64) -> T) -> Measured<T> {
+        match self.interval {
+            Ok(interval) => growth.map(|growth| form(interval, growth)),
+            Err(_) if growth.value.is_none() => Measured { value: None, quality: growth.quality },
+            Err(gap) => gap.into(),
+        }
+    }
+}
+
+/// A VM now, and what it may be compared with.
+pub(super) struct Pair<'a> {
+    pub(super) context: &'a Context<'a>,
+    pub(super) now: &'a VmSample,
+    before: Result<&'a VmSample, Gap>,
+    counters: Result<(&'a VmCounters, &'a VmCounters), Gap>,
+}
+
+impl<'a> Pair<'a> {
+    pub(super) fn new(context: &'a Context<'a>, now: &'a VmSample) -> Self {
+        let before = before(context, now);
+        let counters = before.and_then(|before| {
+            let now = now.counters.as_ref().ok_or(Gap::NotCounted)?;
+            let before = before.counters.as_ref().ok_or(Gap::NotCountedBefore)?;
+            if ran_backwards(before, now) { Err(Gap::RanBackwards) } else { Ok((before, now)) }
+        });
+        Self { context, now, before, counters }
+    }
+
+    /// The same process in the previous sample.
+    pub(super) const fn before(&self) -> Result<&'a VmSample, Gap> {
+        self.before
+    }
+
+    /// Growth of a counter of the kernel side, with the quality of the signal behind it.
+    pub(super) fn counted(&self, signal: Signal, field: impl Fn(&VmCounters) -> u64) -> Growth {
+        match (self.context.quality(signal), self.counters) {
+            (quality @ Quality::Absent(_), _) => Measured { value: None, quality },
+            (_, Err(gap)) => gap.into(),
+            (quality, Ok((before, now))) => {
+                Measured::new(field(now).checked_sub(field(before)), quality)
+            }
+        }
+    }
+
+    /// A total of the kernel side, with the quality of the signal behind it.
+    pub(super) fn total(&self, signal: Signal, field: impl Fn(&VmCounters) -> u64) -> Growth {
+        match (self.context.quality(signal), &self.now.counters) {
+            (quality @ Quality::Absent(_), _) => Measured { value: None, quality },
+            (_, None) => Gap::NotCounted.into(),
+            (quality, Some(counters)) => Measured::new(Some(field(counters)), quality),
+        }
+    }
+
+    /// Growth of a total that was read from a file.
+    pub(super) fn read(&self, field: impl Fn(&VmSample) -> Option<u64>) -> Result<u64, Gap> {
+        growth(field(self.before?), field(self.now))
+    }
+
+    /// Why counts by address space miss this VM's memory: it is shared, and swap entries
+    /// of shared memory belong to the file and to no address space (KERNEL.md 0.5).
+    pub(super) fn shared_memory(&self) -> Option<&'static str> {
+        let process = &self.now.process;
+        let shared = process.rss_shmem.unwrap_or(Bytes(0));
+        let private = process.rss_anon.unwrap_or(Bytes(0));
+        (shared > private)
+            .then_some("guest memory is shared, and its swap belongs to no address space")
+    }
+}
+
+/// The same VM, run by the same process, in the previous sample.
+fn before<'a>(context: &Context<'a>, now: &VmSample) -> Result<&'a VmSample, Gap> {
+    let previous = context.previous.ok_or(Gap::FirstSample)?;
+    context.interval?;
+    let same_process =
+        |vm: &&VmSample| vm.id == now.id && vm.pid == now.pid && vm.start == now.start;
+    previous.vms.iter().find(same_process).ok_or_else(|| {
+        let known = previous.vms.iter().any(|vm| vm.id == now.id);
+        if known { Gap::Restarted } else { Gap::NewVm }
+    })
+}
+
+macro_rules! any_below {
+    ($now:expr, $before:expr, $($field:ident),+ $(,)?) => {{
+        // Without `..`: a new counter has to be looked at here.
+        let VmCounters { $($field),+ } = $now;
+        $( *$field < $before.$field )||+
+    }};
+}
+
+/// One counter below its earlier value means that the row was reset (the slot was given
+/// away and taken again, or memtrace restarted), so none of them may be compared.
+fn ran_backwards(before: &VmCounters, now: &VmCounters) -> bool {
+    any_below!(
+        now,
+        before,
+        guest_faults,
+        user_faults,
+        kernel_faults,
+        major_faults,
+        swap_read_pages,
+        swap_write_pages,
+        swap_in_pages,
+        swap_in_remote_pages,
+        async_faults,
+        async_faults_done,
+        async_fault_ns,
+        direct_reclaims,
+        direct_reclaim_ns,
+        memcg_reclaims,
+        memcg_reclaim_ns,
+        reclaimed_pages,
+        throttles,
+        throttled_ns,
+        compactions,
+        compaction_ns,
+        kswapd_wakeups,
+        swap_out_pages,
+        shmem_taken_pages,
+        reclaim_writes,
+        oom_kills,
+        oom_caused,
+    )
+}

@@ -1,0 +1,130 @@
+//! One VM's row: puts together what the modules beside this one work out.
+
+use crate::model::Measured;
+use crate::model::cgroup;
+use crate::model::dead::dead;
+use crate::model::faults::faults;
+use crate::model::flows::Flows;
+use crate::model::gap::Gap;
+use crate::model::guest;
+use crate::model::histogram;
+use crate::model::pair::Pair;
+use crate::model::rates::{Growth, better, exact};
+use crate::model::snapshot::VmView;
+use crate::model::stall::stalls;
+use crate::model::swapping::swapping;
+use crate::model::threads::threads;
+use crate::sample::{Party, ProcessSample};
+use crate::signal::{Quality, Signal};
+use crate::units::{Bytes, Percent, Rate};
+
+pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
+    let now = pair.now;
+    let faults = faults(pair);
+    let swapping = swapping(pair);
+    let stalls = stalls(pair);
+    let reclaim = histogram::reclaim(pair);
+    let async_fault = histogram::async_fault(pair);
+    let cgroup = cgroup::view(now);
+    let guest = guest::view(now, pair.context.now.wall);
+    let (caused, caused_pages) = caused(pair, flows);
+    let memory = |value: Option<Bytes>| of_process(&now.process, value);
+    VmView {
+        id: now.id,
+        name: now.name.clone(),
+        uuid: now.uuid,
+        pid: now.pid,
+        vmm: now.vmm.clone(),
+        accelerator: now.accelerator,
+        manager: now.manager,
+        state: now.state.map_or_else(
+            || Measured::absent(now.guest.problem.as_deref().unwrap_or("nobody tells its state")),
+            Measured::exact,
+        ),
+        cpu: pair.context.share(exact(pair.read(|vm| vm.process.cpu_time.map(|time| time.0)))),
+        dead: dead(pair, &guest),
+        balloon_actual: guest.actual,
+        balloon_maximum: guest.maximum,
+        rss: memory(now.process.rss),
+        rss_shmem: memory(now.process.rss_shmem),
+        swap: swap(pair),
+        hugetlb: memory(now.process.hugetlb),
+        locked: memory(now.process.locked),
+        faults: faults.all,
+        guest_faults: faults.guest,
+        user_faults: faults.user,
+        kernel_faults: faults.kernel,
+        major_faults: faults.major,
+        async_faults: faults.asynchronous,
+        swap_in: swapping.swap_in,
+        swap_out: swapping.swap_out,
+        refaults: swapping.refaults,
+        direct_reclaims: stalls.direct_reclaims,
+        memcg_reclaims: stalls.memcg_reclaims,
+        throttles: stalls.throttles,
+        compactions: stalls.compactions,
+        stalled: stalls.stalled,
+        caused,
+        caused_pages,
+        taken: swapping.taken,
+        reclaim_p50: reclaim.p50,
+        reclaim_p99: reclaim.p99,
+        async_fault_p50: async_fault.p50,
+        async_fault_p99: async_fault.p99,
+        reclaim_histogram: reclaim.counts,
+        async_fault_histogram: async_fault.counts,
+        oom_kills: oom_kills(pair),
+        oom_caused: pair.total(Signal::OomKills, |counters| counters.oom_caused),
+        cgroup_path: cgroup.path,
+        cgroup_usage: cgroup.usage,
+        cgroup_limit: cgroup.limit,
+        cgroup_high: cgroup.high,
+        psi: cgroup.psi,
+        guest_total: guest.total,
+        guest_available: guest.available,
+        guest_stats: guest.stats,
+        guest_age: guest.age,
+        totals: now.counters.map_or_else(|| Gap::NotCounted.into(), Measured::exact),
+        threads: threads(pair),
+    }
+}
+
+/// A line of /proc/PID/status.
+fn of_process(process: &ProcessSample, value: Option<Bytes>) -> Measured<Bytes> {
+    value.map_or_else(
+        || {
+            Measured::absent(match process.rss {
+                None => "/proc/PID/status was not read, or the process is exiting",
+                Some(_) => "this kernel's /proc/PID/status has no such line",
+            })
+        },
+        Measured::exact,
+    )
+}
+
+/// VmSwap. What of shared guest memory is in swap is not in it.
+fn swap(pair: &Pair<'_>) -> Measured<Bytes> {
+    let swap = of_process(&pair.now.process, pair.now.process.swap);
+    match pair.shared_memory() {
+        None => swap,
+        Some(reason) => swap.limited_by(Quality::approximate(reason)),
+    }
+}
+
+/// What the VM took of others and of itself, as a share and as a rate.
+fn caused(pair: &Pair<'_>, flows: &Flows) -> (Measured<Percent>, Measured<Rate>) {
+    match pair.before() {
+        Err(gap) => (gap.into(), gap.into()),
+        Ok(_) => {
+            let party = Party::Vm(pair.now.id);
+            (flows.caused_share(party), flows.caused_rate(party))
+        }
+    }
+}
+
+/// Kills since counting began; without the hook, those since the VM's cgroup was made.
+fn oom_kills(pair: &Pair<'_>) -> Growth {
+    let file = cgroup::total(pair, |cgroup| cgroup.oom_kills)
+        .limited_by(Quality::approximate("since its cgroup was made"));
+    better(pair.total(Signal::OomKills, |counters| counters.oom_kills), file)
+}
