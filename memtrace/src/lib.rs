@@ -2,9 +2,11 @@
 //! pages are taken. See ARCHITECTURE.md for the map of this crate.
 
 pub mod daemon;
+pub mod hostfs;
 pub mod model;
 pub mod probe;
 pub mod sample;
 pub mod signal;
 pub mod source;
 pub mod units;
+pub mod vmm;

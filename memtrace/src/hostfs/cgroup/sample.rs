@@ -1,0 +1,111 @@
+//! Reading all that a memory cgroup says.
+
+use std::io;
+use std::path::Path;
+
+use super::stat::{self, Stat};
+use super::{MemoryCgroup, Version, limits};
+use crate::hostfs::{psi, read};
+use crate::sample::{CgroupSample, Psi};
+use crate::units::Bytes;
+
+/// `vms`: the number of known VMs in it. What can't be read is missing, and `problem`
+/// says why.
+pub fn sample(cgroup: &MemoryCgroup, vms: u32) -> CgroupSample {
+    let mut files = Files { directory: &cgroup.directory, problem: None };
+    let mut sample = match cgroup.version {
+        Version::V1 => version_one(cgroup, &mut files),
+        Version::V2 => version_two(cgroup, &mut files),
+    };
+    sample.psi = pressure(cgroup);
+    sample.version = cgroup.version.number();
+    sample.path = cgroup.path.clone();
+    sample.vms = vms;
+    sample.problem = match files.problem {
+        _ if cgroup.is_root() => Some("the VM is in the root cgroup, like other processes".into()),
+        Some(_) if !cgroup.directory.is_dir() => Some("the cgroup is gone".into()),
+        problem => problem,
+    };
+    sample
+}
+
+fn version_one(cgroup: &MemoryCgroup, files: &mut Files<'_>) -> CgroupSample {
+    let Stat { memory, swap, hierarchical_limit } =
+        files.text("memory.stat").map(|text| stat::parse(&text)).unwrap_or_default();
+    // The kernel knows whether limits of ancestors hold (memory.use_hierarchy).
+    let limit = hierarchical_limit
+        .map(|bytes| limits::from_number(bytes, Version::V1))
+        .or_else(|| files.limit(cgroup, "memory.limit_in_bytes"));
+    CgroupSample {
+        usage: files.number("memory.usage_in_bytes"),
+        limit,
+        high: Some(None),
+        swap,
+        stat: memory,
+        limit_hits: files.number("memory.failcnt").map(|Bytes(count)| count),
+        oom_kills: files.optional("memory.oom_control", "oom_kill"),
+        ..CgroupSample::default()
+    }
+}
+
+fn version_two(cgroup: &MemoryCgroup, files: &mut Files<'_>) -> CgroupSample {
+    if cgroup.is_root() {
+        return CgroupSample { limit: Some(None), high: Some(None), ..CgroupSample::default() };
+    }
+    let stat = files.text("memory.stat").map(|text| stat::parse(&text)).unwrap_or_default();
+    let events = files.text("memory.events").unwrap_or_default();
+    CgroupSample {
+        usage: files.number("memory.current"),
+        limit: files.limit(cgroup, "memory.max"),
+        high: files.limit(cgroup, "memory.high"),
+        // Missing where the kernel is built or started without swap accounting.
+        swap: read::number(&cgroup.directory.join("memory.swap.current")).ok().map(Bytes),
+        stat: stat.memory,
+        limit_hits: stat::value(&events, "max"),
+        oom_kills: stat::value(&events, "oom_kill"),
+        ..CgroupSample::default()
+    }
+}
+
+/// The root's pressure is the whole host's, so it says nothing about one cgroup.
+fn pressure(cgroup: &MemoryCgroup) -> Option<Psi> {
+    if cgroup.is_root() {
+        return None;
+    }
+    psi::read(cgroup.pressure.as_ref()?).ok()
+}
+
+/// The files of one cgroup, and the first thing that went wrong with them.
+struct Files<'a> {
+    directory: &'a Path,
+    problem: Option<String>,
+}
+
+impl Files<'_> {
+    fn text(&mut self, file: &str) -> Option<String> {
+        let text = read::text(&self.directory.join(file), read::SMALL);
+        self.check(file, text)
+    }
+
+    fn number(&mut self, file: &str) -> Option<Bytes> {
+        let number = read::number(&self.directory.join(file));
+        self.check(file, number).map(Bytes)
+    }
+
+    fn limit(&mut self, cgroup: &MemoryCgroup, file: &str) -> Option<Option<Bytes>> {
+        let limit = limits::tightest(&cgroup.directory, &cgroup.top, cgroup.version, file);
+        self.check(file, limit)
+    }
+
+    /// A value that not every kernel has.
+    fn optional(&self, file: &str, key: &str) -> Option<u64> {
+        let text = read::text(&self.directory.join(file), read::SMALL).ok()?;
+        stat::value(&text, key)
+    }
+
+    fn check<T>(&mut self, file: &str, result: io::Result<T>) -> Option<T> {
+        result
+            .map_err(|error| self.problem.get_or_insert_with(|| format!("{file}: {error}")).len())
+            .ok()
+    }
+}

@@ -1,0 +1,103 @@
+//! /proc/PID/stat and /proc/PID/task/TID/stat; fields numbered as in proc(5).
+
+/// The kernel's `PF_KTHREAD` (include/linux/sched.h), the same since 2.6.
+const KERNEL_THREAD: u64 = 0x0020_0000;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcessStat {
+    /// Name of the command, at most 15 bytes. Untrusted: may hold blanks and brackets.
+    pub comm: String,
+    pub state: char,
+    pub parent: u32,
+    pub kernel_thread: bool,
+    /// Of all threads, in the stat of a process.
+    pub minor_faults: u64,
+    pub major_faults: u64,
+    /// User and system time, in clock ticks.
+    pub cpu_ticks: u64,
+    pub threads: u32,
+    /// Clock ticks after boot.
+    pub start: u64,
+}
+
+impl ProcessStat {
+    /// `None` when the text isn't of that form.
+    pub fn parse(text: &str) -> Option<Self> {
+        // The name is in brackets and may hold brackets: it ends at the last one.
+        let (before, after) = text.rsplit_once(')')?;
+        let (_, comm) = before.split_once('(')?;
+        let fields: Vec<&str> = after.split_ascii_whitespace().collect();
+        // `after` begins with field 3.
+        let field = |number: usize| fields.get(number.checked_sub(3)?).copied();
+        let count = |number| field(number)?.parse::<u64>().ok();
+        Some(Self {
+            comm: comm.to_owned(),
+            state: field(3)?.chars().next()?,
+            parent: field(4)?.parse().ok()?,
+            kernel_thread: count(9)? & KERNEL_THREAD != 0,
+            minor_faults: count(10)?,
+            major_faults: count(12)?,
+            cpu_ticks: count(14)?.saturating_add(count(15)?),
+            threads: field(20)?.parse().ok()?,
+            start: count(22)?,
+        })
+    }
+
+    /// It has ended, or is being ended.
+    pub const fn is_exiting(&self) -> bool {
+        matches!(self.state, 'Z' | 'X' | 'x')
+    }
+
+    /// It was stopped by a signal or a debugger.
+    pub const fn is_stopped(&self) -> bool {
+        matches!(self.state, 'T' | 't')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REST: &str = "S 1 7 7 0 -1 4194560 100 0 20 0 300 45 0 0 20 0 5 0 98765 1 2 3";
+
+    #[test]
+    fn fields_are_found_behind_any_name() {
+        for comm in ["qemu-system-x86", "a b", "((", "x) S 9 (y", ") R 1 2 3", "näme", ""] {
+            let stat = ProcessStat::parse(&format!("42 ({comm}) {REST}\n")).unwrap();
+            assert_eq!(stat.comm, comm);
+            assert_eq!(stat.state, 'S');
+            assert_eq!(stat.parent, 1);
+            assert_eq!((stat.minor_faults, stat.major_faults), (100, 20));
+            assert_eq!(stat.cpu_ticks, 345);
+            assert_eq!(stat.threads, 5);
+            assert_eq!(stat.start, 98_765);
+            assert!(!stat.kernel_thread);
+        }
+    }
+
+    #[test]
+    fn kernel_threads_are_told_by_their_flag() {
+        let text = "2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 1 0 0";
+        assert!(ProcessStat::parse(text).unwrap().kernel_thread);
+    }
+
+    #[test]
+    fn a_cut_line_is_no_stat() {
+        assert_eq!(ProcessStat::parse("42 (a) S 1 7"), None);
+        assert_eq!(ProcessStat::parse("42 a S 1 7"), None);
+        assert_eq!(ProcessStat::parse(""), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn parsing_never_panics(text in r"([0-9]{1,3} \(.{0,9}\) )?.*") {
+            ProcessStat::parse(&text);
+        }
+
+        #[test]
+        fn names_survive(comm in ".{0,15}") {
+            let stat = ProcessStat::parse(&format!("42 ({comm}) {REST}")).unwrap();
+            proptest::prop_assert_eq!(stat.comm, comm);
+        }
+    }
+}

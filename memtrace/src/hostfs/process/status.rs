@@ -1,0 +1,52 @@
+//! The memory lines of /proc/PID/status. They are sums of per-CPU counters that the
+//! kernel folds lazily, so they may be off by some 64 pages a thread.
+
+use crate::hostfs::meminfo::kib;
+use crate::sample::ProcessSample;
+
+/// A line that is missing stays `None`. Faults, time and threads are not in this file.
+pub fn parse(text: &str) -> ProcessSample {
+    ProcessSample {
+        rss: kib(text, "VmRSS"),
+        rss_anon: kib(text, "RssAnon"),
+        rss_file: kib(text, "RssFile"),
+        rss_shmem: kib(text, "RssShmem"),
+        swap: kib(text, "VmSwap"),
+        hugetlb: kib(text, "HugetlbPages"),
+        // VFIO counts what it pins as locked too (mm->locked_vm).
+        locked: kib(text, "VmLck"),
+        ..ProcessSample::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Bytes;
+
+    #[test]
+    fn memory_lines_are_read() {
+        let sample = parse(
+            "Name:\tqemu VmRSS: 1 kB\nVmLck:\t       8 kB\nVmRSS:\t  501760 kB\n\
+             RssAnon:\t  400000 kB\nRssFile:\t   30000 kB\nRssShmem:\t   71760 kB\n\
+             VmSwap:\t    1024 kB\nHugetlbPages:\t       0 kB\nThreads:\t5\n",
+        );
+        assert_eq!(sample.rss, Some(Bytes::from_kib(501_760)));
+        assert_eq!(sample.rss_shmem, Some(Bytes::from_kib(71_760)));
+        assert_eq!(sample.swap, Some(Bytes::from_kib(1024)));
+        assert_eq!(sample.hugetlb, Some(Bytes(0)));
+        assert_eq!(sample.locked, Some(Bytes::from_kib(8)));
+    }
+
+    #[test]
+    fn a_zombie_has_no_memory_lines() {
+        assert_eq!(parse("Name:\tqemu\nState:\tZ (zombie)\n"), ProcessSample::default());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn parsing_never_panics(text in "(VmRSS:|VmSwap:|.){0,9}") {
+            parse(&text);
+        }
+    }
+}
