@@ -1,0 +1,4 @@
+//! Encoders of a [`Snapshot`](crate::model::Snapshot): pure functions from what is
+//! known to text. Must not know where the text goes.
+
+pub mod plain;
