@@ -3,12 +3,12 @@
 
 pub mod columns;
 pub mod daemon;
-pub mod hostfs;
 pub mod export;
 pub mod filter;
 #[cfg(test)]
 mod fixture;
 pub mod format;
+pub mod hostfs;
 pub mod model;
 pub mod probe;
 pub mod sample;
