@@ -59,15 +59,19 @@ pub struct Tools {
 /// When no toolchain or no linker has the pinned version.
 pub fn find_tools(target_dir: &Path, pair: &Pair) -> Result<Tools> {
     let toolchain = find_toolchain(pair)?;
-    let kept = target_dir.join("tools/bin/bpf-linker");
-    for linker in [kept, PathBuf::from("bpf-linker")] {
-        let mut command = Command::new("rustup");
-        command.args(["run", &toolchain]).arg(&linker).arg("--version");
-        if first_line(&mut command).as_deref() == Some(pair.linker.as_str()) {
-            return Ok(Tools { toolchain, linker });
-        }
-    }
-    bail!("`{}` is neither under {}/tools/bin nor on PATH", pair.linker, target_dir.display())
+    let Some(linker) = find_linker(target_dir, pair) else {
+        bail!("`{}` is neither in {}/tools nor on PATH", pair.linker, target_dir.display());
+    };
+    Ok(Tools { toolchain, linker })
+}
+
+/// The linker with the pinned version: ours, or the one on `PATH`.
+pub fn find_linker(target_dir: &Path, pair: &Pair) -> Option<PathBuf> {
+    let ours = target_dir.join("tools/bin/bpf-linker");
+    [ours, PathBuf::from("bpf-linker")].into_iter().find(|linker| {
+        let version = first_line(Command::new(linker).arg("--version"));
+        version.as_deref() == Some(pair.linker.as_str())
+    })
 }
 
 fn find_toolchain(pair: &Pair) -> Result<String> {
@@ -104,12 +108,31 @@ fn first_line(command: &mut Command) -> Option<String> {
 /// Builds the object and returns where cargo left it, inside `target_dir`.
 ///
 /// # Errors
-/// When cargo fails; what it said has gone to standard error.
+/// When cargo fails; the error holds what it said.
 pub fn build(workspace: &Path, tools: &Tools, target_dir: &Path) -> Result<PathBuf> {
+    let mut command = command(workspace, tools, target_dir, "build")?;
+    let output = command.output().with_context(|| format!("run {command:?}"))?;
+    if !output.status.success() {
+        bail!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(target_dir.join(TARGET).join("release").join(PROGRAMS))
+}
+
+/// A cargo call (`build`, `clippy`) on the programs, with the pair and flags that
+/// decide the object's bytes.
+///
+/// # Errors
+/// When a folder whose name must stay out of the object can't be found out.
+pub fn command(
+    workspace: &Path,
+    tools: &Tools,
+    target_dir: &Path,
+    sub_command: &str,
+) -> Result<Command> {
     let mut command = Command::new("rustup");
     command
         .current_dir(workspace)
-        .args(["run", &tools.toolchain, "cargo", "build", "--release", "--locked"])
+        .args(["run", &tools.toolchain, "cargo", sub_command, "--release", "--locked"])
         .args(["--package", "memtrace-ebpf", "--bin", PROGRAMS, "--features", "programs"])
         .args(["--target", TARGET, "-Z", "build-std=core", "--target-dir"])
         .arg(target_dir)
@@ -119,11 +142,7 @@ pub fn build(workspace: &Path, tools: &Tools, target_dir: &Path) -> Result<PathB
     for key in ["CARGO", "RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTUP_TOOLCHAIN"] {
         command.env_remove(key);
     }
-    let output = command.output().with_context(|| format!("run {command:?}"))?;
-    if !output.status.success() {
-        bail!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(target_dir.join(TARGET).join("release").join(PROGRAMS))
+    Ok(command)
 }
 
 /// aya-build's flags, and remapping of every folder that a machine chooses, so that the

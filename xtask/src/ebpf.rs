@@ -7,7 +7,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::kept::{self, Record};
-use crate::{compile, paths};
+use crate::setup::{self, Scope};
+use crate::{compile, interrupt, paths};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -21,6 +22,16 @@ pub struct Arguments {
 /// # Errors
 /// When the pair is missing, the build fails, or (with `--check`) the objects differ.
 pub fn run(arguments: &Arguments) -> Result<()> {
+    interrupt::listen()?;
+    setup::run(Scope::Programs)?;
+    build(arguments.check)
+}
+
+/// The same without the set-up.
+///
+/// # Errors
+/// As [`run`].
+pub fn build(only_check: bool) -> Result<()> {
     let pair = compile::Pair::read(&paths::ebpf_crate())?;
     let tools = compile::find_tools(&paths::target(), &pair)?;
     let sources = kept::sources_digest(&paths::ebpf_crate())?;
@@ -28,7 +39,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let object = fs::read(&built).with_context(|| format!("read {}", built.display()))?;
     let record =
         Record { rustc: pair.rustc, linker: pair.linker, sources, object: kept::digest(&object) };
-    if arguments.check {
+    if only_check {
         check(&paths::memtrace_crate(), &record, &object)
     } else {
         keep(&paths::memtrace_crate(), &record, &object)

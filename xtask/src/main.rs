@@ -7,9 +7,13 @@ use clap::{Parser, Subcommand};
 #[path = "../../memtrace/build/compile.rs"]
 mod compile;
 mod ebpf;
+mod interrupt;
 #[path = "../../memtrace/build/kept.rs"]
 mod kept;
 mod paths;
+mod progress;
+mod setup;
+mod test;
 
 /// memtrace's chores.
 #[derive(Parser)]
@@ -22,17 +26,35 @@ struct Arguments {
 enum Task {
     /// Build the eBPF object from source and keep it in memtrace/ebpf
     Ebpf(ebpf::Arguments),
+    /// Fetch everything that the other tasks need and that isn't here yet
+    Setup,
+    /// Run every check and test there is
+    Test(test::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
-        Task::Ebpf(arguments) => ebpf::run(&arguments),
+        Task::Ebpf(arguments) => done(ebpf::run(&arguments)),
+        Task::Setup => done(set_up()),
+        Task::Test(arguments) => test::run(&arguments),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn set_up() -> anyhow::Result<()> {
+    interrupt::listen()?;
+    let missing = setup::run(setup::Scope::Everything)?;
+    anyhow::ensure!(missing.is_empty(), "some of it could not be had");
+    progress::say("everything is here");
+    Ok(())
+}
+
+fn done(result: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    result.map(|()| ExitCode::SUCCESS)
 }

@@ -1,0 +1,87 @@
+//! The steps of a full run.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::Step;
+use super::cargo::{cargo, one, tests};
+use super::tally::Outcome;
+use crate::compile::{self, Pair};
+use crate::{ebpf, paths};
+
+/// Steps that need no VM.
+pub const HOST: &[Step] = &[
+    Step { name: "format", run: format },
+    Step { name: "clippy", run: clippy },
+    Step { name: "clippy, feature libvirt", run: clippy_libvirt },
+    Step { name: "clippy, eBPF programs", run: clippy_programs },
+    Step { name: "stable build, default features", run: build },
+    Step { name: "tests", run: all_tests },
+    Step { name: "eBPF object from source", run: rebuild },
+];
+
+/// Steps with real VMs.
+pub const LIVE: &[Step] = &[];
+
+fn format() -> Result<Outcome> {
+    one(&mut cargo(&["fmt", "--all", "--check"]))
+}
+
+fn clippy() -> Result<Outcome> {
+    one(&mut cargo(&[
+        "clippy",
+        "--quiet",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+}
+
+fn clippy_libvirt() -> Result<Outcome> {
+    if let Some(reason) = no_libvirt() {
+        return Ok(Outcome::skipped(reason));
+    }
+    let mut command = cargo(&["clippy", "--quiet", "--locked", "--package", "memtrace"]);
+    one(command.args(["--all-targets", "--features", "libvirt", "--", "-D", "warnings"]))
+}
+
+fn clippy_programs() -> Result<Outcome> {
+    let pair = Pair::read(&paths::ebpf_crate())?;
+    let tools = match compile::find_tools(&paths::target(), &pair) {
+        Ok(tools) => tools,
+        Err(why) => return Ok(Outcome::skipped(format!("{why:#}"))),
+    };
+    let clippy =
+        compile::command(&paths::workspace(), &tools, &paths::target().join("ebpf"), "clippy");
+    one(clippy?.args(["--quiet", "--", "-D", "warnings"]))
+}
+
+fn build() -> Result<Outcome> {
+    one(&mut cargo(&["build", "--quiet", "--locked", "--package", "memtrace"]))
+}
+
+fn all_tests() -> Result<Outcome> {
+    let mut command = cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
+    if no_libvirt().is_none() {
+        command.args(["--features", "memtrace/libvirt"]);
+    }
+    tests(&mut command)
+}
+
+fn rebuild() -> Result<Outcome> {
+    let pair = Pair::read(&paths::ebpf_crate())?;
+    match compile::find_tools(&paths::target(), &pair) {
+        Ok(_) => ebpf::build(true).map(|()| Outcome::passed(1)),
+        Err(why) => Ok(Outcome::skipped(format!("{why:#}"))),
+    }
+}
+
+/// Why the feature libvirt can't be built here, if so.
+fn no_libvirt() -> Option<&'static str> {
+    let found = Command::new("pkg-config").args(["--exists", "libvirt"]).status();
+    (!found.is_ok_and(|status| status.success())).then_some("libvirt's headers aren't installed")
+}

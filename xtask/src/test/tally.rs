@@ -1,0 +1,119 @@
+//! What came out of the steps, and the summary that says so. Pure.
+
+use std::fmt;
+use std::time::Duration;
+
+/// How many tests of a step passed, failed and could not run, with the reasons for the
+/// latter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    pub passed: u64,
+    pub failed: u64,
+    pub skipped: u64,
+    pub reasons: Vec<String>,
+}
+
+impl Outcome {
+    /// So many tests passed.
+    pub fn passed(count: u64) -> Self {
+        Self { passed: count, ..Self::default() }
+    }
+
+    /// So many tests failed.
+    pub fn failed(count: u64) -> Self {
+        Self { failed: count, ..Self::default() }
+    }
+
+    /// One thing can't run here, for this reason.
+    pub fn skipped(reason: impl Into<String>) -> Self {
+        Self { skipped: 1, reasons: vec![reason.into()], ..Self::default() }
+    }
+
+    /// One test that passed or failed.
+    pub fn of(good: bool) -> Self {
+        if good { Self::passed(1) } else { Self::failed(1) }
+    }
+
+    /// Adds another outcome to this one.
+    pub fn absorb(&mut self, other: Self) {
+        self.passed = self.passed.saturating_add(other.passed);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.skipped = self.skipped.saturating_add(other.skipped);
+        self.reasons.extend(other.reasons);
+    }
+}
+
+/// A step that has run.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub name: String,
+    pub elapsed: Duration,
+    pub outcome: Outcome,
+}
+
+/// All steps that have run.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    rows: Vec<Row>,
+}
+
+impl Tally {
+    /// Notes a step.
+    pub fn add(&mut self, row: Row) {
+        self.rows.push(row);
+    }
+
+    /// The sum over all steps.
+    pub fn total(&self) -> Outcome {
+        let mut total = Outcome::default();
+        for row in &self.rows {
+            total.absorb(row.outcome.clone());
+        }
+        total
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f)?;
+        for Row { name, elapsed, outcome: Outcome { passed, failed, skipped, reasons } } in
+            &self.rows
+        {
+            let seconds = elapsed.as_secs_f64();
+            writeln!(
+                f,
+                "{name:<32} {seconds:>7.1} s  {passed:>5} passed {failed:>3} failed {skipped:>3} skipped"
+            )?;
+            for reason in reasons {
+                writeln!(f, "    skipped: {reason}")?;
+            }
+        }
+        let Outcome { passed, failed, skipped, .. } = self.total();
+        writeln!(f, "\n{passed} passed, {failed} failed, {skipped} skipped")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, outcome: Outcome) -> Row {
+        Row { name: name.to_owned(), elapsed: Duration::from_secs(1), outcome }
+    }
+
+    #[test]
+    fn the_last_line_sums_up_all_steps() {
+        let mut tally = Tally::default();
+        tally.add(row("a", Outcome::passed(3)));
+        tally.add(row("b", Outcome::failed(1)));
+        tally.add(row("c", Outcome::skipped("no root")));
+        let text = tally.to_string();
+        assert_eq!(text.lines().last(), Some("3 passed, 1 failed, 1 skipped"));
+        assert!(text.contains("skipped: no root"));
+    }
+
+    #[test]
+    fn no_step_at_all_is_no_pass() {
+        assert_eq!(Tally::default().total(), Outcome::default());
+    }
+}
