@@ -24,3 +24,6 @@ pub use guest::STALE_AFTER;
 pub use histogram::quantile;
 pub use history::History;
 pub use snapshot::{Measured, Snapshot};
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,146 @@
+//! Swap, major faults, pages taken and refaults: which source is chosen, and when.
+
+use super::fixture::{MIB, after, only_vm, sample, set_signal, vm};
+use crate::model::{Measured, derive};
+use crate::sample::{Sample, VmSample};
+use crate::signal::{Quality, Signal};
+use crate::units::{ByteRate, Bytes, Rate};
+
+/// The VM after a second in which it changed and the kernel side lacked some signals.
+fn without(
+    signals: &[Signal],
+    change: impl FnOnce(&mut VmSample),
+) -> crate::model::snapshot::VmView {
+    let mut changed = vm("a", 7);
+    change(&mut changed);
+    let mut now: Sample = sample(11, vec![changed]);
+    for signal in signals {
+        set_signal(&mut now, *signal, Quality::absent("no hook"));
+    }
+    only_vm(derive(Some(&sample(10, vec![vm("a", 7)])), &now))
+}
+
+fn stat(vm: &mut VmSample) -> &mut crate::sample::MemoryStat {
+    &mut vm.cgroup.get_or_insert_default().stat
+}
+
+#[test]
+fn swap_is_in_bytes_of_base_pages() {
+    let vm = after(|vm| {
+        let counters = vm.counters.get_or_insert_default();
+        (counters.swap_in_pages, counters.swap_out_pages) = (10, 20);
+    });
+    assert_eq!(vm.swap_in, Measured::exact(ByteRate(40_960.0)));
+    assert_eq!(vm.swap_out, Measured::exact(ByteRate(81_920.0)));
+}
+
+#[test]
+fn shared_guest_memory_takes_swap_from_its_cgroup() {
+    let vm = after(|vm| {
+        vm.process.rss_shmem = Some(Bytes(900 * MIB));
+        vm.counters.get_or_insert_default().swap_in_pages = 1;
+        stat(vm).pswpin = Some(100);
+    });
+    assert_eq!(vm.swap_in.value, Some(ByteRate(409_600.0)));
+    assert_eq!(vm.swap_in.quality.word(), "approximate");
+    assert_eq!(vm.swap.quality.word(), "approximate", "VmSwap misses shared memory");
+}
+
+#[test]
+fn shared_guest_memory_in_a_shared_cgroup_keeps_the_hook_and_warns() {
+    let vm = after(|vm| {
+        vm.process.rss_shmem = Some(Bytes(900 * MIB));
+        vm.counters.get_or_insert_default().swap_in_pages = 1;
+        vm.cgroup.get_or_insert_default().vms = 3;
+    });
+    assert_eq!(vm.swap_in.value, Some(ByteRate(4096.0)));
+    let reason = vm.swap_in.quality.reason().unwrap_or_default();
+    assert!(reason.contains("guest memory is shared"), "{reason}");
+}
+
+#[test]
+fn taken_is_private_and_shared_memory() {
+    let vm = after(|vm| {
+        let counters = vm.counters.get_or_insert_default();
+        (counters.swap_out_pages, counters.shmem_taken_pages) = (7, 5);
+    });
+    assert_eq!(vm.taken, Measured::exact(Rate(12.0)));
+}
+
+#[test]
+fn major_faults_come_from_the_hook() {
+    let vm = after(|vm| {
+        vm.counters.get_or_insert_default().major_faults = 3;
+        vm.process.major_faults = Some(1);
+        stat(vm).pgmajfault = Some(3);
+    });
+    assert_eq!(vm.major_faults, Measured::exact(Rate(3.0)));
+}
+
+#[test]
+fn major_faults_without_the_hook_come_from_the_vms_own_cgroup() {
+    let vm = without(&[Signal::MajorFaults], |vm| {
+        vm.process.major_faults = Some(1);
+        stat(vm).pgmajfault = Some(3);
+    });
+    assert_eq!(vm.major_faults, Measured::exact(Rate(3.0)));
+}
+
+#[test]
+fn an_exact_file_is_preferred_to_an_approximate_hook() {
+    let mut changed = vm("a", 7);
+    changed.counters.get_or_insert_default().major_faults = 9;
+    stat(&mut changed).pgmajfault = Some(3);
+    let mut now = sample(11, vec![changed]);
+    set_signal(&mut now, Signal::MajorFaults, Quality::approximate("by cgroup"));
+    let vm = only_vm(derive(Some(&sample(10, vec![vm("a", 7)])), &now));
+    assert_eq!(vm.major_faults, Measured::exact(Rate(3.0)));
+}
+
+#[test]
+fn major_faults_in_a_shared_cgroup_are_those_of_process_and_kernel_workers() {
+    let vm = without(&[Signal::MajorFaults], |vm| {
+        vm.process.major_faults = Some(567);
+        vm.counters.get_or_insert_default().async_faults_done = 2994;
+        let cgroup = vm.cgroup.get_or_insert_default();
+        (cgroup.vms, cgroup.stat.pgmajfault) = (2, Some(9999));
+    });
+    assert_eq!(vm.major_faults.value, Some(Rate(3561.0)));
+    assert_eq!(vm.major_faults.quality.word(), "approximate");
+}
+
+#[test]
+fn major_faults_of_the_process_alone_say_what_is_missing() {
+    let vm = without(&[Signal::MajorFaults, Signal::AsyncFaults], |vm| {
+        vm.process.major_faults = Some(567);
+        vm.cgroup = None;
+    });
+    assert_eq!(vm.major_faults.value, Some(Rate(567.0)));
+    let reason = vm.major_faults.quality.reason().unwrap_or_default();
+    assert!(reason.contains("without asynchronous faults"), "{reason}");
+}
+
+#[test]
+fn swap_without_hooks_comes_from_memory_stat_when_the_cgroup_is_the_vms_own() {
+    let vm = without(&[Signal::SwapIn, Signal::SwapOut], |vm| {
+        stat(vm).pswpin = Some(2);
+        stat(vm).pswpout = None;
+    });
+    assert_eq!(vm.swap_in.value, Some(ByteRate(8192.0)));
+    assert_eq!(vm.swap_in.quality.word(), "approximate");
+    assert_eq!(vm.swap_out, Measured::absent("no hook"));
+}
+
+#[test]
+fn refaults_are_those_of_the_vms_own_cgroup() {
+    let refaults = |vms| {
+        after(|vm| {
+            vm.cgroup.get_or_insert_default().vms = vms;
+            stat(vm).workingset_refault_anon = Some(4);
+            stat(vm).workingset_refault_file = Some(6);
+        })
+        .refaults
+    };
+    assert_eq!(refaults(1), Measured::exact(Rate(10.0)));
+    assert_eq!(refaults(2), Measured::absent("memory.stat is of a cgroup that 2 VMs share"));
+}
