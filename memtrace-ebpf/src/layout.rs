@@ -30,8 +30,7 @@ pub struct KernelLayout {
     pub item_pgmajfault: u32,
     pub item_pswpin: u32,
     pub item_pswpout: u32,
-    /// How many entries of the programs' comm prefixes are in use.
-    pub comm_prefixes: u32,
+    pub reserved: u32,
 }
 
 impl KernelLayout {
@@ -52,6 +51,6 @@ impl KernelLayout {
         item_pgmajfault: MISSING,
         item_pswpin: MISSING,
         item_pswpout: MISSING,
-        comm_prefixes: 0,
+        reserved: 0,
     };
 }

@@ -36,15 +36,30 @@ pub const EVENTS_BYTES: u32 = 256 * 1024;
 /// A stall of at least this long is reported as an event of its own.
 pub const LONG_STALL_NS: u64 = 100_000_000;
 
+/// Defines a struct of `u64` counters that can be added up over CPUs.
+macro_rules! counters {
+    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* pub $field:ident: u64,)* }) => {
+        $(#[$meta])*
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
+        pub struct $name { $($(#[$field_meta])* pub $field: u64,)* }
+
+        impl $name {
+            /// Adds each counter of `other`; wraps.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$field = self.$field.wrapping_add(other.$field);)*
+            }
+        }
+    };
+}
+
+counters! {
 /// What the kernel counts for one slot on one CPU; user space adds the CPUs up.
 ///
 /// All are totals since the slot was taken. Times are in nanoseconds, pages are
 /// base pages (4 KiB on x86). The comment of each field names its hook.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub struct VmCounters {
-    // Suffered: what the VM's own threads sit through.
     /// `kvm:kvm_page_fault`: EPT/NPT violations, so exits and not pages.
     pub guest_faults: u64,
     /// `exceptions:page_fault_user` on the VM's threads (TCG guests, device emulation).
@@ -83,18 +98,17 @@ pub struct VmCounters {
     pub compaction_ns: u64,
     /// `vmscan:mm_vmscan_wakeup_kswapd` by the VM's threads.
     pub kswapd_wakeups: u64,
-    // Taken: what anybody's reclaim took from the VM.
     /// `kmem:rss_stat` MM_SWAPENTS within reclaim: pages unmapped to swap (swap-out).
     pub swap_out_pages: u64,
     /// `kmem:rss_stat` MM_SHMEMPAGES within reclaim: shared guest memory unmapped.
     pub shmem_taken_pages: u64,
     /// `vmscan:mm_vmscan_write_folio`: folios of the VM's cgroup sent to swap or disk.
     pub reclaim_writes: u64,
-    // Out of memory.
     /// `oom:mark_victim` with a task of the VM as its victim.
     pub oom_kills: u64,
     /// `oom:mark_victim` while a task of the VM was allocating.
     pub oom_caused: u64,
+}
 }
 
 /// Distributions of one slot on one CPU. Beside [`VmCounters`], because they are
@@ -114,10 +128,8 @@ impl Default for VmHistograms {
     }
 }
 
+counters! {
 /// What the kernel counts for the whole host, per CPU.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub struct HostCounters {
     /// `vmscan:mm_vmscan_kswapd_wake`: rounds that kswapd began.
     pub kswapd_wakes: u64,
@@ -139,6 +151,7 @@ pub struct HostCounters {
     pub lost_address_spaces: u64,
     /// Kernel memory that could not be read (`bpf_probe_read_kernel` failed).
     pub failed_reads: u64,
+}
 }
 
 /// Which VM a slot belongs to. Written by whoever took the slot.
@@ -211,20 +224,16 @@ pub struct Event {
     pub comm: [u8; 16],
 }
 
-/// A process that looks like a VM was given a slot by the kernel side.
+/// A process exec'd as a VMM, and the kernel side gave it a slot.
 pub const EVENT_APPEARED: u32 = 1;
 /// A process with a slot is gone; the slot stays as it is until user space frees it.
 pub const EVENT_EXITED: u32 = 2;
 /// The OOM killer chose a victim.
 pub const EVENT_OOM_KILL: u32 = 3;
+/// A process took a KVM fault while it had no slot; the kernel side gave it one.
+pub const EVENT_FOUND: u32 = 5;
 /// A VM's thread waited at least [`LONG_STALL_NS`] for reclaim.
 pub const EVENT_LONG_STALL: u32 = 4;
-
-/// Names of processes (the start of `comm`) that get a slot as they exec, before
-/// user space has looked at them. Space for NUL padding, at most [`COMM_PREFIXES`].
-pub type CommPrefix = [u8; 16];
-/// How many prefixes the programs compare with.
-pub const COMM_PREFIXES: usize = 4;
 
 #[cfg(all(feature = "user", not(target_arch = "bpf")))]
 mod pod {

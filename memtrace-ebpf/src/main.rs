@@ -1,6 +1,25 @@
+//! memtrace's eBPF programs: raw tracepoints only, so that they load on kernels
+//! without kprobes, fentry or mounted tracefs. One file a signal; user space decides
+//! from BTF which of them fit the running kernel, and attaches those.
 #![no_std]
 #![no_main]
+
+mod attribution;
+mod fault;
+mod kernel;
+mod lifecycle;
+mod maps;
+mod oom;
+mod reclaim;
+mod swap;
+
+/// The kernel lends `bpf_probe_read_kernel` and others to GPL-compatible programs only.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    // Never reached: the verifier would refuse a program that can get here.
     loop {}
 }

@@ -1,0 +1,126 @@
+//! Page faults.
+//!
+//! Hooks: `kvm:kvm_page_fault`, `kvm:kvm_guest_fault` (arm64), `exceptions:page_fault_user`,
+//! `exceptions:page_fault_kernel`, `memcg:count_memcg_events`, `kvm:kvm_async_pf_not_present`,
+//! `kvm:kvm_async_pf_ready`.
+//! Fields: `guest_faults`, `user_faults`, `kernel_faults`, `major_faults`, `swap_read_pages`,
+//! `swap_write_pages`, `async_faults`, `async_faults_done`, `async_fault_ns`.
+//!
+//! `kvm_page_fault` lost and gained arguments over the versions; none of them is needed
+//! here, so one program serves all forms.
+
+use aya_ebpf::macros::raw_tracepoint;
+use aya_ebpf::programs::RawTracePointContext;
+use memtrace_ebpf::{AsyncFaultKey, EVENT_FOUND, bucket_of};
+
+use crate::attribution::{
+    counters, current_ids, current_vm, histograms, host, now_ns, slot_of_memcg, slot_of_process,
+    take_slot,
+};
+use crate::kernel::layout;
+use crate::maps::ASYNC_FAULTS;
+
+/// A guest's fault reached the host. Whoever runs here runs a VM, so a process that
+/// isn't known yet gets its slot at once.
+#[raw_tracepoint]
+pub fn guest_fault(_: RawTracePointContext) -> i32 {
+    let (tgid, _) = current_ids();
+    let slot = slot_of_process(tgid).or_else(|| take_slot(EVENT_FOUND));
+    if let Some(row) = slot.and_then(counters) {
+        row.guest_faults += 1;
+    }
+    0
+}
+
+#[raw_tracepoint]
+pub fn user_fault(_: RawTracePointContext) -> i32 {
+    let (tgid, _) = current_ids();
+    if let Some(row) = slot_of_process(tgid).and_then(counters) {
+        row.user_faults += 1;
+    }
+    0
+}
+
+#[raw_tracepoint]
+pub fn kernel_fault(_: RawTracePointContext) -> i32 {
+    let (tgid, _) = current_ids();
+    if let Some(row) = slot_of_process(tgid).and_then(counters) {
+        row.kernel_faults += 1;
+    }
+    0
+}
+
+/// `(struct mem_cgroup *, enum vm_event_item, unsigned long)`. Charged to the cgroup's
+/// VM, because a kernel worker may do the fault for it; in a cgroup that VMs share, to
+/// the VM that runs.
+#[raw_tracepoint]
+pub fn memcg_event(ctx: RawTracePointContext) -> i32 {
+    let item: u32 = ctx.arg(1);
+    let major = item == layout!(item_pgmajfault);
+    let read = item == layout!(item_pswpin);
+    let write = item == layout!(item_pswpout);
+    if !(major || read || write) {
+        return 0;
+    }
+    let slot = match slot_of_memcg(ctx.arg(0)) {
+        // What is written out belongs to the cgroup alone, never to who writes.
+        None if write => None,
+        None => current_vm(),
+        slot => slot,
+    };
+    let Some(row) = slot.and_then(counters) else {
+        return 0;
+    };
+    let count: u64 = ctx.arg(2);
+    if major {
+        row.major_faults += count;
+    } else if read {
+        row.swap_read_pages += count;
+    } else {
+        row.swap_write_pages += count;
+    }
+    0
+}
+
+/// `(u64 token, u64 gva)`, on the vCPU's thread.
+#[raw_tracepoint]
+pub fn async_fault_begin(ctx: RawTracePointContext) -> i32 {
+    let (tgid, _) = current_ids();
+    let Some(row) = slot_of_process(tgid).and_then(counters) else {
+        return 0;
+    };
+    row.async_faults += 1;
+    let key = AsyncFaultKey { token: ctx.arg(0), tgid, reserved: 0 };
+    if ASYNC_FAULTS.insert(key, now_ns(), 0).is_err()
+        && let Some(host) = host()
+    {
+        host.lost_async_faults += 1;
+    }
+    0
+}
+
+/// `(u64 token, u64 gva)`, on the vCPU's thread.
+#[raw_tracepoint]
+pub fn async_fault_end(ctx: RawTracePointContext) -> i32 {
+    let (tgid, _) = current_ids();
+    let key = AsyncFaultKey { token: ctx.arg(0), tgid, reserved: 0 };
+    // SAFETY: copied at once; only this VM's threads touch this key.
+    let Some(begun) = unsafe { ASYNC_FAULTS.get(key) }.copied() else {
+        return 0;
+    };
+    let _ = ASYNC_FAULTS.remove(key);
+    let Some(slot) = slot_of_process(tgid) else {
+        return 0;
+    };
+    let duration = now_ns().saturating_sub(begun);
+    if let Some(row) = counters(slot) {
+        row.async_faults_done += 1;
+        row.async_fault_ns += duration;
+    }
+    if let Some(count) =
+        histograms(slot).and_then(|row| row.async_fault.get_mut(bucket_of(duration)))
+    {
+        *count += 1;
+    }
+    0
+}

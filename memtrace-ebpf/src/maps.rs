@@ -1,0 +1,76 @@
+//! Every map: who writes it, who reads it, how large it is and why it is of its kind.
+
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, Queue, RingBuf};
+use memtrace_ebpf::{
+    AsyncFaultKey, EVENTS_BYTES, FlowKey, HostCounters, MAX_ASYNC_FAULTS, MAX_FLOWS, MAX_SLOTS,
+    MAX_STALLS, SlotOwner, StallKey, StallStart, VmCounters, VmHistograms,
+};
+
+/// Memory nodes whose kswapd is timed. Linux' own default limit (CONFIG_NODES_SHIFT=10).
+const MAX_NODES: u32 = 1024;
+/// Memory cgroups of VMs: room for a few each.
+const MAX_CGROUPS: u32 = 4 * MAX_SLOTS;
+
+/// Counters by slot. The programs write, user space reads once a tick and zeroes a row
+/// before its slot is free again. Per CPU, so that no cache line is ever contended.
+#[map]
+pub static COUNTERS: PerCpuArray<VmCounters> = PerCpuArray::with_max_entries(MAX_SLOTS, 0);
+
+/// Distributions by slot, apart from the counters because only slow paths touch them.
+#[map]
+pub static HISTOGRAMS: PerCpuArray<VmHistograms> = PerCpuArray::with_max_entries(MAX_SLOTS, 0);
+
+/// The host's counters and all losses.
+#[map]
+pub static HOST: PerCpuArray<HostCounters> = PerCpuArray::with_max_entries(1, 0);
+
+/// Who holds each slot. Both sides write: whoever takes the slot.
+#[map]
+pub static SLOTS: Array<SlotOwner> = Array::with_max_entries(MAX_SLOTS, 0);
+
+/// Slots that nobody holds. User space fills it, both sides take from it.
+#[map]
+pub static FREE_SLOTS: Queue<u32> = Queue::with_max_entries(MAX_SLOTS, 0);
+
+/// Process id (initial namespace) to slot. Both sides insert; the kernel side removes
+/// an entry when the process exits, so that a reused pid is never charged.
+#[map]
+pub static TGIDS: HashMap<u32, u32> = HashMap::with_max_entries(MAX_SLOTS, 0);
+
+/// `mm_struct` to slot, for the moments in which `mm->owner` is NULL (exit). The
+/// programs write; an entry goes with its process.
+#[map]
+pub static ADDRESS_SPACES: HashMap<u64, u32> = HashMap::with_max_entries(MAX_SLOTS, 0);
+
+/// Cgroup id to slot, for cgroups that hold one VM and nothing else. User space writes.
+#[map]
+pub static CGROUPS: HashMap<u64, u32> = HashMap::with_max_entries(MAX_CGROUPS, 0);
+
+/// Pages by (causer, victim). The programs write, user space reads. A hash, because
+/// few of the possible pairs ever exist; per CPU, because every CPU reclaims at once.
+#[map]
+pub static FLOWS: PerCpuHashMap<FlowKey, u64> = PerCpuHashMap::with_max_entries(MAX_FLOWS, 0);
+
+/// Stalls under way. An ordinary hash and not an LRU: what doesn't fit is counted as
+/// lost, instead of another entry being dropped in silence.
+#[map]
+pub static STALLS: HashMap<StallKey, StallStart> = HashMap::with_max_entries(MAX_STALLS, 0);
+
+/// Asynchronous page faults under way: when each began.
+#[map]
+pub static ASYNC_FAULTS: HashMap<AsyncFaultKey, u64> =
+    HashMap::with_max_entries(MAX_ASYNC_FAULTS, 0);
+
+/// By memory node: since when kswapd works, 0 while it sleeps or isn't known to work.
+#[map]
+pub static KSWAPD_SINCE: Array<u64> = Array::with_max_entries(MAX_NODES, 0);
+
+/// By slot: the last `count` of MM_SWAPENTS plus one (0: none seen), on kernels whose
+/// `rss_stat` carries it.
+#[map]
+pub static SWAP_ENTRIES: Array<u64> = Array::with_max_entries(MAX_SLOTS, 0);
+
+/// Rare events for user space.
+#[map]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(EVENTS_BYTES, 0);

@@ -1,0 +1,202 @@
+//! Reclaim: who sets it off, who waits for it and for how long.
+//!
+//! Hooks: `vmscan:mm_vmscan_{direct,memcg}_reclaim_{begin,end}`,
+//! `vmscan:mm_vmscan_throttled`, `vmscan:mm_vmscan_{kswapd_wake,kswapd_sleep,wakeup_kswapd}`,
+//! `compaction:mm_compaction_{try_to_compact_pages,end}`.
+//! Fields: `direct_reclaims`, `direct_reclaim_ns`, `memcg_reclaims`, `memcg_reclaim_ns`,
+//! `reclaimed_pages`, `throttles`, `throttled_ns`, `compactions`, `compaction_ns`,
+//! `kswapd_wakeups`, the `reclaim` histogram, and the host's kswapd counters.
+//!
+//! The begin events' arguments changed order in 7.x; only the memcg that came with that
+//! is of use, so it alone has a program of its own.
+
+use aya_ebpf::macros::raw_tracepoint;
+use aya_ebpf::programs::RawTracePointContext;
+use memtrace_ebpf::{
+    EVENT_LONG_STALL, FIRST_VM_SLOT, LONG_STALL_NS, SLOT_OTHER, STALL_COMPACTION,
+    STALL_DIRECT_RECLAIM, STALL_MEMCG_RECLAIM, StallKey, StallStart, bucket_of,
+};
+
+use crate::attribution::{
+    counters, current_ids, current_party, current_vm, emit, histograms, host, now_ns, slot_of_memcg,
+};
+use crate::maps::{KSWAPD_SINCE, STALLS};
+
+#[raw_tracepoint]
+pub fn direct_reclaim_begin(_: RawTracePointContext) -> i32 {
+    let slot = current_party();
+    if let Some(row) = counters(slot) {
+        row.direct_reclaims += 1;
+    }
+    begin(STALL_DIRECT_RECLAIM, slot);
+    0
+}
+
+/// `(unsigned long nr_reclaimed, ...)`.
+#[raw_tracepoint]
+pub fn direct_reclaim_end(ctx: RawTracePointContext) -> i32 {
+    let Some((slot, duration)) = end(STALL_DIRECT_RECLAIM) else {
+        return 0;
+    };
+    if let Some(row) = counters(slot) {
+        row.direct_reclaim_ns += duration;
+        row.reclaimed_pages += ctx.arg::<u64>(0);
+    }
+    waited(slot, duration);
+    0
+}
+
+#[raw_tracepoint]
+pub fn memcg_reclaim_begin(_: RawTracePointContext) -> i32 {
+    memcg_reclaim(current_party());
+    0
+}
+
+/// `(gfp_t, int order, struct mem_cgroup *)` since 7.x: what a kernel worker reclaims
+/// for a cgroup over its memory.high is charged to the cgroup's VM.
+#[raw_tracepoint]
+pub fn memcg_reclaim_begin_memcg(ctx: RawTracePointContext) -> i32 {
+    let slot = match current_party() {
+        SLOT_OTHER => slot_of_memcg(ctx.arg(2)).unwrap_or(SLOT_OTHER),
+        slot => slot,
+    };
+    memcg_reclaim(slot);
+    0
+}
+
+#[inline(always)]
+fn memcg_reclaim(slot: u32) {
+    if let Some(row) = counters(slot) {
+        row.memcg_reclaims += 1;
+    }
+    begin(STALL_MEMCG_RECLAIM, slot);
+}
+
+/// `(unsigned long nr_reclaimed, ...)`.
+#[raw_tracepoint]
+pub fn memcg_reclaim_end(ctx: RawTracePointContext) -> i32 {
+    let Some((slot, duration)) = end(STALL_MEMCG_RECLAIM) else {
+        return 0;
+    };
+    if let Some(row) = counters(slot) {
+        row.memcg_reclaim_ns += duration;
+        row.reclaimed_pages += ctx.arg::<u64>(0);
+    }
+    waited(slot, duration);
+    0
+}
+
+/// `(int nid, int usec_timeout, int usec_delayed, int reason)`, at the end of the wait.
+#[raw_tracepoint]
+pub fn throttled(ctx: RawTracePointContext) -> i32 {
+    if let Some(row) = counters(current_party()) {
+        row.throttles += 1;
+        row.throttled_ns += u64::from(ctx.arg::<u32>(2)) * 1000;
+    }
+    0
+}
+
+/// `(int nid, int zid, int order, gfp_t)`.
+#[raw_tracepoint]
+pub fn wakeup_kswapd(_: RawTracePointContext) -> i32 {
+    if let Some(row) = current_vm().and_then(counters) {
+        row.kswapd_wakeups += 1;
+    }
+    0
+}
+
+/// `(int nid, int zid, int order)`: kswapd begins a round; it need not have slept.
+#[raw_tracepoint]
+pub fn kswapd_wake(ctx: RawTracePointContext) -> i32 {
+    if let Some(host) = host() {
+        host.kswapd_wakes += 1;
+    }
+    if let Some(since) = KSWAPD_SINCE.get_ptr_mut(ctx.arg::<u32>(0)) {
+        // SAFETY: lives for ever, and a node has one kswapd, which is `current`.
+        let since = unsafe { &mut *since };
+        if *since == 0 {
+            *since = now_ns();
+        }
+    }
+    0
+}
+
+/// `(int nid)`: kswapd goes fully to sleep.
+#[raw_tracepoint]
+pub fn kswapd_sleep(ctx: RawTracePointContext) -> i32 {
+    let Some(since) = KSWAPD_SINCE.get_ptr_mut(ctx.arg::<u32>(0)) else {
+        return 0;
+    };
+    // SAFETY: as in `kswapd_wake`.
+    let begun = unsafe { core::ptr::replace(since, 0) };
+    if let Some(host) = host() {
+        host.kswapd_sleeps += 1;
+        if begun != 0 {
+            host.kswapd_active_ns += now_ns().saturating_sub(begun);
+        }
+    }
+    0
+}
+
+#[raw_tracepoint]
+pub fn compaction_begin(_: RawTracePointContext) -> i32 {
+    let slot = current_party();
+    if let Some(row) = counters(slot) {
+        row.compactions += 1;
+    }
+    begin(STALL_COMPACTION, slot);
+    0
+}
+
+/// The end of one zone. Direct compaction may go on with the next zone and tells
+/// nothing when it is through, so each zone adds its part and starts the next.
+#[raw_tracepoint]
+pub fn compaction_end(_: RawTracePointContext) -> i32 {
+    let (_, pid) = current_ids();
+    let key = StallKey { pid, kind: STALL_COMPACTION };
+    let Some(start) = STALLS.get_ptr_mut(key) else {
+        // kcompactd, or compaction that was asked for through sysfs.
+        return 0;
+    };
+    let now = now_ns();
+    // SAFETY: alive while the program runs; only this thread uses its entry.
+    let start = unsafe { &mut *start };
+    if let Some(row) = counters(start.slot) {
+        row.compaction_ns += now.saturating_sub(start.begun_ns);
+    }
+    start.begun_ns = now;
+    0
+}
+
+#[inline(always)]
+fn begin(kind: u32, slot: u32) {
+    let (_, pid) = current_ids();
+    let start = StallStart { begun_ns: now_ns(), slot, reserved: 0 };
+    if STALLS.insert(StallKey { pid, kind }, start, 0).is_err()
+        && let Some(host) = host()
+    {
+        host.lost_stalls += 1;
+    }
+}
+
+/// Ends a stall of this thread: whose it was, and how long it took.
+#[inline(always)]
+fn end(kind: u32) -> Option<(u32, u64)> {
+    let (_, pid) = current_ids();
+    let key = StallKey { pid, kind };
+    // SAFETY: copied at once; only this thread uses its entry.
+    let start = unsafe { STALLS.get(key) }.copied()?;
+    let _ = STALLS.remove(key);
+    Some((start.slot, now_ns().saturating_sub(start.begun_ns)))
+}
+
+#[inline(always)]
+fn waited(slot: u32, duration: u64) {
+    if let Some(count) = histograms(slot).and_then(|row| row.reclaim.get_mut(bucket_of(duration))) {
+        *count += 1;
+    }
+    if slot >= FIRST_VM_SLOT && duration >= LONG_STALL_NS {
+        let (tgid, _) = current_ids();
+        emit(EVENT_LONG_STALL, tgid, slot, tgid, duration);
+    }
+}

@@ -1,0 +1,128 @@
+//! Pages that go to swap and come back, and shared guest memory that reclaim takes.
+//!
+//! Hooks: `kmem:rss_stat`, `vmscan:mm_vmscan_write_folio` (`writepage` before folios).
+//! Fields: `swap_out_pages`, `swap_in_pages`, `swap_in_remote_pages`,
+//! `shmem_taken_pages`, `reclaim_writes`, and the flow table.
+//!
+//! Reclaim unmaps a page by one more MM_SWAPENTS, in the reclaimer's context and with
+//! PF_MEMALLOC set; a swap-in is one less, without it. So the mm says who loses the
+//! page, and `current` says who takes it.
+
+use aya_ebpf::macros::raw_tracepoint;
+use aya_ebpf::programs::RawTracePointContext;
+
+use crate::attribution::{
+    PF_MEMALLOC, charge_flow, counters, current_party, slot_of_memcg, slot_of_mm,
+};
+use crate::kernel::{current_flags, current_task, layout, read, read_pointer};
+use crate::maps::SWAP_ENTRIES;
+
+// include/linux/mm_types_task.h, the same from 5.10 to 7.3.
+const MM_SWAPENTS: u32 = 2;
+const MM_SHMEMPAGES: u32 = 3;
+
+/// `(struct mm_struct *, int member)` since 6.2: an event for each page.
+#[raw_tracepoint]
+pub fn rss_stat(ctx: RawTracePointContext) -> i32 {
+    match ctx.arg::<u32>(1) {
+        MM_SWAPENTS => {
+            if current_flags() & PF_MEMALLOC != 0 {
+                swapped_out(ctx.arg(0));
+            } else if let Some(slot) = slot_of_mm(ctx.arg(0)) {
+                swapped_in(slot, ctx.arg(0), 1);
+            }
+        }
+        MM_SHMEMPAGES => shmem_taken(ctx.arg(0)),
+        _ => {}
+    }
+    0
+}
+
+/// `(struct mm_struct *, int member, long count)` up to 6.1. A task's swap-ins come in
+/// batches of up to 64 there, so they are told from the counter's new value.
+#[raw_tracepoint]
+pub fn rss_stat_count(ctx: RawTracePointContext) -> i32 {
+    match ctx.arg::<u32>(1) {
+        MM_SWAPENTS => {
+            let mm: u64 = ctx.arg(0);
+            let Some(slot) = slot_of_mm(mm) else {
+                return 0;
+            };
+            let entries = ctx.arg::<i64>(2).max(0) as u64;
+            let Some(last) = SWAP_ENTRIES.get_ptr_mut(slot) else {
+                return 0;
+            };
+            // SAFETY: lives for ever. CPUs race for it: a value overtaken by another one
+            // shifts pages between two events, and the next event evens it out.
+            let before = unsafe { core::ptr::replace(last, entries + 1) };
+            if current_flags() & PF_MEMALLOC != 0 {
+                swapped_out(mm);
+            } else if before > entries + 1 {
+                swapped_in(slot, mm, before - (entries + 1));
+            }
+        }
+        MM_SHMEMPAGES => shmem_taken(ctx.arg(0)),
+        _ => {}
+    }
+    0
+}
+
+#[inline(always)]
+fn swapped_out(mm: u64) {
+    let Some(victim) = slot_of_mm(mm) else {
+        return;
+    };
+    if let Some(row) = counters(victim) {
+        row.swap_out_pages += 1;
+    }
+    charge_flow(current_party(), victim, 1);
+}
+
+#[inline(always)]
+fn swapped_in(slot: u32, mm: u64, pages: u64) {
+    let Some(row) = counters(slot) else {
+        return;
+    };
+    row.swap_in_pages += pages;
+    if read_pointer(current_task(), layout!(task_mm)) != Some(mm) {
+        row.swap_in_remote_pages += pages;
+    }
+}
+
+#[inline(always)]
+fn shmem_taken(mm: u64) {
+    if current_flags() & PF_MEMALLOC == 0 {
+        return;
+    }
+    let Some(victim) = slot_of_mm(mm) else {
+        return;
+    };
+    if let Some(row) = counters(victim) {
+        row.shmem_taken_pages += 1;
+    }
+    charge_flow(current_party(), victim, 1);
+}
+
+/// `(struct folio *)` or `(struct page *)`: reclaim wrote it out.
+#[raw_tracepoint]
+pub fn reclaim_write(ctx: RawTracePointContext) -> i32 {
+    if let Some(row) = memcg_of_folio(ctx.arg(0)).and_then(slot_of_memcg).and_then(counters) {
+        row.reclaim_writes += 1;
+    }
+    0
+}
+
+/// The memory cgroup that a folio is charged to. The lowest bits of `memcg_data` are
+/// flags (include/linux/memcontrol.h).
+#[inline(always)]
+fn memcg_of_folio(folio: u64) -> Option<u64> {
+    const FLAGS: u64 = 0b111;
+    let data = read::<u64>(folio, layout!(folio_memcg_data))? & !FLAGS;
+    if data == 0 {
+        return None;
+    }
+    if layout!(memcg_data_is_objcg) != 0 {
+        return read_pointer(data, layout!(objcg_memcg));
+    }
+    Some(data)
+}
