@@ -2,8 +2,16 @@
 //! programs loaded by that plan, and the maps read. The only module beside the eBPF
 //! crate that may hold unsafe code.
 
+pub mod btf;
+mod live;
+mod load;
+pub mod plan;
+mod slots;
+pub mod support;
+
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 
 use anyhow::Result;
 use memtrace_ebpf::{Event, HostCounters, VmCounters};
@@ -11,6 +19,17 @@ use memtrace_ebpf::{Event, HostCounters, VmCounters};
 use crate::sample::HistogramsSample;
 use crate::signal::SignalStatus;
 use crate::units::{Nanos, Pages};
+
+pub use live::Probe;
+
+/// Attaches all that this kernel and these permissions allow. `sys` is `/sys`; `log`
+/// passes the programs' debug messages on to `tracing`.
+///
+/// # Errors
+/// When nothing at all can run: no privilege, or no BPF.
+pub fn open(sys: &Path, log: bool) -> Result<Box<dyn KernelSide>> {
+    Ok(Box::new(Probe::open(sys, log)?))
+}
 
 /// The kernel side as the rest of memtrace sees it: VMs are processes here, slots and
 /// generations stay inside.

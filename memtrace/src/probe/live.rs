@@ -1,0 +1,278 @@
+//! The kernel side at work: attached programs, their maps read once a tick, their
+//! events as they come.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use aya::Ebpf;
+use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
+use aya_log::EbpfLogger;
+use memtrace_ebpf::{
+    EVENT_APPEARED, EVENT_FOUND, Event, HostCounters, SLOT_KSWAPD, SLOT_OTHER, VmCounters,
+};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::load::{self, map};
+use super::plan::{self, Hook, Plan};
+use super::slots::Slots;
+use super::support;
+use super::{FlowReading, KernelSide, Reading, Taker, VmReading};
+use crate::sample::HistogramsSample;
+use crate::signal::SignalStatus;
+use crate::units::{Nanos, Pages};
+
+/// How often to look whether a module's tracepoint has appeared.
+const RETRY: Duration = Duration::from_secs(5);
+/// Most events that one call takes from the ring buffer, so that it always returns.
+const MAX_EVENTS: usize = 4096;
+/// Most flows that one reading takes.
+const MAX_FLOWS: usize = memtrace_ebpf::MAX_FLOWS as usize;
+
+/// The attached programs. They are detached when this is dropped.
+pub struct Probe {
+    ebpf: Ebpf,
+    attached: Vec<Hook>,
+    failed: Vec<(Hook, String)>,
+    /// Hooks of modules that weren't there.
+    waiting: Vec<Hook>,
+    retried: Instant,
+    signals: Vec<SignalStatus>,
+    slots: Slots,
+    host: PerCpuArray<MapData, HostCounters>,
+    kswapd_since: Array<MapData, u64>,
+    events: RingBuf<MapData>,
+    logger: Option<EbpfLogger<Box<dyn log::Log>>>,
+}
+
+impl Probe {
+    /// Finds out what the kernel offers, and attaches what it can.
+    ///
+    /// # Errors
+    /// When nothing at all can run: no privilege, or no BPF.
+    pub fn open(sys: &Path, log: bool) -> Result<Self> {
+        let facts = support::facts(sys);
+        let Plan { layout, hooks, absent } = plan::plan(&facts);
+        let mut ebpf = load::load(layout, log)?;
+        let logger = if log { start_logger(&mut ebpf) } else { None };
+        let mut probe = Self {
+            slots: Slots::new(&mut ebpf)?,
+            host: map(&mut ebpf, "HOST")?,
+            kswapd_since: map(&mut ebpf, "KSWAPD_SINCE")?,
+            events: map(&mut ebpf, "EVENTS")?,
+            ebpf,
+            attached: Vec::new(),
+            failed: absent,
+            waiting: Vec::new(),
+            retried: Instant::now(),
+            signals: Vec::new(),
+            logger,
+        };
+        for hook in hooks {
+            probe.attach(hook);
+        }
+        probe.assess();
+        Ok(probe)
+    }
+
+    fn attach(&mut self, hook: Hook) {
+        match load::attach(&mut self.ebpf, &hook) {
+            Ok(()) => self.attached.push(hook),
+            Err(refusal) => {
+                tracing::debug!("{}: {}", hook.program, refusal.reason);
+                if refusal.absent && hook.module {
+                    self.waiting.push(hook.clone());
+                }
+                self.failed.push((hook, refusal.reason));
+            }
+        }
+    }
+
+    /// Tries again what a module may have brought since.
+    fn retry(&mut self) {
+        if self.waiting.is_empty() || self.retried.elapsed() < RETRY {
+            return;
+        }
+        self.retried = Instant::now();
+        for hook in std::mem::take(&mut self.waiting) {
+            self.failed.retain(|(failed, _)| *failed != hook);
+            self.attach(hook);
+        }
+        self.assess();
+    }
+
+    fn assess(&mut self) {
+        self.signals = plan::statuses(&self.attached, &self.failed);
+    }
+
+    fn row(&self, slot: u32, problems: &mut Vec<String>) -> VmCounters {
+        let mut total = VmCounters::default();
+        match self.slots.counters.get(&slot, 0) {
+            Ok(values) => values.iter().for_each(|value| total.add(value)),
+            Err(error) => {
+                problems.push(format!("cannot read the counters of slot {slot}: {error}"))
+            }
+        }
+        total
+    }
+
+    fn histograms(&self, slot: u32) -> HistogramsSample {
+        let mut sum = HistogramsSample::default();
+        // A failure shows in the counters, which are read the same way.
+        let Ok(values) = self.slots.histograms.get(&slot, 0) else {
+            return sum;
+        };
+        for value in values.iter() {
+            add_histogram(&mut sum.reclaim, &value.reclaim);
+            add_histogram(&mut sum.async_fault, &value.async_fault);
+        }
+        sum
+    }
+
+    fn host_counters(&self, now: Nanos, problems: &mut Vec<String>) -> HostCounters {
+        let mut total = HostCounters::default();
+        match self.host.get(&0, 0) {
+            Ok(values) => values.iter().for_each(|value| total.add(value)),
+            Err(error) => problems.push(format!("cannot read the host's counters: {error}")),
+        }
+        // What kswapd is busy with right now counts as well.
+        for node in 0..online_nodes() {
+            if let Ok(since @ 1..) = self.kswapd_since.get(&node, 0) {
+                total.kswapd_active_ns += now.0.saturating_sub(since);
+            }
+        }
+        total
+    }
+
+    fn flows(&self) -> Vec<FlowReading> {
+        let by_slot: BTreeMap<u32, u32> =
+            self.slots.tracked.iter().map(|(tgid, vm)| (vm.slot, *tgid)).collect();
+        let taker = |slot: u32| match slot {
+            SLOT_OTHER => Some(Taker::Other),
+            SLOT_KSWAPD => Some(Taker::Kswapd),
+            slot => by_slot.get(&slot).map(|tgid| Taker::Process(*tgid)),
+        };
+        self.slots
+            .flows
+            .iter()
+            .take(MAX_FLOWS)
+            .filter_map(Result::ok)
+            .filter_map(|(key, values)| {
+                let pages = Pages(values.iter().sum());
+                Some(FlowReading { causer: taker(key.causer)?, victim: taker(key.victim)?, pages })
+            })
+            .collect()
+    }
+}
+
+impl KernelSide for Probe {
+    fn signals(&self) -> &[SignalStatus] {
+        &self.signals
+    }
+
+    fn track(&mut self, tgid: u32, cgroups: &[u64]) -> Result<()> {
+        self.slots.track(tgid, cgroups)
+    }
+
+    fn forget(&mut self, tgid: u32) {
+        self.slots.forget(tgid);
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
+        }
+        let mut events = Vec::new();
+        while events.len() < MAX_EVENTS
+            && let Some(item) = self.events.next()
+        {
+            let Some(event) = decode(&item) else {
+                tracing::warn!("an event of {} bytes is not one of ours", item.len());
+                continue;
+            };
+            if matches!(event.kind, EVENT_APPEARED | EVENT_FOUND) {
+                self.slots.appeared(event.tgid, event.slot, event.kind == EVENT_APPEARED);
+            }
+            events.push(event);
+        }
+        events
+    }
+
+    fn event_fd(&self) -> Option<BorrowedFd<'_>> {
+        // SAFETY: the ring buffer owns the descriptor and lives as long as `self`.
+        Some(unsafe { BorrowedFd::borrow_raw(self.events.as_raw_fd()) })
+    }
+
+    fn read(&mut self) -> Reading {
+        self.retry();
+        self.slots.tidy();
+        let mut problems = Vec::new();
+        let at = monotonic();
+        let vms = self
+            .slots
+            .tracked
+            .iter()
+            .map(|(tgid, vm)| {
+                let reading = VmReading {
+                    counters: self.row(vm.slot, &mut problems),
+                    histograms: self.histograms(vm.slot),
+                    from_start: vm.from_start,
+                };
+                (*tgid, reading)
+            })
+            .collect();
+        Reading {
+            at,
+            vms,
+            host: self.host_counters(at, &mut problems),
+            kswapd: self.row(SLOT_KSWAPD, &mut problems),
+            other: self.row(SLOT_OTHER, &mut problems),
+            flows: self.flows(),
+            problems,
+        }
+    }
+}
+
+fn add_histogram(sum: &mut Vec<u64>, add: &[u64]) {
+    sum.resize(add.len(), 0);
+    for (sum, add) in sum.iter_mut().zip(add) {
+        *sum = sum.wrapping_add(*add);
+    }
+}
+
+/// An event out of the ring buffer's bytes.
+fn decode(bytes: &[u8]) -> Option<Event> {
+    if bytes.len() != size_of::<Event>() {
+        return None;
+    }
+    // SAFETY: the length is right, `Event` is plain data of which every bit pattern is
+    // a value, and the read doesn't ask for alignment.
+    Some(unsafe { std::ptr::read_unaligned(bytes.as_ptr().cast()) })
+}
+
+fn start_logger(ebpf: &mut Ebpf) -> Option<EbpfLogger<Box<dyn log::Log>>> {
+    match EbpfLogger::init_with_logger(
+        ebpf,
+        Box::new(tracing_log::LogTracer::new()) as Box<dyn log::Log>,
+    ) {
+        Ok(logger) => Some(logger),
+        Err(error) => {
+            tracing::debug!("no messages from the eBPF programs: {error}");
+            None
+        }
+    }
+}
+
+fn monotonic() -> Nanos {
+    let now = clock_gettime(ClockId::Monotonic);
+    Nanos((now.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(now.tv_nsec as u64))
+}
+
+/// One more than the highest memory node that is online; 1 where that can't be told.
+fn online_nodes() -> u32 {
+    let text = std::fs::read_to_string("/sys/devices/system/node/online").unwrap_or_default();
+    let last = text.trim().rsplit([',', '-']).next().and_then(|last| last.parse::<u32>().ok());
+    last.map_or(1, |last| last.saturating_add(1).min(1024))
+}

@@ -1,0 +1,277 @@
+//! From facts to a plan: which program goes to which tracepoint, and what each signal
+//! is then worth. Pure.
+
+use memtrace_ebpf::{KernelLayout, MISSING};
+
+use super::support::KernelFacts;
+use crate::signal::{Quality, Signal, SignalStatus};
+
+/// One program on one tracepoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hook {
+    /// Name of the program in the object.
+    pub program: &'static str,
+    /// The tracepoint's category and name, as perf and tracefs write them.
+    pub tracepoint: &'static str,
+    /// It comes with a module (KVM), so it may appear later.
+    pub module: bool,
+    pub signals: &'static [Signal],
+}
+
+impl Hook {
+    /// The tracepoint's name alone.
+    pub fn tracepoint_name(&self) -> &'static str {
+        self.tracepoint.rsplit(':').next().unwrap_or(self.tracepoint)
+    }
+}
+
+/// What to attach, and what can't be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub layout: KernelLayout,
+    pub hooks: Vec<Hook>,
+    /// Hooks that this kernel lacks, with the reason.
+    pub absent: Vec<(Hook, String)>,
+}
+
+/// The fields of the layout that a program can't do without.
+type Needs = &'static [(&'static str, fn(&KernelLayout) -> u32)];
+
+const TASK: Needs = &[("task_struct.tgid", |layout| layout.task_tgid)];
+const OWNER: Needs = &[
+    ("task_struct.flags", |layout| layout.task_flags),
+    ("task_struct.tgid", |layout| layout.task_tgid),
+    ("task_struct.mm", |layout| layout.task_mm),
+    ("mm_struct.owner", |layout| layout.mm_owner),
+];
+const MEMCG: Needs = &[
+    ("mem_cgroup.css.cgroup", |layout| layout.memcg_cgroup),
+    ("cgroup.kn", |layout| layout.cgroup_kn),
+    ("kernfs_node.id", |layout| layout.kernfs_node_id),
+];
+const MEMCG_EVENTS: Needs = &[
+    ("mem_cgroup.css.cgroup", |layout| layout.memcg_cgroup),
+    ("cgroup.kn", |layout| layout.cgroup_kn),
+    ("kernfs_node.id", |layout| layout.kernfs_node_id),
+    ("enumerator PGMAJFAULT", |layout| layout.item_pgmajfault),
+];
+const FOLIO: Needs = &[
+    ("folio.memcg_data", |layout| layout.folio_memcg_data),
+    ("mem_cgroup.css.cgroup", |layout| layout.memcg_cgroup),
+    ("cgroup.kn", |layout| layout.cgroup_kn),
+    ("kernfs_node.id", |layout| layout.kernfs_node_id),
+];
+
+use Signal as S;
+
+/// Decides what to attach on a kernel with these facts.
+pub fn plan(facts: &KernelFacts) -> Plan {
+    let mut plan = Plan { layout: facts.layout, hooks: Vec::new(), absent: Vec::new() };
+    plan_faults(&mut plan, facts);
+    plan_swap(&mut plan, facts);
+    plan_reclaim(&mut plan, facts);
+    plan.attach(facts, "process_exec", "sched:sched_process_exec", &[S::Lifecycle], &[]);
+    plan.attach(facts, "process_exit", "sched:sched_process_exit", &[S::Lifecycle], &[]);
+    plan_oom(&mut plan, facts);
+    plan
+}
+
+fn plan_faults(plan: &mut Plan, facts: &KernelFacts) {
+    let guest_fault = match facts.architecture {
+        "aarch64" => "kvm:kvm_guest_fault",
+        _ => "kvm:kvm_page_fault",
+    };
+    plan.attach_module("guest_fault", guest_fault, &[S::GuestFaults, S::Lifecycle]);
+    plan.attach(facts, "user_fault", "exceptions:page_fault_user", &[S::UserFaults], &[]);
+    plan.attach(facts, "kernel_fault", "exceptions:page_fault_kernel", &[S::KernelFaults], &[]);
+    plan.attach(facts, "memcg_event", "memcg:count_memcg_events", &[S::MajorFaults], MEMCG_EVENTS);
+    if facts.architecture == "x86_64" {
+        let signals = &[S::AsyncFaults];
+        plan.attach_module("async_fault_begin", "kvm:kvm_async_pf_not_present", signals);
+        plan.attach_module("async_fault_end", "kvm:kvm_async_pf_ready", signals);
+    } else {
+        plan.lacks(
+            "async_fault_begin",
+            "kvm:kvm_async_pf_not_present",
+            &[S::AsyncFaults],
+            format!("KVM has no asynchronous page faults on {}", facts.architecture),
+        );
+    }
+}
+
+fn plan_swap(plan: &mut Plan, facts: &KernelFacts) {
+    let signals = &[S::SwapIn, S::SwapOut, S::ShmemTaken, S::Flows];
+    // Up to 6.1 the event carries the counter's value, and comes in batches.
+    let program = match facts.tracepoints.get("rss_stat") {
+        Some(form) if form.len() >= 3 => "rss_stat_count",
+        _ => "rss_stat",
+    };
+    plan.attach(facts, program, "kmem:rss_stat", signals, OWNER);
+    let folios = facts.tracepoints.contains_key("mm_vmscan_write_folio");
+    let tracepoint = match folios {
+        true => "vmscan:mm_vmscan_write_folio",
+        false => "vmscan:mm_vmscan_writepage",
+    };
+    plan.attach(facts, "reclaim_write", tracepoint, &[S::ReclaimWrites], FOLIO);
+}
+
+fn plan_reclaim(plan: &mut Plan, facts: &KernelFacts) {
+    const DIRECT: &[Signal] = &[S::DirectReclaim];
+    const WITHIN: &[Signal] = &[S::MemcgReclaim];
+    let begin = "vmscan:mm_vmscan_direct_reclaim_begin";
+    plan.attach(facts, "direct_reclaim_begin", begin, DIRECT, &[]);
+    plan.attach(facts, "direct_reclaim_end", "vmscan:mm_vmscan_direct_reclaim_end", DIRECT, &[]);
+    // 7.x tells for which cgroup.
+    let tells_memcg = facts
+        .tracepoints
+        .get("mm_vmscan_memcg_reclaim_begin")
+        .is_some_and(|form| form.is_pointer_to(2, "mem_cgroup"));
+    let (program, needs) = match tells_memcg {
+        true => ("memcg_reclaim_begin_memcg", MEMCG),
+        false => ("memcg_reclaim_begin", &[] as Needs),
+    };
+    plan.attach(facts, program, "vmscan:mm_vmscan_memcg_reclaim_begin", WITHIN, needs);
+    plan.attach(facts, "memcg_reclaim_end", "vmscan:mm_vmscan_memcg_reclaim_end", WITHIN, &[]);
+    plan.attach(facts, "throttled", "vmscan:mm_vmscan_throttled", &[S::Throttling], &[]);
+    for (program, tracepoint) in [
+        ("kswapd_wake", "vmscan:mm_vmscan_kswapd_wake"),
+        ("kswapd_sleep", "vmscan:mm_vmscan_kswapd_sleep"),
+        ("wakeup_kswapd", "vmscan:mm_vmscan_wakeup_kswapd"),
+    ] {
+        plan.attach(facts, program, tracepoint, &[S::Kswapd], &[]);
+    }
+    let begin = "compaction:mm_compaction_try_to_compact_pages";
+    plan.attach(facts, "compaction_begin", begin, &[S::Compaction], &[]);
+    plan.attach(facts, "compaction_end", "compaction:mm_compaction_end", &[S::Compaction], &[]);
+}
+
+fn plan_oom(plan: &mut Plan, facts: &KernelFacts) {
+    let task = facts
+        .tracepoints
+        .get("mark_victim")
+        .is_some_and(|form| form.is_pointer_to(0, "task_struct"));
+    let (program, needs) = match task {
+        true => ("oom_victim_task", TASK),
+        false => ("oom_victim_pid", &[] as Needs),
+    };
+    plan.attach(facts, program, "oom:mark_victim", &[S::OomKills], needs);
+}
+
+impl Plan {
+    /// Plans a hook of the kernel proper, if the kernel has it and all that it needs.
+    fn attach(
+        &mut self,
+        facts: &KernelFacts,
+        program: &'static str,
+        tracepoint: &'static str,
+        signals: &'static [Signal],
+        needs: Needs,
+    ) {
+        let hook = Hook { program, tracepoint, module: false, signals };
+        let missing: Vec<_> =
+            needs.iter().filter(|(_, field)| field(&facts.layout) == MISSING).collect();
+        if let (Some(problem), false) = (&facts.btf_problem, missing.is_empty()) {
+            self.absent.push((hook, problem.clone()));
+        } else if facts.btf_problem.is_none()
+            && !facts.tracepoints.contains_key(hook.tracepoint_name())
+        {
+            self.absent.push((hook, format!("this kernel has no tracepoint {tracepoint}")));
+        } else if let Some((field, _)) = missing.first() {
+            self.absent.push((hook, format!("this kernel's types have no {field}")));
+        } else {
+            self.hooks.push(hook);
+        }
+    }
+
+    /// Plans a hook of a module, whose existence only attaching tells.
+    fn attach_module(
+        &mut self,
+        program: &'static str,
+        tracepoint: &'static str,
+        signals: &'static [Signal],
+    ) {
+        self.hooks.push(Hook { program, tracepoint, module: true, signals });
+    }
+
+    fn lacks(
+        &mut self,
+        program: &'static str,
+        tracepoint: &'static str,
+        signals: &'static [Signal],
+        reason: String,
+    ) {
+        self.absent.push((Hook { program, tracepoint, module: false, signals }, reason));
+    }
+}
+
+/// What each signal is worth when `attached` hooks run and `failed` ones don't.
+pub fn statuses(attached: &[Hook], failed: &[(Hook, String)]) -> Vec<SignalStatus> {
+    Signal::ALL
+        .into_iter()
+        .map(|signal| {
+            let concerns = |hook: &&Hook| hook.signals.contains(&signal);
+            let hooks: Vec<_> = attached.iter().filter(concerns).collect();
+            let missing = failed.iter().find(|(hook, _)| hook.signals.contains(&signal));
+            let source = match hooks.is_empty() {
+                true => fallback(signal).map(|(source, _)| source.to_owned()),
+                false => Some(sources(&hooks)),
+            };
+            let quality = quality(signal, &hooks, missing.map(|(_, reason)| reason.as_str()));
+            SignalStatus { signal, source, quality }
+        })
+        .collect()
+}
+
+fn sources(hooks: &[&Hook]) -> String {
+    let names: Vec<_> = hooks.iter().map(|hook| hook.tracepoint).collect();
+    format!("raw_tp {}", names.join(", "))
+}
+
+/// Where a signal comes from when its hook is missing.
+fn fallback(signal: Signal) -> Option<(&'static str, &'static str)> {
+    match signal {
+        Signal::MajorFaults => Some((
+            "memory.stat, or /proc/PID/stat and kvm:kvm_async_pf_ready",
+            "from the VM's own cgroup, or from its process and its asynchronous faults",
+        )),
+        _ => None,
+    }
+}
+
+fn quality(signal: Signal, hooks: &[&Hook], missing: Option<&str>) -> Quality {
+    match (hooks.is_empty(), missing) {
+        (true, reason) => match fallback(signal) {
+            Some((_, what)) => Quality::approximate(what),
+            None => Quality::absent(reason.unwrap_or("nothing measures it")),
+        },
+        // One half of a pair is worth nothing, except where each tells something alone.
+        (false, Some(reason)) => match signal {
+            Signal::Lifecycle | Signal::Kswapd => Quality::approximate(reason),
+            _ => Quality::absent(reason),
+        },
+        (false, None) => limits(signal),
+    }
+}
+
+/// What a signal is worth when all of its hooks run.
+fn limits(signal: Signal) -> Quality {
+    match signal {
+        Signal::GuestFaults => Quality::approximate(
+            "counts exits for guest faults; access tracking, write protection and MMIO are among them",
+        ),
+        Signal::ShmemTaken => Quality::approximate(
+            "each process that maps the page counts, and a large folio may count once",
+        ),
+        Signal::Compaction => Quality::approximate(
+            "time is counted to the end of each zone, not of the whole attempt",
+        ),
+        Signal::Kswapd => {
+            Quality::approximate("active from a wake to the next full sleep, short pauses included")
+        }
+        _ => Quality::Exact,
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

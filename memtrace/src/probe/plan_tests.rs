@@ -1,0 +1,147 @@
+//! The plan for each kernel that KERNEL tables were made of, and for poorer ones.
+
+use std::collections::BTreeMap;
+
+use super::super::btf::Prototype;
+use super::super::support::{TRACEPOINTS, without_btf};
+use super::*;
+
+fn form(arguments: &[&str]) -> Prototype {
+    Prototype(arguments.iter().map(|name| (*name).to_owned()).collect())
+}
+
+/// Facts of 6.18: all that the plan knows of.
+fn facts() -> KernelFacts {
+    let mut tracepoints: BTreeMap<_, _> =
+        TRACEPOINTS.into_iter().map(|name| (name, form(&["int"]))).collect();
+    tracepoints.remove("mm_vmscan_writepage");
+    tracepoints.insert("rss_stat", form(&["struct mm_struct *", "int"]));
+    tracepoints.insert("mm_vmscan_memcg_reclaim_begin", form(&["int", "gfp_t"]));
+    tracepoints.insert("mark_victim", form(&["struct task_struct *", "uid_t"]));
+    let layout = KernelLayout {
+        task_flags: 1,
+        task_tgid: 2,
+        task_pid: 3,
+        task_mm: 4,
+        mm_owner: 5,
+        memcg_cgroup: 6,
+        cgroup_kn: 7,
+        kernfs_node_id: 8,
+        folio_memcg_data: 9,
+        objcg_memcg: 10,
+        item_pgmajfault: 11,
+        item_pswpin: 12,
+        item_pswpout: 13,
+        ..KernelLayout::UNKNOWN
+    };
+    KernelFacts { layout, tracepoints, architecture: "x86_64", btf_problem: None }
+}
+
+fn program<'a>(plan: &'a Plan, tracepoint: &str) -> Option<&'a str> {
+    plan.hooks.iter().find(|hook| hook.tracepoint_name() == tracepoint).map(|hook| hook.program)
+}
+
+fn status(plan: &Plan, signal: Signal) -> SignalStatus {
+    let all = statuses(&plan.hooks, &plan.absent);
+    assert_eq!(all.len(), Signal::ALL.len());
+    all.into_iter().find(|status| status.signal == signal).unwrap()
+}
+
+#[test]
+fn everything_is_attached_where_everything_is_there() {
+    let plan = plan(&facts());
+    assert_eq!(plan.absent, vec![]);
+    assert_eq!(program(&plan, "rss_stat"), Some("rss_stat"));
+    assert_eq!(program(&plan, "mark_victim"), Some("oom_victim_task"));
+    assert_eq!(status(&plan, Signal::MajorFaults).quality, Quality::Exact);
+    assert_eq!(status(&plan, Signal::SwapIn).source.as_deref(), Some("raw_tp kmem:rss_stat"));
+}
+
+#[test]
+fn forms_are_chosen_by_their_arguments() {
+    // 5.10: a count in rss_stat, a pid in mark_victim, pages instead of folios.
+    let mut old = facts();
+    old.tracepoints.insert("rss_stat", form(&["struct mm_struct *", "int", "long int"]));
+    old.tracepoints.insert("mark_victim", form(&["int"]));
+    old.tracepoints.remove("mm_vmscan_write_folio");
+    old.tracepoints.insert("mm_vmscan_writepage", form(&["struct page *"]));
+    let old = plan(&old);
+    assert_eq!(program(&old, "rss_stat"), Some("rss_stat_count"));
+    assert_eq!(program(&old, "mark_victim"), Some("oom_victim_pid"));
+    assert_eq!(program(&old, "mm_vmscan_writepage"), Some("reclaim_write"));
+    // 7.2: the cgroup in memcg_reclaim_begin.
+    let mut new = facts();
+    let begin = form(&["gfp_t", "int", "struct mem_cgroup *"]);
+    new.tracepoints.insert("mm_vmscan_memcg_reclaim_begin", begin);
+    let new = plan(&new);
+    assert_eq!(program(&new, "mm_vmscan_memcg_reclaim_begin"), Some("memcg_reclaim_begin_memcg"));
+}
+
+#[test]
+fn without_memcg_events_major_faults_come_from_files() {
+    let mut facts = facts();
+    facts.tracepoints.remove("count_memcg_events");
+    let plan = plan(&facts);
+    let status = status(&plan, Signal::MajorFaults);
+    assert_eq!(status.quality.word(), "approximate");
+    assert!(status.source.unwrap().contains("memory.stat"));
+}
+
+#[test]
+fn a_missing_tracepoint_switches_its_own_signal_off() {
+    let mut facts = facts();
+    facts.tracepoints.remove("mm_vmscan_throttled");
+    let plan = plan(&facts);
+    let throttling = status(&plan, Signal::Throttling);
+    assert!(throttling.quality.is_absent());
+    assert!(throttling.quality.reason().unwrap().contains("mm_vmscan_throttled"));
+    assert_eq!(status(&plan, Signal::DirectReclaim).quality, Quality::Exact);
+}
+
+#[test]
+fn half_a_pair_measures_nothing() {
+    let mut facts = facts();
+    facts.tracepoints.remove("mm_vmscan_direct_reclaim_end");
+    assert!(status(&plan(&facts), Signal::DirectReclaim).quality.is_absent());
+}
+
+#[test]
+fn a_missing_field_is_named() {
+    let mut facts = facts();
+    facts.layout.mm_owner = MISSING;
+    let plan = plan(&facts);
+    let reason = status(&plan, Signal::SwapOut).quality.reason().unwrap().to_owned();
+    assert!(reason.contains("mm_struct.owner"), "{reason}");
+}
+
+#[test]
+fn without_btf_what_needs_no_fields_still_runs() {
+    let plan = plan(&without_btf("no BTF here".to_owned()));
+    assert_eq!(status(&plan, Signal::GuestFaults).quality.word(), "approximate");
+    assert_eq!(status(&plan, Signal::DirectReclaim).quality, Quality::Exact);
+    for signal in [Signal::SwapIn, Signal::SwapOut, Signal::Flows, Signal::ShmemTaken] {
+        assert_eq!(status(&plan, signal).quality, Quality::absent("no BTF here"), "{signal:?}");
+    }
+}
+
+#[test]
+fn arm_has_guest_faults_of_its_own_and_no_asynchronous_ones() {
+    let mut facts = facts();
+    facts.architecture = "aarch64";
+    let plan = plan(&facts);
+    assert_eq!(program(&plan, "kvm_guest_fault"), Some("guest_fault"));
+    assert!(status(&plan, Signal::AsyncFaults).quality.is_absent());
+}
+
+#[test]
+fn no_missing_thing_is_ever_without_a_reason() {
+    for missing in TRACEPOINTS {
+        let mut facts = facts();
+        facts.tracepoints.remove(missing);
+        for status in statuses(&plan(&facts).hooks, &plan(&facts).absent) {
+            if status.quality != Quality::Exact {
+                assert!(!status.quality.reason().unwrap().is_empty(), "{missing}: {status:?}");
+            }
+        }
+    }
+}

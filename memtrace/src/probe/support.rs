@@ -1,0 +1,102 @@
+//! Facts about the running kernel that the plan is made of. Reads files, decides nothing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use memtrace_ebpf::{KernelLayout, MISSING};
+
+use super::btf::{Btf, Prototype};
+
+/// What the plan needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelFacts {
+    pub layout: KernelLayout,
+    /// Tracepoints of the kernel proper that memtrace has a use for. Modules' (KVM's)
+    /// are not in it.
+    pub tracepoints: BTreeMap<&'static str, Prototype>,
+    /// `x86_64`, `aarch64`, ...
+    pub architecture: &'static str,
+    /// Why there is no type information.
+    pub btf_problem: Option<String>,
+}
+
+/// Every tracepoint whose existence or form makes a difference to the plan.
+pub const TRACEPOINTS: [&str; 19] = [
+    "rss_stat",
+    "count_memcg_events",
+    "mm_vmscan_write_folio",
+    "mm_vmscan_writepage",
+    "mm_vmscan_direct_reclaim_begin",
+    "mm_vmscan_direct_reclaim_end",
+    "mm_vmscan_memcg_reclaim_begin",
+    "mm_vmscan_memcg_reclaim_end",
+    "mm_vmscan_throttled",
+    "mm_vmscan_wakeup_kswapd",
+    "mm_vmscan_kswapd_wake",
+    "mm_vmscan_kswapd_sleep",
+    "mm_compaction_try_to_compact_pages",
+    "mm_compaction_end",
+    "mark_victim",
+    "page_fault_user",
+    "page_fault_kernel",
+    "sched_process_exec",
+    "sched_process_exit",
+];
+
+/// Reads the running kernel's facts below `sys` (`/sys`). Never fails: what is missing
+/// is a fact as well.
+pub fn facts(sys: &Path) -> KernelFacts {
+    match read_btf(sys) {
+        Ok(btf) => facts_of(&btf),
+        Err(error) => without_btf(format!("{error:#}")),
+    }
+}
+
+/// The facts of a kernel whose types can't be read.
+pub fn without_btf(problem: String) -> KernelFacts {
+    KernelFacts {
+        layout: KernelLayout::UNKNOWN,
+        tracepoints: BTreeMap::new(),
+        architecture: std::env::consts::ARCH,
+        btf_problem: Some(problem),
+    }
+}
+
+fn read_btf(sys: &Path) -> Result<Btf> {
+    let path = sys.join("kernel/btf/vmlinux");
+    let data = std::fs::read(&path).with_context(|| {
+        format!("cannot read {} (is the kernel built with CONFIG_DEBUG_INFO_BTF?)", path.display())
+    })?;
+    Btf::parse(data).with_context(|| format!("cannot parse {}", path.display()))
+}
+
+/// Picks from the kernel's types what memtrace needs.
+pub fn facts_of(btf: &Btf) -> KernelFacts {
+    let offset = |name: &str, path: &str| btf.offset(name, path).unwrap_or(MISSING);
+    let item = |name: &str| btf.enumerator("vm_event_item", name).unwrap_or(MISSING);
+    // Before folios the field was the page's.
+    let memcg_data = btf.offset("folio", "memcg_data").or_else(|| btf.offset("page", "memcg_data"));
+    let layout = KernelLayout {
+        abi_version: memtrace_ebpf::ABI_VERSION,
+        task_flags: offset("task_struct", "flags"),
+        task_tgid: offset("task_struct", "tgid"),
+        task_pid: offset("task_struct", "pid"),
+        task_mm: offset("task_struct", "mm"),
+        mm_owner: offset("mm_struct", "owner"),
+        memcg_cgroup: offset("mem_cgroup", "css.cgroup"),
+        cgroup_kn: offset("cgroup", "kn"),
+        kernfs_node_id: offset("kernfs_node", "id"),
+        folio_memcg_data: memcg_data.unwrap_or(MISSING),
+        // From the version on that has `is_root`, memcg_data always is an obj_cgroup.
+        memcg_data_is_objcg: u32::from(btf.offset("obj_cgroup", "is_root").is_some()),
+        objcg_memcg: offset("obj_cgroup", "memcg"),
+        item_pgmajfault: item("PGMAJFAULT"),
+        item_pswpin: item("PSWPIN"),
+        item_pswpout: item("PSWPOUT"),
+        reserved: 0,
+    };
+    let tracepoints =
+        TRACEPOINTS.into_iter().filter_map(|name| Some((name, btf.tracepoint(name)?))).collect();
+    KernelFacts { layout, tracepoints, architecture: std::env::consts::ARCH, btf_problem: None }
+}
