@@ -142,7 +142,7 @@ impl Btf {
                 total = total.checked_add(bits)?;
                 id = self.peel(member)?;
             }
-            (total % 8 == 0).then_some(total / 8)
+            total.is_multiple_of(8).then_some(total / 8)
         })
     }
 
