@@ -2,12 +2,20 @@
 //! wins, and a slow reader never delays the loop.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tracing::{debug, error};
 
-use crate::model::Snapshot;
-use crate::sample::VmId;
+use crate::model::{Snapshot, derive};
+use crate::sample::{Sample, VmId};
+use crate::source::Source;
+
+/// How long the loop may be away before it looks at its control again.
+const SLICE: Duration = Duration::from_millis(100);
+/// Shortest time between two samples, when a view asks for another VM's threads.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 /// What a reader may ask of the loop.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,3 +44,102 @@ pub struct Handle {
     pub latest: watch::Receiver<Latest>,
     pub control: Arc<watch::Sender<Control>>,
 }
+
+/// Starts the loop on a thread of its own. It ends when [`Control::stop`] turns true,
+/// when all handles are gone, or with [`Latest::Failed`]; the source is dropped then.
+pub fn spawn(source: Box<dyn Source>, control: Control) -> Handle {
+    let (publish, latest) = watch::channel(Latest::Starting);
+    let (ask, asked) = watch::channel(control);
+    let publisher = Publisher(publish);
+    let spawned =
+        thread::Builder::new().name("sampling".into()).spawn(move || run(source, asked, publisher));
+    let latest = match spawned {
+        Ok(_) => latest,
+        // The publisher went with the closure that was never run.
+        Err(error) => {
+            let text = format!("cannot start the sampling thread: {error}");
+            watch::channel(Latest::Failed(text.into())).1
+        }
+    };
+    Handle { latest, control: Arc::new(ask) }
+}
+
+/// The writer's end. Readers are told even when the source panics.
+struct Publisher(watch::Sender<Latest>);
+
+impl Publisher {
+    fn snapshot(&self, previous: Option<&Sample>, now: &Sample) {
+        self.0.send_replace(Latest::Snapshot(Arc::new(derive(previous, now))));
+    }
+
+    fn failed(&self, text: String) {
+        error!("sampling ended: {text}");
+        self.0.send_replace(Latest::Failed(text.into()));
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.failed("memtrace made a mistake while sampling (a panic)".into());
+        }
+    }
+}
+
+fn run(mut source: Box<dyn Source>, mut control: watch::Receiver<Control>, publisher: Publisher) {
+    let mut asked = *control.borrow_and_update();
+    let mut previous: Option<Sample> = None;
+    let mut deadline = Instant::now();
+    while !asked.stop {
+        let begun = Instant::now();
+        match source.sample(asked.detail) {
+            Ok(now) => {
+                publisher.snapshot(previous.as_ref(), &now);
+                previous = Some(now);
+            }
+            Err(error) => return publisher.failed(format!("{error:#}")),
+        }
+        deadline = next_tick(deadline, asked.interval, Instant::now());
+        while let Some(remaining) = remaining(deadline) {
+            match control.has_changed() {
+                Ok(false) => source.attend(remaining.min(SLICE)),
+                Ok(true) => {
+                    let before = asked;
+                    asked = *control.borrow_and_update();
+                    debug!(?asked, "control changed");
+                    deadline = replan(deadline, begun, before, asked);
+                }
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+fn remaining(deadline: Instant) -> Option<Duration> {
+    deadline.checked_duration_since(Instant::now()).filter(|remaining| !remaining.is_zero())
+}
+
+/// The next deadline on the grid that `deadline` lies on. Ticks that have gone by are
+/// skipped and not made up for, so that a slow sample does not cause a burst.
+fn next_tick(deadline: Instant, interval: Duration, now: Instant) -> Instant {
+    let late = now.saturating_duration_since(deadline).as_nanos();
+    let skipped = late.checked_div(interval.as_nanos()).unwrap_or(0);
+    let ahead = interval.as_nanos().saturating_mul(skipped.saturating_add(1));
+    deadline + Duration::from_nanos(u64::try_from(ahead).unwrap_or(u64::MAX))
+}
+
+/// The deadline after a change of mind, for a loop whose last sample began at `begun`.
+fn replan(deadline: Instant, begun: Instant, before: Control, asked: Control) -> Instant {
+    if asked.stop {
+        begun
+    } else if asked.interval != before.interval {
+        begun.checked_add(asked.interval).unwrap_or(deadline)
+    } else if asked.detail != before.detail {
+        deadline.min(begun + SHORTEST)
+    } else {
+        deadline
+    }
+}
+
+#[cfg(test)]
+mod tests;
