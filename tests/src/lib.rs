@@ -1,1 +1,4 @@
-//! What the integration tests share.
+//! What memtrace's integration tests share.
+
+pub mod standin;
+pub mod wait;

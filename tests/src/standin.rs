@@ -1,0 +1,162 @@
+//! A stand-in for a VM: an ordinary process under a VMM's name, which does with its
+//! memory what it is told. Cheap enough to start by the hundred, and it faults like the
+//! memory of a VM without KVM.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+/// First argument that makes a test binary play the stand-in.
+pub const ROLE: &str = "--play-stand-in";
+
+const PAGE: usize = 4096;
+const MIB: usize = 1024 * 1024;
+/// Most memory that a stand-in will take.
+const MAX_MIB: usize = 1024;
+
+/// Plays the stand-in if this process was started as one. Call it first in `main`.
+pub fn play_if_asked() {
+    if std::env::args().nth(1).as_deref() == Some(ROLE) {
+        let status = match play() {
+            Ok(()) => 0,
+            Err(error) => {
+                eprintln!("stand-in: {error:#}");
+                1
+            }
+        };
+        std::process::exit(status);
+    }
+}
+
+/// Obeys a line at a time and answers each with `ok`: `touch N` writes to every page of
+/// N MiB, `exit` ends, as does the end of input.
+fn play() -> Result<()> {
+    let mut memory: Vec<u8> = Vec::new();
+    let mut round = 0_u8;
+    println!("ok");
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        match line.split_once(' ') {
+            Some(("touch", mib)) => {
+                let mib: usize = mib.parse().context("how many MiB?")?;
+                ensure!(mib <= MAX_MIB, "{mib} MiB is more than {MAX_MIB}");
+                if memory.len() < mib * MIB {
+                    memory = vec![0; mib * MIB];
+                }
+                round = round.wrapping_add(1);
+                for page in memory[..mib * MIB].chunks_mut(PAGE) {
+                    page[0] = round;
+                }
+            }
+            _ => ensure!(line == "exit", "what is {line:?}?"),
+        }
+        if line == "exit" {
+            break;
+        }
+        println!("ok");
+    }
+    Ok(())
+}
+
+/// A running stand-in. It is ended when this is dropped.
+pub struct StandIn {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl StandIn {
+    /// Starts this test binary under the name `name`, by a link in `dir`.
+    ///
+    /// # Errors
+    /// When it doesn't start.
+    pub fn start(dir: &Path, name: &str) -> Result<Self> {
+        let program = dir.join(name);
+        if !program.exists() {
+            let this = std::env::current_exe().context("find this test binary")?;
+            // A link may be refused across file systems.
+            if std::fs::hard_link(&this, &program).is_err() {
+                std::fs::copy(&this, &program).context("copy this test binary")?;
+            }
+        }
+        let mut child = Command::new(&program)
+            .arg(ROLE)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("start {name}"))?;
+        let stdin = child.stdin.take();
+        let stdout = BufReader::new(child.stdout.take().context("its output")?);
+        let mut standin = Self { child, stdin, stdout };
+        standin.answer()?;
+        Ok(standin)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Makes it write to every page of the first `mib` MiB of its memory, and waits.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn touch(&mut self, mib: usize) -> Result<()> {
+        let stdin = self.stdin.as_mut().context("its input")?;
+        writeln!(stdin, "touch {mib}").and_then(|()| stdin.flush()).context("tell the stand-in")?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> Result<()> {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).context("hear from the stand-in")?;
+        ensure!(line == "ok\n", "the stand-in says {line:?}");
+        Ok(())
+    }
+
+    /// Ends it and waits for its end.
+    ///
+    /// # Errors
+    /// When waiting fails.
+    pub fn end(mut self) -> Result<()> {
+        self.stdin = None;
+        self.child.wait().context("wait for the stand-in")?;
+        Ok(())
+    }
+
+    /// A number from its /proc/PID/status, in pages.
+    ///
+    /// # Errors
+    /// When it is gone or has no such line.
+    pub fn status_pages(&self, key: &str) -> Result<u64> {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+        let kib = value.and_then(|value| value.split_whitespace().next());
+        let kib: u64 = kib.with_context(|| format!("no {key} in status"))?.parse()?;
+        Ok(kib * 1024 / PAGE as u64)
+    }
+
+    /// Minor and major faults from its /proc/PID/stat.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn faults(&self) -> Result<(u64, u64)> {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
+        let fields = text.rsplit_once(')').context("no command in stat")?.1;
+        let field = |index: usize| -> Result<u64> {
+            let field = fields.split_whitespace().nth(index).context("stat is too short")?;
+            field.parse().context("a number in stat")
+        };
+        Ok((field(7)?, field(9)?))
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.stdin = None;
+        // Best effort: it is our own child, and may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

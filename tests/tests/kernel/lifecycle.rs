@@ -1,0 +1,146 @@
+//! VMs that come and go: slots are given out, taken back, and never mixed up.
+
+use anyhow::{Context, Result, ensure};
+use memtrace::probe::KernelSide;
+use memtrace_ebpf::{EVENT_APPEARED, EVENT_EXITED, Event, FIRST_VM_SLOT, MAX_SLOTS};
+use memtrace_tests::standin::StandIn;
+use memtrace_tests::wait;
+
+use crate::{Test, open};
+
+pub const TESTS: &[(&str, Test)] = &[
+    ("a_start_is_seen_with_its_first_faults", start_is_seen),
+    ("an_end_is_seen_and_its_row_comes_back_zeroed", end_is_seen),
+    ("other_programs_get_no_slot", others_get_none),
+    ("slots_survive_churn", churn),
+    ("too_many_vms_are_refused_and_counted", too_many),
+    ("a_slot_that_nobody_wants_is_found_without_its_event", unclaimed),
+];
+
+/// VMs that can be tracked at a time.
+const CAPACITY: u32 = MAX_SLOTS - FIRST_VM_SLOT;
+/// A process id that no process can have (pid_max is at most 2^22).
+const NO_PROCESS: u32 = 1 << 23;
+
+fn event(kernel: &mut dyn KernelSide, kind: u32, pid: u32) -> Result<Event> {
+    wait::until(&format!("event {kind} of process {pid}"), || {
+        kernel.events().into_iter().find(|event| event.kind == kind && event.tgid == pid)
+    })
+}
+
+fn start_is_seen() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open()?;
+    let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    // It faults before user space has looked at the event at all.
+    standin.touch(32)?;
+    let (minor, major) = standin.faults()?;
+    let seen = event(&mut *kernel, EVENT_APPEARED, standin.pid())?;
+    ensure!(seen.comm.starts_with(b"qemu-system-sta"), "{:?}", seen.comm);
+    kernel.track(standin.pid(), &[])?;
+    let reading = kernel.read();
+    let vm = reading.vms.get(&standin.pid()).context("no slot")?;
+    ensure!(vm.from_start, "it counts as found late");
+    let ours = vm.counters.user_faults + vm.counters.kernel_faults;
+    // exec itself faults a little before its tracepoint fires.
+    ensure!(ours + 200 >= minor + major, "{ours} of {} faults since the start", minor + major);
+    Ok(())
+}
+
+fn end_is_seen() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open()?;
+    let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let pid = standin.pid();
+    let slot = event(&mut *kernel, EVENT_APPEARED, pid)?.slot;
+    kernel.track(pid, &[])?;
+    standin.touch(32)?;
+    standin.end()?;
+    ensure!(event(&mut *kernel, EVENT_EXITED, pid)?.slot == slot);
+    // Its counters can still be read until it is forgotten.
+    let faults = kernel.read().vms.get(&pid).context("gone too early")?.counters.user_faults;
+    ensure!(faults > 0);
+    kernel.forget(pid);
+    for reading in 0..3 {
+        ensure!(kernel.read().vms.is_empty(), "reading {reading}");
+    }
+    // All other slots are taken first, so that this one must come again.
+    for number in 0..CAPACITY {
+        kernel.track(NO_PROCESS + number, &[])?;
+    }
+    let reading = kernel.read();
+    ensure!(reading.vms.len() == CAPACITY as usize);
+    let stale = reading.vms.values().filter(|vm| vm.counters != Default::default()).count();
+    ensure!(stale == 0, "{stale} rows were not zeroed");
+    Ok(())
+}
+
+fn others_get_none() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open()?;
+    let mut others = Vec::new();
+    for name in ["qemu-img", "qemu-nbd", "kvmtool-like", "crosvm-helper"] {
+        let standin = StandIn::start(dir.path(), name)?;
+        others.push(standin.pid());
+        standin.end()?;
+    }
+    let real = StandIn::start(dir.path(), "qemu-kvm")?;
+    let mut seen = Vec::new();
+    wait::until("the event of the real one", || {
+        seen.extend(kernel.events());
+        seen.iter().find(|event| event.tgid == real.pid()).map(drop)
+    })?;
+    ensure!(!seen.iter().any(|event| others.contains(&event.tgid)), "{seen:?}");
+    Ok(())
+}
+
+fn churn() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open()?;
+    let rounds = CAPACITY + 90;
+    for round in 0..rounds {
+        let standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+        let pid = standin.pid();
+        event(&mut *kernel, EVENT_APPEARED, pid)?;
+        kernel.track(pid, &[])?;
+        standin.end()?;
+        event(&mut *kernel, EVENT_EXITED, pid)?;
+        kernel.forget(pid);
+        let reading = kernel.read();
+        ensure!(reading.vms.is_empty(), "round {round}: {:?}", reading.vms.keys());
+        ensure!(reading.host.lost_slots == 0, "round {round}: a slot leaked");
+    }
+    Ok(())
+}
+
+fn too_many() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open()?;
+    for number in 0..CAPACITY {
+        kernel.track(NO_PROCESS + number, &[])?;
+    }
+    let refused = kernel.track(NO_PROCESS + CAPACITY, &[]);
+    ensure!(refused.is_err_and(|error| format!("{error:#}").contains("no slot is free")));
+    // The programs, too, say so instead of charging somebody else.
+    let before = kernel.read();
+    let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    standin.touch(16)?;
+    let after = kernel.read();
+    ensure!(after.host.lost_slots > before.host.lost_slots, "nothing was counted as lost");
+    ensure!(after.vms.values().all(|vm| vm.counters.user_faults == 0), "somebody was charged");
+    Ok(())
+}
+
+/// The event of a start may be lost; the slot is then still found.
+fn unclaimed() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open()?;
+    let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    standin.touch(16)?;
+    ensure!(kernel.read().vms.is_empty(), "nobody has claimed it");
+    kernel.track(standin.pid(), &[])?;
+    let reading = kernel.read();
+    let vm = reading.vms.get(&standin.pid()).context("no slot")?;
+    ensure!(vm.counters.user_faults > 0, "its first faults are lost");
+    Ok(())
+}

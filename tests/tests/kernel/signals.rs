@@ -1,0 +1,85 @@
+//! What the programs count, against what the kernel counts itself.
+
+use anyhow::{Context, Result, ensure};
+use memtrace::probe::KernelSide;
+use memtrace::probe::support::{TRACEPOINTS, facts};
+use memtrace::signal::Signal;
+use memtrace_ebpf::VmCounters;
+use memtrace_tests::standin::StandIn;
+
+use crate::{Test, open};
+
+pub const TESTS: &[(&str, Test)] = &[
+    ("every_tracepoint_of_this_kernel_is_used", every_tracepoint_is_used),
+    ("user_faults_agree_with_the_process", user_faults_agree),
+    ("an_idle_neighbour_is_charged_nothing", idle_neighbour),
+    ("nobody_is_charged_before_it_is_tracked", untracked),
+];
+
+fn counters(kernel: &mut dyn KernelSide, pid: u32) -> Result<VmCounters> {
+    let reading = kernel.read();
+    ensure!(reading.problems.is_empty(), "{:?}", reading.problems);
+    Ok(reading.vms.get(&pid).context("the process has no slot")?.counters)
+}
+
+/// A signal may be absent only because the kernel lacks its tracepoint.
+fn every_tracepoint_is_used() -> Result<()> {
+    let kernel = open()?;
+    let facts = facts(std::path::Path::new("/sys"));
+    ensure!(kernel.signals().len() == Signal::ALL.len());
+    for status in kernel.signals() {
+        let Some(reason) = status.quality.reason().filter(|_| status.quality.is_absent()) else {
+            continue;
+        };
+        let lacking = TRACEPOINTS
+            .iter()
+            .filter(|name| !facts.tracepoints.contains_key(*name))
+            .any(|name| reason.contains(name));
+        let module = reason.contains("kvm:");
+        ensure!(lacking || module, "{:?} is absent: {reason}", status.signal);
+    }
+    Ok(())
+}
+
+fn user_faults_agree() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open()?;
+    let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    kernel.track(standin.pid(), &[])?;
+    let before = (counters(&mut *kernel, standin.pid())?, standin.faults()?);
+    standin.touch(64)?;
+    let after = (counters(&mut *kernel, standin.pid())?, standin.faults()?);
+    let ours =
+        after.0.user_faults + after.0.kernel_faults - before.0.user_faults - before.0.kernel_faults;
+    let (minor, major) = (after.1.0 - before.1.0, after.1.1 - before.1.1);
+    let theirs = minor + major;
+    // With huge pages it is one fault for each 2 MiB.
+    ensure!(theirs >= 64 / 2, "touching 64 MiB made {theirs} faults only");
+    ensure!(ours.abs_diff(theirs) <= theirs / 100 + 16, "{ours} faults by hook, {theirs} by /proc");
+    Ok(())
+}
+
+fn idle_neighbour() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open()?;
+    let mut busy = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let idle = StandIn::start(dir.path(), "qemu-system-standin")?;
+    kernel.track(busy.pid(), &[])?;
+    kernel.track(idle.pid(), &[])?;
+    let before = counters(&mut *kernel, idle.pid())?;
+    let busy_before = counters(&mut *kernel, busy.pid())?;
+    busy.touch(64)?;
+    ensure!(counters(&mut *kernel, busy.pid())? != busy_before, "the busy one shows nothing");
+    ensure!(counters(&mut *kernel, idle.pid())? == before, "the idle one moved");
+    Ok(())
+}
+
+fn untracked() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open()?;
+    let mut other = StandIn::start(dir.path(), "some-other-program")?;
+    other.touch(16)?;
+    let reading = kernel.read();
+    ensure!(reading.vms.is_empty(), "{:?}", reading.vms.keys());
+    Ok(())
+}
