@@ -97,6 +97,9 @@ pub struct HostCountersSample {
     pub kswapd: VmCounters,
     /// The row of everything that is neither a VM nor kswapd.
     pub other: VmCounters,
+    /// Events that the kernel did not show to a program, because it was in the middle
+    /// of another one. `None`: this kernel (before 5.12) doesn't tell.
+    pub missed_runs: Option<u64>,
 }
 
 /// From /proc/meminfo.

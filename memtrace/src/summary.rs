@@ -136,6 +136,7 @@ pub fn losses(snapshot: &Snapshot) -> Option<Part> {
         (losses.flow_pages, "flow pages"),
         (losses.address_spaces, "address spaces"),
         (losses.failed_reads, "failed reads"),
+        (losses.missed_runs.unwrap_or(0), "missed runs"),
     ];
     let lost: Vec<_> = kinds
         .into_iter()

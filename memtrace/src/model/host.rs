@@ -48,7 +48,7 @@ pub(super) fn host(context: &Context<'_>, pairs: &[Pair<'_>]) -> HostView {
             counters.memcg_reclaims
         })),
         allocated,
-        losses: totals(context).map(|totals| losses(&totals.host)),
+        losses: totals(context).map(|totals| losses(&totals)),
         totals: totals(context),
     }
 }
@@ -175,8 +175,10 @@ fn totals(context: &Context<'_>) -> Measured<HostCountersSample> {
     counters.map_or_else(|| Measured::absent("the kernel side does not run"), Measured::exact)
 }
 
-const fn losses(host: &HostCounters) -> Losses {
+const fn losses(totals: &HostCountersSample) -> Losses {
+    let host = &totals.host;
     Losses {
+        missed_runs: totals.missed_runs,
         events: host.lost_events,
         slots: host.lost_slots,
         stalls: host.lost_stalls,

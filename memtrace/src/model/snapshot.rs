@@ -118,11 +118,14 @@ pub struct Losses {
     pub flow_pages: u64,
     pub address_spaces: u64,
     pub failed_reads: u64,
+    /// Events that a program wasn't run for. `None`: this kernel doesn't tell.
+    pub missed_runs: Option<u64>,
 }
 
 impl Losses {
-    pub const fn any(&self) -> bool {
-        self.events
+    pub fn any(&self) -> bool {
+        self.missed_runs.unwrap_or(0)
+            | self.events
             | self.slots
             | self.stalls
             | self.async_faults

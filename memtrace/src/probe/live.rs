@@ -16,6 +16,7 @@ use memtrace_ebpf::{
 use rustix::time::{ClockId, clock_gettime};
 
 use super::load::{self, map};
+use super::missed;
 use super::plan::{self, Hook, Plan};
 use super::slots::Slots;
 use super::support;
@@ -230,6 +231,7 @@ impl KernelSide for Probe {
             kswapd: self.row(SLOT_KSWAPD, &mut problems),
             other: self.row(SLOT_OTHER, &mut problems),
             flows: self.flows(),
+            missed_runs: missed::total(&self.ebpf),
             problems,
         }
     }

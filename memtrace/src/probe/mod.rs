@@ -5,6 +5,7 @@
 pub mod btf;
 mod live;
 mod load;
+mod missed;
 pub mod plan;
 mod slots;
 pub mod support;
@@ -67,6 +68,9 @@ pub struct Reading {
     pub kswapd: VmCounters,
     pub other: VmCounters,
     pub flows: Vec<FlowReading>,
+    /// Times that the kernel did not run a program because it was running already on
+    /// that CPU (preempted in the middle of it). `None`: this kernel doesn't tell.
+    pub missed_runs: Option<u64>,
     pub problems: Vec<String>,
 }
 
