@@ -1,4 +1,5 @@
 //! What memtrace's integration tests share.
 
+pub mod pool;
 pub mod standin;
 pub mod wait;

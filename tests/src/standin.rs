@@ -137,6 +137,18 @@ impl StandIn {
         Ok(kib * 1024 / PAGE as u64)
     }
 
+    /// Waits until it sleeps, and so has nothing left to do but to wait for an order.
+    ///
+    /// # Errors
+    /// When it doesn't come to rest.
+    pub fn rest(&self) -> Result<()> {
+        let path = format!("/proc/{}/stat", self.pid());
+        crate::wait::until("the stand-in to rest", || {
+            let text = std::fs::read_to_string(&path).ok()?;
+            text.rsplit_once(')')?.1.trim_start().starts_with('S').then_some(())
+        })
+    }
+
     /// Minor and major faults from its /proc/PID/stat.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 mod lifecycle;
 mod signals;
+mod swap;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,19 +18,26 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // The tests watch the whole machine; two at a time would see each other.
     arguments.test_threads = Some(1);
-    let obstacle = open().err().map(|error| format!("{error:#}"));
-    if let Some(reason) = &obstacle {
-        println!("skipped, because BPF can't be used here: {reason}");
+    let no_bpf = obstacle("BPF", open().map(drop));
+    let no_pool = no_bpf || obstacle("a pool", memtrace_tests::pool::find().map(drop));
+    let mut trials = Vec::new();
+    for (tests, skip) in
+        [(signals::TESTS, no_bpf), (lifecycle::TESTS, no_bpf), (swap::TESTS, no_pool)]
+    {
+        trials.extend(tests.iter().map(|(name, test)| {
+            Trial::test(*name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
+                .with_ignored_flag(skip)
+        }));
     }
-    let tests: Vec<(&str, Test)> = [signals::TESTS, lifecycle::TESTS].concat();
-    let trials = tests
-        .into_iter()
-        .map(|(name, test)| {
-            Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
-                .with_ignored_flag(obstacle.is_some())
-        })
-        .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Whether something is missing; if so, says why.
+fn obstacle(what: &str, found: anyhow::Result<()>) -> bool {
+    if let Err(error) = &found {
+        println!("skipped: the tests that need {what}: {error:#}");
+    }
+    found.is_err()
 }
 
 /// The kernel side, as memtrace itself opens it.

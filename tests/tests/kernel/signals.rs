@@ -66,6 +66,7 @@ fn idle_neighbour() -> Result<()> {
     let idle = StandIn::start(dir.path(), "qemu-system-standin")?;
     kernel.track(busy.pid(), &[])?;
     kernel.track(idle.pid(), &[])?;
+    idle.rest()?;
     let before = counters(&mut *kernel, idle.pid())?;
     let busy_before = counters(&mut *kernel, busy.pid())?;
     busy.touch(64)?;

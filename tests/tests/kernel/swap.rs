@@ -1,0 +1,143 @@
+//! Swap and reclaim, against what the kernel counts itself. The stand-ins share a memory
+//! cgroup that is too small for them.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use memtrace::probe::{FlowReading, KernelSide, Reading, Taker};
+use memtrace::signal::{Quality, Signal};
+use memtrace_ebpf::VmCounters;
+use memtrace_tests::pool::{self, Member};
+use memtrace_tests::standin::StandIn;
+
+use crate::{Test, open};
+
+pub const TESTS: &[(&str, Test)] = &[
+    ("swap_outs_less_swap_ins_are_vmswap", balance),
+    ("major_faults_agree_with_memory_stat", major_faults),
+    ("pages_are_taken_by_who_needs_them_from_who_has_them", flows),
+    ("reclaim_is_charged_to_who_waits", reclaim),
+];
+
+/// MiB that a stand-in touches: more than a pool of 128 MiB holds.
+const TOO_MUCH: usize = 192;
+
+/// A stand-in in a cgroup of its own, tracked. The cgroup goes after the process.
+struct Vm {
+    standin: StandIn,
+    cgroup: Member,
+}
+
+impl Vm {
+    fn start(kernel: &mut dyn KernelSide, dir: &Path, name: &str) -> Result<Self> {
+        let standin = StandIn::start(dir, "qemu-system-standin")?;
+        let name = format!("{name}-{}", standin.pid());
+        let cgroup = Member::new(&pool::find()?, &name, standin.pid())?;
+        kernel.track(standin.pid(), &[cgroup.id()?])?;
+        Ok(Self { standin, cgroup })
+    }
+
+    fn counters(&self, reading: &Reading) -> Result<VmCounters> {
+        Ok(reading.vms.get(&self.standin.pid()).context("no slot")?.counters)
+    }
+}
+
+fn agree(what: &str, ours: u64, theirs: u64) -> Result<()> {
+    let within = (theirs / 100).max(16);
+    ensure!(ours.abs_diff(theirs) <= within, "{what}: {ours}, the kernel says {theirs}");
+    Ok(())
+}
+
+fn balance() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open()?;
+    let mut vm = Vm::start(&mut *kernel, dir.path(), "balance")?;
+    for round in 0..3 {
+        vm.standin.touch(TOO_MUCH)?;
+        let counters = vm.counters(&kernel.read())?;
+        let swapped = vm.standin.status_pages("VmSwap")?;
+        ensure!(swapped > 1000, "round {round}: only {swapped} pages are in swap");
+        let ours = counters.swap_out_pages - counters.swap_in_pages;
+        agree(&format!("round {round}: pages in swap"), ours, swapped)?;
+    }
+    let counters = vm.counters(&kernel.read())?;
+    ensure!(counters.swap_in_pages > 10_000, "only {} swap-ins", counters.swap_in_pages);
+    Ok(())
+}
+
+fn major_faults() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open()?;
+    let by_hook = kernel
+        .signals()
+        .iter()
+        .any(|status| status.signal == Signal::MajorFaults && status.quality == Quality::Exact);
+    let mut vm = Vm::start(&mut *kernel, dir.path(), "major")?;
+    let before = (vm.counters(&kernel.read())?, vm.cgroup.stat("pgmajfault")?);
+    vm.standin.touch(TOO_MUCH)?;
+    vm.standin.touch(TOO_MUCH)?;
+    let after = (vm.counters(&kernel.read())?, vm.cgroup.stat("pgmajfault")?);
+    let theirs = after.1 - before.1;
+    ensure!(theirs > 100, "only {theirs} major faults");
+    let ours = after.0.major_faults - before.0.major_faults;
+    if by_hook {
+        return agree("major faults", ours, theirs);
+    }
+    ensure!(ours == 0, "{ours} major faults from a hook that isn't there");
+    Ok(())
+}
+
+fn flows() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open()?;
+    let mut victim = Vm::start(&mut *kernel, dir.path(), "victim")?;
+    let mut noisy = Vm::start(&mut *kernel, dir.path(), "noisy")?;
+    victim.standin.touch(64)?;
+    noisy.standin.touch(TOO_MUCH)?;
+    let reading = kernel.read();
+    let taken = victim.counters(&reading)?.swap_out_pages;
+    ensure!(taken > 1000, "only {taken} pages were taken");
+    let flow = |causer: &Vm, victim: &Vm| {
+        let matches = |flow: &&FlowReading| {
+            flow.causer == Taker::Process(causer.standin.pid())
+                && flow.victim == Taker::Process(victim.standin.pid())
+        };
+        reading.flows.iter().find(matches).map_or(0, |flow| flow.pages.0)
+    };
+    agree("pages that noisy took from victim", flow(&noisy, &victim), taken)?;
+    let by_victim = flow(&victim, &noisy);
+    ensure!(by_victim <= 16, "victim is charged {by_victim} pages of noisy");
+    let from_noisy: u64 = noisy.counters(&reading)?.swap_out_pages;
+    agree("pages that noisy took from itself", flow(&noisy, &noisy), from_noisy)
+}
+
+fn reclaim() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open()?;
+    let mut noisy = Vm::start(&mut *kernel, dir.path(), "noisy")?;
+    let idle = Vm::start(&mut *kernel, dir.path(), "idle")?;
+    let before = idle.counters(&kernel.read())?;
+    let begun = std::time::Instant::now();
+    noisy.standin.touch(TOO_MUCH)?;
+    let elapsed = begun.elapsed().as_nanos() as u64;
+    let reading = kernel.read();
+    let counters = noisy.counters(&reading)?;
+    ensure!(counters.memcg_reclaims > 10, "{} reclaims", counters.memcg_reclaims);
+    ensure!(counters.reclaimed_pages > 1000, "{} pages", counters.reclaimed_pages);
+    // It has one thread, so it can't have waited longer than it took.
+    let waited = counters.memcg_reclaim_ns;
+    ensure!((1..=elapsed).contains(&waited), "{waited} ns of waiting in {elapsed} ns");
+    let reading_vm = reading.vms.get(&noisy.standin.pid()).context("no slot")?;
+    let timed: u64 = reading_vm.histograms.reclaim.iter().sum();
+    ensure!(
+        timed == counters.memcg_reclaims + counters.direct_reclaims,
+        "{timed} in the histogram"
+    );
+    let after = idle.counters(&reading)?;
+    ensure!(
+        (after.memcg_reclaims, after.reclaimed_pages)
+            == (before.memcg_reclaims, before.reclaimed_pages),
+        "the idle one is charged: {after:?}"
+    );
+    Ok(())
+}
