@@ -45,6 +45,17 @@ pub struct Handle {
     pub control: Arc<watch::Sender<Control>>,
 }
 
+impl Handle {
+    /// Ends the loop, and waits until its source is dropped, at most for `patience`.
+    pub async fn stop(mut self, patience: Duration) {
+        self.control.send_modify(|control| control.stop = true);
+        let ended = async { while self.latest.changed().await.is_ok() {} };
+        if tokio::time::timeout(patience, ended).await.is_err() {
+            debug!("the loop is still busy; not waiting for it");
+        }
+    }
+}
+
 /// Starts the loop on a thread of its own. It ends when [`Control::stop`] turns true,
 /// when all handles are gone, or with [`Latest::Failed`]; the source is dropped then.
 pub fn spawn(source: Box<dyn Source>, control: Control) -> Handle {
@@ -52,7 +63,7 @@ pub fn spawn(source: Box<dyn Source>, control: Control) -> Handle {
     let (ask, asked) = watch::channel(control);
     let publisher = Publisher(publish);
     let spawned =
-        thread::Builder::new().name("sampling".into()).spawn(move || run(source, asked, publisher));
+        thread::Builder::new().name("sampling".into()).spawn(move || run(publisher, asked, source));
     let latest = match spawned {
         Ok(_) => latest,
         // The publisher went with the closure that was never run.
@@ -86,7 +97,9 @@ impl Drop for Publisher {
     }
 }
 
-fn run(mut source: Box<dyn Source>, mut control: watch::Receiver<Control>, publisher: Publisher) {
+// Parameters are dropped from the last to the first: the source is gone when readers
+// see the end of the loop.
+fn run(publisher: Publisher, mut control: watch::Receiver<Control>, mut source: Box<dyn Source>) {
     let mut asked = *control.borrow_and_update();
     let mut previous: Option<Sample> = None;
     let mut deadline = Instant::now();

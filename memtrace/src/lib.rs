@@ -1,15 +1,22 @@
 //! memtrace: who suffers memory pressure on a qemu/KVM host, who causes it, and whose
 //! pages are taken. See ARCHITECTURE.md for the map of this crate.
 
+pub mod cli;
 pub mod columns;
 pub mod daemon;
+pub mod doctor;
+pub mod documents;
+pub mod exit;
 pub mod export;
 pub mod filter;
 #[cfg(test)]
 mod fixture;
 pub mod format;
 pub mod hostfs;
+pub mod logging;
 pub mod model;
+pub mod output;
+pub mod privileges;
 pub mod probe;
 pub mod sample;
 pub mod signal;
@@ -17,5 +24,6 @@ pub mod source;
 pub mod summary;
 pub mod text;
 pub mod tone;
+pub mod top;
 pub mod units;
 pub mod vmm;

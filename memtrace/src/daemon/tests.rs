@@ -125,6 +125,16 @@ fn stop_ends_the_loop_and_drops_the_source() {
 }
 
 #[test]
+fn a_stopped_loop_has_dropped_its_source() {
+    let (source, called) = fake();
+    let handle = spawn(Box::new(source), every(NEVER));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime starts").block_on(handle.stop(PATIENCE));
+    assert!(!called.try_iter().any(|detail| detail.is_some()));
+    assert_eq!(called.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+}
+
+#[test]
 fn the_loop_ends_with_its_last_handle() {
     let (source, called) = fake();
     drop(spawn(Box::new(source), every(NEVER)));

@@ -1,4 +1,5 @@
 //! Encoders of a [`Snapshot`](crate::model::Snapshot): pure functions from what is
 //! known to text. Must not know where the text goes.
 
+pub mod json;
 pub mod plain;

@@ -54,7 +54,8 @@ pub(super) fn exact(growth: Result<u64, Gap>) -> Growth {
 }
 
 /// The sum of parts that have names. A part that is absent leaves the sum approximate,
-/// with the part's name and reason; without any part the sum is absent.
+/// with the part's name and reason; without any part the sum is absent. What is near the
+/// truth and did not grow adds no doubt.
 pub(super) fn sum<const N: usize>(parts: [(&str, Growth); N]) -> Growth {
     let mut total: Option<u64> = None;
     let mut notes: Vec<String> = Vec::new();
@@ -63,7 +64,7 @@ pub(super) fn sum<const N: usize>(parts: [(&str, Growth); N]) -> Growth {
         let reason = part.quality.reason().unwrap_or_default().to_owned();
         if let Some(value) = part.value {
             total = Some(total.unwrap_or(0).saturating_add(value));
-            if !reason.is_empty() && !notes.contains(&reason) {
+            if value > 0 && !reason.is_empty() && !notes.contains(&reason) {
                 notes.push(reason);
             }
         } else {

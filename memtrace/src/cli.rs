@@ -1,0 +1,262 @@
+//! What can be typed, and its help. What it means is decided elsewhere.
+
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::columns::{self, Sort};
+use crate::filter::Filter;
+
+/// Shortest and longest interval between two samples, in seconds.
+pub const INTERVAL_SECONDS: [f64; 2] = [0.1, 60.0];
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0   all is well; also when the reader of a pipe goes away, and after Ctrl-C
+  1   it failed; the reason is on standard error
+  2   the command line is wrong
+  77  a privilege is missing; standard error says which, and what to run
+(`memtrace doctor` uses 0, 1 and 2 for what it found.)";
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  memtrace top                        the live view, every second
+  memtrace top --sort caused          the VM that takes most comes first
+  memtrace top --sort name:desc --filter '^web'
+  memtrace top --once                 one plain table, with rates over one interval
+  memtrace top --json --interval 5    a JSON document every 5 s, one a line
+  memtrace top --plain --count 10     ten plain tables, for a log
+
+Standard output that is no terminal gets --plain unless --json is given.";
+
+fn top_after_help() -> String {
+    let names: Vec<&str> = columns::all().iter().map(|column| column.name).collect();
+    format!("Columns to sort by: {}\n\n{TOP_EXAMPLES}", names.join(", "))
+}
+
+const DOCTOR_EXIT_STATUS: &str = "\
+Exit status:
+  0   usable: every signal can be measured, and every source read
+  1   degraded: memtrace works, some signals or sources are missing
+  2   unusable: the kernel side cannot run; the report says why";
+
+/// Who suffers memory pressure on this qemu/KVM host, who causes it, and whose pages
+/// are taken. Without a command: the live view (`top`).
+#[derive(Debug, Parser)]
+#[command(name = "memtrace", version, max_term_width = 100, after_help = EXIT_STATUS)]
+#[command(infer_subcommands = false, disable_help_subcommand = true)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub verbosity: Verbosity,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// How much is told on standard error.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct Verbosity {
+    /// Tell more on standard error: -v what is done, -vv every detail, the eBPF programs' too.
+    /// With the live view, send it to a file: `memtrace -vv top 2>log`
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The live view: a row for each VM, who suffers first
+    Top(TopArguments),
+    /// What this kernel and these permissions allow, signal by signal
+    #[command(after_help = DOCTOR_EXIT_STATUS)]
+    Doctor(DoctorArguments),
+    /// Print a manual page (roff), for example `memtrace man | man -l -`
+    Man {
+        /// Of this command instead of memtrace as a whole
+        command: Option<String>,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell that will read it
+        shell: Shell,
+    },
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(after_help = top_after_help())]
+pub struct TopArguments {
+    /// Seconds between two samples, 0.1 to 60
+    #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
+    pub interval: Duration,
+    /// Print one plain table (with --json: one document) and end
+    #[arg(long, conflicts_with = "count")]
+    pub once: bool,
+    /// Print JSON, one document a line for each interval
+    #[arg(long, conflicts_with = "plain")]
+    pub json: bool,
+    /// Print plain tables instead of the live view
+    #[arg(long)]
+    pub plain: bool,
+    /// End after N tables or documents; implies --plain unless --json is given
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Sort by this column; numbers from the largest and words from A, unless said otherwise
+    #[arg(short, long, value_name = "COLUMN[:asc|:desc]", default_value = "stall")]
+    #[arg(value_parser = sort)]
+    pub sort: Sort,
+    /// Show only VMs whose name matches; case counts if there is a capital letter
+    #[arg(short, long, value_name = "REGEX", value_parser = filter)]
+    pub filter: Option<Filter>,
+    /// Do not ask libvirt, even where it is there
+    #[arg(long)]
+    pub no_libvirt: bool,
+    /// Use colours; `auto` honours NO_COLOR and asks whether the output is a terminal
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+}
+
+impl Default for TopArguments {
+    /// As if nothing was typed.
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(1),
+            once: false,
+            json: false,
+            plain: false,
+            count: None,
+            sort: Sort::default(),
+            filter: None,
+            no_libvirt: false,
+            color: ColorChoice::Auto,
+        }
+    }
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+pub struct DoctorArguments {
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+impl ColorChoice {
+    /// Whether colours are wanted on an output that `is_terminal`. `no_color` is the
+    /// variable NO_COLOR, of which any text but the empty one counts (no-color.org).
+    pub fn wanted(self, is_terminal: bool, no_color: Option<&std::ffi::OsStr>) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => is_terminal && no_color.is_none_or(std::ffi::OsStr::is_empty),
+        }
+    }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let [shortest, longest] = INTERVAL_SECONDS;
+    let outside = || format!("not a number of seconds from {shortest} to {longest}");
+    let seconds: f64 = text.parse().map_err(|_| outside())?;
+    if !(shortest..=longest).contains(&seconds) {
+        return Err(outside());
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|_| outside())
+}
+
+// clap shows no more than the outermost message of an error.
+fn sort(text: &str) -> Result<Sort, String> {
+    columns::parse(text).map_err(|error| format!("{error:#}"))
+}
+
+fn filter(text: &str) -> Result<Filter, String> {
+    Filter::parse(text).map_err(|error| format!("{error:#}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::columns::ColumnId;
+
+    fn top(arguments: &[&str]) -> Result<TopArguments, clap::Error> {
+        let typed = ["memtrace", "top"].into_iter().chain(arguments.iter().copied());
+        match Arguments::try_parse_from(typed)?.command {
+            Some(Command::Top(arguments)) => Ok(arguments),
+            other => panic!("not top: {other:?}"),
+        }
+    }
+
+    fn refusal(arguments: &[&str]) -> String {
+        top(arguments).expect_err("it is refused").to_string()
+    }
+
+    #[test]
+    fn the_description_of_the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_typed_means_the_defaults() {
+        let top = top(&[]).expect("it is accepted");
+        assert_eq!(format!("{top:?}"), format!("{:?}", TopArguments::default()));
+    }
+
+    #[test]
+    fn intervals_from_a_tenth_to_a_minute_are_accepted() {
+        for (text, millis) in [("0.1", 100), ("2.5", 2500), ("60", 60_000)] {
+            let top = top(&["--interval", text]).expect("it is accepted");
+            assert_eq!(top.interval, Duration::from_millis(millis));
+        }
+        for text in ["0", "0.09", "61", "-1", "nan", "inf", "1e300", "soon", ""] {
+            let error = refusal(&[&format!("--interval={text}")]);
+            assert!(error.contains("from 0.1 to 60"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_column_that_does_not_exist_is_answered_with_those_that_do() {
+        let error = refusal(&["--sort", "nonsense"]);
+        for column in columns::all() {
+            assert!(error.contains(column.name), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bad_filter_says_what_is_wrong_with_it() {
+        let error = refusal(&["--filter", "web("]);
+        assert!(error.contains("unclosed group"), "{error}");
+    }
+
+    #[test]
+    fn options_that_contradict_each_other_are_refused() {
+        for pair in [["--json", "--plain"], ["--once", "--count=2"]] {
+            assert!(top(&pair).is_err(), "{pair:?}");
+        }
+        assert!(top(&["--count", "0"]).is_err());
+    }
+
+    #[test]
+    fn a_direction_may_follow_the_column() {
+        let top = top(&["--sort", "caused:asc"]).expect("it is accepted");
+        assert_eq!(top.sort, Sort { column: ColumnId::Caused, descending: false });
+    }
+
+    #[test]
+    fn colours_follow_the_choice_then_no_color_then_the_terminal() {
+        let set = Some(OsStr::new("1"));
+        let empty = Some(OsStr::new(""));
+        assert!(ColorChoice::Always.wanted(false, set));
+        assert!(!ColorChoice::Never.wanted(true, None));
+        assert!(ColorChoice::Auto.wanted(true, None));
+        assert!(ColorChoice::Auto.wanted(true, empty));
+        assert!(!ColorChoice::Auto.wanted(true, set));
+        assert!(!ColorChoice::Auto.wanted(false, None));
+    }
+}

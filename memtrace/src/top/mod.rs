@@ -1,0 +1,113 @@
+//! `memtrace top`: from what was typed to a running view.
+
+mod live;
+mod print;
+
+use std::io::{self, IsTerminal};
+
+use anyhow::{Context, Result};
+use jiff::tz::TimeZone;
+
+use crate::cli::{TopArguments, Verbosity};
+use crate::daemon::{self, Control};
+use crate::export::plain::PlainOptions;
+use crate::hostfs::HostRoot;
+use crate::privileges;
+use print::Form;
+
+/// What the output becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Live,
+    Plain,
+    Json,
+}
+
+impl Mode {
+    fn of(arguments: &TopArguments, is_terminal: bool) -> Self {
+        let plain = arguments.plain || arguments.once || arguments.count.is_some() || !is_terminal;
+        match (arguments.json, plain) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Plain,
+            (false, false) => Self::Live,
+        }
+    }
+}
+
+/// Whether `memtrace top` draws on the terminal, so that nobody else may.
+pub fn draws(arguments: &TopArguments) -> bool {
+    Mode::of(arguments, io::stdout().is_terminal()) == Mode::Live
+}
+
+/// Runs until the view is left, enough was printed, or Ctrl-C.
+///
+/// # Errors
+/// [`privileges::Denied`] without privileges; otherwise when the sources cannot be opened
+/// or fail later, or when the output cannot be written.
+pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
+    let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
+    privileges::require(&root)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")?;
+    let source = live::source(root, verbosity, !arguments.no_libvirt)?;
+    let control = Control { interval: arguments.interval, detail: None, stop: false };
+    let handle = daemon::spawn(source, control);
+    let mode = Mode::of(arguments, io::stdout().is_terminal());
+    runtime.block_on(async move {
+        let form = match mode {
+            Mode::Json => Form::Json { sort: arguments.sort, filter: arguments.filter.clone() },
+            Mode::Live | Mode::Plain => Form::Plain(plain_options(arguments)),
+        };
+        print::run(handle, &form, print::count(arguments.once, arguments.count)).await
+    })
+}
+
+fn plain_options(arguments: &TopArguments) -> PlainOptions {
+    let stdout = io::stdout();
+    // Only a terminal has a width to keep to.
+    let size = rustix::termios::tcgetwinsize(&stdout).ok().filter(|_| stdout.is_terminal());
+    let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
+    let no_color = std::env::var_os("NO_COLOR");
+    PlainOptions {
+        sort: arguments.sort,
+        filter: arguments.filter.clone(),
+        width,
+        color: arguments.color.wanted(stdout.is_terminal(), no_color.as_deref()),
+        zone: TimeZone::system(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Arguments, Command};
+
+    fn mode(options: &[&str], is_terminal: bool) -> Mode {
+        let typed = ["memtrace", "top"].into_iter().chain(options.iter().copied());
+        match Arguments::parse_from(typed).command {
+            Some(Command::Top(arguments)) => Mode::of(&arguments, is_terminal),
+            other => panic!("not top: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_a_terminal_without_other_wishes_gets_the_live_view() {
+        assert_eq!(mode(&[], true), Mode::Live);
+        assert_eq!(mode(&[], false), Mode::Plain);
+        for plain in ["--plain", "--once", "--count=3"] {
+            assert_eq!(mode(&[plain], true), Mode::Plain, "{plain}");
+            assert_eq!(mode(&["--color=always", plain], false), Mode::Plain, "{plain}");
+        }
+    }
+
+    #[test]
+    fn json_wins_over_everything() {
+        for options in [&["--json"][..], &["--json", "--once"], &["--json", "--count=3"]] {
+            assert_eq!((mode(options, true), mode(options, false)), (Mode::Json, Mode::Json));
+        }
+    }
+}

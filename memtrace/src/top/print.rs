@@ -1,0 +1,189 @@
+//! Tables and documents on standard output, one for each interval.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::columns::Sort;
+use crate::daemon::{Handle, Latest};
+use crate::export::json;
+use crate::export::plain::{self, PlainOptions};
+use crate::filter::Filter;
+use crate::model::Snapshot;
+use crate::output;
+
+/// Longest that the end waits for a source that is busy.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a snapshot is printed as.
+pub(super) enum Form {
+    Plain(PlainOptions),
+    Json { sort: Sort, filter: Option<Filter> },
+}
+
+impl Form {
+    fn encode(&self, snapshot: &Snapshot) -> Result<String> {
+        match self {
+            Self::Plain(options) => Ok(plain::frame(snapshot, options)),
+            Self::Json { sort, filter } => json::document(snapshot, *sort, filter.as_ref()),
+        }
+    }
+
+    /// What stands between two snapshots.
+    const fn separator(&self) -> &'static str {
+        match self {
+            Self::Plain(_) => "\n",
+            Self::Json { .. } => "",
+        }
+    }
+}
+
+/// How many to print; `None` is without end.
+pub(super) fn count(once: bool, count: Option<u64>) -> Option<u64> {
+    if once { Some(1) } else { count }
+}
+
+/// Prints `count` snapshots that have rates; the first sample is only what the second is
+/// compared with. Ctrl-C and SIGTERM end it well.
+pub(super) async fn run(handle: Handle, form: &Form, count: Option<u64>) -> Result<()> {
+    let mut interrupted = Interrupted::new()?;
+    let result = tokio::select! {
+        result = snapshots(handle.clone(), form, count, output::print) => result,
+        () = interrupted.wait() => Ok(()),
+    };
+    handle.stop(PATIENCE).await;
+    result
+}
+
+async fn snapshots(
+    mut handle: Handle,
+    form: &Form,
+    count: Option<u64>,
+    mut print: impl FnMut(&str) -> Result<()>,
+) -> Result<()> {
+    let mut printed = 0;
+    while count.is_none_or(|count| printed < count) {
+        handle.latest.changed().await.context("sampling ended without a word")?;
+        let latest = handle.latest.borrow_and_update().clone();
+        match latest {
+            Latest::Starting => {}
+            Latest::Failed(text) => bail!("{text}"),
+            Latest::Snapshot(snapshot) if snapshot.interval.is_none() => {}
+            Latest::Snapshot(snapshot) => {
+                let separator = if printed > 0 { form.separator() } else { "" };
+                print(&format!("{separator}{}", form.encode(&snapshot)?))?;
+                printed += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Interrupted {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupted {
+    fn new() -> Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::daemon::{Control, spawn};
+    use crate::model::tests::fixture;
+    use crate::sample::{Sample, VmId};
+    use crate::source::Source;
+
+    /// Samples a second apart in their own time, as fast as it is asked.
+    struct Fake {
+        second: u64,
+        last: u64,
+    }
+
+    impl Source for Fake {
+        fn sample(&mut self, _: Option<VmId>) -> Result<Sample> {
+            self.second += 1;
+            anyhow::ensure!(self.second <= self.last, "the host is gone");
+            Ok(fixture::sample(self.second, vec![fixture::vm("a", 7)]))
+        }
+    }
+
+    fn printed(last: u64, count: Option<u64>, form: &Form) -> (Result<()>, Vec<String>) {
+        let control = Control { interval: Duration::from_millis(20), detail: None, stop: false };
+        let handle = spawn(Box::new(Fake { second: 0, last }), control);
+        let mut texts = Vec::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let result = runtime.expect("a runtime starts").block_on(async {
+            let all = snapshots(handle, form, count, |text| {
+                texts.push(text.to_owned());
+                Ok(())
+            });
+            tokio::time::timeout(Duration::from_secs(20), all).await.expect("it ends in time")
+        });
+        (result, texts)
+    }
+
+    fn json() -> Form {
+        Form::Json { sort: Sort::default(), filter: None }
+    }
+
+    #[test]
+    fn every_document_has_an_interval_and_there_are_as_many_as_asked_for() {
+        let (result, texts) = printed(u64::MAX, Some(3), &json());
+        assert!(result.is_ok(), "{result:?}");
+        assert_eq!(texts.len(), 3);
+        for text in texts {
+            let snapshot: Snapshot = serde_json::from_str(&text).expect("it is a snapshot");
+            assert!(snapshot.interval.is_some());
+        }
+    }
+
+    #[test]
+    fn an_empty_line_stands_between_two_tables() {
+        let form = Form::Plain(PlainOptions::default());
+        let (_, texts) = printed(u64::MAX, Some(2), &form);
+        let begins: Vec<_> = texts.iter().map(|text| text.starts_with('\n')).collect();
+        assert_eq!(begins, [false, true]);
+    }
+
+    #[test]
+    fn a_source_that_fails_ends_it_with_the_reason() {
+        let (result, _) = printed(2, None, &json());
+        assert_eq!(result.expect_err("it fails").to_string(), "the host is gone");
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_goes_away_ends_it() {
+        let control = Control { interval: Duration::from_millis(1), detail: None, stop: false };
+        let handle = spawn(Box::new(Fake { second: 0, last: u64::MAX }), control);
+        let gone = |_: &str| Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+        let result = snapshots(handle, &json(), None, gone).await;
+        assert!(result.is_err());
+    }
+
+    #[test]
+    fn once_is_one() {
+        assert_eq!(
+            [count(true, None), count(false, Some(4)), count(false, None)],
+            [Some(1), Some(4), None]
+        );
+    }
+}

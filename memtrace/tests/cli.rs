@@ -1,0 +1,163 @@
+//! The built program, as somebody who types sees it: help, errors, exit codes, pipes.
+//! Nothing here needs privileges, and nothing here gets to the kernel side.
+
+use std::process::{Command, Output, Stdio};
+
+/// memtrace with nothing of this terminal or environment that could change its output.
+fn memtrace(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for variable in ["COLUMNS", "NO_COLOR", "CLICOLOR_FORCE", "RUST_LOG"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    memtrace(arguments).output().expect("memtrace runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("it is text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("it is text")
+}
+
+/// Help of a command, which is what people and manuals rely on.
+fn help(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    assert!(output.status.success(), "{output:?}");
+    stdout(&output)
+}
+
+#[test]
+fn help_of_memtrace() {
+    insta::assert_snapshot!(help(&["--help"]));
+}
+
+#[test]
+fn help_of_top() {
+    insta::assert_snapshot!(help(&["top", "--help"]));
+}
+
+#[test]
+fn help_of_doctor() {
+    insta::assert_snapshot!(help(&["doctor", "--help"]));
+}
+
+#[test]
+fn help_of_man() {
+    insta::assert_snapshot!(help(&["man", "--help"]));
+}
+
+#[test]
+fn help_of_completions() {
+    insta::assert_snapshot!(help(&["completions", "--help"]));
+}
+
+#[test]
+fn every_command_has_its_help_pinned_here() {
+    let help = help(&["--help"]);
+    let commands: Vec<&str> = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(commands, ["top", "doctor", "man", "completions"]);
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    assert_eq!(help(&["--version"]), format!("memtrace {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+/// The message for a command line that is wrong: on standard error, with code 2.
+fn refusal(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+    assert_eq!(stdout(&output), "", "{arguments:?}");
+    stderr(&output)
+}
+
+#[test]
+fn what_is_not_understood_is_refused_with_2() {
+    for arguments in [&["--nonsense"][..], &["nonsense"], &["top", "--nonsense"], &["completions"]]
+    {
+        assert!(refusal(arguments).contains("Usage:"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_unknown_column_is_answered_with_the_valid_ones() {
+    let error = refusal(&["top", "--sort", "nonsense"]);
+    for column in ["name", "rss", "swap", "stall", "caused", "taken"] {
+        assert!(error.contains(column), "{column}: {error}");
+    }
+}
+
+#[test]
+fn a_bad_expression_is_refused_and_explained() {
+    let error = refusal(&["top", "--filter", "web("]);
+    assert!(error.contains("unclosed group"), "{error}");
+}
+
+#[test]
+fn an_interval_out_of_range_is_refused_with_the_range() {
+    for interval in ["0", "0.01", "61", "x"] {
+        let error = refusal(&["top", "--interval", interval]);
+        assert!(error.contains("0.1 to 60"), "{interval}: {error}");
+    }
+}
+
+#[test]
+fn completions_for_the_usual_shells() {
+    for (shell, word) in
+        [("bash", "complete -F"), ("zsh", "#compdef memtrace"), ("fish", "complete -c memtrace")]
+    {
+        let script = help(&["completions", shell]);
+        assert!(script.contains(word), "{shell}: {script}");
+        assert!(script.contains("doctor") && script.contains("interval"), "{shell}");
+    }
+}
+
+#[test]
+fn manual_pages_of_memtrace_and_its_commands() {
+    assert!(help(&["man"]).contains(".TH memtrace 1"));
+    assert!(help(&["man", "top"]).contains("interval"));
+    let output = run(&["man", "nonsense"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("top, doctor, man, completions"), "{output:?}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let (reader, writer) = std::io::pipe().expect("there is a pipe");
+    drop(reader);
+    for arguments in [&["completions", "zsh"][..], &["man"], &["--help"]] {
+        let writer = writer.try_clone().expect("there is another descriptor");
+        let output = memtrace(arguments).stdout(writer).output().expect("memtrace runs");
+        assert_eq!(
+            (output.status.code(), stderr(&output)),
+            (Some(0), String::new()),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn no_color_leaves_no_escape_codes() {
+    for (variable, expected) in [(None, true), (Some("1"), false)] {
+        // With this, clap's errors are coloured on pipes too, unless NO_COLOR forbids it.
+        let mut command = memtrace(&["top", "--nonsense"]);
+        command.env("CLICOLOR_FORCE", "1");
+        if let Some(value) = variable {
+            command.env("NO_COLOR", value).env_remove("CLICOLOR_FORCE");
+        }
+        let output = command.output().expect("memtrace runs");
+        assert_eq!(stderr(&output).contains('\x1b'), expected, "{variable:?}");
+    }
+}
