@@ -7,6 +7,9 @@ use crate::hostfs::{HostRoot, psi, read, swaps};
 use crate::privileges::{self, Capability};
 use crate::units::Bytes;
 
+/// Swap devices that are named; more are only hinted at.
+const MOST_DEVICES: usize = 4;
+
 /// Everything that can be found out without the kernel side.
 pub(super) fn facts(root: &HostRoot) -> Vec<Fact> {
     vec![
@@ -98,8 +101,11 @@ fn swap(root: &HostRoot) -> Fact {
         Ok(devices) => {
             let total =
                 devices.iter().fold(Bytes(0), |sum, device| sum.saturating_add(device.size));
+            let paths: Vec<&str> =
+                devices.iter().take(MOST_DEVICES).map(|device| device.path.as_str()).collect();
+            let more = if devices.len() > paths.len() { ", ..." } else { "" };
             let size = format::bytes(total, 5);
-            fact("swap", Standing::Good, format!("{size} on {} devices", devices.len()))
+            fact("swap", Standing::Good, format!("{size} on {}{more}", paths.join(", ")))
         }
         Err(error) => fact("swap", Standing::Poor, format!("unknown: /proc/swaps: {error}")),
     }

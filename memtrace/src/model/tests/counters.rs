@@ -56,11 +56,27 @@ fn a_part_that_is_absent_leaves_the_sum_approximate_and_is_named() {
 
 #[test]
 fn the_quality_of_a_signal_travels_with_its_rate() {
-    let mut now = sample(11, vec![vm("a", 7)]);
+    let mut now = sample(11, vec![counting(vm("a", 7), |counters| counters.guest_faults = 1)]);
     set_signal(&mut now, Signal::GuestFaults, Quality::approximate("exits, not pages"));
     let vm = only_vm(derive(Some(&sample(10, vec![vm("a", 7)])), &now));
-    assert_eq!(vm.guest_faults, Measured::approximate(Rate(0.0), "exits, not pages"));
+    assert_eq!(vm.guest_faults, Measured::approximate(Rate(1.0), "exits, not pages"));
     assert_eq!(vm.faults.quality, Quality::approximate("exits, not pages"));
+}
+
+#[test]
+fn a_part_that_is_near_the_truth_and_did_not_grow_adds_no_doubt() {
+    let faults = |kernel_faults| {
+        let mut now = sample(
+            11,
+            vec![counting(vm("a", 7), |counters| {
+                (counters.guest_faults, counters.kernel_faults) = (5, kernel_faults);
+            })],
+        );
+        set_signal(&mut now, Signal::KernelFaults, Quality::approximate("about"));
+        only_vm(derive(Some(&sample(10, vec![vm("a", 7)])), &now)).faults
+    };
+    assert_eq!(faults(0), Measured::exact(Rate(5.0)));
+    assert_eq!(faults(1), Measured::approximate(Rate(6.0), "about"));
 }
 
 #[test]
