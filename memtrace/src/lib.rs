@@ -25,5 +25,6 @@ pub mod summary;
 pub mod text;
 pub mod tone;
 pub mod top;
+pub mod tui;
 pub mod units;
 pub mod vmm;

@@ -1,0 +1,118 @@
+//! Everything that the live view knows. Changed by [`update`](super::update) alone,
+//! read by the views.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::TopOptions;
+use super::rows::{Lives, Row};
+use crate::columns::Sort;
+use crate::filter::Filter;
+use crate::model::snapshot::VmView;
+use crate::model::{History, Snapshot};
+use crate::sample::VmId;
+
+/// The state of the view.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Width and height of the terminal.
+    pub size: (u16, u16),
+    pub color: bool,
+    /// For the time of day in the header.
+    pub zone: TimeZone,
+    /// What is shown; `None` until there is something.
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// While paused: the newest that came meanwhile.
+    pub newest: Option<Arc<Snapshot>>,
+    pub paused: bool,
+    /// Why there will be no more snapshots.
+    pub failure: Option<Arc<str>>,
+    pub interval: Duration,
+    pub sort: Sort,
+    pub filter: Option<Filter>,
+    pub lives: Lives,
+    pub history: History,
+    /// The selected VM; the selection follows it wherever its row goes.
+    pub selected: Option<VmId>,
+    /// The row that it is in.
+    pub cursor: usize,
+    /// The first row that is seen.
+    pub offset: usize,
+    pub screen: Screen,
+    pub overlay: Option<Overlay>,
+    /// What was just done, until the next key.
+    pub remark: Option<String>,
+}
+
+/// What is below the header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Screen {
+    Table,
+    /// The selected VM, from this line on.
+    Detail {
+        scroll: usize,
+    },
+}
+
+/// What is in front of the screen and takes the keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Overlay {
+    /// From this line on.
+    Help {
+        scroll: usize,
+    },
+    /// With this column under the cursor.
+    SortMenu {
+        index: usize,
+    },
+    Filter(Prompt),
+    Interval(Prompt),
+}
+
+/// A line that is being typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prompt {
+    pub text: String,
+    /// Why it can't be taken as it stands.
+    pub error: Option<String>,
+}
+
+impl State {
+    pub fn new(options: &TopOptions, interval: Duration, size: (u16, u16), zone: TimeZone) -> Self {
+        Self {
+            size,
+            color: options.color,
+            zone,
+            snapshot: None,
+            newest: None,
+            paused: false,
+            failure: None,
+            interval,
+            sort: options.sort,
+            filter: options.filter.clone(),
+            lives: Lives::default(),
+            history: History::default(),
+            selected: None,
+            cursor: 0,
+            offset: 0,
+            screen: Screen::Table,
+            overlay: None,
+            remark: None,
+        }
+    }
+
+    /// The rows of the table in their order; none before the first snapshot.
+    pub fn rows(&self) -> Vec<Row<'_>> {
+        self.snapshot.as_ref().map_or_else(Vec::new, |snapshot| {
+            self.lives.rows(snapshot, self.sort, self.filter.as_ref())
+        })
+    }
+
+    /// The selected VM, if it still has a row.
+    pub fn selected_vm(&self) -> Option<&VmView> {
+        let id = self.selected?;
+        self.rows().into_iter().find(|row| row.vm.id == id).map(|row| row.vm)
+    }
+}

@@ -1,0 +1,44 @@
+//! Keys in the table.
+
+use super::{Effect, common, select, table_page};
+use crate::columns::{ColumnId, Sort};
+use crate::tui::key::Key;
+use crate::tui::state::{Overlay, Prompt, Screen, State};
+
+pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
+    if let Some(motion) = key.motion() {
+        let count = state.rows().len();
+        let to = motion.apply(state.cursor, count, table_page(state));
+        select(state, to);
+        return Vec::new();
+    }
+    match key {
+        Key::Enter => return open(state),
+        Key::Esc => state.filter = None,
+        Key::Char('<' | ',') | Key::Left => state.sort = Sort::by(state.sort.column.previous()),
+        Key::Char('>' | '.') | Key::Right => state.sort = Sort::by(state.sort.column.next()),
+        Key::Char('r' | 'R') => state.sort = state.sort.reversed(),
+        Key::Char('P') => state.sort = Sort::by(ColumnId::Cpu),
+        Key::Char('M') => state.sort = Sort::by(ColumnId::Rss),
+        Key::Char('T') => state.sort = Sort::by(ColumnId::Taken),
+        Key::Char('S') => state.sort = Sort::by(ColumnId::Swap),
+        Key::Char('N') => state.sort = Sort::by(ColumnId::Name),
+        Key::Char('s') => {
+            state.overlay = Some(Overlay::SortMenu { index: state.sort.column as usize });
+        }
+        Key::Char('/') => {
+            let text = state.filter.as_ref().map(|filter| filter.expression().to_owned());
+            let prompt = Prompt { text: text.unwrap_or_default(), error: None };
+            state.overlay = Some(Overlay::Filter(prompt));
+        }
+        key => return common(state, key).unwrap_or_default(),
+    }
+    Vec::new()
+}
+
+fn open(state: &mut State) -> Vec<Effect> {
+    let Some(vm) = state.selected_vm() else { return Vec::new() };
+    let effect = Effect::SetDetail(Some(vm.id));
+    state.screen = Screen::Detail { scroll: 0 };
+    vec![effect]
+}

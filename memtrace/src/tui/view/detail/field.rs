@@ -1,0 +1,70 @@
+//! A label, a value, and how far it can be trusted: the line that most sections are
+//! made of.
+
+use ratatui::text::{Line, Span};
+
+use super::Subject;
+use crate::columns::marked;
+use crate::model::snapshot::Measured;
+use crate::signal::Quality;
+use crate::text;
+use crate::tone::Tone;
+use crate::tui::view::line::toned;
+
+/// Columns of the label.
+const LABEL: usize = 18;
+/// Columns of a value that is a number.
+const VALUE: usize = 12;
+
+/// A number with its mark, and the reason if it isn't exact.
+pub(super) fn number<T: Copy>(
+    subject: &Subject<'_>,
+    label: &str,
+    measured: &Measured<T>,
+    show: impl Fn(T, usize) -> String,
+) -> Vec<Line<'static>> {
+    value(subject, label, &marked(measured, 6, show), &measured.quality)
+}
+
+/// A value, and the reason if it isn't exact.
+pub(super) fn value(
+    subject: &Subject<'_>,
+    label: &str,
+    shown: &str,
+    quality: &Quality,
+) -> Vec<Line<'static>> {
+    let color = subject.state.color;
+    let tone = if quality.is_absent() { Tone::Dim } else { Tone::Plain };
+    let mut first = vec![
+        toned(format!("  {}", text::left(label, LABEL)), Tone::Plain, color),
+        toned(text::left(shown, VALUE.max(text::width(shown))), tone, color),
+    ];
+    let Some(reason) = quality.reason() else {
+        return vec![Line::from(first)];
+    };
+    let indent = 2 + LABEL + VALUE;
+    let reason = format!("{}: {}", quality.word(), text::clean(reason));
+    let mut wrapped = text::wrap(&reason, subject.width.saturating_sub(indent).max(16)).into_iter();
+    first.push(toned(wrapped.next().unwrap_or_default(), Tone::Dim, color));
+    let mut lines = vec![Line::from(first)];
+    lines.extend(wrapped.map(|more| {
+        Line::from(vec![Span::raw(" ".repeat(indent)), toned(more, Tone::Dim, color)])
+    }));
+    lines
+}
+
+/// A word or a path, cut to the width.
+pub(super) fn word(subject: &Subject<'_>, label: &str, shown: &str) -> Line<'static> {
+    let room = subject.width.saturating_sub(2 + LABEL);
+    let shown = text::truncate(&text::clean(shown), room).into_owned();
+    Line::from(format!("  {}{shown}", text::left(label, LABEL)))
+}
+
+/// A sentence instead of values, on as many lines as it takes.
+pub(super) fn sentence(subject: &Subject<'_>, sentence: &str) -> Vec<Line<'static>> {
+    let color = subject.state.color;
+    text::wrap(&text::clean(sentence), subject.width.saturating_sub(2))
+        .into_iter()
+        .map(|line| Line::from(toned(format!("  {line}"), Tone::Dim, color)))
+        .collect()
+}

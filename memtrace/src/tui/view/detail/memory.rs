@@ -1,0 +1,41 @@
+//! What memory the VM has, of which kind.
+
+use ratatui::text::Line;
+
+use super::{Subject, field};
+use crate::format;
+use crate::model::snapshot::Measured;
+use crate::units::Bytes;
+
+pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
+    let vm = subject.vm;
+    let amounts = [
+        ("balloon actual", &vm.balloon_actual),
+        ("balloon maximum", &vm.balloon_maximum),
+        ("RSS", &vm.rss),
+        ("of it shared", &vm.rss_shmem),
+        ("swap", &vm.swap),
+        ("huge pages", &vm.hugetlb),
+        ("locked", &vm.locked),
+        ("dead", &vm.dead),
+        ("cgroup usage", &vm.cgroup_usage),
+    ];
+    let mut lines: Vec<_> = amounts
+        .into_iter()
+        .flat_map(|(label, amount)| field::number(subject, label, amount, format::bytes))
+        .collect();
+    lines.extend(limit(subject, "cgroup limit", &vm.cgroup_limit));
+    lines.extend(limit(subject, "cgroup high", &vm.cgroup_high));
+    lines
+}
+
+fn limit(
+    subject: &Subject<'_>,
+    label: &str,
+    limit: &Measured<Option<Bytes>>,
+) -> Vec<Line<'static>> {
+    let show = |limit: Option<Bytes>, columns| {
+        limit.map_or("none".to_owned(), |limit| format::bytes(limit, columns))
+    };
+    field::number(subject, label, limit, show)
+}

@@ -1,0 +1,130 @@
+//! The detail pane: everything about the selected VM, in sections that stand below
+//! each other, or in two columns where the screen is wide.
+
+mod field;
+mod flows;
+mod guest;
+mod history;
+mod identity;
+mod latency;
+mod memory;
+mod pressure;
+mod signals;
+mod threads;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::line::{put, toned};
+use crate::model::Snapshot;
+use crate::model::snapshot::VmView;
+use crate::text;
+use crate::tone::Tone;
+use crate::tui::state::State;
+use crate::tui::theme;
+
+/// From this width on there are two columns.
+const TWO_COLUMNS: usize = 120;
+/// Columns between the two.
+const GUTTER: usize = 2;
+
+/// What every section is made of.
+struct Subject<'a> {
+    state: &'a State,
+    snapshot: &'a Snapshot,
+    vm: &'a VmView,
+    /// Columns that a section may use.
+    width: usize,
+}
+
+type Section = fn(&Subject<'_>) -> Vec<Line<'static>>;
+
+/// What it is and what it has.
+const LEFT: [(&str, Section); 4] = [
+    ("Identity", identity::lines),
+    ("Memory", memory::lines),
+    ("Pressure", pressure::lines),
+    ("Guest statistics", guest::lines),
+];
+/// What happened to it, and why something isn't known.
+const RIGHT: [(&str, Section); 5] = [
+    ("History", history::lines),
+    ("Who takes from whom", flows::lines),
+    ("Waits", latency::lines),
+    ("Threads", threads::lines),
+    ("Signals that are not exact", signals::lines),
+];
+
+pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, scroll: usize) {
+    let width = usize::from(area.width);
+    let lines = lines(state, width);
+    let room = usize::from(area.height).saturating_sub(1);
+    let limit = lines.len().saturating_sub(room);
+    let scroll = scroll.min(limit);
+    put(buffer, area, 0, &caption(state, scroll, limit, width));
+    for (y, line) in lines.iter().skip(scroll).take(room).enumerate() {
+        put(buffer, area, y + 1, line);
+    }
+}
+
+/// The furthest line that the pane can begin with.
+pub(in crate::tui) fn scroll_limit(state: &State, area: Rect) -> usize {
+    let room = usize::from(area.height).saturating_sub(1);
+    lines(state, usize::from(area.width)).len().saturating_sub(room)
+}
+
+fn caption(state: &State, scroll: usize, limit: usize, width: usize) -> Line<'static> {
+    let name = state.selected_vm().map(|vm| text::clean(&vm.name).into_owned());
+    let place = match (scroll, limit) {
+        (_, 0) => String::new(),
+        (0, _) => " ↓ more".to_owned(),
+        (scroll, limit) if scroll == limit => " ↑ more".to_owned(),
+        _ => " ↑↓ more".to_owned(),
+    };
+    let room = width.saturating_sub(text::width(&place));
+    let name = text::left(&format!(" {}", name.unwrap_or_default()), room);
+    Line::from(Span::styled(format!("{name}{place}"), theme::head()))
+}
+
+fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
+    let (Some(snapshot), Some(vm)) = (&state.snapshot, state.selected_vm()) else {
+        return Vec::new();
+    };
+    if width < TWO_COLUMNS {
+        let subject = Subject { state, snapshot, vm, width };
+        let mut lines = column(&subject, &LEFT[..1]);
+        lines.extend(column(&subject, &RIGHT[..2]));
+        lines.extend(column(&subject, &LEFT[1..]));
+        lines.extend(column(&subject, &RIGHT[2..]));
+        return lines;
+    }
+    let subject = Subject { state, snapshot, vm, width: (width - GUTTER) / 2 };
+    beside(column(&subject, &LEFT), column(&subject, &RIGHT), subject.width)
+}
+
+fn column(subject: &Subject<'_>, sections: &[(&str, Section)]) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    for (title, section) in sections {
+        lines.push(Line::from(toned(*title, Tone::Strong, subject.state.color)));
+        lines.extend(section(subject));
+        lines.push(Line::default());
+    }
+    lines
+}
+
+/// Two columns as one: each line of the left is filled up to `width`.
+fn beside(left: Vec<Line<'static>>, right: Vec<Line<'static>>, width: usize) -> Vec<Line<'static>> {
+    let count = left.len().max(right.len());
+    let mut right = right.into_iter();
+    let mut left = left.into_iter();
+    (0..count)
+        .map(|_| {
+            let mut line = left.next().unwrap_or_default();
+            let used: usize = line.spans.iter().map(|span| text::width(&span.content)).sum();
+            line.push_span(Span::raw(" ".repeat(width.saturating_sub(used) + GUTTER)));
+            line.spans.extend(right.next().unwrap_or_default().spans);
+            line
+        })
+        .collect()
+}

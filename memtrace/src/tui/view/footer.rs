@@ -1,0 +1,86 @@
+//! The footer: why something is empty, and which keys there are.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::line::{fit, put};
+use super::table;
+use crate::columns::{self, cell};
+use crate::signal::Quality;
+use crate::text;
+use crate::tone::{Part, Tone};
+use crate::tui::state::{Screen, State};
+
+pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
+    let width = usize::from(area.width);
+    if let Some(explanation) = explanation(state, width) {
+        put(buffer, area, 0, &fit(&[explanation], width, state.color));
+    }
+    let keys: &[&str] = match state.screen {
+        Screen::Table => &[
+            "h help",
+            "q quit",
+            "Enter detail",
+            "/ filter",
+            "s sort",
+            "<> column",
+            "r reverse",
+            "p pause",
+            "d interval",
+        ],
+        Screen::Detail { .. } => {
+            &["h help", "q quit", "Esc back", "Tab next VM", "↑↓ scroll", "p pause", "d interval"]
+        }
+    };
+    let keys: Vec<_> = keys.iter().map(|key| Part::new(*key, Tone::Dim)).collect();
+    put(buffer, area, 1, &fit(&keys, width, state.color));
+}
+
+/// What was just done; else why the cell that is sorted by is not exact; else why a
+/// column that is seen is empty, for the first such column.
+fn explanation(state: &State, width: usize) -> Option<Part> {
+    if let Some(remark) = &state.remark {
+        return Some(Part::new(remark.clone(), Tone::Strong));
+    }
+    if state.screen != Screen::Table {
+        return None;
+    }
+    let selected = state.selected_vm()?;
+    let sort = state.sort.column;
+    let quality = cell(sort, selected).quality;
+    if let Some(reason) = quality.reason() {
+        let (title, word) = (sort.column().title, quality.word());
+        let name = text::truncate(&text::clean(&selected.name), width / 4).into_owned();
+        return Some(dim(format!("{title} of {name} is {word}: {}", text::clean(reason))));
+    }
+    let rows = state.rows();
+    let vms: Vec<_> = rows.iter().map(|row| row.vm).collect();
+    let mut empty = table::placed(state, width).into_iter().filter_map(|place| {
+        let reason = columns::empty_because(place.id, &vms)?;
+        Some((place.id.column().title, reason))
+    });
+    if let Some((title, reason)) = empty.next() {
+        let more = empty.count();
+        let more = if more > 0 { format!(" (+{more} columns: Enter)") } else { String::new() };
+        return Some(dim(format!("{title} is absent{more}: {}", text::clean(&reason))));
+    }
+    approximate(state, selected, width)
+}
+
+/// Why the first marked number of the selected row is marked.
+fn approximate(
+    state: &State,
+    selected: &crate::model::snapshot::VmView,
+    width: usize,
+) -> Option<Part> {
+    table::placed(state, width).into_iter().find_map(|place| {
+        let cell = cell(place.id, selected);
+        let Quality::Approximate(reason) = &cell.quality else { return None };
+        let title = place.id.column().title;
+        Some(dim(format!("{title} is approximate (~): {}", text::clean(reason))))
+    })
+}
+
+fn dim(text: String) -> Part {
+    Part::new(text, Tone::Dim)
+}

@@ -1,0 +1,152 @@
+//! The header: the host in five lines, and what went wrong in two more.
+
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::line::{bar, fit, put, toned};
+use crate::format;
+use crate::model::Snapshot;
+use crate::summary;
+use crate::text;
+use crate::tone::{Part, Tone};
+use crate::tui::geometry;
+use crate::tui::state::State;
+use crate::tui::theme;
+use crate::units::{Bytes, Nanos, Percent};
+
+/// Columns of the words before the bars.
+const LABEL: usize = 5;
+
+pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
+    let width = usize::from(area.width);
+    let mut lines = vec![title(state, width)];
+    if let Some(snapshot) = &state.snapshot {
+        if area.height >= 5 {
+            lines.extend(whole(snapshot, width, state.color));
+        } else {
+            lines.push(fit(&summary::pressure(&snapshot.host), width, state.color));
+        }
+        let losses = summary::losses(snapshot);
+        lines.extend(losses.map(|losses| fit(&[losses], width, state.color)));
+    } else {
+        // Keeps the table where it will be.
+        lines.resize(usize::from(area.height.min(5)), Line::default());
+    }
+    if geometry::notice_line(state) {
+        lines.push(notices(state, width));
+    }
+    for (y, line) in lines.iter().enumerate() {
+        put(buffer, area, y, line);
+    }
+}
+
+fn whole(snapshot: &Snapshot, width: usize, color: bool) -> [Line<'static>; 4] {
+    let host = &snapshot.host;
+    let memory = summary::memory_used(host);
+    let tone = memory.map_or(Tone::Dim, |(_, share)| summary::memory_tone(share));
+    let swap_tone = Tone::Plain;
+    let mut count = summary::vms(snapshot);
+    count.push(summary::signals(snapshot));
+    [
+        barred("Mem", memory, tone, &summary::memory(host), width, color),
+        barred("Swap", summary::swap_used(host), swap_tone, &summary::swap(host), width, color),
+        fit(&summary::pressure(host), width, color),
+        fit(&count, width, color),
+    ]
+}
+
+/// A label, a bar and what there is to say beside it.
+fn barred(
+    label: &str,
+    used: Option<(Bytes, Percent)>,
+    tone: Tone,
+    parts: &[Part],
+    width: usize,
+    color: bool,
+) -> Line<'static> {
+    let wide = (width / 5).max(8);
+    let share = used.map_or(0.0, |(_, share)| share.0 / 100.0);
+    let mut spans = vec![
+        toned(text::left(label, LABEL), Tone::Strong, color),
+        toned(bar(share, wide), tone, color),
+        toned("  ", Tone::Plain, color),
+    ];
+    spans.extend(fit(parts, width.saturating_sub(LABEL + wide + 2), color).spans);
+    Line::from(spans)
+}
+
+/// The first line: whose screen this is, and from when.
+fn title(state: &State, width: usize) -> Line<'static> {
+    let color = state.color;
+    let Some(snapshot) = &state.snapshot else {
+        return fit(
+            &[Part::new("memtrace  waiting for the first sample", Tone::Strong)],
+            width,
+            color,
+        );
+    };
+    let time = summary::moment(snapshot.wall, &state.zone, "%H:%M:%S");
+    let every = format!("every {}", interval(state.interval));
+    let filter = state.filter.as_ref().map(|filter| {
+        let shown = state.rows().len();
+        Part::new(format!("/{}/ shows {shown}", text::clean(filter.expression())), Tone::Warm)
+    });
+    let host = summary::hostname(&snapshot.host);
+    let paused = state.paused.then(|| {
+        let newer = if state.newest.is_some() { ", newer data waits" } else { "" };
+        Part::new(format!("PAUSED{newer} (p goes on)"), Tone::Hot)
+    });
+    let kernel = snapshot
+        .host
+        .kernel
+        .as_deref()
+        .map(|kernel| Part::new(format!("Linux {}", text::clean(kernel)), Tone::Dim));
+    // A long host name must not push the time out.
+    let mut parts = vec![
+        Part::new("memtrace", Tone::Strong),
+        Part::plain(text::truncate(&host, width / 4)),
+        Part::plain(time),
+    ];
+    parts.extend(paused);
+    parts.push(Part::plain(every));
+    parts.extend(filter);
+    parts.extend(kernel);
+    let mut line = fit(&parts, width, color);
+    if state.paused {
+        let mark = line.spans.iter_mut().filter(|span| span.content.starts_with("PAUSED"));
+        mark.for_each(|span| span.style = span.style.patch(theme::selection()));
+    }
+    line
+}
+
+/// The first notice and how many more there are. That there will be no more snapshots
+/// comes before everything.
+fn notices(state: &State, width: usize) -> Line<'static> {
+    let failure = state
+        .failure
+        .as_ref()
+        .map(|reason| Part::new(format!("no more data: {}", text::clean(reason)), Tone::Hot));
+    let notices = state.snapshot.iter().flat_map(|snapshot| &snapshot.notices);
+    let mut all = failure.into_iter().chain(notices.map(summary::notice));
+    let Some(first) = all.next() else { return Line::default() };
+    let more = all.count();
+    if more == 0 {
+        return fit(&[first], width, state.color);
+    }
+    let more = format!("  +{more} more");
+    let room = width.saturating_sub(more.len());
+    let mut line = fit(&[first], room, state.color);
+    line.push_span(toned(more, Tone::Dim, state.color));
+    line
+}
+
+/// An interval as it would be typed.
+pub(super) fn interval(interval: Duration) -> String {
+    if interval.subsec_nanos() == 0 {
+        return format!("{}s", interval.as_secs());
+    }
+    format::duration(Nanos(u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX)), 5)
+}

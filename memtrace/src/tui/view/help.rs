@@ -1,0 +1,89 @@
+//! The help: keys, columns, marks.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::line::{put, toned};
+use crate::columns;
+use crate::text;
+use crate::tone::Tone;
+use crate::tui::state::State;
+
+const KEYS: [(&str, &str); 17] = [
+    ("↑ ↓ j k", "select a VM, scroll"),
+    ("PgUp PgDn g G", "by pages, to the first, to the last"),
+    ("Enter", "everything about the selected VM; Esc leads back, Tab to the next VM"),
+    ("< >", "sort by the column at the left, at the right"),
+    ("r", "reverse the order"),
+    ("s", "choose the column to sort by"),
+    ("P M", "sort by CPU, by host memory (RSS)"),
+    ("T S N", "sort by pages taken, by swap, by name"),
+    ("/", "show only VMs whose name matches a regular expression"),
+    ("Esc", "show all VMs again"),
+    ("p Space", "pause: the screen stays as it is"),
+    ("d", "interval, 0.1 to 60 seconds"),
+    ("h ? F1", "this help"),
+    ("Ctrl-L", "draw everything anew"),
+    ("Ctrl-Z", "suspend"),
+    ("q Ctrl-C", "quit"),
+    ("", ""),
+];
+
+const MARKS: [(&str, &str); 7] = [
+    ("-", "not known; the line at the bottom and the detail pane say why"),
+    ("~", "near the truth; the detail pane says what is missing or added"),
+    ("> + x", "the selected VM, one that came just now, one that is gone"),
+    ("K M G", "memory in powers of 1024; counts (k M) in powers of 1000"),
+    ("suffered", "STALL: what a VM's threads sit through"),
+    ("caused", "CAUSE: reclaim that a VM's threads set off"),
+    ("taken", "TAKEN: pages that anybody's reclaim took from it"),
+];
+
+/// Columns of keys and titles.
+const KEY: usize = 15;
+
+pub(super) fn draw(buffer: &mut Buffer, screen: Rect, state: &State, scroll: usize) {
+    let lines = lines(usize::from(screen.width), state.color);
+    let room = usize::from(screen.height).saturating_sub(1);
+    let scroll = scroll.min(lines.len().saturating_sub(room));
+    for (y, line) in lines.iter().skip(scroll).take(room).enumerate() {
+        put(buffer, screen, y, line);
+    }
+    let more = if lines.len() > room { "↑↓ scroll  " } else { "" };
+    let way_out = toned(format!("{more}Esc leaves the help"), Tone::Dim, state.color);
+    put(buffer, screen, room, &Line::from(way_out));
+}
+
+/// The furthest line that the help can begin with, on a screen of this size.
+pub(in crate::tui) fn scroll_limit(size: (u16, u16)) -> usize {
+    let room = usize::from(size.1).saturating_sub(1);
+    lines(usize::from(size.0), false).len().saturating_sub(room)
+}
+
+fn lines(width: usize, color: bool) -> Vec<Line<'static>> {
+    let head = |title: &str| Line::from(toned(title, Tone::Strong, color));
+    let mut lines = vec![head("memtrace top: who suffers, who causes, whose pages are taken")];
+    lines.extend(KEYS.iter().flat_map(|(key, does)| entry(key, does, width, color)));
+    lines.push(head("Columns (wider terminals show more)"));
+    for column in columns::all() {
+        lines.extend(entry(column.title, column.help, width, color));
+    }
+    lines.push(Line::default());
+    lines.push(head("Marks and words"));
+    lines.extend(MARKS.iter().flat_map(|(mark, means)| entry(mark, means, width, color)));
+    lines
+}
+
+/// A key and what it does, on as many lines as that takes.
+fn entry(key: &str, does: &str, width: usize, color: bool) -> Vec<Line<'static>> {
+    let room = width.saturating_sub(KEY + 1).max(1);
+    let mut keys = std::iter::once(key).chain(std::iter::repeat(""));
+    let wrapped = text::wrap(does, room);
+    let wrapped = if wrapped.is_empty() { vec![String::new()] } else { wrapped };
+    let line = |words: String| {
+        let key = text::left(keys.next().unwrap_or_default(), KEY);
+        Line::from(vec![toned(format!(" {key}"), Tone::Strong, color), words.into()])
+    };
+    wrapped.into_iter().map(line).collect()
+}
