@@ -2,6 +2,7 @@
 
 use super::areas;
 use crate::columns::{self, Sort};
+use crate::tui::geometry;
 use crate::tui::key::Key;
 use crate::tui::state::{Overlay, State};
 use crate::tui::view::help;
@@ -21,7 +22,8 @@ pub(super) fn help(state: &mut State, key: Key) {
 }
 
 pub(super) fn sort_menu(state: &mut State, key: Key) {
-    let page = usize::from(areas(state).body.height).saturating_sub(2);
+    let areas = areas(state);
+    let page = geometry::table_rows(areas.header.union(areas.body));
     let Some(Overlay::SortMenu { index }) = &mut state.overlay else { return };
     let columns = columns::all();
     if let Some(motion) = key.motion() {

@@ -10,7 +10,7 @@ use crate::text;
 use crate::tone::Tone;
 use crate::tui::state::State;
 
-const KEYS: [(&str, &str); 17] = [
+const KEYS: [(&str, &str); 16] = [
     ("↑ ↓ j k", "select a VM, scroll"),
     ("PgUp PgDn g G", "by pages, to the first, to the last"),
     ("Enter", "everything about the selected VM; Esc leads back, Tab to the next VM"),
@@ -27,7 +27,6 @@ const KEYS: [(&str, &str); 17] = [
     ("Ctrl-L", "draw everything anew"),
     ("Ctrl-Z", "suspend"),
     ("q Ctrl-C", "quit"),
-    ("", ""),
 ];
 
 const MARKS: [(&str, &str); 7] = [
@@ -42,6 +41,8 @@ const MARKS: [(&str, &str); 7] = [
 
 /// Columns of keys and titles.
 const KEY: usize = 15;
+/// Narrower than this, what a key does stands below it.
+const NARROW: usize = 40;
 
 pub(super) fn draw(buffer: &mut Buffer, screen: Rect, state: &State, scroll: usize) {
     let lines = lines(usize::from(screen.width), state.color);
@@ -65,6 +66,7 @@ fn lines(width: usize, color: bool) -> Vec<Line<'static>> {
     let head = |title: &str| Line::from(toned(title, Tone::Strong, color));
     let mut lines = vec![head("memtrace top: who suffers, who causes, whose pages are taken")];
     lines.extend(KEYS.iter().flat_map(|(key, does)| entry(key, does, width, color)));
+    lines.push(Line::default());
     lines.push(head("Columns (wider terminals show more)"));
     for column in columns::all() {
         lines.extend(entry(column.title, column.help, width, color));
@@ -77,13 +79,17 @@ fn lines(width: usize, color: bool) -> Vec<Line<'static>> {
 
 /// A key and what it does, on as many lines as that takes.
 fn entry(key: &str, does: &str, width: usize, color: bool) -> Vec<Line<'static>> {
-    let room = width.saturating_sub(KEY + 1).max(1);
+    if width < NARROW {
+        let key = Line::from(toned(format!(" {key}"), Tone::Strong, color));
+        let below = text::wrap(does, width.saturating_sub(3).max(1));
+        return std::iter::once(key)
+            .chain(below.into_iter().map(|words| Line::from(format!("   {words}"))))
+            .collect();
+    }
     let mut keys = std::iter::once(key).chain(std::iter::repeat(""));
-    let wrapped = text::wrap(does, room);
-    let wrapped = if wrapped.is_empty() { vec![String::new()] } else { wrapped };
     let line = |words: String| {
         let key = text::left(keys.next().unwrap_or_default(), KEY);
         Line::from(vec![toned(format!(" {key}"), Tone::Strong, color), words.into()])
     };
-    wrapped.into_iter().map(line).collect()
+    text::wrap(does, width - KEY - 1).into_iter().map(line).collect()
 }

@@ -36,7 +36,9 @@ pub(super) fn draw(buffer: &mut Buffer, screen: Rect, state: &State) {
         Screen::Detail { scroll } => detail::draw(buffer, areas.body, state, scroll),
     }
     match &state.overlay {
-        Some(Overlay::SortMenu { index }) => sort_menu::draw(buffer, areas.body, state, *index),
+        Some(Overlay::SortMenu { index }) => {
+            sort_menu::draw(buffer, areas.header.union(areas.body), state, *index);
+        }
         Some(Overlay::Filter(prompt)) => {
             prompt::draw(buffer, prompt::place(&areas), "filter /", prompt, state);
         }

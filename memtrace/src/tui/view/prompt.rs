@@ -22,7 +22,7 @@ pub(super) fn place(areas: &Areas) -> Rect {
 
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, label: &str, prompt: &Prompt, state: &State) {
     let width = usize::from(area.width);
-    let error = prompt.error.as_deref().map(|error| format!("  {}", text::clean(error)));
+    let error = prompt.error.as_deref().map(|error| format!("  error: {}", text::clean(error)));
     // The end of what is typed is what the eye follows; the error gives way to it.
     let room = width.saturating_sub(text::width(label) + 1);
     let typed = end(&prompt.text, room);

@@ -106,8 +106,8 @@ screens! {
     table: [fixture::demo()], "", [SMALL, LARGE, HUGE, TINY, (60, 12)];
     empty_host: [Arc::new(fixture::snapshot(Vec::new()))], "", [SMALL, TINY];
     waiting: [], "", [SMALL, TINY];
-    detail: minute(), "\n", [SMALL, LARGE, HUGE, TINY];
-    detail_scrolled: minute(), "\nG", [SMALL];
+    detail: minute(), "g\n", [SMALL, LARGE, HUGE, TINY];
+    detail_scrolled: minute(), "g\nG", [SMALL];
     detail_without_kernel_side: [fixture::without_kernel_side()], "\n", [LARGE];
     help: [fixture::demo()], "h", [SMALL, LARGE, TINY];
     sort_menu: [fixture::demo()], "sjj", [SMALL, TINY];

@@ -11,8 +11,12 @@ use crate::text;
 use crate::tone::Tone;
 use crate::tui::view::line::toned;
 
-/// Columns of the label.
+/// Columns of the label, on a screen that has room.
 const LABEL: usize = 18;
+/// The same on one that has not.
+const NARROW_LABEL: usize = 9;
+/// Narrower than this there is no room.
+const NARROW: usize = 40;
 /// Columns of a value that is a number.
 const VALUE: usize = 12;
 
@@ -36,13 +40,13 @@ pub(super) fn value(
     let color = subject.state.color;
     let tone = if quality.is_absent() { Tone::Dim } else { Tone::Plain };
     let mut first = vec![
-        toned(format!("  {}", text::left(label, LABEL)), Tone::Plain, color),
+        toned(format!("  {}", text::left(label, labels(subject))), Tone::Plain, color),
         toned(text::left(shown, VALUE.max(text::width(shown))), tone, color),
     ];
     let Some(reason) = quality.reason() else {
         return vec![Line::from(first)];
     };
-    let indent = 2 + LABEL + VALUE;
+    let indent = 2 + labels(subject) + VALUE;
     let reason = format!("{}: {}", quality.word(), text::clean(reason));
     let mut wrapped = text::wrap(&reason, subject.width.saturating_sub(indent).max(16)).into_iter();
     first.push(toned(wrapped.next().unwrap_or_default(), Tone::Dim, color));
@@ -55,9 +59,13 @@ pub(super) fn value(
 
 /// A word or a path, cut to the width.
 pub(super) fn word(subject: &Subject<'_>, label: &str, shown: &str) -> Line<'static> {
-    let room = subject.width.saturating_sub(2 + LABEL);
+    let room = subject.width.saturating_sub(2 + labels(subject));
     let shown = text::truncate(&text::clean(shown), room).into_owned();
-    Line::from(format!("  {}{shown}", text::left(label, LABEL)))
+    Line::from(format!("  {}{shown}", text::left(label, labels(subject))))
+}
+
+fn labels(subject: &Subject<'_>) -> usize {
+    if subject.width < NARROW { NARROW_LABEL } else { LABEL }
 }
 
 /// A sentence instead of values, on as many lines as it takes.

@@ -8,8 +8,8 @@ use crate::model::snapshot::FlowView;
 use crate::sample::Party;
 use crate::text;
 
-/// Columns of a party's name.
-const NAME: usize = 20;
+/// Columns of everything but the two names.
+const AROUND: usize = 33;
 
 pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
     let flows = &subject.snapshot.flows;
@@ -32,8 +32,9 @@ pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
 }
 
 fn line(subject: &Subject<'_>, flow: &FlowView) -> Line<'static> {
+    let room = (subject.width.saturating_sub(AROUND) / 2).clamp(8, 24);
     let [causer, victim] =
-        [flow.causer, flow.victim].map(|party| text::left(&name(subject, party), NAME));
+        [flow.causer, flow.victim].map(|party| text::left(&name(subject, party), room));
     let rate = format::rate(flow.pages, 5);
     let total = format::count(flow.total_pages as f64, 5);
     Line::from(format!("  {causer} → {victim} {rate:>5} pages/s {total:>6} in all"))

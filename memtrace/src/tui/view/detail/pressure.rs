@@ -16,7 +16,6 @@ pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
             format::count(count as f64, columns)
         })
     };
-    let time = |label, time| field::number(subject, label, time, format::duration);
     [
         share("stalled", &vm.stalled),
         share("caused", &vm.caused),
@@ -34,10 +33,6 @@ pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
         rate("refaults", &vm.refaults),
         rate("direct reclaims", &vm.direct_reclaims),
         rate("memcg reclaims", &vm.memcg_reclaims),
-        time("reclaim p50", &vm.reclaim_p50),
-        time("reclaim p99", &vm.reclaim_p99),
-        time("async fault p50", &vm.async_fault_p50),
-        time("async fault p99", &vm.async_fault_p99),
         rate("throttles", &vm.throttles),
         rate("compactions", &vm.compactions),
         count("OOM kills", &vm.oom_kills),

@@ -3,16 +3,25 @@
 use ratatui::text::Line;
 
 use super::{Subject, field};
+use crate::signal::Quality;
 
 pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
-    let mut lines = Vec::new();
+    // Signals that share a reason are told together.
+    let mut reasons: Vec<(&Quality, Vec<&str>)> = Vec::new();
     for status in &subject.snapshot.signals {
-        let Some(reason) = status.quality.reason() else { continue };
-        let (title, word) = (status.signal.title(), status.quality.word());
-        lines.extend(field::sentence(subject, &format!("{title}: {word}: {reason}")));
+        let title = status.signal.title();
+        match reasons.iter_mut().find(|(quality, _)| **quality == status.quality) {
+            Some((_, titles)) => titles.push(title),
+            None => reasons.push((&status.quality, vec![title])),
+        }
     }
-    if lines.is_empty() {
-        lines = field::sentence(subject, "none: all are exact");
-    }
-    lines
+    let lines: Vec<_> = reasons
+        .into_iter()
+        .filter_map(|(quality, titles)| {
+            let told = format!("{}: {}", quality.word(), quality.reason()?);
+            Some(field::sentence(subject, &format!("{}: {told}", titles.join(", "))))
+        })
+        .flatten()
+        .collect();
+    if lines.is_empty() { field::sentence(subject, "none: all are exact") } else { lines }
 }
