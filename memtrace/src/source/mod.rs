@@ -1,5 +1,7 @@
 //! Where samples come from: the live host, a recording, a simulation.
 
+pub mod live;
+
 use std::time::Duration;
 
 use anyhow::Result;

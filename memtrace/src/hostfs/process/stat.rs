@@ -2,6 +2,8 @@
 
 /// The kernel's `PF_KTHREAD` (include/linux/sched.h), the same since 2.6.
 const KERNEL_THREAD: u64 = 0x0020_0000;
+/// `PF_EXITING`, likewise.
+const EXITING: u64 = 0x4;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProcessStat {
@@ -10,6 +12,8 @@ pub struct ProcessStat {
     pub state: char,
     pub parent: u32,
     pub kernel_thread: bool,
+    /// It is being ended: a large one takes seconds to give its memory back.
+    pub exiting: bool,
     /// Of all threads, in the stat of a process.
     pub minor_faults: u64,
     pub major_faults: u64,
@@ -30,11 +34,13 @@ impl ProcessStat {
         // `after` begins with field 3.
         let field = |number: usize| fields.get(number.checked_sub(3)?).copied();
         let count = |number| field(number)?.parse::<u64>().ok();
+        let flags = count(9)?;
         Some(Self {
             comm: comm.to_owned(),
             state: field(3)?.chars().next()?,
             parent: field(4)?.parse().ok()?,
-            kernel_thread: count(9)? & KERNEL_THREAD != 0,
+            kernel_thread: flags & KERNEL_THREAD != 0,
+            exiting: flags & EXITING != 0,
             minor_faults: count(10)?,
             major_faults: count(12)?,
             cpu_ticks: count(14)?.saturating_add(count(15)?),
@@ -43,8 +49,8 @@ impl ProcessStat {
         })
     }
 
-    /// It has ended, or is being ended.
-    pub const fn is_exiting(&self) -> bool {
+    /// It has ended.
+    pub const fn is_zombie(&self) -> bool {
         matches!(self.state, 'Z' | 'X' | 'x')
     }
 
@@ -71,7 +77,7 @@ mod tests {
             assert_eq!(stat.cpu_ticks, 345);
             assert_eq!(stat.threads, 5);
             assert_eq!(stat.start, 98_765);
-            assert!(!stat.kernel_thread);
+            assert!(!stat.kernel_thread && !stat.exiting);
         }
     }
 

@@ -1,0 +1,269 @@
+//! The live host: joins what the kernel side counts, what files say and what hypervisors
+//! answer to one [`Sample`]. Must not know what is made of it.
+//!
+//! Nothing here fails as a whole, and what fails for one VM stays with that VM.
+
+mod assemble;
+mod cgroups;
+mod events;
+#[cfg(test)]
+mod fake;
+mod guests;
+mod notices;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Result;
+use rustix::time::{ClockId, clock_gettime};
+
+use self::cgroups::Membership;
+use self::events::OomKills;
+use self::guests::Guests;
+use self::notices::Notices;
+use super::Source;
+use crate::hostfs::host::HostFacts;
+use crate::hostfs::process::{self, ProcessStat};
+use crate::hostfs::{HostRoot, host};
+use crate::probe::{KernelSide, Reading};
+use crate::sample::{HostCountersSample, HostSample, Sample, VmId};
+use crate::signal::{Quality, Signal, SignalStatus};
+use crate::units::{Bytes, Nanos, WallNanos};
+use crate::vmm::discover::{Discovery, FoundVm};
+
+/// What a live source may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveOptions {
+    /// Ask libvirt about the VMs that it owns.
+    pub libvirt: bool,
+    /// Ask QEMU itself about the others.
+    pub qmp: bool,
+}
+
+impl Default for LiveOptions {
+    fn default() -> Self {
+        Self { libvirt: true, qmp: true }
+    }
+}
+
+/// Samples the host that memtrace runs on.
+pub struct LiveSource {
+    root: HostRoot,
+    facts: HostFacts,
+    page_size: Bytes,
+    ticks_per_second: u64,
+    kernel: Kernel,
+    discovery: Discovery,
+    guests: Guests,
+    known: BTreeMap<u32, KnownVm>,
+    /// Processes that have a slot, and aren't VMs yet; since when.
+    candidates: BTreeMap<u32, Nanos>,
+    oom_kills: OomKills,
+}
+
+enum Kernel {
+    Runs(Box<dyn KernelSide>),
+    /// All signals, absent.
+    Absent(Vec<SignalStatus>),
+}
+
+/// What is remembered of a VM from one sample to the next.
+#[derive(Debug)]
+struct KnownVm {
+    start: u64,
+    membership: Membership,
+    /// The cgroups that the kernel side was told of. `None`: it was told nothing yet.
+    told: Option<Vec<u64>>,
+}
+
+impl LiveSource {
+    /// `kernel`: the kernel side, or the reason why there is none; VMs are found, and
+    /// files and hypervisors read, without it too.
+    pub fn new(
+        root: HostRoot,
+        kernel: Result<Box<dyn KernelSide>, String>,
+        options: LiveOptions,
+    ) -> Self {
+        let kernel = match kernel {
+            Ok(kernel) => Kernel::Runs(kernel),
+            Err(reason) => Kernel::Absent(absent_signals(&reason)),
+        };
+        Self {
+            facts: HostFacts::read(&root),
+            page_size: Bytes(rustix::param::page_size() as u64),
+            ticks_per_second: rustix::param::clock_ticks_per_second(),
+            root,
+            kernel,
+            discovery: Discovery::default(),
+            guests: Guests::new(options),
+            known: BTreeMap::new(),
+            candidates: BTreeMap::new(),
+            oom_kills: OomKills::default(),
+        }
+    }
+
+    /// The VMs that live, each with its stat of this moment.
+    fn find_vms(&mut self, notices: &mut Notices) -> Vec<(FoundVm, ProcessStat)> {
+        if let Err(error) = self.discovery.scan(&self.root, monotonic()) {
+            notices.add("discovery", format!("/proc: {error}"));
+        }
+        let vms: Vec<FoundVm> = self.discovery.vms().cloned().collect();
+        let mut living = Vec::with_capacity(vms.len());
+        for vm in vms {
+            let stat = process::stat(&self.root, vm.pid).ok();
+            if self.discovery.confirm(vm.pid, stat.as_ref())
+                && let Some(stat) = stat
+            {
+                living.push((vm, stat));
+            }
+        }
+        let blind = self.discovery.blind();
+        if blind > 0 {
+            let text = format!(
+                "the file descriptors of {blind} processes can't be seen without \
+                 CAP_SYS_PTRACE: VMs whose program isn't QEMU may be missing"
+            );
+            notices.add("discovery", text);
+        }
+        living
+    }
+
+    /// Takes leave of VMs that are gone, and tells the kernel side of all others.
+    fn keep_books(&mut self, living: &[(FoundVm, ProcessStat)], notices: &mut Notices) {
+        let gone: Vec<u32> = self
+            .known
+            .iter()
+            .filter(|(pid, known)| {
+                !living.iter().any(|(vm, _)| vm.pid == **pid && vm.start == known.start)
+            })
+            .map(|(&pid, _)| pid)
+            .collect();
+        for pid in gone {
+            self.forget(pid);
+        }
+        for (vm, _) in living {
+            self.candidates.remove(&vm.pid);
+            self.guests.follow(&self.root, vm);
+            let known = self.known.entry(vm.pid).or_insert_with(|| KnownVm {
+                start: vm.start,
+                membership: Membership::default(),
+                told: None,
+            });
+            known.membership.refresh(&self.root, vm.pid, monotonic());
+            if let Some(problem) = known.membership.problem() {
+                notices.add("cgroup", format!("{}: {problem}", vm.description.name));
+            }
+        }
+        for (vm, _) in living {
+            self.tell_kernel(vm, notices);
+        }
+        self.drop_candidates();
+    }
+
+    fn tell_kernel(&mut self, vm: &FoundVm, notices: &mut Notices) {
+        let alone = cgroups::alone(&self.known, vm.pid);
+        let (Kernel::Runs(kernel), Some(known)) = (&mut self.kernel, self.known.get_mut(&vm.pid))
+        else {
+            return;
+        };
+        if known.told.as_ref() == Some(&alone) {
+            return;
+        }
+        match kernel.track(vm.pid, &alone) {
+            Ok(()) => known.told = Some(alone),
+            Err(error) => {
+                let text = format!("{} is not counted: {error:#}", vm.description.name);
+                notices.add("counters", text);
+            }
+        }
+    }
+
+    fn forget(&mut self, pid: u32) {
+        self.known.remove(&pid);
+        self.guests.forget(pid);
+        if let Kernel::Runs(kernel) = &mut self.kernel {
+            kernel.forget(pid);
+        }
+    }
+
+    fn read_host(&self, reading: Option<&Reading>, notices: &mut Notices) -> HostSample {
+        let mut problems = Vec::new();
+        let mut host = host::read(&self.root, &self.facts, &mut problems);
+        for problem in problems {
+            notices.add("host", problem);
+        }
+        host.counters = reading.map(|reading| HostCountersSample {
+            host: reading.host,
+            kswapd: reading.kswapd,
+            other: reading.other,
+        });
+        host
+    }
+}
+
+impl Source for LiveSource {
+    fn sample(&mut self, detail: Option<VmId>) -> Result<Sample> {
+        let mut notices = Notices::default();
+        self.handle_events();
+        let living = self.find_vms(&mut notices);
+        self.keep_books(&living, &mut notices);
+        let reading = match &mut self.kernel {
+            Kernel::Runs(kernel) => Some(kernel.read()),
+            Kernel::Absent(_) => None,
+        };
+        let at = reading.as_ref().map(|reading| reading.at).filter(|at| at.0 > 0);
+        let host = self.read_host(reading.as_ref(), &mut notices);
+        let vms = living
+            .iter()
+            .map(|(vm, stat)| self.read_vm(vm, stat, reading.as_ref(), detail))
+            .collect();
+        let flows = reading.as_ref().map(|reading| assemble::flows(&reading.flows, &living));
+        for problem in reading.into_iter().flat_map(|reading| reading.problems) {
+            notices.add("counters", problem);
+        }
+        if let Some(problem) = self.guests.problem() {
+            notices.add("libvirt", problem);
+        }
+        self.oom_kills.tell(monotonic(), &mut notices);
+        Ok(Sample {
+            at: at.unwrap_or_else(monotonic),
+            wall: wall(),
+            page_size: self.page_size,
+            host,
+            vms,
+            flows,
+            signals: match &self.kernel {
+                Kernel::Runs(kernel) => kernel.signals().to_vec(),
+                Kernel::Absent(signals) => signals.clone(),
+            },
+            notices: notices.into_list(),
+        })
+    }
+
+    fn attend(&mut self, timeout: Duration) {
+        self.attend_events(timeout);
+    }
+}
+
+fn absent_signals(reason: &str) -> Vec<SignalStatus> {
+    let absent = |signal| SignalStatus { signal, source: None, quality: Quality::absent(reason) };
+    Signal::ALL.map(absent).to_vec()
+}
+
+fn monotonic() -> Nanos {
+    Nanos(nanos(ClockId::Monotonic))
+}
+
+fn wall() -> WallNanos {
+    WallNanos(nanos(ClockId::Realtime))
+}
+
+/// A clock before its epoch counts as at it.
+fn nanos(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let rest = u64::try_from(time.tv_nsec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
+}

@@ -1,0 +1,270 @@
+//! Whole samples of fake hosts with a made-up kernel side.
+
+use std::time::Instant;
+
+use memtrace_ebpf::{EVENT_APPEARED, EVENT_EXITED, EVENT_OOM_KILL, Event, VmCounters};
+
+use super::fake::{Remote, kernel};
+use super::*;
+use crate::hostfs::fake::{FakeHost, FakeProcess};
+use crate::probe::{FlowReading, Taker, VmReading};
+use crate::sample::{FlowSample, Manager, Party, VmSample, VmState};
+use crate::units::Pages;
+
+const QEMU: FakeProcess<'static> = FakeProcess {
+    pid: 50,
+    parent: 1,
+    start: 777,
+    comm: "qemu-system-x86",
+    program: "/usr/bin/qemu-system-x86_64",
+    arguments: &["qemu-system-x86_64", "-name", "näme with spaces", "-m", "512"],
+    fds: &["/dev/null"],
+    threads: 4,
+    state: 'S',
+    cgroup: "0::/pool/vm\n",
+};
+const ID: VmId = VmId::Process { pid: 50, start: 777 };
+
+fn host() -> FakeHost {
+    let host = FakeHost::unified();
+    host.file(
+        "proc/meminfo",
+        "MemTotal: 8 kB\nMemFree: 1 kB\nMemAvailable: 2 kB\nBuffers: 0 kB\nCached: 0 kB\n\
+         SwapTotal: 0 kB\nSwapFree: 0 kB\nSwapCached: 0 kB\n",
+    );
+    host.file("proc/vmstat", "pswpin 7\n");
+    host.file("proc/pressure/memory", "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n");
+    host.file("proc/swaps", "Filename Type Size Used Priority\n");
+    host.file("proc/sys/kernel/hostname", "näme\n");
+    for cgroup in ["pool/vm", "pool"] {
+        let directory = format!("sys/fs/cgroup/{cgroup}");
+        host.file(&format!("{directory}/memory.current"), "4096\n");
+        host.file(&format!("{directory}/memory.max"), "max\n");
+        host.file(&format!("{directory}/memory.high"), "max\n");
+        host.file(&format!("{directory}/memory.stat"), "anon 1\n");
+        host.file(&format!("{directory}/memory.events"), "max 3\n");
+        host.file(&format!("{directory}/cgroup.procs"), "50\n");
+    }
+    host.process(&QEMU);
+    host
+}
+
+fn source(host: &FakeHost) -> (LiveSource, Remote) {
+    let (kernel, remote) = kernel();
+    (LiveSource::new(host.root(), Ok(kernel), LiveOptions::default()), remote)
+}
+
+fn event(kind: u32, tgid: u32) -> Event {
+    Event { kind, tgid, ..Event::default() }
+}
+
+fn only(sample: &Sample) -> &VmSample {
+    assert_eq!(sample.vms.len(), 1);
+    &sample.vms[0]
+}
+
+#[test]
+fn everything_comes_together() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    let counters = VmCounters { swap_in_pages: 5, ..VmCounters::default() };
+    let counted = VmReading { counters, from_start: true, ..VmReading::default() };
+    remote.state.lock().unwrap().reading =
+        Reading { at: Nanos(42), vms: [(50, counted)].into(), ..Reading::default() };
+    let sample = source.sample(None).unwrap();
+    assert_eq!(sample.at, Nanos(42));
+    assert_eq!(sample.host.hostname.as_deref(), Some("näme"));
+    assert_eq!(sample.host.meminfo.unwrap().total, Bytes(8192));
+    assert_eq!(sample.host.vmstat.unwrap().pswpin, Some(7));
+    assert!(sample.host.counters.is_some());
+    assert_eq!(sample.signals.len(), 1);
+    assert_eq!(sample.notices, []);
+
+    let vm = only(&sample);
+    assert_eq!((vm.id, vm.name.as_str()), (ID, "näme with spaces"));
+    assert_eq!(vm.allocated, Some(Bytes(512 << 20)));
+    assert_eq!(vm.process.rss, Some(Bytes::from_kib(501_760)));
+    assert_eq!(vm.process.major_faults, Some(20));
+    assert_eq!(vm.cgroup.as_ref().unwrap().limit_hits, Some(3));
+    assert_eq!(vm.cgroup.as_ref().unwrap().vms, 1);
+    assert_eq!(vm.counters.unwrap().swap_in_pages, 5);
+    assert!(vm.counted_from_start);
+    assert_eq!(vm.manager, Manager::None);
+    assert!(vm.guest.problem.is_some() && vm.threads.is_none());
+    // Its cgroup is its alone, and the kernel side knows.
+    assert_eq!(remote.state.lock().unwrap().tracked[&50].len(), 1);
+}
+
+#[test]
+fn without_a_kernel_side_vms_are_shown_with_what_files_say() {
+    let host = host();
+    let kernel = Err("needs CAP_BPF".to_owned());
+    let mut source = LiveSource::new(host.root(), kernel, LiveOptions::default());
+    let sample = source.sample(None).unwrap();
+    assert!(only(&sample).process.rss.is_some());
+    assert!(only(&sample).counters.is_none());
+    assert!(sample.flows.is_none() && sample.host.counters.is_none());
+    assert_eq!(sample.signals.len(), Signal::ALL.len());
+    assert!(sample.signals.iter().all(|status| status.quality.reason() == Some("needs CAP_BPF")));
+    assert!(sample.at.0 > 0);
+    // It waits its time nevertheless, and no longer.
+    let begun = Instant::now();
+    source.attend(Duration::from_millis(20));
+    assert!(begun.elapsed() >= Duration::from_millis(20));
+}
+
+#[test]
+fn a_shared_cgroup_is_nobodys_own() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    source.sample(None).unwrap();
+    assert_eq!(remote.state.lock().unwrap().tracked[&50].len(), 1);
+    host.process(&FakeProcess { pid: 60, ..QEMU });
+    let sample = source.sample(None).unwrap();
+    assert!(sample.vms.iter().all(|vm| vm.cgroup.as_ref().unwrap().vms == 2));
+    let state = remote.state.lock().unwrap();
+    assert_eq!((state.tracked[&50].len(), state.tracked[&60].len()), (0, 0));
+}
+
+#[test]
+fn strangers_in_the_cgroup_make_it_shared_and_companions_do_not() {
+    let host = host();
+    host.file("sys/fs/cgroup/pool/vm/cgroup.procs", "50\n70\n");
+    host.process(&FakeProcess { pid: 70, comm: "swtpm", ..FakeProcess::default() });
+    let (mut with_companion, remote) = source(&host);
+    with_companion.sample(None).unwrap();
+    assert_eq!(remote.state.lock().unwrap().tracked[&50].len(), 1);
+    host.process(&FakeProcess { pid: 70, comm: "mysqld", ..FakeProcess::default() });
+    let (mut with_stranger, remote) = source(&host);
+    with_stranger.sample(None).unwrap();
+    assert_eq!(remote.state.lock().unwrap().tracked[&50].len(), 0);
+}
+
+#[test]
+fn a_vm_that_appears_is_known_before_the_next_sample() {
+    let host = host();
+    host.end(50);
+    let (mut source, remote) = source(&host);
+    assert!(source.sample(None).unwrap().vms.is_empty());
+    host.process(&QEMU);
+    remote.send(event(EVENT_APPEARED, 50));
+    source.attend(Duration::from_millis(30));
+    assert_eq!(source.discovery.vms().count(), 1);
+    assert_eq!(remote.state.lock().unwrap().forgotten, [0_u32; 0]);
+}
+
+#[test]
+fn a_slot_that_was_given_for_nothing_is_given_back() {
+    let host = host();
+    let arguments = &["qemu-img", "info"];
+    let program = "/usr/bin/qemu-img";
+    host.process(&FakeProcess { pid: 61, comm: "qemu-img", arguments, program, ..QEMU });
+    let (mut source, remote) = source(&host);
+    remote.send(event(EVENT_APPEARED, 61));
+    remote.send(event(EVENT_APPEARED, 9999));
+    source.attend(Duration::from_millis(30));
+    assert_eq!(remote.state.lock().unwrap().forgotten, [61, 9999]);
+}
+
+#[test]
+fn one_that_becomes_a_vm_later_keeps_its_slot() {
+    let host = host();
+    let arguments = &["qemu-system-x86_64", "-daemonize"];
+    host.process(&FakeProcess { pid: 62, arguments, threads: 1, ..QEMU });
+    let (mut source, remote) = source(&host);
+    remote.send(event(EVENT_APPEARED, 62));
+    let sample = source.sample(None).unwrap();
+    assert_eq!(only(&sample).pid, 50);
+    assert_eq!(remote.state.lock().unwrap().forgotten, [0_u32; 0]);
+    host.process(&FakeProcess { pid: 62, arguments, threads: 3, ..QEMU });
+    assert_eq!(source.sample(None).unwrap().vms.len(), 2);
+    assert!(source.candidates.is_empty());
+}
+
+#[test]
+fn a_vm_that_ends_is_forgotten_and_its_slot_freed() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    source.sample(None).unwrap();
+    // The event comes while the process gives its memory back.
+    remote.send(event(EVENT_EXITED, 50));
+    let text = std::fs::read_to_string(host.path("proc/50/stat")).unwrap();
+    host.file("proc/50/stat", &text.replace("4194560", "4194564"));
+    assert_eq!(only(&source.sample(None).unwrap()).state, Some(VmState::Exiting));
+    host.end(50);
+    assert!(source.sample(None).unwrap().vms.is_empty());
+    let state = remote.state.lock().unwrap();
+    assert_eq!((state.forgotten.as_slice(), state.tracked.len()), ([50].as_slice(), 0));
+}
+
+#[test]
+fn flows_are_between_vms_and_everything_else_is_other() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    let flow = |causer, victim, pages| FlowReading { causer, victim, pages: Pages(pages) };
+    remote.state.lock().unwrap().reading.flows = vec![
+        flow(Taker::Process(50), Taker::Process(99), 1),
+        flow(Taker::Process(50), Taker::Other, 2),
+        flow(Taker::Kswapd, Taker::Process(50), 3),
+    ];
+    let (vm, sample) =
+        (Party::Vm(ID), |causer, victim, pages| FlowSample { causer, victim, pages: Pages(pages) });
+    let flows = source.sample(None).unwrap().flows.unwrap();
+    assert_eq!(flows, [sample(vm, Party::Other, 3), sample(Party::Kswapd, vm, 3)]);
+}
+
+#[test]
+fn what_fails_is_told_and_the_rest_stays() {
+    let host = host();
+    host.unreadable("proc/vmstat");
+    host.process(&FakeProcess { pid: 60, cgroup: "0::/../x\n", ..QEMU });
+    let (mut source, remote) = source(&host);
+    {
+        let mut state = remote.state.lock().unwrap();
+        state.full = true;
+        state.reading.problems.push("row 7: gone".to_owned());
+    }
+    let sample = source.sample(None).unwrap();
+    let about = |about: &str| sample.notices.iter().filter(|n| n.about == about).count();
+    assert_eq!((about("host"), about("cgroup"), about("counters")), (1, 1, 2));
+    assert!(sample.host.vmstat.is_none() && sample.host.meminfo.is_some());
+    assert_eq!(sample.vms.len(), 2);
+    // Once there is room again, it is counted.
+    remote.state.lock().unwrap().full = false;
+    source.sample(None).unwrap();
+    assert_eq!(remote.state.lock().unwrap().tracked.len(), 2);
+}
+
+#[test]
+fn threads_are_read_for_the_vm_that_is_looked_at() {
+    let host = host();
+    let stat = |tid: u32, comm: &str| {
+        host.file(
+            &format!("proc/50/task/{tid}/stat"),
+            &format!("{tid} ({comm}) R 1 1 1 0 -1 0 11 0 22 0 3 4 0 0 20 0 4 0 9 1 2\n"),
+        );
+    };
+    stat(51, "CPU 0/KVM");
+    stat(50, "evil\x1b");
+    let (mut source, _remote) = source(&host);
+    let sample = source.sample(Some(ID)).unwrap();
+    let threads = only(&sample).threads.clone().unwrap();
+    let names: Vec<_> = threads.iter().map(|thread| (thread.tid, thread.name.as_str())).collect();
+    assert_eq!(names, [(50, "evil\u{fffd}"), (51, "CPU 0/KVM")]);
+    assert_eq!((threads[1].minor_faults, threads[1].major_faults), (11, 22));
+}
+
+#[test]
+fn an_oom_kill_is_told_with_its_names() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    source.sample(None).unwrap();
+    let mut comm = [0; 16];
+    comm[..6].copy_from_slice(b"victim");
+    remote.send(Event { causer_tgid: 50, comm, ..event(EVENT_OOM_KILL, 12_345) });
+    let sample = source.sample(None).unwrap();
+    assert_eq!(
+        sample.notices[0].text,
+        "the OOM killer chose victim (process 12345) while näme with spaces was allocating"
+    );
+}

@@ -1,0 +1,132 @@
+//! libvirt: asked about the VMs that it owns. The library blocks, so it has threads of its
+//! own (in `connection`, with the cargo feature `libvirt`); what they learn is put down
+//! here, and whoever samples never waits. A libvirtd that hangs or goes away leaves the
+//! last answer, and its age.
+
+#[cfg(any(test, feature = "libvirt"))]
+mod answers;
+#[cfg(feature = "libvirt")]
+mod connection;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::guest::GuestAnswer;
+
+/// Without an answer for this long, libvirt counts as not answering.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// The connection to qemu:///system. Made when the first VM that libvirt owns is seen; a
+/// host without any never bothers libvirt.
+#[derive(Debug, Default)]
+pub struct Libvirt {
+    known: Option<Arc<Known>>,
+}
+
+/// What the threads have learned.
+#[derive(Debug, Default)]
+pub struct Known(Mutex<Learned>);
+
+#[derive(Debug, Default)]
+pub(crate) struct Learned {
+    /// When the list of domains was last complete.
+    answered: Option<Instant>,
+    /// When it was first asked for.
+    begun: Option<Instant>,
+    /// Why there is no connection.
+    down: Option<String>,
+    domains: BTreeMap<Uuid, Domain>,
+}
+
+/// One domain.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Domain {
+    answer: GuestAnswer,
+    /// Since when an answer about its guest is waited for.
+    waiting: Option<Instant>,
+}
+
+impl Known {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Learned> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Libvirt {
+    /// Connects in the background, unless that was done before.
+    pub fn start(&mut self) {
+        if self.known.is_none() {
+            let known = Arc::new(Known::default());
+            start_threads(&known);
+            self.known = Some(known);
+        }
+    }
+
+    /// What libvirt says about the domain. Never waits.
+    pub fn answer(&self, uuid: Uuid) -> GuestAnswer {
+        let now = Instant::now();
+        self.known.as_ref().map_or_else(
+            || GuestAnswer::problem("libvirt: not asked yet"),
+            |known| known.lock().domain(uuid, now),
+        )
+    }
+
+    /// What the operator should know about the connection.
+    pub fn problem(&self) -> Option<String> {
+        self.known.as_ref()?.lock().problem(Instant::now())
+    }
+}
+
+#[cfg(feature = "libvirt")]
+fn start_threads(known: &Arc<Known>) {
+    connection::start(Arc::downgrade(known));
+}
+
+#[cfg(not(feature = "libvirt"))]
+fn start_threads(known: &Arc<Known>) {
+    known.lock().down = Some("memtrace was built without libvirt".to_owned());
+}
+
+impl Learned {
+    fn domain(&self, uuid: Uuid, now: Instant) -> GuestAnswer {
+        let problem = self.problem(now);
+        let Some(domain) = self.domains.get(&uuid) else {
+            let unknown = if self.answered.is_some() {
+                "unknown to qemu:///system"
+            } else {
+                "not answered yet"
+            };
+            let unknown = problem.unwrap_or_else(|| unknown.to_owned());
+            return GuestAnswer::problem(format!("libvirt: {unknown}"));
+        };
+        let mut answer = domain.answer.clone();
+        let stuck = domain.waiting.and_then(|since| silence(since, now));
+        let stuck = stuck.map(|text| format!("this domain is {text}"));
+        if let Some(problem) = problem.or(stuck) {
+            answer.guest.problem = Some(format!("libvirt: {problem}"));
+            // The statistics carry their own time; a state would pass as today's.
+            answer.state = None;
+        }
+        answer
+    }
+
+    fn problem(&self, now: Instant) -> Option<String> {
+        let since = self.answered.or(self.begun);
+        match (&self.down, since) {
+            (Some(down), _) => Some(down.clone()),
+            (None, Some(since)) => silence(since, now),
+            (None, None) => None,
+        }
+    }
+}
+
+/// "not answering since 7 s", when that is so.
+fn silence(since: Instant, now: Instant) -> Option<String> {
+    let silent = now.saturating_duration_since(since);
+    (silent > PATIENCE).then(|| format!("not answering since {} s", silent.as_secs()))
+}

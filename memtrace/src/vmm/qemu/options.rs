@@ -1,0 +1,231 @@
+//! The grammar of QEMU's command line (qemu-options.hx, util/keyval.c): options with one
+//! or two dashes, most of them followed by one argument of `key=value` pairs.
+
+use std::collections::BTreeMap;
+
+/// Options that take no argument. All others take exactly one.
+const FLAGS: &[&str] = &[
+    "S",
+    "alt-grab",
+    "async-teardown",
+    "ctrl-grab",
+    "curses",
+    "daemonize",
+    "enable-fips",
+    "enable-kvm",
+    "enable-sync-profile",
+    "full-screen",
+    "h",
+    "help",
+    "localtime",
+    "mem-prealloc",
+    "no-acpi",
+    "no-fd-bootchk",
+    "no-frame",
+    "no-hpet",
+    "no-kvm",
+    "no-kvm-irqchip",
+    "no-kvm-pit",
+    "no-kvm-pit-reinjection",
+    "no-quit",
+    "no-reboot",
+    "no-shutdown",
+    "no-user-config",
+    "nodefaults",
+    "nodefconfig",
+    "nographic",
+    "old-param",
+    "one-insn-per-tb",
+    "only-migratable",
+    "portrait",
+    "preconfig",
+    "rtc-td-hack",
+    "s",
+    "sdl",
+    "semihosting",
+    "show-cursor",
+    "singlestep",
+    "snapshot",
+    "tdf",
+    "usb",
+    "version",
+    "win2k-hack",
+    "xen-attach",
+    "xen-domid-restrict",
+];
+
+/// The options in their order, each with its argument. `arguments` is without the program.
+pub fn options(arguments: &[String]) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = arguments.iter();
+    std::iter::from_fn(move || {
+        loop {
+            // Something without a dash is the image of the first disk.
+            let Some(option) = rest.next()?.strip_prefix('-') else { continue };
+            let option = option.strip_prefix('-').unwrap_or(option);
+            if FLAGS.contains(&option) {
+                return Some((option, ""));
+            }
+            return Some((option, rest.next().map_or("", String::as_str)));
+        }
+    })
+}
+
+/// An argument taken apart: `value,key=value,flag` or a JSON object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keyed(BTreeMap<String, String>);
+
+impl Keyed {
+    /// `implied` is the key of a first value that has none. A later value of the same
+    /// key wins, as in QEMU.
+    pub fn parse(argument: &str, implied: &str) -> Self {
+        if argument.starts_with('{') {
+            return Self::from_json(argument);
+        }
+        let mut keyed = BTreeMap::new();
+        for (index, part) in split(argument).into_iter().enumerate() {
+            let (key, value) = match part.split_once('=') {
+                Some((key, value)) => (key.to_owned(), value.to_owned()),
+                None if index == 0 => (implied.to_owned(), part),
+                // `server` is short for `server=on`, and `nowait` for `wait=off`.
+                None => match part.strip_prefix("no") {
+                    Some(key) => (key.to_owned(), "off".to_owned()),
+                    None => (part, "on".to_owned()),
+                },
+            };
+            keyed.insert(key, value);
+        }
+        Self(keyed)
+    }
+
+    fn from_json(argument: &str) -> Self {
+        let object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(argument).unwrap_or_default();
+        let scalars = object.into_iter().filter_map(|(key, value)| match value {
+            serde_json::Value::String(text) => Some((key, text)),
+            serde_json::Value::Bool(on) => Some((key, if on { "on" } else { "off" }.to_owned())),
+            serde_json::Value::Number(number) => Some((key, number.to_string())),
+            _ => None,
+        });
+        Self(scalars.collect())
+    }
+
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    pub fn is_on(&self, key: &str) -> bool {
+        matches!(self.get(key), Some("on" | "yes" | "true" | "y"))
+    }
+}
+
+/// Splits at commas; two of them stand for one that belongs to the value.
+fn split(argument: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut part = String::new();
+    let mut characters = argument.chars().peekable();
+    while let Some(character) = characters.next() {
+        if character != ',' {
+            part.push(character);
+        } else if characters.next_if_eq(&',').is_some() {
+            part.push(',');
+        } else {
+            parts.push(std::mem::take(&mut part));
+        }
+    }
+    parts.push(part);
+    parts
+}
+
+/// A size in bytes: a number, perhaps with a fraction, with a suffix of `BKMGTPE`
+/// (util/cutils.c, `qemu_strtosz`). `plain` is the unit without a suffix.
+pub fn size(text: &str, plain: u64) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text.get(digits.len()..)?.to_ascii_uppercase().as_str() {
+        "" => plain,
+        "B" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        "T" => 1 << 40,
+        "P" => 1 << 50,
+        "E" => 1 << 60,
+        _ => return None,
+    };
+    if let Ok(whole) = digits.parse::<u64>() {
+        return whole.checked_mul(unit);
+    }
+    let fraction: f64 = digits.parse().ok()?;
+    let bytes = fraction * unit as f64;
+    // Beyond 2^63 is no memory size, and would not survive the conversion.
+    (0.0..9.2e18).contains(&bytes).then_some(bytes as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(line: &[&str]) -> Vec<String> {
+        line.iter().map(|&argument| argument.to_owned()).collect()
+    }
+
+    #[test]
+    fn values_that_look_like_options_stay_values() {
+        let line = arguments(&["disk.img", "-S", "-append", "-name x", "--name", "y", "-m"]);
+        assert_eq!(
+            options(&line).collect::<Vec<_>>(),
+            [("S", ""), ("append", "-name x"), ("name", "y"), ("m", "")]
+        );
+    }
+
+    #[test]
+    fn doubled_commas_belong_to_the_value() {
+        let keyed = Keyed::parse("a,,b,process=c,,,server,nowait", "guest");
+        assert_eq!(keyed.get("guest"), Some("a,b"));
+        assert_eq!(keyed.get("process"), Some("c,"));
+        assert!(keyed.is_on("server"));
+        assert_eq!(keyed.get("wait"), Some("off"));
+    }
+
+    #[test]
+    fn json_is_as_good() {
+        let keyed = Keyed::parse(r#"{"qom-type":"secret","share":true,"size":8,"x":{}}"#, "t");
+        assert_eq!(keyed.get("qom-type"), Some("secret"));
+        assert!(keyed.is_on("share"));
+        assert_eq!(keyed.get("size"), Some("8"));
+        assert!(!keyed.has("x"));
+        assert_eq!(Keyed::parse("{garbage", "t"), Keyed::default());
+    }
+
+    #[test]
+    fn sizes() {
+        const MIB: u64 = 1 << 20;
+        assert_eq!(size("512", MIB), Some(512 * MIB));
+        assert_eq!(size("2G", MIB), Some(2048 * MIB));
+        assert_eq!(size("1048576k", MIB), Some(1024 * MIB));
+        assert_eq!(size("1.5G", MIB), Some(1536 * MIB));
+        assert_eq!(size("64b", MIB), Some(64));
+        for bad in ["", "G", "1X", "-1", "99999999999E", "nan", "inf", "1e300G"] {
+            assert_eq!(size(bad, MIB), None, "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_panics(argument in "(?s)[{\"a-z0-9.,=]*.*", line: Vec<String>) {
+            Keyed::parse(&argument, "x");
+            size(&argument, 1);
+            let _ = options(&line).count();
+        }
+
+        #[test]
+        fn an_escaped_value_comes_back(value in "(?s)[^={].*") {
+            proptest::prop_assume!(!value.contains('='));
+            let keyed = Keyed::parse(&value.replace(',', ",,"), "guest");
+            proptest::prop_assert_eq!(keyed.get("guest"), Some(value.as_str()));
+        }
+    }
+}

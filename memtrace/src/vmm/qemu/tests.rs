@@ -1,0 +1,198 @@
+//! Command lines as they are found: libvirt, Proxmox, by hand, in containers, odd ones.
+
+use super::*;
+
+fn parse(line: &[&str]) -> QemuCommand {
+    QemuCommand::parse(&line.iter().map(|&argument| argument.to_owned()).collect::<Vec<_>>())
+}
+
+const LIBVIRT_9: &[&str] = &[
+    "-name",
+    "guest=web,,1,debug-threads=on",
+    "-S",
+    "-object",
+    r#"{"qom-type":"secret","id":"masterKey0","format":"raw","file":"/var/lib/libvirt/qemu/domain-3-web/master-key.aes"}"#,
+    "-machine",
+    "pc-q35-7.2,usb=off,dump-guest-core=off,memory-backend=pc.ram",
+    "-accel",
+    "kvm",
+    "-cpu",
+    "host,migratable=on",
+    "-m",
+    "size=4194304k,slots=16,maxmem=8388608k",
+    "-object",
+    r#"{"qom-type":"memory-backend-memfd","id":"pc.ram","share":true,"x-use-canonical-path-for-ramblock-id":false,"size":4294967296}"#,
+    "-overcommit",
+    "mem-lock=off",
+    "-smp",
+    "2,sockets=2",
+    "-uuid",
+    "5c1ae5d5-7b2e-4b6e-9f31-4ab8a6a9a111",
+    "-no-user-config",
+    "-nodefaults",
+    "-chardev",
+    "socket,id=charmonitor,fd=32,server=on,wait=off",
+    "-mon",
+    "chardev=charmonitor,id=monitor,mode=control",
+    "-rtc",
+    "base=utc",
+    "-no-shutdown",
+    "-device",
+    r#"{"driver":"vfio-pci","host":"0000:01:00.0","id":"hostdev0"}"#,
+    "-device",
+    r#"{"driver":"virtio-balloon-pci","id":"balloon0","bus":"pci.4"}"#,
+];
+
+#[test]
+fn libvirt_of_today() {
+    let command = parse(LIBVIRT_9);
+    assert_eq!(command.name.as_deref(), Some("web,1"));
+    assert_eq!(command.uuid.unwrap().to_string(), "5c1ae5d5-7b2e-4b6e-9f31-4ab8a6a9a111");
+    assert_eq!(command.memory, Some(Bytes(4 << 30)));
+    assert_eq!(command.accelerator("qemu-system-x86_64"), Some(Accelerator::Kvm));
+    assert_eq!(command.libvirt, Some(Libvirt::System));
+    assert_eq!(command.qmp_sockets, [""; 0]);
+    assert!(command.shared_memory && command.vfio && command.starts_paused);
+    assert!(!command.huge_pages && !command.incoming && !command.probe_only);
+}
+
+#[test]
+fn libvirt_of_old_had_its_socket_on_the_command_line() {
+    let command = parse(&[
+        "-name",
+        "guest=old,debug-threads=on",
+        "-machine",
+        "pc,accel=tcg,usb=off",
+        "-m",
+        "512",
+        "-chardev",
+        "socket,id=charmonitor,path=/var/lib/libvirt/qemu/domain-1-old/monitor.sock,server,nowait",
+        "-mon",
+        "chardev=charmonitor,id=monitor,mode=control",
+        "-incoming",
+        "defer",
+        "-mem-path",
+        "/dev/hugepages/libvirt/qemu/1-old",
+    ]);
+    assert_eq!(command.libvirt, Some(Libvirt::System));
+    assert_eq!(command.accelerator("qemu-system-x86_64"), Some(Accelerator::Tcg));
+    assert_eq!(command.memory, Some(Bytes(512 << 20)));
+    assert!(command.incoming && command.huge_pages);
+}
+
+#[test]
+fn a_users_own_libvirt_is_told_apart() {
+    let command = parse(&[
+        "-object",
+        "secret,id=masterKey0,format=raw,file=/home/a/.config/libvirt/qemu/lib/domain-1-x/master-key.aes",
+        "-chardev",
+        "socket,id=charmonitor,fd=25,server=on,wait=off",
+    ]);
+    assert_eq!(command.libvirt, Some(Libvirt::Session));
+}
+
+#[test]
+fn proxmox() {
+    let command = parse(&[
+        "-id",
+        "100",
+        "-name",
+        "mail,debug-threads=on",
+        "-no-shutdown",
+        "-chardev",
+        "socket,id=qmp,path=/var/run/qemu-server/100.qmp,server=on,wait=off",
+        "-mon",
+        "chardev=qmp,mode=control",
+        "-chardev",
+        "socket,id=qmp-event,path=/var/run/qmeventd.sock,reconnect=5",
+        "-mon",
+        "chardev=qmp-event,mode=control",
+        "-pidfile",
+        "/var/run/qemu-server/100.pid",
+        "-daemonize",
+        "-smbios",
+        "type=1,uuid=0f6d0a2c-0a5c-4d7d-8a53-3c1ec3a0b1c2",
+        "-m",
+        "2048",
+    ]);
+    assert_eq!(command.name.as_deref(), Some("mail"));
+    assert_eq!(command.qmp_sockets, ["/var/run/qemu-server/100.qmp"]);
+    assert_eq!(command.libvirt, None);
+    assert!(command.daemonize);
+    assert_eq!(command.uuid.unwrap().to_string(), "0f6d0a2c-0a5c-4d7d-8a53-3c1ec3a0b1c2");
+    assert_eq!(command.accelerator("kvm"), None, "kvm may fall back to tcg");
+}
+
+#[test]
+fn started_by_hand() {
+    let command = parse(&[
+        "-accel",
+        "tcg,tb-size=32",
+        "-m",
+        "0.5G",
+        "-display",
+        "none",
+        "-qmp",
+        "unix:/tmp/a,,b/q.sock,server,nowait",
+        "-qmp",
+        "tcp:localhost:4444,server=on",
+        "-name",
+        "näme with spaces",
+        "-enable-kvm",
+        "disk.img",
+    ]);
+    assert_eq!(command.name.as_deref(), Some("näme with spaces"));
+    assert_eq!(command.qmp_sockets, ["/tmp/a,b/q.sock"]);
+    assert_eq!(command.memory, Some(Bytes(512 << 20)));
+    assert_eq!(command.accelerator("qemu-system-x86_64"), None, "two are named");
+}
+
+#[test]
+fn a_monitor_for_humans_is_no_qmp() {
+    let command = parse(&[
+        "-chardev",
+        "socket,id=hmp,path=/tmp/h.sock,server=on,wait=off",
+        "-mon",
+        "hmp,mode=readline",
+        "-monitor",
+        "unix:/tmp/m.sock,server,nowait",
+    ]);
+    assert_eq!(command.qmp_sockets, [""; 0]);
+}
+
+#[test]
+fn probes_have_no_machine() {
+    assert!(parse(&["-S", "-no-user-config", "-machine", "none,accel=kvm:tcg"]).probe_only);
+    assert!(parse(&["--version"]).probe_only);
+    assert!(parse(&["-M", "help"]).probe_only);
+    assert!(parse(&["-device", "?"]).probe_only);
+    assert!(!parse(&["-machine", "q35,accel=kvm:tcg"]).probe_only);
+    assert_eq!(parse(&["-machine", "q35,accel=kvm:tcg"]).accelerator("qemu-kvm"), None);
+}
+
+#[test]
+fn the_nil_uuid_and_garbage_are_no_uuid() {
+    assert_eq!(parse(&["-uuid", "00000000-0000-0000-0000-000000000000"]).uuid, None);
+    assert_eq!(parse(&["-uuid", "zzz"]).uuid, None);
+    assert_eq!(parse(&["-name", "", "-m", "much"]), QemuCommand::default());
+}
+
+#[test]
+fn programs_are_told_by_name() {
+    for name in ["qemu-system-x86_64", "qemu-system-x86", "qemu-kvm", "kvm", ".qemu-system-a"] {
+        assert!(is_system_emulator(name), "{name}");
+    }
+    for name in
+        ["qemu-img", "qemu-nbd", "qemu-aarch64", "qemu-ga", "kvm-nx-lpage-re", "firecracker", ""]
+    {
+        assert!(!is_system_emulator(name), "{name}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_command_line_panics(line in proptest::collection::vec(
+        "(-name|-m|-machine|-chardev|-mon|-qmp|-object|(?s).{0,40})", 0..12)) {
+        QemuCommand::parse(&line);
+    }
+}

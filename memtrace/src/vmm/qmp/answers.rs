@@ -1,0 +1,148 @@
+//! What QEMU's answers mean (qapi/run-state.json, machine.json, migration.json;
+//! docs/interop/virtio-balloon-stats.rst). Pure.
+
+use serde_json::Value;
+
+use crate::sample::{GuestStats, VmState};
+use crate::units::{Bytes, WallNanos};
+
+/// `query-status`.
+pub(super) fn state(answer: &Value) -> Option<VmState> {
+    Some(match answer.get("status")?.as_str()? {
+        "running" | "colo" => VmState::Running,
+        "paused" | "debug" | "suspended" | "io-error" | "watchdog" | "save-vm" | "restore-vm" => {
+            VmState::Paused
+        }
+        "prelaunch" | "inmigrate" => VmState::Starting,
+        "finish-migrate" | "postmigrate" => VmState::Migrating,
+        "shutdown" => VmState::ShuttingDown,
+        "guest-panicked" | "internal-error" => VmState::Crashed,
+        _ => return None,
+    })
+}
+
+/// `query-migrate`: an outgoing migration is under way. The VM's status doesn't tell.
+pub(super) fn is_migrating(answer: &Value) -> bool {
+    let status = answer.get("status").and_then(Value::as_str);
+    matches!(
+        status,
+        Some(
+            "setup"
+                | "active"
+                | "pre-switchover"
+                | "device"
+                | "wait-unplug"
+                | "postcopy-active"
+                | "postcopy-device"
+                | "postcopy-paused"
+                | "postcopy-recover"
+        )
+    )
+}
+
+/// `query-balloon`: the logical size of the VM.
+pub(super) fn actual(answer: &Value) -> Option<Bytes> {
+    number(answer, "actual").map(Bytes)
+}
+
+/// `query-memory-size-summary`: what it was started with, and what was plugged in.
+pub(super) fn maximum(answer: &Value) -> Option<Bytes> {
+    let plugged = number(answer, "plugged-memory").unwrap_or(0);
+    Some(Bytes(number(answer, "base-memory")?.saturating_add(plugged)))
+}
+
+/// `qom-list` of a container: the path of the balloon in it.
+pub(super) fn balloon_in(container: &str, answer: &Value) -> Option<String> {
+    answer.as_array()?.iter().find_map(|child| {
+        child.get("type")?.as_str()?.strip_prefix("child<virtio-balloon")?;
+        Some(format!("{container}/{}", child.get("name")?.as_str()?))
+    })
+}
+
+/// `guest-stats` of a balloon. A value of all ones is one that the guest didn't give.
+pub(super) fn statistics(answer: &Value) -> GuestStats {
+    let stats = answer.get("stats").unwrap_or(&Value::Null);
+    let count = |key| number(stats, key);
+    let bytes = |key| number(stats, key).map(Bytes);
+    let updated = number(answer, "last-update").filter(|&seconds| seconds > 0);
+    GuestStats {
+        updated: updated.and_then(|seconds| seconds.checked_mul(1_000_000_000)).map(WallNanos),
+        total: bytes("stat-total-memory"),
+        free: bytes("stat-free-memory"),
+        available: bytes("stat-available-memory"),
+        disk_caches: bytes("stat-disk-caches"),
+        swap_in: bytes("stat-swap-in"),
+        swap_out: bytes("stat-swap-out"),
+        major_faults: count("stat-major-faults"),
+        minor_faults: count("stat-minor-faults"),
+    }
+}
+
+fn number(object: &Value, key: &str) -> Option<u64> {
+    object.get(key)?.as_u64().filter(|&value| value != u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_the_guest_did_not_say_is_unknown() {
+        let stats = statistics(&json!({
+            "stats": {
+                "stat-total-memory": 536_870_912, "stat-free-memory": u64::MAX,
+                "stat-available-memory": 1024, "stat-swap-in": 0, "stat-major-faults": -1,
+            },
+            "last-update": 1_700_000_000_u64,
+        }));
+        assert_eq!(stats.total, Some(Bytes(536_870_912)));
+        assert_eq!(stats.free, None);
+        assert_eq!(stats.major_faults, None);
+        assert_eq!(stats.swap_in, Some(Bytes(0)));
+        assert_eq!(stats.updated, Some(WallNanos(1_700_000_000_000_000_000)));
+    }
+
+    #[test]
+    fn never_updated_is_no_time() {
+        assert_eq!(statistics(&json!({ "last-update": 0 })), GuestStats::default());
+        assert_eq!(statistics(&json!({ "last-update": 18_000_000_000_000_u64 })).updated, None);
+        assert_eq!(statistics(&Value::Null), GuestStats::default());
+    }
+
+    #[test]
+    fn the_balloon_is_found_under_any_name() {
+        let answer = json!([
+            { "name": "type", "type": "string" },
+            { "name": "net0", "type": "child<virtio-net-pci>" },
+            { "name": "device[1]", "type": "child<virtio-balloon-pci>" },
+        ]);
+        assert_eq!(
+            balloon_in("/machine/peripheral-anon", &answer).as_deref(),
+            Some("/machine/peripheral-anon/device[1]")
+        );
+        assert_eq!(balloon_in("/x", &json!([])), None);
+        assert_eq!(balloon_in("/x", &json!({ "name": 1 })), None);
+    }
+
+    #[test]
+    fn sizes_add_up_without_overflow() {
+        assert_eq!(maximum(&json!({ "base-memory": 5, "plugged-memory": 6 })), Some(Bytes(11)));
+        assert_eq!(maximum(&json!({ "base-memory": 5 })), Some(Bytes(5)));
+        let lie = json!({ "base-memory": u64::MAX - 1, "plugged-memory": u64::MAX - 1 });
+        assert_eq!(maximum(&lie), Some(Bytes(u64::MAX)));
+    }
+
+    #[test]
+    fn states() {
+        let of = |status: &str| state(&json!({ "status": status }));
+        assert_eq!(of("running"), Some(VmState::Running));
+        assert_eq!(of("prelaunch"), Some(VmState::Starting));
+        assert_eq!(of("postmigrate"), Some(VmState::Migrating));
+        assert_eq!(of("something new"), None);
+        assert!(is_migrating(&json!({ "status": "active" })));
+        assert!(!is_migrating(&json!({ "status": "completed" })));
+        assert!(!is_migrating(&json!({})));
+    }
+}
