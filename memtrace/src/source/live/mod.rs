@@ -198,6 +198,7 @@ impl LiveSource {
             host: reading.host,
             kswapd: reading.kswapd,
             other: reading.other,
+            missed_runs: reading.missed_runs,
         });
         host
     }
