@@ -1,0 +1,146 @@
+//! The ABI between the eBPF programs and user space, byte by byte. When this golden file
+//! changes, `ABI_VERSION` counts up, unless no release has it yet.
+
+use std::fmt::Write;
+
+use memtrace_ebpf::{
+    ABI_VERSION, AsyncFaultKey, Event, FlowKey, HISTOGRAM_BUCKETS, HostCounters, KernelLayout,
+    SlotOwner, StallKey, StallStart, VmCounters, VmHistograms, bucket_of, bucket_range_ns,
+};
+use proptest::prelude::*;
+
+/// Describes a struct, field by field, and checks that nothing lies between the fields:
+/// padding would carry kernel memory, and the two sides could differ about it.
+macro_rules! describe {
+    ($out:expr, $name:ident = $value:expr, $($field:ident),+ $(,)?) => {{
+        // Without `..`: a new field has to be named here.
+        let $name { $($field),+ } = $value;
+        let fields = [$(
+            (stringify!($field), std::mem::offset_of!($name, $field), size_of_val(&$field))
+        ),+];
+        let sum: usize = fields.iter().map(|(_, _, size)| size).sum();
+        assert_eq!(size_of::<$name>(), sum, "{} has padding", stringify!($name));
+        let _ = writeln!($out, "{}: {} bytes, aligned to {}",
+            stringify!($name), size_of::<$name>(), align_of::<$name>());
+        for (field, offset, size) in fields {
+            let _ = writeln!($out, "  {offset:>5} {size:>4}  {field}");
+        }
+    }};
+}
+
+#[test]
+fn every_struct_is_where_both_sides_expect_it() {
+    let mut out = format!("ABI_VERSION {ABI_VERSION}\n");
+    describe!(
+        out,
+        VmCounters = VmCounters::default(),
+        guest_faults,
+        user_faults,
+        kernel_faults,
+        major_faults,
+        swap_read_pages,
+        swap_write_pages,
+        swap_in_pages,
+        swap_in_remote_pages,
+        async_faults,
+        async_faults_done,
+        async_fault_ns,
+        direct_reclaims,
+        direct_reclaim_ns,
+        memcg_reclaims,
+        memcg_reclaim_ns,
+        reclaimed_pages,
+        throttles,
+        throttled_ns,
+        compactions,
+        compaction_ns,
+        kswapd_wakeups,
+        swap_out_pages,
+        shmem_taken_pages,
+        reclaim_writes,
+        oom_kills,
+        oom_caused,
+    );
+    describe!(out, VmHistograms = VmHistograms::default(), reclaim, async_fault);
+    describe!(
+        out,
+        HostCounters = HostCounters::default(),
+        kswapd_wakes,
+        kswapd_sleeps,
+        kswapd_active_ns,
+        lost_events,
+        lost_slots,
+        lost_stalls,
+        lost_async_faults,
+        lost_flow_pages,
+        lost_address_spaces,
+        failed_reads,
+    );
+    describe!(out, SlotOwner = SlotOwner::default(), mm, tgid, generation);
+    describe!(out, FlowKey = FlowKey::default(), causer, victim);
+    describe!(out, StallKey = StallKey::default(), pid, kind);
+    describe!(out, StallStart = StallStart::default(), begun_ns, slot, reserved);
+    describe!(out, AsyncFaultKey = AsyncFaultKey::default(), token, tgid, reserved);
+    describe!(
+        out,
+        Event = Event::default(),
+        at_ns,
+        kind,
+        tgid,
+        slot,
+        causer_tgid,
+        duration_ns,
+        comm,
+    );
+    describe!(
+        out,
+        KernelLayout = KernelLayout::UNKNOWN,
+        abi_version,
+        task_flags,
+        task_tgid,
+        task_pid,
+        task_mm,
+        mm_owner,
+        memcg_cgroup,
+        cgroup_kn,
+        kernfs_node_id,
+        folio_memcg_data,
+        memcg_data_is_objcg,
+        objcg_memcg,
+        item_pgmajfault,
+        item_pswpin,
+        item_pswpout,
+        reserved,
+    );
+    insta::assert_snapshot!(out);
+}
+
+#[test]
+fn buckets_follow_each_other_without_gap_or_overlap() {
+    assert_eq!(bucket_range_ns(0).0, 0);
+    for bucket in 1..HISTOGRAM_BUCKETS {
+        assert_eq!(bucket_range_ns(bucket - 1).1, bucket_range_ns(bucket).0, "before {bucket}");
+    }
+    assert_eq!(bucket_range_ns(HISTOGRAM_BUCKETS - 1).1, u64::MAX);
+}
+
+#[test]
+fn a_bucket_is_at_most_a_quarter_of_its_lower_bound_wide() {
+    // The first collects everything short, and the last is open.
+    for bucket in 1..HISTOGRAM_BUCKETS - 1 {
+        let (from, to) = bucket_range_ns(bucket);
+        assert!((to - from) * 4 <= from, "{bucket}: {from}..{to}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_duration_lies_in_its_bucket(bits in 0..64_u32, ns in any::<u64>()) {
+        // Every order of magnitude, which plain numbers would seldom reach.
+        let ns = ns >> bits;
+        let bucket = bucket_of(ns);
+        prop_assert!(bucket < HISTOGRAM_BUCKETS);
+        let (from, to) = bucket_range_ns(bucket);
+        prop_assert!(from <= ns && (ns < to || to == u64::MAX), "{ns} not in {from}..{to}");
+    }
+}
