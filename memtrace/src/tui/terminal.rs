@@ -5,6 +5,7 @@
 use std::io::{IsTerminal, stdout};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use crossterm::cursor::{Hide, Show};
@@ -26,11 +27,14 @@ use super::update::{Effect, Message, update};
 use super::view;
 use crate::daemon::{Handle, Latest};
 
+/// Longest that the end waits for a source that is busy.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Some thread panicked, and its hook has given the terminal back.
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
 /// Shows the loop's snapshots until the user quits, a signal ends the process or the
-/// terminal goes away. The loop itself goes on; ending it is the caller's affair.
+/// terminal goes away; then ends the loop.
 ///
 /// # Errors
 /// When standard output is no terminal, or it can't be drawn on.
@@ -42,7 +46,9 @@ pub async fn run(handle: Handle, options: TopOptions) -> Result<()> {
     remember_panics();
     let mut screen = Screen::enter()?;
     let outcome = watch(&mut screen, &handle, &options).await;
+    // First the terminal, so that nobody waits for a source that is busy.
     drop(screen);
+    handle.stop(PATIENCE).await;
     outcome
 }
 
