@@ -1,5 +1,10 @@
 //! What the host's files say about its fitness for memtrace.
 
+use std::path::Path;
+
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+
 use crate::doctor::report::{Fact, Standing};
 use crate::format;
 use crate::hostfs::host::HostFacts;
@@ -20,7 +25,7 @@ pub(super) fn facts(root: &HostRoot) -> Vec<Fact> {
         cgroups(root),
         swap(root),
         pressure(root),
-        libvirt(),
+        libvirt(root, cfg!(feature = "libvirt")),
     ]
 }
 
@@ -122,13 +127,38 @@ fn pressure(root: &HostRoot) -> Fact {
     }
 }
 
-fn libvirt() -> Fact {
-    let finding = if cfg!(feature = "libvirt") {
-        "built in"
-    } else {
-        "not built in; guest statistics come from QMP alone (cargo feature `libvirt`)"
+/// Sockets of the QEMU driver: its own daemon's, and that of the one for all drivers.
+const LIBVIRT_SOCKETS: [&str; 2] = ["run/libvirt/virtqemud-sock", "run/libvirt/libvirt-sock"];
+
+fn libvirt(root: &HostRoot, built_in: bool) -> Fact {
+    let host = root.proc.parent().unwrap_or(Path::new("/"));
+    let answers: Vec<Result<(), Errno>> = LIBVIRT_SOCKETS
+        .iter()
+        .map(|socket| host.join(socket))
+        .filter(|socket| socket.exists())
+        .map(|socket| connect(&socket))
+        .collect();
+    let reachable = answers.iter().any(Result::is_ok);
+    let refusal = answers.into_iter().find_map(Result::err);
+    let (standing, finding) = match (built_in, reachable, refusal) {
+        (true, true, _) => (Standing::Good, "built in and reachable".into()),
+        (true, false, Some(error)) => (Standing::Poor, format!("built in, unreachable: {error}")),
+        (true, false, None) => (Standing::Note, "built in; there is no libvirt here".into()),
+        (false, true, _) => (
+            Standing::Poor,
+            "not built in (cargo feature `libvirt`); its VMs have no guest statistics".into(),
+        ),
+        (false, false, _) => (Standing::Note, "not built in, and not needed here".into()),
     };
-    fact("libvirt", Standing::Note, finding)
+    fact("libvirt", standing, finding)
+}
+
+/// Whether somebody listens. Does not wait.
+fn connect(socket: &Path) -> Result<(), Errno> {
+    let address = SocketAddrUnix::new(socket)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let end = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    net::connect(&end, &address)
 }
 
 #[cfg(test)]
@@ -174,5 +204,20 @@ mod tests {
         for mountinfo in ["", "30 23 0:26 / /sys/kernel/tracing rw - tracefs tracefs rw\n"] {
             assert_eq!(standing(&FakeHost::new(mountinfo), "tracefs"), Standing::Note);
         }
+    }
+
+    #[test]
+    fn libvirt_is_reachable_when_somebody_listens() {
+        let host = FakeHost::unified();
+        let standing = |built_in| libvirt(&host.root(), built_in).standing;
+        assert_eq!([standing(true), standing(false)], [Standing::Note, Standing::Note]);
+
+        host.file("run/libvirt/other", "");
+        let path = host.path("run/libvirt/libvirt-sock");
+        let listener = std::os::unix::net::UnixListener::bind(path).expect("it listens");
+        assert_eq!([standing(true), standing(false)], [Standing::Good, Standing::Poor]);
+
+        drop(listener);
+        assert_eq!([standing(true), standing(false)], [Standing::Poor, Standing::Note]);
     }
 }

@@ -4,6 +4,7 @@ mod live;
 mod print;
 
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
@@ -13,7 +14,11 @@ use crate::daemon::{self, Control};
 use crate::export::plain::PlainOptions;
 use crate::hostfs::HostRoot;
 use crate::privileges;
+use crate::tui::{self, TopOptions};
 use print::Form;
+
+/// Longest that the end waits for a source that is busy.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the output becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +47,8 @@ pub fn draws(arguments: &TopArguments) -> bool {
 /// Runs until the view is left, enough was printed, or Ctrl-C.
 ///
 /// # Errors
-/// [`privileges::Denied`] without privileges; otherwise when the sources cannot be opened
-/// or fail later, or when the output cannot be written.
+/// [`privileges::Denied`] without privileges; otherwise when the host cannot be sampled,
+/// or the output cannot be written.
 pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
     let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
     privileges::require(&root)?;
@@ -51,17 +56,37 @@ pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    let source = live::source(root, verbosity, !arguments.no_libvirt)?;
+    let source = live::source(root, verbosity, !arguments.no_libvirt);
     let control = Control { interval: arguments.interval, detail: None, stop: false };
     let handle = daemon::spawn(source, control);
     let mode = Mode::of(arguments, io::stdout().is_terminal());
-    runtime.block_on(async move {
-        let form = match mode {
-            Mode::Json => Form::Json { sort: arguments.sort, filter: arguments.filter.clone() },
-            Mode::Live | Mode::Plain => Form::Plain(plain_options(arguments)),
+    let count = print::count(arguments.once, arguments.count);
+    runtime.block_on(async {
+        let result = match form(mode, arguments) {
+            None => tui::run(handle.clone(), view_options(arguments)).await,
+            Some(form) => print::run(handle.clone(), &form, count).await,
         };
-        print::run(handle, &form, print::count(arguments.once, arguments.count)).await
+        handle.stop(PATIENCE).await;
+        result
     })
+}
+
+/// What is printed; `None` for the live view.
+fn form(mode: Mode, arguments: &TopArguments) -> Option<Form> {
+    match mode {
+        Mode::Live => None,
+        Mode::Plain => Some(Form::Plain(plain_options(arguments))),
+        Mode::Json => Some(Form::Json { sort: arguments.sort, filter: arguments.filter.clone() }),
+    }
+}
+
+fn view_options(arguments: &TopArguments) -> TopOptions {
+    TopOptions { sort: arguments.sort, filter: arguments.filter.clone(), color: color(arguments) }
+}
+
+fn color(arguments: &TopArguments) -> bool {
+    let no_color = std::env::var_os("NO_COLOR");
+    arguments.color.wanted(io::stdout().is_terminal(), no_color.as_deref())
 }
 
 fn plain_options(arguments: &TopArguments) -> PlainOptions {
@@ -69,12 +94,11 @@ fn plain_options(arguments: &TopArguments) -> PlainOptions {
     // Only a terminal has a width to keep to.
     let size = rustix::termios::tcgetwinsize(&stdout).ok().filter(|_| stdout.is_terminal());
     let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
-    let no_color = std::env::var_os("NO_COLOR");
     PlainOptions {
         sort: arguments.sort,
         filter: arguments.filter.clone(),
         width,
-        color: arguments.color.wanted(stdout.is_terminal(), no_color.as_deref()),
+        color: color(arguments),
         zone: TimeZone::system(),
     }
 }

@@ -1,7 +1,5 @@
 //! Tables and documents on standard output, one for each interval.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -12,9 +10,6 @@ use crate::export::plain::{self, PlainOptions};
 use crate::filter::Filter;
 use crate::model::Snapshot;
 use crate::output;
-
-/// Longest that the end waits for a source that is busy.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a snapshot is printed as.
 pub(super) enum Form {
@@ -48,12 +43,10 @@ pub(super) fn count(once: bool, count: Option<u64>) -> Option<u64> {
 /// compared with. Ctrl-C and SIGTERM end it well.
 pub(super) async fn run(handle: Handle, form: &Form, count: Option<u64>) -> Result<()> {
     let mut interrupted = Interrupted::new()?;
-    let result = tokio::select! {
-        result = snapshots(handle.clone(), form, count, output::print) => result,
+    tokio::select! {
+        result = snapshots(handle, form, count, output::print) => result,
         () = interrupted.wait() => Ok(()),
-    };
-    handle.stop(PATIENCE).await;
-    result
+    }
 }
 
 async fn snapshots(
@@ -105,6 +98,7 @@ impl Interrupted {
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::time::Duration;
 
     use super::*;
     use crate::daemon::{Control, spawn};
