@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use super::line::{fit, put};
 use super::table;
 use crate::columns::{self, cell};
-use crate::signal::Quality;
+use crate::model::snapshot::VmView;
 use crate::text;
 use crate::tone::{Part, Tone};
 use crate::tui::state::{Screen, State};
@@ -37,7 +37,8 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
 }
 
 /// What was just done; else why the cell that is sorted by is not exact; else why a
-/// column that is seen is empty, for the first such column.
+/// column that is seen is empty, for the first such column; else what is not exact in
+/// the selected row.
 fn explanation(state: &State, width: usize) -> Option<Part> {
     if let Some(remark) = &state.remark {
         return Some(Part::new(remark.clone(), Tone::Strong));
@@ -64,21 +65,22 @@ fn explanation(state: &State, width: usize) -> Option<Part> {
         let more = if more > 0 { format!(" (+{more} columns: Enter)") } else { String::new() };
         return Some(dim(format!("{title} is absent{more}: {}", text::clean(&reason))));
     }
-    approximate(state, selected, width)
+    not_exact(state, selected, width)
 }
 
-/// Why the first marked number of the selected row is marked.
-fn approximate(
-    state: &State,
-    selected: &crate::model::snapshot::VmView,
-    width: usize,
-) -> Option<Part> {
-    table::placed(state, width).into_iter().find_map(|place| {
-        let cell = cell(place.id, selected);
-        let Quality::Approximate(reason) = &cell.quality else { return None };
-        let title = place.id.column().title;
-        Some(dim(format!("{title} is approximate (~): {}", text::clean(reason))))
-    })
+/// Why the first empty cell of the selected row is empty, or else why its first marked
+/// number is only near the truth.
+fn not_exact(state: &State, selected: &VmView, width: usize) -> Option<Part> {
+    let placed = table::placed(state, width);
+    let told = |absent: bool| {
+        placed.iter().find_map(|place| {
+            let quality = cell(place.id, selected).quality;
+            let reason = quality.reason().filter(|_| quality.is_absent() == absent)?;
+            let (title, word) = (place.id.column().title, quality.word());
+            Some(dim(format!("{title} here is {word}: {}", text::clean(reason))))
+        })
+    };
+    told(true).or_else(|| told(false))
 }
 
 fn dim(text: String) -> Part {
