@@ -7,8 +7,8 @@ use crate::signal::Quality;
 use crate::units::Bytes;
 
 /// max(0, footprint - live), where footprint = RSS + huge pages + swap of the process and
-/// live = the guest's total - free (FIELD.md, what users ask for, 2). The hypervisor's own
-/// memory is in the footprint, some tens of MiB.
+/// live = the guest's total - free: what the operators of shakenfist/shakenfist#3920 worked
+/// out by hand. The hypervisor's own memory is in the footprint, some tens of MiB.
 pub(super) fn dead(pair: &Pair<'_>, guest: &GuestView) -> Measured<Bytes> {
     let process = &pair.now.process;
     let (Some(rss), Some(swap)) = (process.rss, process.swap) else {

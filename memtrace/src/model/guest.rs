@@ -6,8 +6,8 @@ use crate::sample::{GuestStats, VmSample};
 use crate::signal::Quality;
 use crate::units::{Bytes, Nanos, WallNanos};
 
-/// Guest statistics older than this are stale: two periods of 2 s and a second for the
-/// whole-second resolution of `last-update` (FIELD.md, default numbers).
+/// Guest statistics older than this are stale: two periods of 2 s, after which Proxmox
+/// gives them up too, and a second for the whole-second resolution of `last-update`.
 pub const STALE_AFTER: Nanos = Nanos(5_000_000_000);
 
 pub(super) struct GuestView {

@@ -1,7 +1,7 @@
 //! The host: its memory, swap and pressure, what kswapd does, and how far its memory is
 //! promised to VMs.
 
-use memtrace_ebpf::{HostCounters, VmCounters};
+use memtrace_ebpf::VmCounters;
 
 use crate::model::Measured;
 use crate::model::gap::Gap;
@@ -81,33 +81,16 @@ fn counters<'a>(
     Ok((previous.host.counters.as_ref().ok_or(Gap::NotReadBefore)?, now))
 }
 
-/// Time from kswapd's wakes to its next full sleeps. The time is counted at the sleep, so
-/// it is not known while kswapd goes on, and may be longer than the interval afterwards.
+/// Time from kswapd's wakes to its next full sleeps, or to now, of all nodes.
 fn kswapd_active(context: &Context<'_>) -> Measured<Percent> {
     let quality = context.quality(Signal::Kswapd);
     if quality.is_absent() {
         return Measured { value: None, quality };
     }
-    let grown = |field: fn(&HostCounters) -> u64| -> Result<u64, Gap> {
-        let (before, now) = counters(context)?;
-        growth(Some(field(&before.host)), Some(field(&now.host)))
-    };
-    let active = match grown(|host| host.kswapd_active_ns) {
-        Ok(active) => active,
-        Err(gap) => return gap.into(),
-    };
-    let woke = grown(|host| host.kswapd_wakes).unwrap_or(0) > 0;
-    let slept = grown(|host| host.kswapd_sleeps).unwrap_or(0) > 0;
-    if woke && !slept && active == 0 {
-        return Measured::absent("kswapd is awake; its time is counted when it goes to sleep");
-    }
-    let measured = context.share(Measured::new(Some(active), quality));
-    match context.interval {
-        Ok(interval) if active > interval.nanos().0 => measured.limited_by(Quality::approximate(
-            "several nodes, or a round that began before this interval",
-        )),
-        _ => measured,
-    }
+    let active = counters(context).and_then(|(before, now)| {
+        growth(Some(before.host.kswapd_active_ns), Some(now.host.kswapd_active_ns))
+    });
+    context.share(exact(active).limited_by(quality))
 }
 
 /// Sum over the VMs, kswapd and everything else. VMs that came or went in the interval

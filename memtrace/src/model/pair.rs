@@ -8,7 +8,7 @@ use crate::model::gap::Gap;
 use crate::model::rates::{Growth, Interval, growth};
 use crate::sample::{Sample, VmSample};
 use crate::signal::{Quality, Signal, SignalStatus};
-use crate::units::{ByteRate, Bytes, Percent, Rate};
+use crate::units::{ByteRate, Bytes, Pages, Percent, Rate};
 
 /// What holds for all VMs of the two samples.
 #[derive(Clone, Copy)]
@@ -106,11 +106,16 @@ impl<'a> Pair<'a> {
     }
 
     /// Why counts by address space miss this VM's memory: it is shared, and swap entries
-    /// of shared memory belong to the file and to no address space (KERNEL.md 0.5).
+    /// of shared memory belong to the file (`shmem_inode_info.swapped`) and not to
+    /// MM_SWAPENTS. Memory counts as shared when most of what is seen of it is, whether
+    /// resident or taken away.
     pub(super) fn shared_memory(&self) -> Option<&'static str> {
+        let known = |bytes: Option<Bytes>| bytes.unwrap_or(Bytes(0));
         let process = &self.now.process;
-        let shared = process.rss_shmem.unwrap_or(Bytes(0));
-        let private = process.rss_anon.unwrap_or(Bytes(0));
+        let taken = self.now.counters.map_or(0, |counters| counters.shmem_taken_pages);
+        let taken = Pages(taken).bytes(self.context.now.page_size);
+        let shared = known(process.rss_shmem).saturating_add(taken);
+        let private = known(process.rss_anon).saturating_add(known(process.swap));
         (shared > private)
             .then_some("guest memory is shared, and its swap belongs to no address space")
     }

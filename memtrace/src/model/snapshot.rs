@@ -158,7 +158,8 @@ pub struct VmView {
     pub hugetlb: Measured<Bytes>,
     pub locked: Measured<Bytes>,
 
-    /// Guest, user and kernel faults together.
+    /// Guest, user and kernel faults together. Guest faults are exits (EPT/NPT violations),
+    /// of which one page may cause several, or none if the page was there.
     pub faults: Measured<Rate>,
     pub guest_faults: Measured<Rate>,
     pub user_faults: Measured<Rate>,
@@ -173,8 +174,9 @@ pub struct VmView {
     pub throttles: Measured<Rate>,
     pub compactions: Measured<Rate>,
 
-    /// Time that its threads waited for memory (reclaim, throttling, compaction,
-    /// asynchronous faults), as a share of the interval; over 100 where several waited at once.
+    /// Time that its threads waited for memory (direct and memcg reclaim with the throttling
+    /// in them, compaction, asynchronous faults), as a share of the interval; over 100 where
+    /// several waited at once.
     pub stalled: Measured<Percent>,
     /// Its share of all pages that reclaim took in the interval, whoever lost them.
     pub caused: Measured<Percent>,

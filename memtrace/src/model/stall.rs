@@ -33,8 +33,8 @@ pub(super) fn stalls(pair: &Pair<'_>) -> Stalls {
 /// `PF_MEMALLOC`, under which no further one begins, and a thread in an asynchronous
 /// fault is halted, or runs other tasks of the guest. Throttling is left out because
 /// `mm_vmscan_throttled` is emitted between the begin and the end of a reclaim, whose
-/// time has it already (KERNEL.md 3.1, 3.2). Several threads add up, so it may go over
-/// 100. A wait counts when it ends. Not in it: synchronous swap-in I/O, and the wait of
+/// time has it already (`reclaim_throttle` in mm/vmscan.c). Several threads add up, so it
+/// may go over 100. A wait counts when it ends. Not in it: synchronous swap-in I/O, and the wait of
 /// `throttle_direct_reclaim` before a direct reclaim begins; only PSI has those.
 fn stalled(pair: &Pair<'_>) -> Measured<Percent> {
     let waited = sum([

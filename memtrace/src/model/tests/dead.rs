@@ -1,4 +1,4 @@
-//! Dead memory, with the numbers of the thread that asked for it (FIELD.md).
+//! Dead memory, with the numbers of the thread that asked for it (shakenfist#3920).
 
 use super::fixture::{MIB, after};
 use crate::model::Measured;

@@ -37,7 +37,7 @@ fn swap_is_in_bytes_of_base_pages() {
 #[test]
 fn shared_guest_memory_takes_swap_from_its_cgroup() {
     let vm = after(|vm| {
-        vm.process.rss_shmem = Some(Bytes(900 * MIB));
+        (vm.process.rss_anon, vm.process.rss_shmem) = (Some(Bytes(MIB)), Some(Bytes(900 * MIB)));
         vm.counters.get_or_insert_default().swap_in_pages = 1;
         stat(vm).pswpin = Some(100);
     });
@@ -49,13 +49,24 @@ fn shared_guest_memory_takes_swap_from_its_cgroup() {
 #[test]
 fn shared_guest_memory_in_a_shared_cgroup_keeps_the_hook_and_warns() {
     let vm = after(|vm| {
-        vm.process.rss_shmem = Some(Bytes(900 * MIB));
+        (vm.process.rss_anon, vm.process.rss_shmem) = (Some(Bytes(MIB)), Some(Bytes(900 * MIB)));
         vm.counters.get_or_insert_default().swap_in_pages = 1;
         vm.cgroup.get_or_insert_default().vms = 3;
     });
     assert_eq!(vm.swap_in.value, Some(ByteRate(4096.0)));
     let reason = vm.swap_in.quality.reason().unwrap_or_default();
     assert!(reason.contains("guest memory is shared"), "{reason}");
+}
+
+#[test]
+fn shared_memory_that_was_taken_away_is_still_shared() {
+    let vm = after(|vm| {
+        vm.process.rss_anon = Some(Bytes(40 * MIB));
+        vm.process.swap = Some(Bytes(MIB));
+        vm.process.rss_shmem = Some(Bytes(10 * MIB));
+        vm.counters.get_or_insert_default().shmem_taken_pages = 100 * MIB / 4096;
+    });
+    assert_eq!(vm.swap.quality.word(), "approximate");
 }
 
 #[test]

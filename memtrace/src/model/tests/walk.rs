@@ -39,11 +39,16 @@ pub(super) fn measured(snapshot: &Snapshot) -> Vec<(String, Value, String)> {
     found
 }
 
-/// The sample with another value at `path`; `None` when the field can't hold it.
-pub(super) fn with(sample: &Sample, path: &str, value: Value) -> Option<Sample> {
-    let mut json = serde_json::to_value(sample).expect("a sample serialises");
+/// The sample that `json` is with another value at `path`; `None` when the field can't
+/// hold it.
+pub(super) fn with(json: &Value, path: &str, value: Value) -> Option<Sample> {
+    let mut json = json.clone();
     *json.pointer_mut(path)? = value;
     serde_json::from_value(json).ok()
+}
+
+pub(super) fn json(sample: &Sample) -> Value {
+    serde_json::to_value(sample).expect("a sample serialises")
 }
 
 fn walk(value: &Value, path: &mut String, visit: &mut impl FnMut(&str, &Value)) {
