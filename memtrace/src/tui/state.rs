@@ -34,8 +34,10 @@ pub struct State {
     pub filter: Option<Filter>,
     pub lives: Lives,
     pub history: History,
-    /// The selected VM; the selection follows it wherever its row goes.
+    /// The selected VM. Once chosen, the selection follows it wherever its row goes.
     pub selected: Option<VmId>,
+    /// The user has chosen it; until then it is the one in the first row.
+    pub chosen: bool,
     /// The row that it is in.
     pub cursor: usize,
     /// The first row that is seen.
@@ -95,6 +97,7 @@ impl State {
             lives: Lives::default(),
             history: History::default(),
             selected: None,
+            chosen: false,
             cursor: 0,
             offset: 0,
             screen: Screen::Table,

@@ -137,8 +137,13 @@ fn leave_detail_of_nobody(state: &mut State) -> Vec<Effect> {
 /// keeps it on the screen.
 fn follow_selection(state: &mut State) {
     let ids: Vec<VmId> = state.rows().iter().map(|row| row.vm.id).collect();
-    let found = state.selected.and_then(|id| ids.iter().position(|other| *other == id));
-    state.cursor = found.unwrap_or_else(|| state.cursor.min(ids.len().saturating_sub(1)));
+    let chosen = state.selected.filter(|_| state.chosen);
+    let found = chosen.and_then(|id| ids.iter().position(|other| *other == id));
+    state.cursor = match found {
+        Some(row) => row,
+        None if state.chosen => state.cursor.min(ids.len().saturating_sub(1)),
+        None => 0,
+    };
     if !ids.is_empty() {
         state.selected = ids.get(state.cursor).copied();
     }
@@ -149,6 +154,7 @@ fn follow_selection(state: &mut State) {
 /// Moves the selection to a row.
 fn select(state: &mut State, row: usize) {
     state.selected = state.rows().get(row).map(|row| row.vm.id).or(state.selected);
+    state.chosen = true;
     state.cursor = row;
 }
 

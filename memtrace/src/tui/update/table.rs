@@ -40,5 +40,6 @@ fn open(state: &mut State) -> Vec<Effect> {
     let Some(vm) = state.selected_vm() else { return Vec::new() };
     let effect = Effect::SetDetail(Some(vm.id));
     state.screen = Screen::Detail { scroll: 0 };
+    state.chosen = true;
     vec![effect]
 }

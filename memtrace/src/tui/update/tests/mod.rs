@@ -86,6 +86,17 @@ fn the_selection_follows_its_vm() {
 }
 
 #[test]
+fn until_somebody_chooses_the_first_row_is_selected() {
+    let mut state = state(demo());
+    press(&mut state, Key::Char('N'));
+    assert_eq!((selected(&state), state.cursor), ("idle", 0));
+    press(&mut state, Key::Enter);
+    press(&mut state, Key::Esc);
+    press(&mut state, Key::Char('r'));
+    assert_eq!((selected(&state), state.cursor), ("idle", 2));
+}
+
+#[test]
 fn when_the_selected_vm_is_gone_its_row_is_taken_over() {
     let mut state = state(demo());
     press(&mut state, Key::Down);
