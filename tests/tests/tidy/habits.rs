@@ -71,7 +71,11 @@ mod tests {
             let text = format!("std::{what}(second);\n");
             assert_eq!(lines("memtrace/src/a.rs", &text), [], "{what}");
             assert_eq!(lines("tests/src/a.rs", &text), [1], "{what}");
-            assert_eq!(lines("memtrace/src/a.rs", &format!("#[cfg(test)]\n{text}")), [2], "{what}");
+            assert_eq!(
+                lines("memtrace/src/a.rs", &format!("#[cfg(test)]\nmod tests {{\n{text}")),
+                [3],
+                "{what}"
+            );
         }
     }
 

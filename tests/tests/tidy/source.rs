@@ -56,7 +56,24 @@ impl Source {
             || self.path.contains("/tests/")
             || name == "tests.rs"
             || name.ends_with("_tests.rs")
-            || self.lines.iter().take(line).any(|line| line.code.contains("#[cfg(test)]"))
+            || self.first_test().is_some_and(|first| first <= line)
+    }
+
+    /// The line of the first block of tests. A lone item for tests, such as `mod fake;`,
+    /// is none.
+    fn first_test(&self) -> Option<usize> {
+        let marked = |index: &usize| self.lines[*index].code.contains("#[cfg(test)]");
+        (0..self.lines.len())
+            .filter(marked)
+            .find(|first| self.opens_a_block(*first))
+            .map(|at| at + 1)
+    }
+
+    /// Whether an opening brace comes before a semicolon, from this line on.
+    fn opens_a_block(&self, first: usize) -> bool {
+        let ends =
+            self.lines[first..].iter().filter_map(|line| line.code.trim_end().chars().last());
+        ends.into_iter().find(|last| ['{', ';'].contains(last)) == Some('{')
     }
 
     /// All code, with a blank for each end of a line.
@@ -184,6 +201,13 @@ mod tests {
     fn what_only_tests_use_is_known() {
         let inside = Source::new("memtrace/src/a.rs", "fn a() {}\n#[cfg(test)]\nmod tests {\n}\n");
         assert!(!inside.is_test(1) && inside.is_test(3));
+        let lone = Source::new("memtrace/src/a.rs", "#[cfg(test)]\nmod fake;\nfn a() {\n}\n");
+        assert!(!lone.is_test(3));
+        let both = Source::new(
+            "memtrace/src/a.rs",
+            "#[cfg(test)]\nmod fake;\n#[cfg(test)]\nmod tests {\n}\n",
+        );
+        assert!(!both.is_test(2) && both.is_test(4));
         for path in ["tests/src/a.rs", "memtrace/tests/a.rs", "memtrace/src/daemon/tests.rs"] {
             assert!(Source::new(path, "").is_test(1), "{path}");
         }
