@@ -2,6 +2,10 @@
 //! libvirt waits for each domain's monitor, are read by a few others, so that a domain
 //! that hangs holds up one of those and not the list. All end when nobody holds what they
 //! have learned any more; one that hangs in libvirt then ends with the process.
+//!
+//! Each thread has a connection of its own: libvirt allows many threads on one, but before
+//! 10.1 a request could stay unsent while another thread waits there (seen with 9.0: a
+//! domain whose QEMU was stopped silenced the list).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -33,9 +37,8 @@ const QUEUE: usize = 1024;
 /// A domain whose statistics should be read.
 struct Job {
     uuid: Uuid,
-    domain: Domain,
-    /// Switch the guest's statistics on if they are off.
-    switch_on: bool,
+    /// Nobody has looked yet whether the guest's statistics are switched on.
+    first: bool,
 }
 
 pub(super) fn start(known: Weak<Known>) {
@@ -64,9 +67,9 @@ fn list_forever(known: &Weak<Known>, jobs: &SyncSender<Job>) {
         now.lock().begun.get_or_insert_with(Instant::now);
         drop(now);
         match connect() {
-            Ok((connect, writable)) => {
+            Ok(connection) => {
                 wait = PERIOD;
-                let Err(error) = list_while_connected(known, jobs, &connect, writable) else {
+                let Err(error) = list_while_connected(known, jobs, &connection) else {
                     return;
                 };
                 note_down(known, &error);
@@ -80,29 +83,26 @@ fn list_forever(known: &Weak<Known>, jobs: &SyncSender<Job>) {
     }
 }
 
-/// To set the period of statistics takes more rights than to read them.
-fn connect() -> Result<(Connect, bool), Error> {
-    match Connect::open(Some(URI)) {
-        Ok(connect) => Ok((connect, true)),
-        Err(_) => Connect::open_read_only(Some(URI)).map(|connect| (connect, false)),
-    }
+/// To set the period of statistics takes more rights than to read them; without those it
+/// fails, and nothing else does.
+fn connect() -> Result<Connect, Error> {
+    Connect::open(Some(URI)).or_else(|_| Connect::open_read_only(Some(URI)))
 }
 
 /// Returns when nobody wants to know any more.
 fn list_while_connected(
     known: &Weak<Known>,
     jobs: &SyncSender<Job>,
-    connect: &Connect,
-    writable: bool,
+    connection: &Connect,
 ) -> Result<(), Error> {
     let mut seen = BTreeSet::new();
     loop {
         let mut listed = BTreeMap::new();
-        for domain in connect.list_all_domains(sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE)? {
+        for domain in connection.list_all_domains(sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE)? {
             let uuid = domain.uuid()?;
             // One that ended just now is none of our failures.
             if let Ok(info) = domain.info() {
-                listed.insert(uuid, (domain, info));
+                listed.insert(uuid, info);
             }
         }
         let Some(known) = known.upgrade() else { return Ok(()) };
@@ -112,9 +112,9 @@ fn list_while_connected(
         learned.down = None;
         learned.domains.retain(|uuid, _| listed.contains_key(uuid));
         seen.retain(|uuid| listed.contains_key(uuid));
-        for (uuid, (domain, info)) in listed {
+        for (uuid, info) in listed {
             if learned.note_info(uuid, &info, now) {
-                let job = Job { uuid, domain, switch_on: writable && seen.insert(uuid) };
+                let job = Job { uuid, first: seen.insert(uuid) };
                 if jobs.try_send(job).is_err() {
                     learned.note_stats(uuid, Err("too many domains wait for an answer".to_owned()));
                 }
@@ -133,19 +133,31 @@ fn note_down(known: &Weak<Known>, error: &Error) {
 }
 
 fn work(known: &Weak<Known>, queue: &Mutex<Receiver<Job>>) {
+    let mut connection = None;
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { uuid, domain, switch_on }) = job else { return };
-        if switch_on {
-            switch_statistics_on(&domain);
-        }
-        let stats = domain
-            .memory_stats(0)
-            .map(|stats| MemoryStats::new(stats.iter().map(|stat| (stat.tag, stat.val))))
-            .map_err(|error| describe(&error));
+        let Ok(job) = job else { return };
+        let stats = ask(&mut connection, &job).map_err(|error| {
+            // Whatever it was: a new connection is cheap, and a dead one stays dead.
+            connection = None;
+            describe(&error)
+        });
         let Some(known) = known.upgrade() else { return };
-        known.lock().note_stats(uuid, stats);
+        known.lock().note_stats(job.uuid, stats);
     }
+}
+
+fn ask(connection: &mut Option<Connect>, job: &Job) -> Result<MemoryStats, Error> {
+    let connection = match connection.take() {
+        Some(open) => connection.insert(open),
+        None => connection.insert(connect()?),
+    };
+    let domain = connection.lookup_domain_by_uuid(job.uuid)?;
+    if job.first {
+        switch_statistics_on(&domain);
+    }
+    let stats = domain.memory_stats(0)?;
+    Ok(MemoryStats::new(stats.iter().map(|stat| (stat.tag, stat.val))))
 }
 
 /// Where that fails, the missing statistics say so.
