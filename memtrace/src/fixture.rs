@@ -13,7 +13,7 @@ use crate::sample::{
     VmState,
 };
 use crate::signal::{Quality, Signal, SignalStatus};
-use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate, WallNanos};
+use crate::units::{ByteRate, Bytes, Limit, Nanos, Percent, Rate, WallNanos};
 
 pub const MIB: u64 = 1 << 20;
 pub const GIB: u64 = 1 << 30;
@@ -69,8 +69,8 @@ pub fn vm(name: &str, pid: u32) -> VmView {
         oom_caused: Measured::exact(0),
         cgroup_path: Some(format!("/machine.slice/machine-qemu-{pid}.scope")),
         cgroup_usage: Measured::exact(Bytes(1_900 * MIB)),
-        cgroup_limit: Measured::exact(None),
-        cgroup_high: Measured::exact(None),
+        cgroup_limit: Measured::exact(Limit::Unlimited),
+        cgroup_high: Measured::exact(Limit::Unlimited),
         psi: Measured::exact(psi(0.0)),
         guest_total: Measured::exact(Bytes(2 * GIB)),
         guest_available: Measured::exact(Bytes(900 * MIB)),
@@ -105,7 +105,7 @@ pub fn noisy() -> VmView {
         async_fault_p99: Measured::exact(Nanos(2_400_000)),
         reclaim_histogram: Measured::exact(histogram.clone()),
         async_fault_histogram: Measured::exact(histogram),
-        cgroup_limit: Measured::exact(Some(Bytes(2 * GIB))),
+        cgroup_limit: Measured::exact(Limit::At(Bytes(2 * GIB))),
         psi: Measured::exact(psi(41.2)),
         threads: Some(vec![
             thread(4242, "qemu-system-x86", 'S', 0.3, 0.0),

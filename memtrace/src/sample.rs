@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::signal::SignalStatus;
-use crate::units::{Bytes, Nanos, Pages, WallNanos};
+use crate::units::{Bytes, Limit, Nanos, Pages, WallNanos};
 
 /// Who a VM is: its UUID, or the process and the moment of its start. Never a bare pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -264,11 +264,10 @@ pub struct CgroupSample {
     /// Number of known VMs that share it, this one included.
     pub vms: u32,
     pub usage: Option<Bytes>,
-    /// The tightest hard limit of the cgroup and its ancestors. `Some(None)`: there is
-    /// no limit; `None`: not known.
-    pub limit: Option<Option<Bytes>>,
+    /// The tightest hard limit of the cgroup and its ancestors.
+    pub limit: Option<Limit>,
     /// The same for memory.high, which v1 doesn't have.
-    pub high: Option<Option<Bytes>>,
+    pub high: Option<Limit>,
     pub swap: Option<Bytes>,
     pub stat: MemoryStat,
     /// memory.events `max`, or v1's memory.failcnt.

@@ -44,6 +44,14 @@ quantity!(
     Percent(f64)
 );
 
+/// A limit on memory. The order is from tight to loose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    At(Bytes),
+    Unlimited,
+}
+
 impl Bytes {
     /// From KiB, as /proc gives them; saturates.
     pub const fn from_kib(kib: u64) -> Self {

@@ -11,7 +11,7 @@ use crate::sample::VmState;
 use crate::signal::Quality;
 use crate::text;
 use crate::tone::Tone;
-use crate::units::{Bytes, Percent};
+use crate::units::{Bytes, Limit, Percent};
 
 /// One field of the table.
 #[derive(Clone, Debug, PartialEq)]
@@ -212,8 +212,8 @@ fn limit(vm: &VmView) -> Cell<'static> {
         return unknown(quality);
     };
     let limit = match vm.cgroup_limit.value {
-        Some(Some(limit)) => format::bytes(limit, 4),
-        Some(None) => "max".to_owned(),
+        Some(Limit::At(limit)) => format::bytes(limit, 4),
+        Some(Limit::Unlimited) => "max".to_owned(),
         None => UNKNOWN.to_owned(),
     };
     let text = format!("{}/{limit}", format::bytes(usage, 4));

@@ -5,7 +5,7 @@ use crate::model::pair::Pair;
 use crate::model::rates::{Growth, exact};
 use crate::sample::{CgroupSample, MemoryStat, Psi, VmSample};
 use crate::signal::Quality;
-use crate::units::Bytes;
+use crate::units::{Bytes, Limit};
 
 /// Whether numbers of the cgroup are numbers of the VM: exact when it has the cgroup to
 /// itself, approximate (with how many share it) when it doesn't.
@@ -57,8 +57,8 @@ pub(super) fn total(pair: &Pair<'_>, field: fn(&CgroupSample) -> Option<u64>) ->
 pub(super) struct CgroupView {
     pub(super) path: Option<String>,
     pub(super) usage: Measured<Bytes>,
-    pub(super) limit: Measured<Option<Bytes>>,
-    pub(super) high: Measured<Option<Bytes>>,
+    pub(super) limit: Measured<Limit>,
+    pub(super) high: Measured<Limit>,
     pub(super) psi: Measured<Psi>,
 }
 

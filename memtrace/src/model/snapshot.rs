@@ -10,7 +10,7 @@ use crate::sample::{
     VmState,
 };
 use crate::signal::{Quality, SignalStatus};
-use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate, WallNanos};
+use crate::units::{ByteRate, Bytes, Limit, Nanos, Percent, Rate, WallNanos};
 
 /// Version of the JSON form. Counts up when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -199,9 +199,8 @@ pub struct VmView {
 
     pub cgroup_path: Option<String>,
     pub cgroup_usage: Measured<Bytes>,
-    /// `null` with quality exact: there is no limit.
-    pub cgroup_limit: Measured<Option<Bytes>>,
-    pub cgroup_high: Measured<Option<Bytes>>,
+    pub cgroup_limit: Measured<Limit>,
+    pub cgroup_high: Measured<Limit>,
     pub psi: Measured<Psi>,
 
     pub guest_total: Measured<Bytes>,

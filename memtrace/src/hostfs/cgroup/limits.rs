@@ -5,29 +5,24 @@ use std::path::Path;
 
 use super::{Version, upwards};
 use crate::hostfs::read;
-use crate::units::Bytes;
+use crate::units::{Bytes, Limit};
 
 /// Version 1 writes "no limit" as the largest multiple of the page size in an `i64`
 /// (`PAGE_COUNTER_MAX`): 2^63 - 4096 with pages of 4 KiB, less with larger ones.
 const V1_UNLIMITED: u64 = 1 << 62;
 
-/// `Ok(None)`: there is no limit.
+/// The tightest limit in files of this name from `directory` up to `top`.
 ///
 /// # Errors
 /// When a file of the cgroup or an ancestor exists and can't be read: the limit is not
 /// known then.
-pub fn tightest(
-    directory: &Path,
-    top: &Path,
-    version: Version,
-    file: &str,
-) -> io::Result<Option<Bytes>> {
-    let mut tightest = None;
+pub fn tightest(directory: &Path, top: &Path, version: Version, file: &str) -> io::Result<Limit> {
+    let mut tightest = Limit::Unlimited;
     for directory in upwards(directory, top) {
         match read::text(&directory.join(file), read::SMALL) {
             Ok(text) => {
                 let limit = parse(&text, version).map_err(io::Error::other)?;
-                tightest = [tightest, limit].into_iter().flatten().min();
+                tightest = tightest.min(limit);
             }
             // The root cgroup has no such file.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -37,10 +32,9 @@ pub fn tightest(
     Ok(tightest)
 }
 
-/// `Ok(None)`: no limit.
-fn parse(text: &str, version: Version) -> Result<Option<Bytes>, String> {
+fn parse(text: &str, version: Version) -> Result<Limit, String> {
     match (version, text.trim()) {
-        (Version::V2, "max") => Ok(None),
+        (Version::V2, "max") => Ok(Limit::Unlimited),
         (_, text) => {
             let bytes: u64 = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
             Ok(from_number(bytes, version))
@@ -48,9 +42,12 @@ fn parse(text: &str, version: Version) -> Result<Option<Bytes>, String> {
     }
 }
 
-/// `None`: the number stands for no limit.
-pub fn from_number(bytes: u64, version: Version) -> Option<Bytes> {
-    (version == Version::V2 || bytes < V1_UNLIMITED).then_some(Bytes(bytes))
+/// In version 1 a large number stands for no limit.
+pub fn from_number(bytes: u64, version: Version) -> Limit {
+    match version {
+        Version::V1 if bytes >= V1_UNLIMITED => Limit::Unlimited,
+        _ => Limit::At(Bytes(bytes)),
+    }
 }
 
 #[cfg(test)]
@@ -59,11 +56,15 @@ mod tests {
 
     #[test]
     fn each_version_has_its_own_word_for_no_limit() {
-        assert_eq!(parse("max\n", Version::V2), Ok(None));
-        assert_eq!(parse("9223372036854771712\n", Version::V1), Ok(None));
-        assert_eq!(parse("9223372036854710272\n", Version::V1), Ok(None), "64 KiB pages");
-        assert_eq!(parse("104857600\n", Version::V1), Ok(Some(Bytes(104_857_600))));
-        assert_eq!(parse("0\n", Version::V2), Ok(Some(Bytes(0))));
+        assert_eq!(parse("max\n", Version::V2), Ok(Limit::Unlimited));
+        assert_eq!(parse("9223372036854771712\n", Version::V1), Ok(Limit::Unlimited));
+        assert_eq!(
+            parse("9223372036854710272\n", Version::V1),
+            Ok(Limit::Unlimited),
+            "64 KiB pages"
+        );
+        assert_eq!(parse("104857600\n", Version::V1), Ok(Limit::At(Bytes(104_857_600))));
+        assert_eq!(parse("0\n", Version::V2), Ok(Limit::At(Bytes(0))));
         assert!(parse("garbage", Version::V2).is_err());
         assert!(parse("max", Version::V1).is_err());
     }

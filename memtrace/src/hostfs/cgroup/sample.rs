@@ -7,7 +7,7 @@ use super::stat::{self, Stat};
 use super::{MemoryCgroup, Version, limits};
 use crate::hostfs::{psi, read};
 use crate::sample::{CgroupSample, Psi};
-use crate::units::Bytes;
+use crate::units::{Bytes, Limit};
 
 /// `vms`: the number of known VMs in it. What can't be read is missing, and `problem`
 /// says why.
@@ -39,7 +39,6 @@ fn version_one(cgroup: &MemoryCgroup, files: &mut Files<'_>) -> CgroupSample {
     CgroupSample {
         usage: files.number("memory.usage_in_bytes"),
         limit,
-        high: Some(None),
         swap,
         stat: memory,
         limit_hits: files.number("memory.failcnt").map(|Bytes(count)| count),
@@ -50,7 +49,11 @@ fn version_one(cgroup: &MemoryCgroup, files: &mut Files<'_>) -> CgroupSample {
 
 fn version_two(cgroup: &MemoryCgroup, files: &mut Files<'_>) -> CgroupSample {
     if cgroup.is_root() {
-        return CgroupSample { limit: Some(None), high: Some(None), ..CgroupSample::default() };
+        return CgroupSample {
+            limit: Some(Limit::Unlimited),
+            high: Some(Limit::Unlimited),
+            ..CgroupSample::default()
+        };
     }
     let stat = files.text("memory.stat").map(|text| stat::parse(&text)).unwrap_or_default();
     let events = files.text("memory.events").unwrap_or_default();
@@ -92,7 +95,7 @@ impl Files<'_> {
         self.check(file, number).map(Bytes)
     }
 
-    fn limit(&mut self, cgroup: &MemoryCgroup, file: &str) -> Option<Option<Bytes>> {
+    fn limit(&mut self, cgroup: &MemoryCgroup, file: &str) -> Option<Limit> {
         let limit = limits::tightest(&cgroup.directory, &cgroup.top, cgroup.version, file);
         self.check(file, limit)
     }

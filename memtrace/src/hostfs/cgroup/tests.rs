@@ -2,7 +2,7 @@
 
 use super::{MemoryCgroup, find, sample};
 use crate::hostfs::fake::{FakeHost, FakeProcess};
-use crate::units::Bytes;
+use crate::units::{Bytes, Limit};
 
 const PSI: &str = "some avg10=1.50 avg60=0.00 avg300=0.00 total=77\n";
 const HYBRID: &str = "35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\
@@ -47,8 +47,8 @@ fn libvirts_threaded_groups_are_charged_to_their_ancestor() {
     let sample = sample(&cgroup, 1);
     assert_eq!(sample.version, 2);
     assert_eq!(sample.usage, Some(Bytes(5000)));
-    assert_eq!(sample.limit, Some(Some(Bytes(90_000))), "the slice's limit is the tightest");
-    assert_eq!(sample.high, Some(None));
+    assert_eq!(sample.limit, Some(Limit::At(Bytes(90_000))), "the slice's limit is the tightest");
+    assert_eq!(sample.high, Some(Limit::Unlimited));
     assert_eq!(sample.swap, Some(Bytes(300)));
     assert_eq!(sample.stat.pgmajfault, Some(9));
     assert_eq!((sample.limit_hits, sample.oom_kills), (Some(41), Some(2)));
@@ -65,7 +65,7 @@ fn version_one_is_read_with_the_limit_that_the_kernel_tells() {
     assert_eq!((sample.version, sample.vms), (1, 2));
     assert_eq!(sample.path, "/machine/a b");
     assert_eq!(sample.usage, Some(Bytes(7000)));
-    assert_eq!(sample.limit, Some(Some(Bytes(8000))));
+    assert_eq!(sample.limit, Some(Limit::At(Bytes(8000))));
     assert_eq!(sample.swap, Some(Bytes(50)));
     assert_eq!(sample.stat.anon, Some(Bytes(100)));
     assert_eq!((sample.limit_hits, sample.oom_kills), (Some(13), Some(3)));
@@ -99,7 +99,7 @@ fn the_root_cgroup_has_no_numbers_of_its_own() {
     let cgroup = process(&host, "0::/\n").unwrap();
     assert!(cgroup.is_root());
     let sample = sample(&cgroup, 1);
-    assert_eq!((sample.usage, sample.limit), (None, Some(None)));
+    assert_eq!((sample.usage, sample.limit), (None, Some(Limit::Unlimited)));
     assert!(sample.problem.unwrap().contains("root cgroup"));
 }
 

@@ -4,7 +4,7 @@ use super::fixture::{after, between};
 use crate::model::Measured;
 use crate::sample::CgroupSample;
 use crate::signal::Quality;
-use crate::units::{Bytes, Rate};
+use crate::units::{Bytes, Limit, Rate};
 
 fn with(change: impl FnOnce(&mut CgroupSample)) -> crate::model::snapshot::VmView {
     after(|vm| change(vm.cgroup.get_or_insert_default()))
@@ -39,8 +39,8 @@ fn the_root_cgroup_is_never_a_vms_own() {
 
 #[test]
 fn no_limit_is_known_and_is_not_unknown() {
-    let unlimited = with(|cgroup| cgroup.limit = Some(None));
-    assert_eq!(unlimited.cgroup_limit, Measured::exact(None));
+    let unlimited = with(|cgroup| cgroup.limit = Some(Limit::Unlimited));
+    assert_eq!(unlimited.cgroup_limit, Measured::exact(Limit::Unlimited));
     let unknown = with(|cgroup| cgroup.limit = None);
     assert_eq!(unknown.cgroup_limit, Measured::absent("not read this time"));
 }
@@ -52,7 +52,7 @@ fn what_could_not_be_read_tells_the_problem() {
         cgroup.problem = Some("memory.current: permission denied".into());
     });
     assert_eq!(vm.cgroup_usage, Measured::absent("memory.current: permission denied"));
-    assert_eq!(vm.cgroup_limit.value, Some(Some(Bytes(1024 * 1024 * 1024))));
+    assert_eq!(vm.cgroup_limit.value, Some(Limit::At(Bytes(1024 * 1024 * 1024))));
 }
 
 #[test]

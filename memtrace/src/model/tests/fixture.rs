@@ -12,7 +12,7 @@ use crate::sample::{
     PsiLine, Sample, SwapDevice, ThreadSample, VmId, VmSample, VmState, Vmstat,
 };
 use crate::signal::{Quality, Signal, SignalStatus};
-use crate::units::{Bytes, Nanos, Pages, WallNanos};
+use crate::units::{Bytes, Limit, Nanos, Pages, WallNanos};
 
 pub(crate) const MIB: u64 = 1024 * 1024;
 pub(crate) const GIB: u64 = 1024 * MIB;
@@ -181,8 +181,8 @@ fn cgroup(name: &str) -> CgroupSample {
         path: format!("/machine.slice/{name}"),
         vms: 1,
         usage: Some(Bytes(900 * MIB)),
-        limit: Some(Some(Bytes(GIB))),
-        high: Some(Some(Bytes(GIB))),
+        limit: Some(Limit::At(Bytes(GIB))),
+        high: Some(Limit::At(Bytes(GIB))),
         swap: Some(Bytes(210 * MIB)),
         stat: MemoryStat {
             anon: Some(Bytes(790 * MIB)),

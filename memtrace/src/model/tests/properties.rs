@@ -55,18 +55,7 @@ fn odd(second: u64) -> impl Strategy<Value = Sample> {
 /// below zero. What isn't finite would have been serialised as null.
 fn is_sound(snapshot: &Snapshot) -> Result<(), TestCaseError> {
     for (path, value, quality) in measured(snapshot) {
-        // For these, null with quality exact says that there is no limit.
-        let nullable = path.ends_with("/cgroup_limit") || path.ends_with("/cgroup_high");
-        if !nullable || quality == "absent" {
-            prop_assert_eq!(
-                value.is_null(),
-                quality == "absent",
-                "{}: {} {}",
-                path,
-                value,
-                quality
-            );
-        }
+        prop_assert_eq!(value.is_null(), quality == "absent", "{}: {} {}", path, value, quality);
         for leaf in leaves(&value) {
             let number = value.pointer(&leaf).and_then(Value::as_f64).unwrap_or(0.0);
             prop_assert!(number >= 0.0, "{}{}: {}", path, leaf, number);

@@ -5,7 +5,7 @@ use ratatui::text::Line;
 use super::{Subject, field};
 use crate::format;
 use crate::model::snapshot::Measured;
-use crate::units::Bytes;
+use crate::units::Limit;
 
 pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
     let vm = subject.vm;
@@ -29,13 +29,10 @@ pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
     lines
 }
 
-fn limit(
-    subject: &Subject<'_>,
-    label: &str,
-    limit: &Measured<Option<Bytes>>,
-) -> Vec<Line<'static>> {
-    let show = |limit: Option<Bytes>, columns| {
-        limit.map_or("none".to_owned(), |limit| format::bytes(limit, columns))
+fn limit(subject: &Subject<'_>, label: &str, limit: &Measured<Limit>) -> Vec<Line<'static>> {
+    let show = |limit, columns| match limit {
+        Limit::At(limit) => format::bytes(limit, columns),
+        Limit::Unlimited => "none".to_owned(),
     };
     field::number(subject, label, limit, show)
 }
