@@ -82,7 +82,15 @@ pub(super) fn view(vm: &VmSample) -> CgroupView {
         usage: value(cgroup, cgroup.usage),
         limit: value(cgroup, cgroup.limit),
         high,
-        psi: value(cgroup, cgroup.psi.filter(Psi::is_sound)),
+        psi: pressure(cgroup),
+    }
+}
+
+fn pressure(cgroup: &CgroupSample) -> Measured<Psi> {
+    match (cgroup.psi.filter(Psi::is_sound), cgroup.version) {
+        (None, 1) => Measured::absent("cgroup v1 has no memory.pressure"),
+        (None, _) => Measured::absent("its memory.pressure can't be read (is PSI off?)"),
+        (psi, _) => value(cgroup, psi),
     }
 }
 

@@ -86,3 +86,11 @@ fn pressure_that_is_no_number_is_absent() {
     });
     assert_eq!(vm.psi.value, None);
 }
+
+#[test]
+fn missing_pressure_says_which_kind_of_missing_it_is() {
+    let old = with(|cgroup| (cgroup.version, cgroup.psi) = (1, None));
+    assert_eq!(old.psi, Measured::absent("cgroup v1 has no memory.pressure"));
+    let off = with(|cgroup| (cgroup.version, cgroup.psi) = (2, None));
+    assert!(off.psi.quality.reason().is_some_and(|reason| reason.contains("PSI")));
+}
