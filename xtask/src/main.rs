@@ -10,6 +10,7 @@ mod ebpf;
 mod interrupt;
 #[path = "../../memtrace/build/kept.rs"]
 mod kept;
+mod lab;
 mod paths;
 mod progress;
 mod setup;
@@ -28,6 +29,8 @@ enum Task {
     Ebpf(ebpf::Arguments),
     /// Fetch everything that the other tasks need and that isn't here yet
     Setup,
+    /// Real VMs under memory pressure, up and down
+    Lab(lab::Arguments),
     /// Run every check and test there is
     Test(test::Arguments),
 }
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Ebpf(arguments) => done(ebpf::run(&arguments)),
         Task::Setup => done(set_up()),
+        Task::Lab(arguments) => done(lab::run(&arguments)),
         Task::Test(arguments) => test::run(&arguments),
     };
     match result {

@@ -16,6 +16,8 @@ mod toolchain;
 pub enum Scope {
     /// Rebuild the eBPF object.
     Programs,
+    /// Run VMs.
+    Lab,
     /// All of it.
     Everything,
 }
@@ -26,7 +28,7 @@ impl Scope {
     }
 
     fn lab(self) -> bool {
-        matches!(self, Self::Everything)
+        matches!(self, Self::Lab | Self::Everything)
     }
 }
 

@@ -1,0 +1,33 @@
+//! PID 1 of a lab guest. It mounts, loads the virtio modules, and then does with memory
+//! what the host tells it over the second serial port, one line a command, one a reply:
+//!
+//! - `hold N`: touch N MiB once a second, as a program does that needs them;
+//! - `cycle N`: walk over N MiB for ever, as fast as it goes;
+//! - `idle`: leave the memory as it is; `free`: give it back;
+//! - `status`: what it is doing; `off`: power off.
+//!
+//! The guest powers itself off at the end of its lifetime (`memtrace.lifetime=SECONDS` on
+//! the kernel's command line), so that a forgotten one doesn't stay.
+
+use std::process::ExitCode;
+
+mod command;
+mod init;
+mod line;
+mod serve;
+mod work;
+
+fn main() -> ExitCode {
+    if !rustix::process::getpid().is_init() {
+        eprintln!("this program is PID 1 of a lab guest, and does nothing elsewhere");
+        return ExitCode::FAILURE;
+    }
+    if let Err(error) = init::prepare().and_then(serve::serve) {
+        eprintln!("guest: {error:#}");
+    }
+    // Whatever happened, there is nothing left to do here.
+    match rustix::system::reboot(rustix::system::RebootCommand::PowerOff) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}

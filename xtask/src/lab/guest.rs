@@ -1,0 +1,158 @@
+//! A running guest: telling its PID 1 what to do, and its hypervisor to stop, go on, or
+//! move the balloon.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::libvirt;
+use super::plan::GuestPlan;
+use super::process::Process;
+use super::socket::Socket;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A TCG guest boots in about 3 s on an idle machine.
+const BOOT: Duration = Duration::from_secs(120);
+const PROMPT: &str = "(qemu) ";
+
+/// Whom to ask for things that the guest itself can't do.
+#[derive(Clone, Debug)]
+pub enum Hypervisor {
+    /// The human monitor's socket.
+    Monitor(PathBuf),
+    Libvirt,
+}
+
+#[derive(Debug)]
+pub struct Guest {
+    pub plan: GuestPlan,
+    pub process: Process,
+    /// Its memory cgroup.
+    pub cgroup: PathBuf,
+    hypervisor: Hypervisor,
+    agent: Socket,
+}
+
+impl Guest {
+    /// Connects to the PID 1 of a guest that has just been started.
+    ///
+    /// # Errors
+    /// When its serial port's socket isn't there.
+    pub fn connect(
+        plan: GuestPlan,
+        process: Process,
+        cgroup: PathBuf,
+        hypervisor: Hypervisor,
+        agent: &Path,
+    ) -> Result<Self> {
+        let agent = Socket::connect(agent)?;
+        Ok(Self { plan, process, cgroup, hypervisor, agent })
+    }
+
+    /// Waits until the guest has booted.
+    ///
+    /// # Errors
+    /// When it doesn't in time.
+    pub fn wait_ready(&mut self) -> Result<()> {
+        let name = self.plan.name;
+        self.agent.read_until("ready\n", BOOT).with_context(|| format!("{name} doesn't boot"))?;
+        Ok(())
+    }
+
+    /// Gives PID 1 a command and returns its answer.
+    ///
+    /// # Errors
+    /// When it refuses or doesn't answer.
+    pub fn tell(&mut self, command: &str) -> Result<String> {
+        let name = self.plan.name;
+        tell(&mut self.agent, command).with_context(|| format!("{name}: {command}"))
+    }
+
+    /// Complete walks over its memory so far.
+    ///
+    /// # Errors
+    /// When it doesn't answer.
+    pub fn walks(&mut self) -> Result<u64> {
+        let status = self.tell("status")?;
+        parse_walks(&status).with_context(|| format!("no walks in: {status}"))
+    }
+
+    /// Stops the guest's CPUs.
+    ///
+    /// # Errors
+    /// When the hypervisor refuses.
+    pub fn pause(&self) -> Result<()> {
+        self.ask("stop", &["suspend", self.plan.name])
+    }
+
+    /// Lets them run again.
+    ///
+    /// # Errors
+    /// When the hypervisor refuses.
+    pub fn resume(&self) -> Result<()> {
+        self.ask("cont", &["resume", self.plan.name])
+    }
+
+    fn ask(&self, monitor: &str, virsh: &[&str]) -> Result<()> {
+        match &self.hypervisor {
+            Hypervisor::Monitor(path) => ask_monitor(path, monitor),
+            Hypervisor::Libvirt => libvirt::virsh(virsh).map(drop),
+        }
+    }
+}
+
+/// One command to PID 1 over a connection to its port.
+///
+/// # Errors
+/// When it refuses or doesn't answer.
+pub fn tell(agent: &mut Socket, command: &str) -> Result<String> {
+    agent.send(&format!("{command}\n"))?;
+    loop {
+        let line = agent.read_until("\n", PATIENCE)?;
+        match line.trim().split_once(' ') {
+            Some(("ok", answer)) => return Ok(answer.to_owned()),
+            Some(("error", why)) => bail!("refused: {why}"),
+            // "ready", from a boot that nobody listened to.
+            _ => {}
+        }
+    }
+}
+
+/// One command to the human monitor.
+///
+/// # Errors
+/// When it doesn't answer.
+pub fn ask_monitor(path: &Path, command: &str) -> Result<()> {
+    let mut monitor = Socket::connect(path)?;
+    monitor.read_until(PROMPT, PATIENCE)?;
+    monitor.send(&format!("{command}\n"))?;
+    monitor.read_until(PROMPT, PATIENCE).with_context(|| format!("monitor: {command}"))?;
+    Ok(())
+}
+
+/// Sets the balloon of a domain or of a plain guest.
+///
+/// # Errors
+/// When the hypervisor refuses.
+pub fn balloon(name: &str, is_domain: bool, monitor: &Path, mib: u32) -> Result<()> {
+    if is_domain {
+        return libvirt::virsh(&["setmem", name, &format!("{mib}M"), "--live"]).map(drop);
+    }
+    ask_monitor(monitor, &format!("balloon {mib}"))
+}
+
+fn parse_walks(status: &str) -> Option<u64> {
+    status.split_whitespace().find_map(|word| word.strip_prefix("walks="))?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walks_are_read_from_the_status() {
+        assert_eq!(parse_walks("mode=cycle mib=300 walks=12"), Some(12));
+        assert_eq!(parse_walks("mode=cycle"), None);
+    }
+}

@@ -1,0 +1,232 @@
+//! The lab: three real guests under one memory limit, with a bounded swap file, and
+//! everything undone at the end.
+//!
+//! A [`Lab`] that goes out of scope undoes itself, so an error, a panic or Ctrl-C (which
+//! unwinds, see [`crate::interrupt`]) leaves nothing behind. After a `kill -9` the next
+//! `up` or `down` works through the journal.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::setup::kernel;
+use crate::{interrupt, progress};
+
+pub mod cgroup;
+mod command;
+mod cpio;
+pub mod guest;
+mod initramfs;
+mod libvirt;
+mod partition;
+mod place;
+pub mod plan;
+pub mod process;
+mod qemu;
+mod socket;
+mod state;
+mod swap;
+mod undo;
+
+pub use command::{Arguments, run};
+
+use cgroup::Hierarchy;
+use guest::{Guest, Hypervisor};
+use place::Place;
+use plan::{GUESTS, GuestPlan, LIMIT_MIB, Manager, SWAP_MIB};
+use qemu::{Boot, Files};
+use state::{GuestState, State};
+
+/// A lab that is up.
+#[derive(Debug)]
+pub struct Lab {
+    place: Place,
+    state: State,
+    pub hierarchy: Hierarchy,
+    pub guests: Vec<Guest>,
+}
+
+impl Lab {
+    /// Starts it: swap file, cgroups, guests; all have booted and idle when this returns.
+    /// `settings` (files under /proc/sys and their values) hold while the lab is up.
+    ///
+    /// # Errors
+    /// When something can't be had; what was begun is undone.
+    pub fn up(manager: Manager, settings: &[(&str, &str)]) -> Result<Self> {
+        let place = Place::take()?;
+        clear_leftovers(&place)?;
+        let hierarchy = Hierarchy::find()?;
+        let mut lab = Self { place, state: State::default(), hierarchy, guests: Vec::new() };
+        for (path, value) in settings {
+            lab.set(Path::new(path), value)?;
+        }
+        let boot = lab.lay_out_boot_files()?;
+        lab.make_swap()?;
+        match manager {
+            Manager::Plain => lab.start_plain(&boot)?,
+            Manager::Libvirt => lab.start_domains(&boot)?,
+        }
+        progress::say("waiting for the guests to boot ...");
+        for guest in &mut lab.guests {
+            interrupt::check()?;
+            guest.wait_ready()?;
+        }
+        Ok(lab)
+    }
+
+    /// Tells each guest to do its work.
+    ///
+    /// # Errors
+    /// When one refuses.
+    pub fn work(&mut self) -> Result<()> {
+        for guest in &mut self.guests {
+            guest.tell(&guest.plan.work.command())?;
+        }
+        Ok(())
+    }
+
+    /// Lets it stay up after this process has ended.
+    ///
+    /// # Errors
+    /// When the journal can't be written.
+    pub fn keep(mut self) -> Result<()> {
+        self.state.kept = true;
+        self.save()
+    }
+
+    /// Undoes everything now, and says what could not be undone.
+    ///
+    /// # Errors
+    /// As said.
+    pub fn down(mut self) -> Result<()> {
+        self.undo()
+    }
+
+    fn undo(&mut self) -> Result<()> {
+        progress::say("taking the lab down ...");
+        self.guests.clear();
+        let state = std::mem::take(&mut self.state);
+        undo::undo(&self.place, &state)
+    }
+
+    fn save(&self) -> Result<()> {
+        self.state.save(&self.place.join("state.json"))
+    }
+
+    fn set(&mut self, path: &Path, value: &str) -> Result<()> {
+        let old = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+        self.state.settings.push((path.to_path_buf(), old.trim().to_owned()));
+        self.save()?;
+        fs::write(path, value).with_context(|| format!("write {}", path.display()))
+    }
+
+    fn lay_out_boot_files(&mut self) -> Result<Boot> {
+        // The journal exists before the folder fills.
+        self.save()?;
+        let kernel = kernel::find()?;
+        let boot =
+            Boot { kernel: self.place.join("vmlinuz"), initramfs: self.place.join("initramfs") };
+        fs::copy(&kernel.image, &boot.kernel).context("copy the guest kernel")?;
+        fs::write(&boot.initramfs, initramfs::build(&kernel)?).context("write the initramfs")?;
+        Ok(boot)
+    }
+
+    fn make_swap(&mut self) -> Result<()> {
+        progress::say(&format!("making a swap file of {SWAP_MIB} MiB ..."));
+        let path = self.place.join("swap");
+        self.state.swap = Some(path.clone());
+        self.save()?;
+        swap::on(&path, SWAP_MIB)
+    }
+
+    fn start_plain(&mut self, boot: &Boot) -> Result<()> {
+        let parent = self.hierarchy.root.join("memtrace-lab");
+        let paths: Vec<PathBuf> = GUESTS.iter().map(|guest| parent.join(guest.name)).collect();
+        self.state.cgroups.push(parent.clone());
+        self.state.cgroups.extend(paths.clone());
+        self.state.parent = Some(parent.clone());
+        self.save()?;
+        self.hierarchy.make_parent(&parent)?;
+        self.hierarchy.set_limit(&parent, LIMIT_MIB)?;
+        for (plan, cgroup) in GUESTS.into_iter().zip(paths) {
+            interrupt::check()?;
+            cgroup::make(&cgroup)?;
+            progress::say(&format!("starting guest {} ...", plan.name));
+            let files = Files::new(self.place.folder(), plan.name);
+            self.announce(plan, false, files.pid.clone())?;
+            let process = qemu::start(&plan, boot, &files, &cgroup)?;
+            let hypervisor = Hypervisor::Monitor(files.monitor);
+            self.started(Guest::connect(plan, process, cgroup, hypervisor, &files.agent)?)?;
+        }
+        Ok(())
+    }
+
+    fn start_domains(&mut self, boot: &Boot) -> Result<()> {
+        progress::say("looking for libvirt ...");
+        let journal = self.place.join("state.json");
+        let state = &mut self.state;
+        libvirt::ensure_daemons(|daemon| {
+            state.daemons.push(daemon);
+            state.save(&journal)
+        })?;
+        let partition = partition::plan()?;
+        self.state.cgroups.extend(partition.folders.clone());
+        self.save()?;
+        partition::make(&partition)?;
+        for plan in GUESTS {
+            interrupt::check()?;
+            progress::say(&format!("starting domain {} ...", plan.name));
+            self.announce(plan, true, libvirt::pid_file(plan.name))?;
+            let process = libvirt::start(&plan, boot, self.place.folder(), partition::NAME)?;
+            let cgroup = self.hierarchy.of_process(process.pid)?;
+            let parent = partition::parent(&self.hierarchy.root, &cgroup)?;
+            self.hierarchy.set_limit(&parent, LIMIT_MIB)?;
+            self.state.parent = Some(parent);
+            let agent = self.place.join(&format!("{}.agent", plan.name));
+            self.started(Guest::connect(plan, process, cgroup, Hypervisor::Libvirt, &agent)?)?;
+        }
+        Ok(())
+    }
+
+    /// Notes a guest that is about to start.
+    fn announce(&mut self, plan: GuestPlan, libvirt: bool, pid_file: PathBuf) -> Result<()> {
+        let name = plan.name.to_owned();
+        self.state.guests.push(GuestState { name, libvirt, pid_file, process: None });
+        self.save()
+    }
+
+    /// Notes that the guest announced last runs.
+    fn started(&mut self, guest: Guest) -> Result<()> {
+        if let Some(last) = self.state.guests.last_mut() {
+            last.process = Some(guest.process);
+        }
+        self.guests.push(guest);
+        self.save()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if self.state == State::default() || self.state.kept {
+            return;
+        }
+        if let Err(error) = self.undo() {
+            eprintln!("error: {error:#}");
+        }
+    }
+}
+
+/// Undoes what an earlier lab left, unless it was left on purpose.
+fn clear_leftovers(place: &Place) -> Result<()> {
+    let state = State::load(&place.join("state.json"))?;
+    if state == State::default() {
+        return Ok(());
+    }
+    let alive = state.guests.iter().filter_map(|guest| guest.process).any(|guest| guest.alive());
+    if state.kept && alive {
+        bail!("a lab is up; take it down first: cargo xtask lab down");
+    }
+    progress::say("an earlier lab was not taken down; doing so ...");
+    undo::undo(place, &state)
+}

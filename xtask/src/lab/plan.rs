@@ -1,0 +1,94 @@
+//! What the lab consists of. Pure.
+
+/// How a guest is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manager {
+    /// qemu started by us, with a QMP socket.
+    Plain,
+    /// A libvirt domain of type `qemu`.
+    Libvirt,
+}
+
+/// What a guest does with its memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// MiB that it needs all the time.
+    Hold(u32),
+    /// MiB that it walks over for ever.
+    Cycle(u32),
+    Idle,
+}
+
+impl Work {
+    /// As the guest's PID 1 wants to hear it.
+    pub fn command(self) -> String {
+        match self {
+            Self::Hold(mib) => format!("hold {mib}"),
+            Self::Cycle(mib) => format!("cycle {mib}"),
+            Self::Idle => "idle".to_owned(),
+        }
+    }
+}
+
+/// One guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuestPlan {
+    pub name: &'static str,
+    pub uuid: &'static str,
+    pub memory_mib: u32,
+    pub work: Work,
+}
+
+/// The three guests. Together they want about 780 MiB: guest memory in use, and some 50
+/// MiB of qemu itself each.
+pub const GUESTS: [GuestPlan; 3] = [
+    GuestPlan {
+        name: "noisy",
+        uuid: "6d656d74-7261-4365-8c61-620000000001",
+        memory_mib: 512,
+        work: Work::Cycle(360),
+    },
+    GuestPlan {
+        name: "victim",
+        uuid: "6d656d74-7261-4365-8c61-620000000002",
+        memory_mib: 256,
+        work: Work::Hold(128),
+    },
+    GuestPlan {
+        name: "idle",
+        uuid: "6d656d74-7261-4365-8c61-620000000003",
+        memory_mib: 256,
+        work: Work::Idle,
+    },
+];
+
+/// The pool: what all guests together may use.
+pub const LIMIT_MIB: u32 = 560;
+/// The swap file; more than the guests could ever swap.
+pub const SWAP_MIB: u32 = 1024;
+/// A guest powers itself off after this long, whatever became of us.
+pub const LIFETIME_SECONDS: u32 = 3600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_swap_file_holds_all_guests_memory() {
+        let memory: u32 = GUESTS.iter().map(|guest| guest.memory_mib).sum();
+        assert!(memory <= SWAP_MIB, "an out-of-memory kill could hit a guest");
+    }
+
+    #[test]
+    fn the_noisy_guest_alone_does_not_fit_beside_the_victim() {
+        let wanted: u32 = GUESTS
+            .iter()
+            .map(|guest| match guest.work {
+                Work::Hold(mib) | Work::Cycle(mib) => mib,
+                Work::Idle => 0,
+            })
+            .sum();
+        // 40 MiB a guest is the least that a kernel and a qemu keep busy.
+        assert!(wanted + 3 * 40 > LIMIT_MIB);
+    }
+}
