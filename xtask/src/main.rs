@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 #[path = "../../memtrace/build/compile.rs"]
 mod compile;
+mod demo;
 mod ebpf;
 mod interrupt;
 #[path = "../../memtrace/build/kept.rs"]
@@ -25,6 +26,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Real VMs under memory pressure in the live view
+    Demo(demo::Arguments),
     /// Build the eBPF object from source and keep it in memtrace/ebpf
     Ebpf(ebpf::Arguments),
     /// Fetch everything that the other tasks need and that isn't here yet
@@ -37,6 +40,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
+        Task::Demo(arguments) => done(demo::run(&arguments)),
         Task::Ebpf(arguments) => done(ebpf::run(&arguments)),
         Task::Setup => done(set_up()),
         Task::Lab(arguments) => done(lab::run(&arguments)),

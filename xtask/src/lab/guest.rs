@@ -2,9 +2,9 @@
 //! move the balloon.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use super::libvirt;
 use super::plan::GuestPlan;
@@ -14,6 +14,8 @@ use super::socket::Socket;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A TCG guest boots in about 3 s on an idle machine.
 const BOOT: Duration = Duration::from_secs(120);
+/// Filling a guest's memory takes a second or two.
+const FIRST_WALK: Duration = Duration::from_secs(60);
 const PROMPT: &str = "(qemu) ";
 
 /// Whom to ask for things that the guest itself can't do.
@@ -69,13 +71,21 @@ impl Guest {
         tell(&mut self.agent, command).with_context(|| format!("{name}: {command}"))
     }
 
-    /// Complete walks over its memory so far.
+    /// Waits until it has walked over all its memory once.
     ///
     /// # Errors
-    /// When it doesn't answer.
-    pub fn walks(&mut self) -> Result<u64> {
-        let status = self.tell("status")?;
-        parse_walks(&status).with_context(|| format!("no walks in: {status}"))
+    /// When it is too slow.
+    pub fn wait_walked(&mut self) -> Result<()> {
+        let deadline = Instant::now() + FIRST_WALK;
+        loop {
+            let status = self.tell("status")?;
+            let walks = parse_walks(&status).with_context(|| format!("no walks in: {status}"))?;
+            if walks > 0 {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "{}: too slow: {status}", self.plan.name);
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Stops the guest's CPUs.

@@ -34,7 +34,7 @@ pub use command::{Arguments, run};
 use cgroup::Hierarchy;
 use guest::{Guest, Hypervisor};
 use place::Place;
-use plan::{GUESTS, GuestPlan, LIMIT_MIB, Manager, SWAP_MIB};
+use plan::{GUESTS, GuestPlan, LIMIT_MIB, Manager, SWAP_MIB, Work};
 use qemu::{Boot, Files};
 use state::{GuestState, State};
 
@@ -75,15 +75,26 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Tells each guest to do its work.
+    /// Tells each guest to do its work: first those that hold memory, so that they have
+    /// it before somebody else takes it from them.
     ///
     /// # Errors
-    /// When one refuses.
+    /// When one refuses or is too slow.
     pub fn work(&mut self) -> Result<()> {
-        for guest in &mut self.guests {
+        let holds = |guest: &&mut Guest| matches!(guest.plan.work, Work::Hold(_));
+        for guest in self.guests.iter_mut().filter(holds) {
+            guest.tell(&guest.plan.work.command())?;
+            guest.wait_walked()?;
+        }
+        for guest in self.guests.iter_mut().filter(|guest| !holds(guest)) {
             guest.tell(&guest.plan.work.command())?;
         }
         Ok(())
+    }
+
+    /// The cgroup that holds the guests' cgroups.
+    pub fn parent(&self) -> Option<&Path> {
+        self.state.parent.as_deref()
     }
 
     /// Lets it stay up after this process has ended.

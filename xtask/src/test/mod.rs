@@ -10,6 +10,7 @@ use crate::setup::{self, Scope};
 use crate::{interrupt, progress};
 
 mod cargo;
+mod live;
 mod steps;
 mod tally;
 

@@ -4,9 +4,9 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::Step;
 use super::cargo::{cargo, one, tests};
 use super::tally::Outcome;
+use super::{Step, live};
 use crate::compile::{self, Pair};
 use crate::{ebpf, paths};
 
@@ -22,7 +22,10 @@ pub const HOST: &[Step] = &[
 ];
 
 /// Steps with real VMs.
-pub const LIVE: &[Step] = &[];
+pub const LIVE: &[Step] = &[
+    Step { name: "live: plain qemu guests", run: live::plain },
+    Step { name: "live: libvirt domains", run: live::libvirt },
+];
 
 fn format() -> Result<Outcome> {
     one(&mut cargo(&["fmt", "--all", "--check"]))

@@ -1,0 +1,108 @@
+//! `cargo xtask demo`: real VMs under memory pressure, in memtrace's live view; or, with
+//! `--check`, in a table that holds memtrace's counters against the kernel's.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::lab::Lab;
+use crate::lab::plan::Manager;
+use crate::setup::{self, Scope};
+use crate::{interrupt, paths, progress};
+
+pub mod check;
+mod compare;
+mod document;
+mod kernel;
+mod netlink;
+mod stream;
+pub mod table;
+mod taskstats;
+
+const BUILD: Duration = Duration::from_secs(30 * 60);
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Run the guests as libvirt domains
+    #[arg(long)]
+    libvirt: bool,
+    /// Without a terminal: compare memtrace's counters with the kernel's, and fail if
+    /// they differ
+    #[arg(long)]
+    check: bool,
+    /// How long to press, with --check
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(5..=600))]
+    seconds: u64,
+}
+
+/// Sets up, builds, starts the guests, and shows or checks.
+///
+/// # Errors
+/// When something is missing or fails, or a row of the check is wrong.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    interrupt::listen()?;
+    let missing = setup::run(Scope::Lab)?;
+    ensure!(missing.is_empty(), "the demo can't run without what is missing");
+    let manager = if arguments.libvirt { Manager::Libvirt } else { Manager::Plain };
+    let memtrace = build(Profile::Release)?;
+    if arguments.check {
+        let table = check::run(&memtrace, manager, arguments.seconds)?;
+        print!("\n{table}");
+        ensure!(table.failed() == 0, "{} rows are wrong", table.failed());
+        return Ok(());
+    }
+    show(&memtrace, manager)
+}
+
+/// How memtrace is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    Debug,
+    Release,
+}
+
+/// Builds memtrace with libvirt, and returns where it is.
+///
+/// # Errors
+/// When it doesn't build.
+pub fn build(profile: Profile) -> Result<PathBuf> {
+    let mut command = Command::new("cargo");
+    command.current_dir(paths::workspace());
+    command.args(["build", "--locked", "--package", "memtrace", "--features", "libvirt"]);
+    let folder = match profile {
+        Profile::Debug => "debug",
+        Profile::Release => {
+            command.arg("--release");
+            "release"
+        }
+    };
+    progress::run(&format!("building memtrace ({folder})"), &mut command, BUILD)?;
+    Ok(paths::target().join(folder).join("memtrace"))
+}
+
+/// The live view in the foreground, until it is quit.
+fn show(memtrace: &Path, manager: Manager) -> Result<()> {
+    let mut lab = Lab::up(manager, &[])?;
+    lab.work()?;
+    progress::say("opening the live view; q quits it");
+    let mut view = Command::new(memtrace)
+        .arg("top")
+        .spawn()
+        .with_context(|| format!("run {}", memtrace.display()))?;
+    let status = loop {
+        if let Some(status) = view.try_wait()? {
+            break status;
+        }
+        if interrupt::asked() {
+            view.kill()?;
+            break view.wait()?;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    lab.down()?;
+    interrupt::check()?;
+    ensure!(status.success(), "memtrace top: {status}");
+    Ok(())
+}

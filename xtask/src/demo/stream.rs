@@ -1,0 +1,81 @@
+//! A running `memtrace top --json`: its documents as they come.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use super::document::Document;
+use crate::interrupt;
+
+/// More documents than any check takes, so that it ends by itself.
+const MOST: &str = "3600";
+
+/// The process; it is ended when this goes out of scope.
+pub struct Stream {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Stream {
+    /// Starts memtrace.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn start(memtrace: &Path) -> Result<Self> {
+        let mut child = Command::new(memtrace)
+            .args(["top", "--json", "--interval", "1", "--count", MOST])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("run {}", memtrace.display()))?;
+        let stdout = child.stdout.take().context("memtrace has no output")?;
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self { child, lines })
+    }
+
+    /// A document whose reading began after this call.
+    ///
+    /// # Errors
+    /// When memtrace ended, is silent, or says something else.
+    pub fn fresh(&mut self, patience: Duration) -> Result<Document> {
+        while self.lines.try_recv().is_ok() {}
+        let deadline = Instant::now() + patience;
+        // The next one may have been under way already.
+        self.next(deadline)?;
+        Document::parse(&self.next(deadline)?)
+    }
+
+    fn next(&mut self, deadline: Instant) -> Result<String> {
+        loop {
+            interrupt::check()?;
+            match self.lines.recv_timeout(Duration::from_millis(200)) {
+                Ok(line) => return Ok(line),
+                Err(RecvTimeoutError::Disconnected) => {
+                    bail!("memtrace ended: {}", self.child.wait()?)
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    ensure!(Instant::now() < deadline, "memtrace is silent");
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
