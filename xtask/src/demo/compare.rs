@@ -183,7 +183,7 @@ fn blame(
     table.rows.push(bound(
         "idle: caused, % of pages taken",
         caused(idle),
-        2.0,
+        5.0,
         "near zero",
         Rule::AtMost,
     ));
@@ -194,7 +194,7 @@ fn blame(
     table.rows.push(bound(
         "idle: % of all guests' time in reclaim",
         share(stalled(idle), everybody),
-        5.0,
+        10.0,
         "near zero",
         Rule::AtMost,
     ));

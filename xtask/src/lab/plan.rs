@@ -39,14 +39,14 @@ pub struct GuestPlan {
     pub work: Work,
 }
 
-/// The three guests. Together they want about 900 MiB: guest memory in use, and some 50
+/// The three guests. Together they want about 1100 MiB: guest memory in use, and some 50
 /// MiB of qemu itself each.
 pub const GUESTS: [GuestPlan; 3] = [
     GuestPlan {
         name: "noisy",
         uuid: "6d656d74-7261-4365-8c61-620000000001",
-        memory_mib: 512,
-        work: Work::Cycle(360),
+        memory_mib: 768,
+        work: Work::Cycle(560),
     },
     GuestPlan {
         name: "victim",
@@ -63,9 +63,9 @@ pub const GUESTS: [GuestPlan; 3] = [
 ];
 
 /// The pool: what all guests together may use.
-pub const LIMIT_MIB: u32 = 640;
+pub const LIMIT_MIB: u32 = 600;
 /// The swap file; more than the guests could ever swap.
-pub const SWAP_MIB: u32 = 1024;
+pub const SWAP_MIB: u32 = 1536;
 /// A guest powers itself off after this long, whatever became of us.
 pub const LIFETIME_SECONDS: u32 = 3600;
 
