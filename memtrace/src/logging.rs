@@ -10,11 +10,12 @@ impl Verbosity {
         self.verbose >= 2
     }
 
-    const fn level(self) -> &'static str {
+    const fn filter(self) -> &'static str {
         match self.verbose {
             0 => "warn",
             1 => "info",
-            _ => "debug",
+            // What the loader does to each instruction is no detail of memtrace.
+            _ => "debug,aya=info,aya_obj=info",
         }
     }
 }
@@ -26,7 +27,7 @@ pub fn start(verbosity: Verbosity, quiet: bool) {
         return;
     }
     let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(verbosity.level()));
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(verbosity.filter()));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

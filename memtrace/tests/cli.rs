@@ -1,6 +1,8 @@
 //! The built program, as somebody who types sees it: help, errors, exit codes, pipes.
 //! Nothing here needs privileges, and nothing here gets to the kernel side.
 
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
 /// memtrace with nothing of this terminal or environment that could change its output.
@@ -160,4 +162,49 @@ fn no_color_leaves_no_escape_codes() {
         let output = command.output().expect("memtrace runs");
         assert_eq!(stderr(&output).contains('\x1b'), expected, "{variable:?}");
     }
+}
+
+/// The program run by somebody without any privilege, whoever runs this test.
+fn unprivileged(arguments: &[&str]) -> Output {
+    const NOBODY: u32 = 65_534;
+    // Where the program was built may be closed to others.
+    let directory = tempfile::tempdir().expect("there is a directory");
+    let program = directory.path().join("memtrace");
+    std::fs::copy(env!("CARGO_BIN_EXE_memtrace"), &program).expect("it can be copied");
+    for path in [directory.path(), &program] {
+        let all = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(path, all).expect("it can be opened to all");
+    }
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).current_dir("/");
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY);
+    }
+    command.output().expect("memtrace runs")
+}
+
+#[test]
+fn without_privileges_top_names_what_is_missing_and_what_to_run() {
+    for arguments in [&["top"][..], &["top", "--once"], &["top", "--json"], &[]] {
+        let output = unprivileged(arguments);
+        assert_eq!(output.status.code(), Some(77), "{arguments:?}: {output:?}");
+        assert_eq!(stdout(&output), "", "{arguments:?}");
+        let told = stderr(&output);
+        assert!(told.contains("CAP_BPF") && told.contains("sudo "), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn without_privileges_the_doctor_still_tells_what_it_can() {
+    let output = unprivileged(&["doctor"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let report = stdout(&output);
+    assert!(
+        report.contains("without CAP_BPF") && report.ends_with("unusable; see above\n"),
+        "{report}"
+    );
+    let document = stdout(&unprivileged(&["doctor", "--json"]));
+    let document: serde_json::Value = serde_json::from_str(&document).expect("it is JSON");
+    assert_eq!(document.get("verdict"), Some(&"unusable".into()), "{document}");
+    assert_eq!(document.get("schema_version"), Some(&1.into()), "{document}");
 }
