@@ -14,6 +14,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("user_faults_agree_with_the_process", user_faults_agree),
     ("an_idle_neighbour_is_charged_nothing", idle_neighbour),
     ("nobody_is_charged_before_it_is_tracked", untracked),
+    ("without_btf_faults_are_still_counted", without_btf),
 ];
 
 fn counters(kernel: &mut dyn KernelSide, pid: u32) -> Result<VmCounters> {
@@ -82,5 +83,25 @@ fn untracked() -> Result<()> {
     other.touch(16)?;
     let reading = kernel.read();
     ensure!(reading.vms.is_empty(), "{:?}", reading.vms.keys());
+    Ok(())
+}
+
+/// A kernel without type information: what needs none goes on, the rest says why not.
+fn without_btf() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = memtrace::probe::open(dir.path(), false)?;
+    let status = |wanted: Signal| {
+        kernel.signals().iter().find(|status| status.signal == wanted).context("no status")
+    };
+    let swap_out = status(Signal::SwapOut)?;
+    ensure!(swap_out.quality.is_absent(), "{swap_out:?}");
+    let reason = swap_out.quality.reason().unwrap_or_default();
+    ensure!(reason.contains("btf"), "{reason}");
+    ensure!(!status(Signal::UserFaults)?.quality.is_absent());
+    let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    kernel.track(standin.pid(), &[])?;
+    standin.touch(16)?;
+    ensure!(counters(&mut *kernel, standin.pid())?.user_faults > 0, "no faults");
+    ensure!(kernel.read().host.failed_reads == 0, "it read what it knows nothing of");
     Ok(())
 }
