@@ -46,6 +46,15 @@ macro_rules! counters {
         pub struct $name { $($(#[$field_meta])* pub $field: u64,)* }
 
         impl $name {
+            /// Nothing counted yet.
+            pub const ZERO: Self = Self { $($field: 0,)* };
+
+            /// Whether a counter is below what it was in `before`, which it never is
+            /// unless the row was zeroed in between.
+            pub const fn ran_backwards(&self, before: &Self) -> bool {
+                $(self.$field < before.$field)||*
+            }
+
             /// Adds each counter of `other`; wraps.
             pub fn add(&mut self, other: &Self) {
                 $(self.$field = self.$field.wrapping_add(other.$field);)*

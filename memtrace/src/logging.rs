@@ -1,5 +1,7 @@
 //! Messages to standard error, by how much was asked for.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::Verbosity;
@@ -21,9 +23,10 @@ impl Verbosity {
 }
 
 /// Sends `tracing` and `log` messages to standard error. RUST_LOG, when set, is more
-/// precise than `-v`. `quiet`: somebody else draws on that terminal.
-pub fn start(verbosity: Verbosity, quiet: bool) {
-    if quiet {
+/// precise than `-v`. Where something is `drawn` on the terminal that they would go to,
+/// there are none.
+pub fn start(verbosity: Verbosity, drawn: bool) {
+    if drawn && std::io::stderr().is_terminal() {
         return;
     }
     let filter =

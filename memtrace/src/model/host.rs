@@ -90,7 +90,10 @@ fn kswapd_active(context: &Context<'_>) -> Measured<Percent> {
     let active = counters(context).and_then(|(before, now)| {
         growth(Some(before.host.kswapd_active_ns), Some(now.host.kswapd_active_ns))
     });
-    context.share(exact(active).limited_by(quality))
+    let growth = exact(active);
+    // No time at all is certain.
+    let growth = if growth.value == Some(0) { growth } else { growth.limited_by(quality) };
+    context.share(growth)
 }
 
 /// Sum over the VMs, kswapd and everything else. VMs that came or went in the interval

@@ -70,8 +70,10 @@ impl<'a> Pair<'a> {
         let counters = before.and_then(|before| {
             let now = now.counters.as_ref().ok_or(Gap::NotCounted)?;
             let before = before.counters.as_ref().ok_or(Gap::NotCountedBefore)?;
-            if ran_backwards(before, now) { Err(Gap::RanBackwards) } else { Ok((before, now)) }
+            // The row was reset: the slot was given away, or memtrace restarted.
+            if now.ran_backwards(before) { Err(Gap::RanBackwards) } else { Ok((before, now)) }
         });
+        let counters = counters.or_else(|gap| since_start(now, gap));
         Self { context, now, before, counters }
     }
 
@@ -121,6 +123,17 @@ impl<'a> Pair<'a> {
     }
 }
 
+/// A VM that started in the interval, and was counted from its very start, has grown
+/// from nothing.
+fn since_start(now: &VmSample, gap: Gap) -> Result<(&VmCounters, &VmCounters), Gap> {
+    match (&now.counters, gap) {
+        (Some(counters), Gap::NewVm | Gap::Restarted) if now.counted_from_start => {
+            Ok((&VmCounters::ZERO, counters))
+        }
+        _ => Err(gap),
+    }
+}
+
 /// The same VM, run by the same process, in the previous sample.
 fn before<'a>(context: &Context<'a>, now: &VmSample) -> Result<&'a VmSample, Gap> {
     let previous = context.previous.ok_or(Gap::FirstSample)?;
@@ -131,47 +144,4 @@ fn before<'a>(context: &Context<'a>, now: &VmSample) -> Result<&'a VmSample, Gap
         let known = previous.vms.iter().any(|vm| vm.id == now.id);
         if known { Gap::Restarted } else { Gap::NewVm }
     })
-}
-
-macro_rules! any_below {
-    ($now:expr, $before:expr, $($field:ident),+ $(,)?) => {{
-        // Without `..`: a new counter has to be looked at here.
-        let VmCounters { $($field),+ } = $now;
-        $( *$field < $before.$field )||+
-    }};
-}
-
-/// One counter below its earlier value means that the row was reset (the slot was given
-/// away and taken again, or memtrace restarted), so none of them may be compared.
-fn ran_backwards(before: &VmCounters, now: &VmCounters) -> bool {
-    any_below!(
-        now,
-        before,
-        guest_faults,
-        user_faults,
-        kernel_faults,
-        major_faults,
-        swap_read_pages,
-        swap_write_pages,
-        swap_in_pages,
-        swap_in_remote_pages,
-        async_faults,
-        async_faults_done,
-        async_fault_ns,
-        direct_reclaims,
-        direct_reclaim_ns,
-        memcg_reclaims,
-        memcg_reclaim_ns,
-        reclaimed_pages,
-        throttles,
-        throttled_ns,
-        compactions,
-        compaction_ns,
-        kswapd_wakeups,
-        swap_out_pages,
-        shmem_taken_pages,
-        reclaim_writes,
-        oom_kills,
-        oom_caused,
-    )
 }

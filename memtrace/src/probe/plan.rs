@@ -262,6 +262,9 @@ fn limits(signal: Signal) -> Quality {
         Signal::ShmemTaken => Quality::approximate(
             "each process that maps the page counts, and a large folio may count once",
         ),
+        Signal::ReclaimWrites => Quality::approximate(
+            "as nr_vmscan_write: a page that turns out to need no write counts too",
+        ),
         Signal::Compaction => Quality::approximate(
             "time is counted to the end of each zone, not of the whole attempt",
         ),

@@ -90,11 +90,26 @@ fn one_counter_that_runs_backwards_voids_all_of_the_row() {
 }
 
 #[test]
+fn a_vm_that_was_counted_from_its_start_has_grown_from_nothing() {
+    let changed: [fn(&mut crate::sample::VmSample); 2] = [|vm| vm.pid = 8, |vm| vm.start = 1];
+    for change in changed {
+        let vm = after(|vm| {
+            change(vm);
+            vm.counters.get_or_insert_default().swap_out_pages = 10;
+        });
+        assert!(vm.swap_out.value.is_some_and(|rate| rate.0 > 0.0), "{:?}", vm.swap_out);
+        // Files tell nothing of the time before.
+        assert_eq!(vm.cpu.value, None);
+    }
+}
+
+#[test]
 fn another_process_under_the_same_uuid_is_not_compared() {
     let changed: [fn(&mut crate::sample::VmSample); 2] = [|vm| vm.pid = 8, |vm| vm.start = 1];
     for change in changed {
         let vm = after(|vm| {
             change(vm);
+            vm.counted_from_start = false;
             vm.counters.get_or_insert_default().guest_faults = 10;
         });
         assert!(reason(&vm.guest_faults).contains("started anew"), "{:?}", vm.guest_faults);

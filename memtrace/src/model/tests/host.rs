@@ -3,7 +3,7 @@
 use super::fixture::{GIB, counting, sample, set_signal, vm};
 use crate::model::snapshot::HostView;
 use crate::model::{Measured, derive};
-use crate::sample::{HostCountersSample, Sample};
+use crate::sample::{HostCountersSample, Sample, VmSample};
 use crate::signal::{Quality, Signal};
 use crate::units::{ByteRate, Bytes, Percent, Rate};
 
@@ -108,7 +108,8 @@ fn direct_reclaims_are_the_kernels_own_count_else_the_hooks() {
 
 #[test]
 fn a_vm_that_just_came_makes_the_hosts_memcg_reclaims_approximate() {
-    let host = after(|now| now.vms.push(vm("new", 3)));
+    let late = |vm: VmSample| VmSample { counted_from_start: false, ..vm };
+    let host = after(|now| now.vms.push(late(vm("new", 3))));
     assert_eq!(host.memcg_reclaims.quality.word(), "approximate");
 }
 
