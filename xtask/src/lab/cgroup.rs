@@ -96,11 +96,19 @@ pub fn make(path: &Path) -> Result<()> {
     }
 }
 
-/// Removes a cgroup that no process is in any more.
+/// Removes a cgroup that no process is in any more, and those below it: libvirt leaves
+/// its own behind when it is killed.
 ///
 /// # Errors
-/// When one still is.
+/// When a process still is in one of them.
 pub fn remove(path: &Path) -> Result<()> {
+    if let Ok(entries) = fs::read_dir(path) {
+        for entry in entries.flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                remove(&entry.path())?;
+            }
+        }
+    }
     match fs::remove_dir(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("remove cgroup {}", path.display()))
@@ -156,6 +164,18 @@ fn path_in(text: &str, version: Version) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cgroup_goes_with_those_below_it() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let parent = dir.path().join("lab.partition");
+        fs::create_dir_all(parent.join("qemu-1-noisy.libvirt-qemu/vcpu0"))?;
+        fs::create_dir_all(parent.join("qemu-1-noisy.libvirt-qemu/emulator"))?;
+        remove(&parent)?;
+        assert!(!parent.exists());
+        // What is gone already is no error.
+        remove(&parent)
+    }
 
     const MOUNTS: &str = "cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n\
                           cgroup /sys/fs/cgroup/memory cgroup rw,relatime,memory 0 0\n\
