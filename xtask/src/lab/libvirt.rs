@@ -35,13 +35,18 @@ pub fn virsh(arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Whether a daemon is there.
+pub fn answers() -> bool {
+    virsh(&["uri"]).is_ok()
+}
+
 /// Starts the daemons unless libvirt answers already. `started` is called with each one
 /// as soon as it runs.
 ///
 /// # Errors
 /// When libvirt doesn't answer in the end.
 pub fn ensure_daemons(mut started: impl FnMut(Process) -> Result<()>) -> Result<()> {
-    if virsh(&["version"]).is_ok() {
+    if answers() {
         return Ok(());
     }
     for (daemon, pid_file) in DAEMONS {
@@ -59,7 +64,7 @@ pub fn ensure_daemons(mut started: impl FnMut(Process) -> Result<()>) -> Result<
         }
         started(wait_running(pid_file).with_context(|| format!("{daemon} doesn't start"))?)?;
     }
-    virsh(&["version"]).map(drop)
+    virsh(&["uri"]).map(drop)
 }
 
 fn wait_running(pid_file: &str) -> Option<Process> {

@@ -16,6 +16,7 @@ use crate::{interrupt, progress};
 pub mod cgroup;
 mod command;
 mod cpio;
+mod device;
 pub mod guest;
 mod initramfs;
 mod libvirt;
@@ -175,6 +176,13 @@ impl Lab {
 
     fn start_domains(&mut self, boot: &Boot) -> Result<()> {
         progress::say("looking for libvirt ...");
+        if !libvirt::answers()
+            && let Some(was) = device::closed_kvm()?
+        {
+            self.state.device = Some(was);
+            self.save()?;
+            device::open_kvm()?;
+        }
         let journal = self.place.join("state.json");
         let state = &mut self.state;
         libvirt::ensure_daemons(|daemon| {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
+use super::device::Access;
 use super::process::Process;
 
 /// What there is to undo. Undoing something that was never done is fine.
@@ -22,6 +23,8 @@ pub struct State {
     pub cgroups: Vec<PathBuf>,
     /// Files under /proc/sys that we changed, with what was in them.
     pub settings: Vec<(PathBuf, String)>,
+    /// A device file whose access we changed, as it was.
+    pub device: Option<Access>,
     /// The parent cgroup, whose limit `squeeze` changes.
     pub parent: Option<PathBuf>,
 }

@@ -41,6 +41,9 @@ pub fn undo(place: &Place, state: &State) -> Result<()> {
         let restored = fs::write(path, old).with_context(|| format!("restore {}", path.display()));
         note("setting", restored);
     }
+    if let Some(access) = &state.device {
+        note("device", access.apply());
+    }
     if problems.is_empty() {
         return place.clear();
     }
