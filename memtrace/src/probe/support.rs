@@ -75,8 +75,10 @@ fn read_btf(sys: &Path) -> Result<Btf> {
 pub fn facts_of(btf: &Btf) -> KernelFacts {
     let offset = |name: &str, path: &str| btf.offset(name, path).unwrap_or(MISSING);
     let item = |name: &str| btf.enumerator("vm_event_item", name).unwrap_or(MISSING);
-    // Before folios the field was the page's.
-    let memcg_data = btf.offset("folio", "memcg_data").or_else(|| btf.offset("page", "memcg_data"));
+    // Before folios the field was the page's, and before 5.11 it had another name.
+    let memcg_data = [("folio", "memcg_data"), ("page", "memcg_data"), ("page", "mem_cgroup")]
+        .into_iter()
+        .find_map(|(name, path)| btf.offset(name, path));
     let layout = KernelLayout {
         abi_version: memtrace_ebpf::ABI_VERSION,
         task_flags: offset("task_struct", "flags"),
