@@ -27,7 +27,7 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// # Errors
 /// When PID 1 doesn't build, or no module at all is found.
 pub fn build(kernel: &Kernel) -> Result<Vec<u8>> {
-    let init = build_init()?;
+    let init = build_static("memtrace-lab-guest")?;
     let mut archive = Archive::default();
     for folder in ["dev", "proc", "modules"] {
         archive.folder(folder);
@@ -49,38 +49,47 @@ pub fn build(kernel: &Kernel) -> Result<Vec<u8>> {
     Ok(archive.finish())
 }
 
-/// Static, because nothing else is in the guest.
-fn build_init() -> Result<PathBuf> {
+/// Builds a package as a static program, because nothing else is in an initramfs.
+///
+/// # Errors
+/// When it doesn't build.
+pub fn build_static(package: &str) -> Result<PathBuf> {
     let target = paths::target().join("lab/guest");
     let mut command = Command::new("cargo");
     command
         .current_dir(paths::workspace())
-        .args(["build", "--release", "--locked", "--package", "memtrace-lab-guest"])
+        .args(["build", "--release", "--locked", "--package", package])
         .args(["--target", TARGET, "--target-dir"])
         .arg(&target)
         .env("RUSTFLAGS", "-Ctarget-feature=+crt-static")
         .env("CARGO_PROFILE_RELEASE_STRIP", "true")
         .env("CARGO_PROFILE_RELEASE_LTO", "off");
-    progress::run("building the guests' PID 1", &mut command, Duration::from_secs(600))?;
-    Ok(target.join(TARGET).join("release/memtrace-lab-guest"))
+    progress::run(&format!("building {package}"), &mut command, Duration::from_secs(600))?;
+    Ok(target.join(TARGET).join("release").join(package))
+}
+
+/// A module's content; `None` where there is no such module.
+fn module(folder: &Path, name: &str) -> Result<Option<Vec<u8>>> {
+    let paths = ["ko", "ko.xz", "ko.zst"].map(|ending| folder.join(format!("{name}.{ending}")));
+    paths.iter().find(|path| path.is_file()).map(|path| unpack(path)).transpose()
 }
 
 /// A module's content, unpacked if it is packed.
-fn module(folder: &Path, name: &str) -> Result<Option<Vec<u8>>> {
-    for (ending, tool) in [("ko", None), ("ko.xz", Some("xz")), ("ko.zst", Some("zstd"))] {
-        let path = folder.join(format!("{name}.{ending}"));
-        if !path.is_file() {
-            continue;
-        }
-        let Some(tool) = tool else { return Ok(Some(fs::read(&path)?)) };
-        let output = Command::new(tool).args(["-d", "-c"]).arg(&path).output();
-        let output = output.with_context(|| format!("run {tool}"))?;
-        if !output.status.success() {
-            bail!("{tool} can't unpack {}", path.display());
-        }
-        return Ok(Some(output.stdout));
+///
+/// # Errors
+/// When it can't be read, or the tool to unpack it fails.
+pub fn unpack(path: &Path) -> Result<Vec<u8>> {
+    let tool = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("xz") => "xz",
+        Some("zst") => "zstd",
+        _ => return fs::read(path).with_context(|| format!("read {}", path.display())),
+    };
+    let output = Command::new(tool).args(["-d", "-c"]).arg(path).output();
+    let output = output.with_context(|| format!("run {tool}"))?;
+    if !output.status.success() {
+        bail!("{tool} can't unpack {}", path.display());
     }
-    Ok(None)
+    Ok(output.stdout)
 }
 
 #[cfg(test)]

@@ -15,10 +15,10 @@ use crate::{interrupt, progress};
 
 pub mod cgroup;
 mod command;
-mod cpio;
+pub mod cpio;
 mod device;
 pub mod guest;
-mod initramfs;
+pub mod initramfs;
 mod libvirt;
 mod partition;
 mod place;

@@ -109,15 +109,24 @@ fn parse_depends(text: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-fn search(root: &Path) -> Result<Kernel> {
+/// The kernel that was unpacked below `root`.
+///
+/// # Errors
+/// When there is none.
+pub fn search(root: &Path) -> Result<Kernel> {
+    let libraries = [root.join("lib/modules"), root.join("usr/lib/modules")];
+    let modules = libraries
+        .iter()
+        .flat_map(|folder| entries(folder))
+        .find(|folder| folder.join("kernel").is_dir());
     let boot = entries(&root.join("boot"));
     let image = boot.into_iter().find(|path| {
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz-"))
     });
-    let libraries = [root.join("lib/modules"), root.join("usr/lib/modules")];
-    let modules = libraries.iter().flat_map(|folder| entries(folder)).next();
-    match (image, modules) {
-        (Some(image), Some(modules)) => Ok(Kernel { image, modules }),
+    // From 7.0 on Debian puts the image beside the modules.
+    let beside = modules.as_ref().map(|modules| modules.join("vmlinuz"));
+    match (image.or(beside), modules) {
+        (Some(image), Some(modules)) if image.is_file() => Ok(Kernel { image, modules }),
         _ => bail!("no kernel below {}", root.display()),
     }
 }
@@ -143,7 +152,7 @@ mod tests {
     fn an_unpacked_kernel_is_found_by_its_image_and_modules() {
         let root = tempfile::tempdir().unwrap();
         assert!(search(root.path()).is_err());
-        for folder in ["boot", "lib/modules/6.1"] {
+        for folder in ["boot", "lib/modules/6.1/kernel"] {
             fs::create_dir_all(root.path().join(folder)).unwrap();
         }
         fs::write(root.path().join("boot/config-6.1"), "").unwrap();
@@ -151,5 +160,14 @@ mod tests {
         let kernel = search(root.path()).unwrap();
         assert!(kernel.image.ends_with("boot/vmlinuz-6.1"));
         assert!(kernel.modules.ends_with("lib/modules/6.1"));
+    }
+
+    #[test]
+    fn an_image_beside_the_modules_is_found() {
+        let root = tempfile::tempdir().unwrap();
+        let modules = root.path().join("usr/lib/modules/7.2");
+        fs::create_dir_all(modules.join("kernel")).unwrap();
+        fs::write(modules.join("vmlinuz"), "").unwrap();
+        assert_eq!(search(root.path()).unwrap().image, modules.join("vmlinuz"));
     }
 }
