@@ -16,6 +16,7 @@ mod paths;
 mod progress;
 mod setup;
 mod test;
+mod vm;
 
 /// memtrace's chores.
 #[derive(Parser)]
@@ -36,6 +37,8 @@ enum Task {
     Lab(lab::Arguments),
     /// Run every check and test there is
     Test(test::Arguments),
+    /// Try memtrace on whole kernels, each in a VM, with real KVM guests inside
+    Vm(vm::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Task::Setup => done(set_up()),
         Task::Lab(arguments) => done(lab::run(&arguments)),
         Task::Test(arguments) => test::run(&arguments),
+        Task::Vm(arguments) => vm::run(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -1,0 +1,55 @@
+//! Running a program to its end, bounded in time.
+
+use std::fs::{self, File};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+/// How often a child is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What a program did.
+#[derive(Serialize)]
+pub struct Outcome {
+    /// `None` when it was ended by a signal.
+    pub code: Option<i32>,
+    pub output: String,
+    pub errors: String,
+    pub seconds: f64,
+}
+
+/// Runs it; one that takes longer than `limit` is killed.
+///
+/// # Errors
+/// When it can't start.
+pub fn run(program: &str, arguments: &[&str], limit: Duration) -> Result<Outcome> {
+    let started = Instant::now();
+    // Into files: a pipe that nobody empties would stop it.
+    let (output, errors) = ("/run/child.out", "/run/child.err");
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(File::create(output)?)
+        .stderr(File::create(errors)?)
+        .spawn()
+        .with_context(|| format!("run {program}"))?;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if started.elapsed() > limit {
+            child.kill()?;
+            break child.wait()?;
+        }
+        std::thread::sleep(LOOK);
+    };
+    let read = |path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    Ok(Outcome {
+        code: status.code(),
+        output: read(output)?,
+        errors: read(errors)?,
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}

@@ -1,0 +1,131 @@
+//! The kernel's own counters, as its files have them: `key value` lines.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+use crate::cgroup;
+
+/// By the kernel's own names.
+pub type Counters = BTreeMap<String, u64>;
+
+/// What the kernel says of one guest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OfGuest {
+    /// /proc/PID/status in kB, and `minflt` and `majflt` of /proc/PID/stat.
+    pub process: Counters,
+    /// memory.stat and memory.events of its cgroup.
+    pub stat: Counters,
+    pub events: Counters,
+}
+
+/// What the kernel says of everything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OfHost {
+    pub vmstat: Counters,
+    /// memory.events and `some`/`full` totals (µs) of memory.pressure of the pool.
+    pub pool_events: Counters,
+    pub pool_stat: Counters,
+    pub pool_pressure: Counters,
+}
+
+/// # Errors
+/// When a file can't be read.
+pub fn of_guest(name: &str, pid: u32) -> Result<OfGuest> {
+    let cgroup = cgroup::pool().join(name);
+    Ok(OfGuest {
+        process: of_process(pid)?,
+        stat: pairs(&read(&cgroup.join("memory.stat"))?),
+        events: pairs(&read(&cgroup.join("memory.events"))?),
+    })
+}
+
+/// # Errors
+/// When it is gone.
+pub fn of_process(pid: u32) -> Result<Counters> {
+    let folder = Path::new("/proc").join(pid.to_string());
+    let mut counters = pairs(&read(&folder.join("status"))?);
+    counters.extend(faults(&read(&folder.join("stat"))?));
+    Ok(counters)
+}
+
+/// # Errors
+/// When a file can't be read.
+pub fn of_host() -> Result<OfHost> {
+    // Some of vmstat's counters lag behind on each CPU until they are asked to come together.
+    fs::write("/proc/sys/vm/stat_refresh", "1").context("refresh vmstat")?;
+    let pool = cgroup::pool();
+    Ok(OfHost {
+        vmstat: pairs(&read(Path::new("/proc/vmstat"))?),
+        pool_events: pairs(&read(&pool.join("memory.events"))?),
+        pool_stat: pairs(&read(&pool.join("memory.stat"))?),
+        pool_pressure: pressure(&read(&pool.join("memory.pressure"))?),
+    })
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("read {}", path.display()))
+}
+
+/// Lines of a name and a number; a unit behind it is left out, as are other lines.
+fn pairs(text: &str) -> Counters {
+    text.lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let name = words.next()?.trim_end_matches(':');
+            Some((name.to_owned(), words.next()?.parse().ok()?))
+        })
+        .collect()
+}
+
+/// Fields 10 and 12 of /proc/PID/stat, counted behind the command, which may hold anything.
+fn faults(stat: &str) -> Counters {
+    let fields: Vec<&str> = stat
+        .rsplit_once(')')
+        .map(|(_, rest)| rest.split_whitespace().collect())
+        .unwrap_or_default();
+    // The state, field 3, is the first here.
+    [("minflt", 10), ("majflt", 12)]
+        .into_iter()
+        .filter_map(|(name, field)| Some((name.to_owned(), fields.get(field - 3)?.parse().ok()?)))
+        .collect()
+}
+
+fn pressure(text: &str) -> Counters {
+    text.lines()
+        .filter_map(|line| {
+            let (kind, rest) = line.split_once(' ')?;
+            Some((kind.to_owned(), rest.rsplit_once("total=")?.1.trim().parse().ok()?))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_taken_by_name_with_or_without_colon_and_unit() {
+        let text = "Name:\tqemu\nVmSwap:\t    120 kB\npgmajfault 7\n";
+        let expected = [("VmSwap".to_owned(), 120), ("pgmajfault".to_owned(), 7)];
+        assert_eq!(pairs(text), Counters::from(expected));
+    }
+
+    #[test]
+    fn faults_are_counted_behind_any_command() {
+        let text = "12 (CPU 0/KVM) x) S 1 1 1 0 -1 4194560 111 0 22 0 5 6";
+        assert_eq!(faults(text).get("minflt"), Some(&111));
+        assert_eq!(faults(text).get("majflt"), Some(&22));
+        assert!(faults("12 (x) S").is_empty());
+    }
+
+    #[test]
+    fn pressure_totals_are_read() {
+        let text = "some avg10=0.00 avg60=0.00 avg300=0.00 total=42\nfull avg10=0 total=7\n";
+        assert_eq!(pressure(text).get("some"), Some(&42));
+        assert_eq!(pressure(text).get("full"), Some(&7));
+    }
+}

@@ -1,0 +1,154 @@
+//! One host, booted: qemu with emulated SVM, bounded in time, its report read as it comes.
+
+use std::fs::{self, File};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::interrupt;
+use crate::setup::kernel::Kernel;
+
+const LOOK: Duration = Duration::from_millis(200);
+const SWAP_MIB: u64 = 1024;
+/// Most bytes of a report that are read.
+const MOST: u64 = 16 << 20;
+/// Lines of the console that are shown when a host fails.
+const TAIL: usize = 30;
+
+/// A booted host. It is ended when this is dropped.
+pub struct Host {
+    qemu: Child,
+    folder: PathBuf,
+    report: File,
+    pending: Vec<u8>,
+    deadline: Instant,
+}
+
+impl Host {
+    /// Starts qemu. `folder` gets all that belongs to this run.
+    ///
+    /// # Errors
+    /// When a file can't be written or qemu can't start.
+    pub fn boot(kernel: &Kernel, initramfs: &[u8], folder: &Path, limit: Duration) -> Result<Self> {
+        fs::write(folder.join("initramfs"), initramfs).context("write the initramfs")?;
+        let swap = File::create(folder.join("swap"))?;
+        // Sparse: it takes only what is swapped.
+        swap.set_len(SWAP_MIB << 20)?;
+        (&swap).write_all(&swap_header(SWAP_MIB << 20))?;
+        let (console, report) = (folder.join("console"), folder.join("report"));
+        File::create(&report)?;
+        let errors = File::create(folder.join("qemu"))?;
+        let qemu = Command::new("qemu-system-x86_64")
+            .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
+            // One thread for all CPUs would be more repeatable, but then some KVM guests hang
+            // (2 boots of 5). Without cmpxchg16b: qemu 7.2 emulates it with a wrong EFLAGS,
+            // and a host dies when it is interrupted there (4 boots of 6 died under load;
+            // without, none of 14).
+            .args(["-accel", "tcg,thread=multi", "-cpu", "max,+svm,+npt,-cx16"])
+            .args(["-machine", "pc", "-m", "2048", "-smp", "2"])
+            .arg("-kernel")
+            .arg(&kernel.image)
+            .arg("-initrd")
+            .arg(folder.join("initramfs"))
+            // ramfs: what the initramfs holds must not itself be reclaimed or swapped.
+            .args(["-append", "console=ttyS0 quiet panic=-1 psi=1 rootfstype=ramfs"])
+            .arg("-serial")
+            .arg(format!("file:{}", console.display()))
+            .arg("-serial")
+            .arg(format!("file:{}", report.display()))
+            .arg("-drive")
+            .arg(format!(
+                "file={},if=virtio,format=raw,cache=unsafe",
+                folder.join("swap").display()
+            ))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(errors)
+            .spawn()
+            .context("run qemu-system-x86_64")?;
+        Ok(Self {
+            qemu,
+            folder: folder.to_path_buf(),
+            report: File::open(&report)?,
+            pending: Vec::new(),
+            deadline: Instant::now() + limit,
+        })
+    }
+
+    /// The next line of the report; `None` after the last.
+    ///
+    /// # Errors
+    /// When the deadline passes, the user interrupts, or the host ends without a word.
+    pub fn next_line(&mut self) -> Result<Option<String>> {
+        loop {
+            if let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.pending.drain(..=end).collect();
+                return Ok(Some(String::from_utf8_lossy(&line).trim().to_owned()));
+            }
+            // Asked before reading: what was written before the end is then still read.
+            let ended = self.qemu.try_wait()?;
+            let at = self.report.stream_position()?;
+            ensure!(at < MOST, "the report has no end");
+            self.report.seek(SeekFrom::Start(at))?;
+            if (&self.report).take(1 << 20).read_to_end(&mut self.pending)? > 0 {
+                continue;
+            }
+            if let Some(status) = ended {
+                ensure!(status.success(), "qemu: {status}\n{}", self.tail("qemu"));
+                return Ok(None);
+            }
+            interrupt::check()?;
+            if Instant::now() > self.deadline {
+                bail!("not done in time; its console ends with\n{}", self.tail("console"));
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// The last lines of the console, or of what qemu said.
+    pub fn tail(&self, file: &str) -> String {
+        let bytes = fs::read(self.folder.join(file)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or_default().join("\n")
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // Our own child, not waited for yet, so the pid is still its own.
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}
+
+/// The header that `mkswap` would write (union swap_header in include/linux/swap.h).
+fn swap_header(bytes: u64) -> Vec<u8> {
+    const PAGE: u64 = 4096;
+    let mut header = vec![0; 4096];
+    let last_page = u32::try_from(bytes / PAGE).unwrap_or(u32::MAX).saturating_sub(1);
+    let fields: [(usize, &[u8]); 3] =
+        [(1024, &1_u32.to_le_bytes()), (1028, &last_page.to_le_bytes()), (4086, b"SWAPSPACE2")];
+    for (at, field) in fields {
+        if let Some(place) = header.get_mut(at..at + field.len()) {
+            place.copy_from_slice(field);
+        }
+    }
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_swap_header_is_as_mkswap_writes_it() {
+        let header = swap_header(1 << 20);
+        assert_eq!(header.len(), 4096);
+        assert_eq!(&header[4086..], b"SWAPSPACE2");
+        assert_eq!(&header[1024..1032], &[1, 0, 0, 0, 255, 0, 0, 0]);
+    }
+}
