@@ -14,7 +14,7 @@ use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use memtrace_ebpf::{
     EVENT_LONG_STALL, FIRST_VM_SLOT, LONG_STALL_NS, SLOT_OTHER, STALL_COMPACTION,
-    STALL_DIRECT_RECLAIM, STALL_MEMCG_RECLAIM, StallKey, StallStart, bucket_of,
+    STALL_DIRECT_RECLAIM, STALL_MEMCG_RECLAIM, StallKey, StallStart, VmCounters, bucket_of,
 };
 
 use crate::attribution::{
@@ -35,14 +35,7 @@ pub fn direct_reclaim_begin(_: RawTracePointContext) -> i32 {
 /// `(unsigned long nr_reclaimed, ...)`.
 #[raw_tracepoint]
 pub fn direct_reclaim_end(ctx: RawTracePointContext) -> i32 {
-    let Some((slot, duration)) = end(STALL_DIRECT_RECLAIM) else {
-        return 0;
-    };
-    if let Some(row) = counters(slot) {
-        row.direct_reclaim_ns += duration;
-        row.reclaimed_pages += ctx.arg::<u64>(0);
-    }
-    waited(slot, duration);
+    reclaimed(STALL_DIRECT_RECLAIM, ctx.arg(0), |row| &mut row.direct_reclaim_ns);
     0
 }
 
@@ -75,14 +68,7 @@ fn memcg_reclaim(slot: u32) {
 /// `(unsigned long nr_reclaimed, ...)`.
 #[raw_tracepoint]
 pub fn memcg_reclaim_end(ctx: RawTracePointContext) -> i32 {
-    let Some((slot, duration)) = end(STALL_MEMCG_RECLAIM) else {
-        return 0;
-    };
-    if let Some(row) = counters(slot) {
-        row.memcg_reclaim_ns += duration;
-        row.reclaimed_pages += ctx.arg::<u64>(0);
-    }
-    waited(slot, duration);
+    reclaimed(STALL_MEMCG_RECLAIM, ctx.arg(0), |row| &mut row.memcg_reclaim_ns);
     0
 }
 
@@ -190,8 +176,16 @@ fn end(kind: u32) -> Option<(u32, u64)> {
     Some((start.slot, now_ns().saturating_sub(start.begun_ns)))
 }
 
+/// Ends a reclaim that freed `pages`: its time goes to the counter that `time` picks.
 #[inline(always)]
-fn waited(slot: u32, duration: u64) {
+fn reclaimed(kind: u32, pages: u64, time: impl FnOnce(&mut VmCounters) -> &mut u64) {
+    let Some((slot, duration)) = end(kind) else {
+        return;
+    };
+    if let Some(row) = counters(slot) {
+        row.reclaimed_pages += pages;
+        *time(row) += duration;
+    }
     if let Some(count) = histograms(slot).and_then(|row| row.reclaim.get_mut(bucket_of(duration))) {
         *count += 1;
     }

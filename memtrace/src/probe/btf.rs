@@ -8,6 +8,8 @@ use std::collections::HashMap;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::prototype::Prototype;
+
 const MAGIC: u16 = 0xeb9f;
 const HEADER: usize = 24;
 /// Longest chain of typedefs and qualifiers, or nesting of anonymous members.
@@ -33,29 +35,6 @@ const FLOAT: u32 = 16;
 const DECL_TAG: u32 = 17;
 const TYPE_TAG: u32 = 18;
 const ENUM64: u32 = 19;
-
-/// The arguments of a tracepoint: the name of each one's type, `struct NAME *` for
-/// pointers to structs, as in its `TP_PROTO`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prototype(pub Vec<String>);
-
-impl Prototype {
-    /// Number of arguments.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Whether argument `index` is a pointer to `struct name`.
-    pub fn is_pointer_to(&self, index: usize, name: &str) -> bool {
-        self.0.get(index).is_some_and(|t| {
-            t.strip_prefix("struct ").is_some_and(|t| t.strip_suffix(" *") == Some(name))
-        })
-    }
-}
 
 /// Parsed type information of one kernel.
 pub struct Btf {

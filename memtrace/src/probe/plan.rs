@@ -34,33 +34,22 @@ pub struct Plan {
     pub absent: Vec<(Hook, String)>,
 }
 
-/// The fields of the layout that a program can't do without.
-type Needs = &'static [(&'static str, fn(&KernelLayout) -> u32)];
+/// Fields of the layout, by name, that a program can't do without.
+type Fields = &'static [(&'static str, fn(&KernelLayout) -> u32)];
 
-const TASK: Needs = &[("task_struct.tgid", |layout| layout.task_tgid)];
-const OWNER: Needs = &[
+const TASK: Fields = &[("task_struct.tgid", |layout| layout.task_tgid)];
+const OWNER: Fields = &[
     ("task_struct.flags", |layout| layout.task_flags),
-    ("task_struct.tgid", |layout| layout.task_tgid),
     ("task_struct.mm", |layout| layout.task_mm),
     ("mm_struct.owner", |layout| layout.mm_owner),
 ];
-const MEMCG: Needs = &[
+const MEMCG: Fields = &[
     ("mem_cgroup.css.cgroup", |layout| layout.memcg_cgroup),
     ("cgroup.kn", |layout| layout.cgroup_kn),
     ("kernfs_node.id", |layout| layout.kernfs_node_id),
 ];
-const MEMCG_EVENTS: Needs = &[
-    ("mem_cgroup.css.cgroup", |layout| layout.memcg_cgroup),
-    ("cgroup.kn", |layout| layout.cgroup_kn),
-    ("kernfs_node.id", |layout| layout.kernfs_node_id),
-    ("enumerator PGMAJFAULT", |layout| layout.item_pgmajfault),
-];
-const FOLIO: Needs = &[
-    ("folio.memcg_data", |layout| layout.folio_memcg_data),
-    ("mem_cgroup.css.cgroup", |layout| layout.memcg_cgroup),
-    ("cgroup.kn", |layout| layout.cgroup_kn),
-    ("kernfs_node.id", |layout| layout.kernfs_node_id),
-];
+const EVENTS: Fields = &[("enumerator PGMAJFAULT", |layout| layout.item_pgmajfault)];
+const FOLIO: Fields = &[("folio.memcg_data", |layout| layout.folio_memcg_data)];
 
 use Signal as S;
 
@@ -84,7 +73,13 @@ fn plan_faults(plan: &mut Plan, facts: &KernelFacts) {
     plan.attach_module("guest_fault", guest_fault, &[S::GuestFaults, S::Lifecycle]);
     plan.attach(facts, "user_fault", "exceptions:page_fault_user", &[S::UserFaults], &[]);
     plan.attach(facts, "kernel_fault", "exceptions:page_fault_kernel", &[S::KernelFaults], &[]);
-    plan.attach(facts, "memcg_event", "memcg:count_memcg_events", &[S::MajorFaults], MEMCG_EVENTS);
+    plan.attach(
+        facts,
+        "memcg_event",
+        "memcg:count_memcg_events",
+        &[S::MajorFaults],
+        &[MEMCG, EVENTS],
+    );
     if facts.architecture == "x86_64" {
         let signals = &[S::AsyncFaults];
         plan.attach_module("async_fault_begin", "kvm:kvm_async_pf_not_present", signals);
@@ -106,13 +101,13 @@ fn plan_swap(plan: &mut Plan, facts: &KernelFacts) {
         Some(form) if form.len() >= 3 => "rss_stat_count",
         _ => "rss_stat",
     };
-    plan.attach(facts, program, "kmem:rss_stat", signals, OWNER);
+    plan.attach(facts, program, "kmem:rss_stat", signals, &[TASK, OWNER]);
     let folios = facts.tracepoints.contains_key("mm_vmscan_write_folio");
     let tracepoint = match folios {
         true => "vmscan:mm_vmscan_write_folio",
         false => "vmscan:mm_vmscan_writepage",
     };
-    plan.attach(facts, "reclaim_write", tracepoint, &[S::ReclaimWrites], FOLIO);
+    plan.attach(facts, "reclaim_write", tracepoint, &[S::ReclaimWrites], &[FOLIO, MEMCG]);
 }
 
 fn plan_reclaim(plan: &mut Plan, facts: &KernelFacts) {
@@ -127,8 +122,8 @@ fn plan_reclaim(plan: &mut Plan, facts: &KernelFacts) {
         .get("mm_vmscan_memcg_reclaim_begin")
         .is_some_and(|form| form.is_pointer_to(2, "mem_cgroup"));
     let (program, needs) = match tells_memcg {
-        true => ("memcg_reclaim_begin_memcg", MEMCG),
-        false => ("memcg_reclaim_begin", &[] as Needs),
+        true => ("memcg_reclaim_begin_memcg", &[MEMCG] as &[Fields]),
+        false => ("memcg_reclaim_begin", &[] as &[Fields]),
     };
     plan.attach(facts, program, "vmscan:mm_vmscan_memcg_reclaim_begin", WITHIN, needs);
     plan.attach(facts, "memcg_reclaim_end", "vmscan:mm_vmscan_memcg_reclaim_end", WITHIN, &[]);
@@ -151,8 +146,8 @@ fn plan_oom(plan: &mut Plan, facts: &KernelFacts) {
         .get("mark_victim")
         .is_some_and(|form| form.is_pointer_to(0, "task_struct"));
     let (program, needs) = match task {
-        true => ("oom_victim_task", TASK),
-        false => ("oom_victim_pid", &[] as Needs),
+        true => ("oom_victim_task", &[TASK] as &[Fields]),
+        false => ("oom_victim_pid", &[] as &[Fields]),
     };
     plan.attach(facts, program, "oom:mark_victim", &[S::OomKills], needs);
 }
@@ -165,11 +160,15 @@ impl Plan {
         program: &'static str,
         tracepoint: &'static str,
         signals: &'static [Signal],
-        needs: Needs,
+        needs: &[Fields],
     ) {
         let hook = Hook { program, tracepoint, module: false, signals };
-        let missing: Vec<_> =
-            needs.iter().filter(|(_, field)| field(&facts.layout) == MISSING).collect();
+        let missing: Vec<_> = needs
+            .iter()
+            .copied()
+            .flatten()
+            .filter(|(_, field)| field(&facts.layout) == MISSING)
+            .collect();
         if let (Some(problem), false) = (&facts.btf_problem, missing.is_empty()) {
             self.absent.push((hook, problem.clone()));
         } else if facts.btf_problem.is_none()

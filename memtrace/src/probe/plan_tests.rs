@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::btf::Prototype;
+use super::super::prototype::Prototype;
 use super::super::support::{TRACEPOINTS, without_btf};
 use super::*;
 

@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use memtrace_ebpf::{KernelLayout, MISSING};
 
-use super::btf::{Btf, Prototype};
+use super::btf::Btf;
+use super::prototype::Prototype;
 
 /// What the plan needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -54,12 +54,6 @@ fn files_are_short() {
 }
 
 #[test]
-fn no_exception_to_the_length_outlives_its_need() {
-    let stale = length::stale(&tree::sources());
-    assert!(stale.is_empty(), "{stale:?}");
-}
-
-#[test]
 fn unsafe_code_lives_beside_the_kernel_and_says_why_it_is_sound() {
     everywhere(unsafety::findings);
 }

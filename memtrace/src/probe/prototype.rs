@@ -1,0 +1,24 @@
+//! The form of a tracepoint: which arguments it has on the running kernel.
+
+/// The arguments of a tracepoint: the name of each one's type, `struct NAME *` for
+/// pointers to structs, as in its `TP_PROTO`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prototype(pub Vec<String>);
+
+impl Prototype {
+    /// Number of arguments.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether argument `index` is a pointer to `struct name`.
+    pub fn is_pointer_to(&self, index: usize, name: &str) -> bool {
+        self.0.get(index).is_some_and(|t| {
+            t.strip_prefix("struct ").is_some_and(|t| t.strip_suffix(" *") == Some(name))
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! What was read of the host.
+
+use memtrace_ebpf::{HostCounters, VmCounters};
+use serde::{Deserialize, Serialize};
+
+use crate::units::Bytes;
+
+/// The host as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HostSample {
+    pub hostname: Option<String>,
+    pub kernel: Option<String>,
+    pub cpus: Option<u32>,
+    pub meminfo: Option<Meminfo>,
+    pub vmstat: Option<Vmstat>,
+    /// /proc/pressure/memory.
+    pub psi: Option<Psi>,
+    pub swaps: Option<Vec<SwapDevice>>,
+    /// Counters of the kernel side that belong to no VM. `None`: it doesn't run.
+    pub counters: Option<HostCountersSample>,
+}
+
+/// Host-wide counters of the kernel side.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HostCountersSample {
+    pub host: HostCounters,
+    /// The row of kswapd.
+    pub kswapd: VmCounters,
+    /// The row of everything that is neither a VM nor kswapd.
+    pub other: VmCounters,
+    /// Events that the kernel did not show to a program, because it was in the middle
+    /// of another one. `None`: this kernel (before 5.12) doesn't tell.
+    pub missed_runs: Option<u64>,
+}
+
+/// From /proc/meminfo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meminfo {
+    pub total: Bytes,
+    pub free: Bytes,
+    pub available: Bytes,
+    pub buffers: Bytes,
+    pub cached: Bytes,
+    pub swap_total: Bytes,
+    pub swap_free: Bytes,
+    pub swap_cached: Bytes,
+    pub shmem: Option<Bytes>,
+    pub anon: Option<Bytes>,
+    pub hugetlb: Option<Bytes>,
+    pub committed: Option<Bytes>,
+}
+
+/// From /proc/vmstat, totals since boot. `None`: this kernel has no such counter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vmstat {
+    pub pswpin: Option<u64>,
+    pub pswpout: Option<u64>,
+    pub pgfault: Option<u64>,
+    pub pgmajfault: Option<u64>,
+    pub pgscan_kswapd: Option<u64>,
+    pub pgsteal_kswapd: Option<u64>,
+    pub pgscan_direct: Option<u64>,
+    pub pgsteal_direct: Option<u64>,
+    /// Sum over all `allocstall_*`.
+    pub allocstall: Option<u64>,
+    pub compact_stall: Option<u64>,
+    pub workingset_refault_anon: Option<u64>,
+    pub workingset_refault_file: Option<u64>,
+    pub oom_kill: Option<u64>,
+    pub zswpin: Option<u64>,
+    pub zswpout: Option<u64>,
+}
+
+/// One line pair of a PSI file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Psi {
+    pub some: PsiLine,
+    /// `None`: the file has no `full` line.
+    pub full: Option<PsiLine>,
+}
+
+/// Averages in per cent over 10, 60 and 300 s, and the total in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PsiLine {
+    pub avg10: f64,
+    pub avg60: f64,
+    pub avg300: f64,
+    pub total_us: u64,
+}
+
+/// A line of /proc/swaps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwapDevice {
+    pub path: String,
+    pub kind: String,
+    pub size: Bytes,
+    pub used: Bytes,
+    pub priority: i32,
+}
