@@ -76,6 +76,21 @@ impl Lab {
         Ok(lab)
     }
 
+    /// A lab without guests: swap, and a memory cgroup with a limit of `limit_mib` MiB for
+    /// whoever wants to press in it ([`Self::parent`]).
+    ///
+    /// # Errors
+    /// When something can't be had; what was begun is undone.
+    pub fn pool(limit_mib: u32) -> Result<Self> {
+        let place = Place::take()?;
+        clear_leftovers(&place)?;
+        let hierarchy = Hierarchy::find()?;
+        let mut lab = Self { place, state: State::default(), hierarchy, guests: Vec::new() };
+        lab.make_swap()?;
+        lab.make_parent(limit_mib, &[])?;
+        Ok(lab)
+    }
+
     /// Tells each guest to do its work: first those that hold memory, so that they have
     /// it before somebody else takes it from them.
     ///
@@ -153,14 +168,7 @@ impl Lab {
     }
 
     fn start_plain(&mut self, boot: &Boot) -> Result<()> {
-        let parent = self.hierarchy.root.join("memtrace-lab");
-        let paths: Vec<PathBuf> = GUESTS.iter().map(|guest| parent.join(guest.name)).collect();
-        self.state.cgroups.push(parent.clone());
-        self.state.cgroups.extend(paths.clone());
-        self.state.parent = Some(parent.clone());
-        self.save()?;
-        self.hierarchy.make_parent(&parent)?;
-        self.hierarchy.set_limit(&parent, LIMIT_MIB)?;
+        let paths = self.make_parent(LIMIT_MIB, &GUESTS.map(|guest| guest.name))?;
         for (plan, cgroup) in GUESTS.into_iter().zip(paths) {
             interrupt::check()?;
             cgroup::make(&cgroup)?;
@@ -172,6 +180,19 @@ impl Lab {
             self.started(Guest::connect(plan, process, cgroup, hypervisor, &files.agent)?)?;
         }
         Ok(())
+    }
+
+    /// Makes the cgroup with the limit; its children `names` are noted, to be made later.
+    fn make_parent(&mut self, limit_mib: u32, names: &[&str]) -> Result<Vec<PathBuf>> {
+        let parent = self.hierarchy.root.join("memtrace-lab");
+        let children: Vec<PathBuf> = names.iter().map(|name| parent.join(name)).collect();
+        self.state.cgroups.push(parent.clone());
+        self.state.cgroups.extend(children.clone());
+        self.state.parent = Some(parent.clone());
+        self.save()?;
+        self.hierarchy.make_parent(&parent)?;
+        self.hierarchy.set_limit(&parent, limit_mib)?;
+        Ok(children)
     }
 
     fn start_domains(&mut self, boot: &Boot) -> Result<()> {

@@ -8,7 +8,11 @@ use super::cargo::{cargo, one, tests};
 use super::tally::Outcome;
 use super::{Step, live};
 use crate::compile::{self, Pair};
+use crate::lab::Lab;
 use crate::{ebpf, paths};
+
+/// Limit of the memory cgroup that tests press in: less than they want.
+const POOL_MIB: u32 = 128;
 
 /// Steps that need no VM.
 pub const HOST: &[Step] = &[
@@ -72,7 +76,20 @@ fn all_tests() -> Result<Outcome> {
     if no_libvirt().is_none() {
         command.args(["--features", "memtrace/libvirt"]);
     }
-    tests(&mut command)
+    // Some tests press memory in it.
+    let pool = match Lab::pool(POOL_MIB) {
+        Ok(pool) => Some(pool),
+        Err(why) => {
+            println!("no memory cgroup and swap to test in: {why:#}");
+            None
+        }
+    };
+    if let Some(parent) = pool.as_ref().and_then(Lab::parent) {
+        command.env("MEMTRACE_TEST_POOL", parent);
+    }
+    let outcome = tests(&mut command)?;
+    pool.map_or(Ok(()), Lab::down)?;
+    Ok(outcome)
 }
 
 fn rebuild() -> Result<Outcome> {
