@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use memtrace_ebpf::{EVENT_APPEARED, EVENT_EXITED, EVENT_OOM_KILL, Event};
+use memtrace_ebpf::{EVENT_APPEARED, EVENT_EXITED, EVENT_FOUND, EVENT_OOM_KILL, Event};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::notices::Notices;
@@ -66,7 +66,7 @@ impl LiveSource {
         let Kernel::Runs(kernel) = &mut self.kernel else { return };
         for event in kernel.events() {
             match event.kind {
-                EVENT_APPEARED => self.appeared(event.tgid),
+                EVENT_APPEARED | EVENT_FOUND => self.appeared(event.tgid),
                 EVENT_EXITED => self.exited(event.tgid),
                 EVENT_OOM_KILL => self.oom_killed(&event),
                 _ => {}

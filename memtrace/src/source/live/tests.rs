@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use memtrace_ebpf::{EVENT_APPEARED, EVENT_EXITED, EVENT_OOM_KILL, Event, VmCounters};
+use memtrace_ebpf::{EVENT_APPEARED, EVENT_EXITED, EVENT_FOUND, EVENT_OOM_KILL, Event, VmCounters};
 
 use super::fake::{Remote, kernel};
 use super::*;
@@ -142,15 +142,18 @@ fn strangers_in_the_cgroup_make_it_shared_and_companions_do_not() {
 
 #[test]
 fn a_vm_that_appears_is_known_before_the_next_sample() {
-    let host = host();
-    host.end(50);
-    let (mut source, remote) = source(&host);
-    assert!(source.sample(None).unwrap().vms.is_empty());
-    host.process(&QEMU);
-    remote.send(event(EVENT_APPEARED, 50));
-    source.attend(Duration::from_millis(30));
-    assert_eq!(source.discovery.vms().count(), 1);
-    assert_eq!(remote.state.lock().unwrap().forgotten, [0_u32; 0]);
+    // By its exec, or by its first KVM fault.
+    for kind in [EVENT_APPEARED, EVENT_FOUND] {
+        let host = host();
+        host.end(50);
+        let (mut source, remote) = source(&host);
+        assert!(source.sample(None).unwrap().vms.is_empty());
+        host.process(&QEMU);
+        remote.send(event(kind, 50));
+        source.attend(Duration::from_millis(30));
+        assert_eq!(source.discovery.vms().count(), 1, "event {kind}");
+        assert_eq!(remote.state.lock().unwrap().forgotten, [0_u32; 0]);
+    }
 }
 
 #[test]
