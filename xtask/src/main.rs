@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod child;
 #[path = "../../memtrace/build/compile.rs"]
 mod compile;
 mod demo;

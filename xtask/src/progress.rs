@@ -29,7 +29,7 @@ pub fn say(text: &str) {
 /// user interrupts.
 pub fn run(what: &str, command: &mut Command, limit: Duration) -> Result<()> {
     let folder = paths::target().join("log");
-    fs::create_dir_all(&folder)?;
+    fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
     let name: String =
         what.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let path = folder.join(format!("{}.log", name.chars().take(60).collect::<String>()));

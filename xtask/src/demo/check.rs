@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use super::compare::{self, Moment, Name};
 use super::document::Document;
@@ -18,7 +18,7 @@ use super::table::Table;
 use super::taskstats::Taskstats;
 use crate::lab::Lab;
 use crate::lab::plan::Manager;
-use crate::{interrupt, progress};
+use crate::{child, interrupt, progress};
 
 /// How long the counters may take to stand still.
 const SETTLE: Duration = Duration::from_secs(60);
@@ -108,7 +108,7 @@ fn quiet_moment(lab: &Lab, taskstats: Option<&Taskstats>, stream: &mut Stream) -
 fn frames(memtrace: &Path) -> Result<()> {
     let mut command = Command::new(memtrace);
     command.args(["top", "--plain", "--count", "2", "--interval", "2"]).stdin(Stdio::null());
-    let status = command.status().context("run memtrace top --plain")?;
+    let status = child::status(&mut command)?;
     if !status.success() {
         bail!("memtrace top --plain: {status}");
     }

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::lab::Lab;
 use crate::lab::plan::Manager;
 use crate::setup::{self, Scope};
-use crate::{interrupt, paths, progress};
+use crate::{child, interrupt, paths, progress};
 
 pub mod check;
 mod compare;
@@ -87,22 +87,9 @@ fn show(memtrace: &Path, manager: Manager) -> Result<()> {
     let mut lab = Lab::up(manager, &[])?;
     lab.work()?;
     progress::say("opening the live view; q quits it");
-    let mut view = Command::new(memtrace)
-        .arg("top")
-        .spawn()
-        .with_context(|| format!("run {}", memtrace.display()))?;
-    let status = loop {
-        if let Some(status) = view.try_wait()? {
-            break status;
-        }
-        if interrupt::asked() {
-            view.kill()?;
-            break view.wait()?;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    };
+    let status = child::status(Command::new(memtrace).arg("top"));
     lab.down()?;
-    interrupt::check()?;
+    let status = status?;
     ensure!(status.success(), "memtrace top: {status}");
     Ok(())
 }

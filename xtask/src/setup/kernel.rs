@@ -60,7 +60,7 @@ fn fetch(folder: &Path) -> Result<()> {
     if parts.exists() {
         fs::remove_dir_all(&parts)?;
     }
-    fs::create_dir_all(&parts)?;
+    fs::create_dir_all(&parts).with_context(|| format!("create {}", parts.display()))?;
     let package = concrete_package()?;
     let mut download = Command::new("apt-get");
     // Without the sandbox user, who may not write into our folder.

@@ -1,12 +1,14 @@
 //! Running cargo, and reading how many tests passed from what it prints.
 
-use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::tally::Outcome;
-use crate::paths;
+use crate::{child, paths};
+
+/// How our tests begin the line that says why some of them can't run here.
+const REASON: &str = "skipped: ";
 
 /// A cargo call in the workspace.
 pub fn cargo(arguments: &[&str]) -> Command {
@@ -20,8 +22,7 @@ pub fn cargo(arguments: &[&str]) -> Command {
 /// # Errors
 /// When it can't start.
 pub fn one(command: &mut Command) -> Result<Outcome> {
-    let status = command.status().with_context(|| format!("run {command:?}"))?;
-    Ok(Outcome::of(status.success()))
+    Ok(Outcome::of(child::status(command)?.success()))
 }
 
 /// Runs `cargo test ...`, showing its output, and sums up its result lines.
@@ -29,25 +30,26 @@ pub fn one(command: &mut Command) -> Result<Outcome> {
 /// # Errors
 /// When it can't start or its output can't be read.
 pub fn tests(command: &mut Command) -> Result<Outcome> {
-    let mut child =
-        command.stdout(Stdio::piped()).spawn().with_context(|| format!("run {command:?}"))?;
     let mut outcome = Outcome::default();
-    if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).split(b'\n') {
-            let line = String::from_utf8_lossy(&line?).into_owned();
-            if let Some(part) = parse_result(&line) {
-                outcome.absorb(part);
-            }
-            // One line a test says little when hundreds pass.
-            let passed = line.starts_with("test ") && line.ends_with(" ... ok");
-            if !passed && !line.is_empty() {
-                println!("{line}");
-            }
+    let mut reasons = Vec::new();
+    let status = child::lines(command, |line| {
+        if let Some(part) = parse_result(line) {
+            outcome.absorb(part);
         }
-    }
+        reasons.extend(line.strip_prefix(REASON).map(str::to_owned));
+        // One line a test says little when hundreds pass.
+        let passed = line.starts_with("test ") && line.ends_with(" ... ok");
+        if !passed && !line.is_empty() {
+            println!("{line}");
+        }
+    })?;
     // A test binary that doesn't build or crashes prints no result line.
-    if !child.wait()?.success() && outcome.failed == 0 {
+    if !status.success() && outcome.failed == 0 {
         outcome.failed = 1;
+    }
+    if outcome.skipped > 0 {
+        let unexplained = || vec![format!("{} tests, and they don't say why", outcome.skipped)];
+        outcome.reasons = if reasons.is_empty() { unexplained() } else { reasons };
     }
     Ok(outcome)
 }
@@ -66,9 +68,6 @@ fn parse_result(line: &str) -> Option<Outcome> {
         };
         *slot = number.parse().ok()?;
     }
-    if outcome.skipped > 0 {
-        outcome.reasons.push(format!("{} tests are marked as ignored", outcome.skipped));
-    }
     Some(outcome)
 }
 
@@ -82,6 +81,25 @@ mod tests {
                     3 filtered out; finished in 0.01s";
         let outcome = parse_result(line).unwrap();
         assert_eq!((outcome.passed, outcome.failed, outcome.skipped), (5, 2, 1));
+    }
+
+    fn outcome_of(script: &str) -> Outcome {
+        tests(Command::new("sh").args(["-c", script])).unwrap()
+    }
+
+    #[test]
+    fn what_could_not_run_keeps_its_reason() {
+        let said = "echo 'skipped: no BPF'; echo 'test result: ok. 1 passed; 2 ignored'";
+        let outcome = outcome_of(said);
+        assert_eq!((outcome.passed, outcome.skipped), (1, 2));
+        assert_eq!(outcome.reasons, ["no BPF"]);
+        let silent = outcome_of("echo 'test result: ok. 1 passed; 2 ignored'");
+        assert!(silent.reasons[0].contains("don't say why"));
+    }
+
+    #[test]
+    fn tests_that_do_not_build_are_a_failure() {
+        assert_eq!(outcome_of("exit 101").failed, 1);
     }
 
     #[test]
