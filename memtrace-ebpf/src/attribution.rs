@@ -6,44 +6,17 @@
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_ns};
-use memtrace_ebpf::{
-    Event, FIRST_VM_SLOT, FlowKey, HostCounters, SLOT_KSWAPD, SLOT_OTHER, SlotOwner, VmCounters,
-    VmHistograms,
-};
+use memtrace_ebpf::{Event, FIRST_VM_SLOT, FlowKey, SLOT_KSWAPD, SLOT_OTHER, SlotOwner};
 
 use crate::kernel::{current_flags, current_task, layout, read, read_pointer};
-use crate::maps::{
-    ADDRESS_SPACES, CGROUPS, COUNTERS, EVENTS, FLOWS, FREE_SLOTS, HISTOGRAMS, HOST, SLOTS, TGIDS,
-};
+use crate::maps::{ADDRESS_SPACES, CGROUPS, EVENTS, FLOWS, FREE_SLOTS, SLOTS, TGIDS};
+use crate::rows::host;
 
 // include/linux/sched.h, the same from 5.10 to 7.3.
 /// Set in every reclaim entry, kswapd included.
 pub const PF_MEMALLOC: u32 = 0x0000_0800;
 const PF_KSWAPD: u32 = 0x0002_0000;
 const PF_KTHREAD: u32 = 0x0020_0000;
-
-/// The host's counters on this CPU.
-#[inline(always)]
-pub fn host() -> Option<&'static mut HostCounters> {
-    // SAFETY: the value is this CPU's own. Programs may interleave on a CPU, but each
-    // counter belongs to one program, which never nests; the worst is a lost increment
-    // of a loss counter that several programs share.
-    HOST.get_ptr_mut(0).map(|host| unsafe { &mut *host })
-}
-
-/// The counters of `slot` on this CPU.
-#[inline(always)]
-pub fn counters(slot: u32) -> Option<&'static mut VmCounters> {
-    // SAFETY: as for `host`: the row is this CPU's, a field belongs to one program.
-    COUNTERS.get_ptr_mut(slot).map(|row| unsafe { &mut *row })
-}
-
-/// The distributions of `slot` on this CPU.
-#[inline(always)]
-pub fn histograms(slot: u32) -> Option<&'static mut VmHistograms> {
-    // SAFETY: as for `host`; `reclaim` is shared by two programs that never nest.
-    HISTOGRAMS.get_ptr_mut(slot).map(|row| unsafe { &mut *row })
-}
 
 #[inline(always)]
 pub fn now_ns() -> u64 {

@@ -14,11 +14,11 @@ use aya_ebpf::programs::RawTracePointContext;
 use memtrace_ebpf::{AsyncFaultKey, EVENT_FOUND, bucket_of};
 
 use crate::attribution::{
-    counters, current_ids, current_vm, histograms, host, now_ns, slot_of_memcg, slot_of_process,
-    take_slot,
+    current_ids, current_vm, now_ns, slot_of_memcg, slot_of_process, take_slot,
 };
 use crate::kernel::layout;
 use crate::maps::ASYNC_FAULTS;
+use crate::rows::{counters, histograms, host};
 
 /// A guest's fault reached the host. Whoever runs here runs a VM, so a process that
 /// isn't known yet gets its slot at once.

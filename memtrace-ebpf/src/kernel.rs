@@ -4,7 +4,7 @@
 use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel};
 use memtrace_ebpf::{KernelLayout, MISSING};
 
-use crate::attribution::host;
+use crate::rows::host;
 
 /// Filled in by user space before the programs are loaded; the verifier then treats
 /// each field as a constant.

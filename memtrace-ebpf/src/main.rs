@@ -11,6 +11,7 @@ mod lifecycle;
 mod maps;
 mod oom;
 mod reclaim;
+mod rows;
 mod swap;
 
 /// The kernel lends `bpf_probe_read_kernel` and others to GPL-compatible programs only.

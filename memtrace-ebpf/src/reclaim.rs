@@ -17,10 +17,9 @@ use memtrace_ebpf::{
     STALL_DIRECT_RECLAIM, STALL_MEMCG_RECLAIM, StallKey, StallStart, VmCounters, bucket_of,
 };
 
-use crate::attribution::{
-    counters, current_ids, current_party, current_vm, emit, histograms, host, now_ns, slot_of_memcg,
-};
+use crate::attribution::{current_ids, current_party, current_vm, emit, now_ns, slot_of_memcg};
 use crate::maps::{KSWAPD_SINCE, STALLS};
+use crate::rows::{counters, histograms, host};
 
 #[raw_tracepoint]
 pub fn direct_reclaim_begin(_: RawTracePointContext) -> i32 {

@@ -11,11 +11,10 @@
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 
-use crate::attribution::{
-    PF_MEMALLOC, charge_flow, counters, current_party, slot_of_memcg, slot_of_mm,
-};
+use crate::attribution::{PF_MEMALLOC, charge_flow, current_party, slot_of_memcg, slot_of_mm};
 use crate::kernel::{current_flags, current_task, layout, read, read_pointer};
 use crate::maps::SWAP_ENTRIES;
+use crate::rows::counters;
 
 // include/linux/mm_types_task.h, the same from 5.10 to 7.3.
 const MM_SWAPENTS: u32 = 2;
