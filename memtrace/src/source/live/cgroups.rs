@@ -56,7 +56,10 @@ fn is_apart(root: &HostRoot, cgroup: &MemoryCgroup, pid: u32) -> bool {
     let processes = cgroup::processes(&cgroup.directory, MOST_PROCESSES.saturating_add(1));
     processes.is_some_and(|processes| {
         let companion = |other: u32| {
-            process::stat(root, other).is_ok_and(|stat| COMPANIONS.contains(&stat.comm.as_str()))
+            // KVM's and vhost's kernel threads (kvm-nx-lpage-recovery, kvm-pit, vhost) are put
+            // into the VM's cgroup and work for it; newer kernels make them its threads.
+            process::stat(root, other)
+                .is_ok_and(|stat| stat.kernel_thread || COMPANIONS.contains(&stat.comm.as_str()))
         };
         processes.len() <= MOST_PROCESSES
             && processes.into_iter().all(|other| other == pid || companion(other))

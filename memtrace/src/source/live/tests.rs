@@ -141,6 +141,19 @@ fn strangers_in_the_cgroup_make_it_shared_and_companions_do_not() {
 }
 
 #[test]
+fn kernel_threads_in_the_cgroup_work_for_the_vm() {
+    let host = host();
+    host.file("sys/fs/cgroup/pool/vm/cgroup.procs", "50\n71\n");
+    host.file(
+        "proc/71/stat",
+        "71 (kvm-nx-lpage-re) S 2 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 900 0 0\n",
+    );
+    let (mut source, remote) = source(&host);
+    source.sample(None).unwrap();
+    assert_eq!(remote.state.lock().unwrap().tracked[&50].len(), 1);
+}
+
+#[test]
 fn a_vm_that_appears_is_known_before_the_next_sample() {
     // By its exec, or by its first KVM fault.
     for kind in [EVENT_APPEARED, EVENT_FOUND] {
