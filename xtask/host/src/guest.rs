@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::{cgroup, wait};
 
 /// Emulated twice over, a guest takes its time to boot.
-const BOOT: Duration = Duration::from_secs(120);
+const BOOT: Duration = Duration::from_secs(90);
 const ANSWER: Duration = Duration::from_secs(60);
 /// A line of a guest is never longer.
 const LONGEST: usize = 4096;
@@ -53,8 +53,11 @@ impl Guest {
             .arg("-chardev")
             .arg(format!("socket,id=control,path={control},server=on,wait=off"))
             .args(["-serial", "chardev:control", "-device", "virtio-balloon-pci"])
+            // memtrace finds this one, and keeps it for itself.
             .arg("-qmp")
             .arg(format!("unix:/run/{name}.qmp,server=on,wait=off"))
+            .args(["-mon", "chardev=lab,mode=readline", "-chardev"])
+            .arg(format!("socket,id=lab,path=/run/{name}.lab,server=on,wait=off"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(format!("/run/{name}.errors"))?);
@@ -101,6 +104,24 @@ impl Guest {
             Some(text) => Ok(text.to_owned()),
             None => bail!("{} answers {command:?} with {answer:?}", self.name),
         }
+    }
+
+    /// Stops the guest's CPUs for good.
+    ///
+    /// # Errors
+    /// When qemu doesn't answer.
+    pub fn stop(&self) -> Result<()> {
+        let mut monitor = UnixStream::connect(format!("/run/{}.lab", self.name))?;
+        monitor.set_read_timeout(Some(ANSWER))?;
+        monitor.write_all(b"stop\ninfo status\n")?;
+        let mut heard = Vec::new();
+        while !String::from_utf8_lossy(&heard).contains("paused") {
+            let mut bytes = [0; 256];
+            let length = monitor.read(&mut bytes).context("qemu's monitor is silent")?;
+            ensure!(length > 0 && heard.len() < LONGEST, "{} isn't stopped", self.name);
+            heard.extend_from_slice(bytes.get(..length).unwrap_or_default());
+        }
+        Ok(())
     }
 
     fn hear(&mut self, limit: Duration) -> Result<String> {

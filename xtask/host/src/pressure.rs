@@ -3,6 +3,7 @@
 //! counters are read at the same moment.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -93,6 +94,11 @@ fn press(report: &mut Report) -> Result<()> {
 }
 
 fn be_still(guests: &[&Guest]) -> Result<()> {
+    // khugepaged would go on bringing back what was swapped.
+    fs::write("/sys/kernel/mm/transparent_hugepage/enabled", "never")?;
+    for guest in guests {
+        guest.stop()?;
+    }
     let mut last = (read(guests)?, Instant::now());
     wait::until("the guests to be still", PATIENCE, || {
         let now = read(guests)?;

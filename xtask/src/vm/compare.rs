@@ -87,10 +87,11 @@ fn asynchronous(guest: &Guest<'_>, table: &mut Table) {
     let (begun, done) = (guest.total("async_faults"), guest.total("async_faults_done"));
     let counter = format!("{name}: asynchronous faults done");
     compare(table, counter, (done, begun), "memtrace's own: begun", EQUAL);
-    // A page that came back meanwhile is a fault without a swap-in.
+    // Not exactly: readahead or another CPU may have brought the page back meanwhile, and a
+    // worker brings back a huge page at once.
     let numbers = (guest.total("swap_in_remote_pages"), done);
     let counter = format!("{name}: swap-ins by kernel workers");
-    compare(table, counter, numbers, "memtrace's own: async done", within(1.0, 16.0));
+    compare(table, counter, numbers, "memtrace's own: async done", within(10.0, 32.0));
 }
 
 /// What flows say was taken from it, beside what it lost.
@@ -101,7 +102,7 @@ fn flows(guest: &Guest<'_>, table: &mut Table) {
     compare(table, counter, numbers, "memtrace's own: swap-outs", EQUAL);
 }
 
-/// There has to be something.
+/// There has to be something, at least where something was counted.
 fn tails(guest: &Guest<'_>, table: &mut Table) {
     let something = |counter: &str, memtrace: u64| Row {
         counter: format!("{}: {counter}", guest.name),
@@ -111,10 +112,13 @@ fn tails(guest: &Guest<'_>, table: &mut Table) {
         rule: Rule::AtLeast,
     };
     table.rows.push(something("guest faults", guest.total("guest_faults").unwrap_or(0)));
-    for (field, counter) in
-        [("reclaim_p99", "reclaim p99, largest, us"), ("async_fault_p99", "async p99, largest, us")]
-    {
-        table.rows.push(something(counter, guest.largest(field) / 1000));
+    for (total, field, counter) in [
+        ("memcg_reclaims", "reclaim_p99", "reclaim p99, largest, us"),
+        ("async_faults_done", "async_fault_p99", "async p99, largest, us"),
+    ] {
+        if guest.total(total).is_some_and(|count| count > 0) {
+            table.rows.push(something(counter, guest.largest(field) / 1000));
+        }
     }
 }
 
@@ -127,14 +131,11 @@ fn host(comparison: &Comparison<'_>, table: &mut Table) {
         "memory.events max",
         within(2.0, 4.0),
     );
-    compare(
-        table,
-        "all: reclaim writes".to_owned(),
-        (Some(comparison.sum("reclaim_writes")), comparison.kernel("vmstat/nr_vmscan_write")),
-        "vmstat nr_vmscan_write",
-        within(1.0, 16.0),
-    );
+    writes(comparison, table);
     compare(table, "all: losses".to_owned(), (comparison.losses(), Some(0)), "none may be", EQUAL);
+    // What they cost shows in the other rows.
+    let missed = comparison.missed_runs().map_or("unknown".to_owned(), |count| count.to_string());
+    table.skipped.push(format!("all: runs that the kernel left out: {missed}"));
     let stalled = comparison.sum("memcg_reclaim_ns") / 1_000_000;
     let pressed = comparison.kernel("pool_pressure/some").unwrap_or(0) / 1000;
     table.skipped.push(format!(
@@ -142,6 +143,19 @@ fn host(comparison: &Comparison<'_>, table: &mut Table) {
     ));
     let rss = comparison.tracer("VmRSS").unwrap_or(0);
     table.skipped.push(format!("memtrace itself (debug build): {rss} kB resident"));
+}
+
+/// memtrace counts folios, the kernel pages: they differ where huge pages went to swap whole.
+fn writes(comparison: &Comparison<'_>, table: &mut Table) {
+    let whole = comparison.kernel("vmstat/thp_swpout").unwrap_or(0);
+    let rule = if whole == 0 { within(1.0, 16.0) } else { Rule::AtMost };
+    compare(
+        table,
+        format!("all: reclaim writes, folios ({whole} huge)"),
+        (Some(comparison.sum("reclaim_writes")), comparison.kernel("vmstat/nr_vmscan_write")),
+        "vmstat nr_vmscan_write",
+        rule,
+    );
 }
 
 #[cfg(test)]

@@ -42,10 +42,16 @@ impl<'a> Comparison<'a> {
         self.number(&format!("/host/{path}"))
     }
 
-    /// All that memtrace says it lost.
+    /// All that memtrace says it lost, runs that the kernel left out apart.
     pub fn losses(self) -> Option<u64> {
         let losses = self.0.pointer("/memtrace/host/losses/value")?.as_object()?;
-        Some(losses.values().filter_map(Value::as_u64).fold(0, u64::saturating_add))
+        let lost = losses.iter().filter(|(name, _)| *name != "missed_runs");
+        Some(lost.filter_map(|(_, count)| count.as_u64()).fold(0, u64::saturating_add))
+    }
+
+    /// Runs of a program that the kernel left out, because one was under way on that CPU.
+    pub fn missed_runs(self) -> Option<u64> {
+        self.number("/memtrace/host/losses/value/missed_runs")
     }
 
     /// A field of memtrace's own /proc/PID/status.

@@ -70,7 +70,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         let result = kernels::get(name).and_then(|kernel| {
             progress::say(&format!("kernel {name}: {}", kernel.image.display()));
             let initramfs = pack(&kernel, &programs)?;
-            try_kernel(name, &kernel, &initramfs, arguments.keep)
+            let deadline = Instant::now() + LIMIT;
+            twice(name, || try_kernel(name, &kernel, &initramfs, deadline, arguments.keep))
         });
         match result {
             Ok(outcome) => {
@@ -90,7 +91,29 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(code)
 }
 
-fn try_kernel(name: &str, kernel: &Kernel, initramfs: &[u8], keep: bool) -> Result<Outcome> {
+/// Emulated twice over, a host or a guest in it dies at times as it boots: that is tried
+/// once more, and told. Whatever comes after booting counts the first time.
+fn twice(name: &str, attempt: impl Fn() -> Result<Outcome>) -> Result<Outcome> {
+    let first = attempt();
+    let reason = match &first {
+        Ok(outcome) => match outcome.boot_failure() {
+            Some(reason) => reason.to_owned(),
+            None => return first,
+        },
+        Err(error) => format!("{error:#}"),
+    };
+    interrupt::check()?;
+    progress::say(&format!("{name}: once more, because {reason}"));
+    attempt()
+}
+
+fn try_kernel(
+    name: &str,
+    kernel: &Kernel,
+    initramfs: &[u8],
+    deadline: Instant,
+    keep: bool,
+) -> Result<Outcome> {
     let parent = paths::target().join("lab/vm");
     fs::create_dir_all(&parent)?;
     let mut folder = tempfile::Builder::new().prefix(&format!("{name}-")).tempdir_in(&parent)?;
@@ -98,7 +121,7 @@ fn try_kernel(name: &str, kernel: &Kernel, initramfs: &[u8], keep: bool) -> Resu
     if keep {
         progress::say(&format!("kept: {}", folder.path().display()));
     }
-    let mut host = boot::Host::boot(kernel, initramfs, folder.path(), LIMIT)?;
+    let mut host = boot::Host::boot(kernel, initramfs, folder.path(), deadline)?;
     let mut outcome = Outcome::default();
     while let Some(line) = host.next_line()? {
         if let Some(step) = outcome.take(&line) {

@@ -37,6 +37,11 @@ impl Outcome {
         self.lines.last().is_some_and(|line| line.step == "end")
     }
 
+    /// Why the guests didn't boot, if they didn't.
+    pub fn boot_failure(&self) -> Option<&str> {
+        if self.value("guests").is_some() { None } else { self.text("failed") }
+    }
+
     /// Whether nothing failed and every row keeps its bound.
     pub fn good(&self) -> bool {
         let table = self.table();
@@ -116,6 +121,15 @@ mod tests {
         let mut outcome = Outcome::default();
         assert_eq!(outcome.take("[    1.0] a word of the kernel"), None);
         assert_eq!(outcome.take(KERNEL).as_deref(), Some("kernel: 6.1.0"));
+    }
+
+    #[test]
+    fn only_a_failure_before_the_guests_have_booted_is_one_of_booting() {
+        const FAILED: &str = r#"{"step":"failed","value":"no answer"}"#;
+        const GUESTS: &str = r#"{"step":"guests","value":"both have booted"}"#;
+        assert_eq!(outcome(&[KERNEL, FAILED, END]).boot_failure(), Some("no answer"));
+        assert_eq!(outcome(&[KERNEL, GUESTS, FAILED, END]).boot_failure(), None);
+        assert_eq!(outcome(&[KERNEL, GUESTS, END]).boot_failure(), None);
     }
 
     #[test]
