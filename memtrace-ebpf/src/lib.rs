@@ -82,7 +82,8 @@ pub struct VmCounters {
     /// `memcg:count_memcg_events` PSWPOUT: pages written to swap.
     pub swap_write_pages: u64,
     /// `kmem:rss_stat` MM_SWAPENTS outside reclaim: swap entries that went back into the
-    /// page table (swap-in), or were dropped while swapped (balloon, exit).
+    /// page table (swap-in), or were dropped while swapped (balloon, exit). A huge page
+    /// that comes back whole is one event, and so counts once.
     pub swap_in_pages: u64,
     /// The part of `swap_in_pages` that a foreign task did (KVM's asynchronous faults).
     pub swap_in_remote_pages: u64,

@@ -7,7 +7,7 @@ use crate::model::Measured;
 use crate::model::cgroup;
 use crate::model::pair::Pair;
 use crate::model::rates::{Growth, better, sum};
-use crate::sample::MemoryStat;
+use crate::sample::{MemoryStat, VmSample};
 use crate::signal::{Quality, Signal};
 use crate::units::{ByteRate, Rate};
 
@@ -52,6 +52,8 @@ impl Way {
     /// which those miss, and without the hook, base pages of I/O as memory.stat has them.
     fn pages(&self, pair: &Pair<'_>) -> Growth {
         let entries = pair.counted(self.signal, self.counter);
+        let entries =
+            if self.signal == Signal::SwapIn { reconcile(pair, entries) } else { entries };
         let io = cgroup::stat(pair, self.line, self.stat).limited_by(Quality::approximate(
             format!("{} of its cgroup: I/O, with readahead and without zswap", self.line),
         ));
@@ -60,6 +62,38 @@ impl Way {
             Some(reason) => better(io, entries.limited_by(Quality::approximate(reason))),
         }
     }
+}
+
+/// Swap-ins by event, held against what VmSwap says: swap-outs less its growth. A huge
+/// page that comes back whole is one event of its many entries, and the event doesn't
+/// tell how many.
+fn reconcile(pair: &Pair<'_>, events: Growth) -> Growth {
+    /// Less than a huge page, more than what moves between the two readings.
+    const NOISE: i64 = 256;
+    let outs = pair.counted(Signal::SwapOut, |counters| counters.swap_out_pages).value;
+    let (Some(counted), Some(outs), Some(growth)) = (events.value, outs, swap_growth(pair)) else {
+        return events;
+    };
+    let told = i64::try_from(outs).unwrap_or(i64::MAX).saturating_sub(growth);
+    let missing = told.saturating_sub(i64::try_from(counted).unwrap_or(i64::MAX));
+    if missing >= NOISE {
+        let pages = u64::try_from(told).unwrap_or(counted);
+        return Measured::approximate(pages, "with huge pages, so from the growth of VmSwap");
+    }
+    // Within the bound that an exact number has to keep: 1 % or 16 pages.
+    if missing.unsigned_abs() <= (counted / 100).max(16) {
+        return Measured::exact(counted);
+    }
+    events
+}
+
+/// Growth of VmSwap in base pages.
+fn swap_growth(pair: &Pair<'_>) -> Option<i64> {
+    let pages = |vm: &VmSample| {
+        let swap = vm.process.swap?.0.checked_div(pair.context.now.page_size.0)?;
+        i64::try_from(swap).ok()
+    };
+    pages(pair.now)?.checked_sub(pages(pair.before().ok()?)?)
 }
 
 /// Pages that reclaim, anybody's, unmapped from the VM: private memory to swap, and

@@ -41,6 +41,7 @@ pub struct Probe {
     waiting: Vec<Hook>,
     retried: Instant,
     signals: Vec<SignalStatus>,
+    large_swap_in: bool,
     slots: Slots,
     host: PerCpuArray<MapData, HostCounters>,
     kswapd_since: Array<MapData, u64>,
@@ -69,6 +70,7 @@ impl Probe {
             waiting: Vec::new(),
             retried: Instant::now(),
             signals: Vec::new(),
+            large_swap_in: facts.large_swap_in,
             logger,
         };
         for hook in hooks {
@@ -105,7 +107,7 @@ impl Probe {
     }
 
     fn assess(&mut self) {
-        self.signals = plan::statuses(&self.attached, &self.failed);
+        self.signals = plan::statuses(&self.attached, &self.failed, self.large_swap_in);
     }
 
     fn row(&self, slot: u32, problems: &mut Vec<String>) -> VmCounters {

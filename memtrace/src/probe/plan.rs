@@ -204,7 +204,13 @@ impl Plan {
 }
 
 /// What each signal is worth when `attached` hooks run and `failed` ones don't.
-pub fn statuses(attached: &[Hook], failed: &[(Hook, String)]) -> Vec<SignalStatus> {
+///
+/// `large_swap_in`: as in [`KernelFacts`].
+pub fn statuses(
+    attached: &[Hook],
+    failed: &[(Hook, String)],
+    large_swap_in: bool,
+) -> Vec<SignalStatus> {
     Signal::ALL
         .into_iter()
         .map(|signal| {
@@ -215,7 +221,12 @@ pub fn statuses(attached: &[Hook], failed: &[(Hook, String)]) -> Vec<SignalStatu
                 true => fallback(signal).map(|(source, _)| source.to_owned()),
                 false => Some(sources(&hooks)),
             };
-            let quality = quality(signal, &hooks, missing.map(|(_, reason)| reason.as_str()));
+            let quality = match quality(signal, &hooks, missing.map(|(_, why)| why.as_str())) {
+                Quality::Exact if signal == Signal::SwapIn && large_swap_in => {
+                    Quality::approximate("a huge page that comes back whole is one event")
+                }
+                quality => quality,
+            };
             SignalStatus { signal, source, quality }
         })
         .collect()
@@ -262,7 +273,7 @@ fn limits(signal: Signal) -> Quality {
             "each process that maps the page counts, and a large folio may count once",
         ),
         Signal::ReclaimWrites => Quality::approximate(
-            "as nr_vmscan_write: a page that turns out to need no write counts too",
+            "counts folios, and like nr_vmscan_write those that turn out to need no write",
         ),
         Signal::Compaction => Quality::approximate(
             "time is counted to the end of each zone, not of the whole attempt",

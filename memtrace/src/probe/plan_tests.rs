@@ -34,7 +34,13 @@ fn facts() -> KernelFacts {
         item_pswpout: 13,
         ..KernelLayout::UNKNOWN
     };
-    KernelFacts { layout, tracepoints, architecture: "x86_64", btf_problem: None }
+    KernelFacts {
+        layout,
+        tracepoints,
+        architecture: "x86_64",
+        large_swap_in: false,
+        btf_problem: None,
+    }
 }
 
 fn program<'a>(plan: &'a Plan, tracepoint: &str) -> Option<&'a str> {
@@ -42,7 +48,7 @@ fn program<'a>(plan: &'a Plan, tracepoint: &str) -> Option<&'a str> {
 }
 
 fn status(plan: &Plan, signal: Signal) -> SignalStatus {
-    let all = statuses(&plan.hooks, &plan.absent);
+    let all = statuses(&plan.hooks, &plan.absent, false);
     assert_eq!(all.len(), Signal::ALL.len());
     all.into_iter().find(|status| status.signal == signal).unwrap()
 }
@@ -99,6 +105,17 @@ fn a_missing_tracepoint_switches_its_own_signal_off() {
 }
 
 #[test]
+fn where_huge_pages_come_back_whole_swap_ins_are_not_exact() {
+    let plan = plan(&facts());
+    let swap_in = |large| {
+        let all = statuses(&plan.hooks, &plan.absent, large);
+        all.into_iter().find(|status| status.signal == Signal::SwapIn).unwrap().quality
+    };
+    assert_eq!(swap_in(false), Quality::Exact);
+    assert_eq!(swap_in(true).word(), "approximate");
+}
+
+#[test]
 fn half_a_pair_measures_nothing() {
     let mut facts = facts();
     facts.tracepoints.remove("mm_vmscan_direct_reclaim_end");
@@ -138,7 +155,7 @@ fn no_missing_thing_is_ever_without_a_reason() {
     for missing in TRACEPOINTS {
         let mut facts = facts();
         facts.tracepoints.remove(missing);
-        for status in statuses(&plan(&facts).hooks, &plan(&facts).absent) {
+        for status in statuses(&plan(&facts).hooks, &plan(&facts).absent, false) {
             if status.quality != Quality::Exact {
                 assert!(!status.quality.reason().unwrap().is_empty(), "{missing}: {status:?}");
             }

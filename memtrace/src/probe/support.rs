@@ -18,6 +18,8 @@ pub struct KernelFacts {
     pub tracepoints: BTreeMap<&'static str, Prototype>,
     /// `x86_64`, `aarch64`, ...
     pub architecture: &'static str,
+    /// Whether a huge page can come back from swap whole (since about 6.13).
+    pub large_swap_in: bool,
     /// Why there is no type information.
     pub btf_problem: Option<String>,
 }
@@ -60,6 +62,7 @@ pub fn without_btf(problem: String) -> KernelFacts {
         layout: KernelLayout::UNKNOWN,
         tracepoints: BTreeMap::new(),
         architecture: std::env::consts::ARCH,
+        large_swap_in: false,
         btf_problem: Some(problem),
     }
 }
@@ -101,5 +104,13 @@ pub fn facts_of(btf: &Btf) -> KernelFacts {
     };
     let tracepoints =
         TRACEPOINTS.into_iter().filter_map(|name| Some((name, btf.tracepoint(name)?))).collect();
-    KernelFacts { layout, tracepoints, architecture: std::env::consts::ARCH, btf_problem: None }
+    // The counter of huge pages that came back whole came with the ability itself.
+    let large_swap_in = btf.enumerator("mthp_stat_item", "MTHP_STAT_SWPIN").is_some();
+    KernelFacts {
+        layout,
+        tracepoints,
+        architecture: std::env::consts::ARCH,
+        large_swap_in,
+        btf_problem: None,
+    }
 }

@@ -1,6 +1,6 @@
 //! Swap, major faults, pages taken and refaults: which source is chosen, and when.
 
-use super::fixture::{MIB, after, only_vm, sample, set_signal, vm};
+use super::fixture::{MIB, after, counting, only_vm, sample, set_signal, vm};
 use crate::model::{Measured, derive};
 use crate::sample::{Sample, VmSample};
 use crate::signal::{Quality, Signal};
@@ -154,4 +154,37 @@ fn refaults_are_those_of_the_vms_own_cgroup() {
     };
     assert_eq!(refaults(1), Measured::exact(Rate(10.0)));
     assert_eq!(refaults(2), Measured::absent("memory.stat is of a cgroup that 2 VMs share"));
+}
+
+/// Swap-ins after a second with these many events, while VmSwap fell from 200 MiB by
+/// these many pages.
+fn swap_in(events: u64, fallen: u64) -> Measured<ByteRate> {
+    let mut now =
+        sample(11, vec![counting(vm("a", 7), |counters| counters.swap_in_pages = events)]);
+    now.vms[0].process.swap = Some(Bytes(200 * MIB - fallen * 4096));
+    set_signal(&mut now, Signal::SwapIn, Quality::approximate("huge pages"));
+    only_vm(derive(Some(&sample(10, vec![vm("a", 7)])), &now)).swap_in
+}
+
+#[test]
+fn a_huge_page_that_comes_back_whole_is_told_from_vmswap() {
+    // Two huge pages and ten small ones: twelve events.
+    let told = swap_in(12, 2 * 512 + 10);
+    assert_eq!(told.value, Some(ByteRate(f64::from((2 * 512 + 10) * 4096))));
+    assert_eq!(told.quality.word(), "approximate");
+}
+
+#[test]
+fn swap_ins_that_agree_with_vmswap_are_exact() {
+    assert_eq!(swap_in(1000, 1000), Measured::exact(ByteRate(f64::from(1000 * 4096))));
+    assert_eq!(swap_in(0, 0).quality, Quality::Exact);
+}
+
+#[test]
+fn swap_ins_that_nearly_agree_stay_as_they_were_counted() {
+    for fallen in [800, 1200] {
+        let counted = swap_in(1000, fallen);
+        assert_eq!(counted.value, Some(ByteRate(f64::from(1000 * 4096))), "{fallen}");
+        assert_eq!(counted.quality.reason(), Some("huge pages"), "{fallen}");
+    }
 }
