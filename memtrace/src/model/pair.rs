@@ -82,6 +82,15 @@ impl<'a> Pair<'a> {
         self.before
     }
 
+    /// Whether flows of this identity can be compared: it was the same process the time
+    /// before, or there was none and this one was counted from its start.
+    pub(super) fn has_flows(&self) -> Result<(), Gap> {
+        match (self.before, self.counters) {
+            (Err(Gap::NewVm), Ok(_)) => Ok(()),
+            (before, _) => before.map(drop),
+        }
+    }
+
     /// Growth of a counter of the kernel side, with the quality of the signal behind it.
     pub(super) fn counted(&self, signal: Signal, field: impl Fn(&VmCounters) -> u64) -> Growth {
         match (self.context.quality(signal), self.counters) {

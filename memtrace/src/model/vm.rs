@@ -113,9 +113,9 @@ fn swap(pair: &Pair<'_>) -> Measured<Bytes> {
 
 /// What the VM took of others and of itself, as a share and as a rate.
 fn caused(pair: &Pair<'_>, flows: &Flows) -> (Measured<Percent>, Measured<Rate>) {
-    match pair.before() {
+    match pair.has_flows() {
         Err(gap) => (gap.into(), gap.into()),
-        Ok(_) => {
+        Ok(()) => {
             let party = Party::Vm(pair.now.id);
             (flows.caused_share(party), flows.caused_rate(party))
         }

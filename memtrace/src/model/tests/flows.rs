@@ -122,3 +122,17 @@ fn a_vm_that_was_started_anew_has_no_share_yet() {
     }
     assert_eq!(row(&snapshot(&samples), "noisy").caused.value, None);
 }
+
+#[test]
+fn a_vm_that_was_counted_from_its_start_has_its_share_at_once() {
+    let share = |counted_from_start| {
+        let mut samples = over(vec![], vec![flow(noisy(), victim(), 4)]);
+        samples.0.vms.retain(|vm| vm.name != "noisy");
+        for vm in &mut samples.1.vms {
+            vm.counted_from_start = counted_from_start;
+        }
+        row(&snapshot(&samples), "noisy").caused.value
+    };
+    assert_eq!(share(true), Some(Percent(100.0)));
+    assert_eq!(share(false), None);
+}
