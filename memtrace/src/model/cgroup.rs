@@ -8,14 +8,15 @@ use crate::signal::Quality;
 use crate::units::{Bytes, Limit};
 
 /// Whether numbers of the cgroup are numbers of the VM: exact when it has the cgroup to
-/// itself, approximate (with how many share it) when it doesn't.
+/// itself, approximate (with who shares it) when it doesn't.
 fn ownership(cgroup: &CgroupSample) -> Quality {
     if matches!(cgroup.path.as_str(), "" | "/") {
         return Quality::approximate("of the root cgroup, so of the whole host");
     }
-    match cgroup.vms {
-        1 => Quality::Exact,
-        vms => Quality::approximate(format!("of a cgroup that {vms} VMs share")),
+    match (cgroup.vms, cgroup.alone) {
+        (1, true) => Quality::Exact,
+        (1, false) => Quality::approximate("of a cgroup that other processes share"),
+        (vms, _) => Quality::approximate(format!("of a cgroup that {vms} VMs share")),
     }
 }
 
@@ -26,6 +27,11 @@ fn own(vm: &VmSample) -> Result<&CgroupSample, String> {
         Quality::Exact => Ok(cgroup),
         shared => Err(format!("memory.stat is {}", shared.reason().unwrap_or("not its own"))),
     }
+}
+
+/// Whether the VM has its cgroup to itself.
+pub(super) fn is_own(vm: &VmSample) -> bool {
+    own(vm).is_ok()
 }
 
 /// Growth of a line of memory.stat; absent unless the VM has the cgroup to itself, in

@@ -4,6 +4,7 @@ use crate::model::Measured;
 use crate::model::cgroup;
 use crate::model::pair::Pair;
 use crate::model::rates::{Growth, better, exact, sum};
+use crate::sample::Accelerator;
 use crate::signal::{Quality, Signal};
 use crate::units::Rate;
 
@@ -43,6 +44,14 @@ pub(super) fn faults(pair: &Pair<'_>) -> Faults {
 /// were measured under Linux 6.12 it had 567.
 fn major(pair: &Pair<'_>) -> Growth {
     let hook = pair.counted(Signal::MajorFaults, |counters| counters.major_faults);
+    // The hook knows the VM of a kernel worker's fault by the cgroup alone.
+    let hook = match pair.now.accelerator {
+        Some(Accelerator::Tcg) => hook,
+        _ if cgroup::is_own(pair.now) => hook,
+        _ => hook.limited_by(Quality::approximate(
+            "without those that kernel workers did for it: its cgroup is not its alone",
+        )),
+    };
     let file = cgroup::stat(pair, "pgmajfault", |stat| stat.pgmajfault);
     better(better(hook, file), of_process(pair))
 }

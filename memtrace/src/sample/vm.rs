@@ -103,6 +103,9 @@ pub struct CgroupSample {
     pub path: String,
     /// Number of known VMs that share it, this one included.
     pub vms: u32,
+    /// Nobody but this VM and its companions (swtpm, virtiofsd, ...) is in it, so that
+    /// its numbers are the VM's.
+    pub alone: bool,
     pub usage: Option<Bytes>,
     /// The tightest hard limit of the cgroup and its ancestors.
     pub limit: Option<Limit>,

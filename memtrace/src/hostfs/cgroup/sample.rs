@@ -11,7 +11,7 @@ use crate::units::{Bytes, Limit};
 
 /// `vms`: the number of known VMs in it. What can't be read is missing, and `problem`
 /// says why.
-pub fn sample(cgroup: &MemoryCgroup, vms: u32) -> CgroupSample {
+pub fn sample(cgroup: &MemoryCgroup, vms: u32, alone: bool) -> CgroupSample {
     let mut files = Files { directory: &cgroup.directory, problem: None };
     let mut sample = match cgroup.version {
         Version::V1 => version_one(cgroup, &mut files),
@@ -21,6 +21,7 @@ pub fn sample(cgroup: &MemoryCgroup, vms: u32) -> CgroupSample {
     sample.version = cgroup.version.number();
     sample.path = cgroup.path.clone();
     sample.vms = vms;
+    sample.alone = alone;
     sample.problem = match files.problem {
         _ if cgroup.is_root() => Some("the VM is in the root cgroup, like other processes".into()),
         Some(_) if !cgroup.directory.is_dir() => Some("the cgroup is gone".into()),

@@ -94,3 +94,13 @@ fn missing_pressure_says_which_kind_of_missing_it_is() {
     let off = with(|cgroup| (cgroup.version, cgroup.psi) = (2, None));
     assert!(off.psi.quality.reason().is_some_and(|reason| reason.contains("PSI")));
 }
+
+#[test]
+fn other_processes_in_the_cgroup_make_its_numbers_approximate() {
+    let vm = with(|cgroup| cgroup.alone = false);
+    assert_eq!(
+        vm.cgroup_usage.quality,
+        Quality::approximate("of a cgroup that other processes share")
+    );
+    assert_eq!(vm.refaults.value, None);
+}

@@ -180,6 +180,7 @@ fn cgroup(name: &str) -> CgroupSample {
         version: 2,
         path: format!("/machine.slice/{name}"),
         vms: 1,
+        alone: true,
         usage: Some(Bytes(900 * MIB)),
         limit: Some(Limit::At(Bytes(GIB))),
         high: Some(Limit::At(Bytes(GIB))),

@@ -2,7 +2,7 @@
 
 use super::fixture::{MIB, after, counting, only_vm, sample, set_signal, vm};
 use crate::model::{Measured, derive};
-use crate::sample::{Sample, VmSample};
+use crate::sample::{Accelerator, Sample, VmSample};
 use crate::signal::{Quality, Signal};
 use crate::units::{ByteRate, Bytes, Rate};
 
@@ -187,4 +187,24 @@ fn swap_ins_that_nearly_agree_stay_as_they_were_counted() {
         assert_eq!(counted.value, Some(ByteRate(f64::from(1000 * 4096))), "{fallen}");
         assert_eq!(counted.quality.reason(), Some("huge pages"), "{fallen}");
     }
+}
+
+#[test]
+fn in_a_cgroup_that_others_share_the_hook_misses_what_workers_do_for_kvm() {
+    let major = |accelerator| {
+        let vm = after(|vm| {
+            vm.accelerator = accelerator;
+            vm.cgroup.get_or_insert_default().alone = false;
+            vm.counters.get_or_insert_default().major_faults = 7;
+        });
+        vm.major_faults
+    };
+    let kvm = major(Some(Accelerator::Kvm));
+    assert_eq!(kvm.value, Some(Rate(7.0)));
+    assert!(
+        kvm.quality.reason().is_some_and(|reason| reason.contains("kernel workers")),
+        "{kvm:?}"
+    );
+    // Without KVM no worker faults for it.
+    assert_eq!(major(Some(Accelerator::Tcg)), Measured::exact(Rate(7.0)));
 }

@@ -37,8 +37,10 @@ impl LiveSource {
             state: state(stat, answer.state),
             allocated: memory.or(answer.guest.maximum),
             process: process::sample(&self.root, vm.pid, stat, self.ticks_per_second),
-            cgroup: cgroup
-                .map(|cgroup| cgroup::sample(cgroup, cgroups::sharing(&self.known, cgroup))),
+            cgroup: cgroup.map(|cgroup| {
+                let vms = cgroups::sharing(&self.known, cgroup);
+                cgroup::sample(cgroup, vms, cgroups::is_alone(&self.known, vm.pid))
+            }),
             guest: answer.guest,
             counters: counted.map(|counted| counted.counters),
             histograms: counted.map(|counted| counted.histograms.clone()),

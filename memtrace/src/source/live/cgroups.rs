@@ -68,13 +68,19 @@ fn is_apart(root: &HostRoot, cgroup: &MemoryCgroup, pid: u32) -> bool {
 
 /// Ids of the memory cgroups that are this VM's alone.
 pub(super) fn alone(known: &BTreeMap<u32, KnownVm>, pid: u32) -> Vec<u64> {
-    let membership = known.get(&pid).map(|vm| &vm.membership);
-    let Some((cgroup, true)) =
-        membership.and_then(|membership| Some((membership.cgroup()?, membership.apart)))
-    else {
+    if !is_alone(known, pid) {
         return Vec::new();
-    };
-    if sharing(known, cgroup) > 1 { Vec::new() } else { cgroup.id.into_iter().collect() }
+    }
+    let cgroup = known.get(&pid).and_then(|vm| vm.membership.cgroup());
+    cgroup.and_then(|cgroup| cgroup.id).into_iter().collect()
+}
+
+/// Whether the VM and its companions have their cgroup to themselves.
+pub(super) fn is_alone(known: &BTreeMap<u32, KnownVm>, pid: u32) -> bool {
+    known.get(&pid).is_some_and(|vm| {
+        let cgroup = vm.membership.cgroup();
+        vm.membership.apart && cgroup.is_some_and(|cgroup| sharing(known, cgroup) == 1)
+    })
 }
 
 /// Number of known VMs in `cgroup`.
