@@ -13,7 +13,6 @@ pub struct KernelLayout {
     pub abi_version: u32,
     pub task_flags: u32,
     pub task_tgid: u32,
-    pub task_pid: u32,
     pub task_mm: u32,
     pub mm_owner: u32,
     /// `mem_cgroup.css.cgroup`: from a memcg to its `struct cgroup`.
@@ -30,7 +29,6 @@ pub struct KernelLayout {
     pub item_pgmajfault: u32,
     pub item_pswpin: u32,
     pub item_pswpout: u32,
-    pub reserved: u32,
 }
 
 impl KernelLayout {
@@ -39,7 +37,6 @@ impl KernelLayout {
         abi_version: crate::ABI_VERSION,
         task_flags: MISSING,
         task_tgid: MISSING,
-        task_pid: MISSING,
         task_mm: MISSING,
         mm_owner: MISSING,
         memcg_cgroup: MISSING,
@@ -51,6 +48,5 @@ impl KernelLayout {
         item_pgmajfault: MISSING,
         item_pswpin: MISSING,
         item_pswpout: MISSING,
-        reserved: 0,
     };
 }

@@ -98,7 +98,6 @@ fn every_struct_is_where_both_sides_expect_it() {
         abi_version,
         task_flags,
         task_tgid,
-        task_pid,
         task_mm,
         mm_owner,
         memcg_cgroup,
@@ -110,7 +109,6 @@ fn every_struct_is_where_both_sides_expect_it() {
         item_pgmajfault,
         item_pswpin,
         item_pswpout,
-        reserved,
     );
     insta::assert_snapshot!(out);
 }

@@ -21,7 +21,6 @@ fn facts() -> KernelFacts {
     let layout = KernelLayout {
         task_flags: 1,
         task_tgid: 2,
-        task_pid: 3,
         task_mm: 4,
         mm_owner: 5,
         memcg_cgroup: 6,

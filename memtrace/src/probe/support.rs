@@ -87,7 +87,6 @@ pub fn facts_of(btf: &Btf) -> KernelFacts {
         abi_version: memtrace_ebpf::ABI_VERSION,
         task_flags: offset("task_struct", "flags"),
         task_tgid: offset("task_struct", "tgid"),
-        task_pid: offset("task_struct", "pid"),
         task_mm: offset("task_struct", "mm"),
         mm_owner: offset("mm_struct", "owner"),
         memcg_cgroup: offset("mem_cgroup", "css.cgroup"),
@@ -100,7 +99,6 @@ pub fn facts_of(btf: &Btf) -> KernelFacts {
         item_pgmajfault: item("PGMAJFAULT"),
         item_pswpin: item("PSWPIN"),
         item_pswpout: item("PSWPOUT"),
-        reserved: 0,
     };
     let tracepoints =
         TRACEPOINTS.into_iter().filter_map(|name| Some((name, btf.tracepoint(name)?))).collect();
