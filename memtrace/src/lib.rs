@@ -25,6 +25,7 @@ pub mod summary;
 pub mod text;
 pub mod tone;
 pub mod top;
+pub mod truth;
 pub mod tui;
 pub mod units;
 pub mod vmm;

@@ -16,7 +16,10 @@ mod lab;
 mod paths;
 mod progress;
 mod setup;
+#[path = "../../memtrace/src/hostfs/taskstats/mod.rs"]
+mod taskstats;
 mod test;
+mod truth;
 mod vm;
 
 /// memtrace's chores.

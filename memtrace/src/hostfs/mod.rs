@@ -12,6 +12,7 @@ pub mod process;
 pub mod psi;
 pub mod read;
 pub mod swaps;
+pub mod taskstats;
 pub mod vmstat;
 
 #[cfg(test)]

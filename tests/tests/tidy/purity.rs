@@ -5,7 +5,7 @@ use crate::imports::paths;
 use crate::source::Source;
 
 /// What is pure: files, and directories with a slash at their end.
-const PURE: [&str; 13] = [
+const PURE: [&str; 14] = [
     "memtrace/src/columns/",
     "memtrace/src/doctor/report.rs",
     "memtrace/src/export/",
@@ -18,6 +18,7 @@ const PURE: [&str; 13] = [
     "memtrace/src/summary.rs",
     "memtrace/src/text.rs",
     "memtrace/src/tone.rs",
+    "memtrace/src/truth/",
     "memtrace/src/tui/",
 ];
 

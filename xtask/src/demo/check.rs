@@ -14,10 +14,10 @@ use super::compare::{self, Moment, Name};
 use super::document::Document;
 use super::kernel;
 use super::stream::Stream;
-use super::table::Table;
-use super::taskstats::Taskstats;
 use crate::lab::Lab;
 use crate::lab::plan::Manager;
+use crate::taskstats::Taskstats;
+use crate::truth::table::Table;
 use crate::{child, interrupt, progress};
 
 /// How long the counters may take to stand still.

@@ -4,7 +4,11 @@ use anyhow::{Context as _, Result};
 
 use super::document::{Document, Flows, Totals};
 use super::kernel::KernelCounters;
-use super::table::{Row, Rule, Table, Tolerance};
+use crate::truth::Quality;
+use crate::truth::table::{Row, Rule, Skipped, Table};
+
+/// All guests together.
+const EVERYBODY: &str = "all guests";
 
 /// Both sides' counters at a moment at which none of them moved.
 #[derive(Clone, Debug, Default)]
@@ -75,20 +79,21 @@ fn swap_and_faults(
         let before = from.kernel.guests.get(place).context("a guest is missing")?;
         let after = to.kernel.guests.get(place).context("a guest is missing")?;
         let name = growth.guest.name;
-        table.rows.push(Row {
-            counter: format!("{name}: swap-outs less swap-ins, pages"),
-            memtrace: growth.swapped(),
-            kernel: grown(before.swap_pages, after.swap_pages),
-            source: "VmSwap",
-            rule: Rule::Equal(Tolerance { percent: 1.0, at_least: 16.0 }),
-        });
-        table.rows.push(Row {
-            counter: format!("{name}: major faults"),
-            memtrace: growth.of(|totals| totals.major_faults),
-            kernel: grown(before.major_faults, after.major_faults),
-            source: "memory.stat pgmajfault",
-            rule: Rule::Equal(Tolerance { percent: 1.0, at_least: 4.0 }),
-        });
+        table.rows.push(row(
+            ("swap_in", name, "swap-outs less swap-ins, pages"),
+            (growth.swapped(), grown(before.swap_pages, after.swap_pages)),
+            "VmSwap",
+            Rule::within(1.0, 16.0),
+        ));
+        table.rows.push(row(
+            ("major_faults", name, "major faults"),
+            (
+                growth.of(|totals| totals.major_faults),
+                grown(before.major_faults, after.major_faults),
+            ),
+            "memory.stat pgmajfault",
+            Rule::within(1.0, 4.0),
+        ));
     }
     Ok(())
 }
@@ -96,30 +101,34 @@ fn swap_and_faults(
 /// Reclaims by the guests' threads: version 2 counts them where the limit was hit; else
 /// the delay accounting does, thread by thread.
 fn reclaims(growths: &[Growth<'_>], from: &Moment, to: &Moment, table: &mut Table) -> Result<()> {
-    let rule = Rule::Equal(Tolerance { percent: 2.0, at_least: 4.0 });
+    let rule = Rule::within(2.0, 4.0);
     if let (Some(before), Some(after)) = (from.kernel.limit_hits, to.kernel.limit_hits) {
-        table.rows.push(Row {
-            counter: "all guests: memcg reclaims".to_owned(),
-            memtrace: growths.iter().map(|g| g.of(|totals| totals.memcg_reclaims)).sum(),
-            kernel: grown(before, after),
-            source: "memory.events max",
+        let reclaims = growths.iter().map(|g| g.of(|totals| totals.memcg_reclaims)).sum();
+        table.rows.push(row(
+            ("memcg_reclaim", EVERYBODY, "memcg reclaims"),
+            (reclaims, grown(before, after)),
+            "memory.events max",
             rule,
-        });
+        ));
     }
     for (place, growth) in growths.iter().enumerate() {
         let before = from.kernel.guests.get(place).context("a guest is missing")?.reclaims;
         let after = to.kernel.guests.get(place).context("a guest is missing")?.reclaims;
         let (Some(before), Some(after)) = (before, after) else {
-            table.skipped.push("reclaims and stalls: no delay accounting here".to_owned());
+            table.skipped.push(Skipped {
+                signal: "memcg_reclaim".to_owned(),
+                subject: EVERYBODY.to_owned(),
+                counter: "reclaims and stalls".to_owned(),
+                reason: "no delay accounting here".to_owned(),
+            });
             return Ok(());
         };
-        table.rows.push(Row {
-            counter: format!("{}: direct and memcg reclaims", growth.guest.name),
-            memtrace: growth.reclaims(),
-            kernel: grown(before.count, after.count),
-            source: "taskstats freepages_count",
+        table.rows.push(row(
+            ("memcg_reclaim", growth.guest.name, "direct and memcg reclaims"),
+            (growth.reclaims(), grown(before.count, after.count)),
+            "taskstats freepages_count",
             rule,
-        });
+        ));
     }
     Ok(())
 }
@@ -129,13 +138,12 @@ fn stalls(growths: &[Growth<'_>], from: &Moment, to: &Moment, table: &mut Table)
         moment.kernel.guests.iter().map(|guest| guest.reclaims.map(|r| r.nanoseconds)).sum()
     };
     if let (Some(before), Some(after)) = (total(from), total(to)) {
-        table.rows.push(Row {
-            counter: "all guests: stalled in reclaim, ms".to_owned(),
-            memtrace: growths.iter().map(Growth::stalled_ms).sum(),
-            kernel: grown(before, after) / 1e6,
-            source: "taskstats freepages_delay_total",
-            rule: Rule::Equal(Tolerance { percent: 5.0, at_least: 1.0 }),
-        });
+        table.rows.push(row(
+            ("memcg_reclaim", EVERYBODY, "stalled in reclaim, ms"),
+            (growths.iter().map(Growth::stalled_ms).sum(), grown(before, after) / 1e6),
+            "taskstats freepages_delay_total",
+            Rule::within(5.0, 1.0),
+        ));
     }
 }
 
@@ -159,31 +167,21 @@ fn blame(
     let share = |part: f64, whole: f64| if whole > 0.0 { part * 100.0 / whole } else { f64::NAN };
     let all = flow(None, None);
     let caused = |guest: Name<'_>| share(flow(Some(guest.uuid), None), all);
-    let bound = |counter: &str, memtrace: f64, kernel: f64, source, rule| Row {
-        counter: counter.to_owned(),
-        memtrace,
-        kernel,
-        source,
-        rule,
-    };
-    table.rows.push(bound(
-        "noisy: first by caused, % of pages taken",
-        caused(noisy),
-        caused(victim).max(caused(idle)),
+    table.rows.push(row(
+        ("flows", "noisy", "first by caused, % of pages taken"),
+        (caused(noisy), caused(victim).max(caused(idle))),
         "the next guest's share",
         Rule::AtLeast,
     ));
-    table.rows.push(bound(
-        "victim: its pages taken by noisy, %",
-        share(flow(Some(noisy.uuid), Some(victim.uuid)), flow(None, Some(victim.uuid))),
-        50.0,
+    table.rows.push(row(
+        ("flows", "victim", "its pages taken by noisy, %"),
+        (share(flow(Some(noisy.uuid), Some(victim.uuid)), flow(None, Some(victim.uuid))), 50.0),
         "most of them",
         Rule::AtLeast,
     ));
-    table.rows.push(bound(
-        "idle: caused, % of pages taken",
-        caused(idle),
-        5.0,
+    table.rows.push(row(
+        ("flows", "idle", "caused, % of pages taken"),
+        (caused(idle), 5.0),
         "near zero",
         Rule::AtMost,
     ));
@@ -191,13 +189,32 @@ fn blame(
         growths.iter().filter(|g| g.guest.uuid == guest.uuid).map(Growth::stalled_ms).sum()
     };
     let everybody: f64 = growths.iter().map(Growth::stalled_ms).sum();
-    table.rows.push(bound(
-        "idle: % of all guests' time in reclaim",
-        share(stalled(idle), everybody),
-        10.0,
+    table.rows.push(row(
+        ("flows", "idle", "% of all guests' time in reclaim"),
+        (share(stalled(idle), everybody), 10.0),
         "near zero",
         Rule::AtMost,
     ));
+}
+
+/// A row of (signal, subject, counter) and (ours, the kernel's). What is compared here is
+/// measured on every kernel, so it has to be exact.
+fn row(
+    (signal, subject, counter): (&str, &str, &str),
+    (memtrace, kernel): (f64, f64),
+    source: &str,
+    rule: Rule,
+) -> Row {
+    Row {
+        signal: signal.to_owned(),
+        subject: subject.to_owned(),
+        counter: counter.to_owned(),
+        memtrace,
+        kernel,
+        source: source.to_owned(),
+        rule,
+        quality: Quality::Exact,
+    }
 }
 
 /// Growth as a number with a sign; exact up to 2^53.

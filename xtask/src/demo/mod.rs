@@ -16,10 +16,7 @@ pub mod check;
 mod compare;
 mod document;
 mod kernel;
-mod netlink;
 mod stream;
-pub mod table;
-mod taskstats;
 
 const BUILD: Duration = Duration::from_secs(30 * 60);
 

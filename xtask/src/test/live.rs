@@ -46,7 +46,7 @@ fn check(manager: Manager, tools: &[&str]) -> Result<Outcome> {
         passed: u64::try_from(table.passed())?,
         failed: u64::try_from(table.failed())?,
         skipped: u64::try_from(table.skipped.len())?,
-        reasons: table.skipped,
+        reasons: table.skipped.iter().map(|skipped| skipped.reason.clone()).collect(),
     })
 }
 

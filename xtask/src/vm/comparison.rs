@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use crate::truth::Quality;
+
 /// Pages in /proc's kB.
 const KIB_A_PAGE: u64 = 4;
 
@@ -57,6 +59,15 @@ impl<'a> Comparison<'a> {
     /// A field of memtrace's own /proc/PID/status.
     pub fn tracer(self, field: &str) -> Option<u64> {
         self.number(&format!("/tracer/{field}"))
+    }
+
+    /// What memtrace says a signal is worth on this kernel.
+    pub fn quality(self, signal: &str) -> Quality {
+        let named = |status: &&Value| status.get("signal").and_then(Value::as_str) == Some(signal);
+        self.list("/memtrace/signals")
+            .find(named)
+            .and_then(|status| serde_json::from_value(status.clone()).ok())
+            .unwrap_or_else(|| Quality::absent("memtrace doesn't know this signal"))
     }
 
     fn number(self, path: &str) -> Option<u64> {

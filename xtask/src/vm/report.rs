@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::compare;
-use crate::demo::table::Table;
+use crate::truth::table::Table;
 
 #[derive(Deserialize)]
 struct Line {

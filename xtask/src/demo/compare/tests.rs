@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::super::kernel::GuestCounters;
-use super::super::taskstats::Reclaims;
 use super::*;
+use crate::taskstats::Reclaims;
 
 const GUESTS: [Name<'static>; 3] = [
     Name { name: "noisy", uuid: "n" },
@@ -53,7 +53,12 @@ fn moments() -> (Moment, Moment) {
 
 fn wrong(from: &Moment, to: &Moment) -> Vec<String> {
     let table = table(GUESTS, from, to).unwrap();
-    table.rows.into_iter().filter(|row| !row.holds()).map(|row| row.counter).collect()
+    table
+        .rows
+        .into_iter()
+        .filter(|row| !row.holds())
+        .map(|row| format!("{}: {}", row.subject, row.counter))
+        .collect()
 }
 
 #[test]

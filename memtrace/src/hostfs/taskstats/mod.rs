@@ -7,7 +7,9 @@ use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, recv, sendto, socket};
 
-use super::netlink::{attributes, find, request, u16_at, u64_at};
+mod message;
+
+use message::{attributes, find, request, u16_at, u64_at};
 
 /// include/uapi/linux/genetlink.h and taskstats.h.
 const CONTROL: u16 = 0x10;

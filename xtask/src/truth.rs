@@ -1,0 +1,11 @@
+//! memtrace's own comparison tables, included: memtrace itself can't be a dependency,
+//! because its build may need what the set-up fetches.
+
+#[expect(dead_code, reason = "what memtrace alone uses")]
+#[path = "../../memtrace/src/signal/quality.rs"]
+pub mod quality;
+#[expect(dead_code, reason = "what memtrace alone uses")]
+#[path = "../../memtrace/src/truth/table.rs"]
+pub mod table;
+
+pub use quality::Quality;
