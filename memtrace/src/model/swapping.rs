@@ -9,7 +9,7 @@ use crate::model::pair::Pair;
 use crate::model::rates::{Growth, better, sum};
 use crate::sample::{MemoryStat, VmSample};
 use crate::signal::{Quality, Signal};
-use crate::units::{ByteRate, Rate};
+use crate::units::{ByteRate, Bytes, Rate};
 
 pub(super) struct Swapping {
     pub(super) swap_in: Measured<ByteRate>,
@@ -52,8 +52,10 @@ impl Way {
     /// which those miss, and without the hook, base pages of I/O as memory.stat has them.
     fn pages(&self, pair: &Pair<'_>) -> Growth {
         let entries = pair.counted(self.signal, self.counter);
-        let entries =
-            if self.signal == Signal::SwapIn { reconcile(pair, entries) } else { entries };
+        let entries = match self.signal {
+            Signal::SwapIn => by_vmswap(pair, entries),
+            _ => entries,
+        };
         let io = cgroup::stat(pair, self.line, self.stat).limited_by(Quality::approximate(
             format!("{} of its cgroup: I/O, with readahead and without zswap", self.line),
         ));
@@ -64,36 +66,49 @@ impl Way {
     }
 }
 
-/// Swap-ins by event, held against what VmSwap says: swap-outs less its growth. A huge
-/// page that comes back whole is one event of its many entries, and the event doesn't
-/// tell how many.
-fn reconcile(pair: &Pair<'_>, events: Growth) -> Growth {
-    /// Less than a huge page, more than what moves between the two readings.
-    const NOISE: i64 = 256;
-    let outs = pair.counted(Signal::SwapOut, |counters| counters.swap_out_pages).value;
-    let (Some(counted), Some(outs), Some(growth)) = (events.value, outs, swap_growth(pair)) else {
-        return events;
-    };
-    let told = i64::try_from(outs).unwrap_or(i64::MAX).saturating_sub(growth);
-    let missing = told.saturating_sub(i64::try_from(counted).unwrap_or(i64::MAX));
-    if missing >= NOISE {
-        let pages = u64::try_from(told).unwrap_or(counted);
-        return Measured::approximate(pages, "with huge pages, so from the growth of VmSwap");
-    }
-    // Within the bound that an exact number has to keep: 1 % or 16 pages.
-    if missing.unsigned_abs() <= (counted / 100).max(16) {
-        return Measured::exact(counted);
-    }
-    events
+/// Most base pages that one event can stand for: a huge page.
+const MOST_PAGES: u64 = 512;
+
+/// Swap-ins since counting began, where events don't tell them all:
+///
+/// ```text
+/// swap-ins = swap-outs + base - VmSwap
+/// ```
+///
+/// Every swap-out is one event of one page (`try_to_unmap_one` in mm/rmap.c), and VmSwap
+/// is the very counter that both move. `None`: the events tell them all, or VmSwap isn't
+/// known.
+pub(super) fn swap_ins(vm: &VmSample, page_size: Bytes) -> Option<u64> {
+    let swapped = vm.process.swap?.0.checked_div(page_size.0)?;
+    let told = i128::from(vm.counters?.swap_out_pages) + i128::from(vm.swap_base?);
+    // VmSwap is read a moment later than the counter, so it may be a few pages ahead.
+    u64::try_from((told - i128::from(swapped)).max(0)).ok()
 }
 
-/// Growth of VmSwap in base pages.
-fn swap_growth(pair: &Pair<'_>) -> Option<i64> {
-    let pages = |vm: &VmSample| {
-        let swap = vm.process.swap?.0.checked_div(pair.context.now.page_size.0)?;
-        i64::try_from(swap).ok()
+/// Growth of [`swap_ins`], never backwards; as counted where there is no base. The
+/// events, of one to 512 pages each, have to make it plausible.
+fn by_vmswap(pair: &Pair<'_>, events: Growth) -> Growth {
+    let (Some(counted), Some(_)) = (events.value, pair.now.swap_base) else {
+        return events;
     };
-    pages(pair.now)?.checked_sub(pages(pair.before().ok()?)?)
+    let told = |vm| swap_ins(vm, pair.context.now.page_size);
+    // Without a sample before, it was counted from its start.
+    let before = pair.before().map_or(Some(0), told);
+    let (Some(now), Some(before)) = (told(pair.now), before) else {
+        let reason = "without VmSwap, by events that don't tell their pages";
+        return events.limited_by(Quality::approximate(reason));
+    };
+    let pages = now.saturating_sub(before);
+    // The bound that an exact number has to keep.
+    let bound = (pages / 100).max(16);
+    let told = Measured::new(Some(pages), events.quality);
+    if counted > pages.saturating_add(bound) {
+        told.limited_by(Quality::approximate("VmSwap tells of fewer than there were events"))
+    } else if pages > counted.saturating_mul(MOST_PAGES).saturating_add(bound) {
+        told.limited_by(Quality::approximate("VmSwap tells of more than there were events for"))
+    } else {
+        told
+    }
 }
 
 /// Pages that reclaim, anybody's, unmapped from the VM: private memory to swap, and

@@ -1,5 +1,7 @@
 //! One VM's row: puts together what the modules beside this one work out.
 
+use memtrace_ebpf::VmCounters;
+
 use crate::model::Measured;
 use crate::model::cgroup;
 use crate::model::dead::dead;
@@ -12,7 +14,7 @@ use crate::model::pair::Pair;
 use crate::model::rates::{Growth, better, exact};
 use crate::model::snapshot::VmView;
 use crate::model::stall::stalls;
-use crate::model::swapping::swapping;
+use crate::model::swapping::{swap_ins, swapping};
 use crate::model::threads::threads;
 use crate::sample::{Party, ProcessSample};
 use crate::signal::{Quality, Signal};
@@ -84,7 +86,7 @@ pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
         guest_available: guest.available,
         guest_stats: guest.stats,
         guest_age: guest.age,
-        totals: now.counters.map_or_else(|| Gap::NotCounted.into(), Measured::exact),
+        totals: totals(pair),
         threads: threads(pair),
     }
 }
@@ -120,6 +122,15 @@ fn caused(pair: &Pair<'_>, flows: &Flows) -> (Measured<Percent>, Measured<Rate>)
             (flows.caused_share(party), flows.caused_rate(party))
         }
     }
+}
+
+/// As counted, but for swap-ins that the events don't tell.
+fn totals(pair: &Pair<'_>) -> Measured<VmCounters> {
+    let Some(mut counters) = pair.now.counters else { return Gap::NotCounted.into() };
+    if let Some(pages) = swap_ins(pair.now, pair.context.now.page_size) {
+        counters.swap_in_pages = pages;
+    }
+    Measured::exact(counters)
 }
 
 /// Kills since counting began; without the hook, those since the VM's cgroup was made.

@@ -41,7 +41,7 @@ pub struct Probe {
     waiting: Vec<Hook>,
     retried: Instant,
     signals: Vec<SignalStatus>,
-    large_swap_in: bool,
+    swap_ins_need_vmswap: bool,
     slots: Slots,
     host: PerCpuArray<MapData, HostCounters>,
     kswapd_since: Array<MapData, u64>,
@@ -56,7 +56,7 @@ impl Probe {
     /// When nothing at all can run: no privilege, or no BPF.
     pub fn open(sys: &Path, log: bool) -> Result<Self> {
         let facts = support::facts(sys);
-        let Plan { layout, hooks, absent } = plan::plan(&facts);
+        let Plan { layout, hooks, absent, swap_ins_need_vmswap } = plan::plan(&facts);
         let mut ebpf = load::load(layout, log)?;
         let logger = if log { start_logger(&mut ebpf) } else { None };
         let mut probe = Self {
@@ -70,7 +70,7 @@ impl Probe {
             waiting: Vec::new(),
             retried: Instant::now(),
             signals: Vec::new(),
-            large_swap_in: facts.large_swap_in,
+            swap_ins_need_vmswap,
             logger,
         };
         for hook in hooks {
@@ -107,7 +107,7 @@ impl Probe {
     }
 
     fn assess(&mut self) {
-        self.signals = plan::statuses(&self.attached, &self.failed, self.large_swap_in);
+        self.signals = plan::statuses(&self.attached, &self.failed, self.swap_ins_need_vmswap);
     }
 
     fn row(&self, slot: u32, problems: &mut Vec<String>) -> VmCounters {
@@ -201,6 +201,17 @@ impl KernelSide for Probe {
             events.push(event);
         }
         events
+    }
+
+    fn swap_ins_need_vmswap(&self) -> bool {
+        self.swap_ins_need_vmswap
+    }
+
+    fn counters(&self, tgid: u32) -> Option<VmCounters> {
+        let slot = self.slots.tracked.get(&tgid)?.slot;
+        let mut problems = Vec::new();
+        let row = self.row(slot, &mut problems);
+        problems.is_empty().then_some(row)
     }
 
     fn event_fd(&self) -> Option<BorrowedFd<'_>> {

@@ -57,6 +57,14 @@ pub trait KernelSide: Send {
     /// All counters. Never fails as a whole: what could not be read is missing, and
     /// `problems` says why.
     fn read(&mut self) -> Reading;
+
+    /// Whether the events of swap-ins don't tell all pages, so that VmSwap has to: since
+    /// about 6.13 a huge page may come back as one event, and up to 6.1 events come in
+    /// batches whose sizes are told apart by a value that CPUs race for.
+    fn swap_ins_need_vmswap(&self) -> bool;
+
+    /// The counters of one process at this very moment. `None`: it isn't counted.
+    fn counters(&self, tgid: u32) -> Option<VmCounters>;
 }
 
 /// One reading of the kernel side's maps.

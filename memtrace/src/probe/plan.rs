@@ -32,6 +32,8 @@ pub struct Plan {
     pub hooks: Vec<Hook>,
     /// Hooks that this kernel lacks, with the reason.
     pub absent: Vec<(Hook, String)>,
+    /// As in [`super::KernelSide::swap_ins_need_vmswap`].
+    pub swap_ins_need_vmswap: bool,
 }
 
 /// Fields of the layout, by name, that a program can't do without.
@@ -55,7 +57,12 @@ use Signal as S;
 
 /// Decides what to attach on a kernel with these facts.
 pub fn plan(facts: &KernelFacts) -> Plan {
-    let mut plan = Plan { layout: facts.layout, hooks: Vec::new(), absent: Vec::new() };
+    let mut plan = Plan {
+        layout: facts.layout,
+        hooks: Vec::new(),
+        absent: Vec::new(),
+        swap_ins_need_vmswap: facts.large_swap_in,
+    };
     plan_faults(&mut plan, facts);
     plan_swap(&mut plan, facts);
     plan_reclaim(&mut plan, facts);
@@ -97,10 +104,9 @@ fn plan_faults(plan: &mut Plan, facts: &KernelFacts) {
 fn plan_swap(plan: &mut Plan, facts: &KernelFacts) {
     let signals = &[S::SwapIn, S::SwapOut, S::ShmemTaken, S::Flows];
     // Up to 6.1 the event carries the counter's value, and comes in batches.
-    let program = match facts.tracepoints.get("rss_stat") {
-        Some(form) if form.len() >= 3 => "rss_stat_count",
-        _ => "rss_stat",
-    };
+    let batched = facts.tracepoints.get("rss_stat").is_some_and(|form| form.len() >= 3);
+    let program = if batched { "rss_stat_count" } else { "rss_stat" };
+    plan.swap_ins_need_vmswap |= batched;
     plan.attach(facts, program, "kmem:rss_stat", signals, &[TASK, OWNER]);
     let folios = facts.tracepoints.contains_key("mm_vmscan_write_folio");
     let tracepoint = match folios {
@@ -205,11 +211,11 @@ impl Plan {
 
 /// What each signal is worth when `attached` hooks run and `failed` ones don't.
 ///
-/// `large_swap_in`: as in [`KernelFacts`].
+/// `swap_ins_need_vmswap`: as in [`Plan`].
 pub fn statuses(
     attached: &[Hook],
     failed: &[(Hook, String)],
-    large_swap_in: bool,
+    swap_ins_need_vmswap: bool,
 ) -> Vec<SignalStatus> {
     Signal::ALL
         .into_iter()
@@ -219,14 +225,12 @@ pub fn statuses(
             let missing = failed.iter().find(|(hook, _)| hook.signals.contains(&signal));
             let source = match hooks.is_empty() {
                 true => fallback(signal).map(|(source, _)| source.to_owned()),
+                false if signal == S::SwapIn && swap_ins_need_vmswap => {
+                    Some(format!("{} and VmSwap", sources(&hooks)))
+                }
                 false => Some(sources(&hooks)),
             };
-            let quality = match quality(signal, &hooks, missing.map(|(_, why)| why.as_str())) {
-                Quality::Exact if signal == Signal::SwapIn && large_swap_in => {
-                    Quality::approximate("a huge page that comes back whole is one event")
-                }
-                quality => quality,
-            };
+            let quality = quality(signal, &hooks, missing.map(|(_, why)| why.as_str()));
             SignalStatus { signal, source, quality }
         })
         .collect()

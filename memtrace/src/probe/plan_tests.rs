@@ -47,7 +47,7 @@ fn program<'a>(plan: &'a Plan, tracepoint: &str) -> Option<&'a str> {
 }
 
 fn status(plan: &Plan, signal: Signal) -> SignalStatus {
-    let all = statuses(&plan.hooks, &plan.absent, false);
+    let all = statuses(&plan.hooks, &plan.absent, plan.swap_ins_need_vmswap);
     assert_eq!(all.len(), Signal::ALL.len());
     all.into_iter().find(|status| status.signal == signal).unwrap()
 }
@@ -104,14 +104,21 @@ fn a_missing_tracepoint_switches_its_own_signal_off() {
 }
 
 #[test]
-fn where_huge_pages_come_back_whole_swap_ins_are_not_exact() {
-    let plan = plan(&facts());
-    let swap_in = |large| {
-        let all = statuses(&plan.hooks, &plan.absent, large);
-        all.into_iter().find(|status| status.signal == Signal::SwapIn).unwrap().quality
+fn where_events_do_not_tell_all_swap_ins_vmswap_does() {
+    let source = |facts: &KernelFacts| {
+        let plan = plan(facts);
+        let all = statuses(&plan.hooks, &plan.absent, plan.swap_ins_need_vmswap);
+        let status = all.into_iter().find(|status| status.signal == Signal::SwapIn).unwrap();
+        assert_eq!(status.quality, Quality::Exact);
+        (plan.swap_ins_need_vmswap, status.source.unwrap())
     };
-    assert_eq!(swap_in(false), Quality::Exact);
-    assert_eq!(swap_in(true).word(), "approximate");
+    // From 6.2 on, until huge pages came back whole.
+    assert_eq!(source(&facts()), (false, "raw_tp kmem:rss_stat".to_owned()));
+    let by_vmswap = (true, "raw_tp kmem:rss_stat and VmSwap".to_owned());
+    assert_eq!(source(&KernelFacts { large_swap_in: true, ..facts() }), by_vmswap);
+    let mut old = facts();
+    old.tracepoints.insert("rss_stat", form(&["struct mm_struct *", "int", "long int"]));
+    assert_eq!(source(&old), by_vmswap);
 }
 
 #[test]

@@ -33,6 +33,11 @@ pub struct VmSample {
     pub histograms: Option<HistogramsSample>,
     /// The kernel side has had this VM from its very start.
     pub counted_from_start: bool,
+    /// Where swap-ins have to be told with the help of VmSwap (`None`: as counted): base
+    /// pages that were in swap beyond what had been counted when counting began, so that
+    /// swap-ins are swap-outs plus this less VmSwap.
+    #[serde(default)]
+    pub swap_base: Option<i64>,
     /// Only for the VM that a view asked for.
     pub threads: Option<Vec<ThreadSample>>,
 }

@@ -1,5 +1,7 @@
-//! The memory lines of /proc/PID/status. They are sums of per-CPU counters that the
-//! kernel folds lazily, so they may be off by some 64 pages a thread.
+//! The memory lines of /proc/PID/status. Up to 6.1 a thread holds back up to 64 pages of
+//! them; since 6.16, and in the stable kernels that got the repair, they are summed up
+//! when read (`get_mm_counter_sum` in include/linux/mm.h); between, each CPU may hold
+//! back max(32, twice the number of CPUs) pages.
 
 use crate::hostfs::meminfo::kib;
 use crate::sample::ProcessSample;

@@ -53,6 +53,7 @@ pub(crate) fn vm(name: &str, pid: u32) -> VmSample {
         counters: Some(VmCounters::default()),
         histograms: Some(histograms()),
         counted_from_start: true,
+        swap_base: None,
         threads: Some(vec![thread(pid)]),
     }
 }

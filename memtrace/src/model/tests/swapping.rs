@@ -156,37 +156,75 @@ fn refaults_are_those_of_the_vms_own_cgroup() {
     assert_eq!(refaults(2), Measured::absent("memory.stat is of a cgroup that 2 VMs share"));
 }
 
-/// Swap-ins after a second with these many events, while VmSwap fell from 200 MiB by
-/// these many pages.
-fn swap_in(events: u64, fallen: u64) -> Measured<ByteRate> {
-    let mut now =
-        sample(11, vec![counting(vm("a", 7), |counters| counters.swap_in_pages = events)]);
-    now.vms[0].process.swap = Some(Bytes(200 * MIB - fallen * 4096));
-    set_signal(&mut now, Signal::SwapIn, Quality::approximate("huge pages"));
-    only_vm(derive(Some(&sample(10, vec![vm("a", 7)])), &now)).swap_in
+/// A VM of which this many pages went out in all and came back in this many events, and
+/// which has this many in swap.
+fn swapped(outs: u64, events: u64, left: u64, base: i64) -> VmSample {
+    let mut vm = counting(vm("a", 7), |counters| {
+        (counters.swap_out_pages, counters.swap_in_pages) = (outs, events);
+    });
+    (vm.process.swap, vm.swap_base) = (Some(Bytes(left * 4096)), Some(base));
+    vm
+}
+
+/// Swap-ins in pages a second, and their total, from the one to the other.
+fn swap_in(before: VmSample, now: VmSample) -> (Measured<Rate>, u64) {
+    let view = only_vm(derive(Some(&sample(10, vec![before])), &sample(11, vec![now])));
+    let total = view.totals.value.expect("it is counted").swap_in_pages;
+    (view.swap_in.map(|bytes| Rate(bytes.0 / 4096.0)), total)
 }
 
 #[test]
 fn a_huge_page_that_comes_back_whole_is_told_from_vmswap() {
     // Two huge pages and ten small ones: twelve events.
-    let told = swap_in(12, 2 * 512 + 10);
-    assert_eq!(told.value, Some(ByteRate(f64::from((2 * 512 + 10) * 4096))));
-    assert_eq!(told.quality.word(), "approximate");
+    let (before, now) = (swapped(5000, 0, 5000, 0), swapped(5000, 12, 5000 - 1034, 0));
+    assert_eq!(swap_in(before, now), (Measured::exact(Rate(1034.0)), 1034));
+    // The same while others go out, and of a VM that was found with pages in swap.
+    let (before, now) = (swapped(10, 2, 108, 100), swapped(30, 14, 100, 100));
+    assert_eq!(swap_in(before, now), (Measured::exact(Rate(28.0)), 30));
 }
 
 #[test]
-fn swap_ins_that_agree_with_vmswap_are_exact() {
-    assert_eq!(swap_in(1000, 1000), Measured::exact(ByteRate(f64::from(1000 * 4096))));
-    assert_eq!(swap_in(0, 0).quality, Quality::Exact);
+fn a_vm_counted_from_its_start_has_its_swap_ins_in_its_first_interval() {
+    let now = sample(11, vec![swapped(600, 1, 88, 0)]);
+    let view = only_vm(derive(Some(&sample(10, Vec::new())), &now));
+    assert_eq!(view.swap_in, Measured::exact(ByteRate(512.0 * 4096.0)));
 }
 
 #[test]
-fn swap_ins_that_nearly_agree_stay_as_they_were_counted() {
-    for fallen in [800, 1200] {
-        let counted = swap_in(1000, fallen);
-        assert_eq!(counted.value, Some(ByteRate(f64::from(1000 * 4096))), "{fallen}");
-        assert_eq!(counted.quality.reason(), Some("huge pages"), "{fallen}");
-    }
+fn swap_ins_never_run_backwards() {
+    // VmSwap was a little ahead of the counters.
+    let (rate, total) = swap_in(swapped(1000, 100, 900, 0), swapped(1000, 100, 910, 0));
+    assert_eq!((rate, total), (Measured::exact(Rate(0.0)), 90));
+    assert_eq!(swap_in(swapped(0, 0, 0, 0), swapped(10, 0, 20, 0)).1, 0);
+}
+
+#[test]
+fn events_that_vmswap_contradicts_leave_a_doubt() {
+    let doubt = |events, back: u64| {
+        let (rate, _) = swap_in(swapped(5000, 0, 5000, 0), swapped(5000, events, 5000 - back, 0));
+        assert_eq!(rate.value, Some(Rate(back as f64)));
+        rate.quality.reason().unwrap_or_default().to_owned()
+    };
+    assert_eq!(doubt(1010, 1000), "");
+    assert!(doubt(1100, 1000).contains("fewer than there were events"));
+    assert!(doubt(0, 1000).contains("more than there were events"));
+}
+
+#[test]
+fn without_vmswap_swap_ins_are_events() {
+    let mut now = swapped(5000, 12, 0, 0);
+    now.process.swap = None;
+    let (rate, total) = swap_in(swapped(5000, 0, 5000, 0), now);
+    assert_eq!((rate.value, total), (Some(Rate(12.0)), 12));
+    assert!(rate.quality.reason().is_some_and(|reason| reason.contains("without VmSwap")));
+}
+
+#[test]
+fn swap_ins_without_a_base_are_as_counted() {
+    let mut now = swapped(50, 12, 0, 0);
+    now.swap_base = None;
+    let (rate, total) = swap_in(swapped(0, 0, 0, 0), now);
+    assert_eq!((rate, total), (Measured::exact(Rate(12.0)), 12));
 }
 
 #[test]

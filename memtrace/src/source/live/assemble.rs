@@ -2,27 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use super::{LiveSource, cgroups, guests};
+use memtrace_ebpf::VmCounters;
+
+use super::{Kernel, LiveSource, cgroups, guests};
 use crate::hostfs::cgroup;
 use crate::hostfs::process::{self, ProcessStat};
-use crate::probe::{FlowReading, Reading, Taker};
-use crate::sample::{FlowSample, Party, ThreadSample, VmId, VmSample, VmState};
+use crate::probe::{FlowReading, Reading, Taker, VmReading};
+use crate::sample::{FlowSample, Party, ProcessSample, ThreadSample, VmId, VmSample, VmState};
 use crate::units::Pages;
 use crate::vmm::discover::FoundVm;
 use crate::vmm::name;
 
 impl LiveSource {
     pub(super) fn read_vm(
-        &self,
+        &mut self,
         vm: &FoundVm,
         stat: &ProcessStat,
         reading: Option<&Reading>,
         detail: Option<VmId>,
     ) -> VmSample {
         let answer = self.guests.answer(vm);
+        let counted = reading.and_then(|reading| reading.vms.get(&vm.pid));
+        let (process, counters, swap_base) = self.read_process(vm, stat, counted);
         let known = self.known.get(&vm.pid);
         let cgroup = known.and_then(|known| known.membership.cgroup());
-        let counted = reading.and_then(|reading| reading.vms.get(&vm.pid));
         let description = &vm.description;
         let memory = description.qemu.as_ref().and_then(|qemu| qemu.memory);
         VmSample {
@@ -36,17 +39,49 @@ impl LiveSource {
             manager: guests::manager(vm),
             state: state(stat, answer.state),
             allocated: memory.or(answer.guest.maximum),
-            process: process::sample(&self.root, vm.pid, stat, self.ticks_per_second),
+            process,
             cgroup: cgroup.map(|cgroup| {
                 let vms = cgroups::sharing(&self.known, cgroup);
                 cgroup::sample(cgroup, vms, cgroups::is_alone(&self.known, vm.pid))
             }),
             guest: answer.guest,
-            counters: counted.map(|counted| counted.counters),
+            counters,
             histograms: counted.map(|counted| counted.histograms.clone()),
             counted_from_start: counted.is_some_and(|counted| counted.from_start),
+            swap_base,
             threads: (detail == Some(vm.id)).then(|| self.read_threads(vm.pid)).flatten(),
         }
+    }
+
+    /// The process' memory and the VM's counters; where swap-ins are told from both, with
+    /// the base for that, and both from as nearly the same moment as can be.
+    fn read_process(
+        &mut self,
+        vm: &FoundVm,
+        stat: &ProcessStat,
+        counted: Option<&VmReading>,
+    ) -> (ProcessSample, Option<VmCounters>, Option<i64>) {
+        let sample = || process::sample(&self.root, vm.pid, stat, self.ticks_per_second);
+        let (Some(counted), Some(known), Kernel::Runs(kernel)) =
+            (counted, self.known.get_mut(&vm.pid), &self.kernel)
+        else {
+            return (sample(), counted.map(|counted| counted.counters), None);
+        };
+        if !kernel.swap_ins_need_vmswap() {
+            return (sample(), Some(counted.counters), None);
+        }
+        let mut counters = counted.counters;
+        if known.swap_base.has_moved(&counters)
+            && let Some(fresh) = kernel.counters(vm.pid)
+        {
+            counters.swap_out_pages = fresh.swap_out_pages;
+            counters.swap_in_pages = fresh.swap_in_pages;
+            counters.swap_in_remote_pages = fresh.swap_in_remote_pages;
+        }
+        let process = sample();
+        let swapped = process.swap.and_then(|swap| swap.0.checked_div(self.page_size.0));
+        let base = known.swap_base.update(&counters, counted.from_start, swapped);
+        (process, Some(counters), base)
     }
 
     fn read_threads(&self, pid: u32) -> Option<Vec<ThreadSample>> {

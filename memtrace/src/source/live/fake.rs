@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Result, bail};
-use memtrace_ebpf::Event;
+use memtrace_ebpf::{Event, VmCounters};
 
 use crate::probe::{KernelSide, Reading};
 use crate::signal::{Quality, Signal, SignalStatus};
@@ -20,6 +20,9 @@ pub(super) struct State {
     pub(super) events: Vec<Event>,
     pub(super) reading: Reading,
     pub(super) full: bool,
+    /// Counters at the moment of asking.
+    pub(super) fresh: BTreeMap<u32, VmCounters>,
+    pub(super) swap_ins_need_vmswap: bool,
 }
 
 pub(super) struct FakeKernel {
@@ -87,5 +90,13 @@ impl KernelSide for FakeKernel {
 
     fn read(&mut self) -> Reading {
         self.state.lock().unwrap().reading.clone()
+    }
+
+    fn swap_ins_need_vmswap(&self) -> bool {
+        self.state.lock().unwrap().swap_ins_need_vmswap
+    }
+
+    fn counters(&self, tgid: u32) -> Option<VmCounters> {
+        self.state.lock().unwrap().fresh.get(&tgid).copied()
     }
 }

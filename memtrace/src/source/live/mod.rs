@@ -10,6 +10,7 @@ mod events;
 mod fake;
 mod guests;
 mod notices;
+mod swap_base;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use self::cgroups::Membership;
 use self::events::OomKills;
 use self::guests::Guests;
 use self::notices::Notices;
+use self::swap_base::SwapBase;
 use super::Source;
 use crate::hostfs::host::HostFacts;
 use crate::hostfs::process::{self, ProcessStat};
@@ -76,6 +78,7 @@ struct KnownVm {
     membership: Membership,
     /// The cgroups that the kernel side was told of. `None`: it was told nothing yet.
     told: Option<Vec<u64>>,
+    swap_base: SwapBase,
 }
 
 impl LiveSource {
@@ -150,6 +153,7 @@ impl LiveSource {
                 start: vm.start,
                 membership: Membership::default(),
                 told: None,
+                swap_base: SwapBase::default(),
             });
             known.membership.refresh(&self.root, vm.pid, monotonic());
             if let Some(problem) = known.membership.problem() {

@@ -1,5 +1,7 @@
 //! Whole samples of fake hosts with a made-up kernel side.
 
+mod process;
+
 use std::time::Instant;
 
 use memtrace_ebpf::{EVENT_APPEARED, EVENT_EXITED, EVENT_FOUND, EVENT_OOM_KILL, Event, VmCounters};
@@ -249,25 +251,6 @@ fn what_fails_is_told_and_the_rest_stays() {
     remote.state.lock().unwrap().full = false;
     source.sample(None).unwrap();
     assert_eq!(remote.state.lock().unwrap().tracked.len(), 2);
-}
-
-#[test]
-fn threads_are_read_for_the_vm_that_is_looked_at() {
-    let host = host();
-    let stat = |tid: u32, comm: &str| {
-        host.file(
-            &format!("proc/50/task/{tid}/stat"),
-            &format!("{tid} ({comm}) R 1 1 1 0 -1 0 11 0 22 0 3 4 0 0 20 0 4 0 9 1 2\n"),
-        );
-    };
-    stat(51, "CPU 0/KVM");
-    stat(50, "evil\x1b");
-    let (mut source, _remote) = source(&host);
-    let sample = source.sample(Some(ID)).unwrap();
-    let threads = only(&sample).threads.clone().unwrap();
-    let names: Vec<_> = threads.iter().map(|thread| (thread.tid, thread.name.as_str())).collect();
-    assert_eq!(names, [(50, "evil\u{fffd}"), (51, "CPU 0/KVM")]);
-    assert_eq!((threads[1].minor_faults, threads[1].major_faults), (11, 22));
 }
 
 #[test]
