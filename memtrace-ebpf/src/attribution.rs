@@ -9,7 +9,8 @@ use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktim
 use memtrace_ebpf::{Event, FIRST_VM_SLOT, FlowKey, SLOT_KSWAPD, SLOT_OTHER, SlotOwner};
 
 use crate::kernel::{current_flags, current_task, layout, read, read_pointer};
-use crate::maps::{ADDRESS_SPACES, CGROUPS, EVENTS, FLOWS, FREE_SLOTS, SLOTS, TGIDS};
+use crate::maps::{ADDRESS_SPACES, CGROUPS, EVENTS, FLOWS, FREE_SLOTS, SLOTS};
+use crate::processes::{enter, slot_of_process};
 use crate::rows::host;
 
 // include/linux/sched.h, the same from 5.10 to 7.3.
@@ -31,19 +32,12 @@ pub fn current_ids() -> (u32, u32) {
     ((ids >> 32) as u32, ids as u32)
 }
 
-/// The slot of a process, if it is a VM.
-#[inline(always)]
-pub fn slot_of_process(tgid: u32) -> Option<u32> {
-    // SAFETY: the value is copied at once; values of this map are only ever replaced whole.
-    unsafe { TGIDS.get(tgid) }.copied()
-}
-
 /// The slot of an address space, whoever runs. By its owner; when it has none any more
 /// (the VM exits), by what was remembered of it.
 #[inline(always)]
 pub fn slot_of_mm(mm: u64) -> Option<u32> {
     let Some(owner) = read_pointer(mm, layout!(mm_owner)) else {
-        // SAFETY: as in `slot_of_process`.
+        // SAFETY: the value is copied at once; values of this map are only ever replaced whole.
         return unsafe { ADDRESS_SPACES.get(mm) }.copied();
     };
     let slot = slot_of_process(read(owner, layout!(task_tgid))?)?;
@@ -57,7 +51,7 @@ pub fn slot_of_memcg(memcg: u64) -> Option<u32> {
     let cgroup = read_pointer(memcg, layout!(memcg_cgroup))?;
     let node = read_pointer(cgroup, layout!(cgroup_kn))?;
     let id = read::<u64>(node, layout!(kernfs_node_id))?;
-    // SAFETY: as in `slot_of_process`.
+    // SAFETY: as in `slot_of_mm`.
     unsafe { CGROUPS.get(id) }.copied()
 }
 
@@ -134,7 +128,7 @@ pub fn take_slot(event: u32) -> Option<u32> {
     if slot < FIRST_VM_SLOT {
         return None;
     }
-    if TGIDS.insert(tgid, slot, u64::from(BPF_NOEXIST)).is_err() {
+    if !enter(tgid, slot) {
         // Two vCPUs faulted at once, and the other one was faster.
         let _ = FREE_SLOTS.push(slot, 0);
         return None;

@@ -13,11 +13,10 @@ use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use memtrace_ebpf::{AsyncFaultKey, EVENT_FOUND, bucket_of};
 
-use crate::attribution::{
-    current_ids, current_vm, now_ns, slot_of_memcg, slot_of_process, take_slot,
-};
+use crate::attribution::{current_ids, current_vm, now_ns, slot_of_memcg, take_slot};
 use crate::kernel::layout;
 use crate::maps::ASYNC_FAULTS;
+use crate::processes::slot_of_process;
 use crate::rows::{counters, histograms, host};
 
 /// A guest's fault reached the host. Whoever runs here runs a VM, so a process that

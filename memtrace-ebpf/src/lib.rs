@@ -7,9 +7,11 @@
 
 pub mod histogram;
 pub mod layout;
+pub mod mark;
 
 pub use histogram::{HISTOGRAM_BUCKETS, Histogram, bucket_of, bucket_range_ns};
 pub use layout::{KernelLayout, MISSING};
+pub use mark::{MARK_ASK, MARK_NOBODY, MARKS, mark_index, mark_of, marked_process};
 
 /// Version of this ABI. The programs carry it in [`KernelLayout::abi_version`];
 /// user space refuses an object that was built for another one.

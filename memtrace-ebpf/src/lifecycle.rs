@@ -9,8 +9,9 @@ use aya_ebpf::programs::RawTracePointContext;
 use aya_log_ebpf::debug;
 use memtrace_ebpf::{EVENT_APPEARED, EVENT_EXITED, STALL_COMPACTION, StallKey};
 
-use crate::attribution::{current_ids, emit, slot_of_process, take_slot};
-use crate::maps::{ADDRESS_SPACES, SLOTS, STALLS, TGIDS};
+use crate::attribution::{current_ids, emit, take_slot};
+use crate::maps::{ADDRESS_SPACES, SLOTS, STALLS};
+use crate::processes::{leave, slot_of_process};
 
 /// A command's name as two words, and which of their bytes count.
 struct Pattern {
@@ -83,8 +84,7 @@ pub fn process_exit(ctx: RawTracePointContext) -> i32 {
     let Some(slot) = slot_of_process(tgid) else {
         return 0;
     };
-    // From here on a reused pid or mm is nobody's.
-    let _ = TGIDS.remove(tgid);
+    leave(tgid);
     if let Some(mm) = SLOTS.get(slot).map(|owner| owner.mm)
         && mm != 0
     {

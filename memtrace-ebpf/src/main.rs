@@ -10,6 +10,7 @@ mod kernel;
 mod lifecycle;
 mod maps;
 mod oom;
+mod processes;
 mod reclaim;
 mod rows;
 mod swap;

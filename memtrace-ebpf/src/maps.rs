@@ -38,6 +38,11 @@ pub static FREE_SLOTS: Queue<u32> = Queue::with_max_entries(MAX_SLOTS, 0);
 #[map]
 pub static TGIDS: HashMap<u32, u32> = HashMap::with_max_entries(MAX_SLOTS, 0);
 
+/// By process id modulo its size: whether `TGIDS` need be asked at all. Both sides mark,
+/// user space alone takes a mark away. 512 KiB.
+#[map]
+pub static MARKS: Array<u64> = Array::with_max_entries(memtrace_ebpf::MARKS, 0);
+
 /// `mm_struct` to slot, for the moments in which `mm->owner` is NULL (exit). The
 /// programs write; an entry goes with its process.
 #[map]

@@ -7,8 +7,9 @@ use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use memtrace_ebpf::{EVENT_OOM_KILL, SLOT_OTHER};
 
-use crate::attribution::{current_ids, current_vm, emit, slot_of_process};
+use crate::attribution::{current_ids, current_vm, emit};
 use crate::kernel::{layout, read};
+use crate::processes::slot_of_process;
 use crate::rows::counters;
 
 /// `(struct task_struct *, uid_t)`. The task may be any thread of the victim.

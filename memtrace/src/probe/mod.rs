@@ -7,6 +7,7 @@ mod live;
 mod load;
 mod missed;
 pub mod plan;
+mod processes;
 pub mod prototype;
 mod slots;
 pub mod support;

@@ -15,6 +15,7 @@ use memtrace_ebpf::{
 };
 
 use super::load::map;
+use super::processes::Processes;
 
 /// How long a slot that the programs gave out may stay without user space wanting it.
 const UNCLAIMED: Duration = Duration::from_secs(30);
@@ -31,7 +32,7 @@ pub struct Tracked {
 pub struct Slots {
     owners: Array<MapData, SlotOwner>,
     free: Queue<MapData, u32>,
-    tgids: HashMap<MapData, u32, u32>,
+    processes: Processes,
     address_spaces: HashMap<MapData, u64, u32>,
     cgroups: HashMap<MapData, u64, u32>,
     async_faults: HashMap<MapData, AsyncFaultKey, u64>,
@@ -56,7 +57,7 @@ impl Slots {
         let mut slots = Self {
             owners: map(ebpf, "SLOTS")?,
             free: map(ebpf, "FREE_SLOTS")?,
-            tgids: map(ebpf, "TGIDS")?,
+            processes: Processes::new(ebpf)?,
             address_spaces: map(ebpf, "ADDRESS_SPACES")?,
             cgroups: map(ebpf, "CGROUPS")?,
             async_faults: map(ebpf, "ASYNC_FAULTS")?,
@@ -94,7 +95,7 @@ impl Slots {
     }
 
     fn claim(&mut self, tgid: u32) -> Result<u32> {
-        let in_kernel = self.tgids.get(&tgid, 0).ok();
+        let in_kernel = self.processes.slot(tgid);
         match (self.tracked.get(&tgid).map(|vm| vm.slot), in_kernel) {
             (Some(slot), Some(other)) if slot == other => return Ok(slot),
             // The pid was used again before its end was noticed.
@@ -122,10 +123,10 @@ impl Slots {
         let before = self.owners.get(&slot, 0).unwrap_or_default();
         let owner = SlotOwner { mm: 0, tgid, generation: before.generation.wrapping_add(1) };
         self.owners.set(slot, owner, 0).context("write a slot's owner")?;
-        if let Err(error) = self.tgids.insert(tgid, slot, NOEXIST) {
+        if let Err(error) = self.processes.enter(tgid, slot) {
             self.quarantine.push((slot, 0));
             // The programs were faster; theirs is as good.
-            return self.tgids.get(&tgid, 0).map_err(|_| error).context("remember a process");
+            return self.processes.slot(tgid).ok_or(error).context("remember a process");
         }
         Ok(slot)
     }
@@ -153,10 +154,7 @@ impl Slots {
     }
 
     fn release(&mut self, tgid: u32, slot: u32) {
-        // The pid may already be another's.
-        if self.tgids.get(&tgid, 0).ok() == Some(slot) {
-            log_failure("forget a process", ignore_missing(self.tgids.remove(&tgid)));
-        }
+        log_failure("forget a process", ignore_missing(self.processes.leave(tgid, slot)));
         if let Ok(owner) = self.owners.get(&slot, 0)
             && self.address_spaces.get(&owner.mm, 0).ok() == Some(slot)
         {
@@ -186,8 +184,11 @@ impl Slots {
             self.forget(tgid);
         }
         // An event may have been lost; the table of processes never is.
-        let in_kernel: Vec<(u32, u32)> = self.tgids.iter().filter_map(Result::ok).collect();
-        for (tgid, slot) in in_kernel {
+        let entered = self.processes.tidy().unwrap_or_else(|error| {
+            tracing::warn!("cannot tidy the marks of processes: {error:#}");
+            Vec::new()
+        });
+        for (tgid, slot) in entered {
             if !self.tracked.contains_key(&tgid) {
                 self.unclaimed.entry(tgid).or_insert((slot, Instant::now()));
             }
@@ -217,8 +218,6 @@ impl Slots {
         self.free.push(slot, 0).context("give a slot back")
     }
 }
-
-const NOEXIST: u64 = 1;
 
 fn zeroes<T: Pod + Default>(cpus: usize) -> Result<PerCpuValues<T>> {
     PerCpuValues::try_from(vec![T::default(); cpus]).context("one value for each CPU")

@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use memtrace::probe::KernelSide;
-use memtrace_ebpf::{EVENT_APPEARED, EVENT_EXITED, Event, FIRST_VM_SLOT, MAX_SLOTS};
+use memtrace_ebpf::{
+    EVENT_APPEARED, EVENT_EXITED, Event, FIRST_VM_SLOT, MARKS, MAX_SLOTS, mark_index,
+};
 use memtrace_tests::standin::StandIn;
 use memtrace_tests::wait;
 
@@ -14,6 +16,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("other_programs_get_no_slot", others_get_none),
     ("slots_survive_churn", churn),
     ("too_many_vms_are_refused_and_counted", too_many),
+    ("vms_that_share_a_mark_are_told_apart", shared_mark),
     ("a_slot_that_nobody_wants_is_found_without_its_event", unclaimed),
 ];
 
@@ -128,6 +131,32 @@ fn too_many() -> Result<()> {
     let after = kernel.read();
     ensure!(after.host.lost_slots > before.host.lost_slots, "nothing was counted as lost");
     ensure!(after.vms.values().all(|vm| vm.counters.user_faults == 0), "somebody was charged");
+    Ok(())
+}
+
+fn shared_mark() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open()?;
+    let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let (pid, other) = (standin.pid(), standin.pid() + 128 * MARKS);
+    ensure!(other >= NO_PROCESS && mark_index(pid) == mark_index(other));
+    let faults = |kernel: &mut dyn KernelSide, pid| -> Result<u64> {
+        Ok(kernel.read().vms.get(&pid).context("no slot")?.counters.user_faults)
+    };
+    kernel.track(pid, &[])?;
+    kernel.track(other, &[])?;
+    let mut before = faults(&mut *kernel, pid)?;
+    // Beside the other one, after it has gone, and after its mark was looked through.
+    for (round, size) in [16, 32, 48, 64].into_iter().enumerate() {
+        standin.touch(size)?;
+        let after = faults(&mut *kernel, pid)?;
+        ensure!(after > before + 4096, "round {round}: {} faults counted", after - before);
+        before = after;
+        if round == 0 {
+            ensure!(faults(&mut *kernel, other)? == 0, "the wrong one was charged");
+            kernel.forget(other);
+        }
+    }
     Ok(())
 }
 

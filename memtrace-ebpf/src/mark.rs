@@ -1,0 +1,29 @@
+//! Marks: a quick answer to "is this process a VM?". A word for each process id modulo
+//! [`MARKS`], because a look into an array costs a fraction of one into a hash, and the
+//! hottest hooks fire for every process of the host.
+//!
+//! The table of processes (`TGIDS`) stays the truth. A mark may send a program there in
+//! vain, but never keeps it from a VM: whoever enters a process marks it first, and only
+//! user space takes a mark away, after which it looks who else needs it.
+
+/// Number of marks. Of 4,000 VMs, one process in seventeen shares a mark with one.
+pub const MARKS: u32 = 65_536;
+/// No VM has this mark.
+pub const MARK_NOBODY: u64 = 0;
+/// The table of processes knows.
+pub const MARK_ASK: u64 = u64::MAX;
+
+/// Where the mark of process `tgid` is.
+pub const fn mark_index(tgid: u32) -> u32 {
+    tgid % MARKS
+}
+
+/// The mark of a process that has `slot`, when it was the last one to be looked up.
+pub const fn mark_of(tgid: u32, slot: u32) -> u64 {
+    (tgid as u64) << 32 | slot as u64
+}
+
+/// The process that a mark names.
+pub const fn marked_process(mark: u64) -> u32 {
+    (mark >> 32) as u32
+}

@@ -1,0 +1,74 @@
+//! The table of processes that have a slot, and the marks that spare the programs most
+//! looks into it.
+//!
+//! A mark is shared by all processes of the same id modulo [`MARKS`], so taking one away
+//! may take it from another VM that the programs enter just then. Hence the order: they
+//! mark before they enter; here a mark goes first, and then all that are entered are
+//! looked through for who needs it.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use aya::Ebpf;
+use aya::maps::{Array, HashMap, MapData, MapError};
+use memtrace_ebpf::{MARK_ASK, MARK_NOBODY, mark_index};
+
+use super::load::map;
+
+/// `BPF_NOEXIST`: fail where there is such a key.
+const NOEXIST: u64 = 1;
+
+/// Which slot each process has.
+pub struct Processes {
+    table: HashMap<MapData, u32, u32>,
+    marks: Array<MapData, u64>,
+    /// Marks of processes that have left.
+    unused: BTreeSet<u32>,
+}
+
+impl Processes {
+    pub fn new(ebpf: &mut Ebpf) -> Result<Self> {
+        let (table, marks) = (map(ebpf, "TGIDS")?, map(ebpf, "MARKS")?);
+        Ok(Self { table, marks, unused: BTreeSet::new() })
+    }
+
+    pub fn slot(&self, tgid: u32) -> Option<u32> {
+        self.table.get(&tgid, 0).ok()
+    }
+
+    /// Enters a process.
+    ///
+    /// # Errors
+    /// When it has been entered already, or the table is full.
+    pub fn enter(&mut self, tgid: u32, slot: u32) -> Result<(), MapError> {
+        self.marks.set(mark_index(tgid), MARK_ASK, 0)?;
+        self.table.insert(tgid, slot, NOEXIST)
+    }
+
+    /// Forgets that `tgid` has `slot`; the id may be another process's already, which
+    /// then stays.
+    pub fn leave(&mut self, tgid: u32, slot: u32) -> Result<(), MapError> {
+        let removed = match self.slot(tgid) {
+            Some(entered) if entered == slot => self.table.remove(&tgid),
+            _ => Ok(()),
+        };
+        // A program may have looked it up while it ended, and put it down as alive.
+        self.marks.set(mark_index(tgid), MARK_ASK, 0)?;
+        self.unused.insert(mark_index(tgid));
+        removed
+    }
+
+    /// All that are entered, and once a reading: takes away the marks that nobody needs.
+    pub fn tidy(&mut self) -> Result<Vec<(u32, u32)>> {
+        let unused = std::mem::take(&mut self.unused);
+        for mark in &unused {
+            self.marks.set(*mark, MARK_NOBODY, 0).context("take a mark away")?;
+        }
+        let entered: Vec<(u32, u32)> = self.table.iter().filter_map(Result::ok).collect();
+        let needed: BTreeSet<u32> = entered.iter().map(|(tgid, _)| mark_index(*tgid)).collect();
+        for mark in needed.intersection(&unused) {
+            self.marks.set(*mark, MARK_ASK, 0).context("give a mark back")?;
+        }
+        Ok(entered)
+    }
+}
