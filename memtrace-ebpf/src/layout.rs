@@ -25,6 +25,12 @@ pub struct KernelLayout {
     /// `obj_cgroup *` (7.x), 0 where it is a `mem_cgroup *`.
     pub memcg_data_is_objcg: u32,
     pub objcg_memcg: u32,
+    /// `folio.flags`, or `page.flags` before folios.
+    pub folio_flags: u32,
+    /// Where the first page of a large folio has its number of pages (32 bits).
+    pub folio_nr_pages: u32,
+    /// The bit of the flags that only the first page of a large folio has.
+    pub page_head_bit: u32,
     // Enumerators of `vm_event_item`.
     pub item_pgmajfault: u32,
     pub item_pswpin: u32,
@@ -45,6 +51,9 @@ impl KernelLayout {
         folio_memcg_data: MISSING,
         memcg_data_is_objcg: 0,
         objcg_memcg: MISSING,
+        folio_flags: MISSING,
+        folio_nr_pages: MISSING,
+        page_head_bit: MISSING,
         item_pgmajfault: MISSING,
         item_pswpin: MISSING,
         item_pswpout: MISSING,

@@ -85,7 +85,8 @@ pub struct VmCounters {
     pub swap_write_pages: u64,
     /// `kmem:rss_stat` MM_SWAPENTS outside reclaim: swap entries that went back into the
     /// page table (swap-in), or were dropped while swapped (balloon, exit). A huge page
-    /// that comes back whole is one event, and so counts once.
+    /// that comes back whole is one event, and so counts once here; user space makes up
+    /// for it with VmSwap.
     pub swap_in_pages: u64,
     /// The part of `swap_in_pages` that a foreign task did (KVM's asynchronous faults).
     pub swap_in_remote_pages: u64,
@@ -110,12 +111,14 @@ pub struct VmCounters {
     pub compaction_ns: u64,
     /// `vmscan:mm_vmscan_wakeup_kswapd` by the VM's threads.
     pub kswapd_wakeups: u64,
-    /// `kmem:rss_stat` MM_SWAPENTS within reclaim: pages unmapped to swap (swap-out).
+    /// `kmem:rss_stat` MM_SWAPENTS within reclaim: pages unmapped to swap (swap-out). The
+    /// row of everything else has those of processes that are no VM.
     pub swap_out_pages: u64,
     /// `kmem:rss_stat` MM_SHMEMPAGES within reclaim: shared guest memory unmapped.
     pub shmem_taken_pages: u64,
-    /// `vmscan:mm_vmscan_write_folio`: folios of the VM's cgroup sent to swap or disk.
-    pub reclaim_writes: u64,
+    /// `vmscan:mm_vmscan_write_folio`: pages of the VM's cgroup sent to swap or disk. The
+    /// row of everything else has those of cgroups that are no VM's alone.
+    pub reclaim_write_pages: u64,
     /// `oom:mark_victim` with a task of the VM as its victim.
     pub oom_kills: u64,
     /// `oom:mark_victim` while a task of the VM was allocating.

@@ -2,7 +2,7 @@
 //!
 //! Hooks: `kmem:rss_stat`, `vmscan:mm_vmscan_write_folio` (`writepage` before folios).
 //! Fields: `swap_out_pages`, `swap_in_pages`, `swap_in_remote_pages`,
-//! `shmem_taken_pages`, `reclaim_writes`, and the flow table.
+//! `shmem_taken_pages`, `reclaim_write_pages`, and the flow table.
 //!
 //! Reclaim unmaps a page by one more MM_SWAPENTS, in the reclaimer's context and with
 //! PF_MEMALLOC set; a swap-in is one less, without it. So the mm says who loses the
@@ -10,6 +10,7 @@
 
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
+use memtrace_ebpf::SLOT_OTHER;
 
 use crate::attribution::{PF_MEMALLOC, charge_flow, current_party, slot_of_memcg, slot_of_mm};
 use crate::kernel::{current_flags, current_task, layout, read, read_pointer};
@@ -26,7 +27,7 @@ pub fn rss_stat(ctx: RawTracePointContext) -> i32 {
     match ctx.arg::<u32>(1) {
         MM_SWAPENTS => {
             if current_flags() & PF_MEMALLOC != 0 {
-                swapped_out(ctx.arg(0));
+                swapped_out(slot_of_mm(ctx.arg(0)));
             } else if let Some(slot) = slot_of_mm(ctx.arg(0)) {
                 swapped_in(slot, ctx.arg(0), 1);
             }
@@ -44,20 +45,14 @@ pub fn rss_stat_count(ctx: RawTracePointContext) -> i32 {
     match ctx.arg::<u32>(1) {
         MM_SWAPENTS => {
             let mm: u64 = ctx.arg(0);
-            let Some(slot) = slot_of_mm(mm) else {
-                return 0;
-            };
-            let entries = ctx.arg::<i64>(2).max(0) as u64;
-            let Some(last) = SWAP_ENTRIES.get_ptr_mut(slot) else {
-                return 0;
-            };
-            // SAFETY: lives for ever. CPUs race for it: a value overtaken by another one
-            // shifts pages between two events, and the next event evens it out.
-            let before = unsafe { core::ptr::replace(last, entries + 1) };
+            let slot = slot_of_mm(mm);
+            let back = slot.map_or(0, |slot| entries_less(slot, ctx.arg(2)));
             if current_flags() & PF_MEMALLOC != 0 {
-                swapped_out(mm);
-            } else if before > entries + 1 {
-                swapped_in(slot, mm, before - (entries + 1));
+                swapped_out(slot);
+            } else if let Some(slot) = slot
+                && back > 0
+            {
+                swapped_in(slot, mm, back);
             }
         }
         MM_SHMEMPAGES => shmem_taken(ctx.arg(0)),
@@ -66,11 +61,24 @@ pub fn rss_stat_count(ctx: RawTracePointContext) -> i32 {
     0
 }
 
+/// How far the counter of a VM's swap entries fell since the last event. CPUs race for
+/// it: an event that overtakes another shifts pages between the two, and some get lost or
+/// count twice. User space evens it out with VmSwap.
 #[inline(always)]
-fn swapped_out(mm: u64) {
-    let Some(victim) = slot_of_mm(mm) else {
-        return;
+fn entries_less(slot: u32, entries: i64) -> u64 {
+    let entries = entries.max(0) as u64;
+    let Some(last) = SWAP_ENTRIES.get_ptr_mut(slot) else {
+        return 0;
     };
+    // SAFETY: an array's values live for ever; 0 is "none seen".
+    let before = unsafe { core::ptr::replace(last, entries + 1) };
+    before.saturating_sub(entries + 1)
+}
+
+/// The victim may be no VM; what is taken from it shows what reclaim does besides.
+#[inline(always)]
+fn swapped_out(victim: Option<u32>) {
+    let victim = victim.unwrap_or(SLOT_OTHER);
     if let Some(row) = counters(victim) {
         row.swap_out_pages += 1;
     }
@@ -88,6 +96,7 @@ fn swapped_in(slot: u32, mm: u64, pages: u64) {
     }
 }
 
+/// Of VMs alone: elsewhere many processes map the same page, and each has its event.
 #[inline(always)]
 fn shmem_taken(mm: u64) {
     if current_flags() & PF_MEMALLOC == 0 {
@@ -105,10 +114,22 @@ fn shmem_taken(mm: u64) {
 /// `(struct folio *)` or `(struct page *)`: reclaim wrote it out.
 #[raw_tracepoint]
 pub fn reclaim_write(ctx: RawTracePointContext) -> i32 {
-    if let Some(row) = memcg_of_folio(ctx.arg(0)).and_then(slot_of_memcg).and_then(counters) {
-        row.reclaim_writes += 1;
+    let folio = ctx.arg(0);
+    let slot = memcg_of_folio(folio).and_then(slot_of_memcg).unwrap_or(SLOT_OTHER);
+    if let Some(row) = counters(slot) {
+        row.reclaim_write_pages += pages_of_folio(folio).unwrap_or(1);
     }
     0
+}
+
+/// `folio_nr_pages` of include/linux/mm.h; `compound_nr` before folios.
+#[inline(always)]
+fn pages_of_folio(folio: u64) -> Option<u64> {
+    let flags = read::<u64>(folio, layout!(folio_flags))?;
+    if flags.checked_shr(layout!(page_head_bit))? & 1 == 0 {
+        return Some(1);
+    }
+    read::<u32>(folio, layout!(folio_nr_pages)).map(u64::from)
 }
 
 /// The memory cgroup that a folio is charged to. The lowest bits of `memcg_data` are

@@ -26,7 +26,7 @@ pub enum Signal {
     SwapOut,
     /// Shared guest memory that reclaim took.
     ShmemTaken,
-    /// Folios of a VM that reclaim wrote out.
+    /// Pages of a VM that reclaim wrote out.
     ReclaimWrites,
     /// Direct reclaim by a VM's threads: count and time.
     DirectReclaim,

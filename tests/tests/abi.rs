@@ -57,7 +57,7 @@ fn every_struct_is_where_both_sides_expect_it() {
         kswapd_wakeups,
         swap_out_pages,
         shmem_taken_pages,
-        reclaim_writes,
+        reclaim_write_pages,
         oom_kills,
         oom_caused,
     );
@@ -106,6 +106,9 @@ fn every_struct_is_where_both_sides_expect_it() {
         folio_memcg_data,
         memcg_data_is_objcg,
         objcg_memcg,
+        folio_flags,
+        folio_nr_pages,
+        page_head_bit,
         item_pgmajfault,
         item_pswpin,
         item_pswpout,

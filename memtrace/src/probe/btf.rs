@@ -125,6 +125,15 @@ impl Btf {
         })
     }
 
+    /// Size of a struct or union in bytes.
+    pub fn size(&self, name: &str) -> Option<u32> {
+        let heads = self.named.get(name)?.iter().filter_map(|id| self.head(*id));
+        heads
+            .filter(|head| matches!(head.kind, STRUCT | UNION))
+            .map(|head| head.size_or_type)
+            .next()
+    }
+
     /// Whether a struct or union of this name is known with all its members.
     pub fn has_struct(&self, name: &str) -> bool {
         self.named.contains_key(name)

@@ -120,6 +120,13 @@ fn paths_go_through_embedded_structs_and_typedefs() {
 }
 
 #[test]
+fn structs_have_sizes() {
+    let btf = Btf::parse(sample()).unwrap();
+    assert_eq!(btf.size("packed"), Some(16));
+    assert_eq!(btf.size("vm_event_item"), None);
+}
+
+#[test]
 fn bit_fields_have_no_byte_offset() {
     assert_eq!(Btf::parse(sample()).unwrap().offset("packed", "narrow"), None);
 }

@@ -19,7 +19,7 @@ use super::load::{self, map};
 use super::missed;
 use super::plan::{self, Hook, Plan};
 use super::slots::Slots;
-use super::support;
+use super::support::{self, Means};
 use super::{FlowReading, KernelSide, Reading, Taker, VmReading};
 use crate::sample::HistogramsSample;
 use crate::signal::SignalStatus;
@@ -41,7 +41,7 @@ pub struct Probe {
     waiting: Vec<Hook>,
     retried: Instant,
     signals: Vec<SignalStatus>,
-    swap_ins_need_vmswap: bool,
+    means: Means,
     slots: Slots,
     host: PerCpuArray<MapData, HostCounters>,
     kswapd_since: Array<MapData, u64>,
@@ -56,7 +56,7 @@ impl Probe {
     /// When nothing at all can run: no privilege, or no BPF.
     pub fn open(sys: &Path, log: bool) -> Result<Self> {
         let facts = support::facts(sys);
-        let Plan { layout, hooks, absent, swap_ins_need_vmswap } = plan::plan(&facts);
+        let Plan { layout, hooks, absent, means } = plan::plan(&facts);
         let mut ebpf = load::load(layout, log)?;
         let logger = if log { start_logger(&mut ebpf) } else { None };
         let mut probe = Self {
@@ -70,7 +70,7 @@ impl Probe {
             waiting: Vec::new(),
             retried: Instant::now(),
             signals: Vec::new(),
-            swap_ins_need_vmswap,
+            means,
             logger,
         };
         for hook in hooks {
@@ -107,7 +107,7 @@ impl Probe {
     }
 
     fn assess(&mut self) {
-        self.signals = plan::statuses(&self.attached, &self.failed, self.swap_ins_need_vmswap);
+        self.signals = plan::statuses(&self.attached, &self.failed, self.means);
     }
 
     fn row(&self, slot: u32, problems: &mut Vec<String>) -> VmCounters {
@@ -204,7 +204,7 @@ impl KernelSide for Probe {
     }
 
     fn swap_ins_need_vmswap(&self) -> bool {
-        self.swap_ins_need_vmswap
+        self.means.swap_ins_need_vmswap
     }
 
     fn counters(&self, tgid: u32) -> Option<VmCounters> {

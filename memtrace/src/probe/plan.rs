@@ -3,7 +3,7 @@
 
 use memtrace_ebpf::{KernelLayout, MISSING};
 
-use super::support::KernelFacts;
+use super::support::{KernelFacts, Means};
 use crate::signal::{Quality, Signal, SignalStatus};
 
 /// One program on one tracepoint.
@@ -32,8 +32,7 @@ pub struct Plan {
     pub hooks: Vec<Hook>,
     /// Hooks that this kernel lacks, with the reason.
     pub absent: Vec<(Hook, String)>,
-    /// As in [`super::KernelSide::swap_ins_need_vmswap`].
-    pub swap_ins_need_vmswap: bool,
+    pub means: Means,
 }
 
 /// Fields of the layout, by name, that a program can't do without.
@@ -57,12 +56,8 @@ use Signal as S;
 
 /// Decides what to attach on a kernel with these facts.
 pub fn plan(facts: &KernelFacts) -> Plan {
-    let mut plan = Plan {
-        layout: facts.layout,
-        hooks: Vec::new(),
-        absent: Vec::new(),
-        swap_ins_need_vmswap: facts.large_swap_in,
-    };
+    let mut plan =
+        Plan { layout: facts.layout, hooks: Vec::new(), absent: Vec::new(), means: facts.means() };
     plan_faults(&mut plan, facts);
     plan_swap(&mut plan, facts);
     plan_reclaim(&mut plan, facts);
@@ -104,9 +99,7 @@ fn plan_faults(plan: &mut Plan, facts: &KernelFacts) {
 fn plan_swap(plan: &mut Plan, facts: &KernelFacts) {
     let signals = &[S::SwapIn, S::SwapOut, S::ShmemTaken, S::Flows];
     // Up to 6.1 the event carries the counter's value, and comes in batches.
-    let batched = facts.tracepoints.get("rss_stat").is_some_and(|form| form.len() >= 3);
-    let program = if batched { "rss_stat_count" } else { "rss_stat" };
-    plan.swap_ins_need_vmswap |= batched;
+    let program = if facts.batched_swap_in() { "rss_stat_count" } else { "rss_stat" };
     plan.attach(facts, program, "kmem:rss_stat", signals, &[TASK, OWNER]);
     let folios = facts.tracepoints.contains_key("mm_vmscan_write_folio");
     let tracepoint = match folios {
@@ -211,12 +204,8 @@ impl Plan {
 
 /// What each signal is worth when `attached` hooks run and `failed` ones don't.
 ///
-/// `swap_ins_need_vmswap`: as in [`Plan`].
-pub fn statuses(
-    attached: &[Hook],
-    failed: &[(Hook, String)],
-    swap_ins_need_vmswap: bool,
-) -> Vec<SignalStatus> {
+/// `means`: as in [`Plan`].
+pub fn statuses(attached: &[Hook], failed: &[(Hook, String)], means: Means) -> Vec<SignalStatus> {
     Signal::ALL
         .into_iter()
         .map(|signal| {
@@ -225,12 +214,17 @@ pub fn statuses(
             let missing = failed.iter().find(|(hook, _)| hook.signals.contains(&signal));
             let source = match hooks.is_empty() {
                 true => fallback(signal).map(|(source, _)| source.to_owned()),
-                false if signal == S::SwapIn && swap_ins_need_vmswap => {
+                false if signal == S::SwapIn && means.swap_ins_need_vmswap => {
                     Some(format!("{} and VmSwap", sources(&hooks)))
                 }
                 false => Some(sources(&hooks)),
             };
-            let quality = quality(signal, &hooks, missing.map(|(_, why)| why.as_str()));
+            let quality = match quality(signal, &hooks, missing.map(|(_, why)| why.as_str())) {
+                Quality::Exact if signal == S::ReclaimWrites && !means.folio_sizes => {
+                    Quality::approximate("a large folio counts as one page")
+                }
+                quality => quality,
+            };
             SignalStatus { signal, source, quality }
         })
         .collect()
@@ -275,9 +269,6 @@ fn limits(signal: Signal) -> Quality {
         ),
         Signal::ShmemTaken => Quality::approximate(
             "each process that maps the page counts, and a large folio may count once",
-        ),
-        Signal::ReclaimWrites => Quality::approximate(
-            "counts folios, and like nr_vmscan_write those that turn out to need no write",
         ),
         Signal::Compaction => Quality::approximate(
             "time is counted to the end of each zone, not of the whole attempt",

@@ -31,6 +31,9 @@ fn facts() -> KernelFacts {
         item_pgmajfault: 11,
         item_pswpin: 12,
         item_pswpout: 13,
+        folio_flags: 0,
+        folio_nr_pages: 14,
+        page_head_bit: 6,
         ..KernelLayout::UNKNOWN
     };
     KernelFacts {
@@ -47,7 +50,7 @@ fn program<'a>(plan: &'a Plan, tracepoint: &str) -> Option<&'a str> {
 }
 
 fn status(plan: &Plan, signal: Signal) -> SignalStatus {
-    let all = statuses(&plan.hooks, &plan.absent, plan.swap_ins_need_vmswap);
+    let all = statuses(&plan.hooks, &plan.absent, plan.means);
     assert_eq!(all.len(), Signal::ALL.len());
     all.into_iter().find(|status| status.signal == signal).unwrap()
 }
@@ -107,10 +110,10 @@ fn a_missing_tracepoint_switches_its_own_signal_off() {
 fn where_events_do_not_tell_all_swap_ins_vmswap_does() {
     let source = |facts: &KernelFacts| {
         let plan = plan(facts);
-        let all = statuses(&plan.hooks, &plan.absent, plan.swap_ins_need_vmswap);
+        let all = statuses(&plan.hooks, &plan.absent, plan.means);
         let status = all.into_iter().find(|status| status.signal == Signal::SwapIn).unwrap();
         assert_eq!(status.quality, Quality::Exact);
-        (plan.swap_ins_need_vmswap, status.source.unwrap())
+        (plan.means.swap_ins_need_vmswap, status.source.unwrap())
     };
     // From 6.2 on, until huge pages came back whole.
     assert_eq!(source(&facts()), (false, "raw_tp kmem:rss_stat".to_owned()));
@@ -119,6 +122,15 @@ fn where_events_do_not_tell_all_swap_ins_vmswap_does() {
     let mut old = facts();
     old.tracepoints.insert("rss_stat", form(&["struct mm_struct *", "int", "long int"]));
     assert_eq!(source(&old), by_vmswap);
+}
+
+#[test]
+fn what_reclaim_writes_is_exact_where_the_size_of_folios_is_known() {
+    let mut facts = facts();
+    assert_eq!(status(&plan(&facts), Signal::ReclaimWrites).quality, Quality::Exact);
+    facts.layout.page_head_bit = MISSING;
+    let quality = status(&plan(&facts), Signal::ReclaimWrites).quality;
+    assert_eq!(quality, Quality::approximate("a large folio counts as one page"));
 }
 
 #[test]
@@ -161,7 +173,8 @@ fn no_missing_thing_is_ever_without_a_reason() {
     for missing in TRACEPOINTS {
         let mut facts = facts();
         facts.tracepoints.remove(missing);
-        for status in statuses(&plan(&facts).hooks, &plan(&facts).absent, false) {
+        let plan = plan(&facts);
+        for status in statuses(&plan.hooks, &plan.absent, plan.means) {
             if status.quality != Quality::Exact {
                 assert!(!status.quality.reason().unwrap().is_empty(), "{missing}: {status:?}");
             }

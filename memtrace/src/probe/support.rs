@@ -24,6 +24,30 @@ pub struct KernelFacts {
     pub btf_problem: Option<String>,
 }
 
+/// What the kernel tells beyond having a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Means {
+    /// As in [`super::KernelSide::swap_ins_need_vmswap`].
+    pub swap_ins_need_vmswap: bool,
+    /// How many pages a large folio has.
+    pub folio_sizes: bool,
+}
+
+impl KernelFacts {
+    /// Whether `rss_stat` carries the counter's value, and comes in batches (up to 6.1).
+    pub fn batched_swap_in(&self) -> bool {
+        self.tracepoints.get("rss_stat").is_some_and(|form| form.len() >= 3)
+    }
+
+    pub fn means(&self) -> Means {
+        let KernelLayout { folio_flags, folio_nr_pages, page_head_bit, .. } = self.layout;
+        Means {
+            swap_ins_need_vmswap: self.large_swap_in || self.batched_swap_in(),
+            folio_sizes: ![folio_flags, folio_nr_pages, page_head_bit].contains(&MISSING),
+        }
+    }
+}
+
 /// Every tracepoint whose existence or form makes a difference to the plan.
 pub const TRACEPOINTS: [&str; 19] = [
     "rss_stat",
@@ -78,6 +102,9 @@ fn read_btf(sys: &Path) -> Result<Btf> {
 /// Picks from the kernel's types what memtrace needs.
 pub fn facts_of(btf: &Btf) -> KernelFacts {
     let offset = |name: &str, path: &str| btf.offset(name, path).unwrap_or(MISSING);
+    let either = |new: &str, old: &str, path: &str| {
+        btf.offset(new, path).or_else(|| btf.offset(old, path)).unwrap_or(MISSING)
+    };
     let item = |name: &str| btf.enumerator("vm_event_item", name).unwrap_or(MISSING);
     // Before folios the field was the page's, and before 5.11 it had another name.
     let memcg_data = [("folio", "memcg_data"), ("page", "memcg_data"), ("page", "mem_cgroup")]
@@ -96,6 +123,9 @@ pub fn facts_of(btf: &Btf) -> KernelFacts {
         // From the version on that has `is_root`, memcg_data always is an obj_cgroup.
         memcg_data_is_objcg: u32::from(btf.offset("obj_cgroup", "is_root").is_some()),
         objcg_memcg: offset("obj_cgroup", "memcg"),
+        folio_flags: either("folio", "page", "flags"),
+        folio_nr_pages: folio_nr_pages(btf).unwrap_or(MISSING),
+        page_head_bit: btf.enumerator("pageflags", "PG_head").unwrap_or(MISSING),
         item_pgmajfault: item("PGMAJFAULT"),
         item_pswpin: item("PSWPIN"),
         item_pswpout: item("PSWPOUT"),
@@ -111,4 +141,12 @@ pub fn facts_of(btf: &Btf) -> KernelFacts {
         large_swap_in,
         btf_problem: None,
     }
+}
+
+/// Where a large folio has its number of pages: the field of today, that up to 6.14, or
+/// before folios the second page's. 32 bits in all of them (include/linux/mm_types.h).
+fn folio_nr_pages(btf: &Btf) -> Option<u32> {
+    btf.offset("folio", "_nr_pages")
+        .or_else(|| btf.offset("folio", "_folio_nr_pages"))
+        .or_else(|| btf.size("page")?.checked_add(btf.offset("page", "compound_nr")?))
 }

@@ -17,6 +17,8 @@ pub const TESTS: &[(&str, Test)] = &[
     ("major_faults_agree_with_memory_stat", major_faults),
     ("pages_are_taken_by_who_needs_them_from_who_has_them", flows),
     ("reclaim_is_charged_to_who_waits", reclaim),
+    ("what_is_taken_from_others_is_charged_to_others", others),
+    ("reclaim_writes_are_pages_whoever_they_belong_to", writes),
 ];
 
 /// MiB that a stand-in touches: more than a pool of 128 MiB holds.
@@ -30,10 +32,15 @@ struct Vm {
 
 impl Vm {
     fn start(kernel: &mut dyn KernelSide, dir: &Path, name: &str) -> Result<Self> {
-        let standin = StandIn::start(dir, "qemu-system-standin")?;
+        let vm = Self::untracked(dir, "qemu-system-standin", name)?;
+        kernel.track(vm.standin.pid(), &[vm.cgroup.id()?])?;
+        Ok(vm)
+    }
+
+    fn untracked(dir: &Path, program: &str, name: &str) -> Result<Self> {
+        let standin = StandIn::start(dir, program)?;
         let name = format!("{name}-{}", standin.pid());
         let cgroup = Member::new(&pool::find()?, &name, standin.pid())?;
-        kernel.track(standin.pid(), &[cgroup.id()?])?;
         Ok(Self { standin, cgroup })
     }
 
@@ -140,4 +147,51 @@ fn reclaim() -> Result<()> {
         "the idle one is charged: {after:?}"
     );
     Ok(())
+}
+
+fn others() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open()?;
+    let vm = Vm::start(&mut *kernel, dir.path(), "vm")?;
+    let mut other = Vm::untracked(dir.path(), "some-other-program", "other")?;
+    let before = kernel.read();
+    other.standin.touch(TOO_MUCH)?;
+    let after = kernel.read();
+    let swapped = other.standin.status_pages("VmSwap")?;
+    ensure!(swapped > 1000, "only {swapped} pages are in swap");
+    let taken = after.other.swap_out_pages - before.other.swap_out_pages;
+    ensure!(taken >= swapped, "{taken} pages were taken from others, of whom one lacks {swapped}");
+    let total = |reading: &Reading| -> u64 {
+        let from_others = reading.flows.iter().filter(|flow| flow.victim == Taker::Other);
+        from_others.map(|flow| flow.pages.0).sum()
+    };
+    agree("pages in flows from others", total(&after) - total(&before), taken)?;
+    ensure!(vm.counters(&after)?.swap_out_pages == 0, "the VM is charged");
+    Ok(())
+}
+
+fn writes() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open()?;
+    let mut vm = Vm::start(&mut *kernel, dir.path(), "writes")?;
+    let written = |kernel: &mut dyn KernelSide| -> u64 {
+        let reading = kernel.read();
+        let vms = reading.vms.values().map(|vm| vm.counters.reclaim_write_pages);
+        vms.sum::<u64>() + reading.other.reclaim_write_pages + reading.kswapd.reclaim_write_pages
+    };
+    let before = (vmstat("nr_vmscan_write")?, written(&mut *kernel));
+    vm.standin.touch(TOO_MUCH)?;
+    vm.standin.touch(TOO_MUCH)?;
+    let after = (vmstat("nr_vmscan_write")?, written(&mut *kernel));
+    let own = vm.counters(&kernel.read())?.reclaim_write_pages;
+    ensure!(own > 10_000, "only {own} pages of the VM were written");
+    agree("pages that reclaim wrote", after.1 - before.1, after.0 - before.0)
+}
+
+/// A counter of /proc/vmstat, of all CPUs at this moment.
+fn vmstat(name: &str) -> Result<u64> {
+    std::fs::write("/proc/sys/vm/stat_refresh", "1").context("refresh vmstat")?;
+    let text = std::fs::read_to_string("/proc/vmstat")?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.with_context(|| format!("no {name}"))?.parse().context("a number")
 }
