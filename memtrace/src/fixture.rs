@@ -288,5 +288,5 @@ fn flow(causer: Party, victim: Party, pages: f64) -> FlowView {
 
 fn status(signal: Signal, quality: Quality) -> SignalStatus {
     let source = (!quality.is_absent()).then(|| format!("raw_tp {}", signal.title()));
-    SignalStatus { signal, source, quality }
+    SignalStatus { signal, source, hooked: true, quality }
 }

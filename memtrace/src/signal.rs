@@ -97,6 +97,9 @@ pub struct SignalStatus {
     pub signal: Signal,
     /// The hooks or files that it comes from, for example `raw_tp kmem:rss_stat`.
     pub source: Option<String>,
+    /// A hook feeds the kernel side's counter of it. Without one the counter stays at
+    /// zero, and the signal, if there is one, comes from files.
+    pub hooked: bool,
     #[serde(flatten)]
     pub quality: Quality,
 }

@@ -144,7 +144,7 @@ mod tests {
 
     fn status(signal: Signal, quality: Quality) -> SignalStatus {
         let source = (!quality.is_absent()).then(|| "raw_tp kmem:rss_stat".into());
-        SignalStatus { signal, source, quality }
+        SignalStatus { signal, source, hooked: true, quality }
     }
 
     fn report() -> Report {

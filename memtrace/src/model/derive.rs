@@ -2,6 +2,7 @@
 
 use crate::model::flows::Flows;
 use crate::model::host::host;
+use crate::model::missed;
 use crate::model::pair::{Context, Pair};
 use crate::model::rates::Interval;
 use crate::model::snapshot::{SCHEMA_VERSION, Snapshot};
@@ -22,7 +23,7 @@ pub fn derive(previous: Option<&Sample>, now: &Sample) -> Snapshot {
         host: host(&context, &pairs),
         vms: pairs.iter().map(|pair| vm(pair, &flows)).collect(),
         flows: flows.views(),
-        signals: now.signals.clone(),
+        signals: missed::signals(now),
         notices: now.notices.clone(),
     }
 }

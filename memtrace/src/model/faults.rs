@@ -57,12 +57,14 @@ fn major(pair: &Pair<'_>) -> Growth {
 }
 
 /// task majflt + asynchronous faults done ≈ pgmajfault: measured 3561 against 3559 under
-/// Linux 6.12, and 6780 against 6777 under 7.2.
+/// Linux 6.12, and 6780 against 6777 under 7.2. Not equal, because majflt takes each fault
+/// that had to be tried again for a major one (`mm_account_fault` in mm/memory.c).
 fn of_process(pair: &Pair<'_>) -> Growth {
     let own = exact(pair.read(|vm| vm.process.major_faults));
     let asynchronous = pair.counted(Signal::AsyncFaults, |counters| counters.async_faults_done);
     sum([("the process's own major faults", own), ("asynchronous faults", asynchronous)])
         .limited_by(Quality::approximate(
-            "the process's major faults and the asynchronous faults that kernel workers did for it",
+            "the process's major faults, and some that it only tried again, and the asynchronous \
+             faults that kernel workers did for it",
         ))
 }

@@ -32,7 +32,10 @@ struct Flow {
 impl Flows {
     pub(super) fn new(context: &Context<'_>) -> Self {
         let quality = context.quality(Signal::Flows).and(lost(context));
-        Self { pairs: pairs(context, &quality), quality, interval: context.interval }
+        let pairs = pairs(context, &quality);
+        let taken = pairs.iter().flat_map(BTreeMap::values).map(|flow| flow.grown);
+        let doubt = context.missed(Signal::Flows, taken.fold(0, u64::saturating_add));
+        Self { pairs, quality: quality.and(doubt), interval: context.interval }
     }
 
     /// Largest first: by rate, then by total, then by name, so that the order is settled.

@@ -10,6 +10,7 @@ mod guest;
 mod histogram;
 pub mod history;
 mod host;
+mod missed;
 mod pair;
 mod rates;
 pub mod snapshot;

@@ -5,6 +5,7 @@ use memtrace_ebpf::VmCounters;
 
 use crate::model::Measured;
 use crate::model::gap::Gap;
+use crate::model::missed;
 use crate::model::rates::{Growth, Interval, growth};
 use crate::sample::{Sample, VmSample};
 use crate::signal::{Quality, Signal, SignalStatus};
@@ -26,13 +27,23 @@ impl<'a> Context<'a> {
         Self { previous, now, interval }
     }
 
-    /// What the kernel side says of a signal.
+    /// What the kernel side's counters of a signal are worth; absent without its hook,
+    /// even where files tell the same.
     pub(super) fn quality(&self, signal: Signal) -> Quality {
         let has = |status: &&SignalStatus| status.signal == signal;
-        self.now.signals.iter().find(has).map_or_else(
-            || Quality::absent("the kernel side does not run"),
-            |status| status.quality.clone(),
-        )
+        match self.now.signals.iter().find(has) {
+            None => Quality::absent("the kernel side does not run"),
+            Some(SignalStatus { hooked: false, quality, .. }) => {
+                Quality::absent(quality.reason().unwrap_or("no hook counts it"))
+            }
+            Some(status) => status.quality.clone(),
+        }
+    }
+
+    /// What the events that the kernel left out in the interval make of a growth.
+    pub(super) fn missed(&self, signal: Signal, growth: u64) -> Quality {
+        missed::growth(self.previous, self.now, signal)
+            .map_or(Quality::Exact, |missed| missed::doubt(signal, missed, growth))
     }
 
     pub(super) fn rate(&self, growth: Growth) -> Measured<Rate> {
@@ -97,7 +108,9 @@ impl<'a> Pair<'a> {
             (quality @ Quality::Absent(_), _) => Measured { value: None, quality },
             (_, Err(gap)) => gap.into(),
             (quality, Ok((before, now))) => {
-                Measured::new(field(now).checked_sub(field(before)), quality)
+                let growth = field(now).checked_sub(field(before));
+                let doubt = self.context.missed(signal, growth.unwrap_or(0));
+                Measured::new(growth, quality.and(doubt))
             }
         }
     }

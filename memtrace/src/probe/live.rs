@@ -42,6 +42,7 @@ pub struct Probe {
     retried: Instant,
     signals: Vec<SignalStatus>,
     means: Means,
+    nodes: u32,
     slots: Slots,
     host: PerCpuArray<MapData, HostCounters>,
     kswapd_since: Array<MapData, u64>,
@@ -71,6 +72,7 @@ impl Probe {
             retried: Instant::now(),
             signals: Vec::new(),
             means,
+            nodes: support::memory_nodes(sys),
             logger,
         };
         for hook in hooks {
@@ -141,7 +143,7 @@ impl Probe {
             Err(error) => problems.push(format!("cannot read the host's counters: {error}")),
         }
         // What kswapd is busy with right now counts as well.
-        for node in 0..online_nodes() {
+        for node in 0..self.nodes {
             if let Ok(since @ 1..) = self.kswapd_since.get(&node, 0) {
                 total.kswapd_active_ns += now.0.saturating_sub(since);
             }
@@ -237,6 +239,7 @@ impl KernelSide for Probe {
                 (*tgid, reading)
             })
             .collect();
+        let missed = missed::by_program(&self.ebpf);
         Reading {
             at,
             vms,
@@ -244,7 +247,8 @@ impl KernelSide for Probe {
             kswapd: self.row(SLOT_KSWAPD, &mut problems),
             other: self.row(SLOT_OTHER, &mut problems),
             flows: self.flows(),
-            missed_runs: missed::total(&self.ebpf),
+            missed_runs: missed.as_ref().map(|missed| missed.values().sum()),
+            missed_by_signal: missed::by_signal(&missed.unwrap_or_default(), &self.attached),
             problems,
         }
     }
@@ -283,11 +287,4 @@ fn start_logger(ebpf: &mut Ebpf) -> Option<EbpfLogger<Box<dyn log::Log>>> {
 fn monotonic() -> Nanos {
     let now = clock_gettime(ClockId::Monotonic);
     Nanos((now.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(now.tv_nsec as u64))
-}
-
-/// One more than the highest memory node that is online; 1 where that can't be told.
-fn online_nodes() -> u32 {
-    let text = std::fs::read_to_string("/sys/devices/system/node/online").unwrap_or_default();
-    let last = text.trim().rsplit([',', '-']).next().and_then(|last| last.parse::<u32>().ok());
-    last.map_or(1, |last| last.saturating_add(1).min(1024))
 }

@@ -20,7 +20,7 @@ use anyhow::Result;
 use memtrace_ebpf::{Event, HostCounters, VmCounters};
 
 use crate::sample::HistogramsSample;
-use crate::signal::SignalStatus;
+use crate::signal::{Signal, SignalStatus};
 use crate::units::{Nanos, Pages};
 
 pub use live::Probe;
@@ -81,6 +81,8 @@ pub struct Reading {
     /// Times that the kernel did not run a program because it was running already on
     /// that CPU (preempted in the middle of it). `None`: this kernel doesn't tell.
     pub missed_runs: Option<u64>,
+    /// The same by signal, where there were any. A program may serve several.
+    pub missed_by_signal: BTreeMap<Signal, u64>,
     pub problems: Vec<String>,
 }
 

@@ -225,7 +225,7 @@ pub fn statuses(attached: &[Hook], failed: &[(Hook, String)], means: Means) -> V
                 }
                 quality => quality,
             };
-            SignalStatus { signal, source, quality }
+            SignalStatus { signal, source, hooked: !hooks.is_empty(), quality }
         })
         .collect()
 }
@@ -240,7 +240,8 @@ fn fallback(signal: Signal) -> Option<(&'static str, &'static str)> {
     match signal {
         Signal::MajorFaults => Some((
             "memory.stat, or /proc/PID/stat and kvm:kvm_async_pf_ready",
-            "from the VM's own cgroup, or from its process and its asynchronous faults",
+            "exact for a VM with a cgroup of its own; else from its process and its \
+             asynchronous faults, where a fault that is tried again counts as a major one",
         )),
         _ => None,
     }

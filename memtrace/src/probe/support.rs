@@ -80,6 +80,16 @@ pub fn facts(sys: &Path) -> KernelFacts {
     }
 }
 
+/// One more than the highest memory node that is online; 1 where that can't be told.
+pub fn memory_nodes(sys: &Path) -> u32 {
+    /// Linux' own limit (CONFIG_NODES_SHIFT=10).
+    const MOST: u32 = 1024;
+    let text = std::fs::read_to_string(sys.join("devices/system/node/online"));
+    let text = text.unwrap_or_default();
+    let last = text.trim().rsplit([',', '-']).next().and_then(|last| last.parse::<u32>().ok());
+    last.map_or(1, |last| last.saturating_add(1).min(MOST))
+}
+
 /// The facts of a kernel whose types can't be read.
 pub fn without_btf(problem: String) -> KernelFacts {
     KernelFacts {
@@ -149,4 +159,22 @@ fn folio_nr_pages(btf: &Btf) -> Option<u32> {
     btf.offset("folio", "_nr_pages")
         .or_else(|| btf.offset("folio", "_folio_nr_pages"))
         .or_else(|| btf.size("page")?.checked_add(btf.offset("page", "compound_nr")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_nodes_are_those_below_the_given_root() {
+        let sys = tempfile::tempdir().unwrap();
+        assert_eq!(memory_nodes(sys.path()), 1, "nothing to tell by");
+        let directory = sys.path().join("devices/system/node");
+        std::fs::create_dir_all(&directory).unwrap();
+        for (text, nodes) in [("0\n", 1), ("0-3\n", 4), ("0,2-5\n", 6), ("?", 1), ("9999999", 1024)]
+        {
+            std::fs::write(directory.join("online"), text).unwrap();
+            assert_eq!(memory_nodes(sys.path()), nodes, "{text:?}");
+        }
+    }
 }

@@ -1,8 +1,11 @@
 //! What was read of the host.
 
+use std::collections::BTreeMap;
+
 use memtrace_ebpf::{HostCounters, VmCounters};
 use serde::{Deserialize, Serialize};
 
+use crate::signal::Signal;
 use crate::units::Bytes;
 
 /// The host as a whole.
@@ -31,6 +34,9 @@ pub struct HostCountersSample {
     /// Events that the kernel did not show to a program, because it was in the middle
     /// of another one. `None`: this kernel (before 5.12) doesn't tell.
     pub missed_runs: Option<u64>,
+    /// The same by signal, where there were any. A program may serve several signals.
+    #[serde(default)]
+    pub missed_by_signal: BTreeMap<Signal, u64>,
 }
 
 /// From /proc/meminfo.

@@ -1,8 +1,8 @@
 //! The kernel's own counters, as its files have them: `key value` lines.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
@@ -56,7 +56,13 @@ pub fn of_process(pid: u32) -> Result<Counters> {
 /// When a file can't be read.
 pub fn of_host() -> Result<OfHost> {
     // Some of vmstat's counters lag behind on each CPU until they are asked to come together.
-    fs::write("/proc/sys/vm/stat_refresh", "1").context("refresh vmstat")?;
+    // 5.10 does that, and says EINVAL where it then finds a counter below zero.
+    match fs::write("/proc/sys/vm/stat_refresh", "1") {
+        Err(error) if error.kind() != io::ErrorKind::InvalidInput => {
+            return Err(error).context("refresh vmstat");
+        }
+        _ => {}
+    }
     let pool = cgroup::pool();
     Ok(OfHost {
         vmstat: pairs(&read(Path::new("/proc/vmstat"))?),

@@ -100,7 +100,8 @@ pub(crate) fn party(vm: &VmSample) -> Party {
 }
 
 fn exact(signal: Signal) -> SignalStatus {
-    SignalStatus { signal, source: Some("raw_tp test".into()), quality: Quality::Exact }
+    let source = Some("raw_tp test".into());
+    SignalStatus { signal, source, hooked: true, quality: Quality::Exact }
 }
 
 fn host() -> HostSample {

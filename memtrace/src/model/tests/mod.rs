@@ -10,6 +10,7 @@ mod guest;
 mod histogram;
 mod history;
 mod host;
+mod missed;
 mod properties;
 mod swapping;
 mod walk;

@@ -50,6 +50,7 @@ pub(super) fn kernel() -> (Box<dyn KernelSide>, Remote) {
     let signals = vec![SignalStatus {
         signal: Signal::SwapIn,
         source: Some("made up".to_owned()),
+        hooked: true,
         quality: Quality::Exact,
     }];
     let kernel = FakeKernel { state: Arc::clone(&state), signals, bell: reader.into() };

@@ -203,6 +203,7 @@ impl LiveSource {
             kswapd: reading.kswapd,
             other: reading.other,
             missed_runs: reading.missed_runs,
+            missed_by_signal: reading.missed_by_signal.clone(),
         });
         host
     }
@@ -253,7 +254,9 @@ impl Source for LiveSource {
 }
 
 fn absent_signals(reason: &str) -> Vec<SignalStatus> {
-    let absent = |signal| SignalStatus { signal, source: None, quality: Quality::absent(reason) };
+    let quality = Quality::absent(reason);
+    let absent =
+        |signal| SignalStatus { signal, source: None, hooked: false, quality: quality.clone() };
     Signal::ALL.map(absent).to_vec()
 }
 

@@ -1,0 +1,71 @@
+//! Events that the kernel did not show to a program, because it was in the middle of
+//! another one on that CPU: what they make of the numbers that the program counts.
+
+use memtrace_ebpf::VmCounters;
+
+use crate::model::gap::Gap;
+use crate::sample::Sample;
+use crate::signal::{Quality, Signal, SignalStatus};
+
+/// Missed events of `signal` up to a sample.
+fn total(sample: &Sample, signal: Signal) -> u64 {
+    let counters = sample.host.counters.as_ref();
+    counters.and_then(|counters| counters.missed_by_signal.get(&signal).copied()).unwrap_or(0)
+}
+
+/// Missed events of `signal` from one sample to the next.
+pub(super) fn growth(previous: Option<&Sample>, now: &Sample, signal: Signal) -> Result<u64, Gap> {
+    let before = previous.ok_or(Gap::FirstSample)?;
+    // It began anew if memtrace did.
+    Ok(total(now, signal).checked_sub(total(before, signal)).unwrap_or(total(now, signal)))
+}
+
+/// What is left of a number of `counted` when `missed` events may belong to it, all of
+/// them: exact while even they could not shift it by more than 1 % or 4. Of a signal that
+/// measures time every missed event counts, because it may be the longest.
+pub(super) fn doubt(signal: Signal, missed: u64, counted: u64) -> Quality {
+    let bearable = match signal {
+        Signal::DirectReclaim
+        | Signal::MemcgReclaim
+        | Signal::Compaction
+        | Signal::Throttling
+        | Signal::AsyncFaults
+        | Signal::Kswapd => 0,
+        _ => (counted / 100).max(4),
+    };
+    if missed <= bearable {
+        return Quality::Exact;
+    }
+    Quality::approximate(format!("the kernel left out {missed} runs of its program"))
+}
+
+/// The signals as they are worth it by now, with all that was missed so far.
+pub(super) fn signals(now: &Sample) -> Vec<SignalStatus> {
+    let worth = |status: &SignalStatus| {
+        let counted = main_counter(status.signal).map_or(0, |field| everybody(now, field));
+        let doubt = doubt(status.signal, total(now, status.signal), counted);
+        SignalStatus { quality: status.quality.clone().and(doubt), ..status.clone() }
+    };
+    now.signals.iter().map(worth).collect()
+}
+
+/// The counter that a signal's events go to, one each.
+fn main_counter(signal: Signal) -> Option<fn(&VmCounters) -> u64> {
+    Some(match signal {
+        Signal::GuestFaults => |counters| counters.guest_faults,
+        Signal::UserFaults => |counters| counters.user_faults,
+        Signal::KernelFaults => |counters| counters.kernel_faults,
+        Signal::MajorFaults => |counters| counters.major_faults,
+        Signal::SwapIn => |counters| counters.swap_in_pages,
+        Signal::SwapOut | Signal::Flows => |counters| counters.swap_out_pages,
+        Signal::ShmemTaken => |counters| counters.shmem_taken_pages,
+        Signal::ReclaimWrites => |counters| counters.reclaim_write_pages,
+        _ => return None,
+    })
+}
+
+fn everybody(now: &Sample, field: fn(&VmCounters) -> u64) -> u64 {
+    let vms = now.vms.iter().filter_map(|vm| vm.counters.as_ref());
+    let host = now.host.counters.iter().flat_map(|host| [&host.kswapd, &host.other]);
+    vms.chain(host).map(field).fold(0, u64::saturating_add)
+}
