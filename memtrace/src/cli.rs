@@ -17,7 +17,7 @@ Exit status:
   1   it failed; the reason is on standard error
   2   the command line is wrong
   77  a privilege is missing; standard error says which, and what to run
-(`memtrace doctor` uses 0, 1 and 2 for what it found.)";
+(`memtrace doctor` and `memtrace selftest` use 0, 1 and 2 for what they found.)";
 
 const TOP_EXAMPLES: &str = "\
 Examples:
@@ -40,6 +40,25 @@ Exit status:
   0   usable: every signal can be measured, and every source read
   1   degraded: memtrace works, some signals or sources are missing
   2   unusable: the kernel side cannot run; the report says why";
+
+const SELFTEST_AFTER_HELP: &str = "\
+It starts a guest of its own (96 MiB; a KVM guest, or an ordinary process where KVM can't run
+it) in a cgroup of its own (64 MiB), lets it swap for some seconds, and compares. It changes
+no VM and no other cgroup. Swap gets some 40 MiB more to hold, and kernel.task_delayacct is
+on for as long; both are as before at the end, after Ctrl-C, SIGTERM and SIGHUP too.
+
+Required are: major faults, asynchronous faults, swap-ins, swap-outs, memcg reclaim, who takes
+from whom, and refaults. Asynchronous faults may fail to happen (swap that answers at once, as
+zram, leads to none). The other signals are listed and don't count for the exit status unless
+they are wrong: some are approximate on any kernel, some are an extra that not every kernel
+allows, and some are not checked because provoking them would harm this host.
+
+Exit status:
+  0    every required signal is exact
+  1    degraded: one is approximate, absent, or could not be checked (no swap, no cgroup)
+  2    wrong: a number is further from the kernel's than it may be
+  77   a privilege is missing
+  129, 130, 143   ended by SIGHUP, Ctrl-C, SIGTERM; there is no result";
 
 /// Who suffers memory pressure on this qemu/KVM host, who causes it, and whose pages
 /// are taken. Without a command: the live view (`top`).
@@ -69,6 +88,9 @@ pub enum Command {
     /// What this kernel and these permissions allow, signal by signal
     #[command(after_help = DOCTOR_EXIT_STATUS)]
     Doctor(DoctorArguments),
+    /// Hold memtrace's numbers against the kernel's on this host, with a guest of its own
+    #[command(after_help = SELFTEST_AFTER_HELP)]
+    Selftest(SelftestArguments),
     /// Print a manual page (roff), for example `memtrace man | man -l -`
     Man {
         /// Of this command instead of memtrace as a whole
@@ -136,6 +158,16 @@ pub struct DoctorArguments {
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+pub struct SelftestArguments {
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Use colours; `auto` honours NO_COLOR and asks whether the output is a terminal
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -19,6 +19,7 @@ pub mod output;
 pub mod privileges;
 pub mod probe;
 pub mod sample;
+pub mod selftest;
 pub mod signal;
 pub mod source;
 pub mod summary;

@@ -8,14 +8,22 @@ use anyhow::Result;
 use clap::Parser;
 
 use memtrace::cli::{Arguments, Command, TopArguments, Verbosity};
-use memtrace::{doctor, documents, exit, logging, output, top};
+use memtrace::selftest::guest::GuestArguments;
+use memtrace::{doctor, documents, exit, logging, output, selftest, top};
 
 fn main() -> ExitCode {
+    if let Some(guest) = GuestArguments::of_this_process() {
+        return ended(guest.run().map(|()| ExitCode::SUCCESS));
+    }
     let arguments = Arguments::parse();
     let command = arguments.command.unwrap_or_else(|| Command::Top(TopArguments::default()));
     let draws = matches!(&command, Command::Top(arguments) if top::draws(arguments));
     logging::start(arguments.verbosity, draws);
-    run(command, arguments.verbosity).unwrap_or_else(|error| {
+    ended(run(command, arguments.verbosity))
+}
+
+fn ended(result: Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|error| {
         let (code, text) = exit::of_error(&error);
         // There is nobody left to tell when this fails.
         let _ = std::io::stderr().write_all(text.unwrap_or_default().as_bytes());
@@ -29,6 +37,7 @@ fn run(command: Command, verbosity: Verbosity) -> Result<ExitCode> {
         Command::Doctor(arguments) => {
             return Ok(ExitCode::from(doctor::run(arguments, verbosity)? as u8));
         }
+        Command::Selftest(arguments) => return selftest::run(arguments, verbosity),
         Command::Man { command } => output::print(&documents::manual(command.as_deref())?)?,
         Command::Completions { shell } => output::print(&documents::completions(shell)?)?,
     }

@@ -50,6 +50,11 @@ fn help_of_doctor() {
 }
 
 #[test]
+fn help_of_selftest() {
+    insta::assert_snapshot!(help(&["selftest", "--help"]));
+}
+
+#[test]
 fn help_of_man() {
     insta::assert_snapshot!(help(&["man", "--help"]));
 }
@@ -69,7 +74,7 @@ fn every_command_has_its_help_pinned_here() {
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(commands, ["top", "doctor", "man", "completions"]);
+    assert_eq!(commands, ["top", "doctor", "selftest", "man", "completions"]);
 }
 
 #[test]
@@ -123,6 +128,7 @@ fn completions_for_the_usual_shells() {
         let script = help(&["completions", shell]);
         assert!(script.contains(word), "{shell}: {script}");
         assert!(script.contains("doctor") && script.contains("interval"), "{shell}");
+        assert!(!script.contains("selftest-guest"), "{shell} is told of a command that is none");
     }
 }
 
@@ -132,7 +138,7 @@ fn manual_pages_of_memtrace_and_its_commands() {
     assert!(help(&["man", "top"]).contains("interval"));
     let output = run(&["man", "nonsense"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("top, doctor, man, completions"), "{output:?}");
+    assert!(stderr(&output).contains("top, doctor, selftest, man, completions"), "{output:?}");
 }
 
 #[test]
@@ -192,6 +198,23 @@ fn without_privileges_top_names_what_is_missing_and_what_to_run() {
         let told = stderr(&output);
         assert!(told.contains("CAP_BPF") && told.contains("sudo "), "{arguments:?}: {told}");
     }
+}
+
+#[test]
+fn without_privileges_the_self_test_names_what_is_missing_and_starts_nothing() {
+    let output = unprivileged(&["selftest", "--json"]);
+    assert_eq!(output.status.code(), Some(77), "{output:?}");
+    assert_eq!(stdout(&output), "");
+    let told = stderr(&output);
+    assert!(told.contains("CAP_BPF") && !told.contains("starting"), "{told}");
+}
+
+#[test]
+fn a_guest_of_the_self_test_is_nobody_elses() {
+    let guest = ["__selftest-guest", "--parent=1", "--mib=1", "--stretch=1"];
+    let output = run(&guest);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(stderr(&output).contains("the parent is gone"), "{output:?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! crate that may hold unsafe code.
 
 pub mod btf;
+pub mod kvm;
 mod live;
 mod load;
 mod missed;

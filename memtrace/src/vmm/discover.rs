@@ -9,7 +9,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 
 use super::judge::{Description, Judged, Judgement, judge};
@@ -55,6 +55,8 @@ pub struct Discovery {
     scans: u64,
     /// Left of [`DESCRIPTORS_BUDGET`] in this scan.
     budget: u32,
+    /// Processes that are VMs because somebody said so.
+    included: BTreeSet<u32>,
 }
 
 #[derive(Debug)]
@@ -128,10 +130,17 @@ impl Discovery {
         true
     }
 
+    /// Takes process `pid` for a VM for as long as it lives, whatever it looks like.
+    pub fn include(&mut self, pid: u32) {
+        self.included.insert(pid);
+        self.entries.remove(&pid);
+    }
+
     /// The process is gone.
     pub fn forget(&mut self, pid: u32) {
         self.entries.remove(&pid);
         self.vms.remove(&pid);
+        self.included.remove(&pid);
     }
 
     /// By process id.
@@ -208,6 +217,7 @@ impl Discovery {
     ) -> Sighting {
         let mut description = match judgement {
             Judgement::Vm(description) => description,
+            _ if self.included.contains(&pid) => Box::new(Description::of_process(pid, stat)),
             Judgement::NotYet => {
                 self.vms.remove(&pid);
                 return Sighting::NotYet;

@@ -44,6 +44,21 @@ pub struct Description {
     pub qemu: Option<QemuCommand>,
 }
 
+impl Description {
+    /// Of a process that is no VM by the rules, and taken for one.
+    pub fn of_process(pid: u32, stat: &ProcessStat) -> Self {
+        let vmm = name::display(&stat.comm);
+        Self {
+            name: format!("{vmm}-{pid}"),
+            uuid: None,
+            vmm,
+            program: stat.comm.clone(),
+            accelerator: None,
+            qemu: None,
+        }
+    }
+}
+
 /// What the rules look at.
 #[derive(Debug)]
 struct Facts<'a> {

@@ -5,7 +5,7 @@ use crate::imports::paths;
 use crate::source::Source;
 
 /// What is pure: files, and directories with a slash at their end.
-const PURE: [&str; 14] = [
+const PURE: [&str; 18] = [
     "memtrace/src/columns/",
     "memtrace/src/doctor/report.rs",
     "memtrace/src/export/",
@@ -14,6 +14,10 @@ const PURE: [&str; 14] = [
     "memtrace/src/model/",
     "memtrace/src/policy/",
     "memtrace/src/probe/plan.rs",
+    "memtrace/src/selftest/compare.rs",
+    "memtrace/src/selftest/report.rs",
+    "memtrace/src/selftest/rows.rs",
+    "memtrace/src/selftest/verdict.rs",
     "memtrace/src/sim/",
     "memtrace/src/summary.rs",
     "memtrace/src/text.rs",

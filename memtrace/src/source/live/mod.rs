@@ -107,6 +107,11 @@ impl LiveSource {
         }
     }
 
+    /// Takes process `pid` for a VM, whatever it looks like.
+    pub fn include(&mut self, pid: u32) {
+        self.discovery.include(pid);
+    }
+
     /// The VMs that live, each with its stat of this moment.
     fn find_vms(&mut self, notices: &mut Notices) -> Vec<(FoundVm, ProcessStat)> {
         if let Err(error) = self.discovery.scan(&self.root, monotonic()) {

@@ -189,3 +189,24 @@ fn unreadable_descriptors_leave_the_command_line() {
     let vm = discovery.vms().next().unwrap();
     assert_eq!(vm.description.accelerator, Some(Accelerator::Kvm));
 }
+
+#[test]
+fn a_process_that_is_included_is_a_vm_for_as_long_as_it_lives() {
+    let host = FakeHost::unified();
+    host.process(&FakeProcess { pid: 60, ..FakeProcess::default() });
+    let root = host.root();
+    let mut discovery = Discovery::default();
+    discovery.scan(&root, at(0)).unwrap();
+    assert_eq!(discovery.vms().count(), 0);
+    discovery.include(60);
+    for second in 1..20 {
+        discovery.scan(&root, at(second)).unwrap();
+        let stat = crate::hostfs::process::stat(&root, 60).unwrap();
+        assert!(discovery.confirm(60, Some(&stat)), "second {second}");
+        assert_eq!(discovery.vms().next().unwrap().description.name, "sh-60");
+    }
+    assert!(!discovery.confirm(60, None));
+    host.process(&FakeProcess { pid: 60, start: 2000, ..FakeProcess::default() });
+    discovery.scan(&root, at(20)).unwrap();
+    assert_eq!(discovery.vms().count(), 0, "another process with the same id");
+}

@@ -1,0 +1,264 @@
+//! Rows of a trial whose two sides agree, and of trials in which something is off.
+
+use super::*;
+use crate::model::tests::fixture::{self, flow, party, set_signal};
+use crate::sample::Accelerator;
+use crate::signal::{Quality, Signal};
+use crate::truth::table::{Row, Verdict};
+use crate::units::Bytes;
+
+const GUEST_PID: u32 = 7;
+const BYSTANDER_PID: u32 = 8;
+
+/// Two moments: the guest went 12000 pages out and 10000 in, and nothing happened to the
+/// bystander.
+struct Course {
+    from: Moment,
+    to: Moment,
+    kvm: bool,
+}
+
+impl Course {
+    fn new() -> Self {
+        let sample = |second, guest, bystander| fixture::sample(second, vec![guest, bystander]);
+        let (guest, bystander) =
+            (fixture::vm("guest", GUEST_PID), fixture::vm("bystander", BYSTANDER_PID));
+        let mut pressed = fixture::counting(guest.clone(), |counters| {
+            counters.user_faults = 11_000;
+            counters.guest_faults = 13_000;
+            counters.major_faults = 4_000;
+            counters.async_faults = 300;
+            counters.async_faults_done = 300;
+            counters.swap_out_pages = 12_000;
+            counters.swap_in_pages = 10_000;
+            counters.memcg_reclaims = 500;
+            counters.memcg_reclaim_ns = 1_000_000_000;
+        });
+        pressed.process.swap = Some(Bytes(guest.process.swap.unwrap().0 + 2_000 * 4096));
+        let stat = MemoryStat {
+            pgmajfault: Some(4_000),
+            pswpin: Some(10_010),
+            pgsteal: Some(12_050),
+            workingset_refault_anon: Some(10_020),
+            workingset_refault_file: Some(5),
+            ..MemoryStat::default()
+        };
+        pressed.cgroup.as_mut().unwrap().stat = stat;
+        let itself = party(&guest);
+        let mut to = sample(20, pressed, bystander.clone());
+        to.flows = Some(vec![flow(itself, itself, 11_000), flow(Party::Other, itself, 1_000)]);
+        let zero = KernelCounters {
+            swap_pages: 0,
+            minor_faults: 0,
+            major_faults: 0,
+            reclaims: Some(0),
+            reclaim_ns: Some(0),
+            stat: Some(fixture::vm("guest", GUEST_PID).cgroup.unwrap().stat),
+            limit_hits: Some(0),
+            pressure_us: Some(0),
+        };
+        let after = KernelCounters {
+            swap_pages: 2_000,
+            minor_faults: 7_000,
+            major_faults: 4_000,
+            reclaims: Some(502),
+            reclaim_ns: Some(990_000_000),
+            stat: Some(stat),
+            limit_hits: Some(560),
+            pressure_us: Some(1_200_000),
+        };
+        Self {
+            from: Moment {
+                sample: sample(10, guest, bystander),
+                guest: zero.clone(),
+                bystander: zero.clone(),
+            },
+            to: Moment { sample: to, guest: after, bystander: zero },
+            kvm: true,
+        }
+    }
+
+    fn table(&self) -> Table {
+        self.table_pressed(None)
+    }
+
+    fn table_pressed(&self, no_pressure: Option<&str>) -> Table {
+        table(&Trial {
+            from: &self.from,
+            to: &self.to,
+            guest: GUEST_PID,
+            bystander: BYSTANDER_PID,
+            kvm: self.kvm,
+            no_pressure,
+        })
+    }
+
+    fn counters(&mut self, place: usize) -> &mut memtrace_ebpf::VmCounters {
+        self.to.sample.vms[place].counters.as_mut().unwrap()
+    }
+
+    fn stat(&mut self) -> &mut MemoryStat {
+        self.to.guest.stat.as_mut().unwrap()
+    }
+}
+
+fn name(row: &Row) -> String {
+    format!("{}: {} ({})", row.subject, row.counter, row.source)
+}
+
+fn wrong(table: &Table) -> Vec<String> {
+    table.rows.iter().filter(|row| row.verdict() == Verdict::Wrong).map(name).collect()
+}
+
+fn why_skipped<'a>(table: &'a Table, signal: &str) -> Option<&'a str> {
+    let skipped = table.skipped.iter().find(|skipped| skipped.signal == signal)?;
+    Some(&skipped.reason)
+}
+
+#[test]
+fn nothing_is_wrong_when_both_sides_agree() {
+    let table = Course::new().table();
+    assert_eq!(wrong(&table), [""; 0]);
+    assert_eq!(table.rows.len(), 17);
+    let judged = |verdict| table.rows.iter().filter(|row| row.verdict() == verdict).count();
+    assert_eq!((judged(Verdict::Exact), judged(Verdict::Approximate)), (17, 0));
+}
+
+#[test]
+fn numbers_are_what_a_user_sees_times_the_interval() {
+    let table = Course::new().table();
+    let of = |counter: &str| {
+        let row = table.rows.iter().find(|row| row.counter == counter).unwrap();
+        (row.memtrace, row.kernel)
+    };
+    assert_eq!(of("swap-outs less swap-ins, pages"), (2_000.0, 2_000.0));
+    assert_eq!(of("swap-ins, pages"), (10_000.0, 10_010.0));
+    assert_eq!(of("major faults"), (4_000.0, 4_000.0));
+    assert_eq!(of("asynchronous faults done"), (300.0, 300.0));
+    assert_eq!(of("direct and memcg reclaims"), (500.0, 502.0));
+    assert_eq!(of("time in reclaim, ms"), (1_000.0, 990.0));
+    assert_eq!(of("pages taken"), (12_000.0, 12_010.0));
+    assert_eq!(of("refaults, pages"), (10_025.0, 10_025.0));
+}
+
+#[test]
+fn each_number_that_is_off_is_named() {
+    type Change = fn(&mut Course);
+    let cases: [(Change, &str); 12] = [
+        (|c| c.counters(0).swap_out_pages += 40, "guest: pages taken, by causer"),
+        (|c| c.to.guest.swap_pages += 40, "guest: swap-outs less swap-ins, pages (VmSwap)"),
+        (|c| c.stat().pswpin = Some(10_200), "guest: swap-ins, pages (memory.stat pswpin)"),
+        (|c| c.stat().pgmajfault = Some(4_060), "guest: major faults (memory.stat pgmajfault)"),
+        (|c| c.counters(0).async_faults_done -= 1, "guest: asynchronous faults done"),
+        (|c| c.to.guest.reclaims = Some(520), "guest: direct and memcg reclaims"),
+        (|c| c.to.guest.limit_hits = Some(499), "guest: memcg reclaims (memory.events max)"),
+        (|c| c.to.guest.reclaim_ns = Some(1_100_000_000), "guest: time in reclaim, ms (taskstats"),
+        (|c| c.to.guest.pressure_us = Some(900_000), "guest: time in reclaim, ms (memory.pressure"),
+        (|c| c.stat().pgsteal = Some(12_400), "guest: pages taken (memory.stat pgsteal)"),
+        (|c| c.counters(1).swap_out_pages += 17, "bystander: swap-outs less swap-ins, pages"),
+        (|c| c.counters(1).memcg_reclaims += 1, "bystander: direct and memcg reclaims"),
+    ];
+    for (change, expected) in cases {
+        let mut course = Course::new();
+        change(&mut course);
+        let wrong = wrong(&course.table());
+        assert!(wrong.iter().any(|row| row.starts_with(expected)), "{expected}: {wrong:?}");
+    }
+}
+
+#[test]
+fn pages_that_others_took_are_not_its_own_doing() {
+    let mut course = Course::new();
+    let (guest, bystander) = (&course.to.sample.vms[0], &course.to.sample.vms[1]);
+    let (itself, other) = (party(guest), party(bystander));
+    course.to.sample.flows = Some(vec![flow(itself, itself, 5_000), flow(other, itself, 7_000)]);
+    let wrong = wrong(&course.table());
+    assert!(wrong.iter().any(|row| row.contains("taken by itself")), "{wrong:?}");
+    assert!(wrong.iter().any(|row| row.starts_with("bystander: pages that it took")), "{wrong:?}");
+}
+
+#[test]
+fn kernel_workers_take_on_behalf_of_a_kvm_guest_alone() {
+    let mut course = Course::new();
+    let itself = party(&course.to.sample.vms[0]);
+    course.to.sample.flows =
+        Some(vec![flow(itself, itself, 2_000), flow(Party::Other, itself, 10_000)]);
+    assert_eq!(wrong(&course.table()), [""; 0]);
+    course.kvm = false;
+    course.counters(0).guest_faults = 0;
+    assert!(wrong(&course.table()).iter().any(|row| row.contains("taken by itself")));
+}
+
+#[test]
+fn without_pswpin_swap_ins_are_told_from_refaults() {
+    let mut course = Course::new();
+    course.stat().pswpin = None;
+    let table = course.table();
+    assert!(
+        table.rows.iter().any(|row| name(row).contains("swap-ins, pages (memory.stat workings"))
+    );
+    assert_eq!(wrong(&table), [""; 0]);
+}
+
+#[test]
+fn a_process_has_its_own_faults_and_no_asynchronous_ones() {
+    let mut course = Course::new();
+    course.kvm = false;
+    course.counters(0).guest_faults = 0;
+    let table = course.table();
+    assert_eq!(wrong(&table), [""; 0]);
+    assert!(table.rows.iter().any(|row| row.signal == "user_faults"));
+    assert_eq!(why_skipped(&table, "async_faults"), Some("the guest is no KVM guest"));
+}
+
+#[test]
+fn no_asynchronous_fault_is_no_row() {
+    let mut course = Course::new();
+    course.counters(0).async_faults = 0;
+    course.counters(0).async_faults_done = 0;
+    assert_eq!(why_skipped(&course.table(), "async_faults"), Some(NO_ASYNC_FAULTS));
+}
+
+#[test]
+fn without_pressure_its_rows_are_skipped_with_the_reason() {
+    let table = Course::new().table_pressed(Some("this host has no swap"));
+    for signal in ["swap_in", "swap_out", "major_faults", "memcg_reclaim", "flows", REFAULTS] {
+        assert_eq!(why_skipped(&table, signal), Some("this host has no swap"), "{signal}");
+    }
+    let left: Vec<&str> = table.rows.iter().map(|row| row.signal.as_str()).collect();
+    assert_eq!(left, ["guest_faults", "swap_out", "flows", "memcg_reclaim"]);
+}
+
+#[test]
+fn what_memtrace_or_the_kernel_lacks_is_said_and_never_zero() {
+    let mut course = Course::new();
+    set_signal(&mut course.to.sample, Signal::SwapOut, Quality::absent("no rss_stat"));
+    course.to.sample.vms[0].cgroup = None;
+    course.to.guest.stat = None;
+    course.to.guest.reclaims = None;
+    let table = course.table();
+    assert_eq!(why_skipped(&table, "swap_out"), Some("no rss_stat"));
+    assert_eq!(why_skipped(&table, REFAULTS), Some("its memory cgroup is not known"));
+    let reclaims = "there is no taskstats freepages_count here";
+    assert_eq!(why_skipped(&table, "memcg_reclaim"), Some(reclaims));
+}
+
+#[test]
+fn an_approximate_signal_is_approximate_whatever_the_difference() {
+    let mut course = Course::new();
+    course.to.sample.vms[0].accelerator = Some(Accelerator::Tcg);
+    set_signal(&mut course.to.sample, Signal::MemcgReclaim, Quality::approximate("nearly"));
+    course.to.guest.reclaims = Some(1);
+    let table = course.table();
+    let row = table.rows.iter().find(|row| row.counter == "direct and memcg reclaims").unwrap();
+    assert_eq!(row.verdict(), Verdict::Approximate);
+}
+
+#[test]
+fn a_guest_that_memtrace_does_not_show_is_told() {
+    let mut course = Course::new();
+    course.to.sample.vms.clear();
+    let table = course.table();
+    assert!(table.rows.is_empty());
+    assert_eq!(why_skipped(&table, "swap_in"), Some("memtrace doesn't show the guest"));
+}

@@ -1,0 +1,59 @@
+//! What the kernel itself counts of a guest's process, read from where memtrace doesn't
+//! look, or not for this.
+
+use anyhow::{Context as _, Result};
+
+use super::cgroup::Cgroup;
+use super::compare::KernelCounters;
+use crate::hostfs::cgroup::stat;
+use crate::hostfs::taskstats::Taskstats;
+use crate::hostfs::{HostRoot, process, psi, read};
+use crate::units::Bytes;
+
+/// Reads the kernel's counters.
+pub struct Counters<'a> {
+    pub root: &'a HostRoot,
+    /// The cgroup that the guest has to itself.
+    pub cgroup: Option<&'a Cgroup>,
+    /// `None`: no delay accounting here.
+    pub delays: Option<&'a Taskstats>,
+    pub page_size: Bytes,
+}
+
+impl Counters<'_> {
+    /// The counters of the guest.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn of_guest(&self, pid: u32) -> Result<KernelCounters> {
+        let mut counters = self.of_process(pid)?;
+        if let Some(cgroup) = self.cgroup {
+            let file = |name: &str| read::text(&cgroup.directory.join(name), read::SMALL).ok();
+            counters.stat = file("memory.stat").map(|text| stat::parse(&text).memory);
+            counters.limit_hits = file("memory.events").and_then(|text| stat::value(&text, "max"));
+            let pressure = psi::read(&cgroup.directory.join("memory.pressure"));
+            counters.pressure_us = pressure.ok().map(|pressure| pressure.some.total_us);
+        }
+        Ok(counters)
+    }
+
+    /// The counters of a process whose cgroup isn't its own.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn of_process(&self, pid: u32) -> Result<KernelCounters> {
+        let stat = process::stat(self.root, pid).context("the guest is gone")?;
+        // The unit doesn't matter: no time is used.
+        let sample = process::sample(self.root, pid, &stat, 1);
+        let swap = sample.swap.context("the guest has no VmSwap")?;
+        let reclaims = self.delays.and_then(|delays| delays.reclaims(pid.try_into().ok()?).ok());
+        Ok(KernelCounters {
+            swap_pages: swap.0.checked_div(self.page_size.0).unwrap_or(0),
+            minor_faults: stat.minor_faults,
+            major_faults: stat.major_faults,
+            reclaims: reclaims.map(|reclaims| reclaims.count),
+            reclaim_ns: reclaims.map(|reclaims| reclaims.nanoseconds),
+            ..KernelCounters::default()
+        })
+    }
+}
