@@ -32,7 +32,8 @@ fn report() -> Report {
         reason: "would need an OOM kill".to_owned(),
     }];
     let table = Table { rows, skipped };
-    let status = |signal| SignalStatus { signal, source: None, quality: Quality::Exact };
+    let status =
+        |signal| SignalStatus { signal, source: None, hooked: true, quality: Quality::Exact };
     let signals = [Signal::GuestFaults, Signal::SwapOut, Signal::MemcgReclaim, Signal::OomKills];
     let signals = judge(&table, &signals.map(status));
     Report {

@@ -171,7 +171,8 @@ mod tests {
     }
 
     fn statuses(quality: &Quality) -> Vec<SignalStatus> {
-        let status = |signal| SignalStatus { signal, source: None, quality: quality.clone() };
+        let status =
+            |signal| SignalStatus { signal, source: None, hooked: true, quality: quality.clone() };
         Signal::ALL.map(status).to_vec()
     }
 
