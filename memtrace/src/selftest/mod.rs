@@ -170,3 +170,57 @@ fn say(text: &str) {
     // There is nobody to tell when this fails.
     let _ = writeln!(std::io::stderr(), "memtrace: {text}");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hostfs::fake::FakeHost;
+
+    /// A host with so many MiB available, of swap, and of swap that is free.
+    fn host(available: u64, swap: u64, free: u64) -> FakeHost {
+        let host = FakeHost::unified();
+        let kib = |mib: u64| mib << 10;
+        host.file(
+            "proc/meminfo",
+            &format!(
+                "MemTotal: 9999999 kB\nMemFree: 1 kB\nMemAvailable: {} kB\nBuffers: 1 kB\n\
+                 Cached: 1 kB\nSwapCached: 0 kB\nSwapTotal: {} kB\nSwapFree: {} kB\n\
+                 Committed_AS: 1 kB\n",
+                kib(available),
+                kib(swap),
+                kib(free)
+            ),
+        );
+        host
+    }
+
+    #[test]
+    fn a_host_without_memory_to_spare_is_left_alone() {
+        assert!(enough_memory(&host(256, 0, 0).root()).is_ok());
+        let refusal = enough_memory(&host(255, 0, 0).root()).unwrap_err().to_string();
+        assert!(refusal.contains("only 255 MiB"), "{refusal}");
+    }
+
+    #[test]
+    fn nobody_is_pressed_where_pages_cannot_go_to_swap() {
+        let refusal = |host: &FakeHost| place_to_press(&host.root()).unwrap_err().to_string();
+        assert_eq!(refusal(&host(999, 0, 0)), "this host has no swap");
+        assert!(refusal(&host(999, 4096, 255)).starts_with("only 255 MiB of swap are free"));
+        let unwilling = host(999, 4096, 999);
+        unwilling.file("proc/sys/vm/swappiness", "0\n");
+        assert!(refusal(&unwilling).starts_with("vm.swappiness is 0"));
+    }
+
+    #[test]
+    fn without_a_setting_delays_are_taken_for_accounted() {
+        let host = host(999, 0, 0);
+        assert!(account_delays(&host.root()).is_none_or(|accounting| accounting.setting.is_none()));
+        host.file("proc/sys/kernel/task_delayacct", "0\n");
+        let accounting = account_delays(&host.root());
+        let path = host.path("proc/sys/kernel/task_delayacct");
+        let now = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(now, if accounting.is_some() { "1" } else { "0" });
+        drop(accounting);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "0");
+    }
+}
