@@ -176,7 +176,10 @@ fn unprivileged(arguments: &[&str]) -> Output {
     // Where the program was built may be closed to others.
     let directory = tempfile::tempdir().expect("there is a directory");
     let program = directory.path().join("memtrace");
-    std::fs::copy(env!("CARGO_BIN_EXE_memtrace"), &program).expect("it can be copied");
+    // Not by this process: another test's child would inherit the copy as it is written, and
+    // what is open for writing can't be run.
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_memtrace")).arg(&program).status();
+    assert!(copied.expect("there is cp").success());
     for path in [directory.path(), &program] {
         let all = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(path, all).expect("it can be opened to all");

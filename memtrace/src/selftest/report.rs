@@ -24,8 +24,7 @@ pub struct Report {
     pub version: String,
     pub kernel: Option<String>,
     pub architecture: String,
-    /// `None`: it didn't come to that.
-    pub guest: Option<GuestFacts>,
+    pub guest: GuestFacts,
     pub table: Table,
     pub signals: Vec<Judgement>,
     pub verdict: Verdict,
@@ -66,7 +65,7 @@ impl Report {
             version: &'a str,
             kernel: Option<&'a str>,
             architecture: &'a str,
-            guest: Option<&'a GuestFacts>,
+            guest: &'a GuestFacts,
             rows: Vec<Judged<'a>>,
             skipped: &'a [Skipped],
             signals: &'a [Judgement],
@@ -86,7 +85,7 @@ impl Report {
             version: &self.version,
             kernel: self.kernel.as_deref(),
             architecture: &self.architecture,
-            guest: self.guest.as_ref(),
+            guest: &self.guest,
             rows: self.table.rows.iter().map(judged).collect(),
             skipped: &self.table.skipped,
             signals: &self.signals,
@@ -97,54 +96,52 @@ impl Report {
 
     /// As text, with colours if wanted. Untrusted text in it is cleaned.
     pub fn text(&self, color: bool) -> String {
-        let paint = |code: &str, text: &str| match color {
-            true => format!("{code}{text}{RESET}"),
-            false => text.to_owned(),
-        };
+        let paint = Paint(color);
         let mut out = String::new();
-        let kernel = self.kernel.as_deref().unwrap_or("an unknown release");
-        let kernel = text::clean(kernel);
+        let kernel = text::clean(self.kernel.as_deref().unwrap_or("an unknown release"));
         let _ = writeln!(out, "memtrace {} on {kernel}, {}", self.version, self.architecture);
-        let _ = writeln!(out, "{}\n", self.guest.as_ref().map_or("no guest".into(), describe));
-        let head = format!(
-            "  {:<11}  {:>10}  {:>10}  {:>10}  what",
-            "verdict", "memtrace", "kernel", "difference"
-        );
-        if !self.table.rows.is_empty() {
-            let _ = writeln!(out, "{}", paint(BOLD, &head));
-        }
-        for row in &self.table.rows {
-            let (word, code) = match row.verdict() {
-                table::Verdict::Exact => ("exact", None),
-                table::Verdict::Approximate => ("approximate", Some(YELLOW)),
-                table::Verdict::Wrong => ("WRONG", Some(RED)),
-            };
-            let line = row_line(row);
-            let word = format!("{word:<11}");
-            let word = code.map_or_else(|| word.clone(), |code| paint(code, &word));
-            let _ = writeln!(out, "  {word}  {line}");
-        }
-        for Skipped { subject, counter, reason, .. } in &self.table.skipped {
-            let line = format!("  not checked  {subject}: {counter}: {}", text::clean(reason));
-            let _ = writeln!(out, "{}", paint(DIM, &line));
-        }
+        let _ = writeln!(out, "{}\n", describe(&self.guest));
+        self.write_rows(paint, &mut out);
         out.push('\n');
-        for judgement in &self.signals {
-            let word = format!("{:<11}", judgement.verdict.word());
-            let word = match judgement.verdict {
-                Finding::Exact => word,
-                Finding::Approximate => paint(YELLOW, &word),
-                Finding::Wrong => paint(RED, &word),
-                Finding::Absent | Finding::NotChecked => paint(DIM, &word),
-            };
-            let _ = writeln!(out, "  {word}  {}", signal_line(judgement));
-        }
+        self.write_signals(paint, &mut out);
         let _ = writeln!(out, "\n{}", self.conclusion());
         out
     }
 
+    fn write_rows(&self, paint: Paint, out: &mut String) {
+        let head = format!(
+            "  {:<11}  {:>10}  {:>10}  {:>10}  what",
+            "verdict", "memtrace", "kernel", "difference"
+        );
+        let _ = writeln!(out, "{}", paint.with(BOLD, &head));
+        for row in &self.table.rows {
+            let word = match row.verdict() {
+                table::Verdict::Exact => format!("{:<11}", "exact"),
+                table::Verdict::Approximate => paint.with(YELLOW, "approximate"),
+                table::Verdict::Wrong => paint.with(RED, &format!("{:<11}", "WRONG")),
+            };
+            let _ = writeln!(out, "  {word}  {}", row_line(row));
+        }
+        for Skipped { subject, counter, reason, .. } in &self.table.skipped {
+            let line = format!("  not checked  {subject}: {counter}: {}", text::clean(reason));
+            let _ = writeln!(out, "{}", paint.with(DIM, &line));
+        }
+    }
+
+    fn write_signals(&self, paint: Paint, out: &mut String) {
+        for judgement in &self.signals {
+            let word = format!("{:<11}", judgement.verdict.word());
+            let word = match judgement.verdict {
+                Finding::Exact => word,
+                Finding::Approximate => paint.with(YELLOW, &word),
+                Finding::Wrong => paint.with(RED, &word),
+                Finding::Absent | Finding::NotChecked => paint.with(DIM, &word),
+            };
+            let _ = writeln!(out, "  {word}  {}", signal_line(judgement));
+        }
+    }
+
     fn conclusion(&self) -> String {
-        let wrong = self.table.failed();
         let counted = format!(
             "{} of {} rows hold, {} could not be checked",
             self.table.rows.iter().filter(|row| row.holds()).count(),
@@ -153,8 +150,28 @@ impl Report {
         );
         match self.verdict {
             Verdict::Exact => format!("exact; {counted}"),
-            Verdict::Degraded => format!("degraded; {counted}"),
-            Verdict::Wrong => format!("WRONG: {wrong} rows are off; {counted}"),
+            Verdict::Degraded => format!("degraded by {}; {counted}", self.shortcomings()),
+            Verdict::Wrong => format!("WRONG: {} rows are off; {counted}", self.table.failed()),
+        }
+    }
+
+    /// The required signals that aren't exact.
+    fn shortcomings(&self) -> String {
+        let lacks = |judgement: &&Judgement| judgement.degrades();
+        let names: Vec<String> = self.signals.iter().filter(lacks).map(title).collect();
+        names.join(", ")
+    }
+}
+
+/// Colours, where they are wanted.
+#[derive(Clone, Copy)]
+struct Paint(bool);
+
+impl Paint {
+    fn with(self, code: &str, text: &str) -> String {
+        match self.0 {
+            true => format!("{code}{text}{RESET}"),
+            false => text.to_owned(),
         }
     }
 }
@@ -200,8 +217,12 @@ fn rounded(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
 }
 
+fn title(judgement: &Judgement) -> String {
+    judgement.signal.replace('_', " ")
+}
+
 fn signal_line(judgement: &Judgement) -> String {
-    let mut line = judgement.signal.replace('_', " ");
+    let mut line = title(judgement);
     if let Some(percent) = judgement.difference_percent
         && judgement.verdict != Finding::Wrong
     {

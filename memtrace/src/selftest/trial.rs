@@ -52,7 +52,7 @@ pub(super) struct Run<'a> {
 
 /// What came out.
 pub(super) struct Outcome {
-    pub guest: Option<GuestFacts>,
+    pub guest: GuestFacts,
     pub table: Table,
     pub statuses: Vec<SignalStatus>,
 }
@@ -95,7 +95,7 @@ impl Run<'_> {
             cgroup_version: cgroup.map(|cgroup| cgroup.version.number()),
             seconds,
         };
-        Ok(Outcome { guest: Some(guest), table, statuses: to.sample.signals })
+        Ok(Outcome { guest, table, statuses: to.sample.signals })
     }
 
     /// Both as KVM guests, or where that doesn't work, both as processes.

@@ -76,24 +76,24 @@ pub fn judge(table: &Table, statuses: &[SignalStatus]) -> Vec<Judgement> {
 
 /// The whole.
 pub fn overall(judgements: &[Judgement]) -> Verdict {
-    let is_fine = |signal: &&str| {
-        judgements.iter().any(|judgement| {
-            judgement.signal == *signal
-                && (judgement.verdict == Finding::Exact || never_happened(judgement))
-        })
-    };
+    let all_there =
+        REQUIRED.iter().all(|signal| judgements.iter().any(|judged| judged.signal == *signal));
     if judgements.iter().any(|judgement| judgement.verdict == Finding::Wrong) {
         Verdict::Wrong
-    } else if REQUIRED.iter().all(is_fine) {
+    } else if all_there && !judgements.iter().any(Judgement::degrades) {
         Verdict::Exact
     } else {
         Verdict::Degraded
     }
 }
 
-/// A real guest had no asynchronous faults: that isn't memtrace's fault.
-fn never_happened(judgement: &Judgement) -> bool {
-    judgement.verdict == Finding::NotChecked && judgement.reason.as_deref() == Some(NO_ASYNC_FAULTS)
+impl Judgement {
+    /// It is required and isn't exact. A real guest without asynchronous faults is fine.
+    pub fn degrades(&self) -> bool {
+        let never_happened =
+            self.verdict == Finding::NotChecked && self.reason.as_deref() == Some(NO_ASYNC_FAULTS);
+        self.required && self.verdict != Finding::Exact && !never_happened
+    }
 }
 
 fn judge_one(signal: String, status: Option<&Quality>, table: &Table) -> Judgement {
