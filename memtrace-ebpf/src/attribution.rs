@@ -129,8 +129,13 @@ pub fn take_slot(event: u32) -> Option<u32> {
         return None;
     }
     if !enter(tgid, slot) {
-        // Two vCPUs faulted at once, and the other one was faster.
         let _ = FREE_SLOTS.push(slot, 0);
+        // Two vCPUs faulted at once, and the other one was faster; or the table is full.
+        if slot_of_process(tgid).is_none()
+            && let Some(host) = host()
+        {
+            host.lost_slots += 1;
+        }
         return None;
     }
     let generation = SLOTS.get(slot).map_or(0, |owner| owner.generation).wrapping_add(1);

@@ -85,11 +85,13 @@ pub fn memcg_event(ctx: RawTracePointContext) -> i32 {
 #[raw_tracepoint]
 pub fn async_fault_begin(ctx: RawTracePointContext) -> i32 {
     let (tgid, _) = current_ids();
-    let Some(row) = slot_of_process(tgid).and_then(counters) else {
+    let Some(slot) = slot_of_process(tgid) else {
         return 0;
     };
-    row.async_faults += 1;
-    let key = AsyncFaultKey { token: ctx.arg(0), tgid, reserved: 0 };
+    if let Some(row) = counters(slot) {
+        row.async_faults += 1;
+    }
+    let key = AsyncFaultKey { token: ctx.arg(0), tgid, slot };
     if ASYNC_FAULTS.insert(key, now_ns(), 0).is_err()
         && let Some(host) = host()
     {
@@ -102,15 +104,15 @@ pub fn async_fault_begin(ctx: RawTracePointContext) -> i32 {
 #[raw_tracepoint]
 pub fn async_fault_end(ctx: RawTracePointContext) -> i32 {
     let (tgid, _) = current_ids();
-    let key = AsyncFaultKey { token: ctx.arg(0), tgid, reserved: 0 };
+    let Some(slot) = slot_of_process(tgid) else {
+        return 0;
+    };
+    let key = AsyncFaultKey { token: ctx.arg(0), tgid, slot };
     // SAFETY: copied at once; only this VM's threads touch this key.
     let Some(begun) = unsafe { ASYNC_FAULTS.get(key) }.copied() else {
         return 0;
     };
     let _ = ASYNC_FAULTS.remove(key);
-    let Some(slot) = slot_of_process(tgid) else {
-        return 0;
-    };
     let duration = now_ns().saturating_sub(begun);
     if let Some(row) = counters(slot) {
         row.async_faults_done += 1;

@@ -26,6 +26,8 @@ pub const SLOT_KSWAPD: u32 = 1;
 /// The first row that a VM can have.
 pub const FIRST_VM_SLOT: u32 = 2;
 
+/// Memory cgroups of VMs: room for a few each.
+pub const MAX_CGROUPS: u32 = 4 * MAX_SLOTS;
 /// Most (causer, victim) pairs that are remembered at a time.
 pub const MAX_FLOWS: u32 = 4096;
 /// Most stalls, of all tasks of the host, that can be under way at once.
@@ -210,13 +212,14 @@ pub struct StallStart {
     pub reserved: u32,
 }
 
-/// A KVM asynchronous page fault under way. Tokens are unique within a VM only.
+/// A KVM asynchronous page fault under way. Tokens are unique within a VM only, and a
+/// process id may come again; with another slot.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AsyncFaultKey {
     pub token: u64,
     pub tgid: u32,
-    pub reserved: u32,
+    pub slot: u32,
 }
 
 /// A rare event, as it travels through the ring buffer.

@@ -3,15 +3,12 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, Queue, RingBuf};
 use memtrace_ebpf::{
-    AsyncFaultKey, EVENTS_BYTES, FlowKey, HostCounters, MAX_ASYNC_FAULTS, MAX_FLOWS, MAX_SLOTS,
-    MAX_STALLS, SlotOwner, StallKey, StallStart, VmCounters, VmHistograms,
+    AsyncFaultKey, EVENTS_BYTES, FlowKey, HostCounters, MAX_ASYNC_FAULTS, MAX_CGROUPS, MAX_FLOWS,
+    MAX_SLOTS, MAX_STALLS, SlotOwner, StallKey, StallStart, VmCounters, VmHistograms,
 };
 
 /// Memory nodes whose kswapd is timed. Linux' own default limit (CONFIG_NODES_SHIFT=10).
 const MAX_NODES: u32 = 1024;
-/// Memory cgroups of VMs: room for a few each.
-const MAX_CGROUPS: u32 = 4 * MAX_SLOTS;
-
 /// Counters by slot. The programs write, user space reads once a tick and zeroes a row
 /// before its slot is free again. Per CPU, so that no cache line is ever contended.
 #[map]

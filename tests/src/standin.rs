@@ -31,7 +31,7 @@ pub fn play_if_asked() {
 }
 
 /// Obeys a line at a time and answers each with `ok`: `touch N` writes to every page of
-/// N MiB, `exit` ends, as does the end of input.
+/// N MiB, `rename NAME` takes another name, `exit` ends, as does the end of input.
 fn play() -> Result<()> {
     let mut memory: Vec<u8> = Vec::new();
     let mut round = 0_u8;
@@ -50,6 +50,7 @@ fn play() -> Result<()> {
                     page[0] = round;
                 }
             }
+            Some(("rename", name)) => std::fs::write("/proc/self/comm", name)?,
             _ => ensure!(line == "exit", "what is {line:?}?"),
         }
         if line == "exit" {
@@ -103,8 +104,20 @@ impl StandIn {
     /// # Errors
     /// When it is gone.
     pub fn touch(&mut self, mib: usize) -> Result<()> {
+        self.order(&format!("touch {mib}"))
+    }
+
+    /// Makes it take another name, of 15 bytes at most.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn rename(&mut self, name: &str) -> Result<()> {
+        self.order(&format!("rename {name}"))
+    }
+
+    fn order(&mut self, order: &str) -> Result<()> {
         let stdin = self.stdin.as_mut().context("its input")?;
-        writeln!(stdin, "touch {mib}").and_then(|()| stdin.flush()).context("tell the stand-in")?;
+        writeln!(stdin, "{order}").and_then(|()| stdin.flush()).context("tell the stand-in")?;
         self.answer()
     }
 

@@ -80,7 +80,7 @@ fn every_struct_is_where_both_sides_expect_it() {
     describe!(out, FlowKey = FlowKey::default(), causer, victim);
     describe!(out, StallKey = StallKey::default(), pid, kind);
     describe!(out, StallStart = StallStart::default(), begun_ns, slot, reserved);
-    describe!(out, AsyncFaultKey = AsyncFaultKey::default(), token, tgid, reserved);
+    describe!(out, AsyncFaultKey = AsyncFaultKey::default(), token, tgid, slot);
     describe!(
         out,
         Event = Event::default(),

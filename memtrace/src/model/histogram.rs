@@ -19,8 +19,8 @@ pub(super) struct Distribution {
 
 /// Waits in direct and memcg reclaim.
 pub(super) fn reclaim(pair: &Pair<'_>) -> Distribution {
-    let direct = pair.context.quality(Signal::DirectReclaim);
-    let memcg = pair.context.quality(Signal::MemcgReclaim);
+    let direct = quality(pair, Signal::DirectReclaim);
+    let memcg = quality(pair, Signal::MemcgReclaim);
     let quality = match (&direct, &memcg) {
         (Quality::Absent(_), Quality::Absent(_)) => direct,
         (Quality::Absent(reason), _) => {
@@ -36,9 +36,11 @@ pub(super) fn reclaim(pair: &Pair<'_>) -> Distribution {
 
 /// KVM asynchronous page faults.
 pub(super) fn async_fault(pair: &Pair<'_>) -> Distribution {
-    distribution(pair, pair.context.quality(Signal::AsyncFaults), |histograms| {
-        &histograms.async_fault
-    })
+    distribution(pair, quality(pair, Signal::AsyncFaults), |histograms| &histograms.async_fault)
+}
+
+fn quality(pair: &Pair<'_>, signal: Signal) -> Quality {
+    pair.context.quality(signal).and(pair.context.missed(signal, 0))
 }
 
 fn distribution(

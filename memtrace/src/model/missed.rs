@@ -1,5 +1,6 @@
-//! Events that the kernel did not show to a program, because it was in the middle of
-//! another one on that CPU: what they make of the numbers that the program counts.
+//! Events that were not counted: the kernel did not show them to the program, because it
+//! was in the middle of another one on that CPU, or there was no room for what has to be
+//! remembered of them. What they make of the numbers that the program counts.
 
 use memtrace_ebpf::VmCounters;
 
@@ -9,8 +10,23 @@ use crate::signal::{Quality, Signal, SignalStatus};
 
 /// Missed events of `signal` up to a sample.
 fn total(sample: &Sample, signal: Signal) -> u64 {
-    let counters = sample.host.counters.as_ref();
-    counters.and_then(|counters| counters.missed_by_signal.get(&signal).copied()).unwrap_or(0)
+    let Some(counters) = &sample.host.counters else { return 0 };
+    let host = &counters.host;
+    let lost = match signal {
+        Signal::DirectReclaim | Signal::MemcgReclaim | Signal::Compaction => host.lost_stalls,
+        Signal::AsyncFaults => host.lost_async_faults,
+        // Only an address space that nobody owns any more has to be remembered.
+        Signal::SwapIn => host.lost_address_spaces.saturating_add(host.failed_reads),
+        Signal::MajorFaults
+        | Signal::SwapOut
+        | Signal::ShmemTaken
+        | Signal::ReclaimWrites
+        | Signal::OomKills => host.failed_reads,
+        Signal::Flows => host.lost_flow_pages.saturating_add(host.failed_reads),
+        _ => 0,
+    };
+    let left_out = counters.missed_by_signal.get(&signal).copied().unwrap_or(0);
+    left_out.saturating_add(lost)
 }
 
 /// Missed events of `signal` from one sample to the next.
@@ -36,7 +52,7 @@ pub(super) fn doubt(signal: Signal, missed: u64, counted: u64) -> Quality {
     if missed <= bearable {
         return Quality::Exact;
     }
-    Quality::approximate(format!("the kernel left out {missed} runs of its program"))
+    Quality::approximate(format!("{missed} of its events were not counted"))
 }
 
 /// The signals as they are worth it by now, with all that was missed so far.

@@ -11,10 +11,12 @@ use aya::Ebpf;
 use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use aya_log::EbpfLogger;
 use memtrace_ebpf::{
-    EVENT_APPEARED, EVENT_FOUND, Event, HostCounters, SLOT_KSWAPD, SLOT_OTHER, VmCounters,
+    EVENT_APPEARED, EVENT_EXITED, EVENT_FOUND, Event, HostCounters, SLOT_KSWAPD, SLOT_OTHER,
+    VmCounters,
 };
 use rustix::time::{ClockId, clock_gettime};
 
+use super::limits::Limits;
 use super::load::{self, map};
 use super::missed;
 use super::plan::{self, Hook, Plan};
@@ -34,7 +36,7 @@ const MAX_FLOWS: usize = memtrace_ebpf::MAX_FLOWS as usize;
 
 /// The attached programs. They are detached when this is dropped.
 pub struct Probe {
-    ebpf: Ebpf,
+    pub(super) ebpf: Ebpf,
     attached: Vec<Hook>,
     failed: Vec<(Hook, String)>,
     /// Hooks of modules that weren't there.
@@ -43,7 +45,7 @@ pub struct Probe {
     signals: Vec<SignalStatus>,
     means: Means,
     nodes: u32,
-    slots: Slots,
+    pub(super) slots: Slots,
     host: PerCpuArray<MapData, HostCounters>,
     kswapd_since: Array<MapData, u64>,
     events: RingBuf<MapData>,
@@ -55,13 +57,13 @@ impl Probe {
     ///
     /// # Errors
     /// When nothing at all can run: no privilege, or no BPF.
-    pub fn open(sys: &Path, log: bool) -> Result<Self> {
+    pub fn open(sys: &Path, log: bool, limits: &Limits) -> Result<Self> {
         let facts = support::facts(sys);
         let Plan { layout, hooks, absent, means } = plan::plan(&facts);
-        let mut ebpf = load::load(layout, log)?;
+        let mut ebpf = load::load(layout, log, limits)?;
         let logger = if log { start_logger(&mut ebpf) } else { None };
         let mut probe = Self {
-            slots: Slots::new(&mut ebpf)?,
+            slots: Slots::new(&mut ebpf, limits.slots)?,
             host: map(&mut ebpf, "HOST")?,
             kswapd_since: map(&mut ebpf, "KSWAPD_SINCE")?,
             events: map(&mut ebpf, "EVENTS")?,
@@ -114,7 +116,7 @@ impl Probe {
 
     fn row(&self, slot: u32, problems: &mut Vec<String>) -> VmCounters {
         let mut total = VmCounters::default();
-        match self.slots.counters.get(&slot, 0) {
+        match self.slots.rows.counters.get(&slot, 0) {
             Ok(values) => values.iter().for_each(|value| total.add(value)),
             Err(error) => {
                 problems.push(format!("cannot read the counters of slot {slot}: {error}"))
@@ -126,7 +128,7 @@ impl Probe {
     fn histograms(&self, slot: u32) -> HistogramsSample {
         let mut sum = HistogramsSample::default();
         // A failure shows in the counters, which are read the same way.
-        let Ok(values) = self.slots.histograms.get(&slot, 0) else {
+        let Ok(values) = self.slots.rows.histograms.get(&slot, 0) else {
             return sum;
         };
         for value in values.iter() {
@@ -160,6 +162,7 @@ impl Probe {
             slot => by_slot.get(&slot).map(|tgid| Taker::Process(*tgid)),
         };
         self.slots
+            .rows
             .flows
             .iter()
             .take(MAX_FLOWS)
@@ -197,8 +200,11 @@ impl KernelSide for Probe {
                 tracing::warn!("an event of {} bytes is not one of ours", item.len());
                 continue;
             };
-            if matches!(event.kind, EVENT_APPEARED | EVENT_FOUND) {
-                self.slots.appeared(event.tgid, event.slot, event.kind == EVENT_APPEARED);
+            match event.kind {
+                EVENT_APPEARED => self.slots.appeared(event.tgid, event.slot, true),
+                EVENT_FOUND => self.slots.appeared(event.tgid, event.slot, false),
+                EVENT_EXITED => self.slots.ended(event.slot),
+                _ => {}
             }
             events.push(event);
         }
@@ -223,9 +229,10 @@ impl KernelSide for Probe {
 
     fn read(&mut self) -> Reading {
         self.retry();
-        self.slots.tidy();
         let mut problems = Vec::new();
         let at = monotonic();
+        let host = self.host_counters(at, &mut problems);
+        self.slots.tidy(host.lost_events);
         let vms = self
             .slots
             .tracked
@@ -243,7 +250,7 @@ impl KernelSide for Probe {
         Reading {
             at,
             vms,
-            host: self.host_counters(at, &mut problems),
+            host,
             kswapd: self.row(SLOT_KSWAPD, &mut problems),
             other: self.row(SLOT_OTHER, &mut problems),
             flows: self.flows(),

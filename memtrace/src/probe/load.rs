@@ -2,11 +2,13 @@
 //! off and nothing else.
 
 use anyhow::{Context, Result, bail};
+use aya::maps::MapError;
 use aya::programs::{ProgramError, RawTracePoint};
 use aya::{Ebpf, EbpfLoader};
 use memtrace_ebpf::KernelLayout;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
+use super::limits::Limits;
 use super::plan::Hook;
 
 /// The programs, built from `memtrace-ebpf`.
@@ -16,7 +18,7 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MEMTRACE_BPF_OBJECT"));
 ///
 /// # Errors
 /// Without the privilege for BPF, or on a kernel without what the maps need.
-pub fn load(layout: KernelLayout, log: bool) -> Result<Ebpf> {
+pub fn load(layout: KernelLayout, log: bool, limits: &Limits) -> Result<Ebpf> {
     // Up to 5.10 BPF memory counts against RLIMIT_MEMLOCK. Later it counts against the
     // cgroup, and without CAP_SYS_RESOURCE raising the limit fails, which is then fine.
     let unlimited = Rlimit { current: None, maximum: None };
@@ -24,7 +26,9 @@ pub fn load(layout: KernelLayout, log: bool) -> Result<Ebpf> {
         tracing::debug!("RLIMIT_MEMLOCK stays as it is: {error}");
     }
     let log_level = if log { u8::MAX } else { 0 };
-    EbpfLoader::new()
+    let mut loader = EbpfLoader::new();
+    limits.apply(&mut loader);
+    loader
         .override_global("LAYOUT", &layout, true)
         // The log's own global is there only if a program logs.
         .override_global("AYA_LOG_LEVEL", &log_level, false)
@@ -103,5 +107,18 @@ where
     match ebpf.take_map(name) {
         Some(map) => T::try_from(map).with_context(|| format!("map {name}")),
         None => bail!("the object has no map {name}"),
+    }
+}
+
+/// It is as well if there was nothing to remove.
+pub fn ignore_missing(result: Result<(), MapError>) -> Result<()> {
+    match result {
+        Err(MapError::KeyNotFound | MapError::ElementNotFound) => Ok(()),
+        Err(MapError::SyscallError(error))
+            if error.io_error.raw_os_error() == Some(libc::ENOENT) =>
+        {
+            Ok(())
+        }
+        result => Ok(result?),
     }
 }

@@ -4,12 +4,15 @@
 
 pub mod btf;
 pub mod kvm;
+mod limits;
 mod live;
 mod load;
 mod missed;
 pub mod plan;
 mod processes;
 pub mod prototype;
+mod rehearsal;
+mod rows;
 mod slots;
 pub mod support;
 
@@ -24,7 +27,9 @@ use crate::sample::HistogramsSample;
 use crate::signal::{Signal, SignalStatus};
 use crate::units::{Nanos, Pages};
 
+pub use limits::Limits;
 pub use live::Probe;
+pub use slots::Census;
 
 /// Attaches all that this kernel and these permissions allow. `sys` is `/sys`; `log`
 /// passes the programs' debug messages on to `tracing`.
@@ -32,7 +37,7 @@ pub use live::Probe;
 /// # Errors
 /// When nothing at all can run: no privilege, or no BPF.
 pub fn open(sys: &Path, log: bool) -> Result<Box<dyn KernelSide>> {
-    Ok(Box::new(Probe::open(sys, log)?))
+    Ok(Box::new(Probe::open(sys, log, &Limits::default())?))
 }
 
 /// The kernel side as the rest of memtrace sees it: VMs are processes here, slots and

@@ -36,6 +36,11 @@ impl Processes {
         self.table.get(&tgid, 0).ok()
     }
 
+    /// How many are entered.
+    pub fn count(&self) -> usize {
+        self.table.keys().count()
+    }
+
     /// Enters a process.
     ///
     /// # Errors

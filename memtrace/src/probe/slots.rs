@@ -1,24 +1,26 @@
 //! Slots: which VM has which row. User space gives one to each VM that it finds, the
 //! programs give one to a VM that starts; here the two are brought together, and rows
 //! are zeroed before they are used again.
+//!
+//! A slot is always in one place: free, tracked (a VM has it), unclaimed (the programs
+//! gave it out), or in quarantine. Process ids come again, slots are told apart.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use aya::maps::{
-    Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues, Queue,
-};
-use aya::{Ebpf, Pod};
-use memtrace_ebpf::{
-    AsyncFaultKey, FIRST_VM_SLOT, FlowKey, MAX_SLOTS, SlotOwner, VmCounters, VmHistograms,
-};
+use aya::Ebpf;
+use aya::maps::MapError;
+use memtrace_ebpf::{FIRST_VM_SLOT, SlotOwner};
 
-use super::load::map;
+use super::load::ignore_missing;
 use super::processes::Processes;
+use super::rows::Rows;
 
 /// How long a slot that the programs gave out may stay without user space wanting it.
 const UNCLAIMED: Duration = Duration::from_secs(30);
+/// How often to look for slots of which no event told.
+const AUDIT: Duration = Duration::from_secs(10);
 
 /// A VM's slot.
 #[derive(Clone, Debug)]
@@ -28,103 +30,123 @@ pub struct Tracked {
     cgroups: BTreeSet<u64>,
 }
 
-/// The maps that say who has which slot, and the rows themselves.
+/// A slot that the programs gave out.
+#[derive(Clone, Copy, Debug)]
+struct Unclaimed {
+    tgid: u32,
+    since: Instant,
+    from_start: bool,
+}
+
+/// Where the slots and their processes are in a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    pub tracked: usize,
+    pub unclaimed: usize,
+    pub quarantined: usize,
+    /// Entries of the table of processes.
+    pub processes: usize,
+    pub address_spaces: usize,
+    pub cgroups: usize,
+    pub async_faults: usize,
+}
+
+/// Who has which slot.
 pub struct Slots {
-    owners: Array<MapData, SlotOwner>,
-    free: Queue<MapData, u32>,
+    count: u32,
     processes: Processes,
-    address_spaces: HashMap<MapData, u64, u32>,
-    cgroups: HashMap<MapData, u64, u32>,
-    async_faults: HashMap<MapData, AsyncFaultKey, u64>,
-    swap_entries: Array<MapData, u64>,
-    pub counters: PerCpuArray<MapData, VmCounters>,
-    pub histograms: PerCpuArray<MapData, VmHistograms>,
-    pub flows: PerCpuHashMap<MapData, FlowKey, u64>,
+    pub rows: Rows,
     pub tracked: BTreeMap<u32, Tracked>,
-    /// Taken by the programs and not claimed yet: process, slot, since when.
-    unclaimed: BTreeMap<u32, (u32, Instant)>,
+    /// By slot.
+    unclaimed: BTreeMap<u32, Unclaimed>,
     /// Given back; a program may still be on its way to the row, so each waits for the
     /// next but one reading.
-    quarantine: Vec<(u32, u8)>,
-    /// Processes whose start the programs saw.
-    started: BTreeSet<u32>,
-    cpus: usize,
+    quarantine: BTreeMap<u32, u8>,
+    audited: Instant,
+    lost_events: u64,
 }
 
 impl Slots {
-    /// Takes the maps and marks all slots as free.
-    pub fn new(ebpf: &mut Ebpf) -> Result<Self> {
+    /// Takes the maps, which have `count` rows, and marks all slots as free.
+    pub fn new(ebpf: &mut Ebpf, count: u32) -> Result<Self> {
         let mut slots = Self {
-            owners: map(ebpf, "SLOTS")?,
-            free: map(ebpf, "FREE_SLOTS")?,
+            count,
             processes: Processes::new(ebpf)?,
-            address_spaces: map(ebpf, "ADDRESS_SPACES")?,
-            cgroups: map(ebpf, "CGROUPS")?,
-            async_faults: map(ebpf, "ASYNC_FAULTS")?,
-            swap_entries: map(ebpf, "SWAP_ENTRIES")?,
-            counters: map(ebpf, "COUNTERS")?,
-            histograms: map(ebpf, "HISTOGRAMS")?,
-            flows: map(ebpf, "FLOWS")?,
+            rows: Rows::new(ebpf)?,
             tracked: BTreeMap::new(),
             unclaimed: BTreeMap::new(),
-            quarantine: Vec::new(),
-            started: BTreeSet::new(),
-            cpus: aya::util::nr_cpus().map_err(|(_, error)| error).context("number of CPUs")?,
+            quarantine: BTreeMap::new(),
+            audited: Instant::now(),
+            lost_events: 0,
         };
-        for slot in FIRST_VM_SLOT..MAX_SLOTS {
-            slots.free.push(slot, 0).context("fill the list of free slots")?;
+        for slot in FIRST_VM_SLOT..count {
+            slots.rows.free.push(slot, 0).context("fill the list of free slots")?;
         }
         Ok(slots)
     }
 
     /// Makes sure that process `tgid` has a slot and is charged for these cgroups.
+    ///
+    /// # Errors
+    /// When there is no room for it; it then has no slot, so that no part of it is taken
+    /// for the whole.
     pub fn track(&mut self, tgid: u32, cgroups: &[u64]) -> Result<()> {
         let slot = self.claim(tgid)?;
-        let wanted: BTreeSet<u64> = cgroups.iter().copied().collect();
-        let known = self.tracked.get(&tgid).map(|vm| vm.cgroups.clone()).unwrap_or_default();
-        for id in known.difference(&wanted) {
-            ignore_missing(self.cgroups.remove(id))?;
+        let charged = self.charge(tgid, slot, cgroups.iter().copied().collect());
+        if charged.is_err() {
+            self.untrack(tgid);
         }
-        for id in wanted.difference(&known) {
-            self.cgroups.insert(*id, slot, 0).context("remember a cgroup")?;
+        charged
+    }
+
+    fn charge(&mut self, tgid: u32, slot: u32, wanted: BTreeSet<u64>) -> Result<()> {
+        let Some(vm) = self.tracked.get_mut(&tgid) else { return Ok(()) };
+        for id in vm.cgroups.difference(&wanted) {
+            self.rows.forget_cgroup(*id, slot)?;
         }
-        if let Some(vm) = self.tracked.get_mut(&tgid) {
-            vm.cgroups = wanted;
+        vm.cgroups.retain(|id| wanted.contains(id));
+        for id in wanted {
+            if vm.cgroups.insert(id) {
+                self.rows.cgroups.insert(id, slot, 0).context("remember a cgroup")?;
+            }
         }
         Ok(())
     }
 
     fn claim(&mut self, tgid: u32) -> Result<u32> {
         let in_kernel = self.processes.slot(tgid);
-        match (self.tracked.get(&tgid).map(|vm| vm.slot), in_kernel) {
-            (Some(slot), Some(other)) if slot == other => return Ok(slot),
+        match self.tracked.get(&tgid).map(|vm| vm.slot) {
+            Some(slot) if in_kernel == Some(slot) => return Ok(slot),
             // The pid was used again before its end was noticed.
-            (Some(_), _) => self.forget(tgid),
-            (None, _) => {}
+            Some(_) => {
+                self.untrack(tgid);
+            }
+            None => {}
         }
         let slot = match in_kernel {
             Some(slot) => slot,
             None => self.take(tgid)?,
         };
-        self.unclaimed.remove(&tgid);
-        let from_start = self.started.remove(&tgid);
+        let from_start = self.unclaimed.remove(&slot).is_some_and(|unclaimed| unclaimed.from_start);
+        // What is left are slots of processes that had this id before.
+        self.release_unclaimed(|unclaimed| unclaimed.tgid == tgid);
         self.tracked.insert(tgid, Tracked { slot, from_start, cgroups: BTreeSet::new() });
         Ok(slot)
     }
 
     fn take(&mut self, tgid: u32) -> Result<u32> {
-        let slot = match self.free.pop(0) {
+        let slot = match self.rows.free.pop(0) {
             Ok(slot) => slot,
             Err(MapError::ElementNotFound) => {
-                bail!("more than {} VMs: no slot is free", MAX_SLOTS - FIRST_VM_SLOT)
+                bail!("more than {} VMs: no slot is free", self.count - FIRST_VM_SLOT)
             }
             Err(error) => return Err(error).context("take a slot"),
         };
-        let before = self.owners.get(&slot, 0).unwrap_or_default();
+        let before = self.rows.owner(slot).unwrap_or_default();
         let owner = SlotOwner { mm: 0, tgid, generation: before.generation.wrapping_add(1) };
-        self.owners.set(slot, owner, 0).context("write a slot's owner")?;
+        self.rows.owners.set(slot, owner, 0).context("write a slot's owner")?;
         if let Err(error) = self.processes.enter(tgid, slot) {
-            self.quarantine.push((slot, 0));
+            self.quarantine.insert(slot, 0);
             // The programs were faster; theirs is as good.
             return self.processes.slot(tgid).ok_or(error).context("remember a process");
         }
@@ -133,105 +155,126 @@ impl Slots {
 
     /// Notes that the programs gave `tgid` a slot.
     pub fn appeared(&mut self, tgid: u32, slot: u32, from_start: bool) {
-        self.unclaimed.insert(tgid, (slot, Instant::now()));
-        if from_start {
-            self.started.insert(tgid);
+        if let Some(vm) = self.tracked.get_mut(&tgid).filter(|vm| vm.slot == slot) {
+            vm.from_start |= from_start;
+            return;
+        }
+        // Old news when the slot has gone on since.
+        let owner = self.rows.owner(slot).map(|owner| owner.tgid);
+        if owner == Some(tgid) && !self.quarantine.contains_key(&slot) {
+            self.unclaimed(tgid, slot).from_start |= from_start;
         }
     }
 
-    /// Frees the slot of `tgid`, if it has one.
-    pub fn forget(&mut self, tgid: u32) {
-        self.started.remove(&tgid);
-        let unclaimed = self.unclaimed.remove(&tgid).map(|(slot, _)| slot);
-        let tracked = self.tracked.remove(&tgid);
-        for id in tracked.iter().flat_map(|vm| &vm.cgroups) {
-            log_failure("forget a cgroup", ignore_missing(self.cgroups.remove(id)));
+    fn unclaimed(&mut self, tgid: u32, slot: u32) -> &mut Unclaimed {
+        let new = || Unclaimed { tgid, since: Instant::now(), from_start: false };
+        self.unclaimed.entry(slot).or_insert_with(new)
+    }
+
+    /// Notes that the process that had `slot` is gone. What nobody claimed until then is
+    /// nobody's; a VM keeps its slot until it is forgotten.
+    pub fn ended(&mut self, slot: u32) {
+        if let Some(unclaimed) = self.unclaimed.remove(&slot) {
+            self.release(unclaimed.tgid, slot);
         }
-        let slots: BTreeSet<u32> = tracked.iter().map(|vm| vm.slot).chain(unclaimed).collect();
-        for slot in slots {
+    }
+
+    /// Frees the slot of `tgid`, if it has one. Of a VM whose pid was used again it is the
+    /// VM's.
+    pub fn forget(&mut self, tgid: u32) {
+        if !self.untrack(tgid) {
+            self.release_unclaimed(|unclaimed| unclaimed.tgid == tgid);
+        }
+    }
+
+    fn untrack(&mut self, tgid: u32) -> bool {
+        let Some(vm) = self.tracked.remove(&tgid) else { return false };
+        for id in vm.cgroups {
+            log_failure("forget a cgroup", self.rows.forget_cgroup(id, vm.slot));
+        }
+        self.release(tgid, vm.slot);
+        true
+    }
+
+    fn release_unclaimed(&mut self, which: impl Fn(&Unclaimed) -> bool) {
+        let chosen = self.unclaimed.iter().filter(|(_, unclaimed)| which(unclaimed));
+        let chosen: Vec<(u32, u32)> = chosen.map(|(slot, other)| (*slot, other.tgid)).collect();
+        for (slot, tgid) in chosen {
+            self.unclaimed.remove(&slot);
             self.release(tgid, slot);
         }
     }
 
     fn release(&mut self, tgid: u32, slot: u32) {
         log_failure("forget a process", ignore_missing(self.processes.leave(tgid, slot)));
-        if let Ok(owner) = self.owners.get(&slot, 0)
-            && self.address_spaces.get(&owner.mm, 0).ok() == Some(slot)
-        {
-            log_failure("forget an mm", ignore_missing(self.address_spaces.remove(&owner.mm)));
-        }
-        let pending: Vec<_> = self
-            .async_faults
-            .keys()
-            .filter_map(Result::ok)
-            .filter(|key| key.tgid == tgid)
-            .collect();
-        for key in pending {
-            log_failure("forget an async fault", ignore_missing(self.async_faults.remove(&key)));
-        }
-        self.quarantine.push((slot, 0));
+        log_failure("forget an mm", self.rows.forget_address_spaces(slot));
+        log_failure("forget asynchronous faults", self.rows.forget_async_faults(slot));
+        self.quarantine.insert(slot, 0);
     }
 
     /// Once a reading: frees what nobody claimed, and hands out again what has waited.
-    pub fn tidy(&mut self) {
-        let overdue: Vec<u32> = self
-            .unclaimed
-            .iter()
-            .filter(|(_, (_, since))| since.elapsed() > UNCLAIMED)
-            .map(|(tgid, _)| *tgid)
-            .collect();
-        for tgid in overdue {
-            self.forget(tgid);
-        }
+    /// `lost_events`: so many did not get through, since the start.
+    pub fn tidy(&mut self, lost_events: u64) {
+        self.release_unclaimed(|unclaimed| unclaimed.since.elapsed() > UNCLAIMED);
         // An event may have been lost; the table of processes never is.
         let entered = self.processes.tidy().unwrap_or_else(|error| {
             tracing::warn!("cannot tidy the marks of processes: {error:#}");
             Vec::new()
         });
         for (tgid, slot) in entered {
-            if !self.tracked.contains_key(&tgid) {
-                self.unclaimed.entry(tgid).or_insert((slot, Instant::now()));
+            let tracked = self.tracked.get(&tgid).is_some_and(|vm| vm.slot == slot);
+            if !tracked && !self.quarantine.contains_key(&slot) {
+                self.unclaimed(tgid, slot);
             }
+        }
+        if lost_events != self.lost_events || self.audited.elapsed() > AUDIT {
+            self.lost_events = lost_events;
+            self.audited = Instant::now();
+            self.audit();
         }
         for (slot, waited) in std::mem::take(&mut self.quarantine) {
-            if waited == 0 {
-                self.quarantine.push((slot, 1));
-            } else {
-                log_failure("free a slot", self.recycle(slot));
+            let recycled = if waited == 0 { None } else { Some(self.rows.recycle(slot)) };
+            match recycled {
+                Some(Ok(())) => {}
+                // What went wrong may go right the next time.
+                Some(failed @ Err(_)) => {
+                    log_failure("free a slot", failed);
+                    self.quarantine.insert(slot, waited);
+                }
+                None => {
+                    self.quarantine.insert(slot, 1);
+                }
             }
         }
     }
 
-    fn recycle(&mut self, slot: u32) -> Result<()> {
-        self.counters.set(slot, zeroes(self.cpus)?, 0)?;
-        self.histograms.set(slot, zeroes(self.cpus)?, 0)?;
-        self.swap_entries.set(slot, 0, 0)?;
-        let flows: Vec<_> = self
-            .flows
-            .keys()
-            .filter_map(Result::ok)
-            .filter(|key| key.causer == slot || key.victim == slot)
-            .collect();
-        for key in flows {
-            ignore_missing(self.flows.remove(&key))?;
+    /// Releases slots whose process came and went while no event told of it: they have an
+    /// owner, whom nobody knows any more.
+    fn audit(&mut self) {
+        let tracked: BTreeSet<u32> = self.tracked.values().map(|vm| vm.slot).collect();
+        for slot in FIRST_VM_SLOT..self.count {
+            let known = tracked.contains(&slot)
+                || self.unclaimed.contains_key(&slot)
+                || self.quarantine.contains_key(&slot);
+            let owner = self.rows.owner(slot).map_or(0, |owner| owner.tgid);
+            if !known && owner != 0 && self.processes.slot(owner) != Some(slot) {
+                tracing::debug!("slot {slot} of process {owner} was lost");
+                self.release(owner, slot);
+            }
         }
-        self.free.push(slot, 0).context("give a slot back")
     }
-}
 
-fn zeroes<T: Pod + Default>(cpus: usize) -> Result<PerCpuValues<T>> {
-    PerCpuValues::try_from(vec![T::default(); cpus]).context("one value for each CPU")
-}
-
-fn ignore_missing(result: Result<(), MapError>) -> Result<()> {
-    match result {
-        Err(MapError::KeyNotFound | MapError::ElementNotFound) => Ok(()),
-        Err(MapError::SyscallError(error))
-            if error.io_error.raw_os_error() == Some(libc::ENOENT) =>
-        {
-            Ok(())
+    /// Where everything is right now.
+    pub fn census(&self) -> Census {
+        Census {
+            tracked: self.tracked.len(),
+            unclaimed: self.unclaimed.len(),
+            quarantined: self.quarantine.len(),
+            processes: self.processes.count(),
+            address_spaces: self.rows.address_spaces.keys().count(),
+            cgroups: self.rows.cgroups.keys().count(),
+            async_faults: self.rows.async_faults.keys().count(),
         }
-        result => Ok(result?),
     }
 }
 

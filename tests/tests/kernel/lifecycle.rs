@@ -8,7 +8,7 @@ use memtrace_ebpf::{
 use memtrace_tests::standin::StandIn;
 use memtrace_tests::wait;
 
-use crate::{Test, open};
+use crate::{NO_PROCESS, Test, open};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("a_start_is_seen_with_its_first_faults", start_is_seen),
@@ -22,8 +22,6 @@ pub const TESTS: &[(&str, Test)] = &[
 
 /// VMs that can be tracked at a time.
 const CAPACITY: u32 = MAX_SLOTS - FIRST_VM_SLOT;
-/// A process id that no process can have (pid_max is at most 2^22).
-const NO_PROCESS: u32 = 1 << 23;
 
 fn event(kernel: &mut dyn KernelSide, kind: u32, pid: u32) -> Result<Event> {
     wait::until(&format!("event {kind} of process {pid}"), || {

@@ -1,7 +1,9 @@
 //! memtrace's programs on the running kernel, with stand-ins for VMs. Needs BPF; where
 //! that isn't to be had, each test says so and counts as skipped.
 
+mod churn;
 mod lifecycle;
+mod overflow;
 mod signals;
 mod swap;
 
@@ -9,7 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use memtrace::probe::{self, KernelSide};
+use memtrace::probe::{self, KernelSide, Limits, Probe};
 
 type Test = fn() -> anyhow::Result<()>;
 
@@ -21,9 +23,14 @@ fn main() -> ExitCode {
     let no_bpf = obstacle("BPF", open().map(drop));
     let no_pool = no_bpf || obstacle("a pool", memtrace_tests::pool::find().map(drop));
     let mut trials = Vec::new();
-    for (tests, skip) in
-        [(signals::TESTS, no_bpf), (lifecycle::TESTS, no_bpf), (swap::TESTS, no_pool)]
-    {
+    for (tests, skip) in [
+        (signals::TESTS, no_bpf),
+        (lifecycle::TESTS, no_bpf),
+        (churn::TESTS, no_bpf),
+        (overflow::TESTS, no_bpf),
+        (overflow::POOL_TESTS, no_pool),
+        (swap::TESTS, no_pool),
+    ] {
         trials.extend(tests.iter().map(|(name, test)| {
             Trial::test(*name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
                 .with_ignored_flag(skip)
@@ -43,4 +50,30 @@ fn obstacle(what: &str, found: anyhow::Result<()>) -> bool {
 /// The kernel side, as memtrace itself opens it.
 pub fn open() -> anyhow::Result<Box<dyn KernelSide>> {
     probe::open(Path::new("/sys"), false)
+}
+
+/// The same with other sizes of its maps.
+pub fn open_with(limits: Limits) -> anyhow::Result<Probe> {
+    Probe::open(Path::new("/sys"), false, &limits)
+}
+
+/// A process id that no process can have (pid_max is at most 2^22).
+pub const NO_PROCESS: u32 = 1 << 23;
+
+/// How many VMs there is room for, once all that were given back have waited, beside those
+/// that are tracked. What starts meanwhile on this machine under a VMM's name counts.
+pub fn room(kernel: &mut Probe) -> usize {
+    let settle = |kernel: &mut Probe| {
+        for _ in 0..3 {
+            kernel.read();
+        }
+    };
+    settle(kernel);
+    let pids = (NO_PROCESS..).take_while(|pid| kernel.track(*pid, &[]).is_ok());
+    let pids: Vec<u32> = pids.collect();
+    kernel.read();
+    let strangers = kernel.census().unclaimed;
+    pids.iter().for_each(|pid| kernel.forget(*pid));
+    settle(kernel);
+    pids.len() + strangers
 }

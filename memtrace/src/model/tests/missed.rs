@@ -34,7 +34,7 @@ fn few_missed_events_cannot_make_an_exact_number_wrong() {
 
 #[test]
 fn many_missed_events_leave_a_doubt() {
-    let reason = "the kernel left out 11 runs of its program";
+    let reason = "11 of its events were not counted";
     assert_eq!(major_faults(1000, 11), Quality::approximate(reason));
     assert_eq!(major_faults(0, 5).word(), "approximate");
 }
@@ -50,6 +50,27 @@ fn a_missed_stall_may_be_the_longest() {
     let vm = only_vm(second(0, Signal::MemcgReclaim, 1));
     assert_eq!(vm.memcg_reclaims.quality.word(), "approximate");
     assert_eq!(vm.direct_reclaims.quality, Quality::Exact);
+}
+
+#[test]
+fn what_did_not_fit_is_missed_as_well() {
+    let at = |second, lost| {
+        let mut sample = sample(second, vec![vm("a", 7)]);
+        let host = &mut sample.host.counters.get_or_insert_default().host;
+        (host.lost_stalls, host.lost_async_faults) = (lost, 10 * lost);
+        sample
+    };
+    let view = only_vm(derive(Some(&at(10, 0)), &at(11, 1)));
+    for (quality, lost) in [
+        (view.memcg_reclaims.quality, 1),
+        (view.reclaim_histogram.quality, 1),
+        (view.async_fault_histogram.quality, 10),
+    ] {
+        let expected = format!("{lost} of its events were not counted");
+        assert_eq!(quality, Quality::approximate(expected));
+    }
+    let view = only_vm(derive(Some(&at(10, 1)), &at(11, 1)));
+    assert_eq!(view.reclaim_histogram.quality, Quality::Exact);
 }
 
 #[test]
@@ -75,7 +96,7 @@ fn a_signal_tells_what_all_of_its_missed_events_make_of_it() {
         signals.into_iter().find(|status| status.signal == Signal::MajorFaults).unwrap().quality
     };
     // Beside 100 that were missed before and 500 that weren't.
-    assert_eq!(quality(0, 0).reason(), Some("the kernel left out 100 runs of its program"));
+    assert_eq!(quality(0, 0).reason(), Some("100 of its events were not counted"));
     assert_eq!(quality(9600, 1).word(), "exact");
 }
 

@@ -1,0 +1,89 @@
+//! What belongs to a slot in the maps: its rows, and the entries that lead to it. Knows
+//! no process.
+
+use anyhow::{Context, Result};
+use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues, Queue};
+use aya::{Ebpf, Pod};
+use memtrace_ebpf::{AsyncFaultKey, FlowKey, SlotOwner, VmCounters, VmHistograms};
+
+use super::load::{ignore_missing, map};
+
+/// The maps with a row or an entry for each slot.
+pub struct Rows {
+    pub owners: Array<MapData, SlotOwner>,
+    pub free: Queue<MapData, u32>,
+    pub address_spaces: HashMap<MapData, u64, u32>,
+    pub cgroups: HashMap<MapData, u64, u32>,
+    pub async_faults: HashMap<MapData, AsyncFaultKey, u64>,
+    swap_entries: Array<MapData, u64>,
+    pub counters: PerCpuArray<MapData, VmCounters>,
+    pub histograms: PerCpuArray<MapData, VmHistograms>,
+    pub flows: PerCpuHashMap<MapData, FlowKey, u64>,
+    cpus: usize,
+}
+
+impl Rows {
+    pub fn new(ebpf: &mut Ebpf) -> Result<Self> {
+        Ok(Self {
+            owners: map(ebpf, "SLOTS")?,
+            free: map(ebpf, "FREE_SLOTS")?,
+            address_spaces: map(ebpf, "ADDRESS_SPACES")?,
+            cgroups: map(ebpf, "CGROUPS")?,
+            async_faults: map(ebpf, "ASYNC_FAULTS")?,
+            swap_entries: map(ebpf, "SWAP_ENTRIES")?,
+            counters: map(ebpf, "COUNTERS")?,
+            histograms: map(ebpf, "HISTOGRAMS")?,
+            flows: map(ebpf, "FLOWS")?,
+            cpus: aya::util::nr_cpus().map_err(|(_, error)| error).context("number of CPUs")?,
+        })
+    }
+
+    pub fn owner(&self, slot: u32) -> Option<SlotOwner> {
+        self.owners.get(&slot, 0).ok()
+    }
+
+    /// Forgets that cgroup `id` is the slot's; it may be another's by now.
+    pub fn forget_cgroup(&mut self, id: u64, slot: u32) -> Result<()> {
+        match self.cgroups.get(&id, 0) {
+            Ok(found) if found == slot => ignore_missing(self.cgroups.remove(&id)),
+            _ => Ok(()),
+        }
+    }
+
+    pub fn forget_address_spaces(&mut self, slot: u32) -> Result<()> {
+        let spaces: Vec<u64> = self
+            .address_spaces
+            .iter()
+            .flatten()
+            .filter(|(_, of)| *of == slot)
+            .map(|(mm, _)| mm)
+            .collect();
+        spaces.iter().try_for_each(|mm| ignore_missing(self.address_spaces.remove(mm)))
+    }
+
+    pub fn forget_async_faults(&mut self, slot: u32) -> Result<()> {
+        let keys: Vec<AsyncFaultKey> =
+            self.async_faults.keys().flatten().filter(|key| key.slot == slot).collect();
+        keys.iter().try_for_each(|key| ignore_missing(self.async_faults.remove(key)))
+    }
+
+    /// Zeroes all that a slot has, and gives it back. A program that was on its way to it
+    /// when it was released is through by now, and may have left something.
+    pub fn recycle(&mut self, slot: u32) -> Result<()> {
+        self.counters.set(slot, zeroes(self.cpus)?, 0)?;
+        self.histograms.set(slot, zeroes(self.cpus)?, 0)?;
+        self.swap_entries.set(slot, 0, 0)?;
+        self.forget_address_spaces(slot)?;
+        self.forget_async_faults(slot)?;
+        let touches = |key: &FlowKey| key.causer == slot || key.victim == slot;
+        let flows: Vec<FlowKey> = self.flows.keys().flatten().filter(touches).collect();
+        flows.iter().try_for_each(|key| ignore_missing(self.flows.remove(key)))?;
+        let generation = self.owner(slot).unwrap_or_default().generation;
+        self.owners.set(slot, SlotOwner { mm: 0, tgid: 0, generation }, 0)?;
+        self.free.push(slot, 0).context("give a slot back")
+    }
+}
+
+fn zeroes<T: Pod + Default>(cpus: usize) -> Result<PerCpuValues<T>> {
+    PerCpuValues::try_from(vec![T::default(); cpus]).context("one value for each CPU")
+}

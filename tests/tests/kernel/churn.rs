@@ -1,0 +1,203 @@
+//! VMs that come and go by the thousand: nobody is charged for another, and no slot is
+//! lost.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use memtrace::probe::{Census, KernelSide, Limits, Probe};
+use memtrace_tests::standin::StandIn;
+
+use crate::{Test, open_with, room};
+
+pub const TESTS: &[(&str, Test)] = &[
+    ("two_thousand_vms_come_and_go_in_a_minute", two_thousand),
+    ("a_pid_that_comes_again_is_another_vm", pid_again),
+    ("a_vm_keeps_its_counters_when_its_start_is_told_late", told_late),
+    ("a_renamed_vm_is_the_same", renamed),
+];
+
+const CYCLES: usize = 2000;
+const MINUTE: Duration = Duration::from_secs(60);
+/// So many live at a time.
+const ALIVE: usize = 8;
+/// After so many, memtrace starts anew.
+const RESTART: usize = CYCLES / 2 + 3;
+/// exec itself faults a little before its tracepoint fires.
+const BEFORE_START: u64 = 200;
+
+/// A stand-in, and what it had when it was tracked.
+struct Guest {
+    standin: StandIn,
+    from_start: bool,
+    /// Its faults by the kernel and by the programs.
+    before: (u64, u64),
+}
+
+fn by_kernel(standin: &StandIn) -> Result<u64> {
+    let (minor, major) = standin.faults()?;
+    Ok(minor + major)
+}
+
+fn by_programs(kernel: &mut Probe, pid: u32) -> Result<(u64, bool)> {
+    let reading = kernel.read();
+    let vm = reading.vms.get(&pid).context("no slot")?;
+    Ok((vm.counters.user_faults + vm.counters.kernel_faults, vm.from_start))
+}
+
+/// Tracks a stand-in and lets it fault, each another amount.
+fn begin(kernel: &mut Probe, mut standin: StandIn, mib: usize) -> Result<Guest> {
+    kernel.events();
+    kernel.track(standin.pid(), &[])?;
+    standin.rest()?;
+    let (counted, from_start) = by_programs(kernel, standin.pid())?;
+    let before = (by_kernel(&standin)?, counted);
+    standin.touch(mib)?;
+    Ok(Guest { standin, from_start, before })
+}
+
+/// Compares what was counted for a stand-in, and lets it end.
+fn end(kernel: &mut Probe, guest: Guest) -> Result<()> {
+    let pid = guest.standin.pid();
+    guest.standin.rest()?;
+    let theirs = by_kernel(&guest.standin)? - guest.before.0;
+    let (total, _) = by_programs(kernel, pid)?;
+    let ours = total - guest.before.1;
+    ensure!(theirs > 100, "it took {theirs} faults only");
+    ensure!(ours.abs_diff(theirs) <= 2, "{pid} took {theirs} faults and is charged {ours}");
+    if guest.from_start {
+        let missed = (guest.before.0 + theirs).saturating_sub(total);
+        ensure!(missed <= BEFORE_START, "{pid}: {missed} faults since its start are missing");
+    }
+    guest.standin.end()?;
+    kernel.events();
+    kernel.forget(pid);
+    Ok(())
+}
+
+fn two_thousand() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let limits = Limits { slots: 64, ..Limits::default() };
+    let mut kernel = open_with(limits)?;
+    let capacity = room(&mut kernel);
+    let mut alive: Vec<Guest> = Vec::new();
+    let begun = Instant::now();
+    for cycle in 0..CYCLES {
+        if cycle == RESTART {
+            kernel = open_with(limits)?;
+            for guest in std::mem::take(&mut alive) {
+                // More than any of them has touched.
+                let again = begin(&mut kernel, guest.standin, 5)?;
+                ensure!(!again.from_start, "its start can't have been seen");
+                alive.push(again);
+            }
+        }
+        if alive.len() >= ALIVE {
+            end(&mut kernel, alive.remove(cycle % ALIVE))?;
+        }
+        let standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+        let guest = begin(&mut kernel, standin, 1 + cycle % 3)
+            .with_context(|| format!("cycle {cycle}, {:?}", kernel.census()))?;
+        ensure!(guest.from_start, "cycle {cycle}: its start was not seen");
+        alive.push(guest);
+    }
+    let took = begun.elapsed();
+    ensure!(took < MINUTE, "{CYCLES} starts and ends took {took:?}");
+    for guest in alive {
+        end(&mut kernel, guest)?;
+    }
+    nothing_is_left(&mut kernel, capacity)
+}
+
+fn nothing_is_left(kernel: &mut Probe, capacity: usize) -> Result<()> {
+    let room = room(kernel);
+    ensure!(room == capacity, "room for {room} VMs is left of {capacity}");
+    // Whatever else starts on this machine under a VMM's name.
+    let census = kernel.census();
+    let strangers = Census {
+        unclaimed: census.unclaimed,
+        processes: census.unclaimed,
+        address_spaces: census.unclaimed,
+        ..Census::default()
+    };
+    ensure!(census == strangers, "{census:?}");
+    let host = kernel.read().host;
+    ensure!((host.lost_slots, host.lost_events) == (0, 0), "{host:?}");
+    Ok(())
+}
+
+/// Starts a stand-in that gets process id `pid`. The kernel hands out ids in turn, from
+/// the last one on; another process may be faster, hence several tries.
+fn start_as(pid: u32, dir: &Path) -> Result<StandIn> {
+    for _ in 0..50 {
+        fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string())
+            .context("set the last process id")?;
+        let standin = StandIn::start(dir, "qemu-system-standin")?;
+        if standin.pid() == pid {
+            return Ok(standin);
+        }
+    }
+    anyhow::bail!("process id {pid} doesn't come again")
+}
+
+fn pid_again() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open_with(Limits { slots: 16, ..Limits::default() })?;
+    let capacity = room(&mut kernel);
+    // All of it before anybody looks at the events.
+    let mut first = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let pid = first.pid();
+    first.touch(8)?;
+    first.end()?;
+    let mut second = start_as(pid, dir.path())?;
+    second.touch(2)?;
+    kernel.events();
+    kernel.track(pid, &[])?;
+    let (counted, from_start) = by_programs(&mut kernel, pid)?;
+    let theirs = by_kernel(&second)?;
+    ensure!(from_start && counted + BEFORE_START >= theirs, "{counted} of {theirs} faults");
+    ensure!(counted <= theirs, "it is charged for the one before");
+    // Now one that is tracked ends, and its end isn't noticed.
+    second.end()?;
+    let mut third = start_as(pid, dir.path())?;
+    kernel.track(pid, &[])?;
+    third.touch(4)?;
+    for _ in 0..4 {
+        kernel.events();
+        kernel.read();
+    }
+    let (counted, _) = by_programs(&mut kernel, pid)?;
+    let theirs = by_kernel(&third)?;
+    ensure!((theirs - BEFORE_START..=theirs).contains(&counted), "{counted} of {theirs} faults");
+    third.end()?;
+    kernel.events();
+    kernel.forget(pid);
+    let room = room(&mut kernel);
+    ensure!(room == capacity, "room for {room} VMs is left of {capacity}");
+    Ok(())
+}
+
+/// Found in /proc and tracked before its event is read.
+fn told_late() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open_with(Limits::default())?;
+    let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    kernel.track(standin.pid(), &[])?;
+    kernel.events();
+    standin.touch(2)?;
+    ensure!(by_programs(&mut kernel, standin.pid())?.1, "its start was seen");
+    let census = kernel.census();
+    ensure!((census.tracked, census.unclaimed) == (1, 0), "{census:?}");
+    Ok(())
+}
+
+fn renamed() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open_with(Limits::default())?;
+    let standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let mut guest = begin(&mut kernel, standin, 1)?;
+    guest.standin.rename("something-else")?;
+    guest.standin.touch(3)?;
+    end(&mut kernel, guest)
+}
