@@ -21,20 +21,21 @@ pub(super) fn faults(pair: &Pair<'_>) -> Faults {
     let guest = pair.counted(Signal::GuestFaults, |counters| counters.guest_faults);
     let user = pair.counted(Signal::UserFaults, |counters| counters.user_faults);
     let kernel = pair.counted(Signal::KernelFaults, |counters| counters.kernel_faults);
-    let all = sum([
-        ("guest faults", guest.clone()),
-        ("user faults", user.clone()),
-        ("kernel faults", kernel.clone()),
-    ]);
+    let by_process = [("user faults", user.clone()), ("kernel faults", kernel.clone())];
+    let all = match by_process {
+        // What its guest faults is among them.
+        by_process if pair.is_emulated() => sum(by_process),
+        [user, kernel] => sum([("guest faults", guest.clone()), user, kernel]),
+    };
     let asynchronous = pair.counted(Signal::AsyncFaults, |counters| counters.async_faults);
     let rate = |growth| pair.context.rate(growth);
     Faults {
         all: rate(all),
-        guest: rate(guest),
+        guest: rate(pair.by_kvm(guest)),
         user: rate(user),
         kernel: rate(kernel),
         major: rate(major(pair)),
-        asynchronous: rate(asynchronous),
+        asynchronous: rate(pair.by_kvm(asynchronous)),
     }
 }
 

@@ -36,7 +36,8 @@ pub(super) fn reclaim(pair: &Pair<'_>) -> Distribution {
 
 /// KVM asynchronous page faults.
 pub(super) fn async_fault(pair: &Pair<'_>) -> Distribution {
-    distribution(pair, quality(pair, Signal::AsyncFaults), |histograms| &histograms.async_fault)
+    let quality = pair.by_kvm(Measured::new(Some(()), quality(pair, Signal::AsyncFaults))).quality;
+    distribution(pair, quality, |histograms| &histograms.async_fault)
 }
 
 fn quality(pair: &Pair<'_>, signal: Signal) -> Quality {

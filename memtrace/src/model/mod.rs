@@ -18,6 +18,7 @@ mod stall;
 mod swapping;
 mod threads;
 mod vm;
+pub mod waits;
 
 pub use derive::derive;
 pub use flows::MAX_FLOWS_SHOWN;
@@ -25,6 +26,7 @@ pub use guest::STALE_AFTER;
 pub use histogram::quantile;
 pub use history::History;
 pub use snapshot::{Measured, Snapshot};
+pub use waits::Waits;
 
 #[cfg(test)]
 pub(crate) mod tests;

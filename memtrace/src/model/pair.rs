@@ -7,7 +7,7 @@ use crate::model::Measured;
 use crate::model::gap::Gap;
 use crate::model::missed;
 use crate::model::rates::{Growth, Interval, growth};
-use crate::sample::{Sample, VmSample};
+use crate::sample::{Accelerator, Sample, VmSample};
 use crate::signal::{Quality, Signal, SignalStatus};
 use crate::units::{ByteRate, Bytes, Pages, Percent, Rate};
 
@@ -122,6 +122,16 @@ impl<'a> Pair<'a> {
             (_, None) => Gap::NotCounted.into(),
             (quality, Some(counters)) => Measured::new(Some(field(counters)), quality),
         }
+    }
+
+    /// It runs without KVM, so that its guest's faults are ordinary ones of its process.
+    pub(super) fn is_emulated(&self) -> bool {
+        self.now.accelerator == Some(Accelerator::Tcg)
+    }
+
+    /// What KVM alone does; absent for a VM that it doesn't run.
+    pub(super) fn by_kvm<T>(&self, measured: Measured<T>) -> Measured<T> {
+        if self.is_emulated() { Measured::absent("TCG runs it, and not KVM") } else { measured }
     }
 
     /// Growth of a total that was read from a file.

@@ -11,7 +11,7 @@ use super::rows::{Lives, Row};
 use crate::columns::Sort;
 use crate::filter::Filter;
 use crate::model::snapshot::VmView;
-use crate::model::{History, Snapshot};
+use crate::model::{History, Snapshot, Waits};
 use crate::sample::VmId;
 
 /// The state of the view.
@@ -34,6 +34,8 @@ pub struct State {
     pub filter: Option<Filter>,
     pub lives: Lives,
     pub history: History,
+    /// Of the selected VM.
+    pub waits: Waits,
     /// The selected VM. Once chosen, the selection follows it wherever its row goes.
     pub selected: Option<VmId>,
     /// The user has chosen it; until then it is the one in the first row.
@@ -96,6 +98,7 @@ impl State {
             filter: options.filter.clone(),
             lives: Lives::default(),
             history: History::default(),
+            waits: Waits::default(),
             selected: None,
             chosen: false,
             cursor: 0,

@@ -3,7 +3,7 @@
 use super::fixture::{after, between, counting, only_vm, sample, set_signal, vm};
 use crate::model::snapshot::VmView;
 use crate::model::{Measured, derive};
-use crate::sample::VmId;
+use crate::sample::{Accelerator, VmId};
 use crate::signal::{Quality, Signal};
 use crate::units::{Nanos, Percent, Rate};
 
@@ -180,4 +180,18 @@ fn threads_have_rates_when_both_samples_have_the_thread() {
     let new = threads(between(|vm| vm.threads = None, grown));
     assert_eq!(new.first().map(|thread| thread.major_faults.value), Some(None));
     assert_eq!(after(|vm| vm.threads = None).threads, None);
+}
+
+#[test]
+fn a_vm_without_kvm_has_no_kvm_faults_rather_than_none() {
+    let vm = after(|vm| {
+        vm.accelerator = Some(Accelerator::Tcg);
+        let counters = vm.counters.get_or_insert_default();
+        (counters.user_faults, counters.kernel_faults) = (20, 300);
+    });
+    assert_eq!(vm.guest_faults, Measured::absent("TCG runs it, and not KVM"));
+    assert_eq!(vm.async_faults, Measured::absent("TCG runs it, and not KVM"));
+    assert_eq!(vm.async_fault_histogram, Measured::absent("TCG runs it, and not KVM"));
+    // They are no part of its faults that is missing.
+    assert_eq!(vm.faults, Measured::exact(Rate(320.0)));
 }

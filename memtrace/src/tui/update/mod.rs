@@ -147,6 +147,9 @@ fn follow_selection(state: &mut State) {
     if !ids.is_empty() {
         state.selected = ids.get(state.cursor).copied();
     }
+    if let Some(snapshot) = &state.snapshot {
+        state.waits.follow(snapshot, state.selected);
+    }
     let page = table_page(state);
     state.offset = geometry::keep_seen(state.offset, state.cursor, ids.len(), page);
 }

@@ -1,12 +1,13 @@
-//! How long the VM waited: distributions as bars, a bar for each power of two.
+//! How long the VM waited in the last minute: distributions as bars, a bar for each power
+//! of two.
 
 use memtrace_ebpf::bucket_range_ns;
 use ratatui::text::Line;
 
 use super::{Subject, field};
-use crate::columns::marked;
 use crate::format;
-use crate::model::Measured;
+use crate::model::waits::Wait;
+use crate::model::{Measured, quantile};
 use crate::text;
 use crate::tone::Tone;
 use crate::tui::view::line::toned;
@@ -16,38 +17,38 @@ use crate::units::Nanos;
 const AROUND: usize = 18;
 
 pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
-    let vm = subject.vm;
-    let mut lines =
-        distribution(subject, "reclaim", &vm.reclaim_histogram, [&vm.reclaim_p50, &vm.reclaim_p99]);
-    lines.extend(distribution(
-        subject,
-        "asynchronous faults",
-        &vm.async_fault_histogram,
-        [&vm.async_fault_p50, &vm.async_fault_p99],
-    ));
-    lines
+    let (vm, waits) = (subject.vm, &subject.state.waits);
+    let reclaim = distribution(subject, "reclaim", &vm.reclaim_histogram, &waits.reclaim());
+    let faults = &vm.async_fault_histogram;
+    let faults = distribution(subject, "asynchronous faults", faults, &waits.async_fault());
+    [reclaim, faults].concat()
 }
 
+/// The quality is that of the newest interval.
 fn distribution(
     subject: &Subject<'_>,
     title: &str,
-    histogram: &Measured<Vec<u64>>,
-    [p50, p99]: [&Measured<Nanos>; 2],
+    newest: &Measured<Vec<u64>>,
+    wait: &Wait,
 ) -> Vec<Line<'static>> {
-    let Some(counts) = &histogram.value else {
-        let reason = histogram.quality.reason().unwrap_or_default();
+    if newest.quality.is_absent() {
+        let reason = newest.quality.reason().unwrap_or_default();
         return field::sentence(subject, &format!("{title}: absent: {reason}"));
-    };
-    let bars = by_power_of_two(counts);
-    if bars.is_empty() {
-        return field::sentence(subject, &format!("{title}: none in this interval"));
     }
-    let [p50, p99] = [p50, p99].map(|point| marked(point, 6, format::duration));
+    let span = format::duration(wait.span, 5);
+    let bars = by_power_of_two(&wait.counts);
+    if bars.is_empty() {
+        return field::sentence(subject, &format!("{title}: none in the last {span}"));
+    }
+    let [p50, p99] = [0.5, 0.99].map(|share| {
+        let point = quantile(&wait.counts, share).unwrap_or_default();
+        format::duration(point, 6)
+    });
     let total = bars.iter().map(|(_, count)| *count as f64).sum();
     let total = format::count(total, 5);
-    let mut lines =
-        vec![Line::from(format!("  {title}: {total} in this interval, p50 {p50}, p99 {p99}"))];
-    if let Some(reason) = histogram.quality.reason() {
+    let summary = format!("  {title}: {total} in the last {span}, p50 ~{p50}, p99 ~{p99}");
+    let mut lines = vec![Line::from(summary)];
+    if let Some(reason) = newest.quality.reason() {
         lines.extend(field::sentence(subject, &format!("approximate: {reason}")));
     }
     let most = bars.iter().map(|(_, count)| *count).max().unwrap_or(0);
