@@ -6,10 +6,10 @@
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_ns};
-use memtrace_ebpf::{Event, FIRST_VM_SLOT, FlowKey, SLOT_KSWAPD, SLOT_OTHER, SlotOwner};
+use memtrace_ebpf::{Event, FIRST_VM_SLOT, FlowKey, InodeKey, SLOT_KSWAPD, SLOT_OTHER, SlotOwner};
 
 use crate::kernel::{current_flags, current_task, layout, read, read_pointer};
-use crate::maps::{ADDRESS_SPACES, CGROUPS, EVENTS, FLOWS, FREE_SLOTS, SLOTS};
+use crate::maps::{ADDRESS_SPACES, CGROUPS, EVENTS, FLOWS, FREE_SLOTS, SHARED_MEMORIES, SLOTS};
 use crate::processes::{enter, slot_of_process};
 use crate::rows::host;
 
@@ -53,6 +53,15 @@ pub fn slot_of_memcg(memcg: u64) -> Option<u32> {
     let id = read::<u64>(node, layout!(kernfs_node_id))?;
     // SAFETY: as in `slot_of_mm`.
     unsafe { CGROUPS.get(id) }.copied()
+}
+
+/// The slot of the VM whose shared memory this inode is.
+#[inline(always)]
+pub fn slot_of_inode(inode: u64) -> Option<u32> {
+    let ino = read::<u64>(inode, layout!(inode_ino))?;
+    let dev = read::<u32>(read_pointer(inode, layout!(inode_sb))?, layout!(sb_dev))?;
+    // SAFETY: as in `slot_of_process`.
+    unsafe { SHARED_MEMORIES.get(InodeKey { ino, dev, reserved: 0 }) }.copied()
 }
 
 /// The slot of the VM that `current` works for, if any: its own threads, and kernel

@@ -62,3 +62,13 @@ pub fn current_task() -> u64 {
 pub fn current_flags() -> u32 {
     read::<u32>(current_task(), layout!(task_flags)).unwrap_or(0)
 }
+
+/// `folio_nr_pages` of include/linux/mm.h; `compound_nr` before folios.
+#[inline(always)]
+pub fn pages_of_folio(folio: u64) -> Option<u64> {
+    let flags = read::<u64>(folio, layout!(folio_flags))?;
+    if flags.checked_shr(layout!(page_head_bit))? & 1 == 0 {
+        return Some(1);
+    }
+    read::<u32>(folio, layout!(folio_nr_pages)).map(u64::from)
+}

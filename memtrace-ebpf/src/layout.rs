@@ -35,6 +35,18 @@ pub struct KernelLayout {
     pub item_pgmajfault: u32,
     pub item_pswpin: u32,
     pub item_pswpout: u32,
+    // For the optional programs.
+    pub vm_fault_vma: u32,
+    pub vm_fault_flags: u32,
+    pub vma_mm: u32,
+    /// `folio.mapping`, or `page.mapping` before folios.
+    pub folio_mapping: u32,
+    pub mapping_host: u32,
+    pub inode_ino: u32,
+    pub inode_sb: u32,
+    pub sb_dev: u32,
+    /// `task_struct.nvcsw`: counts up when the task goes to sleep.
+    pub task_nvcsw: u32,
 }
 
 impl KernelLayout {
@@ -57,5 +69,14 @@ impl KernelLayout {
         item_pgmajfault: MISSING,
         item_pswpin: MISSING,
         item_pswpout: MISSING,
+        vm_fault_vma: MISSING,
+        vm_fault_flags: MISSING,
+        vma_mm: MISSING,
+        folio_mapping: MISSING,
+        mapping_host: MISSING,
+        inode_ino: MISSING,
+        inode_sb: MISSING,
+        sb_dev: MISSING,
+        task_nvcsw: MISSING,
     };
 }

@@ -8,6 +8,8 @@
 pub mod histogram;
 pub mod layout;
 pub mod mark;
+#[cfg(all(feature = "user", not(target_arch = "bpf")))]
+mod pod;
 
 pub use histogram::{HISTOGRAM_BUCKETS, Histogram, bucket_of, bucket_range_ns};
 pub use layout::{KernelLayout, MISSING};
@@ -34,6 +36,8 @@ pub const MAX_FLOWS: u32 = 4096;
 pub const MAX_STALLS: u32 = 16_384;
 /// Most asynchronous page faults that can be under way at once.
 pub const MAX_ASYNC_FAULTS: u32 = 16_384;
+/// Most files of shared guest memory, of all VMs.
+pub const MAX_SHARED_MEMORIES: u32 = 8 * MAX_SLOTS;
 /// Size of the ring buffer of rare events, in bytes.
 pub const EVENTS_BYTES: u32 = 256 * 1024;
 
@@ -125,6 +129,25 @@ pub struct VmCounters {
     pub oom_kills: u64,
     /// `oom:mark_victim` while a task of the VM was allocating.
     pub oom_caused: u64,
+    /// `do_swap_page`, `shmem_swapin_folio`: faults on the VM's memory that had to read
+    /// swap (VM_FAULT_MAJOR), whoever took them.
+    pub swap_in_majors: u64,
+    /// The same functions: times that the VM's own threads waited in them for a page.
+    pub swap_in_waits: u64,
+    /// Without the reclaim in them, which counts as reclaim.
+    pub swap_in_wait_ns: u64,
+    /// Times that others (KVM's workers) waited in them for a page of the VM.
+    pub swap_in_remote_waits: u64,
+    pub swap_in_remote_wait_ns: u64,
+    /// `throttle_direct_reclaim`: times that the VM's threads slept there, which is
+    /// before a direct reclaim begins.
+    pub throttle_waits: u64,
+    pub throttle_wait_ns: u64,
+    /// `shmem_writepage`, `shmem_writeout`: pages of the VM's shared memory that went to
+    /// swap, all of a large folio.
+    pub shmem_swap_out_pages: u64,
+    /// `shmem_add_to_page_cache` in place of a swap entry: pages that came back.
+    pub shmem_swap_in_pages: u64,
 }
 }
 
@@ -137,11 +160,14 @@ pub struct VmHistograms {
     pub reclaim: Histogram,
     /// KVM asynchronous page faults, not-present to ready.
     pub async_fault: Histogram,
+    /// Waits for a page that comes back from swap, the VM's own threads' and others'.
+    pub swap_in: Histogram,
 }
 
 impl Default for VmHistograms {
     fn default() -> Self {
-        Self { reclaim: [0; HISTOGRAM_BUCKETS], async_fault: [0; HISTOGRAM_BUCKETS] }
+        let empty = [0; HISTOGRAM_BUCKETS];
+        Self { reclaim: empty, async_fault: empty, swap_in: empty }
     }
 }
 
@@ -202,6 +228,8 @@ pub struct StallKey {
 pub const STALL_DIRECT_RECLAIM: u32 = 0;
 pub const STALL_MEMCG_RECLAIM: u32 = 1;
 pub const STALL_COMPACTION: u32 = 2;
+pub const STALL_SWAP_IN: u32 = 3;
+pub const STALL_THROTTLE: u32 = 4;
 
 /// A stall under way: since when, and whose.
 #[repr(C)]
@@ -209,6 +237,16 @@ pub const STALL_COMPACTION: u32 = 2;
 pub struct StallStart {
     pub begun_ns: u64,
     pub slot: u32,
+    pub reserved: u32,
+}
+
+/// An inode as both sides know it: the kernel by address, user space by /proc/PID/maps.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InodeKey {
+    pub ino: u64,
+    /// As the kernel keeps it: `major << 20 | minor`.
+    pub dev: u32,
     pub reserved: u32,
 }
 
@@ -252,28 +290,3 @@ pub const EVENT_OOM_KILL: u32 = 3;
 pub const EVENT_FOUND: u32 = 5;
 /// A VM's thread waited at least [`LONG_STALL_NS`] for reclaim.
 pub const EVENT_LONG_STALL: u32 = 4;
-
-#[cfg(all(feature = "user", not(target_arch = "bpf")))]
-mod pod {
-    use super::*;
-
-    macro_rules! pod {
-        ($($t:ty),*) => {$(
-            // SAFETY: repr(C), made of integers and arrays of them, without padding
-            // (pinned by the ABI test), so every bit pattern is a value.
-            unsafe impl aya::Pod for $t {}
-        )*};
-    }
-    pod!(
-        VmCounters,
-        VmHistograms,
-        HostCounters,
-        SlotOwner,
-        FlowKey,
-        StallKey,
-        StallStart,
-        AsyncFaultKey,
-        Event,
-        KernelLayout
-    );
-}

@@ -1,10 +1,12 @@
-//! memtrace's eBPF programs: raw tracepoints only, so that they load on kernels
-//! without kprobes, fentry or mounted tracefs. One file a signal; user space decides
+//! memtrace's eBPF programs: raw tracepoints, which load on kernels without kprobes,
+//! fentry or mounted tracefs, and a second tier of fentry and fexit programs (`deep`,
+//! `shmem`, `swap_wait`) that nothing else needs. One file a signal; user space decides
 //! from BTF which of them fit the running kernel, and attaches those.
 #![no_std]
 #![no_main]
 
 mod attribution;
+mod deep;
 mod fault;
 mod kernel;
 mod lifecycle;
@@ -13,7 +15,10 @@ mod oom;
 mod processes;
 mod reclaim;
 mod rows;
+mod shmem;
+mod stalls;
 mod swap;
+mod swap_wait;
 
 /// The kernel lends `bpf_probe_read_kernel` and others to GPL-compatible programs only.
 #[unsafe(link_section = "license")]

@@ -3,12 +3,23 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, Queue, RingBuf};
 use memtrace_ebpf::{
-    AsyncFaultKey, EVENTS_BYTES, FlowKey, HostCounters, MAX_ASYNC_FAULTS, MAX_CGROUPS, MAX_FLOWS,
-    MAX_SLOTS, MAX_STALLS, SlotOwner, StallKey, StallStart, VmCounters, VmHistograms,
+    AsyncFaultKey, EVENTS_BYTES, FlowKey, HostCounters, InodeKey, MAX_ASYNC_FAULTS, MAX_CGROUPS,
+    MAX_FLOWS, MAX_SHARED_MEMORIES, MAX_SLOTS, MAX_STALLS, SlotOwner, StallKey, StallStart,
+    VmCounters, VmHistograms,
 };
 
 /// Memory nodes whose kswapd is timed. Linux' own default limit (CONFIG_NODES_SHIFT=10).
 const MAX_NODES: u32 = 1024;
+
+/// A folio of shared memory on its way to swap. Stays in the kernel.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct SharedWrite {
+    pub folio: u64,
+    pub slot: u32,
+    pub reserved: u32,
+}
+
 /// Counters by slot. The programs write, user space reads once a tick and zeroes a row
 /// before its slot is free again. Per CPU, so that no cache line is ever contended.
 #[map]
@@ -49,6 +60,12 @@ pub static ADDRESS_SPACES: HashMap<u64, u32> = HashMap::with_max_entries(MAX_SLO
 #[map]
 pub static CGROUPS: HashMap<u64, u32> = HashMap::with_max_entries(MAX_CGROUPS, 0);
 
+/// Inode to slot, for the files of shared guest memory that one VM maps. User space
+/// writes.
+#[map]
+pub static SHARED_MEMORIES: HashMap<InodeKey, u32> =
+    HashMap::with_max_entries(MAX_SHARED_MEMORIES, 0);
+
 /// Pages by (causer, victim). The programs write, user space reads. A hash, because
 /// few of the possible pairs ever exist; per CPU, because every CPU reclaims at once.
 #[map]
@@ -63,6 +80,10 @@ pub static STALLS: HashMap<StallKey, StallStart> = HashMap::with_max_entries(MAX
 #[map]
 pub static ASYNC_FAULTS: HashMap<AsyncFaultKey, u64> =
     HashMap::with_max_entries(MAX_ASYNC_FAULTS, 0);
+
+/// Writes of shared memory to swap under way: by thread, the folio and whose it is.
+#[map]
+pub static SHARED_WRITES: HashMap<u32, SharedWrite> = HashMap::with_max_entries(MAX_STALLS, 0);
 
 /// By memory node: since when kswapd works, 0 while it sleeps or isn't known to work.
 #[map]

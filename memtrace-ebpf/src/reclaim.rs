@@ -14,12 +14,13 @@ use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use memtrace_ebpf::{
     EVENT_LONG_STALL, FIRST_VM_SLOT, LONG_STALL_NS, SLOT_OTHER, STALL_COMPACTION,
-    STALL_DIRECT_RECLAIM, STALL_MEMCG_RECLAIM, StallKey, StallStart, VmCounters, bucket_of,
+    STALL_DIRECT_RECLAIM, STALL_MEMCG_RECLAIM, StallKey, VmCounters, bucket_of,
 };
 
 use crate::attribution::{current_ids, current_party, current_vm, emit, now_ns, slot_of_memcg};
 use crate::maps::{KSWAPD_SINCE, STALLS};
 use crate::rows::{counters, histograms, host};
+use crate::stalls::{ANNOUNCED, Ended, begin, end, not_swap_in};
 
 #[raw_tracepoint]
 pub fn direct_reclaim_begin(_: RawTracePointContext) -> i32 {
@@ -27,7 +28,7 @@ pub fn direct_reclaim_begin(_: RawTracePointContext) -> i32 {
     if let Some(row) = counters(slot) {
         row.direct_reclaims += 1;
     }
-    begin(STALL_DIRECT_RECLAIM, slot);
+    begin(STALL_DIRECT_RECLAIM, slot, 0);
     0
 }
 
@@ -40,7 +41,11 @@ pub fn direct_reclaim_end(ctx: RawTracePointContext) -> i32 {
 
 #[raw_tracepoint]
 pub fn memcg_reclaim_begin(_: RawTracePointContext) -> i32 {
-    memcg_reclaim(current_party());
+    let slot = match current_party() {
+        SLOT_OTHER => announced().unwrap_or(SLOT_OTHER),
+        slot => slot,
+    };
+    memcg_reclaim(slot);
     0
 }
 
@@ -56,12 +61,22 @@ pub fn memcg_reclaim_begin_memcg(ctx: RawTracePointContext) -> i32 {
     0
 }
 
+/// The VM for whose cgroup this thread is about to reclaim, as `memcg_reclaim_for`
+/// left word.
+#[inline(always)]
+fn announced() -> Option<u32> {
+    let (_, pid) = current_ids();
+    // SAFETY: copied at once; only this thread uses its entry.
+    let start = unsafe { STALLS.get(StallKey { pid, kind: STALL_MEMCG_RECLAIM }) }.copied()?;
+    (start.reserved == ANNOUNCED).then_some(start.slot)
+}
+
 #[inline(always)]
 fn memcg_reclaim(slot: u32) {
     if let Some(row) = counters(slot) {
         row.memcg_reclaims += 1;
     }
-    begin(STALL_MEMCG_RECLAIM, slot);
+    begin(STALL_MEMCG_RECLAIM, slot, 0);
 }
 
 /// `(unsigned long nr_reclaimed, ...)`.
@@ -129,7 +144,7 @@ pub fn compaction_begin(_: RawTracePointContext) -> i32 {
     if let Some(row) = counters(slot) {
         row.compactions += 1;
     }
-    begin(STALL_COMPACTION, slot);
+    begin(STALL_COMPACTION, slot, 0);
     0
 }
 
@@ -146,41 +161,22 @@ pub fn compaction_end(_: RawTracePointContext) -> i32 {
     let now = now_ns();
     // SAFETY: alive while the program runs; only this thread uses its entry.
     let start = unsafe { &mut *start };
+    let duration = now.saturating_sub(start.begun_ns);
     if let Some(row) = counters(start.slot) {
-        row.compaction_ns += now.saturating_sub(start.begun_ns);
+        row.compaction_ns += duration;
     }
     start.begun_ns = now;
+    not_swap_in(duration);
     0
-}
-
-#[inline(always)]
-fn begin(kind: u32, slot: u32) {
-    let (_, pid) = current_ids();
-    let start = StallStart { begun_ns: now_ns(), slot, reserved: 0 };
-    if STALLS.insert(StallKey { pid, kind }, start, 0).is_err()
-        && let Some(host) = host()
-    {
-        host.lost_stalls += 1;
-    }
-}
-
-/// Ends a stall of this thread: whose it was, and how long it took.
-#[inline(always)]
-fn end(kind: u32) -> Option<(u32, u64)> {
-    let (_, pid) = current_ids();
-    let key = StallKey { pid, kind };
-    // SAFETY: copied at once; only this thread uses its entry.
-    let start = unsafe { STALLS.get(key) }.copied()?;
-    let _ = STALLS.remove(key);
-    Some((start.slot, now_ns().saturating_sub(start.begun_ns)))
 }
 
 /// Ends a reclaim that freed `pages`: its time goes to the counter that `time` picks.
 #[inline(always)]
 fn reclaimed(kind: u32, pages: u64, time: impl FnOnce(&mut VmCounters) -> &mut u64) {
-    let Some((slot, duration)) = end(kind) else {
+    let Some(Ended { slot, duration_ns: duration, .. }) = end(kind) else {
         return;
     };
+    not_swap_in(duration);
     if let Some(row) = counters(slot) {
         row.reclaimed_pages += pages;
         *time(row) += duration;

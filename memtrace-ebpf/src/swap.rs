@@ -13,7 +13,7 @@ use aya_ebpf::programs::RawTracePointContext;
 use memtrace_ebpf::SLOT_OTHER;
 
 use crate::attribution::{PF_MEMALLOC, charge_flow, current_party, slot_of_memcg, slot_of_mm};
-use crate::kernel::{current_flags, current_task, layout, read, read_pointer};
+use crate::kernel::{current_flags, current_task, layout, pages_of_folio, read, read_pointer};
 use crate::maps::SWAP_ENTRIES;
 use crate::rows::counters;
 
@@ -120,16 +120,6 @@ pub fn reclaim_write(ctx: RawTracePointContext) -> i32 {
         row.reclaim_write_pages += pages_of_folio(folio).unwrap_or(1);
     }
     0
-}
-
-/// `folio_nr_pages` of include/linux/mm.h; `compound_nr` before folios.
-#[inline(always)]
-fn pages_of_folio(folio: u64) -> Option<u64> {
-    let flags = read::<u64>(folio, layout!(folio_flags))?;
-    if flags.checked_shr(layout!(page_head_bit))? & 1 == 0 {
-        return Some(1);
-    }
-    read::<u32>(folio, layout!(folio_nr_pages)).map(u64::from)
 }
 
 /// The memory cgroup that a folio is charged to. The lowest bits of `memcg_data` are

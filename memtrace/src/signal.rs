@@ -44,10 +44,18 @@ pub enum Signal {
     OomKills,
     /// VMs that start and end, seen as it happens.
     Lifecycle,
+    /// How long pages take that come back from swap, and who waits for them.
+    SwapInWait,
+    /// Shared guest memory that goes to swap and comes back.
+    ShmemSwap,
+    /// Waits of a VM's threads before their direct reclaim begins.
+    ThrottleWait,
+    /// Reclaim in a VM's cgroup that a kernel worker does for it.
+    ReclaimForVm,
 }
 
 impl Signal {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::GuestFaults,
         Self::UserFaults,
         Self::KernelFaults,
@@ -65,7 +73,17 @@ impl Signal {
         Self::Flows,
         Self::OomKills,
         Self::Lifecycle,
+        Self::SwapInWait,
+        Self::ShmemSwap,
+        Self::ThrottleWait,
+        Self::ReclaimForVm,
     ];
+
+    /// Whether it comes from the programs that many kernels refuse, so that memtrace is
+    /// complete without it.
+    pub const fn is_optional(self) -> bool {
+        matches!(self, Self::SwapInWait | Self::ShmemSwap | Self::ThrottleWait | Self::ReclaimForVm)
+    }
 
     /// The name on the screen and in the documentation.
     pub const fn title(self) -> &'static str {
@@ -87,6 +105,10 @@ impl Signal {
             Self::Flows => "who takes from whom",
             Self::OomKills => "OOM kills",
             Self::Lifecycle => "VM start and end",
+            Self::SwapInWait => "waits for swap-in",
+            Self::ShmemSwap => "shared memory swap",
+            Self::ThrottleWait => "waits before reclaim",
+            Self::ReclaimForVm => "reclaim on a VM's behalf",
         }
     }
 }
@@ -102,4 +124,11 @@ pub struct SignalStatus {
     pub hooked: bool,
     #[serde(flatten)]
     pub quality: Quality,
+}
+
+impl SignalStatus {
+    /// Absent, and only an extra on kernels that allow it: nothing to complain of.
+    pub const fn is_spared(&self) -> bool {
+        self.quality.is_absent() && self.signal.is_optional()
+    }
 }

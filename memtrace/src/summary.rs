@@ -114,7 +114,7 @@ pub fn vms(snapshot: &Snapshot) -> Vec<Part> {
 /// `signals: 14 exact 2 approx 1 absent`.
 pub fn signals(snapshot: &Snapshot) -> Part {
     let [mut exact, mut approximate, mut absent] = [0_usize; 3];
-    for status in &snapshot.signals {
+    for status in snapshot.signals.iter().filter(|status| !status.is_spared()) {
         match status.quality {
             Quality::Exact => exact += 1,
             Quality::Approximate(_) => approximate += 1,

@@ -4,8 +4,9 @@
 use std::fmt::Write;
 
 use memtrace_ebpf::{
-    ABI_VERSION, AsyncFaultKey, Event, FlowKey, HISTOGRAM_BUCKETS, HostCounters, KernelLayout,
-    SlotOwner, StallKey, StallStart, VmCounters, VmHistograms, bucket_of, bucket_range_ns,
+    ABI_VERSION, AsyncFaultKey, Event, FlowKey, HISTOGRAM_BUCKETS, HostCounters, InodeKey,
+    KernelLayout, SlotOwner, StallKey, StallStart, VmCounters, VmHistograms, bucket_of,
+    bucket_range_ns,
 };
 use proptest::prelude::*;
 
@@ -60,8 +61,17 @@ fn every_struct_is_where_both_sides_expect_it() {
         reclaim_write_pages,
         oom_kills,
         oom_caused,
+        swap_in_majors,
+        swap_in_waits,
+        swap_in_wait_ns,
+        swap_in_remote_waits,
+        swap_in_remote_wait_ns,
+        throttle_waits,
+        throttle_wait_ns,
+        shmem_swap_out_pages,
+        shmem_swap_in_pages,
     );
-    describe!(out, VmHistograms = VmHistograms::default(), reclaim, async_fault);
+    describe!(out, VmHistograms = VmHistograms::default(), reclaim, async_fault, swap_in);
     describe!(
         out,
         HostCounters = HostCounters::default(),
@@ -80,6 +90,7 @@ fn every_struct_is_where_both_sides_expect_it() {
     describe!(out, FlowKey = FlowKey::default(), causer, victim);
     describe!(out, StallKey = StallKey::default(), pid, kind);
     describe!(out, StallStart = StallStart::default(), begun_ns, slot, reserved);
+    describe!(out, InodeKey = InodeKey::default(), ino, dev, reserved);
     describe!(out, AsyncFaultKey = AsyncFaultKey::default(), token, tgid, slot);
     describe!(
         out,
@@ -112,6 +123,15 @@ fn every_struct_is_where_both_sides_expect_it() {
         item_pgmajfault,
         item_pswpin,
         item_pswpout,
+        vm_fault_vma,
+        vm_fault_flags,
+        vma_mm,
+        folio_mapping,
+        mapping_host,
+        inode_ino,
+        inode_sb,
+        sb_dev,
+        task_nvcsw,
     );
     insta::assert_snapshot!(out);
 }

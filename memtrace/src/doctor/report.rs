@@ -71,10 +71,11 @@ pub enum Verdict {
 impl Report {
     pub fn verdict(&self) -> Verdict {
         let worst = self.facts.iter().map(|fact| fact.standing).max();
-        let absent = self.signals.iter().filter(|signal| signal.quality.is_absent()).count();
-        if self.problem.is_some() || worst == Some(Standing::Bad) || absent == self.signals.len() {
+        let mut needed = self.signals.iter().filter(|status| !status.signal.is_optional());
+        let none = needed.clone().all(|status| status.quality.is_absent());
+        if self.problem.is_some() || worst == Some(Standing::Bad) || none {
             Verdict::Unusable
-        } else if worst == Some(Standing::Poor) || absent > 0 {
+        } else if worst == Some(Standing::Poor) || needed.any(|status| status.quality.is_absent()) {
             Verdict::Degraded
         } else {
             Verdict::Usable
@@ -102,9 +103,9 @@ impl Report {
     }
 
     fn write_signals(&self, out: &mut String) {
-        let titles = self.signals.iter().map(|status| status.signal.title().len()).max();
+        let titles = self.shown().map(|status| status.signal.title().len()).max();
         let titles = titles.unwrap_or(0);
-        for status in &self.signals {
+        for status in self.shown() {
             let source = status.source.as_deref().map_or(UNKNOWN.into(), text::clean);
             let quality = status.quality.word();
             let title = status.signal.title();
@@ -113,11 +114,33 @@ impl Report {
                 let _ = writeln!(out, "  {:<13}{:<titles$}  ({})", "", "", text::clean(reason));
             }
         }
+        for (reason, titles) in self.spared() {
+            let titles = titles.join(", ");
+            let _ =
+                writeln!(out, "\n  optional, and not here: {titles}\n  ({})", text::clean(reason));
+        }
+    }
+
+    fn shown(&self) -> impl Iterator<Item = &SignalStatus> {
+        self.signals.iter().filter(|status| !status.is_spared())
+    }
+
+    /// The optional signals that are missing, by reason.
+    fn spared(&self) -> Vec<(&str, Vec<&'static str>)> {
+        let mut reasons: Vec<(&str, Vec<&'static str>)> = Vec::new();
+        for status in self.signals.iter().filter(|status| status.is_spared()) {
+            let reason = status.quality.reason().unwrap_or_default();
+            match reasons.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, titles)) => titles.push(status.signal.title()),
+                None => reasons.push((reason, vec![status.signal.title()])),
+            }
+        }
+        reasons
     }
 
     fn conclusion(&self) -> String {
         let count = |wanted: fn(&Quality) -> bool| {
-            self.signals.iter().filter(|status| wanted(&status.quality)).count()
+            self.shown().filter(|status| wanted(&status.quality)).count()
         };
         let signals = format!(
             "signals: {} exact, {} approximate, {} absent",
@@ -177,6 +200,20 @@ mod tests {
         let mut poor = report();
         poor.facts.push(fact("PSI", Standing::Poor, "off"));
         assert_eq!(poor.verdict(), Verdict::Degraded);
+    }
+
+    #[test]
+    fn what_is_optional_is_missed_in_a_line_and_degrades_nothing() {
+        let mut report = report();
+        for signal in [Signal::SwapInWait, Signal::ShmemSwap] {
+            report.signals.push(status(signal, Quality::absent("refused")));
+        }
+        assert_eq!(report.verdict(), Verdict::Usable);
+        let text = report.text();
+        assert!(text.contains("not here: waits for swap-in, shared memory swap\n  (refused)"));
+        assert!(text.ends_with("usable; signals: 1 exact, 1 approximate, 0 absent\n"), "{text}");
+        report.signals.retain(|status| status.signal.is_optional());
+        assert_eq!(report.verdict(), Verdict::Unusable);
     }
 
     #[test]

@@ -44,6 +44,11 @@ fn quality(pair: &Pair<'_>, signal: Signal) -> Quality {
     pair.context.quality(signal).and(pair.context.missed(signal, 0))
 }
 
+/// Waits for pages that come back from swap.
+pub(super) fn swap_in(pair: &Pair<'_>) -> Distribution {
+    distribution(pair, quality(pair, Signal::SwapInWait), |histograms| &histograms.swap_in)
+}
+
 fn distribution(
     pair: &Pair<'_>,
     quality: Quality,

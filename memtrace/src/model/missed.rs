@@ -46,7 +46,9 @@ pub(super) fn doubt(signal: Signal, missed: u64, counted: u64) -> Quality {
         | Signal::Compaction
         | Signal::Throttling
         | Signal::AsyncFaults
-        | Signal::Kswapd => 0,
+        | Signal::Kswapd
+        | Signal::SwapInWait
+        | Signal::ThrottleWait => 0,
         _ => (counted / 100).max(4),
     };
     if missed <= bearable {
@@ -75,6 +77,7 @@ fn main_counter(signal: Signal) -> Option<fn(&VmCounters) -> u64> {
         Signal::SwapIn => |counters| counters.swap_in_pages,
         Signal::SwapOut | Signal::Flows => |counters| counters.swap_out_pages,
         Signal::ShmemTaken => |counters| counters.shmem_taken_pages,
+        Signal::ShmemSwap => |counters| counters.shmem_swap_out_pages,
         Signal::ReclaimWrites => |counters| counters.reclaim_write_pages,
         _ => return None,
     })

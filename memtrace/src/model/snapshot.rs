@@ -175,8 +175,9 @@ pub struct VmView {
     pub compactions: Measured<Rate>,
 
     /// Time that its threads waited for memory (direct and memcg reclaim with the throttling
-    /// in them, compaction, asynchronous faults), as a share of the interval; over 100 where
-    /// several waited at once.
+    /// in them, compaction, asynchronous faults; where the kernel lets it be seen swap-in and
+    /// the throttling before reclaim), as a share of the interval; over 100 where several
+    /// waited at once.
     pub stalled: Measured<Percent>,
     /// Its share of all pages that reclaim took in the interval, whoever lost them.
     pub caused: Measured<Percent>,
@@ -189,10 +190,14 @@ pub struct VmView {
     pub reclaim_p99: Measured<Nanos>,
     pub async_fault_p50: Measured<Nanos>,
     pub async_fault_p99: Measured<Nanos>,
+    /// Waits for a page that comes back from swap, its own threads' and KVM's workers'.
+    pub swap_in_p50: Measured<Nanos>,
+    pub swap_in_p99: Measured<Nanos>,
     /// Counts by bucket in the interval (`memtrace_ebpf::bucket_range_ns`), without
     /// trailing zeros.
     pub reclaim_histogram: Measured<Vec<u64>>,
     pub async_fault_histogram: Measured<Vec<u64>>,
+    pub swap_in_histogram: Measured<Vec<u64>>,
 
     pub oom_kills: Measured<u64>,
     pub oom_caused: Measured<u64>,

@@ -27,15 +27,19 @@ pub(super) fn stalls(pair: &Pair<'_>) -> Stalls {
     }
 }
 
-/// (direct reclaim + memcg reclaim + direct compaction + asynchronous faults) / interval.
+/// (direct reclaim + memcg reclaim + direct compaction + asynchronous faults + swap-in +
+/// throttling before direct reclaim) / interval. The last two are known only where the
+/// kernel allows the programs for them; PSI has them everywhere.
 ///
-/// The four exclude each other within a thread: reclaim and compaction run with
-/// `PF_MEMALLOC`, under which no further one begins, and a thread in an asynchronous
-/// fault is halted, or runs other tasks of the guest. Throttling is left out because
-/// `mm_vmscan_throttled` is emitted between the begin and the end of a reclaim, whose
-/// time has it already (`reclaim_throttle` in mm/vmscan.c). Several threads add up, so it
-/// may go over 100. A wait counts when it ends. Not in it: synchronous swap-in I/O, and the wait of
-/// `throttle_direct_reclaim` before a direct reclaim begins; only PSI has those.
+/// They exclude each other within a thread. Reclaim and compaction run with
+/// `PF_MEMALLOC`, under which no further one begins. A thread in an asynchronous fault is
+/// halted, or runs other tasks of the guest. Bringing a page back may allocate and so
+/// reclaim; the programs take that out of the swap-in (`not_swap_in` in memtrace-ebpf).
+/// What KVM's workers wait for a page is in the asynchronous fault and not in the swap-in.
+/// Throttling within reclaim is left out because `mm_vmscan_throttled` is emitted between
+/// the begin and the end of a reclaim, whose time has it already (`reclaim_throttle` in
+/// mm/vmscan.c); `throttle_direct_reclaim` comes before the begin (`try_to_free_pages`).
+/// Several threads add up, so it may go over 100. A wait counts when it ends.
 fn stalled(pair: &Pair<'_>) -> Measured<Percent> {
     let waited = sum([
         (
@@ -48,6 +52,8 @@ fn stalled(pair: &Pair<'_>) -> Measured<Percent> {
             "asynchronous faults",
             pair.counted(Signal::AsyncFaults, |counters| counters.async_fault_ns),
         ),
+        ("swap-in", pair.counted(Signal::SwapInWait, |counters| counters.swap_in_wait_ns)),
+        ("throttling", pair.counted(Signal::ThrottleWait, |counters| counters.throttle_wait_ns)),
     ]);
     pair.context.share(waited)
 }

@@ -21,13 +21,15 @@ pub(super) struct Swapping {
 pub(super) fn swapping(pair: &Pair<'_>) -> Swapping {
     let swap_in = Way {
         signal: Signal::SwapIn,
-        counter: |counters| counters.swap_in_pages,
+        private: |counters| counters.swap_in_pages,
+        shared: |counters| counters.shmem_swap_in_pages,
         line: "pswpin",
         stat: |stat| stat.pswpin,
     };
     let swap_out = Way {
         signal: Signal::SwapOut,
-        counter: |counters| counters.swap_out_pages,
+        private: |counters| counters.swap_out_pages,
+        shared: |counters| counters.shmem_swap_out_pages,
         line: "pswpout",
         stat: |stat| stat.pswpout,
     };
@@ -39,19 +41,21 @@ pub(super) fn swapping(pair: &Pair<'_>) -> Swapping {
     }
 }
 
-/// One direction of swap, and its two sources.
+/// One direction of swap, and its sources.
 struct Way {
     signal: Signal,
-    counter: fn(&VmCounters) -> u64,
+    private: fn(&VmCounters) -> u64,
+    shared: fn(&VmCounters) -> u64,
     line: &'static str,
     stat: fn(&MemoryStat) -> Option<u64>,
 }
 
 impl Way {
-    /// Base pages by page table entry, as VmSwap counts them. For shared guest memory,
-    /// which those miss, and without the hook, base pages of I/O as memory.stat has them.
+    /// Base pages by page table entry, as VmSwap counts them, and those of shared guest
+    /// memory by file. Where the kernel doesn't let files be counted, which the entries
+    /// miss, and without the hook, base pages of I/O as memory.stat has them.
     fn pages(&self, pair: &Pair<'_>) -> Growth {
-        let entries = pair.counted(self.signal, self.counter);
+        let entries = pair.counted(self.signal, self.private);
         let entries = match self.signal {
             Signal::SwapIn => by_vmswap(pair, entries),
             _ => entries,
@@ -59,9 +63,13 @@ impl Way {
         let io = cgroup::stat(pair, self.line, self.stat).limited_by(Quality::approximate(
             format!("{} of its cgroup: I/O, with readahead and without zswap", self.line),
         ));
-        match pair.shared_memory() {
-            None => better(entries, io),
-            Some(reason) => better(io, entries.limited_by(Quality::approximate(reason))),
+        let shared = pair.counted(Signal::ShmemSwap, self.shared);
+        match (pair.shared_memory(), shared.value) {
+            (_, Some(_)) if entries.value.is_some() => {
+                better(sum([("private memory", entries), ("shared memory", shared)]), io)
+            }
+            (None, _) => better(entries, io),
+            (Some(reason), _) => better(io, entries.limited_by(Quality::approximate(reason))),
         }
     }
 }

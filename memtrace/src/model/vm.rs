@@ -27,6 +27,7 @@ pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
     let stalls = stalls(pair);
     let reclaim = histogram::reclaim(pair);
     let async_fault = histogram::async_fault(pair);
+    let swap_in = histogram::swap_in(pair);
     let cgroup = cgroup::view(now);
     let guest = guest::view(now, pair.context.now.wall);
     let (caused, caused_pages) = caused(pair, flows);
@@ -75,6 +76,9 @@ pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
         async_fault_p99: async_fault.p99,
         reclaim_histogram: reclaim.counts,
         async_fault_histogram: async_fault.counts,
+        swap_in_p50: swap_in.p50,
+        swap_in_p99: swap_in.p99,
+        swap_in_histogram: swap_in.counts,
         oom_kills: oom_kills(pair),
         oom_caused: pair.total(Signal::OomKills, |counters| counters.oom_caused),
         cgroup_path: cgroup.path,

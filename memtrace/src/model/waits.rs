@@ -26,6 +26,7 @@ struct Interval {
     length: Nanos,
     reclaim: Vec<u64>,
     async_fault: Vec<u64>,
+    swap_in: Vec<u64>,
 }
 
 /// The last intervals of one VM.
@@ -53,9 +54,10 @@ impl Waits {
     }
 
     fn push(&mut self, view: &VmView, length: Nanos) {
-        let [reclaim, async_fault] = [&view.reclaim_histogram, &view.async_fault_histogram]
-            .map(|histogram| histogram.value.clone().unwrap_or_default());
-        self.intervals.push_back(Interval { length, reclaim, async_fault });
+        let [reclaim, async_fault, swap_in] =
+            [&view.reclaim_histogram, &view.async_fault_histogram, &view.swap_in_histogram]
+                .map(|histogram| histogram.value.clone().unwrap_or_default());
+        self.intervals.push_back(Interval { length, reclaim, async_fault, swap_in });
         while self.intervals.len() > MOST || (self.span() > SPAN && self.intervals.len() > 1) {
             self.intervals.pop_front();
         }
@@ -74,6 +76,11 @@ impl Waits {
     /// KVM asynchronous page faults.
     pub fn async_fault(&self) -> Wait {
         self.sum(|interval| &interval.async_fault)
+    }
+
+    /// Pages that came back from swap.
+    pub fn swap_in(&self) -> Wait {
+        self.sum(|interval| &interval.swap_in)
     }
 
     fn sum(&self, which: fn(&Interval) -> &Vec<u64>) -> Wait {

@@ -4,37 +4,19 @@
 //!
 //! Format: Documentation/bpf/btf.rst in the kernel's source.
 
-use std::collections::HashMap;
+mod kinds;
+
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use self::kinds::*;
 use super::prototype::Prototype;
 
 const MAGIC: u16 = 0xeb9f;
 const HEADER: usize = 24;
 /// Longest chain of typedefs and qualifiers, or nesting of anonymous members.
 const MAX_DEPTH: usize = 32;
-
-// Kinds, include/uapi/linux/btf.h.
-const INT: u32 = 1;
-const PTR: u32 = 2;
-const ARRAY: u32 = 3;
-const STRUCT: u32 = 4;
-const UNION: u32 = 5;
-const ENUM: u32 = 6;
-const FWD: u32 = 7;
-const TYPEDEF: u32 = 8;
-const VOLATILE: u32 = 9;
-const CONST: u32 = 10;
-const RESTRICT: u32 = 11;
-const FUNC: u32 = 12;
-const FUNC_PROTO: u32 = 13;
-const VAR: u32 = 14;
-const DATASEC: u32 = 15;
-const FLOAT: u32 = 16;
-const DECL_TAG: u32 = 17;
-const TYPE_TAG: u32 = 18;
-const ENUM64: u32 = 19;
 
 /// Parsed type information of one kernel.
 pub struct Btf {
@@ -160,13 +142,33 @@ impl Btf {
     pub fn tracepoint(&self, name: &str) -> Option<Prototype> {
         let id = *self.named.get(&format!("btf_trace_{name}"))?.first()?;
         let pointer = self.head(self.peel(self.head(id)?.size_or_type)?)?;
-        let prototype = self.head(self.peel(pointer.size_or_type)?)?;
-        if pointer.kind != PTR || prototype.kind != FUNC_PROTO {
+        if pointer.kind != PTR {
             return None;
         }
         // The first argument is the tracepoint's own `void *__data`.
-        let types = (1..prototype.vlen)
-            .map(|index| read_u32(&self.data, prototype.body + index * 8 + 4).ok())
+        self.prototype(pointer.size_or_type, 1)
+    }
+
+    /// The arguments of those of these functions that the kernel has: not inlined away,
+    /// and with the arguments that its source says.
+    pub fn functions(&self, names: &[&'static str]) -> BTreeMap<&'static str, Prototype> {
+        let mut found = BTreeMap::new();
+        for head in self.types.iter().skip(1).filter_map(|at| self.head_at(*at as usize).ok()) {
+            if head.kind == FUNC
+                && let Some(name) = names.iter().find(|name| **name == self.string(head.name))
+                && let Some(prototype) = self.prototype(head.size_or_type, 0)
+            {
+                found.entry(*name).or_insert(prototype);
+            }
+        }
+        found
+    }
+
+    /// The arguments of a function type, without the first `skip`.
+    fn prototype(&self, id: u32, skip: usize) -> Option<Prototype> {
+        let head = self.head(self.peel(id)?).filter(|head| head.kind == FUNC_PROTO)?;
+        let types = (skip..head.vlen)
+            .map(|index| read_u32(&self.data, head.body + index * 8 + 4).ok())
             .map(|id| Some(self.type_name(id?)))
             .collect::<Option<_>>()?;
         Some(Prototype(types))

@@ -52,12 +52,19 @@ impl Writer {
         self.push(name, kind, false, members.len() as u32, 0, &body)
     }
 
+    fn prototype(&mut self, arguments: &[u32]) -> u32 {
+        let body: Vec<u32> = arguments.iter().flat_map(|argument| [0, *argument]).collect();
+        self.push("", FUNC_PROTO, false, arguments.len() as u32, 0, &body)
+    }
+
+    fn function(&mut self, name: &str, arguments: &[u32]) {
+        let prototype = self.prototype(arguments);
+        self.push(name, FUNC, false, 0, prototype, &[]);
+    }
+
     fn tracepoint(&mut self, name: &str, arguments: &[u32]) {
-        let mut body = vec![0, 0];
-        for argument in arguments {
-            body.extend([0, *argument]);
-        }
-        let prototype = self.push("", FUNC_PROTO, false, arguments.len() as u32 + 1, 0, &body);
+        let with_data: Vec<u32> = [0].iter().chain(arguments).copied().collect();
+        let prototype = self.prototype(&with_data);
         let pointer = self.push("", PTR, false, 0, prototype, &[]);
         self.push(&format!("btf_trace_{name}"), TYPEDEF, false, 0, pointer, &[]);
     }
@@ -97,6 +104,10 @@ fn sample() -> Vec<u8> {
     w.push("big_enum", ENUM64, false, 1, 8, &big);
     let constant = w.push("", CONST, false, 0, mm_pointer, &[]);
     w.tracepoint("rss_stat", &[constant, int]);
+    let double = w.push("", PTR, false, 0, mm_pointer, &[]);
+    w.function("mm_struct", &[constant, double]);
+    w.function("other_function", &[int]);
+    w.function("mm_struct", &[int]);
     w.finish()
 }
 
@@ -129,6 +140,14 @@ fn structs_have_sizes() {
 #[test]
 fn bit_fields_have_no_byte_offset() {
     assert_eq!(Btf::parse(sample()).unwrap().offset("packed", "narrow"), None);
+}
+
+#[test]
+fn functions_are_told_apart_from_types_of_their_name_and_the_first_counts() {
+    let btf = Btf::parse(sample()).unwrap();
+    let found = btf.functions(&["mm_struct", "css_t", "nonsense"]);
+    let arguments = vec!["struct mm_struct *".to_owned(), "void **".to_owned()];
+    assert_eq!(found, [("mm_struct", Prototype(arguments))].into());
 }
 
 #[test]

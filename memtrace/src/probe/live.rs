@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use aya::Ebpf;
 use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
+use aya::{Btf, Ebpf, Endianness};
 use aya_log::EbpfLogger;
 use memtrace_ebpf::{
     EVENT_APPEARED, EVENT_EXITED, EVENT_FOUND, Event, HostCounters, SLOT_KSWAPD, SLOT_OTHER,
@@ -16,19 +15,18 @@ use memtrace_ebpf::{
 };
 use rustix::time::{ClockId, clock_gettime};
 
+use super::attach::Hooks;
 use super::limits::Limits;
 use super::load::{self, map};
 use super::missed;
-use super::plan::{self, Hook, Plan};
+use super::plan::{self, Plan};
 use super::slots::Slots;
 use super::support::{self, Means};
-use super::{FlowReading, KernelSide, Reading, Taker, VmReading};
+use super::{Belongings, FlowReading, KernelSide, Reading, Taker, VmReading};
 use crate::sample::HistogramsSample;
 use crate::signal::SignalStatus;
 use crate::units::{Nanos, Pages};
 
-/// How often to look whether a module's tracepoint has appeared.
-const RETRY: Duration = Duration::from_secs(5);
 /// Most events that one call takes from the ring buffer, so that it always returns.
 const MAX_EVENTS: usize = 4096;
 /// Most flows that one reading takes.
@@ -37,11 +35,7 @@ const MAX_FLOWS: usize = memtrace_ebpf::MAX_FLOWS as usize;
 /// The attached programs. They are detached when this is dropped.
 pub struct Probe {
     pub(super) ebpf: Ebpf,
-    attached: Vec<Hook>,
-    failed: Vec<(Hook, String)>,
-    /// Hooks of modules that weren't there.
-    waiting: Vec<Hook>,
-    retried: Instant,
+    hooks: Hooks,
     signals: Vec<SignalStatus>,
     means: Means,
     nodes: u32,
@@ -60,58 +54,25 @@ impl Probe {
     pub fn open(sys: &Path, log: bool, limits: &Limits) -> Result<Self> {
         let facts = support::facts(sys);
         let Plan { layout, hooks, absent, means } = plan::plan(&facts);
-        let mut ebpf = load::load(layout, log, limits)?;
+        // Large, so it is kept no longer than attaching takes.
+        let btf = Btf::parse_file(sys.join("kernel/btf/vmlinux"), Endianness::default()).ok();
+        let mut ebpf = load::load(layout, btf.as_ref(), log, limits)?;
         let logger = if log { start_logger(&mut ebpf) } else { None };
-        let mut probe = Self {
-            slots: Slots::new(&mut ebpf, limits.slots)?,
+        // Before the programs run, which take slots by themselves.
+        let slots = Slots::new(&mut ebpf, limits.slots)?;
+        let hooks = Hooks::attach(&mut ebpf, hooks, absent, btf.as_ref());
+        Ok(Self {
+            slots,
             host: map(&mut ebpf, "HOST")?,
             kswapd_since: map(&mut ebpf, "KSWAPD_SINCE")?,
             events: map(&mut ebpf, "EVENTS")?,
             ebpf,
-            attached: Vec::new(),
-            failed: absent,
-            waiting: Vec::new(),
-            retried: Instant::now(),
-            signals: Vec::new(),
+            signals: hooks.statuses(means),
+            hooks,
             means,
             nodes: support::memory_nodes(sys),
             logger,
-        };
-        for hook in hooks {
-            probe.attach(hook);
-        }
-        probe.assess();
-        Ok(probe)
-    }
-
-    fn attach(&mut self, hook: Hook) {
-        match load::attach(&mut self.ebpf, &hook) {
-            Ok(()) => self.attached.push(hook),
-            Err(refusal) => {
-                tracing::debug!("{}: {}", hook.program, refusal.reason);
-                if refusal.absent && hook.module {
-                    self.waiting.push(hook.clone());
-                }
-                self.failed.push((hook, refusal.reason));
-            }
-        }
-    }
-
-    /// Tries again what a module may have brought since.
-    fn retry(&mut self) {
-        if self.waiting.is_empty() || self.retried.elapsed() < RETRY {
-            return;
-        }
-        self.retried = Instant::now();
-        for hook in std::mem::take(&mut self.waiting) {
-            self.failed.retain(|(failed, _)| *failed != hook);
-            self.attach(hook);
-        }
-        self.assess();
-    }
-
-    fn assess(&mut self) {
-        self.signals = plan::statuses(&self.attached, &self.failed, self.means);
+        })
     }
 
     fn row(&self, slot: u32, problems: &mut Vec<String>) -> VmCounters {
@@ -134,6 +95,7 @@ impl Probe {
         for value in values.iter() {
             add_histogram(&mut sum.reclaim, &value.reclaim);
             add_histogram(&mut sum.async_fault, &value.async_fault);
+            add_histogram(&mut sum.swap_in, &value.swap_in);
         }
         sum
     }
@@ -180,8 +142,8 @@ impl KernelSide for Probe {
         &self.signals
     }
 
-    fn track(&mut self, tgid: u32, cgroups: &[u64]) -> Result<()> {
-        self.slots.track(tgid, cgroups)
+    fn track(&mut self, tgid: u32, belongings: &Belongings) -> Result<()> {
+        self.slots.track(tgid, belongings)
     }
 
     fn forget(&mut self, tgid: u32) {
@@ -228,7 +190,9 @@ impl KernelSide for Probe {
     }
 
     fn read(&mut self) -> Reading {
-        self.retry();
+        if self.hooks.retry(&mut self.ebpf) {
+            self.signals = self.hooks.statuses(self.means);
+        }
         let mut problems = Vec::new();
         let at = monotonic();
         let host = self.host_counters(at, &mut problems);
@@ -255,7 +219,7 @@ impl KernelSide for Probe {
             other: self.row(SLOT_OTHER, &mut problems),
             flows: self.flows(),
             missed_runs: missed.as_ref().map(|missed| missed.values().sum()),
-            missed_by_signal: missed::by_signal(&missed.unwrap_or_default(), &self.attached),
+            missed_by_signal: missed::by_signal(&missed.unwrap_or_default(), self.hooks.attached()),
             problems,
         }
     }

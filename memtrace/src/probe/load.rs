@@ -3,22 +3,26 @@
 
 use anyhow::{Context, Result, bail};
 use aya::maps::MapError;
-use aya::programs::{ProgramError, RawTracePoint};
-use aya::{Ebpf, EbpfLoader};
+use aya::programs::{FEntry, FExit, Program, ProgramError};
+use aya::{Btf, Ebpf, EbpfLoader};
 use memtrace_ebpf::KernelLayout;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::limits::Limits;
-use super::plan::Hook;
+use super::plan::{Hook, HookKind};
 
 /// The programs, built from `memtrace-ebpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MEMTRACE_BPF_OBJECT"));
 
-/// Loads the object with this layout: maps are made, programs wait for [`attach`].
+/// Not in any header of user space: the kernel can't attach to such a function.
+const ENOTSUPP: i32 = 524;
+
+/// Loads the object with this layout: maps are made, programs wait for [`attach`]. `btf`:
+/// the kernel's types, if it has any.
 ///
 /// # Errors
 /// Without the privilege for BPF, or on a kernel without what the maps need.
-pub fn load(layout: KernelLayout, log: bool, limits: &Limits) -> Result<Ebpf> {
+pub fn load(layout: KernelLayout, btf: Option<&Btf>, log: bool, limits: &Limits) -> Result<Ebpf> {
     // Up to 5.10 BPF memory counts against RLIMIT_MEMLOCK. Later it counts against the
     // cgroup, and without CAP_SYS_RESOURCE raising the limit fails, which is then fine.
     let unlimited = Rlimit { current: None, maximum: None };
@@ -29,6 +33,7 @@ pub fn load(layout: KernelLayout, log: bool, limits: &Limits) -> Result<Ebpf> {
     let mut loader = EbpfLoader::new();
     limits.apply(&mut loader);
     loader
+        .btf(btf)
         .override_global("LAYOUT", &layout, true)
         // The log's own global is there only if a program logs.
         .override_global("AYA_LOG_LEVEL", &log_level, false)
@@ -40,29 +45,46 @@ pub fn load(layout: KernelLayout, log: bool, limits: &Limits) -> Result<Ebpf> {
 ///
 /// # Errors
 /// With words for the operator: why this hook can't be had.
-pub fn attach(ebpf: &mut Ebpf, hook: &Hook) -> Result<(), Refusal> {
+pub fn attach(ebpf: &mut Ebpf, hook: &Hook, btf: Option<&Btf>) -> Result<(), Refusal> {
     let refuse = |reason: String| Refusal { reason, absent: false };
-    let program: &mut RawTracePoint = ebpf
+    let program = ebpf
         .program_mut(hook.program)
-        .ok_or_else(|| refuse(format!("the object has no program {}", hook.program)))?
-        .try_into()
-        .map_err(|error: ProgramError| refuse(error.to_string()))?;
-    match program.load() {
-        Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
-        Err(error) => return Err(refuse(describe(hook, &error))),
-    }
-    match program.attach(hook.tracepoint_name()) {
-        Ok(_link) => Ok(()),
-        Err(error) => match errno(&error) {
-            Some(libc::ENOENT) => {
-                let reason = match hook.module {
-                    true => format!("{} is not there (is the kvm module loaded?)", hook.tracepoint),
-                    false => format!("this kernel has no tracepoint {}", hook.tracepoint),
-                };
-                Err(Refusal { reason, absent: true })
-            }
-            _ => Err(refuse(describe(hook, &error))),
-        },
+        .ok_or_else(|| refuse(format!("the object has no program {}", hook.program)))?;
+    let result = match (hook.kind, program, btf) {
+        (HookKind::RawTracepoint, Program::RawTracePoint(program), _) => {
+            loaded(program.load()).and_then(|()| program.attach(hook.target_name()).map(drop))
+        }
+        (HookKind::Entry, Program::FEntry(program), Some(btf)) => at_begin(program, hook, btf),
+        (HookKind::Exit, Program::FExit(program), Some(btf)) => at_end(program, hook, btf),
+        (_, _, None) => return Err(refuse("the kernel's types were not read".to_owned())),
+        _ => return Err(refuse(format!("{} is of another kind", hook.program))),
+    };
+    result.map_err(|error| match (hook.kind, errno(&error)) {
+        (HookKind::RawTracepoint, Some(libc::ENOENT)) => {
+            let reason = match hook.module {
+                true => format!("{} is not there (is the kvm module loaded?)", hook.target),
+                false => format!("this kernel has no tracepoint {}", hook.target),
+            };
+            Refusal { reason, absent: true }
+        }
+        _ => refuse(describe(hook, &error)),
+    })
+}
+
+fn at_begin(program: &mut FEntry, hook: &Hook, btf: &Btf) -> Result<(), ProgramError> {
+    loaded(program.load(hook.target, btf))?;
+    program.attach().map(drop)
+}
+
+fn at_end(program: &mut FExit, hook: &Hook, btf: &Btf) -> Result<(), ProgramError> {
+    loaded(program.load(hook.target, btf))?;
+    program.attach().map(drop)
+}
+
+fn loaded(result: Result<(), ProgramError>) -> Result<(), ProgramError> {
+    match result {
+        Err(ProgramError::AlreadyLoaded) => Ok(()),
+        result => result,
     }
 }
 
@@ -87,16 +109,30 @@ fn errno(error: &ProgramError) -> Option<i32> {
 }
 
 fn describe(hook: &Hook, error: &ProgramError) -> String {
+    let target = hook.target;
     match (error, errno(error)) {
-        (_, Some(libc::EPERM)) => format!("not permitted to attach to {}", hook.tracepoint),
+        (_, Some(libc::EPERM)) if hook.kind != HookKind::RawTracepoint => {
+            "this kernel refuses fentry programs (not permitted)".to_owned()
+        }
+        (_, Some(libc::EPERM)) => format!("not permitted to attach to {target}"),
+        (_, Some(ENOTSUPP)) => {
+            format!("this kernel can't attach to {target}, perhaps for its many arguments")
+        }
         (ProgramError::LoadError { io_error, verifier_log }, _) => {
             let log = verifier_log.to_string();
-            let last =
-                log.lines().rev().find(|line| !line.is_empty() && !line.starts_with("processed"));
-            format!("the kernel refused {}: {io_error}: {}", hook.program, last.unwrap_or("no log"))
+            tracing::debug!("the verifier on {}: {log}", hook.program);
+            let last = verdict(&log).unwrap_or("no log");
+            format!("the kernel refused {}: {io_error}: {last}", hook.program)
         }
-        (error, _) => format!("cannot attach to {}: {error}", hook.tracepoint),
+        (error, _) => format!("cannot attach to {target}: {error}"),
     }
+}
+
+/// The line of the verifier's log that says what is wrong: the last before its statistics.
+fn verdict(log: &str) -> Option<&str> {
+    const STATISTICS: [&str; 3] = ["processed ", "stack depth ", "verification time "];
+    let is_statistics = |line: &&str| STATISTICS.iter().any(|start| line.starts_with(start));
+    log.lines().rev().find(|line| !line.trim().is_empty() && !is_statistics(line))
 }
 
 /// Takes a map out of the object, typed.
@@ -120,5 +156,18 @@ pub fn ignore_missing(result: Result<(), MapError>) -> Result<()> {
             Ok(())
         }
         result => Ok(result?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::verdict;
+
+    #[test]
+    fn the_verdict_stands_before_the_statistics() {
+        let log = "0: (b7) r0 = 1\nR1 invalid mem access 'scalar'\nverification time 42 usec\n\
+                   stack depth 40\nprocessed 9 insns (limit 1000000)\n\n";
+        assert_eq!(verdict(log), Some("R1 invalid mem access 'scalar'"));
+        assert_eq!(verdict("stack depth 40\n"), None);
     }
 }

@@ -42,10 +42,17 @@ fn parse(fdinfo: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::plan::HookKind;
 
     #[test]
     fn a_programs_misses_are_those_of_all_its_signals() {
-        let hook = |program, signals| Hook { program, tracepoint: "a:b", module: false, signals };
+        let hook = |program, signals| Hook {
+            program,
+            kind: HookKind::RawTracepoint,
+            target: "a:b",
+            module: false,
+            signals,
+        };
         let hooks = [
             hook("rss_stat", &[Signal::SwapIn, Signal::SwapOut]),
             hook("direct_reclaim_begin", &[Signal::DirectReclaim]),

@@ -2,6 +2,7 @@
 //! programs loaded by that plan, and the maps read. The only module beside the eBPF
 //! crate that may hold unsafe code.
 
+mod attach;
 pub mod btf;
 pub mod kvm;
 mod limits;
@@ -16,13 +17,14 @@ mod rows;
 mod slots;
 pub mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use anyhow::Result;
 use memtrace_ebpf::{Event, HostCounters, VmCounters};
 
+use crate::hostfs::process::maps::Inode;
 use crate::sample::HistogramsSample;
 use crate::signal::{Signal, SignalStatus};
 use crate::units::{Nanos, Pages};
@@ -47,10 +49,8 @@ pub trait KernelSide: Send {
     fn signals(&self) -> &[SignalStatus];
 
     /// Count events for process `tgid` from now on. Does nothing when it is counted
-    /// already. `cgroups` are the ids (inode numbers) of the memory cgroups that are
-    /// this VM's alone; pass an empty slice where it shares one, and call again
-    /// whenever they change.
-    fn track(&mut self, tgid: u32, cgroups: &[u64]) -> Result<()>;
+    /// already. Call again whenever what belongs to the VM changes.
+    fn track(&mut self, tgid: u32, belongings: &Belongings) -> Result<()>;
 
     /// Stop counting for `tgid` (it is gone, or was no VM), and free its slot.
     fn forget(&mut self, tgid: u32);
@@ -72,6 +72,22 @@ pub trait KernelSide: Send {
 
     /// The counters of one process at this very moment. `None`: it isn't counted.
     fn counters(&self, tgid: u32) -> Option<VmCounters>;
+}
+
+/// What is one VM's alone, so that whatever happens to it happens to the VM.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Belongings {
+    /// Ids (inode numbers) of memory cgroups; none where it shares its own.
+    pub cgroups: BTreeSet<u64>,
+    /// Files that it maps shared and writable, and no other VM does.
+    pub shared_memory: BTreeSet<Inode>,
+}
+
+impl Belongings {
+    /// Memory cgroups and nothing else.
+    pub fn of_cgroups(ids: impl IntoIterator<Item = u64>) -> Self {
+        Self { cgroups: ids.into_iter().collect(), shared_memory: BTreeSet::new() }
+    }
 }
 
 /// One reading of the kernel side's maps.

@@ -1,27 +1,43 @@
-//! From facts to a plan: which program goes to which tracepoint, and what each signal
-//! is then worth. Pure.
+//! From facts to a plan: which program goes to which tracepoint or function, and what
+//! each signal is then worth. Pure.
+
+mod deep;
+mod worth;
 
 use memtrace_ebpf::{KernelLayout, MISSING};
 
 use super::support::{KernelFacts, Means};
-use crate::signal::{Quality, Signal, SignalStatus};
+use crate::signal::Signal;
+pub use worth::statuses;
 
-/// One program on one tracepoint.
+/// One program in one place of the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hook {
     /// Name of the program in the object.
     pub program: &'static str,
-    /// The tracepoint's category and name, as perf and tracefs write them.
-    pub tracepoint: &'static str,
+    pub kind: HookKind,
+    /// The tracepoint's category and name, as perf and tracefs write them; or the
+    /// function's name.
+    pub target: &'static str,
     /// It comes with a module (KVM), so it may appear later.
     pub module: bool,
     pub signals: &'static [Signal],
 }
 
+/// How a program is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookKind {
+    RawTracepoint,
+    /// At a function's begin.
+    Entry,
+    /// At a function's end.
+    Exit,
+}
+
 impl Hook {
-    /// The tracepoint's name alone.
-    pub fn tracepoint_name(&self) -> &'static str {
-        self.tracepoint.rsplit(':').next().unwrap_or(self.tracepoint)
+    /// The target's name without a category.
+    pub fn target_name(&self) -> &'static str {
+        self.target.rsplit(':').next().unwrap_or(self.target)
     }
 }
 
@@ -64,6 +80,7 @@ pub fn plan(facts: &KernelFacts) -> Plan {
     plan.attach(facts, "process_exec", "sched:sched_process_exec", &[S::Lifecycle], &[]);
     plan.attach(facts, "process_exit", "sched:sched_process_exit", &[S::Lifecycle], &[]);
     plan_oom(&mut plan, facts);
+    deep::plan(&mut plan, facts);
     plan
 }
 
@@ -112,6 +129,7 @@ fn plan_swap(plan: &mut Plan, facts: &KernelFacts) {
 fn plan_reclaim(plan: &mut Plan, facts: &KernelFacts) {
     const DIRECT: &[Signal] = &[S::DirectReclaim];
     const WITHIN: &[Signal] = &[S::MemcgReclaim];
+    const WITHIN_AND_FOR: &[Signal] = &[S::MemcgReclaim, S::ReclaimForVm];
     let begin = "vmscan:mm_vmscan_direct_reclaim_begin";
     plan.attach(facts, "direct_reclaim_begin", begin, DIRECT, &[]);
     plan.attach(facts, "direct_reclaim_end", "vmscan:mm_vmscan_direct_reclaim_end", DIRECT, &[]);
@@ -120,11 +138,11 @@ fn plan_reclaim(plan: &mut Plan, facts: &KernelFacts) {
         .tracepoints
         .get("mm_vmscan_memcg_reclaim_begin")
         .is_some_and(|form| form.is_pointer_to(2, "mem_cgroup"));
-    let (program, needs) = match tells_memcg {
-        true => ("memcg_reclaim_begin_memcg", &[MEMCG] as &[Fields]),
-        false => ("memcg_reclaim_begin", &[] as &[Fields]),
+    let (program, signals, needs) = match tells_memcg {
+        true => ("memcg_reclaim_begin_memcg", WITHIN_AND_FOR, &[MEMCG] as &[Fields]),
+        false => ("memcg_reclaim_begin", WITHIN, &[] as &[Fields]),
     };
-    plan.attach(facts, program, "vmscan:mm_vmscan_memcg_reclaim_begin", WITHIN, needs);
+    plan.attach(facts, program, "vmscan:mm_vmscan_memcg_reclaim_begin", signals, needs);
     plan.attach(facts, "memcg_reclaim_end", "vmscan:mm_vmscan_memcg_reclaim_end", WITHIN, &[]);
     plan.attach(facts, "throttled", "vmscan:mm_vmscan_throttled", &[S::Throttling], &[]);
     for (program, tracepoint) in [
@@ -157,24 +175,19 @@ impl Plan {
         &mut self,
         facts: &KernelFacts,
         program: &'static str,
-        tracepoint: &'static str,
+        target: &'static str,
         signals: &'static [Signal],
         needs: &[Fields],
     ) {
-        let hook = Hook { program, tracepoint, module: false, signals };
-        let missing: Vec<_> = needs
-            .iter()
-            .copied()
-            .flatten()
-            .filter(|(_, field)| field(&facts.layout) == MISSING)
-            .collect();
-        if let (Some(problem), false) = (&facts.btf_problem, missing.is_empty()) {
+        let kind = HookKind::RawTracepoint;
+        let hook = Hook { program, kind, target, module: false, signals };
+        let missing = missing(&facts.layout, needs);
+        if let (Some(problem), Some(_)) = (&facts.btf_problem, missing) {
             self.absent.push((hook, problem.clone()));
-        } else if facts.btf_problem.is_none()
-            && !facts.tracepoints.contains_key(hook.tracepoint_name())
+        } else if facts.btf_problem.is_none() && !facts.tracepoints.contains_key(hook.target_name())
         {
-            self.absent.push((hook, format!("this kernel has no tracepoint {tracepoint}")));
-        } else if let Some((field, _)) = missing.first() {
+            self.absent.push((hook, format!("this kernel has no tracepoint {target}")));
+        } else if let Some(field) = missing {
             self.absent.push((hook, format!("this kernel's types have no {field}")));
         } else {
             self.hooks.push(hook);
@@ -185,100 +198,29 @@ impl Plan {
     fn attach_module(
         &mut self,
         program: &'static str,
-        tracepoint: &'static str,
+        target: &'static str,
         signals: &'static [Signal],
     ) {
-        self.hooks.push(Hook { program, tracepoint, module: true, signals });
+        let kind = HookKind::RawTracepoint;
+        self.hooks.push(Hook { program, kind, target, module: true, signals });
     }
 
     fn lacks(
         &mut self,
         program: &'static str,
-        tracepoint: &'static str,
+        target: &'static str,
         signals: &'static [Signal],
         reason: String,
     ) {
-        self.absent.push((Hook { program, tracepoint, module: false, signals }, reason));
+        let kind = HookKind::RawTracepoint;
+        self.absent.push((Hook { program, kind, target, module: false, signals }, reason));
     }
 }
 
-/// What each signal is worth when `attached` hooks run and `failed` ones don't.
-///
-/// `means`: as in [`Plan`].
-pub fn statuses(attached: &[Hook], failed: &[(Hook, String)], means: Means) -> Vec<SignalStatus> {
-    Signal::ALL
-        .into_iter()
-        .map(|signal| {
-            let concerns = |hook: &&Hook| hook.signals.contains(&signal);
-            let hooks: Vec<_> = attached.iter().filter(concerns).collect();
-            let missing = failed.iter().find(|(hook, _)| hook.signals.contains(&signal));
-            let source = match hooks.is_empty() {
-                true => fallback(signal).map(|(source, _)| source.to_owned()),
-                false if signal == S::SwapIn && means.swap_ins_need_vmswap => {
-                    Some(format!("{} and VmSwap", sources(&hooks)))
-                }
-                false => Some(sources(&hooks)),
-            };
-            let quality = match quality(signal, &hooks, missing.map(|(_, why)| why.as_str())) {
-                Quality::Exact if signal == S::ReclaimWrites && !means.folio_sizes => {
-                    Quality::approximate("a large folio counts as one page")
-                }
-                quality => quality,
-            };
-            SignalStatus { signal, source, hooked: !hooks.is_empty(), quality }
-        })
-        .collect()
-}
-
-fn sources(hooks: &[&Hook]) -> String {
-    let names: Vec<_> = hooks.iter().map(|hook| hook.tracepoint).collect();
-    format!("raw_tp {}", names.join(", "))
-}
-
-/// Where a signal comes from when its hook is missing.
-fn fallback(signal: Signal) -> Option<(&'static str, &'static str)> {
-    match signal {
-        Signal::MajorFaults => Some((
-            "memory.stat, or /proc/PID/stat and kvm:kvm_async_pf_ready",
-            "exact for a VM with a cgroup of its own; else from its process and its \
-             asynchronous faults, where a fault that is tried again counts as a major one",
-        )),
-        _ => None,
-    }
-}
-
-fn quality(signal: Signal, hooks: &[&Hook], missing: Option<&str>) -> Quality {
-    match (hooks.is_empty(), missing) {
-        (true, reason) => match fallback(signal) {
-            Some((_, what)) => Quality::approximate(what),
-            None => Quality::absent(reason.unwrap_or("nothing measures it")),
-        },
-        // One half of a pair is worth nothing, except where each tells something alone.
-        (false, Some(reason)) => match signal {
-            Signal::Lifecycle | Signal::Kswapd => Quality::approximate(reason),
-            _ => Quality::absent(reason),
-        },
-        (false, None) => limits(signal),
-    }
-}
-
-/// What a signal is worth when all of its hooks run.
-fn limits(signal: Signal) -> Quality {
-    match signal {
-        Signal::GuestFaults => Quality::approximate(
-            "counts exits for guest faults; access tracking, write protection and MMIO are among them",
-        ),
-        Signal::ShmemTaken => Quality::approximate(
-            "each process that maps the page counts, and a large folio may count once",
-        ),
-        Signal::Compaction => Quality::approximate(
-            "time is counted to the end of each zone, not of the whole attempt",
-        ),
-        Signal::Kswapd => {
-            Quality::approximate("active from a wake to the next full sleep, short pauses included")
-        }
-        _ => Quality::Exact,
-    }
+/// The first field that a program needs and this kernel doesn't have.
+fn missing(layout: &KernelLayout, needs: &[Fields]) -> Option<&'static str> {
+    let mut fields = needs.iter().copied().flatten();
+    fields.find(|(_, field)| field(layout) == MISSING).map(|(name, _)| *name)
 }
 
 #[cfg(test)]

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+#[path = "plan/deep_tests.rs"]
+mod deep_tests;
+
 use super::super::prototype::Prototype;
 use super::super::support::{TRACEPOINTS, without_btf};
 use super::*;
+use crate::signal::{Quality, SignalStatus};
 
 fn form(arguments: &[&str]) -> Prototype {
     Prototype(arguments.iter().map(|name| (*name).to_owned()).collect())
@@ -34,11 +38,21 @@ fn facts() -> KernelFacts {
         folio_flags: 0,
         folio_nr_pages: 14,
         page_head_bit: 6,
+        vm_fault_vma: 15,
+        vm_fault_flags: 16,
+        vma_mm: 17,
+        folio_mapping: 18,
+        mapping_host: 19,
+        inode_ino: 20,
+        inode_sb: 21,
+        sb_dev: 22,
+        task_nvcsw: 23,
         ..KernelLayout::UNKNOWN
     };
     KernelFacts {
         layout,
         tracepoints,
+        functions: deep_tests::functions_of_6_18(),
         architecture: "x86_64",
         large_swap_in: false,
         btf_problem: None,
@@ -46,7 +60,7 @@ fn facts() -> KernelFacts {
 }
 
 fn program<'a>(plan: &'a Plan, tracepoint: &str) -> Option<&'a str> {
-    plan.hooks.iter().find(|hook| hook.tracepoint_name() == tracepoint).map(|hook| hook.program)
+    plan.hooks.iter().find(|hook| hook.target_name() == tracepoint).map(|hook| hook.program)
 }
 
 fn status(plan: &Plan, signal: Signal) -> SignalStatus {

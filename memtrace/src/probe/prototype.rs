@@ -1,7 +1,7 @@
-//! The form of a tracepoint: which arguments it has on the running kernel.
+//! The form of a tracepoint or a function: which arguments it has on the running kernel.
 
-/// The arguments of a tracepoint: the name of each one's type, `struct NAME *` for
-/// pointers to structs, as in its `TP_PROTO`.
+/// The arguments of a tracepoint or a function: the name of each one's type, `struct NAME *` for
+/// pointers to structs, as in its `TP_PROTO`, and `void **` for pointers to pointers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prototype(pub Vec<String>);
 
@@ -13,6 +13,11 @@ impl Prototype {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether the type of argument `index` has this name.
+    pub fn is_named(&self, index: usize, name: &str) -> bool {
+        self.0.get(index).is_some_and(|t| t == name)
     }
 
     /// Whether argument `index` is a pointer to `struct name`.

@@ -4,9 +4,10 @@
 use anyhow::{Context, Result};
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues, Queue};
 use aya::{Ebpf, Pod};
-use memtrace_ebpf::{AsyncFaultKey, FlowKey, SlotOwner, VmCounters, VmHistograms};
+use memtrace_ebpf::{AsyncFaultKey, FlowKey, InodeKey, SlotOwner, VmCounters, VmHistograms};
 
 use super::load::{ignore_missing, map};
+use crate::hostfs::process::maps::Inode;
 
 /// The maps with a row or an entry for each slot.
 pub struct Rows {
@@ -14,6 +15,7 @@ pub struct Rows {
     pub free: Queue<MapData, u32>,
     pub address_spaces: HashMap<MapData, u64, u32>,
     pub cgroups: HashMap<MapData, u64, u32>,
+    shared_memories: HashMap<MapData, InodeKey, u32>,
     pub async_faults: HashMap<MapData, AsyncFaultKey, u64>,
     swap_entries: Array<MapData, u64>,
     pub counters: PerCpuArray<MapData, VmCounters>,
@@ -29,6 +31,7 @@ impl Rows {
             free: map(ebpf, "FREE_SLOTS")?,
             address_spaces: map(ebpf, "ADDRESS_SPACES")?,
             cgroups: map(ebpf, "CGROUPS")?,
+            shared_memories: map(ebpf, "SHARED_MEMORIES")?,
             async_faults: map(ebpf, "ASYNC_FAULTS")?,
             swap_entries: map(ebpf, "SWAP_ENTRIES")?,
             counters: map(ebpf, "COUNTERS")?,
@@ -46,6 +49,20 @@ impl Rows {
     pub fn forget_cgroup(&mut self, id: u64, slot: u32) -> Result<()> {
         match self.cgroups.get(&id, 0) {
             Ok(found) if found == slot => ignore_missing(self.cgroups.remove(&id)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes that a file of shared memory is the slot's.
+    pub fn remember_file(&mut self, file: Inode, slot: u32) -> Result<()> {
+        let inserted = self.shared_memories.insert(key(file), slot, 0);
+        inserted.context("remember a file of shared memory")
+    }
+
+    /// Forgets that a file is the slot's; it may be another's by now.
+    pub fn forget_file(&mut self, file: Inode, slot: u32) -> Result<()> {
+        match self.shared_memories.get(&key(file), 0) {
+            Ok(found) if found == slot => ignore_missing(self.shared_memories.remove(&key(file))),
             _ => Ok(()),
         }
     }
@@ -82,6 +99,10 @@ impl Rows {
         self.owners.set(slot, SlotOwner { mm: 0, tgid: 0, generation }, 0)?;
         self.free.push(slot, 0).context("give a slot back")
     }
+}
+
+const fn key(file: Inode) -> InodeKey {
+    InodeKey { ino: file.number, dev: file.device, reserved: 0 }
 }
 
 fn zeroes<T: Pod + Default>(cpus: usize) -> Result<PerCpuValues<T>> {

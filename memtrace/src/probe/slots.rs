@@ -13,6 +13,7 @@ use aya::Ebpf;
 use aya::maps::MapError;
 use memtrace_ebpf::{FIRST_VM_SLOT, SlotOwner};
 
+use super::Belongings;
 use super::load::ignore_missing;
 use super::processes::Processes;
 use super::rows::Rows;
@@ -27,7 +28,7 @@ const AUDIT: Duration = Duration::from_secs(10);
 pub struct Tracked {
     pub slot: u32,
     pub from_start: bool,
-    cgroups: BTreeSet<u64>,
+    belongings: Belongings,
 }
 
 /// A slot that the programs gave out.
@@ -85,29 +86,39 @@ impl Slots {
         Ok(slots)
     }
 
-    /// Makes sure that process `tgid` has a slot and is charged for these cgroups.
+    /// Makes sure that process `tgid` has a slot and is charged for what belongs to it.
     ///
     /// # Errors
     /// When there is no room for it; it then has no slot, so that no part of it is taken
     /// for the whole.
-    pub fn track(&mut self, tgid: u32, cgroups: &[u64]) -> Result<()> {
+    pub fn track(&mut self, tgid: u32, wanted: &Belongings) -> Result<()> {
         let slot = self.claim(tgid)?;
-        let charged = self.charge(tgid, slot, cgroups.iter().copied().collect());
+        let charged = self.charge(tgid, slot, wanted);
         if charged.is_err() {
             self.untrack(tgid);
         }
         charged
     }
 
-    fn charge(&mut self, tgid: u32, slot: u32, wanted: BTreeSet<u64>) -> Result<()> {
+    fn charge(&mut self, tgid: u32, slot: u32, wanted: &Belongings) -> Result<()> {
         let Some(vm) = self.tracked.get_mut(&tgid) else { return Ok(()) };
-        for id in vm.cgroups.difference(&wanted) {
+        let has = &mut vm.belongings;
+        for id in has.cgroups.difference(&wanted.cgroups) {
             self.rows.forget_cgroup(*id, slot)?;
         }
-        vm.cgroups.retain(|id| wanted.contains(id));
-        for id in wanted {
-            if vm.cgroups.insert(id) {
+        has.cgroups.retain(|id| wanted.cgroups.contains(id));
+        for id in &wanted.cgroups {
+            if has.cgroups.insert(*id) {
                 self.rows.cgroups.insert(id, slot, 0).context("remember a cgroup")?;
+            }
+        }
+        for file in has.shared_memory.difference(&wanted.shared_memory) {
+            self.rows.forget_file(*file, slot)?;
+        }
+        has.shared_memory.retain(|file| wanted.shared_memory.contains(file));
+        for file in &wanted.shared_memory {
+            if has.shared_memory.insert(*file) {
+                self.rows.remember_file(*file, slot)?;
             }
         }
         Ok(())
@@ -130,7 +141,7 @@ impl Slots {
         let from_start = self.unclaimed.remove(&slot).is_some_and(|unclaimed| unclaimed.from_start);
         // What is left are slots of processes that had this id before.
         self.release_unclaimed(|unclaimed| unclaimed.tgid == tgid);
-        self.tracked.insert(tgid, Tracked { slot, from_start, cgroups: BTreeSet::new() });
+        self.tracked.insert(tgid, Tracked { slot, from_start, belongings: Belongings::default() });
         Ok(slot)
     }
 
@@ -189,8 +200,11 @@ impl Slots {
 
     fn untrack(&mut self, tgid: u32) -> bool {
         let Some(vm) = self.tracked.remove(&tgid) else { return false };
-        for id in vm.cgroups {
+        for id in vm.belongings.cgroups {
             log_failure("forget a cgroup", self.rows.forget_cgroup(id, vm.slot));
+        }
+        for file in vm.belongings.shared_memory {
+            log_failure("forget a shared file", self.rows.forget_file(file, vm.slot));
         }
         self.release(tgid, vm.slot);
         true

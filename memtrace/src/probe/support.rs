@@ -16,6 +16,8 @@ pub struct KernelFacts {
     /// Tracepoints of the kernel proper that memtrace has a use for. Modules' (KVM's)
     /// are not in it.
     pub tracepoints: BTreeMap<&'static str, Prototype>,
+    /// Functions of the kernel proper that an optional program can go to.
+    pub functions: BTreeMap<&'static str, Prototype>,
     /// `x86_64`, `aarch64`, ...
     pub architecture: &'static str,
     /// Whether a huge page can come back from swap whole (since about 6.13).
@@ -71,6 +73,18 @@ pub const TRACEPOINTS: [&str; 19] = [
     "sched_process_exit",
 ];
 
+/// Every function that an optional program goes to on some kernel.
+pub const FUNCTIONS: [&str; 8] = [
+    "do_swap_page",
+    "shmem_swapin_page",
+    "shmem_swapin_folio",
+    "shmem_writepage",
+    "shmem_writeout",
+    "shmem_add_to_page_cache",
+    "throttle_direct_reclaim",
+    "try_to_free_mem_cgroup_pages",
+];
+
 /// Reads the running kernel's facts below `sys` (`/sys`). Never fails: what is missing
 /// is a fact as well.
 pub fn facts(sys: &Path) -> KernelFacts {
@@ -95,6 +109,7 @@ pub fn without_btf(problem: String) -> KernelFacts {
     KernelFacts {
         layout: KernelLayout::UNKNOWN,
         tracepoints: BTreeMap::new(),
+        functions: BTreeMap::new(),
         architecture: std::env::consts::ARCH,
         large_swap_in: false,
         btf_problem: Some(problem),
@@ -116,10 +131,9 @@ pub fn facts_of(btf: &Btf) -> KernelFacts {
         btf.offset(new, path).or_else(|| btf.offset(old, path)).unwrap_or(MISSING)
     };
     let item = |name: &str| btf.enumerator("vm_event_item", name).unwrap_or(MISSING);
-    // Before folios the field was the page's, and before 5.11 it had another name.
-    let memcg_data = [("folio", "memcg_data"), ("page", "memcg_data"), ("page", "mem_cgroup")]
-        .into_iter()
-        .find_map(|(name, path)| btf.offset(name, path));
+    let first = |candidates: &[(&str, &str)]| {
+        candidates.iter().find_map(|(name, path)| btf.offset(name, path)).unwrap_or(MISSING)
+    };
     let layout = KernelLayout {
         abi_version: memtrace_ebpf::ABI_VERSION,
         task_flags: offset("task_struct", "flags"),
@@ -129,7 +143,12 @@ pub fn facts_of(btf: &Btf) -> KernelFacts {
         memcg_cgroup: offset("mem_cgroup", "css.cgroup"),
         cgroup_kn: offset("cgroup", "kn"),
         kernfs_node_id: offset("kernfs_node", "id"),
-        folio_memcg_data: memcg_data.unwrap_or(MISSING),
+        // Before folios the field was the page's, and before 5.11 it had another name.
+        folio_memcg_data: first(&[
+            ("folio", "memcg_data"),
+            ("page", "memcg_data"),
+            ("page", "mem_cgroup"),
+        ]),
         // From the version on that has `is_root`, memcg_data always is an obj_cgroup.
         memcg_data_is_objcg: u32::from(btf.offset("obj_cgroup", "is_root").is_some()),
         objcg_memcg: offset("obj_cgroup", "memcg"),
@@ -139,6 +158,15 @@ pub fn facts_of(btf: &Btf) -> KernelFacts {
         item_pgmajfault: item("PGMAJFAULT"),
         item_pswpin: item("PSWPIN"),
         item_pswpout: item("PSWPOUT"),
+        vm_fault_vma: offset("vm_fault", "vma"),
+        vm_fault_flags: offset("vm_fault", "flags"),
+        vma_mm: offset("vm_area_struct", "vm_mm"),
+        folio_mapping: either("folio", "page", "mapping"),
+        mapping_host: offset("address_space", "host"),
+        inode_ino: offset("inode", "i_ino"),
+        inode_sb: offset("inode", "i_sb"),
+        sb_dev: offset("super_block", "s_dev"),
+        task_nvcsw: offset("task_struct", "nvcsw"),
     };
     let tracepoints =
         TRACEPOINTS.into_iter().filter_map(|name| Some((name, btf.tracepoint(name)?))).collect();
@@ -147,6 +175,7 @@ pub fn facts_of(btf: &Btf) -> KernelFacts {
     KernelFacts {
         layout,
         tracepoints,
+        functions: btf.functions(&FUNCTIONS),
         architecture: std::env::consts::ARCH,
         large_swap_in,
         btf_problem: None,

@@ -79,6 +79,8 @@ pub struct HistogramsSample {
     pub reclaim: Vec<u64>,
     /// KVM asynchronous page faults.
     pub async_fault: Vec<u64>,
+    /// Waits for pages that come back from swap.
+    pub swap_in: Vec<u64>,
 }
 
 /// From /proc/PID/{status,stat}. `None`: the line is missing or could not be read.

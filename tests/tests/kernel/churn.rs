@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use memtrace::probe::{Census, KernelSide, Limits, Probe};
+use memtrace::probe::{Belongings, Census, KernelSide, Limits, Probe};
 use memtrace_tests::standin::StandIn;
 
 use crate::{Test, open_with, room};
@@ -49,7 +49,7 @@ fn by_programs(kernel: &mut Probe, pid: u32) -> Result<(u64, bool)> {
 /// Tracks a stand-in and lets it fault, each another amount.
 fn begin(kernel: &mut Probe, mut standin: StandIn, mib: usize) -> Result<Guest> {
     kernel.events();
-    kernel.track(standin.pid(), &[])?;
+    kernel.track(standin.pid(), &Belongings::default())?;
     standin.rest()?;
     let (counted, from_start) = by_programs(kernel, standin.pid())?;
     let before = (by_kernel(&standin)?, counted);
@@ -153,7 +153,7 @@ fn pid_again() -> Result<()> {
     let mut second = start_as(pid, dir.path())?;
     second.touch(2)?;
     kernel.events();
-    kernel.track(pid, &[])?;
+    kernel.track(pid, &Belongings::default())?;
     let (counted, from_start) = by_programs(&mut kernel, pid)?;
     let theirs = by_kernel(&second)?;
     ensure!(from_start && counted + BEFORE_START >= theirs, "{counted} of {theirs} faults");
@@ -161,7 +161,7 @@ fn pid_again() -> Result<()> {
     // Now one that is tracked ends, and its end isn't noticed.
     second.end()?;
     let mut third = start_as(pid, dir.path())?;
-    kernel.track(pid, &[])?;
+    kernel.track(pid, &Belongings::default())?;
     third.touch(4)?;
     for _ in 0..4 {
         kernel.events();
@@ -183,7 +183,7 @@ fn told_late() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open_with(Limits::default())?;
     let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
-    kernel.track(standin.pid(), &[])?;
+    kernel.track(standin.pid(), &Belongings::default())?;
     kernel.events();
     standin.touch(2)?;
     ensure!(by_programs(&mut kernel, standin.pid())?.1, "its start was seen");

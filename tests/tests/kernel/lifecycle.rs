@@ -1,7 +1,7 @@
 //! VMs that come and go: slots are given out, taken back, and never mixed up.
 
 use anyhow::{Context, Result, ensure};
-use memtrace::probe::KernelSide;
+use memtrace::probe::{Belongings, KernelSide};
 use memtrace_ebpf::{
     EVENT_APPEARED, EVENT_EXITED, Event, FIRST_VM_SLOT, MARKS, MAX_SLOTS, mark_index,
 };
@@ -38,7 +38,7 @@ fn start_is_seen() -> Result<()> {
     let (minor, major) = standin.faults()?;
     let seen = event(&mut *kernel, EVENT_APPEARED, standin.pid())?;
     ensure!(seen.comm.starts_with(b"qemu-system-sta"), "{:?}", seen.comm);
-    kernel.track(standin.pid(), &[])?;
+    kernel.track(standin.pid(), &Belongings::default())?;
     let reading = kernel.read();
     let vm = reading.vms.get(&standin.pid()).context("no slot")?;
     ensure!(vm.from_start, "it counts as found late");
@@ -54,7 +54,7 @@ fn end_is_seen() -> Result<()> {
     let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
     let pid = standin.pid();
     let slot = event(&mut *kernel, EVENT_APPEARED, pid)?.slot;
-    kernel.track(pid, &[])?;
+    kernel.track(pid, &Belongings::default())?;
     standin.touch(32)?;
     standin.end()?;
     ensure!(event(&mut *kernel, EVENT_EXITED, pid)?.slot == slot);
@@ -67,7 +67,7 @@ fn end_is_seen() -> Result<()> {
     }
     // All other slots are taken first, so that this one must come again.
     for number in 0..CAPACITY {
-        kernel.track(NO_PROCESS + number, &[])?;
+        kernel.track(NO_PROCESS + number, &Belongings::default())?;
     }
     let reading = kernel.read();
     ensure!(reading.vms.len() == CAPACITY as usize);
@@ -103,7 +103,7 @@ fn churn() -> Result<()> {
         let standin = StandIn::start(dir.path(), "qemu-system-standin")?;
         let pid = standin.pid();
         event(&mut *kernel, EVENT_APPEARED, pid)?;
-        kernel.track(pid, &[])?;
+        kernel.track(pid, &Belongings::default())?;
         standin.end()?;
         event(&mut *kernel, EVENT_EXITED, pid)?;
         kernel.forget(pid);
@@ -118,9 +118,9 @@ fn too_many() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open()?;
     for number in 0..CAPACITY {
-        kernel.track(NO_PROCESS + number, &[])?;
+        kernel.track(NO_PROCESS + number, &Belongings::default())?;
     }
-    let refused = kernel.track(NO_PROCESS + CAPACITY, &[]);
+    let refused = kernel.track(NO_PROCESS + CAPACITY, &Belongings::default());
     ensure!(refused.is_err_and(|error| format!("{error:#}").contains("no slot is free")));
     // The programs, too, say so instead of charging somebody else.
     let before = kernel.read();
@@ -141,8 +141,8 @@ fn shared_mark() -> Result<()> {
     let faults = |kernel: &mut dyn KernelSide, pid| -> Result<u64> {
         Ok(kernel.read().vms.get(&pid).context("no slot")?.counters.user_faults)
     };
-    kernel.track(pid, &[])?;
-    kernel.track(other, &[])?;
+    kernel.track(pid, &Belongings::default())?;
+    kernel.track(other, &Belongings::default())?;
     let mut before = faults(&mut *kernel, pid)?;
     // Beside the other one, after it has gone, and after its mark was looked through.
     for (round, size) in [16, 32, 48, 64].into_iter().enumerate() {
@@ -165,7 +165,7 @@ fn unclaimed() -> Result<()> {
     let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
     standin.touch(16)?;
     ensure!(kernel.read().vms.is_empty(), "nobody has claimed it");
-    kernel.track(standin.pid(), &[])?;
+    kernel.track(standin.pid(), &Belongings::default())?;
     let reading = kernel.read();
     let vm = reading.vms.get(&standin.pid()).context("no slot")?;
     ensure!(vm.counters.user_faults > 0, "its first faults are lost");

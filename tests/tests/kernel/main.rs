@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use memtrace::probe::{self, KernelSide, Limits, Probe};
+use memtrace::probe::{self, Belongings, KernelSide, Limits, Probe};
 
 type Test = fn() -> anyhow::Result<()>;
 
@@ -69,7 +69,7 @@ pub fn room(kernel: &mut Probe) -> usize {
         }
     };
     settle(kernel);
-    let pids = (NO_PROCESS..).take_while(|pid| kernel.track(*pid, &[]).is_ok());
+    let pids = (NO_PROCESS..).take_while(|pid| kernel.track(*pid, &Belongings::default()).is_ok());
     let pids: Vec<u32> = pids.collect();
     kernel.read();
     let strangers = kernel.census().unclaimed;

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use memtrace::hostfs::HostRoot;
 use memtrace::model::derive;
-use memtrace::probe::{KernelSide, Limits, Probe};
+use memtrace::probe::{Belongings, KernelSide, Limits, Probe};
 use memtrace::source::Source;
 use memtrace::source::live::{LiveOptions, LiveSource};
 use memtrace::summary;
@@ -51,7 +51,7 @@ fn shows(kernel: Probe, what: &str) -> Result<()> {
 /// This process, as if it were a VM.
 fn this_process(kernel: &mut Probe) -> Result<VmCounters> {
     let pid = std::process::id();
-    kernel.track(pid, &[])?;
+    kernel.track(pid, &Belongings::default())?;
     Ok(kernel.read().vms.get(&pid).context("no slot")?.counters)
 }
 
@@ -61,11 +61,11 @@ fn slots() -> Result<()> {
     let mut standins = (0..4).map(|_| start(dir.path())).collect::<Result<Vec<_>>>()?;
     kernel.events();
     for standin in &standins[..2] {
-        kernel.track(standin.pid(), &[])?;
+        kernel.track(standin.pid(), &Belongings::default())?;
     }
     for standin in &mut standins[2..] {
         standin.touch(16)?;
-        let refused = kernel.track(standin.pid(), &[]);
+        let refused = kernel.track(standin.pid(), &Belongings::default());
         ensure!(refused.is_err_and(|error| error.to_string().contains("more than 2 VMs")));
     }
     let reading = kernel.read();
@@ -83,8 +83,8 @@ fn processes() -> Result<()> {
     let mut second = start(dir.path())?;
     second.touch(16)?;
     kernel.events();
-    kernel.track(first.pid(), &[])?;
-    ensure!(kernel.track(second.pid(), &[]).is_err(), "there is no room for it");
+    kernel.track(first.pid(), &Belongings::default())?;
+    ensure!(kernel.track(second.pid(), &Belongings::default()).is_err(), "there is no room for it");
     let reading = kernel.read();
     ensure!(reading.host.lost_slots == 1, "{} lost slots", reading.host.lost_slots);
     let charged: u64 = reading.vms.values().map(|vm| vm.counters.user_faults).sum();
@@ -114,13 +114,16 @@ fn cgroups() -> Result<()> {
     let capacity = room(&mut kernel);
     let [first, second] = [start(dir.path())?, start(dir.path())?];
     kernel.events();
-    kernel.track(first.pid(), &[1001])?;
-    let refused = kernel.track(second.pid(), &[1002]);
+    kernel.track(first.pid(), &Belongings::of_cgroups([1001]))?;
+    let refused = kernel.track(second.pid(), &Belongings::of_cgroups([1002]));
     ensure!(refused.is_err_and(|error| error.to_string().contains("cgroup")));
     let reading = kernel.read();
     ensure!(reading.vms.keys().eq([&first.pid()]), "{:?}", reading.vms.keys());
     kernel.forget(first.pid());
-    ensure!(kernel.track(second.pid(), &[1002]).is_ok(), "now there is room");
+    ensure!(
+        kernel.track(second.pid(), &Belongings::of_cgroups([1002])).is_ok(),
+        "now there is room"
+    );
     let room = room(&mut kernel);
     ensure!(room == capacity - 1, "room for {room} more VMs of {capacity}");
     Ok(())
@@ -187,7 +190,7 @@ fn flows() -> Result<()> {
         let standin = start(dir.path())?;
         let name = format!("{name}-{}", standin.pid());
         let cgroup = Member::new(&pool::find()?, &name, standin.pid())?;
-        kernel.track(standin.pid(), &[])?;
+        kernel.track(standin.pid(), &Belongings::default())?;
         vms.push((standin, cgroup));
     }
     for (standin, _) in &mut vms {

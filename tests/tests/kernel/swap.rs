@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use memtrace::probe::{FlowReading, KernelSide, Reading, Taker};
+use memtrace::probe::{Belongings, FlowReading, KernelSide, Reading, Taker};
 use memtrace::signal::{Quality, Signal};
 use memtrace_ebpf::VmCounters;
 use memtrace_tests::pool::{self, Member};
@@ -33,7 +33,7 @@ struct Vm {
 impl Vm {
     fn start(kernel: &mut dyn KernelSide, dir: &Path, name: &str) -> Result<Self> {
         let vm = Self::untracked(dir, "qemu-system-standin", name)?;
-        kernel.track(vm.standin.pid(), &[vm.cgroup.id()?])?;
+        kernel.track(vm.standin.pid(), &Belongings::of_cgroups([vm.cgroup.id()?]))?;
         Ok(vm)
     }
 

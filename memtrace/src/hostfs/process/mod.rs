@@ -1,6 +1,7 @@
 //! /proc/PID: what one process is, and what memory it has.
 
 pub mod fds;
+pub mod maps;
 pub mod stat;
 pub mod status;
 pub mod threads;

@@ -157,8 +157,28 @@ fn stalled_adds_waits_and_leaves_nested_throttling_out() {
         counters.memcg_reclaim_ns = 200_000_000;
         counters.compaction_ns = 50_000_000;
         counters.async_fault_ns = 1_000_000_000;
+        counters.swap_in_wait_ns = 30_000_000;
+        counters.swap_in_remote_wait_ns = 900_000_000;
+        counters.throttle_wait_ns = 20_000_000;
     });
-    assert_eq!(vm.stalled, Measured::exact(Percent(135.0)));
+    assert_eq!(vm.stalled, Measured::exact(Percent(140.0)), "workers' waits are not its own");
+}
+
+#[test]
+fn stalled_says_which_waits_this_kernel_hides() {
+    let mut now =
+        sample(11, vec![counting(vm("a", 7), |counters| counters.memcg_reclaim_ns = 100_000_000)]);
+    for signal in [Signal::SwapInWait, Signal::ThrottleWait] {
+        set_signal(&mut now, signal, Quality::absent("refused"));
+    }
+    let vm = only_vm(derive(Some(&sample(10, vec![vm("a", 7)])), &now));
+    assert_eq!(
+        vm.stalled,
+        Measured::approximate(
+            Percent(10.0),
+            "without swap-in: refused; without throttling: refused"
+        )
+    );
 }
 
 #[test]

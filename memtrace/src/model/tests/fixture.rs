@@ -230,6 +230,7 @@ fn histograms() -> HistogramsSample {
     HistogramsSample {
         reclaim: vec![0; HISTOGRAM_BUCKETS],
         async_fault: vec![0; HISTOGRAM_BUCKETS],
+        swap_in: vec![0; HISTOGRAM_BUCKETS],
     }
 }
 

@@ -66,6 +66,18 @@ fn only_what_was_added_in_the_interval_counts() {
 }
 
 #[test]
+fn swap_ins_have_a_distribution_of_their_own() {
+    let vm = after(|vm| {
+        vm.histograms.get_or_insert_default().swap_in = counts(&[(150_000, 9), (8_000_000, 1)]);
+    });
+    assert_eq!(vm.swap_in_histogram.value.expect("there were waits").iter().sum::<u64>(), 10);
+    let p99 = vm.swap_in_p99.value.expect("there were waits").0;
+    let (from, to) = bucket_range_ns(bucket_of(8_000_000));
+    assert!((from..=to).contains(&p99), "{p99}");
+    assert_eq!(vm.reclaim_histogram, Measured::exact(vec![]));
+}
+
+#[test]
 fn an_interval_without_waits_has_an_empty_histogram_and_no_quantile() {
     let vm = after(|_| {});
     assert_eq!(vm.async_fault_histogram, Measured::exact(vec![]));

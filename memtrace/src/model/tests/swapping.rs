@@ -35,8 +35,21 @@ fn swap_is_in_bytes_of_base_pages() {
 }
 
 #[test]
-fn shared_guest_memory_takes_swap_from_its_cgroup() {
+fn shared_guest_memory_is_counted_by_file_beside_the_private() {
     let vm = after(|vm| {
+        vm.process.rss_shmem = Some(Bytes(900 * MIB));
+        let counters = vm.counters.get_or_insert_default();
+        (counters.swap_in_pages, counters.shmem_swap_in_pages) = (1, 100);
+        (counters.swap_out_pages, counters.shmem_swap_out_pages) = (2, 200);
+        stat(vm).pswpin = Some(77);
+    });
+    assert_eq!(vm.swap_in, Measured::exact(ByteRate(101.0 * 4096.0)));
+    assert_eq!(vm.swap_out, Measured::exact(ByteRate(202.0 * 4096.0)));
+}
+
+#[test]
+fn shared_guest_memory_that_is_not_counted_takes_swap_from_its_cgroup() {
+    let vm = without(&[Signal::ShmemSwap], |vm| {
         (vm.process.rss_anon, vm.process.rss_shmem) = (Some(Bytes(MIB)), Some(Bytes(900 * MIB)));
         vm.counters.get_or_insert_default().swap_in_pages = 1;
         stat(vm).pswpin = Some(100);
@@ -48,7 +61,7 @@ fn shared_guest_memory_takes_swap_from_its_cgroup() {
 
 #[test]
 fn shared_guest_memory_in_a_shared_cgroup_keeps_the_hook_and_warns() {
-    let vm = after(|vm| {
+    let vm = without(&[Signal::ShmemSwap], |vm| {
         (vm.process.rss_anon, vm.process.rss_shmem) = (Some(Bytes(MIB)), Some(Bytes(900 * MIB)));
         vm.counters.get_or_insert_default().swap_in_pages = 1;
         vm.cgroup.get_or_insert_default().vms = 3;

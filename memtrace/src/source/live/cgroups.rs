@@ -1,7 +1,7 @@
 //! Which cgroup each VM is in, and whether it is there alone: only then do the kernel's
 //! counters of that cgroup belong to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::KnownVm;
 use crate::hostfs::cgroup::{self, MemoryCgroup};
@@ -67,9 +67,9 @@ fn is_apart(root: &HostRoot, cgroup: &MemoryCgroup, pid: u32) -> bool {
 }
 
 /// Ids of the memory cgroups that are this VM's alone.
-pub(super) fn alone(known: &BTreeMap<u32, KnownVm>, pid: u32) -> Vec<u64> {
+pub(super) fn alone(known: &BTreeMap<u32, KnownVm>, pid: u32) -> BTreeSet<u64> {
     if !is_alone(known, pid) {
-        return Vec::new();
+        return BTreeSet::new();
     }
     let cgroup = known.get(&pid).and_then(|vm| vm.membership.cgroup());
     cgroup.and_then(|cgroup| cgroup.id).into_iter().collect()

@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Result, bail};
 use memtrace_ebpf::{Event, VmCounters};
 
-use crate::probe::{KernelSide, Reading};
+use crate::probe::{Belongings, KernelSide, Reading};
 use crate::signal::{Quality, Signal, SignalStatus};
 
 #[derive(Default)]
 pub(super) struct State {
-    pub(super) tracked: BTreeMap<u32, Vec<u64>>,
+    pub(super) tracked: BTreeMap<u32, Belongings>,
     pub(super) forgotten: Vec<u32>,
     pub(super) events: Vec<Event>,
     pub(super) reading: Reading,
@@ -62,12 +62,12 @@ impl KernelSide for FakeKernel {
         &self.signals
     }
 
-    fn track(&mut self, tgid: u32, cgroups: &[u64]) -> Result<()> {
+    fn track(&mut self, tgid: u32, belongings: &Belongings) -> Result<()> {
         let mut state = self.state.lock().unwrap();
         if state.full {
             bail!("no free slot");
         }
-        state.tracked.insert(tgid, cgroups.to_vec());
+        state.tracked.insert(tgid, belongings.clone());
         Ok(())
     }
 

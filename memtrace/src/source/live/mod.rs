@@ -10,6 +10,7 @@ mod events;
 mod fake;
 mod guests;
 mod notices;
+mod shared;
 mod swap_base;
 #[cfg(test)]
 mod tests;
@@ -24,12 +25,13 @@ use self::cgroups::Membership;
 use self::events::OomKills;
 use self::guests::Guests;
 use self::notices::Notices;
+use self::shared::{SharedMemory, Sharing};
 use self::swap_base::SwapBase;
 use super::Source;
 use crate::hostfs::host::HostFacts;
 use crate::hostfs::process::{self, ProcessStat};
 use crate::hostfs::{HostRoot, host};
-use crate::probe::{KernelSide, Reading};
+use crate::probe::{Belongings, KernelSide, Reading};
 use crate::sample::{HostCountersSample, HostSample, Sample, VmId};
 use crate::signal::{Quality, Signal, SignalStatus};
 use crate::units::{Bytes, Nanos, WallNanos};
@@ -76,8 +78,9 @@ enum Kernel {
 struct KnownVm {
     start: u64,
     membership: Membership,
-    /// The cgroups that the kernel side was told of. `None`: it was told nothing yet.
-    told: Option<Vec<u64>>,
+    shared_memory: SharedMemory,
+    /// What the kernel side was told of. `None`: it was told nothing yet.
+    told: Option<Belongings>,
     swap_base: SwapBase,
 }
 
@@ -151,37 +154,47 @@ impl LiveSource {
         for pid in gone {
             self.forget(pid);
         }
+        let counts_files = match &self.kernel {
+            Kernel::Runs(kernel) => shared::are_counted(kernel.signals()),
+            Kernel::Absent(_) => false,
+        };
         for (vm, _) in living {
             self.candidates.remove(&vm.pid);
             self.guests.follow(&self.root, vm);
             let known = self.known.entry(vm.pid).or_insert_with(|| KnownVm {
                 start: vm.start,
                 membership: Membership::default(),
+                shared_memory: SharedMemory::default(),
                 told: None,
                 swap_base: SwapBase::default(),
             });
             known.membership.refresh(&self.root, vm.pid, monotonic());
+            if counts_files {
+                known.shared_memory.refresh(&self.root, vm.pid, monotonic());
+            }
             if let Some(problem) = known.membership.problem() {
                 notices.add("cgroup", format!("{}: {problem}", vm.description.name));
             }
         }
+        let sharing = Sharing::of(&self.known);
         for (vm, _) in living {
-            self.tell_kernel(vm, notices);
+            self.tell_kernel(vm, &sharing, notices);
         }
         self.drop_candidates();
     }
 
-    fn tell_kernel(&mut self, vm: &FoundVm, notices: &mut Notices) {
-        let alone = cgroups::alone(&self.known, vm.pid);
+    fn tell_kernel(&mut self, vm: &FoundVm, sharing: &Sharing, notices: &mut Notices) {
+        let cgroups = cgroups::alone(&self.known, vm.pid);
         let (Kernel::Runs(kernel), Some(known)) = (&mut self.kernel, self.known.get_mut(&vm.pid))
         else {
             return;
         };
-        if known.told.as_ref() == Some(&alone) {
+        let belongings = Belongings { cgroups, shared_memory: sharing.own(known) };
+        if known.told.as_ref() == Some(&belongings) {
             return;
         }
-        match kernel.track(vm.pid, &alone) {
-            Ok(()) => known.told = Some(alone),
+        match kernel.track(vm.pid, &belongings) {
+            Ok(()) => known.told = Some(belongings),
             Err(error) => {
                 let text = format!("{} is not counted: {error:#}", vm.description.name);
                 notices.add("counters", text);

@@ -94,7 +94,7 @@ fn everything_comes_together() {
     assert_eq!(vm.manager, Manager::None);
     assert!(vm.guest.problem.is_some() && vm.threads.is_none());
     // Its cgroup is its alone, and the kernel side knows.
-    assert_eq!(remote.state.lock().unwrap().tracked[&50].len(), 1);
+    assert_eq!(remote.state.lock().unwrap().tracked[&50].cgroups.len(), 1);
 }
 
 #[test]
@@ -120,12 +120,12 @@ fn a_shared_cgroup_is_nobodys_own() {
     let host = host();
     let (mut source, remote) = source(&host);
     source.sample(None).unwrap();
-    assert_eq!(remote.state.lock().unwrap().tracked[&50].len(), 1);
+    assert_eq!(remote.state.lock().unwrap().tracked[&50].cgroups.len(), 1);
     host.process(&FakeProcess { pid: 60, ..QEMU });
     let sample = source.sample(None).unwrap();
     assert!(sample.vms.iter().all(|vm| vm.cgroup.as_ref().unwrap().vms == 2));
     let state = remote.state.lock().unwrap();
-    assert_eq!((state.tracked[&50].len(), state.tracked[&60].len()), (0, 0));
+    assert_eq!((state.tracked[&50].cgroups.len(), state.tracked[&60].cgroups.len()), (0, 0));
 }
 
 #[test]
@@ -135,11 +135,11 @@ fn strangers_in_the_cgroup_make_it_shared_and_companions_do_not() {
     host.process(&FakeProcess { pid: 70, comm: "swtpm", ..FakeProcess::default() });
     let (mut with_companion, remote) = source(&host);
     with_companion.sample(None).unwrap();
-    assert_eq!(remote.state.lock().unwrap().tracked[&50].len(), 1);
+    assert_eq!(remote.state.lock().unwrap().tracked[&50].cgroups.len(), 1);
     host.process(&FakeProcess { pid: 70, comm: "mysqld", ..FakeProcess::default() });
     let (mut with_stranger, remote) = source(&host);
     with_stranger.sample(None).unwrap();
-    assert_eq!(remote.state.lock().unwrap().tracked[&50].len(), 0);
+    assert_eq!(remote.state.lock().unwrap().tracked[&50].cgroups.len(), 0);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn kernel_threads_in_the_cgroup_work_for_the_vm() {
     );
     let (mut source, remote) = source(&host);
     source.sample(None).unwrap();
-    assert_eq!(remote.state.lock().unwrap().tracked[&50].len(), 1);
+    assert_eq!(remote.state.lock().unwrap().tracked[&50].cgroups.len(), 1);
 }
 
 #[test]

@@ -21,7 +21,10 @@ pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
     let reclaim = distribution(subject, "reclaim", &vm.reclaim_histogram, &waits.reclaim());
     let faults = &vm.async_fault_histogram;
     let faults = distribution(subject, "asynchronous faults", faults, &waits.async_fault());
-    [reclaim, faults].concat()
+    // An extra, which isn't missed where the kernel refuses it.
+    let swap_in = Some(&vm.swap_in_histogram).filter(|newest| !newest.quality.is_absent());
+    let swap_in = swap_in.map(|newest| distribution(subject, "swap-in", newest, &waits.swap_in()));
+    [reclaim, faults, swap_in.unwrap_or_default()].concat()
 }
 
 /// The quality is that of the newest interval.

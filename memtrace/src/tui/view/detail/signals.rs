@@ -8,7 +8,7 @@ use crate::signal::Quality;
 pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
     // Signals that share a reason are told together.
     let mut reasons: Vec<(&Quality, Vec<&str>)> = Vec::new();
-    for status in &subject.snapshot.signals {
+    for status in subject.snapshot.signals.iter().filter(|status| !status.is_spared()) {
         let title = status.signal.title();
         match reasons.iter_mut().find(|(quality, _)| **quality == status.quality) {
             Some((_, titles)) => titles.push(title),

@@ -1,0 +1,54 @@
+//! Waits under way: a thread's entry from begin to end, in `STALLS`. Knows nothing of
+//! what is waited for.
+
+use memtrace_ebpf::{STALL_SWAP_IN, StallKey, StallStart};
+
+use crate::attribution::{current_ids, now_ns};
+use crate::maps::STALLS;
+use crate::rows::host;
+
+/// Note of a memcg reclaim that has not begun yet: its slot is that of the cgroup's VM.
+pub const ANNOUNCED: u32 = 1;
+
+/// A wait of this thread begins. `note` comes back with [`end`].
+#[inline(always)]
+pub fn begin(kind: u32, slot: u32, note: u32) {
+    let (_, pid) = current_ids();
+    let start = StallStart { begun_ns: now_ns(), slot, reserved: note };
+    if STALLS.insert(StallKey { pid, kind }, start, 0).is_err()
+        && let Some(host) = host()
+    {
+        host.lost_stalls += 1;
+    }
+}
+
+/// A wait of this thread that ended.
+pub struct Ended {
+    pub slot: u32,
+    pub note: u32,
+    pub duration_ns: u64,
+}
+
+/// Ends a wait of this thread.
+#[inline(always)]
+pub fn end(kind: u32) -> Option<Ended> {
+    let (_, pid) = current_ids();
+    let key = StallKey { pid, kind };
+    // SAFETY: copied at once; only this thread uses its entry.
+    let start = unsafe { STALLS.get(key) }.copied()?;
+    let _ = STALLS.remove(key);
+    let duration_ns = now_ns().saturating_sub(start.begun_ns);
+    Some(Ended { slot: start.slot, note: start.reserved, duration_ns })
+}
+
+/// Takes `duration_ns`, which counts as something else, out of this thread's wait for
+/// swap-in: bringing a page back allocates, and that may reclaim.
+#[inline(always)]
+pub fn not_swap_in(duration_ns: u64) {
+    let (_, pid) = current_ids();
+    if let Some(start) = STALLS.get_ptr_mut(StallKey { pid, kind: STALL_SWAP_IN }) {
+        // SAFETY: alive while the program runs; only this thread uses its entry.
+        let start = unsafe { &mut *start };
+        start.begun_ns = start.begun_ns.saturating_add(duration_ns);
+    }
+}
