@@ -1,7 +1,7 @@
 //! Distributions of one VM's waits in an interval: what was added to each bucket, and
 //! quantiles out of it.
 
-use memtrace_ebpf::{HISTOGRAM_BUCKETS, bucket_range_ns};
+use memtrace_ebpf::HISTOGRAM_BUCKETS;
 
 use crate::model::Measured;
 use crate::model::gap::Gap;
@@ -93,24 +93,7 @@ fn point(counts: &Measured<Vec<u64>>, share: f64) -> Measured<Nanos> {
     )
 }
 
-/// The duration below which `share` (0 to 1) of the counted waits lie, interpolated
-/// linearly inside its bucket. For the last bucket, which has no end, its lower bound.
-/// `None` when nothing was counted.
+/// A quantile as a duration; `None` when nothing was counted.
 pub fn quantile(counts: &[u64], share: f64) -> Option<Nanos> {
-    let total: f64 = counts.iter().map(|count| *count as f64).sum();
-    let rank = total * share.clamp(0.0, 1.0);
-    let mut below = 0.0;
-    let mut last = None;
-    for (bucket, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-        let (from, to) = bucket_range_ns(bucket);
-        let open = to == u64::MAX;
-        let width = if open { 0.0 } else { (to - from) as f64 };
-        let into = ((rank - below) / *count as f64).clamp(0.0, 1.0);
-        last = Some(Nanos(from + (width * into) as u64));
-        below += *count as f64;
-        if below >= rank {
-            break;
-        }
-    }
-    last
+    super::quantile::quantile(counts, share).map(Nanos)
 }

@@ -12,6 +12,7 @@ pub mod history;
 mod host;
 mod missed;
 mod pair;
+mod quantile;
 mod rates;
 pub mod snapshot;
 mod stall;
