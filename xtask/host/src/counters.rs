@@ -8,6 +8,8 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use crate::cgroup;
+use crate::scenario::{Memory, Plan};
+use crate::taskstats::Taskstats;
 
 /// By the kernel's own names.
 pub type Counters = BTreeMap<String, u64>;
@@ -17,29 +19,43 @@ pub type Counters = BTreeMap<String, u64>;
 pub struct OfGuest {
     /// /proc/PID/status in kB, and `minflt` and `majflt` of /proc/PID/stat.
     pub process: Counters,
-    /// memory.stat and memory.events of its cgroup.
+    /// memory.stat and memory.events of its cgroup; the root cgroup may have neither.
     pub stat: Counters,
     pub events: Counters,
+    /// `some` and `full` totals (µs) of its cgroup's memory.pressure.
+    pub pressure: Counters,
+    /// `count` and `ns` of its waits in reclaim (taskstats), if this kernel keeps them.
+    pub waits: Counters,
+    /// kB in swap of its shared memory (/proc/PID/smaps).
+    pub shared_swap: u64,
 }
 
 /// What the kernel says of everything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OfHost {
     pub vmstat: Counters,
-    /// memory.events and `some`/`full` totals (µs) of memory.pressure of the pool.
-    pub pool_events: Counters,
-    pub pool_stat: Counters,
-    pub pool_pressure: Counters,
+    pub cpus: usize,
+    /// memory.events and memory.stat of the lab's cgroup, with those of all cgroups in it.
+    pub events: Counters,
+    pub stat: Counters,
 }
 
 /// # Errors
 /// When a file can't be read.
-pub fn of_guest(name: &str, pid: u32) -> Result<OfGuest> {
-    let cgroup = cgroup::pool().join(name);
+pub fn of_guest(plan: &Plan, pid: u32) -> Result<OfGuest> {
+    let cgroup = cgroup::of(plan.cgroup);
+    let of_cgroup = |file| fs::read_to_string(cgroup.join(file)).unwrap_or_default();
+    let folder = Path::new("/proc").join(pid.to_string());
     Ok(OfGuest {
         process: of_process(pid)?,
-        stat: pairs(&read(&cgroup.join("memory.stat"))?),
-        events: pairs(&read(&cgroup.join("memory.events"))?),
+        stat: pairs(&of_cgroup("memory.stat")),
+        events: pairs(&of_cgroup("memory.events")),
+        pressure: pressure(&of_cgroup("memory.pressure")),
+        waits: waits(pid),
+        shared_swap: match plan.memory {
+            Memory::Shared => shared_swap(&read(&folder.join("smaps"))?),
+            Memory::Private | Memory::Huge => 0,
+        },
     })
 }
 
@@ -63,21 +79,43 @@ pub fn of_host() -> Result<OfHost> {
         }
         _ => {}
     }
-    let pool = cgroup::pool();
     Ok(OfHost {
         vmstat: pairs(&read(Path::new("/proc/vmstat"))?),
-        pool_events: pairs(&read(&pool.join("memory.events"))?),
-        pool_stat: pairs(&read(&pool.join("memory.stat"))?),
-        pool_pressure: pressure(&read(&pool.join("memory.pressure"))?),
+        cpus: std::thread::available_parallelism()?.get(),
+        events: pairs(&read(&cgroup::parent().join("memory.events"))?),
+        stat: pairs(&read(&cgroup::parent().join("memory.stat"))?),
     })
+}
+
+fn waits(pid: u32) -> Counters {
+    let asked = Taskstats::open().and_then(|stats| stats.reclaims(pid.cast_signed()));
+    let Ok(waits) = asked else { return Counters::new() };
+    [("count", waits.count), ("ns", waits.nanoseconds)]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
 }
 
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("read {}", path.display()))
 }
 
+/// `Swap:` in kB of the mappings of qemu's memfd.
+fn shared_swap(smaps: &str) -> u64 {
+    let mut within = false;
+    let mut sum = 0;
+    for line in smaps.lines() {
+        let first = line.split_whitespace().next().unwrap_or_default();
+        if !first.ends_with(':') {
+            within = line.contains("/memfd:");
+        } else if within && first == "Swap:" {
+            sum += line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or(0);
+        }
+    }
+    sum
+}
+
 /// Lines of a name and a number; a unit behind it is left out, as are other lines.
-fn pairs(text: &str) -> Counters {
+pub fn pairs(text: &str) -> Counters {
     text.lines()
         .filter_map(|line| {
             let mut words = line.split_whitespace();
@@ -126,6 +164,14 @@ mod tests {
         assert_eq!(faults(text).get("minflt"), Some(&111));
         assert_eq!(faults(text).get("majflt"), Some(&22));
         assert!(faults("12 (x) S").is_empty());
+    }
+
+    #[test]
+    fn swap_is_added_up_over_the_mappings_of_the_memfd_alone() {
+        let smaps = "7f00-7f10 rw-s 00000000 00:01 5 /memfd:ram (deleted)\n\
+                     Rss:  4 kB\nSwap:  12 kB\nSwapPss: 12 kB\n\
+                     7f20-7f30 rw-p 00000000 00:00 0\nSwap:  7 kB\n";
+        assert_eq!(shared_swap(smaps), 12);
     }
 
     #[test]

@@ -1,34 +1,29 @@
-//! A KVM guest with a cgroup of its own: qemu, and the serial line to the PID 1 in it.
+//! A guest: its qemu, and for Linux the serial line to the PID 1 in it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::{cgroup, wait};
+use crate::qemu::Qemu;
+use crate::scenario::{Plan, Work};
+use crate::{counters, wait};
 
 /// Emulated twice over, a guest takes its time to boot.
 const BOOT: Duration = Duration::from_secs(90);
+/// The same for one of ours.
+const BOOT_MINI: Duration = Duration::from_secs(40);
 const ANSWER: Duration = Duration::from_secs(60);
 /// A line of a guest is never longer.
 const LONGEST: usize = 4096;
 
-/// What a guest is.
-pub struct Plan {
-    pub name: &'static str,
-    pub uuid: &'static str,
-    pub memory_mib: u32,
-}
-
-/// A running guest. It is killed when this is dropped.
+/// A running guest.
 pub struct Guest {
-    pub name: &'static str,
-    qemu: Child,
-    line: UnixStream,
-    heard: Vec<u8>,
+    pub plan: &'static Plan,
+    pub qemu: Qemu,
+    line: Option<Line>,
 }
 
 impl Guest {
@@ -36,98 +31,83 @@ impl Guest {
     ///
     /// # Errors
     /// When qemu can't run.
-    pub fn start(plan: &Plan) -> Result<Self> {
-        let Plan { name, uuid, memory_mib } = *plan;
-        let control = format!("/run/{name}.control");
-        let mut command = Command::new("/usr/bin/qemu-system-x86_64");
-        command
-            .arg("-name")
-            .arg(format!("guest={name},debug-threads=on"))
-            .args(["-uuid", uuid, "-nodefaults", "-no-user-config", "-display", "none"])
-            .args(["-accel", "kvm", "-cpu", "host", "-machine", "pc", "-smp", "1", "-m"])
-            .arg(memory_mib.to_string())
-            .args(["-no-reboot", "-kernel", "/guest/vmlinuz", "-initrd", "/guest/initramfs"])
-            .args(["-append", "console=ttyS0 quiet panic=-1 memtrace.lifetime=600"])
-            .arg("-serial")
-            .arg(format!("file:/run/{name}.console"))
-            .arg("-chardev")
-            .arg(format!("socket,id=control,path={control},server=on,wait=off"))
-            .args(["-serial", "chardev:control", "-device", "virtio-balloon-pci"])
-            // memtrace finds this one, and keeps it for itself.
-            .arg("-qmp")
-            .arg(format!("unix:/run/{name}.qmp,server=on,wait=off"))
-            .args(["-mon", "chardev=lab,mode=readline", "-chardev"])
-            .arg(format!("socket,id=lab,path=/run/{name}.lab,server=on,wait=off"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(format!("/run/{name}.errors"))?);
-        let mut qemu =
-            cgroup::within(name, || command.spawn().with_context(|| format!("run {command:?}")))?;
-        let line = wait::until("qemu's control socket", ANSWER, || {
-            if let Some(status) = qemu.try_wait()? {
-                let errors = fs::read_to_string(format!("/run/{name}.errors"))?;
-                bail!("qemu of {name}: {status}: {}", errors.trim());
-            }
-            Ok(UnixStream::connect(&control).ok())
-        })?;
-        line.set_nonblocking(true)?;
-        Ok(Self { name, qemu, line, heard: Vec::new() })
+    pub fn start(plan: &'static Plan, uuid: &str) -> Result<Self> {
+        let qemu = Qemu::start(plan, uuid)?;
+        let line = match plan.work {
+            Work::Linux(_) => Some(Line::open(plan.name)?),
+            _ => None,
+        };
+        Ok(Self { plan, qemu, line })
     }
 
-    pub fn pid(&self) -> u32 {
-        self.qemu.id()
-    }
-
-    /// Waits until the guest has booted.
+    /// Waits until Linux has booted, or a guest of ours has touched half of its memory.
     ///
     /// # Errors
-    /// When it doesn't; with the end of its console.
+    /// When it doesn't; with the end of Linux' console.
     pub fn ready(&mut self) -> Result<()> {
-        let answer = self.hear(BOOT).with_context(|| {
-            let console = fs::read(format!("/run/{}.console", self.name)).unwrap_or_default();
+        let name = self.plan.name;
+        let Some(line) = &mut self.line else { return self.touched() };
+        let answer = line.hear(BOOT).with_context(|| {
+            let console = fs::read(format!("/run/{name}.console")).unwrap_or_default();
             let from = console.len().saturating_sub(3000);
-            let end = console.get(from..).unwrap_or_default();
-            format!("{} doesn't boot; its console: {}", self.name, String::from_utf8_lossy(end))
+            let end = String::from_utf8_lossy(console.get(from..).unwrap_or_default()).into_owned();
+            format!("{name} doesn't boot; its console: {end}")
         })?;
-        ensure!(answer == "ready", "{} says {answer}", self.name);
+        ensure!(answer == "ready", "{name} says {answer}");
         Ok(())
     }
 
-    /// Tells the guest what to do, and gives its answer.
+    fn touched(&mut self) -> Result<()> {
+        let (Work::Walk(mib) | Work::WalkDeaf(mib) | Work::Once(mib)) = self.plan.work else {
+            return Ok(());
+        };
+        let half = u64::from(mib) * 1024 / 2;
+        wait::until(&format!("{} to walk", self.plan.name), BOOT_MINI, || {
+            // One that was killed at once was there.
+            let Ok(process) = counters::of_process(self.qemu.pid()) else { return Ok(Some(())) };
+            let kib = ["RssAnon", "RssShmem", "VmSwap", "HugetlbPages"];
+            let kib: u64 = kib.iter().filter_map(|name| process.get(*name)).sum();
+            Ok((kib >= half || self.qemu.ended()?).then_some(()))
+        })
+    }
+
+    /// Tells Linux what to do; a guest of ours knows.
     ///
     /// # Errors
     /// When it refuses or doesn't answer.
-    pub fn tell(&mut self, command: &str) -> Result<String> {
-        self.line.write_all(format!("{command}\n").as_bytes())?;
-        let answer = self.hear(ANSWER)?;
-        match answer.strip_prefix("ok ") {
-            Some(text) => Ok(text.to_owned()),
-            None => bail!("{} answers {command:?} with {answer:?}", self.name),
+    pub fn work(&mut self) -> Result<()> {
+        match (&mut self.line, self.plan.work) {
+            (Some(line), Work::Linux(command)) => line.tell(command),
+            _ => Ok(()),
         }
     }
+}
 
-    /// Stops the guest's CPUs for good.
-    ///
-    /// # Errors
-    /// When qemu doesn't answer.
-    pub fn stop(&self) -> Result<()> {
-        let mut monitor = UnixStream::connect(format!("/run/{}.lab", self.name))?;
-        monitor.set_read_timeout(Some(ANSWER))?;
-        monitor.write_all(b"stop\ninfo status\n")?;
-        let mut heard = Vec::new();
-        while !String::from_utf8_lossy(&heard).contains("paused") {
-            let mut bytes = [0; 256];
-            let length = monitor.read(&mut bytes).context("qemu's monitor is silent")?;
-            ensure!(length > 0 && heard.len() < LONGEST, "{} isn't stopped", self.name);
-            heard.extend_from_slice(bytes.get(..length).unwrap_or_default());
-        }
+/// The serial line of a Linux guest.
+struct Line {
+    name: &'static str,
+    stream: UnixStream,
+    heard: Vec<u8>,
+}
+
+impl Line {
+    fn open(name: &'static str) -> Result<Self> {
+        let stream = UnixStream::connect(format!("/run/{name}.control"))?;
+        stream.set_nonblocking(true)?;
+        Ok(Self { name, stream, heard: Vec::new() })
+    }
+
+    fn tell(&mut self, command: &str) -> Result<()> {
+        self.stream.write_all(format!("{command}\n").as_bytes())?;
+        let answer = self.hear(ANSWER)?;
+        ensure!(answer.starts_with("ok "), "{} answers {command:?} with {answer:?}", self.name);
         Ok(())
     }
 
     fn hear(&mut self, limit: Duration) -> Result<String> {
         wait::until(&format!("a word from {}", self.name), limit, || {
             let mut bytes = [0; 256];
-            match self.line.read(&mut bytes) {
+            match self.stream.read(&mut bytes) {
                 Ok(0) => bail!("{} is gone", self.name),
                 Ok(length) => self.heard.extend_from_slice(bytes.get(..length).unwrap_or_default()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -140,13 +120,5 @@ impl Guest {
             let line: Vec<u8> = self.heard.drain(..=end).collect();
             Ok(Some(String::from_utf8_lossy(&line).trim().to_owned()))
         })
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        // Our own child, not waited for yet, so the pid is still its own.
-        let _ = self.qemu.kill();
-        let _ = self.qemu.wait();
     }
 }

@@ -1,6 +1,6 @@
 //! PID 1 of a lab host: a kernel with KVM that itself runs in a VM. It mounts, loads
-//! modules, swaps, tries memtrace on real KVM guests, reports over the second serial
-//! port, one JSON object a line, and powers off.
+//! modules, tries memtrace on real KVM guests in one scenario after the other, reports
+//! over the second serial port, one JSON object a line, and powers off.
 //!
 //! It measures and reports; what the numbers are worth is decided outside.
 
@@ -9,10 +9,21 @@ use std::process::ExitCode;
 mod cgroup;
 mod child;
 mod counters;
+mod course;
 mod guest;
+mod mini;
 mod prepare;
-mod pressure;
+mod qemu;
 mod report;
+mod run;
+mod scenario;
+mod selftest;
+mod setting;
+mod swap;
+mod swap_header;
+#[path = "../../../memtrace/src/hostfs/taskstats/mod.rs"]
+mod taskstats;
+mod timing;
 mod tracer;
 mod wait;
 
@@ -34,17 +45,36 @@ fn main() -> ExitCode {
 /// The work, with what stopped it as the last line of the report.
 fn report_all() -> anyhow::Result<()> {
     let mut report = report::Report::open()?;
-    if let Err(error) = work(&mut report) {
+    // It outlives the report: without it the host may die.
+    let mut anchor = None;
+    if let Err(error) = work(&mut report, &mut anchor) {
         report.say("failed", &format!("{error:#}"))?;
     }
     report.finish()
 }
 
-fn work(report: &mut report::Report) -> anyhow::Result<()> {
-    prepare::load_modules()?;
+fn work(report: &mut report::Report, anchor: &mut Option<guest::Guest>) -> anyhow::Result<()> {
+    let wanted = prepare::wanted()?;
+    let missing = prepare::load_modules()?;
     report.say("kernel", &prepare::kernel()?)?;
+    report.say("modules", &missing.join("; "))?;
+    prepare::account_delays()?;
     let limit = std::time::Duration::from_secs(60);
     report.say("doctor", &child::run("/bin/memtrace", &["doctor"], limit)?)?;
-    prepare::swap_on()?;
-    pressure::run(report)
+    let mut tracer = tracer::Tracer::start()?;
+    report.say("tracer", &"memtrace runs")?;
+    let guest = guest::Guest::start(&run::ANCHOR, "6d656d74-7261-4365-8c62-62ffffffffff")?;
+    guest.qemu.stop()?;
+    *anchor = Some(guest);
+    for (number, scenario) in scenario::ALL.iter().enumerate() {
+        if wanted.iter().any(|name| name == scenario.name) {
+            report.say("scenario", &run::run(scenario, number, &mut tracer))?;
+        }
+    }
+    report.say("messages", &tracer.errors())?;
+    drop(tracer);
+    if wanted.iter().any(|name| name == scenario::SELFTEST) {
+        report.say(scenario::SELFTEST, &selftest::run()?)?;
+    }
+    Ok(())
 }

@@ -1,17 +1,15 @@
 //! What has to be there before anything can be tried: mounts, modules, swap.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
 
-use crate::child;
-
 /// Where the initramfs keeps the modules, named in the order to load them.
 const MODULES: &str = "/modules";
+const WANTED: &str = "memtrace.scenarios=";
 
 /// Mounts what a host has mounted. Tracefs isn't among it: memtrace must do without.
 ///
@@ -32,21 +30,48 @@ pub fn mount_all() -> Result<()> {
     Ok(())
 }
 
-/// Loads the modules in the order of their names.
+/// The scenarios that the lab wants, from the kernel's command line.
 ///
 /// # Errors
-/// When one can't be loaded.
-pub fn load_modules() -> Result<()> {
+/// When /proc can't be read.
+pub fn wanted() -> Result<Vec<String>> {
+    Ok(named(&fs::read_to_string("/proc/cmdline")?))
+}
+
+fn named(line: &str) -> Vec<String> {
+    let names = line.split_whitespace().find_map(|word| word.strip_prefix(WANTED));
+    names.unwrap_or_default().split(',').map(str::to_owned).collect()
+}
+
+/// Loads the modules in the order of their names; those that can't be had, and why.
+///
+/// # Errors
+/// When one that is needed can't be loaded.
+pub fn load_modules() -> Result<Vec<String>> {
     let mut modules: Vec<PathBuf> =
         fs::read_dir(MODULES)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
     modules.sort();
+    let mut missing = Vec::new();
     for path in modules {
         let file = File::open(&path)?;
         match rustix::system::finit_module(&file, c"", 0) {
             // Some kernels have it built in.
             Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(error).with_context(|| format!("load {}", path.display())),
+            Err(error) => missing.push(format!("{}: {error}", path.display())),
         }
+    }
+    ensure!(Path::new("/dev/kvm").exists(), "no KVM: {}", missing.join("; "));
+    Ok(missing)
+}
+
+/// Has the kernel account the waits of whatever is started from now on.
+///
+/// # Errors
+/// When it refuses. Before 5.14 it does so anyway.
+pub fn account_delays() -> Result<()> {
+    let path = Path::new("/proc/sys/kernel/task_delayacct");
+    if path.exists() {
+        fs::write(path, "1").context("account delays")?;
     }
     Ok(())
 }
@@ -59,12 +84,12 @@ pub fn kernel() -> Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned())
 }
 
-/// Swaps to the disk that the lab made for it.
-///
-/// # Errors
-/// When the kernel doesn't take it.
-pub fn swap_on() -> Result<()> {
-    let outcome = child::run("/sbin/swapon", &["/dev/vda"], Duration::from_secs(30))?;
-    ensure!(outcome.code == Some(0), "swapon: {}", outcome.errors);
-    Ok(())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wanted_scenarios_stand_on_the_command_line() {
+        assert_eq!(named("console=ttyS0 memtrace.scenarios=max,oom quiet"), ["max", "oom"]);
+    }
 }

@@ -1,21 +1,27 @@
-//! memtrace at work: its own program, its documents read as they come.
+//! memtrace at work: its own program, its documents taken as they come.
 
 use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+use crate::course::{self, Courses};
 use crate::wait;
 
-const OUTPUT: &str = "/run/memtrace.json";
 const ERRORS: &str = "/run/memtrace.errors";
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A running memtrace. It is killed when this is dropped.
 pub struct Tracer {
     child: Child,
+    lines: Receiver<Vec<u8>>,
+    /// The newest document.
+    newest: Value,
+    courses: Courses,
 }
 
 impl Tracer {
@@ -24,15 +30,24 @@ impl Tracer {
     /// # Errors
     /// When it can't run.
     pub fn start() -> Result<Self> {
-        let child = Command::new("/bin/memtrace")
-            .args(["top", "--json", "--interval", "1", "--count", "600"])
+        let mut child = Command::new("/bin/memtrace")
+            .args(["top", "--json", "--interval", "1", "--count", "3600"])
             .stdin(Stdio::null())
-            .stdout(File::create(OUTPUT)?)
+            .stdout(Stdio::piped())
             .stderr(File::create(ERRORS)?)
             .spawn()
             .context("run memtrace")?;
-        let mut tracer = Self { child };
-        tracer.document(1)?;
+        let output = child.stdout.take().context("memtrace without output")?;
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut tracer = Self { child, lines, newest: Value::Null, courses: Courses::new() };
+        tracer.next(1)?;
         Ok(tracer)
     }
 
@@ -40,49 +55,64 @@ impl Tracer {
         self.child.id()
     }
 
-    /// How many documents there are.
+    /// The newest document, of those that have come so far.
     ///
     /// # Errors
-    /// When they can't be read.
-    pub fn documents(&self) -> Result<usize> {
-        Ok(fs::read(OUTPUT)?.iter().filter(|byte| **byte == b'\n').count())
+    /// When memtrace has ended.
+    pub fn newest(&mut self) -> Result<&Value> {
+        self.drain()?;
+        Ok(&self.newest)
     }
 
-    /// The document of this number, counted from 1; waits for it.
+    /// Waits for so many documents more, and gives the last of them.
     ///
     /// # Errors
-    /// When memtrace ends, or the document doesn't come.
-    pub fn document(&mut self, number: usize) -> Result<Value> {
-        let line = wait::until("a document of memtrace", PATIENCE, || {
-            let bytes = fs::read(OUTPUT)?;
-            let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
-            if let Some(line) = lines.nth(number.saturating_sub(1))
-                && line.ends_with(b"\n")
-            {
-                return Ok(Some(line.to_vec()));
-            }
-            if let Some(status) = self.child.try_wait()? {
-                bail!("memtrace ended, {status}: {}", self.errors());
-            }
-            Ok(None)
+    /// When memtrace ends, or they don't come.
+    pub fn next(&mut self, count: usize) -> Result<&Value> {
+        self.drain()?;
+        let mut missing = count;
+        wait::until("a document of memtrace", PATIENCE, || {
+            missing = missing.saturating_sub(self.drain()?);
+            Ok((missing == 0).then_some(()))
         })?;
-        serde_json::from_slice(&line).context("memtrace's document is no JSON")
+        Ok(&self.newest)
     }
 
-    /// All documents so far.
+    /// Begins to add up anew.
     ///
     /// # Errors
-    /// When they can't be read.
-    pub fn all(&self) -> Result<Vec<Value>> {
-        let bytes = fs::read(OUTPUT)?;
-        let lines =
-            bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-        lines.map(|line| serde_json::from_slice(line).context("no JSON")).collect()
+    /// When memtrace has ended.
+    pub fn begin(&mut self) -> Result<()> {
+        self.drain()?;
+        self.courses = Courses::new();
+        Ok(())
+    }
+
+    /// What was shown since then.
+    pub fn courses(&self) -> &Courses {
+        &self.courses
     }
 
     /// What it said beside the documents.
     pub fn errors(&self) -> String {
         String::from_utf8_lossy(&fs::read(ERRORS).unwrap_or_default()).trim().to_owned()
+    }
+
+    /// Takes in what has come; how many documents.
+    fn drain(&mut self) -> Result<usize> {
+        let mut count = 0;
+        while let Ok(line) = self.lines.try_recv() {
+            self.newest =
+                serde_json::from_slice(&line).context("memtrace's document is no JSON")?;
+            course::take(&mut self.courses, &self.newest);
+            count += 1;
+        }
+        if count == 0
+            && let Some(status) = self.child.try_wait()?
+        {
+            bail!("memtrace ended, {status}: {}", self.errors());
+        }
+        Ok(count)
     }
 }
 

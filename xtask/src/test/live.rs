@@ -1,5 +1,6 @@
 //! The steps with real VMs. Where they can't run, they say why and count as skipped.
 
+use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
@@ -9,6 +10,7 @@ use crate::demo::{self, Profile};
 use crate::lab::cgroup::Hierarchy;
 use crate::lab::plan::Manager;
 use crate::setup::kernel;
+use crate::{interrupt, vm};
 
 /// Seconds of pressure; some ten thousand pages are swapped in that time.
 const SECONDS: u64 = 15;
@@ -29,6 +31,40 @@ pub fn plain() -> Result<Outcome> {
 /// When the lab or memtrace fails.
 pub fn libvirt() -> Result<Outcome> {
     check(Manager::Libvirt, &["qemu-system-x86_64", "mkswap", "swapon", "virsh", "libvirtd"])
+}
+
+/// Every scenario of level 2 on a kernel of the matrix.
+///
+/// # Errors
+/// When memtrace or the host's programs don't build, or the user interrupts.
+pub fn level_2(kernel: &str) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    if let Err(why) = vm::find_qemu() {
+        return Ok(Outcome::skipped(format!("{why:#}")));
+    }
+    if let Err(why) = vm::fetch(kernel) {
+        interrupt::check()?;
+        return Ok(Outcome::skipped(format!("{why:#}")));
+    }
+    let report = vm::kernel(kernel, &vm::Programs::build()?, &vm::names(), false)?;
+    println!("\n{report}");
+    let mut reasons = BTreeSet::new();
+    for table in report.tables() {
+        outcome.passed += u64::try_from(table.passed())?;
+        outcome.skipped += u64::try_from(table.skipped.len())?;
+        reasons.extend(table.skipped.iter().map(|skipped| skipped.reason.clone()));
+    }
+    for reason in report.skipped() {
+        outcome.skipped += 1;
+        reasons.insert(reason.to_owned());
+    }
+    outcome.failed = u64::try_from(report.problems())?;
+    // A host that died says so nowhere else.
+    if outcome.failed == 0 && !report.good() {
+        outcome.failed = 1;
+    }
+    outcome.reasons = reasons.into_iter().collect();
+    Ok(outcome)
 }
 
 fn check(manager: Manager, tools: &[&str]) -> Result<Outcome> {

@@ -29,6 +29,9 @@ pub const HOST: &[Step] = &[
 pub const LIVE: &[Step] = &[
     Step { name: "live: plain qemu guests", run: live::plain },
     Step { name: "live: libvirt domains", run: live::libvirt },
+    Step { name: "level 2: kernel 6.1", run: || live::level_2("6.1") },
+    Step { name: "level 2: kernel 6.12", run: || live::level_2("6.12") },
+    Step { name: "level 2: kernel 7.2", run: || live::level_2("7.2") },
 ];
 
 fn format() -> Result<Outcome> {

@@ -1,4 +1,4 @@
-//! One host, booted: qemu with emulated SVM, bounded in time, its report read as it comes.
+//! One host, booted: qemu, bounded in time, its report read as it comes.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -8,19 +8,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use super::accelerator::Accelerator;
+use super::swap_header::swap_header;
 use crate::interrupt;
 use crate::setup::kernel::Kernel;
 
 const LOOK: Duration = Duration::from_millis(200);
 const SWAP_MIB: u64 = 1024;
-/// What the emulated CPU goes without.
-///
-/// - cmpxchg16b: qemu 7.2 leaves a wrong EFLAGS behind it, and a host dies when it is
-///   interrupted there (4 boots of 6 died under load; without, none of 14).
-/// - XSAVE, and all that hangs on it: a nested guest's sizes of it don't add up, and 7.x
-///   kernels die of that as they boot.
-const WITHOUT: &[&str] =
-    &["-cx16", "-xsave", "-avx", "-avx2", "-f16c", "-fma", "-vaes", "-vpclmulqdq", "-pku"];
 /// Most bytes of a report that are read.
 const MOST: u64 = 16 << 20;
 /// Lines of the console that are shown when a host fails.
@@ -36,7 +30,8 @@ pub struct Host {
 }
 
 impl Host {
-    /// Starts qemu. `folder` gets all that belongs to this run.
+    /// Starts qemu. `folder` gets all that belongs to this run; `order` tells the host's
+    /// PID 1, on the kernel's command line, what to do.
     ///
     /// # Errors
     /// When a file can't be written or qemu can't start.
@@ -44,6 +39,7 @@ impl Host {
         kernel: &Kernel,
         initramfs: &[u8],
         folder: &Path,
+        order: &str,
         deadline: Instant,
     ) -> Result<Self> {
         fs::write(folder.join("initramfs"), initramfs).context("write the initramfs")?;
@@ -56,17 +52,15 @@ impl Host {
         let errors = File::create(folder.join("qemu"))?;
         let qemu = Command::new("qemu-system-x86_64")
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
-            // One thread for all CPUs would be more repeatable, but then some KVM guests hang
-            // (2 boots of 5).
-            .args(["-accel", "tcg,thread=multi", "-cpu"])
-            .arg(format!("max,+svm,+npt,{}", WITHOUT.join(",")))
+            .args(Accelerator::find().arguments())
             .args(["-machine", "pc", "-m", "2048", "-smp", "2"])
             .arg("-kernel")
             .arg(&kernel.image)
             .arg("-initrd")
             .arg(folder.join("initramfs"))
             // ramfs: what the initramfs holds must not itself be reclaimed or swapped.
-            .args(["-append", "console=ttyS0 quiet panic=-1 psi=1 rootfstype=ramfs"])
+            .arg("-append")
+            .arg(format!("console=ttyS0 quiet panic=-1 psi=1 delayacct rootfstype=ramfs {order}"))
             .arg("-serial")
             .arg(format!("file:{}", console.display()))
             .arg("-serial")
@@ -134,33 +128,5 @@ impl Drop for Host {
         // Our own child, not waited for yet, so the pid is still its own.
         let _ = self.qemu.kill();
         let _ = self.qemu.wait();
-    }
-}
-
-/// The header that `mkswap` would write (union swap_header in include/linux/swap.h).
-fn swap_header(bytes: u64) -> Vec<u8> {
-    const PAGE: u64 = 4096;
-    let mut header = vec![0; 4096];
-    let last_page = u32::try_from(bytes / PAGE).unwrap_or(u32::MAX).saturating_sub(1);
-    let fields: [(usize, &[u8]); 3] =
-        [(1024, &1_u32.to_le_bytes()), (1028, &last_page.to_le_bytes()), (4086, b"SWAPSPACE2")];
-    for (at, field) in fields {
-        if let Some(place) = header.get_mut(at..at + field.len()) {
-            place.copy_from_slice(field);
-        }
-    }
-    header
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_swap_header_is_as_mkswap_writes_it() {
-        let header = swap_header(1 << 20);
-        assert_eq!(header.len(), 4096);
-        assert_eq!(&header[4086..], b"SWAPSPACE2");
-        assert_eq!(&header[1024..1032], &[1, 0, 0, 0, 255, 0, 0, 0]);
     }
 }

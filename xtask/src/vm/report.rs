@@ -6,7 +6,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::compare;
-use crate::truth::table::Table;
+use crate::truth::table::{Row, Table, Verdict};
+
+/// The scenario that memtrace itself is.
+pub const SELFTEST: &str = "selftest";
 
 #[derive(Deserialize)]
 struct Line {
@@ -17,126 +20,222 @@ struct Line {
 /// One kernel's report.
 #[derive(Default)]
 pub struct Outcome {
-    lines: Vec<Line>,
+    /// Its release.
+    pub kernel: Option<String>,
+    pub scenarios: Vec<Scenario>,
+    /// What memtrace says of its signals here, from its last document.
+    pub signals: Vec<Value>,
+    /// Why the host as a whole failed, if it did.
+    pub failed: Option<String>,
+    doctor: Vec<String>,
+    notes: Vec<String>,
+    complete: bool,
+}
+
+/// One scenario's.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub name: String,
+    pub seconds: f64,
+    pub state: State,
+}
+
+/// How it went.
+#[derive(Clone, Debug)]
+pub enum State {
+    Compared(Table),
+    /// This kernel has no such thing.
+    Skipped(String),
+    /// Something went wrong; before anything was up, or later.
+    Failed {
+        reason: String,
+        booted: bool,
+    },
 }
 
 impl Outcome {
     /// Takes a line in; what to tell of it while the host is at work, if it is one.
     pub fn take(&mut self, line: &str) -> Option<String> {
-        let line: Line = serde_json::from_str(line).ok()?;
-        let told = match &line.value {
-            Value::String(text) if !text.is_empty() => format!("{}: {text}", line.step),
-            _ => line.step.clone(),
-        };
-        self.lines.push(line);
-        Some(told)
+        let Line { step, value } = serde_json::from_str(line).ok()?;
+        let text = value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        match (step.as_str(), text) {
+            ("kernel", text) => self.kernel = text,
+            ("failed", text) => self.failed = text,
+            ("end", _) => self.complete = true,
+            ("doctor", _) => {
+                let part = |name| value.get(name).and_then(Value::as_str).map(str::to_owned);
+                self.doctor.extend([part("output"), part("errors")].into_iter().flatten());
+            }
+            ("scenario", _) => {
+                let scenario = scenario(&value);
+                if let Some(signals) = value.pointer("/comparison/after/memtrace/signals") {
+                    self.signals = signals.as_array().cloned().unwrap_or_default();
+                }
+                let told = scenario.told();
+                self.scenarios.push(scenario);
+                return Some(told);
+            }
+            (SELFTEST, _) => {
+                let scenario = selftest(&value);
+                let told = scenario.told();
+                self.scenarios.push(scenario);
+                return Some(told);
+            }
+            (_, Some(text)) => self.notes.push(format!("{step}: {text}")),
+            (_, None) => return None,
+        }
+        Some(value.as_str().map_or_else(|| step.clone(), |text| format!("{step}: {text}")))
     }
 
     /// Whether the host said that this was all.
     pub fn complete(&self) -> bool {
-        self.lines.last().is_some_and(|line| line.step == "end")
+        self.complete
     }
 
-    /// Why the guests didn't boot, if they didn't.
-    pub fn boot_failure(&self) -> Option<&str> {
-        if self.value("guests").is_some() { None } else { self.text("failed") }
+    /// Of the wanted scenarios those that nothing came of, because the host died, or a guest
+    /// did not boot.
+    pub fn open<'a>(&self, wanted: &[&'a str]) -> Vec<&'a str> {
+        let done = |name: &str| {
+            self.scenarios.iter().any(|scenario| {
+                let open = matches!(scenario.state, State::Failed { booted: false, .. });
+                scenario.name == name && !open
+            })
+        };
+        wanted.iter().copied().filter(|name| !done(name)).collect()
+    }
+
+    /// Takes over what a second run gave.
+    pub fn merge(&mut self, second: Self) {
+        for scenario in second.scenarios {
+            self.scenarios.retain(|earlier| earlier.name != scenario.name);
+            self.scenarios.push(scenario);
+        }
+        self.kernel = self.kernel.take().or(second.kernel);
+        if !second.signals.is_empty() {
+            self.signals = second.signals;
+        }
+        self.failed = second.failed;
+        self.notes.extend(second.notes);
+        self.complete = second.complete;
     }
 
     /// Whether nothing failed and every row keeps its bound.
     pub fn good(&self) -> bool {
-        let table = self.table();
-        self.text("failed").is_none()
-            && self.value("comparison/still") == Some(&Value::Bool(true))
-            && table.passed() > 0
-            && table.failed() == 0
+        self.failed.is_none()
+            && self.complete
+            && self.tables().any(|table| table.passed() > 0)
+            && self.problems() == 0
     }
 
-    fn table(&self) -> Table {
-        self.value("comparison").map(compare::table).unwrap_or_default()
+    /// Rows that are wrong, and scenarios that failed.
+    pub fn problems(&self) -> usize {
+        let failed = |scenario: &&Scenario| matches!(scenario.state, State::Failed { .. });
+        let failed = self.scenarios.iter().filter(failed).count();
+        self.tables().map(Table::failed).sum::<usize>() + failed
     }
 
-    fn text(&self, step: &str) -> Option<&str> {
-        self.value(step)?.as_str()
+    /// Why scenarios can't be had on this kernel.
+    pub fn skipped(&self) -> impl Iterator<Item = &str> {
+        self.scenarios.iter().filter_map(|scenario| match &scenario.state {
+            State::Skipped(reason) => Some(reason.as_str()),
+            State::Compared(_) | State::Failed { .. } => None,
+        })
     }
 
-    /// A value by step, or by step and path in it.
-    fn value(&self, path: &str) -> Option<&Value> {
-        let (step, rest) = path.split_once('/').unwrap_or((path, ""));
-        let line = self.lines.iter().find(|line| line.step == step)?;
-        if rest.is_empty() { Some(&line.value) } else { line.value.pointer(&format!("/{rest}")) }
+    pub fn tables(&self) -> impl Iterator<Item = &Table> {
+        self.scenarios.iter().filter_map(|scenario| match &scenario.state {
+            State::Compared(table) => Some(table),
+            State::Skipped(_) | State::Failed { .. } => None,
+        })
     }
+}
+
+fn scenario(value: &Value) -> Scenario {
+    let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    let comparison = value.get("comparison").filter(|comparison| !comparison.is_null());
+    let state = match (text("skipped"), text("failed"), comparison) {
+        (Some(reason), ..) => State::Skipped(reason),
+        (_, None, Some(comparison)) if compare::is_still(comparison) => {
+            State::Compared(compare::table(comparison))
+        }
+        (_, reason, _) => State::Failed {
+            reason: reason.unwrap_or("the guests never were still".to_owned()),
+            booted: value.get("booted") == Some(&Value::Bool(true)),
+        },
+    };
+    Scenario { name: text("name").unwrap_or_default(), seconds: seconds(value), state }
+}
+
+/// Its table, with the rows under the self-test's own name. Exit codes up to 2 are verdicts.
+fn selftest(value: &Value) -> Scenario {
+    let state = match (value.get("skipped").and_then(Value::as_str), value.get("document")) {
+        (Some(reason), _) => State::Skipped(reason.to_owned()),
+        (None, Some(document)) if !document.is_null() => {
+            let table = document.get("table").unwrap_or(document);
+            match serde_json::from_value::<Table>(table.clone()) {
+                Ok(table) => State::Compared(table),
+                Err(error) => failed(format!("its document: {error}")),
+            }
+        }
+        _ => {
+            let errors = value.get("errors").and_then(Value::as_str).unwrap_or_default();
+            failed(format!("code {}: {errors}", value.get("code").unwrap_or(&Value::Null)))
+        }
+    };
+    Scenario { name: SELFTEST.to_owned(), seconds: seconds(value), state }
+}
+
+fn failed(reason: String) -> State {
+    State::Failed { reason, booted: true }
+}
+
+fn seconds(value: &Value) -> f64 {
+    value.get("seconds").and_then(Value::as_f64).unwrap_or(0.0)
+}
+
+impl Scenario {
+    /// In a line.
+    fn told(&self) -> String {
+        let Self { name, seconds, state } = self;
+        let what = match state {
+            State::Compared(table) => {
+                let wrong = table.rows.iter().filter(|row| row.verdict() == Verdict::Wrong);
+                let wrong: String =
+                    wrong.map(|row| format!("; WRONG: {}", sentence(row))).collect();
+                format!("{} rows passed, {} wrong{wrong}", table.passed(), table.failed())
+            }
+            State::Skipped(reason) => format!("skipped: {reason}"),
+            State::Failed { reason, .. } => format!("failed: {reason}"),
+        };
+        format!("{name}: {seconds:.0} s, {what}")
+    }
+}
+
+/// A row in words.
+pub fn sentence(row: &Row) -> String {
+    let Row { subject, counter, memtrace, kernel, source, .. } = row;
+    format!("{subject}: {counter}: {memtrace:.0} against {kernel:.0} of {source}")
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "## {}\n", self.text("kernel").unwrap_or("unknown kernel"))?;
-        for part in ["doctor/output", "doctor/errors"] {
-            if let Some(text) = self.value(part).and_then(Value::as_str)
-                && !text.is_empty()
-            {
-                writeln!(f, "{text}")?;
+        writeln!(f, "## {}\n", self.kernel.as_deref().unwrap_or("unknown kernel"))?;
+        for text in self.doctor.iter().chain(&self.notes).filter(|text| !text.is_empty()) {
+            writeln!(f, "{text}")?;
+        }
+        for scenario in &self.scenarios {
+            writeln!(f, "\n### {}", scenario.told())?;
+            if let State::Compared(table) = &scenario.state {
+                write!(f, "\n{table}")?;
             }
         }
-        for step in ["pressure", "cycled", "messages", "failed"] {
-            if let Some(text) = self.text(step)
-                && !text.is_empty()
-            {
-                writeln!(f, "{step}: {text}")?;
-            }
+        match &self.failed {
+            Some(reason) => writeln!(f, "\nfailed: {reason}"),
+            None => Ok(()),
         }
-        if self.value("comparison/still") == Some(&Value::Bool(false)) {
-            writeln!(f, "the guests never were still, so the numbers are of different moments")?;
-        }
-        if self.value("comparison").is_some() {
-            write!(f, "\n{}", self.table())?;
-        }
-        Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn outcome(lines: &[&str]) -> Outcome {
-        let mut outcome = Outcome::default();
-        for line in lines {
-            outcome.take(line);
-        }
-        outcome
-    }
-
-    const KERNEL: &str = r#"{"step":"kernel","value":"6.1.0"}"#;
-    const END: &str = r#"{"step":"end","value":null}"#;
-
-    #[test]
-    fn a_report_is_complete_only_with_its_last_line() {
-        assert!(!outcome(&[KERNEL]).complete());
-        assert!(outcome(&[KERNEL, END]).complete());
-        assert!(!outcome(&[]).complete());
-    }
-
-    #[test]
-    fn what_is_no_line_of_ours_is_left_out() {
-        let mut outcome = Outcome::default();
-        assert_eq!(outcome.take("[    1.0] a word of the kernel"), None);
-        assert_eq!(outcome.take(KERNEL).as_deref(), Some("kernel: 6.1.0"));
-    }
-
-    #[test]
-    fn only_a_failure_before_the_guests_have_booted_is_one_of_booting() {
-        const FAILED: &str = r#"{"step":"failed","value":"no answer"}"#;
-        const GUESTS: &str = r#"{"step":"guests","value":"both have booted"}"#;
-        assert_eq!(outcome(&[KERNEL, FAILED, END]).boot_failure(), Some("no answer"));
-        assert_eq!(outcome(&[KERNEL, GUESTS, FAILED, END]).boot_failure(), None);
-        assert_eq!(outcome(&[KERNEL, GUESTS, END]).boot_failure(), None);
-    }
-
-    #[test]
-    fn a_host_without_a_comparison_is_not_good() {
-        assert!(!outcome(&[KERNEL, END]).good());
-        let failed = outcome(&[KERNEL, r#"{"step":"failed","value":"no swap"}"#, END]);
-        assert!(!failed.good());
-        assert!(failed.to_string().contains("failed: no swap"));
-    }
-}
+#[path = "report_tests.rs"]
+mod tests;

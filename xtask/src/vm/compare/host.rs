@@ -1,0 +1,111 @@
+//! What is of the whole host, or of several guests together.
+
+use super::{EQUAL, Sheet};
+use crate::truth::Quality;
+use crate::truth::table::Rule;
+use crate::vm::comparison::{Comparison, Guest};
+
+pub fn rows(comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
+    reclaims(comparison, sheet);
+    swap_ins(comparison, sheet);
+    taken(comparison, sheet);
+    writes(comparison, sheet);
+    shared_cgroup(comparison, sheet);
+    let losses = (comparison.losses(), Quality::Exact);
+    sheet.compare(("lifecycle", "losses"), losses, (Some(0.0), "none may be"), EQUAL);
+    // What they cost shows in the other rows.
+    let missed = comparison.missed_runs().map_or("unknown".to_owned(), |count| count.to_string());
+    sheet.skip(("lifecycle", "runs that the kernel left out"), &missed);
+}
+
+fn reclaims(comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
+    let near = Rule::within(2.0, 4.0);
+    let direct = (comparison.sum("direct_reclaims"), comparison.quality("direct_reclaim"));
+    let kernel = (comparison.vmstat_family("allocstall_"), "vmstat allocstall_*");
+    sheet.compare(("direct_reclaim", "direct reclaims"), direct, kernel, near);
+    let memcg = (comparison.sum("memcg_reclaims"), comparison.quality("memcg_reclaim"));
+    let (max, high) = (comparison.kernel("events/max"), comparison.kernel("events/high"));
+    let hits = max.zip(high).map(|(max, high)| max + high);
+    let kernel = (hits, "memory.events max + high");
+    sheet.compare(("memcg_reclaim", "memcg reclaims"), memcg, kernel, near);
+    let rounds = (comparison.host("host/kswapd_wakes"), comparison.quality("kswapd"));
+    let kernel = (comparison.kernel("vmstat/pageoutrun"), "vmstat pageoutrun");
+    sheet.compare(("kswapd", "rounds of kswapd"), rounds, kernel, near);
+    let begun = (comparison.sum("compactions"), comparison.quality("compaction"));
+    // Those that find nothing to do are not in the kernel's.
+    let kernel = (comparison.kernel("vmstat/compact_stall"), "vmstat compact_stall");
+    sheet.compare(("compaction", "direct compactions"), begun, kernel, Rule::AtLeast);
+}
+
+/// What came back to the guests in cgroups of the lab, against what the kernel read back
+/// there, without what it read ahead and nobody wanted. That it doesn't tell by cgroup.
+fn swap_ins(comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
+    let guests: Vec<Guest<'_>> =
+        comparison.guests().filter(|guest| !guest.is_gone() && !guest.is("rooted")).collect();
+    let shown: Option<f64> = guests.iter().map(|guest| guest.shown_pages("swap_in")).sum();
+    let worst = guests.iter().map(|guest| guest.quality("swap_in")).reduce(Quality::and);
+    let read = comparison.kernel("stat/workingset_refault_anon");
+    let kernel = read.zip(unwanted(comparison)).map(|(read, unwanted)| read - unwanted);
+    let source = "memory.stat workingset_refault_anon - unused readahead";
+    let shown = (shown, worst.unwrap_or(Quality::Exact));
+    sheet.compare(("swap_in", "swap-ins, pages"), shown, (kernel, source), Rule::within(2.0, 16.0));
+}
+
+/// Pages that were read ahead and nobody wanted.
+fn unwanted(comparison: Comparison<'_>) -> Option<f64> {
+    let vmstat = |name: &str| comparison.kernel(&format!("vmstat/{name}"));
+    vmstat("swap_ra").zip(vmstat("swap_ra_hit")).map(|(read, hit)| read - hit)
+}
+
+/// Each page that was taken was written to swap, or known as nothing but zeros (guests
+/// that only read would make a difference, as their pages have their copy there). What was
+/// stolen was taken before, or read ahead in vain; the kernel counts reclaim in cgroups
+/// here as well (`shrink_inactive_list` in mm/vmscan.c counts PGSTEAL_ANON without asking).
+fn taken(comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
+    let taken = (comparison.taken(), comparison.quality("flows"));
+    let vmstat = |name: &str| comparison.kernel(&format!("vmstat/{name}"));
+    let zeros = vmstat("swpout_zero").unwrap_or(0.0) + vmstat("zswpout").unwrap_or(0.0);
+    let written = (vmstat("pswpout").map(|pages| pages + zeros), "vmstat pswpout, zeros included");
+    let name = ("flows", "pages taken");
+    // What is on its way lies in the swap cache: so far the kernel's number is open.
+    let open = vmstat("nr_swapcached").unwrap_or(0.0).max(16.0);
+    sheet.compare(name, taken.clone(), written, Rule::within(2.0, open));
+    let name = ("flows", "pages taken, of those stolen");
+    if vmstat("thp_split_page").is_some_and(|split| split > 0.0) {
+        // From 6.12 on (`remap_page` with RMP_USE_SHARED_ZEROPAGE in mm/huge_memory.c).
+        let reason = "huge pages were split, whose zero pages are stolen and go to no swap";
+        return sheet.skip(name, reason);
+    }
+    let stolen = vmstat("pgsteal_anon").zip(unwanted(comparison));
+    let stolen = stolen.map(|(stolen, unwanted)| stolen - unwanted);
+    let source = "vmstat pgsteal_anon - unused readahead";
+    sheet.compare(name, taken, (stolen, source), Rule::AtLeast);
+}
+
+/// Of huge pages that go to swap whole, 5.10 counts one each.
+fn writes(comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
+    let whole = comparison.kernel("vmstat/thp_swpout").unwrap_or(0.0);
+    let kernel = comparison.kernel("vmstat/nr_vmscan_write");
+    let by_folio = kernel < comparison.kernel("vmstat/pswpout");
+    let rule = match whole > 0.0 && by_folio {
+        true => Rule::AtLeast,
+        false => Rule::within(1.0, 16.0),
+    };
+    let counter = format!("reclaim writes, pages ({whole} huge at once)");
+    let counted = (comparison.sum("reclaim_write_pages"), comparison.quality("reclaim_writes"));
+    let kernel = (kernel, "vmstat nr_vmscan_write");
+    sheet.compare(("reclaim_writes", &counter), counted, kernel, rule);
+}
+
+/// Guests in one cgroup: together they have what the cgroup has.
+fn shared_cgroup(comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
+    let guests: Vec<Guest<'_>> =
+        comparison.guests().filter(|guest| !guest.is("alone") && !guest.is_gone()).collect();
+    let [first, _, ..] = guests.as_slice() else { return };
+    let faults: Option<f64> = guests.iter().map(|guest| guest.shown("major_faults")).sum();
+    let qualities = guests.iter().map(|guest| guest.quality("major_faults"));
+    let worst = qualities.reduce(Quality::and).unwrap_or(Quality::Exact);
+    let kernel = (first.stat("pgmajfault"), "memory.stat pgmajfault");
+    let name = ("major_faults", "major faults of both");
+    sheet.compare(name, (faults, worst), kernel, Rule::within(1.0, 4.0));
+}

@@ -1,0 +1,133 @@
+//! A made-up report, and the table that it gives.
+
+use serde_json::json;
+
+use super::*;
+use crate::truth::table::Verdict;
+
+fn cell(grown: f64, quality: &str) -> Value {
+    json!({
+        "grown": grown, "largest": grown, "last": grown, "counts": [], "known": 2,
+        "quality": quality, "reason": (quality != "exact").then_some("why"), "absence": null,
+    })
+}
+
+fn comparison() -> Value {
+    let moment = |reclaims: u64, max: u64, flows: Value| {
+        json!({
+            "memtrace": {
+                "signals": [
+                    {"signal": "major_faults", "quality": "exact"},
+                    {"signal": "memcg_reclaim", "quality": "exact"},
+                    {"signal": "direct_reclaim", "quality": "absent", "reason": "no hook"},
+                    {"signal": "async_faults", "quality": "exact"},
+                    {"signal": "flows", "quality": "exact"},
+                    {"signal": "oom_kills", "quality": "exact"},
+                ],
+                "vms": [{"name": "noisy", "uuid": "u-1", "totals": {"value": {
+                    "swap_out_pages": 100, "shmem_taken_pages": 0, "memcg_reclaims": 5,
+                    "async_faults": 8, "async_faults_done": 7,
+                }}}],
+                "flows": {"value": flows},
+                "host": {
+                    "losses": {"value": {"events": 1, "missed_runs": null}},
+                    "totals": {"value": {
+                        "kswapd": {"memcg_reclaims": 0}, "other": {"memcg_reclaims": reclaims},
+                    }},
+                },
+                "notices": [{"about": "oom", "text": "the OOM killer chose a (process 77)"}],
+            },
+            "host": {"cpus": 2,
+                "vmstat": {
+                    "pgsteal_anon": 100 + 10 * max, "swap_ra": 3 + max, "swap_ra_hit": 3,
+                    "pswpout": 91 + 14 * max,
+                },
+                "stat": {"workingset_refault_anon": 7 * max}, "events": {"max": max, "high": 0}},
+        })
+    };
+    let old = json!({"victim": {"vm": {"uuid": "u-0"}}, "total_pages": 50});
+    let new = json!({"victim": {"vm": {"uuid": "u-1"}}, "total_pages": 98});
+    let mut before = moment(2, 0, json!([old]));
+    before["memtrace"]["vms"] = json!([]);
+    json!({
+        "before": before,
+        "after": moment(4, 7, json!([old, new])),
+        "guests": [{
+            "name": "noisy", "pid": 7, "alone": true, "busy": true,
+            "kernel": {
+                "process": {"VmSwap": 240}, "shared_swap": 0,
+                "stat": {"pgmajfault": 20, "workingset_refault_anon": 41},
+                "waits": {}, "pressure": {},
+            },
+            "events": {},
+        }],
+        "courses": {"noisy": {
+            "swap_out": cell(409_600.0, "exact"),
+            "swap_in": cell(163_840.0, "exact"),
+            "major_faults": cell(21.0, "approximate"),
+        }},
+        "timed": {"begun": 8, "ready": 7, "lost": 0, "durations": [5, 4, 6]},
+        "still": true,
+    })
+}
+
+fn row(table: &Table, counter: &str) -> Row {
+    table.rows.iter().find(|row| row.counter == counter).unwrap().clone()
+}
+
+fn pair(table: &Table, counter: &str) -> (f64, f64) {
+    let row = row(table, counter);
+    (row.memtrace, row.kernel)
+}
+
+#[test]
+fn what_was_shown_stands_beside_the_kernels_counters_in_the_same_unit() {
+    let table = table(&comparison());
+    assert_eq!(pair(&table, "swap-outs less swap-ins, pages"), (60.0, 60.0));
+    assert_eq!(pair(&table, "swap-ins, pages"), (40.0, 42.0));
+    assert_eq!(pair(&table, "asynchronous faults done, traced"), (7.0, 7.0));
+}
+
+#[test]
+fn the_host_is_compared_by_growth_and_the_vms_from_nothing() {
+    let table = table(&comparison());
+    assert_eq!(pair(&table, "memcg reclaims"), (7.0, 7.0));
+    assert_eq!(pair(&table, "pages taken, by causer"), (98.0, 100.0));
+    assert_eq!(row(&table, "pages taken, by causer").verdict(), Verdict::Wrong);
+    assert_eq!(pair(&table, "pages taken"), (98.0, 98.0));
+    assert_eq!(pair(&table, "pages taken, of those stolen"), (98.0, 63.0));
+    assert_eq!(pair(&table, "losses"), (0.0, 0.0));
+}
+
+#[test]
+fn a_number_is_worth_what_memtrace_said_of_it() {
+    let table = table(&comparison());
+    assert_eq!(row(&table, "major faults").verdict(), Verdict::Approximate);
+    assert_eq!(row(&table, "major faults").quality.reason(), Some("why"));
+}
+
+#[test]
+fn what_is_missing_is_said_and_never_taken_for_zero() {
+    let table = table(&comparison());
+    let reason = |counter: &str| {
+        let skipped = table.skipped.iter().find(|skipped| skipped.counter.contains(counter));
+        skipped.map(|skipped| skipped.reason.clone())
+    };
+    assert_eq!(reason("direct reclaims").as_deref(), Some("no hook"));
+    assert!(reason("refaults, pages").unwrap().contains("never showed"));
+    assert!(reason("read from swap").is_some());
+    let empty = super::table(&json!({}));
+    assert!(empty.rows.iter().all(|row| row.subject == EVERYBODY));
+}
+
+#[test]
+fn a_killed_guest_has_to_be_told_of() {
+    let mut comparison = comparison();
+    comparison["guests"][0]["kernel"] = Value::Null;
+    comparison["guests"][0]["events"] = json!({"oom_kill": 1});
+    comparison["guests"][0]["pid"] = json!(77);
+    comparison["after"]["memtrace"]["vms"] = json!([]);
+    let table = table(&comparison);
+    assert_eq!(pair(&table, "OOM kills, as told"), (1.0, 1.0));
+    assert!(table.rows.iter().all(|row| row.counter != "memcg reclaims"), "its total is gone");
+}

@@ -1,0 +1,86 @@
+//! What one guest waited for: asynchronous faults and reclaim.
+
+use super::Sheet;
+use crate::truth::table::Rule;
+use crate::vm::comparison::{Comparison, Guest};
+use crate::vm::quantile::quantile;
+
+/// A guest is stopped in the middle of its work, where its one CPU may have a fault or a
+/// wait under way.
+const UNDER_WAY: f64 = 1.0;
+
+pub fn rows(guest: &Guest<'_>, comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
+    if !guest.is("emulated") {
+        asynchronous(guest, comparison, sheet);
+    }
+    reclaim(guest, comparison, sheet);
+}
+
+fn asynchronous(guest: &Guest<'_>, comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
+    let (begun, done) = (guest.total("async_faults"), guest.total("async_faults_done"));
+    let quality = comparison.quality("async_faults");
+    let name = ("async_faults", "asynchronous faults done");
+    let own = (begun, "memtrace's own: begun");
+    sheet.compare(name, (done, quality.clone()), own, Rule::within(0.0, UNDER_WAY));
+    if guest.is("busy")
+        && let Some((ready, durations)) = comparison.timed()
+    {
+        let name = ("async_faults", "asynchronous faults done, traced");
+        let kernel = (Some(ready), "kvm_async_pf_ready");
+        sheet.compare(name, (done, quality), kernel, Rule::within(0.0, 0.0));
+        latency(guest, &durations, sheet);
+    }
+}
+
+/// memtrace's histogram beside the times of the kernel's own tracing.
+fn latency(guest: &Guest<'_>, durations: &[u64], sheet: &mut Sheet<'_>) {
+    let counts = guest.counts("async_fault_histogram").unwrap_or_default();
+    for (share, counter, field) in [
+        (0.5, "asynchronous faults, p50, us", "async_fault_p50"),
+        (0.99, "asynchronous faults, p99, us", "async_fault_p99"),
+    ] {
+        let shown = quantile(&counts, share).map(|nanos| nanos as f64 / 1000.0);
+        let timed = percentile(durations, share).map(|nanos| nanos / 1000.0);
+        let quality = guest.quality(field);
+        let kernel = (timed, "trace of kvm_async_pf_*");
+        sheet.compare(
+            ("async_latency", counter),
+            (shown, quality),
+            kernel,
+            Rule::within(10.0, 0.0),
+        );
+    }
+}
+
+/// The value below which `share` of sorted values lie.
+fn percentile(sorted: &[u64], share: f64) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    let place = (last as f64 * share).round() as usize;
+    sorted.get(place).map(|value| *value as f64)
+}
+
+/// Waits of the process's own threads, as its delay accounting has them.
+fn reclaim(guest: &Guest<'_>, comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
+    let both = |direct: &str, memcg: &str| {
+        guest.total(direct).zip(guest.total(memcg)).map(|(direct, memcg)| direct + memcg)
+    };
+    let quality = comparison.quality("direct_reclaim").and(comparison.quality("memcg_reclaim"));
+    let count = both("direct_reclaims", "memcg_reclaims");
+    let name = ("reclaim_waits", "direct and memcg reclaims");
+    let kernel = (guest.waits("count"), "taskstats freepages count");
+    sheet.compare(name, (count, quality.clone()), kernel, Rule::within(2.0, 4.0));
+    let milliseconds = |nanos: Option<f64>| nanos.map(|nanos| nanos / 1e6);
+    let time = milliseconds(both("direct_reclaim_ns", "memcg_reclaim_ns"));
+    let name = ("stall_time", "time in reclaim, ms");
+    let kernel = (milliseconds(guest.waits("ns")), "taskstats freepages delay");
+    sheet.compare(name, (time, quality.clone()), kernel, Rule::within(5.0, 1.0));
+    let name = ("stall_time", "time in reclaim, ms, by PSI");
+    if !guest.is("alone") {
+        return sheet.skip(name, "its cgroup is not its alone");
+    }
+    // `some` is an average over the CPUs on which the cgroup isn't idle
+    // (`collect_percpu_times` in kernel/sched/psi.c), so a wait counts for its CPU's share.
+    let pressure = guest.pressure().zip(comparison.cpus()).map(|(some, cpus)| some * cpus);
+    let bound = (milliseconds(pressure), "memory.pressure some, times CPUs");
+    sheet.compare(name, (time, quality), bound, Rule::AtMost);
+}

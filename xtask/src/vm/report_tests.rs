@@ -1,0 +1,72 @@
+//! Lines of made-up reports.
+
+use super::*;
+
+fn outcome(lines: &[&str]) -> Outcome {
+    let mut outcome = Outcome::default();
+    for line in lines {
+        outcome.take(line);
+    }
+    outcome
+}
+
+const KERNEL: &str = r#"{"step":"kernel","value":"6.1.0"}"#;
+const END: &str = r#"{"step":"end","value":null}"#;
+const SKIPPED: &str =
+    r#"{"step":"scenario","value":{"name":"zswap","seconds":0.0,"skipped":"no zswap"}}"#;
+const UNBOOTED: &str =
+    r#"{"step":"scenario","value":{"name":"pool","failed":"no answer","booted":false}}"#;
+const FAILED: &str =
+    r#"{"step":"scenario","value":{"name":"max","failed":"no pressure","booted":true}}"#;
+
+#[test]
+fn a_report_is_complete_only_with_its_last_line() {
+    assert!(!outcome(&[KERNEL]).complete());
+    assert!(outcome(&[KERNEL, END]).complete());
+}
+
+#[test]
+fn what_is_no_line_of_ours_is_left_out() {
+    let mut outcome = Outcome::default();
+    assert_eq!(outcome.take("[    1.0] a word of the kernel"), None);
+    assert_eq!(outcome.take(KERNEL).as_deref(), Some("kernel: 6.1.0"));
+}
+
+#[test]
+fn only_what_did_not_boot_or_was_not_reached_is_open() {
+    let outcome = outcome(&[KERNEL, SKIPPED, UNBOOTED, FAILED]);
+    assert_eq!(outcome.open(&["pool", "max", "zswap", "oom"]), ["pool", "oom"]);
+}
+
+#[test]
+fn a_second_run_takes_the_place_of_the_first() {
+    let mut first = outcome(&[KERNEL, UNBOOTED, FAILED]);
+    first.failed = Some("the host ended early".to_owned());
+    first.merge(outcome(&[
+        KERNEL,
+        r#"{"step":"scenario","value":{"name":"pool","skipped":"x"}}"#,
+        END,
+    ]));
+    assert_eq!((first.problems(), first.failed.is_none(), first.complete()), (1, true, true));
+    assert_eq!(first.scenarios.len(), 2);
+}
+
+#[test]
+fn a_host_that_compared_nothing_is_not_good() {
+    assert!(!outcome(&[KERNEL, END]).good());
+    assert!(!outcome(&[KERNEL, FAILED, END]).good());
+    let text = outcome(&[KERNEL, r#"{"step":"failed","value":"no swap"}"#, END]).to_string();
+    assert!(text.contains("failed: no swap"));
+}
+
+#[test]
+fn the_self_test_gives_its_table_or_says_why_not() {
+    let row = r#"{"signal":"swap_in","subject":"vm","counter":"pages","memtrace":1.0,
+        "kernel":1.0,"source":"VmSwap","rule":"at_most","quality":"exact"}"#;
+    let line = |document: &str| {
+        format!(r#"{{"step":"selftest","value":{{"seconds":1.0,"document":{document}}}}}"#)
+    };
+    let good = line(&format!(r#"{{"table":{{"rows":[{row}],"skipped":[]}}}}"#));
+    assert_eq!(outcome(&[&good]).tables().map(Table::passed).sum::<usize>(), 1);
+    assert_eq!(outcome(&[&line("null")]).problems(), 1);
+}
