@@ -94,7 +94,8 @@ pub struct VmCounters {
     /// that comes back whole is one event, and so counts once here; user space makes up
     /// for it with VmSwap.
     pub swap_in_pages: u64,
-    /// The part of `swap_in_pages` that a foreign task did (KVM's asynchronous faults).
+    /// The part of `swap_in_pages` that a foreign task did (KVM's asynchronous faults), by
+    /// events: user space doesn't know better here.
     pub swap_in_remote_pages: u64,
     /// `kvm:kvm_async_pf_not_present`.
     pub async_faults: u64,

@@ -107,8 +107,8 @@ fn by_vmswap(pair: &Pair<'_>, events: Growth) -> Growth {
         return events.limited_by(Quality::approximate(reason));
     };
     let pages = now.saturating_sub(before);
-    // The bound that an exact number has to keep.
-    let bound = (pages / 100).max(16);
+    // Up to 6.1 a batch of 64 may be told twice, or not at all.
+    let bound = (pages / 100).max(64);
     let told = Measured::new(Some(pages), events.quality);
     if counted > pages.saturating_add(bound) {
         told.limited_by(Quality::approximate("VmSwap tells of fewer than there were events"))
