@@ -10,6 +10,7 @@ mod cgroup;
 mod child;
 mod counters;
 mod course;
+mod demo;
 mod guest;
 mod mini;
 mod prepare;
@@ -47,7 +48,12 @@ fn report_all() -> anyhow::Result<()> {
     let mut report = report::Report::open()?;
     // It outlives the report: without it the host may die.
     let mut anchor = None;
-    if let Err(error) = work(&mut report, &mut anchor) {
+    let line = std::fs::read_to_string("/proc/cmdline")?;
+    let done = match demo::wanted(&line) {
+        Some(view) => demo::run(view, &mut report),
+        None => work(&mut report, &mut anchor),
+    };
+    if let Err(error) = done {
         report.say("failed", &format!("{error:#}"))?;
     }
     report.finish()

@@ -90,7 +90,7 @@ pub struct Scenario {
 }
 
 /// A guest that walks over more than it gets.
-const NOISY: Plan = Plan {
+pub const NOISY: Plan = Plan {
     name: "noisy",
     memory: Memory::Private,
     mib: 128,
@@ -99,7 +99,7 @@ const NOISY: Plan = Plan {
     cgroup: Some("noisy"),
 };
 /// A guest that has what it needs and does nothing.
-const IDLE: Plan = Plan {
+pub const IDLE: Plan = Plan {
     name: "idle",
     memory: Memory::Private,
     mib: 32,
@@ -107,12 +107,12 @@ const IDLE: Plan = Plan {
     emulated: false,
     cgroup: Some("idle"),
 };
-const IDLE_GROUP: Group = Group { name: "idle", limits: &[] };
+pub const IDLE_GROUP: Group = Group { name: "idle", limits: &[] };
 const LIMITED: Group = Group { name: "noisy", limits: &[("memory.max", 64)] };
-const FREE: Group = Group { name: "noisy", limits: &[] };
+pub const FREE: Group = Group { name: "noisy", limits: &[] };
 
 /// The commonest: one guest under a memory.max, one beside it.
-const MAX: Scenario = Scenario {
+pub const MAX: Scenario = Scenario {
     name: "max",
     about: "a KVM guest under memory.max, its asynchronous faults timed, and an idle one",
     guests: &[NOISY, IDLE],

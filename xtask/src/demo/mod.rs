@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: real VMs under memory pressure, in memtrace's live view; or, with
-//! `--check`, in a table that holds memtrace's counters against the kernel's.
+//! `--check`, in a table that holds memtrace's counters against the kernel's. On this
+//! machine itself where it may, else in a host of its own.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::lab::Lab;
 use crate::lab::plan::Manager;
+use crate::lab::{Lab, obstacle};
 use crate::setup::{self, Scope};
 use crate::{child, interrupt, paths, progress};
 
@@ -16,6 +17,7 @@ pub mod check;
 mod compare;
 mod document;
 mod kernel;
+mod nested;
 mod stream;
 
 const BUILD: Duration = Duration::from_secs(30 * 60);
@@ -25,6 +27,10 @@ pub struct Arguments {
     /// Run the guests as libvirt domains
     #[arg(long)]
     libvirt: bool,
+    /// In a host of its own (a VM with KVM guests inside), which is what happens anyway where
+    /// this machine lacks root, eBPF or a memory cgroup
+    #[arg(long, conflicts_with_all = ["libvirt", "seconds"])]
+    nested: bool,
     /// Without a terminal: compare memtrace's counters with the kernel's, and fail if
     /// they differ
     #[arg(long)]
@@ -40,10 +46,23 @@ pub struct Arguments {
 /// When something is missing or fails, or a row of the check is wrong.
 pub fn run(arguments: &Arguments) -> Result<()> {
     interrupt::listen()?;
+    let elsewhere = |reason: &str| {
+        progress::say(&format!("{reason}, so the demo makes a host of its own"));
+        nested::run(arguments.check)
+    };
+    if arguments.nested {
+        return nested::run(arguments.check);
+    }
+    if let Some(reason) = obstacle::to_privileges() {
+        return elsewhere(&reason);
+    }
     let missing = setup::run(Scope::Lab)?;
     ensure!(missing.is_empty(), "the demo can't run without what is missing");
     let manager = if arguments.libvirt { Manager::Libvirt } else { Manager::Plain };
     let memtrace = build(Profile::Release)?;
+    if let Some(reason) = obstacle::to_memtrace(&memtrace)? {
+        return elsewhere(&reason);
+    }
     if arguments.check {
         let table = check::run(&memtrace, manager, arguments.seconds)?;
         print!("\n{table}");

@@ -20,6 +20,7 @@ mod device;
 pub mod guest;
 pub mod initramfs;
 mod libvirt;
+pub mod obstacle;
 mod partition;
 mod place;
 pub mod plan;

@@ -28,19 +28,29 @@ const LAB: &[&str] = &[
     "zstd",
 ];
 
+/// What a host of its own wants: a linker, qemu, and tools that go into it or unpack for it.
+const NESTED: &[&str] =
+    &["binutils", "build-essential", "qemu-system-x86", "util-linux", "xz-utils", "zstd"];
+
+/// What `scope` wants.
+fn wanted(scope: Scope) -> Vec<&'static str> {
+    match scope {
+        Scope::Nested => NESTED.to_vec(),
+        Scope::Programs => BUILD.to_vec(),
+        Scope::Lab | Scope::Everything => [BUILD, LAB].concat(),
+    }
+}
+
 /// Installs the packages that `scope` needs and that aren't installed.
 ///
 /// # Errors
 /// When the user interrupts.
 pub fn ensure(scope: Scope, missing: &mut Vec<Missing>) -> Result<()> {
-    let mut wanted = BUILD.to_vec();
-    if scope.lab() {
-        wanted.extend(LAB);
-    }
+    let wanted = wanted(scope);
     let Some(listing) = installed() else {
         missing.push(Missing {
             what: format!("the equivalents of the Debian packages {}", wanted.join(" ")),
-            needed_for: "building with libvirt, and the lab",
+            needed_for: "building, and the lab",
             command: "install them with this system's own package tool".to_owned(),
             why: "this is no Debian (no dpkg-query)".to_owned(),
         });
@@ -54,7 +64,7 @@ pub fn ensure(scope: Scope, missing: &mut Vec<Missing>) -> Result<()> {
         interrupt::check()?;
         missing.push(Missing {
             what: format!("Debian packages {}", absent.join(" ")),
-            needed_for: "building with libvirt, and the lab",
+            needed_for: "building, and the lab",
             command: format!("apt-get update && apt-get install {}", absent.join(" ")),
             why: format!("{error:#}"),
         });

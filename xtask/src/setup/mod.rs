@@ -18,6 +18,8 @@ pub enum Scope {
     Programs,
     /// Run VMs.
     Lab,
+    /// Run VMs in a host of its own, for which this machine needs no privilege.
+    Nested,
     /// All of it.
     Everything,
 }

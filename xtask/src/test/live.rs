@@ -1,28 +1,24 @@
 //! The steps with real VMs. Where they can't run, they say why and count as skipped.
 
 use std::collections::BTreeSet;
-use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
 use super::tally::Outcome;
 use crate::demo::{self, Profile};
-use crate::lab::cgroup::Hierarchy;
+use crate::lab::obstacle;
 use crate::lab::plan::Manager;
-use crate::setup::kernel;
 use crate::{interrupt, vm};
 
 /// Seconds of pressure; some ten thousand pages are swapped in that time.
 const SECONDS: u64 = 15;
-/// `memtrace doctor`'s exit code for a kernel or permissions that it can't work with.
-const UNUSABLE: i32 = 2;
 
 /// memtrace against the kernel, on plain qemu guests.
 ///
 /// # Errors
 /// When the lab or memtrace fails.
 pub fn plain() -> Result<Outcome> {
-    check(Manager::Plain, &["qemu-system-x86_64", "mkswap", "swapon"])
+    check(Manager::Plain)
 }
 
 /// The same on libvirt domains.
@@ -30,7 +26,7 @@ pub fn plain() -> Result<Outcome> {
 /// # Errors
 /// When the lab or memtrace fails.
 pub fn libvirt() -> Result<Outcome> {
-    check(Manager::Libvirt, &["qemu-system-x86_64", "mkswap", "swapon", "virsh", "libvirtd"])
+    check(Manager::Libvirt)
 }
 
 /// Every scenario of level 2 on a kernel of the matrix.
@@ -67,14 +63,13 @@ pub fn level_2(kernel: &str) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn check(manager: Manager, tools: &[&str]) -> Result<Outcome> {
-    if let Some(reason) = obstacle(tools) {
+fn check(manager: Manager) -> Result<Outcome> {
+    if let Some(reason) = obstacle::to_lab(manager) {
         return Ok(Outcome::skipped(reason));
     }
     let memtrace = demo::build(Profile::Debug)?;
-    let doctor = Command::new(&memtrace).arg("doctor").stdout(Stdio::null()).status()?;
-    if doctor.code() == Some(UNUSABLE) {
-        return Ok(Outcome::skipped("memtrace doctor: this kernel lets no eBPF program run"));
+    if let Some(reason) = obstacle::to_memtrace(&memtrace)? {
+        return Ok(Outcome::skipped(reason));
     }
     let table = demo::check::run(&memtrace, manager, SECONDS)?;
     println!("\n{table}");
@@ -84,24 +79,4 @@ fn check(manager: Manager, tools: &[&str]) -> Result<Outcome> {
         skipped: u64::try_from(table.skipped.len())?,
         reasons: table.skipped.iter().map(|skipped| skipped.reason.clone()).collect(),
     })
-}
-
-/// Why there can be no lab on this machine.
-fn obstacle(tools: &[&str]) -> Option<String> {
-    if !rustix::process::geteuid().is_root() {
-        return Some("the lab needs root".to_owned());
-    }
-    if let Err(why) = Hierarchy::find() {
-        return Some(format!("{why:#}"));
-    }
-    if let Err(why) = kernel::find() {
-        return Some(format!("{why:#}"));
-    }
-    let absent = tools.iter().find(|tool| !on_path(tool))?;
-    Some(format!("{absent} isn't installed"))
-}
-
-fn on_path(tool: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(tool).is_file())
 }

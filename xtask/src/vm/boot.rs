@@ -20,6 +20,16 @@ const MOST: u64 = 16 << 20;
 /// Lines of the console that are shown when a host fails.
 const TAIL: usize = 30;
 
+/// Where the host's first serial port goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Console {
+    /// Its kernel's messages, to a file.
+    File,
+    /// To our own terminal; the kernel's messages go into the report then, where they are
+    /// left out.
+    Terminal,
+}
+
 /// A booted host. It is ended when this is dropped.
 pub struct Host {
     qemu: Child,
@@ -39,7 +49,7 @@ impl Host {
         kernel: &Kernel,
         initramfs: &[u8],
         folder: &Path,
-        order: &str,
+        (console, order): (Console, &str),
         deadline: Instant,
     ) -> Result<Self> {
         fs::write(folder.join("initramfs"), initramfs).context("write the initramfs")?;
@@ -47,10 +57,22 @@ impl Host {
         // Sparse: it takes only what is swapped.
         swap.set_len(SWAP_MIB << 20)?;
         (&swap).write_all(&swap_header(SWAP_MIB << 20))?;
-        let (console, report) = (folder.join("console"), folder.join("report"));
+        let report = folder.join("report");
         File::create(&report)?;
         let errors = File::create(folder.join("qemu"))?;
-        let qemu = Command::new("qemu-system-x86_64")
+        let mut command = Command::new("qemu-system-x86_64");
+        let messages = match console {
+            Console::File => {
+                let file = format!("file:{}", folder.join("console").display());
+                command.args(["-serial", &file]).stdin(Stdio::null()).stdout(Stdio::null());
+                "ttyS0"
+            }
+            Console::Terminal => {
+                command.args(["-chardev", "stdio,id=terminal", "-serial", "chardev:terminal"]);
+                "ttyS1"
+            }
+        };
+        let qemu = command
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
             .args(Accelerator::find().arguments())
             .args(["-machine", "pc", "-m", "2048", "-smp", "2"])
@@ -60,9 +82,9 @@ impl Host {
             .arg(folder.join("initramfs"))
             // ramfs: what the initramfs holds must not itself be reclaimed or swapped.
             .arg("-append")
-            .arg(format!("console=ttyS0 quiet panic=-1 psi=1 delayacct rootfstype=ramfs {order}"))
-            .arg("-serial")
-            .arg(format!("file:{}", console.display()))
+            .arg(format!(
+                "console={messages} quiet panic=-1 psi=1 delayacct rootfstype=ramfs {order}"
+            ))
             .arg("-serial")
             .arg(format!("file:{}", report.display()))
             .arg("-drive")
@@ -70,8 +92,6 @@ impl Host {
                 "file={},if=virtio,format=raw,cache=unsafe",
                 folder.join("swap").display()
             ))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
             .stderr(errors)
             .spawn()
             .context("run qemu-system-x86_64")?;

@@ -4,13 +4,11 @@
 //! counters, in one scenario after the other. Nothing needs root.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 
-use crate::lab::initramfs as guest;
 use crate::setup::kernel::Kernel;
 use crate::{interrupt, paths, progress};
 
@@ -24,6 +22,7 @@ mod initramfs;
 mod kernels;
 mod libraries;
 mod modules;
+mod programs;
 #[path = "../../../memtrace/src/model/quantile.rs"]
 mod quantile;
 mod report;
@@ -32,27 +31,14 @@ mod scenario;
 #[path = "../../host/src/swap_header.rs"]
 mod swap_header;
 
+pub use boot::{Console, Host};
+pub use programs::{Programs, find_qemu};
 pub use report::Outcome;
 
 /// No kernel's boot may take longer.
 const LIMIT: Duration = Duration::from_secs(12 * 60);
 /// One that takes longer than this is told of.
 const SLOW: Duration = Duration::from_secs(6 * 60);
-/// What a host needs beside what its kernel has built in.
-const MODULES: &[&str] = &["virtio_pci", "virtio_blk", "irqbypass", "kvm", "kvm_amd"];
-/// What some scenarios need, where the kernel has it: zram and its compressors.
-const OPTIONAL_MODULES: &[&str] =
-    &["kvm_intel", "lzo", "lzo_rle", "lz4", "zstd", "zsmalloc", "zram"];
-/// What qemu reads for a machine without display and network.
-const FIRMWARE: &[&str] =
-    &["bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin", "multiboot.bin", "multiboot_dma.bin"];
-const FIRMWARE_FOLDERS: &[&str] =
-    &["/usr/share/qemu", "/usr/share/seabios", "/usr/share/qemu-kvm", "/usr/local/share/qemu"];
-/// What qemu loads for guests without KVM, where it doesn't have it in itself.
-const TCG: &str = "accel-tcg-x86_64.so";
-const MODULE_FOLDERS: &[&str] =
-    &["/usr/lib/x86_64-linux-gnu/qemu", "/usr/lib64/qemu", "/usr/lib/qemu", "/usr/local/lib/qemu"];
-const BUILD: Duration = Duration::from_secs(15 * 60);
 
 #[derive(clap::Args)]
 #[command(after_help = scenarios())]
@@ -146,7 +132,7 @@ pub fn fetch(name: &str) -> Result<()> {
 pub fn kernel(name: &str, programs: &Programs, tests: &[&str], keep: bool) -> Result<Outcome> {
     let kernel = kernels::get(name)?;
     progress::say(&format!("kernel {name}: {}", kernel.image.display()));
-    let initramfs = pack(&kernel, programs)?;
+    let initramfs = programs::pack(&kernel, programs)?;
     let started = Instant::now();
     let attempt = |tests: &[&str]| try_kernel(name, &kernel, &initramfs, tests, keep);
     let mut outcome = attempt(tests)?;
@@ -169,16 +155,14 @@ fn try_kernel(
     tests: &[&str],
     keep: bool,
 ) -> Result<Outcome> {
-    let parent = paths::target().join("lab/vm");
-    fs::create_dir_all(&parent)?;
-    let mut folder = tempfile::Builder::new().prefix(&format!("{name}-")).tempdir_in(&parent)?;
+    let mut folder = run_folder(name)?;
     folder.disable_cleanup(keep);
     if keep {
         progress::say(&format!("kept: {}", folder.path().display()));
     }
     let order = format!("memtrace.scenarios={}", tests.join(","));
     let deadline = Instant::now() + LIMIT;
-    let mut host = boot::Host::boot(kernel, initramfs, folder.path(), &order, deadline)?;
+    let mut host = Host::boot(kernel, initramfs, folder.path(), (Console::File, &order), deadline)?;
     let mut outcome = Outcome::default();
     if let Err(error) = hear(name, &mut host, &mut outcome) {
         interrupt::check()?;
@@ -187,7 +171,7 @@ fn try_kernel(
     Ok(outcome)
 }
 
-fn hear(name: &str, host: &mut boot::Host, outcome: &mut Outcome) -> Result<()> {
+fn hear(name: &str, host: &mut Host, outcome: &mut Outcome) -> Result<()> {
     while let Some(line) = host.next_line()? {
         if let Some(step) = outcome.take(&line) {
             progress::say(&format!("{name}: {step}"));
@@ -199,77 +183,29 @@ fn hear(name: &str, host: &mut boot::Host, outcome: &mut Outcome) -> Result<()> 
     Ok(())
 }
 
-/// What goes into every host.
-pub struct Programs {
-    init: PathBuf,
-    memtrace: PathBuf,
-    qemu: PathBuf,
-}
-
-impl Programs {
-    /// Builds and finds them.
-    ///
-    /// # Errors
-    /// When one doesn't build, or there is no qemu.
-    pub fn build() -> Result<Self> {
-        Ok(Self {
-            qemu: find_qemu()?,
-            memtrace: build_memtrace()?,
-            init: guest::build_static("memtrace-lab-host")?,
-        })
-    }
-}
-
-fn pack(kernel: &Kernel, programs: &Programs) -> Result<Vec<u8>> {
-    let wanted: Vec<&str> = MODULES.iter().chain(OPTIONAL_MODULES).copied().collect();
-    let modules = modules::in_order(&kernel.modules, &wanted)?;
-    ensure!(modules.iter().any(|module| module.name == "kvm_amd"), "it has no KVM for AMD");
-    let mut root = initramfs::Root::new(&programs.init)?;
-    root.modules(&modules);
-    root.program(&programs.memtrace, "bin/memtrace")?;
-    root.program(Path::new("/sbin/swapon"), "sbin/swapon")?;
-    root.program(Path::new("/sbin/swapoff"), "sbin/swapoff")?;
-    root.program(&programs.qemu, "usr/bin/qemu-system-x86_64")?;
-    if let Some(path) = find(TCG, MODULE_FOLDERS) {
-        let place = path.strip_prefix("/").unwrap_or(&path).to_string_lossy().into_owned();
-        root.program(&path, &place)?;
-    }
-    for name in FIRMWARE {
-        let path = find(name, FIRMWARE_FOLDERS);
-        let path = path.with_context(|| format!("qemu's {name} is nowhere"))?;
-        root.file(&path, &Path::new("usr/share/qemu").join(name))?;
-    }
-    root.file(&kernel.image, Path::new("guest/vmlinuz"))?;
-    root.content(&guest::build(kernel)?, Path::new("guest/initramfs"));
-    Ok(root.finish())
-}
-
-fn find(name: &str, folders: &[&str]) -> Option<PathBuf> {
-    folders.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.is_file())
-}
-
-/// memtrace as it is released, without its debug information: it would only cost the host
-/// memory.
-fn build_memtrace() -> Result<PathBuf> {
-    let mut command = Command::new("cargo");
-    command.current_dir(paths::workspace());
-    command.args(["build", "--release", "--locked", "--package", "memtrace"]);
-    progress::run("building memtrace for release", &mut command, BUILD)?;
-    let folder = paths::target().join("lab/vm");
-    fs::create_dir_all(&folder)?;
-    let stripped = folder.join("memtrace");
-    let mut command = Command::new("strip");
-    command.arg("-o").arg(&stripped).arg(paths::target().join("release/memtrace"));
-    progress::run("stripping memtrace", &mut command, BUILD)?;
-    Ok(stripped)
-}
-
+/// Boots a host that shows the live view on our terminal; `order` as PID 1 wants it. The
+/// files of its run are in a folder that goes when the second part is dropped.
+///
 /// # Errors
-/// When it isn't on the path.
-pub fn find_qemu() -> Result<PathBuf> {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&folders)
-        .map(|folder| folder.join("qemu-system-x86_64"))
-        .find(|path| path.is_file())
-        .context("no qemu-system-x86_64; run the set-up (`cargo xtask setup`)")
+/// When the kernel can't be had, or qemu can't start.
+pub fn boot_view(
+    name: &str,
+    programs: &Programs,
+    order: &str,
+    limit: Duration,
+) -> Result<(Host, tempfile::TempDir)> {
+    let kernel = kernels::get(name)?;
+    let initramfs = programs::pack(&kernel, programs)?;
+    let folder = run_folder("demo")?;
+    let deadline = Instant::now() + limit;
+    let wiring = (Console::Terminal, order);
+    let host = Host::boot(&kernel, &initramfs, folder.path(), wiring, deadline)?;
+    Ok((host, folder))
+}
+
+/// A folder for what belongs to one run.
+fn run_folder(name: &str) -> Result<tempfile::TempDir> {
+    let parent = paths::target().join("lab/vm");
+    fs::create_dir_all(&parent)?;
+    Ok(tempfile::Builder::new().prefix(&format!("{name}-")).tempdir_in(&parent)?)
 }
