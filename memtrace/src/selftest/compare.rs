@@ -2,11 +2,11 @@
 //! Pure.
 
 use super::rows::{self, Rows};
-use crate::model::snapshot::VmView;
+use super::side::{KernelCounters, Side, grown, plus};
 use crate::model::{Measured, Snapshot, derive};
-use crate::sample::{FlowSample, MemoryStat, Party, Sample, VmId, VmSample};
+use crate::sample::{FlowSample, Party, Sample, VmId, VmSample};
+use crate::signal::{Signal, SignalStatus};
 use crate::truth::table::{Rule, Table};
-use crate::units::{ByteRate, Rate};
 
 /// Whose rows.
 pub const GUEST: &str = "guest";
@@ -18,22 +18,6 @@ pub const REFAULTS: &str = "refaults";
 /// Why asynchronous faults of a KVM guest weren't compared. Swap that answers at once, as
 /// zram does, leads to none.
 pub const NO_ASYNC_FAULTS: &str = "none happened";
-
-/// What the kernel counts of one process. `None`: this kernel doesn't, or not here.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KernelCounters {
-    pub swap_pages: u64,
-    pub minor_faults: u64,
-    pub major_faults: u64,
-    /// The delay accounting's.
-    pub reclaims: Option<u64>,
-    pub reclaim_ns: Option<u64>,
-    /// Of the cgroup that is its own, as are the next.
-    pub stat: Option<MemoryStat>,
-    pub limit_hits: Option<u64>,
-    /// `some` of memory.pressure.
-    pub pressure_us: Option<u64>,
-}
 
 /// Both sides at a moment at which none of the kernel's counters moved.
 #[derive(Clone, Debug)]
@@ -54,37 +38,6 @@ pub struct Trial<'a> {
     pub kvm: bool,
     /// Why the guest wasn't pressed, if so.
     pub no_pressure: Option<&'a str>,
-}
-
-/// Both sides of one process, and how much each grew.
-struct Side<'a> {
-    view: &'a VmView,
-    from: &'a KernelCounters,
-    to: &'a KernelCounters,
-    seconds: f64,
-    page_size: f64,
-}
-
-impl Side<'_> {
-    fn events(&self, rate: &Measured<Rate>) -> Measured<f64> {
-        rate.clone().map(|rate| (rate.0 * self.seconds).round())
-    }
-
-    fn pages(&self, rate: &Measured<ByteRate>) -> Measured<f64> {
-        rate.clone().map(|rate| (rate.0 * self.seconds / self.page_size).round())
-    }
-
-    fn kernel(&self, counter: impl Fn(&KernelCounters) -> Option<u64>) -> Option<f64> {
-        Some(grown(counter(self.from)?, counter(self.to)?))
-    }
-
-    fn stat(&self, line: impl Fn(&MemoryStat) -> Option<u64>) -> Option<f64> {
-        self.kernel(|counters| line(counters.stat.as_ref()?))
-    }
-
-    fn swap_growth(&self) -> f64 {
-        grown(self.from.swap_pages, self.to.swap_pages)
-    }
 }
 
 /// The table of a trial.
@@ -147,12 +100,12 @@ fn faults(guest: &Side<'_>, rows: &mut Rows) {
 /// Everything that needs the guest to be pressed.
 fn pressed(trial: &Trial<'_>, guest: &Side<'_>, rows: &mut Rows) {
     swapped(rows::SWAPPED, guest, rows);
-    swap_ins(guest, rows);
+    swap_ins(trial, guest, rows);
     let major = guest.events(&guest.view.major_faults);
     let kernel = guest.stat(|stat| stat.pgmajfault);
     rows.compare(rows::MAJOR_FAULTS, major, kernel, Rule::within(1.0, 4.0));
     asynchronous(trial, guest, rows);
-    reclaims(guest, rows);
+    reclaims(trial, guest, rows);
     stalls(trial, guest, rows);
     taken(trial, guest, rows);
     let refaults = guest.events(&guest.view.refaults);
@@ -167,17 +120,21 @@ fn swapped(key: rows::Key, side: &Side<'_>, rows: &mut Rows) {
     rows.compare(key, net, Some(side.swap_growth()), Rule::within(1.0, 16.0));
 }
 
-/// By what was read from swap, and where the kernel doesn't tell, by what was missed.
-fn swap_ins(guest: &Side<'_>, rows: &mut Rows) {
-    let back = guest.pages(&guest.view.swap_in);
-    match guest.stat(|stat| stat.pswpin) {
-        Some(read) => rows.compare(rows::SWAP_IN, back, Some(read), Rule::within(1.0, 16.0)),
-        None => {
-            let refaulted = guest.stat(|stat| stat.workingset_refault_anon);
-            let rule = Rule::within(2.0, 16.0);
-            rows.compare(rows::SWAP_IN_BY_REFAULT, back, refaulted, rule);
-        }
-    }
+/// What was read from swap, where both sides tell. What came back is more: a page that is
+/// needed again before it is gone (it waits to be written, in the swap cache) comes back
+/// without being read, and is no refault. And it is less by what was read ahead in vain.
+/// (Linux 6.12 on a slow disk: 24,871 came back, and there were 20,596 refaults.)
+fn swap_ins(trial: &Trial<'_>, guest: &Side<'_>, rows: &mut Rows) {
+    let hooked = |status: &SignalStatus| status.signal == Signal::MajorFaults && status.hooked;
+    let read = match trial.to.sample.signals.iter().any(hooked) {
+        true => counted(trial, guest, |counters| counters.swap_read_pages),
+        false => None,
+    };
+    let read = read.map_or_else(|| Measured::absent("no hook counts it"), Measured::exact);
+    let kernel = guest.stat(|stat| stat.pswpin);
+    rows.compare(rows::SWAP_READ, read, kernel, Rule::within(1.0, 4.0));
+    let refaulted = guest.stat(|stat| stat.workingset_refault_anon).map(|pages| pages * 0.98);
+    rows.compare(rows::SWAP_IN, guest.pages(&guest.view.swap_in), refaulted, Rule::AtLeast);
 }
 
 fn asynchronous(trial: &Trial<'_>, guest: &Side<'_>, rows: &mut Rows) {
@@ -193,14 +150,32 @@ fn asynchronous(trial: &Trial<'_>, guest: &Side<'_>, rows: &mut Rows) {
     rows.compare(rows::ASYNC_FAULTS, done, begun.value, Rule::within(0.0, 0.0));
 }
 
-fn reclaims(guest: &Side<'_>, rows: &mut Rows) {
+/// Whether memtrace charges the VM with what kernel workers reclaim for it, as it does where
+/// the kernel tells whom that is for. The delay accounting of the VM's process doesn't.
+fn with_workers(trial: &Trial<'_>) -> bool {
+    trial
+        .to
+        .sample
+        .signals
+        .iter()
+        .any(|status| status.signal == Signal::ReclaimForVm && !status.quality.is_absent())
+}
+
+fn reclaims(trial: &Trial<'_>, guest: &Side<'_>, rows: &mut Rows) {
     let within = guest.events(&guest.view.memcg_reclaims);
     let all = plus(guest.events(&guest.view.direct_reclaims), within.clone());
     let kernel = guest.kernel(|counters| counters.reclaims);
-    rows.compare(rows::RECLAIMS, all, kernel, Rule::within(2.0, 4.0));
-    // Those of kernel workers that fault for the guest are among the kernel's.
     let hits = guest.kernel(|counters| counters.limit_hits);
-    rows.compare(rows::LIMIT_HITS, within, hits, Rule::AtMost);
+    let bound = Rule::within(2.0, 4.0);
+    if with_workers(trial) {
+        let least = kernel.map(|count| count * 0.98);
+        rows.compare(rows::RECLAIMS_AT_LEAST, all, least, Rule::AtLeast);
+        rows.compare(rows::LIMIT_HITS, within, hits, bound);
+    } else {
+        rows.compare(rows::RECLAIMS, all, kernel, bound);
+        // Those of kernel workers that fault for the guest are among the kernel's.
+        rows.compare(rows::LIMIT_HITS, within, hits, Rule::AtMost);
+    }
 }
 
 fn stalls(trial: &Trial<'_>, guest: &Side<'_>, rows: &mut Rows) {
@@ -211,19 +186,25 @@ fn stalls(trial: &Trial<'_>, guest: &Side<'_>, rows: &mut Rows) {
     let quality = view.direct_reclaims.quality.clone().and(view.memcg_reclaims.quality.clone());
     let stalled = Measured::new(nanos.map(|nanos| nanos / 1e6), quality);
     let delay = guest.kernel(|counters| counters.reclaim_ns).map(|nanos| nanos / 1e6);
-    rows.compare(rows::STALLED, stalled.clone(), delay, Rule::within(5.0, 1.0));
-    let some = guest.kernel(|counters| counters.pressure_us).map(|micros| micros / 1e3 * 1.05);
-    rows.compare(rows::PRESSURE, stalled, some, Rule::AtMost);
+    if with_workers(trial) {
+        let least = delay.map(|delay| delay * 0.95);
+        rows.compare(rows::STALLED_AT_LEAST, stalled, least, Rule::AtLeast);
+        rows.skip(rows::PRESSURE, "memtrace's has the time of kernel workers as well");
+    } else {
+        rows.compare(rows::STALLED, stalled.clone(), delay, Rule::within(5.0, 1.0));
+        let some = guest.kernel(|counters| counters.pressure_us).map(|us| us / 1e3 * 1.05);
+        rows.compare(rows::PRESSURE, stalled, some, Rule::AtMost);
+    }
 }
 
 fn taken(trial: &Trial<'_>, guest: &Side<'_>, rows: &mut Rows) {
     let taken = guest.events(&guest.view.taken);
-    let back =
-        guest.stat(|stat| stat.pswpin).or_else(|| guest.stat(|stat| stat.workingset_refault_anon));
+    let back = guest.pages(&guest.view.swap_in).value;
     let lost = back.map(|back| back + guest.swap_growth());
     rows.compare(rows::TAKEN, taken.clone(), lost, Rule::within(2.0, 16.0));
-    let stolen = guest.stat(|stat| stat.pgsteal);
-    rows.compare(rows::STOLEN, taken.clone(), stolen, Rule::within(2.0, 16.0));
+    // What came back from the swap cache was taken, and never gone.
+    let stolen = guest.stat(|stat| stat.pgsteal).map(|pages| pages * 0.98);
+    rows.compare(rows::STOLEN, taken.clone(), stolen, Rule::AtLeast);
     let flow = |causer: &dyn Fn(Party) -> bool| {
         let pages =
             |sample: &Sample| Some(taken_by(sample.flows.as_deref()?, guest.view.id, causer));
@@ -268,17 +249,6 @@ fn counted(
 fn taken_by(flows: &[FlowSample], victim: VmId, causer: impl Fn(Party) -> bool) -> u64 {
     let of = |flow: &&FlowSample| flow.victim == Party::Vm(victim) && causer(flow.causer);
     flows.iter().filter(of).map(|flow| flow.pages.0).fold(0, u64::saturating_add)
-}
-
-/// A sum, as trustworthy as the less trustworthy of its parts.
-fn plus(one: Measured<f64>, other: Measured<f64>) -> Measured<f64> {
-    let sum = one.value.zip(other.value).map(|(one, other)| one + other);
-    Measured::new(sum, one.quality.and(other.quality))
-}
-
-/// Growth as a number with a sign; exact up to 2^53.
-fn grown(from: u64, to: u64) -> f64 {
-    to as f64 - from as f64
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use anyhow::{Context as _, Result};
 
 use super::cgroup::Cgroup;
-use super::compare::KernelCounters;
+use super::side::KernelCounters;
 use crate::hostfs::cgroup::stat;
 use crate::hostfs::taskstats::Taskstats;
 use crate::hostfs::{HostRoot, process, psi, read};

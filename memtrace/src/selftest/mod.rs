@@ -11,6 +11,7 @@ mod interrupt;
 mod report;
 mod rows;
 mod setting;
+mod side;
 mod trial;
 mod verdict;
 

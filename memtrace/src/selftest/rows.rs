@@ -27,21 +27,25 @@ pub const GUEST_FAULTS: Key =
     guest("guest_faults", "guest faults", "/proc/PID/stat minflt, majflt");
 pub const USER_FAULTS: Key = guest("user_faults", "page faults", "/proc/PID/stat minflt, majflt");
 pub const SWAPPED: Key = guest("swap_out", "swap-outs less swap-ins, pages", "VmSwap");
-pub const SWAP_IN: Key = guest("swap_in", "swap-ins, pages", "memory.stat pswpin");
-pub const SWAP_IN_BY_REFAULT: Key =
-    guest("swap_in", "swap-ins, pages", "memory.stat workingset_refault_anon");
+pub const SWAP_READ: Key = guest("swap_in", "pages read from swap", "memory.stat pswpin");
+pub const SWAP_IN: Key =
+    guest("swap_in", "swap-ins, pages", "memory.stat workingset_refault_anon - 2 %");
 pub const MAJOR_FAULTS: Key = guest("major_faults", "major faults", "memory.stat pgmajfault");
 pub const ASYNC_FAULTS: Key =
     guest("async_faults", "asynchronous faults done", "memtrace's own: begun");
 pub const RECLAIMS: Key =
     guest("memcg_reclaim", "direct and memcg reclaims", "taskstats freepages_count");
+pub const RECLAIMS_AT_LEAST: Key =
+    guest("memcg_reclaim", "direct and memcg reclaims", "taskstats freepages_count - 2 %");
 pub const LIMIT_HITS: Key = guest("memcg_reclaim", "memcg reclaims", "memory.events max");
 pub const STALLED: Key =
     guest("memcg_reclaim", "time in reclaim, ms", "taskstats freepages_delay_total");
+pub const STALLED_AT_LEAST: Key =
+    guest("memcg_reclaim", "time in reclaim, ms", "taskstats freepages_delay_total - 5 %");
 pub const PRESSURE: Key =
     guest("memcg_reclaim", "time in reclaim, ms", "memory.pressure some + 5 %");
 pub const TAKEN: Key = guest("flows", "pages taken", "VmSwap and swap-ins");
-pub const STOLEN: Key = guest("flows", "pages taken", "memory.stat pgsteal");
+pub const STOLEN: Key = guest("flows", "pages taken", "memory.stat pgsteal - 2 %");
 pub const ASSIGNED: Key = guest("flows", "pages taken, by causer", "memtrace's own: taken");
 pub const OWN_DOING: Key = guest("flows", "taken by itself, % of pages taken", "most of them");
 pub const REFAULTED: Key = guest(REFAULTS, "refaults, pages", "memory.stat workingset_refault_*");
@@ -51,8 +55,9 @@ pub const IDLE_RECLAIMS: Key =
     bystander("memcg_reclaim", "direct and memcg reclaims", "taskstats freepages_count");
 
 /// Rows that need the guest to be pressed.
-const PRESSED: [Key; 13] = [
+const PRESSED: [Key; 14] = [
     SWAPPED,
+    SWAP_READ,
     SWAP_IN,
     MAJOR_FAULTS,
     ASYNC_FAULTS,
@@ -171,7 +176,7 @@ mod tests {
         rows.compare(TAKEN, Measured::exact(1.0), Some(1.0), equal);
         let table = rows.into_table();
         let reasons: Vec<&str> = table.skipped.iter().map(|row| row.reason.as_str()).collect();
-        assert_eq!(reasons, ["no hook", "there is no memory.stat pgsteal here"]);
+        assert_eq!(reasons, ["no hook", "there is no memory.stat pgsteal - 2 % here"]);
         assert_eq!(table.rows.len(), 1);
     }
 }

@@ -1,0 +1,64 @@
+//! One process as both sides see it, and how much its numbers grew. Pure.
+
+use crate::model::Measured;
+use crate::model::snapshot::VmView;
+use crate::sample::MemoryStat;
+use crate::units::{ByteRate, Rate};
+
+/// What the kernel counts of one process. `None`: this kernel doesn't, or not here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KernelCounters {
+    pub swap_pages: u64,
+    pub minor_faults: u64,
+    pub major_faults: u64,
+    /// The delay accounting's.
+    pub reclaims: Option<u64>,
+    pub reclaim_ns: Option<u64>,
+    /// Of the cgroup that is its own, as are the next.
+    pub stat: Option<MemoryStat>,
+    pub limit_hits: Option<u64>,
+    /// `some` of memory.pressure.
+    pub pressure_us: Option<u64>,
+}
+
+/// Both sides of one process, and how much each grew.
+pub struct Side<'a> {
+    pub view: &'a VmView,
+    pub from: &'a KernelCounters,
+    pub to: &'a KernelCounters,
+    pub seconds: f64,
+    pub page_size: f64,
+}
+
+impl Side<'_> {
+    pub fn events(&self, rate: &Measured<Rate>) -> Measured<f64> {
+        rate.clone().map(|rate| (rate.0 * self.seconds).round())
+    }
+
+    pub fn pages(&self, rate: &Measured<ByteRate>) -> Measured<f64> {
+        rate.clone().map(|rate| (rate.0 * self.seconds / self.page_size).round())
+    }
+
+    pub fn kernel(&self, counter: impl Fn(&KernelCounters) -> Option<u64>) -> Option<f64> {
+        Some(grown(counter(self.from)?, counter(self.to)?))
+    }
+
+    pub fn stat(&self, line: impl Fn(&MemoryStat) -> Option<u64>) -> Option<f64> {
+        self.kernel(|counters| line(counters.stat.as_ref()?))
+    }
+
+    pub fn swap_growth(&self) -> f64 {
+        grown(self.from.swap_pages, self.to.swap_pages)
+    }
+}
+
+/// A sum, as trustworthy as the less trustworthy of its parts.
+pub fn plus(one: Measured<f64>, other: Measured<f64>) -> Measured<f64> {
+    let sum = one.value.zip(other.value).map(|(one, other)| one + other);
+    Measured::new(sum, one.quality.and(other.quality))
+}
+
+/// Growth as a number with a sign; exact up to 2^53.
+pub fn grown(from: u64, to: u64) -> f64 {
+    to as f64 - from as f64
+}
