@@ -19,8 +19,9 @@ pub use mark::{MARK_ASK, MARK_NOBODY, MARKS, mark_index, mark_of, marked_process
 /// user space refuses an object that was built for another one.
 pub const ABI_VERSION: u32 = 1;
 
-/// Rows in every per-slot map, the two reserved ones included.
-pub const MAX_SLOTS: u32 = 512;
+/// Most rows in every per-slot map, the two reserved ones included. User space makes the
+/// maps with fewer where the host's memory or its number of CPUs calls for it.
+pub const MAX_SLOTS: u32 = 4096;
 /// The row of everything that is neither a VM nor kswapd.
 pub const SLOT_OTHER: u32 = 0;
 /// The row of kswapd.

@@ -7,6 +7,7 @@
 
 pub mod cgroup;
 pub mod host;
+pub mod keep;
 pub mod meminfo;
 pub mod process;
 pub mod psi;
@@ -22,6 +23,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use cgroup::mounts::CgroupMounts;
+pub use keep::Keeper;
 
 /// Where the host's files are.
 #[derive(Clone, Debug)]

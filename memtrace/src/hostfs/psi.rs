@@ -4,13 +4,21 @@
 use std::io;
 use std::path::Path;
 
-use super::read;
+use super::Keeper;
 use crate::sample::{Psi, PsiLine};
 
 /// # Errors
 /// When the file can't be read (`EOPNOTSUPP`: PSI is switched off), or isn't of that form.
 pub fn read(path: &Path) -> io::Result<Psi> {
-    let text = read::text(path, read::SMALL)?;
+    kept(&Keeper::default(), path)
+}
+
+/// The same by a file that stays open.
+///
+/// # Errors
+/// As [`read`].
+pub fn kept(keeper: &Keeper, path: &Path) -> io::Result<Psi> {
+    let text = keeper.text(path, super::read::SMALL)?;
     parse(&text).ok_or_else(|| io::Error::other("no `some` line"))
 }
 

@@ -17,7 +17,14 @@ pub const LARGE: usize = 8 * 1024 * 1024;
 /// # Errors
 /// Whatever opening or reading gives.
 pub fn bytes(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
+    all(File::open(path)?, limit)
+}
+
+/// At most `limit` bytes of an open file.
+///
+/// # Errors
+/// Whatever reading gives.
+pub fn all(mut file: File, limit: usize) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     // Most files of /proc fit into one chunk, and their size is not known beforehand.
     let mut chunk = [0_u8; 8 * 1024];

@@ -23,7 +23,7 @@ use super::plan::{self, Plan};
 use super::slots::Slots;
 use super::support::{self, Means};
 use super::{Belongings, FlowReading, KernelSide, Reading, Taker, VmReading};
-use crate::sample::HistogramsSample;
+use crate::hostfs::Keeper;
 use crate::signal::SignalStatus;
 use crate::units::{Nanos, Pages};
 
@@ -44,6 +44,8 @@ pub struct Probe {
     kswapd_since: Array<MapData, u64>,
     events: RingBuf<MapData>,
     logger: Option<EbpfLogger<Box<dyn log::Log>>>,
+    /// The programs' fdinfo.
+    files: Keeper,
 }
 
 impl Probe {
@@ -72,6 +74,7 @@ impl Probe {
             means,
             nodes: support::memory_nodes(sys),
             logger,
+            files: Keeper::default(),
         })
     }
 
@@ -86,18 +89,20 @@ impl Probe {
         total
     }
 
-    fn histograms(&self, slot: u32) -> HistogramsSample {
-        let mut sum = HistogramsSample::default();
-        // A failure shows in the counters, which are read the same way.
-        let Ok(values) = self.slots.rows.histograms.get(&slot, 0) else {
-            return sum;
-        };
-        for value in values.iter() {
-            add_histogram(&mut sum.reclaim, &value.reclaim);
-            add_histogram(&mut sum.async_fault, &value.async_fault);
-            add_histogram(&mut sum.swap_in, &value.swap_in);
+    fn read_vms(&mut self, problems: &mut Vec<String>) -> BTreeMap<u32, VmReading> {
+        let mut vms = BTreeMap::new();
+        for (tgid, vm) in &self.slots.tracked {
+            let counters = self.row(vm.slot, problems);
+            let histograms = match &vm.last {
+                Some(last) if last.counters == counters => last.histograms.clone(),
+                _ => self.slots.rows.distributions(vm.slot),
+            };
+            vms.insert(*tgid, VmReading { counters, histograms, from_start: vm.from_start });
         }
-        sum
+        for (vm, reading) in self.slots.tracked.values_mut().zip(vms.values()) {
+            vm.last = Some(reading.clone());
+        }
+        vms
     }
 
     fn host_counters(&self, now: Nanos, problems: &mut Vec<String>) -> HostCounters {
@@ -197,20 +202,8 @@ impl KernelSide for Probe {
         let at = monotonic();
         let host = self.host_counters(at, &mut problems);
         self.slots.tidy(host.lost_events);
-        let vms = self
-            .slots
-            .tracked
-            .iter()
-            .map(|(tgid, vm)| {
-                let reading = VmReading {
-                    counters: self.row(vm.slot, &mut problems),
-                    histograms: self.histograms(vm.slot),
-                    from_start: vm.from_start,
-                };
-                (*tgid, reading)
-            })
-            .collect();
-        let missed = missed::by_program(&self.ebpf);
+        let vms = self.read_vms(&mut problems);
+        let missed = missed::by_program(&self.ebpf, &self.files);
         Reading {
             at,
             vms,
@@ -222,13 +215,6 @@ impl KernelSide for Probe {
             missed_by_signal: missed::by_signal(&missed.unwrap_or_default(), self.hooks.attached()),
             problems,
         }
-    }
-}
-
-fn add_histogram(sum: &mut Vec<u64>, add: &[u64]) {
-    sum.resize(add.len(), 0);
-    for (sum, add) in sum.iter_mut().zip(add) {
-        *sum = sum.wrapping_add(*add);
     }
 }
 

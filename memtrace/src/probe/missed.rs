@@ -7,16 +7,17 @@ use std::os::fd::{AsFd, AsRawFd};
 use aya::Ebpf;
 
 use super::plan::Hook;
+use crate::hostfs::{Keeper, read};
 use crate::signal::Signal;
 
 /// Missed runs of each loaded program, from its `/proc/self/fdinfo` (the line is there
 /// since 5.12). `None`: this kernel doesn't tell.
-pub fn by_program(ebpf: &Ebpf) -> Option<BTreeMap<&str, u64>> {
+pub fn by_program<'a>(ebpf: &'a Ebpf, files: &Keeper) -> Option<BTreeMap<&'a str, u64>> {
     let missed: BTreeMap<&str, u64> = ebpf
         .programs()
         .filter_map(|(name, program)| {
             let fd = program.fd().ok()?.as_fd().as_raw_fd();
-            let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+            let text = files.text(format!("/proc/self/fdinfo/{fd}").as_ref(), read::SMALL).ok()?;
             Some((name, parse(&text)?))
         })
         .collect();

@@ -29,7 +29,7 @@ use crate::sample::HistogramsSample;
 use crate::signal::{Signal, SignalStatus};
 use crate::units::{Nanos, Pages};
 
-pub use limits::Limits;
+pub use limits::{LEAST_SLOTS, Limits};
 pub use live::Probe;
 pub use slots::Census;
 
@@ -39,7 +39,7 @@ pub use slots::Census;
 /// # Errors
 /// When nothing at all can run: no privilege, or no BPF.
 pub fn open(sys: &Path, log: bool) -> Result<Box<dyn KernelSide>> {
-    Ok(Box::new(Probe::open(sys, log, &Limits::default())?))
+    Ok(Box::new(Probe::open(sys, log, &Limits::here())?))
 }
 
 /// The kernel side as the rest of memtrace sees it: VMs are processes here, slots and

@@ -63,7 +63,12 @@ impl Processes {
         removed
     }
 
-    /// All that are entered, and once a reading: takes away the marks that nobody needs.
+    /// Whether [`Self::tidy`] has a mark to take away.
+    pub fn has_unused_marks(&self) -> bool {
+        !self.unused.is_empty()
+    }
+
+    /// All that are entered, and now and then: takes away the marks that nobody needs.
     pub fn tidy(&mut self) -> Result<Vec<(u32, u32)>> {
         let unused = std::mem::take(&mut self.unused);
         for mark in &unused {

@@ -8,6 +8,7 @@ use memtrace_ebpf::{AsyncFaultKey, FlowKey, InodeKey, SlotOwner, VmCounters, VmH
 
 use super::load::{ignore_missing, map};
 use crate::hostfs::process::maps::Inode;
+use crate::sample::HistogramsSample;
 
 /// The maps with a row or an entry for each slot.
 pub struct Rows {
@@ -19,7 +20,7 @@ pub struct Rows {
     pub async_faults: HashMap<MapData, AsyncFaultKey, u64>,
     swap_entries: Array<MapData, u64>,
     pub counters: PerCpuArray<MapData, VmCounters>,
-    pub histograms: PerCpuArray<MapData, VmHistograms>,
+    histograms: PerCpuArray<MapData, VmHistograms>,
     pub flows: PerCpuHashMap<MapData, FlowKey, u64>,
     cpus: usize,
 }
@@ -39,6 +40,21 @@ impl Rows {
             flows: map(ebpf, "FLOWS")?,
             cpus: aya::util::nr_cpus().map_err(|(_, error)| error).context("number of CPUs")?,
         })
+    }
+
+    /// The distributions of a slot, all CPUs together. Empty when they can't be read: that
+    /// shows in the counters, which are read the same way.
+    pub fn distributions(&self, slot: u32) -> HistogramsSample {
+        let mut sum = HistogramsSample::default();
+        let Ok(values) = self.histograms.get(&slot, 0) else {
+            return sum;
+        };
+        for value in values.iter() {
+            add_histogram(&mut sum.reclaim, &value.reclaim);
+            add_histogram(&mut sum.async_fault, &value.async_fault);
+            add_histogram(&mut sum.swap_in, &value.swap_in);
+        }
+        sum
     }
 
     pub fn owner(&self, slot: u32) -> Option<SlotOwner> {
@@ -107,4 +123,11 @@ const fn key(file: Inode) -> InodeKey {
 
 fn zeroes<T: Pod + Default>(cpus: usize) -> Result<PerCpuValues<T>> {
     PerCpuValues::try_from(vec![T::default(); cpus]).context("one value for each CPU")
+}
+
+fn add_histogram(sum: &mut Vec<u64>, add: &[u64]) {
+    sum.resize(add.len(), 0);
+    for (sum, add) in sum.iter_mut().zip(add) {
+        *sum = sum.wrapping_add(*add);
+    }
 }

@@ -5,6 +5,8 @@
 //! A slot is always in one place: free, tracked (a VM has it), unclaimed (the programs
 //! gave it out), or in quarantine. Process ids come again, slots are told apart.
 
+mod census;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -13,21 +15,27 @@ use aya::Ebpf;
 use aya::maps::MapError;
 use memtrace_ebpf::{FIRST_VM_SLOT, SlotOwner};
 
-use super::Belongings;
 use super::load::ignore_missing;
 use super::processes::Processes;
 use super::rows::Rows;
+use super::{Belongings, VmReading};
+pub use census::Census;
 
 /// How long a slot that the programs gave out may stay without user space wanting it.
 const UNCLAIMED: Duration = Duration::from_secs(30);
 /// How often to look for slots of which no event told.
 const AUDIT: Duration = Duration::from_secs(10);
+/// The whole table of processes is looked through once in so many readings: each entry of
+/// it takes two system calls.
+const LOOK_THROUGH: u32 = 10;
 
 /// A VM's slot.
 #[derive(Clone, Debug)]
 pub struct Tracked {
     pub slot: u32,
     pub from_start: bool,
+    /// The last reading: distributions are large, and move only when a counter does.
+    pub last: Option<VmReading>,
     belongings: Belongings,
 }
 
@@ -37,19 +45,6 @@ struct Unclaimed {
     tgid: u32,
     since: Instant,
     from_start: bool,
-}
-
-/// Where the slots and their processes are in a moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Census {
-    pub tracked: usize,
-    pub unclaimed: usize,
-    pub quarantined: usize,
-    /// Entries of the table of processes.
-    pub processes: usize,
-    pub address_spaces: usize,
-    pub cgroups: usize,
-    pub async_faults: usize,
 }
 
 /// Who has which slot.
@@ -65,6 +60,7 @@ pub struct Slots {
     quarantine: BTreeMap<u32, u8>,
     audited: Instant,
     lost_events: u64,
+    readings: u32,
 }
 
 impl Slots {
@@ -79,6 +75,7 @@ impl Slots {
             quarantine: BTreeMap::new(),
             audited: Instant::now(),
             lost_events: 0,
+            readings: 0,
         };
         for slot in FIRST_VM_SLOT..count {
             slots.rows.free.push(slot, 0).context("fill the list of free slots")?;
@@ -141,7 +138,8 @@ impl Slots {
         let from_start = self.unclaimed.remove(&slot).is_some_and(|unclaimed| unclaimed.from_start);
         // What is left are slots of processes that had this id before.
         self.release_unclaimed(|unclaimed| unclaimed.tgid == tgid);
-        self.tracked.insert(tgid, Tracked { slot, from_start, belongings: Belongings::default() });
+        let belongings = Belongings::default();
+        self.tracked.insert(tgid, Tracked { slot, from_start, last: None, belongings });
         Ok(slot)
     }
 
@@ -230,7 +228,21 @@ impl Slots {
     /// `lost_events`: so many did not get through, since the start.
     pub fn tidy(&mut self, lost_events: u64) {
         self.release_unclaimed(|unclaimed| unclaimed.since.elapsed() > UNCLAIMED);
-        // An event may have been lost; the table of processes never is.
+        self.readings = self.readings.wrapping_add(1);
+        let lost = lost_events != self.lost_events;
+        if lost || self.readings % LOOK_THROUGH == 1 || self.processes.has_unused_marks() {
+            self.find_unclaimed();
+        }
+        if lost || self.audited.elapsed() > AUDIT {
+            self.lost_events = lost_events;
+            self.audited = Instant::now();
+            self.audit();
+        }
+        self.recycle();
+    }
+
+    /// An event may have been lost; the table of processes never is.
+    fn find_unclaimed(&mut self) {
         let entered = self.processes.tidy().unwrap_or_else(|error| {
             tracing::warn!("cannot tidy the marks of processes: {error:#}");
             Vec::new()
@@ -241,11 +253,9 @@ impl Slots {
                 self.unclaimed(tgid, slot);
             }
         }
-        if lost_events != self.lost_events || self.audited.elapsed() > AUDIT {
-            self.lost_events = lost_events;
-            self.audited = Instant::now();
-            self.audit();
-        }
+    }
+
+    fn recycle(&mut self) {
         for (slot, waited) in std::mem::take(&mut self.quarantine) {
             let recycled = if waited == 0 { None } else { Some(self.rows.recycle(slot)) };
             match recycled {
@@ -275,19 +285,6 @@ impl Slots {
                 tracing::debug!("slot {slot} of process {owner} was lost");
                 self.release(owner, slot);
             }
-        }
-    }
-
-    /// Where everything is right now.
-    pub fn census(&self) -> Census {
-        Census {
-            tracked: self.tracked.len(),
-            unclaimed: self.unclaimed.len(),
-            quarantined: self.quarantine.len(),
-            processes: self.processes.count(),
-            address_spaces: self.rows.address_spaces.keys().count(),
-            cgroups: self.rows.cgroups.keys().count(),
-            async_faults: self.rows.async_faults.keys().count(),
         }
     }
 }

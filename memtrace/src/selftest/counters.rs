@@ -7,7 +7,7 @@ use super::cgroup::Cgroup;
 use super::side::KernelCounters;
 use crate::hostfs::cgroup::stat;
 use crate::hostfs::taskstats::Taskstats;
-use crate::hostfs::{HostRoot, process, psi, read};
+use crate::hostfs::{HostRoot, Keeper, process, psi, read};
 use crate::units::Bytes;
 
 /// Reads the kernel's counters.
@@ -44,7 +44,7 @@ impl Counters<'_> {
     pub fn of_process(&self, pid: u32) -> Result<KernelCounters> {
         let stat = process::stat(self.root, pid).context("the guest is gone")?;
         // The unit doesn't matter: no time is used.
-        let sample = process::sample(self.root, pid, &stat, 1);
+        let sample = process::sample(&Keeper::default(), self.root, pid, &stat, 1);
         let swap = sample.swap.context("the guest has no VmSwap")?;
         let reclaims = self.delays.and_then(|delays| delays.reclaims(pid.try_into().ok()?).ok());
         Ok(KernelCounters {

@@ -1,10 +1,8 @@
 //! VMs that come and go: slots are given out, taken back, and never mixed up.
 
 use anyhow::{Context, Result, ensure};
-use memtrace::probe::{Belongings, KernelSide};
-use memtrace_ebpf::{
-    EVENT_APPEARED, EVENT_EXITED, Event, FIRST_VM_SLOT, MARKS, MAX_SLOTS, mark_index,
-};
+use memtrace::probe::{Belongings, KernelSide, LEAST_SLOTS};
+use memtrace_ebpf::{EVENT_APPEARED, EVENT_EXITED, Event, FIRST_VM_SLOT, MARKS, mark_index};
 use memtrace_tests::standin::StandIn;
 use memtrace_tests::wait;
 
@@ -21,7 +19,7 @@ pub const TESTS: &[(&str, Test)] = &[
 ];
 
 /// VMs that can be tracked at a time.
-const CAPACITY: u32 = MAX_SLOTS - FIRST_VM_SLOT;
+const CAPACITY: u32 = LEAST_SLOTS - FIRST_VM_SLOT;
 
 fn event(kernel: &mut dyn KernelSide, kind: u32, pid: u32) -> Result<Event> {
     wait::until(&format!("event {kind} of process {pid}"), || {

@@ -1,27 +1,26 @@
 //! The limit that holds for a cgroup: the tightest of its own and its ancestors'.
 
 use std::io;
-use std::path::Path;
 
-use super::{Version, upwards};
-use crate::hostfs::read;
+use super::{MemoryCgroup, Version, upwards};
+use crate::hostfs::{Keeper, read};
 use crate::units::{Bytes, Limit};
 
 /// Version 1 writes "no limit" as the largest multiple of the page size in an `i64`
 /// (`PAGE_COUNTER_MAX`): 2^63 - 4096 with pages of 4 KiB, less with larger ones.
 const V1_UNLIMITED: u64 = 1 << 62;
 
-/// The tightest limit in files of this name from `directory` up to `top`.
+/// The tightest limit in files of this name from the cgroup up to the top.
 ///
 /// # Errors
 /// When a file of the cgroup or an ancestor exists and can't be read: the limit is not
 /// known then.
-pub fn tightest(directory: &Path, top: &Path, version: Version, file: &str) -> io::Result<Limit> {
+pub fn tightest(keeper: &Keeper, cgroup: &MemoryCgroup, file: &str) -> io::Result<Limit> {
     let mut tightest = Limit::Unlimited;
-    for directory in upwards(directory, top) {
-        match read::text(&directory.join(file), read::SMALL) {
+    for directory in upwards(&cgroup.directory, &cgroup.top) {
+        match keeper.text(&directory.join(file), read::SMALL) {
             Ok(text) => {
-                let limit = parse(&text, version).map_err(io::Error::other)?;
+                let limit = parse(&text, cgroup.version).map_err(io::Error::other)?;
                 tightest = tightest.min(limit);
             }
             // The root cgroup has no such file.

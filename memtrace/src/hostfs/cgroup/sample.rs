@@ -5,19 +5,19 @@ use std::path::Path;
 
 use super::stat::{self, Stat};
 use super::{MemoryCgroup, Version, limits};
-use crate::hostfs::{psi, read};
+use crate::hostfs::{Keeper, psi, read};
 use crate::sample::{CgroupSample, Psi};
 use crate::units::{Bytes, Limit};
 
-/// `vms`: the number of known VMs in it. What can't be read is missing, and `problem`
+/// `keeper` holds the files from one sample to the next. `vms`: the number of known VMs in it. What can't be read is missing, and `problem`
 /// says why.
-pub fn sample(cgroup: &MemoryCgroup, vms: u32, alone: bool) -> CgroupSample {
-    let mut files = Files { directory: &cgroup.directory, problem: None };
+pub fn sample(keeper: &Keeper, cgroup: &MemoryCgroup, vms: u32, alone: bool) -> CgroupSample {
+    let mut files = Files { keeper, directory: &cgroup.directory, problem: None };
     let mut sample = match cgroup.version {
         Version::V1 => version_one(cgroup, &mut files),
         Version::V2 => version_two(cgroup, &mut files),
     };
-    sample.psi = pressure(cgroup);
+    sample.psi = pressure(keeper, cgroup);
     sample.version = cgroup.version.number();
     sample.path = cgroup.path.clone();
     sample.vms = vms;
@@ -63,7 +63,7 @@ fn version_two(cgroup: &MemoryCgroup, files: &mut Files<'_>) -> CgroupSample {
         limit: files.limit(cgroup, "memory.max"),
         high: files.limit(cgroup, "memory.high"),
         // Missing where the kernel is built or started without swap accounting.
-        swap: read::number(&cgroup.directory.join("memory.swap.current")).ok().map(Bytes),
+        swap: files.keeper.number(&cgroup.directory.join("memory.swap.current")).ok().map(Bytes),
         stat: stat.memory,
         limit_hits: stat::value(&events, "max"),
         oom_kills: stat::value(&events, "oom_kill"),
@@ -72,38 +72,39 @@ fn version_two(cgroup: &MemoryCgroup, files: &mut Files<'_>) -> CgroupSample {
 }
 
 /// The root's pressure is the whole host's, so it says nothing about one cgroup.
-fn pressure(cgroup: &MemoryCgroup) -> Option<Psi> {
+fn pressure(keeper: &Keeper, cgroup: &MemoryCgroup) -> Option<Psi> {
     if cgroup.is_root() {
         return None;
     }
-    psi::read(cgroup.pressure.as_ref()?).ok()
+    psi::kept(keeper, cgroup.pressure.as_ref()?).ok()
 }
 
 /// The files of one cgroup, and the first thing that went wrong with them.
 struct Files<'a> {
+    keeper: &'a Keeper,
     directory: &'a Path,
     problem: Option<String>,
 }
 
 impl Files<'_> {
     fn text(&mut self, file: &str) -> Option<String> {
-        let text = read::text(&self.directory.join(file), read::SMALL);
+        let text = self.keeper.text(&self.directory.join(file), read::SMALL);
         self.check(file, text)
     }
 
     fn number(&mut self, file: &str) -> Option<Bytes> {
-        let number = read::number(&self.directory.join(file));
+        let number = self.keeper.number(&self.directory.join(file));
         self.check(file, number).map(Bytes)
     }
 
     fn limit(&mut self, cgroup: &MemoryCgroup, file: &str) -> Option<Limit> {
-        let limit = limits::tightest(&cgroup.directory, &cgroup.top, cgroup.version, file);
+        let limit = limits::tightest(self.keeper, cgroup, file);
         self.check(file, limit)
     }
 
     /// A value that not every kernel has.
     fn optional(&self, file: &str, key: &str) -> Option<u64> {
-        let text = read::text(&self.directory.join(file), read::SMALL).ok()?;
+        let text = self.keeper.text(&self.directory.join(file), read::SMALL).ok()?;
         stat::value(&text, key)
     }
 

@@ -10,7 +10,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
-use super::{HostRoot, read};
+use super::{HostRoot, Keeper, read};
 use crate::sample::ProcessSample;
 use crate::units::Nanos;
 pub use stat::ProcessStat;
@@ -31,7 +31,15 @@ pub fn ids(root: &HostRoot) -> io::Result<Vec<u32>> {
 /// # Errors
 /// When the process is gone, or its stat makes no sense.
 pub fn stat(root: &HostRoot, pid: u32) -> io::Result<ProcessStat> {
-    let text = read::text(&root.process(pid).join("stat"), read::SMALL)?;
+    kept_stat(&Keeper::default(), root, pid)
+}
+
+/// The same by a file that stays open.
+///
+/// # Errors
+/// As [`stat`].
+pub fn kept_stat(keeper: &Keeper, root: &HostRoot, pid: u32) -> io::Result<ProcessStat> {
+    let text = keeper.text(&root.process(pid).join("stat"), read::SMALL)?;
     ProcessStat::parse(&text).ok_or_else(|| io::Error::other("not of the form of stat"))
 }
 
@@ -66,12 +74,13 @@ pub fn program(root: &HostRoot, pid: u32) -> Option<String> {
 /// Memory, faults and time of a process. `stat` was read already to know that it is the
 /// same process still. `ticks_per_second` is the unit of its times.
 pub fn sample(
+    keeper: &Keeper,
     root: &HostRoot,
     pid: u32,
     stat: &ProcessStat,
     ticks_per_second: u64,
 ) -> ProcessSample {
-    let status = read::text(&root.process(pid).join("status"), read::SMALL);
+    let status = keeper.text(&root.process(pid).join("status"), read::SMALL);
     let mut sample = status.map_or_else(|_| ProcessSample::default(), |text| status::parse(&text));
     sample.minor_faults = Some(stat.minor_faults);
     sample.major_faults = Some(stat.major_faults);

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use memtrace_ebpf::VmCounters;
 
-use super::{Kernel, LiveSource, cgroups, guests};
-use crate::hostfs::cgroup;
+use super::{Kernel, LiveSource, guests};
 use crate::hostfs::process::{self, ProcessStat};
+use crate::hostfs::{Keeper, cgroup};
 use crate::probe::{FlowReading, Reading, Taker, VmReading};
 use crate::sample::{FlowSample, Party, ProcessSample, ThreadSample, VmId, VmSample, VmState};
 use crate::units::Pages;
@@ -40,9 +40,9 @@ impl LiveSource {
             state: state(stat, answer.state),
             allocated: memory.or(answer.guest.maximum),
             process,
-            cgroup: cgroup.map(|cgroup| {
-                let vms = cgroups::sharing(&self.known, cgroup);
-                cgroup::sample(cgroup, vms, cgroups::is_alone(&self.known, vm.pid))
+            cgroup: known.zip(cgroup).map(|(known, cgroup)| {
+                let alone = self.neighbours.is_alone(&known.membership);
+                cgroup::sample(&known.files, cgroup, self.neighbours.of(cgroup), alone)
             }),
             guest: answer.guest,
             counters,
@@ -61,14 +61,17 @@ impl LiveSource {
         stat: &ProcessStat,
         counted: Option<&VmReading>,
     ) -> (ProcessSample, Option<VmCounters>, Option<i64>) {
-        let sample = || process::sample(&self.root, vm.pid, stat, self.ticks_per_second);
-        let (Some(counted), Some(known), Kernel::Runs(kernel)) =
-            (counted, self.known.get_mut(&vm.pid), &self.kernel)
-        else {
-            return (sample(), counted.map(|counted| counted.counters), None);
+        let Some(known) = self.known.get_mut(&vm.pid) else {
+            return (ProcessSample::default(), counted.map(|counted| counted.counters), None);
+        };
+        let sample = |files: &Keeper| {
+            process::sample(files, &self.root, vm.pid, stat, self.ticks_per_second)
+        };
+        let (Some(counted), Kernel::Runs(kernel)) = (counted, &self.kernel) else {
+            return (sample(&known.files), counted.map(|counted| counted.counters), None);
         };
         if !kernel.swap_ins_need_vmswap() {
-            return (sample(), Some(counted.counters), None);
+            return (sample(&known.files), Some(counted.counters), None);
         }
         let mut counters = counted.counters;
         if known.swap_base.has_moved(&counters)
@@ -78,7 +81,7 @@ impl LiveSource {
             counters.swap_in_pages = fresh.swap_in_pages;
             counters.swap_in_remote_pages = fresh.swap_in_remote_pages;
         }
-        let process = sample();
+        let process = sample(&known.files);
         let swapped = process.swap.and_then(|swap| swap.0.checked_div(self.page_size.0));
         let base = known.swap_base.update(&counters, counted.from_start, swapped);
         (process, Some(counters), base)

@@ -1,11 +1,12 @@
 //! Which cgroup each VM is in, and whether it is there alone: only then do the kernel's
 //! counters of that cgroup belong to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
 
 use super::KnownVm;
 use crate::hostfs::cgroup::{self, MemoryCgroup};
-use crate::hostfs::{HostRoot, process, read};
+use crate::hostfs::{HostRoot, Keeper, process, read};
 use crate::units::Nanos;
 
 /// So often the processes of a cgroup are looked through, in nanoseconds.
@@ -29,8 +30,8 @@ pub(super) struct Membership {
 }
 
 impl Membership {
-    pub(super) fn refresh(&mut self, root: &HostRoot, pid: u32, now: Nanos) {
-        let text = read::text(&root.process(pid).join("cgroup"), read::SMALL).ok();
+    pub(super) fn refresh(&mut self, files: &Keeper, root: &HostRoot, pid: u32, now: Nanos) {
+        let text = files.text(&root.process(pid).join("cgroup"), read::SMALL).ok();
         let due = now.saturating_sub(self.checked).0 >= RECHECK;
         if self.cgroup.is_some() && self.text == text && !due {
             return;
@@ -66,27 +67,36 @@ fn is_apart(root: &HostRoot, cgroup: &MemoryCgroup, pid: u32) -> bool {
     })
 }
 
-/// Ids of the memory cgroups that are this VM's alone.
-pub(super) fn alone(known: &BTreeMap<u32, KnownVm>, pid: u32) -> BTreeSet<u64> {
-    if !is_alone(known, pid) {
-        return BTreeSet::new();
+/// How many known VMs are in each cgroup.
+#[derive(Debug, Default)]
+pub(super) struct Neighbours {
+    vms: HashMap<PathBuf, u32>,
+}
+
+impl Neighbours {
+    pub(super) fn count(known: &BTreeMap<u32, KnownVm>) -> Self {
+        let mut vms = HashMap::new();
+        for cgroup in known.values().filter_map(|vm| vm.membership.cgroup()) {
+            let count: &mut u32 = vms.entry(cgroup.directory.clone()).or_default();
+            *count = count.saturating_add(1);
+        }
+        Self { vms }
     }
-    let cgroup = known.get(&pid).and_then(|vm| vm.membership.cgroup());
-    cgroup.and_then(|cgroup| cgroup.id).into_iter().collect()
-}
 
-/// Whether the VM and its companions have their cgroup to themselves.
-pub(super) fn is_alone(known: &BTreeMap<u32, KnownVm>, pid: u32) -> bool {
-    known.get(&pid).is_some_and(|vm| {
-        let cgroup = vm.membership.cgroup();
-        vm.membership.apart && cgroup.is_some_and(|cgroup| sharing(known, cgroup) == 1)
-    })
-}
+    /// Number of known VMs in `cgroup`.
+    pub(super) fn of(&self, cgroup: &MemoryCgroup) -> u32 {
+        self.vms.get(&cgroup.directory).copied().unwrap_or(0)
+    }
 
-/// Number of known VMs in `cgroup`.
-pub(super) fn sharing(known: &BTreeMap<u32, KnownVm>, cgroup: &MemoryCgroup) -> u32 {
-    let same = |vm: &&KnownVm| {
-        vm.membership.cgroup().is_some_and(|other| other.directory == cgroup.directory)
-    };
-    u32::try_from(known.values().filter(same).count()).unwrap_or(u32::MAX)
+    /// Whether a VM and its companions have their cgroup to themselves.
+    pub(super) fn is_alone(&self, membership: &Membership) -> bool {
+        membership.apart && membership.cgroup().is_some_and(|cgroup| self.of(cgroup) == 1)
+    }
+
+    /// Ids of the memory cgroups that are this VM's alone.
+    pub(super) fn alone(&self, known: &BTreeMap<u32, KnownVm>, pid: u32) -> BTreeSet<u64> {
+        let membership = known.get(&pid).map(|vm| &vm.membership);
+        let own = membership.filter(|membership| self.is_alone(membership));
+        own.and_then(|membership| membership.cgroup()?.id).into_iter().collect()
+    }
 }

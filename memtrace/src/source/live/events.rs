@@ -16,8 +16,8 @@ use crate::vmm::discover::Sighting;
 use crate::vmm::name;
 
 /// The shortest time between two looks at the events: a flood of them (each long stall is
-/// one) must not keep a CPU busy.
-const BREATH: Duration = Duration::from_millis(10);
+/// one) must not keep a CPU busy, and none should wait for long.
+const BREATH: Duration = Duration::from_millis(1);
 /// So long a process with a slot may take to become a VM.
 const CANDIDATE_TIME: Nanos = Nanos(10_000_000_000);
 /// Most candidates at a time; slots are few.

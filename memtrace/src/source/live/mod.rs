@@ -5,6 +5,7 @@
 
 mod assemble;
 mod cgroups;
+mod clock;
 mod events;
 #[cfg(test)]
 mod fake;
@@ -15,13 +16,13 @@ mod swap_base;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use anyhow::Result;
-use rustix::time::{ClockId, clock_gettime};
 
-use self::cgroups::Membership;
+use self::cgroups::{Membership, Neighbours};
+use self::clock::{monotonic, wall};
 use self::events::OomKills;
 use self::guests::Guests;
 use self::notices::Notices;
@@ -30,11 +31,11 @@ use self::swap_base::SwapBase;
 use super::Source;
 use crate::hostfs::host::HostFacts;
 use crate::hostfs::process::{self, ProcessStat};
-use crate::hostfs::{HostRoot, host};
+use crate::hostfs::{HostRoot, Keeper, host};
 use crate::probe::{Belongings, KernelSide, Reading};
 use crate::sample::{HostCountersSample, HostSample, Sample, VmId};
 use crate::signal::{Quality, Signal, SignalStatus};
-use crate::units::{Bytes, Nanos, WallNanos};
+use crate::units::{Bytes, Nanos};
 use crate::vmm::discover::{Discovery, FoundVm};
 
 /// What a live source may do.
@@ -62,6 +63,7 @@ pub struct LiveSource {
     discovery: Discovery,
     guests: Guests,
     known: BTreeMap<u32, KnownVm>,
+    neighbours: Neighbours,
     /// Processes that have a slot, and aren't VMs yet; since when.
     candidates: BTreeMap<u32, Nanos>,
     oom_kills: OomKills,
@@ -81,6 +83,8 @@ struct KnownVm {
     shared_memory: SharedMemory,
     /// What the kernel side was told of. `None`: it was told nothing yet.
     told: Option<Belongings>,
+    /// Its files that are read each time.
+    files: Keeper,
     swap_base: SwapBase,
 }
 
@@ -105,6 +109,7 @@ impl LiveSource {
             discovery: Discovery::default(),
             guests: Guests::new(options),
             known: BTreeMap::new(),
+            neighbours: Neighbours::default(),
             candidates: BTreeMap::new(),
             oom_kills: OomKills::default(),
         }
@@ -123,7 +128,11 @@ impl LiveSource {
         let vms: Vec<FoundVm> = self.discovery.vms().cloned().collect();
         let mut living = Vec::with_capacity(vms.len());
         for vm in vms {
-            let stat = process::stat(&self.root, vm.pid).ok();
+            let stat = match self.known.get(&vm.pid) {
+                Some(known) => process::kept_stat(&known.files, &self.root, vm.pid),
+                None => process::stat(&self.root, vm.pid),
+            };
+            let stat = stat.ok();
             if self.discovery.confirm(vm.pid, stat.as_ref())
                 && let Some(stat) = stat
             {
@@ -143,12 +152,11 @@ impl LiveSource {
 
     /// Takes leave of VMs that are gone, and tells the kernel side of all others.
     fn keep_books(&mut self, living: &[(FoundVm, ProcessStat)], notices: &mut Notices) {
+        let starts: HashMap<u32, u64> = living.iter().map(|(vm, _)| (vm.pid, vm.start)).collect();
         let gone: Vec<u32> = self
             .known
             .iter()
-            .filter(|(pid, known)| {
-                !living.iter().any(|(vm, _)| vm.pid == **pid && vm.start == known.start)
-            })
+            .filter(|(pid, known)| starts.get(pid) != Some(&known.start))
             .map(|(&pid, _)| pid)
             .collect();
         for pid in gone {
@@ -166,9 +174,10 @@ impl LiveSource {
                 membership: Membership::default(),
                 shared_memory: SharedMemory::default(),
                 told: None,
+                files: Keeper::default(),
                 swap_base: SwapBase::default(),
             });
-            known.membership.refresh(&self.root, vm.pid, monotonic());
+            known.membership.refresh(&known.files, &self.root, vm.pid, monotonic());
             if counts_files {
                 known.shared_memory.refresh(&self.root, vm.pid, monotonic());
             }
@@ -176,6 +185,7 @@ impl LiveSource {
                 notices.add("cgroup", format!("{}: {problem}", vm.description.name));
             }
         }
+        self.neighbours = Neighbours::count(&self.known);
         let sharing = Sharing::of(&self.known);
         for (vm, _) in living {
             self.tell_kernel(vm, &sharing, notices);
@@ -184,7 +194,7 @@ impl LiveSource {
     }
 
     fn tell_kernel(&mut self, vm: &FoundVm, sharing: &Sharing, notices: &mut Notices) {
-        let cgroups = cgroups::alone(&self.known, vm.pid);
+        let cgroups = self.neighbours.alone(&self.known, vm.pid);
         let (Kernel::Runs(kernel), Some(known)) = (&mut self.kernel, self.known.get_mut(&vm.pid))
         else {
             return;
@@ -276,20 +286,4 @@ fn absent_signals(reason: &str) -> Vec<SignalStatus> {
     let absent =
         |signal| SignalStatus { signal, source: None, hooked: false, quality: quality.clone() };
     Signal::ALL.map(absent).to_vec()
-}
-
-fn monotonic() -> Nanos {
-    Nanos(nanos(ClockId::Monotonic))
-}
-
-fn wall() -> WallNanos {
-    WallNanos(nanos(ClockId::Realtime))
-}
-
-/// A clock before its epoch counts as at it.
-fn nanos(clock: ClockId) -> u64 {
-    let time = clock_gettime(clock);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    let rest = u64::try_from(time.tv_nsec).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }

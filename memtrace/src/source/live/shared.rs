@@ -87,6 +87,7 @@ mod tests {
             membership: super::super::cgroups::Membership::default(),
             shared_memory: SharedMemory::default(),
             told: None,
+            files: crate::hostfs::Keeper::default(),
             swap_base: super::super::swap_base::SwapBase::default(),
         };
         vm.shared_memory.refresh(&host.root(), pid, Nanos(0));

@@ -1,0 +1,153 @@
+//! Files that are read once a tick stay open: a third to a tenth of what reading a small
+//! file of /proc or of a cgroup costs is the reading.
+//!
+//! Only files that the kernel makes are kept. One whose process or cgroup is gone fails to
+//! read, and is then looked for anew; an ordinary file would go on with what it held.
+
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use rustix::fs::fstatfs;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::read;
+
+/// Most files of one keeper.
+const MOST: usize = 64;
+/// `PROC_SUPER_MAGIC`, `CGROUP_SUPER_MAGIC`, `CGROUP2_SUPER_MAGIC` (include/uapi/linux/magic.h).
+const KERNEL_MADE: [u64; 3] = [0x9fa0, 0x0027_e0eb, 0x6367_7270];
+
+/// Open files by their paths.
+#[derive(Debug, Default)]
+pub struct Keeper {
+    files: RefCell<Vec<(OsString, File)>>,
+}
+
+impl Keeper {
+    /// At most `limit` bytes of the file at `path`, as text; what isn't UTF-8 is replaced.
+    ///
+    /// # Errors
+    /// Whatever opening or reading gives.
+    pub fn text(&self, path: &Path, limit: usize) -> io::Result<String> {
+        let mut files = self.files.borrow_mut();
+        if let Some(index) = files.iter().position(|(kept, _)| kept == path.as_os_str()) {
+            if let Some(text) = files.get(index).and_then(|(_, file)| whole(file, limit).ok()) {
+                return Ok(text);
+            }
+            files.swap_remove(index);
+        }
+        let file = File::open(path)?;
+        if files.len() < MOST && may_keep(&file) {
+            let text = whole(&file, limit)?;
+            files.push((path.as_os_str().to_owned(), file));
+            return Ok(text);
+        }
+        read::all(file, limit).map(read::lossy)
+    }
+
+    /// A file that holds one number.
+    ///
+    /// # Errors
+    /// As [`Self::text`]; `InvalidData` when it isn't a number.
+    pub fn number(&self, path: &Path) -> io::Result<u64> {
+        self.text(path, read::SMALL)?.trim().parse().map_err(io::Error::other)
+    }
+}
+
+/// The file from its beginning. The kernel makes the whole text at once
+/// (`single_open`), so a read that doesn't fill the room reached the end.
+fn whole(file: &File, limit: usize) -> io::Result<String> {
+    let mut chunk = [0_u8; 8 * 1024];
+    let mut content = Vec::new();
+    loop {
+        let room = limit.saturating_sub(content.len()).min(chunk.len());
+        let Some(buffer) = chunk.get_mut(..room).filter(|buffer| !buffer.is_empty()) else { break };
+        let count = file.read_at(buffer, content.len() as u64)?;
+        content.extend(buffer.iter().take(count));
+        if count < room {
+            break;
+        }
+    }
+    Ok(read::lossy(content))
+}
+
+fn may_keep(file: &File) -> bool {
+    let number = u64::try_from(file.as_raw_fd()).unwrap_or(u64::MAX);
+    number < room() && fstatfs(file).is_ok_and(|fs| KERNEL_MADE.contains(&(fs.f_type as u64)))
+}
+
+/// The first descriptor that is too high to be kept: a quarter of those that the process
+/// may have stays for everything else. The soft limit is raised to the hard one.
+fn room() -> u64 {
+    static ROOM: OnceLock<u64> = OnceLock::new();
+    *ROOM.get_or_init(|| {
+        let limit = getrlimit(Resource::Nofile);
+        let raised = Rlimit { current: limit.maximum, ..limit };
+        let limit = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limit };
+        limit.current.map_or(u64::MAX, |most| most - most / 4)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_the_kernel_is_kept_and_read_afresh() {
+        let keeper = Keeper::default();
+        let path = Path::new("/proc/self/stat");
+        let first = keeper.text(path, read::SMALL).unwrap();
+        assert!(first.starts_with(&std::process::id().to_string()));
+        assert_eq!(keeper.files.borrow().len(), 1);
+        // Faults of our own move a field of it.
+        let changed = (0..100_000).any(|_| {
+            std::hint::black_box(vec![1_u8; 1 << 20]);
+            keeper.text(path, read::SMALL).unwrap() != first
+        });
+        assert!(changed);
+    }
+
+    #[test]
+    fn an_ordinary_file_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("number");
+        let keeper = Keeper::default();
+        std::fs::write(&path, "7\n").unwrap();
+        assert_eq!(keeper.number(&path).unwrap(), 7);
+        std::fs::remove_file(&path).unwrap();
+        assert!(keeper.number(&path).is_err());
+        assert!(keeper.files.borrow().is_empty());
+    }
+
+    #[test]
+    fn a_process_that_is_gone_is_not_read_any_more() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let path = format!("/proc/{}/stat", child.id());
+        let keeper = Keeper::default();
+        assert!(keeper.text(Path::new(&path), read::SMALL).is_ok());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(keeper.text(Path::new(&path), read::SMALL).is_err());
+        assert!(keeper.files.borrow().is_empty());
+    }
+
+    #[test]
+    fn what_is_longer_than_allowed_is_cut() {
+        let keeper = Keeper::default();
+        assert_eq!(keeper.text(Path::new("/proc/self/status"), 20).unwrap().len(), 20);
+    }
+
+    #[test]
+    fn a_long_file_is_read_to_its_end() {
+        let keeper = Keeper::default();
+        let path = Path::new("/proc/self/limits");
+        let kept = keeper.text(path, read::SMALL).unwrap();
+        assert_eq!(kept, std::fs::read_to_string(path).unwrap());
+    }
+}
