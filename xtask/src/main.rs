@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod child;
 #[path = "../../memtrace/build/compile.rs"]
 mod compile;
@@ -31,6 +32,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Measure what memtrace costs
+    Bench(bench::Arguments),
     /// Real VMs under memory pressure in the live view
     Demo(demo::Arguments),
     /// Build the eBPF object from source and keep it in memtrace/ebpf
@@ -47,6 +50,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
+        Task::Bench(arguments) => done(bench::run(&arguments)),
         Task::Demo(arguments) => done(demo::run(&arguments)),
         Task::Ebpf(arguments) => done(ebpf::run(&arguments)),
         Task::Setup => done(set_up()),

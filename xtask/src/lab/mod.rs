@@ -142,7 +142,11 @@ impl Lab {
         self.state.save(&self.place.join("state.json"))
     }
 
-    fn set(&mut self, path: &Path, value: &str) -> Result<()> {
+    /// Sets a file under /proc/sys until the lab is taken down.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn set(&mut self, path: &Path, value: &str) -> Result<()> {
         let old = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
         self.state.settings.push((path.to_path_buf(), old.trim().to_owned()));
         self.save()?;

@@ -32,11 +32,15 @@ const LAB: &[&str] = &[
 const NESTED: &[&str] =
     &["binutils", "build-essential", "qemu-system-x86", "util-linux", "xz-utils", "zstd"];
 
+/// What memtrace is compared with, and its cost measured by.
+const BENCH: &[&str] = &["bpftrace", "util-linux"];
+
 /// What `scope` wants.
 fn wanted(scope: Scope) -> Vec<&'static str> {
     match scope {
         Scope::Nested => NESTED.to_vec(),
         Scope::Programs => BUILD.to_vec(),
+        Scope::Bench => [BUILD, BENCH].concat(),
         Scope::Lab | Scope::Everything => [BUILD, LAB].concat(),
     }
 }

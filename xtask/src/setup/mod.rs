@@ -20,7 +20,9 @@ pub enum Scope {
     Lab,
     /// Run VMs in a host of its own, for which this machine needs no privilege.
     Nested,
-    /// All of it.
+    /// Measure what memtrace costs.
+    Bench,
+    /// All that tests and the lab need.
     Everything,
 }
 

@@ -1,0 +1,63 @@
+//! A process that faults and swaps at command. Under a VMM's name it is a VM's stand-in.
+
+use std::fs::File;
+use std::hint::black_box;
+use std::io::{BufRead, Read};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::scale::cpu_ns;
+
+const PAGE: usize = 4096;
+const MIB: usize = 1024 * 1024;
+/// Most memory that it takes.
+const MOST_MIB: usize = 1024;
+
+/// Obeys a line at a time, and answers each with the nanoseconds of
+/// CPU time that it took, in which other work on the host doesn't count: `fault N`
+/// writes to each page of N fresh MiB, `zero N` lets the kernel do so, `hold N` takes
+/// N MiB for good and `walk` writes to each page of them, `spawn N` runs N processes.
+pub fn play() -> Result<()> {
+    let mut held = Vec::new();
+    println!("0");
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        let (order, number) = line.split_once(' ').unwrap_or((&line, "0"));
+        let number: usize = number.parse().context("how many?")?;
+        ensure!(number <= MOST_MIB, "{number} is more than {MOST_MIB}");
+        let mut fresh = Vec::new();
+        if matches!(order, "fault" | "zero" | "hold") {
+            // Zeroed memory of this size is mapped, and not touched.
+            fresh = vec![0_u8; number * MIB];
+        }
+        let begun = cpu_ns();
+        match order {
+            "fault" => touch(&mut fresh),
+            "zero" => File::open("/dev/zero")?.read_exact(&mut fresh)?,
+            "hold" => touch(&mut fresh),
+            "walk" => touch(&mut held),
+            "spawn" => spawn(number)?,
+            _ => bail!("what is {line:?}?"),
+        }
+        println!("{}", cpu_ns() - begun);
+        if order == "hold" {
+            held = fresh;
+        }
+    }
+    Ok(())
+}
+
+fn touch(memory: &mut [u8]) {
+    for page in memory.chunks_mut(PAGE) {
+        page[0] = page[0].wrapping_add(1);
+    }
+    black_box(memory);
+}
+
+fn spawn(count: usize) -> Result<()> {
+    for _ in 0..count {
+        ensure!(Command::new("true").status()?.success());
+    }
+    Ok(())
+}

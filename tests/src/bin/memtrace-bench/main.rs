@@ -1,0 +1,40 @@
+//! The parts of `cargo xtask bench` that need memtrace's insides, and the processes whose
+//! slowing-down it measures. Prints JSON, a document a line.
+
+mod herd;
+mod latency;
+mod load;
+mod scale;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+const USAGE: &str = "memtrace-bench load | sleep SECONDS | scale POOL VMS... | latency SECONDS";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["load"] => load::play(),
+        // What else it is given makes it look like a VM.
+        ["sleep", seconds, ..] => {
+            std::thread::park_timeout(Duration::from_secs(seconds.parse().context(USAGE)?));
+            Ok(())
+        }
+        ["scale", pool, sizes @ ..] => {
+            for size in sizes {
+                let vms = size.parse().context(USAGE)?;
+                println!("{}", serde_json::to_string(&scale::measure(pool.as_ref(), vms)?)?);
+            }
+            Ok(())
+        }
+        ["latency", seconds] => {
+            for latency in latency::measure(seconds.parse().context(USAGE)?)? {
+                println!("{}", serde_json::to_string(&latency)?);
+            }
+            Ok(())
+        }
+        _ => bail!(USAGE),
+    }
+}

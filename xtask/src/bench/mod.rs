@@ -1,0 +1,187 @@
+//! `cargo xtask bench`: what memtrace costs, in ratios, and docs/performance.md from it.
+//! Never a test: its numbers are the machine's, and of the moment.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use serde::de::DeserializeOwned;
+
+use crate::lab::Lab;
+use crate::setup::{self, Scope};
+use crate::{child, interrupt, paths, progress};
+
+#[path = "../../../tests/src/bpftrace.rs"]
+mod bpftrace;
+mod hooks;
+#[path = "../../../tests/src/measured.rs"]
+mod measured;
+mod report;
+mod runs;
+mod slowdown;
+mod statistics;
+mod table;
+mod worker;
+
+use measured::{Latency, Scale};
+use worker::Worker;
+
+/// Limit of the cgroup in which the swap benchmarks run, and what they hold in it.
+const LIMIT_MIB: u32 = 64;
+const HELD_MIB: u32 = 80;
+/// Room for the stand-ins of the scale benchmark, the kernel's memory for them included.
+const HERD_MIB: u32 = 8192;
+const HOOK_ROUNDS: u32 = 7;
+const SLOWDOWN_ROUNDS: u32 = 10;
+/// Numbers of VMs.
+const SCALE: [&str; 4] = ["10", "100", "1000", "4000"];
+/// Idle, and again as long under load.
+const LATENCY_SECONDS: &str = "12";
+const STATISTICS: &str = "/proc/sys/kernel/bpf_stats_enabled";
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Write docs/performance.md instead of printing it
+    #[arg(long)]
+    write: bool,
+}
+
+/// Whose events they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Task {
+    #[default]
+    Other,
+    Vm,
+}
+
+/// A worker that is no VM, and one that memtrace takes for one.
+struct Workers {
+    other: Worker,
+    vm: Worker,
+}
+
+impl Workers {
+    fn of(&mut self, task: Task) -> &mut Worker {
+        match task {
+            Task::Other => &mut self.other,
+            Task::Vm => &mut self.vm,
+        }
+    }
+}
+
+/// What the benchmarks work with.
+struct Bench {
+    memtrace: PathBuf,
+    free: Workers,
+    /// In cgroups that are too small for them. `None`: there is no pool.
+    squeezed: Option<Workers>,
+}
+
+impl Bench {
+    fn vms(&self) -> Vec<u32> {
+        let squeezed = self.squeezed.as_ref().map(|workers| workers.vm.pid());
+        std::iter::once(self.free.vm.pid()).chain(squeezed).collect()
+    }
+}
+
+/// All that was measured.
+#[derive(Default)]
+struct Results {
+    hooks: Vec<hooks::Row>,
+    slowdown: Vec<slowdown::Row>,
+    scale: Vec<Scale>,
+    latency: Vec<Latency>,
+    /// What could not be measured, and why.
+    skipped: Vec<String>,
+}
+
+/// Measures everything, and prints or writes the page.
+///
+/// # Errors
+/// When memtrace can't run here, or the user interrupts.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    interrupt::listen()?;
+    setup::run(Scope::Bench)?;
+    build()?;
+    let page = report::page(&measure()?, &report::Host::look()?);
+    if !arguments.write {
+        print!("{page}");
+        return Ok(());
+    }
+    let path = paths::workspace().join(report::PAGE);
+    fs::create_dir_all(path.parent().context("a folder")?)?;
+    fs::write(&path, page).with_context(|| format!("write {}", path.display()))?;
+    progress::say(&format!("written: {}", path.display()));
+    Ok(())
+}
+
+/// As users have it: optimised.
+fn build() -> Result<()> {
+    progress::say("building memtrace and its benchmarks ...");
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(paths::workspace()).args(["build", "--release", "--locked", "--quiet"]);
+    cargo.args(["--package", "memtrace", "--package", "memtrace-tests", "--bins"]);
+    ensure!(child::status(&mut cargo)?.success(), "the build failed");
+    Ok(())
+}
+
+fn measure() -> Result<Results> {
+    let mut pool = Lab::pool(LIMIT_MIB)?;
+    let folder = tempfile::tempdir()?;
+    let mut results = Results::default();
+    let mut bench = start(folder.path(), pool.parent())?;
+    pool.set(Path::new(STATISTICS), "1")?;
+    let (rows, problem) = hooks::measure(&mut bench, HOOK_ROUNDS)?;
+    results.hooks = rows;
+    results.skipped.extend(problem.map(|why| format!("bpftrace and the empty program: {why}")));
+    // Counting costs time of its own. The lab puts back what was there.
+    fs::write(STATISTICS, "0")?;
+    results.slowdown = slowdown::measure(&mut bench, SLOWDOWN_ROUNDS)?;
+    drop(bench);
+    let parent = pool.parent().context("the pool's cgroup")?.to_path_buf();
+    pool.hierarchy.set_limit(&parent, HERD_MIB)?;
+    progress::say("scale ...");
+    let arguments = std::iter::once(parent.as_os_str()).chain(SCALE.map(AsRef::as_ref));
+    results.scale = documents(program("memtrace-bench").arg("scale").args(arguments))?;
+    progress::say("latency ...");
+    results.latency = documents(program("memtrace-bench").args(["latency", LATENCY_SECONDS]))?;
+    pool.down()?;
+    Ok(results)
+}
+
+fn program(name: &str) -> Command {
+    Command::new(paths::target().join("release").join(name))
+}
+
+fn start(folder: &Path, pool: Option<&Path>) -> Result<Bench> {
+    let release = paths::target().join("release");
+    let other = worker::rename(&release.join("memtrace-bench"), folder, "ordinary")?;
+    let vm = worker::rename(&other, folder, "qemu-system-bench")?;
+    let pair = |cgroup: Option<&Path>| -> Result<Workers> {
+        let inside = |name: &str| cgroup.map(|pool| pool.join(name));
+        Ok(Workers {
+            other: Worker::start(&other, inside("ordinary").as_deref())?,
+            vm: Worker::start(&vm, inside("vm").as_deref())?,
+        })
+    };
+    let free = pair(None)?;
+    let mut squeezed = pool.map(|pool| pair(Some(pool))).transpose()?;
+    if let Some(workers) = &mut squeezed {
+        for task in [Task::Other, Task::Vm] {
+            workers.of(task).tell(&format!("hold {HELD_MIB}"))?;
+        }
+    }
+    Ok(Bench { memtrace: release.join("memtrace"), free, squeezed })
+}
+
+/// Runs a program that prints JSON, a document a line.
+fn documents<T: DeserializeOwned>(command: &mut Command) -> Result<Vec<T>> {
+    let mut found = Vec::new();
+    let status = child::lines(command, |line| {
+        progress::say(&format!("  {line}"));
+        found.push(serde_json::from_str(line).with_context(|| format!("{line:?}")));
+    })?;
+    ensure!(status.success(), "{command:?}: {status}");
+    found.into_iter().collect()
+}

@@ -1,0 +1,213 @@
+//! docs/performance.md: the results as tables, each with its aim and whether it holds.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::hooks::Program;
+use super::measured::{Latency, Scale};
+use super::statistics::{Spread, ratio, spread};
+use super::table::Table;
+use super::{Results, Task, hooks, slowdown};
+
+/// Where the page is, from the workspace's root.
+pub const PAGE: &str = "docs/performance.md";
+
+/// What is behind the numbers, and the reasons where an aim is missed.
+const HOOKS: &str = include_str!("notes/hooks.md");
+const SLOWDOWN: &str = include_str!("notes/slowdown.md");
+const SCALE: &str = include_str!("notes/scale.md");
+const LATENCY: &str = include_str!("notes/latency.md");
+
+/// The machine that it was measured on.
+pub struct Host {
+    pub kernel: String,
+    pub cpus: usize,
+    pub date: String,
+}
+
+impl Host {
+    /// Asks this one.
+    ///
+    /// # Errors
+    /// When it doesn't say.
+    pub fn look() -> Result<Self> {
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned();
+        let cpus = std::thread::available_parallelism()?.get();
+        let date = Command::new("date").args(["--utc", "+%Y-%m-%d"]).output()?.stdout;
+        Ok(Self { kernel, cpus, date: String::from_utf8_lossy(&date).trim().to_owned() })
+    }
+}
+
+/// The whole page.
+pub fn page(results: &Results, host: &Host) -> String {
+    let Host { kernel, cpus, date } = host;
+    let mut page = format!(
+        "# What memtrace costs\n\nWritten by `cargo xtask bench --write` on {date}, Linux {kernel}, {cpus} CPUs.\n\
+         Compare ratios, not nanoseconds: they are this machine's. A VM is played by an\n\
+         ordinary process under a VMM's name.\n"
+    );
+    for what in &results.skipped {
+        let _ = writeln!(page, "\nNot measured: {what}.");
+    }
+    for (title, table, notes) in [
+        ("Each event", hook_table(&results.hooks), HOOKS),
+        ("Programs that fault and swap", slowdown_table(&results.slowdown), SLOWDOWN),
+        ("A tick", scale_table(&results.scale), SCALE),
+        ("From the hook to user space", latency_table(&results.latency), LATENCY),
+    ] {
+        let _ = write!(page, "\n## {title}\n\n{}\n{}", table.render(), notes);
+    }
+    page
+}
+
+fn hook_table(rows: &[hooks::Row]) -> Table {
+    let mut table = Table::new(
+        3,
+        &[
+            "hook",
+            "set off by",
+            "task",
+            "empty",
+            "memtrace",
+            "bpftrace",
+            "net",
+            "of bpftrace",
+            "aim",
+        ],
+    );
+    for row in rows {
+        let of = |program| row.rounds.get(&program).and_then(|rounds| spread(rounds));
+        let (empty, ours, theirs) =
+            (of(Program::Empty), of(Program::Memtrace), of(Program::Bpftrace));
+        if ours.is_none() {
+            continue;
+        }
+        let net = |of: Option<Spread>| Some(of?.median - empty?.median);
+        let (net, theirs_net) = (net(ours), net(theirs));
+        let share = net.zip(theirs_net).map(|(ours, theirs)| ours / theirs);
+        let most = if row.task == Task::Vm { 80.0 } else { 30.0 };
+        let holds = net.zip(share).map(|(net, share)| net <= most && share <= 0.25);
+        table.row([
+            format!("`{}`", row.hook),
+            row.load.to_owned(),
+            task(row.task).to_owned(),
+            nanoseconds(empty),
+            nanoseconds(ours),
+            nanoseconds(theirs),
+            net.map_or_else(unknown, |net| format!("{net:.0}")),
+            share.map_or_else(unknown, |share| format!("{:.0} %", share * 100.0)),
+            verdict(holds),
+        ]);
+    }
+    table
+}
+
+fn slowdown_table(rows: &[slowdown::Row]) -> Table {
+    let head = ["benchmark", "task", "off", "on", "slower by", "95 % interval", "aim"];
+    let mut table = Table::new(2, &head);
+    for row in rows {
+        let (off, on): (Vec<f64>, Vec<f64>) = row.pairs.iter().copied().unzip();
+        let milliseconds = |values: &[f64]| {
+            spread(values).map_or_else(unknown, |spread| format!("{:.0} ms", spread.median / 1e6))
+        };
+        let ratio = ratio(&row.pairs);
+        let percent = |ratio: f64| format!("{:+.1} %", (ratio - 1.0) * 100.0);
+        let most = if row.task == Task::Vm { 1.03 } else { 1.01 };
+        table.row([
+            row.load.to_owned(),
+            task(row.task).to_owned(),
+            milliseconds(&off),
+            milliseconds(&on),
+            ratio.map_or_else(unknown, |ratio| percent(ratio.median)),
+            ratio.map_or_else(unknown, |ratio| {
+                format!("{} to {}", percent(ratio.low), percent(ratio.high))
+            }),
+            ratio.map_or_else(unknown, |ratio| judge(ratio, most).to_owned()),
+        ]);
+    }
+    table
+}
+
+fn scale_table(rows: &[Scale]) -> Table {
+    let head = [
+        "VMs",
+        "counted",
+        "sample",
+        "derive",
+        "worst tick",
+        "each VM",
+        "resident",
+        "BPF maps",
+        "system calls",
+    ];
+    let mut table = Table::new(0, &head);
+    for row in rows {
+        let milliseconds = |nanoseconds: u64| format!("{:.1} ms", nanoseconds as f64 / 1e6);
+        let mib = |bytes: u64| format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20));
+        let each = (row.sample_ns + row.derive_ns) as f64 / 1e3 / f64::from(row.vms.max(1));
+        table.row([
+            row.vms.to_string(),
+            row.counted.to_string(),
+            milliseconds(row.sample_ns),
+            milliseconds(row.derive_ns),
+            milliseconds(row.worst_ns),
+            format!("{each:.0} µs"),
+            mib(row.resident_bytes),
+            mib(row.maps_bytes),
+            row.syscalls.map_or_else(unknown, |calls| calls.to_string()),
+        ]);
+    }
+    table
+}
+
+fn latency_table(rows: &[Latency]) -> Table {
+    let mut table = Table::new(1, &["host", "events", "p50", "p99", "maximum", "aim"]);
+    for row in rows {
+        let milliseconds = |nanoseconds: u64| format!("{:.2} ms", nanoseconds as f64 / 1e6);
+        table.row([
+            row.load.clone(),
+            row.events.to_string(),
+            milliseconds(row.p50_ns),
+            milliseconds(row.p99_ns),
+            milliseconds(row.max_ns),
+            verdict(Some(row.p99_ns <= 5_000_000)),
+        ]);
+    }
+    table
+}
+
+fn task(task: Task) -> &'static str {
+    match task {
+        Task::Other => "no VM",
+        Task::Vm => "VM",
+    }
+}
+
+/// Whether a ratio is at most `most`, as far as its interval tells.
+fn judge(ratio: Spread, most: f64) -> &'static str {
+    match ratio {
+        Spread { high, .. } if high <= most => "holds",
+        Spread { low, .. } if low > most => "missed",
+        _ => "open",
+    }
+}
+
+fn nanoseconds(spread: Option<Spread>) -> String {
+    spread.map_or_else(unknown, |Spread { low, median, high }| {
+        format!("{median:.0} ({low:.0}..{high:.0})")
+    })
+}
+
+fn unknown() -> String {
+    "-".to_owned()
+}
+
+fn verdict(holds: Option<bool>) -> String {
+    holds.map_or("-", |holds| if holds { "holds" } else { "missed" }).to_owned()
+}
+
+#[cfg(test)]
+mod tests;
