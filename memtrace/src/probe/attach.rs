@@ -92,3 +92,30 @@ impl Hooks {
         end.map(|(_, reason)| reason.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signal::Signal;
+
+    fn hook(kind: HookKind, target: &'static str) -> Hook {
+        let signals = &[Signal::SwapInWait];
+        Hook { program: "some", kind, target, module: false, signals }
+    }
+
+    #[test]
+    fn a_begin_is_left_out_when_its_own_end_failed() {
+        let end = hook(HookKind::Exit, "do_swap_page");
+        let hooks = Hooks {
+            attached: Vec::new(),
+            failed: vec![(end.clone(), "refused".to_owned())],
+            waiting: Vec::new(),
+            retried: Instant::now(),
+        };
+        let missing = |kind, target| hooks.end_missing(&hook(kind, target));
+        assert_eq!(missing(HookKind::Entry, "do_swap_page").as_deref(), Some("refused"));
+        assert_eq!(missing(HookKind::Entry, "shmem_writeout"), None);
+        assert_eq!(missing(HookKind::RawTracepoint, "do_swap_page"), None);
+        assert_eq!(hooks.end_missing(&end), None);
+    }
+}
