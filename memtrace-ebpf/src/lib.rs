@@ -106,8 +106,10 @@ pub struct VmCounters {
     /// `vmscan:mm_vmscan_direct_reclaim_begin` by the VM's threads.
     pub direct_reclaims: u64,
     pub direct_reclaim_ns: u64,
-    /// `vmscan:mm_vmscan_memcg_reclaim_begin` by the VM's threads.
+    /// `vmscan:mm_vmscan_memcg_reclaim_begin` by the VM's threads, and by kernel workers
+    /// for the VM's cgroup where that can be told.
     pub memcg_reclaims: u64,
+    /// Of the VM's own threads alone: what a kernel worker does for the VM is no wait.
     pub memcg_reclaim_ns: u64,
     /// Pages that the VM's threads reclaimed, from whomever (`*_reclaim_end`).
     pub reclaimed_pages: u64,

@@ -20,7 +20,7 @@ use memtrace_ebpf::{
 use crate::attribution::{current_ids, current_party, current_vm, emit, now_ns, slot_of_memcg};
 use crate::maps::{KSWAPD_SINCE, STALLS};
 use crate::rows::{counters, histograms, host};
-use crate::stalls::{ANNOUNCED, Ended, begin, end, not_swap_in};
+use crate::stalls::{ANNOUNCED, Ended, FOR_VM, begin, end, not_swap_in};
 
 #[raw_tracepoint]
 pub fn direct_reclaim_begin(_: RawTracePointContext) -> i32 {
@@ -41,11 +41,10 @@ pub fn direct_reclaim_end(ctx: RawTracePointContext) -> i32 {
 
 #[raw_tracepoint]
 pub fn memcg_reclaim_begin(_: RawTracePointContext) -> i32 {
-    let slot = match current_party() {
-        SLOT_OTHER => announced().unwrap_or(SLOT_OTHER),
-        slot => slot,
-    };
-    memcg_reclaim(slot);
+    match current_party() {
+        SLOT_OTHER => memcg_reclaim_for_vm(announced()),
+        slot => memcg_reclaim(slot, 0),
+    }
     0
 }
 
@@ -53,11 +52,10 @@ pub fn memcg_reclaim_begin(_: RawTracePointContext) -> i32 {
 /// for a cgroup over its memory.high is charged to the cgroup's VM.
 #[raw_tracepoint]
 pub fn memcg_reclaim_begin_memcg(ctx: RawTracePointContext) -> i32 {
-    let slot = match current_party() {
-        SLOT_OTHER => slot_of_memcg(ctx.arg(2)).unwrap_or(SLOT_OTHER),
-        slot => slot,
-    };
-    memcg_reclaim(slot);
+    match current_party() {
+        SLOT_OTHER => memcg_reclaim_for_vm(slot_of_memcg(ctx.arg(2))),
+        slot => memcg_reclaim(slot, 0),
+    }
     0
 }
 
@@ -72,11 +70,19 @@ fn announced() -> Option<u32> {
 }
 
 #[inline(always)]
-fn memcg_reclaim(slot: u32) {
+fn memcg_reclaim_for_vm(slot: Option<u32>) {
+    match slot {
+        Some(slot) => memcg_reclaim(slot, FOR_VM),
+        None => memcg_reclaim(SLOT_OTHER, 0),
+    }
+}
+
+#[inline(always)]
+fn memcg_reclaim(slot: u32, note: u32) {
     if let Some(row) = counters(slot) {
         row.memcg_reclaims += 1;
     }
-    begin(STALL_MEMCG_RECLAIM, slot, 0);
+    begin(STALL_MEMCG_RECLAIM, slot, note);
 }
 
 /// `(unsigned long nr_reclaimed, ...)`.
@@ -173,13 +179,18 @@ pub fn compaction_end(_: RawTracePointContext) -> i32 {
 /// Ends a reclaim that freed `pages`: its time goes to the counter that `time` picks.
 #[inline(always)]
 fn reclaimed(kind: u32, pages: u64, time: impl FnOnce(&mut VmCounters) -> &mut u64) {
-    let Some(Ended { slot, duration_ns: duration, .. }) = end(kind) else {
+    let Some(Ended { slot, note, duration_ns: duration }) = end(kind) else {
         return;
     };
     not_swap_in(duration);
     if let Some(row) = counters(slot) {
         row.reclaimed_pages += pages;
-        *time(row) += duration;
+        if note != FOR_VM {
+            *time(row) += duration;
+        }
+    }
+    if note == FOR_VM {
+        return;
     }
     if let Some(count) = histograms(slot).and_then(|row| row.reclaim.get_mut(bucket_of(duration))) {
         *count += 1;

@@ -10,6 +10,10 @@ use crate::rows::host;
 /// Note of a memcg reclaim that has not begun yet: its slot is that of the cgroup's VM.
 pub const ANNOUNCED: u32 = 1;
 
+/// Note of a memcg reclaim that somebody else does for the VM: what it takes counts, its
+/// time doesn't, because the VM waits for it elsewhere (an asynchronous fault) or not at all.
+pub const FOR_VM: u32 = 2;
+
 /// A wait of this thread begins. `note` comes back with [`end`].
 #[inline(always)]
 pub fn begin(kind: u32, slot: u32, note: u32) {
