@@ -39,7 +39,7 @@ const BOUNDS: &[(&str, &str, &str)] = &[
     (
         "swap_in",
         "of all guests: workingset_refault_anon of memory.stat, less the readahead that nobody used (swap_ra - swap_ra_hit)",
-        "2 % or 16 pages",
+        "2 % or 16 pages; at least with shared memory",
     ),
     ("swap_device", "pswpin and pswpout of memory.stat", "1 % or 4 pages"),
     ("taken", "pages taken less swap-ins, against VmSwap as above", "2 % or 16 pages"),
@@ -61,8 +61,8 @@ const BOUNDS: &[(&str, &str, &str)] = &[
     ("reclaim_waits", "freepages count of the process's taskstats", "2 % or 4"),
     (
         "stall_time",
-        "freepages delay of taskstats; PSI `some` of the cgroup, for each CPU, as an upper bound",
-        "5 % or 1 ms; at most",
+        "freepages delay of taskstats; on a single CPU also PSI `some` of the cgroup",
+        "5 % or 1 ms; at most PSI",
     ),
     ("direct_reclaim", "allocstall_* of vmstat", "2 % or 4"),
     ("memcg_reclaim", "max and high of memory.events", "2 % or 4"),

@@ -78,9 +78,16 @@ fn reclaim(guest: &Guest<'_>, comparison: Comparison<'_>, sheet: &mut Sheet<'_>)
     if !guest.is("alone") {
         return sheet.skip(name, "its cgroup is not its alone");
     }
-    // `some` is an average over the CPUs on which the cgroup isn't idle
-    // (`collect_percpu_times` in kernel/sched/psi.c), so a wait counts for its CPU's share.
-    let pressure = guest.pressure().zip(comparison.cpus()).map(|(some, cpus)| some * cpus);
-    let bound = (milliseconds(pressure), "memory.pressure some, times CPUs");
-    sheet.compare(name, (time, quality), bound, Rule::AtMost);
+    // No bound on more than one CPU: `some` is an average over the CPUs, each weighed by how
+    // busy the cgroup was there (`collect_percpu_times` in kernel/sched/psi.c), so that a
+    // wait on one counts the less the busier another is.
+    let (Some(time), Some(pressure)) = (time, milliseconds(guest.pressure())) else {
+        return sheet.skip(name, "this kernel has no memory.pressure");
+    };
+    if comparison.cpus() == Some(1.0) {
+        let bound = (Some(pressure), "memory.pressure some");
+        return sheet.compare(name, (Some(time), quality), bound, Rule::AtMost);
+    }
+    let reason = format!("PSI weighs CPUs; {time:.0} ms, of which it has {pressure:.0} as `some`");
+    sheet.skip(name, &reason);
 }
