@@ -58,3 +58,27 @@ fn each_cell_says_what_the_number_is_worth_and_how_far_it_was() {
         assert!(text.contains(expected), "{expected} in\n{text}");
     }
 }
+
+/// Shape alone: which scenarios there are, and that each line of a table has as many cells
+/// as its head. The numbers are those of the day.
+#[test]
+fn the_kept_document_has_every_scenario_and_whole_tables() {
+    let text = fs::read_to_string(path()).unwrap();
+    assert!(text.starts_with(INTRODUCTION), "write it anew: cargo xtask vm --all --write");
+    for scenario in scenario::ALL {
+        assert!(text.contains(&format!("\n## {}: {}\n", scenario.name, scenario.about)));
+    }
+    let mut cells = None;
+    let mut tables = 0;
+    for line in text.lines() {
+        let count = line.starts_with('|').then(|| line.matches('|').count());
+        match (cells, count) {
+            (Some(cells), Some(count)) => assert_eq!(cells, count, "{line}"),
+            (None, Some(_)) => tables += 1,
+            _ => {}
+        }
+        cells = count;
+    }
+    assert!(tables > scenario::ALL.len());
+    assert!(!text.contains("WRONG**"), "an exact number beyond its bound is a bug");
+}
