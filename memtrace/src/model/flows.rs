@@ -33,6 +33,7 @@ impl Flows {
     pub(super) fn new(context: &Context<'_>) -> Self {
         let quality = context.quality(Signal::Flows).and(lost(context));
         let pairs = pairs(context, &quality);
+        let quality = quality.and(shared(context, &pairs));
         let taken = pairs.iter().flat_map(BTreeMap::values).map(|flow| flow.grown);
         let doubt = context.missed(Signal::Flows, taken.fold(0, u64::saturating_add));
         Self { pairs, quality: quality.and(doubt), interval: context.interval }
@@ -122,6 +123,21 @@ fn totals(flows: &[FlowSample]) -> BTreeMap<Pair, u64> {
         *total = total.saturating_add(flow.pages.0);
     }
     totals
+}
+
+/// Shared guest memory counts each time that it is unmapped, which is more often than it
+/// goes anywhere: until it is written, whoever touches it maps it again.
+fn shared(context: &Context<'_>, pairs: &Result<BTreeMap<Pair, Flow>, Quality>) -> Quality {
+    /// More than what qemu itself shares with others.
+    const FEW: u64 = 16;
+    let counters = context.now.vms.iter().filter_map(|vm| vm.counters);
+    let unmapped = counters.map(|counters| counters.shmem_taken_pages);
+    let unmapped = unmapped.fold(0, u64::saturating_add);
+    let totals = pairs.iter().flat_map(BTreeMap::values).map(|flow| flow.total);
+    match unmapped > (totals.fold(0, u64::saturating_add) / 100).max(FEW) {
+        true => Quality::approximate("shared guest memory counts each time that it is unmapped"),
+        false => Quality::Exact,
+    }
 }
 
 /// Pages of this interval whose pair did not fit into the kernel's table.

@@ -39,7 +39,12 @@ const FIRST: Duration = Duration::from_secs(8);
 /// Longest for any other answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// So long both sides are read again until nothing moves.
-const STILLNESS: Duration = Duration::from_secs(8);
+const STILLNESS: Duration = Duration::from_secs(15);
+/// So long nothing may move: memory.stat lacks up to 64 events of each CPU for as long as
+/// two seconds (FLUSH_TIME and `memcg_vmstats_needs_flush` in mm/memcontrol.c).
+const SETTLED: Duration = Duration::from_millis(2500);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What a run works with.
 pub(super) struct Run<'a> {
@@ -159,20 +164,22 @@ impl Run<'_> {
             Ok((counters.of_guest(guest.pid())?, counters.of_process(bystander.pid())?))
         };
         let begun = Instant::now();
-        let mut before = read()?;
+        let (mut before, mut since) = (read()?, begun);
         loop {
             self.interrupt.check()?;
-            let sample = source.sample(None)?;
+            let settled = since.elapsed() >= SETTLED;
+            let sample = if settled { Some(source.sample(None)?) } else { None };
             let after = read()?;
-            if before == after {
+            if before != after {
+                if begun.elapsed() > STILLNESS {
+                    bail!("the guest doesn't come to rest: {before:?}, then {after:?}");
+                }
+                (before, since) = (after, Instant::now());
+            } else if let Some(sample) = sample {
                 let (guest, bystander) = after;
                 return Ok(Moment { sample, guest, bystander });
             }
-            if begun.elapsed() > STILLNESS {
-                bail!("the guest doesn't come to rest: {before:?}, then {after:?}");
-            }
-            before = after;
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(LOOK);
         }
     }
 }

@@ -12,14 +12,15 @@ use memtrace_tests::standin::StandIn;
 use crate::{Test, open_with, room};
 
 pub const TESTS: &[(&str, Test)] = &[
-    ("two_thousand_vms_come_and_go_in_a_minute", two_thousand),
+    ("two_thousand_vms_come_and_go", two_thousand),
     ("a_pid_that_comes_again_is_another_vm", pid_again),
     ("a_vm_keeps_its_counters_when_its_start_is_told_late", told_late),
     ("a_renamed_vm_is_the_same", renamed),
 ];
 
 const CYCLES: usize = 2000;
-const MINUTE: Duration = Duration::from_secs(60);
+/// A quiet machine takes a third of a minute; how long a busy one takes is no failure.
+const LIMIT: Duration = Duration::from_secs(300);
 /// So many live at a time.
 const ALIVE: usize = 8;
 /// After so many, memtrace starts anew.
@@ -84,6 +85,7 @@ fn two_thousand() -> Result<()> {
     let mut alive: Vec<Guest> = Vec::new();
     let begun = Instant::now();
     for cycle in 0..CYCLES {
+        ensure!(begun.elapsed() < LIMIT, "only {cycle} of {CYCLES} starts in {LIMIT:?}");
         if cycle == RESTART {
             kernel = open_with(limits)?;
             for guest in std::mem::take(&mut alive) {
@@ -102,8 +104,6 @@ fn two_thousand() -> Result<()> {
         ensure!(guest.from_start, "cycle {cycle}: its start was not seen");
         alive.push(guest);
     }
-    let took = begun.elapsed();
-    ensure!(took < MINUTE, "{CYCLES} starts and ends took {took:?}");
     for guest in alive {
         end(&mut kernel, guest)?;
     }

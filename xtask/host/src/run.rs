@@ -20,8 +20,10 @@ use crate::{setting, swap, wait};
 const ENOUGH_TIME: Duration = Duration::from_secs(12);
 /// The same where Linux guests press each other.
 const ENOUGH_TIME_LINUX: Duration = Duration::from_secs(25);
-/// How long nothing may move before everything counts as still.
-const STILL: Duration = Duration::from_millis(1500);
+/// How long nothing may move before everything counts as still: longer than the two seconds
+/// after which memory.stat has all that CPUs held back, up to 64 events each (FLUSH_TIME and
+/// `memcg_vmstats_needs_flush` in mm/memcontrol.c).
+const STILL: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A stopped guest that is there all the time. With the first VM and without the last the

@@ -94,6 +94,14 @@ impl<'a> Comparison<'a> {
             .unwrap_or_else(|| Quality::absent("memtrace doesn't know this signal"))
     }
 
+    /// What memtrace says of its table of who takes from whom.
+    pub fn quality_of_flows(self) -> Quality {
+        let shown = self.0.pointer("/after/memtrace/flows").cloned().unwrap_or_default();
+        let shown = serde_json::from_value(shown);
+        let none = |_| Quality::absent("memtrace doesn't show it");
+        self.quality("flows").and(shown.unwrap_or_else(none))
+    }
+
     /// Events that tell of a killed process.
     pub fn kills(self, pid: u64) -> f64 {
         let named = format!("(process {pid})");

@@ -100,6 +100,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
                     code = ExitCode::FAILURE;
                 }
                 outcomes.push(outcome);
+                outcomes.sort_by_key(Outcome::version);
                 // After each: the next may take long, or be interrupted.
                 if arguments.write {
                     attribution::write(&outcomes)?;

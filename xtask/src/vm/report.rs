@@ -54,6 +54,13 @@ pub enum State {
 }
 
 impl Outcome {
+    /// Major and minor version of its kernel, to sort by; 0 where it isn't known.
+    pub fn version(&self) -> (u32, u32) {
+        let release = self.kernel.as_deref().unwrap_or_default();
+        let mut numbers = release.split('.').map(|number| number.parse().unwrap_or(0));
+        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+    }
+
     /// Takes a line in; what to tell of it while the host is at work, if it is one.
     pub fn take(&mut self, line: &str) -> Option<String> {
         let Line { step, value } = serde_json::from_str(line).ok()?;

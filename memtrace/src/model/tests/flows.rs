@@ -1,5 +1,7 @@
 //! Who takes from whom, and the shares of it.
 
+use memtrace_ebpf::VmCounters;
+
 use super::fixture::{flow, party, sample, set_signal, vm};
 use crate::model::snapshot::VmView;
 use crate::model::{MAX_FLOWS_SHOWN, Measured, Snapshot, derive};
@@ -46,6 +48,18 @@ fn caused_is_the_share_of_all_that_was_taken_from_anybody() {
     assert_eq!(row(&snapshot, "noisy").caused, Measured::exact(Percent(60.0)));
     assert_eq!(row(&snapshot, "noisy").caused_pages, Measured::exact(Rate(30.0)));
     assert_eq!(row(&snapshot, "victim").caused, Measured::exact(Percent(0.0)));
+}
+
+#[test]
+fn shared_guest_memory_makes_flows_approximate() {
+    let (before, mut now) = over(Vec::new(), vec![flow(noisy(), victim(), 2000)]);
+    let mut quality = |unmapped| {
+        let counters = VmCounters { shmem_taken_pages: unmapped, ..VmCounters::default() };
+        now.vms[1].counters = Some(counters);
+        derive(Some(&before), &now).flows.quality
+    };
+    assert_eq!(quality(20), Quality::Exact, "what qemu itself shares is too little to matter");
+    assert!(quality(21).reason().is_some_and(|reason| reason.contains("unmapped")));
 }
 
 #[test]

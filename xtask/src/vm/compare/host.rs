@@ -65,7 +65,7 @@ fn unwanted(comparison: Comparison<'_>) -> Option<f64> {
 /// stolen was taken before, or read ahead in vain; the kernel counts reclaim in cgroups
 /// here as well (`shrink_inactive_list` in mm/vmscan.c counts PGSTEAL_ANON without asking).
 fn taken(comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
-    let taken = (comparison.taken(), comparison.quality("flows"));
+    let taken = (comparison.taken(), comparison.quality_of_flows());
     let vmstat = |name: &str| comparison.kernel(&format!("vmstat/{name}"));
     let zeros = vmstat("swpout_zero").unwrap_or(0.0) + vmstat("zswpout").unwrap_or(0.0);
     let written = (vmstat("pswpout").map(|pages| pages + zeros), "vmstat pswpout, zeros included");

@@ -28,7 +28,7 @@ fn comparison() -> Value {
                     "swap_out_pages": 100, "shmem_taken_pages": 0, "memcg_reclaims": 5,
                     "async_faults": 8, "async_faults_done": 7,
                 }}}],
-                "flows": {"value": flows},
+                "flows": {"value": flows, "quality": "exact"},
                 "host": {
                     "losses": {"value": {"events": 1, "missed_runs": null}},
                     "totals": {"value": {
