@@ -41,7 +41,11 @@ const BOUNDS: &[(&str, &str, &str)] = &[
         "of all guests: workingset_refault_anon of memory.stat, less the readahead that nobody used (swap_ra - swap_ra_hit)",
         "at least 98 %",
     ),
-    ("swap_device", "pswpin and pswpout of memory.stat", "1 % or 4 pages"),
+    (
+        "swap_device",
+        "pswpin and pswpout of memory.stat",
+        "1 % or 4 pages; read: or what cgroups that are no VM's got back, by its readahead",
+    ),
     ("taken", "pages taken less swap-ins, against VmSwap as above", "2 % or 16 pages"),
     (
         "flows",
@@ -69,7 +73,11 @@ const BOUNDS: &[(&str, &str, &str)] = &[
         "5 % or 1 ms; at most PSI",
     ),
     ("direct_reclaim", "allocstall_* of vmstat", "2 % or 4"),
-    ("memcg_reclaim", "max and high of memory.events", "2 % or 4"),
+    (
+        "memcg_reclaim",
+        "max and high of memory.events, which with zswap have charges without reclaim too",
+        "2 % or 4; with zswap at most",
+    ),
     ("kswapd", "pageoutrun of vmstat", "2 % or 4"),
     (
         "compaction",
