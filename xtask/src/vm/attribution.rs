@@ -65,7 +65,7 @@ const BOUNDS: &[(&str, &str, &str)] = &[
     (
         "reclaim_waits",
         "freepages count of the process's taskstats",
-        "2 % or 4; at least, where kernel workers are told apart",
+        "2 % or 4; at least, less as much, where kernel workers are told apart",
     ),
     (
         "stall_time",
