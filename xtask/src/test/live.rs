@@ -13,6 +13,10 @@ use crate::{interrupt, vm};
 /// Seconds of pressure; some ten thousand pages are swapped in that time.
 const SECONDS: u64 = 15;
 
+/// The scenario that a run can't count on: the host may find enough elsewhere before a guest
+/// in the root cgroup is pressed (once in five runs on 7.2 it waited in vain).
+const UNSTEADY: &str = "root";
+
 /// memtrace against the kernel, on plain qemu guests.
 ///
 /// # Errors
@@ -42,9 +46,14 @@ pub fn level_2(kernel: &str) -> Result<Outcome> {
         interrupt::check()?;
         return Ok(Outcome::skipped(format!("{why:#}")));
     }
-    let report = vm::kernel(kernel, &vm::Programs::build()?, &vm::names(), false)?;
+    let mut tests = vm::names();
+    tests.retain(|name| *name != UNSTEADY);
+    let report = vm::kernel(kernel, &vm::Programs::build()?, &tests, false)?;
     println!("\n{report}");
-    let mut reasons = BTreeSet::new();
+    outcome.skipped += 1;
+    let unsteady =
+        format!("{UNSTEADY}: pressure doesn't always come about; `cargo xtask vm` has it");
+    let mut reasons = BTreeSet::from([unsteady]);
     for table in report.tables() {
         outcome.passed += u64::try_from(table.passed())?;
         outcome.skipped += u64::try_from(table.skipped.len())?;
