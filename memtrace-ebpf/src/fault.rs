@@ -15,7 +15,7 @@ use memtrace_ebpf::{AsyncFaultKey, EVENT_FOUND, bucket_of};
 
 use crate::attribution::{current_ids, current_vm, now_ns, slot_of_memcg, take_slot};
 use crate::kernel::layout;
-use crate::maps::ASYNC_FAULTS;
+use crate::maps::{ASYNC_FAULTS, OWN_CGROUPS};
 use crate::processes::slot_of_process;
 use crate::rows::{counters, histograms, host};
 
@@ -51,7 +51,8 @@ pub fn kernel_fault(_: RawTracePointContext) -> i32 {
 
 /// `(struct mem_cgroup *, enum vm_event_item, unsigned long)`. Charged to the cgroup's
 /// VM, because a kernel worker may do the fault for it; in a cgroup that VMs share, to
-/// the VM that runs.
+/// the VM that runs. A VM that has cgroups of its own has all of it there: what it reads
+/// ahead for others is theirs.
 #[raw_tracepoint]
 pub fn memcg_event(ctx: RawTracePointContext) -> i32 {
     let item: u32 = ctx.arg(1);
@@ -64,7 +65,7 @@ pub fn memcg_event(ctx: RawTracePointContext) -> i32 {
     let slot = match slot_of_memcg(ctx.arg(0)) {
         // What is written out belongs to the cgroup alone, never to who writes.
         None if write => None,
-        None => current_vm(),
+        None => current_vm().filter(|slot| !has_own_cgroup(*slot)),
         slot => slot,
     };
     let Some(row) = slot.and_then(counters) else {
@@ -79,6 +80,11 @@ pub fn memcg_event(ctx: RawTracePointContext) -> i32 {
         row.swap_write_pages += count;
     }
     0
+}
+
+#[inline(always)]
+fn has_own_cgroup(slot: u32) -> bool {
+    OWN_CGROUPS.get(slot).is_some_and(|cgroups| *cgroups != 0)
 }
 
 /// `(u64 token, u64 gva)`, on the vCPU's thread.

@@ -60,6 +60,11 @@ pub static ADDRESS_SPACES: HashMap<u64, u32> = HashMap::with_max_entries(MAX_SLO
 #[map]
 pub static CGROUPS: HashMap<u64, u32> = HashMap::with_max_entries(MAX_CGROUPS, 0);
 
+/// By slot: in how many entries of `CGROUPS` it is. Only a VM that has none is charged by
+/// who runs for what a cgroup's counters tell. User space writes.
+#[map]
+pub static OWN_CGROUPS: Array<u32> = Array::with_max_entries(MAX_SLOTS, 0);
+
 /// Inode to slot, for the files of shared guest memory that one VM maps. User space
 /// writes.
 #[map]

@@ -63,6 +63,7 @@ impl Limits {
             ("SLOTS", self.slots),
             ("FREE_SLOTS", self.slots),
             ("SWAP_ENTRIES", self.slots),
+            ("OWN_CGROUPS", self.slots),
             ("TGIDS", self.processes),
             ("ADDRESS_SPACES", self.address_spaces),
             ("CGROUPS", self.cgroups),

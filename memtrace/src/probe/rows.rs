@@ -16,6 +16,7 @@ pub struct Rows {
     pub free: Queue<MapData, u32>,
     pub address_spaces: HashMap<MapData, u64, u32>,
     pub cgroups: HashMap<MapData, u64, u32>,
+    own_cgroups: Array<MapData, u32>,
     shared_memories: HashMap<MapData, InodeKey, u32>,
     pub async_faults: HashMap<MapData, AsyncFaultKey, u64>,
     swap_entries: Array<MapData, u64>,
@@ -32,6 +33,7 @@ impl Rows {
             free: map(ebpf, "FREE_SLOTS")?,
             address_spaces: map(ebpf, "ADDRESS_SPACES")?,
             cgroups: map(ebpf, "CGROUPS")?,
+            own_cgroups: map(ebpf, "OWN_CGROUPS")?,
             shared_memories: map(ebpf, "SHARED_MEMORIES")?,
             async_faults: map(ebpf, "ASYNC_FAULTS")?,
             swap_entries: map(ebpf, "SWAP_ENTRIES")?,
@@ -59,6 +61,12 @@ impl Rows {
 
     pub fn owner(&self, slot: u32) -> Option<SlotOwner> {
         self.owners.get(&slot, 0).ok()
+    }
+
+    /// Notes how many cgroups are the slot's alone.
+    pub fn set_own_cgroups(&mut self, slot: u32, cgroups: usize) -> Result<()> {
+        let cgroups = u32::try_from(cgroups).unwrap_or(u32::MAX);
+        self.own_cgroups.set(slot, cgroups, 0).context("note how many cgroups a VM has")
     }
 
     /// Forgets that cgroup `id` is the slot's; it may be another's by now.
@@ -106,6 +114,7 @@ impl Rows {
         self.counters.set(slot, zeroes(self.cpus)?, 0)?;
         self.histograms.set(slot, zeroes(self.cpus)?, 0)?;
         self.swap_entries.set(slot, 0, 0)?;
+        self.own_cgroups.set(slot, 0, 0)?;
         self.forget_address_spaces(slot)?;
         self.forget_async_faults(slot)?;
         let touches = |key: &FlowKey| key.causer == slot || key.victim == slot;

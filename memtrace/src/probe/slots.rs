@@ -100,6 +100,7 @@ impl Slots {
     fn charge(&mut self, tgid: u32, slot: u32, wanted: &Belongings) -> Result<()> {
         let Some(vm) = self.tracked.get_mut(&tgid) else { return Ok(()) };
         let has = &mut vm.belongings;
+        let cgroups = has.cgroups.len();
         for id in has.cgroups.difference(&wanted.cgroups) {
             self.rows.forget_cgroup(*id, slot)?;
         }
@@ -108,6 +109,9 @@ impl Slots {
             if has.cgroups.insert(*id) {
                 self.rows.cgroups.insert(id, slot, 0).context("remember a cgroup")?;
             }
+        }
+        if cgroups != has.cgroups.len() {
+            self.rows.set_own_cgroups(slot, has.cgroups.len())?;
         }
         for file in has.shared_memory.difference(&wanted.shared_memory) {
             self.rows.forget_file(*file, slot)?;

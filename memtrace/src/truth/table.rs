@@ -132,7 +132,12 @@ impl Table {
 
     /// How many are.
     pub fn failed(&self) -> usize {
-        self.rows.iter().filter(|row| row.verdict() == Verdict::Wrong).count()
+        self.wrong().count()
+    }
+
+    /// Those that are.
+    pub fn wrong(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| row.verdict() == Verdict::Wrong)
     }
 
     /// Takes over the rows of another table.

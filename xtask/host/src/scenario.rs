@@ -212,7 +212,11 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "root",
         about: "pressure on the whole host with a KVM guest in the root cgroup",
-        guests: &[Plan { cgroup: None, ..NOISY }, Plan { name: "second", ..NOISY }],
+        // One guest fewer, so each has to want more.
+        guests: &[
+            Plan { cgroup: None, mib: 192, work: Work::Walk(144), ..NOISY },
+            Plan { name: "second", mib: 192, work: Work::Walk(144), ..NOISY },
+        ],
         groups: &[FREE],
         ..HOST
     },

@@ -37,6 +37,7 @@ pub fn tests(command: &mut Command) -> Result<Outcome> {
             outcome.absorb(part);
         }
         reasons.extend(line.strip_prefix(REASON).map(str::to_owned));
+        outcome.failures.extend(parse_failure(line));
         // One line a test says little when hundreds pass.
         let passed = line.starts_with("test ") && line.ends_with(" ... ok");
         if !passed && !line.is_empty() {
@@ -52,6 +53,11 @@ pub fn tests(command: &mut Command) -> Result<Outcome> {
         outcome.reasons = if reasons.is_empty() { unexplained() } else { reasons };
     }
     Ok(outcome)
+}
+
+/// The name in `test NAME ... FAILED`.
+fn parse_failure(line: &str) -> Option<String> {
+    line.strip_prefix("test ")?.strip_suffix(" ... FAILED").map(str::to_owned)
 }
 
 /// The counts in `test result: ok. 5 passed; 0 failed; 0 ignored; ...`.
@@ -74,6 +80,15 @@ fn parse_result(line: &str) -> Option<Outcome> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failed_test_has_a_name() {
+        assert_eq!(
+            parse_failure("test policy::gives ... FAILED").as_deref(),
+            Some("policy::gives")
+        );
+        assert_eq!(parse_failure("test policy::gives ... ok"), None);
+    }
 
     #[test]
     fn a_result_line_gives_its_counts() {

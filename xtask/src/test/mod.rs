@@ -54,7 +54,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         let started = Instant::now();
         let outcome = (step.run)().unwrap_or_else(|error| {
             eprintln!("{}: {error:#}", step.name);
-            Outcome::failed(1)
+            let failures = vec![format!("{}: {error:#}", step.name)];
+            Outcome { failures, ..Outcome::failed(1) }
         });
         tally.add(Row { name: step.name.to_owned(), elapsed: started.elapsed(), outcome });
     }

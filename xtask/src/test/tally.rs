@@ -4,13 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 /// How many tests of a step passed, failed and could not run, with the reasons for the
-/// latter.
+/// latter and what is known of the failed ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     pub passed: u64,
     pub failed: u64,
     pub skipped: u64,
     pub reasons: Vec<String>,
+    pub failures: Vec<String>,
 }
 
 impl Outcome {
@@ -40,6 +41,7 @@ impl Outcome {
         self.failed = self.failed.saturating_add(other.failed);
         self.skipped = self.skipped.saturating_add(other.skipped);
         self.reasons.extend(other.reasons);
+        self.failures.extend(other.failures);
     }
 }
 
@@ -76,9 +78,8 @@ impl Tally {
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f)?;
-        for Row { name, elapsed, outcome: Outcome { passed, failed, skipped, reasons } } in
-            &self.rows
-        {
+        for Row { name, elapsed, outcome } in &self.rows {
+            let Outcome { passed, failed, skipped, reasons, .. } = outcome;
             let seconds = elapsed.as_secs_f64();
             writeln!(
                 f,
@@ -88,7 +89,11 @@ impl fmt::Display for Tally {
                 writeln!(f, "    skipped: {reason}")?;
             }
         }
-        let Outcome { passed, failed, skipped, .. } = self.total();
+        let Outcome { passed, failed, skipped, failures, .. } = self.total();
+        // Close to the end, which is all that anyone sees of a long run.
+        for failure in failures {
+            writeln!(f, "FAILED: {failure}")?;
+        }
         writeln!(f, "\n{passed} passed, {failed} failed, {skipped} skipped")
     }
 }
@@ -105,11 +110,11 @@ mod tests {
     fn the_last_line_sums_up_all_steps() {
         let mut tally = Tally::default();
         tally.add(row("a", Outcome::passed(3)));
-        tally.add(row("b", Outcome::failed(1)));
+        tally.add(row("b", Outcome { failures: vec!["why".to_owned()], ..Outcome::failed(1) }));
         tally.add(row("c", Outcome::skipped("no root")));
         let text = tally.to_string();
         assert_eq!(text.lines().last(), Some("3 passed, 1 failed, 1 skipped"));
-        assert!(text.contains("skipped: no root"));
+        assert!(text.contains("skipped: no root") && text.contains("FAILED: why\n"));
     }
 
     #[test]

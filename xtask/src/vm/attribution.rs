@@ -41,11 +41,7 @@ const BOUNDS: &[(&str, &str, &str)] = &[
         "of all guests: workingset_refault_anon of memory.stat, less the readahead that nobody used (swap_ra - swap_ra_hit)",
         "at least 98 %",
     ),
-    (
-        "swap_device",
-        "pswpin and pswpout of memory.stat",
-        "1 % or 4 pages; read: or what cgroups that are no VM's got back, by its readahead",
-    ),
+    ("swap_device", "pswpin and pswpout of memory.stat", "1 % or 4 pages"),
     ("taken", "pages taken less swap-ins, against VmSwap as above", "2 % or 16 pages"),
     (
         "flows",

@@ -33,7 +33,7 @@ mod swap_header;
 
 pub use boot::{Console, Host};
 pub use programs::{Programs, find_qemu};
-pub use report::Outcome;
+pub use report::{Outcome, sentence};
 
 /// No kernel's boot may take longer.
 const LIMIT: Duration = Duration::from_secs(12 * 60);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::compare;
-use crate::truth::table::{Row, Table, Verdict};
+use crate::truth::table::{Row, Table};
 
 /// The scenario that memtrace itself is.
 pub const SELFTEST: &str = "selftest";
@@ -131,14 +131,12 @@ impl Outcome {
         self.failed.is_none()
             && self.complete
             && self.tables().any(|table| table.passed() > 0)
-            && self.problems() == 0
+            && self.problems().is_empty()
     }
 
-    /// Rows that are wrong, and scenarios that failed.
-    pub fn problems(&self) -> usize {
-        let failed = |scenario: &&Scenario| matches!(scenario.state, State::Failed { .. });
-        let failed = self.scenarios.iter().filter(failed).count();
-        self.tables().map(Table::failed).sum::<usize>() + failed
+    /// Rows that are wrong, and scenarios that failed, a line each.
+    pub fn problems(&self) -> Vec<String> {
+        self.scenarios.iter().flat_map(Scenario::problems).collect()
     }
 
     /// Why scenarios can't be had on this kernel.
@@ -201,14 +199,24 @@ fn seconds(value: &Value) -> f64 {
 }
 
 impl Scenario {
+    fn problems(&self) -> Vec<String> {
+        let Self { name, state, .. } = self;
+        match state {
+            State::Compared(table) => {
+                table.wrong().map(|row| format!("{name}: {}", sentence(row))).collect()
+            }
+            State::Failed { reason, .. } => vec![format!("{name}: {reason}")],
+            State::Skipped(_) => Vec::new(),
+        }
+    }
+
     /// In a line.
     fn told(&self) -> String {
         let Self { name, seconds, state } = self;
         let what = match state {
             State::Compared(table) => {
-                let wrong = table.rows.iter().filter(|row| row.verdict() == Verdict::Wrong);
                 let wrong: String =
-                    wrong.map(|row| format!("; WRONG: {}", sentence(row))).collect();
+                    table.wrong().map(|row| format!("; WRONG: {}", sentence(row))).collect();
                 format!("{} rows passed, {} wrong{wrong}", table.passed(), table.failed())
             }
             State::Skipped(reason) => format!("skipped: {reason}"),

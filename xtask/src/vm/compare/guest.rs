@@ -40,11 +40,8 @@ fn swap(guest: &Guest<'_>, sheet: &mut Sheet<'_>) {
     sheet.compare(name, (net, quality), (guest.swapped(), source), SWAPPED);
 }
 
-/// The same hook counts I/O and major faults. What a guest reads ahead for a cgroup that is
-/// no VM's counts as its own, so it may have as much more as such cgroups got back.
+/// The same hook counts I/O and major faults.
 fn device(guest: &Guest<'_>, comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
-    let all = comparison.kernel("vmstat/pswpin").zip(comparison.kernel("stat/pswpin"));
-    let others = all.map_or(0.0, |(host, lab)| host - lab);
     for (total, line, counter) in [
         ("swap_read_pages", "pswpin", "pages read from swap"),
         ("swap_write_pages", "pswpout", "pages written to swap"),
@@ -53,8 +50,7 @@ fn device(guest: &Guest<'_>, comparison: Comparison<'_>, sheet: &mut Sheet<'_>) 
         if let Some(kernel) = own(guest, name, line, sheet) {
             let counted = (guest.total(total), comparison.quality("major_faults"));
             let source = format!("memory.stat {line}");
-            let open = if line == "pswpin" { others.max(4.0) } else { 4.0 };
-            sheet.compare(name, counted, (kernel, &source), Rule::within(1.0, open));
+            sheet.compare(name, counted, (kernel, &source), Rule::within(1.0, 4.0));
         }
     }
 }
