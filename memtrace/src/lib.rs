@@ -1,6 +1,7 @@
 //! memtrace: who suffers memory pressure on a qemu/KVM host, who causes it, and whose
 //! pages are taken. See ARCHITECTURE.md for the map of this crate.
 
+pub mod actuate;
 pub mod cli;
 pub mod columns;
 pub mod daemon;
@@ -16,6 +17,7 @@ pub mod hostfs;
 pub mod logging;
 pub mod model;
 pub mod output;
+pub mod policy;
 pub mod privileges;
 pub mod probe;
 pub mod sample;

@@ -1,0 +1,58 @@
+//! What a policy wants done, and why. The same text is what `explain`, the view, the
+//! journal and the metrics show.
+
+use serde::{Deserialize, Serialize};
+
+use crate::sample::VmId;
+use crate::units::Bytes;
+
+/// Everything that came out of one step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Decisions {
+    pub actions: Vec<Decision>,
+    /// What it thought of the scope and of each VM, whether it acts or not. Empty for
+    /// peers, which can't explain themselves.
+    pub thoughts: Vec<Thought>,
+}
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    pub vm: VmId,
+    pub action: Action,
+    /// The rule that fired, in one word (`distress`, `pressure`, `calm`, `dead`, ...).
+    pub rule: String,
+    /// Why, with the numbers that it saw, a sentence.
+    pub because: String,
+    /// What would have led to another decision.
+    pub unless: String,
+}
+
+/// What can be done to a VM. memtrace never kills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Sets its logical size; less than `from` inflates the balloon.
+    Balloon { from: Bytes, to: Bytes },
+    /// Has its cgroup give back so much (`memory.reclaim`).
+    Reclaim { bytes: Bytes },
+}
+
+/// What was considered of the scope (`vm` is `None`) or of a VM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Thought {
+    pub vm: Option<VmId>,
+    /// Gates in the order in which they are asked; a VM gives only when all are open.
+    pub gates: Vec<Gate>,
+    /// The arithmetic with its numbers, a line each.
+    pub arithmetic: Vec<String>,
+}
+
+/// One condition for taking memory from a VM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gate {
+    pub name: String,
+    pub open: bool,
+    /// Why it is open or closed, with the numbers.
+    pub because: String,
+}

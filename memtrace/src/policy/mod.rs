@@ -1,0 +1,18 @@
+//! What to do about memory pressure: pure, deterministic, independent of the order of VMs.
+//! It gets an [`Observation`] and what it remembered, and gives [`Decisions`], each with
+//! its reasons. Must not know files, clocks, hypervisors, or who carries a decision out.
+
+pub mod decision;
+pub mod observation;
+
+pub use decision::{Action, Decision, Decisions};
+pub use observation::{GuestObservation, Observation, ScopeObservation, VmObservation};
+
+/// A rule for balloons: memtrace's own, or a peer's to compare it with.
+pub trait Policy {
+    /// Its name in tables.
+    fn name(&self) -> &'static str;
+
+    /// One step. Whatever it remembers, it keeps itself; nothing else goes in.
+    fn step(&mut self, observation: &Observation) -> Decisions;
+}
