@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{HostRoot, meminfo, psi, read, swaps, vmstat};
+use super::{HostRoot, arc, meminfo, psi, read, swaps, vmstat};
 use crate::sample::HostSample;
 
 /// Name and size of the host: what doesn't change while memtrace runs.
@@ -43,6 +43,7 @@ pub fn read(root: &HostRoot, facts: &HostFacts, problems: &mut Vec<String>) -> H
             .map_err(|error| check("/proc/pressure/memory", error))
             .ok(),
         swaps: swaps::read(root).map_err(|error| check("/proc/swaps", error)).ok(),
+        arc_reclaimable: arc::read(root).map_err(|error| check("arcstats", error)).ok(),
         counters: None,
     }
 }

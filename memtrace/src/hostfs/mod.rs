@@ -5,6 +5,7 @@
 //! directory. Parsing is apart from reading: `parse(&str)` never fails hard, a line
 //! that it doesn't understand is as good as missing.
 
+pub mod arc;
 pub mod cgroup;
 pub mod host;
 pub mod keep;

@@ -3,10 +3,13 @@
 //! its reasons. Must not know files, clocks, hypervisors, or who carries a decision out.
 
 pub mod decision;
+mod guest_rates;
 pub mod observation;
+mod observe;
 
 pub use decision::{Action, Decision, Decisions};
 pub use observation::{GuestObservation, Observation, ScopeObservation, VmObservation};
+pub use observe::Observer;
 
 /// A rule for balloons: memtrace's own, or a peer's to compare it with.
 pub trait Policy {

@@ -19,6 +19,10 @@ pub struct HostSample {
     /// /proc/pressure/memory.
     pub psi: Option<Psi>,
     pub swaps: Option<Vec<SwapDevice>>,
+    /// What ZFS would give back of its cache, which MemAvailable counts as used. Nothing
+    /// on a host without ZFS; `None`: not known.
+    #[serde(default)]
+    pub arc_reclaimable: Option<Bytes>,
     /// Counters of the kernel side that belong to no VM. `None`: it doesn't run.
     pub counters: Option<HostCountersSample>,
 }

@@ -25,6 +25,12 @@ pub struct VmSample {
     pub state: Option<VmState>,
     /// Memory that it was started with (`-m`), or libvirt's maximum.
     pub allocated: Option<Bytes>,
+    /// Virtual CPUs that it was started with.
+    #[serde(default)]
+    pub vcpus: Option<u32>,
+    /// It was started with a passed-through device, which pins all guest memory.
+    #[serde(default)]
+    pub vfio: Option<bool>,
     pub process: ProcessSample,
     pub cgroup: Option<CgroupSample>,
     pub guest: GuestSample,

@@ -47,6 +47,8 @@ pub(crate) fn vm(name: &str, pid: u32) -> VmSample {
         manager: Manager::Libvirt,
         state: Some(VmState::Running),
         allocated: Some(Bytes(GIB)),
+        vcpus: Some(2),
+        vfio: Some(false),
         process: process(),
         cgroup: Some(cgroup(name)),
         guest: guest(),
@@ -132,6 +134,7 @@ fn host() -> HostSample {
             used: Bytes(2 * GIB),
             priority: -2,
         }]),
+        arc_reclaimable: Some(Bytes(0)),
         counters: Some(HostCountersSample::default()),
     }
 }

@@ -39,6 +39,8 @@ impl LiveSource {
             manager: guests::manager(vm),
             state: state(stat, answer.state),
             allocated: memory.or(answer.guest.maximum),
+            vcpus: description.qemu.as_ref().and_then(|qemu| qemu.vcpus),
+            vfio: description.qemu.as_ref().map(|qemu| qemu.vfio),
             process,
             cgroup: known.zip(cgroup).map(|(known, cgroup)| {
                 let alone = self.neighbours.is_alone(&known.membership);

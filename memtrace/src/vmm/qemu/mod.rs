@@ -20,6 +20,8 @@ pub struct QemuCommand {
     pub name: Option<String>,
     pub uuid: Option<Uuid>,
     pub memory: Option<Bytes>,
+    /// Virtual CPUs at the start; `None` when they aren't said plainly.
+    pub vcpus: Option<u32>,
     /// Accelerators in the order in which QEMU tries them; empty when it isn't said.
     pub accelerators: Vec<String>,
     /// Paths of the sockets on which it serves QMP, as the VM's process sees them.
@@ -50,7 +52,8 @@ pub enum Libvirt {
 impl QemuCommand {
     /// `arguments` is without the program's name.
     pub fn parse(arguments: &[String]) -> Self {
-        let mut command = Self::default();
+        // Without -smp it is one (hw/core/machine-smp.c).
+        let mut command = Self { vcpus: Some(1), ..Self::default() };
         let mut monitors = Monitors::default();
         for (option, argument) in options(arguments) {
             command.option(option, argument);
@@ -81,6 +84,7 @@ impl QemuCommand {
                     self.memory = size(text, 1 << 20).map(Bytes);
                 }
             }
+            "smp" => self.vcpus = vcpus(&Keyed::parse(argument, "cpus")),
             "machine" | "M" => self.machine(argument),
             "accel" => {
                 let keyed = Keyed::parse(argument, "accel");
@@ -143,6 +147,19 @@ impl QemuCommand {
 /// The nil UUID is what a VM without one has.
 fn uuid(text: &str) -> Option<Uuid> {
     Uuid::parse_str(text).ok().filter(|uuid| !uuid.is_nil())
+}
+
+/// `cpus`, or else all that the topology has room for.
+fn vcpus(keyed: &Keyed) -> Option<u32> {
+    let number = |key| keyed.get(key).map(|text| text.parse::<u32>().ok());
+    if let Some(cpus) = number("cpus").or_else(|| number("maxcpus")) {
+        return cpus;
+    }
+    let levels = ["drawers", "books", "sockets", "dies", "clusters", "modules", "cores", "threads"];
+    levels
+        .into_iter()
+        .filter_map(number)
+        .try_fold(1_u32, |product, count| product.checked_mul(count?))
 }
 
 fn is_help(word: &str) -> bool {

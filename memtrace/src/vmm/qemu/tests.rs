@@ -174,7 +174,7 @@ fn probes_have_no_machine() {
 fn the_nil_uuid_and_garbage_are_no_uuid() {
     assert_eq!(parse(&["-uuid", "00000000-0000-0000-0000-000000000000"]).uuid, None);
     assert_eq!(parse(&["-uuid", "zzz"]).uuid, None);
-    assert_eq!(parse(&["-name", "", "-m", "much"]), QemuCommand::default());
+    assert_eq!(parse(&["-name", "", "-m", "much"]), parse(&[]));
 }
 
 #[test]
@@ -195,4 +195,16 @@ proptest::proptest! {
         "(-name|-m|-machine|-chardev|-mon|-qmp|-object|(?s).{0,40})", 0..12)) {
         QemuCommand::parse(&line);
     }
+}
+
+#[test]
+fn virtual_cpus_are_counted() {
+    let vcpus = |smp: &str| parse(&["-smp", smp]).vcpus;
+    assert_eq!(parse(&[]).vcpus, Some(1));
+    assert_eq!(vcpus("4"), Some(4));
+    assert_eq!(vcpus("4,maxcpus=8"), Some(4));
+    assert_eq!(vcpus("maxcpus=8,sockets=2"), Some(8));
+    assert_eq!(vcpus("sockets=2,cores=3,threads=2"), Some(12));
+    assert_eq!(vcpus("many"), None);
+    assert_eq!(vcpus("sockets=65536,cores=65536"), None);
 }
