@@ -38,7 +38,7 @@ const BOUNDS: &[(&str, &str, &str)] = &[
     ),
     (
         "swap_in",
-        "of all guests: workingset_refault_anon of memory.stat, less the readahead that nobody used (swap_ra - swap_ra_hit)",
+        "of all guests: workingset_refault_anon of memory.stat, less what nobody mapped: readahead in vain (swap_ra - swap_ra_hit), or by the swap cache (pgsteal_anon + nr_swapcached - pswpout) where that is more",
         "at least 98 %",
     ),
     ("swap_device", "pswpin and pswpout of memory.stat", "1 % or 4 pages"),
@@ -66,7 +66,7 @@ const BOUNDS: &[(&str, &str, &str)] = &[
     (
         "stall_time",
         "freepages delay of taskstats; on a single CPU also PSI `some` of the cgroup",
-        "5 % or 1 ms; at most PSI",
+        "5 % or 4 ms (a timer tick); at most PSI",
     ),
     ("direct_reclaim", "allocstall_* of vmstat", "2 % or 4"),
     (

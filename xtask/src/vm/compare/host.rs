@@ -42,20 +42,38 @@ fn reclaims(comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
 }
 
 /// What came back to the guests in cgroups of the lab, against what the kernel read back
-/// there, without what it read ahead and nobody wanted. That it doesn't tell by cgroup.
+/// there, without what nobody mapped. That it doesn't tell by cgroup.
 fn swap_ins(comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
     let guests: Vec<Guest<'_>> =
         comparison.guests().filter(|guest| !guest.is_gone() && !guest.is("rooted")).collect();
     let shown: Option<f64> = guests.iter().map(|guest| guest.shown_pages("swap_in")).sum();
     let worst = guests.iter().map(|guest| guest.quality("swap_in")).reduce(Quality::and);
     let read = comparison.kernel("stat/workingset_refault_anon");
-    let kernel = read.zip(unwanted(comparison)).map(|(read, unwanted)| read - unwanted);
-    let source = "98 % of workingset_refault_anon - unused readahead";
+    let kernel = read.zip(unmapped(comparison)).map(|(read, unmapped)| read - unmapped);
+    let source = "98 % of workingset_refault_anon - pages read in vain";
     let shown = (shown, worst.unwrap_or(Quality::Exact));
     // What comes back from the swap cache was not read: so many at least. How many it was
     // is told by what is left in swap, in another row.
     let least = kernel.map(|pages| pages * 0.98);
     sheet.compare(("swap_in", "swap-ins, pages"), shown, (least, source), Rule::AtLeast);
+}
+
+/// Pages that were read and that nobody mapped: read ahead for nobody, or for a fault that
+/// gave way, and gone when it came again (a guest that memory.high makes sleep in between).
+/// The latter by what the swap cache was given and has neither lost to reclaim nor still
+/// has: written + read - stolen - cached came back to guests.
+fn unmapped(comparison: Comparison<'_>) -> Option<f64> {
+    let vmstat = |name: &str| comparison.kernel(&format!("vmstat/{name}"));
+    let gone = vmstat("pgsteal_anon").zip(vmstat("nr_swapcached"));
+    let gone = gone.zip(written(comparison)).map(|((stolen, cached), put)| stolen + cached - put);
+    unwanted(comparison).map(|ahead| gone.map_or(ahead, |gone| gone.max(ahead)))
+}
+
+/// Pages that were written to swap, or known as nothing but zeros.
+fn written(comparison: Comparison<'_>) -> Option<f64> {
+    let vmstat = |name: &str| comparison.kernel(&format!("vmstat/{name}"));
+    let unwritten = vmstat("swpout_zero").unwrap_or(0.0) + vmstat("zswpout").unwrap_or(0.0);
+    vmstat("pswpout").map(|pages| pages + unwritten)
 }
 
 /// Pages that were read ahead and nobody wanted.
@@ -71,8 +89,7 @@ fn unwanted(comparison: Comparison<'_>) -> Option<f64> {
 fn taken(comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
     let taken = (comparison.taken(), comparison.quality_of_flows());
     let vmstat = |name: &str| comparison.kernel(&format!("vmstat/{name}"));
-    let zeros = vmstat("swpout_zero").unwrap_or(0.0) + vmstat("zswpout").unwrap_or(0.0);
-    let written = (vmstat("pswpout").map(|pages| pages + zeros), "vmstat pswpout, zeros included");
+    let written = (written(comparison), "vmstat pswpout, zeros included");
     let name = ("flows", "pages taken");
     // What is on its way lies in the swap cache: so far the kernel's number is open.
     let open = vmstat("nr_swapcached").unwrap_or(0.0).max(16.0);

@@ -89,6 +89,16 @@ fn what_was_shown_stands_beside_the_kernels_counters_in_the_same_unit() {
 }
 
 #[test]
+fn what_was_read_and_never_mapped_came_back_to_nobody() {
+    let mut comparison = comparison();
+    // 98 pages were written and 49 read; 70 were stolen, so 77 should have come back or be
+    // cached still.
+    comparison["before"]["host"]["vmstat"]["nr_swapcached"] = json!(5);
+    comparison["after"]["host"]["vmstat"]["nr_swapcached"] = json!(5 + 38);
+    assert_eq!(pair(&table(&comparison), "swap-ins, pages"), (40.0, 39.0 * 0.98));
+}
+
+#[test]
 fn the_host_is_compared_by_growth_and_the_vms_from_nothing() {
     let table = table(&comparison());
     assert_eq!(pair(&table, "memcg reclaims"), (7.0, 7.0));

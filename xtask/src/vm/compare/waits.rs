@@ -8,6 +8,10 @@ use crate::vm::quantile::quantile;
 /// A guest is stopped in the middle of its work, where its one CPU may have a fault or a
 /// wait under way.
 const UNDER_WAY: f64 = 1.0;
+/// Milliseconds of a timer tick (HZ=250). The kernel's clock of a wait runs within
+/// memtrace's, and a thread that is preempted between the two loses up to a tick: over 5 %
+/// of a guest's few waits, however well they are counted (33.6 against 30.3 ms was seen).
+const TICK: f64 = 4.0;
 
 pub fn rows(guest: &Guest<'_>, comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
     if !guest.is("emulated") {
@@ -81,7 +85,7 @@ fn reclaim(guest: &Guest<'_>, comparison: Comparison<'_>, sheet: &mut Sheet<'_>)
     let time = milliseconds(both("direct_reclaim_ns", "memcg_reclaim_ns"));
     let name = ("stall_time", "time in reclaim, ms");
     let kernel = (milliseconds(guest.waits("ns")), "taskstats freepages delay");
-    sheet.compare(name, (time, quality.clone()), kernel, Rule::within(5.0, 1.0));
+    sheet.compare(name, (time, quality.clone()), kernel, Rule::within(5.0, TICK));
     let name = ("stall_time", "time in reclaim, ms, by PSI");
     if !guest.is("alone") {
         return sheet.skip(name, "its cgroup is not its alone");
