@@ -1,6 +1,11 @@
 //! Carrying decisions out: through libvirt, QMP or a cgroup, or only on paper. Must not
 //! know why something is to be done.
 
+mod cgroup;
+mod desk;
+pub mod dry;
+pub mod host;
+
 use serde::{Deserialize, Serialize};
 
 use crate::policy::Action;

@@ -6,5 +6,7 @@ pub mod guest;
 pub mod judge;
 pub mod libvirt;
 pub mod name;
+pub mod order;
 pub mod qemu;
 pub mod qmp;
+pub mod workers;

@@ -1,6 +1,7 @@
 //! Who is asked about a guest: libvirt where it owns the VM, QEMU itself elsewhere.
 
 use super::LiveOptions;
+use crate::actuate::host::Hypervisors;
 use crate::hostfs::HostRoot;
 use crate::sample::Manager;
 use crate::vmm::discover::FoundVm;
@@ -39,6 +40,10 @@ impl Guests {
 
     pub(super) fn forget(&mut self, pid: u32) {
         self.qmp.forget(pid);
+    }
+
+    pub(super) fn hypervisors(&self) -> Hypervisors {
+        Hypervisors { qmp: self.qmp.orders(), libvirt: self.libvirt.orders() }
     }
 
     /// What was said last. Never waits.

@@ -29,6 +29,7 @@ use self::notices::Notices;
 use self::shared::{SharedMemory, Sharing};
 use self::swap_base::SwapBase;
 use super::Source;
+use crate::actuate::host::Hypervisors;
 use crate::hostfs::host::HostFacts;
 use crate::hostfs::process::{self, ProcessStat};
 use crate::hostfs::{HostRoot, Keeper, host};
@@ -118,6 +119,12 @@ impl LiveSource {
     /// Takes process `pid` for a VM, whatever it looks like.
     pub fn include(&mut self, pid: u32) {
         self.discovery.include(pid);
+    }
+
+    /// The ways to the hypervisors that it asks, for who moves balloons: they work as long
+    /// as this source does.
+    pub fn hypervisors(&self) -> Hypervisors {
+        self.guests.hypervisors()
     }
 
     /// The VMs that live, each with its stat of this moment.

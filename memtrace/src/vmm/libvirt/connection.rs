@@ -85,7 +85,7 @@ fn list_forever(known: &Weak<Known>, jobs: &SyncSender<Job>) {
 
 /// To set the period of statistics takes more rights than to read them; without those it
 /// fails, and nothing else does.
-fn connect() -> Result<Connect, Error> {
+pub(super) fn connect() -> Result<Connect, Error> {
     Connect::open(Some(URI)).or_else(|_| Connect::open_read_only(Some(URI)))
 }
 
@@ -211,6 +211,6 @@ fn state(info: &DomainInfo) -> Option<VmState> {
     })
 }
 
-fn describe(error: &Error) -> String {
+pub(super) fn describe(error: &Error) -> String {
     crate::vmm::name::display(error.message())
 }

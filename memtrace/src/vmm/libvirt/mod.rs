@@ -7,6 +7,7 @@
 mod answers;
 #[cfg(feature = "libvirt")]
 mod connection;
+mod orders;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+pub use self::orders::LibvirtOrders;
 use super::guest::GuestAnswer;
 
 /// Without an answer for this long, libvirt counts as not answering.
@@ -26,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(6);
 #[derive(Debug, Default)]
 pub struct Libvirt {
     known: Option<Arc<Known>>,
+    orders: LibvirtOrders,
 }
 
 /// What the threads have learned.
@@ -63,8 +66,14 @@ impl Libvirt {
         if self.known.is_none() {
             let known = Arc::new(Known::default());
             start_threads(&known);
+            self.orders.follow(&known);
             self.known = Some(known);
         }
+    }
+
+    /// For whoever moves balloons, on any thread.
+    pub fn orders(&self) -> LibvirtOrders {
+        self.orders.clone()
     }
 
     /// What libvirt says about the domain. Never waits.
@@ -94,25 +103,27 @@ fn start_threads(known: &Arc<Known>) {
 
 impl Learned {
     fn domain(&self, uuid: Uuid, now: Instant) -> GuestAnswer {
-        let problem = self.problem(now);
-        let Some(domain) = self.domains.get(&uuid) else {
-            let unknown = if self.answered.is_some() {
-                "unknown to qemu:///system"
-            } else {
-                "not answered yet"
-            };
-            let unknown = problem.unwrap_or_else(|| unknown.to_owned());
-            return GuestAnswer::problem(format!("libvirt: {unknown}"));
-        };
-        let mut answer = domain.answer.clone();
-        let stuck = domain.waiting.and_then(|since| silence(since, now));
-        let stuck = stuck.map(|text| format!("this domain is {text}"));
-        if let Some(problem) = problem.or(stuck) {
-            answer.guest.problem = Some(format!("libvirt: {problem}"));
+        let obstacle = self.obstacle(uuid, now).map(|text| format!("libvirt: {text}"));
+        let known = self.domains.get(&uuid).map(|domain| domain.answer.clone());
+        let mut answer = known.unwrap_or_default();
+        if obstacle.is_some() {
+            answer.guest.problem = obstacle;
             // The statistics carry their own time; a state would pass as today's.
             answer.state = None;
         }
         answer
+    }
+
+    /// Why nothing can be had of the domain just now.
+    fn obstacle(&self, uuid: Uuid, now: Instant) -> Option<String> {
+        self.problem(now).or_else(|| match self.domains.get(&uuid) {
+            Some(domain) => {
+                let text = silence(domain.waiting?, now)?;
+                Some(format!("this domain is {text}"))
+            }
+            None if self.answered.is_some() => Some("unknown to qemu:///system".to_owned()),
+            None => Some("not answered yet".to_owned()),
+        })
     }
 
     fn problem(&self, now: Instant) -> Option<String> {

@@ -45,6 +45,14 @@ pub(super) fn actual(answer: &Value) -> Option<Bytes> {
     number(answer, "actual").map(Bytes)
 }
 
+/// The event BALLOON_CHANGE (at most one a second): the logical size of the VM.
+pub(super) fn balloon_change(message: &Value) -> Option<Bytes> {
+    if message.get("event")? != "BALLOON_CHANGE" {
+        return None;
+    }
+    actual(message.get("data")?)
+}
+
 /// `query-memory-size-summary`: what it was started with, and what was plugged in.
 pub(super) fn maximum(answer: &Value) -> Option<Bytes> {
     let plugged = number(answer, "plugged-memory").unwrap_or(0);
@@ -109,6 +117,17 @@ mod tests {
         assert_eq!(statistics(&json!({ "last-update": 0 })), GuestStats::default());
         assert_eq!(statistics(&json!({ "last-update": 18_000_000_000_000_u64 })).updated, None);
         assert_eq!(statistics(&Value::Null), GuestStats::default());
+    }
+
+    #[test]
+    fn a_balloons_event_is_told_from_others() {
+        let of = |event: &str| {
+            balloon_change(&json!({ "event": event, "data": { "actual": 5 }, "timestamp": {} }))
+        };
+        assert_eq!(of("BALLOON_CHANGE"), Some(Bytes(5)));
+        assert_eq!(of("STOP"), None);
+        assert_eq!(balloon_change(&json!({ "return": { "actual": 5 } })), None);
+        assert_eq!(balloon_change(&json!({ "event": "BALLOON_CHANGE" })), None);
     }
 
     #[test]

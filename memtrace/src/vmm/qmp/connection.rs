@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
+use super::answers;
+use crate::units::Bytes;
+
 /// For one command, or the greeting.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Longest line that is read. Answers to our commands are a few hundred bytes.
@@ -27,12 +30,14 @@ pub(super) enum Failure {
 pub(super) struct Connection {
     stream: BufReader<UnixStream>,
     last_id: u64,
+    balloon_changed: Option<Bytes>,
 }
 
 impl Connection {
     /// Waits for the greeting, and leaves the mode in which nothing else is allowed.
     pub(super) async fn begin(stream: UnixStream) -> Result<Self, String> {
-        let mut connection = Self { stream: BufReader::new(stream), last_id: 0 };
+        let mut connection =
+            Self { stream: BufReader::new(stream), last_id: 0, balloon_changed: None };
         let greeting = within("no greeting; another client holds the socket", async {
             connection.message().await.map_err(Failure::Broken)
         });
@@ -54,6 +59,12 @@ impl Connection {
         within(&format!("no answer to {command}"), self.exchange(command, arguments)).await
     }
 
+    /// What the last BALLOON_CHANGE told since this was last asked, if one came between the
+    /// answers.
+    pub(super) fn balloon_changed(&mut self) -> Option<Bytes> {
+        self.balloon_changed.take()
+    }
+
     async fn exchange(&mut self, command: &str, arguments: Value) -> Result<Value, Failure> {
         self.last_id = self.last_id.wrapping_add(1);
         let id = Value::from(self.last_id);
@@ -63,6 +74,7 @@ impl Connection {
         sent.map_err(|error| Failure::Broken(error.to_string()))?;
         for _ in 0..MOST_SKIPPED {
             let mut message = self.message().await.map_err(Failure::Broken)?;
+            self.balloon_changed = answers::balloon_change(&message).or(self.balloon_changed);
             // Events come at any time; an answer to an earlier command that was given up
             // has another id.
             if message.get("id").is_some_and(|other| *other != id) {

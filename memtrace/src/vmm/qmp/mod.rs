@@ -2,11 +2,15 @@
 //!
 //! A QMP socket serves one client at a time, so a session lasts a few milliseconds every
 //! two seconds: the operator's own tools (Proxmox's, for one) must get at it between
-//! them. All clients share one thread that waits for nobody: a monitor that never
-//! answers costs its own VM the balloon and the statistics, and nothing else.
+//! them. Balloon commands don't wait for that moment. All clients share one thread that
+//! waits for nobody: a monitor that never answers costs its own VM the balloon and the
+//! statistics, and nothing else.
 
 mod answers;
+mod client;
 mod connection;
+#[cfg(test)]
+pub mod fake;
 mod session;
 mod socket;
 #[cfg(test)]
@@ -14,19 +18,19 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use self::session::Session;
+use self::client::Task;
 use super::guest::{GuestAnswer, PERIOD_SECONDS};
+use super::order::SetBalloon;
 
 /// Between two sessions with the same VM.
 const PERIOD: Duration = Duration::from_secs(PERIOD_SECONDS as u64);
-/// The longest wait after failures.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// So long an answer stands while later ones fail, for a socket that somebody else uses
 /// for a moment.
 const FRESH: Duration = Duration::from_secs(3 * PERIOD_SECONDS as u64);
@@ -48,7 +52,13 @@ pub struct Target {
 pub struct QmpClients {
     runtime: Option<Runtime>,
     clients: BTreeMap<u32, Client>,
+    orders: QmpOrders,
 }
+
+/// Takes balloon commands for the VMs whose monitors are asked, by process id. Its clones
+/// are the same.
+#[derive(Clone, Debug, Default)]
+pub struct QmpOrders(Arc<Mutex<BTreeMap<u32, mpsc::Sender<SetBalloon>>>>);
 
 #[derive(Debug)]
 struct Client {
@@ -75,14 +85,23 @@ impl QmpClients {
             Ok(runtime) => self.runtime.insert(runtime),
             Err(_) => return,
         };
-        let task = runtime.spawn(ask_forever(target.clone(), Arc::clone(&latest)));
+        let (order, orders) = mpsc::channel(1);
+        let task = Task::new(target.clone(), Arc::clone(&latest), orders);
+        let task = runtime.spawn(task.run());
+        self.orders.lock().insert(pid, order);
         self.clients.insert(pid, Client { target, latest, task: task.abort_handle() });
     }
 
     pub fn forget(&mut self, pid: u32) {
         if let Some(client) = self.clients.remove(&pid) {
+            self.orders.lock().remove(&pid);
             client.task.abort();
         }
+    }
+
+    /// For whoever moves balloons, on any thread.
+    pub fn orders(&self) -> QmpOrders {
+        self.orders.clone()
     }
 
     /// What the VM's monitor said last. Never waits.
@@ -94,8 +113,37 @@ impl QmpClients {
     }
 }
 
+impl QmpOrders {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, mpsc::Sender<SetBalloon>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends the command as soon as the VM's monitor is free: within milliseconds, or when
+    /// the question that it is asked just now is answered or given up. Never waits; what
+    /// comes of it is told to `order.reply`.
+    pub fn send(&self, pid: u32, order: SetBalloon) {
+        let sender = self.lock().get(&pid).cloned();
+        let refused = match sender {
+            None => Some((order, "memtrace has no client for this VM")),
+            Some(sender) => match sender.try_send(order) {
+                Ok(()) => None,
+                Err(mpsc::error::TrySendError::Full(order)) => {
+                    Some((order, "a command before it is not done yet"))
+                }
+                Err(mpsc::error::TrySendError::Closed(order)) => {
+                    Some((order, "its client has ended"))
+                }
+            },
+        };
+        if let Some((order, why)) = refused {
+            order.reply.send(Err(format!("QMP: {why}")));
+        }
+    }
+}
+
 impl Drop for QmpClients {
     fn drop(&mut self) {
+        self.orders.lock().clear();
         // Waiting for the thread, as dropping does, may not be allowed where we are.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
@@ -129,26 +177,4 @@ fn start_runtime() -> std::io::Result<Runtime> {
         .thread_name("memtrace-qmp")
         .enable_all()
         .build()
-}
-
-async fn ask_forever(target: Target, latest: Arc<Mutex<Latest>>) {
-    let mut session = Session::default();
-    let mut wait = PERIOD;
-    loop {
-        let outcome = session.run(&target).await;
-        {
-            let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
-            match outcome {
-                Ok(answer) => {
-                    *latest = Latest { answer: Some((Instant::now(), answer)), problem: None };
-                    wait = PERIOD;
-                }
-                Err(problem) => {
-                    latest.problem = Some(format!("QMP: {problem}"));
-                    wait = wait.saturating_mul(2).min(LONGEST_WAIT);
-                }
-            }
-        }
-        tokio::time::sleep(wait).await;
-    }
 }

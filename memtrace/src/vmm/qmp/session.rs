@@ -7,10 +7,12 @@ use serde_json::{Value, json};
 use super::connection::{Connection, Failure};
 use super::{Target, answers, socket};
 use crate::sample::{GuestSample, GuestStats, VmState};
+use crate::units::Bytes;
 use crate::vmm::guest::{GuestAnswer, PERIOD_SECONDS};
 
 /// Where QEMU keeps devices: those with an id, and those without.
 const CONTAINERS: [&str; 2] = ["/machine/peripheral", "/machine/peripheral-anon"];
+const NO_BALLOON: &str = "the VM has no balloon device";
 const POLLING: &str = "guest-stats-polling-interval";
 
 /// What is remembered of a VM from one round to the next.
@@ -30,6 +32,23 @@ impl Session {
         self.ask(&mut connection).await.map_err(Failure::text)
     }
 
+    /// Tells the balloon where to go (`balloon`, qapi/machine.json).
+    ///
+    /// # Errors
+    /// In words for the operator. What was sent and not answered may have been taken.
+    pub(super) async fn set_balloon(&mut self, target: &Target, to: Bytes) -> Result<(), String> {
+        let stream = socket::connect(target).await?;
+        let mut connection = Connection::begin(stream).await?;
+        match connection.execute("balloon", json!({ "value": to.0 })).await {
+            Ok(_) => Ok(()),
+            Err(Failure::Refused { class, .. }) if class == "DeviceNotActive" => {
+                Err(NO_BALLOON.to_owned())
+            }
+            Err(Failure::Refused { text, .. }) => Err(format!("refused: {text}")),
+            Err(Failure::Broken(text)) => Err(format!("sent, and no telling if taken: {text}")),
+        }
+    }
+
     async fn ask(&mut self, connection: &mut Connection) -> Result<GuestAnswer, Failure> {
         let mut answer = GuestAnswer::default();
         let mut guest = GuestSample::default();
@@ -44,6 +63,8 @@ impl Session {
         match connection.execute("query-balloon", json!({})).await {
             Ok(balloon) => {
                 guest.actual = answers::actual(&balloon);
+                // What came before this answer is older than it.
+                connection.balloon_changed();
                 match self.statistics(connection).await {
                     Ok(stats) => guest.stats = Some(stats),
                     Err(Failure::Refused { text, .. }) => guest.problem = Some(text),
@@ -53,8 +74,7 @@ impl Session {
             Err(Failure::Refused { class, text }) => {
                 self.balloon = None;
                 let none = class == "DeviceNotActive";
-                guest.problem =
-                    Some(if none { "the VM has no balloon device".to_owned() } else { text });
+                guest.problem = Some(if none { NO_BALLOON.to_owned() } else { text });
             }
             Err(broken) => return Err(broken),
         }
@@ -62,6 +82,8 @@ impl Session {
             guest.stats = None;
             guest.problem = Some("the guest's balloon driver has not answered yet".to_owned());
         }
+        // It moved while we asked.
+        guest.actual = connection.balloon_changed().or(guest.actual);
         answer.guest = guest;
         Ok(answer)
     }

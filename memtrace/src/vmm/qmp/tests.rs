@@ -1,44 +1,15 @@
 //! Monitors that behave, and monitors that don't: silent, talking garbage, endless, busy,
 //! somebody else's.
 
+mod orders;
+
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread;
 
-use serde_json::{Value, json};
-
+use super::fake::{Monitor, qemu};
 use super::*;
 use crate::sample::VmState;
 use crate::units::Bytes;
-
-struct Monitor {
-    directory: tempfile::TempDir,
-}
-
-impl Monitor {
-    /// Serves each connection with `serve`, on a thread that ends with the test.
-    fn start(serve: impl Fn(UnixStream) + Send + Sync + 'static) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink("/", directory.path().join("root")).unwrap();
-        let listener = UnixListener::bind(directory.path().join("q.sock")).unwrap();
-        let serve = Arc::new(serve);
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let serve = Arc::clone(&serve);
-                thread::spawn(move || serve(stream));
-            }
-        });
-        Self { directory }
-    }
-
-    fn target(&self) -> Target {
-        Target {
-            process: self.directory.path().to_owned(),
-            path: self.directory.path().join("q.sock").to_str().unwrap().to_owned(),
-            peer: Some(std::process::id()),
-        }
-    }
-}
 
 /// Waits until the clients say of `pid` what `wanted` wants.
 fn wait_for(clients: &QmpClients, pid: u32, wanted: impl Fn(&GuestAnswer) -> bool) -> GuestAnswer {
@@ -60,42 +31,6 @@ fn problem_of(target: Target) -> String {
         answer.guest.problem.as_deref().is_some_and(|problem| problem != "QMP: not answered yet")
     };
     wait_for(&clients, 1, yet).guest.problem.unwrap()
-}
-
-/// A QEMU with a balloon, with an event before each answer.
-fn qemu(stream: UnixStream) {
-    let mut writer = stream.try_clone().unwrap();
-    let mut send = |value: Value| writeln!(writer, "{value}\r").is_ok();
-    send(json!({ "QMP": { "version": {}, "capabilities": [] } }));
-    let mut interval = 0;
-    for line in BufReader::new(stream).lines().map_while(Result::ok) {
-        let command: Value = serde_json::from_str(&line).unwrap();
-        let argument = |key: &str| command["arguments"][key].as_str().unwrap_or("").to_owned();
-        let result = match command["execute"].as_str().unwrap() {
-            "qmp_capabilities" => json!({}),
-            "query-status" => json!({ "status": "running", "running": true }),
-            "query-balloon" => json!({ "actual": 209_715_200 }),
-            "query-memory-size-summary" => json!({ "base-memory": 536_870_912 }),
-            "qom-list" if argument("path") == "/machine/peripheral" => json!([]),
-            "qom-list" => json!([{ "name": "device[0]", "type": "child<virtio-balloon-pci>" }]),
-            "qom-get" if argument("property") == "guest-stats" => {
-                let total = if interval == 2 { 500_000_000 } else { u64::MAX };
-                json!({ "stats": { "stat-total-memory": total }, "last-update": 1_700_000_000 })
-            }
-            "qom-get" => json!(interval),
-            "qom-set" => {
-                interval = command["arguments"]["value"].as_u64().unwrap();
-                json!({})
-            }
-            _ => {
-                let error = json!({ "class": "CommandNotFound", "desc": "no such command" });
-                send(json!({ "error": error, "id": command["id"] }));
-                continue;
-            }
-        };
-        send(json!({ "event": "BALLOON_CHANGE", "data": { "actual": 1 } }));
-        send(json!({ "return": result, "id": command["id"] }));
-    }
 }
 
 #[test]
@@ -189,8 +124,7 @@ fn a_socket_that_is_gone_or_another_process_s_is_named() {
     assert!(problem_of(stranger).contains("not this VM"));
     let missing = Target { path: "/nowhere/q.sock".to_owned(), ..monitor.target() };
     assert_eq!(problem_of(missing), "QMP: /nowhere/q.sock: No such file or directory (os error 2)");
-    std::os::unix::fs::symlink(monitor.directory.path(), monitor.directory.path().join("cwd"))
-        .unwrap();
+    std::os::unix::fs::symlink(monitor.directory(), monitor.directory().join("cwd")).unwrap();
     let outside = Target { path: "../q.sock".to_owned(), ..monitor.target() };
     assert!(problem_of(outside).starts_with("QMP: ../q.sock: "));
 }

@@ -1,0 +1,108 @@
+//! A monitor for tests.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use super::Target;
+
+/// Where the balloon of [`qemu`] is at first.
+pub const ACTUAL: u64 = 209_715_200;
+
+/// A socket that clients can connect to.
+pub struct Monitor {
+    directory: tempfile::TempDir,
+}
+
+impl Monitor {
+    /// Serves each connection with `serve`, on a thread that ends with the test.
+    pub fn start(serve: impl Fn(UnixStream) + Send + Sync + 'static) -> Self {
+        let serve = Arc::new(serve);
+        Self::listen(move |listener| {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let serve = Arc::clone(&serve);
+                thread::spawn(move || serve(stream));
+            }
+        })
+    }
+
+    /// The same, one after the other, as QEMU does it.
+    pub fn serial(serve: impl Fn(UnixStream) + Send + 'static) -> Self {
+        Self::listen(move |listener| listener.incoming().map_while(Result::ok).for_each(&serve))
+    }
+
+    fn listen(accept: impl FnOnce(UnixListener) + Send + 'static) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/", directory.path().join("root")).unwrap();
+        let listener = UnixListener::bind(directory.path().join("q.sock")).unwrap();
+        thread::spawn(move || accept(listener));
+        Self { directory }
+    }
+
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
+    pub fn target(&self) -> Target {
+        Target {
+            process: self.directory.path().to_owned(),
+            path: self.directory.path().join("q.sock").to_str().unwrap().to_owned(),
+            peer: Some(std::process::id()),
+        }
+    }
+}
+
+/// A QEMU with a balloon, with an event before each answer.
+pub fn qemu(stream: UnixStream) {
+    serve(stream, &AtomicU64::new(ACTUAL));
+}
+
+/// The same, whose balloon is at `actual` and obeys at once.
+pub fn obedient(actual: &Arc<AtomicU64>) -> impl Fn(UnixStream) + Send + Sync + 'static {
+    let actual = Arc::clone(actual);
+    move |stream| serve(stream, &actual)
+}
+
+fn serve(stream: UnixStream, actual: &AtomicU64) {
+    let mut writer = stream.try_clone().unwrap();
+    let mut send = |value: Value| writeln!(writer, "{value}\r").is_ok();
+    send(json!({ "QMP": { "version": {}, "capabilities": [] } }));
+    let mut interval = 0;
+    for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        let command: Value = serde_json::from_str(&line).unwrap();
+        let argument = |key: &str| command["arguments"][key].as_str().unwrap_or("").to_owned();
+        let result = match command["execute"].as_str().unwrap() {
+            "qmp_capabilities" => json!({}),
+            "query-status" => json!({ "status": "running", "running": true }),
+            "query-balloon" => json!({ "actual": actual.load(Ordering::Relaxed) }),
+            "balloon" => {
+                let to = command["arguments"]["value"].as_u64().unwrap();
+                actual.store(to, Ordering::Relaxed);
+                json!({})
+            }
+            "query-memory-size-summary" => json!({ "base-memory": 536_870_912 }),
+            "qom-list" if argument("path") == "/machine/peripheral" => json!([]),
+            "qom-list" => json!([{ "name": "device[0]", "type": "child<virtio-balloon-pci>" }]),
+            "qom-get" if argument("property") == "guest-stats" => {
+                let total = if interval == 2 { 500_000_000 } else { u64::MAX };
+                json!({ "stats": { "stat-total-memory": total }, "last-update": 1_700_000_000 })
+            }
+            "qom-get" => json!(interval),
+            "qom-set" => {
+                interval = command["arguments"]["value"].as_u64().unwrap();
+                json!({})
+            }
+            _ => {
+                let error = json!({ "class": "CommandNotFound", "desc": "no such command" });
+                send(json!({ "error": error, "id": command["id"] }));
+                continue;
+            }
+        };
+        send(json!({ "event": "STOP", "data": { "actual": 1 } }));
+        send(json!({ "return": result, "id": command["id"] }));
+    }
+}
