@@ -20,6 +20,7 @@ pub mod output;
 pub mod policy;
 pub mod privileges;
 pub mod probe;
+pub mod reactor;
 pub mod sample;
 pub mod selftest;
 pub mod signal;

@@ -1,0 +1,56 @@
+//! What the reactor shows of itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::{Decision, Decisions};
+use crate::units::WallNanos;
+
+/// Whether anything is touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Decides, explains, writes it down, touches nothing.
+    Observe,
+    Enforce,
+}
+
+impl Mode {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Enforce => "enforce",
+        }
+    }
+}
+
+/// What became of a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// Nobody was told to do it.
+    Observed,
+    InFlight,
+    /// The hypervisor or the kernel took it. What it did is seen in the next samples.
+    Done,
+    Failed(String),
+}
+
+/// A decision, and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    pub wall: WallNanos,
+    /// The VM's. Untrusted text.
+    pub name: String,
+    pub decision: Decision,
+    pub fate: Fate,
+}
+
+/// Everything of one step, and the last entries, oldest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reaction {
+    pub mode: Mode,
+    /// Why nothing can be done at the moment.
+    pub problem: Option<String>,
+    pub decisions: Decisions,
+    pub entries: Vec<Entry>,
+}
