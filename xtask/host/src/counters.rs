@@ -35,9 +35,8 @@ pub struct OfGuest {
 pub struct OfHost {
     pub vmstat: Counters,
     pub cpus: usize,
-    /// memory.events and memory.stat of the lab's cgroup, with those of all cgroups in it.
+    /// memory.events of the lab's cgroup, with those of all cgroups in it.
     pub events: Counters,
-    pub stat: Counters,
 }
 
 /// # Errors
@@ -83,7 +82,6 @@ pub fn of_host() -> Result<OfHost> {
         vmstat: pairs(&read(Path::new("/proc/vmstat"))?),
         cpus: std::thread::available_parallelism()?.get(),
         events: pairs(&read(&cgroup::parent().join("memory.events"))?),
-        stat: pairs(&read(&cgroup::parent().join("memory.stat"))?),
     })
 }
 

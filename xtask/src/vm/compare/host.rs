@@ -48,7 +48,7 @@ fn swap_ins(comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
         comparison.guests().filter(|guest| !guest.is_gone() && !guest.is("rooted")).collect();
     let shown: Option<f64> = guests.iter().map(|guest| guest.shown_pages("swap_in")).sum();
     let worst = guests.iter().map(|guest| guest.quality("swap_in")).reduce(Quality::and);
-    let read = comparison.kernel("stat/workingset_refault_anon");
+    let read = of_cgroups(&guests, "workingset_refault_anon");
     let kernel = read.zip(unmapped(comparison)).map(|(read, unmapped)| read - unmapped);
     let source = "98 % of workingset_refault_anon - pages read in vain";
     let shown = (shown, worst.unwrap_or(Quality::Exact));
@@ -56,6 +56,17 @@ fn swap_ins(comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
     // is told by what is left in swap, in another row.
     let least = kernel.map(|pages| pages * 0.98);
     sheet.compare(("swap_in", "swap-ins, pages"), shown, (least, source), Rule::AtLeast);
+}
+
+/// A line of memory.stat of the guests' cgroups, each counted once: those that aren't alone
+/// share one. It counts from the guests' start, since when they have their cgroups. (What
+/// their parent has is late at its beginning with what came before.)
+fn of_cgroups(guests: &[Guest<'_>], line: &str) -> Option<f64> {
+    let (alone, together): (Vec<&Guest<'_>>, Vec<_>) =
+        guests.iter().partition(|guest| guest.is("alone"));
+    let shared = together.first().map_or(Some(0.0), |guest| guest.stat(line));
+    let own: Option<f64> = alone.iter().map(|guest| guest.stat(line)).sum();
+    own.zip(shared).map(|(own, shared)| own + shared)
 }
 
 /// Pages that were read and that nobody mapped: read ahead for nobody, or for a fault that
