@@ -1,4 +1,4 @@
-//! The loop: sample, derive, publish. One writer, many readers; the newest snapshot
+//! The loop: sample, derive, publish, react. One writer, many readers; the newest snapshot
 //! wins, and a slow reader never delays the loop.
 
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tracing::{debug, error};
 
 use crate::model::{Snapshot, derive};
+use crate::reactor::{Reaction, Reactor};
 use crate::sample::{Sample, VmId};
 use crate::source::Source;
 
@@ -42,6 +43,9 @@ pub enum Latest {
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub latest: watch::Receiver<Latest>,
+    /// What the reactor made of the newest sample; `None` before the first, and without a
+    /// reactor.
+    pub reaction: watch::Receiver<Option<Arc<Reaction>>>,
     pub control: Arc<watch::Sender<Control>>,
 }
 
@@ -59,11 +63,19 @@ impl Handle {
 /// Starts the loop on a thread of its own. It ends when [`Control::stop`] turns true,
 /// when all handles are gone, or with [`Latest::Failed`]; the source is dropped then.
 pub fn spawn(source: Box<dyn Source>, control: Control) -> Handle {
+    spawn_with(source, None, control)
+}
+
+/// The same with a reactor, which gets each sample after the readers.
+pub fn spawn_with(source: Box<dyn Source>, reactor: Option<Reactor>, control: Control) -> Handle {
     let (publish, latest) = watch::channel(Latest::Starting);
+    let (tell, reaction) = watch::channel(None);
     let (ask, asked) = watch::channel(control);
     let publisher = Publisher(publish);
-    let spawned =
-        thread::Builder::new().name("sampling".into()).spawn(move || run(publisher, asked, source));
+    let second = SecondHalf { reactor, tell };
+    let spawned = thread::Builder::new()
+        .name("sampling".into())
+        .spawn(move || run(publisher, second, asked, source));
     let latest = match spawned {
         Ok(_) => latest,
         // The publisher went with the closure that was never run.
@@ -72,15 +84,15 @@ pub fn spawn(source: Box<dyn Source>, control: Control) -> Handle {
             watch::channel(Latest::Failed(text.into())).1
         }
     };
-    Handle { latest, control: Arc::new(ask) }
+    Handle { latest, reaction, control: Arc::new(ask) }
 }
 
 /// The writer's end. Readers are told even when the source panics.
 struct Publisher(watch::Sender<Latest>);
 
 impl Publisher {
-    fn snapshot(&self, previous: Option<&Sample>, now: &Sample) {
-        self.0.send_replace(Latest::Snapshot(Arc::new(derive(previous, now))));
+    fn snapshot(&self, snapshot: Arc<Snapshot>) {
+        self.0.send_replace(Latest::Snapshot(snapshot));
     }
 
     fn failed(&self, text: String) {
@@ -97,9 +109,29 @@ impl Drop for Publisher {
     }
 }
 
+/// What comes after the readers.
+struct SecondHalf {
+    reactor: Option<Reactor>,
+    tell: watch::Sender<Option<Arc<Reaction>>>,
+}
+
+impl SecondHalf {
+    /// A first sample has no rates to decide by.
+    fn react(&mut self, previous: Option<&Sample>, now: &Sample, snapshot: &Snapshot) {
+        if let Some(reactor) = self.reactor.as_mut().filter(|_| previous.is_some()) {
+            self.tell.send_replace(Some(Arc::new(reactor.react(now, snapshot))));
+        }
+    }
+}
+
 // Parameters are dropped from the last to the first: the source is gone when readers
 // see the end of the loop.
-fn run(publisher: Publisher, mut control: watch::Receiver<Control>, mut source: Box<dyn Source>) {
+fn run(
+    publisher: Publisher,
+    mut second: SecondHalf,
+    mut control: watch::Receiver<Control>,
+    mut source: Box<dyn Source>,
+) {
     let mut asked = *control.borrow_and_update();
     let mut previous: Option<Sample> = None;
     let mut deadline = Instant::now();
@@ -107,7 +139,9 @@ fn run(publisher: Publisher, mut control: watch::Receiver<Control>, mut source: 
         let begun = Instant::now();
         match source.sample(asked.detail) {
             Ok(now) => {
-                publisher.snapshot(previous.as_ref(), &now);
+                let snapshot = Arc::new(derive(previous.as_ref(), &now));
+                publisher.snapshot(Arc::clone(&snapshot));
+                second.react(previous.as_ref(), &now, &snapshot);
                 previous = Some(now);
             }
             Err(error) => return publisher.failed(format!("{error:#}")),

@@ -52,13 +52,6 @@ impl HostActuator {
         Self { hypervisors, cgroups, vms: BTreeMap::new(), desk: Desk::default() }
     }
 
-    /// Which VMs there are, and who answers for them. What isn't among them is refused.
-    pub fn learn(&mut self, snapshot: &Snapshot) {
-        let vms = snapshot.vms.iter();
-        let vms = vms.map(|vm| (vm.id, Vm { pid: vm.pid, uuid: vm.uuid, manager: vm.manager }));
-        self.vms = vms.collect();
-    }
-
     fn move_balloon(&self, vm: Vm, to: Bytes, reply: Reply) {
         let order = |reply| SetBalloon { to, reply };
         match (vm.manager, vm.uuid) {
@@ -76,6 +69,12 @@ impl HostActuator {
 }
 
 impl Actuator for HostActuator {
+    fn learn(&mut self, snapshot: &Snapshot) {
+        let vms = snapshot.vms.iter();
+        let vms = vms.map(|vm| (vm.id, Vm { pid: vm.pid, uuid: vm.uuid, manager: vm.manager }));
+        self.vms = vms.collect();
+    }
+
     fn begin(&mut self, order: &Order) {
         let Some(reply) = self.desk.open(order, Instant::now()) else { return };
         match (self.vms.get(&order.vm).filter(|vm| vm.pid == order.pid), order.action) {

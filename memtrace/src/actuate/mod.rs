@@ -8,6 +8,7 @@ pub mod host;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Snapshot;
 use crate::policy::Action;
 use crate::sample::VmId;
 
@@ -33,6 +34,9 @@ pub struct Outcome {
 
 /// Carries orders out.
 pub trait Actuator {
+    /// Which VMs there are, and who answers for them. What isn't among them is refused.
+    fn learn(&mut self, _: &Snapshot) {}
+
     /// Begins, and returns at once.
     fn begin(&mut self, order: &Order);
 

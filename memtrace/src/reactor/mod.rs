@@ -84,6 +84,9 @@ impl Reactor {
         self.collect(sample.wall);
         let observation = self.observer.observe(sample, snapshot);
         let decisions = self.policy.step(&observation);
+        if let Some(hands) = &mut self.hands {
+            hands.learn(snapshot);
+        }
         for decision in &decisions.actions {
             let Some(vm) = sample.vms.iter().find(|vm| vm.id == decision.vm) else { continue };
             let fate = match &self.hands {
