@@ -54,7 +54,7 @@ pub struct Reactor {
     hands: Option<Box<dyn Actuator + Send>>,
     /// By order: its entry's number.
     in_flight: BTreeMap<u64, u64>,
-    entries: VecDeque<(u64, Entry)>,
+    entries: VecDeque<Entry>,
     entered: u64,
     /// Why the ledger took nothing the last time.
     problem: Option<String>,
@@ -93,19 +93,19 @@ impl Reactor {
                 Some(_) => self.order(sample.wall, vm, decision),
                 None => self.note(sample.wall, vm, decision),
             };
-            let entry = Entry {
+            self.enter(Entry {
+                number: self.entered,
                 wall: sample.wall,
                 name: vm.name.clone(),
                 decision: decision.clone(),
                 fate,
-            };
-            self.enter(entry);
+            });
         }
         Reaction {
             mode: if self.hands.is_some() { Mode::Enforce } else { Mode::Observe },
             problem: self.problem.clone(),
             decisions,
-            entries: self.entries.iter().map(|(_, entry)| entry.clone()).collect(),
+            entries: self.entries.iter().cloned().collect(),
         }
     }
 
@@ -116,8 +116,7 @@ impl Reactor {
             let closed = self.ledger.close(wall, &outcome);
             self.remember(closed);
             let Some(number) = self.in_flight.remove(&outcome.id) else { continue };
-            let entry = self.entries.iter_mut().find(|(other, _)| *other == number);
-            if let Some((_, entry)) = entry {
+            if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) {
                 entry.fate = match outcome.result {
                     Ok(()) => Fate::Done,
                     Err(reason) => Fate::Failed(reason),
@@ -168,7 +167,7 @@ impl Reactor {
         if self.entries.len() >= SHOWN {
             self.entries.pop_front();
         }
-        self.entries.push_back((self.entered, entry));
+        self.entries.push_back(entry);
         self.entered += 1;
     }
 }

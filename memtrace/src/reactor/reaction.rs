@@ -38,6 +38,8 @@ pub enum Fate {
 /// A decision, and what became of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
+    /// Counts up by one.
+    pub number: u64,
     pub wall: WallNanos,
     /// The VM's. Untrusted text.
     pub name: String,
