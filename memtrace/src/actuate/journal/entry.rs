@@ -1,0 +1,111 @@
+//! The lines of the journal. Fields may be added; what changes its meaning counts the
+//! version up.
+
+use serde::{Deserialize, Serialize};
+
+use super::books::State;
+use super::{JournalError, Wanted};
+use crate::actuate::Order;
+use crate::policy::Decisions;
+use crate::sample::VmId;
+use crate::units::WallNanos;
+
+pub(super) const VERSION: u32 = 1;
+
+/// The first line of each file: all that matters from before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Header {
+    pub(super) memtrace_journal: u32,
+    pub(super) at: WallNanos,
+    #[serde(flatten)]
+    pub(super) books: State,
+}
+
+/// A line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum Entry {
+    Header(Header),
+    Start {
+        at: WallNanos,
+        pid: u32,
+        memtrace: String,
+    },
+    Stop {
+        at: WallNanos,
+    },
+    Order(Begun),
+    End {
+        at: WallNanos,
+        id: u64,
+        /// `None`: it was done.
+        error: Option<String>,
+    },
+    Noted(Noted),
+    Forget {
+        at: WallNanos,
+        vm: VmId,
+    },
+}
+
+/// An order, and why it was given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Begun {
+    pub at: WallNanos,
+    pub order: Order,
+    pub rule: String,
+    pub because: String,
+    pub unless: String,
+}
+
+/// What was decided, and what was thought of each VM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Noted {
+    pub at: WallNanos,
+    /// Decisions were carried out; else memtrace only observed.
+    pub acting: bool,
+    pub decisions: Decisions,
+    pub names: Vec<Named>,
+}
+
+/// What a VM was called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    pub vm: VmId,
+    pub name: String,
+}
+
+impl Begun {
+    pub(super) fn new(at: WallNanos, id: u64, wanted: Wanted) -> Self {
+        let Wanted { decision, pid, name } = wanted;
+        let order = Order { id, vm: decision.vm, pid, name, action: decision.action };
+        let (rule, because, unless) = (decision.rule, decision.because, decision.unless);
+        Self { at, order, rule, because, unless }
+    }
+}
+
+impl Entry {
+    pub(super) fn start(at: WallNanos) -> Self {
+        Self::Start { at, pid: std::process::id(), memtrace: env!("CARGO_PKG_VERSION").to_owned() }
+    }
+
+    pub(super) const fn at(&self) -> WallNanos {
+        match self {
+            Self::Header(header) => header.at,
+            Self::Order(begun) => begun.at,
+            Self::Noted(noted) => noted.at,
+            Self::Start { at, .. }
+            | Self::Stop { at }
+            | Self::End { at, .. }
+            | Self::Forget { at, .. } => *at,
+        }
+    }
+
+    /// As one line.
+    pub(super) fn write_to(&self, text: &mut Vec<u8>) -> Result<(), JournalError> {
+        serde_json::to_writer(&mut *text, self)
+            .map_err(|error| JournalError::io("cannot encode for the journal")(error.into()))?;
+        text.push(b'\n');
+        Ok(())
+    }
+}

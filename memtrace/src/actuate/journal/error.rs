@@ -1,0 +1,57 @@
+//! Why the journal can't be had, or written.
+
+use std::io;
+use std::path::PathBuf;
+
+#[derive(Debug)]
+pub enum JournalError {
+    /// Another memtrace acts on this host.
+    Locked {
+        lock: PathBuf,
+        holder: Option<u32>,
+    },
+    /// Written by a memtrace that this one does not understand.
+    Newer {
+        file: PathBuf,
+        version: u64,
+    },
+    Io {
+        what: String,
+        error: io::Error,
+    },
+}
+
+impl JournalError {
+    pub(super) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |error| Self::Io { what, error }
+    }
+}
+
+impl std::fmt::Display for JournalError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Locked { lock, holder } => {
+                let who = holder.map_or_else(|| "it".to_owned(), |pid| format!("process {pid}"));
+                let lock = lock.display();
+                write!(f, "another memtrace acts on this host already: {who} holds {lock}")
+            }
+            Self::Newer { file, version } => write!(
+                f,
+                "{} is a journal of version {version}, from a newer memtrace; what it has in \
+                 flight is not known to this one",
+                file.display()
+            ),
+            Self::Io { what, error } => write!(f, "{what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for JournalError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            // Its text is part of ours.
+            Self::Locked { .. } | Self::Newer { .. } | Self::Io { .. } => None,
+        }
+    }
+}

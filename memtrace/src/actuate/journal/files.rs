@@ -1,0 +1,59 @@
+//! The files of the journal: `journal-000001.jsonl` and so on, the newest with the highest
+//! number.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::JournalError;
+
+pub(super) fn path(directory: &Path, number: u64) -> PathBuf {
+    directory.join(format!("journal-{number:06}.jsonl"))
+}
+
+fn number(name: &str) -> Option<u64> {
+    name.strip_prefix("journal-")?.strip_suffix(".jsonl")?.parse().ok()
+}
+
+/// Numbers, ascending.
+pub(super) fn list(directory: &Path) -> io::Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        numbers.extend(entry?.file_name().to_str().and_then(number));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+pub(super) fn make_directory(directory: &Path) -> Result<(), JournalError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.map_err(JournalError::io(directory.display().to_string()))
+}
+
+/// A new file that holds `text`, safe on disk with its name.
+pub(super) fn create(directory: &Path, number: u64, text: &[u8]) -> Result<File, JournalError> {
+    let path = path(directory, number);
+    let write = || {
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&path)?;
+        file.write_all(text)?;
+        file.sync_all()?;
+        File::open(directory)?.sync_all()?;
+        Ok(file)
+    };
+    write().map_err(|error: io::Error| {
+        if error.kind() != io::ErrorKind::AlreadyExists {
+            let _ = fs::remove_file(&path);
+        }
+        JournalError::io(format!("cannot begin {}", path.display()))(error)
+    })
+}
+
+/// Removes the oldest but `keep`. What can't be removed is tried again with the next file.
+pub(super) fn prune(directory: &Path, keep: usize) {
+    let numbers = list(directory).unwrap_or_default();
+    let old = numbers.len().saturating_sub(keep.max(1));
+    for &number in numbers.iter().take(old) {
+        let _ = fs::remove_file(path(directory, number));
+    }
+}

@@ -1,0 +1,73 @@
+//! Reading a file of the journal, whatever became of it: a line that was cut by a crash,
+//! lines of zeros after a power cut, lines that this version doesn't know.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::JournalError;
+use super::entry::{Entry, VERSION};
+
+/// Longest line that is read; a thousand VMs with all their reasons are a few MiB.
+const LONGEST: u64 = 32 << 20;
+
+/// What was found in a file.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Where the last whole line ends.
+    pub(super) length: u64,
+    /// Bytes after that.
+    pub(super) cut: u64,
+    /// Whole lines that say nothing.
+    pub(super) unreadable: u64,
+    /// Its first line is a header.
+    pub(super) headed: bool,
+}
+
+/// Gives each entry of the file to `each`, the header first.
+pub(super) fn read(path: &Path, mut each: impl FnMut(Entry)) -> Result<Found, JournalError> {
+    let failed = || JournalError::io(path.display().to_string());
+    let mut reader = BufReader::new(File::open(path).map_err(failed())?);
+    let mut found = Found::default();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let length = next_line(&mut reader, &mut line).map_err(failed())?;
+        if length == 0 {
+            return Ok(found);
+        }
+        if line.last() != Some(&b'\n') {
+            found.cut = length;
+            return Ok(found);
+        }
+        let first = found.length == 0;
+        found.length += length;
+        match serde_json::from_slice::<Entry>(&line) {
+            Ok(Entry::Header(header)) if header.memtrace_journal == VERSION => {
+                found.headed |= first;
+                each(Entry::Header(header));
+            }
+            Ok(entry) if !matches!(entry, Entry::Header(_)) => each(entry),
+            _ => match newer(&line) {
+                Some(version) => {
+                    return Err(JournalError::Newer { file: path.to_owned(), version });
+                }
+                None => found.unreadable += 1,
+            },
+        }
+    }
+}
+
+fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
+    let length = reader.take(LONGEST).read_until(b'\n', line)?;
+    Ok(length as u64)
+}
+
+/// The version in a header that is not ours.
+fn newer(line: &[u8]) -> Option<u64> {
+    let value: Value = serde_json::from_slice(line).ok()?;
+    let version = value.get("memtrace_journal")?.as_u64()?;
+    (version != u64::from(VERSION)).then_some(version)
+}
