@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tracing::{debug, error};
 
 use crate::model::{Snapshot, derive};
-use crate::reactor::{Reaction, Reactor};
+use crate::reactor::{Reactor, Step};
 use crate::sample::{Sample, VmId};
 use crate::source::Source;
 
@@ -45,7 +45,7 @@ pub struct Handle {
     pub latest: watch::Receiver<Latest>,
     /// What the reactor made of the newest sample; `None` before the first, and without a
     /// reactor.
-    pub reaction: watch::Receiver<Option<Arc<Reaction>>>,
+    pub step: watch::Receiver<Option<Arc<Step>>>,
     pub control: Arc<watch::Sender<Control>>,
 }
 
@@ -69,7 +69,7 @@ pub fn spawn(source: Box<dyn Source>, control: Control) -> Handle {
 /// The same with a reactor, which gets each sample after the readers.
 pub fn spawn_with(source: Box<dyn Source>, reactor: Option<Reactor>, control: Control) -> Handle {
     let (publish, latest) = watch::channel(Latest::Starting);
-    let (tell, reaction) = watch::channel(None);
+    let (tell, step) = watch::channel(None);
     let (ask, asked) = watch::channel(control);
     let publisher = Publisher(publish);
     let second = SecondHalf { reactor, tell };
@@ -84,7 +84,7 @@ pub fn spawn_with(source: Box<dyn Source>, reactor: Option<Reactor>, control: Co
             watch::channel(Latest::Failed(text.into())).1
         }
     };
-    Handle { latest, reaction, control: Arc::new(ask) }
+    Handle { latest, step, control: Arc::new(ask) }
 }
 
 /// The writer's end. Readers are told even when the source panics.
@@ -112,14 +112,15 @@ impl Drop for Publisher {
 /// What comes after the readers.
 struct SecondHalf {
     reactor: Option<Reactor>,
-    tell: watch::Sender<Option<Arc<Reaction>>>,
+    tell: watch::Sender<Option<Arc<Step>>>,
 }
 
 impl SecondHalf {
     /// A first sample has no rates to decide by.
-    fn react(&mut self, previous: Option<&Sample>, now: &Sample, snapshot: &Snapshot) {
+    fn react(&mut self, previous: Option<&Sample>, now: &Sample, snapshot: Arc<Snapshot>) {
         if let Some(reactor) = self.reactor.as_mut().filter(|_| previous.is_some()) {
-            self.tell.send_replace(Some(Arc::new(reactor.react(now, snapshot))));
+            let reaction = reactor.react(now, &snapshot);
+            self.tell.send_replace(Some(Arc::new(Step { snapshot, reaction })));
         }
     }
 }
@@ -141,7 +142,7 @@ fn run(
             Ok(now) => {
                 let snapshot = Arc::new(derive(previous.as_ref(), &now));
                 publisher.snapshot(Arc::clone(&snapshot));
-                second.react(previous.as_ref(), &now, &snapshot);
+                second.react(previous.as_ref(), &now, snapshot);
                 previous = Some(now);
             }
             Err(error) => return publisher.failed(format!("{error:#}")),

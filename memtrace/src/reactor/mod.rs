@@ -16,7 +16,7 @@ use crate::model::Snapshot;
 use crate::policy::{Decision, Observer, Policy};
 use crate::sample::{Sample, VmSample};
 use crate::units::WallNanos;
-pub use reaction::{Entry, Fate, Mode, Reaction};
+pub use reaction::{Entry, Fate, Mode, Reaction, Step};
 
 /// Entries that a [`Reaction`] shows; the journal has them all.
 const SHOWN: usize = 200;

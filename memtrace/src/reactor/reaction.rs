@@ -1,7 +1,10 @@
 //! What the reactor shows of itself.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use crate::model::Snapshot;
 use crate::policy::{Decision, Decisions};
 use crate::units::WallNanos;
 
@@ -55,4 +58,11 @@ pub struct Reaction {
     pub problem: Option<String>,
     pub decisions: Decisions,
     pub entries: Vec<Entry>,
+}
+
+/// A snapshot, and what was made of it. This is what `memtrace mitigate --json` prints.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    pub snapshot: Arc<Snapshot>,
+    pub reaction: Reaction,
 }
