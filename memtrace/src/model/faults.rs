@@ -53,8 +53,8 @@ fn major(pair: &Pair<'_>) -> Growth {
             "without those that kernel workers did for it: its cgroup is not its alone",
         )),
     };
-    let file = cgroup::stat(pair, "pgmajfault", |stat| stat.pgmajfault);
-    better(better(hook, file), of_process(pair))
+    let file = || cgroup::stat(pair, "pgmajfault", |stat| stat.pgmajfault);
+    better(better(hook, file), || of_process(pair))
 }
 
 /// task majflt + asynchronous faults done ≈ pgmajfault: measured 3561 against 3559 under

@@ -19,6 +19,9 @@ type Pair = (Party, Party);
 /// What every pair of parties took and lost in the interval, in pages.
 pub(super) struct Flows {
     pairs: Result<BTreeMap<Pair, Flow>, Quality>,
+    /// Pages in the interval by who took them.
+    caused: BTreeMap<Party, u64>,
+    all: u64,
     quality: Quality,
     interval: Result<Interval, Gap>,
 }
@@ -34,9 +37,14 @@ impl Flows {
         let quality = context.quality(Signal::Flows).and(lost(context));
         let pairs = pairs(context, &quality);
         let quality = quality.and(shared(context, &pairs));
-        let taken = pairs.iter().flat_map(BTreeMap::values).map(|flow| flow.grown);
-        let doubt = context.missed(Signal::Flows, taken.fold(0, u64::saturating_add));
-        Self { pairs, quality: quality.and(doubt), interval: context.interval }
+        let mut caused = BTreeMap::new();
+        for ((causer, _), flow) in pairs.iter().flatten() {
+            let sum: &mut u64 = caused.entry(*causer).or_default();
+            *sum = sum.saturating_add(flow.grown);
+        }
+        let all = caused.values().copied().fold(0, u64::saturating_add);
+        let doubt = context.missed(Signal::Flows, all);
+        Self { pairs, caused, all, quality: quality.and(doubt), interval: context.interval }
     }
 
     /// Largest first: by rate, then by total, then by name, so that the order is settled.
@@ -66,16 +74,11 @@ impl Flows {
 
     /// Pages that `causer` took from whomever, itself included.
     fn caused_by(&self, causer: Party) -> Growth {
-        self.sum(|(by, _)| *by == causer)
-    }
-
-    fn sum(&self, wanted: impl Fn(&Pair) -> bool) -> Growth {
         match &self.pairs {
             Err(quality) => Measured { value: None, quality: quality.clone() },
-            Ok(pairs) => {
-                let grown =
-                    pairs.iter().filter(|(pair, _)| wanted(pair)).map(|(_, flow)| flow.grown);
-                Measured::new(Some(grown.fold(0, u64::saturating_add)), self.quality.clone())
+            Ok(_) => {
+                let caused = self.caused.get(&causer).copied().unwrap_or(0);
+                Measured::new(Some(caused), self.quality.clone())
             }
         }
     }
@@ -91,9 +94,11 @@ impl Flows {
     /// What `causer` took as a share of everything that was taken from anybody; 0 when
     /// nothing was.
     pub(super) fn caused_share(&self, causer: Party) -> Measured<Percent> {
-        let all = self.sum(|_| true).value.unwrap_or(0);
-        self.caused_by(causer)
-            .map(|caused| Percent(if all == 0 { 0.0 } else { caused as f64 * 100.0 / all as f64 }))
+        let share = |caused: u64| match self.all {
+            0 => 0.0,
+            all => caused as f64 * 100.0 / all as f64,
+        };
+        self.caused_by(causer).map(|caused| Percent(share(caused)))
     }
 }
 

@@ -42,7 +42,11 @@ pub(super) fn host(context: &Context<'_>, pairs: &[Pair<'_>]) -> HostView {
         kswapd_reclaim: pages_rate(context, |vmstat| vmstat.pgsteal_kswapd),
         direct_reclaims: context.rate(better(
             exact(vmstat(context, |vmstat| vmstat.allocstall)),
-            everybody(context, pairs, Signal::DirectReclaim, |counters| counters.direct_reclaims),
+            || {
+                everybody(context, pairs, Signal::DirectReclaim, |counters| {
+                    counters.direct_reclaims
+                })
+            },
         )),
         memcg_reclaims: context.rate(everybody(context, pairs, Signal::MemcgReclaim, |counters| {
             counters.memcg_reclaims

@@ -1,22 +1,35 @@
 //! One VM in two samples. Owns the rule which samples may be compared: the same
 //! identity *and* the same process, and counters that did not run backwards.
 
+use std::collections::HashMap;
+
 use memtrace_ebpf::VmCounters;
 
 use crate::model::Measured;
 use crate::model::gap::Gap;
 use crate::model::missed;
 use crate::model::rates::{Growth, Interval, growth};
-use crate::sample::{Accelerator, Sample, VmSample};
+use crate::sample::{Accelerator, Sample, VmId, VmSample};
 use crate::signal::{Quality, Signal, SignalStatus};
 use crate::units::{ByteRate, Bytes, Pages, Percent, Rate};
 
-/// What holds for all VMs of the two samples.
-#[derive(Clone, Copy)]
+/// What holds for all VMs of the two samples. Made once, so that a VM costs the same
+/// however many there are.
 pub(super) struct Context<'a> {
     pub(super) previous: Option<&'a Sample>,
     pub(super) now: &'a Sample,
     pub(super) interval: Result<Interval, Gap>,
+    /// The VMs of the previous sample.
+    before: HashMap<VmId, &'a VmSample>,
+    /// What is known of each signal, in the order of [`Signal::ALL`].
+    worth: [Worth; Signal::ALL.len()],
+}
+
+/// A signal in these two samples.
+struct Worth {
+    quality: Quality,
+    /// Events that were not counted in the interval.
+    missed: Result<u64, Gap>,
 }
 
 impl<'a> Context<'a> {
@@ -24,26 +37,31 @@ impl<'a> Context<'a> {
         let interval = previous
             .ok_or(Gap::FirstSample)
             .and_then(|previous| Interval::between(previous.at, now.at));
-        Self { previous, now, interval }
+        let vms = previous.into_iter().flat_map(|previous| &previous.vms);
+        let worth = Signal::ALL.map(|signal| Worth {
+            quality: quality(now, signal),
+            missed: missed::growth(previous, now, signal),
+        });
+        Self { previous, now, interval, before: vms.map(|vm| (vm.id, vm)).collect(), worth }
+    }
+
+    fn worth(&self, signal: Signal) -> Option<&Worth> {
+        self.worth.get(signal as usize)
     }
 
     /// What the kernel side's counters of a signal are worth; absent without its hook,
     /// even where files tell the same.
     pub(super) fn quality(&self, signal: Signal) -> Quality {
-        let has = |status: &&SignalStatus| status.signal == signal;
-        match self.now.signals.iter().find(has) {
-            None => Quality::absent("the kernel side does not run"),
-            Some(SignalStatus { hooked: false, quality, .. }) => {
-                Quality::absent(quality.reason().unwrap_or("no hook counts it"))
-            }
-            Some(status) => status.quality.clone(),
-        }
+        let worth = self.worth(signal);
+        worth.map_or_else(|| Quality::absent("not a signal"), |worth| worth.quality.clone())
     }
 
     /// What the events that the kernel left out in the interval make of a growth.
     pub(super) fn missed(&self, signal: Signal, growth: u64) -> Quality {
-        missed::growth(self.previous, self.now, signal)
-            .map_or(Quality::Exact, |missed| missed::doubt(signal, missed, growth))
+        match self.worth(signal) {
+            Some(Worth { missed: Ok(missed), .. }) => missed::doubt(signal, *missed, growth),
+            _ => Quality::Exact,
+        }
     }
 
     pub(super) fn rate(&self, growth: Growth) -> Measured<Rate> {
@@ -64,6 +82,16 @@ impl<'a> Context<'a> {
             Err(_) if growth.value.is_none() => Measured { value: None, quality: growth.quality },
             Err(gap) => gap.into(),
         }
+    }
+}
+
+fn quality(now: &Sample, signal: Signal) -> Quality {
+    match now.signals.iter().find(|status| status.signal == signal) {
+        None => Quality::absent("the kernel side does not run"),
+        Some(SignalStatus { hooked: false, quality, .. }) => {
+            Quality::absent(quality.reason().unwrap_or("no hook counts it"))
+        }
+        Some(status) => status.quality.clone(),
     }
 }
 
@@ -168,12 +196,9 @@ fn since_start(now: &VmSample, gap: Gap) -> Result<(&VmCounters, &VmCounters), G
 
 /// The same VM, run by the same process, in the previous sample.
 fn before<'a>(context: &Context<'a>, now: &VmSample) -> Result<&'a VmSample, Gap> {
-    let previous = context.previous.ok_or(Gap::FirstSample)?;
+    context.previous.ok_or(Gap::FirstSample)?;
     context.interval?;
-    let same_process =
-        |vm: &&VmSample| vm.id == now.id && vm.pid == now.pid && vm.start == now.start;
-    previous.vms.iter().find(same_process).ok_or_else(|| {
-        let known = previous.vms.iter().any(|vm| vm.id == now.id);
-        if known { Gap::Restarted } else { Gap::NewVm }
-    })
+    let before = context.before.get(&now.id).ok_or(Gap::NewVm)?;
+    let same_process = before.pid == now.pid && before.start == now.start;
+    same_process.then_some(*before).ok_or(Gap::Restarted)
 }

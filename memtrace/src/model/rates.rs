@@ -79,12 +79,17 @@ pub(super) fn sum<const N: usize>(parts: [(&str, Growth); N]) -> Growth {
     }
 }
 
-/// The more trustworthy of two ways to the same number; the first when they are equal.
-pub(super) fn better<T>(first: Measured<T>, second: Measured<T>) -> Measured<T> {
+/// The more trustworthy of two ways to the same number; the first when they are equal, and
+/// the second isn't even tried when the first is exact.
+pub(super) fn better<T>(first: Measured<T>, second: impl FnOnce() -> Measured<T>) -> Measured<T> {
+    if first.quality == Quality::Exact {
+        return first;
+    }
     let rank = |way: &Measured<T>| match way.quality {
         Quality::Exact => 0,
         Quality::Approximate(_) => 1,
         Quality::Absent(_) => 2,
     };
+    let second = second();
     if rank(&second) < rank(&first) { second } else { first }
 }

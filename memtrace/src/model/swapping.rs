@@ -60,16 +60,19 @@ impl Way {
             Signal::SwapIn => by_vmswap(pair, entries),
             _ => entries,
         };
-        let io = cgroup::stat(pair, self.line, self.stat).limited_by(Quality::approximate(
-            format!("{} of its cgroup: I/O, with readahead and without zswap", self.line),
-        ));
+        let io = || {
+            cgroup::stat(pair, self.line, self.stat).limited_by(Quality::approximate(format!(
+                "{} of its cgroup: I/O, with readahead and without zswap",
+                self.line
+            )))
+        };
         let shared = pair.counted(Signal::ShmemSwap, self.shared);
         match (pair.shared_memory(), shared.value) {
             (_, Some(_)) if entries.value.is_some() => {
                 better(sum([("private memory", entries), ("shared memory", shared)]), io)
             }
             (None, _) => better(entries, io),
-            (Some(reason), _) => better(io, entries.limited_by(Quality::approximate(reason))),
+            (Some(reason), _) => better(io(), || entries.limited_by(Quality::approximate(reason))),
         }
     }
 }

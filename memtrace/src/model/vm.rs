@@ -139,7 +139,9 @@ fn totals(pair: &Pair<'_>) -> Measured<VmCounters> {
 
 /// Kills since counting began; without the hook, those since the VM's cgroup was made.
 fn oom_kills(pair: &Pair<'_>) -> Growth {
-    let file = cgroup::total(pair, |cgroup| cgroup.oom_kills)
-        .limited_by(Quality::approximate("since its cgroup was made"));
+    let file = || {
+        cgroup::total(pair, |cgroup| cgroup.oom_kills)
+            .limited_by(Quality::approximate("since its cgroup was made"))
+    };
     better(pair.total(Signal::OomKills, |counters| counters.oom_kills), file)
 }

@@ -90,17 +90,27 @@ impl Probe {
     }
 
     fn read_vms(&mut self, problems: &mut Vec<String>) -> BTreeMap<u32, VmReading> {
+        let mut fresh = BTreeMap::new();
         let mut vms = BTreeMap::new();
         for (tgid, vm) in &self.slots.tracked {
             let counters = self.row(vm.slot, problems);
-            let histograms = match &vm.last {
-                Some(last) if last.counters == counters => last.histograms.clone(),
-                _ => self.slots.rows.distributions(vm.slot),
+            let reading = match &vm.last {
+                Some(last) if last.counters == counters => {
+                    VmReading { from_start: vm.from_start, ..last.clone() }
+                }
+                _ => {
+                    let histograms = self.slots.rows.distributions(vm.slot);
+                    let reading = VmReading { counters, histograms, from_start: vm.from_start };
+                    fresh.insert(*tgid, reading.clone());
+                    reading
+                }
             };
-            vms.insert(*tgid, VmReading { counters, histograms, from_start: vm.from_start });
+            vms.insert(*tgid, reading);
         }
-        for (vm, reading) in self.slots.tracked.values_mut().zip(vms.values()) {
-            vm.last = Some(reading.clone());
+        for (tgid, reading) in fresh {
+            if let Some(vm) = self.slots.tracked.get_mut(&tgid) {
+                vm.last = Some(reading);
+            }
         }
         vms
     }

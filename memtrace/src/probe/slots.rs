@@ -23,8 +23,6 @@ pub use census::Census;
 
 /// How long a slot that the programs gave out may stay without user space wanting it.
 const UNCLAIMED: Duration = Duration::from_secs(30);
-/// How often to look for slots of which no event told.
-const AUDIT: Duration = Duration::from_secs(10);
 /// The whole table of processes is looked through once in so many readings: each entry of
 /// it takes two system calls.
 const LOOK_THROUGH: u32 = 10;
@@ -58,7 +56,6 @@ pub struct Slots {
     /// Given back; a program may still be on its way to the row, so each waits for the
     /// next but one reading.
     quarantine: BTreeMap<u32, u8>,
-    audited: Instant,
     lost_events: u64,
     readings: u32,
 }
@@ -73,7 +70,6 @@ impl Slots {
             tracked: BTreeMap::new(),
             unclaimed: BTreeMap::new(),
             quarantine: BTreeMap::new(),
-            audited: Instant::now(),
             lost_events: 0,
             readings: 0,
         };
@@ -237,9 +233,8 @@ impl Slots {
         if lost || self.readings % LOOK_THROUGH == 1 || self.processes.has_unused_marks() {
             self.find_unclaimed();
         }
-        if lost || self.audited.elapsed() > AUDIT {
+        if lost {
             self.lost_events = lost_events;
-            self.audited = Instant::now();
             self.audit();
         }
         self.recycle();
@@ -277,15 +272,19 @@ impl Slots {
     }
 
     /// Releases slots whose process came and went while no event told of it: they have an
-    /// owner, whom nobody knows any more.
+    /// owner, whom nobody knows any more. An event is counted as lost after all else was
+    /// done, so as long as none is there is no such slot.
     fn audit(&mut self) {
         let tracked: BTreeSet<u32> = self.tracked.values().map(|vm| vm.slot).collect();
         for slot in FIRST_VM_SLOT..self.count {
-            let known = tracked.contains(&slot)
+            if tracked.contains(&slot)
                 || self.unclaimed.contains_key(&slot)
-                || self.quarantine.contains_key(&slot);
+                || self.quarantine.contains_key(&slot)
+            {
+                continue;
+            }
             let owner = self.rows.owner(slot).map_or(0, |owner| owner.tgid);
-            if !known && owner != 0 && self.processes.slot(owner) != Some(slot) {
+            if owner != 0 && self.processes.slot(owner) != Some(slot) {
                 tracing::debug!("slot {slot} of process {owner} was lost");
                 self.release(owner, slot);
             }

@@ -43,9 +43,8 @@ impl Counters<'_> {
     /// When it is gone.
     pub fn of_process(&self, pid: u32) -> Result<KernelCounters> {
         let stat = process::stat(self.root, pid).context("the guest is gone")?;
-        // The unit doesn't matter: no time is used.
-        let sample = process::sample(&Keeper::default(), self.root, pid, &stat, 1);
-        let swap = sample.swap.context("the guest has no VmSwap")?;
+        let memory = process::memory(&Keeper::default(), self.root, pid);
+        let swap = memory.swap.context("the guest has no VmSwap")?;
         let reclaims = self.delays.and_then(|delays| delays.reclaims(pid.try_into().ok()?).ok());
         Ok(KernelCounters {
             swap_pages: swap.0.checked_div(self.page_size.0).unwrap_or(0),

@@ -11,6 +11,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
+use std::sync::Arc;
 
 use super::judge::{Description, Judged, Judgement, judge};
 use crate::hostfs::HostRoot;
@@ -51,7 +52,7 @@ pub enum Sighting {
 #[derive(Debug, Default)]
 pub struct Discovery {
     entries: HashMap<u32, Entry>,
-    vms: BTreeMap<u32, FoundVm>,
+    vms: BTreeMap<u32, Arc<FoundVm>>,
     scans: u64,
     /// Left of [`DESCRIPTORS_BUDGET`] in this scan.
     budget: u32,
@@ -144,7 +145,7 @@ impl Discovery {
     }
 
     /// By process id.
-    pub fn vms(&self) -> impl Iterator<Item = &FoundVm> {
+    pub fn vms(&self) -> impl Iterator<Item = &Arc<FoundVm>> {
         self.vms.values()
     }
 
@@ -239,7 +240,8 @@ impl Discovery {
             Some(known) if known.start == stat.start => known.id,
             _ => self.new_id(pid, stat.start, &description),
         };
-        self.vms.insert(pid, FoundVm { id, pid, start: stat.start, description: *description });
+        let found = FoundVm { id, pid, start: stat.start, description: *description };
+        self.vms.insert(pid, Arc::new(found));
         Sighting::Vm
     }
 

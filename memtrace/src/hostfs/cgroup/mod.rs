@@ -18,7 +18,7 @@ pub mod stat;
 mod tests;
 
 pub use find::{MemoryCgroup, find};
-pub use sample::sample;
+pub use sample::{sample, usage};
 
 use std::path::PathBuf;
 

@@ -9,9 +9,16 @@ use crate::hostfs::{Keeper, psi, read};
 use crate::sample::{CgroupSample, Psi};
 use crate::units::{Bytes, Limit};
 
-/// `keeper` holds the files from one sample to the next. `vms`: the number of known VMs in it. What can't be read is missing, and `problem`
-/// says why.
-pub fn sample(keeper: &Keeper, cgroup: &MemoryCgroup, vms: u32, alone: bool) -> CgroupSample {
+/// What it charges now. `None`: that can't be read; version 2's root has no such file.
+pub fn usage(keeper: &Keeper, cgroup: &MemoryCgroup) -> Option<Bytes> {
+    keeper.number(&cgroup.directory.join(cgroup.version.usage_file())).ok().map(Bytes)
+}
+
+/// `keeper` holds the files from one sample to the next. Who is in it is left out. What
+/// can't be read is missing, and `problem` says why.
+///
+/// Usage is read first: while it is the same, so was all that came after it.
+pub fn sample(keeper: &Keeper, cgroup: &MemoryCgroup) -> CgroupSample {
     let mut files = Files { keeper, directory: &cgroup.directory, problem: None };
     let mut sample = match cgroup.version {
         Version::V1 => version_one(cgroup, &mut files),
@@ -20,8 +27,6 @@ pub fn sample(keeper: &Keeper, cgroup: &MemoryCgroup, vms: u32, alone: bool) -> 
     sample.psi = pressure(keeper, cgroup);
     sample.version = cgroup.version.number();
     sample.path = cgroup.path.clone();
-    sample.vms = vms;
-    sample.alone = alone;
     sample.problem = match files.problem {
         _ if cgroup.is_root() => Some("the VM is in the root cgroup, like other processes".into()),
         Some(_) if !cgroup.directory.is_dir() => Some("the cgroup is gone".into()),
@@ -31,6 +36,7 @@ pub fn sample(keeper: &Keeper, cgroup: &MemoryCgroup, vms: u32, alone: bool) -> 
 }
 
 fn version_one(cgroup: &MemoryCgroup, files: &mut Files<'_>) -> CgroupSample {
+    let usage = files.number(Version::V1.usage_file());
     let Stat { memory, swap, hierarchical_limit } =
         files.text("memory.stat").map(|text| stat::parse(&text)).unwrap_or_default();
     // The kernel knows whether limits of ancestors hold (memory.use_hierarchy).
@@ -38,7 +44,7 @@ fn version_one(cgroup: &MemoryCgroup, files: &mut Files<'_>) -> CgroupSample {
         .map(|bytes| limits::from_number(bytes, Version::V1))
         .or_else(|| files.limit(cgroup, "memory.limit_in_bytes"));
     CgroupSample {
-        usage: files.number("memory.usage_in_bytes"),
+        usage,
         limit,
         swap,
         stat: memory,
@@ -56,10 +62,11 @@ fn version_two(cgroup: &MemoryCgroup, files: &mut Files<'_>) -> CgroupSample {
             ..CgroupSample::default()
         };
     }
+    let usage = files.number(Version::V2.usage_file());
     let stat = files.text("memory.stat").map(|text| stat::parse(&text)).unwrap_or_default();
     let events = files.text("memory.events").unwrap_or_default();
     CgroupSample {
-        usage: files.number("memory.current"),
+        usage,
         limit: files.limit(cgroup, "memory.max"),
         high: files.limit(cgroup, "memory.high"),
         // Missing where the kernel is built or started without swap accounting.

@@ -71,22 +71,25 @@ pub fn program(root: &HostRoot, pid: u32) -> Option<String> {
     Some(read::lossy(name.to_vec()))
 }
 
-/// Memory, faults and time of a process. `stat` was read already to know that it is the
-/// same process still. `ticks_per_second` is the unit of its times.
-pub fn sample(
-    keeper: &Keeper,
-    root: &HostRoot,
-    pid: u32,
-    stat: &ProcessStat,
-    ticks_per_second: u64,
-) -> ProcessSample {
+/// The memory of a process; nothing where it can't be read.
+pub fn memory(keeper: &Keeper, root: &HostRoot, pid: u32) -> ProcessSample {
     let status = keeper.text(&root.process(pid).join("status"), read::SMALL);
-    let mut sample = status.map_or_else(|_| ProcessSample::default(), |text| status::parse(&text));
-    sample.minor_faults = Some(stat.minor_faults);
-    sample.major_faults = Some(stat.major_faults);
-    sample.cpu_time = ticks_to_nanos(stat.cpu_ticks, ticks_per_second);
-    sample.threads = Some(stat.threads);
-    sample
+    status.map_or_else(|_| ProcessSample::default(), |text| status::parse(&text))
+}
+
+impl ProcessSample {
+    /// The same with faults, time and threads from its stat. `ticks_per_second` is the
+    /// unit of its times.
+    #[must_use]
+    pub fn with(self, stat: &ProcessStat, ticks_per_second: u64) -> Self {
+        Self {
+            minor_faults: Some(stat.minor_faults),
+            major_faults: Some(stat.major_faults),
+            cpu_time: ticks_to_nanos(stat.cpu_ticks, ticks_per_second),
+            threads: Some(stat.threads),
+            ..self
+        }
+    }
 }
 
 /// `None` when the unit makes no sense.

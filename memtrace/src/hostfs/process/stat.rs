@@ -22,6 +22,10 @@ pub struct ProcessStat {
     pub threads: u32,
     /// Clock ticks after boot.
     pub start: u64,
+    /// Size of the address space in bytes, and pages of it that are resident, as far as
+    /// CPUs have handed in what they count. `None`: the line ends before.
+    pub size: Option<u64>,
+    pub resident_pages: Option<u64>,
 }
 
 impl ProcessStat {
@@ -30,22 +34,28 @@ impl ProcessStat {
         // The name is in brackets and may hold brackets: it ends at the last one.
         let (before, after) = text.rsplit_once(')')?;
         let (_, comm) = before.split_once('(')?;
-        let fields: Vec<&str> = after.split_ascii_whitespace().collect();
-        // `after` begins with field 3.
-        let field = |number: usize| fields.get(number.checked_sub(3)?).copied();
-        let count = |number| field(number)?.parse::<u64>().ok();
-        let flags = count(9)?;
+        let mut fields = after.split_ascii_whitespace();
+        // `after` begins with field 3; `next` skips so many before the one it takes.
+        let mut next = |skipped: usize| fields.nth(skipped);
+        let state = next(0)?.chars().next()?;
+        let parent = next(0)?.parse().ok()?;
+        let mut count = |skipped: usize| next(skipped)?.parse::<u64>().ok();
+        let flags = count(4)?;
+        let (minor_faults, major_faults) = (count(0)?, count(1)?);
+        let cpu_ticks = count(1)?.saturating_add(count(0)?);
         Some(Self {
             comm: comm.to_owned(),
-            state: field(3)?.chars().next()?,
-            parent: field(4)?.parse().ok()?,
+            state,
+            parent,
             kernel_thread: flags & KERNEL_THREAD != 0,
             exiting: flags & EXITING != 0,
-            minor_faults: count(10)?,
-            major_faults: count(12)?,
-            cpu_ticks: count(14)?.saturating_add(count(15)?),
-            threads: field(20)?.parse().ok()?,
-            start: count(22)?,
+            minor_faults,
+            major_faults,
+            cpu_ticks,
+            threads: count(4)?.try_into().ok()?,
+            start: count(1)?,
+            size: count(0),
+            resident_pages: count(0),
         })
     }
 
@@ -77,6 +87,7 @@ mod tests {
             assert_eq!(stat.cpu_ticks, 345);
             assert_eq!(stat.threads, 5);
             assert_eq!(stat.start, 98_765);
+            assert_eq!((stat.size, stat.resident_pages), (Some(1), Some(2)));
             assert!(!stat.kernel_thread && !stat.exiting);
         }
     }
@@ -85,6 +96,13 @@ mod tests {
     fn kernel_threads_are_told_by_their_flag() {
         let text = "2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 1 0 0";
         assert!(ProcessStat::parse(text).unwrap().kernel_thread);
+    }
+
+    #[test]
+    fn what_is_behind_the_end_of_the_line_is_unknown() {
+        let text = "42 (a) S 1 7 7 0 -1 0 100 0 20 0 300 45 0 0 20 0 5 0 98765 4096";
+        let stat = ProcessStat::parse(text).unwrap();
+        assert_eq!((stat.size, stat.resident_pages), (Some(4096), None));
     }
 
     #[test]

@@ -3,28 +3,34 @@
 //! when read (`get_mm_counter_sum` in include/linux/mm.h); between, each CPU may hold
 //! back max(32, twice the number of CPUs) pages.
 
-use crate::hostfs::meminfo::kib;
 use crate::sample::ProcessSample;
+use crate::units::Bytes;
 
 /// A line that is missing stays `None`. Faults, time and threads are not in this file.
 pub fn parse(text: &str) -> ProcessSample {
-    ProcessSample {
-        rss: kib(text, "VmRSS"),
-        rss_anon: kib(text, "RssAnon"),
-        rss_file: kib(text, "RssFile"),
-        rss_shmem: kib(text, "RssShmem"),
-        swap: kib(text, "VmSwap"),
-        hugetlb: kib(text, "HugetlbPages"),
-        // VFIO counts what it pins as locked too (mm->locked_vm).
-        locked: kib(text, "VmLck"),
-        ..ProcessSample::default()
+    let mut sample = ProcessSample::default();
+    for line in text.lines() {
+        let Some((key, value)) = line.split_once(':') else { continue };
+        let field = match key {
+            "VmRSS" => &mut sample.rss,
+            "RssAnon" => &mut sample.rss_anon,
+            "RssFile" => &mut sample.rss_file,
+            "RssShmem" => &mut sample.rss_shmem,
+            "VmSwap" => &mut sample.swap,
+            "HugetlbPages" => &mut sample.hugetlb,
+            // VFIO counts what it pins as locked too (mm->locked_vm).
+            "VmLck" => &mut sample.locked,
+            _ => continue,
+        };
+        let kib = value.split_ascii_whitespace().next().and_then(|number| number.parse().ok());
+        *field = kib.map(Bytes::from_kib);
     }
+    sample
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::Bytes;
 
     #[test]
     fn memory_lines_are_read() {

@@ -1,33 +1,45 @@
 //! Putting together what several readers know: one VM, and who takes from whom.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use memtrace_ebpf::VmCounters;
 
-use super::{Kernel, LiveSource, guests};
+use super::rereading::{self, Kept, Signs};
+use super::{Kernel, LiveSource, Moment, guests};
+use crate::hostfs::cgroup;
 use crate::hostfs::process::{self, ProcessStat};
-use crate::hostfs::{Keeper, cgroup};
-use crate::probe::{FlowReading, Reading, Taker, VmReading};
-use crate::sample::{FlowSample, Party, ProcessSample, ThreadSample, VmId, VmSample, VmState};
+use crate::probe::{FlowReading, Taker, VmReading};
+use crate::sample::{
+    CgroupSample, FlowSample, GuestSample, Party, ProcessSample, ThreadSample, VmId, VmSample,
+    VmState,
+};
 use crate::units::Pages;
 use crate::vmm::discover::FoundVm;
 use crate::vmm::name;
+
+/// What is known of a VM from its files, and its counters of the same moment.
+#[derive(Default)]
+struct Files {
+    process: ProcessSample,
+    cgroup: Option<CgroupSample>,
+    counters: Option<VmCounters>,
+    swap_base: Option<i64>,
+}
 
 impl LiveSource {
     pub(super) fn read_vm(
         &mut self,
         vm: &FoundVm,
         stat: &ProcessStat,
-        reading: Option<&Reading>,
-        detail: Option<VmId>,
+        counted: Option<VmReading>,
+        moment: &Moment,
     ) -> VmSample {
         let answer = self.guests.answer(vm);
-        let counted = reading.and_then(|reading| reading.vms.get(&vm.pid));
-        let (process, counters, swap_base) = self.read_process(vm, stat, counted);
-        let known = self.known.get(&vm.pid);
-        let cgroup = known.and_then(|known| known.membership.cgroup());
+        let files = self.read_files(vm, stat, counted.as_ref(), &answer.guest, moment);
         let description = &vm.description;
         let memory = description.qemu.as_ref().and_then(|qemu| qemu.memory);
+        let in_detail = moment.detail == Some(vm.id);
         VmSample {
             id: vm.id,
             name: description.name.clone(),
@@ -41,52 +53,75 @@ impl LiveSource {
             allocated: memory.or(answer.guest.maximum),
             vcpus: description.qemu.as_ref().and_then(|qemu| qemu.vcpus),
             vfio: description.qemu.as_ref().map(|qemu| qemu.vfio),
-            process,
-            cgroup: known.zip(cgroup).map(|(known, cgroup)| {
-                let alone = self.neighbours.is_alone(&known.membership);
-                cgroup::sample(&known.files, cgroup, self.neighbours.of(cgroup), alone)
-            }),
+            process: files.process.with(stat, self.ticks_per_second),
+            cgroup: files.cgroup,
             guest: answer.guest,
-            counters,
-            histograms: counted.map(|counted| counted.histograms.clone()),
-            counted_from_start: counted.is_some_and(|counted| counted.from_start),
-            swap_base,
-            threads: (detail == Some(vm.id)).then(|| self.read_threads(vm.pid)).flatten(),
+            counters: files.counters,
+            counted_from_start: counted.as_ref().is_some_and(|counted| counted.from_start),
+            histograms: counted.map(|counted| counted.histograms),
+            swap_base: files.swap_base,
+            threads: in_detail.then(|| self.read_threads(vm.pid)).flatten(),
         }
     }
 
-    /// The process' memory and the VM's counters; where swap-ins are told from both, with
-    /// the base for that, and both from as nearly the same moment as can be.
-    fn read_process(
+    /// What a VM's files say, or said when they were read last, and its counters.
+    fn read_files(
         &mut self,
         vm: &FoundVm,
         stat: &ProcessStat,
         counted: Option<&VmReading>,
-    ) -> (ProcessSample, Option<VmCounters>, Option<i64>) {
+        guest: &GuestSample,
+        moment: &Moment,
+    ) -> Files {
+        let mut counters = counted.map(|counted| counted.counters);
         let Some(known) = self.known.get_mut(&vm.pid) else {
-            return (ProcessSample::default(), counted.map(|counted| counted.counters), None);
+            return Files { counters, ..Files::default() };
         };
-        let sample = |files: &Keeper| {
-            process::sample(files, &self.root, vm.pid, stat, self.ticks_per_second)
+        let cgroup = known.membership.cgroup();
+        let (kernel, signs) = match (&self.kernel, counters) {
+            (Kernel::Runs(kernel), Some(counters)) if rereading::are_seen(kernel.signals()) => {
+                (Some(kernel), Some(Signs::new(counters, stat, guest)))
+            }
+            (Kernel::Runs(kernel), _) => (Some(kernel), None),
+            (Kernel::Absent(_), _) => (None, None),
         };
-        let (Some(counted), Kernel::Runs(kernel)) = (counted, &self.kernel) else {
-            return (sample(&known.files), counted.map(|counted| counted.counters), None);
-        };
-        if !kernel.swap_ins_need_vmswap() {
-            return (sample(&known.files), Some(counted.counters), None);
-        }
-        let mut counters = counted.counters;
-        if known.swap_base.has_moved(&counters)
+        let usage = || cgroup::usage(&known.files, cgroup?);
+        let kept = known.kept.take().zip(signs.as_ref());
+        let kept = kept.filter(|(kept, signs)| kept.is_quiet(signs, usage)).map(|(kept, _)| kept);
+        known.quiet = kept.is_some();
+        let kept = kept.filter(|kept| {
+            moment.detail != Some(vm.id) && !rereading::turn_came(vm.pid, kept.at, moment.at)
+        });
+        let told_by_vmswap = kernel.filter(|kernel| kernel.swap_ins_need_vmswap());
+        // VmSwap and the counters from as nearly the same moment as can be.
+        if let (Some(kernel), Some(counters)) = (told_by_vmswap, &mut counters)
+            && known.swap_base.has_moved(counters)
             && let Some(fresh) = kernel.counters(vm.pid)
         {
             counters.swap_out_pages = fresh.swap_out_pages;
             counters.swap_in_pages = fresh.swap_in_pages;
             counters.swap_in_remote_pages = fresh.swap_in_remote_pages;
         }
-        let process = sample(&known.files);
-        let swapped = process.swap.and_then(|swap| swap.0.checked_div(self.page_size.0));
-        let base = known.swap_base.update(&counters, counted.from_start, swapped);
-        (process, Some(counters), base)
+        let (process, mut cgroup) = match &kept {
+            Some(kept) => (kept.process, kept.cgroup.clone()),
+            None => (
+                process::memory(&known.files, &self.root, vm.pid),
+                cgroup.map(|cgroup| cgroup::sample(&known.files, cgroup)),
+            ),
+        };
+        known.kept = kept.or_else(|| {
+            Some(Kept { at: moment.at, signs: signs?, process, cgroup: cgroup.clone() })
+        });
+        if let (Some(sample), Some(cgroup)) = (&mut cgroup, known.membership.cgroup()) {
+            sample.vms = self.neighbours.of(cgroup);
+            sample.alone = self.neighbours.is_alone(&known.membership);
+        }
+        let swap_base = told_by_vmswap.zip(counters).and_then(|(_, counters)| {
+            let from_start = counted.is_some_and(|counted| counted.from_start);
+            let swapped = process.swap.and_then(|swap| swap.0.checked_div(self.page_size.0));
+            known.swap_base.update(&counters, from_start, swapped)
+        });
+        Files { process, cgroup, counters, swap_base }
     }
 
     fn read_threads(&self, pid: u32) -> Option<Vec<ThreadSample>> {
@@ -113,7 +148,7 @@ fn state(stat: &ProcessStat, said: Option<VmState>) -> Option<VmState> {
 /// counts as other.
 pub(super) fn flows(
     readings: &[FlowReading],
-    living: &[(FoundVm, ProcessStat)],
+    living: &[(Arc<FoundVm>, ProcessStat)],
 ) -> Vec<FlowSample> {
     let ids: BTreeMap<u32, VmId> = living.iter().map(|(vm, _)| (vm.pid, vm.id)).collect();
     let party = |taker| match taker {

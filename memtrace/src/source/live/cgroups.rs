@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
-use super::KnownVm;
+use super::{KnownVm, rereading};
 use crate::hostfs::cgroup::{self, MemoryCgroup};
 use crate::hostfs::{HostRoot, Keeper, process, read};
 use crate::units::Nanos;
@@ -27,18 +27,39 @@ pub(super) struct Membership {
     /// No process but the VM and its companions is in it.
     apart: bool,
     checked: Nanos,
+    /// When `text` was read.
+    seen: Nanos,
 }
 
 impl Membership {
-    pub(super) fn refresh(&mut self, files: &Keeper, root: &HostRoot, pid: u32, now: Nanos) {
+    /// Whether even of a quiet VM it is time to look again.
+    pub(super) fn turn_came(&self, pid: u32, now: Nanos) -> bool {
+        rereading::turn_came(pid, self.seen, now)
+    }
+
+    /// Looks which cgroup it is, and who is in it. Returns whether that has changed.
+    pub(super) fn refresh(
+        &mut self,
+        files: &Keeper,
+        root: &HostRoot,
+        pid: u32,
+        now: Nanos,
+    ) -> bool {
+        self.seen = now;
         let text = files.text(&root.process(pid).join("cgroup"), read::SMALL).ok();
         let due = now.saturating_sub(self.checked).0 >= RECHECK;
         if self.cgroup.is_some() && self.text == text && !due {
-            return;
+            return false;
         }
-        let cgroup = cgroup::find(root, pid);
-        self.apart = cgroup.as_ref().is_ok_and(|cgroup| is_apart(root, cgroup, pid));
-        (self.text, self.cgroup, self.checked) = (text, Some(cgroup), now);
+        let cgroup = Some(cgroup::find(root, pid));
+        let found = |cgroup: &Result<MemoryCgroup, _>| {
+            cgroup.as_ref().is_ok_and(|cgroup| is_apart(root, cgroup, pid))
+        };
+        let apart = cgroup.as_ref().is_some_and(found);
+        let changed = self.cgroup != cgroup || self.apart != apart;
+        (self.text, self.checked) = (text, now);
+        (self.cgroup, self.apart) = (cgroup, apart);
+        changed
     }
 
     pub(super) fn cgroup(&self) -> Option<&MemoryCgroup> {

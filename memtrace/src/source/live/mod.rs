@@ -4,6 +4,7 @@
 //! Nothing here fails as a whole, and what fails for one VM stays with that VM.
 
 mod assemble;
+mod books;
 mod cgroups;
 mod clock;
 mod events;
@@ -11,12 +12,14 @@ mod events;
 mod fake;
 mod guests;
 mod notices;
+mod rereading;
 mod shared;
 mod swap_base;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -26,6 +29,7 @@ use self::clock::{monotonic, wall};
 use self::events::OomKills;
 use self::guests::Guests;
 use self::notices::Notices;
+use self::rereading::Kept;
 use self::shared::{SharedMemory, Sharing};
 use self::swap_base::SwapBase;
 use super::Source;
@@ -65,9 +69,18 @@ pub struct LiveSource {
     guests: Guests,
     known: BTreeMap<u32, KnownVm>,
     neighbours: Neighbours,
+    sharing: Sharing,
+    /// VMs went since these two were counted.
+    left: bool,
     /// Processes that have a slot, and aren't VMs yet; since when.
     candidates: BTreeMap<u32, Nanos>,
     oom_kills: OomKills,
+}
+
+/// When a sample is taken, and which VM a view has in detail.
+struct Moment {
+    at: Nanos,
+    detail: Option<VmId>,
 }
 
 enum Kernel {
@@ -77,7 +90,7 @@ enum Kernel {
 }
 
 /// What is remembered of a VM from one sample to the next.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct KnownVm {
     start: u64,
     membership: Membership,
@@ -87,6 +100,10 @@ struct KnownVm {
     /// Its files that are read each time.
     files: Keeper,
     swap_base: SwapBase,
+    /// What was read last. `None`: everything is to be read.
+    kept: Option<Kept>,
+    /// Nothing happened to it up to the last sample.
+    quiet: bool,
 }
 
 impl LiveSource {
@@ -111,6 +128,8 @@ impl LiveSource {
             guests: Guests::new(options),
             known: BTreeMap::new(),
             neighbours: Neighbours::default(),
+            sharing: Sharing::default(),
+            left: false,
             candidates: BTreeMap::new(),
             oom_kills: OomKills::default(),
         }
@@ -128,11 +147,11 @@ impl LiveSource {
     }
 
     /// The VMs that live, each with its stat of this moment.
-    fn find_vms(&mut self, notices: &mut Notices) -> Vec<(FoundVm, ProcessStat)> {
+    fn find_vms(&mut self, notices: &mut Notices) -> Vec<(Arc<FoundVm>, ProcessStat)> {
         if let Err(error) = self.discovery.scan(&self.root, monotonic()) {
             notices.add("discovery", format!("/proc: {error}"));
         }
-        let vms: Vec<FoundVm> = self.discovery.vms().cloned().collect();
+        let vms: Vec<Arc<FoundVm>> = self.discovery.vms().cloned().collect();
         let mut living = Vec::with_capacity(vms.len());
         for vm in vms {
             let stat = match self.known.get(&vm.pid) {
@@ -155,76 +174,6 @@ impl LiveSource {
             notices.add("discovery", text);
         }
         living
-    }
-
-    /// Takes leave of VMs that are gone, and tells the kernel side of all others.
-    fn keep_books(&mut self, living: &[(FoundVm, ProcessStat)], notices: &mut Notices) {
-        let starts: HashMap<u32, u64> = living.iter().map(|(vm, _)| (vm.pid, vm.start)).collect();
-        let gone: Vec<u32> = self
-            .known
-            .iter()
-            .filter(|(pid, known)| starts.get(pid) != Some(&known.start))
-            .map(|(&pid, _)| pid)
-            .collect();
-        for pid in gone {
-            self.forget(pid);
-        }
-        let counts_files = match &self.kernel {
-            Kernel::Runs(kernel) => shared::are_counted(kernel.signals()),
-            Kernel::Absent(_) => false,
-        };
-        for (vm, _) in living {
-            self.candidates.remove(&vm.pid);
-            self.guests.follow(&self.root, vm);
-            let known = self.known.entry(vm.pid).or_insert_with(|| KnownVm {
-                start: vm.start,
-                membership: Membership::default(),
-                shared_memory: SharedMemory::default(),
-                told: None,
-                files: Keeper::default(),
-                swap_base: SwapBase::default(),
-            });
-            known.membership.refresh(&known.files, &self.root, vm.pid, monotonic());
-            if counts_files {
-                known.shared_memory.refresh(&self.root, vm.pid, monotonic());
-            }
-            if let Some(problem) = known.membership.problem() {
-                notices.add("cgroup", format!("{}: {problem}", vm.description.name));
-            }
-        }
-        self.neighbours = Neighbours::count(&self.known);
-        let sharing = Sharing::of(&self.known);
-        for (vm, _) in living {
-            self.tell_kernel(vm, &sharing, notices);
-        }
-        self.drop_candidates();
-    }
-
-    fn tell_kernel(&mut self, vm: &FoundVm, sharing: &Sharing, notices: &mut Notices) {
-        let cgroups = self.neighbours.alone(&self.known, vm.pid);
-        let (Kernel::Runs(kernel), Some(known)) = (&mut self.kernel, self.known.get_mut(&vm.pid))
-        else {
-            return;
-        };
-        let belongings = Belongings { cgroups, shared_memory: sharing.own(known) };
-        if known.told.as_ref() == Some(&belongings) {
-            return;
-        }
-        match kernel.track(vm.pid, &belongings) {
-            Ok(()) => known.told = Some(belongings),
-            Err(error) => {
-                let text = format!("{} is not counted: {error:#}", vm.description.name);
-                notices.add("counters", text);
-            }
-        }
-    }
-
-    fn forget(&mut self, pid: u32) {
-        self.known.remove(&pid);
-        self.guests.forget(pid);
-        if let Kernel::Runs(kernel) = &mut self.kernel {
-            kernel.forget(pid);
-        }
     }
 
     fn read_host(&self, reading: Option<&Reading>, notices: &mut Notices) -> HostSample {
@@ -250,15 +199,19 @@ impl Source for LiveSource {
         self.handle_events();
         let living = self.find_vms(&mut notices);
         self.keep_books(&living, &mut notices);
-        let reading = match &mut self.kernel {
+        let mut reading = match &mut self.kernel {
             Kernel::Runs(kernel) => Some(kernel.read()),
             Kernel::Absent(_) => None,
         };
         let at = reading.as_ref().map(|reading| reading.at).filter(|at| at.0 > 0);
+        let at = at.unwrap_or_else(monotonic);
         let host = self.read_host(reading.as_ref(), &mut notices);
         let vms = living
             .iter()
-            .map(|(vm, stat)| self.read_vm(vm, stat, reading.as_ref(), detail))
+            .map(|(vm, stat)| {
+                let counted = reading.as_mut().and_then(|reading| reading.vms.remove(&vm.pid));
+                self.read_vm(vm, stat, counted, &Moment { at, detail })
+            })
             .collect();
         let flows = reading.as_ref().map(|reading| assemble::flows(&reading.flows, &living));
         for problem in reading.into_iter().flat_map(|reading| reading.problems) {
@@ -269,7 +222,7 @@ impl Source for LiveSource {
         }
         self.oom_kills.tell(monotonic(), &mut notices);
         Ok(Sample {
-            at: at.unwrap_or_else(monotonic),
+            at,
             wall: wall(),
             page_size: self.page_size,
             host,

@@ -31,21 +31,25 @@ pub(super) struct SharedMemory {
 }
 
 impl SharedMemory {
-    pub(super) fn refresh(&mut self, root: &HostRoot, pid: u32, now: Nanos) {
+    /// Returns whether it maps others than the last time.
+    pub(super) fn refresh(&mut self, root: &HostRoot, pid: u32, now: Nanos) -> bool {
         let (due, pause) = self.next.unwrap_or((now, FIRST_PAUSE));
         if now < due {
-            return;
-        }
-        // What can't be read stays as it was.
-        if let Ok(files) = maps::shared(root, pid) {
-            self.files = files.into_iter().collect();
+            return false;
         }
         let longer = Nanos(pause.0.saturating_mul(2).min(LONGEST_PAUSE.0));
         self.next = Some((Nanos(now.0.saturating_add(pause.0)), longer));
+        // What can't be read stays as it was.
+        let Ok(files) = maps::shared(root, pid) else { return false };
+        let files = files.into_iter().collect();
+        let changed = self.files != files;
+        self.files = files;
+        changed
     }
 }
 
 /// How many VMs map each file.
+#[derive(Debug, Default)]
 pub(super) struct Sharing(BTreeMap<Inode, u32>);
 
 impl Sharing {
@@ -82,14 +86,7 @@ mod tests {
     }
 
     fn known(host: &FakeHost, pid: u32) -> (u32, KnownVm) {
-        let mut vm = KnownVm {
-            start: 1,
-            membership: super::super::cgroups::Membership::default(),
-            shared_memory: SharedMemory::default(),
-            told: None,
-            files: crate::hostfs::Keeper::default(),
-            swap_base: super::super::swap_base::SwapBase::default(),
-        };
+        let mut vm = KnownVm { start: 1, ..KnownVm::default() };
         vm.shared_memory.refresh(&host.root(), pid, Nanos(0));
         (pid, vm)
     }

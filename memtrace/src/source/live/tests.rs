@@ -1,6 +1,7 @@
 //! Whole samples of fake hosts with a made-up kernel side.
 
 mod process;
+mod quiet;
 
 use std::time::Instant;
 
