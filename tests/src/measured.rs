@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
     pub vms: u32,
+    /// Each of them faults in each tick; else all sleep.
+    pub busy: bool,
+    /// VMs whose counters moved in a tick, mean.
+    pub moved: u32,
     /// VMs that the kernel side counts.
     pub counted: u32,
     pub ticks: u32,
@@ -22,6 +26,15 @@ pub struct Scale {
     pub maps_bytes: u64,
     /// System calls of one tick. `None`: not counted.
     pub syscalls: Option<u64>,
+    /// What reading each file of a VM takes that is open already.
+    pub files: Vec<FileCost>,
+}
+
+/// A file of each VM, and the CPU time of one reading of it, mean.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FileCost {
+    pub file: String,
+    pub ns: u64,
 }
 
 /// From a hook to user space.

@@ -19,6 +19,7 @@ pub const PAGE: &str = "docs/performance.md";
 const HOOKS: &str = include_str!("notes/hooks.md");
 const SLOWDOWN: &str = include_str!("notes/slowdown.md");
 const SCALE: &str = include_str!("notes/scale.md");
+const FILES: &str = include_str!("notes/files.md");
 const LATENCY: &str = include_str!("notes/latency.md");
 
 /// The machine that it was measured on.
@@ -56,6 +57,7 @@ pub fn page(results: &Results, host: &Host) -> String {
         ("Each event", hook_table(&results.hooks), HOOKS),
         ("Programs that fault and swap", slowdown_table(&results.slowdown), SLOWDOWN),
         ("A tick", scale_table(&results.scale), SCALE),
+        ("A tick's files", file_table(&results.scale), FILES),
         ("From the hook to user space", latency_table(&results.latency), LATENCY),
     ] {
         let _ = write!(page, "\n## {title}\n\n{}\n{}", table.render(), notes);
@@ -134,6 +136,7 @@ fn slowdown_table(rows: &[slowdown::Row]) -> Table {
 fn scale_table(rows: &[Scale]) -> Table {
     let head = [
         "VMs",
+        "that moved",
         "counted",
         "sample",
         "derive",
@@ -142,6 +145,7 @@ fn scale_table(rows: &[Scale]) -> Table {
         "resident",
         "BPF maps",
         "system calls",
+        "aim",
     ];
     let mut table = Table::new(0, &head);
     for row in rows {
@@ -150,6 +154,7 @@ fn scale_table(rows: &[Scale]) -> Table {
         let each = (row.sample_ns + row.derive_ns) as f64 / 1e3 / f64::from(row.vms.max(1));
         table.row([
             row.vms.to_string(),
+            row.moved.to_string(),
             row.counted.to_string(),
             milliseconds(row.sample_ns),
             milliseconds(row.derive_ns),
@@ -158,7 +163,30 @@ fn scale_table(rows: &[Scale]) -> Table {
             mib(row.resident_bytes),
             mib(row.maps_bytes),
             row.syscalls.map_or_else(unknown, |calls| calls.to_string()),
+            verdict(Some(is_cheap(row))),
         ]);
+    }
+    table
+}
+
+/// 1,000 VMs in 10 ms and 40 MiB, and linear beyond that.
+fn is_cheap(row: &Scale) -> bool {
+    let thousands = (f64::from(row.vms) / 1000.0).max(1.0);
+    let (time, memory) = (row.sample_ns + row.derive_ns, row.resident_bytes);
+    time as f64 <= 10e6 * thousands && memory as f64 <= 40.0 * f64::from(1 << 20) * thousands
+}
+
+/// The rows with the most VMs, whose files have left the caches when they come round.
+fn file_table(rows: &[Scale]) -> Table {
+    let mut table = Table::new(1, &["file", "of quiet VMs", "of busy ones"]);
+    let most = |busy| rows.iter().filter(move |row| row.busy == busy).max_by_key(|row| row.vms);
+    let (quiet, busy) = (most(false), most(true));
+    for cost in quiet.or(busy).iter().flat_map(|row| &row.files) {
+        let of = |row: Option<&Scale>| {
+            let found = row.and_then(|row| row.files.iter().find(|other| other.file == cost.file));
+            found.map_or_else(unknown, |cost| format!("{:.1} µs", cost.ns as f64 / 1e3))
+        };
+        table.row([format!("`{}`", cost.file), of(quiet), of(busy)]);
     }
     table
 }

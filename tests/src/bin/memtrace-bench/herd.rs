@@ -1,5 +1,5 @@
-//! Stand-ins by the thousand: sleeping processes under a VMM's name, each in a memory
-//! cgroup of its own as under libvirt.
+//! Stand-ins by the thousand: processes under a VMM's name that sleep or fault, each in a
+//! memory cgroup of its own as under libvirt.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,8 +21,12 @@ pub fn sleeper(dir: &Path) -> Result<PathBuf> {
 /// Lets it sleep for so many seconds, as a VM that needs no second look: a QEMU that may use
 /// KVM is watched for some time for whether it does.
 pub fn sleep(program: &Path, seconds: &str) -> Command {
+    run(program, "sleep", seconds)
+}
+
+fn run(program: &Path, what: &str, seconds: &str) -> Command {
     let mut command = Command::new(program);
-    command.args(["sleep", seconds, "-accel", "tcg"]).stdin(Stdio::null());
+    command.args([what, seconds, "-accel", "tcg"]).stdin(Stdio::null());
     command
 }
 
@@ -33,15 +37,16 @@ pub struct Herd {
 }
 
 impl Herd {
-    /// Starts `size` of them, their cgroups in `pool`.
-    pub fn start(pool: &Path, size: u32) -> Result<Self> {
+    /// Starts `size` of them, their cgroups in `pool`. `busy`: each faults again and again.
+    pub fn start(pool: &Path, size: u32, busy: bool) -> Result<Self> {
+        let what = if busy { "stir" } else { "sleep" };
         let dir = tempfile::tempdir()?;
         let program = sleeper(dir.path())?;
         let mut herd = Self { _dir: dir, members: Vec::new() };
         for number in 0..size {
             let cgroup = pool.join(format!("standin-{number}"));
             fs::create_dir(&cgroup).with_context(|| format!("make {}", cgroup.display()))?;
-            let child = sleep(&program, LIFE).spawn();
+            let child = run(&program, what, LIFE).spawn();
             let child = child.inspect_err(|_| drop(fs::remove_dir(&cgroup)));
             let child = child.context("start a stand-in")?;
             let pid = child.id().to_string();
@@ -49,6 +54,11 @@ impl Herd {
             fs::write(cgroup.join("cgroup.procs"), pid).context("move a stand-in")?;
         }
         Ok(herd)
+    }
+
+    /// The process and the cgroup of each.
+    pub fn members(&self) -> impl Iterator<Item = (u32, &Path)> {
+        self.members.iter().map(|(child, cgroup)| (child.id(), cgroup.as_path()))
     }
 }
 

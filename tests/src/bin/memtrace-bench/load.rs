@@ -4,6 +4,7 @@ use std::fs::File;
 use std::hint::black_box;
 use std::io::{BufRead, Read};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -46,6 +47,19 @@ pub fn play() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Touches a fresh page every half second, so that it moves in each tick.
+pub fn stir(time: Duration) {
+    let mut memory = vec![0_u8; 8 * MIB];
+    let begun = Instant::now();
+    for page in memory.chunks_mut(PAGE) {
+        if begun.elapsed() >= time {
+            break;
+        }
+        touch(page);
+        std::thread::park_timeout(Duration::from_millis(500));
+    }
 }
 
 fn touch(memory: &mut [u8]) {

@@ -1,6 +1,7 @@
 //! The parts of `cargo xtask bench` that need memtrace's insides, and the processes whose
 //! slowing-down it measures. Prints JSON, a document a line.
 
+mod files;
 mod herd;
 mod latency;
 mod load;
@@ -10,7 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-const USAGE: &str = "memtrace-bench load | sleep SECONDS | scale POOL VMS... | latency SECONDS";
+const USAGE: &str = "memtrace-bench load | sleep SECONDS | stir SECONDS | scale POOL VMS... | \
+                     latency SECONDS";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -22,10 +24,17 @@ fn main() -> Result<()> {
             std::thread::park_timeout(Duration::from_secs(seconds.parse().context(USAGE)?));
             Ok(())
         }
+        ["stir", seconds, ..] => {
+            load::stir(Duration::from_secs(seconds.parse().context(USAGE)?));
+            Ok(())
+        }
         ["scale", pool, sizes @ ..] => {
             for size in sizes {
                 let vms = size.parse().context(USAGE)?;
-                println!("{}", serde_json::to_string(&scale::measure(pool.as_ref(), vms)?)?);
+                for busy in [false, true] {
+                    let scale = scale::measure(pool.as_ref(), vms, busy)?;
+                    println!("{}", serde_json::to_string(&scale)?);
+                }
             }
             Ok(())
         }

@@ -1,7 +1,7 @@
 //! What a tick costs with so many VMs: sampling the host and deriving a snapshot, once a
 //! second as memtrace itself does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use memtrace::hostfs::HostRoot;
 use memtrace::model::derive;
 use memtrace::probe;
-use memtrace::sample::Sample;
+use memtrace::sample::{Sample, VmSample};
 use memtrace::source::Source;
 use memtrace::source::live::{LiveOptions, LiveSource};
 use memtrace_tests::bpftrace::Bpftrace;
@@ -19,6 +19,7 @@ use memtrace_tests::measured::Scale;
 use memtrace_tests::wait;
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::files;
 use crate::herd::Herd;
 
 /// Work that isn't done in each tick (looking for execs, who else is in a cgroup) comes
@@ -28,15 +29,15 @@ const TICKS: u32 = 10;
 const PATIENCE: Duration = Duration::from_secs(20);
 const TICK: Duration = Duration::from_secs(1);
 
-/// Measures with `vms` stand-ins.
-pub fn measure(pool: &Path, vms: u32) -> Result<Scale> {
+/// Measures with `vms` stand-ins, which all sleep or are all busy.
+pub fn measure(pool: &Path, vms: u32, busy: bool) -> Result<Scale> {
     let root = HostRoot::live().context("reading the table of mounts")?;
     let kernel = probe::open(Path::new("/sys"), false)?;
     let mut source = LiveSource::new(root, Ok(kernel), LiveOptions { libvirt: false, qmp: false });
     source.sample(None)?;
-    let mut scale = Scale { vms, ticks: TICKS, ..Scale::default() };
+    let mut scale = Scale { vms, busy, ticks: TICKS, ..Scale::default() };
     scale.resident_empty_bytes = resident()?;
-    let herd = Herd::start(pool, vms)?;
+    let herd = Herd::start(pool, vms, busy)?;
     // The first look at so many processes is not what a tick costs.
     let mut previous = wait::until("the stand-ins to be found", || {
         let sample = source.sample(None).ok()?;
@@ -48,12 +49,14 @@ pub fn measure(pool: &Path, vms: u32) -> Result<Scale> {
     }
     scale.sample_ns /= u64::from(TICKS);
     scale.derive_ns /= u64::from(TICKS);
+    scale.moved /= TICKS;
     scale.resident_bytes = resident()?;
     scale.maps_bytes = maps()?;
     let counted = previous.vms.iter().filter(|vm| vm.counters.is_some()).count();
     scale.counted = counted.try_into()?;
     scale.syscalls = syscalls(&mut source)?;
-    drop(herd);
+    drop(source);
+    scale.files = files::costs(&herd)?;
     Ok(scale)
 }
 
@@ -67,7 +70,15 @@ fn tick(source: &mut LiveSource, previous: &Sample, scale: &mut Scale) -> Result
     scale.sample_ns += sampled - begun;
     scale.derive_ns += derived - sampled;
     scale.worst_ns = scale.worst_ns.max(derived - begun);
+    scale.moved += moved(previous, &sample)?;
     Ok(sample)
+}
+
+/// How many VMs the kernel side counted something for.
+fn moved(previous: &Sample, now: &Sample) -> Result<u32> {
+    let before: HashMap<u32, _> = previous.vms.iter().map(|vm| (vm.pid, &vm.counters)).collect();
+    let moved = |vm: &&VmSample| before.get(&vm.pid).is_none_or(|before| **before != vm.counters);
+    Ok(now.vms.iter().filter(moved).count().try_into()?)
 }
 
 /// System calls of one sample, where bpftrace is there to count them.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::bench::measured::FileCost;
 use crate::paths;
 
 fn host() -> Host {
@@ -18,6 +19,20 @@ fn hook_row(task: Task, ours: f64) -> hooks::Row {
     hooks::Row { hook: "kmem:rss_stat", load: "page faults", task, rounds }
 }
 
+fn scale(busy: bool, sample_ns: u64) -> Scale {
+    let files = vec![FileCost { file: "memory.stat".to_owned(), ns: sample_ns / 1000 }];
+    Scale {
+        vms: 100,
+        busy,
+        moved: if busy { 100 } else { 0 },
+        counted: 100,
+        sample_ns,
+        derive_ns: 500_000,
+        files,
+        ..Scale::default()
+    }
+}
+
 fn results() -> Results {
     Results {
         hooks: vec![hook_row(Task::Other, 60.0), hook_row(Task::Vm, 100.0)],
@@ -26,13 +41,7 @@ fn results() -> Results {
             task: Task::Vm,
             pairs: vec![(100e6, 102e6); 9],
         }],
-        scale: vec![Scale {
-            vms: 100,
-            counted: 100,
-            sample_ns: 1_500_000,
-            derive_ns: 500_000,
-            ..Scale::default()
-        }],
+        scale: vec![scale(false, 1_500_000), scale(true, 9_600_000)],
         latency: vec![Latency {
             load: "idle".to_owned(),
             events: 500,
@@ -78,7 +87,12 @@ fn a_slower_program_is_told_with_its_interval() {
 #[test]
 fn a_tick_is_told_for_each_vm_and_a_late_event_misses_its_aim() {
     let page = page(&results(), &host());
-    assert!(line(&page, &["1.5 ms"]).contains("20 µs"));
+    let quiet = line(&page, &["1.5 ms"]);
+    assert!(quiet.contains("20 µs") && quiet.contains("holds"), "{quiet}");
+    let busy = line(&page, &["9.6 ms"]);
+    assert!(busy.contains("101 µs") && busy.contains("missed"), "{busy}");
+    let file = line(&page, &["| `memory.stat`"]);
+    assert!(file.contains("1.5 µs") && file.contains("9.6 µs"), "{file}");
     assert!(line(&page, &["| idle"]).contains("missed"));
     assert!(page.contains("Not measured: swap."));
 }
