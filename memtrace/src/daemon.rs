@@ -125,6 +125,16 @@ impl SecondHalf {
     }
 }
 
+impl Drop for SecondHalf {
+    fn drop(&mut self) {
+        // What ends in a panic doesn't end in order.
+        let reactor = self.reactor.take().filter(|_| !thread::panicking());
+        if let Some(Err(error)) = reactor.map(Reactor::stop) {
+            error!("the end isn't in the journal: {error:#}");
+        }
+    }
+}
+
 // Parameters are dropped from the last to the first: the source is gone when readers
 // see the end of the loop.
 fn run(

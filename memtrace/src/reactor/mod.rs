@@ -10,11 +10,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use anyhow::Result;
 
+use crate::actuate::journal::{Begun, Journal, Named, Wanted, reconcile};
 use crate::actuate::{Actuator, Order, Outcome};
 use crate::model::Snapshot;
 
-use crate::policy::{Decision, Observer, Policy};
-use crate::sample::{Sample, VmSample};
+use crate::policy::{Decisions, Observer, Policy};
+use crate::sample::Sample;
 use crate::units::WallNanos;
 pub use reaction::{Entry, Fate, Mode, Reaction, Step};
 
@@ -23,26 +24,35 @@ const SHOWN: usize = 200;
 
 /// Where decisions are written down.
 pub trait Ledger: Send {
-    /// A number that no order ever had, before a restart either.
-    fn next_id(&mut self) -> u64;
-
-    /// Notes what is about to be done, and why.
+    /// Notes what is about to be done, and gives the orders once that is safe.
     ///
     /// # Errors
-    /// When that isn't on the disk; then it must not be done.
-    fn open(&mut self, wall: WallNanos, order: &Order, decision: &Decision) -> Result<()>;
+    /// When it isn't on the disk; then nothing of it must be done.
+    fn begin(&mut self, at: WallNanos, wanted: Vec<Wanted>) -> Result<Vec<Order>>;
 
     /// Notes what came of an order.
     ///
     /// # Errors
     /// When that isn't on the disk.
-    fn close(&mut self, wall: WallNanos, outcome: &Outcome) -> Result<()>;
+    fn end(&mut self, at: WallNanos, outcome: &Outcome) -> Result<()>;
 
-    /// Notes what would have been done.
+    /// Keeps what was decided and thought. `acting`: decisions are carried out.
     ///
     /// # Errors
-    /// When that isn't on the disk.
-    fn note(&mut self, wall: WallNanos, name: &str, decision: &Decision) -> Result<()>;
+    /// When it isn't on the disk.
+    fn note(
+        &mut self,
+        at: WallNanos,
+        acting: bool,
+        decisions: &Decisions,
+        names: Vec<Named>,
+    ) -> Result<()>;
+
+    /// The end of a run that ends in order.
+    ///
+    /// # Errors
+    /// When it isn't on the disk.
+    fn stop(self: Box<Self>, at: WallNanos) -> Result<()>;
 }
 
 /// The loop's second half.
@@ -56,15 +66,20 @@ pub struct Reactor {
     in_flight: BTreeMap<u64, u64>,
     entries: VecDeque<Entry>,
     entered: u64,
+    /// Orders of an earlier run that nobody knows the end of.
+    left: Vec<Begun>,
+    /// Of the last sample.
+    wall: WallNanos,
     /// Why the ledger took nothing the last time.
     problem: Option<String>,
 }
 
 impl Reactor {
-    /// Acts through `hands`, or only observes without.
+    /// Acts through `hands`, or only observes without. `left`: what an earlier run had in
+    /// flight when it ended.
     pub fn new(
         policy: Box<dyn Policy + Send>,
-        ledger: Box<dyn Ledger>,
+        (ledger, left): (Box<dyn Ledger>, Vec<Begun>),
         hands: Option<Box<dyn Actuator + Send>>,
     ) -> Self {
         Self {
@@ -75,31 +90,30 @@ impl Reactor {
             in_flight: BTreeMap::new(),
             entries: VecDeque::new(),
             entered: 0,
+            left,
+            wall: WallNanos(0),
             problem: None,
         }
     }
 
     /// One step. `snapshot` was made of `sample` and the one before it.
     pub fn react(&mut self, sample: &Sample, snapshot: &Snapshot) -> Reaction {
-        self.collect(sample.wall);
+        let wall = sample.wall;
+        self.wall = wall;
+        self.reconcile(sample);
+        self.collect(wall);
         let observation = self.observer.observe(sample, snapshot);
         let decisions = self.policy.step(&observation);
-        if let Some(hands) = &mut self.hands {
-            hands.learn(snapshot);
-        }
-        for decision in &decisions.actions {
-            let Some(vm) = sample.vms.iter().find(|vm| vm.id == decision.vm) else { continue };
-            let fate = match &self.hands {
-                Some(_) => self.order(sample.wall, vm, decision),
-                None => self.note(sample.wall, vm, decision),
-            };
-            self.enter(Entry {
-                number: self.entered,
-                wall: sample.wall,
-                name: vm.name.clone(),
-                decision: decision.clone(),
-                fate,
-            });
+        let names = sample.vms.iter().map(|vm| Named { vm: vm.id, name: vm.name.clone() });
+        let noted = self.ledger.note(wall, self.hands.is_some(), &decisions, names.collect());
+        self.remember(noted);
+        let wanted = decisions.actions.iter().filter_map(|decision| {
+            let vm = sample.vms.iter().find(|vm| vm.id == decision.vm)?;
+            Some(Wanted { decision: decision.clone(), pid: vm.pid, name: vm.name.clone() })
+        });
+        let wanted: Vec<Wanted> = wanted.collect();
+        if !wanted.is_empty() {
+            self.carry_out(wall, wanted, snapshot);
         }
         Reaction {
             mode: if self.hands.is_some() { Mode::Enforce } else { Mode::Observe },
@@ -109,11 +123,62 @@ impl Reactor {
         }
     }
 
+    /// Ends in order.
+    ///
+    /// # Errors
+    /// When that can't be written down.
+    pub fn stop(self) -> Result<()> {
+        self.ledger.stop(self.wall)
+    }
+
+    /// Nothing is done that isn't written down.
+    fn carry_out(&mut self, wall: WallNanos, wanted: Vec<Wanted>, snapshot: &Snapshot) {
+        let Some(hands) = &mut self.hands else {
+            return self.enter_all(wall, wanted, &Fate::Observed);
+        };
+        match self.ledger.begin(wall, wanted.clone()) {
+            Ok(orders) => {
+                hands.learn(snapshot);
+                for (number, order) in (self.entered..).zip(&orders) {
+                    hands.begin(order);
+                    self.in_flight.insert(order.id, number);
+                }
+                self.enter_all(wall, wanted, &Fate::InFlight);
+            }
+            Err(error) => {
+                let reason = format!("not done, because the journal can't be written: {error:#}");
+                self.remember(Err(error));
+                self.enter_all(wall, wanted, &Fate::Failed(reason));
+            }
+        }
+    }
+
+    /// Settles what an earlier run left in flight, by the balloons as they are.
+    fn reconcile(&mut self, sample: &Sample) {
+        for begun in std::mem::take(&mut self.left) {
+            let outcome = match sample.vms.iter().find(|vm| vm.id == begun.order.vm) {
+                Some(vm) => reconcile(&begun, vm.guest.actual),
+                None => {
+                    let result = Err("the VM was gone when memtrace started again".to_owned());
+                    Some(Outcome { id: begun.order.id, result })
+                }
+            };
+            match outcome {
+                Some(outcome) => {
+                    let ended = self.ledger.end(sample.wall, &outcome);
+                    self.remember(ended);
+                }
+                // Nobody has told of its balloon yet.
+                None => self.left.push(begun),
+            }
+        }
+    }
+
     /// Takes in what came of earlier orders.
     fn collect(&mut self, wall: WallNanos) {
         let ended = self.hands.as_mut().map(|hands| hands.ended()).unwrap_or_default();
         for outcome in ended {
-            let closed = self.ledger.close(wall, &outcome);
+            let closed = self.ledger.end(wall, &outcome);
             self.remember(closed);
             let Some(number) = self.in_flight.remove(&outcome.id) else { continue };
             if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) {
@@ -125,49 +190,47 @@ impl Reactor {
         }
     }
 
-    /// Nothing is done that isn't written down.
-    fn order(&mut self, wall: WallNanos, vm: &VmSample, decision: &Decision) -> Fate {
-        let order = Order {
-            id: self.ledger.next_id(),
-            vm: vm.id,
-            pid: vm.pid,
-            name: vm.name.clone(),
-            action: decision.action,
-        };
-        let opened = self.ledger.open(wall, &order, decision);
-        if let Some(reason) = self.remember(opened) {
-            return Fate::Failed(format!(
-                "not done, because the journal can't be written: {reason}"
-            ));
-        }
-        if let Some(hands) = &mut self.hands {
-            hands.begin(&order);
-        }
-        self.in_flight.insert(order.id, self.entered);
-        Fate::InFlight
-    }
-
-    fn note(&mut self, wall: WallNanos, vm: &VmSample, decision: &Decision) -> Fate {
-        let noted = self.ledger.note(wall, &vm.name, decision);
-        self.remember(noted);
-        Fate::Observed
-    }
-
-    /// What the ledger says, for the reader; the reason, if it took nothing.
-    fn remember(&mut self, written: Result<()>) -> Option<String> {
+    /// What the ledger says, for the reader.
+    fn remember(&mut self, written: Result<()>) {
         let problem = written.err().map(|error| format!("{error:#}"));
         if let Some(reason) = problem.as_ref().filter(|_| self.problem != problem) {
             tracing::error!("the journal can't be written: {reason}");
         }
-        self.problem.clone_from(&problem);
-        problem
+        self.problem = problem;
     }
 
-    fn enter(&mut self, entry: Entry) {
-        if self.entries.len() >= SHOWN {
-            self.entries.pop_front();
+    fn enter_all(&mut self, wall: WallNanos, all: Vec<Wanted>, fate: &Fate) {
+        for Wanted { decision, name, .. } in all {
+            if self.entries.len() >= SHOWN {
+                self.entries.pop_front();
+            }
+            let entry = Entry { number: self.entered, wall, name, decision, fate: fate.clone() };
+            self.entries.push_back(entry);
+            self.entered += 1;
         }
-        self.entries.push_back(entry);
-        self.entered += 1;
+    }
+}
+
+impl Ledger for Journal {
+    fn begin(&mut self, at: WallNanos, wanted: Vec<Wanted>) -> Result<Vec<Order>> {
+        Ok(Self::begin(self, at, wanted)?)
+    }
+
+    fn end(&mut self, at: WallNanos, outcome: &Outcome) -> Result<()> {
+        Ok(Self::end(self, at, outcome)?)
+    }
+
+    fn note(
+        &mut self,
+        at: WallNanos,
+        acting: bool,
+        decisions: &Decisions,
+        names: Vec<Named>,
+    ) -> Result<()> {
+        Ok(Self::note(self, at, acting, decisions, names)?)
+    }
+
+    fn stop(self: Box<Self>, at: WallNanos) -> Result<()> {
+        Ok(Self::stop(*self, at)?)
     }
 }

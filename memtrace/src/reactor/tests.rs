@@ -7,7 +7,7 @@ use anyhow::bail;
 use super::*;
 use crate::model::derive;
 use crate::model::tests::fixture::{MIB, sample, vm};
-use crate::policy::{Action, Decisions, Observation};
+use crate::policy::{Action, Decision, Observation};
 use crate::units::Bytes;
 
 const SHRINK: Action = Action::Balloon { from: Bytes(512 * MIB), to: Bytes(448 * MIB) };
@@ -37,6 +37,8 @@ impl Policy for Shrinks {
 #[derive(Default)]
 struct World {
     told: Vec<String>,
+    /// Whether it acted, and how many VMs had names.
+    noted: Vec<(bool, usize)>,
     full: bool,
     outcomes: Vec<Outcome>,
     orders: u64,
@@ -66,23 +68,32 @@ impl Shared {
 }
 
 impl Ledger for Shared {
-    fn next_id(&mut self) -> u64 {
-        self.with(|world| {
+    fn begin(&mut self, _: WallNanos, wanted: Vec<Wanted>) -> Result<Vec<Order>> {
+        let order = |world: &mut World, wanted: Wanted| {
             world.orders += 1;
-            world.orders
-        })
+            let Wanted { decision, pid, name } = wanted;
+            Order { id: world.orders, vm: decision.vm, pid, name, action: decision.action }
+        };
+        let orders: Vec<Order> =
+            self.with(|world| wanted.into_iter().map(|wanted| order(world, wanted)).collect());
+        for order in &orders {
+            self.write(format!("order {}", order.id))?;
+        }
+        Ok(orders)
     }
 
-    fn open(&mut self, _: WallNanos, order: &Order, _: &Decision) -> Result<()> {
-        self.write(format!("open {}", order.id))
+    fn end(&mut self, _: WallNanos, outcome: &Outcome) -> Result<()> {
+        let how = if outcome.result.is_ok() { "done" } else { "failed" };
+        self.write(format!("end {} {how}", outcome.id))
     }
 
-    fn close(&mut self, _: WallNanos, outcome: &Outcome) -> Result<()> {
-        self.write(format!("close {}", outcome.id))
+    fn note(&mut self, _: WallNanos, acting: bool, _: &Decisions, names: Vec<Named>) -> Result<()> {
+        self.with(|world| world.noted.push((acting, names.len())));
+        Ok(())
     }
 
-    fn note(&mut self, _: WallNanos, name: &str, _: &Decision) -> Result<()> {
-        self.write(format!("note {name}"))
+    fn stop(self: Box<Self>, _: WallNanos) -> Result<()> {
+        self.write("stop".to_owned())
     }
 }
 
@@ -97,8 +108,13 @@ impl Actuator for Shared {
 }
 
 fn reactor(world: &Shared, enforce: bool) -> Reactor {
+    after(world, enforce, Vec::new())
+}
+
+/// One that starts after a run which left this in flight.
+fn after(world: &Shared, enforce: bool, left: Vec<Begun>) -> Reactor {
     let hands = enforce.then(|| Box::new(world.clone()) as Box<dyn Actuator + Send>);
-    Reactor::new(Box::new(Shrinks), Box::new(world.clone()), hands)
+    Reactor::new(Box::new(Shrinks), (Box::new(world.clone()), left), hands)
 }
 
 fn step(reactor: &mut Reactor, second: u64) -> Reaction {
@@ -112,10 +128,11 @@ fn fates(reaction: &Reaction) -> Vec<Fate> {
 }
 
 #[test]
-fn who_only_observes_writes_down_and_touches_nothing() {
+fn who_only_observes_notes_what_it_thinks_and_touches_nothing() {
     let world = Shared::default();
     let reaction = step(&mut reactor(&world, false), 1);
-    assert_eq!(world.told(), ["note web"]);
+    assert_eq!(world.told(), [""; 0]);
+    assert_eq!(world.with(|world| world.noted.clone()), [(false, 1)]);
     assert_eq!((reaction.mode, fates(&reaction)), (Mode::Observe, vec![Fate::Observed]));
 }
 
@@ -130,8 +147,18 @@ fn an_order_is_written_down_before_it_is_given_and_closed_after() {
     world.with(|world| world.outcomes.push(refused));
     let reaction = step(&mut reactor, 3);
     assert_eq!(fates(&reaction)[1], Fate::Failed("no balloon".to_owned()));
-    let expected =
-        ["open 1", "begin 1", "close 1", "open 2", "begin 2", "close 2", "open 3", "begin 3"];
+    reactor.stop().expect("there is room");
+    let expected = [
+        "order 1",
+        "begin 1",
+        "end 1 done",
+        "order 2",
+        "begin 2",
+        "end 2 failed",
+        "order 3",
+        "begin 3",
+        "stop",
+    ];
     assert_eq!(world.told(), expected);
 }
 
@@ -143,10 +170,34 @@ fn what_cannot_be_written_down_is_not_done_until_there_is_room_again() {
     let reaction = step(&mut reactor, 1);
     assert!(reaction.problem.as_deref().is_some_and(|problem| problem.contains("no space")));
     assert!(matches!(&fates(&reaction)[..], [Fate::Failed(why)] if why.contains("not done")));
-    assert!(world.told().is_empty(), "nothing was begun");
+    assert_eq!(world.told(), [""; 0], "nothing was begun");
     world.with(|world| world.full = false);
     assert_eq!(step(&mut reactor, 2).problem, None);
-    assert_eq!(world.told(), ["open 2", "begin 2"]);
+    assert_eq!(world.told(), ["order 2", "begin 2"]);
+}
+
+/// An order for process `pid`'s VM.
+fn left(id: u64, pid: u32) -> Begun {
+    let vm = vm("web", pid);
+    let text = String::new;
+    let order = Order { id, vm: vm.id, pid, name: vm.name, action: SHRINK };
+    Begun { at: WallNanos(1), order, rule: text(), because: text(), unless: text() }
+}
+
+#[test]
+fn what_an_earlier_run_left_in_flight_is_settled_by_the_balloons_as_they_are() {
+    let world = Shared::default();
+    let mut reactor = after(&world, false, vec![left(4, 7), left(5, 99)]);
+    let mut unknown = vm("web", 7);
+    unknown.guest.actual = None;
+    let first = sample(1, vec![unknown]);
+    reactor.react(&first, &derive(None, &first));
+    assert_eq!(world.told(), ["end 5 failed"], "the other's VM is gone, this one's size unknown");
+    let mut moved = vm("web", 7);
+    moved.guest.actual = Some(Bytes(448 * MIB));
+    let second = sample(2, vec![moved]);
+    reactor.react(&second, &derive(Some(&first), &second));
+    assert_eq!(world.told()[1..], ["end 4 done"]);
 }
 
 #[test]
@@ -156,6 +207,6 @@ fn only_the_last_entries_are_shown() {
     let last = (1..=SHOWN as u64 + 5).map(|second| step(&mut reactor, second)).last();
     let entries = last.expect("there was a step").entries;
     assert_eq!(entries.len(), SHOWN);
-    assert!(entries[0].wall < entries[1].wall);
     assert_eq!(entries[0].wall, sample(6, Vec::new()).wall);
+    assert!(entries.windows(2).all(|pair| pair[0].number + 1 == pair[1].number));
 }
