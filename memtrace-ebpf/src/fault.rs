@@ -11,13 +11,13 @@
 
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
-use memtrace_ebpf::{AsyncFaultKey, EVENT_FOUND, bucket_of};
+use memtrace_ebpf::{AsyncFaultKey, EVENT_FOUND};
 
 use crate::attribution::{current_ids, current_vm, now_ns, slot_of_memcg, take_slot};
 use crate::kernel::layout;
 use crate::maps::{ASYNC_FAULTS, OWN_CGROUPS};
 use crate::processes::slot_of_process;
-use crate::rows::{counters, histograms, host};
+use crate::rows::{ASYNC_FAULT, counters, host, record};
 
 /// A guest's fault reached the host. Whoever runs here runs a VM, so a process that
 /// isn't known yet gets its slot at once.
@@ -124,10 +124,6 @@ pub fn async_fault_end(ctx: RawTracePointContext) -> i32 {
         row.async_faults_done += 1;
         row.async_fault_ns += duration;
     }
-    if let Some(count) =
-        histograms(slot).and_then(|row| row.async_fault.get_mut(bucket_of(duration)))
-    {
-        *count += 1;
-    }
+    record(slot, ASYNC_FAULT, duration);
     0
 }

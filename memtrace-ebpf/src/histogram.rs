@@ -1,12 +1,13 @@
-//! Log-linear histograms of durations: each power of two is cut into four, so a
-//! bucket is at most a quarter of its lower bound wide. The kernel side finds the
-//! bucket, user space turns buckets back into nanoseconds.
+//! Log-linear histograms of durations: each power of two is cut into sixteen, so a
+//! bucket is at most a sixteenth of its lower bound wide, and its middle within a 32nd of
+//! whatever it counts. The kernel side finds the bucket, user space turns buckets back
+//! into nanoseconds.
 
 /// Durations below `2^FIRST_EXPONENT` ns (1024 ns) share the first bucket.
 const FIRST_EXPONENT: u32 = 10;
 /// Durations of `2^LAST_EXPONENT` ns (about 69 s) and more share the last one.
 const LAST_EXPONENT: u32 = 36;
-const SUB_BITS: u32 = 2;
+const SUB_BITS: u32 = 4;
 
 /// Buckets in a histogram.
 pub const HISTOGRAM_BUCKETS: usize = (((LAST_EXPONENT - FIRST_EXPONENT) << SUB_BITS) + 2) as usize;

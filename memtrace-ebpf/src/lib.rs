@@ -155,7 +155,7 @@ pub struct VmCounters {
 }
 }
 
-/// Distributions of one slot on one CPU. Beside [`VmCounters`], because they are
+/// Distributions of one slot, all CPUs together. Beside [`VmCounters`], because they are
 /// larger and change on the slow paths alone.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,8 @@
 //! from BTF which of them fit the running kernel, and attaches those.
 #![no_std]
 #![no_main]
+// The atomic add of `rows`.
+#![feature(asm_experimental_arch)]
 
 mod attribution;
 mod deep;

@@ -25,9 +25,10 @@ pub struct SharedWrite {
 #[map]
 pub static COUNTERS: PerCpuArray<VmCounters> = PerCpuArray::with_max_entries(MAX_SLOTS, 0);
 
-/// Distributions by slot, apart from the counters because only slow paths touch them.
+/// Distributions by slot, apart from the counters because only slow paths touch them. One
+/// row for all CPUs, which add atomically: a CPU's own would each take 10 KiB.
 #[map]
-pub static HISTOGRAMS: PerCpuArray<VmHistograms> = PerCpuArray::with_max_entries(MAX_SLOTS, 0);
+pub static HISTOGRAMS: Array<VmHistograms> = Array::with_max_entries(MAX_SLOTS, 0);
 
 /// The host's counters and all losses.
 #[map]

@@ -14,12 +14,12 @@ use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use memtrace_ebpf::{
     EVENT_LONG_STALL, FIRST_VM_SLOT, LONG_STALL_NS, SLOT_OTHER, STALL_COMPACTION,
-    STALL_DIRECT_RECLAIM, STALL_MEMCG_RECLAIM, StallKey, VmCounters, bucket_of,
+    STALL_DIRECT_RECLAIM, STALL_MEMCG_RECLAIM, StallKey, VmCounters,
 };
 
 use crate::attribution::{current_ids, current_party, current_vm, emit, now_ns, slot_of_memcg};
 use crate::maps::{KSWAPD_SINCE, STALLS};
-use crate::rows::{counters, histograms, host};
+use crate::rows::{RECLAIM, counters, host, record};
 use crate::stalls::{ANNOUNCED, Ended, FOR_VM, begin, end, not_swap_in};
 
 #[raw_tracepoint]
@@ -189,13 +189,11 @@ fn reclaimed(kind: u32, pages: u64, time: impl FnOnce(&mut VmCounters) -> &mut u
             *time(row) += duration;
         }
     }
-    if note == FOR_VM {
+    if note == FOR_VM || slot < FIRST_VM_SLOT {
         return;
     }
-    if let Some(count) = histograms(slot).and_then(|row| row.reclaim.get_mut(bucket_of(duration))) {
-        *count += 1;
-    }
-    if slot >= FIRST_VM_SLOT && duration >= LONG_STALL_NS {
+    record(slot, RECLAIM, duration);
+    if duration >= LONG_STALL_NS {
         let (tgid, _) = current_ids();
         emit(EVENT_LONG_STALL, tgid, slot, tgid, duration);
     }

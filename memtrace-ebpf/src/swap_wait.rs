@@ -15,12 +15,12 @@
 
 use aya_ebpf::macros::{fentry, fexit};
 use aya_ebpf::programs::{FEntryContext, FExitContext};
-use memtrace_ebpf::{SLOT_OTHER, STALL_SWAP_IN, bucket_of};
+use memtrace_ebpf::{SLOT_OTHER, STALL_SWAP_IN};
 
 use crate::attribution::{current_ids, slot_of_inode, slot_of_mm};
 use crate::kernel::{layout, read, read_pointer};
 use crate::processes::slot_of_process;
-use crate::rows::{counters, histograms};
+use crate::rows::{SWAP_IN, counters, record};
 use crate::stalls::{Ended, begin, end};
 
 // include/linux/mm_types.h (mm.h in 5.10), the same from 5.10 to 7.3.
@@ -105,9 +105,5 @@ fn ended(result: u32) {
         row.swap_in_remote_waits += 1;
         row.swap_in_remote_wait_ns += duration_ns;
     }
-    if let Some(count) =
-        histograms(slot).and_then(|row| row.swap_in.get_mut(bucket_of(duration_ns)))
-    {
-        *count += 1;
-    }
+    record(slot, SWAP_IN, duration_ns);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use memtrace_ebpf::VmCounters;
+use memtrace_ebpf::{HISTOGRAM_BUCKETS, VmCounters, bucket_of};
 use uuid::Uuid;
 
 use crate::model::snapshot::{
@@ -87,9 +87,9 @@ pub fn vm(name: &str, pid: u32) -> VmView {
 
 /// A VM that cycles through more memory than it is left with.
 pub fn noisy() -> VmView {
-    let mut histogram = vec![0; 60];
-    for (bucket, count) in [(36, 3), (38, 40), (40, 120), (42, 80), (46, 12), (55, 1)] {
-        histogram[bucket] = count;
+    let mut histogram = vec![0; HISTOGRAM_BUCKETS];
+    for (micros, count) in [(460, 3), (650, 40), (920, 120), (1300, 80), (2600, 12), (12_600, 1)] {
+        histogram[bucket_of(micros * 1000)] = count;
     }
     VmView {
         swap: Measured::exact(Bytes(640 * MIB)),

@@ -1,7 +1,7 @@
 //! Distributions of one VM's waits in an interval: what was added to each bucket, and
 //! quantiles out of it.
 
-use memtrace_ebpf::HISTOGRAM_BUCKETS;
+use memtrace_ebpf::{HISTOGRAM_BUCKETS, bucket_range_ns};
 
 use crate::model::Measured;
 use crate::model::gap::Gap;
@@ -78,22 +78,25 @@ fn added(pair: &Pair<'_>, field: fn(&HistogramsSample) -> &Vec<u64>) -> Result<V
     Ok(counts)
 }
 
-/// A quantile with its quality: a bucket is a quarter of its lower bound wide, so the
-/// value is no nearer than that.
-fn point(counts: &Measured<Vec<u64>>, share: f64) -> Measured<Nanos> {
-    let Some(buckets) = &counts.value else {
-        return Measured { value: None, quality: counts.quality.clone() };
-    };
-    quantile(buckets, share).map_or_else(
-        || Measured::absent("nothing waited in this interval"),
-        |value| {
-            Measured::approximate(value, "interpolated in a bucket a quarter wide")
-                .limited_by(counts.quality.clone())
-        },
-    )
+/// A quantile of what was added, no better than that.
+fn point(added: &Measured<Vec<u64>>, share: f64) -> Measured<Nanos> {
+    match &added.value {
+        None => Measured { value: None, quality: added.quality.clone() },
+        Some(counts) => quantile(counts, share).limited_by(added.quality.clone()),
+    }
 }
 
-/// A quantile as a duration; `None` when nothing was counted.
-pub fn quantile(counts: &[u64], share: f64) -> Option<Nanos> {
-    super::quantile::quantile(counts, share).map(Nanos)
+/// A quantile as a duration, exact where its bucket tells it to a 32nd; absent when nothing
+/// was counted.
+pub fn quantile(counts: &[u64], share: f64) -> Measured<Nanos> {
+    let (Some(bucket), Some(value)) =
+        (super::quantile::bucket(counts, share), super::quantile::quantile(counts, share))
+    else {
+        return Measured::absent("nothing waited in this interval");
+    };
+    match bucket_range_ns(bucket) {
+        (0, _) => Measured::approximate(Nanos(value), "below a microsecond nothing is told apart"),
+        (_, u64::MAX) => Measured::approximate(Nanos(value), "so long or longer"),
+        _ => Measured::exact(Nanos(value)),
+    }
 }

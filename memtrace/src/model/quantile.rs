@@ -3,24 +3,23 @@
 
 use memtrace_ebpf::bucket_range_ns;
 
-/// The duration in nanoseconds below which `share` (0 to 1) of the counted waits lie,
-/// interpolated linearly inside its bucket. For the last bucket, which has no end, its
-/// lower bound. `None` when nothing was counted.
+/// The duration in nanoseconds below which `share` (0 to 1) of the counted waits lie: the
+/// middle of the bucket that holds the wait of that rank. A bucket doesn't tell where in it
+/// a wait lies, and its middle is at most half its width off (a 32nd of the duration); a
+/// value interpolated by rank would be off by up to all of it. For the last bucket, which
+/// has no end, its lower bound. `None` when nothing was counted.
 pub fn quantile(counts: &[u64], share: f64) -> Option<u64> {
-    let total: f64 = counts.iter().map(|count| *count as f64).sum();
-    let rank = total * share.clamp(0.0, 1.0);
-    let mut below = 0.0;
-    let mut last = None;
-    for (bucket, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-        let (from, to) = bucket_range_ns(bucket);
-        let open = to == u64::MAX;
-        let width = if open { 0.0 } else { (to - from) as f64 };
-        let into = ((rank - below) / *count as f64).clamp(0.0, 1.0);
-        last = Some(from + (width * into) as u64);
-        below += *count as f64;
-        if below >= rank {
-            break;
-        }
-    }
-    last
+    let (from, to) = bucket_range_ns(bucket(counts, share)?);
+    Some(if to == u64::MAX { from } else { from.midpoint(to) })
+}
+
+/// The bucket of the wait whose rank is `share` of all waits, rounded up (nearest rank).
+pub fn bucket(counts: &[u64], share: f64) -> Option<usize> {
+    let total: u128 = counts.iter().copied().map(u128::from).sum();
+    let rank = ((total as f64 * share.clamp(0.0, 1.0)).ceil() as u128).clamp(1, total.max(1));
+    let mut below = 0;
+    counts.iter().position(|count| {
+        below += u128::from(*count);
+        below >= rank
+    })
 }

@@ -21,7 +21,7 @@ pub struct Rows {
     pub async_faults: HashMap<MapData, AsyncFaultKey, u64>,
     swap_entries: Array<MapData, u64>,
     pub counters: PerCpuArray<MapData, VmCounters>,
-    histograms: PerCpuArray<MapData, VmHistograms>,
+    histograms: Array<MapData, VmHistograms>,
     pub flows: PerCpuHashMap<MapData, FlowKey, u64>,
     cpus: usize,
 }
@@ -44,19 +44,17 @@ impl Rows {
         })
     }
 
-    /// The distributions of a slot, all CPUs together. Empty when they can't be read: that
-    /// shows in the counters, which are read the same way.
+    /// The distributions of a slot. Empty when they can't be read: that shows in the
+    /// counters, which are read the same way.
     pub fn distributions(&self, slot: u32) -> HistogramsSample {
-        let mut sum = HistogramsSample::default();
-        let Ok(values) = self.histograms.get(&slot, 0) else {
-            return sum;
-        };
-        for value in values.iter() {
-            add_histogram(&mut sum.reclaim, &value.reclaim);
-            add_histogram(&mut sum.async_fault, &value.async_fault);
-            add_histogram(&mut sum.swap_in, &value.swap_in);
-        }
-        sum
+        self.histograms.get(&slot, 0).map_or_else(
+            |_| HistogramsSample::default(),
+            |row| HistogramsSample {
+                reclaim: used(&row.reclaim),
+                async_fault: used(&row.async_fault),
+                swap_in: used(&row.swap_in),
+            },
+        )
     }
 
     pub fn owner(&self, slot: u32) -> Option<SlotOwner> {
@@ -112,7 +110,7 @@ impl Rows {
     /// when it was released is through by now, and may have left something.
     pub fn recycle(&mut self, slot: u32) -> Result<()> {
         self.counters.set(slot, zeroes(self.cpus)?, 0)?;
-        self.histograms.set(slot, zeroes(self.cpus)?, 0)?;
+        self.histograms.set(slot, VmHistograms::default(), 0)?;
         self.swap_entries.set(slot, 0, 0)?;
         self.own_cgroups.set(slot, 0, 0)?;
         self.forget_address_spaces(slot)?;
@@ -134,9 +132,11 @@ fn zeroes<T: Pod + Default>(cpus: usize) -> Result<PerCpuValues<T>> {
     PerCpuValues::try_from(vec![T::default(); cpus]).context("one value for each CPU")
 }
 
-fn add_histogram(sum: &mut Vec<u64>, add: &[u64]) {
-    sum.resize(add.len(), 0);
-    for (sum, add) in sum.iter_mut().zip(add) {
-        *sum = sum.wrapping_add(*add);
-    }
+/// Without the buckets after the last that counted something, so that a VM which never
+/// waited takes no memory for it.
+fn used(counts: &[u64]) -> Vec<u64> {
+    counts
+        .iter()
+        .rposition(|count| *count > 0)
+        .map_or_else(Vec::new, |last| counts[..=last].to_vec())
 }

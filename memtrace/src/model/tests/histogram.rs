@@ -3,8 +3,9 @@
 use memtrace_ebpf::{HISTOGRAM_BUCKETS, bucket_of, bucket_range_ns};
 use proptest::prelude::*;
 
-use super::fixture::{after, between};
-use crate::model::{Measured, quantile};
+use super::fixture::{after, between, only_vm, sample, set_signal, vm};
+use crate::model::{Measured, derive, quantile};
+use crate::signal::{Quality, Signal};
 use crate::units::Nanos;
 
 /// Counts with `count` waits in the bucket of each duration.
@@ -18,34 +19,57 @@ fn counts(waits: &[(u64, u64)]) -> Vec<u64> {
     counts
 }
 
+/// The value of a quantile that is exact.
+fn exact(counts: &[u64], share: f64) -> u64 {
+    let quantile = quantile(counts, share);
+    assert_eq!(quantile.quality, Quality::Exact);
+    quantile.value.expect("there are waits").0
+}
+
+/// The wait of that rank, of waits that are sorted.
+fn nearest_rank(sorted: &[u64], share: f64) -> u64 {
+    let rank = (sorted.len() as f64 * share).ceil() as usize;
+    sorted[rank.clamp(1, sorted.len()) - 1]
+}
+
 #[test]
-fn a_quantile_is_interpolated_inside_its_bucket() {
+fn a_quantile_is_the_middle_of_its_bucket() {
     let (from, to) = bucket_range_ns(bucket_of(1_000_000));
     let counts = counts(&[(1_000_000, 100)]);
-    assert_eq!(quantile(&counts, 0.0), Some(Nanos(from)));
-    assert_eq!(quantile(&counts, 0.5), Some(Nanos(from + (to - from) / 2)));
-    assert_eq!(quantile(&counts, 1.0), Some(Nanos(to)));
+    assert_eq!([0.0, 0.5, 1.0].map(|share| exact(&counts, share)), [from + (to - from) / 2; 3]);
 }
 
 #[test]
 fn a_quantile_lies_in_the_bucket_that_holds_its_rank() {
     let counts = counts(&[(2_000, 98), (50_000_000, 2)]);
     let (from, to) = bucket_range_ns(bucket_of(50_000_000));
-    let p99 = quantile(&counts, 0.99).expect("there are waits").0;
-    assert!((from..=to).contains(&p99), "{p99} not in {from}..={to}");
-    assert!(quantile(&counts, 0.5).expect("there are waits").0 < 3_000);
+    let p99 = exact(&counts, 0.99);
+    assert!((from..to).contains(&p99), "{p99} not in {from}..{to}");
+    assert!(exact(&counts, 0.98) < 3_000, "98 of 100 waits are that short");
 }
 
 #[test]
 fn nothing_counted_has_no_quantile() {
-    assert_eq!(quantile(&[], 0.5), None);
-    assert_eq!(quantile(&[0, 0, 0], 0.5), None);
+    assert_eq!(quantile(&[], 0.5), Measured::absent("nothing waited in this interval"));
+    assert_eq!(quantile(&[0, 0, 0], 0.5).value, None);
 }
 
 #[test]
-fn the_open_bucket_gives_its_lower_bound() {
-    let counts = counts(&[(u64::MAX, 3)]);
-    assert_eq!(quantile(&counts, 0.99), Some(Nanos(1 << 36)));
+fn a_quantile_that_no_bucket_tells_says_so() {
+    let long = quantile(&counts(&[(u64::MAX, 3)]), 0.99);
+    assert_eq!(long, Measured::approximate(Nanos(1 << 36), "so long or longer"));
+    let short = quantile(&counts(&[(100, 3)]), 0.5);
+    assert!(matches!(short.quality, Quality::Approximate(_)), "{short:?}");
+}
+
+#[test]
+fn a_quantile_is_no_better_than_what_was_counted() {
+    let doubt = Quality::approximate("not every wait was seen");
+    let mut now = sample(11, vec![vm("a", 7)]);
+    now.vms[0].histograms.get_or_insert_default().async_fault = counts(&[(2_000_000, 9)]);
+    set_signal(&mut now, Signal::AsyncFaults, doubt.clone());
+    let vm = only_vm(derive(Some(&sample(10, vec![vm("a", 7)])), &now));
+    assert_eq!(vm.async_fault_p99.quality, doubt);
 }
 
 #[test]
@@ -96,13 +120,27 @@ fn a_bucket_that_runs_backwards_voids_the_distribution() {
 
 proptest! {
     #[test]
+    fn a_quantile_is_within_a_32nd_of_the_wait_of_its_rank(
+        waits in prop::collection::vec((10..36_u32, 0.0..1.0_f64), 1..400),
+        share in 0.0..=1.0_f64,
+    ) {
+        // Every order of magnitude, which plain numbers would seldom reach.
+        let length = |(power, part): &(u32, f64)| (2.0_f64.powi(*power as i32) * (1.0 + part)) as u64;
+        let mut waits: Vec<u64> = waits.iter().map(length).collect();
+        waits.sort_unstable();
+        let counted: Vec<(u64, u64)> = waits.iter().map(|ns| (*ns, 1)).collect();
+        let (shown, truth) = (exact(&counts(&counted), share), nearest_rank(&waits, share));
+        prop_assert!(shown.abs_diff(truth) * 32 <= truth, "{shown} for {truth}");
+    }
+
+    #[test]
     fn quantiles_grow_with_their_share_and_stay_within_the_buckets_used(
         counts in prop::collection::vec(0..u64::MAX, 0..=HISTOGRAM_BUCKETS),
         a in 0.0..=1.0_f64,
         b in 0.0..=1.0_f64,
     ) {
         let (low, high) = (a.min(b), a.max(b));
-        let (low, high) = (quantile(&counts, low), quantile(&counts, high));
+        let (low, high) = (quantile(&counts, low).value, quantile(&counts, high).value);
         prop_assert!(low <= high);
         let used = counts.iter().any(|count| *count > 0);
         prop_assert_eq!(low.is_some(), used);

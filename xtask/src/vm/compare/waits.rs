@@ -56,11 +56,10 @@ fn latency(guest: &Guest<'_>, durations: &[u64], sheet: &mut Sheet<'_>) {
     }
 }
 
-/// The value below which `share` of sorted values lie.
+/// The value below which `share` of sorted values lie, by the nearest rank.
 fn percentile(sorted: &[u64], share: f64) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
-    let place = (last as f64 * share).round() as usize;
-    sorted.get(place).map(|value| *value as f64)
+    let rank = (sorted.len() as f64 * share).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).map(|value| *value as f64)
 }
 
 /// Waits of the process's own threads, as its delay accounting has them.

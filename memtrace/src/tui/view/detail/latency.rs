@@ -5,6 +5,7 @@ use memtrace_ebpf::bucket_range_ns;
 use ratatui::text::Line;
 
 use super::{Subject, field};
+use crate::columns::marked;
 use crate::format;
 use crate::model::waits::Wait;
 use crate::model::{Measured, quantile};
@@ -43,13 +44,11 @@ fn distribution(
     if bars.is_empty() {
         return field::sentence(subject, &format!("{title}: none in the last {span}"));
     }
-    let [p50, p99] = [0.5, 0.99].map(|share| {
-        let point = quantile(&wait.counts, share).unwrap_or_default();
-        format::duration(point, 6)
-    });
+    let [p50, p99] =
+        [0.5, 0.99].map(|share| marked(&quantile(&wait.counts, share), 6, format::duration));
     let total = bars.iter().map(|(_, count)| *count as f64).sum();
     let total = format::count(total, 5);
-    let summary = format!("  {title}: {total} in the last {span}, p50 ~{p50}, p99 ~{p99}");
+    let summary = format!("  {title}: {total} in the last {span}, p50 {p50}, p99 {p99}");
     let mut lines = vec![Line::from(summary)];
     if let Some(reason) = newest.quality.reason() {
         lines.extend(field::sentence(subject, &format!("approximate: {reason}")));
@@ -97,13 +96,13 @@ fn by_power_of_two(counts: &[u64]) -> Vec<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use memtrace_ebpf::bucket_of;
+    use memtrace_ebpf::{HISTOGRAM_BUCKETS, bucket_of};
 
     use super::*;
 
     #[test]
     fn buckets_of_a_power_are_added_up() {
-        let mut counts = vec![0; 60];
+        let mut counts = vec![0; HISTOGRAM_BUCKETS];
         counts[bucket_of(1 << 20)] += 2;
         counts[bucket_of((1 << 20) + (1 << 19))] += 3;
         counts[bucket_of(1 << 22)] += 1;
