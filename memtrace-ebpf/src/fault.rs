@@ -87,9 +87,11 @@ fn has_own_cgroup(slot: u32) -> bool {
     OWN_CGROUPS.get(slot).is_some_and(|cgroups| *cgroups != 0)
 }
 
-/// `(u64 token, u64 gva)`, on the vCPU's thread.
+/// `(u64 token, u64 gva)`, on the vCPU's thread. Here and at the end the clock is read
+/// first, so that what the programs take is in neither or in both.
 #[raw_tracepoint]
 pub fn async_fault_begin(ctx: RawTracePointContext) -> i32 {
+    let now = now_ns();
     let (tgid, _) = current_ids();
     let Some(slot) = slot_of_process(tgid) else {
         return 0;
@@ -98,7 +100,7 @@ pub fn async_fault_begin(ctx: RawTracePointContext) -> i32 {
         row.async_faults += 1;
     }
     let key = AsyncFaultKey { token: ctx.arg(0), tgid, slot };
-    if ASYNC_FAULTS.insert(key, now_ns(), 0).is_err()
+    if ASYNC_FAULTS.insert(key, now, 0).is_err()
         && let Some(host) = host()
     {
         host.lost_async_faults += 1;
@@ -109,6 +111,7 @@ pub fn async_fault_begin(ctx: RawTracePointContext) -> i32 {
 /// `(u64 token, u64 gva)`, on the vCPU's thread.
 #[raw_tracepoint]
 pub fn async_fault_end(ctx: RawTracePointContext) -> i32 {
+    let now = now_ns();
     let (tgid, _) = current_ids();
     let Some(slot) = slot_of_process(tgid) else {
         return 0;
@@ -119,7 +122,7 @@ pub fn async_fault_end(ctx: RawTracePointContext) -> i32 {
         return 0;
     };
     let _ = ASYNC_FAULTS.remove(key);
-    let duration = now_ns().saturating_sub(begun);
+    let duration = now.saturating_sub(begun);
     if let Some(row) = counters(slot) {
         row.async_faults_done += 1;
         row.async_fault_ns += duration;
