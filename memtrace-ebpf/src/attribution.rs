@@ -17,7 +17,7 @@ use crate::rows::host;
 /// Set in every reclaim entry, kswapd included.
 pub const PF_MEMALLOC: u32 = 0x0000_0800;
 const PF_KSWAPD: u32 = 0x0002_0000;
-const PF_KTHREAD: u32 = 0x0020_0000;
+pub const PF_KTHREAD: u32 = 0x0020_0000;
 
 #[inline(always)]
 pub fn now_ns() -> u64 {

@@ -1,7 +1,7 @@
 //! Waits under way: a thread's entry from begin to end, in `STALLS`. Knows nothing of
 //! what is waited for.
 
-use memtrace_ebpf::{STALL_SWAP_IN, StallKey, StallStart};
+use memtrace_ebpf::{FIRST_VM_SLOT, STALL_MEMCG_RECLAIM, STALL_SWAP_IN, StallKey, StallStart};
 
 use crate::attribution::{current_ids, now_ns};
 use crate::maps::STALLS;
@@ -40,9 +40,25 @@ pub fn end(kind: u32) -> Option<Ended> {
     let key = StallKey { pid, kind };
     // SAFETY: copied at once; only this thread uses its entry.
     let start = unsafe { STALLS.get(key) }.copied()?;
-    let _ = STALLS.remove(key);
     let duration_ns = now_ns().saturating_sub(start.begun_ns);
+    let _ = STALLS.remove(key);
     Some(Ended { slot: start.slot, note: start.reserved, duration_ns })
+}
+
+/// The VM for which this kernel worker waits: it reclaims for the VM's cgroup, or brings
+/// back a page of the VM.
+#[inline(always)]
+pub fn served() -> Option<u32> {
+    under_way(STALL_MEMCG_RECLAIM).or_else(|| under_way(STALL_SWAP_IN))
+}
+
+/// The VM whose wait of that kind this thread is in.
+#[inline(always)]
+fn under_way(kind: u32) -> Option<u32> {
+    let (_, pid) = current_ids();
+    // SAFETY: copied at once; only this thread uses its entry.
+    let start = unsafe { STALLS.get(StallKey { pid, kind }) }.copied()?;
+    (start.slot >= FIRST_VM_SLOT).then_some(start.slot)
 }
 
 /// Takes `duration_ns`, which counts as something else, out of this thread's wait for

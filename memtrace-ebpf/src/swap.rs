@@ -6,16 +6,20 @@
 //!
 //! Reclaim unmaps a page by one more MM_SWAPENTS, in the reclaimer's context and with
 //! PF_MEMALLOC set; a swap-in is one less, without it. So the mm says who loses the
-//! page, and `current` says who takes it.
+//! page, and `current` says who takes it; a kernel worker takes for the VM that it works
+//! for, where that is known.
 
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use memtrace_ebpf::SLOT_OTHER;
 
-use crate::attribution::{PF_MEMALLOC, charge_flow, current_party, slot_of_memcg, slot_of_mm};
+use crate::attribution::{
+    PF_KTHREAD, PF_MEMALLOC, charge_flow, current_party, slot_of_memcg, slot_of_mm,
+};
 use crate::kernel::{current_flags, current_task, layout, pages_of_folio, read, read_pointer};
 use crate::maps::SWAP_ENTRIES;
 use crate::rows::counters;
+use crate::stalls::served;
 
 // include/linux/mm_types_task.h, the same from 5.10 to 7.3.
 const MM_SWAPENTS: u32 = 2;
@@ -82,7 +86,17 @@ fn swapped_out(victim: Option<u32>) {
     if let Some(row) = counters(victim) {
         row.swap_out_pages += 1;
     }
-    charge_flow(current_party(), victim, 1);
+    charge_flow(taker(), victim, 1);
+}
+
+/// Who takes a page. A kernel worker that reclaims for a VM's cgroup (it is over its
+/// memory.high, or an asynchronous fault needs a page) does what the VM set off.
+#[inline(always)]
+fn taker() -> u32 {
+    match current_party() {
+        SLOT_OTHER if current_flags() & PF_KTHREAD != 0 => served().unwrap_or(SLOT_OTHER),
+        party => party,
+    }
 }
 
 #[inline(always)]
@@ -108,7 +122,7 @@ fn shmem_taken(mm: u64) {
     if let Some(row) = counters(victim) {
         row.shmem_taken_pages += 1;
     }
-    charge_flow(current_party(), victim, 1);
+    charge_flow(taker(), victim, 1);
 }
 
 /// `(struct folio *)` or `(struct page *)`: reclaim wrote it out.
