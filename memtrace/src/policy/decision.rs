@@ -9,6 +9,10 @@ use crate::units::Bytes;
 /// Everything that came out of one step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Decisions {
+    /// The scope's, in a word: calm, soft, hard, low. `None`: not known, or a peer's, which
+    /// has none.
+    #[serde(default)]
+    pub state: Option<String>,
     pub actions: Vec<Decision>,
     /// What it thought of the scope and of each VM, whether it acts or not. Empty for
     /// peers, which can't explain themselves.

@@ -1,0 +1,21 @@
+//! Opens everything that a live source reads: the kernel side, the host's files and the
+//! hypervisors.
+
+use super::{LiveOptions, LiveSource};
+use crate::cli::Verbosity;
+use crate::hostfs::HostRoot;
+use crate::probe;
+
+impl LiveSource {
+    /// Where the kernel side cannot run, the rest is still worth seeing, and every number
+    /// that it would have given says why it is absent.
+    pub fn open(root: HostRoot, verbosity: Verbosity, libvirt: bool) -> Self {
+        let kernel = probe::open(&root.sys, verbosity.programs()).map_err(|error| {
+            let reason = format!("the kernel side does not run: {error:#}");
+            tracing::warn!("{reason}");
+            reason
+        });
+        let options = LiveOptions { libvirt, ..LiveOptions::default() };
+        Self::new(root, kernel, options)
+    }
+}
