@@ -1,5 +1,7 @@
 //! What can be typed, and its help. What it means is decided elsewhere.
 
+mod simulate;
+
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -7,6 +9,8 @@ use clap_complete::Shell;
 
 use crate::columns::{self, Sort};
 use crate::filter::Filter;
+
+pub use simulate::SimulateArguments;
 
 /// Shortest and longest interval between two samples, in seconds.
 pub const INTERVAL_SECONDS: [f64; 2] = [0.1, 60.0];
@@ -91,6 +95,9 @@ pub enum Command {
     /// Hold memtrace's numbers against the kernel's on this host, with a guest of its own
     #[command(after_help = SELFTEST_AFTER_HELP)]
     Selftest(SelftestArguments),
+    /// Try memtrace's policy, and those of others, on a simulated host
+    #[command(after_help = simulate::AFTER_HELP)]
+    Simulate(SimulateArguments),
     /// Print a manual page (roff), for example `memtrace man | man -l -`
     Man {
         /// Of this command instead of memtrace as a whole
@@ -209,86 +216,4 @@ fn filter(text: &str) -> Result<Filter, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::ffi::OsStr;
-
-    use clap::CommandFactory;
-
-    use super::*;
-    use crate::columns::ColumnId;
-
-    fn top(arguments: &[&str]) -> Result<TopArguments, clap::Error> {
-        let typed = ["memtrace", "top"].into_iter().chain(arguments.iter().copied());
-        match Arguments::try_parse_from(typed)?.command {
-            Some(Command::Top(arguments)) => Ok(arguments),
-            other => panic!("not top: {other:?}"),
-        }
-    }
-
-    fn refusal(arguments: &[&str]) -> String {
-        top(arguments).expect_err("it is refused").to_string()
-    }
-
-    #[test]
-    fn the_description_of_the_command_line_is_consistent() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn nothing_typed_means_the_defaults() {
-        let top = top(&[]).expect("it is accepted");
-        assert_eq!(format!("{top:?}"), format!("{:?}", TopArguments::default()));
-    }
-
-    #[test]
-    fn intervals_from_a_tenth_to_a_minute_are_accepted() {
-        for (text, millis) in [("0.1", 100), ("2.5", 2500), ("60", 60_000)] {
-            let top = top(&["--interval", text]).expect("it is accepted");
-            assert_eq!(top.interval, Duration::from_millis(millis));
-        }
-        for text in ["0", "0.09", "61", "-1", "nan", "inf", "1e300", "soon", ""] {
-            let error = refusal(&[&format!("--interval={text}")]);
-            assert!(error.contains("from 0.1 to 60"), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_column_that_does_not_exist_is_answered_with_those_that_do() {
-        let error = refusal(&["--sort", "nonsense"]);
-        for column in columns::all() {
-            assert!(error.contains(column.name), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_bad_filter_says_what_is_wrong_with_it() {
-        let error = refusal(&["--filter", "web("]);
-        assert!(error.contains("unclosed group"), "{error}");
-    }
-
-    #[test]
-    fn options_that_contradict_each_other_are_refused() {
-        for pair in [["--json", "--plain"], ["--once", "--count=2"]] {
-            assert!(top(&pair).is_err(), "{pair:?}");
-        }
-        assert!(top(&["--count", "0"]).is_err());
-    }
-
-    #[test]
-    fn a_direction_may_follow_the_column() {
-        let top = top(&["--sort", "caused:asc"]).expect("it is accepted");
-        assert_eq!(top.sort, Sort { column: ColumnId::Caused, descending: false });
-    }
-
-    #[test]
-    fn colours_follow_the_choice_then_no_color_then_the_terminal() {
-        let set = Some(OsStr::new("1"));
-        let empty = Some(OsStr::new(""));
-        assert!(ColorChoice::Always.wanted(false, set));
-        assert!(!ColorChoice::Never.wanted(true, None));
-        assert!(ColorChoice::Auto.wanted(true, None));
-        assert!(ColorChoice::Auto.wanted(true, empty));
-        assert!(!ColorChoice::Auto.wanted(true, set));
-        assert!(!ColorChoice::Auto.wanted(false, None));
-    }
-}
+mod tests;

@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn a_command_that_does_not_exist_is_answered_with_those_that_do() {
         let error = manual(Some("nonsense")).expect_err("there is none").to_string();
-        assert!(error.contains("top, doctor, selftest, man, completions"), "{error}");
+        assert!(error.contains("top, doctor, selftest, simulate, man, completions"), "{error}");
     }
 
     #[test]

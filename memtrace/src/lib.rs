@@ -24,6 +24,8 @@ pub mod reactor;
 pub mod sample;
 pub mod selftest;
 pub mod signal;
+pub mod sim;
+pub mod simulate;
 pub mod source;
 pub mod summary;
 pub mod text;

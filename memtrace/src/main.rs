@@ -9,7 +9,7 @@ use clap::Parser;
 
 use memtrace::cli::{Arguments, Command, TopArguments, Verbosity};
 use memtrace::selftest::guest::GuestArguments;
-use memtrace::{doctor, documents, exit, logging, output, selftest, top};
+use memtrace::{doctor, documents, exit, logging, output, selftest, simulate, top};
 
 fn main() -> ExitCode {
     if let Some(guest) = GuestArguments::of_this_process() {
@@ -38,6 +38,7 @@ fn run(command: Command, verbosity: Verbosity) -> Result<ExitCode> {
             return Ok(ExitCode::from(doctor::run(arguments, verbosity)? as u8));
         }
         Command::Selftest(arguments) => return selftest::run(arguments, verbosity),
+        Command::Simulate(arguments) => return simulate::simulate(&arguments),
         Command::Man { command } => output::print(&documents::manual(command.as_deref())?)?,
         Command::Completions { shell } => output::print(&documents::completions(shell)?)?,
     }

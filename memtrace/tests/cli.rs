@@ -55,6 +55,11 @@ fn help_of_selftest() {
 }
 
 #[test]
+fn help_of_simulate() {
+    insta::assert_snapshot!(help(&["simulate", "--help"]));
+}
+
+#[test]
 fn help_of_man() {
     insta::assert_snapshot!(help(&["man", "--help"]));
 }
@@ -74,7 +79,7 @@ fn every_command_has_its_help_pinned_here() {
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(commands, ["top", "doctor", "selftest", "man", "completions"]);
+    assert_eq!(commands, ["top", "doctor", "selftest", "simulate", "man", "completions"]);
 }
 
 #[test]
@@ -121,6 +126,19 @@ fn an_interval_out_of_range_is_refused_with_the_range() {
 }
 
 #[test]
+fn a_simulation_prints_a_table_or_json_or_what_there_is() {
+    let table = help(&["simulate", "idle", "--policy", "nothing", "--policy", "mom"]);
+    assert!(table.starts_with("idle\n") && table.contains("* mom "), "{table}");
+    let json = help(&["simulate", "idle", "--policy", "mom", "--json"]);
+    assert!(json.starts_with(r#"{"rows":[{"scenario":"idle","policy":"mom","stall_seconds":"#));
+    let list = help(&["simulate", "--list"]);
+    assert!(list.contains("boot-storm") && list.contains("hypeman"), "{list}");
+    let unknown = run(&["simulate", "nonsense"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(stderr(&unknown).contains("there are idle"), "{unknown:?}");
+}
+
+#[test]
 fn completions_for_the_usual_shells() {
     for (shell, word) in
         [("bash", "complete -F"), ("zsh", "#compdef memtrace"), ("fish", "complete -c memtrace")]
@@ -138,7 +156,10 @@ fn manual_pages_of_memtrace_and_its_commands() {
     assert!(help(&["man", "top"]).contains("interval"));
     let output = run(&["man", "nonsense"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("top, doctor, selftest, man, completions"), "{output:?}");
+    assert!(
+        stderr(&output).contains("top, doctor, selftest, simulate, man, completions"),
+        "{output:?}"
+    );
 }
 
 #[test]

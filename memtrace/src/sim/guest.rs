@@ -1,0 +1,149 @@
+//! A guest: what it is, and as it is when the scenario begins. Amounts are base pages.
+
+use uuid::Uuid;
+
+use super::memory::{Kind, Memory};
+use super::scenario::VmSpec;
+use super::watermarks::Watermarks;
+use crate::sample::VmId;
+
+/// Totals since the guest's start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct GuestTotals {
+    pub(super) swap_in: u64,
+    pub(super) swap_out: u64,
+    pub(super) major_faults: u64,
+    pub(super) minor_faults: u64,
+    pub(super) ooms: u64,
+}
+
+/// The guest's own swap, on its virtual disk. What is there is in no guest memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct OwnSwap {
+    pub(super) size: u64,
+    pub(super) hot: u64,
+    pub(super) cold: u64,
+}
+
+impl OwnSwap {
+    pub(super) const fn room(&self) -> u64 {
+        self.size - self.hot - self.cold
+    }
+}
+
+/// One guest.
+#[derive(Clone, Debug)]
+pub(super) struct Guest {
+    pub(super) name: String,
+    pub(super) id: VmId,
+    pub(super) pid: u32,
+    pub(super) spec: VmSpec,
+    /// When it starts; 0: long before the scenario.
+    pub(super) starts: u64,
+    pub(super) memory: Memory,
+    pub(super) marks: Watermarks,
+    pub(super) totals: GuestTotals,
+    /// The logical size that it was last told, and its balloon at that moment.
+    pub(super) target: u64,
+    pub(super) balloon_before: u64,
+    /// Killed by the host.
+    pub(super) gone: bool,
+    /// Seconds that its programs waited within it in this second.
+    pub(super) waited: f64,
+    pub(super) own: OwnSwap,
+    pub(super) without_service_until: u64,
+    /// Pages of cache that are overwritten in this second.
+    pub(super) streamed: u64,
+    /// How far its load lags behind that of the first of its kind.
+    lag: u64,
+}
+
+impl Guest {
+    /// Copy number `copy` (from 0) of a kind of guest, the `index`-th VM of all.
+    pub(super) fn new(spec: &VmSpec, name: String, copy: u64, index: u32) -> Self {
+        let pages = spec.memory.pages();
+        let lag = copy.saturating_mul(spec.stagger);
+        let starts = if spec.starts == 0 { 0 } else { spec.starts.saturating_add(lag) };
+        let uuid = Uuid::from_u128(0x51b0_0000_0000_4000_8000_0000_0000_0000 + u128::from(index));
+        let mut guest = Self {
+            name,
+            id: VmId::Uuid(uuid),
+            pid: 1000 + index,
+            spec: spec.clone(),
+            starts,
+            memory: Memory::default(),
+            marks: Watermarks::of(pages),
+            totals: GuestTotals::default(),
+            target: pages.saturating_sub(spec.ballooned.pages()),
+            balloon_before: 0,
+            gone: false,
+            waited: 0.0,
+            own: OwnSwap { size: spec.own_swap.pages(), hot: 0, cold: 0 },
+            without_service_until: 0,
+            streamed: 0,
+            lag: if starts == 0 { lag } else { 0 },
+        };
+        guest.memory[Kind::Free].untouched = pages;
+        if starts == 0 {
+            guest.settle_in();
+        }
+        guest
+    }
+
+    /// As it is after a long time without pressure: all that it needs is resident.
+    fn settle_in(&mut self) {
+        let demand = self.spec.load.demand(0);
+        let uses = [
+            (Kind::Hot, demand.hot),
+            (Kind::Cold, demand.cold),
+            (Kind::CacheHot, demand.cache),
+            (Kind::CacheCold, demand.read_once),
+        ];
+        self.balloon_before =
+            self.memory.turn(Kind::Free, Kind::Balloon, self.spec.ballooned.pages());
+        for (kind, pages) in uses {
+            self.memory.allocate(kind, pages);
+            let backing = &mut self.memory[kind];
+            backing.resident += std::mem::take(&mut backing.untouched);
+        }
+        let free = &mut self.memory[Kind::Free];
+        let resident = self.spec.dead.resident.pages().min(free.untouched);
+        let swapped = self.spec.dead.swapped.pages().min(free.untouched - resident);
+        free.untouched -= resident + swapped;
+        free.resident += resident;
+        free.swapped += swapped;
+        if self.spec.pinned {
+            for kind in Kind::ALL {
+                let backing = &mut self.memory[kind];
+                backing.resident += std::mem::take(&mut backing.untouched);
+            }
+        }
+    }
+
+    pub(super) fn maximum(&self) -> u64 {
+        self.spec.memory.pages()
+    }
+
+    /// Its logical size now.
+    pub(super) fn actual(&self) -> u64 {
+        self.maximum().saturating_sub(self.memory[Kind::Balloon].total())
+    }
+
+    pub(super) fn runs(&self, second: u64) -> bool {
+        !self.gone && second >= self.starts
+    }
+
+    /// Seconds since its start, as its load counts them.
+    pub(super) fn age(&self, second: u64) -> u64 {
+        second.saturating_sub(self.starts).saturating_sub(self.lag)
+    }
+
+    /// Whether its balloon driver runs.
+    pub(super) fn is_up(&self, second: u64) -> bool {
+        self.runs(second) && !self.spec.load.boots(self.age(second))
+    }
+
+    pub(super) fn migrates(&self, second: u64) -> bool {
+        self.spec.migrates.is_some_and(|[first, last]| (first..=last).contains(&second))
+    }
+}

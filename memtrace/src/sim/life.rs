@@ -1,0 +1,192 @@
+//! A guest's life: its programs allocate, free and read files; its kernel drops caches,
+//! swaps, and kills when nothing else is left. Amounts are base pages, a step is a second.
+//! Must not know the host's memory.
+
+use super::guest::Guest;
+use super::load::Demand;
+use super::memory::{Kind, Wants};
+use super::size::MIB_PAGES;
+
+/// Most that programs allocate in a second.
+const ALLOCATION: u64 = 512 * MIB_PAGES;
+/// The virtual disk: reads and writes together, and the wait for one read.
+const DISK: u64 = 100 * MIB_PAGES;
+const DISK_SECONDS: f64 = 200e-6;
+/// A service that was killed is back after this many seconds.
+const RESTART: u64 = 60;
+
+impl Guest {
+    /// One second of its programs and its kernel.
+    pub(super) fn live(&mut self, second: u64) {
+        self.waited = 0.0;
+        let demand = self.demand(second);
+        self.totals.minor_faults += 100;
+        self.change_use(demand);
+        self.release(demand);
+        self.grow(Kind::Hot, demand.hot.saturating_sub(self.hot()), second);
+        self.grow(Kind::Cold, demand.cold.saturating_sub(self.cold()), second);
+        self.page_in();
+        self.read_again(demand.cache);
+        self.read_once(demand.read_once);
+        self.streamed = demand.streams;
+        if second < self.without_service_until {
+            self.waited += 1.0;
+        }
+    }
+
+    /// What it would touch in this second and the host hasn't in memory.
+    pub(super) fn wants(&self) -> Wants {
+        self.memory.wants(self.streamed)
+    }
+
+    /// Pages that the host brought; no more than are wanted. Returns how many.
+    pub(super) fn bring(&mut self, granted: Wants) -> Wants {
+        self.memory.bring(granted, self.streamed)
+    }
+
+    /// While a service is down that was killed, half of what it wants.
+    fn demand(&self, second: u64) -> Demand {
+        let demand = self.spec.load.demand(self.age(second));
+        if second >= self.without_service_until {
+            return demand;
+        }
+        Demand { hot: demand.hot / 2, cold: demand.cold / 2, ..demand }
+    }
+
+    fn hot(&self) -> u64 {
+        self.memory[Kind::Hot].total() + self.own.hot
+    }
+
+    fn cold(&self) -> u64 {
+        self.memory[Kind::Cold].total() + self.own.cold
+    }
+
+    /// What gets warm, and what gets cold.
+    fn change_use(&mut self, demand: Demand) {
+        let cooled = self.hot().saturating_sub(demand.hot);
+        let cooled = cooled.min(demand.cold.saturating_sub(self.cold()));
+        let moved = self.memory.turn(Kind::Hot, Kind::Cold, cooled);
+        self.own.hot -= cooled - moved;
+        self.own.cold += cooled - moved;
+        let warmed = self.cold().saturating_sub(demand.cold);
+        let warmed = warmed.min(demand.hot.saturating_sub(self.hot()));
+        let moved = self.memory.turn(Kind::Cold, Kind::Hot, warmed);
+        self.own.cold -= warmed - moved;
+        self.own.hot += warmed - moved;
+        let stale = self.memory[Kind::CacheHot].total().saturating_sub(demand.cache);
+        self.memory.turn(Kind::CacheHot, Kind::CacheCold, stale);
+    }
+
+    fn release(&mut self, demand: Demand) {
+        let hot = self.hot().saturating_sub(demand.hot);
+        let dropped = hot.min(self.own.hot);
+        self.own.hot -= dropped;
+        self.memory.turn(Kind::Hot, Kind::Free, hot - dropped);
+        let cold = self.cold().saturating_sub(demand.cold);
+        let dropped = cold.min(self.own.cold);
+        self.own.cold -= dropped;
+        self.memory.turn(Kind::Cold, Kind::Free, cold - dropped);
+    }
+
+    fn grow(&mut self, kind: Kind, pages: u64, second: u64) {
+        // Whoever waits for the host to give him a page doesn't allocate the next.
+        let pages = pages.min(ALLOCATION.saturating_sub(self.memory[kind].untouched));
+        let mut room = self.make_room(pages, Kind::Hot);
+        if room < pages && self.spec.deflate_on_oom {
+            room += self.memory.turn(Kind::Balloon, Kind::Free, pages - room);
+        }
+        self.memory.allocate(kind, pages.min(room));
+        if room >= pages {
+            return;
+        }
+        if self.own.room() > 0 {
+            // It waits until its swap has taken enough.
+            self.waited += 1.0;
+        } else if second >= self.without_service_until {
+            // What is left while a service is down makes do with what there is.
+            self.kill(second);
+        }
+    }
+
+    /// The guest's OOM killer: half of what is allocated goes, and a service with it.
+    fn kill(&mut self, second: u64) {
+        self.totals.ooms += 1;
+        self.without_service_until = second + RESTART;
+        self.own.hot /= 2;
+        self.own.cold /= 2;
+        for kind in [Kind::Hot, Kind::Cold] {
+            let half = self.memory[kind].total() / 2;
+            self.memory.turn(kind, Kind::Free, half);
+        }
+    }
+
+    /// Frees pages until `pages` can be allocated: caches first, then what its own swap
+    /// takes, kinds up to `most`. Returns how many can be.
+    pub(super) fn make_room(&mut self, pages: u64, most: Kind) -> u64 {
+        for kind in [Kind::CacheCold, Kind::CacheHot] {
+            let lack = pages.saturating_sub(self.room());
+            self.memory.turn(kind, Kind::Free, lack);
+        }
+        for kind in [Kind::Cold, Kind::Hot] {
+            let lack = pages.saturating_sub(self.room());
+            let space = self.own.room();
+            if kind == Kind::Cold || kind == most {
+                let out = self.memory.turn(kind, Kind::Free, lack.min(space).min(DISK));
+                *(if kind == Kind::Cold { &mut self.own.cold } else { &mut self.own.hot }) += out;
+                self.totals.swap_out += out;
+                self.waited += out as f64 / DISK as f64;
+            }
+        }
+        self.room()
+    }
+
+    /// Free pages above the guest's minimum.
+    pub(super) fn room(&self) -> u64 {
+        self.memory[Kind::Free].total().saturating_sub(self.marks.min)
+    }
+
+    /// What its programs touch comes back from its own swap.
+    fn page_in(&mut self) {
+        let touched = |pages: u64, kind: Kind| (pages as f64 * kind.touched()).ceil() as u64;
+        let hot = touched(self.own.hot, Kind::Hot).min(self.own.hot);
+        let cold = touched(self.own.cold, Kind::Cold).min(self.own.cold);
+        let wanted = hot + cold;
+        if wanted == 0 {
+            return;
+        }
+        let room = self.make_room(wanted.min(DISK), Kind::Cold).min(wanted).min(DISK);
+        let back = self.memory.allocate(Kind::Hot, room.min(hot));
+        self.own.hot -= back;
+        let cold_back = self.memory.allocate(Kind::Cold, (room - back).min(cold));
+        self.own.cold -= cold_back;
+        self.totals.swap_in += back + cold_back;
+        self.totals.major_faults += back + cold_back;
+        self.wait_for_disk(wanted, back + cold_back);
+    }
+
+    /// Files that are read again and again, as far as they aren't cached.
+    fn read_again(&mut self, demand: u64) {
+        let missing = demand.saturating_sub(self.memory[Kind::CacheHot].total());
+        let wanted = (missing as f64 * Kind::CacheHot.touched()).ceil() as u64;
+        let read = wanted.min(DISK);
+        let room = |guest: &Self| guest.memory[Kind::Free].total().saturating_sub(guest.marks.low);
+        let lack = read.saturating_sub(room(self));
+        self.memory.turn(Kind::CacheCold, Kind::Free, lack);
+        self.memory.allocate(Kind::CacheHot, read.min(room(self)));
+        // Mapped files fault, others are read.
+        self.totals.major_faults += read / 2;
+        self.wait_for_disk(wanted, read);
+    }
+
+    /// Files that are read once: nobody waits longer for them, cached or not.
+    fn read_once(&mut self, demand: u64) {
+        let wanted = demand.saturating_sub(self.memory[Kind::CacheCold].total());
+        let room = self.memory[Kind::Free].total().saturating_sub(self.marks.low);
+        self.memory.allocate(Kind::CacheCold, wanted.min(DISK).min(room));
+    }
+
+    fn wait_for_disk(&mut self, wanted: u64, done: u64) {
+        let blocked = wanted.saturating_sub(done) as f64 / wanted.max(1) as f64;
+        self.waited += done as f64 * DISK_SECONDS + blocked * f64::from(self.spec.vcpus);
+    }
+}

@@ -1,0 +1,39 @@
+//! A simulated host that is both where samples come from and what carries orders out, so
+//! that policies can be tried on stories: guests that work, burst, leak, lie or are stuck,
+//! a host with little memory and a slow swap, under a virtual clock. Nothing in it is
+//! random. Must not know files, clocks, threads, or the policies themselves.
+//!
+//! An amount of memory is a `u64` of base pages within this module, and a step a second.
+
+mod backing;
+mod balloon;
+pub mod catalogue;
+mod guest;
+mod host;
+mod interface;
+mod invariants;
+mod life;
+mod load;
+mod memory;
+pub mod outcome;
+pub mod peers;
+mod pressure;
+mod run;
+mod sample;
+pub mod scenario;
+mod size;
+mod statistics;
+pub mod table;
+mod traffic;
+mod watermarks;
+
+pub use host::Host;
+pub use load::{Load, Needs, Step};
+pub use outcome::{Expectation, Outcome};
+pub use run::run;
+pub use scenario::Scenario;
+pub use size::Size;
+pub use table::{Row, Table};
+
+#[cfg(test)]
+mod tests;

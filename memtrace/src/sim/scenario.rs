@@ -1,0 +1,249 @@
+//! Scenarios: a host, its guests, what happens, and what a good policy makes of it. TOML.
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use super::load::Load;
+use super::outcome::Expectation;
+use super::size::Size;
+
+/// A story of a host.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Of the file.
+    #[serde(skip)]
+    pub name: String,
+    /// What it is about, a sentence.
+    pub about: String,
+    /// Length in virtual seconds.
+    pub seconds: u64,
+    pub host: HostSpec,
+    pub vm: Vec<VmSpec>,
+    #[serde(default)]
+    pub event: Vec<Event>,
+    /// What memtrace's own policy has to reach.
+    #[serde(default)]
+    pub expect: Expectation,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostSpec {
+    pub memory: Size,
+    /// Kernel and processes that can't be reclaimed.
+    #[serde(default = "half_a_gib")]
+    pub reserved: Size,
+    /// The host's own page cache, clean.
+    #[serde(default = "half_a_gib")]
+    pub cache: Size,
+    pub swap: SwapSpec,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SwapSpec {
+    pub size: Size,
+    /// Reads and writes together, per second.
+    pub bandwidth: Size,
+    /// Of one read on an idle device.
+    pub latency_us: u64,
+}
+
+/// A guest, or several of the same kind.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VmSpec {
+    pub name: String,
+    #[serde(default = "one")]
+    pub count: u32,
+    /// Seconds by which each further one is behind the one before.
+    #[serde(default)]
+    pub stagger: u64,
+    pub memory: Size,
+    #[serde(default = "two")]
+    pub vcpus: u32,
+    pub load: Load,
+    #[serde(default)]
+    pub balloon: BalloonKind,
+    #[serde(default)]
+    pub statistics: StatisticsKind,
+    #[serde(default)]
+    pub system: System,
+    /// The guest's own swap, on a virtual disk.
+    #[serde(default)]
+    pub own_swap: Size,
+    /// Its balloon lets go when the guest is about to kill a process.
+    #[serde(default)]
+    pub deflate_on_oom: bool,
+    /// A device is passed through, so that all its memory is pinned.
+    #[serde(default)]
+    pub pinned: bool,
+    /// When it is started. 0: it has run for long when the scenario begins.
+    #[serde(default)]
+    pub starts: u64,
+    /// First and last second of a migration.
+    #[serde(default)]
+    pub migrates: Option<[u64; 2]>,
+    /// In the balloon at the beginning.
+    #[serde(default)]
+    pub ballooned: Size,
+    /// Free in the guest at the beginning, and still held by the host.
+    #[serde(default)]
+    pub dead: DeadSpec,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeadSpec {
+    pub resident: Size,
+    pub swapped: Size,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BalloonKind {
+    #[default]
+    Working,
+    /// Takes orders and never moves.
+    Stuck,
+    /// Goes half of each way.
+    HalfStuck,
+    /// A few MiB a second.
+    Slow,
+    /// There is no such device.
+    None,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatisticsKind {
+    #[default]
+    Honest,
+    /// Claims to have nothing left, whatever it has.
+    ClaimsNeed,
+    /// Claims that nearly everything is free, whatever it needs.
+    ClaimsPlenty,
+    /// Never says anything.
+    None,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum System {
+    #[default]
+    Linux,
+    /// Counts its balloon as used memory.
+    Windows,
+}
+
+/// Something that happens to the tool rather than to a guest.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Event {
+    /// Nobody tells of balloons and guests, and orders fail.
+    HypervisorAway { at: u64, lasts: u64 },
+    /// A guest's statistics stay as they are.
+    StatisticsStop { at: u64, lasts: u64, vm: String },
+    /// An operator moves a balloon: the new logical size.
+    SetMemory { at: u64, vm: String, to: Size },
+}
+
+const fn one() -> u32 {
+    1
+}
+
+const fn two() -> u32 {
+    2
+}
+
+const fn half_a_gib() -> Size {
+    Size::mib(512)
+}
+
+/// Longest scenario, and most VMs in one: simulations are bounded.
+const LONGEST: u64 = 86_400;
+const MOST_VMS: u32 = 256;
+
+impl Scenario {
+    /// # Errors
+    /// When the text is no scenario; the message has line and key.
+    pub fn parse(name: &str, text: &str) -> Result<Self> {
+        let scenario: Self =
+            toml::from_str(text).with_context(|| format!("scenario {name} is not understood"))?;
+        let scenario = Self { name: name.to_owned(), ..scenario };
+        scenario.check().with_context(|| format!("scenario {name} makes no sense"))?;
+        Ok(scenario)
+    }
+
+    fn check(&self) -> Result<()> {
+        ensure!((1..=LONGEST).contains(&self.seconds), "it lasts 1 to {LONGEST} seconds");
+        let vms = self.vm.iter().fold(0_u32, |sum, vm| sum.saturating_add(vm.count));
+        ensure!((1..=MOST_VMS).contains(&vms), "it has 1 to {MOST_VMS} VMs");
+        for vm in &self.vm {
+            ensure!(vm.memory >= Size::mib(128), "{} has less than 128 MiB", vm.name);
+            ensure!(vm.vcpus > 0, "{} has no vCPU", vm.name);
+        }
+        for event in &self.event {
+            if let Event::StatisticsStop { vm, .. } | Event::SetMemory { vm, .. } = event {
+                let known = self.vm.iter().any(|spec| spec.names().any(|name| name == *vm));
+                ensure!(known, "an event tells of {vm}, which is no VM here");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl VmSpec {
+    /// The name of each of them.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        (1..=self.count).map(|number| match self.count {
+            1 => self.name.clone(),
+            _ => format!("{}-{number}", self.name),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = r#"
+        about = "one guest"
+        seconds = 10
+        [host]
+        memory = "4 GiB"
+        swap = { size = "1 GiB", bandwidth = "100 MiB", latency_us = 200 }
+        [[vm]]
+        name = "a"
+        count = 2
+        memory = "1 GiB"
+        load = { kind = "steady", needs = { hot = "256 MiB" } }
+    "#;
+
+    #[test]
+    fn copies_are_numbered() {
+        let scenario = Scenario::parse("small", SMALL).expect("it is one");
+        let names: Vec<String> = scenario.vm.iter().flat_map(VmSpec::names).collect();
+        assert_eq!((scenario.name.as_str(), names.join(" ").as_str()), ("small", "a-1 a-2"));
+    }
+
+    #[test]
+    fn a_mistake_is_named() {
+        for (from, to, told) in [
+            ("memory = \"1 GiB\"", "memory = \"1 GB\"", "1 GB"),
+            ("count = 2", "cuont = 2", "cuont"),
+            ("seconds = 10", "seconds = 0", "1 to 86400"),
+            ("count = 2", "count = 2000", "256 VMs"),
+            ("memory = \"1 GiB\"", "memory = \"1 MiB\"", "128 MiB"),
+            (
+                "[[vm]]",
+                "[[event]]\nkind = \"set_memory\"\nat = 1\nvm = \"b\"\nto = \"1 GiB\"\n[[vm]]",
+                "no VM",
+            ),
+        ] {
+            let error = Scenario::parse("small", &SMALL.replace(from, to)).expect_err(to);
+            assert!(format!("{error:#}").contains(told), "{error:#}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Amounts of memory as scenarios write them: `"512 MiB"`.
+
+use serde::{Deserialize, Deserializer};
+
+use crate::units::Bytes;
+
+/// Bytes of a base page in the simulation.
+pub(super) const PAGE: Bytes = Bytes(4096);
+pub(super) const MIB: u64 = 1 << 20;
+pub(super) const GIB: u64 = 1 << 30;
+
+/// Base pages in a MiB.
+pub(super) const MIB_PAGES: u64 = MIB / PAGE.0;
+
+/// An amount that was written with its unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Size(pub Bytes);
+
+impl Size {
+    /// In base pages, rounded down.
+    pub(super) const fn pages(self) -> u64 {
+        self.0.0 / PAGE.0
+    }
+
+    pub(super) const fn mib(mib: u64) -> Self {
+        Self(Bytes(mib * MIB))
+    }
+}
+
+/// Base pages in bytes.
+pub(super) const fn bytes(pages: u64) -> Bytes {
+    Bytes(pages * PAGE.0)
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse(&text).ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "{text:?} is no amount of memory such as \"512 MiB\" (kB, KiB, MiB, GiB)"
+            ))
+        })
+    }
+}
+
+/// At most 1 PiB, so that sums don't overflow.
+fn parse(text: &str) -> Option<Size> {
+    let (number, unit) = text.trim().split_once(' ')?;
+    let unit = match unit.trim() {
+        // As /proc has it.
+        "kB" | "KiB" => 1024.0,
+        "MiB" => MIB as f64,
+        "GiB" => GIB as f64,
+        _ => return None,
+    };
+    let bytes = number.parse::<f64>().ok()? * unit;
+    (0.0..=(1_u64 << 50) as f64).contains(&bytes).then_some(Size(Bytes(bytes as u64)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_have_a_unit() {
+        for (text, expected) in [
+            ("512 MiB", Some(512 * MIB)),
+            ("1.5 GiB", Some(3 * GIB / 2)),
+            ("3396252 kB", Some(3_396_252 * 1024)),
+            ("512", None),
+            ("512 MB", None),
+            ("-1 MiB", None),
+            ("nan GiB", None),
+            ("9999999 GiB", None),
+        ] {
+            assert_eq!(parse(text), expected.map(|bytes| Size(Bytes(bytes))), "{text}");
+        }
+    }
+}

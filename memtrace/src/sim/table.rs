@@ -1,0 +1,110 @@
+//! Scenario by policy: what each made of it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::outcome::Outcome;
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    pub scenario: String,
+    pub policy: String,
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// What the scenario expects of memtrace's policy and wasn't reached, in words.
+    pub missed: Vec<String>,
+}
+
+/// All runs, those of a scenario together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    pub rows: Vec<Row>,
+}
+
+const HEADINGS: [&str; 9] = [
+    "policy",
+    "stall s",
+    "swap-in GiB",
+    "guest OOMs",
+    "kills",
+    "relief s",
+    "oscillations",
+    "needless GiB s",
+    "orders",
+];
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.rows.iter().map(|row| row.policy.len()).max().unwrap_or(0).max(8) + 2;
+        let mut scenario = None;
+        for row in &self.rows {
+            if scenario != Some(&row.scenario) {
+                let blank = if scenario.is_some() { "\n" } else { "" };
+                writeln!(f, "{blank}{}", row.scenario)?;
+                let [policy, rest @ ..] = HEADINGS;
+                write!(f, "  {policy:width$}")?;
+                rest.iter().try_for_each(|heading| write!(f, "{heading:>16}"))?;
+                writeln!(f)?;
+                scenario = Some(&row.scenario);
+            }
+            write!(f, "{} {:width$}", self.mark(row), row.policy)?;
+            cells(&row.outcome).iter().try_for_each(|cell| write!(f, "{cell:>16}"))?;
+            writeln!(f)?;
+            row.missed.iter().try_for_each(|missed| writeln!(f, "    missed: {missed}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Table {
+    /// A star for the least stall of a scenario.
+    fn mark(&self, row: &Row) -> char {
+        let same = self.rows.iter().filter(|other| other.scenario == row.scenario);
+        let least = same.map(|other| other.outcome.stall_seconds).fold(f64::INFINITY, f64::min);
+        if row.outcome.stall_seconds <= least { '*' } else { ' ' }
+    }
+}
+
+fn cells(outcome: &Outcome) -> [String; HEADINGS.len() - 1] {
+    [
+        format!("{:.1}", outcome.stall_seconds),
+        format!("{:.2}", outcome.swap_in_gib),
+        outcome.guest_ooms.to_string(),
+        outcome.kills.to_string(),
+        outcome.relief_seconds.to_string(),
+        outcome.oscillations.to_string(),
+        format!("{:.0}", outcome.needless_gib_seconds),
+        orders(outcome),
+    ]
+}
+
+/// With those that should not have been given.
+fn orders(outcome: &Outcome) -> String {
+    match outcome.breaches {
+        0 => outcome.orders.to_string(),
+        breaches => format!("{} ({breaches} bad)", outcome.orders),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(scenario: &str, policy: &str, stall_seconds: f64) -> Row {
+        let outcome = Outcome { stall_seconds, orders: 3, breaches: 1, ..Outcome::default() };
+        Row { scenario: scenario.into(), policy: policy.into(), outcome, missed: Vec::new() }
+    }
+
+    #[test]
+    fn the_least_stall_of_a_scenario_has_a_star() {
+        let missed = Row { missed: vec!["a".into()], ..row("two", "x", 0.5) };
+        let rows = vec![row("one", "x", 2.0), row("one", "y", 1.0), missed];
+        let text = Table { rows }.to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 9, "{text}");
+        assert!(lines[2].starts_with("  x") && lines[3].starts_with("* y"), "{text}");
+        assert!(lines[7].ends_with("3 (1 bad)") && lines[8] == "    missed: a", "{text}");
+    }
+}
