@@ -139,7 +139,7 @@ fn what_was_thought_is_kept_when_it_changes_and_each_minute() {
     let decisions = |open, because: &str| {
         let gate = Gate { name: "fresh".to_owned(), open, because: because.to_owned() };
         let thought = Thought { vm: Some(vm(1)), gates: vec![gate], arithmetic: Vec::new() };
-        Decisions { actions: Vec::new(), thoughts: vec![thought] }
+        Decisions { thoughts: vec![thought], ..Decisions::default() }
     };
     for (second, open, because) in
         [(1, true, "a"), (2, true, "b"), (3, false, "c"), (62, false, "d"), (63, false, "e")]
