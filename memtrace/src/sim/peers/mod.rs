@@ -81,7 +81,7 @@ fn percent(total: Bytes, percent: u64) -> u64 {
 }
 
 fn acting(actions: impl IntoIterator<Item = Decision>) -> Decisions {
-    Decisions { actions: actions.into_iter().collect(), thoughts: Vec::new() }
+    Decisions { actions: actions.into_iter().collect(), ..Decisions::default() }
 }
 
 #[cfg(test)]

@@ -14,7 +14,11 @@ use crate::vmm::discover::FoundVm;
 
 impl LiveSource {
     /// Takes leave of VMs that are gone, and tells the kernel side of all others.
-    pub(super) fn keep_books(&mut self, living: &[(Arc<FoundVm>, ProcessStat)], notices: &mut Notices) {
+    pub(super) fn keep_books(
+        &mut self,
+        living: &[(Arc<FoundVm>, ProcessStat)],
+        notices: &mut Notices,
+    ) {
         let starts: HashMap<u32, u64> = living.iter().map(|(vm, _)| (vm.pid, vm.start)).collect();
         let gone: Vec<u32> = self
             .known
