@@ -2,6 +2,7 @@
 
 mod simulate;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -44,6 +45,11 @@ Exit status:
   0   usable: every signal can be measured, and every source read
   1   degraded: memtrace works, some signals or sources are missing
   2   unusable: the kernel side cannot run; the report says why";
+
+const CHECK_CONFIG_EXIT_STATUS: &str = "\
+Exit status:
+  0   it can be used
+  1   it can't; each mistake is told with file, line, column and key";
 
 const SELFTEST_AFTER_HELP: &str = "\
 It starts a guest of its own (96 MiB; a KVM guest, or an ordinary process where KVM can't run
@@ -98,6 +104,9 @@ pub enum Command {
     /// Try memtrace's policy, and those of others, on a simulated host
     #[command(after_help = simulate::AFTER_HELP)]
     Simulate(SimulateArguments),
+    /// Say what is wrong with a configuration, or that nothing is
+    #[command(after_help = CHECK_CONFIG_EXIT_STATUS)]
+    CheckConfig(CheckConfigArguments),
     /// Print a manual page (roff), for example `memtrace man | man -l -`
     Man {
         /// Of this command instead of memtrace as a whole
@@ -175,6 +184,13 @@ pub struct SelftestArguments {
     /// Use colours; `auto` honours NO_COLOR and asks whether the output is a terminal
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct CheckConfigArguments {
+    /// The file; what is in the directory beside it (memtrace.d for memtrace.toml) is read too
+    #[arg(default_value = crate::config::FILE)]
+    pub file: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

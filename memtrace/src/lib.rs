@@ -4,6 +4,7 @@
 pub mod actuate;
 pub mod cli;
 pub mod columns;
+pub mod config;
 pub mod daemon;
 pub mod doctor;
 pub mod documents;

@@ -9,7 +9,7 @@ use clap::Parser;
 
 use memtrace::cli::{Arguments, Command, TopArguments, Verbosity};
 use memtrace::selftest::guest::GuestArguments;
-use memtrace::{doctor, documents, exit, logging, output, selftest, simulate, top};
+use memtrace::{config, doctor, documents, exit, logging, output, selftest, simulate, top};
 
 fn main() -> ExitCode {
     if let Some(guest) = GuestArguments::of_this_process() {
@@ -39,6 +39,10 @@ fn run(command: Command, verbosity: Verbosity) -> Result<ExitCode> {
         }
         Command::Selftest(arguments) => return selftest::run(arguments, verbosity),
         Command::Simulate(arguments) => return simulate::simulate(&arguments),
+        Command::CheckConfig(arguments) => {
+            let good = config::run_check(&arguments.file)?;
+            return Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) });
+        }
         Command::Man { command } => output::print(&documents::manual(command.as_deref())?)?,
         Command::Completions { shell } => output::print(&documents::completions(shell)?)?,
     }

@@ -1,7 +1,6 @@
 //! Carrying decisions out: through libvirt, QMP or a cgroup, or only on paper. Must not
 //! know why something is to be done.
 
-pub mod acting;
 mod cgroup;
 mod desk;
 pub mod dry;

@@ -12,6 +12,7 @@ type Gates = Vec<(String, bool)>;
 
 #[derive(Debug, PartialEq)]
 pub(super) struct Shape {
+    state: Option<String>,
     actions: Vec<(VmId, Kind, String)>,
     thoughts: Vec<(Option<VmId>, Gates)>,
 }
@@ -31,6 +32,7 @@ impl Shape {
             gates.iter().map(|gate| (gate.name.clone(), gate.open)).collect()
         };
         Self {
+            state: decisions.state.clone(),
             actions: actions
                 .map(|decision| (decision.vm, kind(decision.action), decision.rule.clone()))
                 .collect(),

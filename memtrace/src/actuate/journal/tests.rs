@@ -6,8 +6,6 @@ mod failing;
 use std::fs;
 
 use super::*;
-use crate::actuate::acting::Acting;
-use crate::actuate::dry::DryRun;
 use crate::policy::Action;
 use crate::policy::decision::{Gate, Thought};
 
@@ -57,15 +55,14 @@ fn text(directory: &Path) -> String {
 #[test]
 fn a_run_that_ends_in_order_leaves_nothing_open() {
     let directory = tempfile::tempdir().unwrap();
-    let (journal, recovered) = open(directory.path());
+    let (mut journal, recovered) = open(directory.path());
     assert_eq!(recovered, Recovered { clean: true, ..Recovered::default() });
-    let mut acting = Acting::new(DryRun::default(), journal);
-    let orders = acting.begin(at(1), vec![wanted(1, 100, 80), wanted(2, 50, 40)]).unwrap();
+    let orders = journal.begin(at(1), vec![wanted(1, 100, 80), wanted(2, 50, 40)]).unwrap();
     assert_eq!(ids(&orders), [1, 2]);
     assert_eq!(orders[1].name, "vm-2");
-    let (outcomes, error) = acting.ended(at(2));
-    assert_eq!((outcomes, error.is_none()), (vec![done(1), done(2)], true));
-    acting.into_journal().stop(at(3)).unwrap();
+    journal.end(at(2), &done(1)).unwrap();
+    journal.end(at(2), &done(2)).unwrap();
+    journal.stop(at(3)).unwrap();
     let (journal, recovered) = open(directory.path());
     assert!(recovered.clean && recovered.in_flight.is_empty() && recovered.notices.is_empty());
     let held: Vec<(VmId, Bytes, Option<Bytes>)> =

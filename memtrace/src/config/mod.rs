@@ -1,0 +1,104 @@
+//! The configuration: what `memtrace.toml` and the files beside it say. A file that has a
+//! mistake has no effect at all; all mistakes are told, with file, line, column and key.
+
+mod check;
+mod files;
+mod problem;
+mod reader;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod value;
+mod vm;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+pub use self::check::run as run_check;
+pub use self::problem::{Place, Problem};
+pub use self::vm::{Priority, VmSettings, VmTable, Which};
+
+use crate::actuate::journal;
+use crate::reactor::Mode;
+use crate::units::Nanos;
+
+/// Where it is, unless the operator says otherwise.
+pub const FILE: &str = "/etc/memtrace/memtrace.toml";
+
+/// What `memtrace mitigate` does, as far as it was said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub mode: Mode,
+    /// Between two samples.
+    pub interval: Nanos,
+    /// Ask libvirt about the VMs that it owns.
+    pub libvirt: bool,
+    /// At the end of a run, give back what memtrace took.
+    pub give_back: bool,
+    /// The cgroup that holds the VMs. `None`: the host.
+    pub scope: Option<String>,
+    pub journal: JournalConfig,
+    pub vms: Vec<VmTable>,
+}
+
+/// Where the journal is, and how much of it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalConfig {
+    pub directory: PathBuf,
+    pub limits: journal::Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Observe,
+            interval: Nanos::SECOND,
+            libvirt: true,
+            give_back: true,
+            scope: None,
+            journal: JournalConfig::default(),
+            vms: Vec::new(),
+        }
+    }
+}
+
+impl Default for JournalConfig {
+    fn default() -> Self {
+        Self { directory: journal::DIRECTORY.into(), limits: journal::Limits::default() }
+    }
+}
+
+/// A configuration that was read, and from where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    pub config: Config,
+    pub files: Vec<PathBuf>,
+}
+
+impl Config {
+    /// Reads `file` and what is beside it. `must`: the file has to be there, because it was
+    /// asked for; else the defaults stand for a missing one.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn load(file: &Path, must: bool) -> Result<Loaded, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let texts = files::read(file, must, &mut problems);
+        let mut config = Self::default();
+        for text in &texts {
+            problems.extend(schema::apply(&mut config, &text.file, &text.text));
+        }
+        if problems.is_empty() {
+            let files = texts.into_iter().map(|text| text.file).collect();
+            Ok(Loaded { config, files })
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// What was said of a VM.
+    pub fn of_vm(&self, name: &str, uuid: Option<uuid::Uuid>) -> VmSettings {
+        VmSettings::of(&self.vms, name, uuid)
+    }
+}

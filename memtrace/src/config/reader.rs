@@ -1,0 +1,224 @@
+//! Reading one file, table by table. Goes on after a mistake, so that all are told at once,
+//! and knows which keys there are, because they are asked for.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Place, Problem, nearest};
+use super::value::Value;
+
+/// One file.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    file: &'a Path,
+    text: &'a str,
+    problems: RefCell<Vec<Problem>>,
+    /// Every key that was asked for, dotted, and whether it was ever there.
+    known: RefCell<BTreeMap<String, bool>>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) const fn new(file: &'a Path, text: &'a str) -> Self {
+        Self {
+            file,
+            text,
+            problems: RefCell::new(Vec::new()),
+            known: RefCell::new(BTreeMap::new()),
+        }
+    }
+
+    /// The whole document. Of one that is no TOML nothing is read: keys might be taken for
+    /// those of another table.
+    pub(super) fn root(&self) -> Section<'_, 'a> {
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        for error in &errors {
+            let span = error.span().unwrap_or_default();
+            self.problem(&span, "", format!("no valid TOML: {}", error.message()));
+        }
+        let table = if errors.is_empty() { table.into_inner() } else { DeTable::new() };
+        Section::new(self, String::new(), table)
+    }
+
+    /// What is wrong, in the order in which it stands there; and the keys that there are,
+    /// with whether they were used.
+    pub(super) fn finish(self) -> (Vec<Problem>, BTreeMap<String, bool>) {
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
+        (problems, self.known.into_inner())
+    }
+
+    fn problem(&self, span: &Range<usize>, key: &str, text: impl Into<String>) {
+        let place = Place::of(self.file, self.text, span.start);
+        let problem = Problem { place, key: key.to_owned(), text: text.into() };
+        self.problems.borrow_mut().push(problem);
+    }
+}
+
+/// A table whose keys are taken out one by one. What is left when it is dropped is unknown.
+#[derive(Debug)]
+pub(super) struct Section<'r, 'a> {
+    reader: &'r Reader<'a>,
+    path: String,
+    entries: Vec<(String, Range<usize>, Spanned<DeValue<'a>>)>,
+    known: Vec<&'static str>,
+}
+
+impl<'r, 'a> Section<'r, 'a> {
+    fn new(reader: &'r Reader<'a>, path: String, table: DeTable<'a>) -> Self {
+        let entries = table
+            .into_iter()
+            .map(|(key, value)| (key.get_ref().to_string(), key.span(), value))
+            .collect();
+        Self { reader, path, entries, known: Vec::new() }
+    }
+
+    /// Sets `into` if the key is there, and says where it stands.
+    pub(super) fn set<T: Value>(&mut self, key: &'static str, into: &mut T) -> Option<Place> {
+        let mut value = None;
+        let place = self.optional(key, &mut value);
+        if let Some(value) = value {
+            *into = value;
+        }
+        place
+    }
+
+    /// The same for a value within limits, which `range` says in words.
+    pub(super) fn within<T: Value + PartialOrd + Copy>(
+        &mut self,
+        key: &'static str,
+        (low, high): (T, T),
+        range: &str,
+        into: &mut T,
+    ) -> Option<Place> {
+        let mut value = None;
+        let place = self.optional(key, &mut value)?;
+        match value {
+            Some(value) if low <= value && value <= high => *into = value,
+            Some(_) => self.problem(place.clone(), key, format!("must be {range}")),
+            None => {}
+        }
+        Some(place)
+    }
+
+    /// The same for what has no default.
+    pub(super) fn optional<T: Value>(
+        &mut self,
+        key: &'static str,
+        into: &mut Option<T>,
+    ) -> Option<Place> {
+        let (span, value) = self.take(key)?;
+        match T::read(value.get_ref()) {
+            Ok(value) => *into = Some(value),
+            Err(wanted) => self.wrong(key, &value.span(), &wanted),
+        }
+        Some(Place::of(self.reader.file, self.reader.text, span.start))
+    }
+
+    /// Sets `into` to what one of the words stands for.
+    pub(super) fn choose<T: Copy>(
+        &mut self,
+        key: &'static str,
+        words: &[(&'static str, T)],
+        into: &mut T,
+    ) -> Option<Place> {
+        let mut word = None;
+        let value_span = self.span_of_value(key);
+        let place = self.optional::<String>(key, &mut word);
+        if let Some(word) = word {
+            match words.iter().find(|(known, _)| *known == word) {
+                Some((_, value)) => *into = *value,
+                None => {
+                    let all: Vec<String> =
+                        words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+                    self.wrong(key, &value_span.unwrap_or_default(), &all.join(" or "));
+                }
+            }
+        }
+        place
+    }
+
+    /// A table within this one; an empty one, if it isn't there.
+    pub(super) fn section(&mut self, key: &'static str) -> Section<'r, 'a> {
+        let path = self.dotted(key);
+        let table = self.take(key).and_then(|(_, value)| {
+            let span = value.span();
+            match value.into_inner() {
+                DeValue::Table(table) => Some(table),
+                _ => {
+                    self.wrong(key, &span, &format!("a table: [{path}]"));
+                    None
+                }
+            }
+        });
+        Section::new(self.reader, path, table.unwrap_or_default())
+    }
+
+    /// The tables of `[[key]]`, each with its place.
+    pub(super) fn tables(&mut self, key: &'static str) -> Vec<(Place, Section<'r, 'a>)> {
+        let path = self.dotted(key);
+        let Some((_, value)) = self.take(key) else { return Vec::new() };
+        let span = value.span();
+        let DeValue::Array(array) = value.into_inner() else {
+            self.wrong(key, &span, &format!("a list of tables: [[{path}]]"));
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        for element in array {
+            let span = element.span();
+            match element.into_inner() {
+                DeValue::Table(table) => {
+                    let place = Place::of(self.reader.file, self.reader.text, span.start);
+                    sections.push((place, Section::new(self.reader, path.clone(), table)));
+                }
+                _ => self.wrong(key, &span, &format!("a table: [[{path}]]")),
+            }
+        }
+        sections
+    }
+
+    /// Says that a key of this table is wrong.
+    pub(super) fn problem(&self, place: Place, key: &str, text: impl Into<String>) {
+        let key = if key.is_empty() { self.path.clone() } else { self.dotted(key) };
+        self.reader.problems.borrow_mut().push(Problem { place, key, text: text.into() });
+    }
+
+    fn wrong(&self, key: &str, span: &Range<usize>, wanted: &str) {
+        self.reader.problem(span, &self.dotted(key), format!("must be {wanted}"));
+    }
+
+    fn dotted(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn span_of_value(&self, key: &str) -> Option<Range<usize>> {
+        self.entries.iter().find(|(name, ..)| name == key).map(|(.., value)| value.span())
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<(Range<usize>, Spanned<DeValue<'a>>)> {
+        self.known.push(key);
+        let index = self.entries.iter().position(|(name, ..)| name == key);
+        *self.reader.known.borrow_mut().entry(self.dotted(key)).or_default() |= index.is_some();
+        let index = index?;
+        let (_, span, value) = self.entries.swap_remove(index);
+        Some((span, value))
+    }
+}
+
+impl Drop for Section<'_, '_> {
+    fn drop(&mut self) {
+        for (key, span, _) in &self.entries {
+            let mut text = "there is no such key".to_owned();
+            if let Some(near) = nearest(key, self.known.iter().copied()) {
+                text = format!("{text}; did you mean `{near}`?");
+            } else {
+                text = format!("{text}; there are {}", self.known.join(", "));
+            }
+            self.reader.problem(span, &self.dotted(key), text);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Which keys there are, and what they set.
+
+use std::path::Path;
+
+use super::problem::Problem;
+use super::reader::{Reader, Section};
+use super::{Config, JournalConfig, vm};
+use crate::reactor::Mode;
+use crate::units::{Bytes, Nanos};
+
+/// Takes what one file says over into `config`, and gives what is wrong with it.
+pub(super) fn apply(config: &mut Config, file: &Path, text: &str) -> Vec<Problem> {
+    let reader = Reader::new(file, text);
+    root(config, &mut reader.root());
+    reader.finish().0
+}
+
+pub(super) fn root(config: &mut Config, root: &mut Section<'_, '_>) {
+    root.choose(
+        "mode",
+        &[("observe", Mode::Observe), ("enforce", Mode::Enforce)],
+        &mut config.mode,
+    );
+    let limits = (Nanos(100_000_000), Nanos(60_000_000_000));
+    root.within("interval", limits, "from 100ms to 60s", &mut config.interval);
+    root.set("libvirt", &mut config.libvirt);
+    root.set("give_back", &mut config.give_back);
+    let mut scope = root.section("scope");
+    let place = scope.optional("cgroup", &mut config.scope);
+    if let (Some(place), Some(cgroup)) = (place, &config.scope)
+        && !cgroup.starts_with('/')
+    {
+        scope.problem(place, "cgroup", "must begin with `/`, the root of its hierarchy");
+    }
+    journal(&mut config.journal, &mut root.section("journal"));
+    for (place, mut section) in root.tables("vm") {
+        config.vms.extend(vm::read(&place, &mut section));
+    }
+}
+
+fn journal(journal: &mut JournalConfig, section: &mut Section<'_, '_>) {
+    section.set("directory", &mut journal.directory);
+    let limits = (Bytes(64 << 10), Bytes(1 << 30));
+    section.within("file", limits, "from 64KiB to 1GiB", &mut journal.limits.file);
+    section.within("files", (2, 1000), "from 2 to 1000", &mut journal.limits.files);
+}

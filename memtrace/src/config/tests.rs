@@ -1,0 +1,114 @@
+//! Good files and broken ones: `tests/broken/`, with what is said of them in a golden file.
+
+use std::fs;
+
+use super::*;
+
+const SAMPLE: &str = include_str!("../../../config/memtrace.toml");
+
+fn apply(text: &str) -> (Config, Vec<String>) {
+    let mut config = Config::default();
+    let problems = schema::apply(&mut config, Path::new("f"), text);
+    (config, problems.iter().map(Problem::to_string).collect())
+}
+
+/// The sample with what is commented out in it: `#key = value` and `#[table]`, without a
+/// blank as in sentences.
+fn uncommented() -> String {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(setting) if setting.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => {
+            setting.to_owned()
+        }
+        _ => line.to_owned(),
+    };
+    SAMPLE.lines().map(|text| line(text) + "\n").collect()
+}
+
+#[test]
+fn the_sample_is_the_default() {
+    assert_eq!(apply(SAMPLE), (Config::default(), Vec::new()));
+    assert_eq!(apply(""), (Config::default(), Vec::new()));
+}
+
+#[test]
+fn the_sample_has_every_key_and_its_examples_are_right() {
+    let text = uncommented();
+    let reader = reader::Reader::new(Path::new("f"), &text);
+    let mut config = Config::default();
+    schema::root(&mut config, &mut reader.root());
+    let (problems, keys) = reader.finish();
+    assert_eq!(problems, []);
+    let missing: Vec<String> =
+        keys.into_iter().filter(|(_, used)| !used).map(|(key, _)| key).collect();
+    assert_eq!(missing, [""; 0], "config/memtrace.toml doesn't tell of them");
+    assert_eq!(config.scope.as_deref(), Some("/machine.slice"));
+    assert_eq!(config.of_vm("db-7", None).weight, Some(2000));
+    assert_eq!(config.of_vm("web-1", None).minimum, Some(crate::units::Bytes(1 << 30)));
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_with_its_place_and_what_was_meant() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/tests/broken");
+    let mut files: Vec<_> =
+        fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() > 5);
+    let mut told = String::new();
+    for file in files {
+        let (text, good) = check::report(&file);
+        assert!(!good, "{}", file.display());
+        let name = format!("{}/", directory.display());
+        told += &format!("{}\n", text.replace(&name, ""));
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn files_beside_it_are_read_in_the_order_of_their_names_and_the_later_wins() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("memtrace.toml");
+    let beside = |name: &str, text: &str| {
+        fs::create_dir_all(directory.path().join("memtrace.d")).unwrap();
+        fs::write(directory.path().join("memtrace.d").join(name), text).unwrap();
+    };
+    assert_eq!(Config::load(&file, false).unwrap().config, Config::default());
+    let missing = Config::load(&file, true).unwrap_err();
+    assert!(missing[0].to_string().contains("memtrace.toml: No such file"), "{missing:?}");
+    fs::write(&file, "mode = \"enforce\"\n[journal]\nfiles = 5\n").unwrap();
+    beside("20-b.toml", "[journal]\nfiles = 7\n[[vm]]\nname = \"a\"\nweight = 7\n");
+    beside(
+        "10-a.toml",
+        "[journal]\nfiles = 6\nfile = \"1MiB\"\n[[vm]]\nname = \"a\"\nweight = 6\n",
+    );
+    beside(".30-hidden.toml", "nonsense");
+    beside("40-c.toml.rpmnew", "nonsense");
+    let loaded = Config::load(&file, true).unwrap();
+    assert_eq!(loaded.files.len(), 3);
+    let Config { mode, journal, .. } = &loaded.config;
+    assert_eq!((*mode, journal.limits.files, journal.limits.file.0), (Mode::Enforce, 7, 1 << 20));
+    assert_eq!(loaded.config.of_vm("a", None).weight, Some(7));
+    beside("50-d.toml", "mdoe = 1\n");
+    let problems = Config::load(&file, true).unwrap_err();
+    let text = problems[0].to_string();
+    assert!(
+        text.ends_with("50-d.toml:1:1: mdoe: there is no such key; did you mean `mode`?"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_file_that_is_no_text_or_has_no_end_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("memtrace.toml");
+    fs::write(&file, [0xff, 0xfe]).unwrap();
+    assert!(Config::load(&file, true).unwrap_err()[0].text.contains("UTF-8"));
+    let endless = Config::load(Path::new("/dev/zero"), true).unwrap_err();
+    assert!(endless[0].text.contains("longer than 1 MiB"), "{endless:?}");
+}
+
+proptest::proptest! {
+    #[test]
+    fn nothing_panics(text in "(\\[?\\[(vm|scope|journal)\\]?\\]\n|(mode|files|name|match) = (\"[a-z(]{0,3}\"|3|\\[|\\{ )\n|.|\n){0,20}") {
+        apply(&text);
+    }
+}

@@ -1,0 +1,171 @@
+//! What the operator says of single VMs: `[[vm]]`.
+
+use regex::Regex;
+use uuid::Uuid;
+
+use super::problem::Place;
+use super::reader::Section;
+use crate::units::Bytes;
+
+/// A table, and which VMs it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VmTable {
+    pub which: Which,
+    pub settings: VmSettings,
+}
+
+/// Which VMs.
+#[derive(Clone, Debug)]
+pub enum Which {
+    Name(String),
+    Uuid(Uuid),
+    /// All whose name it finds something in.
+    Match(Regex),
+}
+
+/// What is said of a VM. `None`: nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VmSettings {
+    pub minimum: Option<Bytes>,
+    pub maximum: Option<Bytes>,
+    /// 1000 is ordinary; 0 is never touched.
+    pub weight: Option<u32>,
+    pub priority: Option<Priority>,
+    pub exclude: Option<bool>,
+}
+
+/// Who gives first, and who is given to first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    Low,
+    #[default]
+    Normal,
+    High,
+}
+
+impl PartialEq for Which {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Name(one), Self::Name(other)) => one == other,
+            (Self::Uuid(one), Self::Uuid(other)) => one == other,
+            (Self::Match(one), Self::Match(other)) => one.as_str() == other.as_str(),
+            _ => false,
+        }
+    }
+}
+
+impl Which {
+    fn is(&self, name: &str, uuid: Option<Uuid>) -> bool {
+        match self {
+            Self::Name(wanted) => wanted == name,
+            Self::Uuid(wanted) => uuid == Some(*wanted),
+            Self::Match(regex) => regex.is_match(name),
+        }
+    }
+}
+
+impl VmSettings {
+    /// Of all tables about this VM; the later one wins, key by key.
+    pub fn of(tables: &[VmTable], name: &str, uuid: Option<Uuid>) -> Self {
+        let about = tables.iter().filter(|table| table.which.is(name, uuid));
+        about.fold(Self::default(), |all, table| {
+            let VmSettings { minimum, maximum, weight, priority, exclude } = table.settings;
+            Self {
+                minimum: minimum.or(all.minimum),
+                maximum: maximum.or(all.maximum),
+                weight: weight.or(all.weight),
+                priority: priority.or(all.priority),
+                exclude: exclude.or(all.exclude),
+            }
+        })
+    }
+}
+
+/// Reads one table, which stands at `place`. `None`: it can't be told which VMs it is about.
+pub(super) fn read(place: &Place, section: &mut Section<'_, '_>) -> Option<VmTable> {
+    let which = which(place, section);
+    let mut settings = VmSettings::default();
+    section.optional("minimum", &mut settings.minimum);
+    let maximum = section.optional("maximum", &mut settings.maximum);
+    if let (Some(place), Some(low), Some(high)) = (maximum, settings.minimum, settings.maximum)
+        && high < low
+    {
+        section.problem(place, "maximum", "must not be less than minimum");
+    }
+    let weight = section.optional("weight", &mut settings.weight);
+    if let (Some(place), Some(weight)) = (weight, settings.weight)
+        && weight > MOST
+    {
+        section.problem(place, "weight", format!("must be at most {MOST}"));
+    }
+    let words = [("low", Priority::Low), ("normal", Priority::Normal), ("high", Priority::High)];
+    let mut priority = Priority::Normal;
+    if section.choose("priority", &words, &mut priority).is_some() {
+        settings.priority = Some(priority);
+    }
+    section.optional("exclude", &mut settings.exclude);
+    Some(VmTable { which: which?, settings })
+}
+
+/// Largest weight: enough for any ratio, too small to overflow a sum.
+const MOST: u32 = 1_000_000;
+
+fn which(place: &Place, section: &mut Section<'_, '_>) -> Option<Which> {
+    let (mut name, mut uuid, mut pattern) = (None, None, None);
+    section.optional::<String>("name", &mut name);
+    let at_uuid = section.optional::<String>("uuid", &mut uuid);
+    let at_pattern = section.optional::<String>("match", &mut pattern);
+    match (name, uuid, pattern) {
+        (Some(name), None, None) => Some(Which::Name(name)),
+        (None, Some(uuid), None) => {
+            let read = Uuid::parse_str(&uuid);
+            if let (Err(error), Some(place)) = (&read, at_uuid) {
+                section.problem(place, "uuid", error.to_string());
+            }
+            read.ok().map(Which::Uuid)
+        }
+        (None, None, Some(pattern)) => {
+            let read = Regex::new(&pattern);
+            if let (Err(error), Some(place)) = (&read, at_pattern) {
+                // Its text draws a picture over several lines; the last says what is wrong.
+                let text = error.to_string();
+                let last = text.lines().last().unwrap_or_default();
+                let last = last.trim_start_matches("error: ");
+                section.problem(place, "match", format!("no regular expression: {last}"));
+            }
+            read.ok().map(Which::Match)
+        }
+        _ => {
+            let text = "must have one of `name`, `uuid` and `match`";
+            section.problem(place.clone(), "", text);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(which: Which, minimum: Option<u64>, weight: Option<u32>) -> VmTable {
+        let settings = VmSettings { minimum: minimum.map(Bytes), weight, ..VmSettings::default() };
+        VmTable { which, settings }
+    }
+
+    #[test]
+    fn the_later_table_wins_key_by_key() {
+        let tables = [
+            table(Which::Match(Regex::new("^db-").unwrap()), Some(5), Some(2000)),
+            table(Which::Name("db-1".to_owned()), Some(7), None),
+            table(Which::Uuid(Uuid::from_u128(1)), None, Some(0)),
+        ];
+        let of = |name, uuid: Option<u128>| {
+            let settings = VmSettings::of(&tables, name, uuid.map(Uuid::from_u128));
+            (settings.minimum.map(|bytes| bytes.0), settings.weight)
+        };
+        assert_eq!(of("db-2", None), (Some(5), Some(2000)));
+        assert_eq!(of("db-1", None), (Some(7), Some(2000)));
+        assert_eq!(of("db-1", Some(1)), (Some(7), Some(0)));
+        assert_eq!(of("my-db-1", Some(2)), (None, None));
+    }
+}
