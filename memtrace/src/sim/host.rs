@@ -240,6 +240,7 @@ impl Host {
                 stuck *= share;
             }
         }
+        // What kswapd does counts as a stall too, for the part that it is on a CPU.
         let kswapd = f64::from(u8::from(self.memory.kswapd_awake)) * 0.5;
         self.pressure.pass(1.0 - flowing * (1.0 - kswapd), if stuck < 1.0 { stuck } else { 0.0 });
     }

@@ -49,6 +49,23 @@ pub struct Outcome {
     pub breaches: u64,
 }
 
+impl Outcome {
+    /// Of two runs together: sums, and the longer relief.
+    pub(super) fn and(&self, other: &Self) -> Self {
+        Self {
+            stall_seconds: self.stall_seconds + other.stall_seconds,
+            swap_in_gib: self.swap_in_gib + other.swap_in_gib,
+            guest_ooms: self.guest_ooms + other.guest_ooms,
+            kills: self.kills + other.kills,
+            relief_seconds: self.relief_seconds.max(other.relief_seconds),
+            oscillations: self.oscillations + other.oscillations,
+            needless_gib_seconds: self.needless_gib_seconds + other.needless_gib_seconds,
+            orders: self.orders + other.orders,
+            breaches: self.breaches + other.breaches,
+        }
+    }
+}
+
 /// What a scenario expects, at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -183,6 +183,7 @@ impl Scenario {
         for vm in &self.vm {
             ensure!(vm.memory >= Size::mib(128), "{} has less than 128 MiB", vm.name);
             ensure!(vm.vcpus > 0, "{} has no vCPU", vm.name);
+            ensure!(!vm.pinned || vm.starts == 0, "{} is pinned, and starts later", vm.name);
         }
         for event in &self.event {
             if let Event::StatisticsStop { vm, .. } | Event::SetMemory { vm, .. } = event {

@@ -39,7 +39,8 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.rows.iter().map(|row| row.policy.len()).max().unwrap_or(0).max(8) + 2;
         let mut scenario = None;
-        for row in &self.rows {
+        let sums = self.sums();
+        for row in self.rows.iter().chain(&sums) {
             if scenario != Some(&row.scenario) {
                 let blank = if scenario.is_some() { "\n" } else { "" };
                 writeln!(f, "{blank}{}", row.scenario)?;
@@ -49,7 +50,8 @@ impl fmt::Display for Table {
                 writeln!(f)?;
                 scenario = Some(&row.scenario);
             }
-            write!(f, "{} {:width$}", self.mark(row), row.policy)?;
+            let mark = if least(&self.rows, row) || least(&sums, row) { '*' } else { ' ' };
+            write!(f, "{mark} {:width$}", row.policy)?;
             cells(&row.outcome).iter().try_for_each(|cell| write!(f, "{cell:>16}"))?;
             writeln!(f)?;
             row.missed.iter().try_for_each(|missed| writeln!(f, "    missed: {missed}"))?;
@@ -59,12 +61,28 @@ impl fmt::Display for Table {
 }
 
 impl Table {
-    /// A star for the least stall of a scenario.
-    fn mark(&self, row: &Row) -> char {
-        let same = self.rows.iter().filter(|other| other.scenario == row.scenario);
-        let least = same.map(|other| other.outcome.stall_seconds).fold(f64::INFINITY, f64::min);
-        if row.outcome.stall_seconds <= least { '*' } else { ' ' }
+    /// Each policy over all scenarios, if there are several: sums, and the longest relief.
+    fn sums(&self) -> Vec<Row> {
+        let mut sums: Vec<Row> = Vec::new();
+        for row in &self.rows {
+            match sums.iter_mut().find(|sum| sum.policy == row.policy) {
+                Some(sum) => sum.outcome = sum.outcome.and(&row.outcome),
+                None => {
+                    let scenario = "all scenarios".to_owned();
+                    sums.push(Row { scenario, missed: Vec::new(), ..row.clone() });
+                }
+            }
+        }
+        let several = self.rows.iter().any(|row| row.scenario != self.rows[0].scenario);
+        if several { sums } else { Vec::new() }
     }
+}
+
+/// Whether it has the least stall of its scenario among `rows`.
+fn least(rows: &[Row], row: &Row) -> bool {
+    let mut same = rows.iter().filter(|other| other.scenario == row.scenario).peekable();
+    same.peek().is_some()
+        && same.all(|other| row.outcome.stall_seconds <= other.outcome.stall_seconds)
 }
 
 fn cells(outcome: &Outcome) -> [String; HEADINGS.len() - 1] {
@@ -103,8 +121,10 @@ mod tests {
         let rows = vec![row("one", "x", 2.0), row("one", "y", 1.0), missed];
         let text = Table { rows }.to_string();
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 9, "{text}");
+        assert_eq!(lines.len(), 14, "{text}");
         assert!(lines[2].starts_with("  x") && lines[3].starts_with("* y"), "{text}");
         assert!(lines[7].ends_with("3 (1 bad)") && lines[8] == "    missed: a", "{text}");
+        assert!(lines[12].starts_with("  x") && lines[12].contains("2.5"), "{text}");
+        assert!(lines[13].starts_with("* y"), "{text}");
     }
 }
