@@ -46,7 +46,7 @@ const BOUNDS: &[(&str, &str, &str)] = &[
     (
         "flows",
         "pages by causer against the victim's swap-outs; all of them against pswpout and swpout_zero of vmstat, and pgsteal_anon (reclaim in cgroups included) without unused readahead",
-        "equal; 2 % or what lies in the swap cache; at least",
+        "equal; 2 % or what lies in the swap cache; at least 98 %",
     ),
     ("refaults", "workingset_refault_anon and _file of memory.stat", "2 % or 16 pages"),
     ("major_faults", "pgmajfault of memory.stat", "1 % or 4"),
