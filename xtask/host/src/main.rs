@@ -67,15 +67,17 @@ fn work(report: &mut report::Report, anchor: &mut Option<guest::Guest>) -> anyho
     prepare::account_delays()?;
     let limit = std::time::Duration::from_secs(60);
     report.say("doctor", &child::run("/bin/memtrace", &["doctor"], limit)?)?;
+    let wants = |scenario: &&scenario::Scenario| wanted.iter().any(|name| name == scenario.name);
+    let chosen = scenario::ALL.iter().enumerate().filter(|(_, scenario)| wants(scenario));
+    let timed = chosen.clone().any(|(_, scenario)| scenario.timed);
+    let timing = timed.then(timing::Timing::prepare).transpose()?;
     let mut tracer = tracer::Tracer::start()?;
     report.say("tracer", &"memtrace runs")?;
     let guest = guest::Guest::start(&run::ANCHOR, "6d656d74-7261-4365-8c62-62ffffffffff")?;
     guest.qemu.stop()?;
     *anchor = Some(guest);
-    for (number, scenario) in scenario::ALL.iter().enumerate() {
-        if wanted.iter().any(|name| name == scenario.name) {
-            report.say("scenario", &run::run(scenario, number, &mut tracer))?;
-        }
+    for (number, scenario) in chosen {
+        report.say("scenario", &run::run(scenario, number, &mut tracer, timing.as_ref()))?;
     }
     report.say("messages", &tracer.errors())?;
     drop(tracer);

@@ -90,7 +90,12 @@ struct Counted {
 }
 
 /// Runs it; a failure is part of the outcome.
-pub fn run(scenario: &'static Scenario, number: usize, tracer: &mut Tracer) -> Outcome {
+pub fn run(
+    scenario: &'static Scenario,
+    number: usize,
+    tracer: &mut Tracer,
+    timing: Option<&Timing>,
+) -> Outcome {
     let begun = Instant::now();
     let mut outcome = Outcome {
         name: scenario.name,
@@ -106,7 +111,7 @@ pub fn run(scenario: &'static Scenario, number: usize, tracer: &mut Tracer) -> O
     } else {
         // Emulated twice over, a guest hangs at times as it boots: that is tried once more.
         for _ in 0..2 {
-            match attempt(scenario, number, tracer, &mut outcome.booted) {
+            match attempt(scenario, number, (tracer, timing), &mut outcome.booted) {
                 Ok(comparison) => {
                     outcome.comparison = Some(comparison);
                     outcome.failed = None;
@@ -125,14 +130,15 @@ pub fn run(scenario: &'static Scenario, number: usize, tracer: &mut Tracer) -> O
 fn attempt(
     scenario: &'static Scenario,
     number: usize,
-    tracer: &mut Tracer,
+    (tracer, timing): (&mut Tracer, Option<&Timing>),
     booted: &mut bool,
 ) -> Result<Comparison> {
     // What is declared first is undone last.
     let _swap = swap::On::new(scenario.swap)?;
     let _groups = Groups::make(scenario)?;
     let _settings = setting::make(scenario)?;
-    let timing = scenario.timed.then(Timing::start).transpose()?;
+    let timing = timing.filter(|_| scenario.timed);
+    timing.map_or(Ok(()), Timing::begin)?;
     let before = begin(tracer)?;
     let mut guests = Vec::new();
     for (place, plan) in scenario.guests.iter().enumerate() {
@@ -154,7 +160,7 @@ fn attempt(
         }
     }
     be_still(&mut guests)?;
-    compare(tracer, before, &mut guests, timing.as_ref())
+    compare(tracer, before, &mut guests, timing)
 }
 
 /// The moment before: no VM of an earlier scenario is left but the one that always is.
@@ -232,7 +238,7 @@ fn compare(
                 after: Moment { memtrace, host: counters::of_host()? },
                 guests: second,
                 courses: tracer.courses().clone(),
-                timed: timing.map(Timing::read).transpose()?,
+                timed: timing.map(Timing::end).transpose()?,
                 still,
                 tracer: counters::of_process(tracer.pid())?,
             });

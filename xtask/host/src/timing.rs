@@ -1,6 +1,13 @@
 //! KVM's asynchronous faults timed by the kernel's own tracing, apart from memtrace: the
 //! trace events in an instance of ours, stamped with the monotonic clock, their lines
 //! paired by token.
+//!
+//! What comes first to a tracepoint is called first there, and on an emulated CPU, which
+//! is cold after each exit of the guest, that takes some 20 us more at the begin of a fault
+//! than at its end. The second to be called finds each fault shorter by that: tracing did
+//! (by 25 us in the mean), when it came after memtrace. So it comes before, because a
+//! witness must not be shifted by what it is held against, and only its buffer is
+//! switched on and off; memtrace's times are now the shorter ones, by 14 to 25 us.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +22,7 @@ const EVENTS: [&str; 2] = ["kvm_async_pf_not_present", "kvm_async_pf_ready"];
 /// Each CPU's, in KiB: an event takes some 50 bytes.
 const BUFFER_KIB: &str = "4096";
 
-/// Tracing under way. It ends when this is dropped.
+/// The events in place. They go when this is dropped.
 pub struct Timing {
     instance: PathBuf,
 }
@@ -31,17 +38,18 @@ pub struct Timed {
 }
 
 impl Timing {
-    /// Mounts tracefs where only we look, and begins.
+    /// Mounts tracefs where only we look, and puts the events in place.
     ///
     /// # Errors
     /// When this kernel has no tracefs or no such events.
-    pub fn start() -> Result<Self> {
+    pub fn prepare() -> Result<Self> {
         fs::create_dir_all(MOUNT)?;
         mount("tracefs", MOUNT, "tracefs", MountFlags::empty(), None).context("mount tracefs")?;
         // Names of tasks would be had by a hook in the scheduler. Instances inherit this.
         fs::write(Path::new(MOUNT).join("options/record-cmd"), "0").context("record-cmd")?;
         let timing = Self { instance: Path::new(MOUNT).join("instances/lab") };
         fs::create_dir(&timing.instance).context("a tracing instance")?;
+        timing.write("tracing_on", "0")?;
         timing.write("trace_clock", "mono")?;
         timing.write("buffer_size_kb", BUFFER_KIB)?;
         for event in EVENTS {
@@ -50,11 +58,22 @@ impl Timing {
         Ok(timing)
     }
 
-    /// What was traced so far.
+    /// Begins to trace, with an empty buffer.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn begin(&self) -> Result<()> {
+        // Opened to be written to, it is emptied.
+        self.write("trace", "")?;
+        self.write("tracing_on", "1")
+    }
+
+    /// Ends it: what was traced since it began.
     ///
     /// # Errors
     /// When the trace can't be read.
-    pub fn read(&self) -> Result<Timed> {
+    pub fn end(&self) -> Result<Timed> {
+        self.write("tracing_on", "0")?;
         let trace = fs::read(self.instance.join("trace")).context("read the trace")?;
         let mut timed = pair(&String::from_utf8_lossy(&trace));
         for entry in fs::read_dir(self.instance.join("per_cpu"))? {
