@@ -14,6 +14,9 @@ use crate::taskstats::Taskstats;
 /// By the kernel's own names.
 pub type Counters = BTreeMap<String, u64>;
 
+/// x86 has no other.
+const PAGE_KIB: u64 = 4;
+
 /// What the kernel says of one guest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OfGuest {
@@ -78,8 +81,14 @@ pub fn of_host() -> Result<OfHost> {
         }
         _ => {}
     }
+    let mut vmstat = pairs(&read(Path::new("/proc/vmstat"))?);
+    // 5.10 has it there alone, in kB.
+    let cached = pairs(&read(Path::new("/proc/meminfo"))?).get("SwapCached").copied();
+    if let Some(cached) = cached.map(|kib| kib / PAGE_KIB) {
+        vmstat.entry("nr_swapcached".to_owned()).or_insert(cached);
+    }
     Ok(OfHost {
-        vmstat: pairs(&read(Path::new("/proc/vmstat"))?),
+        vmstat,
         cpus: std::thread::available_parallelism()?.get(),
         events: pairs(&read(&cgroup::parent().join("memory.events"))?),
     })
