@@ -2,6 +2,7 @@
 //! pages are taken. See ARCHITECTURE.md for the map of this crate.
 
 pub mod actuate;
+pub mod alert;
 pub mod cli;
 pub mod columns;
 pub mod config;

@@ -1,6 +1,7 @@
 //! The configuration: what `memtrace.toml` and the files beside it say. A file that has a
 //! mistake has no effect at all; all mistakes are told, with file, line, column and key.
 
+mod alert;
 mod check;
 mod files;
 mod problem;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+pub use self::alert::AlertConfig;
 pub use self::check::run as run_check;
 pub use self::problem::{Place, Problem};
 pub use self::vm::{Priority, VmSettings, VmTable, Which};
@@ -39,6 +41,7 @@ pub struct Config {
     /// The cgroup that holds the VMs. `None`: the host.
     pub scope: Option<String>,
     pub journal: JournalConfig,
+    pub alert: AlertConfig,
     pub vms: Vec<VmTable>,
 }
 
@@ -58,6 +61,7 @@ impl Default for Config {
             give_back: true,
             scope: None,
             journal: JournalConfig::default(),
+            alert: AlertConfig::default(),
             vms: Vec::new(),
         }
     }

@@ -31,6 +31,15 @@ impl Value for String {
     }
 }
 
+impl Value for Vec<String> {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let DeValue::Array(array) = value else {
+            return Err("a list of texts, as in [\"a\", \"b\"]".to_owned());
+        };
+        array.iter().map(|text| String::read(text.get_ref())).collect()
+    }
+}
+
 impl Value for PathBuf {
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
         let path = String::read(value).ok().filter(|path| path.starts_with('/'));
@@ -65,7 +74,7 @@ impl Value for Percent {
             _ => None,
         };
         let number = number.filter(|number: &f64| number.is_finite() && *number >= 0.0);
-        number.map(Self).ok_or_else(|| "a number, in per cent, as in 12.5".to_owned())
+        number.map(Self).ok_or_else(|| "a number, not negative, as in 12.5".to_owned())
     }
 }
 

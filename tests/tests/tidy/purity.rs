@@ -5,7 +5,10 @@ use crate::imports::paths;
 use crate::source::Source;
 
 /// What is pure: files, and directories with a slash at their end.
-const PURE: [&str; 19] = [
+const PURE: [&str; 22] = [
+    "memtrace/src/alert/rules.rs",
+    "memtrace/src/alert/send/format.rs",
+    "memtrace/src/alert/watch.rs",
     "memtrace/src/columns/",
     "memtrace/src/doctor/report.rs",
     "memtrace/src/export/",

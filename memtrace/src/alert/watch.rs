@@ -1,0 +1,125 @@
+//! Which rules hold, and for how long. Pure: time comes in as data.
+
+use std::collections::BTreeMap;
+
+use super::rules::{Reading, Rule};
+use super::{Alert, Kind, State};
+use crate::reactor::Step;
+use crate::sample::VmId;
+use crate::units::{Nanos, WallNanos};
+
+/// An alert ends when its rule has not held for this long, so that it doesn't flutter.
+const CALM: Nanos = Nanos(60 * Nanos::SECOND.0);
+
+type Key = (Kind, Option<VmId>);
+
+/// Remembers what holds.
+#[derive(Debug)]
+pub struct Watcher {
+    rules: Vec<Rule>,
+    held: BTreeMap<Key, Held>,
+}
+
+#[derive(Clone, Debug)]
+struct Held {
+    since: Nanos,
+    wall: WallNanos,
+    /// What was told when it fired. `None`: it didn't yet.
+    fired: Option<Alert>,
+    /// Since when it doesn't hold any more.
+    calm: Option<Nanos>,
+}
+
+impl Watcher {
+    pub const fn new(rules: Vec<Rule>) -> Self {
+        Self { rules, held: BTreeMap::new() }
+    }
+
+    /// What began and what ended with `step`, which is of the moment `at` on the monotonic
+    /// clock.
+    pub fn step(&mut self, at: Nanos, step: &Step) -> Vec<Alert> {
+        let mut alerts = Vec::new();
+        let mut before = std::mem::take(&mut self.held);
+        for rule in &self.rules {
+            for reading in rule.read(step) {
+                let key = (rule.kind, reading.vm.as_ref().map(|named| named.vm));
+                let moment = Moment { at, step, rule, reading: &reading };
+                let (held, alert) = moment.judge(before.remove(&key));
+                alerts.extend(alert);
+                self.held.extend(held.map(|held| (key, held)));
+            }
+        }
+        // What nobody reads any more: the VM is gone.
+        for fired in before.into_values().filter_map(|held| held.fired) {
+            let text = "the VM is gone".to_owned();
+            let wall = step.snapshot.wall;
+            alerts.push(Alert { state: State::Resolved, at: wall, text, ..fired });
+        }
+        alerts
+    }
+
+    /// What fires at the moment.
+    pub fn firing(&self) -> impl Iterator<Item = &Alert> {
+        self.held.values().filter_map(|held| held.fired.as_ref())
+    }
+}
+
+struct Moment<'a> {
+    at: Nanos,
+    step: &'a Step,
+    rule: &'a Rule,
+    reading: &'a Reading,
+}
+
+impl Moment<'_> {
+    /// What is to be remembered, and told.
+    fn judge(&self, before: Option<Held>) -> (Option<Held>, Option<Alert>) {
+        match (self.reading.holds, before) {
+            (Some(true), before) => self.holds(before),
+            // Not known: what fires goes on, what hasn't begins anew.
+            (None, before) => (before.filter(|held| held.fired.is_some()), None),
+            (Some(false), Some(held)) => self.calms(held),
+            (Some(false), None) => (None, None),
+        }
+    }
+
+    fn holds(&self, before: Option<Held>) -> (Option<Held>, Option<Alert>) {
+        let wall = self.step.snapshot.wall;
+        let new = || Held { since: self.at, wall, fired: None, calm: None };
+        let mut held = Held { calm: None, ..before.unwrap_or_else(new) };
+        let lasted = self.at.saturating_sub(held.since) >= self.rule.lasting;
+        if held.fired.is_some() || !lasted {
+            return (Some(held), None);
+        }
+        let alert = self.alert(held.wall);
+        held.fired = Some(alert.clone());
+        (Some(held), Some(alert))
+    }
+
+    fn calms(&self, held: Held) -> (Option<Held>, Option<Alert>) {
+        let Some(fired) = &held.fired else { return (None, None) };
+        let calm = held.calm.unwrap_or(self.at);
+        if self.at.saturating_sub(calm) < CALM.min(self.rule.lasting) {
+            return (Some(Held { calm: Some(calm), ..held }), None);
+        }
+        let (at, text) = (self.step.snapshot.wall, self.reading.text.clone());
+        (None, Some(Alert { state: State::Resolved, at, text, ..fired.clone() }))
+    }
+
+    fn alert(&self, since: WallNanos) -> Alert {
+        let snapshot = &self.step.snapshot;
+        Alert {
+            rule: self.rule.kind.name().to_owned(),
+            severity: self.rule.severity,
+            state: State::Firing,
+            since,
+            at: snapshot.wall,
+            host: snapshot.host.hostname.clone(),
+            vm: self.reading.vm.clone(),
+            text: self.reading.text.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! Alerts that begin, last, flutter, become unknown, and end.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::alert::Severity;
+use crate::fixture::{snapshot, vm};
+use crate::model::Measured;
+use crate::model::snapshot::VmView;
+use crate::policy::Decisions;
+use crate::reactor::{Mode, Reaction};
+use crate::units::{ByteRate, Bytes, Percent, Rate};
+
+const fn second(second: u64) -> Nanos {
+    Nanos(second * Nanos::SECOND.0)
+}
+
+fn step_of(vms: Vec<VmView>, problem: Option<&str>) -> Step {
+    let decisions = Decisions::default();
+    let problem = problem.map(str::to_owned);
+    let reaction = Reaction { mode: Mode::Enforce, problem, decisions, entries: Vec::new() };
+    Step { snapshot: Arc::new(snapshot(vms)), reaction }
+}
+
+fn stalled(percent: Option<f64>) -> Step {
+    let stalled = percent.map_or_else(|| Measured::absent("lost"), |p| Measured::exact(Percent(p)));
+    step_of(vec![VmView { stalled, ..vm("web", 7) }], None)
+}
+
+fn watcher(kind: Kind) -> Watcher {
+    Watcher::new(vec![kind.rule()])
+}
+
+fn told(watcher: &mut Watcher, at: u64, step: &Step) -> Vec<State> {
+    watcher.step(second(at), step).iter().map(|alert| alert.state).collect()
+}
+
+#[test]
+fn it_fires_once_when_it_has_lasted_and_ends_when_it_is_calm() {
+    let mut watcher = watcher(Kind::VmStalled);
+    let (bad, good) = (stalled(Some(30.0)), stalled(Some(1.0)));
+    assert_eq!(told(&mut watcher, 0, &bad), []);
+    assert_eq!(told(&mut watcher, 59, &bad), []);
+    let alerts = watcher.step(second(60), &bad);
+    let alert = &alerts[0];
+    assert_eq!((alert.state, alert.severity), (State::Firing, Severity::Warning));
+    assert_eq!(alert.vm.as_ref().unwrap().name, "web");
+    assert_eq!(alert.text, "the time waited for memory of web is 30.0 %, over 10 %");
+    assert_eq!(told(&mut watcher, 61, &bad), []);
+    assert_eq!(watcher.firing().count(), 1);
+    assert_eq!(told(&mut watcher, 70, &good), []);
+    assert_eq!(told(&mut watcher, 71, &bad), [], "it flutters");
+    assert_eq!(told(&mut watcher, 80, &good), []);
+    assert_eq!(told(&mut watcher, 139, &good), []);
+    let alerts = watcher.step(second(140), &good);
+    assert_eq!(alerts[0].state, State::Resolved);
+    assert_eq!(alerts[0].text, "the time waited for memory of web is 1.0 %, within 10 % again");
+    assert_eq!(alerts[0].since, alert.since);
+    assert_eq!(watcher.firing().count(), 0);
+}
+
+#[test]
+fn what_is_short_is_told_to_nobody() {
+    let mut watcher = watcher(Kind::VmStalled);
+    for at in (0..600).step_by(60) {
+        assert_eq!(told(&mut watcher, at, &stalled(Some(30.0))), []);
+        assert_eq!(told(&mut watcher, at + 59, &stalled(Some(1.0))), []);
+    }
+}
+
+#[test]
+fn unknown_neither_fires_nor_ends_anything() {
+    let mut watcher = watcher(Kind::VmStalled);
+    let (bad, unknown) = (stalled(Some(30.0)), stalled(None));
+    assert_eq!(told(&mut watcher, 0, &bad), []);
+    assert_eq!(told(&mut watcher, 30, &unknown), []);
+    assert_eq!(told(&mut watcher, 60, &bad), [], "nobody knows that it lasted");
+    assert_eq!(told(&mut watcher, 120, &bad), [State::Firing]);
+    assert_eq!(told(&mut watcher, 9000, &unknown), []);
+    assert_eq!(watcher.firing().count(), 1);
+}
+
+#[test]
+fn a_vm_that_is_gone_ends_its_alerts() {
+    let mut watcher = watcher(Kind::VmStalled);
+    told(&mut watcher, 0, &stalled(Some(30.0)));
+    assert_eq!(told(&mut watcher, 60, &stalled(Some(30.0))), [State::Firing]);
+    let alerts = watcher.step(second(61), &step_of(Vec::new(), None));
+    assert_eq!((alerts[0].state, alerts[0].text.as_str()), (State::Resolved, "the VM is gone"));
+}
+
+#[test]
+fn a_guest_with_little_left_matters_when_the_host_brings_its_pages_back() {
+    let mut watcher = watcher(Kind::GuestMemoryLow);
+    let guest = |swap_in: f64| {
+        let view = VmView {
+            guest_total: Measured::exact(Bytes(1000)),
+            guest_available: Measured::exact(Bytes(10)),
+            swap_in: Measured::exact(ByteRate(swap_in)),
+            async_faults: Measured::exact(Rate(0.0)),
+            ..vm("web", 7)
+        };
+        step_of(vec![view], None)
+    };
+    assert_eq!(told(&mut watcher, 0, &guest(0.0)), []);
+    assert_eq!(told(&mut watcher, 300, &guest(0.0)), []);
+    told(&mut watcher, 301, &guest(2e6));
+    assert_eq!(told(&mut watcher, 601, &guest(2e6)), [State::Firing]);
+}
+
+#[test]
+fn a_full_journal_is_told_at_once() {
+    let mut watcher = watcher(Kind::NotActing);
+    let alerts = watcher.step(second(0), &step_of(Vec::new(), Some("no space")));
+    assert_eq!(alerts[0].text, "memtrace can't act: no space");
+    assert_eq!(alerts[0].severity, Severity::Critical);
+    assert_eq!(told(&mut watcher, 1, &step_of(Vec::new(), None)), [State::Resolved]);
+}
+
+#[test]
+fn a_vm_that_does_well_has_no_alerts() {
+    let kinds = Kind::ALL.into_iter().filter(|kind| !kind.name().starts_with("host"));
+    let mut watcher = Watcher::new(kinds.map(Kind::rule).collect());
+    for at in [0, 400, 800] {
+        assert_eq!(watcher.step(second(at), &step_of(vec![vm("web", 7)], None)), []);
+    }
+}
+
+#[test]
+fn a_host_under_pressure_is_told_of_by_each_of_its_rules() {
+    let kinds = [Kind::HostPressure, Kind::HostSwapping];
+    let mut watcher = Watcher::new(kinds.map(Kind::rule).to_vec());
+    assert_eq!(told(&mut watcher, 0, &step_of(Vec::new(), None)), []);
+    let alerts = watcher.step(second(300), &step_of(Vec::new(), None));
+    let texts: Vec<&str> = alerts.iter().map(|alert| alert.text.as_str()).collect();
+    let pressure = "the memory pressure (PSI some) of the host is 12.5 %, over 10 %";
+    assert_eq!(texts, [pressure, "the rate of swap-ins of the host is 20.0 MiB/s, over 1 MiB/s"]);
+}

@@ -1,0 +1,63 @@
+//! What is worth an alert, and who is told: `[alert]`.
+
+use super::problem::Place;
+use super::reader::Section;
+use crate::alert::{Kind, Rule, SendConfig};
+use crate::units::{Nanos, Percent};
+
+/// Alerts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertConfig {
+    pub send: SendConfig,
+    /// Every rule there is, and whether it is used.
+    rules: Vec<(Rule, bool)>,
+}
+
+impl Default for AlertConfig {
+    fn default() -> Self {
+        let rules = Kind::ALL.map(|kind| (kind.rule(), true)).to_vec();
+        Self { send: SendConfig::default(), rules }
+    }
+}
+
+impl AlertConfig {
+    /// The rules that are used.
+    pub fn rules(&self) -> Vec<Rule> {
+        self.rules.iter().filter(|(_, used)| *used).map(|(rule, _)| *rule).collect()
+    }
+}
+
+pub(super) fn read(config: &mut AlertConfig, section: &mut Section<'_, '_>) {
+    let send = &mut config.send;
+    section.set("log", &mut send.log);
+    section.set("command", &mut send.command);
+    let place = section.optional("webhook", &mut send.webhook);
+    check_url(section, "webhook", place, send.webhook.as_deref());
+    let place = section.optional("alertmanager", &mut send.alertmanager);
+    check_url(section, "alertmanager", place, send.alertmanager.as_deref());
+    for (rule, used) in &mut config.rules {
+        let mut section = section.section(rule.kind.name());
+        section.set("use", used);
+        // Whether memtrace can act is no number.
+        if !rule.kind.unit().is_empty() {
+            let mut limit = Percent(rule.limit);
+            section.set("limit", &mut limit);
+            rule.limit = limit.0;
+        }
+        section.within("for", (Nanos(0), DAY), "at most 24h", &mut rule.lasting);
+    }
+}
+
+const DAY: Nanos = Nanos(86_400 * Nanos::SECOND.0);
+
+fn check_url(section: &Section<'_, '_>, key: &str, place: Option<Place>, url: Option<&str>) {
+    if let (Some(place), Some(url)) = (place, url)
+        && !url.starts_with("http://")
+    {
+        section.problem(
+            place,
+            key,
+            "must begin with http://; memtrace speaks no TLS, a command can",
+        );
+    }
+}
