@@ -12,7 +12,8 @@ Time is virtual and nothing is random, so every run of a scenario gives the same
   relief s        longest time that somebody went on waiting
   oscillations    turns of a balloon within two minutes of its turn before
   needless GiB s  what balloons held while nobody needed it, times seconds
-  orders          to balloons; (N bad): to VMs that boot, migrate or are pinned
+  orders          to balloons; (N bad): to VMs that boot, migrate, are pinned, or that
+                  an operator has just set by hand
 
 Exit status:
   0   memtrace's policy did in each scenario what is expected of it

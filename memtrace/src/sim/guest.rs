@@ -46,6 +46,8 @@ pub(super) struct Guest {
     /// The logical size that it was last told, and its balloon at that moment.
     pub(super) target: u64,
     pub(super) balloon_before: u64,
+    /// When an operator last moved its balloon by hand.
+    pub(super) by_hand: Option<u64>,
     /// Killed by the host.
     pub(super) gone: bool,
     /// Seconds that its programs waited within it in this second.
@@ -76,6 +78,7 @@ impl Guest {
             totals: GuestTotals::default(),
             target: pages.saturating_sub(spec.ballooned.pages()),
             balloon_before: 0,
+            by_hand: None,
             gone: false,
             waited: 0.0,
             own: OwnSwap { size: spec.own_swap.pages(), hot: 0, cold: 0 },

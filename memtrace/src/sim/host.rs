@@ -90,7 +90,7 @@ pub struct Host {
     pub(super) vms: Vec<Vm>,
     /// Seconds in which nobody got anything because swap was full.
     pub(super) starved: u64,
-    /// Orders to VMs that were not to be touched, or outside their memory.
+    /// Orders to VMs that were to be left alone, or beyond their memory.
     pub(super) breaches: u64,
     events: Vec<Event>,
     pub(super) outcomes: Vec<Outcome>,
@@ -176,7 +176,10 @@ impl Host {
                 && self.done.insert(index)
             {
                 let vm = self.vms.iter_mut().find(|known| known.guest.name == *vm);
-                vm.into_iter().for_each(|vm| vm.guest.tell(to.pages()));
+                if let Some(vm) = vm {
+                    vm.guest.tell(to.pages());
+                    vm.guest.by_hand = Some(self.second);
+                }
             }
         }
     }

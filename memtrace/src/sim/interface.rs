@@ -11,6 +11,10 @@ use crate::sample::{Sample, VmId};
 use crate::source::Source;
 use crate::units::Bytes;
 
+/// Seconds after an operator's hand in which a VM is to be left alone; it takes a moment
+/// to be noticed.
+const BY_HAND: std::ops::RangeInclusive<u64> = 4..=60;
+
 impl Host {
     fn vm(&mut self, id: VmId) -> Option<&mut Vm> {
         let second = self.second;
@@ -28,6 +32,7 @@ impl Host {
             Action::Balloon { to, .. } => {
                 let guest = &mut vm.guest;
                 breach = guest.migrates(second)
+                    || guest.by_hand.is_some_and(|at| BY_HAND.contains(&(second - at)))
                     || guest.spec.pinned
                     || !guest.is_up(second)
                     || to > bytes(guest.maximum());

@@ -31,9 +31,11 @@ impl Kind {
     const fn eviction(self) -> f64 {
         match self {
             Self::Hot => 0.03,
-            Self::Cold => 0.8,
+            Self::Cold => 0.6,
             Self::CacheHot => 0.15,
-            Self::CacheCold | Self::Free => 1.0,
+            // Recycled now and then, while nobody touches what is dead.
+            Self::CacheCold => 0.4,
+            Self::Free => 1.0,
             Self::Balloon => 0.0,
         }
     }

@@ -45,7 +45,8 @@ pub struct Outcome {
     pub needless_gib_seconds: f64,
     /// Orders that were given.
     pub orders: u64,
-    /// Those to VMs that boot, migrate or are pinned, or beyond their memory.
+    /// Those to VMs that boot, migrate, are pinned or were just set by hand, or beyond
+    /// their memory.
     pub breaches: u64,
 }
 

@@ -89,6 +89,19 @@ fn the_balloon_of_a_pinned_guest_frees_nothing() {
 }
 
 #[test]
+fn an_operator_s_hand_moves_a_balloon_and_is_to_be_respected() {
+    let by_hand = "[[event]]\nkind = \"set_memory\"\nat = 5\nvm = \"a\"\nto = \"1 GiB\"\n";
+    let mut host = host(&format!("{by_hand}{}", vm("a", "", &steady(256, 0))));
+    pass(&mut host, 12);
+    assert_eq!(mib(pass(&mut host, 1).vms[0].guest.actual), 1024);
+    tell(&mut host, 0, 2048);
+    assert_eq!(host.breaches, 1);
+    pass(&mut host, 60);
+    tell(&mut host, 0, 2048);
+    assert_eq!(host.breaches, 1);
+}
+
+#[test]
 fn a_guest_without_swap_that_grows_into_its_balloon_kills() {
     let mut host = host(&vm("a", "", &growing(256, 1500)));
     tell(&mut host, 0, 1024);
