@@ -60,6 +60,11 @@ fn help_of_simulate() {
 }
 
 #[test]
+fn help_of_check_config() {
+    insta::assert_snapshot!(help(&["check-config", "--help"]));
+}
+
+#[test]
 fn help_of_man() {
     insta::assert_snapshot!(help(&["man", "--help"]));
 }
@@ -79,7 +84,10 @@ fn every_command_has_its_help_pinned_here() {
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(commands, ["top", "doctor", "selftest", "simulate", "man", "completions"]);
+    assert_eq!(
+        commands,
+        ["top", "doctor", "selftest", "simulate", "check-config", "man", "completions"]
+    );
 }
 
 #[test]
@@ -156,10 +164,7 @@ fn manual_pages_of_memtrace_and_its_commands() {
     assert!(help(&["man", "top"]).contains("interval"));
     let output = run(&["man", "nonsense"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        stderr(&output).contains("top, doctor, selftest, simulate, man, completions"),
-        "{output:?}"
-    );
+    assert!(stderr(&output).contains("simulate, check-config, man, completions"), "{output:?}");
 }
 
 #[test]
