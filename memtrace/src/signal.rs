@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 mod quality;
 
-pub use quality::Quality;
+pub use quality::{Quality, Reason, reason_or};
 
 /// One thing that is measured. The order is the order on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -23,6 +23,14 @@ const MOST: usize = 64;
 /// `PROC_SUPER_MAGIC`, `CGROUP_SUPER_MAGIC`, `CGROUP2_SUPER_MAGIC` (include/uapi/linux/magic.h).
 const KERNEL_MADE: [u64; 3] = [0x9fa0, 0x0027_e0eb, 0x6367_7270];
 
+/// Most files fit into it.
+const CHUNK: usize = 8 * 1024;
+
+thread_local! {
+    /// What was read last. One for all keepers: they read thousands of files one by one.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Open files by their paths.
 #[derive(Debug, Default)]
 pub struct Keeper {
@@ -30,51 +38,88 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// At most `limit` bytes of the file at `path`, as text; what isn't UTF-8 is replaced.
+    /// What `parse` makes of at most `limit` bytes of the file at `path`, as text; what
+    /// isn't UTF-8 is replaced.
     ///
     /// # Errors
     /// Whatever opening or reading gives.
-    pub fn text(&self, path: &Path, limit: usize) -> io::Result<String> {
+    pub fn read<T>(
+        &self,
+        path: &Path,
+        limit: usize,
+        parse: impl FnOnce(&str) -> T,
+    ) -> io::Result<T> {
+        let mut buffer = BUFFER.take();
+        let content = self.content(path, limit, &mut buffer);
+        let parsed = content.map(|content| parse(&String::from_utf8_lossy(content)));
+        BUFFER.set(buffer);
+        parsed
+    }
+
+    fn content<'a>(
+        &self,
+        path: &Path,
+        limit: usize,
+        buffer: &'a mut Vec<u8>,
+    ) -> io::Result<&'a [u8]> {
         let mut files = self.files.borrow_mut();
-        if let Some(index) = files.iter().position(|(kept, _)| kept == path.as_os_str()) {
-            if let Some(text) = files.get(index).and_then(|(_, file)| whole(file, limit).ok()) {
-                return Ok(text);
+        let kept = files.iter().position(|(kept, _)| kept == path.as_os_str());
+        let count = kept.and_then(|index| whole(&files.get(index)?.1, limit, buffer).ok());
+        let count = match count {
+            Some(count) => count,
+            None => {
+                kept.map(|index| files.swap_remove(index));
+                let file = File::open(path)?;
+                if files.len() < MOST && may_keep(&file) {
+                    let count = whole(&file, limit, buffer)?;
+                    files.push((path.as_os_str().to_owned(), file));
+                    count
+                } else {
+                    *buffer = read::all(file, limit)?;
+                    buffer.len()
+                }
             }
-            files.swap_remove(index);
-        }
-        let file = File::open(path)?;
-        if files.len() < MOST && may_keep(&file) {
-            let text = whole(&file, limit)?;
-            files.push((path.as_os_str().to_owned(), file));
-            return Ok(text);
-        }
-        read::all(file, limit).map(read::lossy)
+        };
+        Ok(buffer.get(..count).unwrap_or_default())
+    }
+
+    /// The same as it is.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn text(&self, path: &Path, limit: usize) -> io::Result<String> {
+        self.read(path, limit, str::to_owned)
     }
 
     /// A file that holds one number.
     ///
     /// # Errors
-    /// As [`Self::text`]; `InvalidData` when it isn't a number.
+    /// As [`Self::read`]; `InvalidData` when it isn't a number.
     pub fn number(&self, path: &Path) -> io::Result<u64> {
-        self.text(path, read::SMALL)?.trim().parse().map_err(io::Error::other)
+        self.read(path, read::SMALL, |text| text.trim().parse())?.map_err(io::Error::other)
     }
 }
 
-/// The file from its beginning. The kernel makes the whole text at once
-/// (`single_open`), so a read that doesn't fill the room reached the end.
-fn whole(file: &File, limit: usize) -> io::Result<String> {
-    let mut chunk = [0_u8; 8 * 1024];
-    let mut content = Vec::new();
+/// Reads the file from its beginning to the beginning of `buffer`, and returns how much it
+/// is. The kernel makes the whole text at once (`single_open`), so a read that doesn't fill
+/// the room reached the end.
+fn whole(file: &File, limit: usize, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    let mut count = 0;
     loop {
-        let room = limit.saturating_sub(content.len()).min(chunk.len());
-        let Some(buffer) = chunk.get_mut(..room).filter(|buffer| !buffer.is_empty()) else { break };
-        let count = file.read_at(buffer, content.len() as u64)?;
-        content.extend(buffer.iter().take(count));
-        if count < room {
-            break;
+        if buffer.len() < (count + CHUNK).min(limit) {
+            buffer.resize((count + CHUNK).min(limit), 0);
+        }
+        let end = buffer.len().min(limit);
+        let Some(room) = buffer.get_mut(count..end).filter(|room| !room.is_empty()) else {
+            return Ok(count);
+        };
+        let room_size = room.len();
+        let read = file.read_at(room, count as u64)?;
+        count += read;
+        if read < room_size {
+            return Ok(count);
         }
     }
-    Ok(read::lossy(content))
 }
 
 fn may_keep(file: &File) -> bool {

@@ -18,8 +18,8 @@ pub fn read(path: &Path) -> io::Result<Psi> {
 /// # Errors
 /// As [`read`].
 pub fn kept(keeper: &Keeper, path: &Path) -> io::Result<Psi> {
-    let text = keeper.text(path, super::read::SMALL)?;
-    parse(&text).ok_or_else(|| io::Error::other("no `some` line"))
+    let psi = keeper.read(path, super::read::SMALL, parse)?;
+    psi.ok_or_else(|| io::Error::other("no `some` line"))
 }
 
 /// `None` without a `some` line.

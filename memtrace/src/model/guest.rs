@@ -3,7 +3,7 @@
 
 use crate::model::Measured;
 use crate::sample::{GuestStats, VmSample};
-use crate::signal::Quality;
+use crate::signal::{Quality, reason_or};
 use crate::units::{Bytes, Nanos, WallNanos};
 
 /// Guest statistics older than this are stale: two periods of 2 s, after which Proxmox
@@ -24,18 +24,18 @@ pub(super) fn view(vm: &VmSample, wall: WallNanos) -> GuestView {
     let problem = guest.problem.as_deref();
     let of_balloon = |value: Option<Bytes>| {
         value.map_or_else(
-            || Measured::absent(problem.unwrap_or("nobody tells the size of its balloon")),
+            || Measured::absent(reason_or(problem, "nobody tells the size of its balloon")),
             Measured::exact,
         )
     };
     let Some(stats) = guest.stats else {
-        let reason = problem.unwrap_or("no guest statistics");
+        let reason = reason_or(problem, "no guest statistics");
         return GuestView {
             actual: of_balloon(guest.actual),
             maximum: of_balloon(guest.maximum),
-            total: Measured::absent(reason),
-            available: Measured::absent(reason),
-            stats: Measured::absent(reason),
+            total: Measured::absent(reason.clone()),
+            available: Measured::absent(reason.clone()),
+            stats: Measured::absent(reason.clone()),
             age: Measured::absent(reason),
         };
     };
@@ -77,6 +77,6 @@ fn freshness(age: &Measured<Nanos>) -> Quality {
             "stale: the guest last answered {:.0} s ago",
             age.seconds()
         )),
-        (None, reason) => Quality::approximate(reason.unwrap_or("of unknown age")),
+        (None, reason) => Quality::approximate(reason_or(reason, "of unknown age")),
     }
 }

@@ -67,7 +67,7 @@ fn added(pair: &Pair<'_>, field: fn(&HistogramsSample) -> &Vec<u64>) -> Result<V
     let before = pair.before()?.histograms.as_ref().ok_or(Gap::NotCountedBefore);
     let now = field(pair.now.histograms.as_ref().ok_or(Gap::NotCounted)?);
     let before = field(before?);
-    let mut counts: Vec<u64> = (0..HISTOGRAM_BUCKETS)
+    let mut counts: Vec<u64> = (0..now.len().max(before.len()).min(HISTOGRAM_BUCKETS))
         .map(|bucket| {
             let at = |counts: &[u64]| counts.get(bucket).copied().unwrap_or(0);
             at(now).checked_sub(at(before)).ok_or(Gap::RanBackwards)

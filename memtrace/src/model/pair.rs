@@ -10,7 +10,7 @@ use crate::model::gap::Gap;
 use crate::model::missed;
 use crate::model::rates::{Growth, Interval, growth};
 use crate::sample::{Accelerator, Sample, VmId, VmSample};
-use crate::signal::{Quality, Signal, SignalStatus};
+use crate::signal::{Quality, Signal, SignalStatus, reason_or};
 use crate::units::{ByteRate, Bytes, Pages, Percent, Rate};
 
 /// What holds for all VMs of the two samples. Made once, so that a VM costs the same
@@ -89,7 +89,7 @@ fn quality(now: &Sample, signal: Signal) -> Quality {
     match now.signals.iter().find(|status| status.signal == signal) {
         None => Quality::absent("the kernel side does not run"),
         Some(SignalStatus { hooked: false, quality, .. }) => {
-            Quality::absent(quality.reason().unwrap_or("no hook counts it"))
+            Quality::absent(reason_or(quality.reason(), "no hook counts it"))
         }
         Some(status) => status.quality.clone(),
     }

@@ -59,21 +59,23 @@ pub(super) fn exact(growth: Result<u64, Gap>) -> Growth {
 pub(super) fn sum<const N: usize>(parts: [(&str, Growth); N]) -> Growth {
     let mut total: Option<u64> = None;
     let mut notes: Vec<String> = Vec::new();
-    let mut first_absence: Option<String> = None;
+    let mut first_absence = None;
     for (name, part) in parts {
-        let reason = part.quality.reason().unwrap_or_default().to_owned();
+        let reason = part.quality.reason();
         if let Some(value) = part.value {
             total = Some(total.unwrap_or(0).saturating_add(value));
-            if value > 0 && !reason.is_empty() && !notes.contains(&reason) {
-                notes.push(reason);
+            if let Some(reason) = reason.filter(|_| value > 0)
+                && !notes.iter().any(|note| note == reason)
+            {
+                notes.push(reason.to_owned());
             }
         } else {
-            notes.push(format!("without {name}: {reason}"));
-            first_absence.get_or_insert(reason);
+            notes.push(format!("without {name}: {}", reason.unwrap_or_default()));
+            first_absence.get_or_insert(part);
         }
     }
     match (total, notes.is_empty()) {
-        (None, _) => Measured::absent(first_absence.unwrap_or_default()),
+        (None, _) => first_absence.unwrap_or_else(|| Measured::absent("")),
         (Some(total), true) => Measured::exact(total),
         (Some(total), false) => Measured::approximate(total, notes.join("; ")),
     }

@@ -9,7 +9,7 @@ use crate::sample::{
     Accelerator, GuestStats, HostCountersSample, Manager, Notice, Party, Psi, SwapDevice, VmId,
     VmState,
 };
-use crate::signal::{Quality, SignalStatus};
+use crate::signal::{Quality, Reason, SignalStatus};
 use crate::units::{ByteRate, Bytes, Limit, Nanos, Percent, Rate, WallNanos};
 
 /// Version of the JSON form. Counts up when a field changes its meaning or goes away.
@@ -29,11 +29,11 @@ impl<T> Measured<T> {
         Self { value: Some(value), quality: Quality::Exact }
     }
 
-    pub fn approximate(value: T, reason: impl Into<String>) -> Self {
+    pub fn approximate(value: T, reason: impl Into<Reason>) -> Self {
         Self { value: Some(value), quality: Quality::approximate(reason) }
     }
 
-    pub fn absent(reason: impl Into<String>) -> Self {
+    pub fn absent(reason: impl Into<Reason>) -> Self {
         Self { value: None, quality: Quality::absent(reason) }
     }
 

@@ -17,7 +17,7 @@ use crate::model::stall::stalls;
 use crate::model::swapping::{swap_ins, swapping};
 use crate::model::threads::threads;
 use crate::sample::{Party, ProcessSample};
-use crate::signal::{Quality, Signal};
+use crate::signal::{Quality, Signal, reason_or};
 use crate::units::{Bytes, Percent, Rate};
 
 pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
@@ -41,7 +41,7 @@ pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
         accelerator: now.accelerator,
         manager: now.manager,
         state: now.state.map_or_else(
-            || Measured::absent(now.guest.problem.as_deref().unwrap_or("nobody tells its state")),
+            || Measured::absent(reason_or(now.guest.problem.as_deref(), "nobody tells its state")),
             Measured::exact,
         ),
         cpu: pair.context.share(exact(pair.read(|vm| vm.process.cpu_time.map(|time| time.0)))),

@@ -20,7 +20,7 @@ use super::limits::Limits;
 use super::load::{self, map};
 use super::missed;
 use super::plan::{self, Plan};
-use super::slots::Slots;
+use super::slots::{Slots, Tracked};
 use super::support::{self, Means};
 use super::{Belongings, FlowReading, KernelSide, Reading, Taker, VmReading};
 use crate::hostfs::Keeper;
@@ -91,22 +91,18 @@ impl Probe {
 
     fn read_vms(&mut self, problems: &mut Vec<String>) -> BTreeMap<u32, VmReading> {
         let mut fresh = BTreeMap::new();
-        let mut vms = BTreeMap::new();
-        for (tgid, vm) in &self.slots.tracked {
+        let mut read = |tgid: &u32, vm: &Tracked| {
             let counters = self.row(vm.slot, problems);
-            let reading = match &vm.last {
-                Some(last) if last.counters == counters => {
-                    VmReading { from_start: vm.from_start, ..last.clone() }
-                }
-                _ => {
-                    let histograms = self.slots.rows.distributions(vm.slot);
-                    let reading = VmReading { counters, histograms, from_start: vm.from_start };
-                    fresh.insert(*tgid, reading.clone());
-                    reading
-                }
-            };
-            vms.insert(*tgid, reading);
-        }
+            let from_start = vm.from_start;
+            if let Some(last) = vm.last.as_ref().filter(|last| last.counters == counters) {
+                return VmReading { from_start, ..last.clone() };
+            }
+            let histograms = self.slots.rows.distributions(vm.slot);
+            let reading = VmReading { counters, histograms, from_start };
+            fresh.insert(*tgid, reading.clone());
+            reading
+        };
+        let vms = self.slots.tracked.iter().map(|(tgid, vm)| (*tgid, read(tgid, vm))).collect();
         for (tgid, reading) in fresh {
             if let Some(vm) = self.slots.tracked.get_mut(&tgid) {
                 vm.last = Some(reading);

@@ -111,7 +111,7 @@ fn judge_one(signal: String, status: Option<&Quality>, table: &Table) -> Judgeme
         }
         (None, Some(row), _) => (Finding::Approximate, row.quality.reason().map(str::to_owned)),
         (None, None, _) if checked => (Finding::Exact, None),
-        (None, None, Some(Quality::Absent(reason))) => (Finding::Absent, Some(reason.clone())),
+        (None, None, Some(Quality::Absent(reason))) => (Finding::Absent, Some(reason.to_string())),
         (None, None, _) => {
             let reason = skipped.map(|skipped| skipped.reason.clone());
             let nothing = || "there is nothing to hold it against".to_owned();

@@ -1,6 +1,11 @@
 //! How far a number can be trusted. Depends on nothing of memtrace: the lab reads it too.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
+
+/// Most are one of a few fixed texts, and a tick makes tens of thousands of them.
+pub type Reason = Cow<'static, str>;
 
 /// How far a number can be trusted. Travels with the number wherever it goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -9,17 +14,22 @@ pub enum Quality {
     /// Agrees with the kernel's own counter.
     Exact,
     /// Near it; the reason says what is missing or added.
-    Approximate(String),
+    Approximate(Reason),
     /// Not known; the reason says why.
-    Absent(String),
+    Absent(Reason),
+}
+
+/// `text`, or `otherwise` where there is none.
+pub fn reason_or(text: Option<&str>, otherwise: &'static str) -> Reason {
+    text.map_or(Cow::Borrowed(otherwise), |text| Cow::Owned(text.to_owned()))
 }
 
 impl Quality {
-    pub fn approximate(reason: impl Into<String>) -> Self {
+    pub fn approximate(reason: impl Into<Reason>) -> Self {
         Self::Approximate(reason.into())
     }
 
-    pub fn absent(reason: impl Into<String>) -> Self {
+    pub fn absent(reason: impl Into<Reason>) -> Self {
         Self::Absent(reason.into())
     }
 

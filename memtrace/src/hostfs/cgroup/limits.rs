@@ -18,11 +18,10 @@ const V1_UNLIMITED: u64 = 1 << 62;
 pub fn tightest(keeper: &Keeper, cgroup: &MemoryCgroup, file: &str) -> io::Result<Limit> {
     let mut tightest = Limit::Unlimited;
     for directory in upwards(&cgroup.directory, &cgroup.top) {
-        match keeper.text(&directory.join(file), read::SMALL) {
-            Ok(text) => {
-                let limit = parse(&text, cgroup.version).map_err(io::Error::other)?;
-                tightest = tightest.min(limit);
-            }
+        let limit =
+            keeper.read(&directory.join(file), read::SMALL, |text| parse(text, cgroup.version));
+        match limit {
+            Ok(limit) => tightest = tightest.min(limit.map_err(io::Error::other)?),
             // The root cgroup has no such file.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),

@@ -38,7 +38,7 @@ pub fn sample(keeper: &Keeper, cgroup: &MemoryCgroup) -> CgroupSample {
 fn version_one(cgroup: &MemoryCgroup, files: &mut Files<'_>) -> CgroupSample {
     let usage = files.number(Version::V1.usage_file());
     let Stat { memory, swap, hierarchical_limit } =
-        files.text("memory.stat").map(|text| stat::parse(&text)).unwrap_or_default();
+        files.read("memory.stat", stat::parse).unwrap_or_default();
     // The kernel knows whether limits of ancestors hold (memory.use_hierarchy).
     let limit = hierarchical_limit
         .map(|bytes| limits::from_number(bytes, Version::V1))
@@ -63,8 +63,8 @@ fn version_two(cgroup: &MemoryCgroup, files: &mut Files<'_>) -> CgroupSample {
         };
     }
     let usage = files.number(Version::V2.usage_file());
-    let stat = files.text("memory.stat").map(|text| stat::parse(&text)).unwrap_or_default();
-    let events = files.text("memory.events").unwrap_or_default();
+    let stat = files.read("memory.stat", stat::parse).unwrap_or_default();
+    let (limit_hits, oom_kills) = files.read("memory.events", events).unwrap_or_default();
     CgroupSample {
         usage,
         limit: files.limit(cgroup, "memory.max"),
@@ -72,10 +72,15 @@ fn version_two(cgroup: &MemoryCgroup, files: &mut Files<'_>) -> CgroupSample {
         // Missing where the kernel is built or started without swap accounting.
         swap: files.keeper.number(&cgroup.directory.join("memory.swap.current")).ok().map(Bytes),
         stat: stat.memory,
-        limit_hits: stat::value(&events, "max"),
-        oom_kills: stat::value(&events, "oom_kill"),
+        limit_hits,
+        oom_kills,
         ..CgroupSample::default()
     }
+}
+
+/// Limit hits and OOM kills in memory.events.
+fn events(text: &str) -> (Option<u64>, Option<u64>) {
+    (stat::value(text, "max"), stat::value(text, "oom_kill"))
 }
 
 /// The root's pressure is the whole host's, so it says nothing about one cgroup.
@@ -94,9 +99,9 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    fn text(&mut self, file: &str) -> Option<String> {
-        let text = self.keeper.text(&self.directory.join(file), read::SMALL);
-        self.check(file, text)
+    fn read<T>(&mut self, file: &str, parse: impl FnOnce(&str) -> T) -> Option<T> {
+        let parsed = self.keeper.read(&self.directory.join(file), read::SMALL, parse);
+        self.check(file, parsed)
     }
 
     fn number(&mut self, file: &str) -> Option<Bytes> {
@@ -111,8 +116,8 @@ impl Files<'_> {
 
     /// A value that not every kernel has.
     fn optional(&self, file: &str, key: &str) -> Option<u64> {
-        let text = self.keeper.text(&self.directory.join(file), read::SMALL).ok()?;
-        stat::value(&text, key)
+        let value = |text: &str| stat::value(text, key);
+        self.keeper.read(&self.directory.join(file), read::SMALL, value).ok()?
     }
 
     fn check<T>(&mut self, file: &str, result: io::Result<T>) -> Option<T> {

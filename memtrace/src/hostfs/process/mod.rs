@@ -39,8 +39,8 @@ pub fn stat(root: &HostRoot, pid: u32) -> io::Result<ProcessStat> {
 /// # Errors
 /// As [`stat`].
 pub fn kept_stat(keeper: &Keeper, root: &HostRoot, pid: u32) -> io::Result<ProcessStat> {
-    let text = keeper.text(&root.process(pid).join("stat"), read::SMALL)?;
-    ProcessStat::parse(&text).ok_or_else(|| io::Error::other("not of the form of stat"))
+    let stat = keeper.read(&root.process(pid).join("stat"), read::SMALL, ProcessStat::parse)?;
+    stat.ok_or_else(|| io::Error::other("not of the form of stat"))
 }
 
 /// The arguments that the process was started with; empty for a kernel thread and for
@@ -73,8 +73,8 @@ pub fn program(root: &HostRoot, pid: u32) -> Option<String> {
 
 /// The memory of a process; nothing where it can't be read.
 pub fn memory(keeper: &Keeper, root: &HostRoot, pid: u32) -> ProcessSample {
-    let status = keeper.text(&root.process(pid).join("status"), read::SMALL);
-    status.map_or_else(|_| ProcessSample::default(), |text| status::parse(&text))
+    let path = root.process(pid).join("status");
+    keeper.read(&path, read::SMALL, status::parse).unwrap_or_default()
 }
 
 impl ProcessSample {

@@ -145,6 +145,6 @@ pub(super) fn partial_swap_in_wait(hooks: &[&Hook], reason: &str) -> Quality {
     let private = hooks.iter().filter(|hook| hook.target == PRIVATE).count();
     match private {
         2 => Quality::approximate(format!("without shared memory: {reason}; {WHOLE_FAULTS}")),
-        _ => Quality::absent(reason),
+        _ => Quality::absent(reason.to_owned()),
     }
 }

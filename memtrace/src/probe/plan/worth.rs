@@ -2,7 +2,7 @@
 
 use super::{Hook, HookKind, deep};
 use crate::probe::support::Means;
-use crate::signal::{Quality, Signal, SignalStatus};
+use crate::signal::{Quality, Signal, SignalStatus, reason_or};
 
 /// What each signal is worth when `attached` hooks run and `failed` ones don't.
 ///
@@ -68,13 +68,13 @@ fn quality(signal: Signal, hooks: &[&Hook], missing: Option<&str>) -> Quality {
     match (hooks.is_empty(), missing) {
         (true, reason) => match fallback(signal) {
             Some((_, what)) => Quality::approximate(what),
-            None => Quality::absent(reason.unwrap_or("nothing measures it")),
+            None => Quality::absent(reason_or(reason, "nothing measures it")),
         },
         // One half of a pair is worth nothing, except where each tells something alone.
         (false, Some(reason)) => match signal {
-            Signal::Lifecycle | Signal::Kswapd => Quality::approximate(reason),
+            Signal::Lifecycle | Signal::Kswapd => Quality::approximate(reason.to_owned()),
             Signal::SwapInWait => deep::partial_swap_in_wait(hooks, reason),
-            _ => Quality::absent(reason),
+            _ => Quality::absent(reason.to_owned()),
         },
         (false, None) => limits(signal),
     }

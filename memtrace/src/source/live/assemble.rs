@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use memtrace_ebpf::VmCounters;
 
+use super::cgroups::Company;
 use super::rereading::{self, Kept, Signs};
-use super::{Kernel, LiveSource, Moment, guests};
-use crate::hostfs::cgroup;
+use super::{Kernel, KnownVm, LiveSource, Moment, guests};
 use crate::hostfs::process::{self, ProcessStat};
+use crate::hostfs::{HostRoot, cgroup};
 use crate::probe::{FlowReading, Taker, VmReading};
 use crate::sample::{
     CgroupSample, FlowSample, GuestSample, Party, ProcessSample, ThreadSample, VmId, VmSample,
     VmState,
 };
-use crate::units::Pages;
+use crate::units::{Nanos, Pages};
 use crate::vmm::discover::FoundVm;
 use crate::vmm::name;
 
@@ -27,16 +28,35 @@ struct Files {
     swap_base: Option<i64>,
 }
 
+impl KnownVm {
+    fn is_quiet(&self, signs: Option<&Signs>) -> bool {
+        let usage = || cgroup::usage(&self.files, self.membership.cgroup()?);
+        signs.is_some_and(|signs| self.kept.is_quiet(signs, usage))
+    }
+
+    fn turn_came(&self, pid: u32, now: Nanos) -> bool {
+        rereading::turn_came(pid, self.kept.at, now)
+    }
+
+    /// Reads all its files.
+    fn read(&mut self, root: &HostRoot, pid: u32, at: Nanos, signs: Option<Signs>) {
+        let process = process::memory(&self.files, root, pid);
+        let cgroup = self.membership.cgroup();
+        let cgroup = cgroup.map(|cgroup| cgroup::sample(&self.files, cgroup));
+        self.kept = Kept { at, signs, process, cgroup };
+    }
+}
+
 impl LiveSource {
     pub(super) fn read_vm(
         &mut self,
         vm: &FoundVm,
         stat: &ProcessStat,
-        counted: Option<VmReading>,
+        mut counted: Option<&mut VmReading>,
         moment: &Moment,
     ) -> VmSample {
         let answer = self.guests.answer(vm);
-        let files = self.read_files(vm, stat, counted.as_ref(), &answer.guest, moment);
+        let files = self.read_files(vm, stat, counted.as_deref(), &answer.guest, moment);
         let description = &vm.description;
         let memory = description.qemu.as_ref().and_then(|qemu| qemu.memory);
         let in_detail = moment.detail == Some(vm.id);
@@ -58,7 +78,7 @@ impl LiveSource {
             guest: answer.guest,
             counters: files.counters,
             counted_from_start: counted.as_ref().is_some_and(|counted| counted.from_start),
-            histograms: counted.map(|counted| counted.histograms),
+            histograms: counted.as_mut().map(|counted| std::mem::take(&mut counted.histograms)),
             swap_base: files.swap_base,
             threads: in_detail.then(|| self.read_threads(vm.pid)).flatten(),
         }
@@ -77,23 +97,15 @@ impl LiveSource {
         let Some(known) = self.known.get_mut(&vm.pid) else {
             return Files { counters, ..Files::default() };
         };
-        let cgroup = known.membership.cgroup();
-        let (kernel, signs) = match (&self.kernel, counters) {
-            (Kernel::Runs(kernel), Some(counters)) if rereading::are_seen(kernel.signals()) => {
-                (Some(kernel), Some(Signs::new(counters, stat, guest)))
-            }
-            (Kernel::Runs(kernel), _) => (Some(kernel), None),
-            (Kernel::Absent(_), _) => (None, None),
+        let kernel = match &self.kernel {
+            Kernel::Runs(kernel) => Some(kernel),
+            Kernel::Absent(_) => None,
         };
-        let usage = || cgroup::usage(&known.files, cgroup?);
-        let kept = known.kept.take().zip(signs.as_ref());
-        let kept = kept.filter(|(kept, signs)| kept.is_quiet(signs, usage)).map(|(kept, _)| kept);
-        known.quiet = kept.is_some();
-        let kept = kept.filter(|kept| {
-            moment.detail != Some(vm.id) && !rereading::turn_came(vm.pid, kept.at, moment.at)
-        });
-        let told_by_vmswap = kernel.filter(|kernel| kernel.swap_ins_need_vmswap());
+        let seen = kernel.is_some_and(|kernel| rereading::are_seen(kernel.signals()));
+        let signs = counters.filter(|_| seen).map(|counters| Signs::new(counters, stat, guest));
+        known.quiet = known.is_quiet(signs.as_ref());
         // VmSwap and the counters from as nearly the same moment as can be.
+        let told_by_vmswap = kernel.filter(|kernel| kernel.swap_ins_need_vmswap());
         if let (Some(kernel), Some(counters)) = (told_by_vmswap, &mut counters)
             && known.swap_base.has_moved(counters)
             && let Some(fresh) = kernel.counters(vm.pid)
@@ -102,25 +114,19 @@ impl LiveSource {
             counters.swap_in_pages = fresh.swap_in_pages;
             counters.swap_in_remote_pages = fresh.swap_in_remote_pages;
         }
-        let (process, mut cgroup) = match &kept {
-            Some(kept) => (kept.process, kept.cgroup.clone()),
-            None => (
-                process::memory(&known.files, &self.root, vm.pid),
-                cgroup.map(|cgroup| cgroup::sample(&known.files, cgroup)),
-            ),
-        };
-        known.kept = kept.or_else(|| {
-            Some(Kept { at: moment.at, signs: signs?, process, cgroup: cgroup.clone() })
-        });
-        if let (Some(sample), Some(cgroup)) = (&mut cgroup, known.membership.cgroup()) {
-            sample.vms = self.neighbours.of(cgroup);
-            sample.alone = self.neighbours.is_alone(&known.membership);
+        let turn = moment.detail == Some(vm.id) || known.turn_came(vm.pid, moment.at);
+        if !known.quiet || turn {
+            known.read(&self.root, vm.pid, moment.at, signs);
         }
+        let process = known.kept.process;
         let swap_base = told_by_vmswap.zip(counters).and_then(|(_, counters)| {
             let from_start = counted.is_some_and(|counted| counted.from_start);
             let swapped = process.swap.and_then(|swap| swap.0.checked_div(self.page_size.0));
             known.swap_base.update(&counters, from_start, swapped)
         });
+        let Company { vms, alone } = known.company;
+        let cgroup = known.kept.cgroup.as_ref();
+        let cgroup = cgroup.map(|cgroup| CgroupSample { vms, alone, ..cgroup.clone() });
         Files { process, cgroup, counters, swap_base }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::cgroups::Neighbours;
 use super::notices::Notices;
+use super::rereading::Kept;
 use super::shared::{self, Sharing};
 use super::{Kernel, KnownVm, LiveSource, monotonic};
 use crate::hostfs::process::ProcessStat;
@@ -36,7 +37,10 @@ impl LiveSource {
             moved |= self.look_where(vm, notices);
         }
         if moved {
-            self.neighbours = Neighbours::count(&self.known);
+            let neighbours = Neighbours::count(&self.known);
+            for known in self.known.values_mut() {
+                known.company = neighbours.company(&known.membership);
+            }
             self.sharing = Sharing::of(&self.known);
         }
         for (vm, _) in living {
@@ -62,7 +66,7 @@ impl LiveSource {
             moved = known.membership.refresh(&known.files, &self.root, vm.pid, now);
         }
         if moved {
-            known.kept = None;
+            known.kept = Kept::default();
         }
         if counts_files {
             moved |= known.shared_memory.refresh(&self.root, vm.pid, now);
@@ -74,11 +78,12 @@ impl LiveSource {
     }
 
     fn tell_kernel(&mut self, vm: &FoundVm, notices: &mut Notices) {
-        let cgroups = self.neighbours.alone(&self.known, vm.pid);
         let (Kernel::Runs(kernel), Some(known)) = (&mut self.kernel, self.known.get_mut(&vm.pid))
         else {
             return;
         };
+        let own = known.membership.cgroup().filter(|_| known.company.alone);
+        let cgroups = own.and_then(|cgroup| cgroup.id).into_iter().collect();
         let belongings = Belongings { cgroups, shared_memory: self.sharing.own(known) };
         if known.told.as_ref() == Some(&belongings) {
             return;

@@ -1,7 +1,7 @@
 //! Which cgroup each VM is in, and whether it is there alone: only then do the kernel's
 //! counters of that cgroup belong to it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use super::{KnownVm, rereading};
@@ -88,6 +88,15 @@ fn is_apart(root: &HostRoot, cgroup: &MemoryCgroup, pid: u32) -> bool {
     })
 }
 
+/// With whom a VM shares its cgroup.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Company {
+    /// Number of known VMs in it.
+    pub(super) vms: u32,
+    /// Nobody but this VM and its companions.
+    pub(super) alone: bool,
+}
+
 /// How many known VMs are in each cgroup.
 #[derive(Debug, Default)]
 pub(super) struct Neighbours {
@@ -104,20 +113,9 @@ impl Neighbours {
         Self { vms }
     }
 
-    /// Number of known VMs in `cgroup`.
-    pub(super) fn of(&self, cgroup: &MemoryCgroup) -> u32 {
-        self.vms.get(&cgroup.directory).copied().unwrap_or(0)
-    }
-
-    /// Whether a VM and its companions have their cgroup to themselves.
-    pub(super) fn is_alone(&self, membership: &Membership) -> bool {
-        membership.apart && membership.cgroup().is_some_and(|cgroup| self.of(cgroup) == 1)
-    }
-
-    /// Ids of the memory cgroups that are this VM's alone.
-    pub(super) fn alone(&self, known: &BTreeMap<u32, KnownVm>, pid: u32) -> BTreeSet<u64> {
-        let membership = known.get(&pid).map(|vm| &vm.membership);
-        let own = membership.filter(|membership| self.is_alone(membership));
-        own.and_then(|membership| membership.cgroup()?.id).into_iter().collect()
+    pub(super) fn company(&self, membership: &Membership) -> Company {
+        let vms = membership.cgroup().and_then(|cgroup| self.vms.get(&cgroup.directory));
+        let vms = vms.copied().unwrap_or(0);
+        Company { vms, alone: membership.apart && vms == 1 }
     }
 }

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use self::cgroups::{Membership, Neighbours};
+use self::cgroups::{Company, Membership};
 use self::clock::{monotonic, wall};
 use self::events::OomKills;
 use self::guests::Guests;
@@ -68,9 +68,8 @@ pub struct LiveSource {
     discovery: Discovery,
     guests: Guests,
     known: BTreeMap<u32, KnownVm>,
-    neighbours: Neighbours,
     sharing: Sharing,
-    /// VMs went since these two were counted.
+    /// VMs went since it was last told who is in whose company.
     left: bool,
     /// Processes that have a slot, and aren't VMs yet; since when.
     candidates: BTreeMap<u32, Nanos>,
@@ -100,8 +99,9 @@ struct KnownVm {
     /// Its files that are read each time.
     files: Keeper,
     swap_base: SwapBase,
-    /// What was read last. `None`: everything is to be read.
-    kept: Option<Kept>,
+    company: Company,
+    /// What its files said when they were read last.
+    kept: Kept,
     /// Nothing happened to it up to the last sample.
     quiet: bool,
 }
@@ -127,7 +127,6 @@ impl LiveSource {
             discovery: Discovery::default(),
             guests: Guests::new(options),
             known: BTreeMap::new(),
-            neighbours: Neighbours::default(),
             sharing: Sharing::default(),
             left: false,
             candidates: BTreeMap::new(),
@@ -209,7 +208,7 @@ impl Source for LiveSource {
         let vms = living
             .iter()
             .map(|(vm, stat)| {
-                let counted = reading.as_mut().and_then(|reading| reading.vms.remove(&vm.pid));
+                let counted = reading.as_mut().and_then(|reading| reading.vms.get_mut(&vm.pid));
                 self.read_vm(vm, stat, counted, &Moment { at, detail })
             })
             .collect();
@@ -242,7 +241,7 @@ impl Source for LiveSource {
 }
 
 fn absent_signals(reason: &str) -> Vec<SignalStatus> {
-    let quality = Quality::absent(reason);
+    let quality = Quality::absent(reason.to_owned());
     let absent =
         |signal| SignalStatus { signal, source: None, hooked: false, quality: quality.clone() };
     Signal::ALL.map(absent).to_vec()

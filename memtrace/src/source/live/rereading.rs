@@ -68,10 +68,11 @@ pub(super) fn are_seen(signals: &[SignalStatus]) -> bool {
 }
 
 /// What was read last, and the signs from just before.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Kept {
     pub(super) at: Nanos,
-    pub(super) signs: Signs,
+    /// `None`: they can't be seen, or nothing was read yet.
+    pub(super) signs: Option<Signs>,
     /// What is in /proc/PID/status.
     pub(super) process: ProcessSample,
     pub(super) cgroup: Option<CgroupSample>,
@@ -82,7 +83,7 @@ impl Kept {
     /// where it can't be read.
     pub(super) fn is_quiet(&self, signs: &Signs, usage: impl FnOnce() -> Option<Bytes>) -> bool {
         let before = self.cgroup.as_ref().and_then(|cgroup| cgroup.usage);
-        self.signs == *signs && self.is_settled() && before == usage()
+        self.signs.as_ref() == Some(signs) && self.is_settled() && before == usage()
     }
 
     /// Everything was there, and nothing fades that a view shows at once.

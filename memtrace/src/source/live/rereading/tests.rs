@@ -19,7 +19,7 @@ fn signs() -> Signs {
 fn kept() -> Kept {
     let process = ProcessSample { rss: Some(Bytes(7)), ..Default::default() };
     let cgroup = CgroupSample { usage: Some(Bytes(9)), ..Default::default() };
-    Kept { at: Nanos(0), signs: signs(), process, cgroup: Some(cgroup) }
+    Kept { at: Nanos(0), signs: Some(signs()), process, cgroup: Some(cgroup) }
 }
 
 fn pressure(avg10: f64) -> Option<Psi> {
@@ -60,6 +60,7 @@ fn every_sign_counts() {
 #[test]
 fn what_was_not_read_is_tried_again() {
     let usage = || Some(Bytes(9));
+    assert!(!Kept::default().is_quiet(&signs(), || None));
     let unread = Kept { process: ProcessSample::default(), ..kept() };
     assert!(!unread.is_quiet(&signs(), usage));
     let with = |change: fn(&mut CgroupSample)| {
