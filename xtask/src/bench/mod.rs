@@ -142,8 +142,14 @@ fn measure() -> Result<Results> {
     let parent = pool.parent().context("the pool's cgroup")?.to_path_buf();
     pool.hierarchy.set_limit(&parent, HERD_MIB)?;
     progress::say("scale ...");
-    let arguments = std::iter::once(parent.as_os_str()).chain(SCALE.map(AsRef::as_ref));
-    results.scale = documents(program("memtrace-bench").arg("scale").args(arguments))?;
+    for vms in SCALE {
+        for how in ["quiet", "busy"] {
+            // A process each, as memory that was freed stays with it.
+            let mut bench = program("memtrace-bench");
+            bench.arg("scale").arg(&parent).args([vms, how]);
+            results.scale.extend(documents(&mut bench)?);
+        }
+    }
     progress::say("latency ...");
     results.latency = documents(program("memtrace-bench").args(["latency", LATENCY_SECONDS]))?;
     pool.down()?;

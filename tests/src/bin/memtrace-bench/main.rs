@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-const USAGE: &str = "memtrace-bench load | sleep SECONDS | stir SECONDS | scale POOL VMS... | \
-                     latency SECONDS";
+const USAGE: &str = "memtrace-bench load | sleep SECONDS | stir SECONDS | \
+                     scale POOL VMS quiet|busy | latency SECONDS";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -28,14 +28,10 @@ fn main() -> Result<()> {
             load::stir(Duration::from_secs(seconds.parse().context(USAGE)?));
             Ok(())
         }
-        ["scale", pool, sizes @ ..] => {
-            for size in sizes {
-                let vms = size.parse().context(USAGE)?;
-                for busy in [false, true] {
-                    let scale = scale::measure(pool.as_ref(), vms, busy)?;
-                    println!("{}", serde_json::to_string(&scale)?);
-                }
-            }
+        ["scale", pool, vms, how @ ("quiet" | "busy")] => {
+            let vms = vms.parse().context(USAGE)?;
+            let scale = scale::measure(pool.as_ref(), vms, *how == "busy")?;
+            println!("{}", serde_json::to_string(&scale)?);
             Ok(())
         }
         ["latency", seconds] => {
