@@ -135,7 +135,7 @@ impl Measure {
     /// A second has passed.
     pub(super) fn second(&mut self, host: &Host) {
         let waited = |vm: &Vm| vm.suffered.waited + vm.guest.waited;
-        let running = || host.vms.iter().filter(|vm| vm.guest.runs(host.second) || vm.guest.gone);
+        let running = || measured(host).filter(|vm| vm.guest.runs(host.second) || vm.guest.gone);
         self.outcome.stall_seconds += running().map(waited).sum::<f64>();
         if running().any(|vm| waited(vm) > DISTRESS) {
             let bridged = self.distress.filter(|(_, last)| host.second - last <= BRIDGED);
@@ -174,15 +174,20 @@ impl Measure {
 
     pub(super) fn end(self, host: &Host) -> Outcome {
         let pages: u64 =
-            host.vms.iter().map(|vm| vm.suffered.swap_in + vm.guest.totals.swap_in).sum();
+            measured(host).map(|vm| vm.suffered.swap_in + vm.guest.totals.swap_in).sum();
         Outcome {
             swap_in_gib: (pages * PAGE.0) as f64 / GIB as f64,
-            guest_ooms: host.vms.iter().map(|vm| vm.guest.totals.ooms).sum(),
+            guest_ooms: measured(host).map(|vm| vm.guest.totals.ooms).sum(),
             kills: host.totals.kills,
             breaches: host.breaches,
             ..self.outcome
         }
     }
+}
+
+/// Those who suffer by no fault of their own.
+fn measured(host: &Host) -> impl Iterator<Item = &Vm> {
+    host.vms.iter().filter(|vm| !vm.guest.spec.own_fault)
 }
 
 fn ballooned(vm: &Vm) -> u64 {

@@ -85,6 +85,10 @@ pub struct VmSpec {
     /// First and last second of a migration.
     #[serde(default)]
     pub migrates: Option<[u64; 2]>,
+    /// What it suffers is its own doing, and no measure of a policy: its word costs a liar
+    /// his own comfort.
+    #[serde(default)]
+    pub own_fault: bool,
     /// In the balloon at the beginning.
     #[serde(default)]
     pub ballooned: Size,
