@@ -7,7 +7,7 @@ use memtrace_ebpf::{MAX_SLOTS, VmCounters, VmHistograms};
 /// So many slots there are at least: enough for most hosts.
 pub const LEAST_SLOTS: u32 = 512;
 /// The rows may take this share of the host's memory.
-const SHARE: u64 = 1024;
+const SHARE: u64 = 512;
 
 /// Entries of each map. Tests make them small, to see what becomes of what doesn't fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,9 +101,9 @@ mod tests {
     #[test]
     fn a_host_gets_slots_by_its_memory_and_cpus() {
         assert_eq!(affordable_slots(GIB, 2), LEAST_SLOTS, "a small one has enough all the same");
-        assert_eq!(affordable_slots(64 * GIB, 2), MAX_SLOTS);
+        assert_eq!(affordable_slots(24 * GIB, 2), MAX_SLOTS);
         assert_eq!(affordable_slots(2048 * GIB, 16), MAX_SLOTS);
-        let many_cpus = affordable_slots(256 * GIB, 256);
+        let many_cpus = affordable_slots(128 * GIB, 256);
         assert!((LEAST_SLOTS + 1..MAX_SLOTS).contains(&many_cpus), "{many_cpus}");
     }
 
