@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::cli::SimulateArguments;
 use crate::exit;
 use crate::output;
-use crate::policy::Policy;
+use crate::policy::{Memtrace, Policy};
 use crate::sim::{Outcome, Row, Scenario, Table, catalogue, peers, run};
 
 /// The policy that scenarios expect something of, and the one that does nothing.
@@ -40,7 +40,9 @@ pub fn simulate(arguments: &SimulateArguments) -> Result<ExitCode> {
 
 /// Each as it begins.
 fn policies() -> Vec<Box<dyn Policy>> {
-    peers::all()
+    let mut policies = peers::all();
+    policies.push(Box::new(Memtrace::default()));
+    policies
 }
 
 fn scenarios(wanted: &[String]) -> Result<Vec<Scenario>> {

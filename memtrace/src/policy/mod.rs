@@ -3,13 +3,32 @@
 //! its reasons. Must not know files, clocks, hypervisors, or who carries a decision out.
 
 pub mod decision;
+mod gate;
+mod give;
 mod guest_rates;
+mod host;
+mod known;
+mod ladder;
+mod memtrace;
+mod need;
 pub mod observation;
 mod observe;
+mod receive;
+pub mod rules;
+pub mod state;
+mod step;
+#[cfg(test)]
+mod tests;
+mod track;
+mod vm;
 
 pub use decision::{Action, Decision, Decisions};
+pub use memtrace::Memtrace;
 pub use observation::{GuestObservation, Observation, ScopeObservation, VmObservation};
 pub use observe::Observer;
+pub use rules::Rules;
+pub use state::State;
+pub use step::step;
 
 /// A rule for balloons: memtrace's own, or a peer's to compare it with.
 pub trait Policy {

@@ -1,0 +1,318 @@
+//! One step, from what was remembered and what is seen to what is done and remembered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::decision::{Action, Decision, Decisions, Gate, Thought};
+use super::gate::gates;
+use super::give::{Parts, capacity, give};
+use super::host::Host;
+use super::known::show;
+use super::ladder;
+use super::need::{Need, hold, need};
+use super::observation::{Observation, VmObservation};
+use super::receive::{self, Purse, Wish};
+use super::rules::{Rules, part};
+use super::state::{Level, State, VmState};
+use super::track::{Motion, follow, motion, ordered, to_come};
+use super::vm::{Floor, Vm, floor};
+use crate::sample::VmId;
+use crate::units::{Bytes, Nanos};
+
+/// One step. Pure: the same state and observation give the same decisions, in whatever
+/// order the VMs are.
+pub fn step(rules: &Rules, state: State, seen: &Observation) -> (State, Decisions) {
+    let mut state = state;
+    // A clock that stands or runs backwards tells nothing of what happened since.
+    if state.at.is_some_and(|before| seen.at <= before) {
+        return (state, Decisions::default());
+    }
+    let at = seen.at;
+    let twins = twins(&seen.vms);
+    let mut vms: Vec<&VmObservation> = seen.vms.iter().collect();
+    vms.sort_by_key(|vm| vm.id);
+    vms.dedup_by_key(|vm| vm.id);
+    for vm in &vms {
+        follow(rules, state.vms.entry(vm.id).or_default(), at, vm);
+    }
+    let host = Host::of(rules, &state, at, &seen.scope);
+    let outcome = {
+        let default = VmState::default();
+        let views =
+            vms.iter().map(|vm| Vm::of(rules, state.vms.get(&vm.id).unwrap_or(&default), at, vm));
+        Round { rules, state: &state, at, host: host.as_ref(), twins: &twins, seen }
+            .run(&views.collect::<Vec<_>>())
+    };
+    let decisions = outcome.decisions.clone();
+    remember(rules, &mut state, seen, host.as_ref(), outcome);
+    (state, decisions)
+}
+
+/// Identities that more than one VM has.
+fn twins(vms: &[VmObservation]) -> BTreeSet<VmId> {
+    let mut once = BTreeSet::new();
+    vms.iter().map(|vm| vm.id).filter(|id| !once.insert(*id)).collect()
+}
+
+struct Round<'a> {
+    rules: &'a Rules,
+    state: &'a State,
+    at: Nanos,
+    host: Option<&'a Host>,
+    twins: &'a BTreeSet<VmId>,
+    seen: &'a Observation,
+}
+
+#[derive(Default)]
+struct Outcome {
+    decisions: Decisions,
+    /// By VM, its part in giving from now on.
+    capacities: BTreeMap<VmId, f64>,
+    hurt: BTreeSet<VmId>,
+    /// VMs that were too small, and at which size.
+    learnt: BTreeMap<VmId, Bytes>,
+    owed: Bytes,
+    need: Bytes,
+}
+
+impl Round<'_> {
+    fn run(&self, vms: &[Vm<'_>]) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut thoughts: BTreeMap<VmId, Thought> = BTreeMap::new();
+        let mut givers: BTreeMap<VmId, Floor> = BTreeMap::new();
+        let level = self.host.map_or(Level::Calm, |host| host.level);
+        for vm in vms {
+            let id = vm.now.id;
+            let floor = floor(self.rules, level, vm);
+            let gates = gates(self.rules, vm, floor.as_ref(), self.twins.contains(&id));
+            // Its part next time doesn't depend on whether it has cooled down by then. Of a
+            // stuck balloon others take the part.
+            let stuck =
+                matches!(motion(self.rules, vm.memory, self.at, vm.now.actual), Motion::Stuck(..));
+            let willing = |gate: &Gate| match gate.name.as_str() {
+                "cooled down" => true,
+                "moving" => !stuck,
+                _ => gate.open,
+            };
+            if let Some(floor) = floor {
+                let willing = gates.iter().all(willing);
+                let part = if willing { capacity(vm, &floor) } else { 0.0 };
+                outcome.capacities.insert(id, part);
+                if gates.iter().all(|gate| gate.open) {
+                    givers.insert(id, floor);
+                }
+            }
+            if vm.hurts == Some(true) {
+                outcome.hurt.insert(id);
+            }
+            thoughts.insert(id, Thought { vm: Some(id), gates, arithmetic: Vec::new() });
+        }
+        let mut scope = Thought {
+            vm: None,
+            gates: ladder::rungs(self.rules, self.state, self.at, self.host),
+            arithmetic: Vec::new(),
+        };
+        if let Some(host) = self.host {
+            outcome.decisions.state = Some(host.level.word().to_owned());
+            scope.arithmetic.extend(host.lines(self.rules, &self.seen.scope));
+            let need = self.need(vms, host);
+            scope.arithmetic.push(need.line.clone());
+            outcome.need = need.bytes;
+            self.shrink(vms, host, &need, &givers, &mut outcome, &mut thoughts);
+            self.grow(vms, host, &mut outcome, &mut scope, &mut thoughts);
+            if scope.gates.iter().any(|gate| gate.name == "reclaim" && gate.open) {
+                let each = Bytes(need.bytes.0 / vms.len().max(1) as u64);
+                let decide = |vm: &Vm<'_>| {
+                    ladder::win_back(self.rules, vm, self.twins.contains(&vm.now.id), each)
+                };
+                outcome.decisions.actions.extend(vms.iter().filter_map(decide));
+            }
+        } else {
+            scope.arithmetic.push("total or available memory is not known".to_owned());
+        }
+        outcome.decisions.actions.sort_by_key(|decision| decision.vm);
+        outcome.decisions.thoughts = [scope].into_iter().chain(thoughts.into_values()).collect();
+        outcome
+    }
+
+    fn need(&self, vms: &[Vm<'_>], host: &Host) -> Need {
+        let coming = vms.iter().fold(Bytes(0), |sum, vm| {
+            sum.saturating_add(to_come(self.rules, vm.memory, self.at, vm.now.actual))
+        });
+        need(self.rules, self.state, host, coming)
+    }
+
+    fn shrink(
+        &self,
+        vms: &[Vm<'_>],
+        host: &Host,
+        need: &Need,
+        givers: &BTreeMap<VmId, Floor>,
+        outcome: &mut Outcome,
+        thoughts: &mut BTreeMap<VmId, Thought>,
+    ) {
+        if host.quiet || !self.rules.inflate {
+            return;
+        }
+        let present: Vec<VmId> = vms.iter().map(|vm| vm.now.id).collect();
+        let parts = Parts::of(self.rules, self.state, self.at, &present);
+        for vm in vms {
+            let Some(floor) = givers.get(&vm.now.id) else { continue };
+            if let Some((decision, lines)) = give(self.rules, host, need, &parts, vm, floor) {
+                outcome.decisions.actions.push(decision);
+                if let Some(thought) = thoughts.get_mut(&vm.now.id) {
+                    thought.arithmetic.extend(lines);
+                }
+            }
+        }
+    }
+
+    fn grow(
+        &self,
+        vms: &[Vm<'_>],
+        host: &Host,
+        outcome: &mut Outcome,
+        scope: &mut Thought,
+        thoughts: &mut BTreeMap<VmId, Thought>,
+    ) {
+        let promised = vms.iter().fold(Bytes(0), |sum, vm| {
+            sum.saturating_add(receive::promised(vm.memory, self.at, vm.now.rss))
+        });
+        let purse = Purse::of(self.rules, host, promised);
+        scope.arithmetic.push(format!(
+            "to give: {} in distress, {} when calm; {} are kept, {} promised",
+            show(purse.relief),
+            show(purse.calm),
+            show(self.rules.kept(host.total)),
+            show(promised)
+        ));
+        let mut grown = self.relieve(vms, host, purse.relief, outcome, thoughts);
+        if host.quiet && host.at_ease {
+            for decision in self.give_back(vms, purse.calm) {
+                let more = size(&decision) > grown.get(&decision.vm).map_or(0, size);
+                if more {
+                    grown.insert(decision.vm, decision);
+                }
+            }
+        }
+        outcome.decisions.actions.extend(grown.into_values());
+    }
+
+    fn relieve(
+        &self,
+        vms: &[Vm<'_>],
+        host: &Host,
+        purse: Bytes,
+        outcome: &mut Outcome,
+        thoughts: &mut BTreeMap<VmId, Thought>,
+    ) -> BTreeMap<VmId, Decision> {
+        let wishes: Vec<(&Vm<'_>, Wish)> = vms
+            .iter()
+            .map(|vm| {
+                let twin = self.twins.contains(&vm.now.id);
+                (vm, receive::relief(self.rules, vm, twin))
+            })
+            .collect();
+        let may = |wish: &Wish| !matches!(wish, Wish::Not(_));
+        let weights: f64 =
+            wishes.iter().filter(|(_, wish)| may(wish)).map(|(vm, _)| receive::weight(vm)).sum();
+        let mut grown = BTreeMap::new();
+        for (vm, wish) in &wishes {
+            let line = match wish {
+                Wish::Wants(wanted) => {
+                    let actual = vm.now.actual.unwrap_or(Bytes(0));
+                    if vm.memory.base.is_some_and(|base| actual < base) {
+                        outcome.learnt.insert(vm.now.id, actual);
+                    }
+                    let relief = receive::relieve(vm, *wanted, purse, weights);
+                    let given = relief.as_ref().map_or(Bytes(0), |(_, bytes)| *bytes);
+                    if receive::is_seen(self.rules, vm) {
+                        outcome.owed = outcome.owed.saturating_add(wanted.saturating_sub(given));
+                    }
+                    if let Some((decision, _)) = relief {
+                        grown.insert(vm.now.id, decision);
+                    }
+                    format!("in distress: wants {}, gets {}", show(*wanted), show(given))
+                }
+                Wish::Not(reason) => format!("wants nothing: {reason}"),
+                Wish::Unknown(reason) => format!("may want some, and gets none: {reason}"),
+            };
+            if let Some(thought) = thoughts.get_mut(&vm.now.id) {
+                thought.arithmetic.push(line);
+            }
+        }
+        outcome.owed = outcome.owed.min(part(host.total, 10.0));
+        grown
+    }
+
+    /// Who waited longest comes first.
+    fn give_back(&self, vms: &[Vm<'_>], purse: Bytes) -> Vec<Decision> {
+        let mut order: Vec<&Vm<'_>> = vms.iter().collect();
+        order.sort_by_key(|vm| (vm.memory.grown, vm.now.id));
+        let mut left = purse;
+        let mut decisions = Vec::new();
+        for vm in order {
+            let twin = self.twins.contains(&vm.now.id);
+            let (decision, used) = receive::give_back(self.rules, vm, twin, left, self.at);
+            decisions.extend(decision);
+            left = left.saturating_sub(used);
+        }
+        decisions
+    }
+}
+
+/// How much a decision moves, in bytes.
+fn size(decision: &Decision) -> u64 {
+    match decision.action {
+        Action::Balloon { from, to } => from.0.abs_diff(to.0),
+        Action::Reclaim { bytes } => bytes.0,
+    }
+}
+
+fn remember(
+    rules: &Rules,
+    state: &mut State,
+    seen: &Observation,
+    host: Option<&Host>,
+    outcome: Outcome,
+) {
+    let at = seen.at;
+    for (id, memory) in &mut state.vms {
+        memory.capacity = outcome.capacities.get(id).copied().unwrap_or(0.0);
+        if outcome.hurt.contains(id) {
+            memory.hurt = Some(at);
+        }
+        if let Some(size) = outcome.learnt.get(id) {
+            let learnt = size.saturating_add(part(*size, rules.learnt_margin));
+            memory.learnt = Some((learnt, at));
+        }
+    }
+    for decision in &outcome.decisions.actions {
+        let Some(memory) = state.vms.get_mut(&decision.vm) else { continue };
+        let rss = seen.vms.iter().find(|vm| vm.id == decision.vm).and_then(|vm| vm.rss);
+        match decision.action {
+            Action::Balloon { from, to } => {
+                ordered(memory, at, from, to);
+                if to > from {
+                    receive::promise(memory, at, rss, to.saturating_sub(from));
+                }
+            }
+            Action::Reclaim { .. } => memory.reclaimed = Some(at),
+        }
+    }
+    if let Some(host) = host {
+        let capacity: f64 = outcome.capacities.values().sum();
+        state.held = hold(rules, state, at, host, capacity > 0.0);
+        state.level = host.level;
+        let calm = host.level == Level::Calm && outcome.need.0 == 0 && outcome.owed.0 == 0;
+        state.quiet_since = calm.then(|| state.quiet_since.unwrap_or(at));
+        let unmet = outcome.need.0 > 0 && capacity <= 0.0;
+        state.unmet_since = unmet.then(|| state.unmet_since.unwrap_or(at));
+    } else {
+        state.quiet_since = None;
+        state.unmet_since = None;
+    }
+    state.owed = outcome.owed;
+    state.at = Some(at);
+    state.look(at, host.map(|host| host.available));
+    state.forget(at);
+}

@@ -1,0 +1,6 @@
+//! The policy as a whole.
+
+mod fixture;
+mod properties;
+mod rules;
+mod settling;

@@ -1,0 +1,209 @@
+//! One VM as the policy sees it: whether its word can be taken, whether it hurts, and how
+//! far down it may go. What can't be told is neither yes nor no.
+
+use super::known::{all, any, bytes_per_second, percent, rate, share, show};
+use super::observation::VmObservation;
+use super::rules::{MIB, Rules, Safety, VmRules, part};
+use super::state::{Level, VmState};
+use crate::units::{Bytes, Nanos};
+
+/// The host keeps so much of a VM beside the guest's memory: QEMU itself, its devices.
+const OVERHEAD: u64 = 256 * MIB;
+/// Numbers that were taken at different moments differ by so much of a VM's maximum.
+const SLACK: u64 = 10;
+
+pub struct Vm<'a> {
+    pub now: &'a VmObservation,
+    pub memory: &'a VmState,
+    pub rules: VmRules,
+    pub at: Nanos,
+    /// The guest's word: fresh, whole and not contradicted; or why not.
+    pub word: Result<Word, String>,
+    /// It suffers; with the reasons for people.
+    pub hurts: Option<bool>,
+    pub symptoms: Vec<String>,
+}
+
+/// What a guest said that can be believed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Word {
+    /// When it said so, its size was at most this.
+    pub size: Bytes,
+    pub free: Bytes,
+    pub available: Bytes,
+    /// Of its size, not available: a balloon that the guest counts as used isn't in it.
+    pub used: Bytes,
+}
+
+impl<'a> Vm<'a> {
+    pub fn of(rules: &Rules, memory: &'a VmState, at: Nanos, now: &'a VmObservation) -> Self {
+        let word = word(rules, memory, at, now);
+        let (hurts, symptoms) = hurts(rules, now, word.as_ref().ok());
+        Self { now, memory, rules: rules.of(now), at, word, hurts, symptoms }
+    }
+
+    /// The most that it may have.
+    pub fn ceiling(&self) -> Option<Bytes> {
+        let maximum = self.now.maximum?;
+        Some(self.rules.maximum.map_or(maximum, |limit| limit.min(maximum)))
+    }
+
+    /// The guest has little left, so that more memory would help it.
+    pub fn is_tight(&self, rules: &Rules) -> Option<bool> {
+        let word = self.word.as_ref().ok()?;
+        Some(share(word.available, word.size) < rules.guest_tight)
+    }
+}
+
+fn word(rules: &Rules, memory: &VmState, at: Nanos, now: &VmObservation) -> Result<Word, String> {
+    let guest = now.guest.ok_or("there are no guest statistics")?;
+    let age = guest.age.ok_or("nobody knows how old the guest statistics are")?;
+    if age > rules.stale && rules.has(Safety::Fresh) {
+        return Err(format!(
+            "the guest statistics are {:.0} s old, stale after {:.0} s",
+            age.seconds(),
+            rules.stale.seconds()
+        ));
+    }
+    let missing = |name: &str| format!("the guest does not tell its {name} memory");
+    let total = guest.total.ok_or_else(|| missing("total"))?;
+    let free = guest.free.ok_or_else(|| missing("free"))?;
+    let available = guest.available.ok_or_else(|| missing("available"))?;
+    let actual = now.actual.ok_or("its size is not known")?;
+    let maximum = now.maximum.ok_or("its maximum is not known")?;
+    let then = Nanos(at.0.saturating_sub(age.0));
+    let size = memory.largest_since(then).map_or(actual, |size| size.max(actual));
+    let word = Word { size, free, available, used: size.saturating_sub(available) };
+    if rules.has(Safety::Trust) {
+        contradiction(now, &word, total, maximum)?;
+    }
+    Ok(word)
+}
+
+/// What the guest says against what can be, and what the host sees.
+fn contradiction(
+    now: &VmObservation,
+    word: &Word,
+    total: Bytes,
+    maximum: Bytes,
+) -> Result<(), String> {
+    let slack = (maximum.0 / SLACK).saturating_add(OVERHEAD);
+    let over = |what: Bytes, limit: Bytes| what.0 > limit.0.saturating_add(slack);
+    let says = |what: &str, much: Bytes, limit: &str, most: Bytes| {
+        Err(format!("the guest says {} {what}, with {} {limit}", show(much), show(most)))
+    };
+    if over(total, maximum) {
+        return says("are its total", total, "at most", maximum);
+    }
+    if word.free > total || word.available > total {
+        return says("are free or available", word.free.max(word.available), "in total", total);
+    }
+    if over(word.available, word.size) {
+        return says("are available", word.available, "its size", word.size);
+    }
+    let (Some(rss), Some(swap)) = (now.rss, now.swap) else {
+        return Err("the host's side of its memory is not known, to check its word".to_owned());
+    };
+    let kept = rss.saturating_add(swap);
+    // What it uses, it has touched.
+    if over(word.used, kept) {
+        return says("are in use", word.used, "seen by the host", kept);
+    }
+    if over(rss, word.size) {
+        return Err(format!(
+            "its balloon leaves it {}, and the host keeps {} of it: nothing comes of shrinking it",
+            show(word.size),
+            show(rss)
+        ));
+    }
+    Ok(())
+}
+
+fn hurts(rules: &Rules, now: &VmObservation, word: Option<&Word>) -> (Option<bool>, Vec<String>) {
+    let senses = rules.senses;
+    let mut symptoms = Vec::new();
+    let mut over = |value: Option<f64>, limit: f64, sensed: bool, text: &str, unit: f64| {
+        if !sensed {
+            return Some(false);
+        }
+        let is_over = value? >= limit;
+        if is_over {
+            symptoms.push(format!("{text} {:.1} (from {:.1})", value? / unit, limit / unit));
+        }
+        Some(is_over)
+    };
+    const MB: f64 = MIB as f64;
+    let host = [
+        over(
+            bytes_per_second(now.swap_in),
+            rules.host_swap_in,
+            senses.swap_in,
+            "host swap-ins MiB/s",
+            MB,
+        ),
+        over(
+            rate(now.async_faults),
+            rules.host_faults,
+            senses.async_faults,
+            "asynchronous faults/s",
+            1.0,
+        ),
+        over(percent(now.stalled), rules.host_stalled, senses.stalled, "stalled %", 1.0),
+    ];
+    let guest = now.guest.as_ref();
+    let swapped = guest.map(|guest| [guest.swap_in, guest.swap_out]).unwrap_or_default();
+    let swap = any(swapped.map(|rate| {
+        over(bytes_per_second(rate), rules.guest_swap, senses.guest_swap, "guest swaps MiB/s", MB)
+    }));
+    let faults = over(
+        guest.and_then(|guest| rate(guest.major_faults)),
+        rules.guest_faults,
+        senses.guest_faults,
+        "guest major faults/s",
+        1.0,
+    );
+    let available = word.map(|word| share(word.available, word.size));
+    let low = available.map(|share| share < rules.guest_low);
+    let tight = available.map(|share| share < rules.guest_tight);
+    if let (Some(true), Some(share)) = (tight, available) {
+        symptoms.push(format!("guest available {share:.1} % (low under {})", rules.guest_low));
+    }
+    let guest = any([low, all([tight, any([swap, faults])])]);
+    (any(host.into_iter().chain([guest])), symptoms)
+}
+
+/// How far down a VM may go, and from what that follows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Floor {
+    pub bytes: Bytes,
+    pub because: String,
+}
+
+/// `None`: not known.
+pub fn floor(rules: &Rules, level: Level, vm: &Vm<'_>) -> Option<Floor> {
+    let maximum = vm.now.maximum?;
+    let word = vm.word.as_ref().ok()?;
+    let by_level = level.pick(rules.floor_shares);
+    let least = vm.rules.minimum.unwrap_or_else(|| rules.floor_least.max(part(maximum, by_level)));
+    let used = Bytes((word.used.0 as f64 * rules.floor_used) as u64);
+    let used = if rules.has(Safety::Floor) { used } else { Bytes(0) };
+    let learnt = learnt(rules, vm.memory, vm.at, least.max(used)).unwrap_or(Bytes(0));
+    let bytes = least.max(used).max(learnt);
+    let because = format!(
+        "floor {}: bounds {}, {} x {} used, learnt {}",
+        show(bytes),
+        show(least),
+        rules.floor_used,
+        show(word.used),
+        show(learnt)
+    );
+    Some(Floor { bytes, because })
+}
+
+/// What was learnt decays to what holds anyway.
+fn learnt(rules: &Rules, memory: &VmState, at: Nanos, anyway: Bytes) -> Option<Bytes> {
+    let (size, then) = memory.learnt.filter(|_| rules.has(Safety::Learnt))?;
+    let half_lives = at.saturating_sub(then).seconds() / rules.learnt_half_life.seconds().max(1.0);
+    let above = size.saturating_sub(anyway).0 as f64 * (-half_lives).exp2();
+    Some(anyway.saturating_add(Bytes(above as u64)))
+}
