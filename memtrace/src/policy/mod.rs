@@ -14,6 +14,7 @@ mod need;
 pub mod observation;
 mod observe;
 mod receive;
+mod remember;
 pub mod rules;
 pub mod state;
 mod step;

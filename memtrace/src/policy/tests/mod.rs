@@ -2,5 +2,6 @@
 
 mod fixture;
 mod properties;
+mod receiving;
 mod rules;
 mod settling;

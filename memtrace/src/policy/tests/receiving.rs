@@ -1,0 +1,147 @@
+//! Receiving, the last rung, and what is remembered, by examples.
+
+use super::fixture::{GIB, MIB, after, gate, host, id, moves, vm};
+use crate::policy::state::{Level, State};
+use crate::policy::{Memtrace, Policy, VmObservation};
+use crate::units::{ByteRate, Bytes, Percent};
+
+/// What is decided on a host with 5 GiB of 32 available (15.6 %, soft) on the second look.
+fn soft(vms: &[VmObservation]) -> crate::policy::Decisions {
+    after(&mut Memtrace::default(), 1..3, |second| host(second, 5 * 1024, vms.to_vec()))
+}
+
+fn with(change: impl FnOnce(&mut VmObservation)) -> VmObservation {
+    let mut changed = vm(1);
+    change(&mut changed);
+    changed
+}
+
+fn squeezed(available: u64) -> VmObservation {
+    with(|vm| {
+        vm.actual = Some(Bytes(2 * GIB));
+        vm.rss = Some(Bytes(2 * GIB));
+        if let Some(guest) = &mut vm.guest {
+            guest.free = Some(Bytes(available.min(64) * MIB));
+            guest.available = Some(Bytes(available * MIB));
+        }
+    })
+}
+
+#[test]
+fn a_vm_in_distress_gets_memory_at_once_and_again() {
+    let mut policy = Memtrace::default();
+    let first = policy.step(&host(1, 16 * 1024, vec![squeezed(60)]));
+    assert_eq!(moves(&first), [(id(1), "distress", 452)]);
+    let grown = with(|vm| {
+        vm.actual = Some(Bytes(2500 * MIB));
+        vm.rss = Some(Bytes(2500 * MIB));
+        vm.guest.iter_mut().for_each(|guest| {
+            guest.free = Some(Bytes(0));
+            guest.available = Some(Bytes(60 * MIB));
+        });
+    });
+    assert_eq!(moves(&policy.step(&host(2, 16 * 1024, vec![grown])))[0].1, "distress");
+}
+
+#[test]
+fn what_is_not_free_is_not_given_and_is_taken_from_others_first() {
+    let mut policy = Memtrace::default();
+    let pressed = |second| {
+        let mut suffering = squeezed(60);
+        suffering.id = id(9);
+        suffering.swap_in = Some(ByteRate(8.0 * MIB as f64));
+        // Less than the reserve of 898 MiB.
+        host(second, 800, vec![vm(1), suffering])
+    };
+    let decisions = after(&mut policy, 1..3, pressed);
+    assert_eq!(moves(&decisions), [(id(1), "pressure", -819)]);
+    assert!(policy.state.owed >= Bytes(400 * MIB));
+}
+
+#[test]
+fn a_vm_that_hurt_at_a_size_is_not_shrunk_to_it_again() {
+    let mut policy = Memtrace::default();
+    after(&mut policy, 1..3, |second| host(second, 16 * 1024, vec![vm(1)]));
+    policy.state.vms.get_mut(&id(1)).expect("it is known").sizes.clear();
+    policy.step(&host(3, 1024, vec![squeezed(60)]));
+    let learnt = policy.state.vms[&id(1)].learnt.expect("it hurt below its size").0;
+    assert_eq!(learnt.0 / MIB, 2252, "2 GiB and a tenth");
+}
+
+#[test]
+fn when_calm_what_was_taken_goes_back_slowly() {
+    let mut policy = Memtrace::default();
+    after(&mut policy, 1..3, |second| host(second, 5 * 1024, vec![vm(1)]));
+    let shrunk =
+        |second| host(second, 20 * 1024, vec![with(|vm| vm.actual = Some(Bytes(3892 * MIB)))]);
+    let mut grown: Vec<(u64, i64)> = Vec::new();
+    for second in 3..40 {
+        grown.extend(moves(&policy.step(&shrunk(second))).iter().map(|one| (second, one.2)));
+    }
+    assert_eq!(grown.first().map(|one| one.1), Some(204));
+    assert!(grown.first().is_some_and(|one| one.0 >= 12), "{grown:?}");
+    assert!(grown.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 10), "{grown:?}");
+}
+
+#[test]
+fn cold_memory_is_won_back_only_where_balloons_give_nothing() {
+    let none =
+        |second| host(second, 1024, vec![with(|vm| vm.no_balloon = Some("no device".into()))]);
+    let mut policy = Memtrace::default();
+    assert_eq!(moves(&after(&mut policy, 1..11, none)), []);
+    assert_eq!(moves(&after(&mut policy, 11..12, none)), [(id(1), "reclaim", -32)]);
+    assert_eq!(moves(&after(&mut policy, 12..16, none)), []);
+    assert_eq!(moves(&after(&mut policy, 16..17, none)), [(id(1), "reclaim", -32)]);
+    let pressed = |second| {
+        host(
+            second,
+            1024,
+            vec![with(|vm| {
+                vm.no_balloon = Some("no device".into());
+                vm.psi_some = Some(Percent(3.0));
+            })],
+        )
+    };
+    assert_eq!(moves(&after(&mut policy, 17..40, pressed)), []);
+}
+
+#[test]
+fn without_the_scopes_memory_nothing_is_done() {
+    let blind = |second| {
+        let mut look = host(second, 1024, vec![vm(1), squeezed(60)]);
+        look.scope.available = None;
+        look
+    };
+    let decisions = after(&mut Memtrace::default(), 1..20, blind);
+    assert_eq!((moves(&decisions), decisions.state.as_deref()), (vec![], None));
+    assert!(!gate(&decisions, None, "inflate").0);
+}
+
+#[test]
+fn two_vms_of_one_identity_are_left_alone() {
+    let decisions = soft(&[vm(1), vm(1)]);
+    assert_eq!(moves(&decisions), []);
+    assert!(gate(&decisions, Some(id(1)), "allowed").1.contains("same identity"));
+}
+
+#[test]
+fn what_it_remembers_can_be_kept() {
+    let mut policy = Memtrace::default();
+    after(&mut policy, 1..4, |second| host(second, 5 * 1024, vec![vm(1), vm(2)]));
+    let kept = serde_json::to_string(&policy.state).expect("it serialises");
+    assert_eq!(serde_json::from_str::<State>(&kept).expect("it comes back"), policy.state);
+    assert_eq!(policy.state.level, Level::Soft);
+}
+
+#[test]
+fn what_was_not_carried_out_makes_no_balloon_stuck() {
+    let mut policy = Memtrace::default();
+    for second in 1..20 {
+        let decisions = policy.step(&host(second, 5 * 1024, vec![vm(1)]));
+        for decision in &decisions.actions {
+            policy.withdraw(decision.vm);
+        }
+    }
+    let decisions = policy.step(&host(20, 5 * 1024, vec![vm(1)]));
+    assert!(gate(&decisions, Some(id(1)), "moving").0);
+}
