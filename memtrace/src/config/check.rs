@@ -32,8 +32,8 @@ fn fine(loaded: &Loaded) -> String {
         // A string takes everything.
         let _ = writeln!(text, "{}: fine", file.display());
     }
-    let Config { mode, vms, .. } = &loaded.config;
-    let _ = writeln!(text, "mode {}, {} tables for VMs", mode.word(), vms.len());
+    let Config { mode, rules, .. } = &loaded.config;
+    let _ = writeln!(text, "mode {}, {} tables for VMs", mode.word(), rules.vms.len());
     text
 }
 

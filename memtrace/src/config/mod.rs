@@ -4,6 +4,7 @@
 mod alert;
 mod check;
 mod files;
+mod policy;
 mod problem;
 mod reader;
 mod schema;
@@ -22,6 +23,7 @@ pub use self::problem::{Place, Problem};
 pub use self::vm::{Priority, VmSettings, VmTable, Which};
 
 use crate::actuate::journal;
+use crate::policy::rules::Rules;
 use crate::reactor::Mode;
 use crate::units::Nanos;
 
@@ -42,7 +44,8 @@ pub struct Config {
     pub scope: Option<String>,
     pub journal: JournalConfig,
     pub alert: AlertConfig,
-    pub vms: Vec<VmTable>,
+    /// What the policy goes by, with what is said of single VMs.
+    pub rules: Rules,
 }
 
 /// Where the journal is, and how much of it is kept.
@@ -62,7 +65,7 @@ impl Default for Config {
             scope: None,
             journal: JournalConfig::default(),
             alert: AlertConfig::default(),
-            vms: Vec::new(),
+            rules: Rules::default(),
         }
     }
 }
@@ -99,10 +102,5 @@ impl Config {
         } else {
             Err(problems)
         }
-    }
-
-    /// What was said of a VM.
-    pub fn of_vm(&self, name: &str, uuid: Option<uuid::Uuid>) -> VmSettings {
-        VmSettings::of(&self.vms, name, uuid)
     }
 }

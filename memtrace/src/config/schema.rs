@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::problem::Problem;
 use super::reader::{Reader, Section};
-use super::{Config, JournalConfig, alert, vm};
+use super::{Config, JournalConfig, alert, policy, vm};
 use crate::reactor::Mode;
 use crate::units::{Bytes, Nanos};
 
@@ -33,9 +33,10 @@ pub(super) fn root(config: &mut Config, root: &mut Section<'_, '_>) {
         scope.problem(place, "cgroup", "must begin with `/`, the root of its hierarchy");
     }
     journal(&mut config.journal, &mut root.section("journal"));
+    policy::read(&mut config.rules, &mut root.section("policy"));
     alert::read(&mut config.alert, &mut root.section("alert"));
     for (place, mut section) in root.tables("vm") {
-        config.vms.extend(vm::read(&place, &mut section));
+        config.rules.vms.extend(vm::read(&place, &mut section));
     }
 }
 

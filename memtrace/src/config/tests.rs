@@ -42,8 +42,9 @@ fn the_sample_has_every_key_and_its_examples_are_right() {
         keys.into_iter().filter(|(_, used)| !used).map(|(key, _)| key).collect();
     assert_eq!(missing, [""; 0], "config/memtrace.toml doesn't tell of them");
     assert_eq!(config.scope.as_deref(), Some("/machine.slice"));
-    assert_eq!(config.of_vm("db-7", None).weight, Some(2000));
-    assert_eq!(config.of_vm("web-1", None).minimum, Some(crate::units::Bytes(1 << 30)));
+    let of = |name| VmSettings::of(&config.rules.vms, name, None);
+    assert_eq!(of("db-7").weight, Some(2000));
+    assert_eq!(of("web-1").minimum, Some(crate::units::Bytes(1 << 30)));
 }
 
 #[test]
@@ -86,7 +87,7 @@ fn files_beside_it_are_read_in_the_order_of_their_names_and_the_later_wins() {
     assert_eq!(loaded.files.len(), 3);
     let Config { mode, journal, .. } = &loaded.config;
     assert_eq!((*mode, journal.limits.files, journal.limits.file.0), (Mode::Enforce, 7, 1 << 20));
-    assert_eq!(loaded.config.of_vm("a", None).weight, Some(7));
+    assert_eq!(VmSettings::of(&loaded.config.rules.vms, "a", None).weight, Some(7));
     beside("50-d.toml", "mdoe = 1\n");
     let problems = Config::load(&file, true).unwrap_err();
     let text = problems[0].to_string();

@@ -1,0 +1,116 @@
+//! The numbers that the policy goes by: `[policy]`. What they mean, and where they are from,
+//! is told in `policy::rules`.
+
+use super::problem::Place;
+use super::reader::Section;
+use crate::policy::rules::{Rules, Step};
+use crate::units::{Bytes, Nanos, Percent};
+
+const MOST: Bytes = Bytes(1 << 40);
+const DAY: Nanos = Nanos(86_400 * Nanos::SECOND.0);
+const MIB: f64 = 1_048_576.0;
+
+pub(super) fn read(rules: &mut Rules, section: &mut Section<'_, '_>) {
+    section.set("inflate", &mut rules.inflate);
+    section.set("win_back", &mut rules.win_back);
+    states(rules, section);
+    amounts(rules, section);
+    times(rules, section);
+    distress(rules, section);
+    let states = ["step_soft", "step_hard", "step_low"];
+    for ((key, step), floor) in
+        states.into_iter().zip(&mut rules.steps).zip(&mut rules.floor_shares)
+    {
+        let mut section = section.section(key);
+        at_once(&mut section, step);
+        share(&mut section, "floor_share", floor);
+    }
+    at_once(&mut section.section("relief"), &mut rules.relief);
+    at_once(&mut section.section("calm"), &mut rules.calm);
+}
+
+fn at_once(section: &mut Section<'_, '_>, step: &mut Step) {
+    share(section, "share", &mut step.share);
+    size(section, "most", &mut step.most);
+}
+
+fn states(rules: &mut Rules, section: &mut Section<'_, '_>) {
+    let soft = share(section, "soft", &mut rules.soft);
+    let hard = share(section, "hard", &mut rules.hard);
+    let low = share(section, "low", &mut rules.low);
+    if let Some(place) = low.or(hard).or(soft)
+        && !(rules.low < rules.hard && rules.hard < rules.soft)
+    {
+        let Rules { soft, hard, low, .. } = rules;
+        let text = format!("low ({low}) must be under hard ({hard}), and hard under soft ({soft})");
+        section.problem(place, "", text);
+    }
+    share(section, "leave", &mut rules.leave);
+    let begin = share(section, "psi_begin", &mut rules.psi_begin);
+    let full = share(section, "psi_full", &mut rules.psi_full);
+    if let Some(place) = full.or(begin)
+        && rules.psi_full <= rules.psi_begin
+    {
+        section.problem(place, "psi_full", "must be over psi_begin");
+    }
+}
+
+fn amounts(rules: &mut Rules, section: &mut Section<'_, '_>) {
+    size(section, "reserve", &mut rules.reserve);
+    share(section, "reserve_share", &mut rules.reserve_share);
+    size(section, "floor", &mut rules.floor_least);
+    number(section, "floor_used", 1.0, &mut rules.floor_used);
+    share(section, "learnt_margin", &mut rules.learnt_margin);
+    size(section, "least_step", &mut rules.least_step);
+    size(section, "reclaim", &mut rules.reclaim);
+    share(section, "reclaim_psi", &mut rules.reclaim_psi);
+}
+
+fn times(rules: &mut Rules, section: &mut Section<'_, '_>) {
+    for (key, time) in [
+        ("horizon", &mut rules.horizon),
+        ("quiet", &mut rules.quiet),
+        ("cool_down", &mut rules.cool_down),
+        ("calm_pause", &mut rules.calm_pause),
+        ("reclaim_pause", &mut rules.reclaim_pause),
+        ("recover", &mut rules.recover),
+        ("stale", &mut rules.stale),
+        ("boot", &mut rules.boot),
+        ("stuck", &mut rules.stuck),
+        ("flagged", &mut rules.flagged),
+        ("stand_down", &mut rules.stand_down),
+        ("learnt_half_life", &mut rules.learnt_half_life),
+    ] {
+        section.within(key, (Nanos(1), DAY), "more than nothing and at most 24h", time);
+    }
+}
+
+fn distress(rules: &mut Rules, section: &mut Section<'_, '_>) {
+    share(section, "guest_low", &mut rules.guest_low);
+    share(section, "guest_tight", &mut rules.guest_tight);
+    number(section, "guest_faults", 1.0, &mut rules.guest_faults);
+    number(section, "guest_swap", MIB, &mut rules.guest_swap);
+    number(section, "host_swap_in", MIB, &mut rules.host_swap_in);
+    number(section, "host_faults", 1.0, &mut rules.host_faults);
+    number(section, "host_stalled", 1.0, &mut rules.host_stalled);
+}
+
+/// In per cent of something.
+fn share(section: &mut Section<'_, '_>, key: &'static str, into: &mut f64) -> Option<Place> {
+    let mut share = Percent(*into);
+    let place = section.within(key, (Percent(0.0), Percent(100.0)), "from 0 to 100", &mut share);
+    *into = share.0;
+    place
+}
+
+/// A number of `unit`.
+fn number(section: &mut Section<'_, '_>, key: &'static str, unit: f64, into: &mut f64) {
+    let mut number = Percent(*into / unit);
+    if section.set(key, &mut number).is_some() {
+        *into = number.0 * unit;
+    }
+}
+
+fn size(section: &mut Section<'_, '_>, key: &'static str, into: &mut Bytes) {
+    section.within(key, (Bytes(0), MOST), "at most 1TiB", into);
+}
