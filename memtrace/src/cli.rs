@@ -1,5 +1,6 @@
 //! What can be typed, and its help. What it means is decided elsewhere.
 
+mod mitigate;
 mod simulate;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap_complete::Shell;
 use crate::columns::{self, Sort};
 use crate::filter::Filter;
 
+pub use mitigate::{ExplainArguments, MitigateArguments};
 pub use simulate::SimulateArguments;
 
 /// Shortest and longest interval between two samples, in seconds.
@@ -95,6 +97,11 @@ pub struct Verbosity {
 pub enum Command {
     /// The live view: a row for each VM, who suffers first
     Top(TopArguments),
+    /// Keep this host out of memory pressure; only observes unless told to act
+    #[command(after_help = mitigate::AFTER_HELP)]
+    Mitigate(MitigateArguments),
+    /// Why memtrace would do something to a VM, or would not, with every number
+    Explain(ExplainArguments),
     /// What this kernel and these permissions allow, signal by signal
     #[command(after_help = DOCTOR_EXIT_STATUS)]
     Doctor(DoctorArguments),

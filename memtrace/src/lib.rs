@@ -17,6 +17,7 @@ mod fixture;
 pub mod format;
 pub mod hostfs;
 pub mod logging;
+pub mod mitigate;
 pub mod model;
 pub mod output;
 pub mod policy;

@@ -9,7 +9,9 @@ use clap::Parser;
 
 use memtrace::cli::{Arguments, Command, TopArguments, Verbosity};
 use memtrace::selftest::guest::GuestArguments;
-use memtrace::{config, doctor, documents, exit, logging, output, selftest, simulate, top};
+use memtrace::{
+    config, doctor, documents, exit, logging, mitigate, output, selftest, simulate, top,
+};
 
 fn main() -> ExitCode {
     if let Some(guest) = GuestArguments::of_this_process() {
@@ -34,6 +36,8 @@ fn ended(result: Result<ExitCode>) -> ExitCode {
 fn run(command: Command, verbosity: Verbosity) -> Result<ExitCode> {
     match command {
         Command::Top(arguments) => top::run(&arguments, verbosity)?,
+        Command::Mitigate(arguments) => mitigate::run(&arguments, verbosity)?,
+        Command::Explain(arguments) => mitigate::explain::run(&arguments, verbosity)?,
         Command::Doctor(arguments) => {
             return Ok(ExitCode::from(doctor::run(arguments, verbosity)? as u8));
         }

@@ -55,6 +55,16 @@ fn help_of_selftest() {
 }
 
 #[test]
+fn help_of_mitigate() {
+    insta::assert_snapshot!(help(&["mitigate", "--help"]));
+}
+
+#[test]
+fn help_of_explain() {
+    insta::assert_snapshot!(help(&["explain", "--help"]));
+}
+
+#[test]
 fn help_of_simulate() {
     insta::assert_snapshot!(help(&["simulate", "--help"]));
 }
@@ -86,7 +96,17 @@ fn every_command_has_its_help_pinned_here() {
         .collect();
     assert_eq!(
         commands,
-        ["top", "doctor", "selftest", "simulate", "check-config", "man", "completions"]
+        [
+            "top",
+            "mitigate",
+            "explain",
+            "doctor",
+            "selftest",
+            "simulate",
+            "check-config",
+            "man",
+            "completions"
+        ]
     );
 }
 

@@ -61,7 +61,7 @@ impl Default for Config {
             mode: Mode::Observe,
             interval: Nanos::SECOND,
             libvirt: true,
-            give_back: true,
+            give_back: false,
             scope: None,
             journal: JournalConfig::default(),
             alert: AlertConfig::default(),

@@ -18,15 +18,6 @@ impl Memtrace {
     pub fn new(rules: Rules) -> Self {
         Self { rules, state: State::default() }
     }
-
-    /// What was last decided for a VM isn't carried out, so that its balloon isn't taken for
-    /// stuck. Its cool-down goes on.
-    pub fn withdraw(&mut self, vm: VmId) {
-        if let Some(memory) = self.state.vms.get_mut(&vm) {
-            memory.order = None;
-            memory.promise = None;
-        }
-    }
 }
 
 impl Policy for Memtrace {
@@ -38,5 +29,12 @@ impl Policy for Memtrace {
         let (state, decisions) = step(&self.rules, std::mem::take(&mut self.state), observation);
         self.state = state;
         decisions
+    }
+
+    fn withdraw(&mut self, vm: VmId) {
+        if let Some(memory) = self.state.vms.get_mut(&vm) {
+            memory.order = None;
+            memory.promise = None;
+        }
     }
 }

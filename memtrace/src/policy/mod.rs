@@ -27,9 +27,11 @@ pub use decision::{Action, Decision, Decisions};
 pub use memtrace::Memtrace;
 pub use observation::{GuestObservation, Observation, ScopeObservation, VmObservation};
 pub use observe::Observer;
-pub use rules::Rules;
+pub use rules::{Rules, Senses};
 pub use state::State;
 pub use step::step;
+
+use crate::sample::VmId;
 
 /// A rule for balloons: memtrace's own, or a peer's to compare it with.
 pub trait Policy {
@@ -38,4 +40,8 @@ pub trait Policy {
 
     /// One step. Whatever it remembers, it keeps itself; nothing else goes in.
     fn step(&mut self, observation: &Observation) -> Decisions;
+
+    /// What was last decided for a VM isn't carried out, so that its balloon isn't taken for
+    /// stuck. Its cool-down goes on.
+    fn withdraw(&mut self, _: VmId) {}
 }

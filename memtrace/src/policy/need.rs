@@ -43,8 +43,7 @@ pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes) -> Need {
     let wanted = [short, trend, pressure, held, owed];
     let sum = wanted.iter().fold(Bytes(0), |sum, part| sum.saturating_add(*part));
     let bytes = sum.saturating_sub(coming);
-    let least = rules.least_step.max(part(host.total, 0.25));
-    let enough = bytes >= least;
+    let enough = bytes >= worth_it(rules, host.total);
     let line = format!(
         "need {} = {} to {} available ({} %) + {} trend over {:.0} s + {} pressure + {} held + {} \
          owed to VMs in distress - {} on its way{}",
@@ -64,12 +63,18 @@ pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes) -> Need {
     Need { bytes: if enough { bytes } else { Bytes(0) }, line, forecast }
 }
 
-/// What a steady shortage adds from now on. It doesn't wind up while nobody can give.
+/// The least that is worth a command, for a scope with so much memory.
+fn worth_it(rules: &Rules, total: Bytes) -> Bytes {
+    rules.least_step.max(part(total, 0.25))
+}
+
+/// What a steady shortage adds from now on. It doesn't wind up while nobody can give, nor
+/// for one that isn't worth a command: minutes later it would be one all the same.
 pub fn hold(rules: &Rules, state: &State, at: Nanos, host: &Host, somebody_gives: bool) -> f64 {
     let passed = state.at.map_or(0.0, |before| at.saturating_sub(before).seconds()).min(10.0);
-    let short = part(host.total, rules.soft).saturating_sub(host.available).0 as f64;
-    let held = if short > 0.0 {
-        state.held + if somebody_gives { short * GAIN * passed } else { 0.0 }
+    let short = part(host.total, rules.soft).saturating_sub(host.available);
+    let held = if short >= worth_it(rules, host.total) {
+        state.held + if somebody_gives { short.0 as f64 * GAIN * passed } else { 0.0 }
     } else {
         state.held * (1.0 - DECAY * passed).max(0.0)
     };

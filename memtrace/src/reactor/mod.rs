@@ -134,6 +134,8 @@ impl Reactor {
     /// Nothing is done that isn't written down.
     fn carry_out(&mut self, wall: WallNanos, wanted: Vec<Wanted>, snapshot: &Snapshot) {
         let Some(hands) = &mut self.hands else {
+            // Its cool-down keeps it from saying the same again at once.
+            wanted.iter().for_each(|wanted| self.policy.withdraw(wanted.decision.vm));
             return self.enter_all(wall, wanted, &Fate::Observed);
         };
         match self.ledger.begin(wall, wanted.clone()) {
@@ -148,6 +150,7 @@ impl Reactor {
             Err(error) => {
                 let reason = format!("not done, because the journal can't be written: {error:#}");
                 self.remember(Err(error));
+                wanted.iter().for_each(|wanted| self.policy.withdraw(wanted.decision.vm));
                 self.enter_all(wall, wanted, &Fate::Failed(reason));
             }
         }
@@ -182,6 +185,9 @@ impl Reactor {
             self.remember(closed);
             let Some(number) = self.in_flight.remove(&outcome.id) else { continue };
             if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) {
+                if outcome.result.is_err() {
+                    self.policy.withdraw(entry.decision.vm);
+                }
                 entry.fate = match outcome.result {
                     Ok(()) => Fate::Done,
                     Err(reason) => Fate::Failed(reason),

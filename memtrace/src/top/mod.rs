@@ -1,6 +1,5 @@
 //! `memtrace top`: from what was typed to a running view.
 
-mod live;
 mod print;
 
 use std::io::{self, IsTerminal};
@@ -14,6 +13,7 @@ use crate::daemon::{self, Control};
 use crate::export::plain::PlainOptions;
 use crate::hostfs::HostRoot;
 use crate::privileges;
+use crate::source::live::LiveSource;
 use crate::tui::{self, TopOptions};
 use print::Form;
 
@@ -56,7 +56,7 @@ pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    let source = live::source(root, verbosity, !arguments.no_libvirt);
+    let source = Box::new(LiveSource::open(root, verbosity, !arguments.no_libvirt));
     let control = Control { interval: arguments.interval, detail: None, stop: false };
     let handle = daemon::spawn(source, control);
     let mode = Mode::of(arguments, io::stdout().is_terminal());

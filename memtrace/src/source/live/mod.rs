@@ -12,6 +12,7 @@ mod events;
 mod fake;
 mod guests;
 mod notices;
+mod open;
 mod rereading;
 mod shared;
 mod swap_base;

@@ -1,0 +1,67 @@
+//! `memtrace mitigate` and `memtrace explain`: what can be typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::interval;
+
+pub(super) const AFTER_HELP: &str = "\
+What it does to a VM is moving its balloon, through libvirt or QMP, and winning back cold pages
+through its cgroup. It never kills. Each decision is printed with its reasons, and kept in the
+journal; `memtrace explain` says why nothing is done as well.
+
+Ctrl-C and SIGTERM end it; balloons stay as they are. One memtrace mitigates at a time.
+
+Examples:
+  memtrace mitigate                   observe: say what it would do, and touch nothing
+  memtrace mitigate --enforce         act
+  memtrace mitigate --json            everything it sees and decides, a document a second";
+
+#[derive(Args, Clone, Debug)]
+pub struct MitigateArguments {
+    /// Act, whatever the configuration says. Without both memtrace decides, explains and
+    /// writes the journal, and touches nothing
+    #[arg(long)]
+    pub enforce: bool,
+    /// The configuration; with a folder beside it, as /etc/memtrace/memtrace.d
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Seconds between two samples, 0.1 to 60 [default: 1, or the configuration's]
+    #[arg(short, long, value_name = "SECONDS", value_parser = interval)]
+    pub interval: Option<Duration>,
+    /// Where the journal is [default: /var/lib/memtrace, or the configuration's]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Print JSON, one document a line for each interval: the snapshot and what was made of it
+    #[arg(long)]
+    pub json: bool,
+    /// End after N intervals
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Do not ask libvirt, even where it is there
+    #[arg(long)]
+    pub no_libvirt: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct ExplainArguments {
+    /// The VM, by name, UUID or process id; all of them and the host without
+    pub vm: Option<String>,
+    /// Of a moment in the past, from the journal: 14:05, 2026-11-23 14:05:30, or 5m (ago)
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// The configuration; with a folder beside it, as /etc/memtrace/memtrace.d
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where the journal is [default: /var/lib/memtrace, or the configuration's]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Do not ask libvirt, even where it is there
+    #[arg(long)]
+    pub no_libvirt: bool,
+}

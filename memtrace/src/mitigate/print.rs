@@ -1,0 +1,149 @@
+//! What `memtrace mitigate` prints: a line for each change, or a document for each step.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result};
+use jiff::tz::TimeZone;
+
+pub(super) use crate::export::reaction::action;
+use crate::export::reaction::line;
+use crate::reactor::{Entry, Fate, Reaction, Step};
+use crate::summary;
+
+/// Remembers what was printed.
+pub(super) struct Printer {
+    json: bool,
+    zone: TimeZone,
+    /// Entries below this number were printed.
+    next: u64,
+    /// Printed as in flight; their end is still to be told.
+    open: Vec<u64>,
+    /// The state of the host, as printed last.
+    state: Option<String>,
+    problem: Option<String>,
+}
+
+impl Printer {
+    pub(super) fn new(json: bool) -> Self {
+        let zone = TimeZone::system();
+        Self { json, zone, next: 0, open: Vec::new(), state: None, problem: None }
+    }
+
+    /// What there is to print of a step.
+    pub(super) fn text(&mut self, step: &Step) -> Result<String> {
+        if self.json {
+            let mut text = serde_json::to_string(step).context("cannot write it as JSON")?;
+            text.push('\n');
+            return Ok(text);
+        }
+        let time = summary::moment(step.snapshot.wall, &self.zone, "%H:%M:%S");
+        let mut text = String::new();
+        let state = step.reaction.decisions.state.clone();
+        if self.state != state {
+            let state = state.as_deref().unwrap_or("not known");
+            let _ = writeln!(text, "{time} {}: the host is {state}", step.reaction.mode.word());
+        }
+        self.state = state;
+        if self.problem != step.reaction.problem
+            && let Some(problem) = &step.reaction.problem
+        {
+            let _ = writeln!(text, "{time} nothing can be done: {problem}");
+        }
+        self.problem.clone_from(&step.reaction.problem);
+        text.push_str(&self.entries(&step.reaction));
+        Ok(text)
+    }
+
+    fn entries(&mut self, reaction: &Reaction) -> String {
+        let mut text = String::new();
+        for entry in &reaction.entries {
+            let Entry { number, fate, .. } = entry;
+            let is_new = *number >= self.next;
+            let has_ended = *fate != Fate::InFlight && self.open.contains(number);
+            if is_new || has_ended {
+                text.push_str(&line(entry, &self.zone));
+            }
+            self.open.retain(|other| other != number || !has_ended);
+            if is_new {
+                self.next = number.saturating_add(1);
+                if *fate == Fate::InFlight {
+                    self.open.push(*number);
+                }
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+    use crate::policy::{Action, Decision, Decisions};
+    use crate::reactor::Mode;
+    use crate::units::Bytes;
+
+    fn entry(number: u64, fate: Fate) -> Entry {
+        let vm = fixture::vm("web", 7);
+        let decision = Decision {
+            vm: vm.id,
+            action: Action::Balloon { from: Bytes(512 << 20), to: Bytes(448 << 20) },
+            rule: "pressure".to_owned(),
+            because: "it is tight".to_owned(),
+            unless: "it were not".to_owned(),
+        };
+        Entry { number, wall: fixture::WALL, name: vm.name, decision, fate }
+    }
+
+    fn step(state: &str, entries: Vec<Entry>) -> Step {
+        let decisions = Decisions { state: Some(state.to_owned()), ..Decisions::default() };
+        let reaction = Reaction { mode: Mode::Observe, problem: None, decisions, entries };
+        Step { snapshot: fixture::demo(), reaction }
+    }
+
+    fn lines(printer: &mut Printer, step: &Step) -> Vec<String> {
+        let text = printer.text(step).expect("it can be printed");
+        text.lines()
+            .map(|line| line.split_once(' ').map_or(line, |(_, rest)| rest).to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn only_what_is_new_is_printed() {
+        let mut printer = Printer::new(false);
+        let first = step("soft", vec![entry(0, Fate::Observed)]);
+        assert_eq!(lines(&mut printer, &first).len(), 2, "the state, and an entry");
+        assert_eq!(lines(&mut printer, &first), [""; 0]);
+        let second = step("calm", vec![entry(0, Fate::Observed), entry(1, Fate::Observed)]);
+        let printed = lines(&mut printer, &second);
+        assert_eq!(printed[0], "observe: the host is calm");
+        assert!(printed[1].starts_with("web: would inflate"), "{printed:?}");
+        assert_eq!(printed.len(), 2);
+    }
+
+    #[test]
+    fn an_order_is_told_when_it_begins_and_when_it_ends() {
+        let mut printer = Printer::new(false);
+        let begun = lines(&mut printer, &step("soft", vec![entry(0, Fate::InFlight)]));
+        assert!(begun[1].starts_with("web: inflate"), "{begun:?}");
+        let ended = step("soft", vec![entry(0, Fate::Done)]);
+        assert!(lines(&mut printer, &ended)[0].starts_with("web: done: inflate"));
+        assert_eq!(lines(&mut printer, &ended), [""; 0]);
+    }
+
+    #[test]
+    fn that_nothing_can_be_done_is_told_once() {
+        let mut printer = Printer::new(false);
+        let mut full = step("soft", Vec::new());
+        full.reaction.problem = Some("no space left".to_owned());
+        assert_eq!(lines(&mut printer, &full)[1], "nothing can be done: no space left");
+        assert_eq!(lines(&mut printer, &full), [""; 0]);
+    }
+
+    #[test]
+    fn a_document_is_a_line_with_snapshot_and_reaction() {
+        let text = Printer::new(true).text(&step("soft", Vec::new())).expect("it is written");
+        let step: Step = serde_json::from_str(&text).expect("it can be read");
+        assert_eq!((text.lines().count(), step.reaction.mode), (1, Mode::Observe));
+    }
+}

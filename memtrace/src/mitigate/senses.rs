@@ -1,0 +1,46 @@
+//! What this host can measure, so that the policy neither asks nor waits for the rest. Pure.
+
+use crate::policy::Senses;
+use crate::sample::Sample;
+use crate::signal::Signal;
+
+/// By a host's first sample: what its files have, and what the kernel side allows.
+pub(super) fn of(sample: &Sample) -> Senses {
+    let counts = |signal: Signal| {
+        let status = sample.signals.iter().find(|status| status.signal == signal);
+        status.is_some_and(|status| !status.quality.is_absent())
+    };
+    let vmstat = sample.host.vmstat.as_ref();
+    Senses {
+        psi: sample.host.psi.is_some(),
+        direct_reclaims: vmstat.is_some_and(|vmstat| vmstat.allocstall.is_some()),
+        swap_in: counts(Signal::SwapIn),
+        async_faults: counts(Signal::AsyncFaults),
+        stalled: counts(Signal::DirectReclaim) || counts(Signal::MemcgReclaim),
+        // Each guest tells of itself; one that doesn't is left alone.
+        guest_faults: true,
+        guest_swap: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::tests::fixture;
+    use crate::signal::Quality;
+
+    #[test]
+    fn what_the_host_lacks_is_not_asked_for() {
+        let mut sample = fixture::sample(1, Vec::new());
+        assert_eq!(of(&sample), Senses::default());
+        sample.host.psi = None;
+        for status in &mut sample.signals {
+            if status.signal == Signal::AsyncFaults {
+                status.quality = Quality::absent("no KVM");
+            }
+        }
+        let senses = of(&sample);
+        assert!(!senses.psi && !senses.async_faults);
+        assert!(senses.swap_in && senses.stalled && senses.direct_reclaims);
+    }
+}
