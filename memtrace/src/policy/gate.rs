@@ -97,7 +97,13 @@ fn at_ease(rules: &Rules, vm: &Vm<'_>) -> Answer {
     }
     match vm.hurts {
         Some(true) => return Err(format!("it suffers: {}", vm.symptoms.join(", "))),
-        None => return Err("whether it suffers is not known".to_owned()),
+        None if vm.symptoms.is_empty() => {
+            return Err("whether it suffers is not known: no guest statistics".to_owned());
+        }
+        None => {
+            let unknown = vm.symptoms.join(", ");
+            return Err(format!("whether it suffers is not known: {unknown} unknown"));
+        }
         Some(false) => {}
     }
     if vm.is_tight(rules) != Some(false) {

@@ -5,9 +5,9 @@ use super::guest_rates::GuestRates;
 use super::observation::{GuestObservation, Observation, ScopeObservation, VmObservation};
 use crate::model::Snapshot;
 use crate::model::snapshot::{HostView, Measured, VmView};
-use crate::sample::{Manager, Sample, VmSample};
+use crate::sample::{Accelerator, Manager, Sample, VmSample};
 use crate::signal::Quality;
-use crate::units::{Bytes, Percent};
+use crate::units::{Bytes, Percent, Rate};
 
 /// Of a VM's memory, so much locked or in huge pages pins it: less is a library's key
 /// store or a device's queue, and no guest memory.
@@ -80,11 +80,19 @@ fn observe_vm(vm: &VmSample, view: &VmView, guests: &GuestRates) -> VmObservatio
         swap: vm.process.swap,
         dead: view.dead.value,
         swap_in: view.swap_in.value,
-        async_faults: view.async_faults.value,
+        async_faults: async_faults(vm, view),
         refaults: view.refaults.value,
         stalled: view.stalled.value,
         psi_some: own_pressure(view),
         no_cgroup_reclaim: no_cgroup_reclaim(vm, view),
+    }
+}
+
+/// KVM alone makes them, so a VM that is emulated certainly has none.
+fn async_faults(vm: &VmSample, view: &VmView) -> Option<Rate> {
+    match vm.accelerator {
+        Some(Accelerator::Tcg) => Some(Rate(0.0)),
+        Some(Accelerator::Kvm) | None => view.async_faults.value,
     }
 }
 

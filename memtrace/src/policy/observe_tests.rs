@@ -163,3 +163,11 @@ fn another_process_is_another_guest() {
     let guest = only(observer.observe(&first, &derive(None, &first))).guest;
     assert_eq!(guest.and_then(|guest| guest.major_faults), None);
 }
+
+#[test]
+fn an_emulated_vm_certainly_has_no_asynchronous_faults() {
+    let emulated = |vm: &mut VmSample| vm.accelerator = Some(Accelerator::Tcg);
+    assert_eq!(of_vm(emulated).async_faults, Some(Rate(0.0)));
+    let unknown = |vm: &mut VmSample| vm.counters = None;
+    assert_eq!(of_vm(unknown).async_faults, None);
+}

@@ -19,7 +19,7 @@ pub struct Vm<'a> {
     pub at: Nanos,
     /// The guest's word: fresh, whole and not contradicted; or why not.
     pub word: Result<Word, String>,
-    /// It suffers; with the reasons for people.
+    /// It suffers; with the reasons for people, or what would have to be known.
     pub hurts: Option<bool>,
     pub symptoms: Vec<String>,
 }
@@ -122,13 +122,18 @@ fn contradiction(
 fn hurts(rules: &Rules, now: &VmObservation, word: Option<&Word>) -> (Option<bool>, Vec<String>) {
     let senses = rules.senses;
     let mut symptoms = Vec::new();
+    let mut unknown = Vec::new();
     let mut over = |value: Option<f64>, limit: f64, sensed: bool, text: &str, unit: f64| {
         if !sensed {
             return Some(false);
         }
-        let is_over = value? >= limit;
+        let Some(value) = value else {
+            unknown.push(text.to_owned());
+            return None;
+        };
+        let is_over = value >= limit;
         if is_over {
-            symptoms.push(format!("{text} {:.1} (from {:.1})", value? / unit, limit / unit));
+            symptoms.push(format!("{text} {:.1} (from {:.1})", value / unit, limit / unit));
         }
         Some(is_over)
     };
@@ -169,7 +174,10 @@ fn hurts(rules: &Rules, now: &VmObservation, word: Option<&Word>) -> (Option<boo
         symptoms.push(format!("guest available {share:.1} % (low under {})", rules.guest_low));
     }
     let guest = any([low, all([tight, any([swap, faults])])]);
-    (any(host.into_iter().chain([guest])), symptoms)
+    match any(host.into_iter().chain([guest])) {
+        None => (None, unknown),
+        hurts => (hurts, symptoms),
+    }
 }
 
 /// How far down a VM may go, and from what that follows.

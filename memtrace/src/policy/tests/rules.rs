@@ -255,3 +255,10 @@ fn a_state_is_left_only_some_points_above() {
     assert_eq!(level(&mut policy, 6, 3000), "low", "9 %");
     assert_eq!(level(&mut policy, 7, 3500), "hard");
 }
+
+#[test]
+fn what_would_have_to_be_known_is_named() {
+    let vms = [with(|vm| vm.async_faults = None)];
+    let (_, text) = gate(&soft(&vms), Some(id(1)), "at ease");
+    assert!(text.contains("asynchronous faults/s unknown"), "{text}");
+}
