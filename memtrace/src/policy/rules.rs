@@ -58,9 +58,10 @@ pub struct Rules {
     pub flagged: Nanos,
     /// So long a VM is left alone whose balloon somebody else moved.
     pub stand_down: Nanos,
-    /// The floor: so much at least, so much of the maximum (hypeman's 50 %; hard qemus/qemu's
-    /// 33, low a quarter, where what it uses still protects it), so much of what the guest
-    /// uses (qmemman's 1.3).
+    /// The floor: so much at least, so much of the maximum (hypeman's 50 %; less when hard and
+    /// low, where what it uses still protects it: with half of each maximum out of reach, the
+    /// simulated night's batch waits three times as long), so much of what the guest uses
+    /// (qmemman's 1.3).
     pub floor_least: Bytes,
     pub floor_shares: [f64; 3],
     pub floor_used: f64,
@@ -69,7 +70,8 @@ pub struct Rules {
     pub learnt_margin: f64,
     pub learnt_half_life: Nanos,
     /// A guest with less available is low (KubeVirt's alert), or tight, which is distress
-    /// when it also shows.
+    /// when it also shows. Tight is just under what 1.3 x used leaves (23 %): the further
+    /// apart they are, the oftener a VM is shrunk, relieved and shrunk again.
     pub guest_low: f64,
     pub guest_tight: f64,
     /// What shows it: major faults (KubeVirt: 5/s, which any program's start reaches, so
@@ -177,18 +179,18 @@ impl Default for Rules {
             flagged: Nanos(20 * SECOND),
             stand_down: Nanos(600 * SECOND),
             floor_least: Bytes(512 * MIB),
-            floor_shares: [50.0, 33.0, 25.0],
+            floor_shares: [50.0, 25.0, 15.0],
             floor_used: 1.3,
             learnt_margin: 10.0,
             learnt_half_life: Nanos(600 * SECOND),
             guest_low: 5.0,
-            guest_tight: 15.0,
+            guest_tight: 20.0,
             guest_faults: 5.0,
             guest_swap: MIB as f64,
             host_swap_in: MIB as f64,
             host_faults: 250.0,
             host_stalled: 5.0,
-            recover: Nanos(15 * SECOND),
+            recover: Nanos(5 * SECOND),
             reclaim_psi: 2.0,
             reclaim: Bytes(32 * MIB),
             reclaim_pause: Nanos(5 * SECOND),

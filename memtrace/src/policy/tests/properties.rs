@@ -155,7 +155,7 @@ proptest! {
                     prop_assert!(to.0 - from.0 <= GIB);
                     continue;
                 }
-                prop_assert!(to >= Bytes(GIB), "under a quarter of its maximum: {:?}", to);
+                prop_assert!(to >= Bytes(614 * MIB), "under 15 % of its maximum: {:?}", to);
                 prop_assert!(from.0 - to.0 <= 820 * MIB);
                 let shrunk = before.state.vms.get(&vm.id).and_then(|memory| memory.shrunk);
                 if let Some(shrunk) = shrunk {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::fixture::{GIB, MIB, host, id, vm};
 use crate::policy::{Action, Memtrace, Observation, Policy, VmObservation};
-use crate::units::Bytes;
+use crate::units::{Bytes, Nanos};
 
 /// A guest that uses so much, and keeps the rest as cache.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ fn observed(number: u32, guest: &Guest) -> VmObservation {
     vm.actual = Some(Bytes(guest.size));
     vm.rss = Some(Bytes(guest.size));
     if let Some(said) = &mut vm.guest {
+        // It tells of its size as it is, and not of the one before the last order.
+        said.age = Some(Nanos(0));
         said.total = Some(Bytes(guest.size));
         said.available = Some(Bytes(guest.size.saturating_sub(guest.used)));
         said.free = Some(Bytes(guest.size.saturating_sub(guest.used) / 2));
