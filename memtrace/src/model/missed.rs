@@ -37,8 +37,9 @@ pub(super) fn growth(previous: Option<&Sample>, now: &Sample, signal: Signal) ->
 }
 
 /// What is left of a number of `counted` when `missed` events may belong to it, all of
-/// them: exact while even they could not shift it by more than 1 % or 4. Of a signal that
-/// measures time every missed event counts, because it may be the longest.
+/// them: exact while even they could not shift it by more than 1 %, in each interval, so
+/// that it holds for their sum as well. Of a signal that measures time every missed event
+/// counts, because it may be the longest.
 pub(super) fn doubt(signal: Signal, missed: u64, counted: u64) -> Quality {
     let bearable = match signal {
         Signal::DirectReclaim
@@ -49,7 +50,7 @@ pub(super) fn doubt(signal: Signal, missed: u64, counted: u64) -> Quality {
         | Signal::Kswapd
         | Signal::SwapInWait
         | Signal::ThrottleWait => 0,
-        _ => (counted / 100).max(4),
+        _ => counted / 100,
     };
     if missed <= bearable {
         return Quality::Exact;

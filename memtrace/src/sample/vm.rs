@@ -41,7 +41,8 @@ pub struct VmSample {
     pub counted_from_start: bool,
     /// Where swap-ins have to be told with the help of VmSwap (`None`: as counted): base
     /// pages that were in swap beyond what had been counted when counting began, so that
-    /// swap-ins are swap-outs plus this less VmSwap.
+    /// swap-ins are swap-outs plus this less VmSwap. More where VmSwap is ahead of the
+    /// swap-outs, so that they never run backwards.
     #[serde(default)]
     pub swap_base: Option<i64>,
     /// Only for the VM that a view asked for.

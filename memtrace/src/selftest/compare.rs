@@ -78,6 +78,7 @@ fn side<'a>(
         view: snapshot.vms.iter().find(|vm| vm.pid == pid)?,
         from: counters(trial.from),
         to: counters(trial.to),
+        signals: &snapshot.signals,
         seconds: snapshot.interval?.seconds(),
         page_size: trial.to.sample.page_size.0 as f64,
     })
@@ -130,7 +131,11 @@ fn swap_ins(trial: &Trial<'_>, guest: &Side<'_>, rows: &mut Rows) {
         true => counted(trial, guest, |counters| counters.swap_read_pages),
         false => None,
     };
-    let read = read.map_or_else(|| Measured::absent("no hook counts it"), Measured::exact);
+    let quality = guest.quality(Signal::MajorFaults);
+    let read = match read {
+        Some(read) => Measured::new(Some(read), quality),
+        None => Measured::absent("no hook counts it"),
+    };
     let kernel = guest.stat(|stat| stat.pswpin);
     rows.compare(rows::SWAP_READ, read, kernel, Rule::within(1.0, 4.0));
     let refaulted = guest.stat(|stat| stat.workingset_refault_anon).map(|pages| pages * 0.98);
@@ -170,11 +175,32 @@ fn reclaims(trial: &Trial<'_>, guest: &Side<'_>, rows: &mut Rows) {
     if with_workers(trial) {
         let least = kernel.map(|count| count * 0.98);
         rows.compare(rows::RECLAIMS_AT_LEAST, all, least, Rule::AtLeast);
-        rows.compare(rows::LIMIT_HITS, within, hits, bound);
+        let refused = guest.kernel(|counters| counters.huge_pages_refused);
+        limit_hits(within, hits, refused, bound, rows);
     } else {
         rows.compare(rows::RECLAIMS, all, kernel, bound);
         // Those of kernel workers that fault for the guest are among the kernel's.
         rows.compare(rows::LIMIT_HITS, within, hits, Rule::AtMost);
+    }
+}
+
+/// Since about 7.3 a huge page that is refused because of the limit, and that nothing is
+/// reclaimed for (`defrag` is `madvise` or `never`), is a `max` event as well (7.3.4: 302
+/// reclaims, 17 refused, 319 events). The kernel tells of both, and not which it does.
+fn limit_hits(
+    within: Measured<f64>,
+    hits: Option<f64>,
+    refused: Option<f64>,
+    bound: Rule,
+    rows: &mut Rows,
+) {
+    let fewer = hits.zip(refused).map(|(hits, refused)| hits - refused);
+    let is_nearer = within.value.zip(hits).zip(fewer).is_some_and(|((reclaims, hits), fewer)| {
+        (reclaims - fewer).abs() < (reclaims - hits).abs()
+    });
+    match is_nearer {
+        true => rows.compare(rows::LIMIT_HITS_BUT_HUGE, within, fewer, bound),
+        false => rows.compare(rows::LIMIT_HITS, within, hits, bound),
     }
 }
 
@@ -251,6 +277,9 @@ fn taken_by(flows: &[FlowSample], victim: VmId, causer: impl Fn(Party) -> bool) 
     flows.iter().filter(of).map(|flow| flow.pages.0).fold(0, u64::saturating_add)
 }
 
+#[cfg(test)]
+#[path = "course.rs"]
+mod course;
 #[cfg(test)]
 #[path = "compare_tests.rs"]
 mod tests;

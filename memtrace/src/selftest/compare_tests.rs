@@ -1,126 +1,10 @@
 //! Rows of a trial whose two sides agree, and of trials in which something is off.
 
+use super::course::{Course, why_skipped, wrong};
 use super::*;
-use crate::model::tests::fixture::{self, flow, party, set_signal};
-use crate::sample::MemoryStat;
+use crate::model::tests::fixture::{flow, party, set_signal};
 use crate::signal::{Quality, Signal};
-use crate::truth::table::{Row, Verdict};
-use crate::units::Bytes;
-
-const GUEST_PID: u32 = 7;
-const BYSTANDER_PID: u32 = 8;
-
-/// Two moments: the guest went 12000 pages out and 10000 in, and nothing happened to the
-/// bystander.
-struct Course {
-    from: Moment,
-    to: Moment,
-    kvm: bool,
-}
-
-impl Course {
-    fn new() -> Self {
-        let sample = |second, guest, bystander| fixture::sample(second, vec![guest, bystander]);
-        let (guest, bystander) =
-            (fixture::vm("guest", GUEST_PID), fixture::vm("bystander", BYSTANDER_PID));
-        let mut pressed = fixture::counting(guest.clone(), |counters| {
-            counters.user_faults = 11_000;
-            counters.guest_faults = 13_000;
-            counters.major_faults = 4_000;
-            counters.async_faults = 300;
-            counters.async_faults_done = 300;
-            counters.swap_out_pages = 12_000;
-            counters.swap_in_pages = 10_000;
-            counters.swap_read_pages = 10_005;
-            counters.memcg_reclaims = 500;
-            counters.memcg_reclaim_ns = 1_000_000_000;
-        });
-        pressed.process.swap = Some(Bytes(guest.process.swap.unwrap().0 + 2_000 * 4096));
-        let stat = MemoryStat {
-            pgmajfault: Some(4_000),
-            pswpin: Some(10_010),
-            pgsteal: Some(12_050),
-            workingset_refault_anon: Some(10_020),
-            workingset_refault_file: Some(5),
-            ..MemoryStat::default()
-        };
-        pressed.cgroup.as_mut().unwrap().stat = stat;
-        let itself = party(&guest);
-        let mut to = sample(20, pressed, bystander.clone());
-        to.flows = Some(vec![flow(itself, itself, 11_000), flow(Party::Other, itself, 1_000)]);
-        let zero = KernelCounters {
-            swap_pages: 0,
-            minor_faults: 0,
-            major_faults: 0,
-            reclaims: Some(0),
-            reclaim_ns: Some(0),
-            stat: Some(fixture::vm("guest", GUEST_PID).cgroup.unwrap().stat),
-            limit_hits: Some(0),
-            pressure_us: Some(0),
-        };
-        let after = KernelCounters {
-            swap_pages: 2_000,
-            minor_faults: 7_000,
-            major_faults: 4_000,
-            reclaims: Some(502),
-            reclaim_ns: Some(990_000_000),
-            stat: Some(stat),
-            limit_hits: Some(560),
-            pressure_us: Some(1_200_000),
-        };
-        let mut course = Self {
-            from: Moment {
-                sample: sample(10, guest, bystander),
-                guest: zero.clone(),
-                bystander: zero.clone(),
-            },
-            to: Moment { sample: to, guest: after, bystander: zero },
-            kvm: true,
-        };
-        course.charges_workers(Quality::absent("no fentry"));
-        course
-    }
-
-    fn table(&self) -> Table {
-        self.table_pressed(None)
-    }
-
-    fn table_pressed(&self, no_pressure: Option<&str>) -> Table {
-        table(&Trial {
-            from: &self.from,
-            to: &self.to,
-            guest: GUEST_PID,
-            bystander: BYSTANDER_PID,
-            kvm: self.kvm,
-            no_pressure,
-        })
-    }
-
-    fn counters(&mut self, place: usize) -> &mut memtrace_ebpf::VmCounters {
-        self.to.sample.vms[place].counters.as_mut().unwrap()
-    }
-
-    fn charges_workers(&mut self, quality: Quality) {
-        set_signal(&mut self.to.sample, Signal::ReclaimForVm, quality);
-    }
-
-    fn stat(&mut self) -> &mut MemoryStat {
-        self.to.guest.stat.as_mut().unwrap()
-    }
-}
-
-fn name(row: &Row) -> String {
-    format!("{}: {} ({})", row.subject, row.counter, row.source)
-}
-
-fn wrong(table: &Table) -> Vec<String> {
-    table.rows.iter().filter(|row| row.verdict() == Verdict::Wrong).map(name).collect()
-}
-
-fn why_skipped<'a>(table: &'a Table, signal: &str) -> Option<&'a str> {
-    let skipped = table.skipped.iter().find(|skipped| skipped.signal == signal)?;
-    Some(&skipped.reason)
-}
+use crate::truth::table::Verdict;
 
 #[test]
 fn nothing_is_wrong_when_both_sides_agree() {
@@ -234,6 +118,33 @@ fn where_workers_are_charged_the_limits_hits_are_all_and_the_delays_a_part() {
     course.to.guest.reclaim_ns = Some(6_000_000_000);
     let wrong = wrong(&course.table());
     assert_eq!(wrong.len(), 3, "{wrong:?}");
+}
+
+#[test]
+fn huge_pages_that_a_limit_refuses_may_be_among_its_hits() {
+    let mut course = Course::new();
+    course.charges_workers(Quality::Exact);
+    let mut compared = |reclaims, hits| {
+        course.counters(0).memcg_reclaims = reclaims;
+        course.to.guest.limit_hits = Some(hits);
+        let table = course.table();
+        let row = table.rows.iter().find(|row| row.counter == "memcg reclaims").unwrap();
+        (row.kernel, row.verdict())
+    };
+    assert_eq!(compared(560, 560), (560.0, Verdict::Exact));
+    assert_eq!(compared(560, 577), (560.0, Verdict::Exact));
+    assert_eq!(compared(560, 594), (577.0, Verdict::Wrong));
+    assert_eq!(compared(560, 540), (540.0, Verdict::Wrong));
+}
+
+#[test]
+fn runs_that_the_kernel_left_out_leave_a_doubt_in_the_pages_read() {
+    let mut course = Course::new();
+    let missed = [(Signal::MajorFaults, 100)];
+    course.to.sample.host.counters.get_or_insert_default().missed_by_signal = missed.into();
+    let table = course.table();
+    let row = table.rows.iter().find(|row| row.counter == "pages read from swap").unwrap();
+    assert_eq!(row.quality.reason(), Some("100 of its events were not counted"));
 }
 
 #[test]

@@ -30,11 +30,17 @@ impl Counters<'_> {
         if let Some(cgroup) = self.cgroup {
             let file = |name: &str| read::text(&cgroup.directory.join(name), read::SMALL).ok();
             counters.stat = file("memory.stat").map(|text| stat::parse(&text).memory);
+            counters.huge_pages_refused = self.huge_pages_refused();
             counters.limit_hits = file("memory.events").and_then(|text| stat::value(&text, "max"));
             let pressure = psi::read(&cgroup.directory.join("memory.pressure"));
             counters.pressure_us = pressure.ok().map(|pressure| pressure.some.total_us);
         }
         Ok(counters)
+    }
+
+    fn huge_pages_refused(&self) -> Option<u64> {
+        let text = read::text(&self.root.proc.join("vmstat"), read::SMALL).ok()?;
+        stat::value(&text, "thp_fault_fallback_charge")
     }
 
     /// The counters of a process whose cgroup isn't its own.

@@ -38,6 +38,8 @@ pub const RECLAIMS: Key =
 pub const RECLAIMS_AT_LEAST: Key =
     guest("memcg_reclaim", "direct and memcg reclaims", "taskstats freepages_count - 2 %");
 pub const LIMIT_HITS: Key = guest("memcg_reclaim", "memcg reclaims", "memory.events max");
+pub const LIMIT_HITS_BUT_HUGE: Key =
+    guest("memcg_reclaim", "memcg reclaims", "memory.events max - thp_fault_fallback_charge");
 pub const STALLED: Key =
     guest("memcg_reclaim", "time in reclaim, ms", "taskstats freepages_delay_total");
 pub const STALLED_AT_LEAST: Key =

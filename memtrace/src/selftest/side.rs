@@ -3,6 +3,7 @@
 use crate::model::Measured;
 use crate::model::snapshot::VmView;
 use crate::sample::MemoryStat;
+use crate::signal::{Quality, Signal, SignalStatus};
 use crate::units::{ByteRate, Rate};
 
 /// What the kernel counts of one process. `None`: this kernel doesn't, or not here.
@@ -17,6 +18,9 @@ pub struct KernelCounters {
     /// Of the cgroup that is its own, as are the next.
     pub stat: Option<MemoryStat>,
     pub limit_hits: Option<u64>,
+    /// Of the whole host: huge pages that faults did without because of a limit, without
+    /// any reclaim.
+    pub huge_pages_refused: Option<u64>,
     /// `some` of memory.pressure.
     pub pressure_us: Option<u64>,
 }
@@ -26,6 +30,8 @@ pub struct Side<'a> {
     pub view: &'a VmView,
     pub from: &'a KernelCounters,
     pub to: &'a KernelCounters,
+    /// What each signal is worth with all that was missed of it.
+    pub signals: &'a [SignalStatus],
     pub seconds: f64,
     pub page_size: f64,
 }
@@ -45,6 +51,12 @@ impl Side<'_> {
 
     pub fn stat(&self, line: impl Fn(&MemoryStat) -> Option<u64>) -> Option<f64> {
         self.kernel(|counters| line(counters.stat.as_ref()?))
+    }
+
+    pub fn quality(&self, signal: Signal) -> Quality {
+        let status = self.signals.iter().find(|status| status.signal == signal);
+        let unknown = || Quality::absent("memtrace doesn't know this signal");
+        status.map_or_else(unknown, |status| status.quality.clone())
     }
 
     pub fn swap_growth(&self) -> f64 {
