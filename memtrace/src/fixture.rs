@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use memtrace_ebpf::{HISTOGRAM_BUCKETS, VmCounters, bucket_of};
+use memtrace_ebpf::{HISTOGRAM_BUCKETS, bucket_of};
 use uuid::Uuid;
 
 use crate::model::snapshot::{
     FlowView, HostView, Losses, Measured, SCHEMA_VERSION, Snapshot, ThreadView, VmView,
 };
+use crate::model::totals::{HostTotals, Totals};
 use crate::sample::{
-    Accelerator, GuestStats, HostCountersSample, Manager, Party, Psi, PsiLine, SwapDevice, VmId,
-    VmState,
+    Accelerator, GuestStats, Manager, Party, Psi, PsiLine, SwapDevice, VmId, VmState,
 };
 use crate::signal::{Quality, Signal, SignalStatus};
 use crate::units::{ByteRate, Bytes, Limit, Nanos, Percent, Rate, WallNanos};
@@ -80,7 +80,7 @@ pub fn vm(name: &str, pid: u32) -> VmView {
         guest_stats: Measured::exact(guest_stats()),
         guest_age: Measured::exact(Nanos(2_000_000_000)),
         dead: Measured::exact(Bytes(100 * MIB)),
-        totals: Measured::exact(VmCounters::default()),
+        totals: Measured::exact(Totals::default()),
         threads: None,
     }
 }
@@ -266,7 +266,7 @@ fn host() -> HostView {
         allocated: Measured::exact(Bytes(26 * GIB)),
         overcommit: Measured::exact(1.625),
         losses: Measured::exact(Losses::default()),
-        totals: Measured::exact(HostCountersSample::default()),
+        totals: Measured::exact(HostTotals::default()),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::model::gap::Gap;
 use crate::model::pair::{Context, Pair};
 use crate::model::rates::{Growth, better, exact, growth};
 use crate::model::snapshot::{HostView, Losses};
+use crate::model::totals::HostTotals;
 use crate::sample::{HostCountersSample, Meminfo, Psi, PsiLine, Sample, VmSample, Vmstat};
 use crate::signal::{Quality, Signal};
 use crate::units::{ByteRate, Bytes, Percent};
@@ -53,7 +54,7 @@ pub(super) fn host(context: &Context<'_>, pairs: &[Pair<'_>]) -> HostView {
         })),
         allocated,
         losses: totals(context).map(|totals| losses(&totals)),
-        totals: totals(context),
+        totals: totals(context).map(|totals| HostTotals::new(totals, &context.unhooked)),
     }
 }
 

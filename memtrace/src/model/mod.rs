@@ -18,6 +18,7 @@ pub mod snapshot;
 mod stall;
 mod swapping;
 mod threads;
+pub mod totals;
 mod vm;
 pub mod waits;
 

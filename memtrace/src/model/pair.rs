@@ -9,6 +9,7 @@ use crate::model::Measured;
 use crate::model::gap::Gap;
 use crate::model::missed;
 use crate::model::rates::{Growth, Interval, growth};
+use crate::model::totals::{Unhooked, unhooked};
 use crate::sample::{Accelerator, Sample, VmId, VmSample};
 use crate::signal::{Quality, Signal, SignalStatus, reason_or};
 use crate::units::{ByteRate, Bytes, Pages, Percent, Rate};
@@ -22,6 +23,7 @@ pub(super) struct Context<'a> {
     /// The VMs of the previous sample.
     before: HashMap<VmId, &'a VmSample>,
     /// What is known of each signal, in the order of [`Signal::ALL`].
+    pub(super) unhooked: Unhooked,
     worth: [Worth; Signal::ALL.len()],
 }
 
@@ -42,7 +44,8 @@ impl<'a> Context<'a> {
             quality: quality(now, signal),
             missed: missed::growth(previous, now, signal),
         });
-        Self { previous, now, interval, before: vms.map(|vm| (vm.id, vm)).collect(), worth }
+        let before = vms.map(|vm| (vm.id, vm)).collect();
+        Self { previous, now, interval, before, unhooked: unhooked(&now.signals), worth }
     }
 
     fn worth(&self, signal: Signal) -> Option<&Worth> {

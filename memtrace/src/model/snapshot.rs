@@ -5,9 +5,9 @@ use memtrace_ebpf::VmCounters;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::model::totals::{HostTotals, Totals};
 use crate::sample::{
-    Accelerator, GuestStats, HostCountersSample, Manager, Notice, Party, Psi, SwapDevice, VmId,
-    VmState,
+    Accelerator, GuestStats, Manager, Notice, Party, Psi, SwapDevice, VmId, VmState,
 };
 use crate::signal::{Quality, Reason, SignalStatus};
 use crate::units::{ByteRate, Bytes, Limit, Nanos, Percent, Rate, WallNanos};
@@ -105,7 +105,7 @@ pub struct HostView {
     /// What the kernel side lost since it started.
     pub losses: Measured<Losses>,
     /// The kernel side's counters that belong to no VM, since it started.
-    pub totals: Measured<HostCountersSample>,
+    pub totals: Measured<HostTotals>,
 }
 
 /// What the kernel side could not count, totals since it started.
@@ -217,7 +217,7 @@ pub struct VmView {
     pub dead: Measured<Bytes>,
 
     /// The kernel side's counters since it began to count this VM.
-    pub totals: Measured<VmCounters>,
+    pub totals: Measured<Totals<VmCounters>>,
 
     /// Only for the VM that a view asked for.
     pub threads: Option<Vec<ThreadView>>,

@@ -16,6 +16,7 @@ use crate::model::snapshot::VmView;
 use crate::model::stall::stalls;
 use crate::model::swapping::{swap_ins, swapping};
 use crate::model::threads::threads;
+use crate::model::totals::Totals;
 use crate::sample::{Party, ProcessSample};
 use crate::signal::{Quality, Signal, reason_or};
 use crate::units::{Bytes, Percent, Rate};
@@ -129,12 +130,12 @@ fn caused(pair: &Pair<'_>, flows: &Flows) -> (Measured<Percent>, Measured<Rate>)
 }
 
 /// As counted, but for swap-ins that the events don't tell.
-fn totals(pair: &Pair<'_>) -> Measured<VmCounters> {
+fn totals(pair: &Pair<'_>) -> Measured<Totals<VmCounters>> {
     let Some(mut counters) = pair.now.counters else { return Gap::NotCounted.into() };
     if let Some(pages) = swap_ins(pair.now, pair.context.now.page_size) {
         counters.swap_in_pages = pages;
     }
-    Measured::exact(counters)
+    Measured::exact(Totals { counters, unhooked: pair.context.unhooked.clone() })
 }
 
 /// Kills since counting began; without the hook, those since the VM's cgroup was made.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use memtrace::hostfs::HostRoot;
+use memtrace::hostfs::process::maps::Inode;
 use memtrace::model::derive;
 use memtrace::probe::{Belongings, KernelSide, Limits, Probe};
 use memtrace::source::Source;
@@ -21,6 +22,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("too_few_processes", processes),
     ("too_few_address_spaces", address_spaces),
     ("too_few_cgroups", cgroups),
+    ("too_few_shared_memories", shared_memories),
     ("too_few_stalls", stalls),
     ("too_few_asynchronous_faults", async_faults),
     ("too_few_events", events),
@@ -107,23 +109,37 @@ fn address_spaces() -> Result<()> {
     shows(kernel, "1 address spaces")
 }
 
-/// It isn't counted at all then, rather than in part.
 fn cgroups() -> Result<()> {
+    let limits = Limits { cgroups: 1, ..Limits::default() };
+    no_room_for_belongings(limits, "cgroup", |id| Belongings::of_cgroups([id]))
+}
+
+fn shared_memories() -> Result<()> {
+    let limits = Limits { shared_memories: 1, ..Limits::default() };
+    no_room_for_belongings(limits, "file", |number| {
+        let shared_memory = [Inode { device: 7, number }].into();
+        Belongings { shared_memory, ..Belongings::default() }
+    })
+}
+
+/// A VM isn't counted at all then, rather than in part.
+fn no_room_for_belongings(
+    limits: Limits,
+    what: &str,
+    belongings: impl Fn(u64) -> Belongings,
+) -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let mut kernel = open_with(Limits { cgroups: 1, slots: 8, ..Limits::default() })?;
+    let mut kernel = open_with(Limits { slots: 8, ..limits })?;
     let capacity = room(&mut kernel);
     let [first, second] = [start(dir.path())?, start(dir.path())?];
     kernel.events();
-    kernel.track(first.pid(), &Belongings::of_cgroups([1001]))?;
-    let refused = kernel.track(second.pid(), &Belongings::of_cgroups([1002]));
-    ensure!(refused.is_err_and(|error| error.to_string().contains("cgroup")));
+    kernel.track(first.pid(), &belongings(1001))?;
+    let refused = kernel.track(second.pid(), &belongings(1002)).err().context("there is room")?;
+    ensure!(refused.to_string().contains(what), "{refused:#}");
     let reading = kernel.read();
     ensure!(reading.vms.keys().eq([&first.pid()]), "{:?}", reading.vms.keys());
     kernel.forget(first.pid());
-    ensure!(
-        kernel.track(second.pid(), &Belongings::of_cgroups([1002])).is_ok(),
-        "now there is room"
-    );
+    kernel.track(second.pid(), &belongings(1002)).context("now there is room")?;
     let room = room(&mut kernel);
     ensure!(room == capacity - 1, "room for {room} more VMs of {capacity}");
     Ok(())

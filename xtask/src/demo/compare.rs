@@ -85,15 +85,21 @@ fn swap_and_faults(
             "VmSwap",
             Rule::within(1.0, 16.0),
         ));
-        table.rows.push(row(
-            ("major_faults", name, "major faults"),
-            (
-                growth.of(|totals| totals.major_faults),
-                grown(before.major_faults, after.major_faults),
-            ),
-            "memory.stat pgmajfault",
-            Rule::within(1.0, 4.0),
-        ));
+        let key = ("major_faults", name, "major faults");
+        match growth.from.major_faults.zip(growth.to.major_faults) {
+            Some((from, to)) => table.rows.push(row(
+                key,
+                (grown(from, to), grown(before.major_faults, after.major_faults)),
+                "memory.stat pgmajfault",
+                Rule::within(1.0, 4.0),
+            )),
+            None => table.skipped.push(Skipped {
+                signal: key.0.to_owned(),
+                subject: key.1.to_owned(),
+                counter: key.2.to_owned(),
+                reason: "no hook counts them on this kernel".to_owned(),
+            }),
+        }
     }
     Ok(())
 }

@@ -32,7 +32,8 @@ struct Measured<T> {
 pub struct Totals {
     pub swap_in_pages: u64,
     pub swap_out_pages: u64,
-    pub major_faults: u64,
+    /// `None`: this kernel has no hook for it.
+    pub major_faults: Option<u64>,
     pub direct_reclaims: u64,
     pub direct_reclaim_ns: u64,
     pub memcg_reclaims: u64,

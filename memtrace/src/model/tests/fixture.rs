@@ -89,6 +89,7 @@ pub(crate) fn only_vm(snapshot: Snapshot) -> VmView {
 /// Sets what the kernel side says of one signal.
 pub(crate) fn set_signal(sample: &mut Sample, signal: Signal, quality: Quality) {
     for status in sample.signals.iter_mut().filter(|status| status.signal == signal) {
+        status.hooked = !quality.is_absent();
         status.quality = quality.clone();
     }
 }

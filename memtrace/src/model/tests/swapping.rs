@@ -182,7 +182,7 @@ fn swapped(outs: u64, events: u64, left: u64, base: i64) -> VmSample {
 /// Swap-ins in pages a second, and their total, from the one to the other.
 fn swap_in(before: VmSample, now: VmSample) -> (Measured<Rate>, u64) {
     let view = only_vm(derive(Some(&sample(10, vec![before])), &sample(11, vec![now])));
-    let total = view.totals.value.expect("it is counted").swap_in_pages;
+    let total = view.totals.value.expect("it is counted").counters.swap_in_pages;
     (view.swap_in.map(|bytes| Rate(bytes.0 / 4096.0)), total)
 }
 

@@ -20,7 +20,7 @@ fn moments() -> (Moment, Moment) {
         let totals = Totals {
             swap_in_pages: 1_000,
             swap_out_pages: 1_000 + pages,
-            major_faults: pages,
+            major_faults: Some(pages),
             direct_reclaims: 0,
             direct_reclaim_ns: 0,
             memcg_reclaims: reclaims,
@@ -42,7 +42,7 @@ fn moments() -> (Moment, Moment) {
     ]);
     let mut from = to.clone();
     for totals in from.memtrace.totals.values_mut() {
-        *totals = Totals::default();
+        *totals = Totals { major_faults: Some(0), ..Totals::default() };
     }
     from.memtrace.flows.clear();
     for guest in &mut from.kernel.guests {
@@ -73,7 +73,7 @@ fn each_counter_that_is_off_is_named() {
     let (from, mut to) = moments();
     let totals = to.memtrace.totals.get_mut("v").unwrap();
     totals.swap_in_pages += 100;
-    totals.major_faults -= 100;
+    totals.major_faults = totals.major_faults.map(|faults| faults - 100);
     totals.memcg_reclaims += 10;
     assert_eq!(
         wrong(&from, &to),
