@@ -44,11 +44,18 @@ impl Alerts {
         }
     }
 
-    /// Looks at each step until there are no more.
-    pub async fn follow(mut self, mut steps: Receiver<Option<Arc<Step>>>) {
+    /// Looks at each step until there are no more, by these rules as they are then.
+    pub async fn follow(
+        mut self,
+        mut steps: Receiver<Option<Arc<Step>>>,
+        mut rules: Receiver<Vec<Rule>>,
+    ) {
         let begun = Instant::now();
         while steps.changed().await.is_ok() {
             let step = steps.borrow_and_update().clone();
+            if rules.has_changed().unwrap_or(false) {
+                self.watcher.change(rules.borrow_and_update().clone());
+            }
             let at = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
             if let Some(step) = step {
                 self.look(Nanos(at), &step);

@@ -35,6 +35,11 @@ impl Watcher {
         Self { rules, held: BTreeMap::new() }
     }
 
+    /// Other rules from now on. What fires by one that is gone is over with the next step.
+    pub fn change(&mut self, rules: Vec<Rule>) {
+        self.rules = rules;
+    }
+
     /// What began and what ended with `step`, which is of the moment `at` on the monotonic
     /// clock.
     pub fn step(&mut self, at: Nanos, step: &Step) -> Vec<Alert> {
@@ -49,9 +54,12 @@ impl Watcher {
                 self.held.extend(held.map(|held| (key, held)));
             }
         }
-        // What nobody reads any more: the VM is gone.
-        for fired in before.into_values().filter_map(|held| held.fired) {
-            let text = "the VM is gone".to_owned();
+        // What nobody reads any more.
+        for ((kind, _), held) in before {
+            let Some(fired) = held.fired else { continue };
+            let is_used = self.rules.iter().any(|rule| rule.kind == kind);
+            let text = if is_used { "the VM is gone" } else { "its rule is switched off" };
+            let text = text.to_owned();
             let wall = step.snapshot.wall;
             alerts.push(Alert { state: State::Resolved, at: wall, text, ..fired });
         }

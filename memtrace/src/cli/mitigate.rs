@@ -12,7 +12,9 @@ What it does to a VM is moving its balloon, through libvirt or QMP, and winning 
 through its cgroup. It never kills. Each decision is printed with its reasons, and kept in the
 journal; `memtrace explain` says why nothing is done as well.
 
-Ctrl-C and SIGTERM end it; balloons stay as they are. One memtrace mitigates at a time.
+Ctrl-C and SIGTERM end it: balloons stay as they are, or with `give_back = true` go back as far
+as memory is free, for 30 s at most (a second Ctrl-C ends that at once). SIGHUP reads the
+configuration again. One memtrace mitigates at a time.
 
 Examples:
   memtrace mitigate                   observe: say what it would do, and touch nothing

@@ -8,7 +8,7 @@ use jiff::Zoned;
 use serde_json::json;
 
 use super::moment;
-use crate::actuate::journal::{self, Account, Named, Noted, Told, Wanted};
+use crate::actuate::journal::{self, Account, Holding, Named, Noted, Recovered, Told, Wanted};
 use crate::actuate::{Order, Outcome};
 use crate::cli::{ExplainArguments, Verbosity};
 use crate::config::Config;
@@ -67,7 +67,7 @@ fn now(arguments: &ExplainArguments, config: &Config, verbosity: Verbosity) -> R
     privileges::require(&root)?;
     let libvirt = config.libvirt && !arguments.no_libvirt;
     let mut source = LiveSource::open(root, verbosity, libvirt);
-    let policy = super::policy(&mut source, config)?;
+    let policy = super::policy(&mut source, config, &Recovered::default())?;
     let reactor = Reactor::new(policy, (Box::new(Nowhere), Vec::new()), None);
     let control = Control { interval: INTERVAL, detail: None, stop: false };
     let handle = daemon::spawn_with(Box::new(source), Some(reactor), control);
@@ -93,7 +93,7 @@ async fn last_of(mut handle: Handle) -> Result<Arc<Step>> {
     let mut last = None;
     for _ in 0..STEPS {
         if handle.step.changed().await.is_err() {
-            super::failure(&handle)?;
+            super::session::failure(&handle)?;
         }
         last = handle.step.borrow_and_update().clone();
     }
@@ -184,6 +184,14 @@ impl Ledger for Nowhere {
     }
 
     fn note(&mut self, _: WallNanos, _: bool, _: &Decisions, _: Vec<Named>) -> Result<()> {
+        Ok(())
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        Vec::new()
+    }
+
+    fn forget(&mut self, _: WallNanos, _: VmId) -> Result<()> {
         Ok(())
     }
 

@@ -1,31 +1,36 @@
 //! `memtrace mitigate`: from what was typed to a running reactor.
 
 pub mod explain;
+mod keep;
 mod moment;
 mod print;
+mod reload;
 mod senses;
+mod service;
+mod session;
 
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use tokio::signal::unix::{SignalKind, signal};
+use anyhow::{Context, Result, anyhow, ensure};
+use tokio::sync::watch;
 
-use crate::actuate::Actuator;
 use crate::actuate::host::HostActuator;
 use crate::actuate::journal::{Journal, Recovered};
 use crate::alert::Alerts;
 use crate::cli::{MitigateArguments, Verbosity};
 use crate::config::{self, Config};
-use crate::daemon::{self, Control, Handle, Latest};
+use crate::daemon::{self, Control};
 use crate::hostfs::HostRoot;
-use crate::output;
 use crate::policy::{Memtrace, Policy, Rules};
 use crate::privileges;
-use crate::reactor::{Mode, Reactor};
+use crate::reactor::{Ledger, Reactor, taken};
 use crate::source::Source;
 use crate::source::live::LiveSource;
 use print::Printer;
+use reload::Running;
+use service::Service;
+use session::Session;
 
 /// Longest that the end waits for a source that is busy.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -42,26 +47,37 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let directory = arguments.state_dir.as_ref().unwrap_or(&config.journal.directory);
     let (journal, recovered) = Journal::open(directory, config.journal.limits)?;
     tell(&recovered);
+    keep::alive();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
     let libvirt = config.libvirt && !arguments.no_libvirt;
     let mut source = LiveSource::open(root.clone(), verbosity, libvirt);
-    let acts = arguments.enforce || config.mode == Mode::Enforce;
-    let hands = acts.then(|| {
-        let hands = HostActuator::new(root, source.hypervisors());
-        Box::new(hands) as Box<dyn Actuator + Send>
-    });
-    let policy = policy(&mut source, &config)?;
-    let reactor = Reactor::new(policy, (Box::new(journal), recovered.in_flight), hands);
-    let interval = arguments.interval.unwrap_or(Duration::from_nanos(config.interval.0));
+    let hands = HostActuator::new(root, source.hypervisors());
+    let policy = policy(&mut source, &config, &recovered)?;
+    let ledger = (Box::new(journal) as Box<dyn Ledger>, recovered.in_flight);
+    let mut reactor = Reactor::new(policy, ledger, Some(Box::new(hands)));
+    if !reload::acts(arguments, &config) {
+        reactor = reactor.observing();
+    }
+    let remote = reactor.remote();
+    let interval = reload::interval(arguments, &config);
     let control = Control { interval, detail: None, stop: false };
     let alerts = Alerts::start(config.alert.rules(), &config.alert.send)?;
     let handle = daemon::spawn_with(Box::new(source), Some(reactor), control);
+    let (rules, changed) = watch::channel(config.alert.rules());
     runtime.block_on(async {
-        tokio::spawn(alerts.follow(handle.step.clone()));
-        let result = until_interrupted(print_all(handle.clone(), arguments)).await;
+        tokio::spawn(alerts.follow(handle.step.clone(), changed));
+        let arguments = arguments.clone();
+        let count = arguments.count;
+        let mut session = Session {
+            handle: handle.clone(),
+            printer: Printer::new(arguments.json),
+            running: Running { arguments, config, remote, alerts: rules },
+            service: Service::of_environment(),
+        };
+        let result = session.run(count).await;
         handle.stop(PATIENCE).await;
         result
     })
@@ -75,16 +91,21 @@ fn configuration(file: Option<&Path>) -> Result<Config> {
         anyhow!("the configuration can't be used:\n{}", problems.join("\n"))
     })?;
     let config = loaded.config;
-    ensure!(!config.give_back, "give_back isn't there yet: balloons stay as they are");
     ensure!(config.scope.is_none(), "scope.cgroup isn't there yet: the scope is the host");
     Ok(config)
 }
 
-/// The policy for what this host can measure, as its first sample shows.
-fn policy(source: &mut LiveSource, config: &Config) -> Result<Box<dyn Policy + Send>> {
-    let senses = senses::of(&source.sample(None)?);
-    let rules = Rules { senses, ..config.rules.clone() };
-    Ok(Box::new(Memtrace::new(rules)))
+/// The policy for what this host can measure, as its first sample shows. It knows what an
+/// earlier run took.
+fn policy(
+    source: &mut LiveSource,
+    config: &Config,
+    recovered: &Recovered,
+) -> Result<Box<dyn Policy + Send>> {
+    let sample = source.sample(None)?;
+    let rules = Rules { senses: senses::of(&sample), ..config.rules.clone() };
+    let taken = taken(&recovered.holdings, &recovered.in_flight, &sample);
+    Ok(Box::new(Memtrace::resume(rules, sample.at, &taken)))
 }
 
 /// What the last run left.
@@ -101,41 +122,5 @@ fn tell(recovered: &Recovered) {
     }
     for held in &recovered.holdings {
         tracing::info!("taken from {} by an earlier run and not given back", held.name);
-    }
-}
-
-/// Prints what the reactor says, until there was enough of it.
-async fn print_all(mut handle: Handle, arguments: &MitigateArguments) -> Result<()> {
-    let mut printer = Printer::new(arguments.json);
-    let mut left = arguments.count;
-    while left != Some(0) {
-        // The end of the loop is told by the other channel.
-        if handle.step.changed().await.is_err() {
-            return failure(&handle);
-        }
-        let step = handle.step.borrow_and_update().clone();
-        if let Some(step) = step {
-            output::print(&printer.text(&step)?)?;
-            left = left.map(|left| left.saturating_sub(1));
-        }
-    }
-    Ok(())
-}
-
-fn failure(handle: &Handle) -> Result<()> {
-    match &*handle.latest.borrow() {
-        Latest::Failed(text) => bail!("{text}"),
-        Latest::Starting | Latest::Snapshot(_) => bail!("sampling ended without a word"),
-    }
-}
-
-async fn until_interrupted(work: impl Future<Output = Result<()>>) -> Result<()> {
-    let listen = |kind| signal(kind).context("cannot listen for signals");
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    tokio::select! {
-        result = work => result,
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
     }
 }

@@ -7,8 +7,10 @@ use jiff::tz::TimeZone;
 
 pub(super) use crate::export::reaction::action;
 use crate::export::reaction::line;
-use crate::reactor::{Entry, Fate, Reaction, Step};
+use crate::reactor::{Entry, Fate, Owed, Reaction, Step};
 use crate::summary;
+use crate::text;
+use crate::units::Bytes;
 
 /// Remembers what was printed.
 pub(super) struct Printer {
@@ -21,12 +23,14 @@ pub(super) struct Printer {
     /// The state of the host, as printed last.
     state: Option<String>,
     problem: Option<String>,
+    /// What was still owed, as printed last.
+    owed: Option<String>,
 }
 
 impl Printer {
     pub(super) fn new(json: bool) -> Self {
         let zone = TimeZone::system();
-        Self { json, zone, next: 0, open: Vec::new(), state: None, problem: None }
+        Self { json, zone, next: 0, open: Vec::new(), state: None, problem: None, owed: None }
     }
 
     /// What there is to print of a step.
@@ -51,6 +55,14 @@ impl Printer {
         }
         self.problem.clone_from(&step.reaction.problem);
         text.push_str(&self.entries(&step.reaction));
+        let owed = step.reaction.farewell.as_ref().map(|all| match owed(all) {
+            text if text.is_empty() => "nothing is left to give back".to_owned(),
+            text => format!("giving back: {text}"),
+        });
+        if let Some(owed) = owed.filter(|owed| self.owed.as_ref() != Some(owed)) {
+            let _ = writeln!(text, "{time} {owed}");
+            self.owed = Some(owed);
+        }
         Ok(text)
     }
 
@@ -75,13 +87,22 @@ impl Printer {
     }
 }
 
+/// What is owed to whom, and why it is.
+pub(super) fn owed(all: &[Owed]) -> String {
+    let one = |owed: &Owed| {
+        let much =
+            owed.bytes.map_or_else(String::new, |Bytes(bytes)| format!("{} MiB ", bytes >> 20));
+        format!("{much}to {} ({})", text::clean(&owed.name), text::clean(&owed.because))
+    };
+    all.iter().map(one).collect::<Vec<String>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fixture;
     use crate::policy::{Action, Decision, Decisions};
     use crate::reactor::Mode;
-    use crate::units::Bytes;
 
     fn entry(number: u64, fate: Fate) -> Entry {
         let vm = fixture::vm("web", 7);
@@ -97,7 +118,8 @@ mod tests {
 
     fn step(state: &str, entries: Vec<Entry>) -> Step {
         let decisions = Decisions { state: Some(state.to_owned()), ..Decisions::default() };
-        let reaction = Reaction { mode: Mode::Observe, problem: None, decisions, entries };
+        let reaction =
+            Reaction { mode: Mode::Observe, problem: None, decisions, entries, farewell: None };
         Step { snapshot: fixture::demo(), reaction }
     }
 
@@ -129,6 +151,22 @@ mod tests {
         let ended = step("soft", vec![entry(0, Fate::Done)]);
         assert!(lines(&mut printer, &ended)[0].starts_with("web: done: inflate"));
         assert_eq!(lines(&mut printer, &ended), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_still_owed_is_told_when_it_changes() {
+        let mut printer = Printer::new(false);
+        let mut leaving = step("soft", Vec::new());
+        let because = "more is not free".to_owned();
+        let (name, bytes) = ("web".to_owned(), Some(Bytes(64 << 20)));
+        let owed = Owed { name, bytes, because, waits: true };
+        leaving.reaction.farewell = Some(vec![Owed { bytes: None, ..owed.clone() }, owed]);
+        let printed = lines(&mut printer, &leaving);
+        let line = "giving back: to web (more is not free), 64 MiB to web (more is not free)";
+        assert_eq!(printed[1], line);
+        assert_eq!(lines(&mut printer, &leaving), [""; 0]);
+        leaving.reaction.farewell = Some(Vec::new());
+        assert_eq!(lines(&mut printer, &leaving), ["nothing is left to give back"]);
     }
 
     #[test]

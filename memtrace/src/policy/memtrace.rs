@@ -2,11 +2,14 @@
 
 use super::Policy;
 use super::decision::Decisions;
+use super::farewell::{Farewell, farewell};
 use super::observation::Observation;
 use super::rules::Rules;
 use super::state::State;
 use super::step::step;
+use super::taken::Taken;
 use crate::sample::VmId;
+use crate::units::{Bytes, Nanos};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memtrace {
@@ -17,6 +20,11 @@ pub struct Memtrace {
 impl Memtrace {
     pub fn new(rules: Rules) -> Self {
         Self { rules, state: State::default() }
+    }
+
+    /// One that starts at this moment, after another one took this.
+    pub fn resume(rules: Rules, at: Nanos, taken: &[Taken]) -> Self {
+        Self { rules, state: State::resume(at, taken) }
     }
 }
 
@@ -36,5 +44,20 @@ impl Policy for Memtrace {
             memory.order = None;
             memory.promise = None;
         }
+    }
+
+    fn change(&mut self, rules: Rules) {
+        self.rules = Rules { senses: self.rules.senses, ..rules };
+    }
+
+    fn holds(&self, vm: VmId, before: Bytes) -> bool {
+        self.state.holds(vm, before)
+    }
+
+    fn part(&mut self, observation: &Observation, taken: &[Taken]) -> Farewell {
+        let state = std::mem::take(&mut self.state);
+        let (state, farewell) = farewell(&self.rules, state, observation, taken);
+        self.state = state;
+        farewell
     }
 }

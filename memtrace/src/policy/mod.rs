@@ -3,6 +3,7 @@
 //! its reasons. Must not know files, clocks, hypervisors, or who carries a decision out.
 
 pub mod decision;
+mod farewell;
 mod gate;
 mod give;
 mod guest_rates;
@@ -18,20 +19,24 @@ mod remember;
 pub mod rules;
 pub mod state;
 mod step;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod track;
 mod vm;
 
 pub use decision::{Action, Decision, Decisions};
+pub use farewell::{Farewell, Short, farewell};
 pub use memtrace::Memtrace;
 pub use observation::{GuestObservation, Observation, ScopeObservation, VmObservation};
 pub use observe::Observer;
 pub use rules::{Rules, Senses};
 pub use state::State;
 pub use step::step;
+pub use taken::Taken;
 
 use crate::sample::VmId;
+use crate::units::Bytes;
 
 /// A rule for balloons: memtrace's own, or a peer's to compare it with.
 pub trait Policy {
@@ -44,4 +49,19 @@ pub trait Policy {
     /// What was last decided for a VM isn't carried out, so that its balloon isn't taken for
     /// stuck. Its cool-down goes on.
     fn withdraw(&mut self, _: VmId) {}
+
+    /// Goes by other rules from now on. What this host can measure stays as it is.
+    fn change(&mut self, _: Rules) {}
+
+    /// Whether what was taken from a VM that had `before` may still be given back: nobody
+    /// else moved its balloon, and it did not start anew.
+    fn holds(&self, _vm: VmId, _before: Bytes) -> bool {
+        true
+    }
+
+    /// A step of the end: gives back what was taken, and takes nothing. A rule that keeps
+    /// no account gives nothing.
+    fn part(&mut self, _: &Observation, _taken: &[Taken]) -> Farewell {
+        Farewell::default()
+    }
 }

@@ -49,7 +49,7 @@ pub fn step(rules: &Rules, state: State, seen: &Observation) -> (State, Decision
 }
 
 /// Identities that more than one VM has.
-fn twins(vms: &[VmObservation]) -> BTreeSet<VmId> {
+pub(super) fn twins(vms: &[VmObservation]) -> BTreeSet<VmId> {
     let mut once = BTreeSet::new();
     vms.iter().map(|vm| vm.id).filter(|id| !once.insert(*id)).collect()
 }

@@ -7,7 +7,7 @@ use super::state::{Ordered, StoodDown, VmState};
 use crate::units::{Bytes, Nanos};
 
 /// Sizes that differ by no more are the same: hypervisors round.
-const SAME: u64 = 4 << 20;
+pub(super) const SAME: u64 = 4 << 20;
 /// A balloon that came so much nearer has moved.
 const PROGRESS: u64 = 1 << 20;
 

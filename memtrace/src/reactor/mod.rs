@@ -2,7 +2,10 @@
 //! about to do, and has it done; or, when it only observes, writes down what it would have
 //! done. Must not know how an order reaches a VM, and never waits for one.
 
+mod holdings;
+mod ledger;
 mod reaction;
+mod request;
 #[cfg(test)]
 mod tests;
 
@@ -10,58 +13,35 @@ use std::collections::{BTreeMap, VecDeque};
 
 use anyhow::Result;
 
-use crate::actuate::journal::{Begun, Journal, Named, Wanted, reconcile};
-use crate::actuate::{Actuator, Order, Outcome};
+use crate::actuate::journal::{Begun, Named, Wanted, reconcile};
+use crate::actuate::{Actuator, Outcome};
 use crate::model::Snapshot;
-
-use crate::policy::{Decisions, Observer, Policy};
-use crate::sample::Sample;
-use crate::units::WallNanos;
-pub use reaction::{Entry, Fate, Mode, Reaction, Step};
+use crate::policy::{Observer, Policy};
+use crate::sample::{Sample, VmId};
+use crate::units::{Nanos, WallNanos};
+pub use holdings::taken;
+pub use ledger::Ledger;
+pub use reaction::{Entry, Fate, Mode, Owed, Reaction, Step};
+use request::Requests;
+pub use request::{Change, Remote};
 
 /// Entries that a [`Reaction`] shows; the journal has them all.
 const SHOWN: usize = 200;
-
-/// Where decisions are written down.
-pub trait Ledger: Send {
-    /// Notes what is about to be done, and gives the orders once that is safe.
-    ///
-    /// # Errors
-    /// When it isn't on the disk; then nothing of it must be done.
-    fn begin(&mut self, at: WallNanos, wanted: Vec<Wanted>) -> Result<Vec<Order>>;
-
-    /// Notes what came of an order.
-    ///
-    /// # Errors
-    /// When that isn't on the disk.
-    fn end(&mut self, at: WallNanos, outcome: &Outcome) -> Result<()>;
-
-    /// Keeps what was decided and thought. `acting`: decisions are carried out.
-    ///
-    /// # Errors
-    /// When it isn't on the disk.
-    fn note(
-        &mut self,
-        at: WallNanos,
-        acting: bool,
-        decisions: &Decisions,
-        names: Vec<Named>,
-    ) -> Result<()>;
-
-    /// The end of a run that ends in order.
-    ///
-    /// # Errors
-    /// When it isn't on the disk.
-    fn stop(self: Box<Self>, at: WallNanos) -> Result<()>;
-}
 
 /// The loop's second half.
 pub struct Reactor {
     observer: Observer,
     policy: Box<dyn Policy + Send>,
     ledger: Box<dyn Ledger>,
-    /// `None`: it only observes.
+    /// `None`: it can only observe.
     hands: Option<Box<dyn Actuator + Send>>,
+    /// It acts, if it has hands.
+    acts: bool,
+    requests: Option<Requests>,
+    /// It gives back, and does nothing else any more.
+    leaving: bool,
+    /// VMs from which something was taken, and that aren't there since.
+    absent: BTreeMap<VmId, Nanos>,
     /// By order: its entry's number.
     in_flight: BTreeMap<u64, u64>,
     entries: VecDeque<Entry>,
@@ -87,6 +67,10 @@ impl Reactor {
             policy,
             ledger,
             hands,
+            acts: true,
+            requests: None,
+            leaving: false,
+            absent: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             entries: VecDeque::new(),
             entered: 0,
@@ -100,12 +84,14 @@ impl Reactor {
     pub fn react(&mut self, sample: &Sample, snapshot: &Snapshot) -> Reaction {
         let wall = sample.wall;
         self.wall = wall;
+        self.obey();
         self.reconcile(sample);
         self.collect(wall);
         let observation = self.observer.observe(sample, snapshot);
-        let decisions = self.policy.step(&observation);
+        let (decisions, farewell) = self.decide(&observation);
+        self.let_go(sample);
         let names = sample.vms.iter().map(|vm| Named { vm: vm.id, name: vm.name.clone() });
-        let noted = self.ledger.note(wall, self.hands.is_some(), &decisions, names.collect());
+        let noted = self.ledger.note(wall, self.is_acting(), &decisions, names.collect());
         self.remember(noted);
         let wanted = decisions.actions.iter().filter_map(|decision| {
             let vm = sample.vms.iter().find(|vm| vm.id == decision.vm)?;
@@ -116,11 +102,16 @@ impl Reactor {
             self.carry_out(wall, wanted, snapshot);
         }
         Reaction {
-            mode: if self.hands.is_some() { Mode::Enforce } else { Mode::Observe },
+            mode: if self.is_acting() { Mode::Enforce } else { Mode::Observe },
             problem: self.problem.clone(),
             decisions,
             entries: self.entries.iter().cloned().collect(),
+            farewell,
         }
+    }
+
+    fn is_acting(&self) -> bool {
+        self.acts && self.hands.is_some()
     }
 
     /// Ends in order.
@@ -133,7 +124,7 @@ impl Reactor {
 
     /// Nothing is done that isn't written down.
     fn carry_out(&mut self, wall: WallNanos, wanted: Vec<Wanted>, snapshot: &Snapshot) {
-        let Some(hands) = &mut self.hands else {
+        let Some(hands) = self.hands.as_mut().filter(|_| self.acts) else {
             // Its cool-down keeps it from saying the same again at once.
             wanted.iter().for_each(|wanted| self.policy.withdraw(wanted.decision.vm));
             return self.enter_all(wall, wanted, &Fate::Observed);
@@ -214,29 +205,5 @@ impl Reactor {
             self.entries.push_back(entry);
             self.entered += 1;
         }
-    }
-}
-
-impl Ledger for Journal {
-    fn begin(&mut self, at: WallNanos, wanted: Vec<Wanted>) -> Result<Vec<Order>> {
-        Ok(Self::begin(self, at, wanted)?)
-    }
-
-    fn end(&mut self, at: WallNanos, outcome: &Outcome) -> Result<()> {
-        Ok(Self::end(self, at, outcome)?)
-    }
-
-    fn note(
-        &mut self,
-        at: WallNanos,
-        acting: bool,
-        decisions: &Decisions,
-        names: Vec<Named>,
-    ) -> Result<()> {
-        Ok(Self::note(self, at, acting, decisions, names)?)
-    }
-
-    fn stop(self: Box<Self>, at: WallNanos) -> Result<()> {
-        Ok(Self::stop(*self, at)?)
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Snapshot;
 use crate::policy::{Decision, Decisions};
-use crate::units::WallNanos;
+use crate::units::{Bytes, WallNanos};
 
 /// Whether anything is touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +58,22 @@ pub struct Reaction {
     pub problem: Option<String>,
     pub decisions: Decisions,
     pub entries: Vec<Entry>,
+    /// At the end of a run that gives back: what is still owed, to whom. Empty when it is
+    /// done.
+    #[serde(default)]
+    pub farewell: Option<Vec<Owed>>,
+}
+
+/// What was taken from a VM and isn't given back yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owed {
+    /// The VM's. Untrusted text.
+    pub name: String,
+    /// `None`: nobody knows how much.
+    pub bytes: Option<Bytes>,
+    pub because: String,
+    /// It may still be given; else there is nothing to wait for.
+    pub waits: bool,
 }
 
 /// A snapshot, and what was made of it. This is what `memtrace mitigate --json` prints.

@@ -4,10 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::bail;
 
+mod holdings;
+
 use super::*;
+use crate::actuate::Order;
+use crate::actuate::journal::Holding;
 use crate::model::derive;
 use crate::model::tests::fixture::{MIB, sample, vm};
-use crate::policy::{Action, Decision, Observation};
+use crate::policy::{Action, Decision, Decisions, Observation};
 use crate::units::Bytes;
 
 const SHRINK: Action = Action::Balloon { from: Bytes(512 * MIB), to: Bytes(448 * MIB) };
@@ -42,6 +46,7 @@ struct World {
     full: bool,
     outcomes: Vec<Outcome>,
     orders: u64,
+    holdings: Vec<Holding>,
 }
 
 #[derive(Clone, Default)]
@@ -89,6 +94,16 @@ impl Ledger for Shared {
 
     fn note(&mut self, _: WallNanos, acting: bool, _: &Decisions, names: Vec<Named>) -> Result<()> {
         self.with(|world| world.noted.push((acting, names.len())));
+        Ok(())
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        self.with(|world| world.holdings.clone())
+    }
+
+    fn forget(&mut self, _: WallNanos, vm: VmId) -> Result<()> {
+        self.write(format!("forget {vm:?}"))?;
+        self.with(|world| world.holdings.retain(|held| held.vm != vm));
         Ok(())
     }
 

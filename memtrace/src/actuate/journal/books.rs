@@ -15,6 +15,9 @@ use crate::units::Bytes;
 pub struct Holding {
     pub vm: VmId,
     pub name: String,
+    /// Of the run of the VM that it was taken from. `None`: an older memtrace didn't say.
+    #[serde(default)]
+    pub pid: Option<u32>,
     /// Its size when memtrace first touched it.
     pub before: Bytes,
     /// Where memtrace last sent it. `None`: an order for it is in flight or failed, so that
@@ -84,6 +87,7 @@ impl Books {
             let holding = self.holdings.entry(order.vm).or_insert_with(|| Holding {
                 vm: order.vm,
                 name: order.name.clone(),
+                pid: Some(order.pid),
                 before: from,
                 now: None,
             });
@@ -99,7 +103,8 @@ impl Books {
             return;
         }
         holding.now = Some(to);
-        if to >= holding.before {
+        // Balloons move by whole MiB.
+        if to.0.saturating_add(1 << 20) > holding.before.0 {
             self.holdings.remove(&order.vm);
         }
     }
@@ -115,7 +120,7 @@ mod tests {
     const AT: WallNanos = WallNanos(7);
 
     fn order(id: u64, from: u64, to: u64) -> Entry {
-        let action = Action::Balloon { from: Bytes(from), to: Bytes(to) };
+        let action = Action::Balloon { from: Bytes(from << 20), to: Bytes(to << 20) };
         let order = Order { id, vm: VM, pid: 5, name: "web".to_owned(), action };
         let text = String::new;
         Entry::Order(Begun { at: AT, order, rule: text(), because: text(), unless: text() })
@@ -134,7 +139,7 @@ mod tests {
     fn held(entries: &[Entry]) -> Option<(u64, Option<u64>)> {
         let books = books(entries);
         let held = books.holdings.get(&VM)?;
-        Some((held.before.0, held.now.map(|now| now.0)))
+        Some((held.before.0 >> 20, held.now.map(|now| now.0 >> 20)))
     }
 
     #[test]
@@ -150,6 +155,16 @@ mod tests {
         let given = [&story[..], &[order(4, 90, 100), end(4, None)]].concat();
         assert_eq!(held(&given), None);
         story.push(Entry::Forget { at: AT, vm: VM });
+        assert_eq!(held(&story), None);
+    }
+
+    #[test]
+    fn what_is_back_but_for_a_part_of_a_mib_is_back() {
+        let mut story = vec![order(1, 100, 80), end(1, None)];
+        if let Entry::Order(Begun { order, .. }) = &mut story[0] {
+            order.action = Action::Balloon { from: Bytes((100 << 20) + 5), to: Bytes(80 << 20) };
+        }
+        story.extend([order(2, 80, 100), end(2, None)]);
         assert_eq!(held(&story), None);
     }
 

@@ -1,5 +1,6 @@
 //! The policy as a whole.
 
+mod farewell;
 mod fixture;
 mod properties;
 mod receiving;
