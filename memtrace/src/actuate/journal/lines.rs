@@ -44,23 +44,31 @@ pub(super) fn read(path: &Path, mut each: impl FnMut(Entry)) -> Result<Found, Jo
         }
         let first = found.length == 0;
         found.length += length;
-        match serde_json::from_slice::<Entry>(&line) {
-            Ok(Entry::Header(header)) if header.memtrace_journal == VERSION => {
-                found.headed |= first;
-                each(Entry::Header(header));
+        match entry(&line) {
+            Ok(entry) => {
+                found.headed |= first && matches!(entry, Entry::Header(_));
+                each(entry);
             }
-            Ok(entry) if !matches!(entry, Entry::Header(_)) => each(entry),
-            _ => match newer(&line) {
-                Some(version) => {
-                    return Err(JournalError::Newer { file: path.to_owned(), version });
-                }
-                None => found.unreadable += 1,
-            },
+            Err(Some(version)) => {
+                return Err(JournalError::Newer { file: path.to_owned(), version });
+            }
+            Err(None) => found.unreadable += 1,
         }
     }
 }
 
-fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
+/// A line's entry; the version of a header that is not ours, or `None` for what says nothing.
+pub(super) fn entry(line: &[u8]) -> Result<Entry, Option<u64>> {
+    match serde_json::from_slice::<Entry>(line) {
+        Ok(Entry::Header(header)) if header.memtrace_journal == VERSION => {
+            Ok(Entry::Header(header))
+        }
+        Ok(entry) if !matches!(entry, Entry::Header(_)) => Ok(entry),
+        _ => Err(newer(line)),
+    }
+}
+
+pub(super) fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
     let length = reader.take(LONGEST).read_until(b'\n', line)?;
     Ok(length as u64)
 }

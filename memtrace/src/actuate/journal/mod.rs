@@ -11,6 +11,7 @@ mod books;
 mod entry;
 mod error;
 mod files;
+mod follow;
 mod lines;
 mod lock;
 mod open;
@@ -27,6 +28,7 @@ pub use self::at::{Account, Told, at};
 pub use self::books::Holding;
 pub use self::entry::{Begun, Named, Noted};
 pub use self::error::JournalError;
+pub use self::follow::{Followed, Follower};
 pub use self::open::Recovered;
 pub use self::reconcile::reconcile;
 

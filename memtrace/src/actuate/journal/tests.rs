@@ -2,6 +2,7 @@
 
 mod account;
 mod failing;
+mod following;
 
 use std::fs;
 
@@ -135,7 +136,7 @@ fn what_was_thought_is_kept_when_it_changes_and_each_minute() {
     let (mut journal, _) = open(directory.path());
     let decisions = |open, because: &str| {
         let gate = Gate { name: "fresh".to_owned(), open, because: because.to_owned() };
-        let thought = Thought { vm: Some(vm(1)), gates: vec![gate], arithmetic: Vec::new() };
+        let thought = Thought { vm: Some(vm(1)), gates: vec![gate], ..Thought::default() };
         Decisions { thoughts: vec![thought], ..Decisions::default() }
     };
     for (second, open, because) in

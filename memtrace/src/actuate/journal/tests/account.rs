@@ -5,7 +5,7 @@ use crate::actuate::journal::at as account_of;
 
 fn noted(journal: &mut Journal, second: u64, name: &str) {
     let gate = Gate { name: name.to_owned(), open: true, because: String::new() };
-    let thought = Thought { vm: Some(vm(1)), gates: vec![gate], arithmetic: Vec::new() };
+    let thought = Thought { vm: Some(vm(1)), gates: vec![gate], ..Thought::default() };
     let decisions = Decisions { thoughts: vec![thought], ..Decisions::default() };
     let names = [Named { vm: vm(1), name: "web".to_owned() }];
     journal.note(at(second), true, &decisions, names).unwrap();
