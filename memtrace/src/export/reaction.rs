@@ -1,5 +1,7 @@
 //! Decisions in words, for a log and for `explain`. Pure.
 
+use std::fmt::Write as _;
+
 use jiff::tz::TimeZone;
 
 use crate::format;
@@ -8,10 +10,14 @@ use crate::policy::{Action, Decision};
 use crate::reactor::{Entry, Fate};
 use crate::summary;
 use crate::text;
+use crate::tone::Tone;
 use crate::units::Bytes;
 
 const COLUMNS: usize = 6;
 const INDENT: &str = "  ";
+const DEEPER: &str = "    ";
+const OPEN: &str = "    open   ";
+const CLOSED: &str = "    CLOSED ";
 
 /// An entry in a line, with its time of day, and a newline.
 pub fn line(entry: &Entry, zone: &TimeZone) -> String {
@@ -43,38 +49,88 @@ fn bytes(amount: Bytes) -> String {
     format::bytes(amount, COLUMNS).trim().to_owned()
 }
 
+/// A line of an explanation, for a view that wraps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// What stands before the text, on its first line alone.
+    pub mark: &'static str,
+    /// Without anything that a terminal would act upon.
+    pub text: String,
+    pub tone: Tone,
+}
+
+impl Said {
+    fn new(mark: &'static str, text: &str, tone: Tone) -> Self {
+        Self { mark, text: text::clean(text).into_owned(), tone }
+    }
+
+    fn head(text: &str) -> Self {
+        Self::new(INDENT, text, Tone::Strong)
+    }
+
+    fn item(text: &str) -> Self {
+        Self::new(DEEPER, text, Tone::Plain)
+    }
+}
+
 /// What was thought of a VM or the host, under a heading, over several lines.
 pub fn explanation(
     heading: &str,
     thought: Option<&Thought>,
     decision: Option<&Decision>,
 ) -> String {
-    let mut lines = vec![text::clean(heading).into_owned()];
+    let mut text = String::new();
+    for Said { mark, text: said, .. } in said(heading, thought, decision) {
+        let _ = writeln!(text, "{mark}{said}");
+    }
+    text
+}
+
+/// The same line by line: what was seen, which gates were open, the arithmetic, what was
+/// decided, and what would have to change for another decision.
+pub fn said(heading: &str, thought: Option<&Thought>, decision: Option<&Decision>) -> Vec<Said> {
+    let mut lines = vec![Said::new("", heading, Tone::Strong)];
     match thought {
-        None => lines.push(format!("{INDENT}nothing was thought of it")),
-        Some(thought) => {
-            for gate in &thought.gates {
-                let state = if gate.open { "open  " } else { "CLOSED" };
-                let because = text::clean(&gate.because);
-                lines.push(format!("{INDENT}{state} {}: {because}", text::clean(&gate.name)));
-            }
-            lines.extend(
-                thought.arithmetic.iter().map(|line| format!("{INDENT}{}", text::clean(line))),
-            );
-        }
+        None => lines.push(Said::new(INDENT, "nothing was thought of it", Tone::Plain)),
+        Some(thought) => lines.extend(considered(thought)),
     }
-    match decision {
-        None => lines.push(format!("{INDENT}decision: none")),
-        Some(decision) => {
-            let Decision { rule, because, unless, .. } = decision;
-            let what = action(decision.action);
-            lines.push(format!("{INDENT}decision: {what} [{rule}]"));
-            lines.push(format!("{INDENT}because {}", text::clean(because)));
-            lines.push(format!("{INDENT}unless {}", text::clean(unless)));
-        }
+    lines.extend(decided(decision, thought.is_none_or(|thought| thought.vm.is_some())));
+    let otherwise = thought.map(|thought| thought.otherwise.as_slice()).unwrap_or_default();
+    lines.extend(section("what would have to change for another decision", otherwise));
+    lines
+}
+
+fn considered(thought: &Thought) -> Vec<Said> {
+    let mut lines: Vec<Said> = section("what was seen", &thought.inputs).collect();
+    if !thought.gates.is_empty() {
+        lines.push(Said::head(match thought.vm {
+            Some(_) => "gates, of which all have to be open for it to give",
+            None => "rungs of the ladder, and which are stood on",
+        }));
     }
-    lines.push(String::new());
-    lines.join("\n")
+    lines.extend(thought.gates.iter().map(|gate| {
+        let (mark, tone) = if gate.open { (OPEN, Tone::Plain) } else { (CLOSED, Tone::Warm) };
+        Said::new(mark, &format!("{}: {}", gate.name, gate.because), tone)
+    }));
+    lines.extend(section("arithmetic", &thought.arithmetic));
+    lines
+}
+
+fn section(title: &str, lines: &[String]) -> impl Iterator<Item = Said> {
+    let head = (!lines.is_empty()).then(|| Said::head(title));
+    head.into_iter().chain(lines.iter().map(|line| Said::item(line)))
+}
+
+/// For the host as a whole nothing is decided.
+fn decided(decision: Option<&Decision>, may: bool) -> Vec<Said> {
+    let Some(Decision { action: what, rule, because, unless, .. }) = decision else {
+        return if may { vec![Said::head("decision: none")] } else { Vec::new() };
+    };
+    vec![
+        Said::head(&format!("decision: {} [{rule}]", action(*what))),
+        Said::item(&format!("because {because}")),
+        Said::item(&format!("unless {unless}")),
+    ]
 }
 
 #[cfg(test)]
@@ -130,13 +186,23 @@ mod tests {
             vm: None,
             gates: vec![gate("fresh statistics", true), gate("no distress", false)],
             arithmetic: vec!["floor = 1.3 x 500M = 650M".to_owned()],
+            inputs: vec!["guest statistics: 1.3 s old".to_owned()],
+            otherwise: vec!["it would give\u{1b}[2J if it were at ease".to_owned()],
         };
         let reclaim = decision(Action::Reclaim { bytes: Bytes(64 * MIB) });
         let text = explanation("web", Some(&thought), Some(&reclaim));
-        for part in ["open   fresh", "CLOSED no distress", "650M", "win back 64M", "unless it had"]
-        {
+        for part in [
+            "1.3 s old",
+            "open   fresh",
+            "CLOSED no distress",
+            "650M",
+            "win back 64M",
+            "unless it had",
+            "if it were at ease",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
+        assert!(!text.contains('\u{1b}'), "text of others can't move the cursor");
         assert!(explanation("web", None, None).contains("decision: none"));
     }
 }

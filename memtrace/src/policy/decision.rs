@@ -13,10 +13,21 @@ pub struct Decisions {
     /// has none.
     #[serde(default)]
     pub state: Option<String>,
+    /// What comes next if it goes on like this, the nearest first; empty when it doesn't fall.
+    #[serde(default)]
+    pub ahead: Vec<Ahead>,
     pub actions: Vec<Decision>,
     /// What it thought of the scope and of each VM, whether it acts or not. Empty for
     /// peers, which can't explain themselves.
     pub thoughts: Vec<Thought>,
+}
+
+/// Where the trend of available memory leads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ahead {
+    /// A state, or `swap`.
+    pub what: String,
+    pub seconds: f64,
 }
 
 /// Something to do.
@@ -43,14 +54,23 @@ pub enum Action {
 }
 
 /// What was considered of the scope (`vm` is `None`) or of a VM.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Thought {
     pub vm: Option<VmId>,
+    /// What was seen, a line each: how old it is where that is known, and why it isn't exact.
+    #[serde(default)]
+    pub inputs: Vec<String>,
     /// Gates in the order in which they are asked; a VM gives only when all are open.
     pub gates: Vec<Gate>,
     /// The arithmetic with its numbers, a line each.
     pub arithmetic: Vec<String>,
+    /// What would have to change for another decision, a line each.
+    #[serde(default)]
+    pub otherwise: Vec<String>,
 }
+
+/// The gate that is closed once somebody else has moved a VM's balloon.
+pub const OURS: &str = "ours alone";
 
 /// One condition for taking memory from a VM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

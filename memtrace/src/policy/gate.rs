@@ -1,6 +1,6 @@
 //! The gates between a VM and giving: all must be known to be open.
 
-use super::decision::Gate;
+use super::decision::{Gate, OURS};
 use super::known::show;
 use super::rules::{Rules, Safety};
 use super::track::{Motion, motion};
@@ -21,7 +21,7 @@ pub fn gates(rules: &Rules, vm: &Vm<'_>, floor: Option<&Floor>, twin: bool) -> V
         ("statistics", statistics(vm)),
         ("at ease", at_ease(rules, vm)),
         ("moving", moving(rules, vm)),
-        ("ours alone", ours(vm)),
+        (OURS, ours(vm)),
         ("cooled down", cooled(rules, vm)),
         ("room", room(rules, vm, floor)),
     ];

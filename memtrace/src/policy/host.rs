@@ -1,5 +1,6 @@
 //! How pressed the scope is, with hysteresis, and where its trend leads.
 
+use super::decision::Ahead;
 use super::known::{percent, rate, share, show};
 use super::observation::ScopeObservation;
 use super::rules::{Rules, Safety};
@@ -60,6 +61,15 @@ impl Host {
         (self.fall > 0.0 && room > 0.0).then(|| room / self.fall)
     }
 
+    /// What the trend leads to, the nearest first.
+    pub fn ahead(&self, rules: &Rules) -> Vec<Ahead> {
+        let next = [(rules.soft, "soft"), (rules.hard, "hard"), (rules.low, "low"), (0.0, "swap")];
+        let ahead = next.iter().filter_map(|(limit, name)| {
+            Some(Ahead { what: (*name).to_owned(), seconds: self.seconds_to(*limit)? })
+        });
+        ahead.collect()
+    }
+
     /// For people.
     pub fn lines(&self, rules: &Rules, scope: &ScopeObservation) -> Vec<String> {
         let mut lines = vec![format!(
@@ -82,12 +92,10 @@ impl Host {
             percent(scope.kswapd).map_or_else(unknown, |busy| format!("{busy:.0} %")),
             self.effort
         ));
-        let next = [(rules.soft, "soft"), (rules.hard, "hard"), (rules.low, "low"), (0.0, "swap")];
-        let times: Vec<String> = next
+        let times: Vec<String> = self
+            .ahead(rules)
             .iter()
-            .filter_map(|(limit, name)| {
-                Some(format!("{name} in {:.0} s", self.seconds_to(*limit)?))
-            })
+            .map(|ahead| format!("{} in {:.0} s", ahead.what, ahead.seconds))
             .collect();
         if !times.is_empty() {
             let fall = show(Bytes(self.fall as u64));

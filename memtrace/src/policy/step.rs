@@ -10,6 +10,7 @@ use super::known::show;
 use super::ladder;
 use super::need::{Need, need};
 use super::observation::{Observation, VmObservation};
+use super::otherwise::{Outlook, of_host, otherwise};
 use super::receive::{self, Purse, Wish};
 use super::remember::{Outcome, remember};
 use super::rules::{Rules, part};
@@ -93,15 +94,16 @@ impl Round<'_> {
             if vm.hurts == Some(true) {
                 outcome.hurt.insert(id);
             }
-            thoughts.insert(id, Thought { vm: Some(id), gates, arithmetic: Vec::new() });
+            thoughts.insert(id, Thought { vm: Some(id), gates, ..Thought::default() });
         }
         let mut scope = Thought {
-            vm: None,
             gates: ladder::rungs(self.rules, self.state, self.at, self.host),
-            arithmetic: Vec::new(),
+            ..Thought::default()
         };
         if let Some(host) = self.host {
             outcome.decisions.state = Some(host.level.word().to_owned());
+            outcome.decisions.ahead = host.ahead(self.rules);
+            scope.otherwise = of_host(self.rules, host);
             scope.arithmetic.extend(host.lines(self.rules, &self.seen.scope));
             let need = self.need(vms, host);
             scope.arithmetic.push(need.line.clone());
@@ -115,12 +117,36 @@ impl Round<'_> {
                 };
                 outcome.decisions.actions.extend(vms.iter().filter_map(decide));
             }
+            self.look_ahead(vms, host, &need, &outcome, &mut thoughts);
         } else {
             scope.arithmetic.push("total or available memory is not known".to_owned());
         }
         outcome.decisions.actions.sort_by_key(|decision| decision.vm);
         outcome.decisions.thoughts = [scope].into_iter().chain(thoughts.into_values()).collect();
         outcome
+    }
+
+    /// Says what it would take to decide otherwise.
+    fn look_ahead(
+        &self,
+        vms: &[Vm<'_>],
+        host: &Host,
+        need: &Need,
+        outcome: &Outcome,
+        thoughts: &mut BTreeMap<VmId, Thought>,
+    ) {
+        let mut decided: BTreeMap<VmId, Vec<&Decision>> = BTreeMap::new();
+        for decision in &outcome.decisions.actions {
+            decided.entry(decision.vm).or_default().push(decision);
+        }
+        for vm in vms {
+            let Some(thought) = thoughts.get_mut(&vm.now.id) else { continue };
+            let wish = receive::relief(self.rules, vm, self.twins.contains(&vm.now.id));
+            let decisions = decided.get(&vm.now.id).map_or(&[][..], Vec::as_slice);
+            let gates = &thought.gates;
+            let outlook = Outlook { host, need, gates, wish: &wish, decisions };
+            thought.otherwise = otherwise(self.rules, vm, &outlook);
+        }
     }
 
     fn need(&self, vms: &[Vm<'_>], host: &Host) -> Need {

@@ -2,6 +2,7 @@
 
 mod farewell;
 mod fixture;
+mod otherwise;
 mod properties;
 mod receiving;
 mod rules;
