@@ -154,6 +154,13 @@ pub struct TopArguments {
     /// Do not ask libvirt, even where it is there
     #[arg(long)]
     pub no_libvirt: bool,
+    /// What to decide by; with a folder beside it, as /etc/memtrace/memtrace.d. Nothing is done
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where a memtrace that mitigates here has its journal [default: /var/lib/memtrace, or the
+    /// configuration's]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
     /// Use colours; `auto` honours NO_COLOR and asks whether the output is a terminal
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
@@ -171,6 +178,8 @@ impl Default for TopArguments {
             sort: Sort::default(),
             filter: None,
             no_libvirt: false,
+            config: None,
+            state_dir: None,
             color: ColorChoice::Auto,
         }
     }

@@ -1,19 +1,23 @@
 //! Snapshots for the tests of views and encoders, built directly. Tests only.
 
+mod decided;
+mod guest;
+
 use std::sync::Arc;
 
 use memtrace_ebpf::{HISTOGRAM_BUCKETS, bucket_of};
 use uuid::Uuid;
 
 use crate::model::snapshot::{
-    FlowView, HostView, Losses, Measured, SCHEMA_VERSION, Snapshot, ThreadView, VmView,
+    FlowView, HostView, Losses, Measured, SCHEMA_VERSION, Snapshot, ThreadView, VmView, untouched,
 };
 use crate::model::totals::{HostTotals, Totals};
-use crate::sample::{
-    Accelerator, GuestStats, Manager, Party, Psi, PsiLine, SwapDevice, VmId, VmState,
-};
+use crate::sample::{Accelerator, Manager, Party, Psi, PsiLine, SwapDevice, VmId, VmState};
 use crate::signal::{Quality, Signal, SignalStatus};
 use crate::units::{ByteRate, Bytes, Limit, Nanos, Percent, Rate, WallNanos};
+
+pub use decided::{enforced, observed};
+use guest::guest_stats;
 
 pub const MIB: u64 = 1 << 20;
 pub const GIB: u64 = 1 << 30;
@@ -37,6 +41,7 @@ pub fn vm(name: &str, pid: u32) -> VmView {
         cpu: Measured::exact(Percent(12.3)),
         balloon_actual: Measured::exact(Bytes(2 * GIB)),
         balloon_maximum: Measured::exact(Bytes(4 * GIB)),
+        balloon_target: untouched(),
         rss: Measured::exact(Bytes(1_843 * MIB)),
         rss_shmem: Measured::exact(Bytes(0)),
         swap: Measured::exact(Bytes(0)),
@@ -273,20 +278,6 @@ fn host() -> HostView {
 fn psi(some: f64) -> Psi {
     let line = |avg10: f64| PsiLine { avg10, avg60: avg10 / 2.0, avg300: avg10 / 5.0, total_us: 9 };
     Psi { some: line(some), full: Some(line(some / 4.0)) }
-}
-
-fn guest_stats() -> GuestStats {
-    GuestStats {
-        updated: Some(WALL),
-        total: Some(Bytes(2 * GIB)),
-        free: Some(Bytes(500 * MIB)),
-        available: Some(Bytes(900 * MIB)),
-        disk_caches: Some(Bytes(380 * MIB)),
-        swap_in: Some(Bytes(0)),
-        swap_out: Some(Bytes(0)),
-        major_faults: Some(1_234),
-        minor_faults: None,
-    }
 }
 
 fn flow(causer: Party, victim: Party, pages: f64) -> FlowView {

@@ -10,6 +10,7 @@ use crate::filter::Filter;
 use crate::format::{self, UNKNOWN};
 use crate::model::Snapshot;
 use crate::model::snapshot::{HostView, Measured};
+use crate::reactor::{Author, Decided, Reaction};
 use crate::sample::{Notice, PsiLine};
 use crate::signal::Quality;
 use crate::text;
@@ -23,6 +24,8 @@ const OVERCOMMIT: [f64; 2] = [1.5, 2.0];
 const PSI_HEAT: [f64; 2] = [10.0, 50.0];
 /// Share of host memory in use.
 const MEMORY_HEAT: [f64; 2] = [90.0, 95.0];
+/// Seconds ahead of which a trend says nothing worth telling.
+const FAR: f64 = 600.0;
 
 /// Host memory in use: total less available.
 pub fn memory_used(host: &HostView) -> Option<(Bytes, Percent)> {
@@ -123,6 +126,53 @@ pub fn signals(snapshot: &Snapshot) -> Part {
     }
     let tone = if absent > 0 { Tone::Warm } else { Tone::Plain };
     Part::new(format!("signals: {exact} exact {approximate} approx {absent} absent"), tone)
+}
+
+/// `policy soft, observe  hard in 12s  swap in 40s`: what is decided here, and by whom.
+pub fn policy(decided: &Decided) -> Vec<Part> {
+    let report = match decided {
+        Decided::Not(reason) => {
+            return vec![Part::new(
+                format!("policy {UNKNOWN}  {}", text::clean(reason)),
+                Tone::Dim,
+            )];
+        }
+        Decided::Report(report) => report,
+    };
+    let Reaction { mode, problem, decisions, .. } = &report.reaction;
+    let state = decisions.state.as_deref();
+    let tone = match state {
+        Some("soft") => Tone::Warm,
+        Some("hard" | "low") => Tone::Hot,
+        Some(_) => Tone::Plain,
+        None => Tone::Dim,
+    };
+    let state = text::clean(state.unwrap_or(UNKNOWN));
+    let mut parts = vec![Part::new(format!("policy {state}, {}", mode.word()), tone)];
+    parts.extend(problem.as_ref().map(|problem| {
+        Part::new(format!("nothing can be done: {}", text::clean(problem)), Tone::Hot)
+    }));
+    parts.extend(author(report.author).map(Part::plain));
+    let near = decisions.ahead.iter().filter(|ahead| ahead.seconds < FAR);
+    parts.extend(near.map(|ahead| {
+        let what = text::clean(&ahead.what);
+        Part::new(format!("{what} in {:.0}s", ahead.seconds), Tone::Warm)
+    }));
+    parts
+}
+
+/// Text of several lines, as one that is fit for a screen.
+pub fn in_a_line(text: &str) -> String {
+    text::clean(&text.replace('\n', " ")).into_owned()
+}
+
+/// Who decides, if it isn't this memtrace.
+pub fn author(author: Author) -> Option<String> {
+    match author {
+        Author::Ourselves => None,
+        Author::Another { pid: Some(pid) } => Some(format!("by another memtrace (process {pid})")),
+        Author::Another { pid: None } => Some("by another memtrace".to_owned()),
+    }
 }
 
 /// What the kernel side could not count, if there was anything.

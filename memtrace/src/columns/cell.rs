@@ -58,6 +58,7 @@ pub fn cell(column: ColumnId, vm: &VmView) -> Cell<'_> {
             [vm.balloon_actual.value, vm.balloon_maximum.value],
             [&vm.balloon_actual.quality, &vm.balloon_maximum.quality],
         ),
+        ColumnId::Target => number(&vm.balloon_target, width, |b| b.0 as f64, format::bytes),
         ColumnId::Rss => number(&vm.rss, width, |b| b.0 as f64, format::bytes),
         ColumnId::Swap => number(&vm.swap, width, |b| b.0 as f64, format::bytes),
         ColumnId::Faults => number(&vm.faults, width, |r| r.0, format::rate),

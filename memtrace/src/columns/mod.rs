@@ -18,6 +18,7 @@ pub enum ColumnId {
     Name,
     State,
     Memory,
+    Target,
     Rss,
     Swap,
     Faults,
@@ -66,7 +67,7 @@ pub const ESSENTIAL: usize = 79;
 // The order of `from` is the order of importance: who suffers and who causes it stay
 // to the last. Each value is the sum of all widths up to there, with a gap each and a
 // name of 9 columns (of 14 beyond 79).
-static COLUMNS: [Column; 19] = [
+static COLUMNS: [Column; 20] = [
     text(ColumnId::Name, "name", "NAME", "name of the VM", 9, 0),
     text(ColumnId::State, "state", "STATE", "what the hypervisor says it does", 5, ESSENTIAL),
     number(
@@ -76,6 +77,14 @@ static COLUMNS: [Column; 19] = [
         "memory that the balloon leaves the guest / its maximum",
         9,
         61,
+    ),
+    number(
+        ColumnId::Target,
+        "target",
+        "TARGET",
+        "memory that memtrace wants the balloon to leave it; ~ where it only would",
+        6,
+        91,
     ),
     number(ColumnId::Rss, "rss", "RSS", "host memory that its process holds now", 5, 27),
     warm(number(ColumnId::Swap, "swap", "SWAP", "its memory in host swap", 5, 21), MIB, 1e18),
@@ -131,7 +140,7 @@ static COLUMNS: [Column; 19] = [
         39,
     ),
     warm(
-        number(ColumnId::Psi, "psi", "PSI10", "PSI of its cgroup: some, average over 10 s", 5, 90),
+        number(ColumnId::Psi, "psi", "PSI10", "PSI of its cgroup: some, average over 10 s", 5, 97),
         10.0,
         50.0,
     ),
@@ -141,7 +150,7 @@ static COLUMNS: [Column; 19] = [
         "GUESTFREE",
         "memory that the guest says it has available, and how old that is",
         9,
-        106,
+        113,
     ),
     number(
         ColumnId::AsyncFault,
@@ -149,17 +158,17 @@ static COLUMNS: [Column; 19] = [
         "APF99",
         "99th percentile of KVM's asynchronous page faults",
         5,
-        112,
+        119,
     ),
-    number(ColumnId::Limit, "limit", "CG/LIMIT", "memory of its cgroup / tightest limit", 9, 122),
-    number(ColumnId::Cpu, "cpu", "CPU", "CPU time of all its threads; 100% is one CPU", 5, 96),
+    number(ColumnId::Limit, "limit", "CG/LIMIT", "memory of its cgroup / tightest limit", 9, 129),
+    number(ColumnId::Cpu, "cpu", "CPU", "CPU time of all its threads; 100% is one CPU", 5, 103),
     number(
         ColumnId::Dead,
         "dead",
         "DEAD",
         "host memory and swap that the guest itself has no use for",
         5,
-        128,
+        135,
     ),
     text(ColumnId::Cgroup, "cgroup", "CGROUP", "the memory cgroup that it is charged to", 24, 169),
 ];
@@ -259,7 +268,10 @@ mod tests {
     #[test]
     fn a_wrong_name_is_answered_with_the_right_ones() {
         let error = parse("memroy").unwrap_err().to_string();
-        assert!(error.contains("`memroy`") && error.contains("memory, rss, swap"), "{error}");
+        assert!(
+            error.contains("`memroy`") && error.contains("memory, target, rss, swap"),
+            "{error}"
+        );
         assert!(parse("rss:up").unwrap_err().to_string().contains("asc, desc"));
     }
 }

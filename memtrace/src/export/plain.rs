@@ -10,6 +10,7 @@ use crate::filter::Filter;
 use crate::format;
 use crate::model::Snapshot;
 use crate::model::snapshot::VmView;
+use crate::reactor::Decided;
 use crate::summary;
 use crate::text;
 use crate::tone::{Part, Tone};
@@ -39,8 +40,9 @@ impl Default for PlainOptions {
     }
 }
 
-/// One frame: the host, the table, and why columns are empty. Ends with a newline.
-pub fn frame(snapshot: &Snapshot, options: &PlainOptions) -> String {
+/// One frame: the host, the table, and why columns are empty. Ends with a newline. The
+/// targets of [`Decided`] are expected to be in the snapshot ([`Decided::aim`]).
+pub fn frame(snapshot: &Snapshot, decided: &Decided, options: &PlainOptions) -> String {
     let mut vms: Vec<&VmView> = snapshot
         .vms
         .iter()
@@ -48,7 +50,7 @@ pub fn frame(snapshot: &Snapshot, options: &PlainOptions) -> String {
         .collect();
     options.sort.apply(&mut vms);
 
-    let mut lines = header(snapshot, &options.zone);
+    let mut lines = header(snapshot, decided, &options.zone);
     lines.push(String::new());
 
     let longest = vms.iter().map(|vm| text::width(&text::clean(&vm.name))).max().unwrap_or(0);
@@ -67,7 +69,7 @@ pub fn frame(snapshot: &Snapshot, options: &PlainOptions) -> String {
 }
 
 /// Everything above the table.
-fn header(snapshot: &Snapshot, zone: &TimeZone) -> Vec<String> {
+fn header(snapshot: &Snapshot, decided: &Decided, zone: &TimeZone) -> Vec<String> {
     let host = &snapshot.host;
     let moment = summary::moment(snapshot.wall, zone, "%Y-%m-%dT%H:%M:%S%:z");
     let interval = match snapshot.interval {
@@ -81,6 +83,7 @@ fn header(snapshot: &Snapshot, zone: &TimeZone) -> Vec<String> {
         join("", &summary::pressure(host)),
         join("", &summary::vms(snapshot)),
         summary::signals(snapshot).text,
+        join("", &summary::policy(decided)),
     ];
     lines.extend(summary::losses(snapshot).map(|losses| losses.text));
     lines.extend(snapshot.notices.iter().map(|notice| summary::notice(notice).text));
@@ -186,14 +189,26 @@ mod tests {
     use crate::fixture;
     use crate::sample::Notice;
 
+    fn nothing() -> Decided {
+        Decided::Not("the configuration can't be used\x1b[2J".into())
+    }
+
     #[test]
     fn three_vms() {
-        insta::assert_snapshot!(frame(&fixture::demo(), &PlainOptions::default()));
+        insta::assert_snapshot!(frame(
+            &fixture::demo(),
+            &fixture::observed(),
+            &PlainOptions::default()
+        ));
     }
 
     #[test]
     fn without_privileges_it_says_why_columns_are_empty() {
-        insta::assert_snapshot!(frame(&fixture::without_kernel_side(), &PlainOptions::default()));
+        insta::assert_snapshot!(frame(
+            &fixture::without_kernel_side(),
+            &nothing(),
+            &PlainOptions::default()
+        ));
     }
 
     #[test]
@@ -202,14 +217,14 @@ mod tests {
         snapshot
             .notices
             .push(Notice { about: "libvirt".to_owned(), text: "gone\x1b[2J".to_owned() });
-        insta::assert_snapshot!(frame(&snapshot, &PlainOptions::default()));
+        insta::assert_snapshot!(frame(&snapshot, &nothing(), &PlainOptions::default()));
     }
 
     #[test]
     fn no_line_is_wider_than_asked_for() {
         for width in [1, 20, 40, 80, 120, 200] {
             let options = PlainOptions { width: Some(width), ..PlainOptions::default() };
-            for line in frame(&fixture::without_kernel_side(), &options).lines() {
+            for line in frame(&fixture::without_kernel_side(), &nothing(), &options).lines() {
                 assert!(text::width(line) <= width, "{width}: {line}");
             }
         }
@@ -222,7 +237,7 @@ mod tests {
             filter: Some(Filter::parse("^(idle|victim)$").unwrap()),
             ..PlainOptions::default()
         };
-        let frame = frame(&fixture::demo(), &options);
+        let frame = frame(&fixture::demo(), &fixture::observed(), &options);
         let rows: Vec<_> = frame.lines().skip_while(|line| !line.starts_with("NAME")).collect();
         assert!(rows[1].starts_with("idle") && rows[2].starts_with("victim"), "{frame}");
         assert!(!frame.contains("noisy"), "{frame}");
@@ -230,10 +245,10 @@ mod tests {
 
     #[test]
     fn colours_come_only_when_asked_for() {
-        let plain = frame(&fixture::demo(), &PlainOptions::default());
+        let plain = frame(&fixture::demo(), &fixture::observed(), &PlainOptions::default());
         assert!(!plain.contains('\x1b'));
         let options = PlainOptions { color: true, ..PlainOptions::default() };
-        let colored = frame(&fixture::demo(), &options);
+        let colored = frame(&fixture::demo(), &fixture::observed(), &options);
         assert!(colored.contains("\x1b[31m38.4%\x1b[0m"), "{colored:?}");
     }
 }

@@ -8,22 +8,20 @@ use jiff::Zoned;
 use serde_json::json;
 
 use super::moment;
-use crate::actuate::journal::{self, Account, Holding, Named, Noted, Recovered, Told, Wanted};
-use crate::actuate::{Order, Outcome};
+use crate::actuate::Order;
+use crate::actuate::journal::{self, Account, Named, Noted, Recovered, Told};
 use crate::cli::{ExplainArguments, Verbosity};
 use crate::config::Config;
 use crate::daemon::{self, Control, Handle};
 use crate::export::reaction::{action, explanation};
 use crate::hostfs::HostRoot;
 use crate::output;
-use crate::policy::Decisions;
 use crate::privileges;
-use crate::reactor::{Ledger, Reactor, Step};
+use crate::reactor::{Reactor, Step};
 use crate::sample::VmId;
 use crate::source::live::LiveSource;
 use crate::summary;
 use crate::text;
-use crate::units::WallNanos;
 
 /// Steps before the answer: guests answer every two seconds, and a rate needs two answers.
 const STEPS: usize = 5;
@@ -68,7 +66,7 @@ fn now(arguments: &ExplainArguments, config: &Config, verbosity: Verbosity) -> R
     let libvirt = config.libvirt && !arguments.no_libvirt;
     let mut source = LiveSource::open(root, verbosity, libvirt);
     let policy = super::policy(&mut source, config, &Recovered::default())?;
-    let reactor = Reactor::new(policy, (Box::new(Nowhere), Vec::new()), None);
+    let reactor = Reactor::on_paper(policy);
     let control = Control { interval: INTERVAL, detail: None, stop: false };
     let handle = daemon::spawn_with(Box::new(source), Some(reactor), control);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -171,48 +169,24 @@ fn told(account: &Account, now: &Zoned) -> String {
     lines.join("\n")
 }
 
-/// Writes nothing down.
-struct Nowhere;
-
-impl Ledger for Nowhere {
-    fn begin(&mut self, _: WallNanos, _: Vec<Wanted>) -> Result<Vec<Order>> {
-        bail!("explaining orders nothing")
-    }
-
-    fn end(&mut self, _: WallNanos, _: &Outcome) -> Result<()> {
-        Ok(())
-    }
-
-    fn note(&mut self, _: WallNanos, _: bool, _: &Decisions, _: Vec<Named>) -> Result<()> {
-        Ok(())
-    }
-
-    fn holdings(&self) -> Vec<Holding> {
-        Vec::new()
-    }
-
-    fn forget(&mut self, _: WallNanos, _: VmId) -> Result<()> {
-        Ok(())
-    }
-
-    fn stop(self: Box<Self>, _: WallNanos) -> Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::policy::Decisions;
     use crate::policy::decision::Thought;
+    use crate::units::WallNanos;
 
     const WEB: VmId = VmId::Uuid(Uuid::from_u128(7));
     const DB: VmId = VmId::Process { pid: 42, start: 1 };
 
     fn noted() -> Noted {
-        let thought =
-            |vm, line: &str| Thought { vm, gates: Vec::new(), arithmetic: vec![line.to_owned()] };
+        let thought = |vm, line: &str| Thought {
+            vm,
+            arithmetic: vec![line.to_owned()],
+            ..Thought::default()
+        };
         let named = |vm, name: &str| Named { vm, name: name.to_owned() };
         Noted {
             at: WallNanos(0),

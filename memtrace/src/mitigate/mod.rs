@@ -84,7 +84,7 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
 }
 
 /// What the configuration says; the defaults where there is none.
-fn configuration(file: Option<&Path>) -> Result<Config> {
+pub(crate) fn configuration(file: Option<&Path>) -> Result<Config> {
     let path = file.unwrap_or(Path::new(config::FILE));
     let loaded = Config::load(path, file.is_some()).map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -97,7 +97,7 @@ fn configuration(file: Option<&Path>) -> Result<Config> {
 
 /// The policy for what this host can measure, as its first sample shows. It knows what an
 /// earlier run took.
-fn policy(
+pub(crate) fn policy(
     source: &mut LiveSource,
     config: &Config,
     recovered: &Recovered,

@@ -118,8 +118,14 @@ mod tests {
 
     fn step(state: &str, entries: Vec<Entry>) -> Step {
         let decisions = Decisions { state: Some(state.to_owned()), ..Decisions::default() };
-        let reaction =
-            Reaction { mode: Mode::Observe, problem: None, decisions, entries, farewell: None };
+        let reaction = Reaction {
+            mode: Mode::Observe,
+            problem: None,
+            decisions,
+            targets: Vec::new(),
+            entries,
+            farewell: None,
+        };
         Step { snapshot: fixture::demo(), reaction }
     }
 

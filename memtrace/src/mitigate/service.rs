@@ -124,7 +124,8 @@ mod tests {
     fn step(farewell: Option<Vec<Owed>>) -> Step {
         let decisions = Decisions { state: Some("soft".to_owned()), ..Decisions::default() };
         let (mode, entries) = (Mode::Enforce, Vec::new());
-        let reaction = Reaction { mode, problem: None, decisions, entries, farewell };
+        let reaction =
+            Reaction { mode, problem: None, decisions, targets: Vec::new(), entries, farewell };
         Step { snapshot: fixture::demo(), reaction }
     }
 

@@ -152,6 +152,9 @@ pub struct VmView {
 
     pub balloon_actual: Measured<Bytes>,
     pub balloon_maximum: Measured<Bytes>,
+    /// The size that memtrace last ordered, or would order.
+    #[serde(default = "untouched")]
+    pub balloon_target: Measured<Bytes>,
     pub rss: Measured<Bytes>,
     pub rss_shmem: Measured<Bytes>,
     pub swap: Measured<Bytes>,
@@ -222,6 +225,13 @@ pub struct VmView {
     /// Only for the VM that a view asked for.
     pub threads: Option<Vec<ThreadView>>,
 }
+
+/// The target of a VM that nobody has sent anywhere.
+pub const fn untouched() -> Measured<Bytes> {
+    Measured { value: None, quality: Quality::Absent(Reason::Borrowed(UNTOUCHED)) }
+}
+
+const UNTOUCHED: &str = "memtrace holds nothing of it and has ordered no size";
 
 /// One thread of a VM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use crate::model::guest;
 use crate::model::histogram;
 use crate::model::pair::Pair;
 use crate::model::rates::{Growth, better, exact};
-use crate::model::snapshot::VmView;
+use crate::model::snapshot::{VmView, untouched};
 use crate::model::stall::stalls;
 use crate::model::swapping::{swap_ins, swapping};
 use crate::model::threads::threads;
@@ -49,6 +49,7 @@ pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
         dead: dead(pair, &guest),
         balloon_actual: guest.actual,
         balloon_maximum: guest.maximum,
+        balloon_target: untouched(),
         rss: memory(now.process.rss),
         rss_shmem: memory(now.process.rss_shmem),
         swap: swap(pair),

@@ -2,10 +2,13 @@
 //! about to do, and has it done; or, when it only observes, writes down what it would have
 //! done. Must not know how an order reaches a VM, and never waits for one.
 
+mod decided;
 mod holdings;
 mod ledger;
+mod paper;
 mod reaction;
 mod request;
+mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -16,14 +19,17 @@ use anyhow::Result;
 use crate::actuate::journal::{Begun, Named, Wanted, reconcile};
 use crate::actuate::{Actuator, Outcome};
 use crate::model::Snapshot;
-use crate::policy::{Observer, Policy};
+use crate::policy::{Observer, Policy, inputs};
 use crate::sample::{Sample, VmId};
 use crate::units::{Nanos, WallNanos};
+pub use decided::{Author, Decided, Report};
 pub use holdings::taken;
 pub use ledger::Ledger;
 pub use reaction::{Entry, Fate, Mode, Owed, Reaction, Step};
 use request::Requests;
 pub use request::{Change, Remote};
+pub use targets::Target;
+use targets::{Targets, aim};
 
 /// Entries that a [`Reaction`] shows; the journal has them all.
 const SHOWN: usize = 200;
@@ -46,6 +52,7 @@ pub struct Reactor {
     in_flight: BTreeMap<u64, u64>,
     entries: VecDeque<Entry>,
     entered: u64,
+    targets: Targets,
     /// Orders of an earlier run that nobody knows the end of.
     left: Vec<Begun>,
     /// Of the last sample.
@@ -74,6 +81,7 @@ impl Reactor {
             in_flight: BTreeMap::new(),
             entries: VecDeque::new(),
             entered: 0,
+            targets: Targets::default(),
             left,
             wall: WallNanos(0),
             problem: None,
@@ -88,7 +96,8 @@ impl Reactor {
         self.reconcile(sample);
         self.collect(wall);
         let observation = self.observer.observe(sample, snapshot);
-        let (decisions, farewell) = self.decide(&observation);
+        let (mut decisions, farewell) = self.decide(&observation);
+        inputs::attach(&mut decisions, &observation, snapshot);
         self.let_go(sample);
         let names = sample.vms.iter().map(|vm| Named { vm: vm.id, name: vm.name.clone() });
         let noted = self.ledger.note(wall, self.is_acting(), &decisions, names.collect());
@@ -101,10 +110,13 @@ impl Reactor {
         if !wanted.is_empty() {
             self.carry_out(wall, wanted, snapshot);
         }
+        self.targets.settle(wall, &decisions);
+        self.targets.keep(sample.vms.iter().map(|vm| vm.id));
         Reaction {
             mode: if self.is_acting() { Mode::Enforce } else { Mode::Observe },
             problem: self.problem.clone(),
             decisions,
+            targets: self.targets.all(),
             entries: self.entries.iter().cloned().collect(),
             farewell,
         }
@@ -178,6 +190,7 @@ impl Reactor {
             if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) {
                 if outcome.result.is_err() {
                     self.policy.withdraw(entry.decision.vm);
+                    self.targets.forget(entry.decision.vm);
                 }
                 entry.fate = match outcome.result {
                     Ok(()) => Fate::Done,
@@ -198,6 +211,10 @@ impl Reactor {
 
     fn enter_all(&mut self, wall: WallNanos, all: Vec<Wanted>, fate: &Fate) {
         for Wanted { decision, name, .. } in all {
+            if !matches!(fate, Fate::Failed(_)) {
+                let ordered = *fate != Fate::Observed;
+                self.targets.set(wall, decision.vm, decision.action, ordered);
+            }
             if self.entries.len() >= SHOWN {
                 self.entries.pop_front();
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Target;
 use crate::model::Snapshot;
 use crate::policy::{Decision, Decisions};
 use crate::units::{Bytes, WallNanos};
@@ -57,6 +58,9 @@ pub struct Reaction {
     /// Why nothing can be done at the moment.
     pub problem: Option<String>,
     pub decisions: Decisions,
+    /// The size of each VM that has one to come to.
+    #[serde(default)]
+    pub targets: Vec<Target>,
     pub entries: Vec<Entry>,
     /// At the end of a run that gives back: what is still owed, to whom. Empty when it is
     /// done.

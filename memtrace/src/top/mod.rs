@@ -3,16 +3,22 @@
 mod print;
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 
+use crate::actuate::journal::{DIRECTORY, Recovered};
 use crate::cli::{TopArguments, Verbosity};
+use crate::config::Config;
 use crate::daemon::{self, Control};
 use crate::export::plain::PlainOptions;
+use crate::feed::Feed;
 use crate::hostfs::HostRoot;
+use crate::mitigate;
 use crate::privileges;
+use crate::reactor::Reactor;
 use crate::source::live::LiveSource;
 use crate::tui::{self, TopOptions};
 use print::Form;
@@ -56,19 +62,42 @@ pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    let source = Box::new(LiveSource::open(root, verbosity, !arguments.no_libvirt));
+    let configured = mitigate::configuration(arguments.config.as_deref());
+    let libvirt = configured.as_ref().map_or(true, |config| config.libvirt);
+    let mut source = LiveSource::open(root.clone(), verbosity, libvirt && !arguments.no_libvirt);
+    let directory = journal(arguments, configured.as_ref().ok());
+    let (reactor, idle) = match configured.and_then(|config| observer(&mut source, &config)) {
+        Ok(reactor) => (Some(reactor), None),
+        Err(error) => (None, Some(format!("{error:#}").into())),
+    };
     let control = Control { interval: arguments.interval, detail: None, stop: false };
-    let handle = daemon::spawn(source, control);
+    let handle = daemon::spawn_with(Box::new(source), reactor, control);
     let mode = Mode::of(arguments, io::stdout().is_terminal());
     let count = print::count(arguments.once, arguments.count);
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
+        let feed = Feed::beside(handle.clone(), idle, directory, &root);
         let result = match form(mode, arguments) {
-            None => tui::run(handle.clone(), view_options(arguments)).await,
-            Some(form) => print::run(handle.clone(), &form, count).await,
+            None => tui::run(feed, view_options(arguments)).await,
+            Some(form) => print::run(feed, &form, count).await,
         };
         handle.stop(PATIENCE).await;
         result
-    })
+    });
+    // Whoever reads the journal may wait for a disk.
+    runtime.shutdown_timeout(PATIENCE);
+    result
+}
+
+/// A reactor that decides and touches nothing.
+fn observer(source: &mut LiveSource, config: &Config) -> Result<Reactor> {
+    Ok(Reactor::on_paper(mitigate::policy(source, config, &Recovered::default())?))
+}
+
+/// Where a memtrace that mitigates here writes what it does.
+fn journal(arguments: &TopArguments, config: Option<&Config>) -> PathBuf {
+    let configured = || config.map(|config| config.journal.directory.clone());
+    let typed = arguments.state_dir.clone();
+    typed.or_else(configured).unwrap_or_else(|| DIRECTORY.into())
 }
 
 /// What is printed; `None` for the live view.

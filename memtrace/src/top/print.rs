@@ -4,12 +4,14 @@ use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::columns::Sort;
-use crate::daemon::{Handle, Latest};
+use crate::daemon::Latest;
 use crate::export::json;
 use crate::export::plain::{self, PlainOptions};
+use crate::feed::Feed;
 use crate::filter::Filter;
 use crate::model::Snapshot;
 use crate::output;
+use crate::reactor::Decided;
 
 /// What a snapshot is printed as.
 pub(super) enum Form {
@@ -18,10 +20,12 @@ pub(super) enum Form {
 }
 
 impl Form {
-    fn encode(&self, snapshot: &Snapshot) -> Result<String> {
+    fn encode(&self, snapshot: &Snapshot, decided: &Decided) -> Result<String> {
         match self {
-            Self::Plain(options) => Ok(plain::frame(snapshot, options)),
-            Self::Json { sort, filter } => json::document(snapshot, *sort, filter.as_ref()),
+            Self::Plain(options) => Ok(plain::frame(snapshot, decided, options)),
+            Self::Json { sort, filter } => {
+                json::document(snapshot, decided, *sort, filter.as_ref())
+            }
         }
     }
 
@@ -41,31 +45,33 @@ pub(super) fn count(once: bool, count: Option<u64>) -> Option<u64> {
 
 /// Prints `count` snapshots that have rates; the first sample is only what the second is
 /// compared with. Ctrl-C and SIGTERM end it well.
-pub(super) async fn run(handle: Handle, form: &Form, count: Option<u64>) -> Result<()> {
+pub(super) async fn run(feed: Feed, form: &Form, count: Option<u64>) -> Result<()> {
     let mut interrupted = Interrupted::new()?;
     tokio::select! {
-        result = snapshots(handle, form, count, output::print) => result,
+        result = snapshots(feed, form, count, output::print) => result,
         () = interrupted.wait() => Ok(()),
     }
 }
 
 async fn snapshots(
-    mut handle: Handle,
+    mut feed: Feed,
     form: &Form,
     count: Option<u64>,
     mut print: impl FnMut(&str) -> Result<()>,
 ) -> Result<()> {
     let mut printed = 0;
     while count.is_none_or(|count| printed < count) {
-        handle.latest.changed().await.context("sampling ended without a word")?;
-        let latest = handle.latest.borrow_and_update().clone();
+        feed.handle.latest.changed().await.context("sampling ended without a word")?;
+        let latest = feed.handle.latest.borrow_and_update().clone();
+        let decided = feed.decided_of(&latest).await;
         match latest {
             Latest::Starting => {}
             Latest::Failed(text) => bail!("{text}"),
             Latest::Snapshot(snapshot) if snapshot.interval.is_none() => {}
-            Latest::Snapshot(snapshot) => {
+            Latest::Snapshot(mut snapshot) => {
+                decided.aim(&mut snapshot);
                 let separator = if printed > 0 { form.separator() } else { "" };
-                print(&format!("{separator}{}", form.encode(&snapshot)?))?;
+                print(&format!("{separator}{}", form.encode(&snapshot, &decided)?))?;
                 printed += 1;
             }
         }
@@ -98,6 +104,7 @@ impl Interrupted {
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
@@ -122,17 +129,21 @@ mod tests {
 
     fn printed(last: u64, count: Option<u64>, form: &Form) -> (Result<()>, Vec<String>) {
         let control = Control { interval: Duration::from_millis(20), detail: None, stop: false };
-        let handle = spawn(Box::new(Fake { second: 0, last }), control);
+        let feed = Feed::alone(spawn(Box::new(Fake { second: 0, last }), control), idle());
         let mut texts = Vec::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let result = runtime.expect("a runtime starts").block_on(async {
-            let all = snapshots(handle, form, count, |text| {
+            let all = snapshots(feed, form, count, |text| {
                 texts.push(text.to_owned());
                 Ok(())
             });
             tokio::time::timeout(Duration::from_secs(20), all).await.expect("it ends in time")
         });
         (result, texts)
+    }
+
+    fn idle() -> Option<Arc<str>> {
+        Some("nothing is decided here".into())
     }
 
     fn json() -> Form {
@@ -167,9 +178,10 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_goes_away_ends_it() {
         let control = Control { interval: Duration::from_millis(1), detail: None, stop: false };
-        let handle = spawn(Box::new(Fake { second: 0, last: u64::MAX }), control);
+        let feed =
+            Feed::alone(spawn(Box::new(Fake { second: 0, last: u64::MAX }), control), idle());
         let gone = |_: &str| Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
-        let result = snapshots(handle, &json(), None, gone).await;
+        let result = snapshots(feed, &json(), None, gone).await;
         assert!(result.is_err());
     }
 

@@ -38,10 +38,10 @@ pub fn areas(state: &State, screen: Rect) -> Areas {
     }
 }
 
-/// Lines of the header: five, or two on a low screen, and up to two of bad news.
+/// Lines of the header: six, or two on a low screen, and up to two of bad news.
 fn header_height(state: &State, screen: Rect) -> u16 {
     let news = u16::from(notice_line(state)) + u16::from(loss_line(state));
-    if screen.height >= WHOLE_HEADER { 5 + news } else { 2 + news.min(1) }
+    if screen.height >= WHOLE_HEADER { 6 + news } else { 2 + news.min(1) }
 }
 
 /// Whether the header has a line for notices.

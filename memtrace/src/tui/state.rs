@@ -12,6 +12,7 @@ use crate::columns::Sort;
 use crate::filter::Filter;
 use crate::model::snapshot::VmView;
 use crate::model::{History, Snapshot, Waits};
+use crate::reactor::Decided;
 use crate::sample::VmId;
 
 /// The state of the view.
@@ -26,6 +27,10 @@ pub struct State {
     pub snapshot: Option<Arc<Snapshot>>,
     /// While paused: the newest that came meanwhile.
     pub newest: Option<Arc<Snapshot>>,
+    /// What is decided on this host.
+    pub decided: Decided,
+    /// The same as `newest`.
+    pub newest_decided: Option<Decided>,
     pub paused: bool,
     /// Why there will be no more snapshots.
     pub failure: Option<Arc<str>>,
@@ -58,6 +63,31 @@ pub enum Screen {
     Detail {
         scroll: usize,
     },
+    /// What would be done to the selected VM and why, from this line on.
+    Explain {
+        scroll: usize,
+    },
+    /// What was decided lately, from this line on.
+    Decisions {
+        scroll: usize,
+    },
+}
+
+impl Screen {
+    /// The first line that is seen of a text; the table has none.
+    pub const fn scroll(&mut self) -> Option<&mut usize> {
+        match self {
+            Self::Table => None,
+            Self::Detail { scroll } | Self::Explain { scroll } | Self::Decisions { scroll } => {
+                Some(scroll)
+            }
+        }
+    }
+
+    /// It is about the selected VM.
+    pub const fn has_subject(self) -> bool {
+        matches!(self, Self::Detail { .. } | Self::Explain { .. })
+    }
 }
 
 /// What is in front of the screen and takes the keys.
@@ -91,6 +121,8 @@ impl State {
             zone,
             snapshot: None,
             newest: None,
+            decided: Decided::Not("nothing is decided yet".into()),
+            newest_decided: None,
             paused: false,
             failure: None,
             interval,

@@ -25,7 +25,8 @@ use super::key::Key;
 use super::state::State;
 use super::update::{Effect, Message, update};
 use super::view;
-use crate::daemon::{Handle, Latest};
+use crate::daemon::Latest;
+use crate::feed::Feed;
 
 /// Longest that the end waits for a source that is busy.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -38,17 +39,17 @@ static PANICKED: AtomicBool = AtomicBool::new(false);
 ///
 /// # Errors
 /// When standard output is no terminal, or it can't be drawn on.
-pub async fn run(handle: Handle, options: TopOptions) -> Result<()> {
+pub async fn run(feed: Feed, options: TopOptions) -> Result<()> {
     ensure!(
         stdout().is_terminal(),
         "the live view needs a terminal; use --once, --plain or --json for pipes and files"
     );
     remember_panics();
     let mut screen = Screen::enter()?;
-    let outcome = watch(&mut screen, &handle, &options).await;
+    let outcome = watch(&mut screen, &feed, &options).await;
     // First the terminal, so that nobody waits for a source that is busy.
     drop(screen);
-    handle.stop(PATIENCE).await;
+    feed.handle.stop(PATIENCE).await;
     outcome
 }
 
@@ -146,16 +147,19 @@ impl Signals {
     }
 }
 
-async fn watch(screen: &mut Screen, handle: &Handle, options: &TopOptions) -> Result<()> {
+async fn watch(screen: &mut Screen, feed: &Feed, options: &TopOptions) -> Result<()> {
     let mut signals = Signals::listen()?;
     let mut events = EventStream::new();
-    let mut latest = handle.latest.clone();
-    let mut loop_lives = true;
+    let handle = &feed.handle;
+    let (mut latest, mut loop_lives) = (handle.latest.clone(), true);
+    let (mut step, mut beside) = (handle.step.clone(), feed.beside.clone());
+    let (mut reacts, mut looks) = (true, true);
     let size = screen.terminal.size().context("asking for the terminal's size")?;
     let interval = handle.control.borrow().interval;
     let mut state = State::new(options, interval, (size.width, size.height), TimeZone::system());
     // What is there already is shown at once.
     latest.mark_changed();
+    update(&mut state, Message::Decided(feed.decided()));
 
     loop {
         if PANICKED.load(Ordering::SeqCst) {
@@ -175,6 +179,14 @@ async fn watch(screen: &mut Screen, handle: &Handle, options: &TopOptions) -> Re
                 loop_lives = changed.is_ok();
                 let message = if loop_lives { newest(&mut latest) } else { Message::Ended };
                 update(&mut state, message)
+            }
+            changed = step.changed(), if reacts => {
+                reacts = changed.is_ok();
+                update(&mut state, Message::Decided(feed.decided()))
+            }
+            changed = beside.changed(), if looks => {
+                looks = changed.is_ok();
+                update(&mut state, Message::Decided(feed.decided()))
             }
         };
         for effect in effects {

@@ -1,8 +1,8 @@
 //! What happens: a message changes the state and asks for effects. Pure; the terminal
 //! carries the effects out.
 
-mod detail;
 mod overlay;
+mod pane;
 mod prompt;
 mod table;
 
@@ -19,6 +19,7 @@ use super::key::Key;
 use super::state::{Overlay, Screen, State};
 use crate::daemon::Latest;
 use crate::model::Snapshot;
+use crate::reactor::Decided;
 use crate::sample::VmId;
 
 /// Something that happened.
@@ -29,6 +30,7 @@ pub enum Message {
     Paste(String),
     Resize(u16, u16),
     Latest(Latest),
+    Decided(Decided),
     /// The loop is gone without a word.
     Ended,
 }
@@ -56,6 +58,10 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Latest(latest) => receive(state, latest),
+        Message::Decided(decided) => {
+            decide(state, decided);
+            Vec::new()
+        }
         Message::Ended => {
             state.failure.get_or_insert_with(|| "the loop that samples has ended".into());
             Vec::new()
@@ -79,12 +85,12 @@ fn press(state: &mut State, key: Key) -> Vec<Effect> {
         (Some(Overlay::Filter(_)), _) => prompt::filter(state, key),
         (Some(Overlay::Interval(_)), _) => return prompt::interval(state, key),
         (None, Screen::Table) => return table::press(state, key),
-        (None, Screen::Detail { .. }) => return detail::press(state, key),
+        (None, _) => return pane::press(state, key),
     }
     Vec::new()
 }
 
-/// Keys that mean the same in the table and in the detail pane.
+/// Keys that mean the same in the table and in the panes.
 fn common(state: &mut State, key: Key) -> Option<Vec<Effect>> {
     match key {
         Key::Char('q') => return Some(vec![Effect::Quit]),
@@ -93,6 +99,8 @@ fn common(state: &mut State, key: Key) -> Option<Vec<Effect>> {
         }
         Key::Char('p' | ' ') => pause(state),
         Key::Char('d') => state.overlay = Some(Overlay::Interval(Default::default())),
+        Key::Char('e') => return Some(pane::explain(state)),
+        Key::Char('D') => return Some(pane::open(state, Screen::Decisions { scroll: 0 })),
         _ => return None,
     }
     Some(Vec::new())
@@ -100,6 +108,9 @@ fn common(state: &mut State, key: Key) -> Option<Vec<Effect>> {
 
 fn pause(state: &mut State) {
     state.paused = !state.paused;
+    if let Some(newest) = state.newest_decided.take() {
+        decide(state, newest);
+    }
     if let Some(newest) = state.newest.take() {
         show(state, newest);
     }
@@ -114,18 +125,30 @@ fn receive(state: &mut State, latest: Latest) -> Vec<Effect> {
         }
         Latest::Snapshot(snapshot) => show(state, snapshot),
     }
-    leave_detail_of_nobody(state)
+    leave_pane_of_nobody(state)
 }
 
-fn show(state: &mut State, snapshot: Arc<Snapshot>) {
+fn show(state: &mut State, mut snapshot: Arc<Snapshot>) {
+    state.decided.aim(&mut snapshot);
     state.lives.observe(state.snapshot.as_deref(), &snapshot);
     state.history.push(&snapshot);
     state.snapshot = Some(snapshot);
 }
 
-/// When the VM in the detail pane is gone for good, the table is shown again.
-fn leave_detail_of_nobody(state: &mut State) -> Vec<Effect> {
-    if state.screen == Screen::Table || state.selected_vm().is_some() {
+fn decide(state: &mut State, decided: Decided) {
+    if state.paused && state.snapshot.is_some() {
+        state.newest_decided = Some(decided);
+        return;
+    }
+    if let Some(snapshot) = &mut state.snapshot {
+        decided.aim(snapshot);
+    }
+    state.decided = decided;
+}
+
+/// When the VM that a pane is about is gone for good, the table is shown again.
+fn leave_pane_of_nobody(state: &mut State) -> Vec<Effect> {
+    if !state.screen.has_subject() || state.selected_vm().is_some() {
         return Vec::new();
     }
     state.screen = Screen::Table;

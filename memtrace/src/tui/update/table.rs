@@ -1,9 +1,9 @@
 //! Keys in the table.
 
-use super::{Effect, common, select, table_page};
+use super::{Effect, common, pane, select, table_page};
 use crate::columns::{ColumnId, Sort};
 use crate::tui::key::Key;
-use crate::tui::state::{Overlay, Prompt, Screen, State};
+use crate::tui::state::{Overlay, Prompt, State};
 
 pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
     if let Some(motion) = key.motion() {
@@ -13,7 +13,7 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
         return Vec::new();
     }
     match key {
-        Key::Enter => return open(state),
+        Key::Enter => return pane::detail(state),
         Key::Esc => state.filter = None,
         Key::Char('<' | ',') | Key::Left => state.sort = Sort::by(state.sort.column.previous()),
         Key::Char('>' | '.') | Key::Right => state.sort = Sort::by(state.sort.column.next()),
@@ -34,12 +34,4 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
         key => return common(state, key).unwrap_or_default(),
     }
     Vec::new()
-}
-
-fn open(state: &mut State) -> Vec<Effect> {
-    let Some(vm) = state.selected_vm() else { return Vec::new() };
-    let effect = Effect::SetDetail(Some(vm.id));
-    state.screen = Screen::Detail { scroll: 0 };
-    state.chosen = true;
-    vec![effect]
 }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::line::{fit, put};
 use super::table;
-use crate::columns::{self, cell};
+use crate::columns::{self, ColumnId, cell};
 use crate::model::snapshot::VmView;
 use crate::text;
 use crate::tone::{Part, Tone};
@@ -21,6 +21,8 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
             "h help",
             "q quit",
             "Enter detail",
+            "e explain",
+            "D decisions",
             "/ filter",
             "s sort",
             "<> column",
@@ -29,7 +31,13 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
             "d interval",
         ],
         Screen::Detail { .. } => {
-            &["h help", "q quit", "Esc back", "Tab next VM", "↑↓ scroll", "p pause", "d interval"]
+            &["h help", "q quit", "Esc back", "Tab next VM", "e explain", "↑↓ scroll", "p pause"]
+        }
+        Screen::Explain { .. } => {
+            &["h help", "q quit", "Esc back", "Tab next VM", "D decisions", "↑↓ scroll", "p pause"]
+        }
+        Screen::Decisions { .. } => {
+            &["h help", "q quit", "Esc back", "e explain", "↑↓ scroll", "p pause"]
         }
     };
     let keys: Vec<_> = keys.iter().map(|key| Part::new(*key, Tone::Dim)).collect();
@@ -57,7 +65,7 @@ fn explanation(state: &State, width: usize) -> Option<Part> {
     let rows = state.rows();
     let vms: Vec<_> = rows.iter().map(|row| row.vm).collect();
     let mut empty = table::placed(state, width).into_iter().filter_map(|place| {
-        let reason = columns::empty_because(place.id, &vms)?;
+        let reason = columns::empty_because(place.id, &vms).filter(|_| lacks(place.id))?;
         Some((place.id.column().title, reason))
     });
     if let Some((title, reason)) = empty.next() {
@@ -75,12 +83,19 @@ fn not_exact(state: &State, selected: &VmView, width: usize) -> Option<Part> {
     let told = |absent: bool| {
         placed.iter().find_map(|place| {
             let quality = cell(place.id, selected).quality;
-            let reason = quality.reason().filter(|_| quality.is_absent() == absent)?;
+            let is_meant = quality.is_absent() == absent && (!absent || lacks(place.id));
+            let reason = quality.reason().filter(|_| is_meant)?;
             let (title, word) = (place.id.column().title, quality.word());
             Some(dim(format!("{title} here is {word}: {}", text::clean(reason))))
         })
     };
     told(true).or_else(|| told(false))
+}
+
+/// An empty cell of this column is something that isn't known. A VM that memtrace sent
+/// nowhere is as it should be.
+fn lacks(column: ColumnId) -> bool {
+    column != ColumnId::Target
 }
 
 fn dim(text: String) -> Part {

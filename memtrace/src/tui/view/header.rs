@@ -1,4 +1,4 @@
-//! The header: the host in five lines, and what went wrong in two more.
+//! The header: the host and what is decided in six lines, and what went wrong in two more.
 
 use std::time::Duration;
 
@@ -24,16 +24,20 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
     let width = usize::from(area.width);
     let mut lines = vec![title(state, width)];
     if let Some(snapshot) = &state.snapshot {
-        if area.height >= 5 {
+        if area.height >= 6 {
             lines.extend(whole(snapshot, width, state.color));
+            lines.push(fit(&summary::policy(&state.decided), width, state.color));
         } else {
-            lines.push(fit(&summary::pressure(&snapshot.host), width, state.color));
+            let mut parts = summary::policy(&state.decided);
+            parts.truncate(1);
+            parts.extend(summary::pressure(&snapshot.host));
+            lines.push(fit(&parts, width, state.color));
         }
         let losses = summary::losses(snapshot);
         lines.extend(losses.map(|losses| fit(&[losses], width, state.color)));
     } else {
         // Keeps the table where it will be.
-        lines.resize(usize::from(area.height.min(5)), Line::default());
+        lines.resize(usize::from(area.height.min(6)), Line::default());
     }
     if geometry::notice_line(state) {
         lines.push(notices(state, width));

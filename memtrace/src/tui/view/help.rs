@@ -10,10 +10,12 @@ use crate::text;
 use crate::tone::Tone;
 use crate::tui::state::State;
 
-const KEYS: [(&str, &str); 16] = [
+const KEYS: [(&str, &str); 18] = [
     ("↑ ↓ j k", "select a VM, scroll"),
     ("PgUp PgDn g G", "by pages, to the first, to the last"),
     ("Enter", "everything about the selected VM; Esc leads back, Tab to the next VM"),
+    ("e", "why memtrace would (not) act on the selected VM: each gate and number"),
+    ("D", "decisions, newest first: what was done or would be, and why"),
     ("< >", "sort by the column at the left, at the right"),
     ("r", "reverse the order"),
     ("s", "choose the column to sort by"),

@@ -1,6 +1,8 @@
 //! The views: pure functions from a state to cells of a buffer, one widget a file.
 
-pub(super) mod detail;
+mod decisions;
+mod detail;
+mod explain;
 mod footer;
 mod header;
 pub(super) mod help;
@@ -8,6 +10,7 @@ mod line;
 mod prompt;
 mod sort_menu;
 mod table;
+mod text_pane;
 mod too_small;
 
 #[cfg(test)]
@@ -15,6 +18,7 @@ mod tests;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::text::Line;
 
 use super::geometry;
 use super::state::{Overlay, Screen, State};
@@ -33,7 +37,10 @@ pub(super) fn draw(buffer: &mut Buffer, screen: Rect, state: &State) {
     }
     match state.screen {
         Screen::Table => table::draw(buffer, areas.body, state),
-        Screen::Detail { scroll } => detail::draw(buffer, areas.body, state, scroll),
+        Screen::Detail { scroll } | Screen::Explain { scroll } | Screen::Decisions { scroll } => {
+            let (caption, lines) = text_of(state, areas.body);
+            text_pane::draw(buffer, areas.body, &caption, &lines, scroll);
+        }
     }
     match &state.overlay {
         Some(Overlay::SortMenu { index }) => {
@@ -46,5 +53,21 @@ pub(super) fn draw(buffer: &mut Buffer, screen: Rect, state: &State) {
             prompt::draw(buffer, prompt::place(&areas), "interval in s: ", prompt, state);
         }
         Some(Overlay::Help { .. }) | None => {}
+    }
+}
+
+/// The furthest line that a pane can begin with.
+pub(super) fn scroll_limit(state: &State, area: Rect) -> usize {
+    text_pane::limit(&text_of(state, area).1, area)
+}
+
+/// What is to be read in a pane of this width.
+fn text_of(state: &State, area: Rect) -> (String, Vec<Line<'static>>) {
+    let width = usize::from(area.width);
+    match state.screen {
+        Screen::Table => (String::new(), Vec::new()),
+        Screen::Detail { .. } => (detail::caption(state), detail::lines(state, width)),
+        Screen::Explain { .. } => (explain::caption(state), explain::lines(state, width)),
+        Screen::Decisions { .. } => (decisions::caption(state), decisions::lines(state, width)),
     }
 }

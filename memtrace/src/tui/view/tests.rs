@@ -1,5 +1,7 @@
 //! Snapshots of whole screens, and the promise that no screen is too small.
 
+mod decided;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -191,13 +193,14 @@ proptest! {
             if index % 5 == 0 {
                 let snapshot = snapshots[index / 5 % 3].clone();
                 update(&mut state, Message::Latest(Latest::Snapshot(snapshot)));
+                update(&mut state, Message::Decided(fixture::observed()));
             }
             screen(&state);
         }
     }
 
     #[test]
-    fn every_small_size_is_drawn(width in 1_u16..30, height in 1_u16..12, keys in "[\n\u{1b}hsd/pjG>]{0,4}") {
+    fn every_small_size_is_drawn(width in 1_u16..30, height in 1_u16..12, keys in "[\n\u{1b}hsdDe/pjG>]{0,4}") {
         screen(&state((width, height), &[fixture::demo()], &keys));
         screen(&state((width, height), &[], &keys));
     }
@@ -206,7 +209,7 @@ proptest! {
 fn any_key() -> impl Strategy<Value = Key> {
     prop_oneof![
         6 => prop::char::range(' ', '~').prop_map(Key::Char),
-        6 => prop::sample::select("hsd/pqrPMTSN<>jkgG?".chars().collect::<Vec<_>>())
+        6 => prop::sample::select("hsdDe/pqrPMTSN<>jkgG?".chars().collect::<Vec<_>>())
             .prop_map(Key::Char),
         4 => prop::sample::select(vec![
             Key::Enter, Key::Esc, Key::Backspace, Key::Tab, Key::BackTab, Key::Up, Key::Down,

@@ -1,5 +1,6 @@
 //! What each key does.
 
+mod panes;
 mod prompts;
 
 use std::sync::Arc;
@@ -118,6 +119,8 @@ fn keys_sort() {
         ('N', ColumnId::Name),
         ('>', ColumnId::State),
         ('>', ColumnId::Memory),
+        ('>', ColumnId::Target),
+        ('<', ColumnId::Memory),
         ('<', ColumnId::State),
         ('<', ColumnId::Name),
         ('<', ColumnId::Cgroup),

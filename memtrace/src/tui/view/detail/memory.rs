@@ -12,6 +12,7 @@ pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
     let amounts = [
         ("balloon actual", &vm.balloon_actual),
         ("balloon maximum", &vm.balloon_maximum),
+        ("balloon target", &vm.balloon_target),
         ("RSS", &vm.rss),
         ("of it shared", &vm.rss_shmem),
         ("swap", &vm.swap),

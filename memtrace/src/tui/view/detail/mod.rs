@@ -12,17 +12,14 @@ mod pressure;
 mod signals;
 mod threads;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::line::{put, toned};
+use super::line::toned;
 use crate::model::Snapshot;
 use crate::model::snapshot::VmView;
 use crate::text;
 use crate::tone::Tone;
 use crate::tui::state::State;
-use crate::tui::theme;
 
 /// From this width on there are two columns.
 const TWO_COLUMNS: usize = 120;
@@ -56,38 +53,11 @@ const RIGHT: [(&str, Section); 5] = [
     ("Signals that are not exact", signals::lines),
 ];
 
-pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, scroll: usize) {
-    let width = usize::from(area.width);
-    let lines = lines(state, width);
-    let room = usize::from(area.height).saturating_sub(1);
-    let limit = lines.len().saturating_sub(room);
-    let scroll = scroll.min(limit);
-    put(buffer, area, 0, &caption(state, scroll, limit, width));
-    for (y, line) in lines.iter().skip(scroll).take(room).enumerate() {
-        put(buffer, area, y + 1, line);
-    }
+pub(super) fn caption(state: &State) -> String {
+    state.selected_vm().map(|vm| vm.name.clone()).unwrap_or_default()
 }
 
-/// The furthest line that the pane can begin with.
-pub(in crate::tui) fn scroll_limit(state: &State, area: Rect) -> usize {
-    let room = usize::from(area.height).saturating_sub(1);
-    lines(state, usize::from(area.width)).len().saturating_sub(room)
-}
-
-fn caption(state: &State, scroll: usize, limit: usize, width: usize) -> Line<'static> {
-    let name = state.selected_vm().map(|vm| text::clean(&vm.name).into_owned());
-    let place = match (scroll, limit) {
-        (_, 0) => String::new(),
-        (0, _) => " ↓ more".to_owned(),
-        (scroll, limit) if scroll == limit => " ↑ more".to_owned(),
-        _ => " ↑↓ more".to_owned(),
-    };
-    let room = width.saturating_sub(text::width(&place));
-    let name = text::left(&format!(" {}", name.unwrap_or_default()), room);
-    Line::from(Span::styled(format!("{name}{place}"), theme::head()))
-}
-
-fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
+pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
     let (Some(snapshot), Some(vm)) = (&state.snapshot, state.selected_vm()) else {
         return Vec::new();
     };
