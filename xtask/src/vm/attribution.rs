@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::report::{Outcome, Scenario, State, sentence};
+use super::kept::Kept;
+use super::report::{Scenario, State, sentence};
 use super::scenario;
 use crate::paths;
 use crate::truth::Quality;
@@ -19,7 +19,8 @@ use crate::truth::table::{Row, Rule, Table, Verdict};
 const INTRODUCTION: &str = "# How far memtrace's numbers can be trusted
 
 Written by `cargo xtask vm --all --write`, which boots each kernel in a VM with real guests
-inside and lays memtrace's numbers beside the kernel's own. `cargo xtask vm 6.12 --test max`
+inside and lays memtrace's numbers beside the kernel's own; with single kernels in place of
+`--all` only theirs are made anew. `cargo xtask vm 6.12 --test max`
 shows one scenario on one kernel, with the numbers themselves.
 
 `exact` and `approximate` are what memtrace itself said of the number while it showed it;
@@ -90,10 +91,9 @@ const BOUNDS: &[(&str, &str, &str)] = &[
 ///
 /// # Errors
 /// When there is nothing to write, or the disk fails.
-pub fn write(outcomes: &[Outcome]) -> Result<()> {
+pub fn write(outcomes: &[Kept]) -> Result<()> {
     ensure!(!outcomes.is_empty(), "no kernel's report to write");
-    let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().context("run date")?;
-    let text = document(outcomes, String::from_utf8_lossy(&date.stdout).trim());
+    let text = document(outcomes);
     let path = path();
     fs::create_dir_all(path.parent().context("no folder for the documentation")?)?;
     fs::write(&path, text).with_context(|| format!("write {}", path.display()))
@@ -104,10 +104,13 @@ fn path() -> PathBuf {
 }
 
 /// The document's text.
-fn document(outcomes: &[Outcome], date: &str) -> String {
+fn document(outcomes: &[Kept]) -> String {
     let mut notes = Notes::default();
-    let mut text =
-        format!("{INTRODUCTION}\nProduced on {date}.\n\n## What is held against what\n\n");
+    let mut text = INTRODUCTION.to_owned();
+    text.push_str("\nProduced on ");
+    let dates: Vec<String> =
+        outcomes.iter().map(|kept| format!("{} ({})", kept.date, release(kept))).collect();
+    let _ = write!(text, "{}.\n\n## What is held against what\n\n", dates.join(", "));
     text.push_str("| signal | held against | within |\n|---|---|---|\n");
     for (signal, against, within) in BOUNDS {
         line(&mut text, &[*signal, *against, *within]);
@@ -126,7 +129,7 @@ fn document(outcomes: &[Outcome], date: &str) -> String {
     text
 }
 
-fn section(text: &mut String, name: &str, outcomes: &[Outcome], notes: &mut Notes) {
+fn section(text: &mut String, name: &str, outcomes: &[Kept], notes: &mut Notes) {
     let runs: Vec<Option<&Scenario>> = outcomes
         .iter()
         .map(|outcome| outcome.scenarios.iter().find(|scenario| scenario.name == name))
@@ -226,7 +229,7 @@ fn apart(row: &Row) -> String {
 }
 
 /// Signals that are absent on a kernel, as memtrace says.
-fn absences(text: &mut String, outcomes: &[Outcome]) {
+fn absences(text: &mut String, outcomes: &[Kept]) {
     line(text, &["kernel", "signal", "why"]);
     line(text, &["---", "---", "---"]);
     for outcome in outcomes {
@@ -240,7 +243,7 @@ fn absences(text: &mut String, outcomes: &[Outcome]) {
     }
 }
 
-fn release(outcome: &Outcome) -> &str {
+fn release(outcome: &Kept) -> &str {
     let release = outcome.kernel.as_deref().unwrap_or("unknown");
     release.strip_suffix("-cloud-amd64").unwrap_or(release)
 }

@@ -16,7 +16,7 @@ fn row(signal: &str, memtrace: f64, kernel: f64, quality: Quality) -> Row {
     }
 }
 
-fn outcome() -> Outcome {
+fn outcome() -> Kept {
     let near = Quality::approximate("huge | pages");
     let table = Table {
         rows: vec![
@@ -34,24 +34,27 @@ fn outcome() -> Outcome {
         }],
     };
     let scenario = |name: &str, state| Scenario { name: name.to_owned(), seconds: 1.0, state };
-    let mut outcome = Outcome::default();
-    outcome.kernel = Some("6.1.0-cloud-amd64".to_owned());
-    outcome.scenarios = vec![
-        scenario("max", State::Compared(table)),
-        scenario("zswap", State::Skipped("no zswap".to_owned())),
-    ];
-    outcome
+    Kept {
+        date: "2026-01-31".to_owned(),
+        kernel: Some("6.1.0-cloud-amd64".to_owned()),
+        scenarios: vec![
+            scenario("max", State::Compared(table)),
+            scenario("zswap", State::Skipped("no zswap".to_owned())),
+        ],
+        signals: Vec::new(),
+    }
 }
 
 #[test]
 fn each_cell_says_what_the_number_is_worth_and_how_far_it_was() {
-    let text = document(&[outcome()], "2026-01-31");
+    let text = document(&[outcome()]);
     for expected in [
         "| swap_out | exact (+0.2 %) |",
         "| swap_in | approximate (-3.0 %) [1] |",
         "| taken | **WRONG** (+100.0 %) [2] |",
         "| major_faults | - |",
         "| (all) | skipped [3] |",
+        "Produced on 2026-01-31 (6.1.0).",
         "1. huge | pages\n",
         "2. noisy: pages: 2000 against 1000 of VmSwap\n",
     ] {

@@ -4,10 +4,10 @@
 //! counters, in one scenario after the other. Nothing needs root.
 
 use std::fs;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::setup::kernel::Kernel;
 use crate::{interrupt, paths, progress};
@@ -19,6 +19,7 @@ mod boot;
 mod compare;
 mod comparison;
 mod initramfs;
+mod kept;
 mod kernels;
 mod libraries;
 mod modules;
@@ -55,7 +56,7 @@ pub struct Arguments {
     /// Keep each run's files (console, report, initramfs) and say where
     #[arg(long)]
     keep: bool,
-    /// Write docs/attribution.md from what comes out
+    /// Write docs/attribution.md from what comes out, and what was kept of other kernels' runs
     #[arg(long)]
     write: bool,
 }
@@ -91,7 +92,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let programs = Programs::build()?;
     let mut code = ExitCode::SUCCESS;
-    let mut outcomes = Vec::new();
     for name in wanted {
         match kernel(name, &programs, &tests, arguments.keep) {
             Ok(outcome) => {
@@ -99,11 +99,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
                 if !outcome.good() {
                     code = ExitCode::FAILURE;
                 }
-                outcomes.push(outcome);
-                outcomes.sort_by_key(Outcome::version);
                 // After each: the next may take long, or be interrupted.
-                if arguments.write {
-                    attribution::write(&outcomes)?;
+                if arguments.write && outcome.complete() {
+                    kept::keep(&kept::folder(), name, &today()?, &outcome)?;
+                    attribution::write(&kept::all(&kept::folder(), kernels::MATRIX)?)?;
                 }
             }
             Err(error) => {
@@ -114,6 +113,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
     }
     Ok(code)
+}
+
+fn today() -> Result<String> {
+    let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().context("run date")?;
+    Ok(String::from_utf8_lossy(&date.stdout).trim().to_owned())
 }
 
 /// Fetches a kernel unless it is kept.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::compare;
@@ -33,7 +33,7 @@ pub struct Outcome {
 }
 
 /// One scenario's.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scenario {
     pub name: String,
     pub seconds: f64,
@@ -41,7 +41,7 @@ pub struct Scenario {
 }
 
 /// How it went.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum State {
     Compared(Table),
     /// This kernel has no such thing.
@@ -54,13 +54,6 @@ pub enum State {
 }
 
 impl Outcome {
-    /// Major and minor version of its kernel, to sort by; 0 where it isn't known.
-    pub fn version(&self) -> (u32, u32) {
-        let release = self.kernel.as_deref().unwrap_or_default();
-        let mut numbers = release.split('.').map(|number| number.parse().unwrap_or(0));
-        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
-    }
-
     /// Takes a line in; what to tell of it while the host is at work, if it is one.
     pub fn take(&mut self, line: &str) -> Option<String> {
         let Line { step, value } = serde_json::from_str(line).ok()?;
