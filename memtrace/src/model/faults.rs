@@ -46,10 +46,17 @@ pub(super) fn faults(pair: &Pair<'_>) -> Faults {
 fn major(pair: &Pair<'_>) -> Growth {
     let hook = pair.counted(Signal::MajorFaults, |counters| counters.major_faults);
     // The hook knows the VM of a kernel worker's fault by the cgroup alone.
-    let hook = match pair.now.accelerator {
-        Some(Accelerator::Tcg) => hook,
-        _ if cgroup::is_own(pair.now) => hook,
-        _ => hook.limited_by(Quality::approximate(
+    let knows_all = pair.now.accelerator == Some(Accelerator::Tcg) || cgroup::is_own(pair.now);
+    let hook = match knows_all {
+        // Whatever was missed in this interval: memory.stat is up to two seconds late, so that
+        // faults would count twice or not at all where one source takes over from the other.
+        true if hook.value.is_some()
+            && pair.context.quality(Signal::MajorFaults) == Quality::Exact =>
+        {
+            return hook;
+        }
+        true => hook,
+        false => hook.limited_by(Quality::approximate(
             "without those that kernel workers did for it: its cgroup is not its alone",
         )),
     };

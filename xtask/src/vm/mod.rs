@@ -45,7 +45,7 @@ const SLOW: Duration = Duration::from_secs(6 * 60);
 #[command(after_help = scenarios())]
 pub struct Arguments {
     /// Kernels such as 6.12, or `newest`
-    #[arg(required_unless_present = "all")]
+    #[arg(required_unless_present_any = ["all", "write"])]
     kernels: Vec<String>,
     /// Every kernel of the matrix
     #[arg(long)]
@@ -56,7 +56,8 @@ pub struct Arguments {
     /// Keep each run's files (console, report, initramfs) and say where
     #[arg(long)]
     keep: bool,
-    /// Write docs/attribution.md from what comes out, and what was kept of other kernels' runs
+    /// Write docs/attribution.md from what comes out, and what was kept of other kernels' runs;
+    /// without kernels of those alone
     #[arg(long)]
     write: bool,
 }
@@ -86,6 +87,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         true => kernels::MATRIX.to_vec(),
         false => arguments.kernels.iter().map(String::as_str).collect(),
     };
+    if wanted.is_empty() {
+        write_page()?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let tests: Vec<&str> = match arguments.tests.is_empty() {
         true => names(),
         false => arguments.tests.iter().map(String::as_str).collect(),
@@ -101,8 +106,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
                 }
                 // After each: the next may take long, or be interrupted.
                 if arguments.write && outcome.complete() {
-                    kept::keep(&kept::folder(), name, &today()?, &outcome)?;
-                    attribution::write(&kept::all(&kept::folder(), kernels::MATRIX)?)?;
+                    keep(name, &outcome)?;
+                    write_page()?;
                 }
             }
             Err(error) => {
@@ -113,6 +118,18 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
     }
     Ok(code)
+}
+
+/// Keeps what all scenarios gave on a kernel of the matrix, for docs/attribution.md.
+///
+/// # Errors
+/// When it can't be written.
+pub fn keep(name: &str, outcome: &Outcome) -> Result<()> {
+    kept::keep(&kept::folder(), name, &today()?, outcome)
+}
+
+fn write_page() -> Result<()> {
+    attribution::write(&kept::all(&kept::folder(), kernels::MATRIX)?)
 }
 
 fn today() -> Result<String> {

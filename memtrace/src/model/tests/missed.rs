@@ -41,6 +41,23 @@ fn many_missed_events_leave_a_doubt() {
 }
 
 #[test]
+fn missed_events_are_not_made_good_from_a_file_that_is_late() {
+    let at = |second, faults, in_file, missed| {
+        let mut vm = counting(vm("a", 7), |counters| counters.major_faults = faults);
+        vm.cgroup.get_or_insert_default().stat.pgmajfault = Some(in_file);
+        let mut sample = sample(second, vec![vm]);
+        let counters = sample.host.counters.get_or_insert_default();
+        counters.missed_by_signal = [(Signal::MajorFaults, missed)].into();
+        sample
+    };
+    // memory.stat has the 64 of an interval before, too.
+    let vm = only_vm(derive(Some(&at(10, 500, 436, 0)), &at(11, 520, 520, 2)));
+    assert_eq!(vm.major_faults.value.map(|rate| rate.0), Some(20.0));
+    let reason = "2 of its events were not counted";
+    assert_eq!(vm.major_faults.quality, Quality::approximate(reason));
+}
+
+#[test]
 fn events_of_other_programs_do_no_harm() {
     let vm = only_vm(second(10, Signal::OomKills, 999));
     assert_eq!(vm.swap_out.quality, Quality::Exact);
