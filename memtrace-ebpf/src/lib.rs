@@ -5,12 +5,14 @@
 //! either side works. `aya-ebpf` is a dependency of the binary target only.
 #![no_std]
 
+pub mod event;
 pub mod histogram;
 pub mod layout;
 pub mod mark;
 #[cfg(all(feature = "user", not(target_arch = "bpf")))]
 mod pod;
 
+pub use event::*;
 pub use histogram::{HISTOGRAM_BUCKETS, Histogram, bucket_of, bucket_range_ns};
 pub use layout::{KernelLayout, MISSING};
 pub use mark::{MARK_ASK, MARK_NOBODY, MARKS, mark_index, mark_of, marked_process};
@@ -39,11 +41,6 @@ pub const MAX_STALLS: u32 = 16_384;
 pub const MAX_ASYNC_FAULTS: u32 = 16_384;
 /// Most files of shared guest memory, of all VMs.
 pub const MAX_SHARED_MEMORIES: u32 = 8 * MAX_SLOTS;
-/// Size of the ring buffer of rare events, in bytes.
-pub const EVENTS_BYTES: u32 = 256 * 1024;
-
-/// A stall of at least this long is reported as an event of its own.
-pub const LONG_STALL_NS: u64 = 100_000_000;
 
 /// Defines a struct of `u64` counters that can be added up over CPUs.
 macro_rules! counters {
@@ -263,34 +260,3 @@ pub struct AsyncFaultKey {
     pub tgid: u32,
     pub slot: u32,
 }
-
-/// A rare event, as it travels through the ring buffer.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Event {
-    /// `CLOCK_MONOTONIC`, in nanoseconds.
-    pub at_ns: u64,
-    /// One of the `EVENT_*` constants.
-    pub kind: u32,
-    /// The process that it happened to.
-    pub tgid: u32,
-    /// Its slot, or [`SLOT_OTHER`].
-    pub slot: u32,
-    /// The process that caused it, where there is one.
-    pub causer_tgid: u32,
-    /// A duration in nanoseconds, where there is one.
-    pub duration_ns: u64,
-    /// Name of the process, NUL-terminated.
-    pub comm: [u8; 16],
-}
-
-/// A process exec'd as a VMM, and the kernel side gave it a slot.
-pub const EVENT_APPEARED: u32 = 1;
-/// A process with a slot is gone; the slot stays as it is until user space frees it.
-pub const EVENT_EXITED: u32 = 2;
-/// The OOM killer chose a victim.
-pub const EVENT_OOM_KILL: u32 = 3;
-/// A process took a KVM fault while it had no slot; the kernel side gave it one.
-pub const EVENT_FOUND: u32 = 5;
-/// A VM's thread waited at least [`LONG_STALL_NS`] for reclaim.
-pub const EVENT_LONG_STALL: u32 = 4;

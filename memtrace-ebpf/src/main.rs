@@ -14,6 +14,7 @@ mod kernel;
 mod lifecycle;
 mod maps;
 mod oom;
+mod pressure;
 mod processes;
 mod reclaim;
 mod rows;

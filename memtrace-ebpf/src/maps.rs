@@ -100,6 +100,11 @@ pub static KSWAPD_SINCE: Array<u64> = Array::with_max_entries(MAX_NODES, 0);
 #[map]
 pub static SWAP_ENTRIES: Array<u64> = Array::with_max_entries(MAX_SLOTS, 0);
 
+/// When user space was last told of pressure: by slot that of a VM's cgroup, in the row of
+/// everything else that of the host, in kswapd's that kswapd woke. The programs write.
+#[map]
+pub static PRESSURE_TOLD: Array<u64> = Array::with_max_entries(MAX_SLOTS, 0);
+
 /// Rare events for user space.
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(EVENTS_BYTES, 0);

@@ -5,7 +5,10 @@
 //! `compaction:mm_compaction_{try_to_compact_pages,end}`.
 //! Fields: `direct_reclaims`, `direct_reclaim_ns`, `memcg_reclaims`, `memcg_reclaim_ns`,
 //! `reclaimed_pages`, `throttles`, `throttled_ns`, `compactions`, `compaction_ns`,
-//! `kswapd_wakeups`, the `reclaim` histogram, and the host's kswapd counters.
+//! `kswapd_wakeups`, the `reclaim` histogram, and the host's kswapd counters. And the events
+//! that pressure begins: kswapd wakes from its sleep (nobody waits yet), a direct reclaim by
+//! whomever (somebody waits, and everybody may be next), a memcg reclaim by or for a VM. One
+//! by others is a matter of their own cgroups.
 //!
 //! The begin events' arguments changed order in 7.x; only the memcg that came with that
 //! is of use, so it alone has a program of its own.
@@ -13,12 +16,14 @@
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use memtrace_ebpf::{
-    EVENT_LONG_STALL, FIRST_VM_SLOT, LONG_STALL_NS, SLOT_OTHER, STALL_COMPACTION,
-    STALL_DIRECT_RECLAIM, STALL_MEMCG_RECLAIM, StallKey, VmCounters,
+    EVENT_DIRECT_RECLAIM, EVENT_KSWAPD, EVENT_LONG_STALL, EVENT_MEMCG_RECLAIM, FIRST_VM_SLOT,
+    LONG_STALL_NS, SLOT_KSWAPD, SLOT_OTHER, STALL_COMPACTION, STALL_DIRECT_RECLAIM,
+    STALL_MEMCG_RECLAIM, StallKey, VmCounters,
 };
 
 use crate::attribution::{current_ids, current_party, current_vm, emit, now_ns, slot_of_memcg};
 use crate::maps::{KSWAPD_SINCE, STALLS};
+use crate::pressure;
 use crate::rows::{RECLAIM, counters, host, record};
 use crate::stalls::{ANNOUNCED, Ended, FOR_VM, begin, end, not_swap_in};
 
@@ -29,6 +34,7 @@ pub fn direct_reclaim_begin(_: RawTracePointContext) -> i32 {
         row.direct_reclaims += 1;
     }
     begin(STALL_DIRECT_RECLAIM, slot, 0);
+    pressure::begins(EVENT_DIRECT_RECLAIM, SLOT_OTHER, slot);
     0
 }
 
@@ -83,6 +89,9 @@ fn memcg_reclaim(slot: u32, note: u32) {
         row.memcg_reclaims += 1;
     }
     begin(STALL_MEMCG_RECLAIM, slot, note);
+    if slot >= FIRST_VM_SLOT {
+        pressure::begins(EVENT_MEMCG_RECLAIM, slot, slot);
+    }
 }
 
 /// `(unsigned long nr_reclaimed, ...)`.
@@ -122,6 +131,7 @@ pub fn kswapd_wake(ctx: RawTracePointContext) -> i32 {
         let since = unsafe { &mut *since };
         if *since == 0 {
             *since = now_ns();
+            pressure::begins(EVENT_KSWAPD, SLOT_KSWAPD, SLOT_KSWAPD);
         }
     }
     0

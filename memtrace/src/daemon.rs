@@ -1,17 +1,28 @@
 //! The loop: sample, derive, publish, react. One writer, many readers; the newest snapshot
 //! wins, and a slow reader never delays the loop.
+//!
+//! It looks at each tick, and when pressure begins. What readers see stays on the ticks: a
+//! table that jumps four times a second while the host is pressed can't be read, and each
+//! look of its own would shorten the interval of its rates.
+
+mod past;
+mod urgency;
 
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 use tracing::{debug, error};
 
 use crate::model::{Snapshot, derive};
 use crate::reactor::{Reactor, Step};
 use crate::sample::{Sample, VmId};
-use crate::source::Source;
+use crate::source::{Pressure, Source};
+use past::{Past, shortest};
+use urgency::Urgency;
 
 /// How long the loop may be away before it looks at its control again.
 const SLICE: Duration = Duration::from_millis(100);
@@ -116,9 +127,8 @@ struct SecondHalf {
 }
 
 impl SecondHalf {
-    /// A first sample has no rates to decide by.
-    fn react(&mut self, previous: Option<&Sample>, now: &Sample, snapshot: Arc<Snapshot>) {
-        if let Some(reactor) = self.reactor.as_mut().filter(|_| previous.is_some()) {
+    fn react(&mut self, now: &Sample, snapshot: Arc<Snapshot>) {
+        if let Some(reactor) = &mut self.reactor {
             let reaction = reactor.react(now, &snapshot);
             self.tell.send_replace(Some(Arc::new(Step { snapshot, reaction })));
         }
@@ -135,32 +145,29 @@ impl Drop for SecondHalf {
     }
 }
 
-// Parameters are dropped from the last to the first: the source is gone when readers
-// see the end of the loop.
 fn run(
     publisher: Publisher,
-    mut second: SecondHalf,
+    second: SecondHalf,
     mut control: watch::Receiver<Control>,
-    mut source: Box<dyn Source>,
+    source: Box<dyn Source>,
 ) {
     let mut asked = *control.borrow_and_update();
-    let mut previous: Option<Sample> = None;
+    let (past, urgency) = (Past::default(), Urgency::default());
+    let mut eye = Eye { source, past, urgency, second, publisher };
     let mut deadline = Instant::now();
     while !asked.stop {
         let begun = Instant::now();
-        match source.sample(asked.detail) {
-            Ok(now) => {
-                let snapshot = Arc::new(derive(previous.as_ref(), &now));
-                publisher.snapshot(Arc::clone(&snapshot));
-                second.react(previous.as_ref(), &now, snapshot);
-                previous = Some(now);
-            }
-            Err(error) => return publisher.failed(format!("{error:#}")),
+        if let Err(error) = eye.look(&asked, Why::Tick) {
+            return eye.publisher.failed(format!("{error:#}"));
         }
         deadline = next_tick(deadline, asked.interval, Instant::now());
         while let Some(remaining) = remaining(deadline) {
             match control.has_changed() {
-                Ok(false) => source.attend(remaining.min(SLICE)),
+                Ok(false) => {
+                    if let Err(error) = eye.attend(&asked, remaining.min(SLICE)) {
+                        return eye.publisher.failed(format!("{error:#}"));
+                    }
+                }
                 Ok(true) => {
                     let before = asked;
                     asked = *control.borrow_and_update();
@@ -171,6 +178,90 @@ fn run(
             }
         }
     }
+}
+
+/// Why it looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    Tick,
+    /// For the reactor alone.
+    Pressure,
+}
+
+/// What looks, and who is told. Fields are dropped from the first to the last: the source
+/// is gone when readers see the end of the loop.
+struct Eye {
+    source: Box<dyn Source>,
+    past: Past,
+    urgency: Urgency,
+    second: SecondHalf,
+    publisher: Publisher,
+}
+
+impl Eye {
+    fn look(&mut self, asked: &Control, why: Why) -> Result<()> {
+        let (begun, used) = (Instant::now(), cpu_time());
+        let now = Arc::new(self.source.sample(asked.detail)?);
+        let mut shown = None;
+        if why == Why::Tick {
+            let before = self.past.tick();
+            let snapshot = Arc::new(derive(before.map(|before| &**before), &now));
+            self.publisher.snapshot(Arc::clone(&snapshot));
+            shown = Some((before.cloned(), snapshot));
+            self.past.keep_tick(Arc::clone(&now));
+        }
+        if self.second.reactor.is_some() {
+            self.decide(begun, asked, shown, now);
+        }
+        let cost = (why == Why::Pressure).then(|| cpu_time().saturating_sub(used));
+        self.urgency.looked(begun, cost);
+        Ok(())
+    }
+
+    /// `shown`: what readers got, and what that was compared with.
+    fn decide(&mut self, begun: Instant, asked: &Control, shown: Shown, now: Arc<Sample>) {
+        let shortest = shortest(asked.interval);
+        // Without one there are no rates to decide by.
+        if let Some(before) = self.past.baseline(begun, shortest) {
+            let same = shown.filter(|(shown, _)| {
+                shown.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, before))
+            });
+            let snapshot =
+                same.map_or_else(|| Arc::new(derive(Some(before), &now)), |(_, shown)| shown);
+            self.second.react(&now, snapshot);
+        }
+        self.past.keep(begun, now, shortest);
+    }
+
+    /// Passes the time, no longer than `most`, and looks when pressure asks for it.
+    fn attend(&mut self, asked: &Control, most: Duration) -> Result<()> {
+        let due = self.due(asked);
+        let most = due.map_or(most, |due| most.min(due.saturating_duration_since(Instant::now())));
+        if most.is_zero() {
+            return self.look(asked, Why::Pressure);
+        }
+        if let Some(Pressure { sign, at }) = self.source.attend(most)
+            && self.second.reactor.is_some()
+        {
+            debug!(?sign, ?at, "pressure");
+            self.urgency.ask();
+        }
+        Ok(())
+    }
+
+    /// When to look before the tick.
+    fn due(&self, asked: &Control) -> Option<Instant> {
+        let due = self.urgency.due(Instant::now())?;
+        Some(due.max(self.past.ready(shortest(asked.interval))?))
+    }
+}
+
+/// What readers got, and what it was compared with.
+type Shown = Option<(Option<Arc<Sample>>, Arc<Snapshot>)>;
+
+/// Of this thread. What it waits for costs nobody anything.
+fn cpu_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 fn remaining(deadline: Instant) -> Option<Duration> {

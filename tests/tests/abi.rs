@@ -4,9 +4,10 @@
 use std::fmt::Write;
 
 use memtrace_ebpf::{
-    ABI_VERSION, AsyncFaultKey, Event, FlowKey, HISTOGRAM_BUCKETS, HostCounters, InodeKey,
-    KernelLayout, SlotOwner, StallKey, StallStart, VmCounters, VmHistograms, bucket_of,
-    bucket_range_ns,
+    ABI_VERSION, AsyncFaultKey, EVENT_APPEARED, EVENT_DIRECT_RECLAIM, EVENT_EXITED, EVENT_FOUND,
+    EVENT_KSWAPD, EVENT_LONG_STALL, EVENT_MEMCG_RECLAIM, EVENT_OOM_KILL, Event, FlowKey,
+    HISTOGRAM_BUCKETS, HostCounters, InodeKey, KernelLayout, SlotOwner, StallKey, StallStart,
+    VmCounters, VmHistograms, bucket_of, bucket_range_ns,
 };
 use proptest::prelude::*;
 
@@ -133,8 +134,21 @@ fn every_struct_is_where_both_sides_expect_it() {
         sb_dev,
         task_nvcsw,
     );
+    let _ = writeln!(out, "events {}", KINDS.map(|kind| kind.to_string()).join(" "));
     insta::assert_snapshot!(out);
 }
+
+/// In the order of their numbers.
+const KINDS: [u32; 8] = [
+    EVENT_APPEARED,
+    EVENT_EXITED,
+    EVENT_OOM_KILL,
+    EVENT_LONG_STALL,
+    EVENT_FOUND,
+    EVENT_DIRECT_RECLAIM,
+    EVENT_MEMCG_RECLAIM,
+    EVENT_KSWAPD,
+];
 
 #[test]
 fn buckets_follow_each_other_without_gap_or_overlap() {

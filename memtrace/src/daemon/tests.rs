@@ -5,7 +5,13 @@ use std::sync::mpsc;
 use anyhow::bail;
 
 use super::*;
+use crate::actuate::journal::{Holding, Named, Wanted};
+use crate::actuate::{Order, Outcome};
 use crate::model::tests::fixture;
+use crate::policy::{Decisions, Observation, Policy};
+use crate::reactor::Ledger;
+use crate::source::Sign;
+use crate::units::{Nanos, WallNanos};
 
 /// Longest that anything here may take. Nothing waits for it unless it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -18,6 +24,9 @@ struct Fake {
     sampled: u64,
     fails_at: Option<u64>,
     panics: bool,
+    /// So many waits end with pressure at once; the last of them is told.
+    pressed: u32,
+    relieved: Option<mpsc::Sender<()>>,
 }
 
 impl Source for Fake {
@@ -31,11 +40,67 @@ impl Source for Fake {
         let _ = self.calls.send(detail);
         Ok(fixture::sample(self.sampled, vec![fixture::vm("a", 7)]))
     }
+
+    fn attend(&mut self, timeout: Duration) -> Option<Pressure> {
+        if self.pressed == 0 {
+            thread::park_timeout(timeout);
+            return None;
+        }
+        self.pressed -= 1;
+        if self.pressed == 0 {
+            // Ends the wait of a test.
+            self.relieved = None;
+        }
+        Some(Pressure { sign: Sign::Psi, at: Nanos(0) })
+    }
+}
+
+/// Decides nothing and writes nothing down.
+struct Nothing;
+
+impl Policy for Nothing {
+    fn name(&self) -> &'static str {
+        "nothing"
+    }
+
+    fn step(&mut self, _: &Observation) -> Decisions {
+        Decisions::default()
+    }
+}
+
+impl Ledger for Nothing {
+    fn begin(&mut self, _: WallNanos, _: Vec<Wanted>) -> Result<Vec<Order>> {
+        bail!("nothing was decided")
+    }
+
+    fn end(&mut self, _: WallNanos, _: &Outcome) -> Result<()> {
+        Ok(())
+    }
+
+    fn note(&mut self, _: WallNanos, _: bool, _: &Decisions, _: Vec<Named>) -> Result<()> {
+        Ok(())
+    }
+
+    fn holdings(&self) -> Vec<Holding> {
+        Vec::new()
+    }
+
+    fn forget(&mut self, _: WallNanos, _: VmId) -> Result<()> {
+        Ok(())
+    }
+
+    fn stop(self: Box<Self>, _: WallNanos) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn reactor() -> Option<Reactor> {
+    Some(Reactor::new(Box::new(Nothing), (Box::new(Nothing), Vec::new()), None))
 }
 
 fn fake() -> (Fake, mpsc::Receiver<Option<VmId>>) {
     let (calls, called) = mpsc::channel();
-    (Fake { calls, sampled: 0, fails_at: None, panics: false }, called)
+    (Fake { calls, sampled: 0, fails_at: None, panics: false, pressed: 0, relieved: None }, called)
 }
 
 fn every(interval: Duration) -> Control {
@@ -146,6 +211,52 @@ fn a_loop_that_is_stopped_before_it_began_reads_nothing() {
     let (source, called) = fake();
     let _handle = spawn(Box::new(source), Control { stop: true, ..every(NEVER) });
     assert_eq!(called.recv_timeout(PATIENCE), Err(mpsc::RecvTimeoutError::Disconnected));
+}
+
+#[test]
+fn pressure_is_looked_at_before_the_tick_and_readers_are_left_in_peace() {
+    let (mut source, called) = fake();
+    source.pressed = 3;
+    let begun = Instant::now();
+    let mut handle = spawn_with(Box::new(source), reactor(), every(NEVER));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let step = runtime.expect("a runtime starts").block_on(async {
+        tokio::time::timeout(PATIENCE, handle.step.wait_for(Option::is_some))
+            .await
+            .map(|step| step.expect("the loop lives").clone())
+    });
+    let step = step.expect("it decides in time").expect("there is a step");
+    assert!(step.snapshot.interval.is_some(), "it decides by rates");
+    // Rates over less than nearly a second are no reason to act.
+    assert!(begun.elapsed() >= Duration::from_millis(900));
+    assert!(!has_rates(&handle.latest.borrow()), "what is shown stays on the ticks");
+    handle.control.send_modify(|control| control.stop = true);
+    let calls = called.iter().count();
+    assert_eq!(calls, 2, "signs that come together are answered by one look");
+}
+
+#[test]
+fn pressure_is_no_reason_to_look_where_nobody_decides() {
+    let (mut source, called) = fake();
+    let (relieved, relief) = mpsc::channel();
+    (source.pressed, source.relieved) = (1000, Some(relieved));
+    let handle = spawn(Box::new(source), every(NEVER));
+    assert_eq!(relief.recv_timeout(PATIENCE), Err(mpsc::RecvTimeoutError::Disconnected));
+    handle.control.send_modify(|control| control.stop = true);
+    assert_eq!(called.iter().count(), 1);
+}
+
+#[test]
+fn what_is_decided_by_is_over_no_less_than_its_time() {
+    // A view that asks for another VM has it read at once, 100 ms after the last look.
+    let (source, called) = fake();
+    let mut handle = spawn_with(Box::new(source), reactor(), every(NEVER));
+    assert_eq!(called.recv_timeout(PATIENCE), Ok(None));
+    handle.control.send_modify(|control| control.detail = Some(fixture::vm("a", 7).id));
+    wait(&mut handle, has_rates);
+    handle.control.send_modify(|control| control.stop = true);
+    assert_eq!(called.iter().count(), 1);
+    assert!(handle.step.borrow().is_none());
 }
 
 #[test]

@@ -118,7 +118,14 @@ fn swap(root: &HostRoot) -> Fact {
 
 fn pressure(root: &HostRoot) -> Fact {
     match psi::read(&root.proc.join("pressure/memory")) {
-        Ok(_) => fact("PSI", Standing::Good, "on"),
+        Ok(_) => {
+            let window = |trigger: psi::Trigger| trigger.window().as_secs();
+            let told = match psi::Trigger::open(&root.proc.join("pressure/memory")).map(window) {
+                Ok(seconds) => format!("on, and tells of stalls within {seconds} s"),
+                Err(error) => format!("on, and is looked at once a tick: no triggers: {error}"),
+            };
+            fact("PSI", Standing::Good, told)
+        }
         Err(error) => fact(
             "PSI",
             Standing::Poor,

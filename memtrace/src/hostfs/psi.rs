@@ -1,11 +1,14 @@
 //! Pressure stall information (PSI): /proc/pressure/memory and memory.pressure.
 //! Format: Documentation/accounting/psi.rst.
 
+mod trigger;
+
 use std::io;
 use std::path::Path;
 
 use super::Keeper;
 use crate::sample::{Psi, PsiLine};
+pub use trigger::Trigger;
 
 /// # Errors
 /// When the file can't be read (`EOPNOTSUPP`: PSI is switched off), or isn't of that form.

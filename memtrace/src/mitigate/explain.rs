@@ -1,7 +1,7 @@
 //! `memtrace explain`: what memtrace would do now and why, or what it did then.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use jiff::Zoned;
@@ -23,8 +23,9 @@ use crate::source::live::LiveSource;
 use crate::summary;
 use crate::text;
 
-/// Steps before the answer: guests answer every two seconds, and a rate needs two answers.
-const STEPS: usize = 5;
+/// So long it looks before the answer: guests answer every two seconds, and a rate needs two
+/// answers.
+const LOOK: Duration = Duration::from_secs(4);
 const INTERVAL: Duration = Duration::from_secs(1);
 /// All of them take no longer.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -88,14 +89,18 @@ fn now(arguments: &ExplainArguments, config: &Config, verbosity: Verbosity) -> R
 }
 
 async fn last_of(mut handle: Handle) -> Result<Arc<Step>> {
-    let mut last = None;
-    for _ in 0..STEPS {
+    let mut first = None;
+    loop {
         if handle.step.changed().await.is_err() {
             super::session::failure(&handle)?;
         }
-        last = handle.step.borrow_and_update().clone();
+        let step = handle.step.borrow_and_update().clone();
+        let step = step.context("the host was never sampled")?;
+        // Not by the number of steps: under pressure there are more.
+        if first.get_or_insert_with(Instant::now).elapsed() >= LOOK {
+            return Ok(step);
+        }
     }
-    last.context("the host was never sampled")
 }
 
 /// The VMs that are meant; all without a name.

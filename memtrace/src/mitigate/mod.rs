@@ -54,6 +54,10 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
         .context("cannot start the event loop")?;
     let libvirt = config.libvirt && !arguments.no_libvirt;
     let mut source = LiveSource::open(root.clone(), verbosity, libvirt);
+    if let Err(error) = source.watch_stalls(&root.proc.join("pressure/memory")) {
+        // `doctor` tells; there are other signs of pressure.
+        tracing::debug!("no PSI trigger: {error}");
+    }
     let hands = HostActuator::new(root, source.hypervisors());
     let policy = policy(&mut source, &config, &recovered)?;
     let ledger = (Box::new(journal) as Box<dyn Ledger>, recovered.in_flight);

@@ -64,6 +64,7 @@ impl Limits {
             ("FREE_SLOTS", self.slots),
             ("SWAP_ENTRIES", self.slots),
             ("OWN_CGROUPS", self.slots),
+            ("PRESSURE_TOLD", self.slots),
             ("TGIDS", self.processes),
             ("ADDRESS_SPACES", self.address_spaces),
             ("CGROUPS", self.cgroups),

@@ -2,33 +2,31 @@
 //! events as they come.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use anyhow::Result;
-use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
+use aya::maps::{Array, MapData, PerCpuArray};
 use aya::{Btf, Ebpf, Endianness};
 use aya_log::EbpfLogger;
 use memtrace_ebpf::{
-    EVENT_APPEARED, EVENT_EXITED, EVENT_FOUND, Event, HostCounters, SLOT_KSWAPD, SLOT_OTHER,
-    VmCounters,
+    EVENT_APPEARED, EVENT_EXITED, EVENT_FOUND, HostCounters, SLOT_KSWAPD, SLOT_OTHER, VmCounters,
 };
 use rustix::time::{ClockId, clock_gettime};
 
 use super::attach::Hooks;
+use super::feed::Feed;
 use super::limits::Limits;
 use super::load::{self, map};
 use super::missed;
 use super::plan::{self, Plan};
 use super::slots::{Slots, Tracked};
 use super::support::{self, Means};
-use super::{Belongings, FlowReading, KernelSide, Reading, Taker, VmReading};
+use super::{Arrived, Belongings, FlowReading, KernelSide, Reading, Taker, VmReading};
 use crate::hostfs::Keeper;
 use crate::signal::SignalStatus;
 use crate::units::{Nanos, Pages};
 
-/// Most events that one call takes from the ring buffer, so that it always returns.
-const MAX_EVENTS: usize = 4096;
 /// Most flows that one reading takes.
 const MAX_FLOWS: usize = memtrace_ebpf::MAX_FLOWS as usize;
 
@@ -42,7 +40,7 @@ pub struct Probe {
     pub(super) slots: Slots,
     host: PerCpuArray<MapData, HostCounters>,
     kswapd_since: Array<MapData, u64>,
-    events: RingBuf<MapData>,
+    feed: Feed,
     logger: Option<EbpfLogger<Box<dyn log::Log>>>,
     /// The programs' fdinfo.
     files: Keeper,
@@ -67,7 +65,7 @@ impl Probe {
             slots,
             host: map(&mut ebpf, "HOST")?,
             kswapd_since: map(&mut ebpf, "KSWAPD_SINCE")?,
-            events: map(&mut ebpf, "EVENTS")?,
+            feed: Feed::start(map(&mut ebpf, "EVENTS")?, limits.events_bytes)?,
             ebpf,
             signals: hooks.statuses(means),
             hooks,
@@ -117,6 +115,7 @@ impl Probe {
             Ok(values) => values.iter().for_each(|value| total.add(value)),
             Err(error) => problems.push(format!("cannot read the host's counters: {error}")),
         }
+        total.lost_events = total.lost_events.saturating_add(self.feed.lost());
         // What kswapd is busy with right now counts as well.
         for node in 0..self.nodes {
             if let Ok(since @ 1..) = self.kswapd_since.get(&node, 0) {
@@ -161,25 +160,18 @@ impl KernelSide for Probe {
         self.slots.forget(tgid);
     }
 
-    fn events(&mut self) -> Vec<Event> {
+    fn events(&mut self) -> Vec<Arrived> {
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }
-        let mut events = Vec::new();
-        while events.len() < MAX_EVENTS
-            && let Some(item) = self.events.next()
-        {
-            let Some(event) = decode(&item) else {
-                tracing::warn!("an event of {} bytes is not one of ours", item.len());
-                continue;
-            };
+        let events = self.feed.take();
+        for Arrived { event, .. } in &events {
             match event.kind {
                 EVENT_APPEARED => self.slots.appeared(event.tgid, event.slot, true),
                 EVENT_FOUND => self.slots.appeared(event.tgid, event.slot, false),
                 EVENT_EXITED => self.slots.ended(event.slot),
                 _ => {}
             }
-            events.push(event);
         }
         events
     }
@@ -196,8 +188,7 @@ impl KernelSide for Probe {
     }
 
     fn event_fd(&self) -> Option<BorrowedFd<'_>> {
-        // SAFETY: the ring buffer owns the descriptor and lives as long as `self`.
-        Some(unsafe { BorrowedFd::borrow_raw(self.events.as_raw_fd()) })
+        Some(self.feed.bell())
     }
 
     fn read(&mut self) -> Reading {
@@ -224,16 +215,6 @@ impl KernelSide for Probe {
     }
 }
 
-/// An event out of the ring buffer's bytes.
-fn decode(bytes: &[u8]) -> Option<Event> {
-    if bytes.len() != size_of::<Event>() {
-        return None;
-    }
-    // SAFETY: the length is right, `Event` is plain data of which every bit pattern is
-    // a value, and the read doesn't ask for alignment.
-    Some(unsafe { std::ptr::read_unaligned(bytes.as_ptr().cast()) })
-}
-
 fn start_logger(ebpf: &mut Ebpf) -> Option<EbpfLogger<Box<dyn log::Log>>> {
     match EbpfLogger::init_with_logger(
         ebpf,
@@ -247,7 +228,7 @@ fn start_logger(ebpf: &mut Ebpf) -> Option<EbpfLogger<Box<dyn log::Log>>> {
     }
 }
 
-fn monotonic() -> Nanos {
+pub(super) fn monotonic() -> Nanos {
     let now = clock_gettime(ClockId::Monotonic);
     Nanos((now.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(now.tv_nsec as u64))
 }

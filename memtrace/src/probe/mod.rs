@@ -4,6 +4,7 @@
 
 mod attach;
 pub mod btf;
+mod feed;
 pub mod kvm;
 mod limits;
 mod live;
@@ -56,7 +57,7 @@ pub trait KernelSide: Send {
     fn forget(&mut self, tgid: u32);
 
     /// Events since the last call, oldest first. Never blocks.
-    fn events(&mut self) -> Vec<Event>;
+    fn events(&mut self) -> Vec<Arrived>;
 
     /// Becomes readable when there are events.
     fn event_fd(&self) -> Option<BorrowedFd<'_>>;
@@ -72,6 +73,14 @@ pub trait KernelSide: Send {
 
     /// The counters of one process at this very moment. `None`: it isn't counted.
     fn counters(&self, tgid: u32) -> Option<VmCounters>;
+}
+
+/// An event, and when memtrace had it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    pub event: Event,
+    /// On the clock of [`Event::at_ns`].
+    pub seen: Nanos,
 }
 
 /// What is one VM's alone, so that whatever happens to it happens to the VM.

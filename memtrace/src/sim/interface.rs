@@ -8,7 +8,7 @@ use super::size::{PAGE, Size, bytes};
 use crate::actuate::{Actuator, Order, Outcome};
 use crate::policy::Action;
 use crate::sample::{Sample, VmId};
-use crate::source::Source;
+use crate::source::{Pressure, Source};
 use crate::units::Bytes;
 
 /// Seconds after an operator's hand in which a VM is to be left alone; it takes a moment
@@ -57,7 +57,9 @@ impl Source for Host {
     }
 
     /// Time is virtual: it passes with each sample.
-    fn attend(&mut self, _timeout: std::time::Duration) {}
+    fn attend(&mut self, _timeout: std::time::Duration) -> Option<Pressure> {
+        None
+    }
 }
 
 impl Actuator for Host {

@@ -23,7 +23,8 @@ const CAPACITY: u32 = LEAST_SLOTS - FIRST_VM_SLOT;
 
 fn event(kernel: &mut dyn KernelSide, kind: u32, pid: u32) -> Result<Event> {
     wait::until(&format!("event {kind} of process {pid}"), || {
-        kernel.events().into_iter().find(|event| event.kind == kind && event.tgid == pid)
+        let mut events = kernel.events().into_iter().map(|arrived| arrived.event);
+        events.find(|event| event.kind == kind && event.tgid == pid)
     })
 }
 
@@ -86,7 +87,7 @@ fn others_get_none() -> Result<()> {
     let real = StandIn::start(dir.path(), "qemu-kvm")?;
     let mut seen = Vec::new();
     wait::until("the event of the real one", || {
-        seen.extend(kernel.events());
+        seen.extend(kernel.events().into_iter().map(|arrived| arrived.event));
         seen.iter().find(|event| event.tgid == real.pid()).map(drop)
     })?;
     ensure!(!seen.iter().any(|event| others.contains(&event.tgid)), "{seen:?}");

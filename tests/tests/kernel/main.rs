@@ -4,6 +4,7 @@
 mod churn;
 mod lifecycle;
 mod overflow;
+mod pressure;
 mod signals;
 mod swap;
 
@@ -28,6 +29,8 @@ fn main() -> ExitCode {
         (lifecycle::TESTS, no_bpf),
         (churn::TESTS, no_bpf),
         (overflow::TESTS, no_bpf),
+        (pressure::TESTS, no_bpf),
+        (pressure::POOL_TESTS, no_pool),
         (overflow::POOL_TESTS, no_pool),
         (swap::TESTS, no_pool),
     ] {

@@ -38,13 +38,18 @@ const SLOWDOWN_ROUNDS: u32 = 10;
 const SCALE: [&str; 4] = ["10", "100", "1000", "4000"];
 /// Idle, and again as long under load.
 const LATENCY_SECONDS: &str = "12";
+/// Commands to a hypervisor, idle, and as many under load.
+const COMMANDS: &str = "100";
 const STATISTICS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Write docs/performance.md instead of printing it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "latency")]
     write: bool,
+    /// Measure the latencies alone, and print their sections
+    #[arg(long)]
+    latency: bool,
 }
 
 /// Whose events they are.
@@ -92,6 +97,7 @@ struct Results {
     slowdown: Vec<slowdown::Row>,
     scale: Vec<Scale>,
     latency: Vec<Latency>,
+    wire: Vec<Latency>,
     /// What could not be measured, and why.
     skipped: Vec<String>,
 }
@@ -104,6 +110,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     interrupt::listen()?;
     setup::run(Scope::Bench)?;
     build()?;
+    if arguments.latency {
+        let mut results = Results::default();
+        measure_latencies(Lab::pool(LIMIT_MIB)?, &mut results)?;
+        print!("{}", report::latencies(&results));
+        return Ok(());
+    }
     let page = report::page(&measure()?, &report::Host::look()?);
     if !arguments.write {
         print!("{page}");
@@ -150,10 +162,19 @@ fn measure() -> Result<Results> {
             results.scale.extend(documents(&mut bench)?);
         }
     }
+    pool.hierarchy.set_limit(&parent, LIMIT_MIB)?;
+    measure_latencies(pool, &mut results)?;
+    Ok(results)
+}
+
+/// Takes the pool down when it is through.
+fn measure_latencies(pool: Lab, results: &mut Results) -> Result<()> {
     progress::say("latency ...");
     results.latency = documents(program("memtrace-bench").args(["latency", LATENCY_SECONDS]))?;
-    pool.down()?;
-    Ok(results)
+    let parent = pool.parent().context("the pool's cgroup")?;
+    let mut wire = program("memtrace-bench");
+    results.wire = documents(wire.arg("wire").arg(parent).arg(COMMANDS))?;
+    pool.down()
 }
 
 fn program(name: &str) -> Command {

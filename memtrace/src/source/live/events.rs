@@ -1,16 +1,20 @@
-//! What can't wait for the next sample: VMs that appear and end. And OOM kills, which are
-//! told for a while after.
+//! What can't wait for the next sample: VMs that appear and end, and pressure that begins.
+//! And OOM kills, which are told for a while after.
 
 use std::collections::VecDeque;
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use memtrace_ebpf::{EVENT_APPEARED, EVENT_EXITED, EVENT_FOUND, EVENT_OOM_KILL, Event};
+use memtrace_ebpf::{
+    EVENT_APPEARED, EVENT_DIRECT_RECLAIM, EVENT_EXITED, EVENT_FOUND, EVENT_KSWAPD,
+    EVENT_LONG_STALL, EVENT_MEMCG_RECLAIM, EVENT_OOM_KILL, Event,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::notices::Notices;
 use super::{Kernel, LiveSource, monotonic};
 use crate::hostfs::process;
+use crate::probe::Arrived;
+use crate::source::{Pressure, Sign};
 use crate::units::Nanos;
 use crate::vmm::discover::Sighting;
 use crate::vmm::name;
@@ -24,54 +28,75 @@ const CANDIDATE_TIME: Nanos = Nanos(10_000_000_000);
 const MOST_CANDIDATES: usize = 64;
 
 impl LiveSource {
-    /// Handles events as they come, until `timeout` has passed.
-    pub(super) fn attend_events(&mut self, timeout: Duration) {
+    /// Handles events as they come, until `timeout` has passed or one tells of pressure.
+    pub(super) fn attend_events(&mut self, timeout: Duration) -> Option<Pressure> {
         let begun = Instant::now();
         loop {
             let left = timeout.saturating_sub(begun.elapsed());
             if left.is_zero() {
-                return;
+                return None;
             }
-            if self.wait_for_event(left) {
-                self.handle_events();
-                std::thread::park_timeout(BREATH.min(timeout.saturating_sub(begun.elapsed())));
+            let rest =
+                self.handled.map_or(Duration::ZERO, |at| BREATH.saturating_sub(at.elapsed()));
+            if !rest.is_zero() {
+                std::thread::park_timeout(rest.min(left));
+                continue;
+            }
+            let woken = self.wait(left);
+            let told = woken.events.then(|| self.handle_events()).flatten();
+            let pressure = told.or(woken.stalls);
+            if pressure.is_some() {
+                return pressure;
             }
         }
     }
 
-    /// Whether there are events; waits for them no longer than `left`.
-    fn wait_for_event(&self, left: Duration) -> bool {
-        let fd = match &self.kernel {
+    /// Waits for events and for the kernel's word of stalls, no longer than `left`.
+    fn wait(&mut self, left: Duration) -> Woken {
+        let events = match &self.kernel {
             Kernel::Runs(kernel) => kernel.event_fd(),
             Kernel::Absent(_) => None,
         };
-        let Some(fd) = fd else {
-            std::thread::park_timeout(left);
-            return false;
-        };
-        let mut fds = [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)];
+        let has_events = events.is_some();
+        let events = events.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        let stalls = self.stalls.iter().map(|trigger| PollFd::new(trigger, PollFlags::PRI));
+        let mut fds: Vec<PollFd<'_>> = events.into_iter().chain(stalls).collect();
         let timeout = Timespec::try_from(left).ok();
         match poll(&mut fds, timeout.as_ref()) {
-            Ok(count) => count > 0,
-            Err(rustix::io::Errno::INTR) => false,
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => return Woken::default(),
             // Better late than in a busy loop.
             Err(_) => {
                 std::thread::park_timeout(left);
-                true
+                return Woken { events: has_events, stalls: None };
             }
         }
+        let mut signs = fds.iter().map(PollFd::revents);
+        let events = has_events && signs.next().is_some_and(|signs| !signs.is_empty());
+        let signs: Vec<PollFlags> = signs.collect();
+        let stalls = signs.iter().any(|signs| signs.contains(PollFlags::PRI));
+        let mut gone = signs.iter().map(|signs| signs.contains(PollFlags::ERR));
+        // One that is no more would be ready for ever.
+        self.stalls.retain(|_| gone.next() != Some(true));
+        let at = monotonic();
+        Woken { events, stalls: stalls.then_some(Pressure { sign: Sign::Psi, at }) }
     }
 
-    pub(super) fn handle_events(&mut self) {
-        let Kernel::Runs(kernel) = &mut self.kernel else { return };
-        for event in kernel.events() {
+    /// What the events tell of pressure: the first of it.
+    pub(super) fn handle_events(&mut self) -> Option<Pressure> {
+        let Kernel::Runs(kernel) = &mut self.kernel else { return None };
+        self.handled = Some(Instant::now());
+        let mut pressure = None;
+        for Arrived { event, .. } in kernel.events() {
             match event.kind {
                 EVENT_APPEARED | EVENT_FOUND => self.appeared(event.tgid),
                 EVENT_EXITED => self.exited(event.tgid),
                 EVENT_OOM_KILL => self.oom_killed(&event),
                 _ => {}
             }
+            pressure = pressure.or_else(|| told_by(&event));
         }
+        pressure
     }
 
     fn appeared(&mut self, pid: u32) {
@@ -133,6 +158,25 @@ impl LiveSource {
         vm.map(|vm| vm.description.name.clone())
             .or_else(|| process::stat(&self.root, pid).ok().map(|stat| name::display(&stat.comm)))
     }
+}
+
+/// Why waiting ended; neither: the time is up.
+#[derive(Default)]
+struct Woken {
+    events: bool,
+    stalls: Option<Pressure>,
+}
+
+fn told_by(event: &Event) -> Option<Pressure> {
+    let sign = match event.kind {
+        EVENT_KSWAPD => Sign::Kswapd,
+        EVENT_DIRECT_RECLAIM => Sign::DirectReclaim,
+        EVENT_MEMCG_RECLAIM => Sign::MemcgReclaim,
+        EVENT_LONG_STALL => Sign::LongStall,
+        EVENT_OOM_KILL => Sign::OomKill,
+        _ => return None,
+    };
+    Some(Pressure { sign, at: Nanos(event.at_ns) })
 }
 
 fn comm(bytes: &[u8]) -> String {

@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Result, bail};
 use memtrace_ebpf::{Event, VmCounters};
 
-use crate::probe::{Belongings, KernelSide, Reading};
+use crate::probe::{Arrived, Belongings, KernelSide, Reading};
 use crate::signal::{Quality, Signal, SignalStatus};
+use crate::units::Nanos;
 
 #[derive(Default)]
 pub(super) struct State {
@@ -77,12 +78,13 @@ impl KernelSide for FakeKernel {
         state.forgotten.push(tgid);
     }
 
-    fn events(&mut self) -> Vec<Event> {
+    fn events(&mut self) -> Vec<Arrived> {
         let events = std::mem::take(&mut self.state.lock().unwrap().events);
         for _ in &events {
             (&self.bell).read_exact(&mut [0]).unwrap();
         }
-        events
+        let arrived = |event: Event| Arrived { event, seen: Nanos(event.at_ns) };
+        events.into_iter().map(arrived).collect()
     }
 
     fn event_fd(&self) -> Option<BorrowedFd<'_>> {

@@ -20,8 +20,10 @@ mod swap_base;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -33,10 +35,11 @@ use self::notices::Notices;
 use self::rereading::Kept;
 use self::shared::{SharedMemory, Sharing};
 use self::swap_base::SwapBase;
-use super::Source;
+use super::{Pressure, Source};
 use crate::actuate::host::Hypervisors;
 use crate::hostfs::host::HostFacts;
 use crate::hostfs::process::{self, ProcessStat};
+use crate::hostfs::psi::Trigger;
 use crate::hostfs::{HostRoot, Keeper, host};
 use crate::probe::{Belongings, KernelSide, Reading};
 use crate::sample::{HostCountersSample, HostSample, Sample, VmId};
@@ -75,6 +78,10 @@ pub struct LiveSource {
     /// Processes that have a slot, and aren't VMs yet; since when.
     candidates: BTreeMap<u32, Nanos>,
     oom_kills: OomKills,
+    /// Tell of stalls by themselves.
+    stalls: Vec<Trigger>,
+    /// When it last looked at the events.
+    handled: Option<Instant>,
 }
 
 /// When a sample is taken, and which VM a view has in detail.
@@ -132,7 +139,19 @@ impl LiveSource {
             left: false,
             candidates: BTreeMap::new(),
             oom_kills: OomKills::default(),
+            stalls: Vec::new(),
+            handled: None,
         }
+    }
+
+    /// Has the kernel tell of stalls as they come: of the host's (/proc/pressure/memory), or
+    /// those within a cgroup (its memory.pressure).
+    ///
+    /// # Errors
+    /// Without PSI, or without the permission.
+    pub fn watch_stalls(&mut self, pressure: &Path) -> io::Result<()> {
+        self.stalls.push(Trigger::open(pressure)?);
+        Ok(())
     }
 
     /// Takes process `pid` for a VM, whatever it looks like.
@@ -196,6 +215,7 @@ impl LiveSource {
 impl Source for LiveSource {
     fn sample(&mut self, detail: Option<VmId>) -> Result<Sample> {
         let mut notices = Notices::default();
+        // What they tell of pressure, this sample shows.
         self.handle_events();
         let living = self.find_vms(&mut notices);
         self.keep_books(&living, &mut notices);
@@ -236,8 +256,8 @@ impl Source for LiveSource {
         })
     }
 
-    fn attend(&mut self, timeout: Duration) {
-        self.attend_events(timeout);
+    fn attend(&mut self, timeout: Duration) -> Option<Pressure> {
+        self.attend_events(timeout)
     }
 }
 

@@ -5,13 +5,17 @@ mod quiet;
 
 use std::time::Instant;
 
-use memtrace_ebpf::{EVENT_APPEARED, EVENT_EXITED, EVENT_FOUND, EVENT_OOM_KILL, Event, VmCounters};
+use memtrace_ebpf::{
+    EVENT_APPEARED, EVENT_DIRECT_RECLAIM, EVENT_EXITED, EVENT_FOUND, EVENT_KSWAPD,
+    EVENT_LONG_STALL, EVENT_MEMCG_RECLAIM, EVENT_OOM_KILL, Event, VmCounters,
+};
 
 use super::fake::{Remote, kernel};
 use super::*;
 use crate::hostfs::fake::{FakeHost, FakeProcess};
 use crate::probe::{FlowReading, Taker, VmReading};
 use crate::sample::{FlowSample, Manager, Party, VmSample, VmState};
+use crate::source::Sign;
 use crate::units::Pages;
 
 const QEMU: FakeProcess<'static> = FakeProcess {
@@ -267,4 +271,27 @@ fn an_oom_kill_is_told_with_its_names() {
         sample.notices[0].text,
         "the OOM killer chose victim (process 12345) while näme with spaces was allocating"
     );
+}
+
+#[test]
+fn pressure_ends_the_wait() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    for (kind, sign) in [
+        (EVENT_KSWAPD, Sign::Kswapd),
+        (EVENT_DIRECT_RECLAIM, Sign::DirectReclaim),
+        (EVENT_MEMCG_RECLAIM, Sign::MemcgReclaim),
+        (EVENT_LONG_STALL, Sign::LongStall),
+        (EVENT_OOM_KILL, Sign::OomKill),
+    ] {
+        remote.send(event(EVENT_EXITED, 9999));
+        remote.send(Event { at_ns: 7, ..event(kind, 50) });
+        // Would take an hour.
+        let pressure = source.attend(Duration::from_secs(3600));
+        assert_eq!(pressure, Some(Pressure { sign, at: Nanos(7) }));
+    }
+    // What a sample shows is not told again.
+    remote.send(event(EVENT_KSWAPD, 0));
+    source.sample(None).unwrap();
+    assert_eq!(source.attend(Duration::from_millis(20)), None);
 }

@@ -1,23 +1,21 @@
 //! How long an event takes from its hook to memtrace's user space: the live source runs as
-//! it does in memtrace, and each event is looked at as it comes out of the ring buffer.
+//! it does in memtrace, and each event says when it came out of the ring buffer.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use memtrace::hostfs::HostRoot;
-use memtrace::probe::{self, Belongings, KernelSide, Reading};
-use memtrace::signal::SignalStatus;
+use memtrace::probe;
 use memtrace::source::Source;
 use memtrace::source::live::{LiveOptions, LiveSource};
-use memtrace_ebpf::{Event, VmCounters};
 use memtrace_tests::measured::Latency;
-use rustix::time::{ClockId, clock_gettime};
 
 use crate::herd::{sleep, sleeper};
+use crate::watched::{Seen, Watched};
 
 /// As in memtrace: it attends to events between two samples.
 const TICK: Duration = Duration::from_secs(1);
@@ -25,16 +23,35 @@ const TICK: Duration = Duration::from_secs(1);
 /// Measures for so many seconds on the host as it is, and as long with every CPU busy.
 pub fn measure(seconds: u64) -> Result<[Latency; 2]> {
     let time = Duration::from_secs(seconds);
-    let idle = run("idle", time)?;
+    in_both(|load| run(load, time))
+}
+
+/// Measures on the host as it is, and with every CPU busy.
+pub fn in_both(run: impl Fn(&str) -> Result<Latency>) -> Result<[Latency; 2]> {
+    let idle = run("idle")?;
     let busy = Busy::start()?;
     let load = format!("{} busy threads on {} CPUs", busy.threads, busy.threads / 2);
-    Ok([idle, run(&load, time)?])
+    Ok([idle, run(&load)?])
+}
+
+/// What there is to say of so many measured times.
+pub fn latency(load: &str, mut nanoseconds: Vec<u64>) -> Latency {
+    nanoseconds.sort_unstable();
+    let last = nanoseconds.len().saturating_sub(1);
+    let share = |percent: usize| nanoseconds.get(last * percent / 100).copied().unwrap_or(0);
+    Latency {
+        load: load.to_owned(),
+        events: nanoseconds.len() as u64,
+        p50_ns: share(50),
+        p99_ns: share(99),
+        max_ns: share(100),
+    }
 }
 
 fn run(load: &str, time: Duration) -> Result<Latency> {
     let root = HostRoot::live().context("reading the table of mounts")?;
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let kernel = Watched { inner: probe::open(Path::new("/sys"), false)?, seen: seen.clone() };
+    let seen = Seen::default();
+    let kernel = Watched::new(probe::open(Path::new("/sys"), false)?, seen.clone());
     let options = LiveOptions { libvirt: false, qmp: false };
     let mut source = LiveSource::new(root, Ok(Box::new(kernel)), options);
     source.sample(None)?;
@@ -50,17 +67,10 @@ fn run(load: &str, time: Duration) -> Result<Latency> {
     }
     stop.store(true, Ordering::Relaxed);
     events.join().map_err(|_| anyhow::anyhow!("the events' thread panicked"))??;
-    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    seen.sort_unstable();
+    let seen = seen.take();
     ensure!(seen.len() >= 100, "only {} events", seen.len());
-    let share = |percent: usize| seen[(seen.len() - 1) * percent / 100];
-    Ok(Latency {
-        load: load.to_owned(),
-        events: seen.len() as u64,
-        p50_ns: share(50),
-        p99_ns: share(99),
-        max_ns: share(100),
-    })
+    let ages = seen.iter().map(|arrived| arrived.seen.0.saturating_sub(arrived.event.at_ns));
+    Ok(latency(load, ages.collect()))
 }
 
 /// Starts processes that look like VMs and end at once, at uneven distances, so that
@@ -78,51 +88,6 @@ fn start_and_end(stop: &AtomicBool) -> Result<()> {
     Ok(())
 }
 
-/// The kernel side, with a note of how old each event was.
-struct Watched {
-    inner: Box<dyn KernelSide>,
-    seen: Arc<Mutex<Vec<u64>>>,
-}
-
-impl KernelSide for Watched {
-    fn signals(&self) -> &[SignalStatus] {
-        self.inner.signals()
-    }
-
-    fn track(&mut self, tgid: u32, belongings: &Belongings) -> Result<()> {
-        self.inner.track(tgid, belongings)
-    }
-
-    fn forget(&mut self, tgid: u32) {
-        self.inner.forget(tgid);
-    }
-
-    fn events(&mut self) -> Vec<Event> {
-        let events = self.inner.events();
-        let now = clock_gettime(ClockId::Monotonic);
-        let now = now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.extend(events.iter().map(|event| now.saturating_sub(event.at_ns)));
-        events
-    }
-
-    fn event_fd(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
-        self.inner.event_fd()
-    }
-
-    fn swap_ins_need_vmswap(&self) -> bool {
-        self.inner.swap_ins_need_vmswap()
-    }
-
-    fn counters(&self, tgid: u32) -> Option<VmCounters> {
-        self.inner.counters(tgid)
-    }
-
-    fn read(&mut self) -> Reading {
-        self.inner.read()
-    }
-}
-
 /// Twice as many busy processes as there are CPUs; ended when this is dropped.
 struct Busy {
     threads: usize,
@@ -135,7 +100,7 @@ impl Busy {
         let mut busy = Self { threads, children: Vec::new() };
         for _ in 0..threads {
             // Ends by itself should we be killed.
-            let script = "exec timeout 60 sh -c 'while :; do :; done'";
+            let script = "exec timeout 600 sh -c 'while :; do :; done'";
             let child = Command::new("sh").args(["-c", script]).stdin(Stdio::null()).spawn();
             busy.children.push(child.context("start a busy process")?);
         }

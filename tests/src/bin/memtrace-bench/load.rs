@@ -18,9 +18,11 @@ const MOST_MIB: usize = 1024;
 /// Obeys a line at a time, and answers each with the nanoseconds of
 /// CPU time that it took, in which other work on the host doesn't count: `fault N`
 /// writes to each page of N fresh MiB, `zero N` lets the kernel do so, `hold N` takes
-/// N MiB for good and `walk` writes to each page of them, `spawn N` runs N processes.
+/// N MiB for good, `walk` writes to each page of them and `nudge N` to those of the next N
+/// MiB, `spawn N` runs N processes.
 pub fn play() -> Result<()> {
     let mut held = Vec::new();
+    let mut nudged = 0;
     println!("0");
     for line in std::io::stdin().lock().lines() {
         let line = line?;
@@ -38,6 +40,10 @@ pub fn play() -> Result<()> {
             "zero" => File::open("/dev/zero")?.read_exact(&mut fresh)?,
             "hold" => touch(&mut fresh),
             "walk" => touch(&mut held),
+            "nudge" => {
+                touch(held.chunks_mut(number.max(1) * MIB).nth(nudged).unwrap_or_default());
+                nudged = (nudged + 1) % held.len().div_ceil(number.max(1) * MIB).max(1);
+            }
             "spawn" => spawn(number)?,
             _ => bail!("what is {line:?}?"),
         }

@@ -5,20 +5,24 @@ mod files;
 mod herd;
 mod latency;
 mod load;
+mod monitor;
 mod scale;
+mod watched;
+mod wire;
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 const USAGE: &str = "memtrace-bench load | sleep SECONDS | stir SECONDS | \
-                     scale POOL VMS quiet|busy | latency SECONDS";
+                     scale POOL VMS quiet|busy | latency SECONDS | wire POOL TIMES";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["load"] => load::play(),
+        ["load", ..] => load::play(),
+        ["monitor", socket, ..] => monitor::serve(socket),
         // What else it is given makes it look like a VM.
         ["sleep", seconds, ..] => {
             std::thread::park_timeout(Duration::from_secs(seconds.parse().context(USAGE)?));
@@ -34,12 +38,17 @@ fn main() -> Result<()> {
             println!("{}", serde_json::to_string(&scale)?);
             Ok(())
         }
-        ["latency", seconds] => {
-            for latency in latency::measure(seconds.parse().context(USAGE)?)? {
-                println!("{}", serde_json::to_string(&latency)?);
-            }
-            Ok(())
+        ["latency", seconds] => print(&latency::measure(seconds.parse().context(USAGE)?)?),
+        ["wire", pool, times] => {
+            print(&wire::measure(pool.as_ref(), times.parse().context(USAGE)?)?)
         }
         _ => bail!(USAGE),
     }
+}
+
+fn print(rows: &[impl serde::Serialize]) -> Result<()> {
+    for row in rows {
+        println!("{}", serde_json::to_string(row)?);
+    }
+    Ok(())
 }

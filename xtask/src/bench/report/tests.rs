@@ -48,6 +48,12 @@ fn results() -> Results {
             p99_ns: 5_100_000,
             ..Latency::default()
         }],
+        wire: vec![Latency {
+            load: "idle".to_owned(),
+            events: 77,
+            p99_ns: 49_000_000,
+            ..Latency::default()
+        }],
         skipped: vec!["swap".to_owned()],
     }
 }

@@ -1,0 +1,180 @@
+//! Events as they come: a thread of its own takes them out of the ring buffer at once,
+//! whatever the reader is busy with, notes when, and rings a bell. Knows what an event looks
+//! like, and not what it means.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use anyhow::{Context, Result};
+use aya::maps::{MapData, RingBuf};
+use memtrace_ebpf::Event;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::io::Errno;
+
+use super::Arrived;
+use super::live::monotonic;
+
+/// What an event takes in the ring buffer: itself and the header of its record
+/// (BPF_RINGBUF_HDR_SZ, include/uapi/linux/bpf.h).
+const RECORD: usize = size_of::<Event>() + 8;
+/// Most events that are taken at a time, so that nobody waits long for the lock.
+const AT_A_TIME: usize = 1024;
+/// The thread does next to nothing, and the less it waits for a CPU the better.
+const NICENESS: i32 = -20;
+
+/// The thread, and what it has taken. The thread ends when this is dropped.
+pub(super) struct Feed {
+    shared: Arc<Shared>,
+    stop: OwnedFd,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Readable as long as the queue isn't empty.
+    bell: OwnedFd,
+}
+
+struct Queue {
+    ring: RingBuf<MapData>,
+    events: VecDeque<Arrived>,
+    /// As many as the ring buffer has room for.
+    most: usize,
+    lost: u64,
+}
+
+impl Feed {
+    /// Starts the thread. `bytes`: the size of the ring buffer.
+    ///
+    /// # Errors
+    /// Without a descriptor or a thread for it.
+    pub(super) fn start(ring: RingBuf<MapData>, bytes: u32) -> Result<Self> {
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        let watched = rustix::io::fcntl_dupfd_cloexec(&ring, 0).context("watch the events")?;
+        let most = usize::try_from(bytes)? / RECORD;
+        let queue = Mutex::new(Queue { ring, events: VecDeque::new(), most, lost: 0 });
+        let shared = Arc::new(Shared { queue, bell: eventfd(0, flags)? });
+        let stop = eventfd(0, flags)?;
+        let ended = rustix::io::fcntl_dupfd_cloexec(&stop, 0)?;
+        let thread = std::thread::Builder::new()
+            .name("events".into())
+            .spawn({
+                let shared = Arc::clone(&shared);
+                move || shared.follow(&watched, &ended)
+            })
+            .context("start the events' thread")?;
+        Ok(Self { shared, stop, thread: Some(thread) })
+    }
+
+    /// All that came until now, oldest first.
+    pub(super) fn take(&self) -> Vec<Arrived> {
+        let mut queue = self.shared.lock();
+        // What came this very moment as well.
+        queue.fill();
+        self.shared.ring_bell(false);
+        std::mem::take(&mut queue.events).into()
+    }
+
+    /// Events for which there was no room.
+    pub(super) fn lost(&self) -> u64 {
+        self.shared.lock().lost
+    }
+
+    /// Readable when there are events.
+    pub(super) fn bell(&self) -> BorrowedFd<'_> {
+        self.shared.bell.as_fd()
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        let told = rustix::io::write(&self.stop, &1_u64.to_ne_bytes());
+        if let (Some(thread), Ok(_)) = (self.thread.take(), told) {
+            // Its panic was told when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The life of the thread.
+    fn follow(&self, ring: &OwnedFd, stop: &OwnedFd) {
+        // Where that isn't permitted it waits its turn.
+        if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+            tracing::debug!("the events' thread is not preferred: {error}");
+        }
+        loop {
+            let mut watched = [PollFd::new(ring, PollFlags::IN), PollFd::new(stop, PollFlags::IN)];
+            match poll(&mut watched, None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                // The reader takes them itself, then.
+                Err(error) => return tracing::warn!("no events as they come: {error}"),
+            }
+            let [ring, stop] = watched.map(|fd| fd.revents());
+            if !stop.is_empty() {
+                return;
+            }
+            if !ring.is_empty() {
+                let mut queue = self.lock();
+                queue.fill();
+                self.ring_bell(!queue.events.is_empty());
+            }
+        }
+    }
+
+    /// With the queue locked, so that the bell says what is so.
+    fn ring_bell(&self, events: bool) {
+        // It rings already, or is silent already: as well.
+        let _ = match events {
+            true => rustix::io::write(&self.bell, &1_u64.to_ne_bytes()),
+            false => rustix::io::read(&self.bell, &mut [0; 8]),
+        };
+    }
+}
+
+impl Queue {
+    /// Takes what is in the ring buffer.
+    fn fill(&mut self) {
+        for _ in 0..AT_A_TIME {
+            let Some(item) = self.ring.next() else { return };
+            let Some(event) = decode(&item) else {
+                tracing::warn!("an event of {} bytes is not one of ours", item.len());
+                continue;
+            };
+            if self.events.len() < self.most {
+                self.events.push_back(Arrived { event, seen: monotonic() });
+            } else {
+                self.lost = self.lost.saturating_add(1);
+            }
+        }
+    }
+}
+
+/// An event out of the ring buffer's bytes.
+fn decode(bytes: &[u8]) -> Option<Event> {
+    if bytes.len() != size_of::<Event>() {
+        return None;
+    }
+    // SAFETY: the length is right, `Event` is plain data of which every bit pattern is
+    // a value, and the read doesn't ask for alignment.
+    Some(unsafe { std::ptr::read_unaligned(bytes.as_ptr().cast()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_of_another_size_is_none() {
+        let bytes = [1; size_of::<Event>()];
+        assert_eq!(decode(&bytes).map(|event| event.kind), Some(0x0101_0101));
+        assert_eq!(decode(&bytes[1..]), None);
+        assert_eq!(decode(&[]), None);
+    }
+}

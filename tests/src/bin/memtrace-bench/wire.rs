@@ -1,0 +1,220 @@
+//! How long it takes from the hook that sees pressure in one VM until another one's
+//! hypervisor has the command that moves its balloon. Everything between is memtrace's own:
+//! loop, source, policy, journal (synced to a disk), QMP client.
+
+use std::fs;
+use std::io::Write as _;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use memtrace::actuate::host::HostActuator;
+use memtrace::actuate::journal::{Journal, Limits};
+use memtrace::daemon::{self, Control, Handle};
+use memtrace::hostfs::HostRoot;
+use memtrace::policy::rules::Safety;
+use memtrace::policy::{Memtrace, Rules, Senses};
+use memtrace::probe;
+use memtrace::reactor::Reactor;
+use memtrace::source::live::{LiveOptions, LiveSource};
+use memtrace::units::Nanos;
+use memtrace_ebpf::{EVENT_DIRECT_RECLAIM, EVENT_KSWAPD, EVENT_LONG_STALL, EVENT_MEMCG_RECLAIM};
+use memtrace_tests::measured::Latency;
+use memtrace_tests::wait;
+
+use crate::herd::sleeper;
+use crate::latency::{in_both, latency};
+use crate::monitor::MEMORY_MIB;
+use crate::watched::{Seen, Watched};
+
+/// Nothing happens by itself.
+const NEVER: Duration = Duration::from_secs(24 * 3600);
+/// Longest that a command is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// What the pressed one holds, in a cgroup that is smaller.
+const HELD_MIB: u32 = 80;
+/// A disk that survives a restart (Filesystem Hierarchy Standard, 5.15).
+const DISK: &str = "/var/tmp";
+/// They tell of pressure.
+const SIGNS: [u32; 4] = [EVENT_KSWAPD, EVENT_DIRECT_RECLAIM, EVENT_MEMCG_RECLAIM, EVENT_LONG_STALL];
+
+/// Presses so often on the host as it is, and as often with every CPU busy. `pool`: a cgroup
+/// with too small a limit.
+pub fn measure(pool: &Path, times: usize) -> Result<[Latency; 2]> {
+    in_both(|load| run(pool, load, times))
+}
+
+fn run(pool: &Path, load: &str, times: usize) -> Result<Latency> {
+    let (dir, disk) = (tempfile::tempdir()?, tempfile::tempdir_in(DISK)?);
+    let program = sleeper(dir.path())?;
+    let socket = dir.path().join("qmp");
+    let socket = socket.to_str().context("a path that can be written")?;
+    let memory = MEMORY_MIB.to_string();
+    let qmp = format!("unix:{socket},server=on,wait=off");
+    let donor = Puppet::start(Command::new(&program).args([
+        "monitor", socket, "-accel", "tcg", "-name", "donor", "-m", &memory, "-qmp", &qmp,
+    ]))?;
+    let mut pressed = Pressed::start(&program, pool)?;
+    let seen = Seen::default();
+    let handle = start(&seen, disk.path())?;
+    let measured = press(&donor, &mut pressed, &seen, times);
+    handle.control.send_modify(|control| control.stop = true);
+    Ok(latency(load, measured?))
+}
+
+/// memtrace as it enforces, on a host that its rules call short of memory.
+fn start(seen: &Seen, disk: &Path) -> Result<Handle> {
+    let root = HostRoot::live().context("reading the table of mounts")?;
+    let kernel = Watched::new(probe::open(&root.sys, false)?, seen.clone());
+    let options = LiveOptions { libvirt: false, qmp: true };
+    let source = LiveSource::new(root.clone(), Ok(Box::new(kernel)), options);
+    let hands = HostActuator::new(root, source.hypervisors());
+    let (journal, recovered) = Journal::open(disk, Limits::default())?;
+    let ledger = (Box::new(journal) as Box<_>, recovered.in_flight);
+    let reactor = Reactor::new(Box::new(Memtrace::new(rules())), ledger, Some(Box::new(hands)));
+    let control = Control { interval: NEVER, detail: None, stop: false };
+    Ok(daemon::spawn_with(Box::new(source), Some(reactor), control))
+}
+
+/// The policy's own, but for what keeps it from moving the same balloon twice a second.
+fn rules() -> Rules {
+    Rules {
+        soft: 100.0,
+        boot: Nanos(0),
+        without: [Safety::CoolDown].into(),
+        // Nothing of the donor is real but its process.
+        senses: Senses {
+            psi: false,
+            direct_reclaims: false,
+            swap_in: false,
+            async_faults: false,
+            stalled: false,
+            guest_faults: false,
+            guest_swap: false,
+        },
+        ..Rules::default()
+    }
+}
+
+/// Nanoseconds from the hook to the command, each time.
+fn press(donor: &Puppet, pressed: &mut Pressed, seen: &Seen, times: usize) -> Result<Vec<u64>> {
+    // Until its statistics are there and the policy has looked twice.
+    wait::until("the first command", || {
+        pressed.press().ok()?;
+        std::thread::park_timeout(Duration::from_millis(500));
+        donor.lines.try_iter().find(|line| line.starts_with("balloon")).map(drop)
+    })?;
+    let (mut measured, mut failed, mut pause) = (Vec::new(), 0, 5);
+    while measured.len() < times {
+        ensure!(failed <= times / 20, "no command after {failed} of {times} presses");
+        donor.wait("told")?;
+        pause = (pause * 7 + 3) % 131;
+        // The policy looks at most four times a second.
+        std::thread::park_timeout(Duration::from_millis(260 + pause));
+        // The host pressed by itself.
+        if donor.lines.try_iter().any(|line| line.starts_with("balloon")) {
+            continue;
+        }
+        seen.take();
+        pressed.press()?;
+        let Ok(at) = donor.wait("balloon") else {
+            failed += 1;
+            continue;
+        };
+        let at: u64 = at.trim().parse()?;
+        let signs = seen.take().into_iter().filter(|sign| SIGNS.contains(&sign.event.kind));
+        let hook = signs.map(|sign| sign.event.at_ns).min().context("a command for no reason")?;
+        measured.push(at.saturating_sub(hook));
+    }
+    Ok(measured)
+}
+
+/// A process that does as it is told, and says so, a line each. Ended when this is dropped.
+struct Puppet {
+    child: Child,
+    stdin: ChildStdin,
+    lines: Receiver<String>,
+}
+
+impl Puppet {
+    fn start(command: &mut Command) -> Result<Self> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let stdin = child.stdin.take().context("a child without input")?;
+        let stdout = child.stdout.take().context("a child without output")?;
+        let (send, lines) = channel();
+        std::thread::spawn(move || {
+            let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+            lines.try_for_each(|line| send.send(line))
+        });
+        let puppet = Self { child, stdin, lines };
+        puppet.wait("")?;
+        Ok(puppet)
+    }
+
+    /// The rest of the next line that begins like this.
+    fn wait(&self, begin: &str) -> Result<String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) if line.starts_with(begin) => {
+                    return Ok(line.get(begin.len()..).unwrap_or_default().to_owned());
+                }
+                Ok(_) => {}
+                Err(_) => bail!("no {begin:?} within {PATIENCE:?}"),
+            }
+        }
+    }
+}
+
+impl Drop for Puppet {
+    fn drop(&mut self) {
+        // Our own child; it may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A VM that has more than fits into its cgroup.
+struct Pressed {
+    puppet: Option<Puppet>,
+    cgroup: std::path::PathBuf,
+}
+
+impl Pressed {
+    fn start(program: &Path, pool: &Path) -> Result<Self> {
+        let mut command = Command::new(program);
+        let puppet = Puppet::start(command.args(["load", "-accel", "tcg", "-name", "pressed"]))?;
+        let cgroup = pool.join("pressed");
+        fs::create_dir(&cgroup).with_context(|| format!("make {}", cgroup.display()))?;
+        let pid = puppet.child.id().to_string();
+        let mut pressed = Self { puppet: Some(puppet), cgroup };
+        fs::write(pressed.cgroup.join("cgroup.procs"), pid).context("move a stand-in")?;
+        pressed.tell(&format!("hold {HELD_MIB}"))?;
+        Ok(pressed)
+    }
+
+    /// Some of what it holds is in swap, and has to come back.
+    fn press(&mut self) -> Result<()> {
+        self.tell("nudge 1")
+    }
+
+    fn tell(&mut self, order: &str) -> Result<()> {
+        let puppet = self.puppet.as_mut().context("it is gone")?;
+        writeln!(puppet.stdin, "{order}").context("tell a stand-in")?;
+        puppet.wait("").map(drop)
+    }
+}
+
+impl Drop for Pressed {
+    fn drop(&mut self) {
+        self.puppet = None;
+        let gone = wait::until("an empty cgroup", || fs::remove_dir(&self.cgroup).ok());
+        if let Err(error) = gone {
+            eprintln!("{} stays: {error:#}", self.cgroup.display());
+        }
+    }
+}

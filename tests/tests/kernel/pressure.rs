@@ -1,0 +1,114 @@
+//! That pressure begins is told at once, and not over and over.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use memtrace::probe::{Arrived, Belongings, KernelSide, Limits};
+use memtrace_ebpf::{
+    EVENT_DIRECT_RECLAIM, EVENT_KSWAPD, EVENT_MEMCG_RECLAIM, PRESSURE_PAUSE_NS, SLOT_KSWAPD,
+};
+use memtrace_tests::pool::{self, Member};
+use memtrace_tests::standin::StandIn;
+use memtrace_tests::wait;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::{Test, open, open_with};
+
+pub const TESTS: &[(&str, Test)] = &[
+    ("a_direct_reclaim_is_told_once_in_a_while", direct_reclaim),
+    ("kswapd_is_told_of_when_it_wakes", kswapd),
+    ("events_are_taken_while_nobody_asks_for_them", taken_at_once),
+];
+pub const POOL_TESTS: &[(&str, Test)] = &[("reclaim_in_a_vms_cgroup_is_told_at_once", memcg)];
+
+/// More than a pool of 128 MiB holds.
+const TOO_MUCH: usize = 192;
+/// A node that no host has.
+const NODE: u64 = 1023;
+
+fn of_kind(events: Vec<Arrived>, kind: u32) -> impl Iterator<Item = Arrived> {
+    events.into_iter().filter(move |arrived| arrived.event.kind == kind)
+}
+
+fn now() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
+}
+
+/// By whomever it is: others may reclaim at the same moment, and then ours isn't told.
+fn direct_reclaim() -> Result<()> {
+    let mut kernel = open_with(Limits::default())?;
+    let before = now();
+    for _ in 0..1000 {
+        kernel.rehearse("direct_reclaim_begin", &[])?;
+    }
+    let passed = now() - before;
+    let told: Vec<Arrived> = of_kind(kernel.events(), EVENT_DIRECT_RECLAIM).collect();
+    let most = 1 + passed / PRESSURE_PAUSE_NS;
+    ensure!(!told.is_empty() && told.len() as u64 <= most, "{} told, at most {most}", told.len());
+    Ok(())
+}
+
+fn kswapd() -> Result<()> {
+    let mut kernel = open_with(Limits::default())?;
+    wait::until("kswapd's event", || {
+        kernel.rehearse("kswapd_sleep", &[NODE]).ok()?;
+        kernel.rehearse("kswapd_wake", &[NODE]).ok()?;
+        // Works on, which is nothing new.
+        kernel.rehearse("kswapd_wake", &[NODE]).ok()?;
+        let mut told = of_kind(kernel.events(), EVENT_KSWAPD);
+        let one = told.next()?;
+        (one.event.slot == SLOT_KSWAPD && told.next().is_none()).then_some(())
+    })
+}
+
+fn taken_at_once() -> Result<()> {
+    let mut kernel = open_with(Limits::default())?;
+    kernel.rehearse("direct_reclaim_begin", &[])?;
+    let bell = kernel.event_fd().context("no bell")?;
+    let mut fds = [PollFd::from_borrowed_fd(bell, PollFlags::IN)];
+    let deadline = Timespec::try_from(wait::DEADLINE)?;
+    ensure!(poll(&mut fds, Some(&deadline))? == 1, "the bell is silent");
+    let rung = now();
+    let events = kernel.events();
+    let event = events.first().context("the bell rang for nothing")?;
+    ensure!(event.event.at_ns <= event.seen.0 && event.seen.0 <= rung, "{event:?}, {rung}");
+    Ok(())
+}
+
+/// In a cgroup of its own, which goes after the process.
+struct Vm {
+    standin: StandIn,
+    cgroup: Member,
+}
+
+fn start(dir: &Path) -> Result<Vm> {
+    let standin = StandIn::start(dir, "qemu-system-standin")?;
+    let name = format!("pressed-{}", standin.pid());
+    let cgroup = Member::new(&pool::find()?, &name, standin.pid())?;
+    Ok(Vm { standin, cgroup })
+}
+
+fn memcg() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open()?;
+    let mut vm = start(dir.path())?;
+    let pid = vm.standin.pid();
+    kernel.track(pid, &Belongings::of_cgroups([vm.cgroup.id()?]))?;
+    let begun = now();
+    for _ in 0..3 {
+        vm.standin.touch(TOO_MUCH)?;
+    }
+    let told: Vec<Arrived> = of_kind(kernel.events(), EVENT_MEMCG_RECLAIM)
+        .filter(|arrived| arrived.event.tgid == pid)
+        .collect();
+    let first = told.first().context("nothing was told")?;
+    ensure!(first.event.at_ns >= begun && first.event.slot > SLOT_KSWAPD, "{first:?}");
+    // Its only thread can't tell twice at the same moment.
+    let moments: Vec<u64> = told.iter().map(|arrived| arrived.event.at_ns).collect();
+    let near = moments.windows(2).find(|pair| pair[1] - pair[0] < PRESSURE_PAUSE_NS / 2);
+    ensure!(near.is_none(), "{near:?} of {moments:?}");
+    ensure!(kernel.read().host.lost_events == 0, "events were lost");
+    Ok(())
+}
