@@ -11,7 +11,9 @@ use uuid::Uuid;
 use crate::signal::SignalStatus;
 use crate::units::{Bytes, Nanos, Pages, WallNanos};
 
-pub use host::{HostCountersSample, HostSample, Meminfo, Psi, PsiLine, SwapDevice, Vmstat};
+pub use host::{
+    HostCountersSample, HostSample, Meminfo, Psi, PsiLine, ScopeSample, SwapDevice, Vmstat,
+};
 pub use vm::{
     Accelerator, CgroupSample, GuestSample, GuestStats, HistogramsSample, Manager, MemoryStat,
     ProcessSample, ThreadSample, VmSample, VmState,

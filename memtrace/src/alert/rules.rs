@@ -7,6 +7,7 @@ use crate::actuate::journal::Named;
 use crate::model::Snapshot;
 use crate::model::snapshot::VmView;
 use crate::reactor::Step;
+use crate::signal::Signal;
 use crate::units::{Bytes, Nanos};
 
 const MINUTE: Nanos = Nanos(60 * Nanos::SECOND.0);
@@ -35,6 +36,10 @@ pub enum Kind {
     GuestMemoryLow,
     /// The guest has said nothing of its memory for this long.
     GuestSilent,
+    /// A balloon does not move though it was told to, for longer than `policy.flagged`.
+    BalloonStuck,
+    /// The host's OOM killer chose somebody.
+    OomKill,
     /// Something keeps memtrace from acting.
     NotActing,
 }
@@ -49,7 +54,7 @@ pub struct Reading {
 }
 
 impl Kind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::HostMemoryLow,
         Self::HostPressure,
         Self::HostSwapping,
@@ -57,6 +62,8 @@ impl Kind {
         Self::VmSwapping,
         Self::GuestMemoryLow,
         Self::GuestSilent,
+        Self::BalloonStuck,
+        Self::OomKill,
         Self::NotActing,
     ];
 
@@ -69,6 +76,8 @@ impl Kind {
             Self::VmSwapping => "vm_swapping",
             Self::GuestMemoryLow => "guest_memory_low",
             Self::GuestSilent => "guest_silent",
+            Self::BalloonStuck => "balloon_stuck",
+            Self::OomKill => "oom_kill",
             Self::NotActing => "not_acting",
         }
     }
@@ -81,7 +90,7 @@ impl Kind {
             }
             Self::HostSwapping | Self::VmSwapping => "MiB/s",
             Self::GuestSilent => "s",
-            Self::NotActing => "",
+            Self::BalloonStuck | Self::OomKill | Self::NotActing => "",
         }
     }
 
@@ -95,7 +104,8 @@ impl Kind {
             Self::VmStalled => (10.0, 1, Warning),
             Self::GuestMemoryLow => (5.0, 5, Warning),
             Self::GuestSilent => (60.0, 1, Warning),
-            Self::NotActing => (0.0, 0, Critical),
+            Self::BalloonStuck => (0.0, 0, Warning),
+            Self::OomKill | Self::NotActing => (0.0, 0, Critical),
         };
         Rule { kind: self, limit, lasting: Nanos(minutes * MINUTE.0), severity }
     }
@@ -114,16 +124,46 @@ impl Rule {
                 };
                 vec![Reading { vm: None, holds: Some(problem.is_some()), text }]
             }
+            Kind::BalloonStuck => stuck(step),
+            Kind::OomKill => vec![oom_kill(&step.snapshot)],
             Kind::HostMemoryLow | Kind::HostPressure | Kind::HostSwapping => {
                 vec![about(None, host(kind, &step.snapshot), limit, kind)]
             }
             _ => {
-                let named = |vm: &VmView| Named { vm: vm.id, name: vm.name.clone() };
                 let vms = step.snapshot.vms.iter();
                 vms.map(|vm| about(Some(named(vm)), of_vm(kind, vm), limit, kind)).collect()
             }
         }
     }
+}
+
+fn named(vm: &VmView) -> Named {
+    Named { vm: vm.id, name: vm.name.clone() }
+}
+
+/// Each VM's balloon, as the policy sees it.
+fn stuck(step: &Step) -> Vec<Reading> {
+    let flagged = &step.reaction.decisions.flagged;
+    let read = |vm: &VmView| {
+        let holds = flagged.contains(&vm.id);
+        let how =
+            if holds { "does not move though it was told to" } else { "isn't stuck any more" };
+        let text = format!("the balloon of {} {how}", vm.name);
+        Reading { vm: Some(named(vm)), holds: Some(holds), text }
+    };
+    step.snapshot.vms.iter().map(read).collect()
+}
+
+/// The kernel side tells of each as it happens; without it nobody knows who it was.
+fn oom_kill(snapshot: &Snapshot) -> Reading {
+    let kills = snapshot.notices.iter().filter(|notice| notice.about == "oom");
+    let kills: Vec<&str> = kills.map(|notice| notice.text.as_str()).collect();
+    let counts = snapshot
+        .signals
+        .iter()
+        .any(|status| status.signal == Signal::OomKills && !status.quality.is_absent());
+    let text = if kills.is_empty() { "no more of late".to_owned() } else { kills.join("; ") };
+    Reading { vm: None, holds: counts.then_some(!kills.is_empty()), text }
 }
 
 /// The number, and whether more is worse.
@@ -189,6 +229,6 @@ const fn words(kind: Kind) -> &'static str {
         Kind::VmStalled => "the time waited for memory",
         Kind::GuestMemoryLow => "the memory available in the guest",
         Kind::GuestSilent => "the age of the guest's statistics",
-        Kind::NotActing => "the state",
+        Kind::BalloonStuck | Kind::OomKill | Kind::NotActing => "the state",
     }
 }

@@ -1,10 +1,13 @@
 //! What the operator says of single VMs: `[[vm]]`.
 
 use regex::Regex;
+use serde::{Deserialize, Serialize};
+use toml::de::DeValue;
 use uuid::Uuid;
 
 use super::problem::Place;
 use super::reader::Section;
+use super::value::Value;
 use crate::units::Bytes;
 
 /// A table, and which VMs it is about.
@@ -24,7 +27,7 @@ pub enum Which {
 }
 
 /// What is said of a VM. `None`: nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VmSettings {
     pub minimum: Option<Bytes>,
     pub maximum: Option<Bytes>,
@@ -35,7 +38,8 @@ pub struct VmSettings {
 }
 
 /// Who gives first, and who is given to first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Priority {
     Low,
     #[default]
@@ -68,16 +72,66 @@ impl VmSettings {
     /// Of all tables about this VM; the later one wins, key by key.
     pub fn of(tables: &[VmTable], name: &str, uuid: Option<Uuid>) -> Self {
         let about = tables.iter().filter(|table| table.which.is(name, uuid));
-        about.fold(Self::default(), |all, table| {
-            let VmSettings { minimum, maximum, weight, priority, exclude } = table.settings;
-            Self {
-                minimum: minimum.or(all.minimum),
-                maximum: maximum.or(all.maximum),
-                weight: weight.or(all.weight),
-                priority: priority.or(all.priority),
-                exclude: exclude.or(all.exclude),
+        about.fold(Self::default(), |all, table| table.settings.or(all))
+    }
+
+    /// These, and those where these say nothing.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            minimum: self.minimum.or(other.minimum),
+            maximum: self.maximum.or(other.maximum),
+            weight: self.weight.or(other.weight),
+            priority: self.priority.or(other.priority),
+            exclude: self.exclude.or(other.exclude),
+        }
+    }
+
+    /// From pairs of key and value as text, as the metadata of a libvirt domain has them; and
+    /// what is wrong with them. The keys are those of `[[vm]]`.
+    pub fn of_texts<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> (Self, Vec<String>) {
+        let (mut settings, mut problems) = (Self::default(), Vec::new());
+        for (key, text) in pairs {
+            let taken = match key {
+                "minimum" => size(text).map(|size| settings.minimum = Some(size)),
+                "maximum" => size(text).map(|size| settings.maximum = Some(size)),
+                "weight" => match text.parse() {
+                    Ok(weight) if weight <= MOST => {
+                        settings.weight = Some(weight);
+                        Ok(())
+                    }
+                    _ => Err(format!("a whole number, at most {MOST}")),
+                },
+                "priority" => match PRIORITIES.iter().find(|(word, _)| *word == text) {
+                    Some((_, priority)) => {
+                        settings.priority = Some(*priority);
+                        Ok(())
+                    }
+                    None => Err("low, normal or high".to_owned()),
+                },
+                "exclude" => match text.parse() {
+                    Ok(exclude) => {
+                        settings.exclude = Some(exclude);
+                        Ok(())
+                    }
+                    Err(_) => Err("true or false".to_owned()),
+                },
+                _ => {
+                    problems.push(format!("{key}: there is no such attribute"));
+                    continue;
+                }
+            };
+            if let Err(wanted) = taken {
+                problems.push(format!("{key}: must be {wanted}, and is {text:?}"));
             }
-        })
+        }
+        if settings.minimum.zip(settings.maximum).is_some_and(|(low, high)| high < low) {
+            settings.maximum = None;
+            problems.push("maximum: must not be less than minimum".to_owned());
+        }
+        (settings, problems)
     }
 }
 
@@ -98,13 +152,19 @@ pub(super) fn read(place: &Place, section: &mut Section<'_, '_>) -> Option<VmTab
     {
         section.problem(place, "weight", format!("must be at most {MOST}"));
     }
-    let words = [("low", Priority::Low), ("normal", Priority::Normal), ("high", Priority::High)];
     let mut priority = Priority::Normal;
-    if section.choose("priority", &words, &mut priority).is_some() {
+    if section.choose("priority", &PRIORITIES, &mut priority).is_some() {
         settings.priority = Some(priority);
     }
     section.optional("exclude", &mut settings.exclude);
     Some(VmTable { which: which?, settings })
+}
+
+const PRIORITIES: [(&str, Priority); 3] =
+    [("low", Priority::Low), ("normal", Priority::Normal), ("high", Priority::High)];
+
+fn size(text: &str) -> Result<Bytes, String> {
+    Bytes::read(&DeValue::String(text.into()))
 }
 
 /// Largest weight: enough for any ratio, too small to overflow a sum.

@@ -44,6 +44,7 @@ pub fn read(root: &HostRoot, facts: &HostFacts, problems: &mut Vec<String>) -> H
             .ok(),
         swaps: swaps::read(root).map_err(|error| check("/proc/swaps", error)).ok(),
         arc_reclaimable: arc::read(root).map_err(|error| check("arcstats", error)).ok(),
+        scope: None,
         counters: None,
     }
 }

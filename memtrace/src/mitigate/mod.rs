@@ -12,7 +12,7 @@ mod session;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use tokio::sync::watch;
 
 use crate::actuate::host::HostActuator;
@@ -94,9 +94,7 @@ pub(crate) fn configuration(file: Option<&Path>) -> Result<Config> {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow!("the configuration can't be used:\n{}", problems.join("\n"))
     })?;
-    let config = loaded.config;
-    ensure!(config.scope.is_none(), "scope.cgroup isn't there yet: the scope is the host");
-    Ok(config)
+    Ok(loaded.config)
 }
 
 /// The policy for what this host can measure, as its first sample shows. It knows what an
@@ -106,7 +104,13 @@ pub(crate) fn policy(
     config: &Config,
     recovered: &Recovered,
 ) -> Result<Box<dyn Policy + Send>> {
+    if let Some(cgroup) = &config.scope {
+        source.within(cgroup);
+    }
     let sample = source.sample(None)?;
+    for notice in sample.notices.iter().filter(|notice| notice.about == "scope") {
+        tracing::warn!("scope: {}", notice.text);
+    }
     let rules = Rules { senses: senses::of(&sample), ..config.rules.clone() };
     let taken = taken(&recovered.holdings, &recovered.in_flight, &sample);
     Ok(Box::new(Memtrace::resume(rules, sample.at, &taken)))

@@ -10,10 +10,19 @@ pub(super) fn of(sample: &Sample) -> Senses {
         let status = sample.signals.iter().find(|status| status.signal == signal);
         status.is_some_and(|status| !status.quality.is_absent())
     };
-    let vmstat = sample.host.vmstat.as_ref();
+    let host = &sample.host;
+    let (psi, direct_reclaims) = match &host.scope {
+        // It may be made only when the first VM starts, so its version has to tell.
+        Some(scope) => (host.psi.is_some() && scope.version == 2, true),
+        None => {
+            let vmstat = host.vmstat.as_ref();
+            let stalls = vmstat.is_some_and(|vmstat| vmstat.allocstall.is_some());
+            (host.psi.is_some(), stalls)
+        }
+    };
     Senses {
-        psi: sample.host.psi.is_some(),
-        direct_reclaims: vmstat.is_some_and(|vmstat| vmstat.allocstall.is_some()),
+        psi,
+        direct_reclaims,
         swap_in: counts(Signal::SwapIn),
         async_faults: counts(Signal::AsyncFaults),
         stalled: counts(Signal::DirectReclaim) || counts(Signal::MemcgReclaim),
@@ -27,7 +36,17 @@ pub(super) fn of(sample: &Sample) -> Senses {
 mod tests {
     use super::*;
     use crate::model::tests::fixture;
+    use crate::sample::ScopeSample;
     use crate::signal::Quality;
+
+    #[test]
+    fn a_cgroup_of_version_1_has_no_pressure_of_its_own() {
+        for version in [1, 2] {
+            let mut sample = fixture::sample(1, Vec::new());
+            sample.host.scope = Some(ScopeSample { version, ..ScopeSample::default() });
+            assert_eq!(of(&sample).psi, version == 2);
+        }
+    }
 
     #[test]
     fn what_the_host_lacks_is_not_asked_for() {

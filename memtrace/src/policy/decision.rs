@@ -20,6 +20,9 @@ pub struct Decisions {
     /// What it thought of the scope and of each VM, whether it acts or not. Empty for
     /// peers, which can't explain themselves.
     pub thoughts: Vec<Thought>,
+    /// VMs whose balloon has not moved for so long that an operator should know.
+    #[serde(default)]
+    pub flagged: Vec<VmId>,
 }
 
 /// Where the trend of available memory leads.

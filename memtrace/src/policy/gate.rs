@@ -39,7 +39,7 @@ pub fn allowed(vm: &Vm<'_>, twin: bool) -> Answer {
         return Err("another VM has the same identity".to_owned());
     }
     match (vm.rules.exclude, vm.rules.weight) {
-        (true, _) => Err("the configuration excludes it".to_owned()),
+        (true, _) => Err("it is excluded".to_owned()),
         (false, 0) => Err("its weight is 0".to_owned()),
         (false, weight) => Ok(format!("not excluded, weight {weight}")),
     }

@@ -19,6 +19,7 @@ mod otherwise;
 mod receive;
 mod remember;
 pub mod rules;
+mod scope;
 pub mod state;
 mod step;
 mod taken;

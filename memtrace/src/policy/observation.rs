@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::VmSettings;
 use crate::sample::{VmId, VmState};
 use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
 
@@ -72,6 +73,10 @@ pub struct VmObservation {
     pub psi_some: Option<Percent>,
     /// Its cgroup is its alone and takes `memory.reclaim`; the reason why not.
     pub no_cgroup_reclaim: Option<String>,
+
+    /// What the hypervisor's metadata says of it; the configuration goes before.
+    #[serde(default)]
+    pub settings: VmSettings,
 }
 
 /// What the guest says. It may lie.
@@ -111,6 +116,7 @@ impl VmObservation {
             stalled: None,
             psi_some: None,
             no_cgroup_reclaim: None,
+            settings: VmSettings::default(),
         }
     }
 }

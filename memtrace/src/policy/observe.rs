@@ -2,9 +2,10 @@
 //! where a condition against acting can't be checked, that is a reason against acting.
 
 use super::guest_rates::GuestRates;
-use super::observation::{GuestObservation, Observation, ScopeObservation, VmObservation};
+use super::observation::{GuestObservation, Observation, VmObservation};
+use super::scope::{self, ScopeRates};
 use crate::model::Snapshot;
-use crate::model::snapshot::{HostView, Measured, VmView};
+use crate::model::snapshot::{Measured, VmView};
 use crate::sample::{Accelerator, Manager, Sample, VmSample};
 use crate::signal::Quality;
 use crate::units::{Bytes, Percent, Rate};
@@ -18,49 +19,21 @@ const PINNED_SHARE: u64 = 8;
 #[derive(Clone, Debug, Default)]
 pub struct Observer {
     guests: GuestRates,
+    scope: ScopeRates,
 }
 
 impl Observer {
     /// `snapshot` is what [`crate::model::derive`] made of the sample before and `sample`.
     pub fn observe(&mut self, sample: &Sample, snapshot: &Snapshot) -> Observation {
         self.guests.update(sample);
-        observe(sample, snapshot, &self.guests)
-    }
-}
-
-/// What is known of the host and its VMs. `snapshot` belongs to `sample`; `guests` has
-/// seen `sample`.
-fn observe(sample: &Sample, snapshot: &Snapshot, guests: &GuestRates) -> Observation {
-    let vms = sample.vms.iter().zip(&snapshot.vms);
-    Observation {
-        at: sample.at,
-        scope: host(sample, &snapshot.host),
-        vms: vms.map(|(vm, view)| observe_vm(vm, view, guests)).collect(),
-    }
-}
-
-fn host(sample: &Sample, view: &HostView) -> ScopeObservation {
-    let arc = sample.host.arc_reclaimable;
-    let swap_total = view.swap_total.value;
-    ScopeObservation {
-        cgroup: None,
-        total: view.memory_total.value,
-        // Without the one or the other the host would look more pressed than it is.
-        available: view
-            .memory_available
-            .value
-            .zip(arc)
-            .map(|(available, arc)| available.saturating_add(arc)),
-        swap_total,
-        swap_free: swap_total
-            .zip(view.swap_used.value)
-            .map(|(total, used)| total.saturating_sub(used)),
-        psi_some: view.psi.value.map(|psi| Percent(psi.some.avg10)),
-        psi_full: view.psi.value.and_then(|psi| psi.full).map(|line| Percent(line.avg10)),
-        kswapd: view.kswapd_active.value,
-        direct_reclaims: view.direct_reclaims.value,
-        swap_in: view.swap_in.value,
-        swap_out: view.swap_out.value,
+        self.scope.update(sample);
+        let vms = sample.vms.iter().zip(&snapshot.vms);
+        let vms = vms.filter(|(vm, _)| scope::holds(&sample.host, vm));
+        Observation {
+            at: sample.at,
+            scope: scope::scope(&sample.host, &snapshot.host, &self.scope),
+            vms: vms.map(|(vm, view)| observe_vm(vm, view, &self.guests)).collect(),
+        }
     }
 }
 
@@ -85,6 +58,7 @@ fn observe_vm(vm: &VmSample, view: &VmView, guests: &GuestRates) -> VmObservatio
         stalled: view.stalled.value,
         psi_some: own_pressure(view),
         no_cgroup_reclaim: no_cgroup_reclaim(vm, view),
+        settings: vm.guest.settings,
     }
 }
 

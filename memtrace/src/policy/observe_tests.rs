@@ -3,8 +3,8 @@
 use super::*;
 use crate::model::derive;
 use crate::model::tests::fixture::{GIB, MIB, sample, vm};
-use crate::sample::{GuestStats, Meminfo, VmState};
-use crate::units::{ByteRate, Nanos, Rate, WallNanos};
+use crate::sample::{GuestStats, Meminfo, ScopeSample, VmState};
+use crate::units::{ByteRate, Limit, Nanos, Rate, WallNanos};
 
 /// The only VM of a sample at second 11, after `change`, one second after it was as the
 /// fixture has it.
@@ -170,4 +170,94 @@ fn an_emulated_vm_certainly_has_no_asynchronous_faults() {
     assert_eq!(of_vm(emulated).async_faults, Some(Rate(0.0)));
     let unknown = |vm: &mut VmSample| vm.counters = None;
     assert_eq!(of_vm(unknown).async_faults, None);
+}
+
+fn pool(limit: Limit) -> Option<ScopeSample> {
+    Some(ScopeSample {
+        cgroup: "/machine.slice".to_owned(),
+        version: 2,
+        usage: Some(Bytes(3 * GIB)),
+        limit: Some(limit),
+        reclaimable: Some(Bytes(512 * MIB)),
+        limit_hits: Some(7),
+        psi: None,
+        problem: None,
+    })
+}
+
+#[test]
+fn a_cgroup_plays_the_part_of_the_host() {
+    let limited = |sample: &mut Sample| sample.host.scope = pool(Limit::At(Bytes(4 * GIB)));
+    let scope = observed(limited).scope;
+    assert_eq!(scope.cgroup.as_deref(), Some("/machine.slice"));
+    assert_eq!(
+        (scope.total, scope.available),
+        (Some(Bytes(4 * GIB)), Some(Bytes(GIB + 512 * MIB)))
+    );
+    assert_eq!((scope.psi_some, scope.kswapd), (None, None), "those are the host's");
+    let pressed = observed(|sample| {
+        limited(sample);
+        sample.host.meminfo.iter_mut().for_each(|meminfo| meminfo.available = Bytes(64 * MIB));
+    });
+    assert_eq!(pressed.scope.available, Some(Bytes(64 * MIB)), "the host hasn't more");
+}
+
+#[test]
+fn a_cgroup_without_a_limit_has_nothing_to_share() {
+    let unlimited = observed(|sample| sample.host.scope = pool(Limit::Unlimited)).scope;
+    assert_eq!((unlimited.total, unlimited.available.is_some()), (None, false));
+    let unread = |sample: &mut Sample| {
+        sample.host.scope = pool(Limit::At(Bytes(4 * GIB)));
+        sample.host.scope.iter_mut().for_each(|scope| scope.reclaimable = None);
+    };
+    assert_eq!(observed(unread).scope.available, None);
+}
+
+#[test]
+fn only_vms_in_the_cgroup_are_seen() {
+    for (path, inside) in [
+        ("/machine.slice/a.scope/libvirt", true),
+        ("/machine.slice", true),
+        ("/machine.slices/a", false),
+        ("/other", false),
+    ] {
+        let observation = observed(|sample| {
+            sample.host.scope = pool(Limit::At(Bytes(4 * GIB)));
+            let cgroup = sample.vms[0].cgroup.as_mut();
+            cgroup.expect("it has one").path = path.to_owned();
+        });
+        assert_eq!(observation.vms.len() == 1, inside, "{path}");
+    }
+    let unknown = observed(|sample| {
+        sample.host.scope = pool(Limit::At(Bytes(4 * GIB)));
+        sample.vms[0].cgroup = None;
+    });
+    assert_eq!(unknown.vms.len(), 0);
+}
+
+#[test]
+fn reaching_the_limit_is_direct_reclaim_by_its_rate() {
+    let mut observer = Observer::default();
+    let mut rates = (10..13).map(|second| {
+        let mut now = sample(second, Vec::new());
+        now.host.scope = pool(Limit::At(Bytes(4 * GIB)));
+        let hits = [7, 27, 5][second as usize - 10];
+        now.host.scope.iter_mut().for_each(|scope| scope.limit_hits = Some(hits));
+        observer.observe(&now, &derive(None, &now)).scope.direct_reclaims
+    });
+    let rates = [rates.next(), rates.next(), rates.next()].map(Option::flatten);
+    assert_eq!(rates, [None, Some(Rate(20.0)), None], "one that fell is another cgroup's");
+}
+
+#[test]
+fn metadata_sets_what_the_configuration_does_not() {
+    use crate::config::{VmSettings, VmTable, Which};
+    let said = VmSettings { weight: Some(5), minimum: Some(Bytes(GIB)), ..VmSettings::default() };
+    let vm = of_vm(|vm| vm.guest.settings = said);
+    let settings = VmSettings { weight: Some(7), ..VmSettings::default() };
+    let which = Which::Name("a".to_owned());
+    let rules =
+        super::super::Rules { vms: vec![VmTable { which, settings }], ..Default::default() };
+    let rules = rules.of(&vm);
+    assert_eq!((rules.weight, rules.minimum), (7, Some(Bytes(GIB))));
 }

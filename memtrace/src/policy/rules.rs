@@ -229,7 +229,7 @@ impl Rules {
             VmId::Uuid(uuid) => Some(uuid),
             VmId::Process { .. } => None,
         };
-        let settings = VmSettings::of(&self.vms, &vm.name, uuid);
+        let settings = VmSettings::of(&self.vms, &vm.name, uuid).or(vm.settings);
         VmRules {
             minimum: settings.minimum,
             maximum: settings.maximum,

@@ -76,8 +76,11 @@ impl Round<'_> {
             let gates = gates(self.rules, vm, floor.as_ref(), self.twins.contains(&id));
             // Its part next time doesn't depend on whether it has cooled down by then. Of a
             // stuck balloon others take the part.
-            let stuck =
-                matches!(motion(self.rules, vm.memory, self.at, vm.now.actual), Motion::Stuck(..));
+            let motion = motion(self.rules, vm.memory, self.at, vm.now.actual);
+            let stuck = matches!(motion, Motion::Stuck(..));
+            if matches!(motion, Motion::Stuck(since, _) if since >= self.rules.flagged) {
+                outcome.decisions.flagged.push(id);
+            }
             let willing = |gate: &Gate| match gate.name.as_str() {
                 "cooled down" => true,
                 "moving" => !stuck,

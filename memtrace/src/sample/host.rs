@@ -6,7 +6,7 @@ use memtrace_ebpf::{HostCounters, VmCounters};
 use serde::{Deserialize, Serialize};
 
 use crate::signal::Signal;
-use crate::units::Bytes;
+use crate::units::{Bytes, Limit};
 
 /// The host as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,8 +23,31 @@ pub struct HostSample {
     /// on a host without ZFS; `None`: not known.
     #[serde(default)]
     pub arc_reclaimable: Option<Bytes>,
+    /// The cgroup that holds the VMs, where one is a policy's scope.
+    #[serde(default)]
+    pub scope: Option<ScopeSample>,
     /// Counters of the kernel side that belong to no VM. `None`: it doesn't run.
     pub counters: Option<HostCountersSample>,
+}
+
+/// What the VMs share: a memory cgroup and all below it. `None`: could not be read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScopeSample {
+    /// Path below the hierarchy's root, without a slash at its end.
+    pub cgroup: String,
+    /// 1 or 2, of the memory controller.
+    pub version: u8,
+    pub usage: Option<Bytes>,
+    /// The tightest of its and its ancestors' limits; memory.high is one.
+    pub limit: Option<Limit>,
+    /// Of the usage, what can be had without swap.
+    pub reclaimable: Option<Bytes>,
+    /// How often its limit was reached, total.
+    pub limit_hits: Option<u64>,
+    /// Version 1 has none.
+    pub psi: Option<Psi>,
+    /// Why something of the above is missing.
+    pub problem: Option<String>,
 }
 
 /// Host-wide counters of the kernel side.

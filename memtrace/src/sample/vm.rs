@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Psi, VmId};
+use crate::config::VmSettings;
 use crate::units::{Bytes, Limit, Nanos, WallNanos};
 
 /// One VM.
@@ -160,6 +161,11 @@ pub struct GuestSample {
     pub stats: Option<GuestStats>,
     /// Why there is no balloon or are no statistics.
     pub problem: Option<String>,
+    /// What the hypervisor's metadata says of its balloon, and what of that is wrong.
+    #[serde(default)]
+    pub settings: VmSettings,
+    #[serde(default)]
+    pub metadata_problems: Vec<String>,
 }
 
 /// Balloon statistics as the guest reported them.

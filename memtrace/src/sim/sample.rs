@@ -58,6 +58,7 @@ fn of_host(host: &Host) -> HostSample {
             used: bytes(host.swap.used),
             priority: -2,
         }]),
+        scope: None,
         counters: Some(counters),
     }
 }
@@ -185,6 +186,7 @@ fn of_guest(host: &Host, vm: &Vm) -> GuestSample {
         maximum: Some(bytes(vm.guest.maximum())),
         stats: vm.told.stats,
         problem: (!has_balloon).then(|| "it has no balloon".into()),
+        ..GuestSample::default()
     }
 }
 

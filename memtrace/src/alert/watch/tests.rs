@@ -9,6 +9,8 @@ use crate::model::Measured;
 use crate::model::snapshot::VmView;
 use crate::policy::Decisions;
 use crate::reactor::{Mode, Reaction};
+use crate::sample::Notice;
+use crate::signal::{Quality, Signal};
 use crate::units::{ByteRate, Bytes, Percent, Rate};
 
 const fn second(second: u64) -> Nanos {
@@ -142,4 +144,50 @@ fn a_host_under_pressure_is_told_of_by_each_of_its_rules() {
     let texts: Vec<&str> = alerts.iter().map(|alert| alert.text.as_str()).collect();
     let pressure = "the memory pressure (PSI some) of the host is 12.5 %, over 10 %";
     assert_eq!(texts, [pressure, "the rate of swap-ins of the host is 20.0 MiB/s, over 1 MiB/s"]);
+}
+
+#[test]
+fn a_balloon_that_is_flagged_is_told_until_it_moves() {
+    let mut watcher = watcher(Kind::BalloonStuck);
+    let mut step = step_of(vec![vm("web", 7), vm("db", 8)], None);
+    assert_eq!(told(&mut watcher, 0, &step), []);
+    step.reaction.decisions.flagged = vec![vm("db", 8).id];
+    let alerts = watcher.step(second(1), &step);
+    assert_eq!(alerts.len(), 1);
+    assert_eq!(alerts[0].text, "the balloon of db does not move though it was told to");
+    step.reaction.decisions.flagged.clear();
+    assert_eq!(told(&mut watcher, 2, &step), [State::Resolved]);
+}
+
+#[test]
+fn an_oom_kill_is_told_at_once_and_nobody_knows_without_the_kernel_side() {
+    let mut watcher = watcher(Kind::OomKill);
+    let text = "the OOM killer chose web (process 7)";
+    let killed = |notices, quality| {
+        let mut all = snapshot(Vec::new());
+        all.notices = notices;
+        all.signals
+            .iter_mut()
+            .filter(|status| status.signal == Signal::OomKills)
+            .for_each(|status| status.quality = Quality::clone(&quality));
+        Step { snapshot: Arc::new(all), ..step_of(Vec::new(), None) }
+    };
+    let notices = vec![Notice { about: "oom".to_owned(), text: text.to_owned() }];
+    let alerts = watcher.step(second(0), &killed(notices, Quality::Exact));
+    assert_eq!((alerts[0].severity, alerts[0].text.as_str()), (Severity::Critical, text));
+    assert_eq!(told(&mut watcher, 1, &killed(Vec::new(), Quality::absent("lost"))), []);
+    assert_eq!(told(&mut watcher, 2, &killed(Vec::new(), Quality::Exact)), [State::Resolved]);
+}
+
+#[test]
+fn what_fires_by_a_rule_that_is_switched_off_is_over() {
+    let mut watcher = watcher(Kind::NotActing);
+    let step = step_of(Vec::new(), Some("no space left"));
+    assert_eq!(told(&mut watcher, 0, &step), [State::Firing]);
+    watcher.change(vec![Kind::VmStalled.rule()]);
+    let alerts = watcher.step(second(1), &step);
+    assert_eq!(
+        (alerts[0].state, alerts[0].text.as_str()),
+        (State::Resolved, "its rule is switched off")
+    );
 }

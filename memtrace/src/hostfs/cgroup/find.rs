@@ -83,7 +83,7 @@ fn in_unified(mount: &Mount, path: &str) -> Result<MemoryCgroup, String> {
     Err(format!("{path}: the memory controller isn't enabled for it"))
 }
 
-fn found(
+pub(super) fn found(
     version: Version,
     directory: PathBuf,
     mount: &Mount,
@@ -96,7 +96,7 @@ fn found(
 }
 
 /// The directory of the cgroup `path`, for a mount that may show a part of the hierarchy.
-fn locate(mount: &Mount, path: &str) -> Result<PathBuf, String> {
+pub(super) fn locate(mount: &Mount, path: &str) -> Result<PathBuf, String> {
     let inside = Path::new(path)
         .strip_prefix(&mount.root)
         .map_err(|_| format!("{path}: outside of the cgroups that are mounted here"))?;

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod membership;
 pub mod mounts;
 pub mod sample;
+pub mod scope;
 pub mod stat;
 
 #[cfg(test)]

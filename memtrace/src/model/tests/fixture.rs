@@ -136,6 +136,7 @@ fn host() -> HostSample {
             priority: -2,
         }]),
         arc_reclaimable: Some(Bytes(0)),
+        scope: None,
         counters: Some(HostCountersSample::default()),
     }
 }
@@ -227,6 +228,7 @@ fn guest() -> GuestSample {
             minor_faults: Some(500),
         }),
         problem: None,
+        ..GuestSample::default()
     }
 }
 

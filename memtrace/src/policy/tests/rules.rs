@@ -174,6 +174,7 @@ fn of_a_stuck_balloon_others_take_the_part() {
     assert_eq!(moves(&decisions), [(id(2), "pressure", -204)]);
     let decisions = after(&mut policy, 11..24, stuck);
     assert!(gate(&decisions, Some(id(1)), "moving").1.contains("uncooperative"));
+    assert_eq!(decisions.flagged, [id(1)]);
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod guests;
 mod notices;
 mod open;
 mod rereading;
+mod scope;
 mod shared;
 mod swap_base;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use self::events::OomKills;
 use self::guests::Guests;
 use self::notices::Notices;
 use self::rereading::Kept;
+use self::scope::Scope;
 use self::shared::{SharedMemory, Sharing};
 use self::swap_base::SwapBase;
 use super::{Pressure, Source};
@@ -42,7 +44,7 @@ use crate::hostfs::process::{self, ProcessStat};
 use crate::hostfs::psi::Trigger;
 use crate::hostfs::{HostRoot, Keeper, host};
 use crate::probe::{Belongings, KernelSide, Reading};
-use crate::sample::{HostCountersSample, HostSample, Sample, VmId};
+use crate::sample::{HostCountersSample, HostSample, Sample, VmId, VmSample};
 use crate::signal::{Quality, Signal, SignalStatus};
 use crate::units::{Bytes, Nanos};
 use crate::vmm::discover::{Discovery, FoundVm};
@@ -82,6 +84,7 @@ pub struct LiveSource {
     stalls: Vec<Trigger>,
     /// When it last looked at the events.
     handled: Option<Instant>,
+    scope: Option<Scope>,
 }
 
 /// When a sample is taken, and which VM a view has in detail.
@@ -141,6 +144,7 @@ impl LiveSource {
             oom_kills: OomKills::default(),
             stalls: Vec::new(),
             handled: None,
+            scope: None,
         }
     }
 
@@ -225,8 +229,9 @@ impl Source for LiveSource {
         };
         let at = reading.as_ref().map(|reading| reading.at).filter(|at| at.0 > 0);
         let at = at.unwrap_or_else(monotonic);
-        let host = self.read_host(reading.as_ref(), &mut notices);
-        let vms = living
+        let mut host = self.read_host(reading.as_ref(), &mut notices);
+        host.scope = self.scope.as_mut().map(|scope| scope.read(&self.root, &mut notices));
+        let vms: Vec<VmSample> = living
             .iter()
             .map(|(vm, stat)| {
                 let counted = reading.as_mut().and_then(|reading| reading.vms.get_mut(&vm.pid));
@@ -236,6 +241,11 @@ impl Source for LiveSource {
         let flows = reading.as_ref().map(|reading| assemble::flows(&reading.flows, &living));
         for problem in reading.into_iter().flat_map(|reading| reading.problems) {
             notices.add("counters", problem);
+        }
+        for vm in &vms {
+            for problem in &vm.guest.metadata_problems {
+                notices.add("libvirt", format!("metadata of {}: {problem}", vm.name));
+            }
         }
         if let Some(problem) = self.guests.problem() {
             notices.add("libvirt", problem);

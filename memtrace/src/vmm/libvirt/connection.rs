@@ -17,10 +17,11 @@ use uuid::Uuid;
 use virt::connect::Connect;
 use virt::domain::{Domain, DomainInfo, DomainState};
 use virt::enumutil::Enum;
-use virt::error::Error;
+use virt::error::{Error, ErrorNumber};
 use virt::sys;
 
 use super::answers::{MemoryStats, polls};
+use super::metadata::{Metadata, NAMESPACE};
 use super::{Known, Learned};
 use crate::sample::VmState;
 use crate::units::Bytes;
@@ -143,11 +144,17 @@ fn work(known: &Weak<Known>, queue: &Mutex<Receiver<Job>>) {
             describe(&error)
         });
         let Some(known) = known.upgrade() else { return };
-        known.lock().note_stats(job.uuid, stats);
+        let mut learned = known.lock();
+        let metadata = stats.as_ref().ok().map(|(_, metadata)| metadata.clone());
+        if let (Some(domain), Some(metadata)) = (learned.domains.get_mut(&job.uuid), metadata) {
+            domain.answer.guest.settings = metadata.settings;
+            domain.answer.guest.metadata_problems = metadata.problems;
+        }
+        learned.note_stats(job.uuid, stats.map(|(stats, _)| stats));
     }
 }
 
-fn ask(connection: &mut Option<Connect>, job: &Job) -> Result<MemoryStats, Error> {
+fn ask(connection: &mut Option<Connect>, job: &Job) -> Result<(MemoryStats, Metadata), Error> {
     let connection = match connection.take() {
         Some(open) => connection.insert(open),
         None => connection.insert(connect()?),
@@ -156,8 +163,21 @@ fn ask(connection: &mut Option<Connect>, job: &Job) -> Result<MemoryStats, Error
     if job.first {
         switch_statistics_on(&domain);
     }
+    let metadata = metadata(&domain)?;
     let stats = domain.memory_stats(0)?;
-    Ok(MemoryStats::new(stats.iter().map(|stat| (stat.tag, stat.val))))
+    Ok((MemoryStats::new(stats.iter().map(|stat| (stat.tag, stat.val))), metadata))
+}
+
+/// Of a domain that runs, what holds now (`--live`); most have none.
+fn metadata(domain: &Domain) -> Result<Metadata, Error> {
+    let kind = i32::try_from(sys::VIR_DOMAIN_METADATA_ELEMENT).unwrap_or_default();
+    match domain.metadata(kind, Some(NAMESPACE), sys::VIR_DOMAIN_AFFECT_CURRENT) {
+        Ok(xml) => Ok(Metadata::parse(&xml)),
+        Err(error) if matches!(error.code(), Enum::Known(ErrorNumber::NoDomainMetadata)) => {
+            Ok(Metadata::default())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Where that fails, the missing statistics say so.
@@ -213,4 +233,30 @@ fn state(info: &DomainInfo) -> Option<VmState> {
 
 pub(super) fn describe(error: &Error) -> String {
     crate::vmm::name::display(error.message())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With the domain of libvirt's own mock driver.
+    #[test]
+    fn what_was_set_as_metadata_is_read() {
+        virt::error::clear_error_callback();
+        let connection = Connect::open(Some("test:///default")).unwrap();
+        let domain = connection.lookup_domain_by_name("test").unwrap();
+        assert_eq!(metadata(&domain).unwrap(), Metadata::default());
+        let kind = i32::try_from(sys::VIR_DOMAIN_METADATA_ELEMENT).unwrap();
+        let set = |xml| {
+            let (key, uri) = (Some("memtrace"), Some(NAMESPACE));
+            domain.set_metadata(kind, xml, key, uri, sys::VIR_DOMAIN_AFFECT_LIVE).unwrap();
+        };
+        set(Some("<balloon minimum='1GiB' weight='many'/>"));
+        let read = metadata(&domain).unwrap();
+        assert_eq!(read.settings.minimum, Some(Bytes(1 << 30)));
+        assert_eq!(read.problems.len(), 1);
+        assert!(read.problems[0].starts_with("weight: "), "{:?}", read.problems);
+        set(None);
+        assert_eq!(metadata(&domain).unwrap(), Metadata::default());
+    }
 }

@@ -7,6 +7,8 @@
 mod answers;
 #[cfg(feature = "libvirt")]
 mod connection;
+#[cfg(any(test, feature = "libvirt"))]
+mod metadata;
 mod orders;
 #[cfg(test)]
 mod tests;

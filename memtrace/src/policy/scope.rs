@@ -1,0 +1,89 @@
+//! The scope of a policy: what the VMs share, and which of them share it.
+
+use super::observation::ScopeObservation;
+use crate::model::snapshot::HostView;
+use crate::sample::{HostSample, Sample, ScopeSample, VmSample};
+use crate::units::{Bytes, Limit, Nanos, Percent, Rate};
+
+/// Keeps the last sample of a cgroup, for rates.
+#[derive(Clone, Debug, Default)]
+pub struct ScopeRates {
+    before: Option<(Nanos, u64)>,
+    hits: Option<Rate>,
+}
+
+impl ScopeRates {
+    pub fn update(&mut self, sample: &Sample) {
+        let hits = sample.host.scope.as_ref().and_then(|scope| scope.limit_hits);
+        let now = hits.map(|hits| (sample.at, hits));
+        self.hits = self.before.zip(now).and_then(|((then, before), (at, hits))| {
+            let seconds = at.saturating_sub(then).seconds();
+            let more = hits.checked_sub(before)?;
+            (seconds > 0.0).then(|| Rate(more as f64 / seconds))
+        });
+        self.before = now;
+    }
+}
+
+/// The cgroup, where one is the scope, and else the host.
+pub fn scope(sample: &HostSample, view: &HostView, rates: &ScopeRates) -> ScopeObservation {
+    let host = host(sample, view);
+    match &sample.scope {
+        Some(scope) => cgroup(scope, &host, rates),
+        None => host,
+    }
+}
+
+/// Whether a VM is in the scope. One whose cgroup isn't known is in none.
+pub fn holds(sample: &HostSample, vm: &VmSample) -> bool {
+    let Some(scope) = &sample.scope else { return true };
+    let path = vm.cgroup.as_ref().and_then(|cgroup| cgroup.path.strip_prefix(&scope.cgroup));
+    path.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+}
+
+fn host(sample: &HostSample, view: &HostView) -> ScopeObservation {
+    let swap_total = view.swap_total.value;
+    ScopeObservation {
+        cgroup: None,
+        total: view.memory_total.value,
+        // Without the one or the other the host would look more pressed than it is.
+        available: view
+            .memory_available
+            .value
+            .zip(sample.arc_reclaimable)
+            .map(|(available, arc)| available.saturating_add(arc)),
+        swap_total,
+        swap_free: swap_total
+            .zip(view.swap_used.value)
+            .map(|(total, used)| total.saturating_sub(used)),
+        psi_some: view.psi.value.map(|psi| Percent(psi.some.avg10)),
+        psi_full: view.psi.value.and_then(|psi| psi.full).map(|line| Percent(line.avg10)),
+        kswapd: view.kswapd_active.value,
+        direct_reclaims: view.direct_reclaims.value,
+        swap_in: view.swap_in.value,
+        swap_out: view.swap_out.value,
+    }
+}
+
+/// Its limit plays the part of the host's memory. What it could still have isn't free when
+/// the host hasn't got it. Without a limit there is nothing that its VMs share.
+fn cgroup(scope: &ScopeSample, host: &ScopeObservation, rates: &ScopeRates) -> ScopeObservation {
+    let limit = match scope.limit {
+        Some(Limit::At(limit)) => host.total.map(|total| limit.min(total)),
+        Some(Limit::Unlimited) | None => None,
+    };
+    let free = |(limit, usage): (Bytes, Bytes)| limit.saturating_sub(usage);
+    let own = limit.zip(scope.usage).map(free).zip(scope.reclaimable);
+    let own = own.map(|(free, reclaimable)| free.saturating_add(reclaimable));
+    ScopeObservation {
+        cgroup: Some(scope.cgroup.clone()),
+        total: limit,
+        available: own.zip(host.available).map(|(own, host)| own.min(host)),
+        psi_some: scope.psi.map(|psi| Percent(psi.some.avg10)),
+        psi_full: scope.psi.and_then(|psi| psi.full).map(|line| Percent(line.avg10)),
+        // It wakes for the host's watermarks, and not for a cgroup's limit.
+        kswapd: None,
+        direct_reclaims: rates.hits,
+        ..host.clone()
+    }
+}
