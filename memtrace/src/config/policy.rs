@@ -25,6 +25,7 @@ pub(super) fn read(rules: &mut Rules, section: &mut Section<'_, '_>) {
         at_once(&mut section, step);
         share(&mut section, "floor_share", floor);
     }
+    at_once(&mut section.section("step_dead"), &mut rules.dead_step);
     at_once(&mut section.section("relief"), &mut rules.relief);
     at_once(&mut section.section("calm"), &mut rules.calm);
 }
@@ -61,6 +62,7 @@ fn amounts(rules: &mut Rules, section: &mut Section<'_, '_>) {
     size(section, "floor", &mut rules.floor_least);
     number(section, "floor_used", 1.0, &mut rules.floor_used);
     share(section, "learnt_margin", &mut rules.learnt_margin);
+    size(section, "burst", &mut rules.burst);
     size(section, "least_step", &mut rules.least_step);
     size(section, "reclaim", &mut rules.reclaim);
     share(section, "reclaim_psi", &mut rules.reclaim_psi);
@@ -74,12 +76,14 @@ fn times(rules: &mut Rules, section: &mut Section<'_, '_>) {
         ("calm_pause", &mut rules.calm_pause),
         ("reclaim_pause", &mut rules.reclaim_pause),
         ("recover", &mut rules.recover),
+        ("keep", &mut rules.keep),
         ("stale", &mut rules.stale),
         ("boot", &mut rules.boot),
         ("stuck", &mut rules.stuck),
         ("flagged", &mut rules.flagged),
         ("stand_down", &mut rules.stand_down),
         ("learnt_half_life", &mut rules.learnt_half_life),
+        ("burst_lasts", &mut rules.burst_lasts),
     ] {
         section.within(key, (Nanos(1), DAY), "more than nothing and at most 24h", time);
     }
@@ -89,6 +93,8 @@ fn distress(rules: &mut Rules, section: &mut Section<'_, '_>) {
     share(section, "guest_low", &mut rules.guest_low);
     share(section, "guest_tight", &mut rules.guest_tight);
     number(section, "guest_faults", 1.0, &mut rules.guest_faults);
+    number(section, "guest_thrash", 1.0, &mut rules.guest_thrash);
+    share(section, "guest_full", &mut rules.guest_full);
     number(section, "guest_swap", MIB, &mut rules.guest_swap);
     number(section, "host_swap_in", MIB, &mut rules.host_swap_in);
     number(section, "host_faults", 1.0, &mut rules.host_faults);

@@ -3,6 +3,7 @@
 use super::decision::{Gate, OURS};
 use super::known::show;
 use super::rules::{Rules, Safety};
+use super::state::Level;
 use super::track::{Motion, motion};
 use super::vm::{Floor, Vm};
 use crate::sample::VmState as Running;
@@ -11,7 +12,13 @@ use crate::units::{Bytes, Nanos};
 type Answer = Result<String, String>;
 
 /// Gates in the order in which they are asked.
-pub fn gates(rules: &Rules, vm: &Vm<'_>, floor: Option<&Floor>, twin: bool) -> Vec<Gate> {
+pub fn gates(
+    rules: &Rules,
+    level: Level,
+    vm: &Vm<'_>,
+    floor: Option<&Floor>,
+    twin: bool,
+) -> Vec<Gate> {
     let named: [(&str, Answer); 11] = [
         ("allowed", allowed(vm, twin)),
         ("running", running(vm)),
@@ -19,7 +26,7 @@ pub fn gates(rules: &Rules, vm: &Vm<'_>, floor: Option<&Floor>, twin: bool) -> V
         ("unpinned", unpinned(vm)),
         ("booted", is_booted(rules, vm)),
         ("statistics", statistics(vm)),
-        ("at ease", at_ease(rules, vm)),
+        ("at ease", at_ease(rules, level, vm)),
         ("moving", moving(rules, vm)),
         (OURS, ours(vm)),
         ("cooled down", cooled(rules, vm)),
@@ -91,7 +98,7 @@ fn statistics(vm: &Vm<'_>) -> Answer {
     ))
 }
 
-fn at_ease(rules: &Rules, vm: &Vm<'_>) -> Answer {
+fn at_ease(rules: &Rules, level: Level, vm: &Vm<'_>) -> Answer {
     if !rules.has(Safety::Distress) {
         return Ok("not asked".to_owned());
     }
@@ -114,6 +121,20 @@ fn at_ease(rules: &Rules, vm: &Vm<'_>) -> Answer {
             "it suffered {:.0} s ago, spared for {:.0} s",
             since.seconds(),
             rules.recover.seconds()
+        )),
+        _ => keeps(rules, level, vm),
+    }
+}
+
+/// What was just given isn't taken back at once, or balloons go to and fro.
+fn keeps(rules: &Rules, level: Level, vm: &Vm<'_>) -> Answer {
+    let binding = level < Level::Low && rules.has(Safety::Keep);
+    let pause = if binding { rules.keep } else { rules.recover };
+    match vm.memory.given.map(|then| vm.at.saturating_sub(then)) {
+        Some(since) if since < pause => Err(format!(
+            "it got memory {:.0} s ago, and keeps it for {:.0} s",
+            since.seconds(),
+            pause.seconds()
         )),
         _ => Ok("it does not suffer".to_owned()),
     }

@@ -10,7 +10,7 @@ use super::host::Host;
 use super::known::{show, whole_mib};
 use super::need::Need;
 use super::rules::Rules;
-use super::state::State;
+use super::state::{Level, State};
 use super::vm::{Floor, Vm};
 use crate::config::Priority;
 use crate::sample::VmId;
@@ -23,6 +23,9 @@ const DEAD: f64 = 4.0;
 pub fn capacity(vm: &Vm<'_>, floor: &Floor) -> f64 {
     let (Some(actual), Ok(word)) = (vm.now.actual, &vm.word) else { return 0.0 };
     let room = actual.saturating_sub(floor.bytes);
+    let kept = vm.now.rss.unwrap_or(Bytes(0)).saturating_add(vm.now.swap.unwrap_or(Bytes(0)));
+    // What the host keeps nothing of frees nothing.
+    let room = room.min(kept.saturating_sub(word.used));
     let dead = dead(vm).min(word.free).min(room);
     let by_priority = match vm.rules.priority {
         Priority::Low => 4.0,
@@ -94,6 +97,13 @@ pub fn give(
     let capacity = capacity(vm, floor);
     let share = parts.share(rules, need.bytes, vm.now.id, capacity);
     let step = host.level.pick(rules.steps).of(maximum, rules.least_step);
+    let free = vm.word.as_ref().map_or(Bytes(0), |word| word.free);
+    let dead_step = if host.level >= Level::Hard {
+        rules.dead_step.of(maximum, rules.least_step).min(dead(vm)).min(free)
+    } else {
+        Bytes(0)
+    };
+    let step = step.max(dead_step);
     let room = actual.saturating_sub(floor.bytes);
     // Up to a whole MiB, so that rounding doesn't go below the floor.
     let to = actual.saturating_sub(share.min(step).min(room));

@@ -106,7 +106,6 @@ impl Host {
 }
 
 fn level(rules: &Rules, before: Level, share: f64, psi: Option<f64>) -> Level {
-    let leave = if rules.has(Safety::Hysteresis) { rules.leave } else { 0.0 };
     let limits = [(Level::Low, rules.low), (Level::Hard, rules.hard), (Level::Soft, rules.soft)];
     let deepest = |more: f64, allowed: Level| {
         let found = limits.iter().find(|(level, limit)| *level <= allowed && share < limit + more);
@@ -117,7 +116,7 @@ fn level(rules: &Rules, before: Level, share: f64, psi: Option<f64>) -> Level {
         Some(psi) if psi >= rules.psi_begin => Level::Soft,
         _ => Level::Calm,
     };
-    deepest(0.0, Level::Low).max(deepest(leave, before)).max(by_psi)
+    deepest(0.0, Level::Low).max(deepest(rules.leaves(), before)).max(by_psi)
 }
 
 /// The slope of available over the last looks, by least squares; nothing when it rises.

@@ -50,11 +50,17 @@ fn reclaims(rules: &Rules, state: &State, at: Nanos, host: &Host) -> Result<Stri
         host.level.word(),
         unmet.unwrap_or(Nanos(0)).seconds()
     );
-    let hard = host.share < rules.hard + rules.leave && host.level >= Level::Hard;
-    if hard && unmet.is_some_and(|unmet| unmet >= PATIENCE) {
+    // Relief gives nothing below the reserve. While nobody waits for it, cold pages are
+    // better left to the kernel: not all of what it takes first is cold.
+    let short = host.available < rules.kept(host.total) && state.waiting;
+    if short && unmet.is_some_and(|unmet| unmet >= PATIENCE) {
         Ok(text)
     } else {
-        Err(format!("{text}; from hard and {:.0} s", PATIENCE.seconds()))
+        let kept = show(rules.kept(host.total));
+        Err(format!(
+            "{text}; under {kept} available with somebody in distress, and from {:.0} s",
+            PATIENCE.seconds()
+        ))
     }
 }
 

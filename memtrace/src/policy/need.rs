@@ -29,16 +29,12 @@ pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes) -> Need {
     let short = aim.saturating_sub(host.available);
     let seconds = rules.horizon.seconds();
     let ahead = Bytes((host.fall * seconds) as u64).min(most);
-    let reach = short.0.saturating_add(ahead.0);
     // A trend that ends above the line asks for nothing.
     let trend =
         if short.0 > 0 { ahead } else { ahead.saturating_sub(host.available.saturating_sub(aim)) };
     let pressure = Bytes((most.0 as f64 * host.effort) as u64);
-    let held = if reach > 0 && short.0 > 0 {
-        Bytes(state.held.max(0.0) as u64).min(most)
-    } else {
-        Bytes(0)
-    };
+    // No more than the shortage itself, or it would go far beyond its aim.
+    let held = Bytes(state.held.max(0.0) as u64).min(most).min(short);
     let owed = state.owed;
     let wanted = [short, trend, pressure, held, owed];
     let sum = wanted.iter().fold(Bytes(0), |sum, part| sum.saturating_add(*part));

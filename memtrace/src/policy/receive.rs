@@ -32,7 +32,7 @@ impl Purse {
         } else {
             host.available
         };
-        let line = part(host.total, rules.soft + rules.leave);
+        let line = part(host.total, rules.soft + rules.leaves());
         Self {
             relief: free.min(line).saturating_sub(reserve),
             calm: free.saturating_sub(line.max(reserve)),
@@ -75,11 +75,18 @@ pub fn relief(rules: &Rules, vm: &Vm<'_>, twin: bool) -> Wish {
     };
     // Little left is enough: what it does to a guest that reads its files again and again
     // shows nowhere.
-    if vm.is_tight(rules) != Some(true) {
+    let thrashes = super::vm::thrashes(rules, vm.now, Some(word)) == Some(true);
+    if vm.is_in_need(rules) != Some(true) && !thrashes {
         let share = share(word.available, word.size);
         return Wish::Not(format!("{share:.1} % of it is available to the guest"));
     }
-    let short = part(word.size, COMFORT).saturating_sub(word.available);
+    let has = word.available.saturating_add(word.grown);
+    let short = part(word.size, COMFORT).saturating_sub(has);
+    let more = rules.calm.of(ceiling, rules.least_step).saturating_sub(word.grown);
+    let short = if thrashes { short.max(more) } else { short };
+    if short.0 == 0 {
+        return Wish::Not(format!("it has got {} since it said how it is", show(word.grown)));
+    }
     let most = rules.relief.of(ceiling, rules.least_step);
     Wish::Wants(whole_mib(short.max(rules.least_step).min(most)).min(space))
 }

@@ -8,10 +8,10 @@ use super::need::hold;
 use super::observation::Observation;
 use super::receive;
 use super::rules::{Rules, part};
-use super::state::{Level, State};
+use super::state::{Level, State, VmState};
 use super::track::ordered;
 use crate::sample::VmId;
-use crate::units::Bytes;
+use crate::units::{Bytes, Nanos};
 
 /// What came out of a step.
 #[derive(Default)]
@@ -20,9 +20,12 @@ pub struct Outcome {
     /// By VM, its part in giving from now on.
     pub capacities: BTreeMap<VmId, f64>,
     pub hurt: BTreeSet<VmId>,
-    /// VMs that were too small, and at which size.
-    pub learnt: BTreeMap<VmId, Bytes>,
+    /// What guests use, as far as they can be believed.
+    pub used: BTreeMap<VmId, (Bytes, Nanos)>,
+    /// VMs that were too small, and how many times what they use they had.
+    pub learnt: BTreeMap<VmId, f64>,
     pub owed: Bytes,
+    pub waiting: bool,
     pub need: Bytes,
 }
 
@@ -39,9 +42,11 @@ pub fn remember(
         if outcome.hurt.contains(id) {
             memory.hurt = Some(at);
         }
-        if let Some(size) = outcome.learnt.get(id) {
-            let learnt = size.saturating_add(part(*size, rules.learnt_margin));
-            memory.learnt = Some((learnt, at));
+        if let Some(&(used, said)) = outcome.used.get(id) {
+            remember_use(rules, memory, used, said);
+        }
+        if let Some(share) = outcome.learnt.get(id) {
+            memory.learnt = Some((share * (1.0 + rules.learnt_margin / 100.0), at));
         }
     }
     for decision in &outcome.decisions.actions {
@@ -51,6 +56,7 @@ pub fn remember(
             Action::Balloon { from, to } => {
                 ordered(memory, at, from, to);
                 if to > from {
+                    memory.given = Some(at);
                     receive::promise(memory, at, rss, to.saturating_sub(from));
                 }
             }
@@ -70,7 +76,26 @@ pub fn remember(
         state.unmet_since = None;
     }
     state.owed = outcome.owed;
+    state.waiting = outcome.waiting;
     state.at = Some(at);
     state.look(at, host.map(|host| host.available));
     state.forget(at);
+}
+
+/// A rise that is faster than relief is remembered: a balloon can't follow it.
+fn remember_use(rules: &Rules, memory: &mut VmState, used: Bytes, said: Nanos) {
+    let Some((before, then)) = memory.used.filter(|(_, then)| *then < said) else {
+        memory.used = memory.used.or(Some((used, said)));
+        return;
+    };
+    let sudden =
+        said.saturating_sub(then) <= rules.stale && used.saturating_sub(before) >= rules.burst;
+    let lasts = memory.burst.is_some_and(|(burst, _)| used >= part(burst, 90.0));
+    let held = memory.burst.filter(|(_, then)| said.saturating_sub(*then) < rules.burst_lasts);
+    memory.burst = match held {
+        Some((burst, _)) if sudden || lasts => Some((burst.max(used), said)),
+        None if sudden => Some((used, said)),
+        held => held,
+    };
+    memory.used = Some((used, said));
 }

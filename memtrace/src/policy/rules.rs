@@ -39,6 +39,9 @@ pub struct Rules {
     /// Most of a VM's maximum that it gives at once when soft (hypeman's 256 MiB, MOM's 5 %),
     /// hard and low, where there is less time.
     pub steps: [Step; 3],
+    /// The same of what its guest has free and the host keeps all the same, when hard or
+    /// low: nobody misses it.
+    pub dead_step: Step,
     /// Most that a VM in distress gets at once, from what is free.
     pub relief: Step,
     /// Most that a VM gets back at once when it is calm: 5 % in 10 s (hypeman).
@@ -65,10 +68,14 @@ pub struct Rules {
     pub floor_least: Bytes,
     pub floor_shares: [f64; 3],
     pub floor_used: f64,
-    /// A VM that hurt at a size isn't shrunk to it and so much more again; half of that is
-    /// forgotten in this time.
+    /// A VM that hurt with so much more than it uses isn't shrunk to that and this margin
+    /// again, times what it uses then; half of that is forgotten in this time.
     pub learnt_margin: f64,
     pub learnt_half_life: Nanos,
+    /// A guest that comes to use so much more from one answer to the next is faster than
+    /// relief, and may do so again: what it used then is left to it for so long.
+    pub burst: Bytes,
+    pub burst_lasts: Nanos,
     /// A guest with less available is low (KubeVirt's alert), or tight, which is distress
     /// when it also shows. Tight is just under what 1.3 x used leaves (23 %): the further
     /// apart they are, the oftener a VM is shrunk, relieved and shrunk again.
@@ -78,6 +85,11 @@ pub struct Rules {
     /// only with little available), swap traffic (KubeVirt: 1 MiB/s).
     pub guest_faults: f64,
     pub guest_swap: f64,
+    /// Major faults that are distress with twice as much available, too, where less than this
+    /// share of the guest is free: it reads again and again what its cache has no room for,
+    /// which counts as available. At 0.2 ms each they take a twentieth of its time.
+    pub guest_thrash: f64,
+    pub guest_full: f64,
     /// What the host sees a VM suffer: swap-ins in bytes per second, asynchronous faults per
     /// second, per cent of the time stalled.
     pub host_swap_in: f64,
@@ -85,8 +97,10 @@ pub struct Rules {
     pub host_stalled: f64,
     /// After distress a VM gives nothing for so long.
     pub recover: Nanos,
-    /// Cold memory is reclaimed from a VM's cgroup only below this PSI of its own, at most
-    /// so much a step.
+    /// What a VM was given isn't taken for so long, unless it is low: or balloons swing.
+    pub keep: Nanos,
+    /// Cold memory is reclaimed from a VM's cgroup, once the reserve itself is short, only
+    /// below this PSI of its own, at most so much a step.
     pub reclaim_psi: f64,
     pub reclaim: Bytes,
     pub reclaim_pause: Nanos,
@@ -122,20 +136,36 @@ pub struct Senses {
     pub guest_swap: bool,
 }
 
-/// A feature without which guests come to harm.
+/// A feature without which a scenario fails (`sim/tests/safety.rs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Safety {
+    /// Old statistics count for nothing.
     Fresh,
+    /// A guest's word is held against what the host sees.
     Trust,
+    /// Who suffers, has little left or just suffered gives nothing.
     Distress,
+    /// Who boots is left alone.
     Booted,
+    /// What is under way counts and is waited for, but not for ever.
     Moving,
+    /// A balloon that somebody else moved is left alone.
     Foreign,
+    /// There is a pause between two steps that shrink a VM.
     CoolDown,
+    /// A VM keeps more than it uses.
     Floor,
+    /// And more than that, if that was too little.
     Learnt,
+    /// And what it used in a burst.
+    Burst,
+    /// What was given isn't taken back at once.
+    Keep,
+    /// Some stays free, and what was promised isn't given twice.
     Reserve,
+    /// It begins before the edge, by the trend.
     Forecast,
+    /// A state is left, and memory goes back, some points above where it began.
     Hysteresis,
 }
 
@@ -168,6 +198,7 @@ impl Default for Rules {
                 Step { share: 10.0, most: Bytes(512 * MIB) },
                 Step { share: 20.0, most: Bytes(2 * GIB) },
             ],
+            dead_step: Step { share: 50.0, most: Bytes(2 * GIB) },
             relief: Step { share: 25.0, most: Bytes(GIB) },
             calm: Step { share: 5.0, most: Bytes(256 * MIB) },
             calm_pause: Nanos(10 * SECOND),
@@ -181,16 +212,21 @@ impl Default for Rules {
             floor_least: Bytes(512 * MIB),
             floor_shares: [50.0, 25.0, 15.0],
             floor_used: 1.3,
-            learnt_margin: 10.0,
+            learnt_margin: 20.0,
             learnt_half_life: Nanos(600 * SECOND),
+            burst: Bytes(256 * MIB),
+            burst_lasts: Nanos(600 * SECOND),
             guest_low: 5.0,
             guest_tight: 20.0,
             guest_faults: 5.0,
             guest_swap: MIB as f64,
+            guest_thrash: 250.0,
+            guest_full: 10.0,
             host_swap_in: MIB as f64,
             host_faults: 250.0,
             host_stalled: 5.0,
             recover: Nanos(5 * SECOND),
+            keep: Nanos(150 * SECOND),
             reclaim_psi: 2.0,
             reclaim: Bytes(32 * MIB),
             reclaim_pause: Nanos(5 * SECOND),
@@ -221,6 +257,11 @@ impl Default for Senses {
 impl Rules {
     pub fn has(&self, safety: Safety) -> bool {
         !self.without.contains(&safety)
+    }
+
+    /// How far above its beginning a state is left, and memory goes back.
+    pub fn leaves(&self) -> f64 {
+        if self.has(Safety::Hysteresis) { self.leave } else { 0.0 }
     }
 
     /// What the operator said of a VM, and else what is ordinary.

@@ -40,6 +40,8 @@ pub struct State {
     pub held: f64,
     /// What VMs in distress wanted and didn't get, as the host saw them suffer.
     pub owed: Bytes,
+    /// Somebody in distress wanted more than there was to give.
+    pub waiting: bool,
     #[serde(with = "pairs")]
     pub vms: BTreeMap<VmId, VmState>,
 }
@@ -59,8 +61,14 @@ pub struct VmState {
     pub grown: Option<Nanos>,
     pub reclaimed: Option<Nanos>,
     pub hurt: Option<Nanos>,
-    /// The size at which it hurt, with the margin, and when that was.
-    pub learnt: Option<(Bytes, Nanos)>,
+    /// When it last got memory.
+    pub given: Option<Nanos>,
+    /// How many times what it used it had when it hurt, with the margin, and when that was.
+    pub learnt: Option<(f64, Nanos)>,
+    /// What its guest used, and when it said so.
+    pub used: Option<(Bytes, Nanos)>,
+    /// The most that it used when that rose suddenly, and when it last did.
+    pub burst: Option<(Bytes, Nanos)>,
     /// Its part in giving; nothing when a gate was closed.
     pub capacity: f64,
     /// Given, and not used yet as far as the host sees.
@@ -138,6 +146,13 @@ impl VmState {
         while self.sizes.len() > SIZES {
             self.sizes.pop_front();
         }
+    }
+
+    /// How much it has grown since `then`, at least.
+    pub(super) fn grown_since(&self, then: Nanos) -> Bytes {
+        let Some(&(_, now)) = self.sizes.back() else { return Bytes(0) };
+        let before = self.sizes.iter().rev().find(|(at, _)| *at <= then);
+        before.map_or(Bytes(0), |(_, before)| now.saturating_sub(*before))
     }
 
     /// The largest size since `then`, counting the one that it had at `then`: statistics

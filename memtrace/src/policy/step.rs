@@ -20,6 +20,9 @@ use super::vm::{Floor, Vm, floor};
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 
+/// A VM that uses little teaches little.
+const MOST_LEARNT: f64 = 3.0;
+
 /// One step. Pure: the same state and observation give the same decisions, in whatever
 /// order the VMs are.
 pub fn step(rules: &Rules, state: State, seen: &Observation) -> (State, Decisions) {
@@ -73,7 +76,7 @@ impl Round<'_> {
         for vm in vms {
             let id = vm.now.id;
             let floor = floor(self.rules, level, vm);
-            let gates = gates(self.rules, vm, floor.as_ref(), self.twins.contains(&id));
+            let gates = gates(self.rules, level, vm, floor.as_ref(), self.twins.contains(&id));
             // Its part next time doesn't depend on whether it has cooled down by then. Of a
             // stuck balloon others take the part.
             let motion = motion(self.rules, vm.memory, self.at, vm.now.actual);
@@ -93,6 +96,9 @@ impl Round<'_> {
                 if gates.iter().all(|gate| gate.open) {
                     givers.insert(id, floor);
                 }
+            }
+            if let Ok(word) = &vm.word {
+                outcome.used.insert(id, (word.used.saturating_sub(word.grown), word.said));
             }
             if vm.hurts == Some(true) {
                 outcome.hurt.insert(id);
@@ -237,12 +243,10 @@ impl Round<'_> {
         for (vm, wish) in &wishes {
             let line = match wish {
                 Wish::Wants(wanted) => {
-                    let actual = vm.now.actual.unwrap_or(Bytes(0));
-                    if vm.memory.base.is_some_and(|base| actual < base) {
-                        outcome.learnt.insert(vm.now.id, actual);
-                    }
+                    outcome.learnt.extend(too_small(vm).map(|share| (vm.now.id, share)));
                     let relief = receive::relieve(vm, *wanted, purse, weights);
                     let given = relief.as_ref().map_or(Bytes(0), |(_, bytes)| *bytes);
+                    outcome.waiting |= given < *wanted;
                     if receive::is_seen(self.rules, vm) {
                         outcome.owed = outcome.owed.saturating_add(wanted.saturating_sub(given));
                     }
@@ -276,6 +280,13 @@ impl Round<'_> {
         }
         decisions
     }
+}
+
+/// How many times what it uses a VM in distress has, as far as it has filled it.
+fn too_small(vm: &Vm<'_>) -> Option<f64> {
+    let kept = vm.now.rss?.saturating_add(vm.now.swap?).min(vm.now.actual?);
+    let used = vm.word.as_ref().ok()?.used.0.max(1);
+    Some((kept.0 as f64 / used as f64).min(MOST_LEARNT))
 }
 
 /// How much a decision moves, in bytes.

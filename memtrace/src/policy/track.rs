@@ -73,7 +73,9 @@ fn is_ours(order: Option<Ordered>, before: Bytes, actual: Bytes) -> bool {
 
 /// How an order comes on. Without a size, it is on its way.
 pub fn motion(rules: &Rules, memory: &VmState, at: Nanos, actual: Option<Bytes>) -> Motion {
-    let Some(order) = memory.order else { return Motion::Still };
+    let Some(order) = memory.order.filter(|_| rules.has(Safety::Moving)) else {
+        return Motion::Still;
+    };
     let Some(actual) = actual else {
         return Motion::Moving(Bytes(order.from.0.abs_diff(order.to.0)));
     };
@@ -82,11 +84,7 @@ pub fn motion(rules: &Rules, memory: &VmState, at: Nanos, actual: Option<Bytes>)
         return Motion::Still;
     }
     let idle = at.saturating_sub(order.progressed);
-    if idle >= rules.stuck && rules.has(Safety::Moving) {
-        Motion::Stuck(idle, left)
-    } else {
-        Motion::Moving(left)
-    }
+    if idle >= rules.stuck { Motion::Stuck(idle, left) } else { Motion::Moving(left) }
 }
 
 /// What an order to shrink will still free. A stuck balloon frees nothing, and an order

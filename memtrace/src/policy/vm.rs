@@ -11,6 +11,8 @@ use crate::units::{Bytes, Nanos};
 const OVERHEAD: u64 = 256 * MIB;
 /// Numbers that were taken at different moments differ by so much of a VM's maximum.
 const SLACK: u64 = 10;
+/// A guest that has so much times what it uses just gets by.
+const BARELY: f64 = 1.1;
 
 pub struct Vm<'a> {
     pub now: &'a VmObservation,
@@ -33,6 +35,10 @@ pub struct Word {
     pub available: Bytes,
     /// Of its size, not available: a balloon that the guest counts as used isn't in it.
     pub used: Bytes,
+    /// It has grown by so much since it said so.
+    pub grown: Bytes,
+    /// When it said so.
+    pub said: Nanos,
 }
 
 impl<'a> Vm<'a> {
@@ -50,8 +56,30 @@ impl<'a> Vm<'a> {
 
     /// The guest has little left, so that more memory would help it.
     pub fn is_tight(&self, rules: &Rules) -> Option<bool> {
+        let stale = self.is_stale(rules) == Some(true);
+        self.has_under(if stale { rules.guest_tight / 2.0 } else { rules.guest_tight })
+    }
+
+    /// The same, for giving it some. It isn't tight because something stale was just taken.
+    pub fn is_in_need(&self, rules: &Rules) -> Option<bool> {
+        let fine = self.is_stale(rules) == Some(false);
+        self.has_under(if fine { rules.guest_tight } else { rules.guest_tight / 2.0 })
+    }
+
+    fn has_under(&self, limit: f64) -> Option<bool> {
         let word = self.word.as_ref().ok()?;
-        Some(share(word.available, word.size) < rules.guest_tight)
+        Some(share(word.available, word.size) < limit)
+    }
+
+    /// Half of what its guest has free is in the host's swap: worse than nothing, as each
+    /// page of it is read before it's overwritten. It's taken nearly all, and comes back as
+    /// memory that nobody has to read. Not again soon after something was given.
+    pub fn is_stale(&self, rules: &Rules) -> Option<bool> {
+        let word = self.word.as_ref().ok()?;
+        let dead = self.now.dead?.min(self.now.swap?);
+        let since = self.memory.given.map(|given| self.at.saturating_sub(given));
+        let again = since.is_none_or(|since| since >= rules.burst_lasts);
+        Some(again && dead >= rules.least_step.max(Bytes(word.free.0 / 2)))
     }
 }
 
@@ -73,7 +101,14 @@ fn word(rules: &Rules, memory: &VmState, at: Nanos, now: &VmObservation) -> Resu
     let maximum = now.maximum.ok_or("its maximum is not known")?;
     let then = Nanos(at.0.saturating_sub(age.0));
     let size = memory.largest_since(then).map_or(actual, |size| size.max(actual));
-    let word = Word { size, free, available, used: size.saturating_sub(available) };
+    let word = Word {
+        size,
+        free,
+        available,
+        used: size.saturating_sub(available),
+        grown: memory.grown_since(then),
+        said: then,
+    };
     if rules.has(Safety::Trust) {
         contradiction(now, &word, total, maximum)?;
     }
@@ -173,11 +208,20 @@ fn hurts(rules: &Rules, now: &VmObservation, word: Option<&Word>) -> (Option<boo
     if let (Some(true), Some(share)) = (tight, available) {
         symptoms.push(format!("guest available {share:.1} % (low under {})", rules.guest_low));
     }
-    let guest = any([low, all([tight, any([swap, faults])])]);
+    let guest = any([low, all([tight, any([swap, faults])]), thrashes(rules, now, word)]);
     match any(host.into_iter().chain([guest])) {
         None => (None, unknown),
         hurts => (hurts, symptoms),
     }
+}
+
+/// It reads again and again what its cache has no room for, and more memory would.
+pub fn thrashes(rules: &Rules, now: &VmObservation, word: Option<&Word>) -> Option<bool> {
+    let faults = now.guest.as_ref().and_then(|guest| rate(guest.major_faults));
+    let faults = if rules.senses.guest_faults { faults } else { Some(0.0) };
+    let full = word.map(|word| share(word.free, word.size) < rules.guest_full);
+    let near = word.map(|word| share(word.available, word.size) < 2.0 * rules.guest_tight);
+    all([full, near, faults.map(|faults| faults >= rules.guest_thrash)])
 }
 
 /// How far down a VM may go, and from what that follows.
@@ -193,25 +237,40 @@ pub fn floor(rules: &Rules, level: Level, vm: &Vm<'_>) -> Option<Floor> {
     let word = vm.word.as_ref().ok()?;
     let by_level = level.pick(rules.floor_shares);
     let least = vm.rules.minimum.unwrap_or_else(|| rules.floor_least.max(part(maximum, by_level)));
-    let used = Bytes((word.used.0 as f64 * rules.floor_used) as u64);
+    let share = if vm.is_stale(rules) == Some(true) { BARELY } else { rules.floor_used };
+    let used = times(word.used, share);
     let used = if rules.has(Safety::Floor) { used } else { Bytes(0) };
-    let learnt = learnt(rules, vm.memory, vm.at, least.max(used)).unwrap_or(Bytes(0));
-    let bytes = least.max(used).max(learnt);
+    let learnt = learnt(rules, vm.memory, vm.at, word.used).unwrap_or(Bytes(0));
+    let burst = burst(rules, level, vm.memory, vm.at);
+    let bytes = least.max(used).max(learnt).max(burst);
     let because = format!(
-        "floor {}: bounds {}, {} x {} used, learnt {}",
+        "floor {}: bounds {}, {} x {} used, burst {}, learnt {}",
         show(bytes),
         show(least),
-        rules.floor_used,
+        share,
         show(word.used),
+        show(burst),
         show(learnt)
     );
     Some(Floor { bytes, because })
 }
 
+/// What it used in a burst: when the host is low, just that.
+fn burst(rules: &Rules, level: Level, memory: &VmState, at: Nanos) -> Bytes {
+    let held = |(_, then): &(Bytes, Nanos)| at.saturating_sub(*then) < rules.burst_lasts;
+    let burst = memory.burst.filter(held).filter(|_| rules.has(Safety::Burst));
+    let share = if level == Level::Low { BARELY } else { rules.floor_used };
+    burst.map_or(Bytes(0), |(used, _)| times(used, share))
+}
+
 /// What was learnt decays to what holds anyway.
-fn learnt(rules: &Rules, memory: &VmState, at: Nanos, anyway: Bytes) -> Option<Bytes> {
-    let (size, then) = memory.learnt.filter(|_| rules.has(Safety::Learnt))?;
+fn learnt(rules: &Rules, memory: &VmState, at: Nanos, used: Bytes) -> Option<Bytes> {
+    let (share, then) = memory.learnt.filter(|_| rules.has(Safety::Learnt))?;
     let half_lives = at.saturating_sub(then).seconds() / rules.learnt_half_life.seconds().max(1.0);
-    let above = size.saturating_sub(anyway).0 as f64 * (-half_lives).exp2();
-    Some(anyway.saturating_add(Bytes(above as u64)))
+    let above = (share - rules.floor_used).max(0.0) * (-half_lives).exp2();
+    Some(times(used, rules.floor_used + above))
+}
+
+fn times(bytes: Bytes, share: f64) -> Bytes {
+    Bytes((bytes.0 as f64 * share) as u64)
 }

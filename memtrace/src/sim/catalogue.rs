@@ -35,6 +35,10 @@ embedded![
     "oom-prone",
     "cache-heavy",
     "slow-swap",
+    "sudden-growth",
+    "services-start",
+    "claims-from-others",
+    "near-the-edge",
 ];
 
 /// All of them.

@@ -2,6 +2,7 @@
 //! of real hosts comes out of it.
 
 mod physics;
+mod safety;
 mod scenarios;
 
 use super::host::Host;

@@ -156,7 +156,8 @@ proptest! {
                     continue;
                 }
                 prop_assert!(to >= Bytes(614 * MIB), "under 15 % of its maximum: {:?}", to);
-                prop_assert!(from.0 - to.0 <= 820 * MIB);
+                let dead = vm.dead.unwrap_or_default().0.min(2 * GIB);
+                prop_assert!(from.0 - to.0 <= (820 * MIB).max(dead));
                 let shrunk = before.state.vms.get(&vm.id).and_then(|memory| memory.shrunk);
                 if let Some(shrunk) = shrunk {
                     prop_assert!(look.at.0 - shrunk.0 >= rules.cool_down.0);

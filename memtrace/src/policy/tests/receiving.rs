@@ -65,7 +65,8 @@ fn a_vm_that_hurt_at_a_size_is_not_shrunk_to_it_again() {
     policy.state.vms.get_mut(&id(1)).expect("it is known").sizes.clear();
     policy.step(&host(3, 1024, vec![squeezed(60)]));
     let learnt = policy.state.vms[&id(1)].learnt.expect("it hurt below its size").0;
-    assert_eq!(learnt.0 / MIB, 2252, "2 GiB and a tenth");
+    // 2 GiB for 1988 MiB in use, and a fifth more.
+    assert!((1.23..1.25).contains(&learnt), "{learnt:?}");
 }
 
 #[test]
@@ -85,24 +86,28 @@ fn when_calm_what_was_taken_goes_back_slowly() {
 
 #[test]
 fn cold_memory_is_won_back_only_where_balloons_give_nothing() {
-    let none =
-        |second| host(second, 1024, vec![with(|vm| vm.no_balloon = Some("no device".into()))]);
+    // Less than the reserve of 983 MiB, and another VM waits for some.
+    let waiting = || VmObservation { id: id(9), ..squeezed(60) };
+    let none = |second| {
+        let none = with(|vm| vm.no_balloon = Some("no device".into()));
+        host(second, 900, vec![none, waiting()])
+    };
     let mut policy = Memtrace::default();
     assert_eq!(moves(&after(&mut policy, 1..11, none)), []);
     assert_eq!(moves(&after(&mut policy, 11..12, none)), [(id(1), "reclaim", -32)]);
     assert_eq!(moves(&after(&mut policy, 12..16, none)), []);
     assert_eq!(moves(&after(&mut policy, 16..17, none)), [(id(1), "reclaim", -32)]);
     let pressed = |second| {
-        host(
-            second,
-            1024,
-            vec![with(|vm| {
-                vm.no_balloon = Some("no device".into());
-                vm.psi_some = Some(Percent(3.0));
-            })],
-        )
+        let pressed = with(|vm| {
+            vm.no_balloon = Some("no device".into());
+            vm.psi_some = Some(Percent(3.0));
+        });
+        host(second, 900, vec![pressed, waiting()])
     };
     assert_eq!(moves(&after(&mut policy, 17..40, pressed)), []);
+    let alone =
+        |second| host(second, 900, vec![with(|vm| vm.no_balloon = Some("no device".into()))]);
+    assert_eq!(moves(&after(&mut policy, 40..60, alone)), [], "nobody waits for it");
 }
 
 #[test]

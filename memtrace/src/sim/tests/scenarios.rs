@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::{catalogue, peers, run};
 use super::*;
 use crate::model::derive;
-use crate::policy::Observer;
+use crate::policy::{Memtrace, Observer};
 
 fn all() -> Vec<Scenario> {
     catalogue::all().expect("they are scenarios")
@@ -21,6 +21,19 @@ fn there_are_enough_and_each_begins() {
         pass(&mut host, 1);
         assert!(scenario.about.ends_with('.'), "{}", scenario.name);
     }
+}
+
+#[test]
+fn memtrace_reaches_what_each_scenario_expects() {
+    let mut missed = Vec::new();
+    for scenario in all() {
+        let mut nothing = peers::all().into_iter().find(|policy| policy.name() == "nothing");
+        let nothing = run(&scenario, nothing.as_mut().expect("it is there").as_mut());
+        let ours = run(&scenario, &mut Memtrace::default()).expect("physics hold");
+        let text = scenario.expect.missed(&ours, &nothing.expect("physics hold"));
+        missed.extend(text.into_iter().map(|text| format!("{}: {text}", scenario.name)));
+    }
+    assert_eq!(missed, [""; 0]);
 }
 
 #[test]

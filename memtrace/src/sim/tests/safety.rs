@@ -1,0 +1,71 @@
+//! Each safety feature is load-bearing: without it, its scenario fails.
+
+use std::collections::BTreeSet;
+
+use super::super::{catalogue, peers, run};
+use crate::policy::rules::Safety;
+use crate::policy::{Memtrace, Rules};
+
+/// Feature, scenario, and which expectation fails without it.
+const LOAD: [(Safety, &str, &str); 14] = [
+    (Safety::Fresh, "statistics-stop", "stall seconds"),
+    (Safety::Trust, "claims-from-others", "stall seconds"),
+    (Safety::Distress, "thrash-at-minimum", "oscillations"),
+    (Safety::Booted, "services-start", "guest OOMs"),
+    (Safety::Moving, "stuck-balloon", "orders"),
+    (Safety::Foreign, "operator-setmem", "breaches"),
+    (Safety::CoolDown, "near-the-edge", "GiB s needlessly"),
+    (Safety::Floor, "all-peaks", "oscillations"),
+    (Safety::Learnt, "thrash-at-minimum", "oscillations"),
+    (Safety::Burst, "oom-prone", "guest OOMs"),
+    (Safety::Keep, "thrash-at-minimum", "oscillations"),
+    (Safety::Reserve, "all-peaks", "stall seconds"),
+    (Safety::Forecast, "sudden-growth", "stall seconds"),
+    (Safety::Hysteresis, "all-peaks", "oscillations"),
+];
+
+/// What a scenario expects and isn't reached without these features.
+fn missed(name: &str, without: BTreeSet<Safety>) -> Vec<String> {
+    let scenarios = catalogue::all().expect("they are scenarios");
+    let scenario = scenarios.into_iter().find(|scenario| scenario.name == name);
+    let scenario = scenario.expect("there is such a scenario");
+    let mut nothing = peers::all().into_iter().find(|policy| policy.name() == "nothing");
+    let nothing = run(&scenario, nothing.as_mut().expect("it is there").as_mut());
+    let mut ours = Memtrace::new(Rules { without, ..Rules::default() });
+    let ours = run(&scenario, &mut ours).expect("physics hold");
+    scenario.expect.missed(&ours, &nothing.expect("physics hold"))
+}
+
+#[test]
+fn without_a_safety_feature_its_scenario_fails() {
+    for (safety, name, told) in LOAD {
+        let missed = missed(name, [safety].into());
+        let fails = missed.iter().any(|text| text.contains(told));
+        assert!(fails, "{name} without {safety:?} misses {missed:?}, and not {told:?}");
+    }
+}
+
+#[test]
+fn each_safety_feature_has_its_scenario() {
+    let all: BTreeSet<Safety> = LOAD.iter().map(|(safety, ..)| *safety).collect();
+    assert_eq!(all.len(), LOAD.len());
+    // A feature that is added and has no scenario doesn't compile.
+    for safety in all {
+        match safety {
+            Safety::Fresh
+            | Safety::Trust
+            | Safety::Distress
+            | Safety::Booted
+            | Safety::Moving
+            | Safety::Foreign
+            | Safety::CoolDown
+            | Safety::Floor
+            | Safety::Learnt
+            | Safety::Burst
+            | Safety::Keep
+            | Safety::Reserve
+            | Safety::Forecast
+            | Safety::Hysteresis => {}
+        }
+    }
+}
