@@ -1,5 +1,7 @@
 //! `memtrace simulate`: scenarios and policies by name, and the table of what came out.
 
+mod explain;
+
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
@@ -22,6 +24,10 @@ pub fn simulate(arguments: &SimulateArguments) -> Result<ExitCode> {
     let names = names(&arguments.policy)?;
     if arguments.list {
         output::print(&list(&scenarios, &names))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let (Some(vm), Some(second)) = (&arguments.explain, arguments.at) {
+        output::print(&explain::explain(&scenarios, vm, second)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut table = Table::default();

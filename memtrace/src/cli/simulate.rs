@@ -28,6 +28,12 @@ pub struct SimulateArguments {
     /// Only this policy; may be given more than once
     #[arg(long, value_name = "NAME")]
     pub policy: Vec<String>,
+    /// What memtrace's policy thinks of this VM in one second of one scenario; or of the host
+    #[arg(long, value_name = "VM", requires = "at", conflicts_with_all = ["policy", "list", "json"])]
+    pub explain: Option<String>,
+    /// The second
+    #[arg(long, value_name = "SECOND", requires = "explain")]
+    pub at: Option<u64>,
     /// List scenarios and policies, and run nothing
     #[arg(long)]
     pub list: bool,

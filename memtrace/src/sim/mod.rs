@@ -30,7 +30,7 @@ mod watermarks;
 pub use host::Host;
 pub use load::{Load, Needs, Step};
 pub use outcome::{Expectation, Outcome};
-pub use run::run;
+pub use run::{Look, run, watch};
 pub use scenario::Scenario;
 pub use size::Size;
 pub use table::{Row, Table};

@@ -6,16 +6,37 @@ use super::host::Host;
 use super::outcome::{Measure, Outcome};
 use super::scenario::Scenario;
 use crate::actuate::{Actuator, Order};
-use crate::model::derive;
-use crate::policy::{Observer, Policy};
+use crate::model::{Snapshot, derive};
+use crate::policy::{Decisions, Observation, Observer, Policy};
 use crate::sample::Sample;
 use crate::source::Source;
+
+/// One second of a run.
+pub struct Look<'a> {
+    pub second: u64,
+    pub sample: &'a Sample,
+    pub snapshot: &'a Snapshot,
+    pub observation: &'a Observation,
+    pub decisions: &'a Decisions,
+}
 
 /// Runs it: each second a sample, a step, and its orders.
 ///
 /// # Errors
 /// When the scenario can't begin, or the physics broke.
 pub fn run(scenario: &Scenario, policy: &mut dyn Policy) -> Result<Outcome> {
+    watch(scenario, policy, |_| {})
+}
+
+/// The same, with each second shown to `look`.
+///
+/// # Errors
+/// As [`run`].
+pub fn watch(
+    scenario: &Scenario,
+    policy: &mut dyn Policy,
+    mut look: impl FnMut(&Look<'_>),
+) -> Result<Outcome> {
     let mut host = Host::new(scenario)?;
     let mut measure = Measure::new(&host);
     let mut observer = Observer::default();
@@ -25,7 +46,15 @@ pub fn run(scenario: &Scenario, policy: &mut dyn Policy) -> Result<Outcome> {
         let now = host.sample(None)?;
         measure.second(&host);
         let snapshot = derive(previous.as_ref(), &now);
-        let decisions = policy.step(&observer.observe(&now, &snapshot));
+        let observation = observer.observe(&now, &snapshot);
+        let decisions = policy.step(&observation);
+        look(&Look {
+            second,
+            sample: &now,
+            snapshot: &snapshot,
+            observation: &observation,
+            decisions: &decisions,
+        });
         for decision in decisions.actions {
             let vm = now.vms.iter().find(|vm| vm.id == decision.vm);
             let order = Order {

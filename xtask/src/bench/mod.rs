@@ -17,6 +17,7 @@ mod bpftrace;
 mod hooks;
 #[path = "../../../tests/src/measured.rs"]
 mod measured;
+mod policy;
 mod report;
 mod runs;
 mod slowdown;
@@ -44,12 +45,19 @@ const STATISTICS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Write docs/performance.md instead of printing it
-    #[arg(long, conflicts_with = "latency")]
+    /// Write docs/performance.md (policy: docs/policy.md) instead of printing it
+    #[arg(long, global = true)]
     write: bool,
-    /// Measure the latencies alone, and print their sections
-    #[arg(long)]
-    latency: bool,
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Clone, Copy, clap::Subcommand)]
+enum What {
+    /// memtrace's balloon policy beside those of others, on the simulated host
+    Policy,
+    /// The latencies alone; prints their sections of docs/performance.md
+    Latency,
 }
 
 /// Whose events they are.
@@ -108,20 +116,28 @@ struct Results {
 /// When memtrace can't run here, or the user interrupts.
 pub fn run(arguments: &Arguments) -> Result<()> {
     interrupt::listen()?;
-    setup::run(Scope::Bench)?;
-    build()?;
-    if arguments.latency {
-        let mut results = Results::default();
-        measure_latencies(Lab::pool(LIMIT_MIB)?, &mut results)?;
-        print!("{}", report::latencies(&results));
-        return Ok(());
-    }
-    let page = report::page(&measure()?, &report::Host::look()?);
+    let (page, path) = match arguments.what {
+        Some(What::Policy) => (policy::page()?, policy::PAGE),
+        Some(What::Latency) => {
+            ensure!(!arguments.write, "docs/performance.md is written with all of its parts");
+            setup::run(Scope::Bench)?;
+            build()?;
+            let mut results = Results::default();
+            measure_latencies(Lab::pool(LIMIT_MIB)?, &mut results)?;
+            print!("{}", report::latencies(&results));
+            return Ok(());
+        }
+        None => {
+            setup::run(Scope::Bench)?;
+            build()?;
+            (report::page(&measure()?, &report::Host::look()?), report::PAGE)
+        }
+    };
     if !arguments.write {
         print!("{page}");
         return Ok(());
     }
-    let path = paths::workspace().join(report::PAGE);
+    let path = paths::workspace().join(path);
     fs::create_dir_all(path.parent().context("a folder")?)?;
     fs::write(&path, page).with_context(|| format!("write {}", path.display()))?;
     progress::say(&format!("written: {}", path.display()));
