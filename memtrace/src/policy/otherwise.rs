@@ -96,7 +96,7 @@ fn receiving(rules: &Rules, vm: &Vm<'_>, outlook: &Outlook<'_>) -> String {
         ),
         Wish::Not(reason) if may => format!(
             "it would get memory at once if its guest had under {} % available ({reason})",
-            rules.guest_tight
+            vm.needs_under(rules)
         ),
         Wish::Not(reason) => format!("it would get no memory whatever it wanted ({reason})"),
         Wish::Unknown(reason) => {

@@ -62,8 +62,13 @@ impl<'a> Vm<'a> {
 
     /// The same, for giving it some. It isn't tight because something stale was just taken.
     pub fn is_in_need(&self, rules: &Rules) -> Option<bool> {
+        self.has_under(self.needs_under(rules))
+    }
+
+    /// Below so much available, per cent, it's given some.
+    pub fn needs_under(&self, rules: &Rules) -> f64 {
         let fine = self.is_stale(rules) == Some(false);
-        self.has_under(if fine { rules.guest_tight } else { rules.guest_tight / 2.0 })
+        if fine { rules.guest_tight } else { rules.guest_tight / 2.0 }
     }
 
     fn has_under(&self, limit: f64) -> Option<bool> {
