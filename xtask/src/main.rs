@@ -16,6 +16,7 @@ mod kept;
 mod lab;
 mod paths;
 mod progress;
+mod relief;
 mod setup;
 #[path = "../../memtrace/src/hostfs/taskstats/mod.rs"]
 mod taskstats;
@@ -38,6 +39,8 @@ enum Task {
     Demo(demo::Arguments),
     /// Build the eBPF object from source and keep it in memtrace/ebpf
     Ebpf(ebpf::Arguments),
+    /// Try on whole kernels whether `memtrace mitigate --enforce` relieves real KVM guests
+    Relief(relief::Arguments),
     /// Fetch everything that the other tasks need and that isn't here yet
     Setup,
     /// Real VMs under memory pressure, up and down
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Task::Bench(arguments) => done(bench::run(&arguments)),
         Task::Demo(arguments) => done(demo::run(&arguments)),
         Task::Ebpf(arguments) => done(ebpf::run(&arguments)),
+        Task::Relief(arguments) => relief::run(&arguments),
         Task::Setup => done(set_up()),
         Task::Lab(arguments) => done(lab::run(&arguments)),
         Task::Test(arguments) => test::run(&arguments),

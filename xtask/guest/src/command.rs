@@ -6,6 +6,7 @@ pub enum Command {
     Hold(usize),
     Cycle(usize),
     Idle,
+    Resume,
     Free,
     Status,
     Off,
@@ -23,6 +24,7 @@ impl Command {
             ["hold", mib] => Ok(Self::Hold(size(mib)?)),
             ["cycle", mib] => Ok(Self::Cycle(size(mib)?)),
             ["idle"] => Ok(Self::Idle),
+            ["resume"] => Ok(Self::Resume),
             ["free"] => Ok(Self::Free),
             ["status"] => Ok(Self::Status),
             ["off"] => Ok(Self::Off),
@@ -39,6 +41,7 @@ mod tests {
     fn commands_are_read() {
         assert_eq!(Command::parse("hold 12"), Ok(Command::Hold(12)));
         assert_eq!(Command::parse(" cycle  300 "), Ok(Command::Cycle(300)));
+        assert_eq!(Command::parse("resume"), Ok(Command::Resume));
         assert_eq!(Command::parse("status"), Ok(Command::Status));
     }
 

@@ -3,7 +3,8 @@
 //!
 //! - `hold N`: touch N MiB once a second, as a program does that needs them;
 //! - `cycle N`: walk over N MiB for ever, as fast as it goes;
-//! - `idle`: leave the memory as it is; `free`: give it back;
+//! - `idle`: leave the memory as it is; `resume`: cycle over what was left so; `free`: give
+//!   it back;
 //! - `status`: what it is doing; `off`: power off.
 //!
 //! The guest powers itself off at the end of its lifetime (`memtrace.lifetime=SECONDS` on

@@ -58,6 +58,7 @@ fn obey(work: &mut Work, command: Command) -> Result<String, String> {
         Command::Hold(mib) => start(work, Mode::Hold, mib)?,
         Command::Cycle(mib) => start(work, Mode::Cycle, mib)?,
         Command::Idle => work.idle(),
+        Command::Resume => work.resume(),
         Command::Free => work.free(),
         Command::Status | Command::Off => {}
     }

@@ -24,6 +24,8 @@ pub struct Work {
     page: usize,
     /// Complete walks over the memory so far.
     walks: u64,
+    /// Pages touched so far.
+    touched: u64,
     /// State of the generator of page contents; never 0.
     random: u64,
     next_walk: Instant,
@@ -36,6 +38,7 @@ impl Work {
             mode: Mode::Idle,
             page: 0,
             walks: 0,
+            touched: 0,
             random: 0x9E37_79B9_7F4A_7C15,
             next_walk: Instant::now(),
         }
@@ -53,6 +56,11 @@ impl Work {
     /// Stops touching.
     pub fn idle(&mut self) {
         self.mode = Mode::Idle;
+    }
+
+    /// Walks over the memory that there is, for ever.
+    pub fn resume(&mut self) {
+        self.mode = Mode::Cycle;
     }
 
     /// Gives the memory back.
@@ -84,6 +92,7 @@ impl Work {
             } else if let Some(byte) = page.first_mut() {
                 *byte = byte.wrapping_add(1);
             }
+            self.touched = self.touched.saturating_add(1);
         }
         self.page = self.page.saturating_add(STEP_PAGES);
         if self.page.saturating_mul(PAGE) >= self.memory.len() {
@@ -93,14 +102,15 @@ impl Work {
         }
     }
 
-    /// In words, `key=value`.
+    /// In words, `key=value`; `touched` is in MiB, each walk counted again.
     pub fn status(&self) -> String {
         let mode = match self.mode {
             Mode::Idle => "idle",
             Mode::Hold => "hold",
             Mode::Cycle => "cycle",
         };
-        format!("mode={mode} mib={} walks={}", self.memory.len() / MIB, self.walks)
+        let (mib, touched) = (self.memory.len() / MIB, self.touched * PAGE as u64 / MIB as u64);
+        format!("mode={mode} mib={mib} walks={} touched={touched}", self.walks)
     }
 }
 
@@ -137,7 +147,7 @@ mod tests {
         work.start(Mode::Cycle, 1);
         walk(&mut work, Instant::now());
         assert!(work.memory.chunks(PAGE).all(|page| page.iter().any(|byte| *byte != 0)));
-        assert_eq!(work.status(), "mode=cycle mib=1 walks=1");
+        assert_eq!(work.status(), "mode=cycle mib=1 walks=1 touched=1");
     }
 
     #[test]
@@ -160,6 +170,9 @@ mod tests {
         work.start(Mode::Hold, 1);
         work.idle();
         assert_eq!(work.rest(Instant::now()), None);
+        assert_eq!(work.memory.len(), MIB);
+        work.resume();
+        assert_eq!(work.rest(Instant::now()), Some(Duration::ZERO));
         assert_eq!(work.memory.len(), MIB);
         work.free();
         assert!(work.memory.is_empty());

@@ -145,7 +145,8 @@ fn faults(stat: &str) -> Counters {
         .collect()
 }
 
-fn pressure(text: &str) -> Counters {
+/// `some` and `full` totals (µs) of a pressure file.
+pub fn pressure(text: &str) -> Counters {
     text.lines()
         .filter_map(|line| {
             let (kind, rest) = line.split_once(' ')?;

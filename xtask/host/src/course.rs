@@ -28,8 +28,9 @@ pub struct Cell {
     pub absence: Option<String>,
 }
 
-/// Takes a document in.
+/// Takes a document in: a snapshot, or one with what was made of it.
 pub fn take(courses: &mut Courses, document: &Value) {
+    let document = document.get("snapshot").unwrap_or(document);
     let seconds = document.get("interval").and_then(Value::as_f64).unwrap_or(0.0) / 1e9;
     let vms = document.get("vms").and_then(Value::as_array).into_iter().flatten();
     for vm in vms {

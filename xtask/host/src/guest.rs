@@ -51,7 +51,8 @@ impl Guest {
             let console = fs::read(format!("/run/{name}.console")).unwrap_or_default();
             let from = console.len().saturating_sub(3000);
             let end = String::from_utf8_lossy(console.get(from..).unwrap_or_default()).into_owned();
-            format!("{name} doesn't boot; its console: {end}")
+            let errors = fs::read_to_string(format!("/run/{name}.errors")).unwrap_or_default();
+            format!("{name} doesn't boot; qemu: {errors}; its console: {end}")
         })?;
         ensure!(answer == "ready", "{name} says {answer}");
         Ok(())
@@ -77,9 +78,28 @@ impl Guest {
     /// When it refuses or doesn't answer.
     pub fn work(&mut self) -> Result<()> {
         match (&mut self.line, self.plan.work) {
-            (Some(line), Work::Linux(command)) => line.tell(command),
+            (Some(line), Work::Linux(command)) => line.tell(command).map(drop),
             _ => Ok(()),
         }
+    }
+
+    /// Has Linux power off, and waits until its qemu has ended.
+    ///
+    /// # Errors
+    /// When it doesn't.
+    pub fn off(&mut self) -> Result<()> {
+        let line = self.line.as_mut().context("this guest doesn't listen")?;
+        line.stream.write_all(b"off\n")?;
+        wait::until("a guest to power off", ANSWER, || Ok(self.qemu.ended()?.then_some(())))
+    }
+
+    /// Tells Linux something; its answer.
+    ///
+    /// # Errors
+    /// When it refuses or doesn't answer, or isn't Linux.
+    pub fn tell(&mut self, command: &str) -> Result<String> {
+        let line = self.line.as_mut().context("this guest doesn't listen")?;
+        line.tell(command)
     }
 }
 
@@ -97,11 +117,11 @@ impl Line {
         Ok(Self { name, stream, heard: Vec::new() })
     }
 
-    fn tell(&mut self, command: &str) -> Result<()> {
+    fn tell(&mut self, command: &str) -> Result<String> {
         self.stream.write_all(format!("{command}\n").as_bytes())?;
         let answer = self.hear(ANSWER)?;
         ensure!(answer.starts_with("ok "), "{} answers {command:?} with {answer:?}", self.name);
-        Ok(())
+        Ok(answer)
     }
 
     fn hear(&mut self, limit: Duration) -> Result<String> {

@@ -15,6 +15,7 @@ mod guest;
 mod mini;
 mod prepare;
 mod qemu;
+mod relief;
 mod report;
 mod run;
 mod scenario;
@@ -49,9 +50,10 @@ fn report_all() -> anyhow::Result<()> {
     // It outlives the report: without it the host may die.
     let mut anchor = None;
     let line = std::fs::read_to_string("/proc/cmdline")?;
-    let done = match demo::wanted(&line) {
-        Some(view) => demo::run(view, &mut report),
-        None => work(&mut report, &mut anchor),
+    let done = match (demo::wanted(&line), relief::wanted(&line)) {
+        (Some(view), _) => demo::run(view, &mut report),
+        (None, Some(mode)) => relief::run(mode, &mut report, &mut anchor),
+        (None, None) => work(&mut report, &mut anchor),
     };
     if let Err(error) = done {
         report.say("failed", &format!("{error:#}"))?;
@@ -71,11 +73,9 @@ fn work(report: &mut report::Report, anchor: &mut Option<guest::Guest>) -> anyho
     let chosen = scenario::ALL.iter().enumerate().filter(|(_, scenario)| wants(scenario));
     let timed = chosen.clone().any(|(_, scenario)| scenario.timed);
     let timing = timed.then(timing::Timing::prepare).transpose()?;
-    let mut tracer = tracer::Tracer::start()?;
+    let mut tracer = tracer::Tracer::start(&["top"])?;
     report.say("tracer", &"memtrace runs")?;
-    let guest = guest::Guest::start(&run::ANCHOR, "6d656d74-7261-4365-8c62-62ffffffffff")?;
-    guest.qemu.stop()?;
-    *anchor = Some(guest);
+    *anchor = Some(run::anchor()?);
     for (number, scenario) in chosen {
         report.say("scenario", &run::run(scenario, number, &mut tracer, timing.as_ref()))?;
     }

@@ -25,13 +25,14 @@ pub struct Tracer {
 }
 
 impl Tracer {
-    /// Starts it, and waits for its first document.
+    /// Starts it with these arguments, beside those for documents, and waits for the first.
     ///
     /// # Errors
     /// When it can't run.
-    pub fn start() -> Result<Self> {
+    pub fn start(arguments: &[&str]) -> Result<Self> {
         let mut child = Command::new("/bin/memtrace")
-            .args(["top", "--json", "--interval", "1", "--count", "3600"])
+            .args(arguments)
+            .args(["--json", "--interval", "1", "--count", "3600"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(ERRORS)?)

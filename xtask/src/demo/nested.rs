@@ -38,7 +38,8 @@ pub fn run(check: bool) -> Result<()> {
     let terminal = Terminal::take()?;
     let order = format!("memtrace.demo={}", terminal.order());
     progress::say(&format!("booting kernel {KERNEL} in a VM; Ctrl-C ends it"));
-    let (mut host, _folder) = vm::boot_view(KERNEL, &programs, &order, LIMIT)?;
+    let wiring = (vm::Console::Terminal, order.as_str());
+    let (mut host, _folder) = vm::boot(KERNEL, &programs, wiring, LIMIT)?;
     let mut outcome = Outcome::default();
     while let Some(line) = host.next_line()? {
         match outcome.take(&line).as_deref() {

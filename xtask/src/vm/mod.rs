@@ -205,22 +205,21 @@ fn hear(name: &str, host: &mut Host, outcome: &mut Outcome) -> Result<()> {
     Ok(())
 }
 
-/// Boots a host that shows the live view on our terminal; `order` as PID 1 wants it. The
-/// files of its run are in a folder that goes when the second part is dropped.
+/// Boots a host whose PID 1 gets another order than scenarios. The files of its run are in
+/// a folder that goes when the second part is dropped.
 ///
 /// # Errors
 /// When the kernel can't be had, or qemu can't start.
-pub fn boot_view(
+pub fn boot(
     name: &str,
     programs: &Programs,
-    order: &str,
+    wiring: (Console, &str),
     limit: Duration,
 ) -> Result<(Host, tempfile::TempDir)> {
     let kernel = kernels::get(name)?;
     let initramfs = programs::pack(&kernel, programs)?;
-    let folder = run_folder("demo")?;
+    let folder = run_folder(name)?;
     let deadline = Instant::now() + limit;
-    let wiring = (Console::Terminal, order);
     let host = Host::boot(&kernel, &initramfs, folder.path(), wiring, deadline)?;
     Ok((host, folder))
 }

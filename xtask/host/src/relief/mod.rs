@@ -1,0 +1,206 @@
+//! Does `memtrace mitigate --enforce` relieve? By night three guests work in their turn and
+//! give up what they touched, which the host goes on keeping for them; a fourth has memory
+//! that it needs by day. The host swaps what was not touched for longest, which is just
+//! that. memtrace looks on (`observe`) or acts (`enforce`). What the kernel and memtrace
+//! count is reported second by second; what it is worth is decided outside.
+
+mod point;
+mod scene;
+mod series;
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::cgroup::Groups;
+use crate::guest::Guest;
+use crate::report::Report;
+use crate::scenario::Plan;
+use crate::tracer::Tracer;
+use crate::{prepare, run, setting, swap};
+use scene::SCENE;
+use series::Point;
+
+const ORDER: &str = "memtrace.relief=";
+const CONFIGURATION: &str = include_str!("memtrace.toml");
+/// Its place among the guests.
+const WEB: usize = 3;
+const PLACE: &str = "/run/memtrace.toml";
+/// Until a guest has touched what it holds.
+const FILLED: Duration = Duration::from_secs(240);
+/// What a batch holds it keeps for so long.
+const HELD: Duration = Duration::from_secs(5);
+const DAY: Duration = Duration::from_secs(30);
+/// What comes after the load; where memtrace only looks on, nothing happens any more.
+const CALM: Duration = Duration::from_secs(5);
+const CALM_ENFORCED: Duration = Duration::from_secs(70);
+
+/// What memtrace does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Observe,
+    Enforce,
+}
+
+/// The mode, if the kernel's command line (`line`) asks for relief:
+/// `memtrace.relief=observe` or `enforce`.
+pub fn wanted(line: &str) -> Option<Mode> {
+    match line.split_whitespace().find_map(|word| word.strip_prefix(ORDER))? {
+        "observe" => Some(Mode::Observe),
+        "enforce" => Some(Mode::Enforce),
+        _ => None,
+    }
+}
+
+/// Runs it from the guests' start to the calm after the load.
+///
+/// # Errors
+/// When anything of it fails, or a guest ends.
+pub fn run(mode: Mode, report: &mut Report, anchor: &mut Option<Guest>) -> Result<()> {
+    prepare::load_modules()?;
+    report.say("kernel", &prepare::kernel()?)?;
+    prepare::account_delays()?;
+    *anchor = Some(run::anchor()?);
+    // What is declared first is undone last.
+    let _swap = swap::On::new(SCENE.swap)?;
+    let _groups = Groups::make(&SCENE)?;
+    let _settings = setting::make(&SCENE)?;
+    let mut guests = Vec::new();
+    // One after the other: together, emulated twice over, one of them often dies.
+    for (number, plan) in SCENE.guests.iter().enumerate() {
+        let uuid = format!("6d656d74-7261-4365-8c65-6c000000000{number}");
+        guests.push(boot(plan, &uuid, report)?);
+    }
+    fs::write(PLACE, CONFIGURATION).context("write the configuration")?;
+    let mut arguments = vec!["mitigate", "--config", PLACE, "--state-dir", "/run/memtrace"];
+    if mode == Mode::Enforce {
+        arguments.push("--enforce");
+    }
+    let tracer = Tracer::start(&arguments)?;
+    let mut stage = Stage { tracer, guests, report, begun: Instant::now(), told: 0 };
+    let done = stage.play(mode);
+    let errors = stage.tracer.errors();
+    stage.report.say("messages", &errors)?;
+    done
+}
+
+/// Starts a guest and waits until it has booted. Emulated twice over, one hangs or dies at
+/// times as it boots: that is tried once more, and told.
+fn boot(plan: &'static Plan, uuid: &str, report: &mut Report) -> Result<Guest> {
+    let start = || {
+        let mut guest = Guest::start(plan, uuid)?;
+        guest.ready()?;
+        Ok::<_, anyhow::Error>(guest)
+    };
+    start().or_else(|error| {
+        report.say("again", &format!("{error:#}"))?;
+        start()
+    })
+}
+
+struct Stage<'a> {
+    tracer: Tracer,
+    guests: Vec<Guest>,
+    report: &'a mut Report,
+    begun: Instant,
+    /// Decisions below this number were reported.
+    told: u64,
+}
+
+impl Stage<'_> {
+    fn play(&mut self, mode: Mode) -> Result<()> {
+        self.touch(WEB, scene::OWN, scene::OWN_MIB, "before")?;
+        self.guest(WEB)?.tell(scene::REST)?;
+        for batch in 0..WEB {
+            self.touch(batch, scene::BATCH, scene::BATCH_MIB, "night")?;
+            self.watch("night", HELD)?;
+            self.guest(batch)?.tell(scene::GIVE_UP)?;
+        }
+        self.guest(WEB)?.tell(scene::WORK)?;
+        self.watch("day", DAY)?;
+        self.guest(WEB)?.off()?;
+        self.watch("calm", if mode == Mode::Enforce { CALM_ENFORCED } else { CALM })
+    }
+
+    fn guest(&mut self, place: usize) -> Result<&mut Guest> {
+        self.guests.get_mut(place).context("no such guest")
+    }
+
+    /// Has a guest touch so many MiB, and waits until it has.
+    fn touch(&mut self, place: usize, command: &str, mib: u64, phase: &'static str) -> Result<()> {
+        self.guest(place)?.tell(command)?;
+        let deadline = Instant::now() + FILLED;
+        loop {
+            self.watch(phase, Duration::ZERO)?;
+            let touched = point::touched(&self.guest(place)?.tell("status")?);
+            if touched.is_some_and(|touched| touched >= mib as f64) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "a guest doesn't touch {mib} MiB");
+        }
+    }
+
+    /// Reports a point with each document of memtrace for so long.
+    fn watch(&mut self, phase: &'static str, time: Duration) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            self.tracer.next(1)?;
+            let point = self.point(phase)?;
+            self.report.say("point", &point)?;
+            self.tell_decisions()?;
+            if begun.elapsed() >= time {
+                return Ok(());
+            }
+        }
+    }
+
+    fn point(&mut self, phase: &'static str) -> Result<Point> {
+        let mut guests = Vec::new();
+        for guest in &mut self.guests {
+            if guest.qemu.ended()? {
+                ensure!(phase == "calm", "{} has ended", guest.plan.name);
+                continue;
+            }
+            // Of the others nobody wants to know, and a question would wake them.
+            let asked = guest.plan.name == scene::WEB.name;
+            let touched = if asked { point::touched(&guest.tell("status")?) } else { None };
+            guests.push(point::guest(guest, &mut self.tracer, touched)?);
+        }
+        let (state, host) = point::host(&mut self.tracer)?;
+        let at = self.begun.elapsed().as_secs_f64();
+        Ok(Point { at, phase: phase.to_owned(), state, host, guests })
+    }
+
+    /// Reports the decisions that are new.
+    fn tell_decisions(&mut self) -> Result<()> {
+        let at = self.begun.elapsed().as_secs_f64();
+        let entries = self.tracer.newest()?.pointer("/reaction/entries").and_then(Value::as_array);
+        let number = |entry: &Value| entry.get("number").and_then(Value::as_u64).unwrap_or(0);
+        let new: Vec<Value> = entries
+            .into_iter()
+            .flatten()
+            .filter(|entry| number(entry) >= self.told)
+            .cloned()
+            .collect();
+        for entry in new {
+            self.told = number(&entry) + 1;
+            self.report.say("decision", &json!({ "at": at, "entry": entry }))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mode_stands_on_the_command_line() {
+        assert_eq!(wanted("quiet memtrace.relief=observe psi=1"), Some(Mode::Observe));
+        assert_eq!(wanted("memtrace.relief=enforce"), Some(Mode::Enforce));
+        assert_eq!(wanted("memtrace.relief=perhaps"), None);
+        assert_eq!(wanted("memtrace.scenarios=max"), None);
+    }
+}

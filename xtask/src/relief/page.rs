@@ -1,0 +1,139 @@
+//! docs/relief.md from the runs' verdicts. Pure but for the writing.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use super::run::Run;
+use super::verdict::{Demand, Row, Verdict};
+use super::{CONFIGURATION, plot};
+use crate::paths;
+
+/// One kernel's two runs.
+pub struct Pair {
+    pub observe: Run,
+    pub enforce: Run,
+    pub verdict: Verdict,
+}
+
+/// Writes the page, and the picture of the first kernel.
+///
+/// # Errors
+/// When it can't be drawn or written.
+pub fn write(pairs: &[Pair]) -> Result<()> {
+    let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().context("run date")?;
+    let date = String::from_utf8_lossy(&date.stdout).trim().to_owned();
+    let docs = paths::workspace().join("docs");
+    let first = pairs.first().context("nothing to write about")?;
+    let svg = plot::draw(&first.observe, &first.enforce)?;
+    fs::write(docs.join("relief.svg"), svg).context("write the picture")?;
+    fs::write(docs.join("relief.md"), page(pairs, &date)).context("write the page")
+}
+
+fn page(pairs: &[Pair], date: &str) -> String {
+    let mut text = String::from(HEAD);
+    for Pair { observe, verdict, .. } in pairs {
+        let kernel = observe.kernel.as_deref().unwrap_or("unknown kernel");
+        let _ = writeln!(text, "\n## {kernel}, {date}\n\n{}", table(verdict));
+        let _ = writeln!(
+            text,
+            "memtrace took {:.0} MiB from the guests at most; {:.0} MiB of that were back when it \
+             had been calm for a minute.",
+            verdict.taken, verdict.back
+        );
+        for problem in &verdict.problems {
+            let _ = writeln!(text, "\n**Missed**: {problem}.");
+        }
+    }
+    let _ = write!(text, "\n## The configuration\n\n```toml\n{CONFIGURATION}```\n");
+    text
+}
+
+fn table(verdict: &Verdict) -> String {
+    let mut text =
+        String::from("| web | told by | without | with | less by |\n|---|---|--:|--:|--:|\n");
+    for row in &verdict.rows {
+        let Row { what, source, unit, observed, enforced, demand } = row;
+        let number = |value: &Option<f64>| {
+            value.map_or("-".to_owned(), |value| format!("{} {unit}", digits(value)))
+        };
+        let factor = match (demand, row.factor()) {
+            (Demand::Never, _) | (_, None) => String::new(),
+            (_, Some(factor)) if factor.is_infinite() => "all of it".to_owned(),
+            (_, Some(factor)) => format!("{factor:.1} x"),
+        };
+        let (observed, enforced) = (number(observed), number(enforced));
+        let _ = writeln!(
+            text,
+            "| {what} | {source} | {} | {} | {factor} |",
+            observed.trim_end(),
+            enforced.trim_end()
+        );
+    }
+    text
+}
+
+/// As many as say something.
+fn digits(value: f64) -> String {
+    if value.abs() >= 100.0 || value.fract() == 0.0 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.2}")
+    }
+}
+
+const HEAD: &str = "\
+# Does it relieve?
+
+Written by `cargo xtask relief KERNEL... --write`; not edited by hand.
+
+A host with 2 GiB and a swap disk runs four KVM guests of 1 GiB each, overcommitted twice
+(level 2 of the lab: the host itself is emulated, so that times are long, and what counts
+is one run against the other). `web` has touched 500 MiB that it needs by day, and leaves
+them alone by night. By night each of the three others touches 420 MiB in its turn, keeps
+them for 5 s, and gives them back to its own kernel. The host doesn't know of that: it keeps
+them, is short, and swaps what was not touched for longest, which is what `web` needs. By
+day `web` walks over its memory again. Then it is shut down, and it is calm.
+
+Each kernel is booted twice: once `memtrace mitigate` looks on (without), once it acts
+(`--enforce`). What `web` suffers is counted from the beginning of the night to the end of
+the day. Waiting and what comes back from swap have to fall to a tenth; nobody may be
+killed; when it is calm, memory has to return.
+
+![sizes, waiting and swap-ins, without and with](relief.svg)
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(observed: f64, enforced: f64, demand: Demand) -> Row {
+        let (observed, enforced) = (Some(observed), Some(enforced));
+        Row { what: "waited", source: "PSI", unit: "s", observed, enforced, demand }
+    }
+
+    #[test]
+    fn the_table_says_by_how_much_less_and_nothing_where_that_says_nothing() {
+        let falls = Demand::Falls { least: 1.0 };
+        let rows =
+            vec![row(30.0, 1.5, falls), row(120.4, 0.0, falls), row(0.0, 0.0, Demand::Never)];
+        let unknown = Row { enforced: None, ..row(2.0, 0.0, Demand::Told) };
+        let verdict = Verdict {
+            rows: rows.into_iter().chain([unknown]).collect(),
+            taken: 1.0,
+            back: 1.0,
+            problems: Vec::new(),
+        };
+        let table = table(&verdict);
+        let lines: Vec<&str> = table.lines().skip(2).collect();
+        let expected = [
+            "| waited | PSI | 30 s | 1.50 s | 20.0 x |",
+            "| waited | PSI | 120 s | 0 s | all of it |",
+            "| waited | PSI | 0 s | 0 s |  |",
+            "| waited | PSI | 2 s | - |  |",
+        ];
+        assert_eq!(lines, expected);
+    }
+}

@@ -1,0 +1,89 @@
+//! Two runs made up, and one thing at a time wrong with them.
+
+use super::super::run::Mode;
+use super::super::series::Host;
+use super::*;
+
+/// A run in which the web guest suffers so much by day, and the others have `sizes` at the
+/// end of each phase.
+fn run(mode: Mode, suffered: f64, sizes: [f64; 4]) -> Run {
+    let mut run = Run::new(mode);
+    let phases = ["before", "night", "day", "calm"];
+    for (number, (phase, size)) in phases.into_iter().zip(sizes).enumerate() {
+        let so_far = if number >= 2 { suffered } else { 0.0 };
+        let web = OfOne {
+            name: WEB.to_owned(),
+            stalled: Some(so_far),
+            pressure: Some(so_far),
+            swapped_in: Some(so_far * 10.0),
+            refaulted: Some(so_far * 10.0),
+            touched: Some(if number >= 2 { 1100.0 } else { 500.0 }),
+            ..OfOne::default()
+        };
+        let batch = OfOne { name: "batch".to_owned(), size: Some(size), ..OfOne::default() };
+        run.points.push(Point {
+            at: number as f64,
+            phase: phase.to_owned(),
+            state: None,
+            host: Host { killed: Some(0), ..Host::default() },
+            guests: if phase == "calm" { vec![batch] } else { vec![batch, web] },
+        });
+    }
+    run
+}
+
+fn observed() -> Run {
+    run(Mode::Observe, 30.0, [1024.0; 4])
+}
+
+fn enforced(suffered: f64) -> Run {
+    run(Mode::Enforce, suffered, [1024.0, 600.0, 424.0, 1000.0])
+}
+
+#[test]
+fn a_tenth_relieves_and_more_does_not() {
+    let verdict = Verdict::of(&observed(), &enforced(3.0));
+    assert_eq!(verdict.problems, [""; 0]);
+    assert_eq!((verdict.taken, verdict.back), (600.0, 576.0));
+    assert_eq!(verdict.rows[0].factor(), Some(10.0));
+    let verdict = Verdict::of(&observed(), &enforced(3.1));
+    assert_eq!(verdict.problems.len(), 4);
+    assert!(verdict.problems[0].contains("fell to no less than 3.10"), "{verdict}");
+}
+
+#[test]
+fn where_nobody_suffered_there_is_nothing_to_learn() {
+    let calm = run(Mode::Observe, 0.5, [1024.0; 4]);
+    let verdict = Verdict::of(&calm, &enforced(0.0));
+    assert!(verdict.problems[0].contains("too little to learn from"), "{verdict}");
+}
+
+#[test]
+fn a_guest_that_was_killed_or_a_run_that_failed_is_wrong() {
+    let mut killed = enforced(1.0);
+    killed.points[2].host.killed = Some(1);
+    let verdict = Verdict::of(&observed(), &killed);
+    assert_eq!(verdict.problems, ["killed for want of memory (vmstat): 1 while memtrace acted"]);
+    let mut failed = enforced(1.0);
+    failed.failed = Some("web has ended".to_owned());
+    assert_eq!(Verdict::of(&observed(), &failed).problems, ["enforce: web has ended"]);
+}
+
+#[test]
+fn memory_has_to_be_taken_and_to_return() {
+    let kept = run(Mode::Enforce, 1.0, [1024.0, 600.0, 424.0, 500.0]);
+    let verdict = Verdict::of(&observed(), &kept);
+    assert_eq!(verdict.problems, ["of 600 MiB that were taken only 76 are back"]);
+    let idle = run(Mode::Enforce, 1.0, [1024.0; 4]);
+    assert_eq!(Verdict::of(&observed(), &idle).problems, ["nothing was taken from anybody"]);
+}
+
+#[test]
+fn what_is_not_known_is_not_zero() {
+    let mut blind = enforced(1.0);
+    for guest in &mut blind.points[2].guests {
+        guest.stalled = None;
+    }
+    let verdict = Verdict::of(&observed(), &blind);
+    assert_eq!(verdict.problems, ["waited for memory (memtrace): not known"]);
+}
