@@ -21,6 +21,7 @@ mod setup;
 #[path = "../../memtrace/src/hostfs/taskstats/mod.rs"]
 mod taskstats;
 mod test;
+mod trials;
 mod truth;
 mod vm;
 
@@ -47,6 +48,8 @@ enum Task {
     Lab(lab::Arguments),
     /// Run every check and test there is
     Test(test::Arguments),
+    /// Kill, hang and fill what memtrace works with as it moves balloons of real VMs
+    Trials(trials::Arguments),
     /// Try memtrace on whole kernels, each in a VM, with real KVM guests inside
     Vm(vm::Arguments),
 }
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Task::Setup => done(set_up()),
         Task::Lab(arguments) => done(lab::run(&arguments)),
         Task::Test(arguments) => test::run(&arguments),
+        Task::Trials(arguments) => done(trials::run(&arguments)),
         Task::Vm(arguments) => vm::run(&arguments),
     };
     match result {

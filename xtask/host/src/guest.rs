@@ -47,13 +47,8 @@ impl Guest {
     pub fn ready(&mut self) -> Result<()> {
         let name = self.plan.name;
         let Some(line) = &mut self.line else { return self.touched() };
-        let answer = line.hear(BOOT).with_context(|| {
-            let console = fs::read(format!("/run/{name}.console")).unwrap_or_default();
-            let from = console.len().saturating_sub(3000);
-            let end = String::from_utf8_lossy(console.get(from..).unwrap_or_default()).into_owned();
-            let errors = fs::read_to_string(format!("/run/{name}.errors")).unwrap_or_default();
-            format!("{name} doesn't boot; qemu: {errors}; its console: {end}")
-        })?;
+        let answer =
+            line.hear(BOOT).with_context(|| format!("{name} doesn't boot{}", last_words(name)))?;
         ensure!(answer == "ready", "{name} says {answer}");
         Ok(())
     }
@@ -83,6 +78,18 @@ impl Guest {
         }
     }
 
+    /// Fails if its qemu has ended, with the last that both said.
+    ///
+    /// # Errors
+    /// As said.
+    pub fn check(&mut self) -> Result<()> {
+        let name = self.plan.name;
+        match self.qemu.status()? {
+            Some(status) => bail!("{name} has ended, {status}{}", last_words(name)),
+            None => Ok(()),
+        }
+    }
+
     /// Has Linux power off, and waits until its qemu has ended.
     ///
     /// # Errors
@@ -101,6 +108,15 @@ impl Guest {
         let line = self.line.as_mut().context("this guest doesn't listen")?;
         line.tell(command)
     }
+}
+
+/// What qemu and the guest's kernel said last.
+fn last_words(name: &str) -> String {
+    let console = fs::read(format!("/run/{name}.console")).unwrap_or_default();
+    let from = console.len().saturating_sub(3000);
+    let end = String::from_utf8_lossy(console.get(from..).unwrap_or_default()).into_owned();
+    let errors = fs::read_to_string(format!("/run/{name}.errors")).unwrap_or_default();
+    format!("; qemu: {errors}; its console: {end}")
 }
 
 /// The serial line of a Linux guest.

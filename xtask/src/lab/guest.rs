@@ -93,7 +93,7 @@ impl Guest {
     /// # Errors
     /// When the hypervisor refuses.
     pub fn pause(&self) -> Result<()> {
-        self.ask("stop", &["suspend", self.plan.name])
+        self.ask("stop", &["suspend", self.plan.name]).map(drop)
     }
 
     /// Lets them run again.
@@ -101,13 +101,31 @@ impl Guest {
     /// # Errors
     /// When the hypervisor refuses.
     pub fn resume(&self) -> Result<()> {
-        self.ask("cont", &["resume", self.plan.name])
+        self.ask("cont", &["resume", self.plan.name]).map(drop)
     }
 
-    fn ask(&self, monitor: &str, virsh: &[&str]) -> Result<()> {
+    /// What its balloon leaves it, in MiB, as its hypervisor says.
+    ///
+    /// # Errors
+    /// When that doesn't answer.
+    pub fn size_mib(&self) -> Result<u64> {
+        let answer = self.ask("info balloon", &["dommemstat", self.plan.name])?;
+        parse_size(&answer).with_context(|| format!("no size in: {answer}"))
+    }
+
+    /// Has its balloon leave it so much.
+    ///
+    /// # Errors
+    /// When its hypervisor refuses.
+    pub fn resize(&self, mib: u32) -> Result<()> {
+        let (name, size) = (self.plan.name, format!("{mib}M"));
+        self.ask(&format!("balloon {mib}"), &["setmem", name, &size, "--live"]).map(drop)
+    }
+
+    fn ask(&self, monitor: &str, virsh: &[&str]) -> Result<String> {
         match &self.hypervisor {
             Hypervisor::Monitor(path) => ask_monitor(path, monitor),
-            Hypervisor::Libvirt => libvirt::virsh(virsh).map(drop),
+            Hypervisor::Libvirt => libvirt::virsh(virsh),
         }
     }
 }
@@ -129,16 +147,15 @@ pub fn tell(agent: &mut Socket, command: &str) -> Result<String> {
     }
 }
 
-/// One command to the human monitor.
+/// One command to the human monitor, and what it answers.
 ///
 /// # Errors
 /// When it doesn't answer.
-pub fn ask_monitor(path: &Path, command: &str) -> Result<()> {
+pub fn ask_monitor(path: &Path, command: &str) -> Result<String> {
     let mut monitor = Socket::connect(path)?;
     monitor.read_until(PROMPT, PATIENCE)?;
     monitor.send(&format!("{command}\n"))?;
-    monitor.read_until(PROMPT, PATIENCE).with_context(|| format!("monitor: {command}"))?;
-    Ok(())
+    monitor.read_until(PROMPT, PATIENCE).with_context(|| format!("monitor: {command}"))
 }
 
 /// Sets the balloon of a domain or of a plain guest.
@@ -149,7 +166,19 @@ pub fn balloon(name: &str, is_domain: bool, monitor: &Path, mib: u32) -> Result<
     if is_domain {
         return libvirt::virsh(&["setmem", name, &format!("{mib}M"), "--live"]).map(drop);
     }
-    ask_monitor(monitor, &format!("balloon {mib}"))
+    ask_monitor(monitor, &format!("balloon {mib}")).map(drop)
+}
+
+/// `balloon: actual=256` in MiB, or `actual 262144` in KiB.
+fn parse_size(answer: &str) -> Option<u64> {
+    let mut lines = answer.lines();
+    lines.find_map(|line| {
+        let line = line.trim();
+        match line.strip_prefix("balloon: actual=") {
+            Some(mib) => mib.trim().parse().ok(),
+            None => Some(line.strip_prefix("actual ")?.trim().parse::<u64>().ok()? / 1024),
+        }
+    })
 }
 
 fn parse_walks(status: &str) -> Option<u64> {
@@ -159,6 +188,14 @@ fn parse_walks(status: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_is_read_from_either_hypervisor() {
+        let echoed = "info balloon\x1b[K\r\nballoon: actual=256\r\n(qemu) ";
+        assert_eq!(parse_size(echoed), Some(256));
+        assert_eq!(parse_size("actual 262144\nswap_in 0\n"), Some(256));
+        assert_eq!(parse_size("(qemu) "), None);
+    }
 
     #[test]
     fn walks_are_read_from_the_status() {

@@ -78,6 +78,11 @@ fn wait_running(pid_file: &str) -> Option<Process> {
     None
 }
 
+/// The daemon that domains are asked of, if it runs.
+pub fn daemon() -> Option<Process> {
+    DAEMONS.last().and_then(|(_, pid_file)| running(pid_file))
+}
+
 fn running(pid_file: &str) -> Option<Process> {
     let pid = fs::read_to_string(pid_file).ok()?.trim().parse().ok()?;
     Process::of(pid).ok()

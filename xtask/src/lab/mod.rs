@@ -16,6 +16,7 @@ use crate::{interrupt, progress};
 pub mod cgroup;
 mod command;
 pub mod cpio;
+mod daemons;
 mod device;
 pub mod guest;
 pub mod initramfs;
@@ -209,12 +210,7 @@ impl Lab {
             self.save()?;
             device::open_kvm()?;
         }
-        let journal = self.place.join("state.json");
-        let state = &mut self.state;
-        libvirt::ensure_daemons(|daemon| {
-            state.daemons.push(daemon);
-            state.save(&journal)
-        })?;
+        self.start_daemons()?;
         let partition = partition::plan()?;
         self.state.cgroups.extend(partition.folders.clone());
         self.save()?;
@@ -232,6 +228,11 @@ impl Lab {
             self.started(Guest::connect(plan, process, cgroup, Hypervisor::Libvirt, &agent)?)?;
         }
         Ok(())
+    }
+
+    /// The folder on a real file system that goes with the lab.
+    pub fn folder(&self) -> &Path {
+        self.place.folder()
     }
 
     /// Notes a guest that is about to start.

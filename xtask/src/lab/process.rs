@@ -41,20 +41,37 @@ impl Process {
     /// # Errors
     /// When it is still there after twice the `patience`.
     pub fn end(self, patience: Duration) -> Result<()> {
-        for signal in [Signal::TERM, Signal::KILL] {
-            self.send(signal)?;
-            let deadline = Instant::now() + patience;
-            while self.alive() && Instant::now() < deadline {
-                std::thread::sleep(LOOK);
-            }
-            if !self.alive() {
-                return Ok(());
-            }
+        if self.ended_by(Signal::TERM, patience)? || self.ended_by(Signal::KILL, patience)? {
+            return Ok(());
         }
         bail!("process {} doesn't end", self.pid)
     }
 
-    fn send(self, signal: Signal) -> Result<()> {
+    /// Kills it, and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it is still there after the `patience`.
+    pub fn kill(self, patience: Duration) -> Result<()> {
+        if self.ended_by(Signal::KILL, patience)? {
+            return Ok(());
+        }
+        bail!("process {} doesn't end", self.pid)
+    }
+
+    fn ended_by(self, signal: Signal, patience: Duration) -> Result<bool> {
+        self.send(signal)?;
+        let deadline = Instant::now() + patience;
+        while self.alive() && Instant::now() < deadline {
+            std::thread::sleep(LOOK);
+        }
+        Ok(!self.alive())
+    }
+
+    /// Sends a signal; to one that has ended, none.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn send(self, signal: Signal) -> Result<()> {
         let Some(pid) = Pid::from_raw(self.pid) else { return Ok(()) };
         // The file descriptor is bound to the process that we then find alive.
         let Ok(fd) = pidfd_open(pid, PidfdFlags::empty()) else { return Ok(()) };

@@ -36,7 +36,10 @@ pub struct Arguments {
     /// Write docs/relief.md and its picture from what comes out
     #[arg(long)]
     write: bool,
-    /// Boot nothing: take the runs of the last time
+    /// Boot for this alone, and take the other run from the last time
+    #[arg(long, value_name = "MODE", conflicts_with = "again")]
+    only: Option<Mode>,
+    /// Boot nothing: take both runs from the last time
     #[arg(long)]
     again: bool,
 }
@@ -51,8 +54,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut pairs = Vec::new();
     for kernel in &arguments.kernels {
         let once = |mode| match &programs {
-            Some(programs) => twice(kernel, programs, mode),
-            None => kept(kernel, mode),
+            Some(programs) if arguments.only.is_none_or(|only| only == mode) => {
+                twice(kernel, programs, mode)
+            }
+            _ => kept(kernel, mode),
         };
         let (observe, enforce) = (once(Mode::Observe)?, once(Mode::Enforce)?);
         let verdict = Verdict::of(&observe, &enforce);
@@ -66,10 +71,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Once more where the host died or a guest did not boot: emulated, they do at times.
+/// Once more where the host or a guest died of being emulated, as they do at times.
 fn twice(kernel: &str, programs: &Programs, mode: Mode) -> Result<Run> {
     match once(kernel, programs, mode) {
-        Ok(run) if run.failed.is_none() || !run.points.is_empty() => Ok(run),
+        Ok(run) if !run.is_the_machines_fault() => Ok(run),
         first => {
             interrupt::check()?;
             let why = match first {

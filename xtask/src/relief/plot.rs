@@ -60,7 +60,7 @@ pub fn draw(observe: &Run, enforce: &Run) -> Result<String> {
 }
 
 fn charts(run: &Run) -> [Chart; 3] {
-    let how = if run.mode == super::run::Mode::Observe { "without" } else { "with --enforce" };
+    let how = if run.mode == super::run::Mode::Observe { "observe" } else { "--enforce" };
     let names = run.points.first().map(|point| point.guests.iter().map(|guest| &guest.name));
     let size = |name: &String| {
         let of = |point: &Point| {
@@ -122,6 +122,10 @@ impl Chart {
             .y_desc(self.unit)
             .x_desc("seconds of the night and the day")
             .y_labels(5)
+            .x_label_formatter(&|second| format!("{second:.0}"))
+            .y_label_formatter(&|value| {
+                if high < 5.0 { format!("{value:.1}") } else { format!("{value:.0}") }
+            })
             .draw()
             .map_err(told)?;
         for (name, second) in phases {
@@ -143,7 +147,7 @@ impl Chart {
         if self.lines.iter().any(|line| line.name.is_some()) {
             chart
                 .configure_series_labels()
-                .position(SeriesLabelPosition::LowerRight)
+                .position(SeriesLabelPosition::LowerLeft)
                 .background_style(GROUND.mix(0.85))
                 .label_font(label)
                 .draw()

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::series::Point;
 
 /// What memtrace does in a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     Observe,
@@ -54,6 +54,15 @@ impl Run {
             failed: None,
             complete: false,
         }
+    }
+
+    /// Whether it failed because a guest did not boot, or went without a word of its kernel's:
+    /// one that runs out of memory would have said so.
+    pub fn is_the_machines_fault(&self) -> bool {
+        self.failed.as_ref().is_some_and(|reason| {
+            let silent = reason.trim_end().ends_with("its console:");
+            reason.contains("doesn't boot") || reason.contains("has ended") && silent
+        })
     }
 
     /// Takes a line of the report in; what to tell of it while the run goes on, if anything.
@@ -110,6 +119,20 @@ mod tests {
         run.take(r#"{"step":"end","value":null}"#);
         assert_eq!((run.kernel.as_deref(), run.points.len()), (Some("6.12.1"), 3));
         assert!(run.complete && run.failed.is_none());
+    }
+
+    #[test]
+    fn a_guest_that_went_without_a_word_is_the_machines_fault_and_an_oom_is_not() {
+        let failed = |reason: &str| {
+            let mut run = Run::new(Mode::Enforce);
+            run.failed = Some(reason.to_owned());
+            run.is_the_machines_fault()
+        };
+        assert!(failed("web doesn't boot; qemu: ; its console: : web is gone"));
+        assert!(failed("web has ended, exit status: 0; qemu: ; its console: "));
+        let oom = "web has ended, exit status: 0; qemu: ; its console: Out of memory: Killed";
+        assert!(!failed(oom) && !failed("memtrace ended"));
+        assert!(!Run::new(Mode::Observe).is_the_machines_fault());
     }
 
     #[test]

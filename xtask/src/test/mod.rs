@@ -14,7 +14,8 @@ mod live;
 mod steps;
 mod tally;
 
-use tally::{Outcome, Row, Tally};
+pub use tally::Outcome;
+use tally::{Row, Tally};
 
 #[derive(clap::Args)]
 pub struct Arguments {

@@ -9,7 +9,8 @@ use super::tally::Outcome;
 use super::{Step, live};
 use crate::compile::{self, Pair};
 use crate::lab::Lab;
-use crate::{ebpf, paths};
+use crate::lab::plan::Manager;
+use crate::{ebpf, paths, trials};
 
 /// Limit of the memory cgroup that tests press in: less than they want.
 const POOL_MIB: u32 = 128;
@@ -29,6 +30,8 @@ pub const HOST: &[Step] = &[
 pub const LIVE: &[Step] = &[
     Step { name: "live: plain qemu guests", run: live::plain },
     Step { name: "live: libvirt domains", run: live::libvirt },
+    Step { name: "live: trials of plain qemu guests", run: || trials::all(Manager::Plain) },
+    Step { name: "live: trials of libvirt domains", run: || trials::all(Manager::Libvirt) },
     Step { name: "level 2: kernel 6.1", run: || live::level_2("6.1") },
     Step { name: "level 2: kernel 6.12", run: || live::level_2("6.12") },
     Step { name: "level 2: kernel 7.2", run: || live::level_2("7.2") },
