@@ -1,15 +1,18 @@
 //! What a view is fed with: the loop's snapshots, and what is decided on this host.
 
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tracing::debug;
 
 use crate::actuate::journal::{Followed, Follower};
 use crate::daemon::{Handle, Latest};
-use crate::hostfs::HostRoot;
 use crate::reactor::{Author, Decided, Report, Step};
+
+/// A reaction follows its snapshot in milliseconds. When it doesn't, there is none: between
+/// samples that are closer than the policy's rates.
+const SOON: Duration = Duration::from_millis(200);
 
 /// Where the views get what they show from.
 #[derive(Clone, Debug)]
@@ -30,17 +33,11 @@ impl Feed {
         Self { handle, beside, idle, _alone: Some(Arc::new(alone)) }
     }
 
-    /// Of a loop that only observes, perhaps beside a memtrace that acts, whose journal is in
-    /// `directory`. `idle`: why it has no reactor. Looks into the journal once for each
-    /// snapshot, on a thread that may wait for a disk. Needs a runtime.
-    pub fn beside(
-        handle: Handle,
-        idle: Option<Arc<str>>,
-        directory: PathBuf,
-        root: &HostRoot,
-    ) -> Self {
+    /// Of a loop that only observes, perhaps beside a memtrace that acts, whose journal is
+    /// read. `idle`: why it has no reactor. Looks into the journal once for each snapshot, on
+    /// a thread that may wait for a disk. Needs a runtime.
+    pub fn beside(handle: Handle, idle: Option<Arc<str>>, follower: Follower) -> Self {
         let (tell, beside) = watch::channel(None);
-        let follower = Follower::new(directory, root.proc.join("locks"));
         tokio::spawn(follow(handle.latest.clone(), follower, tell));
         Self { handle, beside, idle, _alone: None }
     }
@@ -66,7 +63,8 @@ impl Feed {
                 step.as_ref().is_some_and(|step| step.snapshot.wall >= wall)
             };
             // The loop's end is told with the next snapshot.
-            let _ = self.handle.step.wait_for(has_seen).await;
+            let seen = self.handle.step.wait_for(has_seen);
+            let _ = tokio::time::timeout(SOON, seen).await;
         }
         self.decided()
     }
@@ -120,5 +118,89 @@ fn of_another(followed: &Followed) -> Decided {
             let text = format!("another memtrace{pid} mitigates here, and has said nothing yet");
             Decided::Not(text.into())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Result;
+
+    use super::*;
+    use crate::actuate::journal::{Journal, Limits};
+    use crate::daemon::{Control, spawn, spawn_with};
+    use crate::model::tests::fixture;
+    use crate::policy::{Decisions, Memtrace, Rules};
+    use crate::reactor::{Mode, Reactor};
+    use crate::sample::{Sample, VmId};
+    use crate::source::Source;
+    use crate::units::WallNanos;
+
+    const CONTROL: Control =
+        Control { interval: Duration::from_millis(5), detail: None, stop: false };
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    /// Samples a second apart in their own time.
+    struct Fake(u64);
+
+    impl Source for Fake {
+        fn sample(&mut self, _: Option<VmId>) -> Result<Sample> {
+            self.0 += 1;
+            Ok(fixture::sample(self.0, vec![fixture::vm("a", 7)]))
+        }
+    }
+
+    fn reason(decided: &Decided) -> &str {
+        match decided {
+            Decided::Not(reason) => reason,
+            Decided::Report(report) => panic!("decided: {report:?}"),
+        }
+    }
+
+    /// Waits until what is beside is as it should be.
+    async fn beside(feed: &mut Feed, is_so: impl Fn(Option<&Decided>) -> bool) {
+        let waiting = feed.beside.wait_for(|found| is_so(found.as_ref()));
+        let found = tokio::time::timeout(LIMIT, waiting).await.expect("in time").map(drop);
+        found.expect("somebody looks");
+    }
+
+    #[tokio::test]
+    async fn what_another_memtrace_does_comes_first_while_it_runs() {
+        let directory = tempfile::tempdir().expect("there is room");
+        let (mut journal, _) = Journal::open(directory.path(), Limits::default()).expect("opens");
+        let follower = Follower::new(directory.path().to_owned(), "/proc/locks".into());
+        let handle = spawn(Box::new(Fake(0)), CONTROL);
+        let mut feed = Feed::beside(handle.clone(), Some("no configuration".into()), follower);
+        beside(&mut feed, |found| found.is_some()).await;
+        assert!(reason(&feed.decided()).contains("has said nothing yet"));
+        let hard = Decisions { state: Some("hard".to_owned()), ..Decisions::default() };
+        journal.note(WallNanos(1), true, &hard, []).expect("it is written");
+        beside(&mut feed, |found| found.is_some_and(|found| found.report().is_some())).await;
+        let decided = feed.decided();
+        let report = decided.report().expect("it was just there");
+        assert_eq!(report.author, Author::Another { pid: Some(std::process::id()) });
+        assert_eq!(report.reaction.mode, Mode::Enforce);
+        assert_eq!(report.reaction.decisions, hard);
+        drop(journal);
+        beside(&mut feed, |found| found.is_none()).await;
+        assert_eq!(reason(&feed.decided()), "no configuration");
+        handle.stop(LIMIT).await;
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_has_the_reaction_that_was_made_of_it() {
+        let policy = Box::new(Memtrace::new(Rules::default()));
+        let handle = spawn_with(Box::new(Fake(0)), Some(Reactor::on_paper(policy)), CONTROL);
+        let mut feed = Feed::alone(handle.clone(), None);
+        let has_rates = |latest: &Latest| match latest {
+            Latest::Snapshot(snapshot) => snapshot.interval.is_some(),
+            Latest::Starting | Latest::Failed(_) => false,
+        };
+        let waiting = tokio::time::timeout(LIMIT, feed.handle.latest.wait_for(has_rates));
+        let latest = waiting.await.expect("in time").expect("the loop runs").clone();
+        let Latest::Snapshot(snapshot) = &latest else { panic!("{latest:?}") };
+        let decided = feed.decided_of(&latest).await;
+        let report = decided.report().expect("there is a reactor");
+        assert!(report.at >= snapshot.wall && report.author == Author::Ourselves);
+        handle.stop(LIMIT).await;
     }
 }

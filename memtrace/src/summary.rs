@@ -132,10 +132,8 @@ pub fn signals(snapshot: &Snapshot) -> Part {
 pub fn policy(decided: &Decided) -> Vec<Part> {
     let report = match decided {
         Decided::Not(reason) => {
-            return vec![Part::new(
-                format!("policy {UNKNOWN}  {}", text::clean(reason)),
-                Tone::Dim,
-            )];
+            let reason = in_a_line(reason);
+            return vec![Part::new(format!("policy {UNKNOWN}  {reason}"), Tone::Dim)];
         }
         Decided::Report(report) => report,
     };
@@ -152,7 +150,11 @@ pub fn policy(decided: &Decided) -> Vec<Part> {
     parts.extend(problem.as_ref().map(|problem| {
         Part::new(format!("nothing can be done: {}", text::clean(problem)), Tone::Hot)
     }));
-    parts.extend(author(report.author).map(Part::plain));
+    if let Some(author) = author(report.author) {
+        // Where its trend led is as old as what it last wrote down.
+        parts.push(Part::plain(author));
+        return parts;
+    }
     let near = decisions.ahead.iter().filter(|ahead| ahead.seconds < FAR);
     parts.extend(near.map(|ahead| {
         let what = text::clean(&ahead.what);

@@ -231,7 +231,7 @@ pub const fn untouched() -> Measured<Bytes> {
     Measured { value: None, quality: Quality::Absent(Reason::Borrowed(UNTOUCHED)) }
 }
 
-const UNTOUCHED: &str = "memtrace holds nothing of it and has ordered no size";
+const UNTOUCHED: &str = "no memtrace that runs here has ordered a size";
 
 /// One thread of a VM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

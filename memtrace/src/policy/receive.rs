@@ -123,7 +123,7 @@ pub fn relieve(
         because: format!(
             "{} suffers ({}), wants {}, and {} of what is free is its part of {}",
             vm.now.name,
-            vm.symptoms.join(", "),
+            vm.suffering(),
             show(wanted),
             show(Bytes(share)),
             show(purse)

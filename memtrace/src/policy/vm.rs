@@ -54,6 +54,16 @@ impl<'a> Vm<'a> {
         Some(self.rules.maximum.map_or(maximum, |limit| limit.min(maximum)))
     }
 
+    /// What it suffers from, for people. One of which only little is known has little left.
+    pub fn suffering(&self) -> String {
+        match (self.hurts, &self.word) {
+            (Some(true), _) | (_, Err(_)) => self.symptoms.join(", "),
+            (_, Ok(word)) => {
+                format!("{:.1} % available to the guest", share(word.available, word.size))
+            }
+        }
+    }
+
     /// The guest has little left, so that more memory would help it.
     pub fn is_tight(&self, rules: &Rules) -> Option<bool> {
         let stale = self.is_stale(rules) == Some(true);

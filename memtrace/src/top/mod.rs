@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 
-use crate::actuate::journal::{DIRECTORY, Recovered};
+use crate::actuate::journal::{DIRECTORY, Follower, Recovered};
 use crate::cli::{TopArguments, Verbosity};
 use crate::config::Config;
 use crate::daemon::{self, Control};
@@ -64,8 +64,9 @@ pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
         .context("cannot start the event loop")?;
     let configured = mitigate::configuration(arguments.config.as_deref());
     let libvirt = configured.as_ref().map_or(true, |config| config.libvirt);
-    let mut source = LiveSource::open(root.clone(), verbosity, libvirt && !arguments.no_libvirt);
-    let directory = journal(arguments, configured.as_ref().ok());
+    let journal = journal(arguments, configured.as_ref().ok());
+    let follower = Follower::new(journal, root.proc.join("locks"));
+    let mut source = LiveSource::open(root, verbosity, libvirt && !arguments.no_libvirt);
     let (reactor, idle) = match configured.and_then(|config| observer(&mut source, &config)) {
         Ok(reactor) => (Some(reactor), None),
         Err(error) => (None, Some(format!("{error:#}").into())),
@@ -75,7 +76,7 @@ pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
     let mode = Mode::of(arguments, io::stdout().is_terminal());
     let count = print::count(arguments.once, arguments.count);
     let result = runtime.block_on(async {
-        let feed = Feed::beside(handle.clone(), idle, directory, &root);
+        let feed = Feed::beside(handle.clone(), idle, follower);
         let result = match form(mode, arguments) {
             None => tui::run(feed, view_options(arguments)).await,
             Some(form) => print::run(feed, &form, count).await,

@@ -44,6 +44,17 @@ fn a_vm_in_distress_gets_memory_at_once_and_again() {
 }
 
 #[test]
+fn what_is_not_known_is_no_reason_to_help() {
+    let mut silent = squeezed(300);
+    if let Some(guest) = &mut silent.guest {
+        (guest.major_faults, guest.swap_in, guest.swap_out) = (None, None, None);
+    }
+    let decisions = Memtrace::default().step(&host(1, 16 * 1024, vec![silent]));
+    let because = &decisions.actions.first().expect("it is helped").because;
+    assert!(because.contains("suffers (14.6 % available to the guest)"), "{because}");
+}
+
+#[test]
 fn what_is_not_free_is_not_given_and_is_taken_from_others_first() {
     let mut policy = Memtrace::default();
     let pressed = |second| {
