@@ -21,7 +21,7 @@ use super::live::monotonic;
 const RECORD: usize = size_of::<Event>() + 8;
 /// Most events that are taken at a time, so that nobody waits long for the lock.
 const AT_A_TIME: usize = 1024;
-/// The thread does next to nothing, and the less it waits for a CPU the better.
+/// Where it can't be of the real-time class.
 const NICENESS: i32 = -20;
 
 /// The thread, and what it has taken. The thread ends when this is dropped.
@@ -105,8 +105,10 @@ impl Shared {
 
     /// The life of the thread.
     fn follow(&self, ring: &OwnedFd, stop: &OwnedFd) {
-        // Where that isn't permitted it waits its turn.
-        if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        // Where neither is permitted it waits its turn.
+        if let Err(error) =
+            go_first().or_else(|_| rustix::process::setpriority_process(None, NICENESS))
+        {
             tracing::debug!("the events' thread is not preferred: {error}");
         }
         loop {
@@ -153,6 +155,18 @@ impl Queue {
                 self.lost = self.lost.saturating_add(1);
             }
         }
+    }
+}
+
+/// Puts this thread before all that isn't of the real-time class, which it can be: it does
+/// next to nothing and then sleeps. Niceness alone counts for little where each session or
+/// cgroup has a share of its own (sched_autogroup, the cpu controller).
+fn go_first() -> Result<(), Errno> {
+    let least = libc::sched_param { sched_priority: 1 };
+    // SAFETY: the parameter lives through the call, which concerns this thread alone.
+    match unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const least) } {
+        0 => Ok(()),
+        _ => Err(Errno::PERM),
     }
 }
 
