@@ -38,8 +38,9 @@ fn victim(tgid: u32) {
     if let Some(row) = causer.and_then(counters) {
         row.oom_caused += 1;
     }
-    if slot.is_some() || causer.is_some() {
-        let (causer_tgid, _) = current_ids();
-        emit(EVENT_OOM_KILL, tgid, slot.unwrap_or(SLOT_OTHER), causer_tgid, 0);
-    }
+    // Told of everybody, as they are rare: SIGKILL comes first (`__oom_kill_process` in
+    // mm/oom_kill.c), and a VM that is quick to die is in no table any more when the kernel
+    // gets here.
+    let (causer_tgid, _) = current_ids();
+    emit(EVENT_OOM_KILL, tgid, slot.unwrap_or(SLOT_OTHER), causer_tgid, 0);
 }

@@ -3,13 +3,14 @@
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::qemu::Qemu;
 use crate::scenario::{Plan, Work};
-use crate::{counters, wait};
+use crate::{cgroup, counters, wait};
 
 /// Emulated twice over, a guest takes its time to boot.
 const BOOT: Duration = Duration::from_secs(90);
@@ -88,6 +89,19 @@ impl Guest {
             Some(status) => bail!("{name} has ended, {status}{}", last_words(name)),
             None => Ok(()),
         }
+    }
+
+    /// What the kernel says of it, for whoever wonders why it isn't what it should be.
+    pub fn state(&self) -> String {
+        let read = |path: PathBuf| {
+            let text = fs::read_to_string(path);
+            text.map_or_else(|error| error.to_string(), |text| text.trim().replace('\n', ", "))
+        };
+        let cgroup = cgroup::of(self.plan.cgroup);
+        let [current, events] = ["memory.current", "memory.events"].map(|name| cgroup.join(name));
+        let stat = read(format!("/proc/{}/stat", self.qemu.pid()).into());
+        let stat = stat.rsplit(')').next().unwrap_or_default().trim();
+        format!("{}: memory {}, {}; stat {stat}", self.plan.name, read(current), read(events))
     }
 
     /// Has Linux power off, and waits until its qemu has ended.

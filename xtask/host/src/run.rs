@@ -162,7 +162,10 @@ fn attempt(
     for guest in &mut guests {
         guest.work()?;
     }
-    press(scenario, &mut guests)?;
+    if let Err(error) = press(scenario, &mut guests) {
+        let states: Vec<String> = guests.iter().map(Guest::state).collect();
+        return Err(error.context(states.join("; ")));
+    }
     let _still = setting::no_huge_pages()?;
     for guest in &mut guests {
         if !guest.qemu.ended()? {

@@ -58,7 +58,8 @@ impl LiveSource {
             Kernel::Runs(kernel) => shared::are_counted(kernel.signals()),
             Kernel::Absent(_) => false,
         };
-        let new = || KnownVm { start: vm.start, ..KnownVm::default() };
+        let new =
+            || KnownVm { start: vm.start, name: vm.description.name.clone(), ..KnownVm::default() };
         let known = self.known.entry(vm.pid).or_insert_with(new);
         let now = monotonic();
         let mut moved = false;
@@ -98,7 +99,10 @@ impl LiveSource {
     }
 
     pub(super) fn forget(&mut self, pid: u32) {
-        self.left |= self.known.remove(&pid).is_some();
+        if let Some(known) = self.known.remove(&pid) {
+            self.left = true;
+            self.oom_kills.ended(monotonic(), pid, known.name);
+        }
         self.guests.forget(pid);
         if let Kernel::Runs(kernel) = &mut self.kernel {
             kernel.forget(pid);

@@ -142,21 +142,33 @@ impl LiveSource {
         self.forget(pid);
     }
 
+    /// Tells of it when a VM has to do with it.
     fn oom_killed(&mut self, event: &Event) {
-        let victim = self.name_of(event.tgid).unwrap_or_else(|| comm(&event.comm));
-        let by = (event.causer_tgid != 0 && event.causer_tgid != event.tgid)
-            .then(|| self.name_of(event.causer_tgid))
-            .flatten();
+        let victim = self.vm_of(event.tgid);
+        let by = (event.causer_tgid != event.tgid).then(|| self.vm_of(event.causer_tgid)).flatten();
+        if victim.is_none() && by.is_none() {
+            return;
+        }
+        let victim = victim.or_else(|| self.command_of(event.tgid));
+        let victim = victim.unwrap_or_else(|| "another program".to_owned());
+        let by = by.or_else(|| {
+            let other = event.causer_tgid != 0 && event.causer_tgid != event.tgid;
+            other.then(|| comm(&event.comm))
+        });
         let by = by.map_or_else(String::new, |by| format!(" while {by} was allocating"));
         let text = format!("the OOM killer chose {victim} (process {}){by}", event.tgid);
         self.oom_kills.note(monotonic(), text);
     }
 
-    /// The name of a VM, or the command of another process.
-    fn name_of(&self, pid: u32) -> Option<String> {
+    /// The name of a VM, or of one that was here a moment ago.
+    fn vm_of(&self, pid: u32) -> Option<String> {
         let vm = self.discovery.vms().find(|vm| vm.pid == pid);
-        vm.map(|vm| vm.description.name.clone())
-            .or_else(|| process::stat(&self.root, pid).ok().map(|stat| name::display(&stat.comm)))
+        let name = vm.map(|vm| vm.description.name.clone());
+        name.or_else(|| self.oom_kills.was(pid, monotonic()))
+    }
+
+    fn command_of(&self, pid: u32) -> Option<String> {
+        process::stat(&self.root, pid).ok().map(|stat| name::display(&stat.comm))
     }
 }
 
@@ -184,21 +196,41 @@ fn comm(bytes: &[u8]) -> String {
     name::display(&String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()))
 }
 
-/// OOM kills of the last minute.
+/// OOM kills of the last minute, and who might still turn out to be a victim.
 #[derive(Debug, Default)]
 pub(super) struct OomKills {
     kills: VecDeque<(Nanos, String)>,
+    /// VMs that ended: since when, their process and their name.
+    ended: VecDeque<(Nanos, u32, String)>,
 }
 
 impl OomKills {
     const SHOWN: Nanos = Nanos(60_000_000_000);
     const MOST: usize = 8;
+    /// So long an event may be behind the victim's end.
+    const REMEMBERED: Nanos = Nanos(10_000_000_000);
+    const MOST_ENDED: usize = 1024;
 
     fn note(&mut self, at: Nanos, text: String) {
         self.kills.push_back((at, text));
         if self.kills.len() > Self::MOST {
             self.kills.pop_front();
         }
+    }
+
+    /// A VM is no more: perhaps it was killed, and the word of that comes later.
+    pub(super) fn ended(&mut self, at: Nanos, pid: u32, name: String) {
+        self.ended.retain(|(since, _, _)| at.saturating_sub(*since) < Self::REMEMBERED);
+        if self.ended.len() >= Self::MOST_ENDED {
+            self.ended.pop_front();
+        }
+        self.ended.push_back((at, pid, name));
+    }
+
+    fn was(&self, pid: u32, now: Nanos) -> Option<String> {
+        let recent = |since: Nanos| now.saturating_sub(since) < Self::REMEMBERED;
+        let of_it = |(since, ended, _): &&(Nanos, u32, String)| *ended == pid && recent(*since);
+        self.ended.iter().rev().find(of_it).map(|(_, _, name)| name.clone())
     }
 
     pub(super) fn tell(&mut self, now: Nanos, notices: &mut Notices) {

@@ -103,6 +103,7 @@ enum Kernel {
 #[derive(Debug, Default)]
 struct KnownVm {
     start: u64,
+    name: String,
     membership: Membership,
     shared_memory: SharedMemory,
     /// What the kernel side was told of. `None`: it was told nothing yet.

@@ -1,5 +1,6 @@
 //! Whole samples of fake hosts with a made-up kernel side.
 
+mod oom;
 mod process;
 mod quiet;
 
@@ -256,21 +257,6 @@ fn what_fails_is_told_and_the_rest_stays() {
     remote.state.lock().unwrap().full = false;
     source.sample(None).unwrap();
     assert_eq!(remote.state.lock().unwrap().tracked.len(), 2);
-}
-
-#[test]
-fn an_oom_kill_is_told_with_its_names() {
-    let host = host();
-    let (mut source, remote) = source(&host);
-    source.sample(None).unwrap();
-    let mut comm = [0; 16];
-    comm[..6].copy_from_slice(b"victim");
-    remote.send(Event { causer_tgid: 50, comm, ..event(EVENT_OOM_KILL, 12_345) });
-    let sample = source.sample(None).unwrap();
-    assert_eq!(
-        sample.notices[0].text,
-        "the OOM killer chose victim (process 12345) while näme with spaces was allocating"
-    );
 }
 
 #[test]

@@ -1,0 +1,54 @@
+//! What is told of OOM kills.
+
+use super::*;
+
+#[test]
+fn an_oom_kill_is_told_with_its_names() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    source.sample(None).unwrap();
+    remote.send(killed(12_345, 50));
+    remote.send(killed(50, 7));
+    remote.send(killed(50, 50));
+    remote.send(killed(12_345, 7));
+    assert_eq!(
+        told(source.sample(None)),
+        [
+            "the OOM killer chose another program (process 12345) while näme with spaces was allocating",
+            "the OOM killer chose näme with spaces (process 50) while kworker was allocating",
+            "the OOM killer chose näme with spaces (process 50)",
+        ]
+    );
+}
+
+#[test]
+fn a_victim_that_is_gone_before_its_kill_is_told_keeps_its_name() {
+    // With the word of its end, and without.
+    for ends in [vec![event(EVENT_EXITED, 50)], vec![]] {
+        let host = host();
+        let (mut source, remote) = source(&host);
+        source.sample(None).unwrap();
+        host.end(50);
+        for end in ends {
+            remote.send(end);
+        }
+        assert!(source.sample(None).unwrap().vms.is_empty());
+        remote.send(killed(50, 7));
+        assert_eq!(
+            told(source.sample(None)),
+            ["the OOM killer chose näme with spaces (process 50) while kworker was allocating"]
+        );
+    }
+}
+
+fn told(sample: anyhow::Result<Sample>) -> Vec<String> {
+    let notices = sample.unwrap().notices.into_iter();
+    notices.filter(|notice| notice.about == "oom").map(|notice| notice.text).collect()
+}
+
+/// Its command is that of who was allocating.
+fn killed(tgid: u32, causer_tgid: u32) -> Event {
+    let mut comm = [0; 16];
+    comm[..7].copy_from_slice(b"kworker");
+    Event { causer_tgid, comm, ..event(EVENT_OOM_KILL, tgid) }
+}
