@@ -117,6 +117,15 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
+/// Where version 2 is mounted, with or without controllers.
+///
+/// # Errors
+/// When the mounts can't be read.
+pub fn unified() -> Result<Option<PathBuf>> {
+    let mounts = fs::read_to_string("/proc/self/mounts")?;
+    Ok(mount_points(&mounts, "cgroup2").next())
+}
+
 fn enable(path: &Path) -> Result<()> {
     let file = path.join("cgroup.subtree_control");
     if has_word(&file, "memory") { Ok(()) } else { write(&file, "+memory") }

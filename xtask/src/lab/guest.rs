@@ -10,6 +10,7 @@ use super::libvirt;
 use super::plan::GuestPlan;
 use super::process::Process;
 use super::socket::Socket;
+use crate::interrupt;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A TCG guest boots in about 3 s on an idle machine.
@@ -69,6 +70,21 @@ impl Guest {
     pub fn tell(&mut self, command: &str) -> Result<String> {
         let name = self.plan.name;
         tell(&mut self.agent, command).with_context(|| format!("{name}: {command}"))
+    }
+
+    /// Has it power itself off, and waits until it has.
+    ///
+    /// # Errors
+    /// When it is too slow.
+    pub fn off(&mut self) -> Result<()> {
+        self.agent.send("off\n")?;
+        let deadline = Instant::now() + PATIENCE;
+        while self.process.alive() {
+            interrupt::check()?;
+            ensure!(Instant::now() < deadline, "{} doesn't power off", self.plan.name);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
     }
 
     /// Waits until it has walked over all its memory once.

@@ -25,6 +25,7 @@ pub mod obstacle;
 mod partition;
 mod place;
 pub mod plan;
+pub mod pressure;
 pub mod process;
 mod qemu;
 mod socket;
@@ -37,9 +38,12 @@ pub use command::{Arguments, run};
 use cgroup::Hierarchy;
 use guest::{Guest, Hypervisor};
 use place::Place;
-use plan::{GUESTS, GuestPlan, LIMIT_MIB, Manager, SWAP_MIB, Work};
+use plan::{GuestPlan, LAB, Layout, Manager, Work};
 use qemu::{Boot, Files};
 use state::{GuestState, State};
+
+/// Of the cgroup that holds plain guests.
+const NAME: &str = "memtrace-lab";
 
 /// A lab that is up.
 #[derive(Debug)]
@@ -57,6 +61,14 @@ impl Lab {
     /// # Errors
     /// When something can't be had; what was begun is undone.
     pub fn up(manager: Manager, settings: &[(&str, &str)]) -> Result<Self> {
+        Self::up_as(LAB, manager, settings)
+    }
+
+    /// The same with other guests.
+    ///
+    /// # Errors
+    /// As [`Self::up`].
+    pub fn up_as(layout: Layout, manager: Manager, settings: &[(&str, &str)]) -> Result<Self> {
         let place = Place::take()?;
         clear_leftovers(&place)?;
         let hierarchy = Hierarchy::find()?;
@@ -65,10 +77,10 @@ impl Lab {
             lab.set(Path::new(path), value)?;
         }
         let boot = lab.lay_out_boot_files()?;
-        lab.make_swap()?;
+        lab.make_swap(layout.swap_mib)?;
         match manager {
-            Manager::Plain => lab.start_plain(&boot)?,
-            Manager::Libvirt => lab.start_domains(&boot)?,
+            Manager::Plain => lab.start_plain(layout, &boot)?,
+            Manager::Libvirt => lab.start_domains(layout, &boot)?,
         }
         progress::say("waiting for the guests to boot ...");
         for guest in &mut lab.guests {
@@ -88,7 +100,7 @@ impl Lab {
         clear_leftovers(&place)?;
         let hierarchy = Hierarchy::find()?;
         let mut lab = Self { place, state: State::default(), hierarchy, guests: Vec::new() };
-        lab.make_swap()?;
+        lab.make_swap(LAB.swap_mib)?;
         lab.make_parent(limit_mib, &[])?;
         Ok(lab)
     }
@@ -165,17 +177,18 @@ impl Lab {
         Ok(boot)
     }
 
-    fn make_swap(&mut self) -> Result<()> {
-        progress::say(&format!("making a swap file of {SWAP_MIB} MiB ..."));
+    fn make_swap(&mut self, mib: u32) -> Result<()> {
+        progress::say(&format!("making a swap file of {mib} MiB ..."));
         let path = self.place.join("swap");
         self.state.swap = Some(path.clone());
         self.save()?;
-        swap::on(&path, SWAP_MIB)
+        swap::on(&path, mib)
     }
 
-    fn start_plain(&mut self, boot: &Boot) -> Result<()> {
-        let paths = self.make_parent(LIMIT_MIB, &GUESTS.map(|guest| guest.name))?;
-        for (plan, cgroup) in GUESTS.into_iter().zip(paths) {
+    fn start_plain(&mut self, layout: Layout, boot: &Boot) -> Result<()> {
+        let names: Vec<&str> = layout.guests.iter().map(|guest| guest.name).collect();
+        let paths = self.make_parent(layout.limit_mib, &names)?;
+        for (&plan, cgroup) in layout.guests.iter().zip(paths) {
             interrupt::check()?;
             cgroup::make(&cgroup)?;
             progress::say(&format!("starting guest {} ...", plan.name));
@@ -190,7 +203,7 @@ impl Lab {
 
     /// Makes the cgroup with the limit; its children `names` are noted, to be made later.
     fn make_parent(&mut self, limit_mib: u32, names: &[&str]) -> Result<Vec<PathBuf>> {
-        let parent = self.hierarchy.root.join("memtrace-lab");
+        let parent = self.hierarchy.root.join(NAME);
         let children: Vec<PathBuf> = names.iter().map(|name| parent.join(name)).collect();
         self.state.cgroups.push(parent.clone());
         self.state.cgroups.extend(children.clone());
@@ -201,7 +214,7 @@ impl Lab {
         Ok(children)
     }
 
-    fn start_domains(&mut self, boot: &Boot) -> Result<()> {
+    fn start_domains(&mut self, layout: Layout, boot: &Boot) -> Result<()> {
         progress::say("looking for libvirt ...");
         if !libvirt::answers()
             && let Some(was) = device::closed_kvm()?
@@ -215,14 +228,14 @@ impl Lab {
         self.state.cgroups.extend(partition.folders.clone());
         self.save()?;
         partition::make(&partition)?;
-        for plan in GUESTS {
+        for &plan in layout.guests {
             interrupt::check()?;
             progress::say(&format!("starting domain {} ...", plan.name));
             self.announce(plan, true, libvirt::pid_file(plan.name))?;
             let process = libvirt::start(&plan, boot, self.place.folder(), partition::NAME)?;
             let cgroup = self.hierarchy.of_process(process.pid)?;
             let parent = partition::parent(&self.hierarchy.root, &cgroup)?;
-            self.hierarchy.set_limit(&parent, LIMIT_MIB)?;
+            self.hierarchy.set_limit(&parent, layout.limit_mib)?;
             self.state.parent = Some(parent);
             let agent = self.place.join(&format!("{}.agent", plan.name));
             self.started(Guest::connect(plan, process, cgroup, Hypervisor::Libvirt, &agent)?)?;

@@ -62,10 +62,18 @@ pub const GUESTS: [GuestPlan; 3] = [
     },
 ];
 
-/// The pool: what all guests together may use.
-pub const LIMIT_MIB: u32 = 600;
-/// The swap file; more than the guests could ever swap.
-pub const SWAP_MIB: u32 = 1536;
+/// Who takes part, and what they share.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    pub guests: &'static [GuestPlan],
+    /// The pool: what all guests together may use.
+    pub limit_mib: u32,
+    /// The swap file; more than the guests could ever swap.
+    pub swap_mib: u32,
+}
+
+/// The lab, unless somebody wants another.
+pub const LAB: Layout = Layout { guests: &GUESTS, limit_mib: 600, swap_mib: 1536 };
 /// A guest powers itself off after this long, whatever became of us.
 pub const LIFETIME_SECONDS: u32 = 3600;
 
@@ -76,7 +84,7 @@ mod tests {
     #[test]
     fn the_swap_file_holds_all_guests_memory() {
         let memory: u32 = GUESTS.iter().map(|guest| guest.memory_mib).sum();
-        assert!(memory <= SWAP_MIB, "an out-of-memory kill could hit a guest");
+        assert!(memory <= LAB.swap_mib, "an out-of-memory kill could hit a guest");
     }
 
     #[test]
@@ -89,6 +97,6 @@ mod tests {
             })
             .sum();
         // 80 MiB a guest is the least that its kernel and qemu have touched once booted.
-        assert!(wanted + 3 * 80 > LIMIT_MIB);
+        assert!(wanted + 3 * 80 > LAB.limit_mib);
     }
 }

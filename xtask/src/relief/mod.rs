@@ -1,22 +1,30 @@
-//! `cargo xtask relief KERNEL...`: whether `memtrace mitigate --enforce` relieves. On level 2
+//! `cargo xtask relief PLACE...`: whether `memtrace mitigate --enforce` relieves. On level 2
 //! of the lab four KVM guests overcommit a host twice; each kernel is booted once with
 //! memtrace looking on and once with it acting, and the guest that needs room is asked how
-//! it fared. Nothing needs root.
+//! it fared. Nothing needs root. On level 1 (`host`, `libvirt`), which does, four guests of
+//! this machine overcommit a memory cgroup.
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::demo::{self, Profile};
+use crate::lab::obstacle;
+use crate::lab::plan::Manager;
+use crate::setup::{self, Scope};
 use crate::vm::{self, Console, Programs};
 use crate::{interrupt, paths, progress};
 use page::Pair;
+use place::Place;
 use run::{Mode, Run};
 use verdict::Verdict;
 
+mod host;
 mod page;
+mod place;
 mod plot;
 mod run;
 #[path = "../../host/src/relief/series.rs"]
@@ -30,16 +38,17 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Kernels such as 6.12
-    #[arg(required = true)]
-    kernels: Vec<String>,
-    /// Write docs/relief.md and its picture from what comes out
+    /// Kernels such as 6.12; `host`: qemu guests in a cgroup of this machine; `libvirt`:
+    /// libvirt domains there
+    #[arg(required = true, value_name = "PLACE", value_parser = Place::parse)]
+    places: Vec<Place>,
+    /// Write docs/relief.md and its pictures from what comes out
     #[arg(long)]
     write: bool,
-    /// Boot for this alone, and take the other run from the last time
+    /// Run this alone, and take the other run from the last time
     #[arg(long, value_name = "MODE", conflicts_with = "again")]
     only: Option<Mode>,
-    /// Boot nothing: take both runs from the last time
+    /// Run nothing: take both runs from the last time
     #[arg(long)]
     again: bool,
 }
@@ -50,25 +59,57 @@ pub struct Arguments {
 /// When a run fails or the user interrupts.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     interrupt::listen()?;
-    let programs = if arguments.again { None } else { Some(Programs::build()?) };
     let mut pairs = Vec::new();
-    for kernel in &arguments.kernels {
-        let once = |mode| match &programs {
-            Some(programs) if arguments.only.is_none_or(|only| only == mode) => {
-                twice(kernel, programs, mode)
-            }
-            _ => kept(kernel, mode),
-        };
-        let (observe, enforce) = (once(Mode::Observe)?, once(Mode::Enforce)?);
-        let verdict = Verdict::of(&observe, &enforce);
-        println!("\n## {}\n\n{verdict}", observe.kernel.as_deref().unwrap_or(kernel));
-        pairs.push(Pair { observe, enforce, verdict });
+    for place in &arguments.places {
+        let pair = pair(place, arguments)?;
+        println!("\n## {}\n\n{}", place.title(&pair.observe), pair.verdict);
+        pairs.push(pair);
     }
     if arguments.write {
         page::write(&pairs)?;
     }
     let good = pairs.iter().all(|pair| pair.verdict.problems.is_empty());
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn pair(place: &Place, arguments: &Arguments) -> Result<Pair> {
+    let runs = |mode| !arguments.again && arguments.only.is_none_or(|only| only == mode);
+    let [observe, enforce] = match place {
+        Place::Kernel(kernel) => {
+            let programs = if arguments.again { None } else { Some(Programs::build()?) };
+            [Mode::Observe, Mode::Enforce].map(|mode| match &programs {
+                Some(programs) if runs(mode) => twice(kernel, programs, mode),
+                _ => kept(place, mode),
+            })
+        }
+        Place::Host(manager) => {
+            let memtrace = if arguments.again { None } else { Some(ready(*manager)?) };
+            [Mode::Observe, Mode::Enforce].map(|mode| match &memtrace {
+                Some(memtrace) if runs(mode) => {
+                    progress::say(&format!("{}, {}", place.name(), mode.word()));
+                    host::run(memtrace, *manager, mode).and_then(|run| keep(place, run))
+                }
+                _ => kept(place, mode),
+            })
+        }
+    };
+    let (observe, enforce) = (observe?, enforce?);
+    let verdict = Verdict::of(&observe, &enforce);
+    Ok(Pair { place: place.clone(), observe, enforce, verdict })
+}
+
+/// memtrace, built, where this machine lets it and the lab's guests run.
+fn ready(manager: Manager) -> Result<PathBuf> {
+    let missing = setup::run(Scope::Lab)?;
+    ensure!(missing.is_empty(), "the lab can't run without what is missing");
+    if let Some(reason) = obstacle::to_lab(manager) {
+        bail!(reason);
+    }
+    let memtrace = demo::build(Profile::Release)?;
+    if let Some(reason) = obstacle::to_memtrace(&memtrace)? {
+        bail!(reason);
+    }
+    Ok(memtrace)
 }
 
 /// Once more where the host or a guest died of being emulated, as they do at times.
@@ -104,18 +145,25 @@ fn once(kernel: &str, programs: &Programs, mode: Mode) -> Result<Run> {
         bail!("{name}: the host ended early; its console ends with\n{}", host.tail("console"));
     }
     progress::say(&format!("{name}: {:.0} s", begun.elapsed().as_secs_f64()));
-    let path = place(kernel, mode);
+    keep(&Place::Kernel(kernel.to_owned()), run)
+}
+
+/// Keeps the run for the next time, with its date.
+fn keep(place: &Place, mut run: Run) -> Result<Run> {
+    let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().context("run date")?;
+    run.date = Some(String::from_utf8_lossy(&date.stdout).trim().to_owned());
+    let path = file(place, run.mode);
     fs::create_dir_all(path.parent().unwrap_or(&path))?;
     fs::write(&path, serde_json::to_string(&run)?).context("keep the run")?;
     Ok(run)
 }
 
-fn kept(kernel: &str, mode: Mode) -> Result<Run> {
-    let path = place(kernel, mode);
+fn kept(place: &Place, mode: Mode) -> Result<Run> {
+    let path = file(place, mode);
     let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
     Ok(serde_json::from_str(&text)?)
 }
 
-fn place(kernel: &str, mode: Mode) -> PathBuf {
-    paths::target().join("lab/relief").join(format!("{kernel}-{}.json", mode.word()))
+fn file(place: &Place, mode: Mode) -> PathBuf {
+    paths::target().join("lab/relief").join(format!("{}-{}.json", place.name(), mode.word()))
 }

@@ -2,41 +2,58 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
+use super::place::Place;
 use super::run::Run;
 use super::verdict::{Demand, Row, Verdict};
 use super::{CONFIGURATION, plot};
 use crate::paths;
 
-/// One kernel's two runs.
+/// Two runs at one place.
 pub struct Pair {
+    pub place: Place,
     pub observe: Run,
     pub enforce: Run,
     pub verdict: Verdict,
 }
 
-/// Writes the page, and the picture of the first kernel.
+/// Writes the page, and its pictures.
 ///
 /// # Errors
-/// When it can't be drawn or written.
+/// When one can't be drawn or written.
 pub fn write(pairs: &[Pair]) -> Result<()> {
-    let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().context("run date")?;
-    let date = String::from_utf8_lossy(&date.stdout).trim().to_owned();
     let docs = paths::workspace().join("docs");
-    let first = pairs.first().context("nothing to write about")?;
-    let svg = plot::draw(&first.observe, &first.enforce)?;
-    fs::write(docs.join("relief.svg"), svg).context("write the picture")?;
-    fs::write(docs.join("relief.md"), page(pairs, &date)).context("write the page")
+    for (pair, picture) in pairs.iter().zip(pictures(pairs)) {
+        if let Some(picture) = picture {
+            let svg = plot::draw(&pair.observe, &pair.enforce)?;
+            fs::write(docs.join(picture), svg).context("write the picture")?;
+        }
+    }
+    fs::write(docs.join("relief.md"), page(pairs)).context("write the page")
 }
 
-fn page(pairs: &[Pair], date: &str) -> String {
+/// The picture's file of each pair: of the first kernel, and of each kind of guests here.
+fn pictures(pairs: &[Pair]) -> Vec<Option<String>> {
+    let is_kernel = |pair: &Pair| matches!(pair.place, Place::Kernel(_));
+    let first = pairs.iter().position(is_kernel);
+    let of = |(number, pair): (usize, &Pair)| match pair.place {
+        Place::Kernel(_) => (first == Some(number)).then(|| "relief.svg".to_owned()),
+        Place::Host(_) => Some(format!("relief-{}.svg", pair.place.name())),
+    };
+    pairs.iter().enumerate().map(of).collect()
+}
+
+fn page(pairs: &[Pair]) -> String {
     let mut text = String::from(HEAD);
-    for Pair { observe, verdict, .. } in pairs {
-        let kernel = observe.kernel.as_deref().unwrap_or("unknown kernel");
-        let _ = writeln!(text, "\n## {kernel}, {date}\n\n{}", table(verdict));
+    for (pair, picture) in pairs.iter().zip(pictures(pairs)) {
+        let Pair { place, observe, verdict, .. } = pair;
+        let _ = writeln!(text, "\n## {}\n", place.title(observe));
+        if matches!(place, Place::Host(_)) {
+            let _ = writeln!(text, "{HERE}");
+        }
+        let _ = writeln!(text, "{}", table(verdict));
         let _ = writeln!(
             text,
             "memtrace took {:.0} MiB from the guests at most; {:.0} MiB of that were back when it \
@@ -45,6 +62,9 @@ fn page(pairs: &[Pair], date: &str) -> String {
         );
         for problem in &verdict.problems {
             let _ = writeln!(text, "\n**Missed**: {problem}.");
+        }
+        if let Some(picture) = picture {
+            let _ = writeln!(text, "\n![sizes, waiting, swap-ins, without and with]({picture})");
         }
     }
     let _ = write!(text, "\n## The configuration\n\n```toml\n{CONFIGURATION}```\n");
@@ -87,7 +107,7 @@ fn digits(value: f64) -> String {
 const HEAD: &str = "\
 # Does it relieve?
 
-Written by `cargo xtask relief KERNEL... --write`; not edited by hand.
+Written by `cargo xtask relief PLACE... --write`; not edited by hand.
 
 A host with 2 GiB and a swap disk runs four KVM guests of 1 GiB each, overcommitted twice
 (level 2 of the lab: the host itself is emulated, so that times are long, and what counts
@@ -101,8 +121,13 @@ Each kernel is booted twice: once `memtrace mitigate` looks on (without), once i
 (`--enforce`). What `web` suffers is counted from the beginning of the night to the end of
 the day. Waiting and what comes back from swap have to fall to a tenth; nobody may be
 killed; when it is calm, memory has to return.
+";
 
-![sizes, waiting and swap-ins, without and with](relief.svg)
+/// Of level 1.
+const HERE: &str = "\
+The same on a real machine (level 1 of the lab). Its four guests of 1 GiB, emulated, share a
+memory cgroup of 2 GiB, which is memtrace's scope: that it is full is what is to be relieved,
+for the machine has memory enough. What tasks waited is the cgroup's PSI.
 ";
 
 #[cfg(test)]

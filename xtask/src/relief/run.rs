@@ -28,6 +28,9 @@ pub struct Run {
     pub mode: Mode,
     /// The kernel's release.
     pub kernel: Option<String>,
+    /// The day that it was made on.
+    #[serde(default)]
+    pub date: Option<String>,
     pub points: Vec<Point>,
     /// Entries of memtrace's reactor as they came, each with the second.
     pub decisions: Vec<Value>,
@@ -48,6 +51,7 @@ impl Run {
         Self {
             mode,
             kernel: None,
+            date: None,
             points: Vec::new(),
             decisions: Vec::new(),
             messages: String::new(),

@@ -108,7 +108,7 @@ fn rows(observe: &Run, enforce: &Run) -> Vec<Row> {
         }),
         ("the host read from swap", "vmstat", "MiB", Demand::Told, |point| point.host.swapped_in),
         ("the host wrote to swap", "vmstat", "MiB", Demand::Told, |point| point.host.swapped_out),
-        ("tasks of the host waited", "PSI", "s", Demand::Told, |point| point.host.pressure),
+        ("tasks of host or pool waited", "PSI", "s", Demand::Told, |point| point.host.pressure),
         ("killed for want of memory", "vmstat", "", Demand::Never, |point| {
             Some(point.host.killed? as f64)
         }),

@@ -38,16 +38,21 @@ pub enum How {
 }
 
 impl Mitigator {
-    /// Starts it with a state directory of this name in `folder`.
+    /// Starts it with a state directory of this name in `folder`, and that configuration.
     ///
     /// # Errors
     /// When it can't be started.
-    pub fn start(memtrace: &Path, folder: &Path, name: &str, how: How) -> Result<Self> {
+    pub fn start(
+        memtrace: &Path,
+        (folder, name): (&Path, &str),
+        configuration: &str,
+        how: How,
+    ) -> Result<Self> {
         let state = folder.join(name);
         fs::create_dir_all(&state)?;
         let errors = folder.join(format!("{name}.errors"));
-        let configuration = folder.join("memtrace.toml");
-        fs::write(&configuration, include_str!("memtrace.toml"))?;
+        let file = folder.join("memtrace.toml");
+        fs::write(&file, configuration)?;
         let mut command = match how {
             How::Looks | How::Acts => Command::new(memtrace),
             How::ActsOnSmallDisk => {
@@ -64,7 +69,7 @@ impl Mitigator {
         let mut child = command
             .args(["--json", "--interval", "1", "--count", MOST])
             .arg("--config")
-            .arg(configuration)
+            .arg(file)
             .arg("--state-dir")
             .arg(state)
             .stdin(Stdio::null())
@@ -106,6 +111,14 @@ impl Mitigator {
                 }
             }
         }
+    }
+
+    /// A step that has come already, if there is one.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn waiting(&mut self) -> Result<Option<Value>> {
+        Ok(self.lines.try_recv().ok().map(|line| serde_json::from_str(&line)).transpose()?)
     }
 
     /// Steps until one has what is asked for.

@@ -14,7 +14,7 @@ use crate::test::Outcome;
 use crate::{interrupt, progress};
 
 mod domains;
-mod mitigator;
+pub mod mitigator;
 mod plain;
 mod stage;
 mod step;

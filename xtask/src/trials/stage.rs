@@ -13,6 +13,7 @@ use crate::lab::guest::Guest;
 
 /// A balloon of a guest that idles takes a second or two.
 pub const PATIENCE: Duration = Duration::from_secs(40);
+const CONFIGURATION: &str = include_str!("memtrace.toml");
 const LOOK: Duration = Duration::from_millis(100);
 
 pub struct Stage<'a> {
@@ -45,7 +46,7 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// When it can't be started.
     pub fn mitigator(&self, journal: &str, how: How) -> Result<Mitigator> {
-        Mitigator::start(self.memtrace, &self.folder, journal, how)
+        Mitigator::start(self.memtrace, (&self.folder, journal), CONFIGURATION, how)
     }
 
     /// Where that journal is.

@@ -1,0 +1,156 @@
+//! Reads a moment of a run: the kernel's counters beside memtrace's own numbers.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use super::course::Courses;
+use crate::lab::Lab;
+use crate::lab::guest::Guest;
+use crate::lab::pressure::Pressure;
+use crate::relief::series::{Host, OfOne};
+use crate::taskstats::Taskstats;
+
+const MIB: f64 = 1_048_576.0;
+const PAGES_IN_MIB: f64 = 256.0;
+
+/// Whom to ask beside the files under /proc.
+pub struct Kernel {
+    pub pressure: Option<Pressure>,
+    pub taskstats: Option<Taskstats>,
+}
+
+impl Kernel {
+    /// The machine's counters, and in place of its memory and its PSI the pool's.
+    ///
+    /// # Errors
+    /// When its counters can't be read.
+    pub fn pool(&self, lab: &Lab, limit_mib: u32) -> Result<Host> {
+        let vmstat = fs::read_to_string("/proc/vmstat").context("read /proc/vmstat")?;
+        let used = lab.parent().and_then(|parent| lab.hierarchy.usage(parent));
+        let folder = self.pressure.as_ref().map(|pressure| pressure.pool.clone());
+        Ok(Host {
+            available: used.map(|bytes| f64::from(limit_mib) - bytes as f64 / MIB),
+            swapped_in: number(&vmstat, "pswpin").map(pages),
+            swapped_out: number(&vmstat, "pswpout").map(pages),
+            killed: number(&vmstat, "oom_kill"),
+            pressure: folder.and_then(|folder| waited(&folder)),
+        })
+    }
+
+    /// What is known of one guest; `touched` is what it said itself.
+    pub fn guest(
+        &self,
+        guest: &Guest,
+        (step, courses): (&Value, &Courses),
+        touched: Option<f64>,
+    ) -> OfOne {
+        let name = guest.plan.name;
+        let pid = guest.process.pid;
+        // What can't be read is not known.
+        let text = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+        let process = text(Path::new(&format!("/proc/{pid}/status")));
+        let stat = text(&guest.cgroup.join("memory.stat"));
+        // The one of version 2, the other of version 1.
+        let events = ["memory.events", "memory.oom_control"].map(|f| text(&guest.cgroup.join(f)));
+        let course = courses.get(name);
+        let grown = |field: &str| {
+            let cell = course.and_then(|course| course.get(field));
+            cell.filter(|cell| cell.known > 0).map(|cell| cell.grown)
+        };
+        let reclaims = self.taskstats.as_ref().and_then(|stats| stats.reclaims(pid).ok());
+        let folder = self.pressure.as_ref().map(|pressure| pressure.of(guest));
+        OfOne {
+            name: name.to_owned(),
+            size: size(step, name),
+            resident: number(&process, "VmRSS:").map(kib),
+            swapped: number(&process, "VmSwap:").map(kib),
+            // Per cent times seconds.
+            stalled: grown("stalled").map(|sum| sum / 100.0),
+            swapped_in: grown("swap_in").map(|bytes| bytes / MIB),
+            reclaiming: reclaims.map(|reclaims| reclaims.nanoseconds as f64 / 1e9),
+            pressure: folder.and_then(|folder| waited(&folder)),
+            refaulted: number(&stat, "workingset_refault_anon").map(pages),
+            major_faults: number(&stat, "pgmajfault"),
+            killed: events.iter().find_map(|text| number(text, "oom_kill")),
+            touched,
+        }
+    }
+}
+
+/// The scope's state, in the reactor's word.
+pub fn state(step: &Value) -> Option<String> {
+    step.pointer("/reaction/decisions/state")?.as_str().map(str::to_owned)
+}
+
+/// MiB that a guest says it touched: `touched=12` among its words.
+pub fn touched(status: &str) -> Option<f64> {
+    status.split_whitespace().find_map(|word| word.strip_prefix("touched="))?.parse().ok()
+}
+
+/// What the balloon leaves it, in MiB.
+fn size(step: &Value, name: &str) -> Option<f64> {
+    let vms = step.pointer("/snapshot/vms")?.as_array()?;
+    let vm = vms.iter().find(|vm| vm.get("name").and_then(Value::as_str) == Some(name))?;
+    vm.pointer("/balloon_actual/value")?.as_f64().map(|bytes| bytes / MIB)
+}
+
+/// Seconds in which some task of the cgroup waited for memory so far.
+fn waited(folder: &Path) -> Option<f64> {
+    some(&fs::read_to_string(folder.join("memory.pressure")).ok()?)
+}
+
+fn some(pressure: &str) -> Option<f64> {
+    let line = pressure.lines().find_map(|line| line.strip_prefix("some "))?;
+    let microseconds: u64 = line.rsplit_once("total=")?.1.trim().parse().ok()?;
+    Some(microseconds as f64 / 1e6)
+}
+
+/// The number behind a name at the beginning of a line.
+fn number(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next()? == name).then(|| words.next()?.parse().ok())?
+    })
+}
+
+fn pages(count: u64) -> f64 {
+    count as f64 / PAGES_IN_MIB
+}
+
+fn kib(count: u64) -> f64 {
+    count as f64 / 1024.0
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_found_by_their_whole_names() {
+        let text = "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n";
+        assert_eq!(number(text, "oom_kill"), Some(3));
+        assert_eq!(number(text, "oom"), None);
+        assert_eq!(touched("mode=cycle mib=600 walks=1 touched=730"), Some(730.0));
+    }
+
+    #[test]
+    fn pressure_is_the_time_in_which_some_task_waited() {
+        let text = "some avg10=0.00 avg60=0.00 avg300=0.00 total=1500000\nfull avg10=0 total=7\n";
+        assert_eq!(some(text), Some(1.5));
+        assert_eq!(some("full avg10=0 total=7\n"), None);
+    }
+
+    #[test]
+    fn a_size_is_that_of_the_guest_by_its_name() {
+        let vm =
+            |name: &str, mib: u64| json!({"name": name, "balloon_actual": {"value": mib << 20}});
+        let step = json!({"snapshot": {"vms": [vm("a", 5), vm("web", 7)]}});
+        assert_eq!(size(&step, "web"), Some(7.0));
+        assert_eq!(size(&step, "b"), None);
+    }
+}
