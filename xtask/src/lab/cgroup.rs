@@ -25,7 +25,7 @@ impl Hierarchy {
     /// When no hierarchy has the memory controller.
     pub fn find() -> Result<Self> {
         let mounts = fs::read_to_string("/proc/self/mounts")?;
-        if let Some(root) = v1_root(&mounts) {
+        if let Some(root) = v1_root(&mounts, "memory") {
             return Ok(Self { root, version: Version::V1 });
         }
         for root in mount_points(&mounts, "cgroup2") {
@@ -126,6 +126,14 @@ pub fn unified() -> Result<Option<PathBuf>> {
     Ok(mount_points(&mounts, "cgroup2").next())
 }
 
+/// Where version 1 has this controller.
+///
+/// # Errors
+/// When the mounts can't be read.
+pub fn version_1(controller: &str) -> Result<Option<PathBuf>> {
+    Ok(v1_root(&fs::read_to_string("/proc/self/mounts")?, controller))
+}
+
 fn enable(path: &Path) -> Result<()> {
     let file = path.join("cgroup.subtree_control");
     if has_word(&file, "memory") { Ok(()) } else { write(&file, "+memory") }
@@ -148,11 +156,11 @@ fn mount_points<'a>(mounts: &'a str, kind: &'a str) -> impl Iterator<Item = Path
     })
 }
 
-fn v1_root(mounts: &str) -> Option<PathBuf> {
+fn v1_root(mounts: &str, controller: &str) -> Option<PathBuf> {
     let line = mounts.lines().find(|line| {
         let fields: Vec<&str> = line.split(' ').collect();
         fields.get(2) == Some(&"cgroup")
-            && fields.get(3).is_some_and(|options| options.split(',').any(|o| o == "memory"))
+            && fields.get(3).is_some_and(|options| options.split(',').any(|o| o == controller))
     })?;
     line.split(' ').nth(1).map(PathBuf::from)
 }
@@ -192,8 +200,11 @@ mod tests {
 
     #[test]
     fn version_1_is_found_by_its_controller_and_version_2_by_its_type() {
-        assert_eq!(v1_root(MOUNTS), Some(PathBuf::from("/sys/fs/cgroup/memory")));
-        assert_eq!(v1_root("cgroup2 /sys/fs/cgroup cgroup2 rw,memory_recursiveprot 0 0"), None);
+        assert_eq!(v1_root(MOUNTS, "memory"), Some(PathBuf::from("/sys/fs/cgroup/memory")));
+        assert_eq!(
+            v1_root("cgroup2 /sys/fs/cgroup cgroup2 rw,memory_recursiveprot 0 0", "memory"),
+            None
+        );
         let found: Vec<PathBuf> = mount_points(MOUNTS, "cgroup2").collect();
         assert_eq!(found, [PathBuf::from("/sys/fs/cgroup/unified")]);
     }

@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::setup::kernel;
 use crate::{interrupt, progress};
 
+pub mod beside;
 pub mod cgroup;
 mod command;
 pub mod cpio;
@@ -25,7 +26,6 @@ pub mod obstacle;
 mod partition;
 mod place;
 pub mod plan;
-pub mod pressure;
 pub mod process;
 mod qemu;
 mod socket;

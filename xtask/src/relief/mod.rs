@@ -94,7 +94,7 @@ fn pair(place: &Place, arguments: &Arguments) -> Result<Pair> {
         }
     };
     let (observe, enforce) = (observe?, enforce?);
-    let verdict = Verdict::of(&observe, &enforce);
+    let verdict = Verdict::of(place.level(), &observe, &enforce);
     Ok(Pair { place: place.clone(), observe, enforce, verdict })
 }
 

@@ -1,6 +1,7 @@
 //! Where a pair of runs takes place. Pure.
 
 use super::run::Run;
+use super::verdict::Level;
 use crate::lab::plan::Manager;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,13 @@ impl Place {
             Self::Kernel(kernel) => kernel,
             Self::Host(Manager::Plain) => "host",
             Self::Host(Manager::Libvirt) => "libvirt",
+        }
+    }
+
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Kernel(_) => Level::Two,
+            Self::Host(_) => Level::One,
         }
     }
 

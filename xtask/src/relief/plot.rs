@@ -10,7 +10,7 @@ use plotters::prelude::*;
 
 use super::run::Run;
 use super::series::{OfOne, Point};
-use super::verdict::{WEB, web};
+use super::verdict::{Level, WEB, web};
 
 const SIZE: (u32, u32) = (1000, 800);
 const GROUND: RGBColor = RGBColor(252, 252, 250);
@@ -18,7 +18,9 @@ const INK: RGBColor = RGBColor(40, 40, 40);
 const FAINT: RGBColor = RGBColor(215, 215, 210);
 /// Told apart by those who don't see colours as others do (Okabe and Ito's).
 const COLOURS: [RGBColor; 4] =
-    [RGBColor(0, 114, 178), RGBColor(0, 158, 115), RGBColor(204, 121, 167), RGBColor(213, 94, 0)];
+    [RGBColor(0, 114, 178), RGBColor(0, 158, 115), RGBColor(204, 121, 167), RGBColor(86, 180, 233)];
+/// Of the one that suffers.
+const WEBS: RGBColor = RGBColor(213, 94, 0);
 const FONT: &str = "sans-serif";
 
 /// A line: its name, where it has one, and what it is at each second.
@@ -39,16 +41,16 @@ struct Chart {
 ///
 /// # Errors
 /// When it can't be drawn.
-pub fn draw(observe: &Run, enforce: &Run) -> Result<String> {
+pub fn draw(level: Level, observe: &Run, enforce: &Run) -> Result<String> {
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         root.fill(&GROUND).map_err(told)?;
         let areas = root.split_evenly((3, 2));
         for (column, run) in [observe, enforce].into_iter().enumerate() {
-            for (row, chart) in charts(run).into_iter().enumerate() {
+            for (row, chart) in charts(level, run).into_iter().enumerate() {
                 let Some(area) = areas.get(row * 2 + column) else { continue };
-                let others = [observe, enforce].map(charts);
+                let others = [observe, enforce].map(|run| charts(level, run));
                 let top = others.iter().filter_map(|charts| Some(charts.get(row)?.top()));
                 let high = top.fold(1.0, f64::max) * 1.12;
                 chart.draw(area, &phases(run), (length(observe, enforce), high))?;
@@ -59,7 +61,7 @@ pub fn draw(observe: &Run, enforce: &Run) -> Result<String> {
     Ok(svg)
 }
 
-fn charts(run: &Run) -> [Chart; 3] {
+fn charts(level: Level, run: &Run) -> [Chart; 3] {
     let how = if run.mode == super::run::Mode::Observe { "observe" } else { "--enforce" };
     let names = run.points.first().map(|point| point.guests.iter().map(|guest| &guest.name));
     let size = |name: &String| {
@@ -68,13 +70,14 @@ fn charts(run: &Run) -> [Chart; 3] {
         };
         run.points.iter().filter_map(|point| Some((at(run, point), of(point)?))).collect()
     };
-    let sizes = names.into_iter().flatten().zip(COLOURS).map(|(name, colour)| Line {
+    let mut colours = COLOURS.into_iter().cycle();
+    let sizes = names.into_iter().flatten().map(|name| Line {
         name: Some(name.clone()),
-        colour,
+        colour: if name == WEB { WEBS } else { colours.next().unwrap_or(INK) },
         points: size(name),
     });
     let rate = |pick: fn(&OfOne) -> Option<f64>, times: f64| {
-        let line = Line { name: None, colour: COLOURS[3], points: rates(run, pick, times) };
+        let line = Line { name: None, colour: WEBS, points: rates(run, pick, times) };
         vec![line]
     };
     [
@@ -82,7 +85,7 @@ fn charts(run: &Run) -> [Chart; 3] {
         Chart {
             title: format!("{how}: {WEB} waits for memory"),
             unit: "% of time",
-            lines: rate(|web| web.stalled, 100.0),
+            lines: rate(level.waited(), 100.0),
         },
         Chart {
             title: format!("{how}: {WEB} gets back from swap"),
@@ -235,7 +238,8 @@ mod tests {
 
     #[test]
     fn a_picture_has_six_charts_and_its_phases() {
-        let svg = draw(&run(Mode::Observe), &run(Mode::Enforce)).expect("it can be drawn");
+        let svg =
+            draw(Level::Two, &run(Mode::Observe), &run(Mode::Enforce)).expect("it can be drawn");
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
         assert_eq!(svg.matches("waits for memory").count(), 2);
         assert_eq!(svg.matches("\nnight\n").count(), 6, "{svg:.500}");

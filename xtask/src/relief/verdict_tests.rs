@@ -42,11 +42,11 @@ fn enforced(suffered: f64) -> Run {
 
 #[test]
 fn a_tenth_relieves_and_more_does_not() {
-    let verdict = Verdict::of(&observed(), &enforced(3.0));
+    let verdict = Verdict::of(Level::Two, &observed(), &enforced(3.0));
     assert_eq!(verdict.problems, [""; 0]);
     assert_eq!((verdict.taken, verdict.back), (600.0, 576.0));
     assert_eq!(verdict.rows[0].factor(), Some(10.0));
-    let verdict = Verdict::of(&observed(), &enforced(3.1));
+    let verdict = Verdict::of(Level::Two, &observed(), &enforced(3.1));
     assert_eq!(verdict.problems.len(), 4);
     assert!(verdict.problems[0].contains("fell to no less than 3.10"), "{verdict}");
 }
@@ -54,7 +54,7 @@ fn a_tenth_relieves_and_more_does_not() {
 #[test]
 fn where_nobody_suffered_there_is_nothing_to_learn() {
     let calm = run(Mode::Observe, 0.5, [1024.0; 4]);
-    let verdict = Verdict::of(&calm, &enforced(0.0));
+    let verdict = Verdict::of(Level::Two, &calm, &enforced(0.0));
     assert!(verdict.problems[0].contains("too little to learn from"), "{verdict}");
 }
 
@@ -62,20 +62,23 @@ fn where_nobody_suffered_there_is_nothing_to_learn() {
 fn a_guest_that_was_killed_or_a_run_that_failed_is_wrong() {
     let mut killed = enforced(1.0);
     killed.points[2].host.killed = Some(1);
-    let verdict = Verdict::of(&observed(), &killed);
+    let verdict = Verdict::of(Level::Two, &observed(), &killed);
     assert_eq!(verdict.problems, ["killed for want of memory (vmstat): 1 while memtrace acted"]);
     let mut failed = enforced(1.0);
     failed.failed = Some("web has ended".to_owned());
-    assert_eq!(Verdict::of(&observed(), &failed).problems, ["enforce: web has ended"]);
+    assert_eq!(Verdict::of(Level::Two, &observed(), &failed).problems, ["enforce: web has ended"]);
 }
 
 #[test]
 fn memory_has_to_be_taken_and_to_return() {
     let kept = run(Mode::Enforce, 1.0, [1024.0, 600.0, 424.0, 500.0]);
-    let verdict = Verdict::of(&observed(), &kept);
+    let verdict = Verdict::of(Level::Two, &observed(), &kept);
     assert_eq!(verdict.problems, ["of 600 MiB that were taken only 76 are back"]);
     let idle = run(Mode::Enforce, 1.0, [1024.0; 4]);
-    assert_eq!(Verdict::of(&observed(), &idle).problems, ["nothing was taken from anybody"]);
+    assert_eq!(
+        Verdict::of(Level::Two, &observed(), &idle).problems,
+        ["nothing was taken from anybody"]
+    );
 }
 
 #[test]
@@ -84,6 +87,6 @@ fn what_is_not_known_is_not_zero() {
     for guest in &mut blind.points[2].guests {
         guest.stalled = None;
     }
-    let verdict = Verdict::of(&observed(), &blind);
+    let verdict = Verdict::of(Level::Two, &observed(), &blind);
     assert_eq!(verdict.problems, ["waited for memory (memtrace): not known"]);
 }

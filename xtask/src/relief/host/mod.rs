@@ -33,12 +33,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Until a guest has touched what it holds; it takes seconds.
 const FILLED: Duration = Duration::from_secs(60);
 /// What a batch holds it keeps for so long, and so long after it the next one begins.
-const HELD: Duration = Duration::from_secs(5);
-const BETWEEN: Duration = Duration::from_secs(5);
-const DAY: Duration = Duration::from_secs(30);
+const HELD: Duration = Duration::from_secs(4);
+const BETWEEN: Duration = Duration::from_secs(6);
+const DAY: Duration = Duration::from_secs(25);
 /// What comes after the load; where memtrace only looks on, nothing happens any more.
 const CALM: Duration = Duration::from_secs(5);
-const CALM_ENFORCED: Duration = Duration::from_secs(70);
+/// What was given back counts as promised for a minute (`PROMISE` of the policy).
+const CALM_ENFORCED: Duration = Duration::from_secs(85);
 
 /// Runs it from the guests' start to the calm after the load, and undoes the lab. What goes
 /// wrong once memtrace runs is in the run.
@@ -49,6 +50,9 @@ pub fn run(memtrace: &Path, manager: Manager, mode: Mode) -> Result<Run> {
     let accounted = Path::new(SETTINGS[0].0).exists();
     let mut lab = Lab::up_as(SCENE, manager, if accounted { &SETTINGS } else { &[] })?;
     let taskstats = if accounted { Taskstats::open().ok() } else { None };
+    if !lab.slow_swap(scene::SWAP_SPEED)? {
+        progress::say("swap is as fast as its disk: there is no blkio of version 1");
+    }
     let kernel = Kernel { pressure: lab.tell_pressure()?, taskstats };
     let how = if mode == Mode::Enforce { How::Acts } else { How::Looks };
     let configuration = configuration(&lab)?;

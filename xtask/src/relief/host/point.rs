@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::course::Courses;
 use crate::lab::Lab;
+use crate::lab::beside::Pressure;
 use crate::lab::guest::Guest;
-use crate::lab::pressure::Pressure;
+
 use crate::relief::series::{Host, OfOne};
 use crate::taskstats::Taskstats;
 
@@ -60,7 +61,8 @@ impl Kernel {
             let cell = course.and_then(|course| course.get(field));
             cell.filter(|cell| cell.known > 0).map(|cell| cell.grown)
         };
-        let reclaims = self.taskstats.as_ref().and_then(|stats| stats.reclaims(pid).ok());
+        let waits = self.taskstats.as_ref().and_then(|stats| stats.reclaims(pid).ok());
+        let waits = waits.map(|waits| waits.nanoseconds as f64 / 1e9);
         let folder = self.pressure.as_ref().map(|pressure| pressure.of(guest));
         OfOne {
             name: name.to_owned(),
@@ -70,7 +72,7 @@ impl Kernel {
             // Per cent times seconds.
             stalled: grown("stalled").map(|sum| sum / 100.0),
             swapped_in: grown("swap_in").map(|bytes| bytes / MIB),
-            reclaiming: reclaims.map(|reclaims| reclaims.nanoseconds as f64 / 1e9),
+            reclaiming: waits.zip(disk_waits(pid)).map(|(reclaim, disk)| reclaim + disk),
             pressure: folder.and_then(|folder| waited(&folder)),
             refaulted: number(&stat, "workingset_refault_anon").map(pages),
             major_faults: number(&stat, "pgmajfault"),
@@ -108,6 +110,23 @@ fn some(pressure: &str) -> Option<f64> {
     Some(microseconds as f64 / 1e6)
 }
 
+/// Seconds that a process' threads have waited for a disk, and these have none but swap's:
+/// `delayacct_blkio_ticks` of proc(5), in hundredths of a second (USER_HZ) on x86.
+fn disk_waits(pid: i32) -> Option<f64> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let ticks = threads.flatten().filter_map(|thread| {
+        // A thread that has just ended waits no more.
+        blkio_ticks(&fs::read_to_string(thread.path().join("stat")).ok()?)
+    });
+    Some(ticks.sum::<u64>() as f64 / 100.0)
+}
+
+/// Field 42, counted behind the command, which may hold anything.
+fn blkio_ticks(stat: &str) -> Option<u64> {
+    // The state, field 3, is the first here.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(42 - 3)?.parse().ok()
+}
+
 /// The number behind a name at the beginning of a line.
 fn number(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| {
@@ -143,6 +162,14 @@ mod tests {
         let text = "some avg10=0.00 avg60=0.00 avg300=0.00 total=1500000\nfull avg10=0 total=7\n";
         assert_eq!(some(text), Some(1.5));
         assert_eq!(some("full avg10=0 total=7\n"), None);
+    }
+
+    #[test]
+    fn waits_for_disk_are_the_42nd_field_whatever_the_command() {
+        let rest: Vec<String> = (4..=52).map(|field| field.to_string()).collect();
+        let stat = format!("7 (CPU 0/TCG) x) S {}", rest.join(" "));
+        assert_eq!(blkio_ticks(&stat), Some(42));
+        assert_eq!(blkio_ticks("7 (x) S 1"), None);
     }
 
     #[test]

@@ -15,7 +15,10 @@ pub const WORK: &str = "resume";
 pub const BATCH: &str = "hold 420";
 pub const BATCH_MIB: f64 = 420.0;
 pub const GIVE_UP: &str = "free";
-pub const DONORS: [&str; 3] = ["batch-1", "batch-2", "batch-3"];
+pub const DONORS: [&str; 4] = ["batch-1", "batch-2", "batch-3", "batch-4"];
+/// Bytes a second that each guest may read from swap. A virtual machine's disk may well lie in
+/// the page cache of its host, and then swap costs next to nothing.
+pub const SWAP_SPEED: u64 = 16 << 20;
 
 const fn guest(name: &'static str, uuid: &'static str) -> GuestPlan {
     GuestPlan { name, uuid, memory_mib: GUEST_MIB, work: Work::Idle }
@@ -27,10 +30,11 @@ pub const SCENE: Layout = Layout {
         guest(DONORS[0], "6d656d74-7261-4365-8c65-6c0000000010"),
         guest(DONORS[1], "6d656d74-7261-4365-8c65-6c0000000011"),
         guest(DONORS[2], "6d656d74-7261-4365-8c65-6c0000000012"),
-        guest(WEB, "6d656d74-7261-4365-8c65-6c0000000013"),
+        guest(DONORS[3], "6d656d74-7261-4365-8c65-6c0000000013"),
+        guest(WEB, "6d656d74-7261-4365-8c65-6c0000000014"),
     ],
-    limit_mib: 2048,
-    swap_mib: 4608,
+    limit_mib: 2560,
+    swap_mib: 5632,
 };
 
 #[cfg(test)]
