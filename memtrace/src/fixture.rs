@@ -16,7 +16,7 @@ use crate::sample::{Accelerator, Manager, Party, Psi, PsiLine, SwapDevice, VmId,
 use crate::signal::{Quality, Signal, SignalStatus};
 use crate::units::{ByteRate, Bytes, Limit, Nanos, Percent, Rate, WallNanos};
 
-pub use decided::{enforced, observed};
+pub use decided::{called, enforced, observed};
 use guest::guest_stats;
 
 pub const MIB: u64 = 1 << 20;

@@ -17,6 +17,7 @@ pub mod filter;
 mod fixture;
 pub mod format;
 pub mod hostfs;
+pub mod listener;
 pub mod logging;
 pub mod mitigate;
 pub mod model;

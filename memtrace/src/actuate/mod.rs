@@ -4,6 +4,7 @@
 mod cgroup;
 mod desk;
 pub mod dry;
+pub mod hook;
 pub mod host;
 pub mod journal;
 

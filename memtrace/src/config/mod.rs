@@ -4,6 +4,7 @@
 mod alert;
 mod check;
 mod files;
+mod hook;
 mod policy;
 mod problem;
 mod reader;
@@ -44,6 +45,8 @@ pub struct Config {
     pub scope: Option<String>,
     pub journal: JournalConfig,
     pub alert: AlertConfig,
+    /// A program and its arguments, which is told what memtrace can't win back.
+    pub hook: Vec<String>,
     /// What the policy goes by, with what is said of single VMs.
     pub rules: Rules,
 }
@@ -65,6 +68,7 @@ impl Default for Config {
             scope: None,
             journal: JournalConfig::default(),
             alert: AlertConfig::default(),
+            hook: Vec::new(),
             rules: Rules::default(),
         }
     }

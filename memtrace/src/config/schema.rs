@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::problem::Problem;
 use super::reader::{Reader, Section};
-use super::{Config, JournalConfig, alert, policy, vm};
+use super::{Config, JournalConfig, alert, hook, policy, vm};
 use crate::reactor::Mode;
 use crate::units::{Bytes, Nanos};
 
@@ -34,6 +34,7 @@ pub(super) fn root(config: &mut Config, root: &mut Section<'_, '_>) {
     }
     journal(&mut config.journal, &mut root.section("journal"));
     policy::read(&mut config.rules, &mut root.section("policy"));
+    hook::read(&mut config.hook, &mut config.rules.hook, &mut root.section("hook"));
     alert::read(&mut config.alert, &mut root.section("alert"));
     for (place, mut section) in root.tables("vm") {
         config.rules.vms.extend(vm::read(&place, &mut section));

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use crate::format;
 use crate::policy::decision::Thought;
 use crate::policy::{Action, Decision};
-use crate::reactor::{Entry, Fate};
+use crate::reactor::{Called, Entry, Fate};
 use crate::summary;
 use crate::text;
 use crate::tone::Tone;
@@ -25,13 +25,26 @@ pub fn line(entry: &Entry, zone: &TimeZone) -> String {
     let time = summary::moment(*wall, zone, "%H:%M:%S");
     let name = text::clean(name);
     let (action, because) = (action(decision.action), text::clean(&decision.because));
-    let fate = match fate {
+    let fate = became(fate);
+    format!("{time} {name}: {fate}{action} [{}]: {because}\n", decision.rule)
+}
+
+/// What the hook is told in a line, with its time of day, and a newline.
+pub fn told(called: &Called, zone: &TimeZone) -> String {
+    let Called { wall, call, fate, .. } = called;
+    let time = summary::moment(*wall, zone, "%H:%M:%S");
+    let (fate, missing) = (became(fate), bytes(call.missing));
+    let because = text::clean(&call.because);
+    format!("{time} host: {fate}tell the hook that {missing} are missing [hook]: {because}\n")
+}
+
+fn became(fate: &Fate) -> String {
+    match fate {
         Fate::Observed => "would ".to_owned(),
         Fate::InFlight => String::new(),
         Fate::Done => "done: ".to_owned(),
         Fate::Failed(reason) => format!("FAILED ({}): ", text::clean(reason)),
-    };
-    format!("{time} {name}: {fate}{action} [{}]: {because}\n", decision.rule)
+    }
 }
 
 /// An action, as an order to somebody.

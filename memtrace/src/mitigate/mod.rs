@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use tokio::sync::watch;
 
+use crate::actuate::hook::HookCommand;
 use crate::actuate::host::HostActuator;
 use crate::actuate::journal::{Journal, Recovered};
 use crate::alert::Alerts;
@@ -64,6 +65,9 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let mut reactor = Reactor::new(policy, ledger, Some(Box::new(hands)));
     if !reload::acts(arguments, &config) {
         reactor = reactor.observing();
+    }
+    if !config.hook.is_empty() {
+        reactor = reactor.telling(Box::new(HookCommand::start(&config.hook)?));
     }
     let remote = reactor.remote();
     let interval = reload::interval(arguments, &config);

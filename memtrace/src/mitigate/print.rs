@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 
 pub(super) use crate::export::reaction::action;
-use crate::export::reaction::line;
+use crate::export::reaction::{line, told};
 use crate::reactor::{Entry, Fate, Owed, Reaction, Step};
 use crate::summary;
 use crate::text;
@@ -20,6 +20,8 @@ pub(super) struct Printer {
     next: u64,
     /// Printed as in flight; their end is still to be told.
     open: Vec<u64>,
+    /// What the hook was told and what became of it, as printed last.
+    called: Option<(u64, Fate)>,
     /// The state of the host, as printed last.
     state: Option<String>,
     problem: Option<String>,
@@ -30,7 +32,8 @@ pub(super) struct Printer {
 impl Printer {
     pub(super) fn new(json: bool) -> Self {
         let zone = TimeZone::system();
-        Self { json, zone, next: 0, open: Vec::new(), state: None, problem: None, owed: None }
+        let open = Vec::new();
+        Self { json, zone, next: 0, open, called: None, state: None, problem: None, owed: None }
     }
 
     /// What there is to print of a step.
@@ -55,6 +58,12 @@ impl Printer {
         }
         self.problem.clone_from(&step.reaction.problem);
         text.push_str(&self.entries(&step.reaction));
+        let called = step.reaction.called.as_ref();
+        let now = called.map(|called| (called.number, called.fate.clone()));
+        if let Some(called) = called.filter(|_| self.called != now) {
+            text.push_str(&told(called, &self.zone));
+        }
+        self.called = now;
         let owed = step.reaction.farewell.as_ref().map(|all| match owed(all) {
             text if text.is_empty() => "nothing is left to give back".to_owned(),
             text => format!("giving back: {text}"),
@@ -124,6 +133,7 @@ mod tests {
             decisions,
             targets: Vec::new(),
             entries,
+            called: None,
             farewell: None,
         };
         Step { snapshot: fixture::demo(), reaction }
@@ -173,6 +183,23 @@ mod tests {
         assert_eq!(lines(&mut printer, &leaving), [""; 0]);
         leaving.reaction.farewell = Some(Vec::new());
         assert_eq!(lines(&mut printer, &leaving), ["nothing is left to give back"]);
+    }
+
+    #[test]
+    fn what_the_hook_is_told_is_printed_once_and_again_with_what_came_of_it() {
+        let mut printer = Printer::new(false);
+        let mut low = step("low", Vec::new());
+        let mut called = fixture::called(Fate::InFlight);
+        low.reaction.called = Some(called.clone());
+        let line = "host: tell the hook that 600M are missing [hook]: it is low";
+        assert_eq!(lines(&mut printer, &low)[1..], [line]);
+        assert_eq!(lines(&mut printer, &low), [""; 0]);
+        called.fate = Fate::Done;
+        low.reaction.called = Some(called.clone());
+        assert!(lines(&mut printer, &low)[0].starts_with("host: done: tell the hook"));
+        (called.number, called.fate) = (1, Fate::Observed);
+        low.reaction.called = Some(called);
+        assert!(lines(&mut printer, &low)[0].starts_with("host: would tell the hook"));
     }
 
     #[test]

@@ -35,10 +35,13 @@ impl Running {
         }
     }
 
-    fn take(&mut self, config: Config, control: &watch::Sender<Control>) {
+    fn take(&mut self, mut config: Config, control: &watch::Sender<Control>) {
         for key in fixed(&self.config, &config) {
             tracing::warn!("{key} can't change while memtrace runs: it takes effect at its start");
         }
+        // What can't change is as it was.
+        config.hook.clone_from(&self.config.hook);
+        config.rules.hook.heard = self.config.rules.hook.heard;
         self.remote
             .change(Change { rules: config.rules.clone(), acts: acts(&self.arguments, &config) });
         self.alerts.send_replace(config.alert.rules());
@@ -46,7 +49,6 @@ impl Running {
         control.send_if_modified(|control| {
             std::mem::replace(&mut control.interval, interval) != interval
         });
-        // What can't change is as it was.
         let Config { libvirt, scope, journal, .. } = self.config.clone();
         let send = self.config.alert.send.clone();
         self.config = Config { libvirt, scope, journal, ..config };
@@ -74,6 +76,7 @@ fn fixed(before: &Config, now: &Config) -> Vec<&'static str> {
         ("journal.directory", before.journal.directory != now.journal.directory),
         ("journal.file", before.journal.limits.file != now.journal.limits.file),
         ("journal.files", before.journal.limits.files != now.journal.limits.files),
+        ("hook.command", before.hook != now.hook),
         ("alert.log", sent.log != send.log),
         ("alert.command", sent.command != send.command),
         ("alert.webhook", sent.webhook != send.webhook),
@@ -135,7 +138,9 @@ mod tests {
         let mut now = Config { libvirt: false, interval: Nanos(1), ..Config::default() };
         now.journal.directory = "/elsewhere".into();
         now.alert.send.log = false;
-        assert_eq!(fixed(&before, &now), ["libvirt", "journal.directory", "alert.log"]);
+        now.hook.push("page".to_owned());
+        let changed = ["libvirt", "journal.directory", "hook.command", "alert.log"];
+        assert_eq!(fixed(&before, &now), changed);
         assert_eq!(fixed(&before, &before), [""; 0]);
     }
 }

@@ -124,8 +124,9 @@ mod tests {
     fn step(farewell: Option<Vec<Owed>>) -> Step {
         let decisions = Decisions { state: Some("soft".to_owned()), ..Decisions::default() };
         let (mode, entries) = (Mode::Enforce, Vec::new());
+        let targets = Vec::new();
         let reaction =
-            Reaction { mode, problem: None, decisions, targets: Vec::new(), entries, farewell };
+            Reaction { mode, problem: None, decisions, targets, entries, called: None, farewell };
         Step { snapshot: fixture::demo(), reaction }
     }
 

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::hook::Call;
 use crate::sample::VmId;
 use crate::units::Bytes;
 
@@ -17,6 +18,9 @@ pub struct Decisions {
     #[serde(default)]
     pub ahead: Vec<Ahead>,
     pub actions: Vec<Decision>,
+    /// The last rung: what somebody else is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<Call>,
     /// What it thought of the scope and of each VM, whether it acts or not. Empty for
     /// peers, which can't explain themselves.
     pub thoughts: Vec<Thought>,
@@ -44,6 +48,16 @@ pub struct Decision {
     pub because: String,
     /// What would have led to another decision.
     pub unless: String,
+}
+
+impl Decision {
+    /// How much it moves, in bytes.
+    pub(super) fn size(&self) -> u64 {
+        match self.action {
+            Action::Balloon { from, to } => from.0.abs_diff(to.0),
+            Action::Reclaim { bytes } => bytes.0,
+        }
+    }
 }
 
 /// What can be done to a VM. memtrace never kills.

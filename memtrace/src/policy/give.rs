@@ -19,13 +19,18 @@ use crate::units::{Bytes, Nanos};
 /// Dead memory counts so many times over: its guest doesn't miss it.
 const DEAD: f64 = 4.0;
 
-/// A VM's part in giving: its room by weight, in bytes.
-pub fn capacity(vm: &Vm<'_>, floor: &Floor) -> f64 {
-    let (Some(actual), Ok(word)) = (vm.now.actual, &vm.word) else { return 0.0 };
-    let room = actual.saturating_sub(floor.bytes);
+/// What of a VM's size is above its floor and would free something.
+pub fn room(vm: &Vm<'_>, floor: &Floor) -> Bytes {
+    let (Some(actual), Ok(word)) = (vm.now.actual, &vm.word) else { return Bytes(0) };
     let kept = vm.now.rss.unwrap_or(Bytes(0)).saturating_add(vm.now.swap.unwrap_or(Bytes(0)));
     // What the host keeps nothing of frees nothing.
-    let room = room.min(kept.saturating_sub(word.used));
+    actual.saturating_sub(floor.bytes).min(kept.saturating_sub(word.used))
+}
+
+/// A VM's part in giving: its room by weight, in bytes.
+pub fn capacity(vm: &Vm<'_>, floor: &Floor) -> f64 {
+    let Ok(word) = &vm.word else { return 0.0 };
+    let room = room(vm, floor);
     let dead = dead(vm).min(word.free).min(room);
     let by_priority = match vm.rules.priority {
         Priority::Low => 4.0,

@@ -1,5 +1,5 @@
-//! The rungs of the ladder: alert, inflate, win back cold memory through the cgroup, hook.
-//! Each has its own conditions; there is none that kills.
+//! The rungs of the ladder: alert, inflate, win back cold memory through the cgroup. Each
+//! has its own conditions; there is none that kills. The last one, the hook, is in `hook`.
 
 use super::decision::{Action, Decision, Gate};
 use super::gate::{allowed, gate, running};
@@ -13,30 +13,23 @@ use crate::units::{Bytes, Nanos};
 /// So long balloons have to leave the need unmet before the next rung.
 const PATIENCE: Nanos = Nanos(10_000_000_000);
 
-/// Which rungs are stood on now. Not knowing the scope stands on none.
+/// Which rungs before the hook are stood on now. Not knowing the scope stands on none.
 pub fn rungs(rules: &Rules, state: &State, at: Nanos, host: Option<&Host>) -> Vec<Gate> {
     let Some(host) = host else {
         let unknown = || Err("the scope's memory is not known".to_owned());
-        return ["alert", "inflate", "reclaim", "hook"].map(|name| gate(name, unknown())).to_vec();
+        return ["alert", "inflate", "reclaim"].map(|name| gate(name, unknown())).to_vec();
     };
-    let from = |level: Level, on: bool| {
-        let text = format!("it is {}, from {}", host.level.word(), level.word());
-        match (on, host.level >= level) {
-            (false, _) => Err("switched off".to_owned()),
-            (true, true) => Ok(text),
-            (true, false) => Err(text),
-        }
-    };
+    let text = format!("it is {}, from {}", host.level.word(), Level::Hard.word());
+    let alert = if host.level >= Level::Hard { Ok(text) } else { Err(text) };
     let inflate = match (rules.inflate, host.quiet) {
         (false, _) => Err("switched off".to_owned()),
         (true, true) => Err("it has been calm for a while".to_owned()),
         (true, false) => Ok(format!("it is {}", host.level.word())),
     };
     vec![
-        gate("alert", from(Level::Hard, true)),
+        gate("alert", alert),
         gate("inflate", inflate),
         gate("reclaim", reclaims(rules, state, at, host)),
-        gate("hook", from(Level::Low, rules.hook)),
     ]
 }
 
@@ -67,20 +60,11 @@ fn reclaims(rules: &Rules, state: &State, at: Nanos, host: &Host) -> Result<Stri
 /// Cold memory of a VM that its balloon couldn't give. `need` is shared out among as many as
 /// there are. The less its own PSI leaves of the limit, the less.
 pub fn win_back(rules: &Rules, vm: &Vm<'_>, twin: bool, need: Bytes) -> Option<Decision> {
-    let ready = [allowed(vm, twin), running(vm)].iter().all(Result::is_ok)
-        && vm.now.no_cgroup_reclaim.is_none()
-        && vm.now.pinned.is_none()
-        && vm.hurts == Some(false)
-        && vm.memory.capacity <= 0.0
-        && vm.memory.reclaimed.is_none_or(|then| vm.at.saturating_sub(then) >= rules.reclaim_pause);
-    let psi = percent(vm.now.psi_some)?;
-    let rss = vm.now.rss?;
-    let left = 1.0 - psi / rules.reclaim_psi;
-    if !ready || left <= 0.0 {
-        return None;
-    }
-    let most = Bytes((rules.reclaim.0 as f64 * left) as u64);
-    let bytes = whole_mib(most.min(need).min(Bytes(rss.0 / 20)));
+    let rested =
+        vm.memory.reclaimed.is_none_or(|then| vm.at.saturating_sub(then) >= rules.reclaim_pause);
+    let most = reclaimable(rules, vm, twin).filter(|_| rested && vm.memory.capacity <= 0.0)?;
+    let (psi, rss) = (percent(vm.now.psi_some)?, vm.now.rss?);
+    let bytes = whole_mib(most.min(need));
     (bytes.0 > 0).then(|| Decision {
         vm: vm.now.id,
         action: Action::Reclaim { bytes },
@@ -99,4 +83,16 @@ pub fn win_back(rules: &Rules, vm: &Vm<'_>, twin: bool, need: Bytes) -> Option<D
             rules.reclaim_psi
         ),
     })
+}
+
+/// The most that a step wins back of a VM whose cgroup may be asked; its pause aside.
+pub fn reclaimable(rules: &Rules, vm: &Vm<'_>, twin: bool) -> Option<Bytes> {
+    let ready = [allowed(vm, twin), running(vm)].iter().all(Result::is_ok)
+        && vm.now.no_cgroup_reclaim.is_none()
+        && vm.now.pinned.is_none()
+        && vm.hurts == Some(false);
+    let left = 1.0 - percent(vm.now.psi_some)? / rules.reclaim_psi;
+    let most = Bytes((rules.reclaim.0 as f64 * left.max(0.0)) as u64);
+    let most = most.min(Bytes(vm.now.rss?.0 / 20));
+    (ready && left > 0.0).then_some(most)
 }

@@ -27,6 +27,8 @@ pub struct Outcome {
     pub owed: Bytes,
     pub waiting: bool,
     pub need: Bytes,
+    /// What balloons and cold pages can still give is less than what is needed.
+    pub short: bool,
 }
 
 pub fn remember(
@@ -71,9 +73,14 @@ pub fn remember(
         state.quiet_since = calm.then(|| state.quiet_since.unwrap_or(at));
         let unmet = outcome.need.0 > 0 && capacity <= 0.0;
         state.unmet_since = unmet.then(|| state.unmet_since.unwrap_or(at));
+        state.short_since = outcome.short.then(|| state.short_since.unwrap_or(at));
     } else {
         state.quiet_since = None;
         state.unmet_since = None;
+        state.short_since = None;
+    }
+    if outcome.decisions.hook.is_some() {
+        state.told = Some(at);
     }
     state.owed = outcome.owed;
     state.waiting = outcome.waiting;

@@ -9,7 +9,9 @@ use crate::model::STALE_AFTER;
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 
+use super::hook::HookRules;
 use super::observation::VmObservation;
+use super::senses::Senses;
 
 pub const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -107,7 +109,7 @@ pub struct Rules {
     /// Rungs of the ladder that are switched on.
     pub inflate: bool,
     pub win_back: bool,
-    pub hook: bool,
+    pub hook: HookRules,
     /// What this host can measure. What it can't is neither asked for nor waited for.
     pub senses: Senses,
     /// Safety features that are switched off, for tests that show what each is for.
@@ -121,19 +123,6 @@ pub struct Rules {
 pub struct Step {
     pub share: f64,
     pub most: Bytes,
-}
-
-/// What is measured on this host. A number that is measured and missing is unknown, and
-/// keeps the policy from acting on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Senses {
-    pub psi: bool,
-    pub direct_reclaims: bool,
-    pub swap_in: bool,
-    pub async_faults: bool,
-    pub stalled: bool,
-    pub guest_faults: bool,
-    pub guest_swap: bool,
 }
 
 /// A feature without which a scenario fails (`sim/tests/safety.rs`).
@@ -232,24 +221,10 @@ impl Default for Rules {
             reclaim_pause: Nanos(5 * SECOND),
             inflate: true,
             win_back: true,
-            hook: true,
+            hook: HookRules::default(),
             senses: Senses::default(),
             without: BTreeSet::new(),
             vms: Vec::new(),
-        }
-    }
-}
-
-impl Default for Senses {
-    fn default() -> Self {
-        Self {
-            psi: true,
-            direct_reclaims: true,
-            swap_in: true,
-            async_faults: true,
-            stalled: true,
-            guest_faults: true,
-            guest_swap: true,
         }
     }
 }

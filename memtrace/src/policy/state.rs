@@ -34,6 +34,10 @@ pub struct State {
     pub quiet_since: Option<Nanos>,
     /// Since when more is needed than balloons give.
     pub unmet_since: Option<Nanos>,
+    /// Since when all rungs together fall short of what is needed.
+    pub short_since: Option<Nanos>,
+    /// When the hook was last told.
+    pub told: Option<Nanos>,
     /// Moments and what was available then, newest last.
     pub looks: VecDeque<(Nanos, Bytes)>,
     /// What steady shortage adds to the need, in bytes.

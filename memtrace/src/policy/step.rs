@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::decision::{Action, Decision, Decisions, Gate, Thought};
+use super::decision::{Decision, Decisions, Gate, Thought};
 use super::gate::gates;
-use super::give::{Parts, capacity, give};
+use super::give::{Parts, capacity, give, room};
+use super::hook::{Left, Rung};
 use super::host::Host;
 use super::known::show;
 use super::ladder;
@@ -72,6 +73,7 @@ impl Round<'_> {
         let mut outcome = Outcome::default();
         let mut thoughts: BTreeMap<VmId, Thought> = BTreeMap::new();
         let mut givers: BTreeMap<VmId, Floor> = BTreeMap::new();
+        let mut left = Left::default();
         let level = self.host.map_or(Level::Calm, |host| host.level);
         for vm in vms {
             let id = vm.now.id;
@@ -89,8 +91,11 @@ impl Round<'_> {
                 "moving" => !stuck,
                 _ => gate.open,
             };
+            let willing = gates.iter().all(willing);
+            let above =
+                floor.as_ref().filter(|_| willing).map_or(Bytes(0), |floor| room(vm, floor));
+            left.add(self.rules, vm, self.twins.contains(&id), above);
             if let Some(floor) = floor {
-                let willing = gates.iter().all(willing);
                 let part = if willing { capacity(vm, &floor) } else { 0.0 };
                 outcome.capacities.insert(id, part);
                 if gates.iter().all(|gate| gate.open) {
@@ -127,7 +132,12 @@ impl Round<'_> {
                 outcome.decisions.actions.extend(vms.iter().filter_map(decide));
             }
             self.look_ahead(vms, host, &need, &outcome, &mut thoughts);
+            let rung = Rung::of(self.rules, self.state, self.at, host, (need.bytes, left), vms);
+            scope.gates.push(rung.gate);
+            scope.arithmetic.extend(rung.line);
+            (outcome.short, outcome.decisions.hook) = (rung.short, rung.call);
         } else {
+            scope.gates.push(Rung::unknown());
             scope.arithmetic.push("total or available memory is not known".to_owned());
         }
         outcome.decisions.actions.sort_by_key(|decision| decision.vm);
@@ -212,7 +222,7 @@ impl Round<'_> {
         let mut grown = self.relieve(vms, host, purse.relief, outcome, thoughts);
         if host.quiet && host.at_ease {
             for decision in self.give_back(vms, purse.calm) {
-                let more = size(&decision) > grown.get(&decision.vm).map_or(0, size);
+                let more = decision.size() > grown.get(&decision.vm).map_or(0, Decision::size);
                 if more {
                     grown.insert(decision.vm, decision);
                 }
@@ -287,12 +297,4 @@ fn too_small(vm: &Vm<'_>) -> Option<f64> {
     let kept = vm.now.rss?.saturating_add(vm.now.swap?).min(vm.now.actual?);
     let used = vm.word.as_ref().ok()?.used.0.max(1);
     Some((kept.0 as f64 / used as f64).min(MOST_LEARNT))
-}
-
-/// How much a decision moves, in bytes.
-fn size(decision: &Decision) -> u64 {
-    match decision.action {
-        Action::Balloon { from, to } => from.0.abs_diff(to.0),
-        Action::Reclaim { bytes } => bytes.0,
-    }
 }

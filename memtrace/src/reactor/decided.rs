@@ -76,6 +76,7 @@ impl Report {
                 decisions: noted.decisions.clone(),
                 targets: targets_of(followed, &entries),
                 entries,
+                called: None,
                 farewell: None,
             },
         })

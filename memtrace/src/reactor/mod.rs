@@ -4,6 +4,7 @@
 
 mod decided;
 mod holdings;
+mod hook;
 mod ledger;
 mod paper;
 mod reaction;
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use anyhow::Result;
 
+use crate::actuate::hook::Hook;
 use crate::actuate::journal::{Begun, Named, Wanted, reconcile};
 use crate::actuate::{Actuator, Outcome};
 use crate::model::Snapshot;
@@ -24,6 +26,7 @@ use crate::sample::{Sample, VmId};
 use crate::units::{Nanos, WallNanos};
 pub use decided::{Author, Decided, Report};
 pub use holdings::taken;
+pub use hook::Called;
 pub use ledger::Ledger;
 pub use reaction::{Entry, Fate, Mode, Owed, Reaction, Step};
 use request::Requests;
@@ -43,6 +46,9 @@ pub struct Reactor {
     hands: Option<Box<dyn Actuator + Send>>,
     /// It acts, if it has hands.
     acts: bool,
+    /// Who is told what the other rungs can't win back.
+    hook: Option<Box<dyn Hook>>,
+    called: Option<Called>,
     requests: Option<Requests>,
     /// It gives back, and does nothing else any more.
     leaving: bool,
@@ -75,6 +81,8 @@ impl Reactor {
             ledger,
             hands,
             acts: true,
+            hook: None,
+            called: None,
             requests: None,
             leaving: false,
             absent: BTreeMap::new(),
@@ -95,6 +103,7 @@ impl Reactor {
         self.obey();
         self.reconcile(sample);
         self.collect(wall);
+        self.hear();
         let observation = self.observer.observe(sample, snapshot);
         let (mut decisions, farewell) = self.decide(&observation);
         inputs::attach(&mut decisions, &observation, snapshot);
@@ -102,6 +111,7 @@ impl Reactor {
         let names = sample.vms.iter().map(|vm| Named { vm: vm.id, name: vm.name.clone() });
         let noted = self.ledger.note(wall, self.is_acting(), &decisions, names.collect());
         self.remember(noted);
+        self.tell(wall, &decisions, snapshot);
         let wanted = decisions.actions.iter().filter_map(|decision| {
             let vm = sample.vms.iter().find(|vm| vm.id == decision.vm)?;
             Some(Wanted { decision: decision.clone(), pid: vm.pid, name: vm.name.clone() })
@@ -117,6 +127,7 @@ impl Reactor {
             problem: self.problem.clone(),
             decisions,
             targets: self.targets.all(),
+            called: self.called.clone(),
             entries: self.entries.iter().cloned().collect(),
             farewell,
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Target;
+use super::{Called, Target};
 use crate::model::Snapshot;
 use crate::policy::{Decision, Decisions};
 use crate::units::{Bytes, WallNanos};
@@ -62,6 +62,9 @@ pub struct Reaction {
     #[serde(default)]
     pub targets: Vec<Target>,
     pub entries: Vec<Entry>,
+    /// What the hook was told last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called: Option<Called>,
     /// At the end of a run that gives back: what is still owed, to whom. Empty when it is
     /// done.
     #[serde(default)]

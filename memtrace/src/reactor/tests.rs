@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::bail;
 
 mod holdings;
+mod hook;
 
 use super::*;
 use crate::actuate::Order;
@@ -93,8 +94,13 @@ impl Ledger for Shared {
     }
 
     fn note(&mut self, _: WallNanos, acting: bool, _: &Decisions, names: Vec<Named>) -> Result<()> {
-        self.with(|world| world.noted.push((acting, names.len())));
-        Ok(())
+        self.with(|world| {
+            if world.full {
+                bail!("no space left on device");
+            }
+            world.noted.push((acting, names.len()));
+            Ok(())
+        })
     }
 
     fn holdings(&self) -> Vec<Holding> {

@@ -13,6 +13,7 @@ type Gates = Vec<(String, bool)>;
 #[derive(Debug, PartialEq)]
 pub(super) struct Shape {
     state: Option<String>,
+    hook: bool,
     actions: Vec<(VmId, Kind, String)>,
     thoughts: Vec<(Option<VmId>, Gates)>,
 }
@@ -33,6 +34,7 @@ impl Shape {
         };
         Self {
             state: decisions.state.clone(),
+            hook: decisions.hook.is_some(),
             actions: actions
                 .map(|decision| (decision.vm, kind(decision.action), decision.rule.clone()))
                 .collect(),
@@ -47,7 +49,10 @@ impl Shape {
         now: WallNanos,
     ) -> bool {
         // A clock that was set back is news as well.
-        self == before && now.0.checked_sub(since.0).is_some_and(|passed| passed < REPEAT.0)
+        // What the hook is told is written down each time.
+        !self.hook
+            && self == before
+            && now.0.checked_sub(since.0).is_some_and(|passed| passed < REPEAT.0)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Telling alerts: to the log, to a command, to webhooks. Each has a thread and a bounded
 //! queue of its own; one that hangs loses its alerts, which are counted, and delays nobody.
 
-mod command;
 mod format;
 #[cfg(test)]
 mod tests;
@@ -15,9 +14,9 @@ use std::thread;
 use anyhow::{Context, Result};
 use tracing::{error, info, warn};
 
-use self::command::Helper;
 use self::webhook::Webhook;
 use super::{Alert, Severity, State};
+use crate::listener::Listener;
 
 /// Most alerts that wait for a sender.
 const QUEUE: usize = 256;
@@ -69,9 +68,13 @@ impl Senders {
     pub fn start(config: &SendConfig) -> Result<Self> {
         let mut senders = Self { log: config.log, outboxes: Vec::new() };
         if !config.command.is_empty() {
-            let helper = Helper::start(&config.command)
+            let mut listener = Listener::start(&config.command)
                 .with_context(|| format!("cannot start {}", config.command.join(" ")))?;
-            senders.add("command", move |queue, status| helper.run(&queue, &status))?;
+            senders.add("command", move |queue, status| {
+                for alert in queue {
+                    status.note(listener.tell(&format::json(&alert).to_string()));
+                }
+            })?;
         }
         if let Some(url) = &config.webhook {
             let webhook = Webhook::generic(url);

@@ -26,6 +26,7 @@ fn step_of(vms: Vec<VmView>, problem: Option<&str>) -> Step {
         decisions,
         targets: Vec::new(),
         entries: Vec::new(),
+        called: None,
         farewell: None,
     };
     Step { snapshot: Arc::new(snapshot(vms)), reaction }

@@ -2,6 +2,7 @@
 
 mod farewell;
 mod fixture;
+mod hook;
 mod otherwise;
 mod properties;
 mod receiving;

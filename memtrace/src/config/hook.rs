@@ -1,0 +1,21 @@
+//! Who is told what the other rungs can't win back, and when: `[hook]`.
+
+use super::reader::Section;
+use crate::policy::hook::HookRules;
+use crate::units::Nanos;
+
+const DAY: Nanos = Nanos(86_400 * Nanos::SECOND.0);
+
+/// `command`: a program and its arguments. Without one nobody is told.
+pub(super) fn read(
+    command: &mut Vec<String>,
+    rules: &mut HookRules,
+    section: &mut Section<'_, '_>,
+) {
+    section.set("use", &mut rules.on);
+    section.set("command", command);
+    rules.heard = !command.is_empty();
+    section.within("after", (Nanos(0), DAY), "at most 24h", &mut rules.after);
+    let least = Nanos(10 * Nanos::SECOND.0);
+    section.within("pause", (least, DAY), "from 10s to 24h", &mut rules.pause);
+}

@@ -1,0 +1,113 @@
+//! The last rung: told exactly when nothing else can win back what is needed.
+
+use super::fixture::{GIB, MIB, gate, host, id, vm};
+use crate::policy::hook::{Call, HookRules};
+use crate::policy::{Memtrace, Observation, Policy, Rules, VmObservation};
+use crate::units::{ByteRate, Bytes, Percent};
+
+/// 900 MiB of 32 GiB.
+const LOW: u64 = 900;
+
+fn policy(change: impl FnOnce(&mut Rules)) -> Memtrace {
+    let hook = HookRules { heard: true, ..HookRules::default() };
+    let mut rules = Rules { hook, ..Rules::default() };
+    change(&mut rules);
+    Memtrace::new(rules)
+}
+
+/// A VM without a balloon, and one that suffers and has nothing to give.
+fn helpless(second: u64, available: u64) -> Observation {
+    let fixed = VmObservation { no_balloon: Some("no device".to_owned()), ..vm(1) };
+    let swap_in = Some(ByteRate(8.0 * MIB as f64));
+    let suffering = VmObservation { swap_in, no_balloon: Some("no device".to_owned()), ..vm(2) };
+    host(second, available, vec![fixed, suffering])
+}
+
+/// The seconds in which the hook was called, and the last call.
+fn calls(
+    policy: &mut Memtrace,
+    seconds: std::ops::Range<u64>,
+    look: impl Fn(u64) -> Observation,
+) -> (Vec<u64>, Option<Call>) {
+    let (mut at, mut last) = (Vec::new(), None);
+    for second in seconds {
+        let decisions = policy.step(&look(second));
+        // Nobody carries anything out, and no balloon is stuck for that.
+        decisions.actions.iter().for_each(|decision| policy.withdraw(decision.vm));
+        let is_open = gate(&decisions, None, "hook").0;
+        assert_eq!(is_open, decisions.hook.is_some(), "the rung counts when it is stood on");
+        if let Some(call) = decisions.hook {
+            at.push(second);
+            last = Some(call);
+        }
+    }
+    (at, last)
+}
+
+#[test]
+fn it_is_told_once_in_its_period_while_the_others_fall_short() {
+    let mut policy = policy(|_| {});
+    let (seconds, call) = calls(&mut policy, 1..700, |second| helpless(second, LOW));
+    assert_eq!(seconds, [31, 631]);
+    let call = call.expect("it was told");
+    assert_eq!((call.balloons, call.reclaim), (Bytes(0), Bytes(32 * MIB)));
+    assert_eq!(call.missing, Bytes(call.need.0 - 32 * MIB));
+    // To 20 % of 32 GiB.
+    assert!(call.need >= Bytes(5 * GIB), "{call:?}");
+    let suffering: Vec<_> = call.suffering.iter().map(|suffering| suffering.vm).collect();
+    assert_eq!(suffering, [id(2)]);
+    assert!(call.suffering[0].from.contains("host swap-ins MiB/s 8.0"));
+    assert!(call.because.contains("2.7 % of 32.0 GiB is available (low)"), "{}", call.because);
+}
+
+#[test]
+fn a_shortage_that_ends_begins_anew_and_the_period_holds_from_one_to_the_next() {
+    let mut policy = policy(|_| {});
+    // Over 5 % and the hysteresis at second 20, and again at 100.
+    let eased = |second| if second == 20 || second == 100 { 4000 } else { LOW };
+    let (seconds, _) = calls(&mut policy, 1..660, |second| helpless(second, eased(second)));
+    assert_eq!(seconds, [21 + 30, 21 + 30 + 600]);
+    let hard = |second| helpless(second, 3500);
+    assert_eq!(calls(&mut policy, 660..1300, hard).0, [0; 0], "it is hard, and not low");
+}
+
+#[test]
+fn what_balloons_can_still_give_is_not_missing() {
+    let spare = |second| host(second, LOW, (1..6).map(vm).collect());
+    let mut off = policy(|rules| rules.inflate = false);
+    assert_eq!(calls(&mut policy(|_| {}), 1..100, spare).0, [0; 0]);
+    assert_eq!(calls(&mut off, 1..100, spare).0, [31], "a rung that is off gives nothing");
+}
+
+#[test]
+fn it_is_silent_when_switched_off_without_a_command_and_on_a_host_that_is_not_known() {
+    let look = |second| helpless(second, LOW);
+    for (reason, change) in [
+        ("switched off", (|rules| rules.hook.on = false) as fn(&mut Rules)),
+        ("there is no command", |rules| rules.hook.heard = false),
+    ] {
+        let mut silent = policy(change);
+        assert_eq!(calls(&mut silent, 1..100, look).0, [0; 0]);
+        let because = gate(&silent.step(&look(100)), None, "hook").1;
+        assert!(because.contains(reason), "{because}");
+    }
+    let blind = |second| {
+        let mut look = helpless(second, LOW);
+        look.scope.available = None;
+        look
+    };
+    let mut policy = policy(|_| {});
+    assert_eq!(calls(&mut policy, 1..100, blind).0, [0; 0]);
+    assert_eq!(calls(&mut policy, 100..131, look).0, [130], "it counts from what was seen");
+}
+
+#[test]
+fn what_reclaim_may_not_touch_does_not_count() {
+    let pressed = |second| {
+        let mut look = helpless(second, LOW);
+        look.vms[0].psi_some = Some(Percent(3.0));
+        look
+    };
+    let (_, call) = calls(&mut policy(|_| {}), 1..40, pressed);
+    assert_eq!(call.map(|call| call.reclaim), Some(Bytes(0)));
+}
