@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::entry::{Begun, Entry, Noted};
-use super::{JournalError, files, lines};
+use super::entry::{Begun, Changed, Entry, Noted};
+use super::{JournalError, change, files, lines};
 use crate::sample::VmId;
 use crate::units::WallNanos;
 
@@ -41,7 +41,8 @@ pub struct Told {
 pub fn at(directory: &Path, time: WallNanos) -> Result<Account, JournalError> {
     let listed = files::list(directory);
     let numbers = listed.map_err(JournalError::io(directory.display().to_string()))?;
-    let mut told = Teller { time, account: Account::default(), orders: BTreeMap::new() };
+    let (account, orders, changes) = (Account::default(), BTreeMap::new(), Vec::new());
+    let mut told = Teller { time, account, orders, changes };
     for number in numbers {
         match lines::read(&files::path(directory, number), |entry| told.take(entry)) {
             Ok(found) => told.account.unreadable += found.unreadable,
@@ -50,7 +51,8 @@ pub fn at(directory: &Path, time: WallNanos) -> Result<Account, JournalError> {
             Err(error) => return Err(error),
         }
     }
-    let Teller { mut account, orders, .. } = told;
+    let Teller { mut account, orders, mut changes, .. } = told;
+    account.unreadable += change::fold(&mut account.noted, &mut changes);
     account.orders = orders.into_values().collect();
     account.orders.sort_by_key(|told| Reverse((told.begun.at, told.begun.order.id)));
     Ok(account)
@@ -60,6 +62,8 @@ struct Teller {
     time: WallNanos,
     account: Account,
     orders: BTreeMap<VmId, Told>,
+    /// Of what was thought last, since the account's note.
+    changes: Vec<Changed>,
 }
 
 impl Teller {
@@ -83,7 +87,11 @@ impl Teller {
             Entry::Start { .. } => self.account.stopped = None,
             Entry::Stop { at } => self.account.stopped = Some(at),
             Entry::Order(begun) => self.begin(begun),
-            Entry::Noted(noted) => self.account.noted = Some(noted),
+            Entry::Noted(noted) => {
+                self.changes.clear();
+                self.account.noted = Some(noted);
+            }
+            Entry::Changed(changed) => self.changes.push(changed),
             Entry::End { .. } | Entry::Forget { .. } => {}
         }
     }

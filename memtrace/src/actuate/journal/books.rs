@@ -61,7 +61,7 @@ impl Books {
             Entry::Forget { vm, .. } => {
                 self.holdings.remove(vm);
             }
-            Entry::Start { .. } | Entry::Stop { .. } | Entry::Noted(_) => {}
+            Entry::Start { .. } | Entry::Stop { .. } | Entry::Noted(_) | Entry::Changed(_) => {}
         }
     }
 

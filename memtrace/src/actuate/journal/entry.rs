@@ -2,6 +2,7 @@
 //! version up.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::books::State;
 use super::{JournalError, Wanted};
@@ -42,6 +43,7 @@ pub(super) enum Entry {
         error: Option<String>,
     },
     Noted(Noted),
+    Changed(Changed),
     Forget {
         at: WallNanos,
         vm: VmId,
@@ -66,6 +68,15 @@ pub struct Noted {
     pub acting: bool,
     pub decisions: Decisions,
     pub names: Vec<Named>,
+}
+
+/// The next note, as what is new in it (`change`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Changed {
+    pub(super) at: WallNanos,
+    /// When the note was made that it changes.
+    pub(super) after: WallNanos,
+    pub(super) change: Value,
 }
 
 /// What a VM was called.
@@ -94,6 +105,7 @@ impl Entry {
             Self::Header(header) => header.at,
             Self::Order(begun) => begun.at,
             Self::Noted(noted) => noted.at,
+            Self::Changed(changed) => changed.at,
             Self::Start { at, .. }
             | Self::Stop { at }
             | Self::End { at, .. }

@@ -7,15 +7,17 @@ use std::io::{BufReader, ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::books::Books;
-use super::entry::{Entry, Noted};
+use super::entry::{Changed, Entry, Noted};
 use super::lock::{self, Holder};
-use super::{Holding, JournalError, Told, files, lines};
+use super::{Holding, JournalError, Told, change, files, lines};
 use crate::hostfs::read;
 
 /// The last orders that are kept.
 const ORDERS: usize = 200;
-/// How a line of thoughts begins. Most of a journal is those, and only the last one counts.
+/// How a line of thoughts begins. Most of a journal is those, and only the last one counts,
 const NOTED: &[u8] = br#"{"kind":"noted","#;
+/// with what changed since.
+const CHANGED: &[u8] = br#"{"kind":"changed","#;
 
 /// Reads along. What was read once isn't read again.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub struct Followed {
     pub orders: VecDeque<Told>,
     /// Lines that can't be read.
     pub unreadable: u64,
+    /// Of what is noted, not worked in yet.
+    changes: Vec<Changed>,
     books: Books,
 }
 
@@ -112,7 +116,7 @@ impl Follower {
         }
         file.seek(SeekFrom::Start(offset)).map_err(failed())?;
         let mut reader = BufReader::new(file);
-        let (mut line, mut noted) = (Vec::new(), Vec::new());
+        let (mut line, mut thoughts) = (Vec::new(), Vec::new());
         loop {
             line.clear();
             let read = lines::next_line(&mut reader, &mut line).map_err(failed())?;
@@ -120,15 +124,19 @@ impl Follower {
                 break;
             }
             offset += read;
-            if line.starts_with(NOTED) {
-                std::mem::swap(&mut noted, &mut line);
+            let is_whole = line.starts_with(NOTED);
+            if is_whole {
+                thoughts.clear();
+            }
+            if is_whole || line.starts_with(CHANGED) {
+                thoughts.push(std::mem::take(&mut line));
             } else {
                 self.take(&path, &line)?;
             }
         }
-        if !noted.is_empty() {
-            self.take(&path, &noted)?;
-        }
+        thoughts.iter().try_for_each(|line| self.take(&path, line))?;
+        let Followed { noted, changes, unreadable, .. } = &mut self.followed;
+        *unreadable += change::fold(noted, changes);
         Ok(offset)
     }
 
@@ -165,9 +173,13 @@ impl Followed {
                     told.ended = Some((at, error.map_or(Ok(()), Err)));
                 }
             }
-            Entry::Noted(noted) => self.noted = Some(noted),
+            Entry::Noted(noted) => {
+                self.changes.clear();
+                self.noted = Some(noted);
+            }
+            Entry::Changed(changed) => self.changes.push(changed),
             // What an earlier run thought isn't what this one does.
-            Entry::Start { .. } => self.noted = None,
+            Entry::Start { .. } => (self.noted, self.changes) = (None, Vec::new()),
             Entry::Header(_) | Entry::Stop { .. } | Entry::Forget { .. } => {}
         }
     }

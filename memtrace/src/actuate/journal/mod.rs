@@ -4,10 +4,12 @@
 //! from whom. It holds the decisions too, for `explain --at`.
 //!
 //! Each file begins with all that matters from those before it, so that old ones can go.
+//! What was thought is written whole once a minute and in each file, and else as what changed.
 //! When the disk is full nothing can be written, so nothing is done; the next try may work.
 
 mod at;
 mod books;
+mod change;
 mod entry;
 mod error;
 mod files;
@@ -33,16 +35,20 @@ pub use self::open::Recovered;
 pub use self::reconcile::reconcile;
 
 use self::books::Books;
-use self::entry::{Entry, Header, VERSION};
+use self::entry::{Changed, Entry, Header, VERSION};
 use self::lock::Lock;
 use self::shape::Shape;
 use super::{Order, Outcome};
 use crate::policy::{Decision, Decisions};
 use crate::sample::VmId;
-use crate::units::{Bytes, WallNanos};
+use crate::units::{Bytes, Nanos, WallNanos};
 
 /// Where it is, unless the operator says otherwise (the Filesystem Hierarchy Standard, 5.8).
 pub const DIRECTORY: &str = "/var/lib/memtrace";
+
+/// A note says only what changed since the one before, but after so long it says all again,
+/// so that a line that is lost does no harm for longer.
+const WHOLE: Nanos = Nanos(60_000_000_000);
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +83,17 @@ pub struct Journal {
     current: Option<Current>,
     newest: u64,
     started: bool,
-    noted: Option<(WallNanos, Shape)>,
+    noted: Option<Last>,
     _lock: Lock,
+}
+
+/// What was noted last.
+#[derive(Debug)]
+struct Last {
+    noted: Noted,
+    shape: Shape,
+    /// The file that has the last whole note, and when that was made.
+    whole: (u64, WallNanos),
 }
 
 #[derive(Debug)]
@@ -146,16 +161,37 @@ impl Journal {
         names: impl IntoIterator<Item = Named>,
     ) -> Result<(), JournalError> {
         let shape = Shape::of(decisions);
-        if let Some((since, before)) = &self.noted
-            && shape.tells_nothing_new(before, *since, at)
+        if let Some(last) = &self.noted
+            && shape.tells_nothing_new(&last.shape, last.noted.at, at)
         {
             return Ok(());
         }
         let names = names.into_iter().collect();
         let noted = Noted { at, acting, decisions: decisions.clone(), names };
-        self.append(at, &[Entry::Noted(noted)], Durable::Written)?;
-        self.noted = Some((at, shape));
+        let changed = self.changed(&noted);
+        let whole = if changed.is_some() { self.noted.take().map(|last| last.whole) } else { None };
+        let entry = changed.map_or_else(|| Entry::Noted(noted.clone()), Entry::Changed);
+        // After an error the next one is a whole one.
+        self.noted = None;
+        self.append(at, &[entry], Durable::Written)?;
+        let whole = whole.unwrap_or((self.newest, at));
+        self.noted = Some(Last { noted, shape, whole });
         Ok(())
+    }
+
+    /// `noted` as what is new in it. `None`: it has to be a whole one, because the file has
+    /// none, or had it long ago, or has no room for more.
+    fn changed(&self, noted: &Noted) -> Option<Changed> {
+        let (last, current) = self.noted.as_ref().zip(self.current.as_ref())?;
+        let (file, since) = last.whole;
+        let is_lately = noted.at > last.noted.at && noted.at.0 - since.0 < WHOLE.0;
+        if file != self.newest || !is_lately {
+            return None;
+        }
+        let changed = change::changed(&last.noted, noted)?;
+        let mut text = Vec::new();
+        Entry::Changed(changed.clone()).write_to(&mut text).ok()?;
+        (current.length + text.len() as u64 <= self.limits.file.0).then_some(changed)
     }
 
     /// What memtrace has taken from a VM is none of its business any more: the VM is gone,

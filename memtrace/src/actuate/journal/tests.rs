@@ -1,6 +1,7 @@
 //! Runs that end in order, by a kill, in the middle of a line, on a full disk.
 
 mod account;
+mod changes;
 mod failing;
 mod following;
 
