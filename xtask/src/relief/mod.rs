@@ -74,26 +74,27 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 fn pair(place: &Place, arguments: &Arguments) -> Result<Pair> {
     let runs = |mode| !arguments.again && arguments.only.is_none_or(|only| only == mode);
-    let [observe, enforce] = match place {
+    let (observe, enforce) = match place {
         Place::Kernel(kernel) => {
             let programs = if arguments.again { None } else { Some(Programs::build()?) };
-            [Mode::Observe, Mode::Enforce].map(|mode| match &programs {
+            let once = |mode| match &programs {
                 Some(programs) if runs(mode) => twice(kernel, programs, mode),
                 _ => kept(place, mode),
-            })
+            };
+            (once(Mode::Observe)?, once(Mode::Enforce)?)
         }
         Place::Host(manager) => {
             let memtrace = if arguments.again { None } else { Some(ready(*manager)?) };
-            [Mode::Observe, Mode::Enforce].map(|mode| match &memtrace {
+            let once = |mode| match &memtrace {
                 Some(memtrace) if runs(mode) => {
                     progress::say(&format!("{}, {}", place.name(), mode.word()));
                     host::run(memtrace, *manager, mode).and_then(|run| keep(place, run))
                 }
                 _ => kept(place, mode),
-            })
+            };
+            (once(Mode::Observe)?, once(Mode::Enforce)?)
         }
     };
-    let (observe, enforce) = (observe?, enforce?);
     let verdict = Verdict::of(place.level(), &observe, &enforce);
     Ok(Pair { place: place.clone(), observe, enforce, verdict })
 }

@@ -125,12 +125,12 @@ killed; when it is calm, memory has to return.
 
 /// Of level 1.
 const HERE: &str = "\
-The same on a real machine (level 1 of the lab), in less time: `web` and four others of 1 GiB
-each, emulated, share a memory cgroup of 2.5 GiB, which is memtrace's scope: that it is full is
-what is to be relieved, for the machine has memory enough. Each guest may read 16 MiB a second
-from swap. What tasks waited is the cgroup's PSI. It doesn't count waits for swap but of what is
-missed again soon, and without fentry, as here, memtrace counts waits in reclaim alone; what
-`web` waited in all is in the kernel's delay accounting.
+The same on a real machine (level 1 of the lab), in less time: `web`, which needs 640 MiB here,
+and three others of 1 GiB each, emulated, share a memory cgroup of 2 GiB, which is memtrace's
+scope: that it is full is what is to be relieved, for the machine has memory enough. Each guest
+may read 16 MiB a second from swap. What tasks waited is the cgroup's PSI. It doesn't count waits
+for swap but of what is missed again soon, and without fentry, as here, memtrace counts waits in
+reclaim alone; what `web` waited in all is in the kernel's delay accounting.
 ";
 
 #[cfg(test)]

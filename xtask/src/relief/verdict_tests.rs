@@ -45,10 +45,30 @@ fn a_tenth_relieves_and_more_does_not() {
     let verdict = Verdict::of(Level::Two, &observed(), &enforced(3.0));
     assert_eq!(verdict.problems, [""; 0]);
     assert_eq!((verdict.taken, verdict.back), (600.0, 576.0));
-    assert_eq!(verdict.rows[0].factor(), Some(10.0));
+    assert_eq!(verdict.rows[1].factor(), Some(10.0));
     let verdict = Verdict::of(Level::Two, &observed(), &enforced(3.1));
     assert_eq!(verdict.problems.len(), 4);
     assert!(verdict.problems[0].contains("fell to no less than 3.10"), "{verdict}");
+}
+
+#[test]
+fn on_level_1_delay_accounting_counts_and_what_memtrace_cannot_see_does_not() {
+    let waits = |mut run: Run, seconds: f64| {
+        let web = run.points[2].guests.iter_mut().find(|guest| guest.name == WEB);
+        web.expect("it is there").reclaiming = Some(seconds);
+        let web = run.points[0].guests.iter_mut().find(|guest| guest.name == WEB);
+        web.expect("it is there").reclaiming = Some(0.0);
+        for guest in run.points.iter_mut().flat_map(|point| &mut point.guests) {
+            (guest.stalled, guest.pressure) = (None, Some(0.0));
+        }
+        run
+    };
+    let observed = waits(observed(), 20.0);
+    let verdict = Verdict::of(Level::One, &observed, &waits(enforced(1.0), 2.0));
+    assert_eq!(verdict.problems, [""; 0]);
+    let verdict = Verdict::of(Level::One, &observed, &waits(enforced(1.0), 2.1));
+    assert!(verdict.problems[0].contains("(taskstats): 20.00 fell to no less than 2.10"));
+    assert_eq!(verdict.problems.len(), 1);
 }
 
 #[test]

@@ -33,8 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Until a guest has touched what it holds; it takes seconds.
 const FILLED: Duration = Duration::from_secs(60);
 /// What a batch holds it keeps for so long, and so long after it the next one begins.
-const HELD: Duration = Duration::from_secs(4);
-const BETWEEN: Duration = Duration::from_secs(6);
+const HELD: Duration = Duration::from_secs(5);
+const BETWEEN: Duration = Duration::from_secs(8);
 const DAY: Duration = Duration::from_secs(25);
 /// What comes after the load; where memtrace only looks on, nothing happens any more.
 const CALM: Duration = Duration::from_secs(5);

@@ -5,8 +5,8 @@ use crate::relief::verdict::WEB;
 
 const GUEST_MIB: u32 = 1024;
 /// What the guest that is to suffer has touched, and then leaves alone for the night.
-pub const OWN: &str = "hold 500";
-pub const OWN_MIB: f64 = 500.0;
+pub const OWN: &str = "hold 640";
+pub const OWN_MIB: f64 = 640.0;
 pub const REST: &str = "idle";
 /// What it works on by day: the same memory.
 pub const WORK: &str = "resume";
@@ -15,7 +15,7 @@ pub const WORK: &str = "resume";
 pub const BATCH: &str = "hold 420";
 pub const BATCH_MIB: f64 = 420.0;
 pub const GIVE_UP: &str = "free";
-pub const DONORS: [&str; 4] = ["batch-1", "batch-2", "batch-3", "batch-4"];
+pub const DONORS: [&str; 3] = ["batch-1", "batch-2", "batch-3"];
 /// Bytes a second that each guest may read from swap. A virtual machine's disk may well lie in
 /// the page cache of its host, and then swap costs next to nothing.
 pub const SWAP_SPEED: u64 = 16 << 20;
@@ -30,11 +30,10 @@ pub const SCENE: Layout = Layout {
         guest(DONORS[0], "6d656d74-7261-4365-8c65-6c0000000010"),
         guest(DONORS[1], "6d656d74-7261-4365-8c65-6c0000000011"),
         guest(DONORS[2], "6d656d74-7261-4365-8c65-6c0000000012"),
-        guest(DONORS[3], "6d656d74-7261-4365-8c65-6c0000000013"),
-        guest(WEB, "6d656d74-7261-4365-8c65-6c0000000014"),
+        guest(WEB, "6d656d74-7261-4365-8c65-6c0000000013"),
     ],
-    limit_mib: 2560,
-    swap_mib: 5632,
+    limit_mib: 2048,
+    swap_mib: 4608,
 };
 
 #[cfg(test)]
