@@ -26,6 +26,7 @@ pub mod policy;
 pub mod privileges;
 pub mod probe;
 pub mod reactor;
+pub mod record;
 pub mod sample;
 pub mod selftest;
 pub mod signal;

@@ -1,0 +1,203 @@
+//! One file, read moment by moment. Damage ends what can be read up to the next frame that
+//! begins anew, if the index tells where that is; what was lost is told.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::batch::{Decoder, Payload};
+use super::frame::{self, BEGIN_LENGTH, END_LENGTH, HEAD_LENGTH, Head, Next};
+use super::{Loss, Moment, VERSION};
+
+/// Why a file can't be read at all.
+#[derive(Debug)]
+pub enum ReadError {
+    NoRecording,
+    /// Of a newer memtrace.
+    Newer(u32),
+    Io(io::Error),
+}
+
+impl std::error::Error for ReadError {}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRecording => f.write_str("it is no recording of memtrace"),
+            Self::Newer(version) => {
+                write!(f, "a newer memtrace wrote it (version {version}; this one reads {VERSION})")
+            }
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+#[derive(Debug)]
+pub struct Reader {
+    path: PathBuf,
+    file: BufReader<File>,
+    length: u64,
+    /// Where the next frame begins.
+    offset: u64,
+    /// Where the frame begins that is being read.
+    frame: u64,
+    payload: Payload,
+    /// Samples that were read of it.
+    taken: u64,
+    decoder: Decoder,
+    losses: Vec<Loss>,
+    ended: bool,
+}
+
+impl Iterator for Reader {
+    type Item = Moment;
+
+    fn next(&mut self) -> Option<Moment> {
+        while !self.ended {
+            if self.payload.left > 0 {
+                if let Some(moment) = self.decoder.next(&mut self.payload) {
+                    self.taken += 1;
+                    return Some(moment);
+                }
+                self.lose("damaged");
+                continue;
+            }
+            match self.next_frame() {
+                Ok(Some(())) => {}
+                Ok(None) => self.lose("damaged"),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.lose("cut"),
+                Err(error) => self.lose(&error.to_string()),
+            }
+        }
+        None
+    }
+}
+
+impl Reader {
+    /// # Errors
+    /// When it can't be read, is no recording, or one of a newer memtrace.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        let mut file = BufReader::new(File::open(path)?);
+        let length = file.seek(SeekFrom::End(0))?;
+        file.rewind()?;
+        let mut begin = [0; BEGIN_LENGTH];
+        file.read_exact(&mut begin).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => ReadError::NoRecording,
+            _ => ReadError::Io(error),
+        })?;
+        match frame::version(&begin) {
+            None => return Err(ReadError::NoRecording),
+            Some(VERSION) => {}
+            Some(version) => return Err(ReadError::Newer(version)),
+        }
+        let offset = BEGIN_LENGTH as u64;
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            length,
+            offset,
+            frame: offset,
+            payload: Payload::default(),
+            taken: 0,
+            decoder: Decoder::default(),
+            losses: Vec::new(),
+            ended: false,
+        })
+    }
+
+    /// What could not be read so far.
+    pub fn losses(&self) -> &[Loss] {
+        &self.losses
+    }
+
+    /// `None`: what is there is none.
+    fn next_frame(&mut self) -> io::Result<Option<()>> {
+        (self.frame, self.taken) = (self.offset, 0);
+        let left = self.length.saturating_sub(self.offset);
+        if left == 0 {
+            self.lose("not closed");
+            return Ok(Some(()));
+        }
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(HEAD_LENGTH);
+        let mut bytes = vec![0; most];
+        self.file.read_exact(&mut bytes)?;
+        match frame::next(&bytes) {
+            Some(Next::Index(length)) => {
+                self.ended = length == left;
+                Ok(self.ended.then_some(()))
+            }
+            Some(Next::Frame(head)) if head.extent() <= left => self.enter(head),
+            Some(Next::Frame(_)) => Err(io::ErrorKind::UnexpectedEof.into()),
+            None if most < HEAD_LENGTH => Err(io::ErrorKind::UnexpectedEof.into()),
+            None => Ok(None),
+        }
+    }
+
+    fn enter(&mut self, head: Head) -> io::Result<Option<()>> {
+        let mut packed = vec![0; head.length as usize];
+        self.file.read_exact(&mut packed)?;
+        if head.anew {
+            self.decoder = Decoder::default();
+        }
+        let payload = frame::unpack(&packed).and_then(Payload::new);
+        let Some(payload) = payload.filter(|payload| payload.left == head.samples as usize) else {
+            return Ok(None);
+        };
+        self.payload = payload;
+        self.offset += head.extent();
+        Ok(Some(()))
+    }
+
+    /// Goes to the next frame that begins anew, or to the end, and tells what is between.
+    fn lose(&mut self, because: &str) {
+        self.payload = Payload::default();
+        let known = self.gap();
+        let end = known.and_then(|(end, _)| end);
+        let samples = known.map(|(_, samples)| samples.saturating_sub(self.taken));
+        let until = end.unwrap_or(self.length);
+        self.losses.push(Loss {
+            file: self.path.clone(),
+            offset: self.frame,
+            bytes: until.saturating_sub(self.frame),
+            samples,
+            because: because.to_owned(),
+        });
+        (self.offset, self.taken) = (until, 0);
+        self.ended = end.is_none() || self.file.seek(SeekFrom::Start(until)).is_err();
+    }
+
+    /// Where the next frame begins anew after the present one, and how many samples are
+    /// between. `None`: there is no index.
+    fn gap(&mut self) -> Option<(Option<u64>, u64)> {
+        let heads = self.heads()?;
+        let (mut at, mut samples) = (BEGIN_LENGTH as u64, 0_u64);
+        for head in heads {
+            if at > self.frame && head.anew {
+                return Some((Some(at), samples));
+            }
+            if at >= self.frame {
+                samples = samples.saturating_add(u64::from(head.samples));
+            }
+            at = at.saturating_add(head.extent());
+        }
+        Some((None, samples))
+    }
+
+    fn heads(&mut self) -> Option<Vec<Head>> {
+        let mut end = [0; END_LENGTH as usize];
+        self.file.seek(SeekFrom::Start(self.length.checked_sub(END_LENGTH)?)).ok()?;
+        self.file.read_exact(&mut end).ok()?;
+        let length = frame::index_length(&end)?;
+        let mut index = vec![0; usize::try_from(length).ok()?];
+        self.file.seek(SeekFrom::Start(self.length.checked_sub(length)?)).ok()?;
+        self.file.read_exact(&mut index).ok()?;
+        frame::heads(&index)
+    }
+}

@@ -1,0 +1,108 @@
+//! Files that are cut or changed.
+
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+
+struct Case {
+    _directory: TempDir,
+    path: PathBuf,
+    moments: Vec<Moment>,
+    bytes: Vec<u8>,
+}
+
+fn case(count: u64) -> Case {
+    let directory = tempfile::tempdir().expect("there is room");
+    let path = directory.path().join("a.mtrec");
+    let moments = moments(count);
+    write(&path, &moments);
+    let bytes = std::fs::read(&path).expect("it is there");
+    Case { _directory: directory, path, moments, bytes }
+}
+
+#[test]
+fn a_cut_anywhere_leaves_what_was_before_it() {
+    let case = case(13);
+    let mut lengths = Vec::new();
+    for cut in 0..case.bytes.len() {
+        std::fs::write(&case.path, &case.bytes[..cut]).expect("it can be written");
+        let Ok(_) = Reader::open(&case.path) else {
+            assert!(cut < frame::BEGIN_LENGTH, "{cut}");
+            continue;
+        };
+        let (read, losses) = read(&case.path);
+        assert!(case.moments.starts_with(&read), "{cut}");
+        let [loss] = &losses[..] else { panic!("{cut}: {losses:?}") };
+        assert_eq!(loss.offset + loss.bytes, cut as u64);
+        lengths.push(read.len());
+    }
+    lengths.dedup();
+    // Frames of ten seconds, and the index.
+    assert_eq!(lengths, [0, 10, 13]);
+}
+
+#[test]
+fn after_damage_it_goes_on_where_a_frame_begins_anew() {
+    let case = case(640);
+    let mut bytes = case.bytes.clone();
+    bytes[frame::BEGIN_LENGTH + frame::HEAD_LENGTH + 40] ^= 1;
+    std::fs::write(&case.path, bytes).expect("it can be written");
+    let (read, losses) = read(&case.path);
+    assert!(read == case.moments[600..], "{} of {}", read.len(), case.moments.len());
+    let [Loss { offset, samples, .. }] = &losses[..] else { panic!("{losses:?}") };
+    assert_eq!((*offset, *samples), (frame::BEGIN_LENGTH as u64, Some(600)));
+}
+
+#[test]
+fn what_is_lost_is_told() {
+    let case = case(30);
+    std::fs::write(&case.path, &case.bytes[..case.bytes.len() - 1]).expect("it can be written");
+    let (_, losses) = read(&case.path);
+    let told = losses[0].to_string();
+    assert!(
+        told.contains("a.mtrec: damaged at byte ") && told.contains("bytes are lost"),
+        "{told}"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn random_damage_leaves_what_was_before_it(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let case = case(13);
+        let mut bytes = case.bytes.clone();
+        for (at, byte) in &changes {
+            *at.get_mut(&mut bytes) = *byte;
+        }
+        let first = bytes.iter().zip(&case.bytes).position(|(now, before)| now != before);
+        std::fs::write(&case.path, &bytes).expect("it can be written");
+        if let Ok(mut reader) = Reader::open(&case.path) {
+            let read: Vec<Moment> = reader.by_ref().collect();
+            prop_assert!(case.moments.starts_with(&read));
+            // All frames that end before the damage.
+            let whole = frames(&case.bytes, first.unwrap_or(bytes.len()));
+            prop_assert!(read.len() >= whole, "{} of {whole}", read.len());
+        } else {
+            prop_assert!(first.is_some_and(|first| first < frame::BEGIN_LENGTH));
+        }
+    }
+}
+
+/// How many samples the frames have that end before `until`.
+fn frames(bytes: &[u8], until: usize) -> usize {
+    let (mut at, mut samples) = (frame::BEGIN_LENGTH, 0);
+    while let Some(frame::Next::Frame(head)) = frame::next(&bytes[at..]) {
+        at += head.extent() as usize;
+        if at > until {
+            break;
+        }
+        samples += head.samples as usize;
+    }
+    samples
+}
