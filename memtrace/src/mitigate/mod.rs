@@ -13,6 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use tokio::signal::unix::SignalKind;
 use tokio::sync::watch;
 
 use crate::actuate::hook::HookCommand;
@@ -42,6 +43,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// [`privileges::Denied`] without privileges; when another memtrace mitigates here, the
 /// journal can't be used, the host cannot be sampled, or the output cannot be written.
 pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")?;
+    // Before all that takes time: until somebody listens, SIGHUP ends a process. One that
+    // comes from now on has the configuration read again once memtrace runs.
+    let hangup = {
+        let _runtime = runtime.enter();
+        session::listen(SignalKind::hangup())?
+    };
     let config = configuration(arguments.config.as_deref())?;
     let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
     privileges::require(&root)?;
@@ -49,10 +60,6 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let (journal, recovered) = Journal::open(directory, config.journal.limits)?;
     tell(&recovered);
     keep::alive();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the event loop")?;
     let libvirt = config.libvirt && !arguments.no_libvirt;
     let mut source = LiveSource::open(root.clone(), verbosity, libvirt);
     if let Err(error) = source.watch_stalls(&root.proc.join("pressure/memory")) {
@@ -84,6 +91,7 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
             printer: Printer::new(arguments.json),
             running: Running { arguments, config, remote, alerts: rules },
             service: Service::of_environment(),
+            hangup,
         };
         let result = session.run(count).await;
         handle.stop(PATIENCE).await;

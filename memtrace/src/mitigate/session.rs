@@ -24,6 +24,8 @@ pub(super) struct Session {
     pub(super) running: Running,
     pub(super) printer: Printer,
     pub(super) service: Service,
+    /// Asks for the configuration to be read again.
+    pub(super) hangup: Signal,
 }
 
 impl Session {
@@ -33,7 +35,6 @@ impl Session {
     /// When the host can't be sampled any more, or the output can't be written.
     pub(super) async fn run(&mut self, count: Option<u64>) -> Result<()> {
         let mut signals = Signals::listen()?;
-        let mut reload = listen(SignalKind::hangup())?;
         self.service.ready(self.running.interval());
         let mut left = count;
         while left != Some(0) {
@@ -43,7 +44,7 @@ impl Session {
                     left = left.map(|left| left.saturating_sub(1));
                 }
                 () = signals.end() => break,
-                _ = reload.recv() => self.reload(),
+                _ = self.hangup.recv() => self.reload(),
             }
         }
         self.service.stopping();
@@ -111,7 +112,7 @@ pub(super) fn failure(handle: &Handle) -> Result<()> {
     }
 }
 
-fn listen(kind: SignalKind) -> Result<Signal> {
+pub(super) fn listen(kind: SignalKind) -> Result<Signal> {
     signal(kind).context("cannot listen for signals")
 }
 
