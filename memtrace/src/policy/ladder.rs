@@ -5,6 +5,7 @@ use super::decision::{Action, Decision, Gate};
 use super::gate::{allowed, gate, running};
 use super::host::Host;
 use super::known::{percent, show, whole_mib};
+use super::regret;
 use super::rules::Rules;
 use super::state::{Level, State};
 use super::vm::Vm;
@@ -90,7 +91,8 @@ pub fn reclaimable(rules: &Rules, vm: &Vm<'_>, twin: bool) -> Option<Bytes> {
     let ready = [allowed(vm, twin), running(vm)].iter().all(Result::is_ok)
         && vm.now.no_cgroup_reclaim.is_none()
         && vm.now.pinned.is_none()
-        && vm.hurts == Some(false);
+        && vm.hurts == Some(false)
+        && regret::rests(vm.memory, vm.at).is_none();
     let left = 1.0 - percent(vm.now.psi_some)? / rules.reclaim_psi;
     let most = Bytes((rules.reclaim.0 as f64 * left.max(0.0)) as u64);
     let most = most.min(Bytes(vm.now.rss?.0 / 20));

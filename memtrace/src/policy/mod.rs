@@ -18,6 +18,7 @@ pub mod observation;
 mod observe;
 mod otherwise;
 mod receive;
+pub mod regret;
 mod remember;
 pub mod rules;
 mod scope;

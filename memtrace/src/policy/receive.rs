@@ -204,3 +204,13 @@ pub fn promise(memory: &mut VmState, at: Nanos, rss: Option<Bytes>, bytes: Bytes
     let open = promised(memory, at, rss);
     memory.promise = Some(Promise { at, bytes: open.saturating_add(bytes), rss });
 }
+
+/// A VM that uses little teaches little.
+const MOST_LEARNT: f64 = 3.0;
+
+/// How many times what it uses a VM in distress has, as far as it has filled it.
+pub fn too_small(vm: &Vm<'_>) -> Option<f64> {
+    let kept = vm.now.rss?.saturating_add(vm.now.swap?).min(vm.now.actual?);
+    let used = vm.word.as_ref().ok()?.used.0.max(1);
+    Some((kept.0 as f64 / used as f64).min(MOST_LEARNT))
+}

@@ -7,6 +7,7 @@ use super::host::Host;
 use super::need::hold;
 use super::observation::Observation;
 use super::receive;
+use super::regret;
 use super::rules::{Rules, part};
 use super::state::{Level, State, VmState};
 use super::track::ordered;
@@ -62,7 +63,10 @@ pub fn remember(
                     receive::promise(memory, at, rss, to.saturating_sub(from));
                 }
             }
-            Action::Reclaim { .. } => memory.reclaimed = Some(at),
+            Action::Reclaim { bytes } => {
+                memory.reclaimed = Some(at);
+                regret::taken(memory, at, bytes);
+            }
         }
     }
     if let Some(host) = host {

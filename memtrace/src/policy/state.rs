@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use super::regret::Regret;
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 
@@ -64,6 +65,9 @@ pub struct VmState {
     pub shrunk: Option<Nanos>,
     pub grown: Option<Nanos>,
     pub reclaimed: Option<Nanos>,
+    /// What came of that.
+    #[serde(default)]
+    pub regret: Regret,
     pub hurt: Option<Nanos>,
     /// When it last got memory.
     pub given: Option<Nanos>,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::decision::{Decision, Decisions, Gate, Thought};
-use super::gate::gates;
+use super::gate::{gate, gates};
 use super::give::{Parts, capacity, give, room};
 use super::hook::{Left, Rung};
 use super::host::Host;
@@ -13,6 +13,7 @@ use super::need::{Need, need};
 use super::observation::{Observation, VmObservation};
 use super::otherwise::{Outlook, of_host, otherwise};
 use super::receive::{self, Purse, Wish};
+use super::regret;
 use super::remember::{Outcome, remember};
 use super::rules::{Rules, part};
 use super::state::{Level, State, VmState};
@@ -20,9 +21,6 @@ use super::track::{Motion, follow, motion, to_come};
 use super::vm::{Floor, Vm, floor};
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
-
-/// A VM that uses little teaches little.
-const MOST_LEARNT: f64 = 3.0;
 
 /// One step. Pure: the same state and observation give the same decisions, in whatever
 /// order the VMs are.
@@ -38,7 +36,9 @@ pub fn step(rules: &Rules, state: State, seen: &Observation) -> (State, Decision
     vms.sort_by_key(|vm| vm.id);
     vms.dedup_by_key(|vm| vm.id);
     for vm in &vms {
-        follow(rules, state.vms.entry(vm.id).or_default(), at, vm);
+        let memory = state.vms.entry(vm.id).or_default();
+        follow(rules, memory, at, vm);
+        regret::follow(rules, memory, state.at, at, vm);
     }
     let host = Host::of(rules, &state, at, &seen.scope);
     let outcome = {
@@ -165,6 +165,8 @@ impl Round<'_> {
             let gates = &thought.gates;
             let outlook = Outlook { host, need, gates, wish: &wish, decisions };
             thought.otherwise = otherwise(self.rules, vm, &outlook);
+            let rests = regret::rests(vm.memory, self.at).map(Err);
+            thought.gates.extend(rests.map(|why| gate("cold pages", why)));
         }
     }
 
@@ -253,7 +255,7 @@ impl Round<'_> {
         for (vm, wish) in &wishes {
             let line = match wish {
                 Wish::Wants(wanted) => {
-                    outcome.learnt.extend(too_small(vm).map(|share| (vm.now.id, share)));
+                    outcome.learnt.extend(receive::too_small(vm).map(|share| (vm.now.id, share)));
                     let relief = receive::relieve(vm, *wanted, purse, weights);
                     let given = relief.as_ref().map_or(Bytes(0), |(_, bytes)| *bytes);
                     outcome.waiting |= given < *wanted;
@@ -290,11 +292,4 @@ impl Round<'_> {
         }
         decisions
     }
-}
-
-/// How many times what it uses a VM in distress has, as far as it has filled it.
-fn too_small(vm: &Vm<'_>) -> Option<f64> {
-    let kept = vm.now.rss?.saturating_add(vm.now.swap?).min(vm.now.actual?);
-    let used = vm.word.as_ref().ok()?.used.0.max(1);
-    Some((kept.0 as f64 / used as f64).min(MOST_LEARNT))
 }

@@ -122,6 +122,39 @@ fn cold_memory_is_won_back_only_where_balloons_give_nothing() {
 }
 
 #[test]
+fn a_vm_whose_memory_came_back_in_rests_twice_as_long_each_time() {
+    // A steady shortage; what was won back comes back in 4 s later.
+    let back = std::cell::Cell::new(0);
+    let look = |second| {
+        let comes = if second == back.get() { 0.9 * MIB as f64 } else { 0.0 };
+        let needed = with(|vm| {
+            vm.no_balloon = Some("no device".into());
+            vm.swap_in = Some(ByteRate(10.0 * comes));
+        });
+        host(second, 900, vec![needed, VmObservation { id: id(9), ..squeezed(60) }])
+    };
+    let mut policy = Memtrace::default();
+    let mut won = Vec::new();
+    for second in 1..600 {
+        let decisions = policy.step(&look(second));
+        if moves(&decisions).iter().any(|one| one.1 == "reclaim") {
+            won.push(second);
+            back.set(second + 4);
+        } else if won.len() == 1 && second == won[0] + 10 {
+            let (open, why) = gate(&decisions, Some(id(1)), "cold pages");
+            assert!(!open && why.contains("rests for 60 s"), "{why}");
+        }
+    }
+    // 60 s, 120 s and 240 s after it came back.
+    assert_eq!(won, [11, 75, 199, 443]);
+    back.set(0);
+    let seconds = (3600..3640).map(|second| (second, policy.step(&look(second))));
+    let again: Vec<u64> =
+        seconds.filter(|(_, all)| !moves(all).is_empty()).map(|one| one.0).collect();
+    assert_eq!(again, [3600, 3605, 3610, 3615, 3620, 3625, 3630, 3635], "and is cold again");
+}
+
+#[test]
 fn without_the_scopes_memory_nothing_is_done() {
     let blind = |second| {
         let mut look = host(second, 1024, vec![vm(1), squeezed(60)]);
