@@ -122,7 +122,7 @@ fn rows(level: Level, observe: &Run, enforce: &Run) -> Vec<Row> {
         Level::Two => (Demand::Told, seconds),
     };
     let all: [(&str, &str, &str, Demand, Pick); 10] = [
-        ("waited in reclaim, on level 1 for swap too", "taskstats", "s", slow, |point| {
+        ("waited in reclaim, on level 1 for swap too", "delay accounting", "s", slow, |point| {
             web(point)?.reclaiming
         }),
         ("waited for memory", "memtrace", "s", seen, |point| web(point)?.stalled),

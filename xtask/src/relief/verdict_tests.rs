@@ -67,7 +67,7 @@ fn on_level_1_delay_accounting_counts_and_what_memtrace_cannot_see_does_not() {
     let verdict = Verdict::of(Level::One, &observed, &waits(enforced(1.0), 2.0));
     assert_eq!(verdict.problems, [""; 0]);
     let verdict = Verdict::of(Level::One, &observed, &waits(enforced(1.0), 2.1));
-    assert!(verdict.problems[0].contains("(taskstats): 20.00 fell to no less than 2.10"));
+    assert!(verdict.problems[0].contains("(delay accounting): 20.00 fell to no less than 2.10"));
     assert_eq!(verdict.problems.len(), 1);
 }
 

@@ -110,21 +110,29 @@ fn some(pressure: &str) -> Option<f64> {
     Some(microseconds as f64 / 1e6)
 }
 
-/// Seconds that a process' threads have waited for a disk, and these have none but swap's:
-/// `delayacct_blkio_ticks` of proc(5), in hundredths of a second (USER_HZ) on x86.
+/// Seconds that the guest's CPU has waited for a disk, and it has none but swap's:
+/// `delayacct_blkio_ticks` of proc(5), in hundredths of a second (USER_HZ) on x86. qemu's other
+/// threads may wait for events in a way that counts as well.
 fn disk_waits(pid: i32) -> Option<f64> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
     let ticks = threads.flatten().filter_map(|thread| {
-        // A thread that has just ended waits no more.
-        blkio_ticks(&fs::read_to_string(thread.path().join("stat")).ok()?)
+        // One that has just ended was none of the guest's CPUs.
+        cpu_ticks(&fs::read_to_string(thread.path().join("stat")).ok()?)
     });
-    Some(ticks.sum::<u64>() as f64 / 100.0)
+    // None of them: its threads have other names here.
+    ticks.reduce(u64::saturating_add).map(|ticks| ticks as f64 / 100.0)
 }
 
-/// Field 42, counted behind the command, which may hold anything.
-fn blkio_ticks(stat: &str) -> Option<u64> {
+/// Field 42 of a thread that qemu calls `CPU 0/TCG`, or `ALL CPUs/TCG`; the name is between
+/// brackets, and may hold anything.
+fn cpu_ticks(stat: &str) -> Option<u64> {
+    let (front, rest) = stat.rsplit_once(')')?;
+    let (_, name) = front.split_once('(')?;
+    if !name.starts_with("CPU ") && !name.starts_with("ALL CPU") {
+        return None;
+    }
     // The state, field 3, is the first here.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(42 - 3)?.parse().ok()
+    rest.split_whitespace().nth(42 - 3)?.parse().ok()
 }
 
 /// The number behind a name at the beginning of a line.
@@ -165,11 +173,13 @@ mod tests {
     }
 
     #[test]
-    fn waits_for_disk_are_the_42nd_field_whatever_the_command() {
+    fn waits_for_disk_are_the_42nd_field_of_the_guests_cpus() {
         let rest: Vec<String> = (4..=52).map(|field| field.to_string()).collect();
-        let stat = format!("7 (CPU 0/TCG) x) S {}", rest.join(" "));
-        assert_eq!(blkio_ticks(&stat), Some(42));
-        assert_eq!(blkio_ticks("7 (x) S 1"), None);
+        let stat = |name: &str| format!("7 ({name}) S {}", rest.join(" "));
+        assert_eq!(cpu_ticks(&stat("CPU 0/TCG")), Some(42));
+        assert_eq!(cpu_ticks(&stat("CPU ) 0) x")), Some(42));
+        assert_eq!(cpu_ticks(&stat("qemu-system-x86")), None);
+        assert_eq!(cpu_ticks("7 (CPU 0/TCG) S 1"), None);
     }
 
     #[test]
