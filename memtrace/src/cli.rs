@@ -1,6 +1,7 @@
 //! What can be typed, and its help. What it means is decided elsewhere.
 
 mod mitigate;
+mod record;
 mod simulate;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use crate::columns::{self, Sort};
 use crate::filter::Filter;
 
 pub use mitigate::{ExplainArguments, MitigateArguments};
+pub use record::RecordArguments;
 pub use simulate::SimulateArguments;
 
 /// Shortest and longest interval between two samples, in seconds.
@@ -102,6 +104,9 @@ pub enum Command {
     Mitigate(MitigateArguments),
     /// Why memtrace would do something to a VM, or would not, with every number
     Explain(ExplainArguments),
+    /// Keep what is read of this host in files, to look at later
+    #[command(after_help = record::AFTER_HELP)]
+    Record(RecordArguments),
     /// What this kernel and these permissions allow, signal by signal
     #[command(after_help = DOCTOR_EXIT_STATUS)]
     Doctor(DoctorArguments),

@@ -27,6 +27,7 @@ pub mod privileges;
 pub mod probe;
 pub mod reactor;
 pub mod record;
+pub mod recording;
 pub mod sample;
 pub mod selftest;
 pub mod signal;

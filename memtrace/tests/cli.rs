@@ -55,6 +55,11 @@ fn help_of_selftest() {
 }
 
 #[test]
+fn help_of_record() {
+    insta::assert_snapshot!(help(&["record", "--help"]));
+}
+
+#[test]
 fn help_of_mitigate() {
     insta::assert_snapshot!(help(&["mitigate", "--help"]));
 }
@@ -100,6 +105,7 @@ fn every_command_has_its_help_pinned_here() {
             "top",
             "mitigate",
             "explain",
+            "record",
             "doctor",
             "selftest",
             "simulate",

@@ -81,3 +81,24 @@ fn colours_follow_the_choice_then_no_color_then_the_terminal() {
     assert!(!ColorChoice::Auto.wanted(true, set));
     assert!(!ColorChoice::Auto.wanted(false, None));
 }
+
+#[test]
+fn a_recording_has_its_time_and_its_bounds() {
+    let record = |arguments: &[&str]| {
+        let typed = ["memtrace", "record"].into_iter().chain(arguments.iter().copied());
+        match Arguments::try_parse_from(typed)?.command {
+            Some(Command::Record(arguments)) => Ok(arguments),
+            other => panic!("not record: {other:?}"),
+        }
+    };
+    let usual = record(&[]).expect("it is accepted");
+    assert_eq!((usual.duration, usual.max_size), (None, 1024));
+    for (text, seconds) in [("20s", 20), ("90m", 5400), ("24h", 86_400), ("1h30m", 5400)] {
+        let typed = record(&["--for", text]).expect("it is accepted");
+        assert_eq!(typed.duration, Some(Duration::from_secs(seconds)), "{text}");
+    }
+    for wrong in [["--for", "0s"], ["--for", "-1h"], ["--for", "soon"], ["--max-size", "7"]] {
+        let refused: Result<RecordArguments, clap::Error> = record(&wrong);
+        assert!(refused.is_err(), "{wrong:?}");
+    }
+}

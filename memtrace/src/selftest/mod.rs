@@ -7,7 +7,7 @@ mod child;
 mod compare;
 mod counters;
 pub mod guest;
-mod interrupt;
+pub(crate) mod interrupt;
 mod report;
 mod rows;
 mod setting;

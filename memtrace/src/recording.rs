@@ -1,0 +1,178 @@
+//! `memtrace record`: from what was typed to files, until its time is over, somebody ends it,
+//! or there is no room.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::cli::{RecordArguments, Verbosity};
+use crate::format;
+use crate::hostfs::HostRoot;
+use crate::privileges;
+use crate::record::{Limits, Moment, Recorder};
+use crate::selftest::interrupt::Interrupt;
+use crate::source::Source;
+use crate::source::live::LiveSource;
+use crate::units::Bytes;
+
+/// How soon a signal is heeded.
+const SLICE: Duration = Duration::from_millis(100);
+/// Of a number in a line of progress.
+const WIDTH: usize = 6;
+/// Between two lines of progress where there is no terminal.
+const SELDOM: Duration = Duration::from_secs(60);
+
+/// Runs until the time is over, Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// [`privileges::Denied`] without privileges; when another memtrace records into the
+/// directory, the host can't be sampled, or the disk is full.
+pub fn run(arguments: &RecordArguments, verbosity: Verbosity) -> Result<()> {
+    let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
+    privileges::require(&root)?;
+    let limits = Limits { total: Bytes(arguments.max_size << 20), ..Limits::default() };
+    let directory = arguments.dir.display();
+    let recorder = Recorder::open(&arguments.dir, limits)
+        .with_context(|| format!("cannot record into {directory}"))?;
+    let interrupt = Interrupt::watch()?;
+    let mut source = LiveSource::open(root, verbosity, !arguments.no_libvirt);
+    let end = arguments.duration.and_then(|time| Instant::now().checked_add(time));
+    let schedule = Schedule { interval: arguments.interval, end };
+    let progress = Progress::new(io::stderr().is_terminal());
+    let ended = || interrupt.check().is_err();
+    record(&mut source, recorder, schedule, ended, progress)
+        .with_context(|| format!("the recording in {directory} ended; all before can be read"))
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Schedule {
+    interval: Duration,
+    end: Option<Instant>,
+}
+
+/// Samples on a grid; what is late is left out and not made up for.
+fn record(
+    source: &mut dyn Source,
+    mut recorder: Recorder,
+    schedule: Schedule,
+    ended: impl Fn() -> bool,
+    mut progress: Progress,
+) -> Result<()> {
+    let mut next = Instant::now();
+    let is_over = |now: Instant| schedule.end.is_some_and(|end| now >= end) || ended();
+    while !is_over(Instant::now()) {
+        let sample = match source.sample(None) {
+            Ok(sample) => sample,
+            Err(error) => {
+                recorder.close()?;
+                return Err(error);
+            }
+        };
+        let vms = sample.vms.len();
+        recorder.push(Moment { sample, reaction: None })?;
+        progress.tell(&recorder, vms);
+        next = (next + schedule.interval).max(Instant::now());
+        while !is_over(Instant::now()) {
+            let left = next.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            source.attend(left.min(SLICE));
+        }
+    }
+    progress.end();
+    recorder.close()?;
+    Ok(())
+}
+
+/// A line on standard error, which a terminal sees change.
+#[derive(Debug)]
+struct Progress {
+    is_terminal: bool,
+    samples: u64,
+    told: Option<Instant>,
+}
+
+impl Progress {
+    const fn new(is_terminal: bool) -> Self {
+        Self { is_terminal, samples: 0, told: None }
+    }
+
+    fn tell(&mut self, recorder: &Recorder, vms: usize) {
+        self.samples += 1;
+        let is_due = self.is_terminal || self.told.is_none_or(|told| told.elapsed() >= SELDOM);
+        if !is_due {
+            return;
+        }
+        self.told = Some(Instant::now());
+        let (file, total) = recorder.state();
+        let file = file.map_or_else(String::new, |file| file.display().to_string());
+        let (samples, total) = (self.samples, format::bytes(total, WIDTH));
+        let line = format!("{file}: {samples} samples, {vms} VMs, {total} in all");
+        let (begin, end) = if self.is_terminal { ("\r\x1b[K", "") } else { ("", "\n") };
+        // Nobody has to listen.
+        let _ = io::stderr().write_all(format!("{begin}{line}{end}").as_bytes());
+    }
+
+    fn end(&self) {
+        if self.is_terminal {
+            let _ = io::stderr().write_all(b"\n");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::model::tests::fixture;
+    use crate::record::Recording;
+    use crate::sample::{Sample, VmId};
+
+    /// Samples a second apart in their own time, and then none.
+    struct Fake {
+        second: u64,
+        last: u64,
+    }
+
+    impl Source for Fake {
+        fn sample(&mut self, _: Option<VmId>) -> Result<Sample> {
+            self.second += 1;
+            anyhow::ensure!(self.second <= self.last, "the host is gone");
+            Ok(fixture::sample(self.second, vec![fixture::vm("a", 7)]))
+        }
+    }
+
+    /// Records until it has been asked so often whether it is over.
+    fn recorded(last: u64, looks: u32) -> (Result<()>, usize) {
+        let directory = tempfile::tempdir().expect("there is room");
+        let recorder = Recorder::open(directory.path(), Limits::default()).expect("it is free");
+        let left = Cell::new(looks);
+        let ended = || {
+            left.set(left.get().saturating_sub(1));
+            left.get() == 0
+        };
+        let schedule = Schedule { interval: Duration::from_millis(1), end: None };
+        let mut source = Fake { second: 0, last };
+        let result = record(&mut source, recorder, schedule, ended, Progress::new(false));
+        let mut recording = Recording::open(directory.path()).expect("there is a file");
+        let count = recording.by_ref().count();
+        assert_eq!(recording.losses(), []);
+        (result, count)
+    }
+
+    #[test]
+    fn who_ends_it_has_everything() {
+        let (result, count) = recorded(u64::MAX, 20);
+        assert!(result.is_ok() && count > 3, "{result:?} {count}");
+    }
+
+    #[test]
+    fn a_source_that_fails_ends_it_with_the_reason_and_a_closed_file() {
+        let (result, count) = recorded(5, u32::MAX);
+        assert_eq!(result.expect_err("it fails").to_string(), "the host is gone");
+        assert_eq!(count, 5);
+    }
+}
