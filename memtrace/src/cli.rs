@@ -14,7 +14,7 @@ use crate::columns::{self, Sort};
 use crate::filter::Filter;
 
 pub use mitigate::{ExplainArguments, MitigateArguments};
-pub use record::RecordArguments;
+pub use record::{ExportArguments, ExportFormat, RecordArguments};
 pub use simulate::SimulateArguments;
 
 /// Shortest and longest interval between two samples, in seconds.
@@ -107,6 +107,8 @@ pub enum Command {
     /// Keep what is read of this host in files, to look at later
     #[command(after_help = record::AFTER_HELP)]
     Record(RecordArguments),
+    /// Print a recording as rows, for other programs
+    Export(ExportArguments),
     /// What this kernel and these permissions allow, signal by signal
     #[command(after_help = DOCTOR_EXIT_STATUS)]
     Doctor(DoctorArguments),

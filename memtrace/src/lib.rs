@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod documents;
 pub mod exit;
 pub mod export;
+pub mod exporting;
 pub mod feed;
 pub mod filter;
 #[cfg(test)]

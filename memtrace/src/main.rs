@@ -10,7 +10,8 @@ use clap::Parser;
 use memtrace::cli::{Arguments, Command, TopArguments, Verbosity};
 use memtrace::selftest::guest::GuestArguments;
 use memtrace::{
-    config, doctor, documents, exit, logging, mitigate, output, recording, selftest, simulate, top,
+    config, doctor, documents, exit, exporting, logging, mitigate, output, recording, selftest,
+    simulate, top,
 };
 
 fn main() -> ExitCode {
@@ -39,6 +40,7 @@ fn run(command: Command, verbosity: Verbosity) -> Result<ExitCode> {
         Command::Mitigate(arguments) => mitigate::run(&arguments, verbosity)?,
         Command::Explain(arguments) => mitigate::explain::run(&arguments, verbosity)?,
         Command::Record(arguments) => recording::run(&arguments, verbosity)?,
+        Command::Export(arguments) => exporting::run(&arguments)?,
         Command::Doctor(arguments) => {
             return Ok(ExitCode::from(doctor::run(arguments, verbosity)? as u8));
         }

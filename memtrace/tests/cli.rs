@@ -60,6 +60,18 @@ fn help_of_record() {
 }
 
 #[test]
+fn help_of_export() {
+    insta::assert_snapshot!(help(&["export", "--help"]));
+}
+
+#[test]
+fn what_is_no_recording_is_not_exported() {
+    let output = run(&["export", env!("CARGO_MANIFEST_PATH")]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(stderr(&output).contains("it is no recording of memtrace"), "{output:?}");
+}
+
+#[test]
 fn help_of_mitigate() {
     insta::assert_snapshot!(help(&["mitigate", "--help"]));
 }
@@ -106,6 +118,7 @@ fn every_command_has_its_help_pinned_here() {
             "mitigate",
             "explain",
             "record",
+            "export",
             "doctor",
             "selftest",
             "simulate",

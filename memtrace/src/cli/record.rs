@@ -1,9 +1,9 @@
-//! What can be typed after `memtrace record`.
+//! What can be typed after `memtrace record` and `memtrace export`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::interval;
 
@@ -31,6 +31,23 @@ pub struct RecordArguments {
     /// Do not ask libvirt, even where it is there
     #[arg(long)]
     pub no_libvirt: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct ExportArguments {
+    /// A file of a recording, or a directory of them
+    pub path: PathBuf,
+    /// What to print: a row for each VM in each interval, with units in the names
+    #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
+    pub format: ExportFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// A JSON object a line: one VM in one interval; what isn't known is null
+    Jsonl,
+    /// The same with a line of names first; what isn't known is empty
+    Csv,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -4,3 +4,4 @@
 pub mod json;
 pub mod plain;
 pub mod reaction;
+pub mod rows;
