@@ -24,7 +24,8 @@ pub fn room(vm: &Vm<'_>, floor: &Floor) -> Bytes {
     let (Some(actual), Ok(word)) = (vm.now.actual, &vm.word) else { return Bytes(0) };
     let kept = vm.now.rss.unwrap_or(Bytes(0)).saturating_add(vm.now.swap.unwrap_or(Bytes(0)));
     // What the host keeps nothing of frees nothing.
-    actual.saturating_sub(floor.bytes).min(kept.saturating_sub(word.used))
+    let used = word.used.saturating_add(word.touched);
+    actual.saturating_sub(floor.bytes).min(kept.saturating_sub(used))
 }
 
 /// A VM's part in giving: its room by weight, in bytes.
@@ -42,7 +43,7 @@ pub fn capacity(vm: &Vm<'_>, floor: &Floor) -> f64 {
 }
 
 fn dead(vm: &Vm<'_>) -> Bytes {
-    vm.now.dead.unwrap_or(Bytes(0))
+    vm.dead().unwrap_or(Bytes(0))
 }
 
 /// The parts of all that may be shrunk now, by what was known a look ago.

@@ -60,6 +60,9 @@ pub struct VmState {
     pub base: Option<Bytes>,
     /// Its sizes lately, newest last.
     pub sizes: VecDeque<(Nanos, Bytes)>,
+    /// What the host kept of it lately, in RSS or swap, newest last.
+    #[serde(default)]
+    pub kept: VecDeque<(Nanos, Bytes)>,
     pub order: Option<Ordered>,
     pub stood_down: Option<StoodDown>,
     pub shrunk: Option<Nanos>,
@@ -150,17 +153,26 @@ impl State {
 
 impl VmState {
     pub(super) fn size(&mut self, at: Nanos, actual: Bytes) {
-        self.sizes.push_back((at, actual));
-        while self.sizes.len() > SIZES {
-            self.sizes.pop_front();
+        note(&mut self.sizes, at, actual);
+    }
+
+    /// Of looks that follow each other quickly, the newest and one a second stay.
+    pub(super) fn keep(&mut self, at: Nanos, kept: Bytes) {
+        let near = |(then, _): &(Nanos, Bytes)| at.saturating_sub(*then) < Nanos::SECOND;
+        if self.kept.iter().rev().nth(1).is_some_and(near) {
+            self.kept.pop_back();
         }
+        note(&mut self.kept, at, kept);
     }
 
     /// How much it has grown since `then`, at least.
     pub(super) fn grown_since(&self, then: Nanos) -> Bytes {
-        let Some(&(_, now)) = self.sizes.back() else { return Bytes(0) };
-        let before = self.sizes.iter().rev().find(|(at, _)| *at <= then);
-        before.map_or(Bytes(0), |(_, before)| now.saturating_sub(*before))
+        grown(&self.sizes, then)
+    }
+
+    /// How much more of it the host keeps than it did at `then`, at least: touched since.
+    pub(super) fn touched_since(&self, then: Nanos) -> Bytes {
+        grown(&self.kept, then)
     }
 
     /// The largest size since `then`, counting the one that it had at `then`: statistics
@@ -175,6 +187,19 @@ impl VmState {
         }
         largest
     }
+}
+
+fn note(values: &mut VecDeque<(Nanos, Bytes)>, at: Nanos, value: Bytes) {
+    values.push_back((at, value));
+    while values.len() > SIZES {
+        values.pop_front();
+    }
+}
+
+fn grown(values: &VecDeque<(Nanos, Bytes)>, then: Nanos) -> Bytes {
+    let Some(&(_, now)) = values.back() else { return Bytes(0) };
+    let before = values.iter().rev().find(|(at, _)| *at <= then);
+    before.map_or(Bytes(0), |(_, before)| now.saturating_sub(*before))
 }
 
 /// As a list, because keys of JSON are text.

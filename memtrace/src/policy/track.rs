@@ -31,6 +31,9 @@ pub fn follow(rules: &Rules, memory: &mut VmState, at: Nanos, vm: &VmObservation
         *memory = VmState { seen: at, ..VmState::default() };
     }
     memory.cpu_time = vm.cpu_time.or(memory.cpu_time);
+    if let (Some(rss), Some(swap)) = (vm.rss, vm.swap) {
+        memory.keep(at, rss.saturating_add(swap));
+    }
     let Some(actual) = vm.actual else { return };
     if let Some(&(_, before)) = memory.sizes.back() {
         let moved = before.0.abs_diff(actual.0) > SAME;

@@ -37,6 +37,8 @@ pub struct Word {
     pub used: Bytes,
     /// It has grown by so much since it said so.
     pub grown: Bytes,
+    /// The host keeps so much more of it than when it said so: touched since.
+    pub touched: Bytes,
     /// When it said so.
     pub said: Nanos,
 }
@@ -46,6 +48,12 @@ impl<'a> Vm<'a> {
         let word = word(rules, memory, at, now);
         let (hurts, symptoms) = hurts(rules, now, word.as_ref().ok());
         Self { now, memory, rules: rules.of(now), at, word, hurts, symptoms }
+    }
+
+    /// What its guest has no use for; what was touched since it said so isn't.
+    pub fn dead(&self) -> Option<Bytes> {
+        let touched = self.word.as_ref().map_or(Bytes(0), |word| word.touched);
+        Some(self.now.dead?.saturating_sub(touched))
     }
 
     /// The most that it may have.
@@ -91,7 +99,7 @@ impl<'a> Vm<'a> {
     /// memory that nobody has to read. Not again soon after something was given.
     pub fn is_stale(&self, rules: &Rules) -> Option<bool> {
         let word = self.word.as_ref().ok()?;
-        let dead = self.now.dead?.min(self.now.swap?);
+        let dead = self.dead()?.min(self.now.swap?);
         let since = self.memory.given.map(|given| self.at.saturating_sub(given));
         let again = since.is_none_or(|since| since >= rules.burst_lasts);
         Some(again && dead >= rules.least_step.max(Bytes(word.free.0 / 2)))
@@ -122,6 +130,7 @@ fn word(rules: &Rules, memory: &VmState, at: Nanos, now: &VmObservation) -> Resu
         available,
         used: size.saturating_sub(available),
         grown: memory.grown_since(then),
+        touched: memory.touched_since(then),
         said: then,
     };
     if rules.has(Safety::Trust) {
@@ -253,17 +262,17 @@ pub fn floor(rules: &Rules, level: Level, vm: &Vm<'_>) -> Option<Floor> {
     let by_level = level.pick(rules.floor_shares);
     let least = vm.rules.minimum.unwrap_or_else(|| rules.floor_least.max(part(maximum, by_level)));
     let share = if vm.is_stale(rules) == Some(true) { BARELY } else { rules.floor_used };
-    let used = times(word.used, share);
+    let used = times(word.used.saturating_add(word.touched), share);
     let used = if rules.has(Safety::Floor) { used } else { Bytes(0) };
     let learnt = learnt(rules, vm.memory, vm.at, word.used).unwrap_or(Bytes(0));
     let burst = burst(rules, level, vm.memory, vm.at);
     let bytes = least.max(used).max(learnt).max(burst);
     let because = format!(
-        "floor {}: bounds {}, {} x {} used, burst {}, learnt {}",
+        "floor {}: bounds {}, {} x {} used and touched since, burst {}, learnt {}",
         show(bytes),
         show(least),
         share,
-        show(word.used),
+        show(word.used.saturating_add(word.touched)),
         show(burst),
         show(learnt)
     );

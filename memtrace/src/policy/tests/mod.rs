@@ -8,3 +8,4 @@ mod properties;
 mod receiving;
 mod rules;
 mod settling;
+mod touched;
