@@ -76,6 +76,9 @@ impl Parts {
         let (Some(&before), Some(&rank)) = (self.all.get(&id), self.ranks.get(&id)) else {
             return Bytes(0);
         };
+        if capacity <= 0.0 {
+            return Bytes(0);
+        }
         let part = capacity.min(before) / self.sum;
         let share = Bytes((need.0 as f64 * part) as u64);
         let least = rules.least_step.max(Bytes(1));

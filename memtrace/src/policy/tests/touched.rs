@@ -4,8 +4,8 @@ use super::fixture::{GIB, MIB, host, vm};
 use crate::policy::{Memtrace, Observation, Policy};
 use crate::units::{Bytes, Nanos};
 
-/// A host that is low from the fourth second on, and a VM of 4 GiB of which the host keeps so much, in MiB. Its guest
-/// said 3 s ago that it uses so much.
+/// A host that is low from the fourth second on, and a VM of 4 GiB. The host keeps so much of
+/// it, in MiB; its guest said 3 s ago that it uses so much.
 fn look(second: u64, kept: u64, used: u64) -> Observation {
     let mut vm = vm(1);
     vm.rss = Some(Bytes(kept * MIB));
