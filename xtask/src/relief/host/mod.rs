@@ -1,6 +1,7 @@
 //! The same on this machine itself, which level 2 shows of whole hosts: the lab's guests,
 //! plain or libvirt's, share a memory cgroup with a limit, which is memtrace's scope.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -53,7 +54,7 @@ pub fn run(memtrace: &Path, manager: Manager, mode: Mode) -> Result<Run> {
     if !lab.slow_swap(scene::SWAP_SPEED)? {
         progress::say("swap is as fast as its disk: there is no blkio of version 1");
     }
-    let kernel = Kernel { pressure: lab.tell_pressure()?, taskstats };
+    let kernel = Kernel { pressure: lab.tell_pressure()?, taskstats, disk: BTreeMap::new() };
     let how = if mode == Mode::Enforce { How::Acts } else { How::Looks };
     let configuration = configuration(&lab)?;
     let folder = (lab.folder(), "relief");

@@ -1,7 +1,9 @@
 //! Reads a moment of a run: the kernel's counters beside memtrace's own numbers.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -21,6 +23,16 @@ const PAGES_IN_MIB: f64 = 256.0;
 pub struct Kernel {
     pub pressure: Option<Pressure>,
     pub taskstats: Option<Taskstats>,
+    /// By process.
+    pub disk: BTreeMap<i32, DiskWaits>,
+}
+
+/// How long a guest's CPUs have waited for a disk, as far as that can be.
+pub struct DiskWaits {
+    read: Instant,
+    /// The kernel's number then.
+    told: f64,
+    sum: f64,
 }
 
 impl Kernel {
@@ -43,7 +55,7 @@ impl Kernel {
 
     /// What is known of one guest; `touched` is what it said itself.
     pub fn guest(
-        &self,
+        &mut self,
         guest: &Guest,
         (step, courses): (&Value, &Courses),
         touched: Option<f64>,
@@ -63,6 +75,7 @@ impl Kernel {
         };
         let waits = self.taskstats.as_ref().and_then(|stats| stats.reclaims(pid).ok());
         let waits = waits.map(|waits| waits.nanoseconds as f64 / 1e9);
+        let disk = self.disk_waits(pid);
         let folder = self.pressure.as_ref().map(|pressure| pressure.of(guest));
         OfOne {
             name: name.to_owned(),
@@ -72,7 +85,7 @@ impl Kernel {
             // Per cent times seconds.
             stalled: grown("stalled").map(|sum| sum / 100.0),
             swapped_in: grown("swap_in").map(|bytes| bytes / MIB),
-            reclaiming: waits.zip(disk_waits(pid)).map(|(reclaim, disk)| reclaim + disk),
+            reclaiming: waits.zip(disk).map(|(reclaim, disk)| reclaim + disk),
             pressure: folder.and_then(|folder| waited(&folder)),
             refaulted: number(&stat, "workingset_refault_anon").map(pages),
             major_faults: number(&stat, "pgmajfault"),
@@ -80,6 +93,24 @@ impl Kernel {
             touched,
         }
     }
+
+    /// Since the first time that somebody asked, in seconds.
+    fn disk_waits(&mut self, pid: i32) -> Option<f64> {
+        let (told, cpus) = told_of_disk(pid)?;
+        let now = Instant::now();
+        let new = || DiskWaits { read: now, told, sum: 0.0 };
+        let waits = self.disk.entry(pid).or_insert_with(new);
+        let most = now.duration_since(waits.read).as_secs_f64() * cpus;
+        *waits = DiskWaits { read: now, told, sum: waits.sum + real(told - waits.told, most) };
+        Some(waits.sum)
+    }
+}
+
+/// Nobody waits longer than time passes. The kernel counts more where a thread is woken
+/// between saying that it will wait and waiting: that ends a wait which never began, and
+/// counts from the one before, or from the boot (`delayacct_end` in kernel/delayacct.c).
+fn real(growth: f64, most: f64) -> f64 {
+    growth.clamp(0.0, most.max(0.0))
 }
 
 /// The scope's state, in the reactor's word.
@@ -110,17 +141,19 @@ fn some(pressure: &str) -> Option<f64> {
     Some(microseconds as f64 / 1e6)
 }
 
-/// Seconds that the guest's CPU has waited for a disk, and it has none but swap's:
-/// `delayacct_blkio_ticks` of proc(5), in hundredths of a second (USER_HZ) on x86. qemu's other
-/// threads may wait for events in a way that counts as well.
-fn disk_waits(pid: i32) -> Option<f64> {
+/// Seconds that the guest's CPUs have waited for a disk, and they have none but swap's:
+/// `delayacct_blkio_ticks` of proc(5), in hundredths of a second (USER_HZ) on x86. And how many
+/// CPUs. qemu's other threads may wait for events in a way that counts as well.
+fn told_of_disk(pid: i32) -> Option<(f64, f64)> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
-    let ticks = threads.flatten().filter_map(|thread| {
+    let ticks: Vec<u64> = threads
+        .flatten()
         // One that has just ended was none of the guest's CPUs.
-        cpu_ticks(&fs::read_to_string(thread.path().join("stat")).ok()?)
-    });
+        .filter_map(|thread| cpu_ticks(&fs::read_to_string(thread.path().join("stat")).ok()?))
+        .collect();
     // None of them: its threads have other names here.
-    ticks.reduce(u64::saturating_add).map(|ticks| ticks as f64 / 100.0)
+    let sum = ticks.iter().copied().reduce(u64::saturating_add)?;
+    Some((sum as f64 / 100.0, ticks.len() as f64))
 }
 
 /// Field 42 of a thread that qemu calls `CPU 0/TCG`, or `ALL CPUs/TCG`; the name is between
@@ -180,6 +213,14 @@ mod tests {
         assert_eq!(cpu_ticks(&stat("CPU ) 0) x")), Some(42));
         assert_eq!(cpu_ticks(&stat("qemu-system-x86")), None);
         assert_eq!(cpu_ticks("7 (CPU 0/TCG) S 1"), None);
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_time_passes() {
+        assert!((real(0.25, 1.0) - 0.25).abs() < 1e-9);
+        // As long as the machine runs, in one second.
+        assert!((real(54_056.47, 1.0) - 1.0).abs() < 1e-9);
+        assert!(real(-3.0, 1.0).abs() < 1e-9);
     }
 
     #[test]
