@@ -33,8 +33,8 @@ pub fn direct_reclaim_begin(_: RawTracePointContext) -> i32 {
     if let Some(row) = counters(slot) {
         row.direct_reclaims += 1;
     }
-    begin(STALL_DIRECT_RECLAIM, slot, 0);
     pressure::begins(EVENT_DIRECT_RECLAIM, SLOT_OTHER, slot);
+    begin(STALL_DIRECT_RECLAIM, slot, 0);
     0
 }
 
@@ -88,10 +88,11 @@ fn memcg_reclaim(slot: u32, note: u32) {
     if let Some(row) = counters(slot) {
         row.memcg_reclaims += 1;
     }
-    begin(STALL_MEMCG_RECLAIM, slot, note);
+    // First, so that waking whoever listens isn't part of the VM's wait.
     if slot >= FIRST_VM_SLOT {
         pressure::begins(EVENT_MEMCG_RECLAIM, slot, slot);
     }
+    begin(STALL_MEMCG_RECLAIM, slot, note);
 }
 
 /// `(unsigned long nr_reclaimed, ...)`.
