@@ -6,9 +6,9 @@
 //! Fields: `direct_reclaims`, `direct_reclaim_ns`, `memcg_reclaims`, `memcg_reclaim_ns`,
 //! `reclaimed_pages`, `throttles`, `throttled_ns`, `compactions`, `compaction_ns`,
 //! `kswapd_wakeups`, the `reclaim` histogram, and the host's kswapd counters. And the events
-//! that pressure begins: kswapd wakes from its sleep (nobody waits yet), a direct reclaim by
-//! whomever (somebody waits, and everybody may be next), a memcg reclaim by or for a VM. One
-//! by others is a matter of their own cgroups.
+//! that there is pressure: kswapd wakes from its sleep (nobody waits yet), a direct reclaim by
+//! whomever has ended (somebody waited, and everybody may be next), or a memcg reclaim by or
+//! for a VM. One by others is a matter of their own cgroups.
 //!
 //! The begin events' arguments changed order in 7.x; only the memcg that came with that
 //! is of use, so it alone has a program of its own.
@@ -33,7 +33,6 @@ pub fn direct_reclaim_begin(_: RawTracePointContext) -> i32 {
     if let Some(row) = counters(slot) {
         row.direct_reclaims += 1;
     }
-    pressure::begins(EVENT_DIRECT_RECLAIM, SLOT_OTHER, slot);
     begin(STALL_DIRECT_RECLAIM, slot, 0);
     0
 }
@@ -88,10 +87,6 @@ fn memcg_reclaim(slot: u32, note: u32) {
     if let Some(row) = counters(slot) {
         row.memcg_reclaims += 1;
     }
-    // First, so that waking whoever listens isn't part of the VM's wait.
-    if slot >= FIRST_VM_SLOT {
-        pressure::begins(EVENT_MEMCG_RECLAIM, slot, slot);
-    }
     begin(STALL_MEMCG_RECLAIM, slot, note);
 }
 
@@ -132,7 +127,7 @@ pub fn kswapd_wake(ctx: RawTracePointContext) -> i32 {
         let since = unsafe { &mut *since };
         if *since == 0 {
             *since = now_ns();
-            pressure::begins(EVENT_KSWAPD, SLOT_KSWAPD, SLOT_KSWAPD);
+            pressure::tell(EVENT_KSWAPD, SLOT_KSWAPD, SLOT_KSWAPD);
         }
     }
     0
@@ -187,6 +182,18 @@ pub fn compaction_end(_: RawTracePointContext) -> i32 {
     0
 }
 
+/// Tells that there is pressure. Not before the reclaim has ended: where the kernel may be
+/// preempted, whoever is woken runs at once, and the VM would wait for it in the reclaim
+/// that is being timed.
+#[inline(always)]
+fn tell(kind: u32, slot: u32) {
+    if kind == STALL_DIRECT_RECLAIM {
+        pressure::tell(EVENT_DIRECT_RECLAIM, SLOT_OTHER, slot);
+    } else if slot >= FIRST_VM_SLOT {
+        pressure::tell(EVENT_MEMCG_RECLAIM, slot, slot);
+    }
+}
+
 /// Ends a reclaim that freed `pages`: its time goes to the counter that `time` picks.
 #[inline(always)]
 fn reclaimed(kind: u32, pages: u64, time: impl FnOnce(&mut VmCounters) -> &mut u64) {
@@ -200,6 +207,7 @@ fn reclaimed(kind: u32, pages: u64, time: impl FnOnce(&mut VmCounters) -> &mut u
             *time(row) += duration;
         }
     }
+    tell(kind, slot);
     if note == FOR_VM || slot < FIRST_VM_SLOT {
         return;
     }
