@@ -36,6 +36,7 @@ Examples:
   memtrace top --once                 one plain table, with rates over one interval
   memtrace top --json --interval 5    a JSON document every 5 s, one a line
   memtrace top --plain --count 10     ten plain tables, for a log
+  memtrace top --replay /var/lib/memtrace/recordings --from 14:05
 
 Standard output that is no terminal gets --plain unless --json is given.";
 
@@ -168,6 +169,13 @@ pub struct TopArguments {
     /// configuration's]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+    /// Show a recording (`memtrace record`): a file, or a directory of them. --interval is the
+    /// time from one moment to the next; what is printed doesn't wait
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["no_libvirt", "state_dir"])]
+    pub replay: Option<PathBuf>,
+    /// Begin the replay here: 14:05 (of its first day), '2026-11-23 14:05', +10m
+    #[arg(long, value_name = "TIME", requires = "replay")]
+    pub from: Option<String>,
     /// Use colours; `auto` honours NO_COLOR and asks whether the output is a terminal
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
@@ -187,6 +195,8 @@ impl Default for TopArguments {
             no_libvirt: false,
             config: None,
             state_dir: None,
+            replay: None,
+            from: None,
             color: ColorChoice::Auto,
         }
     }

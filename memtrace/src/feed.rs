@@ -9,6 +9,7 @@ use tracing::debug;
 use crate::actuate::journal::{Followed, Follower};
 use crate::daemon::{Handle, Latest};
 use crate::reactor::{Author, Decided, Report, Step};
+use crate::replay::Remote;
 
 /// A reaction follows its snapshot in milliseconds. When it doesn't, there is none: between
 /// samples that are closer than the policy's rates.
@@ -20,6 +21,8 @@ pub struct Feed {
     pub handle: Handle,
     /// What another memtrace says that mitigates here; `None` while there is none.
     pub beside: watch::Receiver<Option<Decided>>,
+    /// The way to what plays a recording, if that is what is shown.
+    pub replay: Option<Remote>,
     /// Why this memtrace itself decides nothing, if that is so.
     idle: Option<Arc<str>>,
     /// The other end of `beside`, where nobody looks for another memtrace.
@@ -30,7 +33,12 @@ impl Feed {
     /// Of a loop beside which there is no other memtrace. `idle`: why it has no reactor.
     pub fn alone(handle: Handle, idle: Option<Arc<str>>) -> Self {
         let (alone, beside) = watch::channel(None);
-        Self { handle, beside, idle, _alone: Some(Arc::new(alone)) }
+        Self { handle, beside, replay: None, idle, _alone: Some(Arc::new(alone)) }
+    }
+
+    /// Of a recording. `idle`: what is said of moments in which nothing was decided.
+    pub fn replayed(handle: Handle, remote: Remote, idle: Arc<str>) -> Self {
+        Self { replay: Some(remote), ..Self::alone(handle, Some(idle)) }
     }
 
     /// Of a loop that only observes, perhaps beside a memtrace that acts, whose journal is
@@ -39,7 +47,7 @@ impl Feed {
     pub fn beside(handle: Handle, idle: Option<Arc<str>>, follower: Follower) -> Self {
         let (tell, beside) = watch::channel(None);
         tokio::spawn(follow(handle.latest.clone(), follower, tell));
-        Self { handle, beside, idle, _alone: None }
+        Self { handle, beside, replay: None, idle, _alone: None }
     }
 
     /// What is decided, as far as is known now. Another memtrace that acts here comes first.

@@ -29,6 +29,7 @@ pub mod probe;
 pub mod reactor;
 pub mod record;
 pub mod recording;
+pub mod replay;
 pub mod sample;
 pub mod selftest;
 pub mod signal;

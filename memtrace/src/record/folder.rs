@@ -7,9 +7,13 @@ use std::{fs, io};
 
 use super::read::{ReadError, Reader};
 use super::{EXTENSION, Loss, Moment};
+use crate::units::WallNanos;
 
 #[derive(Debug)]
 pub struct Recording {
+    /// All of them.
+    all: Vec<PathBuf>,
+    /// Those that come after the current one.
     files: VecDeque<PathBuf>,
     current: Option<Reader>,
     losses: Vec<Loss>,
@@ -21,20 +25,51 @@ impl Recording {
     /// # Errors
     /// When nothing can be read of it. One file of several is a [`Loss`].
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let mut recording = Self { files: VecDeque::new(), current: None, losses: Vec::new() };
         if !path.is_dir() {
-            recording.current = Some(Reader::open(path)?);
-            return Ok(recording);
+            let (all, current) = (vec![path.to_owned()], Some(Reader::open(path)?));
+            return Ok(Self { all, files: VecDeque::new(), current, losses: Vec::new() });
         }
-        recording.files = files(path)?.into();
-        if recording.files.is_empty() {
+        let all = files(path)?;
+        if all.is_empty() {
             let text = format!("there is no *.{EXTENSION} in it");
             return Err(io::Error::new(io::ErrorKind::NotFound, text).into());
         }
-        Ok(recording)
+        Ok(Self { files: all.clone().into(), all, current: None, losses: Vec::new() })
     }
 
-    /// What could not be read, complete at the end.
+    /// Goes on from before `to`, or from the beginning: from where a file can be read, at most
+    /// some minutes before. What was lost on the way there isn't told.
+    pub fn seek(&mut self, to: WallNanos) {
+        let is_before = |path: &PathBuf| {
+            let begin = Reader::open(path).ok().and_then(|mut reader| reader.begin());
+            begin.is_some_and(|begin| begin <= to)
+        };
+        let first = self.all.iter().rposition(is_before).unwrap_or(0);
+        self.files = self.all.iter().skip(first).cloned().collect();
+        self.current = None;
+        if let Some(path) = self.files.pop_front() {
+            self.enter(path);
+        }
+        if let Some(reader) = &mut self.current {
+            reader.seek(to);
+        }
+    }
+
+    fn enter(&mut self, path: PathBuf) {
+        match Reader::open(&path) {
+            Ok(reader) => self.current = Some(reader),
+            Err(error) => self.lose(unread(path, &error)),
+        }
+    }
+
+    /// Once, however often it is passed.
+    fn lose(&mut self, loss: Loss) {
+        if !self.losses.contains(&loss) {
+            self.losses.push(loss);
+        }
+    }
+
+    /// What could not be read so far, complete at the end.
     pub fn losses(&self) -> &[Loss] {
         &self.losses
     }
@@ -46,17 +81,15 @@ impl Iterator for Recording {
     fn next(&mut self) -> Option<Moment> {
         loop {
             if let Some(mut reader) = self.current.take() {
-                if let Some(moment) = reader.next() {
+                let moment = reader.next();
+                reader.losses().iter().for_each(|loss| self.lose(loss.clone()));
+                if moment.is_some() {
                     self.current = Some(reader);
-                    return Some(moment);
+                    return moment;
                 }
-                self.losses.extend_from_slice(reader.losses());
             }
             let path = self.files.pop_front()?;
-            match Reader::open(&path) {
-                Ok(reader) => self.current = Some(reader),
-                Err(error) => self.losses.push(unread(path, &error)),
-            }
+            self.enter(path);
         }
     }
 }

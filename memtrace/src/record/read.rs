@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::batch::{Decoder, Payload};
 use super::frame::{self, BEGIN_LENGTH, END_LENGTH, HEAD_LENGTH, Head, Next};
 use super::{Loss, Moment, VERSION};
+use crate::units::WallNanos;
 
 /// Why a file can't be read at all.
 #[derive(Debug)]
@@ -110,6 +111,52 @@ impl Reader {
             losses: Vec::new(),
             ended: false,
         })
+    }
+
+    /// When it begins. `None`: its first frame can't be read.
+    pub(super) fn begin(&mut self) -> Option<WallNanos> {
+        let first = self.head_at(BEGIN_LENGTH as u64).map(|head| head.first);
+        // Where it was.
+        self.ended |= self.file.seek(SeekFrom::Start(self.offset)).is_err();
+        first
+    }
+
+    /// Goes on from the last frame that can be read by itself and begins no later than `to`,
+    /// or from the beginning.
+    pub(super) fn seek(&mut self, to: WallNanos) {
+        let heads = self.heads().unwrap_or_else(|| self.walk());
+        let begin = BEGIN_LENGTH as u64;
+        let (mut at, mut found) = (begin, begin);
+        for head in heads.iter().take_while(|head| head.first <= to) {
+            if head.anew {
+                found = at;
+            }
+            at = at.saturating_add(head.extent());
+        }
+        (self.offset, self.frame, self.taken) = (found, found, 0);
+        (self.payload, self.decoder) = (Payload::default(), Decoder::default());
+        self.ended = self.file.seek(SeekFrom::Start(found)).is_err();
+    }
+
+    /// The heads as they stand before their frames, up to the first that can't be read.
+    fn walk(&mut self) -> Vec<Head> {
+        let mut at = BEGIN_LENGTH as u64;
+        let next = || {
+            let head = self.head_at(at)?;
+            at = at.saturating_add(head.extent());
+            Some(head)
+        };
+        std::iter::from_fn(next).collect()
+    }
+
+    fn head_at(&mut self, at: u64) -> Option<Head> {
+        let mut bytes = [0; HEAD_LENGTH];
+        self.file.seek(SeekFrom::Start(at)).ok()?;
+        self.file.read_exact(&mut bytes).ok()?;
+        match frame::next(&bytes)? {
+            Next::Frame(head) if head.extent() <= self.length.saturating_sub(at) => Some(head),
+            Next::Frame(_) | Next::Index(_) => None,
+        }
     }
 
     /// What could not be read so far.

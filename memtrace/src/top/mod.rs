@@ -1,6 +1,7 @@
 //! `memtrace top`: from what was typed to a running view.
 
 mod print;
+mod replay;
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -53,9 +54,13 @@ pub fn draws(arguments: &TopArguments) -> bool {
 /// Runs until the view is left, enough was printed, or Ctrl-C.
 ///
 /// # Errors
-/// [`privileges::Denied`] without privileges; otherwise when the host cannot be sampled,
-/// or the output cannot be written.
+/// [`privileges::Denied`] without privileges, which a recording doesn't need; otherwise when
+/// the host cannot be sampled, the recording not read, or the output not written.
 pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
+    if let Some(path) = &arguments.replay {
+        let mode = Mode::of(arguments, io::stdout().is_terminal());
+        return replay::run(arguments, path, mode);
+    }
     let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
     privileges::require(&root)?;
     let runtime = tokio::runtime::Builder::new_current_thread()

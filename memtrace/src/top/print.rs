@@ -20,7 +20,7 @@ pub(super) enum Form {
 }
 
 impl Form {
-    fn encode(&self, snapshot: &Snapshot, decided: &Decided) -> Result<String> {
+    pub(super) fn encode(&self, snapshot: &Snapshot, decided: &Decided) -> Result<String> {
         match self {
             Self::Plain(options) => Ok(plain::frame(snapshot, decided, options)),
             Self::Json { sort, filter } => {
@@ -30,7 +30,7 @@ impl Form {
     }
 
     /// What stands between two snapshots.
-    const fn separator(&self) -> &'static str {
+    pub(super) const fn separator(&self) -> &'static str {
         match self {
             Self::Plain(_) => "\n",
             Self::Json { .. } => "",

@@ -46,7 +46,9 @@ fn header_height(state: &State, screen: Rect) -> u16 {
 
 /// Whether the header has a line for notices.
 pub fn notice_line(state: &State) -> bool {
-    state.failure.is_some() || state.snapshot.as_ref().is_some_and(|s| !s.notices.is_empty())
+    let has_lost = state.replay.as_ref().is_some_and(|place| !place.losses.is_empty());
+    let has_notice = state.snapshot.as_ref().is_some_and(|s| !s.notices.is_empty());
+    state.failure.is_some() || has_lost || has_notice
 }
 
 /// Whether the header has a line for losses.

@@ -13,6 +13,7 @@ use crate::filter::Filter;
 use crate::model::snapshot::VmView;
 use crate::model::{History, Snapshot, Waits};
 use crate::reactor::Decided;
+use crate::replay::Place;
 use crate::sample::VmId;
 
 /// The state of the view.
@@ -32,6 +33,9 @@ pub struct State {
     /// The same as `newest`.
     pub newest_decided: Option<Decided>,
     pub paused: bool,
+    /// How the recording stands that is shown; `None`: it is the live host. Its standing still
+    /// isn't `paused`.
+    pub replay: Option<Place>,
     /// Why there will be no more snapshots.
     pub failure: Option<Arc<str>>,
     pub interval: Duration,
@@ -103,6 +107,8 @@ pub enum Overlay {
     },
     Filter(Prompt),
     Interval(Prompt),
+    /// Where in the recording to go.
+    Moment(Prompt),
 }
 
 /// A line that is being typed.
@@ -124,6 +130,7 @@ impl State {
             decided: Decided::Not("nothing is decided yet".into()),
             newest_decided: None,
             paused: false,
+            replay: None,
             failure: None,
             interval,
             sort: options.sort,

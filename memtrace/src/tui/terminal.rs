@@ -27,6 +27,7 @@ use super::update::{Effect, Message, update};
 use super::view;
 use crate::daemon::Latest;
 use crate::feed::Feed;
+use crate::replay::Place;
 
 /// Longest that the end waits for a source that is busy.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -154,12 +155,19 @@ async fn watch(screen: &mut Screen, feed: &Feed, options: &TopOptions) -> Result
     let (mut latest, mut loop_lives) = (handle.latest.clone(), true);
     let (mut step, mut beside) = (handle.step.clone(), feed.beside.clone());
     let (mut reacts, mut looks) = (true, true);
+    // Of a live host nobody reads this.
+    let no_place = || tokio::sync::watch::channel(Place::default()).1;
+    let mut plays = feed.replay.is_some();
+    let mut place = feed.replay.as_ref().map_or_else(no_place, |remote| remote.place.clone());
     let size = screen.terminal.size().context("asking for the terminal's size")?;
     let interval = handle.control.borrow().interval;
     let mut state = State::new(options, interval, (size.width, size.height), TimeZone::system());
     // What is there already is shown at once.
     latest.mark_changed();
     update(&mut state, Message::Decided(feed.decided()));
+    if plays {
+        update(&mut state, Message::Replay(place.borrow_and_update().clone()));
+    }
 
     loop {
         if PANICKED.load(Ordering::SeqCst) {
@@ -188,6 +196,10 @@ async fn watch(screen: &mut Screen, feed: &Feed, options: &TopOptions) -> Result
                 looks = changed.is_ok();
                 update(&mut state, Message::Decided(feed.decided()))
             }
+            changed = place.changed(), if plays => {
+                plays = changed.is_ok();
+                update(&mut state, Message::Replay(place.borrow_and_update().clone()))
+            }
         };
         for effect in effects {
             match effect {
@@ -203,6 +215,10 @@ async fn watch(screen: &mut Screen, feed: &Feed, options: &TopOptions) -> Result
                 }
                 Effect::SetDetail(vm) => {
                     handle.control.send_modify(|control| control.detail = vm);
+                }
+                // When nobody plays any more, that is on the screen.
+                Effect::Replay(order) => {
+                    let _ = feed.replay.as_ref().map(|remote| remote.orders.send(order));
                 }
             }
         }

@@ -4,6 +4,7 @@
 mod overlay;
 mod pane;
 mod prompt;
+mod replay;
 mod table;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ use super::state::{Overlay, Screen, State};
 use crate::daemon::Latest;
 use crate::model::Snapshot;
 use crate::reactor::Decided;
+use crate::replay::{Order, Place};
 use crate::sample::VmId;
 
 /// Something that happened.
@@ -31,6 +33,8 @@ pub enum Message {
     Resize(u16, u16),
     Latest(Latest),
     Decided(Decided),
+    /// How the recording stands.
+    Replay(Place),
     /// The loop is gone without a word.
     Ended,
 }
@@ -46,6 +50,8 @@ pub enum Effect {
     SetInterval(Duration),
     /// Read this VM's threads too, or nobody's.
     SetDetail(Option<VmId>),
+    /// Of the recording.
+    Replay(Order),
 }
 
 /// Lets a message change the state.
@@ -60,6 +66,10 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Latest(latest) => receive(state, latest),
         Message::Decided(decided) => {
             decide(state, decided);
+            Vec::new()
+        }
+        Message::Replay(place) => {
+            replay::stand(state, place);
             Vec::new()
         }
         Message::Ended => {
@@ -84,8 +94,14 @@ fn press(state: &mut State, key: Key) -> Vec<Effect> {
         (Some(Overlay::SortMenu { .. }), _) => overlay::sort_menu(state, key),
         (Some(Overlay::Filter(_)), _) => prompt::filter(state, key),
         (Some(Overlay::Interval(_)), _) => return prompt::interval(state, key),
-        (None, Screen::Table) => return table::press(state, key),
-        (None, _) => return pane::press(state, key),
+        (Some(Overlay::Moment(_)), _) => return replay::prompt(state, key),
+        (None, screen) => {
+            let of_time = replay::press(state, key);
+            return of_time.unwrap_or_else(|| match screen {
+                Screen::Table => table::press(state, key),
+                _ => pane::press(state, key),
+            });
+        }
     }
     Vec::new()
 }
@@ -130,6 +146,7 @@ fn receive(state: &mut State, latest: Latest) -> Vec<Effect> {
 
 fn show(state: &mut State, mut snapshot: Arc<Snapshot>) {
     state.decided.aim(&mut snapshot);
+    replay::leap(state, &snapshot);
     state.lives.observe(state.snapshot.as_deref(), &snapshot);
     state.history.push(&snapshot);
     state.snapshot = Some(snapshot);

@@ -60,6 +60,7 @@ pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
         match &state.overlay {
             Some(Overlay::Filter(_)) => filter(state, Key::Char(letter)),
             Some(Overlay::Interval(_)) => drop(interval(state, Key::Char(letter))),
+            Some(Overlay::Moment(_)) => drop(super::replay::prompt(state, Key::Char(letter))),
             _ => break,
         }
     }
@@ -84,7 +85,7 @@ fn apply_filter(state: &mut State) {
 }
 
 /// Whether `key` changed `text`, which may have `longest` bytes.
-fn edit(text: &mut String, key: Key, longest: usize) -> bool {
+pub(super) fn edit(text: &mut String, key: Key, longest: usize) -> bool {
     match key {
         Key::Char(letter) if text.len() + letter.len_utf8() <= longest => text.push(letter),
         Key::Backspace | Key::Ctrl('h') => drop(text.pop()),

@@ -40,7 +40,11 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
             &["h help", "q quit", "Esc back", "e explain", "↑↓ scroll", "p pause"]
         }
     };
-    let keys: Vec<_> = keys.iter().map(|key| Part::new(*key, Tone::Dim)).collect();
+    let of_time: &[&str] = match state.replay {
+        Some(_) => &["Space play", "t T moment", "[ ] minute", "J go to", "n decision", "a alert"],
+        None => &[],
+    };
+    let keys: Vec<_> = of_time.iter().chain(keys).map(|key| Part::new(*key, Tone::Dim)).collect();
     put(buffer, area, 1, &fit(&keys, width, state.color));
 }
 

@@ -9,6 +9,7 @@ use ratatui::text::Line;
 use super::line::{bar, fit, put, toned};
 use crate::format;
 use crate::model::Snapshot;
+use crate::replay::Place;
 use crate::summary;
 use crate::text;
 use crate::tone::{Part, Tone};
@@ -92,7 +93,8 @@ fn title(state: &State, width: usize) -> Line<'static> {
             color,
         );
     };
-    let time = summary::moment(snapshot.wall, &state.zone, "%H:%M:%S");
+    let format = if state.replay.is_some() { "%Y-%m-%d %H:%M:%S" } else { "%H:%M:%S" };
+    let time = summary::moment(snapshot.wall, &state.zone, format);
     let every = format!("every {}", interval(state.interval));
     let filter = state.filter.as_ref().map(|filter| {
         let shown = state.rows().len();
@@ -108,22 +110,33 @@ fn title(state: &State, width: usize) -> Line<'static> {
         .kernel
         .as_deref()
         .map(|kernel| Part::new(format!("Linux {}", text::clean(kernel)), Tone::Dim));
+    let replay = state.replay.as_ref();
+    let mut parts = vec![Part::new("memtrace", Tone::Strong)];
+    parts.extend(replay.map(|_| Part::new("REPLAY", Tone::Strong)));
     // A long host name must not push the time out.
-    let mut parts = vec![
-        Part::new("memtrace", Tone::Strong),
-        Part::plain(text::truncate(&host, width / 4)),
-        Part::plain(time),
-    ];
-    parts.extend(paused);
+    parts.extend([Part::plain(text::truncate(&host, width / 4)), Part::plain(time)]);
+    parts.extend(paused.or_else(|| replay.and_then(standing)));
     parts.push(Part::plain(every));
     parts.extend(filter);
     parts.extend(kernel);
     let mut line = fit(&parts, width, color);
-    if state.paused {
-        let mark = line.spans.iter_mut().filter(|span| span.content.starts_with("PAUSED"));
-        mark.for_each(|span| span.style = span.style.patch(theme::selection()));
+    let marked = |text: &str| ["PAUSED", "REPLAY"].iter().any(|mark| text.starts_with(mark));
+    if state.paused || state.replay.is_some() {
+        let marks = line.spans.iter_mut().filter(|span| marked(&span.content));
+        marks.for_each(|span| span.style = span.style.patch(theme::selection()));
     }
     line
+}
+
+/// Why a recording doesn't go on by itself, if it doesn't.
+fn standing(place: &Place) -> Option<Part> {
+    let text = match (place.finding, place.ended, place.playing) {
+        (Some(mark), _, _) => format!("looking for the next {}", mark.word()),
+        (None, true, _) => "END of the recording".to_owned(),
+        (None, false, false) => "PAUSED (Space goes on)".to_owned(),
+        (None, false, true) => return None,
+    };
+    Some(Part::new(text, Tone::Hot))
 }
 
 /// The first notice and how many more there are. That there will be no more snapshots
@@ -133,8 +146,10 @@ fn notices(state: &State, width: usize) -> Line<'static> {
         .failure
         .as_ref()
         .map(|reason| Part::new(format!("no more data: {}", text::clean(reason)), Tone::Hot));
+    let lost = state.replay.iter().flat_map(|place| place.losses.iter());
+    let lost = lost.map(|loss| Part::new(format!("lost: {}", text::clean(loss)), Tone::Hot));
     let notices = state.snapshot.iter().flat_map(|snapshot| &snapshot.notices);
-    let mut all = failure.into_iter().chain(notices.map(summary::notice));
+    let mut all = failure.into_iter().chain(lost).chain(notices.map(summary::notice));
     let Some(first) = all.next() else { return Line::default() };
     let more = all.count();
     if more == 0 {

@@ -10,7 +10,7 @@ use crate::text;
 use crate::tone::Tone;
 use crate::tui::state::State;
 
-const KEYS: [(&str, &str); 18] = [
+const KEYS: [(&str, &str); 22] = [
     ("↑ ↓ j k", "select a VM, scroll"),
     ("PgUp PgDn g G", "by pages, to the first, to the last"),
     ("Enter", "everything about the selected VM; Esc leads back, Tab to the next VM"),
@@ -25,6 +25,10 @@ const KEYS: [(&str, &str); 18] = [
     ("Esc", "show all VMs again"),
     ("p Space", "pause: the screen stays as it is"),
     ("d", "interval, 0.1 to 60 seconds"),
+    ("t T", "in a recording: one moment on, back (T doesn't sort there, s does)"),
+    ("[ ] { }", "in a recording: a minute, an hour back and on"),
+    ("J", "in a recording: go to a time, or so far on or back"),
+    ("n a", "in a recording: the next decision, the next alert"),
     ("h ? F1", "this help"),
     ("Ctrl-L", "draw everything anew"),
     ("Ctrl-Z", "suspend"),

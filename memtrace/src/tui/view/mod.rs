@@ -52,6 +52,10 @@ pub(super) fn draw(buffer: &mut Buffer, screen: Rect, state: &State) {
         Some(Overlay::Interval(prompt)) => {
             prompt::draw(buffer, prompt::place(&areas), "interval in s: ", prompt, state);
         }
+        Some(Overlay::Moment(prompt)) => {
+            let label = "go to (14:05, +10m, -1h): ";
+            prompt::draw(buffer, prompt::place(&areas), label, prompt, state);
+        }
         Some(Overlay::Help { .. }) | None => {}
     }
 }

@@ -1,6 +1,7 @@
 //! Snapshots of whole screens, and the promise that no screen is too small.
 
 mod decided;
+mod replay;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -186,6 +187,9 @@ proptest! {
     ) {
         let snapshots = [fixture::demo(), fixture::without_kernel_side(), fixture::demo()];
         let mut state = state(sizes[0], &snapshots[..1], "");
+        if keys.len() % 2 == 0 {
+            update(&mut state, Message::Replay(crate::replay::Place::default()));
+        }
         for (index, key) in keys.iter().enumerate() {
             let size = sizes[index % sizes.len()];
             update(&mut state, Message::Resize(size.0, size.1));

@@ -17,6 +17,9 @@ pub(super) fn draw(buffer: &mut Buffer, areas: &Areas, state: &State) {
         (_, Some(_)) => parts.push(Part::new("no more data", Tone::Hot)),
         (None, None) => parts.push(Part::plain("waiting")),
         (Some(snapshot), None) => {
+            if state.replay.is_some() {
+                parts.push(Part::new("REPLAY", Tone::Hot));
+            }
             if state.paused {
                 parts.push(Part::new("PAUSED", Tone::Hot));
             }

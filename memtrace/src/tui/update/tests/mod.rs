@@ -2,6 +2,7 @@
 
 mod panes;
 mod prompts;
+mod replay;
 
 use std::sync::Arc;
 use std::time::Duration;
