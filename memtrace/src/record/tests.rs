@@ -2,6 +2,7 @@
 
 mod damage;
 mod folder;
+mod kept;
 mod size;
 
 use std::path::Path;
