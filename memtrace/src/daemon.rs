@@ -127,9 +127,10 @@ struct SecondHalf {
 }
 
 impl SecondHalf {
-    fn react(&mut self, now: &Sample, snapshot: Arc<Snapshot>) {
+    fn react(&mut self, now: &Arc<Sample>, snapshot: Arc<Snapshot>) {
         if let Some(reactor) = &mut self.reactor {
             let reaction = reactor.react(now, &snapshot);
+            reactor.keep(now, &reaction);
             self.tell.send_replace(Some(Arc::new(Step { snapshot, reaction })));
         }
     }

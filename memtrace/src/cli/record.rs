@@ -19,7 +19,7 @@ pub struct RecordArguments {
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
     /// Where the files go; it is made if it isn't there
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/memtrace/recordings")]
+    #[arg(long, value_name = "DIR", default_value = crate::record::DIRECTORY)]
     pub dir: PathBuf,
     /// Seconds between two samples, 0.1 to 60
     #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = interval)]

@@ -26,6 +26,7 @@ pub use self::vm::{Priority, VmSettings, VmTable, Which};
 use crate::actuate::journal;
 use crate::policy::rules::Rules;
 use crate::reactor::Mode;
+use crate::record;
 use crate::units::Nanos;
 
 /// Where it is, unless the operator says otherwise.
@@ -44,6 +45,7 @@ pub struct Config {
     /// The cgroup that holds the VMs. `None`: the host.
     pub scope: Option<String>,
     pub journal: JournalConfig,
+    pub record: RecordConfig,
     pub alert: AlertConfig,
     /// A program and its arguments, which is told what memtrace can't win back.
     pub hook: Vec<String>,
@@ -58,6 +60,14 @@ pub struct JournalConfig {
     pub limits: journal::Limits,
 }
 
+/// Whether what is read and decided is recorded, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordConfig {
+    pub used: bool,
+    pub directory: PathBuf,
+    pub limits: record::Limits,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -67,6 +77,7 @@ impl Default for Config {
             give_back: false,
             scope: None,
             journal: JournalConfig::default(),
+            record: RecordConfig::default(),
             alert: AlertConfig::default(),
             hook: Vec::new(),
             rules: Rules::default(),
@@ -77,6 +88,13 @@ impl Default for Config {
 impl Default for JournalConfig {
     fn default() -> Self {
         Self { directory: journal::DIRECTORY.into(), limits: journal::Limits::default() }
+    }
+}
+
+impl Default for RecordConfig {
+    fn default() -> Self {
+        let limits = record::Limits::default();
+        Self { used: false, directory: record::DIRECTORY.into(), limits }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::problem::Problem;
 use super::reader::{Reader, Section};
-use super::{Config, JournalConfig, alert, hook, policy, vm};
+use super::{Config, JournalConfig, RecordConfig, alert, hook, policy, vm};
 use crate::reactor::Mode;
 use crate::units::{Bytes, Nanos};
 
@@ -33,6 +33,7 @@ pub(super) fn root(config: &mut Config, root: &mut Section<'_, '_>) {
         scope.problem(place, "cgroup", "must begin with `/`, the root of its hierarchy");
     }
     journal(&mut config.journal, &mut root.section("journal"));
+    record(&mut config.record, &mut root.section("record"));
     policy::read(&mut config.rules, &mut root.section("policy"));
     hook::read(&mut config.hook, &mut config.rules.hook, &mut root.section("hook"));
     alert::read(&mut config.alert, &mut root.section("alert"));
@@ -46,4 +47,11 @@ fn journal(journal: &mut JournalConfig, section: &mut Section<'_, '_>) {
     let limits = (Bytes(64 << 10), Bytes(1 << 30));
     section.within("file", limits, "from 64KiB to 1GiB", &mut journal.limits.file);
     section.within("files", (2, 1000), "from 2 to 1000", &mut journal.limits.files);
+}
+
+fn record(record: &mut RecordConfig, section: &mut Section<'_, '_>) {
+    section.set("use", &mut record.used);
+    section.set("directory", &mut record.directory);
+    let limits = (Bytes(8 << 20), Bytes(1 << 40));
+    section.within("size", limits, "from 8MiB to 1TiB", &mut record.limits.total);
 }

@@ -21,12 +21,13 @@ use crate::actuate::host::HostActuator;
 use crate::actuate::journal::{Journal, Recovered};
 use crate::alert::Alerts;
 use crate::cli::{MitigateArguments, Verbosity};
-use crate::config::{self, Config};
+use crate::config::{self, Config, RecordConfig};
 use crate::daemon::{self, Control};
 use crate::hostfs::HostRoot;
 use crate::policy::{Memtrace, Policy, Rules};
 use crate::privileges;
 use crate::reactor::{Ledger, Reactor, taken};
+use crate::record::{Recorder, Scribe};
 use crate::source::Source;
 use crate::source::live::LiveSource;
 use print::Printer;
@@ -75,6 +76,9 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     }
     if !config.hook.is_empty() {
         reactor = reactor.telling(Box::new(HookCommand::start(&config.hook)?));
+    }
+    if let Some(scribe) = scribe(&config.record) {
+        reactor = reactor.recorded(scribe);
     }
     let remote = reactor.remote();
     let interval = reload::interval(arguments, &config);
@@ -126,6 +130,16 @@ pub(crate) fn policy(
     let rules = Rules { senses: senses::of(&sample), ..config.rules.clone() };
     let taken = taken(&recovered.holdings, &recovered.in_flight, &sample);
     Ok(Box::new(Memtrace::resume(rules, sample.at, &taken)))
+}
+
+/// Who records, if somebody shall and can. Nothing else waits for that.
+fn scribe(config: &RecordConfig) -> Option<Scribe> {
+    if !config.used {
+        return None;
+    }
+    let opened = Recorder::open(&config.directory, config.limits).and_then(Scribe::start);
+    let directory = config.directory.display();
+    opened.map_err(|error| tracing::error!("nothing is recorded into {directory}: {error}")).ok()
 }
 
 /// What the last run left.

@@ -49,9 +49,9 @@ impl Running {
         control.send_if_modified(|control| {
             std::mem::replace(&mut control.interval, interval) != interval
         });
-        let Config { libvirt, scope, journal, .. } = self.config.clone();
+        let Config { libvirt, scope, journal, record, .. } = self.config.clone();
         let send = self.config.alert.send.clone();
-        self.config = Config { libvirt, scope, journal, ..config };
+        self.config = Config { libvirt, scope, journal, record, ..config };
         self.config.alert.send = send;
         tracing::warn!("the configuration was read again and is in force");
     }
@@ -76,6 +76,9 @@ fn fixed(before: &Config, now: &Config) -> Vec<&'static str> {
         ("journal.directory", before.journal.directory != now.journal.directory),
         ("journal.file", before.journal.limits.file != now.journal.limits.file),
         ("journal.files", before.journal.limits.files != now.journal.limits.files),
+        ("record.use", before.record.used != now.record.used),
+        ("record.directory", before.record.directory != now.record.directory),
+        ("record.size", before.record.limits != now.record.limits),
         ("hook.command", before.hook != now.hook),
         ("alert.log", sent.log != send.log),
         ("alert.command", sent.command != send.command),
@@ -137,9 +140,10 @@ mod tests {
         let before = Config::default();
         let mut now = Config { libvirt: false, interval: Nanos(1), ..Config::default() };
         now.journal.directory = "/elsewhere".into();
+        now.record.used = true;
         now.alert.send.log = false;
         now.hook.push("page".to_owned());
-        let changed = ["libvirt", "journal.directory", "hook.command", "alert.log"];
+        let changed = ["libvirt", "journal.directory", "record.use", "hook.command", "alert.log"];
         assert_eq!(fixed(&before, &now), changed);
         assert_eq!(fixed(&before, &before), [""; 0]);
     }

@@ -14,6 +14,7 @@ mod targets;
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use anyhow::Result;
 
@@ -22,6 +23,7 @@ use crate::actuate::journal::{Begun, Named, Wanted, reconcile};
 use crate::actuate::{Actuator, Outcome};
 use crate::model::Snapshot;
 use crate::policy::{Observer, Policy, inputs};
+use crate::record::Scribe;
 use crate::sample::{Sample, VmId};
 use crate::units::{Nanos, WallNanos};
 pub use decided::{Author, Decided, Report};
@@ -48,6 +50,8 @@ pub struct Reactor {
     acts: bool,
     /// Who is told what the other rungs can't win back.
     hook: Option<Box<dyn Hook>>,
+    /// Who records what is read and decided.
+    scribe: Option<Scribe>,
     called: Option<Called>,
     requests: Option<Requests>,
     /// It gives back, and does nothing else any more.
@@ -82,6 +86,7 @@ impl Reactor {
             hands,
             acts: true,
             hook: None,
+            scribe: None,
             called: None,
             requests: None,
             leaving: false,
@@ -130,6 +135,18 @@ impl Reactor {
             called: self.called.clone(),
             entries: self.entries.iter().cloned().collect(),
             farewell,
+        }
+    }
+
+    /// Has what it reacts to recorded, by [`Self::keep`].
+    pub fn recorded(self, scribe: Scribe) -> Self {
+        Self { scribe: Some(scribe), ..self }
+    }
+
+    /// Records a step, if somebody records. Never waits.
+    pub fn keep(&mut self, sample: &Arc<Sample>, reaction: &Reaction) {
+        if let Some(scribe) = &mut self.scribe {
+            scribe.keep(sample, reaction);
         }
     }
 

@@ -16,6 +16,7 @@ mod folder;
 mod frame;
 mod read;
 mod recorder;
+mod scribe;
 mod varint;
 mod write;
 
@@ -32,10 +33,13 @@ use crate::sample::Sample;
 pub use folder::Recording;
 pub use read::{ReadError, Reader};
 pub use recorder::{Limits, Recorder};
+pub use scribe::Scribe;
 pub use write::Writer;
 
 /// The form of the files. A memtrace reads those of its own and of earlier versions.
 pub const VERSION: u32 = 1;
+/// Where they are, unless the operator says otherwise.
+pub const DIRECTORY: &str = "/var/lib/memtrace/recordings";
 /// What the files of a recording end in.
 pub const EXTENSION: &str = "mtrec";
 

@@ -103,6 +103,15 @@ impl Recorder {
         (current.map(|current| &*current.path), Bytes(self.closed + length))
     }
 
+    /// What is free on the disk, for those who aren't root.
+    ///
+    /// # Errors
+    /// When the directory is gone.
+    pub fn room(&self) -> io::Result<Bytes> {
+        let disk = rustix::fs::statvfs(&self.directory)?;
+        Ok(Bytes(disk.f_bavail.saturating_mul(disk.f_frsize)))
+    }
+
     /// Ends the file in order.
     ///
     /// # Errors

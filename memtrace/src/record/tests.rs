@@ -3,6 +3,7 @@
 mod damage;
 mod folder;
 mod kept;
+mod scribe;
 mod size;
 
 use std::path::Path;
