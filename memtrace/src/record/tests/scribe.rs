@@ -1,8 +1,13 @@
 //! The recorder of somebody who can't wait.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::*;
+use crate::daemon::{Control, spawn_with};
+use crate::policy::{Memtrace, Rules};
+use crate::reactor::Reactor;
+use crate::source::Source;
 use crate::units::Bytes;
 
 fn reaction() -> Reaction {
@@ -55,4 +60,35 @@ fn what_the_journal_may_need_stays_free() {
     scribe.keep(&Arc::new(fixture::sample(1, Vec::new())), &reaction());
     drop(scribe);
     assert!(Recording::open(directory.path()).is_err(), "something was recorded");
+}
+
+/// Samples a second apart in their own time.
+struct Fake(u64);
+
+impl Source for Fake {
+    fn sample(&mut self, _: Option<crate::sample::VmId>) -> anyhow::Result<Sample> {
+        self.0 += 1;
+        Ok(fixture::sample(self.0, vec![fixture::vm("a", 7)]))
+    }
+}
+
+#[tokio::test]
+async fn the_loop_has_recorded_every_reaction_when_it_is_over() {
+    const LIMIT: Duration = Duration::from_secs(20);
+    let directory = tempfile::tempdir().expect("there is room");
+    let recorder = Recorder::open(directory.path(), Limits::default()).expect("it is free");
+    let scribe = Scribe::start(recorder).expect("it starts");
+    let policy = Box::new(Memtrace::new(Rules::default()));
+    let reactor = Reactor::on_paper(policy).recorded(scribe);
+    let control = Control { interval: Duration::from_millis(20), detail: None, stop: false };
+    let mut handle = spawn_with(Box::new(Fake(0)), Some(reactor), control);
+    let step = handle.step.wait_for(Option::is_some);
+    let step = tokio::time::timeout(LIMIT, step).await.expect("in time").expect("it runs").clone();
+    handle.stop(LIMIT).await;
+    let step = step.expect("there is one");
+    let mut recording = Recording::open(directory.path()).expect("it can be read");
+    let found = recording.by_ref().find(|moment| moment.sample.wall == step.snapshot.wall);
+    assert_eq!(found.and_then(|moment| moment.reaction), Some(step.reaction.clone()));
+    assert!(recording.by_ref().all(|moment| moment.reaction.is_some()));
+    assert_eq!(recording.losses(), [], "it isn't closed");
 }
