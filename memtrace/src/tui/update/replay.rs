@@ -38,7 +38,15 @@ pub(super) fn press(state: &mut State, key: Key) -> Option<Vec<Effect>> {
         }
         _ => return None,
     };
-    Some(vec![Effect::Replay(order)])
+    Some(ask(state, order))
+}
+
+fn ask(state: &mut State, order: Order) -> Vec<Effect> {
+    if let Some(place) = &mut state.replay {
+        // What comes of it may be the same again, and is told again.
+        place.remark = None;
+    }
+    vec![Effect::Replay(order)]
 }
 
 /// Keys while a moment is typed.
@@ -52,7 +60,7 @@ pub(super) fn prompt(state: &mut State, key: Key) -> Vec<Effect> {
             match replay::moment(&prompt.text, &state.zone, now) {
                 Ok(to) => {
                     state.overlay = None;
-                    return vec![Effect::Replay(Order::Go(to))];
+                    return ask(state, Order::Go(to));
                 }
                 Err(error) => prompt.error = Some(error),
             }

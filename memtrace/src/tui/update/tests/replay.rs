@@ -88,6 +88,9 @@ fn what_came_of_an_order_is_told_until_the_next_key() {
     update(&mut state, Message::Replay(place.clone()));
     assert_eq!(state.remark.as_deref(), Some("no alert"));
     press(&mut state, Key::Down);
-    update(&mut state, Message::Replay(Place { playing: true, ..place }));
+    update(&mut state, Message::Replay(Place { playing: true, ..place.clone() }));
     assert_eq!(state.remark, None);
+    press(&mut state, Key::Char('a'));
+    update(&mut state, Message::Replay(place));
+    assert_eq!(state.remark.as_deref(), Some("no alert"), "it was asked again");
 }
