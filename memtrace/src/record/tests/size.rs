@@ -4,7 +4,7 @@ use super::*;
 use crate::units::{Bytes, WallNanos};
 
 const VMS: u64 = 100;
-const SECONDS: u64 = 101;
+const SECONDS: u64 = 41;
 const PAGE: u64 = 4096;
 
 /// Of 100 VMs at 1 Hz, of which so many fault, and so many of those are under pressure; the
@@ -19,8 +19,8 @@ fn day(busy: u64, pressed: u64) -> u64 {
         writer.push(Moment { sample: host.second(second), reaction: None }).expect("it is written");
         whole = if second == 11 { writer.length() } else { whole };
     }
-    // Ninety seconds in frames that follow; everything anew every ten minutes.
-    (writer.length() - whole) * 960 + whole * 144
+    // Thirty seconds in frames that follow; everything anew every ten minutes.
+    (writer.length() - whole) * 2880 + whole * 144
 }
 
 #[test]
