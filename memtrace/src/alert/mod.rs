@@ -2,6 +2,7 @@
 //! against each step (pure: `rules`, `watch`); what begins and what ends is told by senders
 //! that never make anybody wait (`send`).
 
+mod kills;
 pub mod rules;
 pub mod send;
 pub mod watch;

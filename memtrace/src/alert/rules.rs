@@ -3,6 +3,7 @@
 //! or 5 major faults a second, for 5 minutes), Hyper-V's minute of pressure, MOM's 5 %.
 
 use super::Severity;
+use super::kills::Kills;
 use crate::actuate::journal::Named;
 use crate::model::Snapshot;
 use crate::model::snapshot::VmView;
@@ -40,6 +41,8 @@ pub enum Kind {
     BalloonStuck,
     /// The host's OOM killer chose somebody.
     OomKill,
+    /// A guest's own OOM killer chose one of its processes.
+    GuestOomKill,
     /// Something keeps memtrace from acting.
     NotActing,
 }
@@ -54,7 +57,7 @@ pub struct Reading {
 }
 
 impl Kind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::HostMemoryLow,
         Self::HostPressure,
         Self::HostSwapping,
@@ -64,6 +67,7 @@ impl Kind {
         Self::GuestSilent,
         Self::BalloonStuck,
         Self::OomKill,
+        Self::GuestOomKill,
         Self::NotActing,
     ];
 
@@ -78,6 +82,7 @@ impl Kind {
             Self::GuestSilent => "guest_silent",
             Self::BalloonStuck => "balloon_stuck",
             Self::OomKill => "oom_kill",
+            Self::GuestOomKill => "guest_oom_kill",
             Self::NotActing => "not_acting",
         }
     }
@@ -90,7 +95,7 @@ impl Kind {
             }
             Self::HostSwapping | Self::VmSwapping => "MiB/s",
             Self::GuestSilent => "s",
-            Self::BalloonStuck | Self::OomKill | Self::NotActing => "",
+            Self::BalloonStuck | Self::OomKill | Self::GuestOomKill | Self::NotActing => "",
         }
     }
 
@@ -105,15 +110,15 @@ impl Kind {
             Self::GuestMemoryLow => (5.0, 5, Warning),
             Self::GuestSilent => (60.0, 1, Warning),
             Self::BalloonStuck => (0.0, 0, Warning),
-            Self::OomKill | Self::NotActing => (0.0, 0, Critical),
+            Self::OomKill | Self::GuestOomKill | Self::NotActing => (0.0, 0, Critical),
         };
         Rule { kind: self, limit, lasting: Nanos(minutes * MINUTE.0), severity }
     }
 }
 
 impl Rule {
-    /// Holds the rule against a step.
-    pub fn read(&self, step: &Step) -> Vec<Reading> {
+    /// Holds the rule against a step. `kills` is what it remembers of guests' kills.
+    pub fn read(&self, step: &Step, kills: &mut Kills) -> Vec<Reading> {
         let (kind, limit) = (self.kind, self.limit);
         match kind {
             Kind::NotActing => {
@@ -126,6 +131,7 @@ impl Rule {
             }
             Kind::BalloonStuck => stuck(step),
             Kind::OomKill => vec![oom_kill(&step.snapshot)],
+            Kind::GuestOomKill => kills.read(&step.snapshot),
             Kind::HostMemoryLow | Kind::HostPressure | Kind::HostSwapping => {
                 vec![about(None, host(kind, &step.snapshot), limit, kind)]
             }
@@ -137,7 +143,7 @@ impl Rule {
     }
 }
 
-fn named(vm: &VmView) -> Named {
+pub(super) fn named(vm: &VmView) -> Named {
     Named { vm: vm.id, name: vm.name.clone() }
 }
 
@@ -229,6 +235,6 @@ const fn words(kind: Kind) -> &'static str {
         Kind::VmStalled => "the time waited for memory",
         Kind::GuestMemoryLow => "the memory available in the guest",
         Kind::GuestSilent => "the age of the guest's statistics",
-        Kind::BalloonStuck | Kind::OomKill | Kind::NotActing => "the state",
+        Kind::BalloonStuck | Kind::OomKill | Kind::GuestOomKill | Kind::NotActing => "the state",
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::kills::Kills;
 use super::rules::{Reading, Rule};
 use super::{Alert, Kind, State};
 use crate::reactor::Step;
@@ -18,6 +19,7 @@ type Key = (Kind, Option<VmId>);
 pub struct Watcher {
     rules: Vec<Rule>,
     held: BTreeMap<Key, Held>,
+    kills: Kills,
 }
 
 #[derive(Clone, Debug)]
@@ -31,13 +33,17 @@ struct Held {
 }
 
 impl Watcher {
-    pub const fn new(rules: Vec<Rule>) -> Self {
-        Self { rules, held: BTreeMap::new() }
+    pub fn new(rules: Vec<Rule>) -> Self {
+        Self { rules, held: BTreeMap::new(), kills: Kills::default() }
     }
 
     /// Other rules from now on. What fires by one that is gone is over with the next step.
     pub fn change(&mut self, rules: Vec<Rule>) {
         self.rules = rules;
+        // What nobody watched is not told as new later.
+        if !self.rules.iter().any(|rule| rule.kind == Kind::GuestOomKill) {
+            self.kills = Kills::default();
+        }
     }
 
     /// What began and what ended with `step`, which is of the moment `at` on the monotonic
@@ -46,7 +52,7 @@ impl Watcher {
         let mut alerts = Vec::new();
         let mut before = std::mem::take(&mut self.held);
         for rule in &self.rules {
-            for reading in rule.read(step) {
+            for reading in rule.read(step, &mut self.kills) {
                 let key = (rule.kind, reading.vm.as_ref().map(|named| named.vm));
                 let moment = Moment { at, step, rule, reading: &reading };
                 let (held, alert) = moment.judge(before.remove(&key));
@@ -70,6 +76,11 @@ impl Watcher {
     pub fn firing(&self) -> impl Iterator<Item = &Alert> {
         self.held.values().filter_map(|held| held.fired.as_ref())
     }
+}
+
+/// A kill is a moment, and not a state that ends: it is told for a minute, as the host's are.
+fn calm_after(rule: &Rule) -> Nanos {
+    if rule.kind == Kind::GuestOomKill { CALM } else { CALM.min(rule.lasting) }
 }
 
 struct Moment<'a> {
@@ -107,7 +118,7 @@ impl Moment<'_> {
     fn calms(&self, held: Held) -> (Option<Held>, Option<Alert>) {
         let Some(fired) = &held.fired else { return (None, None) };
         let calm = held.calm.unwrap_or(self.at);
-        if self.at.saturating_sub(calm) < CALM.min(self.rule.lasting) {
+        if self.at.saturating_sub(calm) < calm_after(self.rule) {
             return (Some(Held { calm: Some(calm), ..held }), None);
         }
         let (at, text) = (self.step.snapshot.wall, self.reading.text.clone());

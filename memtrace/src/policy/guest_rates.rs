@@ -19,6 +19,8 @@ pub(super) struct GuestRate {
     pub major_faults: Option<Rate>,
     pub swap_in: Option<ByteRate>,
     pub swap_out: Option<ByteRate>,
+    /// Its OOM killer struck.
+    pub killed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,6 +88,7 @@ impl GuestRate {
             major_faults: rate(before.major_faults, now.major_faults).map(Rate),
             swap_in: bytes(|stats| stats.swap_in),
             swap_out: bytes(|stats| stats.swap_out),
+            killed: rate(before.oom_kills, now.oom_kills).is_some_and(|rate| rate > 0.0),
         }
     }
 }

@@ -25,6 +25,7 @@ mod scope;
 mod senses;
 pub mod state;
 mod step;
+mod symptoms;
 mod taken;
 #[cfg(test)]
 mod tests;

@@ -91,6 +91,10 @@ pub struct GuestObservation {
     pub major_faults: Option<Rate>,
     pub swap_in: Option<ByteRate>,
     pub swap_out: Option<ByteRate>,
+    /// It says that its OOM killer struck between its last two answers. Few devices tell, so
+    /// that one that doesn't is like one without a kill.
+    #[serde(default)]
+    pub killed: bool,
 }
 
 impl VmObservation {

@@ -115,6 +115,7 @@ fn guest(vm: &VmSample, view: &VmView, guests: &GuestRates) -> Option<GuestObser
         major_faults: rates.major_faults,
         swap_in: rates.swap_in,
         swap_out: rates.swap_out,
+        killed: rates.killed,
     })
 }
 

@@ -151,6 +151,18 @@ fn no_rate_is_made_of_one_answer_or_of_counters_that_ran_backwards() {
 }
 
 #[test]
+fn a_kill_in_the_guest_is_growth_between_two_answers() {
+    let kills = |kills| GuestStats { oom_kills: kills, ..counts(5, 0) };
+    let killed = |before, now| rates(&[(10, kills(before)), (12, kills(now))]).killed;
+    assert!(killed(Some(3), Some(4)));
+    assert!(!rates(&[(10, kills(Some(3)))]).killed, "nobody knows when they were");
+    for (before, now) in [(Some(3), Some(3)), (Some(3), Some(0)), (None, Some(9)), (Some(3), None)]
+    {
+        assert!(!killed(before, now), "{before:?} {now:?}");
+    }
+}
+
+#[test]
 fn another_process_is_another_guest() {
     let mut observer = Observer::default();
     let mut first = sample(10, vec![vm("a", 7)]);

@@ -75,7 +75,7 @@ pub fn relief(rules: &Rules, vm: &Vm<'_>, twin: bool) -> Wish {
     };
     // Little left is enough: what it does to a guest that reads its files again and again
     // shows nowhere.
-    let thrashes = super::vm::thrashes(rules, vm.now, Some(word)) == Some(true);
+    let thrashes = super::symptoms::thrashes(rules, vm.now, Some(word)) == Some(true);
     if vm.is_in_need(rules) != Some(true) && !thrashes {
         let share = share(word.available, word.size);
         return Wish::Not(format!("{share:.1} % of it is available to the guest"));

@@ -17,6 +17,7 @@ use super::regret;
 use super::remember::{Outcome, remember};
 use super::rules::{Rules, part};
 use super::state::{Level, State, VmState};
+use super::symptoms::killed;
 use super::track::{Motion, follow, motion, to_come};
 use super::vm::{Floor, Vm, floor};
 use crate::sample::VmId;
@@ -107,6 +108,9 @@ impl Round<'_> {
             }
             if vm.hurts == Some(true) {
                 outcome.hurt.insert(id);
+            }
+            if killed(vm.now, vm.word.as_ref().ok()) {
+                outcome.learnt.extend(receive::too_small(vm).map(|share| (id, share)));
             }
             thoughts.insert(id, Thought { vm: Some(id), gates, ..Thought::default() });
         }

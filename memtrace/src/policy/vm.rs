@@ -5,6 +5,7 @@ use super::known::{all, any, bytes_per_second, percent, rate, share, show};
 use super::observation::VmObservation;
 use super::rules::{MIB, Rules, Safety, VmRules, part};
 use super::state::{Level, VmState};
+use super::symptoms::{killed, thrashes};
 use crate::units::{Bytes, Nanos};
 
 /// The host keeps so much of a VM beside the guest's memory: QEMU itself, its devices.
@@ -232,20 +233,16 @@ fn hurts(rules: &Rules, now: &VmObservation, word: Option<&Word>) -> (Option<boo
     if let (Some(true), Some(share)) = (tight, available) {
         symptoms.push(format!("guest available {share:.1} % (low under {})", rules.guest_low));
     }
-    let guest = any([low, all([tight, any([swap, faults])]), thrashes(rules, now, word)]);
+    let killed = killed(now, word);
+    if killed {
+        symptoms.push("its guest killed for want of memory".to_owned());
+    }
+    let tight = all([tight, any([swap, faults])]);
+    let guest = any([low, tight, thrashes(rules, now, word), Some(killed)]);
     match any(host.into_iter().chain([guest])) {
         None => (None, unknown),
         hurts => (hurts, symptoms),
     }
-}
-
-/// It reads again and again what its cache has no room for, and more memory would.
-pub fn thrashes(rules: &Rules, now: &VmObservation, word: Option<&Word>) -> Option<bool> {
-    let faults = now.guest.as_ref().and_then(|guest| rate(guest.major_faults));
-    let faults = if rules.senses.guest_faults { faults } else { Some(0.0) };
-    let full = word.map(|word| share(word.free, word.size) < rules.guest_full);
-    let near = word.map(|word| share(word.available, word.size) < 2.0 * rules.guest_tight);
-    all([full, near, faults.map(|faults| faults >= rules.guest_thrash)])
 }
 
 /// How far down a VM may go, and from what that follows.

@@ -181,6 +181,11 @@ pub struct GuestStats {
     pub swap_out: Option<Bytes>,
     pub major_faults: Option<u64>,
     pub minor_faults: Option<u64>,
+    /// Processes that the guest's own OOM killer ended, those in its containers too. Told by
+    /// QMP alone, from QEMU 10.0 and guests with Linux 6.12 on
+    /// (VIRTIO_BALLOON_S_OOM_KILL of linux/virtio_balloon.h).
+    #[serde(default)]
+    pub oom_kills: Option<u64>,
 }
 
 /// One thread of a VM.

@@ -53,6 +53,8 @@ fn report(guest: &Guest, second: u64) -> GuestStats {
         swap_out: Some(bytes(guest.totals.swap_out)),
         major_faults: Some(guest.totals.major_faults),
         minor_faults: Some(guest.totals.minor_faults),
+        // As of most devices in use.
+        oom_kills: None,
     };
     let share = |share: u64| Some(Bytes(total * PAGE.0 / 100 * share));
     match guest.spec.statistics {

@@ -180,6 +180,59 @@ fn an_oom_kill_is_told_at_once_and_nobody_knows_without_the_kernel_side() {
     assert_eq!(told(&mut watcher, 2, &killed(Vec::new(), Quality::Exact)), [State::Resolved]);
 }
 
+/// A step in which the guest tells so many kills.
+fn kills(pid: u32, total: Option<u64>) -> Step {
+    let mut view = vm("web", pid);
+    view.id = vm("web", 7).id;
+    if let Some(stats) = &mut view.guest_stats.value {
+        stats.oom_kills = total;
+    }
+    step_of(vec![view], None)
+}
+
+#[test]
+fn a_kill_in_a_guest_is_told_at_once_and_over_after_a_minute_without_another() {
+    let mut watcher = watcher(Kind::GuestOomKill);
+    assert_eq!(told(&mut watcher, 0, &kills(7, Some(5))), [], "who knows when they were");
+    let alerts = watcher.step(second(1), &kills(7, Some(7)));
+    let text = "the guest web killed 2 of its processes for want of memory";
+    assert_eq!((alerts[0].severity, alerts[0].text.as_str()), (Severity::Critical, text));
+    assert_eq!(told(&mut watcher, 2, &kills(7, Some(7))), []);
+    assert_eq!(told(&mut watcher, 50, &kills(7, Some(8))), [], "it fires already");
+    assert_eq!(told(&mut watcher, 51, &kills(7, Some(8))), []);
+    assert_eq!(told(&mut watcher, 110, &kills(7, Some(8))), []);
+    assert_eq!(told(&mut watcher, 111, &kills(7, Some(8))), [State::Resolved]);
+}
+
+#[test]
+fn kills_that_are_not_told_are_unknown_and_none_is_lost_meanwhile() {
+    let mut watcher = watcher(Kind::GuestOomKill);
+    assert_eq!(told(&mut watcher, 0, &kills(7, None)), []);
+    assert_eq!(told(&mut watcher, 1, &kills(7, Some(5))), []);
+    assert_eq!(told(&mut watcher, 2, &kills(7, None)), []);
+    assert_eq!(told(&mut watcher, 3, &kills(7, Some(6))), [State::Firing]);
+    assert_eq!(told(&mut watcher, 900, &kills(7, None)), [], "nobody knows that it is over");
+}
+
+#[test]
+fn a_guest_that_boots_or_another_process_begins_anew() {
+    let mut watcher = watcher(Kind::GuestOomKill);
+    assert_eq!(told(&mut watcher, 0, &kills(7, Some(5))), []);
+    assert_eq!(told(&mut watcher, 1, &kills(7, Some(1))), []);
+    assert_eq!(told(&mut watcher, 2, &kills(8, Some(3))), []);
+    assert_eq!(told(&mut watcher, 3, &kills(8, Some(u64::MAX - 1))), [State::Firing]);
+}
+
+#[test]
+fn what_a_guest_killed_while_its_rule_was_off_is_not_news() {
+    let mut watcher = watcher(Kind::GuestOomKill);
+    assert_eq!(told(&mut watcher, 0, &kills(7, Some(5))), []);
+    watcher.change(Vec::new());
+    assert_eq!(told(&mut watcher, 1, &kills(7, Some(9))), []);
+    watcher.change(vec![Kind::GuestOomKill.rule()]);
+    assert_eq!(told(&mut watcher, 2, &kills(7, Some(9))), []);
+}
+
 #[test]
 fn what_fires_by_a_rule_that_is_switched_off_is_over() {
     let mut watcher = watcher(Kind::NotActing);

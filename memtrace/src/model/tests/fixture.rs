@@ -226,6 +226,7 @@ fn guest() -> GuestSample {
             swap_out: Some(Bytes(0)),
             major_faults: Some(5),
             minor_faults: Some(500),
+            oom_kills: Some(0),
         }),
         problem: None,
         ..GuestSample::default()

@@ -32,6 +32,7 @@ pub(super) fn vm(number: u32) -> VmObservation {
             major_faults: Some(Rate(0.0)),
             swap_in: Some(ByteRate(0.0)),
             swap_out: Some(ByteRate(0.0)),
+            killed: false,
         }),
         rss: Some(Bytes(4 * GIB)),
         swap: Some(Bytes(0)),

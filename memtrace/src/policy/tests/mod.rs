@@ -3,6 +3,7 @@
 mod farewell;
 mod fixture;
 mod hook;
+mod killed;
 mod otherwise;
 mod properties;
 mod receiving;

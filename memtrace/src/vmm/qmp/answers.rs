@@ -83,6 +83,7 @@ pub(super) fn statistics(answer: &Value) -> GuestStats {
         swap_out: bytes("stat-swap-out"),
         major_faults: count("stat-major-faults"),
         minor_faults: count("stat-minor-faults"),
+        oom_kills: count("stat-oom-kills"),
     }
 }
 
@@ -110,6 +111,17 @@ mod tests {
         assert_eq!(stats.major_faults, None);
         assert_eq!(stats.swap_in, Some(Bytes(0)));
         assert_eq!(stats.updated, Some(WallNanos(1_700_000_000_000_000_000)));
+    }
+
+    #[test]
+    fn kills_inside_the_guest_are_known_only_where_they_are_told() {
+        let told = |kills| statistics(&json!({ "stats": { "stat-oom-kills": kills } })).oom_kills;
+        assert_eq!(told(json!(3)), Some(3));
+        assert_eq!(told(json!(0)), Some(0));
+        for nothing in [json!(u64::MAX), json!(-1), json!(1.5), json!("3"), json!(null)] {
+            assert_eq!(told(nothing.clone()), None, "{nothing}");
+        }
+        assert_eq!(statistics(&json!({ "stats": { "stat-swap-in": 0 } })).oom_kills, None);
     }
 
     #[test]

@@ -26,9 +26,12 @@ pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
         let shown = amount.map_or(UNKNOWN.to_owned(), |amount| format::bytes(amount, 5));
         lines.extend(field::value(subject, label, &shown, &told(amount.is_some())));
     }
-    for (label, count) in
-        [("major faults", stats.major_faults), ("minor faults", stats.minor_faults)]
-    {
+    let counts = [
+        ("major faults", stats.major_faults),
+        ("minor faults", stats.minor_faults),
+        ("OOM kills", stats.oom_kills),
+    ];
+    for (label, count) in counts {
         let shown = count.map_or(UNKNOWN.to_owned(), |count| format::count(count as f64, 5));
         lines.extend(field::value(subject, label, &shown, &told(count.is_some())));
     }
