@@ -1,5 +1,6 @@
 //! Whole samples of fake hosts with a made-up kernel side.
 
+mod at_once;
 mod oom;
 mod process;
 mod quiet;
