@@ -1,5 +1,6 @@
 //! What can be typed, and its help. What it means is decided elsewhere.
 
+mod check;
 mod mitigate;
 mod record;
 mod simulate;
@@ -13,6 +14,7 @@ use clap_complete::Shell;
 use crate::columns::{self, Sort};
 use crate::filter::Filter;
 
+pub use check::{CheckArguments, StreamArguments, Threshold};
 pub use mitigate::{ExplainArguments, MitigateArguments};
 pub use record::{ExportArguments, ExportFormat, RecordArguments};
 pub use simulate::SimulateArguments;
@@ -26,7 +28,7 @@ Exit status:
   1   it failed; the reason is on standard error
   2   the command line is wrong
   77  a privilege is missing; standard error says which, and what to run
-(`memtrace doctor` and `memtrace selftest` use 0, 1 and 2 for what they found.)";
+(`memtrace doctor`, `memtrace selftest` and `memtrace check` use 0 to 3 for what they found.)";
 
 const TOP_EXAMPLES: &str = "\
 Examples:
@@ -110,6 +112,12 @@ pub enum Command {
     Record(RecordArguments),
     /// Print a recording as rows, for other programs
     Export(ExportArguments),
+    /// One look for Nagios, Icinga and their like: is the host, or a VM, well?
+    #[command(after_help = check::CHECK_AFTER_HELP)]
+    Check(CheckArguments),
+    /// Print what is seen, a JSON document a line for each interval, for other programs
+    #[command(after_help = check::STREAM_AFTER_HELP)]
+    Stream(StreamArguments),
     /// What this kernel and these permissions allow, signal by signal
     #[command(after_help = DOCTOR_EXIT_STATUS)]
     Doctor(DoctorArguments),

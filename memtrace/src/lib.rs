@@ -3,6 +3,7 @@
 
 pub mod actuate;
 pub mod alert;
+pub mod check;
 pub mod cli;
 pub mod columns;
 pub mod config;

@@ -10,19 +10,34 @@ use clap::Parser;
 use memtrace::cli::{Arguments, Command, TopArguments, Verbosity};
 use memtrace::selftest::guest::GuestArguments;
 use memtrace::{
-    config, doctor, documents, exit, exporting, logging, mitigate, output, recording, selftest,
-    simulate, top,
+    check, config, doctor, documents, exit, exporting, logging, mitigate, output, recording,
+    selftest, simulate, top,
 };
 
 fn main() -> ExitCode {
     if let Some(guest) = GuestArguments::of_this_process() {
         return ended(guest.run().map(|()| ExitCode::SUCCESS));
     }
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return misused(&error),
+    };
     let command = arguments.command.unwrap_or_else(|| Command::Top(TopArguments::default()));
     let draws = matches!(&command, Command::Top(arguments) if top::draws(arguments));
     logging::start(arguments.verbosity, draws);
     ended(run(command, arguments.verbosity))
+}
+
+/// Help and version are no mistakes.
+fn misused(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && check::is_meant(std::env::args_os().skip(1)) {
+        let (code, text) = check::misused();
+        // There is nobody left to tell when these fail.
+        let _ = error.print();
+        let _ = output::print(&text);
+        return code;
+    }
+    error.exit()
 }
 
 fn ended(result: Result<ExitCode>) -> ExitCode {
@@ -41,6 +56,8 @@ fn run(command: Command, verbosity: Verbosity) -> Result<ExitCode> {
         Command::Explain(arguments) => mitigate::explain::run(&arguments, verbosity)?,
         Command::Record(arguments) => recording::run(&arguments, verbosity)?,
         Command::Export(arguments) => exporting::run(&arguments)?,
+        Command::Check(arguments) => return check::run(&arguments, verbosity),
+        Command::Stream(arguments) => top::run(&arguments.into(), verbosity)?,
         Command::Doctor(arguments) => {
             return Ok(ExitCode::from(doctor::run(arguments, verbosity)? as u8));
         }

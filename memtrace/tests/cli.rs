@@ -110,22 +110,9 @@ fn every_command_has_its_help_pinned_here() {
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(
-        commands,
-        [
-            "top",
-            "mitigate",
-            "explain",
-            "record",
-            "export",
-            "doctor",
-            "selftest",
-            "simulate",
-            "check-config",
-            "man",
-            "completions"
-        ]
-    );
+    let all = "top mitigate explain record export check stream doctor selftest simulate \
+               check-config man completions";
+    assert_eq!(commands.join(" "), all);
 }
 
 #[test]
@@ -265,6 +252,15 @@ fn without_privileges_top_names_what_is_missing_and_what_to_run() {
         let told = stderr(&output);
         assert!(told.contains("CAP_BPF") && told.contains("sudo "), "{arguments:?}: {told}");
     }
+}
+
+#[test]
+fn without_privileges_a_check_is_unknown_in_one_line() {
+    let output = unprivileged(&["check"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let line = stdout(&output);
+    assert!(line.starts_with("MEMTRACE UNKNOWN: ") && line.contains("CAP_BPF"), "{line}");
+    assert_eq!(line.find('\n'), Some(line.len() - 1), "{line}");
 }
 
 #[test]

@@ -102,3 +102,37 @@ fn a_recording_has_its_time_and_its_bounds() {
         assert!(refused.is_err(), "{wrong:?}");
     }
 }
+
+#[test]
+fn a_threshold_has_a_metric_that_there_is_and_a_range() {
+    let check = |arguments: &[&str]| {
+        let typed = ["memtrace", "check"].into_iter().chain(arguments.iter().copied());
+        match Arguments::try_parse_from(typed)?.command {
+            Some(Command::Check(arguments)) => Ok(arguments),
+            other => panic!("not check: {other:?}"),
+        }
+    };
+    let typed = check(&["web", "-w", "swap_in=2", "-w", "stalled=", "-c", "swap_in=@4:9"]);
+    let typed = typed.expect("it is accepted");
+    assert_eq!((typed.vm.as_deref(), typed.interval), (Some("web"), Duration::from_secs(2)));
+    assert_eq!(
+        typed.warning.iter().map(|one| one.range.is_some()).collect::<Vec<_>>(),
+        [true, false]
+    );
+    for wrong in ["swap_in", "nonsense=1", "swap_in=x", "swap_in=9:4", "=1"] {
+        let refused: Result<CheckArguments, clap::Error> = check(&["-c", wrong]);
+        assert!(refused.is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_stream_is_json_of_the_top_command() {
+    let typed = ["memtrace", "stream", "--json", "-n", "3", "--interval", "5", "--filter", "^w"];
+    let Some(Command::Stream(stream)) = Arguments::parse_from(typed).command else {
+        panic!("not stream");
+    };
+    let top = TopArguments::from(stream);
+    assert!(top.json && !top.once && !top.plain);
+    assert_eq!((top.count, top.interval), (Some(3), Duration::from_secs(5)));
+    assert_eq!(top.filter.as_ref().map(Filter::expression), Some("^w"));
+}

@@ -5,11 +5,14 @@ use crate::imports::paths;
 use crate::source::Source;
 
 /// What is pure: files, and directories with a slash at their end.
-const PURE: [&str; 23] = [
+const PURE: [&str; 26] = [
     "memtrace/src/alert/kills.rs",
     "memtrace/src/alert/rules.rs",
     "memtrace/src/alert/send/format.rs",
     "memtrace/src/alert/watch.rs",
+    "memtrace/src/check/metric.rs",
+    "memtrace/src/check/range.rs",
+    "memtrace/src/check/report.rs",
     "memtrace/src/columns/",
     "memtrace/src/doctor/report.rs",
     "memtrace/src/export/",

@@ -1,0 +1,117 @@
+//! Thresholds as the guidelines of the monitoring plugins write them: `10` is "from 0 to 10
+//! is fine", `10:` "at least 10", `~:10` "at most 10", `10:20` between the two, and `@10:20`
+//! anything but that. Pure.
+
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::{Context, Error, Result, ensure};
+
+/// Where a number is fine, or (`inside`) where it isn't.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Range {
+    pub from: f64,
+    pub to: f64,
+    pub inside: bool,
+}
+
+impl Range {
+    /// Up to `to` is fine.
+    pub const fn most(to: f64) -> Self {
+        Self { from: 0.0, to, inside: false }
+    }
+
+    /// From `from` on is fine.
+    pub const fn least(from: f64) -> Self {
+        Self { from, to: f64::INFINITY, inside: false }
+    }
+
+    /// Whether `value` is a reason to alert. Its ends are in a range.
+    pub fn is_broken_by(self, value: f64) -> bool {
+        (self.from..=self.to).contains(&value) == self.inside
+    }
+}
+
+impl FromStr for Range {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (inside, text) = text.strip_prefix('@').map_or((false, text), |rest| (true, rest));
+        let number = |text: &str| -> Result<f64> {
+            let number: f64 = text.parse().with_context(|| format!("{text:?} is no number"))?;
+            ensure!(number.is_finite(), "{text:?} is no number");
+            Ok(number)
+        };
+        let (from, to) = match text.split_once(':') {
+            None => (0.0, number(text)?),
+            Some((from, to)) => {
+                let from = match from {
+                    "" => 0.0,
+                    "~" => f64::NEG_INFINITY,
+                    from => number(from)?,
+                };
+                (from, if to.is_empty() { f64::INFINITY } else { number(to)? })
+            }
+        };
+        ensure!(from <= to, "{from} is more than {to}");
+        Ok(Self { from, to, inside })
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inside = if self.inside { "@" } else { "" };
+        match (self.from, self.to) {
+            (f64::NEG_INFINITY, f64::INFINITY) => write!(f, "{inside}~:"),
+            (f64::NEG_INFINITY, to) => write!(f, "{inside}~:{to}"),
+            (from, f64::INFINITY) => write!(f, "{inside}{from}:"),
+            (0.0, to) => write!(f, "{inside}{to}"),
+            (from, to) => write!(f, "{inside}{from}:{to}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guidelines_own_examples() {
+        // Threshold, and numbers that alert and that don't.
+        let cases: [(&str, &[f64], &[f64]); 5] = [
+            ("10", &[-0.1, 10.1], &[0.0, 10.0]),
+            ("10:", &[9.9], &[10.0, 1e12]),
+            ("~:10", &[10.1], &[-1e12, 10.0]),
+            ("10:20", &[9.9, 20.1], &[10.0, 20.0]),
+            ("@10:20", &[10.0, 20.0], &[9.9, 20.1]),
+        ];
+        for (text, bad, good) in cases {
+            let range: Range = text.parse().expect("it is a range");
+            assert!(bad.iter().all(|value| range.is_broken_by(*value)), "{text}");
+            assert!(!good.iter().any(|value| range.is_broken_by(*value)), "{text}");
+            assert_eq!(range.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_range_is_refused() {
+        for text in ["", "x", "20:10", "nan", "inf", "1:2:3", "@", "10%", ":inf"] {
+            assert!(text.parse::<Range>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_outside_of_every_range() {
+        assert!(Range::most(10.0).is_broken_by(f64::NAN));
+        assert!(Range::least(10.0).is_broken_by(f64::NAN));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_written_is_read_again(text in "@?(~|[0-9]{0,3}):?[0-9]{0,3}") {
+            if let Ok(range) = text.parse::<Range>() {
+                proptest::prop_assert_eq!(range.to_string().parse::<Range>().unwrap(), range);
+            }
+        }
+    }
+}
