@@ -29,9 +29,13 @@ struct Files {
 }
 
 impl KnownVm {
-    fn is_quiet(&self, signs: Option<&Signs>) -> bool {
+    fn is_quiet(&mut self, signs: Option<&Signs>, now: Nanos) -> bool {
         let usage = || cgroup::usage(&self.files, self.membership.cgroup()?);
-        signs.is_some_and(|signs| self.kept.is_quiet(signs, usage))
+        if signs.is_some_and(|signs| self.kept.is_still(signs, usage)) {
+            return self.kept.is_told(now);
+        }
+        self.kept.moved = now;
+        false
     }
 
     fn turn_came(&self, pid: u32, now: Nanos) -> bool {
@@ -43,7 +47,7 @@ impl KnownVm {
         let process = process::memory(&self.files, root, pid);
         let cgroup = self.membership.cgroup();
         let cgroup = cgroup.map(|cgroup| cgroup::sample(&self.files, cgroup));
-        self.kept = Kept { at, signs, process, cgroup };
+        self.kept = Kept { at, moved: self.kept.moved, signs, process, cgroup };
     }
 }
 
@@ -103,7 +107,7 @@ impl LiveSource {
         };
         let seen = kernel.is_some_and(|kernel| rereading::are_seen(kernel.signals()));
         let signs = counters.filter(|_| seen).map(|counters| Signs::new(counters, stat, guest));
-        known.quiet = known.is_quiet(signs.as_ref());
+        known.quiet = known.is_quiet(signs.as_ref(), moment.at);
         // VmSwap and the counters from as nearly the same moment as can be.
         let told_by_vmswap = kernel.filter(|kernel| kernel.swap_ins_need_vmswap());
         if let (Some(kernel), Some(counters)) = (told_by_vmswap, &mut counters)

@@ -1,7 +1,7 @@
 //! Which VMs' files are read in a sample, and which keep what was read of them last. Pure.
 //!
-//! The rule: a VM is *quiet* while none of its [`Signs`] moved, which are read each time.
-//! Of a quiet VM the files stay unread until its turn comes, so that nothing shown is
+//! The rule: a VM is *quiet* when none of its [`Signs`], which are read each time, has moved
+//! for as long as memory.stat takes to have everything ([`TOLD`]). Of a quiet VM the files stay unread until its turn comes, so that nothing shown is
 //! older than [`LONGEST`]; of any other VM everything is read.
 //!
 //! What the signs don't show, and so may be as old as that for a VM that is quiet:
@@ -32,6 +32,9 @@ pub(super) const LONGEST: Nanos = Nanos(5_000_000_000);
 /// A VM's turn comes once in this time: a tenth less than allowed, as ticks of 5 s may be
 /// a little short, and then everything is to be read each time.
 const ROUND: u64 = LONGEST.0 - LONGEST.0 / 10;
+/// memory.stat has what CPUs held back two seconds later at the latest (FLUSH_TIME in
+/// mm/memcontrol.c), and a little.
+const TOLD: Nanos = Nanos(2_500_000_000);
 const MILLISECOND: u64 = 1_000_000;
 
 /// What is read of a VM in each sample, beside its cgroup's usage, and shows that more may
@@ -71,6 +74,8 @@ pub(super) fn are_seen(signals: &[SignalStatus]) -> bool {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept {
     pub(super) at: Nanos,
+    /// When a sign moved last.
+    pub(super) moved: Nanos,
     /// `None`: they can't be seen, or nothing was read yet.
     pub(super) signs: Option<Signs>,
     /// What is in /proc/PID/status.
@@ -79,9 +84,14 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Whether the VM is quiet. `usage` reads its cgroup's: `None` without a cgroup, or
+    /// Whether the kernel has told all of what happened last.
+    pub(super) const fn is_told(&self, now: Nanos) -> bool {
+        now.saturating_sub(self.moved).0 >= TOLD.0
+    }
+
+    /// Whether no sign has moved. `usage` reads its cgroup's: `None` without a cgroup, or
     /// where it can't be read.
-    pub(super) fn is_quiet(&self, signs: &Signs, usage: impl FnOnce() -> Option<Bytes>) -> bool {
+    pub(super) fn is_still(&self, signs: &Signs, usage: impl FnOnce() -> Option<Bytes>) -> bool {
         let before = self.cgroup.as_ref().and_then(|cgroup| cgroup.usage);
         self.signs.as_ref() == Some(signs) && self.is_settled() && before == usage()
     }

@@ -19,7 +19,7 @@ fn signs() -> Signs {
 fn kept() -> Kept {
     let process = ProcessSample { rss: Some(Bytes(7)), ..Default::default() };
     let cgroup = CgroupSample { usage: Some(Bytes(9)), ..Default::default() };
-    Kept { at: Nanos(0), signs: Some(signs()), process, cgroup: Some(cgroup) }
+    Kept { at: Nanos(0), moved: Nanos(0), signs: Some(signs()), process, cgroup: Some(cgroup) }
 }
 
 fn pressure(avg10: f64) -> Option<Psi> {
@@ -28,11 +28,18 @@ fn pressure(avg10: f64) -> Option<Psi> {
 }
 
 #[test]
-fn a_vm_is_quiet_while_no_sign_moves() {
-    assert!(kept().is_quiet(&signs(), || Some(Bytes(9))));
+fn a_vm_is_still_while_no_sign_moves() {
+    assert!(kept().is_still(&signs(), || Some(Bytes(9))));
     let cpu = ProcessStat { cpu_ticks: 999, state: 'R', ..stat() };
     let works = Signs::new(VmCounters::ZERO, &cpu, &GuestSample::default());
-    assert!(kept().is_quiet(&works, || Some(Bytes(9))), "a guest that only works");
+    assert!(kept().is_still(&works, || Some(Bytes(9))), "a guest that only works");
+}
+
+#[test]
+fn what_the_kernel_tells_late_is_waited_for() {
+    let kept = Kept { moved: Nanos(7 * SECOND), ..kept() };
+    assert!(!kept.is_told(Nanos(9 * SECOND)));
+    assert!(kept.is_told(Nanos(10 * SECOND)));
 }
 
 #[test]
@@ -51,22 +58,22 @@ fn every_sign_counts() {
         of(ProcessStat { resident_pages: Some(49), ..stat() }),
         Signs::new(VmCounters::ZERO, &stat(), &balloon),
     ] {
-        assert!(!kept().is_quiet(&moved, || Some(Bytes(9))), "{moved:?}");
+        assert!(!kept().is_still(&moved, || Some(Bytes(9))), "{moved:?}");
     }
-    assert!(!kept().is_quiet(&signs(), || Some(Bytes(8))), "its cgroup's usage");
-    assert!(!kept().is_quiet(&signs(), || None), "a usage that can't be read any more");
+    assert!(!kept().is_still(&signs(), || Some(Bytes(8))), "its cgroup's usage");
+    assert!(!kept().is_still(&signs(), || None), "a usage that can't be read any more");
 }
 
 #[test]
 fn what_was_not_read_is_tried_again() {
     let usage = || Some(Bytes(9));
-    assert!(!Kept::default().is_quiet(&signs(), || None));
+    assert!(!Kept::default().is_still(&signs(), || None));
     let unread = Kept { process: ProcessSample::default(), ..kept() };
-    assert!(!unread.is_quiet(&signs(), usage));
+    assert!(!unread.is_still(&signs(), usage));
     let with = |change: fn(&mut CgroupSample)| {
         let mut kept = kept();
         kept.cgroup.iter_mut().for_each(change);
-        kept.is_quiet(&signs(), usage)
+        kept.is_still(&signs(), usage)
     };
     assert!(with(|_| {}));
     assert!(!with(|cgroup| cgroup.problem = Some("memory.stat: gone".into())));
@@ -77,7 +84,7 @@ fn what_was_not_read_is_tried_again() {
 #[test]
 fn without_a_cgroup_there_is_no_usage_to_wait_for() {
     let kept = Kept { cgroup: None, ..kept() };
-    assert!(kept.is_quiet(&signs(), || None));
+    assert!(kept.is_still(&signs(), || None));
 }
 
 #[test]
