@@ -10,6 +10,7 @@ mod cgroup;
 mod child;
 mod counters;
 mod course;
+mod cpu;
 mod demo;
 mod guest;
 mod mini;

@@ -14,7 +14,7 @@ use crate::guest::Guest;
 use crate::scenario::{Memory, Plan, Scenario, Until, Work};
 use crate::timing::{Timed, Timing};
 use crate::tracer::Tracer;
-use crate::{setting, swap, wait};
+use crate::{cpu, setting, swap, wait};
 
 /// Pressure for so long was enough, however little there was.
 const ENOUGH_TIME: Duration = Duration::from_secs(12);
@@ -222,6 +222,7 @@ fn press(scenario: &Scenario, guests: &mut [Guest]) -> Result<()> {
 fn be_still(guests: &mut [Guest]) -> Result<()> {
     let mut last = (read(guests)?, Instant::now());
     wait::until("the guests to be still", PATIENCE, || {
+        cpu::wake_all()?;
         let now = read(guests)?;
         if !moved(&last.0, &now) {
             return Ok((last.1.elapsed() >= STILL).then_some(()));
@@ -285,12 +286,16 @@ fn read(guests: &mut [Guest]) -> Result<Vec<Counted>> {
     guests.iter_mut().map(count).collect()
 }
 
+/// Counters of memory.stat that are compared, and move late.
+const LATE: [&str; 5] =
+    ["pgmajfault", "pswpin", "pswpout", "workingset_refault_anon", "workingset_refault_file"];
+
 /// Whether swap, faults or waits moved.
 fn moved(before: &[Counted], after: &[Counted]) -> bool {
     let key = |counted: &Counted| {
         counted.kernel.as_ref().map(|OfGuest { process, stat, waits, .. }| {
             let of = |counters: &Counters, name: &str| counters.get(name).copied();
-            (of(process, "VmSwap"), of(stat, "pgmajfault"), of(waits, "count"))
+            (of(process, "VmSwap"), LATE.map(|name| of(stat, name)), of(waits, "count"))
         })
     };
     before.iter().map(key).ne(after.iter().map(key))
