@@ -42,6 +42,10 @@ pub struct OfHost {
     pub events: Counters,
 }
 
+/// Counters of memory.stat that are compared, and move late.
+pub const LATE: [&str; 5] =
+    ["pgmajfault", "pswpin", "pswpout", "workingset_refault_anon", "workingset_refault_file"];
+
 /// # Errors
 /// When a file can't be read.
 pub fn of_guest(plan: &Plan, pid: u32) -> Result<OfGuest> {

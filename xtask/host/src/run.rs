@@ -286,16 +286,12 @@ fn read(guests: &mut [Guest]) -> Result<Vec<Counted>> {
     guests.iter_mut().map(count).collect()
 }
 
-/// Counters of memory.stat that are compared, and move late.
-const LATE: [&str; 5] =
-    ["pgmajfault", "pswpin", "pswpout", "workingset_refault_anon", "workingset_refault_file"];
-
 /// Whether swap, faults or waits moved.
 fn moved(before: &[Counted], after: &[Counted]) -> bool {
     let key = |counted: &Counted| {
         counted.kernel.as_ref().map(|OfGuest { process, stat, waits, .. }| {
             let of = |counters: &Counters, name: &str| counters.get(name).copied();
-            (of(process, "VmSwap"), LATE.map(|name| of(stat, name)), of(waits, "count"))
+            (of(process, "VmSwap"), counters::LATE.map(|name| of(stat, name)), of(waits, "count"))
         })
     };
     before.iter().map(key).ne(after.iter().map(key))
