@@ -3,17 +3,15 @@
 use crate::model::Measured;
 use crate::model::guest::GuestView;
 use crate::model::pair::Pair;
-use crate::sample::ProcessSample;
 use crate::signal::Quality;
 use crate::units::Bytes;
 
 /// max(0, footprint - live), where footprint = RSS + huge pages + swap of the process and
 /// live = the guest's total - free: what the operators of shakenfist/shakenfist#3920 worked
-/// out by hand. The hypervisor's own memory is in the footprint, some tens of MiB. What the
-/// footprint has grown by since the last look isn't dead: somebody has just touched it, and
-/// the guest's numbers may be older than that.
+/// out by hand. The hypervisor's own memory is in the footprint, some tens of MiB.
 pub(super) fn dead(pair: &Pair<'_>, guest: &GuestView) -> Measured<Bytes> {
-    let Some(now) = footprint(&pair.now.process) else {
+    let process = &pair.now.process;
+    let (Some(rss), Some(swap)) = (process.rss, process.swap) else {
         return Measured::absent("resident or swapped memory of its process is not known");
     };
     let Some(stats) = &guest.stats.value else {
@@ -25,17 +23,12 @@ pub(super) fn dead(pair: &Pair<'_>, guest: &GuestView) -> Measured<Bytes> {
     if free > total {
         return Measured::absent("the guest reports more free memory than it has");
     }
-    let before = pair.before().ok().and_then(|before| footprint(&before.process));
-    let footprint = before.map_or(now, |before| before.min(now));
+    let huge = process.hugetlb.unwrap_or(Bytes(0));
+    let footprint = rss.saturating_add(huge).saturating_add(swap);
     let live = total.saturating_sub(free);
     let dead = Measured::new(Some(footprint.saturating_sub(live)), guest.stats.quality.clone());
     match pair.shared_memory() {
         None => dead,
         Some(reason) => dead.limited_by(Quality::approximate(reason)),
     }
-}
-
-fn footprint(process: &ProcessSample) -> Option<Bytes> {
-    let huge = process.hugetlb.unwrap_or(Bytes(0));
-    Some(process.rss?.saturating_add(huge).saturating_add(process.swap?))
 }

@@ -170,9 +170,11 @@ impl VmState {
         grown(&self.sizes, then)
     }
 
-    /// How much more of it the host keeps than it did at `then`, at least: touched since.
+    /// How much more of it the host keeps than it did at `then`: touched since. Where `then`
+    /// lies before the first look, since that one.
     pub(super) fn touched_since(&self, then: Nanos) -> Bytes {
-        grown(&self.kept, then)
+        let first = self.kept.front().map_or(then, |(at, _)| *at);
+        grown(&self.kept, then.max(first))
     }
 
     /// The largest size since `then`, counting the one that it had at `then`: statistics

@@ -1,6 +1,6 @@
 //! Dead memory, with the numbers of the thread that asked for it (shakenfist#3920).
 
-use super::fixture::{MIB, after, between};
+use super::fixture::{MIB, after};
 use crate::model::Measured;
 use crate::sample::VmSample;
 use crate::units::{Bytes, WallNanos};
@@ -16,19 +16,7 @@ fn shakenfist(vm: &mut VmSample) {
 
 #[test]
 fn dead_memory_is_what_the_host_keeps_beyond_what_the_guest_uses() {
-    assert_eq!(between(shakenfist, shakenfist).dead, Measured::exact(Bytes::from_kib(5_255_620)));
-}
-
-/// A guest of the lab that began to use what it had: its statistics did not know yet, and its
-/// balloon took what it was about to use.
-#[test]
-fn what_has_just_been_touched_is_not_dead() {
-    let more = |vm: &mut VmSample| {
-        shakenfist(vm);
-        vm.process.rss = vm.process.rss.map(|rss| Bytes(rss.0 + 200 * MIB));
-    };
-    assert_eq!(between(shakenfist, more).dead.value, Some(Bytes::from_kib(5_255_620)));
-    assert_eq!(between(more, shakenfist).dead.value, Some(Bytes::from_kib(5_255_620)));
+    assert_eq!(after(shakenfist).dead, Measured::exact(Bytes::from_kib(5_255_620)));
 }
 
 #[test]
@@ -39,17 +27,16 @@ fn a_guest_that_uses_more_than_the_host_keeps_has_none() {
 
 #[test]
 fn huge_pages_are_part_of_the_footprint() {
-    let huge = |vm: &mut VmSample| {
+    let vm = after(|vm| {
         shakenfist(vm);
         vm.process.hugetlb = Some(Bytes(MIB));
-    };
-    let vm = between(huge, huge);
+    });
     assert_eq!(vm.dead.value, Some(Bytes::from_kib(5_256_644)));
 }
 
 #[test]
 fn an_old_answer_of_the_guest_makes_it_approximate() {
-    let vm = between(shakenfist, |vm| {
+    let vm = after(|vm| {
         shakenfist(vm);
         if let Some(stats) = &mut vm.guest.stats {
             stats.updated = stats.updated.map(|at| WallNanos(at.0 - 60_000_000_000));
