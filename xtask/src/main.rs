@@ -8,6 +8,7 @@ mod bench;
 mod child;
 #[path = "../../memtrace/build/compile.rs"]
 mod compile;
+mod date;
 mod demo;
 mod ebpf;
 mod interrupt;

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::process::Command;
 
 use anyhow::Result;
 
@@ -11,6 +10,7 @@ use super::measured::{Latency, Scale};
 use super::statistics::{Spread, ratio, spread};
 use super::table::Table;
 use super::{Results, Task, hooks, slowdown};
+use crate::date::today;
 
 /// Where the page is, from the workspace's root.
 pub const PAGE: &str = "docs/performance.md";
@@ -41,8 +41,7 @@ impl Host {
     pub fn look() -> Result<Self> {
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned();
         let cpus = std::thread::available_parallelism()?.get();
-        let date = Command::new("date").args(["--utc", "+%Y-%m-%d"]).output()?.stdout;
-        Ok(Self { kernel, cpus, date: String::from_utf8_lossy(&date).trim().to_owned() })
+        Ok(Self { kernel, cpus, date: today()? })
     }
 }
 

@@ -6,11 +6,12 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::date::today;
 use crate::demo::{self, Profile};
 use crate::lab::obstacle;
 use crate::lab::plan::Manager;
@@ -151,8 +152,7 @@ fn once(kernel: &str, programs: &Programs, mode: Mode) -> Result<Run> {
 
 /// Keeps the run for the next time, with its date.
 fn keep(place: &Place, mut run: Run) -> Result<Run> {
-    let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().context("run date")?;
-    run.date = Some(String::from_utf8_lossy(&date.stdout).trim().to_owned());
+    run.date = Some(today()?);
     let path = file(place, run.mode);
     fs::create_dir_all(path.parent().unwrap_or(&path))?;
     fs::write(&path, serde_json::to_string(&run)?).context("keep the run")?;

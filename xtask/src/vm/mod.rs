@@ -4,11 +4,12 @@
 //! counters, in one scenario after the other. Nothing needs root.
 
 use std::fs;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 
+use crate::date::today;
 use crate::setup::kernel::Kernel;
 use crate::{interrupt, paths, progress};
 
@@ -130,11 +131,6 @@ pub fn keep(name: &str, outcome: &Outcome) -> Result<()> {
 
 fn write_page() -> Result<()> {
     attribution::write(&kept::all(&kept::folder(), kernels::MATRIX)?)
-}
-
-fn today() -> Result<String> {
-    let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().context("run date")?;
-    Ok(String::from_utf8_lossy(&date.stdout).trim().to_owned())
 }
 
 /// Fetches a kernel unless it is kept.
