@@ -19,6 +19,7 @@ pub mod filter;
 mod fixture;
 pub mod format;
 pub mod hostfs;
+pub mod interrupt;
 pub mod listener;
 pub mod logging;
 pub mod mitigate;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::guest;
-use super::interrupt::Interrupt;
+use crate::interrupt::Interrupt;
 
 /// So long nobody looks whether a signal came.
 const SLICE: Duration = Duration::from_millis(100);

@@ -11,10 +11,10 @@ use crate::cli::TopArguments;
 use crate::config::Config;
 use crate::daemon::Control;
 use crate::feed::Feed;
+use crate::interrupt::Interrupt;
 use crate::mitigate;
 use crate::output;
 use crate::replay::{self, Shown, Tape, UNDECIDED};
-use crate::selftest::interrupt::Interrupt;
 use crate::tui;
 
 /// Runs until the view is left, all or enough was printed, or Ctrl-C.
