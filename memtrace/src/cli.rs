@@ -142,12 +142,45 @@ pub enum Command {
     },
 }
 
+/// What is looked at, and how often.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = top_after_help())]
-pub struct TopArguments {
+pub struct LookArguments {
     /// Seconds between two samples, 0.1 to 60
     #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
     pub interval: Duration,
+    /// Show only VMs whose name matches; case counts if there is a capital letter
+    #[arg(short, long, value_name = "REGEX", value_parser = filter)]
+    pub filter: Option<Filter>,
+    /// Do not ask libvirt, even where it is there
+    #[arg(long)]
+    pub no_libvirt: bool,
+    /// What to decide by; with a folder beside it, as /etc/memtrace/memtrace.d. Nothing is done
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where a memtrace that mitigates here has its journal [default: /var/lib/memtrace, or the
+    /// configuration's]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+}
+
+impl Default for LookArguments {
+    /// As if nothing was typed.
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(1),
+            filter: None,
+            no_libvirt: false,
+            config: None,
+            state_dir: None,
+        }
+    }
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(after_help = top_after_help())]
+pub struct TopArguments {
+    #[command(flatten)]
+    pub look: LookArguments,
     /// Print one plain table (with --json: one document) and end
     #[arg(long, conflicts_with = "count")]
     pub once: bool,
@@ -164,19 +197,6 @@ pub struct TopArguments {
     #[arg(short, long, value_name = "COLUMN[:asc|:desc]", default_value = "stall")]
     #[arg(value_parser = sort)]
     pub sort: Sort,
-    /// Show only VMs whose name matches; case counts if there is a capital letter
-    #[arg(short, long, value_name = "REGEX", value_parser = filter)]
-    pub filter: Option<Filter>,
-    /// Do not ask libvirt, even where it is there
-    #[arg(long)]
-    pub no_libvirt: bool,
-    /// What to decide by; with a folder beside it, as /etc/memtrace/memtrace.d. Nothing is done
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Where a memtrace that mitigates here has its journal [default: /var/lib/memtrace, or the
-    /// configuration's]
-    #[arg(long, value_name = "DIR")]
-    pub state_dir: Option<PathBuf>,
     /// Show a recording (`memtrace record`): a file, or a directory of them. --interval is the
     /// time from one moment to the next; what is printed doesn't wait
     #[arg(long, value_name = "PATH", conflicts_with_all = ["no_libvirt", "state_dir"])]
@@ -193,16 +213,12 @@ impl Default for TopArguments {
     /// As if nothing was typed.
     fn default() -> Self {
         Self {
-            interval: Duration::from_secs(1),
+            look: LookArguments::default(),
             once: false,
             json: false,
             plain: false,
             count: None,
             sort: Sort::default(),
-            filter: None,
-            no_libvirt: false,
-            config: None,
-            state_dir: None,
             replay: None,
             from: None,
             color: ColorChoice::Auto,

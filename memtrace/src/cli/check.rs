@@ -1,14 +1,12 @@
 //! What can be typed after `memtrace check` and `memtrace stream`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::{TopArguments, filter, interval};
+use super::{LookArguments, TopArguments, interval};
 use crate::check::metric::Metric;
 use crate::check::range::Range;
-use crate::filter::Filter;
 
 pub(super) const CHECK_AFTER_HELP: &str = "\
 Metrics of the host, with their thresholds (warning, critical) unless others are typed:
@@ -78,39 +76,16 @@ pub struct StreamArguments {
     /// Print JSON, a document a line; there is no other form
     #[arg(long)]
     pub json: bool,
-    /// Seconds between two lines, 0.1 to 60
-    #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
-    pub interval: Duration,
+    #[command(flatten)]
+    pub look: LookArguments,
     /// End after N lines
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
-    /// Only VMs whose name matches; case counts if there is a capital letter
-    #[arg(short, long, value_name = "REGEX", value_parser = filter)]
-    pub filter: Option<Filter>,
-    /// Do not ask libvirt, even where it is there
-    #[arg(long)]
-    pub no_libvirt: bool,
-    /// What to decide by; with a folder beside it, as /etc/memtrace/memtrace.d. Nothing is done
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Where a memtrace that mitigates here has its journal [default: /var/lib/memtrace, or the
-    /// configuration's]
-    #[arg(long, value_name = "DIR")]
-    pub state_dir: Option<PathBuf>,
 }
 
 impl From<StreamArguments> for TopArguments {
     fn from(stream: StreamArguments) -> Self {
-        Self {
-            json: true,
-            interval: stream.interval,
-            count: stream.count,
-            filter: stream.filter,
-            no_libvirt: stream.no_libvirt,
-            config: stream.config,
-            state_dir: stream.state_dir,
-            ..Self::default()
-        }
+        Self { json: true, look: stream.look, count: stream.count, ..Self::default() }
     }
 }
 

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use clap::CommandFactory;
 
 use super::*;
+use crate::check::range::Range;
 use crate::columns::ColumnId;
 
 fn top(arguments: &[&str]) -> Result<TopArguments, clap::Error> {
@@ -34,7 +35,7 @@ fn nothing_typed_means_the_defaults() {
 fn intervals_from_a_tenth_to_a_minute_are_accepted() {
     for (text, millis) in [("0.1", 100), ("2.5", 2500), ("60", 60_000)] {
         let top = top(&["--interval", text]).expect("it is accepted");
-        assert_eq!(top.interval, Duration::from_millis(millis));
+        assert_eq!(top.look.interval, Duration::from_millis(millis));
     }
     for text in ["0", "0.09", "61", "-1", "nan", "inf", "1e300", "soon", ""] {
         let error = refusal(&[&format!("--interval={text}")]);
@@ -133,6 +134,38 @@ fn a_stream_is_json_of_the_top_command() {
     };
     let top = TopArguments::from(stream);
     assert!(top.json && !top.once && !top.plain);
-    assert_eq!((top.count, top.interval), (Some(3), Duration::from_secs(5)));
-    assert_eq!(top.filter.as_ref().map(Filter::expression), Some("^w"));
+    assert_eq!((top.count, top.look.interval), (Some(3), Duration::from_secs(5)));
+    assert_eq!(top.look.filter.as_ref().map(Filter::expression), Some("^w"));
+}
+
+/// The lines of a table in a help: what is named, and the ranges at the end of the line.
+fn thresholds(help: &str, of_vm: bool) -> Vec<(String, Vec<String>)> {
+    let (host, vm) = help.split_once("Of a VM:\n").expect("there are two tables");
+    let table = if of_vm { vm } else { host };
+    let line = |line: &str| {
+        let mut words = line.split_whitespace();
+        let name = words.next().unwrap_or_default().to_owned();
+        let is_range = |word: &&str| word.parse::<Range>().is_ok();
+        let mut ranges: Vec<String> =
+            words.rev().take_while(is_range).map(str::to_owned).collect();
+        ranges.reverse();
+        (name, ranges)
+    };
+    let lines = table.lines().skip_while(|line| !line.starts_with("  "));
+    lines.take_while(|line| line.starts_with("  ")).map(line).collect()
+}
+
+#[test]
+fn the_help_of_check_tells_all_metrics_with_the_thresholds_that_hold() {
+    use crate::check::metric::{Metric, of_host, of_vm};
+    let snapshot = crate::fixture::demo();
+    for (is_vm, values) in [(false, of_host(&snapshot.host)), (true, of_vm(&snapshot.vms[0]))] {
+        let of = |metric: Metric| {
+            let ranges = metric.defaults(is_vm).into_iter().flatten();
+            (metric.name().to_owned(), ranges.map(|range| range.to_string()).collect())
+        };
+        let holds: Vec<(String, Vec<String>)> =
+            values.iter().map(|value| of(value.metric)).collect();
+        assert_eq!(thresholds(check::CHECK_AFTER_HELP, is_vm), holds);
+    }
 }

@@ -67,16 +67,16 @@ pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    let configured = mitigate::configuration(arguments.config.as_deref());
+    let configured = mitigate::configuration(arguments.look.config.as_deref());
     let libvirt = configured.as_ref().map_or(true, |config| config.libvirt);
     let journal = journal(arguments, configured.as_ref().ok());
     let follower = Follower::new(journal, root.proc.join("locks"));
-    let mut source = LiveSource::open(root, verbosity, libvirt && !arguments.no_libvirt);
+    let mut source = LiveSource::open(root, verbosity, libvirt && !arguments.look.no_libvirt);
     let (reactor, idle) = match configured.and_then(|config| observer(&mut source, &config)) {
         Ok(reactor) => (Some(reactor), None),
         Err(error) => (None, Some(format!("{error:#}").into())),
     };
-    let control = Control { interval: arguments.interval, detail: None, stop: false };
+    let control = Control { interval: arguments.look.interval, detail: None, stop: false };
     let handle = daemon::spawn_with(Box::new(source), reactor, control);
     let mode = Mode::of(arguments, io::stdout().is_terminal());
     let count = print::count(arguments.once, arguments.count);
@@ -102,7 +102,7 @@ fn observer(source: &mut LiveSource, config: &Config) -> Result<Reactor> {
 /// Where a memtrace that mitigates here writes what it does.
 fn journal(arguments: &TopArguments, config: Option<&Config>) -> PathBuf {
     let configured = || config.map(|config| config.journal.directory.clone());
-    let typed = arguments.state_dir.clone();
+    let typed = arguments.look.state_dir.clone();
     typed.or_else(configured).unwrap_or_else(|| DIRECTORY.into())
 }
 
@@ -111,12 +111,18 @@ fn form(mode: Mode, arguments: &TopArguments) -> Option<Form> {
     match mode {
         Mode::Live => None,
         Mode::Plain => Some(Form::Plain(plain_options(arguments))),
-        Mode::Json => Some(Form::Json { sort: arguments.sort, filter: arguments.filter.clone() }),
+        Mode::Json => {
+            Some(Form::Json { sort: arguments.sort, filter: arguments.look.filter.clone() })
+        }
     }
 }
 
 fn view_options(arguments: &TopArguments) -> TopOptions {
-    TopOptions { sort: arguments.sort, filter: arguments.filter.clone(), color: color(arguments) }
+    TopOptions {
+        sort: arguments.sort,
+        filter: arguments.look.filter.clone(),
+        color: color(arguments),
+    }
 }
 
 fn color(arguments: &TopArguments) -> bool {
@@ -131,7 +137,7 @@ fn plain_options(arguments: &TopArguments) -> PlainOptions {
     let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
     PlainOptions {
         sort: arguments.sort,
-        filter: arguments.filter.clone(),
+        filter: arguments.look.filter.clone(),
         width,
         color: color(arguments),
         zone: TimeZone::system(),

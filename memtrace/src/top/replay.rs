@@ -68,15 +68,15 @@ fn all(
 }
 
 fn view(arguments: &TopArguments, tape: Tape, first: Option<Shown>) -> Result<()> {
-    let config = match mitigate::configuration(arguments.config.as_deref()) {
-        Err(error) if arguments.config.is_some() => return Err(error),
+    let config = match mitigate::configuration(arguments.look.config.as_deref()) {
+        Err(error) if arguments.look.config.is_some() => return Err(error),
         config => config.unwrap_or_else(|_| Config::default()),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    let control = Control { interval: arguments.interval, detail: None, stop: false };
+    let control = Control { interval: arguments.look.interval, detail: None, stop: false };
     let (handle, remote) = replay::play((tape, first), config.alert.rules(), control);
     let feed = Feed::replayed(handle.clone(), remote, UNDECIDED.into());
     runtime.block_on(async {
