@@ -1,5 +1,6 @@
 //! One file, read moment by moment. Damage ends what can be read up to the next frame that
-//! begins anew, if the index tells where that is; what was lost is told.
+//! begins anew, if the index or the heads of the frames tell where that is; what was lost is
+//! told.
 
 use std::fmt;
 use std::fs::File;
@@ -221,9 +222,12 @@ impl Reader {
     }
 
     /// Where the next frame begins anew after the present one, and how many samples are
-    /// between. `None`: there is no index.
+    /// between. `None`: nothing tells that. Without an index, of a file that was not closed, the
+    /// heads before the frames do, as far as they can be read.
     fn gap(&mut self) -> Option<(Option<u64>, u64)> {
-        let heads = self.heads()?;
+        let index = self.heads();
+        let is_whole = index.is_some();
+        let heads = index.unwrap_or_else(|| self.walk());
         let (mut at, mut samples) = (BEGIN_LENGTH as u64, 0_u64);
         for head in heads {
             if at > self.frame && head.anew {
@@ -234,7 +238,7 @@ impl Reader {
             }
             at = at.saturating_add(head.extent());
         }
-        Some((None, samples))
+        is_whole.then_some((None, samples))
     }
 
     fn heads(&mut self) -> Option<Vec<Head>> {

@@ -56,6 +56,20 @@ fn after_damage_it_goes_on_where_a_frame_begins_anew() {
     assert_eq!((*offset, *samples), (frame::BEGIN_LENGTH as u64, Some(600)));
 }
 
+/// As a running memtrace, or one that was killed, leaves it.
+#[test]
+fn after_damage_a_file_that_was_not_closed_goes_on_as_well() {
+    let case = case(640);
+    let mut bytes = case.bytes.clone();
+    bytes[frame::BEGIN_LENGTH + frame::HEAD_LENGTH + 40] ^= 1;
+    bytes.truncate(bytes.len() - 1);
+    std::fs::write(&case.path, bytes).expect("it can be written");
+    let (read, losses) = read(&case.path);
+    assert!(read == case.moments[600..], "{} of {}", read.len(), case.moments.len());
+    let [damage, end] = &losses[..] else { panic!("{losses:?}") };
+    assert_eq!((damage.samples, end.samples), (Some(600), None));
+}
+
 #[test]
 fn what_is_lost_is_told() {
     let case = case(30);
