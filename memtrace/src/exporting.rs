@@ -4,10 +4,8 @@ use anyhow::{Context, Result};
 
 use crate::cli::{ExportArguments, ExportFormat};
 use crate::export::rows;
-use crate::model::derive;
 use crate::output;
-use crate::record::Recording;
-use crate::sample::Sample;
+use crate::replay::Tape;
 
 /// Prints all of a recording; what could not be read of it is told on standard error.
 ///
@@ -15,32 +13,29 @@ use crate::sample::Sample;
 /// When nothing of it can be read, or the output can't be written.
 pub fn run(arguments: &ExportArguments) -> Result<()> {
     let path = arguments.path.display();
-    let mut recording =
-        Recording::open(&arguments.path).with_context(|| format!("cannot read {path}"))?;
-    let exported = export(&mut recording, arguments.format, output::print);
-    for loss in recording.losses() {
+    let mut tape = Tape::open(&arguments.path).with_context(|| format!("cannot read {path}"))?;
+    let exported = export(&mut tape, arguments.format, output::print);
+    for loss in tape.losses() {
         tracing::warn!("{loss}");
     }
     exported
 }
 
 fn export(
-    recording: &mut Recording,
+    tape: &mut Tape,
     format: ExportFormat,
     mut print: impl FnMut(&str) -> Result<()>,
 ) -> Result<()> {
-    let mut before: Option<Sample> = None;
     let mut is_first = true;
-    for moment in recording {
-        let snapshot = derive(before.as_ref(), &moment.sample);
-        before = Some(moment.sample);
+    for mut shown in tape {
+        shown.decided().aim(&mut shown.snapshot);
         // The first is only what the second is compared with.
-        if snapshot.interval.is_none() || snapshot.vms.is_empty() {
+        if shown.snapshot.interval.is_none() || shown.snapshot.vms.is_empty() {
             continue;
         }
         let text = match format {
-            ExportFormat::Jsonl => rows::json_lines(&snapshot),
-            ExportFormat::Csv => rows::csv(&snapshot, is_first),
+            ExportFormat::Jsonl => rows::json_lines(&shown.snapshot),
+            ExportFormat::Csv => rows::csv(&shown.snapshot, is_first)?,
         };
         is_first = false;
         print(&text)?;
@@ -52,7 +47,19 @@ fn export(
 mod tests {
     use super::*;
     use crate::model::tests::fixture;
+    use crate::model::{Measured, derive};
+    use crate::reactor::{Reaction, Target};
     use crate::record::{Moment, Writer};
+    use crate::sample::{Sample, VmSample};
+    use crate::units::Bytes;
+
+    const TARGET: Bytes = Bytes(300 << 20);
+
+    /// What was decided then: a size for each VM.
+    fn reaction(sample: &Sample) -> Reaction {
+        let to = |vm: &VmSample| Target { vm: vm.id, to: TARGET, at: sample.wall, ordered: true };
+        Reaction { targets: sample.vms.iter().map(to).collect(), ..Reaction::default() }
+    }
 
     #[test]
     fn a_recording_gives_the_rows_that_were_live() {
@@ -62,23 +69,24 @@ mod tests {
         let samples: Vec<Sample> =
             (1..4).map(|second| fixture::sample(second, vec![fixture::vm("a", 7)])).collect();
         for sample in &samples {
-            let moment = Moment { sample: sample.clone(), reaction: None };
+            let moment = Moment { sample: sample.clone(), reaction: Some(reaction(sample)) };
             writer.push(moment).expect("it is written");
         }
         writer.close().expect("it is closed");
         for (format, lines) in [(ExportFormat::Jsonl, 2), (ExportFormat::Csv, 3)] {
-            let mut recording = Recording::open(&path).expect("it can be read");
+            let mut tape = Tape::open(&path).expect("it can be read");
             let mut printed = String::new();
             let add = |text: &str| {
                 printed.push_str(text);
                 Ok(())
             };
-            export(&mut recording, format, add).expect("it is printed");
+            export(&mut tape, format, add).expect("it is printed");
             assert_eq!(printed.lines().count(), lines);
-            let live = derive(Some(&samples[1]), &samples[2]);
+            let mut live = derive(Some(&samples[1]), &samples[2]);
+            live.vms[0].balloon_target = Measured::exact(TARGET);
             let last = match format {
                 ExportFormat::Jsonl => rows::json_lines(&live),
-                ExportFormat::Csv => rows::csv(&live, false),
+                ExportFormat::Csv => rows::csv(&live, false).expect("it is text"),
             };
             assert!(printed.ends_with(&last), "{printed}");
         }
