@@ -127,15 +127,7 @@ mod tests {
 
     fn step(state: &str, entries: Vec<Entry>) -> Step {
         let decisions = Decisions { state: Some(state.to_owned()), ..Decisions::default() };
-        let reaction = Reaction {
-            mode: Mode::Observe,
-            problem: None,
-            decisions,
-            targets: Vec::new(),
-            entries,
-            called: None,
-            farewell: None,
-        };
+        let reaction = Reaction { decisions, entries, ..Reaction::default() };
         Step { snapshot: fixture::demo(), reaction }
     }
 

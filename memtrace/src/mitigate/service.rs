@@ -123,10 +123,8 @@ mod tests {
 
     fn step(farewell: Option<Vec<Owed>>) -> Step {
         let decisions = Decisions { state: Some("soft".to_owned()), ..Decisions::default() };
-        let (mode, entries) = (Mode::Enforce, Vec::new());
-        let targets = Vec::new();
-        let reaction =
-            Reaction { mode, problem: None, decisions, targets, entries, called: None, farewell };
+        let mode = Mode::Enforce;
+        let reaction = Reaction { mode, decisions, farewell, ..Reaction::default() };
         Step { snapshot: fixture::demo(), reaction }
     }
 

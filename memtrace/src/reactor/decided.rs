@@ -72,12 +72,10 @@ impl Report {
             at: noted.at,
             reaction: Reaction {
                 mode,
-                problem: None,
                 decisions: noted.decisions.clone(),
                 targets: targets_of(followed, &entries),
                 entries,
-                called: None,
-                farewell: None,
+                ..Reaction::default()
             },
         })
     }

@@ -10,10 +10,11 @@ use crate::policy::{Decision, Decisions};
 use crate::units::{Bytes, WallNanos};
 
 /// Whether anything is touched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Decides, explains, writes it down, touches nothing.
+    #[default]
     Observe,
     Enforce,
 }
@@ -51,8 +52,8 @@ pub struct Entry {
     pub fate: Fate,
 }
 
-/// Everything of one step, and the last entries, oldest first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Everything of one step, and the last entries, oldest first. By default nothing was decided.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reaction {
     pub mode: Mode,
     /// Why nothing can be done at the moment.

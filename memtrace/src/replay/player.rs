@@ -12,8 +12,7 @@ use super::order::{Mark, Order, Place};
 use super::tape::{Shown, Tape};
 use crate::alert::{self, Rule, Watcher};
 use crate::daemon::{Control, Handle, Latest};
-use crate::policy::Decisions;
-use crate::reactor::{Mode, Reaction, Step};
+use crate::reactor::{Reaction, Step};
 use crate::units::{Nanos, WallNanos};
 
 /// How soon the end is heeded, and how often a search shows where it is.
@@ -178,7 +177,7 @@ impl Player {
 
     /// What an alert says that begins here.
     fn look(&mut self, shown: &Shown) -> Option<String> {
-        let reaction = shown.reaction.clone().unwrap_or_else(nothing);
+        let reaction = shown.reaction.clone().unwrap_or_default();
         let step = Step { snapshot: Arc::clone(&shown.snapshot), reaction };
         let alerts = self.watcher.step(shown.at, &step);
         let mut begun = alerts.iter().filter(|alert| alert.state == alert::State::Firing);
@@ -214,19 +213,6 @@ impl Player {
 /// Something was done then, or would have been.
 fn decides(reaction: &Reaction) -> bool {
     !reaction.decisions.actions.is_empty()
-}
-
-/// What rules see of a moment in which nobody decided.
-fn nothing() -> Reaction {
-    Reaction {
-        mode: Mode::Observe,
-        problem: None,
-        decisions: Decisions::default(),
-        targets: Vec::new(),
-        entries: Vec::new(),
-        called: None,
-        farewell: None,
-    }
 }
 
 #[cfg(test)]

@@ -20,15 +20,7 @@ const fn second(second: u64) -> Nanos {
 fn step_of(vms: Vec<VmView>, problem: Option<&str>) -> Step {
     let decisions = Decisions::default();
     let problem = problem.map(str::to_owned);
-    let reaction = Reaction {
-        mode: Mode::Enforce,
-        problem,
-        decisions,
-        targets: Vec::new(),
-        entries: Vec::new(),
-        called: None,
-        farewell: None,
-    };
+    let reaction = Reaction { mode: Mode::Enforce, problem, decisions, ..Reaction::default() };
     Step { snapshot: Arc::new(snapshot(vms)), reaction }
 }
 
