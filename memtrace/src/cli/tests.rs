@@ -146,8 +146,7 @@ fn thresholds(help: &str, of_vm: bool) -> Vec<(String, Vec<String>)> {
         let mut words = line.split_whitespace();
         let name = words.next().unwrap_or_default().to_owned();
         let is_range = |word: &&str| word.parse::<Range>().is_ok();
-        let mut ranges: Vec<String> =
-            words.rev().take_while(is_range).map(str::to_owned).collect();
+        let mut ranges: Vec<String> = words.rev().take_while(is_range).map(str::to_owned).collect();
         ranges.reverse();
         (name, ranges)
     };

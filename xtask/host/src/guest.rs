@@ -1,16 +1,16 @@
 //! A guest: its qemu, and for Linux the serial line to the PID 1 in it.
 
-use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::time::Duration;
+use std::{fmt, fs};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::counters::Counters;
 use crate::qemu::Qemu;
 use crate::scenario::{Plan, Work};
-use crate::{cgroup, counters, wait};
+use crate::{counters, mini, wait};
 
 /// Emulated twice over, a guest takes its time to boot.
 const BOOT: Duration = Duration::from_secs(90);
@@ -82,26 +82,46 @@ impl Guest {
     /// Fails if its qemu has ended, with the last that both said.
     ///
     /// # Errors
-    /// As said.
+    /// [`Lost`].
     pub fn check(&mut self) -> Result<()> {
         let name = self.plan.name;
         match self.qemu.status()? {
-            Some(status) => bail!("{name} has ended, {status}{}", last_words(name)),
+            Some(status) => {
+                Err(Lost(format!("{name} has ended, {status}{}", last_words(name))).into())
+            }
             None => Ok(()),
+        }
+    }
+
+    /// Fails if it isn't in its code any more. Emulated twice over, one of ours gets lost at
+    /// times: it runs somewhere else, touches nothing, and may reset itself.
+    ///
+    /// # Errors
+    /// [`Lost`], or when its qemu doesn't answer.
+    pub fn is_on_its_way(&mut self) -> Result<()> {
+        self.check()?;
+        let Some(image) = mini::image(self.plan.work) else { return Ok(()) };
+        let registers = self.qemu.registers()?;
+        match mini::is_in(&image, &registers) {
+            Some(false) => Err(Lost(format!("{} got lost: {registers}", self.plan.name)).into()),
+            Some(true) | None => Ok(()),
         }
     }
 
     /// What the kernel says of it, for whoever wonders why it isn't what it should be.
     pub fn state(&self) -> String {
-        let read = |path: PathBuf| {
-            let text = fs::read_to_string(path);
-            text.map_or_else(|error| error.to_string(), |text| text.trim().replace('\n', ", "))
+        let name = self.plan.name;
+        let counters = match counters::of_guest(self.plan, self.qemu.pid()) {
+            Ok(counters) => counters,
+            Err(error) => return format!("{name}: {error:#}"),
         };
-        let cgroup = cgroup::of(self.plan.cgroup);
-        let [current, events] = ["memory.current", "memory.events"].map(|name| cgroup.join(name));
-        let stat = read(format!("/proc/{}/stat", self.qemu.pid()).into());
-        let stat = stat.rsplit(')').next().unwrap_or_default().trim();
-        format!("{}: memory {}, {}; stat {stat}", self.plan.name, read(current), read(events))
+        let of = |counters: &Counters, names: &[&str]| -> Vec<String> {
+            let count = |name: &&str| Some(format!("{name} {}", counters.get(*name)?));
+            names.iter().filter_map(count).collect()
+        };
+        let process = of(&counters.process, &["VmRSS", "VmSwap", "minflt", "majflt"]);
+        let events = of(&counters.events, &["high", "max", "oom_kill"]);
+        format!("{name}: {}", [process, events].concat().join(", "))
     }
 
     /// Has Linux power off, and waits until its qemu has ended.
@@ -121,6 +141,18 @@ impl Guest {
     pub fn tell(&mut self, command: &str) -> Result<String> {
         let line = self.line.as_mut().context("this guest doesn't listen")?;
         line.tell(command)
+    }
+}
+
+/// The emulation failed a guest, whatever memtrace does.
+#[derive(Debug)]
+pub struct Lost(String);
+
+impl std::error::Error for Lost {}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

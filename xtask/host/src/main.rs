@@ -15,6 +15,7 @@ mod demo;
 mod guest;
 mod mini;
 mod prepare;
+mod press;
 mod qemu;
 mod relief;
 mod report;

@@ -41,6 +41,16 @@ pub fn image(work: Work) -> Option<Vec<u8>> {
     Some(header.chain(code).collect())
 }
 
+/// Whether the CPU of a guest with `image` is where its code is, by what qemu's monitor tells
+/// of its registers. `None`: that doesn't say.
+pub fn is_in(image: &[u8], registers: &str) -> Option<bool> {
+    let place = ["EIP=", "RIP="].iter().find_map(|name| registers.split(name).nth(1))?;
+    let digits: String = place.chars().take_while(char::is_ascii_hexdigit).collect();
+    let place = u64::from_str_radix(&digits, 16).ok()?;
+    let begin = u64::from(LOAD);
+    Some((begin + u64::from(HEADER_BYTES)..begin + image.len() as u64).contains(&place))
+}
+
 /// Masks both interrupt controllers, and turns interrupts on: none comes, but KVM may halt
 /// a CPU that could take one, which is what asynchronous page faults need.
 const LISTEN: [u8; 7] = [
@@ -109,6 +119,17 @@ mod tests {
         let whole = WALK_BYTES + AGAIN.len();
         assert_eq!(whole as i32 + i32::from(AGAIN[1].cast_signed()), 0, "to the beginning");
         assert_eq!(HALT.len() as i32 + i32::from(HALT[3].cast_signed()), 0);
+    }
+
+    #[test]
+    fn a_cpu_that_left_the_code_is_told_from_one_that_did_not() {
+        let image = image(Work::Walk(96)).unwrap();
+        let at = |place: u32| is_in(&image, &format!("ESP=00006f08\r\nEIP={place:08x} EFL=00"));
+        let (begin, end) = (LOAD + HEADER_BYTES, LOAD + image.len() as u32);
+        assert_eq!([begin, end - 1].map(at), [Some(true); 2]);
+        assert_eq!([0, begin - 1, end, 0xFFFF_FFF0].map(at), [Some(false); 4]);
+        assert_eq!(is_in(&image, "RIP=0000000000100020 RFL=00"), Some(true));
+        assert_eq!(is_in(&image, "the monitor is silent"), None);
     }
 
     #[test]

@@ -80,17 +80,30 @@ impl Qemu {
     /// # Errors
     /// When qemu doesn't answer.
     pub fn stop(&self) -> Result<()> {
+        self.ask("stop\ninfo status", "paused").map(drop)
+    }
+
+    /// What qemu's monitor tells of its CPU.
+    ///
+    /// # Errors
+    /// When qemu doesn't answer.
+    pub fn registers(&self) -> Result<String> {
+        self.ask("info registers", "CR0=")
+    }
+
+    /// Sends a command; everything that it answers up to a word that the answer has.
+    fn ask(&self, command: &str, word: &str) -> Result<String> {
         let mut monitor = self.monitor()?;
         monitor.set_read_timeout(Some(ANSWER))?;
-        monitor.write_all(b"stop\ninfo status\n")?;
-        let mut heard = Vec::new();
-        while !String::from_utf8_lossy(&heard).contains("paused") {
+        monitor.write_all(format!("{command}\n").as_bytes())?;
+        let mut heard = String::new();
+        while !heard.contains(word) {
             let mut bytes = [0; 256];
             let length = monitor.read(&mut bytes).context("qemu's monitor is silent")?;
-            ensure!(length > 0 && heard.len() < LONGEST, "{} isn't stopped", self.name);
-            heard.extend_from_slice(bytes.get(..length).unwrap_or_default());
+            ensure!(length > 0 && heard.len() < LONGEST, "{}: no {word:?}", self.name);
+            heard.push_str(&String::from_utf8_lossy(bytes.get(..length).unwrap_or_default()));
         }
-        Ok(())
+        Ok(heard)
     }
 
     fn monitor(&self) -> Result<UnixStream> {

@@ -10,16 +10,12 @@ use serde_json::Value;
 use crate::cgroup::{self, Groups};
 use crate::counters::{self, Counters, OfGuest, OfHost};
 use crate::course::Courses;
-use crate::guest::Guest;
-use crate::scenario::{Memory, Plan, Scenario, Until, Work};
+use crate::guest::{Guest, Lost};
+use crate::scenario::{Memory, Plan, Scenario, Work};
 use crate::timing::{Timed, Timing};
 use crate::tracer::Tracer;
-use crate::{cpu, setting, swap, wait};
+use crate::{cpu, press, setting, swap, wait};
 
-/// Pressure for so long was enough, however little there was.
-const ENOUGH_TIME: Duration = Duration::from_secs(12);
-/// The same where Linux guests press each other.
-const ENOUGH_TIME_LINUX: Duration = Duration::from_secs(25);
 /// How long nothing may move before everything counts as still: longer than the two seconds
 /// after which memory.stat has all that CPUs held back, up to 64 events each (FLUSH_TIME and
 /// `memcg_vmstats_needs_flush` in mm/memcontrol.c).
@@ -56,7 +52,7 @@ pub struct Outcome {
     /// Why it can't be had on this kernel.
     pub skipped: Option<String>,
     pub failed: Option<String>,
-    /// Whether the guests were up when it failed.
+    /// Whether the guests were up when it failed, and did what they were made for.
     pub booted: bool,
     pub comparison: Option<Comparison>,
 }
@@ -119,14 +115,18 @@ pub fn run(
     if let Some(reason) = obstacle {
         outcome.skipped = Some(reason.to_owned());
     } else {
-        // Emulated twice over, a guest hangs at times as it boots: that is tried once more.
+        // Emulated twice over, a guest hangs at times as it boots, or gets lost: that is tried
+        // once more.
         for _ in 0..2 {
             match attempt(scenario, number, (tracer, timing), &mut outcome.booted) {
                 Ok(comparison) => {
                     outcome.comparison = Some(comparison);
                     outcome.failed = None;
                 }
-                Err(error) => outcome.failed = Some(format!("{error:#}")),
+                Err(error) => {
+                    outcome.booted &= error.downcast_ref::<Lost>().is_none();
+                    outcome.failed = Some(format!("{error:#}"));
+                }
             }
             if outcome.booted {
                 break;
@@ -162,10 +162,7 @@ fn attempt(
     for guest in &mut guests {
         guest.work()?;
     }
-    if let Err(error) = press(scenario, &mut guests) {
-        let states: Vec<String> = guests.iter().map(Guest::state).collect();
-        return Err(error.context(states.join("; ")));
-    }
+    press::press(scenario, &mut guests)?;
     let _still = setting::no_huge_pages()?;
     for guest in &mut guests {
         if !guest.qemu.ended()? {
@@ -185,38 +182,6 @@ fn begin(tracer: &mut Tracer) -> Result<Moment> {
     let memtrace = tracer.next(1)?.clone();
     tracer.begin()?;
     Ok(Moment { memtrace, host: counters::of_host()? })
-}
-
-/// Lets the guests go on until there was enough pressure.
-fn press(scenario: &Scenario, guests: &mut [Guest]) -> Result<()> {
-    let linux = guests.iter().any(|guest| matches!(guest.plan.work, Work::Linux(_)));
-    let time = if linux { ENOUGH_TIME_LINUX } else { ENOUGH_TIME };
-    let begun = Instant::now();
-    let refaults = || {
-        let vmstat = counters::of_host()?.vmstat;
-        let names = ["workingset_refault_anon", "workingset_refault_file"];
-        Ok::<_, anyhow::Error>(names.iter().filter_map(|name| vmstat.get(*name)).sum::<u64>())
-    };
-    let before = refaults()?;
-    wait::until("pressure", PATIENCE, || {
-        let enough = match scenario.until {
-            // Killed and gone: one that dies doesn't answer.
-            Until::OomKill => guests.iter_mut().any(|guest| guest.qemu.ended().unwrap_or(true)),
-            Until::Refaults(wanted) => {
-                let refaults = refaults()?.saturating_sub(before);
-                let elapsed = begun.elapsed();
-                let some = elapsed >= time && refaults >= wanted / 2;
-                refaults >= wanted || some || refaults > 0 && elapsed >= time * 3
-            }
-        };
-        Ok(enough.then_some(()))
-    })?;
-    for guest in guests {
-        let killed = guest.qemu.ended()?;
-        let expected = scenario.until == Until::OomKill;
-        anyhow::ensure!(!killed || expected, "{} has ended under pressure", guest.plan.name);
-    }
-    Ok(())
 }
 
 fn be_still(guests: &mut [Guest]) -> Result<()> {
