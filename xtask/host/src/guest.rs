@@ -103,7 +103,13 @@ impl Guest {
         let Some(image) = mini::image(self.plan.work) else { return Ok(()) };
         let registers = self.qemu.registers()?;
         match mini::is_in(&image, &registers) {
-            Some(false) => Err(Lost(format!("{} got lost: {registers}", self.plan.name)).into()),
+            Some(false) => {
+                // On one line, without the monitor's greeting.
+                let words: Vec<&str> = registers.split_whitespace().collect();
+                let from = words.iter().position(|word| word.contains("AX=")).unwrap_or(0);
+                let words = words.get(from..).unwrap_or_default().join(" ");
+                Err(Lost(format!("{} got lost: {words}", self.plan.name)).into())
+            }
             Some(true) | None => Ok(()),
         }
     }

@@ -156,7 +156,7 @@ pub fn kernel(name: &str, programs: &Programs, tests: &[&str], keep: bool) -> Re
     let mut outcome = attempt(tests)?;
     let open = outcome.open(tests);
     if !open.is_empty() {
-        let why = outcome.failed.as_deref().unwrap_or("a guest didn't boot");
+        let why = outcome.failed.as_deref().unwrap_or("a guest didn't boot, or got lost");
         progress::say(&format!("{name}: once more for {}, because {why}", open.join(", ")));
         outcome.merge(attempt(&open)?);
     }
