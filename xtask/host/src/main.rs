@@ -74,9 +74,10 @@ fn work(report: &mut report::Report, anchor: &mut Option<guest::Guest>) -> anyho
     let wants = |scenario: &&scenario::Scenario| wanted.iter().any(|name| name == scenario.name);
     let chosen = scenario::ALL.iter().enumerate().filter(|(_, scenario)| wants(scenario));
     let timed = chosen.clone().any(|(_, scenario)| scenario.timed);
-    let timing = timed.then(timing::Timing::prepare).transpose()?;
+    let mut timing = timed.then(timing::Timing::before).transpose()?;
     let mut tracer = tracer::Tracer::start(&["top"])?;
     report.say("tracer", &"memtrace runs")?;
+    timing.as_mut().map_or(Ok(()), timing::Timing::after)?;
     *anchor = Some(run::anchor()?);
     for (number, scenario) in chosen {
         report.say("scenario", &run::run(scenario, number, &mut tracer, timing.as_ref()))?;

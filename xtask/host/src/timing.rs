@@ -1,13 +1,13 @@
 //! KVM's asynchronous faults timed by the kernel's own tracing, apart from memtrace: the
-//! trace events in an instance of ours, stamped with the monotonic clock, their lines
-//! paired by token.
+//! trace events in instances of ours, stamped with the monotonic clock, their lines paired
+//! by token.
 //!
-//! What comes first to a tracepoint is called first there, and on an emulated CPU, which
-//! is cold after each exit of the guest, that takes some 20 us more at the begin of a fault
-//! than at its end. The second to be called finds each fault shorter by that: tracing did
-//! (by 25 us in the mean), when it came after memtrace. So it comes before, because a
-//! witness must not be shifted by what it is held against, and only its buffer is
-//! switched on and off; memtrace's times are now the shorter ones, by 14 to 25 us.
+//! What comes first to a tracepoint is called first there, and each that is called takes its
+//! time: on an emulated CPU, which is cold after each exit of the guest, some 20 us at the
+//! begin of a fault, and whatever else comes between. So there are two instances, one that
+//! comes before memtrace and one that comes after it. What memtrace times lies between: it
+//! is no longer than from the first's begin to the second's end, and no shorter than from
+//! the second's begin to the first's end.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,78 +22,121 @@ const EVENTS: [&str; 2] = ["kvm_async_pf_not_present", "kvm_async_pf_ready"];
 /// Each CPU's, in KiB: an event takes some 50 bytes.
 const BUFFER_KIB: &str = "4096";
 
-/// The events in place. They go when this is dropped.
+/// The events in place, before memtrace's hooks and after. They go when this is dropped.
 pub struct Timing {
-    instance: PathBuf,
+    before: Instance,
+    after: Option<Instance>,
+    _mounted: Mounted,
 }
 
 /// What it amounts to. Times in nanoseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Timed {
-    pub begun: u64,
     pub ready: u64,
     /// Events that found no room, which makes the rest worth little.
     pub lost: u64,
-    pub durations: Vec<u64>,
+    /// Of each fault the shortest and the longest that what lies between can have measured.
+    pub spans: Vec<(u64, u64)>,
 }
 
 impl Timing {
-    /// Mounts tracefs where only we look, and puts the events in place.
+    /// Mounts tracefs where only we look, and puts the events in place. To be called before
+    /// memtrace has its hooks.
     ///
     /// # Errors
     /// When this kernel has no tracefs or no such events.
-    pub fn prepare() -> Result<Self> {
+    pub fn before() -> Result<Self> {
         fs::create_dir_all(MOUNT)?;
         mount("tracefs", MOUNT, "tracefs", MountFlags::empty(), None).context("mount tracefs")?;
+        let mounted = Mounted;
         // Names of tasks would be had by a hook in the scheduler. Instances inherit this.
         fs::write(Path::new(MOUNT).join("options/record-cmd"), "0").context("record-cmd")?;
-        let timing = Self { instance: Path::new(MOUNT).join("instances/lab") };
-        fs::create_dir(&timing.instance).context("a tracing instance")?;
-        timing.write("tracing_on", "0")?;
-        timing.write("trace_clock", "mono")?;
-        timing.write("buffer_size_kb", BUFFER_KIB)?;
-        for event in EVENTS {
-            timing.write(&format!("events/kvm/{event}/enable"), "1")?;
-        }
-        Ok(timing)
+        Ok(Self { before: Instance::new("before")?, after: None, _mounted: mounted })
     }
 
-    /// Begins to trace, with an empty buffer.
+    /// To be called when memtrace has its hooks.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn after(&mut self) -> Result<()> {
+        self.after = Some(Instance::new("after")?);
+        Ok(())
+    }
+
+    /// Begins to trace, with empty buffers.
     ///
     /// # Errors
     /// When the kernel refuses.
     pub fn begin(&self) -> Result<()> {
-        // Opened to be written to, it is emptied.
-        self.write("trace", "")?;
-        self.write("tracing_on", "1")
+        self.before.begin()?;
+        self.after.as_ref().map_or(Ok(()), Instance::begin)
     }
 
     /// Ends it: what was traced since it began.
     ///
     /// # Errors
-    /// When the trace can't be read.
+    /// When a trace can't be read.
     pub fn end(&self) -> Result<Timed> {
-        self.write("tracing_on", "0")?;
-        let trace = fs::read(self.instance.join("trace")).context("read the trace")?;
-        let mut timed = pair(&String::from_utf8_lossy(&trace));
-        for entry in fs::read_dir(self.instance.join("per_cpu"))? {
-            timed.lost += overrun(&fs::read_to_string(entry?.path().join("stats"))?);
-        }
-        Ok(timed)
-    }
-
-    fn write(&self, file: &str, text: &str) -> Result<()> {
-        fs::write(self.instance.join(file), text).with_context(|| format!("write {text} to {file}"))
+        let (before, lost) = self.before.end()?;
+        let (after, lost_after) = self.after.as_ref().context("only half of it")?.end()?;
+        let ready = before.values().flatten().filter(|fault| fault.ready.is_some()).count() as u64;
+        Ok(Timed { ready, lost: lost + lost_after, spans: spans(&before, &after) })
     }
 }
 
-impl Drop for Timing {
+struct Mounted;
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = unmount(MOUNT, UnmountFlags::empty());
+    }
+}
+
+/// One buffer with both events. What is put in place later is called later.
+struct Instance(PathBuf);
+
+impl Instance {
+    fn new(name: &str) -> Result<Self> {
+        let folder = Path::new(MOUNT).join("instances").join(name);
+        fs::create_dir(&folder).context("a tracing instance")?;
+        let instance = Self(folder);
+        instance.write("tracing_on", "0")?;
+        instance.write("trace_clock", "mono")?;
+        instance.write("buffer_size_kb", BUFFER_KIB)?;
+        for event in EVENTS {
+            instance.write(&format!("events/kvm/{event}/enable"), "1")?;
+        }
+        Ok(instance)
+    }
+
+    fn begin(&self) -> Result<()> {
+        // Opened to be written to, it is emptied.
+        self.write("trace", "")?;
+        self.write("tracing_on", "1")
+    }
+
+    /// All faults, and how many events found no room.
+    fn end(&self) -> Result<(Faults, u64)> {
+        self.write("tracing_on", "0")?;
+        let trace = fs::read(self.0.join("trace")).context("read the trace")?;
+        let mut lost = 0;
+        for entry in fs::read_dir(self.0.join("per_cpu"))? {
+            lost += overrun(&fs::read_to_string(entry?.path().join("stats"))?);
+        }
+        Ok((pair(&String::from_utf8_lossy(&trace)), lost))
+    }
+
+    fn write(&self, file: &str, text: &str) -> Result<()> {
+        fs::write(self.0.join(file), text).with_context(|| format!("write {text} to {file}"))
+    }
+}
+
+impl Drop for Instance {
     fn drop(&mut self) {
         for event in EVENTS {
             let _ = self.write(&format!("events/kvm/{event}/enable"), "0");
         }
-        let _ = fs::remove_dir(&self.instance);
-        let _ = unmount(MOUNT, UnmountFlags::empty());
+        let _ = fs::remove_dir(&self.0);
     }
 }
 
@@ -103,25 +146,48 @@ fn overrun(stats: &str) -> u64 {
     line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
 }
 
+/// The faults of a task and token, in their order.
+type Faults = BTreeMap<(u32, String), Vec<Fault>>;
+
+/// When it began, and when its page was there, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Fault {
+    begun: Option<u64>,
+    ready: Option<u64>,
+}
+
 /// Pairs lines such as
 /// ` CPU 0/KVM-91 [001] d.... 12.345678: kvm_async_pf_ready: token 0x1000 gva 0x2000`
 /// by task and token.
-fn pair(trace: &str) -> Timed {
-    let mut timed = Timed::default();
-    let mut open = BTreeMap::new();
+fn pair(trace: &str) -> Faults {
+    let mut faults = Faults::new();
     for line in trace.lines() {
         let Some((task, at, event, token)) = parse(line) else { continue };
+        let faults = faults.entry((task, token.to_owned())).or_default();
         if event == EVENTS[0] {
-            timed.begun += 1;
-            open.insert((task, token), at);
+            faults.push(Fault { begun: Some(at), ready: None });
         } else if event == EVENTS[1] {
-            timed.ready += 1;
-            if let Some(from) = open.remove(&(task, token)) {
-                timed.durations.push(at.saturating_sub(from));
+            match faults.last_mut().filter(|fault| fault.ready.is_none()) {
+                Some(fault) => fault.ready = Some(at),
+                None => faults.push(Fault { begun: None, ready: Some(at) }),
             }
         }
     }
-    timed
+    faults
+}
+
+/// Stamps have microseconds, without what is left of them.
+const STAMP: u64 = 1000;
+
+/// Shortest and longest times of what comes between the two, of faults that both have whole.
+fn spans(before: &Faults, after: &Faults) -> Vec<(u64, u64)> {
+    let span = |(first, second): (&Fault, &Fault)| {
+        let longest = second.ready?.checked_sub(first.begun?)?;
+        let shortest = first.ready?.saturating_sub(second.begun?);
+        Some((shortest.saturating_sub(STAMP), longest + STAMP))
+    };
+    let both = before.iter().filter_map(|(key, faults)| Some((faults, after.get(key)?)));
+    both.flat_map(|(first, second)| first.iter().zip(second).filter_map(span)).collect()
 }
 
 /// Task, time in nanoseconds, event and token of a line.
@@ -154,9 +220,29 @@ mod tests {
             CPU 0/KVM-92  [000] d....   12.000150: kvm_async_pf_not_present: token 0x10 gva 0x1\n\
             CPU 0/KVM-91  [001] .....   12.000300: kvm_async_pf_ready: token 0x10 gva 0x1\n\
             CPU 0/KVM-91  [001] .....   13.000300: kvm_async_pf_ready: token 0x99 gva 0x1\n";
-        let timed = pair(trace);
-        assert_eq!((timed.begun, timed.ready), (2, 2));
-        assert_eq!(timed.durations, [200_000]);
+        let fault = |begun: Option<u64>, ready: Option<u64>| Fault { begun, ready };
+        let all: Vec<Fault> = pair(trace).into_values().flatten().collect();
+        let at = |micros: u64| Some(12_000_000_000 + micros * 1000);
+        assert_eq!(
+            all,
+            [fault(at(100), at(300)), fault(None, at(1_000_300)), fault(at(150), None)]
+        );
+    }
+
+    #[test]
+    fn what_lies_between_two_traces_is_between_two_times() {
+        let line = |at: u32, event: &str| {
+            format!(
+                "CPU 0/KVM-91 [001] ..... 12.{at:06}: kvm_async_pf_{event}: token 0x1 gva 0x1\n"
+            )
+        };
+        let trace = |faults: &[(u32, u32)]| {
+            let line = |(from, to): &(u32, u32)| line(*from, "not_present") + &line(*to, "ready");
+            pair(&faults.iter().map(line).collect::<String>())
+        };
+        let (before, after) = (trace(&[(100, 300), (400, 410)]), trace(&[(120, 330), (450, 460)]));
+        assert_eq!(spans(&before, &after), [(179_000, 231_000), (0, 61_000)]);
+        assert_eq!(spans(&before, &Faults::new()), []);
     }
 
     #[test]

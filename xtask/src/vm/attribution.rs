@@ -58,7 +58,12 @@ const BOUNDS: &[(&str, &str, &str)] = &[
         "those begun; kvm_async_pf_ready events of the kernel's own tracing",
         "1 that is under way; equal",
     ),
-    ("async_latency", "p50 and p99 against the times of those trace events", "10 %"),
+    (
+        "async_latency",
+        "p50 and p99 against the times of those trace events, once called before memtrace's hooks \
+         and once after",
+        "no shorter and no longer than the two allow, and half a bucket (a 32nd)",
+    ),
     (
         "reclaim_waits",
         "freepages count of the process's taskstats",

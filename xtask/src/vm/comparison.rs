@@ -113,17 +113,17 @@ impl<'a> Comparison<'a> {
         kills.count() as f64
     }
 
-    /// Faults timed by the kernel's own tracing: how many, and how long each took. `None`:
-    /// not traced, or events were lost.
-    pub fn timed(self) -> Option<(f64, Vec<u64>)> {
+    /// Faults timed by the kernel's own tracing: how many, and of each the shortest and the
+    /// longest that memtrace can have measured, in nanoseconds. `None`: not traced, or events
+    /// were lost.
+    pub fn timed(self) -> Option<(f64, Vec<(u64, u64)>)> {
         let timed = self.0.get("timed").filter(|timed| !timed.is_null())?;
         if timed.get("lost")?.as_u64()? > 0 {
             return None;
         }
-        let mut durations: Vec<u64> =
-            timed.get("durations")?.as_array()?.iter().filter_map(Value::as_u64).collect();
-        durations.sort_unstable();
-        Some((timed.get("ready")?.as_f64()?, durations))
+        let span = |span: &Value| Some((span.get(0)?.as_u64()?, span.get(1)?.as_u64()?));
+        let spans = timed.get("spans")?.as_array()?.iter().filter_map(span).collect();
+        Some((timed.get("ready")?.as_f64()?, spans))
     }
 
     pub fn still(self) -> bool {

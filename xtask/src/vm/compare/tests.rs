@@ -66,7 +66,7 @@ fn comparison() -> Value {
             "swap_in": cell(163_840.0, "exact"),
             "major_faults": cell(21.0, "approximate"),
         }},
-        "timed": {"begun": 8, "ready": 7, "lost": 0, "durations": [5, 4, 6]},
+        "timed": {"ready": 7, "lost": 0, "spans": [[5, 7], [4, 5], [6, 9]]},
         "still": true,
     })
 }
@@ -113,6 +113,27 @@ fn a_number_is_worth_what_memtrace_said_of_it() {
     let table = table(&comparison());
     assert_eq!(row(&table, "major faults").verdict(), Verdict::Approximate);
     assert_eq!(row(&table, "major faults").quality.reason(), Some("why"));
+}
+
+/// Of ten faults in the bucket from 106.5 to 110.6 us, each within this span.
+fn latency(span: (u64, u64)) -> Verdict {
+    let mut comparison = comparison();
+    let mut counts = vec![0; memtrace_ebpf::HISTOGRAM_BUCKETS];
+    counts[memtrace_ebpf::bucket_of(110_000)] = 10;
+    let mut shown = cell(10.0, "exact");
+    shown["counts"] = json!(counts);
+    comparison["courses"]["noisy"]["async_fault_histogram"] = shown;
+    comparison["courses"]["noisy"]["async_fault_p50"] = cell(0.0, "exact");
+    comparison["timed"]["spans"] = json!([span, span]);
+    row(&table(&comparison), "asynchronous faults, p50, us").verdict()
+}
+
+#[test]
+fn a_quantile_is_no_longer_and_no_shorter_than_the_traces_allow_and_half_a_bucket() {
+    let within = [(90_000, 106_500), (90_000, 150_000), (110_500, 120_000)];
+    assert_eq!(within.map(latency), [Verdict::Exact; 3]);
+    let outside = [(50_000, 103_000), (114_000, 120_000)];
+    assert_eq!(outside.map(latency), [Verdict::Wrong; 2]);
 }
 
 #[test]
