@@ -40,9 +40,9 @@ pub const EVENT_OOM_KILL: u32 = 3;
 pub const EVENT_FOUND: u32 = 5;
 /// A VM's thread waited at least [`LONG_STALL_NS`] for reclaim.
 pub const EVENT_LONG_STALL: u32 = 4;
-/// Somebody on the host began a direct reclaim; the slot is that of who did.
+/// Somebody on the host reclaimed directly, and it has ended; the slot is that of who did.
 pub const EVENT_DIRECT_RECLAIM: u32 = 6;
-/// A memcg reclaim by or for a VM began.
+/// A memcg reclaim by or for a VM has ended.
 pub const EVENT_MEMCG_RECLAIM: u32 = 7;
 /// kswapd began to work after it had slept.
 pub const EVENT_KSWAPD: u32 = 8;
