@@ -131,7 +131,6 @@ fn of_another(followed: &Followed) -> Decided {
 
 #[cfg(test)]
 mod tests {
-    use anyhow::Result;
 
     use super::*;
     use crate::actuate::journal::{Journal, Limits};
@@ -139,23 +138,11 @@ mod tests {
     use crate::model::tests::fixture;
     use crate::policy::{Decisions, Memtrace, Rules};
     use crate::reactor::{Mode, Reactor};
-    use crate::sample::{Sample, VmId};
-    use crate::source::Source;
     use crate::units::WallNanos;
 
     const CONTROL: Control =
         Control { interval: Duration::from_millis(5), detail: None, stop: false };
     const LIMIT: Duration = Duration::from_secs(20);
-
-    /// Samples a second apart in their own time.
-    struct Fake(u64);
-
-    impl Source for Fake {
-        fn sample(&mut self, _: Option<VmId>) -> Result<Sample> {
-            self.0 += 1;
-            Ok(fixture::sample(self.0, vec![fixture::vm("a", 7)]))
-        }
-    }
 
     fn reason(decided: &Decided) -> &str {
         match decided {
@@ -176,7 +163,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("there is room");
         let (mut journal, _) = Journal::open(directory.path(), Limits::default()).expect("opens");
         let follower = Follower::new(directory.path().to_owned(), "/proc/locks".into());
-        let handle = spawn(Box::new(Fake(0)), CONTROL);
+        let handle = spawn(Box::new(fixture::Seconds::endless()), CONTROL);
         let mut feed = Feed::beside(handle.clone(), Some("no configuration".into()), follower);
         beside(&mut feed, |found| found.is_some()).await;
         assert!(reason(&feed.decided()).contains("has said nothing yet"));
@@ -197,7 +184,11 @@ mod tests {
     #[tokio::test]
     async fn a_snapshot_has_the_reaction_that_was_made_of_it() {
         let policy = Box::new(Memtrace::new(Rules::default()));
-        let handle = spawn_with(Box::new(Fake(0)), Some(Reactor::on_paper(policy)), CONTROL);
+        let handle = spawn_with(
+            Box::new(fixture::Seconds::endless()),
+            Some(Reactor::on_paper(policy)),
+            CONTROL,
+        );
         let mut feed = Feed::alone(handle.clone(), None);
         let has_rates = |latest: &Latest| match latest {
             Latest::Snapshot(snapshot) => snapshot.interval.is_some(),

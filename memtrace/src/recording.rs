@@ -127,23 +127,8 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::model::tests::fixture;
+    use crate::model::tests::fixture::Seconds;
     use crate::record::Recording;
-    use crate::sample::{Sample, VmId};
-
-    /// Samples a second apart in their own time, and then none.
-    struct Fake {
-        second: u64,
-        last: u64,
-    }
-
-    impl Source for Fake {
-        fn sample(&mut self, _: Option<VmId>) -> Result<Sample> {
-            self.second += 1;
-            anyhow::ensure!(self.second <= self.last, "the host is gone");
-            Ok(fixture::sample(self.second, vec![fixture::vm("a", 7)]))
-        }
-    }
 
     /// Records until it has been asked so often whether it is over.
     fn recorded(last: u64, looks: u32) -> (Result<()>, usize) {
@@ -155,7 +140,7 @@ mod tests {
             left.get() == 0
         };
         let schedule = Schedule { interval: Duration::from_millis(1), end: None };
-        let mut source = Fake { second: 0, last };
+        let mut source = Seconds::until(last);
         let result = record(&mut source, recorder, schedule, ended, Progress::new(false));
         let mut recording = Recording::open(directory.path()).expect("there is a file");
         let count = recording.by_ref().count();

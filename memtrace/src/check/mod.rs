@@ -33,7 +33,7 @@ pub fn run(arguments: &CheckArguments, verbosity: Verbosity) -> Result<ExitCode>
         Ok(report) => (report.status(), report.line()),
         Err(error) => {
             tracing::info!("{error:#}");
-            (Status::Unknown, failed(&error, arguments.json))
+            (Status::Unknown, failed(&error, arguments))
         }
     };
     output::print(&text)?;
@@ -55,13 +55,15 @@ pub fn misused() -> (ExitCode, String) {
     (ExitCode::from(Status::Unknown as u8), format!("{text}\n"))
 }
 
-fn failed(error: &anyhow::Error, json: bool) -> String {
+fn failed(error: &anyhow::Error, arguments: &CheckArguments) -> String {
     let text = format!("{error:#}");
-    if json {
+    if arguments.json {
+        let subject = arguments.vm.as_ref().map_or("host".into(), |vm| format!("VM {vm}"));
         let document = serde_json::json!({
             "schema_version": report::SCHEMA_VERSION,
             "status": "unknown",
             "code": Status::Unknown as u8,
+            "subject": subject,
             "problem": text,
             "metrics": [],
         });

@@ -59,9 +59,15 @@ fn a_threshold_of_something_else_is_no_answer() {
 #[test]
 fn what_cannot_be_told_is_one_line_too() {
     let error = anyhow::anyhow!("first\n  second | third");
-    assert_eq!(failed(&error, false), "MEMTRACE UNKNOWN: first second / third\n");
-    let json: serde_json::Value = serde_json::from_str(&failed(&error, true)).expect("it is JSON");
-    assert_eq!((&json["status"], &json["code"]), (&"unknown".into(), &3.into()));
+    assert_eq!(failed(&error, &typed(&[])), "MEMTRACE UNKNOWN: first second / third\n");
+    let json = |words: &[&str]| {
+        let text = failed(&error, &typed(words));
+        serde_json::from_str::<serde_json::Value>(&text).expect("it is JSON")
+    };
+    let of_host = json(&["--json"]);
+    assert_eq!((&of_host["status"], &of_host["code"]), (&"unknown".into(), &3.into()));
+    assert_eq!(of_host["subject"], "host");
+    assert_eq!(json(&["--json", "web"])["subject"], "VM web");
 }
 
 #[test]

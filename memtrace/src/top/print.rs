@@ -109,27 +109,11 @@ mod tests {
 
     use super::*;
     use crate::daemon::{Control, spawn};
-    use crate::model::tests::fixture;
-    use crate::sample::{Sample, VmId};
-    use crate::source::Source;
-
-    /// Samples a second apart in their own time, as fast as it is asked.
-    struct Fake {
-        second: u64,
-        last: u64,
-    }
-
-    impl Source for Fake {
-        fn sample(&mut self, _: Option<VmId>) -> Result<Sample> {
-            self.second += 1;
-            anyhow::ensure!(self.second <= self.last, "the host is gone");
-            Ok(fixture::sample(self.second, vec![fixture::vm("a", 7)]))
-        }
-    }
+    use crate::model::tests::fixture::Seconds;
 
     fn printed(last: u64, count: Option<u64>, form: &Form) -> (Result<()>, Vec<String>) {
         let control = Control { interval: Duration::from_millis(20), detail: None, stop: false };
-        let feed = Feed::alone(spawn(Box::new(Fake { second: 0, last }), control), idle());
+        let feed = Feed::alone(spawn(Box::new(Seconds::until(last)), control), idle());
         let mut texts = Vec::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let result = runtime.expect("a runtime starts").block_on(async {
@@ -178,8 +162,7 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_goes_away_ends_it() {
         let control = Control { interval: Duration::from_millis(1), detail: None, stop: false };
-        let feed =
-            Feed::alone(spawn(Box::new(Fake { second: 0, last: u64::MAX }), control), idle());
+        let feed = Feed::alone(spawn(Box::new(Seconds::endless()), control), idle());
         let gone = |_: &str| Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
         let result = snapshots(feed, &json(), None, gone).await;
         assert!(result.is_err());

@@ -12,6 +12,7 @@ use crate::sample::{
     PsiLine, Sample, SwapDevice, ThreadSample, VmId, VmSample, VmState, Vmstat,
 };
 use crate::signal::{Quality, Signal, SignalStatus};
+use crate::source::Source;
 use crate::units::{Bytes, Limit, Nanos, Pages, WallNanos};
 
 pub(crate) const MIB: u64 = 1024 * 1024;
@@ -30,6 +31,31 @@ pub(crate) fn sample(second: u64, vms: Vec<VmSample>) -> Sample {
         flows: Some(Vec::new()),
         signals: Signal::ALL.map(exact).to_vec(),
         notices: Vec::new(),
+    }
+}
+
+/// A source of samples with one VM, a second apart in their own time, as fast as it is asked.
+pub(crate) struct Seconds {
+    now: u64,
+    last: u64,
+}
+
+impl Seconds {
+    pub(crate) fn endless() -> Self {
+        Self::until(u64::MAX)
+    }
+
+    /// It fails after the second `last`.
+    pub(crate) fn until(last: u64) -> Self {
+        Self { now: 0, last }
+    }
+}
+
+impl Source for Seconds {
+    fn sample(&mut self, _: Option<VmId>) -> anyhow::Result<Sample> {
+        self.now += 1;
+        anyhow::ensure!(self.now <= self.last, "the host is gone");
+        Ok(sample(self.now, vec![vm("a", 7)]))
     }
 }
 

@@ -7,7 +7,6 @@ use super::*;
 use crate::daemon::{Control, spawn_with};
 use crate::policy::{Memtrace, Rules};
 use crate::reactor::Reactor;
-use crate::source::Source;
 use crate::units::Bytes;
 
 fn reaction() -> Reaction {
@@ -62,16 +61,6 @@ fn what_the_journal_may_need_stays_free() {
     assert!(Recording::open(directory.path()).is_err(), "something was recorded");
 }
 
-/// Samples a second apart in their own time.
-struct Fake(u64);
-
-impl Source for Fake {
-    fn sample(&mut self, _: Option<crate::sample::VmId>) -> anyhow::Result<Sample> {
-        self.0 += 1;
-        Ok(fixture::sample(self.0, vec![fixture::vm("a", 7)]))
-    }
-}
-
 #[tokio::test]
 async fn the_loop_has_recorded_every_reaction_when_it_is_over() {
     const LIMIT: Duration = Duration::from_secs(20);
@@ -81,7 +70,7 @@ async fn the_loop_has_recorded_every_reaction_when_it_is_over() {
     let policy = Box::new(Memtrace::new(Rules::default()));
     let reactor = Reactor::on_paper(policy).recorded(scribe);
     let control = Control { interval: Duration::from_millis(20), detail: None, stop: false };
-    let mut handle = spawn_with(Box::new(Fake(0)), Some(reactor), control);
+    let mut handle = spawn_with(Box::new(fixture::Seconds::endless()), Some(reactor), control);
     let step = handle.step.wait_for(Option::is_some);
     let step = tokio::time::timeout(LIMIT, step).await.expect("in time").expect("it runs").clone();
     handle.stop(LIMIT).await;
