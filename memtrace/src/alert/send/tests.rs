@@ -173,3 +173,14 @@ fn a_command_is_fed_lines_and_its_end_is_told() {
     let error = Senders::start(&SendConfig { command, ..config }).unwrap_err();
     assert!(format!("{error:#}").starts_with("cannot start /nowhere/helper: "), "{error:#}");
 }
+
+#[test]
+fn the_log_has_an_alerts_end_as_well_without_being_asked() {
+    let written = crate::logging::tests::written(0, || {
+        log(&alert(State::Firing));
+        log(&alert(State::Resolved));
+    });
+    let (begin, end) = written.split_once('\n').expect("two lines");
+    assert!(begin.ends_with("alert: vm_stalled: it waits"), "{begin}");
+    assert!(end.ends_with("resolved: vm_stalled: it waits\n"), "{end}");
+}
