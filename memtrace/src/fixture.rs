@@ -1,5 +1,6 @@
 //! Snapshots for the tests of views and encoders, built directly. Tests only.
 
+mod counted;
 mod decided;
 mod guest;
 
@@ -86,6 +87,7 @@ pub fn vm(name: &str, pid: u32) -> VmView {
         guest_age: Measured::exact(Nanos(2_000_000_000)),
         dead: Measured::exact(Bytes(100 * MIB)),
         totals: Measured::exact(Totals::default()),
+        waits: counted::waits(&[], Nanos(0)),
         threads: None,
     }
 }
@@ -115,6 +117,8 @@ pub fn noisy() -> VmView {
         async_fault_histogram: Measured::exact(histogram.clone()),
         swap_in_p50: Measured::exact(Nanos(150_000)),
         swap_in_p99: Measured::exact(Nanos(2_600_000)),
+        waits: counted::waits(&histogram, Nanos(310_000_000)),
+        totals: counted::busy(),
         swap_in_histogram: Measured::exact(histogram),
         cgroup_limit: Measured::exact(Limit::At(Bytes(2 * GIB))),
         psi: Measured::exact(psi(41.2)),

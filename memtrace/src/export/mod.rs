@@ -2,6 +2,7 @@
 //! known to text. Must not know where the text goes.
 
 pub mod json;
+pub mod metrics;
 pub mod plain;
 pub mod reaction;
 pub mod rows;

@@ -19,9 +19,13 @@ pub(super) struct Distribution {
 
 /// Waits in direct and memcg reclaim.
 pub(super) fn reclaim(pair: &Pair<'_>) -> Distribution {
+    distribution(pair, reclaim_quality(pair), |histograms| &histograms.reclaim)
+}
+
+pub(super) fn reclaim_quality(pair: &Pair<'_>) -> Quality {
     let direct = quality(pair, Signal::DirectReclaim);
     let memcg = quality(pair, Signal::MemcgReclaim);
-    let quality = match (&direct, &memcg) {
+    match (&direct, &memcg) {
         (Quality::Absent(_), Quality::Absent(_)) => direct,
         (Quality::Absent(reason), _) => {
             Quality::approximate(format!("without direct reclaim: {reason}"))
@@ -30,14 +34,16 @@ pub(super) fn reclaim(pair: &Pair<'_>) -> Distribution {
             Quality::approximate(format!("without memcg reclaim: {reason}"))
         }
         _ => direct.and(memcg),
-    };
-    distribution(pair, quality, |histograms| &histograms.reclaim)
+    }
 }
 
 /// KVM asynchronous page faults.
 pub(super) fn async_fault(pair: &Pair<'_>) -> Distribution {
-    let quality = pair.by_kvm(Measured::new(Some(()), quality(pair, Signal::AsyncFaults))).quality;
-    distribution(pair, quality, |histograms| &histograms.async_fault)
+    distribution(pair, async_fault_quality(pair), |histograms| &histograms.async_fault)
+}
+
+pub(super) fn async_fault_quality(pair: &Pair<'_>) -> Quality {
+    pair.by_kvm(Measured::new(Some(()), quality(pair, Signal::AsyncFaults))).quality
 }
 
 fn quality(pair: &Pair<'_>, signal: Signal) -> Quality {
@@ -46,7 +52,11 @@ fn quality(pair: &Pair<'_>, signal: Signal) -> Quality {
 
 /// Waits for pages that come back from swap.
 pub(super) fn swap_in(pair: &Pair<'_>) -> Distribution {
-    distribution(pair, quality(pair, Signal::SwapInWait), |histograms| &histograms.swap_in)
+    distribution(pair, swap_in_quality(pair), |histograms| &histograms.swap_in)
+}
+
+pub(super) fn swap_in_quality(pair: &Pair<'_>) -> Quality {
+    quality(pair, Signal::SwapInWait)
 }
 
 fn distribution(

@@ -20,6 +20,7 @@ mod swapping;
 mod threads;
 pub mod totals;
 mod vm;
+pub mod waited;
 pub mod waits;
 
 pub use derive::derive;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::model::totals::{HostTotals, Totals};
+use crate::model::waited::VmWaits;
 use crate::sample::{
     Accelerator, GuestStats, Manager, Notice, Party, Psi, SwapDevice, VmId, VmState,
 };
@@ -221,6 +222,9 @@ pub struct VmView {
 
     /// The kernel side's counters since it began to count this VM.
     pub totals: Measured<Totals<VmCounters>>,
+    /// How long it waited since then.
+    #[serde(default)]
+    pub waits: VmWaits,
 
     /// Only for the VM that a view asked for.
     pub threads: Option<Vec<ThreadView>>,

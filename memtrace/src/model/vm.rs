@@ -17,6 +17,7 @@ use crate::model::stall::stalls;
 use crate::model::swapping::{swap_ins, swapping};
 use crate::model::threads::threads;
 use crate::model::totals::Totals;
+use crate::model::waited;
 use crate::sample::{Party, ProcessSample};
 use crate::signal::{Quality, Signal, reason_or};
 use crate::units::{Bytes, Percent, Rate};
@@ -93,6 +94,7 @@ pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
         guest_stats: guest.stats,
         guest_age: guest.age,
         totals: totals(pair),
+        waits: waited::waits(pair),
         threads: threads(pair),
     }
 }

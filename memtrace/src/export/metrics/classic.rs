@@ -1,0 +1,41 @@
+//! Prometheus' text format 0.0.4 out of OpenMetrics text. The samples are the same; it has
+//! neither units nor an end, names a counter by its samples, and knows no infos.
+//! (prometheus.io/docs/instrumenting/exposition_formats, and OpenMetrics 1.0.)
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use super::table::{self, Kind, Metric};
+
+pub(super) fn of(text: &str) -> String {
+    let all = table::all();
+    let families: HashMap<String, &Metric> =
+        all.iter().map(|metric| (metric.family(), metric)).collect();
+    let mut classic = String::with_capacity(text.len());
+    for line in text.lines() {
+        let Some(comment) = line.strip_prefix("# ") else {
+            classic.push_str(line);
+            classic.push('\n');
+            continue;
+        };
+        let mut words = comment.splitn(3, ' ');
+        let (keyword, family) = (words.next(), words.next().unwrap_or_default());
+        let Some(metric) = families.get(family) else { continue };
+        let name = metric.full_name();
+        // Writing to a string doesn't fail.
+        let _ = match keyword {
+            Some("HELP") => writeln!(classic, "# HELP {name} {}", metric.help),
+            Some("TYPE") => writeln!(classic, "# TYPE {name} {}", word(metric.kind)),
+            _ => Ok(()),
+        };
+    }
+    classic
+}
+
+const fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Gauge | Kind::Info => "gauge",
+        Kind::Counter => "counter",
+        Kind::Histogram => "histogram",
+    }
+}
