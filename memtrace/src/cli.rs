@@ -1,6 +1,7 @@
 //! What can be typed, and its help. What it means is decided elsewhere.
 
 mod check;
+mod metrics;
 mod mitigate;
 mod record;
 mod simulate;
@@ -15,6 +16,7 @@ use crate::columns::{self, Sort};
 use crate::filter::Filter;
 
 pub use check::{CheckArguments, StreamArguments, Threshold};
+pub use metrics::{MetricsArguments, MetricsForm};
 pub use mitigate::{ExplainArguments, MitigateArguments};
 pub use record::{ExportArguments, ExportFormat, RecordArguments};
 pub use simulate::SimulateArguments;
@@ -115,6 +117,9 @@ pub enum Command {
     /// One look for Nagios, Icinga and their like: is the host, or a VM, well?
     #[command(after_help = check::CHECK_AFTER_HELP)]
     Check(CheckArguments),
+    /// One look as metrics for Prometheus, printed or in a file for node_exporter
+    #[command(after_help = metrics::AFTER_HELP)]
+    Metrics(MetricsArguments),
     /// Print what is seen, a JSON document a line for each interval, for other programs
     #[command(after_help = check::STREAM_AFTER_HELP)]
     Stream(StreamArguments),

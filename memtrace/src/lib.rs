@@ -22,6 +22,7 @@ pub mod hostfs;
 pub mod interrupt;
 pub mod listener;
 pub mod logging;
+pub mod metrics;
 pub mod mitigate;
 pub mod model;
 pub mod output;

@@ -10,8 +10,8 @@ use clap::Parser;
 use memtrace::cli::{Arguments, Command, TopArguments, Verbosity};
 use memtrace::selftest::guest::GuestArguments;
 use memtrace::{
-    check, config, doctor, documents, exit, exporting, logging, mitigate, output, recording,
-    selftest, simulate, top,
+    check, config, doctor, documents, exit, exporting, logging, metrics, mitigate, output,
+    recording, selftest, simulate, top,
 };
 
 fn main() -> ExitCode {
@@ -57,6 +57,7 @@ fn run(command: Command, verbosity: Verbosity) -> Result<ExitCode> {
         Command::Record(arguments) => recording::run(&arguments, verbosity)?,
         Command::Export(arguments) => exporting::run(&arguments)?,
         Command::Check(arguments) => return check::run(&arguments, verbosity),
+        Command::Metrics(arguments) => metrics::run(&arguments, verbosity)?,
         Command::Stream(arguments) => top::run(&arguments.into(), verbosity)?,
         Command::Doctor(arguments) => {
             return Ok(ExitCode::from(doctor::run(arguments, verbosity)? as u8));

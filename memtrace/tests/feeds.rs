@@ -1,4 +1,4 @@
-//! `memtrace check` and `memtrace stream` as their callers see them. Nothing here needs
+//! `memtrace check`, `memtrace metrics` and `memtrace stream` as their callers see them. Nothing here needs
 //! privileges.
 
 use std::process::{Command, Output, Stdio};
@@ -25,6 +25,17 @@ fn help(command: &str) -> String {
 #[test]
 fn help_of_check() {
     insta::assert_snapshot!(help("check"));
+}
+
+#[test]
+fn help_of_metrics() {
+    insta::assert_snapshot!(help("metrics"));
+}
+
+#[test]
+fn the_page_of_the_metrics_is_what_it_prints() {
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md"));
+    assert!(stdout(&run(&["metrics", "--describe"])) == page);
 }
 
 #[test]

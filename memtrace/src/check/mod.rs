@@ -82,7 +82,7 @@ fn checked(arguments: &CheckArguments, verbosity: Verbosity) -> Result<Report> {
 }
 
 /// Two samples so far apart, compared as the live view does.
-fn look(source: &mut dyn Source, interval: Duration) -> Result<Snapshot> {
+pub(crate) fn look(source: &mut dyn Source, interval: Duration) -> Result<Snapshot> {
     let before = source.sample(None)?;
     let begun = Instant::now();
     loop {

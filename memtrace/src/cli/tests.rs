@@ -127,6 +127,30 @@ fn a_threshold_has_a_metric_that_there_is_and_a_range() {
 }
 
 #[test]
+fn a_textfile_has_a_form_of_its_own_and_a_name_that_is_read() {
+    let metrics = |arguments: &[&str]| {
+        let typed = ["memtrace", "metrics"].into_iter().chain(arguments.iter().copied());
+        match Arguments::try_parse_from(typed)?.command {
+            Some(Command::Metrics(arguments)) => Ok(arguments),
+            other => panic!("not metrics: {other:?}"),
+        }
+    };
+    let usual = metrics(&[]).expect("it is accepted");
+    assert_eq!((usual.interval, usual.format), (Duration::from_secs(2), MetricsForm::Openmetrics));
+    let file = metrics(&["--textfile", "/a/b.prom"]).expect("it is accepted");
+    assert_eq!(file.textfile, Some("/a/b.prom".into()));
+    for wrong in [
+        &["--textfile", "b.txt"][..],
+        &["--textfile", ".prom"],
+        &["--textfile", "b.prom", "--format", "prometheus"],
+        &["--describe", "--textfile", "b.prom"],
+    ] {
+        let refused: Result<MetricsArguments, clap::Error> = metrics(wrong);
+        assert!(refused.is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
 fn a_stream_is_json_of_the_top_command() {
     let typed = ["memtrace", "stream", "--json", "-n", "3", "--interval", "5", "--filter", "^w"];
     let Some(Command::Stream(stream)) = Arguments::parse_from(typed).command else {

@@ -1,0 +1,58 @@
+//! `memtrace metrics`: one look at the host as metrics, printed or into a file for
+//! node_exporter's textfile collector.
+
+mod textfile;
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+
+use crate::check;
+use crate::cli::{MetricsArguments, MetricsForm, Verbosity};
+use crate::export::metrics::{Form, Scene, page, text};
+use crate::hostfs::HostRoot;
+use crate::output;
+use crate::privileges;
+use crate::reactor::Decided;
+use crate::source::live::LiveSource;
+use crate::units::{Bytes, WallNanos};
+
+/// Looks, and prints or writes what was seen.
+///
+/// # Errors
+/// [`privileges::Denied`] without privileges; when the host can't be sampled, or the output
+/// can't be written.
+pub fn run(arguments: &MetricsArguments, verbosity: Verbosity) -> Result<()> {
+    if arguments.describe {
+        return output::print(&page::page());
+    }
+    let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
+    privileges::require(&root)?;
+    let mut source = LiveSource::open(root, verbosity, !arguments.no_libvirt);
+    let snapshot = Arc::new(check::look(&mut source, arguments.interval)?);
+    let decided = Decided::Not("one look decides nothing".into());
+    let scene = Scene::new(snapshot, decided, page_size(), now());
+    match &arguments.textfile {
+        Some(path) => textfile::write(path, &text(scene, Form::Classic)?),
+        None => output::print(&text(scene, form(arguments))?),
+    }
+}
+
+fn form(arguments: &MetricsArguments) -> Form {
+    match arguments.format {
+        MetricsForm::Openmetrics => Form::OpenMetrics,
+        MetricsForm::Prometheus => Form::Classic,
+    }
+}
+
+/// Of the base pages of this host.
+pub(crate) fn page_size() -> Bytes {
+    Bytes(rustix::param::page_size() as u64)
+}
+
+/// The time of day; the epoch where the clock is before it.
+pub(crate) fn now() -> WallNanos {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    WallNanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
