@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::interval;
+use crate::metrics::Address;
 
 pub(super) const AFTER_HELP: &str = "\
 What it does to a VM is moving its balloon, through libvirt or QMP, and winning back cold pages
@@ -19,6 +20,7 @@ configuration again. One memtrace mitigates at a time.
 Examples:
   memtrace mitigate                   observe: say what it would do, and touch nothing
   memtrace mitigate --enforce         act
+  memtrace mitigate --listen :9435    and tell Prometheus at http://127.0.0.1:9435/metrics
   memtrace mitigate --json            everything it sees and decides, a document a second";
 
 #[derive(Args, Clone, Debug)]
@@ -36,6 +38,10 @@ pub struct MitigateArguments {
     /// Where the journal is [default: /var/lib/memtrace, or the configuration's]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+    /// Tell scrapers (Prometheus) at /metrics what it sees and decides: 127.0.0.1:9435, :9435 (of
+    /// this host alone), or unix:/run/memtrace/metrics.sock. It asks nobody who they are
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub listen: Option<Address>,
     /// Print JSON, one document a line for each interval: the snapshot and what was made of it
     #[arg(long)]
     pub json: bool,
@@ -66,4 +72,9 @@ pub struct ExplainArguments {
     /// Do not ask libvirt, even where it is there
     #[arg(long)]
     pub no_libvirt: bool,
+}
+
+// clap shows no more than the outermost message of an error.
+fn address(text: &str) -> Result<Address, String> {
+    text.parse().map_err(|error| format!("must be {error:#}"))
 }

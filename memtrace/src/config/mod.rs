@@ -24,6 +24,7 @@ pub use self::problem::{Place, Problem};
 pub use self::vm::{Priority, VmSettings, VmTable, Which};
 
 use crate::actuate::journal;
+use crate::metrics::Address;
 use crate::policy::rules::Rules;
 use crate::reactor::Mode;
 use crate::record;
@@ -44,6 +45,8 @@ pub struct Config {
     pub give_back: bool,
     /// The cgroup that holds the VMs. `None`: the host.
     pub scope: Option<String>,
+    /// Where scrapers are told what is seen. `None`: nowhere.
+    pub listen: Option<Address>,
     pub journal: JournalConfig,
     pub record: RecordConfig,
     pub alert: AlertConfig,
@@ -76,6 +79,7 @@ impl Default for Config {
             libvirt: true,
             give_back: false,
             scope: None,
+            listen: None,
             journal: JournalConfig::default(),
             record: RecordConfig::default(),
             alert: AlertConfig::default(),

@@ -32,6 +32,7 @@ pub(super) fn root(config: &mut Config, root: &mut Section<'_, '_>) {
     {
         scope.problem(place, "cgroup", "must begin with `/`, the root of its hierarchy");
     }
+    root.section("metrics").optional("listen", &mut config.listen);
     journal(&mut config.journal, &mut root.section("journal"));
     record(&mut config.record, &mut root.section("record"));
     policy::read(&mut config.rules, &mut root.section("policy"));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use toml::de::DeValue;
 
+use crate::metrics::Address;
 use crate::units::{Bytes, Nanos, Percent};
 
 /// Something that a key can be set to.
@@ -19,6 +20,13 @@ impl Value for bool {
             DeValue::Boolean(value) => Ok(*value),
             _ => Err("true or false".to_owned()),
         }
+    }
+}
+
+impl Value for Address {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let text = String::read(value)?;
+        text.parse().map_err(|error| format!("{error:#}"))
     }
 }
 

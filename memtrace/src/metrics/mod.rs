@@ -1,12 +1,18 @@
 //! `memtrace metrics`: one look at the host as metrics, printed or into a file for
-//! node_exporter's textfile collector.
+//! node_exporter's textfile collector. And what a running memtrace tells scrapers.
 
+mod listen;
+mod serve;
 mod textfile;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
+
+pub use listen::Address;
+pub(crate) use listen::Listener;
+pub(crate) use serve::serve;
 
 use crate::check;
 use crate::cli::{MetricsArguments, MetricsForm, Verbosity};
@@ -47,12 +53,12 @@ fn form(arguments: &MetricsArguments) -> Form {
 }
 
 /// Of the base pages of this host.
-pub(crate) fn page_size() -> Bytes {
+fn page_size() -> Bytes {
     Bytes(rustix::param::page_size() as u64)
 }
 
 /// The time of day; the epoch where the clock is before it.
-pub(crate) fn now() -> WallNanos {
+fn now() -> WallNanos {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     WallNanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

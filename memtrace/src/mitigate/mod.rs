@@ -23,7 +23,9 @@ use crate::alert::Alerts;
 use crate::cli::{MitigateArguments, Verbosity};
 use crate::config::{self, Config, RecordConfig};
 use crate::daemon::{self, Control};
+use crate::feed::Feed;
 use crate::hostfs::HostRoot;
+use crate::metrics::{self, Listener};
 use crate::policy::{Memtrace, Policy, Rules};
 use crate::privileges;
 use crate::reactor::{Ledger, Reactor, taken};
@@ -42,7 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// [`privileges::Denied`] without privileges; when another memtrace mitigates here, the
-/// journal can't be used, the host cannot be sampled, or the output cannot be written.
+/// journal can't be used, somebody else has the address for scrapers, the host cannot be sampled, or the output cannot be written.
 pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -57,6 +59,11 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let config = configuration(arguments.config.as_deref())?;
     let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
     privileges::require(&root)?;
+    let listener = {
+        let _runtime = runtime.enter();
+        let address = arguments.listen.as_ref().or(config.listen.as_ref());
+        address.map(Listener::open).transpose()?
+    };
     let directory = arguments.state_dir.as_ref().unwrap_or(&config.journal.directory);
     let (journal, recovered) = Journal::open(directory, config.journal.limits)?;
     tell(&recovered);
@@ -87,6 +94,9 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let handle = daemon::spawn_with(Box::new(source), Some(reactor), control);
     let (rules, changed) = watch::channel(config.alert.rules());
     runtime.block_on(async {
+        if let Some(listener) = listener {
+            tokio::spawn(metrics::serve(listener, Feed::alone(handle.clone(), None)));
+        }
         tokio::spawn(alerts.follow(handle.step.clone(), changed));
         let arguments = arguments.clone();
         let count = arguments.count;

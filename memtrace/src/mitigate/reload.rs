@@ -49,9 +49,9 @@ impl Running {
         control.send_if_modified(|control| {
             std::mem::replace(&mut control.interval, interval) != interval
         });
-        let Config { libvirt, scope, journal, record, .. } = self.config.clone();
+        let Config { libvirt, scope, listen, journal, record, .. } = self.config.clone();
         let send = self.config.alert.send.clone();
-        self.config = Config { libvirt, scope, journal, record, ..config };
+        self.config = Config { libvirt, scope, listen, journal, record, ..config };
         self.config.alert.send = send;
         tracing::warn!("the configuration was read again and is in force");
     }
@@ -73,6 +73,7 @@ fn fixed(before: &Config, now: &Config) -> Vec<&'static str> {
     let keys = [
         ("libvirt", before.libvirt != now.libvirt),
         ("scope.cgroup", before.scope != now.scope),
+        ("metrics.listen", before.listen != now.listen),
         ("journal.directory", before.journal.directory != now.journal.directory),
         ("journal.file", before.journal.limits.file != now.journal.limits.file),
         ("journal.files", before.journal.limits.files != now.journal.limits.files),
@@ -141,9 +142,17 @@ mod tests {
         let mut now = Config { libvirt: false, interval: Nanos(1), ..Config::default() };
         now.journal.directory = "/elsewhere".into();
         now.record.used = true;
+        now.listen = ":9435".parse().ok();
         now.alert.send.log = false;
         now.hook.push("page".to_owned());
-        let changed = ["libvirt", "journal.directory", "record.use", "hook.command", "alert.log"];
+        let changed = [
+            "libvirt",
+            "metrics.listen",
+            "journal.directory",
+            "record.use",
+            "hook.command",
+            "alert.log",
+        ];
         assert_eq!(fixed(&before, &now), changed);
         assert_eq!(fixed(&before, &before), [""; 0]);
     }

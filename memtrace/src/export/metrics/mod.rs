@@ -31,7 +31,7 @@ use crate::model::snapshot::VmView;
 use crate::reactor::Decided;
 use crate::units::{Bytes, WallNanos};
 
-/// Most VMs that are told of: some hundred series each. The kernel side has no more rows.
+/// Most VMs that are told of: about a hundred series each. The kernel side has no more rows.
 pub const MOST_VMS: usize = 4096;
 
 /// How the text is written.
