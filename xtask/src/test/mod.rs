@@ -11,6 +11,7 @@ use crate::{interrupt, progress};
 
 mod cargo;
 mod live;
+mod promtool;
 mod steps;
 mod tally;
 

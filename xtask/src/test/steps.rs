@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::cargo::{cargo, one, tests};
 use super::tally::Outcome;
-use super::{Step, live};
+use super::{Step, live, promtool};
 use crate::compile::{self, Pair};
 use crate::lab::Lab;
 use crate::lab::plan::Manager;
@@ -23,6 +23,7 @@ pub const HOST: &[Step] = &[
     Step { name: "clippy, eBPF programs", run: clippy_programs },
     Step { name: "stable build, default features", run: build },
     Step { name: "tests", run: all_tests },
+    Step { name: "metrics and alert rules: promtool", run: promtool::run },
     Step { name: "eBPF object from source", run: rebuild },
 ];
 

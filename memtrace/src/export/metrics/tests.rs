@@ -12,6 +12,12 @@ use crate::model::totals::Totals;
 use crate::signal::Signal;
 
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md"));
+/// What is made of the metrics elsewhere.
+const PACKAGED: [&str; 3] = [
+    include_str!("../../../../packaging/grafana/memtrace.json"),
+    include_str!("../../../../packaging/prometheus/memtrace.rules.yml"),
+    include_str!("../../../../packaging/prometheus/memtrace.rules.test.yml"),
+];
 const BASE_PAGE: Bytes = Bytes(4096);
 
 fn told(snapshot: Arc<Snapshot>, decided: Decided, form: Form) -> String {
@@ -82,6 +88,13 @@ fn the_demo_is_pinned() {
 }
 
 #[test]
+fn the_demo_in_the_classic_form_is_pinned() {
+    // `cargo xtask test` has promtool read it.
+    let text = told(fixture::demo(), fixture::observed(), Form::Classic);
+    insta::assert_snapshot!(text.replace(env!("CARGO_PKG_VERSION"), "VERSION"));
+}
+
+#[test]
 fn the_page_is_of_today() {
     let page = page::page();
     assert!(page == PAGE, "memtrace metrics --describe > docs/metrics.md\n{page}");
@@ -100,6 +113,25 @@ fn the_table_is_by_the_conventions() {
         assert!(labels.clone().all(|label| *label != "le"), "{name}");
         assert_eq!(labels.clone().collect::<BTreeSet<_>>().len(), labels.count(), "{name}");
     }
+}
+
+#[test]
+fn rules_and_dashboard_name_metrics_that_there_are() {
+    let suffixes = ["_bucket", "_sum", "_count"];
+    let samples = |metric: &table::Metric| match metric.kind {
+        Kind::Histogram => suffixes.map(|suffix| metric.full_name() + suffix).to_vec(),
+        Kind::Gauge | Kind::Counter | Kind::Info => vec![metric.full_name()],
+    };
+    let names: BTreeSet<String> = all().iter().flat_map(samples).collect();
+    let name = regex::Regex::new("memtrace_[a-z_]+").expect("it is an expression");
+    for text in PACKAGED {
+        let used: BTreeSet<&str> = name.find_iter(text).map(|found| found.as_str()).collect();
+        assert!(used.len() > 5);
+        let unknown = used.iter().filter(|name| !names.contains(**name));
+        assert_eq!(unknown.collect::<Vec<_>>(), [&""; 0]);
+    }
+    let dashboard: serde_json::Value = serde_json::from_str(PACKAGED[0]).expect("it is JSON");
+    assert_eq!(dashboard["uid"], "memtrace");
 }
 
 #[test]

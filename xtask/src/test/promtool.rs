@@ -1,0 +1,69 @@
+//! What Prometheus' own tool says of the metrics' text and of the alert rules.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result};
+
+use super::cargo::one;
+use super::tally::Outcome;
+use crate::paths;
+
+/// The demo's metrics in the text format that promtool reads, as memtrace's own tests pin them.
+const PINNED: &str = "memtrace/src/export/metrics/snapshots/\
+                      memtrace__export__metrics__tests__the_demo_in_the_classic_form_is_pinned.snap";
+const RULES: &str = "packaging/prometheus";
+
+/// Checks the metrics, the rules, and what the rules make of made-up series.
+///
+/// # Errors
+/// When promtool can't start, though it is there, or a file of ours can't be read.
+pub fn run() -> Result<Outcome> {
+    if let Some(reason) = obstacle()? {
+        return Ok(Outcome::skipped(reason));
+    }
+    let text = fs::read_to_string(paths::workspace().join(PINNED)).context(PINNED)?;
+    let metrics = paths::target().join("promtool.prom");
+    fs::write(&metrics, body(&text)?).with_context(|| format!("write {}", metrics.display()))?;
+    let metrics = fs::File::open(&metrics)?;
+    let mut outcome = one(promtool(&["check", "metrics"]).stdin(metrics))?;
+    outcome.absorb(one(&mut promtool(&["check", "rules", "memtrace.rules.yml"]))?);
+    outcome.absorb(one(&mut promtool(&["test", "rules", "memtrace.rules.test.yml"]))?);
+    Ok(outcome)
+}
+
+fn promtool(arguments: &[&str]) -> Command {
+    let mut command = Command::new("promtool");
+    command.current_dir(paths::workspace().join(RULES)).args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Why there is no promtool. Its package starts a server, so that the set-up leaves it alone.
+fn obstacle() -> Result<Option<String>> {
+    match promtool(&["--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status() {
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Ok(Some("promtool is not here (Debian: prometheus)".to_owned()))
+        }
+        Err(error) => Err(error).context("run promtool"),
+    }
+}
+
+/// A snapshot of insta without its head.
+fn body(snapshot: &str) -> Result<&str> {
+    snapshot.splitn(3, "---\n").nth(2).context("the pinned metrics have no head")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pinned_metrics_are_found_and_have_no_head() {
+        let text = fs::read_to_string(paths::workspace().join(PINNED)).expect(PINNED);
+        let body = body(&text).expect("it has a head");
+        assert!(body.starts_with("# HELP memtrace_build_info "), "{body}");
+        assert!(super::body("nothing").is_err());
+    }
+}
