@@ -4,6 +4,7 @@ mod check;
 mod metrics;
 mod mitigate;
 mod record;
+mod report;
 mod simulate;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub use check::{CheckArguments, StreamArguments, Threshold};
 pub use metrics::{MetricsArguments, MetricsForm};
 pub use mitigate::{ExplainArguments, MitigateArguments};
 pub use record::{ExportArguments, ExportFormat, RecordArguments};
+pub use report::ReportArguments;
 pub use simulate::SimulateArguments;
 
 /// Shortest and longest interval between two samples, in seconds.
@@ -114,6 +116,9 @@ pub enum Command {
     Record(RecordArguments),
     /// Print a recording as rows, for other programs
     Export(ExportArguments),
+    /// Make one page of a recording: who suffered, who caused it, when, and what was done
+    #[command(after_help = report::AFTER_HELP)]
+    Report(ReportArguments),
     /// One look for Nagios, Icinga and their like: is the host, or a VM, well?
     #[command(after_help = check::CHECK_AFTER_HELP)]
     Check(CheckArguments),

@@ -11,7 +11,7 @@ use memtrace::cli::{Arguments, Command, TopArguments, Verbosity};
 use memtrace::selftest::guest::GuestArguments;
 use memtrace::{
     check, config, doctor, documents, exit, exporting, logging, metrics, mitigate, output,
-    recording, selftest, simulate, top,
+    recording, report, selftest, simulate, top,
 };
 
 fn main() -> ExitCode {
@@ -56,6 +56,7 @@ fn run(command: Command, verbosity: Verbosity) -> Result<ExitCode> {
         Command::Explain(arguments) => mitigate::explain::run(&arguments, verbosity)?,
         Command::Record(arguments) => recording::run(&arguments, verbosity)?,
         Command::Export(arguments) => exporting::run(&arguments)?,
+        Command::Report(arguments) => report::run(&arguments)?,
         Command::Check(arguments) => return check::run(&arguments, verbosity),
         Command::Metrics(arguments) => metrics::run(&arguments, verbosity)?,
         Command::Stream(arguments) => top::run(&arguments.into(), verbosity)?,

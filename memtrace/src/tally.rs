@@ -1,0 +1,126 @@
+//! Decisions counted by what they do and by which rule. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::policy::{Action, Decision};
+use crate::text::truncate;
+
+/// Most rules that are counted apart; there are not half as many, and files may be damaged.
+const MOST_KINDS: usize = 64;
+/// Columns of a rule's name.
+const NAME: usize = 40;
+
+/// What a decision does, and the rule behind it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Kind {
+    /// `take`, `give` or `reclaim`.
+    pub action: &'static str,
+    pub rule: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Count {
+    pub decisions: u64,
+    pub bytes: u64,
+}
+
+/// All of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    kinds: BTreeMap<Kind, Count>,
+    all: Count,
+}
+
+impl Kind {
+    /// Of a decision, with how many bytes it moves.
+    pub fn of(decision: &Decision) -> (Self, u64) {
+        let (action, bytes) = match decision.action {
+            Action::Balloon { from, to } if to < from => ("take", from.saturating_sub(to)),
+            Action::Balloon { from, to } => ("give", to.saturating_sub(from)),
+            Action::Reclaim { bytes } => ("reclaim", bytes),
+        };
+        (Self { action, rule: truncate(&decision.rule, NAME).into_owned() }, bytes.0)
+    }
+}
+
+impl Count {
+    fn add(&mut self, bytes: u64) {
+        self.decisions = self.decisions.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
+impl Tally {
+    pub fn add(&mut self, decision: &Decision) {
+        let (kind, bytes) = Kind::of(decision);
+        self.all.add(bytes);
+        if self.kinds.len() < MOST_KINDS || self.kinds.contains_key(&kind) {
+            self.kinds.entry(kind).or_default().add(bytes);
+        }
+    }
+
+    pub fn kinds(&self) -> impl Iterator<Item = (&Kind, &Count)> {
+        self.kinds.iter()
+    }
+
+    pub fn of(&self, kind: &Kind) -> Count {
+        self.kinds.get(kind).copied().unwrap_or_default()
+    }
+
+    pub const fn all(&self) -> Count {
+        self.all
+    }
+}
+
+/// A list, as a key of JSON is a text.
+impl Serialize for Tally {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Row<'a> {
+            #[serde(flatten)]
+            kind: &'a Kind,
+            #[serde(flatten)]
+            count: &'a Count,
+        }
+        serializer.collect_seq(self.kinds.iter().map(|(kind, count)| Row { kind, count }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn decisions_are_counted_by_action_and_rule() {
+        let mut tally = Tally::default();
+        let decided = fixture::enforced();
+        let entries = decided.report().map(|report| report.reaction.entries.clone());
+        for entry in entries.iter().flatten() {
+            tally.add(&entry.decision);
+        }
+        let json = serde_json::to_value(&tally).expect("it can be written");
+        let row = |action, rule| {
+            serde_json::json!({
+                "action": action, "rule": rule, "decisions": 1, "bytes": 512_u64 << 20
+            })
+        };
+        let rows = [row("give", "distress"), row("take", "calm"), row("take", "pressure")];
+        assert_eq!(json, serde_json::Value::from(rows.to_vec()));
+        assert_eq!(tally.all(), Count { decisions: 3, bytes: 1536 << 20 });
+    }
+
+    #[test]
+    fn there_is_no_end_of_rules_that_a_damaged_file_may_have() {
+        let mut tally = Tally::default();
+        let decided = fixture::enforced();
+        let decision = decided.report().map(|report| report.reaction.decisions.actions[0].clone());
+        let decision = decision.expect("there is one");
+        for number in 0..200 {
+            tally.add(&Decision { rule: format!("rule {number}"), ..decision.clone() });
+        }
+        assert_eq!((tally.kinds().count(), tally.all().decisions), (MOST_KINDS, 200));
+    }
+}

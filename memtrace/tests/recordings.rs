@@ -1,0 +1,41 @@
+//! `memtrace report` as its callers see it, with the recording that is kept of a released
+//! format. Nothing here needs privileges.
+
+use std::process::{Command, Output, Stdio};
+
+const RECORDING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/record/tests/kept/v1.mtrec");
+
+fn run(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
+    command.args(arguments).stdin(Stdio::null());
+    for variable in ["COLUMNS", "NO_COLOR", "CLICOLOR_FORCE", "RUST_LOG"] {
+        command.env_remove(variable);
+    }
+    command.output().expect("memtrace runs")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("it is text")
+}
+
+#[test]
+fn help_of_report() {
+    let output = run(&["report", "--help"]);
+    assert!(output.status.success(), "{output:?}");
+    insta::assert_snapshot!(text(&output.stdout));
+}
+
+#[test]
+fn a_recording_becomes_a_page_in_a_file_or_on_standard_output() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let file = directory.path().join("report.html");
+    let printed = run(&["report", RECORDING, "-o", "-"]);
+    let page = text(&printed.stdout);
+    assert!(printed.status.success() && page.ends_with("</html>"), "{printed:?}");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("<svg"), "{page:.200}");
+    let written = run(&["report", RECORDING, "-o", &file.to_string_lossy()]);
+    assert!(written.status.success() && written.stdout.is_empty(), "{written:?}");
+    assert_eq!(std::fs::read_to_string(&file).ok().as_deref(), Some(page));
+    let wrong = run(&["report", env!("CARGO_MANIFEST_PATH"), "-o", "-"]);
+    assert!(text(&wrong.stderr).contains("it is no recording of memtrace"), "{wrong:?}");
+}
