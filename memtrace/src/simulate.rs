@@ -1,6 +1,8 @@
-//! `memtrace simulate`: scenarios and policies by name, and the table of what came out.
+//! `memtrace simulate`: scenarios and policies by name, and the table of what came out; or a
+//! recording under another configuration.
 
 mod explain;
+mod replay;
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -20,6 +22,10 @@ const NOTHING: &str = "nothing";
 /// # Errors
 /// When there is no such scenario or policy, or the simulation broke.
 pub fn simulate(arguments: &SimulateArguments) -> Result<ExitCode> {
+    if let Some(path) = &arguments.replay {
+        replay::run(arguments, path)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let scenarios = scenarios(&arguments.scenarios)?;
     let names = names(&arguments.policy)?;
     if arguments.list {

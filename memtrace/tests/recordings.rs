@@ -1,5 +1,5 @@
-//! `memtrace report` as its callers see it, with the recording that is kept of a released
-//! format. Nothing here needs privileges.
+//! `memtrace report` and `memtrace simulate --replay` as their callers see them, with the
+//! recording that is kept of a released format. Nothing here needs privileges.
 
 use std::process::{Command, Output, Stdio};
 
@@ -38,4 +38,27 @@ fn a_recording_becomes_a_page_in_a_file_or_on_standard_output() {
     assert_eq!(std::fs::read_to_string(&file).ok().as_deref(), Some(page));
     let wrong = run(&["report", env!("CARGO_MANIFEST_PATH"), "-o", "-"]);
     assert!(text(&wrong.stderr).contains("it is no recording of memtrace"), "{wrong:?}");
+}
+
+#[test]
+fn a_recording_is_simulated_as_a_table_or_json() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let config = directory.path().join("new.toml");
+    std::fs::write(&config, "[policy]\nsoft = 30\n").expect("it is written");
+    let config = config.to_string_lossy();
+    let table = run(&["simulate", "--replay", RECORDING, "--config", &config]);
+    assert!(table.status.success(), "{table:?}");
+    assert!(text(&table.stdout).contains("only observed in 6"), "{table:?}");
+    let json = run(&["simulate", "--replay", RECORDING, "--config", &config, "--json"]);
+    let value: serde_json::Value = serde_json::from_slice(&json.stdout).expect("it is JSON");
+    assert_eq!((&value["moments"], &value["observed"]), (&12.into(), &6.into()));
+    std::fs::write(directory.path().join("new.toml"), "[policy]\nsotf = 30\n").expect("written");
+    let wrong = run(&["simulate", "--replay", RECORDING, "--config", &config]);
+    assert!(!wrong.status.success() && text(&wrong.stderr).contains("soft"), "{wrong:?}");
+    for refused in
+        [&["idle", "--replay", "a"][..], &["--config", "a"], &["--replay", "a", "--list"]]
+    {
+        let arguments: Vec<&str> = ["simulate"].iter().chain(refused).copied().collect();
+        assert_eq!(run(&arguments).status.code(), Some(2), "{refused:?}");
+    }
 }

@@ -1,5 +1,7 @@
 //! What can be typed after `memtrace simulate`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 pub(super) const AFTER_HELP: &str = "\
@@ -15,8 +17,18 @@ Time is virtual and nothing is random, so every run of a scenario gives the same
   orders          to balloons; (N bad): to VMs that boot, migrate, are pinned, or that
                   an operator has just set by hand
 
+With --replay a recording takes the place of scenarios: what memtrace's policy would do with
+another configuration, beside what was decided then. What was recorded doesn't react to that,
+so that, where memtrace acted then, only how each of the two begins an episode can be compared.
+
+Examples:
+  memtrace simulate                             all scenarios, all policies
+  memtrace simulate boot-storm --policy mom     one of each
+  memtrace simulate leak --explain leaky --at 500
+  memtrace simulate --replay /var/lib/memtrace/recordings --config new.toml
+
 Exit status:
-  0   memtrace's policy did in each scenario what is expected of it
+  0   memtrace's policy did in each scenario what is expected of it; the replay ended
   1   it did not; the table says where
   2   the command line is wrong";
 
@@ -40,4 +52,11 @@ pub struct SimulateArguments {
     /// Print JSON, one document
     #[arg(long)]
     pub json: bool,
+    /// Run memtrace's policy on a recording (`memtrace record`): a file, or a directory of them
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["scenarios", "policy", "explain", "list"])]
+    pub replay: Option<PathBuf>,
+    /// What it goes by there, with a folder beside it [default: /etc/memtrace/memtrace.toml, or
+    /// the usual]
+    #[arg(long, value_name = "FILE", requires = "replay")]
+    pub config: Option<PathBuf>,
 }

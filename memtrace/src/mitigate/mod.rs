@@ -30,6 +30,7 @@ use crate::policy::{Memtrace, Policy, Rules};
 use crate::privileges;
 use crate::reactor::{Ledger, Reactor, taken};
 use crate::record::{Recorder, Scribe};
+use crate::sample::Sample;
 use crate::source::Source;
 use crate::source::live::LiveSource;
 use print::Printer;
@@ -137,9 +138,14 @@ pub(crate) fn policy(
     for notice in sample.notices.iter().filter(|notice| notice.about == "scope") {
         tracing::warn!("scope: {}", notice.text);
     }
-    let rules = Rules { senses: senses::of(&sample), ..config.rules.clone() };
+    let rules = rules(config, &sample);
     let taken = taken(&recovered.holdings, &recovered.in_flight, &sample);
     Ok(Box::new(Memtrace::resume(rules, sample.at, &taken)))
+}
+
+/// What the policy goes by on the host of this first sample.
+pub(crate) fn rules(config: &Config, first: &Sample) -> Rules {
+    Rules { senses: senses::of(first), ..config.rules.clone() }
 }
 
 /// Who records, if somebody shall and can. Nothing else waits for that.

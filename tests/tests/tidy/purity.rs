@@ -5,7 +5,7 @@ use crate::imports::paths;
 use crate::source::Source;
 
 /// What is pure: files, and directories with a slash at their end.
-const PURE: [&str; 28] = [
+const PURE: [&str; 31] = [
     "memtrace/src/alert/kills.rs",
     "memtrace/src/alert/rules.rs",
     "memtrace/src/alert/send/format.rs",
@@ -28,6 +28,9 @@ const PURE: [&str; 28] = [
     "memtrace/src/selftest/side.rs",
     "memtrace/src/selftest/verdict.rs",
     "memtrace/src/sim/",
+    "memtrace/src/simulate/replay/episode.rs",
+    "memtrace/src/simulate/replay/run.rs",
+    "memtrace/src/simulate/replay/table.rs",
     "memtrace/src/summary.rs",
     "memtrace/src/tally.rs",
     "memtrace/src/text.rs",

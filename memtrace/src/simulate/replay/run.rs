@@ -1,0 +1,231 @@
+//! Shows a recording's samples to another policy, as a memtrace that only observes shows it the
+//! live host. Pure.
+//!
+//! The loop is open: what was recorded does not react to what is decided here. If memtrace acted
+//! while it was recorded, the balloons move by its orders; the policy takes those for its own, as
+//! one that took over would, so that it doesn't believe that somebody else moves them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::Serialize;
+
+use super::episode::{Book, Episode, First};
+use super::ignored;
+use crate::config::Config;
+use crate::mitigate;
+use crate::model::derive;
+use crate::policy::state::Ordered;
+use crate::policy::{Action, Decisions, Memtrace, Observer, Policy};
+use crate::reactor::{Fate, Mode, Reaction};
+use crate::record::Moment;
+use crate::sample::{Sample, VmId};
+use crate::tally::Tally;
+use crate::units::{Bytes, Nanos, WallNanos};
+
+pub(super) const SCHEMA_VERSION: u32 = 1;
+/// The policy's limits are for rates over a second; a tick may come a little early.
+const SHORTEST: Nanos = Nanos(900_000_000);
+/// Samples further apart are of two recordings.
+const LONGEST: Nanos = Nanos(61 * Nanos::SECOND.0);
+
+/// How two policies compare. This is what `--json` prints.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Comparison {
+    pub(super) schema_version: u32,
+    pub(super) from: WallNanos,
+    pub(super) to: WallNanos,
+    pub(super) moments: u64,
+    /// Moments in which the recorded memtrace acted, only observed, and decided nothing.
+    pub(super) acted: u64,
+    pub(super) observed: u64,
+    pub(super) undecided: u64,
+    /// `None`: nothing decided while it was recorded.
+    pub(super) recorded: Option<Side>,
+    pub(super) new: Side,
+    /// The first ones.
+    pub(super) episodes: Vec<Episode>,
+    pub(super) all_episodes: u64,
+    /// Of those in which both began with the same, at the same time.
+    pub(super) alike: u64,
+    /// What of the configuration could not be followed.
+    pub(super) ignored: Option<String>,
+    pub(super) losses: Vec<String>,
+}
+
+/// What one of them decided.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Side {
+    pub(super) decisions: Tally,
+    /// The same of the first moment of each episode, which alone compare where memtrace acted.
+    pub(super) first: Tally,
+    /// Moments by the state of the host that it saw.
+    pub(super) states: BTreeMap<String, u64>,
+    /// Moments in which it told the hook what is missing.
+    pub(super) hook: u64,
+}
+
+impl Side {
+    fn add(&mut self, decisions: &Decisions) {
+        decisions.actions.iter().for_each(|decision| self.decisions.add(decision));
+        self.hook = self.hook.saturating_add(u64::from(decisions.hook.is_some()));
+        let state = decisions.state.clone().unwrap_or_else(|| "not known".to_owned());
+        // There are four, and a damaged file may have others.
+        if self.states.len() < 16 || self.states.contains_key(&state) {
+            *self.states.entry(state).or_default() += 1;
+        }
+    }
+}
+
+/// `None`: there is no moment.
+pub(super) fn compare(
+    moments: impl Iterator<Item = Moment>,
+    config: &Config,
+) -> Option<Comparison> {
+    let mut runner: Option<Runner> = None;
+    for moment in moments {
+        runner.get_or_insert_with(|| Runner::new(&moment.sample, config)).step(moment);
+    }
+    runner.map(Runner::finish)
+}
+
+pub(super) struct Runner {
+    compared: Comparison,
+    recorded: Side,
+    observer: Observer,
+    pub(super) policy: Memtrace,
+    /// What rates are over, newest last.
+    past: VecDeque<Sample>,
+    book: Book,
+}
+
+impl Runner {
+    pub(super) fn new(first: &Sample, config: &Config) -> Self {
+        let scope = first.host.scope.as_ref().map(|scope| scope.cgroup.as_str());
+        let compared = Comparison {
+            schema_version: SCHEMA_VERSION,
+            from: first.wall,
+            to: first.wall,
+            moments: 0,
+            acted: 0,
+            observed: 0,
+            undecided: 0,
+            recorded: None,
+            new: Side::default(),
+            episodes: Vec::new(),
+            all_episodes: 0,
+            alike: 0,
+            ignored: ignored(config, scope),
+            losses: Vec::new(),
+        };
+        Self {
+            compared,
+            recorded: Side::default(),
+            observer: Observer::default(),
+            policy: Memtrace::new(mitigate::rules(config, first)),
+            past: VecDeque::new(),
+            book: Book::default(),
+        }
+    }
+
+    pub(super) fn step(&mut self, Moment { sample, reaction }: Moment) {
+        let before = self.baseline(sample.at);
+        let snapshot = derive(before, &sample);
+        let observation = self.observer.observe(&sample, &snapshot);
+        // All of them recorded ones: its own are withdrawn.
+        let orders = self.orders();
+        let new = self.policy.step(&observation);
+        for decision in &new.actions {
+            // Nobody carries it out.
+            self.policy.withdraw(decision.vm);
+            self.send(decision.vm, orders.get(&decision.vm).copied());
+        }
+        self.compared.new.add(&new);
+        let name = |id: VmId| {
+            let known = sample.vms.iter().find(|vm| vm.id == id);
+            known.map_or_else(|| id.to_string(), |vm| vm.name.clone())
+        };
+        let first =
+            |acted: bool, decisions: &Decisions| First::of((sample.wall, acted), decisions, name);
+        let done = reaction
+            .as_ref()
+            .and_then(|reaction| first(reaction.mode == Mode::Enforce, &reaction.decisions));
+        self.book.add(sample.wall, done, first(false, &new));
+        if let Some(reaction) = &reaction {
+            self.recorded.add(&reaction.decisions);
+            self.follow(sample.at, reaction);
+        }
+        let compared = &mut self.compared;
+        match reaction.map(|reaction| reaction.mode) {
+            Some(Mode::Enforce) => compared.acted = compared.acted.saturating_add(1),
+            Some(Mode::Observe) => compared.observed = compared.observed.saturating_add(1),
+            None => compared.undecided = compared.undecided.saturating_add(1),
+        }
+        compared.moments = compared.moments.saturating_add(1);
+        compared.to = sample.wall;
+        self.keep(sample);
+    }
+
+    /// The newest that is old enough, as the live loop has it.
+    pub(super) fn baseline(&mut self, now: Nanos) -> Option<&Sample> {
+        let is_far = |sample: &Sample| now < sample.at || now.saturating_sub(sample.at) > LONGEST;
+        if self.past.back().is_some_and(is_far) {
+            self.past.clear();
+        }
+        let is_old = |sample: &&Sample| now.saturating_sub(sample.at) >= SHORTEST;
+        self.past.iter().rev().find(is_old)
+    }
+
+    pub(super) fn keep(&mut self, sample: Sample) {
+        let near = |last: &Sample| sample.at.saturating_sub(last.at) < SHORTEST;
+        if self.past.back().is_some_and(near) {
+            return;
+        }
+        self.past.push_back(sample);
+        while self.past.len() > 2 {
+            self.past.pop_front();
+        }
+    }
+
+    fn orders(&self) -> BTreeMap<VmId, Ordered> {
+        let vms = self.policy.state.vms.iter();
+        vms.filter_map(|(id, vm)| Some((*id, vm.order?))).collect()
+    }
+
+    fn send(&mut self, vm: VmId, order: Option<Ordered>) {
+        if let (Some(vm), Some(order)) = (self.policy.state.vms.get_mut(&vm), order) {
+            vm.order = Some(order);
+        }
+    }
+
+    /// Takes what was ordered for the policy's own.
+    fn follow(&mut self, at: Nanos, reaction: &Reaction) {
+        if reaction.mode != Mode::Enforce {
+            return;
+        }
+        for decision in &reaction.decisions.actions {
+            let Action::Balloon { from, to } = decision.action else { continue };
+            let nearest = Bytes(from.0.abs_diff(to.0));
+            self.send(decision.vm, Some(Ordered { at, from, to, progressed: at, nearest }));
+        }
+        let failed = reaction.entries.iter().filter(|entry| matches!(entry.fate, Fate::Failed(_)));
+        for entry in failed {
+            let order = self.policy.state.vms.get(&entry.decision.vm).and_then(|vm| vm.order);
+            let sent = order.map(|order| Action::Balloon { from: order.from, to: order.to });
+            if sent == Some(entry.decision.action) {
+                self.policy.withdraw(entry.decision.vm);
+            }
+        }
+    }
+
+    fn finish(self) -> Comparison {
+        let Self { mut compared, mut recorded, book, .. } = self;
+        let (episodes, all) = book.finish();
+        compared.alike = all.alike;
+        compared.all_episodes = all.episodes;
+        recorded.first = all.recorded;
+        compared.new.first = all.new;
+        compared.episodes = episodes;
+        compared.recorded = (compared.acted + compared.observed > 0).then_some(recorded);
+        compared
+    }
+}

@@ -1,0 +1,158 @@
+//! A made-up host that is recorded, under another configuration.
+
+use super::*;
+use crate::model::derive;
+use crate::policy::{Memtrace, Observer, Rules};
+use crate::reactor::{Mode, Reaction};
+use crate::record::Moment;
+use crate::sample::Sample;
+use crate::sim::{Scenario, catalogue, watch};
+
+/// What a scenario's samples are, and what memtrace's policy decided there: a closed loop.
+fn recorded(name: &str, mode: Option<Mode>) -> Vec<Moment> {
+    let scenarios = catalogue::all().expect("they can be read");
+    let found = scenarios.into_iter().find(|scenario| scenario.name == name);
+    let scenario = found.expect("there is one");
+    let scenario = Scenario { seconds: scenario.seconds.min(400), ..scenario };
+    let mut moments: Vec<Moment> = Vec::new();
+    let mut policy = Memtrace::default();
+    watch(&scenario, &mut policy, |look| {
+        let reaction = mode.map(|mode| Reaction {
+            mode,
+            decisions: look.decisions.clone(),
+            ..Reaction::default()
+        });
+        moments.push(Moment { sample: look.sample.clone(), reaction });
+    })
+    .expect("it runs");
+    moments
+}
+
+fn config(change: impl FnOnce(&mut Rules)) -> Config {
+    let mut config = Config::default();
+    change(&mut config.rules);
+    config
+}
+
+fn compared(moments: Vec<Moment>, config: &Config) -> Comparison {
+    compare(moments.into_iter(), config).expect("there are moments")
+}
+
+#[test]
+fn nothing_is_nothing_to_compare() {
+    assert!(compare(std::iter::empty(), &Config::default()).is_none());
+}
+
+#[test]
+fn the_same_configuration_begins_as_it_did() {
+    let compared = compared(recorded("overcommit-2x", Some(Mode::Enforce)), &Config::default());
+    let first = compared.episodes.first().expect("something was done");
+    assert!(first.is_alike(), "{first:?}");
+    assert_eq!(compared.acted, compared.moments);
+}
+
+#[test]
+fn balloons_that_were_moved_then_are_not_taken_for_somebody_elses() {
+    let moments = recorded("overcommit-2x", Some(Mode::Enforce));
+    let moved = |moment: &Moment| {
+        moment.reaction.as_ref().is_some_and(|reaction| !reaction.decisions.actions.is_empty())
+    };
+    assert!(moments.iter().any(moved), "the test shows something");
+    let stood_down = |follows: bool| {
+        let mut runner = run::Runner::new(&moments[0].sample, &Config::default());
+        for moment in &moments {
+            let reaction = moment.reaction.clone().map(|reaction| Reaction {
+                mode: if follows { Mode::Enforce } else { Mode::Observe },
+                ..reaction
+            });
+            runner.step(Moment { sample: moment.sample.clone(), reaction });
+        }
+        let vms = runner.policy.state.vms.values();
+        vms.filter(|vm| vm.stood_down.is_some()).count()
+    };
+    assert_eq!(stood_down(true), 0);
+    assert!(stood_down(false) > 0, "they would be");
+}
+
+#[test]
+fn a_configuration_that_waits_longer_begins_later_or_never() {
+    let moments = recorded("overcommit-2x", Some(Mode::Enforce));
+    let later = config(|rules| (rules.soft, rules.hard, rules.low) = (3.0, 2.0, 1.0));
+    let compared = compared(moments, &later);
+    let first = compared.episodes.first().expect("something was done");
+    assert!(first.recorded.is_some() && !first.is_alike(), "{first:?}");
+    assert!(first.new.is_none() || first.acted_before, "{first:?}");
+    assert_eq!(compared.new.first.all().decisions, 0);
+    let text = table::table(&compared, &TimeZone::UTC);
+    assert!(text.contains("does not react") && text.contains("only how each of"), "{text}");
+    assert!(text.contains("had decided nothing") || text.contains("does nothing"), "{text}");
+}
+
+#[test]
+fn what_only_observed_compares_in_all_and_agrees_with_itself() {
+    // Nothing was carried out: the host as it is without any policy.
+    let mut moments = recorded("idle", None);
+    let mut policy = Memtrace::new(mitigate::rules(&Config::default(), &moments[0].sample));
+    let mut observer = Observer::default();
+    let mut before: Option<Sample> = None;
+    for moment in &mut moments {
+        use crate::policy::Policy;
+        // Little is left in the last minutes.
+        if let Some(meminfo) = &mut moment.sample.host.meminfo
+            && moment.sample.at.0 > 200_000_000_000
+        {
+            meminfo.available = crate::units::Bytes(meminfo.total.0 / 50);
+            meminfo.free = meminfo.available;
+        }
+        let snapshot = derive(before.as_ref(), &moment.sample);
+        let decisions = policy.step(&observer.observe(&moment.sample, &snapshot));
+        decisions.actions.iter().for_each(|decision| policy.withdraw(decision.vm));
+        moment.reaction = Some(Reaction { decisions, ..Reaction::default() });
+        before = Some(moment.sample.clone());
+    }
+    let compared = compared(moments, &Config::default());
+    let recorded = compared.recorded.as_ref().expect("something decided");
+    assert!(recorded.decisions.all().decisions > 0);
+    assert_eq!(recorded.decisions, compared.new.decisions);
+    assert_eq!(compared.alike, compared.all_episodes);
+    assert!(table::table(&compared, &TimeZone::UTC).contains("all rows compare"));
+}
+
+#[test]
+fn without_decisions_there_is_nothing_to_compare_with_and_no_zero() {
+    let compared = compared(recorded("overcommit-2x", None), &Config::default());
+    assert!(compared.recorded.is_none());
+    let text = table::table(&compared, &TimeZone::UTC);
+    assert!(text.contains("nothing to compare with"), "{text}");
+    let json = told(&compared, true).expect("it is written");
+    let json: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
+    assert!(json["recorded"].is_null() && json["new"]["decisions"].is_array());
+    assert_eq!(json["schema_version"], 1);
+}
+
+#[test]
+fn a_scope_that_was_not_recorded_is_told() {
+    let other = Config { scope: Some("/machine.slice".to_owned()), ..Config::default() };
+    let told = ignored(&other, None).expect("it is another");
+    assert!(told.contains("the cgroup machine.slice") && told.contains("of the host"), "{told}");
+    assert_eq!(ignored(&other, Some("machine.slice")), None);
+    assert_eq!(ignored(&Config::default(), None), None);
+}
+
+#[test]
+fn samples_that_are_close_are_compared_with_one_that_is_a_second_old() {
+    use crate::model::tests::fixture;
+    let mut runner = run::Runner::new(&fixture::sample(1, Vec::new()), &Config::default());
+    let mut ages = Vec::new();
+    for millis in [1000, 2000, 2100, 2400, 3000, 3010, 500_000, 501_000, 1000] {
+        let now = crate::units::Nanos(millis * 1_000_000);
+        let age = runner.baseline(now).map(|sample| (now.0 - sample.at.0) / 1_000_000);
+        ages.push(age);
+        let mut sample = fixture::sample(1, Vec::new());
+        sample.at = now;
+        runner.keep(sample);
+    }
+    let second = Some(1000);
+    let expected = [None, second, Some(1100), Some(1400), second, Some(1010), None, second, None];
+    assert_eq!(ages, expected);
+}
