@@ -32,6 +32,7 @@ pub mod probe;
 pub mod reactor;
 pub mod record;
 pub mod recording;
+pub mod replace;
 pub mod replay;
 pub mod report;
 pub mod sample;

@@ -3,7 +3,6 @@
 
 mod listen;
 mod serve;
-mod textfile;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,6 +20,7 @@ use crate::hostfs::HostRoot;
 use crate::output;
 use crate::privileges;
 use crate::reactor::Decided;
+use crate::replace::replace;
 use crate::source::live::LiveSource;
 use crate::units::{Bytes, WallNanos};
 
@@ -40,7 +40,8 @@ pub fn run(arguments: &MetricsArguments, verbosity: Verbosity) -> Result<()> {
     let decided = Decided::Not("one look decides nothing".into());
     let scene = Scene::new(snapshot, decided, page_size(), now());
     match &arguments.textfile {
-        Some(path) => textfile::write(path, &text(scene, Form::Classic)?),
+        Some(path) => replace(path, &text(scene, Form::Classic)?)
+            .with_context(|| format!("cannot write {}", path.display())),
         None => output::print(&text(scene, form(arguments))?),
     }
 }

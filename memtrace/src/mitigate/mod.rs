@@ -45,7 +45,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// [`privileges::Denied`] without privileges; when another memtrace mitigates here, the
-/// journal can't be used, somebody else has the address for scrapers, the host cannot be sampled, or the output cannot be written.
+/// journal can't be used, somebody else has the address for scrapers, the host cannot be
+/// sampled, or the output cannot be written.
 pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

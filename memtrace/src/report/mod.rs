@@ -12,9 +12,6 @@ mod progress;
 mod series;
 mod signals;
 mod words;
-mod write;
-
-use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
@@ -23,6 +20,7 @@ use crate::cli::ReportArguments;
 use crate::interrupt::Interrupt;
 use crate::mitigate;
 use crate::output;
+use crate::replace::replace;
 use crate::replay::Tape;
 pub use gather::{Report, gather};
 use page::{Around, page};
@@ -57,10 +55,6 @@ pub fn run(arguments: &ReportArguments) -> Result<()> {
     if arguments.output.as_os_str() == "-" {
         return output::print(&text);
     }
-    write(&arguments.output, &text)
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    write::replace(path, text.as_bytes())
-        .with_context(|| format!("cannot write {}", path.display()))
+    let told = || format!("cannot write {}", arguments.output.display());
+    replace(&arguments.output, &text).with_context(told)
 }

@@ -40,10 +40,9 @@ const PURE: [&str; 31] = [
 ];
 
 /// What among it is the way out, each with its reason.
-const SHELL: [(&str, &str); 4] = [
+const SHELL: [(&str, &str); 3] = [
     ("memtrace/src/report/mod.rs", "reads the recording, and writes what the page came to"),
     ("memtrace/src/report/progress.rs", "tells how far reading has come"),
-    ("memtrace/src/report/write.rs", "replaces a file"),
     ("memtrace/src/tui/terminal.rs", "the one file that owns the terminal"),
 ];
 

@@ -1,42 +1,32 @@
-//! A file that is there whole, or as it was before.
+//! A file that somebody else reads at any moment: it is there whole, or as it was before.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
-/// Writes `bytes` beside `path` and puts them in its place. Through a link the file that it
-/// leads to is replaced.
+/// Writes `text` beside `path` and puts it in its place. Through a link the file that it leads
+/// to is replaced; a pipe or a device takes what it is given.
 ///
 /// # Errors
 /// When that isn't possible; what was there before is still there then.
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    // A pipe or a device takes what it is given.
     if fs::metadata(&path).is_ok_and(|known| !known.is_file() && !known.is_dir()) {
-        return OpenOptions::new().write(true).open(&path)?.write_all(bytes);
+        return OpenOptions::new().write(true).open(&path)?.write_all(text.as_bytes());
     }
-    let beside = beside(&path)?;
-    let written = write(&beside, bytes).and_then(|()| fs::rename(&beside, &path));
-    if written.is_err() {
-        // It says what was wrong before; this may fail for the same reason.
-        let _ = fs::remove_file(&beside);
-    }
-    written
-}
-
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// A name in the same directory that nobody else has.
-fn beside(path: &Path) -> io::Result<PathBuf> {
-    let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}.new", std::process::id()));
-    Ok(path.with_file_name(hidden))
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    // Its reader may be somebody else, as far as the umask allows; and whoever reads all files
+    // of a folder that end in .prom or .html doesn't find it half done.
+    let mut file = tempfile::Builder::new()
+        .prefix(".memtrace-")
+        .suffix(".tmp")
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(&path)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -56,15 +46,17 @@ mod tests {
         let directory = tempfile::tempdir().expect("there is room");
         let path = directory.path().join("report.html");
         for text in ["first", "second"] {
-            replace(&path, text.as_bytes()).expect("it is written");
+            replace(&path, text).expect("it is written");
             assert_eq!(fs::read_to_string(&path).ok().as_deref(), Some(text));
         }
         let link = directory.path().join("link");
         std::os::unix::fs::symlink(&path, &link).expect("it is made");
-        replace(&link, b"third").expect("it is written");
+        replace(&link, "third").expect("it is written");
         assert_eq!(fs::read_to_string(&path).ok().as_deref(), Some("third"));
         assert!(fs::symlink_metadata(&link).is_ok_and(|known| known.is_symlink()));
         assert_eq!(names(directory.path()), ["link", "report.html"]);
+        let mode = fs::metadata(&path).expect("it is there").permissions().mode();
+        assert_eq!((mode & 0o600, mode & 0o133), (0o600, 0), "others may read it, and no more");
     }
 
     #[test]
@@ -73,8 +65,8 @@ mod tests {
         let path = directory.path().join("taken");
         fs::create_dir(&path).expect("it is made");
         fs::write(path.join("a"), "b").expect("it is written");
-        assert!(replace(&path, b"text").is_err());
+        assert!(replace(&path, "text").is_err());
         assert_eq!(names(directory.path()), ["taken"]);
-        assert!(replace(&directory.path().join("none/report.html"), b"text").is_err());
+        assert!(replace(&directory.path().join("none/report.html"), "text").is_err());
     }
 }
