@@ -49,6 +49,12 @@ fn the_same_configuration_begins_as_it_did() {
     let first = compared.episodes.first().expect("something was done");
     assert!(first.is_alike(), "{first:?}");
     assert_eq!(compared.acted, compared.moments);
+    // Nothing is missing in it, so that it goes on as it did, too.
+    let recorded = compared.recorded.as_ref().expect("something decided");
+    assert_eq!(
+        (&recorded.decisions, &recorded.states),
+        (&compared.new.decisions, &compared.new.states)
+    );
 }
 
 #[test]
