@@ -53,7 +53,7 @@ fn what_is_not_known_is_said_and_not_drawn_as_nothing() {
     for text in [
         "Not known: /proc/pressure/memory: no such file.",
         "Not known: the kernel side doesn't run: CAP_BPF is missing.",
-        "2 VMs, all of them quiet",
+        "2 quiet VMs, and no others",
         "absent",
     ] {
         assert!(page.contains(text), "{text}");

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::Page;
 use crate::report::account::Account;
 use crate::report::plot::{self, Curve, Ink};
-use crate::report::words::{bytes, cell, count, name, nanos, percent, seconds};
+use crate::report::words::{bytes, cell, count, name, nanos, percent, seconds, several};
 
 /// Most lanes, and most rows.
 const LANES: usize = 40;
@@ -44,7 +44,7 @@ pub(super) fn lanes(page: &Page<'_>) -> Result<Markup> {
         @if more > 0 { p { "and " (more) " more VMs that suffered less" } }
         @if quiet > 0 {
             p {
-                @if loud.is_empty() { (quiet) " VMs, all of them quiet" }
+                @if loud.is_empty() { (several(quiet as u64, "quiet VM")) ", and no others" }
                 @else if quiet == 1 { "and 1 more quiet VM" }
                 @else { "and " (quiet) " more quiet VMs" }
                 ": none is known to have waited or swapped in."
