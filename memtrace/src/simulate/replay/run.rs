@@ -25,6 +25,8 @@ use crate::units::{Bytes, Nanos, WallNanos};
 pub(super) const SCHEMA_VERSION: u32 = 1;
 /// The policy's limits are for rates over a second; a tick may come a little early.
 const SHORTEST: Nanos = Nanos(900_000_000);
+/// Sizes that differ by less are the same.
+const SAME: u64 = 4 << 20;
 /// Samples further apart are of two recordings.
 const LONGEST: Nanos = Nanos(61 * Nanos::SECOND.0);
 
@@ -131,6 +133,9 @@ impl Runner {
         let before = self.baseline(sample.at);
         let snapshot = derive(before, &sample);
         let observation = self.observer.observe(&sample, &snapshot);
+        if let Some(reaction) = &reaction {
+            self.recall(&sample, reaction);
+        }
         // All of them recorded ones: its own are withdrawn.
         let orders = self.orders();
         let new = self.policy.step(&observation);
@@ -197,6 +202,33 @@ impl Runner {
         }
     }
 
+    /// Orders that no moment told of, as a part of the recording is missing: what moved since the
+    /// moment before went where the recorded memtrace had sent it.
+    fn recall(&mut self, sample: &Sample, reaction: &Reaction) {
+        if reaction.mode != Mode::Enforce {
+            return;
+        }
+        let earlier =
+            reaction.targets.iter().filter(|target| target.ordered && target.at < sample.wall);
+        // What is decided now was decided of a size that the recorded policy held for its own.
+        let now = reaction.decisions.actions.iter().filter_map(|decision| match decision.action {
+            Action::Balloon { from, .. } => Some((decision.vm, from)),
+            Action::Reclaim { .. } => None,
+        });
+        for (id, to) in earlier.map(|target| (target.vm, target.to)).chain(now) {
+            let actual = sample.vms.iter().find(|vm| vm.id == id).and_then(|vm| vm.guest.actual);
+            let memory = self.policy.state.vms.get_mut(&id);
+            let (Some(actual), Some(memory)) = (actual, memory) else { continue };
+            let Some(&(_, before)) = memory.sizes.back() else { continue };
+            if is_explained(memory.order, before, actual) {
+                continue;
+            }
+            let (at, from) = (sample.at, before);
+            let nearest = Bytes(from.0.abs_diff(to.0));
+            memory.order = Some(Ordered { at, from, to, progressed: at, nearest });
+        }
+    }
+
     /// Takes what was ordered for the policy's own.
     fn follow(&mut self, at: Nanos, reaction: &Reaction) {
         if reaction.mode != Mode::Enforce {
@@ -228,4 +260,12 @@ impl Runner {
         compared.recorded = (compared.acted + compared.observed > 0).then_some(recorded);
         compared
     }
+}
+
+/// A balloon that stands still, or goes where it was sent.
+fn is_explained(order: Option<Ordered>, before: Bytes, actual: Bytes) -> bool {
+    let to = order.map_or(before, |order| order.to);
+    let low = before.min(to).0.saturating_sub(SAME);
+    let high = before.max(to).0.saturating_add(SAME);
+    (low..=high).contains(&actual.0)
 }
