@@ -47,7 +47,12 @@ impl Guest {
     /// When it doesn't; with the end of Linux' console.
     pub fn ready(&mut self) -> Result<()> {
         let name = self.plan.name;
-        let Some(line) = &mut self.line else { return self.touched() };
+        let Some(line) = &mut self.line else {
+            return self.touched().or_else(|error| {
+                self.is_on_its_way()?;
+                Err(error.context(self.state()))
+            });
+        };
         let answer =
             line.hear(BOOT).with_context(|| format!("{name} doesn't boot{}", last_words(name)))?;
         ensure!(answer == "ready", "{name} says {answer}");
