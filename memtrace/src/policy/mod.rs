@@ -43,6 +43,7 @@ pub use senses::Senses;
 pub use state::State;
 pub use step::step;
 pub use taken::Taken;
+pub(crate) use track::{SAME, is_foreign};
 
 use crate::sample::VmId;
 use crate::units::Bytes;

@@ -7,7 +7,7 @@ use super::state::{Ordered, StoodDown, VmState};
 use crate::units::{Bytes, Nanos};
 
 /// Sizes that differ by no more are the same: hypervisors round.
-pub(super) const SAME: u64 = 4 << 20;
+pub(crate) const SAME: u64 = 4 << 20;
 /// A balloon that came so much nearer has moved.
 const PROGRESS: u64 = 1 << 20;
 
@@ -35,14 +35,13 @@ pub fn follow(rules: &Rules, memory: &mut VmState, at: Nanos, vm: &VmObservation
         memory.keep(at, rss.saturating_add(swap));
     }
     let Some(actual) = vm.actual else { return };
-    if let Some(&(_, before)) = memory.sizes.back() {
-        let moved = before.0.abs_diff(actual.0) > SAME;
-        if moved && !is_ours(memory.order, before, actual) {
-            memory.order = None;
-            memory.base = Some(actual);
-            if is_booted(rules, vm) != Some(false) && rules.has(Safety::Foreign) {
-                memory.stood_down = Some(StoodDown { at, from: before, to: actual });
-            }
+    if let Some(&(_, before)) = memory.sizes.back()
+        && is_foreign(memory.order, before, actual)
+    {
+        memory.order = None;
+        memory.base = Some(actual);
+        if is_booted(rules, vm) != Some(false) && rules.has(Safety::Foreign) {
+            memory.stood_down = Some(StoodDown { at, from: before, to: actual });
         }
     }
     let base = memory.base.map_or(actual, |base| base.max(actual));
@@ -63,6 +62,11 @@ pub fn follow(rules: &Rules, memory: &mut VmState, at: Nanos, vm: &VmObservation
 pub fn is_booted(rules: &Rules, vm: &VmObservation) -> Option<bool> {
     let needed = rules.boot.0.saturating_mul(u64::from(vm.vcpus?.max(1)));
     Some(vm.cpu_time?.0 >= needed)
+}
+
+/// A balloon that moved, and not by this order.
+pub(crate) fn is_foreign(order: Option<Ordered>, before: Bytes, actual: Bytes) -> bool {
+    before.0.abs_diff(actual.0) > SAME && !is_ours(order, before, actual)
 }
 
 /// A move between the size before and what was ordered is the order being carried out.

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::policy::{Action, Decision, Decisions};
+use crate::policy::{Action, Decision, Decisions, SAME};
 use crate::sample::VmId;
 use crate::tally::{Kind, Tally};
 use crate::text::truncate;
@@ -16,8 +16,6 @@ pub(super) const PAUSE: Nanos = Nanos(300 * Nanos::SECOND.0);
 /// Most episodes that are told, and most decisions of a moment.
 pub(super) const MOST_EPISODES: usize = 200;
 const MOST_DECISIONS: usize = 64;
-/// Sizes that differ by less are the same.
-const SAME: u64 = 4 << 20;
 /// So many seconds apart is at once, where nobody acts.
 pub(super) const AT_ONCE: f64 = 1.5;
 /// Columns of a reason.

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::mitigate;
 use crate::model::derive;
 use crate::policy::state::Ordered;
-use crate::policy::{Action, Decisions, Memtrace, Observer, Policy};
+use crate::policy::{Action, Decisions, Memtrace, Observer, Policy, is_foreign};
 use crate::reactor::{Fate, Mode, Reaction};
 use crate::record::Moment;
 use crate::sample::{Sample, VmId};
@@ -25,8 +25,6 @@ use crate::units::{Bytes, Nanos, WallNanos};
 pub(super) const SCHEMA_VERSION: u32 = 1;
 /// The policy's limits are for rates over a second; a tick may come a little early.
 const SHORTEST: Nanos = Nanos(900_000_000);
-/// Sizes that differ by less are the same.
-const SAME: u64 = 4 << 20;
 /// Samples further apart are of two recordings.
 const LONGEST: Nanos = Nanos(61 * Nanos::SECOND.0);
 
@@ -220,7 +218,7 @@ impl Runner {
             let memory = self.policy.state.vms.get_mut(&id);
             let (Some(actual), Some(memory)) = (actual, memory) else { continue };
             let Some(&(_, before)) = memory.sizes.back() else { continue };
-            if is_explained(memory.order, before, actual) {
+            if !is_foreign(memory.order, before, actual) {
                 continue;
             }
             let (at, from) = (sample.at, before);
@@ -260,12 +258,4 @@ impl Runner {
         compared.recorded = (compared.acted + compared.observed > 0).then_some(recorded);
         compared
     }
-}
-
-/// A balloon that stands still, or goes where it was sent.
-fn is_explained(order: Option<Ordered>, before: Bytes, actual: Bytes) -> bool {
-    let to = order.map_or(before, |order| order.to);
-    let low = before.min(to).0.saturating_sub(SAME);
-    let high = before.max(to).0.saturating_add(SAME);
-    (low..=high).contains(&actual.0)
 }
