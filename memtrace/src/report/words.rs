@@ -1,10 +1,10 @@
 //! Numbers, times and names as the page has them. Pure. What isn't known is a dash.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use crate::format;
+use crate::summary::moment;
 use crate::text::{clean, truncate};
 use crate::units::{Bytes, Nanos, WallNanos};
 
@@ -22,23 +22,18 @@ pub fn said(text: &str) -> String {
 
 /// `2026-11-23 14:05:09`.
 pub fn time(at: WallNanos, zone: &TimeZone) -> String {
-    formed(at, zone, "%Y-%m-%d %H:%M:%S")
+    moment(at, zone, "%Y-%m-%d %H:%M:%S")
 }
 
 /// `14:05:09`, with the day where it isn't that of `begin`.
 pub fn clock(at: WallNanos, begin: WallNanos, zone: &TimeZone) -> String {
-    let day = |at| formed(at, zone, "%Y-%m-%d");
-    formed(at, zone, if day(at) == day(begin) { "%H:%M:%S" } else { "%m-%d %H:%M:%S" })
+    let day = |at| moment(at, zone, "%Y-%m-%d");
+    moment(at, zone, if day(at) == day(begin) { "%H:%M:%S" } else { "%m-%d %H:%M:%S" })
 }
 
 /// The zone's name or offset at that time.
 pub fn zone_of(at: WallNanos, zone: &TimeZone) -> String {
-    formed(at, zone, "%Z")
-}
-
-fn formed(at: WallNanos, zone: &TimeZone, form: &str) -> String {
-    let Ok(time) = Timestamp::from_nanosecond(i128::from(at.0)) else { return "-".to_owned() };
-    time.to_zoned(zone.clone()).strftime(form).to_string()
+    moment(at, zone, "%Z")
 }
 
 /// `350 ms`, `12.3 s`, `4.5 min`, `26.0 h`.

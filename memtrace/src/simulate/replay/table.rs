@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::episode::{AT_ONCE, Episode, First, Named, PAUSE};
 use super::run::{Comparison, Side};
 use crate::format;
 use crate::policy::Action;
+use crate::summary::moment;
 use crate::tally::{Count, Kind, Tally};
 use crate::text::{clean, left, right};
 use crate::units::{Bytes, Nanos, WallNanos};
@@ -208,6 +208,5 @@ fn first(text: &mut String, who: &str, first: Option<&First>, zone: &TimeZone) {
 }
 
 fn time(at: WallNanos, zone: &TimeZone) -> String {
-    let Ok(time) = Timestamp::from_nanosecond(i128::from(at.0)) else { return "-".to_owned() };
-    time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    moment(at, zone, "%Y-%m-%d %H:%M:%S")
 }
