@@ -1,5 +1,5 @@
-//! `memtrace check`, `memtrace metrics` and `memtrace stream` as their callers see them. Nothing here needs
-//! privileges.
+//! `memtrace check`, `memtrace metrics` and `memtrace stream` as their callers see them. Nothing
+//! here needs privileges.
 
 use std::process::{Command, Output, Stdio};
 

@@ -3,10 +3,12 @@
 use super::Scene;
 use super::read::{alone, by, flag, number, one_of};
 use super::table::{Kind, Metric, Unit, Value};
+use crate::policy::state::Level;
 use crate::reactor::{Author, Mode, Report};
 
 /// The policy's ladder.
-const STATES: [&str; 4] = ["calm", "soft", "hard", "low"];
+const STATES: [&str; 4] =
+    [Level::Calm.word(), Level::Soft.word(), Level::Hard.word(), Level::Low.word()];
 
 pub(super) fn metrics() -> Vec<Metric> {
     use Kind::{Counter, Gauge};
