@@ -46,8 +46,8 @@ const BOUNDS: &[(&str, &str, &str)] = &[
     ("taken", "pages taken less swap-ins, against VmSwap as above", "2 % or 16 pages"),
     (
         "flows",
-        "pages by causer against the victim's swap-outs; all of them against pswpout and swpout_zero of vmstat, and pgsteal_anon (reclaim in cgroups included) without unused readahead",
-        "equal; 2 % or what lies in the swap cache; at least 98 %",
+        "pages by causer against the victim's swap-outs; all of them against pswpout and swpout_zero of vmstat, beyond which may be what lies in the swap cache (nr_swapcached) or came back from it unread (swap-ins less workingset_refault_anon), and pgsteal_anon (reclaim in cgroups included) without unused readahead",
+        "equal; at least 98 %, and at most 2 % or so many more; at least 98 %",
     ),
     ("refaults", "workingset_refault_anon and _file of memory.stat", "2 % or 16 pages"),
     ("major_faults", "pgmajfault of memory.stat", "1 % or 4"),

@@ -97,6 +97,31 @@ fn what_was_read_and_never_mapped_came_back_to_nobody() {
     assert_eq!(pair(&table(&comparison), "swap-ins, pages"), (40.0, 31.0 * 0.98));
 }
 
+/// Verdicts on 100 pages that memtrace saw taken, of which 40 came back: the kernel wrote
+/// `written`, has `cached` in the swap cache, and read `read`.
+fn written(written: u64, cached: u64, read: u64) -> [Verdict; 2] {
+    let mut comparison = comparison();
+    comparison["after"]["memtrace"]["flows"]["value"][1]["total_pages"] = json!(100);
+    for (at, numbers) in [("before", [0; 3]), ("after", [written, cached, read])] {
+        let names = ["pswpout", "nr_swapcached", "workingset_refault_anon"];
+        for (name, number) in names.into_iter().zip(numbers) {
+            comparison[at]["host"]["vmstat"][name] = json!(number);
+        }
+        comparison[at]["host"]["vmstat"]["swap_ra"] = json!(3);
+    }
+    let table = table(&comparison);
+    ["pages taken", "pages taken, of those written"].map(|counter| row(&table, counter).verdict())
+}
+
+#[test]
+fn a_page_that_came_back_before_it_was_written_was_taken_all_the_same() {
+    let (exact, wrong) = (Verdict::Exact, Verdict::Wrong);
+    assert_eq!(written(70, 0, 10), [exact, exact], "30 came back unread");
+    assert_eq!(written(70, 0, 11), [wrong, exact], "29 did, of the 30 not written");
+    assert_eq!(written(70, 18, 28), [exact, exact], "12 did, and 18 wait to be written");
+    assert_eq!(written(103, 50, 10), [exact, wrong], "3 were written and not seen taken");
+}
+
 #[test]
 fn the_host_is_compared_by_growth_and_the_vms_from_nothing() {
     let table = table(&comparison());
