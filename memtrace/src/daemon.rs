@@ -5,7 +5,6 @@
 //! table that jumps four times a second while the host is pressed can't be read, and each
 //! look of its own would shorten the interval of its rates.
 
-mod past;
 mod urgency;
 
 use std::sync::Arc;
@@ -17,11 +16,11 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 use tracing::{debug, error};
 
+use crate::model::anchors::{Anchors, shortest};
 use crate::model::{Snapshot, derive};
 use crate::reactor::{Reactor, Step};
 use crate::sample::{Sample, VmId};
 use crate::source::{Pressure, Source};
-use past::{Past, shortest};
 use urgency::Urgency;
 
 /// How long the loop may be away before it looks at its control again.
@@ -153,8 +152,8 @@ fn run(
     source: Box<dyn Source>,
 ) {
     let mut asked = *control.borrow_and_update();
-    let (past, urgency) = (Past::default(), Urgency::default());
-    let mut eye = Eye { source, past, urgency, second, publisher };
+    let (anchors, urgency) = (Anchors::default(), Urgency::default());
+    let mut eye = Eye { source, tick: None, anchors, urgency, second, publisher };
     let mut deadline = Instant::now();
     while !asked.stop {
         let begun = Instant::now();
@@ -193,7 +192,9 @@ enum Why {
 /// is gone when readers see the end of the loop.
 struct Eye {
     source: Box<dyn Source>,
-    past: Past,
+    /// Of the last tick: a tick's snapshot is over the time since the tick before.
+    tick: Option<Arc<Sample>>,
+    anchors: Anchors<Instant, Arc<Sample>>,
     urgency: Urgency,
     second: SecondHalf,
     publisher: Publisher,
@@ -205,11 +206,10 @@ impl Eye {
         let now = Arc::new(self.source.sample(asked.detail)?);
         let mut shown = None;
         if why == Why::Tick {
-            let before = self.past.tick();
-            let snapshot = Arc::new(derive(before.map(|before| &**before), &now));
+            let before = self.tick.replace(Arc::clone(&now));
+            let snapshot = Arc::new(derive(before.as_deref(), &now));
             self.publisher.snapshot(Arc::clone(&snapshot));
-            shown = Some((before.cloned(), snapshot));
-            self.past.keep_tick(Arc::clone(&now));
+            shown = Some((before, snapshot));
         }
         if self.second.reactor.is_some() {
             self.decide(begun, asked, shown, now);
@@ -223,7 +223,7 @@ impl Eye {
     fn decide(&mut self, begun: Instant, asked: &Control, shown: Shown, now: Arc<Sample>) {
         let shortest = shortest(asked.interval);
         // Without one there are no rates to decide by.
-        if let Some(before) = self.past.baseline(begun, shortest) {
+        if let Some(before) = self.anchors.baseline(begun, shortest) {
             let same = shown.filter(|(shown, _)| {
                 shown.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, before))
             });
@@ -231,7 +231,7 @@ impl Eye {
                 same.map_or_else(|| Arc::new(derive(Some(before), &now)), |(_, shown)| shown);
             self.second.react(&now, snapshot);
         }
-        self.past.keep(begun, now, shortest);
+        self.anchors.keep(begun, now, shortest);
     }
 
     /// Passes the time, no longer than `most`, and looks when pressure asks for it.
@@ -253,7 +253,7 @@ impl Eye {
     /// When to look before the tick.
     fn due(&self, asked: &Control) -> Option<Instant> {
         let due = self.urgency.due(Instant::now())?;
-        Some(due.max(self.past.ready(shortest(asked.interval))?))
+        Some(due.max(self.anchors.oldest()? + shortest(asked.interval)))
     }
 }
 

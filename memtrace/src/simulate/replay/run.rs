@@ -5,7 +5,8 @@
 //! while it was recorded, the balloons move by its orders; the policy takes those for its own, as
 //! one that took over would, so that it doesn't believe that somebody else moves them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -13,6 +14,7 @@ use super::episode::{Book, Episode, First};
 use super::ignored;
 use crate::config::Config;
 use crate::mitigate;
+use crate::model::anchors::{Anchors, Moment as _, shortest};
 use crate::model::derive;
 use crate::policy::state::Ordered;
 use crate::policy::{Action, Decisions, Memtrace, Observer, Policy, is_foreign};
@@ -23,10 +25,10 @@ use crate::tally::Tally;
 use crate::units::{Bytes, Nanos, WallNanos};
 
 pub(super) const SCHEMA_VERSION: u32 = 1;
-/// The policy's limits are for rates over a second; a tick may come a little early.
-const SHORTEST: Nanos = Nanos(900_000_000);
+/// Rates are over at least as long as live with the default interval.
+const INTERVAL: Duration = Duration::from_secs(1);
 /// Samples further apart are of two recordings.
-const LONGEST: Nanos = Nanos(61 * Nanos::SECOND.0);
+const LONGEST: Duration = Duration::from_secs(61);
 
 /// How two policies compare. This is what `--json` prints.
 #[derive(Clone, Debug, Serialize)]
@@ -93,8 +95,7 @@ pub(super) struct Runner {
     recorded: Side,
     observer: Observer,
     pub(super) policy: Memtrace,
-    /// What rates are over, newest last.
-    past: VecDeque<Sample>,
+    anchors: Anchors<Nanos, Sample>,
     book: Book,
 }
 
@@ -122,7 +123,7 @@ impl Runner {
             recorded: Side::default(),
             observer: Observer::default(),
             policy: Memtrace::new(mitigate::rules(config, first)),
-            past: VecDeque::new(),
+            anchors: Anchors::default(),
             book: Book::default(),
         }
     }
@@ -165,28 +166,16 @@ impl Runner {
         }
         compared.moments = compared.moments.saturating_add(1);
         compared.to = sample.wall;
-        self.keep(sample);
+        self.anchors.keep(sample.at, sample, shortest(INTERVAL));
     }
 
-    /// The newest that is old enough, as the live loop has it.
     pub(super) fn baseline(&mut self, now: Nanos) -> Option<&Sample> {
-        let is_far = |sample: &Sample| now < sample.at || now.saturating_sub(sample.at) > LONGEST;
-        if self.past.back().is_some_and(is_far) {
-            self.past.clear();
+        // One of them was taken after a boot, or long after the other.
+        let is_far = |last: Nanos| now < last || now.since(last) > LONGEST;
+        if self.anchors.newest().is_some_and(is_far) {
+            self.anchors.clear();
         }
-        let is_old = |sample: &&Sample| now.saturating_sub(sample.at) >= SHORTEST;
-        self.past.iter().rev().find(is_old)
-    }
-
-    pub(super) fn keep(&mut self, sample: Sample) {
-        let near = |last: &Sample| sample.at.saturating_sub(last.at) < SHORTEST;
-        if self.past.back().is_some_and(near) {
-            return;
-        }
-        self.past.push_back(sample);
-        while self.past.len() > 2 {
-            self.past.pop_front();
-        }
+        self.anchors.baseline(now, shortest(INTERVAL))
     }
 
     fn orders(&self) -> BTreeMap<VmId, Ordered> {
