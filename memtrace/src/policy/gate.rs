@@ -1,6 +1,7 @@
 //! The gates between a VM and giving: all must be known to be open.
 
 use super::decision::{Gate, OURS};
+use super::give;
 use super::known::show;
 use super::rules::{Rules, Safety};
 use super::state::Level;
@@ -192,6 +193,17 @@ fn room(rules: &Rules, vm: &Vm<'_>, floor: Option<&Floor>) -> Answer {
         return Err("its floor is not known".to_owned());
     };
     let room = actual.saturating_sub(floor.bytes);
+    if let Ok(word) = &vm.word
+        && give::room(vm, floor).0 == 0
+        && room.0 > 0
+    {
+        return Err(format!(
+            "nothing comes of shrinking it: beside the {} that its guest uses the host keeps \
+             nothing, but for up to {} of the VMM's own",
+            show(word.used.saturating_add(word.touched)),
+            show(vm.vmm())
+        ));
+    }
     let text = format!("{} over its {}", show(room), floor.because);
     if room >= rules.least_step.max(Bytes(1)) { Ok(text) } else { Err(text) }
 }

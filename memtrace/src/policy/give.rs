@@ -24,7 +24,7 @@ pub fn room(vm: &Vm<'_>, floor: &Floor) -> Bytes {
     let (Some(actual), Ok(word)) = (vm.now.actual, &vm.word) else { return Bytes(0) };
     let kept = vm.now.rss.unwrap_or(Bytes(0)).saturating_add(vm.now.swap.unwrap_or(Bytes(0)));
     // What the host keeps nothing of frees nothing.
-    let used = word.used.saturating_add(word.touched);
+    let used = word.used.saturating_add(word.touched).saturating_add(vm.vmm());
     actual.saturating_sub(floor.bytes).min(kept.saturating_sub(used))
 }
 

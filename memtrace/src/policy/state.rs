@@ -63,6 +63,10 @@ pub struct VmState {
     /// What the host kept of it lately, in RSS or swap, newest last.
     #[serde(default)]
     pub kept: VecDeque<(Nanos, Bytes)>,
+    /// The least that its host kept beside what its guest has in use. The VMM's own memory
+    /// is in that, and no balloon gets at it.
+    #[serde(default)]
+    pub beside: Option<Bytes>,
     pub order: Option<Ordered>,
     pub stood_down: Option<StoodDown>,
     pub shrunk: Option<Nanos>,

@@ -34,6 +34,7 @@ pub fn follow(rules: &Rules, memory: &mut VmState, at: Nanos, vm: &VmObservation
     if let (Some(rss), Some(swap)) = (vm.rss, vm.swap) {
         memory.keep(at, rss.saturating_add(swap));
     }
+    memory.beside = [memory.beside, vm.dead].into_iter().flatten().min();
     let Some(actual) = vm.actual else { return };
     if let Some(&(_, before)) = memory.sizes.back()
         && is_foreign(memory.order, before, actual)

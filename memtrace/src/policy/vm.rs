@@ -51,10 +51,18 @@ impl<'a> Vm<'a> {
         Self { now, memory, rules: rules.of(now), at, word, hurts, symptoms }
     }
 
-    /// What its guest has no use for; what was touched since it said so isn't.
+    /// What its guest has no use for; what was touched since it said so
+    /// isn't, nor what the VMM needs itself.
     pub fn dead(&self) -> Option<Bytes> {
         let touched = self.word.as_ref().map_or(Bytes(0), |word| word.touched);
-        Some(self.now.dead?.saturating_sub(touched))
+        Some(self.now.dead?.saturating_sub(touched).saturating_sub(self.vmm()))
+    }
+
+    /// What the host keeps for the VMM itself, at most: where it once kept less beside what the
+    /// guest uses, it's no more than that. To take it for the guest's would mean to squeeze a
+    /// guest that has nothing to give, again and again.
+    pub fn vmm(&self) -> Bytes {
+        self.memory.beside.unwrap_or(Bytes(0)).min(Bytes(OVERHEAD))
     }
 
     /// The most that it may have.

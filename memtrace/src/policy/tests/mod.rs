@@ -10,3 +10,4 @@ mod receiving;
 mod rules;
 mod settling;
 mod touched;
+mod vmm;
