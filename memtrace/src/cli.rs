@@ -1,5 +1,6 @@
 //! What can be typed, and its help. What it means is decided elsewhere.
 
+mod advise;
 mod check;
 mod look;
 mod metrics;
@@ -17,6 +18,7 @@ use clap_complete::Shell;
 use crate::columns::{self, Sort};
 use crate::filter::Filter;
 
+pub use advise::AdviseArguments;
 pub use check::{CheckArguments, StreamArguments, Threshold};
 pub use look::LookArguments;
 pub use metrics::{MetricsArguments, MetricsForm};
@@ -121,6 +123,9 @@ pub enum Command {
     /// Make one page of a recording: who suffered, who caused it, when, and what was done
     #[command(after_help = report::AFTER_HELP)]
     Report(ReportArguments),
+    /// Say from a recording how large VMs should be, and how many of them this host can hold
+    #[command(after_help = advise::AFTER_HELP)]
+    Advise(AdviseArguments),
     /// One look for Nagios, Icinga and their like: is the host, or a VM, well?
     #[command(after_help = check::CHECK_AFTER_HELP)]
     Check(CheckArguments),

@@ -2,6 +2,7 @@
 //! pages are taken. See ARCHITECTURE.md for the map of this crate.
 
 pub mod actuate;
+pub mod advise;
 pub mod alert;
 pub mod check;
 pub mod cli;

@@ -10,7 +10,7 @@ use clap::Parser;
 use memtrace::cli::{Arguments, Command, TopArguments, Verbosity};
 use memtrace::selftest::guest::GuestArguments;
 use memtrace::{
-    check, config, doctor, documents, exit, exporting, logging, metrics, mitigate, output,
+    advise, check, config, doctor, documents, exit, exporting, logging, metrics, mitigate, output,
     recording, report, selftest, simulate, top,
 };
 
@@ -57,6 +57,7 @@ fn run(command: Command, verbosity: Verbosity) -> Result<ExitCode> {
         Command::Record(arguments) => recording::run(&arguments, verbosity)?,
         Command::Export(arguments) => exporting::run(&arguments)?,
         Command::Report(arguments) => report::run(&arguments)?,
+        Command::Advise(arguments) => advise::run(&arguments)?,
         Command::Check(arguments) => return check::run(&arguments, verbosity),
         Command::Metrics(arguments) => metrics::run(&arguments, verbosity)?,
         Command::Stream(arguments) => top::run(&arguments.into(), verbosity)?,

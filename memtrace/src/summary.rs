@@ -19,7 +19,7 @@ use crate::units::{Bytes, Percent, WallNanos};
 
 /// Allocated / host memory: from 1.5 on the host leans on luck, from 2 on it has none
 /// left (the operators' rule of thumb for overcommitting KVM hosts).
-const OVERCOMMIT: [f64; 2] = [1.5, 2.0];
+pub const OVERCOMMIT: [f64; 2] = [1.5, 2.0];
 /// PSI some avg10, in per cent: pressure is felt, and is everything that is felt.
 const PSI_HEAT: [f64; 2] = [10.0, 50.0];
 /// Share of host memory in use.

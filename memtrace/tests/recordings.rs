@@ -62,3 +62,28 @@ fn a_recording_is_simulated_as_a_table_or_json() {
         assert_eq!(run(&arguments).status.code(), Some(2), "{refused:?}");
     }
 }
+
+#[test]
+fn help_of_advise() {
+    let output = run(&["advise", "--help"]);
+    assert!(output.status.success(), "{output:?}");
+    insta::assert_snapshot!(text(&output.stdout));
+}
+
+#[test]
+fn a_recording_that_is_too_short_for_advice_says_so() {
+    let short = run(&["advise", "--dir", RECORDING, "--add", "16G"]);
+    assert!(short.status.success(), "{short:?}");
+    assert!(text(&short.stdout).contains("too little data"), "{short:?}");
+    let json = run(&["advise", "--dir", RECORDING, "--json"]);
+    let value: serde_json::Value = serde_json::from_slice(&json.stdout).expect("it is JSON");
+    assert_eq!((&value["schema_version"], &value["host"]["added"]), (&1.into(), &().into()));
+    let vms = value["vms"].as_array().expect("there are some");
+    assert!(vms.iter().all(|vm| vm["size"].is_null() && vm["sure"] == "too_little"), "{value}");
+    let wrong = run(&["advise", "nobody", "--dir", RECORDING]);
+    assert!(text(&wrong.stderr).contains("there is no VM nobody"), "{wrong:?}");
+    for refused in [&["--since", "soon"][..], &["--since", "0d"], &["--add", "16"]] {
+        let arguments: Vec<&str> = ["advise"].iter().chain(refused).copied().collect();
+        assert_eq!(run(&arguments).status.code(), Some(2), "{refused:?}");
+    }
+}

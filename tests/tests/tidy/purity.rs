@@ -5,7 +5,8 @@ use crate::imports::paths;
 use crate::source::Source;
 
 /// What is pure: files, and directories with a slash at their end.
-const PURE: [&str; 31] = [
+const PURE: [&str; 32] = [
+    "memtrace/src/advise/",
     "memtrace/src/alert/kills.rs",
     "memtrace/src/alert/rules.rs",
     "memtrace/src/alert/send/format.rs",
@@ -40,7 +41,10 @@ const PURE: [&str; 31] = [
 ];
 
 /// What among it is the way out, each with its reason.
-const SHELL: [(&str, &str); 3] = [
+const SHELL: [(&str, &str); 6] = [
+    ("memtrace/src/advise/mod.rs", "reads the recording, and prints what it came to"),
+    ("memtrace/src/advise/tests.rs", "damages a recording"),
+    ("memtrace/src/advise/tests/month.rs", "makes one"),
     ("memtrace/src/report/mod.rs", "reads the recording, and writes what the page came to"),
     ("memtrace/src/report/progress.rs", "tells how far reading has come"),
     ("memtrace/src/tui/terminal.rs", "the one file that owns the terminal"),

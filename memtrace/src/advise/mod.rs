@@ -1,0 +1,156 @@
+//! `memtrace advise`: weeks of a recording into sizes for VMs, and how far the host may be
+//! overcommitted. A stream of moments goes into accounts of bounded size, and advice is made of
+//! those; text and JSON are made of the advice.
+
+mod basis;
+mod gather;
+mod host;
+mod hours;
+mod sketch;
+#[cfg(test)]
+mod tests;
+mod tick;
+mod vm;
+mod words;
+
+use std::io::{IsTerminal, stdout};
+
+use anyhow::{Context, Result, bail};
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::cli::AdviseArguments;
+use crate::config::Config;
+use crate::interrupt::Interrupt;
+use crate::mitigate;
+use crate::output;
+use crate::policy::rules::Rules;
+use crate::replay::Tape;
+use crate::report::Progress;
+use crate::units::{Bytes, Nanos, WallNanos};
+use gather::Record;
+use host::HostAdvice;
+use hours::ByHour;
+use tick::{Key, Ticks};
+use vm::{Around, VmAdvice};
+
+/// Version of the JSON form. Counts up when a field changes its meaning or goes away.
+const SCHEMA_VERSION: u32 = 1;
+
+/// All of it. Amounts are in bytes, times in nanoseconds since 1970; `null` is not known.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Advice {
+    schema_version: u32,
+    begin: Option<WallNanos>,
+    end: WallNanos,
+    /// Without the gaps.
+    recorded_seconds: f64,
+    hosts: Vec<String>,
+    /// What could not be read.
+    losses: Vec<String>,
+    host: HostAdvice,
+    vms: Vec<VmAdvice>,
+    vms_left_out: usize,
+    by_hour: ByHour,
+}
+
+/// Reads what was recorded, and says what it means for sizes.
+///
+/// # Errors
+/// When nothing can be read, there is no moment in it or no such VM, or the output can't be
+/// written.
+pub fn run(arguments: &AdviseArguments) -> Result<()> {
+    let config = match mitigate::configuration(arguments.config.as_deref()) {
+        Err(error) if arguments.config.is_some() => return Err(error),
+        config => config.unwrap_or_default(),
+    };
+    let zone = TimeZone::system();
+    let (record, losses) = read(arguments, &config, &zone)?;
+    for loss in &losses {
+        tracing::warn!("{loss}");
+    }
+    let mut advice = advise(&record, &config.rules, arguments.add);
+    advice.losses = losses;
+    if let Some(wanted) = &arguments.vm {
+        only(&mut advice, wanted)?;
+    }
+    if arguments.json {
+        let text = serde_json::to_string(&advice).context("cannot make JSON of it")?;
+        return output::print(&format!("{text}\n"));
+    }
+    let no_color = std::env::var_os("NO_COLOR");
+    let colored = arguments.color.wanted(stdout().is_terminal(), no_color.as_deref());
+    output::print(&words::text(&advice, &zone, colored))
+}
+
+/// The moments of the time that counts, which ends with the recording; and what was lost.
+fn read(
+    arguments: &AdviseArguments,
+    config: &Config,
+    zone: &TimeZone,
+) -> Result<(Record, Vec<String>)> {
+    let source = arguments.dir.display();
+    let mut tape = Tape::open(&arguments.dir).with_context(|| format!("cannot read {source}"))?;
+    let interrupt = Interrupt::watch()?;
+    let Some(last) = tape.go(WallNanos(u64::MAX)) else { bail!("there is no moment in {source}") };
+    let since = Nanos(u64::try_from(arguments.since.as_nanos()).unwrap_or(u64::MAX));
+    let from = WallNanos(last.snapshot.wall.0.saturating_sub(since.0));
+    let first = tape.go(from);
+    let (mut record, mut ticks) = (Record::default(), Ticks::new(&config.rules, zone));
+    let mut progress = Progress::new();
+    for shown in first.into_iter().chain(tape.by_ref()) {
+        interrupt.check()?;
+        progress.at(shown.snapshot.wall);
+        record.add(&ticks.tick(&shown.snapshot));
+    }
+    progress.end();
+    Ok((record, tape.losses().iter().map(ToString::to_string).collect()))
+}
+
+/// Pure: what a record comes to. `add`: the size of one more VM.
+fn advise(record: &Record, rules: &Rules, add: Option<Bytes>) -> Advice {
+    let host = host::advise(record, |installed| rules.kept(installed), add);
+    // What is spare on one host is no room on another.
+    let room = host.spare.filter(|_| record.hosts.len() <= 1);
+    let around = Around { room, floor: rules.floor_least };
+    let vms = record.vms.iter().map(|(key, account)| {
+        let uuid = match key {
+            Key::Uuid(uuid) => Some(uuid.to_string()),
+            Key::Name(_) => None,
+        };
+        vm::advise(uuid, account, around)
+    });
+    let mut vms: Vec<VmAdvice> = vms.collect();
+    vms.sort_by(|one, other| one.name.cmp(&other.name));
+    Advice {
+        schema_version: SCHEMA_VERSION,
+        begin: record.begin,
+        end: record.end,
+        recorded_seconds: record.seconds,
+        hosts: record.hosts.iter().cloned().collect(),
+        losses: Vec::new(),
+        host,
+        vms,
+        vms_left_out: record.left_out.len(),
+        by_hour: hours::by_hour(record),
+    }
+}
+
+/// Leaves the one VM that is meant, by name or UUID.
+fn only(advice: &mut Advice, wanted: &str) -> Result<()> {
+    let is_meant = |vm: &VmAdvice| {
+        vm.name == wanted || vm.uuid.as_ref().is_some_and(|uuid| uuid.eq_ignore_ascii_case(wanted))
+    };
+    if !advice.vms.iter().any(is_meant) {
+        let names: Vec<&str> = advice.vms.iter().take(20).map(|vm| vm.name.as_str()).collect();
+        bail!("there is no VM {wanted} in what was recorded; there are {}", names.join(", "));
+    }
+    advice.vms.retain(is_meant);
+    let names: Vec<&String> = advice.vms.iter().map(|vm| &vm.name).collect();
+    let by_hour = &mut advice.by_hour;
+    by_hour.vms.retain(|profile| names.contains(&&profile.name));
+    for couples in [&mut by_hour.together, &mut by_hour.apart] {
+        couples.retain(|couple| names.contains(&&couple.one) || names.contains(&&couple.other));
+    }
+    Ok(())
+}
