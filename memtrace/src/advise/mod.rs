@@ -3,10 +3,12 @@
 //! those; text and JSON are made of the advice.
 
 mod basis;
+mod dead;
 mod gather;
 mod host;
 mod hours;
 mod sketch;
+mod swap;
 #[cfg(test)]
 mod tests;
 mod tick;
@@ -28,10 +30,12 @@ use crate::policy::rules::Rules;
 use crate::replay::Tape;
 use crate::report::Progress;
 use crate::units::{Bytes, Nanos, WallNanos};
+use dead::Dead;
 use gather::Record;
 use host::HostAdvice;
 use hours::ByHour;
-use tick::{Key, Ticks};
+use swap::SwapAdvice;
+use tick::Ticks;
 use vm::{Around, VmAdvice};
 
 /// Version of the JSON form. Counts up when a field changes its meaning or goes away.
@@ -52,6 +56,8 @@ struct Advice {
     vms: Vec<VmAdvice>,
     vms_left_out: usize,
     by_hour: ByHour,
+    swap: SwapAdvice,
+    dead: Dead,
 }
 
 /// Reads what was recorded, and says what it means for sizes.
@@ -113,13 +119,10 @@ fn advise(record: &Record, rules: &Rules, add: Option<Bytes>) -> Advice {
     // What is spare on one host is no room on another.
     let room = host.spare.filter(|_| record.hosts.len() <= 1);
     let around = Around { room, floor: rules.floor_least };
-    let vms = record.vms.iter().map(|(key, account)| {
-        let uuid = match key {
-            Key::Uuid(uuid) => Some(uuid.to_string()),
-            Key::Name(_) => None,
-        };
-        vm::advise(uuid, account, around)
-    });
+    let vms = record
+        .vms
+        .iter()
+        .map(|(key, account)| vm::advise(key.uuid().map(|uuid| uuid.to_string()), account, around));
     let mut vms: Vec<VmAdvice> = vms.collect();
     vms.sort_by(|one, other| one.name.cmp(&other.name));
     Advice {
@@ -129,6 +132,8 @@ fn advise(record: &Record, rules: &Rules, add: Option<Bytes>) -> Advice {
         recorded_seconds: record.seconds,
         hosts: record.hosts.iter().cloned().collect(),
         losses: Vec::new(),
+        swap: swap::advise(record, &host, rules),
+        dead: dead::advise(record),
         host,
         vms,
         vms_left_out: record.left_out.len(),
@@ -147,6 +152,7 @@ fn only(advice: &mut Advice, wanted: &str) -> Result<()> {
     }
     advice.vms.retain(is_meant);
     let names: Vec<&String> = advice.vms.iter().map(|vm| &vm.name).collect();
+    advice.dead.vms.retain(|vm| names.contains(&&vm.name));
     let by_hour = &mut advice.by_hour;
     by_hour.vms.retain(|profile| names.contains(&&profile.name));
     for couples in [&mut by_hour.together, &mut by_hour.apart] {

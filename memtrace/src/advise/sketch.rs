@@ -48,6 +48,11 @@ impl Sketch {
         self.seconds.values().fold(0.0, |sum, seconds| sum + seconds)
     }
 
+    /// Seconds in which it was `amount` or more, to the bucket.
+    pub(super) fn seconds_from(&self, amount: u64) -> f64 {
+        self.seconds.range(bucket(amount)..).fold(0.0, |sum, (_, seconds)| sum + seconds)
+    }
+
     /// The amount that it stayed at or under for this share (0 to 1) of the time.
     pub(super) fn quantile(&self, share: f64) -> Option<u64> {
         let (least, most) = self.ends?;
@@ -104,6 +109,7 @@ mod tests {
         assert!(sketch.quantile(0.95).is_some_and(|found| found > 1_000_000_000));
         assert_eq!(sketch.most(), Some(1 << 30));
         assert!((sketch.seconds() - 10.0).abs() < 1e-9);
+        assert!((sketch.seconds_from(1 << 29) - 1.0).abs() < 1e-9);
         assert_eq!(Sketch::default().quantile(0.5), None);
     }
 

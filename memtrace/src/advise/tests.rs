@@ -7,10 +7,13 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::basis::Sure;
+use super::dead::Cure;
 use super::host::Level;
+use super::swap::Swap;
 use super::vm::Verdict;
 use super::*;
 use crate::cli::ColorChoice;
+use crate::units::Percent;
 use month::{GIB, MIB, Month};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -108,9 +111,33 @@ fn who_peaks_when_is_found() {
 }
 
 #[test]
+fn dead_memory_of_a_month_is_the_thread_s_and_swap_has_room_for_it() {
+    // shakenfist/shakenfist#3920.
+    let dead = MONTH.1.dead.vms.iter().find(|vm| vm.name == "dead").expect("it is there");
+    near("dead", Some(dead.p50), 5_255_620 << 10);
+    near("in swap at least", dead.swapped_least, 1_859_368 << 10);
+    near("in swap at most", dead.swapped_most, 5_155_624 << 10);
+    assert_eq!((dead.cure, MONTH.1.dead.unknown), (Cure::Reporting, 1));
+    // What its caches hold is in use as far as it tells.
+    let worth: Vec<&str> = MONTH
+        .1
+        .dead
+        .vms
+        .iter()
+        .filter(|vm| vm.cure != Cure::None)
+        .map(|vm| vm.name.as_str())
+        .collect();
+    assert_eq!(worth, ["dead"]);
+    let swap = &MONTH.1.swap;
+    assert_eq!((swap.advice, swap.leant), (Swap::Enough, Some(Percent(0.0))));
+    near("swap", swap.size, 12 * (5_155_624 << 10) / 10);
+    assert_eq!(swap.short, Some(Bytes(0)));
+}
+
+#[test]
 fn only_the_time_that_counts_is_read() {
     let week = of(MONTH.0.path(), 7 * DAY);
-    assert!((week.recorded_seconds - 7.0 * 86_400.0).abs() < 700.0, "{}", week.recorded_seconds);
+    assert!((week.recorded_seconds - 7.0 * 86_400.0).abs() < 2000.0, "{}", week.recorded_seconds);
     let growing = week.vms.iter().find(|vm| vm.name == "growing").expect("it is there");
     assert_eq!(growing.sure, Sure::Medium);
     assert!(growing.basis.p50 > Some(Bytes(5 * GIB + 500 * MIB)), "{growing:?}");

@@ -15,8 +15,8 @@ use crate::signal::Quality;
 use crate::units::{Bytes, Nanos, WallNanos};
 
 /// Two moments that are further apart have a gap between them. Samples are at most a minute
-/// apart.
-const GAP: f64 = 300.0;
+/// apart, and a recorder that was started again is no gap.
+const GAP: f64 = 900.0;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tick {
@@ -67,6 +67,15 @@ pub(super) struct VmTick {
 pub(super) enum Key {
     Uuid(Uuid),
     Name(String),
+}
+
+impl Key {
+    pub(super) const fn uuid(&self) -> Option<Uuid> {
+        match self {
+            Self::Uuid(uuid) => Some(*uuid),
+            Self::Name(_) => None,
+        }
+    }
 }
 
 impl Default for Key {

@@ -1,5 +1,7 @@
 //! Advice as somebody reads it. Pure.
 
+mod swap;
+
 use jiff::tz::TimeZone;
 
 use super::Advice;
@@ -32,6 +34,8 @@ pub(super) fn text(advice: &Advice, zone: &TimeZone, colored: bool) -> String {
     page.opening(advice);
     page.vms(&advice.vms, advice.vms_left_out);
     page.host(&advice.host);
+    page.swap(&advice.swap);
+    page.dead(&advice.dead);
     page.hours(&advice.by_hour);
     page.text
 }

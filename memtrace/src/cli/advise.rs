@@ -26,6 +26,13 @@ What isn't known is said, and never taken for zero.
 Overcommit that is safe: as much as makes what all VMs needed at the same moment, and a fifth,
 fill what the host has without its reserve and its own use; at most twice what is installed.
 
+Swap: room for the dead memory of all VMs and a fifth, and for what peaks lack (what all needed at
+the same moment, and a fifth, less what is usable); at most what is installed where use is steady,
+twice that where it isn't. VMs of priority high in the configuration shouldn't be in it.
+
+Dead memory is what the host keeps of a VM (in memory and swap) beyond what its guest uses. What
+of it is in swap lies between what doesn't fit into its resident memory, and all that is there.
+
 Examples:
   memtrace advise                        all VMs and the host, by the last 30 days recorded
   memtrace advise web --since 7d

@@ -12,11 +12,11 @@ use crate::units::{Bytes, Nanos, WallNanos};
 pub(super) use fixture::{GIB, MIB};
 
 /// From one sample to the next.
-const STEP: u64 = 300;
+const STEP: u64 = 900;
 const DAY: u64 = 86_400;
 /// So many times slower goes the clock that a recording's frames go by, or they would hold a
 /// sample each, and writing them take minutes.
-const COMPRESSED: u64 = 3000;
+const COMPRESSED: u64 = 9000;
 /// Midnight of 2026-10-01 in UTC, in seconds.
 const BEGIN: u64 = 1_790_812_800;
 
@@ -95,7 +95,7 @@ fn guests(second: u64) -> Vec<Guest> {
     };
     let gib = |tenths: u64, salt| noise(tenths * GIB / 10, salt);
     let grown = 4 * GIB + 2 * GIB * second / (30 * DAY);
-    let hurts = second % DAY == 12 * 3600;
+    let hurts = second % (2 * DAY) == 12 * 3600;
     let dead = guest("dead", 8, 8192 * MIB - 4721 * MIB);
     let cache = guest("cache", 8, gib(20, 5));
     vec![
@@ -103,7 +103,7 @@ fn guests(second: u64) -> Vec<Guest> {
         guest("day", 16, gib(if is_day { 80 } else { 20 }, 2)),
         guest("night", 16, gib(if is_day { 20 } else { 80 }, 3)),
         guest("growing", 8, grown),
-        Guest { caches: 6 * GIB - 200 * MIB, resident: 8 * GIB, ..cache },
+        Guest { caches: 6 * GIB - 200 * MIB, resident: 15 * GIB / 2, ..cache },
         Guest { resident: 3_396_252 << 10, swap: 5_155_624 << 10, caches: 0, ..dead },
         guest("idle", 2, gib(3, 6)),
         guest("near", 8, gib(70, 7)),
