@@ -24,6 +24,10 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
         .permissions(Permissions::from_mode(0o644))
         .tempfile_in(folder.unwrap_or(Path::new(".")))?;
     file.write_all(text.as_bytes())?;
+    // One that only its owner may read stays so.
+    if let Some(known) = fs::metadata(&path).ok().filter(fs::Metadata::is_file) {
+        file.as_file().set_permissions(known.permissions())?;
+    }
     file.as_file().sync_all()?;
     file.persist(&path)?;
     Ok(())
@@ -57,6 +61,10 @@ mod tests {
         assert_eq!(names(directory.path()), ["link", "report.html"]);
         let mode = fs::metadata(&path).expect("it is there").permissions().mode();
         assert_eq!((mode & 0o600, mode & 0o133), (0o600, 0), "others may read it, and no more");
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
+        replace(&path, "fourth").expect("it is written");
+        let mode = fs::metadata(&path).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "what only its owner may read stays so");
     }
 
     #[test]

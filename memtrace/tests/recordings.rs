@@ -1,7 +1,12 @@
 //! `memtrace report` and `memtrace simulate --replay` as their callers see them, with the
 //! recording that is kept of a released format. Nothing here needs privileges.
 
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
+
+use memtrace::record::{Limits, Moment, Recorder, Recording};
+use memtrace::sample::{GuestSample, GuestStats};
+use memtrace::units::{Bytes, Nanos, WallNanos};
 
 const RECORDING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/record/tests/kept/v1.mtrec");
 
@@ -86,4 +91,62 @@ fn a_recording_that_is_too_short_for_advice_says_so() {
         let arguments: Vec<&str> = ["advise"].iter().chain(refused).copied().collect();
         assert_eq!(run(&arguments).status.code(), Some(2), "{refused:?}");
     }
+}
+
+/// Four days of one VM of 8 GiB, called web, that needs 2 of them: a sample for each quarter of
+/// an hour, a tenth of a second apart for the recorder.
+fn four_days(directory: &Path) {
+    let mut kept = Recording::open(Path::new(RECORDING)).expect("it can be read");
+    let Moment { mut sample, .. } = kept.find(|moment| !moment.sample.vms.is_empty()).expect("VMs");
+    let mut recorder = Recorder::open(directory, Limits::default()).expect("it is free");
+    let (gib, begin) = (1 << 30, sample.wall.0);
+    sample.vms.truncate(1);
+    for step in 0..=4 * 96 {
+        sample.at = Nanos(step * Nanos::SECOND.0 / 10);
+        sample.wall = WallNanos(begin + step * 900 * Nanos::SECOND.0);
+        let stats = GuestStats {
+            updated: Some(sample.wall),
+            total: Some(Bytes(8 * gib)),
+            free: Some(Bytes(5 * gib)),
+            available: Some(Bytes(6 * gib)),
+            ..GuestStats::default()
+        };
+        let size = Some(Bytes(8 * gib));
+        for vm in &mut sample.vms {
+            vm.name = "web".into();
+            let (actual, maximum, stats) = (size, size, Some(stats));
+            vm.guest = GuestSample { actual, maximum, stats, ..GuestSample::default() };
+        }
+        recorder.push(Moment { sample: sample.clone(), reaction: None }).expect("it is written");
+    }
+    recorder.close().expect("it is closed");
+}
+
+#[test]
+fn bounds_are_written_into_a_configuration_once_that_is_agreed() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let (days, file) = (directory.path().join("days"), directory.path().join("memtrace.toml"));
+    four_days(&days);
+    let (days, name) = (days.to_string_lossy(), file.to_string_lossy());
+    let before = "[[vm]] # the shop\nname = \"web\"\nmaximum = \"9GiB\" # too much\n";
+    std::fs::write(&file, before).expect("it is written");
+    let apply = ["advise", "--dir", &days, "--apply-to", &name];
+    let shown = run(&apply);
+    assert!(shown.status.success(), "{shown:?}");
+    for line in ["-maximum = \"9GiB\" # too much", "+maximum = \"8GiB\" # too much"] {
+        assert!(text(&shown.stdout).contains(line), "{shown:?}");
+    }
+    assert!(text(&shown.stdout).contains("nobody to ask"), "{shown:?}");
+    assert_eq!(std::fs::read_to_string(&file).ok().as_deref(), Some(before));
+    let written = run(&[&apply[..], &["--yes"]].concat());
+    assert!(written.status.success(), "{written:?}");
+    let after = before.replace("9GiB", "8GiB") + "minimum = \"2464MiB\"\n";
+    assert_eq!(std::fs::read_to_string(&file).ok(), Some(after));
+    let again = run(&[&apply[..], &["--yes"]].concat());
+    assert!(text(&again.stdout).contains("needs no change"), "{again:?}");
+    std::fs::write(&file, "[policy]\nsotf = 30\n").expect("it is written");
+    let broken = run(&[&apply[..], &["--yes"]].concat());
+    assert_eq!(broken.status.code(), Some(1), "{broken:?}");
+    assert!(text(&broken.stderr).contains("memtrace.toml:2:1: policy.sotf"), "{broken:?}");
+    assert_eq!(run(&["advise", "--yes"]).status.code(), Some(2));
 }

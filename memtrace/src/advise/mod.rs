@@ -2,6 +2,8 @@
 //! overcommitted. A stream of moments goes into accounts of bounded size, and advice is made of
 //! those; text and JSON are made of the advice.
 
+mod apply;
+mod applying;
 mod basis;
 mod dead;
 mod gather;
@@ -86,7 +88,11 @@ pub fn run(arguments: &AdviseArguments) -> Result<()> {
     }
     let no_color = std::env::var_os("NO_COLOR");
     let colored = arguments.color.wanted(stdout().is_terminal(), no_color.as_deref());
-    output::print(&words::text(&advice, &zone, colored))
+    output::print(&words::text(&advice, &zone, colored))?;
+    match &arguments.apply_to {
+        Some(file) => applying::run(file, arguments.yes, &advice.vms),
+        None => Ok(()),
+    }
 }
 
 /// The moments of the time that counts, which ends with the recording; and what was lost.

@@ -26,6 +26,8 @@ fn arguments(directory: &Path, since: Duration) -> AdviseArguments {
         add: None,
         config: None,
         json: false,
+        apply_to: None,
+        yes: false,
         color: ColorChoice::Never,
     }
 }

@@ -196,4 +196,4 @@ fn grain(bytes: Bytes) -> Bytes {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

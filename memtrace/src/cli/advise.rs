@@ -37,6 +37,7 @@ Examples:
   memtrace advise                        all VMs and the host, by the last 30 days recorded
   memtrace advise web --since 7d
   memtrace advise --add 16G              and what one more VM of 16 GiB would mean
+  memtrace advise --apply-to /etc/memtrace/memtrace.toml
   memtrace advise --json --dir /srv/recordings";
 
 #[derive(Args, Clone, Debug)]
@@ -59,6 +60,13 @@ pub struct AdviseArguments {
     /// Print JSON: one document
     #[arg(long)]
     pub json: bool,
+    /// Write the balloons' bounds into this configuration: the change is shown first, and made
+    /// when you agree. Comments stay. VMs whose sizes are of low certainty are left out
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub apply_to: Option<PathBuf>,
+    /// Don't ask
+    #[arg(long, requires = "apply_to")]
+    pub yes: bool,
     /// Use colours; `auto` honours NO_COLOR and asks whether the output is a terminal
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,

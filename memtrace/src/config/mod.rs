@@ -110,6 +110,16 @@ pub struct Loaded {
 }
 
 impl Config {
+    /// Of a text alone, as if it were in `file`.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn of_text(file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
+        let mut config = Self::default();
+        let problems = schema::apply(&mut config, file, text);
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
     /// Reads `file` and what is beside it. `must`: the file has to be there, because it was
     /// asked for; else the defaults stand for a missing one.
     ///

@@ -21,6 +21,13 @@ pub struct Place {
     pub column: usize,
 }
 
+impl Problem {
+    /// With a key, somewhere in a file.
+    pub fn of_file(file: &Path, key: &str, text: impl Into<String>) -> Self {
+        Self { place: Place::whole(file), key: key.to_owned(), text: text.into() }
+    }
+}
+
 impl Place {
     pub(super) fn whole(file: &Path) -> Self {
         Self { file: file.to_owned(), line: 0, column: 0 }

@@ -41,7 +41,8 @@ const PURE: [&str; 32] = [
 ];
 
 /// What among it is the way out, each with its reason.
-const SHELL: [(&str, &str); 6] = [
+const SHELL: [(&str, &str); 7] = [
+    ("memtrace/src/advise/applying.rs", "asks, and writes the configuration"),
     ("memtrace/src/advise/mod.rs", "reads the recording, and prints what it came to"),
     ("memtrace/src/advise/tests.rs", "damages a recording"),
     ("memtrace/src/advise/tests/month.rs", "makes one"),

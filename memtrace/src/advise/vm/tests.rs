@@ -21,6 +21,11 @@ fn account(needs: &[u64], days: f64) -> VmAccount {
     account
 }
 
+/// Advice for one that needed a quarter of its size for so many days.
+pub(in crate::advise) fn advised(days: f64) -> VmAdvice {
+    advise(None, &account(&[2 * GIB], days), AROUND)
+}
+
 fn verdict(account: &VmAccount, around: Around) -> (Verdict, Option<Size>) {
     let advice = advise(None, account, around);
     (advice.verdict, advice.size)
