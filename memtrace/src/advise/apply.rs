@@ -16,6 +16,8 @@ use crate::units::Bytes;
 pub(super) struct Bounds {
     pub(super) name: String,
     pub(super) uuid: Option<Uuid>,
+    /// The name means this VM and no other.
+    pub(super) unique: bool,
     pub(super) minimum: Bytes,
     pub(super) maximum: Bytes,
 }
@@ -30,7 +32,12 @@ pub(super) fn bounds(vms: &[VmAdvice]) -> (Vec<Bounds>, Vec<String>) {
                 if vm.sure >= Sure::Medium && vm.verdict != Verdict::TooLittle =>
             {
                 let uuid = vm.uuid.as_deref().and_then(|uuid| Uuid::parse_str(uuid).ok());
-                bounds.push(Bounds { name: vm.name.clone(), uuid, minimum, maximum });
+                let (same, name) = (|other: &&VmAdvice| other.name == vm.name, vm.name.clone());
+                let unique = vms.iter().filter(same).count() == 1 && !name.is_empty();
+                match unique || uuid.is_some() {
+                    true => bounds.push(Bounds { name, uuid, unique, minimum, maximum }),
+                    false => left_out.push(name),
+                }
             }
             _ => left_out.push(vm.name.clone()),
         }
@@ -80,7 +87,7 @@ fn put(text: &str, vm: &Bounds, anew: bool) -> Result<String, (&'static str, Str
     let uuid = vm.uuid.map(|uuid| uuid.to_string());
     let is_about = |table: &&mut Table| {
         let text = |key: &str| table.get(key).and_then(Item::as_str);
-        text("name") == Some(vm.name.as_str())
+        vm.unique && text("name") == Some(vm.name.as_str())
             || text("uuid").is_some_and(|typed| {
                 uuid.as_deref().is_some_and(|uuid| uuid.eq_ignore_ascii_case(typed))
             })
@@ -90,7 +97,10 @@ fn put(text: &str, vm: &Bounds, anew: bool) -> Result<String, (&'static str, Str
         Some(table) => set(table, vm),
         None => {
             let mut table = Table::new();
-            table.insert("name", value(vm.name.as_str()));
+            match uuid.as_deref().filter(|_| !vm.unique) {
+                Some(uuid) => table.insert("uuid", value(uuid)),
+                None => table.insert("name", value(vm.name.as_str())),
+            };
             set(&mut table, vm);
             let blank = if is_first { "" } else { "\n" };
             table.decor_mut().set_prefix(format!("{trailing}{blank}"));

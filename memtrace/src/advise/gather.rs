@@ -42,6 +42,8 @@ pub(super) struct HostAccount {
     pub(super) together_peak: Option<Peak>,
     /// What was allocated then.
     pub(super) allocated_then: Option<Bytes>,
+    /// Most that the host kept of all VMs at the same moment, in memory and swap.
+    pub(super) kept_peak: Option<Bytes>,
     /// Seconds in which a VM's need was not known and its footprint was taken, or nothing.
     pub(super) by_footprint: f64,
     pub(super) without: f64,
@@ -67,6 +69,7 @@ pub(super) struct VmAccount {
     pub(super) allocated: Option<Bytes>,
     pub(super) has_balloon: bool,
     pub(super) seconds: f64,
+    pub(super) last: WallNanos,
     pub(super) need: Hours,
     pub(super) peak: Option<Peak>,
     pub(super) days: BTreeMap<i64, Day>,
@@ -137,6 +140,10 @@ impl HostAccount {
             let own = installed.saturating_sub(available).saturating_sub(resident);
             self.own.add(own.0, tick.seconds);
         }
+        let kept = tick.vms.iter().try_fold(Bytes(0), |sum, vm| {
+            vm.footprint().map(|footprint| sum.saturating_add(footprint))
+        });
+        self.kept_peak = self.kept_peak.max(kept);
         self.together(tick);
         self.swap.add(tick);
     }
@@ -196,6 +203,7 @@ impl VmAccount {
         self.allocated = vm.allocated.or(self.allocated);
         self.has_balloon |= vm.actual.is_some();
         self.seconds += tick.seconds;
+        self.last = self.last.max(tick.wall);
         if let Some(footprint) = vm.footprint() {
             self.footprint.add(footprint.0, tick.seconds);
         }
@@ -212,6 +220,12 @@ impl VmAccount {
             self.hurt += tick.seconds;
             self.hurt_at = self.hurt_at.max(vm.actual.or(vm.allocated));
         }
+    }
+
+    /// Who is given to first: seconds of suffering, and below a second how near its limit.
+    pub(super) fn urgency(&self) -> f64 {
+        let near = self.peak.zip(self.allocated).and_then(|((peak, _), size)| peak.share_of(size));
+        self.hurt + near.map_or(0.0, |share| share.0 / 1000.0)
     }
 
     fn needs(&mut self, need: Bytes, tick: &Tick) {

@@ -45,6 +45,8 @@ pub(super) struct HostAdvice {
     pub(super) together_p99: Option<Bytes>,
     pub(super) together_peak: Option<Bytes>,
     pub(super) together_at: Option<WallNanos>,
+    /// Most that the host kept of all of them, in memory and swap: with caches and dead memory.
+    pub(super) kept_peak: Option<Bytes>,
     /// The sum of their own peaks, whenever those were.
     pub(super) peaks: Bytes,
     /// Allocated / installed that this record calls safe, at most 2.
@@ -111,6 +113,7 @@ pub(super) fn advise(
         together_p99: together.quantile(0.99).map(Bytes).filter(|_| peak.is_some()),
         together_peak: peak.map(|(peak, _)| peak),
         together_at: peak.map(|(_, at)| at),
+        kept_peak: host.kept_peak,
         peaks: peaks.fold(Bytes(0), |sum, (peak, _)| sum.saturating_add(peak)),
         safe_ratio: safe,
         safe_more: safe.zip(host.installed).zip(host.allocated).map(

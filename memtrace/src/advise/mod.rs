@@ -38,7 +38,7 @@ use host::HostAdvice;
 use hours::ByHour;
 use swap::SwapAdvice;
 use tick::Ticks;
-use vm::{Around, VmAdvice};
+use vm::{Around, Verdict, VmAdvice};
 
 /// Version of the JSON form. Counts up when a field changes its meaning or goes away.
 const SCHEMA_VERSION: u32 = 1;
@@ -124,12 +124,7 @@ fn advise(record: &Record, rules: &Rules, add: Option<Bytes>) -> Advice {
     let host = host::advise(record, |installed| rules.kept(installed), add);
     // What is spare on one host is no room on another.
     let room = host.spare.filter(|_| record.hosts.len() <= 1);
-    let around = Around { room, floor: rules.floor_least };
-    let vms = record
-        .vms
-        .iter()
-        .map(|(key, account)| vm::advise(key.uuid().map(|uuid| uuid.to_string()), account, around));
-    let mut vms: Vec<VmAdvice> = vms.collect();
+    let mut vms = sizes(record, room, rules.floor_least);
     vms.sort_by(|one, other| one.name.cmp(&other.name));
     Advice {
         schema_version: SCHEMA_VERSION,
@@ -145,6 +140,25 @@ fn advise(record: &Record, rules: &Rules, add: Option<Bytes>) -> Advice {
         vms_left_out: record.left_out.len(),
         by_hour: hours::by_hour(record),
     }
+}
+
+/// Of all VMs. Each one that is raised leaves less room for the others; those that suffered
+/// longest come first, then those that are nearest to their limit.
+fn sizes(record: &Record, room: Option<Bytes>, floor: Bytes) -> Vec<VmAdvice> {
+    let mut around = Around { room, floor };
+    let mut waiting: Vec<_> = record.vms.iter().collect();
+    waiting.sort_by(|(_, one), (_, other)| other.urgency().total_cmp(&one.urgency()));
+    let mut vms = Vec::new();
+    for (key, account) in waiting {
+        let advice = vm::advise(key.uuid().map(|uuid| uuid.to_string()), account, around);
+        let more = advice.size.zip(advice.allocated).filter(|_| advice.verdict == Verdict::Raise);
+        if let Some((size, now)) = more {
+            let taken = size.maximum.saturating_sub(now);
+            around.room = around.room.map(|room| room.saturating_sub(taken));
+        }
+        vms.push(advice);
+    }
+    vms
 }
 
 /// Leaves the one VM that is meant, by name or UUID.

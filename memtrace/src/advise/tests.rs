@@ -10,7 +10,7 @@ use super::basis::Sure;
 use super::dead::Cure;
 use super::host::Level;
 use super::swap::Swap;
-use super::vm::Verdict;
+use super::tick::{Key, Need, Tick, VmTick};
 use super::*;
 use crate::cli::ColorChoice;
 use crate::units::Percent;
@@ -134,6 +134,34 @@ fn dead_memory_of_a_month_is_the_thread_s_and_swap_has_room_for_it() {
     assert_eq!((swap.advice, swap.leant), (Swap::Enough, Some(Percent(0.0))));
     near("swap", swap.size, 12 * (5_155_624 << 10) / 10);
     assert_eq!(swap.short, Some(Bytes(0)));
+}
+
+#[test]
+fn room_is_given_once_and_to_who_suffered_first() {
+    let tick = |day: u64| {
+        let vm = |name: &str, gib: u64, hurts| VmTick {
+            key: Key::Name(name.to_owned()),
+            name: name.to_owned(),
+            allocated: Some(Bytes(8 * GIB)),
+            actual: Some(Bytes(8 * GIB)),
+            need: Need::Known(Bytes(gib * GIB)),
+            hurts: Some(hurts),
+            ..VmTick::default()
+        };
+        let vms = vec![vm("calm", 2, false), vm("near", 7, false), vm("suffers", 7, true)];
+        Tick { wall: WallNanos(day), seconds: 86_400.0, vms, ..Tick::default() }
+    };
+    let mut record = Record::default();
+    (0..20).for_each(|day| record.add(&tick(day)));
+    // The one that suffers wants 2 GiB, the one that is near its limit half of one.
+    let verdicts = |room| {
+        let mut vms = sizes(&record, Some(Bytes(room)), Bytes(GIB));
+        vms.sort_by(|one, other| one.name.cmp(&other.name));
+        vms.iter().map(|vm| vm.verdict).collect::<Vec<_>>()
+    };
+    assert_eq!(verdicts(3 * GIB), [Verdict::Lower, Verdict::Raise, Verdict::Raise]);
+    assert_eq!(verdicts(2 * GIB), [Verdict::Lower, Verdict::NoRoom, Verdict::Raise]);
+    assert_eq!(verdicts(GIB), [Verdict::Lower, Verdict::Raise, Verdict::NoRoom]);
 }
 
 #[test]

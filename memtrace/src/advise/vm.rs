@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::basis::{Basis, Sure};
 use super::gather::VmAccount;
-use crate::units::Bytes;
+use crate::units::{Bytes, WallNanos};
 
 /// What stays above a need: a fifth, Hyper-V's memory buffer. A guest that uses five sixths of
 /// its size is calm; one that uses more stays near its limit.
@@ -61,6 +61,7 @@ pub(super) struct VmAdvice {
     pub(super) uuid: Option<String>,
     /// What it may grow to now.
     pub(super) allocated: Option<Bytes>,
+    pub(super) last_seen: WallNanos,
     pub(super) verdict: Verdict,
     pub(super) size: Option<Size>,
     /// The maximum that it wants, where that isn't what it is advised.
@@ -87,6 +88,7 @@ pub(super) fn advise(uuid: Option<String>, account: &VmAccount, around: Around) 
         name: account.name.clone(),
         uuid,
         allocated: account.allocated,
+        last_seen: account.last,
         verdict: Verdict::TooLittle,
         size: None,
         wanted: None,

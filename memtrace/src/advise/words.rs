@@ -13,13 +13,15 @@ use crate::format::{self, UNKNOWN};
 use crate::summary::{OVERCOMMIT, moment};
 use crate::text::{clean, left, right, wrap};
 use crate::tone::Tone;
-use crate::units::{Bytes, WallNanos};
+use crate::units::{Bytes, Nanos, WallNanos};
 
 const WIDTH: usize = 96;
 const NAME: usize = 24;
 /// Most VMs of the table by hour; JSON has all of them.
 const MOST_ROWS: usize = 30;
-/// What is said of a single pair, and of single losses.
+/// One that isn't there for so long in the end may be gone for good.
+const GONE: Nanos = Nanos(3600 * Nanos::SECOND.0);
+/// Single losses that are told.
 const MOST_LOSSES: usize = 5;
 
 /// Lines, with or without colours.
@@ -32,7 +34,7 @@ struct Page<'a> {
 pub(super) fn text(advice: &Advice, zone: &TimeZone, colored: bool) -> String {
     let mut page = Page { text: String::new(), zone, colored };
     page.opening(advice);
-    page.vms(&advice.vms, advice.vms_left_out);
+    page.vms(advice);
     page.host(&advice.host);
     page.swap(&advice.swap);
     page.dead(&advice.dead);
@@ -60,7 +62,8 @@ impl Page<'_> {
         }
     }
 
-    fn vms(&mut self, vms: &[VmAdvice], left_out: usize) {
+    fn vms(&mut self, advice: &Advice) {
+        let (vms, left_out) = (&advice.vms, advice.vms_left_out);
         let head = ["now", "initial", "minimum", "maximum"].map(|word| right(word, 8)).concat();
         self.line("", Tone::Plain);
         self.line(&format!("{}{head}  {} sure", left("VM", NAME), left("advice", 8)), Tone::Strong);
@@ -69,6 +72,9 @@ impl Page<'_> {
         }
         for vm in vms {
             self.vm(vm);
+            if advice.end.0.saturating_sub(vm.last_seen.0) > GONE.0 {
+                self.said(&format!("it was last seen at {}", self.time(vm.last_seen)), Tone::Warm);
+            }
         }
         if left_out > 0 {
             let text = format!("at least {left_out} more VMs were seen than account is kept of");
@@ -151,6 +157,14 @@ impl Page<'_> {
                 ),
                 Tone::Plain,
             );
+        }
+        if let Some(kept) = host.kept_peak.filter(|kept| Some(*kept) > host.together_peak) {
+            let kept = bytes(Some(kept));
+            let text = format!(
+                "the host kept up to {kept} of them, with caches and dead memory: without balloons \
+                 that has to fit"
+            );
+            self.said(&text, Tone::Plain);
         }
         let (usable, reserve, own) = (bytes(host.usable), bytes(host.reserve), bytes(host.own));
         self.said(

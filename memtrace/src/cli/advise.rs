@@ -24,7 +24,8 @@ and half of the time, low from 6 hours on. Below there is too little data, and n
 What isn't known is said, and never taken for zero.
 
 Overcommit that is safe: as much as makes what all VMs needed at the same moment, and a fifth,
-fill what the host has without its reserve and its own use; at most twice what is installed.
+fill what the host has without its reserve and its own use; at most twice what is installed. It
+takes balloons that hand over what isn't needed: without them guests keep their caches.
 
 Swap: room for the dead memory of all VMs and a fifth, and for what peaks lack (what all needed at
 the same moment, and a fifth, less what is usable); at most what is installed where use is steady,

@@ -1,12 +1,14 @@
 //! Configurations with bounds put in: comments stay, and what is broken is refused.
 
 use super::*;
+use crate::advise::vm::tests::advised;
 
 const MIB: u64 = 1 << 20;
 
 fn bounds(name: &str, minimum: u64, maximum: u64) -> Bounds {
     let (minimum, maximum) = (Bytes(minimum * MIB), Bytes(maximum * MIB));
-    Bounds { name: name.to_owned(), uuid: Some(Uuid::from_u128(7)), minimum, maximum }
+    let uuid = Some(Uuid::from_u128(7));
+    Bounds { name: name.to_owned(), uuid, unique: true, minimum, maximum }
 }
 
 fn edit(text: &str, bounds: &[Bounds]) -> Result<String, String> {
@@ -94,6 +96,22 @@ fn a_table_by_uuid_is_about_it_too() {
 }
 
 #[test]
+fn two_vms_of_one_name_are_told_apart_by_uuid() {
+    let mut vms = [advised(20.0), advised(20.0)];
+    for (vm, uuid) in vms.iter_mut().zip([7, 8]) {
+        vm.name = "web".to_owned();
+        vm.uuid = Some(Uuid::from_u128(uuid).to_string());
+    }
+    let (bounds, _) = super::bounds(&vms);
+    let edited = edit("[[vm]]\nname = \"web\"\n", &bounds).expect("it is fine");
+    assert_eq!(edited.matches("uuid = ").count(), 2, "{edited}");
+    for vm in &mut vms {
+        vm.uuid = None;
+    }
+    assert_eq!(super::bounds(&vms).1, ["web", "web"]);
+}
+
+#[test]
 fn a_broken_file_is_refused_with_line_and_key() {
     let refused = |text| edit(text, &[bounds("web", 512, 2048)]).expect_err("it is refused");
     let key = refused("mode = \"observe\"\n[policy]\nsotf = 20\n");
@@ -106,8 +124,8 @@ fn a_broken_file_is_refused_with_line_and_key() {
 
 #[test]
 fn what_is_not_sure_is_left_out() {
-    let advice = crate::advise::vm::tests::advised(2.0);
-    assert_eq!(super::bounds(&[advice]), (Vec::new(), vec![String::new()]));
-    let (sure, left_out) = super::bounds(&[crate::advise::vm::tests::advised(20.0)]);
+    let named = |days| VmAdvice { name: "web".to_owned(), ..advised(days) };
+    assert_eq!(super::bounds(&[named(2.0)]), (Vec::new(), vec!["web".to_owned()]));
+    let (sure, left_out) = super::bounds(&[named(20.0)]);
     assert_eq!((sure.len(), left_out.len()), (1, 0));
 }

@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::units::WallNanos;
 
 const GIB: u64 = 1 << 30;
 const AROUND: Around = Around { room: Some(Bytes(8 * GIB)), floor: Bytes(GIB / 2) };
