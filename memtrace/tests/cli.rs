@@ -1,30 +1,20 @@
 //! The built program, as somebody who types sees it: help, errors, exit codes, pipes.
 //! Nothing here needs privileges, and nothing here gets to the kernel side.
 
+mod common;
+
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
-/// memtrace with nothing of this terminal or environment that could change its output.
-fn memtrace(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    for variable in ["COLUMNS", "NO_COLOR", "CLICOLOR_FORCE", "RUST_LOG"] {
-        command.env_remove(variable);
-    }
-    command
-}
-
-fn run(arguments: &[&str]) -> Output {
-    memtrace(arguments).output().expect("memtrace runs")
-}
+use common::{memtrace, run, text};
 
 fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("it is text")
+    text(&output.stdout).to_owned()
 }
 
 fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("it is text")
+    text(&output.stderr).to_owned()
 }
 
 /// Help of a command, which is what people and manuals rely on.

@@ -1,25 +1,14 @@
 //! `memtrace check`, `memtrace metrics` and `memtrace stream` as their callers see them. Nothing
 //! here needs privileges.
 
-use std::process::{Command, Output, Stdio};
+mod common;
 
-fn run(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
-    command.args(arguments).stdin(Stdio::null());
-    for variable in ["COLUMNS", "NO_COLOR", "CLICOLOR_FORCE", "RUST_LOG"] {
-        command.env_remove(variable);
-    }
-    command.output().expect("memtrace runs")
-}
-
-fn stdout(output: &Output) -> &str {
-    std::str::from_utf8(&output.stdout).expect("it is text")
-}
+use common::{run, text};
 
 fn help(command: &str) -> String {
     let output = run(&[command, "--help"]);
     assert!(output.status.success(), "{output:?}");
-    stdout(&output).to_owned()
+    text(&output.stdout).to_owned()
 }
 
 #[test]
@@ -35,7 +24,7 @@ fn help_of_metrics() {
 #[test]
 fn the_page_of_the_metrics_is_what_it_prints() {
     let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md"));
-    assert!(stdout(&run(&["metrics", "--describe"])) == page);
+    assert!(text(&run(&["metrics", "--describe"]).stdout) == page);
 }
 
 #[test]
@@ -48,8 +37,8 @@ fn a_command_line_that_is_wrong_is_unknown_and_not_critical() {
     for wrong in [&["check", "--nonsense"][..], &["-v", "check", "-w", "nonsense=1"]] {
         let output = run(wrong);
         assert_eq!(output.status.code(), Some(3), "{output:?}");
-        assert!(stdout(&output).starts_with("MEMTRACE UNKNOWN: "), "{output:?}");
-        assert_eq!(stdout(&output).lines().count(), 1, "{output:?}");
+        assert!(text(&output.stdout).starts_with("MEMTRACE UNKNOWN: "), "{output:?}");
+        assert_eq!(text(&output.stdout).lines().count(), 1, "{output:?}");
     }
     // Elsewhere clap's code stays.
     assert_eq!(run(&["stream", "--nonsense"]).status.code(), Some(2));

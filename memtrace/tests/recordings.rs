@@ -1,27 +1,17 @@
 //! `memtrace report` and `memtrace simulate --replay` as their callers see them, with the
 //! recording that is kept of a released format. Nothing here needs privileges.
 
+mod common;
+
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+
+use common::{run, text};
 
 use memtrace::record::{Limits, Moment, Recorder, Recording};
 use memtrace::sample::{GuestSample, GuestStats};
 use memtrace::units::{Bytes, Nanos, WallNanos};
 
 const RECORDING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/record/tests/kept/v1.mtrec");
-
-fn run(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
-    command.args(arguments).stdin(Stdio::null());
-    for variable in ["COLUMNS", "NO_COLOR", "CLICOLOR_FORCE", "RUST_LOG"] {
-        command.env_remove(variable);
-    }
-    command.output().expect("memtrace runs")
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).expect("it is text")
-}
 
 #[test]
 fn help_of_report() {
