@@ -2,6 +2,7 @@
 
 mod advise;
 mod check;
+mod doctor;
 mod look;
 mod metrics;
 mod mitigate;
@@ -20,6 +21,7 @@ use crate::filter::Filter;
 
 pub use advise::AdviseArguments;
 pub use check::{CheckArguments, StreamArguments, Threshold};
+pub use doctor::DoctorArguments;
 pub use look::LookArguments;
 pub use metrics::{MetricsArguments, MetricsForm};
 pub use mitigate::{ExplainArguments, MitigateArguments};
@@ -54,12 +56,6 @@ fn top_after_help() -> String {
     let names: Vec<&str> = columns::all().iter().map(|column| column.name).collect();
     format!("Columns to sort by: {}\n\n{TOP_EXAMPLES}", names.join(", "))
 }
-
-const DOCTOR_EXIT_STATUS: &str = "\
-Exit status:
-  0   usable: every signal can be measured, and every source read
-  1   degraded: memtrace works, some signals or sources are missing
-  2   unusable: the kernel side cannot run; the report says why";
 
 const CHECK_CONFIG_EXIT_STATUS: &str = "\
 Exit status:
@@ -135,8 +131,8 @@ pub enum Command {
     /// Print what is seen, a JSON document a line for each interval, for other programs
     #[command(after_help = check::STREAM_AFTER_HELP)]
     Stream(StreamArguments),
-    /// What this kernel and these permissions allow, signal by signal
-    #[command(after_help = DOCTOR_EXIT_STATUS)]
+    /// What this kernel and these permissions allow, and what is amiss here
+    #[command(after_help = doctor::AFTER_HELP)]
     Doctor(DoctorArguments),
     /// Hold memtrace's numbers against the kernel's on this host, with a guest of its own
     #[command(after_help = SELFTEST_AFTER_HELP)]
@@ -207,13 +203,6 @@ impl Default for TopArguments {
             color: ColorChoice::Auto,
         }
     }
-}
-
-#[derive(Args, Clone, Copy, Debug)]
-pub struct DoctorArguments {
-    /// Print the report as JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 #[derive(Args, Clone, Copy, Debug)]

@@ -62,7 +62,7 @@ fn run(command: Command, verbosity: Verbosity) -> Result<ExitCode> {
         Command::Metrics(arguments) => metrics::run(&arguments, verbosity)?,
         Command::Stream(arguments) => top::run(&arguments.into(), verbosity)?,
         Command::Doctor(arguments) => {
-            return Ok(ExitCode::from(doctor::run(arguments, verbosity)? as u8));
+            return Ok(ExitCode::from(doctor::run(&arguments, verbosity)?));
         }
         Command::Selftest(arguments) => return selftest::run(arguments, verbosity),
         Command::Simulate(arguments) => return simulate::simulate(&arguments),

@@ -263,6 +263,13 @@ fn without_privileges_the_self_test_names_what_is_missing_and_starts_nothing() {
 }
 
 #[test]
+fn the_doctor_is_asked_about_one_vm_and_knows_who_there_is() {
+    let output = run(&["doctor", "no such VM", "--no-libvirt"]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()), "{output:?}");
+    assert!(stderr(&output).contains("no VM is called no such VM"), "{output:?}");
+}
+
+#[test]
 fn a_guest_of_the_self_test_is_nobody_elses() {
     let guest = ["__selftest-guest", "--parent=1", "--mib=1", "--stretch=1"];
     let output = run(&guest);
@@ -283,4 +290,6 @@ fn without_privileges_the_doctor_still_tells_what_it_can() {
     let document: serde_json::Value = serde_json::from_str(&document).expect("it is JSON");
     assert_eq!(document.get("verdict"), Some(&"unusable".into()), "{document}");
     assert_eq!(document.get("schema_version"), Some(&1.into()), "{document}");
+    assert!(report.contains("\naudit of "), "{report}");
+    assert!(document["audit"]["findings"].is_array(), "{document}");
 }

@@ -6,7 +6,6 @@ mod common;
 use std::path::Path;
 
 use common::{run, text};
-
 use memtrace::record::{Limits, Moment, Recorder, Recording};
 use memtrace::sample::{GuestSample, GuestStats};
 use memtrace::units::{Bytes, Nanos, WallNanos};

@@ -1,31 +1,56 @@
-//! `memtrace doctor`: what this kernel and these permissions allow.
+//! `memtrace doctor`: what this kernel and these permissions allow, and what of this host and its
+//! VMs keeps memory from being won back.
 
+pub mod audit;
 mod facts;
+mod gather;
+mod mend;
 mod report;
 
-use anyhow::{Context, Result};
+use std::io::IsTerminal;
+
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
+use self::audit::{Audit, Severity, audit};
+use self::gather::Gathered;
 use crate::cli::{DoctorArguments, Verbosity};
 use crate::hostfs::HostRoot;
 use crate::output;
+use crate::privileges::{self, Capability};
 use crate::probe;
+use crate::sample::VmId;
 pub use report::{Fact, Report, SCHEMA_VERSION, Standing, Verdict};
 
-/// Looks, prints the report, and gives the verdict for the exit code.
+/// Looks, mends if told to, prints the report, and gives the exit code: the verdict's, or of one
+/// VM by the worst that its audit found.
 ///
 /// # Errors
-/// When /proc cannot be read at all, or the report cannot be written.
-pub fn run(arguments: DoctorArguments, verbosity: Verbosity) -> Result<Verdict> {
+/// When /proc cannot be read at all, there is no such VM, or the report cannot be written.
+pub fn run(arguments: &DoctorArguments, verbosity: Verbosity) -> Result<u8> {
     let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
-    let report = examine(&root, verbosity);
+    let audited = audited(&root, arguments)?;
+    if arguments.vm.is_some() {
+        output::print(&of_vm(&audited, arguments)?)?;
+        return Ok(code(&audited));
+    }
+    let report = examine(&root, verbosity, audited);
     let verdict = report.verdict();
-    output::print(&if arguments.json { json(&report, verdict)? } else { report.text() })?;
-    Ok(verdict)
+    output::print(&if arguments.json {
+        document(&Whole { verdict, report: &report })?
+    } else {
+        report.text(in_color(arguments))
+    })?;
+    Ok(verdict as u8)
+}
+
+fn in_color(arguments: &DoctorArguments) -> bool {
+    let no_color = std::env::var_os("NO_COLOR");
+    arguments.color.wanted(std::io::stdout().is_terminal(), no_color.as_deref())
 }
 
 /// Attaches everything for a moment, to know and not to guess what can be attached.
-fn examine(root: &HostRoot, verbosity: Verbosity) -> Report {
+fn examine(root: &HostRoot, verbosity: Verbosity, audit: Audit) -> Report {
     let (signals, problem) = match probe::open(&root.sys, verbosity.programs()) {
         Ok(kernel) => (kernel.signals().to_vec(), None),
         Err(error) => (Vec::new(), Some(format!("{error:#}"))),
@@ -37,18 +62,74 @@ fn examine(root: &HostRoot, verbosity: Verbosity) -> Report {
         facts: facts::facts(root),
         signals,
         problem,
+        audit,
     }
 }
 
-fn json(report: &Report, verdict: Verdict) -> Result<String> {
-    #[derive(Serialize)]
-    struct Document<'a> {
-        verdict: Verdict,
-        #[serde(flatten)]
-        report: &'a Report,
+/// The audit of what is meant, after what `--fix` did.
+fn audited(root: &HostRoot, arguments: &DoctorArguments) -> Result<Audit> {
+    let settings = gather::settings(arguments.config.as_deref());
+    let Gathered { facts, hypervisors } = gather::gather(root, &settings, !arguments.no_libvirt)?;
+    let mut audit = audit(&facts);
+    if let Some(typed) = &arguments.vm {
+        let vm = wanted(typed, &facts.vms)?;
+        audit = audit.of(vm);
     }
-    let mut text = serde_json::to_string_pretty(&Document { verdict, report })
-        .context("cannot write the report as JSON")?;
+    if arguments.fix {
+        let lacking: Vec<Capability> =
+            privileges::effective(root).map(privileges::missing).unwrap_or_default();
+        mend::mend(&mut audit, &hypervisors, &lacking);
+    }
+    Ok(audit)
+}
+
+/// The VM that is meant, by name, UUID or process id.
+fn wanted(typed: &str, vms: &[audit::facts::VmFacts]) -> Result<VmId> {
+    let by_id = vms.iter().find(|vm| match vm.id {
+        VmId::Uuid(uuid) => uuid.to_string() == typed.to_lowercase(),
+        VmId::Process { pid, .. } => pid.to_string() == typed,
+    });
+    let named: Vec<VmId> = vms.iter().filter(|vm| vm.name == typed).map(|vm| vm.id).collect();
+    match (by_id, &named[..]) {
+        (Some(vm), _) => Ok(vm.id),
+        (None, [vm]) => Ok(*vm),
+        (None, []) => bail!("no VM is called {typed}"),
+        (None, _) => bail!("{} VMs are called {typed}; give the UUID", named.len()),
+    }
+}
+
+fn of_vm(audit: &Audit, arguments: &DoctorArguments) -> Result<String> {
+    if !arguments.json {
+        return Ok(audit.text(in_color(arguments)));
+    }
+    document(&OfVm { schema_version: SCHEMA_VERSION, version: env!("CARGO_PKG_VERSION"), audit })
+}
+
+/// By the worst that still stands.
+fn code(audit: &Audit) -> u8 {
+    match audit.worst() {
+        None | Some(Severity::Note) => 0,
+        Some(Severity::Unknown | Severity::Warning) => 1,
+        Some(Severity::Critical) => 2,
+    }
+}
+
+#[derive(Serialize)]
+struct Whole<'a> {
+    verdict: Verdict,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+#[derive(Serialize)]
+struct OfVm<'a> {
+    schema_version: u32,
+    version: &'static str,
+    audit: &'a Audit,
+}
+
+fn document(form: &impl Serialize) -> Result<String> {
+    let mut text = serde_json::to_string_pretty(form).context("cannot write the report as JSON")?;
     text.push('\n');
     Ok(text)
 }

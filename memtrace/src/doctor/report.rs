@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::audit::Audit;
 use crate::format::UNKNOWN;
 use crate::signal::{Quality, SignalStatus};
 use crate::text;
@@ -24,6 +25,8 @@ pub struct Report {
     pub signals: Vec<SignalStatus>,
     /// Why the kernel side cannot run.
     pub problem: Option<String>,
+    /// What of the host and its VMs is amiss. It doesn't touch the verdict.
+    pub audit: Audit,
 }
 
 /// One thing that was looked at.
@@ -82,8 +85,8 @@ impl Report {
         }
     }
 
-    /// The report as text. Untrusted text in it is cleaned.
-    pub fn text(&self) -> String {
+    /// The report as text, with colours if wanted. Untrusted text in it is cleaned.
+    pub fn text(&self, color: bool) -> String {
         let mut out = format!("memtrace {}, ABI {}\n\n", self.version, self.abi_version);
         let names = self.facts.iter().map(|fact| fact.name.len()).max().unwrap_or(0);
         for fact in &self.facts {
@@ -98,7 +101,7 @@ impl Report {
             }
             None => self.write_signals(&mut out),
         }
-        let _ = writeln!(out, "\n{}", self.conclusion());
+        let _ = writeln!(out, "\n{}\n{}", self.audit.text(color), self.conclusion());
         out
     }
 
@@ -184,6 +187,7 @@ mod tests {
                 status(Signal::MajorFaults, Quality::approximate("by cgroup")),
             ],
             problem: None,
+            audit: Audit { vms: 0, unseen: 0, hindrance: None, findings: vec![] },
         }
     }
 
@@ -209,7 +213,7 @@ mod tests {
             report.signals.push(status(signal, Quality::absent("refused")));
         }
         assert_eq!(report.verdict(), Verdict::Usable);
-        let text = report.text();
+        let text = report.text(false);
         assert!(text.contains("not here: waits for swap-in, shared memory swap\n  (refused)"));
         assert!(text.ends_with("usable; signals: 1 exact, 1 approximate, 0 absent\n"), "{text}");
         report.signals.retain(|status| status.signal.is_optional());
@@ -231,13 +235,13 @@ mod tests {
     fn the_text_lines_up() {
         let mut report = report();
         report.signals.push(status(Signal::Kswapd, Quality::absent("no tracepoint")));
-        insta::assert_snapshot!(report.text());
+        insta::assert_snapshot!(report.text(false));
     }
 
     #[test]
     fn the_text_says_why_the_kernel_side_cannot_run() {
         let report = Report { problem: Some("no BPF\x1b[2J".into()), ..report() };
-        let text = report.text();
+        let text = report.text(false);
         assert!(text.contains("cannot run: no BPF"), "{text}");
         assert!(!text.contains('\x1b'), "{text:?}");
         assert!(text.ends_with("unusable; see above\n"), "{text}");

@@ -6,10 +6,12 @@
 //! that it doesn't understand is as good as missing.
 
 pub mod arc;
+pub mod block;
 pub mod cgroup;
 pub mod host;
 pub mod keep;
 pub mod meminfo;
+pub mod merging;
 pub mod process;
 pub mod psi;
 pub mod read;

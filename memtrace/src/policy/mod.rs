@@ -37,7 +37,7 @@ pub use farewell::{Farewell, Short, farewell};
 pub use hook::Call;
 pub use memtrace::Memtrace;
 pub use observation::{GuestObservation, Observation, ScopeObservation, VmObservation};
-pub use observe::Observer;
+pub use observe::{Observer, PINNED_SHARE};
 pub use rules::Rules;
 pub use senses::Senses;
 pub use state::State;

@@ -12,7 +12,7 @@ use crate::units::{Bytes, Percent, Rate};
 
 /// Of a VM's memory, so much locked or in huge pages pins it: less is a library's key
 /// store or a device's queue, and no guest memory.
-const PINNED_SHARE: u64 = 8;
+pub const PINNED_SHARE: u64 = 8;
 
 /// Observes one sample after the other. Keeps the guests' last answers, as their rates
 /// are between those and not between samples.

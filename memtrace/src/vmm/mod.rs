@@ -3,6 +3,7 @@
 
 pub mod discover;
 pub mod guest;
+pub mod inspection;
 pub mod judge;
 pub mod libvirt;
 pub mod name;

@@ -5,7 +5,7 @@ use crate::imports::paths;
 use crate::source::Source;
 
 /// What is pure: files, and directories with a slash at their end.
-const PURE: [&str; 32] = [
+const PURE: [&str; 33] = [
     "memtrace/src/advise/",
     "memtrace/src/alert/kills.rs",
     "memtrace/src/alert/rules.rs",
@@ -15,6 +15,7 @@ const PURE: [&str; 32] = [
     "memtrace/src/check/range.rs",
     "memtrace/src/check/report.rs",
     "memtrace/src/columns/",
+    "memtrace/src/doctor/audit/",
     "memtrace/src/doctor/report.rs",
     "memtrace/src/export/",
     "memtrace/src/filter.rs",

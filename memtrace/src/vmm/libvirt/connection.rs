@@ -20,7 +20,7 @@ use virt::enumutil::Enum;
 use virt::error::{Error, ErrorNumber};
 use virt::sys;
 
-use super::answers::{MemoryStats, polls};
+use super::answers::{DomainBalloon, MemoryStats};
 use super::metadata::{Metadata, NAMESPACE};
 use super::{Known, Learned};
 use crate::sample::VmState;
@@ -169,7 +169,7 @@ fn ask(connection: &mut Option<Connect>, job: &Job) -> Result<(MemoryStats, Meta
 }
 
 /// Of a domain that runs, what holds now (`--live`); most have none.
-fn metadata(domain: &Domain) -> Result<Metadata, Error> {
+pub(super) fn metadata(domain: &Domain) -> Result<Metadata, Error> {
     let kind = i32::try_from(sys::VIR_DOMAIN_METADATA_ELEMENT).unwrap_or_default();
     match domain.metadata(kind, Some(NAMESPACE), sys::VIR_DOMAIN_AFFECT_CURRENT) {
         Ok(xml) => Ok(Metadata::parse(&xml)),
@@ -182,7 +182,8 @@ fn metadata(domain: &Domain) -> Result<Metadata, Error> {
 
 /// Where that fails, the missing statistics say so.
 fn switch_statistics_on(domain: &Domain) {
-    if domain.xml_desc(0).is_ok_and(|xml| polls(&xml) == Some(false)) {
+    let balloon = domain.xml_desc(0).ok().and_then(|xml| DomainBalloon::of(&xml));
+    if balloon.is_some_and(|balloon| balloon.period == 0) {
         let period = i32::try_from(PERIOD_SECONDS).unwrap_or(i32::MAX);
         let _ = domain.set_memory_stats_period(period, sys::VIR_DOMAIN_AFFECT_LIVE);
     }

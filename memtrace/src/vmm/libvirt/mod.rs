@@ -7,6 +7,7 @@
 mod answers;
 #[cfg(feature = "libvirt")]
 mod connection;
+pub mod inspect;
 #[cfg(any(test, feature = "libvirt"))]
 mod metadata;
 mod orders;

@@ -32,6 +32,8 @@ pub struct QemuCommand {
     pub huge_pages: bool,
     /// It has a passed-through device, which pins all guest memory.
     pub vfio: bool,
+    /// A balloon device that it was started with.
+    pub balloon: Option<BalloonOptions>,
     /// It waits for a migration, or did when it was started.
     pub incoming: bool,
     /// `-S`: not running until told to.
@@ -39,6 +41,13 @@ pub struct QemuCommand {
     pub daemonize: bool,
     /// It has no machine: `-machine none`, `-version`, `-device help`, ...
     pub probe_only: bool,
+}
+
+/// What a balloon device was told at its start. QEMU has all of it off by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BalloonOptions {
+    pub deflate_on_oom: bool,
+    pub free_page_reporting: bool,
 }
 
 /// Which libvirt started a VM.
@@ -126,6 +135,12 @@ impl QemuCommand {
         let driver = keyed.get("driver").unwrap_or_default();
         self.vfio |= driver.starts_with("vfio-");
         self.probe_only |= is_help(driver);
+        if driver.starts_with("virtio-balloon") {
+            self.balloon = Some(BalloonOptions {
+                deflate_on_oom: keyed.is_on("deflate-on-oom"),
+                free_page_reporting: keyed.is_on("free-page-reporting"),
+            });
+        }
     }
 
     /// The accelerator, as far as the command line alone tells: where QEMU may choose,

@@ -57,6 +57,22 @@ fn libvirt_of_today() {
 }
 
 #[test]
+fn a_balloon_is_told_with_its_options() {
+    assert_eq!(parse(LIBVIRT_9).balloon, Some(BalloonOptions::default()));
+    assert_eq!(parse(&["-device", "virtio-net-pci"]).balloon, None);
+    for on in [
+        "virtio-balloon-pci,deflate-on-oom=on,free-page-reporting=true",
+        r#"{"driver":"virtio-balloon-ccw","deflate-on-oom":true,"free-page-reporting":true}"#,
+    ] {
+        let balloon = BalloonOptions { deflate_on_oom: true, free_page_reporting: true };
+        assert_eq!(parse(&["-device", on]).balloon, Some(balloon), "{on}");
+    }
+    let half = parse(&["-device", "driver=virtio-balloon,deflate-on-oom=off,free-page-reporting"]);
+    let balloon = BalloonOptions { deflate_on_oom: false, free_page_reporting: true };
+    assert_eq!(half.balloon, Some(balloon));
+}
+
+#[test]
 fn libvirt_of_old_had_its_socket_on_the_command_line() {
     let command = parse(&[
         "-name",

@@ -67,6 +67,15 @@ pub(super) fn balloon_in(container: &str, answer: &Value) -> Option<String> {
     })
 }
 
+/// `qom-list` of a container: whether a passed-through device is in it.
+pub(super) fn has_vfio(answer: &Value) -> bool {
+    let is_vfio = |child: &Value| {
+        let kind = child.get("type").and_then(Value::as_str);
+        kind.is_some_and(|kind| kind.starts_with("child<vfio-"))
+    };
+    answer.as_array().is_some_and(|children| children.iter().any(is_vfio))
+}
+
 /// `guest-stats` of a balloon. A value of all ones is one that the guest didn't give.
 pub(super) fn statistics(answer: &Value) -> GuestStats {
     let stats = answer.get("stats").unwrap_or(&Value::Null);
@@ -153,6 +162,8 @@ mod tests {
             balloon_in("/machine/peripheral-anon", &answer).as_deref(),
             Some("/machine/peripheral-anon/device[1]")
         );
+        assert!(!has_vfio(&answer) && !has_vfio(&json!({ "type": "child<vfio-pci>" })));
+        assert!(has_vfio(&json!([{ "name": "h", "type": "child<vfio-pci>" }])));
         assert_eq!(balloon_in("/x", &json!([])), None);
         assert_eq!(balloon_in("/x", &json!({ "name": 1 })), None);
     }

@@ -67,11 +67,36 @@ pub fn obedient(actual: &Arc<AtomicU64>) -> impl Fn(UnixStream) + Send + Sync + 
     move |stream| serve(stream, &actual)
 }
 
+/// What devices a QEMU has, for [`device`].
+#[derive(Clone, Copy, Debug)]
+pub struct Device {
+    pub balloon: bool,
+    pub vfio: bool,
+    /// Of its balloon.
+    pub free_page_reporting: bool,
+    pub deflate_on_oom: bool,
+}
+
+impl Default for Device {
+    fn default() -> Self {
+        Self { balloon: true, vfio: false, free_page_reporting: true, deflate_on_oom: false }
+    }
+}
+
+/// A QEMU with these devices, which remembers what it is told from one client to the next.
+pub fn device(device: Device) -> impl Fn(UnixStream) + Send + Sync + 'static {
+    let (actual, interval) = (AtomicU64::new(ACTUAL), AtomicU64::new(0));
+    move |stream| answer(stream, &actual, &interval, device)
+}
+
 fn serve(stream: UnixStream, actual: &AtomicU64) {
+    answer(stream, actual, &AtomicU64::new(0), Device::default());
+}
+
+fn answer(stream: UnixStream, actual: &AtomicU64, interval: &AtomicU64, device: Device) {
     let mut writer = stream.try_clone().unwrap();
     let mut send = |value: Value| writeln!(writer, "{value}\r").is_ok();
     send(json!({ "QMP": { "version": {}, "capabilities": [] } }));
-    let mut interval = 0;
     for line in BufReader::new(stream).lines().map_while(Result::ok) {
         let command: Value = serde_json::from_str(&line).unwrap();
         let argument = |key: &str| command["arguments"][key].as_str().unwrap_or("").to_owned();
@@ -86,14 +111,26 @@ fn serve(stream: UnixStream, actual: &AtomicU64) {
             }
             "query-memory-size-summary" => json!({ "base-memory": 536_870_912 }),
             "qom-list" if argument("path") == "/machine/peripheral" => json!([]),
-            "qom-list" => json!([{ "name": "device[0]", "type": "child<virtio-balloon-pci>" }]),
+            "qom-list" => {
+                let child = |has: bool, kind: &str| {
+                    has.then(|| json!({ "name": "device[0]", "type": format!("child<{kind}>") }))
+                };
+                let vfio = child(device.vfio, "vfio-pci");
+                json!([child(device.balloon, "virtio-balloon-pci"), vfio])
+            }
             "qom-get" if argument("property") == "guest-stats" => {
-                let total = if interval == 2 { 500_000_000 } else { u64::MAX };
+                let on = interval.load(Ordering::Relaxed) == 2;
+                let total = if on { 500_000_000 } else { u64::MAX };
                 json!({ "stats": { "stat-total-memory": total }, "last-update": 1_700_000_000 })
             }
-            "qom-get" => json!(interval),
+            "qom-get" if argument("property") == "deflate-on-oom" => json!(device.deflate_on_oom),
+            "qom-get" if argument("property") == "free-page-reporting" => {
+                json!(device.free_page_reporting)
+            }
+            "qom-get" => json!(interval.load(Ordering::Relaxed)),
             "qom-set" => {
-                interval = command["arguments"]["value"].as_u64().unwrap();
+                let value = command["arguments"]["value"].as_u64().unwrap();
+                interval.store(value, Ordering::Relaxed);
                 json!({})
             }
             _ => {

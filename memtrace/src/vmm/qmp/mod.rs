@@ -11,6 +11,7 @@ mod client;
 mod connection;
 #[cfg(test)]
 pub mod fake;
+pub mod inspect;
 mod session;
 mod socket;
 #[cfg(test)]

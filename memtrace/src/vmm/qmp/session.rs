@@ -11,9 +11,9 @@ use crate::units::Bytes;
 use crate::vmm::guest::{GuestAnswer, PERIOD_SECONDS};
 
 /// Where QEMU keeps devices: those with an id, and those without.
-const CONTAINERS: [&str; 2] = ["/machine/peripheral", "/machine/peripheral-anon"];
+pub(super) const CONTAINERS: [&str; 2] = ["/machine/peripheral", "/machine/peripheral-anon"];
 const NO_BALLOON: &str = "the VM has no balloon device";
-const POLLING: &str = "guest-stats-polling-interval";
+pub(super) const POLLING: &str = "guest-stats-polling-interval";
 
 /// What is remembered of a VM from one round to the next.
 #[derive(Debug, Default)]
@@ -113,7 +113,7 @@ fn is_fresh(stats: &GuestStats) -> bool {
     updated.is_some_and(|updated| updated.elapsed().is_ok_and(|age| age < limit))
 }
 
-async fn find_balloon(connection: &mut Connection) -> Result<String, Failure> {
+pub(super) async fn find_balloon(connection: &mut Connection) -> Result<String, Failure> {
     for container in CONTAINERS {
         let list = connection.execute("qom-list", json!({ "path": container })).await?;
         if let Some(path) = answers::balloon_in(container, &list) {
@@ -136,7 +136,7 @@ async fn switch_on(connection: &mut Connection, path: &str) -> Result<(), Failur
 }
 
 /// What the monitor refused is missing; what broke is an error.
-fn optional(result: Result<Value, Failure>) -> Result<Option<Value>, Failure> {
+pub(super) fn optional(result: Result<Value, Failure>) -> Result<Option<Value>, Failure> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(Failure::Refused { .. }) => Ok(None),

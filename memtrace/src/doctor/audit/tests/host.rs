@@ -1,0 +1,111 @@
+//! The checks of the host.
+
+use super::*;
+
+fn swap(path: &str, priority: i32, rotational: Known<bool>) -> Swap {
+    Swap { path: path.to_owned(), priority, rotational }
+}
+
+#[test]
+fn no_swap_is_worse_the_more_is_promised() {
+    let severity = |vms: Vec<VmFacts>| {
+        let mut facts = facts(vms);
+        facts.host.swaps = Ok(vec![]);
+        found(&facts, "swap").map(|finding| finding.severity)
+    };
+    assert_eq!(severity(vec![]), Some(Severity::Note));
+    assert_eq!(severity(vec![vm("web", 1)]), Some(Severity::Warning));
+    let five = (1..=5).map(|number| vm("web", number)).collect();
+    assert_eq!(severity(five), Some(Severity::Critical));
+    assert_eq!(found(&facts(vec![vm("web", 1)]), "swap"), None);
+}
+
+#[test]
+fn swap_on_a_disk_that_turns_is_slow_unless_something_is_before_it() {
+    let check = |swaps: Vec<Swap>| {
+        let mut facts = facts(vec![]);
+        facts.host.swaps = Ok(swaps);
+        found(&facts, "swap_disk")
+    };
+    let slow = check(vec![swap("/dev/sda2", -2, Ok(true))]).expect("it is slow");
+    assert_eq!((slow.severity, slow.commands.len()), (Severity::Warning, 1));
+    assert!(slow.finding.contains("/dev/sda2"), "{slow:?}");
+    let behind = check(vec![swap("/dev/sda2", -2, Ok(true)), swap("/dev/zram0", 100, Ok(false))]);
+    let behind = behind.expect("it is told");
+    assert_eq!(behind.severity, Severity::Note);
+    assert!(behind.finding.ends_with("once /dev/zram0 is full"), "{behind:?}");
+    assert_eq!(check(vec![swap("/dev/zram0", 100, Ok(false))]), None);
+    let unknown = check(vec![swap("/swap", -2, nothing_known())]).expect("it is told");
+    assert_eq!(unknown.severity, Severity::Unknown);
+    assert_eq!(unknown.finding, format!("/swap: {REASON}"));
+}
+
+#[test]
+fn two_that_move_balloons_are_one_too_many() {
+    let check = |kinds: &[ReactorKind]| {
+        let mut facts = facts(vec![]);
+        let pids = 10_u32..;
+        let all = kinds.iter().zip(pids).map(|(&kind, pid)| Reactor { kind, pid });
+        facts.host.reactors = Ok(all.collect());
+        found(&facts, "reactors")
+    };
+    use ReactorKind::{Ksmtuned, Memtrace, Mom, Pvestatd, Vdsm};
+    for fine in [&[][..], &[Memtrace], &[Ksmtuned], &[Memtrace, Ksmtuned]] {
+        assert_eq!(check(fine), None, "{fine:?}");
+    }
+    // MOM decides and vdsm does it: they are one.
+    for alone in [&[Mom][..], &[Vdsm], &[Mom, Vdsm], &[Pvestatd]] {
+        let finding = check(alone).expect("it is told");
+        assert_eq!(finding.severity, Severity::Note, "{alone:?}");
+        assert_eq!(finding.commands.len(), 1, "{alone:?}");
+    }
+    for both in [&[Mom, Memtrace][..], &[Pvestatd, Memtrace], &[Memtrace, Memtrace]] {
+        let finding = check(both).expect("it is told");
+        assert_eq!(finding.severity, Severity::Warning, "{both:?}");
+        assert!(finding.finding.starts_with("2 move balloons"), "{finding:?}");
+        assert_eq!(finding.commands.len(), 1, "one of them may stay: {finding:?}");
+    }
+}
+
+#[test]
+fn merging_is_told_while_it_runs_or_has_left_something() {
+    let check = |ksm: Option<Ksm>| {
+        let mut facts = facts(vec![]);
+        facts.host.ksm = Ok(ksm);
+        found(&facts, "ksm")
+    };
+    assert_eq!(check(None), None, "a kernel without it");
+    assert_eq!(check(Some(Ksm { run: 0, saved: Bytes(0) })), None);
+    let on = check(Some(Ksm { run: 1, saved: Bytes(0) })).expect("it is on");
+    assert_eq!(on.commands, ["echo 0 >/sys/kernel/mm/ksm/run"]);
+    let left = check(Some(Ksm { run: 0, saved: Bytes(300 * MIB) })).expect("pages are merged");
+    assert!(left.finding.starts_with("stopped, and saves 300M"), "{left:?}");
+    let mut tuned = facts(vec![]);
+    tuned.host.ksm = Ok(Some(Ksm { run: 1, saved: Bytes(MIB) }));
+    tuned.host.reactors = Ok(vec![Reactor { kind: ReactorKind::Ksmtuned, pid: 5 }]);
+    let tuned = found(&tuned, "ksm").expect("it is on");
+    assert!(tuned.finding.contains("ksmtuned (process 5) sets it"), "{tuned:?}");
+    assert!(tuned.commands[0].contains("ksmtuned"), "first who sets it: {tuned:?}");
+}
+
+#[test]
+fn huge_pages_cost_by_how_they_are_made_and_filled() {
+    let check = |enabled: &str, defrag: &str, fills| {
+        let mut facts = facts(vec![]);
+        let [enabled, defrag] = [enabled, defrag].map(str::to_owned);
+        facts.host.huge_pages = Ok(Some(HugePages { enabled, defrag, fills }));
+        found(&facts, "huge_pages")
+    };
+    for fine in [check("never", "always", Some(511)), check("always", "defer", Some(0))] {
+        assert_eq!(fine, None);
+    }
+    assert_eq!(check("madvise", "never", None), None, "what isn't told isn't held against it");
+    for waits in ["always", "madvise", "defer+madvise"] {
+        let finding = check("madvise", waits, Some(0)).expect("a fault waits");
+        assert_eq!((finding.severity, finding.commands.len()), (Severity::Note, 1), "{waits}");
+        assert!(finding.consequence.contains("compacted"), "{finding:?}");
+    }
+    let both = check("always", "madvise", Some(511)).expect("both");
+    assert_eq!(both.commands.len(), 2);
+    assert!(both.consequence.contains("khugepaged"), "{both:?}");
+}
