@@ -10,8 +10,8 @@ use clap::Parser;
 use memtrace::cli::{Arguments, Command, TopArguments, Verbosity};
 use memtrace::selftest::guest::GuestArguments;
 use memtrace::{
-    advise, check, config, doctor, documents, exit, exporting, logging, metrics, mitigate, output,
-    recording, report, selftest, simulate, top,
+    advise, check, config, doctor, documents, exit, export, exporting, logging, metrics, mitigate,
+    output, recording, report, selftest, simulate, top,
 };
 
 fn main() -> ExitCode {
@@ -60,6 +60,9 @@ fn run(command: Command, verbosity: Verbosity) -> Result<ExitCode> {
         Command::Advise(arguments) => advise::run(&arguments)?,
         Command::Check(arguments) => return check::run(&arguments, verbosity),
         Command::Metrics(arguments) => metrics::run(&arguments, verbosity)?,
+        Command::Stream(arguments) if arguments.describe => {
+            output::print(&export::stream::page::page())?;
+        }
         Command::Stream(arguments) => top::run(&arguments.into(), verbosity)?,
         Command::Doctor(arguments) => {
             return Ok(ExitCode::from(doctor::run(&arguments, verbosity)?));

@@ -28,6 +28,12 @@ fn the_page_of_the_metrics_is_what_it_prints() {
 }
 
 #[test]
+fn the_page_of_the_stream_is_what_it_prints() {
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/stream.md"));
+    assert!(text(&run(&["stream", "--describe"]).stdout) == page);
+}
+
+#[test]
 fn help_of_stream() {
     insta::assert_snapshot!(help("stream"));
 }

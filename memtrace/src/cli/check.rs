@@ -39,8 +39,8 @@ Examples:
   memtrace check -w available=15: -c available=8: -w psi_some=";
 
 pub(super) const STREAM_AFTER_HELP: &str = "\
-It is what `memtrace top --json` prints: README.md tells its form, and `schema_version` in each
-line counts up when a field changes its meaning or goes away.";
+It is what `memtrace top --json` prints. Every key is in docs/stream.md (--describe prints it),
+with its unit; `schema_version` in each line counts up when one changes its meaning or goes away.";
 
 #[derive(Args, Clone, Debug)]
 pub struct CheckArguments {
@@ -78,6 +78,9 @@ pub struct StreamArguments {
     pub json: bool,
     #[command(flatten)]
     pub look: LookArguments,
+    /// Print what each key means (Markdown), and don't look
+    #[arg(long, conflicts_with_all = ["count", "filter"])]
+    pub describe: bool,
     /// End after N lines
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,

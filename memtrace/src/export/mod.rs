@@ -6,3 +6,4 @@ pub mod metrics;
 pub mod plain;
 pub mod reaction;
 pub mod rows;
+pub mod stream;
