@@ -9,7 +9,7 @@ mod report;
 
 use std::io::IsTerminal;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 use self::audit::{Audit, Severity, audit};
@@ -19,7 +19,6 @@ use crate::hostfs::HostRoot;
 use crate::output;
 use crate::privileges::{self, Capability};
 use crate::probe;
-use crate::sample::VmId;
 pub use report::{Fact, Report, SCHEMA_VERSION, Standing, Verdict};
 
 /// Looks, mends if told to, prints the report, and gives the exit code: the verdict's, or of one
@@ -69,10 +68,10 @@ fn examine(root: &HostRoot, verbosity: Verbosity, audit: Audit) -> Report {
 /// The audit of what is meant, after what `--fix` did.
 fn audited(root: &HostRoot, arguments: &DoctorArguments) -> Result<Audit> {
     let settings = gather::settings(arguments.config.as_deref());
-    let Gathered { facts, hypervisors } = gather::gather(root, &settings, !arguments.no_libvirt)?;
+    let (libvirt, typed) = (!arguments.no_libvirt, arguments.vm.as_deref());
+    let Gathered { facts, hypervisors, only } = gather::gather(root, &settings, libvirt, typed)?;
     let mut audit = audit(&facts);
-    if let Some(typed) = &arguments.vm {
-        let vm = wanted(typed, &facts.vms)?;
+    if let Some(vm) = only {
         audit = audit.of(vm);
     }
     if arguments.fix {
@@ -81,21 +80,6 @@ fn audited(root: &HostRoot, arguments: &DoctorArguments) -> Result<Audit> {
         mend::mend(&mut audit, &hypervisors, &lacking);
     }
     Ok(audit)
-}
-
-/// The VM that is meant, by name, UUID or process id.
-fn wanted(typed: &str, vms: &[audit::facts::VmFacts]) -> Result<VmId> {
-    let by_id = vms.iter().find(|vm| match vm.id {
-        VmId::Uuid(uuid) => uuid.to_string() == typed.to_lowercase(),
-        VmId::Process { pid, .. } => pid.to_string() == typed,
-    });
-    let named: Vec<VmId> = vms.iter().filter(|vm| vm.name == typed).map(|vm| vm.id).collect();
-    match (by_id, &named[..]) {
-        (Some(vm), _) => Ok(vm.id),
-        (None, [vm]) => Ok(*vm),
-        (None, []) => bail!("no VM is called {typed}"),
-        (None, _) => bail!("{} VMs are called {typed}; give the UUID", named.len()),
-    }
 }
 
 fn of_vm(audit: &Audit, arguments: &DoctorArguments) -> Result<String> {

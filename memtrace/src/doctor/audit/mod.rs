@@ -12,6 +12,8 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
+
 use serde::Serialize;
 
 pub use self::balloon::PERIOD;
@@ -83,23 +85,25 @@ pub struct Audit {
     pub findings: Vec<Finding>,
 }
 
-/// Looks at everything. One finding for each check and VM at most.
+/// Looks at everything. One finding for each check and VM at most, the worst of a VM first.
 pub fn audit(facts: &Facts) -> Audit {
     let (of_host, of_vm) = NAMES.split_at(OF_HOST.len());
-    let host =
-        of_host.iter().zip(OF_HOST).filter_map(|(check, ask)| finding(check, None, ask(facts)));
-    let vms = facts.vms.iter().flat_map(|vm| {
-        of_vm.iter().zip(OF_VM).filter_map(|(check, ask)| {
-            let subject = Subject { id: vm.id, name: vm.name.clone(), pid: vm.pid };
-            finding(check, Some(subject), ask(vm, facts))
-        })
-    });
-    Audit {
-        vms: facts.vms.len(),
-        unseen: facts.unseen,
-        hindrance: None,
-        findings: host.chain(vms).collect(),
+    let host = of_host.iter().zip(OF_HOST);
+    let mut findings =
+        worst_first(host.filter_map(|(check, ask)| finding(check, None, ask(facts))));
+    for vm in &facts.vms {
+        let subject = || Subject { id: vm.id, name: vm.name.clone(), pid: vm.pid };
+        let all = of_vm.iter().zip(OF_VM);
+        let found = all.filter_map(|(check, ask)| finding(check, Some(subject()), ask(vm, facts)));
+        findings.extend(worst_first(found));
     }
+    Audit { vms: facts.vms.len(), unseen: facts.unseen, hindrance: None, findings }
+}
+
+fn worst_first(found: impl Iterator<Item = Finding>) -> Vec<Finding> {
+    let mut found: Vec<Finding> = found.collect();
+    found.sort_by_key(|finding| Reverse(finding.severity));
+    found
 }
 
 fn finding(check: &'static str, vm: Option<Subject>, answer: Answer) -> Option<Finding> {

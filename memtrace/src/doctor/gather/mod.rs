@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use uuid::Uuid;
 
 use super::audit::facts::{Facts, Known};
@@ -39,22 +39,27 @@ pub(super) enum Hypervisor {
 pub(super) struct Gathered {
     pub facts: Facts,
     pub hypervisors: BTreeMap<VmId, Hypervisor>,
+    /// The VM that it is about; else all are, and the host.
+    pub only: Option<VmId>,
 }
 
-/// Looks at everything, and asks every hypervisor; libvirt only if `with_libvirt`.
+/// Looks at everything, and asks every hypervisor; of `typed`, if there is one, that VM's alone.
 ///
 /// # Errors
-/// When /proc can't be listed.
+/// When /proc can't be listed, or no VM, or several, are called so.
 pub(super) fn gather(
     root: &HostRoot,
     settings: &Known<Vec<VmTable>>,
     with_libvirt: bool,
+    typed: Option<&str>,
 ) -> Result<Gathered> {
     let mut discovery = Discovery::default();
     discovery.scan(root, Nanos(0)).context("cannot list processes")?;
     let keeper = Keeper::default();
     let found: Vec<&FoundVm> = discovery.vms().map(AsRef::as_ref).collect();
-    let mut said = ask(root, &found, with_libvirt);
+    let only = typed.map(|typed| wanted(typed, &found)).transpose()?;
+    let asked = found.iter().copied().filter(|vm| only.is_none_or(|only| vm.id == only));
+    let mut said = ask(root, asked, with_libvirt);
     let now = now();
     let mut hypervisors = BTreeMap::new();
     let mut vms = Vec::new();
@@ -66,7 +71,23 @@ pub(super) fn gather(
         vms.push(vm::facts(root, &keeper, vm, said, settings, now));
     }
     let facts = Facts { host: host::facts(root), vms, unseen: discovery.blind() };
-    Ok(Gathered { facts, hypervisors })
+    Ok(Gathered { facts, hypervisors, only })
+}
+
+/// The VM that is meant, by name, UUID or process id.
+fn wanted(typed: &str, vms: &[&FoundVm]) -> Result<VmId> {
+    let by_id = vms.iter().find(|vm| match vm.id {
+        VmId::Uuid(uuid) => uuid.to_string() == typed.to_lowercase(),
+        VmId::Process { pid, .. } => pid.to_string() == typed,
+    });
+    let named = vms.iter().filter(|vm| vm.description.name == typed).map(|vm| vm.id);
+    let named: Vec<VmId> = named.collect();
+    match (by_id, &named[..]) {
+        (Some(vm), _) => Ok(vm.id),
+        (None, [vm]) => Ok(*vm),
+        (None, []) => bail!("no VM is called {typed}"),
+        (None, _) => bail!("{} VMs are called {typed}; give the UUID", named.len()),
+    }
 }
 
 /// What the configuration says of single VMs.
@@ -79,9 +100,9 @@ pub(super) fn settings(file: Option<&Path>) -> Known<Vec<VmTable>> {
     })
 }
 
-fn ask(
+fn ask<'a>(
     root: &HostRoot,
-    found: &[&FoundVm],
+    found: impl Iterator<Item = &'a FoundVm>,
     with_libvirt: bool,
 ) -> BTreeMap<u32, Result<Inspection, String>> {
     let (mut said, mut monitors) = (BTreeMap::new(), Vec::new());

@@ -59,7 +59,7 @@ fn monitored(host: &FakeHost, devices: Device) -> Monitor {
 }
 
 fn gathered(host: &FakeHost) -> Gathered {
-    gather(&host.root(), &Ok(Vec::new()), true).expect("it is a host")
+    gather(&host.root(), &Ok(Vec::new()), true, None).expect("it is a host")
 }
 
 fn only(gathered: &Gathered) -> &VmFacts {
@@ -140,7 +140,7 @@ fn without_a_monitor_the_command_line_tells_what_it_can() {
     assert_eq!(severity(&found, "statistics"), Some(Severity::Unknown));
     host.end(500);
     vm(&host, 501, &[]);
-    let found = audit(&super::gather(&host.root(), &Ok(vec![]), true).unwrap().facts);
+    let found = audit(&super::gather(&host.root(), &Ok(vec![]), true, None).unwrap().facts);
     assert_eq!(severity(&found, "balloon"), Some(Severity::Unknown), "one may have come later");
 }
 
@@ -158,11 +158,36 @@ fn a_socket_that_is_not_for_us_is_unknown_and_nothing_is_mended_by_who_lacks_pri
     let explained = "without CAP_DAC_READ_SEARCH; run `sudo memtrace doctor --fix`";
     assert!(found.text(false).contains(explained), "{found:?}");
     // The monitor is gone: nobody knows whether there is something to mend.
-    let gathered = super::gather(&host.root(), &Ok(vec![]), true).expect("it is a host");
+    let gathered = super::gather(&host.root(), &Ok(vec![]), true, None).expect("it is a host");
     let mut found = audit(&gathered.facts);
     assert_eq!(severity(&found, "statistics"), Some(Severity::Unknown));
     mend(&mut found, &gathered.hypervisors, &[Capability::SysPtrace]);
     assert!(found.hindrance.is_some_and(|why| why.contains("CAP_SYS_PTRACE")));
+}
+
+#[test]
+fn one_vm_is_found_by_what_is_typed_and_it_alone_is_asked() {
+    let host = host();
+    let _monitor = monitored(&host, Device::default());
+    let other = "unix:/nowhere/other.qmp,server=on,wait=off";
+    vm(&host, 500, &["-name", "other", "-qmp", other]);
+    let of = |typed: &str| gather(&host.root(), &Ok(Vec::new()), true, Some(typed));
+    for typed in ["web", UUID, &UUID.to_uppercase()] {
+        let gathered = of(typed).expect("it is there");
+        let [web, other] = ["web", "other"].map(|name| {
+            gathered.facts.vms.iter().find(|vm| vm.name == name).expect("both are found")
+        });
+        assert_eq!(gathered.only, Some(web.id));
+        assert!(web.balloon.as_ref().is_ok_and(Option::is_some), "{web:?}");
+        assert_eq!(other.balloon, Err("not asked".to_owned()));
+        assert_eq!(other.size, Ok(Bytes(512 << 20)), "its command line tells");
+    }
+    assert!(of("500").is_ok());
+    let error = of("nobody").expect_err("there is none").to_string();
+    assert_eq!(error, "no VM is called nobody");
+    vm(&host, 501, &["-name", "other"]);
+    let error = of("other").expect_err("there are two").to_string();
+    assert!(error.starts_with("2 VMs are called other"), "{error}");
 }
 
 #[test]
@@ -173,7 +198,7 @@ fn a_configuration_with_mistakes_leaves_bounds_unknown() {
     let host = host();
     vm(&host, 500, &[]);
     let severity_with = |file: &Path| {
-        let facts = gather(&host.root(), &settings(Some(file)), true).unwrap().facts;
+        let facts = gather(&host.root(), &settings(Some(file)), true, None).unwrap().facts;
         severity(&audit(&facts), "bounds")
     };
     assert_eq!(severity_with(&file), None);
