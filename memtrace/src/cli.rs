@@ -3,6 +3,7 @@
 mod advise;
 mod check;
 mod doctor;
+mod fleet;
 mod look;
 mod metrics;
 mod mitigate;
@@ -22,6 +23,7 @@ use crate::filter::Filter;
 pub use advise::AdviseArguments;
 pub use check::{CheckArguments, StreamArguments, Threshold};
 pub use doctor::DoctorArguments;
+pub use fleet::FleetArguments;
 pub use look::LookArguments;
 pub use metrics::{MetricsArguments, MetricsForm};
 pub use mitigate::{ExplainArguments, MitigateArguments};
@@ -128,6 +130,9 @@ pub enum Command {
     /// One look as metrics for Prometheus, printed or in a file for node_exporter
     #[command(after_help = metrics::AFTER_HELP)]
     Metrics(MetricsArguments),
+    /// All hosts that a Prometheus knows: who needs a look, and where one more VM has room
+    #[command(after_help = fleet::AFTER_HELP)]
+    Fleet(FleetArguments),
     /// Print what is seen, a JSON document a line for each interval, for other programs
     #[command(after_help = check::STREAM_AFTER_HELP)]
     Stream(StreamArguments),

@@ -18,6 +18,7 @@ pub mod feed;
 pub mod filter;
 #[cfg(test)]
 mod fixture;
+pub mod fleet;
 pub mod format;
 pub mod hostfs;
 pub mod interrupt;

@@ -10,8 +10,8 @@ use clap::Parser;
 use memtrace::cli::{Arguments, Command, TopArguments, Verbosity};
 use memtrace::selftest::guest::GuestArguments;
 use memtrace::{
-    advise, check, config, doctor, documents, exit, export, exporting, logging, metrics, mitigate,
-    output, recording, report, selftest, simulate, top,
+    advise, check, config, doctor, documents, exit, export, exporting, fleet, logging, metrics,
+    mitigate, output, recording, report, selftest, simulate, top,
 };
 
 fn main() -> ExitCode {
@@ -23,7 +23,11 @@ fn main() -> ExitCode {
         Err(error) => return misused(&error),
     };
     let command = arguments.command.unwrap_or_else(|| Command::Top(TopArguments::default()));
-    let draws = matches!(&command, Command::Top(arguments) if top::draws(arguments));
+    let draws = match &command {
+        Command::Top(arguments) => top::draws(arguments),
+        Command::Fleet(arguments) => fleet::draws(arguments),
+        _ => false,
+    };
     logging::start(arguments.verbosity, draws);
     ended(run(command, arguments.verbosity))
 }
@@ -63,6 +67,7 @@ fn run(command: Command, verbosity: Verbosity) -> Result<ExitCode> {
         Command::Stream(arguments) if arguments.describe => {
             output::print(&export::stream::page::page())?;
         }
+        Command::Fleet(arguments) => fleet::run(&arguments)?,
         Command::Stream(arguments) => top::run(&arguments.into(), verbosity)?,
         Command::Doctor(arguments) => {
             return Ok(ExitCode::from(doctor::run(&arguments, verbosity)?));

@@ -1,5 +1,5 @@
-//! `memtrace check`, `memtrace metrics` and `memtrace stream` as their callers see them. Nothing
-//! here needs privileges.
+//! `memtrace check`, `metrics`, `fleet` and `stream` as their callers see them. Nothing here needs
+//! privileges.
 
 mod common;
 
@@ -19,6 +19,11 @@ fn help_of_check() {
 #[test]
 fn help_of_metrics() {
     insta::assert_snapshot!(help("metrics"));
+}
+
+#[test]
+fn help_of_fleet() {
+    insta::assert_snapshot!(help("fleet"));
 }
 
 #[test]

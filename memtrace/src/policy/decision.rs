@@ -17,6 +17,10 @@ pub struct Decisions {
     /// What comes next if it goes on like this, the nearest first; empty when it doesn't fall.
     #[serde(default)]
     pub ahead: Vec<Ahead>,
+    /// What balloons could give now, above the floors of VMs that nothing forbids to shrink. VMs
+    /// of which too little is known count as nothing. `None`: nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reclaimable: Option<Bytes>,
     pub actions: Vec<Decision>,
     /// The last rung: what somebody else is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -121,6 +121,7 @@ impl Round<'_> {
         if let Some(host) = self.host {
             outcome.decisions.state = Some(host.level.word().to_owned());
             outcome.decisions.ahead = host.ahead(self.rules);
+            outcome.decisions.reclaimable = Some(left.balloons);
             scope.otherwise = of_host(self.rules, host);
             scope.arithmetic.extend(host.lines(self.rules, &self.seen.scope));
             let need = self.need(vms, host);

@@ -23,6 +23,7 @@ use crate::reactor::Reactor;
 use crate::source::live::LiveSource;
 use crate::tui::{self, TopOptions};
 use print::Form;
+pub(crate) use print::Interrupted;
 
 /// Longest that the end waits for a source that is busy.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -79,13 +79,13 @@ async fn snapshots(
     Ok(())
 }
 
-struct Interrupted {
+pub(crate) struct Interrupted {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Interrupted {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen for signals");
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
@@ -93,7 +93,7 @@ impl Interrupted {
         })
     }
 
-    async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

@@ -5,6 +5,7 @@
 
 mod geometry;
 mod key;
+mod page;
 mod rows;
 mod state;
 mod terminal;
@@ -12,7 +13,8 @@ mod theme;
 mod update;
 mod view;
 
-pub use terminal::run;
+pub use page::{Page, Parts};
+pub use terminal::{pages, run};
 
 use crate::columns::Sort;
 use crate::filter::Filter;

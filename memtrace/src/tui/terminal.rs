@@ -2,6 +2,8 @@
 //! them to [`update`], carries out the effects, and gives the terminal back whatever
 //! happens.
 
+mod pages;
+
 use std::io::{IsTerminal, stdout};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +19,7 @@ use crossterm::execute;
 use crossterm::terminal::{EnterAlternateScreen, enable_raw_mode};
 use futures_core::Stream;
 use jiff::tz::TimeZone;
+pub use pages::pages;
 use ratatui::DefaultTerminal;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

@@ -5,7 +5,7 @@ use crate::imports::paths;
 use crate::source::Source;
 
 /// What is pure: files, and directories with a slash at their end.
-const PURE: [&str; 33] = [
+const PURE: [&str; 34] = [
     "memtrace/src/advise/",
     "memtrace/src/alert/kills.rs",
     "memtrace/src/alert/rules.rs",
@@ -19,6 +19,7 @@ const PURE: [&str; 33] = [
     "memtrace/src/doctor/report.rs",
     "memtrace/src/export/",
     "memtrace/src/filter.rs",
+    "memtrace/src/fleet/",
     "memtrace/src/format.rs",
     "memtrace/src/model/",
     "memtrace/src/policy/",
@@ -42,14 +43,19 @@ const PURE: [&str; 33] = [
 ];
 
 /// What among it is the way out, each with its reason.
-const SHELL: [(&str, &str); 7] = [
+const SHELL: [(&str, &str); 12] = [
     ("memtrace/src/advise/applying.rs", "asks, and writes the configuration"),
     ("memtrace/src/advise/mod.rs", "reads the recording, and prints what it came to"),
     ("memtrace/src/advise/tests.rs", "damages a recording"),
     ("memtrace/src/advise/tests/month.rs", "makes one"),
+    ("memtrace/src/fleet/ask.rs", "the one file that speaks with Prometheus"),
+    ("memtrace/src/fleet/mod.rs", "from what was typed to a view"),
+    ("memtrace/src/fleet/tests/http.rs", "stands in for Prometheus"),
+    ("memtrace/src/fleet/watch.rs", "asks again and again"),
     ("memtrace/src/report/mod.rs", "reads the recording, and writes what the page came to"),
     ("memtrace/src/report/progress.rs", "tells how far reading has come"),
     ("memtrace/src/tui/terminal.rs", "the one file that owns the terminal"),
+    ("memtrace/src/tui/terminal/pages.rs", "a part of it"),
 ];
 
 /// What pure code does not name: a file, network, clock, thread, process, environment,

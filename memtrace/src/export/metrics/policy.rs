@@ -5,6 +5,7 @@ use super::read::{alone, by, flag, number, one_of};
 use super::table::{Kind, Metric, Unit, Value};
 use crate::policy::state::Level;
 use crate::reactor::{Author, Mode, Report};
+use crate::units::Bytes;
 
 /// The policy's ladder.
 const STATES: [&str; 4] =
@@ -40,6 +41,18 @@ pub(super) fn metrics() -> Vec<Metric> {
                     .iter()
                     .filter(|ahead| known(&ahead.what))
                     .map(|ahead| (ahead.what.as_str(), number(ahead.seconds))))
+            },
+        ),
+        Metric::of_host(
+            Gauge,
+            "host_reclaimable",
+            Unit::Bytes,
+            &[],
+            "What balloons could give now, above the VMs' floors; VMs of which too little is known \
+             count as nothing.",
+            |scene| {
+                let bytes = report(scene).and_then(|report| report.reaction.decisions.reclaimable);
+                alone(bytes.map(|Bytes(bytes)| Value::Count(bytes)))
             },
         ),
         Metric::of_host(

@@ -263,3 +263,18 @@ fn what_would_have_to_be_known_is_named() {
     let (_, text) = gate(&soft(&vms), Some(id(1)), "at ease");
     assert!(text.contains("asynchronous faults/s unknown"), "{text}");
 }
+
+#[test]
+fn what_balloons_could_give_is_told_and_what_is_not_known_counts_as_nothing() {
+    let known = |change: fn(&mut VmObservation)| {
+        let look = |second| {
+            let mut other = vm(2);
+            change(&mut other);
+            host(second, 16 * 1024, vec![vm(1), other])
+        };
+        after(&mut Memtrace::new(Rules::default()), 1..40, look).reclaimable
+    };
+    let both = known(|_| {}).expect("the host is known");
+    let one = known(|vm| vm.guest = None).expect("the host is known");
+    assert!(one.0 >= GIB && both.0 == 2 * one.0, "{one:?} of {both:?}");
+}

@@ -1,0 +1,142 @@
+//! The one file that speaks with Prometheus: instant queries by GET, bounded in time and size.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, Error, Result, bail, ensure};
+
+use super::host::Answers;
+use super::query::Query;
+use super::reply::{self, Answer};
+use crate::text::clean;
+
+/// Largest answer: a thousand hosts take five.
+const LARGEST: u64 = 64 << 20;
+
+/// Where Prometheus is: `http://HOST:PORT`, with the path that it is served under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address(String);
+
+impl FromStr for Address {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let rest = match text.split_once("://") {
+            None => text,
+            Some(("http", rest)) => rest,
+            Some(("https", _)) => bail!("TLS isn't spoken here; take a local proxy's http://"),
+            Some(_) => bail!("http://HOST:PORT"),
+        };
+        let rest = rest.trim_end_matches('/');
+        let host = rest.split('/').next().unwrap_or_default();
+        ensure!(!host.is_empty() && !host.starts_with(':'), "http://HOST:PORT");
+        ensure!(!host.contains('@'), "without a password, which others could see");
+        let is_odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#');
+        ensure!(!rest.contains(is_odd), "http://HOST:PORT, with a path at most");
+        Ok(Self(format!("http://{rest}")))
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A Prometheus, or what speaks as it does.
+#[derive(Clone, Debug)]
+pub struct Prometheus {
+    address: Address,
+    agent: ureq::Agent,
+    patience: Duration,
+    /// Largest answer, in bytes.
+    pub(super) largest: u64,
+}
+
+impl Prometheus {
+    /// `patience`: for one query, from looking up the name to the end of the answer.
+    pub fn new(address: Address, patience: Duration) -> Self {
+        let config = ureq::Agent::config_builder().timeout_global(Some(patience));
+        let agent = config.http_status_as_error(false).max_redirects(0).build().new_agent();
+        Self { address, agent, patience, largest: LARGEST }
+    }
+
+    /// All questions, one after the other. Without the hosts' numbers there is nothing to tell;
+    /// what else isn't answered is missing alone.
+    ///
+    /// # Errors
+    /// When the hosts' numbers aren't to be had.
+    pub fn ask_all(&self) -> Result<Answers> {
+        let hosts = self.ask(Query::Hosts)?;
+        let other = |query| self.ask(query).map_err(|error| format!("{error:#}"));
+        Ok(Answers {
+            hosts,
+            seen: other(Query::Seen),
+            up: other(Query::Up),
+            sufferers: other(Query::Sufferers),
+        })
+    }
+
+    fn ask(&self, query: Query) -> Result<Answer> {
+        let url = format!("{}/api/v1/query", self.address);
+        let answer = self.get(&url, &query.text());
+        answer.with_context(|| format!("cannot ask Prometheus at {}", self.address))
+    }
+
+    fn get(&self, url: &str, query: &str) -> Result<Answer> {
+        let request = self.agent.get(url).query("query", query);
+        let mut response = request.call().map_err(|error| self.told(error))?;
+        let status = response.status();
+        let body = response.body_mut().with_config().limit(self.largest).read_to_vec();
+        let body = body.map_err(|error| self.told(error))?;
+        match reply::read(&body) {
+            // Prometheus' own errors say more than their status.
+            Err(error) if status.is_success() || is_json(&body) => Err(error),
+            Err(_) => bail!("HTTP {status}; is this Prometheus?"),
+            Ok(_) if !status.is_success() => bail!("HTTP {status}"),
+            Ok(answer) => Ok(answer),
+        }
+    }
+
+    fn told(&self, error: ureq::Error) -> Error {
+        match error {
+            ureq::Error::Timeout(_) => self.late(),
+            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => self.late(),
+            ureq::Error::Io(error) => error.into(),
+            ureq::Error::BodyExceedsLimit(_) => {
+                anyhow::anyhow!("its answer is larger than {} bytes", self.largest)
+            }
+            error => anyhow::anyhow!("{}", clean(&error.to_string())),
+        }
+    }
+
+    fn late(&self) -> Error {
+        anyhow::anyhow!("no answer within {} s", self.patience.as_secs_f64())
+    }
+}
+
+fn is_json(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"{")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_http_and_may_have_a_path() {
+        for (text, address) in [
+            ("http://prometheus:9090", "http://prometheus:9090"),
+            ("http://prometheus:9090/", "http://prometheus:9090"),
+            ("[::1]:9090", "http://[::1]:9090"),
+            ("http://monitoring/prometheus/", "http://monitoring/prometheus"),
+        ] {
+            assert_eq!(text.parse::<Address>().expect("it is one").to_string(), address);
+        }
+        let texts = ["", "http://", "https://p:1", "ftp://p", "http://u:p@h", "p:1?x", "p 1", ":1"];
+        for text in texts {
+            assert!(text.parse::<Address>().is_err(), "{text}");
+        }
+    }
+}
