@@ -16,7 +16,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 use tracing::{debug, error};
 
-use crate::model::anchors::{Anchors, shortest};
+use crate::anchors::{Anchors, shortest};
 use crate::model::{Snapshot, derive};
 use crate::reactor::{Reactor, Step};
 use crate::sample::{Sample, VmId};

@@ -4,6 +4,7 @@
 pub mod actuate;
 pub mod advise;
 pub mod alert;
+pub mod anchors;
 pub mod check;
 pub mod cli;
 pub mod columns;

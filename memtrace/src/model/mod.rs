@@ -1,6 +1,5 @@
 //! From two raw samples to what a view shows. Pure: no file, clock, thread or network.
 
-pub mod anchors;
 mod cgroup;
 mod dead;
 mod derive;

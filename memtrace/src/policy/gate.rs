@@ -1,12 +1,13 @@
 //! The gates between a VM and giving: all must be known to be open.
 
 use super::decision::{Gate, OURS};
+use super::floor::Floor;
 use super::give;
 use super::known::show;
 use super::rules::{Rules, Safety};
 use super::state::Level;
 use super::track::{Motion, motion};
-use super::vm::{Floor, Vm};
+use super::vm::Vm;
 use crate::sample::VmState as Running;
 use crate::units::{Bytes, Nanos};
 

@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 
 use super::decision::{Action, Decision};
+use super::floor::Floor;
 use super::gate::is_cool;
 use super::host::Host;
 use super::known::{show, whole_mib};
 use super::need::Need;
 use super::rules::Rules;
 use super::state::{Level, State};
-use super::vm::{Floor, Vm};
+use super::vm::Vm;
 use crate::config::Priority;
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};

@@ -4,6 +4,7 @@
 
 pub mod decision;
 mod farewell;
+mod floor;
 mod gate;
 mod give;
 mod guest_rates;

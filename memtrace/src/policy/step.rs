@@ -3,23 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::decision::{Decision, Decisions, Gate, Thought};
+use super::floor::{Floor, floor};
 use super::gate::{gate, gates};
 use super::give::{Parts, capacity, give, room};
 use super::hook::{Left, Rung};
 use super::host::Host;
 use super::known::show;
-use super::ladder;
 use super::need::{Need, need};
 use super::observation::{Observation, VmObservation};
 use super::otherwise::{Outlook, of_host, otherwise};
 use super::receive::{self, Purse, Wish};
-use super::regret;
 use super::remember::{Outcome, remember};
 use super::rules::{Rules, part};
 use super::state::{Level, State, VmState};
 use super::symptoms::killed;
 use super::track::{Motion, follow, motion, to_come};
-use super::vm::{Floor, Vm, floor};
+use super::vm::Vm;
+use super::{ladder, regret};
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 

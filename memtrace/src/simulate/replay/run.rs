@@ -12,9 +12,9 @@ use serde::Serialize;
 
 use super::episode::{Book, Episode, First};
 use super::ignored;
+use crate::anchors::{Anchors, Moment as _, shortest};
 use crate::config::Config;
 use crate::mitigate;
-use crate::model::anchors::{Anchors, Moment as _, shortest};
 use crate::model::derive;
 use crate::policy::state::Ordered;
 use crate::policy::{Action, Decisions, Memtrace, Observer, Policy, is_foreign};
