@@ -1,7 +1,7 @@
 //! The checks of the host itself.
 
 use super::facts::{Facts, HugePages, Reactor, ReactorKind, Swap};
-use super::words::{quoted, size};
+use super::words::size;
 use super::{Answer, Found, Severity, known};
 use crate::units::Bytes;
 
@@ -183,14 +183,9 @@ pub fn huge_pages(facts: &Facts) -> Answer {
         return Ok(None);
     }
     let fills = fills.map_or("unknown".to_owned(), |fills| fills.to_string());
-    let word = |word: &str| quoted(word);
     Ok(Some(Found {
         severity: Severity::Note,
-        finding: format!(
-            "enabled={} (for VMs), defrag={}, max_ptes_none={fills}",
-            word(enabled),
-            word(defrag)
-        ),
+        finding: format!("enabled={enabled}, defrag={defrag}, max_ptes_none={fills}"),
         consequence: costs.join("; "),
         commands,
         fix: None,

@@ -8,7 +8,7 @@ use crate::units::{Bytes, Limit};
 
 /// Whether a passed-through device pins all of it.
 pub fn vfio(vm: &VmFacts, _: &Facts) -> Answer {
-    if !*known(&vm.vfio)? {
+    if !*known(&vm.vfio)? || is_excluded(vm) {
         return Ok(None);
     }
     Ok(Some(Found {
@@ -32,6 +32,9 @@ pub fn pinned(vm: &VmFacts, _: &Facts) -> Answer {
     } else {
         return Ok(None);
     };
+    if is_excluded(vm) {
+        return Ok(None);
+    }
     let commands = match vm.owner {
         Owner::Libvirt => {
             vec![virsh(vm, "edit", &format!("# without <{undone}/> in <memoryBacking>"))]
@@ -47,10 +50,15 @@ pub fn pinned(vm: &VmFacts, _: &Facts) -> Answer {
     }))
 }
 
+/// Whether the operator said that it is to be left alone: then nothing more is to be mended.
+fn is_excluded(vm: &VmFacts) -> bool {
+    let said = vm.settings.as_ref();
+    said.is_ok_and(|settings| settings.exclude == Some(true) || settings.weight == Some(0))
+}
+
 /// Whether the operator said how little it may have.
 pub fn bounds(vm: &VmFacts, _: &Facts) -> Answer {
-    let settings = known(&vm.settings)?;
-    if settings.minimum.is_some() || settings.exclude == Some(true) || settings.weight == Some(0) {
+    if known(&vm.settings)?.minimum.is_some() || is_excluded(vm) {
         return Ok(None);
     }
     let half = vm.size.as_ref().map_or(512, |size| (size.0 >> 21).max(1));

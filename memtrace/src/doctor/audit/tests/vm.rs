@@ -163,6 +163,14 @@ fn what_pins_memory_is_told_once() {
     let finding = of("vfio", passed).expect("it has one");
     assert!(finding.commands[0].contains("exclude = true"), "{finding:?}");
     assert_eq!(of("vfio", |_| {}), None);
+    let excluded = |vm: &mut VmFacts| {
+        vm.vfio = Ok(true);
+        vm.memory = memory(0, GIB);
+        vm.settings = Ok(VmSettings { exclude: Some(true), ..VmSettings::default() });
+    };
+    for check in ["vfio", "pinned", "bounds"] {
+        assert_eq!(of(check, excluded), None, "{check}: the operator has seen to it");
+    }
 }
 
 #[test]
