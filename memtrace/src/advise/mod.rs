@@ -43,6 +43,10 @@ use vm::{Around, Verdict, VmAdvice};
 /// Version of the JSON form. Counts up when a field changes its meaning or goes away.
 const SCHEMA_VERSION: u32 = 1;
 
+/// One sample in so much time is looked at: what is shorter needs no memory of its own, and a
+/// month of a host with many VMs would take hours.
+const APART: Nanos = Nanos(10 * Nanos::SECOND.0);
+
 /// All of it. Amounts are in bytes, times in nanoseconds since 1970; `null` is not known.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Advice {
@@ -107,6 +111,7 @@ fn read(
     let Some(last) = tape.go(WallNanos(u64::MAX)) else { bail!("there is no moment in {source}") };
     let since = Nanos(u64::try_from(arguments.since.as_nanos()).unwrap_or(u64::MAX));
     let from = WallNanos(last.snapshot.wall.0.saturating_sub(since.0));
+    tape.thin(APART);
     let first = tape.go(from);
     let (mut record, mut ticks) = (Record::default(), Ticks::new(&config.rules, zone));
     let mut progress = Progress::new();

@@ -10,7 +10,8 @@ use super::ColorChoice;
 use crate::units::Bytes;
 
 pub(super) const AFTER_HELP: &str = "\
-A VM's need is its size less what its guest could give up at once, by the guest's own statistics.
+A VM's need is its size less what its guest could give up at once, by the guest's own statistics;
+one sample in ten seconds is looked at.
   maximum   its peak, its growth over the next 30 days (no longer than it was seen), and a fifth
   initial   what it needed for 99 % of the time, and a fifth
   minimum   p95 of the hour of the day in which it needs least, and a fifth; 512 MiB at least

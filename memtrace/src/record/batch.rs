@@ -11,6 +11,7 @@ use super::document::Document;
 use super::varint::{Cursor, write_length};
 use crate::reactor::Reaction;
 use crate::sample::{Sample, VmId, VmSample};
+use crate::units::WallNanos;
 
 /// The sample before, as far as later ones refer to it.
 #[derive(Debug, Default)]
@@ -140,16 +141,25 @@ impl Payload {
 }
 
 impl Decoder {
-    /// The next moment of `payload`. `None`: it is damaged, and nothing more can be read
-    /// before a frame that begins anew.
-    pub(super) fn next(&mut self, payload: &mut Payload) -> Option<Moment> {
+    /// The next moment of `payload`, made only if it is wanted at its time: the VMs in it are
+    /// most of the work. `None`: it is damaged, and nothing more can be read before a frame that
+    /// begins anew.
+    pub(super) fn next_if(
+        &mut self,
+        payload: &mut Payload,
+        wanted: impl Fn(WallNanos) -> bool,
+    ) -> Option<Option<Moment>> {
         let mut cursors = payload.cursors()?;
         let (after, decided) = follow(&mut cursors, std::mem::take(&mut self.before))?;
         let rest = [cursors.operations, cursors.numbers, cursors.text].map(|rest| rest.0.len());
         let ends = [payload.end[0], payload.end[1], payload.bytes.len()];
         payload.at = [0, 1, 2].map(|index: usize| ends[index] - rest[index]);
         payload.left = payload.left.checked_sub(1)?;
-        let moment = moment(&after, decided)?;
+        let sample: Sample = value(after.root.as_ref()?)?;
+        let moment = match wanted(sample.wall) {
+            true => Some(moment(sample, &after, decided)?),
+            false => None,
+        };
         self.before = after;
         Some(moment)
     }
@@ -191,8 +201,7 @@ fn listed(from: &mut Cursors<'_>) -> Option<Vec<Option<usize>>> {
     Some(origins)
 }
 
-fn moment(now: &Before, decided: bool) -> Option<Moment> {
-    let sample: Sample = value(now.root.as_ref()?)?;
+fn moment(sample: Sample, now: &Before, decided: bool) -> Option<Moment> {
     let vms = now.vms.iter().map(value::<VmSample>).collect::<Option<Vec<_>>>()?;
     let reaction: Option<Reaction> = match &now.reaction {
         Some(reaction) if decided => Some(value(reaction)?),

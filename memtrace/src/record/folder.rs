@@ -7,7 +7,7 @@ use std::{fs, io};
 
 use super::read::{ReadError, Reader};
 use super::{EXTENSION, Loss, Moment};
-use crate::units::WallNanos;
+use crate::units::{Nanos, WallNanos};
 
 #[derive(Debug)]
 pub struct Recording {
@@ -17,6 +17,7 @@ pub struct Recording {
     files: VecDeque<PathBuf>,
     current: Option<Reader>,
     losses: Vec<Loss>,
+    apart: Nanos,
 }
 
 impl Recording {
@@ -27,14 +28,25 @@ impl Recording {
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         if !path.is_dir() {
             let (all, current) = (vec![path.to_owned()], Some(Reader::open(path)?));
-            return Ok(Self { all, files: VecDeque::new(), current, losses: Vec::new() });
+            let (files, losses) = (VecDeque::new(), Vec::new());
+            return Ok(Self { all, files, current, losses, apart: Nanos(0) });
         }
         let all = files(path)?;
         if all.is_empty() {
             let text = format!("there is no *.{EXTENSION} in it");
             return Err(io::Error::new(io::ErrorKind::NotFound, text).into());
         }
-        Ok(Self { files: all.clone().into(), all, current: None, losses: Vec::new() })
+        let (files, losses) = (all.clone().into(), Vec::new());
+        Ok(Self { files, all, current: None, losses, apart: Nanos(0) })
+    }
+
+    /// From now on leaves out moments that follow another of their file within less than `apart`,
+    /// which takes a fraction of the time that reading all of them does.
+    pub fn thin(&mut self, apart: Nanos) {
+        self.apart = apart;
+        if let Some(reader) = &mut self.current {
+            reader.thin(apart);
+        }
     }
 
     /// Goes on from before `to`, or from the beginning: from where a file can be read, at most
@@ -57,7 +69,10 @@ impl Recording {
 
     fn enter(&mut self, path: PathBuf) {
         match Reader::open(&path) {
-            Ok(reader) => self.current = Some(reader),
+            Ok(mut reader) => {
+                reader.thin(self.apart);
+                self.current = Some(reader);
+            }
             Err(error) => self.lose(unread(path, &error)),
         }
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::batch::{Decoder, Payload};
 use super::frame::{self, BEGIN_LENGTH, END_LENGTH, HEAD_LENGTH, Head, Next};
 use super::{Loss, Moment, VERSION};
-use crate::units::WallNanos;
+use crate::units::{Nanos, WallNanos};
 
 /// Why a file can't be read at all.
 #[derive(Debug)]
@@ -56,6 +56,9 @@ pub struct Reader {
     decoder: Decoder,
     losses: Vec<Loss>,
     ended: bool,
+    /// Moments are at least so far apart, on the wall; the last one was there.
+    apart: Nanos,
+    last: Option<WallNanos>,
 }
 
 impl Iterator for Reader {
@@ -64,11 +67,17 @@ impl Iterator for Reader {
     fn next(&mut self) -> Option<Moment> {
         while !self.ended {
             if self.payload.left > 0 {
-                if let Some(moment) = self.decoder.next(&mut self.payload) {
-                    self.taken += 1;
-                    return Some(moment);
+                let (last, apart) = (self.last, self.apart);
+                let wanted = |wall: WallNanos| is_apart(last, wall, apart);
+                match self.decoder.next_if(&mut self.payload, wanted) {
+                    Some(None) => self.taken += 1,
+                    Some(Some(moment)) => {
+                        self.taken += 1;
+                        self.last = Some(moment.sample.wall);
+                        return Some(moment);
+                    }
+                    None => self.lose("damaged"),
                 }
-                self.lose("damaged");
                 continue;
             }
             match self.next_frame() {
@@ -111,7 +120,14 @@ impl Reader {
             decoder: Decoder::default(),
             losses: Vec::new(),
             ended: false,
+            apart: Nanos(0),
+            last: None,
         })
+    }
+
+    /// From now on leaves out moments that follow another within less than `apart`.
+    pub(super) fn thin(&mut self, apart: Nanos) {
+        self.apart = apart;
     }
 
     /// When it begins. `None`: its first frame can't be read.
@@ -136,6 +152,7 @@ impl Reader {
         }
         (self.offset, self.frame, self.taken) = (found, found, 0);
         (self.payload, self.decoder) = (Payload::default(), Decoder::default());
+        self.last = None;
         self.ended = self.file.seek(SeekFrom::Start(found)).is_err();
     }
 
@@ -251,4 +268,10 @@ impl Reader {
         self.file.read_exact(&mut index).ok()?;
         frame::heads(&index)
     }
+}
+
+/// A clock that was set back doesn't hide what comes then.
+fn is_apart(last: Option<WallNanos>, wall: WallNanos, apart: Nanos) -> bool {
+    let since = last.and_then(|last| wall.0.checked_sub(last.0));
+    since.is_none_or(|since| since >= apart.0)
 }

@@ -61,6 +61,11 @@ impl Tape {
         Ok(Self { recording: Recording::open(path)?, before: None, ahead: None })
     }
 
+    /// Leaves out moments that follow another within less than `apart`, from now on.
+    pub fn thin(&mut self, apart: Nanos) {
+        self.recording.thin(apart);
+    }
+
     /// The last moment that isn't after `to`, or else the first one of all. `None`: there is
     /// no moment.
     pub fn go(&mut self, to: WallNanos) -> Option<Shown> {
@@ -148,6 +153,19 @@ mod tests {
         assert_eq!(seen(tape.next()), None);
         tape.go(wall(899));
         assert_eq!(seen(tape.next()), Some((901, Some(2))));
+    }
+
+    #[test]
+    fn moments_can_be_left_out_and_rates_are_over_what_is_left() {
+        let (_directory, mut tape) = recorded(1..=100, 35);
+        tape.thin(Nanos(10 * Nanos::SECOND.0));
+        let all: Vec<_> = std::iter::from_fn(|| seen(tape.next())).collect();
+        // Each file begins with its first.
+        let seconds: Vec<u64> = all.iter().map(|(second, _)| *second).collect();
+        assert_eq!(seconds, [1, 11, 21, 31, 36, 46, 56, 66, 71, 81, 91]);
+        assert_eq!((all[1].1, all[4].1), (Some(10), Some(5)));
+        assert_eq!(tape.losses(), []);
+        assert_eq!(seen(tape.go(wall(58))), Some((56, Some(10))));
     }
 
     #[test]
