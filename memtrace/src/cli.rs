@@ -10,6 +10,7 @@ mod mitigate;
 mod record;
 mod report;
 mod simulate;
+mod zabbix;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,6 +31,7 @@ pub use mitigate::{ExplainArguments, MitigateArguments};
 pub use record::{ExportArguments, ExportFormat, RecordArguments};
 pub use report::ReportArguments;
 pub use simulate::SimulateArguments;
+pub use zabbix::{ZabbixArguments, ZabbixCommand, ZabbixSource};
 
 /// Shortest and longest interval between two samples, in seconds.
 pub const INTERVAL_SECONDS: [f64; 2] = [0.1, 60.0];
@@ -130,6 +132,9 @@ pub enum Command {
     /// One look as metrics for Prometheus, printed or in a file for node_exporter
     #[command(after_help = metrics::AFTER_HELP)]
     Metrics(MetricsArguments),
+    /// VMs and single values for Zabbix' agent
+    #[command(after_help = zabbix::AFTER_HELP)]
+    Zabbix(ZabbixArguments),
     /// All hosts that a Prometheus knows: who needs a look, and where one more VM has room
     #[command(after_help = fleet::AFTER_HELP)]
     Fleet(FleetArguments),

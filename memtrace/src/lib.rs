@@ -53,3 +53,4 @@ pub mod truth;
 pub mod tui;
 pub mod units;
 pub mod vmm;
+pub mod zabbix;

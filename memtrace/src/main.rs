@@ -11,7 +11,7 @@ use memtrace::cli::{Arguments, Command, TopArguments, Verbosity};
 use memtrace::selftest::guest::GuestArguments;
 use memtrace::{
     advise, check, config, doctor, documents, exit, export, exporting, fleet, logging, metrics,
-    mitigate, output, recording, report, selftest, simulate, top,
+    mitigate, output, recording, report, selftest, simulate, top, zabbix,
 };
 
 fn main() -> ExitCode {
@@ -67,6 +67,7 @@ fn run(command: Command, verbosity: Verbosity) -> Result<ExitCode> {
         Command::Stream(arguments) if arguments.describe => {
             output::print(&export::stream::page::page())?;
         }
+        Command::Zabbix(arguments) => return zabbix::run(&arguments, verbosity),
         Command::Fleet(arguments) => fleet::run(&arguments)?,
         Command::Stream(arguments) => top::run(&arguments.into(), verbosity)?,
         Command::Doctor(arguments) => {

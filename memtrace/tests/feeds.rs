@@ -1,4 +1,4 @@
-//! `memtrace check`, `metrics`, `fleet` and `stream` as their callers see them. Nothing here needs
+//! `memtrace check`, `metrics`, `fleet`, `zabbix` and `stream` as their callers see them. Nothing here needs
 //! privileges.
 
 mod common;
@@ -19,6 +19,26 @@ fn help_of_check() {
 #[test]
 fn help_of_metrics() {
     insta::assert_snapshot!(help("metrics"));
+}
+
+#[test]
+fn help_of_zabbix() {
+    insta::assert_snapshot!(help("zabbix"));
+}
+
+#[test]
+fn what_zabbix_cannot_be_told_is_not_supported_with_the_reason() {
+    let cases = [
+        (&["get", "nonsense"][..], "ZBX_NOTSUPPORTED: there is no nonsense"),
+        (&["discover", "--from", "/nowhere.prom"], "ZBX_NOTSUPPORTED: cannot read memtrace's"),
+    ];
+    for (words, text) in cases {
+        let output = run(&[&["zabbix"], words].concat());
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(stdout(&output).starts_with(text), "{output:?}");
+        // Agents read both.
+        assert!(output.stderr.is_empty() && stdout(&output).lines().count() == 1, "{output:?}");
+    }
 }
 
 #[test]

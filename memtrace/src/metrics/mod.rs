@@ -5,7 +5,7 @@ mod listen;
 mod serve;
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
@@ -33,17 +33,29 @@ pub fn run(arguments: &MetricsArguments, verbosity: Verbosity) -> Result<()> {
     if arguments.describe {
         return output::print(&page::page());
     }
-    let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
-    privileges::require(&root)?;
-    let mut source = LiveSource::open(root, verbosity, !arguments.no_libvirt);
-    let snapshot = Arc::new(check::look(&mut source, arguments.interval)?);
-    let decided = Decided::Not("one look decides nothing".into());
-    let scene = Scene::new(snapshot, decided, page_size(), now());
+    let scene = scene(arguments.interval, arguments.no_libvirt, verbosity)?;
     match &arguments.textfile {
         Some(path) => replace(path, &text(scene, Form::Classic)?)
             .with_context(|| format!("cannot write {}", path.display())),
         None => output::print(&text(scene, form(arguments))?),
     }
+}
+
+/// The same for another form of output: Prometheus' text.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn look(interval: Duration, no_libvirt: bool, verbosity: Verbosity) -> Result<String> {
+    text(scene(interval, no_libvirt, verbosity)?, Form::Classic)
+}
+
+fn scene(interval: Duration, no_libvirt: bool, verbosity: Verbosity) -> Result<Scene> {
+    let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
+    privileges::require(&root)?;
+    let mut source = LiveSource::open(root, verbosity, !no_libvirt);
+    let snapshot = Arc::new(check::look(&mut source, interval)?);
+    let decided = Decided::Not("one look decides nothing".into());
+    Ok(Scene::new(snapshot, decided, page_size(), now()))
 }
 
 fn form(arguments: &MetricsArguments) -> Form {

@@ -12,6 +12,7 @@ mod encode;
 mod host;
 mod own;
 pub mod page;
+pub mod parse;
 mod policy;
 mod read;
 pub mod table;

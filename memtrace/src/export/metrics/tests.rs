@@ -1,9 +1,10 @@
 //! What scrapers read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use super::parse::{Sample as Line, sample as line};
 use super::table::{Kind, all};
 use super::*;
 use crate::fixture::{self, MIB};
@@ -27,49 +28,6 @@ fn told(snapshot: Arc<Snapshot>, decided: Decided, form: Form) -> String {
 
 fn open(snapshot: Snapshot) -> String {
     told(Arc::new(snapshot), Decided::Not("no policy".into()), Form::OpenMetrics)
-}
-
-/// A sample as it stands on a line.
-#[derive(Clone, Debug, PartialEq)]
-struct Line {
-    name: String,
-    labels: BTreeMap<String, String>,
-    value: f64,
-}
-
-/// By the grammar of OpenMetrics 1.0, as far as there is something of it here.
-fn line(text: &str) -> Option<Line> {
-    let (head, value) = text.rsplit_once(' ')?;
-    let value = if value == "+Inf" { f64::INFINITY } else { value.parse().ok()? };
-    let (name, mut rest) = head.split_once('{').unwrap_or((head, "}"));
-    let mut labels = BTreeMap::new();
-    while let Some((label, quoted)) = rest.split_once("=\"") {
-        let (value, after) = unquoted(quoted)?;
-        labels.insert(label.to_owned(), value).is_none().then_some(())?;
-        rest = after.strip_prefix(',').unwrap_or(after);
-    }
-    let is_word = |word: &str| {
-        let first = word.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-        first && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    let sound = rest == "}" && is_word(name) && labels.keys().all(|label| is_word(label));
-    sound.then(|| Line { name: name.to_owned(), labels, value })
-}
-
-/// Up to the closing quote, and what follows it.
-fn unquoted(text: &str) -> Option<(String, &str)> {
-    let (mut value, mut all) = (String::new(), text.char_indices());
-    loop {
-        value.push(match all.next()? {
-            (end, '"') => return Some((value, &text[end + 1..])),
-            (_, '\\') => match all.next()?.1 {
-                'n' => '\n',
-                c @ ('\\' | '"') => c,
-                _ => return None,
-            },
-            (_, c) => c,
-        });
-    }
 }
 
 fn lines(text: &str) -> Vec<Line> {
