@@ -1,5 +1,5 @@
-//! `memtrace check`, `metrics`, `fleet`, `zabbix` and `stream` as their callers see them. Nothing here needs
-//! privileges.
+//! `memtrace check`, `metrics`, `fleet`, `zabbix` and `stream` as their callers see them. Nothing
+//! here needs privileges.
 
 mod common;
 
@@ -32,12 +32,15 @@ fn what_zabbix_cannot_be_told_is_not_supported_with_the_reason() {
         (&["get", "nonsense"][..], "ZBX_NOTSUPPORTED: there is no nonsense"),
         (&["discover", "--from", "/nowhere.prom"], "ZBX_NOTSUPPORTED: cannot read memtrace's"),
     ];
-    for (words, text) in cases {
+    for (words, told) in cases {
         let output = run(&[&["zabbix"], words].concat());
         assert_eq!(output.status.code(), Some(1), "{output:?}");
-        assert!(stdout(&output).starts_with(text), "{output:?}");
+        assert!(text(&output.stdout).starts_with(told), "{output:?}");
         // Agents read both.
-        assert!(output.stderr.is_empty() && stdout(&output).lines().count() == 1, "{output:?}");
+        assert!(
+            output.stderr.is_empty() && text(&output.stdout).lines().count() == 1,
+            "{output:?}"
+        );
     }
 }
 

@@ -14,8 +14,9 @@ pub const KEEP: f64 = 0.2;
 /// What VMs may grow to, to the host's memory: from the first on it leans on luck, over the
 /// second it has none left (the operators' rule of thumb for overcommitting KVM hosts).
 pub const OVERCOMMIT: [f64; 2] = [1.5, 2.0];
-/// Nothing is put where the host would be short, or swap, within so many seconds anyway.
-const HORIZON: f64 = 600.0;
+/// Seconds ahead of which a trend says nothing worth telling, as in `memtrace top`. Nothing is put
+/// where the host would be short, or swap, before.
+pub const HORIZON: f64 = 600.0;
 /// Share of the time that a VM waits for memory from which on it is said; the alerts' limit.
 const SUFFERS: f64 = 0.1;
 /// Bytes a second that come back from swap, from which on it is said; as in `memtrace check`.

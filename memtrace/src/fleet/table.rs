@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::fit::Place;
+use super::fit::{HORIZON, Place};
 use super::host::{Fleet, Host};
 use crate::format::{self, UNKNOWN};
 use crate::text::{self, clean};
@@ -28,7 +28,10 @@ const COLUMNS: [(&str, usize, bool); 9] = [
 
 /// Who needs a look first: by state, then by how soon it swaps, then by what is available.
 pub fn sort(hosts: &mut [Host]) {
-    let soon = |host: &Host| host.forecast_seconds.get("swap").copied().unwrap_or(f64::INFINITY);
+    let soon = |host: &Host| {
+        let swaps = host.forecast_seconds.get("swap").copied();
+        swaps.filter(|seconds| *seconds < HORIZON).unwrap_or(f64::INFINITY)
+    };
     let free = |host: &Host| {
         let share = host.available_bytes.zip(host.memory_bytes).map(|(part, all)| part / all);
         share.unwrap_or(f64::INFINITY)
@@ -144,7 +147,11 @@ fn fields(host: &Host) -> [Part; 9] {
     let coming = host.forecast_seconds.get("swap").copied();
     let swaps = match (coming, &host.state) {
         (Some(seconds), _) => {
-            let tone = if seconds < 300.0 { Tone::Hot } else { Tone::Warm };
+            let tone = match seconds {
+                ..300.0 => Tone::Hot,
+                ..HORIZON => Tone::Warm,
+                _ => Tone::Dim,
+            };
             Part::new(format::age(Nanos((seconds.max(0.0) * 1e9) as u64)), tone)
         }
         (None, Some(_)) => Part::plain("no"),

@@ -158,6 +158,21 @@ fn who_suffers_is_told_worst_first_and_nobody_is_not_unknown() {
 }
 
 #[test]
+fn a_host_that_swaps_soon_comes_before_others_of_its_state_and_one_far_ahead_does_not() {
+    let swaps = |name: &str, seconds: f64| {
+        let mut all = told(name);
+        let (labels, _) = all[0].clone();
+        let labels = labels.replace("sample_timestamp_seconds", "host_forecast_seconds");
+        all.push((labels.replace('}', r#","what":"swap"}"#), seconds));
+        all
+    };
+    let hosts = fleet(&[told("a"), swaps("b", 1200.0), swaps("c", 90.0)]);
+    let order: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
+    assert_eq!(order, ["c", "a", "b"]);
+    assert_eq!(hosts[2].forecast_seconds["swap"], 1200.0);
+}
+
+#[test]
 fn hosts_of_one_name_are_told_apart() {
     let mut other = told("b");
     other.iter_mut().for_each(|(labels, _)| {

@@ -11,9 +11,13 @@ use ratatui::text::{Line, Span};
 use tokio::sync::watch;
 
 use super::{Effect, Message, PANICKED, Screen, Signals, message, next, remember_panics};
+use crate::tone::{Part, Tone};
 use crate::tui::key::Key;
 use crate::tui::page::{Page, Parts};
 use crate::tui::theme;
+
+/// What can be pressed.
+const KEYS: &str = "q quit  ↑↓ scroll";
 
 /// Shows the newest page until the user quits, a signal ends the process, the terminal goes away,
 /// or nobody sends pages any more.
@@ -34,7 +38,7 @@ pub async fn pages(mut pages: watch::Receiver<Page>, color: bool) -> Result<()> 
         let mut rows = 0;
         let draw = |frame: &mut ratatui::Frame<'_>| {
             let area = frame.area();
-            rows = usize::from(area.height).saturating_sub(page.head.len());
+            rows = usize::from(area.height).saturating_sub(page.head.len() + 1);
             from = from.min(page.rows.len().saturating_sub(rows));
             paint(frame.buffer_mut(), area, &page, from, color);
         };
@@ -66,8 +70,13 @@ pub async fn pages(mut pages: watch::Receiver<Page>, color: bool) -> Result<()> 
 
 fn paint(buffer: &mut Buffer, area: Rect, page: &Page, from: usize, color: bool) {
     let lines = page.head.iter().chain(page.rows.iter().skip(from));
-    for (y, parts) in (area.y..area.bottom()).zip(lines) {
+    let last = area.bottom().saturating_sub(1);
+    for (y, parts) in (area.y..last).zip(lines) {
         buffer.set_line(area.x, y, &line(parts, color), area.width);
+    }
+    if area.height > 0 {
+        let keys = vec![Part::new(KEYS, Tone::Dim)];
+        buffer.set_line(area.x, last, &line(&keys, color), area.width);
     }
 }
 
@@ -85,16 +94,16 @@ fn line(parts: &Parts, color: bool) -> Line<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tone::{Part, Tone};
 
     #[test]
     fn the_head_stays_and_rows_scroll() {
         let parts = |text: &str| vec![Part::plain(text), Part::new("x", Tone::Hot)];
         let page = Page { head: vec![parts("head")], rows: ["a", "b", "c"].map(parts).to_vec() };
-        let area = Rect::new(0, 0, 8, 3);
+        let area = Rect::new(0, 0, 8, 4);
         let mut buffer = Buffer::empty(area);
         paint(&mut buffer, area, &page, 1, false);
         let row = |y| -> String { (0..8).map(|x| buffer[(x, y)].symbol().to_owned()).collect() };
-        assert_eq!([row(0), row(1), row(2)], ["head x  ", "b x     ", "c x     "]);
+        let rows = [row(0), row(1), row(2), row(3)];
+        assert_eq!(rows, ["head x  ", "b x     ", "c x     ", "q quit  "]);
     }
 }
