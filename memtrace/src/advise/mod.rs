@@ -107,11 +107,11 @@ fn read(
 ) -> Result<(Record, Vec<String>)> {
     let source = arguments.dir.display();
     let mut tape = Tape::open(&arguments.dir).with_context(|| format!("cannot read {source}"))?;
+    tape.thin(APART);
     let interrupt = Interrupt::watch()?;
     let Some(last) = tape.go(WallNanos(u64::MAX)) else { bail!("there is no moment in {source}") };
     let since = Nanos(u64::try_from(arguments.since.as_nanos()).unwrap_or(u64::MAX));
     let from = WallNanos(last.snapshot.wall.0.saturating_sub(since.0));
-    tape.thin(APART);
     let first = tape.go(from);
     let (mut record, mut ticks) = (Record::default(), Ticks::new(&config.rules, zone));
     let mut progress = Progress::new();
