@@ -123,7 +123,7 @@ pub enum Command {
     /// Make one page of a recording: who suffered, who caused it, when, and what was done
     #[command(after_help = report::AFTER_HELP)]
     Report(ReportArguments),
-    /// Say from a recording how large VMs should be, and how many of them this host can hold
+    /// Say from a recording how large VMs should be, and how many of them fit here
     #[command(after_help = advise::AFTER_HELP)]
     Advise(AdviseArguments),
     /// One look for Nagios, Icinga and their like: is the host, or a VM, well?

@@ -60,8 +60,8 @@ mod tests {
     #[test]
     fn a_command_that_does_not_exist_is_answered_with_those_that_do() {
         let error = manual(Some("nonsense")).expect_err("there is none").to_string();
-        let all = "top, mitigate, explain, record, export, report, check, metrics, zabbix, fleet, stream, \
-                   doctor, selftest, simulate, check-config, man, completions";
+        let all = "top, mitigate, explain, record, export, report, advise, check, metrics, zabbix, \
+                   fleet, stream, doctor, selftest, simulate, check-config, man, completions";
         assert!(error.contains(all), "{error}");
     }
 

@@ -100,8 +100,8 @@ fn every_command_has_its_help_pinned_here() {
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    let all = "top mitigate explain record export report check metrics zabbix fleet stream doctor \
-               selftest simulate check-config man completions";
+    let all = "top mitigate explain record export report advise check metrics zabbix fleet stream \
+               doctor selftest simulate check-config man completions";
     assert_eq!(commands.join(" "), all);
 }
 

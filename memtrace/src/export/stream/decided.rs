@@ -33,6 +33,7 @@ pub const SHAPES: &[Shape] = &[
         &[
             plain("state", Word("calm, soft, hard, low"), "the host's, or the scope's"),
             list("ahead", Shape("ahead"), "what comes next if it goes on like this"),
+            optional(plain("reclaimable", Bytes, "what balloons could give now")),
             list("actions", Shape("decision"), "what to do"),
             optional(plain("hook", Shape("call"), "what somebody else is told")),
             list("thoughts", Shape("thought"), "of the host (`vm` is `null`) and of each VM"),
