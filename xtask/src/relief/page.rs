@@ -111,7 +111,7 @@ Written by `cargo xtask relief PLACE... --write`; not edited by hand.
 
 A host with 2 GiB and a swap disk runs four KVM guests of 1 GiB each, overcommitted twice
 (level 2 of the lab: the host itself is emulated, so that times are long, and what counts
-is one run against the other). `web` has touched 500 MiB that it needs by day, and leaves
+is one run against the other). `web` has touched 640 MiB that it needs by day, and leaves
 them alone by night. By night each of the three others touches 420 MiB in its turn, keeps
 them for 5 s, and gives them back to its own kernel. The host doesn't know of that: it keeps
 them, is short, and swaps what was not touched for longest, which is what `web` needs. By
@@ -125,12 +125,12 @@ killed; when it is calm, memory has to return.
 
 /// Of level 1.
 const HERE: &str = "\
-The same on a real machine (level 1 of the lab), in less time: `web`, which needs 640 MiB here,
-and three others of 1 GiB each, emulated, share a memory cgroup of 2 GiB, which is memtrace's
-scope: that it is full is what is to be relieved, for the machine has memory enough. Each guest
-may read 16 MiB a second from swap. What tasks waited is the cgroup's PSI. It doesn't count waits
-for swap but of what is missed again soon, and without fentry, as here, memtrace counts waits in
-reclaim alone; what `web` waited in all is in the kernel's delay accounting.
+The same on a real machine (level 1 of the lab), in less time: `web` and three others of 1 GiB
+each, emulated, share a memory cgroup of 2 GiB, which is memtrace's scope: that it is full is
+what is to be relieved, for the machine has memory enough. Each guest may read 16 MiB a second
+from swap. What tasks waited is the cgroup's PSI. It doesn't count waits for swap but of what is
+missed again soon, and without fentry, as here, memtrace counts waits in reclaim alone; what
+`web` waited in all is in the kernel's delay accounting.
 ";
 
 #[cfg(test)]

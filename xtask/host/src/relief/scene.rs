@@ -5,8 +5,8 @@ use crate::scenario::{Group, Memory, NOISY, Plan, Scenario, Work};
 /// MiB that each guest has, and may think that it has for itself.
 const GUEST_MIB: u32 = 1024;
 /// What the guest that is to suffer has touched, and then leaves alone for the night.
-pub const OWN: &str = "hold 500";
-pub const OWN_MIB: u64 = 500;
+pub const OWN: &str = "hold 640";
+pub const OWN_MIB: u64 = 640;
 pub const REST: &str = "idle";
 /// What it works on by day: the same memory.
 pub const WORK: &str = "resume";
