@@ -1,11 +1,11 @@
 //! A guest: its qemu, and for Linux the serial line to the PID 1 in it.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use std::{fmt, fs};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::counters::Counters;
 use crate::qemu::Qemu;
@@ -148,10 +148,19 @@ impl Guest {
     /// Tells Linux something; its answer.
     ///
     /// # Errors
-    /// When it refuses or doesn't answer, or isn't Linux.
+    /// [`Lost`] when its qemu has ended; when it refuses or doesn't answer, or isn't Linux.
     pub fn tell(&mut self, command: &str) -> Result<String> {
         let line = self.line.as_mut().context("this guest doesn't listen")?;
-        line.tell(command)
+        let answer = line.tell(command);
+        if let Err(error) = &answer
+            && is_closed(error)
+        {
+            // A process closes its files before it has ended.
+            let ended = || Ok(self.qemu.ended()?.then_some(()));
+            wait::until("a guest to end", ANSWER, ended)?;
+            self.check()?;
+        }
+        answer
     }
 }
 
@@ -165,6 +174,12 @@ impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Whether nobody is at the line's other end any more.
+fn is_closed(error: &anyhow::Error) -> bool {
+    let closed = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset, ErrorKind::UnexpectedEof];
+    error.downcast_ref::<io::Error>().is_some_and(|error| closed.contains(&error.kind()))
 }
 
 /// What qemu and the guest's kernel said last.
@@ -201,7 +216,10 @@ impl Line {
         wait::until(&format!("a word from {}", self.name), limit, || {
             let mut bytes = [0; 256];
             match self.stream.read(&mut bytes) {
-                Ok(0) => bail!("{} is gone", self.name),
+                Ok(0) => {
+                    let end = io::Error::from(ErrorKind::UnexpectedEof);
+                    return Err(end).context(format!("{} is gone", self.name));
+                }
                 Ok(length) => self.heard.extend_from_slice(bytes.get(..length).unwrap_or_default()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error.into()),

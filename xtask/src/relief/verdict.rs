@@ -117,6 +117,8 @@ type Pick = fn(&Point) -> Option<f64>;
 fn rows(level: Level, observe: &Run, enforce: &Run) -> Vec<Row> {
     let seconds = Demand::Falls { least: 1.0 };
     let amount = Demand::Falls { least: 64.0 };
+    // On level 2 kernel workers wait for swap in the guest's place: asynchronous faults, which
+    // the kernel counts as pressure of the host and not of the guest's cgroup.
     let (slow, seen) = match level {
         Level::One => (seconds, Demand::Told),
         Level::Two => (Demand::Told, seconds),
@@ -126,7 +128,7 @@ fn rows(level: Level, observe: &Run, enforce: &Run) -> Vec<Row> {
             web(point)?.reclaiming
         }),
         ("waited for memory", "memtrace", "s", seen, |point| web(point)?.stalled),
-        ("waited for memory", "PSI of its cgroup", "s", seen, |point| web(point)?.pressure),
+        ("waited for memory", "PSI of its cgroup", "s", Demand::Told, |point| web(point)?.pressure),
         ("came back from swap", "memtrace", "MiB", amount, |point| web(point)?.swapped_in),
         ("came back from swap", "memory.stat", "MiB", amount, |point| web(point)?.refaulted),
         ("major faults", "memory.stat", "", Demand::Told, |point| {
@@ -134,7 +136,7 @@ fn rows(level: Level, observe: &Run, enforce: &Run) -> Vec<Row> {
         }),
         ("the host read from swap", "vmstat", "MiB", Demand::Told, |point| point.host.swapped_in),
         ("the host wrote to swap", "vmstat", "MiB", Demand::Told, |point| point.host.swapped_out),
-        ("tasks of host or pool waited", "PSI", "s", Demand::Told, |point| point.host.pressure),
+        ("tasks of host or pool waited", "PSI", "s", seen, |point| point.host.pressure),
         ("killed for want of memory", "vmstat", "", Demand::Never, |point| {
             Some(point.host.killed? as f64)
         }),

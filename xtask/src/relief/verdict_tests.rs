@@ -25,7 +25,7 @@ fn run(mode: Mode, suffered: f64, sizes: [f64; 4]) -> Run {
             at: number as f64,
             phase: phase.to_owned(),
             state: None,
-            host: Host { killed: Some(0), ..Host::default() },
+            host: Host { killed: Some(0), pressure: Some(so_far), ..Host::default() },
             guests: if phase == "calm" { vec![batch] } else { vec![batch, web] },
         });
     }
