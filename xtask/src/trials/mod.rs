@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::demo::{self, Profile};
-use crate::lab::plan::Manager;
+use crate::lab::plan::{LAB, Layout, Manager};
 use crate::lab::{Lab, obstacle};
 use crate::setup::{self, Scope};
 use crate::test::Outcome;
@@ -68,7 +68,8 @@ pub fn all(manager: Manager) -> Result<Outcome> {
 }
 
 fn try_all(trials: &[Trial], memtrace: &Path, manager: Manager) -> Result<Outcome> {
-    let mut lab = Lab::up(manager, &[])?;
+    // What guests have to give may not be swapped.
+    let mut lab = Lab::up_as(Layout { limit_mib: 1536, ..LAB }, manager, &[])?;
     let mut outcome = Outcome::default();
     for (number, (what, trial)) in trials.iter().enumerate() {
         interrupt::check()?;
