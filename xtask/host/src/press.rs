@@ -10,9 +10,9 @@ use crate::scenario::{Scenario, Until, Work};
 use crate::{counters, wait};
 
 /// Pressure for so long was enough, however little there was.
-const ENOUGH_TIME: Duration = Duration::from_secs(12);
+const ENOUGH_TIME: Duration = Duration::from_secs(8);
 /// The same where Linux guests press each other.
-const ENOUGH_TIME_LINUX: Duration = Duration::from_secs(25);
+const ENOUGH_TIME_LINUX: Duration = Duration::from_secs(18);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until there was enough.
