@@ -18,3 +18,20 @@ pub fn wake_all() -> Result<()> {
     }
     sched_setaffinity(None, &all).context("go back to all CPUs")
 }
+
+/// Does something on one CPU, so that what it starts stays there.
+///
+/// # Errors
+/// When the kernel refuses, or what is done fails.
+pub fn on_one<T>(number: usize, what: impl FnOnce() -> Result<T>) -> Result<T> {
+    let all = sched_getaffinity(None).context("ask for the CPUs")?;
+    let cpus: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).collect();
+    let cpu = number.checked_rem(cpus.len()).and_then(|place| cpus.get(place));
+    let cpu = *cpu.context("there is no CPU")?;
+    let mut one = CpuSet::new();
+    one.set(cpu);
+    sched_setaffinity(None, &one).with_context(|| format!("go to CPU {cpu}"))?;
+    let done = what();
+    sched_setaffinity(None, &all).context("go back to all CPUs")?;
+    done
+}

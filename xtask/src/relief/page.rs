@@ -56,9 +56,9 @@ fn page(pairs: &[Pair]) -> String {
         let _ = writeln!(text, "{}", table(verdict));
         let _ = writeln!(
             text,
-            "memtrace took {:.0} MiB from the guests at most; {:.0} MiB of that were back when it \
-             had been calm for a minute.",
-            verdict.taken, verdict.back
+            "memtrace took {:.0} MiB from the guests at most; {:.0} MiB of that were back after \
+             {:.0} s of calm.",
+            verdict.taken, verdict.back, verdict.calm
         );
         for problem in &verdict.problems {
             let _ = writeln!(text, "\n**Missed**: {problem}.");
@@ -152,6 +152,7 @@ mod tests {
             rows: rows.into_iter().chain([unknown]).collect(),
             taken: 1.0,
             back: 1.0,
+            calm: 1.0,
             problems: Vec::new(),
         };
         let table = table(&verdict);

@@ -63,6 +63,8 @@ pub struct Verdict {
     /// end.
     pub taken: f64,
     pub back: f64,
+    /// Seconds of calm after the load.
+    pub calm: f64,
     /// What is wrong, a sentence each. Empty: it relieves.
     pub problems: Vec<String>,
 }
@@ -81,7 +83,7 @@ impl Verdict {
         } else if back < taken * BACK {
             problems.push(format!("of {taken:.0} MiB that were taken only {back:.0} are back"));
         }
-        Self { rows, taken, back, problems }
+        Self { rows, taken, back, calm: calm(enforce), problems }
     }
 }
 
@@ -194,6 +196,13 @@ fn returned(run: &Run) -> (f64, f64) {
     (first - least, last - least)
 }
 
+/// Seconds from the first moment of the calm to the last.
+fn calm(run: &Run) -> f64 {
+    let mut at = run.points.iter().filter(|point| point.phase == "calm").map(|point| point.at);
+    let first = at.next();
+    first.zip(at.next_back()).map_or(0.0, |(first, last)| last - first)
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for row in &self.rows {
@@ -202,7 +211,11 @@ impl fmt::Display for Verdict {
             let Row { what, source, unit, .. } = row;
             writeln!(f, "{what:<50} {source:<18} {observed:>10} {enforced:>10} {unit}")?;
         }
-        writeln!(f, "taken at most {:.0} MiB, back {:.0} MiB", self.taken, self.back)?;
+        writeln!(
+            f,
+            "taken at most {:.0} MiB, back {:.0} MiB after {:.0} s of calm",
+            self.taken, self.back, self.calm
+        )?;
         match self.problems.as_slice() {
             [] => writeln!(f, "it relieves"),
             problems => problems.iter().try_for_each(|problem| writeln!(f, "WRONG: {problem}")),

@@ -45,6 +45,13 @@ fn a_tenth_relieves_and_more_does_not() {
     let verdict = Verdict::of(Level::Two, &observed(), &enforced(3.0));
     assert_eq!(verdict.problems, [""; 0]);
     assert_eq!((verdict.taken, verdict.back), (600.0, 576.0));
+    // One moment of it has no length.
+    assert_eq!(verdict.calm, 0.0);
+    let mut longer = enforced(3.0);
+    let mut last = longer.points.last().expect("it has points").clone();
+    last.at += 60.0;
+    longer.points.push(last);
+    assert_eq!(Verdict::of(Level::Two, &observed(), &longer).calm, 60.0);
     assert_eq!(verdict.rows[1].factor(), Some(10.0));
     let verdict = Verdict::of(Level::Two, &observed(), &enforced(3.1));
     assert_eq!(verdict.problems.len(), 4);
