@@ -10,6 +10,9 @@ use crate::units::{Bytes, Nanos};
 
 /// The host keeps so much of a VM beside the guest's memory: QEMU itself, its devices.
 const OVERHEAD: u64 = 256 * MIB;
+/// Of a small VM's maximum it is this part at most: 50 MiB are much for one under KVM already,
+/// and without a limit none of a small guest's own dead memory would be seen.
+const OVERHEAD_SHARE: u64 = 4;
 /// Numbers that were taken at different moments differ by so much of a VM's maximum.
 const SLACK: u64 = 10;
 
@@ -60,7 +63,8 @@ impl<'a> Vm<'a> {
     /// guest uses, it's no more than that. To take it for the guest's would mean to squeeze a
     /// guest that has nothing to give, again and again.
     pub fn vmm(&self) -> Bytes {
-        self.memory.beside.unwrap_or(Bytes(0)).min(Bytes(OVERHEAD))
+        let part = self.now.maximum.map_or(u64::MAX, |maximum| maximum.0 / OVERHEAD_SHARE);
+        self.memory.beside.unwrap_or(Bytes(0)).min(Bytes(OVERHEAD.min(part)))
     }
 
     /// The most that it may have.
