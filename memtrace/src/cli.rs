@@ -7,6 +7,7 @@ mod fleet;
 mod look;
 mod metrics;
 mod mitigate;
+mod print;
 mod record;
 mod report;
 mod simulate;
@@ -28,6 +29,7 @@ pub use fleet::FleetArguments;
 pub use look::LookArguments;
 pub use metrics::{MetricsArguments, MetricsForm};
 pub use mitigate::{ExplainArguments, MitigateArguments};
+pub use print::PrintArguments;
 pub use record::{ExportArguments, ExportFormat, RecordArguments};
 pub use report::ReportArguments;
 pub use simulate::SimulateArguments;
@@ -170,18 +172,8 @@ pub enum Command {
 pub struct TopArguments {
     #[command(flatten)]
     pub look: LookArguments,
-    /// Print one plain table (with --json: one document) and end
-    #[arg(long, conflicts_with = "count")]
-    pub once: bool,
-    /// Print JSON, one document a line for each interval
-    #[arg(long, conflicts_with = "plain")]
-    pub json: bool,
-    /// Print plain tables instead of the live view
-    #[arg(long)]
-    pub plain: bool,
-    /// End after N tables or documents; implies --plain unless --json is given
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub count: Option<u64>,
+    #[command(flatten)]
+    pub print: PrintArguments,
     /// Sort by this column; numbers from the largest and words from A, unless said otherwise
     #[arg(short, long, value_name = "COLUMN[:asc|:desc]", default_value = "stall")]
     #[arg(value_parser = sort)]
@@ -193,9 +185,6 @@ pub struct TopArguments {
     /// Begin the replay here: 14:05 (of its first day), '2026-11-23 14:05', +10m
     #[arg(long, value_name = "TIME", requires = "replay")]
     pub from: Option<String>,
-    /// Use colours; `auto` honours NO_COLOR and asks whether the output is a terminal
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    pub color: ColorChoice,
 }
 
 impl Default for TopArguments {
@@ -203,14 +192,10 @@ impl Default for TopArguments {
     fn default() -> Self {
         Self {
             look: LookArguments::default(),
-            once: false,
-            json: false,
-            plain: false,
-            count: None,
+            print: PrintArguments::default(),
             sort: Sort::default(),
             replay: None,
             from: None,
-            color: ColorChoice::Auto,
         }
     }
 }

@@ -32,6 +32,7 @@ pub mod output;
 pub mod policy;
 pub mod privileges;
 pub mod probe;
+pub mod progress;
 pub mod reactor;
 pub mod record;
 pub mod recording;

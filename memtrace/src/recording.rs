@@ -1,7 +1,6 @@
 //! `memtrace record`: from what was typed to files, until its time is over, somebody ends it,
 //! or there is no room.
 
-use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -11,6 +10,7 @@ use crate::format;
 use crate::hostfs::HostRoot;
 use crate::interrupt::Interrupt;
 use crate::privileges;
+use crate::progress::Progress;
 use crate::record::{Limits, Moment, Recorder};
 use crate::source::Source;
 use crate::source::live::LiveSource;
@@ -20,7 +20,7 @@ use crate::units::Bytes;
 const SLICE: Duration = Duration::from_millis(100);
 /// Of a number in a line of progress.
 const WIDTH: usize = 6;
-/// Between two lines of progress where there is no terminal.
+/// From one line of progress to the next where there is no terminal.
 const SELDOM: Duration = Duration::from_secs(60);
 
 /// Runs until the time is over, Ctrl-C or SIGTERM.
@@ -39,9 +39,8 @@ pub fn run(arguments: &RecordArguments, verbosity: Verbosity) -> Result<()> {
     let mut source = LiveSource::open(root, verbosity, !arguments.no_libvirt);
     let end = arguments.duration.and_then(|time| Instant::now().checked_add(time));
     let schedule = Schedule { interval: arguments.interval, end };
-    let progress = Progress::new(io::stderr().is_terminal());
     let ended = || interrupt.check().is_err();
-    record(&mut source, recorder, schedule, ended, progress)
+    record(&mut source, recorder, schedule, ended)
         .with_context(|| format!("the recording in {directory} ended; all before can be read"))
 }
 
@@ -57,8 +56,9 @@ fn record(
     mut recorder: Recorder,
     schedule: Schedule,
     ended: impl Fn() -> bool,
-    mut progress: Progress,
 ) -> Result<()> {
+    let mut progress = Progress::new(Duration::ZERO, SELDOM);
+    let mut samples = 0_u64;
     let mut next = Instant::now();
     let is_over = |now: Instant| schedule.end.is_some_and(|end| now >= end) || ended();
     while !is_over(Instant::now()) {
@@ -71,7 +71,8 @@ fn record(
         };
         let vms = sample.vms.len();
         recorder.push(Moment { sample, reaction: None })?;
-        progress.tell(&recorder, vms);
+        samples = samples.saturating_add(1);
+        progress.tell(|| told(&recorder, samples, vms));
         next = (next + schedule.interval).max(Instant::now());
         while !is_over(Instant::now()) {
             let left = next.saturating_duration_since(Instant::now());
@@ -86,40 +87,12 @@ fn record(
     Ok(())
 }
 
-/// A line on standard error, which a terminal sees change.
-#[derive(Debug)]
-struct Progress {
-    is_terminal: bool,
-    samples: u64,
-    told: Option<Instant>,
-}
-
-impl Progress {
-    const fn new(is_terminal: bool) -> Self {
-        Self { is_terminal, samples: 0, told: None }
-    }
-
-    fn tell(&mut self, recorder: &Recorder, vms: usize) {
-        self.samples += 1;
-        let is_due = self.is_terminal || self.told.is_none_or(|told| told.elapsed() >= SELDOM);
-        if !is_due {
-            return;
-        }
-        self.told = Some(Instant::now());
-        let (file, total) = recorder.state();
-        let file = file.map_or_else(String::new, |file| file.display().to_string());
-        let (samples, total) = (self.samples, format::bytes(total, WIDTH));
-        let line = format!("{file}: {samples} samples, {vms} VMs, {total} in all");
-        let (begin, end) = if self.is_terminal { ("\r\x1b[K", "") } else { ("", "\n") };
-        // Nobody has to listen.
-        let _ = io::stderr().write_all(format!("{begin}{line}{end}").as_bytes());
-    }
-
-    fn end(&self) {
-        if self.is_terminal {
-            let _ = io::stderr().write_all(b"\n");
-        }
-    }
+/// What is told of it.
+fn told(recorder: &Recorder, samples: u64, vms: usize) -> String {
+    let (file, total) = recorder.state();
+    let file = file.map_or_else(String::new, |file| file.display().to_string());
+    let total = format::bytes(total, WIDTH);
+    format!("{file}: {samples} samples, {vms} VMs, {total} in all")
 }
 
 #[cfg(test)]
@@ -141,7 +114,7 @@ mod tests {
         };
         let schedule = Schedule { interval: Duration::from_millis(1), end: None };
         let mut source = Seconds::until(last);
-        let result = record(&mut source, recorder, schedule, ended, Progress::new(false));
+        let result = record(&mut source, recorder, schedule, ended);
         let mut recording = Recording::open(directory.path()).expect("there is a file");
         let count = recording.by_ref().count();
         assert_eq!(recording.losses(), []);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{LookArguments, TopArguments, interval};
+use super::{LookArguments, PrintArguments, TopArguments, interval};
 use crate::check::metric::Metric;
 use crate::check::range::Range;
 
@@ -88,7 +88,8 @@ pub struct StreamArguments {
 
 impl From<StreamArguments> for TopArguments {
     fn from(stream: StreamArguments) -> Self {
-        Self { json: true, look: stream.look, count: stream.count, ..Self::default() }
+        let print = PrintArguments { json: true, count: stream.count, ..PrintArguments::default() };
+        Self { look: stream.look, print, ..Self::default() }
     }
 }
 

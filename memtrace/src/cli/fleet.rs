@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{ColorChoice, interval};
+use super::{PrintArguments, interval};
 use crate::fleet::Address;
 use crate::units::Bytes;
 
@@ -29,7 +29,7 @@ pub struct FleetArguments {
     /// The Prometheus to ask: http://HOST:PORT, with the path that it is served under
     #[arg(long, value_name = "URL")]
     pub prometheus: Address,
-    /// Say where there is room for a VM of so much memory (16G, 512M), the best place first
+    /// Say once where there is room for a VM of so much memory (16G, 512M), the best place first
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub fit: Option<Bytes>,
     /// Seconds between two rounds of questions, 0.1 to 60
@@ -38,21 +38,8 @@ pub struct FleetArguments {
     /// Seconds that an answer may take, 0.1 to 60
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = interval)]
     pub timeout: Duration,
-    /// Print one plain table (with --json: one document) and end; --fit does so by itself
-    #[arg(long, conflicts_with = "count")]
-    pub once: bool,
-    /// Print JSON, one document a line for each interval
-    #[arg(long, conflicts_with = "plain")]
-    pub json: bool,
-    /// Print plain tables instead of the live view
-    #[arg(long)]
-    pub plain: bool,
-    /// End after N tables or documents; implies --plain unless --json is given
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub count: Option<u64>,
-    /// Use colours; `auto` honours NO_COLOR and asks whether the output is a terminal
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    pub color: ColorChoice,
+    #[command(flatten)]
+    pub print: PrintArguments,
 }
 
 /// `16G`, `1.5GiB`, `512M`: powers of 1024, as QEMU's `-m` has them.

@@ -157,8 +157,8 @@ fn a_stream_is_json_of_the_top_command() {
         panic!("not stream");
     };
     let top = TopArguments::from(stream);
-    assert!(top.json && !top.once && !top.plain);
-    assert_eq!((top.count, top.look.interval), (Some(3), Duration::from_secs(5)));
+    assert!(top.print.json && !top.print.once && !top.print.plain);
+    assert_eq!((top.print.count, top.look.interval), (Some(3), Duration::from_secs(5)));
     assert_eq!(top.look.filter.as_ref().map(Filter::expression), Some("^w"));
 }
 

@@ -6,14 +6,12 @@
 use serde::Serialize;
 
 use super::host::Host;
+use crate::summary::OVERCOMMIT;
 use crate::units::Bytes;
 
 /// Share of a host's memory that stays available: under it the policy's defaults call a host
 /// soft ([`Rules::soft`](crate::policy::Rules)).
 pub const KEEP: f64 = 0.2;
-/// What VMs may grow to, to the host's memory: from the first on it leans on luck, over the
-/// second it has none left (the operators' rule of thumb for overcommitting KVM hosts).
-pub const OVERCOMMIT: [f64; 2] = [1.5, 2.0];
 /// Seconds ahead of which a trend says nothing worth telling, as in `memtrace top`. Nothing is put
 /// where the host would be short, or swap, before.
 pub const HORIZON: f64 = 600.0;

@@ -25,11 +25,7 @@ use host::{Answers, Fleet};
 
 /// Whether it draws on the terminal, so that nobody else may.
 pub fn draws(arguments: &FleetArguments) -> bool {
-    let prints = arguments.once
-        || arguments.json
-        || arguments.plain
-        || arguments.count.is_some()
-        || arguments.fit.is_some();
+    let prints = arguments.print.prints() || arguments.fit.is_some();
     !prints && io::stdout().is_terminal()
 }
 
@@ -76,7 +72,7 @@ impl Shown {
     }
 
     fn text(&self, arguments: &FleetArguments) -> String {
-        if arguments.json {
+        if arguments.print.json {
             return write::json(&self.fleet, arguments.fit.zip(self.places.as_deref()));
         }
         let stdout = io::stdout();
@@ -89,5 +85,5 @@ impl Shown {
 
 fn color(arguments: &FleetArguments) -> bool {
     let no_color = std::env::var_os("NO_COLOR");
-    arguments.color.wanted(io::stdout().is_terminal(), no_color.as_deref())
+    arguments.print.color.wanted(io::stdout().is_terminal(), no_color.as_deref())
 }

@@ -26,8 +26,7 @@ pub(super) async fn frames(
     arguments: &FleetArguments,
     mut print: impl FnMut(&str) -> Result<()>,
 ) -> Result<()> {
-    let once = arguments.once || arguments.fit.is_some() && arguments.count.is_none();
-    let most = if once { Some(1) } else { arguments.count };
+    let most = arguments.print.most().or_else(|| arguments.fit.map(|_| 1));
     let mut ticks = interval(arguments.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut printed = 0;
@@ -35,7 +34,7 @@ pub(super) async fn frames(
         ticks.tick().await;
         match ask(&prometheus, arguments).await {
             Ok(shown) => {
-                let gap = if printed > 0 && !arguments.json { "\n" } else { "" };
+                let gap = if printed > 0 && !arguments.print.json { "\n" } else { "" };
                 print(&format!("{gap}{}", shown.text(arguments)))?;
                 printed += 1;
             }

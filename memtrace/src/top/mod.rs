@@ -38,8 +38,7 @@ enum Mode {
 
 impl Mode {
     fn of(arguments: &TopArguments, is_terminal: bool) -> Self {
-        let plain = arguments.plain || arguments.once || arguments.count.is_some() || !is_terminal;
-        match (arguments.json, plain) {
+        match (arguments.print.json, arguments.print.prints() || !is_terminal) {
             (true, _) => Self::Json,
             (false, true) => Self::Plain,
             (false, false) => Self::Live,
@@ -80,7 +79,7 @@ pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
     let control = Control { interval: arguments.look.interval, detail: None, stop: false };
     let handle = daemon::spawn_with(Box::new(source), reactor, control);
     let mode = Mode::of(arguments, io::stdout().is_terminal());
-    let count = print::count(arguments.once, arguments.count);
+    let count = arguments.print.most();
     let result = runtime.block_on(async {
         let feed = Feed::beside(handle.clone(), idle, follower);
         let result = match form(mode, arguments) {
@@ -128,7 +127,7 @@ fn view_options(arguments: &TopArguments) -> TopOptions {
 
 fn color(arguments: &TopArguments) -> bool {
     let no_color = std::env::var_os("NO_COLOR");
-    arguments.color.wanted(io::stdout().is_terminal(), no_color.as_deref())
+    arguments.print.color.wanted(io::stdout().is_terminal(), no_color.as_deref())
 }
 
 fn plain_options(arguments: &TopArguments) -> PlainOptions {

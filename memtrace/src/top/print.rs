@@ -38,12 +38,7 @@ impl Form {
     }
 }
 
-/// How many to print; `None` is without end.
-pub(super) fn count(once: bool, count: Option<u64>) -> Option<u64> {
-    if once { Some(1) } else { count }
-}
-
-/// Prints `count` snapshots that have rates; the first sample is only what the second is
+/// Prints `count` snapshots (`None`: without end) that have rates; the first sample is only what the second is
 /// compared with. Ctrl-C and SIGTERM end it well.
 pub(super) async fn run(feed: Feed, form: &Form, count: Option<u64>) -> Result<()> {
     let mut interrupted = Interrupted::new()?;
@@ -166,13 +161,5 @@ mod tests {
         let gone = |_: &str| Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
         let result = snapshots(feed, &json(), None, gone).await;
         assert!(result.is_err());
-    }
-
-    #[test]
-    fn once_is_one() {
-        assert_eq!(
-            [count(true, None), count(false, Some(4)), count(false, None)],
-            [Some(1), Some(4), None]
-        );
     }
 }

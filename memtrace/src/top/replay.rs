@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 
-use super::print::{self, Form};
+use super::print::Form;
 use super::{Mode, PATIENCE, form, view_options};
 use crate::cli::TopArguments;
 use crate::config::Config;
@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &TopArguments, path: &Path, mode: Mode) -> Result<(
         None => view(arguments, tape, first),
         Some(form) => {
             let interrupt = Interrupt::watch()?;
-            let count = print::count(arguments.once, arguments.count);
+            let count = arguments.print.most();
             let moments = first.into_iter().chain(&mut tape);
             let moments = moments.take_while(|_| interrupt.check().is_ok());
             let printed = all(moments, &form, count, output::print);

@@ -198,7 +198,7 @@ fn old_numbers_and_others_are_refused() {
 fn answering(mut stream: impl std::io::Read + std::io::Write, answer: &str) {
     let mut head = [0; 1024];
     let read = stream.read(&mut head).expect("a request comes");
-    assert!(head[..read].starts_with(b"GET /metrics HTTP/1.0\r\n"));
+    assert!(head[..read].starts_with(b"GET /metrics HTTP/1.1\r\n"));
     stream.write_all(answer.as_bytes()).expect("somebody reads");
 }
 
@@ -221,7 +221,8 @@ fn it_reads_listeners_sockets_and_files() {
 
     for (answer, problem) in [
         ("HTTP/1.1 503 X\r\n\r\nthere is no sample yet\n", "HTTP 503: there is no sample yet"),
-        ("SSH-2.0", "this is no answer of HTTP"),
+        ("SSH-2.0-OpenSSH\r\n", "this is no answer of HTTP"),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nmemtrace_vms 4\n", "its answer was cut"),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
         let address = listener.local_addr().expect("it is bound");
