@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -32,15 +32,7 @@ pub fn status(command: &mut Command) -> Result<ExitStatus> {
 pub fn lines(command: &mut Command, mut line: impl FnMut(&str)) -> Result<ExitStatus> {
     let mut child =
         command.stdout(Stdio::piped()).spawn().with_context(|| format!("run {command:?}"))?;
-    let stdout = child.stdout.take().context("a child without output")?;
-    let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        for bytes in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
-            if sender.send(String::from_utf8_lossy(&bytes).into_owned()).is_err() {
-                return;
-            }
-        }
-    });
+    let receiver = output(&mut child)?;
     while !interrupt::asked() {
         match receiver.recv_timeout(LOOK) {
             Ok(text) => line(&text),
@@ -49,6 +41,22 @@ pub fn lines(command: &mut Command, mut line: impl FnMut(&str)) -> Result<ExitSt
         }
     }
     wait(&mut child)
+}
+
+/// The lines of a child's piped output, as they come; it ends with the child.
+///
+/// # Errors
+/// When its output isn't piped, or was taken already.
+pub fn output(child: &mut Child) -> Result<Receiver<String>> {
+    let stdout = child.stdout.take().context("a child without output")?;
+    let (sender, lines) = channel();
+    std::thread::spawn(move || {
+        for bytes in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+            // Read on when nobody listens any more, so that it never waits for us.
+            let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+        }
+    });
+    Ok(lines)
 }
 
 fn wait(child: &mut Child) -> Result<ExitStatus> {

@@ -5,13 +5,10 @@ use std::sync::mpsc;
 use anyhow::bail;
 
 use super::*;
-use crate::actuate::journal::{Holding, Named, Wanted};
-use crate::actuate::{Order, Outcome};
 use crate::model::tests::fixture;
 use crate::policy::{Decisions, Observation, Policy};
-use crate::reactor::Ledger;
 use crate::source::Sign;
-use crate::units::{Nanos, WallNanos};
+use crate::units::Nanos;
 
 /// Longest that anything here may take. Nothing waits for it unless it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -68,34 +65,8 @@ impl Policy for Nothing {
     }
 }
 
-impl Ledger for Nothing {
-    fn begin(&mut self, _: WallNanos, _: Vec<Wanted>) -> Result<Vec<Order>> {
-        bail!("nothing was decided")
-    }
-
-    fn end(&mut self, _: WallNanos, _: &Outcome) -> Result<()> {
-        Ok(())
-    }
-
-    fn note(&mut self, _: WallNanos, _: bool, _: &Decisions, _: Vec<Named>) -> Result<()> {
-        Ok(())
-    }
-
-    fn holdings(&self) -> Vec<Holding> {
-        Vec::new()
-    }
-
-    fn forget(&mut self, _: WallNanos, _: VmId) -> Result<()> {
-        Ok(())
-    }
-
-    fn stop(self: Box<Self>, _: WallNanos) -> Result<()> {
-        Ok(())
-    }
-}
-
 fn reactor() -> Option<Reactor> {
-    Some(Reactor::new(Box::new(Nothing), (Box::new(Nothing), Vec::new()), None))
+    Some(Reactor::on_paper(Box::new(Nothing)))
 }
 
 fn fake() -> (Fake, mpsc::Receiver<Option<VmId>>) {

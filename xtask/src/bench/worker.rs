@@ -1,16 +1,16 @@
 //! The processes that the benchmark needs: those that are slowed down, and memtrace.
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::interrupt;
 use crate::lab::process::Process;
+use crate::{child, interrupt};
 
 /// How long one order may take, and memtrace until it sees the VMs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,7 +36,7 @@ impl Worker {
             .spawn()
             .with_context(|| format!("start {}", program.display()))?;
         let stdin = child.stdin.take().context("a child without input")?;
-        let lines = lines(&mut child)?;
+        let lines = child::output(&mut child)?;
         let mut worker = Self { child, stdin, lines };
         worker.answer()?;
         if let Some(cgroup) = cgroup {
@@ -91,7 +91,7 @@ impl Memtrace {
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("start {}", program.display()))?;
-        let lines = lines(&mut child)?;
+        let lines = child::output(&mut child)?;
         let memtrace = Self { child, lines };
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -120,19 +120,6 @@ impl Drop for Memtrace {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The lines that a child prints; unread ones are kept, so that it never waits for us.
-fn lines(child: &mut Child) -> Result<Receiver<String>> {
-    let stdout = child.stdout.take().context("a child without output")?;
-    let (sender, lines) = channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            // Whoever listened may have heard enough.
-            let _ = sender.send(line);
-        }
-    });
-    Ok(lines)
 }
 
 fn next_line(lines: &Receiver<String>, deadline: Instant) -> Result<String> {

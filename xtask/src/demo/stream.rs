@@ -1,15 +1,14 @@
 //! A running `memtrace top --json`: its documents as they come.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::document::Document;
-use crate::interrupt;
+use crate::{child, interrupt};
 
 /// More documents than any check takes, so that it ends by itself.
 const MOST: &str = "3600";
@@ -32,15 +31,7 @@ impl Stream {
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("run {}", memtrace.display()))?;
-        let stdout = child.stdout.take().context("memtrace has no output")?;
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
+        let lines = child::output(&mut child)?;
         Ok(Self { child, lines })
     }
 

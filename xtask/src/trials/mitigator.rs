@@ -2,17 +2,16 @@
 //! order or by force.
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::interrupt;
+use crate::{child, interrupt};
 
 /// Puts a small file system of its own on the folder that is its first argument, and runs
 /// the rest. It is gone with the process.
@@ -77,15 +76,7 @@ impl Mitigator {
             .stderr(File::create(&errors)?)
             .spawn()
             .with_context(|| format!("run {}", memtrace.display()))?;
-        let stdout = child.stdout.take().context("memtrace has no output")?;
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
+        let lines = child::output(&mut child)?;
         Ok(Self { child, lines, errors })
     }
 
