@@ -9,6 +9,7 @@ use crate::progress;
 
 mod debian;
 pub mod kernel;
+pub mod programs;
 mod toolchain;
 
 /// What the caller is about to do.
@@ -64,6 +65,9 @@ pub fn run(scope: Scope) -> Result<Vec<Missing>> {
     toolchain::ensure(scope, &mut missing)?;
     if scope.lab() {
         kernel::ensure(&mut missing)?;
+    }
+    if scope == Scope::Everything {
+        programs::ensure(&mut missing)?;
     }
     if !missing.is_empty() {
         progress::say("missing on this machine:");

@@ -1,14 +1,14 @@
 //! What Prometheus' own tool says of the metrics' text and of the alert rules.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
 use super::cargo::one;
 use super::tally::Outcome;
-use crate::paths;
+use crate::setup::programs::Program;
+use crate::{interrupt, paths};
 
 /// The demo's metrics in the text format that promtool reads, as memtrace's own tests pin them.
 const PINNED: &str = "memtrace/src/export/metrics/snapshots/\
@@ -20,34 +20,24 @@ const RULES: &str = "packaging/prometheus";
 /// # Errors
 /// When promtool can't start, though it is there, or a file of ours can't be read.
 pub fn run() -> Result<Outcome> {
-    if let Some(reason) = obstacle()? {
-        return Ok(Outcome::skipped(reason));
+    if let Some(why) = Program::Promtool.obstacle() {
+        interrupt::check()?;
+        return Ok(Outcome::skipped(why));
     }
     let text = fs::read_to_string(paths::workspace().join(PINNED)).context(PINNED)?;
     let metrics = paths::target().join("promtool.prom");
     fs::write(&metrics, body(&text)?).with_context(|| format!("write {}", metrics.display()))?;
     let metrics = fs::File::open(&metrics)?;
-    let mut outcome = one(promtool(&["check", "metrics"]).stdin(metrics))?;
-    outcome.absorb(one(&mut promtool(&["check", "rules", "memtrace.rules.yml"]))?);
-    outcome.absorb(one(&mut promtool(&["test", "rules", "memtrace.rules.test.yml"]))?);
+    let mut outcome = one(promtool(&["check", "metrics"])?.stdin(metrics))?;
+    outcome.absorb(one(&mut promtool(&["check", "rules", "memtrace.rules.yml"])?)?);
+    outcome.absorb(one(&mut promtool(&["test", "rules", "memtrace.rules.test.yml"])?)?);
     Ok(outcome)
 }
 
-fn promtool(arguments: &[&str]) -> Command {
-    let mut command = Command::new("promtool");
+fn promtool(arguments: &[&str]) -> Result<Command> {
+    let mut command = Program::Promtool.command()?;
     command.current_dir(paths::workspace().join(RULES)).args(arguments).stdin(Stdio::null());
-    command
-}
-
-/// Why there is no promtool. Its package starts a server, so that the set-up leaves it alone.
-fn obstacle() -> Result<Option<String>> {
-    match promtool(&["--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status() {
-        Ok(_) => Ok(None),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            Ok(Some("promtool is not here (Debian: prometheus)".to_owned()))
-        }
-        Err(error) => Err(error).context("run promtool"),
-    }
+    Ok(command)
 }
 
 /// A snapshot of insta without its head.

@@ -2,6 +2,7 @@
 //! the target directory, and the system's are never touched. Only the mirror is the
 //! system's, asked of its apt.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,6 +15,9 @@ use crate::{paths, progress};
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 /// Debian's keys, as the package debian-archive-keyring leaves them.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// Packages that must be those of the running system.
+const OF_THE_LINKER: [&str; 3] = ["libc6", "libcrypt1", "libgcc-s1"];
 
 /// One suite (`bookworm`, `sid`, ...) of the archive.
 pub struct Suite {
@@ -57,6 +61,20 @@ impl Suite {
         let output = self.apt("apt-cache").args(["search", "--names-only", pattern]).output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         Ok(text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
+    }
+
+    /// Packages of libraries that a package depends on; `deep`: and those that these depend on.
+    ///
+    /// # Errors
+    /// When apt-cache can't run.
+    pub fn libraries(&self, package: &str, deep: bool) -> Result<Vec<String>> {
+        let mut command = self.apt("apt-cache");
+        command.args(["depends", "--important"]);
+        if deep {
+            command.arg("--recurse");
+        }
+        let output = command.arg(package).output()?;
+        Ok(libraries(&String::from_utf8_lossy(&output.stdout)))
     }
 
     /// Downloads packages, which apt checks by hash, and unpacks them below `root`.
@@ -115,6 +133,17 @@ fn choose_mirror(text: &str) -> Option<String> {
     })
 }
 
+/// The libraries in `apt-cache depends`' answer. Those of the C library are the system's: they go
+/// with its dynamic linker.
+fn libraries(text: &str) -> Vec<String> {
+    let named = text.lines().filter_map(|line| line.trim().split_once("Depends: "));
+    let names: BTreeSet<&str> = named.map(|(_, name)| name.trim()).collect();
+    let is_library = |name: &&str| {
+        (name.starts_with("lib") || name.starts_with("zlib")) && !OF_THE_LINKER.contains(name)
+    };
+    names.into_iter().filter(is_library).map(str::to_owned).collect()
+}
+
 fn source(mirror: &str, suite: &str, keyring: bool) -> String {
     let options = if keyring { format!(" [signed-by={KEYRING}]") } else { String::new() };
     format!("deb{options} {mirror} {suite} main\n")
@@ -160,6 +189,14 @@ mod tests {
     fn a_source_names_its_keys_where_they_are_known() {
         assert_eq!(source("http://m/", "sid", false), "deb http://m/ sid main\n");
         assert!(source("http://m/", "sid", true).starts_with("deb [signed-by="));
+    }
+
+    #[test]
+    fn libraries_are_told_from_other_dependencies_and_once() {
+        let text = "zabbix-agent\n  PreDepends: init-system-helpers\n  Depends: libc6\n  \
+                    Depends: libmodbus5\n  Depends: ucf\n  Depends: zlib1g\nlibmodbus5\n  \
+                    Depends: libc6\n |Depends: libmodbus5\n  Depends: <virtual>\n";
+        assert_eq!(libraries(text), ["libmodbus5", "zlib1g"]);
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod scenario;
 #[path = "../../host/src/swap_header.rs"]
 mod swap_header;
 
+pub use apt::Suite;
 pub use boot::{Console, Host};
 pub use programs::{Programs, find_qemu};
 pub use report::{Outcome, sentence};
