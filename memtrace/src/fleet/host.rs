@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use super::query::{MEMORY, OWN_LABELS, Query, SUFFERERS};
+use super::query::{INFO, MEMORY, OWN_LABELS, Query, SUFFERERS};
 use super::reply::{Answer, Labels, Series};
 use crate::format;
 use crate::units::Nanos;
@@ -93,10 +93,16 @@ impl Fleet {
             .map(|series| (target(&series.labels), series.value))
             .collect();
         let mut gone: HashMap<Labels, f64> = HashMap::new();
+        let mut called: HashMap<Labels, String> = HashMap::new();
         for series in seen.into_iter().flatten() {
             fleet.answered_at(series.at);
             let key = target(&series.labels);
-            if !hosts.contains_key(&key) {
+            if hosts.contains_key(&key) {
+                continue;
+            }
+            if series.labels.get("__name__").is_some_and(|name| name == INFO) {
+                called.extend(hostname(&series.labels).map(|name| (key, name)));
+            } else {
                 gone.insert(key, series.value);
             }
         }
@@ -113,7 +119,8 @@ impl Fleet {
             let why = why_gone(up.get(&labels).copied());
             let ago = ago(now - last);
             let unknown = Some(format!("{why}; it last told something {ago} ago"));
-            Host { name: instance(&labels), labels, unknown, ..Host::default() }
+            let name = called.remove(&labels).unwrap_or_else(|| instance(&labels));
+            Host { name, labels, unknown, ..Host::default() }
         });
         fleet.hosts = known.chain(unknown).collect();
         tell_apart(&mut fleet.hosts);
@@ -170,8 +177,8 @@ impl Told {
             "memtrace_host_allocated_bytes" => &mut host.allocated_bytes,
             "memtrace_host_overcommit_ratio" => &mut host.overcommit_ratio,
             "memtrace_host_reclaimable_bytes" => &mut host.reclaimable_bytes,
-            "memtrace_host_info" => {
-                self.hostname = Some(label("hostname")).filter(|name| !name.is_empty());
+            INFO => {
+                self.hostname = hostname(&labels);
                 return;
             }
             "memtrace_enforcing" => {
@@ -223,6 +230,11 @@ impl Told {
         }
         Host { name, labels, age_seconds: age, ..host }
     }
+}
+
+/// What a host calls itself, in the series that says so.
+fn hostname(labels: &Labels) -> Option<String> {
+    labels.get("hostname").filter(|name| !name.is_empty()).cloned()
 }
 
 fn instance(labels: &Labels) -> String {

@@ -4,7 +4,7 @@
 pub const OF_HOST: [&str; 14] = [
     "memtrace_sample_timestamp_seconds",
     "memtrace_vms",
-    "memtrace_host_info",
+    INFO,
     "memtrace_host_memory_bytes",
     "memtrace_host_memory_available_bytes",
     "memtrace_host_swap_bytes",
@@ -17,6 +17,9 @@ pub const OF_HOST: [&str; 14] = [
     "memtrace_host_forecast_seconds",
     "memtrace_enforcing",
 ];
+
+/// Tells what a host calls itself.
+pub const INFO: &str = "memtrace_host_info";
 
 /// Labels that these metrics have of their own; what else a series has tells whose it is.
 pub const OWN_LABELS: [&str; 7] = ["__name__", "state", "what", "hostname", "kernel", "name", "id"];
@@ -32,7 +35,7 @@ pub const MEMORY: &str = "1h";
 pub enum Query {
     /// All of [`OF_HOST`], of all hosts.
     Hosts,
-    /// When each host last told something, within [`MEMORY`].
+    /// When each host last told something, within [`MEMORY`], and what it was called.
     Seen,
     /// Whether their scrapes succeed.
     Up,
@@ -47,7 +50,9 @@ impl Query {
     pub fn text(self) -> String {
         match self {
             Self::Hosts => format!("{{__name__=~\"{}\"}}", OF_HOST.join("|")),
-            Self::Seen => format!("last_over_time({}[{MEMORY}])", OF_HOST[0]),
+            Self::Seen => {
+                format!("last_over_time({{__name__=~\"{}|{INFO}\"}}[{MEMORY}])", OF_HOST[0])
+            }
             Self::Up => {
                 format!("up and on (job, instance) last_over_time({}[{MEMORY}])", OF_HOST[0])
             }

@@ -108,8 +108,11 @@ fn a_host_whose_numbers_are_old_or_gone_is_unknown_and_has_none() {
     let old = but("old", &[("sample_timestamp", NOW - 300.0)]);
     let timeless = but("timeless", &[("sample_timestamp", f64::NAN)]);
     let gone = ["down", "bare", "removed", "fine"].map(|name| of_target(name, NOW - 720.0));
+    // What one was called is remembered as well.
+    let called = told("down").into_iter().filter(|(labels, _)| labels.contains("hostname"));
+    let seen: Vec<_> = gone.into_iter().chain(called).collect();
     let answers = Answers {
-        seen: Ok(answer(&gone)),
+        seen: Ok(answer(&seen)),
         up: Ok(answer(&[of_target("down", 0.0), of_target("bare", 1.0)])),
         ..answers(&[old, timeless, told("fine")])
     };
@@ -122,7 +125,7 @@ fn a_host_whose_numbers_are_old_or_gone_is_unknown_and_has_none() {
             "bare:9435",
             "its scrapes have nothing of memtrace any more; it last told something 12m ago",
         ),
-        ("down:9435", "its scrapes fail; it last told something 12m ago"),
+        ("down", "its scrapes fail; it last told something 12m ago"),
         ("fine", ""),
         ("old", "its newest sample is 5m old"),
         ("removed:9435", "it is no longer scraped; it last told something 12m ago"),
