@@ -11,6 +11,7 @@ mod compile;
 mod date;
 mod demo;
 mod ebpf;
+mod feeds;
 mod interrupt;
 #[path = "../../memtrace/build/kept.rs"]
 mod kept;
@@ -41,6 +42,8 @@ enum Task {
     Demo(demo::Arguments),
     /// Build the eBPF object from source and keep it in memtrace/ebpf
     Ebpf(ebpf::Arguments),
+    /// Try memtrace's feeds with the real programs that they are for, beside real VMs
+    Feeds(feeds::Arguments),
     /// Try on whole kernels whether `memtrace mitigate --enforce` relieves real KVM guests
     Relief(relief::Arguments),
     /// Fetch everything that the other tasks need and that isn't here yet
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Task::Bench(arguments) => done(bench::run(&arguments)),
         Task::Demo(arguments) => done(demo::run(&arguments)),
         Task::Ebpf(arguments) => done(ebpf::run(&arguments)),
+        Task::Feeds(arguments) => done(feeds::run(&arguments)),
         Task::Relief(arguments) => relief::run(&arguments),
         Task::Setup => done(set_up()),
         Task::Lab(arguments) => done(lab::run(&arguments)),

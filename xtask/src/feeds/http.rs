@@ -1,0 +1,79 @@
+//! Asking the real programs by HTTP, bounded in time and size, and past any proxy.
+
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const LARGEST: u64 = 32 << 20;
+/// Below those that the kernel gives to outgoing connections.
+const PORTS: Range<u16> = 20_000..32_000;
+static NEXT: AtomicU16 = AtomicU16::new(PORTS.start);
+
+/// What is served at `url`, asked with these parameters.
+///
+/// # Errors
+/// When it isn't served, or not in time.
+pub fn text(url: &str, parameters: &[(&str, &str)]) -> Result<String> {
+    let (status, body) = get(url, parameters)?;
+    ensure!(status == 200, "{url}: HTTP {status}: {}", body.trim());
+    Ok(body)
+}
+
+/// The same of Prometheus' HTTP API: the `data` of a good answer.
+///
+/// # Errors
+/// As [`text`], and when the answer is an error or has warnings.
+pub fn data(url: &str, parameters: &[(&str, &str)]) -> Result<Value> {
+    let (_, body) = get(url, parameters)?;
+    let mut answer: Value = serde_json::from_str(&body).with_context(|| url.to_owned())?;
+    if answer["status"] != "success" {
+        bail!("{url}: {}", answer["error"]);
+    }
+    ensure!(answer.get("warnings").is_none(), "{url}: {}", answer["warnings"]);
+    Ok(answer["data"].take())
+}
+
+fn get(url: &str, parameters: &[(&str, &str)]) -> Result<(u16, String)> {
+    let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).proxy(None);
+    let agent = config.http_status_as_error(false).max_redirects(0).build().new_agent();
+    let request = agent.get(url).query_pairs(parameters.iter().copied());
+    let mut response = request.call().with_context(|| url.to_owned())?;
+    let body = response.body_mut().with_config().limit(LARGEST).read_to_string();
+    Ok((response.status().as_u16(), body.with_context(|| url.to_owned())?))
+}
+
+/// A port of this address that nobody has just now, and that nobody is told again; one that no
+/// outgoing connection gets, and that Zabbix' agent takes.
+///
+/// # Errors
+/// When there is none.
+pub fn free(address: IpAddr) -> Result<SocketAddr> {
+    loop {
+        let port = NEXT.fetch_add(1, Ordering::Relaxed);
+        ensure!(PORTS.contains(&port), "{address} has no port that is free");
+        if TcpListener::bind((address, port)).is_ok() {
+            return Ok((address, port).into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_told_once_though_nobody_listens_there_yet() {
+        let address = IpAddr::from([127, 0, 0, 1]);
+        let (one, other) = (free(address).unwrap(), free(address).unwrap());
+        assert_ne!(one, other);
+        let taken = TcpListener::bind(other).unwrap();
+        NEXT.store(other.port(), Ordering::Relaxed);
+        assert_ne!(free(address).unwrap(), other);
+        drop(taken);
+    }
+}
