@@ -37,6 +37,22 @@ pub struct FileCost {
     pub ns: u64,
 }
 
+/// Recording so many VMs. Means over the moments, in nanoseconds of CPU time and bytes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recording {
+    pub vms: u32,
+    pub busy: bool,
+    pub moved: u32,
+    pub moments: u32,
+    pub sample_ns: u64,
+    pub derive_ns: u64,
+    pub record_ns: u64,
+    /// What a moment adds to the file.
+    pub bytes: u64,
+    /// What is in the file after its first frame.
+    pub first_bytes: u64,
+}
+
 /// From a hook to user space.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latency {

@@ -1,37 +1,63 @@
 //! The samples of one frame, as changes against those before them: encoder and decoder.
 
-use std::collections::HashMap;
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Moment;
-use super::change::{self, Cursors, MOST_NUMBERS, MOST_TEMPLATE, Room, Streams};
+use super::change::{Kept, Room};
 use super::document::Document;
+use super::layout::{Kind, Models};
+use super::list::{Origin, list, one, origins, taken};
+use super::range::{Coder, Packer, Unpacker};
 use super::varint::{Cursor, write_length};
-use crate::reactor::Reaction;
-use crate::sample::{Sample, VmId, VmSample};
+use crate::policy::decision::Thought;
+use crate::reactor::{Entry, Reaction};
+use crate::sample::{HistogramsSample, Sample, VmId, VmSample};
 use crate::units::WallNanos;
 
-/// The sample before, as far as later ones refer to it.
+/// What the moment before left, as far as later ones refer to it.
 #[derive(Debug, Default)]
 struct Before {
-    /// Everything but the VMs.
-    root: Option<Document>,
-    reaction: Option<Document>,
-    vms: Vec<Document>,
+    models: Models,
+    /// A sample without its VMs.
+    sample: Kept,
+    vms: Vec<Kept>,
+    /// Of each VM.
+    histograms: Vec<Kept>,
+    /// Without the next two.
+    reaction: Kept,
+    thoughts: Vec<Kept>,
+    entries: Vec<Kept>,
 }
+
+/// A moment to write, in documents.
+struct Written {
+    sample: Document,
+    vms: Vec<(Origin, Document)>,
+    /// `None`: as they were.
+    histograms: Vec<Option<Document>>,
+    reaction: Option<(Document, List, List)>,
+}
+
+type List = Vec<(Origin, Document)>;
 
 #[derive(Debug, Default)]
 pub(super) struct Encoder {
     before: Before,
-    ids: Vec<VmId>,
-    streams: Streams,
+    packer: Packer,
+    vms: Vec<(VmId, Option<HistogramsSample>)>,
+    thoughts: Vec<Option<VmId>>,
+    entries: Vec<u64>,
     count: usize,
 }
 
 fn document(value: &impl Serialize) -> serde_json::Result<Document> {
     Ok(Document::of_json(&serde_json::to_vec(value)?))
+}
+
+fn listed<T: Serialize>(origins: Vec<Origin>, values: &[T]) -> serde_json::Result<List> {
+    let documents = values.iter().map(document).collect::<Result<Vec<_>, _>>()?;
+    Ok(origins.into_iter().zip(documents).collect())
 }
 
 impl Encoder {
@@ -43,26 +69,44 @@ impl Encoder {
         if let Some(flows) = &mut sample.flows {
             flows.sort_by_key(|flow| (flow.causer, flow.victim));
         }
-        let vms = std::mem::take(&mut sample.vms);
-        let mut root = document(&sample)?;
-        let mut documents = vms.iter().map(document).collect::<Result<Vec<_>, _>>()?;
-        let mut reaction = reaction.as_ref().map(document).transpose()?;
-        let out = &mut self.streams;
-        change::write(out, self.before.root.as_ref(), &mut root);
-        let ids: Vec<VmId> = vms.iter().map(|vm| vm.id).collect();
-        let origins = origins(out, &self.ids, &ids);
-        for (origin, document) in origins.iter().zip(&mut documents) {
-            let before = origin.and_then(|index| self.before.vms.get(index));
-            change::write(out, before, document);
+        let mut vms = std::mem::take(&mut sample.vms);
+        let now: Vec<(VmId, Option<HistogramsSample>)> =
+            vms.iter_mut().map(|vm| (vm.id, vm.histograms.take())).collect();
+        let ids = |vms: &[(VmId, _)]| vms.iter().map(|(id, _)| *id).collect::<Vec<_>>();
+        let origins = origins(&ids(&self.vms), &ids(&now));
+        let mut histograms = Vec::with_capacity(now.len());
+        for (origin, (_, histogram)) in origins.iter().zip(&now) {
+            let before = origin.and_then(|place| self.vms.get(place));
+            // Most numbers are in them, and seldom any of them moves.
+            let still = before.is_some_and(|(_, before)| before == histogram);
+            histograms.push(if still { None } else { Some(document(histogram)?) });
         }
-        write_length(&mut out.operations, usize::from(reaction.is_some()));
-        if let Some(reaction) = &mut reaction {
-            change::write(out, self.before.reaction.as_ref(), reaction);
-            self.before.reaction = Some(std::mem::take(reaction));
-        }
-        (self.before.root, self.before.vms, self.ids) = (Some(root), documents, ids);
+        let reaction = reaction.map(|reaction| self.decided(reaction)).transpose()?;
+        let written = Written {
+            sample: document(&sample)?,
+            vms: listed(origins, &vms)?,
+            histograms,
+            reaction,
+        };
+        self.vms = now;
+        let coded = self.before.step(&mut self.packer, Some(&written));
+        coded.ok_or_else(|| serde::ser::Error::custom("more than a recording holds"))?;
         self.count += 1;
         Ok(())
+    }
+
+    fn decided(&mut self, mut reaction: Reaction) -> serde_json::Result<(Document, List, List)> {
+        let thoughts = std::mem::take(&mut reaction.decisions.thoughts);
+        let entries = std::mem::take(&mut reaction.entries);
+        let of: Vec<Option<VmId>> = thoughts.iter().map(|thought| thought.vm).collect();
+        let numbers: Vec<u64> = entries.iter().map(|entry| entry.number).collect();
+        let decided = (
+            document(&reaction)?,
+            listed(origins(&self.thoughts, &of), &thoughts)?,
+            listed(origins(&self.entries, &numbers), &entries)?,
+        );
+        (self.thoughts, self.entries) = (of, numbers);
+        Ok(decided)
     }
 
     pub(super) const fn count(&self) -> usize {
@@ -71,36 +115,52 @@ impl Encoder {
 
     /// Of what a frame would have now, in bytes.
     pub(super) fn length(&self) -> usize {
-        let Streams { operations, numbers, text } = &self.streams;
-        operations.len() + numbers.len() + text.len()
+        self.packer.length()
     }
 
     /// What a frame has to hold; the next one refers to it.
     pub(super) fn finish(&mut self) -> Vec<u8> {
-        let Streams { operations, numbers, text } = std::mem::take(&mut self.streams);
+        let (coded, text) = std::mem::take(&mut self.packer).finish();
         let mut payload = Vec::new();
-        for length in [std::mem::take(&mut self.count), operations.len(), numbers.len()] {
+        for length in [std::mem::take(&mut self.count), coded.len()] {
             write_length(&mut payload, length);
         }
-        [payload, operations, numbers, text].concat()
+        [payload, coded, text].concat()
     }
 }
 
-/// Where each VM was in the sample before; 0 is written where nothing has changed.
-fn origins(out: &mut Streams, before: &[VmId], now: &[VmId]) -> Vec<Option<usize>> {
-    if before == now {
-        write_length(&mut out.operations, 0);
-        return (0..now.len()).map(Some).collect();
+impl Before {
+    /// One moment further, on either side. Gives whether something decided in it.
+    fn step<C: Coder>(&mut self, coder: &mut C, now: Option<&Written>) -> Option<bool> {
+        let mut room = Room::default();
+        let models = &mut self.models;
+        let sample = now.map(|now| &now.sample);
+        one(coder, models, (Kind::Sample, &mut self.sample), sample, &mut room)?;
+        let origins =
+            list(coder, models, (Kind::Vm, &mut self.vms), now.map(|now| &now.vms[..]), &mut room)?;
+        let mut before: Vec<Option<Kept>> =
+            std::mem::take(&mut self.histograms).into_iter().map(Some).collect();
+        for (index, origin) in origins.into_iter().enumerate() {
+            let mut kept = taken(&mut before, origin, &self.histograms)?;
+            let document = now.and_then(|now| now.histograms.get(index)?.as_ref());
+            let still = &mut models.still[usize::from(origin.is_some())];
+            if coder.bit(still, document.is_some())? {
+                one(coder, models, (Kind::Histograms, &mut kept), document, &mut room)?;
+            }
+            self.histograms.push(kept);
+        }
+        let reaction = now.and_then(|now| now.reaction.as_ref());
+        if !coder.bit(&mut models.decided, reaction.is_some())? {
+            return Some(false);
+        }
+        let document = reaction.map(|(document, ..)| document);
+        one(coder, models, (Kind::Reaction, &mut self.reaction), document, &mut room)?;
+        let thoughts = reaction.map(|(_, thoughts, _)| &thoughts[..]);
+        list(coder, models, (Kind::Thought, &mut self.thoughts), thoughts, &mut room)?;
+        let entries = reaction.map(|(_, _, entries)| &entries[..]);
+        list(coder, models, (Kind::Entry, &mut self.entries), entries, &mut room)?;
+        Some(true)
     }
-    write_length(&mut out.operations, 1);
-    write_length(&mut out.operations, now.len());
-    // Each is taken once, even if an id comes twice.
-    let mut places: HashMap<VmId, usize> = before.iter().copied().zip(0..).collect();
-    let origins: Vec<_> = now.iter().map(|id| places.remove(id)).collect();
-    for origin in &origins {
-        write_length(&mut out.operations, origin.map_or(0, |index| index + 1));
-    }
-    origins
 }
 
 /// Reads frames one after the other, each moment when it is asked for.
@@ -112,10 +172,7 @@ pub(super) struct Decoder {
 /// What is left of a frame.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Payload {
-    bytes: Vec<u8>,
-    /// How far each stream is read.
-    at: [usize; 3],
-    end: [usize; 2],
+    unpacker: Unpacker,
     pub(super) left: usize,
 }
 
@@ -123,20 +180,9 @@ impl Payload {
     /// `None`: it is none.
     pub(super) fn new(bytes: Vec<u8>) -> Option<Self> {
         let mut cursor = Cursor(&bytes);
-        let (left, operations, numbers) = (cursor.length()?, cursor.length()?, cursor.length()?);
-        let start = bytes.len() - cursor.0.len();
-        let first = start.checked_add(operations)?;
-        let second = first.checked_add(numbers).filter(|second| *second <= bytes.len())?;
-        Some(Self { bytes, at: [start, first, second], end: [first, second], left })
-    }
-
-    fn cursors(&self) -> Option<Cursors<'_>> {
-        let [operations, numbers, text] = self.at;
-        Some(Cursors {
-            operations: Cursor(self.bytes.get(operations..self.end[0])?),
-            numbers: Cursor(self.bytes.get(numbers..self.end[1])?),
-            text: Cursor(self.bytes.get(text..)?),
-        })
+        let (left, coded) = (cursor.length()?, cursor.length()?);
+        let at = bytes.len() - cursor.0.len();
+        Some(Self { unpacker: Unpacker::new(bytes, at, coded)?, left })
     }
 }
 
@@ -149,67 +195,41 @@ impl Decoder {
         payload: &mut Payload,
         wanted: impl Fn(WallNanos) -> bool,
     ) -> Option<Option<Moment>> {
-        let mut cursors = payload.cursors()?;
-        let (after, decided) = follow(&mut cursors, std::mem::take(&mut self.before))?;
-        let rest = [cursors.operations, cursors.numbers, cursors.text].map(|rest| rest.0.len());
-        let ends = [payload.end[0], payload.end[1], payload.bytes.len()];
-        payload.at = [0, 1, 2].map(|index: usize| ends[index] - rest[index]);
+        let decided = self.before.step(&mut payload.unpacker, None)?;
         payload.left = payload.left.checked_sub(1)?;
-        let sample: Sample = value(after.root.as_ref()?)?;
-        let moment = match wanted(sample.wall) {
-            true => Some(moment(sample, &after, decided)?),
+        let sample: Sample = value(&self.before.sample)?;
+        match wanted(sample.wall) {
+            true => Some(Some(self.before.moment(sample, decided)?)),
+            false => Some(None),
+        }
+    }
+}
+
+impl Before {
+    fn moment(&self, sample: Sample, decided: bool) -> Option<Moment> {
+        let mut vms: Vec<VmSample> = values(&self.vms)?;
+        for (vm, histograms) in vms.iter_mut().zip(&self.histograms) {
+            vm.histograms = value(histograms)?;
+        }
+        let reaction = match decided {
+            true => Some(self.reaction()?),
             false => None,
         };
-        self.before = after;
-        Some(moment)
+        Some(Moment { sample: Sample { vms, ..sample }, reaction })
+    }
+
+    fn reaction(&self) -> Option<Reaction> {
+        let mut reaction: Reaction = value(&self.reaction)?;
+        reaction.decisions.thoughts = values::<Thought>(&self.thoughts)?;
+        reaction.entries = values::<Entry>(&self.entries)?;
+        Some(reaction)
     }
 }
 
-/// What comes after `before`, and whether something decided in it.
-fn follow(from: &mut Cursors<'_>, before: Before) -> Option<(Before, bool)> {
-    let mut room = Room { template: MOST_TEMPLATE, numbers: MOST_NUMBERS };
-    let root = change::read(from, before.root, &mut room)?;
-    let mut old: Vec<Option<Document>> = before.vms.into_iter().map(Some).collect();
-    let origins = match from.operations.length()? {
-        0 => (0..old.len()).map(Some).collect(),
-        _ => listed(from)?,
-    };
-    let mut vms = Vec::new();
-    for origin in origins {
-        // A VM is taken once, so that a few bytes don't become many.
-        let before = match origin {
-            Some(index) => Some(old.get_mut(index)?.take()?),
-            None => None,
-        };
-        vms.push(change::read(from, before, &mut room)?);
-    }
-    let decided = from.operations.length()? != 0;
-    let mut reaction = before.reaction;
-    if decided {
-        reaction = Some(change::read(from, reaction, &mut room)?);
-    }
-    Some((Before { root: Some(root), reaction, vms }, decided))
+fn value<T: DeserializeOwned>(kept: &Kept) -> Option<T> {
+    serde_json::from_slice(&kept.json()).ok()
 }
 
-fn listed(from: &mut Cursors<'_>) -> Option<Vec<Option<usize>>> {
-    let count = from.operations.length()?;
-    // Each takes a byte at least.
-    let mut origins = Vec::with_capacity(count.min(from.operations.0.len()));
-    for _ in 0..count {
-        origins.push(from.operations.length()?.checked_sub(1));
-    }
-    Some(origins)
-}
-
-fn moment(sample: Sample, now: &Before, decided: bool) -> Option<Moment> {
-    let vms = now.vms.iter().map(value::<VmSample>).collect::<Option<Vec<_>>>()?;
-    let reaction: Option<Reaction> = match &now.reaction {
-        Some(reaction) if decided => Some(value(reaction)?),
-        _ => None,
-    };
-    Some(Moment { sample: Sample { vms, ..sample }, reaction })
-}
-
-fn value<T: DeserializeOwned>(document: &Document) -> Option<T> {
-    serde_json::from_slice(&document.json()).ok()
+fn values<T: DeserializeOwned>(kept: &[Kept]) -> Option<Vec<T>> {
+    kept.iter().map(value).collect()
 }

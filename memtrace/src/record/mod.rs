@@ -4,8 +4,8 @@
 //! A file is a sequence of zstd frames (RFC 8878), so that `zstd -t` understands it: a
 //! skippable one with the version, then a skippable one with what follows ([`frame::Head`])
 //! and a data frame for some seconds each, and in the end an index. A sample is JSON, kept as
-//! what changed since the one before; every few minutes a frame begins anew, and can be
-//! read without those before it.
+//! what changed since the one before, each number in as many bits as it surprises; every few
+//! minutes a frame begins anew, and can be read without those before it.
 //!
 //! What is read is untrusted: nothing is taken in a length that wasn't bounded before.
 
@@ -14,10 +14,16 @@ mod change;
 mod document;
 mod folder;
 mod frame;
+mod layout;
+mod list;
+mod number;
+mod range;
 mod read;
 mod recorder;
 mod scribe;
 mod varint;
+mod version_1;
+mod versions;
 mod write;
 
 #[cfg(test)]
@@ -37,7 +43,7 @@ pub use scribe::Scribe;
 pub use write::Writer;
 
 /// The form of the files. A memtrace reads those of its own and of earlier versions.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Where they are, unless the operator says otherwise.
 pub const DIRECTORY: &str = "/var/lib/memtrace/recordings";
 /// What the files of a recording end in.

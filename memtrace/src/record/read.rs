@@ -7,8 +7,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::batch::{Decoder, Payload};
 use super::frame::{self, BEGIN_LENGTH, END_LENGTH, HEAD_LENGTH, Head, Next};
+use super::versions::Decoder;
 use super::{Loss, Moment, VERSION};
 use crate::units::{Nanos, WallNanos};
 
@@ -50,10 +50,9 @@ pub struct Reader {
     offset: u64,
     /// Where the frame begins that is being read.
     frame: u64,
-    payload: Payload,
+    decoder: Decoder,
     /// Samples that were read of it.
     taken: u64,
-    decoder: Decoder,
     losses: Vec<Loss>,
     ended: bool,
     /// Moments are at least so far apart, on the wall; the last one was there.
@@ -66,10 +65,10 @@ impl Iterator for Reader {
 
     fn next(&mut self) -> Option<Moment> {
         while !self.ended {
-            if self.payload.left > 0 {
+            if self.decoder.left() > 0 {
                 let (last, apart) = (self.last, self.apart);
                 let wanted = |wall: WallNanos| is_apart(last, wall, apart);
-                match self.decoder.next_if(&mut self.payload, wanted) {
+                match self.decoder.next_if(wanted) {
                     Some(None) => self.taken += 1,
                     Some(Some(moment)) => {
                         self.taken += 1;
@@ -103,11 +102,8 @@ impl Reader {
             io::ErrorKind::UnexpectedEof => ReadError::NoRecording,
             _ => ReadError::Io(error),
         })?;
-        match frame::version(&begin) {
-            None => return Err(ReadError::NoRecording),
-            Some(VERSION) => {}
-            Some(version) => return Err(ReadError::Newer(version)),
-        }
+        let version = frame::version(&begin).ok_or(ReadError::NoRecording)?;
+        let decoder = Decoder::of(version).ok_or(ReadError::Newer(version))?;
         let offset = BEGIN_LENGTH as u64;
         Ok(Self {
             path: path.to_owned(),
@@ -115,9 +111,8 @@ impl Reader {
             length,
             offset,
             frame: offset,
-            payload: Payload::default(),
+            decoder,
             taken: 0,
-            decoder: Decoder::default(),
             losses: Vec::new(),
             ended: false,
             apart: Nanos(0),
@@ -151,7 +146,7 @@ impl Reader {
             at = at.saturating_add(head.extent());
         }
         (self.offset, self.frame, self.taken) = (found, found, 0);
-        (self.payload, self.decoder) = (Payload::default(), Decoder::default());
+        self.decoder.reset();
         self.last = None;
         self.ended = self.file.seek(SeekFrom::Start(found)).is_err();
     }
@@ -209,20 +204,20 @@ impl Reader {
         let mut packed = vec![0; head.length as usize];
         self.file.read_exact(&mut packed)?;
         if head.anew {
-            self.decoder = Decoder::default();
+            self.decoder.reset();
         }
-        let payload = frame::unpack(&packed).and_then(Payload::new);
-        let Some(payload) = payload.filter(|payload| payload.left == head.samples as usize) else {
+        let entered = frame::unpack(&packed)
+            .is_some_and(|bytes| self.decoder.enter(bytes, head.samples as usize));
+        if !entered {
             return Ok(None);
-        };
-        self.payload = payload;
+        }
         self.offset += head.extent();
         Ok(Some(()))
     }
 
     /// Goes to the next frame that begins anew, or to the end, and tells what is between.
     fn lose(&mut self, because: &str) {
-        self.payload = Payload::default();
+        self.decoder.reset();
         let known = self.gap();
         let end = known.and_then(|(end, _)| end);
         let samples = known.map(|(_, samples)| samples.saturating_sub(self.taken));

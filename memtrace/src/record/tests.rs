@@ -107,7 +107,7 @@ fn what_is_no_recording_or_a_newer_one_is_refused() {
     for (bytes, told) in [
         (Vec::new(), "no recording"),
         (b"something else that is long enough".to_vec(), "no recording"),
-        (frame::begin(VERSION + 1), "a newer memtrace wrote it (version 2; this one reads 1)"),
+        (frame::begin(VERSION + 1), "a newer memtrace wrote it (version 3; this one reads 2)"),
     ] {
         std::fs::write(&path, bytes).expect("it can be written");
         let error = Reader::open(&path).expect_err("it is refused").to_string();

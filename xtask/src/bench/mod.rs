@@ -25,7 +25,7 @@ mod statistics;
 mod table;
 mod worker;
 
-use measured::{Latency, Scale};
+use measured::{Latency, Recording, Scale};
 use worker::Worker;
 
 /// Limit of the cgroup in which the swap benchmarks run, and what they hold in it.
@@ -37,6 +37,8 @@ const HOOK_ROUNDS: u32 = 7;
 const SLOWDOWN_ROUNDS: u32 = 10;
 /// Numbers of VMs.
 const SCALE: [&str; 4] = ["10", "100", "1000", "4000"];
+/// VMs that are recorded.
+const RECORDED: &str = "100";
 /// Idle, and again as long under load.
 const LATENCY_SECONDS: &str = "12";
 /// Commands to a hypervisor, idle, and as many under load.
@@ -58,6 +60,8 @@ enum What {
     Policy,
     /// The latencies alone; prints their sections of docs/performance.md
     Latency,
+    /// What recording costs, alone; prints its section of docs/performance.md
+    Record,
 }
 
 /// Whose events they are.
@@ -104,6 +108,7 @@ struct Results {
     hooks: Vec<hooks::Row>,
     slowdown: Vec<slowdown::Row>,
     scale: Vec<Scale>,
+    recording: Vec<Recording>,
     latency: Vec<Latency>,
     wire: Vec<Latency>,
     /// What could not be measured, and why.
@@ -118,13 +123,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     interrupt::listen()?;
     let (page, path) = match arguments.what {
         Some(What::Policy) => (policy::page()?, policy::PAGE),
-        Some(What::Latency) => {
+        Some(part @ (What::Latency | What::Record)) => {
             ensure!(!arguments.write, "docs/performance.md is written with all of its parts");
             setup::run(Scope::Bench)?;
             build()?;
-            let mut results = Results::default();
-            measure_latencies(Lab::pool(LIMIT_MIB)?, &mut results)?;
-            print!("{}", report::latencies(&results));
+            print!("{}", measure_part(part)?);
             return Ok(());
         }
         None => {
@@ -142,6 +145,19 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     fs::write(&path, page).with_context(|| format!("write {}", path.display()))?;
     progress::say(&format!("written: {}", path.display()));
     Ok(())
+}
+
+/// One part's sections of the page.
+fn measure_part(part: What) -> Result<String> {
+    let mut results = Results::default();
+    let pool = Lab::pool(LIMIT_MIB)?;
+    if matches!(part, What::Record) {
+        measure_recording(&pool, &mut results)?;
+        pool.down()?;
+        return Ok(report::recording(&results));
+    }
+    measure_latencies(pool, &mut results)?;
+    Ok(report::latencies(&results))
 }
 
 /// As users have it: optimised.
@@ -181,6 +197,18 @@ fn measure() -> Result<Results> {
     pool.hierarchy.set_limit(&parent, LIMIT_MIB)?;
     measure_latencies(pool, &mut results)?;
     Ok(results)
+}
+
+/// With room for the herd, which the pool hasn't got otherwise.
+fn measure_recording(pool: &Lab, results: &mut Results) -> Result<()> {
+    progress::say("recording ...");
+    let parent = pool.parent().context("the pool's cgroup")?;
+    pool.hierarchy.set_limit(parent, HERD_MIB)?;
+    for how in ["quiet", "busy"] {
+        let mut bench = program("memtrace-bench");
+        results.recording.extend(documents(bench.arg("record").arg(parent).args([RECORDED, how]))?);
+    }
+    pool.hierarchy.set_limit(parent, LIMIT_MIB)
 }
 
 /// Takes the pool down when it is through.

@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::Result;
 
 use super::hooks::Program;
-use super::measured::{Latency, Scale};
+use super::measured::{Latency, Recording, Scale};
 use super::statistics::{Spread, ratio, spread};
 use super::table::Table;
 use super::{Results, Task, hooks, slowdown};
@@ -20,11 +20,15 @@ const HOOKS: &str = include_str!("notes/hooks.md");
 const SLOWDOWN: &str = include_str!("notes/slowdown.md");
 const SCALE: &str = include_str!("notes/scale.md");
 const FILES: &str = include_str!("notes/files.md");
+const RECORD: &str = include_str!("notes/record.md");
 const LATENCY: &str = include_str!("notes/latency.md");
 const WIRE: &str = include_str!("notes/wire.md");
 /// Nanoseconds in which 99 of 100 events are seen, and answered by a command.
 const SEEN_WITHIN: u64 = 5_000_000;
 const ANSWERED_WITHIN: u64 = 50_000_000;
+/// What recording may take of a core, in nanoseconds of a second, and in bytes a day.
+const OF_A_CORE: u64 = 10_000_000;
+const A_DAY: u64 = 50_000_000;
 
 /// The machine that it was measured on.
 pub struct Host {
@@ -64,8 +68,17 @@ pub fn page(results: &Results, host: &Host) -> String {
     ] {
         page.push_str(&section(title, &table, notes));
     }
+    // A page from before it was measured is complete without.
+    if !results.recording.is_empty() {
+        page.push_str(&recording(results));
+    }
     page.push_str(&latencies(results));
     page
+}
+
+/// The section on what recording costs.
+pub fn recording(results: &Results) -> String {
+    section("A recording", &recording_table(&results.recording), RECORD)
 }
 
 /// The sections on time from a hook to what follows.
@@ -189,6 +202,28 @@ fn is_cheap(row: &Scale) -> bool {
     let thousands = (f64::from(row.vms) / 1000.0).max(1.0);
     let (time, memory) = (row.sample_ns + row.derive_ns, row.resident_bytes);
     time as f64 <= 10e6 * thousands && memory as f64 <= 40.0 * f64::from(1 << 20) * thousands
+}
+
+fn recording_table(rows: &[Recording]) -> Table {
+    let head =
+        ["VMs", "that moved", "sample", "derive", "record", "of a core", "each", "a day", "aim"];
+    let mut table = Table::new(0, &head);
+    for row in rows {
+        let milliseconds = |nanoseconds: u64| format!("{:.2} ms", nanoseconds as f64 / 1e6);
+        let day = row.bytes * 86_400 + row.first_bytes * 144;
+        table.row([
+            row.vms.to_string(),
+            row.moved.to_string(),
+            milliseconds(row.sample_ns),
+            milliseconds(row.derive_ns),
+            milliseconds(row.record_ns),
+            format!("{:.2} %", row.record_ns as f64 / 1e7),
+            format!("{} B", row.bytes),
+            format!("{:.1} MB", day as f64 / 1e6),
+            verdict(Some(row.record_ns <= OF_A_CORE && day <= A_DAY)),
+        ]);
+    }
+    table
 }
 
 /// The rows with the most VMs, whose files have left the caches when they come round.

@@ -6,6 +6,7 @@ mod herd;
 mod latency;
 mod load;
 mod monitor;
+mod record;
 mod scale;
 mod watched;
 mod wire;
@@ -15,7 +16,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 const USAGE: &str = "memtrace-bench load | sleep SECONDS | stir SECONDS | \
-                     scale POOL VMS quiet|busy | latency SECONDS | wire POOL TIMES";
+                     scale POOL VMS quiet|busy | \
+                     record POOL VMS quiet|busy | latency SECONDS | wire POOL TIMES";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -37,6 +39,10 @@ fn main() -> Result<()> {
             let scale = scale::measure(pool.as_ref(), vms, *how == "busy")?;
             println!("{}", serde_json::to_string(&scale)?);
             Ok(())
+        }
+        ["record", pool, vms, how @ ("quiet" | "busy")] => {
+            let vms = vms.parse().context(USAGE)?;
+            print(&[record::measure(pool.as_ref(), vms, *how == "busy")?])
         }
         ["latency", seconds] => print(&latency::measure(seconds.parse().context(USAGE)?)?),
         ["wire", pool, times] => {

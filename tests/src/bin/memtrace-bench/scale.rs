@@ -27,7 +27,7 @@ use crate::herd::Herd;
 const TICKS: u32 = 10;
 /// How long bpftrace may take to end.
 const PATIENCE: Duration = Duration::from_secs(20);
-const TICK: Duration = Duration::from_secs(1);
+pub const TICK: Duration = Duration::from_secs(1);
 
 /// Measures with `vms` stand-ins, which all sleep or are all busy.
 pub fn measure(pool: &Path, vms: u32, busy: bool) -> Result<Scale> {
@@ -75,7 +75,7 @@ fn tick(source: &mut LiveSource, previous: &Sample, scale: &mut Scale) -> Result
 }
 
 /// How many VMs the kernel side counted something for.
-fn moved(previous: &Sample, now: &Sample) -> Result<u32> {
+pub fn moved(previous: &Sample, now: &Sample) -> Result<u32> {
     let before: HashMap<u32, _> = previous.vms.iter().map(|vm| (vm.pid, &vm.counters)).collect();
     let moved = |vm: &&VmSample| before.get(&vm.pid).is_none_or(|before| **before != vm.counters);
     Ok(now.vms.iter().filter(moved).count().try_into()?)

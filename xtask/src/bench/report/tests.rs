@@ -42,6 +42,7 @@ fn results() -> Results {
             pairs: vec![(100e6, 102e6); 9],
         }],
         scale: vec![scale(false, 1_500_000), scale(true, 9_600_000)],
+        recording: Vec::new(),
         latency: vec![Latency {
             load: "idle".to_owned(),
             events: 500,
@@ -70,6 +71,31 @@ fn an_event_is_judged_net_of_the_empty_program_and_by_bpftrace() {
     // 55 ns are within a VM's bound, and far more than a quarter of bpftrace's.
     let bad = line(&page, &["rss_stat", "| VM "]);
     assert!(bad.contains(" 55 ") && bad.contains("69 %") && bad.contains("missed"), "{bad}");
+}
+
+#[test]
+fn a_recording_is_judged_by_its_time_and_by_its_day() {
+    let recorded = Recording {
+        vms: 100,
+        record_ns: 9_000_000,
+        bytes: 500,
+        first_bytes: 20_000,
+        ..Recording::default()
+    };
+    let mut results = Results { recording: vec![recorded], ..results() };
+    let row = |results: &Results| {
+        let text = recording(results);
+        line(&text, &["| 100 |"]).to_owned()
+    };
+    let good = row(&results);
+    assert!(
+        good.contains("0.90 %") && good.contains("46.1 MB") && good.contains("holds"),
+        "{good}"
+    );
+    results.recording[0].bytes = 600;
+    assert!(row(&results).contains("missed"));
+    (results.recording[0].bytes, results.recording[0].record_ns) = (500, 10_000_001);
+    assert!(row(&results).contains("missed"));
 }
 
 #[test]
