@@ -5,7 +5,7 @@
 //! while it was recorded, the balloons move by its orders; the policy takes those for its own, as
 //! one that took over would, so that it doesn't believe that somebody else moves them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -16,6 +16,7 @@ use crate::anchors::{Anchors, Moment as _, shortest};
 use crate::config::Config;
 use crate::mitigate;
 use crate::model::derive;
+use crate::policy::decision::{OURS, Thought};
 use crate::policy::state::Ordered;
 use crate::policy::{Action, Decisions, Memtrace, Observer, Policy, is_foreign};
 use crate::reactor::{Fate, Mode, Reaction};
@@ -189,30 +190,27 @@ impl Runner {
         }
     }
 
-    /// Orders that no moment told of, as a part of the recording is missing: what moved since the
-    /// moment before went where the recorded memtrace had sent it.
+    /// Orders that no moment told of, as a part of the recording is missing: where the recorded
+    /// memtrace had sent a balloon is told by its targets, or else by its last entries. What moved
+    /// although neither tells of it was its own as well, if it went on holding it for that.
     fn recall(&mut self, sample: &Sample, reaction: &Reaction) {
         if reaction.mode != Mode::Enforce {
             return;
         }
-        let earlier =
-            reaction.targets.iter().filter(|target| target.ordered && target.at < sample.wall);
-        // What is decided now was decided of a size that the recorded policy held for its own.
-        let now = reaction.decisions.actions.iter().filter_map(|decision| match decision.action {
-            Action::Balloon { from, .. } => Some((decision.vm, from)),
-            Action::Reclaim { .. } => None,
-        });
-        for (id, to) in earlier.map(|target| (target.vm, target.to)).chain(now) {
-            let actual = sample.vms.iter().find(|vm| vm.id == id).and_then(|vm| vm.guest.actual);
-            let memory = self.policy.state.vms.get_mut(&id);
-            let (Some(actual), Some(memory)) = (actual, memory) else { continue };
-            let Some(&(_, before)) = memory.sizes.back() else { continue };
-            if !is_foreign(memory.order, before, actual) {
-                continue;
+        let sent = sent(reaction, sample.wall);
+        let held = held(reaction);
+        for vm in &sample.vms {
+            let memory = self.policy.state.vms.get_mut(&vm.id);
+            let (Some(actual), Some(memory)) = (vm.guest.actual, memory) else { continue };
+            let Some(&(_, from)) = memory.sizes.back() else { continue };
+            let (at, to) = (sample.at, sent.get(&vm.id).copied());
+            let is_new = to.is_some_and(|to| memory.order.is_none_or(|order| order.to != to));
+            let moved = held.contains(&vm.id) && is_foreign(memory.order, from, actual);
+            if is_new || moved {
+                let to = to.filter(|_| is_new).unwrap_or(actual);
+                let nearest = Bytes(from.0.abs_diff(to.0));
+                memory.order = Some(Ordered { at, from, to, progressed: at, nearest });
             }
-            let (at, from) = (sample.at, before);
-            let nearest = Bytes(from.0.abs_diff(to.0));
-            memory.order = Some(Ordered { at, from, to, progressed: at, nearest });
         }
     }
 
@@ -247,4 +245,27 @@ impl Runner {
         compared.recorded = (compared.acted + compared.observed > 0).then_some(recorded);
         compared
     }
+}
+
+/// Where each balloon had been sent before this moment.
+fn sent(reaction: &Reaction, now: WallNanos) -> BTreeMap<VmId, Bytes> {
+    let entries = reaction
+        .entries
+        .iter()
+        .filter(|entry| entry.wall < now && matches!(entry.fate, Fate::InFlight | Fate::Done));
+    let entries = entries.filter_map(|entry| match entry.decision.action {
+        Action::Balloon { to, .. } => Some((entry.decision.vm, to)),
+        Action::Reclaim { .. } => None,
+    });
+    let targets = reaction.targets.iter().filter(|target| target.ordered && target.at < now);
+    entries.chain(targets.map(|target| (target.vm, target.to))).collect()
+}
+
+/// Balloons that the recorded memtrace held for its own alone, or moves now.
+fn held(reaction: &Reaction) -> BTreeSet<VmId> {
+    let is_ours =
+        |thought: &&Thought| thought.gates.iter().any(|gate| gate.name == OURS && gate.open);
+    let thoughts = reaction.decisions.thoughts.iter().filter(is_ours);
+    let now = reaction.decisions.actions.iter().map(|decision| decision.vm);
+    thoughts.filter_map(|thought| thought.vm).chain(now).collect()
 }
