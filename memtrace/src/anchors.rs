@@ -35,6 +35,7 @@ impl Moment for Nanos {
 }
 
 /// At most two samples, which are enough: at least the shortest time apart, newest last.
+#[derive(Debug)]
 pub struct Anchors<At, S> {
     kept: VecDeque<(At, S)>,
 }

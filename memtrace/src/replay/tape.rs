@@ -2,7 +2,9 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::anchors::{Anchors, shortest};
 use crate::model::{Snapshot, derive};
 use crate::reactor::{Author, Decided, Reaction, Report};
 use crate::record::{Loss, Moment, ReadError, Recording};
@@ -11,6 +13,8 @@ use crate::units::{Nanos, WallNanos};
 
 /// Why nothing is decided in a moment without a reaction.
 pub const UNDECIDED: &str = "nothing was decided here when this was recorded";
+/// Between two ticks of the live view, unless it is told otherwise.
+const LIVE: Duration = Duration::from_secs(1);
 /// Reading begins so long before the moment that is sought, for the one before it: two samples
 /// are at most a minute apart.
 const BEFORE: Nanos = Nanos(61 * Nanos::SECOND.0);
@@ -18,8 +22,9 @@ const BEFORE: Nanos = Nanos(61 * Nanos::SECOND.0);
 #[derive(Debug)]
 pub struct Tape {
     recording: Recording,
-    /// Of the moment that was shown last.
-    before: Option<Sample>,
+    /// What was shown last, for rates; over at least so long.
+    anchors: Anchors<Nanos, Sample>,
+    least: Duration,
     /// What was read already and not shown.
     ahead: Option<Moment>,
 }
@@ -29,7 +34,7 @@ pub struct Tape {
 pub struct Shown {
     /// On the monotonic clock.
     pub at: Nanos,
-    /// With rates since the moment before.
+    /// With rates since the moment before, or over [`Tape::steady`]'s time.
     pub snapshot: Arc<Snapshot>,
     pub reaction: Option<Reaction>,
 }
@@ -58,7 +63,14 @@ impl Tape {
     /// # Errors
     /// When nothing can be read of it.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        Ok(Self { recording: Recording::open(path)?, before: None, ahead: None })
+        let (anchors, least) = (Anchors::default(), Duration::ZERO);
+        Ok(Self { recording: Recording::open(path)?, anchors, least, ahead: None })
+    }
+
+    /// Rates are over at least as long as live, from now on: looks between two ticks follow each
+    /// other within milliseconds, over which a single reclaim looks like a storm.
+    pub fn steady(&mut self) {
+        self.least = shortest(LIVE);
     }
 
     /// Leaves out moments that follow another within less than `apart`, from now on.
@@ -70,14 +82,17 @@ impl Tape {
     /// no moment.
     pub fn go(&mut self, to: WallNanos) -> Option<Shown> {
         self.recording.seek(WallNanos(to.0.saturating_sub(BEFORE.0)));
-        (self.before, self.ahead) = (None, None);
+        self.anchors.clear();
+        self.ahead = None;
         let mut now: Option<Moment> = None;
         for moment in self.recording.by_ref() {
             if moment.sample.wall > to && now.is_some() {
                 self.ahead = Some(moment);
                 break;
             }
-            self.before = now.replace(moment).map(|moment| moment.sample);
+            if let Some(before) = now.replace(moment) {
+                self.anchors.keep(before.sample.at, before.sample, self.least);
+            }
         }
         now.map(|moment| self.show(moment))
     }
@@ -88,9 +103,13 @@ impl Tape {
     }
 
     fn show(&mut self, Moment { sample, reaction }: Moment) -> Shown {
-        let snapshot = Arc::new(derive(self.before.as_ref(), &sample));
         let at = sample.at;
-        self.before = Some(sample);
+        // The host was booted.
+        if self.anchors.newest().is_some_and(|last| at < last) {
+            self.anchors.clear();
+        }
+        let snapshot = Arc::new(derive(self.anchors.baseline(at, self.least), &sample));
+        self.anchors.keep(at, sample, self.least);
         Shown { at, snapshot, reaction }
     }
 }
@@ -133,6 +152,26 @@ mod tests {
         assert_eq!(all, [(1, None), (2, Some(1)), (3, Some(1))]);
         assert_eq!(seen(tape.next()), None);
         assert_eq!(tape.losses(), []);
+    }
+
+    #[test]
+    fn looks_that_follow_each_other_at_once_are_compared_as_live() {
+        let directory = tempfile::tempdir().expect("there is room");
+        let mut recorder = Recorder::open(directory.path(), Limits::default()).expect("it is free");
+        for milliseconds in [1000, 2000, 2002, 2252, 3000, 100] {
+            let mut sample = fixture::sample(1, vec![fixture::vm("a", 7)]);
+            sample.at = Nanos(milliseconds * 1_000_000);
+            sample.wall = WallNanos(sample.wall.0 + sample.at.0);
+            recorder.push(Moment { sample, reaction: None }).expect("it is written");
+        }
+        recorder.close().expect("it is closed");
+        let mut tape = Tape::open(directory.path()).expect("it can be read");
+        tape.steady();
+        let interval = |shown: Shown| shown.snapshot.interval.map(|since| since.0 / 1_000_000);
+        let intervals: Vec<Option<u64>> = tape.map(interval).collect();
+        let [Some(1000), Some(1002), Some(1252), Some(1000), None] = intervals[1..] else {
+            panic!("{intervals:?}")
+        };
     }
 
     #[test]

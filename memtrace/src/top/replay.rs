@@ -23,6 +23,7 @@ use crate::tui;
 /// When nothing can be read of the recording, or the output can't be written.
 pub(super) fn run(arguments: &TopArguments, path: &Path, mode: Mode) -> Result<()> {
     let mut tape = Tape::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    tape.steady();
     let first = begin(&mut tape, arguments.from.as_deref())?;
     match form(mode, arguments) {
         None => view(arguments, tape, first),
