@@ -33,6 +33,7 @@ pub mod policy;
 pub mod privileges;
 pub mod probe;
 pub mod progress;
+pub mod prometheus;
 pub mod reactor;
 pub mod record;
 pub mod recording;

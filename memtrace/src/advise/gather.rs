@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::sketch::Sketch;
+use super::source::Source;
 use super::tick::{HostTick, Key, Need, Tick, VmTick};
 use crate::sample::SwapDevice;
 use crate::units::{Bytes, WallNanos};
@@ -20,6 +21,7 @@ pub(super) type Peak = (Bytes, WallNanos);
 /// Everything that advice is made of.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Record {
+    pub(super) source: Source,
     pub(super) begin: Option<WallNanos>,
     pub(super) end: WallNanos,
     pub(super) seconds: f64,
@@ -212,9 +214,9 @@ impl VmAccount {
             Need::Unknown(why) => self.because = Some(why.clone()),
             Need::AtMost(need) => {
                 self.at_most += tick.seconds;
-                self.needs(*need, tick);
+                self.needs(*need, vm.most, tick);
             }
-            Need::Known(need) => self.needs(*need, tick),
+            Need::Known(need) => self.needs(*need, vm.most, tick),
         }
         if vm.hurts == Some(true) {
             self.hurt += tick.seconds;
@@ -228,16 +230,17 @@ impl VmAccount {
         self.hurt + near.map_or(0.0, |share| share.0 / 1000.0)
     }
 
-    fn needs(&mut self, need: Bytes, tick: &Tick) {
+    fn needs(&mut self, need: Bytes, most: Option<Bytes>, tick: &Tick) {
         if let Some(hour) = self.need.get_mut(tick.hour) {
             hour.add(need.0, tick.seconds);
         }
-        if self.peak.is_none_or(|(peak, _)| need > peak) {
-            self.peak = Some((need, tick.wall));
+        let most = most.map_or(need, |most| most.max(need));
+        if self.peak.is_none_or(|(peak, _)| most > peak) {
+            self.peak = Some((most, tick.wall));
         }
         let day = self.days.entry(tick.day).or_default();
         day.seconds += tick.seconds;
-        day.peak = day.peak.max(need.0);
+        day.peak = day.peak.max(most.0);
         if self.days.len() > MOST_DAYS {
             self.days.pop_first();
         }

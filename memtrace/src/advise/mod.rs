@@ -1,5 +1,5 @@
-//! `memtrace advise`: weeks of a recording into sizes for VMs, and how far the host may be
-//! overcommitted. A stream of moments goes into accounts of bounded size, and advice is made of
+//! `memtrace advise`: weeks of a recording, or of what a Prometheus remembers, into sizes for
+//! VMs, and how far the host may be overcommitted. A stream of moments goes into accounts of bounded size, and advice is made of
 //! those; text and JSON are made of the advice.
 
 mod apply;
@@ -7,9 +7,12 @@ mod applying;
 mod basis;
 mod dead;
 mod gather;
+mod history;
 mod host;
 mod hours;
+mod signs;
 mod sketch;
+mod source;
 mod swap;
 #[cfg(test)]
 mod tests;
@@ -36,6 +39,7 @@ use dead::Dead;
 use gather::Record;
 use host::HostAdvice;
 use hours::ByHour;
+use source::Source;
 use swap::SwapAdvice;
 use tick::Ticks;
 use vm::{Around, Verdict, VmAdvice};
@@ -51,6 +55,7 @@ const APART: Nanos = Nanos(10 * Nanos::SECOND.0);
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Advice {
     schema_version: u32,
+    source: Source,
     begin: Option<WallNanos>,
     end: WallNanos,
     /// Without the gaps.
@@ -66,7 +71,7 @@ struct Advice {
     dead: Dead,
 }
 
-/// Reads what was recorded, and says what it means for sizes.
+/// Reads what was recorded, or what a Prometheus remembers, and says what it means for sizes.
 ///
 /// # Errors
 /// When nothing can be read, there is no moment in it or no such VM, or the output can't be
@@ -77,7 +82,10 @@ pub fn run(arguments: &AdviseArguments) -> Result<()> {
         config => config.unwrap_or_default(),
     };
     let zone = TimeZone::system();
-    let (record, losses) = read(arguments, &config, &zone)?;
+    let (record, losses) = match &arguments.prometheus {
+        Some(address) => history::read(address, arguments, &config, &zone)?,
+        None => read(arguments, &config, &zone)?,
+    };
     for loss in &losses {
         tracing::warn!("{loss}");
     }
@@ -126,20 +134,26 @@ fn read(
 
 /// Pure: what a record comes to. `add`: the size of one more VM.
 fn advise(record: &Record, rules: &Rules, add: Option<Bytes>) -> Advice {
-    let host = host::advise(record, |installed| rules.kept(installed), add);
+    let surest = record.source.surest();
+    let mut host = host::advise(record, |installed| rules.kept(installed), add);
+    host.sure = host.sure.min(surest);
     // What is spare on one host is no room on another.
     let room = host.spare.filter(|_| record.hosts.len() <= 1);
     let mut vms = sizes(record, room, rules.floor_least);
+    vms.iter_mut().for_each(|vm| vm.sure = vm.sure.min(surest));
+    let mut dead = dead::advise(record);
+    dead.vms.iter_mut().for_each(|vm| vm.sure = vm.sure.min(surest));
     vms.sort_by(|one, other| one.name.cmp(&other.name));
     Advice {
         schema_version: SCHEMA_VERSION,
+        source: record.source,
         begin: record.begin,
         end: record.end,
         recorded_seconds: record.seconds,
         hosts: record.hosts.iter().cloned().collect(),
         losses: Vec::new(),
         swap: swap::advise(record, &host, rules),
-        dead: dead::advise(record),
+        dead,
         host,
         vms,
         vms_left_out: record.left_out.len(),
@@ -173,7 +187,7 @@ fn only(advice: &mut Advice, wanted: &str) -> Result<()> {
     };
     if !advice.vms.iter().any(is_meant) {
         let names: Vec<&str> = advice.vms.iter().take(20).map(|vm| vm.name.as_str()).collect();
-        bail!("there is no VM {wanted} in what was recorded; there are {}", names.join(", "));
+        bail!("there is no VM {wanted} in what is known; there are {}", names.join(", "));
     }
     advice.vms.retain(is_meant);
     let names: Vec<&String> = advice.vms.iter().map(|vm| &vm.name).collect();

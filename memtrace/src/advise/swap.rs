@@ -151,6 +151,10 @@ fn compression(advice: &SwapAdvice, record: &Record) -> Compression {
     let on_disk = devices.iter().filter(|device| !device.path.starts_with("/dev/zram")).count();
     let is_leant = advice.leant.is_some_and(|share| share.0 >= LEANT);
     let dead = advice.dead_least.unwrap_or_default();
+    // There is swap, and nobody told where.
+    if devices.is_empty() && advice.now.is_none_or(|now| now.0 > 0) {
+        return Compression::None;
+    }
     match (on_disk, devices.len()) {
         (0, 0) if advice.advice == Swap::More && dead < LITTLE => Compression::Zram,
         (0, 0) => Compression::None,

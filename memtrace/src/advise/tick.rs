@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 
+use super::signs::Signs;
 use crate::model::Snapshot;
 use crate::model::snapshot::{HostView, VmView};
 use crate::policy::rules::Rules;
@@ -54,6 +55,8 @@ pub(super) struct VmTick {
     /// Size that its balloon leaves it.
     pub(super) actual: Option<Bytes>,
     pub(super) need: Need,
+    /// The most that it needed since the moment before, where that is known.
+    pub(super) most: Option<Bytes>,
     /// The guest suffers from too little memory. `None`: not known.
     pub(super) hurts: Option<bool>,
     /// What the host keeps of it in memory, and in swap.
@@ -101,6 +104,20 @@ impl Default for Need {
 }
 
 impl Need {
+    /// Size less available: the same whether a guest takes the balloon out of its total (Linux)
+    /// or counts it as used (Windows), and with what its kernel keeps for itself.
+    pub(super) fn of(size: Bytes, available: Option<Bytes>, free: Option<Bytes>) -> Self {
+        let spare = available.map(|available| (available, true));
+        let Some((spare, known)) = spare.or(free.map(|free| (free, false))) else {
+            return Self::Unknown("the guest tells neither available nor free memory".to_owned());
+        };
+        if spare > size {
+            return Self::Unknown("the guest tells of more spare memory than it has".to_owned());
+        }
+        let need = size.saturating_sub(spare);
+        if known { Self::Known(need) } else { Self::AtMost(need) }
+    }
+
     pub(super) fn bytes(&self) -> Option<Bytes> {
         match self {
             Self::Known(bytes) | Self::AtMost(bytes) => Some(*bytes),
@@ -174,6 +191,7 @@ impl<'a> Ticks<'a> {
             actual,
             hurts: guest.filter(|_| known).and_then(|guest| guest.hurts(self.rules)),
             need,
+            most: None,
             resident,
             swap: vm.swap.value,
             dead: vm.dead.value.filter(|_| fresh),
@@ -216,8 +234,6 @@ impl Guest {
         }
     }
 
-    /// Size less available: the same whether a guest takes the balloon out of its total (Linux)
-    /// or counts it as used (Windows), and with what its kernel keeps for itself.
     fn need(&self) -> Need {
         let Some(size) = self.actual.or(self.last.total) else {
             return Need::Unknown("neither its balloon nor the guest tells its size".to_owned());
@@ -225,32 +241,19 @@ impl Guest {
         if self.last.updated.is_some_and(|updated| updated <= self.moved) {
             return Need::Unknown("its size changed since it last answered".to_owned());
         }
-        let spare = self.last.available.map(|available| (available, true));
-        let Some((spare, known)) = spare.or(self.last.free.map(|free| (free, false))) else {
-            return Need::Unknown("the guest tells neither available nor free memory".to_owned());
-        };
-        if spare > size {
-            return Need::Unknown("the guest tells of more spare memory than it has".to_owned());
-        }
-        let need = size.saturating_sub(spare);
-        if known { Need::Known(need) } else { Need::AtMost(need) }
+        Need::of(size, self.last.available, self.last.free)
     }
 
-    /// By the limits at which the policy takes a guest to be in distress.
     fn hurts(&self, rules: &Rules) -> Option<bool> {
-        if self.killed {
-            return Some(true);
-        }
-        let share = self.last.available?.share_of(self.actual.or(self.last.total)?)?.0;
-        let busy = self.faults.is_some_and(|faults| faults >= rules.guest_faults)
-            || self.swap.is_some_and(|swap| swap >= rules.guest_swap);
-        let full =
-            self.last.free.zip(self.actual.or(self.last.total)).is_some_and(|(free, size)| {
-                free.share_of(size).is_some_and(|share| share.0 < rules.guest_full)
-            });
-        let thrash = self.faults.is_some_and(|faults| faults >= rules.guest_thrash);
-        let near = share < 2.0 * rules.guest_tight;
-        Some(share < rules.guest_low || share < rules.guest_tight && busy || near && full && thrash)
+        let signs = Signs {
+            size: self.actual.or(self.last.total),
+            available: self.last.available,
+            free: self.last.free,
+            faults: self.faults,
+            swap: self.swap,
+            killed: self.killed,
+        };
+        signs.hurt(rules)
     }
 }
 
@@ -270,7 +273,7 @@ fn host(view: &HostView) -> HostTick {
 }
 
 /// Hour of the day, and the day since 1970.
-fn place(wall: WallNanos, zone: &TimeZone) -> (usize, i64) {
+pub(super) fn place(wall: WallNanos, zone: &TimeZone) -> (usize, i64) {
     let Ok(at) = Timestamp::from_nanosecond(i128::from(wall.0)) else { return (0, 0) };
     let seconds = at.as_second().saturating_add(i64::from(zone.to_offset(at).seconds()));
     let (day, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));

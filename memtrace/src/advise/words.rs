@@ -1,5 +1,6 @@
 //! Advice as somebody reads it. Pure.
 
+mod hours;
 mod swap;
 
 use jiff::tz::TimeZone;
@@ -7,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::Advice;
 use super::basis::Sure;
 use super::host::{Added, Fits, HostAdvice, Level};
-use super::hours::{ByHour, Couple};
+use super::source::Source;
 use super::vm::{Verdict, VmAdvice};
 use crate::format::{self, UNKNOWN};
 use crate::summary::{OVERCOMMIT, moment};
@@ -17,7 +18,7 @@ use crate::units::{Bytes, Nanos, WallNanos};
 
 const WIDTH: usize = 96;
 const NAME: usize = 24;
-/// Most VMs of the table by hour; JSON has all of them.
+/// Most VMs of a table; JSON has all of them.
 const MOST_ROWS: usize = 30;
 /// One that isn't there for so long in the end may be gone for good.
 const GONE: Nanos = Nanos(3600 * Nanos::SECOND.0);
@@ -49,10 +50,18 @@ impl Page<'_> {
         let begin = advice.begin.map_or(UNKNOWN.to_owned(), |begin| self.time(begin));
         let end = self.time(advice.end);
         let days = advice.recorded_seconds / 86_400.0;
+        let of = match advice.source.in_full() {
+            Some(words) => format!("of history ({words})"),
+            None => "recorded".to_owned(),
+        };
         self.line(
-            &format!("Advice for {host}, by {days:.1} days recorded from {begin} to {end}"),
+            &format!("Advice for {host}, by {days:.1} days {of} from {begin} to {end}"),
             Tone::Strong,
         );
+        if advice.source.surest() < Sure::High {
+            let text = "what lies between two scrapes nobody saw: no figure is surer than medium";
+            self.said(text, Tone::Dim);
+        }
         for loss in advice.losses.iter().take(MOST_LOSSES) {
             self.said(&format!("not read: {loss}"), Tone::Warm);
         }
@@ -71,7 +80,7 @@ impl Page<'_> {
             self.said("there was no VM", Tone::Dim);
         }
         for vm in vms {
-            self.vm(vm);
+            self.vm(vm, advice.source);
             if advice.end.0.saturating_sub(vm.last_seen.0) > GONE.0 {
                 self.said(&format!("it was last seen at {}", self.time(vm.last_seen)), Tone::Warm);
             }
@@ -82,7 +91,7 @@ impl Page<'_> {
         }
     }
 
-    fn vm(&mut self, vm: &VmAdvice) {
+    fn vm(&mut self, vm: &VmAdvice, source: Source) {
         let size = |of: Option<Bytes>| right(&bytes(of), 8);
         let sizes = [
             vm.allocated,
@@ -110,9 +119,10 @@ impl Page<'_> {
             let [p50, p95, p99, peak] = [basis.p50, basis.p95, basis.p99, basis.peak].map(bytes);
             let at = self.time(peak_at);
             let days = basis.days();
+            let by = source.words().map_or(String::new(), |words| format!(" ({words})"));
             self.said(
                 &format!(
-                    "needed in {days:.1} days: p50 {p50}, p95 {p95}, p99 {p99}, peak {peak} ({at})"
+                    "needed in {days:.1} days{by}: p50 {p50}, p95 {p95}, p99 {p99}, peak {peak} ({at})"
                 ),
                 Tone::Dim,
             );
@@ -228,31 +238,6 @@ impl Page<'_> {
         );
     }
 
-    fn hours(&mut self, hours: &ByHour) {
-        if hours.vms.is_empty() {
-            return;
-        }
-        self.line("", Tone::Plain);
-        let title = "Need by hour of the day: p95 in tenths of its own largest hour; - not known";
-        self.line(title, Tone::Strong);
-        let head = format!("{}0     6     12    18      largest", left("", NAME));
-        self.line(&head, Tone::Dim);
-        for vm in hours.vms.iter().take(MOST_ROWS) {
-            let (name, most) = (left(&clean(&vm.name), NAME), right(&bytes(vm.most()), 7));
-            self.line(&format!("{name}{}{most}", vm.digits()), Tone::Plain);
-        }
-        if hours.vms.len() > MOST_ROWS {
-            let more = hours.vms.len() - MOST_ROWS;
-            self.said(&format!("and {more} more, in the order of their largest hour"), Tone::Dim);
-        }
-        for (word, couples) in [("together", &hours.together), ("apart", &hours.apart)] {
-            if !couples.is_empty() {
-                let couples: Vec<String> = couples.iter().map(couple).collect();
-                self.said(&format!("peak {word}: {}", couples.join(", ")), Tone::Plain);
-            }
-        }
-    }
-
     /// A sentence below a line.
     fn said(&mut self, text: &str, tone: Tone) {
         for line in wrap(&clean(text), WIDTH - 4) {
@@ -282,10 +267,6 @@ impl Page<'_> {
 
 fn bytes(amount: Option<Bytes>) -> String {
     amount.map_or(UNKNOWN.to_owned(), |amount| format::bytes(amount, 5))
-}
-
-fn couple(couple: &Couple) -> String {
-    format!("{} and {} ({:.2})", couple.one, couple.other, couple.correlation)
 }
 
 fn level(level: Option<Level>) -> Tone {

@@ -7,6 +7,7 @@ use clap::Args;
 use jiff::{Span, SpanRelativeTo};
 
 use super::ColorChoice;
+use crate::prometheus::Address;
 use crate::units::Bytes;
 
 pub(super) const AFTER_HELP: &str = "\
@@ -24,6 +25,10 @@ How sure a figure is: high from 14 days on with nine tenths of the time known, m
 and half of the time, low from 6 hours on. Below there is too little data, and no figure.
 What isn't known is said, and never taken for zero.
 
+From a Prometheus (--prometheus) come the same figures, by a point in five minutes of a month, and
+the most of what lies between two points. What lies between two scrapes nobody saw, so that no
+figure is surer than medium. Passwords and TLS are a proxy's business.
+
 Overcommit that is safe: as much as makes what all VMs needed at the same moment, and a fifth,
 fill what the host has without its reserve and its own use; at most twice what is installed. It
 takes balloons that hand over what isn't needed: without them guests keep their caches.
@@ -40,18 +45,26 @@ Examples:
   memtrace advise web --since 7d
   memtrace advise --add 16G              and what one more VM of 16 GiB would mean
   memtrace advise --apply-to /etc/memtrace/memtrace.toml
-  memtrace advise --json --dir /srv/recordings";
+  memtrace advise --json --dir /srv/recordings
+  memtrace advise --prometheus http://prometheus:9090 --host node7";
 
 #[derive(Args, Clone, Debug)]
 pub struct AdviseArguments {
     /// Only this VM: its name or UUID
     pub vm: Option<String>,
-    /// Of so much time before the recording's end: 12h, 7d, 4w
+    /// Of so much time before the recording's end, or before now: 12h, 7d, 4w
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = span)]
     pub since: Duration,
     /// What was recorded: a directory, or one file
     #[arg(long, value_name = "DIR", default_value = crate::record::DIRECTORY)]
     pub dir: PathBuf,
+    /// What a Prometheus remembers of this host's metrics (docs/metrics.md), in place of a
+    /// recording: http://HOST:PORT, with the path that it is served under
+    #[arg(long, value_name = "URL", conflicts_with = "dir")]
+    pub prometheus: Option<Address>,
+    /// Which of its hosts: an instance, with or without its port, or a host's own name
+    #[arg(long, value_name = "INSTANCE", requires = "prometheus")]
+    pub host: Option<String>,
     /// What would happen if one more VM of this size came: 16G, 512M
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub add: Option<Bytes>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{PrintArguments, interval};
-use crate::fleet::Address;
+use crate::prometheus::Address;
 use crate::units::Bytes;
 
 pub(super) const AFTER_HELP: &str = "\

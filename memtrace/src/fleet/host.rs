@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::query::{INFO, MEMORY, OWN_LABELS, Query, SUFFERERS};
-use super::reply::{Answer, Labels, Series};
 use crate::format;
+use crate::prometheus::reply::{Answer, Labels, Series};
 use crate::units::Nanos;
 
 /// Older numbers say nothing of now; the limit of the alert rules.

@@ -1,11 +1,9 @@
 //! `memtrace fleet`: a top over all hosts that a Prometheus knows, and where there is room for
 //! one more VM.
 
-mod ask;
 pub mod fit;
 pub mod host;
 pub mod query;
-pub mod reply;
 pub mod table;
 #[cfg(test)]
 mod tests;
@@ -16,12 +14,11 @@ use std::io::{self, IsTerminal};
 
 use anyhow::{Context, Result};
 
-pub use ask::Address;
-
 use crate::cli::FleetArguments;
+use crate::prometheus::Prometheus;
 use crate::tui::Page;
-use ask::Prometheus;
 use host::{Answers, Fleet};
+use query::Query;
 
 /// Whether it draws on the terminal, so that nobody else may.
 pub fn draws(arguments: &FleetArguments) -> bool {
@@ -48,6 +45,22 @@ pub fn run(arguments: &FleetArguments) -> Result<()> {
     // A question may still wait for its answer.
     runtime.shutdown_background();
     result
+}
+
+/// All questions, one after the other. Without the hosts' numbers there is nothing to tell; what
+/// else isn't answered is missing alone.
+///
+/// # Errors
+/// When the hosts' numbers aren't to be had.
+fn ask_all(prometheus: &Prometheus) -> Result<Answers> {
+    let hosts = prometheus.now(&Query::Hosts.text())?;
+    let other = |query: Query| prometheus.now(&query.text()).map_err(|error| format!("{error:#}"));
+    Ok(Answers {
+        hosts,
+        seen: other(Query::Seen),
+        up: other(Query::Up),
+        sufferers: other(Query::Sufferers),
+    })
 }
 
 /// What is shown of the answers.

@@ -6,8 +6,8 @@ mod http;
 use super::fit::{Verdict, places};
 use super::host::{Answers, Fleet, Host};
 use super::query::OF_HOST;
-use super::reply::{self, Answer};
 use super::{table, write};
+use crate::prometheus::reply::{self, Answer};
 use crate::units::Bytes;
 
 const GIB: f64 = (1_u64 << 30) as f64;

@@ -4,10 +4,10 @@ use anyhow::{Context, Result};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Shown;
-use super::ask::Prometheus;
+use super::{Shown, ask_all};
 use crate::cli::FleetArguments;
 use crate::output;
+use crate::prometheus::Prometheus;
 use crate::tone::{Part, Tone};
 use crate::top::Interrupted;
 use crate::tui::{self, Page};
@@ -86,6 +86,6 @@ fn failed(page: &Page, error: &anyhow::Error) -> Page {
 
 async fn ask(prometheus: &Prometheus, arguments: &FleetArguments) -> Result<Shown> {
     let asked = prometheus.clone();
-    let answers = tokio::task::spawn_blocking(move || asked.ask_all()).await;
+    let answers = tokio::task::spawn_blocking(move || ask_all(&asked)).await;
     Ok(Shown::of(answers.context("asking Prometheus failed")??, arguments))
 }

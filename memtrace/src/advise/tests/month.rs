@@ -12,13 +12,13 @@ use crate::units::{Bytes, Nanos, WallNanos};
 pub(super) use fixture::{GIB, MIB};
 
 /// From one sample to the next.
-const STEP: u64 = 900;
+pub(in crate::advise) const STEP: u64 = 900;
 const DAY: u64 = 86_400;
 /// So many times slower goes the clock that a recording's frames go by, or they would hold a
 /// sample each, and writing them take minutes.
 const COMPRESSED: u64 = 9000;
 /// Midnight of 2026-10-01 in UTC, in seconds.
-const BEGIN: u64 = 1_790_812_800;
+pub(in crate::advise) const BEGIN: u64 = 1_790_812_800;
 
 pub(super) const INSTALLED: u64 = 96 * GIB;
 /// The sum of what is in `guests`.
@@ -115,7 +115,8 @@ fn compressed(second: u64) -> Nanos {
     Nanos(second * Nanos::SECOND.0 / COMPRESSED)
 }
 
-fn sample(second: u64) -> Sample {
+/// So many seconds after its beginning.
+pub(in crate::advise) fn sample(second: u64) -> Sample {
     let wall = WallNanos((BEGIN + second) * Nanos::SECOND.0);
     let guests = guests(second);
     let mut vms: Vec<VmSample> =

@@ -1,6 +1,7 @@
 //! The metrics of the host.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use memtrace_ebpf::{HostCounters, VmCounters};
 
@@ -11,6 +12,9 @@ use crate::model::totals::HostTotals;
 use crate::signal::Signal;
 use crate::text::clean;
 use crate::units::{ByteRate, Nanos};
+
+/// The kernel has no more (MAX_SWAPFILES, linux/swap.h).
+const MOST_DEVICES: usize = 32;
 
 pub(super) fn metrics() -> Vec<Metric> {
     use Kind::{Counter, Gauge, Info};
@@ -44,6 +48,29 @@ pub(super) fn metrics() -> Vec<Metric> {
         of(Gauge, "host_swap_used", Unit::Bytes, &[], "Swap in use.", |scene| {
             bytes(&scene.snapshot.host.swap_used)
         }),
+        of(
+            Gauge,
+            "host_swap_device",
+            Unit::Bytes,
+            &["path"],
+            "Size of each swap device or file.",
+            |scene| {
+                // Two of one name would cost the whole scrape.
+                let devices: BTreeMap<String, u64> = scene
+                    .snapshot
+                    .host
+                    .swaps
+                    .iter()
+                    .take(MOST_DEVICES)
+                    .map(|device| (clean(&device.path).into_owned(), device.size.0))
+                    .collect();
+                let point = |(path, size)| Point {
+                    labels: vec![Cow::Owned(path)],
+                    value: Value::Count(size),
+                };
+                devices.into_iter().map(point).collect()
+            },
+        ),
         of(
             Gauge,
             "host_swap_in",

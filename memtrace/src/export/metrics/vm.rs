@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::read::{alone, bytes, flag, one_of, ratio, seconds};
 use super::table::{Kind, Metric, OfVm, Point, Unit, Value};
 use crate::model::snapshot::{Measured, VmView};
-use crate::sample::{Accelerator, Manager, VmState};
+use crate::sample::{Accelerator, GuestStats, Manager, VmState};
 use crate::text::clean;
 use crate::units::{Bytes, Limit};
 
@@ -13,7 +13,7 @@ const STATES: [&str; 7] =
     ["running", "paused", "starting", "migrating", "shutting_down", "crashed", "exiting"];
 
 pub(super) fn metrics() -> Vec<Metric> {
-    [identity().as_slice(), &memory(), &guest()].concat()
+    [identity().as_slice(), &memory(), &guest(), &guest_counted()].concat()
 }
 
 const fn gauge(name: &'static str, unit: Unit, help: &'static str, read: OfVm) -> Metric {
@@ -104,7 +104,7 @@ fn memory() -> [Metric; 12] {
     ]
 }
 
-fn guest() -> [Metric; 4] {
+fn guest() -> [Metric; 5] {
     let size = |name, help, read| gauge(name, Unit::Bytes, help, read);
     [
         size("vm_guest_memory", "Memory that the guest says it has.", |vm, _| {
@@ -113,6 +113,9 @@ fn guest() -> [Metric; 4] {
         size("vm_guest_available", "What of it the guest says is available.", |vm, _| {
             bytes(&vm.guest_available)
         }),
+        size("vm_guest_free", "What of it the guest says is free, without its caches.", |vm, _| {
+            alone(told(vm, |stats| stats.free.map(|free| free.0)))
+        }),
         gauge("vm_guest_age", Unit::Seconds, "Since the guest last said so.", |vm, _| {
             alone(vm.guest_age.value.map(seconds))
         }),
@@ -120,6 +123,43 @@ fn guest() -> [Metric; 4] {
             bytes(&vm.dead)
         }),
     ]
+}
+
+/// Of the guest's own kernel, since it booted.
+fn guest_counted() -> [Metric; 4] {
+    let counter =
+        |name, unit, help, read| Metric::of_vm(Kind::Counter, name, unit, &[], help, read);
+    [
+        counter(
+            "vm_guest_major_faults",
+            Unit::None,
+            "Major faults inside the guest, as it says.",
+            |vm, _| alone(told(vm, |stats| stats.major_faults)),
+        ),
+        counter(
+            "vm_guest_swap_in",
+            Unit::Bytes,
+            "What came back from the guest's own swap, as it says.",
+            |vm, _| alone(told(vm, |stats| stats.swap_in.map(|bytes| bytes.0))),
+        ),
+        counter(
+            "vm_guest_swap_out",
+            Unit::Bytes,
+            "What went to the guest's own swap, as it says.",
+            |vm, _| alone(told(vm, |stats| stats.swap_out.map(|bytes| bytes.0))),
+        ),
+        counter(
+            "vm_guest_oom_kills",
+            Unit::None,
+            "Processes that the guest's own OOM killer ended, where the balloon device tells.",
+            |vm, _| alone(told(vm, |stats| stats.oom_kills)),
+        ),
+    ]
+}
+
+/// What the guest last said, however long ago.
+fn told(vm: &VmView, read: impl Fn(&GuestStats) -> Option<u64>) -> Option<Value> {
+    vm.guest_stats.value.as_ref().and_then(read).map(Value::Count)
 }
 
 fn who(vm: &VmView) -> Vec<Cow<'_, str>> {

@@ -10,9 +10,10 @@ use clap::Parser;
 
 use super::*;
 use crate::cli::{Arguments, Command, FleetArguments};
-use crate::fleet::ask::Prometheus;
+use crate::fleet::ask_all;
 use crate::fleet::query::Query;
 use crate::fleet::watch;
+use crate::prometheus::Prometheus;
 
 /// Answers so many requests, each by what `answer` makes of its first line; `None` never
 /// answers.
@@ -66,7 +67,7 @@ fn prometheus(url: &str) -> Prometheus {
 }
 
 fn failure(prometheus: &Prometheus) -> String {
-    format!("{:#}", prometheus.ask_all().expect_err("it fails"))
+    format!("{:#}", ask_all(prometheus).expect_err("it fails"))
 }
 
 #[tokio::test]
@@ -132,7 +133,7 @@ fn a_question_that_fails_costs_its_answer_alone() {
         Query::Hosts => Some((200, body(&told("a")))),
         Query::Seen | Query::Up => Some((200, body(&[]))),
     });
-    let fleet = Fleet::of(prometheus(&url).ask_all().expect("hosts are told"));
+    let fleet = Fleet::of(ask_all(&prometheus(&url)).expect("hosts are told"));
     assert_eq!(fleet.hosts.len(), 1);
     assert!(fleet.notices[0].starts_with("who suffers is not known: "), "{:?}", fleet.notices);
 }

@@ -1,4 +1,4 @@
-//! The one file that speaks with Prometheus: instant queries by GET, bounded in time and size.
+//! The one file that speaks with Prometheus: queries by GET, bounded in time and size.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result, bail, ensure};
 
-use super::host::Answers;
-use super::query::Query;
-use super::reply::{self, Answer};
+use super::reply::{self, Answer, Labels, Lines};
 use crate::text::clean;
 
-/// Largest answer: a thousand hosts take five.
+/// Largest answer, in bytes: a thousand hosts take five MiB.
 const LARGEST: u64 = 64 << 20;
 
 /// Where Prometheus is: `http://HOST:PORT`, with the path that it is served under.
@@ -51,7 +49,16 @@ pub struct Prometheus {
     agent: ureq::Agent,
     patience: Duration,
     /// Largest answer, in bytes.
-    pub(super) largest: u64,
+    pub(crate) largest: u64,
+}
+
+/// A time with points at even distances, in seconds since the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// Of the first point and of the last one.
+    pub from: u64,
+    pub to: u64,
+    pub step: u64,
 }
 
 impl Prometheus {
@@ -62,35 +69,58 @@ impl Prometheus {
         Self { address, agent, patience, largest: LARGEST }
     }
 
-    /// All questions, one after the other. Without the hosts' numbers there is nothing to tell;
-    /// what else isn't answered is missing alone.
+    /// What holds now.
     ///
     /// # Errors
-    /// When the hosts' numbers aren't to be had.
-    pub fn ask_all(&self) -> Result<Answers> {
-        let hosts = self.ask(Query::Hosts)?;
-        let other = |query| self.ask(query).map_err(|error| format!("{error:#}"));
-        Ok(Answers {
-            hosts,
-            seen: other(Query::Seen),
-            up: other(Query::Up),
-            sufferers: other(Query::Sufferers),
-        })
+    /// When there is no good answer in time.
+    pub fn now(&self, query: &str) -> Result<Answer> {
+        self.ask("query", &[("query", query)], reply::read)
     }
 
-    fn ask(&self, query: Query) -> Result<Answer> {
-        let url = format!("{}/api/v1/query", self.address);
-        let answer = self.get(&url, &query.text());
+    /// What held at each point.
+    ///
+    /// # Errors
+    /// As [`Self::now`].
+    pub fn range(&self, query: &str, stretch: Stretch) -> Result<Lines> {
+        let Stretch { from, to, step } = stretch;
+        let [from, to, step] = [from, to, step].map(|number| number.to_string());
+        let asked = [("query", query), ("start", &*from), ("end", &*to), ("step", &*step)];
+        self.ask("query_range", &asked, reply::lines)
+    }
+
+    /// The labels of all series that `selector` means, at some time of the stretch.
+    ///
+    /// # Errors
+    /// As [`Self::now`].
+    pub fn series(&self, selector: &str, from: u64, to: u64) -> Result<Vec<Labels>> {
+        let [from, to] = [from, to].map(|number| number.to_string());
+        let asked = [("match[]", selector), ("start", &*from), ("end", &*to)];
+        self.ask("series", &asked, reply::labels)
+    }
+
+    fn ask<T>(
+        &self,
+        what: &str,
+        asked: &[(&str, &str)],
+        read: impl Fn(&[u8]) -> Result<T>,
+    ) -> Result<T> {
+        let url = format!("{}/api/v1/{what}", self.address);
+        let answer = self.get(&url, asked, read);
         answer.with_context(|| format!("cannot ask Prometheus at {}", self.address))
     }
 
-    fn get(&self, url: &str, query: &str) -> Result<Answer> {
-        let request = self.agent.get(url).query("query", query);
+    fn get<T>(
+        &self,
+        url: &str,
+        asked: &[(&str, &str)],
+        read: impl Fn(&[u8]) -> Result<T>,
+    ) -> Result<T> {
+        let request = self.agent.get(url).query_pairs(asked.iter().copied());
         let mut response = request.call().map_err(|error| self.told(error))?;
         let status = response.status();
         let body = response.body_mut().with_config().limit(self.largest).read_to_vec();
         let body = body.map_err(|error| self.told(error))?;
-        match reply::read(&body) {
+        match read(&body) {
             // Prometheus' own errors say more than their status.
             Err(error) if status.is_success() || is_json(&body) => Err(error),
             Err(_) => bail!("HTTP {status}; is this Prometheus?"),

@@ -1,0 +1,73 @@
+//! Where a record comes from, and how sure figures can be for it.
+
+use serde::Serialize;
+
+use super::basis::Sure;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Source {
+    /// What memtrace recorded itself.
+    #[default]
+    Recording,
+    Prometheus(Points),
+}
+
+/// How closely a Prometheus was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Points {
+    /// From one point to the next.
+    pub(super) step_seconds: u64,
+    /// From one scrape to the next, lately. `None`: there was none in the last hour.
+    pub(super) scrape_seconds: Option<u64>,
+}
+
+impl Source {
+    /// What lies between two scrapes is seen by nobody: never high.
+    pub(super) const fn surest(self) -> Sure {
+        match self {
+            Self::Recording => Sure::High,
+            Self::Prometheus(_) => Sure::Medium,
+        }
+    }
+
+    /// What a figure rests on, beside its period.
+    pub(super) fn words(self) -> Option<String> {
+        let Self::Prometheus(Points { step_seconds, .. }) = self else { return None };
+        Some(format!("Prometheus, a point in {}", time(step_seconds)))
+    }
+
+    /// And how often it looked.
+    pub(super) fn in_full(self) -> Option<String> {
+        let Self::Prometheus(Points { scrape_seconds, .. }) = self else { return None };
+        let scrape = scrape_seconds.map(|scrape| format!(", a scrape in {}", time(scrape)));
+        Some(format!("{}{}", self.words()?, scrape.unwrap_or_default()))
+    }
+}
+
+fn time(seconds: u64) -> String {
+    match seconds {
+        _ if seconds >= 3600 && seconds.is_multiple_of(3600) => format!("{} h", seconds / 3600),
+        _ if seconds >= 60 && seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        _ => format!("{seconds} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_said_what_a_figure_rests_on() {
+        assert_eq!((Source::Recording.words(), Source::Recording.in_full()), (None, None));
+        let of = |step_seconds, scrape_seconds| {
+            Source::Prometheus(Points { step_seconds, scrape_seconds })
+        };
+        let minutes = of(300, Some(15));
+        assert_eq!(minutes.words().as_deref(), Some("Prometheus, a point in 5 min"));
+        let in_full = "Prometheus, a point in 5 min, a scrape in 15 s";
+        assert_eq!(minutes.in_full().as_deref(), Some(in_full));
+        let unknown = of(3600, None).in_full();
+        assert_eq!(unknown.as_deref(), Some("Prometheus, a point in 1 h"));
+    }
+}

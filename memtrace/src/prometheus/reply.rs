@@ -1,0 +1,210 @@
+//! What Prometheus answers (its HTTP API v1). Pure. The answer is others' text: nothing in it is
+//! trusted to be there.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// Most series of an answer: twenty of each of ten thousand hosts.
+pub const MOST_SERIES: usize = 200_000;
+
+pub type Labels = BTreeMap<String, String>;
+
+/// One series at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    pub labels: Labels,
+    /// What the query was evaluated for, in seconds since the epoch.
+    pub at: f64,
+    pub value: f64,
+}
+
+/// A good answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    pub series: Vec<Series>,
+    /// What Prometheus, or what stands in for it, could not do: a part is missing.
+    pub warnings: Vec<String>,
+}
+
+/// One series over some time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    pub labels: Labels,
+    /// Seconds since the epoch, and the value then; what is no number isn't there.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// A good answer about some time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lines {
+    pub lines: Vec<Line>,
+    pub warnings: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<T> {
+    status: String,
+    #[serde(default = "nothing")]
+    data: Option<T>,
+    #[serde(default)]
+    error: Option<String>,
+    #[serde(default)]
+    warnings: Vec<String>,
+}
+
+const fn nothing<T>() -> Option<T> {
+    None
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "T: Deserialize<'de>"))]
+struct Data<T> {
+    result_type: String,
+    #[serde(default = "Vec::new")]
+    result: Vec<T>,
+}
+
+#[derive(Deserialize)]
+struct Element {
+    #[serde(default)]
+    metric: Labels,
+    value: (f64, String),
+}
+
+#[derive(Deserialize)]
+struct Elements<'a> {
+    #[serde(default)]
+    metric: Labels,
+    /// Digits have nothing to escape.
+    #[serde(borrow)]
+    values: Vec<(f64, &'a str)>,
+}
+
+/// Reads an answer. Series whose value is no number are left out: they tell nothing.
+///
+/// # Errors
+/// When it is no answer of Prometheus' API, when it is an error, and when it is too large.
+pub fn read(body: &[u8]) -> Result<Answer> {
+    let (elements, warnings) = elements::<Element>(body, "vector")?;
+    let series = elements.into_iter().filter_map(|Element { metric, value: (at, text) }| {
+        let value = number(at, &text)?;
+        Some(Series { labels: metric, at, value })
+    });
+    Ok(Answer { series: series.collect(), warnings })
+}
+
+/// The same of an answer about some time.
+///
+/// # Errors
+/// As [`read`].
+pub fn lines(body: &[u8]) -> Result<Lines> {
+    let (elements, warnings) = elements::<Elements<'_>>(body, "matrix")?;
+    let lines = elements.into_iter().map(|Elements { metric, values }| {
+        let points = values.into_iter().filter_map(|(at, text)| Some((at, number(at, text)?)));
+        Line { labels: metric, points: points.collect() }
+    });
+    Ok(Lines { lines: lines.collect(), warnings })
+}
+
+/// The same of an answer that names series.
+///
+/// # Errors
+/// As [`read`].
+pub fn labels(body: &[u8]) -> Result<Vec<Labels>> {
+    let (labels, _) = data::<Vec<Labels>>(body)?;
+    bounded(labels)
+}
+
+fn elements<'a, T: Deserialize<'a>>(body: &'a [u8], kind: &str) -> Result<(Vec<T>, Vec<String>)> {
+    // What it is, first: an element of another kind would be a mistake somewhere within.
+    let (Data { result_type, .. }, _) = data::<Data<IgnoredAny>>(body)?;
+    if result_type != kind {
+        bail!("the answer is a {result_type}, not a {kind}");
+    }
+    let (Data { result, .. }, warnings) = data::<Data<T>>(body)?;
+    Ok((bounded(result)?, warnings))
+}
+
+fn data<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<(T, Vec<String>)> {
+    let envelope: Envelope<T> =
+        serde_json::from_slice(body).context("this is no answer of Prometheus' HTTP API")?;
+    if envelope.status != "success" {
+        bail!("Prometheus refused: {}", envelope.error.as_deref().unwrap_or(&envelope.status));
+    }
+    let data = envelope.data.context("the answer has no data")?;
+    Ok((data, envelope.warnings))
+}
+
+fn bounded<T>(series: Vec<T>) -> Result<Vec<T>> {
+    if series.len() > MOST_SERIES {
+        bail!("{} series are more than {MOST_SERIES}", series.len());
+    }
+    Ok(series)
+}
+
+fn number(at: f64, text: &str) -> Option<f64> {
+    text.parse().ok().filter(|value: &f64| value.is_finite() && at.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_number_is_read_and_what_is_none_is_not_there() {
+        let body = br#"{"status":"success","warnings":["one store is away"],"data":{
+            "resultType":"vector","result":[
+            {"metric":{"__name__":"up","job":"memtrace"},"value":[1795383065.25,"1"]},
+            {"metric":{},"value":[1795383065.25,"NaN"]},
+            {"metric":{},"value":[1795383065.25,"+Inf"]}]}}"#;
+        let answer = read(body).expect("it is an answer");
+        assert_eq!(answer.warnings, ["one store is away"]);
+        let [series] = &answer.series[..] else { panic!("{answer:?}") };
+        assert_eq!((series.at, series.value), (1_795_383_065.25, 1.0));
+        assert_eq!(series.labels["job"], "memtrace");
+    }
+
+    #[test]
+    fn lines_have_their_points_and_names_their_labels() {
+        let body = br#"{"status":"success","data":{"resultType":"matrix","result":[
+            {"metric":{"name":"web"},"values":[[60,"1"],[120,"NaN"],[180,"2.5e9"]]},
+            {"metric":{},"values":[]}]}}"#;
+        let lines = lines(body).expect("it is an answer").lines;
+        let [web, none] = &lines[..] else { panic!("{lines:?}") };
+        assert_eq!((&*web.points, &*none.points), (&[(60.0, 1.0), (180.0, 2.5e9)][..], &[][..]));
+        assert_eq!(web.labels["name"], "web");
+        let vector = br#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
+        let error = super::lines(vector).expect_err("it is another kind").to_string();
+        assert!(error.contains("vector, not a matrix"), "{error}");
+        let body = br#"{"status":"success","data":[{"instance":"a:9"},{}]}"#;
+        let labels = labels(body).expect("it is an answer");
+        assert_eq!((labels.len(), &*labels[0]["instance"]), (2, "a:9"));
+    }
+
+    #[test]
+    fn what_is_no_answer_is_refused_with_the_reason() {
+        let cases: [(&[u8], &str); 5] = [
+            (b"<html>nginx</html>", "no answer of Prometheus' HTTP API"),
+            (br#"{"status":"error","error":"query timed out"}"#, "refused: query timed out"),
+            (br#"{"status":"error"}"#, "refused: error"),
+            (br#"{"status":"success"}"#, "no data"),
+            (br#"{"status":"success","data":{"resultType":"matrix"}}"#, "matrix, not a vector"),
+        ];
+        for (body, text) in cases {
+            let error = format!("{:#}", read(body).expect_err("it is none"));
+            assert!(error.contains(text), "{error}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_that_is_sent_breaks_it(body in "\\PC{0,200}") {
+            let _ = read(body.as_bytes());
+            let _ = lines(body.as_bytes());
+            let _ = labels(body.as_bytes());
+        }
+    }
+}
