@@ -40,6 +40,7 @@ pub use memtrace::Memtrace;
 pub use observation::{GuestObservation, Observation, ScopeObservation, VmObservation};
 pub use observe::{Observer, PINNED_SHARE};
 pub use rules::Rules;
+pub use scope::shared;
 pub use senses::Senses;
 pub use state::State;
 pub use step::step;

@@ -34,6 +34,12 @@ pub fn scope(sample: &HostSample, view: &HostView, rates: &ScopeRates) -> ScopeO
     }
 }
 
+/// The cgroup that is the scope, without rates of its own. `None`: the host is the scope.
+pub fn shared(sample: &HostSample, view: &HostView) -> Option<ScopeObservation> {
+    let scope = sample.scope.as_ref()?;
+    Some(cgroup(scope, &host(sample, view), &ScopeRates::default()))
+}
+
 /// Whether a VM is in the scope. One whose cgroup isn't known is in none.
 pub fn holds(sample: &HostSample, vm: &VmSample) -> bool {
     let Some(scope) = &sample.scope else { return true };

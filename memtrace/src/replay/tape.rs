@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::anchors::{Anchors, shortest};
 use crate::model::{Snapshot, derive};
+use crate::policy::{ScopeObservation, shared};
 use crate::reactor::{Author, Decided, Reaction, Report};
 use crate::record::{Loss, Moment, ReadError, Recording};
 use crate::sample::Sample;
@@ -37,6 +38,8 @@ pub struct Shown {
     /// With rates since the moment before, or over [`Tape::steady`]'s time.
     pub snapshot: Arc<Snapshot>,
     pub reaction: Option<Reaction>,
+    /// The cgroup that a policy's VMs shared. `None`: they shared the host.
+    pub scope: Option<ScopeObservation>,
 }
 
 impl Shown {
@@ -109,8 +112,9 @@ impl Tape {
             self.anchors.clear();
         }
         let snapshot = Arc::new(derive(self.anchors.baseline(at, self.least), &sample));
+        let scope = shared(&sample.host, &snapshot.host);
         self.anchors.keep(at, sample, self.least);
-        Shown { at, snapshot, reaction }
+        Shown { at, snapshot, reaction, scope }
     }
 }
 

@@ -12,10 +12,11 @@ use super::signals::Signals;
 use crate::alert::{Rule, State, Watcher};
 use crate::model::Snapshot;
 use crate::model::snapshot::HostView;
+use crate::policy::ScopeObservation;
 use crate::reactor::{Reaction, Step};
 use crate::replay::Shown;
 use crate::sample::VmId;
-use crate::units::{Nanos, WallNanos};
+use crate::units::{Bytes, Nanos, WallNanos};
 
 /// Most gaps that are listed, and most hosts.
 const MOST_GAPS: usize = 100;
@@ -38,6 +39,8 @@ pub struct Report {
     /// As it was in the end.
     pub host: HostView,
     pub pressure: Pressure,
+    /// The cgroup that a policy's VMs shared last, and what it may have at most.
+    pub scope: Option<(String, Option<Bytes>)>,
     /// Who suffered most comes first.
     pub vms: Vec<(VmId, Account)>,
     pub vms_left_out: u64,
@@ -52,6 +55,8 @@ pub struct Report {
 pub struct Pressure {
     /// Bytes.
     pub available: Series,
+    /// What the scope could still have, in bytes.
+    pub scope: Series,
     /// Per cent, avg10.
     pub some: Series,
     pub full: Series,
@@ -64,8 +69,8 @@ pub struct Pressure {
 
 impl Pressure {
     fn widen(&mut self, times: u32) {
-        let Self { available, some, full, swap_in, swap_out, decisions, alerts } = self;
-        for series in [available, some, full, swap_in, swap_out] {
+        let Self { available, scope, some, full, swap_in, swap_out, decisions, alerts } = self;
+        for series in [available, scope, some, full, swap_in, swap_out] {
             series.widen(times);
         }
         decisions.widen(times);
@@ -119,6 +124,7 @@ impl Gatherer {
             hosts: BTreeSet::new(),
             host: first.host.clone(),
             pressure: Pressure::default(),
+            scope: None,
             vms: Vec::new(),
             vms_left_out: 0,
             deeds: Deeds::default(),
@@ -144,6 +150,7 @@ impl Gatherer {
         report.flows.add(snapshot, moment.seconds);
         report.signals.add(&snapshot.signals, &snapshot.notices);
         self.press(snapshot, &moment);
+        self.share(shown.scope.as_ref(), &moment);
         let decisions = self.decide(snapshot, shown.reaction.as_ref());
         let alerts = self.watch(shown);
         self.minutes.add(snapshot, &moment, (decisions, alerts));
@@ -181,6 +188,16 @@ impl Gatherer {
         all.full.add(line, span, psi.and_then(|psi| psi.full).map(|full| full.avg10));
         all.swap_in.add(line, span, host.swap_in.value.map(|rate| rate.0));
         all.swap_out.add(line, span, host.swap_out.value.map(|rate| rate.0));
+    }
+
+    fn share(&mut self, scope: Option<&ScopeObservation>, moment: &Moment) {
+        let Some(scope) = scope else { return };
+        let report = &mut self.report;
+        report.scope = scope.cgroup.clone().map(|cgroup| (cgroup, scope.total));
+        let available = scope.available.map(|bytes| bytes.0 as f64);
+        if let Some(span) = moment.span {
+            report.pressure.scope.add(report.line, span, available);
+        }
     }
 
     /// How many decisions there are.

@@ -157,6 +157,13 @@ impl Page<'_> {
                         ", given to VMs " (format!("{overcommit:.2}")) " times"
                     }
                 }
+                @if let Some((cgroup, limit)) = &report.scope {
+                    dt { "Scope" }
+                    dd {
+                        "the cgroup " (said(cgroup)) ", at most "
+                        (known(limit.map(|bytes| bytes.0 as f64)))
+                    }
+                }
                 dt { "Swap" }
                 dd {
                     (known(host.swap_total.value.map(|bytes| bytes.0 as f64)))
@@ -166,8 +173,8 @@ impl Page<'_> {
                 dd {
                     @if acted + observed == 0 { "nothing decided while this was recorded" }
                     @else {
-                        (acted) " moments acted in, " (observed) " only observed, "
-                        (neither) " without any"
+                        "mode enforce in " (acted) " moments, observe in " (observed)
+                        ", nothing decided in " (neither)
                     }
                 }
             }

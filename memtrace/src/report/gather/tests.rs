@@ -18,7 +18,7 @@ pub(in crate::report) fn shown(second: u64, interval: Option<u64>, vms: Vec<VmVi
     snapshot.wall = WallNanos(fixture::WALL.0 + second * SECOND);
     snapshot.interval = interval.map(|seconds| Nanos(seconds * SECOND));
     let at = Nanos((1000 + second) * SECOND);
-    Shown { at, snapshot: Arc::new(snapshot), reaction: None }
+    Shown { at, snapshot: Arc::new(snapshot), reaction: None, scope: None }
 }
 
 /// Ten minutes of the demo; from second 200 to 260 nothing was recorded, in second 300 something
@@ -109,7 +109,8 @@ fn decisions_and_alerts_are_marks_of_the_host_and_of_their_vm() {
 fn what_was_never_known_is_known_to_be_unknown() {
     let mut snapshot = (*fixture::without_kernel_side()).clone();
     snapshot.host.memory_available = Measured::absent("no /proc/meminfo");
-    let shown = Shown { at: Nanos(SECOND), snapshot: Arc::new(snapshot), reaction: None };
+    let shown =
+        Shown { at: Nanos(SECOND), snapshot: Arc::new(snapshot), reaction: None, scope: None };
     let report = report(vec![shown]);
     assert!(report.pressure.available.buckets().is_empty());
     assert!(report.flows.heat().is_err());
@@ -158,7 +159,7 @@ proptest! {
             (snapshot.wall, snapshot.interval) = (WallNanos(wall), interval.map(Nanos));
             snapshot.host.swap_in = one.map(ByteRate);
             let reaction = fixture::enforced().report().map(|report| report.reaction.clone());
-            Shown { at: Nanos(wall), snapshot: Arc::new(snapshot), reaction }
+            Shown { at: Nanos(wall), snapshot: Arc::new(snapshot), reaction, scope: None }
         });
         let report = report(shown.collect());
         let around = crate::report::page::Around {

@@ -11,7 +11,7 @@ use crate::report::account::Waits;
 use crate::report::plot::{self, Curve, Ink};
 use crate::report::series::{Bucket, Series};
 use crate::report::words::{bytes, cell, name, nanos, percent, seconds, several};
-use crate::units::Nanos;
+use crate::units::{Bytes, Nanos};
 
 type Names = [(&'static str, &'static str); 2];
 
@@ -28,7 +28,8 @@ struct Plot<'a> {
 pub(super) fn pressure(page: &Page<'_>) -> Result<Markup> {
     let (report, all) = (page.report, &page.report.pressure);
     let mut drawn = Vec::new();
-    for plot in [memory(page), psi(page), swapping(page)] {
+    let plots = [Some(memory(page)), scope(page), Some(psi(page)), Some(swapping(page))];
+    for plot in plots.into_iter().flatten() {
         let Plot { title, names, curves, high, because } = plot;
         let is_empty = curves.iter().all(|curve| curve.series.buckets().is_empty());
         let marks = [&all.decisions, &all.alerts];
@@ -60,19 +61,39 @@ pub(super) fn pressure(page: &Page<'_>) -> Result<Markup> {
 }
 
 fn memory<'a>(page: &Page<'a>) -> Plot<'a> {
-    let (host, series) = (&page.report.host, &page.report.pressure.available);
-    let total = host.memory_total.value.map(|total| total.0 as f64);
+    let host = &page.report.host;
+    let series = &page.report.pressure.available;
+    available("Available memory", host.memory_total.value, series, || {
+        why(&host.memory_available.quality)
+    })
+}
+
+fn available<'a>(
+    title: &'static str,
+    total: Option<Bytes>,
+    series: &'a Series,
+    because: impl Fn() -> Option<String>,
+) -> Plot<'a> {
+    let total = total.map(|total| total.0 as f64);
     let high = total.or(series.most().map(f64::from)).unwrap_or(1.0).max(1.0);
     let pick = |bucket: &Bucket| bucket.least;
     let least = series.least().map(f64::from);
     let least = least.map(|least| format!("; least {}", bytes(least))).unwrap_or_default();
     Plot {
-        title: "Available memory",
+        title,
         names: [("blue", "available"), ("", "")],
         curves: vec![Curve { series, ink: Ink::Blue, filled: true, pick, high }],
         high: format!("{}{}{least}", bytes(high), if total.is_some() { " in all" } else { "" }),
-        because: why(&host.memory_available.quality),
+        because: because(),
     }
+}
+
+/// What the VMs share, where that isn't the host.
+fn scope<'a>(page: &Page<'a>) -> Option<Plot<'a>> {
+    let ((_, limit), series) = (page.report.scope.as_ref()?, &page.report.pressure.scope);
+    Some(available("Available memory of the scope", *limit, series, || {
+        Some("its limit, its use, or what of it can be had back is missing".to_owned())
+    }))
 }
 
 fn psi<'a>(page: &Page<'a>) -> Plot<'a> {

@@ -3,8 +3,9 @@
 use super::*;
 use crate::fixture;
 use crate::model::snapshot::{Measured, VmView};
+use crate::policy::ScopeObservation;
 use crate::report::gather::tests::{report, shown, ten_minutes};
-use crate::units::Percent;
+use crate::units::{Bytes, Percent};
 
 fn made(report: &Report, losses: &[String]) -> String {
     let around = Around { source: "recordings", losses, zone: &TimeZone::UTC };
@@ -59,6 +60,31 @@ fn what_is_not_known_is_said_and_not_drawn_as_nothing() {
         assert!(page.contains(text), "{text}");
     }
     assert_eq!(page.matches("There were none.").count(), 0);
+}
+
+#[test]
+fn a_scope_is_shown_with_its_limit_and_the_host_alone_without_one() {
+    let pool = |available| ScopeObservation {
+        cgroup: Some("pool".to_owned()),
+        total: Some(Bytes(2 << 30)),
+        available,
+        ..ScopeObservation::default()
+    };
+    let mut moments = ten_minutes();
+    let alone = made(&report(moments.clone()), &[]);
+    assert!(!alone.contains("of the scope") && !alone.contains("the cgroup"));
+    for moment in &mut moments {
+        moment.scope = Some(pool(Some(Bytes(300 << 20))));
+    }
+    let page = made(&report(moments.clone()), &[]);
+    assert!(page.contains("the cgroup pool, at most 2.0 GiB"), "{page}");
+    assert!(page.contains("Available memory of the scope"), "{page}");
+    assert!(page.contains("2.0 GiB in all; least 300 MiB"), "{page}");
+    for moment in &mut moments {
+        moment.scope = Some(pool(None));
+    }
+    let page = made(&report(moments), &[]);
+    assert!(page.contains("Not known: its limit, its use, or what of it can be had back"));
 }
 
 #[test]
