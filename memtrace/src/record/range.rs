@@ -1,14 +1,26 @@
-//! An adaptive binary range coder: each bit costs what it surprises, by a model that learns from
-//! those before it (as in LZMA, and in G. N. N. Martin, "Range encoding", 1979). What wants to be
+//! Bits by what they surprise: each costs what a model that learns from those before it didn't
+//! expect of it, by a range coder (G. N. N. Martin, "Range encoding", 1979). What wants to be
 //! coded is said once, for both directions: the side that reads ignores what it is told and
 //! gives what it finds.
+
+use std::borrow::Borrow;
+use std::num::NonZeroU32;
+
+use constriction::Queue;
+use constriction::backends::ReadWords;
+use constriction::stream::model::{DecoderModel, EncoderModel, EntropyModel};
+use constriction::stream::queue::{DefaultRangeEncoder, RangeDecoder};
+use constriction::stream::{Decode as _, Encode as _};
 
 /// Looks after which a model learns no slower.
 const SLOWEST: u16 = 160;
 /// Nothing is held for surer than this, in 2^-16.
 const SUREST: u16 = 24;
-/// Bytes that a reader may take beyond the end, which stand for zeros that were left off.
-const BEYOND: usize = 8;
+/// Of what is likely, in bits.
+const PRECISION: usize = 16;
+const WORD: usize = size_of::<u32>();
+/// Words that a reader may take beyond the end, which stand for zeros that were left off.
+const BEYOND: usize = 2;
 
 /// How likely a bit is 1.
 #[derive(Clone, Copy, Debug)]
@@ -43,72 +55,78 @@ pub(super) trait Coder {
     fn text(&mut self, text: &[u8], length: usize) -> Option<Vec<u8>>;
 }
 
-/// The part of the range that a 1 takes ends here.
-fn split(low: u64, high: u64, one: u16) -> u64 {
-    let (range, one) = (high - low, u64::from(one));
-    low + (range >> 16) * one + (((range & 0xffff) * one) >> 16)
+/// The chance that a bit is 1, in 2^-16: neither 0 nor all of it.
+#[derive(Clone, Copy, Debug)]
+struct Chance(u16);
+
+impl EntropyModel<PRECISION> for Chance {
+    type Symbol = bool;
+    type Probability = u32;
 }
 
-const fn is_settled(low: u64, high: u64) -> bool {
-    (low ^ high) >> 56 == 0
+impl Chance {
+    /// Where it begins, and how likely it is.
+    fn part(self, bit: bool) -> Option<(u32, NonZeroU32)> {
+        let one = u32::from(self.0);
+        let (begin, size) = if bit { (0, one) } else { (one, (1 << PRECISION) - one) };
+        Some((begin, NonZeroU32::new(size)?))
+    }
+}
+
+impl EncoderModel<PRECISION> for Chance {
+    fn left_cumulative_and_probability(&self, bit: impl Borrow<bool>) -> Option<(u32, NonZeroU32)> {
+        self.part(*bit.borrow())
+    }
+}
+
+impl DecoderModel<PRECISION> for Chance {
+    fn quantile_function(&self, quantile: u32) -> (bool, u32, NonZeroU32) {
+        let bit = quantile < u32::from(self.0);
+        // What has a quantile has a size.
+        let (begin, size) = self.part(bit).unwrap_or((0, NonZeroU32::MIN));
+        (bit, begin, size)
+    }
 }
 
 /// The side that writes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Packer {
-    low: u64,
-    high: u64,
-    coded: Vec<u8>,
+    coder: DefaultRangeEncoder,
     text: Vec<u8>,
-}
-
-impl Default for Packer {
-    fn default() -> Self {
-        Self { low: 0, high: u64::MAX, coded: Vec::new(), text: Vec::new() }
-    }
 }
 
 impl Packer {
     /// So far, in bytes.
     pub(super) fn length(&self) -> usize {
-        self.coded.len() + self.text.len()
+        self.coder.bulk().len() * WORD + self.text.len()
     }
 
     /// What was coded, and the texts.
-    pub(super) fn finish(mut self) -> (Vec<u8>, Vec<u8>) {
-        // The shortest of what is in the range; zeros come after it.
-        let shortest = (1..=8)
-            .map(|bytes| (bytes, self.high & !(u64::MAX.checked_shr(8 * bytes).unwrap_or(0))))
-            .find(|(_, value)| *value >= self.low);
-        if let Some((bytes, value)) = shortest.filter(|_| self.low > 0) {
-            self.coded.extend(value.to_be_bytes().iter().take(bytes as usize));
-        }
-        (self.coded, self.text)
+    pub(super) fn finish(self) -> (Vec<u8>, Vec<u8>) {
+        let Ok(words) = self.coder.into_compressed();
+        let mut coded: Vec<u8> = words.into_iter().flat_map(u32::to_be_bytes).collect();
+        // Zeros come after it.
+        coded.truncate(coded.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
+        (coded, self.text)
     }
 
-    fn narrow(&mut self, one: u16, bit: bool) {
-        let middle = split(self.low, self.high, one);
-        if bit {
-            self.high = middle;
-        } else {
-            self.low = middle + 1;
-        }
-        while is_settled(self.low, self.high) {
-            self.coded.push((self.high >> 56) as u8);
-            (self.low, self.high) = (self.low << 8, self.high << 8 | 0xff);
-        }
+    fn code(&mut self, one: u16, bit: bool) -> Option<bool> {
+        self.coder.encode_symbol(bit, Chance(one)).ok()?;
+        Some(bit)
     }
 }
 
 impl Coder for Packer {
     fn bit(&mut self, model: &mut Bit, bit: bool) -> Option<bool> {
-        self.narrow(model.one, bit);
+        let coded = self.code(model.one, bit);
         model.learn(bit);
-        Some(bit)
+        coded
     }
 
     fn plain(&mut self, count: u32, bits: u128) -> Option<u128> {
-        (0..count).rev().for_each(|place| self.narrow(1 << 15, bits >> place & 1 != 0));
+        for place in (0..count).rev() {
+            self.code(1 << 15, bits >> place & 1 != 0)?;
+        }
         Some(bits)
     }
 
@@ -118,55 +136,54 @@ impl Coder for Packer {
     }
 }
 
+/// What was coded, a word after the other.
+#[derive(Clone, Debug)]
+struct Words {
+    bytes: Vec<u8>,
+    at: usize,
+    beyond: usize,
+}
+
+/// More is read than was ever written.
+#[derive(Debug)]
+struct TooFar;
+
+impl ReadWords<u32, Queue> for Words {
+    type ReadError = TooFar;
+
+    fn read(&mut self) -> Result<Option<u32>, TooFar> {
+        let left = self.bytes.get(self.at..).unwrap_or_default();
+        if left.is_empty() {
+            self.beyond += 1;
+            return if self.beyond > BEYOND { Err(TooFar) } else { Ok(None) };
+        }
+        let mut word = [0; WORD];
+        word.iter_mut().zip(left).for_each(|(to, from)| *to = *from);
+        self.at += WORD;
+        Ok(Some(u32::from_be_bytes(word)))
+    }
+}
+
 /// The side that reads.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unpacker {
-    bytes: Vec<u8>,
-    /// The next one of what was coded, and where that ends.
-    at: usize,
-    end: usize,
-    /// The next one of the texts, which go on to the end.
+    coder: Option<RangeDecoder<u32, u64, Words>>,
+    texts: Vec<u8>,
+    /// The next one of the texts.
     text: usize,
-    low: u64,
-    high: u64,
-    value: u64,
 }
 
 impl Unpacker {
     /// Of `bytes` from `at` on: so many of them were coded, the rest are texts.
-    pub(super) fn new(bytes: Vec<u8>, at: usize, coded: usize) -> Option<Self> {
+    pub(super) fn new(mut bytes: Vec<u8>, at: usize, coded: usize) -> Option<Self> {
         let end = at.checked_add(coded).filter(|end| *end <= bytes.len())?;
-        let mut unpacker = Self { bytes, at, end, text: end, low: 0, high: u64::MAX, value: 0 };
-        for _ in 0..8 {
-            unpacker.next()?;
-        }
-        Some(unpacker)
-    }
-
-    fn next(&mut self) -> Option<()> {
-        let byte = match self.bytes.get(self.at) {
-            Some(byte) if self.at < self.end => *byte,
-            _ if self.at >= self.end.saturating_add(BEYOND) => return None,
-            _ => 0,
-        };
-        self.at += 1;
-        self.value = self.value << 8 | u64::from(byte);
-        Some(())
+        let texts = bytes.split_off(end);
+        let words = Words { bytes, at, beyond: 0 };
+        Some(Self { coder: Some(RangeDecoder::with_backend(words).ok()?), texts, text: 0 })
     }
 
     fn decide(&mut self, one: u16) -> Option<bool> {
-        let middle = split(self.low, self.high, one);
-        let bit = self.value <= middle;
-        if bit {
-            self.high = middle;
-        } else {
-            self.low = middle + 1;
-        }
-        while is_settled(self.low, self.high) {
-            (self.low, self.high) = (self.low << 8, self.high << 8 | 0xff);
-            self.next()?;
-        }
-        Some(bit)
+        self.coder.as_mut()?.decode_symbol(Chance(one)).ok()
     }
 }
 
@@ -183,7 +200,7 @@ impl Coder for Unpacker {
 
     fn text(&mut self, _: &[u8], length: usize) -> Option<Vec<u8>> {
         let end = self.text.checked_add(length)?;
-        let text = self.bytes.get(self.text..end)?.to_vec();
+        let text = self.texts.get(self.text..end)?.to_vec();
         self.text = end;
         Some(text)
     }
