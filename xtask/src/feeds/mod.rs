@@ -15,6 +15,7 @@ use crate::setup::{self, Scope};
 use crate::test::Outcome;
 use crate::{interrupt, progress};
 
+mod advise;
 mod alertmanager;
 mod dashboard;
 mod fleet;
@@ -85,6 +86,11 @@ const TRIALS: &[Trial] = &[
         what: "Alertmanager has an alert while a guest swaps, and no longer",
         programs: &[Program::Alertmanager],
         run: alertmanager::told,
+    },
+    Trial {
+        what: "advice by Prometheus' history knows the guests, and that this is too little",
+        programs: &[Program::Prometheus],
+        run: advise::says_how_little,
     },
     Trial {
         what: "in Zabbix an item of a VM that is gone is unsupported, with the reason",
