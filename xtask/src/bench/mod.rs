@@ -194,7 +194,7 @@ fn measure() -> Result<Results> {
             results.scale.extend(documents(&mut bench)?);
         }
     }
-    pool.hierarchy.set_limit(&parent, LIMIT_MIB)?;
+    measure_recording(&pool, &mut results)?;
     measure_latencies(pool, &mut results)?;
     Ok(results)
 }

@@ -68,10 +68,7 @@ pub fn page(results: &Results, host: &Host) -> String {
     ] {
         page.push_str(&section(title, &table, notes));
     }
-    // A page from before it was measured is complete without.
-    if !results.recording.is_empty() {
-        page.push_str(&recording(results));
-    }
+    page.push_str(&recording(results));
     page.push_str(&latencies(results));
     page
 }

@@ -42,7 +42,13 @@ fn results() -> Results {
             pairs: vec![(100e6, 102e6); 9],
         }],
         scale: vec![scale(false, 1_500_000), scale(true, 9_600_000)],
-        recording: Vec::new(),
+        recording: vec![Recording {
+            vms: 100,
+            record_ns: 9_000_000,
+            bytes: 500,
+            first_bytes: 20_000,
+            ..Recording::default()
+        }],
         latency: vec![Latency {
             load: "idle".to_owned(),
             events: 500,
@@ -75,14 +81,7 @@ fn an_event_is_judged_net_of_the_empty_program_and_by_bpftrace() {
 
 #[test]
 fn a_recording_is_judged_by_its_time_and_by_its_day() {
-    let recorded = Recording {
-        vms: 100,
-        record_ns: 9_000_000,
-        bytes: 500,
-        first_bytes: 20_000,
-        ..Recording::default()
-    };
-    let mut results = Results { recording: vec![recorded], ..results() };
+    let mut results = results();
     let row = |results: &Results| {
         let text = recording(results);
         line(&text, &["| 100 |"]).to_owned()
