@@ -83,8 +83,7 @@ pub fn measure(bench: &mut Bench, rounds: u32) -> Result<(Vec<Row>, Option<Strin
         interrupt::check()?;
         let memtrace = Memtrace::start(&bench.memtrace, &bench.vms())?;
         let pid = memtrace.pid();
-        let known = runs::raw_tracepoints(pid)?;
-        let hooks = hooks(&known);
+        let hooks = attached(pid)?;
         run(
             bench,
             Program::Memtrace,
@@ -113,16 +112,21 @@ pub fn measure(bench: &mut Bench, rounds: u32) -> Result<(Vec<Row>, Option<Strin
     Ok((rows, problem))
 }
 
-/// The hooks of all loads that memtrace is attached to here.
-fn hooks(known: &BTreeMap<String, Runs>) -> Vec<&'static str> {
+/// The hooks of all loads that memtrace, this process, is attached to here.
+///
+/// # Errors
+/// When it is gone.
+pub fn attached(memtrace: u32) -> Result<Vec<&'static str>> {
+    let known = runs::raw_tracepoints(memtrace)?;
     let mut hooks: Vec<_> = LOADS.iter().flat_map(|load| load.hooks).copied().collect();
     hooks.sort_unstable();
     hooks.dedup();
     hooks.retain(|hook| known.contains_key(name(hook)));
-    hooks
+    Ok(hooks)
 }
 
-fn name(hook: &'static str) -> &'static str {
+/// A tracepoint's own name, without its group's.
+pub fn name(hook: &'static str) -> &'static str {
     hook.rsplit(':').next().unwrap_or(hook)
 }
 

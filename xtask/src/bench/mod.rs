@@ -34,7 +34,7 @@ const HELD_MIB: u32 = 80;
 /// Room for the stand-ins of the scale benchmark, the kernel's memory for them included.
 const HERD_MIB: u32 = 8192;
 const HOOK_ROUNDS: u32 = 7;
-const SLOWDOWN_ROUNDS: u32 = 10;
+const SLOWDOWN_ROUNDS: u32 = 18;
 /// Numbers of VMs.
 const SCALE: [&str; 4] = ["10", "100", "1000", "4000"];
 /// VMs that are recorded.
@@ -62,6 +62,8 @@ enum What {
     Latency,
     /// What recording costs, alone; prints its section of docs/performance.md
     Record,
+    /// By how much programs are slower, alone; prints its section of docs/performance.md
+    Slowdown,
 }
 
 /// Whose events they are.
@@ -123,7 +125,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     interrupt::listen()?;
     let (page, path) = match arguments.what {
         Some(What::Policy) => (policy::page()?, policy::PAGE),
-        Some(part @ (What::Latency | What::Record)) => {
+        Some(part @ (What::Latency | What::Record | What::Slowdown)) => {
             ensure!(!arguments.write, "docs/performance.md is written with all of its parts");
             setup::run(Scope::Bench)?;
             build()?;
@@ -151,13 +153,25 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 fn measure_part(part: What) -> Result<String> {
     let mut results = Results::default();
     let pool = Lab::pool(LIMIT_MIB)?;
-    if matches!(part, What::Record) {
-        measure_recording(&pool, &mut results)?;
-        pool.down()?;
-        return Ok(report::recording(&results));
-    }
-    measure_latencies(pool, &mut results)?;
-    Ok(report::latencies(&results))
+    Ok(match part {
+        What::Record => {
+            measure_recording(&pool, &mut results)?;
+            pool.down()?;
+            report::recording(&results)
+        }
+        What::Slowdown => {
+            let folder = tempfile::tempdir()?;
+            let mut bench = start(folder.path(), pool.parent())?;
+            results.slowdown = slowdown::measure(&mut bench, SLOWDOWN_ROUNDS)?;
+            drop(bench);
+            pool.down()?;
+            report::slowdown(&results)
+        }
+        What::Latency | What::Policy => {
+            measure_latencies(pool, &mut results)?;
+            report::latencies(&results)
+        }
+    })
 }
 
 /// As users have it: optimised.
@@ -222,12 +236,16 @@ fn measure_latencies(pool: Lab, results: &mut Results) -> Result<()> {
 }
 
 fn program(name: &str) -> Command {
-    Command::new(paths::target().join("release").join(name))
+    Command::new(release(name))
+}
+
+/// A program as users have it.
+fn release(name: &str) -> PathBuf {
+    paths::target().join("release").join(name)
 }
 
 fn start(folder: &Path, pool: Option<&Path>) -> Result<Bench> {
-    let release = paths::target().join("release");
-    let other = worker::rename(&release.join("memtrace-bench"), folder, "ordinary")?;
+    let other = worker::rename(&release("memtrace-bench"), folder, "ordinary")?;
     let vm = worker::rename(&other, folder, "qemu-system-bench")?;
     let pair = |cgroup: Option<&Path>| -> Result<Workers> {
         let inside = |name: &str| cgroup.map(|pool| pool.join(name));
@@ -243,7 +261,7 @@ fn start(folder: &Path, pool: Option<&Path>) -> Result<Bench> {
             workers.of(task).tell(&format!("hold {HELD_MIB}"))?;
         }
     }
-    Ok(Bench { memtrace: release.join("memtrace"), free, squeezed })
+    Ok(Bench { memtrace: release("memtrace"), free, squeezed })
 }
 
 /// Runs a program that prints JSON, a document a line.

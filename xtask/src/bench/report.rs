@@ -7,10 +7,12 @@ use anyhow::Result;
 
 use super::hooks::Program;
 use super::measured::{Latency, Recording, Scale};
-use super::statistics::{Spread, ratio, spread};
+use super::statistics::{Spread, spread};
 use super::table::Table;
-use super::{Results, Task, hooks, slowdown};
+use super::{Results, Task, hooks};
 use crate::date::today;
+
+mod slower;
 
 /// Where the page is, from the workspace's root.
 pub const PAGE: &str = "docs/performance.md";
@@ -60,17 +62,18 @@ pub fn page(results: &Results, host: &Host) -> String {
     for what in &results.skipped {
         let _ = writeln!(page, "\nNot measured: {what}.");
     }
-    for (title, table, notes) in [
-        ("Each event", hook_table(&results.hooks), HOOKS),
-        ("Programs that fault and swap", slowdown_table(&results.slowdown), SLOWDOWN),
-        ("A tick", scale_table(&results.scale), SCALE),
-        ("A tick's files", file_table(&results.scale), FILES),
-    ] {
-        page.push_str(&section(title, &table, notes));
-    }
+    page.push_str(&section("Each event", &hook_table(&results.hooks), HOOKS));
+    page.push_str(&slowdown(results));
+    page.push_str(&section("A tick", &scale_table(&results.scale), SCALE));
+    page.push_str(&section("A tick's files", &file_table(&results.scale), FILES));
     page.push_str(&recording(results));
     page.push_str(&latencies(results));
     page
+}
+
+/// The section on programs that are slower.
+pub fn slowdown(results: &Results) -> String {
+    section("Programs that fault and swap", &slower::table(&results.slowdown), SLOWDOWN)
 }
 
 /// The section on what recording costs.
@@ -127,32 +130,6 @@ fn hook_table(rows: &[hooks::Row]) -> Table {
             net.map_or_else(unknown, |net| format!("{net:.0}")),
             share.map_or_else(unknown, |share| format!("{:.0} %", share * 100.0)),
             verdict(holds),
-        ]);
-    }
-    table
-}
-
-fn slowdown_table(rows: &[slowdown::Row]) -> Table {
-    let head = ["benchmark", "task", "off", "on", "slower by", "95 % interval", "aim"];
-    let mut table = Table::new(2, &head);
-    for row in rows {
-        let (off, on): (Vec<f64>, Vec<f64>) = row.pairs.iter().copied().unzip();
-        let milliseconds = |values: &[f64]| {
-            spread(values).map_or_else(unknown, |spread| format!("{:.0} ms", spread.median / 1e6))
-        };
-        let ratio = ratio(&row.pairs);
-        let percent = |ratio: f64| format!("{:+.1} %", (ratio - 1.0) * 100.0);
-        let most = if row.task == Task::Vm { 1.03 } else { 1.01 };
-        table.row([
-            row.load.to_owned(),
-            task(row.task).to_owned(),
-            milliseconds(&off),
-            milliseconds(&on),
-            ratio.map_or_else(unknown, |ratio| percent(ratio.median)),
-            ratio.map_or_else(unknown, |ratio| {
-                format!("{} to {}", percent(ratio.low), percent(ratio.high))
-            }),
-            ratio.map_or_else(unknown, |ratio| judge(ratio, most).to_owned()),
         ]);
     }
     table
@@ -258,15 +235,6 @@ fn task(task: Task) -> &'static str {
     match task {
         Task::Other => "no VM",
         Task::Vm => "VM",
-    }
-}
-
-/// Whether a ratio is at most `most`, as far as its interval tells.
-fn judge(ratio: Spread, most: f64) -> &'static str {
-    match ratio {
-        Spread { high, .. } if high <= most => "holds",
-        Spread { low, .. } if low > most => "missed",
-        _ => "open",
     }
 }
 

@@ -73,6 +73,38 @@ impl Drop for Worker {
     }
 }
 
+/// Programs that do nothing, on memtrace's hooks; detached when this is dropped.
+pub struct Empty {
+    child: Child,
+}
+
+impl Empty {
+    /// Starts `program` (memtrace-bench), and waits until they are attached.
+    ///
+    /// # Errors
+    /// When the kernel lacks one of the tracepoints.
+    pub fn start(program: &Path, tracepoints: &[&str]) -> Result<Self> {
+        let mut child = Command::new(program)
+            .arg("empty")
+            .args(tracepoints)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("start {}", program.display()))?;
+        let lines = child::output(&mut child)?;
+        let empty = Self { child };
+        next_line(&lines, Instant::now() + PATIENCE).context("empty programs")?;
+        Ok(empty)
+    }
+}
+
+impl Drop for Empty {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// memtrace itself, sampling once a second.
 pub struct Memtrace {
     child: Child,

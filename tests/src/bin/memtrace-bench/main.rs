@@ -1,6 +1,7 @@
 //! The parts of `cargo xtask bench` that need memtrace's insides, and the processes whose
 //! slowing-down it measures. Prints JSON, a document a line.
 
+mod empty;
 mod files;
 mod herd;
 mod latency;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-const USAGE: &str = "memtrace-bench load | sleep SECONDS | stir SECONDS | \
+const USAGE: &str = "memtrace-bench load | empty TRACEPOINT... | sleep SECONDS | stir SECONDS | \
                      scale POOL VMS quiet|busy | \
                      record POOL VMS quiet|busy | latency SECONDS | wire POOL TIMES";
 
@@ -24,6 +25,7 @@ fn main() -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["load", ..] => load::play(),
+        ["empty", tracepoints @ ..] => empty::attach(tracepoints),
         ["monitor", socket, ..] => monitor::serve(socket),
         // What else it is given makes it look like a VM.
         ["sleep", seconds, ..] => {
