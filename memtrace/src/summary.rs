@@ -10,6 +10,7 @@ use crate::filter::Filter;
 use crate::format::{self, UNKNOWN};
 use crate::model::Snapshot;
 use crate::model::snapshot::{HostView, Measured};
+use crate::policy::FAR;
 use crate::reactor::{Author, Decided, Reaction};
 use crate::sample::{Notice, PsiLine};
 use crate::signal::Quality;
@@ -24,8 +25,6 @@ pub const OVERCOMMIT: [f64; 2] = [1.5, 2.0];
 const PSI_HEAT: [f64; 2] = [10.0, 50.0];
 /// Share of host memory in use.
 const MEMORY_HEAT: [f64; 2] = [90.0, 95.0];
-/// Seconds ahead of which a trend says nothing worth telling.
-const FAR: f64 = 600.0;
 
 /// Host memory in use: total less available.
 pub fn memory_used(host: &HostView) -> Option<(Bytes, Percent)> {
@@ -155,6 +154,7 @@ pub fn policy(decided: &Decided) -> Vec<Part> {
         parts.push(Part::plain(author));
         return parts;
     }
+    // Recordings of older versions tell of more.
     let near = decisions.ahead.iter().filter(|ahead| ahead.seconds < FAR);
     parts.extend(near.map(|ahead| {
         let what = text::clean(&ahead.what);

@@ -10,9 +10,9 @@ use crate::units::Bytes;
 
 pub(super) const AFTER_HELP: &str = "\
 Hosts are those of which Prometheus has metrics of memtrace (docs/metrics.md). State, RECLAIM
-(what balloons could give now without harm) and SWAPS IN (when, if it goes on like this) come
-from hosts where `memtrace mitigate --listen` runs; it may only observe. A host that has told
-nothing for two minutes is unknown, with the reason, and forgotten after an hour.
+(what balloons could give now without harm) and SWAPS IN (within ten minutes, if it goes on
+like this) come from hosts where `memtrace mitigate --listen` runs; it may only observe. A host
+that has told nothing for two minutes is unknown, with the reason, and forgotten after an hour.
 
 A VM fits where 20 % of the host's memory stays available, VMs may not grow to more than twice
 the host's memory, and the host is neither hard nor low, nor comes to it within ten minutes.

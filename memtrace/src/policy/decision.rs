@@ -14,7 +14,7 @@ pub struct Decisions {
     /// has none.
     #[serde(default)]
     pub state: Option<String>,
-    /// What comes next if it goes on like this, the nearest first; empty when it doesn't fall.
+    /// What comes within ten minutes if it goes on like this, the nearest first.
     #[serde(default)]
     pub ahead: Vec<Ahead>,
     /// What balloons could give now, above the floors of VMs that nothing forbids to shrink. VMs

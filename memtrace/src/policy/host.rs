@@ -10,6 +10,9 @@ use crate::units::{Bytes, Nanos};
 /// The shortest stretch that makes a trend.
 const SHORTEST: Nanos = Nanos(2_500_000_000);
 
+/// Seconds ahead of which a trend over so short a while says nothing worth telling.
+pub const FAR: f64 = 600.0;
+
 /// What is known of the scope at one moment. There is none without total and available.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Host {
@@ -61,11 +64,12 @@ impl Host {
         (self.fall > 0.0 && room > 0.0).then(|| room / self.fall)
     }
 
-    /// What the trend leads to, the nearest first.
+    /// What the trend leads to soon, the nearest first.
     pub fn ahead(&self, rules: &Rules) -> Vec<Ahead> {
         let next = [(rules.soft, "soft"), (rules.hard, "hard"), (rules.low, "low"), (0.0, "swap")];
         let ahead = next.iter().filter_map(|(limit, name)| {
-            Some(Ahead { what: (*name).to_owned(), seconds: self.seconds_to(*limit)? })
+            let seconds = self.seconds_to(*limit).filter(|seconds| *seconds < FAR)?;
+            Some(Ahead { what: (*name).to_owned(), seconds })
         });
         ahead.collect()
     }

@@ -36,6 +36,7 @@ mod vm;
 pub use decision::{Action, Ahead, Decision, Decisions};
 pub use farewell::{Farewell, Short, farewell};
 pub use hook::Call;
+pub use host::FAR;
 pub use memtrace::Memtrace;
 pub use observation::{GuestObservation, Observation, ScopeObservation, VmObservation};
 pub use observe::{Observer, PINNED_SHARE};

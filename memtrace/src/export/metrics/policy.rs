@@ -32,7 +32,7 @@ pub(super) fn metrics() -> Vec<Metric> {
             Unit::Seconds,
             &["what"],
             "How soon the host comes to a state, or begins to swap, if it goes on like this; \
-             nothing while it doesn't.",
+             nothing where that is more than ten minutes.",
             |scene| {
                 let ahead = report(scene).map(|report| &report.reaction.decisions.ahead[..]);
                 let known = |what: &str| STATES.contains(&what) || what == "swap";

@@ -32,7 +32,7 @@ pub const SHAPES: &[Shape] = &[
         "of one step",
         &[
             plain("state", Word("calm, soft, hard, low"), "the host's, or the scope's"),
-            list("ahead", Shape("ahead"), "what comes next if it goes on like this"),
+            list("ahead", Shape("ahead"), "what comes within ten minutes if it goes on like this"),
             optional(plain("reclaimable", Bytes, "what balloons could give now")),
             list("actions", Shape("decision"), "what to do"),
             optional(plain("hook", Shape("call"), "what somebody else is told")),

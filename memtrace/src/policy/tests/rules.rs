@@ -243,6 +243,19 @@ fn a_trend_is_met_before_the_edge() {
 }
 
 #[test]
+fn a_few_seconds_trend_tells_of_the_next_ten_minutes_and_of_nothing_later() {
+    let mut policy = Memtrace::default();
+    // 10 MiB a second: 2.4 GiB to the edge of soft, 9 GiB to swap.
+    let decisions = (1..12)
+        .map(|second| policy.step(&host(second, 9000 - 10 * second, vec![vm(1)])))
+        .last()
+        .expect("some");
+    let ahead: Vec<_> = decisions.ahead.iter().map(|ahead| ahead.what.as_str()).collect();
+    assert_eq!(ahead, ["soft", "hard"], "{:?}", decisions.ahead);
+    assert!(decisions.ahead.iter().all(|ahead| ahead.seconds < 600.0), "{:?}", decisions.ahead);
+}
+
+#[test]
 fn a_state_is_left_only_some_points_above() {
     let level = |policy: &mut Memtrace, second, available| {
         policy.step(&host(second, available, Vec::new())).state.unwrap_or_default()
