@@ -275,7 +275,7 @@ fn host() -> HostView {
         allocated: Measured::exact(Bytes(26 * GIB)),
         overcommit: Measured::exact(1.625),
         losses: Measured::exact(Losses::default()),
-        totals: Measured::exact(HostTotals::default()),
+        totals: Measured::exact(HostTotals { vm_oom_kills: Some(0), ..HostTotals::default() }),
     }
 }
 

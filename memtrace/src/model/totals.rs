@@ -80,6 +80,9 @@ pub struct HostTotals {
     pub kswapd: Totals<VmCounters>,
     /// The row of everything that is neither a VM nor kswapd.
     pub other: Totals<VmCounters>,
+    /// VMs that the OOM killer chose, those that are gone with it too. `None`: not known.
+    #[serde(default)]
+    pub vm_oom_kills: Option<u64>,
     /// As [`HostCountersSample`] has them.
     pub missed_runs: Option<u64>,
     pub missed_by_signal: BTreeMap<Signal, u64>,
@@ -87,10 +90,13 @@ pub struct HostTotals {
 
 impl HostTotals {
     pub(super) fn new(sample: HostCountersSample, unhooked: &Unhooked) -> Self {
-        let HostCountersSample { host, kswapd, other, missed_runs, missed_by_signal } = sample;
+        let HostCountersSample { host, kswapd, other, vm_oom_kills, missed_runs, missed_by_signal } =
+            sample;
+        let vm_oom_kills = vm_oom_kills.filter(|_| !unhooked.contains(&Signal::OomKills));
         let row = |counters| Totals { counters, unhooked: unhooked.clone() };
         let host = Totals { counters: host, unhooked: unhooked.clone() };
-        Self { host, kswapd: row(kswapd), other: row(other), missed_runs, missed_by_signal }
+        let (kswapd, other) = (row(kswapd), row(other));
+        Self { host, kswapd, other, vm_oom_kills, missed_runs, missed_by_signal }
     }
 }
 

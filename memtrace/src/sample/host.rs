@@ -58,6 +58,10 @@ pub struct HostCountersSample {
     pub kswapd: VmCounters,
     /// The row of everything that is neither a VM nor kswapd.
     pub other: VmCounters,
+    /// VMs that the OOM killer chose since memtrace began, those that are gone with it too.
+    /// `None`: recorded by a memtrace that didn't count them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vm_oom_kills: Option<u64>,
     /// Events that the kernel did not show to a program, because it was in the middle
     /// of another one. `None`: this kernel (before 5.12) doesn't tell.
     pub missed_runs: Option<u64>,

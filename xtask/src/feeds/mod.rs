@@ -22,6 +22,7 @@ mod fleet;
 mod http;
 mod nagios;
 mod network;
+mod oom;
 mod prometheus;
 mod scene;
 mod service;
@@ -96,6 +97,11 @@ const TRIALS: &[Trial] = &[
         what: "in Zabbix an item of a VM that is gone is unsupported, with the reason",
         programs: &[Program::ZabbixAgent, Program::ZabbixGet],
         run: zabbix::gone,
+    },
+    Trial {
+        what: "a guest that the OOM killer took is counted when it is gone, and the rule tells of it",
+        programs: &[Program::Prometheus],
+        run: oom::counted,
     },
     Trial {
         what: "fleet says of a host whose memtrace was killed that it is unknown, and why",

@@ -199,6 +199,6 @@ mod tests {
         assert!(has("memtrace.host[host_state]", true));
         assert!(has("memtrace.host[host_memory_bytes]", false));
         assert!(has("memtrace.vm[{#VM.ID},vm_state]", true));
-        assert!(has("memtrace.vm[{#VM.ID},vm_oom_kills_total]", false));
+        assert!(has("memtrace.vm[{#VM.ID},vm_resident_bytes]", false));
     }
 }

@@ -63,6 +63,22 @@ impl Hierarchy {
         write(&path.join(file), &(u64::from(mib) << 20).to_string())
     }
 
+    /// Leaves a cgroup what it has and not a page more, nor room in swap, so that the OOM killer
+    /// comes for the next one.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn starve(&self, path: &Path) -> Result<()> {
+        let (swap, limit) = match self.version {
+            // Nothing anonymous is reclaimed then (`get_scan_count` in mm/vmscan.c).
+            Version::V1 => ("memory.swappiness", "memory.limit_in_bytes"),
+            Version::V2 => ("memory.swap.max", "memory.max"),
+        };
+        write(&path.join(swap), "0")?;
+        let usage = self.usage(path).with_context(|| format!("the use of {}", path.display()))?;
+        write(&path.join(limit), &usage.to_string())
+    }
+
     /// What a cgroup uses now, in bytes.
     pub fn usage(&self, path: &Path) -> Option<u64> {
         let file = match self.version {

@@ -83,9 +83,13 @@ fn counted() -> [Metric; 14] {
         counter("vm_compactions", Unit::None, "Direct compactions by its threads.", |vm, _| {
             alone(total(vm, S::Compaction, |row| row.compactions))
         }),
-        counter("vm_oom_kills", Unit::None, "Its tasks that the OOM killer chose.", |vm, _| {
-            alone(total(vm, S::OomKills, |row| row.oom_kills))
-        }),
+        counter(
+            "vm_oom_kills",
+            Unit::None,
+            "Its tasks that the OOM killer chose. A VM that ends of it is gone from here: \
+             memtrace_host_vm_oom_kills_total has it.",
+            |vm, _| alone(total(vm, S::OomKills, |row| row.oom_kills)),
+        ),
         counter("vm_oom_caused", Unit::None, "OOM kills while it was allocating.", |vm, _| {
             alone(total(vm, S::OomKills, |row| row.oom_caused))
         }),

@@ -117,6 +117,17 @@ pub(super) fn metrics() -> Vec<Metric> {
         ),
         of(
             Counter,
+            "host_vm_oom_kills",
+            Unit::None,
+            &[],
+            "VMs that the OOM killer chose, those that are gone with it too.",
+            |scene| {
+                let kills = totals(scene).and_then(|totals| totals.vm_oom_kills);
+                alone(kills.map(Value::Count))
+            },
+        ),
+        of(
+            Counter,
             "host_other_oom_kills",
             Unit::None,
             &[],

@@ -124,6 +124,7 @@ pub const SHAPES: &[Shape] = &[
             plain("host", Shape("host_counters"), "of the host"),
             plain("kswapd", Shape("counters"), "of kswapd"),
             plain("other", Shape("counters"), "of all that is neither a VM nor kswapd"),
+            plain("vm_oom_kills", Count, "VMs that the OOM killer chose, also those that are gone"),
             plain("missed_runs", Count, "events that a program was not run for"),
             plain("missed_by_signal", BySignal, "the same by signal, where there were any"),
         ],

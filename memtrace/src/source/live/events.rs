@@ -1,7 +1,5 @@
 //! What can't wait for the next sample: VMs that appear and end, and pressure that begins.
-//! And OOM kills, which are told for a while after.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use memtrace_ebpf::{
@@ -10,14 +8,12 @@ use memtrace_ebpf::{
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::notices::Notices;
 use super::{Kernel, LiveSource, monotonic};
 use crate::hostfs::process;
 use crate::probe::Arrived;
 use crate::source::{Pressure, Sign};
 use crate::units::Nanos;
 use crate::vmm::discover::Sighting;
-use crate::vmm::name;
 
 /// The shortest time between two looks at the events: a flood of them (each long stall is
 /// one) must not keep a CPU busy, and none should wait for long.
@@ -141,35 +137,6 @@ impl LiveSource {
         // One that execs may have been a VM until now.
         self.forget(pid);
     }
-
-    /// Tells of it when a VM has to do with it.
-    fn oom_killed(&mut self, event: &Event) {
-        let victim = self.vm_of(event.tgid);
-        let by = (event.causer_tgid != event.tgid).then(|| self.vm_of(event.causer_tgid)).flatten();
-        if victim.is_none() && by.is_none() {
-            return;
-        }
-        let victim = victim.or_else(|| self.command_of(event.tgid));
-        let victim = victim.unwrap_or_else(|| "another program".to_owned());
-        let by = by.or_else(|| {
-            let other = event.causer_tgid != 0 && event.causer_tgid != event.tgid;
-            other.then(|| comm(&event.comm))
-        });
-        let by = by.map_or_else(String::new, |by| format!(" while {by} was allocating"));
-        let text = format!("the OOM killer chose {victim} (process {}){by}", event.tgid);
-        self.oom_kills.note(monotonic(), text);
-    }
-
-    /// The name of a VM, or of one that was here a moment ago.
-    fn vm_of(&self, pid: u32) -> Option<String> {
-        let vm = self.discovery.vms().find(|vm| vm.pid == pid);
-        let name = vm.map(|vm| vm.description.name.clone());
-        name.or_else(|| self.oom_kills.was(pid, monotonic()))
-    }
-
-    fn command_of(&self, pid: u32) -> Option<String> {
-        process::stat(&self.root, pid).ok().map(|stat| name::display(&stat.comm))
-    }
 }
 
 /// Why waiting ended; neither: the time is up.
@@ -189,54 +156,4 @@ fn told_by(event: &Event) -> Option<Pressure> {
         _ => return None,
     };
     Some(Pressure { sign, at: Nanos(event.at_ns) })
-}
-
-fn comm(bytes: &[u8]) -> String {
-    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
-    name::display(&String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()))
-}
-
-/// OOM kills of the last minute, and who might still turn out to be a victim.
-#[derive(Debug, Default)]
-pub(super) struct OomKills {
-    kills: VecDeque<(Nanos, String)>,
-    /// VMs that ended: since when, their process and their name.
-    ended: VecDeque<(Nanos, u32, String)>,
-}
-
-impl OomKills {
-    const SHOWN: Nanos = Nanos(60_000_000_000);
-    const MOST: usize = 8;
-    /// So long an event may be behind the victim's end.
-    const REMEMBERED: Nanos = Nanos(10_000_000_000);
-    const MOST_ENDED: usize = 1024;
-
-    fn note(&mut self, at: Nanos, text: String) {
-        self.kills.push_back((at, text));
-        if self.kills.len() > Self::MOST {
-            self.kills.pop_front();
-        }
-    }
-
-    /// A VM is no more: perhaps it was killed, and the word of that comes later.
-    pub(super) fn ended(&mut self, at: Nanos, pid: u32, name: String) {
-        self.ended.retain(|(since, _, _)| at.saturating_sub(*since) < Self::REMEMBERED);
-        if self.ended.len() >= Self::MOST_ENDED {
-            self.ended.pop_front();
-        }
-        self.ended.push_back((at, pid, name));
-    }
-
-    fn was(&self, pid: u32, now: Nanos) -> Option<String> {
-        let recent = |since: Nanos| now.saturating_sub(since) < Self::REMEMBERED;
-        let of_it = |(since, ended, _): &&(Nanos, u32, String)| *ended == pid && recent(*since);
-        self.ended.iter().rev().find(of_it).map(|(_, _, name)| name.clone())
-    }
-
-    pub(super) fn tell(&mut self, now: Nanos, notices: &mut Notices) {
-        self.kills.retain(|(at, _)| now.saturating_sub(*at) < Self::SHOWN);
-        for (_, text) in &self.kills {
-            notices.add("oom", text.clone());
-        }
-    }
 }

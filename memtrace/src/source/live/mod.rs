@@ -12,6 +12,7 @@ mod events;
 mod fake;
 mod guests;
 mod notices;
+mod oom;
 mod open;
 mod rereading;
 mod scope;
@@ -30,9 +31,9 @@ use anyhow::Result;
 
 use self::cgroups::{Company, Membership};
 use self::clock::{monotonic, wall};
-use self::events::OomKills;
 use self::guests::Guests;
 use self::notices::Notices;
+use self::oom::OomKills;
 use self::rereading::Kept;
 use self::scope::Scope;
 use self::shared::{SharedMemory, Sharing};
@@ -209,7 +210,8 @@ impl LiveSource {
         host.counters = reading.map(|reading| HostCountersSample {
             host: reading.host,
             kswapd: reading.kswapd,
-            other: reading.other,
+            other: self.oom_kills.of_others(reading.other),
+            vm_oom_kills: Some(self.oom_kills.of_vms()),
             missed_runs: reading.missed_runs,
             missed_by_signal: reading.missed_by_signal.clone(),
         });

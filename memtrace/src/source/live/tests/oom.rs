@@ -41,6 +41,27 @@ fn a_victim_that_is_gone_before_its_kill_is_told_keeps_its_name() {
     }
 }
 
+#[test]
+fn kills_of_vms_and_of_others_are_counted_and_stay_when_the_victim_is_gone() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    let counted = |source: &mut LiveSource| {
+        let counters = source.sample(None).unwrap().host.counters.unwrap();
+        (counters.vm_oom_kills, counters.other.oom_kills, counters.other.oom_caused)
+    };
+    assert_eq!(counted(&mut source), (Some(0), 0, 0));
+    remote.send(killed(50, 50));
+    remote.send(killed(12_345, 50));
+    remote.send(killed(12_345, 7));
+    assert_eq!(counted(&mut source), (Some(1), 2, 1));
+    host.end(50);
+    remote.send(event(EVENT_EXITED, 50));
+    // Once gone, and once the word comes after its end.
+    assert_eq!(counted(&mut source), (Some(1), 2, 1));
+    remote.send(killed(50, 7));
+    assert_eq!(counted(&mut source), (Some(2), 2, 2));
+}
+
 fn told(sample: anyhow::Result<Sample>) -> Vec<String> {
     let notices = sample.unwrap().notices.into_iter();
     notices.filter(|notice| notice.about == "oom").map(|notice| notice.text).collect()
