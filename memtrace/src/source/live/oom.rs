@@ -15,7 +15,8 @@ impl LiveSource {
     /// Counts it, and tells of it when a VM has to do with it.
     pub(super) fn oom_killed(&mut self, event: &Event) {
         let victim = self.vm_of(event.tgid);
-        self.oom_kills.count(victim.is_some(), self.vm_of(event.causer_tgid).is_some());
+        let by_vm = self.vm_of(event.causer_tgid).is_some();
+        self.oom_kills.count(monotonic(), event.tgid, victim.is_some(), by_vm);
         let by = (event.causer_tgid != event.tgid).then(|| self.vm_of(event.causer_tgid)).flatten();
         if victim.is_none() && by.is_none() {
             return;
@@ -55,6 +56,9 @@ pub(super) struct OomKills {
     of_others: u64,
     /// While something that is no VM was allocating.
     by_others: u64,
+    /// Whom it chose of late: each thread of a victim that runs out of memory while it dies is
+    /// told of again (`mark_oom_victim` in mm/oom_kill.c).
+    victims: VecDeque<(Nanos, u32)>,
     kills: VecDeque<(Nanos, String)>,
     /// VMs that ended: since when, their process and their name.
     ended: VecDeque<(Nanos, u32, String)>,
@@ -67,7 +71,15 @@ impl OomKills {
     const REMEMBERED: Nanos = Nanos(10_000_000_000);
     const MOST_ENDED: usize = 1024;
 
-    fn count(&mut self, of_vm: bool, by_vm: bool) {
+    fn count(&mut self, at: Nanos, victim: u32, of_vm: bool, by_vm: bool) {
+        self.victims.retain(|(since, _)| at.saturating_sub(*since) < Self::REMEMBERED);
+        if self.victims.iter().any(|(_, known)| *known == victim) {
+            return;
+        }
+        if self.victims.len() >= Self::MOST_ENDED {
+            self.victims.pop_front();
+        }
+        self.victims.push_back((at, victim));
         let whose = if of_vm { &mut self.of_vms } else { &mut self.of_others };
         *whose = whose.saturating_add(1);
         self.by_others = self.by_others.saturating_add(u64::from(!by_vm));

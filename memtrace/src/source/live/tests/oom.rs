@@ -50,16 +50,27 @@ fn kills_of_vms_and_of_others_are_counted_and_stay_when_the_victim_is_gone() {
         (counters.vm_oom_kills, counters.other.oom_kills, counters.other.oom_caused)
     };
     assert_eq!(counted(&mut source), (Some(0), 0, 0));
-    remote.send(killed(50, 50));
     remote.send(killed(12_345, 50));
-    remote.send(killed(12_345, 7));
-    assert_eq!(counted(&mut source), (Some(1), 2, 1));
+    remote.send(killed(12_346, 7));
+    assert_eq!(counted(&mut source), (Some(0), 2, 1));
+    // The word of it comes after its end.
     host.end(50);
     remote.send(event(EVENT_EXITED, 50));
-    // Once gone, and once the word comes after its end.
-    assert_eq!(counted(&mut source), (Some(1), 2, 1));
+    assert_eq!(counted(&mut source), (Some(0), 2, 1));
     remote.send(killed(50, 7));
-    assert_eq!(counted(&mut source), (Some(2), 2, 2));
+    assert_eq!(counted(&mut source), (Some(1), 2, 2));
+}
+
+#[test]
+fn a_victim_is_counted_once_whichever_of_its_threads_ask_for_more() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    source.sample(None).unwrap();
+    for causer in [50, 50, 7] {
+        remote.send(killed(50, causer));
+    }
+    let counters = source.sample(None).unwrap().host.counters.unwrap();
+    assert_eq!((counters.vm_oom_kills, counters.other.oom_kills), (Some(1), 0));
 }
 
 fn told(sample: anyhow::Result<Sample>) -> Vec<String> {
