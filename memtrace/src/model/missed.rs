@@ -8,6 +8,9 @@ use crate::model::gap::Gap;
 use crate::sample::Sample;
 use crate::signal::{Quality, Signal, SignalStatus};
 
+/// Most base pages that one event can stand for: a huge page.
+pub(super) const MOST_PAGES: u64 = 512;
+
 /// Missed events of `signal` up to a sample.
 fn total(sample: &Sample, signal: Signal) -> u64 {
     let Some(counters) = &sample.host.counters else { return 0 };
@@ -39,7 +42,8 @@ pub(super) fn growth(previous: Option<&Sample>, now: &Sample, signal: Signal) ->
 /// What is left of a number of `counted` when `missed` events may belong to it, all of
 /// them: exact while even they could not shift it by more than 1 %, in each interval, so
 /// that it holds for their sum as well. Of a signal that measures time every missed event
-/// counts, because it may be the longest.
+/// counts, because it may be the longest, and of one whose events are folios each may be a huge
+/// page. (So may those of swap-ins, which VmSwap is there to check.)
 pub(super) fn doubt(signal: Signal, missed: u64, counted: u64) -> Quality {
     let bearable = match signal {
         Signal::DirectReclaim
@@ -50,6 +54,7 @@ pub(super) fn doubt(signal: Signal, missed: u64, counted: u64) -> Quality {
         | Signal::Kswapd
         | Signal::SwapInWait
         | Signal::ThrottleWait => 0,
+        Signal::ReclaimWrites | Signal::ShmemSwap => counted / 100 / MOST_PAGES,
         _ => counted / 100,
     };
     if missed <= bearable {

@@ -5,6 +5,7 @@ use memtrace_ebpf::VmCounters;
 
 use crate::model::Measured;
 use crate::model::cgroup;
+use crate::model::missed::MOST_PAGES;
 use crate::model::pair::Pair;
 use crate::model::rates::{Growth, better, sum};
 use crate::sample::{MemoryStat, VmSample};
@@ -76,9 +77,6 @@ impl Way {
         }
     }
 }
-
-/// Most base pages that one event can stand for: a huge page.
-const MOST_PAGES: u64 = 512;
 
 /// Swap-ins since counting began, where events don't tell them all:
 ///

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::scene::{HOSTS, PATIENCE, Scene};
+use super::scene::{HOSTS, Scene};
 use super::service::wait;
 
 const GUEST: &str = "noisy";

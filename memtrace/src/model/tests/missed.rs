@@ -92,6 +92,23 @@ fn what_did_not_fit_is_missed_as_well() {
 }
 
 #[test]
+fn a_missed_write_may_be_that_of_a_huge_page() {
+    let quality = |written, missed| {
+        let vm = counting(vm("a", 7), |counters| counters.reclaim_write_pages = written);
+        let mut sample = sample(10, vec![vm]);
+        let counters = sample.host.counters.get_or_insert_default();
+        counters.missed_by_signal = [(Signal::ReclaimWrites, missed)].into();
+        let signals = derive(None, &sample).signals;
+        signals.into_iter().find(|status| status.signal == Signal::ReclaimWrites).unwrap().quality
+    };
+    // Seen on 7.2: fewer than 1 % of the events, and more than 1 % of the pages.
+    assert_eq!(quality(31_553, 300).word(), "approximate");
+    assert_eq!(quality(31_553, 1).word(), "approximate");
+    assert_eq!(quality(51_200, 1).word(), "exact");
+    assert_eq!(quality(31_553, 0).word(), "exact");
+}
+
+#[test]
 fn flows_are_in_doubt_as_what_they_are_made_of() {
     let victim = vm("a", 7);
     let flows = |pages| Some(vec![flow(Party::Kswapd, party(&victim), pages)]);
