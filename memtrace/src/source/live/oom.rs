@@ -14,10 +14,9 @@ use crate::vmm::name;
 impl LiveSource {
     /// Counts it, and tells of it when a VM has to do with it.
     pub(super) fn oom_killed(&mut self, event: &Event) {
-        let victim = self.vm_of(event.tgid);
-        let by_vm = self.vm_of(event.causer_tgid).is_some();
-        self.oom_kills.count(monotonic(), event.tgid, victim.is_some(), by_vm);
-        let by = (event.causer_tgid != event.tgid).then(|| self.vm_of(event.causer_tgid)).flatten();
+        let (victim, by) = (self.vm_of(event.tgid), self.vm_of(event.causer_tgid));
+        self.oom_kills.count(monotonic(), event.tgid, victim.is_some(), by.is_some());
+        let by = by.filter(|_| event.causer_tgid != event.tgid);
         if victim.is_none() && by.is_none() {
             return;
         }
