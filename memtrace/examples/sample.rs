@@ -4,9 +4,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use memtrace::hostfs::HostRoot;
-use memtrace::source::Source;
-use memtrace::source::live::{LiveOptions, LiveSource};
+use memtrace_core::source::Source;
+use memtrace_host::hostfs::HostRoot;
+use memtrace_host::live::{LiveOptions, LiveSource};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -6,11 +6,12 @@ mod common;
 use std::path::Path;
 
 use common::{run, text};
-use memtrace::record::{Limits, Moment, Recorder, Recording};
-use memtrace::sample::{GuestSample, GuestStats};
-use memtrace::units::{Bytes, Nanos, WallNanos};
+use memtrace_core::sample::{GuestSample, GuestStats};
+use memtrace_core::units::{Bytes, Nanos, WallNanos};
+use memtrace_store::recording::{Limits, Moment, Recorder, Recording};
 
-const RECORDING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/record/tests/kept/v1.mtrec");
+const RECORDING: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/store/src/recording/tests/kept/v1.mtrec");
 
 #[test]
 fn help_of_report() {

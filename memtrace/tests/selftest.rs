@@ -43,7 +43,7 @@ fn main() -> ExitCode {
 
 /// Why it can't run here, if so.
 fn obstacle() -> Option<String> {
-    if let Err(error) = memtrace::probe::open(Path::new("/sys"), false) {
+    if let Err(error) = memtrace_host::probe::open(Path::new("/sys"), false) {
         return Some(format!("{error:#}"));
     }
     // Whoever sets it up for the tests sets up swap as well, and undoes both.

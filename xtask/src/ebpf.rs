@@ -1,4 +1,4 @@
-//! `cargo xtask ebpf`: the object kept in memtrace/ebpf, built from source or checked
+//! `cargo xtask ebpf`: the object kept in memtrace/host/ebpf, built from source or checked
 //! against it.
 
 use std::fs;
@@ -58,7 +58,7 @@ fn keep(memtrace: &Path, record: &Record, object: &[u8]) -> Result<()> {
 }
 
 fn check(memtrace: &Path, record: &Record, object: &[u8]) -> Result<()> {
-    const RENEW: &str = "run `cargo xtask ebpf` and commit memtrace/ebpf";
+    const RENEW: &str = "run `cargo xtask ebpf` and commit memtrace/host/ebpf";
     let text = fs::read_to_string(memtrace.join(kept::RECORD)).context(RENEW)?;
     let old = Record::parse(&text)?;
     ensure!(

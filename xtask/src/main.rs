@@ -6,21 +6,21 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod child;
-#[path = "../../memtrace/build/compile.rs"]
+#[path = "../../memtrace/host/build/compile.rs"]
 mod compile;
 mod date;
 mod demo;
 mod ebpf;
 mod feeds;
 mod interrupt;
-#[path = "../../memtrace/build/kept.rs"]
+#[path = "../../memtrace/host/build/kept.rs"]
 mod kept;
 mod lab;
 mod paths;
 mod progress;
 mod relief;
 mod setup;
-#[path = "../../memtrace/src/hostfs/taskstats/mod.rs"]
+#[path = "../../memtrace/host/src/hostfs/taskstats/mod.rs"]
 mod taskstats;
 mod test;
 mod trials;
@@ -40,7 +40,7 @@ enum Task {
     Bench(bench::Arguments),
     /// Real VMs under memory pressure in the live view
     Demo(demo::Arguments),
-    /// Build the eBPF object from source and keep it in memtrace/ebpf
+    /// Build the eBPF object from source and keep it in memtrace/host/ebpf
     Ebpf(ebpf::Arguments),
     /// Try memtrace's feeds with the real programs that they are for, beside real VMs
     Feeds(feeds::Arguments),

@@ -22,5 +22,5 @@ pub fn ebpf_crate() -> PathBuf {
 
 /// memtrace's own crate.
 pub fn memtrace_crate() -> PathBuf {
-    workspace().join("memtrace")
+    workspace().join("memtrace/host")
 }

@@ -2,10 +2,10 @@
 //! because its build may need what the set-up fetches.
 
 #[expect(dead_code, reason = "what memtrace alone uses")]
-#[path = "../../memtrace/src/signal/quality.rs"]
+#[path = "../../memtrace/core/src/signal/quality.rs"]
 pub mod quality;
 #[expect(dead_code, reason = "what memtrace alone uses")]
-#[path = "../../memtrace/src/truth/table.rs"]
+#[path = "../../memtrace/core/src/accuracy/table.rs"]
 pub mod table;
 
 pub use quality::Quality;

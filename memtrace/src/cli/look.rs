@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{filter, interval};
-use crate::filter::Filter;
+use memtrace_core::filter::Filter;
 
 /// What is looked at, and how often.
 #[derive(Args, Clone, Debug)]

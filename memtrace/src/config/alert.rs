@@ -2,8 +2,9 @@
 
 use super::problem::Place;
 use super::reader::Section;
-use crate::alert::{Kind, Rule, SendConfig};
-use crate::units::{Nanos, Percent};
+use memtrace_core::alert::SendConfig;
+use memtrace_core::alert::{Kind, Rule};
+use memtrace_core::units::{Nanos, Percent};
 
 /// Alerts.
 #[derive(Clone, Debug, PartialEq)]

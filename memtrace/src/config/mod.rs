@@ -2,7 +2,6 @@
 //! mistake has no effect at all; all mistakes are told, with file, line, column and key.
 
 mod alert;
-mod check;
 mod files;
 mod hook;
 mod policy;
@@ -16,19 +15,17 @@ mod vm;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 pub use self::alert::AlertConfig;
-pub use self::check::run as run_check;
 pub use self::problem::{Place, Problem};
-pub use self::vm::{Priority, VmSettings, VmTable, Which};
 
-use crate::actuate::journal;
-use crate::metrics::Address;
-use crate::policy::rules::Rules;
-use crate::reactor::Mode;
-use crate::record;
-use crate::units::Nanos;
+use crate::sys::address::Address;
+use memtrace_core::policy::rules::Rules;
+use memtrace_core::reactor::Mode;
+use memtrace_core::units::Nanos;
+use memtrace_store::journal;
+use memtrace_store::recording;
 
 /// Where it is, unless the operator says otherwise.
 pub const FILE: &str = "/etc/memtrace/memtrace.toml";
@@ -68,7 +65,7 @@ pub struct JournalConfig {
 pub struct RecordConfig {
     pub used: bool,
     pub directory: PathBuf,
-    pub limits: record::Limits,
+    pub limits: recording::Limits,
 }
 
 impl Default for Config {
@@ -97,8 +94,8 @@ impl Default for JournalConfig {
 
 impl Default for RecordConfig {
     fn default() -> Self {
-        let limits = record::Limits::default();
-        Self { used: false, directory: record::DIRECTORY.into(), limits }
+        let limits = recording::Limits::default();
+        Self { used: false, directory: recording::DIRECTORY.into(), limits }
     }
 }
 
@@ -107,6 +104,19 @@ impl Default for RecordConfig {
 pub struct Loaded {
     pub config: Config,
     pub files: Vec<PathBuf>,
+}
+
+/// What the configuration in `file` says, or the usual one; the defaults where there is none.
+///
+/// # Errors
+/// Everything that is wrong, with its place.
+pub fn chosen(file: Option<&Path>) -> Result<Config> {
+    let path = file.unwrap_or(Path::new(FILE));
+    let loaded = Config::load(path, file.is_some()).map_err(|problems| {
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        anyhow!("the configuration can't be used:\n{}", problems.join("\n"))
+    })?;
+    Ok(loaded.config)
 }
 
 impl Config {

@@ -3,8 +3,8 @@
 
 use super::problem::Place;
 use super::reader::Section;
-use crate::policy::rules::{Rules, Step};
-use crate::units::{Bytes, Nanos, Percent};
+use memtrace_core::policy::rules::{Rules, Step};
+use memtrace_core::units::{Bytes, Nanos, Percent};
 
 const MOST: Bytes = Bytes(1 << 40);
 const DAY: Nanos = Nanos(86_400 * Nanos::SECOND.0);

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::problem::Problem;
 use super::reader::{Reader, Section};
 use super::{Config, JournalConfig, RecordConfig, alert, hook, policy, vm};
-use crate::reactor::Mode;
-use crate::units::{Bytes, Nanos};
+use memtrace_core::reactor::Mode;
+use memtrace_core::units::{Bytes, Nanos};
 
 /// Takes what one file says over into `config`, and gives what is wrong with it.
 pub(super) fn apply(config: &mut Config, file: &Path, text: &str) -> Vec<Problem> {

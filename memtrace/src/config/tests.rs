@@ -2,9 +2,11 @@
 
 use std::fs;
 
+use memtrace_core::policy::settings::VmSettings;
+
 use super::*;
 
-const SAMPLE: &str = include_str!("../../../config/memtrace.toml");
+const SAMPLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/memtrace.toml"));
 
 fn apply(text: &str) -> (Config, Vec<String>) {
     let mut config = Config::default();
@@ -44,7 +46,7 @@ fn the_sample_has_every_key_and_its_examples_are_right() {
     assert_eq!(config.scope.as_deref(), Some("/machine.slice"));
     let of = |name| VmSettings::of(&config.rules.vms, name, None);
     assert_eq!(of("db-7").weight, Some(2000));
-    assert_eq!(of("web-1").minimum, Some(crate::units::Bytes(1 << 30)));
+    assert_eq!(of("web-1").minimum, Some(memtrace_core::units::Bytes(1 << 30)));
 }
 
 #[test]
@@ -56,7 +58,7 @@ fn everything_that_is_wrong_is_told_with_its_place_and_what_was_meant() {
     assert!(files.len() > 5);
     let mut told = String::new();
     for file in files {
-        let (text, good) = check::report(&file);
+        let (text, good) = crate::command::check_config::report(&file);
         assert!(!good, "{}", file.display());
         let name = format!("{}/", directory.display());
         told += &format!("{}\n", text.replace(&name, ""));

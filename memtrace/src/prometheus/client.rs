@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Error, Result, bail, ensure};
 
 use super::reply::{self, Answer, Labels, Lines};
-use crate::text::clean;
+use memtrace_core::text::clean;
 
 /// Largest answer, in bytes: a thousand hosts take five MiB.
 const LARGEST: u64 = 64 << 20;

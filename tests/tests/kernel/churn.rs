@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use memtrace::probe::{Belongings, Census, KernelSide, Limits, Probe};
+use memtrace_host::probe::{Belongings, Census, KernelSide, Limits, Probe};
 use memtrace_tests::standin::StandIn;
 
 use crate::{Test, open_with, room};

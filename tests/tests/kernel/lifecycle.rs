@@ -1,8 +1,8 @@
 //! VMs that come and go: slots are given out, taken back, and never mixed up.
 
 use anyhow::{Context, Result, ensure};
-use memtrace::probe::{Belongings, KernelSide, LEAST_SLOTS};
 use memtrace_ebpf::{EVENT_APPEARED, EVENT_EXITED, Event, FIRST_VM_SLOT, MARKS, mark_index};
+use memtrace_host::probe::{Belongings, KernelSide, LEAST_SLOTS};
 use memtrace_tests::standin::StandIn;
 use memtrace_tests::wait;
 

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use memtrace::probe::{Belongings, KernelSide, Limits, Probe};
+use memtrace_host::probe::{Belongings, KernelSide, Limits, Probe};
 
 type Test = fn() -> anyhow::Result<()>;
 

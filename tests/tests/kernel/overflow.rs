@@ -4,16 +4,16 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use memtrace::hostfs::HostRoot;
-use memtrace::hostfs::process::maps::Inode;
-use memtrace::model::derive;
-use memtrace::probe::{Belongings, KernelSide, Limits, Probe};
-use memtrace::source::Source;
-use memtrace::source::live::{LiveOptions, LiveSource};
-use memtrace::summary;
+use memtrace_core::model::derive;
+use memtrace_core::source::Source;
 use memtrace_ebpf::VmCounters;
+use memtrace_host::hostfs::HostRoot;
+use memtrace_host::hostfs::process::maps::Inode;
+use memtrace_host::live::{LiveOptions, LiveSource};
+use memtrace_host::probe::{Belongings, KernelSide, Limits, Probe};
 use memtrace_tests::pool::{self, Member};
 use memtrace_tests::standin::StandIn;
+use memtrace_view::summary;
 
 use crate::{Test, open_with, room};
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use memtrace::probe::{Arrived, Belongings, KernelSide, Limits, Probe};
 use memtrace_ebpf::{
     EVENT_DIRECT_RECLAIM, EVENT_KSWAPD, EVENT_MEMCG_RECLAIM, PRESSURE_PAUSE_NS, SLOT_KSWAPD,
 };
+use memtrace_host::probe::{Arrived, Belongings, KernelSide, Limits, Probe};
 use memtrace_tests::pool::{self, Member};
 use memtrace_tests::standin::StandIn;
 use memtrace_tests::wait;

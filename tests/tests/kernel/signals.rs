@@ -1,10 +1,10 @@
 //! What the programs count, against what the kernel counts itself.
 
 use anyhow::{Context, Result, ensure};
-use memtrace::probe::support::{TRACEPOINTS, facts};
-use memtrace::probe::{Belongings, KernelSide};
-use memtrace::signal::Signal;
+use memtrace_core::signal::Signal;
 use memtrace_ebpf::VmCounters;
+use memtrace_host::probe::support::{TRACEPOINTS, facts};
+use memtrace_host::probe::{Belongings, KernelSide};
 use memtrace_tests::standin::StandIn;
 
 use crate::{Test, open};
@@ -91,7 +91,7 @@ fn untracked() -> Result<()> {
 /// A kernel without type information: what needs none goes on, the rest says why not.
 fn without_btf() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let mut kernel = memtrace::probe::open(dir.path(), false)?;
+    let mut kernel = memtrace_host::probe::open(dir.path(), false)?;
     let status = |wanted: Signal| {
         kernel.signals().iter().find(|status| status.signal == wanted).context("no status")
     };

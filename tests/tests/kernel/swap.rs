@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use memtrace::probe::{Belongings, FlowReading, KernelSide, Reading, Taker};
-use memtrace::signal::{Quality, Signal};
+use memtrace_core::signal::{Quality, Signal};
 use memtrace_ebpf::VmCounters;
+use memtrace_host::probe::{Belongings, FlowReading, KernelSide, Reading, Taker};
 use memtrace_tests::pool::{self, Member};
 use memtrace_tests::standin::StandIn;
 

@@ -25,7 +25,7 @@ mod selftest;
 mod setting;
 mod swap;
 mod swap_header;
-#[path = "../../../memtrace/src/hostfs/taskstats/mod.rs"]
+#[path = "../../../memtrace/host/src/hostfs/taskstats/mod.rs"]
 mod taskstats;
 mod timing;
 mod tracer;

@@ -86,7 +86,7 @@ fn simulate() -> Result<Vec<Row>> {
 
 /// What a scenario is about, in its own words.
 fn about(name: &str) -> Result<String> {
-    let path = paths::workspace().join(format!("memtrace/src/sim/scenarios/{name}.toml"));
+    let path = paths::workspace().join(format!("memtrace/core/src/sim/scenarios/{name}.toml"));
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let line = text.lines().find_map(|line| line.strip_prefix("about = \""));
     let about = line.and_then(|line| line.strip_suffix('"'));

@@ -11,8 +11,8 @@ use crate::setup::programs::Program;
 use crate::{interrupt, paths};
 
 /// The demo's metrics in the text format that promtool reads, as memtrace's own tests pin them.
-const PINNED: &str = "memtrace/src/export/metrics/snapshots/\
-                      memtrace__export__metrics__tests__the_demo_in_the_classic_form_is_pinned.snap";
+const PINNED: &str = "memtrace/view/src/export/metrics/snapshots/\
+                      memtrace_view__export__metrics__tests__the_demo_in_the_classic_form_is_pinned.snap";
 const RULES: &str = "packaging/prometheus";
 
 /// Checks the metrics, the rules, and what the rules make of made-up series.

@@ -60,8 +60,10 @@ fn clippy_libvirt() -> Result<Outcome> {
     if let Some(reason) = no_libvirt() {
         return Ok(Outcome::skipped(reason));
     }
-    let mut command = cargo(&["clippy", "--quiet", "--locked", "--package", "memtrace"]);
-    one(command.args(["--all-targets", "--features", "libvirt", "--", "-D", "warnings"]))
+    let packages = ["--package", "memtrace", "--package", "memtrace-host"];
+    let mut command = cargo(&["clippy", "--quiet", "--locked", "--all-targets"]);
+    command.args(packages).args(["--features", "memtrace/libvirt", "--", "-D", "warnings"]);
+    one(&mut command)
 }
 
 fn clippy_programs() -> Result<Outcome> {

@@ -25,7 +25,7 @@ mod kernels;
 mod libraries;
 mod modules;
 mod programs;
-#[path = "../../../memtrace/src/model/quantile.rs"]
+#[path = "../../../memtrace/core/src/model/quantile.rs"]
 mod quantile;
 mod report;
 #[path = "../../host/src/scenario.rs"]

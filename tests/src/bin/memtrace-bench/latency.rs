@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use memtrace::hostfs::HostRoot;
-use memtrace::probe;
-use memtrace::source::Source;
-use memtrace::source::live::{LiveOptions, LiveSource};
+use memtrace_core::source::Source;
+use memtrace_host::hostfs::HostRoot;
+use memtrace_host::live::{LiveOptions, LiveSource};
+use memtrace_host::probe;
 use memtrace_tests::measured::Latency;
 
 use crate::herd::{sleep, sleeper};

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use memtrace::hostfs::HostRoot;
-use memtrace::model::derive;
-use memtrace::probe;
-use memtrace::record::{Moment, Writer};
-use memtrace::sample::Sample;
-use memtrace::source::Source;
-use memtrace::source::live::{LiveOptions, LiveSource};
+use memtrace_core::model::derive;
+use memtrace_core::sample::Sample;
+use memtrace_core::source::Source;
+use memtrace_host::hostfs::HostRoot;
+use memtrace_host::live::{LiveOptions, LiveSource};
+use memtrace_host::probe;
+use memtrace_store::recording::{Moment, Writer};
 use memtrace_tests::measured::Recording;
 use memtrace_tests::wait;
 

@@ -8,12 +8,12 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use memtrace::hostfs::HostRoot;
-use memtrace::model::derive;
-use memtrace::probe;
-use memtrace::sample::{Sample, VmSample};
-use memtrace::source::Source;
-use memtrace::source::live::{LiveOptions, LiveSource};
+use memtrace_core::model::derive;
+use memtrace_core::sample::{Sample, VmSample};
+use memtrace_core::source::Source;
+use memtrace_host::hostfs::HostRoot;
+use memtrace_host::live::{LiveOptions, LiveSource};
+use memtrace_host::probe;
 use memtrace_tests::bpftrace::Bpftrace;
 use memtrace_tests::measured::Scale;
 use memtrace_tests::wait;

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
-use memtrace::probe::{Arrived, Belongings, KernelSide, Reading};
-use memtrace::signal::SignalStatus;
+use memtrace_core::signal::SignalStatus;
 use memtrace_ebpf::VmCounters;
+use memtrace_host::probe::{Arrived, Belongings, KernelSide, Reading};
 
 /// The events so far.
 #[derive(Clone, Default)]

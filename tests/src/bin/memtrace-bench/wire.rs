@@ -11,16 +11,17 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use memtrace::actuate::host::HostActuator;
-use memtrace::actuate::journal::{Journal, Limits};
-use memtrace::daemon::{self, Control, Handle};
-use memtrace::hostfs::HostRoot;
-use memtrace::policy::{Action, Decision, Decisions, Memtrace, Observation, Policy, Rules};
-use memtrace::probe;
-use memtrace::reactor::Reactor;
-use memtrace::source::live::{LiveOptions, LiveSource};
-use memtrace::units::Bytes;
+use memtrace::service::sampling::{self, Handle};
+use memtrace_core::live::Control;
+use memtrace_core::policy::{Action, Decision, Decisions, Memtrace, Observation, Policy, Rules};
+use memtrace_core::reactor::Reactor;
+use memtrace_core::units::Bytes;
 use memtrace_ebpf::{EVENT_DIRECT_RECLAIM, EVENT_KSWAPD, EVENT_LONG_STALL, EVENT_MEMCG_RECLAIM};
+use memtrace_host::actuate::host::HostActuator;
+use memtrace_host::hostfs::HostRoot;
+use memtrace_host::live::{LiveOptions, LiveSource};
+use memtrace_host::probe;
+use memtrace_store::journal::{Journal, Limits};
 use memtrace_tests::measured::Latency;
 use memtrace_tests::wait;
 
@@ -79,7 +80,7 @@ fn start(seen: &Seen, disk: &Path) -> Result<Handle> {
     let policy = Box::new(Prompt(Memtrace::new(Rules::default())));
     let reactor = Reactor::new(policy, ledger, Some(Box::new(hands)));
     let control = Control { interval: NEVER, detail: None, stop: false };
-    Ok(daemon::spawn_with(Box::new(source), Some(reactor), control))
+    Ok(sampling::spawn_with(Box::new(source), Some(reactor), control))
 }
 
 /// memtrace's policy thinks, and the donor is told to give a little each time: it is made up,

@@ -1,0 +1,71 @@
+//! Guest statistics and their age.
+
+use crate::fixture::samples::after;
+use crate::model::Measured;
+use crate::model::snapshot::VmView;
+use crate::signal::Quality;
+use crate::units::{Nanos, WallNanos};
+
+/// The VM when the guest last answered `seconds` before the sample.
+fn answered(seconds: i64) -> VmView {
+    after(|vm| {
+        if let Some(stats) = &mut vm.guest.stats {
+            // The fixture's guest answered one second before the sample.
+            let shift = (seconds - 1) * 1_000_000_000;
+            stats.updated = stats.updated.map(|at| WallNanos(at.0.saturating_add_signed(-shift)));
+        }
+    })
+}
+
+#[test]
+fn a_fresh_answer_is_exact_and_has_its_age() {
+    let vm = answered(5);
+    assert_eq!(vm.guest_age, Measured::exact(Nanos(5_000_000_000)));
+    assert_eq!(vm.guest_available.quality, Quality::Exact);
+}
+
+#[test]
+fn an_answer_older_than_two_periods_is_stale() {
+    let vm = answered(6);
+    assert_eq!(
+        vm.guest_available.quality,
+        Quality::approximate("stale: the guest last answered 6 s ago")
+    );
+    assert!(vm.guest_available.value.is_some(), "a stale value is still shown");
+}
+
+#[test]
+fn an_answer_from_the_future_has_no_age() {
+    assert_eq!(answered(-1).guest_age, Measured::exact(Nanos(0)), "rounding explains a second");
+    let vm = answered(-2);
+    assert_eq!(vm.guest_age.value, None);
+    assert_eq!(vm.guest_available.quality.word(), "approximate");
+}
+
+#[test]
+fn without_statistics_each_number_tells_why() {
+    let vm = after(|vm| {
+        vm.guest.stats = None;
+        vm.guest.actual = None;
+        vm.guest.problem = Some("QMP did not answer in 500 ms".into());
+    });
+    let why = Quality::absent("QMP did not answer in 500 ms");
+    for quality in [vm.guest_age.quality, vm.guest_available.quality, vm.balloon_actual.quality] {
+        assert_eq!(quality, why);
+    }
+    assert!(vm.balloon_maximum.value.is_some());
+}
+
+#[test]
+fn a_number_that_the_guest_leaves_out_is_absent() {
+    let vm = after(|vm| {
+        if let Some(stats) = &mut vm.guest.stats {
+            stats.available = None;
+        }
+    });
+    assert_eq!(
+        vm.guest_available,
+        Measured::absent("the guest does not report its available memory")
+    );
+    assert!(vm.guest_total.value.is_some());
+}

@@ -1,0 +1,93 @@
+//! What a host can measure at all.
+
+use crate::sample::Sample;
+use crate::signal::Signal;
+
+/// What is measured on this host. A number that is measured and missing is unknown, and
+/// keeps the policy from acting on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Senses {
+    pub psi: bool,
+    pub direct_reclaims: bool,
+    pub swap_in: bool,
+    pub async_faults: bool,
+    pub stalled: bool,
+    pub guest_faults: bool,
+    pub guest_swap: bool,
+}
+
+impl Default for Senses {
+    fn default() -> Self {
+        Self {
+            psi: true,
+            direct_reclaims: true,
+            swap_in: true,
+            async_faults: true,
+            stalled: true,
+            guest_faults: true,
+            guest_swap: true,
+        }
+    }
+}
+
+impl Senses {
+    /// By a host's first sample: what its files have, and what the kernel side allows.
+    pub fn of(sample: &Sample) -> Self {
+        let counts = |signal: Signal| {
+            let status = sample.signals.iter().find(|status| status.signal == signal);
+            status.is_some_and(|status| !status.quality.is_absent())
+        };
+        let host = &sample.host;
+        let (psi, direct_reclaims) = match &host.scope {
+            // It may be made only when the first VM starts, so its version has to tell.
+            Some(scope) => (host.psi.is_some() && scope.version == 2, true),
+            None => {
+                let vmstat = host.vmstat.as_ref();
+                let stalls = vmstat.is_some_and(|vmstat| vmstat.allocstall.is_some());
+                (host.psi.is_some(), stalls)
+            }
+        };
+        Self {
+            psi,
+            direct_reclaims,
+            swap_in: counts(Signal::SwapIn),
+            async_faults: counts(Signal::AsyncFaults),
+            stalled: counts(Signal::DirectReclaim) || counts(Signal::MemcgReclaim),
+            // Each guest tells of itself; one that doesn't is left alone.
+            guest_faults: true,
+            guest_swap: true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::samples;
+    use crate::sample::ScopeSample;
+    use crate::signal::Quality;
+
+    #[test]
+    fn a_cgroup_of_version_1_has_no_pressure_of_its_own() {
+        for version in [1, 2] {
+            let mut sample = samples::sample(1, Vec::new());
+            sample.host.scope = Some(ScopeSample { version, ..ScopeSample::default() });
+            assert_eq!(Senses::of(&sample).psi, version == 2);
+        }
+    }
+
+    #[test]
+    fn what_the_host_lacks_is_not_asked_for() {
+        let mut sample = samples::sample(1, Vec::new());
+        assert_eq!(Senses::of(&sample), Senses::default());
+        sample.host.psi = None;
+        for status in &mut sample.signals {
+            if status.signal == Signal::AsyncFaults {
+                status.quality = Quality::absent("no KVM");
+            }
+        }
+        let senses = Senses::of(&sample);
+        assert!(!senses.psi && !senses.async_faults);
+        assert!(senses.swap_in && senses.stalled && senses.direct_reclaims);
+    }
+}

@@ -1,0 +1,100 @@
+//! The rungs of the ladder: alert, inflate, win back cold memory through the cgroup. Each
+//! has its own conditions; there is none that kills. The last one, the hook, is in `hook`.
+
+use super::decision::{Action, Decision, Gate};
+use super::gate::{allowed, gate, running};
+use super::host::Host;
+use super::rules::Rules;
+use super::state::{Level, State};
+use super::vm::Vm;
+use crate::policy::reclaim_backoff;
+use crate::policy::tri_state::{percent, show, whole_mib};
+use crate::units::{Bytes, Nanos};
+
+/// So long balloons have to leave the need unmet before the next rung.
+const PATIENCE: Nanos = Nanos(10_000_000_000);
+
+/// Which rungs before the hook are stood on now. Not knowing the scope stands on none.
+pub fn rungs(rules: &Rules, state: &State, at: Nanos, host: Option<&Host>) -> Vec<Gate> {
+    let Some(host) = host else {
+        let unknown = || Err("the scope's memory is not known".to_owned());
+        return ["alert", "inflate", "reclaim"].map(|name| gate(name, unknown())).to_vec();
+    };
+    let text = format!("it is {}, from {}", host.level.word(), Level::Hard.word());
+    let alert = if host.level >= Level::Hard { Ok(text) } else { Err(text) };
+    let inflate = match (rules.inflate, host.quiet) {
+        (false, _) => Err("switched off".to_owned()),
+        (true, true) => Err("it has been calm for a while".to_owned()),
+        (true, false) => Ok(format!("it is {}", host.level.word())),
+    };
+    vec![
+        gate("alert", alert),
+        gate("inflate", inflate),
+        gate("reclaim", reclaims(rules, state, at, host)),
+    ]
+}
+
+fn reclaims(rules: &Rules, state: &State, at: Nanos, host: &Host) -> Result<String, String> {
+    if !rules.win_back {
+        return Err("switched off".to_owned());
+    }
+    let unmet = state.unmet_since.map(|since| at.saturating_sub(since));
+    let text = format!(
+        "it is {}, and balloons have had nothing to give for {:.0} s",
+        host.level.word(),
+        unmet.unwrap_or(Nanos(0)).seconds()
+    );
+    // Relief gives nothing below the reserve. While nobody waits for it, cold pages are
+    // better left to the kernel: not all of what it takes first is cold.
+    let short = host.available < rules.kept(host.total) && state.waiting;
+    if short && unmet.is_some_and(|unmet| unmet >= PATIENCE) {
+        Ok(text)
+    } else {
+        let kept = show(rules.kept(host.total));
+        Err(format!(
+            "{text}; under {kept} available with somebody in distress, and from {:.0} s",
+            PATIENCE.seconds()
+        ))
+    }
+}
+
+/// Cold memory of a VM that its balloon couldn't give. `need` is shared out among as many as
+/// there are. The less its own PSI leaves of the limit, the less.
+pub fn win_back(rules: &Rules, vm: &Vm<'_>, twin: bool, need: Bytes) -> Option<Decision> {
+    let rested =
+        vm.memory.reclaimed.is_none_or(|then| vm.at.saturating_sub(then) >= rules.reclaim_pause);
+    let most = reclaimable(rules, vm, twin).filter(|_| rested && vm.memory.capacity <= 0.0)?;
+    let (psi, rss) = (percent(vm.now.psi_some)?, vm.now.rss?);
+    let bytes = whole_mib(most.min(need));
+    (bytes.0 > 0).then(|| Decision {
+        vm: vm.now.id,
+        action: Action::Reclaim { bytes },
+        rule: "reclaim".to_owned(),
+        because: format!(
+            "balloons can't give what is needed, and {} waits {psi:.1} % of the time for memory, \
+             under {}: {} of its {} may be cold",
+            vm.now.name,
+            rules.reclaim_psi,
+            show(bytes),
+            show(rss)
+        ),
+        unless: format!(
+            "with PSI of {} % or more in its own cgroup, or balloons that give, nothing would be \
+             reclaimed",
+            rules.reclaim_psi
+        ),
+    })
+}
+
+/// The most that a step wins back of a VM whose cgroup may be asked; its pause aside.
+pub fn reclaimable(rules: &Rules, vm: &Vm<'_>, twin: bool) -> Option<Bytes> {
+    let ready = [allowed(vm, twin), running(vm)].iter().all(Result::is_ok)
+        && vm.now.no_cgroup_reclaim.is_none()
+        && vm.now.pinned.is_none()
+        && vm.hurts == Some(false)
+        && reclaim_backoff::rests(vm.memory, vm.at).is_none();
+    let left = 1.0 - percent(vm.now.psi_some)? / rules.reclaim_psi;
+    let most = Bytes((rules.reclaim.0 as f64 * left.max(0.0)) as u64);
+    let most = most.min(Bytes(vm.now.rss?.0 / 20));
+    (ready && left > 0.0).then_some(most)
+}

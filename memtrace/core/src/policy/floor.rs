@@ -1,0 +1,61 @@
+//! How far down a VM may go.
+
+use super::rules::{Rules, Safety, part};
+use super::state::{Level, VmState};
+use super::vm::Vm;
+use crate::policy::tri_state::show;
+use crate::units::{Bytes, Nanos};
+
+/// A guest that has so much times what it uses just gets by.
+const BARELY: f64 = 1.1;
+
+/// How far down a VM may go, and from what that follows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Floor {
+    pub bytes: Bytes,
+    pub because: String,
+}
+
+/// `None`: not known.
+pub fn floor(rules: &Rules, level: Level, vm: &Vm<'_>) -> Option<Floor> {
+    let maximum = vm.now.maximum?;
+    let word = vm.word.as_ref().ok()?;
+    let by_level = level.pick(rules.floor_shares);
+    let least = vm.rules.minimum.unwrap_or_else(|| rules.floor_least.max(part(maximum, by_level)));
+    let share = if vm.is_stale(rules) == Some(true) { BARELY } else { rules.floor_used };
+    let used = times(word.used.saturating_add(word.touched), share);
+    let used = if rules.has(Safety::Floor) { used } else { Bytes(0) };
+    let learnt = learnt(rules, vm.memory, vm.at, word.used).unwrap_or(Bytes(0));
+    let burst = burst(rules, level, vm.memory, vm.at);
+    let bytes = least.max(used).max(learnt).max(burst);
+    let because = format!(
+        "floor {}: bounds {}, {} x {} used and touched since, burst {}, learnt {}",
+        show(bytes),
+        show(least),
+        share,
+        show(word.used.saturating_add(word.touched)),
+        show(burst),
+        show(learnt)
+    );
+    Some(Floor { bytes, because })
+}
+
+/// What it used in a burst: when the host is low, just that.
+fn burst(rules: &Rules, level: Level, memory: &VmState, at: Nanos) -> Bytes {
+    let held = |(_, then): &(Bytes, Nanos)| at.saturating_sub(*then) < rules.burst_lasts;
+    let burst = memory.burst.filter(held).filter(|_| rules.has(Safety::Burst));
+    let share = if level == Level::Low { BARELY } else { rules.floor_used };
+    burst.map_or(Bytes(0), |(used, _)| times(used, share))
+}
+
+/// What was learnt decays to what holds anyway.
+fn learnt(rules: &Rules, memory: &VmState, at: Nanos, used: Bytes) -> Option<Bytes> {
+    let (share, then) = memory.learnt.filter(|_| rules.has(Safety::Learnt))?;
+    let half_lives = at.saturating_sub(then).seconds() / rules.learnt_half_life.seconds().max(1.0);
+    let above = (share - rules.floor_used).max(0.0) * (-half_lives).exp2();
+    Some(times(used, rules.floor_used + above))
+}
+
+fn times(bytes: Bytes, share: f64) -> Bytes {
+    Bytes((bytes.0 as f64 * share) as u64)
+}

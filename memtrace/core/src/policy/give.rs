@@ -1,0 +1,163 @@
+//! Who gives, and how much: by room above the floor, weight and priority, dead memory
+//! first. Each VM's part is told by what was known one look ago, so that what isn't known
+//! of one VM now never makes another one give more.
+
+use std::collections::BTreeMap;
+
+use super::decision::{Action, Decision};
+use super::floor::Floor;
+use super::gate::is_cool;
+use super::host::Host;
+use super::need::Need;
+use super::rules::Rules;
+use super::state::{Level, State};
+use super::vm::Vm;
+use crate::policy::settings::Priority;
+use crate::policy::tri_state::{show, whole_mib};
+use crate::sample::VmId;
+use crate::units::{Bytes, Nanos};
+
+/// Dead memory counts so many times over: its guest doesn't miss it.
+const DEAD: f64 = 4.0;
+
+/// What of a VM's size is above its floor and would free something.
+pub fn room(vm: &Vm<'_>, floor: &Floor) -> Bytes {
+    let (Some(actual), Ok(word)) = (vm.now.actual, &vm.word) else { return Bytes(0) };
+    let kept = vm.now.rss.unwrap_or(Bytes(0)).saturating_add(vm.now.swap.unwrap_or(Bytes(0)));
+    // What the host keeps nothing of frees nothing.
+    let used = word.used.saturating_add(word.touched).saturating_add(vm.vmm());
+    actual.saturating_sub(floor.bytes).min(kept.saturating_sub(used))
+}
+
+/// A VM's part in giving: its room by weight, in bytes.
+pub fn capacity(vm: &Vm<'_>, floor: &Floor) -> f64 {
+    let Ok(word) = &vm.word else { return 0.0 };
+    let room = room(vm, floor);
+    let dead = dead(vm).min(word.free).min(room);
+    let by_priority = match vm.rules.priority {
+        Priority::Low => 4.0,
+        Priority::Normal => 1.0,
+        Priority::High => 0.25,
+    };
+    let by_weight = 1000.0 / f64::from(vm.rules.weight.max(1));
+    (room.0 as f64 + DEAD * dead.0 as f64) * by_weight * by_priority
+}
+
+fn dead(vm: &Vm<'_>) -> Bytes {
+    vm.dead().unwrap_or(Bytes(0))
+}
+
+/// The parts of all that may be shrunk now, by what was known a look ago.
+pub struct Parts {
+    all: BTreeMap<VmId, f64>,
+    sum: f64,
+    /// From the largest.
+    ranks: BTreeMap<VmId, u64>,
+}
+
+impl Parts {
+    /// `present`: VMs that are seen now.
+    pub fn of(rules: &Rules, state: &State, at: Nanos, present: &[VmId]) -> Self {
+        let all: BTreeMap<VmId, f64> = present
+            .iter()
+            .filter_map(|id| {
+                let vm = state.vms.get(id)?;
+                (vm.capacity > 0.0 && is_cool(rules, vm.shrunk, at)).then_some((*id, vm.capacity))
+            })
+            .collect();
+        let mut order: Vec<(VmId, f64)> = all.iter().map(|(id, part)| (*id, *part)).collect();
+        order.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
+        let ranks = (0..).zip(order).map(|(rank, (id, _))| (id, rank)).collect();
+        Self { sum: all.values().sum(), all, ranks }
+    }
+
+    /// Of a need, what falls to a VM with this capacity now. Where shares would be too small
+    /// to be worth a command, the largest give the least step each.
+    fn share(&self, rules: &Rules, need: Bytes, id: VmId, capacity: f64) -> Bytes {
+        let (Some(&before), Some(&rank)) = (self.all.get(&id), self.ranks.get(&id)) else {
+            return Bytes(0);
+        };
+        if capacity <= 0.0 {
+            return Bytes(0);
+        }
+        let part = capacity.min(before) / self.sum;
+        let share = Bytes((need.0 as f64 * part) as u64);
+        let least = rules.least_step.max(Bytes(1));
+        let worth = need.0 / least.0;
+        if share >= least {
+            share
+        } else if rank < worth {
+            least
+        } else {
+            Bytes(0)
+        }
+    }
+}
+
+/// What a VM whose gates are all open gives.
+pub fn give(
+    rules: &Rules,
+    host: &Host,
+    need: &Need,
+    parts: &Parts,
+    vm: &Vm<'_>,
+    floor: &Floor,
+) -> Option<(Decision, Vec<String>)> {
+    let (actual, maximum) = (vm.now.actual?, vm.now.maximum?);
+    let capacity = capacity(vm, floor);
+    let share = parts.share(rules, need.bytes, vm.now.id, capacity);
+    let step = host.level.pick(rules.steps).of(maximum, rules.least_step);
+    let free = vm.word.as_ref().map_or(Bytes(0), |word| word.free);
+    let dead_step = if host.level >= Level::Hard {
+        rules.dead_step.of(maximum, rules.least_step).min(dead(vm)).min(free)
+    } else {
+        Bytes(0)
+    };
+    let step = step.max(dead_step);
+    let room = actual.saturating_sub(floor.bytes);
+    // Up to a whole MiB, so that rounding doesn't go below the floor.
+    let to = actual.saturating_sub(share.min(step).min(room));
+    let to = Bytes(to.0.saturating_add((1 << 20) - 1) >> 20 << 20);
+    let bytes = actual.saturating_sub(to);
+    let line = format!(
+        "its share {} of {}: part {:.0} of {:.0}; step at most {}, room {}: gives {}",
+        show(share),
+        show(need.bytes),
+        capacity / 1_048_576.0,
+        parts.sum / 1_048_576.0,
+        show(step),
+        show(room),
+        show(bytes)
+    );
+    if need.bytes.0 == 0 || whole_mib(bytes).0 == 0 {
+        return None;
+    }
+    let dead = dead(vm);
+    let rule = match (need.forecast, dead >= bytes) {
+        (true, _) => "forecast",
+        (false, true) => "dead",
+        (false, false) => "pressure",
+    };
+    let dead_text = if dead.0 > 0 { format!(", {} of it dead", show(dead)) } else { String::new() };
+    let decision = Decision {
+        vm: vm.now.id,
+        action: Action::Balloon { from: actual, to },
+        rule: rule.to_owned(),
+        because: format!(
+            "{:.1} % of {} is available ({}), {} are needed, and {} can spare {}{dead_text}",
+            host.share,
+            show(host.total),
+            host.level.word(),
+            show(need.bytes),
+            vm.now.name,
+            show(room)
+        ),
+        unless: format!(
+            "with {} % available and no pressure nothing would be taken; at {} or below it would \
+             give nothing",
+            rules.soft,
+            show(floor.bytes.saturating_add(rules.least_step))
+        ),
+    };
+    Some((decision, vec![line]))
+}

@@ -1,0 +1,175 @@
+//! The end of a run that gives back: what memtrace took returns to its VMs, as far as it is
+//! free. Nobody watches the host afterwards, so it comes from what is above the calm line,
+//! as slow returns do, less what is promised; only the pause between them and their size
+//! have no meaning any more.
+
+use super::decision::{Action, Decision, Decisions};
+use super::gate::{allowed, balloon, ours};
+use super::host::Host;
+use super::observation::{Observation, VmObservation};
+use super::receive::{Purse, promised};
+use super::rules::Rules;
+use super::state::{State, VmState};
+use super::step::twins;
+use super::taken::Taken;
+use super::vm::Vm;
+use crate::policy::balloon_motion::{Motion, SAME, follow, motion};
+use crate::policy::tri_state::{show, whole_mib};
+use crate::policy::update::{Outcome, remember};
+use crate::sample::VmId;
+use crate::units::{Bytes, Nanos};
+
+/// A part of what a VM is short of that is smaller isn't worth a command.
+const LEAST: u64 = 16 << 20;
+
+/// A step of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Farewell {
+    pub decisions: Decisions,
+    /// Who is still short.
+    pub short: Vec<Short>,
+}
+
+/// A VM that has not got back everything yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Short {
+    pub vm: VmId,
+    /// So much is missing. `None`: not known.
+    pub bytes: Option<Bytes>,
+    pub because: String,
+    /// It is worth waiting for.
+    pub waits: bool,
+}
+
+/// What stands between a VM and what it had.
+enum Standing {
+    /// So much could go back, from this size.
+    Wants {
+        missing: Bytes,
+        actual: Bytes,
+    },
+    Short {
+        bytes: Option<Bytes>,
+        because: String,
+        waits: bool,
+    },
+}
+
+/// One step. Pure. `taken`: what is to go back.
+pub fn farewell(
+    rules: &Rules,
+    state: State,
+    seen: &Observation,
+    taken: &[Taken],
+) -> (State, Farewell) {
+    let mut state = state;
+    if state.at.is_some_and(|before| seen.at <= before) {
+        return (state, Farewell::default());
+    }
+    let at = seen.at;
+    let twins = twins(&seen.vms);
+    for vm in &seen.vms {
+        follow(rules, state.vms.entry(vm.id).or_default(), at, vm);
+    }
+    let host = Host::of(rules, &state, at, &seen.scope);
+    let mut parting = Farewell::default();
+    let mut wants = Vec::new();
+    for taken in taken {
+        let found = seen.vms.iter().find(|vm| vm.id == taken.vm);
+        let default = VmState::default();
+        let memory = state.vms.get(&taken.vm).unwrap_or(&default);
+        match standing(rules, memory, at, found, taken, twins.contains(&taken.vm)) {
+            None => {}
+            Some(Standing::Wants { missing, actual }) => wants.push((taken, missing, actual)),
+            Some(Standing::Short { bytes, because, waits }) => {
+                parting.short.push(Short { vm: taken.vm, bytes, because, waits });
+            }
+        }
+    }
+    let purse = host.as_ref().map_or(Bytes(0), |host| purse(rules, &state, seen, host));
+    let sum = wants.iter().fold(0.0, |sum, (_, missing, _)| sum + missing.0 as f64);
+    for (taken, missing, actual) in wants {
+        let share = Bytes((purse.0 as f64 * (missing.0 as f64 / sum)) as u64);
+        let to = match share {
+            share if share >= missing => Some(actual.saturating_add(missing)),
+            share if share.0 >= LEAST => Some(actual.saturating_add(whole_mib(share))),
+            _ => None,
+        };
+        let because = if let Some(to) = to {
+            parting.decisions.actions.push(decision(taken, actual, to, purse));
+            "it is on its way"
+        } else if host.is_none() {
+            "how much is free is not known"
+        } else {
+            "more is not free"
+        };
+        let because = because.to_owned();
+        parting.short.push(Short { vm: taken.vm, bytes: Some(missing), because, waits: true });
+    }
+    parting.decisions.state = host.as_ref().map(|host| host.level.word().to_owned());
+    parting.short.sort_by_key(|short| short.vm);
+    let outcome = Outcome { decisions: parting.decisions.clone(), ..Outcome::default() };
+    remember(rules, &mut state, seen, host.as_ref(), outcome);
+    (state, parting)
+}
+
+fn purse(rules: &Rules, state: &State, seen: &Observation, host: &Host) -> Bytes {
+    let promised = seen.vms.iter().fold(Bytes(0), |sum, vm| {
+        let memory = state.vms.get(&vm.id);
+        sum.saturating_add(memory.map_or(Bytes(0), |memory| promised(memory, seen.at, vm.rss)))
+    });
+    Purse::of(rules, host, promised).calm
+}
+
+/// `None`: it has everything.
+fn standing(
+    rules: &Rules,
+    memory: &VmState,
+    at: Nanos,
+    now: Option<&VmObservation>,
+    taken: &Taken,
+    twin: bool,
+) -> Option<Standing> {
+    let short = |bytes, because: String, waits| Some(Standing::Short { bytes, because, waits });
+    let Some(now) = now else { return short(None, "it isn't there".to_owned(), false) };
+    let vm = Vm::of(rules, memory, at, now);
+    let (Some(actual), Some(ceiling)) = (now.actual, vm.ceiling()) else {
+        let waits = now.no_balloon.is_none();
+        let because = now.no_balloon.clone();
+        return short(None, because.unwrap_or_else(|| "its size is not known".to_owned()), waits);
+    };
+    let missing = taken.before.min(ceiling).saturating_sub(actual);
+    if missing.0 <= SAME {
+        return None;
+    }
+    let closed = [allowed(&vm, twin), balloon(&vm), ours(&vm)].into_iter().find_map(Result::err);
+    if let Some(because) = closed {
+        return short(Some(missing), because, false);
+    }
+    if now.state.is_some_and(|state| state != crate::sample::VmState::Running) {
+        return short(Some(missing), "it does not run".to_owned(), false);
+    }
+    let grows = memory.order.is_some_and(|order| order.to > actual);
+    match motion(rules, memory, at, now.actual) {
+        Motion::Moving(_) if grows => short(Some(missing), "it is on its way".to_owned(), true),
+        Motion::Stuck(since, _) if grows => {
+            let because = format!("its balloon is stuck for {:.0} s", since.seconds());
+            short(Some(missing), because, false)
+        }
+        _ => Some(Standing::Wants { missing, actual }),
+    }
+}
+
+fn decision(taken: &Taken, actual: Bytes, to: Bytes, purse: Bytes) -> Decision {
+    Decision {
+        vm: taken.vm,
+        action: Action::Balloon { from: actual, to },
+        rule: "farewell".to_owned(),
+        because: format!(
+            "memtrace ends, it had {} before, and {} are free above the calm line",
+            show(taken.before),
+            show(purse)
+        ),
+        unless: "with less free, or without give_back, it would stay as it is".to_owned(),
+    }
+}

@@ -1,0 +1,151 @@
+//! How pressed the scope is, with hysteresis, and where its trend leads.
+
+use super::decision::Ahead;
+use super::observation::ScopeObservation;
+use super::rules::{Rules, Safety};
+use super::state::{Level, State};
+use crate::policy::tri_state::{percent, rate, share, show};
+use crate::units::{Bytes, Nanos};
+
+/// The shortest stretch that makes a trend.
+const SHORTEST: Nanos = Nanos(2_500_000_000);
+
+/// Seconds ahead of which a trend over so short a while says nothing worth telling.
+pub const FAR: f64 = 600.0;
+
+/// What is known of the scope at one moment. There is none without total and available.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Host {
+    pub total: Bytes,
+    pub available: Bytes,
+    /// Per cent of the total.
+    pub share: f64,
+    /// 0 to 1, by PSI and direct reclaim; what isn't known adds nothing.
+    pub effort: f64,
+    /// No effort, for all that counts is known to be low.
+    pub at_ease: bool,
+    pub level: Level,
+    /// By available and its trend alone it is calm, and has been for a while, whatever else
+    /// is known: then memory goes back, and else it is taken, never both.
+    pub quiet: bool,
+    /// Bytes per second that available falls.
+    pub fall: f64,
+}
+
+impl Host {
+    pub fn of(rules: &Rules, state: &State, at: Nanos, scope: &ScopeObservation) -> Option<Self> {
+        let total = scope.total.filter(|total| total.0 > 0)?;
+        let available = scope.available?.min(total);
+        let share = share(available, total);
+        // With plenty available, stalls come from a cgroup's own limit, and no other VM's
+        // memory would help.
+        let near = share < rules.soft + 2.0 * rules.leave;
+        let psi = percent(scope.psi_some).filter(|_| rules.senses.psi);
+        let direct = rate(scope.direct_reclaims).filter(|_| rules.senses.direct_reclaims);
+        let range = (rules.psi_full - rules.psi_begin).max(1.0);
+        let by_psi = psi.map_or(0.0, |psi| ((psi - rules.psi_begin) / range).clamp(0.0, 1.0));
+        let by_reclaim = direct.map_or(0.0, |rate| (rate / 100.0).clamp(0.0, 0.5));
+        let effort = if near { by_psi.max(by_reclaim) } else { 0.0 };
+        let known = (psi.is_some() || !rules.senses.psi)
+            && (direct.is_some() || !rules.senses.direct_reclaims);
+        let at_ease = known && effort <= 0.0;
+        let level = level(rules, state.level, share, if near { psi } else { None });
+        let fall = fall(rules, state, at, available);
+        let for_long =
+            state.quiet_since.is_some_and(|since| at.saturating_sub(since) >= rules.quiet);
+        let ahead = available.0 as f64 - fall * rules.horizon.seconds();
+        let quiet = for_long && share >= rules.soft && ahead >= total.0 as f64 * rules.soft / 100.0;
+        Some(Self { total, available, share, effort, at_ease, level, quiet, fall })
+    }
+
+    /// Seconds until this share of the total is all that is available, by the trend.
+    pub fn seconds_to(&self, limit: f64) -> Option<f64> {
+        let room = self.available.0 as f64 - self.total.0 as f64 * limit / 100.0;
+        (self.fall > 0.0 && room > 0.0).then(|| room / self.fall)
+    }
+
+    /// What the trend leads to soon, the nearest first.
+    pub fn ahead(&self, rules: &Rules) -> Vec<Ahead> {
+        let next = [(rules.soft, "soft"), (rules.hard, "hard"), (rules.low, "low"), (0.0, "swap")];
+        let ahead = next.iter().filter_map(|(limit, name)| {
+            let seconds = self.seconds_to(*limit).filter(|seconds| *seconds < FAR)?;
+            Some(Ahead { what: (*name).to_owned(), seconds })
+        });
+        ahead.collect()
+    }
+
+    /// For people.
+    pub fn lines(&self, rules: &Rules, scope: &ScopeObservation) -> Vec<String> {
+        let mut lines = vec![format!(
+            "{} of {} available, {:.1} %: {} (soft under {}, hard under {}, low under {}; left {} \
+             points above)",
+            show(self.available),
+            show(self.total),
+            self.share,
+            self.level.word(),
+            rules.soft,
+            rules.hard,
+            rules.low,
+            rules.leave
+        )];
+        let unknown = || "unknown".to_owned();
+        lines.push(format!(
+            "PSI some {}, direct reclaims {}, kswapd {}: effort {:.2}",
+            percent(scope.psi_some).map_or_else(unknown, |psi| format!("{psi:.1} %")),
+            rate(scope.direct_reclaims).map_or_else(unknown, |rate| format!("{rate:.0}/s")),
+            percent(scope.kswapd).map_or_else(unknown, |busy| format!("{busy:.0} %")),
+            self.effort
+        ));
+        let times: Vec<String> = self
+            .ahead(rules)
+            .iter()
+            .map(|ahead| format!("{} in {:.0} s", ahead.what, ahead.seconds))
+            .collect();
+        if !times.is_empty() {
+            let fall = show(Bytes(self.fall as u64));
+            lines.push(format!("falls by {fall} a second: {}", times.join(", ")));
+        }
+        lines
+    }
+}
+
+fn level(rules: &Rules, before: Level, share: f64, psi: Option<f64>) -> Level {
+    let limits = [(Level::Low, rules.low), (Level::Hard, rules.hard), (Level::Soft, rules.soft)];
+    let deepest = |more: f64, allowed: Level| {
+        let found = limits.iter().find(|(level, limit)| *level <= allowed && share < limit + more);
+        found.map_or(Level::Calm, |(level, _)| *level)
+    };
+    let by_psi = match psi {
+        Some(psi) if psi >= rules.psi_full => Level::Hard,
+        Some(psi) if psi >= rules.psi_begin => Level::Soft,
+        _ => Level::Calm,
+    };
+    deepest(0.0, Level::Low).max(deepest(rules.leaves(), before)).max(by_psi)
+}
+
+/// The slope of available over the last looks, by least squares; nothing when it rises.
+fn fall(rules: &Rules, state: &State, at: Nanos, available: Bytes) -> f64 {
+    if !rules.has(Safety::Forecast) {
+        return 0.0;
+    }
+    let recent = |&&(then, _): &&(Nanos, Bytes)| at.saturating_sub(then) <= rules.horizon;
+    let looks = state
+        .looks
+        .iter()
+        .filter(recent)
+        .map(|&(then, bytes)| (-at.saturating_sub(then).seconds(), bytes.0 as f64));
+    let points: Vec<(f64, f64)> = looks.chain([(0.0, available.0 as f64)]).collect();
+    let oldest = points.iter().map(|point| point.0).fold(0.0, f64::min);
+    if points.len() < 3 || -oldest < SHORTEST.seconds() {
+        return 0.0;
+    }
+    let count = points.len() as f64;
+    let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0, y + point.1));
+    let (x, y) = (x / count, y / count);
+    let (above, below) = points.iter().fold((0.0, 0.0), |(above, below), point| {
+        let dx = point.0 - x;
+        (above + dx * (point.1 - y), below + dx * dx)
+    });
+    let slope = if below > 0.0 { above / below } else { 0.0 };
+    (-slope).max(0.0)
+}

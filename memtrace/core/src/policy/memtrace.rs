@@ -1,0 +1,63 @@
+//! memtrace's own policy: the pure step with what it remembers.
+
+use super::Policy;
+use super::decision::Decisions;
+use super::observation::Observation;
+use super::rules::Rules;
+use super::state::State;
+use super::step::step;
+use super::taken::Taken;
+use crate::policy::give_back::{Farewell, farewell};
+use crate::sample::VmId;
+use crate::units::{Bytes, Nanos};
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Memtrace {
+    pub rules: Rules,
+    pub state: State,
+}
+
+impl Memtrace {
+    pub fn new(rules: Rules) -> Self {
+        Self { rules, state: State::default() }
+    }
+
+    /// One that starts at this moment, after another one took this.
+    pub fn resume(rules: Rules, at: Nanos, taken: &[Taken]) -> Self {
+        Self { rules, state: State::resume(at, taken) }
+    }
+}
+
+impl Policy for Memtrace {
+    fn name(&self) -> &'static str {
+        "memtrace"
+    }
+
+    fn step(&mut self, observation: &Observation) -> Decisions {
+        let (state, decisions) = step(&self.rules, std::mem::take(&mut self.state), observation);
+        self.state = state;
+        decisions
+    }
+
+    fn withdraw(&mut self, vm: VmId) {
+        if let Some(memory) = self.state.vms.get_mut(&vm) {
+            memory.order = None;
+            memory.promise = None;
+        }
+    }
+
+    fn change(&mut self, rules: Rules) {
+        self.rules = Rules { senses: self.rules.senses, ..rules };
+    }
+
+    fn holds(&self, vm: VmId, before: Bytes) -> bool {
+        self.state.holds(vm, before)
+    }
+
+    fn part(&mut self, observation: &Observation, taken: &[Taken]) -> Farewell {
+        let state = std::mem::take(&mut self.state);
+        let (state, farewell) = farewell(&self.rules, state, observation, taken);
+        self.state = state;
+        farewell
+    }
+}

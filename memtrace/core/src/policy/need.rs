@@ -1,0 +1,78 @@
+//! How much memory is to be freed: the distance to where it is calm, what the trend takes
+//! until balloons have moved, what pressure adds, less what is on its way.
+
+use super::host::Host;
+use super::rules::{Rules, part};
+use super::state::State;
+use crate::policy::tri_state::show;
+use crate::units::{Bytes, Nanos};
+
+/// Of the total, per cent: the most that pressure, trend and steady shortage add each.
+const MOST: f64 = 10.0;
+/// Of the distance, so much a second is added while it lasts.
+const GAIN: f64 = 0.05;
+/// What was added is taken back by so much a second once the distance is gone.
+const DECAY: f64 = 0.2;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Need {
+    pub bytes: Bytes,
+    pub line: String,
+    /// Nothing is short now; the trend alone asks.
+    pub forecast: bool,
+}
+
+/// `coming`: what orders on their way will free.
+pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes) -> Need {
+    let aim = part(host.total, rules.soft);
+    let most = part(host.total, MOST);
+    let short = aim.saturating_sub(host.available);
+    let seconds = rules.horizon.seconds();
+    let ahead = Bytes((host.fall * seconds) as u64).min(most);
+    // A trend that ends above the line asks for nothing.
+    let trend =
+        if short.0 > 0 { ahead } else { ahead.saturating_sub(host.available.saturating_sub(aim)) };
+    let pressure = Bytes((most.0 as f64 * host.effort) as u64);
+    // No more than the shortage itself, or it would go far beyond its aim.
+    let held = Bytes(state.held.max(0.0) as u64).min(most).min(short);
+    let owed = state.owed;
+    let wanted = [short, trend, pressure, held, owed];
+    let sum = wanted.iter().fold(Bytes(0), |sum, part| sum.saturating_add(*part));
+    let bytes = sum.saturating_sub(coming);
+    let enough = bytes >= worth_it(rules, host.total);
+    let line = format!(
+        "need {} = {} to {} available ({} %) + {} trend over {:.0} s + {} pressure + {} held + {} \
+         owed to VMs in distress - {} on its way{}",
+        show(bytes),
+        show(short),
+        show(aim),
+        rules.soft,
+        show(trend),
+        seconds,
+        show(pressure),
+        show(held),
+        show(owed),
+        show(coming),
+        if enough { "" } else { ": too little to act on" }
+    );
+    let forecast = short.0 == 0 && trend.0 > 0 && pressure.0 == 0;
+    Need { bytes: if enough { bytes } else { Bytes(0) }, line, forecast }
+}
+
+/// The least that is worth a command, for a scope with so much memory.
+fn worth_it(rules: &Rules, total: Bytes) -> Bytes {
+    rules.least_step.max(part(total, 0.25))
+}
+
+/// What a steady shortage adds from now on. It doesn't wind up while nobody can give, nor
+/// for one that isn't worth a command: minutes later it would be one all the same.
+pub fn hold(rules: &Rules, state: &State, at: Nanos, host: &Host, somebody_gives: bool) -> f64 {
+    let passed = state.at.map_or(0.0, |before| at.saturating_sub(before).seconds()).min(10.0);
+    let short = part(host.total, rules.soft).saturating_sub(host.available);
+    let held = if short >= worth_it(rules, host.total) {
+        state.held + if somebody_gives { short.0 as f64 * GAIN * passed } else { 0.0 }
+    } else {
+        state.held * (1.0 - DECAY * passed).max(0.0)
+    };
+    held.clamp(0.0, part(host.total, MOST).0 as f64)
+}

@@ -1,0 +1,142 @@
+//! From a sample and its snapshot to what a policy knows. What isn't known stays so; and
+//! where a condition against acting can't be checked, that is a reason against acting.
+
+use super::guest_rates::GuestRates;
+use super::observation::{GuestObservation, Observation, VmObservation};
+use super::scope::{self, ScopeRates};
+use crate::model::Snapshot;
+use crate::model::snapshot::{Measured, VmView};
+use crate::sample::{Accelerator, Manager, Sample, VmSample};
+use crate::signal::Quality;
+use crate::units::{Bytes, Percent, Rate};
+
+/// Of a VM's memory, so much locked or in huge pages pins it: less is a library's key
+/// store or a device's queue, and no guest memory.
+pub const PINNED_SHARE: u64 = 8;
+
+/// Observes one sample after the other. Keeps the guests' last answers, as their rates
+/// are between those and not between samples.
+#[derive(Clone, Debug, Default)]
+pub struct Observer {
+    guests: GuestRates,
+    scope: ScopeRates,
+}
+
+impl Observer {
+    /// `snapshot` is what [`crate::model::derive`] made of the sample before and `sample`.
+    pub fn observe(&mut self, sample: &Sample, snapshot: &Snapshot) -> Observation {
+        self.guests.update(sample);
+        self.scope.update(sample);
+        let vms = sample.vms.iter().zip(&snapshot.vms);
+        let vms = vms.filter(|(vm, _)| scope::holds(&sample.host, vm));
+        Observation {
+            at: sample.at,
+            scope: scope::scope(&sample.host, &snapshot.host, &self.scope),
+            vms: vms.map(|(vm, view)| observe_vm(vm, view, &self.guests)).collect(),
+        }
+    }
+}
+
+fn observe_vm(vm: &VmSample, view: &VmView, guests: &GuestRates) -> VmObservation {
+    VmObservation {
+        id: vm.id,
+        name: vm.name.clone(),
+        state: vm.state,
+        vcpus: vm.vcpus,
+        cpu_time: vm.process.cpu_time,
+        no_balloon: no_balloon(vm),
+        actual: vm.guest.actual,
+        maximum: vm.guest.maximum,
+        pinned: pinned(vm),
+        guest: guest(vm, view, guests),
+        rss: vm.process.rss,
+        swap: vm.process.swap,
+        dead: view.dead.value,
+        swap_in: view.swap_in.value,
+        async_faults: async_faults(vm, view),
+        refaults: view.refaults.value,
+        stalled: view.stalled.value,
+        psi_some: own_pressure(view),
+        no_cgroup_reclaim: no_cgroup_reclaim(vm, view),
+        settings: vm.guest.settings,
+    }
+}
+
+/// KVM alone makes them, so a VM that is emulated certainly has none.
+fn async_faults(vm: &VmSample, view: &VmView) -> Option<Rate> {
+    match vm.accelerator {
+        Some(Accelerator::Tcg) => Some(Rate(0.0)),
+        Some(Accelerator::Kvm) | None => view.async_faults.value,
+    }
+}
+
+fn no_balloon(vm: &VmSample) -> Option<String> {
+    let problem = || vm.guest.problem.clone();
+    if vm.manager == Manager::None {
+        return Some(problem().unwrap_or_else(|| "nobody to ask for it".to_owned()));
+    }
+    match (vm.guest.actual, vm.guest.maximum) {
+        (Some(_), Some(_)) => None,
+        _ => Some(problem().unwrap_or_else(|| "its size is not told".to_owned())),
+    }
+}
+
+/// Only what is known not to be pinned is not.
+fn pinned(vm: &VmSample) -> Option<String> {
+    let process = &vm.process;
+    match vm.vfio {
+        Some(false) => {}
+        Some(true) => return Some("a passed-through device (VFIO) pins its memory".to_owned()),
+        None => return Some("whether a device pins its memory is not known".to_owned()),
+    }
+    let (Some(rss), Some(locked), Some(huge)) = (process.rss, process.locked, process.hugetlb)
+    else {
+        return Some("whether its memory is locked or in huge pages is not known".to_owned());
+    };
+    let least = Bytes(rss.saturating_add(huge).0 / PINNED_SHARE);
+    if locked > least {
+        Some(format!("{} MiB of it are locked", locked.0 >> 20))
+    } else if huge > least {
+        Some(format!("{} MiB of it are in huge pages", huge.0 >> 20))
+    } else {
+        None
+    }
+}
+
+fn guest(vm: &VmSample, view: &VmView, guests: &GuestRates) -> Option<GuestObservation> {
+    let stats = vm.guest.stats?;
+    let rates = guests.of(vm.id);
+    Some(GuestObservation {
+        age: view.guest_age.value,
+        total: stats.total,
+        free: stats.free,
+        available: stats.available,
+        disk_caches: stats.disk_caches,
+        major_faults: rates.major_faults,
+        swap_in: rates.swap_in,
+        swap_out: rates.swap_out,
+        killed: rates.killed,
+    })
+}
+
+/// Of its cgroup, where that is the VM's alone.
+fn own_pressure(view: &VmView) -> Option<Percent> {
+    exact(&view.psi).map(|psi| Percent(psi.some.avg10))
+}
+
+fn no_cgroup_reclaim(vm: &VmSample, view: &VmView) -> Option<String> {
+    match &vm.cgroup {
+        None => Some("its memory cgroup is not known".to_owned()),
+        Some(cgroup) if cgroup.version != 2 => {
+            Some(format!("cgroup v{} has no memory.reclaim", cgroup.version))
+        }
+        Some(_) => view.cgroup_usage.quality.reason().map(str::to_owned),
+    }
+}
+
+fn exact<T: Copy>(measured: &Measured<T>) -> Option<T> {
+    measured.value.filter(|_| measured.quality == Quality::Exact)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! Who receives: a VM in distress at once, and all others slowly, when it is calm. What is
+//! given is free already: relief comes from what is between the reserve and the soft line,
+//! calm returns from what is above it, so that neither takes the other's. A VM that may
+//! want some, because too little is known of it, keeps its part reserved.
+
+use super::decision::{Action, Decision};
+use super::gate::{allowed, balloon, ours, running};
+use super::host::Host;
+use super::rules::{Rules, Safety, part};
+use super::state::{Promise, VmState};
+use super::vm::Vm;
+use crate::policy::tri_state::{share, show, whole_mib};
+use crate::units::{Bytes, Nanos};
+
+/// Promised memory that isn't used in this time counts as free again.
+const PROMISE: Nanos = Nanos(60_000_000_000);
+/// A guest in distress is brought to so much available, per cent.
+const COMFORT: f64 = 25.0;
+
+/// What can be given: it is free, above the reserve, and promised to nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purse {
+    pub relief: Bytes,
+    pub calm: Bytes,
+}
+
+impl Purse {
+    pub fn of(rules: &Rules, host: &Host, promised: Bytes) -> Self {
+        let reserve = if rules.has(Safety::Reserve) { rules.kept(host.total) } else { Bytes(0) };
+        let free = if rules.has(Safety::Reserve) {
+            host.available.saturating_sub(promised)
+        } else {
+            host.available
+        };
+        let line = part(host.total, rules.soft + rules.leaves());
+        Self {
+            relief: free.min(line).saturating_sub(reserve),
+            calm: free.saturating_sub(line.max(reserve)),
+        }
+    }
+}
+
+/// What a VM wants.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wish {
+    Wants(Bytes),
+    /// Known not to.
+    Not(String),
+    /// It might.
+    Unknown(String),
+}
+
+/// What would bring a VM in distress out of it. A guest's own word is enough for this, as
+/// it takes nothing from others; only a word that is contradicted isn't.
+pub fn relief(rules: &Rules, vm: &Vm<'_>, twin: bool) -> Wish {
+    if let Err(reason) = allowed(vm, twin) {
+        return Wish::Not(reason);
+    }
+    let (Some(actual), Some(ceiling)) = (vm.now.actual, vm.ceiling()) else {
+        return Wish::Unknown("its size is not known".to_owned());
+    };
+    let space = whole_mib(ceiling.saturating_sub(actual));
+    if space.0 == 0 {
+        return Wish::Not(format!("it has all that it may have, {}", show(ceiling)));
+    }
+    for answer in [running(vm), balloon(vm), ours(vm)] {
+        if let Err(reason) = answer {
+            return Wish::Unknown(reason);
+        }
+    }
+    let word = match &vm.word {
+        Ok(word) if vm.now.cpu_time.is_some() => word,
+        Ok(_) => return Wish::Unknown("its CPU time is not known".to_owned()),
+        Err(reason) => return Wish::Unknown(reason.clone()),
+    };
+    // Little left is enough: what it does to a guest that reads its files again and again
+    // shows nowhere.
+    let thrashes = crate::policy::distress::thrashes(rules, vm.now, Some(word)) == Some(true);
+    if vm.is_in_need(rules) != Some(true) && !thrashes {
+        let share = share(word.available, word.size);
+        return Wish::Not(format!("{share:.1} % of it is available to the guest"));
+    }
+    let has = word.available.saturating_add(word.grown);
+    let short = part(word.size, COMFORT).saturating_sub(has);
+    let more = rules.calm.of(ceiling, rules.least_step).saturating_sub(word.grown);
+    let short = if thrashes { short.max(more) } else { short };
+    if short.0 == 0 {
+        return Wish::Not(format!("it has got {} since it said how it is", show(word.grown)));
+    }
+    let most = rules.relief.of(ceiling, rules.least_step);
+    Wish::Wants(whole_mib(short.max(rules.least_step).min(most)).min(space))
+}
+
+/// Distress that the host sees too, so that it is worth taking from others.
+pub fn is_seen(rules: &Rules, vm: &Vm<'_>) -> bool {
+    use crate::policy::tri_state::{bytes_per_second, percent, rate};
+    let over = |value: Option<f64>, limit: f64| value.is_some_and(|value| value >= limit);
+    over(bytes_per_second(vm.now.swap_in), rules.host_swap_in)
+        || over(rate(vm.now.async_faults), rules.host_faults)
+        || over(percent(vm.now.stalled), rules.host_stalled)
+}
+
+/// What a VM gets of the relief, when those who want or may want some weigh so much.
+pub fn relieve(
+    vm: &Vm<'_>,
+    wanted: Bytes,
+    purse: Bytes,
+    weights: f64,
+) -> Option<(Decision, Bytes)> {
+    let actual = vm.now.actual?;
+    let share = (purse.0 as f64 * (weight(vm) / weights)) as u64;
+    let bytes = whole_mib(wanted.min(Bytes(share)).min(purse));
+    let to = actual.saturating_add(bytes);
+    // What was ordered already needs no second order.
+    let under_way = vm.memory.order.map_or(actual, |order| order.to);
+    if bytes.0 == 0 || (under_way > actual && to.saturating_sub(under_way).0 < 16 << 20) {
+        return None;
+    }
+    let decision = Decision {
+        vm: vm.now.id,
+        action: Action::Balloon { from: actual, to },
+        rule: "distress".to_owned(),
+        because: format!(
+            "{} suffers ({}), wants {}, and {} of what is free is its part of {}",
+            vm.now.name,
+            vm.suffering(),
+            show(wanted),
+            show(Bytes(share)),
+            show(purse)
+        ),
+        unless: "with more available to the guest, or nothing free above the reserve, it would \
+                 get nothing"
+            .to_owned(),
+    };
+    Some((decision, bytes))
+}
+
+/// A VM's weight in what is free: more weight and higher priority get more.
+pub fn weight(vm: &Vm<'_>) -> f64 {
+    use crate::policy::settings::Priority;
+    let by_priority = match vm.rules.priority {
+        Priority::Low => 0.25,
+        Priority::Normal => 1.0,
+        Priority::High => 4.0,
+    };
+    f64::from(vm.rules.weight.max(1)) * by_priority
+}
+
+/// What a VM gets back towards the size that it had, of `left` that is to be given back.
+/// What it uses up of that at most, known or not, comes second.
+pub fn give_back(
+    rules: &Rules,
+    vm: &Vm<'_>,
+    twin: bool,
+    left: Bytes,
+    at: Nanos,
+) -> (Option<Decision>, Bytes) {
+    let paused = vm.memory.grown.is_some_and(|grown| at.saturating_sub(grown) < rules.calm_pause);
+    let (Some(base), false, Ok(_)) = (vm.memory.base, paused, allowed(vm, twin)) else {
+        return (None, Bytes(0));
+    };
+    let unknown = (None, rules.calm.most.max(rules.least_step));
+    let (Some(actual), Some(ceiling)) = (vm.now.actual, vm.ceiling()) else { return unknown };
+    let space = whole_mib(base.min(ceiling).saturating_sub(actual));
+    if space.0 == 0 {
+        return (None, Bytes(0));
+    }
+    let known = [running(vm), balloon(vm), ours(vm)].iter().all(Result::is_ok);
+    if !known || vm.now.cpu_time.is_none() {
+        return unknown;
+    }
+    let step = rules.calm.of(ceiling, rules.least_step).min(space);
+    let bytes = whole_mib(step.min(left));
+    if bytes < rules.least_step.min(space) {
+        return (None, step);
+    }
+    let decision = Decision {
+        vm: vm.now.id,
+        action: Action::Balloon { from: actual, to: actual.saturating_add(bytes) },
+        rule: "calm".to_owned(),
+        because: format!(
+            "it is calm, {} are free above the soft line, and {} had {} before",
+            show(left),
+            vm.now.name,
+            show(base)
+        ),
+        unless: "under pressure, or with less free, it would wait".to_owned(),
+    };
+    (Some(decision), step)
+}
+
+/// What is promised and not used yet, as far as the host sees.
+pub fn promised(memory: &VmState, at: Nanos, rss: Option<Bytes>) -> Bytes {
+    let Some(promise) = memory.promise else { return Bytes(0) };
+    if at.saturating_sub(promise.at) >= PROMISE {
+        return Bytes(0);
+    }
+    let used = rss.zip(promise.rss).map_or(Bytes(0), |(now, then)| now.saturating_sub(then));
+    promise.bytes.saturating_sub(used)
+}
+
+/// Notes what was given.
+pub fn promise(memory: &mut VmState, at: Nanos, rss: Option<Bytes>, bytes: Bytes) {
+    let open = promised(memory, at, rss);
+    memory.promise = Some(Promise { at, bytes: open.saturating_add(bytes), rss });
+}
+
+/// A VM that uses little teaches little.
+const MOST_LEARNT: f64 = 3.0;
+
+/// How many times what it uses a VM in distress has, as far as it has filled it.
+pub fn too_small(vm: &Vm<'_>) -> Option<f64> {
+    let kept = vm.now.rss?.saturating_add(vm.now.swap?).min(vm.now.actual?);
+    let used = vm.word.as_ref().ok()?.used.0.max(1);
+    Some((kept.0 as f64 / used as f64).min(MOST_LEARNT))
+}

@@ -1,0 +1,275 @@
+//! The numbers that memtrace's policy goes by, each with where it is from. Constant while
+//! it runs: what a host can't measure at all is said here, and not found out on the way,
+//! because a rule that looks away when a number is missing would act more for knowing less.
+
+use std::collections::BTreeSet;
+
+use crate::model::STALE_AFTER;
+use crate::policy::settings::{Priority, VmSettings, VmTable};
+use crate::sample::VmId;
+use crate::units::{Bytes, Nanos};
+
+use super::hook::HookRules;
+use super::observation::VmObservation;
+use crate::policy::capabilities::Senses;
+
+pub const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const SECOND: u64 = Nanos::SECOND.0;
+
+/// Shares are in per cent: 100 is all of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    /// Below so much of the scope's memory available it is soft, hard, low: 20 and 5 are
+    /// oVirt MOM's, 10 hypeman's.
+    pub soft: f64,
+    pub hard: f64,
+    pub low: f64,
+    /// A state is left only so many points above where it begins (hypeman: 10 in, 15 out).
+    pub leave: f64,
+    /// PSI some avg10 that counts as pressure, and that takes the full effort (qemus/qemu).
+    pub psi_begin: f64,
+    pub psi_full: f64,
+    /// So far ahead it looks along the trend: balloons take seconds.
+    pub horizon: Nanos,
+    /// What is never given away: ESXi's sliding minFree (899 MB and 1 % beyond 28 GB), at
+    /// least so much, and never more than this share of a small host.
+    pub reserve: Bytes,
+    pub reserve_share: f64,
+    /// The least that is worth a command (hypeman).
+    pub least_step: Bytes,
+    /// Most of a VM's maximum that it gives at once when soft (hypeman's 256 MiB, MOM's 5 %),
+    /// hard and low, where there is less time.
+    pub steps: [Step; 3],
+    /// The same of what its guest has free and the host keeps all the same, when hard or
+    /// low: nobody misses it.
+    pub dead_step: Step,
+    /// Most that a VM in distress gets at once, from what is free.
+    pub relief: Step,
+    /// Most that a VM gets back at once when it is calm: 5 % in 10 s (hypeman).
+    pub calm: Step,
+    pub calm_pause: Nanos,
+    /// So long it has to be calm first.
+    pub quiet: Nanos,
+    /// Between two steps that shrink a VM (hypeman).
+    pub cool_down: Nanos,
+    /// Guest statistics older than this are stale: two periods of 2 s (Proxmox) and the
+    /// second of their resolution.
+    pub stale: Nanos,
+    /// CPU time of each virtual CPU before a booting VM is touched (hobby daemons).
+    pub boot: Nanos,
+    /// A balloon without progress for so long is stuck, and flagged later (squeezed).
+    pub stuck: Nanos,
+    pub flagged: Nanos,
+    /// So long a VM is left alone whose balloon somebody else moved.
+    pub stand_down: Nanos,
+    /// The floor: so much at least, so much of the maximum (hypeman's 50 %; less when hard and
+    /// low, where what it uses still protects it: with half of each maximum out of reach, the
+    /// simulated night's batch waits three times as long), so much of what the guest uses
+    /// (qmemman's 1.3).
+    pub floor_least: Bytes,
+    pub floor_shares: [f64; 3],
+    pub floor_used: f64,
+    /// A VM that hurt with so much more than it uses isn't shrunk to that and this margin
+    /// again, times what it uses then; half of that is forgotten in this time.
+    pub learnt_margin: f64,
+    pub learnt_half_life: Nanos,
+    /// A guest that comes to use so much more from one answer to the next is faster than
+    /// relief, and may do so again: what it used then is left to it for so long.
+    pub burst: Bytes,
+    pub burst_lasts: Nanos,
+    /// A guest with less available is low (KubeVirt's alert), or tight, which is distress
+    /// when it also shows. Tight is just under what 1.3 x used leaves (23 %): the further
+    /// apart they are, the oftener a VM is shrunk, relieved and shrunk again.
+    pub guest_low: f64,
+    pub guest_tight: f64,
+    /// What shows it: major faults (KubeVirt: 5/s, which any program's start reaches, so
+    /// only with little available), swap traffic (KubeVirt: 1 MiB/s).
+    pub guest_faults: f64,
+    pub guest_swap: f64,
+    /// Major faults that are distress with twice as much available, too, where less than this
+    /// share of the guest is free: it reads again and again what its cache has no room for,
+    /// which counts as available. At 0.2 ms each they take a twentieth of its time.
+    pub guest_thrash: f64,
+    pub guest_full: f64,
+    /// What the host sees a VM suffer: swap-ins in bytes per second, asynchronous faults per
+    /// second, per cent of the time stalled.
+    pub host_swap_in: f64,
+    pub host_faults: f64,
+    pub host_stalled: f64,
+    /// After distress a VM gives nothing for so long.
+    pub recover: Nanos,
+    /// What a VM was given isn't taken for so long, unless it is low: or balloons swing.
+    pub keep: Nanos,
+    /// Cold memory is reclaimed from a VM's cgroup, once the reserve itself is short, only
+    /// below this PSI of its own, at most so much a step.
+    pub reclaim_psi: f64,
+    pub reclaim: Bytes,
+    pub reclaim_pause: Nanos,
+    /// Rungs of the ladder that are switched on.
+    pub inflate: bool,
+    pub win_back: bool,
+    pub hook: HookRules,
+    /// What this host can measure. What it can't is neither asked for nor waited for.
+    pub senses: Senses,
+    /// Safety features that are switched off, for tests that show what each is for.
+    pub without: BTreeSet<Safety>,
+    /// What the operator says of single VMs.
+    pub vms: Vec<VmTable>,
+}
+
+/// At most `share` per cent of a VM's maximum, and at most `most`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    pub share: f64,
+    pub most: Bytes,
+}
+
+/// A feature without which a scenario fails (`sim/tests/safety.rs`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Safety {
+    /// Old statistics count for nothing.
+    Fresh,
+    /// A guest's word is held against what the host sees.
+    Trust,
+    /// Who suffers, has little left or just suffered gives nothing.
+    Distress,
+    /// Who boots is left alone.
+    Booted,
+    /// What is under way counts and is waited for, but not for ever.
+    Moving,
+    /// A balloon that somebody else moved is left alone.
+    Foreign,
+    /// There is a pause between two steps that shrink a VM.
+    CoolDown,
+    /// A VM keeps more than it uses.
+    Floor,
+    /// And more than that, if that was too little.
+    Learnt,
+    /// And what it used in a burst.
+    Burst,
+    /// What was given isn't taken back at once.
+    Keep,
+    /// Some stays free, and what was promised isn't given twice.
+    Reserve,
+    /// It begins before the edge, by the trend.
+    Forecast,
+    /// A state is left, and memory goes back, some points above where it began.
+    Hysteresis,
+}
+
+/// What holds for one VM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VmRules {
+    pub minimum: Option<Bytes>,
+    pub maximum: Option<Bytes>,
+    /// 1000 is ordinary, more gives less; 0 is never touched (Proxmox).
+    pub weight: u32,
+    pub priority: Priority,
+    pub exclude: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            soft: 20.0,
+            hard: 10.0,
+            low: 5.0,
+            leave: 5.0,
+            psi_begin: 10.0,
+            psi_full: 50.0,
+            horizon: Nanos(10 * SECOND),
+            reserve: Bytes(GIB),
+            reserve_share: 3.0,
+            least_step: Bytes(64 * MIB),
+            steps: [
+                Step { share: 5.0, most: Bytes(256 * MIB) },
+                Step { share: 10.0, most: Bytes(512 * MIB) },
+                Step { share: 20.0, most: Bytes(2 * GIB) },
+            ],
+            dead_step: Step { share: 50.0, most: Bytes(2 * GIB) },
+            relief: Step { share: 25.0, most: Bytes(GIB) },
+            calm: Step { share: 5.0, most: Bytes(256 * MIB) },
+            calm_pause: Nanos(10 * SECOND),
+            quiet: Nanos(10 * SECOND),
+            cool_down: Nanos(5 * SECOND),
+            stale: STALE_AFTER,
+            boot: Nanos(20 * SECOND),
+            stuck: Nanos(5 * SECOND),
+            flagged: Nanos(20 * SECOND),
+            stand_down: Nanos(600 * SECOND),
+            floor_least: Bytes(512 * MIB),
+            floor_shares: [50.0, 25.0, 15.0],
+            floor_used: 1.3,
+            learnt_margin: 20.0,
+            learnt_half_life: Nanos(600 * SECOND),
+            burst: Bytes(256 * MIB),
+            burst_lasts: Nanos(600 * SECOND),
+            guest_low: 5.0,
+            guest_tight: 20.0,
+            guest_faults: 5.0,
+            guest_swap: MIB as f64,
+            guest_thrash: 250.0,
+            guest_full: 10.0,
+            host_swap_in: MIB as f64,
+            host_faults: 250.0,
+            host_stalled: 5.0,
+            recover: Nanos(5 * SECOND),
+            keep: Nanos(150 * SECOND),
+            reclaim_psi: 2.0,
+            reclaim: Bytes(32 * MIB),
+            reclaim_pause: Nanos(5 * SECOND),
+            inflate: true,
+            win_back: true,
+            hook: HookRules::default(),
+            senses: Senses::default(),
+            without: BTreeSet::new(),
+            vms: Vec::new(),
+        }
+    }
+}
+
+impl Rules {
+    pub fn has(&self, safety: Safety) -> bool {
+        !self.without.contains(&safety)
+    }
+
+    /// How far above its beginning a state is left, and memory goes back.
+    pub fn leaves(&self) -> f64 {
+        if self.has(Safety::Hysteresis) { self.leave } else { 0.0 }
+    }
+
+    /// What the operator said of a VM, and else what is ordinary.
+    pub fn of(&self, vm: &VmObservation) -> VmRules {
+        let uuid = match vm.id {
+            VmId::Uuid(uuid) => Some(uuid),
+            VmId::Process { .. } => None,
+        };
+        let settings = VmSettings::of(&self.vms, &vm.name, uuid).or(vm.settings);
+        VmRules {
+            minimum: settings.minimum,
+            maximum: settings.maximum,
+            weight: settings.weight.unwrap_or(1000),
+            priority: settings.priority.unwrap_or_default(),
+            exclude: settings.exclude.unwrap_or(false),
+        }
+    }
+
+    /// What stays free whatever happens.
+    pub fn kept(&self, total: Bytes) -> Bytes {
+        let sliding = Bytes(857 * MIB + total.saturating_sub(Bytes(28 * GIB)).0 / 100);
+        self.reserve.max(sliding).min(part(total, self.reserve_share))
+    }
+}
+
+impl Step {
+    /// The largest step of a VM with this maximum, never under `least`.
+    pub fn of(self, maximum: Bytes, least: Bytes) -> Bytes {
+        part(maximum, self.share).min(self.most).max(least)
+    }
+}
+
+/// `share` per cent of an amount; never more than the amount times `share`, saturating.
+pub fn part(whole: Bytes, share: f64) -> Bytes {
+    Bytes((whole.0 as f64 * (share / 100.0)) as u64)
+}

@@ -1,0 +1,232 @@
+//! What the policy remembers from one step to the next. Plain data that can be kept.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::reclaim_backoff::Regret;
+use crate::sample::VmId;
+use crate::units::{Bytes, Nanos};
+
+/// A VM that isn't seen for so long is forgotten.
+const FORGET: Nanos = Nanos(600_000_000_000);
+/// Looks at the scope that are kept for the trend.
+const LOOKS: usize = 64;
+/// Sizes of a VM that are kept, for statistics that are some seconds old.
+const SIZES: usize = 32;
+
+/// How pressed the scope is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    #[default]
+    Calm,
+    Soft,
+    Hard,
+    Low,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Of the last step; it doesn't begin before the first one.
+    pub at: Option<Nanos>,
+    pub level: Level,
+    /// Since when it is calm and nothing is needed.
+    pub quiet_since: Option<Nanos>,
+    /// Since when more is needed than balloons give.
+    pub unmet_since: Option<Nanos>,
+    /// Since when all rungs together fall short of what is needed.
+    pub short_since: Option<Nanos>,
+    /// When the hook was last told.
+    pub told: Option<Nanos>,
+    /// Moments and what was available then, newest last.
+    pub looks: VecDeque<(Nanos, Bytes)>,
+    /// What steady shortage adds to the need, in bytes.
+    pub held: f64,
+    /// What VMs in distress wanted and didn't get, as the host saw them suffer.
+    pub owed: Bytes,
+    /// Somebody in distress wanted more than there was to give.
+    pub waiting: bool,
+    #[serde(with = "pairs")]
+    pub vms: BTreeMap<VmId, VmState>,
+}
+
+/// What is remembered of a VM.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct VmState {
+    pub seen: Nanos,
+    pub cpu_time: Option<Nanos>,
+    /// The size that it had before memtrace shrank it, and gets back when it is calm.
+    pub base: Option<Bytes>,
+    /// Its sizes lately, newest last.
+    pub sizes: VecDeque<(Nanos, Bytes)>,
+    /// What the host kept of it lately, in RSS or swap, newest last.
+    #[serde(default)]
+    pub kept: VecDeque<(Nanos, Bytes)>,
+    /// The least that its host kept beside what its guest has in use. The VMM's own memory
+    /// is in that, and no balloon gets at it.
+    #[serde(default)]
+    pub beside: Option<Bytes>,
+    pub order: Option<Ordered>,
+    pub stood_down: Option<StoodDown>,
+    pub shrunk: Option<Nanos>,
+    pub grown: Option<Nanos>,
+    pub reclaimed: Option<Nanos>,
+    /// What came of that.
+    #[serde(default)]
+    pub regret: Regret,
+    pub hurt: Option<Nanos>,
+    /// When it last got memory.
+    pub given: Option<Nanos>,
+    /// How many times what it used it had when it hurt, with the margin, and when that was.
+    pub learnt: Option<(f64, Nanos)>,
+    /// What its guest used, and when it said so.
+    pub used: Option<(Bytes, Nanos)>,
+    /// The most that it used when that rose suddenly, and when it last did.
+    pub burst: Option<(Bytes, Nanos)>,
+    /// Its part in giving; nothing when a gate was closed.
+    pub capacity: f64,
+    /// Given, and not used yet as far as the host sees.
+    pub promise: Option<Promise>,
+}
+
+/// The last size that was ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ordered {
+    pub at: Nanos,
+    pub from: Bytes,
+    pub to: Bytes,
+    /// When it last came nearer, and how near.
+    pub progressed: Nanos,
+    pub nearest: Bytes,
+}
+
+/// Somebody else moved its balloon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoodDown {
+    pub at: Nanos,
+    pub from: Bytes,
+    pub to: Bytes,
+}
+
+/// Memory that a VM was given, and may come to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promise {
+    pub at: Nanos,
+    pub bytes: Bytes,
+    /// Its RSS when it was given.
+    pub rss: Option<Bytes>,
+}
+
+impl Level {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Soft => "soft",
+            Self::Hard => "hard",
+            Self::Low => "low",
+        }
+    }
+}
+
+impl Level {
+    /// Of what is said for soft (and calm), hard and low.
+    pub(super) fn pick<T>(self, [soft, hard, low]: [T; 3]) -> T {
+        match self {
+            Self::Calm | Self::Soft => soft,
+            Self::Hard => hard,
+            Self::Low => low,
+        }
+    }
+}
+
+impl State {
+    pub(super) fn look(&mut self, at: Nanos, available: Option<Bytes>) {
+        if let Some(available) = available {
+            self.looks.push_back((at, available));
+        }
+        while self.looks.len() > LOOKS {
+            self.looks.pop_front();
+        }
+    }
+
+    pub(super) fn forget(&mut self, at: Nanos) {
+        self.vms.retain(|_, vm| at.saturating_sub(vm.seen) < FORGET);
+    }
+}
+
+impl VmState {
+    pub(super) fn size(&mut self, at: Nanos, actual: Bytes) {
+        note(&mut self.sizes, at, actual);
+    }
+
+    /// Of looks that follow each other quickly, the newest and one a second stay.
+    pub(super) fn keep(&mut self, at: Nanos, kept: Bytes) {
+        let near = |(then, _): &(Nanos, Bytes)| at.saturating_sub(*then) < Nanos::SECOND;
+        if self.kept.iter().rev().nth(1).is_some_and(near) {
+            self.kept.pop_back();
+        }
+        note(&mut self.kept, at, kept);
+    }
+
+    /// How much it has grown since `then`, at least.
+    pub(super) fn grown_since(&self, then: Nanos) -> Bytes {
+        grown(&self.sizes, then)
+    }
+
+    /// How much more of it the host keeps than it did at `then`: touched since. Where `then`
+    /// lies before the first look, since that one.
+    pub(super) fn touched_since(&self, then: Nanos) -> Bytes {
+        let first = self.kept.front().map_or(then, |(at, _)| *at);
+        grown(&self.kept, then.max(first))
+    }
+
+    /// The largest size since `then`, counting the one that it had at `then`: statistics
+    /// from that time are about one of those.
+    pub(super) fn largest_since(&self, then: Nanos) -> Option<Bytes> {
+        let mut largest = None;
+        for &(at, size) in self.sizes.iter().rev() {
+            largest = largest.max(Some(size));
+            if at <= then {
+                return largest;
+            }
+        }
+        largest
+    }
+}
+
+fn note(values: &mut VecDeque<(Nanos, Bytes)>, at: Nanos, value: Bytes) {
+    values.push_back((at, value));
+    while values.len() > SIZES {
+        values.pop_front();
+    }
+}
+
+fn grown(values: &VecDeque<(Nanos, Bytes)>, then: Nanos) -> Bytes {
+    let Some(&(_, now)) = values.back() else { return Bytes(0) };
+    let before = values.iter().rev().find(|(at, _)| *at <= then);
+    before.map_or(Bytes(0), |(_, before)| now.saturating_sub(*before))
+}
+
+/// As a list, because keys of JSON are text.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::VmState;
+    use crate::sample::VmId;
+
+    pub(super) fn serialize<S: Serializer>(
+        map: &BTreeMap<VmId, VmState>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        map.iter().collect::<Vec<_>>().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<VmId, VmState>, D::Error> {
+        Ok(Vec::<(VmId, VmState)>::deserialize(deserializer)?.into_iter().collect())
+    }
+}

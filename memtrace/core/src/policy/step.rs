@@ -1,0 +1,300 @@
+//! One step, from what was remembered and what is seen to what is done and remembered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::decision::{Decision, Decisions, Gate, Thought};
+use super::floor::{Floor, floor};
+use super::gate::{gate, gates};
+use super::give::{Parts, capacity, give, room};
+use super::hook::{Left, Rung};
+use super::host::Host;
+use super::need::{Need, need};
+use super::observation::{Observation, VmObservation};
+use super::receive::{self, Purse, Wish};
+use super::rules::{Rules, part};
+use super::state::{Level, State, VmState};
+use super::vm::Vm;
+use super::{escalation, reclaim_backoff};
+use crate::policy::balloon_motion::{Motion, follow, motion, to_come};
+use crate::policy::distress::killed;
+use crate::policy::tri_state::show;
+use crate::policy::update::{Outcome, remember};
+use crate::policy::what_if::{Outlook, of_host, otherwise};
+use crate::sample::VmId;
+use crate::units::{Bytes, Nanos};
+
+/// One step. Pure: the same state and observation give the same decisions, in whatever
+/// order the VMs are.
+pub fn step(rules: &Rules, state: State, seen: &Observation) -> (State, Decisions) {
+    let mut state = state;
+    // A clock that stands or runs backwards tells nothing of what happened since.
+    if state.at.is_some_and(|before| seen.at <= before) {
+        return (state, Decisions::default());
+    }
+    let at = seen.at;
+    let twins = twins(&seen.vms);
+    let mut vms: Vec<&VmObservation> = seen.vms.iter().collect();
+    vms.sort_by_key(|vm| vm.id);
+    vms.dedup_by_key(|vm| vm.id);
+    for vm in &vms {
+        let memory = state.vms.entry(vm.id).or_default();
+        follow(rules, memory, at, vm);
+        reclaim_backoff::follow(rules, memory, state.at, at, vm);
+    }
+    let host = Host::of(rules, &state, at, &seen.scope);
+    let outcome = {
+        let default = VmState::default();
+        let views =
+            vms.iter().map(|vm| Vm::of(rules, state.vms.get(&vm.id).unwrap_or(&default), at, vm));
+        Round { rules, state: &state, at, host: host.as_ref(), twins: &twins, seen }
+            .run(&views.collect::<Vec<_>>())
+    };
+    let decisions = outcome.decisions.clone();
+    remember(rules, &mut state, seen, host.as_ref(), outcome);
+    (state, decisions)
+}
+
+/// Identities that more than one VM has.
+pub(super) fn twins(vms: &[VmObservation]) -> BTreeSet<VmId> {
+    let mut once = BTreeSet::new();
+    vms.iter().map(|vm| vm.id).filter(|id| !once.insert(*id)).collect()
+}
+
+struct Round<'a> {
+    rules: &'a Rules,
+    state: &'a State,
+    at: Nanos,
+    host: Option<&'a Host>,
+    twins: &'a BTreeSet<VmId>,
+    seen: &'a Observation,
+}
+
+impl Round<'_> {
+    fn run(&self, vms: &[Vm<'_>]) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut thoughts: BTreeMap<VmId, Thought> = BTreeMap::new();
+        let mut givers: BTreeMap<VmId, Floor> = BTreeMap::new();
+        let mut left = Left::default();
+        let level = self.host.map_or(Level::Calm, |host| host.level);
+        for vm in vms {
+            let id = vm.now.id;
+            let floor = floor(self.rules, level, vm);
+            let gates = gates(self.rules, level, vm, floor.as_ref(), self.twins.contains(&id));
+            // Its part next time doesn't depend on whether it has cooled down by then. Of a
+            // stuck balloon others take the part.
+            let motion = motion(self.rules, vm.memory, self.at, vm.now.actual);
+            let stuck = matches!(motion, Motion::Stuck(..));
+            if matches!(motion, Motion::Stuck(since, _) if since >= self.rules.flagged) {
+                outcome.decisions.flagged.push(id);
+            }
+            let willing = |gate: &Gate| match gate.name.as_str() {
+                "cooled down" => true,
+                "moving" => !stuck,
+                _ => gate.open,
+            };
+            let willing = gates.iter().all(willing);
+            let above =
+                floor.as_ref().filter(|_| willing).map_or(Bytes(0), |floor| room(vm, floor));
+            left.add(self.rules, vm, self.twins.contains(&id), above);
+            if let Some(floor) = floor {
+                let part = if willing { capacity(vm, &floor) } else { 0.0 };
+                outcome.capacities.insert(id, part);
+                if gates.iter().all(|gate| gate.open) {
+                    givers.insert(id, floor);
+                }
+            }
+            if let Ok(word) = &vm.word {
+                outcome.used.insert(id, (word.used.saturating_sub(word.grown), word.said));
+            }
+            if vm.hurts == Some(true) {
+                outcome.hurt.insert(id);
+            }
+            if killed(vm.now, vm.word.as_ref().ok()) {
+                outcome.learnt.extend(receive::too_small(vm).map(|share| (id, share)));
+            }
+            thoughts.insert(id, Thought { vm: Some(id), gates, ..Thought::default() });
+        }
+        let mut scope = Thought {
+            gates: escalation::rungs(self.rules, self.state, self.at, self.host),
+            ..Thought::default()
+        };
+        if let Some(host) = self.host {
+            outcome.decisions.state = Some(host.level.word().to_owned());
+            outcome.decisions.ahead = host.ahead(self.rules);
+            outcome.decisions.reclaimable = Some(left.balloons);
+            scope.otherwise = of_host(self.rules, host);
+            scope.arithmetic.extend(host.lines(self.rules, &self.seen.scope));
+            let need = self.need(vms, host);
+            scope.arithmetic.push(need.line.clone());
+            outcome.need = need.bytes;
+            self.shrink(vms, host, &need, &givers, &mut outcome, &mut thoughts);
+            self.grow(vms, host, &mut outcome, &mut scope, &mut thoughts);
+            if scope.gates.iter().any(|gate| gate.name == "reclaim" && gate.open) {
+                let each = Bytes(need.bytes.0 / vms.len().max(1) as u64);
+                let decide = |vm: &Vm<'_>| {
+                    escalation::win_back(self.rules, vm, self.twins.contains(&vm.now.id), each)
+                };
+                outcome.decisions.actions.extend(vms.iter().filter_map(decide));
+            }
+            self.look_ahead(vms, host, &need, &outcome, &mut thoughts);
+            let rung = Rung::of(self.rules, self.state, self.at, host, (need.bytes, left), vms);
+            scope.gates.push(rung.gate);
+            scope.arithmetic.extend(rung.line);
+            (outcome.short, outcome.decisions.hook) = (rung.short, rung.call);
+        } else {
+            scope.gates.push(Rung::unknown());
+            scope.arithmetic.push("total or available memory is not known".to_owned());
+        }
+        outcome.decisions.actions.sort_by_key(|decision| decision.vm);
+        outcome.decisions.thoughts = [scope].into_iter().chain(thoughts.into_values()).collect();
+        outcome
+    }
+
+    /// Says what it would take to decide otherwise.
+    fn look_ahead(
+        &self,
+        vms: &[Vm<'_>],
+        host: &Host,
+        need: &Need,
+        outcome: &Outcome,
+        thoughts: &mut BTreeMap<VmId, Thought>,
+    ) {
+        let mut decided: BTreeMap<VmId, Vec<&Decision>> = BTreeMap::new();
+        for decision in &outcome.decisions.actions {
+            decided.entry(decision.vm).or_default().push(decision);
+        }
+        for vm in vms {
+            let Some(thought) = thoughts.get_mut(&vm.now.id) else { continue };
+            let wish = receive::relief(self.rules, vm, self.twins.contains(&vm.now.id));
+            let decisions = decided.get(&vm.now.id).map_or(&[][..], Vec::as_slice);
+            let gates = &thought.gates;
+            let outlook = Outlook { host, need, gates, wish: &wish, decisions };
+            thought.otherwise = otherwise(self.rules, vm, &outlook);
+            let rests = reclaim_backoff::rests(vm.memory, self.at).map(Err);
+            thought.gates.extend(rests.map(|why| gate("cold pages", why)));
+        }
+    }
+
+    fn need(&self, vms: &[Vm<'_>], host: &Host) -> Need {
+        let coming = vms.iter().fold(Bytes(0), |sum, vm| {
+            sum.saturating_add(to_come(self.rules, vm.memory, self.at, vm.now.actual))
+        });
+        need(self.rules, self.state, host, coming)
+    }
+
+    fn shrink(
+        &self,
+        vms: &[Vm<'_>],
+        host: &Host,
+        need: &Need,
+        givers: &BTreeMap<VmId, Floor>,
+        outcome: &mut Outcome,
+        thoughts: &mut BTreeMap<VmId, Thought>,
+    ) {
+        if host.quiet || !self.rules.inflate {
+            return;
+        }
+        let present: Vec<VmId> = vms.iter().map(|vm| vm.now.id).collect();
+        let parts = Parts::of(self.rules, self.state, self.at, &present);
+        for vm in vms {
+            let Some(floor) = givers.get(&vm.now.id) else { continue };
+            if let Some((decision, lines)) = give(self.rules, host, need, &parts, vm, floor) {
+                outcome.decisions.actions.push(decision);
+                if let Some(thought) = thoughts.get_mut(&vm.now.id) {
+                    thought.arithmetic.extend(lines);
+                }
+            }
+        }
+    }
+
+    fn grow(
+        &self,
+        vms: &[Vm<'_>],
+        host: &Host,
+        outcome: &mut Outcome,
+        scope: &mut Thought,
+        thoughts: &mut BTreeMap<VmId, Thought>,
+    ) {
+        let promised = vms.iter().fold(Bytes(0), |sum, vm| {
+            sum.saturating_add(receive::promised(vm.memory, self.at, vm.now.rss))
+        });
+        let purse = Purse::of(self.rules, host, promised);
+        scope.arithmetic.push(format!(
+            "to give: {} in distress, {} when calm; {} are kept, {} promised",
+            show(purse.relief),
+            show(purse.calm),
+            show(self.rules.kept(host.total)),
+            show(promised)
+        ));
+        let mut grown = self.relieve(vms, host, purse.relief, outcome, thoughts);
+        if host.quiet && host.at_ease {
+            for decision in self.give_back(vms, purse.calm) {
+                let more = decision.size() > grown.get(&decision.vm).map_or(0, Decision::size);
+                if more {
+                    grown.insert(decision.vm, decision);
+                }
+            }
+        }
+        outcome.decisions.actions.extend(grown.into_values());
+    }
+
+    fn relieve(
+        &self,
+        vms: &[Vm<'_>],
+        host: &Host,
+        purse: Bytes,
+        outcome: &mut Outcome,
+        thoughts: &mut BTreeMap<VmId, Thought>,
+    ) -> BTreeMap<VmId, Decision> {
+        let wishes: Vec<(&Vm<'_>, Wish)> = vms
+            .iter()
+            .map(|vm| {
+                let twin = self.twins.contains(&vm.now.id);
+                (vm, receive::relief(self.rules, vm, twin))
+            })
+            .collect();
+        let may = |wish: &Wish| !matches!(wish, Wish::Not(_));
+        let weights: f64 =
+            wishes.iter().filter(|(_, wish)| may(wish)).map(|(vm, _)| receive::weight(vm)).sum();
+        let mut grown = BTreeMap::new();
+        for (vm, wish) in &wishes {
+            let line = match wish {
+                Wish::Wants(wanted) => {
+                    outcome.learnt.extend(receive::too_small(vm).map(|share| (vm.now.id, share)));
+                    let relief = receive::relieve(vm, *wanted, purse, weights);
+                    let given = relief.as_ref().map_or(Bytes(0), |(_, bytes)| *bytes);
+                    outcome.waiting |= given < *wanted;
+                    if receive::is_seen(self.rules, vm) {
+                        outcome.owed = outcome.owed.saturating_add(wanted.saturating_sub(given));
+                    }
+                    if let Some((decision, _)) = relief {
+                        grown.insert(vm.now.id, decision);
+                    }
+                    format!("in distress: wants {}, gets {}", show(*wanted), show(given))
+                }
+                Wish::Not(reason) => format!("wants nothing: {reason}"),
+                Wish::Unknown(reason) => format!("may want some, and gets none: {reason}"),
+            };
+            if let Some(thought) = thoughts.get_mut(&vm.now.id) {
+                thought.arithmetic.push(line);
+            }
+        }
+        outcome.owed = outcome.owed.min(part(host.total, 10.0));
+        grown
+    }
+
+    /// Who waited longest comes first.
+    fn give_back(&self, vms: &[Vm<'_>], purse: Bytes) -> Vec<Decision> {
+        let mut order: Vec<&Vm<'_>> = vms.iter().collect();
+        order.sort_by_key(|vm| (vm.memory.grown, vm.now.id));
+        let mut left = purse;
+        let mut decisions = Vec::new();
+        for vm in order {
+            let twin = self.twins.contains(&vm.now.id);
+            let (decision, used) = receive::give_back(self.rules, vm, twin, left, self.at);
+            decisions.extend(decision);
+            left = left.saturating_sub(used);
+        }
+        decisions
+    }
+}

@@ -1,0 +1,13 @@
+//! The policy as a whole.
+
+mod fixture;
+mod give_back;
+mod hook;
+mod killed;
+mod properties;
+mod receiving;
+mod rules;
+mod settling;
+mod touched;
+mod vmm;
+mod what_if;

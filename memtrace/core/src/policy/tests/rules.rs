@@ -1,0 +1,293 @@
+//! Each rule by an example.
+
+use super::fixture::{GIB, MIB, after, gate, host, id, moves, vm};
+use crate::policy::rules::Safety;
+use crate::policy::settings::{VmSettings, VmTable, Which};
+use crate::policy::{Action, Memtrace, Observation, Policy, Rules, VmObservation};
+use crate::sample::VmState;
+use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
+
+/// What is decided on a host with 5 GiB of 32 available (15.6 %, soft) on the second look.
+fn soft(vms: &[VmObservation]) -> crate::policy::Decisions {
+    after(&mut Memtrace::default(), 1..3, |second| host(second, 5 * 1024, vms.to_vec()))
+}
+
+fn with(change: impl FnOnce(&mut VmObservation)) -> VmObservation {
+    let mut changed = vm(1);
+    change(&mut changed);
+    changed
+}
+
+fn guest(change: impl FnOnce(&mut crate::policy::GuestObservation)) -> VmObservation {
+    with(|vm| vm.guest.iter_mut().for_each(change_once(change)))
+}
+
+fn change_once<T>(change: impl FnOnce(&mut T)) -> impl FnMut(&mut T) {
+    let mut change = Some(change);
+    move |it| {
+        if let Some(change) = change.take() {
+            change(it);
+        }
+    }
+}
+
+#[test]
+fn with_enough_available_nothing_is_taken() {
+    let decisions =
+        after(&mut Memtrace::default(), 1..5, |second| host(second, 20 * 1024, vec![vm(1)]));
+    assert_eq!(moves(&decisions), []);
+    assert_eq!(decisions.state.as_deref(), Some("calm"));
+}
+
+#[test]
+fn a_soft_host_takes_a_step_from_a_vm_with_room() {
+    let decisions = soft(&[vm(1)]);
+    assert_eq!(decisions.state.as_deref(), Some("soft"));
+    // 5 % of 4 GiB.
+    assert_eq!(moves(&decisions), [(id(1), "pressure", -204)]);
+    assert!(decisions.actions[0].because.contains("15.6 %"), "{}", decisions.actions[0].because);
+}
+
+#[test]
+fn the_first_look_decides_nothing() {
+    let mut policy = Memtrace::default();
+    assert_eq!(moves(&policy.step(&host(1, 1024, vec![vm(1)]))), []);
+}
+
+#[test]
+fn the_less_is_available_the_larger_the_step() {
+    let steps = [5 * 1024, 3 * 1024, 1024].map(|available| {
+        let decisions =
+            after(&mut Memtrace::default(), 1..3, |second| host(second, available, vec![vm(1)]));
+        moves(&decisions)[0].2
+    });
+    assert_eq!(steps, [-204, -409, -819]);
+}
+
+#[test]
+fn each_closed_gate_keeps_a_vm_from_giving_and_says_why() {
+    let cases: Vec<(&str, &str, VmObservation)> = vec![
+        ("running", "paused", with(|vm| vm.state = Some(VmState::Paused))),
+        ("running", "migrating", with(|vm| vm.state = Some(VmState::Migrating))),
+        ("running", "not known", with(|vm| vm.state = None)),
+        ("balloon", "no device", with(|vm| vm.no_balloon = Some("no device".into()))),
+        ("balloon", "not known", with(|vm| vm.actual = None)),
+        ("unpinned", "VFIO", with(|vm| vm.pinned = Some("VFIO".into()))),
+        ("booted", "39 s", with(|vm| vm.cpu_time = Some(Nanos(39 * Nanos::SECOND.0)))),
+        ("booted", "not known", with(|vm| vm.vcpus = None)),
+        ("statistics", "no guest", with(|vm| vm.guest = None)),
+        ("statistics", "6 s old", guest(|guest| guest.age = Some(Nanos(6_000_000_000)))),
+        ("statistics", "how old", guest(|guest| guest.age = None)),
+        ("statistics", "available", guest(|guest| guest.available = None)),
+        ("at ease", "host swap-ins", with(|vm| vm.swap_in = Some(ByteRate(2.0 * MIB as f64)))),
+        ("at ease", "asynchronous", with(|vm| vm.async_faults = Some(Rate(300.0)))),
+        ("at ease", "stalled", with(|vm| vm.stalled = Some(Percent(20.0)))),
+        ("at ease", "guest available", guest(|guest| guest.available = Some(Bytes(100 * MIB)))),
+        ("at ease", "not known", with(|vm| vm.stalled = Some(Percent(f64::NAN)))),
+        ("room", "over its floor", guest(|guest| guest.available = Some(Bytes(900 * MIB)))),
+    ];
+    for (name, reason, vm) in cases {
+        let decisions = soft(std::slice::from_ref(&vm));
+        assert_eq!(moves(&decisions), [], "{name}: {reason}");
+        let (open, because) = gate(&decisions, Some(id(1)), name);
+        assert!(!open && because.contains(reason), "{name}: {because:?} has no {reason:?}");
+    }
+}
+
+#[test]
+fn a_guest_whose_word_cannot_be_true_is_not_believed() {
+    let cases = [
+        guest(|guest| guest.available = Some(Bytes(5 * GIB))),
+        guest(|guest| guest.free = Some(Bytes(u64::MAX))),
+        guest(|guest| guest.total = Some(Bytes(9 * GIB))),
+        // Uses 3 GiB, of which the host has seen 1.
+        with(|vm| {
+            vm.rss = Some(Bytes(GIB));
+            vm.guest.iter_mut().for_each(|guest| guest.available = Some(Bytes(GIB)));
+        }),
+        // Its balloon has 2 GiB, and the host keeps all of it.
+        with(|vm| {
+            vm.actual = Some(Bytes(2 * GIB));
+            vm.guest.iter_mut().for_each(|guest| guest.available = Some(Bytes(GIB)));
+        }),
+    ];
+    for vm in cases {
+        let decisions = soft(std::slice::from_ref(&vm));
+        assert_eq!(moves(&decisions), []);
+        assert!(!gate(&decisions, Some(id(1)), "statistics").0);
+    }
+}
+
+#[test]
+fn the_balloon_that_windows_counts_as_used_is_not_in_use() {
+    // 4 GiB in total whatever the balloon has; 1 GiB of the 3 that are left is in use.
+    let windows = with(|vm| {
+        vm.actual = Some(Bytes(3 * GIB));
+        vm.rss = Some(Bytes(3 * GIB));
+        if let Some(guest) = &mut vm.guest {
+            guest.total = Some(Bytes(4 * GIB));
+            guest.free = Some(Bytes(GIB));
+            guest.available = Some(Bytes(2 * GIB));
+        }
+    });
+    let decisions = soft(&[windows]);
+    assert!(gate(&decisions, Some(id(1)), "statistics").1.starts_with("1024 MiB used"));
+    assert_eq!(moves(&decisions).len(), 1);
+}
+
+#[test]
+fn the_cool_down_is_kept() {
+    let mut policy = Memtrace::default();
+    let times: Vec<u64> = (1..14)
+        .filter(|&second| !moves(&policy.step(&host(second, 5 * 1024, vec![vm(1)]))).is_empty())
+        .collect();
+    // It doesn't move, so it is stuck after the first.
+    assert_eq!(times, [2]);
+    let mut policy =
+        Memtrace::new(Rules { without: [Safety::CoolDown].into(), ..Rules::default() });
+    let mut size = 4 * GIB;
+    let times: Vec<u64> = (1..6)
+        .filter(|&second| {
+            let now = with(|vm| {
+                vm.actual = Some(Bytes(size));
+            });
+            let decisions = policy.step(&host(second, 5 * 1024, vec![now]));
+            if let Some(Action::Balloon { to, .. }) =
+                decisions.actions.first().map(|one| one.action)
+            {
+                size = to.0;
+            }
+            !decisions.actions.is_empty()
+        })
+        .collect();
+    assert_eq!(times, [2, 3, 4, 5]);
+}
+
+#[test]
+fn of_a_stuck_balloon_others_take_the_part() {
+    let mut policy = Memtrace::default();
+    let stuck = |second| host(second, 5 * 1024, vec![vm(1)]);
+    after(&mut policy, 1..9, stuck);
+    let decisions = after(&mut policy, 9..11, |second| host(second, 5 * 1024, vec![vm(1), vm(2)]));
+    let (open, because) = gate(&decisions, Some(id(1)), "moving");
+    assert!(!open && because.contains("stuck"), "{because}");
+    assert_eq!(moves(&decisions), [(id(2), "pressure", -204)]);
+    let decisions = after(&mut policy, 11..24, stuck);
+    assert!(gate(&decisions, Some(id(1)), "moving").1.contains("uncooperative"));
+    assert_eq!(decisions.flagged, [id(1)]);
+}
+
+#[test]
+fn a_balloon_that_somebody_else_moved_is_left_alone() {
+    let mut policy = Memtrace::default();
+    after(&mut policy, 1..3, |second| host(second, 20 * 1024, vec![vm(1)]));
+    let set = |second| {
+        host(
+            second,
+            5 * 1024,
+            vec![with(|vm| {
+                vm.actual = Some(Bytes(3 * GIB));
+                vm.rss = Some(Bytes(3 * GIB));
+                vm.guest.iter_mut().for_each(|guest| guest.available = Some(Bytes(2 * GIB)));
+            })],
+        )
+    };
+    let decisions = after(&mut policy, 3..60, set);
+    assert_eq!(moves(&decisions), []);
+    let (open, because) = gate(&decisions, Some(id(1)), "ours alone");
+    assert!(!open && because.contains("from 4096 MiB to 3072 MiB"), "{because}");
+    let decisions = after(&mut policy, 60..605, set);
+    assert_eq!(moves(&decisions).len(), 1, "after ten minutes it is taken up again");
+}
+
+#[test]
+fn what_the_operator_says_of_a_vm_holds() {
+    let settings = |settings: VmSettings| {
+        let table = VmTable { which: Which::Name("vm-1".into()), settings };
+        let mut policy = Memtrace::new(Rules { vms: vec![table], ..Rules::default() });
+        let decisions = after(&mut policy, 1..3, |second| host(second, 5 * 1024, vec![vm(1)]));
+        moves(&decisions).len()
+    };
+    let none = VmSettings::default();
+    assert_eq!(settings(none), 1);
+    assert_eq!(settings(VmSettings { exclude: Some(true), ..none }), 0);
+    assert_eq!(settings(VmSettings { weight: Some(0), ..none }), 0);
+    assert_eq!(settings(VmSettings { minimum: Some(Bytes(4 * GIB)), ..none }), 0);
+}
+
+#[test]
+fn more_weight_gives_less() {
+    let table = VmTable {
+        which: Which::Name("vm-1".into()),
+        settings: VmSettings { weight: Some(4000), ..VmSettings::default() },
+    };
+    let mut policy = Memtrace::new(Rules { vms: vec![table], ..Rules::default() });
+    let decisions = after(&mut policy, 1..3, |second| host(second, 6200, vec![vm(1), vm(2)]));
+    let given = moves(&decisions);
+    assert_eq!(given.iter().map(|one| one.0).collect::<Vec<_>>(), [id(1), id(2)]);
+    assert!(given[1].2 < given[0].2, "{given:?}");
+}
+
+#[test]
+fn a_trend_is_met_before_the_edge() {
+    let mut policy = Memtrace::default();
+    // 200 MiB a second towards 6.4 GiB.
+    let falling = |second| -> Observation { host(second, 9000 - 200 * second, vec![vm(1)]) };
+    let first = (1..12).find_map(|second| {
+        let decisions = policy.step(&falling(second));
+        moves(&decisions).first().map(|one| (second, one.1.to_owned()))
+    });
+    let (second, rule) = first.expect("it acts");
+    assert_eq!(rule, "forecast");
+    assert!(9000 - 200 * second > 6554, "{second}");
+}
+
+#[test]
+fn a_few_seconds_trend_tells_of_the_next_ten_minutes_and_of_nothing_later() {
+    let mut policy = Memtrace::default();
+    // 10 MiB a second: 2.4 GiB to the edge of soft, 9 GiB to swap.
+    let decisions = (1..12)
+        .map(|second| policy.step(&host(second, 9000 - 10 * second, vec![vm(1)])))
+        .last()
+        .expect("some");
+    let ahead: Vec<_> = decisions.ahead.iter().map(|ahead| ahead.what.as_str()).collect();
+    assert_eq!(ahead, ["soft", "hard"], "{:?}", decisions.ahead);
+    assert!(decisions.ahead.iter().all(|ahead| ahead.seconds < 600.0), "{:?}", decisions.ahead);
+}
+
+#[test]
+fn a_state_is_left_only_some_points_above() {
+    let level = |policy: &mut Memtrace, second, available| {
+        policy.step(&host(second, available, Vec::new())).state.unwrap_or_default()
+    };
+    let mut policy = Memtrace::default();
+    assert_eq!(level(&mut policy, 1, 6000), "soft");
+    assert_eq!(level(&mut policy, 2, 7000), "soft", "21 %");
+    assert_eq!(level(&mut policy, 3, 8300), "calm");
+    assert_eq!(level(&mut policy, 4, 7000), "calm");
+    assert_eq!(level(&mut policy, 5, 1000), "low");
+    assert_eq!(level(&mut policy, 6, 3000), "low", "9 %");
+    assert_eq!(level(&mut policy, 7, 3500), "hard");
+}
+
+#[test]
+fn what_would_have_to_be_known_is_named() {
+    let vms = [with(|vm| vm.async_faults = None)];
+    let (_, text) = gate(&soft(&vms), Some(id(1)), "at ease");
+    assert!(text.contains("asynchronous faults/s unknown"), "{text}");
+}
+
+#[test]
+fn what_balloons_could_give_is_told_and_what_is_not_known_counts_as_nothing() {
+    let known = |change: fn(&mut VmObservation)| {
+        let look = |second| {
+            let mut other = vm(2);
+            change(&mut other);
+            host(second, 16 * 1024, vec![vm(1), other])
+        };
+        after(&mut Memtrace::new(Rules::default()), 1..40, look).reclaimable
+    };
+    let both = known(|_| {}).expect("the host is known");
+    let one = known(|vm| vm.guest = None).expect("the host is known");
+    assert!(one.0 >= GIB && both.0 == 2 * one.0, "{one:?} of {both:?}");
+}

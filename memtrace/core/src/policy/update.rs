@@ -1,0 +1,112 @@
+//! What a step leaves in the state for the next one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::decision::{Action, Decisions};
+use super::host::Host;
+use super::need::hold;
+use super::observation::Observation;
+use super::receive;
+use super::rules::{Rules, part};
+use super::state::{Level, State, VmState};
+use crate::policy::balloon_motion::ordered;
+use crate::policy::reclaim_backoff;
+use crate::sample::VmId;
+use crate::units::{Bytes, Nanos};
+
+/// What came out of a step.
+#[derive(Default)]
+pub struct Outcome {
+    pub decisions: Decisions,
+    /// By VM, its part in giving from now on.
+    pub capacities: BTreeMap<VmId, f64>,
+    pub hurt: BTreeSet<VmId>,
+    /// What guests use, as far as they can be believed.
+    pub used: BTreeMap<VmId, (Bytes, Nanos)>,
+    /// VMs that were too small, and how many times what they use they had.
+    pub learnt: BTreeMap<VmId, f64>,
+    pub owed: Bytes,
+    pub waiting: bool,
+    pub need: Bytes,
+    /// What balloons and cold pages can still give is less than what is needed.
+    pub short: bool,
+}
+
+pub fn remember(
+    rules: &Rules,
+    state: &mut State,
+    seen: &Observation,
+    host: Option<&Host>,
+    outcome: Outcome,
+) {
+    let at = seen.at;
+    for (id, memory) in &mut state.vms {
+        memory.capacity = outcome.capacities.get(id).copied().unwrap_or(0.0);
+        if outcome.hurt.contains(id) {
+            memory.hurt = Some(at);
+        }
+        if let Some(&(used, said)) = outcome.used.get(id) {
+            remember_use(rules, memory, used, said);
+        }
+        if let Some(share) = outcome.learnt.get(id) {
+            memory.learnt = Some((share * (1.0 + rules.learnt_margin / 100.0), at));
+        }
+    }
+    for decision in &outcome.decisions.actions {
+        let Some(memory) = state.vms.get_mut(&decision.vm) else { continue };
+        let rss = seen.vms.iter().find(|vm| vm.id == decision.vm).and_then(|vm| vm.rss);
+        match decision.action {
+            Action::Balloon { from, to } => {
+                ordered(memory, at, from, to);
+                if to > from {
+                    memory.given = Some(at);
+                    receive::promise(memory, at, rss, to.saturating_sub(from));
+                }
+            }
+            Action::Reclaim { bytes } => {
+                memory.reclaimed = Some(at);
+                reclaim_backoff::taken(memory, at, bytes);
+            }
+        }
+    }
+    if let Some(host) = host {
+        let capacity: f64 = outcome.capacities.values().sum();
+        state.held = hold(rules, state, at, host, capacity > 0.0);
+        state.level = host.level;
+        let calm = host.level == Level::Calm && outcome.need.0 == 0 && outcome.owed.0 == 0;
+        state.quiet_since = calm.then(|| state.quiet_since.unwrap_or(at));
+        let unmet = outcome.need.0 > 0 && capacity <= 0.0;
+        state.unmet_since = unmet.then(|| state.unmet_since.unwrap_or(at));
+        state.short_since = outcome.short.then(|| state.short_since.unwrap_or(at));
+    } else {
+        state.quiet_since = None;
+        state.unmet_since = None;
+        state.short_since = None;
+    }
+    if outcome.decisions.hook.is_some() {
+        state.told = Some(at);
+    }
+    state.owed = outcome.owed;
+    state.waiting = outcome.waiting;
+    state.at = Some(at);
+    state.look(at, host.map(|host| host.available));
+    state.forget(at);
+}
+
+/// A rise that is faster than relief is remembered: a balloon can't follow it.
+fn remember_use(rules: &Rules, memory: &mut VmState, used: Bytes, said: Nanos) {
+    let Some((before, then)) = memory.used.filter(|(_, then)| *then < said) else {
+        memory.used = memory.used.or(Some((used, said)));
+        return;
+    };
+    let sudden =
+        said.saturating_sub(then) <= rules.stale && used.saturating_sub(before) >= rules.burst;
+    let lasts = memory.burst.is_some_and(|(burst, _)| used >= part(burst, 90.0));
+    let held = memory.burst.filter(|(_, then)| said.saturating_sub(*then) < rules.burst_lasts);
+    memory.burst = match held {
+        Some((burst, _)) if sudden || lasts => Some((burst.max(used), said)),
+        None if sudden => Some((used, said)),
+        held => held,
+    };
+    memory.used = Some((used, said));
+}

@@ -1,0 +1,256 @@
+//! One VM as the policy sees it: whether its word can be taken, and whether it hurts. What
+//! can't be told is neither yes nor no.
+
+use super::observation::VmObservation;
+use super::rules::{MIB, Rules, Safety, VmRules};
+use super::state::VmState;
+use crate::policy::distress::{killed, thrashes};
+use crate::policy::tri_state::{all, any, bytes_per_second, percent, rate, share, show};
+use crate::units::{Bytes, Nanos};
+
+/// The host keeps so much of a VM beside the guest's memory: QEMU itself, its devices.
+const OVERHEAD: u64 = 256 * MIB;
+/// Of a small VM's maximum it is this part at most: 50 MiB are much for one under KVM already,
+/// and without a limit none of a small guest's own dead memory would be seen.
+const OVERHEAD_SHARE: u64 = 4;
+/// Numbers that were taken at different moments differ by so much of a VM's maximum.
+const SLACK: u64 = 10;
+
+pub struct Vm<'a> {
+    pub now: &'a VmObservation,
+    pub memory: &'a VmState,
+    pub rules: VmRules,
+    pub at: Nanos,
+    /// The guest's word: fresh, whole and not contradicted; or why not.
+    pub word: Result<Word, String>,
+    /// It suffers; with the reasons for people, or what would have to be known.
+    pub hurts: Option<bool>,
+    pub symptoms: Vec<String>,
+}
+
+/// What a guest said that can be believed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Word {
+    /// When it said so, its size was at most this.
+    pub size: Bytes,
+    pub free: Bytes,
+    pub available: Bytes,
+    /// Of its size, not available: a balloon that the guest counts as used isn't in it.
+    pub used: Bytes,
+    /// It has grown by so much since it said so.
+    pub grown: Bytes,
+    /// The host keeps so much more of it than when it said so: touched since.
+    pub touched: Bytes,
+    /// When it said so.
+    pub said: Nanos,
+}
+
+impl<'a> Vm<'a> {
+    pub fn of(rules: &Rules, memory: &'a VmState, at: Nanos, now: &'a VmObservation) -> Self {
+        let word = word(rules, memory, at, now);
+        let (hurts, symptoms) = hurts(rules, now, word.as_ref().ok());
+        Self { now, memory, rules: rules.of(now), at, word, hurts, symptoms }
+    }
+
+    /// What its guest has no use for; what was touched since it said so
+    /// isn't, nor what the VMM needs itself.
+    pub fn dead(&self) -> Option<Bytes> {
+        let touched = self.word.as_ref().map_or(Bytes(0), |word| word.touched);
+        Some(self.now.dead?.saturating_sub(touched).saturating_sub(self.vmm()))
+    }
+
+    /// What the host keeps for the VMM itself, at most: where it once kept less beside what the
+    /// guest uses, it's no more than that. To take it for the guest's would mean to squeeze a
+    /// guest that has nothing to give, again and again.
+    pub fn vmm(&self) -> Bytes {
+        let part = self.now.maximum.map_or(u64::MAX, |maximum| maximum.0 / OVERHEAD_SHARE);
+        self.memory.beside.unwrap_or(Bytes(0)).min(Bytes(OVERHEAD.min(part)))
+    }
+
+    /// The most that it may have.
+    pub fn ceiling(&self) -> Option<Bytes> {
+        let maximum = self.now.maximum?;
+        Some(self.rules.maximum.map_or(maximum, |limit| limit.min(maximum)))
+    }
+
+    /// What it suffers from, for people. One of which only little is known has little left.
+    pub fn suffering(&self) -> String {
+        match (self.hurts, &self.word) {
+            (Some(true), _) | (_, Err(_)) => self.symptoms.join(", "),
+            (_, Ok(word)) => {
+                format!("{:.1} % available to the guest", share(word.available, word.size))
+            }
+        }
+    }
+
+    /// The guest has little left, so that more memory would help it.
+    pub fn is_tight(&self, rules: &Rules) -> Option<bool> {
+        let stale = self.is_stale(rules) == Some(true);
+        self.has_under(if stale { rules.guest_tight / 2.0 } else { rules.guest_tight })
+    }
+
+    /// The same, for giving it some. It isn't tight because something stale was just taken.
+    pub fn is_in_need(&self, rules: &Rules) -> Option<bool> {
+        self.has_under(self.needs_under(rules))
+    }
+
+    /// Below so much available, per cent, it's given some.
+    pub fn needs_under(&self, rules: &Rules) -> f64 {
+        let fine = self.is_stale(rules) == Some(false);
+        if fine { rules.guest_tight } else { rules.guest_tight / 2.0 }
+    }
+
+    fn has_under(&self, limit: f64) -> Option<bool> {
+        let word = self.word.as_ref().ok()?;
+        Some(share(word.available, word.size) < limit)
+    }
+
+    /// Half of what its guest has free is in the host's swap: worse than nothing, as each
+    /// page of it is read before it's overwritten. It's taken nearly all, and comes back as
+    /// memory that nobody has to read. Not again soon after something was given.
+    pub fn is_stale(&self, rules: &Rules) -> Option<bool> {
+        let word = self.word.as_ref().ok()?;
+        let dead = self.dead()?.min(self.now.swap?);
+        let since = self.memory.given.map(|given| self.at.saturating_sub(given));
+        let again = since.is_none_or(|since| since >= rules.burst_lasts);
+        Some(again && dead >= rules.least_step.max(Bytes(word.free.0 / 2)))
+    }
+}
+
+fn word(rules: &Rules, memory: &VmState, at: Nanos, now: &VmObservation) -> Result<Word, String> {
+    let guest = now.guest.ok_or("there are no guest statistics")?;
+    let age = guest.age.ok_or("nobody knows how old the guest statistics are")?;
+    if age > rules.stale && rules.has(Safety::Fresh) {
+        return Err(format!(
+            "the guest statistics are {:.0} s old, stale after {:.0} s",
+            age.seconds(),
+            rules.stale.seconds()
+        ));
+    }
+    let missing = |name: &str| format!("the guest does not tell its {name} memory");
+    let total = guest.total.ok_or_else(|| missing("total"))?;
+    let free = guest.free.ok_or_else(|| missing("free"))?;
+    let available = guest.available.ok_or_else(|| missing("available"))?;
+    let actual = now.actual.ok_or("its size is not known")?;
+    let maximum = now.maximum.ok_or("its maximum is not known")?;
+    let then = Nanos(at.0.saturating_sub(age.0));
+    let size = memory.largest_since(then).map_or(actual, |size| size.max(actual));
+    let word = Word {
+        size,
+        free,
+        available,
+        used: size.saturating_sub(available),
+        grown: memory.grown_since(then),
+        touched: memory.touched_since(then),
+        said: then,
+    };
+    if rules.has(Safety::Trust) {
+        contradiction(now, &word, total, maximum)?;
+    }
+    Ok(word)
+}
+
+/// What the guest says against what can be, and what the host sees.
+fn contradiction(
+    now: &VmObservation,
+    word: &Word,
+    total: Bytes,
+    maximum: Bytes,
+) -> Result<(), String> {
+    let slack = (maximum.0 / SLACK).saturating_add(OVERHEAD);
+    let over = |what: Bytes, limit: Bytes| what.0 > limit.0.saturating_add(slack);
+    let says = |what: &str, much: Bytes, limit: &str, most: Bytes| {
+        Err(format!("the guest says {} {what}, with {} {limit}", show(much), show(most)))
+    };
+    if over(total, maximum) {
+        return says("are its total", total, "at most", maximum);
+    }
+    if word.free > total || word.available > total {
+        return says("are free or available", word.free.max(word.available), "in total", total);
+    }
+    if over(word.available, word.size) {
+        return says("are available", word.available, "its size", word.size);
+    }
+    let (Some(rss), Some(swap)) = (now.rss, now.swap) else {
+        return Err("the host's side of its memory is not known, to check its word".to_owned());
+    };
+    let kept = rss.saturating_add(swap);
+    // What it uses, it has touched.
+    if over(word.used, kept) {
+        return says("are in use", word.used, "seen by the host", kept);
+    }
+    if over(rss, word.size) {
+        return Err(format!(
+            "its balloon leaves it {}, and the host keeps {} of it: nothing comes of shrinking it",
+            show(word.size),
+            show(rss)
+        ));
+    }
+    Ok(())
+}
+
+fn hurts(rules: &Rules, now: &VmObservation, word: Option<&Word>) -> (Option<bool>, Vec<String>) {
+    let senses = rules.senses;
+    let mut symptoms = Vec::new();
+    let mut unknown = Vec::new();
+    let mut over = |value: Option<f64>, limit: f64, sensed: bool, text: &str, unit: f64| {
+        if !sensed {
+            return Some(false);
+        }
+        let Some(value) = value else {
+            unknown.push(text.to_owned());
+            return None;
+        };
+        let is_over = value >= limit;
+        if is_over {
+            symptoms.push(format!("{text} {:.1} (from {:.1})", value / unit, limit / unit));
+        }
+        Some(is_over)
+    };
+    const MB: f64 = MIB as f64;
+    let host = [
+        over(
+            bytes_per_second(now.swap_in),
+            rules.host_swap_in,
+            senses.swap_in,
+            "host swap-ins MiB/s",
+            MB,
+        ),
+        over(
+            rate(now.async_faults),
+            rules.host_faults,
+            senses.async_faults,
+            "asynchronous faults/s",
+            1.0,
+        ),
+        over(percent(now.stalled), rules.host_stalled, senses.stalled, "stalled %", 1.0),
+    ];
+    let guest = now.guest.as_ref();
+    let swapped = guest.map(|guest| [guest.swap_in, guest.swap_out]).unwrap_or_default();
+    let swap = any(swapped.map(|rate| {
+        over(bytes_per_second(rate), rules.guest_swap, senses.guest_swap, "guest swaps MiB/s", MB)
+    }));
+    let faults = over(
+        guest.and_then(|guest| rate(guest.major_faults)),
+        rules.guest_faults,
+        senses.guest_faults,
+        "guest major faults/s",
+        1.0,
+    );
+    let available = word.map(|word| share(word.available, word.size));
+    let low = available.map(|share| share < rules.guest_low);
+    let tight = available.map(|share| share < rules.guest_tight);
+    if let (Some(true), Some(share)) = (tight, available) {
+        symptoms.push(format!("guest available {share:.1} % (low under {})", rules.guest_low));
+    }
+    let killed = killed(now, word);
+    if killed {
+        symptoms.push("its guest killed for want of memory".to_owned());
+    }
+    let tight = all([tight, any([swap, faults])]);
+    let guest = any([low, tight, thrashes(rules, now, word), Some(killed)]);
+    match any(host.into_iter().chain([guest])) {
+        None => (None, unknown),
+        hurts => (hurts, symptoms),
+    }
+}

@@ -1,0 +1,93 @@
+//! What is written down of orders and decisions, and read back: the data of the journal.
+//! Where it is kept is not known here.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use crate::order::Order;
+use crate::policy::{Decision, Decisions};
+use crate::sample::VmId;
+use crate::units::{Bytes, WallNanos};
+
+/// Something to do, and to whom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    pub decision: Decision,
+    pub pid: u32,
+    pub name: String,
+}
+
+/// An order, and why it was given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Begun {
+    pub at: WallNanos,
+    pub order: Order,
+    pub rule: String,
+    pub because: String,
+    pub unless: String,
+}
+
+/// What was decided, and what was thought of each VM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Noted {
+    pub at: WallNanos,
+    /// Decisions were carried out; else memtrace only observed.
+    pub acting: bool,
+    pub decisions: Decisions,
+    pub names: Vec<Named>,
+}
+
+/// What a VM was called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    pub vm: VmId,
+    pub name: String,
+}
+
+impl Begun {
+    /// The order `id`, as it was wanted.
+    pub fn new(at: WallNanos, id: u64, wanted: Wanted) -> Self {
+        let Wanted { decision, pid, name } = wanted;
+        let order = Order { id, vm: decision.vm, pid, name, action: decision.action };
+        let (rule, because, unless) = (decision.rule, decision.because, decision.unless);
+        Self { at, order, rule, because, unless }
+    }
+}
+
+/// An order, and what came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    pub begun: Begun,
+    /// When it ended, perhaps after the moment that was asked about. `None`: not known.
+    pub ended: Option<(WallNanos, Result<(), String>)>,
+}
+
+/// Memory that memtrace took from a VM with its balloon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holding {
+    pub vm: VmId,
+    pub name: String,
+    /// Of the run of the VM that it was taken from. `None`: an older memtrace didn't say.
+    #[serde(default)]
+    pub pid: Option<u32>,
+    /// Its size when memtrace first touched it.
+    pub before: Bytes,
+    /// Where memtrace last sent it. `None`: an order for it is in flight or failed, so that
+    /// nobody knows.
+    pub now: Option<Bytes>,
+}
+
+/// What another memtrace does and thinks, as its journal tells.
+#[derive(Clone, Debug, Default)]
+pub struct Followed {
+    pub pid: Option<u32>,
+    /// `None`: it has thought nothing yet that was worth a line.
+    pub noted: Option<Noted>,
+    /// Oldest first.
+    pub orders: VecDeque<Told>,
+    /// What it has taken from VMs and not given back.
+    pub holdings: Vec<Holding>,
+    /// Lines that can't be read.
+    pub unreadable: u64,
+}

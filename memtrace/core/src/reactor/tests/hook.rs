@@ -1,0 +1,93 @@
+//! The last rung carried out, on a host that is low and has nothing to give.
+
+use super::*;
+use crate::policy::hook::HookRules;
+use crate::policy::{Memtrace, Rules};
+use crate::reactor::hook::Hook;
+
+/// Keeps what it is told in the world's story.
+struct Listens(Shared);
+
+impl Hook for Listens {
+    fn tell(&mut self, number: u64, line: String) {
+        self.0.with(|world| world.told.push(format!("{number} {line}")));
+    }
+
+    fn ended(&mut self) -> Vec<Outcome> {
+        self.0.with(|world| std::mem::take(&mut world.outcomes))
+    }
+}
+
+fn low(world: &Shared, enforce: bool) -> Reactor {
+    let hook = HookRules { heard: true, ..HookRules::default() };
+    let policy = Memtrace::new(Rules { hook, ..Rules::default() });
+    let hands = enforce.then(|| Box::new(Shared::default()) as Box<dyn Actuator + Send>);
+    Reactor::new(Box::new(policy), (Box::new(world.clone()), Vec::new()), hands)
+        .telling(Box::new(Listens(world.clone())))
+}
+
+/// From one second to another on a host with 1 % of its memory available.
+fn pass(reactor: &mut Reactor, seconds: std::ops::Range<u64>) -> Reaction {
+    let reactions = seconds.map(|second| {
+        let before = sample(second - 1, vec![vm("web", 7)]);
+        let mut now = sample(second, vec![vm("web", 7)]);
+        now.host.arc_reclaimable = Some(Bytes(0));
+        if let Some(memory) = &mut now.host.meminfo {
+            memory.available = Bytes(memory.total.0 / 100);
+        }
+        reactor.react(&now, &derive(Some(&before), &now))
+    });
+    reactions.last().expect("there is a second")
+}
+
+fn fate(reaction: &Reaction) -> Option<(u64, Fate)> {
+    reaction.called.as_ref().map(|called| (called.number, called.fate.clone()))
+}
+
+#[test]
+fn whoever_listens_hears_what_is_missing_and_what_came_of_it_is_shown() {
+    let world = Shared::default();
+    let mut reactor = low(&world, true);
+    assert_eq!(fate(&pass(&mut reactor, 1..31)), None);
+    assert_eq!(fate(&pass(&mut reactor, 31..32)), Some((0, Fate::InFlight)));
+    let told = world.told();
+    let (number, line) = told[0].split_once(' ').expect("a number and a line");
+    assert_eq!((told.len(), number), (1, "0"));
+    let line: serde_json::Value = serde_json::from_str(line).expect("it is JSON");
+    assert_eq!((line["state"].as_str(), line["host"].as_str()), (Some("low"), Some("host")));
+    assert!(line["missing"].as_u64().is_some_and(|missing| missing > 64 * MIB), "{line}");
+    assert_eq!(line["seconds"].as_f64(), Some(30.0));
+    for field in ["time", "need", "balloons", "reclaim", "suffering", "text"] {
+        assert!(!line[field].is_null(), "{field}: {line}");
+    }
+    world.with(|world| world.outcomes.push(Outcome { id: 0, result: Ok(()) }));
+    assert_eq!(fate(&pass(&mut reactor, 32..33)), Some((0, Fate::Done)));
+    assert_eq!(fate(&pass(&mut reactor, 33..631)), Some((0, Fate::Done)));
+    let refused = Outcome { id: 1, result: Err("it has ended".to_owned()) };
+    assert_eq!(fate(&pass(&mut reactor, 631..632)), Some((1, Fate::InFlight)));
+    world.with(|world| world.outcomes.push(refused));
+    let failed = Fate::Failed("it has ended".to_owned());
+    assert_eq!(fate(&pass(&mut reactor, 632..633)), Some((1, failed)));
+}
+
+#[test]
+fn who_only_observes_tells_nobody_and_says_that_it_would() {
+    let world = Shared::default();
+    let reaction = pass(&mut low(&world, false), 1..32);
+    assert_eq!(fate(&reaction), Some((0, Fate::Observed)));
+    assert!(reaction.decisions.hook.is_some(), "and it is in what is written down");
+    assert_eq!(world.told(), [""; 0]);
+}
+
+#[test]
+fn what_cannot_be_written_down_is_not_told() {
+    let world = Shared::default();
+    let mut reactor = low(&world, true);
+    pass(&mut reactor, 1..31);
+    world.with(|world| world.full = true);
+    let Some((0, Fate::Failed(reason))) = fate(&pass(&mut reactor, 31..32)) else {
+        panic!("it was told")
+    };
+    assert!(reason.contains("no space left"), "{reason}");
+    assert_eq!(world.told(), [""; 0]);
+}

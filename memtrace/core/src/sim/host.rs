@@ -1,0 +1,266 @@
+//! The simulated host: who holds which page, and one second of everybody's life. It is
+//! both where samples come from and what carries orders out. Amounts are base pages.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, ensure};
+
+use super::backing::Backing;
+use super::guest::Guest;
+use super::invariants;
+use super::pressure::Pressure;
+use super::scenario::{Event, Scenario, SwapSpec};
+use super::statistics::Told;
+use super::watermarks::Watermarks;
+use crate::order::Outcome;
+use crate::sample::Party;
+
+/// The host's memory.
+#[derive(Clone, Debug)]
+pub(super) struct HostMemory {
+    pub(super) total: u64,
+    /// In use by what can't be reclaimed.
+    pub(super) reserved: u64,
+    /// The host's own page cache, and how far reclaim leaves it alone.
+    pub(super) cache: u64,
+    pub(super) cache_floor: u64,
+    pub(super) free: u64,
+    pub(super) marks: Watermarks,
+    pub(super) kswapd_awake: bool,
+}
+
+/// The host's swap.
+#[derive(Clone, Debug)]
+pub(super) struct HostSwap {
+    pub(super) size: u64,
+    pub(super) used: u64,
+    /// Reads and writes together, in a second.
+    pub(super) bandwidth: u64,
+    /// Of a read on an idle device, in seconds.
+    pub(super) latency: f64,
+}
+
+/// Totals since the scenario began.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HostTotals {
+    pub(super) direct_reclaims: u64,
+    pub(super) stolen_by_kswapd: u64,
+    pub(super) stolen_directly: u64,
+    pub(super) kswapd_ns: u64,
+    pub(super) kills: u64,
+    pub(super) flows: BTreeMap<(Party, Party), u64>,
+}
+
+/// What a guest suffered from the host: totals, and the last second.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Suffered {
+    pub(super) swap_in: u64,
+    pub(super) swap_out: u64,
+    /// In swap, and then dropped by its guest: the balloon took it.
+    pub(super) dropped: u64,
+    pub(super) refaults: u64,
+    pub(super) first_touches: u64,
+    pub(super) direct_reclaims: u64,
+    pub(super) direct_ns: u64,
+    pub(super) swap_wait_ns: u64,
+    pub(super) cpu_ns: u64,
+    /// Seconds of this second that its threads waited, all together.
+    pub(super) waited: f64,
+    /// That it still has to give back because somebody wrote to its `memory.reclaim`.
+    pub(super) to_reclaim: u64,
+    pub(super) pressure: Pressure,
+}
+
+/// A guest and everything that the host knows of it.
+#[derive(Clone, Debug)]
+pub(super) struct Vm {
+    pub(super) guest: Guest,
+    pub(super) suffered: Suffered,
+    pub(super) told: Told,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Host {
+    pub(super) second: u64,
+    pub(super) memory: HostMemory,
+    pub(super) swap: HostSwap,
+    pub(super) totals: HostTotals,
+    pub(super) pressure: Pressure,
+    pub(super) vms: Vec<Vm>,
+    /// Seconds in which nobody got anything because swap was full.
+    pub(super) starved: u64,
+    /// Orders to VMs that were to be left alone, or beyond their memory.
+    pub(super) breaches: u64,
+    events: Vec<Event>,
+    pub(super) outcomes: Vec<Outcome>,
+    done: BTreeSet<usize>,
+}
+
+impl Host {
+    /// # Errors
+    /// When the guests' memory at the beginning doesn't fit into the host's.
+    pub fn new(scenario: &Scenario) -> Result<Self> {
+        let vms = vms(scenario);
+        let host = &scenario.host;
+        let total = host.memory.pages();
+        let marks = Watermarks::of(total);
+        let resident: u64 = vms.iter().map(|vm| vm.guest.memory.resident()).sum();
+        let (reserved, cache) = (host.reserved.pages(), host.cache.pages());
+        let free = total.checked_sub(reserved + cache + resident).filter(|free| *free > marks.low);
+        let free = free.with_context(|| {
+            format!("in the beginning, the VMs of {} don't fit into the host", scenario.name)
+        })?;
+        let SwapSpec { size, bandwidth, latency_us } = host.swap;
+        let swap = HostSwap {
+            size: size.pages(),
+            used: vms.iter().map(|vm| vm.guest.memory.swapped()).sum(),
+            bandwidth: bandwidth.pages(),
+            latency: latency_us as f64 * 1e-6,
+        };
+        ensure!(swap.used <= swap.size, "the beginning's swap of {} is full", scenario.name);
+        Ok(Self {
+            second: 0,
+            memory: HostMemory {
+                total,
+                reserved,
+                cache,
+                cache_floor: cache / 4,
+                free,
+                marks,
+                kswapd_awake: false,
+            },
+            swap,
+            totals: HostTotals::default(),
+            pressure: Pressure::default(),
+            vms,
+            starved: 0,
+            breaches: 0,
+            events: scenario.event.clone(),
+            outcomes: Vec::new(),
+            done: BTreeSet::new(),
+        })
+    }
+
+    /// One second.
+    ///
+    /// # Errors
+    /// When memory was made or lost: the simulation is broken.
+    pub(super) fn step(&mut self) -> Result<()> {
+        self.second += 1;
+        self.happen();
+        let second = self.second;
+        for vm in self.vms.iter_mut().filter(|vm| vm.guest.runs(second)) {
+            vm.guest.live(second);
+            let freed = vm.guest.move_balloon(second);
+            vm.suffered.dropped += freed.swapped;
+            take_back(&mut self.memory, &mut self.swap, freed);
+        }
+        self.touch();
+        self.reclaim_orders();
+        self.kill_if_starved();
+        self.account();
+        let away = self.is_away();
+        let stopped = self.stopped();
+        for vm in &mut self.vms {
+            let silent = away || stopped.contains(&vm.guest.name);
+            vm.told.listen(&vm.guest, second, silent);
+        }
+        invariants::check(self)
+    }
+
+    fn happen(&mut self) {
+        for (index, event) in self.events.iter().enumerate() {
+            if let Event::SetMemory { at, vm, to } = event
+                && *at <= self.second
+                && self.done.insert(index)
+            {
+                let vm = self.vms.iter_mut().find(|known| known.guest.name == *vm);
+                if let Some(vm) = vm {
+                    vm.guest.tell(to.pages());
+                    vm.guest.by_hand = Some(self.second);
+                }
+            }
+        }
+    }
+
+    /// Whether the hypervisor's management doesn't answer.
+    pub(super) fn is_away(&self) -> bool {
+        self.events.iter().any(|event| match event {
+            Event::HypervisorAway { at, lasts } => (*at..at + lasts).contains(&self.second),
+            _ => false,
+        })
+    }
+
+    /// VMs whose statistics don't come.
+    fn stopped(&self) -> BTreeSet<String> {
+        let name = |event: &Event| match event {
+            Event::StatisticsStop { at, lasts, vm } if (*at..at + lasts).contains(&self.second) => {
+                Some(vm.clone())
+            }
+            _ => None,
+        };
+        self.events.iter().filter_map(name).collect()
+    }
+
+    /// When nobody gets a page for three seconds, the largest VM is killed, as the kernel
+    /// does (`oom_badness`: resident pages and swap).
+    fn kill_if_starved(&mut self) {
+        if self.starved < 3 {
+            return;
+        }
+        self.starved = 0;
+        let second = self.second;
+        let size = |vm: &&mut Vm| vm.guest.memory.resident() + vm.guest.memory.swapped();
+        let running = self.vms.iter_mut().filter(|vm| vm.guest.runs(second));
+        if let Some(vm) = running.max_by_key(size) {
+            let memory = &mut vm.guest.memory;
+            let freed =
+                Backing { resident: memory.resident(), swapped: memory.swapped(), untouched: 0 };
+            memory.forget();
+            vm.guest.gone = true;
+            vm.suffered.dropped += freed.swapped;
+            take_back(&mut self.memory, &mut self.swap, freed);
+            self.totals.kills += 1;
+        }
+    }
+
+    fn account(&mut self) {
+        let second = self.second;
+        let mut flowing = 1.0;
+        let mut stuck = 1.0;
+        for vm in &mut self.vms {
+            if vm.guest.gone {
+                // Nobody is served by a VM that was killed.
+                vm.guest.waited = 1.0;
+                vm.suffered.waited = 0.0;
+            } else if vm.guest.runs(second) {
+                let busy = if vm.guest.is_up(second) { 0.3 } else { 1.0 };
+                vm.suffered.cpu_ns += (busy * f64::from(vm.guest.spec.vcpus) * 1e9) as u64;
+                let share = vm.suffered.waited.min(1.0);
+                vm.suffered.pressure.pass(share, share);
+                flowing *= 1.0 - share;
+                stuck *= share;
+            }
+        }
+        // What kswapd does counts as a stall too, for the part that it is on a CPU.
+        let kswapd = f64::from(u8::from(self.memory.kswapd_awake)) * 0.5;
+        self.pressure.pass(1.0 - flowing * (1.0 - kswapd), if stuck < 1.0 { stuck } else { 0.0 });
+    }
+}
+
+fn vms(scenario: &Scenario) -> Vec<Vm> {
+    let copies =
+        scenario.vm.iter().flat_map(|spec| (0..).zip(spec.names()).map(move |n| (spec, n)));
+    let vm = |(index, (spec, (copy, name)))| {
+        let guest = Guest::new(spec, name, copy, index);
+        Vm { guest, suffered: Suffered::default(), told: Told::default() }
+    };
+    (0..).zip(copies).map(vm).collect()
+}
+
+/// What a guest gave up is the host's again.
+fn take_back(memory: &mut HostMemory, swap: &mut HostSwap, freed: Backing) {
+    memory.free += freed.resident;
+    swap.used -= freed.swapped;
+}

@@ -1,0 +1,42 @@
+//! Where samples come from: the live host, a recording, a simulation.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::sample::{Sample, VmId};
+use crate::units::Nanos;
+
+/// Gives one [`Sample`] after the other.
+pub trait Source: Send {
+    /// Reads everything once. `detail`: the VM whose threads should be read too.
+    fn sample(&mut self, detail: Option<VmId>) -> Result<Sample>;
+
+    /// Passes the time until the next sample, and attends to what can't wait for it
+    /// (a VM that just appeared must be known at once, or its first events are lost).
+    /// Returns early when memory pressure begins.
+    fn attend(&mut self, timeout: Duration) -> Option<Pressure>;
+}
+
+/// Memory pressure begins, or goes on, as far as one sign tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pressure {
+    pub sign: Sign,
+    /// When it showed, on the monotonic clock.
+    pub at: Nanos,
+}
+
+/// What shows pressure before a sample does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// kswapd woke: the host is under its low watermark.
+    Kswapd,
+    DirectReclaim,
+    /// By or for a VM.
+    MemcgReclaim,
+    /// A VM's thread waited long for reclaim.
+    LongStall,
+    OomKill,
+    /// Tasks stalled, says the kernel's own measure (PSI).
+    Psi,
+}

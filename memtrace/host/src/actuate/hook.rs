@@ -1,0 +1,131 @@
+//! Telling the hook: a command that was started beforehand gets a line. It has a thread
+//! and a bounded queue of its own; one that hangs delays nobody.
+
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread;
+
+use anyhow::{Context, Result};
+
+use crate::line_sink::Listener;
+use memtrace_core::order::Outcome;
+use memtrace_core::reactor::Hook;
+
+/// Most lines that wait for it. There are minutes between two.
+const QUEUE: usize = 8;
+
+/// The operator's command.
+#[derive(Debug)]
+pub struct HookCommand {
+    queue: SyncSender<(u64, String)>,
+    outcomes: Receiver<Outcome>,
+    /// For what doesn't even get into the queue.
+    refused: Sender<Outcome>,
+}
+
+impl HookCommand {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When the command can't be started, or a thread.
+    pub fn start(arguments: &[String]) -> Result<Self> {
+        let mut listener = Listener::start(arguments)
+            .with_context(|| format!("cannot start {}", arguments.join(" ")))?;
+        let (queue, lines) = sync_channel::<(u64, String)>(QUEUE);
+        let (refused, outcomes) = channel();
+        let send = refused.clone();
+        thread::Builder::new()
+            .name("hook".to_owned())
+            .spawn(move || {
+                for (id, line) in lines {
+                    let result = listener.tell(&line);
+                    // Nobody there: memtrace is ending.
+                    let _ = send.send(Outcome { id, result });
+                }
+            })
+            .context("no thread for the hook")?;
+        Ok(Self { queue, outcomes, refused })
+    }
+}
+
+impl Hook for HookCommand {
+    fn tell(&mut self, number: u64, line: String) {
+        if self.queue.try_send((number, line)).is_err() {
+            let result = Err("it doesn't read what it was told before".to_owned());
+            let _ = self.refused.send(Outcome { id: number, result });
+        }
+    }
+
+    fn ended(&mut self) -> Vec<Outcome> {
+        self.outcomes.try_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn shell(script: &str) -> Vec<String> {
+        ["sh", "-c", script].map(str::to_owned).to_vec()
+    }
+
+    /// Everything that has ended once there are so many.
+    fn ended(hook: &mut HookCommand, many: usize) -> Vec<Outcome> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut all = Vec::new();
+        while all.len() < many {
+            assert!(Instant::now() < deadline, "{all:?}");
+            all.extend(hook.ended());
+            thread::park_timeout(Duration::from_millis(5));
+        }
+        all
+    }
+
+    #[test]
+    fn the_command_reads_a_line_for_each_call() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("told");
+        let mut hook =
+            HookCommand::start(&shell(&format!("exec cat > {}", file.display()))).unwrap();
+        hook.tell(7, "{\"a\":1}".to_owned());
+        hook.tell(8, "{\"a\":2}".to_owned());
+        let expected: Vec<Outcome> = [7, 8].map(|id| Outcome { id, result: Ok(()) }).to_vec();
+        assert_eq!(ended(&mut hook, 2), expected);
+        let deadline = Instant::now() + PATIENCE;
+        while std::fs::read_to_string(&file).unwrap_or_default() != "{\"a\":1}\n{\"a\":2}\n" {
+            assert!(Instant::now() < deadline);
+            thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn a_command_that_ended_is_a_failure_and_one_that_cannot_start_too() {
+        let mut hook = HookCommand::start(&shell("exec <&-; exit 3")).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        // A line may still be taken before it has ended.
+        let refused = (1..).find_map(|number| {
+            assert!(Instant::now() < deadline);
+            hook.tell(number, "x".to_owned());
+            ended(&mut hook, 1).into_iter().find_map(|outcome| outcome.result.err())
+        });
+        assert!(refused.is_some_and(|reason| reason.contains("sh -c exec <&-")));
+        assert!(HookCommand::start(&["/nonexistent/hook".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn one_that_does_not_read_delays_nobody() {
+        let mut hook = HookCommand::start(&shell("exec sleep 5")).unwrap();
+        // More than a pipe holds.
+        let line = "x".repeat(1 << 17);
+        let begun = Instant::now();
+        for number in 0..20 {
+            hook.tell(number, line.clone());
+        }
+        assert!(begun.elapsed() < Duration::from_secs(2));
+        let refused = ended(&mut hook, 1);
+        assert!(refused[0].result.as_ref().unwrap_err().contains("doesn't read"), "{refused:?}");
+    }
+}

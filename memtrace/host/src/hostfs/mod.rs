@@ -1,0 +1,67 @@
+//! The host's files: /proc, /sys and cgroupfs. Owns the reading and parsing of them;
+//! knows nothing of VMs, rates or the kernel side.
+//!
+//! Every reader takes a [`HostRoot`], so that tests read a tree in a temporary
+//! directory. Parsing is apart from reading: `parse(&str)` never fails hard, a line
+//! that it doesn't understand is as good as missing.
+
+pub mod arc;
+pub mod block;
+pub mod cgroup;
+pub mod host;
+pub mod keep;
+pub mod meminfo;
+pub mod merging;
+pub mod process;
+pub mod psi;
+pub mod read;
+pub mod swaps;
+pub mod taskstats;
+pub mod vmstat;
+
+#[cfg(any(test, feature = "fixture"))]
+pub mod fake;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use cgroup::mounts::CgroupMounts;
+pub use keep::Keeper;
+
+/// Where the host's files are.
+#[derive(Clone, Debug)]
+pub struct HostRoot {
+    pub proc: PathBuf,
+    pub sys: PathBuf,
+    pub cgroups: CgroupMounts,
+}
+
+impl HostRoot {
+    /// This machine's own files.
+    ///
+    /// # Errors
+    /// When not even /proc/self/mountinfo can be read: /proc isn't mounted.
+    pub fn live() -> io::Result<Self> {
+        Self::at(Path::new("/"))
+    }
+
+    /// The files of the host whose root directory is seen at `root`: a test's tree, or
+    /// the host's root mounted into a container.
+    ///
+    /// # Errors
+    /// When there is no readable table of mounts below `root`.
+    pub fn at(root: &Path) -> io::Result<Self> {
+        let proc = root.join("proc");
+        // /proc/self doesn't exist for a reader from another PID namespace; process 1
+        // sees the host's mounts.
+        let mountinfo = read::text(&proc.join("self/mountinfo"), read::LARGE)
+            .or_else(|_| read::text(&proc.join("1/mountinfo"), read::LARGE))?;
+        let cgroups = CgroupMounts::parse(&mountinfo).below(root);
+        Ok(Self { proc, sys: root.join("sys"), cgroups })
+    }
+
+    /// /proc/PID.
+    pub fn process(&self, pid: u32) -> PathBuf {
+        self.proc.join(pid.to_string())
+    }
+}

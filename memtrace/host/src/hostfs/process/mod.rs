@@ -1,0 +1,123 @@
+//! /proc/PID: what one process is, and what memory it has.
+
+pub mod fds;
+pub mod maps;
+pub mod stat;
+pub mod status;
+pub mod threads;
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+
+use super::{HostRoot, Keeper, read};
+use memtrace_core::sample::ProcessSample;
+use memtrace_core::units::Nanos;
+pub use stat::ProcessStat;
+
+/// Most processes of one host that are looked at.
+pub const MAX_PROCESSES: usize = 200_000;
+
+/// Ids of all processes, in no order; at most [`MAX_PROCESSES`].
+///
+/// # Errors
+/// When /proc can't be listed.
+pub fn ids(root: &HostRoot) -> io::Result<Vec<u32>> {
+    let entries = std::fs::read_dir(&root.proc)?;
+    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    Ok(ids.take(MAX_PROCESSES).collect())
+}
+
+/// # Errors
+/// When the process is gone, or its stat makes no sense.
+pub fn stat(root: &HostRoot, pid: u32) -> io::Result<ProcessStat> {
+    kept_stat(&Keeper::default(), root, pid)
+}
+
+/// The same by a file that stays open.
+///
+/// # Errors
+/// As [`stat`].
+pub fn kept_stat(keeper: &Keeper, root: &HostRoot, pid: u32) -> io::Result<ProcessStat> {
+    let stat = keeper.read(&root.process(pid).join("stat"), read::SMALL, ProcessStat::parse)?;
+    stat.ok_or_else(|| io::Error::other("not of the form of stat"))
+}
+
+/// The arguments that the process was started with; empty for a kernel thread and for
+/// a process that is just being made.
+///
+/// # Errors
+/// When the process is gone.
+pub fn arguments(root: &HostRoot, pid: u32) -> io::Result<Vec<String>> {
+    let bytes = read::bytes(&root.process(pid).join("cmdline"), read::MEDIUM)?;
+    Ok(split_arguments(&bytes))
+}
+
+fn split_arguments(bytes: &[u8]) -> Vec<String> {
+    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    bytes.split(|&byte| byte == 0).map(|argument| read::lossy(argument.to_vec())).collect()
+}
+
+/// File name of the program that the process runs. `None`: a kernel thread, or not for
+/// us to see.
+pub fn program(root: &HostRoot, pid: u32) -> Option<String> {
+    let path = std::fs::read_link(root.process(pid).join("exe")).ok()?;
+    let name = path.file_name().map(OsStr::as_bytes)?;
+    // The kernel adds this where the file was replaced, as after an upgrade.
+    let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
+    Some(read::lossy(name.to_vec()))
+}
+
+/// The memory of a process; nothing where it can't be read.
+pub fn memory(keeper: &Keeper, root: &HostRoot, pid: u32) -> ProcessSample {
+    let path = root.process(pid).join("status");
+    keeper.read(&path, read::SMALL, status::parse).unwrap_or_default()
+}
+
+/// `memory` with faults, time and threads from the process' stat. `ticks_per_second` is the
+/// unit of its times.
+pub fn with_stat(
+    memory: ProcessSample,
+    stat: &ProcessStat,
+    ticks_per_second: u64,
+) -> ProcessSample {
+    ProcessSample {
+        minor_faults: Some(stat.minor_faults),
+        major_faults: Some(stat.major_faults),
+        cpu_time: ticks_to_nanos(stat.cpu_ticks, ticks_per_second),
+        threads: Some(stat.threads),
+        ..memory
+    }
+}
+
+/// `None` when the unit makes no sense.
+pub fn ticks_to_nanos(ticks: u64, per_second: u64) -> Option<Nanos> {
+    let nanos = u128::from(ticks) * u128::from(Nanos::SECOND.0);
+    u64::try_from(nanos.checked_div(u128::from(per_second))?).ok().map(Nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_end_at_nul() {
+        assert_eq!(
+            split_arguments(b"qemu\0-name\0n\xc3\xa4me, x\0\0"),
+            ["qemu", "-name", "näme, x", ""]
+        );
+        assert_eq!(split_arguments(b""), [""; 0]);
+        assert_eq!(split_arguments(b"\0"), [""; 0]);
+        assert_eq!(split_arguments(b"no nul"), ["no nul"]);
+    }
+
+    #[test]
+    fn ticks_become_nanoseconds() {
+        assert_eq!(ticks_to_nanos(250, 100), Some(Nanos(2_500_000_000)));
+        assert_eq!(ticks_to_nanos(1, 0), None);
+        assert_eq!(ticks_to_nanos(u64::MAX, 1), None);
+    }
+}

@@ -1,0 +1,11 @@
+//! memtrace's adapters to this host: the eBPF programs, /proc and cgroups, QMP and libvirt,
+//! balloons. What they read means something elsewhere.
+#![deny(unsafe_code)]
+
+pub mod actuate;
+pub mod hostfs;
+pub mod line_sink;
+pub mod live;
+pub mod privileges;
+pub mod probe;
+pub mod vmm;

@@ -1,0 +1,178 @@
+//! Putting together what several readers know: one VM, and who takes from whom.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use memtrace_ebpf::VmCounters;
+
+use super::cgroups::Company;
+use super::rereading::{self, Kept, Signs};
+use super::{Kernel, KnownVm, LiveSource, Moment, guests};
+use crate::hostfs::process::{self, ProcessStat};
+use crate::hostfs::{HostRoot, cgroup};
+use crate::probe::{FlowReading, Taker, VmReading};
+use crate::vmm::discover::FoundVm;
+use crate::vmm::name;
+use memtrace_core::sample::{
+    CgroupSample, FlowSample, GuestSample, Party, ProcessSample, ThreadSample, VmId, VmSample,
+    VmState,
+};
+use memtrace_core::units::{Nanos, Pages};
+
+/// What is known of a VM from its files, and its counters of the same moment.
+#[derive(Default)]
+struct Files {
+    process: ProcessSample,
+    cgroup: Option<CgroupSample>,
+    counters: Option<VmCounters>,
+    swap_base: Option<i64>,
+}
+
+impl KnownVm {
+    fn is_quiet(&mut self, signs: Option<&Signs>, now: Nanos) -> bool {
+        let usage = || cgroup::usage(&self.files, self.membership.cgroup()?);
+        if signs.is_some_and(|signs| self.kept.is_still(signs, usage)) {
+            return self.kept.is_told(now);
+        }
+        self.kept.moved = now;
+        false
+    }
+
+    fn turn_came(&self, pid: u32, now: Nanos) -> bool {
+        rereading::turn_came(pid, self.kept.at, now)
+    }
+
+    /// Reads all its files.
+    fn read(&mut self, root: &HostRoot, pid: u32, at: Nanos, signs: Option<Signs>) {
+        let process = process::memory(&self.files, root, pid);
+        let cgroup = self.membership.cgroup();
+        let cgroup = cgroup.map(|cgroup| cgroup::sample(&self.files, cgroup));
+        self.kept = Kept { at, moved: self.kept.moved, signs, process, cgroup };
+    }
+}
+
+impl LiveSource {
+    pub(super) fn read_vm(
+        &mut self,
+        vm: &FoundVm,
+        stat: &ProcessStat,
+        mut counted: Option<&mut VmReading>,
+        moment: &Moment,
+    ) -> VmSample {
+        let answer = self.guests.answer(vm);
+        let files = self.read_files(vm, stat, counted.as_deref(), &answer.guest, moment);
+        let description = &vm.description;
+        let memory = description.qemu.as_ref().and_then(|qemu| qemu.memory);
+        let in_detail = moment.detail == Some(vm.id);
+        VmSample {
+            id: vm.id,
+            name: description.name.clone(),
+            uuid: description.uuid,
+            pid: vm.pid,
+            start: vm.start,
+            vmm: description.vmm.clone(),
+            accelerator: description.accelerator,
+            manager: guests::manager(vm),
+            state: state(stat, answer.state),
+            allocated: memory.or(answer.guest.maximum),
+            vcpus: description.qemu.as_ref().and_then(|qemu| qemu.vcpus),
+            vfio: description.qemu.as_ref().map(|qemu| qemu.vfio),
+            process: process::with_stat(files.process, stat, self.ticks_per_second),
+            cgroup: files.cgroup,
+            guest: answer.guest,
+            counters: files.counters,
+            counted_from_start: counted.as_ref().is_some_and(|counted| counted.from_start),
+            histograms: counted.as_mut().map(|counted| std::mem::take(&mut counted.histograms)),
+            swap_base: files.swap_base,
+            threads: in_detail.then(|| self.read_threads(vm.pid)).flatten(),
+        }
+    }
+
+    /// What a VM's files say, or said when they were read last, and its counters.
+    fn read_files(
+        &mut self,
+        vm: &FoundVm,
+        stat: &ProcessStat,
+        counted: Option<&VmReading>,
+        guest: &GuestSample,
+        moment: &Moment,
+    ) -> Files {
+        let mut counters = counted.map(|counted| counted.counters);
+        let Some(known) = self.known.get_mut(&vm.pid) else {
+            return Files { counters, ..Files::default() };
+        };
+        let kernel = match &self.kernel {
+            Kernel::Runs(kernel) => Some(kernel),
+            Kernel::Absent(_) => None,
+        };
+        let seen = kernel.is_some_and(|kernel| rereading::are_seen(kernel.signals()));
+        let signs = counters.filter(|_| seen).map(|counters| Signs::new(counters, stat, guest));
+        known.quiet = known.is_quiet(signs.as_ref(), moment.at);
+        // VmSwap and the counters from as nearly the same moment as can be.
+        let told_by_vmswap = kernel.filter(|kernel| kernel.swap_ins_need_vmswap());
+        if let (Some(kernel), Some(counters)) = (told_by_vmswap, &mut counters)
+            && known.swap_base.has_moved(counters)
+            && let Some(fresh) = kernel.counters(vm.pid)
+        {
+            counters.swap_out_pages = fresh.swap_out_pages;
+            counters.swap_in_pages = fresh.swap_in_pages;
+            counters.swap_in_remote_pages = fresh.swap_in_remote_pages;
+        }
+        let turn = moment.detail == Some(vm.id) || known.turn_came(vm.pid, moment.at);
+        if !known.quiet || turn {
+            known.read(&self.root, vm.pid, moment.at, signs);
+        }
+        let process = known.kept.process;
+        let swap_base = told_by_vmswap.zip(counters).and_then(|(_, counters)| {
+            let from_start = counted.is_some_and(|counted| counted.from_start);
+            let swapped = process.swap.and_then(|swap| swap.0.checked_div(self.page_size.0));
+            known.swap_base.update(&counters, from_start, swapped)
+        });
+        let Company { vms, alone } = known.company;
+        let cgroup = known.kept.cgroup.as_ref();
+        let cgroup = cgroup.map(|cgroup| CgroupSample { vms, alone, ..cgroup.clone() });
+        Files { process, cgroup, counters, swap_base }
+    }
+
+    fn read_threads(&self, pid: u32) -> Option<Vec<ThreadSample>> {
+        let mut threads = process::threads::read(&self.root, pid, self.ticks_per_second).ok()?;
+        for thread in &mut threads {
+            thread.name = name::display(&thread.name);
+        }
+        Some(threads)
+    }
+}
+
+/// What the process is goes before what the hypervisor said about it a second ago.
+fn state(stat: &ProcessStat, said: Option<VmState>) -> Option<VmState> {
+    if stat.exiting {
+        Some(VmState::Exiting)
+    } else if stat.is_stopped() {
+        Some(VmState::Paused)
+    } else {
+        said
+    }
+}
+
+/// The flows of processes as flows of VMs. A process that has a slot and is no VM (yet)
+/// counts as other.
+pub(super) fn flows(
+    readings: &[FlowReading],
+    living: &[(Arc<FoundVm>, ProcessStat)],
+) -> Vec<FlowSample> {
+    let ids: BTreeMap<u32, VmId> = living.iter().map(|(vm, _)| (vm.pid, vm.id)).collect();
+    let party = |taker| match taker {
+        Taker::Process(pid) => ids.get(&pid).map_or(Party::Other, |&id| Party::Vm(id)),
+        Taker::Kswapd => Party::Kswapd,
+        Taker::Other => Party::Other,
+    };
+    let mut totals = BTreeMap::<(Party, Party), u64>::new();
+    for flow in readings {
+        let total = totals.entry((party(flow.causer), party(flow.victim))).or_default();
+        *total = total.saturating_add(flow.pages.0);
+    }
+    totals
+        .into_iter()
+        .map(|((causer, victim), pages)| FlowSample { causer, victim, pages: Pages(pages) })
+        .collect()
+}

@@ -1,0 +1,121 @@
+//! Which cgroup each VM is in, and whether it is there alone: only then do the kernel's
+//! counters of that cgroup belong to it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+use super::{KnownVm, rereading};
+use crate::hostfs::cgroup::{self, MemoryCgroup};
+use crate::hostfs::{HostRoot, Keeper, process, read};
+use memtrace_core::units::Nanos;
+
+/// So often the processes of a cgroup are looked through, in nanoseconds.
+const RECHECK: u64 = 10_000_000_000;
+/// Most processes of a cgroup that are looked at; with more, the VM isn't alone.
+const MOST_PROCESSES: usize = 16;
+/// Commands of processes that belong to a VM and are put into its cgroup (by libvirt, or
+/// whoever starts it). What they use is the VM's doing.
+const COMPANIONS: &[&str] =
+    &["passt", "qemu-pr-helper", "slirp4netns", "swtpm", "vhost-user-gpu", "virtiofsd"];
+
+/// The cgroup of one VM.
+#[derive(Debug, Default)]
+pub(super) struct Membership {
+    /// /proc/PID/cgroup as it was when the rest was found out.
+    text: Option<String>,
+    cgroup: Option<Result<MemoryCgroup, String>>,
+    /// No process but the VM and its companions is in it.
+    apart: bool,
+    checked: Nanos,
+    /// When `text` was read.
+    seen: Nanos,
+}
+
+impl Membership {
+    /// Whether even of a quiet VM it is time to look again.
+    pub(super) fn turn_came(&self, pid: u32, now: Nanos) -> bool {
+        rereading::turn_came(pid, self.seen, now)
+    }
+
+    /// Looks which cgroup it is, and who is in it. Returns whether that has changed.
+    pub(super) fn refresh(
+        &mut self,
+        files: &Keeper,
+        root: &HostRoot,
+        pid: u32,
+        now: Nanos,
+    ) -> bool {
+        self.seen = now;
+        let text = files.text(&root.process(pid).join("cgroup"), read::SMALL).ok();
+        let due = now.saturating_sub(self.checked).0 >= RECHECK;
+        if self.cgroup.is_some() && self.text == text && !due {
+            return false;
+        }
+        let cgroup = Some(cgroup::find(root, pid));
+        let found = |cgroup: &Result<MemoryCgroup, _>| {
+            cgroup.as_ref().is_ok_and(|cgroup| is_apart(root, cgroup, pid))
+        };
+        let apart = cgroup.as_ref().is_some_and(found);
+        let changed = self.cgroup != cgroup || self.apart != apart;
+        (self.text, self.checked) = (text, now);
+        (self.cgroup, self.apart) = (cgroup, apart);
+        changed
+    }
+
+    pub(super) fn cgroup(&self) -> Option<&MemoryCgroup> {
+        self.cgroup.as_ref()?.as_ref().ok()
+    }
+
+    pub(super) fn problem(&self) -> Option<&str> {
+        self.cgroup.as_ref()?.as_ref().err().map(String::as_str)
+    }
+}
+
+fn is_apart(root: &HostRoot, cgroup: &MemoryCgroup, pid: u32) -> bool {
+    if cgroup.is_root() {
+        return false;
+    }
+    let processes = cgroup::processes(&cgroup.directory, MOST_PROCESSES.saturating_add(1));
+    processes.is_some_and(|processes| {
+        let companion = |other: u32| {
+            // KVM's and vhost's kernel threads (kvm-nx-lpage-recovery, kvm-pit, vhost) are put
+            // into the VM's cgroup and work for it; newer kernels make them its threads.
+            process::stat(root, other)
+                .is_ok_and(|stat| stat.kernel_thread || COMPANIONS.contains(&stat.comm.as_str()))
+        };
+        processes.len() <= MOST_PROCESSES
+            && processes.into_iter().all(|other| other == pid || companion(other))
+    })
+}
+
+/// With whom a VM shares its cgroup.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Company {
+    /// Number of known VMs in it.
+    pub(super) vms: u32,
+    /// Nobody but this VM and its companions.
+    pub(super) alone: bool,
+}
+
+/// How many known VMs are in each cgroup.
+#[derive(Debug, Default)]
+pub(super) struct Neighbours {
+    vms: HashMap<PathBuf, u32>,
+}
+
+impl Neighbours {
+    pub(super) fn count(known: &BTreeMap<u32, KnownVm>) -> Self {
+        let mut vms = HashMap::new();
+        for cgroup in known.values().filter_map(|vm| vm.membership.cgroup()) {
+            let count: &mut u32 = vms.entry(cgroup.directory.clone()).or_default();
+            *count = count.saturating_add(1);
+        }
+        Self { vms }
+    }
+
+    pub(super) fn company(&self, membership: &Membership) -> Company {
+        let vms = membership.cgroup().and_then(|cgroup| self.vms.get(&cgroup.directory));
+        let vms = vms.copied().unwrap_or(0);
+        Company { vms, alone: membership.apart && vms == 1 }
+    }
+}

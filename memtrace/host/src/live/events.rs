@@ -1,0 +1,159 @@
+//! What can't wait for the next sample: VMs that appear and end, and pressure that begins.
+
+use std::time::{Duration, Instant};
+
+use memtrace_ebpf::{
+    EVENT_APPEARED, EVENT_DIRECT_RECLAIM, EVENT_EXITED, EVENT_FOUND, EVENT_KSWAPD,
+    EVENT_LONG_STALL, EVENT_MEMCG_RECLAIM, EVENT_OOM_KILL, Event,
+};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::{Kernel, LiveSource, monotonic};
+use crate::hostfs::process;
+use crate::probe::Arrived;
+use crate::vmm::discover::Sighting;
+use memtrace_core::source::{Pressure, Sign};
+use memtrace_core::units::Nanos;
+
+/// The shortest time between two looks at the events: a flood of them (each long stall is
+/// one) must not keep a CPU busy, and none should wait for long.
+const BREATH: Duration = Duration::from_millis(1);
+/// So long a process with a slot may take to become a VM.
+const CANDIDATE_TIME: Nanos = Nanos(10_000_000_000);
+/// Most candidates at a time; slots are few.
+const MOST_CANDIDATES: usize = 64;
+
+impl LiveSource {
+    /// Handles events as they come, until `timeout` has passed or one tells of pressure.
+    pub(super) fn attend_events(&mut self, timeout: Duration) -> Option<Pressure> {
+        let begun = Instant::now();
+        loop {
+            let left = timeout.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                return None;
+            }
+            let rest =
+                self.handled.map_or(Duration::ZERO, |at| BREATH.saturating_sub(at.elapsed()));
+            if !rest.is_zero() {
+                std::thread::park_timeout(rest.min(left));
+                continue;
+            }
+            let woken = self.wait(left);
+            let told = woken.events.then(|| self.handle_events()).flatten();
+            let pressure = told.or(woken.stalls);
+            if pressure.is_some() {
+                return pressure;
+            }
+        }
+    }
+
+    /// Waits for events and for the kernel's word of stalls, no longer than `left`.
+    fn wait(&mut self, left: Duration) -> Woken {
+        let events = match &self.kernel {
+            Kernel::Runs(kernel) => kernel.event_fd(),
+            Kernel::Absent(_) => None,
+        };
+        let has_events = events.is_some();
+        let events = events.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        let stalls = self.stalls.iter().map(|trigger| PollFd::new(trigger, PollFlags::PRI));
+        let mut fds: Vec<PollFd<'_>> = events.into_iter().chain(stalls).collect();
+        let timeout = Timespec::try_from(left).ok();
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => return Woken::default(),
+            // Better late than in a busy loop.
+            Err(_) => {
+                std::thread::park_timeout(left);
+                return Woken { events: has_events, stalls: None };
+            }
+        }
+        let mut signs = fds.iter().map(PollFd::revents);
+        let events = has_events && signs.next().is_some_and(|signs| !signs.is_empty());
+        let signs: Vec<PollFlags> = signs.collect();
+        let stalls = signs.iter().any(|signs| signs.contains(PollFlags::PRI));
+        let mut gone = signs.iter().map(|signs| signs.contains(PollFlags::ERR));
+        // One that is no more would be ready for ever.
+        self.stalls.retain(|_| gone.next() != Some(true));
+        let at = monotonic();
+        Woken { events, stalls: stalls.then_some(Pressure { sign: Sign::Psi, at }) }
+    }
+
+    /// What the events tell of pressure: the first of it.
+    pub(super) fn handle_events(&mut self) -> Option<Pressure> {
+        let Kernel::Runs(kernel) = &mut self.kernel else { return None };
+        self.handled = Some(Instant::now());
+        let mut pressure = None;
+        for Arrived { event, .. } in kernel.events() {
+            match event.kind {
+                EVENT_APPEARED | EVENT_FOUND => self.appeared(event.tgid),
+                EVENT_EXITED => self.exited(event.tgid),
+                EVENT_OOM_KILL => self.oom_killed(&event),
+                _ => {}
+            }
+            pressure = pressure.or_else(|| told_by(&event));
+        }
+        pressure
+    }
+
+    fn appeared(&mut self, pid: u32) {
+        let now = monotonic();
+        match self.discovery.look_at(&self.root, pid, now) {
+            Sighting::Vm => {}
+            Sighting::NotYet if self.candidates.len() < MOST_CANDIDATES => {
+                self.candidates.entry(pid).or_insert(now);
+            }
+            Sighting::NotYet | Sighting::No => self.free_slot(pid),
+        }
+    }
+
+    fn exited(&mut self, pid: u32) {
+        self.candidates.remove(&pid);
+        // One that takes its time to end is shown until it is gone.
+        let stat = process::stat(&self.root, pid).ok();
+        if !self.discovery.confirm(pid, stat.as_ref()) {
+            self.forget(pid);
+        }
+    }
+
+    /// Gives up on processes that have a slot and did not become VMs.
+    pub(super) fn drop_candidates(&mut self) {
+        let now = monotonic();
+        let late: Vec<u32> = self
+            .candidates
+            .iter()
+            .filter(|(pid, since)| {
+                now.saturating_sub(**since) > CANDIDATE_TIME
+                    || process::stat(&self.root, **pid).is_err()
+            })
+            .map(|(&pid, _)| pid)
+            .collect();
+        for pid in late {
+            self.candidates.remove(&pid);
+            self.free_slot(pid);
+        }
+    }
+
+    fn free_slot(&mut self, pid: u32) {
+        // One that execs may have been a VM until now.
+        self.forget(pid);
+    }
+}
+
+/// Why waiting ended; neither: the time is up.
+#[derive(Default)]
+struct Woken {
+    events: bool,
+    stalls: Option<Pressure>,
+}
+
+fn told_by(event: &Event) -> Option<Pressure> {
+    let sign = match event.kind {
+        EVENT_KSWAPD => Sign::Kswapd,
+        EVENT_DIRECT_RECLAIM => Sign::DirectReclaim,
+        EVENT_MEMCG_RECLAIM => Sign::MemcgReclaim,
+        EVENT_LONG_STALL => Sign::LongStall,
+        EVENT_OOM_KILL => Sign::OomKill,
+        _ => return None,
+    };
+    Some(Pressure { sign, at: Nanos(event.at_ns) })
+}

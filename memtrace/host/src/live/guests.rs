@@ -1,0 +1,88 @@
+//! Who is asked about a guest: libvirt where it owns the VM, QEMU itself elsewhere.
+
+use super::LiveOptions;
+use crate::hostfs::HostRoot;
+use crate::vmm::discover::FoundVm;
+use crate::vmm::guest::GuestAnswer;
+use crate::vmm::hypervisors::Hypervisors;
+use crate::vmm::libvirt::Libvirt;
+use crate::vmm::qemu;
+use crate::vmm::qmp::{QmpClients, Target};
+use memtrace_core::sample::Manager;
+
+#[derive(Debug)]
+pub(super) struct Guests {
+    options: LiveOptions,
+    libvirt: Libvirt,
+    qmp: QmpClients,
+}
+
+impl Guests {
+    pub(super) fn new(options: LiveOptions) -> Self {
+        Self { options, libvirt: Libvirt::default(), qmp: QmpClients::default() }
+    }
+
+    /// Asks about this VM from now on. Cheap when that is so already.
+    pub(super) fn follow(&mut self, root: &HostRoot, vm: &FoundVm) {
+        match manager(vm) {
+            Manager::Libvirt if self.options.libvirt => self.libvirt.start(),
+            Manager::Qmp if self.options.qmp => {
+                let sockets = vm.description.qemu.as_ref().map(|qemu| &qemu.qmp_sockets);
+                if let Some(path) = sockets.and_then(|sockets| sockets.first()) {
+                    let process = root.process(vm.pid);
+                    let target = Target { process, path: path.clone(), peer: Some(vm.pid) };
+                    self.qmp.follow(vm.pid, target);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn forget(&mut self, pid: u32) {
+        self.qmp.forget(pid);
+    }
+
+    pub(super) fn hypervisors(&self) -> Hypervisors {
+        Hypervisors { qmp: self.qmp.orders(), libvirt: self.libvirt.orders() }
+    }
+
+    /// What was said last. Never waits.
+    pub(super) fn answer(&self, vm: &FoundVm) -> GuestAnswer {
+        let switched_off = || GuestAnswer::problem("memtrace was told not to ask");
+        match (manager(vm), &vm.description.qemu, vm.description.uuid) {
+            (Manager::Libvirt, _, _) if !self.options.libvirt => switched_off(),
+            (Manager::Libvirt, Some(qemu), _) if qemu.libvirt == Some(qemu::Libvirt::Session) => {
+                GuestAnswer::problem(
+                    "libvirt: the VM is in a user's own libvirt, which memtrace doesn't ask",
+                )
+            }
+            (Manager::Libvirt, _, Some(uuid)) => self.libvirt.answer(uuid),
+            (Manager::Libvirt, _, None) => {
+                GuestAnswer::problem("libvirt: the VM has no UUID on its command line")
+            }
+            (Manager::Qmp, _, _) if !self.options.qmp => switched_off(),
+            (Manager::Qmp, _, _) => self.qmp.answer(vm.pid),
+            (Manager::None, Some(_), _) => {
+                GuestAnswer::problem("QEMU has no QMP socket that memtrace could ask")
+            }
+            (Manager::None, None, _) => {
+                GuestAnswer::problem("memtrace can ask QEMU and libvirt only")
+            }
+        }
+    }
+
+    /// What is wrong with libvirt, when a VM needs it.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.libvirt.problem()
+    }
+}
+
+/// Who answers for its balloon. A socket that libvirt holds would keep us waiting, so
+/// libvirt goes first.
+pub(super) fn manager(vm: &FoundVm) -> Manager {
+    match &vm.description.qemu {
+        Some(qemu) if qemu.libvirt.is_some() => Manager::Libvirt,
+        Some(qemu) if !qemu.qmp_sockets.is_empty() => Manager::Qmp,
+        _ => Manager::None,
+    }
+}

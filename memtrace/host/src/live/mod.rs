@@ -1,0 +1,282 @@
+//! The live host: joins what the kernel side counts, what files say and what hypervisors
+//! answer to one [`Sample`]. Must not know what is made of it.
+//!
+//! Nothing here fails as a whole, and what fails for one VM stays with that VM.
+
+mod assemble;
+mod cgroups;
+mod clock;
+mod events;
+#[cfg(any(test, feature = "fixture"))]
+pub mod fake;
+mod guests;
+mod notices;
+mod oom;
+mod open;
+mod registry;
+mod rereading;
+mod scope;
+mod shared;
+mod swap_base;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use self::cgroups::{Company, Membership};
+use self::clock::{monotonic, wall};
+use self::guests::Guests;
+use self::notices::Notices;
+use self::oom::OomKills;
+use self::rereading::Kept;
+use self::scope::Scope;
+use self::shared::{SharedMemory, Sharing};
+use self::swap_base::SwapBase;
+use crate::hostfs::host::HostFacts;
+use crate::hostfs::process::{self, ProcessStat};
+use crate::hostfs::psi::Trigger;
+use crate::hostfs::{HostRoot, Keeper, host};
+use crate::probe::{Belongings, KernelSide, Reading};
+use crate::vmm::discover::{Discovery, FoundVm};
+use crate::vmm::hypervisors::Hypervisors;
+use memtrace_core::sample::{HostCountersSample, HostSample, Sample, VmId, VmSample};
+use memtrace_core::signal::{Quality, Signal, SignalStatus};
+use memtrace_core::source::{Pressure, Source};
+use memtrace_core::units::{Bytes, Nanos};
+
+/// What a live source may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveOptions {
+    /// Ask libvirt about the VMs that it owns.
+    pub libvirt: bool,
+    /// Ask QEMU itself about the others.
+    pub qmp: bool,
+}
+
+impl Default for LiveOptions {
+    fn default() -> Self {
+        Self { libvirt: true, qmp: true }
+    }
+}
+
+/// Samples the host that memtrace runs on.
+pub struct LiveSource {
+    root: HostRoot,
+    facts: HostFacts,
+    page_size: Bytes,
+    ticks_per_second: u64,
+    kernel: Kernel,
+    discovery: Discovery,
+    guests: Guests,
+    known: BTreeMap<u32, KnownVm>,
+    sharing: Sharing,
+    /// VMs went since it was last told who is in whose company.
+    left: bool,
+    /// Processes that have a slot, and aren't VMs yet; since when.
+    candidates: BTreeMap<u32, Nanos>,
+    oom_kills: OomKills,
+    /// Tell of stalls by themselves.
+    stalls: Vec<Trigger>,
+    /// When it last looked at the events.
+    handled: Option<Instant>,
+    scope: Option<Scope>,
+}
+
+/// When a sample is taken, and which VM a view has in detail.
+struct Moment {
+    at: Nanos,
+    detail: Option<VmId>,
+}
+
+enum Kernel {
+    Runs(Box<dyn KernelSide>),
+    /// All signals, absent.
+    Absent(Vec<SignalStatus>),
+}
+
+/// What is remembered of a VM from one sample to the next.
+#[derive(Debug, Default)]
+struct KnownVm {
+    start: u64,
+    name: String,
+    membership: Membership,
+    shared_memory: SharedMemory,
+    /// What the kernel side was told of. `None`: it was told nothing yet.
+    told: Option<Belongings>,
+    /// Its files that are read each time.
+    files: Keeper,
+    swap_base: SwapBase,
+    company: Company,
+    /// What its files said when they were read last.
+    kept: Kept,
+    /// Nothing happened to it up to the last sample.
+    quiet: bool,
+}
+
+impl LiveSource {
+    /// `kernel`: the kernel side, or the reason why there is none; VMs are found, and
+    /// files and hypervisors read, without it too.
+    pub fn new(
+        root: HostRoot,
+        kernel: Result<Box<dyn KernelSide>, String>,
+        options: LiveOptions,
+    ) -> Self {
+        let kernel = match kernel {
+            Ok(kernel) => Kernel::Runs(kernel),
+            Err(reason) => Kernel::Absent(absent_signals(&reason)),
+        };
+        Self {
+            facts: HostFacts::read(&root),
+            page_size: Bytes(rustix::param::page_size() as u64),
+            ticks_per_second: rustix::param::clock_ticks_per_second(),
+            root,
+            kernel,
+            discovery: Discovery::default(),
+            guests: Guests::new(options),
+            known: BTreeMap::new(),
+            sharing: Sharing::default(),
+            left: false,
+            candidates: BTreeMap::new(),
+            oom_kills: OomKills::default(),
+            stalls: Vec::new(),
+            handled: None,
+            scope: None,
+        }
+    }
+
+    /// Has the kernel tell of stalls as they come: of the host's (/proc/pressure/memory), or
+    /// those within a cgroup (its memory.pressure).
+    ///
+    /// # Errors
+    /// Without PSI, or without the permission.
+    pub fn watch_stalls(&mut self, pressure: &Path) -> io::Result<()> {
+        self.stalls.push(Trigger::open(pressure)?);
+        Ok(())
+    }
+
+    /// Takes process `pid` for a VM, whatever it looks like.
+    pub fn include(&mut self, pid: u32) {
+        self.discovery.include(pid);
+    }
+
+    /// The ways to the hypervisors that it asks, for who moves balloons: they work as long
+    /// as this source does.
+    pub fn hypervisors(&self) -> Hypervisors {
+        self.guests.hypervisors()
+    }
+
+    /// The VMs that live, each with its stat of this moment.
+    fn find_vms(&mut self, notices: &mut Notices) -> Vec<(Arc<FoundVm>, ProcessStat)> {
+        if let Err(error) = self.discovery.scan(&self.root, monotonic()) {
+            notices.add("discovery", format!("/proc: {error}"));
+        }
+        let vms: Vec<Arc<FoundVm>> = self.discovery.vms().cloned().collect();
+        let mut living = Vec::with_capacity(vms.len());
+        for vm in vms {
+            let stat = match self.known.get(&vm.pid) {
+                Some(known) => process::kept_stat(&known.files, &self.root, vm.pid),
+                None => process::stat(&self.root, vm.pid),
+            };
+            let stat = stat.ok();
+            if self.discovery.confirm(vm.pid, stat.as_ref())
+                && let Some(stat) = stat
+            {
+                living.push((vm, stat));
+            }
+        }
+        let blind = self.discovery.blind();
+        if blind > 0 {
+            let text = format!(
+                "the file descriptors of {blind} processes can't be seen without \
+                 CAP_SYS_PTRACE: VMs whose program isn't QEMU may be missing"
+            );
+            notices.add("discovery", text);
+        }
+        living
+    }
+
+    fn read_host(&self, reading: Option<&Reading>, notices: &mut Notices) -> HostSample {
+        let mut problems = Vec::new();
+        let mut host = host::read(&self.root, &self.facts, &mut problems);
+        for problem in problems {
+            notices.add("host", problem);
+        }
+        host.counters = reading.map(|reading| HostCountersSample {
+            host: reading.host,
+            kswapd: reading.kswapd,
+            other: self.oom_kills.of_others(reading.other),
+            vm_oom_kills: Some(self.oom_kills.of_vms()),
+            missed_runs: reading.missed_runs,
+            missed_by_signal: reading.missed_by_signal.clone(),
+        });
+        host
+    }
+}
+
+impl Source for LiveSource {
+    fn sample(&mut self, detail: Option<VmId>) -> Result<Sample> {
+        let mut notices = Notices::default();
+        // What they tell of pressure, this sample shows.
+        self.handle_events();
+        let living = self.find_vms(&mut notices);
+        self.keep_books(&living, &mut notices);
+        let mut reading = match &mut self.kernel {
+            Kernel::Runs(kernel) => Some(kernel.read()),
+            Kernel::Absent(_) => None,
+        };
+        let at = reading.as_ref().map(|reading| reading.at).filter(|at| at.0 > 0);
+        let at = at.unwrap_or_else(monotonic);
+        let mut host = self.read_host(reading.as_ref(), &mut notices);
+        host.scope = self.scope.as_mut().map(|scope| scope.read(&self.root, &mut notices));
+        let vms: Vec<VmSample> = living
+            .iter()
+            .map(|(vm, stat)| {
+                let counted = reading.as_mut().and_then(|reading| reading.vms.get_mut(&vm.pid));
+                self.read_vm(vm, stat, counted, &Moment { at, detail })
+            })
+            .collect();
+        let flows = reading.as_ref().map(|reading| assemble::flows(&reading.flows, &living));
+        for problem in reading.into_iter().flat_map(|reading| reading.problems) {
+            notices.add("counters", problem);
+        }
+        for vm in &vms {
+            for problem in &vm.guest.metadata_problems {
+                notices.add("libvirt", format!("metadata of {}: {problem}", vm.name));
+            }
+        }
+        if let Some(problem) = self.guests.problem() {
+            notices.add("libvirt", problem);
+        }
+        self.oom_kills.tell(monotonic(), &mut notices);
+        Ok(Sample {
+            at,
+            wall: wall(),
+            page_size: self.page_size,
+            host,
+            vms,
+            flows,
+            signals: match &self.kernel {
+                Kernel::Runs(kernel) => kernel.signals().to_vec(),
+                Kernel::Absent(signals) => signals.clone(),
+            },
+            notices: notices.into_list(),
+        })
+    }
+
+    fn attend(&mut self, timeout: Duration) -> Option<Pressure> {
+        self.attend_events(timeout)
+    }
+}
+
+fn absent_signals(reason: &str) -> Vec<SignalStatus> {
+    let quality = Quality::absent(reason.to_owned());
+    let absent =
+        |signal| SignalStatus { signal, source: None, hooked: false, quality: quality.clone() };
+    Signal::ALL.map(absent).to_vec()
+}

@@ -1,0 +1,60 @@
+//! The notices of one sample: each problem once, and not without end.
+
+use memtrace_core::sample::Notice;
+
+/// Most notices in one sample.
+const MOST: usize = 32;
+
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    list: Vec<Notice>,
+    /// That did not fit.
+    more: usize,
+}
+
+impl Notices {
+    pub(super) fn add(&mut self, about: &str, text: impl Into<String>) {
+        let notice = Notice { about: about.to_owned(), text: text.into() };
+        if self.list.contains(&notice) {
+            return;
+        }
+        if self.list.len() < MOST {
+            self.list.push(notice);
+        } else {
+            self.more = self.more.saturating_add(1);
+        }
+    }
+
+    pub(super) fn into_list(mut self) -> Vec<Notice> {
+        if self.more > 0 {
+            let text = format!("and {} more problems", self.more);
+            self.list.push(Notice { about: "memtrace".to_owned(), text });
+        }
+        self.list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_problem_is_told_once() {
+        let mut notices = Notices::default();
+        notices.add("cgroup", "a");
+        notices.add("cgroup", "a");
+        notices.add("qmp", "a");
+        assert_eq!(notices.into_list().len(), 2);
+    }
+
+    #[test]
+    fn a_flood_of_problems_is_counted() {
+        let mut notices = Notices::default();
+        for number in 0..100 {
+            notices.add("qmp", number.to_string());
+        }
+        let list = notices.into_list();
+        assert_eq!(list.len(), MOST + 1);
+        assert_eq!(list.last().unwrap().text, "and 68 more problems");
+    }
+}

@@ -1,0 +1,20 @@
+//! Opens everything that a live source reads: the kernel side, the host's files and the
+//! hypervisors.
+
+use super::{LiveOptions, LiveSource};
+use crate::hostfs::HostRoot;
+use crate::probe;
+
+impl LiveSource {
+    /// Where the kernel side cannot run, the rest is still worth seeing, and every number
+    /// that it would have given says why it is absent. `log`: the programs write messages.
+    pub fn open(root: HostRoot, log: bool, libvirt: bool) -> Self {
+        let kernel = probe::open(&root.sys, log).map_err(|error| {
+            let reason = format!("the kernel side does not run: {error:#}");
+            tracing::warn!("{reason}");
+            reason
+        });
+        let options = LiveOptions { libvirt, ..LiveOptions::default() };
+        Self::new(root, kernel, options)
+    }
+}

@@ -1,0 +1,75 @@
+//! The cgroup that a policy has for its scope: read with each sample, once it is there.
+
+use super::LiveSource;
+use super::notices::Notices;
+use crate::hostfs::cgroup::{MemoryCgroup, scope};
+use crate::hostfs::{HostRoot, Keeper};
+use memtrace_core::sample::ScopeSample;
+
+#[derive(Debug)]
+pub(super) struct Scope {
+    path: String,
+    /// It may be made only when the first VM starts, and again later.
+    found: Option<MemoryCgroup>,
+    files: Keeper,
+}
+
+impl LiveSource {
+    /// Samples say too what the cgroup `path` has and may have.
+    pub fn within(&mut self, path: &str) {
+        let path = path.trim_end_matches('/').to_owned();
+        self.scope = Some(Scope { path, found: None, files: Keeper::default() });
+    }
+}
+
+impl Scope {
+    pub(super) fn read(&mut self, root: &HostRoot, notices: &mut Notices) -> ScopeSample {
+        let sample = self.sample(root);
+        if let Some(problem) = &sample.problem {
+            notices.add("scope", format!("{}: {problem}", self.path));
+        }
+        sample
+    }
+
+    fn sample(&mut self, root: &HostRoot) -> ScopeSample {
+        let found = match self.found.take() {
+            Some(found) => Ok(found),
+            None => scope::at(root, &self.path),
+        };
+        match found {
+            Ok(cgroup) => {
+                let sample = scope::sample(&self.files, &cgroup);
+                // One that is gone may come back, as another one.
+                self.found = sample.usage.is_some().then_some(cgroup);
+                sample
+            }
+            Err(problem) => {
+                self.files = Keeper::default();
+                let (cgroup, problem) = (self.path.clone(), Some(problem));
+                let version = scope::version(root).number();
+                ScopeSample { cgroup, version, problem, ..ScopeSample::default() }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hostfs::fake::FakeHost;
+    use memtrace_core::units::Bytes;
+
+    #[test]
+    fn a_cgroup_that_comes_later_is_read_then() {
+        let host = FakeHost::unified();
+        let (root, mut notices) = (host.root(), Notices::default());
+        let path = "/pool".to_owned();
+        let mut scope = Scope { path, found: None, files: Keeper::default() };
+        let none = scope.read(&root, &mut notices);
+        assert_eq!((none.cgroup.as_str(), none.usage), ("/pool", None));
+        assert_eq!(notices.into_list()[0].about, "scope");
+        host.file("sys/fs/cgroup/pool/memory.current", "4096\n");
+        assert_eq!(scope.sample(&root).usage, Some(Bytes(4096)));
+        assert!(scope.found.is_some());
+    }
+}

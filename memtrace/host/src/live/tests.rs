@@ -1,0 +1,242 @@
+//! Whole samples of fake hosts with a made-up kernel side.
+
+mod oom;
+mod process;
+mod quiet;
+
+use std::time::Instant;
+
+use memtrace_ebpf::{
+    EVENT_APPEARED, EVENT_DIRECT_RECLAIM, EVENT_EXITED, EVENT_FOUND, EVENT_KSWAPD,
+    EVENT_LONG_STALL, EVENT_MEMCG_RECLAIM, EVENT_OOM_KILL, Event, VmCounters,
+};
+
+use super::fake::{QEMU, Remote, host, source};
+use super::*;
+use crate::hostfs::fake::{FakeHost, FakeProcess};
+use crate::probe::{FlowReading, Taker, VmReading};
+use memtrace_core::sample::{FlowSample, Manager, Party, VmSample, VmState};
+use memtrace_core::source::Sign;
+use memtrace_core::units::Pages;
+
+const ID: VmId = VmId::Process { pid: 50, start: 777 };
+
+fn event(kind: u32, tgid: u32) -> Event {
+    Event { kind, tgid, ..Event::default() }
+}
+
+fn only(sample: &Sample) -> &VmSample {
+    assert_eq!(sample.vms.len(), 1);
+    &sample.vms[0]
+}
+
+#[test]
+fn everything_comes_together() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    let counters = VmCounters { swap_in_pages: 5, ..VmCounters::default() };
+    let counted = VmReading { counters, from_start: true, ..VmReading::default() };
+    remote.state.lock().unwrap().reading =
+        Reading { at: Nanos(42), vms: [(50, counted)].into(), ..Reading::default() };
+    let sample = source.sample(None).unwrap();
+    assert_eq!(sample.at, Nanos(42));
+    assert_eq!(sample.host.hostname.as_deref(), Some("näme"));
+    assert_eq!(sample.host.meminfo.unwrap().total, Bytes(8192));
+    assert_eq!(sample.host.vmstat.unwrap().pswpin, Some(7));
+    assert!(sample.host.counters.is_some());
+    assert_eq!(sample.signals.len(), 1);
+    assert_eq!(sample.notices, []);
+
+    let vm = only(&sample);
+    assert_eq!((vm.id, vm.name.as_str()), (ID, "näme with spaces"));
+    assert_eq!(vm.allocated, Some(Bytes(512 << 20)));
+    assert_eq!(vm.process.rss, Some(Bytes::from_kib(501_760)));
+    assert_eq!(vm.process.major_faults, Some(20));
+    assert_eq!(vm.cgroup.as_ref().unwrap().limit_hits, Some(3));
+    assert_eq!(vm.cgroup.as_ref().unwrap().vms, 1);
+    assert_eq!(vm.counters.unwrap().swap_in_pages, 5);
+    assert!(vm.counted_from_start);
+    assert_eq!(vm.manager, Manager::None);
+    assert!(vm.guest.problem.is_some() && vm.threads.is_none());
+    // Its cgroup is its alone, and the kernel side knows.
+    assert_eq!(remote.state.lock().unwrap().tracked[&50].cgroups.len(), 1);
+}
+
+#[test]
+fn without_a_kernel_side_vms_are_shown_with_what_files_say() {
+    let host = host();
+    let kernel = Err("needs CAP_BPF".to_owned());
+    let mut source = LiveSource::new(host.root(), kernel, LiveOptions::default());
+    let sample = source.sample(None).unwrap();
+    assert!(only(&sample).process.rss.is_some());
+    assert!(only(&sample).counters.is_none());
+    assert!(sample.flows.is_none() && sample.host.counters.is_none());
+    assert_eq!(sample.signals.len(), Signal::ALL.len());
+    assert!(sample.signals.iter().all(|status| status.quality.reason() == Some("needs CAP_BPF")));
+    assert!(sample.at.0 > 0);
+    // It waits its time nevertheless, and no longer.
+    let begun = Instant::now();
+    source.attend(Duration::from_millis(20));
+    assert!(begun.elapsed() >= Duration::from_millis(20));
+}
+
+#[test]
+fn a_shared_cgroup_is_nobodys_own() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    source.sample(None).unwrap();
+    assert_eq!(remote.state.lock().unwrap().tracked[&50].cgroups.len(), 1);
+    host.process(&FakeProcess { pid: 60, ..QEMU });
+    let sample = source.sample(None).unwrap();
+    assert!(sample.vms.iter().all(|vm| vm.cgroup.as_ref().unwrap().vms == 2));
+    let state = remote.state.lock().unwrap();
+    assert_eq!((state.tracked[&50].cgroups.len(), state.tracked[&60].cgroups.len()), (0, 0));
+}
+
+#[test]
+fn strangers_in_the_cgroup_make_it_shared_and_companions_do_not() {
+    let host = host();
+    host.file("sys/fs/cgroup/pool/vm/cgroup.procs", "50\n70\n");
+    host.process(&FakeProcess { pid: 70, comm: "swtpm", ..FakeProcess::default() });
+    let (mut with_companion, remote) = source(&host);
+    with_companion.sample(None).unwrap();
+    assert_eq!(remote.state.lock().unwrap().tracked[&50].cgroups.len(), 1);
+    host.process(&FakeProcess { pid: 70, comm: "mysqld", ..FakeProcess::default() });
+    let (mut with_stranger, remote) = source(&host);
+    with_stranger.sample(None).unwrap();
+    assert_eq!(remote.state.lock().unwrap().tracked[&50].cgroups.len(), 0);
+}
+
+#[test]
+fn kernel_threads_in_the_cgroup_work_for_the_vm() {
+    let host = host();
+    host.file("sys/fs/cgroup/pool/vm/cgroup.procs", "50\n71\n");
+    host.file(
+        "proc/71/stat",
+        "71 (kvm-nx-lpage-re) S 2 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 900 0 0\n",
+    );
+    let (mut source, remote) = source(&host);
+    source.sample(None).unwrap();
+    assert_eq!(remote.state.lock().unwrap().tracked[&50].cgroups.len(), 1);
+}
+
+#[test]
+fn a_vm_that_appears_is_known_before_the_next_sample() {
+    // By its exec, or by its first KVM fault.
+    for kind in [EVENT_APPEARED, EVENT_FOUND] {
+        let host = host();
+        host.end(50);
+        let (mut source, remote) = source(&host);
+        assert!(source.sample(None).unwrap().vms.is_empty());
+        host.process(&QEMU);
+        remote.send(event(kind, 50));
+        source.attend(Duration::from_millis(30));
+        assert_eq!(source.discovery.vms().count(), 1, "event {kind}");
+        assert_eq!(remote.state.lock().unwrap().forgotten, [0_u32; 0]);
+    }
+}
+
+#[test]
+fn a_slot_that_was_given_for_nothing_is_given_back() {
+    let host = host();
+    let arguments = &["qemu-img", "info"];
+    let program = "/usr/bin/qemu-img";
+    host.process(&FakeProcess { pid: 61, comm: "qemu-img", arguments, program, ..QEMU });
+    let (mut source, remote) = source(&host);
+    remote.send(event(EVENT_APPEARED, 61));
+    remote.send(event(EVENT_APPEARED, 9999));
+    source.attend(Duration::from_millis(30));
+    assert_eq!(remote.state.lock().unwrap().forgotten, [61, 9999]);
+}
+
+#[test]
+fn one_that_becomes_a_vm_later_keeps_its_slot() {
+    let host = host();
+    let arguments = &["qemu-system-x86_64", "-daemonize"];
+    host.process(&FakeProcess { pid: 62, arguments, threads: 1, ..QEMU });
+    let (mut source, remote) = source(&host);
+    remote.send(event(EVENT_APPEARED, 62));
+    let sample = source.sample(None).unwrap();
+    assert_eq!(only(&sample).pid, 50);
+    assert_eq!(remote.state.lock().unwrap().forgotten, [0_u32; 0]);
+    host.process(&FakeProcess { pid: 62, arguments, threads: 3, ..QEMU });
+    assert_eq!(source.sample(None).unwrap().vms.len(), 2);
+    assert!(source.candidates.is_empty());
+}
+
+#[test]
+fn a_vm_that_ends_is_forgotten_and_its_slot_freed() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    source.sample(None).unwrap();
+    // The event comes while the process gives its memory back.
+    remote.send(event(EVENT_EXITED, 50));
+    let text = std::fs::read_to_string(host.path("proc/50/stat")).unwrap();
+    host.file("proc/50/stat", &text.replace("4194560", "4194564"));
+    assert_eq!(only(&source.sample(None).unwrap()).state, Some(VmState::Exiting));
+    host.end(50);
+    assert!(source.sample(None).unwrap().vms.is_empty());
+    let state = remote.state.lock().unwrap();
+    assert_eq!((state.forgotten.as_slice(), state.tracked.len()), ([50].as_slice(), 0));
+}
+
+#[test]
+fn flows_are_between_vms_and_everything_else_is_other() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    let flow = |causer, victim, pages| FlowReading { causer, victim, pages: Pages(pages) };
+    remote.state.lock().unwrap().reading.flows = vec![
+        flow(Taker::Process(50), Taker::Process(99), 1),
+        flow(Taker::Process(50), Taker::Other, 2),
+        flow(Taker::Kswapd, Taker::Process(50), 3),
+    ];
+    let (vm, sample) =
+        (Party::Vm(ID), |causer, victim, pages| FlowSample { causer, victim, pages: Pages(pages) });
+    let flows = source.sample(None).unwrap().flows.unwrap();
+    assert_eq!(flows, [sample(vm, Party::Other, 3), sample(Party::Kswapd, vm, 3)]);
+}
+
+#[test]
+fn what_fails_is_told_and_the_rest_stays() {
+    let host = host();
+    host.unreadable("proc/vmstat");
+    host.process(&FakeProcess { pid: 60, cgroup: "0::/../x\n", ..QEMU });
+    let (mut source, remote) = source(&host);
+    {
+        let mut state = remote.state.lock().unwrap();
+        state.full = true;
+        state.reading.problems.push("row 7: gone".to_owned());
+    }
+    let sample = source.sample(None).unwrap();
+    let about = |about: &str| sample.notices.iter().filter(|n| n.about == about).count();
+    assert_eq!((about("host"), about("cgroup"), about("counters")), (1, 1, 2));
+    assert!(sample.host.vmstat.is_none() && sample.host.meminfo.is_some());
+    assert_eq!(sample.vms.len(), 2);
+    // Once there is room again, it is counted.
+    remote.state.lock().unwrap().full = false;
+    source.sample(None).unwrap();
+    assert_eq!(remote.state.lock().unwrap().tracked.len(), 2);
+}
+
+#[test]
+fn pressure_ends_the_wait() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    for (kind, sign) in [
+        (EVENT_KSWAPD, Sign::Kswapd),
+        (EVENT_DIRECT_RECLAIM, Sign::DirectReclaim),
+        (EVENT_MEMCG_RECLAIM, Sign::MemcgReclaim),
+        (EVENT_LONG_STALL, Sign::LongStall),
+        (EVENT_OOM_KILL, Sign::OomKill),
+    ] {
+        remote.send(event(EVENT_EXITED, 9999));
+        remote.send(Event { at_ns: 7, ..event(kind, 50) });
+        // Would take an hour.
+        let pressure = source.attend(Duration::from_secs(3600));
+        assert_eq!(pressure, Some(Pressure { sign, at: Nanos(7) }));
+    }
+    // What a sample shows is not told again.
+    remote.send(event(EVENT_KSWAPD, 0));
+    source.sample(None).unwrap();
+    assert_eq!(source.attend(Duration::from_millis(20)), None);
+}

@@ -1,0 +1,152 @@
+//! Which files of a VM are read again, and how old what is shown can be.
+
+use super::*;
+use memtrace_core::units::Limit;
+
+const SECOND: u64 = Nanos::SECOND.0;
+
+/// Takes the sample of a second at which the kernel side has counted so many guest faults.
+fn at(source: &mut LiveSource, remote: &Remote, second: u64, guest_faults: u64) -> VmSample {
+    let counters = VmCounters { guest_faults, ..VmCounters::default() };
+    let counted = VmReading { counters, from_start: true, ..VmReading::default() };
+    let reading =
+        Reading { at: Nanos(second * SECOND), vms: [(50, counted)].into(), ..Reading::default() };
+    remote.state.lock().unwrap().reading = reading;
+    only(&source.sample(None).unwrap()).clone()
+}
+
+/// Writes what only a whole reading sees.
+fn write(host: &FakeHost, bytes: u64) {
+    let kib = bytes / 1024;
+    let status = format!("VmRSS:\t 501760 kB\nVmSwap:\t 0 kB\nHugetlbPages:\t {kib} kB\n");
+    host.file("proc/50/status", &status);
+    host.file("sys/fs/cgroup/pool/vm/memory.max", &format!("{bytes}\n"));
+    host.file("sys/fs/cgroup/pool/vm/memory.stat", &format!("anon {bytes}\n"));
+}
+
+/// What each of the files said, if it is the same.
+fn seen(vm: &VmSample) -> Option<Bytes> {
+    let cgroup = vm.cgroup.as_ref()?;
+    let all = [vm.process.hugetlb, cgroup.stat.anon];
+    let all = all.into_iter().chain([match cgroup.limit? {
+        Limit::At(bytes) => Some(bytes),
+        Limit::Unlimited => None,
+    }]);
+    let mut all = all.collect::<Vec<_>>();
+    all.dedup();
+    assert_eq!(all.len(), 1, "files of different moments: {all:?}");
+    all[0]
+}
+
+#[test]
+fn what_moved_is_read_at_once() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    for second in 1..40 {
+        write(&host, second * 4096);
+        assert_eq!(seen(&at(&mut source, &remote, second, second)), Some(Bytes(second * 4096)));
+    }
+}
+
+/// memory.stat tells of the last faults two seconds late.
+#[test]
+fn what_moved_is_read_until_the_kernel_has_told_all_of_it() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    for last in 20..40 {
+        at(&mut source, &remote, 5 * last, last);
+        write(&host, last * 4096);
+        assert_eq!(seen(&at(&mut source, &remote, 5 * last + 2, last)), Some(Bytes(last * 4096)));
+    }
+}
+
+#[test]
+fn what_is_quiet_is_kept_and_never_older_than_promised() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    let mut read = 0;
+    for second in 1..60 {
+        write(&host, second * 4096);
+        let seen = seen(&at(&mut source, &remote, second, 7)).unwrap().0 / 4096;
+        assert!(Nanos((second - seen) * SECOND) < rereading::LONGEST, "{seen} at {second}");
+        read += u64::from(seen == second);
+    }
+    assert!((11..=20).contains(&read), "read {read} times in a minute");
+}
+
+#[test]
+fn a_quiet_vms_faults_time_and_threads_are_of_the_moment() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    at(&mut source, &remote, 1, 7);
+    let before = at(&mut source, &remote, 4, 7);
+    let stat = std::fs::read_to_string(host.path("proc/50/stat")).unwrap();
+    // 300 ticks of user time, and 45 of the system's.
+    host.file("proc/50/stat", &stat.replace(" 300 45 ", " 400 45 "));
+    write(&host, 4096);
+    let after = at(&mut source, &remote, 4, 7);
+    assert_eq!(after.process.hugetlb, before.process.hugetlb, "it is quiet");
+    assert!(after.process.cpu_time > before.process.cpu_time);
+    assert_eq!(after.state, before.state);
+}
+
+#[test]
+fn memory_that_comes_or_goes_is_seen_at_once() {
+    let changes: [(&str, &str, &str); 3] = [
+        // A balloon was filled: fewer pages are resident, and no counter moved.
+        ("proc/50/stat", " 777 1 2\n", " 777 1 1\n"),
+        ("proc/50/stat", "4194560 100 0", "4194560 101 0"),
+        ("sys/fs/cgroup/pool/vm/memory.current", "4096", "8192"),
+    ];
+    for (file, before, now) in changes {
+        let host = host();
+        let (mut source, remote) = source(&host);
+        at(&mut source, &remote, 1, 7);
+        at(&mut source, &remote, 4, 7);
+        write(&host, 4096);
+        let text = std::fs::read_to_string(host.path(file)).unwrap();
+        assert!(text.contains(before), "{text:?}");
+        host.file(file, &text.replace(before, now));
+        assert_eq!(seen(&at(&mut source, &remote, 4, 7)), Some(Bytes(4096)), "{file}");
+    }
+}
+
+#[test]
+fn the_vm_that_a_view_has_in_detail_is_read_each_time() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    at(&mut source, &remote, 1, 7);
+    write(&host, 4096);
+    assert_eq!(seen(only(&source.sample(Some(ID)).unwrap())), Some(Bytes(4096)));
+}
+
+#[test]
+fn without_counters_everything_is_read_each_time() {
+    let host = host();
+    let kernel = Err("needs CAP_BPF".to_owned());
+    let mut source = LiveSource::new(host.root(), kernel, LiveOptions::default());
+    for bytes in [4096, 8192] {
+        write(&host, bytes);
+        assert_eq!(seen(only(&source.sample(None).unwrap())), Some(Bytes(bytes)));
+    }
+    // Nor of a VM that has no slot.
+    let (mut source, _remote) = super::source(&host);
+    for bytes in [4096, 8192] {
+        write(&host, bytes);
+        assert_eq!(seen(only(&source.sample(None).unwrap())), Some(Bytes(bytes)));
+    }
+}
+
+#[test]
+fn who_shares_the_cgroup_is_of_the_moment_in_what_is_kept() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    assert_eq!(at(&mut source, &remote, 1, 7).cgroup.unwrap().vms, 1);
+    host.process(&FakeProcess { pid: 60, ..QEMU });
+    let vms = source.sample(None).unwrap().vms;
+    assert!(vms.iter().all(|vm| vm.cgroup.as_ref().unwrap().vms == 2));
+    host.end(60);
+    remote.send(event(EVENT_EXITED, 60));
+    assert_eq!(at(&mut source, &remote, 1, 7).cgroup.unwrap().vms, 1);
+    assert_eq!(remote.state.lock().unwrap().tracked[&50].cgroups.len(), 1);
+}

@@ -1,0 +1,179 @@
+//! Which privileges memtrace needs, which of them this process lacks, and the words for
+//! it. Must not know what needs them in detail.
+
+use std::fmt;
+
+use crate::hostfs::{HostRoot, read};
+
+/// A capability (capabilities(7)), by its number in linux/capability.h.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capability {
+    DacOverride = 1,
+    DacReadSearch = 2,
+    SysPtrace = 19,
+    SysAdmin = 21,
+    Perfmon = 38,
+    Bpf = 39,
+}
+
+/// What is needed, in the order of the message.
+pub const NEEDED: [Capability; 4] =
+    [Capability::Bpf, Capability::Perfmon, Capability::SysPtrace, Capability::DacReadSearch];
+
+impl Capability {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DacOverride => "CAP_DAC_OVERRIDE",
+            Self::DacReadSearch => "CAP_DAC_READ_SEARCH",
+            Self::SysPtrace => "CAP_SYS_PTRACE",
+            Self::SysAdmin => "CAP_SYS_ADMIN",
+            Self::Perfmon => "CAP_PERFMON",
+            Self::Bpf => "CAP_BPF",
+        }
+    }
+
+    const fn purpose(self) -> &'static str {
+        match self {
+            Self::Bpf => "load eBPF programs",
+            Self::Perfmon => "let them see the kernel's tracepoints",
+            Self::SysPtrace => "tell which processes are VMs (/proc/PID/fd)",
+            Self::DacOverride | Self::DacReadSearch => "read other users' files of VMs",
+            Self::SysAdmin => "administer",
+        }
+    }
+
+    /// The wider capability that includes it.
+    const fn wider(self) -> Option<Self> {
+        match self {
+            // linux/capability.h: bpf_capable() and perfmon_capable() accept CAP_SYS_ADMIN.
+            Self::Bpf | Self::Perfmon => Some(Self::SysAdmin),
+            Self::DacReadSearch => Some(Self::DacOverride),
+            _ => None,
+        }
+    }
+
+    const fn is_in(self, set: u64) -> bool {
+        set >> (self as u32) & 1 == 1
+    }
+}
+
+/// The effective capabilities of this process, as a set of bits. `None`: /proc/self/status
+/// doesn't tell.
+pub fn effective(root: &HostRoot) -> Option<u64> {
+    let status = read::text(&root.proc.join("self/status"), read::SMALL).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    u64::from_str_radix(line.trim(), 16).ok()
+}
+
+/// What of [`NEEDED`] is in `effective` neither itself nor as something wider.
+pub fn missing(effective: u64) -> Vec<Capability> {
+    let has = |capability: Capability| {
+        capability.is_in(effective)
+            || capability.wider().is_some_and(|wider| wider.is_in(effective))
+    };
+    NEEDED.into_iter().filter(|capability| !has(*capability)).collect()
+}
+
+/// Fails with [`Denied`] when something is missing. What can't be found out is tried.
+///
+/// # Errors
+/// [`Denied`], for [`memtrace::sys::exit::of_error`].
+pub fn require(root: &HostRoot) -> Result<(), Denied> {
+    let missing = effective(root).map(missing).unwrap_or_default();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let program = std::env::current_exe().ok();
+    let program = program.as_deref().and_then(|path| path.to_str()).unwrap_or("memtrace");
+    Err(Denied::new(missing, program))
+}
+
+/// The one message for somebody who lacks privileges: which, what for, and what to run.
+#[derive(Clone, Debug)]
+pub struct Denied {
+    missing: Vec<Capability>,
+    program: String,
+}
+
+impl Denied {
+    /// `program` is the path to memtrace, for the commands.
+    pub fn new(missing: Vec<Capability>, program: &str) -> Self {
+        Self { missing, program: program.into() }
+    }
+
+    fn setcap(&self) -> String {
+        NEEDED.map(|capability| capability.name().to_lowercase()).join(",")
+    }
+}
+
+impl std::error::Error for Denied {}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "memtrace: this process lacks privileges that it needs:")?;
+        for capability in &self.missing {
+            writeln!(f, "  {:<20} to {}", capability.name(), capability.purpose())?;
+        }
+        writeln!(f, "Run it as root:")?;
+        writeln!(f, "  sudo {} top", self.program)?;
+        writeln!(f, "or give the program these capabilities, once:")?;
+        writeln!(f, "  sudo setcap {}+ep {}", self.setcap(), self.program)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hostfs::fake::FakeHost;
+
+    fn set(capabilities: &[Capability]) -> u64 {
+        capabilities.iter().fold(0, |set, capability| set | 1 << (*capability as u32))
+    }
+
+    #[test]
+    fn nobody_lacks_all_and_root_lacks_nothing() {
+        assert_eq!(missing(0), NEEDED);
+        assert_eq!(missing(u64::MAX), []);
+    }
+
+    #[test]
+    fn each_needed_capability_is_missed_by_itself() {
+        for absent in NEEDED {
+            let others: Vec<_> = NEEDED.into_iter().filter(|each| *each != absent).collect();
+            assert_eq!(missing(set(&others)), [absent]);
+        }
+    }
+
+    #[test]
+    fn a_wider_capability_serves_too() {
+        let wide = [Capability::SysAdmin, Capability::DacOverride, Capability::SysPtrace];
+        assert_eq!(missing(set(&wide)), []);
+    }
+
+    #[test]
+    fn effective_capabilities_come_from_the_status_of_the_process() {
+        let host = FakeHost::unified();
+        assert_eq!(effective(&host.root()), None);
+        host.file("proc/self/status", "Name:\tmemtrace\nCapEff:\t000001c000080004\n");
+        assert_eq!(effective(&host.root()), Some(0x1c0_0008_0004));
+        assert!(require(&host.root()).is_ok());
+        host.file("proc/self/status", "CapEff:\t0000000000000000\n");
+        assert!(require(&host.root()).is_err());
+        host.file("proc/self/status", "CapEff:\tnonsense\n");
+        assert_eq!(effective(&host.root()), None);
+    }
+
+    #[test]
+    fn the_message_names_what_is_missing_and_what_to_run() {
+        let missing = missing(set(&[Capability::SysPtrace, Capability::DacReadSearch]));
+        insta::assert_snapshot!(Denied::new(missing, "/usr/bin/memtrace"), @r"
+        memtrace: this process lacks privileges that it needs:
+          CAP_BPF              to load eBPF programs
+          CAP_PERFMON          to let them see the kernel's tracepoints
+        Run it as root:
+          sudo /usr/bin/memtrace top
+        or give the program these capabilities, once:
+          sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep /usr/bin/memtrace
+        ");
+    }
+}

@@ -1,0 +1,144 @@
+//! The adapter to the kernel side: facts about the kernel, a plan made of them, the
+//! programs loaded by that plan, and the maps read. The only module beside the eBPF
+//! crate that may hold unsafe code.
+
+mod attach;
+pub mod btf;
+#[expect(unsafe_code, reason = "KVM maps memory into this process")]
+pub mod kvm;
+mod limits;
+mod live;
+mod load;
+mod missed;
+pub mod plan;
+mod processes;
+pub mod prototype;
+mod rehearsal;
+#[expect(unsafe_code, reason = "the ring buffer gives bytes")]
+mod ring_reader;
+mod rows;
+mod slots;
+pub mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+use anyhow::Result;
+use memtrace_ebpf::{Event, HostCounters, VmCounters};
+
+use crate::hostfs::process::maps::Inode;
+use memtrace_core::sample::HistogramsSample;
+use memtrace_core::signal::{Signal, SignalStatus};
+use memtrace_core::units::{Nanos, Pages};
+
+pub use limits::{LEAST_SLOTS, Limits};
+pub use live::Probe;
+pub use slots::Census;
+
+/// Attaches all that this kernel and these permissions allow. `sys` is `/sys`; `log`
+/// passes the programs' debug messages on to `tracing`.
+///
+/// # Errors
+/// When nothing at all can run: no privilege, or no BPF.
+pub fn open(sys: &Path, log: bool) -> Result<Box<dyn KernelSide>> {
+    Ok(Box::new(Probe::open(sys, log, &Limits::here())?))
+}
+
+/// The kernel side as the rest of memtrace sees it: VMs are processes here, slots and
+/// generations stay inside.
+pub trait KernelSide: Send {
+    /// What is measured and how well; one entry for each signal.
+    fn signals(&self) -> &[SignalStatus];
+
+    /// Count events for process `tgid` from now on. Does nothing when it is counted
+    /// already. Call again whenever what belongs to the VM changes.
+    fn track(&mut self, tgid: u32, belongings: &Belongings) -> Result<()>;
+
+    /// Stop counting for `tgid` (it is gone, or was no VM), and free its slot.
+    fn forget(&mut self, tgid: u32);
+
+    /// Events since the last call, oldest first. Never blocks.
+    fn events(&mut self) -> Vec<Arrived>;
+
+    /// Becomes readable when there are events.
+    fn event_fd(&self) -> Option<BorrowedFd<'_>>;
+
+    /// All counters. Never fails as a whole: what could not be read is missing, and
+    /// `problems` says why.
+    fn read(&mut self) -> Reading;
+
+    /// Whether the events of swap-ins don't tell all pages, so that VmSwap has to: since
+    /// about 6.13 a huge page may come back as one event, and up to 6.1 events come in
+    /// batches whose sizes are told apart by a value that CPUs race for.
+    fn swap_ins_need_vmswap(&self) -> bool;
+
+    /// The counters of one process at this very moment. `None`: it isn't counted.
+    fn counters(&self, tgid: u32) -> Option<VmCounters>;
+}
+
+/// An event, and when memtrace had it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    pub event: Event,
+    /// On the clock of [`Event::at_ns`].
+    pub seen: Nanos,
+}
+
+/// What is one VM's alone, so that whatever happens to it happens to the VM.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Belongings {
+    /// Ids (inode numbers) of memory cgroups; none where it shares its own.
+    pub cgroups: BTreeSet<u64>,
+    /// Files that it maps shared and writable, and no other VM does.
+    pub shared_memory: BTreeSet<Inode>,
+}
+
+impl Belongings {
+    /// Memory cgroups and nothing else.
+    pub fn of_cgroups(ids: impl IntoIterator<Item = u64>) -> Self {
+        Self { cgroups: ids.into_iter().collect(), shared_memory: BTreeSet::new() }
+    }
+}
+
+/// One reading of the kernel side's maps.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    pub at: Nanos,
+    /// By process id.
+    pub vms: BTreeMap<u32, VmReading>,
+    pub host: HostCounters,
+    pub kswapd: VmCounters,
+    pub other: VmCounters,
+    pub flows: Vec<FlowReading>,
+    /// Times that the kernel did not run a program because it was running already on
+    /// that CPU (preempted in the middle of it). `None`: this kernel doesn't tell.
+    pub missed_runs: Option<u64>,
+    /// The same by signal, where there were any. A program may serve several.
+    pub missed_by_signal: BTreeMap<Signal, u64>,
+    pub problems: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct VmReading {
+    pub counters: VmCounters,
+    pub histograms: HistogramsSample,
+    /// The kernel side gave it its slot as it started, so nothing was missed.
+    pub from_start: bool,
+}
+
+/// Who took how many pages from whom, totals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowReading {
+    pub causer: Taker,
+    pub victim: Taker,
+    pub pages: Pages,
+}
+
+/// A party of a flow, by process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Taker {
+    Process(u32),
+    Kswapd,
+    Other,
+}

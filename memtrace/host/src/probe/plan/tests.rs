@@ -1,0 +1,196 @@
+//! The plan for each kernel that KERNEL tables were made of, and for poorer ones.
+
+use std::collections::BTreeMap;
+
+mod deep;
+
+use super::super::prototype::Prototype;
+use super::super::support::{TRACEPOINTS, without_btf};
+use super::*;
+use memtrace_core::signal::{Quality, SignalStatus};
+
+fn form(arguments: &[&str]) -> Prototype {
+    Prototype(arguments.iter().map(|name| (*name).to_owned()).collect())
+}
+
+/// Facts of 6.18: all that the plan knows of.
+fn facts() -> KernelFacts {
+    let mut tracepoints: BTreeMap<_, _> =
+        TRACEPOINTS.into_iter().map(|name| (name, form(&["int"]))).collect();
+    tracepoints.remove("mm_vmscan_writepage");
+    tracepoints.insert("rss_stat", form(&["struct mm_struct *", "int"]));
+    tracepoints.insert("mm_vmscan_memcg_reclaim_begin", form(&["int", "gfp_t"]));
+    tracepoints.insert("mark_victim", form(&["struct task_struct *", "uid_t"]));
+    let layout = KernelLayout {
+        task_flags: 1,
+        task_tgid: 2,
+        task_mm: 4,
+        mm_owner: 5,
+        memcg_cgroup: 6,
+        cgroup_kn: 7,
+        kernfs_node_id: 8,
+        folio_memcg_data: 9,
+        objcg_memcg: 10,
+        item_pgmajfault: 11,
+        item_pswpin: 12,
+        item_pswpout: 13,
+        folio_flags: 0,
+        folio_nr_pages: 14,
+        page_head_bit: 6,
+        vm_fault_vma: 15,
+        vm_fault_flags: 16,
+        vma_mm: 17,
+        folio_mapping: 18,
+        mapping_host: 19,
+        inode_ino: 20,
+        inode_sb: 21,
+        sb_dev: 22,
+        task_nvcsw: 23,
+        ..KernelLayout::UNKNOWN
+    };
+    KernelFacts {
+        layout,
+        tracepoints,
+        functions: deep::functions_of_6_18(),
+        architecture: "x86_64",
+        large_swap_in: false,
+        btf_problem: None,
+    }
+}
+
+fn program<'a>(plan: &'a Plan, tracepoint: &str) -> Option<&'a str> {
+    plan.hooks.iter().find(|hook| hook.target_name() == tracepoint).map(|hook| hook.program)
+}
+
+fn status(plan: &Plan, signal: Signal) -> SignalStatus {
+    let all = statuses(&plan.hooks, &plan.absent, plan.means);
+    assert_eq!(all.len(), Signal::ALL.len());
+    all.into_iter().find(|status| status.signal == signal).unwrap()
+}
+
+#[test]
+fn everything_is_attached_where_everything_is_there() {
+    let plan = plan(&facts());
+    assert_eq!(plan.absent, vec![]);
+    assert_eq!(program(&plan, "rss_stat"), Some("rss_stat"));
+    assert_eq!(program(&plan, "mark_victim"), Some("oom_victim_task"));
+    assert_eq!(status(&plan, Signal::MajorFaults).quality, Quality::Exact);
+    assert_eq!(status(&plan, Signal::SwapIn).source.as_deref(), Some("raw_tp kmem:rss_stat"));
+}
+
+#[test]
+fn forms_are_chosen_by_their_arguments() {
+    // 5.10: a count in rss_stat, a pid in mark_victim, pages instead of folios.
+    let mut old = facts();
+    old.tracepoints.insert("rss_stat", form(&["struct mm_struct *", "int", "long int"]));
+    old.tracepoints.insert("mark_victim", form(&["int"]));
+    old.tracepoints.remove("mm_vmscan_write_folio");
+    old.tracepoints.insert("mm_vmscan_writepage", form(&["struct page *"]));
+    let old = plan(&old);
+    assert_eq!(program(&old, "rss_stat"), Some("rss_stat_count"));
+    assert_eq!(program(&old, "mark_victim"), Some("oom_victim_pid"));
+    assert_eq!(program(&old, "mm_vmscan_writepage"), Some("reclaim_write"));
+    // 7.2: the cgroup in memcg_reclaim_begin.
+    let mut new = facts();
+    let begin = form(&["gfp_t", "int", "struct mem_cgroup *"]);
+    new.tracepoints.insert("mm_vmscan_memcg_reclaim_begin", begin);
+    let new = plan(&new);
+    assert_eq!(program(&new, "mm_vmscan_memcg_reclaim_begin"), Some("memcg_reclaim_begin_memcg"));
+}
+
+#[test]
+fn without_memcg_events_major_faults_come_from_files() {
+    let mut facts = facts();
+    facts.tracepoints.remove("count_memcg_events");
+    let plan = plan(&facts);
+    let status = status(&plan, Signal::MajorFaults);
+    assert_eq!(status.quality.word(), "approximate");
+    assert!(status.source.unwrap().contains("memory.stat"));
+}
+
+#[test]
+fn a_missing_tracepoint_switches_its_own_signal_off() {
+    let mut facts = facts();
+    facts.tracepoints.remove("mm_vmscan_throttled");
+    let plan = plan(&facts);
+    let throttling = status(&plan, Signal::Throttling);
+    assert!(throttling.quality.is_absent());
+    assert!(throttling.quality.reason().unwrap().contains("mm_vmscan_throttled"));
+    assert_eq!(status(&plan, Signal::DirectReclaim).quality, Quality::Exact);
+}
+
+#[test]
+fn where_events_do_not_tell_all_swap_ins_vmswap_does() {
+    let source = |facts: &KernelFacts| {
+        let plan = plan(facts);
+        let all = statuses(&plan.hooks, &plan.absent, plan.means);
+        let status = all.into_iter().find(|status| status.signal == Signal::SwapIn).unwrap();
+        assert_eq!(status.quality, Quality::Exact);
+        (plan.means.swap_ins_need_vmswap, status.source.unwrap())
+    };
+    // From 6.2 on, until huge pages came back whole.
+    assert_eq!(source(&facts()), (false, "raw_tp kmem:rss_stat".to_owned()));
+    let by_vmswap = (true, "raw_tp kmem:rss_stat and VmSwap".to_owned());
+    assert_eq!(source(&KernelFacts { large_swap_in: true, ..facts() }), by_vmswap);
+    let mut old = facts();
+    old.tracepoints.insert("rss_stat", form(&["struct mm_struct *", "int", "long int"]));
+    assert_eq!(source(&old), by_vmswap);
+}
+
+#[test]
+fn what_reclaim_writes_is_exact_where_the_size_of_folios_is_known() {
+    let mut facts = facts();
+    assert_eq!(status(&plan(&facts), Signal::ReclaimWrites).quality, Quality::Exact);
+    facts.layout.page_head_bit = MISSING;
+    let quality = status(&plan(&facts), Signal::ReclaimWrites).quality;
+    assert_eq!(quality, Quality::approximate("a large folio counts as one page"));
+}
+
+#[test]
+fn half_a_pair_measures_nothing() {
+    let mut facts = facts();
+    facts.tracepoints.remove("mm_vmscan_direct_reclaim_end");
+    assert!(status(&plan(&facts), Signal::DirectReclaim).quality.is_absent());
+}
+
+#[test]
+fn a_missing_field_is_named() {
+    let mut facts = facts();
+    facts.layout.mm_owner = MISSING;
+    let plan = plan(&facts);
+    let reason = status(&plan, Signal::SwapOut).quality.reason().unwrap().to_owned();
+    assert!(reason.contains("mm_struct.owner"), "{reason}");
+}
+
+#[test]
+fn without_btf_what_needs_no_fields_still_runs() {
+    let plan = plan(&without_btf("no BTF here".to_owned()));
+    assert_eq!(status(&plan, Signal::GuestFaults).quality.word(), "approximate");
+    assert_eq!(status(&plan, Signal::DirectReclaim).quality, Quality::Exact);
+    for signal in [Signal::SwapIn, Signal::SwapOut, Signal::Flows, Signal::ShmemTaken] {
+        assert_eq!(status(&plan, signal).quality, Quality::absent("no BTF here"), "{signal:?}");
+    }
+}
+
+#[test]
+fn arm_has_guest_faults_of_its_own_and_no_asynchronous_ones() {
+    let mut facts = facts();
+    facts.architecture = "aarch64";
+    let plan = plan(&facts);
+    assert_eq!(program(&plan, "kvm_guest_fault"), Some("guest_fault"));
+    assert!(status(&plan, Signal::AsyncFaults).quality.is_absent());
+}
+
+#[test]
+fn no_missing_thing_is_ever_without_a_reason() {
+    for missing in TRACEPOINTS {
+        let mut facts = facts();
+        facts.tracepoints.remove(missing);
+        let plan = plan(&facts);
+        for status in statuses(&plan.hooks, &plan.absent, plan.means) {
+            if status.quality != Quality::Exact {
+                assert!(!status.quality.reason().unwrap().is_empty(), "{missing}: {status:?}");
+            }
+        }
+    }
+}

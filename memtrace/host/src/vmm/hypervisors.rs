@@ -1,0 +1,12 @@
+//! The ways to hypervisors.
+
+use super::libvirt::LibvirtOrders;
+use super::qmp::QmpOrders;
+
+/// Shared with who asks them about their guests: a QMP socket
+/// serves one client at a time.
+#[derive(Clone, Debug, Default)]
+pub struct Hypervisors {
+    pub qmp: QmpOrders,
+    pub libvirt: LibvirtOrders,
+}

@@ -1,0 +1,145 @@
+//! Asking libvirt once about the devices of domains, and switching statistics on where the
+//! operator wants that. libvirt blocks, so that a thread asks, and is left behind when it hangs.
+
+#[cfg(feature = "libvirt")]
+pub use self::asked::{inspect, switch_statistics_on};
+
+#[cfg(not(feature = "libvirt"))]
+pub use self::unasked::{inspect, switch_statistics_on};
+
+#[cfg(not(feature = "libvirt"))]
+mod unasked {
+    use uuid::Uuid;
+
+    use crate::vmm::inspection::Inspection;
+
+    const WITHOUT: &str = "memtrace was built without libvirt";
+
+    /// # Errors
+    /// Always: this memtrace can't ask.
+    pub fn inspect(_: Uuid) -> Result<Inspection, String> {
+        Err(WITHOUT.to_owned())
+    }
+
+    /// # Errors
+    /// Always: this memtrace can't ask.
+    pub fn switch_statistics_on(_: Uuid, _: u32) -> Result<(), String> {
+        Err(WITHOUT.to_owned())
+    }
+}
+
+#[cfg(feature = "libvirt")]
+mod asked {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use uuid::Uuid;
+    use virt::connect::Connect;
+    use virt::domain::Domain;
+    use virt::error::Error;
+    use virt::sys;
+
+    use super::super::answers::{DomainBalloon, MemoryStats, has_vfio};
+    use super::super::connection::{connect, describe, metadata};
+    use crate::vmm::inspection::{BalloonDevice, Inspection};
+    use memtrace_core::units::Bytes;
+
+    /// For one domain.
+    const LIMIT: Duration = Duration::from_secs(6);
+
+    /// What libvirt says of a domain that runs.
+    ///
+    /// # Errors
+    /// In words for the operator.
+    pub fn inspect(uuid: Uuid) -> Result<Inspection, String> {
+        within(move || look(&domain(&connect()?, uuid)?))
+    }
+
+    /// Has the guest asked for statistics every so many seconds, for as long as it runs.
+    ///
+    /// # Errors
+    /// In words for the operator.
+    pub fn switch_statistics_on(uuid: Uuid, seconds: u32) -> Result<(), String> {
+        let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
+        within(move || {
+            let domain = domain(&connect()?, uuid)?;
+            domain.set_memory_stats_period(seconds, sys::VIR_DOMAIN_AFFECT_LIVE).map(drop)
+        })
+    }
+
+    fn within<T: Send + 'static>(
+        ask: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, String> {
+        // Its default is to print each error to stderr.
+        virt::error::clear_error_callback();
+        let (send, answer) = mpsc::channel();
+        let asked = thread::Builder::new().name("memtrace-libvirt".to_owned()).spawn(move || {
+            // Nobody may be waiting any more.
+            let _ = send.send(ask().map_err(|error| describe(&error)));
+        });
+        let answer = match asked {
+            Ok(_) => answer
+                .recv_timeout(LIMIT)
+                .unwrap_or_else(|_| Err(format!("no answer within {} s", LIMIT.as_secs()))),
+            Err(error) => Err(error.to_string()),
+        };
+        answer.map_err(|error| format!("libvirt: {error}"))
+    }
+
+    fn domain(connection: &Connect, uuid: Uuid) -> Result<Domain, Error> {
+        connection.lookup_domain_by_uuid(uuid)
+    }
+
+    fn look(domain: &Domain) -> Result<Inspection, Error> {
+        let xml = domain.xml_desc(0)?;
+        let info = domain.info()?;
+        let mut inspection = Inspection {
+            maximum: Some(Bytes::from_kib(info.max_mem)),
+            actual: Some(Bytes::from_kib(info.memory)),
+            vfio: has_vfio(&xml),
+            balloon: None,
+            settings: metadata(domain)?.settings,
+        };
+        if let Some(balloon) = DomainBalloon::of(&xml) {
+            let stats = domain.memory_stats(0)?;
+            let stats = MemoryStats::new(stats.iter().map(|stat| (stat.tag, stat.val)));
+            inspection.actual = stats.actual.or(inspection.actual);
+            inspection.balloon = Some(BalloonDevice {
+                path: None,
+                deflate_on_oom: Some(balloon.deflate_on_oom),
+                free_page_reporting: Some(balloon.free_page_reporting),
+                period: Some(u64::from(balloon.period)),
+                stats: stats.guest.unwrap_or_default(),
+            });
+        }
+        Ok(inspection)
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        /// The domain of libvirt's own mock driver, which has no balloon.
+        #[test]
+        fn a_domain_is_looked_at() {
+            let looked = within(|| {
+                let connection = Connect::open(Some("test:///default"))?;
+                look(&connection.lookup_domain_by_name("test")?)
+            });
+            let inspection = looked.expect("it answers");
+            assert!(inspection.maximum.is_some_and(|maximum| maximum.0 > 0), "{inspection:?}");
+            assert!(!inspection.vfio, "{inspection:?}");
+        }
+
+        #[test]
+        fn what_libvirt_refuses_is_told_in_its_words() {
+            let unknown = within(|| {
+                let connection = Connect::open(Some("test:///default"))?;
+                look(&domain(&connection, Uuid::from_u128(1))?)
+            });
+            let error = unknown.expect_err("there is none");
+            assert!(error.starts_with("libvirt: ") && error.contains("omain not found"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! A balloon command on its way to a hypervisor. Exactly one answer comes back, also when
+//! whoever should have given it goes away.
+
+use memtrace_core::units::Bytes;
+
+/// Set the logical size of a VM.
+#[derive(Debug)]
+pub struct SetBalloon {
+    pub to: Bytes,
+    pub reply: Reply,
+}
+
+type Receive = Box<dyn FnOnce(Result<(), String>) + Send>;
+
+/// Where the answer goes. Dropped without one, it says so itself.
+pub struct Reply(Option<Receive>);
+
+impl Reply {
+    /// `receive` gets the error in words for the operator. It must not wait.
+    pub fn new(receive: impl FnOnce(Result<(), String>) + Send + 'static) -> Self {
+        Self(Some(Box::new(receive)))
+    }
+
+    pub fn send(mut self, result: Result<(), String>) {
+        self.give(result);
+    }
+
+    fn give(&mut self, result: Result<(), String>) {
+        if let Some(receive) = self.0.take() {
+            receive(result);
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        self.give(Err("dropped before it was done: the VM went away, or its client".to_owned()));
+    }
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reply")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn one_answer_comes_back_whatever_happens() {
+        let (send, answers) = mpsc::channel();
+        let reply = || {
+            let send = send.clone();
+            Reply::new(move |result| send.send(result).unwrap())
+        };
+        reply().send(Ok(()));
+        assert_eq!(answers.try_recv(), Ok(Ok(())));
+        drop(reply());
+        assert!(answers.try_recv().unwrap().unwrap_err().contains("dropped"));
+        assert!(answers.try_recv().is_err());
+    }
+}

@@ -1,0 +1,190 @@
+//! What QEMU's answers mean (qapi/run-state.json, machine.json, migration.json;
+//! docs/interop/virtio-balloon-stats.rst). Pure.
+
+use serde_json::Value;
+
+use memtrace_core::sample::{GuestStats, VmState};
+use memtrace_core::units::{Bytes, WallNanos};
+
+/// `query-status`.
+pub(super) fn state(answer: &Value) -> Option<VmState> {
+    Some(match answer.get("status")?.as_str()? {
+        "running" | "colo" => VmState::Running,
+        "paused" | "debug" | "suspended" | "io-error" | "watchdog" | "save-vm" | "restore-vm" => {
+            VmState::Paused
+        }
+        "prelaunch" | "inmigrate" => VmState::Starting,
+        "finish-migrate" | "postmigrate" => VmState::Migrating,
+        "shutdown" => VmState::ShuttingDown,
+        "guest-panicked" | "internal-error" => VmState::Crashed,
+        _ => return None,
+    })
+}
+
+/// `query-migrate`: an outgoing migration is under way. The VM's status doesn't tell.
+pub(super) fn is_migrating(answer: &Value) -> bool {
+    let status = answer.get("status").and_then(Value::as_str);
+    matches!(
+        status,
+        Some(
+            "setup"
+                | "active"
+                | "pre-switchover"
+                | "device"
+                | "wait-unplug"
+                | "postcopy-active"
+                | "postcopy-device"
+                | "postcopy-paused"
+                | "postcopy-recover"
+        )
+    )
+}
+
+/// `query-balloon`: the logical size of the VM.
+pub(super) fn actual(answer: &Value) -> Option<Bytes> {
+    number(answer, "actual").map(Bytes)
+}
+
+/// The event BALLOON_CHANGE (at most one a second): the logical size of the VM.
+pub(super) fn balloon_change(message: &Value) -> Option<Bytes> {
+    if message.get("event")? != "BALLOON_CHANGE" {
+        return None;
+    }
+    actual(message.get("data")?)
+}
+
+/// `query-memory-size-summary`: what it was started with, and what was plugged in.
+pub(super) fn maximum(answer: &Value) -> Option<Bytes> {
+    let plugged = number(answer, "plugged-memory").unwrap_or(0);
+    Some(Bytes(number(answer, "base-memory")?.saturating_add(plugged)))
+}
+
+/// `qom-list` of a container: the path of the balloon in it.
+pub(super) fn balloon_in(container: &str, answer: &Value) -> Option<String> {
+    answer.as_array()?.iter().find_map(|child| {
+        child.get("type")?.as_str()?.strip_prefix("child<virtio-balloon")?;
+        Some(format!("{container}/{}", child.get("name")?.as_str()?))
+    })
+}
+
+/// `qom-list` of a container: whether a passed-through device is in it.
+pub(super) fn has_vfio(answer: &Value) -> bool {
+    let is_vfio = |child: &Value| {
+        let kind = child.get("type").and_then(Value::as_str);
+        kind.is_some_and(|kind| kind.starts_with("child<vfio-"))
+    };
+    answer.as_array().is_some_and(|children| children.iter().any(is_vfio))
+}
+
+/// `guest-stats` of a balloon. A value of all ones is one that the guest didn't give.
+pub(super) fn statistics(answer: &Value) -> GuestStats {
+    let stats = answer.get("stats").unwrap_or(&Value::Null);
+    let count = |key| number(stats, key);
+    let bytes = |key| number(stats, key).map(Bytes);
+    let updated = number(answer, "last-update").filter(|&seconds| seconds > 0);
+    GuestStats {
+        updated: updated.and_then(|seconds| seconds.checked_mul(1_000_000_000)).map(WallNanos),
+        total: bytes("stat-total-memory"),
+        free: bytes("stat-free-memory"),
+        available: bytes("stat-available-memory"),
+        disk_caches: bytes("stat-disk-caches"),
+        swap_in: bytes("stat-swap-in"),
+        swap_out: bytes("stat-swap-out"),
+        major_faults: count("stat-major-faults"),
+        minor_faults: count("stat-minor-faults"),
+        oom_kills: count("stat-oom-kills"),
+    }
+}
+
+fn number(object: &Value, key: &str) -> Option<u64> {
+    object.get(key)?.as_u64().filter(|&value| value != u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_the_guest_did_not_say_is_unknown() {
+        let stats = statistics(&json!({
+            "stats": {
+                "stat-total-memory": 536_870_912, "stat-free-memory": u64::MAX,
+                "stat-available-memory": 1024, "stat-swap-in": 0, "stat-major-faults": -1,
+            },
+            "last-update": 1_700_000_000_u64,
+        }));
+        assert_eq!(stats.total, Some(Bytes(536_870_912)));
+        assert_eq!(stats.free, None);
+        assert_eq!(stats.major_faults, None);
+        assert_eq!(stats.swap_in, Some(Bytes(0)));
+        assert_eq!(stats.updated, Some(WallNanos(1_700_000_000_000_000_000)));
+    }
+
+    #[test]
+    fn kills_inside_the_guest_are_known_only_where_they_are_told() {
+        let told = |kills| statistics(&json!({ "stats": { "stat-oom-kills": kills } })).oom_kills;
+        assert_eq!(told(json!(3)), Some(3));
+        assert_eq!(told(json!(0)), Some(0));
+        for nothing in [json!(u64::MAX), json!(-1), json!(1.5), json!("3"), json!(null)] {
+            assert_eq!(told(nothing.clone()), None, "{nothing}");
+        }
+        assert_eq!(statistics(&json!({ "stats": { "stat-swap-in": 0 } })).oom_kills, None);
+    }
+
+    #[test]
+    fn never_updated_is_no_time() {
+        assert_eq!(statistics(&json!({ "last-update": 0 })), GuestStats::default());
+        assert_eq!(statistics(&json!({ "last-update": 18_000_000_000_000_u64 })).updated, None);
+        assert_eq!(statistics(&Value::Null), GuestStats::default());
+    }
+
+    #[test]
+    fn a_balloons_event_is_told_from_others() {
+        let of = |event: &str| {
+            balloon_change(&json!({ "event": event, "data": { "actual": 5 }, "timestamp": {} }))
+        };
+        assert_eq!(of("BALLOON_CHANGE"), Some(Bytes(5)));
+        assert_eq!(of("STOP"), None);
+        assert_eq!(balloon_change(&json!({ "return": { "actual": 5 } })), None);
+        assert_eq!(balloon_change(&json!({ "event": "BALLOON_CHANGE" })), None);
+    }
+
+    #[test]
+    fn the_balloon_is_found_under_any_name() {
+        let answer = json!([
+            { "name": "type", "type": "string" },
+            { "name": "net0", "type": "child<virtio-net-pci>" },
+            { "name": "device[1]", "type": "child<virtio-balloon-pci>" },
+        ]);
+        assert_eq!(
+            balloon_in("/machine/peripheral-anon", &answer).as_deref(),
+            Some("/machine/peripheral-anon/device[1]")
+        );
+        assert!(!has_vfio(&answer) && !has_vfio(&json!({ "type": "child<vfio-pci>" })));
+        assert!(has_vfio(&json!([{ "name": "h", "type": "child<vfio-pci>" }])));
+        assert_eq!(balloon_in("/x", &json!([])), None);
+        assert_eq!(balloon_in("/x", &json!({ "name": 1 })), None);
+    }
+
+    #[test]
+    fn sizes_add_up_without_overflow() {
+        assert_eq!(maximum(&json!({ "base-memory": 5, "plugged-memory": 6 })), Some(Bytes(11)));
+        assert_eq!(maximum(&json!({ "base-memory": 5 })), Some(Bytes(5)));
+        let lie = json!({ "base-memory": u64::MAX - 1, "plugged-memory": u64::MAX - 1 });
+        assert_eq!(maximum(&lie), Some(Bytes(u64::MAX)));
+    }
+
+    #[test]
+    fn states() {
+        let of = |status: &str| state(&json!({ "status": status }));
+        assert_eq!(of("running"), Some(VmState::Running));
+        assert_eq!(of("prelaunch"), Some(VmState::Starting));
+        assert_eq!(of("postmigrate"), Some(VmState::Migrating));
+        assert_eq!(of("something new"), None);
+        assert!(is_migrating(&json!({ "status": "active" })));
+        assert!(!is_migrating(&json!({ "status": "completed" })));
+        assert!(!is_migrating(&json!({})));
+    }
+}

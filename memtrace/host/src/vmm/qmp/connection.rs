@@ -1,0 +1,126 @@
+//! The wire: a JSON object a line, in both directions (docs/interop/qmp-spec.rst).
+
+use std::future::Future;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+
+use super::answers;
+use memtrace_core::units::Bytes;
+
+/// For one command, or the greeting.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Longest line that is read. Answers to our commands are a few hundred bytes.
+const LONGEST_LINE: u64 = 1 << 20;
+/// Most events and other messages that are skipped while waiting for an answer.
+const MOST_SKIPPED: u32 = 1000;
+
+/// Why a command gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The monitor said no; the connection is as good as before.
+    Refused { class: String, text: String },
+    /// There is no use in going on.
+    Broken(String),
+}
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: BufReader<UnixStream>,
+    last_id: u64,
+    balloon_changed: Option<Bytes>,
+}
+
+impl Connection {
+    /// Waits for the greeting, and leaves the mode in which nothing else is allowed.
+    pub(super) async fn begin(stream: UnixStream) -> Result<Self, String> {
+        let mut connection =
+            Self { stream: BufReader::new(stream), last_id: 0, balloon_changed: None };
+        let greeting = within("no greeting; another client holds the socket", async {
+            connection.message().await.map_err(Failure::Broken)
+        });
+        match greeting.await {
+            Ok(message) if message.get("QMP").is_some() => {}
+            Ok(_) => return Err("what answers there doesn't speak QMP".to_owned()),
+            Err(failure) => return Err(failure.text()),
+        }
+        connection.execute("qmp_capabilities", json!({})).await.map_err(Failure::text)?;
+        Ok(connection)
+    }
+
+    /// Runs one command and gives what it returned.
+    pub(super) async fn execute(
+        &mut self,
+        command: &str,
+        arguments: Value,
+    ) -> Result<Value, Failure> {
+        within(&format!("no answer to {command}"), self.exchange(command, arguments)).await
+    }
+
+    /// What the last BALLOON_CHANGE told since this was last asked, if one came between the
+    /// answers.
+    pub(super) fn balloon_changed(&mut self) -> Option<Bytes> {
+        self.balloon_changed.take()
+    }
+
+    async fn exchange(&mut self, command: &str, arguments: Value) -> Result<Value, Failure> {
+        self.last_id = self.last_id.wrapping_add(1);
+        let id = Value::from(self.last_id);
+        let mut line = json!({ "execute": command, "arguments": arguments, "id": id }).to_string();
+        line.push('\n');
+        let sent = self.stream.get_mut().write_all(line.as_bytes()).await;
+        sent.map_err(|error| Failure::Broken(error.to_string()))?;
+        for _ in 0..MOST_SKIPPED {
+            let mut message = self.message().await.map_err(Failure::Broken)?;
+            self.balloon_changed = answers::balloon_change(&message).or(self.balloon_changed);
+            // Events come at any time; an answer to an earlier command that was given up
+            // has another id.
+            if message.get("id").is_some_and(|other| *other != id) {
+                continue;
+            }
+            if let Some(value) = message.get_mut("return") {
+                return Ok(value.take());
+            }
+            if let Some(error) = message.get("error") {
+                let field = |key| error.get(key).and_then(Value::as_str).unwrap_or("?");
+                let (class, text) = (field("class").to_owned(), shorten(field("desc")));
+                return Err(Failure::Refused { class, text });
+            }
+        }
+        Err(Failure::Broken(format!("no answer to {command} among {MOST_SKIPPED} messages")))
+    }
+
+    async fn message(&mut self) -> Result<Value, String> {
+        let mut line = Vec::new();
+        let mut bounded = (&mut self.stream).take(LONGEST_LINE);
+        bounded.read_until(b'\n', &mut line).await.map_err(|error| error.to_string())?;
+        if !line.ends_with(b"\n") {
+            let full = line.len() as u64 >= LONGEST_LINE;
+            return Err(if full { "a line without an end" } else { "closed" }.to_owned());
+        }
+        serde_json::from_slice(&line).map_err(|_| "what came is not JSON".to_owned())
+    }
+}
+
+impl Failure {
+    pub(super) fn text(self) -> String {
+        match self {
+            Self::Refused { text, .. } | Self::Broken(text) => text,
+        }
+    }
+}
+
+async fn within<T>(
+    what: &str,
+    future: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let late = || Failure::Broken(format!("{what} within {} s", PATIENCE.as_secs()));
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// Their words, fit to be shown.
+fn shorten(text: &str) -> String {
+    crate::vmm::name::display(text)
+}

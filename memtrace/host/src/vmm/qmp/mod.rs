@@ -1,0 +1,181 @@
+//! QMP, QEMU's own protocol: one small client for each VM that libvirt doesn't own.
+//!
+//! A QMP socket serves one client at a time, so a session lasts a few milliseconds every
+//! two seconds: the operator's own tools (Proxmox's, for one) must get at it between
+//! them. Balloon commands don't wait for that moment. All clients share one thread that
+//! waits for nobody: a monitor that never answers costs its own VM the balloon and the
+//! statistics, and nothing else.
+
+mod answers;
+mod client;
+mod connection;
+#[cfg(any(test, feature = "fixture"))]
+pub mod fake;
+pub mod inspect;
+mod session;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use self::client::Task;
+use super::guest::{GuestAnswer, PERIOD_SECONDS};
+use super::order::SetBalloon;
+
+/// Between two sessions with the same VM.
+const PERIOD: Duration = Duration::from_secs(PERIOD_SECONDS as u64);
+/// So long an answer stands while later ones fail, for a socket that somebody else uses
+/// for a moment.
+const FRESH: Duration = Duration::from_secs(3 * PERIOD_SECONDS as u64);
+
+/// Where a VM's monitor listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// /proc/PID of the VM: its file system may be another one than ours.
+    pub process: PathBuf,
+    /// Path of the socket, as the VM's process sees it.
+    pub path: String,
+    /// The process that must answer, so that a path which somebody else has taken over is
+    /// noticed. `None`: whoever does.
+    pub peer: Option<u32>,
+}
+
+/// The clients of all VMs, by process id.
+#[derive(Debug, Default)]
+pub struct QmpClients {
+    runtime: Option<Runtime>,
+    clients: BTreeMap<u32, Client>,
+    orders: QmpOrders,
+}
+
+/// Takes balloon commands for the VMs whose monitors are asked, by process id. Its clones
+/// are the same.
+#[derive(Clone, Debug, Default)]
+pub struct QmpOrders(Arc<Mutex<BTreeMap<u32, mpsc::Sender<SetBalloon>>>>);
+
+#[derive(Debug)]
+struct Client {
+    target: Target,
+    latest: Arc<Mutex<Latest>>,
+    task: AbortHandle,
+}
+
+#[derive(Debug, Default)]
+struct Latest {
+    answer: Option<(Instant, GuestAnswer)>,
+    problem: Option<String>,
+}
+
+impl QmpClients {
+    /// Asks the monitor at `target` from now on.
+    pub fn follow(&mut self, pid: u32, target: Target) {
+        if self.clients.get(&pid).is_some_and(|client| client.target == target) {
+            return;
+        }
+        self.forget(pid);
+        let latest = Arc::new(Mutex::new(Latest::default()));
+        let runtime = match self.runtime.take().map_or_else(start_runtime, Ok) {
+            Ok(runtime) => self.runtime.insert(runtime),
+            Err(_) => return,
+        };
+        let (order, orders) = mpsc::channel(1);
+        let task = Task::new(target.clone(), Arc::clone(&latest), orders);
+        let task = runtime.spawn(task.run());
+        self.orders.lock().insert(pid, order);
+        self.clients.insert(pid, Client { target, latest, task: task.abort_handle() });
+    }
+
+    pub fn forget(&mut self, pid: u32) {
+        if let Some(client) = self.clients.remove(&pid) {
+            self.orders.lock().remove(&pid);
+            client.task.abort();
+        }
+    }
+
+    /// For whoever moves balloons, on any thread.
+    pub fn orders(&self) -> QmpOrders {
+        self.orders.clone()
+    }
+
+    /// What the VM's monitor said last. Never waits.
+    pub fn answer(&self, pid: u32) -> GuestAnswer {
+        let Some(client) = self.clients.get(&pid) else {
+            return GuestAnswer::problem("QMP: memtrace could not start its client");
+        };
+        client.latest.lock().unwrap_or_else(PoisonError::into_inner).answer(Instant::now())
+    }
+}
+
+impl QmpOrders {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, mpsc::Sender<SetBalloon>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends the command as soon as the VM's monitor is free: within milliseconds, or when
+    /// the question that it is asked just now is answered or given up. Never waits; what
+    /// comes of it is told to `order.reply`.
+    pub fn send(&self, pid: u32, order: SetBalloon) {
+        let sender = self.lock().get(&pid).cloned();
+        let refused = match sender {
+            None => Some((order, "memtrace has no client for this VM")),
+            Some(sender) => match sender.try_send(order) {
+                Ok(()) => None,
+                Err(mpsc::error::TrySendError::Full(order)) => {
+                    Some((order, "a command before it is not done yet"))
+                }
+                Err(mpsc::error::TrySendError::Closed(order)) => {
+                    Some((order, "its client has ended"))
+                }
+            },
+        };
+        if let Some((order, why)) = refused {
+            order.reply.send(Err(format!("QMP: {why}")));
+        }
+    }
+}
+
+impl Drop for QmpClients {
+    fn drop(&mut self) {
+        self.orders.lock().clear();
+        // Waiting for the thread, as dropping does, may not be allowed where we are.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Latest {
+    fn answer(&self, now: Instant) -> GuestAnswer {
+        let Some((at, mut answer)) = self.answer.clone() else {
+            let problem = self.problem.as_deref().unwrap_or("QMP: not answered yet");
+            return GuestAnswer::problem(problem);
+        };
+        if let Some(problem) = &self.problem {
+            answer.guest.problem = Some(problem.clone());
+            if now.saturating_duration_since(at) > FRESH {
+                // The statistics carry their own time; the rest would pass as today's.
+                answer.state = None;
+                answer.guest.actual = None;
+            }
+        }
+        answer
+    }
+}
+
+fn start_runtime() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        // Only for finding a socket, which may hang on a dead file system.
+        .max_blocking_threads(8)
+        .thread_name("memtrace-qmp")
+        .enable_all()
+        .build()
+}

@@ -1,0 +1,145 @@
+//! One round of questions to one VM.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use super::connection::{Connection, Failure};
+use super::{Target, answers, socket};
+use crate::vmm::guest::{GuestAnswer, PERIOD_SECONDS};
+use memtrace_core::sample::{GuestSample, GuestStats, VmState};
+use memtrace_core::units::Bytes;
+
+/// Where QEMU keeps devices: those with an id, and those without.
+pub(super) const CONTAINERS: [&str; 2] = ["/machine/peripheral", "/machine/peripheral-anon"];
+const NO_BALLOON: &str = "the VM has no balloon device";
+pub(super) const POLLING: &str = "guest-stats-polling-interval";
+
+/// What is remembered of a VM from one round to the next.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    /// QOM path of its balloon whose statistics are switched on.
+    balloon: Option<String>,
+}
+
+impl Session {
+    /// # Errors
+    /// In words for the operator, when the monitor can't be reached or breaks off. What it
+    /// merely refuses is missing in the answer.
+    pub(super) async fn run(&mut self, target: &Target) -> Result<GuestAnswer, String> {
+        let stream = socket::connect(target).await?;
+        let mut connection = Connection::begin(stream).await?;
+        self.ask(&mut connection).await.map_err(Failure::text)
+    }
+
+    /// Tells the balloon where to go (`balloon`, qapi/machine.json).
+    ///
+    /// # Errors
+    /// In words for the operator. What was sent and not answered may have been taken.
+    pub(super) async fn set_balloon(&mut self, target: &Target, to: Bytes) -> Result<(), String> {
+        let stream = socket::connect(target).await?;
+        let mut connection = Connection::begin(stream).await?;
+        match connection.execute("balloon", json!({ "value": to.0 })).await {
+            Ok(_) => Ok(()),
+            Err(Failure::Refused { class, .. }) if class == "DeviceNotActive" => {
+                Err(NO_BALLOON.to_owned())
+            }
+            Err(Failure::Refused { text, .. }) => Err(format!("refused: {text}")),
+            Err(Failure::Broken(text)) => Err(format!("sent, and no telling if taken: {text}")),
+        }
+    }
+
+    async fn ask(&mut self, connection: &mut Connection) -> Result<GuestAnswer, Failure> {
+        let mut answer = GuestAnswer::default();
+        let mut guest = GuestSample::default();
+        let status = optional(connection.execute("query-status", json!({})).await)?;
+        answer.state = status.as_ref().and_then(answers::state);
+        let migration = optional(connection.execute("query-migrate", json!({})).await)?;
+        if migration.as_ref().is_some_and(answers::is_migrating) {
+            answer.state = Some(VmState::Migrating);
+        }
+        let memory = connection.execute("query-memory-size-summary", json!({})).await;
+        guest.maximum = optional(memory)?.as_ref().and_then(answers::maximum);
+        match connection.execute("query-balloon", json!({})).await {
+            Ok(balloon) => {
+                guest.actual = answers::actual(&balloon);
+                // What came before this answer is older than it.
+                connection.balloon_changed();
+                match self.statistics(connection).await {
+                    Ok(stats) => guest.stats = Some(stats),
+                    Err(Failure::Refused { text, .. }) => guest.problem = Some(text),
+                    Err(broken) => return Err(broken),
+                }
+            }
+            Err(Failure::Refused { class, text }) => {
+                self.balloon = None;
+                let none = class == "DeviceNotActive";
+                guest.problem = Some(if none { NO_BALLOON.to_owned() } else { text });
+            }
+            Err(broken) => return Err(broken),
+        }
+        if guest.stats.is_some_and(|stats| stats.updated.is_none()) {
+            guest.stats = None;
+            guest.problem = Some("the guest's balloon driver has not answered yet".to_owned());
+        }
+        // It moved while we asked.
+        guest.actual = connection.balloon_changed().or(guest.actual);
+        answer.guest = guest;
+        Ok(answer)
+    }
+
+    async fn statistics(&mut self, connection: &mut Connection) -> Result<GuestStats, Failure> {
+        let path = match self.balloon.take() {
+            Some(path) => path,
+            None => {
+                let path = find_balloon(connection).await?;
+                switch_on(connection, &path).await?;
+                path
+            }
+        };
+        let arguments = json!({ "path": path, "property": "guest-stats" });
+        // When it refuses, the balloon was unplugged perhaps: look again next time.
+        let stats = answers::statistics(&connection.execute("qom-get", arguments).await?);
+        // Where there is nothing new, somebody may have switched it off meanwhile.
+        self.balloon = is_fresh(&stats).then_some(path);
+        Ok(stats)
+    }
+}
+
+/// The guest answered within the last five periods.
+fn is_fresh(stats: &GuestStats) -> bool {
+    let limit = Duration::from_secs(5 * u64::from(PERIOD_SECONDS));
+    let updated = stats.updated.map(|updated| UNIX_EPOCH + Duration::from_nanos(updated.0));
+    updated.is_some_and(|updated| updated.elapsed().is_ok_and(|age| age < limit))
+}
+
+pub(super) async fn find_balloon(connection: &mut Connection) -> Result<String, Failure> {
+    for container in CONTAINERS {
+        let list = connection.execute("qom-list", json!({ "path": container })).await?;
+        if let Some(path) = answers::balloon_in(container, &list) {
+            return Ok(path);
+        }
+    }
+    let text = "the balloon device is not where QEMU keeps devices".to_owned();
+    Err(Failure::Refused { class: "NotFound".to_owned(), text })
+}
+
+/// Has the guest asked for statistics, unless somebody has that done already.
+async fn switch_on(connection: &mut Connection, path: &str) -> Result<(), Failure> {
+    let get = json!({ "path": path, "property": POLLING });
+    let interval = connection.execute("qom-get", get).await?;
+    if interval.as_u64() == Some(0) {
+        let set = json!({ "path": path, "property": POLLING, "value": PERIOD_SECONDS });
+        connection.execute("qom-set", set).await?;
+    }
+    Ok(())
+}
+
+/// What the monitor refused is missing; what broke is an error.
+pub(super) fn optional(result: Result<Value, Failure>) -> Result<Option<Value>, Failure> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(Failure::Refused { .. }) => Ok(None),
+        Err(broken) => Err(broken),
+    }
+}

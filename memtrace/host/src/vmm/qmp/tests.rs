@@ -1,0 +1,146 @@
+//! Monitors that behave, and monitors that don't: silent, talking garbage, endless, busy,
+//! somebody else's.
+
+mod orders;
+
+use std::io::{BufRead, BufReader, Write};
+use std::thread;
+
+use super::fake::{Monitor, qemu};
+use super::*;
+use memtrace_core::sample::VmState;
+use memtrace_core::units::Bytes;
+
+/// Waits until the clients say of `pid` what `wanted` wants.
+fn wait_for(clients: &QmpClients, pid: u32, wanted: impl Fn(&GuestAnswer) -> bool) -> GuestAnswer {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let answer = clients.answer(pid);
+        if wanted(&answer) {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "last: {answer:?}");
+        thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+fn problem_of(target: Target) -> String {
+    let mut clients = QmpClients::default();
+    clients.follow(1, target);
+    let yet = |answer: &GuestAnswer| {
+        answer.guest.problem.as_deref().is_some_and(|problem| problem != "QMP: not answered yet")
+    };
+    wait_for(&clients, 1, yet).guest.problem.unwrap()
+}
+
+#[test]
+fn a_good_monitor_is_read_and_its_statistics_are_switched_on() {
+    let monitor = Monitor::start(qemu);
+    let mut clients = QmpClients::default();
+    clients.follow(1, monitor.target());
+    let answer = wait_for(&clients, 1, |answer| answer.guest.stats.is_some());
+    assert_eq!(answer.state, Some(VmState::Running));
+    assert_eq!(answer.guest.actual, Some(Bytes(209_715_200)));
+    assert_eq!(answer.guest.maximum, Some(Bytes(536_870_912)));
+    assert_eq!(answer.guest.stats.unwrap().total, Some(Bytes(500_000_000)));
+    assert_eq!(answer.guest.problem, None);
+}
+
+#[test]
+fn a_monitor_that_never_answers_delays_nobody() {
+    let silent = Monitor::start(|stream| {
+        // Holds the connection until the client gives up.
+        let _ = BufReader::new(stream).lines().count();
+    });
+    let good = Monitor::start(qemu);
+    let mut clients = QmpClients::default();
+    let begun = Instant::now();
+    clients.follow(1, silent.target());
+    clients.follow(2, good.target());
+    wait_for(&clients, 2, |answer| answer.guest.actual.is_some());
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    let given_up = wait_for(&clients, 1, |answer| {
+        answer.guest.problem.as_deref().is_some_and(|problem| problem.contains("another client"))
+    });
+    assert_eq!(given_up.guest.actual, None);
+}
+
+#[test]
+fn garbage_is_no_qmp() {
+    let monitor = Monitor::start(|mut stream| {
+        let _ = stream.write_all(b"SSH-2.0-OpenSSH\n");
+        let _ = BufReader::new(stream).lines().count();
+    });
+    assert_eq!(problem_of(monitor.target()), "QMP: what came is not JSON");
+    let monitor = Monitor::start(|mut stream| {
+        let _ = stream.write_all(b"[1,2]\n");
+        let _ = BufReader::new(stream).lines().count();
+    });
+    assert_eq!(problem_of(monitor.target()), "QMP: what answers there doesn't speak QMP");
+}
+
+#[test]
+fn an_endless_line_is_cut() {
+    let monitor = Monitor::start(|mut stream| while stream.write_all(&[b'x'; 4096]).is_ok() {});
+    assert_eq!(problem_of(monitor.target()), "QMP: a line without an end");
+}
+
+#[test]
+fn a_flood_of_events_is_not_waited_through() {
+    let monitor = Monitor::start(|mut stream| {
+        let _ = stream.write_all(b"{\"QMP\":{}}\n");
+        while stream.write_all(b"{\"event\":\"X\"}\n").is_ok() {}
+    });
+    assert!(problem_of(monitor.target()).contains("no answer to qmp_capabilities"));
+}
+
+#[test]
+fn a_refusing_monitor_leaves_the_rest() {
+    let monitor = Monitor::start(|stream| {
+        let mut writer = stream.try_clone().unwrap();
+        let _ = writer.write_all(b"{\"QMP\":{}}\n");
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let answer = if line.contains("qmp_capabilities") {
+                r#"{"return":{}}"#
+            } else if line.contains("query-status") {
+                r#"{"return":{"status":"paused"}}"#
+            } else {
+                r#"{"error":{"class":"DeviceNotActive","desc":"No balloon"}}"#
+            };
+            let _ = writeln!(writer, "{answer}");
+        }
+    });
+    let mut clients = QmpClients::default();
+    clients.follow(1, monitor.target());
+    let answer = wait_for(&clients, 1, |answer| answer.state.is_some());
+    assert_eq!(answer.state, Some(VmState::Paused));
+    assert_eq!(answer.guest.problem.as_deref(), Some("the VM has no balloon device"));
+}
+
+#[test]
+fn a_socket_that_is_gone_or_another_process_s_is_named() {
+    let monitor = Monitor::start(qemu);
+    let stranger = Target { peer: Some(1), ..monitor.target() };
+    assert!(problem_of(stranger).contains("not this VM"));
+    let missing = Target { path: "/nowhere/q.sock".to_owned(), ..monitor.target() };
+    assert_eq!(problem_of(missing), "QMP: /nowhere/q.sock: No such file or directory (os error 2)");
+    std::os::unix::fs::symlink(monitor.directory(), monitor.directory().join("cwd")).unwrap();
+    let outside = Target { path: "../q.sock".to_owned(), ..monitor.target() };
+    assert!(problem_of(outside).starts_with("QMP: ../q.sock: "));
+}
+
+#[test]
+fn an_old_answer_stands_for_a_moment_only() {
+    let answer = GuestAnswer {
+        state: Some(VmState::Running),
+        guest: memtrace_core::sample::GuestSample { actual: Some(Bytes(1)), ..Default::default() },
+    };
+    let at = Instant::now();
+    let latest =
+        Latest { answer: Some((at, answer.clone())), problem: Some("QMP: closed".to_owned()) };
+    let soon = latest.answer(at + Duration::from_secs(1));
+    assert_eq!(soon.guest.actual, Some(Bytes(1)));
+    assert_eq!(soon.guest.problem.as_deref(), Some("QMP: closed"));
+    let late = latest.answer(at + Duration::from_secs(60));
+    assert_eq!((late.state, late.guest.actual), (None, None));
+}

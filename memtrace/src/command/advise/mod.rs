@@ -1,0 +1,201 @@
+//! `memtrace advise`: weeks of a recording, or of what a Prometheus remembers, into sizes for
+//! VMs, and how far the host may be overcommitted. A stream of moments goes into accounts of bounded size, and advice is made of
+//! those; text and JSON are made of the advice.
+
+mod apply;
+mod applying;
+pub mod args;
+mod basis;
+mod dead;
+mod gather;
+mod history;
+mod host;
+mod hours;
+mod signs;
+mod sketch;
+mod source;
+mod swap;
+#[cfg(test)]
+mod tests;
+mod tick;
+mod vm;
+mod words;
+
+use std::io::{IsTerminal, stdout};
+
+use anyhow::{Context, Result, bail};
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::command::advise::args::AdviseArguments;
+use crate::command::report::Progress;
+use crate::config::Config;
+use crate::sys::interrupt::Interrupt;
+use crate::sys::output;
+use dead::Dead;
+use gather::Record;
+use host::HostAdvice;
+use hours::ByHour;
+use memtrace_core::policy::rules::Rules;
+use memtrace_core::units::{Bytes, Nanos, WallNanos};
+use memtrace_store::tape::Tape;
+use source::Source;
+use swap::SwapAdvice;
+use tick::Ticks;
+use vm::{Around, Verdict, VmAdvice};
+
+/// Version of the JSON form. Counts up when a field changes its meaning or goes away.
+const SCHEMA_VERSION: u32 = 1;
+
+/// One sample in so much time is looked at: what is shorter needs no memory of its own, and a
+/// month of a host with many VMs would take hours.
+const APART: Nanos = Nanos(10 * Nanos::SECOND.0);
+
+/// All of it. Amounts are in bytes, times in nanoseconds since 1970; `null` is not known.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Advice {
+    schema_version: u32,
+    source: Source,
+    begin: Option<WallNanos>,
+    end: WallNanos,
+    /// Without the gaps.
+    recorded_seconds: f64,
+    hosts: Vec<String>,
+    /// What could not be read.
+    losses: Vec<String>,
+    host: HostAdvice,
+    vms: Vec<VmAdvice>,
+    vms_left_out: usize,
+    by_hour: ByHour,
+    swap: SwapAdvice,
+    dead: Dead,
+}
+
+/// Reads what was recorded, or what a Prometheus remembers, and says what it means for sizes.
+///
+/// # Errors
+/// When nothing can be read, there is no moment in it or no such VM, or the output can't be
+/// written.
+pub fn run(arguments: &AdviseArguments) -> Result<()> {
+    let config = match crate::config::chosen(arguments.config.as_deref()) {
+        Err(error) if arguments.config.is_some() => return Err(error),
+        config => config.unwrap_or_default(),
+    };
+    let zone = TimeZone::system();
+    let (record, losses) = match &arguments.prometheus {
+        Some(address) => history::read(address, arguments, &config, &zone)?,
+        None => read(arguments, &config, &zone)?,
+    };
+    for loss in &losses {
+        tracing::warn!("{loss}");
+    }
+    let mut advice = advise(&record, &config.rules, arguments.add);
+    advice.losses = losses;
+    if let Some(wanted) = &arguments.vm {
+        only(&mut advice, wanted)?;
+    }
+    if arguments.json {
+        let text = serde_json::to_string(&advice).context("cannot make JSON of it")?;
+        return output::print(&format!("{text}\n"));
+    }
+    let no_color = std::env::var_os("NO_COLOR");
+    let colored = arguments.color.wanted(stdout().is_terminal(), no_color.as_deref());
+    output::print(&words::text(&advice, &zone, colored))?;
+    match &arguments.apply_to {
+        Some(file) => applying::run(file, arguments.yes, &advice.vms),
+        None => Ok(()),
+    }
+}
+
+/// The moments of the time that counts, which ends with the recording; and what was lost.
+fn read(
+    arguments: &AdviseArguments,
+    config: &Config,
+    zone: &TimeZone,
+) -> Result<(Record, Vec<String>)> {
+    let source = arguments.dir.display();
+    let mut tape = Tape::open(&arguments.dir).with_context(|| format!("cannot read {source}"))?;
+    tape.thin(APART);
+    let interrupt = Interrupt::watch()?;
+    let Some(last) = tape.go(WallNanos(u64::MAX)) else { bail!("there is no moment in {source}") };
+    let since = Nanos(u64::try_from(arguments.since.as_nanos()).unwrap_or(u64::MAX));
+    let from = WallNanos(last.snapshot.wall.0.saturating_sub(since.0));
+    let first = tape.go(from);
+    let (mut record, mut ticks) = (Record::default(), Ticks::new(&config.rules, zone));
+    let mut progress = Progress::new();
+    for shown in first.into_iter().chain(tape.by_ref()) {
+        interrupt.check()?;
+        progress.at(shown.snapshot.wall);
+        record.add(&ticks.tick(&shown.snapshot));
+    }
+    progress.end();
+    Ok((record, tape.losses().iter().map(ToString::to_string).collect()))
+}
+
+/// Pure: what a record comes to. `add`: the size of one more VM.
+fn advise(record: &Record, rules: &Rules, add: Option<Bytes>) -> Advice {
+    let surest = record.source.surest();
+    let mut host = host::advise(record, |installed| rules.kept(installed), add);
+    host.sure = host.sure.min(surest);
+    // What is spare on one host is no room on another.
+    let room = host.spare.filter(|_| record.hosts.len() <= 1);
+    let mut vms = sizes(record, room, rules.floor_least);
+    vms.iter_mut().for_each(|vm| vm.sure = vm.sure.min(surest));
+    let mut dead = dead::advise(record);
+    dead.vms.iter_mut().for_each(|vm| vm.sure = vm.sure.min(surest));
+    vms.sort_by(|one, other| one.name.cmp(&other.name));
+    Advice {
+        schema_version: SCHEMA_VERSION,
+        source: record.source,
+        begin: record.begin,
+        end: record.end,
+        recorded_seconds: record.seconds,
+        hosts: record.hosts.iter().cloned().collect(),
+        losses: Vec::new(),
+        swap: swap::advise(record, &host, rules),
+        dead,
+        host,
+        vms,
+        vms_left_out: record.left_out.len(),
+        by_hour: hours::by_hour(record),
+    }
+}
+
+/// Of all VMs. Each one that is raised leaves less room for the others; those that suffered
+/// longest come first, then those that are nearest to their limit.
+fn sizes(record: &Record, room: Option<Bytes>, floor: Bytes) -> Vec<VmAdvice> {
+    let mut around = Around { room, floor };
+    let mut waiting: Vec<_> = record.vms.iter().collect();
+    waiting.sort_by(|(_, one), (_, other)| other.urgency().total_cmp(&one.urgency()));
+    let mut vms = Vec::new();
+    for (key, account) in waiting {
+        let advice = vm::advise(key.uuid().map(|uuid| uuid.to_string()), account, around);
+        let more = advice.size.zip(advice.allocated).filter(|_| advice.verdict == Verdict::Raise);
+        if let Some((size, now)) = more {
+            let taken = size.maximum.saturating_sub(now);
+            around.room = around.room.map(|room| room.saturating_sub(taken));
+        }
+        vms.push(advice);
+    }
+    vms
+}
+
+/// Leaves the one VM that is meant, by name or UUID.
+fn only(advice: &mut Advice, wanted: &str) -> Result<()> {
+    let is_meant = |vm: &VmAdvice| {
+        vm.name == wanted || vm.uuid.as_ref().is_some_and(|uuid| uuid.eq_ignore_ascii_case(wanted))
+    };
+    if !advice.vms.iter().any(is_meant) {
+        let names: Vec<&str> = advice.vms.iter().take(20).map(|vm| vm.name.as_str()).collect();
+        bail!("there is no VM {wanted} in what is known; there are {}", names.join(", "));
+    }
+    advice.vms.retain(is_meant);
+    let names: Vec<&String> = advice.vms.iter().map(|vm| &vm.name).collect();
+    advice.dead.vms.retain(|vm| names.contains(&&vm.name));
+    let by_hour = &mut advice.by_hour;
+    by_hour.vms.retain(|profile| names.contains(&&profile.name));
+    for couples in [&mut by_hour.together, &mut by_hour.apart] {
+        couples.retain(|couple| names.contains(&&couple.one) || names.contains(&&couple.other));
+    }
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! A size for a VM, from what it needed and where it hurt.
+
+use serde::Serialize;
+
+use super::basis::{Basis, Sure};
+use super::gather::VmAccount;
+use memtrace_core::units::{Bytes, WallNanos};
+
+/// What stays above a need: a fifth, Hyper-V's memory buffer. A guest that uses five sixths of
+/// its size is calm; one that uses more stays near its limit.
+pub(super) const SPARE: f64 = 1.2;
+/// A VM that hurt at a size wants a quarter more, as the policy gives at once.
+const RELIEF: f64 = 1.25;
+/// A trend is followed for so many days, and no further than it was seen.
+const AHEAD: f64 = 30.0;
+/// Memory isn't taken from a VM for less than a week's record, nor for less than a tenth.
+const WEEK: f64 = 7.0;
+const WORTH: f64 = 0.9;
+/// Sizes are whole multiples of this.
+const GRAIN: u64 = 16 << 20;
+
+/// What to do about a VM's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Verdict {
+    Raise,
+    /// It wants more, and the host has no room for it.
+    NoRoom,
+    Lower,
+    Keep,
+    /// Bounds only, because nobody tells what it has.
+    Bounds,
+    TooLittle,
+}
+
+impl Verdict {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Raise => "raise",
+            Self::NoRoom => "no room",
+            Self::Lower => "lower",
+            Self::Keep => "keep",
+            Self::Bounds => "bounds",
+            Self::TooLittle => "-",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Size {
+    /// To start with.
+    pub(super) initial: Bytes,
+    /// Bounds of its balloon.
+    pub(super) minimum: Bytes,
+    pub(super) maximum: Bytes,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct VmAdvice {
+    pub(super) name: String,
+    pub(super) uuid: Option<String>,
+    /// What it may grow to now.
+    pub(super) allocated: Option<Bytes>,
+    pub(super) last_seen: WallNanos,
+    pub(super) verdict: Verdict,
+    pub(super) size: Option<Size>,
+    /// The maximum that it wants, where that isn't what it is advised.
+    pub(super) wanted: Option<Bytes>,
+    pub(super) sure: Sure,
+    pub(super) why: Vec<String>,
+    pub(super) basis: Basis,
+}
+
+/// Under which circumstances a size is found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Around {
+    /// What the host has had to spare at all times. `None`: not known.
+    pub(super) room: Option<Bytes>,
+    /// The least that any VM is left.
+    pub(super) floor: Bytes,
+}
+
+/// Advice for one VM. Never fails: too little data is an answer.
+pub(super) fn advise(uuid: Option<String>, account: &VmAccount, around: Around) -> VmAdvice {
+    let basis = Basis::of(account);
+    let sure = basis.sure();
+    let mut advice = VmAdvice {
+        name: account.name.clone(),
+        uuid,
+        allocated: account.allocated,
+        last_seen: account.last,
+        verdict: Verdict::TooLittle,
+        size: None,
+        wanted: None,
+        sure,
+        why: Vec::new(),
+        basis,
+    };
+    let needs = (advice.basis.p95, advice.basis.p99, advice.basis.peak);
+    if let (Some(p95), Some(p99), Some(peak)) = needs
+        && sure > Sure::TooLittle
+    {
+        let wanted = wanted(&advice.basis, (p95, p99, peak), around.floor);
+        judge(&mut advice, wanted, p95, around.room);
+    } else {
+        advice.why.push(too_little(&advice.basis));
+    }
+    advice
+}
+
+/// What it would have, were the host large enough and its size not set yet.
+fn wanted(basis: &Basis, (p95, p99, peak): (Bytes, Bytes, Bytes), floor: Bytes) -> Size {
+    let hurt = basis.hurt_at.unwrap_or_default();
+    let growth = basis.growth_per_day.unwrap_or(0.0).max(0.0) * basis.days().min(AHEAD);
+    let peak = Bytes(peak.0.saturating_add(growth as u64));
+    let maximum = times(peak, SPARE).max(times(hurt, RELIEF)).max(floor);
+    let initial = times(p99, SPARE).max(grain(hurt)).max(floor).min(maximum);
+    let minimum = times(basis.quiet.unwrap_or(p95), SPARE).max(floor).min(initial);
+    Size { initial, minimum, maximum }
+}
+
+fn judge(advice: &mut VmAdvice, wanted: Size, p95: Bytes, room: Option<Bytes>) {
+    let basis = &advice.basis;
+    let near = |size: Bytes| p95.0 as f64 * SPARE >= size.0 as f64;
+    let grows = basis.growth_per_day.is_some_and(|growth| growth > 0.0);
+    let (verdict, maximum, why) = match advice.allocated {
+        None => (Verdict::Bounds, wanted.maximum, "nobody tells what it has now".to_owned()),
+        Some(now) if wanted.maximum > now && (near(now) || basis.hurt_at.is_some() || grows) => {
+            let reason = if basis.hurt_at.is_some() {
+                "it suffered from too little memory"
+            } else if near(now) {
+                "it uses over five sixths of what it has"
+            } else {
+                "its peaks grow"
+            };
+            match room {
+                Some(room) if wanted.maximum.saturating_sub(now) > room => {
+                    (Verdict::NoRoom, now, format!("{reason}, and the host has no room for it"))
+                }
+                Some(_) => (Verdict::Raise, wanted.maximum, reason.to_owned()),
+                None => {
+                    let why = format!("{reason}; what the host has to spare is not known");
+                    (Verdict::NoRoom, now, why)
+                }
+            }
+        }
+        Some(now) if wanted.maximum > now => {
+            (Verdict::Keep, now, "only its peaks come near what it has".to_owned())
+        }
+        Some(now) if (wanted.maximum.0 as f64) > now.0 as f64 * WORTH => {
+            (Verdict::Keep, now, "it fits".to_owned())
+        }
+        Some(now) if basis.days() < WEEK => {
+            let days = basis.days();
+            let why = format!("it never needed it in {days:.1} days, but a week is the least");
+            (Verdict::Keep, now, why)
+        }
+        Some(_) => (Verdict::Lower, wanted.maximum, "it never needs what it has".to_owned()),
+    };
+    let (initial, minimum) = (wanted.initial.min(maximum), wanted.minimum.min(maximum));
+    advice.size = Some(Size { initial, minimum, maximum });
+    advice.wanted = Some(wanted.maximum).filter(|wanted| *wanted != maximum);
+    advice.verdict = verdict;
+    advice.why.push(why);
+    advice.why.extend(doubts(&advice.basis));
+}
+
+/// What makes a figure less sure.
+fn doubts(basis: &Basis) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if basis.with_caches {
+        let text = "the guest doesn't tell what is available, so that caches count as need";
+        doubts.push(text.to_owned());
+    }
+    if basis.quiet.is_none() {
+        doubts.push("not each hour of the day is known: its minimum is by all of them".to_owned());
+    }
+    if let Some(missing) = &basis.missing {
+        let share = 100.0 * basis.known_seconds / basis.seen_seconds.max(1.0);
+        doubts.push(format!("its need is known for {share:.0} % of the time ({missing})"));
+    }
+    doubts
+}
+
+fn too_little(basis: &Basis) -> String {
+    let hours = basis.known_seconds / 3600.0;
+    let why = basis.missing.as_ref().map_or(String::new(), |why| format!(" ({why})"));
+    format!("too little data: its need is known for {hours:.1} h, and 6 h are the least{why}")
+}
+
+fn times(bytes: Bytes, factor: f64) -> Bytes {
+    grain(Bytes((bytes.0 as f64 * factor) as u64))
+}
+
+/// Up to the next whole one.
+fn grain(bytes: Bytes) -> Bytes {
+    Bytes(bytes.0.div_ceil(GRAIN).saturating_mul(GRAIN))
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,156 @@
+//! `memtrace check`: one look at the host or a VM for Nagios, Icinga and their like.
+
+pub mod args;
+pub mod metric;
+pub mod range;
+pub mod report;
+
+use std::ffi::OsStr;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::cli::Verbosity;
+use crate::command::check::args::{CheckArguments, Threshold};
+use crate::sys::output;
+use memtrace_core::model::snapshot::VmView;
+use memtrace_core::model::{Snapshot, derive};
+use memtrace_core::sample::VmId;
+use memtrace_core::source::Source;
+use memtrace_host::hostfs::HostRoot;
+use memtrace_host::live::LiveSource;
+use memtrace_host::privileges;
+use metric::{Metric, Value};
+use report::{Report, Status, Thresholds, headline};
+
+/// Looks, prints one line, and returns the plugin's code. What keeps it from an answer is
+/// one too: unknown.
+///
+/// # Errors
+/// When the output can't be written.
+pub fn run(arguments: &CheckArguments, verbosity: Verbosity) -> Result<ExitCode> {
+    let (status, text) = match checked(arguments, verbosity) {
+        Ok(report) if arguments.json => (report.status(), report.json()),
+        Ok(report) => (report.status(), report.line()),
+        Err(error) => {
+            tracing::info!("{error:#}");
+            (Status::Unknown, failed(&error, arguments))
+        }
+    };
+    output::print(&text)?;
+    Ok(ExitCode::from(status as u8))
+}
+
+/// Whether these words (the program's name not among them) are meant for `memtrace check`. Its
+/// callers take clap's code for a wrong command line for "critical".
+pub fn is_meant<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> bool {
+    let mut words = words.into_iter();
+    words
+        .find(|word| !word.as_ref().as_encoded_bytes().starts_with(b"-"))
+        .is_some_and(|word| word.as_ref() == "check")
+}
+
+/// For a command line that wasn't understood; why is on standard error.
+pub fn misused() -> (ExitCode, String) {
+    let text = headline(Status::Unknown, "the command line is wrong; see memtrace check --help");
+    (ExitCode::from(Status::Unknown as u8), format!("{text}\n"))
+}
+
+fn failed(error: &anyhow::Error, arguments: &CheckArguments) -> String {
+    let text = format!("{error:#}");
+    if arguments.json {
+        let subject = arguments.vm.as_ref().map_or("host".into(), |vm| format!("VM {vm}"));
+        let document = serde_json::json!({
+            "schema_version": report::SCHEMA_VERSION,
+            "status": "unknown",
+            "code": Status::Unknown as u8,
+            "subject": subject,
+            "problem": text,
+            "metrics": [],
+        });
+        return format!("{document}\n");
+    }
+    // The first line is all that is shown of it.
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    format!("{}\n", headline(Status::Unknown, &lines.join(" ")))
+}
+
+fn checked(arguments: &CheckArguments, verbosity: Verbosity) -> Result<Report> {
+    let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
+    privileges::require(&root)?;
+    let mut source = LiveSource::open(root, verbosity.programs(), !arguments.no_libvirt);
+    report(&look(&mut source, arguments.interval)?, arguments)
+}
+
+/// Two samples so far apart, compared as the live view does.
+pub(crate) fn look(source: &mut dyn Source, interval: Duration) -> Result<Snapshot> {
+    let before = source.sample(None)?;
+    let begun = Instant::now();
+    loop {
+        let left = interval.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            break;
+        }
+        // Pressure ends a wait; the interval stays.
+        source.attend(left);
+    }
+    Ok(derive(Some(&before), &source.sample(None)?))
+}
+
+fn report(snapshot: &Snapshot, arguments: &CheckArguments) -> Result<Report> {
+    let (subject, values) = match &arguments.vm {
+        None => {
+            let name = snapshot.host.hostname.as_deref().unwrap_or_default();
+            (format!("host {name}").trim_end().to_owned(), metric::of_host(&snapshot.host))
+        }
+        Some(typed) => {
+            let vm = wanted(typed, snapshot)?;
+            (format!("VM {}", vm.name), metric::of_vm(vm))
+        }
+    };
+    let thresholds = thresholds(&values, arguments)?;
+    Ok(Report::new(subject, values, &thresholds))
+}
+
+/// The VM that is meant, by name, UUID or process id.
+fn wanted<'a>(typed: &str, snapshot: &'a Snapshot) -> Result<&'a VmView> {
+    let by_id = |vm: &&VmView| match vm.id {
+        VmId::Uuid(uuid) => uuid.to_string() == typed.to_lowercase(),
+        VmId::Process { pid, .. } => pid.to_string() == typed,
+    };
+    if let Some(vm) = snapshot.vms.iter().find(by_id) {
+        return Ok(vm);
+    }
+    let named: Vec<&VmView> = snapshot.vms.iter().filter(|vm| vm.name == typed).collect();
+    match named[..] {
+        [vm] => Ok(vm),
+        [] => bail!("no VM is called {typed}"),
+        _ => bail!("{} VMs are called {typed}; give the UUID", named.len()),
+    }
+}
+
+/// The defaults, but for a metric that is typed what is typed alone.
+fn thresholds(values: &[Value], arguments: &CheckArguments) -> Result<Thresholds> {
+    let of_vm = arguments.vm.is_some();
+    let defaults = |metric: Metric| (metric, metric.defaults(of_vm));
+    let mut thresholds: Thresholds = values.iter().map(|value| defaults(value.metric)).collect();
+    let typed = || {
+        let warnings = arguments.warning.iter().map(|typed| (0, typed));
+        warnings.chain(arguments.critical.iter().map(|typed| (1, typed)))
+    };
+    for (_, Threshold { metric, .. }) in typed() {
+        let whose = if of_vm { "a VM" } else { "a host" };
+        ensure!(thresholds.contains_key(metric), "{} is not of {whose}", metric.name());
+        thresholds.insert(*metric, [None, None]);
+    }
+    for (level, Threshold { metric, range }) in typed() {
+        if let Some(place) = thresholds.get_mut(metric).and_then(|both| both.get_mut(level)) {
+            *place = *range;
+        }
+    }
+    Ok(thresholds)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! From what is typed to a report, on hosts that are made up.
+
+use clap::Parser;
+
+use super::*;
+use crate::command::{Arguments, Command};
+use memtrace_core::fixture;
+use memtrace_core::fixture::samples;
+use memtrace_core::sample::Sample;
+use memtrace_core::source::{Pressure, Sign};
+use memtrace_core::units::Nanos;
+
+fn typed(words: &[&str]) -> CheckArguments {
+    let all = ["memtrace", "check"].iter().chain(words);
+    match Arguments::try_parse_from(all).expect("it is understood").command {
+        Some(Command::Check(arguments)) => arguments,
+        other => panic!("not check: {other:?}"),
+    }
+}
+
+fn status(words: &[&str]) -> Status {
+    report(&fixture::demo(), &typed(words)).expect("there is a report").status()
+}
+
+#[test]
+fn host_and_vms_are_held_against_what_is_typed_or_the_defaults() {
+    assert_eq!(status(&[]), Status::Critical, "20 MiB/s come back from swap");
+    assert_eq!(status(&["-w", "swap_in=30"]), Status::Warning, "PSI is left");
+    assert_eq!(status(&["-w", "swap_in=", "-w", "psi_some=20"]), Status::Ok);
+    assert_eq!(status(&["-w", "swap_in=", "-c", "psi_some=12"]), Status::Critical);
+    assert_eq!(
+        status(&["-w", "swap_in=", "-w", "psi_some=", "-c", "available=20:"]),
+        Status::Critical
+    );
+    assert_eq!(status(&["idle"]), Status::Ok);
+    assert_eq!(status(&["noisy"]), Status::Critical);
+    assert_eq!(status(&["idle", "--warning", "guest_available=60:"]), Status::Warning);
+}
+
+#[test]
+fn a_vm_is_found_by_name_or_uuid_and_only_if_it_is_one() {
+    let snapshot = fixture::demo();
+    let uuid = snapshot.vms[1].id.to_string().to_uppercase();
+    assert_eq!(wanted(&uuid, &snapshot).expect("there is one").name, "victim");
+    let error = |snapshot: &Snapshot| format!("{:#}", wanted("web", snapshot).unwrap_err());
+    assert_eq!(error(&snapshot), "no VM is called web");
+    let twins = fixture::snapshot(vec![fixture::vm("web", 1), fixture::vm("web", 2)]);
+    assert_eq!(error(&twins), "2 VMs are called web; give the UUID");
+}
+
+#[test]
+fn a_threshold_of_something_else_is_no_answer() {
+    let error = report(&fixture::demo(), &typed(&["-w", "stalled=10"])).expect_err("no");
+    assert_eq!(error.to_string(), "stalled is not of a host");
+    let error = report(&fixture::demo(), &typed(&["idle", "-c", "available=10:"])).expect_err("no");
+    assert_eq!(error.to_string(), "available is not of a VM");
+}
+
+#[test]
+fn what_cannot_be_told_is_one_line_too() {
+    let error = anyhow::anyhow!("first\n  second | third");
+    assert_eq!(failed(&error, &typed(&[])), "MEMTRACE UNKNOWN: first second / third\n");
+    let json = |words: &[&str]| {
+        let text = failed(&error, &typed(words));
+        serde_json::from_str::<serde_json::Value>(&text).expect("it is JSON")
+    };
+    let of_host = json(&["--json"]);
+    assert_eq!((&of_host["status"], &of_host["code"]), (&"unknown".into(), &3.into()));
+    assert_eq!(of_host["subject"], "host");
+    assert_eq!(json(&["--json", "web"])["subject"], "VM web");
+}
+
+#[test]
+fn only_its_own_command_line_is_its() {
+    assert!(is_meant(["check", "--nonsense"]));
+    assert!(is_meant(["-v", "check"]));
+    assert!(!is_meant(["check-config"]) && !is_meant(["top", "check"]));
+    assert!(!is_meant::<&str>([]));
+}
+
+/// Samples a second apart in their own time; each wait ends at once with pressure.
+struct Pressed {
+    second: u64,
+    waits: u64,
+}
+
+impl Source for Pressed {
+    fn sample(&mut self, _: Option<VmId>) -> Result<Sample> {
+        self.second += 1;
+        ensure!(self.second < 3, "the host is gone");
+        Ok(samples::sample(self.second, vec![samples::vm("a", 7)]))
+    }
+
+    fn attend(&mut self, _: Duration) -> Option<Pressure> {
+        self.waits += 1;
+        Some(Pressure { sign: Sign::Psi, at: Nanos(0) })
+    }
+}
+
+#[test]
+fn two_samples_are_compared_and_pressure_does_not_bring_them_nearer() {
+    let mut source = Pressed { second: 0, waits: 0 };
+    let (begun, interval) = (Instant::now(), Duration::from_millis(5));
+    let snapshot = look(&mut source, interval).expect("it is read");
+    assert!(begun.elapsed() >= interval && source.waits > 0);
+    assert_eq!(snapshot.interval, Some(Nanos::SECOND));
+    assert!(look(&mut source, interval).is_err(), "a host that can't be read is no zero");
+}

@@ -1,0 +1,153 @@
+//! What the audit goes by: the host and its VMs as they were found. What isn't known has the
+//! reason why in its place.
+
+use memtrace_core::policy::settings::VmSettings;
+use memtrace_core::sample::VmId;
+use memtrace_core::units::{Bytes, Limit};
+
+/// A fact, or in words for the operator why there is none.
+pub type Known<T> = Result<T, String>;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    pub host: HostFacts,
+    pub vms: Vec<VmFacts>,
+    /// Processes that memtrace may not look into.
+    pub unseen: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostFacts {
+    /// Of the whole host.
+    pub memory: Known<Bytes>,
+    pub swaps: Known<Vec<Swap>>,
+    /// `None`: a kernel without it.
+    pub ksm: Known<Option<Ksm>>,
+    /// `None`: a kernel without them.
+    pub huge_pages: Known<Option<HugePages>>,
+    pub reactors: Known<Vec<Reactor>>,
+}
+
+/// A swap device or file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swap {
+    /// Others' text, as all names and paths here.
+    pub path: String,
+    pub priority: i32,
+    /// The disk under it says that it turns.
+    pub rotational: Known<bool>,
+}
+
+/// Kernel samepage merging (Documentation/admin-guide/mm/ksm.rst).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ksm {
+    /// 0 stopped, 1 merging, 2 undoing all.
+    pub run: u64,
+    /// Memory that merging saves.
+    pub saved: Bytes,
+}
+
+/// Transparent huge pages (Documentation/admin-guide/mm/transhuge.rst).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HugePages {
+    /// The chosen word: always, madvise or never.
+    pub enabled: String,
+    pub defrag: String,
+    /// Empty places of a huge page that khugepaged may fill. `None`: not told.
+    pub fills: Option<u64>,
+}
+
+/// A process that changes VMs' memory by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reactor {
+    pub kind: ReactorKind,
+    pub pid: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReactorKind {
+    /// oVirt's memory overcommitment manager.
+    Mom,
+    /// oVirt's agent, which does what MOM decides.
+    Vdsm,
+    /// Proxmox'.
+    Pvestatd,
+    /// memtrace, as `mitigate`.
+    Memtrace,
+    /// It sets KSM and moves no balloon.
+    Ksmtuned,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct VmFacts {
+    pub id: VmId,
+    pub name: String,
+    pub pid: u32,
+    pub owner: Owner,
+    /// The most that it may have.
+    pub size: Known<Bytes>,
+    /// `None`: it has no such device.
+    pub balloon: Known<Option<Balloon>>,
+    /// A passed-through device.
+    pub vfio: Known<bool>,
+    pub memory: Known<Memory>,
+    /// What the operator said of it, in the configuration and its domain's metadata.
+    pub settings: Known<VmSettings>,
+    /// `None`: no cgroup of its own.
+    pub cgroup: Known<Option<Cgroup>>,
+}
+
+/// Who answers for a VM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    Libvirt,
+    /// QEMU itself, at this socket.
+    Qmp(String),
+    /// A QEMU without a socket that could be asked.
+    Nobody,
+    /// Another program than QEMU.
+    Other(String),
+}
+
+/// A balloon device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balloon {
+    /// Where QEMU has it in its tree of objects. `None`: not asked.
+    pub path: Option<String>,
+    pub deflate_on_oom: Known<bool>,
+    pub free_page_reporting: Known<bool>,
+    /// The VM's logical size now.
+    pub actual: Known<Bytes>,
+    pub statistics: Known<Statistics>,
+}
+
+/// The guest's statistics, as the device has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Statistics {
+    /// Seconds between two questions to the guest; 0: it isn't asked.
+    pub period: u64,
+    /// Seconds since its last answer. `None`: it never gave one.
+    pub age: Option<u64>,
+    /// What the guest uses: its total less what it has free.
+    pub live: Option<Bytes>,
+}
+
+/// What the host has of a VM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    pub rss: Bytes,
+    pub swap: Bytes,
+    pub locked: Bytes,
+    pub huge: Bytes,
+}
+
+/// The memory cgroup that a VM is charged to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cgroup {
+    pub path: String,
+    /// The file that lifts the limit, and what it takes for "none".
+    pub file: String,
+    pub unlimited: &'static str,
+    /// The tightest that holds, its ancestors' included.
+    pub limit: Limit,
+}

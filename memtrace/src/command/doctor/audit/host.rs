@@ -1,0 +1,193 @@
+//! The checks of the host itself.
+
+use super::facts::{Facts, HugePages, Reactor, ReactorKind, Swap};
+use super::words::size;
+use super::{Answer, Found, Severity, known};
+use memtrace_core::units::Bytes;
+
+const GIB: u64 = 1 << 30;
+const THP: &str = "/sys/kernel/mm/transparent_hugepage";
+const KSM: &str = "/sys/kernel/mm/ksm/run";
+
+/// Whether there is swap at all.
+pub fn swap(facts: &Facts) -> Answer {
+    if !known(&facts.host.swaps)?.is_empty() {
+        return Ok(None);
+    }
+    let memory = facts.host.memory.as_ref().ok().copied();
+    let sizes = facts.vms.iter().filter_map(|vm| vm.size.as_ref().ok());
+    let promised = sizes.fold(Bytes(0), |sum, size| sum.saturating_add(*size));
+    let least = if facts.vms.iter().any(|vm| vm.size.is_err()) { "at least " } else { "" };
+    let over = memory.filter(|memory| promised > *memory);
+    let (severity, finding) = match over {
+        Some(memory) => (
+            Severity::Critical,
+            format!("none, and the VMs may have {least}{} of {}", size(promised), size(memory)),
+        ),
+        None if facts.vms.is_empty() => (Severity::Note, "none".to_owned()),
+        None => (Severity::Warning, "none".to_owned()),
+    };
+    let quarter = memory.map_or(4, |memory| (memory.0 / 4 / GIB).max(1));
+    Ok(Some(Found {
+        severity,
+        finding,
+        consequence: "what no balloon gives back can't leave memory: a host that runs full kills \
+                      a VM"
+            .to_owned(),
+        commands: vec![format!(
+            "fallocate -l {quarter}G /var/swap && chmod 600 /var/swap && mkswap /var/swap && \
+             swapon /var/swap"
+        )],
+        fix: None,
+    }))
+}
+
+/// Whether what is swapped comes back fast.
+pub fn swap_disk(facts: &Facts) -> Answer {
+    let swaps = known(&facts.host.swaps)?;
+    let slow: Vec<&Swap> = swaps.iter().filter(|swap| swap.rotational == Ok(true)).collect();
+    let Some(first) = slow.iter().max_by_key(|swap| swap.priority) else {
+        let unknown = swaps.iter().find_map(|swap| {
+            let reason = swap.rotational.as_ref().err()?;
+            Some(format!("{}: {reason}", swap.path))
+        });
+        return unknown.map_or(Ok(None), Err);
+    };
+    let fast = |swap: &&Swap| swap.rotational == Ok(false) && swap.priority > first.priority;
+    let ahead = swaps.iter().find(fast);
+    let paths: Vec<&str> = slow.iter().map(|swap| swap.path.as_str()).collect();
+    let behind = ahead.map(|swap| format!(", once {} is full", swap.path)).unwrap_or_default();
+    Ok(Some(Found {
+        severity: if ahead.is_some() { Severity::Note } else { Severity::Warning },
+        finding: format!("{} on a disk that turns{behind}", paths.join(", ")),
+        consequence: "a guest waits some 10 ms for each page that comes back, and all VMs share \
+                      that disk"
+            .to_owned(),
+        commands: if ahead.is_some() {
+            Vec::new()
+        } else {
+            vec![
+                "device=$(zramctl --find --size 4G) && mkswap \"$device\" && swapon -p 100 \
+                 \"$device\""
+                    .to_owned(),
+            ]
+        },
+        fix: None,
+    }))
+}
+
+impl ReactorKind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Mom => "momd",
+            Self::Vdsm => "vdsmd",
+            Self::Pvestatd => "pvestatd",
+            Self::Memtrace => "memtrace mitigate",
+            Self::Ksmtuned => "ksmtuned",
+        }
+    }
+
+    /// What keeps it from VMs that memtrace has.
+    fn stopped(self, pid: u32) -> String {
+        match self {
+            Self::Mom | Self::Vdsm => "systemctl disable --now mom-vdsm".to_owned(),
+            Self::Pvestatd => "qm set VMID --shares 0   # for each VM of memtrace's".to_owned(),
+            Self::Memtrace => format!("kill {pid}"),
+            Self::Ksmtuned => "systemctl disable --now ksmtuned ksm".to_owned(),
+        }
+    }
+}
+
+/// Whether two move the same balloons.
+pub fn reactors(facts: &Facts) -> Answer {
+    let all = known(&facts.host.reactors)?;
+    let is_there = |kind| all.iter().any(|reactor| reactor.kind == kind);
+    let moves = |reactor: &&Reactor| match reactor.kind {
+        ReactorKind::Ksmtuned => false,
+        // It does what MOM says.
+        ReactorKind::Vdsm => !is_there(ReactorKind::Mom),
+        ReactorKind::Mom | ReactorKind::Pvestatd | ReactorKind::Memtrace => true,
+    };
+    let movers: Vec<&Reactor> = all.iter().filter(moves).collect();
+    let ours = movers.iter().find(|reactor| reactor.kind == ReactorKind::Memtrace);
+    let others = movers.iter().filter(|reactor| Some(reactor) != ours.as_ref());
+    let named: Vec<String> = movers
+        .iter()
+        .map(|reactor| format!("{} (process {})", reactor.kind.name(), reactor.pid))
+        .collect();
+    let (severity, finding) = match (movers.len(), ours) {
+        (0, _) | (1, Some(_)) => return Ok(None),
+        (1, None) => (Severity::Note, format!("{} moves balloons here", named.join(""))),
+        (count, _) => {
+            (Severity::Warning, format!("{count} move balloons here: {}", named.join(", ")))
+        }
+    };
+    Ok(Some(Found {
+        severity,
+        finding,
+        consequence: "each undoes what the other does; memtrace stands down from a VM whose \
+                      balloon somebody else moved"
+            .to_owned(),
+        commands: others.map(|reactor| reactor.kind.stopped(reactor.pid)).collect(),
+        fix: None,
+    }))
+}
+
+/// What merging of equal pages does to the numbers and to balloons.
+pub fn ksm(facts: &Facts) -> Answer {
+    let Some(ksm) = known(&facts.host.ksm)? else { return Ok(None) };
+    let tuned = facts.host.reactors.iter().flatten().find(|r| r.kind == ReactorKind::Ksmtuned);
+    let saved = size(ksm.saved);
+    let (finding, command) = match (ksm.run, ksm.saved) {
+        (1, _) => (format!("on, and saves {saved}"), format!("echo 0 >{KSM}")),
+        (_, Bytes(0)) => return Ok(None),
+        _ => (
+            format!("stopped, and saves {saved} still"),
+            format!("echo 2 >{KSM}   # takes {saved} at once"),
+        ),
+    };
+    let by = tuned.map(|reactor| format!("; ksmtuned (process {}) sets it", reactor.pid));
+    let mut commands = vec![command];
+    commands.extend(tuned.map(|reactor| reactor.kind.stopped(reactor.pid)));
+    commands.reverse();
+    Ok(Some(Found {
+        severity: Severity::Note,
+        finding: format!("{finding}{}", by.unwrap_or_default()),
+        consequence: "a merged page counts in each VM's RSS and frees nothing in a balloon, and \
+                      writing to it takes a new page just when there is none"
+            .to_owned(),
+        commands,
+        fix: None,
+    }))
+}
+
+/// What huge pages do to faults and to balloons. qemu advises the kernel to use them for its
+/// guests (`qemu_madvise` in system/physmem.c), so that "madvise" is "always" for VMs.
+pub fn huge_pages(facts: &Facts) -> Answer {
+    let Some(HugePages { enabled, defrag, fills }) = known(&facts.host.huge_pages)? else {
+        return Ok(None);
+    };
+    if enabled == "never" {
+        return Ok(None);
+    }
+    let (mut costs, mut commands) = (Vec::new(), Vec::new());
+    if ["always", "madvise", "defer+madvise"].contains(&defrag.as_str()) {
+        costs.push("a VM's fault waits while memory is compacted");
+        commands.push(format!("echo defer >{THP}/defrag"));
+    }
+    if fills.is_some_and(|fills| fills > 0) {
+        costs.push("khugepaged may fill again what a balloon or the guest gave back");
+        commands.push(format!("echo 0 >{THP}/khugepaged/max_ptes_none"));
+    }
+    if costs.is_empty() {
+        return Ok(None);
+    }
+    let fills = fills.map_or("unknown".to_owned(), |fills| fills.to_string());
+    Ok(Some(Found {
+        severity: Severity::Note,
+        finding: format!("enabled={enabled}, defrag={defrag}, max_ptes_none={fills}"),
+        consequence: costs.join("; "),
+        commands,
+        fix: None,
+    }))
+}

@@ -1,0 +1,253 @@
+//! The checks of a VM.
+
+use super::*;
+use crate::command::doctor::audit::facts::Statistics;
+
+/// What `check` finds of a VM that is as `change` makes it.
+fn of(check: &str, change: impl FnOnce(&mut VmFacts)) -> Option<Finding> {
+    let mut vm = vm("web", 1);
+    change(&mut vm);
+    found(&facts(vec![vm]), check)
+}
+
+/// The same of its balloon.
+fn of_balloon(check: &str, change: impl FnOnce(&mut Balloon)) -> Option<Finding> {
+    of(check, |vm| {
+        let mut changed = balloon();
+        change(&mut changed);
+        vm.balloon = Ok(Some(changed));
+    })
+}
+
+fn of_statistics(period: u64, age: Option<u64>) -> Option<Finding> {
+    let statistics = Statistics { period, age, live: None };
+    of_balloon("statistics", |balloon| balloon.statistics = Ok(statistics))
+}
+
+#[test]
+fn a_vm_that_nobody_can_be_asked_about_is_told() {
+    let silent = of("monitor", |vm| vm.owner = Owner::Nobody).expect("it is told");
+    assert_eq!(silent.severity, Severity::Warning);
+    assert!(silent.commands[0].contains("-qmp unix:"), "{silent:?}");
+    let other = Owner::Other("firecracker".to_owned());
+    let other = of("monitor", |vm| vm.owner = other).expect("it is told");
+    assert_eq!(other.severity, Severity::Note);
+    assert_eq!(of("monitor", |vm| vm.owner = Owner::Qmp("/q".to_owned())), None);
+}
+
+#[test]
+fn a_vm_without_a_balloon_is_told_of_that_alone() {
+    let none = |vm: &mut VmFacts| vm.balloon = Ok(None);
+    let finding = of("balloon", none).expect("it has none");
+    assert_eq!(finding.severity, Severity::Warning);
+    assert!(finding.commands[0].starts_with("virsh edit 00000000-0000-"), "{finding:?}");
+    for check in ["statistics", "free_page_reporting", "deflate_on_oom"] {
+        assert_eq!(of(check, none), None, "{check}");
+    }
+    let by_hand = of("balloon", |vm| {
+        vm.balloon = Ok(None);
+        vm.owner = Owner::Qmp("/q".to_owned());
+    });
+    assert!(by_hand.expect("it has none").commands[0].contains("-device virtio-balloon-pci"));
+}
+
+#[test]
+fn statistics_are_off_unanswered_stale_or_slow() {
+    let off = of_statistics(0, Some(1)).expect("nobody asks");
+    assert_eq!((off.severity, off.finding.as_str()), (Severity::Warning, "off"));
+    assert_eq!(off.fix, Some(Fix::SwitchStatisticsOn));
+    assert!(off.commands[0].ends_with("--period 2 --live"), "{off:?}");
+    for (period, age, word) in
+        [(2, None, "never answered"), (2, Some(11), "stale"), (60, Some(181), "stale")]
+    {
+        let finding = of_statistics(period, age).expect("it is told");
+        assert_eq!((finding.severity, finding.fix), (Severity::Warning, None), "{finding:?}");
+        assert!(finding.finding.contains(word), "{finding:?}");
+    }
+    assert_eq!(of_statistics(60, Some(59)).expect("slow").severity, Severity::Note);
+    for (period, age) in [(1, 10), (2, 0), (10, 30)] {
+        assert_eq!(of_statistics(period, Some(age)), None, "{period} {age}");
+    }
+    let far = of_statistics(u64::MAX, Some(5)).expect("it is told");
+    assert_eq!(far.severity, Severity::Note, "no multiplication overflows");
+}
+
+#[test]
+fn a_monitor_is_told_in_its_own_language_and_safely() {
+    let finding = of("statistics", |vm| {
+        vm.owner = Owner::Qmp("/run/$(reboot).qmp".to_owned());
+        let statistics = Ok(Statistics { period: 0, age: None, live: None });
+        vm.balloon = Ok(Some(Balloon { statistics, ..balloon() }));
+    });
+    let [command] = &finding.expect("it is off").commands[..] else { panic!("one command") };
+    assert!(command.contains(r#""path":"/machine/peripheral/balloon0""#), "{command}");
+    assert!(command.ends_with("'UNIX-CONNECT:/run/$(reboot).qmp'"), "{command}");
+}
+
+#[test]
+fn free_page_reporting_matters_more_the_more_is_dead() {
+    let check = |live: Option<u64>| {
+        of_balloon("free_page_reporting", |balloon| {
+            balloon.free_page_reporting = Ok(false);
+            let live = live.map(Bytes);
+            balloon.statistics = Ok(Statistics { period: 2, age: Some(1), live });
+        })
+        .expect("it is off")
+    };
+    // The host keeps 2 GiB for it, of 4 GiB.
+    let much = check(Some(GIB));
+    assert_eq!(
+        (much.severity, much.finding.as_str()),
+        (Severity::Warning, "off; some 1.0G are dead, qemu's own among them")
+    );
+    let little = check(Some(2 * GIB - MIB));
+    assert_eq!(little.severity, Severity::Note);
+    assert_eq!(check(None).finding, "off", "unknown is not zero, and not told as such");
+    assert_eq!(check(Some(3 * GIB)).finding, "off");
+    for (period, age) in [(0, Some(1)), (2, None), (2, Some(11))] {
+        let old = of_balloon("free_page_reporting", |balloon| {
+            balloon.free_page_reporting = Ok(false);
+            balloon.statistics = Ok(Statistics { period, age, live: Some(Bytes(GIB)) });
+        });
+        let old = old.expect("it is off");
+        assert_eq!(
+            (old.severity, old.finding.as_str()),
+            (Severity::Note, "off"),
+            "of another time"
+        );
+    }
+    let small = of("free_page_reporting", |vm| {
+        vm.size = Ok(Bytes(192 * MIB));
+        let (rss, live) = (Bytes(220 * MIB), Some(Bytes(30 * MIB)));
+        vm.memory = Ok(Memory { rss, swap: Bytes(0), locked: Bytes(0), huge: Bytes(0) });
+        let statistics = Ok(Statistics { period: 2, age: Some(1), live });
+        let free_page_reporting = Ok(false);
+        vm.balloon = Ok(Some(Balloon { statistics, free_page_reporting, ..balloon() }));
+    });
+    assert_eq!(small.expect("it is off").severity, Severity::Note, "qemu itself may be that");
+    assert_eq!(of_balloon("free_page_reporting", |_| {}), None);
+}
+
+#[test]
+fn deflating_matters_while_the_balloon_holds_something() {
+    let check = |actual: Known<Bytes>| {
+        of_balloon("deflate_on_oom", |balloon| {
+            balloon.deflate_on_oom = Ok(false);
+            balloon.actual = actual;
+        })
+        .expect("it is off")
+    };
+    let inflated = check(Ok(Bytes(3 * GIB)));
+    assert_eq!(inflated.severity, Severity::Warning);
+    assert_eq!(inflated.finding, "off, and the balloon holds 1.0G");
+    assert_eq!(check(Ok(Bytes(4 * GIB))).severity, Severity::Note);
+    assert_eq!(check(nothing_known()).severity, Severity::Note);
+    assert_eq!(of_balloon("deflate_on_oom", |_| {}), None);
+}
+
+#[test]
+fn what_pins_memory_is_told_once() {
+    let memory = |locked, huge| {
+        Ok(Memory { rss: Bytes(GIB), swap: Bytes(0), locked: Bytes(locked), huge: Bytes(huge) })
+    };
+    let locked = of("pinned", |vm| vm.memory = memory(GIB, 0)).expect("it is locked");
+    assert!(locked.finding.contains("are locked") && locked.commands[0].contains("<locked/>"));
+    let huge = of("pinned", |vm| vm.memory = memory(0, GIB)).expect("it is huge");
+    assert!(huge.finding.contains("huge pages"), "{huge:?}");
+    assert_eq!(of("pinned", |vm| vm.memory = memory(GIB / 8, 0)), None, "a key store, no guest");
+    let passed = |vm: &mut VmFacts| {
+        vm.memory = memory(GIB, 0);
+        vm.vfio = Ok(true);
+    };
+    assert_eq!(of("pinned", passed), None, "VFIO's pages count as locked");
+    let finding = of("vfio", passed).expect("it has one");
+    assert!(finding.commands[0].contains("exclude = true"), "{finding:?}");
+    assert_eq!(of("vfio", |_| {}), None);
+    let excluded = |vm: &mut VmFacts| {
+        vm.vfio = Ok(true);
+        vm.memory = memory(0, GIB);
+        vm.settings = Ok(VmSettings { exclude: Some(true), ..VmSettings::default() });
+    };
+    for check in ["vfio", "pinned", "bounds"] {
+        assert_eq!(of(check, excluded), None, "{check}: the operator has seen to it");
+    }
+}
+
+#[test]
+fn bounds_are_the_operators_word() {
+    let check = |settings: VmSettings| of("bounds", |vm| vm.settings = Ok(settings));
+    let finding = check(VmSettings::default()).expect("there are none");
+    assert_eq!(finding.severity, Severity::Note);
+    assert!(finding.commands[0].contains("'minimum = \"2048 MiB\"'"), "{finding:?}");
+    assert!(finding.commands[1].starts_with("virsh metadata "), "{finding:?}");
+    for settings in [
+        VmSettings { minimum: Some(Bytes(1)), ..VmSettings::default() },
+        VmSettings { exclude: Some(true), ..VmSettings::default() },
+        VmSettings { weight: Some(0), ..VmSettings::default() },
+    ] {
+        assert_eq!(check(settings), None, "{settings:?}");
+    }
+    assert!(check(VmSettings { maximum: Some(Bytes(1)), ..VmSettings::default() }).is_some());
+}
+
+#[test]
+fn a_name_is_never_more_than_a_name() {
+    let finding = of("bounds", |vm| {
+        vm.id = VmId::Process { pid: 5, start: 6 };
+        vm.owner = Owner::Nobody;
+        vm.name = "a'; \"reboot\"\n[policy]".to_owned();
+        vm.settings = Ok(VmSettings::default());
+    });
+    let [command] = &finding.expect("there are none").commands[..] else { panic!("one command") };
+    let safe = r#"'name = "a'\''; \"reboot\"\n[policy]"'"#;
+    let other = r#"'name = '\''''a'\''"#;
+    assert!(command.contains(safe) || command.contains(other), "{command}");
+    assert!(!command.contains('\n'), "{command}");
+}
+
+#[test]
+fn a_name_that_nobody_gave_is_not_configured() {
+    let finding = of("bounds", |vm| {
+        vm.id = VmId::Process { pid: 4242, start: 6 };
+        vm.owner = Owner::Nobody;
+        vm.name = "qemu-system-x86-4242".to_owned();
+        vm.settings = Ok(VmSettings::default());
+    });
+    let commands = finding.expect("there are none").commands;
+    assert!(commands[0].starts_with("# start it the next time with -name"), "{commands:?}");
+}
+
+#[test]
+fn a_limit_under_the_size_swaps_or_kills() {
+    let limited = |limit| {
+        let mut vm = vm("web", 1);
+        vm.cgroup = Ok(Some(cgroup("web", Limit::At(Bytes(limit)))));
+        vm
+    };
+    let mut facts = facts(vec![limited(GIB)]);
+    let swapped = found(&facts, "cgroup_limit").expect("it is under the size");
+    assert_eq!(swapped.severity, Severity::Warning);
+    assert!(swapped.commands[0].contains("--hard-limit -1 --live"), "{swapped:?}");
+    facts.host.swaps = Ok(vec![]);
+    let killed = found(&facts, "cgroup_limit").expect("it is under the size");
+    assert_eq!(killed.severity, Severity::Critical);
+    facts.vms = vec![limited(4 * GIB)];
+    assert_eq!(found(&facts, "cgroup_limit"), None);
+    facts.vms[0].cgroup = Ok(None);
+    assert_eq!(found(&facts, "cgroup_limit"), None, "the root cgroup has no limit");
+}
+
+#[test]
+fn vms_in_one_cgroup_share_its_limit() {
+    let together = |number| {
+        let mut vm = vm("pool", number);
+        vm.owner = Owner::Nobody;
+        vm.cgroup = Ok(Some(cgroup("pool", Limit::At(Bytes(6 * GIB)))));
+        vm
+    };
+    let finding = found(&facts(vec![together(1), together(2)]), "cgroup_limit");
+    let finding = finding.expect("both don't fit");
+    assert_eq!(finding.finding, "6.0G, and the 2 VMs in it may use 8.0G");
+    assert_eq!(finding.commands, ["echo max >/sys/fs/cgroup/machine/pool/memory.max"]);
+    assert_eq!(found(&facts(vec![together(1)]), "cgroup_limit"), None);
+}

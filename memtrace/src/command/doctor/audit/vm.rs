@@ -1,0 +1,120 @@
+//! The checks of a VM's memory: what pins it, what bounds it, and what limits it.
+
+use super::facts::{Facts, Owner, VmFacts};
+use super::words::{configured, quoted, size, virsh};
+use super::{Answer, Found, Severity, known};
+use memtrace_core::policy::PINNED_SHARE;
+use memtrace_core::units::{Bytes, Limit};
+
+/// Whether a passed-through device pins all of it.
+pub fn vfio(vm: &VmFacts, _: &Facts) -> Answer {
+    if !*known(&vm.vfio)? || is_excluded(vm) {
+        return Ok(None);
+    }
+    Ok(Some(Found {
+        severity: Severity::Warning,
+        finding: "it has a passed-through device".to_owned(),
+        consequence: "all its memory is pinned: no balloon frees any of it, and none is swapped"
+            .to_owned(),
+        commands: vec![configured(vm, "exclude = true")],
+        fix: None,
+    }))
+}
+
+/// Whether it is locked, or in huge pages of the pool.
+pub fn pinned(vm: &VmFacts, _: &Facts) -> Answer {
+    let memory = known(&vm.memory)?;
+    let least = Bytes(memory.rss.saturating_add(memory.huge).0 / PINNED_SHARE);
+    let (finding, undone) = if memory.huge > least {
+        (format!("{} of it are in huge pages", size(memory.huge)), "hugepages")
+    } else if memory.locked > least && vm.vfio != Ok(true) {
+        (format!("{} of it are locked", size(memory.locked)), "locked")
+    } else {
+        return Ok(None);
+    };
+    if is_excluded(vm) {
+        return Ok(None);
+    }
+    let commands = match vm.owner {
+        Owner::Libvirt => {
+            vec![virsh(vm, "edit", &format!("# without <{undone}/> in <memoryBacking>"))]
+        }
+        _ => vec![configured(vm, "exclude = true")],
+    };
+    Ok(Some(Found {
+        severity: Severity::Warning,
+        finding,
+        consequence: "it can't be swapped, and a balloon frees little or none of it".to_owned(),
+        commands,
+        fix: None,
+    }))
+}
+
+/// Whether the operator said that it is to be left alone: then nothing more is to be mended.
+fn is_excluded(vm: &VmFacts) -> bool {
+    let said = vm.settings.as_ref();
+    said.is_ok_and(|settings| settings.exclude == Some(true) || settings.weight == Some(0))
+}
+
+/// Whether the operator said how little it may have.
+pub fn bounds(vm: &VmFacts, _: &Facts) -> Answer {
+    if known(&vm.settings)?.minimum.is_some() || is_excluded(vm) {
+        return Ok(None);
+    }
+    let half = vm.size.as_ref().map_or(512, |size| (size.0 >> 21).max(1));
+    let mut commands = vec![configured(vm, &format!("minimum = \"{half} MiB\""))];
+    if vm.owner == Owner::Libvirt {
+        let element = quoted(&format!(r#"<balloon minimum="{half}MiB"/>"#));
+        commands.push(virsh(
+            vm,
+            "metadata",
+            &format!(
+                "https://github.com/memtrace/memtrace/domain/1 --key memtrace --set {element} \
+                 --live --config"
+            ),
+        ));
+    }
+    Ok(Some(Found {
+        severity: Severity::Note,
+        finding: "no minimum is configured".to_owned(),
+        consequence: "how far it may be shrunk is left to the policy's own floor".to_owned(),
+        commands,
+        fix: None,
+    }))
+}
+
+/// Whether its cgroup has room for what it may use.
+pub fn cgroup(vm: &VmFacts, facts: &Facts) -> Answer {
+    let Some(cgroup) = known(&vm.cgroup)? else { return Ok(None) };
+    let Limit::At(limit) = cgroup.limit else { return Ok(None) };
+    let together = facts.vms.iter().filter(|other| {
+        other.cgroup.as_ref().ok().and_then(Option::as_ref).map(|other| &other.path)
+            == Some(&cgroup.path)
+    });
+    let (mut count, mut wanted) = (0_u32, Bytes(0));
+    for other in together {
+        count = count.saturating_add(1);
+        wanted = wanted.saturating_add(*known(&other.size)?);
+    }
+    if limit >= wanted {
+        return Ok(None);
+    }
+    let whose = if count > 1 { format!("the {count} VMs in it") } else { "the VM".to_owned() };
+    let no_swap = facts.host.swaps.as_ref().is_ok_and(Vec::is_empty);
+    Ok(Some(Found {
+        severity: if no_swap { Severity::Critical } else { Severity::Warning },
+        finding: format!("{}, and {whose} may use {}", size(limit), size(wanted)),
+        consequence: if no_swap {
+            "once the guest uses its memory, the kernel kills the VM, however much the host has \
+             free"
+        } else {
+            "the guest is swapped out, however much the host has free"
+        }
+        .to_owned(),
+        commands: vec![match vm.owner {
+            Owner::Libvirt => virsh(vm, "memtune", "--hard-limit -1 --live"),
+            _ => format!("echo {} >{}", cgroup.unlimited, quoted(&cgroup.file)),
+        }],
+        fix: None,
+    }))
+}

@@ -1,0 +1,111 @@
+//! Commands for a shell, made of words that others chose: quoted, so that a VM's name is never
+//! more than a word.
+
+use super::facts::{Owner, VmFacts};
+use memtrace_core::format;
+use memtrace_core::sample::VmId;
+use memtrace_core::units::Bytes;
+
+/// `word` as a POSIX shell takes it for one word.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+pub fn size(bytes: Bytes) -> String {
+    format::bytes(bytes, 6)
+}
+
+/// How virsh is told of a domain: by UUID, as a name may be anything.
+fn domain(vm: &VmFacts) -> String {
+    match vm.id {
+        VmId::Uuid(uuid) => uuid.to_string(),
+        VmId::Process { .. } => quoted(&vm.name),
+    }
+}
+
+/// `virsh COMMAND DOMAIN REST`.
+pub fn virsh(vm: &VmFacts, command: &str, rest: &str) -> String {
+    format!("virsh {command} {} {rest}", domain(vm)).trim_end().to_owned()
+}
+
+/// For what a device has from its start only: how the VM is to be started from now on.
+pub fn at_next_start(vm: &VmFacts, element: &str, options: &str) -> String {
+    match vm.owner {
+        Owner::Libvirt => virsh(vm, "edit", &format!("# {element}; holds from its next start on")),
+        _ => format!("# start it the next time with: {options}"),
+    }
+}
+
+/// A line in QMP to the monitor at `socket`. qemu serves one client at a time.
+pub fn monitor(socket: &str, request: &str) -> String {
+    let ready = quoted(r#"{"execute":"qmp_capabilities"}"#);
+    let socket = quoted(&format!("UNIX-CONNECT:{socket}"));
+    format!("printf '%s\\n' {ready} {} | socat -t2 - {socket}", quoted(request))
+}
+
+/// Puts lines about this VM at the end of the configuration.
+pub fn configured(vm: &VmFacts, line: &str) -> String {
+    let which = match vm.id {
+        VmId::Uuid(uuid) => format!("uuid = \"{uuid}\""),
+        // A name that memtrace made up is another one the next time.
+        VmId::Process { pid, .. } if vm.name.ends_with(&format!("-{pid}")) => {
+            return "# start it the next time with -name NAME: the configuration goes by names"
+                .to_owned();
+        }
+        // A string of JSON is one of TOML, but for control characters, which no name has.
+        VmId::Process { .. } => format!("name = {}", serde_json::Value::from(vm.name.as_str())),
+    };
+    let [which, line] = [which.as_str(), line].map(quoted);
+    format!("printf '%s\\n' '[[vm]]' {which} {line} >>/etc/memtrace/memtrace.d/vms.toml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_stays_one_word() {
+        assert_eq!(quoted("/run/qemu/1.qmp"), "/run/qemu/1.qmp");
+        for (word, safe) in [
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("$(reboot)", "'$(reboot)'"),
+            ("it's; rm -rf /", r"'it'\''s; rm -rf /'"),
+            ("-n\n", "'-n\n'"),
+        ] {
+            assert_eq!(quoted(word), safe);
+        }
+    }
+
+    /// What a POSIX shell makes of `text`. `None`: more than a word, or something that it acts on.
+    fn unquoted(text: &str) -> Option<String> {
+        let (mut word, mut letters) = (String::new(), text.chars());
+        while let Some(letter) = letters.next() {
+            match letter {
+                '\'' => loop {
+                    match letters.next()? {
+                        '\'' => break,
+                        inside => word.push(inside),
+                    }
+                },
+                '\\' => word.push(letters.next()?),
+                plain if plain.is_ascii_alphanumeric() || "-_./:=,@%+".contains(plain) => {
+                    word.push(plain);
+                }
+                _ => return None,
+            }
+        }
+        Some(word)
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_shell_gets_the_word_and_nothing_else(word in "([a'\\\\ $`;\n\"]|.){0,12}") {
+            proptest::prop_assert_eq!(unquoted(&quoted(&word)), Some(word));
+        }
+    }
+}

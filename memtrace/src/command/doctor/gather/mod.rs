@@ -1,0 +1,161 @@
+//! Gathering what the audit goes by: files of the host and of each VM, and one question to each
+//! hypervisor. Changes nothing.
+
+mod host;
+mod vm;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use uuid::Uuid;
+
+use super::audit::facts::{Facts, Known};
+use crate::config::{self, Config};
+use memtrace_core::policy::settings::VmTable;
+use memtrace_core::sample::VmId;
+use memtrace_core::units::{Nanos, WallNanos};
+use memtrace_host::hostfs::{HostRoot, Keeper};
+use memtrace_host::vmm::discover::{Discovery, FoundVm};
+use memtrace_host::vmm::inspection::Inspection;
+use memtrace_host::vmm::qmp::Target;
+use memtrace_host::vmm::{libvirt, qmp};
+
+/// After this long libvirt is asked about no further domain.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Whom to ask about a VM, and to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Hypervisor {
+    Libvirt(Uuid),
+    Qmp(Target),
+}
+
+/// The facts, and who can mend what of them.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    pub facts: Facts,
+    pub hypervisors: BTreeMap<VmId, Hypervisor>,
+    /// The VM that it is about; else all are, and the host.
+    pub only: Option<VmId>,
+}
+
+/// Looks at everything, and asks every hypervisor; of `typed`, if there is one, that VM's alone.
+///
+/// # Errors
+/// When /proc can't be listed, or no VM, or several, are called so.
+pub(super) fn gather(
+    root: &HostRoot,
+    settings: &Known<Vec<VmTable>>,
+    with_libvirt: bool,
+    typed: Option<&str>,
+) -> Result<Gathered> {
+    let mut discovery = Discovery::default();
+    discovery.scan(root, Nanos(0)).context("cannot list processes")?;
+    let keeper = Keeper::default();
+    let found: Vec<&FoundVm> = discovery.vms().map(AsRef::as_ref).collect();
+    let only = typed.map(|typed| wanted(typed, &found)).transpose()?;
+    let asked = found.iter().copied().filter(|vm| only.is_none_or(|only| vm.id == only));
+    let mut said = ask(root, asked, with_libvirt);
+    let now = now();
+    let mut hypervisors = BTreeMap::new();
+    let mut vms = Vec::new();
+    for &vm in &found {
+        if let Ok(hypervisor) = hypervisor(root, vm, with_libvirt) {
+            hypervisors.insert(vm.id, hypervisor);
+        }
+        let said = said.remove(&vm.pid).unwrap_or_else(|| Err("not asked".to_owned()));
+        vms.push(vm::facts(root, &keeper, vm, said, settings, now));
+    }
+    let facts = Facts { host: host::facts(root), vms, unseen: discovery.blind() };
+    Ok(Gathered { facts, hypervisors, only })
+}
+
+/// The VM that is meant, by name, UUID or process id.
+fn wanted(typed: &str, vms: &[&FoundVm]) -> Result<VmId> {
+    let by_id = vms.iter().find(|vm| match vm.id {
+        VmId::Uuid(uuid) => uuid.to_string() == typed.to_lowercase(),
+        VmId::Process { pid, .. } => pid.to_string() == typed,
+    });
+    let named = vms.iter().filter(|vm| vm.description.name == typed).map(|vm| vm.id);
+    let named: Vec<VmId> = named.collect();
+    match (by_id, &named[..]) {
+        (Some(vm), _) => Ok(vm.id),
+        (None, [vm]) => Ok(*vm),
+        (None, []) => bail!("no VM is called {typed}"),
+        (None, _) => bail!("{} VMs are called {typed}; give the UUID", named.len()),
+    }
+}
+
+/// What the configuration says of single VMs.
+pub(super) fn settings(file: Option<&Path>) -> Known<Vec<VmTable>> {
+    let path = file.unwrap_or(Path::new(config::FILE));
+    let loaded = Config::load(path, file.is_some());
+    loaded.map(|loaded| loaded.config.rules.vms).map_err(|problems| {
+        let first = problems.first().map(ToString::to_string).unwrap_or_default();
+        format!("the configuration can't be used: {first}")
+    })
+}
+
+fn ask<'a>(
+    root: &HostRoot,
+    found: impl Iterator<Item = &'a FoundVm>,
+    with_libvirt: bool,
+) -> BTreeMap<u32, Result<Inspection, String>> {
+    let (mut said, mut monitors) = (BTreeMap::new(), Vec::new());
+    let begun = Instant::now();
+    for vm in found {
+        match hypervisor(root, vm, with_libvirt) {
+            Ok(Hypervisor::Libvirt(uuid)) => {
+                let asked = if begun.elapsed() < LIMIT {
+                    libvirt::inspect::inspect(uuid)
+                } else {
+                    Err("libvirt: too slow to be asked about every domain".to_owned())
+                };
+                said.insert(vm.pid, asked);
+            }
+            Ok(Hypervisor::Qmp(target)) => monitors.push((vm.pid, target)),
+            Err(reason) => {
+                said.insert(vm.pid, Err(reason));
+            }
+        }
+    }
+    if !monitors.is_empty() {
+        said.extend(qmp::inspect::inspect(monitors));
+    }
+    said
+}
+
+/// Who answers for a VM. A socket that libvirt holds would keep us waiting, so libvirt goes
+/// first.
+fn hypervisor(root: &HostRoot, vm: &FoundVm, with_libvirt: bool) -> Result<Hypervisor, String> {
+    use memtrace_host::vmm::qemu::Libvirt;
+
+    let Some(qemu) = &vm.description.qemu else {
+        return Err("memtrace can ask QEMU and libvirt only".to_owned());
+    };
+    match (qemu.libvirt, vm.description.uuid, qemu.qmp_sockets.first()) {
+        (Some(_), _, _) if !with_libvirt => Err("memtrace was told not to ask libvirt".to_owned()),
+        (Some(Libvirt::Session), _, _) => {
+            Err("the VM is in a user's own libvirt, which memtrace doesn't ask".to_owned())
+        }
+        (Some(Libvirt::System), Some(uuid), _) => Ok(Hypervisor::Libvirt(uuid)),
+        (Some(Libvirt::System), None, _) => {
+            Err("libvirt's VM has no UUID on its command line".to_owned())
+        }
+        (None, _, Some(path)) => {
+            let process = root.process(vm.pid);
+            Ok(Hypervisor::Qmp(Target { process, path: path.clone(), peer: Some(vm.pid) }))
+        }
+        (None, _, None) => Err("its QEMU has no QMP socket that could be asked".to_owned()),
+    }
+}
+
+fn now() -> WallNanos {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    WallNanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,149 @@
+//! What the audit goes by of one VM: its command line, its files, and what its hypervisor says.
+
+use crate::command::doctor::audit::facts::{
+    Balloon, Cgroup, Known, Memory, Owner, Statistics, VmFacts,
+};
+use memtrace_core::policy::settings::{VmSettings, VmTable};
+use memtrace_core::sample::GuestStats;
+use memtrace_core::units::{Bytes, Nanos, WallNanos};
+use memtrace_host::hostfs::cgroup::{MemoryCgroup, Version};
+use memtrace_host::hostfs::{HostRoot, Keeper, cgroup, process};
+use memtrace_host::vmm::discover::FoundVm;
+use memtrace_host::vmm::inspection::{BalloonDevice, Inspection};
+use memtrace_host::vmm::name;
+
+const SILENT: &str = "QEMU doesn't tell";
+
+/// `said` is what its hypervisor said, or why it said nothing.
+pub(super) fn facts(
+    root: &HostRoot,
+    keeper: &Keeper,
+    vm: &FoundVm,
+    said: Result<Inspection, String>,
+    settings: &Known<Vec<VmTable>>,
+    now: WallNanos,
+) -> VmFacts {
+    let description = &vm.description;
+    let qemu = description.qemu.as_ref();
+    let memory = qemu.and_then(|qemu| qemu.memory);
+    let owner = match qemu {
+        None => Owner::Other(description.vmm.clone()),
+        Some(qemu) if qemu.libvirt.is_some() => Owner::Libvirt,
+        Some(qemu) => {
+            qemu.qmp_sockets.first().map_or(Owner::Nobody, |path| Owner::Qmp(name::display(path)))
+        }
+    };
+    let passed = qemu.is_some_and(|qemu| qemu.vfio);
+    VmFacts {
+        id: vm.id,
+        name: description.name.clone(),
+        pid: vm.pid,
+        size: match &said {
+            Ok(inspection) => inspection.maximum.or(memory).ok_or_else(|| SILENT.to_owned()),
+            Err(reason) => memory.ok_or_else(|| reason.clone()),
+        },
+        vfio: match (&said, qemu) {
+            (Ok(inspection), _) => Ok(inspection.vfio || passed),
+            (Err(_), Some(_)) => Ok(passed),
+            (Err(reason), None) => Err(reason.clone()),
+        },
+        balloon: balloon(vm, &said, now),
+        memory: memory_of(root, keeper, vm.pid),
+        settings: settings_of(vm, &owner, &said, settings),
+        cgroup: cgroup_of(root, keeper, vm.pid),
+        owner,
+    }
+}
+
+/// What the hypervisor says; or else the command line, which knows no device that came later.
+fn balloon(
+    vm: &FoundVm,
+    said: &Result<Inspection, String>,
+    now: WallNanos,
+) -> Known<Option<Balloon>> {
+    let reason = match said {
+        Ok(inspection) => {
+            let actual = inspection.actual;
+            return Ok(inspection.balloon.as_ref().map(|device| asked(device, actual, now)));
+        }
+        Err(reason) => reason,
+    };
+    let options = vm.description.qemu.as_ref().and_then(|qemu| qemu.balloon);
+    let options = options.ok_or_else(|| reason.clone())?;
+    Ok(Some(Balloon {
+        path: None,
+        deflate_on_oom: Ok(options.deflate_on_oom),
+        free_page_reporting: Ok(options.free_page_reporting),
+        actual: Err(reason.clone()),
+        statistics: Err(reason.clone()),
+    }))
+}
+
+fn asked(device: &BalloonDevice, actual: Option<Bytes>, now: WallNanos) -> Balloon {
+    let told = |flag: Option<bool>| flag.ok_or_else(|| SILENT.to_owned());
+    let period = device.period.ok_or_else(|| SILENT.to_owned());
+    Balloon {
+        path: device.path.as_deref().map(name::display),
+        deflate_on_oom: told(device.deflate_on_oom),
+        free_page_reporting: told(device.free_page_reporting),
+        actual: actual.ok_or_else(|| SILENT.to_owned()),
+        statistics: period.map(|period| statistics(period, &device.stats, now)),
+    }
+}
+
+fn statistics(period: u64, stats: &GuestStats, now: WallNanos) -> Statistics {
+    // A guest whose answer comes from the future answered just now.
+    let age = stats.updated.map(|updated| now.0.saturating_sub(updated.0) / Nanos::SECOND.0);
+    let live = stats
+        .total
+        .zip(stats.free)
+        .and_then(|(total, free)| Some(Bytes(total.0.checked_sub(free.0)?)));
+    Statistics { period, age, live }
+}
+
+fn memory_of(root: &HostRoot, keeper: &Keeper, pid: u32) -> Known<Memory> {
+    let read = process::memory(keeper, root, pid);
+    let whole = (read.rss, read.swap, read.locked);
+    let (Some(rss), Some(swap), Some(locked)) = whole else {
+        return Err(format!("/proc/{pid}/status doesn't tell"));
+    };
+    // Without CONFIG_HUGETLB_PAGE there are none and no line.
+    Ok(Memory { rss, swap, locked, huge: read.hugetlb.unwrap_or_default() })
+}
+
+fn settings_of(
+    vm: &FoundVm,
+    owner: &Owner,
+    said: &Result<Inspection, String>,
+    settings: &Known<Vec<VmTable>>,
+) -> Known<VmSettings> {
+    let tables = settings.as_ref().map_err(Clone::clone)?;
+    let configured = VmSettings::of(tables, &vm.description.name, vm.description.uuid);
+    match (owner, said) {
+        (_, Ok(inspection)) => Ok(inspection.settings.or(configured)),
+        // Its metadata could say more.
+        (Owner::Libvirt, Err(reason)) if configured.minimum.is_none() => Err(reason.clone()),
+        (_, Err(_)) => Ok(configured),
+    }
+}
+
+fn cgroup_of(root: &HostRoot, keeper: &Keeper, pid: u32) -> Known<Option<Cgroup>> {
+    let found = cgroup::find(root, pid)?;
+    if found.is_root() {
+        return Ok(None);
+    }
+    let limit = cgroup::scope::sample(keeper, &found);
+    let limit = limit
+        .limit
+        .ok_or_else(|| limit.problem.unwrap_or_else(|| "its limit can't be read".to_owned()))?;
+    Ok(Some(lifted_by(&found, limit)))
+}
+
+fn lifted_by(found: &MemoryCgroup, limit: memtrace_core::units::Limit) -> Cgroup {
+    let (file, unlimited) = match found.version {
+        Version::V1 => ("memory.limit_in_bytes", "-1"),
+        Version::V2 => ("memory.max", "max"),
+    };
+    let file = found.directory.join(file).to_string_lossy().into_owned();
+    Cgroup { path: found.path.clone(), file, unlimited, limit }
+}

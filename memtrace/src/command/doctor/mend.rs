@@ -1,0 +1,62 @@
+//! `--fix`: what is safe for VMs that run, and nothing else. What was done, or why it wasn't, is
+//! written into the findings.
+
+use std::collections::BTreeMap;
+
+use super::audit::{Audit, Finding, Fix, Outcome, PERIOD, Severity};
+use super::gather::Hypervisor;
+use memtrace_core::sample::VmId;
+use memtrace_host::privileges::Capability;
+use memtrace_host::vmm::{libvirt, qmp};
+
+/// Mends what can be mended. `lacking` are the privileges that this process hasn't got, for
+/// whoever is refused.
+pub(super) fn mend(
+    audit: &mut Audit,
+    hypervisors: &BTreeMap<VmId, Hypervisor>,
+    lacking: &[Capability],
+) {
+    for finding in &mut audit.findings {
+        if let Some(fix) = finding.fix {
+            finding.outcome = Some(outcome(fix, hypervisor_of(finding, hypervisors)));
+        }
+    }
+    if !lacking.is_empty() && audit.findings.iter().any(is_left) {
+        audit.hindrance = Some(explained(lacking));
+    }
+}
+
+/// Whether something may be left that could be mended: who may not ask a VM can't know.
+fn is_left(finding: &Finding) -> bool {
+    let failed = finding.outcome.as_ref().is_some_and(|outcome| !outcome.done);
+    failed || finding.vm.is_some() && finding.severity == Severity::Unknown
+}
+
+/// Why it can't be done by this process, and what to run.
+fn explained(lacking: &[Capability]) -> String {
+    let names: Vec<&str> = lacking.iter().copied().map(Capability::name).collect();
+    format!("this process is without {}; run `sudo memtrace doctor --fix`", names.join(", "))
+}
+
+fn hypervisor_of<'a>(
+    finding: &Finding,
+    hypervisors: &'a BTreeMap<VmId, Hypervisor>,
+) -> Option<&'a Hypervisor> {
+    hypervisors.get(&finding.vm.as_ref()?.id)
+}
+
+fn outcome(fix: Fix, hypervisor: Option<&Hypervisor>) -> Outcome {
+    let Fix::SwitchStatisticsOn = fix;
+    let done = match hypervisor {
+        Some(Hypervisor::Qmp(target)) => qmp::inspect::switch_statistics_on(target, PERIOD),
+        Some(Hypervisor::Libvirt(uuid)) => libvirt::inspect::switch_statistics_on(*uuid, PERIOD),
+        None => Err("there is nobody to tell".to_owned()),
+    };
+    match done {
+        Ok(()) => Outcome {
+            done: true,
+            text: format!("the guest is asked every {PERIOD} s, as long as it runs"),
+        },
+        Err(error) => Outcome { done: false, text: error },
+    }
+}

@@ -1,0 +1,121 @@
+//! `memtrace doctor`: what this kernel and these permissions allow, and what of this host and its
+//! VMs keeps memory from being won back.
+
+pub mod args;
+pub mod audit;
+mod facts;
+mod gather;
+mod mend;
+mod report;
+
+use std::io::IsTerminal;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use self::audit::{Audit, Severity, audit};
+use self::gather::Gathered;
+use crate::cli::Verbosity;
+use crate::command::doctor::args::DoctorArguments;
+use crate::sys::output;
+use memtrace_host::hostfs::HostRoot;
+use memtrace_host::privileges::{self, Capability};
+use memtrace_host::probe;
+pub use report::{Fact, Report, SCHEMA_VERSION, Standing, Verdict};
+
+/// Looks, mends if told to, prints the report, and gives the exit code: the verdict's, or of one
+/// VM by the worst that its audit found.
+///
+/// # Errors
+/// When /proc cannot be read at all, there is no such VM, or the report cannot be written.
+pub fn run(arguments: &DoctorArguments, verbosity: Verbosity) -> Result<u8> {
+    let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
+    let audited = audited(&root, arguments)?;
+    if arguments.vm.is_some() {
+        output::print(&of_vm(&audited, arguments)?)?;
+        return Ok(code(&audited));
+    }
+    let report = examine(&root, verbosity, audited);
+    let verdict = report.verdict();
+    output::print(&if arguments.json {
+        document(&Whole { verdict, report: &report })?
+    } else {
+        report.text(in_color(arguments))
+    })?;
+    Ok(verdict as u8)
+}
+
+fn in_color(arguments: &DoctorArguments) -> bool {
+    let no_color = std::env::var_os("NO_COLOR");
+    arguments.color.wanted(std::io::stdout().is_terminal(), no_color.as_deref())
+}
+
+/// Attaches everything for a moment, to know and not to guess what can be attached.
+fn examine(root: &HostRoot, verbosity: Verbosity, audit: Audit) -> Report {
+    let (signals, problem) = match probe::open(&root.sys, verbosity.programs()) {
+        Ok(kernel) => (kernel.signals().to_vec(), None),
+        Err(error) => (Vec::new(), Some(format!("{error:#}"))),
+    };
+    Report {
+        schema_version: SCHEMA_VERSION,
+        version: env!("CARGO_PKG_VERSION").into(),
+        abi_version: memtrace_ebpf::ABI_VERSION,
+        facts: facts::facts(root),
+        signals,
+        problem,
+        audit,
+    }
+}
+
+/// The audit of what is meant, after what `--fix` did.
+fn audited(root: &HostRoot, arguments: &DoctorArguments) -> Result<Audit> {
+    let settings = gather::settings(arguments.config.as_deref());
+    let (libvirt, typed) = (!arguments.no_libvirt, arguments.vm.as_deref());
+    let Gathered { facts, hypervisors, only } = gather::gather(root, &settings, libvirt, typed)?;
+    let mut audit = audit(&facts);
+    if let Some(vm) = only {
+        audit = audit.of(vm);
+    }
+    if arguments.fix {
+        let lacking: Vec<Capability> =
+            privileges::effective(root).map(privileges::missing).unwrap_or_default();
+        mend::mend(&mut audit, &hypervisors, &lacking);
+    }
+    Ok(audit)
+}
+
+fn of_vm(audit: &Audit, arguments: &DoctorArguments) -> Result<String> {
+    if !arguments.json {
+        return Ok(audit.text(in_color(arguments)));
+    }
+    document(&OfVm { schema_version: SCHEMA_VERSION, version: env!("CARGO_PKG_VERSION"), audit })
+}
+
+/// By the worst that still stands.
+fn code(audit: &Audit) -> u8 {
+    match audit.worst() {
+        None | Some(Severity::Note) => 0,
+        Some(Severity::Unknown | Severity::Warning) => 1,
+        Some(Severity::Critical) => 2,
+    }
+}
+
+#[derive(Serialize)]
+struct Whole<'a> {
+    verdict: Verdict,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+#[derive(Serialize)]
+struct OfVm<'a> {
+    schema_version: u32,
+    version: &'static str,
+    audit: &'a Audit,
+}
+
+fn document(form: &impl Serialize) -> Result<String> {
+    let mut text = serde_json::to_string_pretty(form).context("cannot write the report as JSON")?;
+    text.push('\n');
+    Ok(text)
+}

@@ -1,0 +1,253 @@
+//! `memtrace explain`: what memtrace would do now and why, or what it did then.
+
+pub mod args;
+mod time_expr;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use jiff::Zoned;
+use serde_json::json;
+
+use crate::cli::Verbosity;
+use crate::config::Config;
+use crate::service::policy;
+use crate::service::sampling::{self, Handle};
+use crate::sys::output;
+use args::ExplainArguments;
+use memtrace_core::live::Control;
+use memtrace_core::order::Order;
+use memtrace_core::reactor::entry::{Named, Noted, Told};
+use memtrace_core::reactor::{Reactor, Step};
+use memtrace_core::sample::VmId;
+use memtrace_core::text;
+use memtrace_host::hostfs::HostRoot;
+use memtrace_host::live::LiveSource;
+use memtrace_host::privileges;
+use memtrace_store::journal::{self, Account, Recovered};
+use memtrace_view::export::reaction::{action, explanation};
+use memtrace_view::summary;
+
+/// So long it looks before the answer: guests answer every two seconds, and a rate needs two
+/// answers.
+const LOOK: Duration = Duration::from_secs(4);
+/// Longest that the end waits for a source that is busy.
+const PATIENCE: Duration = Duration::from_secs(2);
+const INTERVAL: Duration = Duration::from_secs(1);
+/// All of them take no longer.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Explains.
+///
+/// # Errors
+/// When there is no such VM; live, as [`super::run`]; of the past, when the journal can't be
+/// read.
+pub fn run(arguments: &ExplainArguments, verbosity: Verbosity) -> Result<()> {
+    let config = crate::config::chosen(arguments.config.as_deref())?;
+    let (noted, orders) = match &arguments.at {
+        Some(text) => {
+            let time = time_expr::parse(text, &Zoned::now())?;
+            let directory = arguments.state_dir.as_ref().unwrap_or(&config.journal.directory);
+            let account = journal::at(directory, time)
+                .with_context(|| format!("journal in {}", directory.display()))?;
+            let told = told(&account, &Zoned::now());
+            let noted =
+                account.noted.with_context(|| format!("nothing is known of then. {told}"))?;
+            (noted, told)
+        }
+        None => (now(arguments, &config, verbosity)?, String::new()),
+    };
+    let wanted = wanted(arguments.vm.as_deref(), &noted)?;
+    if arguments.json {
+        let mut text = serde_json::to_string(&json!({ "noted": noted, "vms": wanted }))?;
+        text.push('\n');
+        return output::print(&text);
+    }
+    output::print(&explained(&noted, &wanted, arguments.vm.is_none()))?;
+    output::print(&orders)
+}
+
+/// What is thought at this moment. Touches nothing and writes nothing down.
+fn now(arguments: &ExplainArguments, config: &Config, verbosity: Verbosity) -> Result<Noted> {
+    let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
+    privileges::require(&root)?;
+    let libvirt = config.libvirt && !arguments.no_libvirt;
+    let mut source = LiveSource::open(root, verbosity.programs(), libvirt);
+    let policy = policy::policy(&mut source, config, &Recovered::default())?;
+    let reactor = Reactor::on_paper(policy);
+    let control = Control { interval: INTERVAL, detail: None, stop: false };
+    let handle = sampling::spawn_with(Box::new(source), Some(reactor), control);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")?;
+    let step = runtime.block_on(async {
+        let last = tokio::time::timeout(LIMIT, last_of(handle.clone())).await;
+        handle.stop(PATIENCE).await;
+        last.context("the host takes too long to sample")?
+    })?;
+    let names = step.snapshot.vms.iter().map(|vm| Named { vm: vm.id, name: vm.name.clone() });
+    Ok(Noted {
+        at: step.snapshot.wall,
+        acting: false,
+        decisions: step.reaction.decisions.clone(),
+        names: names.collect(),
+    })
+}
+
+async fn last_of(mut handle: Handle) -> Result<Arc<Step>> {
+    let mut first = None;
+    loop {
+        if handle.step.changed().await.is_err() {
+            handle.failure()?;
+        }
+        let step = handle.step.borrow_and_update().clone();
+        let step = step.context("the host was never sampled")?;
+        // Not by the number of steps: under pressure there are more.
+        if first.get_or_insert_with(Instant::now).elapsed() >= LOOK {
+            return Ok(step);
+        }
+    }
+}
+
+/// The VMs that are meant; all without a name.
+fn wanted(typed: Option<&str>, noted: &Noted) -> Result<Vec<VmId>> {
+    let Some(typed) = typed else {
+        return Ok(noted.names.iter().map(|named| named.vm).collect());
+    };
+    let is_meant = |named: &&Named| {
+        let by_id = match named.vm {
+            VmId::Uuid(uuid) => uuid.to_string() == typed.to_lowercase(),
+            VmId::Process { pid, .. } => pid.to_string() == typed,
+        };
+        by_id || named.name == typed
+    };
+    let found: Vec<VmId> = noted.names.iter().filter(is_meant).map(|named| named.vm).collect();
+    if found.is_empty() {
+        let names: Vec<&str> = noted.names.iter().map(|named| named.name.as_str()).collect();
+        ensure!(!names.is_empty(), "there is no VM");
+        bail!("there is no VM {typed:?}; there are: {}", names.join(", "));
+    }
+    Ok(found)
+}
+
+/// The host's thought where all is asked for, and each VM's.
+fn explained(noted: &Noted, wanted: &[VmId], host: bool) -> String {
+    let Noted { decisions, names, .. } = noted;
+    let thought = |vm| decisions.thoughts.iter().find(|thought| thought.vm == vm);
+    let state = decisions.state.as_deref().unwrap_or("not known");
+    let mut text = format!("the host is {state}\n");
+    if host {
+        text.push_str(&explanation("host", thought(None), None));
+    }
+    for vm in wanted {
+        let name = names.iter().find(|named| named.vm == *vm).map(|named| named.name.as_str());
+        let decision = decisions.actions.iter().find(|decision| decision.vm == *vm);
+        text.push_str(&explanation(name.unwrap_or("?"), thought(Some(*vm)), decision));
+    }
+    text
+}
+
+/// What was done until then, and how far that can be relied on.
+fn told(account: &Account, now: &Zoned) -> String {
+    let zone = now.time_zone();
+    let moment = |wall| summary::moment(wall, zone, "%Y-%m-%d %H:%M:%S");
+    let mut lines = Vec::new();
+    for Told { begun, ended } in &account.orders {
+        let Order { name, action: what, .. } = &begun.order;
+        let how = match ended {
+            None => "its end is not known".to_owned(),
+            Some((_, Ok(()))) => "done".to_owned(),
+            Some((_, Err(reason))) => format!("failed: {reason}"),
+        };
+        let line =
+            format!("{} {name}: {}: {how}; {}", moment(begun.at), action(*what), begun.because);
+        lines.push(text::clean(&line).into_owned());
+    }
+    if let Some(noted) = &account.noted {
+        lines.push(format!("thought at {}, the last time before then", moment(noted.at)));
+    }
+    if let Some(stopped) = account.stopped {
+        lines.push(format!("memtrace was stopped at {}", moment(stopped)));
+    }
+    match account.begins {
+        Some(begins) => lines.push(format!("the journal reaches back to {}", moment(begins))),
+        None => lines.push("the journal is empty".to_owned()),
+    }
+    if account.unreadable > 0 {
+        lines.push(format!("{} lines of it can't be read", account.unreadable));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use memtrace_core::policy::Decisions;
+    use memtrace_core::policy::decision::Thought;
+    use memtrace_core::units::WallNanos;
+
+    const WEB: VmId = VmId::Uuid(Uuid::from_u128(7));
+    const DB: VmId = VmId::Process { pid: 42, start: 1 };
+
+    fn noted() -> Noted {
+        let thought = |vm, line: &str| Thought {
+            vm,
+            arithmetic: vec![line.to_owned()],
+            ..Thought::default()
+        };
+        let named = |vm, name: &str| Named { vm, name: name.to_owned() };
+        Noted {
+            at: WallNanos(0),
+            acting: true,
+            decisions: Decisions {
+                state: Some("soft".to_owned()),
+                thoughts: vec![thought(None, "of the host"), thought(Some(WEB), "of web")],
+                ..Decisions::default()
+            },
+            names: vec![named(WEB, "web"), named(DB, "db")],
+        }
+    }
+
+    #[test]
+    fn a_vm_is_meant_by_name_uuid_or_process() {
+        let meant = |typed| wanted(Some(typed), &noted()).expect("there is one");
+        assert_eq!(meant("web"), [WEB]);
+        assert_eq!(meant("00000000-0000-0000-0000-000000000007"), [WEB]);
+        assert_eq!(meant("42"), [DB]);
+        assert_eq!(wanted(None, &noted()).expect("all"), [WEB, DB]);
+    }
+
+    #[test]
+    fn one_that_is_not_there_is_answered_with_those_that_are() {
+        let error = wanted(Some("wep"), &noted()).expect_err("there is none").to_string();
+        assert!(error.contains("web, db"), "{error}");
+        let none = Noted { names: Vec::new(), ..noted() };
+        assert!(
+            wanted(Some("web"), &none).expect_err("there is none").to_string().contains("no VM")
+        );
+    }
+
+    #[test]
+    fn the_host_is_explained_where_all_is_asked_for() {
+        let all = explained(&noted(), &[WEB, DB], true);
+        for part in ["the host is soft", "of the host", "of web", "db\n  nothing was thought"] {
+            assert!(all.contains(part), "{part}: {all}");
+        }
+        assert!(!explained(&noted(), &[WEB], false).contains("of the host"));
+    }
+
+    #[test]
+    fn how_far_the_journal_can_be_relied_on_is_said() {
+        let now: Zoned = "2026-11-23T12:00:00[UTC]".parse().expect("it is a moment");
+        assert!(told(&Account::default(), &now).contains("the journal is empty"));
+        let begins = Some(WallNanos(1_795_383_065_000_000_000));
+        let account = Account { begins, unreadable: 2, ..Account::default() };
+        let text = told(&account, &now);
+        assert!(text.contains("back to 2026-11-22 21:31:05") && text.contains("2 lines"), "{text}");
+    }
+}

@@ -1,0 +1,96 @@
+//! `memtrace export`: a recording as rows, by the same code that makes them live.
+
+pub mod args;
+
+use anyhow::{Context, Result};
+
+use crate::sys::output;
+use args::{ExportArguments, ExportFormat};
+use memtrace_store::tape::Tape;
+use memtrace_view::export::rows;
+
+/// Prints all of a recording; what could not be read of it is told on standard error.
+///
+/// # Errors
+/// When nothing of it can be read, or the output can't be written.
+pub fn run(arguments: &ExportArguments) -> Result<()> {
+    let path = arguments.path.display();
+    let mut tape = Tape::open(&arguments.path).with_context(|| format!("cannot read {path}"))?;
+    let exported = export(&mut tape, arguments.format, output::print);
+    for loss in tape.losses() {
+        tracing::warn!("{loss}");
+    }
+    exported
+}
+
+fn export(
+    tape: &mut Tape,
+    format: ExportFormat,
+    mut print: impl FnMut(&str) -> Result<()>,
+) -> Result<()> {
+    let mut is_first = true;
+    for mut shown in tape {
+        shown.decided().aim(&mut shown.snapshot);
+        // The first is only what the second is compared with.
+        if shown.snapshot.interval.is_none() || shown.snapshot.vms.is_empty() {
+            continue;
+        }
+        let text = match format {
+            ExportFormat::Jsonl => rows::json_lines(&shown.snapshot),
+            ExportFormat::Csv => rows::csv(&shown.snapshot, is_first)?,
+        };
+        is_first = false;
+        print(&text)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use memtrace_core::fixture::samples;
+    use memtrace_core::model::{Measured, derive};
+    use memtrace_core::reactor::{Reaction, Target};
+    use memtrace_core::sample::{Sample, VmSample};
+    use memtrace_core::units::Bytes;
+    use memtrace_store::recording::{Moment, Writer};
+
+    const TARGET: Bytes = Bytes(300 << 20);
+
+    /// What was decided then: a size for each VM.
+    fn reaction(sample: &Sample) -> Reaction {
+        let to = |vm: &VmSample| Target { vm: vm.id, to: TARGET, at: sample.wall, ordered: true };
+        Reaction { targets: sample.vms.iter().map(to).collect(), ..Reaction::default() }
+    }
+
+    #[test]
+    fn a_recording_gives_the_rows_that_were_live() {
+        let directory = tempfile::tempdir().expect("there is room");
+        let path = directory.path().join("a.mtrec");
+        let mut writer = Writer::create(&path).expect("it can be made");
+        let samples: Vec<Sample> =
+            (1..4).map(|second| samples::sample(second, vec![samples::vm("a", 7)])).collect();
+        for sample in &samples {
+            let moment = Moment { sample: sample.clone(), reaction: Some(reaction(sample)) };
+            writer.push(moment).expect("it is written");
+        }
+        writer.close().expect("it is closed");
+        for (format, lines) in [(ExportFormat::Jsonl, 2), (ExportFormat::Csv, 3)] {
+            let mut tape = Tape::open(&path).expect("it can be read");
+            let mut printed = String::new();
+            let add = |text: &str| {
+                printed.push_str(text);
+                Ok(())
+            };
+            export(&mut tape, format, add).expect("it is printed");
+            assert_eq!(printed.lines().count(), lines);
+            let mut live = derive(Some(&samples[1]), &samples[2]);
+            live.vms[0].balloon_target = Measured::exact(TARGET);
+            let last = match format {
+                ExportFormat::Jsonl => rows::json_lines(&live),
+                ExportFormat::Csv => rows::csv(&live, false).expect("it is text"),
+            };
+            assert!(printed.ends_with(&last), "{printed}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! `memtrace fleet`: a top over all hosts that a Prometheus knows, and where there is room for
+//! one more VM.
+
+pub mod args;
+pub mod host;
+pub mod placement;
+pub mod query;
+pub mod table;
+#[cfg(test)]
+mod tests;
+mod watch;
+pub mod write;
+
+use std::io::{self, IsTerminal};
+
+use anyhow::{Context, Result};
+
+use crate::command::fleet::args::FleetArguments;
+use crate::prometheus::Prometheus;
+use host::{Answers, Fleet};
+use memtrace_view::tui::Page;
+use query::Query;
+
+/// Whether it draws on the terminal, so that nobody else may.
+pub fn draws(arguments: &FleetArguments) -> bool {
+    let prints = arguments.print.prints() || arguments.fit.is_some();
+    !prints && io::stdout().is_terminal()
+}
+
+/// Runs until the view is left, enough was printed, or Ctrl-C. Needs no privileges.
+///
+/// # Errors
+/// When Prometheus doesn't answer, or not as Prometheus does; once something was shown, that is
+/// said there and tried again. When the output can't be written.
+pub fn run(arguments: &FleetArguments) -> Result<()> {
+    let prometheus = Prometheus::new(arguments.prometheus.clone(), arguments.timeout);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")?;
+    let result = if draws(arguments) {
+        runtime.block_on(watch::draw(prometheus, arguments))
+    } else {
+        runtime.block_on(watch::print(prometheus, arguments))
+    };
+    // A question may still wait for its answer.
+    runtime.shutdown_background();
+    result
+}
+
+/// All questions, one after the other. Without the hosts' numbers there is nothing to tell; what
+/// else isn't answered is missing alone.
+///
+/// # Errors
+/// When the hosts' numbers aren't to be had.
+fn ask_all(prometheus: &Prometheus) -> Result<Answers> {
+    let hosts = prometheus.now(&Query::Hosts.text())?;
+    let other = |query: Query| prometheus.now(&query.text()).map_err(|error| format!("{error:#}"));
+    Ok(Answers {
+        hosts,
+        seen: other(Query::Seen),
+        up: other(Query::Up),
+        sufferers: other(Query::Sufferers),
+    })
+}
+
+/// What is shown of the answers.
+struct Shown {
+    fleet: Fleet,
+    places: Option<Vec<placement::Place>>,
+}
+
+impl Shown {
+    fn of(answers: Answers, arguments: &FleetArguments) -> Self {
+        let mut fleet = Fleet::of(answers);
+        table::sort(&mut fleet.hosts);
+        let places = arguments.fit.map(|size| placement::places(&fleet.hosts, size));
+        Self { fleet, places }
+    }
+
+    fn page(&self, arguments: &FleetArguments) -> Page {
+        match self.places.as_deref().zip(arguments.fit) {
+            Some((places, size)) => table::fitting(&self.fleet, places, size),
+            None => table::page(&self.fleet, &arguments.prometheus.to_string()),
+        }
+    }
+
+    fn text(&self, arguments: &FleetArguments) -> String {
+        if arguments.print.json {
+            return write::json(&self.fleet, arguments.fit.zip(self.places.as_deref()));
+        }
+        let stdout = io::stdout();
+        // Only a terminal has a width to keep to.
+        let size = rustix::termios::tcgetwinsize(&stdout).ok().filter(|_| stdout.is_terminal());
+        let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
+        write::plain(&self.page(arguments), width, color(arguments))
+    }
+}
+
+fn color(arguments: &FleetArguments) -> bool {
+    let no_color = std::env::var_os("NO_COLOR");
+    arguments.print.color.wanted(io::stdout().is_terminal(), no_color.as_deref())
+}

@@ -1,0 +1,193 @@
+//! Where there is room for one more VM, from best to worst, with reasons. Pure.
+//!
+//! There is room where so much is available that the policy would still call the host calm
+//! afterwards; where not at once, balloons may give the rest. Not knowing is no room.
+
+use serde::Serialize;
+
+use super::host::Host;
+use memtrace_core::units::Bytes;
+use memtrace_view::summary::OVERCOMMIT;
+
+/// Share of a host's memory that stays available: under it the policy's defaults call a host
+/// soft ([`Rules::soft`](memtrace_core::policy::Rules)).
+pub const KEEP: f64 = 0.2;
+/// Seconds ahead of which a trend says nothing worth telling, as in `memtrace top`. Nothing is put
+/// where the host would be short, or swap, before.
+pub const HORIZON: f64 = 600.0;
+/// Share of the time that a VM waits for memory from which on it is said; the alerts' limit.
+const SUFFERS: f64 = 0.1;
+/// Bytes a second that come back from swap, from which on it is said; as in `memtrace check`.
+const SWAPS: f64 = 1_048_576.0;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Enough is available.
+    Now,
+    /// Enough is once balloons have given something.
+    Reclaiming,
+    No,
+    Unknown,
+}
+
+impl Verdict {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Now => "now",
+            Self::Reclaiming => "reclaiming",
+            Self::No => "no",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One host, judged.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Place {
+    pub host: String,
+    pub fits: Verdict,
+    /// What is above the kept share once the VM is there, where there isn't enough at once after
+    /// balloons have given what they can; below zero it is what is missing. `None`: not known, or
+    /// refused for another reason.
+    pub left_bytes: Option<f64>,
+    /// What balloons would have to give first.
+    pub reclaim_bytes: Option<f64>,
+    /// Why not, or with what the numbers come about.
+    pub because: String,
+    /// What speaks against a host that has room.
+    pub cautions: Vec<String>,
+}
+
+/// All hosts, the best first.
+pub fn places(hosts: &[Host], size: Bytes) -> Vec<Place> {
+    let mut places: Vec<Place> = hosts.iter().map(|host| place(host, size)).collect();
+    places.sort_by(|one, other| {
+        let left = |place: &Place| place.left_bytes.unwrap_or(f64::NEG_INFINITY);
+        let verdict = one.fits.cmp(&other.fits);
+        let cautions = one.cautions.len().cmp(&other.cautions.len());
+        verdict
+            .then(cautions)
+            .then(left(other).total_cmp(&left(one)))
+            .then(one.host.cmp(&other.host))
+    });
+    places
+}
+
+fn place(host: &Host, size: Bytes) -> Place {
+    let unknown = |because: &str| Place {
+        host: host.name.clone(),
+        fits: Verdict::Unknown,
+        left_bytes: None,
+        reclaim_bytes: None,
+        because: because.to_owned(),
+        cautions: Vec::new(),
+    };
+    if let Some(why) = &host.unknown {
+        return unknown(why);
+    }
+    let (Some(memory), Some(available)) = (host.memory_bytes, host.available_bytes) else {
+        return unknown("its memory isn't told");
+    };
+    let (size, above) = (size.0 as f64, available - KEEP * memory);
+    let reclaimable = host.reclaimable_bytes.unwrap_or(0.0);
+    let missing = (size - above).max(0.0);
+    let left = if missing == 0.0 { above - size } else { above + reclaimable - size };
+    let refused = refusal(host, size, memory);
+    let left_bytes = refused.is_none().then_some(left);
+    let (fits, because) = match refused {
+        Some(why) => (Verdict::No, why),
+        None if missing == 0.0 => (Verdict::Now, room(above, memory)),
+        None if left >= 0.0 => {
+            let told = format!(
+                "{}, and balloons give {} of {}",
+                room(above, memory),
+                show(missing),
+                show(reclaimable)
+            );
+            (Verdict::Reclaiming, told)
+        }
+        None => {
+            let given = host.reclaimable_bytes.map_or_else(
+                || "what balloons could give isn't told".to_owned(),
+                |bytes| format!("balloons give {}", show(bytes)),
+            );
+            (Verdict::No, format!("{} short: {}, {given}", show(-left), room(above, memory)))
+        }
+    };
+    let reclaim_bytes = (fits == Verdict::Reclaiming).then_some(missing);
+    let cautions = if fits < Verdict::No { cautions(host, size, memory, fits) } else { Vec::new() };
+    Place { host: host.name.clone(), fits, left_bytes, reclaim_bytes, because, cautions }
+}
+
+fn room(above: f64, memory: f64) -> String {
+    let keeps = format!("the {} that stay free", show(KEEP * memory));
+    if above >= 0.0 {
+        format!("{} above {keeps}", show(above))
+    } else {
+        format!("{} below {keeps}", show(-above))
+    }
+}
+
+/// Why nothing is put there, however much is available.
+fn refusal(host: &Host, size: f64, memory: f64) -> Option<String> {
+    if let Some(state @ ("hard" | "low")) = host.state.as_deref() {
+        return Some(format!("it is {state} on memory"));
+    }
+    let soon = ["hard", "low", "swap"].into_iter().filter_map(|what| {
+        let seconds = *host.forecast_seconds.get(what)?;
+        (seconds < HORIZON).then_some((what, seconds))
+    });
+    if let Some((what, seconds)) = soon.min_by(|one, other| one.1.total_cmp(&other.1)) {
+        let what = if what == "swap" { "it begins to swap" } else { what };
+        return Some(format!("{what} in {seconds:.0} s if it goes on like this"));
+    }
+    let ratio = overcommit(host, size, memory)?;
+    let most = OVERCOMMIT[1];
+    (ratio > most)
+        .then(|| format!("its VMs might grow to {ratio:.1} times its memory, over {most:.1}"))
+}
+
+/// With the VM there.
+fn overcommit(host: &Host, size: f64, memory: f64) -> Option<f64> {
+    Some((host.allocated_bytes? + size) / memory).filter(|ratio| ratio.is_finite())
+}
+
+fn cautions(host: &Host, size: f64, memory: f64, fits: Verdict) -> Vec<String> {
+    let mut cautions = Vec::new();
+    match host.state.as_deref() {
+        None => cautions.push("no memtrace mitigates there: its state is not known".to_owned()),
+        Some("calm") => {}
+        Some(state) => cautions.push(format!("it is {state}")),
+    }
+    if fits == Verdict::Reclaiming && host.enforcing == Some(false) {
+        cautions.push("memtrace only observes there: nobody makes the balloons give".to_owned());
+    }
+    match overcommit(host, size, memory) {
+        None => cautions.push("what its VMs may grow to is not known".to_owned()),
+        Some(ratio) if ratio > OVERCOMMIT[0] => {
+            cautions.push(format!("its VMs might grow to {ratio:.1} times its memory"));
+        }
+        Some(_) => {}
+    }
+    let worst = host.sufferers.as_ref().map(|sufferers| sufferers.first());
+    match worst {
+        None => cautions.push("who suffers there is not known".to_owned()),
+        Some(Some(worst)) if worst.stalled_ratio >= SUFFERS => cautions.push(format!(
+            "{} waits for memory {:.0} % of the time",
+            worst.name,
+            worst.stalled_ratio * 100.0
+        )),
+        Some(_) => {}
+    }
+    if let Some(rate) = host.swap_in_bytes_per_second.filter(|rate| *rate >= SWAPS) {
+        cautions.push(format!("{}/s come back from swap", show(rate)));
+    }
+    cautions
+}
+
+/// `345 MiB`, `1.2 GiB`.
+fn show(bytes: f64) -> String {
+    let mib = bytes / 1_048_576.0;
+    if mib >= 1024.0 { format!("{:.1} GiB", mib / 1024.0) } else { format!("{mib:.0} MiB") }
+}

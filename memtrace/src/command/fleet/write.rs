@@ -1,0 +1,61 @@
+//! Pages and documents as text. Pure.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::host::Fleet;
+use crate::command::fleet::placement::{KEEP, Place};
+use memtrace_core::text;
+use memtrace_core::units::Bytes;
+use memtrace_view::emphasis::Tone;
+use memtrace_view::tui::{Page, Parts};
+
+/// Version of the JSON form. Counts up when a field changes its meaning or goes away.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A page in plain lines of at most `width` columns; with escape codes if `color`.
+pub fn plain(page: &Page, width: Option<usize>, color: bool) -> String {
+    let lines = page.head.iter().chain(&page.rows);
+    lines.map(|line| told(line, width, color) + "\n").collect()
+}
+
+fn told(line: &Parts, width: Option<usize>, color: bool) -> String {
+    let (mut all, mut used) = (String::new(), 0);
+    for (index, part) in line.iter().enumerate() {
+        let gap = usize::from(index > 0);
+        let room = width.map_or(usize::MAX, |width| width.saturating_sub(used + gap));
+        let last = index + 1 == line.len();
+        let content = text::truncate(&part.text, room);
+        let content = if last { content.trim_end() } else { &*content };
+        used += gap + text::width(content);
+        all.push_str(&" ".repeat(gap));
+        let code = match part.tone {
+            Tone::Plain => None,
+            Tone::Dim => Some("\x1b[2m"),
+            Tone::Strong => Some("\x1b[1m"),
+            Tone::Warm => Some("\x1b[33m"),
+            Tone::Hot => Some("\x1b[31m"),
+        };
+        match code.filter(|_| color) {
+            Some(code) => all.push_str(&format!("{code}{content}\x1b[0m")),
+            None => all.push_str(content),
+        }
+    }
+    all
+}
+
+/// One line of JSON.
+pub fn json(fleet: &Fleet, fit: Option<(Bytes, &[Place])>) -> String {
+    let at = fleet.at.and_then(|at| Timestamp::from_millisecond((at * 1e3) as i64).ok());
+    let mut document = json!({
+        "schema_version": SCHEMA_VERSION,
+        "at": at.map(|at| at.to_string()),
+        "hosts": fleet.hosts,
+        "notices": fleet.notices,
+    });
+    if let (Some((size, places)), Some(fields)) = (fit, document.as_object_mut()) {
+        let fit = json!({ "size_bytes": size.0, "keep_ratio": KEEP, "places": places });
+        fields.insert("fit".to_owned(), fit);
+    }
+    format!("{document}\n")
+}

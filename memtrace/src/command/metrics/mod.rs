@@ -1,0 +1,62 @@
+//! `memtrace metrics`: one look at the host as metrics, printed or into a file for
+//! node_exporter's textfile collector.
+
+pub mod args;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::cli::Verbosity;
+use crate::command::check;
+use crate::command::metrics::args::{MetricsArguments, MetricsForm};
+use crate::service::metrics::{now, page_size};
+use crate::sys::atomic_write::replace;
+use crate::sys::output;
+use memtrace_core::reactor::Decided;
+use memtrace_host::hostfs::HostRoot;
+use memtrace_host::live::LiveSource;
+use memtrace_host::privileges;
+use memtrace_view::export::metrics::{Form, Scene, page, text};
+
+/// Looks, and prints or writes what was seen.
+///
+/// # Errors
+/// [`privileges::Denied`] without privileges; when the host can't be sampled, or the output
+/// can't be written.
+pub fn run(arguments: &MetricsArguments, verbosity: Verbosity) -> Result<()> {
+    if arguments.describe {
+        return output::print(&page::page());
+    }
+    let scene = scene(arguments.interval, arguments.no_libvirt, verbosity)?;
+    match &arguments.textfile {
+        Some(path) => replace(path, &text(scene, Form::Classic)?)
+            .with_context(|| format!("cannot write {}", path.display())),
+        None => output::print(&text(scene, form(arguments))?),
+    }
+}
+
+/// The same for another form of output: Prometheus' text.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn look(interval: Duration, no_libvirt: bool, verbosity: Verbosity) -> Result<String> {
+    text(scene(interval, no_libvirt, verbosity)?, Form::Classic)
+}
+
+fn scene(interval: Duration, no_libvirt: bool, verbosity: Verbosity) -> Result<Scene> {
+    let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
+    privileges::require(&root)?;
+    let mut source = LiveSource::open(root, verbosity.programs(), !no_libvirt);
+    let snapshot = Arc::new(check::look(&mut source, interval)?);
+    let decided = Decided::Not("one look decides nothing".into());
+    Ok(Scene::new(snapshot, decided, page_size(), now()))
+}
+
+fn form(arguments: &MetricsArguments) -> Form {
+    match arguments.format {
+        MetricsForm::Openmetrics => Form::OpenMetrics,
+        MetricsForm::Prometheus => Form::Classic,
+    }
+}

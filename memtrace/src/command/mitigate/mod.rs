@@ -1,0 +1,141 @@
+//! `memtrace mitigate`: from what was typed to a running reactor.
+
+pub mod args;
+mod keep;
+mod print;
+mod reload;
+mod service;
+mod session;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::signal::unix::SignalKind;
+use tokio::sync::watch;
+
+use crate::cli::Verbosity;
+use crate::command::mitigate::args::MitigateArguments;
+use crate::config::{self, RecordConfig};
+use crate::service::alert::Alerts;
+use crate::service::metrics::listen::Listener;
+use crate::service::metrics::serve::serve;
+use crate::service::policy::policy;
+use crate::service::sampling;
+use crate::service::view_input::Feed;
+use memtrace_core::live::Control;
+use memtrace_core::reactor::{Ledger, Reactor};
+use memtrace_host::actuate::hook::HookCommand;
+use memtrace_host::actuate::host::HostActuator;
+use memtrace_host::hostfs::HostRoot;
+use memtrace_host::live::LiveSource;
+use memtrace_host::privileges;
+use memtrace_store::journal::{Journal, Recovered};
+use memtrace_store::recording::{Recorder, Scribe};
+use print::Printer;
+use reload::Running;
+use service::Service;
+use session::Session;
+
+/// Longest that the end waits for a source that is busy.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Runs until Ctrl-C, SIGTERM, or enough intervals.
+///
+/// # Errors
+/// [`privileges::Denied`] without privileges; when another memtrace mitigates here, the
+/// journal can't be used, somebody else has the address for scrapers, the host cannot be
+/// sampled, or the output cannot be written.
+pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")?;
+    // Before all that takes time: until somebody listens, SIGHUP ends a process. One that
+    // comes from now on has the configuration read again once memtrace runs.
+    let hangup = {
+        let _runtime = runtime.enter();
+        session::listen(SignalKind::hangup())?
+    };
+    let config = config::chosen(arguments.config.as_deref())?;
+    let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
+    privileges::require(&root)?;
+    let listener = {
+        let _runtime = runtime.enter();
+        let address = arguments.listen.as_ref().or(config.listen.as_ref());
+        address.map(Listener::open).transpose()?
+    };
+    let directory = arguments.state_dir.as_ref().unwrap_or(&config.journal.directory);
+    let (journal, recovered) = Journal::open(directory, config.journal.limits)?;
+    tell(&recovered);
+    keep::alive();
+    let libvirt = config.libvirt && !arguments.no_libvirt;
+    let mut source = LiveSource::open(root.clone(), verbosity.programs(), libvirt);
+    if let Err(error) = source.watch_stalls(&root.proc.join("pressure/memory")) {
+        // `doctor` tells; there are other signs of pressure.
+        tracing::debug!("no PSI trigger: {error}");
+    }
+    let hands = HostActuator::new(root, source.hypervisors());
+    let policy = policy(&mut source, &config, &recovered)?;
+    let ledger = (Box::new(journal) as Box<dyn Ledger>, recovered.in_flight);
+    let mut reactor = Reactor::new(policy, ledger, Some(Box::new(hands)));
+    if !reload::acts(arguments, &config) {
+        reactor = reactor.observing();
+    }
+    if !config.hook.is_empty() {
+        reactor = reactor.telling(Box::new(HookCommand::start(&config.hook)?));
+    }
+    if let Some(scribe) = scribe(&config.record) {
+        reactor = reactor.recorded(Box::new(scribe));
+    }
+    let remote = reactor.remote();
+    let interval = reload::interval(arguments, &config);
+    let control = Control { interval, detail: None, stop: false };
+    let alerts = Alerts::start(config.alert.rules(), &config.alert.send)?;
+    let handle = sampling::spawn_with(Box::new(source), Some(reactor), control);
+    let (rules, changed) = watch::channel(config.alert.rules());
+    runtime.block_on(async {
+        if let Some(listener) = listener {
+            tokio::spawn(serve(listener, Feed::alone(handle.clone(), None)));
+        }
+        tokio::spawn(alerts.follow(handle.step.clone(), changed));
+        let arguments = arguments.clone();
+        let count = arguments.count;
+        let mut session = Session {
+            handle: handle.clone(),
+            printer: Printer::new(arguments.json),
+            running: Running { arguments, config, remote, alerts: rules },
+            service: Service::of_environment(),
+            hangup,
+        };
+        let result = session.run(count).await;
+        handle.stop(PATIENCE).await;
+        result
+    })
+}
+
+/// Who records, if somebody shall and can. Nothing else waits for that.
+fn scribe(config: &RecordConfig) -> Option<Scribe> {
+    if !config.used {
+        return None;
+    }
+    let opened = Recorder::open(&config.directory, config.limits).and_then(Scribe::start);
+    let directory = config.directory.display();
+    opened.map_err(|error| tracing::error!("nothing is recorded into {directory}: {error}")).ok()
+}
+
+/// What the last run left.
+fn tell(recovered: &Recovered) {
+    for notice in &recovered.notices {
+        tracing::warn!("journal: {notice}");
+    }
+    if !recovered.clean {
+        tracing::warn!("the last run did not end in order");
+    }
+    for begun in &recovered.in_flight {
+        let name = &begun.order.name;
+        tracing::warn!("in flight then: {name}: {}", print::action(begun.order.action));
+    }
+    for held in &recovered.holdings {
+        tracing::info!("taken from {} by an earlier run and not given back", held.name);
+    }
+}

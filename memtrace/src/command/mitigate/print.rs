@@ -1,0 +1,212 @@
+//! What `memtrace mitigate` prints: a line for each change, or a document for each step.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result};
+use jiff::tz::TimeZone;
+
+use memtrace_core::reactor::{Entry, Fate, Owed, Reaction, Step};
+use memtrace_core::text;
+use memtrace_core::units::Bytes;
+pub(super) use memtrace_view::export::reaction::action;
+use memtrace_view::export::reaction::{line, told};
+use memtrace_view::summary;
+
+/// Remembers what was printed.
+pub(super) struct Printer {
+    json: bool,
+    zone: TimeZone,
+    /// Entries below this number were printed.
+    next: u64,
+    /// Printed as in flight; their end is still to be told.
+    open: Vec<u64>,
+    /// What the hook was told and what became of it, as printed last.
+    called: Option<(u64, Fate)>,
+    /// The state of the host, as printed last.
+    state: Option<String>,
+    problem: Option<String>,
+    /// What was still owed, as printed last.
+    owed: Option<String>,
+}
+
+impl Printer {
+    pub(super) fn new(json: bool) -> Self {
+        let zone = TimeZone::system();
+        let open = Vec::new();
+        Self { json, zone, next: 0, open, called: None, state: None, problem: None, owed: None }
+    }
+
+    /// What there is to print of a step.
+    pub(super) fn text(&mut self, step: &Step) -> Result<String> {
+        if self.json {
+            let mut text = serde_json::to_string(step).context("cannot write it as JSON")?;
+            text.push('\n');
+            return Ok(text);
+        }
+        let time = summary::moment(step.snapshot.wall, &self.zone, "%H:%M:%S");
+        let mut text = String::new();
+        let state = step.reaction.decisions.state.clone();
+        if self.state != state {
+            let state = state.as_deref().unwrap_or("not known");
+            let _ = writeln!(text, "{time} {}: the host is {state}", step.reaction.mode.word());
+        }
+        self.state = state;
+        if self.problem != step.reaction.problem
+            && let Some(problem) = &step.reaction.problem
+        {
+            let _ = writeln!(text, "{time} nothing can be done: {problem}");
+        }
+        self.problem.clone_from(&step.reaction.problem);
+        text.push_str(&self.entries(&step.reaction));
+        let called = step.reaction.called.as_ref();
+        let now = called.map(|called| (called.number, called.fate.clone()));
+        if let Some(called) = called.filter(|_| self.called != now) {
+            text.push_str(&told(called, &self.zone));
+        }
+        self.called = now;
+        let owed = step.reaction.farewell.as_ref().map(|all| match owed(all) {
+            text if text.is_empty() => "nothing is left to give back".to_owned(),
+            text => format!("giving back: {text}"),
+        });
+        if let Some(owed) = owed.filter(|owed| self.owed.as_ref() != Some(owed)) {
+            let _ = writeln!(text, "{time} {owed}");
+            self.owed = Some(owed);
+        }
+        Ok(text)
+    }
+
+    fn entries(&mut self, reaction: &Reaction) -> String {
+        let mut text = String::new();
+        for entry in &reaction.entries {
+            let Entry { number, fate, .. } = entry;
+            let is_new = *number >= self.next;
+            let has_ended = *fate != Fate::InFlight && self.open.contains(number);
+            if is_new || has_ended {
+                text.push_str(&line(entry, &self.zone));
+            }
+            self.open.retain(|other| other != number || !has_ended);
+            if is_new {
+                self.next = number.saturating_add(1);
+                if *fate == Fate::InFlight {
+                    self.open.push(*number);
+                }
+            }
+        }
+        text
+    }
+}
+
+/// What is owed to whom, and why it is.
+pub(super) fn owed(all: &[Owed]) -> String {
+    let one = |owed: &Owed| {
+        let much =
+            owed.bytes.map_or_else(String::new, |Bytes(bytes)| format!("{} MiB ", bytes >> 20));
+        format!("{much}to {} ({})", text::clean(&owed.name), text::clean(&owed.because))
+    };
+    all.iter().map(one).collect::<Vec<String>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use memtrace_core::fixture;
+    use memtrace_core::policy::{Action, Decision, Decisions};
+    use memtrace_core::reactor::Mode;
+
+    fn entry(number: u64, fate: Fate) -> Entry {
+        let vm = fixture::vm("web", 7);
+        let decision = Decision {
+            vm: vm.id,
+            action: Action::Balloon { from: Bytes(512 << 20), to: Bytes(448 << 20) },
+            rule: "pressure".to_owned(),
+            because: "it is tight".to_owned(),
+            unless: "it were not".to_owned(),
+        };
+        Entry { number, wall: fixture::WALL, name: vm.name, decision, fate }
+    }
+
+    fn step(state: &str, entries: Vec<Entry>) -> Step {
+        let decisions = Decisions { state: Some(state.to_owned()), ..Decisions::default() };
+        let reaction = Reaction { decisions, entries, ..Reaction::default() };
+        Step { snapshot: fixture::demo(), reaction }
+    }
+
+    fn lines(printer: &mut Printer, step: &Step) -> Vec<String> {
+        let text = printer.text(step).expect("it can be printed");
+        text.lines()
+            .map(|line| line.split_once(' ').map_or(line, |(_, rest)| rest).to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn only_what_is_new_is_printed() {
+        let mut printer = Printer::new(false);
+        let first = step("soft", vec![entry(0, Fate::Observed)]);
+        assert_eq!(lines(&mut printer, &first).len(), 2, "the state, and an entry");
+        assert_eq!(lines(&mut printer, &first), [""; 0]);
+        let second = step("calm", vec![entry(0, Fate::Observed), entry(1, Fate::Observed)]);
+        let printed = lines(&mut printer, &second);
+        assert_eq!(printed[0], "observe: the host is calm");
+        assert!(printed[1].starts_with("web: would inflate"), "{printed:?}");
+        assert_eq!(printed.len(), 2);
+    }
+
+    #[test]
+    fn an_order_is_told_when_it_begins_and_when_it_ends() {
+        let mut printer = Printer::new(false);
+        let begun = lines(&mut printer, &step("soft", vec![entry(0, Fate::InFlight)]));
+        assert!(begun[1].starts_with("web: inflate"), "{begun:?}");
+        let ended = step("soft", vec![entry(0, Fate::Done)]);
+        assert!(lines(&mut printer, &ended)[0].starts_with("web: done: inflate"));
+        assert_eq!(lines(&mut printer, &ended), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_still_owed_is_told_when_it_changes() {
+        let mut printer = Printer::new(false);
+        let mut leaving = step("soft", Vec::new());
+        let because = "more is not free".to_owned();
+        let (name, bytes) = ("web".to_owned(), Some(Bytes(64 << 20)));
+        let owed = Owed { name, bytes, because, waits: true };
+        leaving.reaction.farewell = Some(vec![Owed { bytes: None, ..owed.clone() }, owed]);
+        let printed = lines(&mut printer, &leaving);
+        let line = "giving back: to web (more is not free), 64 MiB to web (more is not free)";
+        assert_eq!(printed[1], line);
+        assert_eq!(lines(&mut printer, &leaving), [""; 0]);
+        leaving.reaction.farewell = Some(Vec::new());
+        assert_eq!(lines(&mut printer, &leaving), ["nothing is left to give back"]);
+    }
+
+    #[test]
+    fn what_the_hook_is_told_is_printed_once_and_again_with_what_came_of_it() {
+        let mut printer = Printer::new(false);
+        let mut low = step("low", Vec::new());
+        let mut called = fixture::called(Fate::InFlight);
+        low.reaction.called = Some(called.clone());
+        let line = "host: tell the hook that 600M are missing [hook]: it is low";
+        assert_eq!(lines(&mut printer, &low)[1..], [line]);
+        assert_eq!(lines(&mut printer, &low), [""; 0]);
+        called.fate = Fate::Done;
+        low.reaction.called = Some(called.clone());
+        assert!(lines(&mut printer, &low)[0].starts_with("host: done: tell the hook"));
+        (called.number, called.fate) = (1, Fate::Observed);
+        low.reaction.called = Some(called);
+        assert!(lines(&mut printer, &low)[0].starts_with("host: would tell the hook"));
+    }
+
+    #[test]
+    fn that_nothing_can_be_done_is_told_once() {
+        let mut printer = Printer::new(false);
+        let mut full = step("soft", Vec::new());
+        full.reaction.problem = Some("no space left".to_owned());
+        assert_eq!(lines(&mut printer, &full)[1], "nothing can be done: no space left");
+        assert_eq!(lines(&mut printer, &full), [""; 0]);
+    }
+
+    #[test]
+    fn a_document_is_a_line_with_snapshot_and_reaction() {
+        let text = Printer::new(true).text(&step("soft", Vec::new())).expect("it is written");
+        let step: Step = serde_json::from_str(&text).expect("it can be read");
+        assert_eq!((text.lines().count(), step.reaction.mode), (1, Mode::Observe));
+    }
+}

@@ -1,0 +1,159 @@
+//! The configuration of a running memtrace: reading it again, and what of it takes effect.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::command::mitigate::args::MitigateArguments;
+use crate::config::Config;
+use memtrace_core::alert::Rule;
+use memtrace_core::live::Control;
+use memtrace_core::reactor::{Change, Mode, Remote};
+
+/// What runs, and the ways to what may change in it.
+pub(super) struct Running {
+    pub(super) arguments: MitigateArguments,
+    pub(super) config: Config,
+    pub(super) remote: Remote,
+    pub(super) alerts: watch::Sender<Vec<Rule>>,
+}
+
+impl Running {
+    pub(super) fn interval(&self) -> Duration {
+        interval(&self.arguments, &self.config)
+    }
+
+    pub(super) fn gives_back(&self) -> bool {
+        self.config.give_back
+    }
+
+    /// Reads the configuration again. One with a mistake leaves everything as it is.
+    pub(super) fn reload(&mut self, control: &watch::Sender<Control>) {
+        match crate::config::chosen(self.arguments.config.as_deref()) {
+            Ok(config) => self.take(config, control),
+            Err(error) => tracing::error!("{error:#}\nthe one before stays in force"),
+        }
+    }
+
+    fn take(&mut self, mut config: Config, control: &watch::Sender<Control>) {
+        for key in fixed(&self.config, &config) {
+            tracing::warn!("{key} can't change while memtrace runs: it takes effect at its start");
+        }
+        // What can't change is as it was.
+        config.hook.clone_from(&self.config.hook);
+        config.rules.hook.heard = self.config.rules.hook.heard;
+        self.remote
+            .change(Change { rules: config.rules.clone(), acts: acts(&self.arguments, &config) });
+        self.alerts.send_replace(config.alert.rules());
+        let interval = interval(&self.arguments, &config);
+        control.send_if_modified(|control| {
+            std::mem::replace(&mut control.interval, interval) != interval
+        });
+        let Config { libvirt, scope, listen, journal, record, .. } = self.config.clone();
+        let send = self.config.alert.send.clone();
+        self.config = Config { libvirt, scope, listen, journal, record, ..config };
+        self.config.alert.send = send;
+        tracing::warn!("the configuration was read again and is in force");
+    }
+}
+
+/// Between two samples, by what was typed and what is configured.
+pub(super) fn interval(arguments: &MitigateArguments, config: &Config) -> Duration {
+    arguments.interval.unwrap_or(Duration::from_nanos(config.interval.0))
+}
+
+/// Whether decisions are carried out.
+pub(super) fn acts(arguments: &MitigateArguments, config: &Config) -> bool {
+    arguments.enforce || config.mode == Mode::Enforce
+}
+
+/// Keys that say something else now, and can't take effect.
+fn fixed(before: &Config, now: &Config) -> Vec<&'static str> {
+    let (sent, send) = (&before.alert.send, &now.alert.send);
+    let keys = [
+        ("libvirt", before.libvirt != now.libvirt),
+        ("scope.cgroup", before.scope != now.scope),
+        ("metrics.listen", before.listen != now.listen),
+        ("journal.directory", before.journal.directory != now.journal.directory),
+        ("journal.file", before.journal.limits.file != now.journal.limits.file),
+        ("journal.files", before.journal.limits.files != now.journal.limits.files),
+        ("record.use", before.record.used != now.record.used),
+        ("record.directory", before.record.directory != now.record.directory),
+        ("record.size", before.record.limits != now.record.limits),
+        ("hook.command", before.hook != now.hook),
+        ("alert.log", sent.log != send.log),
+        ("alert.command", sent.command != send.command),
+        ("alert.webhook", sent.webhook != send.webhook),
+        ("alert.alertmanager", sent.alertmanager != send.alertmanager),
+    ];
+    keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::command::{Arguments, Command};
+    use memtrace_core::units::Nanos;
+
+    /// What runs with the configuration in this file, and the ends of its ways.
+    fn running(file: &std::path::Path) -> (Running, watch::Receiver<Vec<Rule>>) {
+        let typed = ["memtrace", "mitigate", "--config", file.to_str().unwrap()];
+        let Some(Command::Mitigate(arguments)) = Arguments::parse_from(typed).command else {
+            panic!("it is mitigate")
+        };
+        let config = crate::config::chosen(arguments.config.as_deref()).unwrap();
+        let (alerts, rules) = watch::channel(config.alert.rules());
+        (Running { arguments, config, remote: Remote::nowhere(), alerts }, rules)
+    }
+
+    #[test]
+    fn what_is_said_anew_takes_effect_and_a_mistake_changes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("memtrace.toml");
+        fs::write(&file, "interval = \"2s\"\n").unwrap();
+        let (mut running, alerts) = running(&file);
+        let interval = running.interval();
+        let control = watch::Sender::new(Control { interval, detail: None, stop: false });
+        fs::write(&file, "give_back = true\nintervall = \"5s\"\n").unwrap();
+        running.reload(&control);
+        assert!(!running.gives_back());
+        assert_eq!(control.borrow().interval, Duration::from_secs(2));
+        let text = "interval = \"5s\"\ngive_back = true\n[policy]\nsoft = 30\n\
+                    [alert.host_pressure]\nuse = false\n[journal]\nfiles = 3\n";
+        fs::write(&file, text).unwrap();
+        let all = alerts.borrow().len();
+        running.reload(&control);
+        assert!(running.gives_back());
+        assert_eq!(control.borrow().interval, Duration::from_secs(5));
+        assert_eq!((running.config.rules.soft, running.config.journal.limits.files), (30.0, 8));
+        assert_eq!(alerts.borrow().len(), all - 1);
+        fs::remove_file(&file).unwrap();
+        running.reload(&control);
+        assert!(running.gives_back(), "a file that is gone says nothing new");
+    }
+
+    #[test]
+    fn what_cannot_change_is_named() {
+        let before = Config::default();
+        let mut now = Config { libvirt: false, interval: Nanos(1), ..Config::default() };
+        now.journal.directory = "/elsewhere".into();
+        now.record.used = true;
+        now.listen = ":9435".parse().ok();
+        now.alert.send.log = false;
+        now.hook.push("page".to_owned());
+        let changed = [
+            "libvirt",
+            "metrics.listen",
+            "journal.directory",
+            "record.use",
+            "hook.command",
+            "alert.log",
+        ];
+        assert_eq!(fixed(&before, &now), changed);
+        assert_eq!(fixed(&before, &before), [""; 0]);
+    }
+}

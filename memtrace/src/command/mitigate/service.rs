@@ -1,0 +1,190 @@
+//! What a service manager is told (sd_notify(3), systemd.service(5)): that it is ready, how it
+//! stands, and that the loop goes on. A hung loop says nothing and is started anew.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use memtrace_core::reactor::Step;
+use memtrace_core::text;
+
+/// The loop may be late by so many intervals before it counts as hung.
+const LATE: u32 = 3;
+
+/// The way to a service manager; nobody listens where memtrace isn't a service.
+#[derive(Debug, Default)]
+pub(super) struct Service {
+    socket: Option<UnixDatagram>,
+    /// Silence for so long ends memtrace.
+    watchdog: Option<Duration>,
+    status: String,
+}
+
+impl Service {
+    /// As the environment says.
+    pub(super) fn of_environment() -> Self {
+        let Some(address) = std::env::var_os("NOTIFY_SOCKET") else { return Self::default() };
+        let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
+        let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
+        let watchdog = number("WATCHDOG_USEC").filter(|_| is_ours).map(Duration::from_micros);
+        match connect(&address) {
+            Ok(socket) => Self { socket: Some(socket), watchdog, status: String::new() },
+            Err(error) => {
+                tracing::warn!("cannot tell the service manager anything: {error}");
+                Self::default()
+            }
+        }
+    }
+
+    /// It works, or works again, with so much time between two samples. The manager's
+    /// patience has to be longer than that.
+    pub(super) fn ready(&mut self, interval: Duration) {
+        let needed = interval.saturating_mul(LATE);
+        match self.watchdog {
+            Some(watchdog) if watchdog < needed => {
+                self.watchdog = Some(needed);
+                self.tell(&format!("READY=1\nWATCHDOG_USEC={}", needed.as_micros()));
+            }
+            _ => self.tell("READY=1"),
+        }
+    }
+
+    /// The loop has made a step.
+    pub(super) fn progress(&mut self, step: &Step) {
+        if self.watchdog.is_some() {
+            self.tell("WATCHDOG=1");
+        }
+        let status = status(step);
+        if self.socket.is_some() && status != self.status {
+            self.tell(&format!("STATUS={status}"));
+            self.status = status;
+        }
+    }
+
+    /// It reads its configuration again, and will be ready then.
+    pub(super) fn reloading(&self) {
+        let now = clock_gettime(ClockId::Monotonic);
+        let micros = now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1000);
+        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
+    }
+
+    pub(super) fn stopping(&self) {
+        self.tell("STOPPING=1");
+    }
+
+    /// Nobody waits for a manager that doesn't read.
+    fn tell(&self, text: &str) {
+        if let Some(socket) = &self.socket
+            && let Err(error) = socket.send(text.as_bytes())
+        {
+            tracing::debug!("the service manager wasn't told {text:?}: {error}");
+        }
+    }
+}
+
+/// A path, or with a leading `@` an abstract name.
+fn connect(address: &OsStr) -> io::Result<UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    match address.as_bytes() {
+        [b'@', name @ ..] => socket.connect_addr(&SocketAddr::from_abstract_name(name)?)?,
+        _ => socket.connect(address)?,
+    }
+    Ok(socket)
+}
+
+/// How it stands, in a line.
+fn status(step: &Step) -> String {
+    let reaction = &step.reaction;
+    if let Some(owed) = &reaction.farewell {
+        return format!("giving back: {} VMs to go", owed.len());
+    }
+    let state = reaction.decisions.state.as_deref().unwrap_or("not known");
+    let mode = reaction.mode.word();
+    let mut status = format!("{mode}: the host is {state}, {} VMs", step.snapshot.vms.len());
+    if let Some(problem) = &reaction.problem {
+        status.push_str("; nothing can be done: ");
+        status.push_str(&text::clean(problem));
+    }
+    status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use memtrace_core::fixture;
+    use memtrace_core::policy::Decisions;
+    use memtrace_core::reactor::{Mode, Owed, Reaction};
+
+    fn step(farewell: Option<Vec<Owed>>) -> Step {
+        let decisions = Decisions { state: Some("soft".to_owned()), ..Decisions::default() };
+        let mode = Mode::Enforce;
+        let reaction = Reaction { mode, decisions, farewell, ..Reaction::default() };
+        Step { snapshot: fixture::demo(), reaction }
+    }
+
+    fn heard(socket: &UnixDatagram) -> Vec<String> {
+        let mut buffer = [0; 500];
+        let mut all = Vec::new();
+        while let Ok(length) = socket.recv(&mut buffer) {
+            all.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        }
+        all
+    }
+
+    #[test]
+    fn a_manager_hears_the_protocol() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify");
+        let manager = UnixDatagram::bind(&path).unwrap();
+        manager.set_nonblocking(true).unwrap();
+        let socket = Some(connect(path.as_os_str()).unwrap());
+        let watchdog = Some(Duration::from_secs(30));
+        let mut service = Service { socket, watchdog, status: String::new() };
+        service.ready(Duration::from_secs(1));
+        service.progress(&step(None));
+        service.progress(&step(None));
+        service.reloading();
+        service.ready(Duration::from_secs(20));
+        service.stopping();
+        service.progress(&step(Some(Vec::new())));
+        let heard = heard(&manager);
+        let (reloading, micros) = heard[4].split_once("\nMONOTONIC_USEC=").unwrap();
+        assert_eq!(reloading, "RELOADING=1");
+        assert!(micros.parse::<u64>().unwrap() > 0);
+        let vms = fixture::demo().vms.len();
+        let status = format!("STATUS=enforce: the host is soft, {vms} VMs");
+        let expected = [
+            "READY=1",
+            "WATCHDOG=1",
+            &status,
+            "WATCHDOG=1",
+            &heard[4],
+            "READY=1\nWATCHDOG_USEC=60000000",
+            "STOPPING=1",
+            "WATCHDOG=1",
+            "STATUS=giving back: 0 VMs to go",
+        ];
+        assert_eq!(heard, expected);
+    }
+
+    #[test]
+    fn an_abstract_name_is_reached_and_nobody_is_no_harm() {
+        let name = format!("memtrace-test-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let manager = UnixDatagram::bind_addr(&address).unwrap();
+        let socket = connect(OsStr::new(&format!("@{name}"))).unwrap();
+        let service = Service { socket: Some(socket), ..Service::default() };
+        service.stopping();
+        manager.set_nonblocking(true).unwrap();
+        assert_eq!(heard(&manager), ["STOPPING=1"]);
+        drop(manager);
+        service.stopping();
+        Service::default().stopping();
+    }
+}

@@ -1,0 +1,159 @@
+//! The time between start and end: what is printed, signals, and the end itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, timeout_at};
+
+use super::print::{self, Printer};
+use super::reload::Running;
+use super::service::Service;
+use crate::service::sampling::Handle;
+use crate::sys::output;
+use memtrace_core::reactor::{Owed, Step};
+
+/// Longest that giving back takes. Balloons need seconds; the unit file waits longer.
+const FAREWELL: Duration = Duration::from_secs(30);
+/// Between two looks at balloons that come back.
+const PACE: Duration = Duration::from_secs(1);
+
+pub(super) struct Session {
+    pub(super) handle: Handle,
+    pub(super) running: Running,
+    pub(super) printer: Printer,
+    pub(super) service: Service,
+    /// Asks for the configuration to be read again.
+    pub(super) hangup: Signal,
+}
+
+impl Session {
+    /// Runs until a signal, or for so many steps.
+    ///
+    /// # Errors
+    /// When the host can't be sampled any more, or the output can't be written.
+    pub(super) async fn run(&mut self, count: Option<u64>) -> Result<()> {
+        let mut signals = Signals::listen()?;
+        self.service.ready(self.running.interval());
+        let mut left = count;
+        while left != Some(0) {
+            tokio::select! {
+                step = next(&mut self.handle) => {
+                    self.show(&*step?)?;
+                    left = left.map(|left| left.saturating_sub(1));
+                }
+                () = signals.end() => break,
+                _ = self.hangup.recv() => self.reload(),
+            }
+        }
+        self.service.stopping();
+        if self.running.gives_back() { self.farewell(&mut signals).await } else { Ok(()) }
+    }
+
+    fn show(&mut self, step: &Step) -> Result<()> {
+        self.service.progress(step);
+        output::print(&self.printer.text(step)?)
+    }
+
+    fn reload(&mut self) {
+        self.service.reloading();
+        self.running.reload(&self.handle.control);
+        self.service.ready(self.running.interval());
+    }
+
+    /// Gives back until nothing more can be, time is up, or the operator has had enough.
+    async fn farewell(&mut self, signals: &mut Signals) -> Result<()> {
+        self.handle.control.send_modify(|control| control.interval = control.interval.min(PACE));
+        self.running.remote.give_back();
+        let deadline = Instant::now() + FAREWELL;
+        let mut owed: Option<Vec<Owed>> = None;
+        let why = loop {
+            tokio::select! {
+                step = timeout_at(deadline, next(&mut self.handle)) => {
+                    let Ok(step) = step else { break "time is up" };
+                    let step = step?;
+                    self.show(&step)?;
+                    owed = step.reaction.farewell.clone().or(owed);
+                    if owed.as_ref().is_some_and(|owed| !owed.iter().any(|owed| owed.waits)) {
+                        break "nothing more can be done";
+                    }
+                }
+                () = signals.end() => break "interrupted",
+            }
+        };
+        match owed {
+            None => tracing::warn!("nothing was given back: {why}"),
+            Some(owed) if owed.is_empty() => {}
+            Some(owed) => tracing::warn!("not given back: {} ({why})", print::owed(&owed)),
+        }
+        Ok(())
+    }
+}
+
+/// The next step.
+async fn next(handle: &mut Handle) -> Result<Arc<Step>> {
+    loop {
+        // The end of the loop is told by the other channel.
+        if handle.step.changed().await.is_err() {
+            handle.failure()?;
+        }
+        if let Some(step) = handle.step.borrow_and_update().clone() {
+            return Ok(step);
+        }
+    }
+}
+
+pub(super) fn listen(kind: SignalKind) -> Result<Signal> {
+    signal(kind).context("cannot listen for signals")
+}
+
+/// Those that end a run.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::command::{Arguments, Command};
+
+    const UNIT: &str =
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/memtrace.service"));
+
+    fn value(key: &str) -> &str {
+        UNIT.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).expect(key)
+    }
+
+    #[test]
+    fn the_unit_starts_what_there_is_and_waits_for_its_end() {
+        let typed = value("ExecStart").split_whitespace();
+        let arguments = Arguments::try_parse_from(typed).expect("it can be typed");
+        let Some(Command::Mitigate(arguments)) = arguments.command else { panic!("mitigate") };
+        let file = crate::config::FILE;
+        assert_eq!(arguments.config.as_deref(), Some(std::path::Path::new(file)));
+        let seconds = value("TimeoutStopSec").trim_end_matches('s').parse().expect("seconds");
+        assert!(FAREWELL + crate::command::mitigate::PATIENCE < Duration::from_secs(seconds));
+        let directory = format!("/var/lib/{}", value("StateDirectory"));
+        assert_eq!(directory, memtrace_store::journal::DIRECTORY);
+    }
+}

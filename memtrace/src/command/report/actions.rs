@@ -1,0 +1,177 @@
+//! What was decided and what was worth an alert. Pure. All are counted, the first ones are
+//! listed.
+
+use std::collections::BTreeMap;
+
+use memtrace_core::alert::{Alert, Severity, State};
+use memtrace_core::decision_counts::Tally;
+use memtrace_core::policy::Action;
+use memtrace_core::reactor::{Fate, Mode, Reaction};
+use memtrace_core::sample::VmId;
+use memtrace_core::text::truncate;
+use memtrace_core::units::WallNanos;
+
+/// Most that are listed of each kind.
+pub const MOST_LISTED: usize = 500;
+/// Columns of a reason that are kept.
+const WORDS: usize = 400;
+
+/// A decision, and what became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deed {
+    pub at: WallNanos,
+    pub vm: VmId,
+    /// Untrusted text.
+    pub name: String,
+    pub action: Action,
+    pub rule: String,
+    pub because: String,
+    /// `None`: the recording doesn't tell.
+    pub fate: Option<Fate>,
+}
+
+/// An alert from its beginning to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spell {
+    pub rule: String,
+    pub severity: Severity,
+    /// Untrusted text. `None`: the host's.
+    pub name: Option<String>,
+    pub vm: Option<VmId>,
+    pub since: WallNanos,
+    pub at: WallNanos,
+    /// `None`: it went on to the end of the recording.
+    pub until: Option<WallNanos>,
+    pub text: String,
+}
+
+/// All of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Deeds {
+    pub tally: Tally,
+    pub listed: Vec<Deed>,
+    /// Moments that were acted in, that were only observed, and in which nothing decided.
+    pub moments: [u64; 3],
+    pub alerts: BTreeMap<String, u64>,
+    pub spells: Vec<Spell>,
+    pub alerted: u64,
+}
+
+impl Deeds {
+    /// What was decided at a moment; `name`: of a VM.
+    pub fn add(
+        &mut self,
+        at: WallNanos,
+        reaction: Option<&Reaction>,
+        name: impl Fn(VmId) -> String,
+    ) {
+        let Some(reaction) = reaction else {
+            self.moments[2] += 1;
+            return;
+        };
+        self.moments[usize::from(reaction.mode == Mode::Observe)] += 1;
+        for decision in &reaction.decisions.actions {
+            self.tally.add(decision);
+            if self.listed.len() < MOST_LISTED {
+                self.listed.push(Deed {
+                    at,
+                    vm: decision.vm,
+                    name: name(decision.vm),
+                    action: decision.action,
+                    rule: decision.rule.clone(),
+                    because: truncate(&decision.because, WORDS).into_owned(),
+                    fate: None,
+                });
+            }
+        }
+        self.follow(reaction);
+    }
+
+    /// What became of those before.
+    fn follow(&mut self, reaction: &Reaction) {
+        for entry in &reaction.entries {
+            // They are in the order of time.
+            let first = self.listed.partition_point(|deed| deed.at < entry.wall);
+            let same = self.listed.iter_mut().skip(first);
+            let mut same = same.take_while(|deed| deed.at == entry.wall);
+            if let Some(deed) = same.find(|deed| deed.vm == entry.decision.vm)
+                && deed.fate.as_ref() != Some(&entry.fate)
+            {
+                deed.fate = Some(entry.fate.clone());
+            }
+        }
+    }
+
+    pub fn alert(&mut self, alert: &Alert) {
+        let vm = alert.vm.as_ref().map(|named| named.vm);
+        if alert.state == State::Resolved {
+            let mut open = self.spells.iter_mut().rev();
+            let is_it = |spell: &&mut Spell| spell.rule == alert.rule && spell.vm == vm;
+            if let Some(spell) = open.find(is_it) {
+                spell.until = Some(alert.at);
+            }
+            return;
+        }
+        self.alerted = self.alerted.saturating_add(1);
+        let count = self.alerts.entry(alert.rule.clone()).or_default();
+        *count = count.saturating_add(1);
+        if self.spells.len() < MOST_LISTED {
+            self.spells.push(Spell {
+                rule: alert.rule.clone(),
+                severity: alert.severity,
+                name: alert.vm.as_ref().map(|named| named.name.clone()),
+                vm,
+                since: alert.since,
+                at: alert.at,
+                until: None,
+                text: truncate(&alert.text, WORDS).into_owned(),
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use memtrace_core::decision_counts::Count;
+    use memtrace_core::fixture;
+    use memtrace_core::reactor::entry::Named;
+
+    #[test]
+    fn decisions_are_counted_by_kind_and_followed_to_their_end() {
+        let (mut deeds, decided) = (Deeds::default(), fixture::enforced());
+        let reaction = decided.report().map(|report| report.reaction.clone());
+        deeds.add(fixture::WALL, reaction.as_ref(), |_| "idle".to_owned());
+        deeds.add(fixture::WALL, None, |_| String::new());
+        assert_eq!(deeds.tally.all(), Count { decisions: 1, bytes: 512 << 20 });
+        assert_eq!(deeds.moments, [1, 0, 1]);
+        assert_eq!(deeds.listed[0].fate, Some(Fate::InFlight));
+        let mut later = reaction.expect("there is one");
+        later.decisions.actions.clear();
+        later.entries[2].fate = Fate::Done;
+        deeds.add(WallNanos(fixture::WALL.0 + 1), Some(&later), |_| String::new());
+        assert_eq!(deeds.listed[0].fate, Some(Fate::Done));
+    }
+
+    #[test]
+    fn an_alert_ends_the_one_that_began() {
+        let vm = fixture::noisy();
+        let alert = |state, at| Alert {
+            rule: "vm_stalled".to_owned(),
+            severity: Severity::Warning,
+            state,
+            since: WallNanos(1),
+            at: WallNanos(at),
+            host: None,
+            vm: Some(Named { vm: vm.id, name: vm.name.clone() }),
+            text: "it waits".to_owned(),
+        };
+        let mut deeds = Deeds::default();
+        deeds.alert(&alert(State::Firing, 5));
+        deeds.alert(&alert(State::Resolved, 9));
+        deeds.alert(&alert(State::Firing, 20));
+        let untils: Vec<_> = deeds.spells.iter().map(|spell| spell.until).collect();
+        assert_eq!(untils, [Some(WallNanos(9)), None]);
+        assert_eq!(deeds.alerts["vm_stalled"], 2);
+    }
+}

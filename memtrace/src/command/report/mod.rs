@@ -1,0 +1,60 @@
+//! `memtrace report`: a recording as one page to look at: what was recorded and what is missing,
+//! the host and its VMs over time, who suffered and who caused it.
+
+mod account;
+mod actions;
+pub mod args;
+mod gather;
+mod heat;
+mod minutes;
+mod page;
+mod plot;
+mod progress;
+mod series;
+mod signals;
+mod words;
+
+use anyhow::{Context, Result, bail};
+use jiff::tz::TimeZone;
+
+use crate::command::report::args::ReportArguments;
+use crate::sys::atomic_write::replace;
+use crate::sys::interrupt::Interrupt;
+use crate::sys::output;
+pub use gather::{Report, gather};
+use memtrace_store::tape::Tape;
+use page::{Around, page};
+pub use progress::Progress;
+
+/// Reads all of a recording, and writes the page. What could not be read is in the page.
+///
+/// # Errors
+/// When nothing can be read, there is no moment in it, or the page can't be written.
+pub fn run(arguments: &ReportArguments) -> Result<()> {
+    let source = arguments.path.display().to_string();
+    let mut tape = Tape::open(&arguments.path).with_context(|| format!("cannot read {source}"))?;
+    // One that is there and isn't meant is no reason to refuse a recording from elsewhere.
+    let config = match crate::config::chosen(arguments.config.as_deref()) {
+        Err(error) if arguments.config.is_some() => return Err(error),
+        config => config.unwrap_or_default(),
+    };
+    let interrupt = Interrupt::watch()?;
+    let mut progress = Progress::new();
+    let moments = tape.by_ref().take_while(|_| interrupt.check().is_ok());
+    let report =
+        gather(moments.inspect(|shown| progress.at(shown.snapshot.wall)), config.alert.rules());
+    progress.end();
+    interrupt.check()?;
+    let losses: Vec<String> = tape.losses().iter().map(ToString::to_string).collect();
+    for loss in &losses {
+        tracing::warn!("{loss}");
+    }
+    let Some(report) = report else { bail!("there is no moment in {source}") };
+    let zone = TimeZone::system();
+    let text = page(&report, &Around { source: &source, losses: &losses, zone: &zone })?;
+    if arguments.output.as_os_str() == "-" {
+        return output::print(&text);
+    }
+    let told = || format!("cannot write {}", arguments.output.display());
+    replace(&arguments.output, &text).with_context(told)
+}

@@ -1,0 +1,132 @@
+//! The page of made-up moments.
+
+use super::*;
+use crate::command::report::gather::tests::{report, shown, ten_minutes};
+use memtrace_core::fixture;
+use memtrace_core::model::snapshot::{Measured, VmView};
+use memtrace_core::policy::ScopeObservation;
+use memtrace_core::units::{Bytes, Percent};
+
+fn made(report: &Report, losses: &[String]) -> String {
+    let around = Around { source: "recordings", losses, zone: &TimeZone::UTC };
+    page(report, &around).expect("it can be drawn")
+}
+
+/// The part under a heading, a tag a line, without plots.
+fn part(page: &str, heading: &str) -> String {
+    let (_, rest) = page.split_once(&format!("<h2>{heading}</h2>")).expect("it has this part");
+    let part = rest.split("<h2>").next().unwrap_or_default();
+    let mut pieces = part.split("<svg");
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        text.push_str("[plot]");
+        text.push_str(piece.split_once("</svg>").expect("it ends").1);
+    }
+    text.replace("><", ">\n<")
+}
+
+#[test]
+fn what_was_recorded_and_what_is_missing() {
+    let losses = ["a.mtrec: the frame's checksum is wrong at byte 9; 5 bytes are lost".to_owned()];
+    let page = made(&report(ten_minutes()), &losses);
+    insta::assert_snapshot!(part(&page, "What was recorded"));
+}
+
+#[test]
+fn the_worst_minutes_and_who_suffered() {
+    let page = made(&report(ten_minutes()), &[]);
+    let parts = ["Who suffered most", "Who caused most", "Who took from whom", "The worst minutes"];
+    insta::assert_snapshot!(parts.map(|heading| part(&page, heading)).join("\n\n"));
+}
+
+#[test]
+fn lanes_decisions_and_alerts() {
+    let page = made(&report(ten_minutes()), &[]);
+    let parts = ["VMs", "Decisions", "Alerts", "How long waits took"];
+    insta::assert_snapshot!(parts.map(|heading| part(&page, heading)).join("\n\n"));
+}
+
+#[test]
+fn what_is_not_known_is_said_and_not_drawn_as_nothing() {
+    let mut shown = shown(1, Some(1), Vec::new());
+    shown.snapshot = fixture::without_kernel_side();
+    let page = made(&report(vec![shown]), &[]);
+    for text in [
+        "Not known: /proc/pressure/memory: no such file.",
+        "Not known: the kernel side doesn't run: CAP_BPF is missing.",
+        "2 quiet VMs, and no others",
+        "absent",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    assert_eq!(page.matches("There were none.").count(), 0);
+}
+
+#[test]
+fn a_scope_is_shown_with_its_limit_and_the_host_alone_without_one() {
+    let pool = |available| ScopeObservation {
+        cgroup: Some("pool".to_owned()),
+        total: Some(Bytes(2 << 30)),
+        available,
+        ..ScopeObservation::default()
+    };
+    let mut moments = ten_minutes();
+    let alone = made(&report(moments.clone()), &[]);
+    assert!(!alone.contains("of the scope") && !alone.contains("the cgroup"));
+    for moment in &mut moments {
+        moment.scope = Some(pool(Some(Bytes(300 << 20))));
+    }
+    let page = made(&report(moments.clone()), &[]);
+    assert!(page.contains("the cgroup pool, at most 2.0 GiB"), "{page}");
+    assert!(page.contains("Available memory of the scope"), "{page}");
+    assert!(page.contains("2.0 GiB in all; least 300 MiB"), "{page}");
+    for moment in &mut moments {
+        moment.scope = Some(pool(None));
+    }
+    let page = made(&report(moments), &[]);
+    assert!(page.contains("Not known: its limit, its use, or what of it can be had back"));
+}
+
+#[test]
+fn the_page_asks_nobody_for_anything() {
+    let page = made(&report(ten_minutes()), &[]);
+    for foreign in ["http", "<script", "src=", "href=", "url(", "@import", "<link"] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+}
+
+#[test]
+fn names_can_do_no_harm() {
+    let bad = "</style><script>alert(1)</script>\"' onload=x \u{1b}[2J\u{202e}";
+    let mut moments = ten_minutes();
+    for moment in &mut moments {
+        let snapshot = std::sync::Arc::make_mut(&mut moment.snapshot);
+        snapshot.vms[0].name = bad.to_owned();
+        snapshot.host.hostname = Some(bad.to_owned());
+        snapshot.host.kernel = Some(bad.to_owned());
+        let reaction = moment.reaction.iter_mut();
+        for action in reaction.flat_map(|reaction| &mut reaction.decisions.actions) {
+            (action.rule, action.because) = (bad.to_owned(), bad.to_owned());
+        }
+    }
+    let page = made(&report(moments), &[bad.to_owned()]);
+    for harm in ["<script", "alert(1)<", "\"' onload", "\u{1b}", "\u{202e}"] {
+        assert!(!page.contains(harm), "{harm:?}");
+    }
+    assert!(page.matches("&lt;script&gt;").count() > 5);
+}
+
+#[test]
+fn there_are_no_more_lanes_than_can_be_looked_at() {
+    let stalled = |pid: u32| VmView {
+        stalled: Measured::exact(Percent(f64::from(pid))),
+        ..fixture::vm(&format!("vm-{pid}"), pid)
+    };
+    let mut vms: Vec<VmView> = (1..=60).map(stalled).collect();
+    vms.extend((100..130).map(|pid| fixture::vm("quiet", pid)));
+    let page = made(&report(vec![shown(1, Some(1), vms.clone()), shown(2, Some(1), vms)]), &[]);
+    assert_eq!(page.matches("class=\"lane\"").count(), 40);
+    assert!(page.contains("and 20 more VMs that suffered less"));
+    assert!(page.contains("and 30 more quiet VMs"));
+    assert!(page.len() < 400_000, "{} bytes", page.len());
+}

@@ -1,0 +1,139 @@
+//! Numbers, times and names as the page has them. Pure. What isn't known is a dash.
+
+use jiff::tz::TimeZone;
+use maud::{Markup, html};
+
+use memtrace_core::format;
+use memtrace_core::text::{clean, truncate};
+use memtrace_core::units::{Bytes, Nanos, WallNanos};
+use memtrace_view::summary::moment;
+
+/// Columns of a name.
+const NAME: usize = 64;
+
+/// Untrusted text, without what isn't fit for a screen. It is escaped where it is put in.
+pub fn name(text: &str) -> String {
+    if text.is_empty() { "(no name)".to_owned() } else { said(truncate(text, NAME).as_ref()) }
+}
+
+pub fn said(text: &str) -> String {
+    clean(text).into_owned()
+}
+
+/// `2026-11-23 14:05:09`.
+pub fn time(at: WallNanos, zone: &TimeZone) -> String {
+    moment(at, zone, "%Y-%m-%d %H:%M:%S")
+}
+
+/// `14:05:09`, with the day where it isn't that of `begin`.
+pub fn clock(at: WallNanos, begin: WallNanos, zone: &TimeZone) -> String {
+    let day = |at| moment(at, zone, "%Y-%m-%d");
+    moment(at, zone, if day(at) == day(begin) { "%H:%M:%S" } else { "%m-%d %H:%M:%S" })
+}
+
+/// The zone's name or offset at that time.
+pub fn zone_of(at: WallNanos, zone: &TimeZone) -> String {
+    moment(at, zone, "%Z")
+}
+
+/// `350 ms`, `12.3 s`, `4.5 min`, `26.0 h`.
+pub fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if !s.is_finite() => format::UNKNOWN.to_owned(),
+        s if s < 0.000_000_5 => "0 s".to_owned(),
+        s if s < 0.001 => format!("{:.0} µs", s * 1e6),
+        s if s < 0.01 => format!("{:.1} ms", s * 1e3),
+        s if s < 1.0 => format!("{:.0} ms", s * 1e3),
+        s if s < 120.0 => format!("{s:.1} s"),
+        s if s < 7_200.0 => format!("{:.1} min", s / 60.0),
+        s => format!("{:.1} h", s / 3_600.0),
+    }
+}
+
+pub fn nanos(time: Nanos) -> String {
+    seconds(time.seconds())
+}
+
+/// `1.2 GiB`.
+pub fn bytes(amount: f64) -> String {
+    if !amount.is_finite() || amount < 0.0 {
+        return format::UNKNOWN.to_owned();
+    }
+    let text = format::bytes(Bytes(amount as u64), 6);
+    let digits = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
+    match text.strip_prefix(digits).unwrap_or_default() {
+        "B" => format!("{digits} B"),
+        unit => format!("{digits} {unit}iB"),
+    }
+}
+
+pub fn count(value: f64) -> String {
+    format::count(value, 6)
+}
+
+pub fn percent(value: f64) -> String {
+    match value {
+        v if !v.is_finite() => format::UNKNOWN.to_owned(),
+        v if v > 0.0 && v < 0.1 => "<0.1 %".to_owned(),
+        v if v < 10.0 => format!("{v:.1} %"),
+        v => format!("{v:.0} %"),
+    }
+}
+
+/// `1 decision`, `5 decisions`.
+pub fn several(number: u64, what: &str) -> String {
+    let end = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{end}")
+}
+
+/// A cell with a number, or a dash that says why where one points at it.
+pub fn cell(value: Option<String>, because: Option<&str>) -> Markup {
+    match value {
+        Some(value) => html! { td.n { (value) } },
+        None => {
+            let why = said(because.unwrap_or("not known"));
+            html! { td.n title=(why) { (format::UNKNOWN) } }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_as_people_write_them() {
+        for (value, text) in [
+            (0.0, "0 s"),
+            (0.000_35, "350 µs"),
+            (0.002_5, "2.5 ms"),
+            (0.35, "350 ms"),
+            (12.34, "12.3 s"),
+            (270.0, "4.5 min"),
+            (93_600.0, "26.0 h"),
+            (f64::NAN, "-"),
+        ] {
+            assert_eq!(seconds(value), text);
+        }
+        for (value, text) in [(0.0, "0 B"), (1536.0, "1.5 KiB"), (3.5e9, "3.3 GiB"), (-1.0, "-")] {
+            assert_eq!(bytes(value), text);
+        }
+        assert_eq!([percent(0.04), percent(2.25), percent(41.2)], ["<0.1 %", "2.2 %", "41 %"]);
+    }
+
+    #[test]
+    fn times_have_the_day_where_it_is_another() {
+        let begin = memtrace_core::fixture::WALL;
+        let next = WallNanos(begin.0 + 7_200 * Nanos::SECOND.0 * 2);
+        assert_eq!(time(begin, &TimeZone::UTC), "2026-11-22 21:31:05");
+        assert_eq!(clock(begin, begin, &TimeZone::UTC), "21:31:05");
+        assert_eq!(clock(next, begin, &TimeZone::UTC), "11-23 01:31:05");
+        assert_eq!(clock(WallNanos(u64::MAX), begin, &TimeZone::UTC), "07-21 23:34:33");
+    }
+
+    #[test]
+    fn what_is_not_known_is_a_dash_with_its_reason() {
+        let cell = cell(None, Some("CAP_BPF <is> missing")).into_string();
+        assert_eq!(cell, "<td class=\"n\" title=\"CAP_BPF &lt;is&gt; missing\">-</td>");
+    }
+}

@@ -1,0 +1,184 @@
+//! The rows that there can be, and putting them together: a row where both numbers are
+//! there, and the reason where one isn't. Pure.
+
+use super::compare::{BYSTANDER, GUEST, HOST, REFAULTS};
+use memtrace_core::accuracy::table::{Row, Rule, Skipped, Table};
+use memtrace_core::model::Measured;
+
+/// What a row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// By its name in JSON.
+    pub signal: &'static str,
+    pub subject: &'static str,
+    pub counter: &'static str,
+    pub source: &'static str,
+}
+
+const fn guest(signal: &'static str, counter: &'static str, source: &'static str) -> Key {
+    Key { signal, subject: GUEST, counter, source }
+}
+
+const fn bystander(signal: &'static str, counter: &'static str, source: &'static str) -> Key {
+    Key { signal, subject: BYSTANDER, counter, source }
+}
+
+pub const GUEST_FAULTS: Key =
+    guest("guest_faults", "guest faults", "/proc/PID/stat minflt, majflt");
+pub const USER_FAULTS: Key = guest("user_faults", "page faults", "/proc/PID/stat minflt, majflt");
+pub const SWAPPED: Key = guest("swap_out", "swap-outs less swap-ins, pages", "VmSwap");
+pub const SWAP_READ: Key = guest("swap_in", "pages read from swap", "memory.stat pswpin");
+pub const SWAP_IN: Key =
+    guest("swap_in", "swap-ins, pages", "memory.stat workingset_refault_anon - 2 %");
+pub const MAJOR_FAULTS: Key = guest("major_faults", "major faults", "memory.stat pgmajfault");
+pub const ASYNC_FAULTS: Key =
+    guest("async_faults", "asynchronous faults done", "memtrace's own: begun");
+pub const RECLAIMS: Key =
+    guest("memcg_reclaim", "direct and memcg reclaims", "taskstats freepages_count");
+pub const RECLAIMS_AT_LEAST: Key =
+    guest("memcg_reclaim", "direct and memcg reclaims", "taskstats freepages_count - 2 %");
+pub const LIMIT_HITS: Key = guest("memcg_reclaim", "memcg reclaims", "memory.events max");
+pub const LIMIT_HITS_BUT_HUGE: Key =
+    guest("memcg_reclaim", "memcg reclaims", "memory.events max - thp_fault_fallback_charge");
+pub const STALLED: Key =
+    guest("memcg_reclaim", "time in reclaim, ms", "taskstats freepages_delay_total");
+pub const STALLED_AT_LEAST: Key =
+    guest("memcg_reclaim", "time in reclaim, ms", "taskstats freepages_delay_total - 5 %");
+pub const PRESSURE: Key =
+    guest("memcg_reclaim", "time in reclaim, ms", "memory.pressure some + 5 %");
+pub const TAKEN: Key = guest("flows", "pages taken", "VmSwap and swap-ins");
+pub const STOLEN: Key = guest("flows", "pages taken", "memory.stat pgsteal - 2 %");
+pub const ASSIGNED: Key = guest("flows", "pages taken, by causer", "memtrace's own: taken");
+pub const OWN_DOING: Key = guest("flows", "taken by itself, % of pages taken", "most of them");
+pub const REFAULTED: Key = guest(REFAULTS, "refaults, pages", "memory.stat workingset_refault_*");
+pub const IDLE_SWAPPED: Key = bystander("swap_out", "swap-outs less swap-ins, pages", "VmSwap");
+pub const IDLE_CAUSED: Key = bystander("flows", "pages that it took", "none");
+pub const IDLE_RECLAIMS: Key =
+    bystander("memcg_reclaim", "direct and memcg reclaims", "taskstats freepages_count");
+
+/// Rows that need the guest to be pressed.
+const PRESSED: [Key; 14] = [
+    SWAPPED,
+    SWAP_READ,
+    SWAP_IN,
+    MAJOR_FAULTS,
+    ASYNC_FAULTS,
+    RECLAIMS,
+    LIMIT_HITS,
+    STALLED,
+    PRESSURE,
+    TAKEN,
+    STOLEN,
+    ASSIGNED,
+    OWN_DOING,
+    REFAULTED,
+];
+const IDLE: [Key; 3] = [IDLE_SWAPPED, IDLE_CAUSED, IDLE_RECLAIMS];
+
+/// What would harm the host, and so isn't provoked.
+const UNPROVOKED: [(&str, &str, &str); 6] = [
+    ("direct_reclaim", "direct reclaims", "would need the whole host under pressure"),
+    ("shmem_taken", "shared memory taken", "the guest's memory is private"),
+    ("throttling", "throttled reclaims", "would need the whole host under pressure"),
+    ("compaction", "direct compactions", "would need the whole host under pressure"),
+    ("kswapd", "kswapd's rounds", "would need the whole host under pressure"),
+    ("oom_kills", "OOM victims", "would need an OOM kill"),
+];
+
+/// A table that is being made.
+#[derive(Debug, Default)]
+pub struct Rows(Table);
+
+impl Rows {
+    /// Adds a row if both numbers are there, and says so if one isn't.
+    pub fn compare(&mut self, key: Key, memtrace: Measured<f64>, kernel: Option<f64>, rule: Rule) {
+        let Measured { value, quality } = memtrace;
+        match (value, kernel) {
+            (None, _) => self.skip(key, quality.reason().unwrap_or("memtrace doesn't say")),
+            (_, None) => self.skip(key, &format!("there is no {} here", key.source)),
+            (Some(memtrace), Some(kernel)) => self.0.rows.push(Row {
+                signal: key.signal.to_owned(),
+                subject: key.subject.to_owned(),
+                counter: key.counter.to_owned(),
+                memtrace,
+                kernel,
+                source: key.source.to_owned(),
+                rule,
+                quality,
+            }),
+        }
+    }
+
+    pub fn skip(&mut self, key: Key, reason: &str) {
+        self.0.skipped.push(Skipped {
+            signal: key.signal.to_owned(),
+            subject: key.subject.to_owned(),
+            counter: key.counter.to_owned(),
+            reason: reason.to_owned(),
+        });
+    }
+
+    /// The rows that need pressure.
+    pub fn skip_pressed(&mut self, reason: &str) {
+        for key in PRESSED {
+            self.skip(key, reason);
+        }
+    }
+
+    /// All rows of the guest.
+    pub fn skip_guest(&mut self, kvm: bool, reason: &str) {
+        self.skip(if kvm { GUEST_FAULTS } else { USER_FAULTS }, reason);
+        self.skip_pressed(reason);
+    }
+
+    /// All rows of the bystander.
+    pub fn skip_bystander(&mut self, reason: &str) {
+        for key in IDLE {
+            self.skip(key, reason);
+        }
+    }
+
+    /// What is never checked, for the good of the host.
+    pub fn skip_unprovoked(&mut self) {
+        for (signal, counter, reason) in UNPROVOKED {
+            self.skip(Key { signal, subject: HOST, counter, source: "" }, reason);
+        }
+    }
+
+    pub fn into_table(self) -> Table {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use memtrace_core::signal::Signal;
+
+    #[test]
+    fn every_row_belongs_to_a_signal() {
+        let known: Vec<String> = Signal::ALL
+            .iter()
+            .map(|signal| serde_json::to_value(signal).unwrap().as_str().unwrap().to_owned())
+            .chain([REFAULTS.to_owned()])
+            .collect();
+        let keys = PRESSED.iter().chain(&IDLE).chain(&[GUEST_FAULTS, USER_FAULTS]);
+        let named = keys.map(|key| key.signal).chain(UNPROVOKED.map(|(signal, ..)| signal));
+        for signal in named {
+            assert!(known.iter().any(|name| name == signal), "{signal}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_missing_is_told_and_not_compared() {
+        let mut rows = Rows::default();
+        let equal = Rule::within(0.0, 0.0);
+        rows.compare(SWAPPED, Measured::absent("no hook"), Some(1.0), equal);
+        rows.compare(STOLEN, Measured::exact(1.0), None, equal);
+        rows.compare(TAKEN, Measured::exact(1.0), Some(1.0), equal);
+        let table = rows.into_table();
+        let reasons: Vec<&str> = table.skipped.iter().map(|row| row.reason.as_str()).collect();
+        assert_eq!(reasons, ["no hook", "there is no memory.stat pgsteal - 2 % here"]);
+        assert_eq!(table.rows.len(), 1);
+    }
+}

@@ -1,0 +1,185 @@
+//! The trial itself: a guest and a bystander are started, the guest walks over more memory
+//! than its cgroup may have, and both sides are read while nothing moves.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::cgroup::Cgroup;
+use super::child::{Guest, Shape};
+use super::compare::{self, Moment, Trial};
+use super::counters::Counters;
+use super::report::{GuestFacts, GuestKind};
+use super::{Accounting, LIMIT, say};
+use crate::sys::interrupt::{Interrupt, Interrupted};
+use memtrace_core::accuracy::table::Table;
+use memtrace_core::signal::SignalStatus;
+use memtrace_core::source::Source as _;
+use memtrace_core::units::Bytes;
+use memtrace_host::hostfs::HostRoot;
+use memtrace_host::live::LiveSource;
+
+/// More than the limit.
+const MEMORY_MIB: u32 = 96;
+const BYSTANDER_MIB: u32 = 8;
+/// Pages between two answers: 4 MiB.
+const STRETCH: u32 = 1024;
+/// Stretches of a walk over all of the memory.
+const WALK: u32 = MEMORY_MIB / 4;
+/// So many walks are enough for any row.
+const MOST_WALKS: u32 = 6;
+/// Where swap is slow, so many have to do; the first fills the memory.
+const LEAST_WALKS: u32 = 2;
+/// Longest that it walks when there have been enough walks, and longest of all.
+const LONG: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(30);
+/// A guest that hasn't walked its first stretch by now won't: not every /dev/kvm runs
+/// ordinary guests.
+const FIRST: Duration = Duration::from_secs(8);
+/// Longest for any other answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// So long both sides are read again until nothing moves.
+const STILLNESS: Duration = Duration::from_secs(15);
+/// So long nothing may move: memory.stat lacks up to 64 events of each CPU for as long as
+/// two seconds (FLUSH_TIME and `memcg_vmstats_needs_flush` in mm/memcontrol.c).
+const SETTLED: Duration = Duration::from_millis(2500);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What a run works with.
+pub(super) struct Run<'a> {
+    pub root: &'a HostRoot,
+    pub interrupt: &'a Interrupt,
+    pub accounting: Option<&'a Accounting>,
+    /// `Err`: why the guest isn't pressed.
+    pub cgroup: &'a Result<Cgroup>,
+}
+
+/// What came out.
+pub(super) struct Outcome {
+    pub guest: GuestFacts,
+    pub table: Table,
+    pub statuses: Vec<SignalStatus>,
+}
+
+/// The two processes, ready to walk, and the first moment.
+struct Started {
+    guest: Guest,
+    bystander: Guest,
+    from: Moment,
+    /// Why it is no KVM guest, if so.
+    no_kvm: Option<String>,
+}
+
+impl Run<'_> {
+    /// # Errors
+    /// [`Interrupted`]; when no guest can be started, or the host can't be sampled.
+    pub(super) fn run(&self, mut source: LiveSource) -> Result<Outcome> {
+        let mut started = self.start(&mut source)?;
+        let begun = Instant::now();
+        self.walk(&mut started.guest, &mut source)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        say("reading both sides ...");
+        let to = self.quiet(&mut source, &started.guest, &started.bystander)?;
+        let no_pressure = self.cgroup.as_ref().err().map(|error| format!("{error:#}"));
+        let kvm = started.no_kvm.is_none();
+        let table = compare::table(&Trial {
+            from: &started.from,
+            to: &to,
+            guest: started.guest.pid(),
+            bystander: started.bystander.pid(),
+            kvm,
+            no_pressure: no_pressure.as_deref(),
+        });
+        let cgroup = self.cgroup.as_ref().ok();
+        let guest = GuestFacts {
+            kind: if kvm { GuestKind::Kvm } else { GuestKind::Process },
+            reason: started.no_kvm,
+            memory_mib: MEMORY_MIB,
+            limit_mib: cgroup.map(|_| LIMIT.0 >> 20),
+            cgroup_version: cgroup.map(|cgroup| cgroup.version.number()),
+            seconds,
+        };
+        Ok(Outcome { guest, table, statuses: to.sample.signals })
+    }
+
+    /// Both as KVM guests, or where that doesn't work, both as processes.
+    fn start(&self, source: &mut LiveSource) -> Result<Started> {
+        say(&format!("starting a KVM guest of {MEMORY_MIB} MiB, and a small one beside it ..."));
+        let no_kvm = match self.start_as(source, true) {
+            Ok(started) => return Ok(started),
+            Err(error) if error.is::<Interrupted>() => return Err(error),
+            Err(error) => format!("{error:#}"),
+        };
+        say(&format!("no KVM guest: {no_kvm}; an ordinary process takes its place ..."));
+        let started = self.start_as(source, false).context("no guest can be started")?;
+        Ok(Started { no_kvm: Some(no_kvm), ..started })
+    }
+
+    fn start_as(&self, source: &mut LiveSource, kvm: bool) -> Result<Started> {
+        let shape = Shape { kvm, mib: BYSTANDER_MIB, stretch: STRETCH };
+        let mut bystander = Guest::spawn(shape, self.interrupt)?;
+        bystander.start(PATIENCE)?;
+        bystander.walk(FIRST)?;
+        let mut guest = Guest::spawn(Shape { mib: MEMORY_MIB, ..shape }, self.interrupt)?;
+        if let Ok(cgroup) = self.cgroup {
+            cgroup.take(guest.pid())?;
+        }
+        // All of its memory is taken after it moved, and so charged to the cgroup.
+        guest.start(PATIENCE)?;
+        if !kvm {
+            source.include(guest.pid());
+            source.include(bystander.pid());
+        }
+        let from = self.quiet(source, &guest, &bystander)?;
+        guest.walk(FIRST)?;
+        Ok(Started { guest, bystander, from, no_kvm: None })
+    }
+
+    fn walk(&self, guest: &mut Guest, source: &mut LiveSource) -> Result<()> {
+        let begun = Instant::now();
+        say("letting it walk over its memory ...");
+        let walks = if self.cgroup.is_ok() { MOST_WALKS } else { 1 };
+        for stretch in 1..walks * WALK {
+            let enough = stretch >= LEAST_WALKS * WALK;
+            if begun.elapsed() > if enough { LONG } else { LONGEST } {
+                break;
+            }
+            guest.walk(PATIENCE)?;
+            // Events would pile up otherwise.
+            source.attend(Duration::ZERO);
+        }
+        Ok(())
+    }
+
+    /// Both sides, read while the kernel's counters didn't move.
+    fn quiet(&self, source: &mut LiveSource, guest: &Guest, bystander: &Guest) -> Result<Moment> {
+        let counters = Counters {
+            root: self.root,
+            cgroup: self.cgroup.as_ref().ok(),
+            delays: self.accounting.and_then(Accounting::taskstats),
+            page_size: Bytes(rustix::param::page_size() as u64),
+        };
+        let read = || -> Result<_> {
+            Ok((counters.of_guest(guest.pid())?, counters.of_process(bystander.pid())?))
+        };
+        let begun = Instant::now();
+        let (mut before, mut since) = (read()?, begun);
+        loop {
+            self.interrupt.check()?;
+            let settled = since.elapsed() >= SETTLED;
+            let sample = if settled { Some(source.sample(None)?) } else { None };
+            let after = read()?;
+            if before != after {
+                if begun.elapsed() > STILLNESS {
+                    bail!("the guest doesn't come to rest: {before:?}, then {after:?}");
+                }
+                (before, since) = (after, Instant::now());
+            } else if let Some(sample) = sample {
+                let (guest, bystander) = after;
+                return Ok(Moment { sample, guest, bystander });
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! What the table makes of each signal, and of the host. Pure.
+
+use serde::{Deserialize, Serialize};
+
+use super::compare::{NO_ASYNC_FAULTS, REFAULTS};
+use memtrace_core::accuracy::table::{self, Table};
+use memtrace_core::signal::{Quality, SignalStatus};
+
+/// Signals that have to be exact for the verdict to be. The others are exact nowhere, or
+/// can't be checked without harm, or are an optional extra.
+pub const REQUIRED: [&str; 7] =
+    ["major_faults", "async_faults", "swap_in", "swap_out", "memcg_reclaim", "flows", REFAULTS];
+
+/// What a signal turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// All its rows are within their bounds.
+    Exact,
+    /// It calls itself approximate, and says why.
+    Approximate,
+    /// It can't be had here.
+    Absent,
+    /// It calls itself exact, and isn't.
+    Wrong,
+    /// There was nothing to hold it against.
+    NotChecked,
+}
+
+impl Finding {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Approximate => "approximate",
+            Self::Absent => "absent",
+            Self::Wrong => "WRONG",
+            Self::NotChecked => "not checked",
+        }
+    }
+}
+
+/// One signal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// Its name in JSON.
+    pub signal: String,
+    pub verdict: Finding,
+    /// The verdict of the whole depends on it.
+    pub required: bool,
+    /// The largest difference of its rows that compare for equality, in per cent.
+    pub difference_percent: Option<f64>,
+    /// Why it is no better.
+    pub reason: Option<String>,
+}
+
+/// The host in one word; its number is the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every required signal is exact.
+    Exact = 0,
+    /// Some required signal is approximate, absent or not checked.
+    Degraded = 1,
+    /// Some number is wrong.
+    Wrong = 2,
+}
+
+/// A judgement for each signal, in the order of the screen.
+pub fn judge(table: &Table, statuses: &[SignalStatus]) -> Vec<Judgement> {
+    let named = statuses.iter().map(|status| (name(status), Some(&status.quality)));
+    named
+        .chain([(REFAULTS.to_owned(), None)])
+        .map(|(signal, quality)| judge_one(signal, quality, table))
+        .collect()
+}
+
+/// The whole.
+pub fn overall(judgements: &[Judgement]) -> Verdict {
+    let all_there =
+        REQUIRED.iter().all(|signal| judgements.iter().any(|judged| judged.signal == *signal));
+    if judgements.iter().any(|judgement| judgement.verdict == Finding::Wrong) {
+        Verdict::Wrong
+    } else if all_there && !judgements.iter().any(Judgement::degrades) {
+        Verdict::Exact
+    } else {
+        Verdict::Degraded
+    }
+}
+
+impl Judgement {
+    /// It is required and isn't exact. A real guest without asynchronous faults is fine.
+    pub fn degrades(&self) -> bool {
+        let never_happened =
+            self.verdict == Finding::NotChecked && self.reason.as_deref() == Some(NO_ASYNC_FAULTS);
+        self.required && self.verdict != Finding::Exact && !never_happened
+    }
+}
+
+fn judge_one(signal: String, status: Option<&Quality>, table: &Table) -> Judgement {
+    let rows: Vec<_> = table.rows.iter().filter(|row| row.signal == signal).collect();
+    let wrong = rows.iter().find(|row| row.verdict() == table::Verdict::Wrong);
+    let near = rows.iter().find(|row| row.verdict() == table::Verdict::Approximate);
+    let skipped = table.skipped.iter().find(|skipped| skipped.signal == signal);
+    // A bystander that nothing happened to says nothing of a signal.
+    let checked = rows.iter().any(|row| row.subject != super::compare::BYSTANDER);
+    let (verdict, reason) = match (wrong, near, status) {
+        (Some(row), ..) => {
+            let found =
+                format!("{} {}: {} against {}", row.subject, row.counter, row.memtrace, row.kernel);
+            (Finding::Wrong, Some(found))
+        }
+        (None, Some(row), _) => (Finding::Approximate, row.quality.reason().map(str::to_owned)),
+        (None, None, _) if checked => (Finding::Exact, None),
+        (None, None, Some(Quality::Absent(reason))) => (Finding::Absent, Some(reason.to_string())),
+        (None, None, _) => {
+            let reason = skipped.map(|skipped| skipped.reason.clone());
+            let nothing = || "there is nothing to hold it against".to_owned();
+            (Finding::NotChecked, Some(reason.unwrap_or_else(nothing)))
+        }
+    };
+    let differences = rows
+        .iter()
+        .filter(|row| matches!(row.rule, table::Rule::Equal(_)))
+        .filter_map(|row| Some(row.difference_percent()?.abs()));
+    Judgement {
+        required: REQUIRED.contains(&signal.as_str()),
+        verdict,
+        difference_percent: differences.reduce(f64::max),
+        reason,
+        signal,
+    }
+}
+
+/// The name of a signal in JSON.
+fn name(status: &SignalStatus) -> String {
+    let value = serde_json::to_value(status.signal).ok();
+    value.as_ref().and_then(|value| value.as_str()).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use memtrace_core::accuracy::table::{Row, Rule, Skipped};
+    use memtrace_core::signal::Signal;
+
+    fn row(signal: &str, subject: &str, memtrace: f64, quality: Quality) -> Row {
+        Row {
+            signal: signal.to_owned(),
+            subject: subject.to_owned(),
+            counter: "pages".to_owned(),
+            memtrace,
+            kernel: 1000.0,
+            source: "VmSwap".to_owned(),
+            rule: Rule::within(1.0, 4.0),
+            quality,
+        }
+    }
+
+    fn skipped(signal: &str, reason: &str) -> Skipped {
+        Skipped {
+            signal: signal.to_owned(),
+            subject: "guest".to_owned(),
+            counter: "pages".to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    fn exact_table() -> Table {
+        let rows = REQUIRED.map(|signal| row(signal, "guest", 1000.0, Quality::Exact));
+        Table { rows: rows.to_vec(), skipped: Vec::new() }
+    }
+
+    fn statuses(quality: &Quality) -> Vec<SignalStatus> {
+        let status =
+            |signal| SignalStatus { signal, source: None, hooked: true, quality: quality.clone() };
+        Signal::ALL.map(status).to_vec()
+    }
+
+    fn verdict(table: &Table) -> Verdict {
+        overall(&judge(table, &statuses(&Quality::Exact)))
+    }
+
+    fn of(table: &Table, signal: &str) -> Judgement {
+        let judgements = judge(table, &statuses(&Quality::Exact));
+        judgements.into_iter().find(|judgement| judgement.signal == signal).unwrap()
+    }
+
+    #[test]
+    fn what_is_exact_as_far_as_required_is_exact() {
+        assert_eq!(verdict(&exact_table()), Verdict::Exact);
+        assert_eq!(of(&exact_table(), "oom_kills").verdict, Finding::NotChecked);
+    }
+
+    #[test]
+    fn each_required_signal_degrades_when_it_is_not_exact() {
+        for (place, signal) in REQUIRED.into_iter().enumerate() {
+            let mut near = exact_table();
+            near.rows[place].quality = Quality::approximate("huge pages");
+            assert_eq!(verdict(&near), Verdict::Degraded, "{signal}");
+            assert_eq!(of(&near, signal).reason.as_deref(), Some("huge pages"));
+            let mut unchecked = exact_table();
+            unchecked.rows.remove(place);
+            unchecked.skipped.push(skipped(signal, "no swap"));
+            assert_eq!(verdict(&unchecked), Verdict::Degraded, "{signal}");
+            assert_eq!(of(&unchecked, signal).verdict, Finding::NotChecked);
+        }
+    }
+
+    #[test]
+    fn an_optional_signal_does_not_degrade_and_is_wrong_all_the_same() {
+        let mut near = exact_table();
+        near.rows.push(row("guest_faults", "guest", 2.0, Quality::approximate("exits")));
+        assert_eq!(verdict(&near), Verdict::Exact);
+        assert_eq!(of(&near, "guest_faults").verdict, Finding::Approximate);
+        let mut wrong = exact_table();
+        wrong.rows.push(row("user_faults", "guest", 2.0, Quality::Exact));
+        assert_eq!(verdict(&wrong), Verdict::Wrong);
+    }
+
+    #[test]
+    fn one_wrong_row_outweighs_all_others() {
+        let mut table = exact_table();
+        table.rows.insert(0, row("swap_in", "guest", 1000.0, Quality::approximate("near")));
+        table.rows.push(row("swap_in", "bystander", 5.0, Quality::Exact));
+        let judgement = of(&table, "swap_in");
+        assert_eq!(judgement.verdict, Finding::Wrong);
+        assert!(judgement.reason.unwrap().contains("5 against 1000"));
+        assert_eq!(judgement.difference_percent, Some(99.5));
+        assert_eq!(verdict(&table), Verdict::Wrong);
+    }
+
+    #[test]
+    fn a_bystander_alone_is_no_check() {
+        let mut table = exact_table();
+        table.rows.retain(|row| row.signal != "flows");
+        table.rows.push(row("flows", "bystander", 1000.0, Quality::Exact));
+        assert_eq!(of(&table, "flows").verdict, Finding::NotChecked);
+        assert_eq!(verdict(&table), Verdict::Degraded);
+    }
+
+    #[test]
+    fn a_guest_without_asynchronous_faults_is_no_failing() {
+        let mut table = exact_table();
+        table.rows.retain(|row| row.signal != "async_faults");
+        table.skipped.push(skipped("async_faults", "the guest is no KVM guest"));
+        assert_eq!(verdict(&table), Verdict::Degraded);
+        table.skipped[0].reason = NO_ASYNC_FAULTS.to_owned();
+        assert_eq!(verdict(&table), Verdict::Exact);
+    }
+
+    #[test]
+    fn what_can_not_be_had_is_absent_with_its_reason() {
+        let absent = statuses(&Quality::absent("no such hook"));
+        let judgements = judge(&Table::default(), &absent);
+        let swap_out = judgements.iter().find(|judgement| judgement.signal == "swap_out").unwrap();
+        assert_eq!(swap_out.verdict, Finding::Absent);
+        assert_eq!(swap_out.reason.as_deref(), Some("no such hook"));
+        assert_eq!(overall(&judgements), Verdict::Degraded);
+    }
+}

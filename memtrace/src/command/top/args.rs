@@ -1,0 +1,64 @@
+//! What can be typed after `memtrace top`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use memtrace_view::columns::{self, Sort};
+
+use crate::cli::look::LookArguments;
+use crate::cli::print::PrintArguments;
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  memtrace top                        the live view, every second
+  memtrace top --sort caused          the VM that takes most comes first
+  memtrace top --sort name:desc --filter '^web'
+  memtrace top --once                 one plain table, with rates over one interval
+  memtrace top --json --interval 5    a JSON document every 5 s, one a line
+  memtrace top --plain --count 10     ten plain tables, for a log
+  memtrace top --replay /var/lib/memtrace/recordings --from 14:05
+
+Standard output that is no terminal gets --plain unless --json is given.";
+
+fn top_after_help() -> String {
+    let names: Vec<&str> = columns::all().iter().map(|column| column.name).collect();
+    format!("Columns to sort by: {}\n\n{TOP_EXAMPLES}", names.join(", "))
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(after_help = top_after_help())]
+pub struct TopArguments {
+    #[command(flatten)]
+    pub look: LookArguments,
+    #[command(flatten)]
+    pub print: PrintArguments,
+    /// Sort by this column; numbers from the largest and words from A, unless said otherwise
+    #[arg(short, long, value_name = "COLUMN[:asc|:desc]", default_value = "stall")]
+    #[arg(value_parser = sort)]
+    pub sort: Sort,
+    /// Show a recording (`memtrace record`): a file, or a directory of them. --interval is the
+    /// time from one moment to the next; what is printed doesn't wait
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["no_libvirt", "state_dir"])]
+    pub replay: Option<PathBuf>,
+    /// Begin the replay here: 14:05 (of its first day), '2026-11-23 14:05', +10m
+    #[arg(long, value_name = "TIME", requires = "replay")]
+    pub from: Option<String>,
+}
+
+impl Default for TopArguments {
+    /// As if nothing was typed.
+    fn default() -> Self {
+        Self {
+            look: LookArguments::default(),
+            print: PrintArguments::default(),
+            sort: Sort::default(),
+            replay: None,
+            from: None,
+        }
+    }
+}
+
+// clap shows no more than the outermost message of an error.
+fn sort(text: &str) -> Result<Sort, String> {
+    columns::parse(text).map_err(|error| format!("{error:#}"))
+}

@@ -1,0 +1,181 @@
+//! `memtrace top`: from what was typed to a running view.
+
+pub mod args;
+mod print;
+mod replay;
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use jiff::tz::TimeZone;
+
+use crate::cli::Verbosity;
+use crate::config::Config;
+use crate::service::view_input::Feed;
+use crate::service::{policy, sampling, terminal};
+use args::TopArguments;
+use memtrace_core::live::Control;
+use memtrace_core::reactor::Reactor;
+use memtrace_host::hostfs::HostRoot;
+use memtrace_host::live::LiveSource;
+use memtrace_host::privileges;
+use memtrace_store::journal::{DIRECTORY, Follower, Recovered};
+use memtrace_view::export::plain::PlainOptions;
+use memtrace_view::tui::TopOptions;
+use print::Form;
+pub(crate) use print::Interrupted;
+
+/// Longest that the end waits for a source that is busy.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the output becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Live,
+    Plain,
+    Json,
+}
+
+impl Mode {
+    fn of(arguments: &TopArguments, is_terminal: bool) -> Self {
+        match (arguments.print.json, arguments.print.prints() || !is_terminal) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Plain,
+            (false, false) => Self::Live,
+        }
+    }
+}
+
+/// Whether `memtrace top` draws on the terminal, so that nobody else may.
+pub fn draws(arguments: &TopArguments) -> bool {
+    Mode::of(arguments, io::stdout().is_terminal()) == Mode::Live
+}
+
+/// Runs until the view is left, enough was printed, or Ctrl-C.
+///
+/// # Errors
+/// [`privileges::Denied`] without privileges, which a recording doesn't need; otherwise when
+/// the host cannot be sampled, the recording not read, or the output not written.
+pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
+    if let Some(path) = &arguments.replay {
+        let mode = Mode::of(arguments, io::stdout().is_terminal());
+        return replay::run(arguments, path, mode);
+    }
+    let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
+    privileges::require(&root)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")?;
+    let configured = crate::config::chosen(arguments.look.config.as_deref());
+    let libvirt = configured.as_ref().map_or(true, |config| config.libvirt);
+    let journal = journal(arguments, configured.as_ref().ok());
+    let follower = Follower::new(journal, root.proc.join("locks"));
+    let mut source =
+        LiveSource::open(root, verbosity.programs(), libvirt && !arguments.look.no_libvirt);
+    let (reactor, idle) = match configured.and_then(|config| observer(&mut source, &config)) {
+        Ok(reactor) => (Some(reactor), None),
+        Err(error) => (None, Some(format!("{error:#}").into())),
+    };
+    let control = Control { interval: arguments.look.interval, detail: None, stop: false };
+    let handle = sampling::spawn_with(Box::new(source), reactor, control);
+    let mode = Mode::of(arguments, io::stdout().is_terminal());
+    let count = arguments.print.most();
+    let result = runtime.block_on(async {
+        let feed = Feed::beside(handle.clone(), idle, follower);
+        let result = match form(mode, arguments) {
+            None => terminal::run(feed, view_options(arguments)).await,
+            Some(form) => print::run(feed, &form, count).await,
+        };
+        handle.stop(PATIENCE).await;
+        result
+    });
+    // Whoever reads the journal may wait for a disk.
+    runtime.shutdown_timeout(PATIENCE);
+    result
+}
+
+/// A reactor that decides and touches nothing.
+fn observer(source: &mut LiveSource, config: &Config) -> Result<Reactor> {
+    Ok(Reactor::on_paper(policy::policy(source, config, &Recovered::default())?))
+}
+
+/// Where a memtrace that mitigates here writes what it does.
+fn journal(arguments: &TopArguments, config: Option<&Config>) -> PathBuf {
+    let configured = || config.map(|config| config.journal.directory.clone());
+    let typed = arguments.look.state_dir.clone();
+    typed.or_else(configured).unwrap_or_else(|| DIRECTORY.into())
+}
+
+/// What is printed; `None` for the live view.
+fn form(mode: Mode, arguments: &TopArguments) -> Option<Form> {
+    match mode {
+        Mode::Live => None,
+        Mode::Plain => Some(Form::Plain(plain_options(arguments))),
+        Mode::Json => {
+            Some(Form::Json { sort: arguments.sort, filter: arguments.look.filter.clone() })
+        }
+    }
+}
+
+fn view_options(arguments: &TopArguments) -> TopOptions {
+    TopOptions {
+        sort: arguments.sort,
+        filter: arguments.look.filter.clone(),
+        color: color(arguments),
+    }
+}
+
+fn color(arguments: &TopArguments) -> bool {
+    let no_color = std::env::var_os("NO_COLOR");
+    arguments.print.color.wanted(io::stdout().is_terminal(), no_color.as_deref())
+}
+
+fn plain_options(arguments: &TopArguments) -> PlainOptions {
+    let stdout = io::stdout();
+    // Only a terminal has a width to keep to.
+    let size = rustix::termios::tcgetwinsize(&stdout).ok().filter(|_| stdout.is_terminal());
+    let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
+    PlainOptions {
+        sort: arguments.sort,
+        filter: arguments.look.filter.clone(),
+        width,
+        color: color(arguments),
+        zone: TimeZone::system(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::command::{Arguments, Command};
+
+    fn mode(options: &[&str], is_terminal: bool) -> Mode {
+        let typed = ["memtrace", "top"].into_iter().chain(options.iter().copied());
+        match Arguments::parse_from(typed).command {
+            Some(Command::Top(arguments)) => Mode::of(&arguments, is_terminal),
+            other => panic!("not top: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_a_terminal_without_other_wishes_gets_the_live_view() {
+        assert_eq!(mode(&[], true), Mode::Live);
+        assert_eq!(mode(&[], false), Mode::Plain);
+        for plain in ["--plain", "--once", "--count=3"] {
+            assert_eq!(mode(&[plain], true), Mode::Plain, "{plain}");
+            assert_eq!(mode(&["--color=always", plain], false), Mode::Plain, "{plain}");
+        }
+    }
+
+    #[test]
+    fn json_wins_over_everything() {
+        for options in [&["--json"][..], &["--json", "--once"], &["--json", "--count=3"]] {
+            assert_eq!((mode(options, true), mode(options, false)), (Mode::Json, Mode::Json));
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Tables and documents on standard output, one for each interval.
+
+use anyhow::{Context, Result, bail};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::service::view_input::Feed;
+use crate::sys::output;
+use memtrace_core::filter::Filter;
+use memtrace_core::live::Latest;
+use memtrace_core::model::Snapshot;
+use memtrace_core::reactor::Decided;
+use memtrace_view::columns::Sort;
+use memtrace_view::export::json;
+use memtrace_view::export::plain::{self, PlainOptions};
+
+/// What a snapshot is printed as.
+pub(super) enum Form {
+    Plain(PlainOptions),
+    Json { sort: Sort, filter: Option<Filter> },
+}
+
+impl Form {
+    pub(super) fn encode(&self, snapshot: &Snapshot, decided: &Decided) -> Result<String> {
+        match self {
+            Self::Plain(options) => Ok(plain::frame(snapshot, decided, options)),
+            Self::Json { sort, filter } => {
+                json::document(snapshot, decided, *sort, filter.as_ref())
+            }
+        }
+    }
+
+    /// What stands between two snapshots.
+    pub(super) const fn separator(&self) -> &'static str {
+        match self {
+            Self::Plain(_) => "\n",
+            Self::Json { .. } => "",
+        }
+    }
+}
+
+/// Prints `count` snapshots (`None`: without end) that have rates; the first sample is only what the second is
+/// compared with. Ctrl-C and SIGTERM end it well.
+pub(super) async fn run(feed: Feed, form: &Form, count: Option<u64>) -> Result<()> {
+    let mut interrupted = Interrupted::new()?;
+    tokio::select! {
+        result = snapshots(feed, form, count, output::print) => result,
+        () = interrupted.wait() => Ok(()),
+    }
+}
+
+async fn snapshots(
+    mut feed: Feed,
+    form: &Form,
+    count: Option<u64>,
+    mut print: impl FnMut(&str) -> Result<()>,
+) -> Result<()> {
+    let mut printed = 0;
+    while count.is_none_or(|count| printed < count) {
+        feed.handle.latest.changed().await.context("sampling ended without a word")?;
+        let latest = feed.handle.latest.borrow_and_update().clone();
+        let decided = feed.decided_of(&latest).await;
+        match latest {
+            Latest::Starting => {}
+            Latest::Failed(text) => bail!("{text}"),
+            Latest::Snapshot(snapshot) if snapshot.interval.is_none() => {}
+            Latest::Snapshot(mut snapshot) => {
+                decided.aim(&mut snapshot);
+                let separator = if printed > 0 { form.separator() } else { "" };
+                print(&format!("{separator}{}", form.encode(&snapshot, &decided)?))?;
+                printed += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(crate) struct Interrupted {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupted {
+    pub(crate) fn new() -> Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    pub(crate) async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::service::sampling::spawn;
+    use memtrace_core::fixture::samples::Seconds;
+    use memtrace_core::live::Control;
+
+    fn printed(last: u64, count: Option<u64>, form: &Form) -> (Result<()>, Vec<String>) {
+        let control = Control { interval: Duration::from_millis(20), detail: None, stop: false };
+        let feed = Feed::alone(spawn(Box::new(Seconds::until(last)), control), idle());
+        let mut texts = Vec::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let result = runtime.expect("a runtime starts").block_on(async {
+            let all = snapshots(feed, form, count, |text| {
+                texts.push(text.to_owned());
+                Ok(())
+            });
+            tokio::time::timeout(Duration::from_secs(20), all).await.expect("it ends in time")
+        });
+        (result, texts)
+    }
+
+    fn idle() -> Option<Arc<str>> {
+        Some("nothing is decided here".into())
+    }
+
+    fn json() -> Form {
+        Form::Json { sort: Sort::default(), filter: None }
+    }
+
+    #[test]
+    fn every_document_has_an_interval_and_there_are_as_many_as_asked_for() {
+        let (result, texts) = printed(u64::MAX, Some(3), &json());
+        assert!(result.is_ok(), "{result:?}");
+        assert_eq!(texts.len(), 3);
+        for text in texts {
+            let snapshot: Snapshot = serde_json::from_str(&text).expect("it is a snapshot");
+            assert!(snapshot.interval.is_some());
+        }
+    }
+
+    #[test]
+    fn an_empty_line_stands_between_two_tables() {
+        let form = Form::Plain(PlainOptions::default());
+        let (_, texts) = printed(u64::MAX, Some(2), &form);
+        let begins: Vec<_> = texts.iter().map(|text| text.starts_with('\n')).collect();
+        assert_eq!(begins, [false, true]);
+    }
+
+    #[test]
+    fn a_source_that_fails_ends_it_with_the_reason() {
+        let (result, _) = printed(2, None, &json());
+        assert_eq!(result.expect_err("it fails").to_string(), "the host is gone");
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_goes_away_ends_it() {
+        let control = Control { interval: Duration::from_millis(1), detail: None, stop: false };
+        let feed = Feed::alone(spawn(Box::new(Seconds::endless()), control), idle());
+        let gone = |_: &str| Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+        let result = snapshots(feed, &json(), None, gone).await;
+        assert!(result.is_err());
+    }
+}

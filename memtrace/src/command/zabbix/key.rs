@@ -1,0 +1,163 @@
+//! Item keys and their values: the metrics of docs/metrics.md without their prefix, and the
+//! values of their labels behind colons (`vm_faults_total:guest`). Pure.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use memtrace_view::export::metrics::parse::Sample;
+use memtrace_view::export::metrics::table::{self, Kind, Metric, PREFIX, VM_LABELS};
+
+/// Labels of which one value holds: without it a key is answered by the word that does.
+const ONE_OF: [&str; 2] = ["state", "quality"];
+
+/// A key, understood.
+#[derive(Clone, Debug)]
+pub struct Key {
+    metric: Metric,
+    /// Of its samples.
+    name: String,
+    /// Of its labels, in their order; maybe not all.
+    values: Vec<String>,
+}
+
+impl Key {
+    /// # Errors
+    /// What is wrong with it, for people.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = text.split(':');
+        let typed = parts.next().unwrap_or_default();
+        let mut values: Vec<String> = parts.map(str::to_owned).collect();
+        let name = match typed.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('_')) {
+            Some(_) => typed.to_owned(),
+            None => format!("{PREFIX}_{typed}"),
+        };
+        let metric = table::all()
+            .into_iter()
+            .find(|metric| metric.full_name() == name)
+            .ok_or_else(|| format!("there is no {typed}; memtrace metrics --describe has all"))?;
+        let mut key = Self { metric, name, values: Vec::new() };
+        if key.metric.kind == Kind::Histogram {
+            let part = if values.is_empty() { String::new() } else { values.remove(0) };
+            if !["count", "sum"].contains(&part.as_str()) {
+                return Err(format!("{typed}:count or {typed}:sum"));
+            }
+            key.name = format!("{}_{part}", key.name);
+        }
+        let labels = key.metric.labels;
+        if values.len() > labels.len() {
+            return Err(format!("{typed} has {} labels", labels.len()));
+        }
+        let is_label = |value: &String| labels.contains(&value.as_str());
+        match key.metric.kind {
+            Kind::Info if values.len() != 1 || !values.iter().all(is_label) => {
+                return Err(format!("{typed}:LABEL, of {}", labels.join(", ")));
+            }
+            Kind::Info => {}
+            _ if values.len() == labels.len() => {}
+            _ if values.len() + 1 == labels.len() && key.is_word(labels) => {}
+            _ => return Err(format!("{typed} needs {} as well", labels.join(", "))),
+        }
+        key.values = values;
+        Ok(key)
+    }
+
+    /// Answered by a word, where the last label isn't given.
+    fn is_word(&self, labels: &[&str]) -> bool {
+        labels.last().is_some_and(|label| ONE_OF.contains(label))
+    }
+
+    pub const fn is_of_vm(&self) -> bool {
+        self.metric.is_of_vm()
+    }
+
+    /// Whether its value is a word.
+    pub fn is_text(&self) -> bool {
+        self.metric.kind == Kind::Info || self.values.len() < self.metric.labels.len()
+    }
+
+    /// Whether it only grows.
+    pub fn is_counter(&self) -> bool {
+        matches!(self.metric.kind, Kind::Counter | Kind::Histogram)
+    }
+
+    /// Its value, of the host or of `vm`: a name, a UUID, or `PID@START` (`:` for `@`, which
+    /// agents refuse).
+    ///
+    /// # Errors
+    /// Why there is none, for people.
+    pub fn value(&self, samples: &[Sample], vm: Option<&str>) -> Result<String, String> {
+        let whose = match (vm, self.is_of_vm()) {
+            (None, true) => return Err("this is of a VM; say of which".to_owned()),
+            (Some(_), false) => return Err("this is of the host, and of no VM".to_owned()),
+            (None, false) => None,
+            (Some(vm), true) => Some(id(samples, vm)?),
+        };
+        let of_it = |sample: &&Sample| {
+            sample.name == self.name
+                && whose.as_ref().is_none_or(|id| sample.labels.get(VM_LABELS[1]) == Some(id))
+        };
+        let unknown = || "it isn't known here now; memtrace doctor says what can be".to_owned();
+        let mut found = samples.iter().filter(of_it);
+        if self.metric.kind == Kind::Info {
+            let sample = found.next().ok_or_else(unknown)?;
+            let text = self.values.first().and_then(|label| sample.labels.get(label));
+            return text.cloned().ok_or_else(unknown);
+        }
+        let given = |sample: &&Sample| {
+            let pairs = self.metric.labels.iter().zip(&self.values);
+            pairs.into_iter().all(|(label, value)| sample.labels.get(*label) == Some(value))
+        };
+        if self.is_text() {
+            let last = self.metric.labels.last().copied().unwrap_or_default();
+            let holds = found.filter(given).find(|sample| sample.value > 0.0);
+            return holds.and_then(|one| one.labels.get(last).cloned()).ok_or_else(unknown);
+        }
+        found.find(given).map(|sample| sample.value.to_string()).ok_or_else(unknown)
+    }
+}
+
+/// The identity of the VM that is meant.
+fn id(samples: &[Sample], typed: &str) -> Result<String, String> {
+    let vms: Vec<(&str, &str)> = vms(samples).collect();
+    if let Some((id, _)) = vms.iter().find(|(id, _)| *id == typed || plain(id) == typed) {
+        return Ok((*id).to_owned());
+    }
+    let named: Vec<&str> =
+        vms.iter().filter(|(_, name)| *name == typed).map(|(id, _)| *id).collect();
+    match named[..] {
+        [id] => Ok(id.to_owned()),
+        [] => Err(format!("no VM is called {typed}")),
+        _ => Err(format!("{} VMs are called {typed}; give the UUID", named.len())),
+    }
+}
+
+fn vms(samples: &[Sample]) -> impl Iterator<Item = (&str, &str)> {
+    let infos = samples.iter().filter(|sample| sample.name == "memtrace_vm_info");
+    infos.filter_map(|info| {
+        let label = |name: &str| info.labels.get(name).map(String::as_str);
+        Some((label(VM_LABELS[1])?, label(VM_LABELS[0])?))
+    })
+}
+
+/// An identity as a parameter of an item: agents refuse some characters (UnsafeUserParameters).
+fn plain(id: &str) -> String {
+    id.replace('@', ":")
+}
+
+/// Low-level discovery: a list of objects, as Zabbix 4.2 and later have it.
+pub fn discovery(samples: &[Sample]) -> String {
+    let macros = [("vmm", "{#VM.VMM}"), ("accelerator", "{#VM.ACCELERATOR}")];
+    let infos = samples.iter().filter(|sample| sample.name == "memtrace_vm_info");
+    let rows = infos.filter_map(|info| {
+        let label = |name: &str| info.labels.get(name).cloned();
+        let mut row: BTreeMap<&str, String> = BTreeMap::new();
+        row.insert("{#VM.NAME}", label(VM_LABELS[0])?);
+        row.insert("{#VM.ID}", plain(&label(VM_LABELS[1])?));
+        for (name, as_macro) in macros {
+            row.insert(as_macro, label(name).unwrap_or_default());
+        }
+        Some(row)
+    });
+    format!("{}\n", json!(rows.collect::<Vec<_>>()))
+}

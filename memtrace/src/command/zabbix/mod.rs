@@ -1,0 +1,80 @@
+//! `memtrace zabbix`: VMs for Zabbix' low-level discovery, and single values for its items.
+
+pub mod args;
+mod ask;
+pub mod key;
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Result, ensure};
+
+pub use ask::Place;
+
+use crate::cli::Verbosity;
+use crate::command::metrics;
+use crate::command::zabbix::args::{ZabbixArguments, ZabbixCommand, ZabbixSource};
+use crate::sys::exit;
+use crate::sys::output;
+use key::Key;
+use memtrace_core::text::clean;
+use memtrace_view::export::metrics::parse::{Sample, samples};
+
+/// What Zabbix takes for the end of an item, and shows what follows.
+const NOT_SUPPORTED: &str = "ZBX_NOTSUPPORTED";
+/// Older numbers say nothing of now; the limit of the alert rules.
+const STALE: f64 = 120.0;
+
+/// Prints what was asked for, or why there is none; both on standard output, where an agent
+/// reads.
+///
+/// # Errors
+/// When the output can't be written.
+pub fn run(arguments: &ZabbixArguments, verbosity: Verbosity) -> Result<ExitCode> {
+    let answer = match &arguments.command {
+        ZabbixCommand::Discover(source) => told(source, verbosity).map(|all| key::discovery(&all)),
+        ZabbixCommand::Get { key, vm, source } => one(key, vm.as_deref(), source, verbosity),
+    };
+    match answer {
+        Ok(text) => output::print(&text).map(|()| ExitCode::SUCCESS),
+        Err(error) => {
+            let text = format!("{error:#}");
+            let lines: Vec<&str> = text.lines().map(str::trim).collect();
+            output::print(&format!("{NOT_SUPPORTED}: {}\n", clean(&lines.join(" "))))?;
+            Ok(ExitCode::from(exit::FAILED))
+        }
+    }
+}
+
+fn one(key: &str, vm: Option<&str>, from: &ZabbixSource, verbosity: Verbosity) -> Result<String> {
+    // Who mistyped needn't wait for a look.
+    let key = Key::parse(key).map_err(anyhow::Error::msg)?;
+    let value = key.value(&told(from, verbosity)?, vm).map_err(anyhow::Error::msg)?;
+    Ok(format!("{}\n", clean(&value)))
+}
+
+/// What a running memtrace tells, or what a look of our own does.
+fn told(source: &ZabbixSource, verbosity: Verbosity) -> Result<Vec<Sample>> {
+    let text = match &source.from {
+        Some(place) => ask::read(place)?,
+        None => metrics::look(source.interval, source.no_libvirt, verbosity)?,
+    };
+    let all: Vec<Sample> = samples(&text).collect();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    fresh(&all, now)?;
+    Ok(all)
+}
+
+/// # Errors
+/// When the samples are old, or not memtrace's.
+fn fresh(samples: &[Sample], now: f64) -> Result<()> {
+    let of = |sample: &&Sample| sample.name == "memtrace_sample_timestamp_seconds";
+    let Some(at) = samples.iter().find(of) else {
+        anyhow::bail!("these are no metrics of memtrace");
+    };
+    let age = now - at.value;
+    ensure!(age <= STALE, "the newest sample is {age:.0} s old");
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! Keys, the template and the agent's parameters against the table of metrics; and what a
+//! running memtrace tells.
+
+use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::thread;
+
+use clap::Parser;
+use regex::Regex;
+
+use super::key::{Key, discovery};
+use super::*;
+use crate::command::{Arguments, Command};
+use memtrace_core::fixture;
+use memtrace_core::units::{Bytes, WallNanos};
+use memtrace_view::export::metrics::table::{Kind, all};
+use memtrace_view::export::metrics::{Form, Scene, text};
+
+const TEMPLATE: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/zabbix/memtrace.yaml"));
+const PARAMETERS: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/zabbix/memtrace.conf"));
+
+fn demo() -> String {
+    let snapshot = fixture::demo();
+    let now = WallNanos(snapshot.wall.0 + 1_500_000_000);
+    let scene = Scene::new(snapshot, fixture::observed(), Bytes(4096), now);
+    text(scene, Form::Classic).expect("it is written")
+}
+
+fn value(key: &str, vm: Option<&str>) -> Result<String, String> {
+    let samples: Vec<Sample> = samples(&demo()).collect();
+    Key::parse(key)?.value(&samples, vm)
+}
+
+fn good(key: &str, vm: Option<&str>) -> String {
+    value(key, vm).unwrap_or_else(|why| panic!("{key}: {why}"))
+}
+
+#[test]
+fn values_are_those_of_the_metrics() {
+    assert_eq!(good("host_state", None), "soft");
+    assert_eq!(good("host_state:soft", None), "1");
+    assert_eq!(good("memtrace_host_reclaimable_bytes", None), "671088640");
+    assert_eq!(good("host_info:hostname", None), "kvm-7");
+    assert_eq!(good("signal_quality:swap_in", None), "exact");
+    assert_eq!(good("vm_swap_in_bytes_total", Some("noisy")), "1310720000");
+    assert_eq!(good("vm_reclaim_wait_seconds:count", Some("noisy")), "256");
+    assert_eq!(good("vm_reclaim_wait_seconds:sum", Some("noisy")), "0.31");
+    assert_eq!(good("vm_state", Some("idle")), "running");
+    let uuid = fixture::demo().vms[1].id.to_string();
+    assert_eq!(good("vm_info:vmm", Some(&uuid)), "qemu-system-x86");
+}
+
+#[test]
+fn what_there_is_none_of_is_said_with_the_reason() {
+    let cases = [
+        ("nonsense", None, "there is no nonsense"),
+        ("vm_swap_bytes", None, "say of which"),
+        ("vm_swap_bytes", Some("web"), "no VM is called web"),
+        ("vms", Some("noisy"), "of the host"),
+        ("vm_faults_total", Some("noisy"), "needs kind as well"),
+        ("host_forecast_seconds", None, "needs what as well"),
+        ("vms:1", None, "has 0 labels"),
+        ("vm_reclaim_wait_seconds", Some("noisy"), ":count or"),
+        ("host_info", None, ":LABEL, of hostname, kernel"),
+        ("vm_cgroup_high_bytes", Some("noisy"), "isn't known"),
+        ("host_state:nonsense", None, "isn't known"),
+    ];
+    for (key, vm, text) in cases {
+        let why = value(key, vm).expect_err(key);
+        assert!(why.contains(text), "{key}: {why}");
+    }
+}
+
+#[test]
+fn every_metric_of_the_table_has_a_key() {
+    for metric in all() {
+        let name = metric.full_name();
+        let key = match (metric.kind, metric.labels) {
+            (Kind::Histogram, _) => format!("{name}:sum"),
+            (Kind::Info, labels) => format!("{name}:{}", labels[0]),
+            (_, labels) => [&name]
+                .into_iter()
+                .map(String::as_str)
+                .chain(labels.iter().map(|_| "x"))
+                .collect::<Vec<_>>()
+                .join(":"),
+        };
+        let parsed = Key::parse(&key).unwrap_or_else(|why| panic!("{key}: {why}"));
+        assert_eq!(parsed.is_of_vm(), metric.is_of_vm(), "{key}");
+    }
+}
+
+#[test]
+fn vms_are_discovered_as_macros_whatever_they_are_called() {
+    let mut snapshot = fixture::snapshot(vec![fixture::vm("a\"b\u{1b}", 1), fixture::vm("b", 2)]);
+    snapshot.vms[1].id = memtrace_core::sample::VmId::Process { pid: 7, start: 9 };
+    let scene = Scene::new(Arc::new(snapshot), fixture::observed(), Bytes(4096), WallNanos(0));
+    let all: Vec<Sample> = samples(&text(scene, Form::Classic).expect("it is written")).collect();
+    let rows: serde_json::Value = serde_json::from_str(&discovery(&all)).expect("it is JSON");
+    assert_eq!(rows.as_array().map(Vec::len), Some(2));
+    assert_eq!(rows[0]["{#VM.NAME}"], "a\"b\u{fffd}");
+    assert_eq!(rows[1]["{#VM.ID}"], "7:9", "agents refuse @");
+    assert_eq!(rows[1]["{#VM.VMM}"], "qemu-system-x86");
+    let size = Key::parse("vm_swap_bytes").expect("it is a key");
+    assert_eq!(size.value(&all, Some("7:9")).as_deref(), Ok("0"));
+    assert_eq!(discovery(&[]), "[]\n", "nobody is no failure");
+}
+
+/// An item of the template: its key, and what follows it.
+fn items() -> Vec<(String, String)> {
+    let begin = Regex::new(r"(?m)^ +- uuid: [0-9a-f]+\n +name: .*\n +key: '(.*)'$").expect("it is");
+    let begins: Vec<_> = begin.captures_iter(TEMPLATE).collect();
+    let ends = begins.iter().skip(1).filter_map(|next| next.get(0).map(|all| all.start()));
+    let ends: Vec<usize> = ends.chain([TEMPLATE.len()]).collect();
+    let item = |(begin, end): (&regex::Captures<'_>, &usize)| {
+        let from = begin.get(0).expect("all of it").end();
+        (begin[1].to_owned(), TEMPLATE[from..*end].to_owned())
+    };
+    begins.iter().zip(&ends).map(item).collect()
+}
+
+#[test]
+fn the_templates_items_are_keys_of_their_types() {
+    let items = items();
+    assert!(items.len() > 20, "{}", items.len());
+    for (item, rest) in &items {
+        let host = item.strip_prefix("memtrace.host[").map(|rest| (None, rest));
+        let vm = item.strip_prefix("memtrace.vm[{#VM.ID},").map(|rest| (Some("victim"), rest));
+        let (vm, key) = host.or(vm).unwrap_or_else(|| panic!("what is {item}?"));
+        let typed = key.strip_suffix(']').expect("it is closed");
+        let key = Key::parse(typed).unwrap_or_else(|why| panic!("{item}: {why}"));
+        let value = good(typed, vm);
+        assert_eq!(key.is_text(), rest.contains("value_type: CHAR"), "{item}");
+        assert_eq!(key.is_text(), rest.contains("trends: '0'"), "{item}");
+        assert_eq!(key.is_counter(), rest.contains("CHANGE_PER_SECOND"), "{item}");
+        // A reason is text, and would be a state else.
+        let refuses = rest.contains("- type: CHECK_REGEX_ERROR\n");
+        assert!(refuses && rest.contains("- '^ZBX_NOTSUPPORTED: (.*)'\n"), "{item}");
+        let is_float = rest.contains("value_type: FLOAT");
+        assert!(key.is_text() || is_float || value.parse::<u64>().is_ok(), "{item}: {value}");
+    }
+    let keys: BTreeSet<&str> = items.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys.len(), items.len(), "each once");
+    let used = Regex::new(r"/memtrace by Zabbix agent/(memtrace\.\w+\[[^\]]*\])").expect("it is");
+    let used: Vec<_> = used.captures_iter(TEMPLATE).map(|found| found[1].to_owned()).collect();
+    assert!(used.len() > 5);
+    assert!(used.iter().all(|key| keys.contains(key.as_str())), "{used:?}");
+}
+
+#[test]
+fn the_templates_identities_are_random_and_its_macros_there() {
+    let uuid = Regex::new(r"uuid: (.*)").expect("it is");
+    let all: Vec<String> = uuid.captures_iter(TEMPLATE).map(|found| found[1].to_owned()).collect();
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+    for text in all {
+        let read = uuid::Uuid::parse_str(&text).unwrap_or_else(|why| panic!("{text}: {why}"));
+        assert_eq!((read.get_version_num(), text.len()), (4, 32), "{text}");
+    }
+    let used = Regex::new(r"\{\$[A-Z.]+\}").expect("it is");
+    for name in used.find_iter(TEMPLATE) {
+        assert!(TEMPLATE.contains(&format!("- macro: '{}'", name.as_str())), "{name:?}");
+    }
+}
+
+#[test]
+fn the_agents_parameters_are_understood() {
+    let lines = PARAMETERS.lines().filter_map(|line| line.strip_prefix("UserParameter="));
+    let mut keys = Vec::new();
+    for line in lines {
+        let (key, command) = line.split_once(',').expect("a key and a command");
+        keys.push(key);
+        let command = command.replace("\"$1\"", "7:9").replace("\"$2\"", "vm_swap_bytes");
+        let typed = Arguments::try_parse_from(command.split(' ')).expect(line).command;
+        let Some(Command::Zabbix(arguments)) = typed else { panic!("{line}") };
+        if let ZabbixCommand::Get { key: typed, vm, .. } = arguments.command {
+            let of_vm = key == "memtrace.vm[*]";
+            let expected = if of_vm { ("vm_swap_bytes", Some("7:9")) } else { ("7:9", None) };
+            assert_eq!((typed.as_str(), vm.as_deref()), expected, "{line}");
+        }
+    }
+    assert_eq!(keys, ["memtrace.discover", "memtrace.host[*]", "memtrace.vm[*]"]);
+    assert!(TEMPLATE.contains("key: memtrace.discover\n"));
+}
+
+#[test]
+fn old_numbers_and_others_are_refused() {
+    let all: Vec<Sample> = samples(&demo()).collect();
+    let at = fixture::WALL.0 as f64 / 1e9;
+    assert!(fresh(&all, at + 100.0).is_ok());
+    let old = fresh(&all, at + 130.0).expect_err("it is old").to_string();
+    assert_eq!(old, "the newest sample is 130 s old");
+    let others: Vec<Sample> = samples("go_goroutines 7\n").collect();
+    assert!(fresh(&others, at).is_err());
+}
+
+fn answering(mut stream: impl std::io::Read + std::io::Write, answer: &str) {
+    let mut head = [0; 1024];
+    let read = stream.read(&mut head).expect("a request comes");
+    assert!(head[..read].starts_with(b"GET /metrics HTTP/1.1\r\n"));
+    stream.write_all(answer.as_bytes()).expect("somebody reads");
+}
+
+#[test]
+fn it_reads_listeners_sockets_and_files() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let (file, socket) = (folder.path().join("m.prom"), folder.path().join("m.sock"));
+    std::fs::write(&file, "memtrace_vms 3\n").expect("there is room");
+    let read = |place: String| ask::read(&place.parse().expect("it is a place"));
+    assert_eq!(read(file.display().to_string()).expect("it is there"), "memtrace_vms 3\n");
+
+    let listener = UnixListener::bind(&socket).expect("it is free");
+    let served = thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("somebody comes");
+        answering(stream, "HTTP/1.1 200 OK\r\nx: y\r\n\r\nmemtrace_vms 4\n");
+    });
+    let text = read(format!("unix:{}", socket.display())).expect("it answers");
+    assert_eq!(text, "memtrace_vms 4\n");
+    served.join().expect("it was asked");
+
+    for (answer, problem) in [
+        ("HTTP/1.1 503 X\r\n\r\nthere is no sample yet\n", "HTTP 503: there is no sample yet"),
+        ("SSH-2.0-OpenSSH\r\n", "this is no answer of HTTP"),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nmemtrace_vms 4\n", "its answer was cut"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+        let address = listener.local_addr().expect("it is bound");
+        let served = thread::spawn(move || {
+            let (stream, _) = listener.accept().expect("somebody comes");
+            answering(stream, answer);
+        });
+        let error = format!("{:#}", read(address.to_string()).expect_err("it is none"));
+        assert_eq!(error, format!("cannot read memtrace's metrics from {address}: {problem}"));
+        served.join().expect("it was asked");
+    }
+    assert!("nonsense".parse::<Place>().is_err());
+}

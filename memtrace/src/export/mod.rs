@@ -1,9 +1,0 @@
-//! Encoders of a [`Snapshot`](crate::model::Snapshot): pure functions from what is
-//! known to text. Must not know where the text goes.
-
-pub mod json;
-pub mod metrics;
-pub mod plain;
-pub mod reaction;
-pub mod rows;
-pub mod stream;

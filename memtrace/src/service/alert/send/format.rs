@@ -1,0 +1,56 @@
+//! Alerts as JSON, in memtrace's own form and in Alertmanager's (its API v2,
+//! `postableAlerts`). Pure.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use memtrace_core::alert::{Alert, State};
+use memtrace_core::units::WallNanos;
+
+/// One alert.
+pub(super) fn json(alert: &Alert) -> Value {
+    let vm = alert.vm.as_ref();
+    json!({
+        "alert": alert.rule,
+        "state": match alert.state { State::Firing => "firing", State::Resolved => "resolved" },
+        "severity": alert.severity.word(),
+        "host": alert.host,
+        "vm": vm.map(|vm| &vm.name),
+        "vm_id": vm.map(|vm| vm.vm.to_string()),
+        "text": alert.text,
+        "since": time(alert.since),
+        "at": time(alert.at),
+    })
+}
+
+/// A list for `POST /api/v2/alerts`. What fires has no end: Alertmanager takes it for over
+/// when it isn't repeated.
+pub(super) fn alertmanager<'a>(alerts: impl IntoIterator<Item = &'a Alert>) -> Value {
+    alerts.into_iter().map(postable).collect()
+}
+
+fn postable(alert: &Alert) -> Value {
+    let mut labels = Map::new();
+    let mut label = |name: &str, value: Option<String>| {
+        labels.extend(value.map(|value| (name.to_owned(), Value::String(value))));
+    };
+    label("alertname", Some(alert.rule.clone()));
+    label("severity", Some(alert.severity.word().to_owned()));
+    label("instance", alert.host.clone());
+    label("vm", alert.vm.as_ref().map(|vm| vm.name.clone()));
+    label("vm_id", alert.vm.as_ref().map(|vm| vm.vm.to_string()));
+    let mut postable = json!({
+        "labels": labels,
+        "annotations": { "summary": alert.text },
+        "startsAt": time(alert.since),
+    });
+    if let (State::Resolved, Some(fields)) = (alert.state, postable.as_object_mut()) {
+        fields.insert("endsAt".to_owned(), json!(time(alert.at)));
+    }
+    postable
+}
+
+/// RFC 3339.
+fn time(wall: WallNanos) -> Option<String> {
+    Some(Timestamp::from_nanosecond(i128::from(wall.0)).ok()?.to_string())
+}

@@ -1,0 +1,139 @@
+//! Telling alerts: to the log, to a command, to webhooks. Each has a thread and a bounded
+//! queue of its own; one that hangs loses its alerts, which are counted, and delays nobody.
+
+mod format;
+#[cfg(test)]
+mod tests;
+mod webhook;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use anyhow::{Context, Result};
+use memtrace_core::alert::SendConfig;
+use tracing::{error, info, warn};
+
+use self::webhook::Webhook;
+use memtrace_core::alert::{Alert, Severity, State};
+use memtrace_host::line_sink::Listener;
+
+/// Most alerts that wait for a sender.
+const QUEUE: usize = 256;
+
+/// All who are told.
+#[derive(Debug, Default)]
+pub struct Senders {
+    log: bool,
+    outboxes: Vec<Outbox>,
+}
+
+#[derive(Debug)]
+struct Outbox {
+    name: &'static str,
+    queue: SyncSender<Alert>,
+    status: Arc<Status>,
+}
+
+/// What became of the alerts of one sender.
+#[derive(Debug, Default)]
+struct Status {
+    lost: AtomicU64,
+    problem: Mutex<Option<String>>,
+}
+
+impl Senders {
+    /// Starts all of them.
+    ///
+    /// # Errors
+    /// When the command can't be started, or a thread.
+    pub fn start(config: &SendConfig) -> Result<Self> {
+        let mut senders = Self { log: config.log, outboxes: Vec::new() };
+        if !config.command.is_empty() {
+            let mut listener = Listener::start(&config.command)
+                .with_context(|| format!("cannot start {}", config.command.join(" ")))?;
+            senders.add("command", move |queue, status| {
+                for alert in queue {
+                    status.note(listener.tell(&format::json(&alert).to_string()));
+                }
+            })?;
+        }
+        if let Some(url) = &config.webhook {
+            let webhook = Webhook::generic(url);
+            senders.add("webhook", move |queue, status| webhook.run(&queue, &status))?;
+        }
+        if let Some(url) = &config.alertmanager {
+            let webhook = Webhook::alertmanager(url);
+            senders.add("alertmanager", move |queue, status| webhook.run(&queue, &status))?;
+        }
+        Ok(senders)
+    }
+
+    /// Tells everybody. Never waits.
+    pub fn send(&self, alert: &Alert) {
+        if self.log {
+            log(alert);
+        }
+        for outbox in &self.outboxes {
+            if outbox.queue.try_send(alert.clone()).is_err() {
+                outbox.status.lost.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// What the operator should know about the senders.
+    pub fn problems(&self) -> Vec<String> {
+        self.outboxes.iter().filter_map(Outbox::problem).collect()
+    }
+
+    fn add(
+        &mut self,
+        name: &'static str,
+        run: impl FnOnce(Receiver<Alert>, Arc<Status>) + Send + 'static,
+    ) -> Result<()> {
+        let (queue, alerts) = sync_channel(QUEUE);
+        let status = Arc::new(Status::default());
+        let shared = Arc::clone(&status);
+        thread::Builder::new()
+            .name(format!("alert-{name}"))
+            .spawn(move || run(alerts, shared))
+            .with_context(|| format!("no thread for alerts by {name}"))?;
+        self.outboxes.push(Outbox { name, queue, status });
+        Ok(())
+    }
+}
+
+impl Outbox {
+    fn problem(&self) -> Option<String> {
+        let problem = self.status.lock().clone();
+        let lost = self.status.lost.load(Ordering::Relaxed);
+        let lost = (lost > 0).then(|| format!("{lost} alerts lost"));
+        let parts: Vec<String> = problem.into_iter().chain(lost).collect();
+        (!parts.is_empty()).then(|| format!("{}: {}", self.name, parts.join("; ")))
+    }
+}
+
+impl Status {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What came of the last alert.
+    fn note(&self, result: Result<(), String>) {
+        if let Err(problem) = &result {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            warn!("an alert could not be sent: {problem}");
+        }
+        *self.lock() = result.err();
+    }
+}
+
+fn log(alert: &Alert) {
+    let Alert { rule, text, .. } = alert;
+    match (alert.state, alert.severity) {
+        (State::Resolved, _) => info!("resolved: {rule}: {text}"),
+        (State::Firing, Severity::Warning) => warn!("alert: {rule}: {text}"),
+        (State::Firing, Severity::Critical) => error!("alert: {rule}: {text}"),
+    }
+}

@@ -1,0 +1,92 @@
+//! Alerts by HTTP POST, without TLS: for a receiver on this host or in its own network; a
+//! command can do what this can't.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::{Alert, Status, format};
+use memtrace_core::alert::State;
+use memtrace_core::sample::VmId;
+
+/// For one request, from looking up the name to the end of the answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Before each further try; others wait in the queue meanwhile.
+const WAITS: [Duration; 3] =
+    [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(20)];
+/// So often Alertmanager is told of what fires; after 5 minutes without it forgets.
+const REPEAT: Duration = Duration::from_secs(60);
+
+type Firing = BTreeMap<(String, Option<VmId>), Alert>;
+
+#[derive(Debug)]
+pub(super) struct Webhook {
+    url: String,
+    agent: ureq::Agent,
+    pub(super) waits: Vec<Duration>,
+    /// What fires, for a receiver that has to be told again.
+    firing: Option<Firing>,
+}
+
+impl Webhook {
+    pub(super) fn generic(url: &str) -> Self {
+        let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE));
+        let agent = config.max_redirects(0).build().new_agent();
+        Self { url: url.to_owned(), agent, waits: WAITS.to_vec(), firing: None }
+    }
+
+    pub(super) fn alertmanager(url: &str) -> Self {
+        Self { firing: Some(Firing::new()), ..Self::generic(url) }
+    }
+
+    /// Until nobody sends any more.
+    pub(super) fn run(mut self, alerts: &Receiver<Alert>, status: &Status) {
+        let mut repeat = Instant::now() + REPEAT;
+        loop {
+            let left = repeat.saturating_duration_since(Instant::now());
+            let body = match alerts.recv_timeout(left) {
+                Ok(alert) => self.body(alert),
+                Err(RecvTimeoutError::Timeout) => {
+                    repeat = Instant::now() + REPEAT;
+                    match &self.firing {
+                        Some(firing) if !firing.is_empty() => format::alertmanager(firing.values()),
+                        _ => continue,
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            status.note(self.post(&body).map_err(|error| format!("{}: {error}", self.url)));
+        }
+    }
+
+    fn body(&mut self, alert: Alert) -> Value {
+        let Some(firing) = &mut self.firing else { return format::json(&alert) };
+        let key = (alert.rule.clone(), alert.vm.as_ref().map(|vm| vm.vm));
+        let body = format::alertmanager([&alert]);
+        match alert.state {
+            State::Firing => firing.insert(key, alert),
+            State::Resolved => firing.remove(&key),
+        };
+        body
+    }
+
+    /// Tries several times; what the receiver refuses (4xx) it would refuse again.
+    fn post(&self, body: &Value) -> Result<(), String> {
+        let text = body.to_string();
+        let mut waits = self.waits.iter();
+        loop {
+            let request = self.agent.post(&self.url).header("content-type", "application/json");
+            match request.send(text.as_str()) {
+                Ok(_) => return Ok(()),
+                Err(error @ ureq::Error::StatusCode(400..500)) => return Err(error.to_string()),
+                Err(error) => match waits.next() {
+                    Some(wait) => thread::sleep(*wait),
+                    None => return Err(error.to_string()),
+                },
+            }
+        }
+    }
+}

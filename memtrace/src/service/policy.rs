@@ -1,0 +1,38 @@
+//! The policy for the host that memtrace runs on.
+
+use anyhow::Result;
+use memtrace_core::policy::{Memtrace, Policy, Rules, Senses};
+use memtrace_core::reactor::taken;
+use memtrace_core::sample::Sample;
+use memtrace_core::source::Source as _;
+use memtrace_host::live::LiveSource;
+use memtrace_store::journal::Recovered;
+
+use crate::config::Config;
+
+/// The policy for what this host can measure, as its first sample shows. It knows what an
+/// earlier run took.
+///
+/// # Errors
+/// When the host can't be sampled.
+pub fn policy(
+    source: &mut LiveSource,
+    config: &Config,
+    recovered: &Recovered,
+) -> Result<Box<dyn Policy + Send>> {
+    if let Some(cgroup) = &config.scope {
+        source.within(cgroup);
+    }
+    let sample = source.sample(None)?;
+    for notice in sample.notices.iter().filter(|notice| notice.about == "scope") {
+        tracing::warn!("scope: {}", notice.text);
+    }
+    let rules = rules(config, &sample);
+    let taken = taken(&recovered.holdings, &recovered.in_flight, &sample);
+    Ok(Box::new(Memtrace::resume(rules, sample.at, &taken)))
+}
+
+/// What the policy goes by on the host of this first sample.
+pub fn rules(config: &Config, first: &Sample) -> Rules {
+    Rules { senses: Senses::of(first), ..config.rules.clone() }
+}

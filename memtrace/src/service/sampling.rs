@@ -1,0 +1,286 @@
+//! The loop: sample, derive, publish, react. One writer, many readers; the newest snapshot
+//! wins, and a slow reader never delays the loop.
+//!
+//! It looks at each tick, and when pressure begins. What readers see stays on the ticks: a
+//! table that jumps four times a second while the host is pressed can't be read, and each
+//! look of its own would shorten the interval of its rates.
+
+mod urgency;
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::watch;
+use tracing::{debug, error};
+
+use memtrace_core::anchors::{Anchors, shortest};
+use memtrace_core::live::{Control, Latest};
+use memtrace_core::model::{Snapshot, derive};
+use memtrace_core::reactor::{Reactor, Step};
+use memtrace_core::sample::Sample;
+use memtrace_core::source::{Pressure, Source};
+use urgency::Urgency;
+
+/// How long the loop may be away before it looks at its control again.
+const SLICE: Duration = Duration::from_millis(100);
+/// Shortest time between two samples, when a view asks for another VM's threads.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+/// A reader's end of the loop.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub latest: watch::Receiver<Latest>,
+    /// What the reactor made of the newest sample; `None` before the first, and without a
+    /// reactor.
+    pub step: watch::Receiver<Option<Arc<Step>>>,
+    pub control: Arc<watch::Sender<Control>>,
+}
+
+impl Handle {
+    /// Why the loop ended, once it has.
+    ///
+    /// # Errors
+    /// Always: that reason.
+    pub fn failure(&self) -> Result<()> {
+        match &*self.latest.borrow() {
+            Latest::Failed(text) => bail!("{text}"),
+            Latest::Starting | Latest::Snapshot(_) => bail!("sampling ended without a word"),
+        }
+    }
+
+    /// Ends the loop, and waits until its source is dropped, at most for `patience`.
+    pub async fn stop(mut self, patience: Duration) {
+        self.control.send_modify(|control| control.stop = true);
+        let ended = async { while self.latest.changed().await.is_ok() {} };
+        if tokio::time::timeout(patience, ended).await.is_err() {
+            debug!("the loop is still busy; not waiting for it");
+        }
+    }
+}
+
+/// Starts the loop on a thread of its own. It ends when [`Control::stop`] turns true,
+/// when all handles are gone, or with [`Latest::Failed`]; the source is dropped then.
+pub fn spawn(source: Box<dyn Source>, control: Control) -> Handle {
+    spawn_with(source, None, control)
+}
+
+/// The same with a reactor, which gets each sample after the readers.
+pub fn spawn_with(source: Box<dyn Source>, reactor: Option<Reactor>, control: Control) -> Handle {
+    let (publish, latest) = watch::channel(Latest::Starting);
+    let (tell, step) = watch::channel(None);
+    let (ask, asked) = watch::channel(control);
+    let publisher = Publisher(publish);
+    let second = SecondHalf { reactor, tell };
+    let spawned = thread::Builder::new()
+        .name("sampling".into())
+        .spawn(move || run(publisher, second, asked, source));
+    let latest = match spawned {
+        Ok(_) => latest,
+        // The publisher went with the closure that was never run.
+        Err(error) => {
+            let text = format!("cannot start the sampling thread: {error}");
+            watch::channel(Latest::Failed(text.into())).1
+        }
+    };
+    Handle { latest, step, control: Arc::new(ask) }
+}
+
+/// The writer's end. Readers are told even when the source panics.
+struct Publisher(watch::Sender<Latest>);
+
+impl Publisher {
+    fn snapshot(&self, snapshot: Arc<Snapshot>) {
+        self.0.send_replace(Latest::Snapshot(snapshot));
+    }
+
+    fn failed(&self, text: String) {
+        error!("sampling ended: {text}");
+        self.0.send_replace(Latest::Failed(text.into()));
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.failed("memtrace made a mistake while sampling (a panic)".into());
+        }
+    }
+}
+
+/// What comes after the readers.
+struct SecondHalf {
+    reactor: Option<Reactor>,
+    tell: watch::Sender<Option<Arc<Step>>>,
+}
+
+impl SecondHalf {
+    fn react(&mut self, now: &Arc<Sample>, snapshot: Arc<Snapshot>) {
+        if let Some(reactor) = &mut self.reactor {
+            let reaction = reactor.react(now, &snapshot);
+            reactor.keep(now, &reaction);
+            self.tell.send_replace(Some(Arc::new(Step { snapshot, reaction })));
+        }
+    }
+}
+
+impl Drop for SecondHalf {
+    fn drop(&mut self) {
+        // What ends in a panic doesn't end in order.
+        let reactor = self.reactor.take().filter(|_| !thread::panicking());
+        if let Some(Err(error)) = reactor.map(Reactor::stop) {
+            error!("the end isn't in the journal: {error:#}");
+        }
+    }
+}
+
+fn run(
+    publisher: Publisher,
+    second: SecondHalf,
+    mut control: watch::Receiver<Control>,
+    source: Box<dyn Source>,
+) {
+    let mut asked = *control.borrow_and_update();
+    let (anchors, urgency) = (Anchors::default(), Urgency::default());
+    let mut eye = Eye { source, tick: None, anchors, urgency, second, publisher };
+    let mut deadline = Instant::now();
+    while !asked.stop {
+        let begun = Instant::now();
+        if let Err(error) = eye.look(&asked, Why::Tick) {
+            return eye.publisher.failed(format!("{error:#}"));
+        }
+        deadline = next_tick(deadline, asked.interval, Instant::now());
+        while let Some(remaining) = remaining(deadline) {
+            match control.has_changed() {
+                Ok(false) => {
+                    if let Err(error) = eye.attend(&asked, remaining.min(SLICE)) {
+                        return eye.publisher.failed(format!("{error:#}"));
+                    }
+                }
+                Ok(true) => {
+                    let before = asked;
+                    asked = *control.borrow_and_update();
+                    debug!(?asked, "control changed");
+                    deadline = replan(deadline, begun, before, asked);
+                }
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Why it looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    Tick,
+    /// For the reactor alone.
+    Pressure,
+}
+
+/// What looks, and who is told. Fields are dropped from the first to the last: the source
+/// is gone when readers see the end of the loop.
+struct Eye {
+    source: Box<dyn Source>,
+    /// Of the last tick: a tick's snapshot is over the time since the tick before.
+    tick: Option<Arc<Sample>>,
+    anchors: Anchors<Instant, Arc<Sample>>,
+    urgency: Urgency,
+    second: SecondHalf,
+    publisher: Publisher,
+}
+
+impl Eye {
+    fn look(&mut self, asked: &Control, why: Why) -> Result<()> {
+        let (begun, used) = (Instant::now(), cpu_time());
+        let now = Arc::new(self.source.sample(asked.detail)?);
+        let mut shown = None;
+        if why == Why::Tick {
+            let before = self.tick.replace(Arc::clone(&now));
+            let snapshot = Arc::new(derive(before.as_deref(), &now));
+            self.publisher.snapshot(Arc::clone(&snapshot));
+            shown = Some((before, snapshot));
+        }
+        if self.second.reactor.is_some() {
+            self.decide(begun, asked, shown, now);
+        }
+        let cost = (why == Why::Pressure).then(|| cpu_time().saturating_sub(used));
+        self.urgency.looked(begun, cost);
+        Ok(())
+    }
+
+    /// `shown`: what readers got, and what that was compared with.
+    fn decide(&mut self, begun: Instant, asked: &Control, shown: Shown, now: Arc<Sample>) {
+        let shortest = shortest(asked.interval);
+        // Without one there are no rates to decide by.
+        if let Some(before) = self.anchors.baseline(begun, shortest) {
+            let same = shown.filter(|(shown, _)| {
+                shown.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, before))
+            });
+            let snapshot =
+                same.map_or_else(|| Arc::new(derive(Some(before), &now)), |(_, shown)| shown);
+            self.second.react(&now, snapshot);
+        }
+        self.anchors.keep(begun, now, shortest);
+    }
+
+    /// Passes the time, no longer than `most`, and looks when pressure asks for it.
+    fn attend(&mut self, asked: &Control, most: Duration) -> Result<()> {
+        let due = self.due(asked);
+        let most = due.map_or(most, |due| most.min(due.saturating_duration_since(Instant::now())));
+        if most.is_zero() {
+            return self.look(asked, Why::Pressure);
+        }
+        if let Some(Pressure { sign, at }) = self.source.attend(most)
+            && self.second.reactor.is_some()
+        {
+            debug!(?sign, ?at, "pressure");
+            self.urgency.ask();
+        }
+        Ok(())
+    }
+
+    /// When to look before the tick.
+    fn due(&self, asked: &Control) -> Option<Instant> {
+        let due = self.urgency.due(Instant::now())?;
+        Some(due.max(self.anchors.oldest()? + shortest(asked.interval)))
+    }
+}
+
+/// What readers got, and what it was compared with.
+type Shown = Option<(Option<Arc<Sample>>, Arc<Snapshot>)>;
+
+/// Of this thread. What it waits for costs nobody anything.
+fn cpu_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
+
+fn remaining(deadline: Instant) -> Option<Duration> {
+    deadline.checked_duration_since(Instant::now()).filter(|remaining| !remaining.is_zero())
+}
+
+/// The next deadline on the grid that `deadline` lies on. Ticks that have gone by are
+/// skipped and not made up for, so that a slow sample does not cause a burst.
+fn next_tick(deadline: Instant, interval: Duration, now: Instant) -> Instant {
+    let late = now.saturating_duration_since(deadline).as_nanos();
+    let skipped = late.checked_div(interval.as_nanos()).unwrap_or(0);
+    let ahead = interval.as_nanos().saturating_mul(skipped.saturating_add(1));
+    deadline + Duration::from_nanos(u64::try_from(ahead).unwrap_or(u64::MAX))
+}
+
+/// The deadline after a change of mind, for a loop whose last sample began at `begun`.
+fn replan(deadline: Instant, begun: Instant, before: Control, asked: Control) -> Instant {
+    if asked.stop {
+        begun
+    } else if asked.interval != before.interval {
+        begun.checked_add(asked.interval).unwrap_or(deadline)
+    } else if asked.detail != before.detail {
+        deadline.min(begun + SHORTEST)
+    } else {
+        deadline
+    }
+}
+
+#[cfg(test)]
+mod tests;

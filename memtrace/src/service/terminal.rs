@@ -1,0 +1,272 @@
+//! The one file that owns the terminal: it waits for keys, snapshots and signals, hands
+//! them to [`update`], carries out the effects, and gives the terminal back whatever
+//! happens.
+
+mod pages;
+
+use std::io::{IsTerminal, stdout};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use crossterm::cursor::{Hide, Show};
+use crossterm::event::{
+    DisableBracketedPaste, EnableBracketedPaste, Event, EventStream, KeyCode, KeyEvent,
+    KeyEventKind, KeyModifiers,
+};
+use crossterm::execute;
+use crossterm::terminal::{EnterAlternateScreen, enable_raw_mode};
+use futures_core::Stream;
+use jiff::tz::TimeZone;
+pub use pages::pages;
+use ratatui::DefaultTerminal;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::service::view_input::Feed;
+use memtrace_core::live::Latest;
+use memtrace_core::replay::order::Place;
+use memtrace_view::tui::TopOptions;
+use memtrace_view::tui::key::Key;
+use memtrace_view::tui::state::State;
+use memtrace_view::tui::update::{Effect, Message, update};
+use memtrace_view::tui::view;
+
+/// Longest that the end waits for a source that is busy.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Some thread panicked, and its hook has given the terminal back.
+static PANICKED: AtomicBool = AtomicBool::new(false);
+
+/// Shows the loop's snapshots until the user quits, a signal ends the process or the
+/// terminal goes away; then ends the loop.
+///
+/// # Errors
+/// When standard output is no terminal, or it can't be drawn on.
+pub async fn run(feed: Feed, options: TopOptions) -> Result<()> {
+    ensure!(
+        stdout().is_terminal(),
+        "the live view needs a terminal; use --once, --plain or --json for pipes and files"
+    );
+    remember_panics();
+    let mut screen = Screen::enter()?;
+    let outcome = watch(&mut screen, &feed, &options).await;
+    // First the terminal, so that nobody waits for a source that is busy.
+    drop(screen);
+    feed.handle.stop(PATIENCE).await;
+    outcome
+}
+
+/// The terminal while it is ours; given back when this is dropped.
+struct Screen {
+    terminal: DefaultTerminal,
+}
+
+impl Screen {
+    fn enter() -> Result<Self> {
+        // Also sets a panic hook that gives the terminal back before the message.
+        let terminal = ratatui::try_init().context("taking over the terminal")?;
+        let screen = Self { terminal };
+        // Pasted text must not be taken for commands; terminals without this don't mind.
+        execute!(stdout(), EnableBracketedPaste).context("setting up the terminal")?;
+        Ok(screen)
+    }
+
+    /// Gives the terminal back, stops this process, and takes the terminal again once
+    /// somebody continues it.
+    fn suspend(&mut self) -> Result<()> {
+        give_back();
+        // SIGSTOP and not SIGTSTP, which is ours; a shell can't tell them apart.
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)
+            .context("stopping")?;
+        enable_raw_mode().context("taking the terminal again")?;
+        execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide)
+            .context("taking the terminal again")?;
+        self.terminal.clear().context("clearing the terminal")
+    }
+
+    fn draw(&mut self, state: &State) -> Result<()> {
+        self.terminal
+            .draw(|frame| {
+                let area = frame.area();
+                view::draw(frame.buffer_mut(), area, state);
+            })
+            .context("drawing on the terminal")?;
+        Ok(())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // After a panic the hook has done it, and doing it again would write over the
+        // message.
+        if !PANICKED.load(Ordering::SeqCst) {
+            give_back();
+        }
+    }
+}
+
+/// If the terminal is gone, there is nothing left to give back: failures don't matter.
+fn give_back() {
+    let _ = execute!(stdout(), DisableBracketedPaste, Show);
+    ratatui::restore();
+}
+
+/// A panic in any thread restores the terminal; drawing on must not take it again.
+fn remember_panics() {
+    let earlier = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        PANICKED.store(true, Ordering::SeqCst);
+        earlier(info);
+    }));
+}
+
+/// The signals that matter to something that owns a terminal.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    stop: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        let listen = |kind| signal(kind).context("listening for signals");
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+            stop: listen(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
+        })
+    }
+
+    /// What the next signal asks for.
+    async fn next(&mut self) -> Effect {
+        tokio::select! {
+            _ = self.interrupt.recv() => Effect::Quit,
+            _ = self.terminate.recv() => Effect::Quit,
+            _ = self.hangup.recv() => Effect::Quit,
+            _ = self.stop.recv() => Effect::Suspend,
+        }
+    }
+}
+
+async fn watch(screen: &mut Screen, feed: &Feed, options: &TopOptions) -> Result<()> {
+    let mut signals = Signals::listen()?;
+    let mut events = EventStream::new();
+    let handle = &feed.handle;
+    let (mut latest, mut loop_lives) = (handle.latest.clone(), true);
+    let (mut step, mut beside) = (handle.step.clone(), feed.beside.clone());
+    let (mut reacts, mut looks) = (true, true);
+    // Of a live host nobody reads this.
+    let no_place = || tokio::sync::watch::channel(Place::default()).1;
+    let mut plays = feed.replay.is_some();
+    let mut place = feed.replay.as_ref().map_or_else(no_place, |remote| remote.place.clone());
+    let size = screen.terminal.size().context("asking for the terminal's size")?;
+    let interval = handle.control.borrow().interval;
+    let mut state = State::new(options, interval, (size.width, size.height), TimeZone::system());
+    // What is there already is shown at once.
+    latest.mark_changed();
+    update(&mut state, Message::Decided(feed.decided()));
+    if plays {
+        update(&mut state, Message::Replay(place.borrow_and_update().clone()));
+    }
+
+    loop {
+        if PANICKED.load(Ordering::SeqCst) {
+            bail!("a part of memtrace has failed; its message is above");
+        }
+        screen.draw(&state)?;
+        let effects = tokio::select! {
+            effect = signals.next() => vec![effect],
+            event = next(&mut events) => match event {
+                Some(event) => match message(event.context("reading keys")?) {
+                    Some(message) => update(&mut state, message),
+                    None => continue,
+                },
+                None => bail!("the terminal has been closed"),
+            },
+            changed = latest.changed(), if loop_lives => {
+                loop_lives = changed.is_ok();
+                let message = if loop_lives { newest(&mut latest) } else { Message::Ended };
+                update(&mut state, message)
+            }
+            changed = step.changed(), if reacts => {
+                reacts = changed.is_ok();
+                update(&mut state, Message::Decided(feed.decided()))
+            }
+            changed = beside.changed(), if looks => {
+                looks = changed.is_ok();
+                update(&mut state, Message::Decided(feed.decided()))
+            }
+            changed = place.changed(), if plays => {
+                plays = changed.is_ok();
+                update(&mut state, Message::Replay(place.borrow_and_update().clone()))
+            }
+        };
+        for effect in effects {
+            match effect {
+                Effect::Quit => return Ok(()),
+                Effect::Suspend => {
+                    screen.suspend()?;
+                    let size = screen.terminal.size().context("asking for the size")?;
+                    update(&mut state, Message::Resize(size.width, size.height));
+                }
+                Effect::Repaint => screen.terminal.clear().context("clearing the terminal")?,
+                Effect::SetInterval(interval) => {
+                    handle.control.send_modify(|control| control.interval = interval);
+                }
+                Effect::SetDetail(vm) => {
+                    handle.control.send_modify(|control| control.detail = vm);
+                }
+                // When nobody plays any more, that is on the screen.
+                Effect::Replay(order) => {
+                    let _ = feed.replay.as_ref().map(|remote| remote.orders.send(order));
+                }
+            }
+        }
+    }
+}
+
+fn newest(latest: &mut tokio::sync::watch::Receiver<Latest>) -> Message {
+    Message::Latest(latest.borrow_and_update().clone())
+}
+
+async fn next(events: &mut EventStream) -> Option<std::io::Result<Event>> {
+    std::future::poll_fn(|context| Pin::new(&mut *events).poll_next(context)).await
+}
+
+/// What an event of the terminal means to the view; `None` if nothing.
+fn message(event: Event) -> Option<Message> {
+    match event {
+        Event::Key(key) if key.kind != KeyEventKind::Release => translate(key).map(Message::Key),
+        Event::Resize(width, height) => Some(Message::Resize(width, height)),
+        Event::Paste(text) => Some(Message::Paste(text)),
+        _ => None,
+    }
+}
+
+fn translate(key: KeyEvent) -> Option<Key> {
+    Some(match key.code {
+        KeyCode::Char(letter) if key.modifiers.contains(KeyModifiers::CONTROL) => {
+            Key::Ctrl(letter.to_ascii_lowercase())
+        }
+        KeyCode::Char(_) if key.modifiers.contains(KeyModifiers::ALT) => return None,
+        KeyCode::Char(letter) => Key::Char(letter),
+        KeyCode::F(number) => Key::Function(number),
+        KeyCode::Enter => Key::Enter,
+        KeyCode::Esc => Key::Esc,
+        KeyCode::Backspace => Key::Backspace,
+        KeyCode::Tab => Key::Tab,
+        KeyCode::BackTab => Key::BackTab,
+        KeyCode::Up => Key::Up,
+        KeyCode::Down => Key::Down,
+        KeyCode::Left => Key::Left,
+        KeyCode::Right => Key::Right,
+        KeyCode::PageUp => Key::PageUp,
+        KeyCode::PageDown => Key::PageDown,
+        KeyCode::Home => Key::Home,
+        KeyCode::End => Key::End,
+        _ => return None,
+    })
+}

@@ -1,0 +1,208 @@
+//! What a view is fed with: the loop's snapshots, and what is decided on this host.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tracing::debug;
+
+use crate::service::player::Remote;
+use crate::service::sampling::Handle;
+use memtrace_core::live::Latest;
+use memtrace_core::reactor::entry::Followed;
+use memtrace_core::reactor::{Author, Decided, Report, Step};
+use memtrace_store::journal::Follower;
+
+/// A reaction follows its snapshot in milliseconds. When it doesn't, there is none: between
+/// samples that are closer than the policy's rates.
+const SOON: Duration = Duration::from_millis(200);
+
+/// Where the views get what they show from.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    pub handle: Handle,
+    /// What another memtrace says that mitigates here; `None` while there is none.
+    pub beside: watch::Receiver<Option<Decided>>,
+    /// The way to what plays a recording, if that is what is shown.
+    pub replay: Option<Remote>,
+    /// Why this memtrace itself decides nothing, if that is so.
+    idle: Option<Arc<str>>,
+    /// The other end of `beside`, where nobody looks for another memtrace.
+    _alone: Option<Arc<watch::Sender<Option<Decided>>>>,
+}
+
+impl Feed {
+    /// Of a loop beside which there is no other memtrace. `idle`: why it has no reactor.
+    pub fn alone(handle: Handle, idle: Option<Arc<str>>) -> Self {
+        let (alone, beside) = watch::channel(None);
+        Self { handle, beside, replay: None, idle, _alone: Some(Arc::new(alone)) }
+    }
+
+    /// Of a recording. `idle`: what is said of moments in which nothing was decided.
+    pub fn replayed(handle: Handle, remote: Remote, idle: Arc<str>) -> Self {
+        Self { replay: Some(remote), ..Self::alone(handle, Some(idle)) }
+    }
+
+    /// Of a loop that only observes, perhaps beside a memtrace that acts, whose journal is
+    /// read. `idle`: why it has no reactor. Looks into the journal once for each snapshot, on
+    /// a thread that may wait for a disk. Needs a runtime.
+    pub fn beside(handle: Handle, idle: Option<Arc<str>>, follower: Follower) -> Self {
+        let (tell, beside) = watch::channel(None);
+        tokio::spawn(follow(handle.latest.clone(), follower, tell));
+        Self { handle, beside, replay: None, idle, _alone: None }
+    }
+
+    /// What is decided, as far as is known now. Another memtrace that acts here comes first.
+    pub fn decided(&self) -> Decided {
+        if let Some(beside) = &*self.beside.borrow() {
+            return beside.clone();
+        }
+        if let Some(step) = &*self.handle.step.borrow() {
+            return own(step);
+        }
+        Decided::Not(self.idle.clone().unwrap_or_else(|| "nothing is decided yet".into()))
+    }
+
+    /// The same once the reactor has seen the snapshot of this moment, if there is one.
+    pub async fn decided_of(&mut self, latest: &Latest) -> Decided {
+        if let (Latest::Snapshot(snapshot), None) = (latest, &self.idle)
+            && snapshot.interval.is_some()
+        {
+            let wall = snapshot.wall;
+            let has_seen = |step: &Option<Arc<Step>>| {
+                step.as_ref().is_some_and(|step| step.snapshot.wall >= wall)
+            };
+            // The loop's end is told with the next snapshot.
+            let seen = self.handle.step.wait_for(has_seen);
+            let _ = tokio::time::timeout(SOON, seen).await;
+        }
+        self.decided()
+    }
+}
+
+fn own(step: &Step) -> Decided {
+    let report = Report {
+        author: Author::Ourselves,
+        at: step.snapshot.wall,
+        reaction: step.reaction.clone(),
+    };
+    Decided::Report(Arc::new(report))
+}
+
+async fn follow(
+    mut latest: watch::Receiver<Latest>,
+    mut follower: Follower,
+    tell: watch::Sender<Option<Decided>>,
+) {
+    while latest.changed().await.is_ok() {
+        let looking = tokio::task::spawn_blocking(move || {
+            let found = look(&mut follower);
+            (follower, found)
+        });
+        // A panic has its own message.
+        let Ok((kept, found)) = looking.await else { return };
+        follower = kept;
+        if tell.send(found).is_err() {
+            return;
+        }
+    }
+}
+
+fn look(follower: &mut Follower) -> Option<Decided> {
+    match follower.look() {
+        Ok(None) => None,
+        Ok(Some(followed)) => Some(of_another(followed)),
+        Err(error) => {
+            debug!("the journal of another memtrace can't be read: {error}");
+            let text = format!("whether another memtrace mitigates here can't be told: {error}");
+            Some(Decided::Not(text.into()))
+        }
+    }
+}
+
+fn of_another(followed: &Followed) -> Decided {
+    match Report::of_another(followed) {
+        Some(report) => Decided::Report(Arc::new(report)),
+        None => {
+            let pid = followed.pid.map_or(String::new(), |pid| format!(" (process {pid})"));
+            let text = format!("another memtrace{pid} mitigates here, and has said nothing yet");
+            Decided::Not(text.into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+
+    use super::*;
+    use crate::service::sampling::{spawn, spawn_with};
+    use memtrace_core::fixture::samples;
+    use memtrace_core::live::Control;
+    use memtrace_core::policy::{Decisions, Memtrace, Rules};
+    use memtrace_core::reactor::{Mode, Reactor};
+    use memtrace_core::units::WallNanos;
+    use memtrace_store::journal::{Journal, Limits};
+
+    const CONTROL: Control =
+        Control { interval: Duration::from_millis(5), detail: None, stop: false };
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    fn reason(decided: &Decided) -> &str {
+        match decided {
+            Decided::Not(reason) => reason,
+            Decided::Report(report) => panic!("decided: {report:?}"),
+        }
+    }
+
+    /// Waits until what is beside is as it should be.
+    async fn beside(feed: &mut Feed, is_so: impl Fn(Option<&Decided>) -> bool) {
+        let waiting = feed.beside.wait_for(|found| is_so(found.as_ref()));
+        let found = tokio::time::timeout(LIMIT, waiting).await.expect("in time").map(drop);
+        found.expect("somebody looks");
+    }
+
+    #[tokio::test]
+    async fn what_another_memtrace_does_comes_first_while_it_runs() {
+        let directory = tempfile::tempdir().expect("there is room");
+        let (mut journal, _) = Journal::open(directory.path(), Limits::default()).expect("opens");
+        let follower = Follower::new(directory.path().to_owned(), "/proc/locks".into());
+        let handle = spawn(Box::new(samples::Seconds::endless()), CONTROL);
+        let mut feed = Feed::beside(handle.clone(), Some("no configuration".into()), follower);
+        beside(&mut feed, |found| found.is_some()).await;
+        assert!(reason(&feed.decided()).contains("has said nothing yet"));
+        let hard = Decisions { state: Some("hard".to_owned()), ..Decisions::default() };
+        journal.note(WallNanos(1), true, &hard, []).expect("it is written");
+        beside(&mut feed, |found| found.is_some_and(|found| found.report().is_some())).await;
+        let decided = feed.decided();
+        let report = decided.report().expect("it was just there");
+        assert_eq!(report.author, Author::Another { pid: Some(std::process::id()) });
+        assert_eq!(report.reaction.mode, Mode::Enforce);
+        assert_eq!(report.reaction.decisions, hard);
+        drop(journal);
+        beside(&mut feed, |found| found.is_none()).await;
+        assert_eq!(reason(&feed.decided()), "no configuration");
+        handle.stop(LIMIT).await;
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_has_the_reaction_that_was_made_of_it() {
+        let policy = Box::new(Memtrace::new(Rules::default()));
+        let handle = spawn_with(
+            Box::new(samples::Seconds::endless()),
+            Some(Reactor::on_paper(policy)),
+            CONTROL,
+        );
+        let mut feed = Feed::alone(handle.clone(), None);
+        let has_rates = |latest: &Latest| match latest {
+            Latest::Snapshot(snapshot) => snapshot.interval.is_some(),
+            Latest::Starting | Latest::Failed(_) => false,
+        };
+        let waiting = tokio::time::timeout(LIMIT, feed.handle.latest.wait_for(has_rates));
+        let latest = waiting.await.expect("in time").expect("the loop runs").clone();
+        let Latest::Snapshot(snapshot) = &latest else { panic!("{latest:?}") };
+        let decided = feed.decided_of(&latest).await;
+        let report = decided.report().expect("there is a reactor");
+        assert!(report.at >= snapshot.wall && report.author == Author::Ourselves);
+        handle.stop(LIMIT).await;
+    }
+}

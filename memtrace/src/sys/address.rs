@@ -1,0 +1,43 @@
+//! Where a server listens: an address of the network, or a path.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{Context, Error, Result, ensure};
+
+/// What it is written as: `127.0.0.1:9435`, `[::1]:9435`, `:9435` (of this host alone), or
+/// `unix:/run/memtrace/metrics.sock`. No names: what they mean may change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    Network(SocketAddr),
+    Path(PathBuf),
+}
+
+impl FromStr for Address {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            ensure!(path.starts_with('/'), "unix:/PATH, which begins with `/`");
+            return Ok(Self::Path(path.into()));
+        }
+        let loopback = text.strip_prefix(':').and_then(|port| port.parse().ok());
+        match loopback.map(|port: u16| (Ipv4Addr::LOCALHOST, port).into()) {
+            Some(address) => Ok(Self::Network(address)),
+            None => text.parse().map(Self::Network).ok().with_context(
+                || "ADDRESS:PORT (127.0.0.1:9435), :PORT of this host alone, or unix:/PATH",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(address) => address.fmt(f),
+            Self::Path(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! How memtrace ends: the codes of [`crate::cli`]'s help, and what an error is worth.
+
+use std::io;
+use std::process::ExitCode;
+
+use memtrace_host::privileges::Denied;
+
+pub const FAILED: u8 = 1;
+/// `EX_NOPERM` of sysexits.h.
+pub const DENIED: u8 = 77;
+
+/// The code for an error, and the text for standard error. No text for a reader that
+/// went away: that is its good right, and no failure.
+pub fn of_error(error: &anyhow::Error) -> (ExitCode, Option<String>) {
+    if is_broken_pipe(error) {
+        return (ExitCode::SUCCESS, None);
+    }
+    if let Some(denied) = error.downcast_ref::<Denied>() {
+        return (ExitCode::from(DENIED), Some(denied.to_string()));
+    }
+    (ExitCode::from(FAILED), Some(format!("memtrace: {error:#}\n")))
+}
+
+/// Rust ignores SIGPIPE, so that writing fails instead.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn a_broken_pipe_is_success_and_silent() {
+        let error = Err::<(), _>(io::Error::from(io::ErrorKind::BrokenPipe))
+            .context("cannot write")
+            .expect_err("it is an error");
+        let (code, text) = of_error(&error);
+        assert_eq!((format!("{code:?}"), text), (format!("{:?}", ExitCode::SUCCESS), None));
+    }
+
+    #[test]
+    fn any_other_error_is_told_with_its_causes() {
+        let (code, text) = of_error(&anyhow!("no such file").context("cannot start"));
+        assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(FAILED)));
+        assert_eq!(text.as_deref(), Some("memtrace: cannot start: no such file\n"));
+    }
+
+    #[test]
+    fn a_missing_privilege_has_its_own_code() {
+        let denied = Denied::new(memtrace_host::privileges::missing(0), "/usr/bin/memtrace");
+        let (code, text) = of_error(&anyhow::Error::new(denied));
+        assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(DENIED)));
+        assert!(text.is_some_and(|text| text.contains("sudo")));
+    }
+}

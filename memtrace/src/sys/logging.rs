@@ -1,0 +1,94 @@
+//! Messages to standard error, by how much was asked for.
+
+use std::io::IsTerminal;
+
+use tracing::Subscriber;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::cli::Verbosity;
+
+impl Verbosity {
+    /// Whether the eBPF programs' own messages are wanted.
+    pub const fn programs(self) -> bool {
+        self.verbose >= 2
+    }
+
+    const fn filter(self) -> &'static str {
+        match self.verbose {
+            // Whoever reads that an alert began wants to read that it is over.
+            0 => "warn,memtrace::service::alert=info",
+            1 => "info",
+            // What the loader does to each instruction is no detail of memtrace.
+            _ => "debug,aya=info,aya_obj=info",
+        }
+    }
+}
+
+/// Sends `tracing` and `log` messages to standard error. RUST_LOG, when set, is more
+/// precise than `-v`. Where something is `drawn` on the terminal that they would go to,
+/// there are none.
+pub fn start(verbosity: Verbosity, drawn: bool) {
+    if drawn && std::io::stderr().is_terminal() {
+        return;
+    }
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(verbosity.filter()));
+    let subscriber = subscriber(filter, std::io::stderr);
+    // Both fail only when it was done before, which is fine.
+    let _ = tracing_log::LogTracer::init();
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+fn subscriber<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(false)
+        .with_target(false)
+        .finish()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("nobody panics").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is written of what `tell` tells when `-v` is typed so often.
+    pub(crate) fn written(verbose: u8, tell: impl FnOnce()) -> String {
+        let (buffer, verbosity) = (Buffer::default(), Verbosity { verbose });
+        let writer = buffer.clone();
+        let subscriber = subscriber(EnvFilter::new(verbosity.filter()), move || writer.clone());
+        tracing::subscriber::with_default(subscriber, tell);
+        let bytes = buffer.0.lock().expect("nobody panics").clone();
+        String::from_utf8(bytes).expect("it is text")
+    }
+
+    #[test]
+    fn details_are_told_to_who_asks_for_them() {
+        let tell = || {
+            tracing::warn!("first");
+            tracing::info!("second");
+        };
+        assert!(written(0, tell).ends_with("WARN first\n"));
+        assert!(written(1, tell).ends_with("INFO second\n"));
+    }
+}

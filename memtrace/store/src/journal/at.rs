@@ -1,0 +1,99 @@
+//! What the journal says of a moment. Needs no lock: entries are whole lines.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::entry::{Changed, Entry};
+use super::{JournalError, change, files, lines};
+use memtrace_core::reactor::entry::{Begun, Noted, Told};
+use memtrace_core::sample::VmId;
+use memtrace_core::units::WallNanos;
+
+/// What was known and done at a moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Account {
+    /// What was thought last, at that moment or before. Kept when it changed, and each
+    /// minute; when it is older than that, memtrace was not running, or could not write.
+    pub noted: Option<Noted>,
+    /// The last order of each VM until then, the latest first.
+    pub orders: Vec<Told>,
+    /// memtrace had been stopped, then.
+    pub stopped: Option<WallNanos>,
+    /// How far back the journal reaches. `None`: there is nothing in it.
+    pub begins: Option<WallNanos>,
+    /// Lines that can't be read, in the files that were looked into.
+    pub unreadable: u64,
+}
+
+/// What the journal in `directory` says of the moment `time`.
+///
+/// # Errors
+/// When it can't be read, or is of a newer memtrace.
+pub fn at(directory: &Path, time: WallNanos) -> Result<Account, JournalError> {
+    let listed = files::list(directory);
+    let numbers = listed.map_err(JournalError::io(directory.display().to_string()))?;
+    let (account, orders, changes) = (Account::default(), BTreeMap::new(), Vec::new());
+    let mut told = Teller { time, account, orders, changes };
+    for number in numbers {
+        match lines::read(&files::path(directory, number), |entry| told.take(entry)) {
+            Ok(found) => told.account.unreadable += found.unreadable,
+            // The oldest went away meanwhile.
+            Err(JournalError::Io { error, .. }) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let Teller { mut account, orders, mut changes, .. } = told;
+    account.unreadable += change::fold(&mut account.noted, &mut changes);
+    account.orders = orders.into_values().collect();
+    account.orders.sort_by_key(|told| Reverse((told.begun.at, told.begun.order.id)));
+    Ok(account)
+}
+
+struct Teller {
+    time: WallNanos,
+    account: Account,
+    orders: BTreeMap<VmId, Told>,
+    /// Of what was thought last, since the account's note.
+    changes: Vec<Changed>,
+}
+
+impl Teller {
+    fn take(&mut self, entry: Entry) {
+        let at = entry.at();
+        self.account.begins.get_or_insert(at);
+        if let Entry::End { id, error, .. } = entry {
+            let mut orders = self.orders.values_mut();
+            if let Some(told) = orders.find(|told| told.begun.order.id == id) {
+                told.ended = Some((at, error.map_or(Ok(()), Err)));
+            }
+            return;
+        }
+        if at > self.time {
+            return;
+        }
+        match entry {
+            Entry::Header(header) => {
+                header.books.into_open().into_iter().for_each(|begun| self.begin(begun));
+            }
+            Entry::Start { .. } => self.account.stopped = None,
+            Entry::Stop { at } => self.account.stopped = Some(at),
+            Entry::Order(begun) => self.begin(begun),
+            Entry::Noted(noted) => {
+                self.changes.clear();
+                self.account.noted = Some(noted);
+            }
+            Entry::Changed(changed) => self.changes.push(changed),
+            Entry::End { .. } | Entry::Forget { .. } => {}
+        }
+    }
+
+    fn begin(&mut self, begun: Begun) {
+        let known = self.orders.get(&begun.order.vm);
+        // A header repeats what is in flight.
+        if known.is_none_or(|known| known.begun.order.id < begun.order.id) {
+            self.orders.insert(begun.order.vm, Told { begun, ended: None });
+        }
+    }
+}

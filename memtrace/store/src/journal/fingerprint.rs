@@ -1,0 +1,65 @@
+//! Whether decisions tell anything new: which gates are open, and which rules fired. The
+//! numbers change each second, and nobody reads them twice a minute.
+
+use memtrace_core::policy::{Action, Decisions};
+use memtrace_core::sample::VmId;
+use memtrace_core::units::{Nanos, WallNanos};
+
+/// After this long the same is kept once more, with its numbers.
+const REPEAT: Nanos = Nanos(60_000_000_000);
+
+type Gates = Vec<(String, bool)>;
+
+#[derive(Debug, PartialEq)]
+pub(super) struct Shape {
+    state: Option<String>,
+    hook: bool,
+    actions: Vec<(VmId, Kind, String)>,
+    thoughts: Vec<(Option<VmId>, Gates)>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Kind {
+    Take,
+    Give,
+    Reclaim,
+}
+
+impl Shape {
+    pub(super) fn of(decisions: &Decisions) -> Self {
+        let actions = decisions.actions.iter();
+        let thoughts = decisions.thoughts.iter();
+        let gates = |gates: &[memtrace_core::policy::decision::Gate]| {
+            gates.iter().map(|gate| (gate.name.clone(), gate.open)).collect()
+        };
+        Self {
+            state: decisions.state.clone(),
+            hook: decisions.hook.is_some(),
+            actions: actions
+                .map(|decision| (decision.vm, kind(decision.action), decision.rule.clone()))
+                .collect(),
+            thoughts: thoughts.map(|thought| (thought.vm, gates(&thought.gates))).collect(),
+        }
+    }
+
+    pub(super) fn tells_nothing_new(
+        &self,
+        before: &Self,
+        since: WallNanos,
+        now: WallNanos,
+    ) -> bool {
+        // A clock that was set back is news as well.
+        // What the hook is told is written down each time.
+        !self.hook
+            && self == before
+            && now.0.checked_sub(since.0).is_some_and(|passed| passed < REPEAT.0)
+    }
+}
+
+fn kind(action: Action) -> Kind {
+    match action {
+        Action::Balloon { from, to } if to < from => Kind::Take,
+        Action::Balloon { .. } => Kind::Give,
+        Action::Reclaim { .. } => Kind::Reclaim,
+    }
+}

@@ -1,0 +1,176 @@
+//! Reading along in the journal of another memtrace that acts on this host, as it grows.
+//! Neither locks nor writes anything.
+
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::entry::{Changed, Entry};
+use super::lock::{self, Holder};
+use super::{JournalError, change, files, lines};
+use crate::journal::state::Books;
+use memtrace_core::reactor::entry::{Followed, Told};
+
+/// The last orders that are kept.
+const ORDERS: usize = 200;
+/// How a line of thoughts begins. Most of a journal is those, and only the last one counts,
+const NOTED: &[u8] = br#"{"kind":"noted","#;
+/// with what changed since.
+const CHANGED: &[u8] = br#"{"kind":"changed","#;
+
+/// Reads along. What was read once isn't read again.
+#[derive(Debug)]
+pub struct Follower {
+    directory: PathBuf,
+    locks: PathBuf,
+    place: Option<Place>,
+    pub(super) known: Known,
+}
+
+/// What was read of the journal so far.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) followed: Followed,
+    /// Of what is noted, not worked in yet.
+    changes: Vec<Changed>,
+    books: Books,
+}
+
+/// A file of the journal, and how far it was read.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    number: u64,
+    offset: u64,
+}
+
+impl Follower {
+    /// Of the journal in `directory`. `locks`: /proc/locks.
+    pub fn new(directory: PathBuf, locks: PathBuf) -> Self {
+        Self { directory, locks, place: None, known: Known::default() }
+    }
+
+    /// What is known by now. `None`: nobody has the journal.
+    ///
+    /// # Errors
+    /// When somebody has it, and it can't be read or is of a newer memtrace; or when nobody
+    /// can tell.
+    pub fn look(&mut self) -> Result<Option<&Followed>, JournalError> {
+        let locks = lock::table(&self.locks);
+        let locks = locks.map_err(JournalError::io(self.locks.display().to_string()))?;
+        match lock::look(&self.directory, &locks)? {
+            Holder::Nobody => {
+                (self.place, self.known) = (None, Known::default());
+                Ok(None)
+            }
+            Holder::Somebody(pid) => {
+                self.known.followed.pid = pid;
+                self.read_on()?;
+                Ok(Some(&self.known.followed))
+            }
+        }
+    }
+
+    /// Reads what was added, in the file that it is in and in those after it. It begins with
+    /// the newest file but one, as the newest may have begun a moment ago.
+    fn read_on(&mut self) -> Result<(), JournalError> {
+        let listed = files::list(&self.directory);
+        let numbers = listed.map_err(JournalError::io(self.directory.display().to_string()))?;
+        let begin = numbers.iter().rev().nth(1).or(numbers.last());
+        let Some(mut place) = self.place.or(begin.map(|&number| Place { number, offset: 0 }))
+        else {
+            return Ok(());
+        };
+        loop {
+            place.offset = match self.read_file(place) {
+                Ok(offset) => offset,
+                // It was the oldest, and went away meanwhile.
+                Err(JournalError::Io { error, .. }) if error.kind() == ErrorKind::NotFound => 0,
+                Err(error) => return Err(error),
+            };
+            self.place = Some(place);
+            match numbers.iter().find(|number| **number > place.number) {
+                Some(&number) => place = Place { number, offset: 0 },
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Where the file ends by now, in whole lines.
+    fn read_file(&mut self, place: Place) -> Result<u64, JournalError> {
+        let path = files::path(&self.directory, place.number);
+        let failed = || JournalError::io(path.display().to_string());
+        let mut file = File::open(&path).map_err(failed())?;
+        let length = file.metadata().map_err(failed())?.len();
+        let mut offset = place.offset;
+        if length < offset {
+            // What couldn't be written whole was taken back, and had been read.
+            let followed = Followed { pid: self.known.followed.pid, ..Followed::default() };
+            (self.known, offset) = (Known { followed, ..Known::default() }, 0);
+        }
+        file.seek(SeekFrom::Start(offset)).map_err(failed())?;
+        let mut reader = BufReader::new(file);
+        let (mut line, mut thoughts) = (Vec::new(), Vec::new());
+        loop {
+            line.clear();
+            let read = lines::next_line(&mut reader, &mut line).map_err(failed())?;
+            if line.last() != Some(&b'\n') {
+                break;
+            }
+            offset += read;
+            let is_whole = line.starts_with(NOTED);
+            if is_whole {
+                thoughts.clear();
+            }
+            if is_whole || line.starts_with(CHANGED) {
+                thoughts.push(std::mem::take(&mut line));
+            } else {
+                self.take(&path, &line)?;
+            }
+        }
+        thoughts.iter().try_for_each(|line| self.take(&path, line))?;
+        let Known { followed, changes, books } = &mut self.known;
+        followed.unreadable += change::fold(&mut followed.noted, changes);
+        followed.holdings = books.holdings.values().cloned().collect();
+        Ok(offset)
+    }
+
+    fn take(&mut self, path: &Path, line: &[u8]) -> Result<(), JournalError> {
+        match lines::entry(line) {
+            Ok(entry) => self.known.take(entry),
+            Err(Some(version)) => {
+                return Err(JournalError::Newer { file: path.to_owned(), version });
+            }
+            Err(None) => self.known.followed.unreadable += 1,
+        }
+        Ok(())
+    }
+}
+
+impl Known {
+    fn take(&mut self, entry: Entry) {
+        self.books.apply(&entry);
+        let Followed { noted: last, orders, .. } = &mut self.followed;
+        match entry {
+            Entry::Order(begun) => {
+                if orders.len() >= ORDERS {
+                    orders.pop_front();
+                }
+                orders.push_back(Told { begun, ended: None });
+            }
+            Entry::End { at, id, error } => {
+                let mut orders = orders.iter_mut().rev();
+                if let Some(told) = orders.find(|told| told.begun.order.id == id) {
+                    told.ended = Some((at, error.map_or(Ok(()), Err)));
+                }
+            }
+            Entry::Noted(noted) => {
+                self.changes.clear();
+                *last = Some(noted);
+            }
+            Entry::Changed(changed) => self.changes.push(changed),
+            // What an earlier run thought isn't what this one does.
+            Entry::Start { .. } => (*last, self.changes) = (None, Vec::new()),
+            Entry::Header(_) | Entry::Stop { .. } | Entry::Forget { .. } => {}
+        }
+    }
+}

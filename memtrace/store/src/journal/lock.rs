@@ -1,0 +1,145 @@
+//! One memtrace acts on a host: flock(2) on a file, which holds the process id for whoever
+//! finds it locked. The kernel unlocks it when the process ends, however it ends.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::JournalError;
+
+const NAME: &str = "lock";
+/// Most of /proc/locks that is read: a line for each lock of the host.
+const TABLE: u64 = 8 << 20;
+
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    pub(super) fn take(directory: &Path) -> Result<Self, JournalError> {
+        let path = directory.join(NAME);
+        let failed = |error| JournalError::io(path.display().to_string())(error);
+        // The file is not removed in the end: whoever waits to lock it would lock nothing.
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(&path)
+            .map_err(failed)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                return Err(JournalError::Locked { holder: holder(&file), lock: path });
+            }
+            Err(error) => return Err(failed(error.into())),
+        }
+        // On a full disk the lock holds without a name on it.
+        let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        Ok(Self { _file: file })
+    }
+}
+
+/// The text of /proc/locks, which lies at `path`; bounded.
+///
+/// # Errors
+/// Whatever opening or reading gives.
+pub(super) fn table(path: &Path) -> std::io::Result<String> {
+    let mut text = Vec::new();
+    File::open(path)?.take(TABLE).read_to_end(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Who holds a journal's lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    Nobody,
+    /// With its process id, if the lock has it.
+    Somebody(Option<u32>),
+}
+
+/// Looks at the lock and doesn't try to take it, so that nobody who takes it meanwhile is
+/// refused. `locks` is the text of /proc/locks.
+///
+/// # Errors
+/// When there is a lock file that can't be looked at.
+pub(super) fn look(directory: &Path, locks: &str) -> Result<Holder, JournalError> {
+    let path = directory.join(NAME);
+    let failed = |error| JournalError::io(path.display().to_string())(error);
+    let file = match File::options().read(true).custom_flags(libc::O_NOFOLLOW).open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Holder::Nobody),
+        Err(error) => return Err(failed(error)),
+    };
+    let inode = file.metadata().map_err(failed)?.ino();
+    let named = holder(&file);
+    Ok(if is_locked(locks, inode, named) { Holder::Somebody(named) } else { Holder::Nobody })
+}
+
+/// Whether /proc/locks (proc_locks(5)) has a flock of this file: `1: FLOCK ADVISORY WRITE 708
+/// 00:13:16798 0 EOF`. Device numbers there are the file system's, which stat(2) of btrfs and
+/// overlayfs doesn't tell, so that the holder's id has to do: it is in the file.
+fn is_locked(locks: &str, inode: u64, holder: Option<u32>) -> bool {
+    locks.lines().any(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let kind = [fields.next(), fields.next(), fields.next()];
+        let pid = fields.next().and_then(|pid| pid.parse().ok());
+        let of = fields.next().and_then(|file| file.rsplit(':').next()?.parse().ok());
+        kind == [Some("FLOCK"), Some("ADVISORY"), Some("WRITE")]
+            && of == Some(inode)
+            && (holder.is_none() || pid == holder)
+    })
+}
+
+fn holder(file: &File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCKS: &str = "1: FLOCK  ADVISORY  WRITE 708 fe:00:4711 0 EOF\n\
+        1: -> FLOCK  ADVISORY  WRITE 709 fe:00:4711 0 EOF\n\
+        2: OFDLCK ADVISORY  READ -1 fe:00:5464323 201 201\n\
+        3: POSIX  ADVISORY  WRITE 710 fe:00:99 0 EOF\n";
+
+    #[test]
+    fn a_lock_is_told_by_file_and_holder() {
+        for (inode, holder, locked) in [
+            (4711, Some(708), true),
+            (4711, None, true),
+            // One that waits for it, and another file system's file of that number.
+            (4711, Some(709), false),
+            (4711, Some(1), false),
+            (99, Some(710), false),
+            (5_464_323, None, false),
+        ] {
+            assert_eq!(is_locked(LOCKS, inode, holder), locked, "{inode} {holder:?}");
+        }
+        assert!(!is_locked("", 4711, None));
+    }
+
+    #[test]
+    fn looking_at_a_lock_neither_makes_nor_takes_it() {
+        let directory = tempfile::tempdir().expect("there is room for a directory");
+        let locks = || std::fs::read_to_string("/proc/locks").expect("there is /proc/locks");
+        let look = || look(directory.path(), &locks()).expect("it can be looked at");
+        assert_eq!(look(), Holder::Nobody);
+        assert!(!directory.path().join(NAME).exists());
+        let lock = Lock::take(directory.path()).expect("it is free");
+        assert_eq!(look(), Holder::Somebody(Some(std::process::id())));
+        drop(lock);
+        assert_eq!(look(), Holder::Nobody);
+        Lock::take(directory.path()).expect("it is still free");
+    }
+}

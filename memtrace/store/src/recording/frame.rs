@@ -1,0 +1,158 @@
+//! The frames of a file: what stands before each, the index at the end, and zstd. Integers
+//! are little-endian.
+
+use std::io;
+
+use memtrace_core::units::WallNanos;
+
+/// Skippable frames (RFC 8878, 3.1.2): a magic number and a length, four bytes each.
+const BEGIN: u32 = 0x184D_2A50;
+const HEAD: u32 = 0x184D_2A51;
+const INDEX: u32 = 0x184D_2A52;
+const NAME: &[u8; 8] = b"memtrace";
+/// The last bytes of a file that was closed, after the length of its index.
+const END: &[u8; 8] = b"mt-index";
+
+/// Bytes before the first frame.
+pub(super) const BEGIN_LENGTH: usize = 8 + 8 + 4;
+/// Bytes before each data frame.
+pub(super) const HEAD_LENGTH: usize = 8 + ENTRY;
+pub(super) const END_LENGTH: u64 = 4 + 8;
+const ENTRY: usize = 4 + 4 + 8 + 8 + 1;
+/// Most of an index: more than ten days of frames. In bytes.
+const MOST_INDEX: u64 = 4 << 20;
+
+/// Most in a frame, in bytes before compression and after. A writer begins another one long
+/// before.
+pub(super) const MOST: usize = 64 << 20;
+/// A day of 100 VMs takes 3 % less with it than with level 9. A frame of 10 s has some tens
+/// of kilobytes, so that it takes milliseconds all the same.
+const LEVEL: i32 = 19;
+
+/// What is known of a data frame without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// Of the compressed frame, in bytes.
+    pub(super) length: u32,
+    pub(super) samples: u32,
+    pub(super) first: WallNanos,
+    pub(super) last: WallNanos,
+    /// It refers to none before it.
+    pub(super) anew: bool,
+}
+
+impl Head {
+    fn entry(&self) -> [u8; ENTRY] {
+        let mut entry = [0; ENTRY];
+        entry[..4].copy_from_slice(&self.length.to_le_bytes());
+        entry[4..8].copy_from_slice(&self.samples.to_le_bytes());
+        entry[8..16].copy_from_slice(&self.first.0.to_le_bytes());
+        entry[16..24].copy_from_slice(&self.last.0.to_le_bytes());
+        entry[24] = u8::from(self.anew);
+        entry
+    }
+
+    fn of_entry(entry: &[u8; ENTRY]) -> Self {
+        Self {
+            length: int(&entry[..4]) as u32,
+            samples: int(&entry[4..8]) as u32,
+            first: WallNanos(int(&entry[8..16])),
+            last: WallNanos(int(&entry[16..24])),
+            anew: entry[24] != 0,
+        }
+    }
+
+    /// In the file, its head included.
+    pub(super) const fn extent(&self) -> u64 {
+        HEAD_LENGTH as u64 + self.length as u64
+    }
+}
+
+fn int(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+}
+
+fn skippable(magic: u32, content: &[u8]) -> Vec<u8> {
+    // What is written here is short.
+    let length = u32::try_from(content.len()).unwrap_or(u32::MAX);
+    [&magic.to_le_bytes(), &length.to_le_bytes(), content].concat()
+}
+
+/// The content's length, if these eight bytes begin a skippable frame of that kind.
+fn skipped(bytes: &[u8], magic: u32) -> Option<u64> {
+    (int(bytes.get(..4)?) == u64::from(magic)).then_some(int(bytes.get(4..8)?))
+}
+
+pub(super) fn begin(version: u32) -> Vec<u8> {
+    skippable(BEGIN, &[&NAME[..], &version.to_le_bytes()].concat())
+}
+
+/// The version of a file. `None`: it is no recording.
+pub(super) fn version(bytes: &[u8; BEGIN_LENGTH]) -> Option<u32> {
+    let is_ours = skipped(bytes, BEGIN) == Some(12) && &bytes[8..16] == NAME;
+    is_ours.then(|| int(&bytes[16..]) as u32)
+}
+
+pub(super) fn head(head: &Head) -> Vec<u8> {
+    skippable(HEAD, &head.entry())
+}
+
+/// What stands where a frame should begin.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Frame(Head),
+    /// The index, of so many bytes in all.
+    Index(u64),
+}
+
+/// `bytes`: as many as there are, of [`HEAD_LENGTH`]. `None`: neither.
+pub(super) fn next(bytes: &[u8]) -> Option<Next> {
+    if let Some(length) = skipped(bytes, INDEX) {
+        return Some(Next::Index(length + 8));
+    }
+    let entry =
+        (skipped(bytes, HEAD)? == ENTRY as u64).then(|| bytes.get(8..)?.first_chunk())??;
+    let head = Head::of_entry(entry);
+    (head.length as usize <= MOST && head.samples > 0).then_some(Next::Frame(head))
+}
+
+/// # Errors
+/// None that is known.
+pub(super) fn index(heads: &[Head]) -> io::Result<Vec<u8>> {
+    let entries: Vec<u8> = heads.iter().flat_map(Head::entry).collect();
+    let packed = pack(&entries)?;
+    let length = (packed.len() as u64 + END_LENGTH + 8) as u32;
+    Ok(skippable(INDEX, &[&packed[..], &length.to_le_bytes(), END].concat()))
+}
+
+/// Length of the index, from the last bytes of a file.
+pub(super) fn index_length(end: &[u8; END_LENGTH as usize]) -> Option<u64> {
+    let length = int(&end[..4]);
+    (&end[4..] == END && length > 8 + END_LENGTH && length <= MOST_INDEX).then_some(length)
+}
+
+/// The heads of a file, from its index.
+pub(super) fn heads(index: &[u8]) -> Option<Vec<Head>> {
+    skipped(index, INDEX)?;
+    let packed = index.get(8..index.len().checked_sub(END_LENGTH as usize)?)?;
+    let entries = unpack(packed)?;
+    Some(entries.as_chunks().0.iter().map(Head::of_entry).collect())
+}
+
+/// A zstd frame that knows its length and its checksum.
+///
+/// # Errors
+/// None that is known.
+pub(super) fn pack(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
+    compressor.include_checksum(true)?;
+    compressor.include_contentsize(true)?;
+    compressor.compress(bytes)
+}
+
+/// `None`: it is damaged, or says that it holds more than [`MOST`].
+pub(super) fn unpack(frame: &[u8]) -> Option<Vec<u8>> {
+    let length = zstd::zstd_safe::get_frame_content_size(frame).ok()??;
+    let length = usize::try_from(length).ok().filter(|length| *length <= MOST)?;
+    zstd::bulk::decompress(frame, length).ok().filter(|bytes| bytes.len() == length)
+}

@@ -1,0 +1,82 @@
+//! The recording: raw samples with what was decided and what came of it, so that what is
+//! seen live can be seen again, by the same code.
+//!
+//! A file is a sequence of zstd frames (RFC 8878), so that `zstd -t` understands it: a
+//! skippable one with the version, then a skippable one with what follows ([`frame::Head`])
+//! and a data frame for some seconds each, and in the end an index. A sample is JSON, kept as
+//! what changed since the one before, each number in as many bits as it surprises; every few
+//! minutes a frame begins anew, and can be read without those before it.
+//!
+//! What is read is untrusted: nothing is taken in a length that wasn't bounded before.
+
+mod background;
+mod batch;
+mod change;
+mod document;
+mod folder;
+mod frame;
+mod layout;
+mod list;
+mod number;
+mod range;
+mod read;
+mod recorder;
+mod varint;
+mod version_1;
+mod versions;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use memtrace_core::reactor::Reaction;
+use memtrace_core::sample::Sample;
+
+pub use background::Scribe;
+pub use folder::Recording;
+pub use read::{ReadError, Reader};
+pub use recorder::{Limits, Recorder};
+pub use write::Writer;
+
+/// The form of the files. A memtrace reads those of its own and of earlier versions.
+pub const VERSION: u32 = 2;
+/// Where they are, unless the operator says otherwise.
+pub const DIRECTORY: &str = "/var/lib/memtrace/recordings";
+/// What the files of a recording end in.
+pub const EXTENSION: &str = "mtrec";
+
+/// What is recorded of one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Moment {
+    pub sample: Sample,
+    /// What was made of it, where something decided. With the fate of earlier decisions.
+    pub reaction: Option<Reaction>,
+}
+
+/// A part of a recording that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    pub file: PathBuf,
+    /// Where it begins, in bytes from the file's beginning.
+    pub offset: u64,
+    pub bytes: u64,
+    /// How many samples were there. `None`: nobody knows, as the index is gone too.
+    pub samples: Option<u64>,
+    pub because: String,
+}
+
+impl std::fmt::Display for Loss {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { file, offset, bytes, samples, because } = self;
+        write!(f, "{}: {because} at byte {offset}; ", file.display())?;
+        match samples {
+            _ if *bytes == 0 => write!(f, "at most the last seconds before the cut are missing"),
+            Some(samples) => write!(f, "{bytes} bytes with {samples} samples are lost"),
+            None => write!(f, "{bytes} bytes are lost, nobody knows how many samples"),
+        }
+    }
+}

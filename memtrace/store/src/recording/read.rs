@@ -1,0 +1,272 @@
+//! One file, read moment by moment. Damage ends what can be read up to the next frame that
+//! begins anew, if the index or the heads of the frames tell where that is; what was lost is
+//! told.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::frame::{self, BEGIN_LENGTH, END_LENGTH, HEAD_LENGTH, Head, Next};
+use super::versions::Decoder;
+use super::{Loss, Moment, VERSION};
+use memtrace_core::units::{Nanos, WallNanos};
+
+/// Why a file can't be read at all.
+#[derive(Debug)]
+pub enum ReadError {
+    NoRecording,
+    /// Of a newer memtrace.
+    Newer(u32),
+    Io(io::Error),
+}
+
+impl std::error::Error for ReadError {}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRecording => f.write_str("it is no recording of memtrace"),
+            Self::Newer(version) => {
+                write!(f, "a newer memtrace wrote it (version {version}; this one reads {VERSION})")
+            }
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+#[derive(Debug)]
+pub struct Reader {
+    path: PathBuf,
+    file: BufReader<File>,
+    length: u64,
+    /// Where the next frame begins.
+    offset: u64,
+    /// Where the frame begins that is being read.
+    frame: u64,
+    decoder: Decoder,
+    /// Samples that were read of it.
+    taken: u64,
+    losses: Vec<Loss>,
+    ended: bool,
+    /// Moments are at least so far apart, on the wall; the last one was there.
+    apart: Nanos,
+    last: Option<WallNanos>,
+}
+
+impl Iterator for Reader {
+    type Item = Moment;
+
+    fn next(&mut self) -> Option<Moment> {
+        while !self.ended {
+            if self.decoder.left() > 0 {
+                let (last, apart) = (self.last, self.apart);
+                let wanted = |wall: WallNanos| is_apart(last, wall, apart);
+                match self.decoder.next_if(wanted) {
+                    Some(None) => self.taken += 1,
+                    Some(Some(moment)) => {
+                        self.taken += 1;
+                        self.last = Some(moment.sample.wall);
+                        return Some(moment);
+                    }
+                    None => self.lose("damaged"),
+                }
+                continue;
+            }
+            match self.next_frame() {
+                Ok(Some(())) => {}
+                Ok(None) => self.lose("damaged"),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.lose("cut"),
+                Err(error) => self.lose(&error.to_string()),
+            }
+        }
+        None
+    }
+}
+
+impl Reader {
+    /// # Errors
+    /// When it can't be read, is no recording, or one of a newer memtrace.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        let mut file = BufReader::new(File::open(path)?);
+        let length = file.seek(SeekFrom::End(0))?;
+        file.rewind()?;
+        let mut begin = [0; BEGIN_LENGTH];
+        file.read_exact(&mut begin).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => ReadError::NoRecording,
+            _ => ReadError::Io(error),
+        })?;
+        let version = frame::version(&begin).ok_or(ReadError::NoRecording)?;
+        let decoder = Decoder::of(version).ok_or(ReadError::Newer(version))?;
+        let offset = BEGIN_LENGTH as u64;
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            length,
+            offset,
+            frame: offset,
+            decoder,
+            taken: 0,
+            losses: Vec::new(),
+            ended: false,
+            apart: Nanos(0),
+            last: None,
+        })
+    }
+
+    /// From now on leaves out moments that follow another within less than `apart`.
+    pub(super) fn thin(&mut self, apart: Nanos) {
+        self.apart = apart;
+    }
+
+    /// When it begins. `None`: its first frame can't be read.
+    pub(super) fn begin(&mut self) -> Option<WallNanos> {
+        let first = self.head_at(BEGIN_LENGTH as u64).map(|head| head.first);
+        // Where it was.
+        self.ended |= self.file.seek(SeekFrom::Start(self.offset)).is_err();
+        first
+    }
+
+    /// Goes on from the last frame that can be read by itself and begins no later than `to`,
+    /// or from the beginning.
+    pub(super) fn seek(&mut self, to: WallNanos) {
+        let heads = self.heads().unwrap_or_else(|| self.walk());
+        let begin = BEGIN_LENGTH as u64;
+        let (mut at, mut found) = (begin, begin);
+        for head in heads.iter().take_while(|head| head.first <= to) {
+            if head.anew {
+                found = at;
+            }
+            at = at.saturating_add(head.extent());
+        }
+        (self.offset, self.frame, self.taken) = (found, found, 0);
+        self.decoder.reset();
+        self.last = None;
+        self.ended = self.file.seek(SeekFrom::Start(found)).is_err();
+    }
+
+    /// The heads as they stand before their frames, up to the first that can't be read.
+    fn walk(&mut self) -> Vec<Head> {
+        let mut at = BEGIN_LENGTH as u64;
+        let next = || {
+            let head = self.head_at(at)?;
+            at = at.saturating_add(head.extent());
+            Some(head)
+        };
+        std::iter::from_fn(next).collect()
+    }
+
+    fn head_at(&mut self, at: u64) -> Option<Head> {
+        let mut bytes = [0; HEAD_LENGTH];
+        self.file.seek(SeekFrom::Start(at)).ok()?;
+        self.file.read_exact(&mut bytes).ok()?;
+        match frame::next(&bytes)? {
+            Next::Frame(head) if head.extent() <= self.length.saturating_sub(at) => Some(head),
+            Next::Frame(_) | Next::Index(_) => None,
+        }
+    }
+
+    /// What could not be read so far.
+    pub fn losses(&self) -> &[Loss] {
+        &self.losses
+    }
+
+    /// `None`: what is there is none.
+    fn next_frame(&mut self) -> io::Result<Option<()>> {
+        (self.frame, self.taken) = (self.offset, 0);
+        let left = self.length.saturating_sub(self.offset);
+        if left == 0 {
+            self.lose("not closed");
+            return Ok(Some(()));
+        }
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(HEAD_LENGTH);
+        let mut bytes = vec![0; most];
+        self.file.read_exact(&mut bytes)?;
+        match frame::next(&bytes) {
+            Some(Next::Index(length)) => {
+                self.ended = length == left;
+                Ok(self.ended.then_some(()))
+            }
+            Some(Next::Frame(head)) if head.extent() <= left => self.enter(head),
+            Some(Next::Frame(_)) => Err(io::ErrorKind::UnexpectedEof.into()),
+            None if most < HEAD_LENGTH => Err(io::ErrorKind::UnexpectedEof.into()),
+            None => Ok(None),
+        }
+    }
+
+    fn enter(&mut self, head: Head) -> io::Result<Option<()>> {
+        let mut packed = vec![0; head.length as usize];
+        self.file.read_exact(&mut packed)?;
+        if head.anew {
+            self.decoder.reset();
+        }
+        let entered = frame::unpack(&packed)
+            .is_some_and(|bytes| self.decoder.enter(bytes, head.samples as usize));
+        if !entered {
+            return Ok(None);
+        }
+        self.offset += head.extent();
+        Ok(Some(()))
+    }
+
+    /// Goes to the next frame that begins anew, or to the end, and tells what is between.
+    fn lose(&mut self, because: &str) {
+        self.decoder.reset();
+        let known = self.gap();
+        let end = known.and_then(|(end, _)| end);
+        let samples = known.map(|(_, samples)| samples.saturating_sub(self.taken));
+        let until = end.unwrap_or(self.length);
+        self.losses.push(Loss {
+            file: self.path.clone(),
+            offset: self.frame,
+            bytes: until.saturating_sub(self.frame),
+            samples,
+            because: because.to_owned(),
+        });
+        (self.offset, self.taken) = (until, 0);
+        self.ended = end.is_none() || self.file.seek(SeekFrom::Start(until)).is_err();
+    }
+
+    /// Where the next frame begins anew after the present one, and how many samples are
+    /// between. `None`: nothing tells that. Without an index, of a file that was not closed, the
+    /// heads before the frames do, as far as they can be read.
+    fn gap(&mut self) -> Option<(Option<u64>, u64)> {
+        let index = self.heads();
+        let is_whole = index.is_some();
+        let heads = index.unwrap_or_else(|| self.walk());
+        let (mut at, mut samples) = (BEGIN_LENGTH as u64, 0_u64);
+        for head in heads {
+            if at > self.frame && head.anew {
+                return Some((Some(at), samples));
+            }
+            if at >= self.frame {
+                samples = samples.saturating_add(u64::from(head.samples));
+            }
+            at = at.saturating_add(head.extent());
+        }
+        is_whole.then_some((None, samples))
+    }
+
+    fn heads(&mut self) -> Option<Vec<Head>> {
+        let mut end = [0; END_LENGTH as usize];
+        self.file.seek(SeekFrom::Start(self.length.checked_sub(END_LENGTH)?)).ok()?;
+        self.file.read_exact(&mut end).ok()?;
+        let length = frame::index_length(&end)?;
+        let mut index = vec![0; usize::try_from(length).ok()?];
+        self.file.seek(SeekFrom::Start(self.length.checked_sub(length)?)).ok()?;
+        self.file.read_exact(&mut index).ok()?;
+        frame::heads(&index)
+    }
+}
+
+/// A clock that was set back doesn't hide what comes then.
+fn is_apart(last: Option<WallNanos>, wall: WallNanos, apart: Nanos) -> bool {
+    let since = last.and_then(|last| wall.0.checked_sub(last.0));
+    since.is_none_or(|since| since >= apart.0)
+}

@@ -1,0 +1,70 @@
+//! Recordings of each version of the format, kept as they were written, and what is seen of
+//! them: a later memtrace goes on reading them. A field that they don't have must have a
+//! default (`#[serde(default)]`) that means "not known".
+
+use std::path::PathBuf;
+
+use super::*;
+use crate::tape::Tape;
+use memtrace_view::export::plain::{self, PlainOptions};
+
+fn file(version: u32) -> PathBuf {
+    let name = format!("src/recording/tests/kept/v{version}.{EXTENSION}");
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// Moments with all that makes the format: VMs that come, go and change places, strange names,
+/// fractions, negative numbers, reactions and notices; and with rates. For a version that has
+/// no file yet, the test makes one of them and fails; it is to be looked at and committed,
+/// never written again.
+fn moments_to_keep() -> Vec<Moment> {
+    let mut kept = moments(12);
+    for (second, moment) in (1..).zip(&mut kept) {
+        for vm in &mut moment.sample.vms {
+            let rate = second * u64::from(vm.pid);
+            vm.swap_base = None;
+            vm.process.cpu_time = Some(Nanos(rate * 100_000_000));
+            if let Some(counters) = &mut vm.counters {
+                counters.user_faults = rate * 30;
+                counters.major_faults = rate * 7;
+                counters.swap_out_pages = rate * 256;
+                counters.swap_in_pages = rate * 128;
+                counters.memcg_reclaims = rate;
+                counters.memcg_reclaim_ns = rate * 20_000_000;
+                counters.reclaimed_pages = rate * 300;
+            }
+        }
+    }
+    kept
+}
+
+#[test]
+fn the_version_that_is_written_is_kept() {
+    let path = file(VERSION);
+    if !path.exists() {
+        write(&path, &moments_to_keep());
+        panic!("{} was made: look at it, and commit it", path.display());
+    }
+    let begin = std::fs::read(&path).expect("it can be read");
+    assert_eq!(begin.first_chunk().and_then(frame::version), Some(VERSION));
+}
+
+#[test]
+fn each_version_is_read_as_ever() {
+    for version in 1..=VERSION {
+        let mut tape = Tape::open(&file(version)).expect("it can be read");
+        let mut told = String::new();
+        for shown in &mut tape {
+            let decided = shown.decided();
+            told += &plain::frame(&shown.snapshot, &decided, &PlainOptions::default());
+            let entries = shown.reaction.iter().flat_map(|reaction| &reaction.entries);
+            for entry in entries {
+                told +=
+                    &format!("{:?}: {:?}: {}\n", entry.name, entry.fate, entry.decision.because);
+            }
+            told.push('\n');
+        }
+        assert_eq!(tape.losses(), []);
+        insta::assert_snapshot!(format!("kept_v{version}"), told);
+    }
+}

@@ -1,0 +1,225 @@
+//! What a column shows for one VM: the text, how far it can be trusted, and what it
+//! is sorted by.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use super::ColumnId;
+use crate::emphasis::Tone;
+use memtrace_core::format::{self, APPROXIMATE, UNKNOWN};
+use memtrace_core::model::snapshot::{Measured, VmView};
+use memtrace_core::sample::VmState;
+use memtrace_core::signal::Quality;
+use memtrace_core::text;
+use memtrace_core::units::{Bytes, Limit, Percent};
+
+/// One field of the table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell<'a> {
+    /// Never wider than the column, except for names and cgroups, which the view cuts.
+    pub text: Cow<'a, str>,
+    pub quality: Quality,
+    pub key: SortKey<'a>,
+}
+
+/// What a column is sorted by.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SortKey<'a> {
+    Number(f64),
+    Text(Cow<'a, str>),
+    Unknown,
+}
+
+impl SortKey<'_> {
+    /// A total order among known keys; unknown ones are last whichever way is sorted,
+    /// because they are no candidates for first.
+    pub fn compare(&self, other: &Self, descending: bool) -> Ordering {
+        let order = match (self, other) {
+            (Self::Unknown, Self::Unknown) => return Ordering::Equal,
+            (Self::Unknown, _) => return Ordering::Greater,
+            (_, Self::Unknown) => return Ordering::Less,
+            (Self::Number(a), Self::Number(b)) => a.total_cmp(b),
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            // A column has keys of one kind; this only keeps the order total.
+            (Self::Number(_), Self::Text(_)) => Ordering::Less,
+            (Self::Text(_), Self::Number(_)) => Ordering::Greater,
+        };
+        if descending { order.reverse() } else { order }
+    }
+}
+
+/// What `column` shows for `vm`.
+pub fn cell(column: ColumnId, vm: &VmView) -> Cell<'_> {
+    let width = column.column().width;
+    match column {
+        ColumnId::Name => word(text::clean(&vm.name), Quality::Exact),
+        ColumnId::State => state(&vm.state),
+        ColumnId::Memory => pair(
+            [vm.balloon_actual.value, vm.balloon_maximum.value],
+            [&vm.balloon_actual.quality, &vm.balloon_maximum.quality],
+        ),
+        ColumnId::Target => number(&vm.balloon_target, width, |b| b.0 as f64, format::bytes),
+        ColumnId::Rss => number(&vm.rss, width, |b| b.0 as f64, format::bytes),
+        ColumnId::Swap => number(&vm.swap, width, |b| b.0 as f64, format::bytes),
+        ColumnId::Faults => number(&vm.faults, width, |r| r.0, format::rate),
+        ColumnId::Major => number(&vm.major_faults, width, |r| r.0, format::rate),
+        ColumnId::SwapIn => number(&vm.swap_in, width, |r| r.0, format::byte_rate),
+        ColumnId::SwapOut => number(&vm.swap_out, width, |r| r.0, format::byte_rate),
+        ColumnId::Stall => number(&vm.stalled, width, |p| p.0, format::percent),
+        ColumnId::Caused => number(&vm.caused, width, |p| p.0, format::percent),
+        ColumnId::Taken => number(&vm.taken, width, |r| r.0, format::rate),
+        ColumnId::Psi => psi(vm, width),
+        ColumnId::Guest => guest(vm),
+        ColumnId::AsyncFault => {
+            number(&vm.async_fault_p99, width, |t| t.0 as f64, format::duration)
+        }
+        ColumnId::Limit => limit(vm),
+        ColumnId::Cpu => number(&vm.cpu, width, |p| p.0, format::percent),
+        ColumnId::Dead => number(&vm.dead, width, |b| b.0 as f64, format::bytes),
+        ColumnId::Cgroup => vm.cgroup_path.as_deref().map_or_else(
+            || unknown(Quality::absent("its cgroup was not found")),
+            |path| word(text::clean(path), Quality::Exact),
+        ),
+    }
+}
+
+impl Cell<'_> {
+    /// How loud the cell is shown in `column`.
+    pub fn tone(&self, column: ColumnId) -> Tone {
+        match (&self.key, column.column().heat) {
+            _ if self.quality.is_absent() => Tone::Dim,
+            (SortKey::Number(value), Some(thresholds)) => Tone::of(*value, thresholds),
+            _ => Tone::Plain,
+        }
+    }
+}
+
+/// Why `column`, or a half of it, is empty for all of `vms`; `None` if it isn't, or if
+/// there is no VM. With several reasons the first VM's is told.
+pub fn empty_because(column: ColumnId, vms: &[&VmView]) -> Option<String> {
+    let mut qualities = vms.iter().map(|vm| cell(column, vm).quality);
+    let first = qualities.next()?;
+    let reason = first.is_absent().then(|| first.reason().unwrap_or_default())?;
+    qualities.all(|quality| quality.is_absent()).then(|| reason.to_owned())
+}
+
+/// The word for a state, at most five letters.
+pub const fn state_word(state: VmState) -> &'static str {
+    match state {
+        VmState::Running => "run",
+        VmState::Paused => "pause",
+        VmState::Starting => "start",
+        VmState::Migrating => "migr",
+        VmState::ShuttingDown => "down",
+        VmState::Crashed => "crash",
+        VmState::Exiting => "exit",
+    }
+}
+
+/// `value` as text in at most `width` columns; a mark follows what is near the truth
+/// only, and a decimal is given up for it where needed.
+pub fn marked<T: Copy>(
+    measured: &Measured<T>,
+    width: usize,
+    show: impl Fn(T, usize) -> String,
+) -> String {
+    match (measured.value, &measured.quality) {
+        (None, _) | (_, Quality::Absent(_)) => UNKNOWN.to_owned(),
+        (Some(value), Quality::Exact) => show(value, width),
+        (Some(value), Quality::Approximate(_)) => mark(show(value, width.saturating_sub(1))),
+    }
+}
+
+fn mark(mut text: String) -> String {
+    if text != UNKNOWN {
+        text.push(APPROXIMATE);
+    }
+    text
+}
+
+fn number<T: Copy>(
+    measured: &Measured<T>,
+    width: usize,
+    key: impl Fn(T) -> f64,
+    show: impl Fn(T, usize) -> String,
+) -> Cell<'static> {
+    let text = marked(measured, width, show);
+    match measured.value.map(key) {
+        Some(value) if value.is_finite() && !measured.quality.is_absent() => Cell {
+            text: Cow::Owned(text),
+            quality: measured.quality.clone(),
+            key: SortKey::Number(value),
+        },
+        Some(_) if !measured.quality.is_absent() => {
+            unknown(Quality::absent("the value is no number"))
+        }
+        _ => unknown(measured.quality.clone()),
+    }
+}
+
+fn word(text: Cow<'_, str>, quality: Quality) -> Cell<'_> {
+    Cell { key: SortKey::Text(text.clone()), text, quality }
+}
+
+fn unknown(quality: Quality) -> Cell<'static> {
+    Cell { text: Cow::Borrowed(UNKNOWN), quality, key: SortKey::Unknown }
+}
+
+fn state(state: &Measured<VmState>) -> Cell<'static> {
+    match state.value {
+        Some(value) => word(Cow::Borrowed(state_word(value)), state.quality.clone()),
+        None => unknown(state.quality.clone()),
+    }
+}
+
+/// Two amounts in nine columns, four each.
+fn pair(values: [Option<Bytes>; 2], qualities: [&Quality; 2]) -> Cell<'static> {
+    let [first, second] = values.map(|v| v.map_or(UNKNOWN.to_owned(), |b| format::bytes(b, 4)));
+    let quality = qualities[0].clone().and(qualities[1].clone());
+    let Some(key) = values[0].or(values[1]) else {
+        return unknown(quality);
+    };
+    let mut text = format!("{first}/{second}");
+    if matches!(quality, Quality::Approximate(_)) && text.len() < 9 {
+        text.push(APPROXIMATE);
+    }
+    Cell { text: Cow::Owned(text), quality, key: SortKey::Number(key.0 as f64) }
+}
+
+fn psi(vm: &VmView, width: usize) -> Cell<'static> {
+    let some = Measured {
+        value: vm.psi.value.map(|psi| Percent(psi.some.avg10)),
+        quality: vm.psi.quality.clone(),
+    };
+    number(&some, width, |p| p.0, format::percent)
+}
+
+/// What the guest has available and how old that is: `1.2G 3s`.
+fn guest(vm: &VmView) -> Cell<'static> {
+    let mut cell = number(&vm.guest_available, 5, |b| b.0 as f64, format::bytes);
+    if let (SortKey::Number(_), Some(age)) = (&cell.key, vm.guest_age.value) {
+        let age = format::age(age);
+        // Beyond three letters it is thousands of days, which is stale enough.
+        let age = if age.len() <= 3 { age } else { "old".to_owned() };
+        cell.text = Cow::Owned(format!("{} {age:>3}", cell.text));
+    }
+    cell
+}
+
+/// Memory of the cgroup / its tightest limit: `1.2G/2.0G`, or `1.2G/max` without one.
+fn limit(vm: &VmView) -> Cell<'static> {
+    let quality = vm.cgroup_usage.quality.clone().and(vm.cgroup_limit.quality.clone());
+    let Some(usage) = vm.cgroup_usage.value else {
+        return unknown(quality);
+    };
+    let limit = match vm.cgroup_limit.value {
+        Some(Limit::At(limit)) => format::bytes(limit, 4),
+        Some(Limit::Unlimited) => "max".to_owned(),
+        None => UNKNOWN.to_owned(),
+    };
+    let text = format!("{}/{limit}", format::bytes(usage, 4));
+    Cell { text: Cow::Owned(text), quality, key: SortKey::Number(usage.0 as f64) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! A snapshot as one line of JSON. Pure. The form is that of [`Snapshot`]; its version
+//! is [`SCHEMA_VERSION`](memtrace_core::model::snapshot::SCHEMA_VERSION).
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::columns::Sort;
+use memtrace_core::filter::Filter;
+use memtrace_core::model::Snapshot;
+use memtrace_core::model::snapshot::VmView;
+use memtrace_core::reactor::{Decided, Report};
+
+/// What is written: the fields of the snapshot, and beside them what is decided.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    snapshot: &'a Snapshot,
+    /// [`Report`], or null.
+    reaction: Option<&'a Report>,
+    /// Why there is no reaction.
+    undecided: Option<&'a str>,
+}
+
+/// The document for `snapshot` with the VMs that `filter` lets through, in the order of
+/// `sort`, and a newline.
+///
+/// # Errors
+/// None that is known: all of a snapshot can be written as JSON.
+pub fn document(
+    snapshot: &Snapshot,
+    decided: &Decided,
+    sort: Sort,
+    filter: Option<&Filter>,
+) -> Result<String> {
+    let mut vms: Vec<&VmView> =
+        snapshot.vms.iter().filter(|vm| filter.is_none_or(|filter| filter.matches(vm))).collect();
+    sort.apply(&mut vms);
+    let vms = vms.into_iter().cloned().collect();
+    let undecided = match decided {
+        Decided::Not(reason) => Some(&**reason),
+        Decided::Report(_) => None,
+    };
+    let document = Document {
+        snapshot: &Snapshot { vms, ..snapshot.clone() },
+        reaction: decided.report(),
+        undecided,
+    };
+    let mut text = serde_json::to_string(&document).context("cannot write the snapshot as JSON")?;
+    text.push('\n');
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns::ColumnId;
+    use memtrace_core::fixture;
+
+    fn names(document: &str) -> Vec<String> {
+        let snapshot: Snapshot = serde_json::from_str(document).expect("it is a snapshot");
+        snapshot.vms.into_iter().map(|vm| vm.name).collect()
+    }
+
+    #[test]
+    fn a_document_is_one_line() {
+        let text = document(&fixture::demo(), &fixture::observed(), Sort::default(), None)
+            .expect("it is written");
+        assert_eq!(text.find('\n'), Some(text.len() - 1));
+        assert!(text.contains(r#""schema_version":1"#));
+    }
+
+    #[test]
+    fn vms_are_sorted_and_filtered() {
+        let by_name = Sort::by(ColumnId::Name);
+        let document = |sort, filter| {
+            document(&fixture::demo(), &fixture::observed(), sort, filter).expect("it is written")
+        };
+        let all = document(by_name.reversed(), None);
+        assert_eq!(names(&all), ["victim", "noisy", "idle"]);
+        let filter = Filter::parse("^i").expect("it is an expression");
+        let some = document(by_name, Some(&filter));
+        assert_eq!(names(&some), ["idle"]);
+    }
+
+    #[test]
+    fn what_is_decided_stands_beside_the_snapshot() {
+        let value = |decided: &Decided| -> serde_json::Value {
+            let text = document(&fixture::demo(), decided, Sort::default(), None);
+            serde_json::from_str(&text.expect("it is written")).expect("it is JSON")
+        };
+        let all = value(&fixture::observed());
+        assert_eq!(all["reaction"]["decisions"]["state"], "soft");
+        assert_eq!(all["reaction"]["author"], "ourselves");
+        let report: Report = serde_json::from_value(all["reaction"].clone()).expect("a report");
+        assert_eq!(Some(&report), fixture::observed().report());
+        assert!(all["undecided"].is_null());
+        let none = value(&Decided::Not("no configuration".into()));
+        assert_eq!(none["undecided"], "no configuration");
+        assert!(none["reaction"].is_null());
+    }
+}

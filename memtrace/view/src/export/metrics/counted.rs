@@ -1,0 +1,174 @@
+//! The metrics of each VM: what is counted of it.
+
+use memtrace_ebpf::VmCounters;
+
+use super::Scene;
+use super::read::{alone, by, hooked, in_bytes, pressure, seconds};
+use super::table::{Kind, Metric, OfVm, Point, Unit, Value};
+use memtrace_core::model::snapshot::{Measured, VmView};
+use memtrace_core::model::waited::WaitTotals;
+use memtrace_core::sample::Accelerator;
+use memtrace_core::signal::Signal;
+use memtrace_core::units::Nanos;
+
+pub(super) fn metrics() -> Vec<Metric> {
+    [counted().as_slice(), &waited()].concat()
+}
+
+const fn counter(name: &'static str, unit: Unit, help: &'static str, read: OfVm) -> Metric {
+    Metric::of_vm(Kind::Counter, name, unit, &[], help, read)
+}
+
+fn counted() -> [Metric; 14] {
+    use Signal as S;
+    [
+        Metric::of_vm(
+            Kind::Counter,
+            "vm_faults",
+            Unit::None,
+            &["kind"],
+            "Page faults: guest (EPT or NPT violations, which are exits and not pages), user, and \
+             kernel.",
+            |vm, _| {
+                by([
+                    ("guest", total(vm, S::GuestFaults, |row| row.guest_faults)),
+                    ("user", total(vm, S::UserFaults, |row| row.user_faults)),
+                    ("kernel", total(vm, S::KernelFaults, |row| row.kernel_faults)),
+                ])
+            },
+        ),
+        counter("vm_major_faults", Unit::None, "Major faults of its memory.", |vm, _| {
+            alone(total(vm, S::MajorFaults, |row| row.major_faults))
+        }),
+        counter("vm_async_faults", Unit::None, "KVM asynchronous page faults.", |vm, _| {
+            alone(total(vm, S::AsyncFaults, |row| row.async_faults).filter(|_| may_be_kvm(vm)))
+        }),
+        counter("vm_swap_in", Unit::Bytes, "Its private memory that came back.", |vm, scene| {
+            pages(vm, scene, S::SwapIn, |row| row.swap_in_pages)
+        }),
+        counter(
+            "vm_swap_out",
+            Unit::Bytes,
+            "Its private memory that went to swap.",
+            |vm, scene| pages(vm, scene, S::SwapOut, |row| row.swap_out_pages),
+        ),
+        counter(
+            "vm_shared_taken",
+            Unit::Bytes,
+            "Its shared memory that reclaim unmapped.",
+            |vm, scene| pages(vm, scene, S::ShmemTaken, |row| row.shmem_taken_pages),
+        ),
+        counter(
+            "vm_reclaimed",
+            Unit::Bytes,
+            "What its threads' direct and memcg reclaim freed, from whomever: what it caused.",
+            |vm, scene| pages(vm, scene, S::DirectReclaim, |row| row.reclaimed_pages),
+        ),
+        Metric::of_vm(
+            Kind::Counter,
+            "vm_reclaims",
+            Unit::None,
+            &["kind"],
+            "Reclaims by its threads: direct, and within a memory cgroup.",
+            |vm, _| {
+                by([
+                    ("direct", total(vm, S::DirectReclaim, |row| row.direct_reclaims)),
+                    ("memcg", total(vm, S::MemcgReclaim, |row| row.memcg_reclaims)),
+                ])
+            },
+        ),
+        counter("vm_throttles", Unit::None, "Times that reclaim throttled it.", |vm, _| {
+            alone(total(vm, S::Throttling, |row| row.throttles))
+        }),
+        counter("vm_compactions", Unit::None, "Direct compactions by its threads.", |vm, _| {
+            alone(total(vm, S::Compaction, |row| row.compactions))
+        }),
+        counter(
+            "vm_oom_kills",
+            Unit::None,
+            "Its tasks that the OOM killer chose. A VM that ends of it is gone from here: \
+             memtrace_host_vm_oom_kills_total has it.",
+            |vm, _| alone(total(vm, S::OomKills, |row| row.oom_kills)),
+        ),
+        counter("vm_oom_caused", Unit::None, "OOM kills while it was allocating.", |vm, _| {
+            alone(total(vm, S::OomKills, |row| row.oom_caused))
+        }),
+        Metric::of_vm(
+            Kind::Counter,
+            "vm_stalled",
+            Unit::Seconds,
+            &["kind"],
+            "Time that its threads waited for memory, by what they waited in; the kinds exclude \
+             each other.",
+            stalls,
+        ),
+        Metric::of_vm(
+            Kind::Counter,
+            "vm_pressure",
+            Unit::Seconds,
+            &["kind"],
+            "Time that some task of its cgroup, or all that could run (full), waited for memory \
+             (PSI).",
+            |vm, _| vm.psi.value.map(pressure).unwrap_or_default(),
+        ),
+    ]
+}
+
+fn waited() -> [Metric; 3] {
+    let waits =
+        |name, help, read| Metric::of_vm(Kind::Histogram, name, Unit::Seconds, &[], help, read);
+    [
+        waits("vm_reclaim_wait", "Waits in direct and memcg reclaim.", |vm, _| {
+            distribution(&vm.waits.reclaim)
+        }),
+        waits("vm_async_fault_wait", "KVM asynchronous page faults.", |vm, _| {
+            distribution(&vm.waits.async_fault)
+        }),
+        waits(
+            "vm_swap_in_wait",
+            "Waits for pages that come back from swap, its threads' and KVM's workers'.",
+            |vm, _| distribution(&vm.waits.swap_in),
+        ),
+    ]
+}
+
+/// TCG has no asynchronous faults; a zero would say that they were looked for.
+fn may_be_kvm(vm: &VmView) -> bool {
+    vm.accelerator != Some(Accelerator::Tcg)
+}
+
+fn raw(vm: &VmView, signal: Signal, field: fn(&VmCounters) -> u64) -> Option<u64> {
+    vm.totals.value.as_ref().and_then(|totals| hooked(totals, signal, field))
+}
+
+fn total(vm: &VmView, signal: Signal, field: fn(&VmCounters) -> u64) -> Option<Value> {
+    raw(vm, signal, field).map(Value::Count)
+}
+
+fn pages(
+    vm: &VmView,
+    scene: &Scene,
+    signal: Signal,
+    field: fn(&VmCounters) -> u64,
+) -> Vec<Point<'static>> {
+    alone(raw(vm, signal, field).map(|pages| in_bytes(scene, pages)))
+}
+
+/// What `stalled` of a snapshot is the sum of.
+fn stalls<'a>(vm: &'a VmView, _: &'a Scene) -> Vec<Point<'a>> {
+    let time = |signal, field| raw(vm, signal, field).map(|ns| seconds(Nanos(ns)));
+    let asynchronous =
+        time(Signal::AsyncFaults, |row| row.async_fault_ns).filter(|_| may_be_kvm(vm));
+    by([
+        ("direct_reclaim", time(Signal::DirectReclaim, |row| row.direct_reclaim_ns)),
+        ("memcg_reclaim", time(Signal::MemcgReclaim, |row| row.memcg_reclaim_ns)),
+        ("compaction", time(Signal::Compaction, |row| row.compaction_ns)),
+        ("async_fault", asynchronous),
+        ("swap_in", time(Signal::SwapInWait, |row| row.swap_in_wait_ns)),
+        ("throttle", time(Signal::ThrottleWait, |row| row.throttle_wait_ns)),
+    ])
+}
+
+fn distribution(waits: &Measured<WaitTotals>) -> Vec<Point<'static>> {
+    alone(waits.value.clone().map(Value::Waits))
+}

@@ -1,0 +1,118 @@
+//! From the table to lines, by `prometheus-client`.
+
+use std::borrow::Cow;
+use std::fmt::Error;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry;
+
+use super::Scene;
+use super::table::{self, Kind, Metric, PREFIX, Point, Read, VM_LABELS, Value};
+use memtrace_core::model::snapshot::VmView;
+use memtrace_core::model::waited::{BOUNDS, WaitTotals};
+use memtrace_core::text::clean;
+
+/// Longest name of a VM, in characters; it has its identity as well.
+const LONGEST: usize = 128;
+
+type Labels<'a> = Vec<(&'static str, Cow<'a, str>)>;
+
+/// The one collector.
+#[derive(Debug)]
+pub(super) struct Everything(pub(super) Scene);
+
+impl Collector for Everything {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let scene = &self.0;
+        let vms: Vec<(&VmView, Labels<'_>)> = scene.vms().map(|vm| (vm, labels(vm))).collect();
+        for metric in table::all() {
+            family(&metric, &samples(&metric, scene, &vms), &mut encoder)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whose a sample is.
+fn labels(vm: &VmView) -> Labels<'_> {
+    let name = clean(&vm.name);
+    let name = match name.char_indices().nth(LONGEST) {
+        Some(_) => Cow::Owned(name.chars().take(LONGEST).collect()),
+        None => name,
+    };
+    let values = [name, Cow::Owned(vm.id.to_string())];
+    VM_LABELS.into_iter().zip(values).collect()
+}
+
+fn samples<'a>(
+    metric: &Metric,
+    scene: &'a Scene,
+    vms: &[(&'a VmView, Labels<'a>)],
+) -> Vec<(Labels<'a>, Value)> {
+    let own = |before: &Labels<'a>, Point { labels, value }: Point<'a>| {
+        let own = metric.labels.iter().copied().zip(labels);
+        (before.iter().cloned().chain(own).collect(), value)
+    };
+    match metric.read {
+        Read::Host(read) => {
+            read(scene).into_iter().map(|point| own(&Labels::new(), point)).collect()
+        }
+        Read::Vm(read) => vms
+            .iter()
+            .flat_map(|(vm, labels)| {
+                read(vm, scene).into_iter().map(|point| own(labels, point)).collect::<Vec<_>>()
+            })
+            .collect(),
+    }
+}
+
+/// Nothing at all of a family without samples.
+fn family(
+    metric: &Metric,
+    samples: &[(Labels<'_>, Value)],
+    encoder: &mut DescriptorEncoder<'_>,
+) -> Result<(), Error> {
+    if samples.is_empty() {
+        return Ok(());
+    }
+    let unit = metric.unit.word().map(|unit| registry::Unit::Other(unit.to_owned()));
+    let name = format!("{PREFIX}_{}", metric.name);
+    let kind = match metric.kind {
+        Kind::Gauge => MetricType::Gauge,
+        Kind::Counter => MetricType::Counter,
+        Kind::Histogram => MetricType::Histogram,
+        Kind::Info => MetricType::Info,
+    };
+    let mut encoder = encoder.encode_descriptor(&name, metric.help, unit.as_ref(), kind)?;
+    for (labels, value) in samples {
+        match metric.kind {
+            Kind::Info => encoder.encode_info(labels)?,
+            // The crate would write `{}`.
+            _ if labels.is_empty() => sample(metric.kind, value, &mut encoder)?,
+            _ => sample(metric.kind, value, &mut encoder.encode_family(labels)?)?,
+        }
+    }
+    Ok(())
+}
+
+fn sample(kind: Kind, value: &Value, encoder: &mut MetricEncoder<'_>) -> Result<(), Error> {
+    match (kind, value) {
+        (Kind::Counter, Value::Count(count)) => {
+            encoder.encode_counter::<NoLabelSet, _, u64>(count, None)
+        }
+        (Kind::Counter, Value::Number(number)) => {
+            encoder.encode_counter::<NoLabelSet, _, u64>(number, None)
+        }
+        (_, Value::Count(count)) => encoder.encode_gauge(count),
+        (_, Value::Number(number)) => encoder.encode_gauge(number),
+        (_, Value::Waits(waits)) => histogram(waits, encoder),
+    }
+}
+
+/// A wait of exactly a bound counts above it here, and below it by the letter: a nanosecond.
+fn histogram(waits: &WaitTotals, encoder: &mut MetricEncoder<'_>) -> Result<(), Error> {
+    let bounds = BOUNDS.into_iter().map(|bound| bound.seconds()).chain([f64::INFINITY]);
+    let buckets: Vec<(f64, u64)> = bounds.zip(waits.counts.iter().copied()).collect();
+    encoder.encode_histogram::<NoLabelSet>(waits.time.seconds(), waits.count(), &buckets, None)
+}

@@ -1,0 +1,174 @@
+//! The metrics of the host.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use memtrace_ebpf::{HostCounters, VmCounters};
+
+use super::Scene;
+use super::read::{alone, bytes, flag, hooked, in_bytes, number, pressure, seconds};
+use super::table::{Kind, Metric, Point, Unit, Value};
+use memtrace_core::model::totals::HostTotals;
+use memtrace_core::signal::Signal;
+use memtrace_core::text::clean;
+use memtrace_core::units::{ByteRate, Nanos};
+
+/// The kernel has no more (MAX_SWAPFILES, linux/swap.h).
+const MOST_DEVICES: usize = 32;
+
+pub(super) fn metrics() -> Vec<Metric> {
+    use Kind::{Counter, Gauge, Info};
+    let of = Metric::of_host;
+    vec![
+        of(Info, "host", Unit::None, &["hostname", "kernel"], "The host.", |scene| {
+            let host = &scene.snapshot.host;
+            let text = |text: &'_ Option<String>| {
+                Cow::Owned(clean(text.as_deref().unwrap_or_default()).into_owned())
+            };
+            vec![Point {
+                labels: vec![text(&host.hostname), text(&host.kernel)],
+                value: flag(true),
+            }]
+        }),
+        of(Gauge, "host_memory", Unit::Bytes, &[], "Memory of the host.", |scene| {
+            bytes(&scene.snapshot.host.memory_total)
+        }),
+        of(Gauge, "host_memory_available", Unit::Bytes, &[], "MemAvailable.", |scene| {
+            bytes(&scene.snapshot.host.memory_available)
+        }),
+        of(Gauge, "host_memory_free", Unit::Bytes, &[], "MemFree.", |scene| {
+            bytes(&scene.snapshot.host.memory_free)
+        }),
+        of(Gauge, "host_memory_cached", Unit::Bytes, &[], "Buffers and page cache.", |scene| {
+            bytes(&scene.snapshot.host.memory_cached)
+        }),
+        of(Gauge, "host_swap", Unit::Bytes, &[], "Swap of the host.", |scene| {
+            bytes(&scene.snapshot.host.swap_total)
+        }),
+        of(Gauge, "host_swap_used", Unit::Bytes, &[], "Swap in use.", |scene| {
+            bytes(&scene.snapshot.host.swap_used)
+        }),
+        of(
+            Gauge,
+            "host_swap_device",
+            Unit::Bytes,
+            &["path"],
+            "Size of each swap device or file.",
+            |scene| {
+                // Two of one name would cost the whole scrape.
+                let devices: BTreeMap<String, u64> = scene
+                    .snapshot
+                    .host
+                    .swaps
+                    .iter()
+                    .take(MOST_DEVICES)
+                    .map(|device| (clean(&device.path).into_owned(), device.size.0))
+                    .collect();
+                let point = |(path, size)| Point {
+                    labels: vec![Cow::Owned(path)],
+                    value: Value::Count(size),
+                };
+                devices.into_iter().map(point).collect()
+            },
+        ),
+        of(
+            Gauge,
+            "host_swap_in",
+            Unit::BytesPerSecond,
+            &[],
+            "What came back from swap in the interval, anybody's.",
+            |scene| per_second(scene.snapshot.host.swap_in.value),
+        ),
+        of(
+            Gauge,
+            "host_swap_out",
+            Unit::BytesPerSecond,
+            &[],
+            "What went to swap in the interval, anybody's.",
+            |scene| per_second(scene.snapshot.host.swap_out.value),
+        ),
+        of(
+            Counter,
+            "host_pressure",
+            Unit::Seconds,
+            &["kind"],
+            "Time that some task, or all that could run (full), waited for memory (PSI).",
+            |scene| scene.snapshot.host.psi.value.map(pressure).unwrap_or_default(),
+        ),
+        of(
+            Counter,
+            "host_kswapd_active",
+            Unit::Seconds,
+            &[],
+            "Time that kswapd worked, all nodes together.",
+            |scene| of_host(scene, Signal::Kswapd, |host| host.kswapd_active_ns),
+        ),
+        of(
+            Counter,
+            "host_other_swap_out",
+            Unit::Bytes,
+            &[],
+            "What reclaim took to swap of processes that are no VM.",
+            |scene| {
+                of_others(scene, Signal::SwapOut, |others| others.swap_out_pages)
+                    .map(|pages| in_bytes(scene, pages))
+                    .map_or_else(Vec::new, |value| alone(Some(value)))
+            },
+        ),
+        of(
+            Counter,
+            "host_vm_oom_kills",
+            Unit::None,
+            &[],
+            "VMs that the OOM killer chose, those that are gone with it too.",
+            |scene| {
+                let kills = totals(scene).and_then(|totals| totals.vm_oom_kills);
+                alone(kills.map(Value::Count))
+            },
+        ),
+        of(
+            Counter,
+            "host_other_oom_kills",
+            Unit::None,
+            &[],
+            "Processes that are no VM and that the OOM killer chose.",
+            |scene| {
+                let kills = of_others(scene, Signal::OomKills, |others| others.oom_kills);
+                alone(kills.map(Value::Count))
+            },
+        ),
+        of(
+            Gauge,
+            "host_allocated",
+            Unit::Bytes,
+            &[],
+            "What the VMs may grow to together.",
+            |scene| bytes(&scene.snapshot.host.allocated),
+        ),
+        of(
+            Gauge,
+            "host_overcommit",
+            Unit::Ratio,
+            &[],
+            "What the VMs may grow to, to the memory of the host: 1 is all of it.",
+            |scene| alone(scene.snapshot.host.overcommit.value.and_then(number)),
+        ),
+    ]
+}
+
+fn per_second(rate: Option<ByteRate>) -> Vec<Point<'static>> {
+    alone(rate.and_then(|rate| number(rate.0)))
+}
+
+fn totals(scene: &Scene) -> Option<&HostTotals> {
+    scene.snapshot.host.totals.value.as_ref()
+}
+
+fn of_host(scene: &Scene, signal: Signal, ns: fn(&HostCounters) -> u64) -> Vec<Point<'static>> {
+    let time = totals(scene).and_then(|totals| hooked(&totals.host, signal, ns));
+    alone(time.map(|ns| seconds(Nanos(ns))))
+}
+
+fn of_others(scene: &Scene, signal: Signal, field: fn(&VmCounters) -> u64) -> Option<u64> {
+    totals(scene).and_then(|totals| hooked(&totals.other, signal, field))
+}

@@ -1,0 +1,79 @@
+//! From what a snapshot has to samples.
+
+use std::borrow::Cow;
+
+use super::Scene;
+use super::table::{Point, Value};
+use memtrace_core::model::snapshot::Measured;
+use memtrace_core::model::totals::Totals;
+use memtrace_core::sample::Psi;
+use memtrace_core::signal::Signal;
+use memtrace_core::units::{Bytes, Nanos, Pages, Percent};
+
+/// The one sample of a metric without labels of its own; none where it isn't known.
+pub(super) fn alone(value: Option<Value>) -> Vec<Point<'static>> {
+    value.map(|value| Point { labels: Vec::new(), value }).into_iter().collect()
+}
+
+/// A sample for each label whose value is known.
+pub(super) fn by<'a>(values: impl IntoIterator<Item = (&'a str, Option<Value>)>) -> Vec<Point<'a>> {
+    let point = |(label, value): (&'a str, Option<Value>)| {
+        value.map(|value| Point { labels: vec![Cow::Borrowed(label)], value })
+    };
+    values.into_iter().filter_map(point).collect()
+}
+
+/// 1 for the word that holds, and 0 for the others; nothing where it isn't known, or is a word
+/// that isn't among them.
+pub(super) fn one_of<'a>(words: &[&'a str], holds: Option<&str>) -> Vec<Point<'a>> {
+    if !words.iter().any(|word| Some(*word) == holds) {
+        return Vec::new();
+    }
+    by(words.iter().map(|word| (*word, Some(flag(Some(*word) == holds)))))
+}
+
+pub(super) fn flag(holds: bool) -> Value {
+    Value::Count(u64::from(holds))
+}
+
+/// What is no number isn't known.
+pub(super) fn number(value: f64) -> Option<Value> {
+    value.is_finite().then_some(Value::Number(value))
+}
+
+pub(super) fn seconds(time: Nanos) -> Value {
+    Value::Number(time.seconds())
+}
+
+pub(super) fn bytes(measured: &Measured<Bytes>) -> Vec<Point<'static>> {
+    alone(measured.value.map(|bytes| Value::Count(bytes.0)))
+}
+
+pub(super) fn ratio(measured: &Measured<Percent>) -> Vec<Point<'static>> {
+    alone(measured.value.and_then(|share| number(share.0 / 100.0)))
+}
+
+pub(super) fn count(number: usize) -> Value {
+    Value::Count(number as u64)
+}
+
+pub(super) fn in_bytes(scene: &Scene, pages: u64) -> Value {
+    Value::Count(Pages(pages).bytes(scene.page_size).0)
+}
+
+pub(super) fn pressure(psi: Psi) -> Vec<Point<'static>> {
+    let time = |micros: u64| seconds(Nanos(micros.saturating_mul(1000)));
+    by([
+        ("some", Some(time(psi.some.total_us))),
+        ("full", psi.full.map(|full| time(full.total_us))),
+    ])
+}
+
+/// A counter, unless its hook isn't there.
+pub(super) fn hooked<T>(
+    totals: &Totals<T>,
+    signal: Signal,
+    field: impl Fn(&T) -> u64,
+) -> Option<u64> {
+    (!totals.unhooked.contains(&signal)).then(|| field(&totals.counters))
+}

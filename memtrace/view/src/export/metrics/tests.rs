@@ -1,0 +1,223 @@
+//! What scrapers read.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::parse::{Sample as Line, sample as line};
+use super::table::{Kind, all};
+use super::*;
+use memtrace_core::fixture::{self, MIB};
+use memtrace_core::model::snapshot::Measured;
+use memtrace_core::model::totals::Totals;
+use memtrace_core::signal::Signal;
+
+const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md"));
+/// What is made of the metrics elsewhere.
+const PACKAGED: [&str; 3] = [
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/grafana/memtrace.json")),
+    include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../packaging/prometheus/memtrace.rules.yml"
+    )),
+    include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../packaging/prometheus/memtrace.rules.test.yml"
+    )),
+];
+const BASE_PAGE: Bytes = Bytes(4096);
+
+fn told(snapshot: Arc<Snapshot>, decided: Decided, form: Form) -> String {
+    let now = WallNanos(snapshot.wall.0 + 1_500_000_000);
+    text(Scene::new(snapshot, decided, BASE_PAGE, now), form).expect("it is written")
+}
+
+fn open(snapshot: Snapshot) -> String {
+    told(Arc::new(snapshot), Decided::Not("no policy".into()), Form::OpenMetrics)
+}
+
+fn lines(text: &str) -> Vec<Line> {
+    let samples = text.lines().filter(|line| !line.starts_with("# "));
+    samples.map(|text| line(text).unwrap_or_else(|| panic!("no sample: {text:?}"))).collect()
+}
+
+fn named<'a>(lines: &'a [Line], name: &str) -> Vec<&'a Line> {
+    lines.iter().filter(|line| line.name == name).collect()
+}
+
+#[test]
+fn the_demo_is_pinned() {
+    let text = told(fixture::demo(), fixture::observed(), Form::OpenMetrics);
+    insta::assert_snapshot!(text.replace(env!("CARGO_PKG_VERSION"), "VERSION"));
+}
+
+#[test]
+fn the_demo_in_the_classic_form_is_pinned() {
+    // `cargo xtask test` has promtool read it.
+    let text = told(fixture::demo(), fixture::observed(), Form::Classic);
+    insta::assert_snapshot!(text.replace(env!("CARGO_PKG_VERSION"), "VERSION"));
+}
+
+#[test]
+fn the_page_is_of_today() {
+    let page = page::page();
+    assert!(page == PAGE, "memtrace metrics --describe > docs/metrics.md\n{page}");
+}
+
+#[test]
+fn the_table_is_by_the_conventions() {
+    let mut names = BTreeSet::new();
+    for metric in all() {
+        let name = metric.full_name();
+        assert!(names.insert(name.clone()), "{name} is there twice");
+        assert!(metric.help.ends_with('.') && !metric.help.contains(['\n', '\\', '|']), "{name}");
+        assert_eq!(name.ends_with("_total"), metric.kind == Kind::Counter, "{name}");
+        assert!(metric.kind != Kind::Info || metric.unit == table::Unit::None, "{name}");
+        let labels = metric.labels.iter().chain(&table::VM_LABELS);
+        assert!(labels.clone().all(|label| *label != "le"), "{name}");
+        assert_eq!(labels.clone().collect::<BTreeSet<_>>().len(), labels.count(), "{name}");
+    }
+}
+
+#[test]
+fn rules_and_dashboard_name_metrics_that_there_are() {
+    let suffixes = ["_bucket", "_sum", "_count"];
+    let samples = |metric: &table::Metric| match metric.kind {
+        Kind::Histogram => suffixes.map(|suffix| metric.full_name() + suffix).to_vec(),
+        Kind::Gauge | Kind::Counter | Kind::Info => vec![metric.full_name()],
+    };
+    let names: BTreeSet<String> = all().iter().flat_map(samples).collect();
+    let name = regex::Regex::new("memtrace_[a-z_]+").expect("it is an expression");
+    for text in PACKAGED {
+        let used: BTreeSet<&str> = name.find_iter(text).map(|found| found.as_str()).collect();
+        assert!(used.len() > 5);
+        let unknown = used.iter().filter(|name| !names.contains(**name));
+        assert_eq!(unknown.collect::<Vec<_>>(), [&""; 0]);
+    }
+    let dashboard: serde_json::Value = serde_json::from_str(PACKAGED[0]).expect("it is JSON");
+    assert_eq!(dashboard["uid"], "memtrace");
+}
+
+#[test]
+fn every_metric_of_the_table_is_told_where_everything_is_known() {
+    let mut snapshot = (*fixture::demo()).clone();
+    let vm = &mut snapshot.vms[0];
+    let limit = Measured::exact(memtrace_core::units::Limit::At(Bytes(MIB)));
+    vm.cgroup_high = limit.clone();
+    vm.cgroup_limit = limit;
+    vm.balloon_target = Measured::exact(Bytes(MIB));
+    let text = told(Arc::new(snapshot), fixture::observed(), Form::OpenMetrics);
+    let lines = lines(&text);
+    for metric in all() {
+        let mut name = metric.full_name();
+        if metric.kind == Kind::Histogram {
+            name.push_str("_count");
+        }
+        assert!(!named(&lines, &name).is_empty(), "{name}");
+    }
+    assert!(text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn what_is_not_known_has_no_sample() {
+    let text = open((*fixture::without_kernel_side()).clone());
+    let lines = lines(&text);
+    for absent in [
+        "memtrace_lost_total",
+        "memtrace_host_pressure_seconds_total",
+        "memtrace_host_state",
+        "memtrace_enforcing",
+        "memtrace_vm_state",
+        "memtrace_vm_stalled_ratio",
+        "memtrace_vm_caused_ratio",
+        "memtrace_vm_guest_age_seconds",
+        "memtrace_vm_balloon_target_bytes",
+        "memtrace_vm_cgroup_limit_bytes",
+    ] {
+        assert!(named(&lines, absent).is_empty(), "{absent}");
+        assert!(!text.contains(&format!("# TYPE {absent} ")), "{absent}");
+    }
+    assert_eq!(named(&lines, "memtrace_vm_resident_bytes").len(), 2);
+    let absent = named(&lines, "memtrace_signal_quality").into_iter().filter(|line| {
+        line.value == 1.0 && line.labels.get("quality").is_some_and(|word| word == "absent")
+    });
+    assert_eq!(absent.count(), Signal::ALL.len());
+}
+
+#[test]
+fn a_counter_without_a_hook_is_absent_and_one_with_a_hook_may_be_zero() {
+    let mut snapshot = fixture::snapshot(vec![fixture::vm("a", 1), fixture::vm("b", 2)]);
+    let unhooked = Arc::new([Signal::SwapOut, Signal::GuestFaults].into());
+    snapshot.vms[0].totals = Measured::exact(Totals { unhooked, ..Totals::default() });
+    snapshot.vms[1].totals = Measured::absent("no slot");
+    let lines = lines(&open(snapshot));
+    let of = |name| named(&lines, name).iter().map(|line| line.value).collect::<Vec<_>>();
+    assert_eq!(of("memtrace_vm_swap_in_bytes_total"), [0.0]);
+    assert_eq!(of("memtrace_vm_swap_out_bytes_total"), [0.0; 0]);
+    assert_eq!(of("memtrace_vm_faults_total"), [0.0; 2], "user and kernel");
+}
+
+#[test]
+fn pages_become_bytes_and_buckets_add_up() {
+    let lines = lines(&open((*fixture::demo()).clone()));
+    let noisy = |name| {
+        let mut of = named(&lines, name);
+        of.retain(|line| line.labels["name"] == "noisy");
+        of.into_iter().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(noisy("memtrace_vm_swap_in_bytes_total")[0].value, 320_000.0 * 4096.0);
+    let buckets = noisy("memtrace_vm_reclaim_wait_seconds_bucket");
+    assert_eq!(buckets.len(), memtrace_core::model::waited::BOUNDS.len() + 1);
+    assert!(buckets.is_sorted_by(|one, next| one.value <= next.value));
+    let last = buckets.last().expect("there are buckets");
+    assert_eq!((last.labels["le"].as_str(), last.value), ("+Inf", 256.0));
+    assert_eq!(noisy("memtrace_vm_reclaim_wait_seconds_count")[0].value, 256.0);
+    assert_eq!(noisy("memtrace_vm_reclaim_wait_seconds_sum")[0].value, 0.31);
+}
+
+#[test]
+fn one_vm_of_each_identity_and_not_too_many_are_told() {
+    let twins = open(fixture::snapshot(vec![fixture::vm("a", 1), fixture::vm("b", 1)]));
+    let count =
+        |text: &str, name| named(&lines(text), name).iter().map(|line| line.value).sum::<f64>();
+    assert_eq!(
+        [1.0, 1.0, 2.0],
+        [
+            count(&twins, "memtrace_vm_info"),
+            count(&twins, "memtrace_vms_omitted"),
+            count(&twins, "memtrace_vms"),
+        ]
+    );
+    let many: Vec<VmView> = (0..MOST_VMS as u32 + 2).map(|pid| fixture::vm("a", pid)).collect();
+    assert_eq!(shown(&many).len(), MOST_VMS);
+}
+
+#[test]
+fn the_classic_form_has_the_same_samples_under_names_that_it_knows() {
+    let [open, classic] = [Form::OpenMetrics, Form::Classic]
+        .map(|form| told(fixture::demo(), fixture::enforced(), form));
+    assert_eq!(lines(&classic), lines(&open));
+    let comments: Vec<&str> = classic.lines().filter(|line| line.starts_with('#')).collect();
+    assert!(comments.contains(&"# TYPE memtrace_vm_swap_in_bytes_total counter"));
+    assert!(comments.contains(&"# TYPE memtrace_build_info gauge"));
+    assert!(comments.contains(&"# TYPE memtrace_vm_reclaim_wait_seconds histogram"));
+    assert!(!classic.contains("EOF") && !classic.contains("# UNIT"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #[test]
+    fn no_name_breaks_a_line(name in "(\\PC|[\"\\\\\n\r\t{}=,# \u{1b}]){0,200}") {
+        let mut vm = fixture::vm(&name, 7);
+        vm.vmm.clone_from(&name);
+        let mut snapshot = fixture::snapshot(vec![vm]);
+        snapshot.host.hostname = Some(name.clone());
+        let text = open(snapshot);
+        let plain = open(fixture::snapshot(vec![fixture::vm("web", 7)]));
+        prop_assert_eq!(text.lines().count(), plain.lines().count());
+        let expected: String = memtrace_core::text::clean(&name).chars().take(128).collect();
+        let all = lines(&text);
+        let info = named(&all, "memtrace_vm_info");
+        prop_assert_eq!(info.first().map(|line| &line.labels["name"]), Some(&expected));
+    }
+}

@@ -1,0 +1,221 @@
+//! Decisions in words, for a log and for `explain`. Pure.
+
+use std::fmt::Write as _;
+
+use jiff::tz::TimeZone;
+
+use crate::emphasis::Tone;
+use crate::summary;
+use memtrace_core::format;
+use memtrace_core::policy::decision::Thought;
+use memtrace_core::policy::{Action, Decision};
+use memtrace_core::reactor::{Called, Entry, Fate};
+use memtrace_core::text;
+use memtrace_core::units::Bytes;
+
+const COLUMNS: usize = 6;
+const INDENT: &str = "  ";
+const DEEPER: &str = "    ";
+const OPEN: &str = "    open   ";
+const CLOSED: &str = "    CLOSED ";
+
+/// An entry in a line, with its time of day, and a newline.
+pub fn line(entry: &Entry, zone: &TimeZone) -> String {
+    let Entry { wall, name, decision, fate, .. } = entry;
+    let time = summary::moment(*wall, zone, "%H:%M:%S");
+    let name = text::clean(name);
+    let (action, because) = (action(decision.action), text::clean(&decision.because));
+    let fate = became(fate);
+    format!("{time} {name}: {fate}{action} [{}]: {because}\n", decision.rule)
+}
+
+/// What the hook is told in a line, with its time of day, and a newline.
+pub fn told(called: &Called, zone: &TimeZone) -> String {
+    let Called { wall, call, fate, .. } = called;
+    let time = summary::moment(*wall, zone, "%H:%M:%S");
+    let (fate, missing) = (became(fate), bytes(call.missing));
+    let because = text::clean(&call.because);
+    format!("{time} host: {fate}tell the hook that {missing} are missing [hook]: {because}\n")
+}
+
+fn became(fate: &Fate) -> String {
+    match fate {
+        Fate::Observed => "would ".to_owned(),
+        Fate::InFlight => String::new(),
+        Fate::Done => "done: ".to_owned(),
+        Fate::Failed(reason) => format!("FAILED ({}): ", text::clean(reason)),
+    }
+}
+
+/// An action, as an order to somebody.
+pub fn action(action: Action) -> String {
+    match action {
+        Action::Balloon { from, to } => {
+            let verb = if to < from { "inflate its balloon" } else { "deflate its balloon" };
+            format!("{verb}, {} -> {}", bytes(from), bytes(to))
+        }
+        Action::Reclaim { bytes: amount } => format!("win back {} of cold pages", bytes(amount)),
+    }
+}
+
+fn bytes(amount: Bytes) -> String {
+    format::bytes(amount, COLUMNS).trim().to_owned()
+}
+
+/// A line of an explanation, for a view that wraps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// What stands before the text, on its first line alone.
+    pub mark: &'static str,
+    /// Without anything that a terminal would act upon.
+    pub text: String,
+    pub tone: Tone,
+}
+
+impl Said {
+    fn new(mark: &'static str, text: &str, tone: Tone) -> Self {
+        Self { mark, text: text::clean(text).into_owned(), tone }
+    }
+
+    fn head(text: &str) -> Self {
+        Self::new(INDENT, text, Tone::Strong)
+    }
+
+    fn item(text: &str) -> Self {
+        Self::new(DEEPER, text, Tone::Plain)
+    }
+}
+
+/// What was thought of a VM or the host, under a heading, over several lines.
+pub fn explanation(
+    heading: &str,
+    thought: Option<&Thought>,
+    decision: Option<&Decision>,
+) -> String {
+    let mut text = String::new();
+    for Said { mark, text: said, .. } in said(heading, thought, decision) {
+        let _ = writeln!(text, "{mark}{said}");
+    }
+    text
+}
+
+/// The same line by line: what was seen, which gates were open, the arithmetic, what was
+/// decided, and what would have to change for another decision.
+pub fn said(heading: &str, thought: Option<&Thought>, decision: Option<&Decision>) -> Vec<Said> {
+    let mut lines = vec![Said::new("", heading, Tone::Strong)];
+    match thought {
+        None => lines.push(Said::new(INDENT, "nothing was thought of it", Tone::Plain)),
+        Some(thought) => lines.extend(considered(thought)),
+    }
+    lines.extend(decided(decision, thought.is_none_or(|thought| thought.vm.is_some())));
+    let otherwise = thought.map(|thought| thought.otherwise.as_slice()).unwrap_or_default();
+    lines.extend(section("what would have to change for another decision", otherwise));
+    lines
+}
+
+fn considered(thought: &Thought) -> Vec<Said> {
+    let mut lines: Vec<Said> = section("what was seen", &thought.inputs).collect();
+    if !thought.gates.is_empty() {
+        lines.push(Said::head(match thought.vm {
+            Some(_) => "gates, of which all have to be open for it to give",
+            None => "rungs of the ladder, and which are stood on",
+        }));
+    }
+    lines.extend(thought.gates.iter().map(|gate| {
+        let (mark, tone) = if gate.open { (OPEN, Tone::Plain) } else { (CLOSED, Tone::Warm) };
+        Said::new(mark, &format!("{}: {}", gate.name, gate.because), tone)
+    }));
+    lines.extend(section("arithmetic", &thought.arithmetic));
+    lines
+}
+
+fn section(title: &str, lines: &[String]) -> impl Iterator<Item = Said> {
+    let head = (!lines.is_empty()).then(|| Said::head(title));
+    head.into_iter().chain(lines.iter().map(|line| Said::item(line)))
+}
+
+/// For the host as a whole nothing is decided.
+fn decided(decision: Option<&Decision>, may: bool) -> Vec<Said> {
+    let Some(Decision { action: what, rule, because, unless, .. }) = decision else {
+        return if may { vec![Said::head("decision: none")] } else { Vec::new() };
+    };
+    vec![
+        Said::head(&format!("decision: {} [{rule}]", action(*what))),
+        Said::item(&format!("because {because}")),
+        Said::item(&format!("unless {unless}")),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use memtrace_core::fixture::{GIB, MIB, WALL};
+    use memtrace_core::policy::decision::Gate;
+    use memtrace_core::sample::VmId;
+
+    fn decision(action: Action) -> Decision {
+        Decision {
+            vm: VmId::Uuid(Uuid::from_u128(7)),
+            action,
+            rule: "pressure".to_owned(),
+            because: "the host has\u{1b}[2J 512M available of 8G".to_owned(),
+            unless: "it had 1.6G".to_owned(),
+        }
+    }
+
+    fn entry(fate: Fate) -> Entry {
+        let action = Action::Balloon { from: Bytes(2 * GIB), to: Bytes(1984 * MIB) };
+        Entry { number: 0, wall: WALL, name: "web".to_owned(), decision: decision(action), fate }
+    }
+
+    #[test]
+    fn a_line_says_when_who_what_and_why() {
+        let line = line(&entry(Fate::Observed), &TimeZone::UTC);
+        assert!(
+            line.starts_with("21:31:05 web: would inflate its balloon, 2.0G -> 1.9G"),
+            "{line}"
+        );
+        assert!(line.ends_with("512M available of 8G\n"), "{line}");
+        assert_eq!(line.lines().count(), 1);
+        assert!(!line.contains('\u{1b}'), "text of others can't move the cursor");
+    }
+
+    #[test]
+    fn what_failed_says_why() {
+        let line = line(&entry(Fate::Failed("no balloon".to_owned())), &TimeZone::UTC);
+        assert!(line.contains("FAILED (no balloon): inflate"), "{line}");
+    }
+
+    #[test]
+    fn an_explanation_has_every_gate_and_what_would_change_it() {
+        let gate = |name: &str, open| Gate {
+            name: name.to_owned(),
+            open,
+            because: "statistics are 1 s old".to_owned(),
+        };
+        let thought = Thought {
+            vm: None,
+            gates: vec![gate("fresh statistics", true), gate("no distress", false)],
+            arithmetic: vec!["floor = 1.3 x 500M = 650M".to_owned()],
+            inputs: vec!["guest statistics: 1.3 s old".to_owned()],
+            otherwise: vec!["it would give\u{1b}[2J if it were at ease".to_owned()],
+        };
+        let reclaim = decision(Action::Reclaim { bytes: Bytes(64 * MIB) });
+        let text = explanation("web", Some(&thought), Some(&reclaim));
+        for part in [
+            "1.3 s old",
+            "open   fresh",
+            "CLOSED no distress",
+            "650M",
+            "win back 64M",
+            "unless it had",
+            "if it were at ease",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(!text.contains('\u{1b}'), "text of others can't move the cursor");
+        assert!(explanation("web", None, None).contains("decision: none"));
+    }
+}

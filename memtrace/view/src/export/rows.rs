@@ -1,0 +1,154 @@
+//! A snapshot as a row for each VM, for other programs: JSON lines or CSV (RFC 4180). The
+//! unit is in the name. Pure. What isn't known is null, or empty.
+
+use serde_json::{Map, Value};
+
+use crate::columns::{self, ColumnId};
+use memtrace_core::model::Snapshot;
+use memtrace_core::model::snapshot::{Measured, VmView};
+use memtrace_core::units::{Bytes, Limit, Nanos};
+
+type Fields = Vec<(&'static str, Value)>;
+
+/// All fields of one VM, the same ones for each.
+fn fields(snapshot: &Snapshot, vm: &VmView) -> Fields {
+    let interval = snapshot.interval.map(Nanos::seconds);
+    let mut fields = vec![
+        ("unix_seconds", Value::from(Nanos(snapshot.wall.0).seconds())),
+        ("interval_seconds", Value::from(interval)),
+        ("vm_id", Value::from(vm.id.to_string())),
+        ("pid", Value::from(vm.pid)),
+    ];
+    for column in columns::all() {
+        fields.extend(of_column(column.id, vm));
+    }
+    fields
+}
+
+/// What is in a column of the table.
+fn of_column(column: ColumnId, vm: &VmView) -> Fields {
+    match column {
+        ColumnId::Name => vec![("name", Value::from(vm.name.as_str()))],
+        ColumnId::State => vec![("state", Value::from(vm.state.value.map(columns::state_word)))],
+        ColumnId::Memory => vec![
+            ("memory_bytes", bytes(&vm.balloon_actual)),
+            ("memory_max_bytes", bytes(&vm.balloon_maximum)),
+        ],
+        ColumnId::Target => vec![("target_bytes", bytes(&vm.balloon_target))],
+        ColumnId::Rss => vec![("rss_bytes", bytes(&vm.rss))],
+        ColumnId::Swap => vec![("swap_bytes", bytes(&vm.swap))],
+        ColumnId::Faults => vec![("faults_per_second", number(&vm.faults, |rate| rate.0))],
+        ColumnId::Major => {
+            vec![("major_faults_per_second", number(&vm.major_faults, |rate| rate.0))]
+        }
+        ColumnId::SwapIn => vec![("swap_in_bytes_per_second", number(&vm.swap_in, |rate| rate.0))],
+        ColumnId::SwapOut => {
+            vec![("swap_out_bytes_per_second", number(&vm.swap_out, |rate| rate.0))]
+        }
+        ColumnId::Stall => vec![("stall_percent", number(&vm.stalled, |share| share.0))],
+        ColumnId::Caused => vec![("caused_percent", number(&vm.caused, |share| share.0))],
+        ColumnId::Taken => vec![("taken_pages_per_second", number(&vm.taken, |rate| rate.0))],
+        ColumnId::Psi => vec![("psi_some_avg10_percent", number(&vm.psi, |psi| psi.some.avg10))],
+        ColumnId::Guest => vec![
+            ("guest_available_bytes", bytes(&vm.guest_available)),
+            ("guest_age_seconds", number(&vm.guest_age, |age| age.seconds())),
+        ],
+        ColumnId::AsyncFault => {
+            vec![("async_fault_p99_seconds", number(&vm.async_fault_p99, |time| time.seconds()))]
+        }
+        ColumnId::Limit => vec![
+            ("cgroup_bytes", bytes(&vm.cgroup_usage)),
+            // Without a limit it is as large as can be.
+            (
+                "cgroup_limit_bytes",
+                of(&vm.cgroup_limit, |limit| match limit {
+                    Limit::At(limit) => Value::from(limit.0),
+                    Limit::Unlimited => Value::from("unlimited"),
+                }),
+            ),
+        ],
+        ColumnId::Cpu => vec![("cpu_percent", number(&vm.cpu, |share| share.0))],
+        ColumnId::Dead => vec![("dead_bytes", bytes(&vm.dead))],
+        ColumnId::Cgroup => vec![("cgroup", Value::from(vm.cgroup_path.as_deref()))],
+    }
+}
+
+fn of<T: Copy>(measured: &Measured<T>, value: impl Fn(T) -> Value) -> Value {
+    measured.value.map_or(Value::Null, value)
+}
+
+fn bytes(measured: &Measured<Bytes>) -> Value {
+    of(measured, |bytes| Value::from(bytes.0))
+}
+
+fn number<T: Copy>(measured: &Measured<T>, value: impl Fn(T) -> f64) -> Value {
+    of(measured, |measured| Value::from(value(measured)))
+}
+
+/// An object and a newline for each VM.
+pub fn json_lines(snapshot: &Snapshot) -> String {
+    let object = |vm| {
+        let fields = fields(snapshot, vm).into_iter();
+        let map: Map<String, Value> =
+            fields.map(|(name, value)| (name.to_owned(), value)).collect();
+        format!("{}\n", Value::from(map))
+    };
+    snapshot.vms.iter().map(object).collect()
+}
+
+/// A line for each VM; before them, with `names`, one that names the fields.
+///
+/// # Errors
+/// Never, as long as all VMs have the same fields.
+pub fn csv(snapshot: &Snapshot, names: bool) -> csv::Result<String> {
+    let mut lines = csv::Writer::from_writer(Vec::new());
+    for (index, vm) in snapshot.vms.iter().enumerate() {
+        let (head, values): (Vec<_>, Vec<_>) = fields(snapshot, vm).into_iter().unzip();
+        if names && index == 0 {
+            lines.write_record(head)?;
+        }
+        lines.write_record(values.iter().map(field))?;
+    }
+    let bytes = lines.into_inner().map_err(csv::IntoInnerError::into_error)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn field(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use memtrace_core::fixture;
+
+    #[test]
+    fn what_is_not_known_is_null_or_empty_and_not_zero() {
+        let mut snapshot = (*fixture::demo()).clone();
+        snapshot.vms.truncate(1);
+        snapshot.vms[0].rss = Measured::absent("no rights");
+        snapshot.vms[0].name = "a,\"b\"".to_owned();
+        let value: Value = serde_json::from_str(&json_lines(&snapshot)).expect("it is JSON");
+        assert_eq!((&value["rss_bytes"], &value["name"]), (&Value::Null, &"a,\"b\"".into()));
+        let text = csv(&snapshot, true).expect("it is text");
+        let (names, values) = text.trim_end().split_once('\n').expect("two lines");
+        assert!(values.contains("\"a,\"\"b\"\"\""), "{values}");
+        // The name has a comma of its own, before the number.
+        let index = names.split(',').position(|name| name == "rss_bytes").expect("a column");
+        assert_eq!(values.split(',').nth(index + 1), Some(""));
+    }
+
+    #[test]
+    fn every_column_has_its_unit_in_a_name() {
+        let snapshot = fixture::demo();
+        let text = csv(&snapshot, true).expect("it is text");
+        insta::assert_snapshot!(text.lines().next().unwrap_or_default());
+        assert_eq!(text.lines().count(), snapshot.vms.len() + 1);
+        let rows = csv(&snapshot, false).expect("it is text");
+        assert_eq!(rows.lines().count(), snapshot.vms.len());
+    }
+}

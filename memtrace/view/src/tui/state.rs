@@ -1,0 +1,163 @@
+//! Everything that the live view knows. Changed by [`update`](super::update) alone,
+//! read by the views.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::TopOptions;
+use super::rows::{Lives, Row};
+use crate::columns::Sort;
+use memtrace_core::filter::Filter;
+use memtrace_core::model::snapshot::VmView;
+use memtrace_core::model::{History, Snapshot, Waits};
+use memtrace_core::reactor::Decided;
+use memtrace_core::replay::order::Place;
+use memtrace_core::sample::VmId;
+
+/// The state of the view.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Width and height of the terminal.
+    pub size: (u16, u16),
+    pub color: bool,
+    /// For the time of day in the header.
+    pub zone: TimeZone,
+    /// What is shown; `None` until there is something.
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// While paused: the newest that came meanwhile.
+    pub newest: Option<Arc<Snapshot>>,
+    /// What is decided on this host.
+    pub decided: Decided,
+    /// The same as `newest`.
+    pub newest_decided: Option<Decided>,
+    pub paused: bool,
+    /// How the recording stands that is shown; `None`: it is the live host. Its standing still
+    /// isn't `paused`.
+    pub replay: Option<Place>,
+    /// Why there will be no more snapshots.
+    pub failure: Option<Arc<str>>,
+    pub interval: Duration,
+    pub sort: Sort,
+    pub filter: Option<Filter>,
+    pub lives: Lives,
+    pub history: History,
+    /// Of the selected VM.
+    pub waits: Waits,
+    /// The selected VM. Once chosen, the selection follows it wherever its row goes.
+    pub selected: Option<VmId>,
+    /// The user has chosen it; until then it is the one in the first row.
+    pub chosen: bool,
+    /// The row that it is in.
+    pub cursor: usize,
+    /// The first row that is seen.
+    pub offset: usize,
+    pub screen: Screen,
+    pub overlay: Option<Overlay>,
+    /// What was just done, until the next key.
+    pub remark: Option<String>,
+}
+
+/// What is below the header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Screen {
+    Table,
+    /// The selected VM, from this line on.
+    Detail {
+        scroll: usize,
+    },
+    /// What would be done to the selected VM and why, from this line on.
+    Explain {
+        scroll: usize,
+    },
+    /// What was decided lately, from this line on.
+    Decisions {
+        scroll: usize,
+    },
+}
+
+impl Screen {
+    /// The first line that is seen of a text; the table has none.
+    pub const fn scroll(&mut self) -> Option<&mut usize> {
+        match self {
+            Self::Table => None,
+            Self::Detail { scroll } | Self::Explain { scroll } | Self::Decisions { scroll } => {
+                Some(scroll)
+            }
+        }
+    }
+
+    /// It is about the selected VM.
+    pub const fn has_subject(self) -> bool {
+        matches!(self, Self::Detail { .. } | Self::Explain { .. })
+    }
+}
+
+/// What is in front of the screen and takes the keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Overlay {
+    /// From this line on.
+    Help {
+        scroll: usize,
+    },
+    /// With this column under the cursor.
+    SortMenu {
+        index: usize,
+    },
+    Filter(Prompt),
+    Interval(Prompt),
+    /// Where in the recording to go.
+    Moment(Prompt),
+}
+
+/// A line that is being typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prompt {
+    pub text: String,
+    /// Why it can't be taken as it stands.
+    pub error: Option<String>,
+}
+
+impl State {
+    pub fn new(options: &TopOptions, interval: Duration, size: (u16, u16), zone: TimeZone) -> Self {
+        Self {
+            size,
+            color: options.color,
+            zone,
+            snapshot: None,
+            newest: None,
+            decided: Decided::Not("nothing is decided yet".into()),
+            newest_decided: None,
+            paused: false,
+            replay: None,
+            failure: None,
+            interval,
+            sort: options.sort,
+            filter: options.filter.clone(),
+            lives: Lives::default(),
+            history: History::default(),
+            waits: Waits::default(),
+            selected: None,
+            chosen: false,
+            cursor: 0,
+            offset: 0,
+            screen: Screen::Table,
+            overlay: None,
+            remark: None,
+        }
+    }
+
+    /// The rows of the table in their order; none before the first snapshot.
+    pub fn rows(&self) -> Vec<Row<'_>> {
+        self.snapshot.as_ref().map_or_else(Vec::new, |snapshot| {
+            self.lives.rows(snapshot, self.sort, self.filter.as_ref())
+        })
+    }
+
+    /// The selected VM, if it still has a row.
+    pub fn selected_vm(&self) -> Option<&VmView> {
+        let id = self.selected?;
+        self.rows().into_iter().find(|row| row.vm.id == id).map(|row| row.vm)
+    }
+}

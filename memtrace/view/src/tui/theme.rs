@@ -1,0 +1,29 @@
+//! How loud tones are shown. Without colours the terminal's own modifiers have to do,
+//! and marks in the text.
+
+use ratatui::style::{Color, Modifier, Style};
+
+use crate::emphasis::Tone;
+
+/// The look of a tone.
+pub fn style(tone: Tone, color: bool) -> Style {
+    let style = Style::new();
+    match (tone, color) {
+        (Tone::Plain, _) => style,
+        (Tone::Dim, _) => style.add_modifier(Modifier::DIM),
+        (Tone::Strong, _) | (Tone::Warm, false) => style.add_modifier(Modifier::BOLD),
+        (Tone::Hot, false) => style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
+        (Tone::Warm, true) => style.fg(Color::Yellow),
+        (Tone::Hot, true) => style.fg(Color::Red).add_modifier(Modifier::BOLD),
+    }
+}
+
+/// The look of what is selected.
+pub fn selection() -> Style {
+    Style::new().add_modifier(Modifier::REVERSED)
+}
+
+/// The look of the heads of a table.
+pub fn head() -> Style {
+    Style::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED)
+}

@@ -1,0 +1,69 @@
+//! The decisions pane: what was decided lately, the newest first, and what came of it.
+
+use ratatui::text::Line;
+
+use super::text_pane::wrapped;
+use crate::emphasis::Tone;
+use crate::export::reaction::action;
+use crate::summary::{self, in_a_line};
+use crate::tui::state::State;
+use memtrace_core::reactor::{Decided, Entry, Fate, Mode};
+use memtrace_core::text;
+
+/// Columns of a time of day and what follows it.
+const TIME: usize = 9;
+
+pub(super) fn caption(state: &State) -> String {
+    match &state.decided {
+        Decided::Not(_) => "Decisions".to_owned(),
+        Decided::Report(report) => {
+            let count = report.reaction.entries.len();
+            let by = summary::author(report.author).map_or(String::new(), |by| format!(" {by}"));
+            let mode = match report.reaction.mode {
+                Mode::Observe => "observe: nothing is touched",
+                Mode::Enforce => "enforce",
+            };
+            format!("Decisions{by} ({mode}), newest first: {count}")
+        }
+    }
+}
+
+pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
+    let said = |text: &str, tone| wrapped(" ", &in_a_line(text), tone, width, state.color);
+    let reaction = match &state.decided {
+        Decided::Not(reason) => return said(reason, Tone::Plain),
+        Decided::Report(report) => &report.reaction,
+    };
+    let mut lines = Vec::new();
+    if let Some(problem) = &reaction.problem {
+        lines.extend(said(&format!("nothing can be done: {problem}"), Tone::Hot));
+    }
+    if reaction.entries.is_empty() {
+        let host = reaction.decisions.state.as_deref().unwrap_or("not known");
+        let none = format!(
+            "nothing yet; the host is {host}. `e` on a VM says why, and what would have to change"
+        );
+        lines.extend(said(&none, Tone::Plain));
+    }
+    lines.extend(reaction.entries.iter().rev().flat_map(|entry| told(entry, state, width)));
+    lines
+}
+
+/// Time, VM, what came of it, what; and below it why.
+fn told(entry: &Entry, state: &State, width: usize) -> Vec<Line<'static>> {
+    let Entry { wall, name, decision, fate, .. } = entry;
+    let time = summary::moment(*wall, &state.zone, "%H:%M:%S");
+    let (fate, tone) = match fate {
+        Fate::Observed => ("would".to_owned(), Tone::Strong),
+        Fate::InFlight => ("under way:".to_owned(), Tone::Strong),
+        Fate::Done => ("done:".to_owned(), Tone::Strong),
+        Fate::Failed(reason) => (format!("FAILED ({reason}):"), Tone::Hot),
+    };
+    let what = action(decision.action);
+    let first = format!("{name}: {fate} {what} [{}]", decision.rule);
+    let mark = text::left(&time, TIME);
+    let mut lines = wrapped(&mark, &text::clean(&first), tone, width, state.color);
+    let because = text::clean(&decision.because);
+    lines.extend(wrapped(&" ".repeat(TIME), &because, Tone::Plain, width, state.color));
+    lines
+}

@@ -1,0 +1,78 @@
+//! A label, a value, and how far it can be trusted: the line that most sections are
+//! made of.
+
+use ratatui::text::{Line, Span};
+
+use super::Subject;
+use crate::columns::marked;
+use crate::emphasis::Tone;
+use crate::tui::view::line::toned;
+use memtrace_core::model::snapshot::Measured;
+use memtrace_core::signal::Quality;
+use memtrace_core::text;
+
+/// Columns of the label, on a screen that has room.
+const LABEL: usize = 18;
+/// The same on one that has not.
+const NARROW_LABEL: usize = 9;
+/// Narrower than this there is no room.
+const NARROW: usize = 40;
+/// Columns of a value that is a number.
+const VALUE: usize = 12;
+
+/// A number with its mark, and the reason if it isn't exact.
+pub(super) fn number<T: Copy>(
+    subject: &Subject<'_>,
+    label: &str,
+    measured: &Measured<T>,
+    show: impl Fn(T, usize) -> String,
+) -> Vec<Line<'static>> {
+    value(subject, label, &marked(measured, 6, show), &measured.quality)
+}
+
+/// A value, and the reason if it isn't exact.
+pub(super) fn value(
+    subject: &Subject<'_>,
+    label: &str,
+    shown: &str,
+    quality: &Quality,
+) -> Vec<Line<'static>> {
+    let color = subject.state.color;
+    let tone = if quality.is_absent() { Tone::Dim } else { Tone::Plain };
+    let mut first = vec![
+        toned(format!("  {}", text::left(label, labels(subject))), Tone::Plain, color),
+        toned(text::left(shown, VALUE.max(text::width(shown))), tone, color),
+    ];
+    let Some(reason) = quality.reason() else {
+        return vec![Line::from(first)];
+    };
+    let indent = 2 + labels(subject) + VALUE;
+    let reason = format!("{}: {}", quality.word(), text::clean(reason));
+    let mut wrapped = text::wrap(&reason, subject.width.saturating_sub(indent).max(16)).into_iter();
+    first.push(toned(wrapped.next().unwrap_or_default(), Tone::Dim, color));
+    let mut lines = vec![Line::from(first)];
+    lines.extend(wrapped.map(|more| {
+        Line::from(vec![Span::raw(" ".repeat(indent)), toned(more, Tone::Dim, color)])
+    }));
+    lines
+}
+
+/// A word or a path, cut to the width.
+pub(super) fn word(subject: &Subject<'_>, label: &str, shown: &str) -> Line<'static> {
+    let room = subject.width.saturating_sub(2 + labels(subject));
+    let shown = text::truncate(&text::clean(shown), room).into_owned();
+    Line::from(format!("  {}{shown}", text::left(label, labels(subject))))
+}
+
+fn labels(subject: &Subject<'_>) -> usize {
+    if subject.width < NARROW { NARROW_LABEL } else { LABEL }
+}
+
+/// A sentence instead of values, on as many lines as it takes.
+pub(super) fn sentence(subject: &Subject<'_>, sentence: &str) -> Vec<Line<'static>> {
+    let color = subject.state.color;
+    text::wrap(&text::clean(sentence), subject.width.saturating_sub(2))
+        .into_iter()
+        .map(|line| Line::from(toned(format!("  {line}"), Tone::Dim, color)))
+        .collect()
+}

@@ -1,0 +1,32 @@
+//! Who the VM is.
+
+use ratatui::text::Line;
+
+use super::{Subject, field};
+use memtrace_core::sample::{Accelerator, Manager};
+
+pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
+    let vm = subject.vm;
+    let word = |label, shown: &str| field::word(subject, label, shown);
+    let accelerator = match vm.accelerator {
+        Some(Accelerator::Kvm) => "KVM",
+        Some(Accelerator::Tcg) => "TCG (emulated)",
+        None => "accelerator unknown",
+    };
+    let manager = match vm.manager {
+        Manager::Libvirt => "libvirt",
+        Manager::Qmp => "nobody; memtrace asks it through QMP",
+        Manager::None => "nobody that memtrace can ask",
+    };
+    let mut lines = vec![
+        word("name", &vm.name),
+        word("UUID", &vm.uuid.map_or("-".to_owned(), |uuid| uuid.to_string())),
+        word("process", &format!("{} {}, {accelerator}", vm.vmm, vm.pid)),
+        word("managed by", manager),
+        word("cgroup", vm.cgroup_path.as_deref().unwrap_or("- its cgroup was not found")),
+    ];
+    let state = vm.state.value.map_or("-".to_owned(), |state| format!("{state:?}").to_lowercase());
+    lines.extend(field::value(subject, "state", &state, &vm.state.quality));
+    lines.extend(field::number(subject, "CPU", &vm.cpu, memtrace_core::format::percent));
+    lines
+}

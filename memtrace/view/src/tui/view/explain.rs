@@ -1,0 +1,46 @@
+//! The explain pane: what would be done to the selected VM and why, and the same of the host.
+//! The text is that of `memtrace explain`.
+
+use ratatui::text::Line;
+
+use super::text_pane::wrapped;
+use crate::emphasis::Tone;
+use crate::export::reaction::{Said, said};
+use crate::summary::{self, in_a_line};
+use crate::tui::state::State;
+use memtrace_core::reactor::{Author, Decided, Report};
+
+pub(super) fn caption(state: &State) -> String {
+    let name = state.selected_vm().map_or("", |vm| vm.name.as_str());
+    format!("{name}: why memtrace acts or doesn't")
+}
+
+pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
+    let report = match &state.decided {
+        Decided::Not(reason) => {
+            return wrapped(" ", &in_a_line(reason), Tone::Plain, width, state.color);
+        }
+        Decided::Report(report) => report,
+    };
+    let Some(vm) = state.selected_vm() else { return Vec::new() };
+    let mut all = vec![Said { mark: "", text: standing(report, state), tone: Tone::Plain }];
+    all.extend(said(&vm.name, report.thought(Some(vm.id)), report.decision(vm.id)));
+    all.extend(said("host", report.thought(None), None));
+    all.iter()
+        .flat_map(|Said { mark, text, tone }| wrapped(mark, text, *tone, width, state.color))
+        .collect()
+}
+
+/// Of whom this is, from when, and what the host's state is.
+fn standing(report: &Report, state: &State) -> String {
+    let at = summary::moment(report.at, &state.zone, "%H:%M:%S");
+    let mode = report.reaction.mode.word();
+    let host = report.reaction.decisions.state.as_deref().unwrap_or("not known");
+    let by = summary::author(report.author).map_or(String::new(), |by| format!(" {by}"));
+    let kept = match report.author {
+        Author::Ourselves => "",
+        // Thoughts that tell nothing new are written down once a minute.
+        Author::Another { .. } => "; numbers are up to a minute old",
+    };
+    format!("thought at {at}{by} ({mode}): the host is {host}{kept}")
+}

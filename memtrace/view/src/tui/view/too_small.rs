@@ -1,0 +1,34 @@
+//! Terminals too small for header and footer: one line of summary, the table takes
+//! what is left.
+
+use ratatui::buffer::Buffer;
+
+use super::line::{fit, put};
+use crate::emphasis::{Part, Tone};
+use crate::summary;
+use crate::tui::geometry::Areas;
+use crate::tui::state::State;
+use memtrace_core::format;
+
+pub(super) fn draw(buffer: &mut Buffer, areas: &Areas, state: &State) {
+    let width = usize::from(areas.header.width);
+    let mut parts = Vec::new();
+    match (&state.snapshot, &state.failure) {
+        (_, Some(_)) => parts.push(Part::new("no more data", Tone::Hot)),
+        (None, None) => parts.push(Part::plain("waiting")),
+        (Some(snapshot), None) => {
+            if state.replay.is_some() {
+                parts.push(Part::new("REPLAY", Tone::Hot));
+            }
+            if state.paused {
+                parts.push(Part::new("PAUSED", Tone::Hot));
+            }
+            parts.extend(summary::vms(snapshot).into_iter().take(1));
+            if let Some(psi) = snapshot.host.psi.value {
+                parts.push(Part::plain(format!("PSI {}", format::count(psi.some.avg10, 4))));
+            }
+        }
+    }
+    parts.push(Part::new("h help", Tone::Dim));
+    put(buffer, areas.header, 0, &fit(&parts, width, state.color));
+}

@@ -1,0 +1,79 @@
+//! What no compiler and no lint holds: each module says what it owns, files stay short enough
+//! to be read, tests are neither ignored nor unfinished.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Longest file, in lines: what keeps a type's methods together has room, two subjects have not.
+const LONGEST: usize = 600;
+/// What no line of code has, and why. Split so that this file doesn't have it either.
+const NEVER: [(&str, &str); 4] = [
+    (concat!("#[ign", "ore"), "a test that cannot run says so and is counted"),
+    (concat!("TO", "DO"), "what is unfinished is an issue"),
+    (concat!("FIX", "ME"), "what is unfinished is an issue"),
+    (concat!("XX", "X"), "what is unfinished is an issue"),
+];
+
+/// What is wrong with a file.
+fn findings(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let opens = text.lines().next().and_then(|line| line.strip_prefix("//!"));
+    if opens.is_none_or(|said| said.trim().is_empty()) {
+        found.push("1: the module says nothing of itself".to_owned());
+    }
+    let lines = text.lines().count();
+    if lines > LONGEST {
+        found.push(format!("{lines} lines, at most {LONGEST}"));
+    }
+    for (number, line) in (1..).zip(text.lines()) {
+        let never = NEVER.iter().filter(|(what, _)| line.contains(what));
+        found.extend(never.map(|(what, why)| format!("{number}: {what}: {why}")));
+    }
+    found
+}
+
+/// All Rust files below `directory`.
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).expect("the directory can be read") {
+        let entry = entry.expect("the entry can be read");
+        let path = entry.path();
+        // A link could lead around in a circle.
+        let kind = entry.file_type().expect("the entry has a type");
+        if kind.is_dir() && entry.file_name() != "target" {
+            collect(&path, files);
+        } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_owns_is_short_and_finished() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate has a workspace");
+    let mut files = Vec::new();
+    for part in ["memtrace", "memtrace-ebpf", "tests", "xtask"] {
+        collect(&root.join(part), &mut files);
+    }
+    assert!(files.len() > 50, "only {} files were found", files.len());
+    let mut wrong = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(&file).expect("the file is text");
+        let path = file.strip_prefix(root).expect("it lies below the root").display().to_string();
+        wrong.extend(findings(&text).into_iter().map(|finding| format!("{path}: {finding}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_rule_finds_what_breaks_it() {
+    assert_eq!(findings("//! The clock.\nfn a() {}\n"), [""; 0]);
+    for silent in ["", "fn a() {}\n", "//!\n", "// The clock.\n", "\n//! The clock.\n"] {
+        assert_eq!(findings(silent).len(), 1, "{silent:?}");
+    }
+    let lines = |count: usize| format!("//! The clock.\n{}", "\n".repeat(count - 1));
+    assert_eq!(findings(&lines(LONGEST)), [""; 0]);
+    assert_eq!(findings(&lines(LONGEST + 1)).len(), 1);
+    for (what, _) in NEVER {
+        assert_eq!(findings(&format!("//! The clock.\n// {what}\n")).len(), 1, "{what}");
+    }
+}
