@@ -1,7 +1,7 @@
 //! Who is told what the other rungs can't win back, and when: `[hook]`.
 
 use super::reader::Section;
-use memtrace_core::policy::hook::HookRules;
+use memtrace_core::policy::rules::HookRules;
 use memtrace_core::units::Nanos;
 
 const DAY: Nanos = Nanos(86_400 * Nanos::SECOND.0);

@@ -2,6 +2,7 @@
 //! in its place, and those who read along.
 
 pub mod alert;
+pub mod hook;
 pub mod metrics;
 pub mod player;
 pub mod policy;

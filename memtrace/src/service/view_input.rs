@@ -170,7 +170,8 @@ mod tests {
         let mut feed = Feed::beside(handle.clone(), Some("no configuration".into()), follower);
         beside(&mut feed, |found| found.is_some()).await;
         assert!(reason(&feed.decided()).contains("has said nothing yet"));
-        let hard = Decisions { state: Some("hard".to_owned()), ..Decisions::default() };
+        let hard =
+            Decisions { state: Some(memtrace_core::policy::Level::Hard), ..Decisions::default() };
         journal.note(WallNanos(1), true, &hard, []).expect("it is written");
         beside(&mut feed, |found| found.is_some_and(|found| found.report().is_some())).await;
         let decided = feed.decided();

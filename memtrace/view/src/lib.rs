@@ -7,3 +7,4 @@ pub mod emphasis;
 pub mod export;
 pub mod summary;
 pub mod tui;
+pub mod words;

@@ -11,7 +11,7 @@ use memtrace_core::filter::Filter;
 use memtrace_core::format::{self, UNKNOWN};
 use memtrace_core::model::Snapshot;
 use memtrace_core::model::snapshot::{HostView, Measured};
-use memtrace_core::policy::FAR;
+use memtrace_core::policy::{FAR, Level};
 use memtrace_core::reactor::{Author, Decided, Reaction};
 use memtrace_core::sample::{Notice, PsiLine};
 use memtrace_core::signal::Quality;
@@ -127,6 +127,11 @@ pub fn signals(snapshot: &Snapshot) -> Part {
     Part::new(format!("signals: {exact} exact {approximate} approx {absent} absent"), tone)
 }
 
+/// The scope's state, in a word.
+pub fn state(state: Option<Level>) -> &'static str {
+    state.map_or("not known", Level::word)
+}
+
 /// `policy soft, observe  hard in 12s  swap in 40s`: what is decided here, and by whom.
 pub fn policy(decided: &Decided) -> Vec<Part> {
     let report = match decided {
@@ -137,14 +142,13 @@ pub fn policy(decided: &Decided) -> Vec<Part> {
         Decided::Report(report) => report,
     };
     let Reaction { mode, problem, decisions, .. } = &report.reaction;
-    let state = decisions.state.as_deref();
-    let tone = match state {
-        Some("soft") => Tone::Warm,
-        Some("hard" | "low") => Tone::Hot,
-        Some(_) => Tone::Plain,
+    let tone = match decisions.state {
+        Some(Level::Calm) => Tone::Plain,
+        Some(Level::Soft) => Tone::Warm,
+        Some(Level::Hard | Level::Low) => Tone::Hot,
         None => Tone::Dim,
     };
-    let state = text::clean(state.unwrap_or(UNKNOWN));
+    let state = decisions.state.map_or(UNKNOWN, Level::word);
     let mut parts = vec![Part::new(format!("policy {state}, {}", mode.word()), tone)];
     parts.extend(problem.as_ref().map(|problem| {
         Part::new(format!("nothing can be done: {}", text::clean(problem)), Tone::Hot)
@@ -157,8 +161,7 @@ pub fn policy(decided: &Decided) -> Vec<Part> {
     // Recordings of older versions tell of more.
     let near = decisions.ahead.iter().filter(|ahead| ahead.seconds < FAR);
     parts.extend(near.map(|ahead| {
-        let what = text::clean(&ahead.what);
-        Part::new(format!("{what} in {:.0}s", ahead.seconds), Tone::Warm)
+        Part::new(format!("{} in {:.0}s", ahead.what.word(), ahead.seconds), Tone::Warm)
     }));
     parts
 }

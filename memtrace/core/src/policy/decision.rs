@@ -1,19 +1,18 @@
-//! What a policy wants done, and why. The same text is what `explain`, the view, the
-//! journal and the metrics show.
+//! What a policy wants done, and why.
 
 use serde::{Deserialize, Serialize};
 
-use super::hook::Call;
+use super::reason::{Ahead, Distress, GateKind, Input, Reason, RuleId, Standing, Term, WhatIf};
+use super::state::Level;
 use crate::sample::VmId;
-use crate::units::Bytes;
+use crate::units::{Bytes, Nanos};
 
 /// Everything that came out of one step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Decisions {
-    /// The scope's, in a word: calm, soft, hard, low. `None`: not known, or a peer's, which
-    /// has none.
+    /// The scope's. `None`: not known, or a peer's, which has none.
     #[serde(default)]
-    pub state: Option<String>,
+    pub state: Option<Level>,
     /// What comes within ten minutes if it goes on like this, the nearest first.
     #[serde(default)]
     pub ahead: Vec<Ahead>,
@@ -25,7 +24,7 @@ pub struct Decisions {
     /// The last rung: what somebody else is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hook: Option<Call>,
-    /// What it thought of the scope and of each VM, whether it acts or not. Empty for
+    /// What was considered of the scope and of each VM, whether it acts or not. Empty for
     /// peers, which can't explain themselves.
     pub thoughts: Vec<Thought>,
     /// VMs whose balloon has not moved for so long that an operator should know.
@@ -33,25 +32,15 @@ pub struct Decisions {
     pub flagged: Vec<VmId>,
 }
 
-/// Where the trend of available memory leads.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ahead {
-    /// A state, or `swap`.
-    pub what: String,
-    pub seconds: f64,
-}
-
 /// Something to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
     pub vm: VmId,
     pub action: Action,
-    /// The rule that fired, in one word (`distress`, `pressure`, `calm`, `dead`, ...).
-    pub rule: String,
-    /// Why, with the numbers that it saw, a sentence.
-    pub because: String,
-    /// What would have led to another decision.
-    pub unless: String,
+    pub rule: RuleId,
+    /// The numbers that it was decided by, and those that would have led to another decision.
+    #[serde(default)]
+    pub reason: Reason,
 }
 
 impl Decision {
@@ -78,26 +67,66 @@ pub enum Action {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Thought {
     pub vm: Option<VmId>,
-    /// What was seen, a line each: how old it is where that is known, and why it isn't exact.
+    /// What was seen.
     #[serde(default)]
-    pub inputs: Vec<String>,
+    pub inputs: Vec<Input>,
     /// Gates in the order in which they are asked; a VM gives only when all are open.
     pub gates: Vec<Gate>,
-    /// The arithmetic with its numbers, a line each.
-    pub arithmetic: Vec<String>,
-    /// What would have to change for another decision, a line each.
+    pub arithmetic: Vec<Term>,
+    /// What would have to change for another decision.
     #[serde(default)]
-    pub otherwise: Vec<String>,
+    pub otherwise: Vec<WhatIf>,
 }
 
-/// The gate that is closed once somebody else has moved a VM's balloon.
-pub const OURS: &str = "ours alone";
-
-/// One condition for taking memory from a VM.
+/// One condition for taking memory from a VM, or a rung of the ladder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gate {
-    pub name: String,
+    #[serde(rename = "name")]
+    pub kind: GateKind,
     pub open: bool,
-    /// Why it is open or closed, with the numbers.
-    pub because: String,
+    #[serde(default)]
+    pub reason: Reason,
+}
+
+impl Thought {
+    /// Whether this gate is among its gates, and how it stands.
+    pub fn gate(&self, kind: GateKind) -> Option<bool> {
+        self.gates.iter().find(|gate| gate.kind == kind).map(|gate| gate.open)
+    }
+}
+
+/// What the hook is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// What is to be freed.
+    pub need: Bytes,
+    /// What of it no rung can give.
+    pub missing: Bytes,
+    /// What balloons can still give, and the next step of reclaim.
+    pub balloons: Bytes,
+    pub reclaim: Bytes,
+    /// So long it has been missing, and has to be missing.
+    pub lasts: Nanos,
+    #[serde(default)]
+    pub after: Nanos,
+    pub suffering: Vec<Suffering>,
+    #[serde(default)]
+    pub host: Standing,
+    /// VMs of which it is not known what they could give, of so many.
+    #[serde(default)]
+    pub unknown: usize,
+    #[serde(default)]
+    pub vms: usize,
+    /// From so much available, per cent, or with less missing, it would not be called.
+    #[serde(default)]
+    pub leave: f64,
+    #[serde(default)]
+    pub least: Bytes,
+}
+
+/// A VM in distress, and from what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Suffering {
+    pub vm: VmId,
+    pub from: Distress,
 }

@@ -2,13 +2,14 @@
 //! has its own conditions; there is none that kills. The last one, the hook, is in `hook`.
 
 use super::decision::{Action, Decision, Gate};
-use super::gate::{allowed, gate, running};
+use super::gate::{Answer, allowed, gate, running};
 use super::host::Host;
+use super::reason::{GateKind, Reason, RuleId};
 use super::rules::Rules;
 use super::state::{Level, State};
 use super::vm::Vm;
 use crate::policy::reclaim_backoff;
-use crate::policy::tri_state::{percent, show, whole_mib};
+use crate::policy::tri_state::{percent, whole_mib};
 use crate::units::{Bytes, Nanos};
 
 /// So long balloons have to leave the need unmet before the next rung.
@@ -17,45 +18,41 @@ const PATIENCE: Nanos = Nanos(10_000_000_000);
 /// Which rungs before the hook are stood on now. Not knowing the scope stands on none.
 pub fn rungs(rules: &Rules, state: &State, at: Nanos, host: Option<&Host>) -> Vec<Gate> {
     let Some(host) = host else {
-        let unknown = || Err("the scope's memory is not known".to_owned());
-        return ["alert", "inflate", "reclaim"].map(|name| gate(name, unknown())).to_vec();
+        let kinds = [GateKind::Alert, GateKind::Inflate, GateKind::Reclaim];
+        return kinds.map(|kind| gate(kind, Err(Reason::ScopeUnknown))).to_vec();
     };
-    let text = format!("it is {}, from {}", host.level.word(), Level::Hard.word());
-    let alert = if host.level >= Level::Hard { Ok(text) } else { Err(text) };
+    let level = host.level;
+    let is = Reason::LevelIs { level, from: Level::Hard };
+    let alert = if level >= Level::Hard { Ok(is) } else { Err(is) };
     let inflate = match (rules.inflate, host.quiet) {
-        (false, _) => Err("switched off".to_owned()),
-        (true, true) => Err("it has been calm for a while".to_owned()),
-        (true, false) => Ok(format!("it is {}", host.level.word())),
+        (false, _) => Err(Reason::SwitchedOff),
+        (true, true) => Err(Reason::CalmForLong),
+        (true, false) => Ok(Reason::LevelNow { level }),
     };
     vec![
-        gate("alert", alert),
-        gate("inflate", inflate),
-        gate("reclaim", reclaims(rules, state, at, host)),
+        gate(GateKind::Alert, alert),
+        gate(GateKind::Inflate, inflate),
+        gate(GateKind::Reclaim, reclaims(rules, state, at, host)),
     ]
 }
 
-fn reclaims(rules: &Rules, state: &State, at: Nanos, host: &Host) -> Result<String, String> {
+fn reclaims(rules: &Rules, state: &State, at: Nanos, host: &Host) -> Answer {
     if !rules.win_back {
-        return Err("switched off".to_owned());
+        return Err(Reason::SwitchedOff);
     }
     let unmet = state.unmet_since.map(|since| at.saturating_sub(since));
-    let text = format!(
-        "it is {}, and balloons have had nothing to give for {:.0} s",
-        host.level.word(),
-        unmet.unwrap_or(Nanos(0)).seconds()
-    );
+    let kept = rules.kept(host.total);
+    let reason = Reason::BalloonsEmpty {
+        level: host.level,
+        since: unmet.unwrap_or(Nanos(0)),
+        kept,
+        patience: PATIENCE,
+    };
     // Relief gives nothing below the reserve. While nobody waits for it, cold pages are
     // better left to the kernel: not all of what it takes first is cold.
-    let short = host.available < rules.kept(host.total) && state.waiting;
-    if short && unmet.is_some_and(|unmet| unmet >= PATIENCE) {
-        Ok(text)
-    } else {
-        let kept = show(rules.kept(host.total));
-        Err(format!(
-            "{text}; under {kept} available with somebody in distress, and from {:.0} s",
-            PATIENCE.seconds()
-        ))
-    }
+    let short = host.available < kept && state.waiting;
+    let is_due = short && unmet.is_some_and(|unmet| unmet >= PATIENCE);
+    if is_due { Ok(reason) } else { Err(reason) }
 }
 
 /// Cold memory of a VM that its balloon couldn't give. `need` is shared out among as many as
@@ -69,20 +66,8 @@ pub fn win_back(rules: &Rules, vm: &Vm<'_>, twin: bool, need: Bytes) -> Option<D
     (bytes.0 > 0).then(|| Decision {
         vm: vm.now.id,
         action: Action::Reclaim { bytes },
-        rule: "reclaim".to_owned(),
-        because: format!(
-            "balloons can't give what is needed, and {} waits {psi:.1} % of the time for memory, \
-             under {}: {} of its {} may be cold",
-            vm.now.name,
-            rules.reclaim_psi,
-            show(bytes),
-            show(rss)
-        ),
-        unless: format!(
-            "with PSI of {} % or more in its own cgroup, or balloons that give, nothing would be \
-             reclaimed",
-            rules.reclaim_psi
-        ),
+        rule: RuleId::Reclaim,
+        reason: Reason::ColdPages { psi, limit: rules.reclaim_psi, bytes, rss },
     })
 }
 

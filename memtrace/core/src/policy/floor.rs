@@ -1,9 +1,9 @@
 //! How far down a VM may go.
 
+use super::reason::FloorTerms;
 use super::rules::{Rules, Safety, part};
 use super::state::{Level, VmState};
 use super::vm::Vm;
-use crate::policy::tri_state::show;
 use crate::units::{Bytes, Nanos};
 
 /// A guest that has so much times what it uses just gets by.
@@ -13,7 +13,7 @@ const BARELY: f64 = 1.1;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Floor {
     pub bytes: Bytes,
-    pub because: String,
+    pub terms: FloorTerms,
 }
 
 /// `None`: not known.
@@ -28,16 +28,10 @@ pub fn floor(rules: &Rules, level: Level, vm: &Vm<'_>) -> Option<Floor> {
     let learnt = learnt(rules, vm.memory, vm.at, word.used).unwrap_or(Bytes(0));
     let burst = burst(rules, level, vm.memory, vm.at);
     let bytes = least.max(used).max(learnt).max(burst);
-    let because = format!(
-        "floor {}: bounds {}, {} x {} used and touched since, burst {}, learnt {}",
-        show(bytes),
-        show(least),
-        share,
-        show(word.used.saturating_add(word.touched)),
-        show(burst),
-        show(learnt)
-    );
-    Some(Floor { bytes, because })
+    let in_use = word.used.saturating_add(word.touched);
+    let terms =
+        FloorTerms { floor: bytes, bounds: least, used: in_use, factor: share, burst, learnt };
+    Some(Floor { bytes, terms })
 }
 
 /// What it used in a burst: when the host is low, just that.

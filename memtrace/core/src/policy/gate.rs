@@ -1,17 +1,17 @@
 //! The gates between a VM and giving: all must be known to be open.
 
-use super::decision::{Gate, OURS};
+use super::decision::Gate;
 use super::floor::Floor;
 use super::give;
+use super::reason::{GateKind, Reason};
 use super::rules::{Rules, Safety};
 use super::state::Level;
 use super::vm::Vm;
 use crate::policy::balloon_motion::{Motion, motion};
-use crate::policy::tri_state::show;
 use crate::sample::VmState as Running;
 use crate::units::{Bytes, Nanos};
 
-type Answer = Result<String, String>;
+pub type Answer = Result<Reason, Reason>;
 
 /// Gates in the order in which they are asked.
 pub fn gates(
@@ -21,109 +21,99 @@ pub fn gates(
     floor: Option<&Floor>,
     twin: bool,
 ) -> Vec<Gate> {
-    let named: [(&str, Answer); 11] = [
-        ("allowed", allowed(vm, twin)),
-        ("running", running(vm)),
-        ("balloon", balloon(vm)),
-        ("unpinned", unpinned(vm)),
-        ("booted", is_booted(rules, vm)),
-        ("statistics", statistics(vm)),
-        ("at ease", at_ease(rules, level, vm)),
-        ("moving", moving(rules, vm)),
-        (OURS, ours(vm)),
-        ("cooled down", cooled(rules, vm)),
-        ("room", room(rules, vm, floor)),
-    ];
-    named.into_iter().map(|(name, answer)| gate(name, answer)).collect()
+    use GateKind::{
+        Allowed, AtEase, Balloon, Booted, CooledDown, Moving, OursAlone, Room, Running, Statistics,
+        Unpinned,
+    };
+    vec![
+        gate(Allowed, allowed(vm, twin)),
+        gate(Running, running(vm)),
+        gate(Balloon, balloon(vm)),
+        gate(Unpinned, unpinned(vm)),
+        gate(Booted, is_booted(rules, vm)),
+        gate(Statistics, statistics(vm)),
+        gate(AtEase, at_ease(rules, level, vm)),
+        gate(Moving, moving(rules, vm)),
+        gate(OursAlone, ours(vm)),
+        gate(CooledDown, cooled(rules, vm)),
+        gate(Room, room(rules, vm, floor)),
+    ]
 }
 
-pub fn gate(name: &str, answer: Answer) -> Gate {
+pub fn gate(kind: GateKind, answer: Answer) -> Gate {
     let open = answer.is_ok();
-    let (Ok(because) | Err(because)) = answer;
-    Gate { name: name.to_owned(), open, because }
+    let (Ok(reason) | Err(reason)) = answer;
+    Gate { kind, open, reason }
 }
 
 pub fn allowed(vm: &Vm<'_>, twin: bool) -> Answer {
     if twin {
-        return Err("another VM has the same identity".to_owned());
+        return Err(Reason::Twin);
     }
     match (vm.rules.exclude, vm.rules.weight) {
-        (true, _) => Err("it is excluded".to_owned()),
-        (false, 0) => Err("its weight is 0".to_owned()),
-        (false, weight) => Ok(format!("not excluded, weight {weight}")),
+        (true, _) => Err(Reason::Excluded),
+        (false, 0) => Err(Reason::WeightZero),
+        (false, weight) => Ok(Reason::Allowed { weight }),
     }
 }
 
 pub fn running(vm: &Vm<'_>) -> Answer {
     match vm.now.state {
-        Some(Running::Running) => Ok("it runs".to_owned()),
-        Some(state) => Err(format!("it is {}", format!("{state:?}").to_lowercase())),
-        None => Err("its state is not known".to_owned()),
+        Some(Running::Running) => Ok(Reason::Runs),
+        Some(state) => Err(Reason::NotRunning { state }),
+        None => Err(Reason::StateUnknown),
     }
 }
 
 pub fn balloon(vm: &Vm<'_>) -> Answer {
     match (&vm.now.no_balloon, vm.now.actual, vm.now.maximum) {
-        (Some(reason), _, _) => Err(reason.clone()),
+        (Some(text), _, _) => Err(Reason::Reported { text: text.clone() }),
         (None, Some(actual), Some(maximum)) if actual > maximum => {
-            Err(format!("it has {}, more than its maximum of {}", show(actual), show(maximum)))
+            Err(Reason::AboveMaximum { actual, maximum })
         }
-        (None, Some(actual), Some(maximum)) => Ok(format!("{} of {}", show(actual), show(maximum))),
-        _ => Err("its size is not known".to_owned()),
+        (None, Some(actual), Some(maximum)) => Ok(Reason::Size { actual, maximum }),
+        _ => Err(Reason::SizeUnknown),
     }
 }
 
 fn unpinned(vm: &Vm<'_>) -> Answer {
-    vm.now.pinned.clone().map_or_else(|| Ok("nothing pins its memory".to_owned()), Err)
+    let pinned = vm.now.pinned.clone();
+    pinned.map_or(Ok(Reason::Unpinned), |text| Err(Reason::Reported { text }))
 }
 
 pub fn is_booted(rules: &Rules, vm: &Vm<'_>) -> Answer {
     if !rules.has(Safety::Booted) {
-        return Ok("not asked".to_owned());
+        return Ok(Reason::NotAsked);
     }
     let (Some(vcpus), Some(time)) = (vm.now.vcpus, vm.now.cpu_time) else {
-        return Err("its CPU time or number of CPUs is not known".to_owned());
+        return Err(Reason::CpuTimeUnknown);
     };
     let needed = Nanos(rules.boot.0.saturating_mul(u64::from(vcpus.max(1))));
-    let text =
-        format!("{:.0} s of CPU time, booted from {:.0} s", time.seconds(), needed.seconds());
-    if time >= needed { Ok(text) } else { Err(text) }
+    let reason = Reason::Booted { time, needed };
+    if time >= needed { Ok(reason) } else { Err(reason) }
 }
 
 fn statistics(vm: &Vm<'_>) -> Answer {
     let word = vm.word.as_ref().map_err(Clone::clone)?;
-    Ok(format!(
-        "{} used of {}, {} available",
-        show(word.used),
-        show(word.size),
-        show(word.available)
-    ))
+    Ok(Reason::Used { used: word.used, size: word.size, available: word.available })
 }
 
 fn at_ease(rules: &Rules, level: Level, vm: &Vm<'_>) -> Answer {
     if !rules.has(Safety::Distress) {
-        return Ok("not asked".to_owned());
+        return Ok(Reason::NotAsked);
     }
     match vm.hurts {
-        Some(true) => return Err(format!("it suffers: {}", vm.symptoms.join(", "))),
-        None if vm.symptoms.is_empty() => {
-            return Err("whether it suffers is not known: no guest statistics".to_owned());
-        }
-        None => {
-            let unknown = vm.symptoms.join(", ");
-            return Err(format!("whether it suffers is not known: {unknown} unknown"));
-        }
+        Some(true) => return Err(Reason::InDistress { symptoms: vm.symptoms.clone() }),
+        None => return Err(Reason::DistressUnknown { unknown: vm.unknown.clone() }),
         Some(false) => {}
     }
     if vm.is_tight(rules) != Some(false) {
-        return Err(format!("little is left: {}", vm.symptoms.join(", ")));
+        return Err(Reason::LittleLeft { symptoms: vm.symptoms.clone() });
     }
     match vm.memory.hurt.map(|hurt| vm.at.saturating_sub(hurt)) {
-        Some(since) if since < rules.recover => Err(format!(
-            "it suffered {:.0} s ago, spared for {:.0} s",
-            since.seconds(),
-            rules.recover.seconds()
-        )),
+        Some(since) if since < rules.recover => {
+            Err(Reason::WasInDistress { since, pause: rules.recover })
+        }
         _ => keeps(rules, level, vm),
     }
 }
@@ -133,42 +123,26 @@ fn keeps(rules: &Rules, level: Level, vm: &Vm<'_>) -> Answer {
     let binding = level < Level::Low && rules.has(Safety::Keep);
     let pause = if binding { rules.keep } else { rules.recover };
     match vm.memory.given.map(|then| vm.at.saturating_sub(then)) {
-        Some(since) if since < pause => Err(format!(
-            "it got memory {:.0} s ago, and keeps it for {:.0} s",
-            since.seconds(),
-            pause.seconds()
-        )),
-        _ => Ok("it does not suffer".to_owned()),
+        Some(since) if since < pause => Err(Reason::KeepsGift { since, pause }),
+        _ => Ok(Reason::NoDistress),
     }
 }
 
 fn moving(rules: &Rules, vm: &Vm<'_>) -> Answer {
     match motion(rules, vm.memory, vm.at, vm.now.actual) {
-        Motion::Still => Ok("nothing is under way".to_owned()),
-        Motion::Moving(left) => Err(format!("it is moving, {} to go", show(left))),
+        Motion::Still => Ok(Reason::NothingInFlight),
+        Motion::Moving(left) => Err(Reason::InFlight { left }),
         Motion::Stuck(since, left) => {
-            let flagged = if since >= rules.flagged { ", uncooperative" } else { "" };
-            Err(format!(
-                "stuck{flagged}: no progress for {:.0} s, {} to go",
-                since.seconds(),
-                show(left)
-            ))
+            Err(Reason::Stuck { since, left, flagged: since >= rules.flagged })
         }
     }
 }
 
 pub fn ours(vm: &Vm<'_>) -> Answer {
-    vm.memory.stood_down.map_or_else(
-        || Ok("nobody else moved its balloon".to_owned()),
-        |stood| {
-            Err(format!(
-                "somebody else moved its balloon from {} to {} {:.0} s ago: stood down",
-                show(stood.from),
-                show(stood.to),
-                vm.at.saturating_sub(stood.at).seconds()
-            ))
-        },
-    )
+    vm.memory.stood_down.map_or(Ok(Reason::OursAlone), |stood| {
+        let since = vm.at.saturating_sub(stood.at);
+        Err(Reason::MovedByOthers { from: stood.from, to: stood.to, since })
+    })
 }
 
 /// Whether it may be shrunk again, by the clock alone.
@@ -178,33 +152,25 @@ pub fn is_cool(rules: &Rules, shrunk: Option<Nanos>, at: Nanos) -> bool {
 }
 
 fn cooled(rules: &Rules, vm: &Vm<'_>) -> Answer {
-    let pause = rules.cool_down.seconds();
-    let text = vm.memory.shrunk.map_or_else(
-        || "never shrunk".to_owned(),
-        |shrunk| {
-            let since = vm.at.saturating_sub(shrunk).seconds();
-            format!("shrunk {since:.1} s ago, cool-down {pause:.0} s")
-        },
-    );
-    if is_cool(rules, vm.memory.shrunk, vm.at) { Ok(text) } else { Err(text) }
+    let reason = vm.memory.shrunk.map_or(Reason::NeverShrunk, |shrunk| Reason::Shrunk {
+        since: vm.at.saturating_sub(shrunk),
+        pause: rules.cool_down,
+    });
+    if is_cool(rules, vm.memory.shrunk, vm.at) { Ok(reason) } else { Err(reason) }
 }
 
 fn room(rules: &Rules, vm: &Vm<'_>, floor: Option<&Floor>) -> Answer {
     let (Some(floor), Some(actual)) = (floor, vm.now.actual) else {
-        return Err("its floor is not known".to_owned());
+        return Err(Reason::FloorUnknown);
     };
     let room = actual.saturating_sub(floor.bytes);
     if let Ok(word) = &vm.word
         && give::room(vm, floor).0 == 0
         && room.0 > 0
     {
-        return Err(format!(
-            "nothing comes of shrinking it: beside the {} that its guest uses the host keeps \
-             nothing, but for up to {} of the VMM's own",
-            show(word.used.saturating_add(word.touched)),
-            show(vm.vmm())
-        ));
+        let used = word.used.saturating_add(word.touched);
+        return Err(Reason::NothingToFree { used, vmm: vm.vmm() });
     }
-    let text = format!("{} over its {}", show(room), floor.because);
-    if room >= rules.least_step.max(Bytes(1)) { Ok(text) } else { Err(text) }
+    let reason = Reason::Room { room, floor: floor.terms };
+    if room >= rules.least_step.max(Bytes(1)) { Ok(reason) } else { Err(reason) }
 }

@@ -9,11 +9,12 @@ use super::floor::Floor;
 use super::gate::is_cool;
 use super::host::Host;
 use super::need::Need;
+use super::reason::{Reason, RuleId, Term};
 use super::rules::Rules;
 use super::state::{Level, State};
 use super::vm::Vm;
 use crate::policy::settings::Priority;
-use crate::policy::tri_state::{show, whole_mib};
+use crate::policy::tri_state::whole_mib;
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 
@@ -102,7 +103,7 @@ pub fn give(
     parts: &Parts,
     vm: &Vm<'_>,
     floor: &Floor,
-) -> Option<(Decision, Vec<String>)> {
+) -> Option<(Decision, Term)> {
     let (actual, maximum) = (vm.now.actual?, vm.now.maximum?);
     let capacity = capacity(vm, floor);
     let share = parts.share(rules, need.bytes, vm.now.id, capacity);
@@ -119,45 +120,32 @@ pub fn give(
     let to = actual.saturating_sub(share.min(step).min(room));
     let to = Bytes(to.0.saturating_add((1 << 20) - 1) >> 20 << 20);
     let bytes = actual.saturating_sub(to);
-    let line = format!(
-        "its share {} of {}: part {:.0} of {:.0}; step at most {}, room {}: gives {}",
-        show(share),
-        show(need.bytes),
-        capacity / 1_048_576.0,
-        parts.sum / 1_048_576.0,
-        show(step),
-        show(room),
-        show(bytes)
-    );
+    let term = Term::Share {
+        share,
+        need: need.bytes,
+        part: capacity,
+        parts: parts.sum,
+        step,
+        room,
+        gives: bytes,
+    };
     if need.bytes.0 == 0 || whole_mib(bytes).0 == 0 {
         return None;
     }
     let dead = dead(vm);
     let rule = match (need.forecast, dead >= bytes) {
-        (true, _) => "forecast",
-        (false, true) => "dead",
-        (false, false) => "pressure",
+        (true, _) => RuleId::Forecast,
+        (false, true) => RuleId::Dead,
+        (false, false) => RuleId::Pressure,
     };
-    let dead_text = if dead.0 > 0 { format!(", {} of it dead", show(dead)) } else { String::new() };
-    let decision = Decision {
-        vm: vm.now.id,
-        action: Action::Balloon { from: actual, to },
-        rule: rule.to_owned(),
-        because: format!(
-            "{:.1} % of {} is available ({}), {} are needed, and {} can spare {}{dead_text}",
-            host.share,
-            show(host.total),
-            host.level.word(),
-            show(need.bytes),
-            vm.now.name,
-            show(room)
-        ),
-        unless: format!(
-            "with {} % available and no pressure nothing would be taken; at {} or below it would \
-             give nothing",
-            rules.soft,
-            show(floor.bytes.saturating_add(rules.least_step))
-        ),
+    let reason = Reason::Short {
+        host: host.standing(),
+        need: need.bytes,
+        room,
+        dead,
+        soft: rules.soft,
+        keeps: floor.bytes.saturating_add(rules.least_step),
     };
-    Some((decision, vec![line]))
+    let action = Action::Balloon { from: actual, to };
+    Some((Decision { vm: vm.now.id, action, rule, reason }, term))
 }

@@ -7,6 +7,7 @@ use super::decision::{Action, Decision, Decisions};
 use super::gate::{allowed, balloon, ours};
 use super::host::Host;
 use super::observation::{Observation, VmObservation};
+use super::reason::{Reason, RuleId};
 use super::receive::{Purse, promised};
 use super::rules::Rules;
 use super::state::{State, VmState};
@@ -14,7 +15,7 @@ use super::step::twins;
 use super::taken::Taken;
 use super::vm::Vm;
 use crate::policy::balloon_motion::{Motion, SAME, follow, motion};
-use crate::policy::tri_state::{show, whole_mib};
+use crate::policy::tri_state::whole_mib;
 use crate::policy::update::{Outcome, remember};
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
@@ -31,18 +32,18 @@ pub struct Farewell {
 }
 
 /// A VM that has not got back everything yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Short {
     pub vm: VmId,
     /// So much is missing. `None`: not known.
     pub bytes: Option<Bytes>,
-    pub because: String,
+    pub reason: Reason,
     /// It is worth waiting for.
     pub waits: bool,
 }
 
 /// What stands between a VM and what it had.
-enum Standing {
+enum Return {
     /// So much could go back, from this size.
     Wants {
         missing: Bytes,
@@ -50,7 +51,7 @@ enum Standing {
     },
     Short {
         bytes: Option<Bytes>,
-        because: String,
+        reason: Reason,
         waits: bool,
     },
 }
@@ -80,9 +81,9 @@ pub fn farewell(
         let memory = state.vms.get(&taken.vm).unwrap_or(&default);
         match standing(rules, memory, at, found, taken, twins.contains(&taken.vm)) {
             None => {}
-            Some(Standing::Wants { missing, actual }) => wants.push((taken, missing, actual)),
-            Some(Standing::Short { bytes, because, waits }) => {
-                parting.short.push(Short { vm: taken.vm, bytes, because, waits });
+            Some(Return::Wants { missing, actual }) => wants.push((taken, missing, actual)),
+            Some(Return::Short { bytes, reason, waits }) => {
+                parting.short.push(Short { vm: taken.vm, bytes, reason, waits });
             }
         }
     }
@@ -95,18 +96,17 @@ pub fn farewell(
             share if share.0 >= LEAST => Some(actual.saturating_add(whole_mib(share))),
             _ => None,
         };
-        let because = if let Some(to) = to {
+        let reason = if let Some(to) = to {
             parting.decisions.actions.push(decision(taken, actual, to, purse));
-            "it is on its way"
+            Reason::OnItsWay
         } else if host.is_none() {
-            "how much is free is not known"
+            Reason::FreeUnknown
         } else {
-            "more is not free"
+            Reason::NotFree
         };
-        let because = because.to_owned();
-        parting.short.push(Short { vm: taken.vm, bytes: Some(missing), because, waits: true });
+        parting.short.push(Short { vm: taken.vm, bytes: Some(missing), reason, waits: true });
     }
-    parting.decisions.state = host.as_ref().map(|host| host.level.word().to_owned());
+    parting.decisions.state = host.as_ref().map(|host| host.level);
     parting.short.sort_by_key(|short| short.vm);
     let outcome = Outcome { decisions: parting.decisions.clone(), ..Outcome::default() };
     remember(rules, &mut state, seen, host.as_ref(), outcome);
@@ -129,34 +129,34 @@ fn standing(
     now: Option<&VmObservation>,
     taken: &Taken,
     twin: bool,
-) -> Option<Standing> {
-    let short = |bytes, because: String, waits| Some(Standing::Short { bytes, because, waits });
-    let Some(now) = now else { return short(None, "it isn't there".to_owned(), false) };
+) -> Option<Return> {
+    let short = |bytes, reason: Reason, waits| Some(Return::Short { bytes, reason, waits });
+    let Some(now) = now else { return short(None, Reason::Gone, false) };
     let vm = Vm::of(rules, memory, at, now);
     let (Some(actual), Some(ceiling)) = (now.actual, vm.ceiling()) else {
         let waits = now.no_balloon.is_none();
-        let because = now.no_balloon.clone();
-        return short(None, because.unwrap_or_else(|| "its size is not known".to_owned()), waits);
+        let reported = now.no_balloon.clone().map(|text| Reason::Reported { text });
+        return short(None, reported.unwrap_or(Reason::SizeUnknown), waits);
     };
     let missing = taken.before.min(ceiling).saturating_sub(actual);
     if missing.0 <= SAME {
         return None;
     }
     let closed = [allowed(&vm, twin), balloon(&vm), ours(&vm)].into_iter().find_map(Result::err);
-    if let Some(because) = closed {
-        return short(Some(missing), because, false);
+    if let Some(reason) = closed {
+        return short(Some(missing), reason, false);
     }
-    if now.state.is_some_and(|state| state != crate::sample::VmState::Running) {
-        return short(Some(missing), "it does not run".to_owned(), false);
+    if let Some(state) = now.state.filter(|state| *state != crate::sample::VmState::Running) {
+        return short(Some(missing), Reason::NotRunning { state }, false);
     }
     let grows = memory.order.is_some_and(|order| order.to > actual);
     match motion(rules, memory, at, now.actual) {
-        Motion::Moving(_) if grows => short(Some(missing), "it is on its way".to_owned(), true),
-        Motion::Stuck(since, _) if grows => {
-            let because = format!("its balloon is stuck for {:.0} s", since.seconds());
-            short(Some(missing), because, false)
+        Motion::Moving(_) if grows => short(Some(missing), Reason::OnItsWay, true),
+        Motion::Stuck(since, left) if grows => {
+            let flagged = since >= rules.flagged;
+            short(Some(missing), Reason::Stuck { since, left, flagged }, false)
         }
-        _ => Some(Standing::Wants { missing, actual }),
+        _ => Some(Return::Wants { missing, actual }),
     }
 }
 
@@ -164,12 +164,7 @@ fn decision(taken: &Taken, actual: Bytes, to: Bytes, purse: Bytes) -> Decision {
     Decision {
         vm: taken.vm,
         action: Action::Balloon { from: actual, to },
-        rule: "farewell".to_owned(),
-        because: format!(
-            "memtrace ends, it had {} before, and {} are free above the calm line",
-            show(taken.before),
-            show(purse)
-        ),
-        unless: "with less free, or without give_back, it would stay as it is".to_owned(),
+        rule: RuleId::Farewell,
+        reason: Reason::Ending { free: purse, before: taken.before },
     }
 }

@@ -1,10 +1,10 @@
 //! How pressed the scope is, with hysteresis, and where its trend leads.
 
-use super::decision::Ahead;
 use super::observation::ScopeObservation;
+use super::reason::{Ahead, Coming, Standing, Term};
 use super::rules::{Rules, Safety};
 use super::state::{Level, State};
-use crate::policy::tri_state::{percent, rate, share, show};
+use crate::policy::tri_state::{percent, rate, share};
 use crate::units::{Bytes, Nanos};
 
 /// The shortest stretch that makes a trend.
@@ -66,46 +66,47 @@ impl Host {
 
     /// What the trend leads to soon, the nearest first.
     pub fn ahead(&self, rules: &Rules) -> Vec<Ahead> {
-        let next = [(rules.soft, "soft"), (rules.hard, "hard"), (rules.low, "low"), (0.0, "swap")];
-        let ahead = next.iter().filter_map(|(limit, name)| {
-            let seconds = self.seconds_to(*limit).filter(|seconds| *seconds < FAR)?;
-            Some(Ahead { what: (*name).to_owned(), seconds })
+        let next = [
+            (rules.soft, Coming::Soft),
+            (rules.hard, Coming::Hard),
+            (rules.low, Coming::Low),
+            (0.0, Coming::Swap),
+        ];
+        let ahead = next.into_iter().filter_map(|(limit, what)| {
+            let seconds = self.seconds_to(limit).filter(|seconds| *seconds < FAR)?;
+            Some(Ahead { what, seconds })
         });
         ahead.collect()
     }
 
-    /// For people.
-    pub fn lines(&self, rules: &Rules, scope: &ScopeObservation) -> Vec<String> {
-        let mut lines = vec![format!(
-            "{} of {} available, {:.1} %: {} (soft under {}, hard under {}, low under {}; left {} \
-             points above)",
-            show(self.available),
-            show(self.total),
-            self.share,
-            self.level.word(),
-            rules.soft,
-            rules.hard,
-            rules.low,
-            rules.leave
-        )];
-        let unknown = || "unknown".to_owned();
-        lines.push(format!(
-            "PSI some {}, direct reclaims {}, kswapd {}: effort {:.2}",
-            percent(scope.psi_some).map_or_else(unknown, |psi| format!("{psi:.1} %")),
-            rate(scope.direct_reclaims).map_or_else(unknown, |rate| format!("{rate:.0}/s")),
-            percent(scope.kswapd).map_or_else(unknown, |busy| format!("{busy:.0} %")),
-            self.effort
-        ));
-        let times: Vec<String> = self
-            .ahead(rules)
-            .iter()
-            .map(|ahead| format!("{} in {:.0} s", ahead.what, ahead.seconds))
-            .collect();
-        if !times.is_empty() {
-            let fall = show(Bytes(self.fall as u64));
-            lines.push(format!("falls by {fall} a second: {}", times.join(", ")));
+    /// As it stands, for the reason of a decision.
+    pub const fn standing(&self) -> Standing {
+        Standing { share: self.share, total: self.total, level: self.level }
+    }
+
+    /// What its state follows from, and where it leads.
+    pub fn terms(&self, rules: &Rules, scope: &ScopeObservation) -> Vec<Term> {
+        let mut terms = vec![
+            Term::State {
+                available: self.available,
+                host: self.standing(),
+                soft: rules.soft,
+                hard: rules.hard,
+                low: rules.low,
+                leave: rules.leave,
+            },
+            Term::Effort {
+                psi: percent(scope.psi_some),
+                direct: rate(scope.direct_reclaims),
+                kswapd: percent(scope.kswapd),
+                effort: self.effort,
+            },
+        ];
+        let ahead = self.ahead(rules);
+        if !ahead.is_empty() {
+            terms.push(Term::Trend { fall: Bytes(self.fall as u64), ahead });
         }
-        lines
+        terms
     }
 }
 

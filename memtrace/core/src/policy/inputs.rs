@@ -1,13 +1,13 @@
-//! What was seen, in words, beside what was made of it: each number with its age where that
+//! What was seen, beside what was made of it: each number with its age where that
 //! is known, and what limits it.
 
 use std::collections::BTreeMap;
 
 use super::decision::Decisions;
 use super::observation::{GuestObservation, Observation, ScopeObservation, VmObservation};
+use super::reason::{Input, Quantity, Seen};
 use crate::model::Snapshot;
 use crate::model::snapshot::{HostView, VmView};
-use crate::policy::tri_state::show;
 use crate::sample::VmId;
 use crate::signal::Quality;
 use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
@@ -24,86 +24,82 @@ pub fn attach(decisions: &mut Decisions, seen: &Observation, snapshot: &Snapshot
     }
 }
 
-fn of_scope(seen: &ScopeObservation, view: &HostView, interval: Option<Nanos>) -> Vec<String> {
-    let over = match interval {
-        Some(interval) => format!("rates are over the last {:.1} s", interval.seconds()),
-        None => "a first look: there are no rates yet".to_owned(),
-    };
-    let free = |free: Option<Bytes>, total: Option<Bytes>| {
-        Some(format!("{} of {}", show(free?), show(total?)))
-    };
+fn of_scope(seen: &ScopeObservation, view: &HostView, interval: Option<Nanos>) -> Vec<Input> {
+    let of = |free: Option<Bytes>, total: Option<Bytes>| Some(Quantity::Of(free?, total?));
+    let first = Quality::absent("the first sample has no rates");
+    let exact = if interval.is_some() { &Quality::Exact } else { &first };
     vec![
-        over,
-        line("available", free(seen.available, seen.total), &view.memory_available.quality),
-        line("swap free", free(seen.swap_free, seen.swap_total), &view.swap_used.quality),
-        line("PSI some", seen.psi_some.map(share), &view.psi.quality),
-        line("kswapd at work", seen.kswapd.map(share), &view.kswapd_active.quality),
-        line("direct reclaims", seen.direct_reclaims.map(count), &view.direct_reclaims.quality),
-        line("swapped in", seen.swap_in.map(flow), &view.swap_in.quality),
-        line("swapped out", seen.swap_out.map(flow), &view.swap_out.quality),
+        input(Seen::Interval, interval.map(Quantity::Time), exact),
+        input(Seen::Available, of(seen.available, seen.total), &view.memory_available.quality),
+        input(Seen::SwapFree, of(seen.swap_free, seen.swap_total), &view.swap_used.quality),
+        input(Seen::PsiSome, seen.psi_some.map(share), &view.psi.quality),
+        input(Seen::Kswapd, seen.kswapd.map(share), &view.kswapd_active.quality),
+        input(Seen::DirectReclaims, seen.direct_reclaims.map(count), &view.direct_reclaims.quality),
+        input(Seen::SwappedIn, seen.swap_in.map(flow), &view.swap_in.quality),
+        input(Seen::SwappedOut, seen.swap_out.map(flow), &view.swap_out.quality),
     ]
 }
 
-fn of_vm(seen: &VmObservation, view: &VmView) -> Vec<String> {
-    let running = seen.state.map(|state| format!("{state:?}").to_lowercase());
-    let size = |size: Option<Bytes>, most: Option<Bytes>| {
-        Some(format!("{} of at most {}", show(size?), show(most?)))
-    };
+fn of_vm(seen: &VmObservation, view: &VmView) -> Vec<Input> {
+    let size = seen.actual.zip(seen.maximum).map(|(size, most)| Quantity::Of(size, most));
     let of_balloon = view.balloon_actual.quality.clone().and(view.balloon_maximum.quality.clone());
-    let mut lines = vec![
-        line("state", running, &view.state.quality),
-        line("size", size(seen.actual, seen.maximum), &of_balloon),
-        line("RSS", seen.rss.map(show), &view.rss.quality),
-        line("in swap", seen.swap.map(show), &view.swap.quality),
-        line("dead", seen.dead.map(show), &view.dead.quality),
-        line("swapped in", seen.swap_in.map(flow), &view.swap_in.quality),
-        line("asynchronous faults", seen.async_faults.map(count), &view.async_faults.quality),
-        line("stalled", seen.stalled.map(share), &view.stalled.quality),
-        line("PSI some of its cgroup", seen.psi_some.map(share), &view.psi.quality),
+    let bytes = |value: Option<Bytes>| value.map(Quantity::Bytes);
+    let mut inputs = vec![
+        input(Seen::State, seen.state.map(Quantity::State), &view.state.quality),
+        input(Seen::Size, size, &of_balloon),
+        input(Seen::Rss, bytes(seen.rss), &view.rss.quality),
+        input(Seen::InSwap, bytes(seen.swap), &view.swap.quality),
+        input(Seen::Dead, bytes(seen.dead), &view.dead.quality),
+        input(Seen::SwappedIn, seen.swap_in.map(flow), &view.swap_in.quality),
+        input(Seen::AsyncFaults, seen.async_faults.map(count), &view.async_faults.quality),
+        input(Seen::Stalled, seen.stalled.map(share), &view.stalled.quality),
+        input(Seen::CgroupPsiSome, seen.psi_some.map(share), &view.psi.quality),
     ];
-    lines.extend(of_guest(seen.guest.as_ref(), view));
-    lines
+    inputs.extend(of_guest(seen.guest.as_ref(), view));
+    inputs
 }
 
 /// What the guest says, and how long ago it said so.
-fn of_guest(seen: Option<&GuestObservation>, view: &VmView) -> Vec<String> {
+fn of_guest(seen: Option<&GuestObservation>, view: &VmView) -> Vec<Input> {
     let Some(guest) = seen else {
-        return vec![line("guest statistics", None, &view.guest_stats.quality)];
+        return vec![input(Seen::GuestStatistics, None, &view.guest_stats.quality)];
     };
-    let age = guest.age.map(|age| format!("{:.1} s old", age.seconds()));
-    let rate = |name: &str, value: Option<String>| {
-        line(name, value, &Quality::absent("takes two answers of the guest, which tell it"))
+    let bytes = |value: Option<Bytes>| value.map(Quantity::Bytes);
+    let rate = |what: Seen, value: Option<Quantity>| {
+        input(what, value, &Quality::absent("takes two answers of the guest, which tell it"))
     };
+    let of_available = &view.guest_available.quality;
     vec![
-        line("guest statistics", age, &view.guest_age.quality),
-        line("guest available", guest.available.map(show), &view.guest_available.quality),
-        line("guest free", guest.free.map(show), &view.guest_available.quality),
-        line("guest total", guest.total.map(show), &view.guest_total.quality),
-        rate("guest major faults", guest.major_faults.map(count)),
-        rate("guest swaps in", guest.swap_in.map(flow)),
-        rate("guest swaps out", guest.swap_out.map(flow)),
+        input(Seen::GuestStatistics, guest.age.map(Quantity::Time), &view.guest_age.quality),
+        input(Seen::GuestAvailable, bytes(guest.available), of_available),
+        input(Seen::GuestFree, bytes(guest.free), of_available),
+        input(Seen::GuestTotal, bytes(guest.total), &view.guest_total.quality),
+        rate(Seen::GuestMajorFaults, guest.major_faults.map(count)),
+        rate(Seen::GuestSwapsIn, guest.swap_in.map(flow)),
+        rate(Seen::GuestSwapsOut, guest.swap_out.map(flow)),
     ]
 }
 
 /// `quality` limits a value that there is, and says why there is none.
-fn line(name: &str, value: Option<String>, quality: &Quality) -> String {
-    match (value, quality) {
-        (Some(value), Quality::Approximate(reason)) => format!("{name}: {value} (~ {reason})"),
-        (Some(value), _) => format!("{name}: {value}"),
-        (None, quality) => format!("{name}: - ({})", quality.reason().unwrap_or("not known")),
-    }
+fn input(what: Seen, value: Option<Quantity>, quality: &Quality) -> Input {
+    let reason = match (&value, quality) {
+        (Some(_), Quality::Approximate(reason)) => Some(reason.to_string()),
+        (Some(_), _) => None,
+        (None, quality) => quality.reason().map(str::to_owned),
+    };
+    Input { what, value, limit: reason }
 }
 
-fn share(value: Percent) -> String {
-    format!("{:.1} %", value.0)
+const fn share(value: Percent) -> Quantity {
+    Quantity::Share(value.0)
 }
 
-fn count(value: Rate) -> String {
-    format!("{:.0}/s", value.0)
+const fn count(value: Rate) -> Quantity {
+    Quantity::PerSecond(value.0)
 }
 
-fn flow(value: ByteRate) -> String {
-    format!("{:.1} MiB/s", value.0 / 1_048_576.0)
+const fn flow(value: ByteRate) -> Quantity {
+    Quantity::BytesPerSecond(value.0)
 }
 
 #[cfg(test)]
@@ -129,15 +125,16 @@ mod tests {
         let mut view = fixture::vm("web", 7);
         view.swap_in = Measured::approximate(ByteRate(2_097_152.0), "without memory.stat");
         view.psi = Measured::absent("this kernel has no PSI for cgroup v1");
-        let lines = &attached(view, None)[1].inputs;
-        for expected in [
-            "RSS: 1843 MiB",
-            "swapped in: 2.0 MiB/s (~ without memory.stat)",
-            "PSI some of its cgroup: - (this kernel has no PSI for cgroup v1)",
-            "guest statistics: - (not known)",
-        ] {
-            assert!(lines.iter().any(|line| line == expected), "{expected}: {lines:?}");
-        }
+        let thought = &attached(view, None)[1];
+        let of = |what| thought.inputs.iter().find(|input| input.what == what).expect("seen");
+        assert_eq!(of(Seen::Rss).value, Some(Quantity::Bytes(Bytes(1843 << 20))));
+        assert_eq!(of(Seen::Rss).limit, None);
+        assert_eq!(of(Seen::SwappedIn).value, Some(Quantity::BytesPerSecond(2_097_152.0)));
+        assert_eq!(of(Seen::SwappedIn).limit.as_deref(), Some("without memory.stat"));
+        let psi = of(Seen::CgroupPsiSome);
+        assert_eq!(psi.value, None);
+        assert_eq!(psi.limit.as_deref(), Some("this kernel has no PSI for cgroup v1"));
+        assert_eq!(of(Seen::GuestStatistics).value, None);
     }
 
     #[test]
@@ -147,17 +144,20 @@ mod tests {
             available: Some(Bytes(900 << 20)),
             ..GuestObservation::default()
         };
-        let lines = &attached(fixture::vm("web", 7), Some(guest))[1].inputs;
-        for expected in ["guest statistics: 1.5 s old", "guest available: 900 MiB"] {
-            assert!(lines.iter().any(|line| line == expected), "{expected}: {lines:?}");
-        }
-        assert!(lines.iter().any(|line| line.starts_with("guest major faults: - (takes two")));
+        let thought = &attached(fixture::vm("web", 7), Some(guest))[1];
+        let of = |what| thought.inputs.iter().find(|input| input.what == what).expect("seen");
+        let age = of(Seen::GuestStatistics).value;
+        assert_eq!(age, Some(Quantity::Time(Nanos(1_500_000_000))));
+        assert_eq!(of(Seen::GuestAvailable).value, Some(Quantity::Bytes(Bytes(900 << 20))));
+        let faults = of(Seen::GuestMajorFaults);
+        assert!(faults.limit.as_ref().is_some_and(|why| why.starts_with("takes two answers")));
     }
 
     #[test]
     fn rates_of_the_host_say_over_what() {
-        let lines = &attached(fixture::vm("web", 7), None)[0].inputs;
-        assert_eq!(lines[0], "rates are over the last 1.0 s");
-        assert_eq!(lines[1], "available: - (not known)");
+        let inputs = &attached(fixture::vm("web", 7), None)[0].inputs;
+        let interval = Quantity::Time(Nanos(1_000_000_000));
+        assert_eq!((inputs[0].what, inputs[0].value), (Seen::Interval, Some(interval)));
+        assert_eq!((inputs[1].what, inputs[1].value), (Seen::Available, None));
     }
 }

@@ -2,9 +2,9 @@
 //! until balloons have moved, what pressure adds, less what is on its way.
 
 use super::host::Host;
+use super::reason::Term;
 use super::rules::{Rules, part};
 use super::state::State;
-use crate::policy::tri_state::show;
 use crate::units::{Bytes, Nanos};
 
 /// Of the total, per cent: the most that pressure, trend and steady shortage add each.
@@ -17,7 +17,7 @@ const DECAY: f64 = 0.2;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Need {
     pub bytes: Bytes,
-    pub line: String,
+    pub term: Term,
     /// Nothing is short now; the trend alone asks.
     pub forecast: bool,
 }
@@ -27,8 +27,7 @@ pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes) -> Need {
     let aim = part(host.total, rules.soft);
     let most = part(host.total, MOST);
     let short = aim.saturating_sub(host.available);
-    let seconds = rules.horizon.seconds();
-    let ahead = Bytes((host.fall * seconds) as u64).min(most);
+    let ahead = Bytes((host.fall * rules.horizon.seconds()) as u64).min(most);
     // A trend that ends above the line asks for nothing.
     let trend =
         if short.0 > 0 { ahead } else { ahead.saturating_sub(host.available.saturating_sub(aim)) };
@@ -40,23 +39,21 @@ pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes) -> Need {
     let sum = wanted.iter().fold(Bytes(0), |sum, part| sum.saturating_add(*part));
     let bytes = sum.saturating_sub(coming);
     let enough = bytes >= worth_it(rules, host.total);
-    let line = format!(
-        "need {} = {} to {} available ({} %) + {} trend over {:.0} s + {} pressure + {} held + {} \
-         owed to VMs in distress - {} on its way{}",
-        show(bytes),
-        show(short),
-        show(aim),
-        rules.soft,
-        show(trend),
-        seconds,
-        show(pressure),
-        show(held),
-        show(owed),
-        show(coming),
-        if enough { "" } else { ": too little to act on" }
-    );
+    let term = Term::Need {
+        need: bytes,
+        short,
+        aim,
+        soft: rules.soft,
+        trend,
+        horizon: rules.horizon,
+        pressure,
+        held,
+        owed,
+        in_flight: coming,
+        enough,
+    };
     let forecast = short.0 == 0 && trend.0 > 0 && pressure.0 == 0;
-    Need { bytes: if enough { bytes } else { Bytes(0) }, line, forecast }
+    Need { bytes: if enough { bytes } else { Bytes(0) }, term, forecast }
 }
 
 /// The least that is worth a command, for a scope with so much memory.

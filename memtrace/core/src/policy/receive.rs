@@ -6,10 +6,11 @@
 use super::decision::{Action, Decision};
 use super::gate::{allowed, balloon, ours, running};
 use super::host::Host;
+use super::reason::{Reason, RuleId};
 use super::rules::{Rules, Safety, part};
 use super::state::{Promise, VmState};
 use super::vm::Vm;
-use crate::policy::tri_state::{share, show, whole_mib};
+use crate::policy::tri_state::{share, whole_mib};
 use crate::units::{Bytes, Nanos};
 
 /// Promised memory that isn't used in this time counts as free again.
@@ -45,9 +46,9 @@ impl Purse {
 pub enum Wish {
     Wants(Bytes),
     /// Known not to.
-    Not(String),
+    Not(Reason),
     /// It might.
-    Unknown(String),
+    Unknown(Reason),
 }
 
 /// What would bring a VM in distress out of it. A guest's own word is enough for this, as
@@ -57,11 +58,11 @@ pub fn relief(rules: &Rules, vm: &Vm<'_>, twin: bool) -> Wish {
         return Wish::Not(reason);
     }
     let (Some(actual), Some(ceiling)) = (vm.now.actual, vm.ceiling()) else {
-        return Wish::Unknown("its size is not known".to_owned());
+        return Wish::Unknown(Reason::SizeUnknown);
     };
     let space = whole_mib(ceiling.saturating_sub(actual));
     if space.0 == 0 {
-        return Wish::Not(format!("it has all that it may have, {}", show(ceiling)));
+        return Wish::Not(Reason::HasAll { ceiling });
     }
     for answer in [running(vm), balloon(vm), ours(vm)] {
         if let Err(reason) = answer {
@@ -70,22 +71,21 @@ pub fn relief(rules: &Rules, vm: &Vm<'_>, twin: bool) -> Wish {
     }
     let word = match &vm.word {
         Ok(word) if vm.now.cpu_time.is_some() => word,
-        Ok(_) => return Wish::Unknown("its CPU time is not known".to_owned()),
+        Ok(_) => return Wish::Unknown(Reason::CpuTimeUnknown),
         Err(reason) => return Wish::Unknown(reason.clone()),
     };
     // Little left is enough: what it does to a guest that reads its files again and again
     // shows nowhere.
     let thrashes = crate::policy::distress::thrashes(rules, vm.now, Some(word)) == Some(true);
     if vm.is_in_need(rules) != Some(true) && !thrashes {
-        let share = share(word.available, word.size);
-        return Wish::Not(format!("{share:.1} % of it is available to the guest"));
+        return Wish::Not(Reason::GuestHas { share: share(word.available, word.size) });
     }
     let has = word.available.saturating_add(word.grown);
     let short = part(word.size, COMFORT).saturating_sub(has);
     let more = rules.calm.of(ceiling, rules.least_step).saturating_sub(word.grown);
     let short = if thrashes { short.max(more) } else { short };
     if short.0 == 0 {
-        return Wish::Not(format!("it has got {} since it said how it is", show(word.grown)));
+        return Wish::Not(Reason::HasReceived { grown: word.grown });
     }
     let most = rules.relief.of(ceiling, rules.least_step);
     Wish::Wants(whole_mib(short.max(rules.least_step).min(most)).min(space))
@@ -119,18 +119,8 @@ pub fn relieve(
     let decision = Decision {
         vm: vm.now.id,
         action: Action::Balloon { from: actual, to },
-        rule: "distress".to_owned(),
-        because: format!(
-            "{} suffers ({}), wants {}, and {} of what is free is its part of {}",
-            vm.now.name,
-            vm.suffering(),
-            show(wanted),
-            show(Bytes(share)),
-            show(purse)
-        ),
-        unless: "with more available to the guest, or nothing free above the reserve, it would \
-                 get nothing"
-            .to_owned(),
+        rule: RuleId::Distress,
+        reason: Reason::Relief { from: vm.suffering(), wanted, share: Bytes(share), free: purse },
     };
     Some((decision, bytes))
 }
@@ -177,14 +167,8 @@ pub fn give_back(
     let decision = Decision {
         vm: vm.now.id,
         action: Action::Balloon { from: actual, to: actual.saturating_add(bytes) },
-        rule: "calm".to_owned(),
-        because: format!(
-            "it is calm, {} are free above the soft line, and {} had {} before",
-            show(left),
-            vm.now.name,
-            show(base)
-        ),
-        unless: "under pressure, or with less free, it would wait".to_owned(),
+        rule: RuleId::Calm,
+        reason: Reason::Calm { free: left, before: base },
     };
     (Some(decision), step)
 }

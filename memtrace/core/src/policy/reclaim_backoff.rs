@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::observation::VmObservation;
+use super::reason::Reason;
 use super::rules::Rules;
 use super::state::VmState;
 use crate::policy::tri_state::bytes_per_second;
@@ -63,20 +64,12 @@ pub fn taken(memory: &mut VmState, at: Nanos, bytes: Bytes) {
 }
 
 /// Whether it rests, and why; else `None`.
-pub fn rests(memory: &VmState, at: Nanos) -> Option<String> {
+pub fn rests(memory: &VmState, at: Nanos) -> Option<Reason> {
     let regret = &memory.regret;
     let times = times(regret, at);
     let rest = Nanos(REST.0 << times.checked_sub(1)?.min(DOUBLINGS));
-    let ago = at.saturating_sub(regret.last);
-    (ago < rest).then(|| {
-        format!(
-            "what was won back of it came back in {:.0} s ago, within {:.0} s: it rests for {:.0} \
-             s ({times} in a row)",
-            ago.seconds(),
-            SOON.seconds(),
-            rest.seconds()
-        )
-    })
+    let since = at.saturating_sub(regret.last);
+    (since < rest).then_some(Reason::Refaulted { since, within: SOON, rest, times })
 }
 
 fn times(regret: &Regret, at: Nanos) -> u32 {

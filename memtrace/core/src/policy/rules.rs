@@ -9,7 +9,6 @@ use crate::policy::settings::{Priority, VmSettings, VmTable};
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 
-use super::hook::HookRules;
 use super::observation::VmObservation;
 use crate::policy::capabilities::Senses;
 
@@ -156,6 +155,25 @@ pub enum Safety {
     Forecast,
     /// A state is left, and memory goes back, some points above where it began.
     Hysteresis,
+}
+
+/// When the hook is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HookRules {
+    pub on: bool,
+    /// There is somebody to tell.
+    pub heard: bool,
+    /// What is missing has to be missing for so long.
+    pub after: Nanos,
+    /// Between two calls while it lasts, and from one shortage to the next.
+    pub pause: Nanos,
+}
+
+impl Default for HookRules {
+    fn default() -> Self {
+        let (after, pause) = (Nanos(30 * Nanos::SECOND.0), Nanos(600 * Nanos::SECOND.0));
+        Self { on: true, heard: false, after, pause }
+    }
 }
 
 /// What holds for one VM.

@@ -10,6 +10,7 @@ use super::hook::{Left, Rung};
 use super::host::Host;
 use super::need::{Need, need};
 use super::observation::{Observation, VmObservation};
+use super::reason::{GateKind, Term};
 use super::receive::{self, Purse, Wish};
 use super::rules::{Rules, part};
 use super::state::{Level, State, VmState};
@@ -17,7 +18,6 @@ use super::vm::Vm;
 use super::{escalation, reclaim_backoff};
 use crate::policy::balloon_motion::{Motion, follow, motion, to_come};
 use crate::policy::distress::killed;
-use crate::policy::tri_state::show;
 use crate::policy::update::{Outcome, remember};
 use crate::policy::what_if::{Outlook, of_host, otherwise};
 use crate::sample::VmId;
@@ -87,9 +87,9 @@ impl Round<'_> {
             if matches!(motion, Motion::Stuck(since, _) if since >= self.rules.flagged) {
                 outcome.decisions.flagged.push(id);
             }
-            let willing = |gate: &Gate| match gate.name.as_str() {
-                "cooled down" => true,
-                "moving" => !stuck,
+            let willing = |gate: &Gate| match gate.kind {
+                GateKind::CooledDown => true,
+                GateKind::Moving => !stuck,
                 _ => gate.open,
             };
             let willing = gates.iter().all(willing);
@@ -119,17 +119,17 @@ impl Round<'_> {
             ..Thought::default()
         };
         if let Some(host) = self.host {
-            outcome.decisions.state = Some(host.level.word().to_owned());
+            outcome.decisions.state = Some(host.level);
             outcome.decisions.ahead = host.ahead(self.rules);
             outcome.decisions.reclaimable = Some(left.balloons);
             scope.otherwise = of_host(self.rules, host);
-            scope.arithmetic.extend(host.lines(self.rules, &self.seen.scope));
+            scope.arithmetic.extend(host.terms(self.rules, &self.seen.scope));
             let need = self.need(vms, host);
-            scope.arithmetic.push(need.line.clone());
+            scope.arithmetic.push(need.term.clone());
             outcome.need = need.bytes;
             self.shrink(vms, host, &need, &givers, &mut outcome, &mut thoughts);
             self.grow(vms, host, &mut outcome, &mut scope, &mut thoughts);
-            if scope.gates.iter().any(|gate| gate.name == "reclaim" && gate.open) {
+            if scope.gate(GateKind::Reclaim) == Some(true) {
                 let each = Bytes(need.bytes.0 / vms.len().max(1) as u64);
                 let decide = |vm: &Vm<'_>| {
                     escalation::win_back(self.rules, vm, self.twins.contains(&vm.now.id), each)
@@ -139,11 +139,11 @@ impl Round<'_> {
             self.look_ahead(vms, host, &need, &outcome, &mut thoughts);
             let rung = Rung::of(self.rules, self.state, self.at, host, (need.bytes, left), vms);
             scope.gates.push(rung.gate);
-            scope.arithmetic.extend(rung.line);
+            scope.arithmetic.extend(rung.term);
             (outcome.short, outcome.decisions.hook) = (rung.short, rung.call);
         } else {
             scope.gates.push(Rung::unknown());
-            scope.arithmetic.push("total or available memory is not known".to_owned());
+            scope.arithmetic.push(Term::ScopeUnknown);
         }
         outcome.decisions.actions.sort_by_key(|decision| decision.vm);
         outcome.decisions.thoughts = [scope].into_iter().chain(thoughts.into_values()).collect();
@@ -171,7 +171,7 @@ impl Round<'_> {
             let outlook = Outlook { host, need, gates, wish: &wish, decisions };
             thought.otherwise = otherwise(self.rules, vm, &outlook);
             let rests = reclaim_backoff::rests(vm.memory, self.at).map(Err);
-            thought.gates.extend(rests.map(|why| gate("cold pages", why)));
+            thought.gates.extend(rests.map(|why| gate(GateKind::ColdPages, why)));
         }
     }
 
@@ -198,10 +198,10 @@ impl Round<'_> {
         let parts = Parts::of(self.rules, self.state, self.at, &present);
         for vm in vms {
             let Some(floor) = givers.get(&vm.now.id) else { continue };
-            if let Some((decision, lines)) = give(self.rules, host, need, &parts, vm, floor) {
+            if let Some((decision, term)) = give(self.rules, host, need, &parts, vm, floor) {
                 outcome.decisions.actions.push(decision);
                 if let Some(thought) = thoughts.get_mut(&vm.now.id) {
-                    thought.arithmetic.extend(lines);
+                    thought.arithmetic.push(term);
                 }
             }
         }
@@ -219,13 +219,12 @@ impl Round<'_> {
             sum.saturating_add(receive::promised(vm.memory, self.at, vm.now.rss))
         });
         let purse = Purse::of(self.rules, host, promised);
-        scope.arithmetic.push(format!(
-            "to give: {} in distress, {} when calm; {} are kept, {} promised",
-            show(purse.relief),
-            show(purse.calm),
-            show(self.rules.kept(host.total)),
-            show(promised)
-        ));
+        scope.arithmetic.push(Term::Budget {
+            relief: purse.relief,
+            calm: purse.calm,
+            kept: self.rules.kept(host.total),
+            promised,
+        });
         let mut grown = self.relieve(vms, host, purse.relief, outcome, thoughts);
         if host.quiet && host.at_ease {
             for decision in self.give_back(vms, purse.calm) {
@@ -258,7 +257,7 @@ impl Round<'_> {
             wishes.iter().filter(|(_, wish)| may(wish)).map(|(vm, _)| receive::weight(vm)).sum();
         let mut grown = BTreeMap::new();
         for (vm, wish) in &wishes {
-            let line = match wish {
+            let term = match wish {
                 Wish::Wants(wanted) => {
                     outcome.learnt.extend(receive::too_small(vm).map(|share| (vm.now.id, share)));
                     let relief = receive::relieve(vm, *wanted, purse, weights);
@@ -270,13 +269,13 @@ impl Round<'_> {
                     if let Some((decision, _)) = relief {
                         grown.insert(vm.now.id, decision);
                     }
-                    format!("in distress: wants {}, gets {}", show(*wanted), show(given))
+                    Term::Wants { wanted: *wanted, given }
                 }
-                Wish::Not(reason) => format!("wants nothing: {reason}"),
-                Wish::Unknown(reason) => format!("may want some, and gets none: {reason}"),
+                Wish::Not(reason) => Term::WantsNothing { reason: reason.clone() },
+                Wish::Unknown(reason) => Term::MayWant { reason: reason.clone() },
             };
             if let Some(thought) = thoughts.get_mut(&vm.now.id) {
-                thought.arithmetic.push(line);
+                thought.arithmetic.push(term);
             }
         }
         outcome.owed = outcome.owed.min(part(host.total, 10.0));

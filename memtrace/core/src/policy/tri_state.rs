@@ -38,13 +38,7 @@ pub fn all(all: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
     any(all.into_iter().map(|one| one.map(|one| !one))).map(|one| !one)
 }
 
-/// As text: `345 MiB`, `1.2 GiB`.
-pub fn show(bytes: Bytes) -> String {
-    let mib = bytes.0 as f64 / 1_048_576.0;
-    if mib >= 10_240.0 { format!("{:.1} GiB", mib / 1024.0) } else { format!("{mib:.0} MiB") }
-}
-
-/// As text, in whole units of a share.
+/// A part of a whole, in per cent.
 pub fn share(part: Bytes, whole: Bytes) -> f64 {
     if whole.0 == 0 { 0.0 } else { part.0 as f64 * 100.0 / whole.0 as f64 }
 }
@@ -77,9 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_read_well() {
-        assert_eq!(show(Bytes(512 << 20)), "512 MiB");
-        assert_eq!(show(Bytes(64 << 30)), "64.0 GiB");
+    fn whole_mebibytes_are_what_hypervisors_take() {
         assert_eq!(whole_mib(Bytes((5 << 20) + 7)), Bytes(5 << 20));
     }
 }

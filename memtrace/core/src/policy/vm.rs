@@ -2,10 +2,11 @@
 //! can't be told is neither yes nor no.
 
 use super::observation::VmObservation;
+use super::reason::{Claim, Distress, GuestMemory, Reason, Symptom, SymptomKind};
 use super::rules::{MIB, Rules, Safety, VmRules};
 use super::state::VmState;
 use crate::policy::distress::{killed, thrashes};
-use crate::policy::tri_state::{all, any, bytes_per_second, percent, rate, share, show};
+use crate::policy::tri_state::{all, any, bytes_per_second, percent, rate, share};
 use crate::units::{Bytes, Nanos};
 
 /// The host keeps so much of a VM beside the guest's memory: QEMU itself, its devices.
@@ -22,10 +23,12 @@ pub struct Vm<'a> {
     pub rules: VmRules,
     pub at: Nanos,
     /// The guest's word: fresh, whole and not contradicted; or why not.
-    pub word: Result<Word, String>,
-    /// It suffers; with the reasons for people, or what would have to be known.
+    pub word: Result<Word, Reason>,
+    /// It suffers.
     pub hurts: Option<bool>,
-    pub symptoms: Vec<String>,
+    pub symptoms: Vec<Symptom>,
+    /// What would have to be known to tell.
+    pub unknown: Vec<SymptomKind>,
 }
 
 /// What a guest said that can be believed.
@@ -48,8 +51,8 @@ pub struct Word {
 impl<'a> Vm<'a> {
     pub fn of(rules: &Rules, memory: &'a VmState, at: Nanos, now: &'a VmObservation) -> Self {
         let word = word(rules, memory, at, now);
-        let (hurts, symptoms) = hurts(rules, now, word.as_ref().ok());
-        Self { now, memory, rules: rules.of(now), at, word, hurts, symptoms }
+        let (hurts, symptoms, unknown) = hurts(rules, now, word.as_ref().ok());
+        Self { now, memory, rules: rules.of(now), at, word, hurts, symptoms, unknown }
     }
 
     /// What its guest has no use for; what was touched since it said so
@@ -73,13 +76,12 @@ impl<'a> Vm<'a> {
         Some(self.rules.maximum.map_or(maximum, |limit| limit.min(maximum)))
     }
 
-    /// What it suffers from, for people. One of which only little is known has little left.
-    pub fn suffering(&self) -> String {
+    /// What it suffers from. One of which only little is known has little left.
+    pub fn suffering(&self) -> Distress {
         match (self.hurts, &self.word) {
-            (Some(true), _) | (_, Err(_)) => self.symptoms.join(", "),
-            (_, Ok(word)) => {
-                format!("{:.1} % available to the guest", share(word.available, word.size))
-            }
+            (None, Err(_)) => Distress::Unknown(self.unknown.clone()),
+            (Some(true), _) | (_, Err(_)) => Distress::Symptoms(self.symptoms.clone()),
+            (_, Ok(word)) => Distress::Available(share(word.available, word.size)),
         }
     }
 
@@ -117,22 +119,18 @@ impl<'a> Vm<'a> {
     }
 }
 
-fn word(rules: &Rules, memory: &VmState, at: Nanos, now: &VmObservation) -> Result<Word, String> {
-    let guest = now.guest.ok_or("there are no guest statistics")?;
-    let age = guest.age.ok_or("nobody knows how old the guest statistics are")?;
+fn word(rules: &Rules, memory: &VmState, at: Nanos, now: &VmObservation) -> Result<Word, Reason> {
+    let guest = now.guest.ok_or(Reason::NoStatistics)?;
+    let age = guest.age.ok_or(Reason::StatisticsAgeUnknown)?;
     if age > rules.stale && rules.has(Safety::Fresh) {
-        return Err(format!(
-            "the guest statistics are {:.0} s old, stale after {:.0} s",
-            age.seconds(),
-            rules.stale.seconds()
-        ));
+        return Err(Reason::Stale { age, limit: rules.stale });
     }
-    let missing = |name: &str| format!("the guest does not tell its {name} memory");
-    let total = guest.total.ok_or_else(|| missing("total"))?;
-    let free = guest.free.ok_or_else(|| missing("free"))?;
-    let available = guest.available.ok_or_else(|| missing("available"))?;
-    let actual = now.actual.ok_or("its size is not known")?;
-    let maximum = now.maximum.ok_or("its maximum is not known")?;
+    let lacks = |what: GuestMemory| Reason::GuestLacks { what };
+    let total = guest.total.ok_or_else(|| lacks(GuestMemory::Total))?;
+    let free = guest.free.ok_or_else(|| lacks(GuestMemory::Free))?;
+    let available = guest.available.ok_or_else(|| lacks(GuestMemory::Available))?;
+    let actual = now.actual.ok_or(Reason::SizeUnknown)?;
+    let maximum = now.maximum.ok_or(Reason::MaximumUnknown)?;
     let then = Nanos(at.0.saturating_sub(age.0));
     let size = memory.largest_since(then).map_or(actual, |size| size.max(actual));
     let word = Word {
@@ -156,101 +154,81 @@ fn contradiction(
     word: &Word,
     total: Bytes,
     maximum: Bytes,
-) -> Result<(), String> {
+) -> Result<(), Reason> {
     let slack = (maximum.0 / SLACK).saturating_add(OVERHEAD);
     let over = |what: Bytes, limit: Bytes| what.0 > limit.0.saturating_add(slack);
-    let says = |what: &str, much: Bytes, limit: &str, most: Bytes| {
-        Err(format!("the guest says {} {what}, with {} {limit}", show(much), show(most)))
-    };
+    let claims = |claim, claimed, most| Err(Reason::Contradicted { claim, claimed, most });
     if over(total, maximum) {
-        return says("are its total", total, "at most", maximum);
+        return claims(Claim::TotalOverMaximum, total, maximum);
     }
     if word.free > total || word.available > total {
-        return says("are free or available", word.free.max(word.available), "in total", total);
+        return claims(Claim::FreeOverTotal, word.free.max(word.available), total);
     }
     if over(word.available, word.size) {
-        return says("are available", word.available, "its size", word.size);
+        return claims(Claim::AvailableOverSize, word.available, word.size);
     }
     let (Some(rss), Some(swap)) = (now.rss, now.swap) else {
-        return Err("the host's side of its memory is not known, to check its word".to_owned());
+        return Err(Reason::HostSideUnknown);
     };
     let kept = rss.saturating_add(swap);
     // What it uses, it has touched.
     if over(word.used, kept) {
-        return says("are in use", word.used, "seen by the host", kept);
+        return claims(Claim::UsedOverHost, word.used, kept);
     }
     if over(rss, word.size) {
-        return Err(format!(
-            "its balloon leaves it {}, and the host keeps {} of it: nothing comes of shrinking it",
-            show(word.size),
-            show(rss)
-        ));
+        return Err(Reason::BalloonFreesNothing { size: word.size, rss });
     }
     Ok(())
 }
 
-fn hurts(rules: &Rules, now: &VmObservation, word: Option<&Word>) -> (Option<bool>, Vec<String>) {
+/// Whether it suffers, by which symptoms, and which are not known.
+fn hurts(
+    rules: &Rules,
+    now: &VmObservation,
+    word: Option<&Word>,
+) -> (Option<bool>, Vec<Symptom>, Vec<SymptomKind>) {
     let senses = rules.senses;
     let mut symptoms = Vec::new();
     let mut unknown = Vec::new();
-    let mut over = |value: Option<f64>, limit: f64, sensed: bool, text: &str, unit: f64| {
+    let mut over = |kind: SymptomKind, value: Option<f64>, limit: f64, sensed: bool| {
         if !sensed {
             return Some(false);
         }
         let Some(value) = value else {
-            unknown.push(text.to_owned());
+            unknown.push(kind);
             return None;
         };
         let is_over = value >= limit;
         if is_over {
-            symptoms.push(format!("{text} {:.1} (from {:.1})", value / unit, limit / unit));
+            symptoms.push(Symptom { kind, value, limit });
         }
         Some(is_over)
     };
-    const MB: f64 = MIB as f64;
+    use SymptomKind::{AsyncFaults, GuestMajorFaults, GuestSwap, HostSwapIn, Stalled};
     let host = [
-        over(
-            bytes_per_second(now.swap_in),
-            rules.host_swap_in,
-            senses.swap_in,
-            "host swap-ins MiB/s",
-            MB,
-        ),
-        over(
-            rate(now.async_faults),
-            rules.host_faults,
-            senses.async_faults,
-            "asynchronous faults/s",
-            1.0,
-        ),
-        over(percent(now.stalled), rules.host_stalled, senses.stalled, "stalled %", 1.0),
+        over(HostSwapIn, bytes_per_second(now.swap_in), rules.host_swap_in, senses.swap_in),
+        over(AsyncFaults, rate(now.async_faults), rules.host_faults, senses.async_faults),
+        over(Stalled, percent(now.stalled), rules.host_stalled, senses.stalled),
     ];
     let guest = now.guest.as_ref();
     let swapped = guest.map(|guest| [guest.swap_in, guest.swap_out]).unwrap_or_default();
-    let swap = any(swapped.map(|rate| {
-        over(bytes_per_second(rate), rules.guest_swap, senses.guest_swap, "guest swaps MiB/s", MB)
-    }));
-    let faults = over(
-        guest.and_then(|guest| rate(guest.major_faults)),
-        rules.guest_faults,
-        senses.guest_faults,
-        "guest major faults/s",
-        1.0,
-    );
+    let swap = any(swapped
+        .map(|rate| over(GuestSwap, bytes_per_second(rate), rules.guest_swap, senses.guest_swap)));
+    let faults = guest.and_then(|guest| rate(guest.major_faults));
+    let faults = over(GuestMajorFaults, faults, rules.guest_faults, senses.guest_faults);
     let available = word.map(|word| share(word.available, word.size));
     let low = available.map(|share| share < rules.guest_low);
     let tight = available.map(|share| share < rules.guest_tight);
-    if let (Some(true), Some(share)) = (tight, available) {
-        symptoms.push(format!("guest available {share:.1} % (low under {})", rules.guest_low));
+    if let (Some(true), Some(value)) = (tight, available) {
+        let limit = rules.guest_low;
+        symptoms.push(Symptom { kind: SymptomKind::GuestAvailable, value, limit });
     }
     let killed = killed(now, word);
     if killed {
-        symptoms.push("its guest killed for want of memory".to_owned());
+        symptoms.push(Symptom { kind: SymptomKind::GuestOomKill, value: 1.0, limit: 1.0 });
     }
     let tight = all([tight, any([swap, faults])]);
     let guest = any([low, tight, thrashes(rules, now, word), Some(killed)]);
-    match any(host.into_iter().chain([guest])) {
-        None => (None, unknown),
-        hurts => (hurts, symptoms),
-    }
+    let hurts = any(host.into_iter().chain([guest]));
+    (hurts, symptoms, unknown)
 }

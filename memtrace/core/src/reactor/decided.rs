@@ -94,14 +94,14 @@ impl Report {
 /// An order in another's journal.
 fn entry(number: u64, told: &Told) -> Entry {
     let Told { begun, ended } = told;
-    let Begun { at, order, rule, because, unless } = begun.clone();
+    let Begun { at, order, rule, reason } = begun.clone();
     let Order { vm, name, action, .. } = order;
     let fate = match ended {
         None => Fate::InFlight,
         Some((_, Ok(()))) => Fate::Done,
         Some((_, Err(reason))) => Fate::Failed(reason.clone()),
     };
-    Entry { number, wall: at, name, decision: Decision { vm, action, rule, because, unless }, fate }
+    Entry { number, wall: at, name, decision: Decision { vm, action, rule, reason }, fate }
 }
 
 /// Where VMs were sent of which memory is still held, and those that are on their way.

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use crate::order::Order;
-use crate::policy::{Decision, Decisions};
+use crate::policy::{Decision, Decisions, Reason, RuleId};
 use crate::sample::VmId;
 use crate::units::{Bytes, WallNanos};
 
@@ -23,9 +23,9 @@ pub struct Wanted {
 pub struct Begun {
     pub at: WallNanos,
     pub order: Order,
-    pub rule: String,
-    pub because: String,
-    pub unless: String,
+    pub rule: RuleId,
+    #[serde(default)]
+    pub reason: Reason,
 }
 
 /// What was decided, and what was thought of each VM.
@@ -50,8 +50,7 @@ impl Begun {
     pub fn new(at: WallNanos, id: u64, wanted: Wanted) -> Self {
         let Wanted { decision, pid, name } = wanted;
         let order = Order { id, vm: decision.vm, pid, name, action: decision.action };
-        let (rule, because, unless) = (decision.rule, decision.because, decision.unless);
-        Self { at, order, rule, because, unless }
+        Self { at, order, rule: decision.rule, reason: decision.reason }
     }
 }
 

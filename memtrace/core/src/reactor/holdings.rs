@@ -51,7 +51,7 @@ impl Reactor {
             Owed {
                 name: held.map(|held| held.name.clone()).unwrap_or_default(),
                 bytes: short.bytes,
-                because: short.because,
+                reason: short.reason,
                 waits: short.waits,
             }
         });

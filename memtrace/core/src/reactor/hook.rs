@@ -1,23 +1,34 @@
-//! The last rung, carried out: a line of JSON for whoever listens.
+//! The last rung, carried out: a message for the operator's hook.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::{Fate, Reactor};
 use crate::model::Snapshot;
 use crate::order::Outcome;
-use crate::policy::{Call, Decisions};
+use crate::policy::{Call, Decisions, Level};
 use crate::sample::VmId;
 use crate::units::WallNanos;
 
 /// Somebody who is told what the other rungs can't win back.
 pub trait Hook: Send {
-    /// Hands a line over, and returns at once.
-    fn tell(&mut self, number: u64, line: String);
+    /// Hands a message over, and returns at once.
+    fn tell(&mut self, number: u64, message: &HookMessage);
 
     /// What came of those before, by number.
     fn ended(&mut self) -> Vec<Outcome>;
+}
+
+/// What the hook is told, with the names of those that it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HookMessage {
+    pub wall: WallNanos,
+    pub host: Option<String>,
+    pub state: Option<Level>,
+    pub call: Call,
+    /// Of the VMs in distress. Untrusted text.
+    pub names: BTreeMap<VmId, String>,
 }
 
 /// What the hook was told last, and what became of it.
@@ -49,8 +60,7 @@ impl Reactor {
                 Fate::Failed(format!("not told, because the journal can't be written: {problem}"))
             }
             (Some(hook), None) => {
-                let state = decisions.state.as_deref();
-                hook.tell(number, line(wall, state, call, snapshot).to_string());
+                hook.tell(number, &message(wall, decisions.state, call, snapshot));
                 Fate::InFlight
             }
         };
@@ -71,27 +81,11 @@ impl Reactor {
     }
 }
 
-/// Amounts in bytes, times in seconds and RFC 3339.
-fn line(wall: WallNanos, state: Option<&str>, call: &Call, snapshot: &Snapshot) -> Value {
-    let name = |id: VmId| {
-        let vm = snapshot.vms.iter().find(|vm| vm.id == id);
-        vm.map(|vm| vm.name.clone())
+fn message(wall: WallNanos, state: Option<Level>, call: &Call, snapshot: &Snapshot) -> HookMessage {
+    let name = |vm: VmId| {
+        let vm = snapshot.vms.iter().find(|known| known.id == vm)?;
+        Some((vm.id, vm.name.clone()))
     };
-    let suffering = call.suffering.iter().map(|suffering| {
-        let id = suffering.vm.to_string();
-        json!({ "vm": name(suffering.vm), "vm_id": id, "from": suffering.from })
-    });
-    let time = Timestamp::from_nanosecond(i128::from(wall.0)).ok();
-    json!({
-        "time": time.map(|time| time.to_string()),
-        "host": snapshot.host.hostname,
-        "state": state,
-        "need": call.need.0,
-        "missing": call.missing.0,
-        "balloons": call.balloons.0,
-        "reclaim": call.reclaim.0,
-        "seconds": call.lasts.seconds(),
-        "suffering": suffering.collect::<Vec<Value>>(),
-        "text": call.because,
-    })
+    let names = call.suffering.iter().filter_map(|suffering| name(suffering.vm)).collect();
+    HookMessage { wall, host: snapshot.host.hostname.clone(), state, call: call.clone(), names }
 }

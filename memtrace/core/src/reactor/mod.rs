@@ -31,7 +31,7 @@ use crate::sample::{Sample, VmId};
 use crate::units::{Nanos, WallNanos};
 pub use decided::{Author, Decided, Report};
 pub use holdings::taken;
-pub use hook::{Called, Hook};
+pub use hook::{Called, Hook, HookMessage};
 pub use ledger::Ledger;
 pub use reaction::{Entry, Fate, Mode, Owed, Reaction, Step};
 pub use recorder::Recorder;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Called, Target};
 use crate::model::Snapshot;
-use crate::policy::{Decision, Decisions};
+use crate::policy::{Decision, Decisions, Reason};
 use crate::units::{Bytes, WallNanos};
 
 /// Whether anything is touched.
@@ -73,13 +73,13 @@ pub struct Reaction {
 }
 
 /// What was taken from a VM and isn't given back yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Owed {
     /// The VM's. Untrusted text.
     pub name: String,
     /// `None`: nobody knows how much.
     pub bytes: Option<Bytes>,
-    pub because: String,
+    pub reason: Reason,
     /// It may still be given; else there is nothing to wait for.
     pub waits: bool,
 }

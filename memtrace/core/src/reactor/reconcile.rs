@@ -39,15 +39,15 @@ pub fn reconcile(begun: &Begun, actual: Option<Bytes>) -> Option<Outcome> {
 mod tests {
     use super::*;
     use crate::order::Order;
+    use crate::policy::{Reason, RuleId};
     use crate::sample::VmId;
     use crate::units::WallNanos;
 
     fn told(action: Action, actual: Option<u64>) -> Option<Result<(), String>> {
         let vm = VmId::Process { pid: 5, start: 1 };
         let order = Order { id: 9, vm, pid: 5, name: String::new(), action };
-        let text = String::new;
-        let begun =
-            Begun { at: WallNanos(1), order, rule: text(), because: text(), unless: text() };
+        let (rule, reason) = (RuleId::Other, Reason::Unrecorded);
+        let begun = Begun { at: WallNanos(1), order, rule, reason };
         let outcome = reconcile(&begun, actual.map(|mib| Bytes(mib << 20)))?;
         assert_eq!(outcome.id, 9);
         Some(outcome.result)

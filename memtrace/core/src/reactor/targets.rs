@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::snapshot::untouched;
 use crate::model::{Measured, Snapshot};
-use crate::policy::decision::OURS;
+use crate::policy::GateKind;
 use crate::policy::{Action, Decisions};
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos, WallNanos};
@@ -46,8 +46,7 @@ impl Targets {
     /// sent elsewhere, and wishes of long ago.
     pub fn settle(&mut self, now: WallNanos, decisions: &Decisions) {
         let thoughts = decisions.thoughts.iter();
-        let moved = thoughts
-            .filter(|thought| thought.gates.iter().any(|gate| !gate.open && gate.name == OURS));
+        let moved = thoughts.filter(|thought| thought.gate(GateKind::OursAlone) == Some(false));
         let moved: BTreeSet<VmId> = moved.filter_map(|thought| thought.vm).collect();
         let is_old = |at: WallNanos| now.0.saturating_sub(at.0) >= WISH.0;
         self.0.retain(|vm, target| (target.ordered || !is_old(target.at)) && !moved.contains(vm));
@@ -81,6 +80,7 @@ pub fn aim(snapshot: &mut Snapshot, targets: &[Target]) {
 mod tests {
     use super::*;
     use crate::fixture::{self, MIB, WALL};
+    use crate::policy::Reason;
     use crate::policy::decision::{Gate, Thought};
     use crate::signal::Quality;
 
@@ -91,8 +91,8 @@ mod tests {
     }
 
     /// Thoughts with this gate of the VM open or closed.
-    fn thoughts(vm: VmId, name: &str, open: bool) -> Decisions {
-        let gate = Gate { name: name.to_owned(), open, because: String::new() };
+    fn thoughts(vm: VmId, kind: GateKind, open: bool) -> Decisions {
+        let gate = Gate { kind, open, reason: Reason::Unrecorded };
         let thought = Thought { vm: Some(vm), gates: vec![gate], ..Thought::default() };
         Decisions { thoughts: vec![thought], ..Decisions::default() }
     }
@@ -117,10 +117,10 @@ mod tests {
         let vm = fixture::vm("a", 1).id;
         let mut targets = Targets::default();
         targets.set(WALL, vm, sent(448), true);
-        targets.settle(WALL, &thoughts(vm, "at ease", false));
-        targets.settle(WALL, &thoughts(vm, OURS, true));
+        targets.settle(WALL, &thoughts(vm, GateKind::AtEase, false));
+        targets.settle(WALL, &thoughts(vm, GateKind::OursAlone, true));
         assert_eq!(targets.all().len(), 1);
-        targets.settle(WALL, &thoughts(vm, OURS, false));
+        targets.settle(WALL, &thoughts(vm, GateKind::OursAlone, false));
         assert_eq!(targets.all(), []);
     }
 

@@ -11,7 +11,7 @@ use super::*;
 use crate::fixture::samples::{MIB, sample, vm};
 use crate::model::derive;
 use crate::order::Order;
-use crate::policy::{Action, Decision, Decisions, Observation};
+use crate::policy::{Action, Decision, Decisions, Observation, Reason, RuleId};
 use crate::reactor::entry::Holding;
 use crate::units::Bytes;
 
@@ -29,9 +29,8 @@ impl Policy for Shrinks {
         let decide = |vm: &crate::policy::VmObservation| Decision {
             vm: vm.id,
             action: SHRINK,
-            rule: "pressure".to_owned(),
-            because: "it says so".to_owned(),
-            unless: "it didn't".to_owned(),
+            rule: RuleId::Pressure,
+            reason: Reason::Unrecorded,
         };
         let actions = observation.vms.iter().take(1).map(decide).collect();
         Decisions { actions, ..Decisions::default() }
@@ -42,6 +41,7 @@ impl Policy for Shrinks {
 #[derive(Default)]
 struct World {
     told: Vec<String>,
+    messages: Vec<(u64, HookMessage)>,
     /// Whether it acted, and how many VMs had names.
     noted: Vec<(bool, usize)>,
     full: bool,
@@ -200,9 +200,8 @@ fn what_cannot_be_written_down_is_not_done_until_there_is_room_again() {
 /// An order for process `pid`'s VM.
 fn left(id: u64, pid: u32) -> Begun {
     let vm = vm("web", pid);
-    let text = String::new;
     let order = Order { id, vm: vm.id, pid, name: vm.name, action: SHRINK };
-    Begun { at: WallNanos(1), order, rule: text(), because: text(), unless: text() }
+    Begun { at: WallNanos(1), order, rule: RuleId::Other, reason: Reason::Unrecorded }
 }
 
 #[test]

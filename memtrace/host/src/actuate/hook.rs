@@ -8,7 +8,6 @@ use anyhow::{Context, Result};
 
 use crate::line_sink::Listener;
 use memtrace_core::order::Outcome;
-use memtrace_core::reactor::Hook;
 
 /// Most lines that wait for it. There are minutes between two.
 const QUEUE: usize = 8;
@@ -47,15 +46,17 @@ impl HookCommand {
     }
 }
 
-impl Hook for HookCommand {
-    fn tell(&mut self, number: u64, line: String) {
+impl HookCommand {
+    /// Hands a line over, and returns at once.
+    pub fn tell(&mut self, number: u64, line: String) {
         if self.queue.try_send((number, line)).is_err() {
             let result = Err("it doesn't read what it was told before".to_owned());
             let _ = self.refused.send(Outcome { id: number, result });
         }
     }
 
-    fn ended(&mut self) -> Vec<Outcome> {
+    /// What came of those before, by number.
+    pub fn ended(&mut self) -> Vec<Outcome> {
         self.outcomes.try_iter().collect()
     }
 }

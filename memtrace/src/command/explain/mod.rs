@@ -27,7 +27,8 @@ use memtrace_host::live::LiveSource;
 use memtrace_host::privileges;
 use memtrace_store::journal::{self, Account, Recovered};
 use memtrace_view::export::reaction::{action, explanation};
-use memtrace_view::summary;
+use memtrace_view::export::worded;
+use memtrace_view::{summary, words};
 
 /// So long it looks before the answer: guests answer every two seconds, and a rate needs two
 /// answers.
@@ -60,12 +61,22 @@ pub fn run(arguments: &ExplainArguments, verbosity: Verbosity) -> Result<()> {
     };
     let wanted = wanted(arguments.vm.as_deref(), &noted)?;
     if arguments.json {
-        let mut text = serde_json::to_string(&json!({ "noted": noted, "vms": wanted }))?;
+        let mut text = serde_json::to_string(&json!({ "noted": as_json(&noted), "vms": wanted }))?;
         text.push('\n');
         return output::print(&text);
     }
     output::print(&explained(&noted, &wanted, arguments.vm.is_none()))?;
     output::print(&orders)
+}
+
+/// As it was noted, with the words for it.
+fn as_json(noted: &Noted) -> serde_json::Value {
+    json!({
+        "at": noted.at,
+        "acting": noted.acting,
+        "decisions": worded::decisions(&noted.decisions),
+        "names": noted.names,
+    })
 }
 
 /// What is thought at this moment. Touches nothing and writes nothing down.
@@ -136,7 +147,7 @@ fn wanted(typed: Option<&str>, noted: &Noted) -> Result<Vec<VmId>> {
 fn explained(noted: &Noted, wanted: &[VmId], host: bool) -> String {
     let Noted { decisions, names, .. } = noted;
     let thought = |vm| decisions.thoughts.iter().find(|thought| thought.vm == vm);
-    let state = decisions.state.as_deref().unwrap_or("not known");
+    let state = summary::state(decisions.state);
     let mut text = format!("the host is {state}\n");
     if host {
         text.push_str(&explanation("host", thought(None), None));
@@ -161,8 +172,12 @@ fn told(account: &Account, now: &Zoned) -> String {
             Some((_, Ok(()))) => "done".to_owned(),
             Some((_, Err(reason))) => format!("failed: {reason}"),
         };
-        let line =
-            format!("{} {name}: {}: {how}; {}", moment(begun.at), action(*what), begun.because);
+        let line = format!(
+            "{} {name}: {}: {how}; {}",
+            moment(begun.at),
+            action(*what),
+            words::reason(&begun.reason)
+        );
         lines.push(text::clean(&line).into_owned());
     }
     if let Some(noted) = &account.noted {
@@ -188,16 +203,18 @@ mod tests {
 
     use super::*;
     use memtrace_core::policy::Decisions;
+    use memtrace_core::policy::Level;
     use memtrace_core::policy::decision::Thought;
-    use memtrace_core::units::WallNanos;
+    use memtrace_core::policy::reason::Term;
+    use memtrace_core::units::{Bytes, WallNanos};
 
     const WEB: VmId = VmId::Uuid(Uuid::from_u128(7));
     const DB: VmId = VmId::Process { pid: 42, start: 1 };
 
     fn noted() -> Noted {
-        let thought = |vm, line: &str| Thought {
+        let thought = |vm, given: u64| Thought {
             vm,
-            arithmetic: vec![line.to_owned()],
+            arithmetic: vec![Term::Wants { wanted: Bytes(0), given: Bytes(given << 20) }],
             ..Thought::default()
         };
         let named = |vm, name: &str| Named { vm, name: name.to_owned() };
@@ -205,8 +222,8 @@ mod tests {
             at: WallNanos(0),
             acting: true,
             decisions: Decisions {
-                state: Some("soft".to_owned()),
-                thoughts: vec![thought(None, "of the host"), thought(Some(WEB), "of web")],
+                state: Some(Level::Soft),
+                thoughts: vec![thought(None, 11), thought(Some(WEB), 22)],
                 ..Decisions::default()
             },
             names: vec![named(WEB, "web"), named(DB, "db")],
@@ -235,10 +252,11 @@ mod tests {
     #[test]
     fn the_host_is_explained_where_all_is_asked_for() {
         let all = explained(&noted(), &[WEB, DB], true);
-        for part in ["the host is soft", "of the host", "of web", "db\n  nothing was thought"] {
+        for part in ["the host is soft", "gets 11 MiB", "gets 22 MiB", "db\n  nothing was thought"]
+        {
             assert!(all.contains(part), "{part}: {all}");
         }
-        assert!(!explained(&noted(), &[WEB], false).contains("of the host"));
+        assert!(!explained(&noted(), &[WEB], false).contains("gets 11 MiB"));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::cli::Verbosity;
 use crate::command::mitigate::args::MitigateArguments;
 use crate::config::{self, RecordConfig};
 use crate::service::alert::Alerts;
+use crate::service::hook::CommandHook;
 use crate::service::metrics::listen::Listener;
 use crate::service::metrics::serve::serve;
 use crate::service::policy::policy;
@@ -24,7 +25,6 @@ use crate::service::sampling;
 use crate::service::view_input::Feed;
 use memtrace_core::live::Control;
 use memtrace_core::reactor::{Ledger, Reactor};
-use memtrace_host::actuate::hook::HookCommand;
 use memtrace_host::actuate::host::HostActuator;
 use memtrace_host::hostfs::HostRoot;
 use memtrace_host::live::LiveSource;
@@ -82,7 +82,7 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
         reactor = reactor.observing();
     }
     if !config.hook.is_empty() {
-        reactor = reactor.telling(Box::new(HookCommand::start(&config.hook)?));
+        reactor = reactor.telling(Box::new(CommandHook::start(&config.hook)?));
     }
     if let Some(scribe) = scribe(&config.record) {
         reactor = reactor.recorded(Box::new(scribe));

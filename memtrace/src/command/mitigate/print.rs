@@ -2,15 +2,19 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use jiff::tz::TimeZone;
 
+use memtrace_core::policy::Level;
 use memtrace_core::reactor::{Entry, Fate, Owed, Reaction, Step};
 use memtrace_core::text;
 use memtrace_core::units::Bytes;
 pub(super) use memtrace_view::export::reaction::action;
 use memtrace_view::export::reaction::{line, told};
+use memtrace_view::export::worded;
 use memtrace_view::summary;
+use memtrace_view::words;
+use serde_json::json;
 
 /// Remembers what was printed.
 pub(super) struct Printer {
@@ -23,7 +27,7 @@ pub(super) struct Printer {
     /// What the hook was told and what became of it, as printed last.
     called: Option<(u64, Fate)>,
     /// The state of the host, as printed last.
-    state: Option<String>,
+    state: Option<Level>,
     problem: Option<String>,
     /// What was still owed, as printed last.
     owed: Option<String>,
@@ -39,15 +43,17 @@ impl Printer {
     /// What there is to print of a step.
     pub(super) fn text(&mut self, step: &Step) -> Result<String> {
         if self.json {
-            let mut text = serde_json::to_string(step).context("cannot write it as JSON")?;
+            let Step { snapshot, reaction } = step;
+            let document = json!({ "snapshot": snapshot, "reaction": worded::reaction(reaction) });
+            let mut text = document.to_string();
             text.push('\n');
             return Ok(text);
         }
         let time = summary::moment(step.snapshot.wall, &self.zone, "%H:%M:%S");
         let mut text = String::new();
-        let state = step.reaction.decisions.state.clone();
+        let state = step.reaction.decisions.state;
         if self.state != state {
-            let state = state.as_deref().unwrap_or("not known");
+            let state = summary::state(state);
             let _ = writeln!(text, "{time} {}: the host is {state}", step.reaction.mode.word());
         }
         self.state = state;
@@ -101,7 +107,11 @@ pub(super) fn owed(all: &[Owed]) -> String {
     let one = |owed: &Owed| {
         let much =
             owed.bytes.map_or_else(String::new, |Bytes(bytes)| format!("{} MiB ", bytes >> 20));
-        format!("{much}to {} ({})", text::clean(&owed.name), text::clean(&owed.because))
+        format!(
+            "{much}to {} ({})",
+            text::clean(&owed.name),
+            text::clean(&words::reason(&owed.reason))
+        )
     };
     all.iter().map(one).collect::<Vec<String>>().join(", ")
 }
@@ -110,7 +120,7 @@ pub(super) fn owed(all: &[Owed]) -> String {
 mod tests {
     use super::*;
     use memtrace_core::fixture;
-    use memtrace_core::policy::{Action, Decision, Decisions};
+    use memtrace_core::policy::{Action, Decision, Decisions, Reason, RuleId};
     use memtrace_core::reactor::Mode;
 
     fn entry(number: u64, fate: Fate) -> Entry {
@@ -118,15 +128,14 @@ mod tests {
         let decision = Decision {
             vm: vm.id,
             action: Action::Balloon { from: Bytes(512 << 20), to: Bytes(448 << 20) },
-            rule: "pressure".to_owned(),
-            because: "it is tight".to_owned(),
-            unless: "it were not".to_owned(),
+            rule: RuleId::Pressure,
+            reason: Reason::LevelNow { level: Level::Soft },
         };
         Entry { number, wall: fixture::WALL, name: vm.name, decision, fate }
     }
 
-    fn step(state: &str, entries: Vec<Entry>) -> Step {
-        let decisions = Decisions { state: Some(state.to_owned()), ..Decisions::default() };
+    fn step(state: Level, entries: Vec<Entry>) -> Step {
+        let decisions = Decisions { state: Some(state), ..Decisions::default() };
         let reaction = Reaction { decisions, entries, ..Reaction::default() };
         Step { snapshot: fixture::demo(), reaction }
     }
@@ -141,10 +150,10 @@ mod tests {
     #[test]
     fn only_what_is_new_is_printed() {
         let mut printer = Printer::new(false);
-        let first = step("soft", vec![entry(0, Fate::Observed)]);
+        let first = step(Level::Soft, vec![entry(0, Fate::Observed)]);
         assert_eq!(lines(&mut printer, &first).len(), 2, "the state, and an entry");
         assert_eq!(lines(&mut printer, &first), [""; 0]);
-        let second = step("calm", vec![entry(0, Fate::Observed), entry(1, Fate::Observed)]);
+        let second = step(Level::Calm, vec![entry(0, Fate::Observed), entry(1, Fate::Observed)]);
         let printed = lines(&mut printer, &second);
         assert_eq!(printed[0], "observe: the host is calm");
         assert!(printed[1].starts_with("web: would inflate"), "{printed:?}");
@@ -154,9 +163,9 @@ mod tests {
     #[test]
     fn an_order_is_told_when_it_begins_and_when_it_ends() {
         let mut printer = Printer::new(false);
-        let begun = lines(&mut printer, &step("soft", vec![entry(0, Fate::InFlight)]));
+        let begun = lines(&mut printer, &step(Level::Soft, vec![entry(0, Fate::InFlight)]));
         assert!(begun[1].starts_with("web: inflate"), "{begun:?}");
-        let ended = step("soft", vec![entry(0, Fate::Done)]);
+        let ended = step(Level::Soft, vec![entry(0, Fate::Done)]);
         assert!(lines(&mut printer, &ended)[0].starts_with("web: done: inflate"));
         assert_eq!(lines(&mut printer, &ended), [""; 0]);
     }
@@ -164,13 +173,13 @@ mod tests {
     #[test]
     fn what_is_still_owed_is_told_when_it_changes() {
         let mut printer = Printer::new(false);
-        let mut leaving = step("soft", Vec::new());
-        let because = "more is not free".to_owned();
+        let mut leaving = step(Level::Soft, Vec::new());
+        let reason = Reason::NotFree;
         let (name, bytes) = ("web".to_owned(), Some(Bytes(64 << 20)));
-        let owed = Owed { name, bytes, because, waits: true };
+        let owed = Owed { name, bytes, reason, waits: true };
         leaving.reaction.farewell = Some(vec![Owed { bytes: None, ..owed.clone() }, owed]);
         let printed = lines(&mut printer, &leaving);
-        let line = "giving back: to web (more is not free), 64 MiB to web (more is not free)";
+        let line = "giving back: to web (not enough is free), 64 MiB to web (not enough is free)";
         assert_eq!(printed[1], line);
         assert_eq!(lines(&mut printer, &leaving), [""; 0]);
         leaving.reaction.farewell = Some(Vec::new());
@@ -180,11 +189,12 @@ mod tests {
     #[test]
     fn what_the_hook_is_told_is_printed_once_and_again_with_what_came_of_it() {
         let mut printer = Printer::new(false);
-        let mut low = step("low", Vec::new());
+        let mut low = step(Level::Low, Vec::new());
         let mut called = fixture::called(Fate::InFlight);
         low.reaction.called = Some(called.clone());
-        let line = "host: tell the hook that 600M are missing [hook]: it is low";
-        assert_eq!(lines(&mut printer, &low)[1..], [line]);
+        let line = "host: tell the hook that 600M are missing [hook]: 1.0 % of 16.0 GiB";
+        let printed = lines(&mut printer, &low);
+        assert!(printed.len() == 2 && printed[1].starts_with(line), "{printed:?}");
         assert_eq!(lines(&mut printer, &low), [""; 0]);
         called.fate = Fate::Done;
         low.reaction.called = Some(called.clone());
@@ -197,7 +207,7 @@ mod tests {
     #[test]
     fn that_nothing_can_be_done_is_told_once() {
         let mut printer = Printer::new(false);
-        let mut full = step("soft", Vec::new());
+        let mut full = step(Level::Soft, Vec::new());
         full.reaction.problem = Some("no space left".to_owned());
         assert_eq!(lines(&mut printer, &full)[1], "nothing can be done: no space left");
         assert_eq!(lines(&mut printer, &full), [""; 0]);
@@ -205,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_document_is_a_line_with_snapshot_and_reaction() {
-        let text = Printer::new(true).text(&step("soft", Vec::new())).expect("it is written");
+        let text = Printer::new(true).text(&step(Level::Soft, Vec::new())).expect("it is written");
         let step: Step = serde_json::from_str(&text).expect("it can be read");
         assert_eq!((text.lines().count(), step.reaction.mode), (1, Mode::Observe));
     }

@@ -12,6 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use memtrace_core::reactor::Step;
 use memtrace_core::text;
+use memtrace_view::summary;
 
 /// The loop may be late by so many intervals before it counts as hung.
 const LATE: u32 = 3;
@@ -104,7 +105,7 @@ fn status(step: &Step) -> String {
     if let Some(owed) = &reaction.farewell {
         return format!("giving back: {} VMs to go", owed.len());
     }
-    let state = reaction.decisions.state.as_deref().unwrap_or("not known");
+    let state = summary::state(reaction.decisions.state);
     let mode = reaction.mode.word();
     let mut status = format!("{mode}: the host is {state}, {} VMs", step.snapshot.vms.len());
     if let Some(problem) = &reaction.problem {
@@ -122,7 +123,8 @@ mod tests {
     use memtrace_core::reactor::{Mode, Owed, Reaction};
 
     fn step(farewell: Option<Vec<Owed>>) -> Step {
-        let decisions = Decisions { state: Some("soft".to_owned()), ..Decisions::default() };
+        let decisions =
+            Decisions { state: Some(memtrace_core::policy::Level::Soft), ..Decisions::default() };
         let mode = Mode::Enforce;
         let reaction = Reaction { mode, decisions, farewell, ..Reaction::default() };
         Step { snapshot: fixture::demo(), reaction }

@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 
 use memtrace_core::alert::{Alert, Severity, State};
-use memtrace_core::decision_counts::Tally;
+use memtrace_core::decision_counts::DecisionCounts;
 use memtrace_core::policy::Action;
+use memtrace_core::policy::RuleId;
 use memtrace_core::reactor::{Fate, Mode, Reaction};
 use memtrace_core::sample::VmId;
 use memtrace_core::text::truncate;
 use memtrace_core::units::WallNanos;
+use memtrace_view::words;
 
 /// Most that are listed of each kind.
 pub const MOST_LISTED: usize = 500;
@@ -24,7 +26,7 @@ pub struct Deed {
     /// Untrusted text.
     pub name: String,
     pub action: Action,
-    pub rule: String,
+    pub rule: RuleId,
     pub because: String,
     /// `None`: the recording doesn't tell.
     pub fate: Option<Fate>,
@@ -48,7 +50,7 @@ pub struct Spell {
 /// All of them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Deeds {
-    pub tally: Tally,
+    pub tally: DecisionCounts,
     pub listed: Vec<Deed>,
     /// Moments that were acted in, that were only observed, and in which nothing decided.
     pub moments: [u64; 3],
@@ -78,8 +80,8 @@ impl Deeds {
                     vm: decision.vm,
                     name: name(decision.vm),
                     action: decision.action,
-                    rule: decision.rule.clone(),
-                    because: truncate(&decision.because, WORDS).into_owned(),
+                    rule: decision.rule,
+                    because: truncate(&words::because(decision), WORDS).into_owned(),
                     fate: None,
                 });
             }

@@ -5,6 +5,7 @@ use anyhow::{Result, bail, ensure};
 use memtrace_core::policy::{Memtrace, inputs};
 use memtrace_core::sim::{Look, Scenario, watch};
 use memtrace_view::export::reaction::explanation;
+use memtrace_view::summary;
 
 /// Stands for the host as a whole.
 const HOST: &str = "host";
@@ -43,7 +44,7 @@ fn told(look: &Look<'_>, vm: &str) -> Result<String, String> {
     }
     let thought = decisions.thoughts.iter().find(|thought| thought.vm == known);
     let decision = decisions.actions.iter().find(|decision| Some(decision.vm) == known);
-    let state = decisions.state.as_deref().unwrap_or("not known");
+    let state = summary::state(decisions.state);
     Ok(format!("the host is {state}\n{}", explanation(vm, thought, decision)))
 }
 

@@ -10,7 +10,7 @@ use memtrace_core::reactor::entry::{Begun, Noted};
 use memtrace_core::sample::VmId;
 use memtrace_core::units::WallNanos;
 
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// The first line of each file: all that matters from before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,20 +1,20 @@
 //! Whether decisions tell anything new: which gates are open, and which rules fired. The
 //! numbers change each second, and nobody reads them twice a minute.
 
-use memtrace_core::policy::{Action, Decisions};
+use memtrace_core::policy::{Action, Decisions, GateKind, Level, RuleId};
 use memtrace_core::sample::VmId;
 use memtrace_core::units::{Nanos, WallNanos};
 
 /// After this long the same is kept once more, with its numbers.
 const REPEAT: Nanos = Nanos(60_000_000_000);
 
-type Gates = Vec<(String, bool)>;
+type Gates = Vec<(GateKind, bool)>;
 
 #[derive(Debug, PartialEq)]
 pub(super) struct Shape {
-    state: Option<String>,
+    state: Option<Level>,
     hook: bool,
-    actions: Vec<(VmId, Kind, String)>,
+    actions: Vec<(VmId, Kind, RuleId)>,
     thoughts: Vec<(Option<VmId>, Gates)>,
 }
 
@@ -30,13 +30,13 @@ impl Shape {
         let actions = decisions.actions.iter();
         let thoughts = decisions.thoughts.iter();
         let gates = |gates: &[memtrace_core::policy::decision::Gate]| {
-            gates.iter().map(|gate| (gate.name.clone(), gate.open)).collect()
+            gates.iter().map(|gate| (gate.kind, gate.open)).collect()
         };
         Self {
-            state: decisions.state.clone(),
+            state: decisions.state,
             hook: decisions.hook.is_some(),
             actions: actions
-                .map(|decision| (decision.vm, kind(decision.action), decision.rule.clone()))
+                .map(|decision| (decision.vm, kind(decision.action), decision.rule))
                 .collect(),
             thoughts: thoughts.map(|thought| (thought.vm, gates(&thought.gates))).collect(),
         }

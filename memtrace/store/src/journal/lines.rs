@@ -57,10 +57,10 @@ pub(super) fn read(path: &Path, mut each: impl FnMut(Entry)) -> Result<Found, Jo
     }
 }
 
-/// A line's entry; the version of a header that is not ours, or `None` for what says nothing.
+/// A line's entry; the version of a header that is newer than ours, or `None` for what says nothing.
 pub(super) fn entry(line: &[u8]) -> Result<Entry, Option<u64>> {
     match serde_json::from_slice::<Entry>(line) {
-        Ok(Entry::Header(header)) if header.memtrace_journal == VERSION => {
+        Ok(Entry::Header(header)) if header.memtrace_journal <= VERSION => {
             Ok(Entry::Header(header))
         }
         Ok(entry) if !matches!(entry, Entry::Header(_)) => Ok(entry),
@@ -73,9 +73,9 @@ pub(super) fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Re
     Ok(length as u64)
 }
 
-/// The version in a header that is not ours.
+/// The version in a header, if it is newer than ours.
 fn newer(line: &[u8]) -> Option<u64> {
     let value: Value = serde_json::from_slice(line).ok()?;
     let version = value.get("memtrace_journal")?.as_u64()?;
-    (version != u64::from(VERSION)).then_some(version)
+    (version > u64::from(VERSION)).then_some(version)
 }

@@ -99,6 +99,7 @@ impl Books {
 mod tests {
     use super::*;
     use memtrace_core::order::Order;
+    use memtrace_core::policy::{Reason, RuleId};
     use memtrace_core::units::Bytes;
     use memtrace_core::units::WallNanos;
 
@@ -108,8 +109,7 @@ mod tests {
     fn order(id: u64, from: u64, to: u64) -> Entry {
         let action = Action::Balloon { from: Bytes(from << 20), to: Bytes(to << 20) };
         let order = Order { id, vm: VM, pid: 5, name: "web".to_owned(), action };
-        let text = String::new;
-        Entry::Order(Begun { at: AT, order, rule: text(), because: text(), unless: text() })
+        Entry::Order(Begun { at: AT, order, rule: RuleId::Other, reason: Reason::Unrecorded })
     }
 
     fn end(id: u64, error: Option<&str>) -> Entry {

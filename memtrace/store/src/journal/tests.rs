@@ -9,9 +9,12 @@ use std::fs;
 
 use super::*;
 use memtrace_core::policy::Action;
-use memtrace_core::policy::Decision;
 use memtrace_core::policy::decision::{Gate, Thought};
+use memtrace_core::policy::{Decision, GateKind, Reason, RuleId};
 use memtrace_core::reactor::reconcile::reconcile;
+
+/// Why, in all of these.
+const REASON: Reason = Reason::Calm { free: Bytes(5 << 20), before: Bytes(100 << 20) };
 
 const SMALL: Limits = Limits { file: Bytes(2_000), files: 3 };
 
@@ -24,9 +27,8 @@ fn wanted(pid: u32, from: u64, to: u64) -> Wanted {
     let decision = Decision {
         vm: vm(pid),
         action: Action::Balloon { from, to },
-        rule: "pressure".to_owned(),
-        because: "5 % of the host's memory is available".to_owned(),
-        unless: "20 % were".to_owned(),
+        rule: RuleId::Pressure,
+        reason: REASON,
     };
     Wanted { decision, pid, name: format!("vm-{pid}") }
 }
@@ -90,7 +92,7 @@ fn after_a_kill_what_was_in_flight_is_found_and_ids_go_on() {
     let (mut journal, recovered) = open(directory.path());
     assert!(!recovered.clean);
     assert_eq!(in_flight(&recovered), [2]);
-    assert_eq!(recovered.in_flight[0].because, "5 % of the host's memory is available");
+    assert_eq!(recovered.in_flight[0].reason, REASON);
     let outcome = reconcile(&recovered.in_flight[0], Some(Bytes(40 << 20))).unwrap();
     journal.end(at(3), &outcome).unwrap();
     assert_eq!(ids(&journal.begin(at(4), vec![wanted(1, 80, 60)]).unwrap()), [3]);
@@ -137,8 +139,9 @@ fn files_are_bounded_and_each_knows_all_that_matters() {
 fn what_was_thought_is_kept_when_it_changes_and_each_minute() {
     let directory = tempfile::tempdir().unwrap();
     let (mut journal, _) = open(directory.path());
-    let decisions = |open, because: &str| {
-        let gate = Gate { name: "fresh".to_owned(), open, because: because.to_owned() };
+    let decisions = |open, text: &str| {
+        let reason = Reason::Reported { text: text.to_owned() };
+        let gate = Gate { kind: GateKind::Statistics, open, reason };
         let thought = Thought { vm: Some(vm(1)), gates: vec![gate], ..Thought::default() };
         Decisions { thoughts: vec![thought], ..Decisions::default() }
     };
@@ -166,4 +169,27 @@ fn what_is_forgotten_is_not_held_in_the_next_run_either() {
     assert_eq!(text(directory.path()).matches("forget").count(), 1);
     drop(journal);
     assert_eq!(open(directory.path()).1.holdings, []);
+}
+
+#[test]
+fn what_an_earlier_version_left_is_still_known() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut journal, _) = open(directory.path());
+    journal.begin(at(1), vec![wanted(1, 100, 80)]).unwrap();
+    drop(journal);
+    let file = fs::read_dir(directory.path()).unwrap().flatten();
+    let file = file.map(|entry| entry.path()).find(|path| path.extension().is_some()).unwrap();
+    // As version 1 had it: reasons were texts.
+    let text = fs::read_to_string(&file).unwrap();
+    let reason = serde_json::to_string(&REASON).unwrap();
+    let old = text.replace("\"memtrace_journal\":2", "\"memtrace_journal\":1").replace(
+        &format!("\"reason\":{reason}"),
+        "\"because\":\"5 % are\",\"unless\":\"20 % were\"",
+    );
+    assert!(old.contains("because") && old.contains(":1,"), "{old}");
+    fs::write(&file, old).unwrap();
+    let (_, recovered) = open(directory.path());
+    assert_eq!(in_flight(&recovered), [1]);
+    assert_eq!(recovered.in_flight[0].reason, Reason::Unrecorded);
+    assert_eq!(recovered.holdings.len(), 1);
 }

@@ -8,15 +8,18 @@ use crate::columns::Sort;
 use memtrace_core::filter::Filter;
 use memtrace_core::model::Snapshot;
 use memtrace_core::model::snapshot::VmView;
-use memtrace_core::reactor::{Decided, Report};
+use memtrace_core::reactor::Decided;
+use serde_json::Value;
+
+use super::worded;
 
 /// What is written: the fields of the snapshot, and beside them what is decided.
 #[derive(Serialize)]
 struct Document<'a> {
     #[serde(flatten)]
     snapshot: &'a Snapshot,
-    /// [`Report`], or null.
-    reaction: Option<&'a Report>,
+    /// As [`worded::report`] has it, or null.
+    reaction: Option<Value>,
     /// Why there is no reaction.
     undecided: Option<&'a str>,
 }
@@ -42,7 +45,7 @@ pub fn document(
     };
     let document = Document {
         snapshot: &Snapshot { vms, ..snapshot.clone() },
-        reaction: decided.report(),
+        reaction: decided.report().map(worded::report),
         undecided,
     };
     let mut text = serde_json::to_string(&document).context("cannot write the snapshot as JSON")?;
@@ -91,8 +94,7 @@ mod tests {
         let all = value(&fixture::observed());
         assert_eq!(all["reaction"]["decisions"]["state"], "soft");
         assert_eq!(all["reaction"]["author"], "ourselves");
-        let report: Report = serde_json::from_value(all["reaction"].clone()).expect("a report");
-        assert_eq!(Some(&report), fixture::observed().report());
+        assert_eq!(all["reaction"]["entries"][2]["decision"]["rule"], "pressure");
         assert!(all["undecided"].is_null());
         let none = value(&Decided::Not("no configuration".into()));
         assert_eq!(none["undecided"], "no configuration");

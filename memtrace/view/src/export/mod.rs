@@ -7,3 +7,4 @@ pub mod plain;
 pub mod reaction;
 pub mod rows;
 pub mod stream;
+pub mod worded;

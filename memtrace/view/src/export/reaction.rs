@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::emphasis::Tone;
 use crate::summary;
+use crate::words;
 use memtrace_core::format;
 use memtrace_core::policy::decision::Thought;
 use memtrace_core::policy::{Action, Decision};
@@ -24,9 +25,10 @@ pub fn line(entry: &Entry, zone: &TimeZone) -> String {
     let Entry { wall, name, decision, fate, .. } = entry;
     let time = summary::moment(*wall, zone, "%H:%M:%S");
     let name = text::clean(name);
-    let (action, because) = (action(decision.action), text::clean(&decision.because));
-    let fate = became(fate);
-    format!("{time} {name}: {fate}{action} [{}]: {because}\n", decision.rule)
+    let because = words::because(decision);
+    let (action, because) = (action(decision.action), text::clean(&because));
+    let (fate, rule) = (became(fate), decision.rule.word());
+    format!("{time} {name}: {fate}{action} [{rule}]: {because}\n")
 }
 
 /// What the hook is told in a line, with its time of day, and a newline.
@@ -34,7 +36,8 @@ pub fn told(called: &Called, zone: &TimeZone) -> String {
     let Called { wall, call, fate, .. } = called;
     let time = summary::moment(*wall, zone, "%H:%M:%S");
     let (fate, missing) = (became(fate), bytes(call.missing));
-    let because = text::clean(&call.because);
+    let because = words::call(call);
+    let because = text::clean(&because);
     format!("{time} host: {fate}tell the hook that {missing} are missing [hook]: {because}\n")
 }
 
@@ -109,40 +112,42 @@ pub fn said(heading: &str, thought: Option<&Thought>, decision: Option<&Decision
     }
     lines.extend(decided(decision, thought.is_none_or(|thought| thought.vm.is_some())));
     let otherwise = thought.map(|thought| thought.otherwise.as_slice()).unwrap_or_default();
+    let otherwise = otherwise.iter().map(words::what_if);
     lines.extend(section("what would have to change for another decision", otherwise));
     lines
 }
 
 fn considered(thought: &Thought) -> Vec<Said> {
-    let mut lines: Vec<Said> = section("what was seen", &thought.inputs).collect();
+    let mut lines = section("what was seen", thought.inputs.iter().map(words::input));
     if !thought.gates.is_empty() {
         lines.push(Said::head(match thought.vm {
-            Some(_) => "gates, of which all have to be open for it to give",
-            None => "rungs of the ladder, and which are stood on",
+            Some(_) => "preconditions for taking memory (all must hold)",
+            None => "rungs of the ladder, and which are active",
         }));
     }
     lines.extend(thought.gates.iter().map(|gate| {
         let (mark, tone) = if gate.open { (OPEN, Tone::Plain) } else { (CLOSED, Tone::Warm) };
-        Said::new(mark, &format!("{}: {}", gate.name, gate.because), tone)
+        Said::new(mark, &format!("{}: {}", gate.kind.word(), words::reason(&gate.reason)), tone)
     }));
-    lines.extend(section("arithmetic", &thought.arithmetic));
+    lines.extend(section("arithmetic", thought.arithmetic.iter().map(words::term)));
     lines
 }
 
-fn section(title: &str, lines: &[String]) -> impl Iterator<Item = Said> {
-    let head = (!lines.is_empty()).then(|| Said::head(title));
-    head.into_iter().chain(lines.iter().map(|line| Said::item(line)))
+fn section(title: &str, lines: impl Iterator<Item = String>) -> Vec<Said> {
+    let items: Vec<Said> = lines.map(|line| Said::item(&line)).collect();
+    let head = (!items.is_empty()).then(|| Said::head(title));
+    head.into_iter().chain(items).collect()
 }
 
 /// For the host as a whole nothing is decided.
 fn decided(decision: Option<&Decision>, may: bool) -> Vec<Said> {
-    let Some(Decision { action: what, rule, because, unless, .. }) = decision else {
+    let Some(decision) = decision else {
         return if may { vec![Said::head("decision: none")] } else { Vec::new() };
     };
     vec![
-        Said::head(&format!("decision: {} [{rule}]", action(*what))),
-        Said::item(&format!("because {because}")),
-        Said::item(&format!("unless {unless}")),
+        Said::head(&format!("decision: {} [{}]", action(decision.action), decision.rule.word())),
+        Said::item(&format!("because {}", words::because(decision))),
+        Said::item(&format!("unless {}", words::unless(decision))),
     ]
 }
 
@@ -153,15 +158,19 @@ mod tests {
     use super::*;
     use memtrace_core::fixture::{GIB, MIB, WALL};
     use memtrace_core::policy::decision::Gate;
+    use memtrace_core::policy::reason::{Input, Quantity, Seen, Term, WhatIf};
+    use memtrace_core::policy::{GateKind, Reason, RuleId};
     use memtrace_core::sample::VmId;
+    use memtrace_core::units::Nanos;
 
     fn decision(action: Action) -> Decision {
         Decision {
             vm: VmId::Uuid(Uuid::from_u128(7)),
             action,
-            rule: "pressure".to_owned(),
-            because: "the host has\u{1b}[2J 512M available of 8G".to_owned(),
-            unless: "it had 1.6G".to_owned(),
+            rule: RuleId::Pressure,
+            reason: Reason::Reported {
+                text: "the host has\u{1b}[2J 512M available of 8G".to_owned(),
+            },
         }
     }
 
@@ -190,28 +199,29 @@ mod tests {
 
     #[test]
     fn an_explanation_has_every_gate_and_what_would_change_it() {
-        let gate = |name: &str, open| Gate {
-            name: name.to_owned(),
-            open,
-            because: "statistics are 1 s old".to_owned(),
-        };
+        let reported = |text: &str| Reason::Reported { text: text.to_owned() };
+        let gate = |kind, open| Gate { kind, open, reason: reported("no device\u{1b}[2J") };
         let thought = Thought {
             vm: None,
-            gates: vec![gate("fresh statistics", true), gate("no distress", false)],
-            arithmetic: vec!["floor = 1.3 x 500M = 650M".to_owned()],
-            inputs: vec!["guest statistics: 1.3 s old".to_owned()],
-            otherwise: vec!["it would give\u{1b}[2J if it were at ease".to_owned()],
+            gates: vec![gate(GateKind::Statistics, true), gate(GateKind::AtEase, false)],
+            arithmetic: vec![Term::Wants { wanted: Bytes(650 * MIB), given: Bytes(0) }],
+            inputs: vec![Input {
+                what: Seen::GuestStatistics,
+                value: Some(Quantity::Time(Nanos(1_300_000_000))),
+                limit: None,
+            }],
+            otherwise: vec![WhatIf::NeverReceives { reason: reported("at ease\u{1b}[2J") }],
         };
         let reclaim = decision(Action::Reclaim { bytes: Bytes(64 * MIB) });
         let text = explanation("web", Some(&thought), Some(&reclaim));
         for part in [
-            "1.3 s old",
-            "open   fresh",
-            "CLOSED no distress",
-            "650M",
+            "age of guest statistics: 1.3 s",
+            "open   statistics",
+            "CLOSED at ease",
+            "wants 650 MiB",
             "win back 64M",
-            "unless it had",
-            "if it were at ease",
+            "unless",
+            "in any case (at ease",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use memtrace::service::sampling::{self, Handle};
 use memtrace_core::live::Control;
-use memtrace_core::policy::{Action, Decision, Decisions, Memtrace, Observation, Policy, Rules};
+use memtrace_core::policy::{
+    Action, Decision, Decisions, Memtrace, Observation, Policy, Reason, RuleId, Rules,
+};
 use memtrace_core::reactor::Reactor;
 use memtrace_core::units::Bytes;
 use memtrace_ebpf::{EVENT_DIRECT_RECLAIM, EVENT_KSWAPD, EVENT_LONG_STALL, EVENT_MEMCG_RECLAIM};
@@ -100,9 +102,8 @@ impl Policy for Prompt {
             .map(|(vm, from)| Decision {
                 vm,
                 action: Action::Balloon { from, to: from.saturating_sub(STEP) },
-                rule: "benchmark".to_owned(),
-                because: "a sign of pressure".to_owned(),
-                unless: String::new(),
+                rule: RuleId::Other,
+                reason: Reason::Unrecorded,
             })
             .into_iter()
             .collect();

@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use crate::policy::observation::{GuestObservation, Observation, ScopeObservation, VmObservation};
-use crate::policy::{Action, Decisions, Memtrace, Policy};
+use crate::policy::{Action, Decisions, GateKind, Memtrace, Policy, Reason};
 use crate::sample::{VmId, VmState};
 use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
 
@@ -77,18 +77,18 @@ pub(super) fn after(
 }
 
 /// VM, rule, and by how many MiB it grows (or, below zero, shrinks).
-pub(super) fn moves(decisions: &Decisions) -> Vec<(VmId, &str, i64)> {
+pub(super) fn moves(decisions: &Decisions) -> Vec<(VmId, &'static str, i64)> {
     let one = |action: Action| match action {
         Action::Balloon { from, to } => (to.0 as i64 - from.0 as i64) / MIB as i64,
         Action::Reclaim { bytes } => -((bytes.0 / MIB) as i64),
     };
     let all = decisions.actions.iter();
-    all.map(|decision| (decision.vm, decision.rule.as_str(), one(decision.action))).collect()
+    all.map(|decision| (decision.vm, decision.rule.word(), one(decision.action))).collect()
 }
 
-/// The gate of a VM with this name: whether it is open, and why.
-pub(super) fn gate(decisions: &Decisions, vm: Option<VmId>, name: &str) -> (bool, String) {
+/// A gate of a VM: whether it is open, and why.
+pub(super) fn gate(decisions: &Decisions, vm: Option<VmId>, kind: GateKind) -> (bool, Reason) {
     let thought = decisions.thoughts.iter().find(|thought| thought.vm == vm);
-    let gate = thought.and_then(|thought| thought.gates.iter().find(|gate| gate.name == name));
-    gate.map(|gate| (gate.open, gate.because.clone())).expect("there is such a gate")
+    let gate = thought.and_then(|thought| thought.gates.iter().find(|gate| gate.kind == kind));
+    gate.map(|gate| (gate.open, gate.reason.clone())).expect("there is such a gate")
 }

@@ -2,7 +2,7 @@
 //! when it ends, and only what is free.
 
 use super::fixture::{GIB, MIB, after, host, id, moves, vm};
-use crate::policy::{Farewell, Memtrace, Policy, Rules, Taken, VmObservation};
+use crate::policy::{Farewell, Memtrace, Policy, Reason, Rules, Taken, VmObservation};
 use crate::sample::VmState;
 use crate::units::{Bytes, Nanos};
 
@@ -35,9 +35,9 @@ fn part(policy: &mut Memtrace, second: u64, free: u64, vms: &[VmObservation]) ->
     policy.part(&host(second, free, vms.to_vec()), &all)
 }
 
-fn told(farewell: &Farewell) -> Vec<(Option<u64>, &str, bool)> {
+fn told(farewell: &Farewell) -> Vec<(Option<u64>, Reason, bool)> {
     let tell = |short: &crate::policy::Short| short.bytes.map(|bytes| bytes.0 / MIB);
-    farewell.short.iter().map(|short| (tell(short), &*short.because, short.waits)).collect()
+    farewell.short.iter().map(|short| (tell(short), short.reason.clone(), short.waits)).collect()
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn at_the_end_all_goes_back_at_once_if_it_is_free() {
     assert!(farewell.short.iter().all(|short| short.waits));
     let farewell = part(&mut policy, 2, CALM, &[small(1, 4096), small(2, 3000)]);
     assert_eq!(moves(&farewell.decisions), []);
-    assert_eq!(told(&farewell), [(Some(1096), "it is on its way", true)]);
+    assert_eq!(told(&farewell), [(Some(1096), Reason::OnItsWay, true)]);
     assert_eq!(
         part(&mut policy, 3, CALM, &[vm(1), vm(2)]),
         Farewell { decisions: farewell.decisions, short: vec![] }
@@ -100,7 +100,7 @@ fn what_is_not_free_is_not_given_at_the_end_either() {
     let vms = [small(1, 3072), small(2, 2048)];
     let farewell = part(&mut policy, 1, 8192, &vms);
     assert_eq!(moves(&farewell.decisions), []);
-    assert_eq!(told(&farewell)[0], (Some(1024), "more is not free", true));
+    assert_eq!(told(&farewell)[0], (Some(1024), Reason::NotFree, true));
     let farewell = part(&mut policy, 2, 8192 + 300, &vms);
     assert_eq!(moves(&farewell.decisions), [(id(1), "farewell", 100), (id(2), "farewell", 200)]);
     // It arrived and isn't used yet, so that it is promised and not free once more.
@@ -120,18 +120,23 @@ fn who_cannot_be_given_anything_is_not_waited_for() {
     let farewell = gone.part(&host(1, CALM, vec![paused]), &[taken(1, None), taken(7, None)]);
     assert_eq!(
         told(&farewell),
-        [(Some(1024), "it does not run", false), (None, "it isn't there", false)]
+        [
+            (Some(1024), Reason::NotRunning { state: VmState::Paused }, false),
+            (None, Reason::Gone, false)
+        ]
     );
     let mut policy = resumed(&[]);
     let mut last = Farewell::default();
     for second in 1..8 {
         last = part(&mut policy, second, CALM, &[small(1, 3072)]);
     }
-    assert_eq!(told(&last), [(Some(1024), "its balloon is stuck for 6 s", false)]);
+    let since = Nanos(6 * Nanos::SECOND.0);
+    let stuck = Reason::Stuck { since, left: Bytes(GIB), flagged: false };
+    assert_eq!(told(&last), [(Some(1024), stuck, false)]);
     let mut unknown = small(1, 3072);
     unknown.actual = None;
     let farewell = part(&mut resumed(&[]), 1, CALM, &[unknown]);
-    assert_eq!(told(&farewell), [(None, "its size is not known", true)]);
+    assert_eq!(told(&farewell), [(None, Reason::SizeUnknown, true)]);
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! The last rung: told exactly when nothing else can win back what is needed.
 
 use super::fixture::{GIB, MIB, gate, host, id, vm};
-use crate::policy::hook::{Call, HookRules};
-use crate::policy::{Memtrace, Observation, Policy, Rules, VmObservation};
+use crate::policy::reason::{Distress, Standing, Symptom, SymptomKind};
+use crate::policy::rules::HookRules;
+use crate::policy::{
+    Call, GateKind, Level, Memtrace, Observation, Policy, Reason, Rules, VmObservation,
+};
 use crate::units::{ByteRate, Bytes, Percent};
 
 /// 900 MiB of 32 GiB.
@@ -34,7 +37,7 @@ fn calls(
         let decisions = policy.step(&look(second));
         // Nobody carries anything out, and no balloon is stuck for that.
         decisions.actions.iter().for_each(|decision| policy.withdraw(decision.vm));
-        let is_open = gate(&decisions, None, "hook").0;
+        let is_open = gate(&decisions, None, GateKind::Hook).0;
         assert_eq!(is_open, decisions.hook.is_some(), "the rung counts when it is stood on");
         if let Some(call) = decisions.hook {
             at.push(second);
@@ -56,8 +59,11 @@ fn it_is_told_once_in_its_period_while_the_others_fall_short() {
     assert!(call.need >= Bytes(5 * GIB), "{call:?}");
     let suffering: Vec<_> = call.suffering.iter().map(|suffering| suffering.vm).collect();
     assert_eq!(suffering, [id(2)]);
-    assert!(call.suffering[0].from.contains("host swap-ins MiB/s 8.0"));
-    assert!(call.because.contains("2.7 % of 32.0 GiB is available (low)"), "{}", call.because);
+    let (value, limit) = (8.0 * MIB as f64, MIB as f64);
+    let symptom = Symptom { kind: SymptomKind::HostSwapIn, value, limit };
+    assert_eq!(call.suffering[0].from, Distress::Symptoms(vec![symptom]));
+    let share = 100.0 * 900.0 / 32_768.0;
+    assert_eq!(call.host, Standing { share, total: Bytes(32 * GIB), level: Level::Low });
 }
 
 #[test]
@@ -83,13 +89,12 @@ fn what_balloons_can_still_give_is_not_missing() {
 fn it_is_silent_when_switched_off_without_a_command_and_on_a_host_that_is_not_known() {
     let look = |second| helpless(second, LOW);
     for (reason, change) in [
-        ("switched off", (|rules| rules.hook.on = false) as fn(&mut Rules)),
-        ("there is no command", |rules| rules.hook.heard = false),
+        (Reason::SwitchedOff, (|rules| rules.hook.on = false) as fn(&mut Rules)),
+        (Reason::NoHookCommand, |rules| rules.hook.heard = false),
     ] {
         let mut silent = policy(change);
         assert_eq!(calls(&mut silent, 1..100, look).0, [0; 0]);
-        let because = gate(&silent.step(&look(100)), None, "hook").1;
-        assert!(because.contains(reason), "{because}");
+        assert_eq!(gate(&silent.step(&look(100)), None, GateKind::Hook).1, reason);
     }
     let blind = |second| {
         let mut look = helpless(second, LOW);

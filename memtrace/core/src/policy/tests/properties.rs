@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::fixture::{GIB, MIB, host, vm};
 use crate::policy::decision::Decision;
-use crate::policy::{Action, Memtrace, Observation, Policy, Rules, VmObservation, step};
+use crate::policy::{Action, Memtrace, Observation, Policy, RuleId, Rules, VmObservation, step};
 use crate::sample::{VmId, VmState};
 use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
 
@@ -220,18 +220,18 @@ fn all_kinds_of_action_are_among_what_is_tried() {
     use proptest::test_runner::TestRunner;
 
     let mut runner = TestRunner::deterministic();
-    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    let mut kinds: BTreeMap<RuleId, usize> = BTreeMap::new();
     for _ in 0..200 {
         let (looks, follows) = looks().new_tree(&mut runner).expect("it generates").current();
         let counted = walk(looks, &follows, |_, _, actions| {
             for decision in actions {
-                *kinds.entry(decision.rule.clone()).or_default() += 1;
+                *kinds.entry(decision.rule).or_default() += 1;
             }
             Ok(())
         });
         assert!(counted.is_ok());
     }
-    for kind in ["pressure", "dead", "distress"] {
-        assert!(kinds.get(kind).is_some_and(|&count| count > 3), "{kind}: {kinds:?}");
+    for kind in [RuleId::Pressure, RuleId::Dead, RuleId::Distress] {
+        assert!(kinds.get(&kind).is_some_and(|&count| count > 3), "{kind:?}: {kinds:?}");
     }
 }

@@ -1,9 +1,12 @@
 //! Each rule by an example.
 
 use super::fixture::{GIB, MIB, after, gate, host, id, moves, vm};
+use crate::policy::reason::{GuestMemory, SymptomKind};
 use crate::policy::rules::Safety;
 use crate::policy::settings::{VmSettings, VmTable, Which};
-use crate::policy::{Action, Memtrace, Observation, Policy, Rules, VmObservation};
+use crate::policy::{
+    Action, GateKind, Level, Memtrace, Observation, Policy, Reason, Rules, VmObservation,
+};
 use crate::sample::VmState;
 use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
 
@@ -36,16 +39,17 @@ fn with_enough_available_nothing_is_taken() {
     let decisions =
         after(&mut Memtrace::default(), 1..5, |second| host(second, 20 * 1024, vec![vm(1)]));
     assert_eq!(moves(&decisions), []);
-    assert_eq!(decisions.state.as_deref(), Some("calm"));
+    assert_eq!(decisions.state, Some(Level::Calm));
 }
 
 #[test]
 fn a_soft_host_takes_a_step_from_a_vm_with_room() {
     let decisions = soft(&[vm(1)]);
-    assert_eq!(decisions.state.as_deref(), Some("soft"));
+    assert_eq!(decisions.state, Some(Level::Soft));
     // 5 % of 4 GiB.
     assert_eq!(moves(&decisions), [(id(1), "pressure", -204)]);
-    assert!(decisions.actions[0].because.contains("15.6 %"), "{}", decisions.actions[0].because);
+    let Reason::Short { host, .. } = &decisions.actions[0].reason else { panic!("{decisions:?}") };
+    assert_eq!(host.share, 15.625);
 }
 
 #[test]
@@ -66,32 +70,55 @@ fn the_less_is_available_the_larger_the_step() {
 
 #[test]
 fn each_closed_gate_keeps_a_vm_from_giving_and_says_why() {
-    let cases: Vec<(&str, &str, VmObservation)> = vec![
-        ("running", "paused", with(|vm| vm.state = Some(VmState::Paused))),
-        ("running", "migrating", with(|vm| vm.state = Some(VmState::Migrating))),
-        ("running", "not known", with(|vm| vm.state = None)),
-        ("balloon", "no device", with(|vm| vm.no_balloon = Some("no device".into()))),
-        ("balloon", "not known", with(|vm| vm.actual = None)),
-        ("unpinned", "VFIO", with(|vm| vm.pinned = Some("VFIO".into()))),
-        ("booted", "39 s", with(|vm| vm.cpu_time = Some(Nanos(39 * Nanos::SECOND.0)))),
-        ("booted", "not known", with(|vm| vm.vcpus = None)),
-        ("statistics", "no guest", with(|vm| vm.guest = None)),
-        ("statistics", "6 s old", guest(|guest| guest.age = Some(Nanos(6_000_000_000)))),
-        ("statistics", "how old", guest(|guest| guest.age = None)),
-        ("statistics", "available", guest(|guest| guest.available = None)),
-        ("at ease", "host swap-ins", with(|vm| vm.swap_in = Some(ByteRate(2.0 * MIB as f64)))),
-        ("at ease", "asynchronous", with(|vm| vm.async_faults = Some(Rate(300.0)))),
-        ("at ease", "stalled", with(|vm| vm.stalled = Some(Percent(20.0)))),
-        ("at ease", "guest available", guest(|guest| guest.available = Some(Bytes(100 * MIB)))),
-        ("at ease", "not known", with(|vm| vm.stalled = Some(Percent(f64::NAN)))),
-        ("room", "over its floor", guest(|guest| guest.available = Some(Bytes(900 * MIB)))),
+    use GateKind::{AtEase, Balloon, Booted, Room, Running, Statistics, Unpinned};
+    use SymptomKind::{AsyncFaults, GuestAvailable, HostSwapIn, Stalled};
+    let reported = |text: &str| Reason::Reported { text: text.to_owned() };
+    let seconds = |seconds: u64| Nanos(seconds * Nanos::SECOND.0);
+    let paused = Reason::NotRunning { state: VmState::Paused };
+    let migrating = Reason::NotRunning { state: VmState::Migrating };
+    let booting = Reason::Booted { time: seconds(39), needed: seconds(40) };
+    let stale = Reason::Stale { age: seconds(6), limit: seconds(5) };
+    let lacks = Reason::GuestLacks { what: GuestMemory::Available };
+    let exact: Vec<(GateKind, Reason, VmObservation)> = vec![
+        (Running, paused, with(|vm| vm.state = Some(VmState::Paused))),
+        (Running, migrating, with(|vm| vm.state = Some(VmState::Migrating))),
+        (Running, Reason::StateUnknown, with(|vm| vm.state = None)),
+        (Balloon, reported("no device"), with(|vm| vm.no_balloon = Some("no device".into()))),
+        (Balloon, Reason::SizeUnknown, with(|vm| vm.actual = None)),
+        (Unpinned, reported("VFIO"), with(|vm| vm.pinned = Some("VFIO".into()))),
+        (Booted, booting, with(|vm| vm.cpu_time = Some(seconds(39)))),
+        (Booted, Reason::CpuTimeUnknown, with(|vm| vm.vcpus = None)),
+        (Statistics, Reason::NoStatistics, with(|vm| vm.guest = None)),
+        (Statistics, stale, guest(|guest| guest.age = Some(seconds(6)))),
+        (Statistics, Reason::StatisticsAgeUnknown, guest(|guest| guest.age = None)),
+        (Statistics, lacks, guest(|guest| guest.available = None)),
+        (
+            AtEase,
+            Reason::DistressUnknown { unknown: vec![Stalled] },
+            with(|vm| vm.stalled = Some(Percent(f64::NAN))),
+        ),
     ];
-    for (name, reason, vm) in cases {
+    for (kind, reason, vm) in exact {
         let decisions = soft(std::slice::from_ref(&vm));
-        assert_eq!(moves(&decisions), [], "{name}: {reason}");
-        let (open, because) = gate(&decisions, Some(id(1)), name);
-        assert!(!open && because.contains(reason), "{name}: {because:?} has no {reason:?}");
+        assert_eq!(moves(&decisions), [], "{kind:?}: {reason:?}");
+        assert_eq!(gate(&decisions, Some(id(1)), kind), (false, reason));
     }
+    for (symptom, vm) in [
+        (HostSwapIn, with(|vm| vm.swap_in = Some(ByteRate(2.0 * MIB as f64)))),
+        (AsyncFaults, with(|vm| vm.async_faults = Some(Rate(300.0)))),
+        (Stalled, with(|vm| vm.stalled = Some(Percent(20.0)))),
+        (GuestAvailable, guest(|guest| guest.available = Some(Bytes(100 * MIB)))),
+    ] {
+        let decisions = soft(std::slice::from_ref(&vm));
+        assert_eq!(moves(&decisions), [], "{symptom:?}");
+        let Reason::InDistress { symptoms } = gate(&decisions, Some(id(1)), AtEase).1 else {
+            panic!("{decisions:?}")
+        };
+        assert!(symptoms.iter().any(|one| one.kind == symptom), "{symptom:?}: {symptoms:?}");
+    }
+    let full = guest(|guest| guest.available = Some(Bytes(900 * MIB)));
+    let (open, reason) = gate(&soft(std::slice::from_ref(&full)), Some(id(1)), Room);
+    assert!(!open && matches!(reason, Reason::Room { .. }), "{reason:?}");
 }
 
 #[test]
@@ -114,7 +141,7 @@ fn a_guest_whose_word_cannot_be_true_is_not_believed() {
     for vm in cases {
         let decisions = soft(std::slice::from_ref(&vm));
         assert_eq!(moves(&decisions), []);
-        assert!(!gate(&decisions, Some(id(1)), "statistics").0);
+        assert!(!gate(&decisions, Some(id(1)), GateKind::Statistics).0);
     }
 }
 
@@ -131,7 +158,8 @@ fn the_balloon_that_windows_counts_as_used_is_not_in_use() {
         }
     });
     let decisions = soft(&[windows]);
-    assert!(gate(&decisions, Some(id(1)), "statistics").1.starts_with("1024 MiB used"));
+    let (_, reason) = gate(&decisions, Some(id(1)), GateKind::Statistics);
+    assert!(matches!(reason, Reason::Used { used, .. } if used == Bytes(GIB)), "{reason:?}");
     assert_eq!(moves(&decisions).len(), 1);
 }
 
@@ -169,11 +197,12 @@ fn of_a_stuck_balloon_others_take_the_part() {
     let stuck = |second| host(second, 5 * 1024, vec![vm(1)]);
     after(&mut policy, 1..9, stuck);
     let decisions = after(&mut policy, 9..11, |second| host(second, 5 * 1024, vec![vm(1), vm(2)]));
-    let (open, because) = gate(&decisions, Some(id(1)), "moving");
-    assert!(!open && because.contains("stuck"), "{because}");
+    let (open, reason) = gate(&decisions, Some(id(1)), GateKind::Moving);
+    assert!(!open && matches!(reason, Reason::Stuck { flagged: false, .. }), "{reason:?}");
     assert_eq!(moves(&decisions), [(id(2), "pressure", -204)]);
     let decisions = after(&mut policy, 11..24, stuck);
-    assert!(gate(&decisions, Some(id(1)), "moving").1.contains("uncooperative"));
+    let (_, reason) = gate(&decisions, Some(id(1)), GateKind::Moving);
+    assert!(matches!(reason, Reason::Stuck { flagged: true, .. }), "{reason:?}");
     assert_eq!(decisions.flagged, [id(1)]);
 }
 
@@ -194,8 +223,9 @@ fn a_balloon_that_somebody_else_moved_is_left_alone() {
     };
     let decisions = after(&mut policy, 3..60, set);
     assert_eq!(moves(&decisions), []);
-    let (open, because) = gate(&decisions, Some(id(1)), "ours alone");
-    assert!(!open && because.contains("from 4096 MiB to 3072 MiB"), "{because}");
+    let (open, reason) = gate(&decisions, Some(id(1)), GateKind::OursAlone);
+    let Reason::MovedByOthers { from, to, .. } = reason else { panic!("{reason:?}") };
+    assert_eq!((open, from, to), (false, Bytes(4 * GIB), Bytes(3 * GIB)));
     let decisions = after(&mut policy, 60..605, set);
     assert_eq!(moves(&decisions).len(), 1, "after ten minutes it is taken up again");
 }
@@ -250,7 +280,7 @@ fn a_few_seconds_trend_tells_of_the_next_ten_minutes_and_of_nothing_later() {
         .map(|second| policy.step(&host(second, 9000 - 10 * second, vec![vm(1)])))
         .last()
         .expect("some");
-    let ahead: Vec<_> = decisions.ahead.iter().map(|ahead| ahead.what.as_str()).collect();
+    let ahead: Vec<_> = decisions.ahead.iter().map(|ahead| ahead.what.word()).collect();
     assert_eq!(ahead, ["soft", "hard"], "{:?}", decisions.ahead);
     assert!(decisions.ahead.iter().all(|ahead| ahead.seconds < 600.0), "{:?}", decisions.ahead);
 }
@@ -261,20 +291,21 @@ fn a_state_is_left_only_some_points_above() {
         policy.step(&host(second, available, Vec::new())).state.unwrap_or_default()
     };
     let mut policy = Memtrace::default();
-    assert_eq!(level(&mut policy, 1, 6000), "soft");
-    assert_eq!(level(&mut policy, 2, 7000), "soft", "21 %");
-    assert_eq!(level(&mut policy, 3, 8300), "calm");
-    assert_eq!(level(&mut policy, 4, 7000), "calm");
-    assert_eq!(level(&mut policy, 5, 1000), "low");
-    assert_eq!(level(&mut policy, 6, 3000), "low", "9 %");
-    assert_eq!(level(&mut policy, 7, 3500), "hard");
+    assert_eq!(level(&mut policy, 1, 6000), Level::Soft);
+    assert_eq!(level(&mut policy, 2, 7000), Level::Soft, "21 %");
+    assert_eq!(level(&mut policy, 3, 8300), Level::Calm);
+    assert_eq!(level(&mut policy, 4, 7000), Level::Calm);
+    assert_eq!(level(&mut policy, 5, 1000), Level::Low);
+    assert_eq!(level(&mut policy, 6, 3000), Level::Low, "9 %");
+    assert_eq!(level(&mut policy, 7, 3500), Level::Hard);
 }
 
 #[test]
 fn what_would_have_to_be_known_is_named() {
     let vms = [with(|vm| vm.async_faults = None)];
-    let (_, text) = gate(&soft(&vms), Some(id(1)), "at ease");
-    assert!(text.contains("asynchronous faults/s unknown"), "{text}");
+    let (_, reason) = gate(&soft(&vms), Some(id(1)), GateKind::AtEase);
+    let unknown = vec![SymptomKind::AsyncFaults];
+    assert_eq!(reason, Reason::DistressUnknown { unknown });
 }
 
 #[test]

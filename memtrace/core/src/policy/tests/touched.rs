@@ -1,7 +1,7 @@
 //! A guest that takes memory while its last word is some seconds old.
 
 use super::fixture::{GIB, MIB, host, vm};
-use crate::policy::{Memtrace, Observation, Policy};
+use crate::policy::{Memtrace, Observation, Policy, RuleId};
 use crate::units::{Bytes, Nanos};
 
 /// A host that is low from the fourth second on, and a VM of 4 GiB. The host keeps so much of
@@ -19,7 +19,7 @@ fn look(second: u64, kept: u64, used: u64) -> Observation {
 }
 
 /// When the first order came, and by which rule.
-fn first(looks: impl Iterator<Item = (u64, u64)>) -> Option<(u64, String)> {
+fn first(looks: impl Iterator<Item = (u64, u64)>) -> Option<(u64, RuleId)> {
     let mut policy = Memtrace::default();
     (1..).zip(looks).find_map(|(second, (kept, used))| {
         let decisions = policy.step(&look(second, kept, used));
@@ -32,7 +32,7 @@ fn what_was_touched_since_the_guests_word_is_not_dead() {
     let at_work = |second: u64| 512 + 100 * second;
     // It was there when the guest spoke.
     let still = first((1..20).map(|_| (3000, 512)));
-    assert_eq!(still, Some((4, "dead".to_owned())));
+    assert_eq!(still, Some((4, RuleId::Dead)));
     // All that looks dead came in the last three seconds.
     let growing = (4..24).map(|second| (at_work(second), at_work(second - 3)));
     assert_eq!(first(growing), None);

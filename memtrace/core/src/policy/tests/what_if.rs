@@ -1,8 +1,11 @@
 //! What it says would have to change.
 
-use super::fixture::{GIB, MIB, after, host, id, vm};
+use super::fixture::{GIB, after, host, id, vm};
 use crate::policy::decision::Thought;
-use crate::policy::{Action, Decision, Decisions, Memtrace, Rules, VmObservation};
+use crate::policy::reason::{Change, WhatIf};
+use crate::policy::{
+    Action, Decision, Decisions, GateKind, Level, Memtrace, Reason, Rules, VmObservation,
+};
 use crate::units::Bytes;
 
 /// What is said at last of the host and the first VM, with so many MiB available.
@@ -18,14 +21,12 @@ fn said(available: u64, vms: &[VmObservation]) -> (Decisions, Thought, Thought) 
 fn on_a_calm_host_it_says_when_memory_would_be_taken() {
     let smaller = VmObservation { maximum: Some(Bytes(6 * GIB)), ..vm(1) };
     let (_, scope, thought) = said(16 * 1024, &[smaller]);
-    assert_eq!(scope.otherwise, ["under 20 % available it would be soft"]);
+    assert_eq!(scope.otherwise, [WhatIf::Worse { state: Level::Soft, limit: 20.0 }]);
     assert_eq!(
         thought.otherwise,
         [
-            "it would give memory if the host had under 20 % available, or were about to (now \
-             50.0 %)",
-            "it would get memory at once if its guest had under 20 % available (75.0 % of it is \
-             available to the guest)",
+            WhatIf::Gives { changes: vec![Change::Shortage { soft: 20.0, share: 50.0 }] },
+            WhatIf::ReceivesUnder { limit: 20.0, reason: Reason::GuestHas { share: 75.0 } },
         ]
     );
 }
@@ -35,7 +36,7 @@ fn what_cannot_get_more_is_not_told_to_suffer() {
     let (_, _, thought) = said(16 * 1024, &[vm(1)]);
     assert_eq!(
         thought.otherwise[1],
-        "it would get no memory whatever it wanted (it has all that it may have, 4096 MiB)"
+        WhatIf::NeverReceives { reason: Reason::HasAll { ceiling: Bytes(4 * GIB) } }
     );
 }
 
@@ -44,8 +45,9 @@ fn closed_gates_are_named() {
     let silent = VmObservation { guest: None, maximum: Some(Bytes(6 * GIB)), ..vm(1) };
     let (decisions, _, thought) = said(4 * 1024, &[silent]);
     assert!(decisions.actions.is_empty());
-    assert!(thought.otherwise[0].contains("(statistics, at ease, room)"), "{thought:?}");
-    assert!(thought.otherwise[1].contains("would have to be known"), "{thought:?}");
+    let closed = vec![GateKind::Statistics, GateKind::AtEase, GateKind::Room];
+    assert_eq!(thought.otherwise[0], WhatIf::Gives { changes: vec![Change::Gates { closed }] });
+    assert!(matches!(thought.otherwise[1], WhatIf::NeedUnknown { .. }), "{thought:?}");
 }
 
 #[test]
@@ -55,7 +57,7 @@ fn of_what_is_decided_the_decision_speaks_itself() {
         let decisions = after(&mut policy, seconds, |second| host(second, 4 * 1024, vec![vm(1)]));
         let thought = decisions.thoughts.iter().find(|thought| thought.vm == Some(id(1)));
         let lines = &thought.expect("it was thought of").otherwise;
-        (decisions.actions.len(), lines.iter().any(|line| line.starts_with("it would give")))
+        (decisions.actions.len(), lines.iter().any(|line| matches!(line, WhatIf::Gives { .. })))
     };
     // Its part is what it was a look ago.
     assert_eq!(speaks(1..2), (0, true));
@@ -76,7 +78,7 @@ fn what_was_taken_comes_back_on_a_condition() {
         after(&mut policy, 3..5, |second| host(second, 6 * 1024, vec![smaller.clone()]));
     let thought = decisions.thoughts.iter().find(|thought| thought.vm == Some(id(1)));
     let lines = &thought.expect("it was thought of").otherwise;
-    let taken = (from.0 - to.0) / MIB;
-    let expected = format!("it would get back {taken} MiB");
-    assert!(lines.iter().any(|line| line.contains(&expected)), "{expected}: {lines:?}");
+    let taken = Bytes(from.0 - to.0);
+    let is_it = |line: &WhatIf| matches!(line, WhatIf::GetsBack { bytes, .. } if *bytes == taken);
+    assert!(lines.iter().any(is_it), "{taken:?}: {lines:?}");
 }

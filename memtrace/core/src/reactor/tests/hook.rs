@@ -1,16 +1,16 @@
 //! The last rung carried out, on a host that is low and has nothing to give.
 
 use super::*;
-use crate::policy::hook::HookRules;
-use crate::policy::{Memtrace, Rules};
-use crate::reactor::hook::Hook;
+use crate::policy::rules::HookRules;
+use crate::policy::{Level, Memtrace, Rules};
+use crate::reactor::hook::{Hook, HookMessage};
 
 /// Keeps what it is told in the world's story.
 struct Listens(Shared);
 
 impl Hook for Listens {
-    fn tell(&mut self, number: u64, line: String) {
-        self.0.with(|world| world.told.push(format!("{number} {line}")));
+    fn tell(&mut self, number: u64, message: &HookMessage) {
+        self.0.with(|world| world.messages.push((number, message.clone())));
     }
 
     fn ended(&mut self) -> Vec<Outcome> {
@@ -50,16 +50,11 @@ fn whoever_listens_hears_what_is_missing_and_what_came_of_it_is_shown() {
     let mut reactor = low(&world, true);
     assert_eq!(fate(&pass(&mut reactor, 1..31)), None);
     assert_eq!(fate(&pass(&mut reactor, 31..32)), Some((0, Fate::InFlight)));
-    let told = world.told();
-    let (number, line) = told[0].split_once(' ').expect("a number and a line");
-    assert_eq!((told.len(), number), (1, "0"));
-    let line: serde_json::Value = serde_json::from_str(line).expect("it is JSON");
-    assert_eq!((line["state"].as_str(), line["host"].as_str()), (Some("low"), Some("host")));
-    assert!(line["missing"].as_u64().is_some_and(|missing| missing > 64 * MIB), "{line}");
-    assert_eq!(line["seconds"].as_f64(), Some(30.0));
-    for field in ["time", "need", "balloons", "reclaim", "suffering", "text"] {
-        assert!(!line[field].is_null(), "{field}: {line}");
-    }
+    let told = world.with(|world| world.messages.clone());
+    let [(0, message)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((message.state, message.host.as_deref()), (Some(Level::Low), Some("host")));
+    assert!(message.call.missing > Bytes(64 * MIB), "{message:?}");
+    assert_eq!(message.call.lasts, Nanos(30 * Nanos::SECOND.0));
     world.with(|world| world.outcomes.push(Outcome { id: 0, result: Ok(()) }));
     assert_eq!(fate(&pass(&mut reactor, 32..33)), Some((0, Fate::Done)));
     assert_eq!(fate(&pass(&mut reactor, 33..631)), Some((0, Fate::Done)));
@@ -76,7 +71,7 @@ fn who_only_observes_tells_nobody_and_says_that_it_would() {
     let reaction = pass(&mut low(&world, false), 1..32);
     assert_eq!(fate(&reaction), Some((0, Fate::Observed)));
     assert!(reaction.decisions.hook.is_some(), "and it is in what is written down");
-    assert_eq!(world.told(), [""; 0]);
+    assert_eq!(world.with(|world| world.messages.len()), 0);
 }
 
 #[test]
@@ -89,5 +84,5 @@ fn what_cannot_be_written_down_is_not_told() {
         panic!("it was told")
     };
     assert!(reason.contains("no space left"), "{reason}");
-    assert_eq!(world.told(), [""; 0]);
+    assert_eq!(world.with(|world| world.messages.len()), 0);
 }

@@ -78,7 +78,7 @@ fn part(amount: u64, own: u64, all: u64) -> u64 {
 fn take(vms: &[(&VmObservation, Ballooned)], amount: u64) -> Vec<Decision> {
     let all: u64 = vms.iter().map(|(_, balloon)| headroom(balloon)).sum();
     let smaller = |(vm, balloon): &(&VmObservation, Ballooned)| {
-        go(vm, balloon.actual - part(amount, headroom(balloon), all), "hypeman")
+        go(vm, balloon.actual - part(amount, headroom(balloon), all))
     };
     if amount == 0 { Vec::new() } else { vms.iter().filter_map(smaller).collect() }
 }
@@ -87,7 +87,7 @@ fn give(vms: &[(&VmObservation, Ballooned)], amount: u64) -> Vec<Decision> {
     let lack = |balloon: &Ballooned| balloon.maximum - balloon.actual.min(balloon.maximum);
     let all: u64 = vms.iter().map(|(_, balloon)| lack(balloon)).sum();
     let larger = |(vm, balloon): &(&VmObservation, Ballooned)| {
-        go(vm, balloon.actual + part(amount, lack(balloon), all), "hypeman")
+        go(vm, balloon.actual + part(amount, lack(balloon), all))
     };
     if amount < SMALLEST { Vec::new() } else { vms.iter().filter_map(larger).collect() }
 }

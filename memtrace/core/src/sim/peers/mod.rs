@@ -9,7 +9,7 @@ mod pi;
 mod proxmox;
 mod squeezed;
 
-use crate::policy::{Action, Decision, Decisions, Policy, VmObservation};
+use crate::policy::{Action, Decision, Decisions, Policy, Reason, RuleId, VmObservation};
 use crate::units::{Bytes, Nanos};
 
 const MIB: u64 = 1 << 20;
@@ -64,15 +64,14 @@ fn all_ballooned(vms: &[VmObservation]) -> Vec<(&VmObservation, Ballooned)> {
 }
 
 /// The order to go to a size; none when it is there already.
-fn go(vm: &VmObservation, to: u64, rule: &str) -> Option<Decision> {
+fn go(vm: &VmObservation, to: u64) -> Option<Decision> {
     let from = vm.actual?;
     let to = Bytes(to);
     (from != to).then(|| Decision {
         vm: vm.id,
         action: Action::Balloon { from, to },
-        rule: rule.to_owned(),
-        because: String::new(),
-        unless: String::new(),
+        rule: RuleId::Other,
+        reason: Reason::Unrecorded,
     })
 }
 

@@ -68,7 +68,7 @@ impl Mom {
             (size * (1.0 + STEP)).min(maximum as f64)
         };
         let enough = (to - size).abs() > SMALLEST * size;
-        enough.then(|| go(vm, to as u64, "mom")).flatten()
+        enough.then(|| go(vm, to as u64)).flatten()
     }
 }
 

@@ -49,6 +49,6 @@ impl Pi {
         }
         let most = maximum - maximum / 100 * FLOOR_PERCENT;
         let target = maximum - (most as f64 * effort.clamp(0.0, 1.0)) as u64;
-        (target.abs_diff(actual) >= DEAD_BAND).then(|| go(vm, target, "pi")).flatten()
+        (target.abs_diff(actual) >= DEAD_BAND).then(|| go(vm, target)).flatten()
     }
 }

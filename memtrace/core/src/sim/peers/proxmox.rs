@@ -48,7 +48,7 @@ fn give(vms: &[(&VmObservation, Ballooned)], amount: u64) -> Vec<Decision> {
     let lacking = || vms.iter().filter(|(_, balloon)| balloon.actual < balloon.maximum);
     let each = amount.checked_div(lacking().count() as u64).unwrap_or(0).min(STEP);
     let larger = |(vm, balloon): &(&VmObservation, Ballooned)| {
-        go(vm, (balloon.actual + each).min(balloon.maximum), "proxmox")
+        go(vm, (balloon.actual + each).min(balloon.maximum))
     };
     lacking().filter_map(larger).collect()
 }
@@ -78,7 +78,7 @@ fn take(vms: &[(&VmObservation, Ballooned)], amount: u64) -> Vec<Decision> {
         }
     }
     let smaller = |((vm, balloon), taken): (&(&VmObservation, Ballooned), &u64)| {
-        go(vm, balloon.actual - taken, "proxmox")
+        go(vm, balloon.actual - taken)
     };
     vms.iter().zip(&taken).filter_map(smaller).collect()
 }

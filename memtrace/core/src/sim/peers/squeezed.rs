@@ -67,7 +67,7 @@ fn orders(vms: &[(&VmObservation, Ballooned)], targets: &[u64], spare: u64) -> V
     both()
         .filter(|((_, balloon), target)| balloon.actual.abs_diff(**target) >= NEAR)
         .filter(|((_, balloon), target)| **target < balloon.actual || grows)
-        .filter_map(|((vm, _), target)| go(vm, *target, "squeezed"))
+        .filter_map(|((vm, _), target)| go(vm, *target))
         .collect()
 }
 

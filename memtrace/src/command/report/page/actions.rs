@@ -27,7 +27,7 @@ pub(super) fn decisions(page: &Page<'_>) -> Markup {
                 tr { th { "Action" } th { "Rule" } th.n { "decisions" } th.n { "memory" } }
                 @for (kind, count) in deeds.tally.kinds() {
                     tr {
-                        td { (kind.action) } td { (said(&kind.rule)) }
+                        td { (kind.action) } td { (kind.rule.word()) }
                         td.n { (count.decisions) } td.n { (bytes(count.bytes as f64)) }
                     }
                 }
@@ -53,7 +53,7 @@ fn list(page: &Page<'_>, deeds: &[Deed]) -> Markup {
                     td.t { (page.clock(deed.at)) }
                     td.name { (name(&deed.name)) }
                     td.t { (action(deed.action)) }
-                    td { (said(&deed.rule)) }
+                    td { (deed.rule.word()) }
                     td { (fate(deed.fate.as_ref())) }
                     td.words { (said(&deed.because)) }
                 }

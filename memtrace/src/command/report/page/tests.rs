@@ -4,6 +4,7 @@ use super::*;
 use crate::command::report::gather::tests::{report, shown, ten_minutes};
 use memtrace_core::fixture;
 use memtrace_core::model::snapshot::{Measured, VmView};
+use memtrace_core::policy::Reason;
 use memtrace_core::policy::ScopeObservation;
 use memtrace_core::units::{Bytes, Percent};
 
@@ -106,7 +107,7 @@ fn names_can_do_no_harm() {
         snapshot.host.kernel = Some(bad.to_owned());
         let reaction = moment.reaction.iter_mut();
         for action in reaction.flat_map(|reaction| &mut reaction.decisions.actions) {
-            (action.rule, action.because) = (bad.to_owned(), bad.to_owned());
+            action.reason = Reason::Reported { text: bad.to_owned() };
         }
     }
     let page = made(&report(moments), &[bad.to_owned()]);

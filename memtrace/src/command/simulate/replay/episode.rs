@@ -2,13 +2,13 @@
 //! while. Only how each of the two begins is compared, because after the first order a host that
 //! is acted on is another one; and what one begins after the other has acted doesn't count. Pure.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use memtrace_core::decision_counts::{Kind, Tally};
-use memtrace_core::policy::{Action, Decision, Decisions, SAME};
+use memtrace_core::decision_counts::{DecisionCounts, Kind};
+use memtrace_core::policy::{Action, Decision, Decisions, Level, SAME};
 use memtrace_core::sample::VmId;
-use memtrace_core::text::truncate;
 use memtrace_core::units::{Nanos, WallNanos};
+use memtrace_view::export::worded;
 
 /// An episode is over when nothing was decided for so long. Longer than any pause of the
 /// policy between two steps of one shortage, looks and a grown cool-down aside.
@@ -18,8 +18,6 @@ pub(super) const MOST_EPISODES: usize = 200;
 const MOST_DECISIONS: usize = 64;
 /// So many seconds apart is at once, where nobody acts.
 pub(super) const AT_ONCE: f64 = 1.5;
-/// Columns of a reason.
-const WORDS: usize = 400;
 
 /// How an episode began.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,7 +42,7 @@ pub(super) struct First {
     /// It was carried out.
     pub(super) acted: bool,
     /// The host's, as the policy saw it.
-    pub(super) state: Option<String>,
+    pub(super) state: Option<Level>,
     pub(super) decisions: Vec<Named>,
 }
 
@@ -52,8 +50,12 @@ pub(super) struct First {
 pub(super) struct Named {
     /// Untrusted text.
     pub(super) name: String,
-    #[serde(flatten)]
+    #[serde(flatten, serialize_with = "with_words")]
     pub(super) decision: Decision,
+}
+
+fn with_words<S: Serializer>(decision: &Decision, serializer: S) -> Result<S::Ok, S::Error> {
+    worded::decision(decision).serialize(serializer)
 }
 
 impl First {
@@ -66,16 +68,10 @@ impl First {
         if decisions.actions.is_empty() {
             return None;
         }
-        let named = |decision: &Decision| Named {
-            name: name(decision.vm),
-            decision: Decision {
-                because: truncate(&decision.because, WORDS).into_owned(),
-                unless: truncate(&decision.unless, WORDS).into_owned(),
-                ..decision.clone()
-            },
-        };
+        let named =
+            |decision: &Decision| Named { name: name(decision.vm), decision: decision.clone() };
         let actions = decisions.actions.iter().take(MOST_DECISIONS);
-        let (state, decisions) = (decisions.state.clone(), actions.map(named).collect());
+        let (state, decisions) = (decisions.state, actions.map(named).collect());
         Some(Self { at, acted, state, decisions })
     }
 
@@ -110,8 +106,8 @@ impl Episode {
 pub(super) struct All {
     pub(super) episodes: u64,
     pub(super) alike: u64,
-    pub(super) recorded: Tally,
-    pub(super) new: Tally,
+    pub(super) recorded: DecisionCounts,
+    pub(super) new: DecisionCounts,
 }
 
 /// Puts decisions into episodes, moment by moment.
@@ -162,7 +158,7 @@ impl Book {
         };
         self.all.episodes = self.all.episodes.saturating_add(1);
         self.all.alike = self.all.alike.saturating_add(u64::from(episode.is_alike()));
-        let count = |tally: &mut Tally, first: Option<&First>| {
+        let count = |tally: &mut DecisionCounts, first: Option<&First>| {
             let decisions = first.into_iter().flat_map(|first| &first.decisions);
             decisions.for_each(|named| tally.add(&named.decision));
         };

@@ -15,15 +15,17 @@ use super::ignored;
 use crate::config::Config;
 use crate::service::policy;
 use memtrace_core::anchors::{Anchors, Moment as _, shortest};
-use memtrace_core::decision_counts::Tally;
+use memtrace_core::decision_counts::DecisionCounts;
 use memtrace_core::model::derive;
-use memtrace_core::policy::decision::{OURS, Thought};
+use memtrace_core::policy::GateKind;
+use memtrace_core::policy::decision::Thought;
 use memtrace_core::policy::state::Ordered;
 use memtrace_core::policy::{Action, Decisions, Memtrace, Observer, Policy, is_foreign};
 use memtrace_core::reactor::{Fate, Mode, Reaction};
 use memtrace_core::sample::{Sample, VmId};
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
 use memtrace_store::recording::Moment;
+use memtrace_view::summary;
 
 pub(super) const SCHEMA_VERSION: u32 = 1;
 /// Rates are over at least as long as live with the default interval.
@@ -58,11 +60,11 @@ pub(super) struct Comparison {
 /// What one of them decided.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Side {
-    pub(super) decisions: Tally,
+    pub(super) decisions: DecisionCounts,
     /// The same of the first moment of each episode, which alone compare where memtrace acted.
-    pub(super) first: Tally,
+    pub(super) first: DecisionCounts,
     /// Moments by the state of the host that it saw.
-    pub(super) states: BTreeMap<String, u64>,
+    pub(super) states: BTreeMap<&'static str, u64>,
     /// Moments in which it told the hook what is missing.
     pub(super) hook: u64,
 }
@@ -71,11 +73,7 @@ impl Side {
     fn add(&mut self, decisions: &Decisions) {
         decisions.actions.iter().for_each(|decision| self.decisions.add(decision));
         self.hook = self.hook.saturating_add(u64::from(decisions.hook.is_some()));
-        let state = decisions.state.clone().unwrap_or_else(|| "not known".to_owned());
-        // There are four, and a damaged file may have others.
-        if self.states.len() < 16 || self.states.contains_key(&state) {
-            *self.states.entry(state).or_default() += 1;
-        }
+        *self.states.entry(summary::state(decisions.state)).or_default() += 1;
     }
 }
 
@@ -263,8 +261,7 @@ fn sent(reaction: &Reaction, now: WallNanos) -> BTreeMap<VmId, Bytes> {
 
 /// Balloons that the recorded memtrace held for its own alone, or moves now.
 fn held(reaction: &Reaction) -> BTreeSet<VmId> {
-    let is_ours =
-        |thought: &&Thought| thought.gates.iter().any(|gate| gate.name == OURS && gate.open);
+    let is_ours = |thought: &&Thought| thought.gate(GateKind::OursAlone) == Some(true);
     let thoughts = reaction.decisions.thoughts.iter().filter(is_ours);
     let now = reaction.decisions.actions.iter().map(|decision| decision.vm);
     thoughts.filter_map(|thought| thought.vm).chain(now).collect()

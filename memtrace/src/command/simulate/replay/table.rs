@@ -7,12 +7,13 @@ use jiff::tz::TimeZone;
 
 use super::episode::{AT_ONCE, Episode, First, Named, PAUSE};
 use super::run::{Comparison, Side};
-use memtrace_core::decision_counts::{Count, Kind, Tally};
+use memtrace_core::decision_counts::{Count, DecisionCounts, Kind};
 use memtrace_core::format;
 use memtrace_core::policy::Action;
 use memtrace_core::text::{clean, left, right};
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
 use memtrace_view::summary::moment;
+use memtrace_view::{summary, words};
 
 /// So many episodes are shown; JSON has more.
 const SHOWN: usize = 20;
@@ -80,7 +81,7 @@ fn caveat(text: &mut String, compared: &Comparison) {
 }
 
 fn counts(text: &mut String, compared: &Comparison) {
-    let none = Tally::default();
+    let none = DecisionCounts::default();
     let recorded = compared.recorded.as_ref();
     let tallies = [
         recorded.map_or(&none, |side| &side.decisions),
@@ -96,18 +97,19 @@ fn counts(text: &mut String, compared: &Comparison) {
     text.push('\n');
     let kinds: BTreeSet<&Kind> =
         tallies.iter().flat_map(|tally| tally.kinds()).map(|(kind, _)| kind).collect();
-    let row = |text: &mut String, action: &str, rule: &str, of: &dyn Fn(&Tally) -> Count| {
-        let _ = write!(text, "{}{}", left(action, 9), left(&clean(rule), 15));
-        for (index, tally) in tallies.iter().enumerate() {
-            let is_known = index % 2 == 1 || recorded.is_some();
-            let _ = write!(text, "{}", right(&number(is_known.then(|| of(tally))), 18));
-        }
-        text.push('\n');
-    };
+    let row =
+        |text: &mut String, action: &str, rule: &str, of: &dyn Fn(&DecisionCounts) -> Count| {
+            let _ = write!(text, "{}{}", left(action, 9), left(&clean(rule), 15));
+            for (index, tally) in tallies.iter().enumerate() {
+                let is_known = index % 2 == 1 || recorded.is_some();
+                let _ = write!(text, "{}", right(&number(is_known.then(|| of(tally))), 18));
+            }
+            text.push('\n');
+        };
     for kind in kinds {
-        row(text, kind.action, &kind.rule, &|tally| tally.of(kind));
+        row(text, kind.action, kind.rule.word(), &|tally| tally.of(kind));
     }
-    row(text, "together", "", &Tally::all);
+    row(text, "together", "", &DecisionCounts::all);
     let hooks = |side: &Side| side.hook.to_string();
     let _ = writeln!(
         text,
@@ -188,7 +190,7 @@ fn first(text: &mut String, who: &str, first: Option<&First>, zone: &TimeZone) {
         let _ = writeln!(text, "  {who}: nothing");
         return;
     };
-    let state = state.as_deref().unwrap_or("not known");
+    let state = summary::state(*state);
     let _ = writeln!(text, "  {who} at {}, the host is {}:", time(*at, zone), clean(state));
     for Named { name, decision } in decisions.iter().take(DECISIONS) {
         let action = match decision.action {
@@ -198,7 +200,8 @@ fn first(text: &mut String, who: &str, first: Option<&First>, zone: &TimeZone) {
             Action::Reclaim { bytes } => format!("win back {}", format::bytes(bytes, 6)),
         };
         let name = left(&clean(name), NAME);
-        let (rule, because) = (clean(&decision.rule), clean(&decision.because));
+        let because = words::because(decision);
+        let (rule, because) = (decision.rule.word(), clean(&because));
         let _ = writeln!(text, "    {} {action} ({rule}): {because}", name.trim_end());
     }
     let rest = decisions.len().saturating_sub(DECISIONS);

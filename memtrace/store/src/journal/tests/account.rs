@@ -3,25 +3,26 @@
 use super::*;
 use crate::journal::at as account_of;
 
-fn noted(journal: &mut Journal, second: u64, name: &str) {
-    let gate = Gate { name: name.to_owned(), open: true, because: String::new() };
+fn noted(journal: &mut Journal, second: u64, kind: GateKind) {
+    let reason = Reason::Reported { text: format!("at {second}") };
+    let gate = Gate { kind, open: true, reason };
     let thought = Thought { vm: Some(vm(1)), gates: vec![gate], ..Thought::default() };
     let decisions = Decisions { thoughts: vec![thought], ..Decisions::default() };
     let names = [Named { vm: vm(1), name: "web".to_owned() }];
     journal.note(at(second), true, &decisions, names).unwrap();
 }
 
-fn gate(account: &Account) -> Option<&str> {
+fn gate(account: &Account) -> Option<GateKind> {
     let noted = account.noted.as_ref()?;
-    Some(noted.decisions.thoughts[0].gates[0].name.as_str())
+    Some(noted.decisions.thoughts[0].gates[0].kind)
 }
 
 #[test]
 fn the_moment_is_told_and_not_what_came_later() {
     let directory = tempfile::tempdir().unwrap();
     let (mut journal, _) = open(directory.path());
-    noted(&mut journal, 10, "calm");
-    noted(&mut journal, 20, "soft");
+    noted(&mut journal, 10, GateKind::Room);
+    noted(&mut journal, 20, GateKind::Moving);
     journal.begin(at(20), vec![wanted(1, 100, 80), wanted(2, 50, 40)]).unwrap();
     let refused = Outcome { id: 1, result: Err("QMP: refused".to_owned()) };
     journal.end(at(22), &refused).unwrap();
@@ -31,9 +32,9 @@ fn the_moment_is_told_and_not_what_came_later() {
     let account = |second| account_of(directory.path(), at(second)).unwrap();
     let before = account(5);
     assert_eq!((before.begins, gate(&before), before.orders.len()), (Some(at(10)), None, 0));
-    assert_eq!(gate(&account(15)), Some("calm"));
+    assert_eq!(gate(&account(15)), Some(GateKind::Room));
     let soft = account(21);
-    assert_eq!(gate(&soft), Some("soft"));
+    assert_eq!(gate(&soft), Some(GateKind::Moving));
     assert!(soft.noted.as_ref().unwrap().acting);
     assert_eq!(soft.noted.unwrap().names[0].name, "web");
     let told: Vec<(u64, Option<bool>)> = soft
@@ -42,7 +43,7 @@ fn the_moment_is_told_and_not_what_came_later() {
         .map(|told| (told.begun.order.id, told.ended.as_ref().map(|(_, end)| end.is_ok())))
         .collect();
     assert_eq!(told, [(2, None), (1, Some(false))], "how it ended is told, if later");
-    assert_eq!(soft.orders[1].begun.unless, "20 % were");
+    assert_eq!(soft.orders[1].begun.reason, REASON);
     assert_eq!(account(35).orders[0].begun.order.id, 3);
     assert_eq!(account(35).stopped, None);
     assert_eq!(account(50).stopped, Some(at(40)));
@@ -54,7 +55,9 @@ fn it_is_read_while_it_is_written_and_over_several_files() {
     let limits = Limits { file: Bytes(2_000), files: 100 };
     let (mut journal, _) = Journal::open(directory.path(), limits).unwrap();
     for second in 1..40 {
-        noted(&mut journal, second, &format!("gate {second}"));
+        // What tells nothing new isn't kept.
+        let kind = if second % 2 == 0 { GateKind::Room } else { GateKind::Moving };
+        noted(&mut journal, second, kind);
         let orders = journal.begin(at(second), vec![wanted(1, 100, 80)]).unwrap();
         if second > 1 {
             journal.end(at(second), &done(orders[0].id - 1)).unwrap();
@@ -63,7 +66,9 @@ fn it_is_read_while_it_is_written_and_over_several_files() {
     assert!(files::list(directory.path()).unwrap().len() > 3);
     for second in [1_u64, 7, 20, 38] {
         let account = account_of(directory.path(), at(second)).unwrap();
-        assert_eq!(gate(&account), Some(format!("gate {second}").as_str()));
+        let reason = Reason::Reported { text: format!("at {second}") };
+        let noted = account.noted.as_ref().expect("something was noted");
+        assert_eq!(noted.decisions.thoughts[0].gates[0].reason, reason);
         assert_eq!(account.orders[0].begun.order.id, second);
         assert_eq!(account.orders[0].ended, Some((at(second + 1), Ok(()))));
     }

@@ -69,10 +69,10 @@ fn a_file_without_a_header_is_left_alone_and_the_one_before_it_counts() {
 #[test]
 fn a_newer_memtraces_journal_is_not_guessed_at() {
     let directory = tempfile::tempdir().unwrap();
-    let header = "{\"kind\":\"header\",\"memtrace_journal\":2,\"new\":true}\n";
+    let header = "{\"kind\":\"header\",\"memtrace_journal\":3,\"new\":true}\n";
     fs::write(files::path(directory.path(), 1), header).unwrap();
     let error = Journal::open(directory.path(), Limits::default()).unwrap_err();
-    assert!(matches!(error, JournalError::Newer { version: 2, .. }), "{error}");
+    assert!(matches!(error, JournalError::Newer { version: 3, .. }), "{error}");
     assert!(error.to_string().contains("from a newer memtrace"));
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use memtrace_core::policy::Level;
 
 fn follower(directory: &Path) -> Follower {
     Follower::new(directory.to_owned(), PathBuf::from("/proc/locks"))
@@ -14,13 +15,13 @@ fn orders(follower: &mut Follower) -> Vec<(u64, bool)> {
     followed.orders.iter().map(|told| (told.begun.order.id, told.ended.is_some())).collect()
 }
 
-fn state(follower: &mut Follower) -> Option<String> {
+fn state(follower: &mut Follower) -> Option<Level> {
     let followed = follower.look().unwrap().expect("somebody has the journal");
-    followed.noted.as_ref().and_then(|noted| noted.decisions.state.clone())
+    followed.noted.as_ref().and_then(|noted| noted.decisions.state)
 }
 
-fn decided(state: &str) -> Decisions {
-    Decisions { state: Some(state.to_owned()), ..Decisions::default() }
+fn decided(state: Level) -> Decisions {
+    Decisions { state: Some(state), ..Decisions::default() }
 }
 
 #[test]
@@ -43,15 +44,15 @@ fn what_is_written_is_read_once_and_in_time() {
     let mut follower = follower(directory.path());
     assert_eq!(orders(&mut follower), []);
     assert_eq!(follower.known.followed.pid, Some(std::process::id()));
-    journal.note(at(1), true, &decided("soft"), []).unwrap();
+    journal.note(at(1), true, &decided(Level::Soft), []).unwrap();
     journal.begin(at(1), vec![wanted(1, 100, 80), wanted(2, 50, 40)]).unwrap();
     assert_eq!(orders(&mut follower), [(1, false), (2, false)]);
-    assert_eq!(state(&mut follower).as_deref(), Some("soft"));
+    assert_eq!(state(&mut follower), Some(Level::Soft));
     journal.end(at(2), &done(1)).unwrap();
-    journal.note(at(2), true, &decided("hard"), []).unwrap();
-    journal.note(at(2), true, &decided("low"), []).unwrap();
+    journal.note(at(2), true, &decided(Level::Hard), []).unwrap();
+    journal.note(at(2), true, &decided(Level::Low), []).unwrap();
     assert_eq!(orders(&mut follower), [(1, true), (2, false)]);
-    assert_eq!(state(&mut follower).as_deref(), Some("low"));
+    assert_eq!(state(&mut follower), Some(Level::Low));
     let held: Vec<_> =
         follower.known.followed.holdings.iter().map(|held| (held.vm, held.now)).collect();
     assert_eq!(held, [(vm(1), Some(Bytes(80 << 20))), (vm(2), None)]);

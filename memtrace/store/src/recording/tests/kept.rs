@@ -59,8 +59,12 @@ fn each_version_is_read_as_ever() {
             told += &plain::frame(&shown.snapshot, &decided, &PlainOptions::default());
             let entries = shown.reaction.iter().flat_map(|reaction| &reaction.entries);
             for entry in entries {
-                told +=
-                    &format!("{:?}: {:?}: {}\n", entry.name, entry.fate, entry.decision.because);
+                told += &format!(
+                    "{:?}: {:?}: {}\n",
+                    entry.name,
+                    entry.fate,
+                    memtrace_view::words::because(&entry.decision)
+                );
             }
             told.push('\n');
         }

@@ -21,9 +21,8 @@ pub(super) fn metrics() -> Vec<Metric> {
             &["state"],
             "1 for the state of the host by the policy that holds here, 0 for the others.",
             |scene| {
-                let state =
-                    report(scene).and_then(|report| report.reaction.decisions.state.as_deref());
-                one_of(&STATES, state)
+                let state = report(scene).and_then(|report| report.reaction.decisions.state);
+                one_of(&STATES, state.map(Level::word))
             },
         ),
         Metric::of_host(
@@ -35,12 +34,8 @@ pub(super) fn metrics() -> Vec<Metric> {
              nothing where that is more than ten minutes.",
             |scene| {
                 let ahead = report(scene).map(|report| &report.reaction.decisions.ahead[..]);
-                let known = |what: &str| STATES.contains(&what) || what == "swap";
-                by(ahead
-                    .unwrap_or_default()
-                    .iter()
-                    .filter(|ahead| known(&ahead.what))
-                    .map(|ahead| (ahead.what.as_str(), number(ahead.seconds))))
+                let ahead = ahead.unwrap_or_default().iter();
+                by(ahead.map(|ahead| (ahead.what.word(), number(ahead.seconds))))
             },
         ),
         Metric::of_host(

@@ -3,6 +3,7 @@
 use super::Form::*;
 use super::{Shape, either, list, optional, plain, shape};
 
+const REASON: &str = "as values: its `kind`, and numbers in bytes, nanoseconds and per cent";
 const FATES: &str = "observed, in_flight, done";
 
 pub const SHAPES: &[Shape] = &[
@@ -52,6 +53,7 @@ pub const SHAPES: &[Shape] = &[
             plain("vm", Shape("id"), "to whom"),
             plain("action", Shape("action"), "what"),
             plain("rule", Text, "in one word: distress, pressure, calm, dead, ..."),
+            plain("reason", Anything, REASON),
             plain("because", Text, "why, with its numbers"),
             plain("unless", Text, "what would have led to another decision"),
         ],
@@ -87,6 +89,7 @@ pub const SHAPES: &[Shape] = &[
         &[
             plain("name", Text, "which"),
             plain("open", Flag, "whether it is"),
+            plain("reason", Anything, REASON),
             plain("because", Text, "why, with the numbers"),
         ],
     ),
@@ -131,9 +134,24 @@ pub const SHAPES: &[Shape] = &[
             plain("balloons", Bytes, "that balloons can still give"),
             plain("reclaim", Bytes, "that the next step of reclaim gives"),
             plain("lasts", Nanoseconds, "that it has been missing"),
+            plain("after", Nanoseconds, "that it has to be missing"),
             list("suffering", Shape("suffering"), "VMs in distress"),
+            plain("host", Shape("standing"), "as it stands"),
+            plain("unknown", Count, "VMs of which it is not known what they could give"),
+            plain("vms", Count, "VMs in all"),
+            plain("leave", Percent, "from so much available it would not be called"),
+            plain("least", Bytes, "nor with less missing"),
             plain("because", Text, "why, with its numbers"),
             plain("unless", Text, "what would have led to no call"),
+        ],
+    ),
+    shape(
+        "standing",
+        "the host, or the scope",
+        &[
+            plain("share", Percent, "available"),
+            plain("total", Bytes, "of how much"),
+            plain("level", Word("calm, soft, hard, low"), "its state"),
         ],
     ),
     shape(
@@ -147,6 +165,7 @@ pub const SHAPES: &[Shape] = &[
         &[
             plain("name", Text, "of the VM"),
             plain("bytes", Bytes, "how much"),
+            plain("reason", Anything, REASON),
             plain("because", Text, "why"),
             plain("waits", Flag, "it may still be given"),
         ],

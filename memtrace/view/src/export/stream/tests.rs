@@ -11,8 +11,9 @@ use crate::export::json;
 use memtrace_core::fixture;
 use memtrace_core::model::Snapshot;
 use memtrace_core::model::snapshot::Measured;
-use memtrace_core::policy::Action;
-use memtrace_core::policy::hook::Suffering;
+use memtrace_core::policy::decision::Suffering;
+use memtrace_core::policy::reason::Distress;
+use memtrace_core::policy::{Action, Reason};
 use memtrace_core::reactor::{Decided, Fate, Owed, Report};
 use memtrace_core::sample::{Notice, Party, VmId};
 use memtrace_core::signal::Signal;
@@ -142,7 +143,7 @@ fn decided(by: &Decided) -> Decided {
     let vm = VmId::Process { pid: 1, start: 2 };
     let reaction = &mut report.reaction;
     let mut called = fixture::called(Fate::InFlight);
-    called.call.suffering = vec![Suffering { vm, from: "swap-ins".to_owned() }];
+    called.call.suffering = vec![Suffering { vm, from: Distress::Available(2.0) }];
     reaction.decisions.hook = Some(called.call.clone());
     reaction.called = Some(called);
     reaction.decisions.flagged = vec![vm];
@@ -150,9 +151,9 @@ fn decided(by: &Decided) -> Decided {
     let mut reclaim = reaction.entries[0].clone();
     reclaim.decision.action = Action::Reclaim { bytes: Bytes(7) };
     reaction.entries.push(reclaim);
-    let because = "the guest hangs".to_owned();
+    let reason = Reason::OnItsWay;
     let name = "web".to_owned();
-    reaction.farewell = Some(vec![Owed { name, bytes: Some(Bytes(1)), because, waits: true }]);
+    reaction.farewell = Some(vec![Owed { name, bytes: Some(Bytes(1)), reason, waits: true }]);
     Decided::Report(Arc::new(report))
 }
 

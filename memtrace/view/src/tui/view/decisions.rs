@@ -7,6 +7,7 @@ use crate::emphasis::Tone;
 use crate::export::reaction::action;
 use crate::summary::{self, in_a_line};
 use crate::tui::state::State;
+use crate::words;
 use memtrace_core::reactor::{Decided, Entry, Fate, Mode};
 use memtrace_core::text;
 
@@ -39,7 +40,7 @@ pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
         lines.extend(said(&format!("nothing can be done: {problem}"), Tone::Hot));
     }
     if reaction.entries.is_empty() {
-        let host = reaction.decisions.state.as_deref().unwrap_or("not known");
+        let host = summary::state(reaction.decisions.state);
         let none = format!(
             "nothing yet; the host is {host}. `e` on a VM says why, and what would have to change"
         );
@@ -60,10 +61,11 @@ fn told(entry: &Entry, state: &State, width: usize) -> Vec<Line<'static>> {
         Fate::Failed(reason) => (format!("FAILED ({reason}):"), Tone::Hot),
     };
     let what = action(decision.action);
-    let first = format!("{name}: {fate} {what} [{}]", decision.rule);
+    let first = format!("{name}: {fate} {what} [{}]", decision.rule.word());
     let mark = text::left(&time, TIME);
     let mut lines = wrapped(&mark, &text::clean(&first), tone, width, state.color);
-    let because = text::clean(&decision.because);
+    let because = words::because(decision);
+    let because = text::clean(&because);
     lines.extend(wrapped(&" ".repeat(TIME), &because, Tone::Plain, width, state.color));
     lines
 }

@@ -35,7 +35,7 @@ pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
 fn standing(report: &Report, state: &State) -> String {
     let at = summary::moment(report.at, &state.zone, "%H:%M:%S");
     let mode = report.reaction.mode.word();
-    let host = report.reaction.decisions.state.as_deref().unwrap_or("not known");
+    let host = summary::state(report.reaction.decisions.state);
     let by = summary::author(report.author).map_or(String::new(), |by| format!(" {by}"));
     let kept = match report.author {
         Author::Ourselves => "",

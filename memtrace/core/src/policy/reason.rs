@@ -1,0 +1,678 @@
+//! Why something is decided, as values. Amounts are in bytes, shares in per cent, times in
+//! nanoseconds; `limit`, `pause` and the like are the rules that the numbers are held against.
+//! Views make sentences of them, so that a sentence can be improved without touching the policy.
+
+use serde::{Deserialize, Serialize};
+
+use super::state::Level;
+use crate::sample::VmState as Running;
+use crate::units::{Bytes, Nanos};
+
+/// A condition, in the order in which those of a VM are asked; then the rungs of the ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GateKind {
+    /// The operator lets it be touched.
+    Allowed,
+    Running,
+    /// Its balloon can be moved.
+    Balloon,
+    /// Its memory isn't pinned.
+    Unpinned,
+    Booted,
+    /// Its statistics are fresh, whole and not contradicted.
+    Statistics,
+    /// It is not in distress, and wasn't lately.
+    #[serde(rename = "at ease")]
+    AtEase,
+    /// No order is in flight.
+    Moving,
+    /// Nobody else moved its balloon.
+    #[serde(rename = "ours alone")]
+    OursAlone,
+    #[serde(rename = "cooled down")]
+    CooledDown,
+    /// There is something above its floor.
+    Room,
+    /// Reclaim of its cold pages backs off.
+    #[serde(rename = "cold pages")]
+    ColdPages,
+    Alert,
+    Inflate,
+    Reclaim,
+    Hook,
+    /// Of another version of memtrace.
+    #[serde(other)]
+    Other,
+}
+
+/// The rule that led to a decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleId {
+    /// A VM in distress gets memory.
+    Distress,
+    /// The scope is short, and a VM gives.
+    Pressure,
+    /// The same, of memory that its guest has free.
+    Dead,
+    /// The scope is about to be short.
+    Forecast,
+    /// It is calm, and a VM gets back what was taken.
+    Calm,
+    /// Cold pages are reclaimed through the cgroup.
+    Reclaim,
+    /// memtrace ends, and gives back.
+    Farewell,
+    /// Of another policy, or another version of memtrace.
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
+/// Why a gate is open or closed, why a VM wants nothing, or why something was decided.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Reason {
+    /// Switched off among the safety features.
+    NotAsked,
+    SwitchedOff,
+    /// What an adapter says of the VM: why it has no balloon, or what pins its memory.
+    Reported {
+        text: String,
+    },
+
+    // What is not known.
+    ScopeUnknown,
+    StateUnknown,
+    SizeUnknown,
+    MaximumUnknown,
+    CpuTimeUnknown,
+    FloorUnknown,
+    NoStatistics,
+    StatisticsAgeUnknown,
+    HostSideUnknown,
+    FreeUnknown,
+    /// Whether it is in distress, for want of these. None of them: of guest statistics.
+    DistressUnknown {
+        unknown: Vec<SymptomKind>,
+    },
+    /// The guest doesn't tell this.
+    GuestLacks {
+        what: GuestMemory,
+    },
+
+    // The operator, and what runs.
+    Twin,
+    Excluded,
+    WeightZero,
+    Allowed {
+        weight: u32,
+    },
+    Runs,
+    NotRunning {
+        state: Running,
+    },
+    Gone,
+    Unpinned,
+    Booted {
+        time: Nanos,
+        needed: Nanos,
+    },
+
+    // Sizes, and the guest's statistics.
+    Size {
+        actual: Bytes,
+        maximum: Bytes,
+    },
+    AboveMaximum {
+        actual: Bytes,
+        maximum: Bytes,
+    },
+    Used {
+        used: Bytes,
+        size: Bytes,
+        available: Bytes,
+    },
+    Stale {
+        age: Nanos,
+        limit: Nanos,
+    },
+    /// What the guest claims can't be.
+    Contradicted {
+        claim: Claim,
+        claimed: Bytes,
+        most: Bytes,
+    },
+    /// Its balloon leaves it less than the host keeps of it.
+    BalloonFreesNothing {
+        size: Bytes,
+        rss: Bytes,
+    },
+
+    // Distress.
+    InDistress {
+        symptoms: Vec<Symptom>,
+    },
+    LittleLeft {
+        symptoms: Vec<Symptom>,
+    },
+    WasInDistress {
+        since: Nanos,
+        pause: Nanos,
+    },
+    KeepsGift {
+        since: Nanos,
+        pause: Nanos,
+    },
+    NoDistress,
+
+    // The balloon's way.
+    NothingInFlight,
+    InFlight {
+        left: Bytes,
+    },
+    Stuck {
+        since: Nanos,
+        left: Bytes,
+        flagged: bool,
+    },
+    OursAlone,
+    MovedByOthers {
+        from: Bytes,
+        to: Bytes,
+        since: Nanos,
+    },
+    NeverShrunk,
+    Shrunk {
+        since: Nanos,
+        pause: Nanos,
+    },
+    Room {
+        room: Bytes,
+        floor: FloorTerms,
+    },
+    /// Inflating would free nothing: beside what the guest uses the host keeps at most the
+    /// VMM's own memory.
+    NothingToFree {
+        used: Bytes,
+        vmm: Bytes,
+    },
+
+    // Receiving.
+    HasAll {
+        ceiling: Bytes,
+    },
+    GuestHas {
+        share: f64,
+    },
+    HasReceived {
+        grown: Bytes,
+    },
+    OnItsWay,
+    NotFree,
+
+    // The ladder.
+    LevelIs {
+        level: Level,
+        from: Level,
+    },
+    LevelNow {
+        level: Level,
+    },
+    CalmForLong,
+    /// Balloons have had nothing to give for so long, at this level; reclaim begins under
+    /// `kept` available with a VM in distress, after `patience`.
+    BalloonsEmpty {
+        level: Level,
+        since: Nanos,
+        kept: Bytes,
+        patience: Nanos,
+    },
+    /// What was reclaimed came back within `within`.
+    Refaulted {
+        since: Nanos,
+        within: Nanos,
+        rest: Nanos,
+        times: u32,
+    },
+    NoHookCommand,
+    Missing {
+        level: Level,
+        missing: Bytes,
+        lasts: Nanos,
+        least: Bytes,
+        after: Nanos,
+    },
+    HookCalled {
+        since: Nanos,
+        pause: Nanos,
+    },
+
+    // Decisions; what would have led to another one is among the numbers.
+    /// Of the rules `pressure`, `dead` and `forecast`. `keeps`: at this size it gives nothing.
+    Short {
+        host: Standing,
+        need: Bytes,
+        room: Bytes,
+        dead: Bytes,
+        soft: f64,
+        keeps: Bytes,
+    },
+    /// `share`: its part of what is `free`.
+    Relief {
+        from: Distress,
+        wanted: Bytes,
+        share: Bytes,
+        free: Bytes,
+    },
+    /// `before`: the size that it had.
+    Calm {
+        free: Bytes,
+        before: Bytes,
+    },
+    ColdPages {
+        psi: f64,
+        limit: f64,
+        bytes: Bytes,
+        rss: Bytes,
+    },
+    Ending {
+        free: Bytes,
+        before: Bytes,
+    },
+
+    /// Nothing is known of it, or it is of another version of memtrace.
+    #[default]
+    #[serde(other)]
+    Unrecorded,
+}
+
+/// The scope as it stood when something was decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Per cent available.
+    pub share: f64,
+    pub total: Bytes,
+    pub level: Level,
+}
+
+/// What a floor is the largest of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FloorTerms {
+    pub floor: Bytes,
+    pub bounds: Bytes,
+    /// What the guest uses and has touched since, times `factor`.
+    pub used: Bytes,
+    pub factor: f64,
+    pub burst: Bytes,
+    pub learnt: Bytes,
+}
+
+/// Part of a guest's statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GuestMemory {
+    Total,
+    Free,
+    Available,
+}
+
+/// What a guest claims, and what contradicts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Claim {
+    /// A total above its maximum.
+    TotalOverMaximum,
+    /// Free or available above its total.
+    FreeOverTotal,
+    /// Available above its size.
+    AvailableOverSize,
+    /// In use, more than the host has ever kept of it.
+    UsedOverHost,
+}
+
+/// What shows distress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SymptomKind {
+    /// Bytes per second.
+    HostSwapIn,
+    /// Asynchronous faults per second.
+    AsyncFaults,
+    /// Per cent of the time.
+    Stalled,
+    /// Bytes per second, in or out.
+    GuestSwap,
+    /// Per second.
+    GuestMajorFaults,
+    /// Per cent of its size; the only one of which less is worse.
+    GuestAvailable,
+    /// Its OOM killer struck.
+    GuestOomKill,
+}
+
+/// A number over its limit (or under it), in the unit of its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Symptom {
+    pub kind: SymptomKind,
+    pub value: f64,
+    pub limit: f64,
+}
+
+/// From what a VM suffers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Distress {
+    Symptoms(Vec<Symptom>),
+    /// As far as is known; these are not.
+    Unknown(Vec<SymptomKind>),
+    /// So much of it is available to the guest, per cent.
+    Available(f64),
+}
+
+/// A line of the arithmetic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Term {
+    ScopeUnknown,
+    /// The limits are shares of the total; a state is left `leave` points above.
+    State {
+        available: Bytes,
+        host: Standing,
+        soft: f64,
+        hard: f64,
+        low: f64,
+        leave: f64,
+    },
+    /// 0 to 1, by PSI some (per cent) and direct reclaims (per second).
+    Effort {
+        psi: Option<f64>,
+        direct: Option<f64>,
+        kswapd: Option<f64>,
+        effort: f64,
+    },
+    /// Bytes a second that available falls.
+    Trend {
+        fall: Bytes,
+        ahead: Vec<Ahead>,
+    },
+    Need {
+        need: Bytes,
+        short: Bytes,
+        aim: Bytes,
+        soft: f64,
+        trend: Bytes,
+        horizon: Nanos,
+        pressure: Bytes,
+        held: Bytes,
+        owed: Bytes,
+        in_flight: Bytes,
+        /// It is worth a command.
+        enough: bool,
+    },
+    Budget {
+        relief: Bytes,
+        calm: Bytes,
+        kept: Bytes,
+        promised: Bytes,
+    },
+    /// Of a VM that gives. `part` and `parts` in bytes.
+    Share {
+        share: Bytes,
+        need: Bytes,
+        part: f64,
+        parts: f64,
+        step: Bytes,
+        room: Bytes,
+        gives: Bytes,
+    },
+    Wants {
+        wanted: Bytes,
+        given: Bytes,
+    },
+    WantsNothing {
+        reason: Reason,
+    },
+    MayWant {
+        reason: Reason,
+    },
+    Missing {
+        missing: Bytes,
+        need: Bytes,
+        balloons: Bytes,
+        reclaim: Bytes,
+    },
+    #[serde(other)]
+    Other,
+}
+
+/// What would have to change for another decision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum WhatIf {
+    /// Under so much available, per cent, the scope would be in this state.
+    Worse {
+        state: Level,
+        limit: f64,
+    },
+    /// From so much available it would be in a better state than this.
+    Better {
+        state: Level,
+        limit: f64,
+    },
+    /// It would give memory if all of these changed.
+    Gives {
+        changes: Vec<Change>,
+    },
+    /// More would have to be free.
+    ReceivesIfFree {
+        wanted: Bytes,
+    },
+    /// Its guest would have to have less available than this, per cent.
+    ReceivesUnder {
+        limit: f64,
+        reason: Reason,
+    },
+    NeverReceives {
+        reason: Reason,
+    },
+    NeedUnknown {
+        reason: Reason,
+    },
+    /// In steps, once the scope has been calm for so long.
+    GetsBack {
+        bytes: Bytes,
+        quiet: Nanos,
+    },
+    #[serde(other)]
+    Other,
+}
+
+/// A part of what keeps a VM from giving.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Change {
+    Inflating,
+    /// The scope would have to be short: under `soft`, where it is at `share`.
+    Shortage {
+        soft: f64,
+        share: f64,
+    },
+    /// These gates would have to be open.
+    Gates {
+        closed: Vec<GateKind>,
+    },
+    /// Its share of the need would have to be worth a command.
+    Share {
+        need: Bytes,
+        least: Bytes,
+    },
+}
+
+/// Where the trend of available memory leads.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ahead {
+    pub what: Coming,
+    pub seconds: f64,
+}
+
+/// What may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Coming {
+    Soft,
+    Hard,
+    Low,
+    Swap,
+}
+
+/// A number that was seen, before anything was made of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    pub what: Seen,
+    /// `None`: not known.
+    pub value: Option<Quantity>,
+    /// Why it isn't exact, or isn't known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
+}
+
+/// What was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// The time that rates are over.
+    Interval,
+    Available,
+    SwapFree,
+    PsiSome,
+    Kswapd,
+    DirectReclaims,
+    SwappedIn,
+    SwappedOut,
+    State,
+    Size,
+    Rss,
+    InSwap,
+    Dead,
+    AsyncFaults,
+    Stalled,
+    CgroupPsiSome,
+    GuestStatistics,
+    GuestAvailable,
+    GuestFree,
+    GuestTotal,
+    GuestMajorFaults,
+    GuestSwapsIn,
+    GuestSwapsOut,
+    #[serde(other)]
+    Other,
+}
+
+/// A value with its unit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantity {
+    Bytes(Bytes),
+    /// A part of a whole.
+    Of(Bytes, Bytes),
+    BytesPerSecond(f64),
+    PerSecond(f64),
+    /// Per cent.
+    Share(f64),
+    Time(Nanos),
+    State(Running),
+}
+
+impl GateKind {
+    /// Its name in a view, and in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Running => "running",
+            Self::Balloon => "balloon",
+            Self::Unpinned => "unpinned",
+            Self::Booted => "booted",
+            Self::Statistics => "statistics",
+            Self::AtEase => "at ease",
+            Self::Moving => "moving",
+            Self::OursAlone => "ours alone",
+            Self::CooledDown => "cooled down",
+            Self::Room => "room",
+            Self::ColdPages => "cold pages",
+            Self::Alert => "alert",
+            Self::Inflate => "inflate",
+            Self::Reclaim => "reclaim",
+            Self::Hook => "hook",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl RuleId {
+    /// Its name in a view, and in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Distress => "distress",
+            Self::Pressure => "pressure",
+            Self::Dead => "dead",
+            Self::Forecast => "forecast",
+            Self::Calm => "calm",
+            Self::Reclaim => "reclaim",
+            Self::Farewell => "farewell",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl Coming {
+    /// Its name in a view, and in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Soft => "soft",
+            Self::Hard => "hard",
+            Self::Low => "low",
+            Self::Swap => "swap",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_the_same_in_a_view_and_in_json() {
+        let json = |value: serde_json::Value| value.as_str().map(str::to_owned);
+        for kind in [
+            GateKind::Allowed,
+            GateKind::AtEase,
+            GateKind::OursAlone,
+            GateKind::CooledDown,
+            GateKind::ColdPages,
+            GateKind::Hook,
+            GateKind::Other,
+        ] {
+            let written = serde_json::to_value(kind).expect("it serialises");
+            assert_eq!(json(written).as_deref(), Some(kind.word()));
+        }
+        for rule in [RuleId::Distress, RuleId::Dead, RuleId::Farewell, RuleId::Other] {
+            let written = serde_json::to_value(rule).expect("it serialises");
+            assert_eq!(json(written).as_deref(), Some(rule.word()));
+        }
+        for coming in [Coming::Soft, Coming::Swap] {
+            let written = serde_json::to_value(coming).expect("it serialises");
+            assert_eq!(json(written).as_deref(), Some(coming.word()));
+        }
+    }
+
+    #[test]
+    fn what_another_version_says_is_not_guessed_at() {
+        let reason: Reason =
+            serde_json::from_str(r#"{"kind":"moon_phase","full":true}"#).expect("it reads");
+        assert_eq!(reason, Reason::Unrecorded);
+        let gate: GateKind = serde_json::from_str(r#""sun""#).expect("it reads");
+        assert_eq!(gate, GateKind::Other);
+    }
+}

@@ -1,0 +1,492 @@
+//! What the policy decided by, in sentences. The policy gives values
+//! ([`memtrace_core::policy::reason`]); how they read is decided here alone.
+
+mod what_if;
+
+use memtrace_core::policy::reason::{
+    Ahead, Claim, Distress, FloorTerms, GuestMemory, Input, Quantity, Seen, Standing, Symptom,
+    SymptomKind, Term,
+};
+use memtrace_core::policy::{Call, Decision, Reason};
+use memtrace_core::sample::VmState;
+use memtrace_core::units::{Bytes, Nanos};
+
+pub use what_if::what_if;
+
+/// Why a decision was made.
+pub fn because(decision: &Decision) -> String {
+    reason(&decision.reason)
+}
+
+/// What would have led to another decision.
+pub fn unless(decision: &Decision) -> String {
+    match &decision.reason {
+        Reason::Short { soft, keeps, .. } => format!(
+            "from {soft} % available and without pressure nothing would be taken; at {} or below \
+             it would give nothing",
+            show(*keeps)
+        ),
+        Reason::Relief { .. } => "with more available in the guest, or nothing free above the \
+                                  reserve, it would get nothing"
+            .to_owned(),
+        Reason::Calm { .. } => "under pressure, or with less free, it would wait".to_owned(),
+        Reason::ColdPages { limit, .. } => format!(
+            "with PSI some of {limit} % or more in its cgroup, or balloons that give, nothing \
+             would be reclaimed"
+        ),
+        Reason::Ending { .. } => {
+            "with less free, or without give_back, it would stay as it is".to_owned()
+        }
+        _ => "not recorded".to_owned(),
+    }
+}
+
+/// Why a gate is open or closed, or why a VM gets nothing.
+pub fn reason(reason: &Reason) -> String {
+    match reason {
+        Reason::Unrecorded => "not recorded".to_owned(),
+        Reason::NotAsked => "not asked".to_owned(),
+        Reason::SwitchedOff => "switched off".to_owned(),
+        Reason::Reported { text } => text.clone(),
+        Reason::ScopeUnknown => "the scope's memory is not known".to_owned(),
+        Reason::StateUnknown => "its state is not known".to_owned(),
+        Reason::SizeUnknown => "its size is not known".to_owned(),
+        Reason::MaximumUnknown => "its maximum is not known".to_owned(),
+        Reason::CpuTimeUnknown => "its CPU time or number of CPUs is not known".to_owned(),
+        Reason::FloorUnknown => "its floor is not known".to_owned(),
+        Reason::NoStatistics => "there are no guest statistics".to_owned(),
+        Reason::StatisticsAgeUnknown => "the age of the guest statistics is not known".to_owned(),
+        Reason::HostSideUnknown => {
+            "RSS or swap is not known, so that its statistics can't be checked".to_owned()
+        }
+        Reason::FreeUnknown => "free memory is not known".to_owned(),
+        Reason::DistressUnknown { unknown } if unknown.is_empty() => {
+            "distress is not known: no guest statistics".to_owned()
+        }
+        Reason::DistressUnknown { unknown } => {
+            format!("distress is not known: {} unknown", kinds(unknown))
+        }
+        Reason::GuestLacks { what } => format!("the guest does not tell its {}", part(*what)),
+        Reason::Twin => "another VM has the same identity".to_owned(),
+        Reason::Excluded => "excluded".to_owned(),
+        Reason::WeightZero => "its weight is 0".to_owned(),
+        Reason::Allowed { weight } => format!("not excluded, weight {weight}"),
+        Reason::Runs => "it runs".to_owned(),
+        Reason::NotRunning { state } => format!("it is {}", running(*state)),
+        Reason::Gone => "it is gone".to_owned(),
+        Reason::Unpinned => "its memory is not pinned".to_owned(),
+        Reason::Booted { time, needed } => {
+            format!("{:.0} s of CPU time, booted from {:.0} s", time.seconds(), needed.seconds())
+        }
+        Reason::Size { actual, maximum } => format!("{} of {}", show(*actual), show(*maximum)),
+        Reason::AboveMaximum { actual, maximum } => {
+            format!("it has {}, more than its maximum of {}", show(*actual), show(*maximum))
+        }
+        Reason::Used { used, size, available } => {
+            format!("{} used of {}, {} available", show(*used), show(*size), show(*available))
+        }
+        Reason::Stale { age, limit } => format!(
+            "the guest statistics are {:.0} s old, stale after {:.0} s",
+            age.seconds(),
+            limit.seconds()
+        ),
+        Reason::Contradicted { claim, claimed, most } => contradicted(*claim, *claimed, *most),
+        Reason::BalloonFreesNothing { size, rss } => format!(
+            "inflating frees nothing: the balloon leaves it {}, and {} of it are resident",
+            show(*size),
+            show(*rss)
+        ),
+        Reason::InDistress { symptoms } => format!("in distress: {}", all(symptoms)),
+        Reason::LittleLeft { symptoms } if symptoms.is_empty() => {
+            "little is available in the guest".to_owned()
+        }
+        Reason::LittleLeft { symptoms } => format!("little is available: {}", all(symptoms)),
+        Reason::WasInDistress { since, pause } => {
+            format!("in distress {}, spared for {:.0} s", ago(*since), pause.seconds())
+        }
+        Reason::KeepsGift { since, pause } => {
+            format!("got memory {}, keeps it for {:.0} s", ago(*since), pause.seconds())
+        }
+        Reason::NoDistress => "not in distress".to_owned(),
+        Reason::NothingInFlight => "no order in flight".to_owned(),
+        Reason::InFlight { left } => format!("moving, {} to go", show(*left)),
+        Reason::Stuck { since, left, flagged } => format!(
+            "stuck{}: no progress for {:.0} s, {} to go",
+            if *flagged { ", uncooperative" } else { "" },
+            since.seconds(),
+            show(*left)
+        ),
+        Reason::OursAlone => "nobody else moved its balloon".to_owned(),
+        Reason::MovedByOthers { from, to, since } => format!(
+            "its balloon was moved from {} to {} by something else {}",
+            show(*from),
+            show(*to),
+            ago(*since)
+        ),
+        Reason::NeverShrunk => "never shrunk".to_owned(),
+        Reason::Shrunk { since, pause } => {
+            format!("shrunk {:.1} s ago, cool-down {:.0} s", since.seconds(), pause.seconds())
+        }
+        Reason::Room { room, floor } => format!("{} above its {}", show(*room), terms(floor)),
+        Reason::NothingToFree { used, vmm } => format!(
+            "inflating would free nothing: the guest uses {}, up to {} is VMM overhead",
+            show(*used),
+            show(*vmm)
+        ),
+        Reason::HasAll { ceiling } => format!("it has its maximum of {}", show(*ceiling)),
+        Reason::GuestHas { share } => format!("{share:.1} % of it is available in the guest"),
+        Reason::HasReceived { grown } => {
+            format!("received {} since its last statistics", show(*grown))
+        }
+        Reason::OnItsWay => "on its way".to_owned(),
+        Reason::NotFree => "not enough is free".to_owned(),
+        Reason::LevelIs { level, from } => {
+            format!("it is {}, from {}", level.word(), from.word())
+        }
+        Reason::LevelNow { level } => format!("it is {}", level.word()),
+        Reason::CalmForLong => "it has been calm for a while".to_owned(),
+        Reason::BalloonsEmpty { level, since, kept, patience } => format!(
+            "it is {}, balloons have had nothing to give for {:.0} s; from {:.0} s, under {} \
+             available with a VM in distress",
+            level.word(),
+            since.seconds(),
+            patience.seconds(),
+            show(*kept)
+        ),
+        Reason::Refaulted { since, within, rest, times } => format!(
+            "what was reclaimed came back within {:.0} s, {}: backs off for {:.0} s ({times} in a \
+             row)",
+            within.seconds(),
+            ago(*since),
+            rest.seconds()
+        ),
+        Reason::NoHookCommand => "no command is configured (hook.command)".to_owned(),
+        Reason::Missing { level, missing, lasts, least, after } => format!(
+            "it is {}, {} missing for {:.0} s; called from low, {} and {:.0} s",
+            level.word(),
+            show(*missing),
+            lasts.seconds(),
+            show(*least),
+            after.seconds()
+        ),
+        Reason::HookCalled { since, pause } => {
+            format!("called {}, again after {:.0} s", ago(*since), pause.seconds())
+        }
+        Reason::Short { host, need, room, dead, .. } => {
+            let dead =
+                if dead.0 > 0 { format!(", {} of it unused", show(*dead)) } else { String::new() };
+            format!(
+                "{}, {} are needed, and it can spare {}{dead}",
+                standing(host),
+                show(*need),
+                show(*room)
+            )
+        }
+        Reason::Relief { from, wanted, share, free } => format!(
+            "in distress ({}), wants {}, and its part of the {} that are free is {}",
+            distress(from),
+            show(*wanted),
+            show(*free),
+            show(*share)
+        ),
+        Reason::Calm { free, before } => format!(
+            "it is calm, {} are free above the soft line, and it had {} before",
+            show(*free),
+            show(*before)
+        ),
+        Reason::ColdPages { psi, limit, bytes, rss } => format!(
+            "balloons can't give what is needed, its PSI some is {psi:.1} %, under {limit}, and {} \
+             of its {} may be cold",
+            show(*bytes),
+            show(*rss)
+        ),
+        Reason::Ending { free, before } => format!(
+            "memtrace ends, it had {} before, and {} are free above the calm line",
+            show(*before),
+            show(*free)
+        ),
+    }
+}
+
+fn contradicted(claim: Claim, claimed: Bytes, most: Bytes) -> String {
+    let (claimed, most) = (show(claimed), show(most));
+    match claim {
+        Claim::TotalOverMaximum => {
+            format!("the guest claims a total of {claimed}, its maximum is {most}")
+        }
+        Claim::FreeOverTotal => {
+            format!("the guest claims {claimed} free or available, its total is {most}")
+        }
+        Claim::AvailableOverSize => {
+            format!("the guest claims {claimed} available, its size is {most}")
+        }
+        Claim::UsedOverHost => {
+            format!("the guest claims {claimed} in use, RSS and swap are {most}")
+        }
+    }
+}
+
+/// What a VM suffers from.
+pub fn distress(from: &Distress) -> String {
+    match from {
+        Distress::Symptoms(symptoms) => all(symptoms),
+        Distress::Unknown(unknown) => format!("{} unknown", kinds(unknown)),
+        Distress::Available(share) => format!("{share:.1} % available in the guest"),
+    }
+}
+
+/// Why the hook is called.
+pub fn call(call: &Call) -> String {
+    let unknown = if call.unknown > 0 {
+        format!("; what {} of {} VMs could give is not known", call.unknown, call.vms)
+    } else {
+        String::new()
+    };
+    format!(
+        "{}, and for {:.0} s (from {:.0}) balloons and reclaim have not been enough: {}{unknown}",
+        standing(&call.host),
+        call.lasts.seconds(),
+        call.after.seconds(),
+        missing(call.missing, call.need, call.balloons, call.reclaim)
+    )
+}
+
+/// When the hook would not be called.
+pub fn no_call(call: &Call) -> String {
+    format!(
+        "from {} % available, or with less than {} missing, the hook would not be called",
+        call.leave,
+        show(call.least)
+    )
+}
+
+fn standing(host: &Standing) -> String {
+    format!("{:.1} % of {} is available ({})", host.share, show(host.total), host.level.word())
+}
+
+fn missing(missing: Bytes, need: Bytes, balloons: Bytes, reclaim: Bytes) -> String {
+    format!(
+        "missing {} = need {} - {} that balloons can still give - {} of cold pages a step",
+        show(missing),
+        show(need),
+        show(balloons),
+        show(reclaim)
+    )
+}
+
+fn terms(floor: &FloorTerms) -> String {
+    format!(
+        "floor {}: bounds {}, {} x {} used and touched since, burst {}, learnt {}",
+        show(floor.floor),
+        show(floor.bounds),
+        floor.factor,
+        show(floor.used),
+        show(floor.burst),
+        show(floor.learnt)
+    )
+}
+
+/// A line of the arithmetic.
+pub fn term(term: &Term) -> String {
+    match term {
+        Term::ScopeUnknown => "total or available memory is not known".to_owned(),
+        Term::State { available, host, soft, hard, low, leave } => format!(
+            "{} of {} available, {:.1} %: {} (soft under {soft}, hard under {hard}, low under \
+             {low}; left {leave} points above)",
+            show(*available),
+            show(host.total),
+            host.share,
+            host.level.word()
+        ),
+        Term::Effort { psi, direct, kswapd, effort } => {
+            let known = |value: &Option<f64>, show: &dyn Fn(f64) -> String| {
+                value.map_or_else(|| "unknown".to_owned(), show)
+            };
+            format!(
+                "PSI some {}, direct reclaims {}, kswapd {}: effort {effort:.2}",
+                known(psi, &|psi| format!("{psi:.1} %")),
+                known(direct, &|rate| format!("{rate:.0}/s")),
+                known(kswapd, &|busy| format!("{busy:.0} %"))
+            )
+        }
+        Term::Trend { fall, ahead } => {
+            let coming = |ahead: &Ahead| format!("{} in {:.0} s", ahead.what.word(), ahead.seconds);
+            let coming: Vec<String> = ahead.iter().map(coming).collect();
+            format!("falls by {} a second: {}", show(*fall), coming.join(", "))
+        }
+        Term::Need { .. } => need(term),
+        Term::Budget { relief, calm, kept, promised } => format!(
+            "to give: {} in distress, {} when calm; {} are kept, {} promised",
+            show(*relief),
+            show(*calm),
+            show(*kept),
+            show(*promised)
+        ),
+        Term::Share { share, need, part, parts, step, room, gives } => format!(
+            "its share {} of {}: part {:.0} of {:.0}; step at most {}, room {}: gives {}",
+            show(*share),
+            show(*need),
+            part / MIB,
+            parts / MIB,
+            show(*step),
+            show(*room),
+            show(*gives)
+        ),
+        Term::Wants { wanted, given } => {
+            format!("in distress: wants {}, gets {}", show(*wanted), show(*given))
+        }
+        Term::WantsNothing { reason: why } => format!("wants nothing: {}", reason(why)),
+        Term::MayWant { reason: why } => format!("may want some, gets none: {}", reason(why)),
+        Term::Missing { missing: much, need, balloons, reclaim } => {
+            missing(*much, *need, *balloons, *reclaim)
+        }
+        Term::Other => "not recorded".to_owned(),
+    }
+}
+
+fn need(term: &Term) -> String {
+    let Term::Need {
+        need,
+        short,
+        aim,
+        soft,
+        trend,
+        horizon,
+        pressure,
+        held,
+        owed,
+        in_flight,
+        enough,
+    } = term
+    else {
+        return String::new();
+    };
+    format!(
+        "need {} = {} to {} available ({soft} %) + {} trend over {:.0} s + {} pressure + {} held + \
+         {} owed to VMs in distress - {} in flight{}",
+        show(*need),
+        show(*short),
+        show(*aim),
+        show(*trend),
+        horizon.seconds(),
+        show(*pressure),
+        show(*held),
+        show(*owed),
+        show(*in_flight),
+        if *enough { "" } else { ": too little to act on" }
+    )
+}
+
+/// What was seen, with what limits it.
+pub fn input(input: &Input) -> String {
+    let name = seen(input.what);
+    match (&input.value, &input.limit) {
+        (Some(value), Some(limit)) => format!("{name}: {} (~ {limit})", quantity(*value)),
+        (Some(value), None) => format!("{name}: {}", quantity(*value)),
+        (None, limit) => format!("{name}: - ({})", limit.as_deref().unwrap_or("not known")),
+    }
+}
+
+const fn seen(what: Seen) -> &'static str {
+    match what {
+        Seen::Interval => "interval of rates",
+        Seen::Available => "available",
+        Seen::SwapFree => "swap free",
+        Seen::PsiSome => "PSI some",
+        Seen::Kswapd => "kswapd active",
+        Seen::DirectReclaims => "direct reclaims",
+        Seen::SwappedIn => "swap-ins",
+        Seen::SwappedOut => "swap-outs",
+        Seen::State => "state",
+        Seen::Size => "size",
+        Seen::Rss => "RSS",
+        Seen::InSwap => "in swap",
+        Seen::Dead => "unused",
+        Seen::AsyncFaults => "asynchronous faults",
+        Seen::Stalled => "stalled",
+        Seen::CgroupPsiSome => "PSI some of its cgroup",
+        Seen::GuestStatistics => "age of guest statistics",
+        Seen::GuestAvailable => "guest available",
+        Seen::GuestFree => "guest free",
+        Seen::GuestTotal => "guest total",
+        Seen::GuestMajorFaults => "guest major faults",
+        Seen::GuestSwapsIn => "guest swap-ins",
+        Seen::GuestSwapsOut => "guest swap-outs",
+        Seen::Other => "other",
+    }
+}
+
+fn quantity(value: Quantity) -> String {
+    match value {
+        Quantity::Bytes(bytes) => show(bytes),
+        Quantity::Of(part, whole) => format!("{} of {}", show(part), show(whole)),
+        Quantity::BytesPerSecond(rate) => format!("{:.1} MiB/s", rate / MIB),
+        Quantity::PerSecond(rate) => format!("{rate:.0}/s"),
+        Quantity::Share(share) => format!("{share:.1} %"),
+        Quantity::Time(time) => format!("{:.1} s", time.seconds()),
+        Quantity::State(state) => running(state),
+    }
+}
+
+fn running(state: VmState) -> String {
+    format!("{state:?}").to_lowercase()
+}
+
+const fn part(what: GuestMemory) -> &'static str {
+    match what {
+        GuestMemory::Total => "total memory",
+        GuestMemory::Free => "free memory",
+        GuestMemory::Available => "available memory",
+    }
+}
+
+fn all(symptoms: &[Symptom]) -> String {
+    symptoms.iter().map(symptom).collect::<Vec<String>>().join(", ")
+}
+
+fn symptom(symptom: &Symptom) -> String {
+    let Symptom { kind, value, limit } = *symptom;
+    let name = kind_of(kind);
+    match kind {
+        SymptomKind::HostSwapIn | SymptomKind::GuestSwap => {
+            format!("{name} {:.1} MiB/s (from {:.1})", value / MIB, limit / MIB)
+        }
+        SymptomKind::Stalled => format!("{name} {value:.1} % (from {limit:.1})"),
+        SymptomKind::AsyncFaults | SymptomKind::GuestMajorFaults => {
+            format!("{name} {value:.0}/s (from {limit:.0})")
+        }
+        SymptomKind::GuestAvailable => format!("{name} {value:.1} % (low under {limit})"),
+        SymptomKind::GuestOomKill => name.to_owned(),
+    }
+}
+
+fn kinds(kinds: &[SymptomKind]) -> String {
+    kinds.iter().map(|kind| kind_of(*kind)).collect::<Vec<&str>>().join(", ")
+}
+
+const fn kind_of(kind: SymptomKind) -> &'static str {
+    match kind {
+        SymptomKind::HostSwapIn => "swap-ins",
+        SymptomKind::AsyncFaults => "asynchronous faults",
+        SymptomKind::Stalled => "stalled",
+        SymptomKind::GuestSwap => "guest swap traffic",
+        SymptomKind::GuestMajorFaults => "guest major faults",
+        SymptomKind::GuestAvailable => "guest available",
+        SymptomKind::GuestOomKill => "OOM kill in the guest",
+    }
+}
+
+const MIB: f64 = 1_048_576.0;
+
+/// As text: `345 MiB`, `11.2 GiB`.
+fn show(bytes: Bytes) -> String {
+    let mib = bytes.0 as f64 / MIB;
+    if mib >= 10_240.0 { format!("{:.1} GiB", mib / 1024.0) } else { format!("{mib:.0} MiB") }
+}
+
+fn ago(since: Nanos) -> String {
+    format!("{:.0} s ago", since.seconds())
+}
+
+#[cfg(test)]
+mod tests;
