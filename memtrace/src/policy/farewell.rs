@@ -44,14 +44,14 @@ pub struct Short {
 /// What stands between a VM and what it had.
 enum Standing {
     /// So much could go back, from this size.
-    Wants {
-        missing: Bytes,
-        actual: Bytes,
-    },
+    Wants { missing: Bytes, actual: Bytes },
     Short {
         bytes: Option<Bytes>,
         because: String,
         waits: bool,
+        /// What it may want all the same, where too little is known of it: others don't get
+        /// the part of that.
+        may: Bytes,
     },
 }
 
@@ -74,20 +74,24 @@ pub fn farewell(
     let host = Host::of(rules, &state, at, &seen.scope);
     let mut parting = Farewell::default();
     let mut wants = Vec::new();
+    let mut sum = 0.0;
     for taken in taken {
         let found = seen.vms.iter().find(|vm| vm.id == taken.vm);
         let default = VmState::default();
         let memory = state.vms.get(&taken.vm).unwrap_or(&default);
         match standing(rules, memory, at, found, taken, twins.contains(&taken.vm)) {
             None => {}
-            Some(Standing::Wants { missing, actual }) => wants.push((taken, missing, actual)),
-            Some(Standing::Short { bytes, because, waits }) => {
+            Some(Standing::Wants { missing, actual }) => {
+                sum += missing.0 as f64;
+                wants.push((taken, missing, actual));
+            }
+            Some(Standing::Short { bytes, because, waits, may }) => {
+                sum += may.0 as f64;
                 parting.short.push(Short { vm: taken.vm, bytes, because, waits });
             }
         }
     }
     let purse = host.as_ref().map_or(Bytes(0), |host| purse(rules, &state, seen, host));
-    let sum = wants.iter().fold(0.0, |sum, (_, missing, _)| sum + missing.0 as f64);
     for (taken, missing, actual) in wants {
         let share = Bytes((purse.0 as f64 * (missing.0 as f64 / sum)) as u64);
         let to = match share {
@@ -130,31 +134,44 @@ fn standing(
     taken: &Taken,
     twin: bool,
 ) -> Option<Standing> {
-    let short = |bytes, because: String, waits| Some(Standing::Short { bytes, because, waits });
-    let Some(now) = now else { return short(None, "it isn't there".to_owned(), false) };
+    let none = Bytes(0);
+    let short =
+        |bytes, because: String, waits, may| Some(Standing::Short { bytes, because, waits, may });
+    let Some(now) = now else { return short(None, "it isn't there".to_owned(), false, none) };
     let vm = Vm::of(rules, memory, at, now);
     let (Some(actual), Some(ceiling)) = (now.actual, vm.ceiling()) else {
         let waits = now.no_balloon.is_none();
-        let because = now.no_balloon.clone();
-        return short(None, because.unwrap_or_else(|| "its size is not known".to_owned()), waits);
+        let because = now.no_balloon.clone().unwrap_or_else(|| "its size is not known".to_owned());
+        let may = if allowed(&vm, twin).is_ok() { taken.before } else { none };
+        return short(None, because, waits, may);
     };
     let missing = taken.before.min(ceiling).saturating_sub(actual);
     if missing.0 <= SAME {
         return None;
     }
-    let closed = [allowed(&vm, twin), balloon(&vm), ours(&vm)].into_iter().find_map(Result::err);
+    let closed = [allowed(&vm, twin), balloon(&vm)].into_iter().find_map(Result::err);
     if let Some(because) = closed {
-        return short(Some(missing), because, false);
+        return short(Some(missing), because, false, none);
     }
-    if now.state.is_some_and(|state| state != crate::sample::VmState::Running) {
-        return short(Some(missing), "it does not run".to_owned(), false);
+    // A VM that started anew, or still boots, moved its own balloon, and what was ordered
+    // before is no more.
+    let may = if now.cpu_time.is_none() || now.vcpus.is_none() { missing } else { none };
+    if let Err(because) = ours(&vm) {
+        return short(Some(missing), because, false, may);
+    }
+    match now.state {
+        Some(crate::sample::VmState::Running) => {}
+        Some(_) => return short(Some(missing), "it does not run".to_owned(), false, may),
+        None => return short(Some(missing), "its state is not known".to_owned(), true, missing),
     }
     let grows = memory.order.is_some_and(|order| order.to > actual);
     match motion(rules, memory, at, now.actual) {
-        Motion::Moving(_) if grows => short(Some(missing), "it is on its way".to_owned(), true),
+        Motion::Moving(_) if grows => {
+            short(Some(missing), "it is on its way".to_owned(), true, may)
+        }
         Motion::Stuck(since, _) if grows => {
             let because = format!("its balloon is stuck for {:.0} s", since.seconds());
-            short(Some(missing), because, false)
+            short(Some(missing), because, false, may)
         }
         _ => Some(Standing::Wants { missing, actual }),
     }
