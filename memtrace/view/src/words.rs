@@ -3,9 +3,9 @@
 
 mod what_if;
 
+use memtrace_core::policy::inputs::{Input, Quantity, Seen};
 use memtrace_core::policy::reason::{
-    Ahead, Claim, Distress, FloorTerms, GuestMemory, Input, Quantity, Seen, Standing, Symptom,
-    SymptomKind, Term,
+    Ahead, Claim, Distress, FloorTerms, GuestMemory, Standing, Symptom, SymptomKind, Term,
 };
 use memtrace_core::policy::{Call, Decision, Reason};
 use memtrace_core::sample::VmState;
@@ -60,6 +60,8 @@ pub fn reason(reason: &Reason) -> String {
             "RSS or swap is not known, so that its statistics can't be checked".to_owned()
         }
         Reason::FreeUnknown => "free memory is not known".to_owned(),
+        Reason::DeadUnknown => "its unused memory is not known".to_owned(),
+        Reason::MajorFaultsUnknown => "its guest's major faults are not known".to_owned(),
         Reason::DistressUnknown { unknown } if unknown.is_empty() => {
             "distress is not known: no guest statistics".to_owned()
         }

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::reason::{Ahead, Distress, GateKind, Input, Reason, RuleId, Standing, Term, WhatIf};
+use super::inputs::Input;
+use super::reason::{Ahead, Distress, GateKind, Reason, RuleId, Standing, Term};
 use super::state::Level;
+use super::what_if::WhatIf;
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 

@@ -45,14 +45,14 @@ pub struct Short {
 /// What stands between a VM and what it had.
 enum Return {
     /// So much could go back, from this size.
-    Wants {
-        missing: Bytes,
-        actual: Bytes,
-    },
+    Wants { missing: Bytes, actual: Bytes },
     Short {
         bytes: Option<Bytes>,
         reason: Reason,
         waits: bool,
+        /// What it may want all the same, where too little is known of it: others don't get
+        /// the part of that.
+        may: Bytes,
     },
 }
 
@@ -75,20 +75,24 @@ pub fn farewell(
     let host = Host::of(rules, &state, at, &seen.scope);
     let mut parting = Farewell::default();
     let mut wants = Vec::new();
+    let mut sum = 0.0;
     for taken in taken {
         let found = seen.vms.iter().find(|vm| vm.id == taken.vm);
         let default = VmState::default();
         let memory = state.vms.get(&taken.vm).unwrap_or(&default);
         match standing(rules, memory, at, found, taken, twins.contains(&taken.vm)) {
             None => {}
-            Some(Return::Wants { missing, actual }) => wants.push((taken, missing, actual)),
-            Some(Return::Short { bytes, reason, waits }) => {
+            Some(Return::Wants { missing, actual }) => {
+                sum += missing.0 as f64;
+                wants.push((taken, missing, actual));
+            }
+            Some(Return::Short { bytes, reason, waits, may }) => {
+                sum += may.0 as f64;
                 parting.short.push(Short { vm: taken.vm, bytes, reason, waits });
             }
         }
     }
     let purse = host.as_ref().map_or(Bytes(0), |host| purse(rules, &state, seen, host));
-    let sum = wants.iter().fold(0.0, |sum, (_, missing, _)| sum + missing.0 as f64);
     for (taken, missing, actual) in wants {
         let share = Bytes((purse.0 as f64 * (missing.0 as f64 / sum)) as u64);
         let to = match share {
@@ -130,31 +134,42 @@ fn standing(
     taken: &Taken,
     twin: bool,
 ) -> Option<Return> {
-    let short = |bytes, reason: Reason, waits| Some(Return::Short { bytes, reason, waits });
-    let Some(now) = now else { return short(None, Reason::Gone, false) };
+    let none = Bytes(0);
+    let short =
+        |bytes, reason: Reason, waits, may| Some(Return::Short { bytes, reason, waits, may });
+    let Some(now) = now else { return short(None, Reason::Gone, false, none) };
     let vm = Vm::of(rules, memory, at, now);
     let (Some(actual), Some(ceiling)) = (now.actual, vm.ceiling()) else {
         let waits = now.no_balloon.is_none();
         let reported = now.no_balloon.clone().map(|text| Reason::Reported { text });
-        return short(None, reported.unwrap_or(Reason::SizeUnknown), waits);
+        let may = if allowed(&vm, twin).is_ok() { taken.before } else { none };
+        return short(None, reported.unwrap_or(Reason::SizeUnknown), waits, may);
     };
     let missing = taken.before.min(ceiling).saturating_sub(actual);
     if missing.0 <= SAME {
         return None;
     }
-    let closed = [allowed(&vm, twin), balloon(&vm), ours(&vm)].into_iter().find_map(Result::err);
+    let closed = [allowed(&vm, twin), balloon(&vm)].into_iter().find_map(Result::err);
     if let Some(reason) = closed {
-        return short(Some(missing), reason, false);
+        return short(Some(missing), reason, false, none);
     }
-    if let Some(state) = now.state.filter(|state| *state != crate::sample::VmState::Running) {
-        return short(Some(missing), Reason::NotRunning { state }, false);
+    // A VM that started anew, or still boots, moved its own balloon, and what was ordered
+    // before is no more.
+    let may = if now.cpu_time.is_none() || now.vcpus.is_none() { missing } else { none };
+    if let Err(reason) = ours(&vm) {
+        return short(Some(missing), reason, false, may);
+    }
+    match now.state {
+        Some(crate::sample::VmState::Running) => {}
+        Some(state) => return short(Some(missing), Reason::NotRunning { state }, false, may),
+        None => return short(Some(missing), Reason::StateUnknown, true, missing),
     }
     let grows = memory.order.is_some_and(|order| order.to > actual);
     match motion(rules, memory, at, now.actual) {
-        Motion::Moving(_) if grows => short(Some(missing), Reason::OnItsWay, true),
+        Motion::Moving(_) if grows => short(Some(missing), Reason::OnItsWay, true, may),
         Motion::Stuck(since, left) if grows => {
             let flagged = since >= rules.flagged;
-            short(Some(missing), Reason::Stuck { since, left, flagged }, false)
+            short(Some(missing), Reason::Stuck { since, left, flagged }, false, may)
         }
         _ => Some(Return::Wants { missing, actual }),
     }

@@ -33,7 +33,7 @@ mod tests;
 mod tri_state;
 mod update;
 mod vm;
-mod what_if;
+pub mod what_if;
 
 pub use balloon_motion::{SAME, is_foreign};
 pub use capabilities::Senses;

@@ -93,6 +93,8 @@ pub enum Reason {
     StatisticsAgeUnknown,
     HostSideUnknown,
     FreeUnknown,
+    DeadUnknown,
+    MajorFaultsUnknown,
     /// Whether it is in distress, for want of these. None of them: of guest statistics.
     DistressUnknown {
         unknown: Vec<SymptomKind>,
@@ -447,69 +449,6 @@ pub enum Term {
     Other,
 }
 
-/// What would have to change for another decision.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum WhatIf {
-    /// Under so much available, per cent, the scope would be in this state.
-    Worse {
-        state: Level,
-        limit: f64,
-    },
-    /// From so much available it would be in a better state than this.
-    Better {
-        state: Level,
-        limit: f64,
-    },
-    /// It would give memory if all of these changed.
-    Gives {
-        changes: Vec<Change>,
-    },
-    /// More would have to be free.
-    ReceivesIfFree {
-        wanted: Bytes,
-    },
-    /// Its guest would have to have less available than this, per cent.
-    ReceivesUnder {
-        limit: f64,
-        reason: Reason,
-    },
-    NeverReceives {
-        reason: Reason,
-    },
-    NeedUnknown {
-        reason: Reason,
-    },
-    /// In steps, once the scope has been calm for so long.
-    GetsBack {
-        bytes: Bytes,
-        quiet: Nanos,
-    },
-    #[serde(other)]
-    Other,
-}
-
-/// A part of what keeps a VM from giving.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Change {
-    Inflating,
-    /// The scope would have to be short: under `soft`, where it is at `share`.
-    Shortage {
-        soft: f64,
-        share: f64,
-    },
-    /// These gates would have to be open.
-    Gates {
-        closed: Vec<GateKind>,
-    },
-    /// Its share of the need would have to be worth a command.
-    Share {
-        need: Bytes,
-        least: Bytes,
-    },
-}
-
 /// Where the trend of available memory leads.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ahead {
@@ -525,64 +464,6 @@ pub enum Coming {
     Hard,
     Low,
     Swap,
-}
-
-/// A number that was seen, before anything was made of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Input {
-    pub what: Seen,
-    /// `None`: not known.
-    pub value: Option<Quantity>,
-    /// Why it isn't exact, or isn't known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<String>,
-}
-
-/// What was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Seen {
-    /// The time that rates are over.
-    Interval,
-    Available,
-    SwapFree,
-    PsiSome,
-    Kswapd,
-    DirectReclaims,
-    SwappedIn,
-    SwappedOut,
-    State,
-    Size,
-    Rss,
-    InSwap,
-    Dead,
-    AsyncFaults,
-    Stalled,
-    CgroupPsiSome,
-    GuestStatistics,
-    GuestAvailable,
-    GuestFree,
-    GuestTotal,
-    GuestMajorFaults,
-    GuestSwapsIn,
-    GuestSwapsOut,
-    #[serde(other)]
-    Other,
-}
-
-/// A value with its unit.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Quantity {
-    Bytes(Bytes),
-    /// A part of a whole.
-    Of(Bytes, Bytes),
-    BytesPerSecond(f64),
-    PerSecond(f64),
-    /// Per cent.
-    Share(f64),
-    Time(Nanos),
-    State(Running),
 }
 
 impl GateKind {

@@ -10,6 +10,7 @@ use super::reason::{Reason, RuleId};
 use super::rules::{Rules, Safety, part};
 use super::state::{Promise, VmState};
 use super::vm::Vm;
+use crate::policy::distress::thrashes;
 use crate::policy::tri_state::{share, whole_mib};
 use crate::units::{Bytes, Nanos};
 
@@ -76,19 +77,30 @@ pub fn relief(rules: &Rules, vm: &Vm<'_>, twin: bool) -> Wish {
     };
     // Little left is enough: what it does to a guest that reads its files again and again
     // shows nowhere.
-    let thrashes = crate::policy::distress::thrashes(rules, vm.now, Some(word)) == Some(true);
-    if vm.is_in_need(rules) != Some(true) && !thrashes {
+    let needs = vm.is_in_need(rules);
+    let thrashes = thrashes(rules, vm.now, Some(word));
+    if (needs, thrashes) == (Some(false), Some(false)) {
         return Wish::Not(Reason::GuestHas { share: share(word.available, word.size) });
     }
     let has = word.available.saturating_add(word.grown);
     let short = part(word.size, COMFORT).saturating_sub(has);
     let more = rules.calm.of(ceiling, rules.least_step).saturating_sub(word.grown);
-    let short = if thrashes { short.max(more) } else { short };
-    if short.0 == 0 {
-        return Wish::Not(Reason::HasReceived { grown: word.grown });
+    let wanted = |needs: bool, thrashes: bool| match (needs, thrashes) {
+        (_, true) => short.max(more),
+        (true, false) => short,
+        (false, false) => Bytes(0),
+    };
+    let known = wanted(needs == Some(true), thrashes == Some(true));
+    if known.0 > 0 {
+        let most = rules.relief.of(ceiling, rules.least_step);
+        return Wish::Wants(whole_mib(known.max(rules.least_step).min(most)).min(space));
     }
-    let most = rules.relief.of(ceiling, rules.least_step);
-    Wish::Wants(whole_mib(short.max(rules.least_step).min(most)).min(space))
+    // Others would get the part of one that is taken not to want any.
+    if wanted(needs != Some(false), thrashes != Some(false)).0 > 0 {
+        let dead = needs.is_none();
+        return Wish::Unknown(if dead { Reason::DeadUnknown } else { Reason::MajorFaultsUnknown });
+    }
+    Wish::Not(Reason::HasReceived { grown: word.grown })
 }
 
 /// Distress that the host sees too, so that it is worth taking from others.

@@ -67,7 +67,10 @@ impl<'a> Vm<'a> {
     /// guest that has nothing to give, again and again.
     pub fn vmm(&self) -> Bytes {
         let part = self.now.maximum.map_or(u64::MAX, |maximum| maximum.0 / OVERHEAD_SHARE);
-        self.memory.beside.unwrap_or(Bytes(0)).min(Bytes(OVERHEAD.min(part)))
+        let most = Bytes(OVERHEAD.min(part));
+        // Where it was never known what the host keeps beside what the guest uses, all of it
+        // may be the VMM's.
+        self.memory.beside.map_or(most, |beside| beside.min(most))
     }
 
     /// The most that it may have.
@@ -91,9 +94,12 @@ impl<'a> Vm<'a> {
         self.has_under(if stale { rules.guest_tight / 2.0 } else { rules.guest_tight })
     }
 
-    /// The same, for giving it some. It isn't tight because something stale was just taken.
+    /// The same, for giving it some. It isn't tight because something stale was just taken;
+    /// whether that is so may be unknown.
     pub fn is_in_need(&self, rules: &Rules) -> Option<bool> {
-        self.has_under(self.needs_under(rules))
+        let fine = self.is_stale(rules).map(|stale| !stale);
+        let tight = all([self.has_under(rules.guest_tight), fine]);
+        any([self.has_under(rules.guest_tight / 2.0), tight])
     }
 
     /// Below so much available, per cent, it's given some.

@@ -158,7 +158,9 @@ mod tests {
     use super::*;
     use memtrace_core::fixture::{GIB, MIB, WALL};
     use memtrace_core::policy::decision::Gate;
-    use memtrace_core::policy::reason::{Input, Quantity, Seen, Term, WhatIf};
+    use memtrace_core::policy::inputs::{Input, Quantity, Seen};
+    use memtrace_core::policy::reason::Term;
+    use memtrace_core::policy::what_if::WhatIf;
     use memtrace_core::policy::{GateKind, Reason, RuleId};
     use memtrace_core::sample::VmId;
     use memtrace_core::units::Nanos;

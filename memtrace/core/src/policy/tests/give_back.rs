@@ -140,6 +140,23 @@ fn who_cannot_be_given_anything_is_not_waited_for() {
 }
 
 #[test]
+fn what_one_may_want_nobody_else_gets_at_the_end() {
+    let known = small(2, 3072);
+    let (mut size, mut state) = (known.clone(), known.clone());
+    (size.actual, state.state) = (None, None);
+    // 1024 MiB are free, and each of the two wants as many.
+    let got = |other: VmObservation| {
+        let farewell = part(&mut resumed(&[]), 1, 8192 + 1024, &[small(1, 3072), other]);
+        let moves = moves(&farewell.decisions);
+        moves.iter().map(|one| (one.0, one.2)).collect::<Vec<_>>()
+    };
+    assert_eq!(got(known), [(id(1), 512), (id(2), 512)]);
+    assert_eq!(got(state), [(id(1), 512)]);
+    // It may have nothing at all.
+    assert_eq!(got(size), [(id(1), 204)]);
+}
+
+#[test]
 fn other_rules_leave_what_is_remembered_and_what_can_be_measured() {
     let senses = crate::policy::Senses { psi: false, ..Default::default() };
     let rules = Rules { senses, ..Rules::default() };

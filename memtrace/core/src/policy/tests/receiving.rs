@@ -4,7 +4,7 @@ use super::fixture::{GIB, MIB, after, gate, host, id, moves, vm};
 use crate::policy::reason::Distress;
 use crate::policy::state::{Level, State};
 use crate::policy::{GateKind, Memtrace, Policy, Reason, VmObservation};
-use crate::units::{ByteRate, Bytes, Nanos, Percent};
+use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
 
 /// What is decided on a host with 5 GiB of 32 available (15.6 %, soft) on the second look.
 fn soft(vms: &[VmObservation]) -> crate::policy::Decisions {
@@ -198,4 +198,33 @@ fn what_was_not_carried_out_makes_no_balloon_stuck() {
     }
     let decisions = policy.step(&host(20, 5 * 1024, vec![vm(1)]));
     assert!(gate(&decisions, Some(id(1)), GateKind::Moving).0);
+}
+
+/// A VM that may want memory keeps its part of what is free, and nobody gets more for it.
+#[test]
+fn what_is_not_known_of_one_gives_another_no_more() {
+    // Little left of it to its guest, while half of what that has free isn't known not to be
+    // in the host's swap; and a cache that has no room, if major faults say so.
+    let tight = squeezed(300);
+    let mut thrashing = squeezed(600);
+    thrashing.guest.iter_mut().for_each(|guest| guest.major_faults = Some(Rate(1000.0)));
+    let less = |vm: &VmObservation| {
+        let mut less = vm.clone();
+        less.dead = None;
+        less.guest.iter_mut().for_each(|guest| guest.major_faults = None);
+        less
+    };
+    for other in [tight, thrashing] {
+        let got = |other: &VmObservation| {
+            let suffering = VmObservation { id: id(9), ..squeezed(60) };
+            // 400 MiB above the reserve of 983.
+            let look = host(1, 1384, vec![other.clone(), suffering]);
+            let decisions = Memtrace::default().step(&look);
+            let moves = moves(&decisions);
+            let of = |number| moves.iter().find(|one| one.0 == id(number)).map(|one| one.2);
+            (of(1), of(9))
+        };
+        assert_eq!(got(&other), (Some(200), Some(200)));
+        assert_eq!(got(&less(&other)), (None, Some(200)));
+    }
 }

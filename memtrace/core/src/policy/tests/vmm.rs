@@ -56,3 +56,14 @@ fn of_a_small_vm_a_quarter_at_most_is_taken_for_the_vmms_own() {
     assert_eq!(decide(size, |_| 100).actions, []);
     assert_eq!(decide(size, |_| 240).actions.len(), 1);
 }
+
+#[test]
+fn where_it_was_never_known_all_that_the_host_keeps_may_be_the_vmms_own() {
+    let mut policy = Memtrace::default();
+    for second in 1..6 {
+        let available = if second < 4 { 31 << 10 } else { 1024 };
+        let mut look = look(second, available, 4 * GIB, 150);
+        look.vms.iter_mut().for_each(|vm| vm.dead = None);
+        assert_eq!(policy.step(&look).actions, [], "in second {second}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::fixture::{GIB, after, host, id, vm};
 use crate::policy::decision::Thought;
-use crate::policy::reason::{Change, WhatIf};
+use crate::policy::what_if::{Change, WhatIf};
 use crate::policy::{
     Action, Decision, Decisions, GateKind, Level, Memtrace, Reason, Rules, VmObservation,
 };

@@ -222,8 +222,7 @@ mod tests {
         }
 
         #[test]
-        fn an_escaped_value_comes_back(value in "(?s)[^={].*") {
-            proptest::prop_assume!(!value.contains('='));
+        fn an_escaped_value_comes_back(value in "[^={][^=]*") {
             let keyed = Keyed::parse(&value.replace(',', ",,"), "guest");
             proptest::prop_assert_eq!(keyed.get("guest"), Some(value.as_str()));
         }
