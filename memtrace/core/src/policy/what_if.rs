@@ -11,7 +11,7 @@ use super::rules::Rules;
 use super::state::Level;
 use super::vm::Vm;
 use crate::policy::tri_state::whole_mib;
-use crate::units::Bytes;
+use crate::units::{Bytes, Nanos};
 
 /// What would have to change for another decision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
