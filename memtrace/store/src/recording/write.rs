@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use super::batch::Encoder;
+use super::encoder::Encoder;
 use super::frame::{self, Head};
 use super::{Moment, VERSION};
 use memtrace_core::units::{Nanos, WallNanos};
@@ -14,7 +14,7 @@ use memtrace_core::units::{Nanos, WallNanos};
 const FRAME: Nanos = Nanos(10_000_000_000);
 /// Or so many bytes before compression.
 const FRAME_BYTES: usize = 4 << 20;
-/// So often one begins anew. Everything once is 20 KB for 100 VMs.
+/// So often one begins anew. Everything once is 15 KB for 100 VMs.
 const ANEW: Nanos = Nanos(600_000_000_000);
 
 #[derive(Debug)]
@@ -64,13 +64,14 @@ impl Writer {
         }
         if self.begun.is_none() {
             self.begun = Some((at, wall));
-            if self.heads.is_empty() || at.saturating_sub(self.renewed) >= ANEW {
+            let is_due = at.saturating_sub(self.renewed) >= ANEW || self.encoder.is_large();
+            if self.heads.is_empty() || is_due {
                 self.encoder = Encoder::default();
                 (self.anew, self.renewed) = (true, at);
             }
         }
         self.last = wall;
-        self.encoder.push(moment).map_err(io::Error::from)
+        self.encoder.push(moment)
     }
 
     /// Writes what there is as a frame.
@@ -79,7 +80,7 @@ impl Writer {
     /// As [`Self::push`].
     pub fn flush(&mut self) -> io::Result<()> {
         let Some((_, first)) = self.begun.take() else { return Ok(()) };
-        let samples = u32::try_from(self.encoder.count()).unwrap_or(u32::MAX);
+        let samples = self.encoder.count();
         let packed = frame::pack(&self.encoder.finish())?;
         let length = u32::try_from(packed.len()).map_err(io::Error::other)?;
         let head = Head { length, samples, first, last: self.last, anew: self.anew };
