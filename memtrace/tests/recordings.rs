@@ -1,5 +1,5 @@
 //! `memtrace report` and `memtrace simulate --replay` as their callers see them, with the
-//! recording that is kept of a released format. Nothing here needs privileges.
+//! recording that is kept of the present format. Nothing here needs privileges.
 
 mod common;
 
@@ -11,7 +11,7 @@ use memtrace_core::units::{Bytes, Nanos, WallNanos};
 use memtrace_store::recording::{Limits, Moment, Recorder, Recording};
 
 const RECORDING: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/store/src/recording/tests/kept/v1.mtrec");
+    concat!(env!("CARGO_MANIFEST_DIR"), "/store/src/recording/tests/kept/v3.mtrec");
 
 #[test]
 fn help_of_report() {

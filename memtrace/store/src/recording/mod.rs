@@ -3,27 +3,22 @@
 //!
 //! A file is a sequence of zstd frames (RFC 8878), so that `zstd -t` understands it: a
 //! skippable one with the version, then a skippable one with what follows ([`frame::Head`])
-//! and a data frame for some seconds each, and in the end an index. A sample is JSON, kept as
-//! what changed since the one before, each number in as many bits as it surprises; every few
-//! minutes a frame begins anew, and can be read without those before it.
+//! and a data frame for some seconds each, and in the end an index. A moment is JSON, each path of
+//! which is a column ([`tree`]); a data frame has the columns that change, as the differences
+//! from moment to moment ([`streams`]). Every few minutes a frame begins anew, and can be read
+//! without those before it.
 //!
 //! What is read is untrusted: nothing is taken in a length that wasn't bounded before.
 
 mod background;
-mod batch;
-mod change;
-mod document;
+mod decoder;
+mod encoder;
 mod folder;
 mod frame;
-mod layout;
-mod list;
-mod number;
-mod range;
 mod read;
 mod recorder;
-mod varint;
-mod version_1;
-mod versions;
+mod streams;
+mod tree;
 mod write;
 
 #[cfg(test)]
@@ -42,8 +37,8 @@ pub use read::{ReadError, Reader};
 pub use recorder::{Limits, Recorder};
 pub use write::Writer;
 
-/// The form of the files. A memtrace reads those of its own and of earlier versions.
-pub const VERSION: u32 = 2;
+/// The format of the files. 1 and 2 were never released, and are refused.
+pub const VERSION: u32 = 3;
 /// Where they are, unless the operator says otherwise.
 pub const DIRECTORY: &str = "/var/lib/memtrace/recordings";
 /// What the files of a recording end in.

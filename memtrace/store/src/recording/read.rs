@@ -2,13 +2,14 @@
 //! begins anew, if the index or the heads of the frames tell where that is; what was lost is
 //! told.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use super::decoder::Decoder;
 use super::frame::{self, BEGIN_LENGTH, END_LENGTH, HEAD_LENGTH, Head, Next};
-use super::versions::Decoder;
 use super::{Loss, Moment, VERSION};
 use memtrace_core::units::{Nanos, WallNanos};
 
@@ -16,7 +17,9 @@ use memtrace_core::units::{Nanos, WallNanos};
 #[derive(Debug)]
 pub enum ReadError {
     NoRecording,
-    /// Of a newer memtrace.
+    /// Of an earlier memtrace, with its version.
+    Older(u32),
+    /// Of a newer memtrace, with its version.
     Newer(u32),
     Io(io::Error),
 }
@@ -27,6 +30,9 @@ impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoRecording => f.write_str("it is no recording of memtrace"),
+            Self::Older(version) => {
+                write!(f, "recorded by an earlier memtrace, format {version}; cannot be read")
+            }
             Self::Newer(version) => {
                 write!(f, "a newer memtrace wrote it (version {version}; this one reads {VERSION})")
             }
@@ -103,7 +109,11 @@ impl Reader {
             _ => ReadError::Io(error),
         })?;
         let version = frame::version(&begin).ok_or(ReadError::NoRecording)?;
-        let decoder = Decoder::of(version).ok_or(ReadError::Newer(version))?;
+        match version.cmp(&VERSION) {
+            Ordering::Less => return Err(ReadError::Older(version)),
+            Ordering::Equal => {}
+            Ordering::Greater => return Err(ReadError::Newer(version)),
+        }
         let offset = BEGIN_LENGTH as u64;
         Ok(Self {
             path: path.to_owned(),
@@ -111,7 +121,7 @@ impl Reader {
             length,
             offset,
             frame: offset,
-            decoder,
+            decoder: Decoder::default(),
             taken: 0,
             losses: Vec::new(),
             ended: false,
@@ -146,7 +156,7 @@ impl Reader {
             at = at.saturating_add(head.extent());
         }
         (self.offset, self.frame, self.taken) = (found, found, 0);
-        self.decoder.reset();
+        self.decoder = Decoder::default();
         self.last = None;
         self.ended = self.file.seek(SeekFrom::Start(found)).is_err();
     }
@@ -204,11 +214,11 @@ impl Reader {
         let mut packed = vec![0; head.length as usize];
         self.file.read_exact(&mut packed)?;
         if head.anew {
-            self.decoder.reset();
+            self.decoder = Decoder::default();
         }
         let entered = frame::unpack(&packed)
-            .is_some_and(|bytes| self.decoder.enter(bytes, head.samples as usize));
-        if !entered {
+            .and_then(|bytes| self.decoder.enter(bytes, head.samples as usize));
+        if entered.is_none() {
             return Ok(None);
         }
         self.offset += head.extent();
@@ -217,7 +227,7 @@ impl Reader {
 
     /// Goes to the next frame that begins anew, or to the end, and tells what is between.
     fn lose(&mut self, because: &str) {
-        self.decoder.reset();
+        self.decoder = Decoder::default();
         let known = self.gap();
         let end = known.and_then(|(end, _)| end);
         let samples = known.map(|(_, samples)| samples.saturating_sub(self.taken));

@@ -1,5 +1,6 @@
 //! What is written is read; what is cut or damaged is read up to there.
 
+mod codec;
 mod damage;
 mod folder;
 mod kept;
@@ -102,13 +103,14 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn what_is_no_recording_or_a_newer_one_is_refused() {
+fn what_is_no_recording_or_of_another_version_is_refused() {
     let directory = tempfile::tempdir().expect("there is room");
     let path = directory.path().join("a.mtrec");
     for (bytes, told) in [
         (Vec::new(), "no recording"),
         (b"something else that is long enough".to_vec(), "no recording"),
-        (frame::begin(VERSION + 1), "a newer memtrace wrote it (version 3; this one reads 2)"),
+        (frame::begin(2), "recorded by an earlier memtrace, format 2; cannot be read"),
+        (frame::begin(VERSION + 1), "a newer memtrace wrote it (version 4; this one reads 3)"),
     ] {
         std::fs::write(&path, bytes).expect("it can be written");
         let error = Reader::open(&path).expect_err("it is refused").to_string();

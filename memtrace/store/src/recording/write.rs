@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use super::batch::Encoder;
+use super::encoder::Encoder;
 use super::frame::{self, Head};
 use super::{Moment, VERSION};
 use memtrace_core::units::{Nanos, WallNanos};
@@ -14,7 +14,7 @@ use memtrace_core::units::{Nanos, WallNanos};
 const FRAME: Nanos = Nanos(10_000_000_000);
 /// Or so many bytes before compression.
 const FRAME_BYTES: usize = 4 << 20;
-/// So often one begins anew. Everything once is 20 KB for 100 VMs.
+/// So often one begins anew. Everything once is 15 KB for 100 VMs.
 const ANEW: Nanos = Nanos(600_000_000_000);
 
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub struct Writer {
     last: WallNanos,
     anew: bool,
     renewed: Nanos,
+    /// The next frame must begin anew: it is the first one, or the one before is lost.
+    renew: bool,
 }
 
 impl Writer {
@@ -49,13 +51,15 @@ impl Writer {
             last: WallNanos(0),
             anew: true,
             renewed: Nanos(0),
+            renew: true,
         })
     }
 
     /// Adds a moment; it is in the file once its frame is full.
     ///
     /// # Errors
-    /// When the frame can't be written. It is lost then, and the file as it was before.
+    /// When the frame can't be written, or a moment is more than a recording holds. The frame is
+    /// lost then, the file as it was before, and the next frame begins anew.
     pub fn push(&mut self, moment: Moment) -> io::Result<()> {
         let (at, wall) = (moment.sample.at, moment.sample.wall);
         let full = self.begun.is_some_and(|(begun, _)| at.saturating_sub(begun) >= FRAME);
@@ -64,13 +68,18 @@ impl Writer {
         }
         if self.begun.is_none() {
             self.begun = Some((at, wall));
-            if self.heads.is_empty() || at.saturating_sub(self.renewed) >= ANEW {
-                self.encoder = Encoder::default();
-                (self.anew, self.renewed) = (true, at);
+            self.anew = self.renew || at.saturating_sub(self.renewed) >= ANEW;
+            if self.anew {
+                (self.encoder, self.renewed) = (Encoder::default(), at);
             }
         }
         self.last = wall;
-        self.encoder.push(moment).map_err(io::Error::from)
+        let pushed = self.encoder.push(moment);
+        self.renew = pushed.is_err() || self.encoder.is_large();
+        if pushed.is_err() {
+            self.begun = None;
+        }
+        pushed
     }
 
     /// Writes what there is as a frame.
@@ -79,13 +88,19 @@ impl Writer {
     /// As [`Self::push`].
     pub fn flush(&mut self) -> io::Result<()> {
         let Some((_, first)) = self.begun.take() else { return Ok(()) };
-        let samples = u32::try_from(self.encoder.count()).unwrap_or(u32::MAX);
-        let packed = frame::pack(&self.encoder.finish())?;
+        // Unless all of this is done.
+        let renew = std::mem::replace(&mut self.renew, true);
+        let samples = self.encoder.count();
+        let payload = self.encoder.finish();
+        if payload.len() > frame::MOST {
+            return Err(io::Error::other("a frame of more than a recording holds"));
+        }
+        let packed = frame::pack(&payload)?;
         let length = u32::try_from(packed.len()).map_err(io::Error::other)?;
         let head = Head { length, samples, first, last: self.last, anew: self.anew };
         self.append(&[frame::head(&head), packed].concat())?;
         self.heads.push(head);
-        self.anew = false;
+        self.renew = renew;
         Ok(())
     }
 
@@ -114,5 +129,38 @@ impl Writer {
         }
         self.length += bytes.len() as u64;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Reader;
+    use super::*;
+    use memtrace_core::fixture::samples;
+
+    fn moment(second: u64) -> Moment {
+        let sample = samples::sample(second, vec![samples::vm("web", second as u32)]);
+        Moment { sample, reaction: None }
+    }
+
+    /// As on a disk that was full for some seconds.
+    #[test]
+    fn after_a_frame_that_was_lost_the_next_one_begins_anew() {
+        let directory = tempfile::tempdir().expect("there is room");
+        let path = directory.path().join("a.mtrec");
+        let mut writer = Writer::create(&path).expect("it can be made");
+        (1..=15).for_each(|second| writer.push(moment(second)).expect("it is written"));
+        let cannot_write = File::open(&path).expect("it is there");
+        let file = std::mem::replace(&mut writer.file, cannot_write);
+        let failed = (16..=21).find(|second| writer.push(moment(*second)).is_err());
+        assert_eq!(failed, Some(21));
+        writer.file = file;
+        (22..=50).for_each(|second| writer.push(moment(second)).expect("it is written"));
+        writer.close().expect("it can be closed");
+        let mut reader = Reader::open(&path).expect("it can be read");
+        let read: Vec<Moment> = reader.by_ref().collect();
+        let kept: Vec<Moment> = (1..=10).chain(22..=50).map(moment).collect();
+        assert!(read == kept, "{} of {}", read.len(), kept.len());
+        assert_eq!(reader.losses(), []);
     }
 }

@@ -1,0 +1,274 @@
+//! From moments to what a frame holds: new texts and nodes, and for each column that changes a
+//! step a moment.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::sync::Arc;
+
+use serde_json::{Number, Value};
+
+use super::Moment;
+use super::streams::{Form, Stream, Streams};
+use super::tree::{Kind, MOST_NODES, MOST_TEXT, Tree};
+
+/// What an element of a list is known by, so that one that comes or goes moves no other. The
+/// first that all of them have, and have for themselves.
+const KEYS: [&str; 4] = ["id", "number", "tid", "vm"];
+
+/// Of a node's value, in one moment of the frame.
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    column: u32,
+    moment: u32,
+    step: i64,
+    before: Kind,
+    after: Kind,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Encoder {
+    tree: Tree,
+    indices: HashMap<Arc<str>, u32>,
+    /// Nodes from this one on were added in this moment.
+    first_new: usize,
+    /// Moments since it began anew.
+    moment: u32,
+    /// Frames that there were before.
+    frame: u64,
+    streams: Streams,
+    changes: Vec<Change>,
+    /// Moments in this frame.
+    count: u32,
+}
+
+impl Encoder {
+    /// # Errors
+    /// When it is more than a recording holds. This encoder is of no use then.
+    pub(super) fn push(&mut self, moment: Moment) -> io::Result<()> {
+        let Moment { mut sample, reaction } = moment;
+        // Their order says nothing, and the kernel's moves.
+        if let Some(flows) = &mut sample.flows {
+            flows.sort_by_key(|flow| (flow.causer, flow.victim));
+        }
+        let added = self.add(&serde_json::to_value(Moment { sample, reaction })?);
+        added.ok_or_else(|| io::Error::other("a moment of more than a recording holds"))
+    }
+
+    /// What a moment is as a value. `None`: it is too large.
+    pub(super) fn add(&mut self, value: &Value) -> Option<()> {
+        self.moment += 1;
+        self.first_new = self.tree.nodes.len();
+        self.visit(0, value)?;
+        let new = self.tree.nodes.get(self.first_new..).unwrap_or_default();
+        self.streams.number(Stream::Added, new.len() as u64);
+        for node in new {
+            self.streams.number(Stream::Names, node.name.map_or(0, |name| u64::from(name) + 1));
+            self.streams.bytes(Stream::Kinds).push(node.kind as u8);
+            self.streams.number(Stream::Bits, node.bits);
+        }
+        self.count += 1;
+        Some(())
+    }
+
+    /// Moments in this frame.
+    pub(super) const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// About what a frame would have now, in bytes.
+    pub(super) fn length(&self) -> usize {
+        self.streams.length() + self.changes.len() * self.count as usize
+    }
+
+    /// It is time to begin anew: what was and isn't any more takes too much.
+    pub(super) fn is_large(&self) -> bool {
+        self.tree.nodes.len() > MOST_NODES / 2 || self.tree.size > MOST_TEXT / 2
+    }
+
+    /// What a frame has to hold; the next one goes on from it.
+    pub(super) fn finish(&mut self) -> Vec<u8> {
+        let mut streams = std::mem::take(&mut self.streams);
+        let mut changes = std::mem::take(&mut self.changes);
+        let count = std::mem::take(&mut self.count);
+        streams.number(Stream::Frame, self.frame);
+        streams.number(Stream::Frame, count.into());
+        self.frame += 1;
+        changes.sort_unstable_by_key(|change| (change.column, change.moment));
+        let mut next = 0;
+        let mut steps = vec![0; count as usize];
+        for column in changes.chunk_by(|one, other| one.column == other.column) {
+            steps.fill(0);
+            for change in column {
+                steps[change.moment as usize] = change.step;
+            }
+            let mixed = column.iter().any(|change| change.before != change.after);
+            let form = Form::of(&steps, mixed);
+            let index = column[0].column;
+            streams.number(Stream::Columns, u64::from(index - next));
+            next = index + 1;
+            streams.bytes(Stream::Forms).push(form.byte());
+            for (place, plane) in streams.planes().iter_mut().take(form.width()).enumerate() {
+                plane.extend(steps.iter().map(|step| form.bytes(*step)[place]));
+            }
+            if mixed {
+                let mut kinds = vec![column[0].before as u8; count as usize];
+                for change in column {
+                    kinds[change.moment as usize..].fill(change.after as u8);
+                }
+                streams.bytes(Stream::ColumnKinds).append(&mut kinds);
+            }
+        }
+        streams.join()
+    }
+
+    fn visit(&mut self, node: usize, value: &Value) -> Option<()> {
+        match value {
+            Value::Null => self.set(node, Kind::Null, None),
+            Value::Bool(value) => self.set(node, Kind::Bool, Some((*value).into())),
+            Value::Number(value) => {
+                let (kind, bits) = number(value)?;
+                self.set(node, kind, Some(bits));
+            }
+            Value::String(text) => {
+                let index = self.index(text)?;
+                self.set(node, Kind::Text, Some(index.into()));
+            }
+            Value::Array(elements) => self.array(node, elements)?,
+            Value::Object(object) => {
+                self.set(node, Kind::Object, None);
+                let mut child = 0;
+                for (key, value) in object {
+                    child = self.named(node, child, key)?;
+                    self.visit(child, value)?;
+                }
+                let mut next = self.tree.after(node, 0, false);
+                while let Some(child) = next {
+                    if self.tree.nodes[child].seen != self.moment {
+                        self.set(child, Kind::Missing, None);
+                    }
+                    next = self.tree.after(node, child, false);
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn array(&mut self, node: usize, elements: &[Value]) -> Option<()> {
+        let numbers: Option<Vec<u64>> = elements.iter().map(Value::as_u64).collect();
+        if let Some(numbers) = numbers.filter(|numbers| !numbers.is_empty()) {
+            return self.numbers(node, numbers);
+        }
+        let keys = keys(elements);
+        let kind = if keys.is_some() { Kind::Keyed } else { Kind::Array };
+        self.set(node, kind, Some(elements.len() as u64));
+        let (mut place, mut child) = (0, 0);
+        for (index, value) in elements.iter().enumerate() {
+            place = match self.tree.after(node, place, true) {
+                Some(place) => place,
+                None => self.add_node(node, None)?,
+            };
+            match keys.as_ref().and_then(|keys| keys.get(index)) {
+                Some(key) => {
+                    child = self.named(node, child, key)?;
+                    let name = self.tree.nodes.get(child)?.name?;
+                    self.set(place, Kind::Text, Some(name.into()));
+                    self.visit(child, value)?;
+                }
+                None => self.visit(place, value)?,
+            }
+        }
+        Some(())
+    }
+
+    fn numbers(&mut self, node: usize, mut numbers: Vec<u64>) -> Option<()> {
+        self.set(node, Kind::Numbers, Some(numbers.len() as u64));
+        let mut next = self.tree.after(node, 0, false);
+        while let Some(child) = next {
+            if let Some(number) = self.tree.place(child).and_then(|place| numbers.get_mut(place)) {
+                self.set(child, Kind::Whole, Some(std::mem::take(number)));
+            }
+            next = self.tree.after(node, child, false);
+        }
+        for (place, number) in numbers.into_iter().enumerate().filter(|(_, number)| *number != 0) {
+            let name = self.index(&place.to_string())?;
+            let child = self.add_node(node, Some(name))?;
+            self.set(child, Kind::Whole, Some(number));
+        }
+        Some(())
+    }
+
+    /// The child of that name, which likely is the one after `before`.
+    fn named(&mut self, parent: usize, before: usize, name: &str) -> Option<usize> {
+        let likely = self.tree.after(parent, before, false);
+        if let Some(child) = likely.filter(|child| self.tree.name(*child) == Some(name)) {
+            return Some(child);
+        }
+        let name = Some(self.index(name)?);
+        let found =
+            self.tree.children(parent, false).find(|child| self.tree.nodes[*child].name == name);
+        found.or_else(|| self.add_node(parent, name))
+    }
+
+    /// A new node.
+    fn add_node(&mut self, parent: usize, name: Option<u32>) -> Option<usize> {
+        let child = self.tree.add(parent, name)?;
+        self.streams.number(Stream::Parents, (child - parent) as u64);
+        Some(child)
+    }
+
+    fn index(&mut self, text: &str) -> Option<u32> {
+        if let Some(index) = self.indices.get(text) {
+            return Some(*index);
+        }
+        let text: Arc<str> = text.into();
+        let index = self.tree.add_text(Arc::clone(&text))?;
+        self.streams.number(Stream::Lengths, text.len() as u64);
+        self.streams.bytes(Stream::Text).extend_from_slice(text.as_bytes());
+        self.indices.insert(text, index);
+        Some(index)
+    }
+
+    /// `bits`: as they were, if this kind needs none.
+    fn set(&mut self, index: usize, kind: Kind, bits: Option<u64>) {
+        let node = &mut self.tree.nodes[index];
+        let bits = bits.unwrap_or(node.bits);
+        node.seen = self.moment;
+        if index < self.first_new && (node.kind, node.bits) != (kind, bits) {
+            self.changes.push(Change {
+                column: index as u32,
+                moment: self.count,
+                step: bits.wrapping_sub(node.bits).cast_signed(),
+                before: node.kind,
+                after: kind,
+            });
+        }
+        (node.kind, node.bits) = (kind, bits);
+    }
+}
+
+fn number(value: &Number) -> Option<(Kind, u64)> {
+    if let Some(value) = value.as_u64() {
+        return Some((Kind::Whole, value));
+    }
+    if let Some(value) = value.as_i64() {
+        return Some((Kind::Negative, value.cast_unsigned()));
+    }
+    let value = value.as_f64()?;
+    let hundredths = (value * 100.0).round() as i64;
+    // This tells 0.0 from -0.0 as well.
+    let is_exact = (hundredths as f64 / 100.0).to_bits() == value.to_bits();
+    Some(match is_exact {
+        true => (Kind::Hundredths, hundredths.cast_unsigned()),
+        false => (Kind::Float, value.to_bits()),
+    })
+}
+
+/// What each element is known by. `None`: they aren't, or two are the same.
+fn keys(elements: &[Value]) -> Option<Vec<String>> {
+    elements.first()?;
+    let have = |key: &&str| elements.iter().all(|element| element.get(key).is_some());
+    let key = KEYS.into_iter().find(have)?;
+    let keys: Vec<String> = elements.iter().map(|element| element[key].to_string()).collect();
+    let is_own = keys.iter().collect::<BTreeSet<_>>().len() == keys.len();
+    is_own.then_some(keys)
+}
