@@ -3,10 +3,11 @@
 
 mod what_if;
 
-use memtrace_core::policy::inputs::{Input, Quantity, Seen};
 use memtrace_core::policy::reason::{
-    Ahead, Claim, Distress, FloorTerms, GuestMemory, Standing, Symptom, SymptomKind, Term,
+    Ahead, Claim, Distress, FloorTerms, GuestMemory, Standing, Symptom, SymptomKind,
 };
+use memtrace_core::policy::thought::Term;
+use memtrace_core::policy::thought::{Input, Quantity, Seen};
 use memtrace_core::policy::{Call, Decision, Reason};
 use memtrace_core::sample::VmState;
 use memtrace_core::units::{Bytes, Nanos};

@@ -79,6 +79,12 @@ fn is_ours(order: Option<Ordered>, before: Bytes, actual: Bytes) -> bool {
     })
 }
 
+/// Whether it may be shrunk again, by the clock alone.
+pub fn is_cool(rules: &Rules, shrunk: Option<Nanos>, at: Nanos) -> bool {
+    let since = shrunk.map(|shrunk| at.saturating_sub(shrunk));
+    !rules.has(Safety::CoolDown) || since.is_none_or(|since| since >= rules.cool_down)
+}
+
 /// How an order comes on. Without a size, it is on its way.
 pub fn motion(rules: &Rules, memory: &VmState, at: Nanos, actual: Option<Bytes>) -> Motion {
     let Some(order) = memory.order.filter(|_| rules.has(Safety::Moving)) else {

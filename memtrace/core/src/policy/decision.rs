@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::inputs::Input;
-use super::reason::{Ahead, Distress, GateKind, Reason, RuleId, Standing, Term};
+use super::reason::{Ahead, Distress, Reason, RuleId, Standing};
 use super::state::Level;
-use super::what_if::WhatIf;
+use super::thought::Thought;
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 
@@ -63,38 +62,6 @@ pub enum Action {
     Balloon { from: Bytes, to: Bytes },
     /// Has its cgroup give back so much (`memory.reclaim`).
     Reclaim { bytes: Bytes },
-}
-
-/// What was considered of the scope (`vm` is `None`) or of a VM.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Thought {
-    pub vm: Option<VmId>,
-    /// What was seen.
-    #[serde(default)]
-    pub inputs: Vec<Input>,
-    /// Gates in the order in which they are asked; a VM gives only when all are open.
-    pub gates: Vec<Gate>,
-    pub arithmetic: Vec<Term>,
-    /// What would have to change for another decision.
-    #[serde(default)]
-    pub otherwise: Vec<WhatIf>,
-}
-
-/// One condition for taking memory from a VM, or a rung of the ladder.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Gate {
-    #[serde(rename = "name")]
-    pub kind: GateKind,
-    pub open: bool,
-    #[serde(default)]
-    pub reason: Reason,
-}
-
-impl Thought {
-    /// Whether this gate is among its gates, and how it stands.
-    pub fn gate(&self, kind: GateKind) -> Option<bool> {
-        self.gates.iter().find(|gate| gate.kind == kind).map(|gate| gate.open)
-    }
 }
 
 /// What the hook is told.

@@ -1,12 +1,13 @@
 //! The rungs of the ladder: alert, inflate, win back cold memory through the cgroup. Each
 //! has its own conditions; there is none that kills. The last one, the hook, is in `hook`.
 
-use super::decision::{Action, Decision, Gate};
+use super::decision::{Action, Decision};
 use super::gate::{Answer, allowed, gate, running};
 use super::host::Host;
 use super::reason::{GateKind, Reason, RuleId};
 use super::rules::Rules;
 use super::state::{Level, State};
+use super::thought::Gate;
 use super::vm::Vm;
 use crate::policy::reclaim_backoff;
 use crate::policy::tri_state::{percent, whole_mib};

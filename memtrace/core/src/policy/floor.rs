@@ -34,6 +34,15 @@ pub fn floor(rules: &Rules, level: Level, vm: &Vm<'_>) -> Option<Floor> {
     Some(Floor { bytes, terms })
 }
 
+/// What of a VM's size is above its floor and would free something.
+pub fn room(vm: &Vm<'_>, floor: &Floor) -> Bytes {
+    let (Some(actual), Ok(word)) = (vm.now.actual, &vm.word) else { return Bytes(0) };
+    let kept = vm.now.rss.unwrap_or(Bytes(0)).saturating_add(vm.now.swap.unwrap_or(Bytes(0)));
+    // What the host keeps nothing of frees nothing.
+    let used = word.used.saturating_add(word.touched).saturating_add(vm.vmm());
+    actual.saturating_sub(floor.bytes).min(kept.saturating_sub(used))
+}
+
 /// What it used in a burst: when the host is low, just that.
 fn burst(rules: &Rules, level: Level, memory: &VmState, at: Nanos) -> Bytes {
     let held = |(_, then): &(Bytes, Nanos)| at.saturating_sub(*then) < rules.burst_lasts;

@@ -1,13 +1,12 @@
 //! The gates between a VM and giving: all must be known to be open.
 
-use super::decision::Gate;
-use super::floor::Floor;
-use super::give;
+use super::floor::{self, Floor};
 use super::reason::{GateKind, Reason};
 use super::rules::{Rules, Safety};
 use super::state::Level;
+use super::thought::Gate;
 use super::vm::Vm;
-use crate::policy::balloon_motion::{Motion, motion};
+use crate::policy::balloon_motion::{Motion, is_cool, motion};
 use crate::sample::VmState as Running;
 use crate::units::{Bytes, Nanos};
 
@@ -145,12 +144,6 @@ pub fn ours(vm: &Vm<'_>) -> Answer {
     })
 }
 
-/// Whether it may be shrunk again, by the clock alone.
-pub fn is_cool(rules: &Rules, shrunk: Option<Nanos>, at: Nanos) -> bool {
-    let since = shrunk.map(|shrunk| at.saturating_sub(shrunk));
-    !rules.has(Safety::CoolDown) || since.is_none_or(|since| since >= rules.cool_down)
-}
-
 fn cooled(rules: &Rules, vm: &Vm<'_>) -> Answer {
     let reason = vm.memory.shrunk.map_or(Reason::NeverShrunk, |shrunk| Reason::Shrunk {
         since: vm.at.saturating_sub(shrunk),
@@ -165,7 +158,7 @@ fn room(rules: &Rules, vm: &Vm<'_>, floor: Option<&Floor>) -> Answer {
     };
     let room = actual.saturating_sub(floor.bytes);
     if let Ok(word) = &vm.word
-        && give::room(vm, floor).0 == 0
+        && floor::room(vm, floor).0 == 0
         && room.0 > 0
     {
         let used = word.used.saturating_add(word.touched);

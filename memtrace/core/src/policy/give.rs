@@ -5,14 +5,15 @@
 use std::collections::BTreeMap;
 
 use super::decision::{Action, Decision};
-use super::floor::Floor;
-use super::gate::is_cool;
+use super::floor::{Floor, room};
 use super::host::Host;
 use super::need::Need;
-use super::reason::{Reason, RuleId, Term};
+use super::reason::{Reason, RuleId};
 use super::rules::Rules;
 use super::state::{Level, State};
+use super::thought::Term;
 use super::vm::Vm;
+use crate::policy::balloon_motion::is_cool;
 use crate::policy::settings::Priority;
 use crate::policy::tri_state::whole_mib;
 use crate::sample::VmId;
@@ -20,15 +21,6 @@ use crate::units::{Bytes, Nanos};
 
 /// Dead memory counts so many times over: its guest doesn't miss it.
 const DEAD: f64 = 4.0;
-
-/// What of a VM's size is above its floor and would free something.
-pub fn room(vm: &Vm<'_>, floor: &Floor) -> Bytes {
-    let (Some(actual), Ok(word)) = (vm.now.actual, &vm.word) else { return Bytes(0) };
-    let kept = vm.now.rss.unwrap_or(Bytes(0)).saturating_add(vm.now.swap.unwrap_or(Bytes(0)));
-    // What the host keeps nothing of frees nothing.
-    let used = word.used.saturating_add(word.touched).saturating_add(vm.vmm());
-    actual.saturating_sub(floor.bytes).min(kept.saturating_sub(used))
-}
 
 /// A VM's part in giving: its room by weight, in bytes.
 pub fn capacity(vm: &Vm<'_>, floor: &Floor) -> f64 {

@@ -2,12 +2,14 @@
 //! can't win back, and may move a VM away or wake a person. It is a message, so that not
 //! knowing what a VM could give keeps nobody from hearing of the rest; the text says so.
 
-use super::decision::{Call, Gate, Suffering};
+use super::decision::{Call, Suffering};
 use super::gate::{Answer, gate};
 use super::host::Host;
-use super::reason::{GateKind, Reason, Term};
+use super::reason::{GateKind, Reason};
 use super::rules::Rules;
 use super::state::{Level, State};
+use super::thought::Gate;
+use super::thought::Term;
 use super::vm::Vm;
 use crate::policy::escalation::reclaimable;
 use crate::units::{Bytes, Nanos};

@@ -1,9 +1,10 @@
 //! How pressed the scope is, with hysteresis, and where its trend leads.
 
 use super::observation::ScopeObservation;
-use super::reason::{Ahead, Coming, Standing, Term};
+use super::reason::{Ahead, Coming, Standing};
 use super::rules::{Rules, Safety};
 use super::state::{Level, State};
+use super::thought::Term;
 use crate::policy::tri_state::{percent, rate, share};
 use crate::units::{Bytes, Nanos};
 

@@ -3,73 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::decision::Decisions;
 use super::observation::{GuestObservation, Observation, ScopeObservation, VmObservation};
+use super::thought::{Input, Quantity, Seen};
 use crate::model::Snapshot;
 use crate::model::snapshot::{HostView, VmView};
-use crate::sample::{VmId, VmState};
+use crate::sample::VmId;
 use crate::signal::Quality;
 use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
-
-/// A number that was seen, before anything was made of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Input {
-    pub what: Seen,
-    /// `None`: not known.
-    pub value: Option<Quantity>,
-    /// Why it isn't exact, or isn't known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<String>,
-}
-
-/// What was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Seen {
-    /// The time that rates are over.
-    Interval,
-    Available,
-    SwapFree,
-    PsiSome,
-    Kswapd,
-    DirectReclaims,
-    SwappedIn,
-    SwappedOut,
-    State,
-    Size,
-    Rss,
-    InSwap,
-    Dead,
-    AsyncFaults,
-    Stalled,
-    CgroupPsiSome,
-    GuestStatistics,
-    GuestAvailable,
-    GuestFree,
-    GuestTotal,
-    GuestMajorFaults,
-    GuestSwapsIn,
-    GuestSwapsOut,
-    #[serde(other)]
-    Other,
-}
-
-/// A value with its unit.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Quantity {
-    Bytes(Bytes),
-    /// A part of a whole.
-    Of(Bytes, Bytes),
-    BytesPerSecond(f64),
-    PerSecond(f64),
-    /// Per cent.
-    Share(f64),
-    Time(Nanos),
-    State(VmState),
-}
 
 /// Gives each thought what it was thought of. `seen` was made of `snapshot`.
 pub fn attach(decisions: &mut Decisions, seen: &Observation, snapshot: &Snapshot) {
@@ -166,7 +107,7 @@ mod tests {
     use super::*;
     use crate::fixture;
     use crate::model::Measured;
-    use crate::policy::decision::Thought;
+    use crate::policy::thought::Thought;
 
     /// Of a VM and the host, for which this was seen.
     fn attached(view: VmView, guest: Option<GuestObservation>) -> Vec<Thought> {

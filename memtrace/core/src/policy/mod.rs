@@ -30,10 +30,11 @@ mod step;
 mod taken;
 #[cfg(test)]
 mod tests;
+pub mod thought;
 mod tri_state;
 mod update;
 mod vm;
-pub mod what_if;
+mod what_if;
 
 pub use balloon_motion::{SAME, is_foreign};
 pub use capabilities::Senses;

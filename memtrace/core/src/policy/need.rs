@@ -2,9 +2,9 @@
 //! until balloons have moved, what pressure adds, less what is on its way.
 
 use super::host::Host;
-use super::reason::Term;
 use super::rules::{Rules, part};
 use super::state::State;
+use super::thought::Term;
 use crate::units::{Bytes, Nanos};
 
 /// Of the total, per cent: the most that pressure, trend and steady shortage add each.

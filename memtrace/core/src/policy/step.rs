@@ -2,18 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::decision::{Decision, Decisions, Gate, Thought};
-use super::floor::{Floor, floor};
+use super::decision::{Decision, Decisions};
+use super::floor::{Floor, floor, room};
 use super::gate::{gate, gates};
-use super::give::{Parts, capacity, give, room};
+use super::give::{Parts, capacity, give};
 use super::hook::{Left, Rung};
 use super::host::Host;
 use super::need::{Need, need};
 use super::observation::{Observation, VmObservation};
-use super::reason::{GateKind, Term};
+use super::reason::GateKind;
 use super::receive::{self, Purse, Wish};
 use super::rules::{Rules, part};
 use super::state::{Level, State, VmState};
+use super::thought::Term;
+use super::thought::{Gate, Thought};
 use super::vm::Vm;
 use super::{escalation, reclaim_backoff};
 use crate::policy::balloon_motion::{Motion, follow, motion, to_come};

@@ -1,80 +1,16 @@
 //! What would have to change for another decision.
 
-use serde::{Deserialize, Serialize};
-
-use super::decision::{Action, Decision, Gate};
+use super::decision::{Action, Decision};
 use super::host::Host;
 use super::need::Need;
-use super::reason::{GateKind, Reason};
+use super::reason::GateKind;
 use super::receive::Wish;
 use super::rules::Rules;
 use super::state::Level;
+use super::thought::{Change, Gate, WhatIf};
 use super::vm::Vm;
 use crate::policy::tri_state::whole_mib;
-use crate::units::{Bytes, Nanos};
-
-/// What would have to change for another decision.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum WhatIf {
-    /// Under so much available, per cent, the scope would be in this state.
-    Worse {
-        state: Level,
-        limit: f64,
-    },
-    /// From so much available it would be in a better state than this.
-    Better {
-        state: Level,
-        limit: f64,
-    },
-    /// It would give memory if all of these changed.
-    Gives {
-        changes: Vec<Change>,
-    },
-    /// More would have to be free.
-    ReceivesIfFree {
-        wanted: Bytes,
-    },
-    /// Its guest would have to have less available than this, per cent.
-    ReceivesUnder {
-        limit: f64,
-        reason: Reason,
-    },
-    NeverReceives {
-        reason: Reason,
-    },
-    NeedUnknown {
-        reason: Reason,
-    },
-    /// In steps, once the scope has been calm for so long.
-    GetsBack {
-        bytes: Bytes,
-        quiet: Nanos,
-    },
-    #[serde(other)]
-    Other,
-}
-
-/// A part of what keeps a VM from giving.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Change {
-    Inflating,
-    /// The scope would have to be short: under `soft`, where it is at `share`.
-    Shortage {
-        soft: f64,
-        share: f64,
-    },
-    /// These gates would have to be open.
-    Gates {
-        closed: Vec<GateKind>,
-    },
-    /// Its share of the need would have to be worth a command.
-    Share {
-        need: Bytes,
-        least: Bytes,
-    },
-}
+use crate::units::Bytes;
 
 /// What a VM is decided by, as far as it got.
 pub struct Outlook<'a> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Entry, Fate, Mode, Reaction, Target, Targets, aim};
 use crate::model::Snapshot;
 use crate::order::Order;
-use crate::policy::decision::Thought;
+use crate::policy::thought::Thought;
 use crate::policy::{Action, Decision};
 use crate::reactor::entry::{Begun, Followed, Told};
 use crate::sample::VmId;

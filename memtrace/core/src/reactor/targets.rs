@@ -81,7 +81,7 @@ mod tests {
     use super::*;
     use crate::fixture::{self, MIB, WALL};
     use crate::policy::Reason;
-    use crate::policy::decision::{Gate, Thought};
+    use crate::policy::thought::{Gate, Thought};
     use crate::signal::Quality;
 
     const LATER: WallNanos = WallNanos(WALL.0 + WISH.0);

@@ -14,6 +14,7 @@ mod interface;
 mod invariants;
 mod life;
 mod load;
+mod measure;
 mod memory;
 pub mod outcome;
 pub mod peers;

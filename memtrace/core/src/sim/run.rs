@@ -3,7 +3,8 @@
 use anyhow::Result;
 
 use super::host::Host;
-use super::outcome::{Measure, Outcome};
+use super::measure::Measure;
+use super::outcome::Outcome;
 use super::scenario::Scenario;
 use crate::model::{Snapshot, derive};
 use crate::order::{Actuator, Order};

@@ -204,8 +204,8 @@ mod tests {
     use super::*;
     use memtrace_core::policy::Decisions;
     use memtrace_core::policy::Level;
-    use memtrace_core::policy::decision::Thought;
-    use memtrace_core::policy::reason::Term;
+    use memtrace_core::policy::thought::Term;
+    use memtrace_core::policy::thought::Thought;
     use memtrace_core::units::{Bytes, WallNanos};
 
     const WEB: VmId = VmId::Uuid(Uuid::from_u128(7));

@@ -29,7 +29,7 @@ impl Shape {
     pub(super) fn of(decisions: &Decisions) -> Self {
         let actions = decisions.actions.iter();
         let thoughts = decisions.thoughts.iter();
-        let gates = |gates: &[memtrace_core::policy::decision::Gate]| {
+        let gates = |gates: &[memtrace_core::policy::thought::Gate]| {
             gates.iter().map(|gate| (gate.kind, gate.open)).collect()
         };
         Self {

@@ -9,7 +9,7 @@ use std::fs;
 
 use super::*;
 use memtrace_core::policy::Action;
-use memtrace_core::policy::decision::{Gate, Thought};
+use memtrace_core::policy::thought::{Gate, Thought};
 use memtrace_core::policy::{Decision, GateKind, Reason, RuleId};
 use memtrace_core::reactor::reconcile::reconcile;
 

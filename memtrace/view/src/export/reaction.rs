@@ -8,7 +8,7 @@ use crate::emphasis::Tone;
 use crate::summary;
 use crate::words;
 use memtrace_core::format;
-use memtrace_core::policy::decision::Thought;
+use memtrace_core::policy::thought::Thought;
 use memtrace_core::policy::{Action, Decision};
 use memtrace_core::reactor::{Called, Entry, Fate};
 use memtrace_core::text;
@@ -157,10 +157,10 @@ mod tests {
 
     use super::*;
     use memtrace_core::fixture::{GIB, MIB, WALL};
-    use memtrace_core::policy::decision::Gate;
-    use memtrace_core::policy::inputs::{Input, Quantity, Seen};
-    use memtrace_core::policy::reason::Term;
-    use memtrace_core::policy::what_if::WhatIf;
+    use memtrace_core::policy::thought::Gate;
+    use memtrace_core::policy::thought::Term;
+    use memtrace_core::policy::thought::WhatIf;
+    use memtrace_core::policy::thought::{Input, Quantity, Seen};
     use memtrace_core::policy::{GateKind, Reason, RuleId};
     use memtrace_core::sample::VmId;
     use memtrace_core::units::Nanos;

@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use memtrace_core::policy::decision::{Gate, Suffering, Thought};
+use memtrace_core::policy::decision::Suffering;
+use memtrace_core::policy::thought::{Gate, Thought};
 use memtrace_core::policy::{Call, Decision, Decisions};
 use memtrace_core::reactor::{Called, Entry, HookMessage, Owed, Reaction, Report};
 

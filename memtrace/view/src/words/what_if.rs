@@ -1,6 +1,6 @@
 //! What would have to change for another decision, in sentences.
 
-use memtrace_core::policy::what_if::{Change, WhatIf};
+use memtrace_core::policy::thought::{Change, WhatIf};
 
 use super::{reason, show};
 

@@ -1,8 +1,8 @@
 //! What it says would have to change.
 
 use super::fixture::{GIB, after, host, id, vm};
-use crate::policy::decision::Thought;
-use crate::policy::what_if::{Change, WhatIf};
+use crate::policy::thought::Thought;
+use crate::policy::thought::{Change, WhatIf};
 use crate::policy::{
     Action, Decision, Decisions, GateKind, Level, Memtrace, Reason, Rules, VmObservation,
 };
