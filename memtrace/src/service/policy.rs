@@ -1,7 +1,7 @@
 //! The policy for the host that memtrace runs on.
 
 use anyhow::Result;
-use memtrace_core::policy::{Memtrace, Policy, Rules, Senses};
+use memtrace_core::policy::{Capabilities, Memtrace, Policy, Rules};
 use memtrace_core::reactor::taken;
 use memtrace_core::sample::Sample;
 use memtrace_core::source::Source as _;
@@ -34,5 +34,5 @@ pub fn policy(
 
 /// What the policy goes by on the host of this first sample.
 pub fn rules(config: &Config, first: &Sample) -> Rules {
-    Rules { senses: Senses::of(first), ..config.rules.clone() }
+    Rules { capabilities: Capabilities::of(first), ..config.rules.clone() }
 }

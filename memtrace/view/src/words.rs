@@ -70,7 +70,7 @@ pub fn reason(reason: &Reason) -> String {
             format!("distress is not known: {} unknown", kinds(unknown))
         }
         Reason::GuestLacks { what } => format!("the guest does not tell its {}", part(*what)),
-        Reason::Twin => "another VM has the same identity".to_owned(),
+        Reason::DuplicateId => "another VM has the same identity".to_owned(),
         Reason::Excluded => "excluded".to_owned(),
         Reason::WeightZero => "its weight is 0".to_owned(),
         Reason::Allowed { weight } => format!("not excluded, weight {weight}"),

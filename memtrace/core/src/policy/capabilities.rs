@@ -6,7 +6,7 @@ use crate::signal::Signal;
 /// What is measured on this host. A number that is measured and missing is unknown, and
 /// keeps the policy from acting on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Senses {
+pub struct Capabilities {
     pub psi: bool,
     pub direct_reclaims: bool,
     pub swap_in: bool,
@@ -16,7 +16,7 @@ pub struct Senses {
     pub guest_swap: bool,
 }
 
-impl Default for Senses {
+impl Default for Capabilities {
     fn default() -> Self {
         Self {
             psi: true,
@@ -30,7 +30,7 @@ impl Default for Senses {
     }
 }
 
-impl Senses {
+impl Capabilities {
     /// By a host's first sample: what its files have, and what the kernel side allows.
     pub fn of(sample: &Sample) -> Self {
         let counts = |signal: Signal| {
@@ -72,22 +72,22 @@ mod tests {
         for version in [1, 2] {
             let mut sample = samples::sample(1, Vec::new());
             sample.host.scope = Some(ScopeSample { version, ..ScopeSample::default() });
-            assert_eq!(Senses::of(&sample).psi, version == 2);
+            assert_eq!(Capabilities::of(&sample).psi, version == 2);
         }
     }
 
     #[test]
     fn what_the_host_lacks_is_not_asked_for() {
         let mut sample = samples::sample(1, Vec::new());
-        assert_eq!(Senses::of(&sample), Senses::default());
+        assert_eq!(Capabilities::of(&sample), Capabilities::default());
         sample.host.psi = None;
         for status in &mut sample.signals {
             if status.signal == Signal::AsyncFaults {
                 status.quality = Quality::absent("no KVM");
             }
         }
-        let senses = Senses::of(&sample);
-        assert!(!senses.psi && !senses.async_faults);
-        assert!(senses.swap_in && senses.stalled && senses.direct_reclaims);
+        let capabilities = Capabilities::of(&sample);
+        assert!(!capabilities.psi && !capabilities.async_faults);
+        assert!(capabilities.swap_in && capabilities.stalled && capabilities.direct_reclaims);
     }
 }

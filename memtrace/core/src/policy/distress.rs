@@ -2,21 +2,21 @@
 
 use super::observation::VmObservation;
 use super::rules::Rules;
-use super::vm::Word;
+use super::vm::GuestReport;
 use crate::policy::tri_state::{all, rate, share};
 
 /// Its guest's OOM killer struck while its balloon kept memory from it. A guest that had all
 /// of its memory would have killed without a balloon too.
-pub fn killed(now: &VmObservation, word: Option<&Word>) -> bool {
-    let kept = word.zip(now.maximum).is_some_and(|(word, maximum)| word.size < maximum);
+pub fn killed(now: &VmObservation, report: Option<&GuestReport>) -> bool {
+    let kept = report.zip(now.maximum).is_some_and(|(report, maximum)| report.size < maximum);
     kept && now.guest.is_some_and(|guest| guest.killed)
 }
 
 /// It reads again and again what its cache has no room for, and more memory would.
-pub fn thrashes(rules: &Rules, now: &VmObservation, word: Option<&Word>) -> Option<bool> {
+pub fn thrashes(rules: &Rules, now: &VmObservation, report: Option<&GuestReport>) -> Option<bool> {
     let faults = now.guest.as_ref().and_then(|guest| rate(guest.major_faults));
-    let faults = if rules.senses.guest_faults { faults } else { Some(0.0) };
-    let full = word.map(|word| share(word.free, word.size) < rules.guest_full);
-    let near = word.map(|word| share(word.available, word.size) < 2.0 * rules.guest_tight);
+    let faults = if rules.capabilities.guest_faults { faults } else { Some(0.0) };
+    let full = report.map(|report| share(report.free, report.size) < rules.guest_full);
+    let near = report.map(|report| share(report.available, report.size) < 2.0 * rules.guest_tight);
     all([full, near, faults.map(|faults| faults >= rules.guest_thrash)])
 }

@@ -58,13 +58,13 @@ fn reclaims(rules: &Rules, state: &State, at: Nanos, host: &Host) -> Answer {
 
 /// Cold memory of a VM that its balloon couldn't give. `need` is shared out among as many as
 /// there are. The less its own PSI leaves of the limit, the less.
-pub fn win_back(rules: &Rules, vm: &Vm<'_>, twin: bool, need: Bytes) -> Option<Decision> {
+pub fn win_back(rules: &Rules, vm: &Vm<'_>, duplicate: bool, need: Bytes) -> Option<Decision> {
     let rested =
         vm.memory.reclaimed.is_none_or(|then| vm.at.saturating_sub(then) >= rules.reclaim_pause);
-    let most = reclaimable(rules, vm, twin).filter(|_| rested && vm.memory.capacity <= 0.0)?;
+    let most = reclaimable(rules, vm, duplicate).filter(|_| rested && vm.memory.capacity <= 0.0)?;
     let (psi, rss) = (percent(vm.now.psi_some)?, vm.now.rss?);
     let bytes = whole_mib(most.min(need));
-    (bytes.0 > 0).then(|| Decision {
+    (bytes.0 > 0).then_some(Decision {
         vm: vm.now.id,
         action: Action::Reclaim { bytes },
         rule: RuleId::Reclaim,
@@ -73,8 +73,8 @@ pub fn win_back(rules: &Rules, vm: &Vm<'_>, twin: bool, need: Bytes) -> Option<D
 }
 
 /// The most that a step wins back of a VM whose cgroup may be asked; its pause aside.
-pub fn reclaimable(rules: &Rules, vm: &Vm<'_>, twin: bool) -> Option<Bytes> {
-    let ready = [allowed(vm, twin), running(vm)].iter().all(Result::is_ok)
+pub fn reclaimable(rules: &Rules, vm: &Vm<'_>, duplicate: bool) -> Option<Bytes> {
+    let ready = [allowed(vm, duplicate), running(vm)].iter().all(Result::is_ok)
         && vm.now.no_cgroup_reclaim.is_none()
         && vm.now.pinned.is_none()
         && vm.hurts == Some(false)

@@ -19,16 +19,16 @@ pub struct Floor {
 /// `None`: not known.
 pub fn floor(rules: &Rules, level: Level, vm: &Vm<'_>) -> Option<Floor> {
     let maximum = vm.now.maximum?;
-    let word = vm.word.as_ref().ok()?;
+    let report = vm.report.as_ref().ok()?;
     let by_level = level.pick(rules.floor_shares);
     let least = vm.rules.minimum.unwrap_or_else(|| rules.floor_least.max(part(maximum, by_level)));
     let share = if vm.is_stale(rules) == Some(true) { BARELY } else { rules.floor_used };
-    let used = times(word.used.saturating_add(word.touched), share);
+    let used = times(report.used.saturating_add(report.touched), share);
     let used = if rules.has(Safety::Floor) { used } else { Bytes(0) };
-    let learnt = learnt(rules, vm.memory, vm.at, word.used).unwrap_or(Bytes(0));
+    let learnt = learnt(rules, vm.memory, vm.at, report.used).unwrap_or(Bytes(0));
     let burst = burst(rules, level, vm.memory, vm.at);
     let bytes = least.max(used).max(learnt).max(burst);
-    let in_use = word.used.saturating_add(word.touched);
+    let in_use = report.used.saturating_add(report.touched);
     let terms =
         FloorTerms { floor: bytes, bounds: least, used: in_use, factor: share, burst, learnt };
     Some(Floor { bytes, terms })
@@ -36,10 +36,10 @@ pub fn floor(rules: &Rules, level: Level, vm: &Vm<'_>) -> Option<Floor> {
 
 /// What of a VM's size is above its floor and would free something.
 pub fn room(vm: &Vm<'_>, floor: &Floor) -> Bytes {
-    let (Some(actual), Ok(word)) = (vm.now.actual, &vm.word) else { return Bytes(0) };
+    let (Some(actual), Ok(report)) = (vm.now.actual, &vm.report) else { return Bytes(0) };
     let kept = vm.now.rss.unwrap_or(Bytes(0)).saturating_add(vm.now.swap.unwrap_or(Bytes(0)));
     // What the host keeps nothing of frees nothing.
-    let used = word.used.saturating_add(word.touched).saturating_add(vm.vmm());
+    let used = report.used.saturating_add(report.touched).saturating_add(vm.vmm());
     actual.saturating_sub(floor.bytes).min(kept.saturating_sub(used))
 }
 

@@ -18,14 +18,14 @@ pub fn gates(
     level: Level,
     vm: &Vm<'_>,
     floor: Option<&Floor>,
-    twin: bool,
+    duplicate: bool,
 ) -> Vec<Gate> {
     use GateKind::{
         Allowed, AtEase, Balloon, Booted, CooledDown, Moving, OursAlone, Room, Running, Statistics,
         Unpinned,
     };
     vec![
-        gate(Allowed, allowed(vm, twin)),
+        gate(Allowed, allowed(vm, duplicate)),
         gate(Running, running(vm)),
         gate(Balloon, balloon(vm)),
         gate(Unpinned, unpinned(vm)),
@@ -45,9 +45,9 @@ pub fn gate(kind: GateKind, answer: Answer) -> Gate {
     Gate { kind, open, reason }
 }
 
-pub fn allowed(vm: &Vm<'_>, twin: bool) -> Answer {
-    if twin {
-        return Err(Reason::Twin);
+pub fn allowed(vm: &Vm<'_>, duplicate: bool) -> Answer {
+    if duplicate {
+        return Err(Reason::DuplicateId);
     }
     match (vm.rules.exclude, vm.rules.weight) {
         (true, _) => Err(Reason::Excluded),
@@ -93,8 +93,8 @@ pub fn is_booted(rules: &Rules, vm: &Vm<'_>) -> Answer {
 }
 
 fn statistics(vm: &Vm<'_>) -> Answer {
-    let word = vm.word.as_ref().map_err(Clone::clone)?;
-    Ok(Reason::Used { used: word.used, size: word.size, available: word.available })
+    let report = vm.report.as_ref().map_err(Clone::clone)?;
+    Ok(Reason::Used { used: report.used, size: report.size, available: report.available })
 }
 
 fn at_ease(rules: &Rules, level: Level, vm: &Vm<'_>) -> Answer {
@@ -157,11 +157,11 @@ fn room(rules: &Rules, vm: &Vm<'_>, floor: Option<&Floor>) -> Answer {
         return Err(Reason::FloorUnknown);
     };
     let room = actual.saturating_sub(floor.bytes);
-    if let Ok(word) = &vm.word
+    if let Ok(report) = &vm.report
         && floor::room(vm, floor).0 == 0
         && room.0 > 0
     {
-        let used = word.used.saturating_add(word.touched);
+        let used = report.used.saturating_add(report.touched);
         return Err(Reason::NothingToFree { used, vmm: vm.vmm() });
     }
     let reason = Reason::Room { room, floor: floor.terms };

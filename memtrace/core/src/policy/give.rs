@@ -24,9 +24,9 @@ const DEAD: f64 = 4.0;
 
 /// A VM's part in giving: its room by weight, in bytes.
 pub fn capacity(vm: &Vm<'_>, floor: &Floor) -> f64 {
-    let Ok(word) = &vm.word else { return 0.0 };
+    let Ok(report) = &vm.report else { return 0.0 };
     let room = room(vm, floor);
-    let dead = dead(vm).min(word.free).min(room);
+    let dead = dead(vm).min(report.free).min(room);
     let by_priority = match vm.rules.priority {
         Priority::Low => 4.0,
         Priority::Normal => 1.0,
@@ -100,7 +100,7 @@ pub fn give(
     let capacity = capacity(vm, floor);
     let share = parts.share(rules, need.bytes, vm.now.id, capacity);
     let step = host.level.pick(rules.steps).of(maximum, rules.least_step);
-    let free = vm.word.as_ref().map_or(Bytes(0), |word| word.free);
+    let free = vm.report.as_ref().map_or(Bytes(0), |report| report.free);
     let dead_step = if host.level >= Level::Hard {
         rules.dead_step.of(maximum, rules.least_step).min(dead(vm)).min(free)
     } else {

@@ -8,10 +8,10 @@ use super::gate::{allowed, balloon, ours};
 use super::host::Host;
 use super::observation::{Observation, VmObservation};
 use super::reason::{Reason, RuleId};
-use super::receive::{Purse, promised};
+use super::receive::{Budget, promised};
 use super::rules::Rules;
 use super::state::{State, VmState};
-use super::step::twins;
+use super::step::duplicates;
 use super::taken::Taken;
 use super::vm::Vm;
 use crate::policy::balloon_motion::{Motion, SAME, follow, motion};
@@ -68,7 +68,7 @@ pub fn farewell(
         return (state, Farewell::default());
     }
     let at = seen.at;
-    let twins = twins(&seen.vms);
+    let duplicates = duplicates(&seen.vms);
     for vm in &seen.vms {
         follow(rules, state.vms.entry(vm.id).or_default(), at, vm);
     }
@@ -80,7 +80,7 @@ pub fn farewell(
         let found = seen.vms.iter().find(|vm| vm.id == taken.vm);
         let default = VmState::default();
         let memory = state.vms.get(&taken.vm).unwrap_or(&default);
-        match standing(rules, memory, at, found, taken, twins.contains(&taken.vm)) {
+        match standing(rules, memory, at, found, taken, duplicates.contains(&taken.vm)) {
             None => {}
             Some(Return::Wants { missing, actual }) => {
                 sum += missing.0 as f64;
@@ -92,16 +92,16 @@ pub fn farewell(
             }
         }
     }
-    let purse = host.as_ref().map_or(Bytes(0), |host| purse(rules, &state, seen, host));
+    let budget = host.as_ref().map_or(Bytes(0), |host| budget(rules, &state, seen, host));
     for (taken, missing, actual) in wants {
-        let share = Bytes((purse.0 as f64 * (missing.0 as f64 / sum)) as u64);
+        let share = Bytes((budget.0 as f64 * (missing.0 as f64 / sum)) as u64);
         let to = match share {
             share if share >= missing => Some(actual.saturating_add(missing)),
             share if share.0 >= LEAST => Some(actual.saturating_add(whole_mib(share))),
             _ => None,
         };
         let reason = if let Some(to) = to {
-            parting.decisions.actions.push(decision(taken, actual, to, purse));
+            parting.decisions.actions.push(decision(taken, actual, to, budget));
             Reason::OnItsWay
         } else if host.is_none() {
             Reason::FreeUnknown
@@ -117,12 +117,12 @@ pub fn farewell(
     (state, parting)
 }
 
-fn purse(rules: &Rules, state: &State, seen: &Observation, host: &Host) -> Bytes {
+fn budget(rules: &Rules, state: &State, seen: &Observation, host: &Host) -> Bytes {
     let promised = seen.vms.iter().fold(Bytes(0), |sum, vm| {
         let memory = state.vms.get(&vm.id);
         sum.saturating_add(memory.map_or(Bytes(0), |memory| promised(memory, seen.at, vm.rss)))
     });
-    Purse::of(rules, host, promised).calm
+    Budget::of(rules, host, promised).calm
 }
 
 /// `None`: it has everything.
@@ -132,7 +132,7 @@ fn standing(
     at: Nanos,
     now: Option<&VmObservation>,
     taken: &Taken,
-    twin: bool,
+    duplicate: bool,
 ) -> Option<Return> {
     let none = Bytes(0);
     let short =
@@ -142,14 +142,14 @@ fn standing(
     let (Some(actual), Some(ceiling)) = (now.actual, vm.ceiling()) else {
         let waits = now.no_balloon.is_none();
         let reported = now.no_balloon.clone().map(|text| Reason::Reported { text });
-        let may = if allowed(&vm, twin).is_ok() { taken.before } else { none };
+        let may = if allowed(&vm, duplicate).is_ok() { taken.before } else { none };
         return short(None, reported.unwrap_or(Reason::SizeUnknown), waits, may);
     };
     let missing = taken.before.min(ceiling).saturating_sub(actual);
     if missing.0 <= SAME {
         return None;
     }
-    let closed = [allowed(&vm, twin), balloon(&vm)].into_iter().find_map(Result::err);
+    let closed = [allowed(&vm, duplicate), balloon(&vm)].into_iter().find_map(Result::err);
     if let Some(reason) = closed {
         return short(Some(missing), reason, false, none);
     }
@@ -175,11 +175,11 @@ fn standing(
     }
 }
 
-fn decision(taken: &Taken, actual: Bytes, to: Bytes, purse: Bytes) -> Decision {
+fn decision(taken: &Taken, actual: Bytes, to: Bytes, budget: Bytes) -> Decision {
     Decision {
         vm: taken.vm,
         action: Action::Balloon { from: actual, to },
         rule: RuleId::Farewell,
-        reason: Reason::Ending { free: purse, before: taken.before },
+        reason: Reason::Ending { free: budget, before: taken.before },
     }
 }

@@ -23,11 +23,11 @@ pub struct Left {
 
 impl Left {
     /// Adds what one VM can give. `room`: above its floor, where its balloon moves.
-    pub fn add(&mut self, rules: &Rules, vm: &Vm<'_>, twin: bool, room: Bytes) {
+    pub fn add(&mut self, rules: &Rules, vm: &Vm<'_>, duplicate: bool, room: Bytes) {
         if rules.inflate {
             self.balloons = self.balloons.saturating_add(room);
         }
-        if let Some(bytes) = reclaimable(rules, vm, twin).filter(|_| rules.win_back) {
+        if let Some(bytes) = reclaimable(rules, vm, duplicate).filter(|_| rules.win_back) {
             self.reclaim = self.reclaim.saturating_add(bytes);
         }
     }
@@ -73,7 +73,7 @@ impl Rung {
             after: rules.hook.after,
             suffering: suffering(vms),
             host: host.standing(),
-            unknown: vms.iter().filter(|vm| vm.word.is_err()).count(),
+            unknown: vms.iter().filter(|vm| vm.report.is_err()).count(),
             vms: vms.len(),
             leave: rules.low + rules.leaves(),
             least: rules.least_step,

@@ -41,14 +41,14 @@ impl Host {
         // With plenty available, stalls come from a cgroup's own limit, and no other VM's
         // memory would help.
         let near = share < rules.soft + 2.0 * rules.leave;
-        let psi = percent(scope.psi_some).filter(|_| rules.senses.psi);
-        let direct = rate(scope.direct_reclaims).filter(|_| rules.senses.direct_reclaims);
+        let psi = percent(scope.psi_some).filter(|_| rules.capabilities.psi);
+        let direct = rate(scope.direct_reclaims).filter(|_| rules.capabilities.direct_reclaims);
         let range = (rules.psi_full - rules.psi_begin).max(1.0);
         let by_psi = psi.map_or(0.0, |psi| ((psi - rules.psi_begin) / range).clamp(0.0, 1.0));
         let by_reclaim = direct.map_or(0.0, |rate| (rate / 100.0).clamp(0.0, 0.5));
         let effort = if near { by_psi.max(by_reclaim) } else { 0.0 };
-        let known = (psi.is_some() || !rules.senses.psi)
-            && (direct.is_some() || !rules.senses.direct_reclaims);
+        let known = (psi.is_some() || !rules.capabilities.psi)
+            && (direct.is_some() || !rules.capabilities.direct_reclaims);
         let at_ease = known && effort <= 0.0;
         let level = level(rules, state.level, share, if near { psi } else { None });
         let fall = fall(rules, state, at, available);

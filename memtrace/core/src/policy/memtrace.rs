@@ -47,7 +47,7 @@ impl Policy for Memtrace {
     }
 
     fn change(&mut self, rules: Rules) {
-        self.rules = Rules { senses: self.rules.senses, ..rules };
+        self.rules = Rules { capabilities: self.rules.capabilities, ..rules };
     }
 
     fn holds(&self, vm: VmId, before: Bytes) -> bool {

@@ -37,7 +37,7 @@ mod vm;
 mod what_if;
 
 pub use balloon_motion::{SAME, is_foreign};
-pub use capabilities::Senses;
+pub use capabilities::Capabilities;
 pub use decision::{Action, Call, Decision, Decisions};
 pub use give_back::{Farewell, Short, farewell};
 pub use host::FAR;

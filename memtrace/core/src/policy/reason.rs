@@ -105,7 +105,7 @@ pub enum Reason {
     },
 
     // The operator, and what runs.
-    Twin,
+    DuplicateId,
     Excluded,
     WeightZero,
     Allowed {

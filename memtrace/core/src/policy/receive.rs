@@ -21,12 +21,12 @@ const COMFORT: f64 = 25.0;
 
 /// What can be given: it is free, above the reserve, and promised to nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Purse {
+pub struct Budget {
     pub relief: Bytes,
     pub calm: Bytes,
 }
 
-impl Purse {
+impl Budget {
     pub fn of(rules: &Rules, host: &Host, promised: Bytes) -> Self {
         let reserve = if rules.has(Safety::Reserve) { rules.kept(host.total) } else { Bytes(0) };
         let free = if rules.has(Safety::Reserve) {
@@ -44,7 +44,7 @@ impl Purse {
 
 /// What a VM wants.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Wish {
+pub enum Demand {
     Wants(Bytes),
     /// Known not to.
     Not(Reason),
@@ -54,37 +54,37 @@ pub enum Wish {
 
 /// What would bring a VM in distress out of it. A guest's own word is enough for this, as
 /// it takes nothing from others; only a word that is contradicted isn't.
-pub fn relief(rules: &Rules, vm: &Vm<'_>, twin: bool) -> Wish {
-    if let Err(reason) = allowed(vm, twin) {
-        return Wish::Not(reason);
+pub fn relief(rules: &Rules, vm: &Vm<'_>, duplicate: bool) -> Demand {
+    if let Err(reason) = allowed(vm, duplicate) {
+        return Demand::Not(reason);
     }
     let (Some(actual), Some(ceiling)) = (vm.now.actual, vm.ceiling()) else {
-        return Wish::Unknown(Reason::SizeUnknown);
+        return Demand::Unknown(Reason::SizeUnknown);
     };
     let space = whole_mib(ceiling.saturating_sub(actual));
     if space.0 == 0 {
-        return Wish::Not(Reason::HasAll { ceiling });
+        return Demand::Not(Reason::HasAll { ceiling });
     }
     for answer in [running(vm), balloon(vm), ours(vm)] {
         if let Err(reason) = answer {
-            return Wish::Unknown(reason);
+            return Demand::Unknown(reason);
         }
     }
-    let word = match &vm.word {
-        Ok(word) if vm.now.cpu_time.is_some() => word,
-        Ok(_) => return Wish::Unknown(Reason::CpuTimeUnknown),
-        Err(reason) => return Wish::Unknown(reason.clone()),
+    let report = match &vm.report {
+        Ok(report) if vm.now.cpu_time.is_some() => report,
+        Ok(_) => return Demand::Unknown(Reason::CpuTimeUnknown),
+        Err(reason) => return Demand::Unknown(reason.clone()),
     };
     // Little left is enough: what it does to a guest that reads its files again and again
     // shows nowhere.
     let needs = vm.is_in_need(rules);
-    let thrashes = thrashes(rules, vm.now, Some(word));
+    let thrashes = thrashes(rules, vm.now, Some(report));
     if (needs, thrashes) == (Some(false), Some(false)) {
-        return Wish::Not(Reason::GuestHas { share: share(word.available, word.size) });
+        return Demand::Not(Reason::GuestHas { share: share(report.available, report.size) });
     }
-    let has = word.available.saturating_add(word.grown);
-    let short = part(word.size, COMFORT).saturating_sub(has);
-    let more = rules.calm.of(ceiling, rules.least_step).saturating_sub(word.grown);
+    let has = report.available.saturating_add(report.grown);
+    let short = part(report.size, COMFORT).saturating_sub(has);
+    let more = rules.calm.of(ceiling, rules.least_step).saturating_sub(report.grown);
     let wanted = |needs: bool, thrashes: bool| match (needs, thrashes) {
         (_, true) => short.max(more),
         (true, false) => short,
@@ -93,14 +93,18 @@ pub fn relief(rules: &Rules, vm: &Vm<'_>, twin: bool) -> Wish {
     let known = wanted(needs == Some(true), thrashes == Some(true));
     if known.0 > 0 {
         let most = rules.relief.of(ceiling, rules.least_step);
-        return Wish::Wants(whole_mib(known.max(rules.least_step).min(most)).min(space));
+        return Demand::Wants(whole_mib(known.max(rules.least_step).min(most)).min(space));
     }
     // Others would get the part of one that is taken not to want any.
     if wanted(needs != Some(false), thrashes != Some(false)).0 > 0 {
         let dead = needs.is_none();
-        return Wish::Unknown(if dead { Reason::DeadUnknown } else { Reason::MajorFaultsUnknown });
+        return Demand::Unknown(if dead {
+            Reason::DeadUnknown
+        } else {
+            Reason::MajorFaultsUnknown
+        });
     }
-    Wish::Not(Reason::HasReceived { grown: word.grown })
+    Demand::Not(Reason::HasReceived { grown: report.grown })
 }
 
 /// Distress that the host sees too, so that it is worth taking from others.
@@ -116,12 +120,12 @@ pub fn is_seen(rules: &Rules, vm: &Vm<'_>) -> bool {
 pub fn relieve(
     vm: &Vm<'_>,
     wanted: Bytes,
-    purse: Bytes,
+    budget: Bytes,
     weights: f64,
 ) -> Option<(Decision, Bytes)> {
     let actual = vm.now.actual?;
-    let share = (purse.0 as f64 * (weight(vm) / weights)) as u64;
-    let bytes = whole_mib(wanted.min(Bytes(share)).min(purse));
+    let share = (budget.0 as f64 * (weight(vm) / weights)) as u64;
+    let bytes = whole_mib(wanted.min(Bytes(share)).min(budget));
     let to = actual.saturating_add(bytes);
     // What was ordered already needs no second order.
     let under_way = vm.memory.order.map_or(actual, |order| order.to);
@@ -132,7 +136,7 @@ pub fn relieve(
         vm: vm.now.id,
         action: Action::Balloon { from: actual, to },
         rule: RuleId::Distress,
-        reason: Reason::Relief { from: vm.suffering(), wanted, share: Bytes(share), free: purse },
+        reason: Reason::Relief { from: vm.suffering(), wanted, share: Bytes(share), free: budget },
     };
     Some((decision, bytes))
 }
@@ -153,12 +157,12 @@ pub fn weight(vm: &Vm<'_>) -> f64 {
 pub fn give_back(
     rules: &Rules,
     vm: &Vm<'_>,
-    twin: bool,
+    duplicate: bool,
     left: Bytes,
     at: Nanos,
 ) -> (Option<Decision>, Bytes) {
     let paused = vm.memory.grown.is_some_and(|grown| at.saturating_sub(grown) < rules.calm_pause);
-    let (Some(base), false, Ok(_)) = (vm.memory.base, paused, allowed(vm, twin)) else {
+    let (Some(base), false, Ok(_)) = (vm.memory.base, paused, allowed(vm, duplicate)) else {
         return (None, Bytes(0));
     };
     let unknown = (None, rules.calm.most.max(rules.least_step));
@@ -207,6 +211,6 @@ const MOST_LEARNT: f64 = 3.0;
 /// How many times what it uses a VM in distress has, as far as it has filled it.
 pub fn too_small(vm: &Vm<'_>) -> Option<f64> {
     let kept = vm.now.rss?.saturating_add(vm.now.swap?).min(vm.now.actual?);
-    let used = vm.word.as_ref().ok()?.used.0.max(1);
+    let used = vm.report.as_ref().ok()?.used.0.max(1);
     Some((kept.0 as f64 / used as f64).min(MOST_LEARNT))
 }

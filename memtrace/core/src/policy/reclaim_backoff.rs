@@ -23,7 +23,7 @@ const FORGOTTEN: Nanos = Nanos(1800 * SECOND);
 
 /// Of the reclaims of a VM.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Regret {
+pub struct Backoff {
     /// Taken lately and come back since, of the stretch that began then.
     pub since: Option<Nanos>,
     pub taken: Bytes,
@@ -41,38 +41,38 @@ pub fn follow(
     at: Nanos,
     vm: &VmObservation,
 ) {
-    let regret = &mut memory.regret;
-    let Some(since) = regret.since.filter(|_| rules.senses.swap_in) else { return };
+    let backoff = &mut memory.backoff;
+    let Some(since) = backoff.since.filter(|_| rules.capabilities.swap_in) else { return };
     let passed = before.map_or(0.0, |before| at.saturating_sub(before).seconds());
     let back = match bytes_per_second(vm.swap_in) {
         Some(rate) => Bytes((rate.max(0.0) * passed) as u64),
-        None => regret.taken,
+        None => backoff.taken,
     };
-    regret.back = regret.back.saturating_add(back);
-    if regret.back.0 >= (regret.taken.0 / PART).max(1) {
-        let times = times(regret, at).saturating_add(1).min(DOUBLINGS + 1);
-        *regret = Regret { times, last: at, ..Regret::default() };
+    backoff.back = backoff.back.saturating_add(back);
+    if backoff.back.0 >= (backoff.taken.0 / PART).max(1) {
+        let times = times(backoff, at).saturating_add(1).min(DOUBLINGS + 1);
+        *backoff = Backoff { times, last: at, ..Backoff::default() };
     } else if at.saturating_sub(since) >= SOON {
-        *regret = Regret { times: regret.times, last: regret.last, ..Regret::default() };
+        *backoff = Backoff { times: backoff.times, last: backoff.last, ..Backoff::default() };
     }
 }
 
 /// So much was taken at this moment.
 pub fn taken(memory: &mut VmState, at: Nanos, bytes: Bytes) {
-    let regret = &mut memory.regret;
-    (regret.since, regret.taken) = (Some(at), regret.taken.saturating_add(bytes));
+    let backoff = &mut memory.backoff;
+    (backoff.since, backoff.taken) = (Some(at), backoff.taken.saturating_add(bytes));
 }
 
 /// Whether it rests, and why; else `None`.
 pub fn rests(memory: &VmState, at: Nanos) -> Option<Reason> {
-    let regret = &memory.regret;
-    let times = times(regret, at);
+    let backoff = &memory.backoff;
+    let times = times(backoff, at);
     let rest = Nanos(REST.0 << times.checked_sub(1)?.min(DOUBLINGS));
-    let since = at.saturating_sub(regret.last);
+    let since = at.saturating_sub(backoff.last);
     (since < rest).then_some(Reason::Refaulted { since, within: SOON, rest, times })
 }
 
-fn times(regret: &Regret, at: Nanos) -> u32 {
-    let forgotten = at.saturating_sub(regret.last).0 / FORGOTTEN.0;
-    regret.times.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX))
+fn times(backoff: &Backoff, at: Nanos) -> u32 {
+    let forgotten = at.saturating_sub(backoff.last).0 / FORGOTTEN.0;
+    backoff.times.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX))
 }

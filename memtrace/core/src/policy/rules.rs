@@ -10,7 +10,7 @@ use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 
 use super::observation::VmObservation;
-use crate::policy::capabilities::Senses;
+use crate::policy::capabilities::Capabilities;
 
 pub const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -110,7 +110,7 @@ pub struct Rules {
     pub win_back: bool,
     pub hook: HookRules,
     /// What this host can measure. What it can't is neither asked for nor waited for.
-    pub senses: Senses,
+    pub capabilities: Capabilities,
     /// Safety features that are switched off, for tests that show what each is for.
     pub without: BTreeSet<Safety>,
     /// What the operator says of single VMs.
@@ -240,7 +240,7 @@ impl Default for Rules {
             inflate: true,
             win_back: true,
             hook: HookRules::default(),
-            senses: Senses::default(),
+            capabilities: Capabilities::default(),
             without: BTreeSet::new(),
             vms: Vec::new(),
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::reclaim_backoff::Regret;
+use crate::policy::reclaim_backoff::Backoff;
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 
@@ -74,7 +74,7 @@ pub struct VmState {
     pub reclaimed: Option<Nanos>,
     /// What came of that.
     #[serde(default)]
-    pub regret: Regret,
+    pub backoff: Backoff,
     pub hurt: Option<Nanos>,
     /// When it last got memory.
     pub given: Option<Nanos>,

@@ -11,7 +11,7 @@ use super::host::Host;
 use super::need::{Need, need};
 use super::observation::{Observation, VmObservation};
 use super::reason::GateKind;
-use super::receive::{self, Purse, Wish};
+use super::receive::{self, Budget, Demand};
 use super::rules::{Rules, part};
 use super::state::{Level, State, VmState};
 use super::thought::Term;
@@ -34,7 +34,7 @@ pub fn step(rules: &Rules, state: State, seen: &Observation) -> (State, Decision
         return (state, Decisions::default());
     }
     let at = seen.at;
-    let twins = twins(&seen.vms);
+    let duplicates = duplicates(&seen.vms);
     let mut vms: Vec<&VmObservation> = seen.vms.iter().collect();
     vms.sort_by_key(|vm| vm.id);
     vms.dedup_by_key(|vm| vm.id);
@@ -48,7 +48,7 @@ pub fn step(rules: &Rules, state: State, seen: &Observation) -> (State, Decision
         let default = VmState::default();
         let views =
             vms.iter().map(|vm| Vm::of(rules, state.vms.get(&vm.id).unwrap_or(&default), at, vm));
-        Round { rules, state: &state, at, host: host.as_ref(), twins: &twins, seen }
+        Round { rules, state: &state, at, host: host.as_ref(), duplicates: &duplicates, seen }
             .run(&views.collect::<Vec<_>>())
     };
     let decisions = outcome.decisions.clone();
@@ -57,7 +57,7 @@ pub fn step(rules: &Rules, state: State, seen: &Observation) -> (State, Decision
 }
 
 /// Identities that more than one VM has.
-pub(super) fn twins(vms: &[VmObservation]) -> BTreeSet<VmId> {
+pub(super) fn duplicates(vms: &[VmObservation]) -> BTreeSet<VmId> {
     let mut once = BTreeSet::new();
     vms.iter().map(|vm| vm.id).filter(|id| !once.insert(*id)).collect()
 }
@@ -67,7 +67,7 @@ struct Round<'a> {
     state: &'a State,
     at: Nanos,
     host: Option<&'a Host>,
-    twins: &'a BTreeSet<VmId>,
+    duplicates: &'a BTreeSet<VmId>,
     seen: &'a Observation,
 }
 
@@ -81,7 +81,7 @@ impl Round<'_> {
         for vm in vms {
             let id = vm.now.id;
             let floor = floor(self.rules, level, vm);
-            let gates = gates(self.rules, level, vm, floor.as_ref(), self.twins.contains(&id));
+            let gates = gates(self.rules, level, vm, floor.as_ref(), self.duplicates.contains(&id));
             // Its part next time doesn't depend on whether it has cooled down by then. Of a
             // stuck balloon others take the part.
             let motion = motion(self.rules, vm.memory, self.at, vm.now.actual);
@@ -97,7 +97,7 @@ impl Round<'_> {
             let willing = gates.iter().all(willing);
             let above =
                 floor.as_ref().filter(|_| willing).map_or(Bytes(0), |floor| room(vm, floor));
-            left.add(self.rules, vm, self.twins.contains(&id), above);
+            left.add(self.rules, vm, self.duplicates.contains(&id), above);
             if let Some(floor) = floor {
                 let part = if willing { capacity(vm, &floor) } else { 0.0 };
                 outcome.capacities.insert(id, part);
@@ -105,13 +105,13 @@ impl Round<'_> {
                     givers.insert(id, floor);
                 }
             }
-            if let Ok(word) = &vm.word {
-                outcome.used.insert(id, (word.used.saturating_sub(word.grown), word.said));
+            if let Ok(report) = &vm.report {
+                outcome.used.insert(id, (report.used.saturating_sub(report.grown), report.said));
             }
             if vm.hurts == Some(true) {
                 outcome.hurt.insert(id);
             }
-            if killed(vm.now, vm.word.as_ref().ok()) {
+            if killed(vm.now, vm.report.as_ref().ok()) {
                 outcome.learnt.extend(receive::too_small(vm).map(|share| (id, share)));
             }
             thoughts.insert(id, Thought { vm: Some(id), gates, ..Thought::default() });
@@ -134,7 +134,7 @@ impl Round<'_> {
             if scope.gate(GateKind::Reclaim) == Some(true) {
                 let each = Bytes(need.bytes.0 / vms.len().max(1) as u64);
                 let decide = |vm: &Vm<'_>| {
-                    escalation::win_back(self.rules, vm, self.twins.contains(&vm.now.id), each)
+                    escalation::win_back(self.rules, vm, self.duplicates.contains(&vm.now.id), each)
                 };
                 outcome.decisions.actions.extend(vms.iter().filter_map(decide));
             }
@@ -167,10 +167,10 @@ impl Round<'_> {
         }
         for vm in vms {
             let Some(thought) = thoughts.get_mut(&vm.now.id) else { continue };
-            let wish = receive::relief(self.rules, vm, self.twins.contains(&vm.now.id));
+            let demand = receive::relief(self.rules, vm, self.duplicates.contains(&vm.now.id));
             let decisions = decided.get(&vm.now.id).map_or(&[][..], Vec::as_slice);
             let gates = &thought.gates;
-            let outlook = Outlook { host, need, gates, wish: &wish, decisions };
+            let outlook = Outlook { host, need, gates, demand: &demand, decisions };
             thought.otherwise = otherwise(self.rules, vm, &outlook);
             let rests = reclaim_backoff::rests(vm.memory, self.at).map(Err);
             thought.gates.extend(rests.map(|why| gate(GateKind::ColdPages, why)));
@@ -220,16 +220,16 @@ impl Round<'_> {
         let promised = vms.iter().fold(Bytes(0), |sum, vm| {
             sum.saturating_add(receive::promised(vm.memory, self.at, vm.now.rss))
         });
-        let purse = Purse::of(self.rules, host, promised);
+        let budget = Budget::of(self.rules, host, promised);
         scope.arithmetic.push(Term::Budget {
-            relief: purse.relief,
-            calm: purse.calm,
+            relief: budget.relief,
+            calm: budget.calm,
             kept: self.rules.kept(host.total),
             promised,
         });
-        let mut grown = self.relieve(vms, host, purse.relief, outcome, thoughts);
+        let mut grown = self.relieve(vms, host, budget.relief, outcome, thoughts);
         if host.quiet && host.at_ease {
-            for decision in self.give_back(vms, purse.calm) {
+            for decision in self.give_back(vms, budget.calm) {
                 let more = decision.size() > grown.get(&decision.vm).map_or(0, Decision::size);
                 if more {
                     grown.insert(decision.vm, decision);
@@ -243,26 +243,29 @@ impl Round<'_> {
         &self,
         vms: &[Vm<'_>],
         host: &Host,
-        purse: Bytes,
+        budget: Bytes,
         outcome: &mut Outcome,
         thoughts: &mut BTreeMap<VmId, Thought>,
     ) -> BTreeMap<VmId, Decision> {
-        let wishes: Vec<(&Vm<'_>, Wish)> = vms
+        let demands: Vec<(&Vm<'_>, Demand)> = vms
             .iter()
             .map(|vm| {
-                let twin = self.twins.contains(&vm.now.id);
-                (vm, receive::relief(self.rules, vm, twin))
+                let duplicate = self.duplicates.contains(&vm.now.id);
+                (vm, receive::relief(self.rules, vm, duplicate))
             })
             .collect();
-        let may = |wish: &Wish| !matches!(wish, Wish::Not(_));
-        let weights: f64 =
-            wishes.iter().filter(|(_, wish)| may(wish)).map(|(vm, _)| receive::weight(vm)).sum();
+        let may = |demand: &Demand| !matches!(demand, Demand::Not(_));
+        let weights: f64 = demands
+            .iter()
+            .filter(|(_, demand)| may(demand))
+            .map(|(vm, _)| receive::weight(vm))
+            .sum();
         let mut grown = BTreeMap::new();
-        for (vm, wish) in &wishes {
-            let term = match wish {
-                Wish::Wants(wanted) => {
+        for (vm, demand) in &demands {
+            let term = match demand {
+                Demand::Wants(wanted) => {
                     outcome.learnt.extend(receive::too_small(vm).map(|share| (vm.now.id, share)));
-                    let relief = receive::relieve(vm, *wanted, purse, weights);
+                    let relief = receive::relieve(vm, *wanted, budget, weights);
                     let given = relief.as_ref().map_or(Bytes(0), |(_, bytes)| *bytes);
                     outcome.waiting |= given < *wanted;
                     if receive::is_seen(self.rules, vm) {
@@ -273,8 +276,8 @@ impl Round<'_> {
                     }
                     Term::Wants { wanted: *wanted, given }
                 }
-                Wish::Not(reason) => Term::WantsNothing { reason: reason.clone() },
-                Wish::Unknown(reason) => Term::MayWant { reason: reason.clone() },
+                Demand::Not(reason) => Term::WantsNothing { reason: reason.clone() },
+                Demand::Unknown(reason) => Term::MayWant { reason: reason.clone() },
             };
             if let Some(thought) = thoughts.get_mut(&vm.now.id) {
                 thought.arithmetic.push(term);
@@ -285,14 +288,14 @@ impl Round<'_> {
     }
 
     /// Who waited longest comes first.
-    fn give_back(&self, vms: &[Vm<'_>], purse: Bytes) -> Vec<Decision> {
+    fn give_back(&self, vms: &[Vm<'_>], budget: Bytes) -> Vec<Decision> {
         let mut order: Vec<&Vm<'_>> = vms.iter().collect();
         order.sort_by_key(|vm| (vm.memory.grown, vm.now.id));
-        let mut left = purse;
+        let mut left = budget;
         let mut decisions = Vec::new();
         for vm in order {
-            let twin = self.twins.contains(&vm.now.id);
-            let (decision, used) = receive::give_back(self.rules, vm, twin, left, self.at);
+            let duplicate = self.duplicates.contains(&vm.now.id);
+            let (decision, used) = receive::give_back(self.rules, vm, duplicate, left, self.at);
             decisions.extend(decision);
             left = left.saturating_sub(used);
         }

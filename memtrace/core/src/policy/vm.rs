@@ -23,7 +23,7 @@ pub struct Vm<'a> {
     pub rules: VmRules,
     pub at: Nanos,
     /// The guest's word: fresh, whole and not contradicted; or why not.
-    pub word: Result<Word, Reason>,
+    pub report: Result<GuestReport, Reason>,
     /// It suffers.
     pub hurts: Option<bool>,
     pub symptoms: Vec<Symptom>,
@@ -33,7 +33,7 @@ pub struct Vm<'a> {
 
 /// What a guest said that can be believed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Word {
+pub struct GuestReport {
     /// When it said so, its size was at most this.
     pub size: Bytes,
     pub free: Bytes,
@@ -50,15 +50,15 @@ pub struct Word {
 
 impl<'a> Vm<'a> {
     pub fn of(rules: &Rules, memory: &'a VmState, at: Nanos, now: &'a VmObservation) -> Self {
-        let word = word(rules, memory, at, now);
-        let (hurts, symptoms, unknown) = hurts(rules, now, word.as_ref().ok());
-        Self { now, memory, rules: rules.of(now), at, word, hurts, symptoms, unknown }
+        let report = guest_report(rules, memory, at, now);
+        let (hurts, symptoms, unknown) = hurts(rules, now, report.as_ref().ok());
+        Self { now, memory, rules: rules.of(now), at, report, hurts, symptoms, unknown }
     }
 
     /// What its guest has no use for; what was touched since it said so
     /// isn't, nor what the VMM needs itself.
     pub fn dead(&self) -> Option<Bytes> {
-        let touched = self.word.as_ref().map_or(Bytes(0), |word| word.touched);
+        let touched = self.report.as_ref().map_or(Bytes(0), |report| report.touched);
         Some(self.now.dead?.saturating_sub(touched).saturating_sub(self.vmm()))
     }
 
@@ -81,10 +81,10 @@ impl<'a> Vm<'a> {
 
     /// What it suffers from. One of which only little is known has little left.
     pub fn suffering(&self) -> Distress {
-        match (self.hurts, &self.word) {
+        match (self.hurts, &self.report) {
             (None, Err(_)) => Distress::Unknown(self.unknown.clone()),
             (Some(true), _) | (_, Err(_)) => Distress::Symptoms(self.symptoms.clone()),
-            (_, Ok(word)) => Distress::Available(share(word.available, word.size)),
+            (_, Ok(report)) => Distress::Available(share(report.available, report.size)),
         }
     }
 
@@ -109,23 +109,28 @@ impl<'a> Vm<'a> {
     }
 
     fn has_under(&self, limit: f64) -> Option<bool> {
-        let word = self.word.as_ref().ok()?;
-        Some(share(word.available, word.size) < limit)
+        let report = self.report.as_ref().ok()?;
+        Some(share(report.available, report.size) < limit)
     }
 
     /// Half of what its guest has free is in the host's swap: worse than nothing, as each
     /// page of it is read before it's overwritten. It's taken nearly all, and comes back as
     /// memory that nobody has to read. Not again soon after something was given.
     pub fn is_stale(&self, rules: &Rules) -> Option<bool> {
-        let word = self.word.as_ref().ok()?;
+        let report = self.report.as_ref().ok()?;
         let dead = self.dead()?.min(self.now.swap?);
         let since = self.memory.given.map(|given| self.at.saturating_sub(given));
         let again = since.is_none_or(|since| since >= rules.burst_lasts);
-        Some(again && dead >= rules.least_step.max(Bytes(word.free.0 / 2)))
+        Some(again && dead >= rules.least_step.max(Bytes(report.free.0 / 2)))
     }
 }
 
-fn word(rules: &Rules, memory: &VmState, at: Nanos, now: &VmObservation) -> Result<Word, Reason> {
+fn guest_report(
+    rules: &Rules,
+    memory: &VmState,
+    at: Nanos,
+    now: &VmObservation,
+) -> Result<GuestReport, Reason> {
     let guest = now.guest.ok_or(Reason::NoStatistics)?;
     let age = guest.age.ok_or(Reason::StatisticsAgeUnknown)?;
     if age > rules.stale && rules.has(Safety::Fresh) {
@@ -139,7 +144,7 @@ fn word(rules: &Rules, memory: &VmState, at: Nanos, now: &VmObservation) -> Resu
     let maximum = now.maximum.ok_or(Reason::MaximumUnknown)?;
     let then = Nanos(at.0.saturating_sub(age.0));
     let size = memory.largest_since(then).map_or(actual, |size| size.max(actual));
-    let word = Word {
+    let report = GuestReport {
         size,
         free,
         available,
@@ -149,15 +154,15 @@ fn word(rules: &Rules, memory: &VmState, at: Nanos, now: &VmObservation) -> Resu
         said: then,
     };
     if rules.has(Safety::Trust) {
-        contradiction(now, &word, total, maximum)?;
+        contradiction(now, &report, total, maximum)?;
     }
-    Ok(word)
+    Ok(report)
 }
 
 /// What the guest says against what can be, and what the host sees.
 fn contradiction(
     now: &VmObservation,
-    word: &Word,
+    report: &GuestReport,
     total: Bytes,
     maximum: Bytes,
 ) -> Result<(), Reason> {
@@ -167,22 +172,22 @@ fn contradiction(
     if over(total, maximum) {
         return claims(Claim::TotalOverMaximum, total, maximum);
     }
-    if word.free > total || word.available > total {
-        return claims(Claim::FreeOverTotal, word.free.max(word.available), total);
+    if report.free > total || report.available > total {
+        return claims(Claim::FreeOverTotal, report.free.max(report.available), total);
     }
-    if over(word.available, word.size) {
-        return claims(Claim::AvailableOverSize, word.available, word.size);
+    if over(report.available, report.size) {
+        return claims(Claim::AvailableOverSize, report.available, report.size);
     }
     let (Some(rss), Some(swap)) = (now.rss, now.swap) else {
         return Err(Reason::HostSideUnknown);
     };
     let kept = rss.saturating_add(swap);
     // What it uses, it has touched.
-    if over(word.used, kept) {
-        return claims(Claim::UsedOverHost, word.used, kept);
+    if over(report.used, kept) {
+        return claims(Claim::UsedOverHost, report.used, kept);
     }
-    if over(rss, word.size) {
-        return Err(Reason::BalloonFreesNothing { size: word.size, rss });
+    if over(rss, report.size) {
+        return Err(Reason::BalloonFreesNothing { size: report.size, rss });
     }
     Ok(())
 }
@@ -191,9 +196,9 @@ fn contradiction(
 fn hurts(
     rules: &Rules,
     now: &VmObservation,
-    word: Option<&Word>,
+    report: Option<&GuestReport>,
 ) -> (Option<bool>, Vec<Symptom>, Vec<SymptomKind>) {
-    let senses = rules.senses;
+    let capabilities = rules.capabilities;
     let mut symptoms = Vec::new();
     let mut unknown = Vec::new();
     let mut over = |kind: SymptomKind, value: Option<f64>, limit: f64, sensed: bool| {
@@ -212,29 +217,30 @@ fn hurts(
     };
     use SymptomKind::{AsyncFaults, GuestMajorFaults, GuestSwap, HostSwapIn, Stalled};
     let host = [
-        over(HostSwapIn, bytes_per_second(now.swap_in), rules.host_swap_in, senses.swap_in),
-        over(AsyncFaults, rate(now.async_faults), rules.host_faults, senses.async_faults),
-        over(Stalled, percent(now.stalled), rules.host_stalled, senses.stalled),
+        over(HostSwapIn, bytes_per_second(now.swap_in), rules.host_swap_in, capabilities.swap_in),
+        over(AsyncFaults, rate(now.async_faults), rules.host_faults, capabilities.async_faults),
+        over(Stalled, percent(now.stalled), rules.host_stalled, capabilities.stalled),
     ];
     let guest = now.guest.as_ref();
     let swapped = guest.map(|guest| [guest.swap_in, guest.swap_out]).unwrap_or_default();
-    let swap = any(swapped
-        .map(|rate| over(GuestSwap, bytes_per_second(rate), rules.guest_swap, senses.guest_swap)));
+    let swap = any(swapped.map(|rate| {
+        over(GuestSwap, bytes_per_second(rate), rules.guest_swap, capabilities.guest_swap)
+    }));
     let faults = guest.and_then(|guest| rate(guest.major_faults));
-    let faults = over(GuestMajorFaults, faults, rules.guest_faults, senses.guest_faults);
-    let available = word.map(|word| share(word.available, word.size));
+    let faults = over(GuestMajorFaults, faults, rules.guest_faults, capabilities.guest_faults);
+    let available = report.map(|report| share(report.available, report.size));
     let low = available.map(|share| share < rules.guest_low);
     let tight = available.map(|share| share < rules.guest_tight);
     if let (Some(true), Some(value)) = (tight, available) {
         let limit = rules.guest_low;
         symptoms.push(Symptom { kind: SymptomKind::GuestAvailable, value, limit });
     }
-    let killed = killed(now, word);
+    let killed = killed(now, report);
     if killed {
         symptoms.push(Symptom { kind: SymptomKind::GuestOomKill, value: 1.0, limit: 1.0 });
     }
     let tight = all([tight, any([swap, faults])]);
-    let guest = any([low, tight, thrashes(rules, now, word), Some(killed)]);
+    let guest = any([low, tight, thrashes(rules, now, report), Some(killed)]);
     let hurts = any(host.into_iter().chain([guest]));
     (hurts, symptoms, unknown)
 }

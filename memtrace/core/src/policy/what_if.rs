@@ -4,7 +4,7 @@ use super::decision::{Action, Decision};
 use super::host::Host;
 use super::need::Need;
 use super::reason::GateKind;
-use super::receive::Wish;
+use super::receive::Demand;
 use super::rules::Rules;
 use super::state::Level;
 use super::thought::{Change, Gate, WhatIf};
@@ -17,7 +17,7 @@ pub struct Outlook<'a> {
     pub host: &'a Host,
     pub need: &'a Need,
     pub gates: &'a [Gate],
-    pub wish: &'a Wish,
+    pub demand: &'a Demand,
     /// What is decided for it now.
     pub decisions: &'a [&'a Decision],
 }
@@ -78,13 +78,13 @@ fn receiving(rules: &Rules, vm: &Vm<'_>, outlook: &Outlook<'_>) -> WhatIf {
     let room = vm.ceiling().zip(vm.now.actual).map(|(most, actual)| most.saturating_sub(actual));
     let allowed = outlook.gates.iter().all(|gate| gate.open || gate.kind != GateKind::Allowed);
     let may = allowed && room.is_some_and(|room| whole_mib(room) > Bytes(0));
-    match outlook.wish {
-        Wish::Wants(wanted) => WhatIf::ReceivesIfFree { wanted: *wanted },
-        Wish::Not(reason) if may => {
+    match outlook.demand {
+        Demand::Wants(wanted) => WhatIf::ReceivesIfFree { wanted: *wanted },
+        Demand::Not(reason) if may => {
             WhatIf::ReceivesUnder { limit: vm.needs_under(rules), reason: reason.clone() }
         }
-        Wish::Not(reason) => WhatIf::NeverReceives { reason: reason.clone() },
-        Wish::Unknown(reason) => WhatIf::NeedUnknown { reason: reason.clone() },
+        Demand::Not(reason) => WhatIf::NeverReceives { reason: reason.clone() },
+        Demand::Unknown(reason) => WhatIf::NeedUnknown { reason: reason.clone() },
     }
 }
 

@@ -158,10 +158,10 @@ fn what_one_may_want_nobody_else_gets_at_the_end() {
 
 #[test]
 fn other_rules_leave_what_is_remembered_and_what_can_be_measured() {
-    let senses = crate::policy::Senses { psi: false, ..Default::default() };
-    let rules = Rules { senses, ..Rules::default() };
+    let capabilities = crate::policy::Capabilities { psi: false, ..Default::default() };
+    let rules = Rules { capabilities, ..Rules::default() };
     let mut policy = Memtrace::resume(rules, Nanos(0), &[taken(1, None)]);
     policy.change(Rules { soft: 30.0, ..Rules::default() });
-    assert_eq!((policy.rules.soft, policy.rules.senses), (30.0, senses));
+    assert_eq!((policy.rules.soft, policy.rules.capabilities), (30.0, capabilities));
     assert!(policy.state.vms.contains_key(&id(1)));
 }

@@ -175,7 +175,7 @@ fn without_the_scopes_memory_nothing_is_done() {
 fn two_vms_of_one_identity_are_left_alone() {
     let decisions = soft(&[vm(1), vm(1)]);
     assert_eq!(moves(&decisions), []);
-    assert_eq!(gate(&decisions, Some(id(1)), GateKind::Allowed).1, Reason::Twin);
+    assert_eq!(gate(&decisions, Some(id(1)), GateKind::Allowed).1, Reason::DuplicateId);
 }
 
 #[test]

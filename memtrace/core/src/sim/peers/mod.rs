@@ -67,7 +67,7 @@ fn all_ballooned(vms: &[VmObservation]) -> Vec<(&VmObservation, Ballooned)> {
 fn go(vm: &VmObservation, to: u64) -> Option<Decision> {
     let from = vm.actual?;
     let to = Bytes(to);
-    (from != to).then(|| Decision {
+    (from != to).then_some(Decision {
         vm: vm.id,
         action: Action::Balloon { from, to },
         rule: RuleId::Other,
