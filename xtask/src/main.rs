@@ -20,8 +20,6 @@ mod paths;
 mod progress;
 mod relief;
 mod setup;
-#[path = "../../memtrace/host/src/hostfs/taskstats/mod.rs"]
-mod taskstats;
 mod test;
 mod trials;
 mod truth;

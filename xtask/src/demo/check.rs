@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use memtrace_host::taskstats::Taskstats;
 
 use super::compare::{self, Moment, Name};
 use super::document::Document;
@@ -16,7 +17,6 @@ use super::kernel;
 use super::stream::Stream;
 use crate::lab::Lab;
 use crate::lab::plan::Manager;
-use crate::taskstats::Taskstats;
 use crate::truth::table::Table;
 use crate::{child, interrupt, progress};
 

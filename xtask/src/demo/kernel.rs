@@ -5,11 +5,11 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use memtrace_host::taskstats::{Reclaims, Taskstats};
 
 use crate::lab::Lab;
 use crate::lab::cgroup::Version;
 use crate::lab::guest::Guest;
-use crate::taskstats::{Reclaims, Taskstats};
 
 /// One guest's counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -28,12 +28,8 @@ mod page;
 mod place;
 mod plot;
 mod run;
-#[path = "../../host/src/relief/series.rs"]
-mod series;
 mod verdict;
 
-/// What memtrace goes by in the runs.
-const CONFIGURATION: &str = include_str!("../../host/src/relief/memtrace.toml");
 /// No run may take longer. On a machine that others use it needs twice its time.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::fs;
 
 use anyhow::{Context as _, Result};
+use memtrace_lab_host::roles::CONFIGURATION;
 
 use super::place::Place;
+use super::plot;
 use super::run::Run;
 use super::verdict::{Demand, Row, Verdict};
-use super::{CONFIGURATION, plot};
 use crate::paths;
 
 /// Two runs at one place.

@@ -5,12 +5,13 @@
 use std::ops::Range;
 
 use anyhow::{Result, anyhow};
+use memtrace_lab_host::roles::WEB;
+use memtrace_lab_host::series::{OfOne, Point};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use super::run::Run;
-use super::series::{OfOne, Point};
-use super::verdict::{Level, WEB, web};
+use super::verdict::{Level, web};
 
 const SIZE: (u32, u32) = (1000, 800);
 const GROUND: RGBColor = RGBColor(252, 252, 250);

@@ -1,9 +1,8 @@
 //! One run as the host told it. Pure.
 
+use memtrace_lab_host::series::Point;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-use super::series::Point;
 
 /// What memtrace does in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]

@@ -3,11 +3,11 @@
 
 use std::fmt;
 
-use super::run::Run;
-use super::series::{OfOne, Point};
+use memtrace_lab_host::roles::WEB;
+use memtrace_lab_host::series::{OfOne, Point};
 
-/// The guest that suffers.
-pub const WEB: &str = "web";
+use super::run::Run;
+
 /// From the first batch to the end of the day's work: what it suffers is of this time.
 const SUFFERED: [&str; 2] = ["night", "day"];
 /// By this factor stall and swap-ins have to fall.

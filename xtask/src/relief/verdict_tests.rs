@@ -1,7 +1,8 @@
 //! Two runs made up, and one thing at a time wrong with them.
 
+use memtrace_lab_host::series::Host;
+
 use super::super::run::Mode;
-use super::super::series::Host;
 use super::*;
 
 /// A run in which the web guest suffers so much by day, and the others have `sizes` at the

@@ -7,10 +7,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
+use memtrace_lab_host::scenario;
 
 use super::kept::Kept;
 use super::report::{Scenario, State, sentence};
-use super::scenario;
 use crate::paths;
 use crate::truth::Quality;
 use crate::truth::table::{Row, Rule, Table, Verdict};

@@ -7,9 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use memtrace_lab_host::swap_header::swap_header;
 
 use super::accelerator::Accelerator;
-use super::swap_header::swap_header;
 use crate::interrupt;
 use crate::setup::kernel::Kernel;
 

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
+use memtrace_lab_host::scenario;
 
 use crate::date::today;
 use crate::setup::kernel::Kernel;
@@ -28,10 +29,6 @@ mod programs;
 #[path = "../../../memtrace/core/src/model/quantile.rs"]
 mod quantile;
 mod report;
-#[path = "../../host/src/scenario.rs"]
-mod scenario;
-#[path = "../../host/src/swap_header.rs"]
-mod swap_header;
 
 pub use apt::Suite;
 pub use boot::{Console, Host};

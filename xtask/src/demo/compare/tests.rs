@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use memtrace_host::taskstats::Reclaims;
+
 use super::super::kernel::GuestCounters;
 use super::*;
-use crate::taskstats::Reclaims;
 
 const GUESTS: [Name<'static>; 3] = [
     Name { name: "noisy", uuid: "n" },

@@ -6,24 +6,21 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use memtrace_host::taskstats::Taskstats;
+use memtrace_lab_host::course::{self, Courses};
+use memtrace_lab_host::roles::{self, CONFIGURATION, WEB};
+use memtrace_lab_host::series::Point;
 use serde_json::{Value, json};
 
-use super::CONFIGURATION;
 use super::run::{Mode, Run};
-use super::series::Point;
-use super::verdict::WEB;
 use crate::lab::Lab;
 use crate::lab::guest::Guest;
 use crate::lab::plan::Manager;
-use crate::taskstats::Taskstats;
 use crate::trials::mitigator::{How, Mitigator};
 use crate::{interrupt, progress};
-use course::Courses;
 use point::Kernel;
 use scene::SCENE;
 
-#[path = "../../../host/src/course.rs"]
-mod course;
 mod point;
 mod scene;
 
@@ -110,15 +107,15 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     fn play(&mut self) -> Result<()> {
-        self.touch(WEB, scene::OWN, scene::OWN_MIB, "before")?;
-        self.guest(WEB)?.tell(scene::REST)?;
-        for batch in scene::DONORS {
-            self.touch(batch, scene::BATCH, scene::BATCH_MIB, "night")?;
+        self.touch(WEB, roles::OWN, roles::OWN_MIB, "before")?;
+        self.guest(WEB)?.tell(roles::REST)?;
+        for batch in roles::DONORS {
+            self.touch(batch, roles::BATCH, roles::BATCH_MIB, "night")?;
             self.watch("night", HELD)?;
-            self.guest(batch)?.tell(scene::GIVE_UP)?;
+            self.guest(batch)?.tell(roles::GIVE_UP)?;
             self.watch("night", BETWEEN)?;
         }
-        self.guest(WEB)?.tell(scene::WORK)?;
+        self.guest(WEB)?.tell(roles::WORK)?;
         self.watch("day", DAY)?;
         self.guest(WEB)?.off()?;
         self.watch("calm", if self.run.mode == Mode::Enforce { CALM_ENFORCED } else { CALM })

@@ -6,15 +6,14 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use memtrace_host::taskstats::Taskstats;
+use memtrace_lab_host::course::Courses;
+use memtrace_lab_host::series::{Host, OfOne};
 use serde_json::Value;
 
-use super::course::Courses;
 use crate::lab::Lab;
 use crate::lab::beside::Pressure;
 use crate::lab::guest::Guest;
-
-use crate::relief::series::{Host, OfOne};
-use crate::taskstats::Taskstats;
 
 const MIB: f64 = 1_048_576.0;
 const PAGES_IN_MIB: f64 = 256.0;

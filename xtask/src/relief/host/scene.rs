@@ -1,21 +1,9 @@
-//! Who takes part on this machine, and how much of what they want. Data alone.
+//! Who takes part on this machine, and how much there is for them. Data alone.
+
+use memtrace_lab_host::roles::{DONORS, GUEST_MIB, WEB};
 
 use crate::lab::plan::{GuestPlan, Layout, Work};
-use crate::relief::verdict::WEB;
 
-const GUEST_MIB: u32 = 1024;
-/// What the guest that is to suffer has touched, and then leaves alone for the night.
-pub const OWN: &str = "hold 640";
-pub const OWN_MIB: f64 = 640.0;
-pub const REST: &str = "idle";
-/// What it works on by day: the same memory.
-pub const WORK: &str = "resume";
-/// What each of the others touches in its turn and gives back to its own kernel; the host
-/// still has it.
-pub const BATCH: &str = "hold 420";
-pub const BATCH_MIB: f64 = 420.0;
-pub const GIVE_UP: &str = "free";
-pub const DONORS: [&str; 3] = ["batch-1", "batch-2", "batch-3"];
 /// Bytes a second that each guest may read from swap. A virtual machine's disk may well lie in
 /// the page cache of its host, and then swap costs next to nothing.
 pub const SWAP_SPEED: u64 = 16 << 20;

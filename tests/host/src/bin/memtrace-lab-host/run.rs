@@ -4,14 +4,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use memtrace_lab_host::course::Courses;
+use memtrace_lab_host::scenario::{Memory, Plan, Scenario, Work};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::cgroup::{self, Groups};
 use crate::counters::{self, Counters, OfGuest, OfHost};
-use crate::course::Courses;
 use crate::guest::{Guest, Lost};
-use crate::scenario::{Memory, Plan, Scenario, Work};
 use crate::timing::{Timed, Timing};
 use crate::tracer::Tracer;
 use crate::{cpu, press, setting, swap, wait};

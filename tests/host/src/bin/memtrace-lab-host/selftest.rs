@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use memtrace_lab_host::scenario::Swap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::scenario::Swap;
 use crate::{child, swap};
 
 const HELP: Duration = Duration::from_secs(20);

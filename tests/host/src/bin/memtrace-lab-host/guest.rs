@@ -6,10 +6,10 @@ use std::time::Duration;
 use std::{fmt, fs};
 
 use anyhow::{Context as _, Result, ensure};
+use memtrace_lab_host::scenario::{Plan, Work};
 
 use crate::counters::Counters;
 use crate::qemu::Qemu;
-use crate::scenario::{Plan, Work};
 use crate::{counters, mini, wait};
 
 /// Emulated twice over, a guest takes its time to boot.

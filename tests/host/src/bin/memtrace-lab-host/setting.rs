@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use memtrace_lab_host::scenario::{Memory, Scenario};
 
 use crate::counters;
-use crate::scenario::{Memory, Scenario};
 
 const HUGE_PAGES: &str = "/proc/sys/vm/nr_hugepages";
 const HUGE_PAGE_MIB: u64 = 2;

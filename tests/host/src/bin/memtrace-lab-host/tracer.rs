@@ -7,9 +7,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use memtrace_lab_host::course::{self, Courses};
 use serde_json::Value;
 
-use crate::course::{self, Courses};
 use crate::wait;
 
 const ERRORS: &str = "/run/memtrace.errors";

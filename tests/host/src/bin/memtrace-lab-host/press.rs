@@ -4,9 +4,9 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use memtrace_lab_host::scenario::{Scenario, Until, Work};
 
 use crate::guest::Guest;
-use crate::scenario::{Scenario, Until, Work};
 use crate::{counters, wait};
 
 /// Pressure for so long was enough, however little there was.

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use memtrace_lab_host::scenario::Swap;
+use memtrace_lab_host::swap_header::swap_header;
 
 use crate::child;
-use crate::scenario::Swap;
-use crate::swap_header::swap_header;
 
 /// The disk, whose header is already there.
 const DISK: &str = "/dev/vda";

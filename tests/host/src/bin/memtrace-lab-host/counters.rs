@@ -5,11 +5,11 @@ use std::path::Path;
 use std::{fs, io};
 
 use anyhow::{Context as _, Result};
+use memtrace_host::taskstats::Taskstats;
+use memtrace_lab_host::scenario::{Memory, Plan};
 use serde::Serialize;
 
 use crate::cgroup;
-use crate::scenario::{Memory, Plan};
-use crate::taskstats::Taskstats;
 
 /// By the kernel's own names.
 pub type Counters = BTreeMap<String, u64>;

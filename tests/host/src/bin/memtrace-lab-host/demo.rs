@@ -5,13 +5,15 @@ use std::fs::OpenOptions;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use memtrace_lab_host::scenario::{
+    FREE, Group, IDLE, IDLE_GROUP, MAX, NOISY, Plan, Scenario, Work,
+};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::cgroup::Groups;
 use crate::guest::Guest;
 use crate::prepare;
 use crate::report::Report;
-use crate::scenario::{FREE, Group, IDLE, IDLE_GROUP, MAX, NOISY, Plan, Scenario, Work};
 use crate::swap;
 
 /// The terminal that somebody sits at.

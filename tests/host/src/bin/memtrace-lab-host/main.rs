@@ -6,10 +6,11 @@
 
 use std::process::ExitCode;
 
+use memtrace_lab_host::scenario;
+
 mod cgroup;
 mod child;
 mod counters;
-mod course;
 mod cpu;
 mod demo;
 mod guest;
@@ -20,13 +21,9 @@ mod qemu;
 mod relief;
 mod report;
 mod run;
-mod scenario;
 mod selftest;
 mod setting;
 mod swap;
-mod swap_header;
-#[path = "../../../memtrace/host/src/hostfs/taskstats/mod.rs"]
-mod taskstats;
 mod timing;
 mod tracer;
 mod wait;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use memtrace_lab_host::scenario::Scenario;
 
-use crate::scenario::Scenario;
 use crate::wait;
 
 const ROOT: &str = "/sys/fs/cgroup";

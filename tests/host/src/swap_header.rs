@@ -1,4 +1,4 @@
-//! The header of a swap device. The lab outside includes this file for its disk.
+//! The header of a swap device: of zram in the host, and of the disk that the lab gives it.
 
 /// The header that `mkswap` would write (union swap_header in include/linux/swap.h).
 pub fn swap_header(bytes: u64) -> Vec<u8> {

@@ -3,7 +3,7 @@
 //! interrupts off (the multiboot specification, 3.2 "Machine state"). It is there in a
 //! second, where Linux takes ten.
 
-use crate::scenario::Work;
+use memtrace_lab_host::scenario::Work;
 
 /// Where the image lies; the memory that it walks over begins far above.
 const LOAD: u32 = 0x0010_0000;

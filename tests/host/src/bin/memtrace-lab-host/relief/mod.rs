@@ -6,25 +6,24 @@
 
 mod point;
 mod scene;
-mod series;
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use memtrace_lab_host::roles;
+use memtrace_lab_host::scenario::Plan;
+use memtrace_lab_host::series::Point;
 use serde_json::{Value, json};
 
 use crate::cgroup::Groups;
 use crate::guest::Guest;
 use crate::report::Report;
-use crate::scenario::Plan;
 use crate::tracer::Tracer;
 use crate::{cpu, prepare, run, setting, swap};
 use scene::SCENE;
-use series::Point;
 
 const ORDER: &str = "memtrace.relief=";
-const CONFIGURATION: &str = include_str!("memtrace.toml");
 /// Its place among the guests.
 const WEB: usize = 3;
 const PLACE: &str = "/run/memtrace.toml";
@@ -77,7 +76,7 @@ pub fn run(mode: Mode, report: &mut Report, anchor: &mut Option<Guest>) -> Resul
         // twice over, guests and the host don't survive that for long.
         guests.push(cpu::on_one(number, || boot(plan, &uuid, report))?);
     }
-    fs::write(PLACE, CONFIGURATION).context("write the configuration")?;
+    fs::write(PLACE, roles::CONFIGURATION).context("write the configuration")?;
     let mut arguments = vec!["mitigate", "--config", PLACE, "--state-dir", "/run/memtrace"];
     if mode == Mode::Enforce {
         arguments.push("--enforce");
@@ -115,14 +114,14 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     fn play(&mut self, mode: Mode) -> Result<()> {
-        self.touch(WEB, scene::OWN, scene::OWN_MIB, "before")?;
-        self.guest(WEB)?.tell(scene::REST)?;
+        self.touch(WEB, roles::OWN, roles::OWN_MIB, "before")?;
+        self.guest(WEB)?.tell(roles::REST)?;
         for batch in 0..WEB {
-            self.touch(batch, scene::BATCH, scene::BATCH_MIB, "night")?;
+            self.touch(batch, roles::BATCH, roles::BATCH_MIB, "night")?;
             self.watch("night", HELD)?;
-            self.guest(batch)?.tell(scene::GIVE_UP)?;
+            self.guest(batch)?.tell(roles::GIVE_UP)?;
         }
-        self.guest(WEB)?.tell(scene::WORK)?;
+        self.guest(WEB)?.tell(roles::WORK)?;
         self.watch("day", DAY)?;
         self.guest(WEB)?.off()?;
         self.watch("calm", if mode == Mode::Enforce { CALM_ENFORCED } else { CALM })
@@ -133,13 +132,13 @@ impl Stage<'_> {
     }
 
     /// Has a guest touch so many MiB, and waits until it has.
-    fn touch(&mut self, place: usize, command: &str, mib: u64, phase: &'static str) -> Result<()> {
+    fn touch(&mut self, place: usize, command: &str, mib: f64, phase: &'static str) -> Result<()> {
         self.guest(place)?.tell(command)?;
         let deadline = Instant::now() + FILLED;
         loop {
             self.watch(phase, Duration::ZERO)?;
             let touched = point::touched(&self.guest(place)?.tell("status")?);
-            if touched.is_some_and(|touched| touched >= mib as f64) {
+            if touched.is_some_and(|touched| touched >= mib) {
                 return Ok(());
             }
             ensure!(Instant::now() < deadline, "a guest doesn't touch {mib} MiB");
@@ -163,7 +162,7 @@ impl Stage<'_> {
     fn point(&mut self, phase: &'static str) -> Result<Point> {
         let mut guests = Vec::new();
         for guest in &mut self.guests {
-            let web = guest.plan.name == scene::WEB.name;
+            let web = guest.plan.name == roles::WEB;
             if web && phase == "calm" {
                 continue;
             }

@@ -1,5 +1,5 @@
-//! The scenarios: which guests, in which cgroups, under what pressure. Data alone, because
-//! the lab outside includes this file for the names.
+//! The scenarios: which guests, in which cgroups, under what pressure. Data alone; the lab
+//! outside reads the names.
 
 /// Where a guest's memory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

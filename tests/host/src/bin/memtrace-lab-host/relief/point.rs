@@ -1,9 +1,9 @@
 //! Reads a moment of a run: the kernel's counters beside memtrace's own numbers.
 
 use anyhow::Result;
+use memtrace_lab_host::series::{Host, OfOne};
 use serde_json::Value;
 
-use super::series::{Host, OfOne};
 use crate::counters::{self, Counters, OfGuest};
 use crate::guest::Guest;
 use crate::tracer::Tracer;

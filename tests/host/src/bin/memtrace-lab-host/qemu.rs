@@ -7,8 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use memtrace_lab_host::scenario::{Memory, Plan, Work};
 
-use crate::scenario::{Memory, Plan, Work};
 use crate::{cgroup, mini, wait};
 
 const ANSWER: Duration = Duration::from_secs(60);
