@@ -16,7 +16,8 @@ mod compile;
 mod kept;
 
 fn main() -> Result<()> {
-    if env::var_os("CARGO_FEATURE_ADAPTERS").is_none() {
+    println!("cargo::rerun-if-changed=build.rs");
+    if env::var_os("CARGO_FEATURE_FULL").is_none() {
         return Ok(());
     }
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").context("no manifest dir")?);
