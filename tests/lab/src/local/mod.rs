@@ -1,5 +1,5 @@
-//! The lab: three real guests under one memory limit, with a bounded swap file, and
-//! everything undone at the end.
+//! The lab on this machine: three real guests under one memory limit, with a bounded swap
+//! file, and everything undone at the end.
 //!
 //! A [`Lab`] that goes out of scope undoes itself, so an error, a panic or Ctrl-C (which
 //! unwinds, see [`crate::interrupt`]) leaves nothing behind. After a `kill -9` the next
