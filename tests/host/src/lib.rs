@@ -2,6 +2,7 @@
 //! scenarios there are, who takes part where relief is measured, and in what form it is told.
 
 pub mod course;
+pub mod decisions;
 pub mod roles;
 pub mod scenario;
 pub mod series;

@@ -13,9 +13,10 @@ use memtrace_lab::local::plan::Manager;
 use memtrace_lab::trials::mitigator::{How, Mitigator};
 use memtrace_lab::{interrupt, progress};
 use memtrace_lab_host::course::{self, Courses};
+use memtrace_lab_host::decisions;
 use memtrace_lab_host::roles::{self, CONFIGURATION, WEB};
 use memtrace_lab_host::series::Point;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::run::{Mode, Run};
 use point::Kernel;
@@ -192,13 +193,6 @@ impl Stage<'_> {
     /// Keeps the decisions that are new.
     fn note_decisions(&mut self) {
         let at = self.begun.elapsed().as_secs_f64();
-        let entries = self.step.pointer("/reaction/entries").and_then(Value::as_array);
-        for entry in entries.into_iter().flatten() {
-            let number = entry.get("number").and_then(Value::as_u64).unwrap_or(0);
-            if number >= self.told {
-                self.told = number.saturating_add(1);
-                self.run.decisions.push(json!({ "at": at, "entry": entry }));
-            }
-        }
+        self.run.decisions.extend(decisions::take_new(&self.step, &mut self.told, at));
     }
 }

@@ -11,10 +11,9 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use memtrace_lab_host::roles;
 use memtrace_lab_host::scenario::Plan;
 use memtrace_lab_host::series::Point;
-use serde_json::{Value, json};
+use memtrace_lab_host::{decisions, roles};
 
 use crate::cgroup::Groups;
 use crate::guest::Guest;
@@ -179,17 +178,8 @@ impl Stage<'_> {
     /// Reports the decisions that are new.
     fn tell_decisions(&mut self) -> Result<()> {
         let at = self.begun.elapsed().as_secs_f64();
-        let entries = self.tracer.newest()?.pointer("/reaction/entries").and_then(Value::as_array);
-        let number = |entry: &Value| entry.get("number").and_then(Value::as_u64).unwrap_or(0);
-        let new: Vec<Value> = entries
-            .into_iter()
-            .flatten()
-            .filter(|entry| number(entry) >= self.told)
-            .cloned()
-            .collect();
-        for entry in new {
-            self.told = number(&entry) + 1;
-            self.report.say("decision", &json!({ "at": at, "entry": entry }))?;
+        for decision in decisions::take_new(self.tracer.newest()?, &mut self.told, at) {
+            self.report.say("decision", &decision)?;
         }
         Ok(())
     }
