@@ -16,6 +16,10 @@ mod compile;
 mod kept;
 
 fn main() -> Result<()> {
+    println!("cargo::rerun-if-changed=build.rs");
+    if env::var_os("CARGO_FEATURE_FULL").is_none() {
+        return Ok(());
+    }
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").context("no manifest dir")?);
     let out = PathBuf::from(env::var_os("OUT_DIR").context("no OUT_DIR")?);
     let ebpf_crate = manifest.join("../../memtrace-ebpf");

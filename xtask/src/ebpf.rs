@@ -5,10 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-
-use crate::kept::{self, Record};
-use crate::setup::{self, Scope};
-use crate::{compile, interrupt, paths};
+use memtrace_lab::kept::{self, Record};
+use memtrace_lab::setup::{self, Scope};
+use memtrace_lab::{compile, interrupt, paths};
 
 #[derive(clap::Args)]
 pub struct Arguments {

@@ -1,31 +1,15 @@
-//! memtrace's chores, one file or folder a task.
+//! memtrace's chores: the command line of the crates below tests/, the eBPF build and the test
+//! run.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use memtrace_integrations as integrations;
+use memtrace_lab::{demo, interrupt, local, progress, setup, trials};
+use memtrace_measure::{bench, matrix, relief};
 
-mod bench;
-mod child;
-#[path = "../../memtrace/host/build/compile.rs"]
-mod compile;
-mod date;
-mod demo;
 mod ebpf;
-mod feeds;
-mod interrupt;
-#[path = "../../memtrace/host/build/kept.rs"]
-mod kept;
-mod lab;
-mod paths;
-mod progress;
-mod relief;
-mod setup;
-#[path = "../../memtrace/host/src/hostfs/taskstats/mod.rs"]
-mod taskstats;
 mod test;
-mod trials;
-mod truth;
-mod vm;
 
 /// memtrace's chores.
 #[derive(Parser)]
@@ -42,20 +26,20 @@ enum Task {
     Demo(demo::Arguments),
     /// Build the eBPF object from source and keep it in memtrace/host/ebpf
     Ebpf(ebpf::Arguments),
-    /// Try memtrace's feeds with the real programs that they are for, beside real VMs
-    Feeds(feeds::Arguments),
+    /// Try memtrace with the real programs that it works with, beside real VMs
+    Integrations(integrations::Arguments),
     /// Try on whole kernels whether `memtrace mitigate --enforce` relieves real KVM guests
     Relief(relief::Arguments),
     /// Fetch everything that the other tasks need and that isn't here yet
     Setup,
     /// Real VMs under memory pressure, up and down
-    Lab(lab::Arguments),
+    Lab(local::Arguments),
     /// Run every check and test there is
     Test(test::Arguments),
     /// Kill, hang and fill what memtrace works with as it moves balloons of real VMs
     Trials(trials::Arguments),
     /// Try memtrace on whole kernels, each in a VM, with real KVM guests inside
-    Vm(vm::Arguments),
+    Vm(matrix::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -63,13 +47,13 @@ fn main() -> ExitCode {
         Task::Bench(arguments) => done(bench::run(&arguments)),
         Task::Demo(arguments) => done(demo::run(&arguments)),
         Task::Ebpf(arguments) => done(ebpf::run(&arguments)),
-        Task::Feeds(arguments) => done(feeds::run(&arguments)),
+        Task::Integrations(arguments) => done(integrations::run(&arguments)),
         Task::Relief(arguments) => relief::run(&arguments),
         Task::Setup => done(set_up()),
-        Task::Lab(arguments) => done(lab::run(&arguments)),
+        Task::Lab(arguments) => done(local::run(&arguments)),
         Task::Test(arguments) => test::run(&arguments),
         Task::Trials(arguments) => done(trials::run(&arguments)),
-        Task::Vm(arguments) => vm::run(&arguments),
+        Task::Vm(arguments) => matrix::run(&arguments),
     };
     match result {
         Ok(code) => code,

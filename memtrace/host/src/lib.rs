@@ -1,11 +1,22 @@
 //! memtrace's adapters to this host: the eBPF programs, /proc and cgroups, QMP and libvirt,
 //! balloons. What they read means something elsewhere.
+//!
+//! Without the feature `full` there is `taskstats` alone, by which the lab's own programs
+//! read the kernel's delay accounting: those want neither the eBPF object nor its loader.
 #![deny(unsafe_code)]
 
+#[cfg(feature = "full")]
 pub mod actuate;
+#[cfg(feature = "full")]
 pub mod hostfs;
+#[cfg(feature = "full")]
 pub mod line_sink;
+#[cfg(feature = "full")]
 pub mod live;
+#[cfg(feature = "full")]
 pub mod privileges;
+#[cfg(feature = "full")]
 pub mod probe;
+pub mod taskstats;
+#[cfg(feature = "full")]
 pub mod vmm;

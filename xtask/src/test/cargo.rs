@@ -3,9 +3,8 @@
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
-
-use super::tally::Outcome;
-use crate::{child, paths};
+use memtrace_lab::outcome::Outcome;
+use memtrace_lab::{child, paths};
 
 /// How our tests begin the line that says why some of them can't run here.
 const REASON: &str = "skipped: ";

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-
-use super::tally::Outcome;
-use crate::demo::{self, Profile};
-use crate::lab::obstacle;
-use crate::lab::plan::Manager;
-use crate::{interrupt, vm};
+use memtrace_lab::binary::{self, Profile};
+use memtrace_lab::local::obstacle;
+use memtrace_lab::local::plan::Manager;
+use memtrace_lab::outcome::Outcome;
+use memtrace_lab::{demo, interrupt, vm};
+use memtrace_measure::matrix;
 
 /// Seconds of pressure; some ten thousand pages are swapped in that time.
 const SECONDS: u64 = 15;
@@ -45,7 +45,7 @@ pub fn level_2(kernel: &str) -> Result<Outcome> {
     let report = vm::kernel(kernel, &vm::Programs::build()?, &vm::names(), false)?;
     println!("\n{report}");
     if report.complete() {
-        vm::keep(kernel, &report)?;
+        matrix::keep(kernel, &report)?;
     }
     let mut reasons = BTreeSet::new();
     for table in report.tables() {
@@ -74,7 +74,7 @@ fn check(manager: Manager) -> Result<Outcome> {
     if let Some(reason) = obstacle::to_lab(manager) {
         return Ok(Outcome::skipped(reason));
     }
-    let memtrace = demo::build(Profile::Debug)?;
+    let memtrace = binary::build(Profile::Debug)?;
     if let Some(reason) = obstacle::to_memtrace(&memtrace)? {
         return Ok(Outcome::skipped(reason));
     }

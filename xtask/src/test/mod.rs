@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
-
-use crate::setup::{self, Scope};
-use crate::{interrupt, progress};
+use memtrace_lab::outcome::Outcome;
+use memtrace_lab::setup::{self, Scope};
+use memtrace_lab::{interrupt, progress};
 
 mod cargo;
 mod live;
@@ -15,7 +15,6 @@ mod promtool;
 mod steps;
 mod tally;
 
-pub use tally::Outcome;
 use tally::{Row, Tally};
 
 #[derive(clap::Args)]

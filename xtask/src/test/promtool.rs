@@ -4,11 +4,11 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
+use memtrace_lab::outcome::Outcome;
+use memtrace_lab::setup::programs::Program;
+use memtrace_lab::{interrupt, paths};
 
 use super::cargo::one;
-use super::tally::Outcome;
-use crate::setup::programs::Program;
-use crate::{interrupt, paths};
 
 /// The demo's metrics in the text format that promtool reads, as memtrace's own tests pin them.
 const PINNED: &str = "memtrace/view/src/export/metrics/snapshots/\

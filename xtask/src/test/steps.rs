@@ -3,14 +3,15 @@
 use std::process::Command;
 
 use anyhow::Result;
+use memtrace_lab::compile::{self, Pair};
+use memtrace_lab::local::Lab;
+use memtrace_lab::local::plan::Manager;
+use memtrace_lab::outcome::Outcome;
+use memtrace_lab::{paths, trials};
 
 use super::cargo::{cargo, one, tests};
-use super::tally::Outcome;
 use super::{Step, live, promtool};
-use crate::compile::{self, Pair};
-use crate::lab::Lab;
-use crate::lab::plan::Manager;
-use crate::{ebpf, feeds, paths, trials};
+use crate::ebpf;
 
 /// Limit of the memory cgroup that tests press in: less than they want.
 const POOL_MIB: u32 = 128;
@@ -33,7 +34,7 @@ pub const LIVE: &[Step] = &[
     Step { name: "live: libvirt domains", run: live::libvirt },
     Step { name: "live: trials of plain qemu guests", run: || trials::all(Manager::Plain) },
     Step { name: "live: trials of libvirt domains", run: || trials::all(Manager::Libvirt) },
-    Step { name: "live: feeds and their real programs", run: feeds::all },
+    Step { name: "live: integrations and their real programs", run: memtrace_integrations::all },
     Step { name: "level 2: kernel 6.1", run: || live::level_2("6.1") },
     Step { name: "level 2: kernel 6.12", run: || live::level_2("6.12") },
     Step { name: "level 2: kernel 7.2", run: || live::level_2("7.2") },

@@ -1,5 +1,5 @@
 //! A table of numbers that should agree: memtrace's beside the kernel's, how far they may
-//! lie apart, and the verdict. Pure, and free of the rest of memtrace: the lab includes it.
+//! lie apart, and the verdict. Pure.
 
 use std::fmt;
 

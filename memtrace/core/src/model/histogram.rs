@@ -100,7 +100,7 @@ fn point(added: &Measured<Vec<u64>>, share: f64) -> Measured<Nanos> {
 /// was counted.
 pub fn quantile(counts: &[u64], share: f64) -> Measured<Nanos> {
     let (Some(bucket), Some(value)) =
-        (super::quantile::bucket(counts, share), super::quantile::quantile(counts, share))
+        (crate::quantile::bucket(counts, share), crate::quantile::quantile(counts, share))
     else {
         return Measured::absent("nothing waited in this interval");
     };

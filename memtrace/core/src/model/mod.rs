@@ -12,7 +12,6 @@ pub mod history;
 mod host;
 mod missed;
 mod pair;
-mod quantile;
 mod rates;
 pub mod snapshot;
 mod stall;

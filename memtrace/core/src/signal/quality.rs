@@ -1,4 +1,4 @@
-//! How far a number can be trusted. Depends on nothing of memtrace: the lab reads it too.
+//! How far a number can be trusted.
 
 use std::borrow::Cow;
 

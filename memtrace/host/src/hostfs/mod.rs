@@ -16,7 +16,6 @@ pub mod process;
 pub mod psi;
 pub mod read;
 pub mod swaps;
-pub mod taskstats;
 pub mod vmstat;
 
 #[cfg(any(test, feature = "fixture"))]

@@ -7,8 +7,8 @@ use super::cgroup::Cgroup;
 use super::side::KernelCounters;
 use memtrace_core::units::Bytes;
 use memtrace_host::hostfs::cgroup::stat;
-use memtrace_host::hostfs::taskstats::Taskstats;
 use memtrace_host::hostfs::{HostRoot, Keeper, process, psi, read};
+use memtrace_host::taskstats::Taskstats;
 
 /// Reads the kernel's counters.
 pub struct Counters<'a> {

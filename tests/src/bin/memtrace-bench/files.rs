@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use memtrace_tests::measured::FileCost;
+use memtrace_measure::measured::FileCost;
 
 use crate::herd::Herd;
 use crate::scale::cpu_ns;

@@ -12,7 +12,7 @@ use memtrace_core::source::Source;
 use memtrace_host::hostfs::HostRoot;
 use memtrace_host::live::{LiveOptions, LiveSource};
 use memtrace_host::probe;
-use memtrace_tests::measured::Latency;
+use memtrace_measure::measured::Latency;
 
 use crate::herd::{sleep, sleeper};
 use crate::watched::{Seen, Watched};

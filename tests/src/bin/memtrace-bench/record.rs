@@ -9,8 +9,8 @@ use memtrace_core::source::Source;
 use memtrace_host::hostfs::HostRoot;
 use memtrace_host::live::{LiveOptions, LiveSource};
 use memtrace_host::probe;
+use memtrace_measure::measured::Recording;
 use memtrace_store::recording::{Moment, Writer};
-use memtrace_tests::measured::Recording;
 use memtrace_tests::wait;
 
 use crate::herd::Herd;

@@ -14,8 +14,8 @@ use memtrace_core::source::Source;
 use memtrace_host::hostfs::HostRoot;
 use memtrace_host::live::{LiveOptions, LiveSource};
 use memtrace_host::probe;
-use memtrace_tests::bpftrace::Bpftrace;
-use memtrace_tests::measured::Scale;
+use memtrace_measure::bpftrace::Bpftrace;
+use memtrace_measure::measured::Scale;
 use memtrace_tests::wait;
 use rustix::time::{ClockId, clock_gettime};
 

@@ -23,8 +23,8 @@ use memtrace_host::actuate::host::HostActuator;
 use memtrace_host::hostfs::HostRoot;
 use memtrace_host::live::{LiveOptions, LiveSource};
 use memtrace_host::probe;
+use memtrace_measure::measured::Latency;
 use memtrace_store::journal::{Journal, Limits};
-use memtrace_tests::measured::Latency;
 use memtrace_tests::wait;
 
 use crate::herd::sleeper;

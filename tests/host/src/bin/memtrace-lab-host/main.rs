@@ -1,0 +1,88 @@
+//! PID 1 of a lab host: a kernel with KVM that itself runs in a VM. It mounts, loads
+//! modules, tries memtrace on real KVM guests in one scenario after the other, reports
+//! over the second serial port, one JSON object a line, and powers off.
+//!
+//! It measures and reports; what the numbers are worth is decided outside.
+
+use std::process::ExitCode;
+
+use memtrace_lab_host::scenario;
+
+mod cgroup;
+mod child;
+mod counters;
+mod cpu;
+mod demo;
+mod guest;
+mod mini;
+mod prepare;
+mod press;
+mod qemu;
+mod relief;
+mod report;
+mod run;
+mod selftest;
+mod setting;
+mod swap;
+mod timing;
+mod tracer;
+mod wait;
+
+fn main() -> ExitCode {
+    if !rustix::process::getpid().is_init() {
+        eprintln!("this program is PID 1 of a lab host, and does nothing elsewhere");
+        return ExitCode::FAILURE;
+    }
+    if let Err(error) = prepare::mount_all().and_then(|()| report_all()) {
+        eprintln!("host: {error:#}");
+    }
+    // Whatever happened, there is nothing left to do here.
+    match rustix::system::reboot(rustix::system::RebootCommand::PowerOff) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// The work, with what stopped it as the last line of the report.
+fn report_all() -> anyhow::Result<()> {
+    let mut report = report::Report::open()?;
+    // It outlives the report: without it the host may die.
+    let mut anchor = None;
+    let line = std::fs::read_to_string("/proc/cmdline")?;
+    let done = match (demo::wanted(&line), relief::wanted(&line)) {
+        (Some(view), _) => demo::run(view, &mut report),
+        (None, Some(mode)) => relief::run(mode, &mut report, &mut anchor),
+        (None, None) => work(&mut report, &mut anchor),
+    };
+    if let Err(error) = done {
+        report.say("failed", &format!("{error:#}"))?;
+    }
+    report.finish()
+}
+
+fn work(report: &mut report::Report, anchor: &mut Option<guest::Guest>) -> anyhow::Result<()> {
+    let wanted = prepare::wanted()?;
+    let missing = prepare::load_modules()?;
+    report.say("kernel", &prepare::kernel()?)?;
+    report.say("modules", &missing.join("; "))?;
+    prepare::account_delays()?;
+    let limit = std::time::Duration::from_secs(60);
+    report.say("doctor", &child::run("/bin/memtrace", &["doctor"], limit)?)?;
+    let wants = |scenario: &&scenario::Scenario| wanted.iter().any(|name| name == scenario.name);
+    let chosen = scenario::ALL.iter().enumerate().filter(|(_, scenario)| wants(scenario));
+    let timed = chosen.clone().any(|(_, scenario)| scenario.timed);
+    let mut timing = timed.then(timing::Timing::before).transpose()?;
+    let mut tracer = tracer::Tracer::start(&["top"])?;
+    report.say("tracer", &"memtrace runs")?;
+    timing.as_mut().map_or(Ok(()), timing::Timing::after)?;
+    *anchor = Some(run::anchor()?);
+    for (number, scenario) in chosen {
+        report.say("scenario", &run::run(scenario, number, &mut tracer, timing.as_ref()))?;
+    }
+    report.say("messages", &tracer.errors())?;
+    drop(tracer);
+    if wanted.iter().any(|name| name == scenario::SELFTEST) {
+        report.say(scenario::SELFTEST, &selftest::run()?)?;
+    }
+    Ok(())
+}

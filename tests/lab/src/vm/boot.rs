@@ -1,0 +1,152 @@
+//! One host, booted: qemu, bounded in time, its report read as it comes.
+
+use std::fs::{self, File};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use memtrace_lab_host::swap_header::swap_header;
+
+use super::accelerator::Accelerator;
+use crate::interrupt;
+use crate::setup::kernel::Kernel;
+
+const LOOK: Duration = Duration::from_millis(200);
+const SWAP_MIB: u64 = 1024;
+/// Most bytes of a report that are read.
+const MOST: u64 = 16 << 20;
+/// Lines of the console that are shown when a host fails.
+const TAIL: usize = 30;
+
+/// Where the host's first serial port goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Console {
+    /// Its kernel's messages, to a file.
+    File,
+    /// To our own terminal; the kernel's messages go into the report then, where they are
+    /// left out.
+    Terminal,
+}
+
+/// A booted host. It is ended when this is dropped.
+pub struct Host {
+    qemu: Child,
+    folder: PathBuf,
+    report: File,
+    pending: Vec<u8>,
+    deadline: Instant,
+}
+
+impl Host {
+    /// Starts qemu. `folder` gets all that belongs to this run; `order` tells the host's
+    /// PID 1, on the kernel's command line, what to do.
+    ///
+    /// # Errors
+    /// When a file can't be written or qemu can't start.
+    pub fn boot(
+        kernel: &Kernel,
+        initramfs: &[u8],
+        folder: &Path,
+        (console, order): (Console, &str),
+        deadline: Instant,
+    ) -> Result<Self> {
+        fs::write(folder.join("initramfs"), initramfs).context("write the initramfs")?;
+        let swap = File::create(folder.join("swap"))?;
+        // Sparse: it takes only what is swapped.
+        swap.set_len(SWAP_MIB << 20)?;
+        (&swap).write_all(&swap_header(SWAP_MIB << 20))?;
+        let report = folder.join("report");
+        File::create(&report)?;
+        let errors = File::create(folder.join("qemu"))?;
+        let mut command = Command::new("qemu-system-x86_64");
+        let messages = match console {
+            Console::File => {
+                let file = format!("file:{}", folder.join("console").display());
+                command.args(["-serial", &file]).stdin(Stdio::null()).stdout(Stdio::null());
+                "ttyS0"
+            }
+            Console::Terminal => {
+                command.args(["-chardev", "stdio,id=terminal", "-serial", "chardev:terminal"]);
+                "ttyS1"
+            }
+        };
+        let qemu = command
+            .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
+            .args(Accelerator::find().arguments())
+            .args(["-machine", "pc", "-m", "2048", "-smp", "2"])
+            .arg("-kernel")
+            .arg(&kernel.image)
+            .arg("-initrd")
+            .arg(folder.join("initramfs"))
+            // ramfs: what the initramfs holds must not itself be reclaimed or swapped.
+            .arg("-append")
+            .arg(format!(
+                "console={messages} quiet panic=-1 psi=1 delayacct rootfstype=ramfs {order}"
+            ))
+            .arg("-serial")
+            .arg(format!("file:{}", report.display()))
+            .arg("-drive")
+            .arg(format!(
+                "file={},if=virtio,format=raw,cache=unsafe",
+                folder.join("swap").display()
+            ))
+            .stderr(errors)
+            .spawn()
+            .context("run qemu-system-x86_64")?;
+        Ok(Self {
+            qemu,
+            folder: folder.to_path_buf(),
+            report: File::open(&report)?,
+            pending: Vec::new(),
+            deadline,
+        })
+    }
+
+    /// The next line of the report; `None` after the last.
+    ///
+    /// # Errors
+    /// When the deadline passes, the user interrupts, or the host ends without a word.
+    pub fn next_line(&mut self) -> Result<Option<String>> {
+        loop {
+            if let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.pending.drain(..=end).collect();
+                return Ok(Some(String::from_utf8_lossy(&line).trim().to_owned()));
+            }
+            // Asked before reading: what was written before the end is then still read.
+            let ended = self.qemu.try_wait()?;
+            let at = self.report.stream_position()?;
+            ensure!(at < MOST, "the report has no end");
+            self.report.seek(SeekFrom::Start(at))?;
+            if (&self.report).take(1 << 20).read_to_end(&mut self.pending)? > 0 {
+                continue;
+            }
+            if let Some(status) = ended {
+                ensure!(status.success(), "qemu: {status}\n{}", self.tail("qemu"));
+                return Ok(None);
+            }
+            interrupt::check()?;
+            if Instant::now() > self.deadline {
+                bail!("not done in time; its console ends with\n{}", self.tail("console"));
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// The last lines of the console, or of what qemu said.
+    pub fn tail(&self, file: &str) -> String {
+        let bytes = fs::read(self.folder.join(file)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or_default().join("\n")
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // Our own child, not waited for yet, so the pid is still its own.
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}

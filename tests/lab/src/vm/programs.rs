@@ -1,0 +1,109 @@
+//! What goes into a host: its PID 1, memtrace as released, qemu with what it reads, the
+//! kernel's modules, and a kernel for Linux guests.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{initramfs, modules};
+use crate::local::initramfs as guest;
+use crate::setup::kernel::Kernel;
+use crate::{paths, progress};
+
+/// What a host needs beside what its kernel has built in.
+const MODULES: &[&str] = &["virtio_pci", "virtio_blk", "irqbypass", "kvm", "kvm_amd"];
+/// What some scenarios need, where the kernel has it: zram and its compressors.
+const OPTIONAL_MODULES: &[&str] =
+    &["kvm_intel", "lzo", "lzo_rle", "lz4", "zstd", "zsmalloc", "zram"];
+/// What qemu reads for a machine without display and network.
+const FIRMWARE: &[&str] =
+    &["bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin", "multiboot.bin", "multiboot_dma.bin"];
+const FIRMWARE_FOLDERS: &[&str] =
+    &["/usr/share/qemu", "/usr/share/seabios", "/usr/share/qemu-kvm", "/usr/local/share/qemu"];
+/// What qemu loads for guests without KVM, where it doesn't have it in itself.
+const TCG: &str = "accel-tcg-x86_64.so";
+const MODULE_FOLDERS: &[&str] =
+    &["/usr/lib/x86_64-linux-gnu/qemu", "/usr/lib64/qemu", "/usr/lib/qemu", "/usr/local/lib/qemu"];
+const BUILD: Duration = Duration::from_secs(15 * 60);
+
+/// What goes into every host.
+pub struct Programs {
+    init: PathBuf,
+    memtrace: PathBuf,
+    qemu: PathBuf,
+}
+
+impl Programs {
+    /// Builds and finds them.
+    ///
+    /// # Errors
+    /// When one doesn't build, or there is no qemu.
+    pub fn build() -> Result<Self> {
+        Ok(Self {
+            qemu: find_qemu()?,
+            memtrace: build_memtrace()?,
+            init: guest::build_static("memtrace-lab-host")?,
+        })
+    }
+}
+
+/// The initramfs of a host with this kernel.
+///
+/// # Errors
+/// When a part of it is missing.
+pub fn pack(kernel: &Kernel, programs: &Programs) -> Result<Vec<u8>> {
+    let wanted: Vec<&str> = MODULES.iter().chain(OPTIONAL_MODULES).copied().collect();
+    let modules = modules::in_order(&kernel.modules, &wanted)?;
+    ensure!(modules.iter().any(|module| module.name == "kvm_amd"), "it has no KVM for AMD");
+    let mut root = initramfs::Root::new(&programs.init)?;
+    root.modules(&modules);
+    root.program(&programs.memtrace, "bin/memtrace")?;
+    root.program(Path::new("/sbin/swapon"), "sbin/swapon")?;
+    root.program(Path::new("/sbin/swapoff"), "sbin/swapoff")?;
+    root.program(&programs.qemu, "usr/bin/qemu-system-x86_64")?;
+    if let Some(path) = find(TCG, MODULE_FOLDERS) {
+        let place = path.strip_prefix("/").unwrap_or(&path).to_string_lossy().into_owned();
+        root.program(&path, &place)?;
+    }
+    for name in FIRMWARE {
+        let path = find(name, FIRMWARE_FOLDERS);
+        let path = path.with_context(|| format!("qemu's {name} is nowhere"))?;
+        root.file(&path, &Path::new("usr/share/qemu").join(name))?;
+    }
+    root.file(&kernel.image, Path::new("guest/vmlinuz"))?;
+    root.content(&guest::build(kernel)?, Path::new("guest/initramfs"));
+    Ok(root.finish())
+}
+
+fn find(name: &str, folders: &[&str]) -> Option<PathBuf> {
+    folders.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.is_file())
+}
+
+/// memtrace as it is released, without its debug information: it would only cost the host
+/// memory.
+fn build_memtrace() -> Result<PathBuf> {
+    let mut command = Command::new("cargo");
+    command.current_dir(paths::workspace());
+    command.args(["build", "--release", "--locked", "--package", "memtrace"]);
+    progress::run("building memtrace for release", &mut command, BUILD)?;
+    let folder = paths::target().join("lab/vm");
+    fs::create_dir_all(&folder)?;
+    let stripped = folder.join("memtrace");
+    let mut command = Command::new("strip");
+    command.arg("-o").arg(&stripped).arg(paths::target().join("release/memtrace"));
+    progress::run("stripping memtrace", &mut command, BUILD)?;
+    Ok(stripped)
+}
+
+/// # Errors
+/// When it isn't on the path.
+pub fn find_qemu() -> Result<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders)
+        .map(|folder| folder.join("qemu-system-x86_64"))
+        .find(|path| path.is_file())
+        .context("no qemu-system-x86_64; run the set-up (`cargo xtask setup`)")
+}

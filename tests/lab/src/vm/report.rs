@@ -1,0 +1,248 @@
+//! What a host reported, line by line, and what it amounts to. Pure.
+
+use std::fmt;
+
+use memtrace_core::accuracy::table::{Row, Table};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::compare;
+
+/// The scenario that memtrace itself is.
+pub const SELFTEST: &str = "selftest";
+
+#[derive(Deserialize)]
+struct Line {
+    step: String,
+    value: Value,
+}
+
+/// One kernel's report.
+#[derive(Default)]
+pub struct Outcome {
+    /// Its release.
+    pub kernel: Option<String>,
+    pub scenarios: Vec<Scenario>,
+    /// What memtrace says of its signals here, from its last document.
+    pub signals: Vec<Value>,
+    /// Why the host as a whole failed, if it did.
+    pub failed: Option<String>,
+    doctor: Vec<String>,
+    notes: Vec<String>,
+    complete: bool,
+}
+
+/// One scenario's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scenario {
+    pub name: String,
+    pub seconds: f64,
+    pub state: State,
+}
+
+/// How it went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum State {
+    Compared(Table),
+    /// This kernel has no such thing.
+    Skipped(String),
+    /// Something went wrong; before anything was up, or later.
+    Failed {
+        reason: String,
+        booted: bool,
+    },
+}
+
+impl Outcome {
+    /// Takes a line in; what to tell of it while the host is at work, if it is one.
+    pub fn take(&mut self, line: &str) -> Option<String> {
+        let Line { step, value } = serde_json::from_str(line).ok()?;
+        let text = value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        match (step.as_str(), text) {
+            ("kernel", text) => self.kernel = text,
+            ("failed", text) => self.failed = text,
+            ("end", _) => self.complete = true,
+            ("doctor", _) => {
+                let part = |name| value.get(name).and_then(Value::as_str).map(str::to_owned);
+                self.doctor.extend([part("output"), part("errors")].into_iter().flatten());
+            }
+            ("scenario", _) => {
+                let scenario = scenario(&value);
+                if let Some(signals) = value.pointer("/comparison/after/memtrace/signals") {
+                    self.signals = signals.as_array().cloned().unwrap_or_default();
+                }
+                let told = scenario.told();
+                self.scenarios.push(scenario);
+                return Some(told);
+            }
+            (SELFTEST, _) => {
+                let scenario = selftest(&value);
+                let told = scenario.told();
+                self.scenarios.push(scenario);
+                return Some(told);
+            }
+            (_, Some(text)) => self.notes.push(format!("{step}: {text}")),
+            (_, None) => return None,
+        }
+        Some(value.as_str().map_or_else(|| step.clone(), |text| format!("{step}: {text}")))
+    }
+
+    /// Whether the host said that this was all.
+    pub fn complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Of the wanted scenarios those that nothing came of, because the host died, or a guest
+    /// did not boot.
+    pub fn open<'a>(&self, wanted: &[&'a str]) -> Vec<&'a str> {
+        let done = |name: &str| {
+            self.scenarios.iter().any(|scenario| {
+                let open = matches!(scenario.state, State::Failed { booted: false, .. });
+                scenario.name == name && !open
+            })
+        };
+        wanted.iter().copied().filter(|name| !done(name)).collect()
+    }
+
+    /// Takes over what a second run gave.
+    pub fn merge(&mut self, second: Self) {
+        for scenario in second.scenarios {
+            self.scenarios.retain(|earlier| earlier.name != scenario.name);
+            self.scenarios.push(scenario);
+        }
+        self.kernel = self.kernel.take().or(second.kernel);
+        if !second.signals.is_empty() {
+            self.signals = second.signals;
+        }
+        self.failed = second.failed;
+        self.notes.extend(second.notes);
+        self.complete = second.complete;
+    }
+
+    /// Whether nothing failed and every row keeps its bound.
+    pub fn good(&self) -> bool {
+        self.failed.is_none()
+            && self.complete
+            && self.tables().any(|table| table.passed() > 0)
+            && self.problems().is_empty()
+    }
+
+    /// Rows that are wrong, and scenarios that failed, a line each.
+    pub fn problems(&self) -> Vec<String> {
+        self.scenarios.iter().flat_map(Scenario::problems).collect()
+    }
+
+    /// Why scenarios can't be had on this kernel.
+    pub fn skipped(&self) -> impl Iterator<Item = &str> {
+        self.scenarios.iter().filter_map(|scenario| match &scenario.state {
+            State::Skipped(reason) => Some(reason.as_str()),
+            State::Compared(_) | State::Failed { .. } => None,
+        })
+    }
+
+    pub fn tables(&self) -> impl Iterator<Item = &Table> {
+        self.scenarios.iter().filter_map(|scenario| match &scenario.state {
+            State::Compared(table) => Some(table),
+            State::Skipped(_) | State::Failed { .. } => None,
+        })
+    }
+}
+
+fn scenario(value: &Value) -> Scenario {
+    let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    let comparison = value.get("comparison").filter(|comparison| !comparison.is_null());
+    let state = match (text("skipped"), text("failed"), comparison) {
+        (Some(reason), ..) => State::Skipped(reason),
+        (_, None, Some(comparison)) if compare::is_still(comparison) => {
+            State::Compared(compare::table(comparison))
+        }
+        (_, reason, _) => State::Failed {
+            reason: reason.unwrap_or("the guests never were still".to_owned()),
+            booted: value.get("booted") == Some(&Value::Bool(true)),
+        },
+    };
+    Scenario { name: text("name").unwrap_or_default(), seconds: seconds(value), state }
+}
+
+/// Its table, with the rows under the self-test's own name. Exit codes up to 2 are verdicts.
+fn selftest(value: &Value) -> Scenario {
+    let state = match (value.get("skipped").and_then(Value::as_str), value.get("document")) {
+        (Some(reason), _) => State::Skipped(reason.to_owned()),
+        (None, Some(document)) if !document.is_null() => {
+            let table = document.get("table").unwrap_or(document);
+            match serde_json::from_value::<Table>(table.clone()) {
+                Ok(table) => State::Compared(table),
+                Err(error) => failed(format!("its document: {error}")),
+            }
+        }
+        _ => {
+            let errors = value.get("errors").and_then(Value::as_str).unwrap_or_default();
+            failed(format!("code {}: {errors}", value.get("code").unwrap_or(&Value::Null)))
+        }
+    };
+    Scenario { name: SELFTEST.to_owned(), seconds: seconds(value), state }
+}
+
+fn failed(reason: String) -> State {
+    State::Failed { reason, booted: true }
+}
+
+fn seconds(value: &Value) -> f64 {
+    value.get("seconds").and_then(Value::as_f64).unwrap_or(0.0)
+}
+
+impl Scenario {
+    fn problems(&self) -> Vec<String> {
+        let Self { name, state, .. } = self;
+        match state {
+            State::Compared(table) => {
+                table.wrong().map(|row| format!("{name}: {}", sentence(row))).collect()
+            }
+            State::Failed { reason, .. } => vec![format!("{name}: {reason}")],
+            State::Skipped(_) => Vec::new(),
+        }
+    }
+
+    /// In a line.
+    fn told(&self) -> String {
+        let Self { name, seconds, state } = self;
+        let what = match state {
+            State::Compared(table) => {
+                let wrong: String =
+                    table.wrong().map(|row| format!("; WRONG: {}", sentence(row))).collect();
+                format!("{} rows passed, {} wrong{wrong}", table.passed(), table.failed())
+            }
+            State::Skipped(reason) => format!("skipped: {reason}"),
+            State::Failed { reason, .. } => format!("failed: {reason}"),
+        };
+        format!("{name}: {seconds:.0} s, {what}")
+    }
+}
+
+/// A row in words.
+pub fn sentence(row: &Row) -> String {
+    let Row { subject, counter, memtrace, kernel, source, .. } = row;
+    format!("{subject}: {counter}: {memtrace:.0} against {kernel:.0} of {source}")
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "## {}\n", self.kernel.as_deref().unwrap_or("unknown kernel"))?;
+        for text in self.doctor.iter().chain(&self.notes).filter(|text| !text.is_empty()) {
+            writeln!(f, "{text}")?;
+        }
+        for scenario in &self.scenarios {
+            writeln!(f, "\n### {}", scenario.told())?;
+            if let State::Compared(table) = &scenario.state {
+                write!(f, "\n{table}")?;
+            }
+        }
+        match &self.failed {
+            Some(reason) => writeln!(f, "\nfailed: {reason}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

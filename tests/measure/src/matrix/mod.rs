@@ -1,0 +1,98 @@
+//! `cargo xtask vm KERNEL...`: memtrace on the kernels of the matrix, and docs/attribution.md
+//! from what its counters were worth on each.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use memtrace_lab::date::today;
+use memtrace_lab::interrupt;
+use memtrace_lab::vm::{MATRIX, Outcome, Programs, kernel, names};
+use memtrace_lab_host::scenario;
+
+mod attribution;
+mod kept;
+
+#[derive(clap::Args)]
+#[command(after_help = scenarios())]
+pub struct Arguments {
+    /// Kernels such as 6.12, or `newest`
+    #[arg(required_unless_present_any = ["all", "write"])]
+    kernels: Vec<String>,
+    /// Every kernel of the matrix
+    #[arg(long)]
+    all: bool,
+    /// Only this scenario, of those below; may be given several times
+    #[arg(long = "test", value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(names()))]
+    tests: Vec<String>,
+    /// Keep each run's files (console, report, initramfs) and say where
+    #[arg(long)]
+    keep: bool,
+    /// Write docs/attribution.md from what comes out, and what was kept of other kernels' runs;
+    /// without kernels of those alone
+    #[arg(long)]
+    write: bool,
+}
+
+fn scenarios() -> String {
+    let lines = scenario::ALL.iter().map(|scenario| (scenario.name, scenario.about));
+    let lines = lines.chain([(scenario::SELFTEST, "memtrace's own self-test")]);
+    let lines: String = lines.map(|(name, about)| format!("  {name:<10} {about}\n")).collect();
+    format!("Scenarios:\n{lines}")
+}
+
+/// Runs them one after the other.
+///
+/// # Errors
+/// When the set-up fails or the user interrupts; a kernel that fails is told of and
+/// makes the exit code.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    interrupt::listen()?;
+    ensure!(!arguments.write || arguments.tests.is_empty(), "--write wants all scenarios");
+    let wanted: Vec<&str> = match arguments.all {
+        true => MATRIX.to_vec(),
+        false => arguments.kernels.iter().map(String::as_str).collect(),
+    };
+    if wanted.is_empty() {
+        write_page()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let tests: Vec<&str> = match arguments.tests.is_empty() {
+        true => names(),
+        false => arguments.tests.iter().map(String::as_str).collect(),
+    };
+    let programs = Programs::build()?;
+    let mut code = ExitCode::SUCCESS;
+    for name in wanted {
+        match kernel(name, &programs, &tests, arguments.keep) {
+            Ok(outcome) => {
+                println!("{outcome}");
+                if !outcome.good() {
+                    code = ExitCode::FAILURE;
+                }
+                // After each: the next may take long, or be interrupted.
+                if arguments.write && outcome.complete() {
+                    keep(name, &outcome)?;
+                    write_page()?;
+                }
+            }
+            Err(error) => {
+                interrupt::check()?;
+                println!("kernel {name}: failed: {error:#}");
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    Ok(code)
+}
+
+/// Keeps what all scenarios gave on a kernel of the matrix, for docs/attribution.md.
+///
+/// # Errors
+/// When it can't be written.
+pub fn keep(name: &str, outcome: &Outcome) -> Result<()> {
+    kept::keep(&kept::folder(), name, &today()?, outcome)
+}
+
+fn write_page() -> Result<()> {
+    attribution::write(&kept::all(&kept::folder(), MATRIX)?)
+}
