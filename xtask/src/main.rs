@@ -8,6 +8,7 @@ use memtrace_integrations as integrations;
 use memtrace_lab::{demo, interrupt, local, progress, setup, trials};
 use memtrace_measure::{bench, matrix, relief};
 
+mod architecture;
 mod ebpf;
 mod test;
 
@@ -20,6 +21,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Draw the crates in ARCHITECTURE.md
+    Architecture(architecture::Arguments),
     /// Measure what memtrace costs
     Bench(bench::Arguments),
     /// Real VMs under memory pressure in the live view
@@ -44,6 +47,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
+        Task::Architecture(arguments) => done(architecture::run(&arguments)),
         Task::Bench(arguments) => done(bench::run(&arguments)),
         Task::Demo(arguments) => done(demo::run(&arguments)),
         Task::Ebpf(arguments) => done(ebpf::run(&arguments)),
