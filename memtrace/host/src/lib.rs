@@ -1,5 +1,5 @@
 //! memtrace's adapters to this host: the eBPF programs, /proc and cgroups, QMP and libvirt,
-//! balloons. What they read means something elsewhere.
+//! balloons. Knows no rates and no policy.
 #![deny(unsafe_code)]
 
 pub mod actuate;

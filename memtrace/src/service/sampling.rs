@@ -1,9 +1,9 @@
-//! The loop: sample, derive, publish, react. One writer, many readers; the newest snapshot
-//! wins, and a slow reader never delays the loop.
+//! The sampling loop: sample, derive, publish, react. One writer, many readers; readers get the
+//! newest snapshot, and a slow reader never delays the loop.
 //!
-//! It looks at each tick, and when pressure begins. What readers see stays on the ticks: a
-//! table that jumps four times a second while the host is pressed can't be read, and each
-//! look of its own would shorten the interval of its rates.
+//! It samples at each tick, and when pressure begins. Snapshots for readers are published only at
+//! ticks: a table that changes four times a second can't be read, and extra samples would shorten
+//! the interval of rates.
 
 mod urgency;
 
@@ -24,7 +24,7 @@ use memtrace_core::sample::Sample;
 use memtrace_core::source::{Pressure, Source};
 use urgency::Urgency;
 
-/// How long the loop may be away before it looks at its control again.
+/// Maximum time between two checks of the loop's control.
 const SLICE: Duration = Duration::from_millis(100);
 /// Shortest time between two samples, when a view asks for another VM's threads.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -33,8 +33,7 @@ const SHORTEST: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub latest: watch::Receiver<Latest>,
-    /// What the reactor made of the newest sample; `None` before the first, and without a
-    /// reactor.
+    /// The reactor's result for the newest sample; `None` before the first, and without a reactor.
     pub step: watch::Receiver<Option<Arc<Step>>>,
     pub control: Arc<watch::Sender<Control>>,
 }
@@ -47,7 +46,7 @@ impl Handle {
     pub fn failure(&self) -> Result<()> {
         match &*self.latest.borrow() {
             Latest::Failed(text) => bail!("{text}"),
-            Latest::Starting | Latest::Snapshot(_) => bail!("sampling ended without a word"),
+            Latest::Starting | Latest::Snapshot(_) => bail!("sampling ended without an error"),
         }
     }
 
@@ -67,7 +66,7 @@ pub fn spawn(source: Box<dyn Source>, control: Control) -> Handle {
     spawn_with(source, None, control)
 }
 
-/// The same with a reactor, which gets each sample after the readers.
+/// The same with a reactor, which gets each sample after it was published.
 pub fn spawn_with(source: Box<dyn Source>, reactor: Option<Reactor>, control: Control) -> Handle {
     let (publish, latest) = watch::channel(Latest::Starting);
     let (tell, step) = watch::channel(None);
@@ -79,7 +78,7 @@ pub fn spawn_with(source: Box<dyn Source>, reactor: Option<Reactor>, control: Co
         .spawn(move || run(publisher, second, asked, source));
     let latest = match spawned {
         Ok(_) => latest,
-        // The publisher went with the closure that was never run.
+        // The publisher was dropped with the closure.
         Err(error) => {
             let text = format!("cannot start the sampling thread: {error}");
             watch::channel(Latest::Failed(text.into())).1
@@ -88,7 +87,7 @@ pub fn spawn_with(source: Box<dyn Source>, reactor: Option<Reactor>, control: Co
     Handle { latest, step, control: Arc::new(ask) }
 }
 
-/// The writer's end. Readers are told even when the source panics.
+/// The writer's end. Readers get the failure even when the source panics.
 struct Publisher(watch::Sender<Latest>);
 
 impl Publisher {
@@ -105,12 +104,12 @@ impl Publisher {
 impl Drop for Publisher {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.failed("memtrace made a mistake while sampling (a panic)".into());
+            self.failed("internal error: sampling panicked".into());
         }
     }
 }
 
-/// What comes after the readers.
+/// The stage after publishing: the reactor.
 struct SecondHalf {
     reactor: Option<Reactor>,
     tell: watch::Sender<Option<Arc<Step>>>,
@@ -128,10 +127,10 @@ impl SecondHalf {
 
 impl Drop for SecondHalf {
     fn drop(&mut self) {
-        // What ends in a panic doesn't end in order.
+        // No orderly shutdown after a panic.
         let reactor = self.reactor.take().filter(|_| !thread::panicking());
         if let Some(Err(error)) = reactor.map(Reactor::stop) {
-            error!("the end isn't in the journal: {error:#}");
+            error!("cannot write the end of the run to the journal: {error:#}");
         }
     }
 }
@@ -171,7 +170,7 @@ fn run(
     }
 }
 
-/// Why it looks.
+/// What triggers a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
     Tick,
@@ -179,7 +178,7 @@ enum Why {
     Pressure,
 }
 
-/// What looks, and who is told. Fields are dropped from the first to the last: the source
+/// The sampling loop's state and its subscribers. Fields are dropped from first to last: the source
 /// is gone when readers see the end of the loop.
 struct Eye {
     source: Box<dyn Source>,
@@ -210,7 +209,7 @@ impl Eye {
         Ok(())
     }
 
-    /// `shown`: what readers got, and what that was compared with.
+    /// `shown`: the published sample, and the one it was compared with.
     fn decide(&mut self, begun: Instant, asked: &Control, shown: Shown, now: Arc<Sample>) {
         let shortest = shortest(asked.interval);
         // Without one there are no rates to decide by.
@@ -225,7 +224,7 @@ impl Eye {
         self.anchors.keep(begun, now, shortest);
     }
 
-    /// Passes the time, no longer than `most`, and looks when pressure asks for it.
+    /// Waits at most `most`, and samples early on pressure.
     fn attend(&mut self, asked: &Control, most: Duration) -> Result<()> {
         let due = self.due(asked);
         let most = due.map_or(most, |due| most.min(due.saturating_duration_since(Instant::now())));
@@ -241,17 +240,17 @@ impl Eye {
         Ok(())
     }
 
-    /// When to look before the tick.
+    /// When to sample before the tick.
     fn due(&self, asked: &Control) -> Option<Instant> {
         let due = self.urgency.due(Instant::now())?;
         Some(due.max(self.anchors.oldest()? + shortest(asked.interval)))
     }
 }
 
-/// What readers got, and what it was compared with.
+/// The published sample, and the one it was compared with.
 type Shown = Option<(Option<Arc<Sample>>, Arc<Snapshot>)>;
 
-/// Of this thread. What it waits for costs nobody anything.
+/// CPU time of this thread.
 fn cpu_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
@@ -269,7 +268,7 @@ fn next_tick(deadline: Instant, interval: Duration, now: Instant) -> Instant {
     deadline + Duration::from_nanos(u64::try_from(ahead).unwrap_or(u64::MAX))
 }
 
-/// The deadline after a change of mind, for a loop whose last sample began at `begun`.
+/// The deadline after a change of the interval, for a loop whose last sample began at `begun`.
 fn replan(deadline: Instant, begun: Instant, before: Control, asked: Control) -> Instant {
     if asked.stop {
         begun

@@ -1,21 +1,21 @@
-//! How loud something is shown, apart from how a medium does that. Pure.
+//! Visual emphasis of text, independent of the medium. Pure.
 
-/// How much attention a piece of text asks for.
+/// The emphasis of a piece of text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tone {
     #[default]
     Plain,
-    /// Not known, gone, or of no interest now.
+    /// Unknown, gone, or secondary.
     Dim,
-    /// Names and heads.
+    /// Names and headings.
     Strong,
-    /// Deserves attention.
+    /// Warning.
     Warm,
-    /// Deserves it now.
+    /// Critical.
     Hot,
 }
 
-/// A piece of a line. Pieces are shown whole or not at all.
+/// A piece of a line, shown in full or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     pub text: String,
@@ -33,7 +33,7 @@ impl Part {
 }
 
 impl Tone {
-    /// For a value with two thresholds: warm from the first on, hot from the second.
+    /// The emphasis of a value with a warning and a critical threshold.
     pub fn of(value: f64, thresholds: [f64; 2]) -> Self {
         if value >= thresholds[1] {
             Self::Hot

@@ -1,6 +1,5 @@
-//! What is said about the host above the table, in words and numbers, a line of
-//! [`Part`]s for each subject. The live header and the plain table both say this. Pure.
-//! Must not know how parts are drawn.
+//! The summary of the host above the table: a line of [`Part`]s per subject, for the live header
+//! and the plain table. Pure; knows no medium.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -18,10 +17,9 @@ use memtrace_core::signal::Quality;
 use memtrace_core::text;
 use memtrace_core::units::{Bytes, Percent, WallNanos};
 
-/// Allocated / host memory: from 1.5 on the host leans on luck, from 2 on it has none
-/// left (the operators' rule of thumb for overcommitting KVM hosts).
+/// Allocated / host memory: the usual warning and critical thresholds for overcommitting KVM hosts.
 pub const OVERCOMMIT: [f64; 2] = [1.5, 2.0];
-/// PSI some avg10, in per cent: pressure is felt, and is everything that is felt.
+/// PSI some avg10, in per cent: warning and critical thresholds.
 const PSI_HEAT: [f64; 2] = [10.0, 50.0];
 /// Share of host memory in use.
 const MEMORY_HEAT: [f64; 2] = [90.0, 95.0];
@@ -39,7 +37,7 @@ pub fn swap_used(host: &HostView) -> Option<(Bytes, Percent)> {
     Some((used, used.share_of(host.swap_total.value?)?))
 }
 
-/// How loud a share of memory in use is.
+/// The emphasis of a share of memory in use.
 pub fn memory_tone(share: Percent) -> Tone {
     Tone::of(share.0, MEMORY_HEAT)
 }
@@ -127,7 +125,7 @@ pub fn signals(snapshot: &Snapshot) -> Part {
     Part::new(format!("signals: {exact} exact {approximate} approx {absent} absent"), tone)
 }
 
-/// `policy soft, observe  hard in 12s  swap in 40s`: what is decided here, and by whom.
+/// `policy soft, observe  hard in 12s  swap in 40s`: the policy's state, and the deciding instance.
 pub fn policy(decided: &Decided) -> Vec<Part> {
     let report = match decided {
         Decided::Not(reason) => {
@@ -146,15 +144,17 @@ pub fn policy(decided: &Decided) -> Vec<Part> {
     };
     let state = text::clean(state.unwrap_or(UNKNOWN));
     let mut parts = vec![Part::new(format!("policy {state}, {}", mode.word()), tone)];
-    parts.extend(problem.as_ref().map(|problem| {
-        Part::new(format!("nothing can be done: {}", text::clean(problem)), Tone::Hot)
-    }));
+    parts.extend(
+        problem
+            .as_ref()
+            .map(|problem| Part::new(format!("can't act: {}", text::clean(problem)), Tone::Hot)),
+    );
     if let Some(author) = author(report.author) {
-        // Where its trend led is as old as what it last wrote down.
+        // Its forecast is as old as its last journal entry.
         parts.push(Part::plain(author));
         return parts;
     }
-    // Recordings of older versions tell of more.
+    // Recordings of older versions have longer forecasts.
     let near = decisions.ahead.iter().filter(|ahead| ahead.seconds < FAR);
     parts.extend(near.map(|ahead| {
         let what = text::clean(&ahead.what);
@@ -163,12 +163,12 @@ pub fn policy(decided: &Decided) -> Vec<Part> {
     parts
 }
 
-/// Text of several lines, as one that is fit for a screen.
+/// Text of several lines as one line, sanitised.
 pub fn in_a_line(text: &str) -> String {
     text::clean(&text.replace('\n', " ")).into_owned()
 }
 
-/// Who decides, if it isn't this memtrace.
+/// The deciding instance, if it isn't this one.
 pub fn author(author: Author) -> Option<String> {
     match author {
         Author::Ourselves => None,
@@ -177,7 +177,7 @@ pub fn author(author: Author) -> Option<String> {
     }
 }
 
-/// What the kernel side could not count, if there was anything.
+/// Events that the eBPF programs could not count, if any.
 pub fn losses(snapshot: &Snapshot) -> Option<Part> {
     let losses = snapshot.host.losses.value.filter(|losses| losses.any())?;
     let kinds = [
@@ -204,27 +204,27 @@ pub fn notice(notice: &Notice) -> Part {
     Part::new(line, Tone::Warm)
 }
 
-/// What stands in the place of the table when it is empty.
+/// The text shown instead of an empty table.
 pub fn nobody(snapshot: &Snapshot, filter: Option<&Filter>) -> String {
     match filter {
         Some(filter) if !snapshot.vms.is_empty() => {
             let expression = text::clean(filter.expression());
             format!("no VM matches /{expression}/; {} not shown", snapshot.vms.len())
         }
-        _ => "no VM is running here: start a qemu/KVM guest and it appears within a second \
-              (`memtrace doctor` says what can be seen)"
+        _ => "no VM is running: start a qemu/KVM guest and it appears within a second \
+              (`memtrace doctor` checks what can be measured)"
             .to_owned(),
     }
 }
 
-/// The moment of a snapshot, by a format of strftime; empty outside of jiff's years.
+/// The time of a snapshot in a strftime format; empty outside of jiff's range.
 pub fn moment(wall: WallNanos, zone: &TimeZone, format: &str) -> String {
     Timestamp::from_nanosecond(i128::from(wall.0))
         .map(|at| at.to_zoned(zone.clone()).strftime(format).to_string())
         .unwrap_or_default()
 }
 
-/// Name of the host, or what stands for it.
+/// Name of the host, or a placeholder.
 pub fn hostname(host: &HostView) -> String {
     host.hostname.as_deref().map_or("this host".to_owned(), |name| text::clean(name).into_owned())
 }

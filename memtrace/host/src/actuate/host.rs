@@ -1,6 +1,6 @@
-//! This host's VMs: a balloon is moved by who answers for it (libvirt where it owns the VM,
-//! QEMU itself elsewhere), cold pages are won back through the VM's cgroup. Nothing here
-//! waits, and a VM that hangs delays no other.
+//! Actuator for this host's VMs: sets balloon targets through libvirt where it manages the VM, else
+//! through QMP, and reclaims cold pages through the VM's cgroup. Never blocks; a hanging VM delays
+//! no other.
 
 #[cfg(test)]
 mod tests;
@@ -52,7 +52,7 @@ impl HostActuator {
             }
             (Manager::Qmp, _) => self.hypervisors.qmp.send(vm.pid, order(reply)),
             (Manager::None, _) => {
-                let text = "neither libvirt nor a QMP socket leads to its balloon";
+                let text = "no access to its balloon: neither libvirt nor a QMP socket";
                 reply.send(Err(text.to_owned()));
             }
         }

@@ -1,5 +1,5 @@
-//! What is under way: one order a VM, each with a deadline. An answer that comes after it
-//! frees the VM for the next order, and tells nothing any more.
+//! Orders in flight: one per VM, each with a deadline. A late answer only frees the VM for the next
+//! order.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -9,8 +9,8 @@ use crate::vmm::order::Reply;
 use memtrace_core::order::{Order, Outcome};
 use memtrace_core::sample::VmId;
 
-/// An order without an answer for this long has failed, as far as can be told. Above what
-/// QMP takes to give up (6 s) and what a reclaim is given (5 s).
+/// An order without an answer for this long counts as failed. Longer than QMP's timeout (6 s) and
+/// the time limit of a reclaim (5 s).
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Desk {
 struct UnderWay {
     id: u64,
     since: Instant,
-    /// It was told that it failed.
+    /// Reported as failed.
     given_up: bool,
 }
 
@@ -37,23 +37,23 @@ impl Default for Desk {
 }
 
 impl Desk {
-    /// Where the answer to `order` should go. `None`: it can't begin, which is told as its
+    /// The receiver of the answer to `order`. `None`: it can't start, which is reported as its
     /// outcome.
     pub(super) fn open(&mut self, order: &Order, now: Instant) -> Option<Reply> {
         self.collect();
         let (vm, id) = (order.vm, order.id);
         if let Some(before) = self.under_way.get(&vm) {
-            let result = Err(format!("order {} for this VM has not come to an end yet", before.id));
+            let result = Err(format!("order {} for this VM is still in progress", before.id));
             self.ended.push(Outcome { id, result });
             return None;
         }
         self.under_way.insert(vm, UnderWay { id, since: now, given_up: false });
         let send = self.send.clone();
-        // Nobody to tell: memtrace ends.
+        // No receiver: memtrace is exiting.
         Some(Reply::new(move |result| drop(send.send((vm, Outcome { id, result })))))
     }
 
-    /// What has ended since this was last asked.
+    /// The outcomes since the last call.
     pub(super) fn ended(&mut self, now: Instant) -> Vec<Outcome> {
         self.collect();
         for order in self.under_way.values_mut() {
@@ -61,8 +61,7 @@ impl Desk {
             if !order.given_up && waited >= PATIENCE {
                 order.given_up = true;
                 let seconds = waited.as_secs();
-                let result =
-                    Err(format!("no answer within {seconds} s; it may be carried out yet"));
+                let result = Err(format!("no answer within {seconds} s; outcome unknown"));
                 self.ended.push(Outcome { id: order.id, result });
             }
         }
@@ -101,7 +100,7 @@ mod tests {
         let first = desk.open(&order(1, 1), now).unwrap();
         assert!(desk.open(&order(2, 1), now).is_none());
         let other = desk.open(&order(3, 2), now).unwrap();
-        let text = "order 1 for this VM has not come to an end yet".to_owned();
+        let text = "order 1 for this VM is still in progress".to_owned();
         assert_eq!(desk.ended(now), [Outcome { id: 2, result: Err(text) }]);
         other.send(Ok(()));
         first.send(Ok(()));

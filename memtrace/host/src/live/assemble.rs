@@ -1,4 +1,4 @@
-//! Putting together what several readers know: one VM, and who takes from whom.
+//! Assembles samples from several readers: VMs, and reclaim flows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use memtrace_core::sample::{
 };
 use memtrace_core::units::{Nanos, Pages};
 
-/// What is known of a VM from its files, and its counters of the same moment.
+/// A VM's files, and its counters of the same time.
 #[derive(Default)]
 struct Files {
     process: ProcessSample,
@@ -88,7 +88,7 @@ impl LiveSource {
         }
     }
 
-    /// What a VM's files say, or said when they were read last, and its counters.
+    /// A VM's files as read last, and its counters.
     fn read_files(
         &mut self,
         vm: &FoundVm,
@@ -143,7 +143,7 @@ impl LiveSource {
     }
 }
 
-/// What the process is goes before what the hypervisor said about it a second ago.
+/// The state of the process takes precedence over the hypervisor's older answer.
 fn state(stat: &ProcessStat, said: Option<VmState>) -> Option<VmState> {
     if stat.exiting {
         Some(VmState::Exiting)

@@ -1,6 +1,5 @@
-//! A small reader of BTF, the kernel's own type information: where a field lies, what
-//! an enumerator is worth, which arguments a tracepoint has. Pure, and made for
-//! untrusted bytes: every access is checked.
+//! A small parser of BTF, the kernel's type information: field offsets, enumerator values,
+//! arguments of tracepoints. Pure; made for untrusted bytes: every access is checked.
 //!
 //! Format: Documentation/bpf/btf.rst in the kernel's source.
 
@@ -280,13 +279,13 @@ fn body_len(head: &Head) -> Result<usize> {
         ARRAY => 12,
         STRUCT | UNION | DATASEC | ENUM64 => head.vlen * 12,
         ENUM | FUNC_PROTO => head.vlen * 8,
-        kind => bail!("kind {kind} is not known"),
+        kind => bail!("unknown kind {kind}"),
     })
 }
 
 fn read_u32(data: &[u8], at: usize) -> Result<u32> {
     let bytes =
-        at.checked_add(4).and_then(|end| data.get(at..end)).context("the data end too early")?;
+        at.checked_add(4).and_then(|end| data.get(at..end)).context("unexpected end of data")?;
     Ok(u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
 }
 

@@ -1,5 +1,4 @@
-//! The kernel side at work: attached programs, their maps read once a tick, their
-//! events as they come.
+//! The running eBPF programs: attached hooks, their maps read every tick, their events.
 
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
@@ -47,7 +46,7 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Finds out what the kernel offers, and attaches what it can.
+    /// Detects the kernel's features, and attaches all supported hooks.
     ///
     /// # Errors
     /// When nothing at all can run: no privilege, or no BPF.
@@ -116,7 +115,7 @@ impl Probe {
             Err(error) => problems.push(format!("cannot read the host's counters: {error}")),
         }
         total.lost_events = total.lost_events.saturating_add(self.feed.lost());
-        // What kswapd is busy with right now counts as well.
+        // The current round of kswapd counts as well.
         for node in 0..self.nodes {
             if let Ok(since @ 1..) = self.kswapd_since.get(&node, 0) {
                 total.kswapd_active_ns += now.0.saturating_sub(since);

@@ -1,4 +1,4 @@
-//! Advice as somebody reads it. Pure.
+//! The advice as text. Pure.
 
 mod hours;
 mod swap;
@@ -20,9 +20,9 @@ const WIDTH: usize = 96;
 const NAME: usize = 24;
 /// Most VMs of a table; JSON has all of them.
 const MOST_ROWS: usize = 30;
-/// One that isn't there for so long in the end may be gone for good.
+/// A VM not seen for this long at the end may be gone for good.
 const GONE: Nanos = Nanos(3600 * Nanos::SECOND.0);
-/// Single losses that are told.
+/// Maximum number of unreadable parts listed.
 const MOST_LOSSES: usize = 5;
 
 /// Lines, with or without colours.
@@ -59,7 +59,7 @@ impl Page<'_> {
             Tone::Strong,
         );
         if advice.source.surest() < Sure::High {
-            let text = "what lies between two scrapes nobody saw: no figure is surer than medium";
+            let text = "values between scrapes are not observed: confidence is at most medium";
             self.said(text, Tone::Dim);
         }
         for loss in advice.losses.iter().take(MOST_LOSSES) {
@@ -75,9 +75,12 @@ impl Page<'_> {
         let (vms, left_out) = (&advice.vms, advice.vms_left_out);
         let head = ["now", "initial", "minimum", "maximum"].map(|word| right(word, 8)).concat();
         self.line("", Tone::Plain);
-        self.line(&format!("{}{head}  {} sure", left("VM", NAME), left("advice", 8)), Tone::Strong);
+        self.line(
+            &format!("{}{head}  {} confidence", left("VM", NAME), left("advice", 8)),
+            Tone::Strong,
+        );
         if vms.is_empty() {
-            self.said("there was no VM", Tone::Dim);
+            self.said("no VMs", Tone::Dim);
         }
         for vm in vms {
             self.vm(vm, advice.source);
@@ -86,7 +89,7 @@ impl Page<'_> {
             }
         }
         if left_out > 0 {
-            let text = format!("at least {left_out} more VMs were seen than account is kept of");
+            let text = format!("at least {left_out} more VMs were seen than can be evaluated");
             self.said(&text, Tone::Warm);
         }
     }
@@ -110,7 +113,7 @@ impl Page<'_> {
         self.line(&format!("{name}{}  {advice} {sure}", sizes.map(size).concat()), tone);
         for why in vm.why.iter().take(1) {
             let wanted = vm.wanted.map_or(String::new(), |wanted| {
-                format!(" (its record alone would be {})", bytes(Some(wanted)))
+                format!(" (by its demand alone: {})", bytes(Some(wanted)))
             });
             self.said(&format!("{why}{wanted}"), Tone::Plain);
         }
@@ -122,7 +125,8 @@ impl Page<'_> {
             let by = source.words().map_or(String::new(), |words| format!(" ({words})"));
             self.said(
                 &format!(
-                    "needed in {days:.1} days{by}: p50 {p50}, p95 {p95}, p99 {p99}, peak {peak} ({at})"
+                    "demand in {days:.1} days{by}: p50 {p50}, p95 {p95}, p99 {p99}, peak {peak} \
+                     ({at})"
                 ),
                 Tone::Dim,
             );
@@ -134,7 +138,7 @@ impl Page<'_> {
         }
         if let Some(at) = basis.hurt_at {
             let (minutes, at) = (basis.hurt_seconds / 60.0, bytes(Some(at)));
-            let text = format!("it suffered for {minutes:.0} min in all, at up to {at}");
+            let text = format!("in distress for {minutes:.0} min, at sizes up to {at}");
             self.said(&text, Tone::Warm);
         }
         for doubt in vm.why.iter().skip(1) {
@@ -158,7 +162,7 @@ impl Page<'_> {
                 .map_or(UNKNOWN.to_owned(), |share| format::percent(share, 4));
             self.said(
                 &format!(
-                    "together the VMs needed {} at most ({}), p99 {}; their own peaks come to {}, \
+                    "peak of simultaneous demand {} ({}), p99 {}; sum of single peaks {}, \
                      of which that is {share}",
                     bytes(Some(peak)),
                     self.time(at),
@@ -171,7 +175,8 @@ impl Page<'_> {
         if let Some(kept) = host.kept_peak.filter(|kept| Some(*kept) > host.together_peak) {
             let kept = bytes(Some(kept));
             let text = format!(
-                "the host kept up to {kept} of them, with caches and dead memory: without balloons \
+                "their memory on the host was up to {kept}, with caches and unused memory: \
+                 without balloons \
                  that has to fit"
             );
             self.said(&text, Tone::Plain);
@@ -179,7 +184,7 @@ impl Page<'_> {
         let (usable, reserve, own) = (bytes(host.usable), bytes(host.reserve), bytes(host.own));
         self.said(
             &format!(
-                "usable for VMs: {usable} (without a reserve of {reserve} and {own} of its own)"
+                "usable for VMs: {usable} (less a reserve of {reserve} and host use of {own})"
             ),
             Tone::Plain,
         );
@@ -196,17 +201,17 @@ impl Page<'_> {
         let sure = host.sure.word();
         let text = match (host.safe_ratio, host.safe_more) {
             _ if host.sure == Sure::TooLittle => {
-                "too little data to say what overcommit is safe: 6 h are the least".to_owned()
+                "too little data for a safe overcommit: at least 6 h are required".to_owned()
             }
             (Some(safe), Some(more)) if more >= 0 => {
                 let more = bytes(u64::try_from(more).ok().map(Bytes));
-                format!("safe by this record: up to {safe:.2}x, {more} more (sure: {sure})")
+                format!("safe overcommit: up to {safe:.2}x, {more} more (confidence: {sure})")
             }
             (Some(safe), Some(more)) => {
                 let less = bytes(Some(Bytes(more.unsigned_abs())));
-                format!("safe by this record: up to {safe:.2}x, {less} less (sure: {sure})")
+                format!("safe overcommit: up to {safe:.2}x, {less} less (confidence: {sure})")
             }
-            _ => "what overcommit is safe can't be told: need or memory is not known".to_owned(),
+            _ => "safe overcommit unknown: demand or memory unknown".to_owned(),
         };
         let tone =
             if host.safe_more.is_some_and(|more| more < 0) { Tone::Warm } else { Tone::Plain };
@@ -217,10 +222,12 @@ impl Page<'_> {
         let size = bytes(Some(added.size));
         let ratio = added.ratio.map_or(UNKNOWN.to_owned(), |ratio| format!("{ratio:.2}x"));
         let text = match added.fits {
-            Fits::Always => "fits, even if it used all of it at the worst moment",
-            Fits::Likely => "fits if it is like the others, and not if it used all of it",
-            Fits::No => "does not fit, even if it is like the others",
-            Fits::Unknown => "can't be judged: need or memory is not known",
+            Fits::Always => "fits, even if it uses all of its memory at the worst time",
+            Fits::Likely => {
+                "fits if its demand is like the others', not if it uses all of its memory"
+            }
+            Fits::No => "does not fit, even if its demand is like the others'",
+            Fits::Unknown => "unknown: demand or memory unknown",
         };
         let tone = match added.fits {
             Fits::Always if added.level == Some(Level::Fine) => Tone::Plain,
@@ -231,8 +238,8 @@ impl Page<'_> {
         let (likely, worst, usable) = (bytes(added.likely), bytes(added.worst), bytes(usable));
         self.said(
             &format!(
-                "one more VM of {size}: {ratio}; {text} (together {likely} likely, {worst} at \
-                 worst, of {usable}, of which a sixth should stay spare)"
+                "one more VM of {size}: {ratio}; {text} (total demand {likely} likely, {worst} at \
+                 worst, of {usable}, of which a sixth should stay free)"
             ),
             tone,
         );

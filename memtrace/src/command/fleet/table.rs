@@ -1,4 +1,4 @@
-//! The fleet as lines: who needs a look comes first. Pure.
+//! The fleet as lines, most urgent hosts first. Pure.
 
 use std::cmp::Ordering;
 
@@ -10,10 +10,10 @@ use memtrace_core::units::{ByteRate, Bytes, Nanos, Percent};
 use memtrace_view::emphasis::{Part, Tone};
 use memtrace_view::tui::{Page, Parts};
 
-/// Widest name that gets a column of its own.
+/// Maximum width of the name column.
 const WIDEST: usize = 32;
 
-/// The titles, their widths, and whether text is at the left.
+/// Titles, widths, and whether left-aligned.
 const COLUMNS: [(&str, usize, bool); 9] = [
     ("STATE", 7, true),
     ("MEM", 5, false),
@@ -26,7 +26,7 @@ const COLUMNS: [(&str, usize, bool); 9] = [
     ("ALLOC%", 6, false),
 ];
 
-/// Who needs a look first: by state, then by how soon it swaps, then by what is available.
+/// Most urgent first: by state, then by forecast of swapping, then by available memory.
 pub fn sort(hosts: &mut [Host]) {
     let soon = |host: &Host| {
         let swaps = host.forecast_seconds.get("swap").copied();
@@ -61,12 +61,12 @@ pub fn page(fleet: &Fleet, whose: &str) -> Page {
     head.extend(notices(fleet));
     head.push(Vec::new());
     if fleet.hosts.is_empty() {
-        let nobody = "no host tells this Prometheus of memtrace (memtrace mitigate --listen)";
+        let nobody = "no memtrace metrics in this Prometheus (see memtrace mitigate --listen)";
         return Page { head, rows: vec![vec![Part::plain(nobody)]] };
     }
     let mut titles = vec![text::left("HOST", width)];
     titles.extend(COLUMNS.map(|(title, width, left)| aligned(title, width, left)));
-    titles.push("SUFFERS".to_owned());
+    titles.push("STALLED VMS".to_owned());
     head.push(titles.into_iter().map(|title| Part::new(title, Tone::Strong)).collect());
     Page { head, rows: fleet.hosts.iter().map(|host| row(host, width)).collect() }
 }
@@ -119,7 +119,7 @@ fn row(host: &Host, width: usize) -> Parts {
             });
             let worst = sufferers.first().map_or(0.0, |one| one.stalled_ratio);
             let told: Vec<String> = told.collect();
-            let told = if told.is_empty() { "nobody".to_owned() } else { told.join(", ") };
+            let told = if told.is_empty() { "none".to_owned() } else { told.join(", ") };
             Part::new(told, Tone::of(worst, [0.1, 0.5]))
         }
     };
@@ -143,7 +143,7 @@ fn fields(host: &Host) -> [Part; 9] {
         ),
     };
     let share = host.available_bytes.zip(host.memory_bytes).map(|(part, all)| part / all * 100.0);
-    // A policy that sees nothing coming says so by its silence.
+    // A policy without a forecast has no sample.
     let coming = host.forecast_seconds.get("swap").copied();
     let swaps = match (coming, &host.state) {
         (Some(seconds), _) => {
@@ -179,7 +179,7 @@ fn told(value: Option<f64>, form: impl Fn(f64) -> Part) -> Part {
     value.map_or_else(|| Part::new(UNKNOWN, Tone::Dim), form)
 }
 
-/// Where there is room, as a table.
+/// The placements as a table.
 pub fn fitting(fleet: &Fleet, places: &[Place], size: Bytes) -> Page {
     let width = widest(places.iter().map(|place| place.host.as_str()));
     let text = format!("room for a VM of {}", format::bytes(size, 6));

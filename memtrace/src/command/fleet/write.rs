@@ -10,7 +10,7 @@ use memtrace_core::units::Bytes;
 use memtrace_view::emphasis::Tone;
 use memtrace_view::tui::{Page, Parts};
 
-/// Version of the JSON form. Counts up when a field changes its meaning or goes away.
+/// Version of the JSON schema. Incremented when a field is removed or changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// A page in plain lines of at most `width` columns; with escape codes if `color`.

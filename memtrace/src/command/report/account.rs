@@ -1,4 +1,4 @@
-//! What came together of one VM. Pure. A sum knows over how long it was known.
+//! The account of one VM over a recording. Pure. Sums include the time in which they were known.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use memtrace_core::model::{Snapshot, quantile};
 use memtrace_core::sample::VmId;
 use memtrace_core::units::{Nanos, WallNanos};
 
-/// Most VMs that are followed. Beyond, those go that are gone and were quiet.
+/// Maximum number of VMs. Beyond it, quiet VMs that are gone are dropped.
 pub const MOST_VMS: usize = 2048;
 
 /// A rate summed over the time in which it was known.
@@ -16,7 +16,7 @@ pub const MOST_VMS: usize = 2048;
 pub struct Sum {
     amount: f64,
     seconds: f64,
-    /// Why it wasn't known, the last time when it wasn't.
+    /// Why it was last unknown.
     because: Option<String>,
 }
 
@@ -51,7 +51,7 @@ impl Sum {
     }
 }
 
-/// Counts by bucket, and whether anybody could count.
+/// Counts by bucket, and whether they were available.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waits {
     pub counts: Vec<u64>,
@@ -86,7 +86,7 @@ impl Waits {
         quantile(&self.counts, share).value
     }
 
-    /// `None`: nobody could count.
+    /// `None`: not available.
     pub fn count(&self) -> Option<u64> {
         let sum = || self.counts.iter().fold(0_u64, |sum, count| sum.saturating_add(*count));
         self.known.then(sum)
@@ -106,7 +106,7 @@ pub struct Account {
     /// Bytes.
     pub swap_in: Sum,
     pub swap_out: Sum,
-    /// Pages that it took, and that were taken from it.
+    /// Pages reclaimed by it, and from it.
     pub caused: Sum,
     pub taken: Sum,
     pub oom_kills: Option<u64>,
@@ -151,7 +151,7 @@ impl Account {
         self.alerts.widen(times);
     }
 
-    /// Nothing is known to have happened to it.
+    /// Without known stalls and swap-ins.
     pub fn is_quiet(&self) -> bool {
         let none = |sum: &Sum| sum.amount().unwrap_or(0.0) <= 0.0;
         none(&self.stalled)
@@ -160,7 +160,7 @@ impl Account {
             && self.alerts.is_empty()
     }
 
-    /// What those come first by who suffered most: waiting, then swap-ins.
+    /// The sort key, most stalled first: stalls, then swap-ins.
     pub fn suffering(&self) -> (f64, f64) {
         (self.stalled.amount().unwrap_or(0.0), self.swap_in.amount().unwrap_or(0.0))
     }

@@ -1,5 +1,4 @@
-//! What was decided and what was worth an alert. Pure. All are counted, the first ones are
-//! listed.
+//! Decisions and alerts. Pure. All are counted, the first ones are listed.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +15,7 @@ pub const MOST_LISTED: usize = 500;
 /// Columns of a reason that are kept.
 const WORDS: usize = 400;
 
-/// A decision, and what became of it.
+/// A decision and its outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Deed {
     pub at: WallNanos,
@@ -26,7 +25,7 @@ pub struct Deed {
     pub action: Action,
     pub rule: String,
     pub because: String,
-    /// `None`: the recording doesn't tell.
+    /// `None`: not recorded.
     pub fate: Option<Fate>,
 }
 
@@ -58,7 +57,7 @@ pub struct Deeds {
 }
 
 impl Deeds {
-    /// What was decided at a moment; `name`: of a VM.
+    /// Adds the decisions of a record; `name`: of a VM.
     pub fn add(
         &mut self,
         at: WallNanos,
@@ -87,7 +86,7 @@ impl Deeds {
         self.follow(reaction);
     }
 
-    /// What became of those before.
+    /// Updates the outcomes of earlier ones.
     fn follow(&mut self, reaction: &Reaction) {
         for entry in &reaction.entries {
             // They are in the order of time.

@@ -1,5 +1,4 @@
-//! From the moments of a recording to what a report shows. Pure, in one pass: what it keeps
-//! is bounded, however long the recording is.
+//! Gathers a report from the records of a recording. Pure, in one pass, with bounded memory.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +24,7 @@ const MOST_HOSTS: usize = 8;
 /// their tick, and ticks come late.
 const TICK: u64 = Nanos::SECOND.0;
 
-/// All that a report shows.
+/// The content of a report.
 #[derive(Clone, Debug)]
 pub struct Report {
     pub line: Timeline,
@@ -39,9 +38,9 @@ pub struct Report {
     /// As it was in the end.
     pub host: HostView,
     pub pressure: Pressure,
-    /// The cgroup that a policy's VMs shared last, and what it may have at most.
+    /// The last scope of the policy, and its limit.
     pub scope: Option<(String, Option<Bytes>)>,
-    /// Who suffered most comes first.
+    /// Most stalled VMs first.
     pub vms: Vec<(VmId, Account)>,
     pub vms_left_out: u64,
     pub deeds: Deeds,
@@ -55,7 +54,7 @@ pub struct Report {
 pub struct Pressure {
     /// Bytes.
     pub available: Series,
-    /// What the scope could still have, in bytes.
+    /// Memory available in the scope, in bytes.
     pub scope: Series,
     /// Per cent, avg10.
     pub some: Series,
@@ -93,7 +92,7 @@ impl Report {
     }
 }
 
-/// A report on these moments; `rules`: what counts as an alert. `None`: there is no moment.
+/// A report on these records; `rules`: alert rules. `None`: no records.
 pub fn gather(moments: impl Iterator<Item = Shown>, rules: Vec<Rule>) -> Option<Report> {
     let mut gatherer: Option<Gatherer> = None;
     let mut rules = Some(rules);

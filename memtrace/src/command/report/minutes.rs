@@ -15,7 +15,7 @@ const MINUTE: u64 = 60 * Nanos::SECOND.0;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Minute {
     pub begin: WallNanos,
-    /// Seconds that VMs waited, together.
+    /// Stall seconds of all VMs.
     pub stalled: Option<f64>,
     /// The host's, in bytes.
     pub swap_in: Option<f64>,
@@ -25,12 +25,12 @@ pub struct Minute {
     pub pressure: Option<f64>,
     pub decisions: u64,
     pub alerts: u64,
-    /// Who waited longest, with seconds. Untrusted text.
+    /// The most stalled VM, with seconds. Untrusted text.
     pub sufferer: Option<(String, f64)>,
 }
 
 impl Minute {
-    /// A minute in which nothing was wrong has none.
+    /// The severity; `None` for a minute without pressure.
     fn badness(&self) -> Option<(f64, f64, f64)> {
         let known = |value: Option<f64>| value.unwrap_or(0.0);
         let badness = (known(self.stalled), known(self.swap_in), known(self.pressure));

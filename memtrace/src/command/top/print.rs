@@ -1,4 +1,4 @@
-//! Tables and documents on standard output, one for each interval.
+//! Tables and documents on standard output, one per interval.
 
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -13,7 +13,7 @@ use memtrace_view::columns::Sort;
 use memtrace_view::export::json;
 use memtrace_view::export::plain::{self, PlainOptions};
 
-/// What a snapshot is printed as.
+/// The output format.
 pub(super) enum Form {
     Plain(PlainOptions),
     Json { sort: Sort, filter: Option<Filter> },
@@ -29,7 +29,7 @@ impl Form {
         }
     }
 
-    /// What stands between two snapshots.
+    /// The separator of two snapshots.
     pub(super) const fn separator(&self) -> &'static str {
         match self {
             Self::Plain(_) => "\n",
@@ -38,8 +38,8 @@ impl Form {
     }
 }
 
-/// Prints `count` snapshots (`None`: without end) that have rates; the first sample is only what the second is
-/// compared with. Ctrl-C and SIGTERM end it well.
+/// Prints `count` snapshots (`None`: no limit) with rates; the first sample is only the base of the
+/// second's rates. Ctrl-C and SIGTERM end it with success.
 pub(super) async fn run(feed: Feed, form: &Form, count: Option<u64>) -> Result<()> {
     let mut interrupted = Interrupted::new()?;
     tokio::select! {
@@ -56,7 +56,7 @@ async fn snapshots(
 ) -> Result<()> {
     let mut printed = 0;
     while count.is_none_or(|count| printed < count) {
-        feed.handle.latest.changed().await.context("sampling ended without a word")?;
+        feed.handle.latest.changed().await.context("sampling ended without an error")?;
         let latest = feed.handle.latest.borrow_and_update().clone();
         let decided = feed.decided_of(&latest).await;
         match latest {

@@ -1,5 +1,4 @@
-//! Pages of lines on the terminal: a head that stays and rows that scroll. For views that are
-//! no more than that.
+//! Pages of lines on the terminal: a fixed head and scrollable rows, for simple views.
 
 use std::sync::atomic::Ordering;
 
@@ -16,11 +15,11 @@ use memtrace_view::tui::key::Key;
 use memtrace_view::tui::page::{Page, Parts};
 use memtrace_view::tui::theme;
 
-/// What can be pressed.
+/// The keys.
 const KEYS: &str = "q quit  ↑↓ scroll";
 
-/// Shows the newest page until the user quits, a signal ends the process, the terminal goes away,
-/// or nobody sends pages any more.
+/// Shows the newest page until the user quits, a signal ends the process, the terminal is closed,
+/// or the sender is dropped.
 ///
 /// # Errors
 /// When the terminal can't be drawn on.
@@ -32,7 +31,7 @@ pub async fn pages(mut pages: watch::Receiver<Page>, color: bool) -> Result<()> 
     let mut from = 0;
     loop {
         if PANICKED.load(Ordering::SeqCst) {
-            bail!("a part of memtrace has failed; its message is above");
+            bail!("internal error; see the message above");
         }
         let page = pages.borrow_and_update().clone();
         let mut rows = 0;

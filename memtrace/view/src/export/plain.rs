@@ -1,5 +1,5 @@
 //! A snapshot as plain text, for `--once`, `--plain`, pipes and logs: a few lines about
-//! the host and the table of VMs. Pure. Must not know where it is printed.
+//! the host and the table of VMs. Pure. Does no output itself.
 
 use std::fmt::Write;
 
@@ -21,14 +21,14 @@ const RED: &str = "\x1b[31m";
 const YELLOW: &str = "\x1b[33m";
 const RESET: &str = "\x1b[0m";
 
-/// What the reader of plain text may choose.
+/// Options of the plain output.
 #[derive(Clone, Debug)]
 pub struct PlainOptions {
     pub sort: Sort,
     pub filter: Option<Filter>,
-    /// Columns that may be used; `None` for all essential columns and whole names.
+    /// Output width; `None` for all essential columns and full names.
     pub width: Option<usize>,
-    /// Whether escape codes for colours are wanted.
+    /// Whether to emit colour escape codes.
     pub color: bool,
     /// For the time of day.
     pub zone: TimeZone,
@@ -74,7 +74,7 @@ fn header(snapshot: &Snapshot, decided: &Decided, zone: &TimeZone) -> Vec<String
     let moment = summary::moment(snapshot.wall, zone, "%Y-%m-%dT%H:%M:%S%:z");
     let interval = match snapshot.interval {
         Some(interval) => format!("rates over {}", format::duration(interval, 5)),
-        None => "first look: no rates yet".to_owned(),
+        None => "first sample: no rates yet".to_owned(),
     };
     let mut lines = vec![
         format!("memtrace  {}  {moment}  {interval}", summary::hostname(host)),
@@ -96,7 +96,7 @@ fn join(label: &str, parts: &[Part]) -> String {
     label.into_iter().chain(texts).collect::<Vec<_>>().join("  ")
 }
 
-/// Joins lines; prose that is too wide is cut, unless nobody asked for a width.
+/// Joins lines; text that is too wide is cut, if a width is given.
 fn finish(lines: &[String], width: Option<usize>) -> String {
     let mut frame = String::new();
     for line in lines {
@@ -161,7 +161,7 @@ fn align(content: &str, place: &Placed) -> String {
     }
 }
 
-/// Why whole columns are empty, a line for each reason.
+/// Why whole columns are empty, one line per reason.
 fn reasons(vms: &[&VmView], placed: &[Placed]) -> Vec<String> {
     let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
     for place in placed {

@@ -1,11 +1,10 @@
-//! How loud tones are shown. Without colours the terminal's own modifiers have to do,
-//! and marks in the text.
+//! Terminal styles for emphasis. Without colours: terminal modifiers, and marks in the text.
 
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::emphasis::Tone;
 
-/// The look of a tone.
+/// The style of an emphasis.
 pub fn style(tone: Tone, color: bool) -> Style {
     let style = Style::new();
     match (tone, color) {
@@ -18,12 +17,12 @@ pub fn style(tone: Tone, color: bool) -> Style {
     }
 }
 
-/// The look of what is selected.
+/// The style of a selected row.
 pub fn selection() -> Style {
     Style::new().add_modifier(Modifier::REVERSED)
 }
 
-/// The look of the heads of a table.
+/// The style of table headings.
 pub fn head() -> Style {
     Style::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED)
 }

@@ -1,14 +1,14 @@
-//! The optional programs: at functions instead of tracepoints. Functions are nobody's
-//! promise, so each form is looked at; what doesn't fit switches its own signal off.
+//! The optional programs: at functions instead of tracepoints. Functions are no stable interface,
+//! so each signature is checked; a mismatch disables only its own signal.
 
 use super::{Fields, Hook, HookKind, MEMCG, OWNER, Plan, TASK, missing};
 use crate::probe::prototype::Prototype;
 use crate::probe::support::KernelFacts;
 use memtrace_core::signal::{Quality, Signal};
 
-/// What a wait for swap-in is, at best.
+/// The best quality of swap-in waits.
 pub(super) const WHOLE_FAULTS: &str =
-    "time of the faults that read swap or waited for somebody's reading, without reclaim in them";
+    "latency of faults that read swap or wait for a read in progress, without reclaim in them";
 
 const FAULT: Fields = &[
     ("vm_fault.vma", |layout| layout.vm_fault_vma),
@@ -129,10 +129,10 @@ impl Plan {
             (Some(problem), _) => problem.clone(),
             (None, None) => format!("this kernel has no function {target}, or inlines it"),
             (None, Some(form)) if !fits(form) => {
-                format!("this kernel's {target} has other arguments")
+                format!("unexpected arguments of {target} in this kernel")
             }
             (None, Some(_)) => match missing(&facts.layout, needs) {
-                Some(field) => format!("this kernel's types have no {field}"),
+                Some(field) => format!("this kernel's BTF has no {field}"),
                 None => return self.hooks.push(hook),
             },
         };
@@ -140,7 +140,7 @@ impl Plan {
     }
 }
 
-/// Waits for private memory are worth something without those for shared memory.
+/// Waits for private memory are useful without those for shared memory.
 pub(super) fn partial_swap_in_wait(hooks: &[&Hook], reason: &str) -> Quality {
     let private = hooks.iter().filter(|hook| hook.target == PRIVATE).count();
     match private {

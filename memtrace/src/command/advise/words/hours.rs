@@ -11,7 +11,7 @@ impl Page<'_> {
             return;
         }
         self.line("", Tone::Plain);
-        let title = "Need by hour of the day: p95 in tenths of its own largest hour; - not known";
+        let title = "Demand by hour of the day: p95 in tenths of its own largest hour; - unknown";
         self.line(title, Tone::Strong);
         let head = format!("{}0     6     12    18      largest", left("", NAME));
         self.line(&head, Tone::Dim);
@@ -21,7 +21,7 @@ impl Page<'_> {
         }
         if hours.vms.len() > MOST_ROWS {
             let more = hours.vms.len() - MOST_ROWS;
-            self.said(&format!("and {more} more, in the order of their largest hour"), Tone::Dim);
+            self.said(&format!("and {more} more with a smaller largest hour"), Tone::Dim);
         }
         for (word, couples) in [("together", &hours.together), ("apart", &hours.apart)] {
             if !couples.is_empty() {

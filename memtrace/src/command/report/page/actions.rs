@@ -1,4 +1,4 @@
-//! What was decided, and what was worth an alert. Pure.
+//! Decisions and alerts. Pure.
 
 use maud::{Markup, html};
 
@@ -8,7 +8,7 @@ use crate::command::report::words::{bytes, name, said};
 use memtrace_core::policy::Action;
 use memtrace_core::reactor::Fate;
 
-/// So many stand open; the rest of what is kept unfolds.
+/// Number of rows shown; the rest is folded.
 const OPEN: usize = 20;
 
 pub(super) fn decisions(page: &Page<'_>) -> Markup {
@@ -19,10 +19,10 @@ pub(super) fn decisions(page: &Page<'_>) -> Markup {
     let more = decided.saturating_sub(deeds.listed.len() as u64);
     html! {
         h2 { "Decisions" }
-        @if acted + observed == 0 { p { "Nothing decided while this was recorded." } }
-        @else if decided == 0 { p { "There was nothing to do." } }
+        @if acted + observed == 0 { p { "No policy was running." } }
+        @else if decided == 0 { p { "No decisions." } }
         @else {
-            @if acted == 0 { p { "None was carried out: memtrace only observed." } }
+            @if acted == 0 { p { "None was carried out (observe mode)." } }
             div.scroll { table {
                 tr { th { "Action" } th { "Rule" } th.n { "decisions" } th.n { "memory" } }
                 @for (kind, count) in deeds.tally.kinds() {
@@ -36,7 +36,7 @@ pub(super) fn decisions(page: &Page<'_>) -> Markup {
             @if !folded.is_empty() {
                 details { summary { (folded.len()) " more" } (list(page, folded)) }
             }
-            @if more > 0 { p { "and " (more) " later ones that are only counted" } }
+            @if more > 0 { p { "and " (more) " later ones, not listed" } }
         }
     }
 }
@@ -46,7 +46,7 @@ fn list(page: &Page<'_>, deeds: &[Deed]) -> Markup {
         div.scroll { table {
             tr {
                 th { "Time" } th.name { "VM" } th { "Action" } th { "Rule" } th { "Outcome" }
-                th { "Why" }
+                th { "Reason" }
             }
             @for deed in deeds {
                 tr {
@@ -67,14 +67,14 @@ fn action(action: Action) -> String {
         Action::Balloon { from, to } => {
             format!("{} → {}", bytes(from.0 as f64), bytes(to.0 as f64))
         }
-        Action::Reclaim { bytes: amount } => format!("win back {}", bytes(amount.0 as f64)),
+        Action::Reclaim { bytes: amount } => format!("reclaim {}", bytes(amount.0 as f64)),
     }
 }
 
 fn fate(fate: Option<&Fate>) -> String {
     match fate {
         None => "not recorded".to_owned(),
-        Some(Fate::Observed) => "only observed".to_owned(),
+        Some(Fate::Observed) => "observed".to_owned(),
         Some(Fate::InFlight) => "no answer".to_owned(),
         Some(Fate::Done) => "done".to_owned(),
         Some(Fate::Failed(why)) => format!("failed: {}", said(why)),
@@ -88,7 +88,7 @@ pub(super) fn alerts(page: &Page<'_>) -> Markup {
     let list = |spells: &[crate::command::report::actions::Spell]| {
         html! {
             div.scroll { table {
-                tr { th { "From" } th { "To" } th { "Alert" } th.name { "About" } th { "Why" } }
+                tr { th { "From" } th { "To" } th { "Alert" } th.name { "Subject" } th { "Text" } }
                 @for spell in spells {
                     tr {
                         td.t { (page.clock(spell.since)) }
@@ -106,7 +106,7 @@ pub(super) fn alerts(page: &Page<'_>) -> Markup {
     };
     html! {
         h2 { "Alerts" }
-        @if deeds.alerted == 0 { p { "Nothing was worth an alert by the rules of this report." } }
+        @if deeds.alerted == 0 { p { "No alerts by the rules of this report." } }
         @else {
             p {
                 @for (index, (rule, count)) in deeds.alerts.iter().enumerate() {
@@ -116,7 +116,7 @@ pub(super) fn alerts(page: &Page<'_>) -> Markup {
             }
             (list(open))
             @if !folded.is_empty() { details { summary { (folded.len()) " more" } (list(folded)) } }
-            @if more > 0 { p { "and " (more) " later ones that are only counted" } }
+            @if more > 0 { p { "and " (more) " later ones, not listed" } }
         }
     }
 }

@@ -1,9 +1,8 @@
-//! Shows a recording's samples to another policy, as a memtrace that only observes shows it the
-//! live host. Pure.
+//! Runs another policy on a recording's samples, as in observe mode on a live host. Pure.
 //!
 //! The loop is open: what was recorded does not react to what is decided here. If memtrace acted
 //! while it was recorded, the balloons move by its orders; the policy takes those for its own, as
-//! one that took over would, so that it doesn't believe that somebody else moves them.
+//! one that took over would, so that it doesn't attribute them to another program.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -63,7 +62,7 @@ pub(super) struct Side {
     pub(super) first: Tally,
     /// Moments by the state of the host that it saw.
     pub(super) states: BTreeMap<String, u64>,
-    /// Moments in which it told the hook what is missing.
+    /// Samples with a call of the hook.
     pub(super) hook: u64,
 }
 
@@ -71,7 +70,7 @@ impl Side {
     fn add(&mut self, decisions: &Decisions) {
         decisions.actions.iter().for_each(|decision| self.decisions.add(decision));
         self.hook = self.hook.saturating_add(u64::from(decisions.hook.is_some()));
-        let state = decisions.state.clone().unwrap_or_else(|| "not known".to_owned());
+        let state = decisions.state.clone().unwrap_or_else(|| "unknown".to_owned());
         // There are four, and a damaged file may have others.
         if self.states.len() < 16 || self.states.contains_key(&state) {
             *self.states.entry(state).or_default() += 1;
@@ -140,7 +139,7 @@ impl Runner {
         let orders = self.orders();
         let new = self.policy.step(&observation);
         for decision in &new.actions {
-            // Nobody carries it out.
+            // It is not carried out.
             self.policy.withdraw(decision.vm);
             self.send(decision.vm, orders.get(&decision.vm).copied());
         }

@@ -70,7 +70,7 @@ async fn a_scraper_gets_the_newest_snapshot_in_the_form_that_it_asks_for() {
     assert!(classic.starts_with("HTTP/1.1 200 "), "{classic}");
     assert!(classic.contains("content-type: text/plain; version=0.0.4"), "{classic}");
     assert!(classic.contains("\nmemtrace_vms 3\n") && !classic.contains("# EOF"), "{classic}");
-    assert!(!classic.contains("memtrace_host_state"), "nothing is decided yet");
+    assert!(!classic.contains("memtrace_host_state"), "no decision yet");
     let Decided::Report(report) = fixture::observed() else { panic!("there is a report") };
     let reaction = report.reaction.clone();
     fed.step.send_replace(Some(Arc::new(Step { snapshot: fixture::demo(), reaction })));

@@ -1,4 +1,4 @@
-//! The decisions pane: what was decided lately, the newest first, and what came of it.
+//! The decisions pane: recent decisions and their outcome, newest first.
 
 use ratatui::text::Line;
 
@@ -20,7 +20,7 @@ pub(super) fn caption(state: &State) -> String {
             let count = report.reaction.entries.len();
             let by = summary::author(report.author).map_or(String::new(), |by| format!(" {by}"));
             let mode = match report.reaction.mode {
-                Mode::Observe => "observe: nothing is touched",
+                Mode::Observe => "observe: nothing is changed",
                 Mode::Enforce => "enforce",
             };
             format!("Decisions{by} ({mode}), newest first: {count}")
@@ -36,26 +36,24 @@ pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
     };
     let mut lines = Vec::new();
     if let Some(problem) = &reaction.problem {
-        lines.extend(said(&format!("nothing can be done: {problem}"), Tone::Hot));
+        lines.extend(said(&format!("can't act: {problem}"), Tone::Hot));
     }
     if reaction.entries.is_empty() {
-        let host = reaction.decisions.state.as_deref().unwrap_or("not known");
-        let none = format!(
-            "nothing yet; the host is {host}. `e` on a VM says why, and what would have to change"
-        );
+        let host = reaction.decisions.state.as_deref().unwrap_or("unknown");
+        let none = format!("none yet; host state: {host}. Press `e` on a VM for an explanation");
         lines.extend(said(&none, Tone::Plain));
     }
     lines.extend(reaction.entries.iter().rev().flat_map(|entry| told(entry, state, width)));
     lines
 }
 
-/// Time, VM, what came of it, what; and below it why.
+/// Time, VM, outcome and action; below it the reason.
 fn told(entry: &Entry, state: &State, width: usize) -> Vec<Line<'static>> {
     let Entry { wall, name, decision, fate, .. } = entry;
     let time = summary::moment(*wall, &state.zone, "%H:%M:%S");
     let (fate, tone) = match fate {
         Fate::Observed => ("would".to_owned(), Tone::Strong),
-        Fate::InFlight => ("under way:".to_owned(), Tone::Strong),
+        Fate::InFlight => ("in progress:".to_owned(), Tone::Strong),
         Fate::Done => ("done:".to_owned(), Tone::Strong),
         Fate::Failed(reason) => (format!("FAILED ({reason}):"), Tone::Hot),
     };

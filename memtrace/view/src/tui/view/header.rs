@@ -1,4 +1,4 @@
-//! The header: the host and what is decided in six lines, and what went wrong in two more.
+//! The header: host and policy in six lines, and failures in two more.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ fn whole(snapshot: &Snapshot, width: usize, color: bool) -> [Line<'static>; 4] {
     ]
 }
 
-/// A label, a bar and what there is to say beside it.
+/// A label, a bar and text.
 fn barred(
     label: &str,
     used: Option<(Bytes, Percent)>,
@@ -83,7 +83,7 @@ fn barred(
     Line::from(spans)
 }
 
-/// The first line: whose screen this is, and from when.
+/// The first line: host name and time.
 fn title(state: &State, width: usize) -> Line<'static> {
     let color = state.color;
     let Some(snapshot) = &state.snapshot else {
@@ -102,8 +102,8 @@ fn title(state: &State, width: usize) -> Line<'static> {
     });
     let host = summary::hostname(&snapshot.host);
     let paused = state.paused.then(|| {
-        let newer = if state.newest.is_some() { ", newer data waits" } else { "" };
-        Part::new(format!("PAUSED{newer} (p goes on)"), Tone::Hot)
+        let newer = if state.newest.is_some() { ", newer data available" } else { "" };
+        Part::new(format!("PAUSED{newer} (p: resume)"), Tone::Hot)
     });
     let kernel = snapshot
         .host
@@ -128,19 +128,18 @@ fn title(state: &State, width: usize) -> Line<'static> {
     line
 }
 
-/// Why a recording doesn't go on by itself, if it doesn't.
+/// Why the replay doesn't advance, if it doesn't.
 fn standing(place: &Place) -> Option<Part> {
     let text = match (place.finding, place.ended, place.playing) {
-        (Some(mark), _, _) => format!("looking for the next {}", mark.word()),
+        (Some(mark), _, _) => format!("searching the next {}", mark.word()),
         (None, true, _) => "END of the recording".to_owned(),
-        (None, false, false) => "PAUSED (Space goes on)".to_owned(),
+        (None, false, false) => "PAUSED (Space: resume)".to_owned(),
         (None, false, true) => return None,
     };
     Some(Part::new(text, Tone::Hot))
 }
 
-/// The first notice and how many more there are. That there will be no more snapshots
-/// comes before everything.
+/// The first notice and the number of others. The end of sampling comes first.
 fn notices(state: &State, width: usize) -> Line<'static> {
     let failure = state
         .failure
@@ -162,7 +161,7 @@ fn notices(state: &State, width: usize) -> Line<'static> {
     line
 }
 
-/// An interval as it would be typed.
+/// An interval in the form of the prompt.
 pub(super) fn interval(interval: Duration) -> String {
     if interval.subsec_nanos() == 0 {
         return format!("{}s", interval.as_secs());

@@ -1,4 +1,4 @@
-//! Lines made of parts, and lines in a buffer: what every widget needs.
+//! Lines made of parts, and lines in a buffer: helpers of all widgets.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,8 +11,7 @@ use memtrace_core::text;
 /// Columns between two parts.
 const GAP: usize = 2;
 
-/// As many of `parts` as fit `width`, from the first on; each is shown whole, only the
-/// first is cut.
+/// As many of `parts` as fit into `width`; each is shown in full, only the first is cut.
 pub(super) fn fit(parts: &[Part], width: usize, color: bool) -> Line<'static> {
     let mut spans: Vec<Span<'static>> = Vec::new();
     let mut used = 0;
@@ -43,7 +42,7 @@ pub(super) fn put(buffer: &mut Buffer, area: Rect, y: usize, line: &Line<'_>) {
     }
 }
 
-/// One piece of text in a tone.
+/// One piece of text with an emphasis.
 pub(super) fn toned(text: impl Into<String>, tone: Tone, color: bool) -> Span<'static> {
     Span::styled(text.into(), theme::style(tone, color))
 }

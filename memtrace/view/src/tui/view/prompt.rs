@@ -1,4 +1,4 @@
-//! A line that is being typed, with what is wrong about it.
+//! An input line with its error.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -23,7 +23,7 @@ pub(super) fn place(areas: &Areas) -> Rect {
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, label: &str, prompt: &Prompt, state: &State) {
     let width = usize::from(area.width);
     let error = prompt.error.as_deref().map(|error| format!("  error: {}", text::clean(error)));
-    // The end of what is typed is what the eye follows; the error gives way to it.
+    // The end of the input must be visible; the error is cut.
     let room = width.saturating_sub(text::width(label) + 1);
     let typed = end(&prompt.text, room);
     let mut line = Line::from(vec![

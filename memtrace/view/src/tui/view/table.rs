@@ -1,4 +1,4 @@
-//! The table: a head and a row for each VM.
+//! The table: a head and one row per VM.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -103,7 +103,7 @@ fn line(row: &Row<'_>, placed: &[Placed], selected: bool, color: bool) -> Line<'
     line
 }
 
-/// The state of a VM that came or went just now is just that.
+/// A new or gone VM shows that instead of its state.
 fn lived(cell: Cell<'_>, column: ColumnId, life: Life) -> Cell<'_> {
     let word = match life {
         Life::Steady => return cell,

@@ -1,5 +1,4 @@
-//! Terminals too small for header and footer: one line of summary, the table takes
-//! what is left.
+//! Terminals too small for header and footer: one summary line and the table.
 
 use ratatui::buffer::Buffer;
 

@@ -1,5 +1,4 @@
-//! A label, a value, and how far it can be trusted: the line that most sections are
-//! made of.
+//! The line of most sections: label, value and quality.
 
 use ratatui::text::{Line, Span};
 
@@ -11,11 +10,11 @@ use memtrace_core::model::snapshot::Measured;
 use memtrace_core::signal::Quality;
 use memtrace_core::text;
 
-/// Columns of the label, on a screen that has room.
+/// Width of the label on a wide screen.
 const LABEL: usize = 18;
-/// The same on one that has not.
+/// Width of the label on a narrow screen.
 const NARROW_LABEL: usize = 9;
-/// Narrower than this there is no room.
+/// A screen narrower than this is narrow.
 const NARROW: usize = 40;
 /// Columns of a value that is a number.
 const VALUE: usize = 12;
@@ -68,7 +67,7 @@ fn labels(subject: &Subject<'_>) -> usize {
     if subject.width < NARROW { NARROW_LABEL } else { LABEL }
 }
 
-/// A sentence instead of values, on as many lines as it takes.
+/// A sentence instead of values, wrapped.
 pub(super) fn sentence(subject: &Subject<'_>, sentence: &str) -> Vec<Line<'static>> {
     let color = subject.state.color;
     text::wrap(&text::clean(sentence), subject.width.saturating_sub(2))

@@ -14,7 +14,7 @@ const LABEL: usize = 13;
 /// Columns of `  now 12.3k  max 12.3k`.
 const NUMBERS: usize = 22;
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-/// What stands where nothing is known.
+/// Placeholder for unknown values.
 const GAP: char = '·';
 
 pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
@@ -48,7 +48,7 @@ fn line(subject: &Subject<'_>, label: &str, metric: Metric) -> Line<'static> {
 fn sparkline(points: &[Option<f64>], most: f64) -> String {
     let block = |value: f64| {
         let share = if most > 0.0 { (value / most).clamp(0.0, 1.0) } else { 0.0 };
-        // Whatever is more than nothing is seen as more than nothing.
+        // Values above 0 are always visible.
         let steps = BLOCKS.len() - 1;
         let step = (share * steps as f64).round() as usize;
         let step = if share > 0.0 { step.max(1) } else { step };

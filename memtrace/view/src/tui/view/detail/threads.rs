@@ -14,7 +14,7 @@ const NAME: usize = 16;
 
 pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
     let Some(threads) = &subject.vm.threads else {
-        return field::sentence(subject, "read from the next sample on");
+        return field::sentence(subject, "available after the next sample");
     };
     if threads.is_empty() {
         return field::sentence(subject, "none could be read");
