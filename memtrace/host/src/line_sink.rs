@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 const AGAIN: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
-pub struct Listener {
+pub struct LineSink {
     arguments: Vec<String>,
     child: Option<Child>,
     started: Instant,
 }
 
-impl Listener {
+impl LineSink {
     /// Starts the command: a program and its arguments.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
+impl Drop for LineSink {
     fn drop(&mut self) {
         self.end();
     }

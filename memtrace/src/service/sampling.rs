@@ -39,7 +39,7 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Why the loop ended, once it has.
+    /// Trigger the loop ended, once it has.
     ///
     /// # Errors
     /// Always: that reason.
@@ -72,10 +72,10 @@ pub fn spawn_with(source: Box<dyn Source>, reactor: Option<Reactor>, control: Co
     let (tell, step) = watch::channel(None);
     let (ask, asked) = watch::channel(control);
     let publisher = Publisher(publish);
-    let second = SecondHalf { reactor, tell };
+    let stage = ReactorStage { reactor, tell };
     let spawned = thread::Builder::new()
         .name("sampling".into())
-        .spawn(move || run(publisher, second, asked, source));
+        .spawn(move || run(publisher, stage, asked, source));
     let latest = match spawned {
         Ok(_) => latest,
         // The publisher was dropped with the closure.
@@ -110,12 +110,12 @@ impl Drop for Publisher {
 }
 
 /// The stage after publishing: the reactor.
-struct SecondHalf {
+struct ReactorStage {
     reactor: Option<Reactor>,
     tell: watch::Sender<Option<Arc<Step>>>,
 }
 
-impl SecondHalf {
+impl ReactorStage {
     fn react(&mut self, now: &Arc<Sample>, snapshot: Arc<Snapshot>) {
         if let Some(reactor) = &mut self.reactor {
             let reaction = reactor.react(now, &snapshot);
@@ -125,7 +125,7 @@ impl SecondHalf {
     }
 }
 
-impl Drop for SecondHalf {
+impl Drop for ReactorStage {
     fn drop(&mut self) {
         // No orderly shutdown after a panic.
         let reactor = self.reactor.take().filter(|_| !thread::panicking());
@@ -137,25 +137,25 @@ impl Drop for SecondHalf {
 
 fn run(
     publisher: Publisher,
-    second: SecondHalf,
+    stage: ReactorStage,
     mut control: watch::Receiver<Control>,
     source: Box<dyn Source>,
 ) {
     let mut asked = *control.borrow_and_update();
     let (anchors, urgency) = (Anchors::default(), Urgency::default());
-    let mut eye = Eye { source, tick: None, anchors, urgency, second, publisher };
+    let mut sampler = Sampler { source, tick: None, anchors, urgency, stage, publisher };
     let mut deadline = Instant::now();
     while !asked.stop {
         let begun = Instant::now();
-        if let Err(error) = eye.look(&asked, Why::Tick) {
-            return eye.publisher.failed(format!("{error:#}"));
+        if let Err(error) = sampler.sample(&asked, Trigger::Tick) {
+            return sampler.publisher.failed(format!("{error:#}"));
         }
         deadline = next_tick(deadline, asked.interval, Instant::now());
         while let Some(remaining) = remaining(deadline) {
             match control.has_changed() {
                 Ok(false) => {
-                    if let Err(error) = eye.attend(&asked, remaining.min(SLICE)) {
-                        return eye.publisher.failed(format!("{error:#}"));
+                    if let Err(error) = sampler.wait(&asked, remaining.min(SLICE)) {
+                        return sampler.publisher.failed(format!("{error:#}"));
                     }
                 }
                 Ok(true) => {
@@ -172,7 +172,7 @@ fn run(
 
 /// What triggers a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Why {
+enum Trigger {
     Tick,
     /// For the reactor alone.
     Pressure,
@@ -180,31 +180,31 @@ enum Why {
 
 /// The sampling loop's state and its subscribers. Fields are dropped from first to last: the source
 /// is gone when readers see the end of the loop.
-struct Eye {
+struct Sampler {
     source: Box<dyn Source>,
     /// Of the last tick: a tick's snapshot is over the time since the tick before.
     tick: Option<Arc<Sample>>,
     anchors: Anchors<Instant, Arc<Sample>>,
     urgency: Urgency,
-    second: SecondHalf,
+    stage: ReactorStage,
     publisher: Publisher,
 }
 
-impl Eye {
-    fn look(&mut self, asked: &Control, why: Why) -> Result<()> {
+impl Sampler {
+    fn sample(&mut self, asked: &Control, trigger: Trigger) -> Result<()> {
         let (begun, used) = (Instant::now(), cpu_time());
         let now = Arc::new(self.source.sample(asked.detail)?);
         let mut shown = None;
-        if why == Why::Tick {
+        if trigger == Trigger::Tick {
             let before = self.tick.replace(Arc::clone(&now));
             let snapshot = Arc::new(derive(before.as_deref(), &now));
             self.publisher.snapshot(Arc::clone(&snapshot));
             shown = Some((before, snapshot));
         }
-        if self.second.reactor.is_some() {
+        if self.stage.reactor.is_some() {
             self.decide(begun, asked, shown, now);
         }
-        let cost = (why == Why::Pressure).then(|| cpu_time().saturating_sub(used));
+        let cost = (trigger == Trigger::Pressure).then(|| cpu_time().saturating_sub(used));
         self.urgency.looked(begun, cost);
         Ok(())
     }
@@ -219,20 +219,20 @@ impl Eye {
             });
             let snapshot =
                 same.map_or_else(|| Arc::new(derive(Some(before), &now)), |(_, shown)| shown);
-            self.second.react(&now, snapshot);
+            self.stage.react(&now, snapshot);
         }
         self.anchors.keep(begun, now, shortest);
     }
 
     /// Waits at most `most`, and samples early on pressure.
-    fn attend(&mut self, asked: &Control, most: Duration) -> Result<()> {
+    fn wait(&mut self, asked: &Control, most: Duration) -> Result<()> {
         let due = self.due(asked);
         let most = due.map_or(most, |due| most.min(due.saturating_duration_since(Instant::now())));
         if most.is_zero() {
-            return self.look(asked, Why::Pressure);
+            return self.sample(asked, Trigger::Pressure);
         }
         if let Some(Pressure { sign, at }) = self.source.attend(most)
-            && self.second.reactor.is_some()
+            && self.stage.reactor.is_some()
         {
             debug!(?sign, ?at, "pressure");
             self.urgency.ask();

@@ -22,7 +22,7 @@ pub use pages::pages;
 use ratatui::DefaultTerminal;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::service::view_input::Feed;
+use crate::service::view_input::ViewInput;
 use memtrace_core::live::Latest;
 use memtrace_core::replay::order::Place;
 use memtrace_view::tui::TopOptions;
@@ -42,17 +42,17 @@ static PANICKED: AtomicBool = AtomicBool::new(false);
 ///
 /// # Errors
 /// When standard output is no terminal, or it can't be drawn on.
-pub async fn run(feed: Feed, options: TopOptions) -> Result<()> {
+pub async fn run(input: ViewInput, options: TopOptions) -> Result<()> {
     ensure!(
         stdout().is_terminal(),
         "the live view needs a terminal; use --once, --plain or --json for pipes and files"
     );
     remember_panics();
     let mut screen = Screen::enter()?;
-    let outcome = watch(&mut screen, &feed, &options).await;
+    let outcome = watch(&mut screen, &input, &options).await;
     // The terminal first, so that the user doesn't wait for a busy source.
     drop(screen);
-    feed.handle.stop(PATIENCE).await;
+    input.handle.stop(PATIENCE).await;
     outcome
 }
 
@@ -149,23 +149,23 @@ impl Signals {
     }
 }
 
-async fn watch(screen: &mut Screen, feed: &Feed, options: &TopOptions) -> Result<()> {
+async fn watch(screen: &mut Screen, input: &ViewInput, options: &TopOptions) -> Result<()> {
     let mut signals = Signals::listen()?;
     let mut events = EventStream::new();
-    let handle = &feed.handle;
+    let handle = &input.handle;
     let (mut latest, mut loop_lives) = (handle.latest.clone(), true);
-    let (mut step, mut beside) = (handle.step.clone(), feed.beside.clone());
+    let (mut step, mut beside) = (handle.step.clone(), input.beside.clone());
     let (mut reacts, mut looks) = (true, true);
     // Unused for a live host.
     let no_place = || tokio::sync::watch::channel(Place::default()).1;
-    let mut plays = feed.replay.is_some();
-    let mut place = feed.replay.as_ref().map_or_else(no_place, |remote| remote.place.clone());
+    let mut plays = input.replay.is_some();
+    let mut place = input.replay.as_ref().map_or_else(no_place, |remote| remote.place.clone());
     let size = screen.terminal.size().context("asking for the terminal's size")?;
     let interval = handle.control.borrow().interval;
     let mut state = State::new(options, interval, (size.width, size.height), TimeZone::system());
     // What is there already is shown at once.
     latest.mark_changed();
-    update(&mut state, Message::Decided(feed.decided()));
+    update(&mut state, Message::Decided(input.decided()));
     if plays {
         update(&mut state, Message::Replay(place.borrow_and_update().clone()));
     }
@@ -191,11 +191,11 @@ async fn watch(screen: &mut Screen, feed: &Feed, options: &TopOptions) -> Result
             }
             changed = step.changed(), if reacts => {
                 reacts = changed.is_ok();
-                update(&mut state, Message::Decided(feed.decided()))
+                update(&mut state, Message::Decided(input.decided()))
             }
             changed = beside.changed(), if looks => {
                 looks = changed.is_ok();
-                update(&mut state, Message::Decided(feed.decided()))
+                update(&mut state, Message::Decided(input.decided()))
             }
             changed = place.changed(), if plays => {
                 plays = changed.is_ok();
@@ -219,7 +219,7 @@ async fn watch(screen: &mut Screen, feed: &Feed, options: &TopOptions) -> Result
                 }
                 // An ended player is shown on the screen.
                 Effect::Replay(order) => {
-                    let _ = feed.replay.as_ref().map(|remote| remote.orders.send(order));
+                    let _ = input.replay.as_ref().map(|remote| remote.orders.send(order));
                 }
             }
         }

@@ -19,7 +19,7 @@ const SOON: Duration = Duration::from_millis(200);
 
 /// The source of everything that views show.
 #[derive(Clone, Debug)]
-pub struct Feed {
+pub struct ViewInput {
     pub handle: Handle,
     /// Decisions of another `memtrace mitigate` on this host; `None` while there is none.
     pub beside: watch::Receiver<Option<Decided>>,
@@ -31,7 +31,7 @@ pub struct Feed {
     _alone: Option<Arc<watch::Sender<Option<Decided>>>>,
 }
 
-impl Feed {
+impl ViewInput {
     /// For a loop without another instance. `idle`: why it has no reactor.
     pub fn alone(handle: Handle, idle: Option<Arc<str>>) -> Self {
         let (alone, beside) = watch::channel(None);
@@ -156,8 +156,8 @@ mod tests {
     }
 
     /// Waits until what is beside is as it should be.
-    async fn beside(feed: &mut Feed, is_so: impl Fn(Option<&Decided>) -> bool) {
-        let waiting = feed.beside.wait_for(|found| is_so(found.as_ref()));
+    async fn beside(input: &mut ViewInput, is_so: impl Fn(Option<&Decided>) -> bool) {
+        let waiting = input.beside.wait_for(|found| is_so(found.as_ref()));
         let found = tokio::time::timeout(LIMIT, waiting).await.expect("in time").map(drop);
         found.expect("somebody looks");
     }
@@ -168,20 +168,21 @@ mod tests {
         let (mut journal, _) = Journal::open(directory.path(), Limits::default()).expect("opens");
         let follower = Follower::new(directory.path().to_owned(), "/proc/locks".into());
         let handle = spawn(Box::new(samples::Seconds::endless()), CONTROL);
-        let mut feed = Feed::beside(handle.clone(), Some("no configuration".into()), follower);
-        beside(&mut feed, |found| found.is_some()).await;
-        assert!(reason(&feed.decided()).contains("nothing in its journal yet"));
+        let mut input =
+            ViewInput::beside(handle.clone(), Some("no configuration".into()), follower);
+        beside(&mut input, |found| found.is_some()).await;
+        assert!(reason(&input.decided()).contains("nothing in its journal yet"));
         let hard = Decisions { state: Some("hard".to_owned()), ..Decisions::default() };
         journal.note(WallNanos(1), true, &hard, []).expect("it is written");
-        beside(&mut feed, |found| found.is_some_and(|found| found.report().is_some())).await;
-        let decided = feed.decided();
+        beside(&mut input, |found| found.is_some_and(|found| found.report().is_some())).await;
+        let decided = input.decided();
         let report = decided.report().expect("it was just there");
         assert_eq!(report.author, Author::Another { pid: Some(std::process::id()) });
         assert_eq!(report.reaction.mode, Mode::Enforce);
         assert_eq!(report.reaction.decisions, hard);
         drop(journal);
-        beside(&mut feed, |found| found.is_none()).await;
-        assert_eq!(reason(&feed.decided()), "no configuration");
+        beside(&mut input, |found| found.is_none()).await;
+        assert_eq!(reason(&input.decided()), "no configuration");
         handle.stop(LIMIT).await;
     }
 
@@ -193,15 +194,15 @@ mod tests {
             Some(Reactor::on_paper(policy)),
             CONTROL,
         );
-        let mut feed = Feed::alone(handle.clone(), None);
+        let mut input = ViewInput::alone(handle.clone(), None);
         let has_rates = |latest: &Latest| match latest {
             Latest::Snapshot(snapshot) => snapshot.interval.is_some(),
             Latest::Starting | Latest::Failed(_) => false,
         };
-        let waiting = tokio::time::timeout(LIMIT, feed.handle.latest.wait_for(has_rates));
+        let waiting = tokio::time::timeout(LIMIT, input.handle.latest.wait_for(has_rates));
         let latest = waiting.await.expect("in time").expect("the loop runs").clone();
         let Latest::Snapshot(snapshot) = &latest else { panic!("{latest:?}") };
-        let decided = feed.decided_of(&latest).await;
+        let decided = input.decided_of(&latest).await;
         let report = decided.report().expect("there is a reactor");
         assert!(report.at >= snapshot.wall && report.author == Author::Ourselves);
         handle.stop(LIMIT).await;

@@ -2,7 +2,7 @@
 
 /// The emphasis of a piece of text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tone {
+pub enum Emphasis {
     #[default]
     Plain,
     /// Unknown, gone, or secondary.
@@ -19,20 +19,20 @@ pub enum Tone {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     pub text: String,
-    pub tone: Tone,
+    pub emphasis: Emphasis,
 }
 
 impl Part {
-    pub fn new(text: impl Into<String>, tone: Tone) -> Self {
-        Self { text: text.into(), tone }
+    pub fn new(text: impl Into<String>, emphasis: Emphasis) -> Self {
+        Self { text: text.into(), emphasis }
     }
 
     pub fn plain(text: impl Into<String>) -> Self {
-        Self::new(text, Tone::Plain)
+        Self::new(text, Emphasis::Plain)
     }
 }
 
-impl Tone {
+impl Emphasis {
     /// The emphasis of a value with a warning and a critical threshold.
     pub fn of(value: f64, thresholds: [f64; 2]) -> Self {
         if value >= thresholds[1] {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::columns::marked;
-use crate::emphasis::{Part, Tone};
+use crate::emphasis::{Emphasis, Part};
 use memtrace_core::filter::Filter;
 use memtrace_core::format::{self, UNKNOWN};
 use memtrace_core::model::Snapshot;
@@ -38,17 +38,17 @@ pub fn swap_used(host: &HostView) -> Option<(Bytes, Percent)> {
 }
 
 /// The emphasis of a share of memory in use.
-pub fn memory_tone(share: Percent) -> Tone {
-    Tone::of(share.0, MEMORY_HEAT)
+pub fn memory_tone(share: Percent) -> Emphasis {
+    Emphasis::of(share.0, MEMORY_HEAT)
 }
 
 /// `9.2G used  3.0G available  16G total`.
 pub fn memory(host: &HostView) -> Vec<Part> {
     let used = memory_used(host);
-    let tone = used.map_or(Tone::Dim, |(_, share)| memory_tone(share));
+    let emphasis = used.map_or(Emphasis::Dim, |(_, share)| memory_tone(share));
     let used = used.map_or(UNKNOWN.to_owned(), |(used, _)| format::bytes(used, 5));
     vec![
-        Part::new(format!("{used} used"), tone),
+        Part::new(format!("{used} used"), emphasis),
         part(&host.memory_available, "", " available", format::bytes),
         part(&host.memory_total, "", " total", format::bytes),
     ]
@@ -59,7 +59,7 @@ pub fn swap(host: &HostView) -> Vec<Part> {
     let used = marked(&host.swap_used, 5, format::bytes);
     let total = marked(&host.swap_total, 5, format::bytes);
     let amount = if host.swap_total.value == Some(Bytes(0)) {
-        Part::new("none", Tone::Dim)
+        Part::new("none", Emphasis::Dim)
     } else {
         Part::plain(format!("{used} of {total}"))
     };
@@ -82,12 +82,12 @@ pub fn pressure(host: &HostView) -> Vec<Part> {
 fn psi(host: &HostView) -> Vec<Part> {
     let Some(psi) = host.psi.value else {
         let reason = host.psi.quality.reason().unwrap_or("unknown");
-        return vec![Part::new(format!("PSI {UNKNOWN} ({})", text::clean(reason)), Tone::Dim)];
+        return vec![Part::new(format!("PSI {UNKNOWN} ({})", text::clean(reason)), Emphasis::Dim)];
     };
     let line = |title: &str, line: PsiLine| {
         let [ten, sixty, long] =
             [line.avg10, line.avg60, line.avg300].map(|share| format::count(share, 4));
-        Part::new(format!("{title} {ten} {sixty} {long}"), Tone::of(line.avg10, PSI_HEAT))
+        Part::new(format!("{title} {ten} {sixty} {long}"), Emphasis::of(line.avg10, PSI_HEAT))
     };
     let mut parts = vec![line("PSI some", psi.some)];
     parts.extend(psi.full.map(|full| line("full", full)));
@@ -104,10 +104,11 @@ pub fn vms(snapshot: &Snapshot) -> Vec<Part> {
         Some(ratio) => format!("{ratio:.2}x"),
         None => UNKNOWN.to_owned(),
     };
-    let tone = host.overcommit.value.map_or(Tone::Dim, |ratio| Tone::of(ratio, OVERCOMMIT));
+    let emphasis =
+        host.overcommit.value.map_or(Emphasis::Dim, |ratio| Emphasis::of(ratio, OVERCOMMIT));
     vec![
         Part::plain(format!("{count} VM{}", if count == 1 { "" } else { "s" })),
-        Part::new(format!("{allocated} allocated / {total} host = {ratio}"), tone),
+        Part::new(format!("{allocated} allocated / {total} host = {ratio}"), emphasis),
     ]
 }
 
@@ -121,8 +122,8 @@ pub fn signals(snapshot: &Snapshot) -> Part {
             Quality::Absent(_) => absent += 1,
         }
     }
-    let tone = if absent > 0 { Tone::Warm } else { Tone::Plain };
-    Part::new(format!("signals: {exact} exact {approximate} approx {absent} absent"), tone)
+    let emphasis = if absent > 0 { Emphasis::Warm } else { Emphasis::Plain };
+    Part::new(format!("signals: {exact} exact {approximate} approx {absent} absent"), emphasis)
 }
 
 /// `policy soft, observe  hard in 12s  swap in 40s`: the policy's state, and the deciding instance.
@@ -130,24 +131,24 @@ pub fn policy(decided: &Decided) -> Vec<Part> {
     let report = match decided {
         Decided::Not(reason) => {
             let reason = in_a_line(reason);
-            return vec![Part::new(format!("policy {UNKNOWN}  {reason}"), Tone::Dim)];
+            return vec![Part::new(format!("policy {UNKNOWN}  {reason}"), Emphasis::Dim)];
         }
         Decided::Report(report) => report,
     };
     let Reaction { mode, problem, decisions, .. } = &report.reaction;
     let state = decisions.state.as_deref();
-    let tone = match state {
-        Some("soft") => Tone::Warm,
-        Some("hard" | "low") => Tone::Hot,
-        Some(_) => Tone::Plain,
-        None => Tone::Dim,
+    let emphasis = match state {
+        Some("soft") => Emphasis::Warm,
+        Some("hard" | "low") => Emphasis::Hot,
+        Some(_) => Emphasis::Plain,
+        None => Emphasis::Dim,
     };
     let state = text::clean(state.unwrap_or(UNKNOWN));
-    let mut parts = vec![Part::new(format!("policy {state}, {}", mode.word()), tone)];
+    let mut parts = vec![Part::new(format!("policy {state}, {}", mode.word()), emphasis)];
     parts.extend(
-        problem
-            .as_ref()
-            .map(|problem| Part::new(format!("can't act: {}", text::clean(problem)), Tone::Hot)),
+        problem.as_ref().map(|problem| {
+            Part::new(format!("can't act: {}", text::clean(problem)), Emphasis::Hot)
+        }),
     );
     if let Some(author) = author(report.author) {
         // Its forecast is as old as its last journal entry.
@@ -158,7 +159,7 @@ pub fn policy(decided: &Decided) -> Vec<Part> {
     let near = decisions.ahead.iter().filter(|ahead| ahead.seconds < FAR);
     parts.extend(near.map(|ahead| {
         let what = text::clean(&ahead.what);
-        Part::new(format!("{what} in {:.0}s", ahead.seconds), Tone::Warm)
+        Part::new(format!("{what} in {:.0}s", ahead.seconds), Emphasis::Warm)
     }));
     parts
 }
@@ -195,13 +196,13 @@ pub fn losses(snapshot: &Snapshot) -> Option<Part> {
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{} {what}", format::count(count as f64, 5)))
         .collect();
-    Some(Part::new(format!("lost since start: {}", lost.join(", ")), Tone::Hot))
+    Some(Part::new(format!("lost since start: {}", lost.join(", ")), Emphasis::Hot))
 }
 
 /// One notice on one line.
 pub fn notice(notice: &Notice) -> Part {
     let line = format!("{}: {}", text::clean(&notice.about), text::clean(&notice.text));
-    Part::new(line, Tone::Warm)
+    Part::new(line, Emphasis::Warm)
 }
 
 /// The text shown instead of an empty table.
@@ -236,7 +237,7 @@ fn part<T: Copy>(
     show: impl Fn(T, usize) -> String,
 ) -> Part {
     if measured.quality.is_absent() {
-        return Part::new(format!("{before}{UNKNOWN}"), Tone::Dim);
+        return Part::new(format!("{before}{UNKNOWN}"), Emphasis::Dim);
     }
     let value = marked(measured, 5, show);
     Part::plain(format!("{before}{value}{after}"))

@@ -6,7 +6,7 @@ use std::thread;
 
 use anyhow::{Context, Result};
 
-use crate::line_sink::Listener;
+use crate::line_sink::LineSink;
 use memtrace_core::order::Outcome;
 use memtrace_core::reactor::Hook;
 
@@ -28,7 +28,7 @@ impl HookCommand {
     /// # Errors
     /// When the command can't be started, or a thread.
     pub fn start(arguments: &[String]) -> Result<Self> {
-        let mut listener = Listener::start(arguments)
+        let mut sink = LineSink::start(arguments)
             .with_context(|| format!("cannot start {}", arguments.join(" ")))?;
         let (queue, lines) = sync_channel::<(u64, String)>(QUEUE);
         let (refused, outcomes) = channel();
@@ -37,7 +37,7 @@ impl HookCommand {
             .name("hook".to_owned())
             .spawn(move || {
                 for (id, line) in lines {
-                    let result = listener.tell(&line);
+                    let result = sink.tell(&line);
                     // No receiver: memtrace is exiting.
                     let _ = send.send(Outcome { id, result });
                 }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::cgroup::CgroupReclaim;
-use crate::actuate::in_flight::Desk;
+use crate::actuate::in_flight::InFlight;
 use crate::hostfs::HostRoot;
 use crate::vmm::hypervisors::Hypervisors;
 use crate::vmm::order::{Reply, SetBalloon};
@@ -27,7 +27,7 @@ pub struct HostActuator {
     hypervisors: Hypervisors,
     cgroups: CgroupReclaim,
     vms: BTreeMap<VmId, Vm>,
-    desk: Desk,
+    in_flight: InFlight,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +40,7 @@ struct Vm {
 impl HostActuator {
     pub fn new(root: HostRoot, hypervisors: Hypervisors) -> Self {
         let cgroups = CgroupReclaim::new(root);
-        Self { hypervisors, cgroups, vms: BTreeMap::new(), desk: Desk::default() }
+        Self { hypervisors, cgroups, vms: BTreeMap::new(), in_flight: InFlight::default() }
     }
 
     fn move_balloon(&self, vm: Vm, to: Bytes, reply: Reply) {
@@ -67,7 +67,7 @@ impl Actuator for HostActuator {
     }
 
     fn begin(&mut self, order: &Order) {
-        let Some(reply) = self.desk.open(order, Instant::now()) else { return };
+        let Some(reply) = self.in_flight.open(order, Instant::now()) else { return };
         match (self.vms.get(&order.vm).filter(|vm| vm.pid == order.pid), order.action) {
             (None, _) => reply.send(Err("the VM is gone".to_owned())),
             (Some(&vm), Action::Balloon { to, .. }) => self.move_balloon(vm, to, reply),
@@ -78,6 +78,6 @@ impl Actuator for HostActuator {
     }
 
     fn ended(&mut self) -> Vec<Outcome> {
-        self.desk.ended(Instant::now())
+        self.in_flight.ended(Instant::now())
     }
 }

@@ -89,7 +89,7 @@ pub struct LiveSource {
 }
 
 /// When a sample is taken, and which VM a view has in detail.
-struct Moment {
+struct Tick {
     at: Nanos,
     detail: Option<VmId>,
 }
@@ -223,7 +223,7 @@ impl Source for LiveSource {
         // What they tell of pressure, this sample shows.
         self.handle_events();
         let living = self.find_vms(&mut notices);
-        self.keep_books(&living, &mut notices);
+        self.update_registry(&living, &mut notices);
         let mut reading = match &mut self.kernel {
             Kernel::Runs(kernel) => Some(kernel.read()),
             Kernel::Absent(_) => None,
@@ -236,7 +236,7 @@ impl Source for LiveSource {
             .iter()
             .map(|(vm, stat)| {
                 let counted = reading.as_mut().and_then(|reading| reading.vms.get_mut(&vm.pid));
-                self.read_vm(vm, stat, counted, &Moment { at, detail })
+                self.read_vm(vm, stat, counted, &Tick { at, detail })
             })
             .collect();
         let flows = reading.as_ref().map(|reading| assemble::flows(&reading.flows, &living));

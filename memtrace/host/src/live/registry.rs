@@ -14,7 +14,7 @@ use crate::vmm::discover::FoundVm;
 
 impl LiveSource {
     /// Removes ended VMs, and updates the eBPF maps for all others.
-    pub(super) fn keep_books(
+    pub(super) fn update_registry(
         &mut self,
         living: &[(Arc<FoundVm>, ProcessStat)],
         notices: &mut Notices,

@@ -11,13 +11,13 @@ mod load;
 mod missed;
 pub mod plan;
 mod processes;
-pub mod prototype;
-mod rehearsal;
 #[expect(unsafe_code, reason = "the ring buffer gives bytes")]
 mod ring_reader;
 mod rows;
+pub mod signature;
 mod slots;
 pub mod support;
+mod test_support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::BorrowedFd;

@@ -2,13 +2,13 @@
 //! signal. Pure.
 
 mod deep;
-mod worth;
+mod signal_quality;
 
 use memtrace_ebpf::{KernelLayout, MISSING};
 
 use super::support::{KernelFacts, Means};
 use memtrace_core::signal::Signal;
-pub use worth::statuses;
+pub use signal_quality::statuses;
 
 /// One program in one place of the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,7 +24,7 @@ const AT_A_TIME: usize = 1024;
 const NICENESS: i32 = -20;
 
 /// The thread, and what it has taken. The thread ends when this is dropped.
-pub(super) struct Feed {
+pub(super) struct RingReader {
     shared: Arc<Shared>,
     stop: OwnedFd,
     thread: Option<JoinHandle<()>>,
@@ -44,7 +44,7 @@ struct Queue {
     lost: u64,
 }
 
-impl Feed {
+impl RingReader {
     /// Starts the thread. `bytes`: the size of the ring buffer.
     ///
     /// # Errors
@@ -87,7 +87,7 @@ impl Feed {
     }
 }
 
-impl Drop for Feed {
+impl Drop for RingReader {
     fn drop(&mut self) {
         let told = rustix::io::write(&self.stop, &1_u64.to_ne_bytes());
         if let (Some(thread), Ok(_)) = (self.thread.take(), told) {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use memtrace_ebpf::{KernelLayout, MISSING};
 
 use super::btf::Btf;
-use super::prototype::Prototype;
+use super::signature::Signature;
 
 /// What the plan needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,9 +15,9 @@ pub struct KernelFacts {
     pub layout: KernelLayout,
     /// Tracepoints of the kernel proper that memtrace has a use for. Modules' (KVM's)
     /// are not in it.
-    pub tracepoints: BTreeMap<&'static str, Prototype>,
+    pub tracepoints: BTreeMap<&'static str, Signature>,
     /// Functions of the kernel proper that an optional program can go to.
-    pub functions: BTreeMap<&'static str, Prototype>,
+    pub functions: BTreeMap<&'static str, Signature>,
     /// `x86_64`, `aarch64`, ...
     pub architecture: &'static str,
     /// Whether a huge page can be swapped in whole (since about 6.13).

@@ -1,7 +1,7 @@
 //! Fleets that are made up: joined, sorted, shown.
 
-mod fit;
 mod http;
+mod placement;
 
 use super::host::{Answers, Fleet, Host};
 use super::query::OF_HOST;

@@ -10,7 +10,7 @@ use crate::command::top::Interrupted;
 use crate::prometheus::Prometheus;
 use crate::service::terminal;
 use crate::sys::output;
-use memtrace_view::emphasis::{Part, Tone};
+use memtrace_view::emphasis::{Emphasis, Part};
 use memtrace_view::tui::Page;
 
 /// Prints periodically. A failure is fatal only before the first output.
@@ -81,7 +81,7 @@ async fn refresh(prometheus: Prometheus, arguments: &FleetArguments, send: watch
 fn failed(page: &Page, error: &anyhow::Error) -> Page {
     let mut page = page.clone();
     let text = format!("! outdated: {error:#}");
-    page.head.insert(0, vec![Part::new(memtrace_core::text::clean(&text), Tone::Hot)]);
+    page.head.insert(0, vec![Part::new(memtrace_core::text::clean(&text), Emphasis::Hot)]);
     page
 }
 

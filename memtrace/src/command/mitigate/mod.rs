@@ -21,7 +21,7 @@ use crate::service::metrics::listen::Listener;
 use crate::service::metrics::serve::serve;
 use crate::service::policy::policy;
 use crate::service::sampling;
-use crate::service::view_input::Feed;
+use crate::service::view_input::ViewInput;
 use memtrace_core::live::Control;
 use memtrace_core::reactor::{Ledger, Reactor};
 use memtrace_host::actuate::hook::HookCommand;
@@ -95,7 +95,7 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let (rules, changed) = watch::channel(config.alert.rules());
     runtime.block_on(async {
         if let Some(listener) = listener {
-            tokio::spawn(serve(listener, Feed::alone(handle.clone(), None)));
+            tokio::spawn(serve(listener, ViewInput::alone(handle.clone(), None)));
         }
         tokio::spawn(alerts.follow(handle.step.clone(), changed));
         let arguments = arguments.clone();

@@ -125,7 +125,7 @@ impl Page<'_> {
     fn recorded(&self) -> Markup {
         let report = self.report;
         let length = Nanos(report.line.end.0.saturating_sub(report.line.begin.0));
-        let [acted, observed, neither] = report.deeds.moments;
+        let [acted, observed, neither] = report.actions.moments;
         let known = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), bytes);
         let host = &report.host;
         html! {

@@ -18,9 +18,9 @@ pub const REFAULTS: &str = "refaults";
 /// zram does, leads to none.
 pub const NO_ASYNC_FAULTS: &str = "none occurred";
 
-/// Both sides at a moment at which none of the kernel's counters moved.
+/// Both sides at a point at which none of the kernel's counters moved.
 #[derive(Clone, Debug)]
-pub struct Moment {
+pub struct TimePoint {
     pub sample: Sample,
     pub guest: KernelCounters,
     pub bystander: KernelCounters,
@@ -28,8 +28,8 @@ pub struct Moment {
 
 /// What is compared.
 pub struct Trial<'a> {
-    pub from: &'a Moment,
-    pub to: &'a Moment,
+    pub from: &'a TimePoint,
+    pub to: &'a TimePoint,
     /// Process ids.
     pub guest: u32,
     pub bystander: u32,
@@ -70,8 +70,8 @@ fn side<'a>(
 ) -> Option<Side<'a>> {
     let is_guest = subject == GUEST;
     let pid = if is_guest { trial.guest } else { trial.bystander };
-    let counters = |moment: &'a Moment| {
-        if is_guest { &moment.guest } else { &moment.bystander }
+    let counters = |point: &'a TimePoint| {
+        if is_guest { &point.guest } else { &point.bystander }
     };
     Some(Side {
         view: snapshot.vms.iter().find(|vm| vm.pid == pid)?,

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::cgroup::Cgroup;
 use super::child::{Guest, Shape};
-use super::compare::{self, Moment, Trial};
+use super::compare::{self, TimePoint, Trial};
 use super::counters::Counters;
 use super::report::{GuestFacts, GuestKind};
 use super::{Accounting, LIMIT, say};
@@ -66,7 +66,7 @@ pub(super) struct Outcome {
 struct Started {
     guest: Guest,
     bystander: Guest,
-    from: Moment,
+    from: TimePoint,
     /// Why it is no KVM guest, if so.
     no_kvm: Option<String>,
 }
@@ -153,7 +153,12 @@ impl Run<'_> {
     }
 
     /// Both sides, read while the kernel's counters didn't move.
-    fn quiet(&self, source: &mut LiveSource, guest: &Guest, bystander: &Guest) -> Result<Moment> {
+    fn quiet(
+        &self,
+        source: &mut LiveSource,
+        guest: &Guest,
+        bystander: &Guest,
+    ) -> Result<TimePoint> {
         let counters = Counters {
             root: self.root,
             cgroup: self.cgroup.as_ref().ok(),
@@ -177,7 +182,7 @@ impl Run<'_> {
                 (before, since) = (after, Instant::now());
             } else if let Some(sample) = sample {
                 let (guest, bystander) = after;
-                return Ok(Moment { sample, guest, bystander });
+                return Ok(TimePoint { sample, guest, bystander });
             }
             std::thread::sleep(LOOK);
         }

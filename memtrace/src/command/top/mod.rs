@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 
 use crate::cli::Verbosity;
 use crate::config::Config;
-use crate::service::view_input::Feed;
+use crate::service::view_input::ViewInput;
 use crate::service::{policy, sampling, terminal};
 use args::TopArguments;
 use memtrace_core::live::Control;
@@ -84,10 +84,10 @@ pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
     let mode = Mode::of(arguments, io::stdout().is_terminal());
     let count = arguments.print.most();
     let result = runtime.block_on(async {
-        let feed = Feed::beside(handle.clone(), idle, follower);
+        let input = ViewInput::beside(handle.clone(), idle, follower);
         let result = match form(mode, arguments) {
-            None => terminal::run(feed, view_options(arguments)).await,
-            Some(form) => print::run(feed, &form, count).await,
+            None => terminal::run(input, view_options(arguments)).await,
+            Some(form) => print::run(input, &form, count).await,
         };
         handle.stop(PATIENCE).await;
         result

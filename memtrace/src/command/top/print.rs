@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::service::view_input::Feed;
+use crate::service::view_input::ViewInput;
 use crate::sys::output;
 use memtrace_core::filter::Filter;
 use memtrace_core::live::Latest;
@@ -40,25 +40,25 @@ impl Form {
 
 /// Prints `count` snapshots (`None`: no limit) with rates; the first sample is only the base of the
 /// second's rates. Ctrl-C and SIGTERM end it with success.
-pub(super) async fn run(feed: Feed, form: &Form, count: Option<u64>) -> Result<()> {
+pub(super) async fn run(input: ViewInput, form: &Form, count: Option<u64>) -> Result<()> {
     let mut interrupted = Interrupted::new()?;
     tokio::select! {
-        result = snapshots(feed, form, count, output::print) => result,
+        result = snapshots(input, form, count, output::print) => result,
         () = interrupted.wait() => Ok(()),
     }
 }
 
 async fn snapshots(
-    mut feed: Feed,
+    mut input: ViewInput,
     form: &Form,
     count: Option<u64>,
     mut print: impl FnMut(&str) -> Result<()>,
 ) -> Result<()> {
     let mut printed = 0;
     while count.is_none_or(|count| printed < count) {
-        feed.handle.latest.changed().await.context("sampling ended without an error")?;
-        let latest = feed.handle.latest.borrow_and_update().clone();
-        let decided = feed.decided_of(&latest).await;
+        input.handle.latest.changed().await.context("sampling ended without an error")?;
+        let latest = input.handle.latest.borrow_and_update().clone();
+        let decided = input.decided_of(&latest).await;
         match latest {
             Latest::Starting => {}
             Latest::Failed(text) => bail!("{text}"),
@@ -109,11 +109,11 @@ mod tests {
 
     fn printed(last: u64, count: Option<u64>, form: &Form) -> (Result<()>, Vec<String>) {
         let control = Control { interval: Duration::from_millis(20), detail: None, stop: false };
-        let feed = Feed::alone(spawn(Box::new(Seconds::until(last)), control), idle());
+        let input = ViewInput::alone(spawn(Box::new(Seconds::until(last)), control), idle());
         let mut texts = Vec::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let result = runtime.expect("a runtime starts").block_on(async {
-            let all = snapshots(feed, form, count, |text| {
+            let all = snapshots(input, form, count, |text| {
                 texts.push(text.to_owned());
                 Ok(())
             });
@@ -158,9 +158,9 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_goes_away_ends_it() {
         let control = Control { interval: Duration::from_millis(1), detail: None, stop: false };
-        let feed = Feed::alone(spawn(Box::new(Seconds::endless()), control), idle());
+        let input = ViewInput::alone(spawn(Box::new(Seconds::endless()), control), idle());
         let gone = |_: &str| Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
-        let result = snapshots(feed, &json(), None, gone).await;
+        let result = snapshots(input, &json(), None, gone).await;
         assert!(result.is_err());
     }
 }

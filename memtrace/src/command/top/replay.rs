@@ -11,7 +11,7 @@ use super::{Mode, PATIENCE, form, view_options};
 use crate::config::Config;
 use crate::service::player::play;
 use crate::service::terminal;
-use crate::service::view_input::Feed;
+use crate::service::view_input::ViewInput;
 use crate::sys::interrupt::Interrupt;
 use crate::sys::output;
 use memtrace_core::live::Control;
@@ -80,9 +80,9 @@ fn view(arguments: &TopArguments, tape: Tape, first: Option<Shown>) -> Result<()
         .context("cannot start the tokio runtime")?;
     let control = Control { interval: arguments.look.interval, detail: None, stop: false };
     let (handle, remote) = play((tape, first), config.alert.rules(), control);
-    let feed = Feed::replayed(handle.clone(), remote, UNDECIDED.into());
+    let input = ViewInput::replayed(handle.clone(), remote, UNDECIDED.into());
     runtime.block_on(async {
-        let result = terminal::run(feed, view_options(arguments)).await;
+        let result = terminal::run(input, view_options(arguments)).await;
         handle.stop(PATIENCE).await;
         result
     })

@@ -77,6 +77,7 @@ impl Key {
     }
 
     /// Whether it only grows.
+    #[cfg(test)]
     pub fn is_counter(&self) -> bool {
         matches!(self.metric.kind, Kind::Counter | Kind::Histogram)
     }

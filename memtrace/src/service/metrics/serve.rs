@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 
 use super::listen::Listener;
 use super::{now, page_size};
-use crate::service::view_input::Feed;
+use crate::service::view_input::ViewInput;
 use memtrace_core::live::Latest;
 use memtrace_view::export::metrics::{Form, Scene, text};
 
@@ -35,16 +35,16 @@ const LARGEST: usize = 16 << 10;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Serves until it is dropped.
-pub(crate) async fn serve(listener: Listener, feed: Feed) {
+pub(crate) async fn serve(listener: Listener, input: ViewInput) {
     let places = Arc::new(Semaphore::new(MOST));
     loop {
         // Never closed.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok(stream) => {
-                let feed = feed.clone();
+                let input = input.clone();
                 tokio::spawn(async move {
-                    if timeout(PATIENCE, connection(stream, feed)).await.is_err() {
+                    if timeout(PATIENCE, connection(stream, input)).await.is_err() {
                         tracing::debug!("scrape timed out");
                     }
                     drop(place);
@@ -59,10 +59,10 @@ pub(crate) async fn serve(listener: Listener, feed: Feed) {
 }
 
 /// One request, one answer.
-async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, feed: Feed) {
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, input: ViewInput) {
     let service = service_fn(|request| {
-        let feed = feed.clone();
-        async move { Ok::<_, Infallible>(answer(&request, &feed).await) }
+        let input = input.clone();
+        async move { Ok::<_, Infallible>(answer(&request, &input).await) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(LARGEST).keep_alive(false);
@@ -71,7 +71,7 @@ async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, feed: Feed) {
     }
 }
 
-async fn answer(request: &Request<Incoming>, feed: &Feed) -> Response<Full<Bytes>> {
+async fn answer(request: &Request<Incoming>, input: &ViewInput) -> Response<Full<Bytes>> {
     if request.uri().path() != "/metrics" {
         return plain(StatusCode::NOT_FOUND, "not found; metrics are at /metrics\n");
     }
@@ -80,10 +80,10 @@ async fn answer(request: &Request<Incoming>, feed: &Feed) -> Response<Full<Bytes
         refused.headers_mut().insert(ALLOW, hyper::header::HeaderValue::from_static("GET"));
         return refused;
     }
-    let Latest::Snapshot(mut snapshot) = feed.handle.latest.borrow().clone() else {
+    let Latest::Snapshot(mut snapshot) = input.handle.latest.borrow().clone() else {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "no sample yet\n");
     };
-    let (form, decided) = (wanted(request.headers()), feed.decided());
+    let (form, decided) = (wanted(request.headers()), input.decided());
     // Text of thousands of VMs takes its time; signals and the service manager don't wait.
     let written = tokio::task::spawn_blocking(move || {
         decided.aim(&mut snapshot);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::ColumnId;
-use crate::emphasis::Tone;
+use crate::emphasis::Emphasis;
 use memtrace_core::format::{self, APPROXIMATE, UNKNOWN};
 use memtrace_core::model::snapshot::{Measured, VmView};
 use memtrace_core::sample::VmState;
@@ -83,11 +83,11 @@ pub fn cell(column: ColumnId, vm: &VmView) -> Cell<'_> {
 
 impl Cell<'_> {
     /// The emphasis of the cell in `column`.
-    pub fn tone(&self, column: ColumnId) -> Tone {
+    pub fn emphasis(&self, column: ColumnId) -> Emphasis {
         match (&self.key, column.column().heat) {
-            _ if self.quality.is_absent() => Tone::Dim,
-            (SortKey::Number(value), Some(thresholds)) => Tone::of(*value, thresholds),
-            _ => Tone::Plain,
+            _ if self.quality.is_absent() => Emphasis::Dim,
+            (SortKey::Number(value), Some(thresholds)) => Emphasis::of(*value, thresholds),
+            _ => Emphasis::Plain,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use jiff::tz::TimeZone;
 
 use crate::columns::{self, Placed, Sort, cell};
-use crate::emphasis::{Part, Tone};
+use crate::emphasis::{Emphasis, Part};
 use crate::summary;
 use memtrace_core::filter::Filter;
 use memtrace_core::format;
@@ -136,12 +136,12 @@ fn row(vm: &VmView, placed: &[Placed], color: bool) -> String {
         }
         let cell = cell(place.id, vm);
         let field = align(&cell.text, place);
-        let code = match cell.tone(place.id) {
-            Tone::Plain => None,
-            Tone::Dim => Some(DIM),
-            Tone::Strong => Some(BOLD),
-            Tone::Warm => Some(YELLOW),
-            Tone::Hot => Some(RED),
+        let code = match cell.emphasis(place.id) {
+            Emphasis::Plain => None,
+            Emphasis::Dim => Some(DIM),
+            Emphasis::Strong => Some(BOLD),
+            Emphasis::Warm => Some(YELLOW),
+            Emphasis::Hot => Some(RED),
         };
         match code.filter(|_| color) {
             Some(code) => {

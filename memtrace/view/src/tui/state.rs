@@ -106,7 +106,7 @@ pub enum Overlay {
     Filter(Prompt),
     Interval(Prompt),
     /// The position in the recording to go to.
-    Moment(Prompt),
+    GoTo(Prompt),
 }
 
 /// An input line.

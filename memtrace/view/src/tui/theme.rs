@@ -2,18 +2,18 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::emphasis::Tone;
+use crate::emphasis::Emphasis;
 
 /// The style of an emphasis.
-pub fn style(tone: Tone, color: bool) -> Style {
+pub fn style(emphasis: Emphasis, color: bool) -> Style {
     let style = Style::new();
-    match (tone, color) {
-        (Tone::Plain, _) => style,
-        (Tone::Dim, _) => style.add_modifier(Modifier::DIM),
-        (Tone::Strong, _) | (Tone::Warm, false) => style.add_modifier(Modifier::BOLD),
-        (Tone::Hot, false) => style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
-        (Tone::Warm, true) => style.fg(Color::Yellow),
-        (Tone::Hot, true) => style.fg(Color::Red).add_modifier(Modifier::BOLD),
+    match (emphasis, color) {
+        (Emphasis::Plain, _) => style,
+        (Emphasis::Dim, _) => style.add_modifier(Modifier::DIM),
+        (Emphasis::Strong, _) | (Emphasis::Warm, false) => style.add_modifier(Modifier::BOLD),
+        (Emphasis::Hot, false) => style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
+        (Emphasis::Warm, true) => style.fg(Color::Yellow),
+        (Emphasis::Hot, true) => style.fg(Color::Red).add_modifier(Modifier::BOLD),
     }
 }
 

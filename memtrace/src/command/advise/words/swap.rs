@@ -6,23 +6,23 @@ use crate::command::advise::swap::{Swap, SwapAdvice};
 use memtrace_core::format::{self, UNKNOWN};
 use memtrace_core::text::{clean, left, right};
 use memtrace_core::units::{Bytes, Percent};
-use memtrace_view::emphasis::Tone;
+use memtrace_view::emphasis::Emphasis;
 
 impl Page<'_> {
     pub(super) fn swap(&mut self, swap: &SwapAdvice) {
         let (size, now) = (bytes(swap.size), bytes(swap.now));
-        let (text, tone) = match swap.advice {
-            Swap::NotNeeded => ("none needed".to_owned(), Tone::Strong),
-            Swap::Enough => (format!("{size} is enough"), Tone::Strong),
-            Swap::More => (format!("{size} recommended"), Tone::Warm),
-            Swap::TooLittle => ("too little data".to_owned(), Tone::Dim),
+        let (text, emphasis) = match swap.advice {
+            Swap::NotNeeded => ("none needed".to_owned(), Emphasis::Strong),
+            Swap::Enough => (format!("{size} is enough"), Emphasis::Strong),
+            Swap::More => (format!("{size} recommended"), Emphasis::Warm),
+            Swap::TooLittle => ("too little data".to_owned(), Emphasis::Dim),
         };
         let sure = match swap.advice {
             Swap::TooLittle => String::new(),
             _ => format!(" (confidence: {})", swap.sure.word()),
         };
-        self.line("", Tone::Plain);
-        self.line(&format!("Swap: {text}; present: {now}{sure}"), tone);
+        self.line("", Emphasis::Plain);
+        self.line(&format!("Swap: {text}; present: {now}{sure}"), emphasis);
         let percent = |share: Option<Percent>| {
             share.map_or(UNKNOWN.to_owned(), |share| format::percent(share, 5))
         };
@@ -42,10 +42,10 @@ impl Page<'_> {
                 bytes(swap.reads_p99),
                 percent(swap.leant),
             ),
-            Tone::Plain,
+            Emphasis::Plain,
         );
         for why in &swap.why {
-            self.said(why, Tone::Plain);
+            self.said(why, Emphasis::Plain);
         }
     }
 
@@ -56,31 +56,31 @@ impl Page<'_> {
             return;
         }
         let head = ["p50", "p95", "on host"].map(|word| right(word, 8)).concat();
-        self.line("", Tone::Plain);
+        self.line("", Emphasis::Plain);
         let head = format!("{}{head}  in swap        confidence", left("Unused memory", NAME));
-        self.line(&head, Tone::Strong);
+        self.line(&head, Emphasis::Strong);
         for vm in much.iter().take(MOST_ROWS) {
             let sizes = [Some(vm.p50), Some(vm.p95), vm.footprint];
             let sizes = sizes.map(|size| right(&bytes(size), 8)).concat();
             let swapped = left(&range(vm.swapped_least, vm.swapped_most), 13);
             let (name, sure) = (left(&clean(&vm.name), NAME), vm.sure.word());
-            self.line(&format!("{name}{sizes}  {swapped}  {sure}"), Tone::Warm);
+            self.line(&format!("{name}{sizes}  {swapped}  {sure}"), Emphasis::Warm);
         }
         for cure in [Cure::Reporting, Cure::Device] {
             let names: Vec<_> =
                 much.iter().filter(|vm| vm.cure == cure).map(|vm| clean(&vm.name)).collect();
             if !names.is_empty() {
                 let names = names.get(..MOST_ROWS).unwrap_or(&names).join(", ");
-                self.said(&format!("{names}: {}", cure.words()), Tone::Plain);
+                self.said(&format!("{names}: {}", cure.words()), Emphasis::Plain);
             }
         }
         if !little.is_empty() {
-            self.said(&format!("{} more have little unused memory", little.len()), Tone::Dim);
+            self.said(&format!("{} more have little unused memory", little.len()), Emphasis::Dim);
         }
         if dead.unknown > 0 {
             let vms = if dead.unknown == 1 { "VM" } else { "VMs" };
             let text = format!("unknown for {} {vms}: no guest statistics", dead.unknown);
-            self.said(&text, Tone::Dim);
+            self.said(&text, Emphasis::Dim);
         }
     }
 }

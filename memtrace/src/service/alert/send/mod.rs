@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 
 use self::webhook::Webhook;
 use memtrace_core::alert::{Alert, Severity, State};
-use memtrace_host::line_sink::Listener;
+use memtrace_host::line_sink::LineSink;
 
 /// Maximum number of queued alerts per sender.
 const QUEUE: usize = 256;
@@ -51,11 +51,11 @@ impl Senders {
     pub fn start(config: &SendConfig) -> Result<Self> {
         let mut senders = Self { log: config.log, outboxes: Vec::new() };
         if !config.command.is_empty() {
-            let mut listener = Listener::start(&config.command)
+            let mut sink = LineSink::start(&config.command)
                 .with_context(|| format!("cannot start {}", config.command.join(" ")))?;
             senders.add("command", move |queue, status| {
                 for alert in queue {
-                    status.note(listener.tell(&format::json(&alert).to_string()));
+                    status.note(sink.tell(&format::json(&alert).to_string()));
                 }
             })?;
         }

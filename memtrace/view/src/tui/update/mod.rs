@@ -94,7 +94,7 @@ fn press(state: &mut State, key: Key) -> Vec<Effect> {
         (Some(Overlay::SortMenu { .. }), _) => overlay::sort_menu(state, key),
         (Some(Overlay::Filter(_)), _) => prompt::filter(state, key),
         (Some(Overlay::Interval(_)), _) => return prompt::interval(state, key),
-        (Some(Overlay::Moment(_)), _) => return replay::prompt(state, key),
+        (Some(Overlay::GoTo(_)), _) => return replay::prompt(state, key),
         (None, screen) => {
             let of_time = replay::press(state, key);
             return of_time.unwrap_or_else(|| match screen {

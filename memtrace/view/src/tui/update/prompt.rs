@@ -58,7 +58,7 @@ pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
         match &state.overlay {
             Some(Overlay::Filter(_)) => filter(state, Key::Char(letter)),
             Some(Overlay::Interval(_)) => drop(interval(state, Key::Char(letter))),
-            Some(Overlay::Moment(_)) => drop(super::replay::prompt(state, Key::Char(letter))),
+            Some(Overlay::GoTo(_)) => drop(super::replay::prompt(state, Key::Char(letter))),
             _ => break,
         }
     }

@@ -34,7 +34,7 @@ pub(super) fn press(state: &mut State, key: Key) -> Option<Vec<Effect>> {
         Key::Char('n') => Order::Find(Mark::Decision),
         Key::Char('a') => Order::Find(Mark::Alert),
         Key::Char('J') => {
-            state.overlay = Some(Overlay::Moment(Default::default()));
+            state.overlay = Some(Overlay::GoTo(Default::default()));
             return Some(Vec::new());
         }
         _ => return None,
@@ -52,7 +52,7 @@ fn ask(state: &mut State, order: Order) -> Vec<Effect> {
 
 /// Keys while a time is typed.
 pub(super) fn prompt(state: &mut State, key: Key) -> Vec<Effect> {
-    let Some(Overlay::Moment(prompt)) = &mut state.overlay else { return Vec::new() };
+    let Some(Overlay::GoTo(prompt)) = &mut state.overlay else { return Vec::new() };
     match key {
         Key::Esc => state.overlay = None,
         Key::Enter if prompt.text.is_empty() => state.overlay = None,

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use super::line::{fit, put};
 use super::table;
 use crate::columns::{self, ColumnId, cell};
-use crate::emphasis::{Part, Tone};
+use crate::emphasis::{Emphasis, Part};
 use crate::tui::state::{Screen, State};
 use memtrace_core::model::snapshot::VmView;
 use memtrace_core::text;
@@ -44,7 +44,8 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
         Some(_) => &["Space play", "t T step", "[ ] minute", "J go to", "n decision", "a alert"],
         None => &[],
     };
-    let keys: Vec<_> = of_time.iter().chain(keys).map(|key| Part::new(*key, Tone::Dim)).collect();
+    let keys: Vec<_> =
+        of_time.iter().chain(keys).map(|key| Part::new(*key, Emphasis::Dim)).collect();
     put(buffer, area, 1, &fit(&keys, width, state.color));
 }
 
@@ -52,7 +53,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
 /// visible column is empty, for the first such column; else what is not exact in the selected row.
 fn explanation(state: &State, width: usize) -> Option<Part> {
     if let Some(remark) = &state.remark {
-        return Some(Part::new(remark.clone(), Tone::Strong));
+        return Some(Part::new(remark.clone(), Emphasis::Strong));
     }
     if state.screen != Screen::Table {
         return None;
@@ -101,5 +102,5 @@ fn lacks(column: ColumnId) -> bool {
 }
 
 fn dim(text: String) -> Part {
-    Part::new(text, Tone::Dim)
+    Part::new(text, Emphasis::Dim)
 }

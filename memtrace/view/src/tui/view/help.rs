@@ -4,9 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::line::{put, toned};
+use super::line::{put, styled};
 use crate::columns;
-use crate::emphasis::Tone;
+use crate::emphasis::Emphasis;
 use crate::tui::state::State;
 use memtrace_core::text;
 
@@ -58,7 +58,7 @@ pub(super) fn draw(buffer: &mut Buffer, screen: Rect, state: &State, scroll: usi
         put(buffer, screen, y, line);
     }
     let more = if lines.len() > room { "↑↓ scroll  " } else { "" };
-    let way_out = toned(format!("{more}Esc: close help"), Tone::Dim, state.color);
+    let way_out = styled(format!("{more}Esc: close help"), Emphasis::Dim, state.color);
     put(buffer, screen, room, &Line::from(way_out));
 }
 
@@ -69,7 +69,7 @@ pub(in crate::tui) fn scroll_limit(size: (u16, u16)) -> usize {
 }
 
 fn lines(width: usize, color: bool) -> Vec<Line<'static>> {
-    let head = |title: &str| Line::from(toned(title, Tone::Strong, color));
+    let head = |title: &str| Line::from(styled(title, Emphasis::Strong, color));
     let mut lines = vec![head("memtrace top: memory pressure per VM")];
     lines.extend(KEYS.iter().flat_map(|(key, does)| entry(key, does, width, color)));
     lines.push(Line::default());
@@ -86,7 +86,7 @@ fn lines(width: usize, color: bool) -> Vec<Line<'static>> {
 /// A key and its description, wrapped.
 fn entry(key: &str, does: &str, width: usize, color: bool) -> Vec<Line<'static>> {
     if width < NARROW {
-        let key = Line::from(toned(format!(" {key}"), Tone::Strong, color));
+        let key = Line::from(styled(format!(" {key}"), Emphasis::Strong, color));
         let below = text::wrap(does, width.saturating_sub(3).max(1));
         return std::iter::once(key)
             .chain(below.into_iter().map(|words| Line::from(format!("   {words}"))))
@@ -95,7 +95,7 @@ fn entry(key: &str, does: &str, width: usize, color: bool) -> Vec<Line<'static>>
     let mut keys = std::iter::once(key).chain(std::iter::repeat(""));
     let line = |words: String| {
         let key = text::left(keys.next().unwrap_or_default(), KEY);
-        Line::from(vec![toned(format!(" {key}"), Tone::Strong, color), words.into()])
+        Line::from(vec![styled(format!(" {key}"), Emphasis::Strong, color), words.into()])
     };
     text::wrap(does, width - KEY - 1).into_iter().map(line).collect()
 }

@@ -52,7 +52,7 @@ pub fn draw(buffer: &mut Buffer, screen: Rect, state: &State) {
         Some(Overlay::Interval(prompt)) => {
             prompt::draw(buffer, prompt::place(&areas), "interval in s: ", prompt, state);
         }
-        Some(Overlay::Moment(prompt)) => {
+        Some(Overlay::GoTo(prompt)) => {
             let label = "go to (14:05, +10m, -1h): ";
             prompt::draw(buffer, prompt::place(&areas), label, prompt, state);
         }

@@ -4,8 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::line::{put, toned};
-use crate::emphasis::Tone;
+use super::line::{put, styled};
+use crate::emphasis::Emphasis;
 use crate::tui::geometry::Areas;
 use crate::tui::state::{Prompt, State};
 use crate::tui::theme;
@@ -27,13 +27,13 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, label: &str, prompt: &Prompt
     let room = width.saturating_sub(text::width(label) + 1);
     let typed = end(&prompt.text, room);
     let mut line = Line::from(vec![
-        toned(label, Tone::Strong, state.color),
+        styled(label, Emphasis::Strong, state.color),
         Span::raw(typed),
         Span::styled(" ", theme::selection()),
     ]);
     if let Some(error) = error {
         let room = width.saturating_sub(line.width());
-        line.push_span(toned(text::truncate(&error, room), Tone::Hot, state.color));
+        line.push_span(styled(text::truncate(&error, room), Emphasis::Hot, state.color));
     }
     line.push_span(Span::raw(" ".repeat(width.saturating_sub(line.width()))));
     put(buffer, area, 0, &line);

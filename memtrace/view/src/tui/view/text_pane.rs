@@ -4,8 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::line::{put, toned};
-use crate::emphasis::Tone;
+use super::line::{put, styled};
+use crate::emphasis::Emphasis;
 use crate::tui::theme;
 use memtrace_core::text;
 
@@ -50,7 +50,7 @@ fn head(caption: &str, scroll: usize, limit: usize, width: usize) -> Line<'stati
 pub(super) fn wrapped(
     mark: &str,
     said: &str,
-    tone: Tone,
+    emphasis: Emphasis,
     width: usize,
     color: bool,
 ) -> Vec<Line<'static>> {
@@ -62,7 +62,7 @@ pub(super) fn wrapped(
         .into_iter()
         .map(|words| {
             let mark = marks.next().unwrap_or_default();
-            Line::from(toned(format!("{mark}{words}"), tone, color))
+            Line::from(styled(format!("{mark}{words}"), emphasis, color))
         })
         .collect()
 }

@@ -3,8 +3,8 @@
 use ratatui::text::Line;
 
 use super::Subject;
-use crate::emphasis::Tone;
-use crate::tui::view::line::toned;
+use crate::emphasis::Emphasis;
+use crate::tui::view::line::styled;
 use memtrace_core::format::{self, UNKNOWN};
 use memtrace_core::model::history::Metric;
 use memtrace_core::text;
@@ -38,9 +38,9 @@ fn line(subject: &Subject<'_>, label: &str, metric: Metric) -> Line<'static> {
     let now = show(metric, points.last().copied().flatten());
     let most_shown = show(metric, seen.iter().flatten().next().map(|_| most));
     Line::from(vec![
-        toned(format!("  {}", text::left(label, LABEL)), Tone::Plain, color),
-        toned(text::right(&sparkline(seen, most), room), Tone::Plain, color),
-        toned(format!("  now {now:>5}  max {most_shown:>5}"), Tone::Plain, color),
+        styled(format!("  {}", text::left(label, LABEL)), Emphasis::Plain, color),
+        styled(text::right(&sparkline(seen, most), room), Emphasis::Plain, color),
+        styled(format!("  now {now:>5}  max {most_shown:>5}"), Emphasis::Plain, color),
     ])
 }
 

@@ -5,8 +5,8 @@ use ratatui::text::Line;
 
 use super::{Subject, field};
 use crate::columns::marked;
-use crate::emphasis::Tone;
-use crate::tui::view::line::toned;
+use crate::emphasis::Emphasis;
+use crate::tui::view::line::styled;
 use memtrace_core::format;
 use memtrace_core::model::waits::Wait;
 use memtrace_core::model::{Measured, quantile};
@@ -66,9 +66,9 @@ fn bar(subject: &Subject<'_>, from: u64, count: u64, most: u64) -> Line<'static>
     let from = format::duration(Nanos(from), 5);
     let shown = if count == 0 { String::new() } else { format::count(count as f64, 5) };
     Line::from(vec![
-        toned(format!("  ≥ {from:>6} "), Tone::Dim, subject.state.color),
-        toned(text::left(&"█".repeat(long), room), Tone::Plain, subject.state.color),
-        toned(format!(" {shown:>5}"), Tone::Plain, subject.state.color),
+        styled(format!("  ≥ {from:>6} "), Emphasis::Dim, subject.state.color),
+        styled(text::left(&"█".repeat(long), room), Emphasis::Plain, subject.state.color),
+        styled(format!(" {shown:>5}"), Emphasis::Plain, subject.state.color),
     ])
 }
 

@@ -14,8 +14,8 @@ mod threads;
 
 use ratatui::text::{Line, Span};
 
-use super::line::toned;
-use crate::emphasis::Tone;
+use super::line::styled;
+use crate::emphasis::Emphasis;
 use crate::tui::state::State;
 use memtrace_core::model::Snapshot;
 use memtrace_core::model::snapshot::VmView;
@@ -76,7 +76,7 @@ pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
 fn column(subject: &Subject<'_>, sections: &[(&str, Section)]) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for (title, section) in sections {
-        lines.push(Line::from(toned(*title, Tone::Strong, subject.state.color)));
+        lines.push(Line::from(styled(*title, Emphasis::Strong, subject.state.color)));
         lines.extend(section(subject));
         lines.push(Line::default());
     }
