@@ -1,5 +1,5 @@
-//! memtrace: who suffers memory pressure on a qemu/KVM host, who causes it, and whose
-//! pages are taken. See ARCHITECTURE.md for the map of its crates.
+//! memtrace: traces and relieves memory pressure of VMs on qemu/KVM hosts. See ARCHITECTURE.md for
+//! the map of its crates.
 #![forbid(unsafe_code)]
 
 pub mod cli;

@@ -1,5 +1,4 @@
-//! The binary: parses the command line, starts the messages, dispatches, and turns the
-//! result into an exit code.
+//! The binary: parses the command line, sets up logging, dispatches, and returns the exit code.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -25,11 +24,11 @@ fn main() -> ExitCode {
     ended(command.run(arguments.verbosity))
 }
 
-/// Help and version are no mistakes.
+/// Help and version are no errors.
 fn misused(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && check::is_meant(std::env::args_os().skip(1)) {
         let (code, text) = check::misused();
-        // There is nobody left to tell when these fail.
+        // Nothing can be done if these fail.
         let _ = error.print();
         let _ = output::print(&text);
         return code;
@@ -40,7 +39,7 @@ fn misused(error: &clap::Error) -> ExitCode {
 fn ended(result: Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
         let (code, text) = exit::of_error(&error);
-        // There is nobody left to tell when this fails.
+        // Nothing can be done if this fails.
         let _ = std::io::stderr().write_all(text.unwrap_or_default().as_bytes());
         code
     })

@@ -1,5 +1,5 @@
 //! memtrace's adapters to this host: the eBPF programs, /proc and cgroups, QMP and libvirt,
-//! balloons. What they read means something elsewhere.
+//! balloons. Knows no rates and no policy.
 //!
 //! Without the feature `full` there is `taskstats` alone, by which the lab's own programs
 //! read the kernel's delay accounting: those want neither the eBPF object nor its loader.

@@ -1,22 +1,21 @@
-//! A command that runs from the beginning, because a fork under pressure may take long or
-//! fail, and is fed lines on its standard input. Whoever feeds it waits for it, and so has
-//! a thread for that.
+//! A command that reads lines from its standard input. It is started early, because a fork under
+//! pressure may be slow or fail. Writes block, so callers use a thread.
 
 use std::io::{self, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A command that ended is started again, not more often than this.
+/// Minimum time between two starts of the command.
 const AGAIN: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
-pub struct Listener {
+pub struct LineSink {
     arguments: Vec<String>,
     child: Option<Child>,
     started: Instant,
 }
 
-impl Listener {
+impl LineSink {
     /// Starts the command: a program and its arguments.
     ///
     /// # Errors
@@ -26,11 +25,11 @@ impl Listener {
         Ok(Self { arguments: arguments.to_vec(), child: Some(child), started: Instant::now() })
     }
 
-    /// Writes a line, to the command started anew if it has ended.
+    /// Writes a line; restarts the command if it has exited.
     ///
     /// # Errors
-    /// When it has ended and it is too early to start it again, or it doesn't take the
-    /// line; in words for the operator.
+    /// A message for the operator, when the command has exited and it is too early to restart it,
+    /// or when the write fails.
     pub fn tell(&mut self, line: &str) -> Result<(), String> {
         let text = format!("{line}\n");
         let told = self.write(&text).or_else(|error| {
@@ -46,7 +45,7 @@ impl Listener {
 
     fn write(&mut self, text: &str) -> io::Result<()> {
         let input = self.child.as_mut().and_then(|child| child.stdin.as_mut());
-        let input = input.ok_or_else(|| io::Error::other("it has ended"))?;
+        let input = input.ok_or_else(|| io::Error::other("the command has exited"))?;
         let written = input.write_all(text.as_bytes());
         if written.is_err() {
             self.end();
@@ -64,7 +63,7 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
+impl Drop for LineSink {
     fn drop(&mut self) {
         self.end();
     }

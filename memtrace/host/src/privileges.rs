@@ -1,5 +1,4 @@
-//! Which privileges memtrace needs, which of them this process lacks, and the words for
-//! it. Must not know what needs them in detail.
+//! Required privileges, those that this process lacks, and the message.
 
 use std::fmt;
 
@@ -35,10 +34,10 @@ impl Capability {
     const fn purpose(self) -> &'static str {
         match self {
             Self::Bpf => "load eBPF programs",
-            Self::Perfmon => "let them see the kernel's tracepoints",
-            Self::SysPtrace => "tell which processes are VMs (/proc/PID/fd)",
-            Self::DacOverride | Self::DacReadSearch => "read other users' files of VMs",
-            Self::SysAdmin => "administer",
+            Self::Perfmon => "attach them to tracepoints",
+            Self::SysPtrace => "detect VM processes (/proc/PID/fd)",
+            Self::DacOverride | Self::DacReadSearch => "read /proc files of other users' VMs",
+            Self::SysAdmin => "administer the system",
         }
     }
 
@@ -57,8 +56,7 @@ impl Capability {
     }
 }
 
-/// The effective capabilities of this process, as a set of bits. `None`: /proc/self/status
-/// doesn't tell.
+/// The effective capabilities of this process, as a bit set. `None`: not in /proc/self/status.
 pub fn effective(root: &HostRoot) -> Option<u64> {
     let status = read::text(&root.proc.join("self/status"), read::SMALL).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
@@ -74,7 +72,7 @@ pub fn missing(effective: u64) -> Vec<Capability> {
     NEEDED.into_iter().filter(|capability| !has(*capability)).collect()
 }
 
-/// Fails with [`Denied`] when something is missing. What can't be found out is tried.
+/// Fails with [`Denied`] when a capability is missing. Unknown capabilities are assumed present.
 ///
 /// # Errors
 /// [`Denied`], for [`memtrace::sys::exit::of_error`].
@@ -88,7 +86,7 @@ pub fn require(root: &HostRoot) -> Result<(), Denied> {
     Err(Denied::new(missing, program))
 }
 
-/// The one message for somebody who lacks privileges: which, what for, and what to run.
+/// The message about missing privileges: which, what for, and the command to run.
 #[derive(Clone, Debug)]
 pub struct Denied {
     missing: Vec<Capability>,
@@ -110,13 +108,13 @@ impl std::error::Error for Denied {}
 
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "memtrace: this process lacks privileges that it needs:")?;
+        writeln!(f, "memtrace: missing privileges:")?;
         for capability in &self.missing {
             writeln!(f, "  {:<20} to {}", capability.name(), capability.purpose())?;
         }
         writeln!(f, "Run it as root:")?;
         writeln!(f, "  sudo {} top", self.program)?;
-        writeln!(f, "or give the program these capabilities, once:")?;
+        writeln!(f, "or grant the capabilities to the program once:")?;
         writeln!(f, "  sudo setcap {}+ep {}", self.setcap(), self.program)
     }
 }
@@ -167,12 +165,12 @@ mod tests {
     fn the_message_names_what_is_missing_and_what_to_run() {
         let missing = missing(set(&[Capability::SysPtrace, Capability::DacReadSearch]));
         insta::assert_snapshot!(Denied::new(missing, "/usr/bin/memtrace"), @r"
-        memtrace: this process lacks privileges that it needs:
+        memtrace: missing privileges:
           CAP_BPF              to load eBPF programs
-          CAP_PERFMON          to let them see the kernel's tracepoints
+          CAP_PERFMON          to attach them to tracepoints
         Run it as root:
           sudo /usr/bin/memtrace top
-        or give the program these capabilities, once:
+        or grant the capabilities to the program once:
           sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep /usr/bin/memtrace
         ");
     }

@@ -1,4 +1,4 @@
-//! What can be typed after several commands, and how it is read.
+//! Arguments shared by several commands, and their parsers.
 
 pub mod look;
 pub mod print;
@@ -11,11 +11,11 @@ use memtrace_core::filter::Filter;
 /// Shortest and longest interval between two samples, in seconds.
 pub const INTERVAL_SECONDS: [f64; 2] = [0.1, 60.0];
 
-/// How much is told on standard error.
+/// How much is logged to standard error.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct Verbosity {
-    /// Tell more on standard error: -v what is done, -vv every detail, the eBPF programs' too.
-    /// With the live view, send it to a file: `memtrace -vv top 2>log`
+    /// More log output on stderr (-v info, -vv debug incl. eBPF); for the live view, redirect it
+    /// to a file: `memtrace -vv top 2>log`
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
 }
@@ -28,8 +28,8 @@ pub enum ColorChoice {
 }
 
 impl ColorChoice {
-    /// Whether colours are wanted on an output that `is_terminal`. `no_color` is the
-    /// variable NO_COLOR, of which any text but the empty one counts (no-color.org).
+    /// Whether to use colours on an output that `is_terminal`. `no_color` is the environment
+    /// variable NO_COLOR, which is set if it isn't empty (no-color.org).
     pub fn wanted(self, is_terminal: bool, no_color: Option<&std::ffi::OsStr>) -> bool {
         match self {
             Self::Always => true,
@@ -39,10 +39,10 @@ impl ColorChoice {
     }
 }
 
-/// Seconds between two samples, as they are typed.
+/// Parses an interval in seconds.
 ///
 /// # Errors
-/// What is wrong, for clap.
+/// The message for clap, when it is no number or out of range.
 pub fn interval(text: &str) -> Result<Duration, String> {
     let [shortest, longest] = INTERVAL_SECONDS;
     let outside = || format!("not a number of seconds from {shortest} to {longest}");
@@ -53,7 +53,7 @@ pub fn interval(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| outside())
 }
 
-// clap shows no more than the outermost message of an error.
+// clap shows only the outermost message of an error.
 fn filter(text: &str) -> Result<Filter, String> {
     Filter::parse(text).map_err(|error| format!("{error:#}"))
 }

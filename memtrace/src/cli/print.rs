@@ -1,25 +1,25 @@
-//! What can be typed after commands that draw on a terminal, and print where there is none.
+//! Arguments shared by commands that draw on a terminal, and print elsewhere.
 
 use clap::Args;
 
 use super::ColorChoice;
 
-/// What is printed in the place of the live view, and how often.
+/// What is printed instead of the live view, and how often.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct PrintArguments {
-    /// Print one plain table (with --json: one document) and end
+    /// Print one plain table (with --json: one document) and exit
     #[arg(long, conflicts_with = "count")]
     pub once: bool,
-    /// Print JSON, one document a line for each interval
+    /// Print JSON lines, one document per interval
     #[arg(long, conflicts_with = "plain")]
     pub json: bool,
     /// Print plain tables instead of the live view
     #[arg(long)]
     pub plain: bool,
-    /// End after N tables or documents; implies --plain unless --json is given
+    /// Exit after N tables or documents; implies --plain unless --json is given
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
-    /// Use colours; `auto` honours NO_COLOR and asks whether the output is a terminal
+    /// When to use colours; `auto`: on a terminal, unless NO_COLOR is set
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
 }
@@ -37,7 +37,7 @@ impl PrintArguments {
 }
 
 impl Default for PrintArguments {
-    /// As if nothing was typed.
+    /// The same as an empty command line.
     fn default() -> Self {
         Self { once: false, json: false, plain: false, count: None, color: ColorChoice::Auto }
     }

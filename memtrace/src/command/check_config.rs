@@ -1,4 +1,4 @@
-//! `memtrace check-config`: what is wrong with a configuration, or that nothing is.
+//! `memtrace check-config`: validates a configuration.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use crate::sys::output;
 
 pub const AFTER_HELP: &str = "\
 Exit status:
-  0   it can be used
-  1   it can't; each mistake is told with file, line, column and key";
+  0   valid
+  1   invalid; each error is printed with file, line, column and key";
 
 #[derive(Args, Clone, Debug)]
 pub struct CheckConfigArguments {
-    /// The file; what is in the directory beside it (memtrace.d for memtrace.toml) is read too
+    /// Configuration file; its .d directory (memtrace.d for memtrace.toml) is read too
     #[arg(default_value = config::FILE)]
     pub file: PathBuf,
 }
 
-/// Whether it can be used.
+/// Prints the result, and returns whether the configuration is valid.
 ///
 /// # Errors
 /// When standard output can't be written to.
@@ -31,7 +31,7 @@ pub fn run(file: &Path) -> Result<bool> {
     Ok(good)
 }
 
-/// What there is to say of `file`, and whether it is good.
+/// The report on `file`, and whether it is valid.
 pub(crate) fn report(file: &Path) -> (String, bool) {
     match Config::load(file, true) {
         Ok(loaded) => (fine(&loaded), true),
@@ -42,7 +42,7 @@ pub(crate) fn report(file: &Path) -> (String, bool) {
 fn fine(loaded: &Loaded) -> String {
     let mut text = String::new();
     for file in &loaded.files {
-        // A string takes everything.
+        // Writing to a string doesn't fail.
         let _ = writeln!(text, "{}: fine", file.display());
     }
     let Config { mode, rules, .. } = &loaded.config;

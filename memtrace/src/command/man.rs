@@ -1,5 +1,4 @@
-//! What is made out of the description of the command line: manual pages and completion
-//! scripts.
+//! Man pages and completion scripts, generated from the command line's definition.
 
 use anyhow::{Context, Result, bail};
 use clap::{Command, CommandFactory};
@@ -7,10 +6,10 @@ use clap_complete::Shell;
 
 use crate::command::Arguments;
 
-/// The manual page of memtrace, or of one of its commands, as roff.
+/// The man page of memtrace, or of one of its commands, as roff.
 ///
 /// # Errors
-/// When there is no such command; the message lists those that there are.
+/// When the command is unknown; the message lists the valid ones.
 pub fn manual(command: Option<&str>) -> Result<String> {
     let mut memtrace = Arguments::command();
     memtrace.build();
@@ -19,14 +18,14 @@ pub fn manual(command: Option<&str>) -> Result<String> {
         Some(name) => subcommand(&memtrace, name)?,
     };
     let mut roff = Vec::new();
-    clap_mangen::Man::new(page).render(&mut roff).context("cannot write the manual page")?;
-    String::from_utf8(roff).context("the manual page is no text")
+    clap_mangen::Man::new(page).render(&mut roff).context("cannot write the man page")?;
+    String::from_utf8(roff).context("the man page is not UTF-8")
 }
 
 fn subcommand(memtrace: &Command, name: &str) -> Result<Command> {
     let Some(found) = memtrace.find_subcommand(name) else {
         let names: Vec<_> = memtrace.get_subcommands().map(Command::get_name).collect();
-        bail!("there is no command {name}; there are {}", names.join(", "));
+        bail!("unknown command {name}; commands: {}", names.join(", "));
     };
     Ok(found.clone())
 }
@@ -34,11 +33,11 @@ fn subcommand(memtrace: &Command, name: &str) -> Result<Command> {
 /// The completion script for a shell.
 ///
 /// # Errors
-/// None that is known: scripts are text.
+/// If the script is not UTF-8, which isn't expected.
 pub fn completions(shell: Shell) -> Result<String> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "memtrace", &mut script);
-    String::from_utf8(script).context("the completion script is no text")
+    String::from_utf8(script).context("the completion script is not UTF-8")
 }
 
 #[cfg(test)]

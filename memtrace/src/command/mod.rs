@@ -1,4 +1,4 @@
-//! The commands: what can be typed, and what each of them does.
+//! The commands: their arguments, and their implementations.
 
 pub mod advise;
 pub mod check;
@@ -31,14 +31,14 @@ use crate::sys::{exit, output};
 
 const EXIT_STATUS: &str = "\
 Exit status:
-  0   all is well; also when the reader of a pipe goes away, and after Ctrl-C
-  1   it failed; the reason is on standard error
-  2   the command line is wrong
-  77  a privilege is missing; standard error says which, and what to run
-(`memtrace doctor`, `memtrace selftest` and `memtrace check` use 0 to 3 for what they found.)";
+  0   success; also after Ctrl-C, and when the reader of a pipe closes it
+  1   failure; the reason is on standard error
+  2   usage error
+  77  missing privilege; standard error names it and the command to run
+(`memtrace doctor`, `memtrace selftest` and `memtrace check` return their result as 0 to 3.)";
 
-/// Who suffers memory pressure on this qemu/KVM host, who causes it, and whose pages
-/// are taken. Without a command: the live view (`top`).
+/// Memory pressure on a qemu/KVM host, per VM: stalls, their causes, and reclaimed pages.
+/// Without a command: the live view (`top`).
 #[derive(Debug, Parser)]
 #[command(name = "memtrace", version, max_term_width = 100, after_help = EXIT_STATUS)]
 #[command(infer_subcommands = false, disable_help_subcommand = true)]
@@ -51,65 +51,65 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// The live view: a row for each VM, who suffers first
+    /// Live view: one row per VM, most stalled first
     Top(top::args::TopArguments),
-    /// Keep this host out of memory pressure; only observes unless told to act
+    /// Relieve memory pressure by ballooning and cgroup reclaim; observe-only by default
     #[command(after_help = mitigate::args::AFTER_HELP)]
     Mitigate(mitigate::args::MitigateArguments),
-    /// Why memtrace would do something to a VM, or would not, with every number
+    /// Explain the policy's decision for a VM, with all inputs and thresholds
     Explain(explain::args::ExplainArguments),
-    /// Keep what is read of this host in files, to look at later
+    /// Record samples of this host to files
     #[command(after_help = record::args::AFTER_HELP)]
     Record(record::args::RecordArguments),
-    /// Print a recording as rows, for other programs
+    /// Convert a recording to JSON lines or CSV
     Export(export::args::ExportArguments),
-    /// Make one page of a recording: who suffered, who caused it, when, and what was done
+    /// Render a recording as an HTML report: stalls, causes, decisions and alerts
     #[command(after_help = report::args::AFTER_HELP)]
     Report(report::args::ReportArguments),
-    /// Say from a recording how large VMs should be, and how many of them fit here
+    /// Recommend VM sizes, swap size and overcommit from a recording or Prometheus
     #[command(after_help = advise::args::AFTER_HELP)]
     Advise(advise::args::AdviseArguments),
-    /// One look for Nagios, Icinga and their like: is the host, or a VM, well?
+    /// Nagios/Icinga plugin: check the host or one VM
     #[command(after_help = check::args::AFTER_HELP)]
     Check(check::args::CheckArguments),
-    /// One look as metrics for Prometheus, printed or in a file for node_exporter
+    /// Print Prometheus metrics once, or write them for node_exporter's textfile collector
     #[command(after_help = metrics::args::AFTER_HELP)]
     Metrics(metrics::args::MetricsArguments),
-    /// VMs and single values for Zabbix' agent
+    /// Zabbix agent: VM discovery and single values
     #[command(after_help = zabbix::args::AFTER_HELP)]
     Zabbix(zabbix::args::ZabbixArguments),
-    /// All hosts that a Prometheus knows: who needs a look, and where one more VM has room
+    /// Overview of all hosts in a Prometheus: state, forecast, placement of a new VM
     #[command(after_help = fleet::args::AFTER_HELP)]
     Fleet(fleet::args::FleetArguments),
-    /// Print what is seen, a JSON document a line for each interval, for other programs
+    /// Stream snapshots as JSON lines, one per interval
     #[command(after_help = stream::AFTER_HELP)]
     Stream(stream::StreamArguments),
-    /// What this kernel and these permissions allow, and what is amiss here
+    /// Check kernel support and privileges; audit host and VMs
     #[command(after_help = doctor::args::AFTER_HELP)]
     Doctor(doctor::args::DoctorArguments),
-    /// Hold memtrace's numbers against the kernel's on this host, with a guest of its own
+    /// Verify memtrace's counters against the kernel, using a temporary guest
     #[command(after_help = selftest::args::AFTER_HELP)]
     Selftest(selftest::args::SelftestArguments),
-    /// Try memtrace's policy, and those of others, on a simulated host
+    /// Run ballooning policies on simulated hosts, or memtrace's on a recording
     #[command(after_help = simulate::args::AFTER_HELP)]
     Simulate(simulate::args::SimulateArguments),
-    /// Say what is wrong with a configuration, or that nothing is
+    /// Validate a configuration
     #[command(after_help = check_config::AFTER_HELP)]
     CheckConfig(check_config::CheckConfigArguments),
-    /// Print a manual page (roff), for example `memtrace man | man -l -`
+    /// Print a man page (roff), for example `memtrace man | man -l -`
     Man {
-        /// Of this command instead of memtrace as a whole
+        /// Man page of this command [default: of memtrace]
         command: Option<String>,
     },
-    /// Print a completion script for a shell
+    /// Print a shell completion script
     Completions {
-        /// The shell that will read it
+        /// Target shell
         shell: Shell,
     },
 }
 
 impl Command {
-    /// Whether it takes over the terminal, so that messages must go elsewhere.
+    /// Whether it draws full-screen, so that log messages must not go to the terminal.
     pub fn draws(&self) -> bool {
         match self {
             Self::Top(arguments) => top::draws(arguments),
@@ -118,10 +118,10 @@ impl Command {
         }
     }
 
-    /// Does it, and says how the process should end.
+    /// Runs the command, and returns the exit code of the process.
     ///
     /// # Errors
-    /// Whatever kept it from being done.
+    /// Those of the command.
     pub fn run(self, verbosity: Verbosity) -> Result<ExitCode> {
         match self {
             Self::Top(arguments) => top::run(&arguments, verbosity)?,

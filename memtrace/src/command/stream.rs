@@ -1,4 +1,4 @@
-//! `memtrace stream`: what `memtrace top --json` prints, and what each of its keys means.
+//! `memtrace stream`: the JSON lines of `memtrace top --json`, and the description of their keys.
 
 use anyhow::Result;
 use clap::Args;
@@ -12,20 +12,20 @@ use crate::command::top::args::TopArguments;
 use crate::sys::output;
 
 pub const AFTER_HELP: &str = "\
-It is what `memtrace top --json` prints. Every key is in docs/stream.md (--describe prints it),
-with its unit; `schema_version` in each line counts up when one changes its meaning or goes away.";
+The same as `memtrace top --json`. Keys and units are in docs/stream.md (--describe prints it);
+`schema_version` in each line is incremented when a key is removed or changes its meaning.";
 
 #[derive(Args, Clone, Debug)]
 pub struct StreamArguments {
-    /// Print JSON, a document a line; there is no other form
+    /// Print JSON lines (the only format)
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
     pub look: LookArguments,
-    /// Print what each key means (Markdown), and don't look
+    /// Print the description of all keys (Markdown) and exit
     #[arg(long, conflicts_with_all = ["count", "filter"])]
     pub describe: bool,
-    /// End after N lines
+    /// Exit after N lines
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 }
@@ -37,7 +37,7 @@ impl From<StreamArguments> for TopArguments {
     }
 }
 
-/// Prints the stream, or describes it.
+/// Prints the stream, or its description.
 ///
 /// # Errors
 /// As [`top::run`].

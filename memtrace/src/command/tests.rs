@@ -171,7 +171,7 @@ fn a_stream_is_json_of_the_top_command() {
 
 /// The lines of a table in a help: what is named, and the ranges at the end of the line.
 fn thresholds(help: &str, of_vm: bool) -> Vec<(String, Vec<String>)> {
-    let (host, vm) = help.split_once("Of a VM:\n").expect("there are two tables");
+    let (host, vm) = help.split_once("VM metrics:\n").expect("there are two tables");
     let table = if of_vm { vm } else { host };
     let line = |line: &str| {
         let mut words = line.split_whitespace();

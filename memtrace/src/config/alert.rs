@@ -1,4 +1,4 @@
-//! What is worth an alert, and who is told: `[alert]`.
+//! Alert rules and receivers: `[alert]`.
 
 use super::problem::Place;
 use super::reader::Section;
@@ -39,7 +39,7 @@ pub(super) fn read(config: &mut AlertConfig, section: &mut Section<'_, '_>) {
     for (rule, used) in &mut config.rules {
         let mut section = section.section(rule.kind.name());
         section.set("use", used);
-        // Whether memtrace can act is no number.
+        // Rules about memtrace itself have no limit.
         if !rule.kind.unit().is_empty() {
             let mut limit = Percent(rule.limit);
             section.set("limit", &mut limit);
@@ -58,7 +58,7 @@ fn check_url(section: &Section<'_, '_>, key: &str, place: Option<Place>, url: Op
         section.problem(
             place,
             key,
-            "must begin with http://; memtrace speaks no TLS, a command can",
+            "must begin with http://; https is not supported, use a command instead",
         );
     }
 }

@@ -1,5 +1,4 @@
-//! Which files make up a configuration: one, and those beside it in a directory of the same
-//! name with `.d`, in the order of their names.
+//! The files of a configuration: the main file, and those of its `.d` directory in order of name.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -48,7 +47,7 @@ pub(super) fn read(file: &Path, must: bool, problems: &mut Vec<Problem>) -> Vec<
     texts
 }
 
-/// Hidden files are what editors leave; other extensions what packages do.
+/// Skips hidden files (editors) and other extensions (package managers).
 fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory)? {

@@ -1,4 +1,4 @@
-//! Who is told what the other rungs can't win back, and when: `[hook]`.
+//! The hook, called for memory that memtrace can't reclaim: `[hook]`.
 
 use super::reader::Section;
 use memtrace_core::policy::rules::HookRules;
@@ -6,7 +6,7 @@ use memtrace_core::units::Nanos;
 
 const DAY: Nanos = Nanos(86_400 * Nanos::SECOND.0);
 
-/// `command`: a program and its arguments. Without one nobody is told.
+/// `command`: a program and its arguments. Empty: no hook.
 pub(super) fn read(
     command: &mut Vec<String>,
     rules: &mut HookRules,

@@ -1,5 +1,5 @@
-//! The configuration: what `memtrace.toml` and the files beside it say. A file that has a
-//! mistake has no effect at all; all mistakes are told, with file, line, column and key.
+//! The configuration: `memtrace.toml` and `memtrace.d/*.toml`. An invalid configuration has no
+//! effect at all; every error is reported with file, line, column and key.
 
 mod alert;
 mod files;
@@ -27,40 +27,40 @@ use memtrace_core::units::Nanos;
 use memtrace_store::journal;
 use memtrace_store::recording;
 
-/// Where it is, unless the operator says otherwise.
+/// Default path.
 pub const FILE: &str = "/etc/memtrace/memtrace.toml";
 
-/// What `memtrace mitigate` does, as far as it was said.
+/// The configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub mode: Mode,
-    /// Between two samples.
+    /// Sampling interval.
     pub interval: Nanos,
-    /// Ask libvirt about the VMs that it owns.
+    /// Connect to libvirt.
     pub libvirt: bool,
-    /// At the end of a run, give back what memtrace took.
+    /// At shutdown, give memory back to VMs.
     pub give_back: bool,
     /// The cgroup that holds the VMs. `None`: the host.
     pub scope: Option<String>,
-    /// Where scrapers are told what is seen. `None`: nowhere.
+    /// Address for Prometheus scrapes. `None`: none.
     pub listen: Option<Address>,
     pub journal: JournalConfig,
     pub record: RecordConfig,
     pub alert: AlertConfig,
-    /// A program and its arguments, which is told what memtrace can't win back.
+    /// The hook: a program and its arguments.
     pub hook: Vec<String>,
-    /// What the policy goes by, with what is said of single VMs.
+    /// The policy's rules, with settings of single VMs.
     pub rules: Rules,
 }
 
-/// Where the journal is, and how much of it is kept.
+/// Directory and size limits of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalConfig {
     pub directory: PathBuf,
     pub limits: journal::Limits,
 }
 
-/// Whether what is read and decided is recorded, and where.
+/// Recording of samples and decisions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordConfig {
     pub used: bool,
@@ -99,42 +99,42 @@ impl Default for RecordConfig {
     }
 }
 
-/// A configuration that was read, and from where.
+/// A configuration and its files.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
     pub config: Config,
     pub files: Vec<PathBuf>,
 }
 
-/// What the configuration in `file` says, or the usual one; the defaults where there is none.
+/// The configuration of `file`, or of the default path; the defaults if there is none.
 ///
 /// # Errors
-/// Everything that is wrong, with its place.
+/// All errors, with their place.
 pub fn chosen(file: Option<&Path>) -> Result<Config> {
     let path = file.unwrap_or(Path::new(FILE));
     let loaded = Config::load(path, file.is_some()).map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        anyhow!("the configuration can't be used:\n{}", problems.join("\n"))
+        anyhow!("invalid configuration:\n{}", problems.join("\n"))
     })?;
     Ok(loaded.config)
 }
 
 impl Config {
-    /// Of a text alone, as if it were in `file`.
+    /// Parses a text as if it were in `file`.
     ///
     /// # Errors
-    /// Everything that is wrong.
+    /// All errors.
     pub fn of_text(file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
         let mut config = Self::default();
         let problems = schema::apply(&mut config, file, text);
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
 
-    /// Reads `file` and what is beside it. `must`: the file has to be there, because it was
-    /// asked for; else the defaults stand for a missing one.
+    /// Reads `file` and its `.d` directory. `must`: the file has to exist; else a missing one means
+    /// the defaults.
     ///
     /// # Errors
-    /// Everything that is wrong.
+    /// All errors.
     pub fn load(file: &Path, must: bool) -> Result<Loaded, Vec<Problem>> {
         let mut problems = Vec::new();
         let texts = files::read(file, must, &mut problems);

@@ -1,5 +1,4 @@
-//! The numbers that the policy goes by: `[policy]`. What they mean, and where they are from,
-//! is told in `policy::rules`.
+//! The thresholds of the policy: `[policy]`. Documented in `policy::rules`.
 
 use super::problem::Place;
 use super::reader::Section;
@@ -43,7 +42,9 @@ fn states(rules: &mut Rules, section: &mut Section<'_, '_>) {
         && !(rules.low < rules.hard && rules.hard < rules.soft)
     {
         let Rules { soft, hard, low, .. } = rules;
-        let text = format!("low ({low}) must be under hard ({hard}), and hard under soft ({soft})");
+        let text = format!(
+            "low ({low}) must be less than hard ({hard}), and hard less than soft ({soft})"
+        );
         section.problem(place, "", text);
     }
     share(section, "leave", &mut rules.leave);
@@ -52,7 +53,7 @@ fn states(rules: &mut Rules, section: &mut Section<'_, '_>) {
     if let Some(place) = full.or(begin)
         && rules.psi_full <= rules.psi_begin
     {
-        section.problem(place, "psi_full", "must be over psi_begin");
+        section.problem(place, "psi_full", "must be greater than psi_begin");
     }
 }
 
@@ -85,7 +86,7 @@ fn times(rules: &mut Rules, section: &mut Section<'_, '_>) {
         ("learnt_half_life", &mut rules.learnt_half_life),
         ("burst_lasts", &mut rules.burst_lasts),
     ] {
-        section.within(key, (Nanos(1), DAY), "more than nothing and at most 24h", time);
+        section.within(key, (Nanos(1), DAY), "greater than 0 and at most 24h", time);
     }
 }
 

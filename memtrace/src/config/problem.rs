@@ -1,18 +1,18 @@
-//! What is wrong with a configuration, and where.
+//! Errors of a configuration, with their place.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// One thing that is wrong. Its text names file, line, column and key.
+/// One error. Its text names file, line, column and key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub place: Place,
-    /// Dotted; empty where it isn't about a key.
+    /// Dotted key; empty if the error isn't about a key.
     pub key: String,
     pub text: String,
 }
 
-/// Where something stands.
+/// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     pub file: PathBuf,
@@ -64,7 +64,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The one of `known` that was meant by `typed`, if one is near.
+/// The one of `known` that is most similar to `typed`, if any.
 pub(super) fn nearest<'a>(
     typed: &str,
     known: impl IntoIterator<Item = &'a str>,

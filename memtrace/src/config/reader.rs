@@ -1,5 +1,5 @@
-//! Reading one file, table by table. Goes on after a mistake, so that all are told at once,
-//! and knows which keys there are, because they are asked for.
+//! Reads one file, table by table. Continues after an error, so that all are reported at once.
+//! The valid keys are those that are read.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ pub(super) struct Reader<'a> {
     file: &'a Path,
     text: &'a str,
     problems: RefCell<Vec<Problem>>,
-    /// Every key that was asked for, dotted, and whether it was ever there.
+    /// Every valid key, dotted, and whether it was present.
     known: RefCell<BTreeMap<String, bool>>,
 }
 
@@ -32,20 +32,19 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The whole document. Of one that is no TOML nothing is read: keys might be taken for
-    /// those of another table.
+    /// The whole document. Nothing is read of invalid TOML: keys might be assigned to another
+    /// table.
     pub(super) fn root(&self) -> Section<'_, 'a> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         for error in &errors {
             let span = error.span().unwrap_or_default();
-            self.problem(&span, "", format!("no valid TOML: {}", error.message()));
+            self.problem(&span, "", format!("invalid TOML: {}", error.message()));
         }
         let table = if errors.is_empty() { table.into_inner() } else { DeTable::new() };
         Section::new(self, String::new(), table)
     }
 
-    /// What is wrong, in the order in which it stands there; and the keys that there are,
-    /// with whether they were used.
+    /// The errors in file order; and the valid keys, with whether they were present.
     pub(super) fn finish(self) -> (Vec<Problem>, BTreeMap<String, bool>) {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
@@ -59,7 +58,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A table whose keys are taken out one by one. What is left when it is dropped is unknown.
+/// A table whose keys are read one by one. Keys left when it is dropped are unknown.
 #[derive(Debug)]
 pub(super) struct Section<'r, 'a> {
     reader: &'r Reader<'a>,
@@ -77,7 +76,7 @@ impl<'r, 'a> Section<'r, 'a> {
         Self { reader, path, entries, known: Vec::new() }
     }
 
-    /// Sets `into` if the key is there, and says where it stands.
+    /// Sets `into` if the key is present, and returns its place.
     pub(super) fn set<T: Value>(&mut self, key: &'static str, into: &mut T) -> Option<Place> {
         let mut value = None;
         let place = self.optional(key, &mut value);
@@ -87,7 +86,7 @@ impl<'r, 'a> Section<'r, 'a> {
         place
     }
 
-    /// The same for a value within limits, which `range` says in words.
+    /// The same for a value within limits, which `range` describes.
     pub(super) fn within<T: Value + PartialOrd + Copy>(
         &mut self,
         key: &'static str,
@@ -105,7 +104,7 @@ impl<'r, 'a> Section<'r, 'a> {
         Some(place)
     }
 
-    /// The same for what has no default.
+    /// The same for a key without default.
     pub(super) fn optional<T: Value>(
         &mut self,
         key: &'static str,
@@ -119,7 +118,7 @@ impl<'r, 'a> Section<'r, 'a> {
         Some(Place::of(self.reader.file, self.reader.text, span.start))
     }
 
-    /// Sets `into` to what one of the words stands for.
+    /// Sets `into` to the meaning of one of the words.
     pub(super) fn choose<T: Copy>(
         &mut self,
         key: &'static str,
@@ -181,7 +180,7 @@ impl<'r, 'a> Section<'r, 'a> {
         sections
     }
 
-    /// Says that a key of this table is wrong.
+    /// Reports an error about a key of this table.
     pub(super) fn problem(&self, place: Place, key: &str, text: impl Into<String>) {
         let key = if key.is_empty() { self.path.clone() } else { self.dotted(key) };
         self.reader.problems.borrow_mut().push(Problem { place, key, text: text.into() });
@@ -212,11 +211,11 @@ impl<'r, 'a> Section<'r, 'a> {
 impl Drop for Section<'_, '_> {
     fn drop(&mut self) {
         for (key, span, _) in &self.entries {
-            let mut text = "there is no such key".to_owned();
+            let mut text = "unknown key".to_owned();
             if let Some(near) = nearest(key, self.known.iter().copied()) {
                 text = format!("{text}; did you mean `{near}`?");
             } else {
-                text = format!("{text}; there are {}", self.known.join(", "));
+                text = format!("{text}; valid keys: {}", self.known.join(", "));
             }
             self.reader.problem(span, &self.dotted(key), text);
         }

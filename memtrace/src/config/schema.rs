@@ -1,4 +1,4 @@
-//! Which keys there are, and what they set.
+//! The schema: valid keys, and the settings that they set.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::{Config, JournalConfig, RecordConfig, alert, hook, policy, vm};
 use memtrace_core::reactor::Mode;
 use memtrace_core::units::{Bytes, Nanos};
 
-/// Takes what one file says over into `config`, and gives what is wrong with it.
+/// Applies one file to `config`, and returns its errors.
 pub(super) fn apply(config: &mut Config, file: &Path, text: &str) -> Vec<Problem> {
     let reader = Reader::new(file, text);
     root(config, &mut reader.root());

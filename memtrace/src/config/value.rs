@@ -1,4 +1,4 @@
-//! Values as they are written: sizes and durations with their unit, shares in per cent.
+//! Values: sizes and durations with a unit, shares in per cent.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -8,10 +8,10 @@ use toml::de::DeValue;
 use crate::sys::address::Address;
 use memtrace_core::units::{Bytes, Nanos, Percent, Unreadable};
 
-/// Something that a key can be set to.
+/// A value of a key.
 pub(super) trait Value: Sized {
     /// # Errors
-    /// What is wanted instead, in words that follow "must be".
+    /// The expected form, as a text that follows "must be".
     fn read(value: &DeValue<'_>) -> Result<Self, String>;
 }
 
@@ -99,7 +99,7 @@ impl Value for Nanos {
     }
 }
 
-/// What is written in quotes. What isn't a text says what is wanted, too.
+/// The text in quotes; empty for other types, which then fail to parse.
 fn quantity<T: FromStr<Err = Unreadable>>(value: &DeValue<'_>) -> Result<T, String> {
     let text = if let DeValue::String(text) = value { text.as_ref() } else { "" };
     text.parse().map_err(|error: Unreadable| error.wanted.to_owned())

@@ -1,4 +1,4 @@
-//! What the operator says of single VMs: `[[vm]]`.
+//! Settings of single VMs: `[[vm]]`.
 
 use regex::Regex;
 use uuid::Uuid;
@@ -7,7 +7,7 @@ use super::problem::Place;
 use super::reader::Section;
 use memtrace_core::policy::settings::{MOST, PRIORITIES, Priority, VmSettings, VmTable, Which};
 
-/// Reads one table, which stands at `place`. `None`: it can't be told which VMs it is about.
+/// Reads one table at `place`. `None`: it doesn't identify VMs.
 pub(super) fn read(place: &Place, section: &mut Section<'_, '_>) -> Option<VmTable> {
     let which = which(place, section);
     let mut settings = VmSettings::default();
@@ -49,11 +49,11 @@ fn which(place: &Place, section: &mut Section<'_, '_>) -> Option<Which> {
         (None, None, Some(pattern)) => {
             let read = Regex::new(&pattern);
             if let (Err(error), Some(place)) = (&read, at_pattern) {
-                // Its text draws a picture over several lines; the last says what is wrong.
+                // The error has several lines; the last is the message.
                 let text = error.to_string();
                 let last = text.lines().last().unwrap_or_default();
                 let last = last.trim_start_matches("error: ");
-                section.problem(place, "match", format!("no regular expression: {last}"));
+                section.problem(place, "match", format!("invalid regular expression: {last}"));
             }
             read.ok().map(Which::Match)
         }

@@ -1,4 +1,4 @@
-//! The one file that speaks with Prometheus: queries by GET, bounded in time and size.
+//! The client of Prometheus' HTTP API: GET queries, bounded in time and size.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,10 +9,10 @@ use anyhow::{Context, Error, Result, bail, ensure};
 use super::reply::{self, Answer, Labels, Lines};
 use memtrace_core::text::clean;
 
-/// Largest answer, in bytes: a thousand hosts take five MiB.
+/// Maximum size of an answer, in bytes: 1000 hosts take 5 MiB.
 const LARGEST: u64 = 64 << 20;
 
-/// Where Prometheus is: `http://HOST:PORT`, with the path that it is served under.
+/// The address of Prometheus: `http://HOST:PORT[/PATH]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address(String);
 
@@ -23,15 +23,20 @@ impl FromStr for Address {
         let rest = match text.split_once("://") {
             None => text,
             Some(("http", rest)) => rest,
-            Some(("https", _)) => bail!("TLS isn't spoken here; take a local proxy's http://"),
+            Some(("https", _)) => {
+                bail!("https:// is not supported; put a local TLS proxy in front")
+            }
             Some(_) => bail!("http://HOST:PORT"),
         };
         let rest = rest.trim_end_matches('/');
         let host = rest.split('/').next().unwrap_or_default();
         ensure!(!host.is_empty() && !host.starts_with(':'), "http://HOST:PORT");
-        ensure!(!host.contains('@'), "without a password, which others could see");
+        ensure!(
+            !host.contains('@'),
+            "passwords in the URL are not supported; put a local proxy in front"
+        );
         let is_odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#');
-        ensure!(!rest.contains(is_odd), "http://HOST:PORT, with a path at most");
+        ensure!(!rest.contains(is_odd), "http://HOST:PORT[/PATH]");
         Ok(Self(format!("http://{rest}")))
     }
 }
@@ -42,13 +47,13 @@ impl fmt::Display for Address {
     }
 }
 
-/// A Prometheus, or what speaks as it does.
+/// A Prometheus server, or a compatible one.
 #[derive(Clone, Debug)]
 pub struct Prometheus {
     address: Address,
     agent: ureq::Agent,
     patience: Duration,
-    /// Largest answer, in bytes.
+    /// Maximum size of an answer, in bytes.
     pub(crate) largest: u64,
 }
 
@@ -62,22 +67,22 @@ pub struct Stretch {
 }
 
 impl Prometheus {
-    /// `patience`: for one query, from looking up the name to the end of the answer.
+    /// `patience`: time limit of one query, from name resolution to the end of the answer.
     pub fn new(address: Address, patience: Duration) -> Self {
         let config = ureq::Agent::config_builder().timeout_global(Some(patience));
         let agent = config.http_status_as_error(false).max_redirects(0).build().new_agent();
         Self { address, agent, patience, largest: LARGEST }
     }
 
-    /// What holds now.
+    /// Instant query.
     ///
     /// # Errors
-    /// When there is no good answer in time.
+    /// When there is no valid answer in time.
     pub fn now(&self, query: &str) -> Result<Answer> {
         self.ask("query", &[("query", query)], reply::read)
     }
 
-    /// What held at each point.
+    /// Range query.
     ///
     /// # Errors
     /// As [`Self::now`].
@@ -88,7 +93,7 @@ impl Prometheus {
         self.ask("query_range", &asked, reply::lines)
     }
 
-    /// The labels of all series that `selector` means, at some time of the stretch.
+    /// The labels of all series that match `selector` within the range.
     ///
     /// # Errors
     /// As [`Self::now`].
@@ -106,7 +111,7 @@ impl Prometheus {
     ) -> Result<T> {
         let url = format!("{}/api/v1/{what}", self.address);
         let answer = self.get(&url, asked, read);
-        answer.with_context(|| format!("cannot ask Prometheus at {}", self.address))
+        answer.with_context(|| format!("cannot query Prometheus at {}", self.address))
     }
 
     fn get<T>(
@@ -121,7 +126,7 @@ impl Prometheus {
         let body = response.body_mut().with_config().limit(self.largest).read_to_vec();
         let body = body.map_err(|error| self.told(error))?;
         match read(&body) {
-            // Prometheus' own errors say more than their status.
+            // Prometheus' error message is more specific than the status.
             Err(error) if status.is_success() || is_json(&body) => Err(error),
             Err(_) => bail!("HTTP {status}; is this Prometheus?"),
             Ok(_) if !status.is_success() => bail!("HTTP {status}"),
@@ -135,7 +140,7 @@ impl Prometheus {
             ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => self.late(),
             ureq::Error::Io(error) => error.into(),
             ureq::Error::BodyExceedsLimit(_) => {
-                anyhow::anyhow!("its answer is larger than {} bytes", self.largest)
+                anyhow::anyhow!("the answer exceeds {} bytes", self.largest)
             }
             error => anyhow::anyhow!("{}", clean(&error.to_string())),
         }

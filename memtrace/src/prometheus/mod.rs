@@ -1,5 +1,4 @@
-//! A Prometheus that is asked, and what it answers. For what is shown of all hosts, and for
-//! advice by what it remembers.
+//! Queries to a Prometheus server, for `fleet` and `advise --prometheus`.
 
 mod client;
 pub mod reply;

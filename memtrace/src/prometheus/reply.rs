@@ -1,5 +1,4 @@
-//! What Prometheus answers (its HTTP API v1). Pure. The answer is others' text: nothing in it is
-//! trusted to be there.
+//! Parses answers of Prometheus' HTTP API v1. Pure. The answer is untrusted.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +6,12 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// Most series of an answer: twenty of each of ten thousand hosts.
+/// Maximum number of series: 20 per host of 10000 hosts.
 pub const MOST_SERIES: usize = 200_000;
 
 pub type Labels = BTreeMap<String, String>;
 
-/// One series at one moment.
+/// One series at one time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     pub labels: Labels,
@@ -25,7 +24,7 @@ pub struct Series {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
     pub series: Vec<Series>,
-    /// What Prometheus, or what stands in for it, could not do: a part is missing.
+    /// Warnings of Prometheus: a part is missing.
     pub warnings: Vec<String>,
 }
 
@@ -33,7 +32,7 @@ pub struct Answer {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     pub labels: Labels,
-    /// Seconds since the epoch, and the value then; what is no number isn't there.
+    /// Seconds since the epoch, and the value; NaN and infinities are left out.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -83,7 +82,7 @@ struct Elements<'a> {
     values: Vec<(f64, &'a str)>,
 }
 
-/// Reads an answer. Series whose value is no number are left out: they tell nothing.
+/// Parses an answer. Series without a finite value are left out.
 ///
 /// # Errors
 /// When it is no answer of Prometheus' API, when it is an error, and when it is too large.
@@ -119,10 +118,10 @@ pub fn labels(body: &[u8]) -> Result<Vec<Labels>> {
 }
 
 fn elements<'a, T: Deserialize<'a>>(body: &'a [u8], kind: &str) -> Result<(Vec<T>, Vec<String>)> {
-    // What it is, first: an element of another kind would be a mistake somewhere within.
+    // The type first: an element of another kind would be an error somewhere within.
     let (Data { result_type, .. }, _) = data::<Data<IgnoredAny>>(body)?;
     if result_type != kind {
-        bail!("the answer is a {result_type}, not a {kind}");
+        bail!("expected a {kind}, got a {result_type}");
     }
     let (Data { result, .. }, warnings) = data::<Data<T>>(body)?;
     Ok((bounded(result)?, warnings))
@@ -130,7 +129,7 @@ fn elements<'a, T: Deserialize<'a>>(body: &'a [u8], kind: &str) -> Result<(Vec<T
 
 fn data<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<(T, Vec<String>)> {
     let envelope: Envelope<T> =
-        serde_json::from_slice(body).context("this is no answer of Prometheus' HTTP API")?;
+        serde_json::from_slice(body).context("not an answer of Prometheus' HTTP API")?;
     if envelope.status != "success" {
         bail!("Prometheus refused: {}", envelope.error.as_deref().unwrap_or(&envelope.status));
     }
@@ -140,7 +139,7 @@ fn data<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<(T, Vec<String>)> {
 
 fn bounded<T>(series: Vec<T>) -> Result<Vec<T>> {
     if series.len() > MOST_SERIES {
-        bail!("{} series are more than {MOST_SERIES}", series.len());
+        bail!("{} series exceed the limit of {MOST_SERIES}", series.len());
     }
     Ok(series)
 }
@@ -178,7 +177,7 @@ mod tests {
         assert_eq!(web.labels["name"], "web");
         let vector = br#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
         let error = super::lines(vector).expect_err("it is another kind").to_string();
-        assert!(error.contains("vector, not a matrix"), "{error}");
+        assert!(error.contains("expected a matrix, got a vector"), "{error}");
         let body = br#"{"status":"success","data":[{"instance":"a:9"},{}]}"#;
         let labels = labels(body).expect("it is an answer");
         assert_eq!((labels.len(), &*labels[0]["instance"]), (2, "a:9"));
@@ -187,11 +186,14 @@ mod tests {
     #[test]
     fn what_is_no_answer_is_refused_with_the_reason() {
         let cases: [(&[u8], &str); 5] = [
-            (b"<html>nginx</html>", "no answer of Prometheus' HTTP API"),
+            (b"<html>nginx</html>", "not an answer of Prometheus' HTTP API"),
             (br#"{"status":"error","error":"query timed out"}"#, "refused: query timed out"),
             (br#"{"status":"error"}"#, "refused: error"),
             (br#"{"status":"success"}"#, "no data"),
-            (br#"{"status":"success","data":{"resultType":"matrix"}}"#, "matrix, not a vector"),
+            (
+                br#"{"status":"success","data":{"resultType":"matrix"}}"#,
+                "expected a vector, got a matrix",
+            ),
         ];
         for (body, text) in cases {
             let error = format!("{:#}", read(body).expect_err("it is none"));

@@ -1,5 +1,5 @@
-//! What runs as long as memtrace does: the loop that samples and decides, what plays a recording
-//! in its place, and those who read along.
+//! Long-running parts: the sampling loop with the reactor, the player of recordings, and their
+//! subscribers.
 
 pub mod alert;
 pub mod hook;

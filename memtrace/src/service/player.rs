@@ -1,5 +1,5 @@
-//! Plays a recording on a thread of its own, in the place of the loop that samples: what it
-//! comes to is what views get as the newest.
+//! Plays a recording on its own thread, in place of the sampling loop: views get its snapshots as
+//! the newest.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -16,18 +16,18 @@ use memtrace_core::replay::order::{Mark, Order, Place};
 use memtrace_core::units::{Nanos, WallNanos};
 use memtrace_store::tape::{Shown, Tape};
 
-/// How soon the end is heeded, and how often a search shows where it is.
+/// Interval of checks for shutdown, and of progress reports of a search.
 const SLICE: Duration = Duration::from_millis(100);
 
-/// A view's way to the player. The handle's interval is the time from one moment to the next.
+/// A view's handle of the player. Its interval is the delay between two samples.
 #[derive(Clone, Debug)]
 pub struct Remote {
     pub orders: Sender<Order>,
     pub place: watch::Receiver<Place>,
 }
 
-/// Begins to play with `first`, or else the next moment of `tape`. `rules`: what alerts are
-/// looked for by. It ends as a loop does that samples.
+/// Plays from `first`, or else the next record of `tape`. `rules`: alert rules for searches. It
+/// ends as a sampling loop does.
 pub fn play(
     (tape, first): (Tape, Option<Shown>),
     rules: Vec<Rule>,
@@ -62,7 +62,7 @@ struct Player {
     tape: Tape,
     rules: Vec<Rule>,
     watcher: Watcher,
-    /// What is shown.
+    /// The record shown.
     now: Option<WallNanos>,
     place: Place,
     view: View,
@@ -100,7 +100,7 @@ impl Player {
         }
     }
 
-    /// For an order, no longer than there is nothing to do.
+    /// Waits for a command, until the next record is due.
     fn wait(&self, orders: &Receiver<Order>, due: Instant) -> Result<Order, RecvTimeoutError> {
         let most = match (self.place.finding, self.place.playing) {
             (Some(_), _) => Duration::ZERO,
@@ -135,7 +135,7 @@ impl Player {
     }
 
     fn go(&mut self, to: WallNanos) {
-        // What held before holds from here on anew.
+        // Alert states start anew from here.
         self.watcher = Watcher::new(self.rules.clone());
         if let Some(shown) = self.tape.go(to) {
             self.place.ended = false;
@@ -148,14 +148,14 @@ impl Player {
         self.show(shown);
     }
 
-    /// Looks for a mark for a while.
+    /// Searches for a mark for a while.
     fn find(&mut self, mark: Mark) {
         let begun = Instant::now();
         let mut passed = None;
         while begun.elapsed() < SLICE {
             let Some(shown) = self.tape.next() else {
                 (self.place.ended, self.place.finding) = (true, None);
-                let text = format!("no {} from there to the end", mark.word());
+                let text = format!("no further {} in the recording", mark.word());
                 self.place.remark = Some(text.into());
                 break;
             };
@@ -176,7 +176,7 @@ impl Player {
         }
     }
 
-    /// What an alert says that begins here.
+    /// The text of an alert that begins here.
     fn look(&mut self, shown: &Shown) -> Option<String> {
         let reaction = shown.reaction.clone().unwrap_or_default();
         let step = Step { snapshot: Arc::clone(&shown.snapshot), reaction };
@@ -191,12 +191,12 @@ impl Player {
     fn show(&mut self, Shown { snapshot, reaction, .. }: Shown) {
         self.now = Some(snapshot.wall);
         let step = |reaction| Arc::new(Step { snapshot: Arc::clone(&snapshot), reaction });
-        // First why, so that nobody sees a moment with what another one decided.
+        // The decisions first, so that no snapshot is shown with those of another.
         self.view.step.send_replace(reaction.map(step));
         self.view.latest.send_replace(Latest::Snapshot(snapshot));
     }
 
-    /// Tells how it stands, if that changed.
+    /// Publishes the position, if it has changed.
     fn tell(&mut self) {
         let losses = self.tape.losses();
         if losses.len() != self.place.losses.len() {
@@ -211,7 +211,7 @@ impl Player {
     }
 }
 
-/// Something was done then, or would have been.
+/// Whether the record has a decision.
 fn decides(reaction: &Reaction) -> bool {
     !reaction.decisions.actions.is_empty()
 }

@@ -10,8 +10,8 @@ use memtrace_store::journal::Recovered;
 
 use crate::config::Config;
 
-/// The policy for what this host can measure, as its first sample shows. It knows what an
-/// earlier run took.
+/// The policy for the capabilities in the host's first sample, with the memory taken by an earlier
+/// run.
 ///
 /// # Errors
 /// When the host can't be sampled.
@@ -32,7 +32,7 @@ pub fn policy(
     Ok(Box::new(Memtrace::resume(rules, sample.at, &taken)))
 }
 
-/// What the policy goes by on the host of this first sample.
+/// The policy's rules for the host of this first sample.
 pub fn rules(config: &Config, first: &Sample) -> Rules {
     Rules { capabilities: Capabilities::of(first), ..config.rules.clone() }
 }

@@ -1,9 +1,9 @@
-//! The loop: sample, derive, publish, react. One writer, many readers; the newest snapshot
-//! wins, and a slow reader never delays the loop.
+//! The sampling loop: sample, derive, publish, react. One writer, many readers; readers get the
+//! newest snapshot, and a slow reader never delays the loop.
 //!
-//! It looks at each tick, and when pressure begins. What readers see stays on the ticks: a
-//! table that jumps four times a second while the host is pressed can't be read, and each
-//! look of its own would shorten the interval of its rates.
+//! It samples at each tick, and when pressure begins. Snapshots for readers are published only at
+//! ticks: a table that changes four times a second can't be read, and extra samples would shorten
+//! the interval of rates.
 
 mod urgency;
 
@@ -24,7 +24,7 @@ use memtrace_core::sample::Sample;
 use memtrace_core::source::{Pressure, Source};
 use urgency::Urgency;
 
-/// How long the loop may be away before it looks at its control again.
+/// Maximum time between two checks of the loop's control.
 const SLICE: Duration = Duration::from_millis(100);
 /// Shortest time between two samples, when a view asks for another VM's threads.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -33,21 +33,20 @@ const SHORTEST: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub latest: watch::Receiver<Latest>,
-    /// What the reactor made of the newest sample; `None` before the first, and without a
-    /// reactor.
+    /// The reactor's result for the newest sample; `None` before the first, and without a reactor.
     pub step: watch::Receiver<Option<Arc<Step>>>,
     pub control: Arc<watch::Sender<Control>>,
 }
 
 impl Handle {
-    /// Why the loop ended, once it has.
+    /// Trigger the loop ended, once it has.
     ///
     /// # Errors
     /// Always: that reason.
     pub fn failure(&self) -> Result<()> {
         match &*self.latest.borrow() {
             Latest::Failed(text) => bail!("{text}"),
-            Latest::Starting | Latest::Snapshot(_) => bail!("sampling ended without a word"),
+            Latest::Starting | Latest::Snapshot(_) => bail!("sampling ended without an error"),
         }
     }
 
@@ -67,19 +66,19 @@ pub fn spawn(source: Box<dyn Source>, control: Control) -> Handle {
     spawn_with(source, None, control)
 }
 
-/// The same with a reactor, which gets each sample after the readers.
+/// The same with a reactor, which gets each sample after it was published.
 pub fn spawn_with(source: Box<dyn Source>, reactor: Option<Reactor>, control: Control) -> Handle {
     let (publish, latest) = watch::channel(Latest::Starting);
     let (tell, step) = watch::channel(None);
     let (ask, asked) = watch::channel(control);
     let publisher = Publisher(publish);
-    let second = SecondHalf { reactor, tell };
+    let stage = ReactorStage { reactor, tell };
     let spawned = thread::Builder::new()
         .name("sampling".into())
-        .spawn(move || run(publisher, second, asked, source));
+        .spawn(move || run(publisher, stage, asked, source));
     let latest = match spawned {
         Ok(_) => latest,
-        // The publisher went with the closure that was never run.
+        // The publisher was dropped with the closure.
         Err(error) => {
             let text = format!("cannot start the sampling thread: {error}");
             watch::channel(Latest::Failed(text.into())).1
@@ -88,7 +87,7 @@ pub fn spawn_with(source: Box<dyn Source>, reactor: Option<Reactor>, control: Co
     Handle { latest, step, control: Arc::new(ask) }
 }
 
-/// The writer's end. Readers are told even when the source panics.
+/// The writer's end. Readers get the failure even when the source panics.
 struct Publisher(watch::Sender<Latest>);
 
 impl Publisher {
@@ -105,18 +104,18 @@ impl Publisher {
 impl Drop for Publisher {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.failed("memtrace made a mistake while sampling (a panic)".into());
+            self.failed("internal error: sampling panicked".into());
         }
     }
 }
 
-/// What comes after the readers.
-struct SecondHalf {
+/// The stage after publishing: the reactor.
+struct ReactorStage {
     reactor: Option<Reactor>,
     tell: watch::Sender<Option<Arc<Step>>>,
 }
 
-impl SecondHalf {
+impl ReactorStage {
     fn react(&mut self, now: &Arc<Sample>, snapshot: Arc<Snapshot>) {
         if let Some(reactor) = &mut self.reactor {
             let reaction = reactor.react(now, &snapshot);
@@ -126,37 +125,37 @@ impl SecondHalf {
     }
 }
 
-impl Drop for SecondHalf {
+impl Drop for ReactorStage {
     fn drop(&mut self) {
-        // What ends in a panic doesn't end in order.
+        // No orderly shutdown after a panic.
         let reactor = self.reactor.take().filter(|_| !thread::panicking());
         if let Some(Err(error)) = reactor.map(Reactor::stop) {
-            error!("the end isn't in the journal: {error:#}");
+            error!("cannot write the end of the run to the journal: {error:#}");
         }
     }
 }
 
 fn run(
     publisher: Publisher,
-    second: SecondHalf,
+    stage: ReactorStage,
     mut control: watch::Receiver<Control>,
     source: Box<dyn Source>,
 ) {
     let mut asked = *control.borrow_and_update();
     let (anchors, urgency) = (Anchors::default(), Urgency::default());
-    let mut eye = Eye { source, tick: None, anchors, urgency, second, publisher };
+    let mut sampler = Sampler { source, tick: None, anchors, urgency, stage, publisher };
     let mut deadline = Instant::now();
     while !asked.stop {
         let begun = Instant::now();
-        if let Err(error) = eye.look(&asked, Why::Tick) {
-            return eye.publisher.failed(format!("{error:#}"));
+        if let Err(error) = sampler.sample(&asked, Trigger::Tick) {
+            return sampler.publisher.failed(format!("{error:#}"));
         }
         deadline = next_tick(deadline, asked.interval, Instant::now());
         while let Some(remaining) = remaining(deadline) {
             match control.has_changed() {
                 Ok(false) => {
-                    if let Err(error) = eye.attend(&asked, remaining.min(SLICE)) {
-                        return eye.publisher.failed(format!("{error:#}"));
+                    if let Err(error) = sampler.wait(&asked, remaining.min(SLICE)) {
+                        return sampler.publisher.failed(format!("{error:#}"));
                     }
                 }
                 Ok(true) => {
@@ -171,46 +170,46 @@ fn run(
     }
 }
 
-/// Why it looks.
+/// What triggers a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Why {
+enum Trigger {
     Tick,
     /// For the reactor alone.
     Pressure,
 }
 
-/// What looks, and who is told. Fields are dropped from the first to the last: the source
+/// The sampling loop's state and its subscribers. Fields are dropped from first to last: the source
 /// is gone when readers see the end of the loop.
-struct Eye {
+struct Sampler {
     source: Box<dyn Source>,
     /// Of the last tick: a tick's snapshot is over the time since the tick before.
     tick: Option<Arc<Sample>>,
     anchors: Anchors<Instant, Arc<Sample>>,
     urgency: Urgency,
-    second: SecondHalf,
+    stage: ReactorStage,
     publisher: Publisher,
 }
 
-impl Eye {
-    fn look(&mut self, asked: &Control, why: Why) -> Result<()> {
+impl Sampler {
+    fn sample(&mut self, asked: &Control, trigger: Trigger) -> Result<()> {
         let (begun, used) = (Instant::now(), cpu_time());
         let now = Arc::new(self.source.sample(asked.detail)?);
         let mut shown = None;
-        if why == Why::Tick {
+        if trigger == Trigger::Tick {
             let before = self.tick.replace(Arc::clone(&now));
             let snapshot = Arc::new(derive(before.as_deref(), &now));
             self.publisher.snapshot(Arc::clone(&snapshot));
             shown = Some((before, snapshot));
         }
-        if self.second.reactor.is_some() {
+        if self.stage.reactor.is_some() {
             self.decide(begun, asked, shown, now);
         }
-        let cost = (why == Why::Pressure).then(|| cpu_time().saturating_sub(used));
+        let cost = (trigger == Trigger::Pressure).then(|| cpu_time().saturating_sub(used));
         self.urgency.looked(begun, cost);
         Ok(())
     }
 
-    /// `shown`: what readers got, and what that was compared with.
+    /// `shown`: the published sample, and the one it was compared with.
     fn decide(&mut self, begun: Instant, asked: &Control, shown: Shown, now: Arc<Sample>) {
         let shortest = shortest(asked.interval);
         // Without one there are no rates to decide by.
@@ -220,20 +219,20 @@ impl Eye {
             });
             let snapshot =
                 same.map_or_else(|| Arc::new(derive(Some(before), &now)), |(_, shown)| shown);
-            self.second.react(&now, snapshot);
+            self.stage.react(&now, snapshot);
         }
         self.anchors.keep(begun, now, shortest);
     }
 
-    /// Passes the time, no longer than `most`, and looks when pressure asks for it.
-    fn attend(&mut self, asked: &Control, most: Duration) -> Result<()> {
+    /// Waits at most `most`, and samples early on pressure.
+    fn wait(&mut self, asked: &Control, most: Duration) -> Result<()> {
         let due = self.due(asked);
         let most = due.map_or(most, |due| most.min(due.saturating_duration_since(Instant::now())));
         if most.is_zero() {
-            return self.look(asked, Why::Pressure);
+            return self.sample(asked, Trigger::Pressure);
         }
         if let Some(Pressure { sign, at }) = self.source.attend(most)
-            && self.second.reactor.is_some()
+            && self.stage.reactor.is_some()
         {
             debug!(?sign, ?at, "pressure");
             self.urgency.ask();
@@ -241,17 +240,17 @@ impl Eye {
         Ok(())
     }
 
-    /// When to look before the tick.
+    /// When to sample before the tick.
     fn due(&self, asked: &Control) -> Option<Instant> {
         let due = self.urgency.due(Instant::now())?;
         Some(due.max(self.anchors.oldest()? + shortest(asked.interval)))
     }
 }
 
-/// What readers got, and what it was compared with.
+/// The published sample, and the one it was compared with.
 type Shown = Option<(Option<Arc<Sample>>, Arc<Snapshot>)>;
 
-/// Of this thread. What it waits for costs nobody anything.
+/// CPU time of this thread.
 fn cpu_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
@@ -269,7 +268,7 @@ fn next_tick(deadline: Instant, interval: Duration, now: Instant) -> Instant {
     deadline + Duration::from_nanos(u64::try_from(ahead).unwrap_or(u64::MAX))
 }
 
-/// The deadline after a change of mind, for a loop whose last sample began at `begun`.
+/// The deadline after a change of the interval, for a loop whose last sample began at `begun`.
 fn replan(deadline: Instant, begun: Instant, before: Control, asked: Control) -> Instant {
     if asked.stop {
         begun

@@ -1,6 +1,5 @@
-//! The one file that owns the terminal: it waits for keys, snapshots and signals, hands
-//! them to [`update`], carries out the effects, and gives the terminal back whatever
-//! happens.
+//! Owns the terminal: waits for keys, snapshots and signals, passes them to [`update`], carries out
+//! the effects, and always restores the terminal.
 
 mod pages;
 
@@ -23,7 +22,7 @@ pub use pages::pages;
 use ratatui::DefaultTerminal;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::service::view_input::Feed;
+use crate::service::view_input::ViewInput;
 use memtrace_core::live::Latest;
 use memtrace_core::replay::order::Place;
 use memtrace_view::tui::TopOptions;
@@ -32,10 +31,10 @@ use memtrace_view::tui::state::State;
 use memtrace_view::tui::update::{Effect, Message, update};
 use memtrace_view::tui::view;
 
-/// Longest that the end waits for a source that is busy.
+/// Maximum wait for a busy source at the end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Some thread panicked, and its hook has given the terminal back.
+/// A thread panicked, and its hook has restored the terminal.
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
 /// Shows the loop's snapshots until the user quits, a signal ends the process or the
@@ -43,17 +42,17 @@ static PANICKED: AtomicBool = AtomicBool::new(false);
 ///
 /// # Errors
 /// When standard output is no terminal, or it can't be drawn on.
-pub async fn run(feed: Feed, options: TopOptions) -> Result<()> {
+pub async fn run(input: ViewInput, options: TopOptions) -> Result<()> {
     ensure!(
         stdout().is_terminal(),
         "the live view needs a terminal; use --once, --plain or --json for pipes and files"
     );
     remember_panics();
     let mut screen = Screen::enter()?;
-    let outcome = watch(&mut screen, &feed, &options).await;
-    // First the terminal, so that nobody waits for a source that is busy.
+    let outcome = watch(&mut screen, &input, &options).await;
+    // The terminal first, so that the user doesn't wait for a busy source.
     drop(screen);
-    feed.handle.stop(PATIENCE).await;
+    input.handle.stop(PATIENCE).await;
     outcome
 }
 
@@ -65,15 +64,14 @@ struct Screen {
 impl Screen {
     fn enter() -> Result<Self> {
         // Also sets a panic hook that gives the terminal back before the message.
-        let terminal = ratatui::try_init().context("taking over the terminal")?;
+        let terminal = ratatui::try_init().context("cannot set up the terminal")?;
         let screen = Self { terminal };
         // Pasted text must not be taken for commands; terminals without this don't mind.
-        execute!(stdout(), EnableBracketedPaste).context("setting up the terminal")?;
+        execute!(stdout(), EnableBracketedPaste).context("cannot set up the terminal")?;
         Ok(screen)
     }
 
-    /// Gives the terminal back, stops this process, and takes the terminal again once
-    /// somebody continues it.
+    /// Restores the terminal, stops this process, and sets the terminal up again after SIGCONT.
     fn suspend(&mut self) -> Result<()> {
         give_back();
         // SIGSTOP and not SIGTSTP, which is ours; a shell can't tell them apart.
@@ -151,30 +149,30 @@ impl Signals {
     }
 }
 
-async fn watch(screen: &mut Screen, feed: &Feed, options: &TopOptions) -> Result<()> {
+async fn watch(screen: &mut Screen, input: &ViewInput, options: &TopOptions) -> Result<()> {
     let mut signals = Signals::listen()?;
     let mut events = EventStream::new();
-    let handle = &feed.handle;
+    let handle = &input.handle;
     let (mut latest, mut loop_lives) = (handle.latest.clone(), true);
-    let (mut step, mut beside) = (handle.step.clone(), feed.beside.clone());
+    let (mut step, mut beside) = (handle.step.clone(), input.beside.clone());
     let (mut reacts, mut looks) = (true, true);
-    // Of a live host nobody reads this.
+    // Unused for a live host.
     let no_place = || tokio::sync::watch::channel(Place::default()).1;
-    let mut plays = feed.replay.is_some();
-    let mut place = feed.replay.as_ref().map_or_else(no_place, |remote| remote.place.clone());
+    let mut plays = input.replay.is_some();
+    let mut place = input.replay.as_ref().map_or_else(no_place, |remote| remote.place.clone());
     let size = screen.terminal.size().context("asking for the terminal's size")?;
     let interval = handle.control.borrow().interval;
     let mut state = State::new(options, interval, (size.width, size.height), TimeZone::system());
     // What is there already is shown at once.
     latest.mark_changed();
-    update(&mut state, Message::Decided(feed.decided()));
+    update(&mut state, Message::Decided(input.decided()));
     if plays {
         update(&mut state, Message::Replay(place.borrow_and_update().clone()));
     }
 
     loop {
         if PANICKED.load(Ordering::SeqCst) {
-            bail!("a part of memtrace has failed; its message is above");
+            bail!("internal error; see the message above");
         }
         screen.draw(&state)?;
         let effects = tokio::select! {
@@ -193,11 +191,11 @@ async fn watch(screen: &mut Screen, feed: &Feed, options: &TopOptions) -> Result
             }
             changed = step.changed(), if reacts => {
                 reacts = changed.is_ok();
-                update(&mut state, Message::Decided(feed.decided()))
+                update(&mut state, Message::Decided(input.decided()))
             }
             changed = beside.changed(), if looks => {
                 looks = changed.is_ok();
-                update(&mut state, Message::Decided(feed.decided()))
+                update(&mut state, Message::Decided(input.decided()))
             }
             changed = place.changed(), if plays => {
                 plays = changed.is_ok();
@@ -219,9 +217,9 @@ async fn watch(screen: &mut Screen, feed: &Feed, options: &TopOptions) -> Result
                 Effect::SetDetail(vm) => {
                     handle.control.send_modify(|control| control.detail = vm);
                 }
-                // When nobody plays any more, that is on the screen.
+                // An ended player is shown on the screen.
                 Effect::Replay(order) => {
-                    let _ = feed.replay.as_ref().map(|remote| remote.orders.send(order));
+                    let _ = input.replay.as_ref().map(|remote| remote.orders.send(order));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! What a view is fed with: the loop's snapshots, and what is decided on this host.
+//! The input of views: snapshots of the sampling loop, and decisions on this host.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,46 +13,46 @@ use memtrace_core::reactor::entry::Followed;
 use memtrace_core::reactor::{Author, Decided, Report, Step};
 use memtrace_store::journal::Follower;
 
-/// A reaction follows its snapshot in milliseconds. When it doesn't, there is none: between
-/// samples that are closer than the policy's rates.
+/// Maximum wait for the reaction to a snapshot. There is none between samples that are closer than
+/// the policy's rates.
 const SOON: Duration = Duration::from_millis(200);
 
-/// Where the views get what they show from.
+/// The source of everything that views show.
 #[derive(Clone, Debug)]
-pub struct Feed {
+pub struct ViewInput {
     pub handle: Handle,
-    /// What another memtrace says that mitigates here; `None` while there is none.
+    /// Decisions of another `memtrace mitigate` on this host; `None` while there is none.
     pub beside: watch::Receiver<Option<Decided>>,
-    /// The way to what plays a recording, if that is what is shown.
+    /// The player, if a recording is shown.
     pub replay: Option<Remote>,
-    /// Why this memtrace itself decides nothing, if that is so.
+    /// Why this instance has no reactor, if it has none.
     idle: Option<Arc<str>>,
-    /// The other end of `beside`, where nobody looks for another memtrace.
+    /// Keeps `beside` open when no other instance is looked for.
     _alone: Option<Arc<watch::Sender<Option<Decided>>>>,
 }
 
-impl Feed {
-    /// Of a loop beside which there is no other memtrace. `idle`: why it has no reactor.
+impl ViewInput {
+    /// For a loop without another instance. `idle`: why it has no reactor.
     pub fn alone(handle: Handle, idle: Option<Arc<str>>) -> Self {
         let (alone, beside) = watch::channel(None);
         Self { handle, beside, replay: None, idle, _alone: Some(Arc::new(alone)) }
     }
 
-    /// Of a recording. `idle`: what is said of moments in which nothing was decided.
+    /// For a recording. `idle`: the text for records without decisions.
     pub fn replayed(handle: Handle, remote: Remote, idle: Arc<str>) -> Self {
         Self { replay: Some(remote), ..Self::alone(handle, Some(idle)) }
     }
 
-    /// Of a loop that only observes, perhaps beside a memtrace that acts, whose journal is
-    /// read. `idle`: why it has no reactor. Looks into the journal once for each snapshot, on
-    /// a thread that may wait for a disk. Needs a runtime.
+    /// For an observing loop, with the journal of another instance that may act. `idle`: why it
+    /// has no reactor. Reads the journal once per snapshot, on a thread that may block. Needs a
+    /// runtime.
     pub fn beside(handle: Handle, idle: Option<Arc<str>>, follower: Follower) -> Self {
         let (tell, beside) = watch::channel(None);
         tokio::spawn(follow(handle.latest.clone(), follower, tell));
         Self { handle, beside, replay: None, idle, _alone: None }
     }
 
-    /// What is decided, as far as is known now. Another memtrace that acts here comes first.
+    /// The current decisions. Those of another instance take precedence.
     pub fn decided(&self) -> Decided {
         if let Some(beside) = &*self.beside.borrow() {
             return beside.clone();
@@ -60,10 +60,10 @@ impl Feed {
         if let Some(step) = &*self.handle.step.borrow() {
             return own(step);
         }
-        Decided::Not(self.idle.clone().unwrap_or_else(|| "nothing is decided yet".into()))
+        Decided::Not(self.idle.clone().unwrap_or_else(|| "no decision yet".into()))
     }
 
-    /// The same once the reactor has seen the snapshot of this moment, if there is one.
+    /// The same after the reactor has processed this snapshot, if there is one.
     pub async fn decided_of(&mut self, latest: &Latest) -> Decided {
         if let (Latest::Snapshot(snapshot), None) = (latest, &self.idle)
             && snapshot.interval.is_some()
@@ -72,7 +72,7 @@ impl Feed {
             let has_seen = |step: &Option<Arc<Step>>| {
                 step.as_ref().is_some_and(|step| step.snapshot.wall >= wall)
             };
-            // The loop's end is told with the next snapshot.
+            // The loop's end comes with the next snapshot.
             let seen = self.handle.step.wait_for(has_seen);
             let _ = tokio::time::timeout(SOON, seen).await;
         }
@@ -113,8 +113,8 @@ fn look(follower: &mut Follower) -> Option<Decided> {
         Ok(None) => None,
         Ok(Some(followed)) => Some(of_another(followed)),
         Err(error) => {
-            debug!("the journal of another memtrace can't be read: {error}");
-            let text = format!("whether another memtrace mitigates here can't be told: {error}");
+            debug!("cannot read the journal of another instance: {error}");
+            let text = format!("cannot check for another `memtrace mitigate`: {error}");
             Some(Decided::Not(text.into()))
         }
     }
@@ -125,7 +125,8 @@ fn of_another(followed: &Followed) -> Decided {
         Some(report) => Decided::Report(Arc::new(report)),
         None => {
             let pid = followed.pid.map_or(String::new(), |pid| format!(" (process {pid})"));
-            let text = format!("another memtrace{pid} mitigates here, and has said nothing yet");
+            let text =
+                format!("another `memtrace mitigate`{pid} is running; nothing in its journal yet");
             Decided::Not(text.into())
         }
     }
@@ -155,8 +156,8 @@ mod tests {
     }
 
     /// Waits until what is beside is as it should be.
-    async fn beside(feed: &mut Feed, is_so: impl Fn(Option<&Decided>) -> bool) {
-        let waiting = feed.beside.wait_for(|found| is_so(found.as_ref()));
+    async fn beside(input: &mut ViewInput, is_so: impl Fn(Option<&Decided>) -> bool) {
+        let waiting = input.beside.wait_for(|found| is_so(found.as_ref()));
         let found = tokio::time::timeout(LIMIT, waiting).await.expect("in time").map(drop);
         found.expect("somebody looks");
     }
@@ -167,21 +168,22 @@ mod tests {
         let (mut journal, _) = Journal::open(directory.path(), Limits::default()).expect("opens");
         let follower = Follower::new(directory.path().to_owned(), "/proc/locks".into());
         let handle = spawn(Box::new(samples::Seconds::endless()), CONTROL);
-        let mut feed = Feed::beside(handle.clone(), Some("no configuration".into()), follower);
-        beside(&mut feed, |found| found.is_some()).await;
-        assert!(reason(&feed.decided()).contains("has said nothing yet"));
+        let mut input =
+            ViewInput::beside(handle.clone(), Some("no configuration".into()), follower);
+        beside(&mut input, |found| found.is_some()).await;
+        assert!(reason(&input.decided()).contains("nothing in its journal yet"));
         let hard =
             Decisions { state: Some(memtrace_core::policy::Level::Hard), ..Decisions::default() };
         journal.note(WallNanos(1), true, &hard, []).expect("it is written");
-        beside(&mut feed, |found| found.is_some_and(|found| found.report().is_some())).await;
-        let decided = feed.decided();
+        beside(&mut input, |found| found.is_some_and(|found| found.report().is_some())).await;
+        let decided = input.decided();
         let report = decided.report().expect("it was just there");
         assert_eq!(report.author, Author::Another { pid: Some(std::process::id()) });
         assert_eq!(report.reaction.mode, Mode::Enforce);
         assert_eq!(report.reaction.decisions, hard);
         drop(journal);
-        beside(&mut feed, |found| found.is_none()).await;
-        assert_eq!(reason(&feed.decided()), "no configuration");
+        beside(&mut input, |found| found.is_none()).await;
+        assert_eq!(reason(&input.decided()), "no configuration");
         handle.stop(LIMIT).await;
     }
 
@@ -193,15 +195,15 @@ mod tests {
             Some(Reactor::on_paper(policy)),
             CONTROL,
         );
-        let mut feed = Feed::alone(handle.clone(), None);
+        let mut input = ViewInput::alone(handle.clone(), None);
         let has_rates = |latest: &Latest| match latest {
             Latest::Snapshot(snapshot) => snapshot.interval.is_some(),
             Latest::Starting | Latest::Failed(_) => false,
         };
-        let waiting = tokio::time::timeout(LIMIT, feed.handle.latest.wait_for(has_rates));
+        let waiting = tokio::time::timeout(LIMIT, input.handle.latest.wait_for(has_rates));
         let latest = waiting.await.expect("in time").expect("the loop runs").clone();
         let Latest::Snapshot(snapshot) = &latest else { panic!("{latest:?}") };
-        let decided = feed.decided_of(&latest).await;
+        let decided = input.decided_of(&latest).await;
         let report = decided.report().expect("there is a reactor");
         assert!(report.at >= snapshot.wall && report.author == Author::Ourselves);
         handle.stop(LIMIT).await;

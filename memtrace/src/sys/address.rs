@@ -1,4 +1,4 @@
-//! Where a server listens: an address of the network, or a path.
+//! Listen addresses: TCP, or a Unix socket.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use anyhow::{Context, Error, Result, ensure};
 
-/// What it is written as: `127.0.0.1:9435`, `[::1]:9435`, `:9435` (of this host alone), or
-/// `unix:/run/memtrace/metrics.sock`. No names: what they mean may change.
+/// Parses `127.0.0.1:9435`, `[::1]:9435`, `:9435` (loopback), or
+/// `unix:/run/memtrace/metrics.sock`. Host names are not supported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     Network(SocketAddr),
@@ -27,7 +27,7 @@ impl FromStr for Address {
         match loopback.map(|port: u16| (Ipv4Addr::LOCALHOST, port).into()) {
             Some(address) => Ok(Self::Network(address)),
             None => text.parse().map(Self::Network).ok().with_context(
-                || "ADDRESS:PORT (127.0.0.1:9435), :PORT of this host alone, or unix:/PATH",
+                || "ADDRESS:PORT (127.0.0.1:9435), :PORT (loopback only), or unix:/PATH",
             ),
         }
     }

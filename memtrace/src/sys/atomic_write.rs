@@ -1,30 +1,30 @@
-//! A file that somebody else reads at any moment: it is there whole, or as it was before.
+//! Atomic replacement of a file that may be read at any time.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// Writes `text` beside `path` and puts it in its place. Through a link the file that it leads
-/// to is replaced; a pipe or a device takes what it is given.
+/// Writes `text` to a temporary file and renames it to `path`. A symlink's target is replaced;
+/// pipes and devices are written directly.
 ///
 /// # Errors
-/// When that isn't possible; what was there before is still there then.
+/// When that isn't possible; the previous file is kept then.
 pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if fs::metadata(&path).is_ok_and(|known| !known.is_file() && !known.is_dir()) {
         return OpenOptions::new().write(true).open(&path)?.write_all(text.as_bytes());
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    // Its reader may be somebody else, as far as the umask allows; and whoever reads all files
-    // of a folder that end in .prom or .html doesn't find it half done.
+    // Readable for others, as far as the umask allows. The suffix hides it from collectors of
+    // *.prom or *.html.
     let mut file = tempfile::Builder::new()
         .prefix(".memtrace-")
         .suffix(".tmp")
         .permissions(Permissions::from_mode(0o644))
         .tempfile_in(folder.unwrap_or(Path::new(".")))?;
     file.write_all(text.as_bytes())?;
-    // One that only its owner may read stays so.
+    // Keep the permissions of an existing file.
     if let Some(known) = fs::metadata(&path).ok().filter(fs::Metadata::is_file) {
         file.as_file().set_permissions(known.permissions())?;
     }

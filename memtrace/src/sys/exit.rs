@@ -1,4 +1,4 @@
-//! How memtrace ends: the codes of [`crate::cli`]'s help, and what an error is worth.
+//! Exit codes, and the mapping of errors to them.
 
 use std::io;
 use std::process::ExitCode;
@@ -9,8 +9,7 @@ pub const FAILED: u8 = 1;
 /// `EX_NOPERM` of sysexits.h.
 pub const DENIED: u8 = 77;
 
-/// The code for an error, and the text for standard error. No text for a reader that
-/// went away: that is its good right, and no failure.
+/// The exit code of an error, and the text for standard error. A closed pipe is no failure.
 pub fn of_error(error: &anyhow::Error) -> (ExitCode, Option<String>) {
     if is_broken_pipe(error) {
         return (ExitCode::SUCCESS, None);

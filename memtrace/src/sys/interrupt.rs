@@ -1,5 +1,5 @@
-//! Ctrl-C and its like: noted, and looked at where a run can be left, so that everything
-//! that was begun is undone on the way out.
+//! Termination signals: noted, and checked where a run can be aborted, so that everything is undone
+//! on the way out.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Which signal came, if one did.
+/// The signal received, if any.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicI32>);
 
-/// The run was left because of this signal.
+/// The run was aborted by this signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interrupted(pub i32);
 
@@ -25,14 +25,14 @@ impl fmt::Display for Interrupted {
 }
 
 impl Interrupted {
-    /// The exit code of a shell for a program that a signal ended.
+    /// The shell's exit code for a program killed by a signal.
     pub fn code(self) -> u8 {
         u8::try_from(self.0.saturating_add(128)).unwrap_or(u8::MAX)
     }
 }
 
 impl Interrupt {
-    /// From now on SIGINT, SIGTERM and SIGHUP don't end this process; they are noted here.
+    /// Handles SIGINT, SIGTERM and SIGHUP: they are noted instead of ending the process.
     ///
     /// # Errors
     /// When they can't be waited for.

@@ -1,4 +1,4 @@
-//! Messages to standard error, by how much was asked for.
+//! Log messages to standard error, by verbosity.
 
 use std::io::IsTerminal;
 
@@ -9,25 +9,24 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::cli::Verbosity;
 
 impl Verbosity {
-    /// Whether the eBPF programs' own messages are wanted.
+    /// Whether to log the eBPF programs' messages.
     pub const fn programs(self) -> bool {
         self.verbose >= 2
     }
 
     const fn filter(self) -> &'static str {
         match self.verbose {
-            // Whoever reads that an alert began wants to read that it is over.
+            // Alerts are logged with their end.
             0 => "warn,memtrace::service::alert=info",
             1 => "info",
-            // What the loader does to each instruction is no detail of memtrace.
+            // The loader's per-instruction messages are not useful.
             _ => "debug,aya=info,aya_obj=info",
         }
     }
 }
 
-/// Sends `tracing` and `log` messages to standard error. RUST_LOG, when set, is more
-/// precise than `-v`. Where something is `drawn` on the terminal that they would go to,
-/// there are none.
+/// Sends `tracing` and `log` messages to standard error. RUST_LOG overrides `-v`. No messages if
+/// the live view is `drawn` on the same terminal.
 pub fn start(verbosity: Verbosity, drawn: bool) {
     if drawn && std::io::stderr().is_terminal() {
         return;
@@ -35,7 +34,7 @@ pub fn start(verbosity: Verbosity, drawn: bool) {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(verbosity.filter()));
     let subscriber = subscriber(filter, std::io::stderr);
-    // Both fail only when it was done before, which is fine.
+    // Both fail only if done before, which is fine.
     let _ = tracing_log::LogTracer::init();
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
@@ -72,7 +71,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// What is written of what `tell` tells when `-v` is typed so often.
+    /// The log output of `tell` at this verbosity.
     pub(crate) fn written(verbose: u8, tell: impl FnOnce()) -> String {
         let (buffer, verbosity) = (Buffer::default(), Verbosity { verbose });
         let writer = buffer.clone();

@@ -1,4 +1,4 @@
-//! The process: its output, messages, signals and end.
+//! The process: output, logging, signals and exit codes.
 
 pub mod address;
 pub mod atomic_write;

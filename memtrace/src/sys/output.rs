@@ -7,8 +7,7 @@ use anyhow::{Context, Result};
 /// Writes all of `text` now.
 ///
 /// # Errors
-/// When the reader went away (a broken pipe, which [`crate::sys::exit`] forgives) or the disk
-/// is full.
+/// When the pipe is broken (which [`crate::sys::exit`] ignores) or the disk is full.
 pub fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())

@@ -1,13 +1,12 @@
-//! How far something long has come, on standard error: a terminal sees one line that changes, a
-//! log one line now and then.
+//! Progress on standard error: one updated line on a terminal, occasional lines in a log.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
-/// From one line to the next on a terminal.
+/// Update interval on a terminal.
 const TERMINAL: Duration = Duration::from_millis(250);
 
-/// The line. What it costs to ask whether it is due is a look at the clock.
+/// A progress line.
 #[derive(Debug)]
 pub struct Progress {
     pause: Duration,
@@ -34,7 +33,7 @@ impl Progress {
         self.due = now.checked_add(self.pause).unwrap_or(now);
         self.told = self.is_terminal;
         let (begin, end) = if self.is_terminal { ("\r\x1b[K", "") } else { ("", "\n") };
-        // Nobody has to listen.
+        // Failures to write progress are ignored.
         let _ = stderr().write_all(format!("{begin}{}{end}", line()).as_bytes());
     }
 

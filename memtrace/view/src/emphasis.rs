@@ -1,39 +1,39 @@
-//! How loud something is shown, apart from how a medium does that. Pure.
+//! Visual emphasis of text, independent of the medium. Pure.
 
-/// How much attention a piece of text asks for.
+/// The emphasis of a piece of text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tone {
+pub enum Emphasis {
     #[default]
     Plain,
-    /// Not known, gone, or of no interest now.
+    /// Unknown, gone, or secondary.
     Dim,
-    /// Names and heads.
+    /// Names and headings.
     Strong,
-    /// Deserves attention.
+    /// Warning.
     Warm,
-    /// Deserves it now.
+    /// Critical.
     Hot,
 }
 
-/// A piece of a line. Pieces are shown whole or not at all.
+/// A piece of a line, shown in full or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     pub text: String,
-    pub tone: Tone,
+    pub emphasis: Emphasis,
 }
 
 impl Part {
-    pub fn new(text: impl Into<String>, tone: Tone) -> Self {
-        Self { text: text.into(), tone }
+    pub fn new(text: impl Into<String>, emphasis: Emphasis) -> Self {
+        Self { text: text.into(), emphasis }
     }
 
     pub fn plain(text: impl Into<String>) -> Self {
-        Self::new(text, Tone::Plain)
+        Self::new(text, Emphasis::Plain)
     }
 }
 
-impl Tone {
-    /// For a value with two thresholds: warm from the first on, hot from the second.
+impl Emphasis {
+    /// The emphasis of a value with a warning and a critical threshold.
     pub fn of(value: f64, thresholds: [f64; 2]) -> Self {
         if value >= thresholds[1] {
             Self::Hot

@@ -1,12 +1,11 @@
-//! What is said about the host above the table, in words and numbers, a line of
-//! [`Part`]s for each subject. The live header and the plain table both say this. Pure.
-//! Must not know how parts are drawn.
+//! The summary of the host above the table: a line of [`Part`]s per subject, for the live header
+//! and the plain table. Pure; knows no medium.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::columns::marked;
-use crate::emphasis::{Part, Tone};
+use crate::emphasis::{Emphasis, Part};
 use memtrace_core::filter::Filter;
 use memtrace_core::format::{self, UNKNOWN};
 use memtrace_core::model::Snapshot;
@@ -18,10 +17,9 @@ use memtrace_core::signal::Quality;
 use memtrace_core::text;
 use memtrace_core::units::{Bytes, Percent, WallNanos};
 
-/// Allocated / host memory: from 1.5 on the host leans on luck, from 2 on it has none
-/// left (the operators' rule of thumb for overcommitting KVM hosts).
+/// Allocated / host memory: the usual warning and critical thresholds for overcommitting KVM hosts.
 pub const OVERCOMMIT: [f64; 2] = [1.5, 2.0];
-/// PSI some avg10, in per cent: pressure is felt, and is everything that is felt.
+/// PSI some avg10, in per cent: warning and critical thresholds.
 const PSI_HEAT: [f64; 2] = [10.0, 50.0];
 /// Share of host memory in use.
 const MEMORY_HEAT: [f64; 2] = [90.0, 95.0];
@@ -39,18 +37,18 @@ pub fn swap_used(host: &HostView) -> Option<(Bytes, Percent)> {
     Some((used, used.share_of(host.swap_total.value?)?))
 }
 
-/// How loud a share of memory in use is.
-pub fn memory_tone(share: Percent) -> Tone {
-    Tone::of(share.0, MEMORY_HEAT)
+/// The emphasis of a share of memory in use.
+pub fn memory_tone(share: Percent) -> Emphasis {
+    Emphasis::of(share.0, MEMORY_HEAT)
 }
 
 /// `9.2G used  3.0G available  16G total`.
 pub fn memory(host: &HostView) -> Vec<Part> {
     let used = memory_used(host);
-    let tone = used.map_or(Tone::Dim, |(_, share)| memory_tone(share));
+    let emphasis = used.map_or(Emphasis::Dim, |(_, share)| memory_tone(share));
     let used = used.map_or(UNKNOWN.to_owned(), |(used, _)| format::bytes(used, 5));
     vec![
-        Part::new(format!("{used} used"), tone),
+        Part::new(format!("{used} used"), emphasis),
         part(&host.memory_available, "", " available", format::bytes),
         part(&host.memory_total, "", " total", format::bytes),
     ]
@@ -61,7 +59,7 @@ pub fn swap(host: &HostView) -> Vec<Part> {
     let used = marked(&host.swap_used, 5, format::bytes);
     let total = marked(&host.swap_total, 5, format::bytes);
     let amount = if host.swap_total.value == Some(Bytes(0)) {
-        Part::new("none", Tone::Dim)
+        Part::new("none", Emphasis::Dim)
     } else {
         Part::plain(format!("{used} of {total}"))
     };
@@ -84,12 +82,12 @@ pub fn pressure(host: &HostView) -> Vec<Part> {
 fn psi(host: &HostView) -> Vec<Part> {
     let Some(psi) = host.psi.value else {
         let reason = host.psi.quality.reason().unwrap_or("unknown");
-        return vec![Part::new(format!("PSI {UNKNOWN} ({})", text::clean(reason)), Tone::Dim)];
+        return vec![Part::new(format!("PSI {UNKNOWN} ({})", text::clean(reason)), Emphasis::Dim)];
     };
     let line = |title: &str, line: PsiLine| {
         let [ten, sixty, long] =
             [line.avg10, line.avg60, line.avg300].map(|share| format::count(share, 4));
-        Part::new(format!("{title} {ten} {sixty} {long}"), Tone::of(line.avg10, PSI_HEAT))
+        Part::new(format!("{title} {ten} {sixty} {long}"), Emphasis::of(line.avg10, PSI_HEAT))
     };
     let mut parts = vec![line("PSI some", psi.some)];
     parts.extend(psi.full.map(|full| line("full", full)));
@@ -106,10 +104,11 @@ pub fn vms(snapshot: &Snapshot) -> Vec<Part> {
         Some(ratio) => format!("{ratio:.2}x"),
         None => UNKNOWN.to_owned(),
     };
-    let tone = host.overcommit.value.map_or(Tone::Dim, |ratio| Tone::of(ratio, OVERCOMMIT));
+    let emphasis =
+        host.overcommit.value.map_or(Emphasis::Dim, |ratio| Emphasis::of(ratio, OVERCOMMIT));
     vec![
         Part::plain(format!("{count} VM{}", if count == 1 { "" } else { "s" })),
-        Part::new(format!("{allocated} allocated / {total} host = {ratio}"), tone),
+        Part::new(format!("{allocated} allocated / {total} host = {ratio}"), emphasis),
     ]
 }
 
@@ -123,55 +122,57 @@ pub fn signals(snapshot: &Snapshot) -> Part {
             Quality::Absent(_) => absent += 1,
         }
     }
-    let tone = if absent > 0 { Tone::Warm } else { Tone::Plain };
-    Part::new(format!("signals: {exact} exact {approximate} approx {absent} absent"), tone)
+    let emphasis = if absent > 0 { Emphasis::Warm } else { Emphasis::Plain };
+    Part::new(format!("signals: {exact} exact {approximate} approx {absent} absent"), emphasis)
 }
 
-/// The scope's state, in a word.
+/// The state of the scope, as a word.
 pub fn state(state: Option<Level>) -> &'static str {
-    state.map_or("not known", Level::word)
+    state.map_or("unknown", Level::word)
 }
 
-/// `policy soft, observe  hard in 12s  swap in 40s`: what is decided here, and by whom.
+/// `policy soft, observe  hard in 12s  swap in 40s`: the policy's state, and the deciding instance.
 pub fn policy(decided: &Decided) -> Vec<Part> {
     let report = match decided {
         Decided::Not(reason) => {
             let reason = in_a_line(reason);
-            return vec![Part::new(format!("policy {UNKNOWN}  {reason}"), Tone::Dim)];
+            return vec![Part::new(format!("policy {UNKNOWN}  {reason}"), Emphasis::Dim)];
         }
         Decided::Report(report) => report,
     };
     let Reaction { mode, problem, decisions, .. } = &report.reaction;
-    let tone = match decisions.state {
-        Some(Level::Calm) => Tone::Plain,
-        Some(Level::Soft) => Tone::Warm,
-        Some(Level::Hard | Level::Low) => Tone::Hot,
-        None => Tone::Dim,
+    let emphasis = match decisions.state {
+        Some(Level::Calm) => Emphasis::Plain,
+        Some(Level::Soft) => Emphasis::Warm,
+        Some(Level::Hard | Level::Low) => Emphasis::Hot,
+        None => Emphasis::Dim,
     };
     let state = decisions.state.map_or(UNKNOWN, Level::word);
-    let mut parts = vec![Part::new(format!("policy {state}, {}", mode.word()), tone)];
-    parts.extend(problem.as_ref().map(|problem| {
-        Part::new(format!("nothing can be done: {}", text::clean(problem)), Tone::Hot)
-    }));
+    let mut parts = vec![Part::new(format!("policy {state}, {}", mode.word()), emphasis)];
+    parts.extend(
+        problem.as_ref().map(|problem| {
+            Part::new(format!("can't act: {}", text::clean(problem)), Emphasis::Hot)
+        }),
+    );
     if let Some(author) = author(report.author) {
-        // Where its trend led is as old as what it last wrote down.
+        // Its forecast is as old as its last journal entry.
         parts.push(Part::plain(author));
         return parts;
     }
-    // Recordings of older versions tell of more.
+    // Recordings of older versions have longer forecasts.
     let near = decisions.ahead.iter().filter(|ahead| ahead.seconds < FAR);
     parts.extend(near.map(|ahead| {
-        Part::new(format!("{} in {:.0}s", ahead.what.word(), ahead.seconds), Tone::Warm)
+        Part::new(format!("{} in {:.0}s", ahead.what.word(), ahead.seconds), Emphasis::Warm)
     }));
     parts
 }
 
-/// Text of several lines, as one that is fit for a screen.
+/// Text of several lines as one line, sanitised.
 pub fn in_a_line(text: &str) -> String {
     text::clean(&text.replace('\n', " ")).into_owned()
 }
 
-/// Who decides, if it isn't this memtrace.
+/// The deciding instance, if it isn't this one.
 pub fn author(author: Author) -> Option<String> {
     match author {
         Author::Ourselves => None,
@@ -180,7 +181,7 @@ pub fn author(author: Author) -> Option<String> {
     }
 }
 
-/// What the kernel side could not count, if there was anything.
+/// Events that the eBPF programs could not count, if any.
 pub fn losses(snapshot: &Snapshot) -> Option<Part> {
     let losses = snapshot.host.losses.value.filter(|losses| losses.any())?;
     let kinds = [
@@ -198,36 +199,36 @@ pub fn losses(snapshot: &Snapshot) -> Option<Part> {
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{} {what}", format::count(count as f64, 5)))
         .collect();
-    Some(Part::new(format!("lost since start: {}", lost.join(", ")), Tone::Hot))
+    Some(Part::new(format!("lost since start: {}", lost.join(", ")), Emphasis::Hot))
 }
 
 /// One notice on one line.
 pub fn notice(notice: &Notice) -> Part {
     let line = format!("{}: {}", text::clean(&notice.about), text::clean(&notice.text));
-    Part::new(line, Tone::Warm)
+    Part::new(line, Emphasis::Warm)
 }
 
-/// What stands in the place of the table when it is empty.
+/// The text shown instead of an empty table.
 pub fn nobody(snapshot: &Snapshot, filter: Option<&Filter>) -> String {
     match filter {
         Some(filter) if !snapshot.vms.is_empty() => {
             let expression = text::clean(filter.expression());
             format!("no VM matches /{expression}/; {} not shown", snapshot.vms.len())
         }
-        _ => "no VM is running here: start a qemu/KVM guest and it appears within a second \
-              (`memtrace doctor` says what can be seen)"
+        _ => "no VM is running: start a qemu/KVM guest and it appears within a second \
+              (`memtrace doctor` checks what can be measured)"
             .to_owned(),
     }
 }
 
-/// The moment of a snapshot, by a format of strftime; empty outside of jiff's years.
+/// The time of a snapshot in a strftime format; empty outside of jiff's range.
 pub fn moment(wall: WallNanos, zone: &TimeZone, format: &str) -> String {
     Timestamp::from_nanosecond(i128::from(wall.0))
         .map(|at| at.to_zoned(zone.clone()).strftime(format).to_string())
         .unwrap_or_default()
 }
 
-/// Name of the host, or what stands for it.
+/// Name of the host, or a placeholder.
 pub fn hostname(host: &HostView) -> String {
     host.hostname.as_deref().map_or("this host".to_owned(), |name| text::clean(name).into_owned())
 }
@@ -239,7 +240,7 @@ fn part<T: Copy>(
     show: impl Fn(T, usize) -> String,
 ) -> Part {
     if measured.quality.is_absent() {
-        return Part::new(format!("{before}{UNKNOWN}"), Tone::Dim);
+        return Part::new(format!("{before}{UNKNOWN}"), Emphasis::Dim);
     }
     let value = marked(measured, 5, show);
     Part::plain(format!("{before}{value}{after}"))

@@ -1,6 +1,6 @@
-//! Winning back cold pages of a VM through its cgroup: `memory.reclaim` of version 2
-//! (Documentation/admin-guide/cgroup-v2.rst; since 5.19). The kernel keeps the writer until
-//! it has reclaimed or gives up, so that threads of our own do it.
+//! Reclaims cold pages of a VM through its cgroup: `memory.reclaim` of version 2
+//! (Documentation/admin-guide/cgroup-v2.rst; since 5.19). The write blocks
+//! until the kernel has reclaimed or gives up, so it is done on own threads.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -15,9 +15,9 @@ use memtrace_core::units::Bytes;
 
 /// Most cgroups that are reclaimed at once; each takes up to a CPU.
 const THREADS: usize = 4;
-/// What is asked of the kernel in one write, so that there is a moment to stop at.
+/// Bytes per write, so that it can stop in between.
 const CHUNK: Bytes = Bytes(32 << 20);
-/// After this long nothing more is asked for.
+/// Time limit of one reclaim order.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl CgroupReclaim {
 }
 
 fn cgroup_of(root: &HostRoot, vm: VmId, pid: u32) -> Result<MemoryCgroup, String> {
-    // Looked up now: it may have been moved, and its process may be another's.
+    // Looked up now: the VM may have been moved, and its pid may have been reused.
     let now = process::stat(root, pid).map_err(|_| "the VM is gone".to_owned())?;
     if let VmId::Process { start, .. } = vm
         && start != now.start
@@ -69,7 +69,7 @@ fn open(cgroup: &MemoryCgroup) -> Result<File, String> {
     })
 }
 
-/// Asks for `wanted`, a chunk at a time. What was got before an error is told with it.
+/// Reclaims `wanted` in chunks. An error includes what was reclaimed before.
 fn reclaim(
     wanted: Bytes,
     mut write: impl FnMut(Bytes) -> io::Result<()>,
@@ -78,18 +78,18 @@ fn reclaim(
     let mut left = wanted;
     let partly = |left: Bytes, why: &str| {
         let got = wanted.saturating_sub(left).0 >> 20;
-        Err(format!("in part: at least {got} of {} MiB; {why}", wanted.0 >> 20))
+        Err(format!("partial: at least {got} of {} MiB; {why}", wanted.0 >> 20))
     };
     while left.0 > 0 {
         if elapsed() >= PATIENCE {
-            return partly(left, &format!("it took {} s", PATIENCE.as_secs()));
+            return partly(left, &format!("stopped after {} s", PATIENCE.as_secs()));
         }
         let chunk = left.min(CHUNK);
         match write(chunk) {
             Ok(()) => left = left.saturating_sub(chunk),
             // Less was reclaimed than asked for.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return partly(left, "the kernel found no more (EAGAIN)");
+                return partly(left, "no more reclaimable memory (EAGAIN)");
             }
             Err(error) => return partly(left, &format!("memory.reclaim: {error}")),
         }
@@ -157,11 +157,11 @@ mod tests {
         };
         assert_eq!(
             reclaim(wanted, stingy, Duration::default).unwrap_err(),
-            "in part: at least 64 of 100 MiB; the kernel found no more (EAGAIN)"
+            "partial: at least 64 of 100 MiB; no more reclaimable memory (EAGAIN)"
         );
         assert_eq!(
             reclaim(wanted, |_| Ok(()), || PATIENCE).unwrap_err(),
-            "in part: at least 0 of 100 MiB; it took 5 s"
+            "partial: at least 0 of 100 MiB; stopped after 5 s"
         );
         let gone = |_| Err(io::Error::from_raw_os_error(19));
         assert!(reclaim(wanted, gone, Duration::default).unwrap_err().contains("os error 19"));

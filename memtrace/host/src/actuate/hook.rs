@@ -1,15 +1,15 @@
-//! Telling the hook: a command that was started beforehand gets a line. It has a thread
-//! and a bounded queue of its own; one that hangs delays nobody.
+//! Calls the hook: writes a line to a command that runs already. It has its own thread and bounded
+//! queue, so that a hanging command delays nothing.
 
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 use anyhow::{Context, Result};
 
-use crate::line_sink::Listener;
+use crate::line_sink::LineSink;
 use memtrace_core::order::Outcome;
 
-/// Most lines that wait for it. There are minutes between two.
+/// Maximum number of queued lines. There are minutes between two.
 const QUEUE: usize = 8;
 
 /// The operator's command.
@@ -17,7 +17,7 @@ const QUEUE: usize = 8;
 pub struct HookCommand {
     queue: SyncSender<(u64, String)>,
     outcomes: Receiver<Outcome>,
-    /// For what doesn't even get into the queue.
+    /// Results of lines that don't fit into the queue.
     refused: Sender<Outcome>,
 }
 
@@ -27,7 +27,7 @@ impl HookCommand {
     /// # Errors
     /// When the command can't be started, or a thread.
     pub fn start(arguments: &[String]) -> Result<Self> {
-        let mut listener = Listener::start(arguments)
+        let mut sink = LineSink::start(arguments)
             .with_context(|| format!("cannot start {}", arguments.join(" ")))?;
         let (queue, lines) = sync_channel::<(u64, String)>(QUEUE);
         let (refused, outcomes) = channel();
@@ -36,12 +36,12 @@ impl HookCommand {
             .name("hook".to_owned())
             .spawn(move || {
                 for (id, line) in lines {
-                    let result = listener.tell(&line);
-                    // Nobody there: memtrace is ending.
+                    let result = sink.tell(&line);
+                    // No receiver: memtrace is exiting.
                     let _ = send.send(Outcome { id, result });
                 }
             })
-            .context("no thread for the hook")?;
+            .context("cannot start the hook's thread")?;
         Ok(Self { queue, outcomes, refused })
     }
 }
@@ -50,7 +50,7 @@ impl HookCommand {
     /// Hands a line over, and returns at once.
     pub fn tell(&mut self, number: u64, line: String) {
         if self.queue.try_send((number, line)).is_err() {
-            let result = Err("it doesn't read what it was told before".to_owned());
+            let result = Err("the command has not read the previous lines".to_owned());
             let _ = self.refused.send(Outcome { id: number, result });
         }
     }
@@ -127,6 +127,6 @@ mod tests {
         }
         assert!(begun.elapsed() < Duration::from_secs(2));
         let refused = ended(&mut hook, 1);
-        assert!(refused[0].result.as_ref().unwrap_err().contains("doesn't read"), "{refused:?}");
+        assert!(refused[0].result.as_ref().unwrap_err().contains("has not read"), "{refused:?}");
     }
 }

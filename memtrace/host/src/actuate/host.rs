@@ -1,6 +1,6 @@
-//! This host's VMs: a balloon is moved by who answers for it (libvirt where it owns the VM,
-//! QEMU itself elsewhere), cold pages are won back through the VM's cgroup. Nothing here
-//! waits, and a VM that hangs delays no other.
+//! Actuator for this host's VMs: sets balloon targets through libvirt where it manages the VM, else
+//! through QMP, and reclaims cold pages through the VM's cgroup. Never blocks; a hanging VM delays
+//! no other.
 
 #[cfg(test)]
 mod tests;
@@ -11,7 +11,7 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::cgroup::CgroupReclaim;
-use crate::actuate::in_flight::Desk;
+use crate::actuate::in_flight::InFlight;
 use crate::hostfs::HostRoot;
 use crate::vmm::hypervisors::Hypervisors;
 use crate::vmm::order::{Reply, SetBalloon};
@@ -27,7 +27,7 @@ pub struct HostActuator {
     hypervisors: Hypervisors,
     cgroups: CgroupReclaim,
     vms: BTreeMap<VmId, Vm>,
-    desk: Desk,
+    in_flight: InFlight,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +40,7 @@ struct Vm {
 impl HostActuator {
     pub fn new(root: HostRoot, hypervisors: Hypervisors) -> Self {
         let cgroups = CgroupReclaim::new(root);
-        Self { hypervisors, cgroups, vms: BTreeMap::new(), desk: Desk::default() }
+        Self { hypervisors, cgroups, vms: BTreeMap::new(), in_flight: InFlight::default() }
     }
 
     fn move_balloon(&self, vm: Vm, to: Bytes, reply: Reply) {
@@ -52,7 +52,7 @@ impl HostActuator {
             }
             (Manager::Qmp, _) => self.hypervisors.qmp.send(vm.pid, order(reply)),
             (Manager::None, _) => {
-                let text = "neither libvirt nor a QMP socket leads to its balloon";
+                let text = "no access to its balloon: neither libvirt nor a QMP socket";
                 reply.send(Err(text.to_owned()));
             }
         }
@@ -67,7 +67,7 @@ impl Actuator for HostActuator {
     }
 
     fn begin(&mut self, order: &Order) {
-        let Some(reply) = self.desk.open(order, Instant::now()) else { return };
+        let Some(reply) = self.in_flight.open(order, Instant::now()) else { return };
         match (self.vms.get(&order.vm).filter(|vm| vm.pid == order.pid), order.action) {
             (None, _) => reply.send(Err("the VM is gone".to_owned())),
             (Some(&vm), Action::Balloon { to, .. }) => self.move_balloon(vm, to, reply),
@@ -78,6 +78,6 @@ impl Actuator for HostActuator {
     }
 
     fn ended(&mut self) -> Vec<Outcome> {
-        self.desk.ended(Instant::now())
+        self.in_flight.ended(Instant::now())
     }
 }

@@ -1,5 +1,5 @@
-//! What is under way: one order a VM, each with a deadline. An answer that comes after it
-//! frees the VM for the next order, and tells nothing any more.
+//! Orders in flight: one per VM, each with a deadline. A late answer only frees the VM for the next
+//! order.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -9,60 +9,59 @@ use crate::vmm::order::Reply;
 use memtrace_core::order::{Order, Outcome};
 use memtrace_core::sample::VmId;
 
-/// An order without an answer for this long has failed, as far as can be told. Above what
-/// QMP takes to give up (6 s) and what a reclaim is given (5 s).
+/// An order without an answer for this long counts as failed. Longer than QMP's timeout (6 s) and
+/// the time limit of a reclaim (5 s).
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
-pub(super) struct Desk {
-    under_way: BTreeMap<VmId, UnderWay>,
+pub(super) struct InFlight {
+    by_vm: BTreeMap<VmId, Pending>,
     send: Sender<(VmId, Outcome)>,
     answers: Receiver<(VmId, Outcome)>,
     ended: Vec<Outcome>,
 }
 
 #[derive(Debug)]
-struct UnderWay {
+struct Pending {
     id: u64,
     since: Instant,
-    /// It was told that it failed.
+    /// Reported as failed.
     given_up: bool,
 }
 
-impl Default for Desk {
+impl Default for InFlight {
     fn default() -> Self {
         let (send, answers) = channel();
-        Self { under_way: BTreeMap::new(), send, answers, ended: Vec::new() }
+        Self { by_vm: BTreeMap::new(), send, answers, ended: Vec::new() }
     }
 }
 
-impl Desk {
-    /// Where the answer to `order` should go. `None`: it can't begin, which is told as its
+impl InFlight {
+    /// The receiver of the answer to `order`. `None`: it can't start, which is reported as its
     /// outcome.
     pub(super) fn open(&mut self, order: &Order, now: Instant) -> Option<Reply> {
         self.collect();
         let (vm, id) = (order.vm, order.id);
-        if let Some(before) = self.under_way.get(&vm) {
-            let result = Err(format!("order {} for this VM has not come to an end yet", before.id));
+        if let Some(before) = self.by_vm.get(&vm) {
+            let result = Err(format!("order {} for this VM is still in progress", before.id));
             self.ended.push(Outcome { id, result });
             return None;
         }
-        self.under_way.insert(vm, UnderWay { id, since: now, given_up: false });
+        self.by_vm.insert(vm, Pending { id, since: now, given_up: false });
         let send = self.send.clone();
-        // Nobody to tell: memtrace ends.
+        // No receiver: memtrace is exiting.
         Some(Reply::new(move |result| drop(send.send((vm, Outcome { id, result })))))
     }
 
-    /// What has ended since this was last asked.
+    /// The outcomes since the last call.
     pub(super) fn ended(&mut self, now: Instant) -> Vec<Outcome> {
         self.collect();
-        for order in self.under_way.values_mut() {
+        for order in self.by_vm.values_mut() {
             let waited = now.saturating_duration_since(order.since);
             if !order.given_up && waited >= PATIENCE {
                 order.given_up = true;
                 let seconds = waited.as_secs();
-                let result =
-                    Err(format!("no answer within {seconds} s; it may be carried out yet"));
+                let result = Err(format!("no answer within {seconds} s; outcome unknown"));
                 self.ended.push(Outcome { id: order.id, result });
             }
         }
@@ -71,7 +70,7 @@ impl Desk {
 
     fn collect(&mut self) {
         for (vm, outcome) in self.answers.try_iter() {
-            let order = self.under_way.remove(&vm);
+            let order = self.by_vm.remove(&vm);
             if order.is_some_and(|order| !order.given_up) {
                 self.ended.push(outcome);
             }
@@ -97,41 +96,41 @@ mod tests {
 
     #[test]
     fn a_vm_has_one_order_under_way_and_others_are_not_held_up() {
-        let (mut desk, now) = (Desk::default(), Instant::now());
-        let first = desk.open(&order(1, 1), now).unwrap();
-        assert!(desk.open(&order(2, 1), now).is_none());
-        let other = desk.open(&order(3, 2), now).unwrap();
-        let text = "order 1 for this VM has not come to an end yet".to_owned();
-        assert_eq!(desk.ended(now), [Outcome { id: 2, result: Err(text) }]);
+        let (mut in_flight, now) = (InFlight::default(), Instant::now());
+        let first = in_flight.open(&order(1, 1), now).unwrap();
+        assert!(in_flight.open(&order(2, 1), now).is_none());
+        let other = in_flight.open(&order(3, 2), now).unwrap();
+        let text = "order 1 for this VM is still in progress".to_owned();
+        assert_eq!(in_flight.ended(now), [Outcome { id: 2, result: Err(text) }]);
         other.send(Ok(()));
         first.send(Ok(()));
-        assert_eq!(desk.ended(now), [done(3), done(1)]);
-        assert_eq!(desk.ended(now), []);
-        desk.open(&order(4, 1), now).unwrap().send(Ok(()));
-        assert_eq!(desk.ended(now), [done(4)]);
+        assert_eq!(in_flight.ended(now), [done(3), done(1)]);
+        assert_eq!(in_flight.ended(now), []);
+        in_flight.open(&order(4, 1), now).unwrap().send(Ok(()));
+        assert_eq!(in_flight.ended(now), [done(4)]);
     }
 
     #[test]
     fn what_is_late_is_told_once_and_keeps_its_vm_until_it_answers() {
-        let (mut desk, now) = (Desk::default(), Instant::now());
-        let late = desk.open(&order(1, 1), now).unwrap();
-        assert_eq!(desk.ended(now + PATIENCE - Duration::from_millis(1)), []);
-        let ended = desk.ended(now + PATIENCE);
+        let (mut in_flight, now) = (InFlight::default(), Instant::now());
+        let late = in_flight.open(&order(1, 1), now).unwrap();
+        assert_eq!(in_flight.ended(now + PATIENCE - Duration::from_millis(1)), []);
+        let ended = in_flight.ended(now + PATIENCE);
         assert!(
             matches!(&ended[..], [Outcome { id: 1, result: Err(text) }] if text.contains("10 s"))
         );
-        assert_eq!(desk.ended(now + PATIENCE * 2), []);
-        assert!(desk.open(&order(2, 1), now + PATIENCE).is_none());
-        assert_eq!(desk.ended(now).len(), 1);
+        assert_eq!(in_flight.ended(now + PATIENCE * 2), []);
+        assert!(in_flight.open(&order(2, 1), now + PATIENCE).is_none());
+        assert_eq!(in_flight.ended(now).len(), 1);
         late.send(Ok(()));
-        assert_eq!(desk.ended(now + PATIENCE * 3), []);
-        assert!(desk.open(&order(3, 1), now + PATIENCE * 3).is_some());
+        assert_eq!(in_flight.ended(now + PATIENCE * 3), []);
+        assert!(in_flight.open(&order(3, 1), now + PATIENCE * 3).is_some());
     }
 
     #[test]
     fn an_order_that_is_dropped_ends() {
-        let (mut desk, now) = (Desk::default(), Instant::now());
-        drop(desk.open(&order(1, 1), now));
-        assert!(desk.ended(now)[0].result.is_err());
+        let (mut in_flight, now) = (InFlight::default(), Instant::now());
+        drop(in_flight.open(&order(1, 1), now));
+        assert!(in_flight.ended(now)[0].result.is_err());
     }
 }

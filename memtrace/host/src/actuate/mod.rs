@@ -1,5 +1,4 @@
-//! Carrying orders out: through libvirt, QMP or a cgroup. Must not know why something is to
-//! be done.
+//! Carries out orders through libvirt, QMP or a cgroup. Knows no policy.
 
 mod cgroup;
 pub mod hook;

@@ -1,11 +1,11 @@
-//! /proc/spl/kstat/zfs/arcstats: the cache of ZFS, which is no page cache.
+//! /proc/spl/kstat/zfs/arcstats: the ZFS ARC, which is not part of the page cache.
 
 use std::io;
 
 use super::{HostRoot, read};
 use memtrace_core::units::Bytes;
 
-/// What ZFS would give back under pressure; nothing without ZFS.
+/// Memory that ZFS gives back under pressure; 0 without ZFS.
 ///
 /// # Errors
 /// When the file is there and can't be read, or isn't of that form.

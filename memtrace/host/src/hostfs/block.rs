@@ -1,4 +1,4 @@
-//! What kind of disk something lies on, by /sys/class/block and /sys/dev/block
+//! The kind of disk that holds a file or swap device, from /sys/class/block and /sys/dev/block
 //! (Documentation/ABI/stable/sysfs-block: `queue/rotational`).
 
 use std::io;
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use super::{HostRoot, read};
 use memtrace_core::sample::SwapDevice;
 
-/// Whether the disk under a swap device or file says that it turns.
+/// Whether the disk of a swap device or file is rotational.
 ///
 /// # Errors
-/// In words for the operator: the disk can't be found, or doesn't tell.
+/// A message for the operator: the disk can't be found, or doesn't report it.
 pub fn rotational(root: &HostRoot, swap: &SwapDevice) -> Result<bool, String> {
     let directory = match swap.path.strip_prefix("/dev/") {
         // Names in /sys have no slashes (`cciss!c0d0`).
@@ -31,7 +31,7 @@ fn under(root: &HostRoot, path: &str) -> Result<PathBuf, String> {
     let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
     if major == 0 {
         // btrfs, overlayfs and their like (Documentation/admin-guide/devices.txt).
-        return Err("its file system has several disks, or none, and doesn't tell which".to_owned());
+        return Err("its file system has several block devices, or none".to_owned());
     }
     Ok(root.sys.join(format!("dev/block/{major}:{minor}")))
 }

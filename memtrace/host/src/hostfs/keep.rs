@@ -1,5 +1,5 @@
-//! Files that are read once a tick stay open: a third to a tenth of what reading a small
-//! file of /proc or of a cgroup costs is the reading.
+//! Keeps files open that are read every tick: opening a small file of /proc or a cgroup costs
+//! several times more than reading it.
 //!
 //! Only files that the kernel makes are kept. One whose process or cgroup is gone fails to
 //! read, and is then looked for anew; an ordinary file would go on with what it held.

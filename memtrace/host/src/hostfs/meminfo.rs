@@ -17,7 +17,7 @@ pub fn read(root: &HostRoot) -> io::Result<Meminfo> {
 pub fn parse(text: &str) -> Option<Meminfo> {
     let kib = |key| kib(text, key);
     let hugetlb = kib("Hugetlb").or_else(|| {
-        // Before 4.20: only the pool of the default size is told.
+        // Before 4.20: only the pool of the default size.
         let pages = value(text, "HugePages_Total")?;
         Some(Bytes(kib("Hugepagesize")?.0.saturating_mul(pages)))
     });

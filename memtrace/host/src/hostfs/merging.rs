@@ -26,7 +26,7 @@ pub struct HugePages {
     /// The word that is chosen of those in the file.
     pub enabled: String,
     pub defrag: String,
-    /// Empty places of a huge page that khugepaged may fill. `None`: not told.
+    /// Empty places of a huge page that khugepaged may fill. `None`: unknown.
     pub max_ptes_none: Option<u64>,
 }
 

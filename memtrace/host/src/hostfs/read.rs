@@ -1,5 +1,4 @@
-//! Reading a file of bounded size. Whatever is longer is cut: a file must not be able
-//! to make memtrace grow.
+//! Reads files with a size limit. Longer files are cut, so that no file can exhaust memory.
 
 use std::fs::File;
 use std::io::{self, Read};

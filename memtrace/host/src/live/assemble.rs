@@ -1,4 +1,4 @@
-//! Putting together what several readers know: one VM, and who takes from whom.
+//! Assembles samples from several readers: VMs, and reclaim flows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use memtrace_ebpf::VmCounters;
 
 use super::cgroups::Company;
 use super::rereading::{self, Kept, Signs};
-use super::{Kernel, KnownVm, LiveSource, Moment, guests};
+use super::{Kernel, KnownVm, LiveSource, Tick, guests};
 use crate::hostfs::process::{self, ProcessStat};
 use crate::hostfs::{HostRoot, cgroup};
 use crate::probe::{FlowReading, Taker, VmReading};
@@ -19,7 +19,7 @@ use memtrace_core::sample::{
 };
 use memtrace_core::units::{Nanos, Pages};
 
-/// What is known of a VM from its files, and its counters of the same moment.
+/// A VM's files, and its counters of the same time.
 #[derive(Default)]
 struct Files {
     process: ProcessSample,
@@ -57,13 +57,13 @@ impl LiveSource {
         vm: &FoundVm,
         stat: &ProcessStat,
         mut counted: Option<&mut VmReading>,
-        moment: &Moment,
+        tick: &Tick,
     ) -> VmSample {
         let answer = self.guests.answer(vm);
-        let files = self.read_files(vm, stat, counted.as_deref(), &answer.guest, moment);
+        let files = self.read_files(vm, stat, counted.as_deref(), &answer.guest, tick);
         let description = &vm.description;
         let memory = description.qemu.as_ref().and_then(|qemu| qemu.memory);
-        let in_detail = moment.detail == Some(vm.id);
+        let in_detail = tick.detail == Some(vm.id);
         VmSample {
             id: vm.id,
             name: description.name.clone(),
@@ -88,14 +88,14 @@ impl LiveSource {
         }
     }
 
-    /// What a VM's files say, or said when they were read last, and its counters.
+    /// A VM's files as read last, and its counters.
     fn read_files(
         &mut self,
         vm: &FoundVm,
         stat: &ProcessStat,
         counted: Option<&VmReading>,
         guest: &GuestSample,
-        moment: &Moment,
+        tick: &Tick,
     ) -> Files {
         let mut counters = counted.map(|counted| counted.counters);
         let Some(known) = self.known.get_mut(&vm.pid) else {
@@ -107,8 +107,8 @@ impl LiveSource {
         };
         let seen = kernel.is_some_and(|kernel| rereading::are_seen(kernel.signals()));
         let signs = counters.filter(|_| seen).map(|counters| Signs::new(counters, stat, guest));
-        known.quiet = known.is_quiet(signs.as_ref(), moment.at);
-        // VmSwap and the counters from as nearly the same moment as can be.
+        known.quiet = known.is_quiet(signs.as_ref(), tick.at);
+        // VmSwap and the counters from nearly the same time.
         let told_by_vmswap = kernel.filter(|kernel| kernel.swap_ins_need_vmswap());
         if let (Some(kernel), Some(counters)) = (told_by_vmswap, &mut counters)
             && known.swap_base.has_moved(counters)
@@ -118,9 +118,9 @@ impl LiveSource {
             counters.swap_in_pages = fresh.swap_in_pages;
             counters.swap_in_remote_pages = fresh.swap_in_remote_pages;
         }
-        let turn = moment.detail == Some(vm.id) || known.turn_came(vm.pid, moment.at);
+        let turn = tick.detail == Some(vm.id) || known.turn_came(vm.pid, tick.at);
         if !known.quiet || turn {
-            known.read(&self.root, vm.pid, moment.at, signs);
+            known.read(&self.root, vm.pid, tick.at, signs);
         }
         let process = known.kept.process;
         let swap_base = told_by_vmswap.zip(counters).and_then(|(_, counters)| {
@@ -143,7 +143,7 @@ impl LiveSource {
     }
 }
 
-/// What the process is goes before what the hypervisor said about it a second ago.
+/// The state of the process takes precedence over the hypervisor's older answer.
 fn state(stat: &ProcessStat, said: Option<VmState>) -> Option<VmState> {
     if stat.exiting {
         Some(VmState::Exiting)

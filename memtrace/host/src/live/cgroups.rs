@@ -1,5 +1,5 @@
-//! Which cgroup each VM is in, and whether it is there alone: only then do the kernel's
-//! counters of that cgroup belong to it.
+//! The cgroup of each VM, and whether it is exclusive: only then are the cgroup's counters those of
+//! the VM.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -9,12 +9,11 @@ use crate::hostfs::cgroup::{self, MemoryCgroup};
 use crate::hostfs::{HostRoot, Keeper, process, read};
 use memtrace_core::units::Nanos;
 
-/// So often the processes of a cgroup are looked through, in nanoseconds.
+/// Interval between two scans of a cgroup's processes, in nanoseconds.
 const RECHECK: u64 = 10_000_000_000;
 /// Most processes of a cgroup that are looked at; with more, the VM isn't alone.
 const MOST_PROCESSES: usize = 16;
-/// Commands of processes that belong to a VM and are put into its cgroup (by libvirt, or
-/// whoever starts it). What they use is the VM's doing.
+/// Commands of helper processes in a VM's cgroup, whose memory is charged to the VM.
 const COMPANIONS: &[&str] =
     &["passt", "qemu-pr-helper", "slirp4netns", "swtpm", "vhost-user-gpu", "virtiofsd"];
 
@@ -24,7 +23,7 @@ pub(super) struct Membership {
     /// /proc/PID/cgroup as it was when the rest was found out.
     text: Option<String>,
     cgroup: Option<Result<MemoryCgroup, String>>,
-    /// No process but the VM and its companions is in it.
+    /// No process but the VM and its helpers is in it.
     apart: bool,
     checked: Nanos,
     /// When `text` was read.
@@ -32,12 +31,12 @@ pub(super) struct Membership {
 }
 
 impl Membership {
-    /// Whether even of a quiet VM it is time to look again.
+    /// Whether it is time to scan again, even for a quiet VM.
     pub(super) fn turn_came(&self, pid: u32, now: Nanos) -> bool {
         rereading::turn_came(pid, self.seen, now)
     }
 
-    /// Looks which cgroup it is, and who is in it. Returns whether that has changed.
+    /// Updates the cgroup and its members. Returns whether they have changed.
     pub(super) fn refresh(
         &mut self,
         files: &Keeper,
@@ -88,12 +87,12 @@ fn is_apart(root: &HostRoot, cgroup: &MemoryCgroup, pid: u32) -> bool {
     })
 }
 
-/// With whom a VM shares its cgroup.
+/// Sharing of a VM's cgroup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Company {
     /// Number of known VMs in it.
     pub(super) vms: u32,
-    /// Nobody but this VM and its companions.
+    /// No processes but this VM and its helpers.
     pub(super) alone: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What can't wait for the next sample: VMs that appear and end, and pressure that begins.
+//! Events between samples: VMs that start and end, and pressure that begins.
 
 use std::time::{Duration, Instant};
 
@@ -15,16 +15,15 @@ use crate::vmm::discover::Sighting;
 use memtrace_core::source::{Pressure, Sign};
 use memtrace_core::units::Nanos;
 
-/// The shortest time between two looks at the events: a flood of them (each long stall is
-/// one) must not keep a CPU busy, and none should wait for long.
+/// Minimum time between two reads of events: a flood of them must not keep a CPU busy.
 const BREATH: Duration = Duration::from_millis(1);
-/// So long a process with a slot may take to become a VM.
+/// Time that a process with a slot may take to become a VM.
 const CANDIDATE_TIME: Nanos = Nanos(10_000_000_000);
 /// Most candidates at a time; slots are few.
 const MOST_CANDIDATES: usize = 64;
 
 impl LiveSource {
-    /// Handles events as they come, until `timeout` has passed or one tells of pressure.
+    /// Handles events until `timeout` has passed or one indicates pressure.
     pub(super) fn attend_events(&mut self, timeout: Duration) -> Option<Pressure> {
         let begun = Instant::now();
         loop {
@@ -47,7 +46,7 @@ impl LiveSource {
         }
     }
 
-    /// Waits for events and for the kernel's word of stalls, no longer than `left`.
+    /// Waits for events and PSI notifications, at most for `left`.
     fn wait(&mut self, left: Duration) -> Woken {
         let events = match &self.kernel {
             Kernel::Runs(kernel) => kernel.event_fd(),
@@ -72,13 +71,13 @@ impl LiveSource {
         let signs: Vec<PollFlags> = signs.collect();
         let stalls = signs.iter().any(|signs| signs.contains(PollFlags::PRI));
         let mut gone = signs.iter().map(|signs| signs.contains(PollFlags::ERR));
-        // One that is no more would be ready for ever.
+        // A removed one would always be ready.
         self.stalls.retain(|_| gone.next() != Some(true));
         let at = monotonic();
         Woken { events, stalls: stalls.then_some(Pressure { sign: Sign::Psi, at }) }
     }
 
-    /// What the events tell of pressure: the first of it.
+    /// The first sign of pressure in the events.
     pub(super) fn handle_events(&mut self) -> Option<Pressure> {
         let Kernel::Runs(kernel) = &mut self.kernel else { return None };
         self.handled = Some(Instant::now());
@@ -139,7 +138,7 @@ impl LiveSource {
     }
 }
 
-/// Why waiting ended; neither: the time is up.
+/// Why waiting ended; neither: timeout.
 #[derive(Default)]
 struct Woken {
     events: bool,

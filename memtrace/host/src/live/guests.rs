@@ -1,4 +1,4 @@
-//! Who is asked about a guest: libvirt where it owns the VM, QEMU itself elsewhere.
+//! Guest information from libvirt where it manages the VM, else from QMP.
 
 use super::LiveOptions;
 use crate::hostfs::HostRoot;
@@ -22,7 +22,7 @@ impl Guests {
         Self { options, libvirt: Libvirt::default(), qmp: QmpClients::default() }
     }
 
-    /// Asks about this VM from now on. Cheap when that is so already.
+    /// Starts polling this VM. Cheap when it is polled already.
     pub(super) fn follow(&mut self, root: &HostRoot, vm: &FoundVm) {
         match manager(vm) {
             Manager::Libvirt if self.options.libvirt => self.libvirt.start(),
@@ -46,14 +46,15 @@ impl Guests {
         Hypervisors { qmp: self.qmp.orders(), libvirt: self.libvirt.orders() }
     }
 
-    /// What was said last. Never waits.
+    /// The last answer. Never blocks.
     pub(super) fn answer(&self, vm: &FoundVm) -> GuestAnswer {
-        let switched_off = || GuestAnswer::problem("memtrace was told not to ask");
+        let switched_off =
+            || GuestAnswer::problem("queries are disabled (--no-libvirt, or the configuration)");
         match (manager(vm), &vm.description.qemu, vm.description.uuid) {
             (Manager::Libvirt, _, _) if !self.options.libvirt => switched_off(),
             (Manager::Libvirt, Some(qemu), _) if qemu.libvirt == Some(qemu::Libvirt::Session) => {
                 GuestAnswer::problem(
-                    "libvirt: the VM is in a user's own libvirt, which memtrace doesn't ask",
+                    "libvirt: the VM is in qemu:///session, which is not supported",
                 )
             }
             (Manager::Libvirt, _, Some(uuid)) => self.libvirt.answer(uuid),
@@ -62,23 +63,20 @@ impl Guests {
             }
             (Manager::Qmp, _, _) if !self.options.qmp => switched_off(),
             (Manager::Qmp, _, _) => self.qmp.answer(vm.pid),
-            (Manager::None, Some(_), _) => {
-                GuestAnswer::problem("QEMU has no QMP socket that memtrace could ask")
-            }
+            (Manager::None, Some(_), _) => GuestAnswer::problem("QEMU has no QMP socket"),
             (Manager::None, None, _) => {
-                GuestAnswer::problem("memtrace can ask QEMU and libvirt only")
+                GuestAnswer::problem("not a QEMU VM: only QMP and libvirt are supported")
             }
         }
     }
 
-    /// What is wrong with libvirt, when a VM needs it.
+    /// The problem with libvirt, if a VM needs it.
     pub(super) fn problem(&self) -> Option<String> {
         self.libvirt.problem()
     }
 }
 
-/// Who answers for its balloon. A socket that libvirt holds would keep us waiting, so
-/// libvirt goes first.
+/// The interface to its balloon. libvirt goes first, as it holds the QMP socket of its VMs.
 pub(super) fn manager(vm: &FoundVm) -> Manager {
     match &vm.description.qemu {
         Some(qemu) if qemu.libvirt.is_some() => Manager::Libvirt,

@@ -1,5 +1,5 @@
-//! The live host: joins what the kernel side counts, what files say and what hypervisors
-//! answer to one [`Sample`]. Must not know what is made of it.
+//! The live host: combines eBPF counters, files and hypervisors' answers into one [`Sample`]. Knows
+//! no consumers.
 //!
 //! Nothing here fails as a whole, and what fails for one VM stays with that VM.
 
@@ -50,7 +50,7 @@ use memtrace_core::signal::{Quality, Signal, SignalStatus};
 use memtrace_core::source::{Pressure, Source};
 use memtrace_core::units::{Bytes, Nanos};
 
-/// What a live source may do.
+/// Options of a live source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LiveOptions {
     /// Ask libvirt about the VMs that it owns.
@@ -76,20 +76,20 @@ pub struct LiveSource {
     guests: Guests,
     known: BTreeMap<u32, KnownVm>,
     sharing: Sharing,
-    /// VMs went since it was last told who is in whose company.
+    /// VMs have ended since cgroup sharing was last updated.
     left: bool,
     /// Processes that have a slot, and aren't VMs yet; since when.
     candidates: BTreeMap<u32, Nanos>,
     oom_kills: OomKills,
-    /// Tell of stalls by themselves.
+    /// PSI triggers.
     stalls: Vec<Trigger>,
-    /// When it last looked at the events.
+    /// When events were last read.
     handled: Option<Instant>,
     scope: Option<Scope>,
 }
 
 /// When a sample is taken, and which VM a view has in detail.
-struct Moment {
+struct Tick {
     at: Nanos,
     detail: Option<VmId>,
 }
@@ -100,14 +100,14 @@ enum Kernel {
     Absent(Vec<SignalStatus>),
 }
 
-/// What is remembered of a VM from one sample to the next.
+/// The state of a VM between samples.
 #[derive(Debug, Default)]
 struct KnownVm {
     start: u64,
     name: String,
     membership: Membership,
     shared_memory: SharedMemory,
-    /// What the kernel side was told of. `None`: it was told nothing yet.
+    /// The belongings passed to the eBPF programs. `None`: none yet.
     told: Option<Belongings>,
     /// Its files that are read each time.
     files: Keeper,
@@ -150,8 +150,7 @@ impl LiveSource {
         }
     }
 
-    /// Has the kernel tell of stalls as they come: of the host's (/proc/pressure/memory), or
-    /// those within a cgroup (its memory.pressure).
+    /// Sets a PSI trigger for the host (/proc/pressure/memory), or for a cgroup (memory.pressure).
     ///
     /// # Errors
     /// Without PSI, or without the permission.
@@ -160,13 +159,12 @@ impl LiveSource {
         Ok(())
     }
 
-    /// Takes process `pid` for a VM, whatever it looks like.
+    /// Treats process `pid` as a VM unconditionally.
     pub fn include(&mut self, pid: u32) {
         self.discovery.include(pid);
     }
 
-    /// The ways to the hypervisors that it asks, for who moves balloons: they work as long
-    /// as this source does.
+    /// The connections to hypervisors, for balloon commands; valid as long as this source.
     pub fn hypervisors(&self) -> Hypervisors {
         self.guests.hypervisors()
     }
@@ -193,7 +191,7 @@ impl LiveSource {
         let blind = self.discovery.blind();
         if blind > 0 {
             let text = format!(
-                "the file descriptors of {blind} processes can't be seen without \
+                "the file descriptors of {blind} processes are not readable without \
                  CAP_SYS_PTRACE: VMs whose program isn't QEMU may be missing"
             );
             notices.add("discovery", text);
@@ -225,7 +223,7 @@ impl Source for LiveSource {
         // What they tell of pressure, this sample shows.
         self.handle_events();
         let living = self.find_vms(&mut notices);
-        self.keep_books(&living, &mut notices);
+        self.update_registry(&living, &mut notices);
         let mut reading = match &mut self.kernel {
             Kernel::Runs(kernel) => Some(kernel.read()),
             Kernel::Absent(_) => None,
@@ -238,7 +236,7 @@ impl Source for LiveSource {
             .iter()
             .map(|(vm, stat)| {
                 let counted = reading.as_mut().and_then(|reading| reading.vms.get_mut(&vm.pid));
-                self.read_vm(vm, stat, counted, &Moment { at, detail })
+                self.read_vm(vm, stat, counted, &Tick { at, detail })
             })
             .collect();
         let flows = reading.as_ref().map(|reading| assemble::flows(&reading.flows, &living));

@@ -1,5 +1,5 @@
-//! OOM kills: counted, and told for a while after. A victim is quick to be gone, and its row of
-//! the kernel side with it, so that here is where they are counted.
+//! OOM kills: counted, and reported for a while. They are counted here because a victim's row in
+//! the eBPF maps is gone soon after it.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use crate::vmm::name;
 use memtrace_core::units::Nanos;
 
 impl LiveSource {
-    /// Counts it, and tells of it when a VM has to do with it.
+    /// Counts a kill, and reports it if a VM is involved.
     pub(super) fn oom_killed(&mut self, event: &Event) {
         let (victim, by) = (self.vm_of(event.tgid), self.vm_of(event.causer_tgid));
         self.oom_kills.count(monotonic(), event.tgid, victim.is_some(), by.is_some());
@@ -21,17 +21,17 @@ impl LiveSource {
             return;
         }
         let victim = victim.or_else(|| self.command_of(event.tgid));
-        let victim = victim.unwrap_or_else(|| "another program".to_owned());
+        let victim = victim.unwrap_or_else(|| "another process".to_owned());
         let by = by.or_else(|| {
             let other = event.causer_tgid != 0 && event.causer_tgid != event.tgid;
             other.then(|| comm(&event.comm))
         });
         let by = by.map_or_else(String::new, |by| format!(" while {by} was allocating"));
-        let text = format!("the OOM killer chose {victim} (process {}){by}", event.tgid);
+        let text = format!("the OOM killer killed {victim} (process {}){by}", event.tgid);
         self.oom_kills.note(monotonic(), text);
     }
 
-    /// The name of a VM, or of one that was here a moment ago.
+    /// The name of a VM, also of one that has just ended.
     fn vm_of(&self, pid: u32) -> Option<String> {
         let vm = self.discovery.vms().find(|vm| vm.pid == pid);
         let name = vm.map(|vm| vm.description.name.clone());
@@ -48,15 +48,15 @@ fn comm(bytes: &[u8]) -> String {
     name::display(&String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()))
 }
 
-/// OOM kills: how many, those of the last minute, and who might still turn out to be a victim.
+/// OOM kills: counts, those of the last minute, and ended VMs that may turn out to be victims.
 #[derive(Debug, Default)]
 pub(super) struct OomKills {
     of_vms: u64,
     of_others: u64,
-    /// While something that is no VM was allocating.
+    /// Triggered by allocations of non-VM processes.
     by_others: u64,
-    /// Whom it chose of late: each thread of a victim that runs out of memory while it dies is
-    /// told of again (`mark_oom_victim` in mm/oom_kill.c).
+    /// Recent victims: each thread of a victim that runs out of memory while it exits is reported
+    /// again (`mark_oom_victim` in mm/oom_kill.c).
     victims: VecDeque<(Nanos, u32)>,
     kills: VecDeque<(Nanos, String)>,
     /// VMs that ended: since when, their process and their name.
@@ -66,7 +66,7 @@ pub(super) struct OomKills {
 impl OomKills {
     const SHOWN: Nanos = Nanos(60_000_000_000);
     const MOST: usize = 8;
-    /// So long an event may be behind the victim's end.
+    /// Maximum delay of an event after the victim's end.
     const REMEMBERED: Nanos = Nanos(10_000_000_000);
     const MOST_ENDED: usize = 1024;
 
@@ -88,8 +88,7 @@ impl OomKills {
         self.of_vms
     }
 
-    /// The row of what is no VM, with those that the kernel side can't count there: it doesn't
-    /// know who was a VM a moment ago.
+    /// The row of non-VM processes, with kills that the eBPF programs can't attribute.
     pub(super) fn of_others(&self, row: VmCounters) -> VmCounters {
         VmCounters { oom_kills: self.of_others, oom_caused: self.by_others, ..row }
     }
@@ -101,7 +100,7 @@ impl OomKills {
         }
     }
 
-    /// A VM is no more: perhaps it was killed, and the word of that comes later.
+    /// Notes an ended VM: an event that it was killed may come later.
     pub(super) fn ended(&mut self, at: Nanos, pid: u32, name: String) {
         self.ended.retain(|(since, _, _)| at.saturating_sub(*since) < Self::REMEMBERED);
         if self.ended.len() >= Self::MOST_ENDED {

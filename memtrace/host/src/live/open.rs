@@ -6,11 +6,11 @@ use crate::hostfs::HostRoot;
 use crate::probe;
 
 impl LiveSource {
-    /// Where the kernel side cannot run, the rest is still worth seeing, and every number
-    /// that it would have given says why it is absent. `log`: the programs write messages.
+    /// Where the eBPF programs cannot run, their values are absent with the reason. `log`: the
+    /// programs write messages.
     pub fn open(root: HostRoot, log: bool, libvirt: bool) -> Self {
         let kernel = probe::open(&root.sys, log).map_err(|error| {
-            let reason = format!("the kernel side does not run: {error:#}");
+            let reason = format!("eBPF programs unavailable: {error:#}");
             tracing::warn!("{reason}");
             reason
         });

@@ -1,5 +1,4 @@
-//! Which VMs are known, where each belongs and what belongs to it, and that the kernel side
-//! is told of all that.
+//! The registry of VMs with their cgroups and memory files, kept in sync with the eBPF maps.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,8 +13,8 @@ use crate::probe::Belongings;
 use crate::vmm::discover::FoundVm;
 
 impl LiveSource {
-    /// Takes leave of VMs that are gone, and tells the kernel side of all others.
-    pub(super) fn keep_books(
+    /// Removes ended VMs, and updates the eBPF maps for all others.
+    pub(super) fn update_registry(
         &mut self,
         living: &[(Arc<FoundVm>, ProcessStat)],
         notices: &mut Notices,
@@ -51,8 +50,7 @@ impl LiveSource {
         self.drop_candidates();
     }
 
-    /// Where a VM belongs, and what belongs to it. Returns whether that is another than the
-    /// last time.
+    /// Updates the cgroup and memory files of a VM. Returns whether they have changed.
     fn look_where(&mut self, vm: &FoundVm, notices: &mut Notices) -> bool {
         let counts_files = match &self.kernel {
             Kernel::Runs(kernel) => shared::are_counted(kernel.signals()),

@@ -1,8 +1,8 @@
-//! Which VMs' files are read in a sample, and which keep what was read of them last. Pure.
+//! Decides which VMs' files are read in a sample, and which keep their last values. Pure.
 //!
 //! The rule: a VM is *quiet* when none of its [`Signs`], which are read each time, has moved
-//! for as long as memory.stat takes to have everything ([`TOLD`]). Of a quiet VM the files stay unread until its turn comes, so that nothing shown is
-//! older than [`LONGEST`]; of any other VM everything is read.
+//! for as long as memory.stat takes to be flushed ([`TOLD`]). The files of a quiet VM are only read
+//! in its turn, so that no value is older than [`LONGEST`]; of any other VM everything is read.
 //!
 //! What the signs don't show, and so may be as old as that for a VM that is quiet:
 //!
@@ -84,7 +84,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Whether the kernel has told all of what happened last.
+    /// Whether memory.stat includes the last changes.
     pub(super) const fn is_told(&self, now: Nanos) -> bool {
         now.saturating_sub(self.moved).0 >= TOLD.0
     }

@@ -1,4 +1,4 @@
-//! The cgroup that a policy has for its scope: read with each sample, once it is there.
+//! The cgroup that is the policy's scope: read with each sample, once it exists.
 
 use super::LiveSource;
 use super::notices::Notices;
@@ -15,7 +15,7 @@ pub(super) struct Scope {
 }
 
 impl LiveSource {
-    /// Samples say too what the cgroup `path` has and may have.
+    /// Adds usage and limit of the cgroup `path` to samples.
     pub fn within(&mut self, path: &str) {
         let path = path.trim_end_matches('/').to_owned();
         self.scope = Some(Scope { path, found: None, files: Keeper::default() });

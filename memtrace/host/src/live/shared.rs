@@ -1,5 +1,5 @@
-//! Which files of shared guest memory are one VM's alone: what the kernel side counts for
-//! such a file then belongs to it. Processes that aren't VMs (vhost-user's) may map it too.
+//! Files of shared guest memory that only one VM maps: counters of such a file belong to the VM.
+//! Non-VM processes (vhost-user) may map it too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +31,7 @@ pub(super) struct SharedMemory {
 }
 
 impl SharedMemory {
-    /// Returns whether it maps others than the last time.
+    /// Returns whether the set of files has changed.
     pub(super) fn refresh(&mut self, root: &HostRoot, pid: u32, now: Nanos) -> bool {
         let (due, pause) = self.next.unwrap_or((now, FIRST_PAUSE));
         if now < due {

@@ -1,4 +1,4 @@
-//! Where a VM's swap stood when counting began, so that swap-ins can be told from VmSwap
+//! The base of a VM's swap when counting began, to derive swap-ins from VmSwap
 //! ([`memtrace_core::sample::VmSample::swap_base`]). Pure.
 
 use memtrace_ebpf::VmCounters;
@@ -8,7 +8,7 @@ use memtrace_ebpf::VmCounters;
 pub(super) struct SwapBase {
     base: Option<i64>,
     last: VmCounters,
-    /// The most swap-ins that were told so far.
+    /// The highest number of swap-ins reported so far.
     told: i64,
 }
 
@@ -22,8 +22,8 @@ impl SwapBase {
     /// The base, found now if this is the first reading of the row. `from_start`: the row
     /// was there before anything could be swapped. `swapped` is VmSwap in base pages.
     ///
-    /// VmSwap is read a moment later than the counters, so that pages that go out in between
-    /// make it tell of too few swap-ins. Fewer than there were already would be made good in
+    /// VmSwap is read a moment later than the counters, so that pages swapped out in between
+    /// lead to too few swap-ins. Fewer than there were already would be made good in
     /// the next interval, and so be counted twice: the base is higher by these, this once.
     pub(super) fn update(
         &mut self,

@@ -1,4 +1,4 @@
-//! Which hooks run, which don't and why, and which may come later.
+//! Attached hooks, failed ones with the reason, and those that may come later.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use super::plan::{self, Hook, HookKind};
 use super::support::Means;
 use memtrace_core::signal::SignalStatus;
 
-/// How often to look whether a module's tracepoint has appeared.
+/// Interval between two attempts to attach to a module's tracepoint.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// The hooks of a plan, as far as they could be attached.

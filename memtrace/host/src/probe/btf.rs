@@ -1,6 +1,5 @@
-//! A small reader of BTF, the kernel's own type information: where a field lies, what
-//! an enumerator is worth, which arguments a tracepoint has. Pure, and made for
-//! untrusted bytes: every access is checked.
+//! A small parser of BTF, the kernel's type information: field offsets, enumerator values,
+//! arguments of tracepoints. Pure; made for untrusted bytes: every access is checked.
 //!
 //! Format: Documentation/bpf/btf.rst in the kernel's source.
 
@@ -11,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::{Context, Result, bail, ensure};
 
 use self::kinds::*;
-use super::prototype::Prototype;
+use super::signature::Signature;
 
 const MAGIC: u16 = 0xeb9f;
 const HEADER: usize = 24;
@@ -116,11 +115,6 @@ impl Btf {
             .next()
     }
 
-    /// Whether a struct or union of this name is known with all its members.
-    pub fn has_struct(&self, name: &str) -> bool {
-        self.named.contains_key(name)
-    }
-
     /// Value of an enumerator, 32 bits of it.
     pub fn enumerator(&self, name: &str, enumerator: &str) -> Option<u32> {
         self.named.get(name)?.iter().find_map(|id| {
@@ -139,39 +133,39 @@ impl Btf {
 
     /// The arguments of a tracepoint. `None`: this kernel doesn't have it (or a module
     /// has it, whose types are elsewhere).
-    pub fn tracepoint(&self, name: &str) -> Option<Prototype> {
+    pub fn tracepoint(&self, name: &str) -> Option<Signature> {
         let id = *self.named.get(&format!("btf_trace_{name}"))?.first()?;
         let pointer = self.head(self.peel(self.head(id)?.size_or_type)?)?;
         if pointer.kind != PTR {
             return None;
         }
         // The first argument is the tracepoint's own `void *__data`.
-        self.prototype(pointer.size_or_type, 1)
+        self.signature(pointer.size_or_type, 1)
     }
 
     /// The arguments of those of these functions that the kernel has: not inlined away,
     /// and with the arguments that its source says.
-    pub fn functions(&self, names: &[&'static str]) -> BTreeMap<&'static str, Prototype> {
+    pub fn functions(&self, names: &[&'static str]) -> BTreeMap<&'static str, Signature> {
         let mut found = BTreeMap::new();
         for head in self.types.iter().skip(1).filter_map(|at| self.head_at(*at as usize).ok()) {
             if head.kind == FUNC
                 && let Some(name) = names.iter().find(|name| **name == self.string(head.name))
-                && let Some(prototype) = self.prototype(head.size_or_type, 0)
+                && let Some(signature) = self.signature(head.size_or_type, 0)
             {
-                found.entry(*name).or_insert(prototype);
+                found.entry(*name).or_insert(signature);
             }
         }
         found
     }
 
     /// The arguments of a function type, without the first `skip`.
-    fn prototype(&self, id: u32, skip: usize) -> Option<Prototype> {
+    fn signature(&self, id: u32, skip: usize) -> Option<Signature> {
         let head = self.head(self.peel(id)?).filter(|head| head.kind == FUNC_PROTO)?;
         let types = (skip..head.vlen)
             .map(|index| read_u32(&self.data, head.body + index * 8 + 4).ok())
             .map(|id| Some(self.type_name(id?)))
             .collect::<Option<_>>()?;
-        Some(Prototype(types))
+        Some(Signature(types))
     }
 
     fn member(&self, id: u32, name: &str, depth: usize) -> Option<(u32, u32)> {
@@ -280,13 +274,13 @@ fn body_len(head: &Head) -> Result<usize> {
         ARRAY => 12,
         STRUCT | UNION | DATASEC | ENUM64 => head.vlen * 12,
         ENUM | FUNC_PROTO => head.vlen * 8,
-        kind => bail!("kind {kind} is not known"),
+        kind => bail!("unknown kind {kind}"),
     })
 }
 
 fn read_u32(data: &[u8], at: usize) -> Result<u32> {
     let bytes =
-        at.checked_add(4).and_then(|end| data.get(at..end)).context("the data end too early")?;
+        at.checked_add(4).and_then(|end| data.get(at..end)).context("unexpected end of data")?;
     Ok(u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
 }
 

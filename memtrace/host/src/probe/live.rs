@@ -1,5 +1,4 @@
-//! The kernel side at work: attached programs, their maps read once a tick, their
-//! events as they come.
+//! The running eBPF programs: attached hooks, their maps read every tick, their events.
 
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
@@ -23,7 +22,7 @@ use super::slots::{Slots, Tracked};
 use super::support::{self, Means};
 use super::{Arrived, Belongings, FlowReading, KernelSide, Reading, Taker, VmReading};
 use crate::hostfs::Keeper;
-use crate::probe::ring_reader::Feed;
+use crate::probe::ring_reader::RingReader;
 use memtrace_core::signal::SignalStatus;
 use memtrace_core::units::{Nanos, Pages};
 
@@ -40,14 +39,14 @@ pub struct Probe {
     pub(super) slots: Slots,
     host: PerCpuArray<MapData, HostCounters>,
     kswapd_since: Array<MapData, u64>,
-    feed: Feed,
+    reader: RingReader,
     logger: Option<EbpfLogger<Box<dyn log::Log>>>,
     /// The programs' fdinfo.
     files: Keeper,
 }
 
 impl Probe {
-    /// Finds out what the kernel offers, and attaches what it can.
+    /// Detects the kernel's features, and attaches all supported hooks.
     ///
     /// # Errors
     /// When nothing at all can run: no privilege, or no BPF.
@@ -65,7 +64,7 @@ impl Probe {
             slots,
             host: map(&mut ebpf, "HOST")?,
             kswapd_since: map(&mut ebpf, "KSWAPD_SINCE")?,
-            feed: Feed::start(map(&mut ebpf, "EVENTS")?, limits.events_bytes)?,
+            reader: RingReader::start(map(&mut ebpf, "EVENTS")?, limits.events_bytes)?,
             ebpf,
             signals: hooks.statuses(means),
             hooks,
@@ -115,8 +114,8 @@ impl Probe {
             Ok(values) => values.iter().for_each(|value| total.add(value)),
             Err(error) => problems.push(format!("cannot read the host's counters: {error}")),
         }
-        total.lost_events = total.lost_events.saturating_add(self.feed.lost());
-        // What kswapd is busy with right now counts as well.
+        total.lost_events = total.lost_events.saturating_add(self.reader.lost());
+        // The current round of kswapd counts as well.
         for node in 0..self.nodes {
             if let Ok(since @ 1..) = self.kswapd_since.get(&node, 0) {
                 total.kswapd_active_ns += now.0.saturating_sub(since);
@@ -164,7 +163,7 @@ impl KernelSide for Probe {
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }
-        let events = self.feed.take();
+        let events = self.reader.take();
         for Arrived { event, .. } in &events {
             match event.kind {
                 EVENT_APPEARED => self.slots.appeared(event.tgid, event.slot, true),
@@ -188,7 +187,7 @@ impl KernelSide for Probe {
     }
 
     fn event_fd(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.feed.bell())
+        Some(self.reader.bell())
     }
 
     fn read(&mut self) -> Reading {

@@ -44,7 +44,7 @@ pub fn load(layout: KernelLayout, btf: Option<&Btf>, log: bool, limits: &Limits)
 /// Loads one program into the kernel, if that wasn't done yet, and attaches it.
 ///
 /// # Errors
-/// With words for the operator: why this hook can't be had.
+/// A message for the operator: why this hook isn't available.
 pub fn attach(ebpf: &mut Ebpf, hook: &Hook, btf: Option<&Btf>) -> Result<(), Refusal> {
     let refuse = |reason: String| Refusal { reason, absent: false };
     let program = ebpf
@@ -56,13 +56,13 @@ pub fn attach(ebpf: &mut Ebpf, hook: &Hook, btf: Option<&Btf>) -> Result<(), Ref
         }
         (HookKind::Entry, Program::FEntry(program), Some(btf)) => at_begin(program, hook, btf),
         (HookKind::Exit, Program::FExit(program), Some(btf)) => at_end(program, hook, btf),
-        (_, _, None) => return Err(refuse("the kernel's types were not read".to_owned())),
-        _ => return Err(refuse(format!("{} is of another kind", hook.program))),
+        (_, _, None) => return Err(refuse("the kernel's BTF was not read".to_owned())),
+        _ => return Err(refuse(format!("{} has another program type", hook.program))),
     };
     result.map_err(|error| match (hook.kind, errno(&error)) {
         (HookKind::RawTracepoint, Some(libc::ENOENT)) => {
             let reason = match hook.module {
-                true => format!("{} is not there (is the kvm module loaded?)", hook.target),
+                true => format!("no tracepoint {} (is the kvm module loaded?)", hook.target),
                 false => format!("this kernel has no tracepoint {}", hook.target),
             };
             Refusal { reason, absent: true }
@@ -88,7 +88,7 @@ fn loaded(result: Result<(), ProgramError>) -> Result<(), ProgramError> {
     }
 }
 
-/// Why a hook can't be had.
+/// Why a hook isn't available.
 #[derive(Clone, Debug)]
 pub struct Refusal {
     pub reason: String,
@@ -116,13 +116,13 @@ fn describe(hook: &Hook, error: &ProgramError) -> String {
         }
         (_, Some(libc::EPERM)) => format!("not permitted to attach to {target}"),
         (_, Some(ENOTSUPP)) => {
-            format!("this kernel can't attach to {target}, perhaps for its many arguments")
+            format!("this kernel can't attach to {target} (too many arguments?)")
         }
         (ProgramError::LoadError { io_error, verifier_log }, _) => {
             let log = verifier_log.to_string();
-            tracing::debug!("the verifier on {}: {log}", hook.program);
+            tracing::debug!("verifier log of {}: {log}", hook.program);
             let last = verdict(&log).unwrap_or("no log");
-            format!("the kernel refused {}: {io_error}: {last}", hook.program)
+            format!("the verifier rejected {}: {io_error}: {last}", hook.program)
         }
         (error, _) => format!("cannot attach to {target}: {error}"),
     }
@@ -146,7 +146,7 @@ where
     }
 }
 
-/// It is as well if there was nothing to remove.
+/// Ignores that there was nothing to remove.
 pub fn ignore_missing(result: Result<(), MapError>) -> Result<()> {
     match result {
         Err(MapError::KeyNotFound | MapError::ElementNotFound) => Ok(()),

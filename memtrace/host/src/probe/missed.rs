@@ -1,4 +1,4 @@
-//! Runs that the kernel left out. A raw tracepoint's program doesn't nest on a CPU: when
+//! Missed runs of eBPF programs. A raw tracepoint's program doesn't nest on a CPU: when
 //! it was preempted there and fires again, the kernel skips it and counts the miss.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use crate::hostfs::{Keeper, read};
 use memtrace_core::signal::Signal;
 
 /// Missed runs of each loaded program, from its `/proc/self/fdinfo` (the line is there
-/// since 5.12). `None`: this kernel doesn't tell.
+/// since 5.12). `None`: not reported by this kernel.
 pub fn by_program<'a>(ebpf: &'a Ebpf, files: &Keeper) -> Option<BTreeMap<&'a str, u64>> {
     let missed: BTreeMap<&str, u64> = ebpf
         .programs()

@@ -1,6 +1,5 @@
-//! The adapter to the kernel side: facts about the kernel, a plan made of them, the
-//! programs loaded by that plan, and the maps read. The only module beside the eBPF
-//! crate that may hold unsafe code.
+//! The adapter to the eBPF programs: features of the kernel, the attach plan, loading, and reading
+//! of the maps. The only module besides the eBPF crate that may contain unsafe code.
 
 mod attach;
 pub mod btf;
@@ -12,13 +11,13 @@ mod load;
 mod missed;
 pub mod plan;
 mod processes;
-pub mod prototype;
-mod rehearsal;
 #[expect(unsafe_code, reason = "the ring buffer gives bytes")]
 mod ring_reader;
 mod rows;
+pub mod signature;
 mod slots;
 pub mod support;
+mod test_support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::BorrowedFd;
@@ -36,7 +35,7 @@ pub use limits::{LEAST_SLOTS, Limits};
 pub use live::Probe;
 pub use slots::Census;
 
-/// Attaches all that this kernel and these permissions allow. `sys` is `/sys`; `log`
+/// Attaches all hooks that kernel and privileges allow. `sys` is `/sys`; `log`
 /// passes the programs' debug messages on to `tracing`.
 ///
 /// # Errors
@@ -45,17 +44,16 @@ pub fn open(sys: &Path, log: bool) -> Result<Box<dyn KernelSide>> {
     Ok(Box::new(Probe::open(sys, log, &Limits::here())?))
 }
 
-/// The kernel side as the rest of memtrace sees it: VMs are processes here, slots and
-/// generations stay inside.
+/// The interface to the eBPF programs: VMs are processes here, slots and generations are internal.
 pub trait KernelSide: Send {
-    /// What is measured and how well; one entry for each signal.
+    /// The quality of each signal.
     fn signals(&self) -> &[SignalStatus];
 
     /// Count events for process `tgid` from now on. Does nothing when it is counted
     /// already. Call again whenever what belongs to the VM changes.
     fn track(&mut self, tgid: u32, belongings: &Belongings) -> Result<()>;
 
-    /// Stop counting for `tgid` (it is gone, or was no VM), and free its slot.
+    /// Stop counting for `tgid` (ended, or no VM), and free its slot.
     fn forget(&mut self, tgid: u32);
 
     /// Events since the last call, oldest first. Never blocks.
@@ -68,7 +66,7 @@ pub trait KernelSide: Send {
     /// `problems` says why.
     fn read(&mut self) -> Reading;
 
-    /// Whether the events of swap-ins don't tell all pages, so that VmSwap has to: since
+    /// Whether swap-in events miss pages, so that VmSwap is needed: since
     /// about 6.13 a huge page may come back as one event, and up to 6.1 events come in
     /// batches whose sizes are told apart by a value that CPUs race for.
     fn swap_ins_need_vmswap(&self) -> bool;
@@ -85,7 +83,7 @@ pub struct Arrived {
     pub seen: Nanos,
 }
 
-/// What is one VM's alone, so that whatever happens to it happens to the VM.
+/// Resources that belong to one VM exclusively.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Belongings {
     /// Ids (inode numbers) of memory cgroups; none where it shares its own.
@@ -112,7 +110,7 @@ pub struct Reading {
     pub other: VmCounters,
     pub flows: Vec<FlowReading>,
     /// Times that the kernel did not run a program because it was running already on
-    /// that CPU (preempted in the middle of it). `None`: this kernel doesn't tell.
+    /// that CPU (preempted in the middle of it). `None`: not reported by this kernel.
     pub missed_runs: Option<u64>,
     /// The same by signal, where there were any. A program may serve several.
     pub missed_by_signal: BTreeMap<Signal, u64>,
@@ -127,7 +125,7 @@ pub struct VmReading {
     pub from_start: bool,
 }
 
-/// Who took how many pages from whom, totals.
+/// Pages reclaimed by one party from another, totals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowReading {
     pub causer: Taker,

@@ -1,14 +1,14 @@
-//! From facts to a plan: which program goes to which tracepoint or function, and what
-//! each signal is then worth. Pure.
+//! The attach plan: programs and their tracepoints or functions, and the resulting quality of each
+//! signal. Pure.
 
 mod deep;
-mod worth;
+mod signal_quality;
 
 use memtrace_ebpf::{KernelLayout, MISSING};
 
 use super::support::{KernelFacts, Means};
 use memtrace_core::signal::Signal;
-pub use worth::statuses;
+pub use signal_quality::statuses;
 
 /// One program in one place of the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Hook {
     }
 }
 
-/// What to attach, and what can't be.
+/// Hooks to attach, and unsupported ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     pub layout: KernelLayout,
@@ -70,7 +70,7 @@ const FOLIO: Fields = &[("folio.memcg_data", |layout| layout.folio_memcg_data)];
 
 use Signal as S;
 
-/// Decides what to attach on a kernel with these facts.
+/// The plan for a kernel with these features.
 pub fn plan(facts: &KernelFacts) -> Plan {
     let mut plan =
         Plan { layout: facts.layout, hooks: Vec::new(), absent: Vec::new(), means: facts.means() };
@@ -188,7 +188,7 @@ impl Plan {
         {
             self.absent.push((hook, format!("this kernel has no tracepoint {target}")));
         } else if let Some(field) = missing {
-            self.absent.push((hook, format!("this kernel's types have no {field}")));
+            self.absent.push((hook, format!("this kernel's BTF has no {field}")));
         } else {
             self.hooks.push(hook);
         }

@@ -68,7 +68,7 @@ impl Processes {
         !self.unused.is_empty()
     }
 
-    /// All that are entered, and now and then: takes away the marks that nobody needs.
+    /// All entered processes; occasionally removes unused marks.
     pub fn tidy(&mut self) -> Result<Vec<(u32, u32)>> {
         let unused = std::mem::take(&mut self.unused);
         for mark in &unused {

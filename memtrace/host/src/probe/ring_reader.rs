@@ -1,6 +1,5 @@
-//! Events as they come: a thread of its own takes them out of the ring buffer at once,
-//! whatever the reader is busy with, notes when, and rings a bell. Knows what an event looks
-//! like, and not what it means.
+//! Reads events from the ring buffer on its own thread, timestamps and queues them, and signals an
+//! eventfd.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -19,13 +18,13 @@ use super::live::monotonic;
 /// What an event takes in the ring buffer: itself and the header of its record
 /// (BPF_RINGBUF_HDR_SZ, include/uapi/linux/bpf.h).
 const RECORD: usize = size_of::<Event>() + 8;
-/// Most events that are taken at a time, so that nobody waits long for the lock.
+/// Maximum number of events per batch, which bounds how long the lock is held.
 const AT_A_TIME: usize = 1024;
 /// Where it can't be of the real-time class.
 const NICENESS: i32 = -20;
 
 /// The thread, and what it has taken. The thread ends when this is dropped.
-pub(super) struct Feed {
+pub(super) struct RingReader {
     shared: Arc<Shared>,
     stop: OwnedFd,
     thread: Option<JoinHandle<()>>,
@@ -45,7 +44,7 @@ struct Queue {
     lost: u64,
 }
 
-impl Feed {
+impl RingReader {
     /// Starts the thread. `bytes`: the size of the ring buffer.
     ///
     /// # Errors
@@ -68,10 +67,10 @@ impl Feed {
         Ok(Self { shared, stop, thread: Some(thread) })
     }
 
-    /// All that came until now, oldest first.
+    /// All events until now, oldest first.
     pub(super) fn take(&self) -> Vec<Arrived> {
         let mut queue = self.shared.lock();
-        // What came this very moment as well.
+        // Includes events of this very moment.
         queue.fill();
         self.shared.ring_bell(false);
         std::mem::take(&mut queue.events).into()
@@ -88,11 +87,11 @@ impl Feed {
     }
 }
 
-impl Drop for Feed {
+impl Drop for RingReader {
     fn drop(&mut self) {
         let told = rustix::io::write(&self.stop, &1_u64.to_ne_bytes());
         if let (Some(thread), Ok(_)) = (self.thread.take(), told) {
-            // Its panic was told when it happened.
+            // A panic was reported when it happened.
             let _ = thread.join();
         }
     }

@@ -64,7 +64,7 @@ impl Rows {
     /// Notes how many cgroups are the slot's alone.
     pub fn set_own_cgroups(&mut self, slot: u32, cgroups: usize) -> Result<()> {
         let cgroups = u32::try_from(cgroups).unwrap_or(u32::MAX);
-        self.own_cgroups.set(slot, cgroups, 0).context("note how many cgroups a VM has")
+        self.own_cgroups.set(slot, cgroups, 0).context("set the number of cgroups of a VM")
     }
 
     /// Forgets that cgroup `id` is the slot's; it may be another's by now.
@@ -78,7 +78,7 @@ impl Rows {
     /// Notes that a file of shared memory is the slot's.
     pub fn remember_file(&mut self, file: Inode, slot: u32) -> Result<()> {
         let inserted = self.shared_memories.insert(key(file), slot, 0);
-        inserted.context("remember a file of shared memory")
+        inserted.context("insert a file of shared memory")
     }
 
     /// Forgets that a file is the slot's; it may be another's by now.
@@ -120,7 +120,7 @@ impl Rows {
         flows.iter().try_for_each(|key| ignore_missing(self.flows.remove(key)))?;
         let generation = self.owner(slot).unwrap_or_default().generation;
         self.owners.set(slot, SlotOwner { mm: 0, tgid: 0, generation }, 0)?;
-        self.free.push(slot, 0).context("give a slot back")
+        self.free.push(slot, 0).context("free a slot")
     }
 }
 

@@ -3,7 +3,7 @@
 //! are zeroed before they are used again.
 //!
 //! A slot is always in one place: free, tracked (a VM has it), unclaimed (the programs
-//! gave it out), or in quarantine. Process ids come again, slots are told apart.
+//! gave it out), or in quarantine. Process ids are reused; slots have generations.
 
 mod census;
 
@@ -21,7 +21,7 @@ use super::rows::Rows;
 use super::{Belongings, VmReading};
 pub use census::Census;
 
-/// How long a slot that the programs gave out may stay without user space wanting it.
+/// How long a slot allocated by the eBPF programs may stay unclaimed.
 const UNCLAIMED: Duration = Duration::from_secs(30);
 /// The whole table of processes is looked through once in so many readings: each entry of
 /// it takes two system calls.
@@ -45,7 +45,7 @@ struct Unclaimed {
     from_start: bool,
 }
 
-/// Who has which slot.
+/// The assignment of slots.
 pub struct Slots {
     count: u32,
     processes: Processes,
@@ -74,7 +74,7 @@ impl Slots {
             readings: 0,
         };
         for slot in FIRST_VM_SLOT..count {
-            slots.rows.free.push(slot, 0).context("fill the list of free slots")?;
+            slots.rows.free.push(slot, 0).context("initialise the free list")?;
         }
         Ok(slots)
     }
@@ -103,7 +103,7 @@ impl Slots {
         has.cgroups.retain(|id| wanted.cgroups.contains(id));
         for id in &wanted.cgroups {
             if has.cgroups.insert(*id) {
-                self.rows.cgroups.insert(id, slot, 0).context("remember a cgroup")?;
+                self.rows.cgroups.insert(id, slot, 0).context("insert a cgroup")?;
             }
         }
         if cgroups != has.cgroups.len() {
@@ -157,7 +157,7 @@ impl Slots {
         if let Err(error) = self.processes.enter(tgid, slot) {
             self.quarantine.insert(slot, 0);
             // The programs were faster; theirs is as good.
-            return self.processes.slot(tgid).ok_or(error).context("remember a process");
+            return self.processes.slot(tgid).ok_or(error).context("insert a process");
         }
         Ok(slot)
     }
@@ -180,8 +180,8 @@ impl Slots {
         self.unclaimed.entry(slot).or_insert_with(new)
     }
 
-    /// Notes that the process that had `slot` is gone. What nobody claimed until then is
-    /// nobody's; a VM keeps its slot until it is forgotten.
+    /// Notes that the process of `slot` has ended. An unclaimed slot is freed; a VM keeps its slot
+    /// until it is removed.
     pub fn ended(&mut self, slot: u32) {
         if let Some(unclaimed) = self.unclaimed.remove(&slot) {
             self.release(unclaimed.tgid, slot);
@@ -199,10 +199,10 @@ impl Slots {
     fn untrack(&mut self, tgid: u32) -> bool {
         let Some(vm) = self.tracked.remove(&tgid) else { return false };
         for id in vm.belongings.cgroups {
-            log_failure("forget a cgroup", self.rows.forget_cgroup(id, vm.slot));
+            log_failure("remove a cgroup", self.rows.forget_cgroup(id, vm.slot));
         }
         for file in vm.belongings.shared_memory {
-            log_failure("forget a shared file", self.rows.forget_file(file, vm.slot));
+            log_failure("remove a shared file", self.rows.forget_file(file, vm.slot));
         }
         self.release(tgid, vm.slot);
         true
@@ -218,14 +218,14 @@ impl Slots {
     }
 
     fn release(&mut self, tgid: u32, slot: u32) {
-        log_failure("forget a process", ignore_missing(self.processes.leave(tgid, slot)));
-        log_failure("forget an mm", self.rows.forget_address_spaces(slot));
-        log_failure("forget asynchronous faults", self.rows.forget_async_faults(slot));
+        log_failure("remove a process", ignore_missing(self.processes.leave(tgid, slot)));
+        log_failure("remove an address space", self.rows.forget_address_spaces(slot));
+        log_failure("remove asynchronous faults", self.rows.forget_async_faults(slot));
         self.quarantine.insert(slot, 0);
     }
 
-    /// Once a reading: frees what nobody claimed, and hands out again what has waited.
-    /// `lost_events`: so many did not get through, since the start.
+    /// Once per reading: frees unclaimed slots, and reuses those out of quarantine. `lost_events`:
+    /// total since the start.
     pub fn tidy(&mut self, lost_events: u64) {
         self.release_unclaimed(|unclaimed| unclaimed.since.elapsed() > UNCLAIMED);
         self.readings = self.readings.wrapping_add(1);
@@ -271,9 +271,9 @@ impl Slots {
         }
     }
 
-    /// Releases slots whose process came and went while no event told of it: they have an
-    /// owner, whom nobody knows any more. An event is counted as lost after all else was
-    /// done, so as long as none is there is no such slot.
+    /// Releases slots whose process started and ended without an event: they have an owner that
+    /// doesn't exist any more. An event is counted as lost after all else was done, so as long as
+    /// none is there is no such slot.
     fn audit(&mut self) {
         let tracked: BTreeSet<u32> = self.tracked.values().map(|vm| vm.slot).collect();
         for slot in FIRST_VM_SLOT..self.count {

@@ -1,4 +1,4 @@
-//! Facts about the running kernel that the plan is made of. Reads files, decides nothing.
+//! Detects the features of the running kernel for the plan.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use memtrace_ebpf::{KernelLayout, MISSING};
 
 use super::btf::Btf;
-use super::prototype::Prototype;
+use super::signature::Signature;
 
 /// What the plan needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,18 +15,18 @@ pub struct KernelFacts {
     pub layout: KernelLayout,
     /// Tracepoints of the kernel proper that memtrace has a use for. Modules' (KVM's)
     /// are not in it.
-    pub tracepoints: BTreeMap<&'static str, Prototype>,
+    pub tracepoints: BTreeMap<&'static str, Signature>,
     /// Functions of the kernel proper that an optional program can go to.
-    pub functions: BTreeMap<&'static str, Prototype>,
+    pub functions: BTreeMap<&'static str, Signature>,
     /// `x86_64`, `aarch64`, ...
     pub architecture: &'static str,
-    /// Whether a huge page can come back from swap whole (since about 6.13).
+    /// Whether a huge page can be swapped in whole (since about 6.13).
     pub large_swap_in: bool,
     /// Why there is no type information.
     pub btf_problem: Option<String>,
 }
 
-/// What the kernel tells beyond having a hook.
+/// Features of the kernel beyond its hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Means {
     /// As in [`super::KernelSide::swap_ins_need_vmswap`].
@@ -94,7 +94,7 @@ pub fn facts(sys: &Path) -> KernelFacts {
     }
 }
 
-/// One more than the highest memory node that is online; 1 where that can't be told.
+/// One more than the highest memory node that is online; 1 where that is unknown.
 pub fn memory_nodes(sys: &Path) -> u32 {
     /// Linux' own limit (CONFIG_NODES_SHIFT=10).
     const MOST: u32 = 1024;

@@ -1,5 +1,5 @@
 //! The kernel's delay accounting of a process, all its threads together, over the netlink
-//! family TASKSTATS. Wants `kernel.task_delayacct=1` from before the process started.
+//! family TASKSTATS. Requires `kernel.task_delayacct=1` since before the process started.
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use rustix::fd::OwnedFd;

@@ -19,11 +19,11 @@ use crate::hostfs::process::{self, ProcessStat};
 use memtrace_core::sample::{Accelerator, VmId};
 use memtrace_core::units::Nanos;
 
-/// So long a process counts as young.
+/// Age up to which a process counts as young.
 const YOUNG: Nanos = Nanos(5_000_000_000);
-/// So often old processes are checked for an exec or a reused pid; spread by pid.
+/// Interval of checks of old processes for an exec or a reused pid; spread by pid.
 const RECHECK_SECONDS: u64 = 5;
-/// So often their descriptors are looked through again; spread by pid.
+/// Interval of scans of their descriptors; spread by pid.
 const DESCRIPTORS_SECONDS: u64 = 60;
 /// Most processes with unknown names whose descriptors are looked through in one scan.
 const DESCRIPTORS_BUDGET: u32 = 256;
@@ -40,7 +40,7 @@ pub struct FoundVm {
     pub description: Description,
 }
 
-/// What became of a process that was looked at.
+/// The result of inspecting a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sighting {
     Vm,
@@ -56,7 +56,7 @@ pub struct Discovery {
     scans: u64,
     /// Left of [`DESCRIPTORS_BUDGET`] in this scan.
     budget: u32,
-    /// Processes that are VMs because somebody said so.
+    /// Processes that are VMs by request.
     included: BTreeSet<u32>,
 }
 
@@ -103,7 +103,7 @@ impl Discovery {
         Ok(())
     }
 
-    /// Looks at one process at once, whatever was thought of it.
+    /// Inspects one process at once, ignoring the previous result.
     pub fn look_at(&mut self, root: &HostRoot, pid: u32, now: Nanos) -> Sighting {
         self.budget = self.budget.max(1);
         if !self.vms.contains_key(&pid) {
@@ -131,7 +131,7 @@ impl Discovery {
         true
     }
 
-    /// Takes process `pid` for a VM for as long as it lives, whatever it looks like.
+    /// Treats process `pid` as a VM unconditionally, as long as it lives.
     pub fn include(&mut self, pid: u32) {
         self.included.insert(pid);
         self.entries.remove(&pid);

@@ -1,12 +1,12 @@
-//! What a hypervisor says about one VM. All of it is untrusted: most comes from the guest.
+//! A hypervisor's answer about one VM. Untrusted: most of it comes from the guest.
 
 use memtrace_core::sample::{GuestSample, VmState};
 
-/// So often hypervisors are asked, and guests for statistics. As Proxmox does; guests
-/// can't be asked more often than each second.
+/// Polling interval of hypervisors and guest statistics, as in Proxmox; the minimum for guests is
+/// 1 s.
 pub const PERIOD_SECONDS: u32 = 2;
 
-/// What was answered last.
+/// The last answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GuestAnswer {
     pub state: Option<VmState>,
@@ -14,7 +14,7 @@ pub struct GuestAnswer {
 }
 
 impl GuestAnswer {
-    /// Nothing but the reason why.
+    /// An empty answer with the reason.
     pub fn problem(text: impl Into<String>) -> Self {
         let guest = GuestSample { problem: Some(text.into()), ..GuestSample::default() };
         Self { state: None, guest }

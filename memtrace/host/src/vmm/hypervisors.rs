@@ -1,10 +1,9 @@
-//! The ways to hypervisors.
+//! The connections to hypervisors.
 
 use super::libvirt::LibvirtOrders;
 use super::qmp::QmpOrders;
 
-/// Shared with who asks them about their guests: a QMP socket
-/// serves one client at a time.
+/// Shared with the pollers of guests: a QMP socket serves one client at a time.
 #[derive(Clone, Debug, Default)]
 pub struct Hypervisors {
     pub qmp: QmpOrders,

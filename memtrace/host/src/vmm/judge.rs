@@ -1,4 +1,4 @@
-//! Whether a process is a VM. The rules; who is asked when is [`super::discover`]'s.
+//! The rules by which a process is a VM. Scheduling of scans is in [`super::discover`].
 //!
 //! A VM is a process that holds a KVM guest, whatever it is called, or a QEMU system
 //! emulator that has a machine, so that TCG guests are found too.
@@ -31,14 +31,14 @@ pub enum Judgement {
 /// A VM as its process describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// Fit to be shown.
+    /// Sanitised for display.
     pub name: String,
     pub uuid: Option<Uuid>,
-    /// The command, fit to be shown.
+    /// The command, sanitised for display.
     pub vmm: String,
     /// File name of the program.
     pub program: String,
-    /// `None`: not to be told (yet).
+    /// `None`: unknown (yet).
     pub accelerator: Option<Accelerator>,
     /// `None`: not QEMU.
     pub qemu: Option<QemuCommand>,

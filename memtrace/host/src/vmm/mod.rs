@@ -1,5 +1,5 @@
-//! VMs: finding their processes, and asking their hypervisors. Knows nothing of the
-//! kernel side, of samples over time, or of how anything is shown.
+//! VMs: discovers their processes, and queries their hypervisors. Knows neither eBPF, samples nor
+//! views.
 
 pub mod discover;
 pub mod guest;

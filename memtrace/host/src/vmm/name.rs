@@ -1,4 +1,4 @@
-//! Names that others chose, made fit for a terminal, a log and a label.
+//! Sanitises untrusted names for terminals, logs and labels.
 
 /// Longest name that is shown, in characters.
 const LONGEST: usize = 128;

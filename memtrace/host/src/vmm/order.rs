@@ -1,5 +1,5 @@
-//! A balloon command on its way to a hypervisor. Exactly one answer comes back, also when
-//! whoever should have given it goes away.
+//! A balloon command to a hypervisor. Exactly one answer comes back, also when the executor goes
+//! away.
 
 use memtrace_core::units::Bytes;
 
@@ -12,11 +12,11 @@ pub struct SetBalloon {
 
 type Receive = Box<dyn FnOnce(Result<(), String>) + Send>;
 
-/// Where the answer goes. Dropped without one, it says so itself.
+/// The receiver of the answer. Dropped without one, it reports that.
 pub struct Reply(Option<Receive>);
 
 impl Reply {
-    /// `receive` gets the error in words for the operator. It must not wait.
+    /// `receive` gets errors as messages for the operator. It must not block.
     pub fn new(receive: impl FnOnce(Result<(), String>) + Send + 'static) -> Self {
         Self(Some(Box::new(receive)))
     }
@@ -34,7 +34,7 @@ impl Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        self.give(Err("dropped before it was done: the VM went away, or its client".to_owned()));
+        self.give(Err("cancelled: the VM or its client went away".to_owned()));
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
         reply().send(Ok(()));
         assert_eq!(answers.try_recv(), Ok(Ok(())));
         drop(reply());
-        assert!(answers.try_recv().unwrap().unwrap_err().contains("dropped"));
+        assert!(answers.try_recv().unwrap().unwrap_err().contains("cancelled"));
         assert!(answers.try_recv().is_err());
     }
 }

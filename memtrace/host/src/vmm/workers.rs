@@ -1,6 +1,6 @@
-//! A few threads for orders that may hang: a call into a library, a write that the kernel
-//! holds. A thread is started when all others are busy, up to a limit; beyond that work
-//! waits in a bounded queue, and then is refused. A thread that hangs ends with the process.
+//! A small thread pool for calls that may hang: into a library, or a blocking write. Threads are
+//! started on demand up to a limit; further work waits in a bounded queue, and then is refused. A
+//! hanging thread ends with the process.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -50,7 +50,7 @@ impl Workers {
         Self { name, most, shared: Arc::default() }
     }
 
-    /// Never waits. What comes of the work is told to `reply`, also that everybody is busy.
+    /// Never blocks. The outcome goes to `reply`, also when the queue is full.
     pub fn submit(&self, reply: Reply, work: impl FnOnce() -> Result<(), String> + Send + 'static) {
         let mut state = self.shared.lock();
         match self.make_room(&mut state) {
@@ -71,7 +71,7 @@ impl Workers {
             return self.start_thread(state);
         }
         if waiting >= idle.saturating_add(self.most) {
-            return Err(format!("{waiting} orders before it are not done yet"));
+            return Err(format!("queue full: {waiting} orders are waiting"));
         }
         Ok(())
     }
@@ -87,7 +87,7 @@ impl Workers {
             }
             // Those that there are will come to it.
             Err(_) if state.threads > 0 => Ok(()),
-            Err(error) => Err(format!("no thread for it: {error}")),
+            Err(error) => Err(format!("cannot start a thread: {error}")),
         }
     }
 }
@@ -113,7 +113,9 @@ impl Shared {
                 drop(state);
                 // A library's panic must not cost a thread.
                 let result = catch_unwind(AssertUnwindSafe(work));
-                reply.send(result.unwrap_or_else(|_| Err("it failed hard (a panic)".to_owned())));
+                reply.send(
+                    result.unwrap_or_else(|_| Err("internal error: worker panicked".to_owned())),
+                );
                 state = self.lock();
                 state.idle += 1;
             } else if state.closed {
@@ -166,7 +168,7 @@ mod tests {
         quick(4);
         quick(5);
         quick(6);
-        let refused = "2 orders before it are not done yet".to_owned();
+        let refused = "queue full: 2 orders are waiting".to_owned();
         assert_eq!(told.try_recv(), Ok((6, Err(refused))));
         assert!(told.try_recv().is_err());
         drop(go);

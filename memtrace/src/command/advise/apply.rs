@@ -1,4 +1,4 @@
-//! Advised bounds in a configuration: what changes, and nothing else of the file. Pure.
+//! Writes recommended bounds into a configuration, and changes nothing else of it. Pure.
 
 use std::path::Path;
 
@@ -17,14 +17,14 @@ use memtrace_core::units::Bytes;
 pub(super) struct Bounds {
     pub(super) name: String,
     pub(super) uuid: Option<Uuid>,
-    /// The name means this VM and no other.
+    /// The name is unique.
     pub(super) unique: bool,
     pub(super) minimum: Bytes,
     pub(super) maximum: Bytes,
 }
 
-/// The bounds that are sure enough to be written, and the names of VMs whose aren't. Those that
-/// are low rest on hours, or on the half of the time.
+/// The bounds with sufficient confidence, and the names of the VMs without. Low confidence means
+/// hours of data, or less than half of the time.
 pub(super) fn bounds(vms: &[VmAdvice]) -> (Vec<Bounds>, Vec<String>) {
     let (mut bounds, mut left_out) = (Vec::new(), Vec::new());
     for vm in vms {
@@ -46,10 +46,10 @@ pub(super) fn bounds(vms: &[VmAdvice]) -> (Vec<Bounds>, Vec<String>) {
     (bounds, left_out)
 }
 
-/// The text of a configuration with these bounds in it; comments and all else stay.
+/// The configuration with these bounds; comments and everything else are kept.
 ///
 /// # Errors
-/// What is wrong with the text, or with what it would become, with line and key.
+/// The errors of the text or of the result, with line and key.
 pub(super) fn edited(file: &Path, text: &str, bounds: &[Bounds]) -> Result<String, Vec<Problem>> {
     Config::of_text(file, text)?;
     let mut text = text.to_owned();
@@ -66,24 +66,23 @@ pub(super) fn edited(file: &Path, text: &str, bounds: &[Bounds]) -> Result<Strin
     Ok(text)
 }
 
-/// Whether that is what the file says of this VM already. A later table may say otherwise than
-/// the one that was changed.
+/// Whether the file has these bounds already. A later table may override the one changed.
 fn is_said(file: &Path, text: &str, vm: &Bounds) -> Result<bool, Vec<Problem>> {
     let config = Config::of_text(file, text)?;
     let said = VmSettings::of(&config.rules.vms, &vm.name, vm.uuid);
     Ok(said.minimum == Some(vm.minimum) && said.maximum == Some(vm.maximum))
 }
 
-/// Into the last table about this VM alone, or into one of its own at the end (`anew`).
+/// Changes the last table of this VM alone, or appends a new one (`anew`).
 fn put(text: &str, vm: &Bounds, anew: bool) -> Result<String, (&'static str, String)> {
     let parsed = text.parse::<DocumentMut>();
-    let mut document = parsed.map_err(|error| ("", format!("no valid TOML: {error}")))?;
+    let mut document = parsed.map_err(|error| ("", format!("invalid TOML: {error}")))?;
     // What stands after the last table would stand after the new one.
     let trailing = document.trailing().as_str().unwrap_or_default().to_owned();
     let is_first = document.is_empty() && trailing.is_empty();
     let tables = document.entry("vm").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
     let Some(tables) = tables.as_array_of_tables_mut() else {
-        return Err(("vm", "is written as one value, and not as [[vm]] tables".to_owned()));
+        return Err(("vm", "must be written as [[vm]] tables".to_owned()));
     };
     let uuid = vm.uuid.map(|uuid| uuid.to_string());
     let is_about = |table: &&mut Table| {
@@ -112,7 +111,7 @@ fn put(text: &str, vm: &Bounds, anew: bool) -> Result<String, (&'static str, Str
     Ok(document.to_string())
 }
 
-/// What stands beside a value stays.
+/// Comments next to a value are kept.
 fn set(table: &mut Table, vm: &Bounds) {
     for (key, bytes) in [("minimum", vm.minimum), ("maximum", vm.maximum)] {
         let mut new = toml_edit::Value::from(written(bytes));
@@ -137,7 +136,7 @@ fn written(bytes: Bytes) -> String {
     if mib.is_multiple_of(1024) { format!("{}GiB", mib / 1024) } else { format!("{mib}MiB") }
 }
 
-/// As `diff -u` shows it; empty where nothing changes.
+/// A unified diff; empty without changes.
 pub(super) fn diff(file: &Path, before: &str, after: &str) -> String {
     let name = file.display().to_string();
     let diff = TextDiff::from_lines(before, after);

@@ -1,4 +1,4 @@
-//! `--apply-to`: the change is shown, somebody agrees, and the file is replaced.
+//! `--apply-to`: shows the diff, asks for confirmation, and replaces the file.
 
 use std::fs;
 use std::io::{BufRead, IsTerminal, stdin};
@@ -12,45 +12,45 @@ use crate::sys::atomic_write::replace;
 use crate::sys::output;
 use memtrace_core::text::clean;
 
-/// Writes the bounds of these VMs into `file`, after `yes` or a question.
+/// Writes the bounds of these VMs into `file`, with `yes` or after confirmation.
 ///
 /// # Errors
-/// When it can't be read or written, or has a mistake; it is as it was then.
+/// When it can't be read or written, or is invalid; it is unchanged then.
 pub(super) fn run(file: &Path, yes: bool, vms: &[VmAdvice]) -> Result<()> {
     let name = file.display();
     let before = fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
     let (bounds, left_out) = bounds(vms);
     let after = edited(file, &before, &bounds).map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        anyhow!("nothing is written, as this is no configuration:\n{}", problems.join("\n"))
+        anyhow!("nothing written: invalid configuration:\n{}", problems.join("\n"))
     })?;
     if !left_out.is_empty() {
         let names: Vec<_> = left_out.iter().map(|name| clean(name)).collect();
-        output::print(&format!("\nLeft out, as too little is sure: {}\n", names.join(", ")))?;
+        output::print(&format!("\nSkipped for low confidence: {}\n", names.join(", ")))?;
     }
     if after == before {
-        return output::print(&format!("\n{name} needs no change\n"));
+        return output::print(&format!("\n{name}: no changes\n"));
     }
     output::print(&format!("\n{}", diff(file, &before, &after)))?;
     if vms.iter().any(|vm| vm.verdict == Verdict::Raise) {
         output::print(
-            "\nWhat is raised above what a VM was started with takes effect once it is started \
-             with as much.\n",
+            "\nA maximum above the size that a VM was started with takes effect when it is started \
+             with that size.\n",
         )?;
     }
     if !yes && !agreed(file)? {
-        return output::print(&format!("\n{name} is as it was\n"));
+        return output::print(&format!("\n{name} unchanged\n"));
     }
     let now = fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
-    ensure!(now == before, "{name} was changed meanwhile, and is left alone");
+    ensure!(now == before, "{name} was changed meanwhile; nothing written");
     replace(file, &after).with_context(|| format!("cannot write {name}"))?;
-    output::print(&format!("\n{name} is written; `systemctl reload memtrace` has it read\n"))
+    output::print(&format!("\n{name} written; run `systemctl reload memtrace` to apply it\n"))
 }
 
-/// Whether somebody at the terminal says so.
+/// Asks for confirmation on the terminal.
 fn agreed(file: &Path) -> Result<bool> {
     if !stdin().is_terminal() {
-        output::print("\nThere is nobody to ask: --yes writes it.\n")?;
+        output::print("\nNot a terminal; use --yes to write it.\n")?;
         return Ok(false);
     }
     output::print(&format!("\nWrite this to {}? [y/N] ", file.display()))?;

@@ -1,4 +1,4 @@
-//! What can be typed after `memtrace advise`.
+//! Arguments of `memtrace advise`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,78 +11,78 @@ use crate::prometheus::Address;
 use memtrace_core::units::Bytes;
 
 pub const AFTER_HELP: &str = "\
-A VM's need is its size less what its guest could give up at once, by the guest's own statistics;
-one sample in ten seconds is looked at.
-  maximum   its peak, its growth over the next 30 days (no longer than it was seen), and a fifth
-  initial   what it needed for 99 % of the time, and a fifth
-  minimum   p95 of the hour of the day in which it needs least, and a fifth; 512 MiB at least
-One that suffered (almost nothing available, swapping, an OOM kill in the guest) gets a quarter
-more than it had then. It is raised when its p95 comes within a fifth of its size, when it
-suffered or when its peaks grow, as far as the host has room; it is lowered when it would do with
-nine tenths, and not before a week is known.
+Demand of a VM: its size less the guest's available memory, from guest statistics; one sample
+every 10 s is evaluated.
+  maximum   peak demand + growth over 30 days (at most the period observed) + 20 %
+  initial   p99 of demand + 20 %
+  minimum   p95 of demand in the quietest hour of the day + 20 %, at least 512 MiB
+After distress (almost nothing available, guest swapping, guest OOM kill) the size is at least
+1.25 times the size at that time. Sizes are raised when p95 of demand exceeds 80 % of the size, on
+distress, or when peaks grow, within the host's room; they are lowered when 90 % would do, after
+at least a week of data.
 
-How sure a figure is: high from 14 days on with nine tenths of the time known, medium from 3 days
-and half of the time, low from 6 hours on. Below there is too little data, and no figure.
-What isn't known is said, and never taken for zero.
+Confidence: high from 14 days with 90 % coverage, medium from 3 days with 50 %, low from 6 hours.
+Below that no figure is given. Unknown values are shown as unknown, never as 0.
 
-From a Prometheus (--prometheus) come the same figures, by a point in five minutes of a month, and
-the most of what lies between two points. What lies between two scrapes nobody saw, so that no
-figure is surer than medium. Passwords and TLS are a proxy's business.
+With --prometheus the figures come from one point per 5 minutes over a month, and the maximum
+between points. Values between scrapes are not observed, so confidence is at most medium.
+For authentication or TLS put a local proxy in front.
 
-Overcommit that is safe: as much as makes what all VMs needed at the same moment, and a fifth,
-fill what the host has without its reserve and its own use; at most twice what is installed. It
-takes balloons that hand over what isn't needed: without them guests keep their caches.
+Safe overcommit: the largest at which the simultaneous demand of all VMs + 20 % fits into host
+memory less reserve and host use; at most 2 times the installed memory. It requires active
+ballooning: without it guests keep their page caches.
 
-Swap: room for the dead memory of all VMs and a fifth, and for what peaks lack (what all needed at
-the same moment, and a fifth, less what is usable); at most what is installed where use is steady,
-twice that where it isn't. VMs of priority high in the configuration shouldn't be in it.
+Swap: unused memory of all VMs + 20 %, plus peak demand (simultaneous demand + 20 %) beyond usable
+memory; at most the installed memory where demand is steady, else twice that. VMs with priority
+high in the configuration should not be swapped.
 
-Dead memory is what the host keeps of a VM (in memory and swap) beyond what its guest uses. What
-of it is in swap lies between what doesn't fit into its resident memory, and all that is there.
+Unused memory (column UNUSED) is what the host holds for a VM (resident and in swap) beyond what
+its guest uses. The part in swap is given as a range, from what doesn't fit into resident memory
+to all that is in swap.
 
 Examples:
-  memtrace advise                        all VMs and the host, by the last 30 days recorded
+  memtrace advise                        all VMs and the host, over the last 30 days recorded
   memtrace advise web --since 7d
-  memtrace advise --add 16G              and what one more VM of 16 GiB would mean
+  memtrace advise --add 16G              also evaluate one more VM of 16 GiB
   memtrace advise --apply-to /etc/memtrace/memtrace.toml
   memtrace advise --json --dir /srv/recordings
   memtrace advise --prometheus http://prometheus:9090 --host node7";
 
 #[derive(Args, Clone, Debug)]
 pub struct AdviseArguments {
-    /// Only this VM: its name or UUID
+    /// Only this VM, by name or UUID
     pub vm: Option<String>,
-    /// Of so much time before the recording's end, or before now: 12h, 7d, 4w
+    /// Period to evaluate, back from the end of the recording or from now: 12h, 7d, 4w
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = span)]
     pub since: Duration,
-    /// What was recorded: a directory, or one file
+    /// Recording: a directory, or one file
     #[arg(long, value_name = "DIR", default_value = memtrace_store::recording::DIRECTORY)]
     pub dir: PathBuf,
-    /// What a Prometheus remembers of this host's metrics (docs/metrics.md), in place of a
-    /// recording: http://HOST:PORT, with the path that it is served under
+    /// Use this Prometheus (metrics of docs/metrics.md) instead of a recording:
+    /// http://HOST:PORT[/PATH]
     #[arg(long, value_name = "URL", conflicts_with = "dir")]
     pub prometheus: Option<Address>,
-    /// Which of its hosts: an instance, with or without its port, or a host's own name
+    /// Host to select in Prometheus: instance, with or without port, or host name
     #[arg(long, value_name = "INSTANCE", requires = "prometheus")]
     pub host: Option<String>,
-    /// What would happen if one more VM of this size came: 16G, 512M
+    /// Also evaluate one more VM of this size: 16G, 512M
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub add: Option<Bytes>,
-    /// Whose reserve, floor and signs of distress count [default: /etc/memtrace/memtrace.toml, or
-    /// the usual ones]
+    /// Configuration with reserve, floors and distress thresholds [default:
+    /// /etc/memtrace/memtrace.toml, else built-in values]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Print JSON: one document
+    /// Print one JSON document
     #[arg(long)]
     pub json: bool,
-    /// Write the balloons' bounds into this configuration: the change is shown first, and made
-    /// when you agree. Comments stay. VMs whose sizes are of low certainty are left out
+    /// Write the balloon bounds into this configuration, after showing a diff and asking for
+    /// confirmation. Comments are kept. VMs with low confidence are skipped
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     pub apply_to: Option<PathBuf>,
-    /// Don't ask
+    /// Do not ask for confirmation
     #[arg(long, requires = "apply_to")]
     pub yes: bool,
-    /// Use colours; `auto` honours NO_COLOR and asks whether the output is a terminal
+    /// When to use colours; `auto`: on a terminal, unless NO_COLOR is set
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
 }

@@ -1,4 +1,4 @@
-//! What a figure rests on, over which period, and how sure it is therefore.
+//! The data basis of a figure, its period, and the resulting confidence.
 
 use serde::Serialize;
 
@@ -9,21 +9,21 @@ use memtrace_core::units::{Bytes, WallNanos};
 const HOUR: f64 = 3600.0;
 const DAY: f64 = 24.0 * HOUR;
 
-/// How sure a figure is.
+/// The confidence of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Sure {
-    /// Under six hours are known: no figure at all.
+    /// Less than 6 hours of data: no figure.
     TooLittle,
-    /// Not yet three days, or less than half of the time.
+    /// Less than 3 days, or less than 50 % coverage.
     Low,
-    /// Not yet two weeks, or less than nine tenths of the time.
+    /// Less than 14 days, or less than 90 % coverage.
     Medium,
     High,
 }
 
 impl Sure {
-    /// So much is known of so much time, in seconds.
+    /// Seconds known, of seconds in total.
     pub(super) fn of(known: f64, all: f64) -> Self {
         let share = if all > 0.0 { known / all } else { 0.0 };
         match known {
@@ -44,10 +44,10 @@ impl Sure {
     }
 }
 
-/// What a VM's figures rest on. Amounts are what it would need with nothing to spare.
+/// The data basis of a VM's figures. Amounts are its demand without headroom.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Basis {
-    /// Seconds in which it was seen, and in which its need was known.
+    /// Seconds in which it was seen, and in which its demand was known.
     pub(super) seen_seconds: f64,
     pub(super) known_seconds: f64,
     pub(super) p50: Option<Bytes>,
@@ -59,12 +59,12 @@ pub(super) struct Basis {
     pub(super) quiet: Option<Bytes>,
     /// Of its daily peaks, in bytes a day. `None`: none that is sure, or under a week.
     pub(super) growth_per_day: Option<f64>,
-    /// In which it suffered from too little memory, and its largest size then.
+    /// Time in distress, and its largest size then.
     pub(super) hurt_seconds: f64,
     pub(super) hurt_at: Option<Bytes>,
-    /// Caches count as need, because the guest doesn't tell what of them it could give up.
+    /// Caches count as demand, because the guest doesn't report available memory.
     pub(super) with_caches: bool,
-    /// Why its need is not known at times.
+    /// Why its demand is unknown at times.
     pub(super) missing: Option<String>,
 }
 
@@ -86,7 +86,7 @@ impl Basis {
             hurt_seconds: account.hurt,
             hurt_at: account.hurt_at,
             with_caches: account.at_most > known / 100.0,
-            // What is missing for a moment (a start, a move of the balloon) is not worth a word.
+            // Short gaps (a start, a balloon change) are not mentioned.
             missing: account.because.clone().filter(|_| known < 0.99 * account.seconds),
         }
     }

@@ -1,4 +1,4 @@
-//! What the host keeps for guests that have no use for it, and how it comes back.
+//! Unused memory: held by the host, free in the guest; and how to reclaim it.
 
 use serde::Serialize;
 
@@ -6,11 +6,11 @@ use super::basis::Sure;
 use super::gather::{Record, VmAccount};
 use memtrace_core::units::Bytes;
 
-/// From so much on, and from such a share of what the host keeps of a VM, it is worth a word.
+/// Thresholds from which it is reported: amount, and share of a VM's memory on the host.
 const WORTH: Bytes = Bytes(256 << 20);
 const SHARE: f64 = 0.05;
 
-/// What gives dead memory back.
+/// The fix that reclaims unused memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Cure {
@@ -18,7 +18,7 @@ pub(super) enum Cure {
     None,
     /// Free page reporting for good, and the balloon for now.
     Reporting,
-    /// It has no balloon device that memtrace can ask.
+    /// It has no balloon device accessible to memtrace.
     Device,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct DeadAdvice {
     /// The part of it that is in swap, p50: it lies between these two.
     pub(super) swapped_least: Option<Bytes>,
     pub(super) swapped_most: Option<Bytes>,
-    /// p50 of what the host keeps of it, in memory and swap.
+    /// p50 of its memory on the host, resident and swapped.
     pub(super) footprint: Option<Bytes>,
     pub(super) cure: Cure,
     pub(super) sure: Sure,
@@ -42,7 +42,7 @@ pub(super) struct DeadAdvice {
 pub(super) struct Dead {
     /// Most first; those of which it is known.
     pub(super) vms: Vec<DeadAdvice>,
-    /// Of how many it isn't.
+    /// Number of VMs for which it is unknown.
     pub(super) unknown: usize,
 }
 
@@ -82,13 +82,14 @@ impl Cure {
         match self {
             Self::None => "",
             Self::Reporting => {
-                "cure: free page reporting (free-page-reporting=on of its balloon device; libvirt \
-                 <memballoon model='virtio' freePageReporting='on'/>; Linux 5.7 in the guest) gives \
+                "fix: free page reporting (free-page-reporting=on of its balloon device; libvirt \
+                 <memballoon model='virtio' freePageReporting='on'/>; Linux 5.7 in the guest) \
+                 gives \
                  it back as it is freed, from the VM's next start on; until then its balloon, down \
                  to what it needs and up again, which drops what is in swap without reading it"
             }
             Self::Device => {
-                "cure: a balloon device, which it doesn't have or nobody answers for, with free \
+                "fix: a balloon device, which is missing or not accessible, with free \
                  page reporting (libvirt <memballoon model='virtio' freePageReporting='on'/>)"
             }
         }

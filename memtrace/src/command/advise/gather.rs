@@ -1,4 +1,4 @@
-//! Ticks into accounts whose size doesn't grow with the length of a recording.
+//! Aggregates ticks into accounts of bounded size.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ pub(super) type Hours = [Sketch; 24];
 /// An amount, and when it was.
 pub(super) type Peak = (Bytes, WallNanos);
 
-/// Everything that advice is made of.
+/// The input of the advice.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Record {
     pub(super) source: Source,
@@ -35,18 +35,18 @@ pub(super) struct Record {
 pub(super) struct HostAccount {
     pub(super) installed: Option<Bytes>,
     pub(super) available: Sketch,
-    /// What is in use and no VM's.
+    /// Memory in use, but not by VMs.
     pub(super) own: Sketch,
     pub(super) allocated: Option<Bytes>,
     pub(super) allocated_part: bool,
-    /// Of all VMs at the same moment: what they needed, or else what the host kept of them.
+    /// Simultaneous demand of all VMs; for unknown demand, their memory on the host.
     pub(super) together: Hours,
     pub(super) together_peak: Option<Peak>,
-    /// What was allocated then.
+    /// Memory allocated to VMs at that time.
     pub(super) allocated_then: Option<Bytes>,
-    /// Most that the host kept of all VMs at the same moment, in memory and swap.
+    /// Maximum simultaneous memory of all VMs on the host, resident and swapped.
     pub(super) kept_peak: Option<Bytes>,
-    /// Seconds in which a VM's need was not known and its footprint was taken, or nothing.
+    /// Seconds in which a VM's demand was unknown, and its footprint or nothing was used.
     pub(super) by_footprint: f64,
     pub(super) without: f64,
     pub(super) swap: SwapAccount,
@@ -60,7 +60,7 @@ pub(super) struct SwapAccount {
     /// Bytes a second.
     pub(super) reads: Sketch,
     pub(super) writes: Sketch,
-    /// Dead memory of all VMs that is in swap at the same moment: at least, and at most.
+    /// Simultaneous unused memory of all VMs in swap: minimum and maximum.
     pub(super) dead_least: Sketch,
     pub(super) dead_most: Sketch,
 }
@@ -75,12 +75,12 @@ pub(super) struct VmAccount {
     pub(super) need: Hours,
     pub(super) peak: Option<Peak>,
     pub(super) days: BTreeMap<i64, Day>,
-    /// Seconds in which caches count as need.
+    /// Seconds in which caches count as demand.
     pub(super) at_most: f64,
-    /// Why its need was last not known.
+    /// Why its demand was last unknown.
     pub(super) because: Option<String>,
     pub(super) hurt: f64,
-    /// Largest size at which it hurt.
+    /// Largest size in distress.
     pub(super) hurt_at: Option<Bytes>,
     pub(super) footprint: Sketch,
     pub(super) dead: DeadAccount,
@@ -224,7 +224,7 @@ impl VmAccount {
         }
     }
 
-    /// Who is given to first: seconds of suffering, and below a second how near its limit.
+    /// Precedence for more memory: seconds in distress, and below a second how near its limit.
     pub(super) fn urgency(&self) -> f64 {
         let near = self.peak.zip(self.allocated).and_then(|((peak, _), size)| peak.share_of(size));
         self.hurt + near.map_or(0.0, |share| share.0 / 1000.0)
@@ -260,13 +260,13 @@ impl DeadAccount {
 }
 
 impl VmTick {
-    /// What the host keeps of it, in memory and swap.
+    /// Its memory on the host, resident and swapped.
     fn footprint(&self) -> Option<Bytes> {
         Some(self.resident?.saturating_add(self.swap?))
     }
 
-    /// What of its dead memory is in swap: at least what doesn't fit into its resident memory,
-    /// at most all that is there (shakenfist/shakenfist#3920).
+    /// Its unused memory in swap: at least what doesn't fit into its resident memory, at most
+    /// all of its swap (shakenfist/shakenfist#3920).
     fn dead_in_swap(&self) -> Option<(Bytes, Bytes)> {
         let (dead, resident, swap) = (self.dead?, self.resident?, self.swap?);
         Some((dead.saturating_sub(resident), swap.min(dead)))

@@ -1,4 +1,4 @@
-//! How far this host may be overcommitted, and what one more VM would mean.
+//! Safe overcommit of the host, and the effect of one more VM.
 
 use serde::Serialize;
 
@@ -32,26 +32,27 @@ impl Level {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct HostAdvice {
     pub(super) installed: Option<Bytes>,
-    /// What stays free whatever happens.
+    /// Memory always kept free.
     pub(super) reserve: Option<Bytes>,
-    /// p99 of what is in use and no VM's.
+    /// p99 of memory in use, but not by VMs.
     pub(super) own: Option<Bytes>,
     /// Installed, without the reserve and its own.
     pub(super) usable: Option<Bytes>,
     pub(super) allocated: Option<Bytes>,
     pub(super) ratio: Option<f64>,
     pub(super) level: Option<Level>,
-    /// What all VMs needed at the same moment.
+    /// Simultaneous demand of all VMs.
     pub(super) together_p99: Option<Bytes>,
     pub(super) together_peak: Option<Bytes>,
     pub(super) together_at: Option<WallNanos>,
-    /// Most that the host kept of all of them, in memory and swap: with caches and dead memory.
+    /// Maximum memory of all of them on the host, resident and swapped: with caches and unused
+    /// memory.
     pub(super) kept_peak: Option<Bytes>,
     /// The sum of their own peaks, whenever those were.
     pub(super) peaks: Bytes,
-    /// Allocated / installed that this record calls safe, at most 2.
+    /// Safe ratio of allocated to installed memory by this data, at most 2.
     pub(super) safe_ratio: Option<f64>,
-    /// What could still be allocated then; negative: so much is too much.
+    /// Memory that can still be allocated; negative: overallocated.
     pub(super) safe_more: Option<i64>,
     /// Least that was available, but for a hundredth of the time, less the reserve.
     pub(super) spare: Option<Bytes>,
@@ -60,7 +61,7 @@ pub(super) struct HostAdvice {
     pub(super) why: Vec<String>,
 }
 
-/// What would happen if one more VM came.
+/// The effect of one more VM.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Added {
     pub(super) size: Bytes,
@@ -142,9 +143,8 @@ fn ratio(allocated: Option<Bytes>, installed: Option<Bytes>) -> Option<f64> {
     Some(allocated?.share_of(installed?)?.0 / 100.0)
 }
 
-/// The VMs together never needed more than a part of what was allocated to them. So much can be
-/// allocated that this part of it, and a fifth more, is what the host can use. At most twice
-/// what is installed: from there on no record is long enough.
+/// The simultaneous demand of the VMs is a share of the allocated memory. Safe is the allocation of
+/// which this share + 20 % fits into the host; at most twice the installed memory.
 fn safe(host: &HostAccount, usable: Option<Bytes>) -> Option<f64> {
     let (peak, _) = host.together_peak.filter(|(peak, _)| peak.0 > 0)?;
     let then = ratio(host.allocated_then, host.installed)?;
@@ -179,25 +179,26 @@ fn why(record: &Record, usable: Option<Bytes>) -> Vec<String> {
     let (host, mut why) = (&record.host, Vec::new());
     let share = |seconds: f64| 100.0 * seconds / record.seconds.max(1.0);
     if host.allocated_part {
-        why.push("the memory size of some VM is not known, and not in what is allocated".into());
+        why.push("the size of some VMs is unknown and not included in allocated memory".into());
     }
     if host.by_footprint > 0.0 {
         why.push(format!(
-            "for {:.0} % of the time some VM's need was not known: what the host kept of it counts",
+            "for {:.0} % of the time the demand of some VMs was unknown: their memory on the host \
+             was used",
             share(host.by_footprint)
         ));
     }
     if host.without > 0.0 {
         why.push(format!(
-            "for {:.0} % of the time nothing was known of some VM: the sum is too small there",
+            "for {:.0} % of the time nothing was known of some VMs: the sum is too low there",
             share(host.without)
         ));
     }
     if usable.is_some() && host.own.seconds() == 0.0 {
-        why.push("what the host itself uses is not known, and not taken off".into());
+        why.push("the host's own use is unknown, and not deducted".into());
     }
     if record.hosts.len() > 1 {
-        why.push("the recording is of more than one host: only sizes of VMs are to be used".into());
+        why.push("the recording is of more than one host: use only the sizes of VMs".into());
     }
     why
 }

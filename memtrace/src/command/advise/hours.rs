@@ -1,4 +1,4 @@
-//! Who needs memory at which hour of the day: a heat map, and which VMs peak together.
+//! Demand by hour of the day: a heat map, and VMs that peak together.
 
 use serde::Serialize;
 
@@ -15,11 +15,11 @@ const SWING: f64 = 0.2;
 /// Correlation of two VMs' hours from which they peak together, and apart.
 const TOGETHER: f64 = 0.7;
 const APART: f64 = -0.3;
-/// Most VMs that are compared, and pairs that are told.
+/// Maximum number of VMs compared, and of pairs listed.
 const MOST: usize = 300;
 const PAIRS: usize = 5;
 
-/// p95 of what was needed, by hour of the day; `None`: not known.
+/// p95 of demand by hour of the day; `None`: unknown.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Profile {
     pub(super) name: String,

@@ -1,6 +1,6 @@
-//! `memtrace advise`: weeks of a recording, or of what a Prometheus remembers, into sizes for
-//! VMs, and how far the host may be overcommitted. A stream of moments goes into accounts of bounded size, and advice is made of
-//! those; text and JSON are made of the advice.
+//! `memtrace advise`: recommends VM sizes, swap size and overcommit from a recording or a
+//! Prometheus. Samples are aggregated into accounts of bounded size, from which the advice is
+//! derived.
 
 mod apply;
 mod applying;
@@ -44,14 +44,14 @@ use swap::SwapAdvice;
 use tick::Ticks;
 use vm::{Around, Verdict, VmAdvice};
 
-/// Version of the JSON form. Counts up when a field changes its meaning or goes away.
+/// Version of the JSON schema. Incremented when a field is removed or changes its meaning.
 const SCHEMA_VERSION: u32 = 1;
 
-/// One sample in so much time is looked at: what is shorter needs no memory of its own, and a
-/// month of a host with many VMs would take hours.
+/// Interval of evaluated samples: shorter peaks don't matter for sizes, and a month with many VMs
+/// would take hours.
 const APART: Nanos = Nanos(10 * Nanos::SECOND.0);
 
-/// All of it. Amounts are in bytes, times in nanoseconds since 1970; `null` is not known.
+/// All of it. Amounts are in bytes, times in nanoseconds since 1970; `null` is unknown.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Advice {
     schema_version: u32,
@@ -61,7 +61,7 @@ struct Advice {
     /// Without the gaps.
     recorded_seconds: f64,
     hosts: Vec<String>,
-    /// What could not be read.
+    /// Unreadable parts.
     losses: Vec<String>,
     host: HostAdvice,
     vms: Vec<VmAdvice>,
@@ -71,11 +71,10 @@ struct Advice {
     dead: Dead,
 }
 
-/// Reads what was recorded, or what a Prometheus remembers, and says what it means for sizes.
+/// Reads a recording or a Prometheus, and prints the advice.
 ///
 /// # Errors
-/// When nothing can be read, there is no moment in it or no such VM, or the output can't be
-/// written.
+/// When nothing can be read, there are no samples or no such VM, or the output can't be written.
 pub fn run(arguments: &AdviseArguments) -> Result<()> {
     let config = match crate::config::chosen(arguments.config.as_deref()) {
         Err(error) if arguments.config.is_some() => return Err(error),
@@ -95,7 +94,7 @@ pub fn run(arguments: &AdviseArguments) -> Result<()> {
         only(&mut advice, wanted)?;
     }
     if arguments.json {
-        let text = serde_json::to_string(&advice).context("cannot make JSON of it")?;
+        let text = serde_json::to_string(&advice).context("cannot serialise the advice")?;
         return output::print(&format!("{text}\n"));
     }
     let no_color = std::env::var_os("NO_COLOR");
@@ -107,7 +106,7 @@ pub fn run(arguments: &AdviseArguments) -> Result<()> {
     }
 }
 
-/// The moments of the time that counts, which ends with the recording; and what was lost.
+/// The samples of the period, which ends with the recording; and unreadable parts.
 fn read(
     arguments: &AdviseArguments,
     config: &Config,
@@ -117,7 +116,7 @@ fn read(
     let mut tape = Tape::open(&arguments.dir).with_context(|| format!("cannot read {source}"))?;
     tape.thin(APART);
     let interrupt = Interrupt::watch()?;
-    let Some(last) = tape.go(WallNanos(u64::MAX)) else { bail!("there is no moment in {source}") };
+    let Some(last) = tape.go(WallNanos(u64::MAX)) else { bail!("no samples in {source}") };
     let since = Nanos(u64::try_from(arguments.since.as_nanos()).unwrap_or(u64::MAX));
     let from = WallNanos(last.snapshot.wall.0.saturating_sub(since.0));
     let first = tape.go(from);
@@ -132,12 +131,12 @@ fn read(
     Ok((record, tape.losses().iter().map(ToString::to_string).collect()))
 }
 
-/// Pure: what a record comes to. `add`: the size of one more VM.
+/// The advice from aggregated data. Pure. `add`: the size of one more VM.
 fn advise(record: &Record, rules: &Rules, add: Option<Bytes>) -> Advice {
     let surest = record.source.surest();
     let mut host = host::advise(record, |installed| rules.kept(installed), add);
     host.sure = host.sure.min(surest);
-    // What is spare on one host is no room on another.
+    // Free memory of one host is no room on another.
     let room = host.spare.filter(|_| record.hosts.len() <= 1);
     let mut vms = sizes(record, room, rules.floor_least);
     vms.iter_mut().for_each(|vm| vm.sure = vm.sure.min(surest));
@@ -161,8 +160,8 @@ fn advise(record: &Record, rules: &Rules, add: Option<Bytes>) -> Advice {
     }
 }
 
-/// Of all VMs. Each one that is raised leaves less room for the others; those that suffered
-/// longest come first, then those that are nearest to their limit.
+/// The advice for all VMs. Each raise leaves less room for the others; those longest in distress
+/// come first, then those nearest to their limit.
 fn sizes(record: &Record, room: Option<Bytes>, floor: Bytes) -> Vec<VmAdvice> {
     let mut around = Around { room, floor };
     let mut waiting: Vec<_> = record.vms.iter().collect();
@@ -180,14 +179,14 @@ fn sizes(record: &Record, room: Option<Bytes>, floor: Bytes) -> Vec<VmAdvice> {
     vms
 }
 
-/// Leaves the one VM that is meant, by name or UUID.
+/// Keeps only the selected VM, by name or UUID.
 fn only(advice: &mut Advice, wanted: &str) -> Result<()> {
     let is_meant = |vm: &VmAdvice| {
         vm.name == wanted || vm.uuid.as_ref().is_some_and(|uuid| uuid.eq_ignore_ascii_case(wanted))
     };
     if !advice.vms.iter().any(is_meant) {
         let names: Vec<&str> = advice.vms.iter().take(20).map(|vm| vm.name.as_str()).collect();
-        bail!("there is no VM {wanted} in what is known; there are {}", names.join(", "));
+        bail!("no VM {wanted} in the data; VMs: {}", names.join(", "));
     }
     advice.vms.retain(is_meant);
     let names: Vec<&String> = advice.vms.iter().map(|vm| &vm.name).collect();

@@ -1,9 +1,9 @@
-//! Signs of a guest that has too little memory.
+//! Distress of a guest: signs of too little memory.
 
 use memtrace_core::policy::rules::Rules;
 use memtrace_core::units::Bytes;
 
-/// What is known of a guest at a moment.
+/// A guest's indicators at one time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Signs {
     pub(super) size: Option<Bytes>,
@@ -12,12 +12,12 @@ pub(super) struct Signs {
     /// Major faults a second, and bytes from and to its swap.
     pub(super) faults: Option<f64>,
     pub(super) swap: Option<f64>,
-    /// Its own OOM killer ended something since the moment before.
+    /// Its OOM killer killed a process since the previous sample.
     pub(super) killed: bool,
 }
 
 impl Signs {
-    /// By the limits at which the policy takes a guest to be in distress. `None`: not known.
+    /// Whether it is in distress by the policy's thresholds. `None`: unknown.
     pub(super) fn hurt(&self, rules: &Rules) -> Option<bool> {
         if self.killed {
             return Some(true);

@@ -1,4 +1,4 @@
-//! Where a record comes from, and how sure figures can be for it.
+//! The source of the data, and its limit on confidence.
 
 use serde::Serialize;
 
@@ -7,13 +7,13 @@ use super::basis::Sure;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Source {
-    /// What memtrace recorded itself.
+    /// A recording of memtrace.
     #[default]
     Recording,
     Prometheus(Points),
 }
 
-/// How closely a Prometheus was looked at.
+/// The resolution of queries to Prometheus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Points {
     /// From one point to the next.
@@ -23,7 +23,7 @@ pub(super) struct Points {
 }
 
 impl Source {
-    /// What lies between two scrapes is seen by nobody: never high.
+    /// Values between scrapes are not observed: never high.
     pub(super) const fn surest(self) -> Sure {
         match self {
             Self::Recording => Sure::High,
@@ -31,16 +31,16 @@ impl Source {
         }
     }
 
-    /// What a figure rests on, beside its period.
+    /// The resolution, for texts.
     pub(super) fn words(self) -> Option<String> {
         let Self::Prometheus(Points { step_seconds, .. }) = self else { return None };
-        Some(format!("Prometheus, a point in {}", time(step_seconds)))
+        Some(format!("Prometheus, one point per {}", time(step_seconds)))
     }
 
     /// And how often it looked.
     pub(super) fn in_full(self) -> Option<String> {
         let Self::Prometheus(Points { scrape_seconds, .. }) = self else { return None };
-        let scrape = scrape_seconds.map(|scrape| format!(", a scrape in {}", time(scrape)));
+        let scrape = scrape_seconds.map(|scrape| format!(", scraped every {}", time(scrape)));
         Some(format!("{}{}", self.words()?, scrape.unwrap_or_default()))
     }
 }
@@ -64,10 +64,10 @@ mod tests {
             Source::Prometheus(Points { step_seconds, scrape_seconds })
         };
         let minutes = of(300, Some(15));
-        assert_eq!(minutes.words().as_deref(), Some("Prometheus, a point in 5 min"));
-        let in_full = "Prometheus, a point in 5 min, a scrape in 15 s";
+        assert_eq!(minutes.words().as_deref(), Some("Prometheus, one point per 5 min"));
+        let in_full = "Prometheus, one point per 5 min, scraped every 15 s";
         assert_eq!(minutes.in_full().as_deref(), Some(in_full));
         let unknown = of(3600, None).in_full();
-        assert_eq!(unknown.as_deref(), Some("Prometheus, a point in 1 h"));
+        assert_eq!(unknown.as_deref(), Some("Prometheus, one point per 1 h"));
     }
 }

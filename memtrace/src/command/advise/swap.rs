@@ -1,4 +1,4 @@
-//! How much swap this host should have, if any.
+//! Recommended swap size of the host.
 
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ use memtrace_core::units::{Bytes, Percent};
 const LITTLE: Bytes = Bytes(64 << 20);
 /// Use is steady when all VMs' p99 is at most a fifth above their p50.
 const STEADY: f64 = 1.2;
-/// Per cent of the time in which much comes back from swap, from which on it is leant on.
+/// Share of time with a high swap-in rate, in per cent, from which swap is in constant use.
 const LEANT: f64 = 1.0;
 /// Of swap that is in use for 99 % of the time: fuller is too full.
 const FULL: f64 = 0.8;
@@ -26,20 +26,20 @@ const GRAIN: u64 = 256 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Swap {
-    /// Nothing in the record is a reason for it.
+    /// No need for swap by this data.
     NotNeeded,
-    /// What there is is enough.
+    /// The present size is enough.
     Enough,
-    /// There should be more of it, or some.
+    /// More swap is needed.
     More,
     TooLittle,
 }
 
-/// What compression would help.
+/// Recommended compression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Compression {
-    /// Before a disk that pages often come back from.
+    /// In front of a disk with frequent swap-ins.
     Zswap,
     /// In memory, where there is no swap and only peaks want it.
     Zram,
@@ -51,16 +51,16 @@ pub(super) enum Compression {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct SwapAdvice {
     pub(super) advice: Swap,
-    /// How much there should be.
+    /// Recommended size.
     pub(super) size: Option<Bytes>,
     pub(super) now: Option<Bytes>,
     pub(super) used_p99: Option<Bytes>,
-    /// p99 of dead memory of all VMs in it, at least and at most.
+    /// p99 of the VMs' unused memory in it, minimum and maximum.
     pub(super) dead_least: Option<Bytes>,
     pub(super) dead_most: Option<Bytes>,
-    /// What all VMs may want at once beyond what is usable.
+    /// Peak demand of all VMs beyond usable memory.
     pub(super) short: Option<Bytes>,
-    /// Bytes a second that come back, p99; and per cent of the time with over a MiB/s, or what
+    /// Swap-in rate, p99; and per cent of the time with over a MiB/s, or what
     /// the policy takes for distress.
     pub(super) reads_p99: Option<Bytes>,
     pub(super) leant: Option<Percent>,
@@ -119,8 +119,8 @@ fn critical(record: &Record, rules: &Rules) -> Vec<String> {
     names
 }
 
-/// Room for dead memory and a fifth, and for what peaks lack. At most what is installed where
-/// use is steady, and twice that where it isn't: the operators' rule of thumb.
+/// Unused memory + 20 %, plus peak demand beyond usable memory. At most the installed memory where
+/// demand is steady, else twice that: a common rule of thumb.
 fn judge(advice: &mut SwapAdvice, installed: Option<Bytes>) {
     let dead = advice.dead_most.unwrap_or_default();
     let short = advice.short.unwrap_or_default();
@@ -151,7 +151,7 @@ fn compression(advice: &SwapAdvice, record: &Record) -> Compression {
     let on_disk = devices.iter().filter(|device| !device.path.starts_with("/dev/zram")).count();
     let is_leant = advice.leant.is_some_and(|share| share.0 >= LEANT);
     let dead = advice.dead_least.unwrap_or_default();
-    // There is swap, and nobody told where.
+    // There is swap on unknown devices.
     if devices.is_empty() && advice.now.is_none_or(|now| now.0 > 0) {
         return Compression::None;
     }
@@ -167,22 +167,19 @@ fn compression(advice: &SwapAdvice, record: &Record) -> Compression {
 fn why(advice: &SwapAdvice) -> Vec<String> {
     let mut why = Vec::new();
     if advice.leant.is_some_and(|share| share.0 >= LEANT) {
-        why.push(
-            "what is in use comes back from swap: more swap doesn't help, more memory for VMs does"
-                .to_owned(),
-        );
+        why.push("active memory is swapped in constantly: add memory, not swap".to_owned());
     }
     let compression = match advice.compression {
         Compression::Zswap => {
-            "zswap would keep what comes back often in memory, compressed, and leave the rest to \
-             the disk (echo 1 > /sys/module/zswap/parameters/enabled)"
+            "enable zswap: it keeps frequently used pages compressed in memory, and the rest on \
+             disk (echo 1 > /sys/module/zswap/parameters/enabled)"
         }
         Compression::Zram => {
-            "zram would do: peaks alone want swap, and nothing dead would stay in it"
+            "zram is sufficient: only peaks need swap, and little unused memory would stay in it"
         }
         Compression::Disk => {
-            "dead memory in zram still takes memory: a disk behind it (a swap device of lower \
-             priority, or zram's writeback) would not"
+            "unused memory in zram still takes memory: add a disk (a swap device of lower \
+             priority, or zram writeback)"
         }
         Compression::None => "",
     };
@@ -191,17 +188,18 @@ fn why(advice: &SwapAdvice) -> Vec<String> {
         let names = advice.critical.join(", ");
         why.push(match advice.short {
             Some(Bytes(0)) => format!(
-                "the host has enough memory to keep {names} (priority high) out of it: \
+                "the host has enough memory to keep {names} (priority high) out of swap: \
                  memory.swap.max=0 in their cgroups"
             ),
             _ => format!(
-                "{names} (priority high) should not be in it, but the host is not known to have \
-                 enough memory for that"
+                "{names} (priority high) should not be swapped, but it is not known whether the \
+                 host has \
+                 enough memory"
             ),
         });
     }
     if advice.dead_most.is_none() && advice.sure > Sure::TooLittle {
-        why.push("how much of it holds dead memory is not known: no guest tells".to_owned());
+        why.push("unused memory in swap is unknown: no guest statistics".to_owned());
     }
     why
 }

@@ -1,5 +1,4 @@
-//! What advice needs of one moment, taken out of a snapshot: numbers that are known, and for
-//! those that aren't why.
+//! The values of one snapshot that advice needs: known ones, and the reasons for unknown ones.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +14,8 @@ use memtrace_core::sample::{GuestStats, SwapDevice, VmId};
 use memtrace_core::signal::Quality;
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
 
-/// Two moments that are further apart have a gap between them. Samples are at most a minute
-/// apart, and a recorder that was started again is no gap.
+/// Minimum distance of two samples that counts as a gap. Intervals are at most a minute, and a
+/// restarted recorder is no gap.
 const GAP: f64 = 900.0;
 
 #[derive(Clone, Debug, Default)]
@@ -55,17 +54,17 @@ pub(super) struct VmTick {
     /// Size that its balloon leaves it.
     pub(super) actual: Option<Bytes>,
     pub(super) need: Need,
-    /// The most that it needed since the moment before, where that is known.
+    /// Maximum demand since the previous tick, if known.
     pub(super) most: Option<Bytes>,
-    /// The guest suffers from too little memory. `None`: not known.
+    /// The guest is in distress. `None`: unknown.
     pub(super) hurts: Option<bool>,
-    /// What the host keeps of it in memory, and in swap.
+    /// Its memory on the host: resident, and in swap.
     pub(super) resident: Option<Bytes>,
     pub(super) swap: Option<Bytes>,
     pub(super) dead: Option<Bytes>,
 }
 
-/// Who a VM is over restarts: its UUID, or else its name.
+/// A VM's identity over restarts: its UUID, or else its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     Uuid(Uuid),
@@ -87,19 +86,19 @@ impl Default for Key {
     }
 }
 
-/// What a guest needs: the size that it would have to have with nothing to spare.
+/// A guest's demand: the size that it needs without headroom.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Need {
-    /// Its size less what it could give up at once.
+    /// Its size less available memory.
     Known(Bytes),
-    /// It doesn't tell what is available: what is free was taken, so that caches count as need.
+    /// Available memory is not reported: free memory was used, so caches count as demand.
     AtMost(Bytes),
     Unknown(String),
 }
 
 impl Default for Need {
     fn default() -> Self {
-        Self::Unknown("there are no guest statistics".to_owned())
+        Self::Unknown("no guest statistics".to_owned())
     }
 }
 
@@ -109,10 +108,12 @@ impl Need {
     pub(super) fn of(size: Bytes, available: Option<Bytes>, free: Option<Bytes>) -> Self {
         let spare = available.map(|available| (available, true));
         let Some((spare, known)) = spare.or(free.map(|free| (free, false))) else {
-            return Self::Unknown("the guest tells neither available nor free memory".to_owned());
+            return Self::Unknown(
+                "guest statistics have neither available nor free memory".to_owned(),
+            );
         };
         if spare > size {
-            return Self::Unknown("the guest tells of more spare memory than it has".to_owned());
+            return Self::Unknown("guest statistics are inconsistent".to_owned());
         }
         let need = size.saturating_sub(spare);
         if known { Self::Known(need) } else { Self::AtMost(need) }
@@ -236,10 +237,12 @@ impl Guest {
 
     fn need(&self) -> Need {
         let Some(size) = self.actual.or(self.last.total) else {
-            return Need::Unknown("neither its balloon nor the guest tells its size".to_owned());
+            return Need::Unknown(
+                "its size is unknown (neither balloon nor guest statistics)".to_owned(),
+            );
         };
         if self.last.updated.is_some_and(|updated| updated <= self.moved) {
-            return Need::Unknown("its size changed since it last answered".to_owned());
+            return Need::Unknown("its size changed since the last guest statistics".to_owned());
         }
         Need::of(size, self.last.available, self.last.free)
     }

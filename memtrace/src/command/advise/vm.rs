@@ -1,4 +1,4 @@
-//! A size for a VM, from what it needed and where it hurt.
+//! The recommended size of a VM, from its demand and distress.
 
 use serde::Serialize;
 
@@ -6,14 +6,13 @@ use super::basis::{Basis, Sure};
 use super::gather::VmAccount;
 use memtrace_core::units::{Bytes, WallNanos};
 
-/// What stays above a need: a fifth, Hyper-V's memory buffer. A guest that uses five sixths of
-/// its size is calm; one that uses more stays near its limit.
+/// Headroom above demand: 20 %, Hyper-V's memory buffer.
 pub(super) const SPARE: f64 = 1.2;
-/// A VM that hurt at a size wants a quarter more, as the policy gives at once.
+/// Factor for a VM in distress: 25 % more, the policy's immediate step.
 const RELIEF: f64 = 1.25;
 /// A trend is followed for so many days, and no further than it was seen.
 const AHEAD: f64 = 30.0;
-/// Memory isn't taken from a VM for less than a week's record, nor for less than a tenth.
+/// Sizes are lowered only with a week of data, and by at least 10 %.
 const WEEK: f64 = 7.0;
 const WORTH: f64 = 0.9;
 /// Sizes are whole multiples of this.
@@ -24,11 +23,11 @@ const GRAIN: u64 = 16 << 20;
 #[serde(rename_all = "snake_case")]
 pub(super) enum Verdict {
     Raise,
-    /// It wants more, and the host has no room for it.
+    /// It needs more, but the host has no room.
     NoRoom,
     Lower,
     Keep,
-    /// Bounds only, because nobody tells what it has.
+    /// Bounds only, because its size is unknown.
     Bounds,
     TooLittle,
 }
@@ -64,17 +63,17 @@ pub(super) struct VmAdvice {
     pub(super) last_seen: WallNanos,
     pub(super) verdict: Verdict,
     pub(super) size: Option<Size>,
-    /// The maximum that it wants, where that isn't what it is advised.
+    /// The maximum by its demand, if that differs from the advice.
     pub(super) wanted: Option<Bytes>,
     pub(super) sure: Sure,
     pub(super) why: Vec<String>,
     pub(super) basis: Basis,
 }
 
-/// Under which circumstances a size is found.
+/// The context of a recommendation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Around {
-    /// What the host has had to spare at all times. `None`: not known.
+    /// Memory that the host had free at all times. `None`: unknown.
     pub(super) room: Option<Bytes>,
     /// The least that any VM is left.
     pub(super) floor: Bytes,
@@ -108,7 +107,7 @@ pub(super) fn advise(uuid: Option<String>, account: &VmAccount, around: Around) 
     advice
 }
 
-/// What it would have, were the host large enough and its size not set yet.
+/// The sizes by demand alone, without the host's limits and the present size.
 fn wanted(basis: &Basis, (p95, p99, peak): (Bytes, Bytes, Bytes), floor: Bytes) -> Size {
     let hurt = basis.hurt_at.unwrap_or_default();
     let growth = basis.growth_per_day.unwrap_or(0.0).max(0.0) * basis.days().min(AHEAD);
@@ -124,38 +123,38 @@ fn judge(advice: &mut VmAdvice, wanted: Size, p95: Bytes, room: Option<Bytes>) {
     let near = |size: Bytes| p95.0 as f64 * SPARE >= size.0 as f64;
     let grows = basis.growth_per_day.is_some_and(|growth| growth > 0.0);
     let (verdict, maximum, why) = match advice.allocated {
-        None => (Verdict::Bounds, wanted.maximum, "nobody tells what it has now".to_owned()),
+        None => (Verdict::Bounds, wanted.maximum, "its present size is unknown".to_owned()),
         Some(now) if wanted.maximum > now && (near(now) || basis.hurt_at.is_some() || grows) => {
             let reason = if basis.hurt_at.is_some() {
-                "it suffered from too little memory"
+                "it was in distress"
             } else if near(now) {
-                "it uses over five sixths of what it has"
+                "its demand exceeds 5/6 of its size"
             } else {
                 "its peaks grow"
             };
             match room {
                 Some(room) if wanted.maximum.saturating_sub(now) > room => {
-                    (Verdict::NoRoom, now, format!("{reason}, and the host has no room for it"))
+                    (Verdict::NoRoom, now, format!("{reason}, but the host has no room"))
                 }
                 Some(_) => (Verdict::Raise, wanted.maximum, reason.to_owned()),
                 None => {
-                    let why = format!("{reason}; what the host has to spare is not known");
+                    let why = format!("{reason}; free memory of the host unknown");
                     (Verdict::NoRoom, now, why)
                 }
             }
         }
         Some(now) if wanted.maximum > now => {
-            (Verdict::Keep, now, "only its peaks come near what it has".to_owned())
+            (Verdict::Keep, now, "only its peaks come near its size".to_owned())
         }
         Some(now) if (wanted.maximum.0 as f64) > now.0 as f64 * WORTH => {
             (Verdict::Keep, now, "it fits".to_owned())
         }
         Some(now) if basis.days() < WEEK => {
             let days = basis.days();
-            let why = format!("it never needed it in {days:.1} days, but a week is the least");
+            let why = format!("not needed in {days:.1} days, but at least a week is required");
             (Verdict::Keep, now, why)
         }
-        Some(_) => (Verdict::Lower, wanted.maximum, "it never needs what it has".to_owned()),
+        Some(_) => (Verdict::Lower, wanted.maximum, "its demand is below its size".to_owned()),
     };
     let (initial, minimum) = (wanted.initial.min(maximum), wanted.minimum.min(maximum));
     advice.size = Some(Size { initial, minimum, maximum });
@@ -165,19 +164,21 @@ fn judge(advice: &mut VmAdvice, wanted: Size, p95: Bytes, room: Option<Bytes>) {
     advice.why.extend(doubts(&advice.basis));
 }
 
-/// What makes a figure less sure.
+/// Caveats of a figure.
 fn doubts(basis: &Basis) -> Vec<String> {
     let mut doubts = Vec::new();
     if basis.with_caches {
-        let text = "the guest doesn't tell what is available, so that caches count as need";
+        let text = "the guest doesn't report available memory, so caches count as demand";
         doubts.push(text.to_owned());
     }
     if basis.quiet.is_none() {
-        doubts.push("not each hour of the day is known: its minimum is by all of them".to_owned());
+        doubts.push(
+            "some hours of the day are unknown: the minimum is based on all hours".to_owned(),
+        );
     }
     if let Some(missing) = &basis.missing {
         let share = 100.0 * basis.known_seconds / basis.seen_seconds.max(1.0);
-        doubts.push(format!("its need is known for {share:.0} % of the time ({missing})"));
+        doubts.push(format!("its demand is known for {share:.0} % of the time ({missing})"));
     }
     doubts
 }
@@ -185,7 +186,7 @@ fn doubts(basis: &Basis) -> Vec<String> {
 fn too_little(basis: &Basis) -> String {
     let hours = basis.known_seconds / 3600.0;
     let why = basis.missing.as_ref().map_or(String::new(), |why| format!(" ({why})"));
-    format!("too little data: its need is known for {hours:.1} h, and 6 h are the least{why}")
+    format!("too little data: its demand is known for {hours:.1} h, at least 6 h are required{why}")
 }
 
 fn times(bytes: Bytes, factor: f64) -> Bytes {

@@ -1,4 +1,4 @@
-//! Advice as somebody reads it. Pure.
+//! The advice as text. Pure.
 
 mod hours;
 mod swap;
@@ -13,16 +13,16 @@ use super::vm::{Verdict, VmAdvice};
 use memtrace_core::format::{self, UNKNOWN};
 use memtrace_core::text::{clean, left, right, wrap};
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
-use memtrace_view::emphasis::Tone;
+use memtrace_view::emphasis::Emphasis;
 use memtrace_view::summary::{OVERCOMMIT, moment};
 
 const WIDTH: usize = 96;
 const NAME: usize = 24;
 /// Most VMs of a table; JSON has all of them.
 const MOST_ROWS: usize = 30;
-/// One that isn't there for so long in the end may be gone for good.
+/// A VM not seen for this long at the end may be gone for good.
 const GONE: Nanos = Nanos(3600 * Nanos::SECOND.0);
-/// Single losses that are told.
+/// Maximum number of unreadable parts listed.
 const MOST_LOSSES: usize = 5;
 
 /// Lines, with or without colours.
@@ -56,38 +56,44 @@ impl Page<'_> {
         };
         self.line(
             &format!("Advice for {host}, by {days:.1} days {of} from {begin} to {end}"),
-            Tone::Strong,
+            Emphasis::Strong,
         );
         if advice.source.surest() < Sure::High {
-            let text = "what lies between two scrapes nobody saw: no figure is surer than medium";
-            self.said(text, Tone::Dim);
+            let text = "values between scrapes are not observed: confidence is at most medium";
+            self.said(text, Emphasis::Dim);
         }
         for loss in advice.losses.iter().take(MOST_LOSSES) {
-            self.said(&format!("not read: {loss}"), Tone::Warm);
+            self.said(&format!("not read: {loss}"), Emphasis::Warm);
         }
         if advice.losses.len() > MOST_LOSSES {
             let more = advice.losses.len() - MOST_LOSSES;
-            self.said(&format!("and {more} more parts could not be read"), Tone::Warm);
+            self.said(&format!("and {more} more parts could not be read"), Emphasis::Warm);
         }
     }
 
     fn vms(&mut self, advice: &Advice) {
         let (vms, left_out) = (&advice.vms, advice.vms_left_out);
         let head = ["now", "initial", "minimum", "maximum"].map(|word| right(word, 8)).concat();
-        self.line("", Tone::Plain);
-        self.line(&format!("{}{head}  {} sure", left("VM", NAME), left("advice", 8)), Tone::Strong);
+        self.line("", Emphasis::Plain);
+        self.line(
+            &format!("{}{head}  {} confidence", left("VM", NAME), left("advice", 8)),
+            Emphasis::Strong,
+        );
         if vms.is_empty() {
-            self.said("there was no VM", Tone::Dim);
+            self.said("no VMs", Emphasis::Dim);
         }
         for vm in vms {
             self.vm(vm, advice.source);
             if advice.end.0.saturating_sub(vm.last_seen.0) > GONE.0 {
-                self.said(&format!("it was last seen at {}", self.time(vm.last_seen)), Tone::Warm);
+                self.said(
+                    &format!("it was last seen at {}", self.time(vm.last_seen)),
+                    Emphasis::Warm,
+                );
             }
         }
         if left_out > 0 {
-            let text = format!("at least {left_out} more VMs were seen than account is kept of");
-            self.said(&text, Tone::Warm);
+            let text = format!("at least {left_out} more VMs were seen than can be evaluated");
+            self.said(&text, Emphasis::Warm);
         }
     }
 
@@ -99,20 +105,20 @@ impl Page<'_> {
             vm.size.map(|size| size.minimum),
             vm.size.map(|size| size.maximum),
         ];
-        let tone = match vm.verdict {
-            Verdict::NoRoom => Tone::Hot,
-            Verdict::Raise => Tone::Warm,
-            Verdict::TooLittle => Tone::Dim,
-            Verdict::Lower | Verdict::Keep | Verdict::Bounds => Tone::Plain,
+        let emphasis = match vm.verdict {
+            Verdict::NoRoom => Emphasis::Hot,
+            Verdict::Raise => Emphasis::Warm,
+            Verdict::TooLittle => Emphasis::Dim,
+            Verdict::Lower | Verdict::Keep | Verdict::Bounds => Emphasis::Plain,
         };
         let name = left(&clean(&vm.name), NAME);
         let (advice, sure) = (left(vm.verdict.word(), 8), vm.sure.word());
-        self.line(&format!("{name}{}  {advice} {sure}", sizes.map(size).concat()), tone);
+        self.line(&format!("{name}{}  {advice} {sure}", sizes.map(size).concat()), emphasis);
         for why in vm.why.iter().take(1) {
             let wanted = vm.wanted.map_or(String::new(), |wanted| {
-                format!(" (its record alone would be {})", bytes(Some(wanted)))
+                format!(" (by its demand alone: {})", bytes(Some(wanted)))
             });
-            self.said(&format!("{why}{wanted}"), Tone::Plain);
+            self.said(&format!("{why}{wanted}"), Emphasis::Plain);
         }
         let basis = &vm.basis;
         if let Some(peak_at) = basis.peak_at {
@@ -122,23 +128,24 @@ impl Page<'_> {
             let by = source.words().map_or(String::new(), |words| format!(" ({words})"));
             self.said(
                 &format!(
-                    "needed in {days:.1} days{by}: p50 {p50}, p95 {p95}, p99 {p99}, peak {peak} ({at})"
+                    "demand in {days:.1} days{by}: p50 {p50}, p95 {p95}, p99 {p99}, peak {peak} \
+                     ({at})"
                 ),
-                Tone::Dim,
+                Emphasis::Dim,
             );
         }
         if let Some(growth) = basis.growth_per_day {
             let (word, growth) = if growth < 0.0 { ("fall", -growth) } else { ("grow", growth) };
             let growth = bytes(Some(Bytes(growth as u64)));
-            self.said(&format!("its daily peaks {word} by {growth} a day"), Tone::Plain);
+            self.said(&format!("its daily peaks {word} by {growth} a day"), Emphasis::Plain);
         }
         if let Some(at) = basis.hurt_at {
             let (minutes, at) = (basis.hurt_seconds / 60.0, bytes(Some(at)));
-            let text = format!("it suffered for {minutes:.0} min in all, at up to {at}");
-            self.said(&text, Tone::Warm);
+            let text = format!("in distress for {minutes:.0} min, at sizes up to {at}");
+            self.said(&text, Emphasis::Warm);
         }
         for doubt in vm.why.iter().skip(1) {
-            self.said(doubt, Tone::Dim);
+            self.said(doubt, Emphasis::Dim);
         }
     }
 
@@ -146,7 +153,7 @@ impl Page<'_> {
         let (installed, allocated) = (bytes(host.installed), bytes(host.allocated));
         let ratio = host.ratio.map_or(UNKNOWN.to_owned(), |ratio| format!("{ratio:.2}x"));
         let [warning, critical] = OVERCOMMIT;
-        self.line("", Tone::Plain);
+        self.line("", Emphasis::Plain);
         let line = format!(
             "Host: {allocated} allocated / {installed} installed = {ratio} (warning from \
              {warning:.1}x, critical from {critical:.1}x)"
@@ -158,37 +165,38 @@ impl Page<'_> {
                 .map_or(UNKNOWN.to_owned(), |share| format::percent(share, 4));
             self.said(
                 &format!(
-                    "together the VMs needed {} at most ({}), p99 {}; their own peaks come to {}, \
+                    "peak of simultaneous demand {} ({}), p99 {}; sum of single peaks {}, \
                      of which that is {share}",
                     bytes(Some(peak)),
                     self.time(at),
                     bytes(host.together_p99),
                     bytes(Some(host.peaks)),
                 ),
-                Tone::Plain,
+                Emphasis::Plain,
             );
         }
         if let Some(kept) = host.kept_peak.filter(|kept| Some(*kept) > host.together_peak) {
             let kept = bytes(Some(kept));
             let text = format!(
-                "the host kept up to {kept} of them, with caches and dead memory: without balloons \
+                "their memory on the host was up to {kept}, with caches and unused memory: \
+                 without balloons \
                  that has to fit"
             );
-            self.said(&text, Tone::Plain);
+            self.said(&text, Emphasis::Plain);
         }
         let (usable, reserve, own) = (bytes(host.usable), bytes(host.reserve), bytes(host.own));
         self.said(
             &format!(
-                "usable for VMs: {usable} (without a reserve of {reserve} and {own} of its own)"
+                "usable for VMs: {usable} (less a reserve of {reserve} and host use of {own})"
             ),
-            Tone::Plain,
+            Emphasis::Plain,
         );
         self.safe(host);
         if let Some(added) = &host.added {
             self.added(added, host.usable);
         }
         for why in &host.why {
-            self.said(why, Tone::Dim);
+            self.said(why, Emphasis::Dim);
         }
     }
 
@@ -196,62 +204,67 @@ impl Page<'_> {
         let sure = host.sure.word();
         let text = match (host.safe_ratio, host.safe_more) {
             _ if host.sure == Sure::TooLittle => {
-                "too little data to say what overcommit is safe: 6 h are the least".to_owned()
+                "too little data for a safe overcommit: at least 6 h are required".to_owned()
             }
             (Some(safe), Some(more)) if more >= 0 => {
                 let more = bytes(u64::try_from(more).ok().map(Bytes));
-                format!("safe by this record: up to {safe:.2}x, {more} more (sure: {sure})")
+                format!("safe overcommit: up to {safe:.2}x, {more} more (confidence: {sure})")
             }
             (Some(safe), Some(more)) => {
                 let less = bytes(Some(Bytes(more.unsigned_abs())));
-                format!("safe by this record: up to {safe:.2}x, {less} less (sure: {sure})")
+                format!("safe overcommit: up to {safe:.2}x, {less} less (confidence: {sure})")
             }
-            _ => "what overcommit is safe can't be told: need or memory is not known".to_owned(),
+            _ => "safe overcommit unknown: demand or memory unknown".to_owned(),
         };
-        let tone =
-            if host.safe_more.is_some_and(|more| more < 0) { Tone::Warm } else { Tone::Plain };
-        self.said(&text, tone);
+        let emphasis = if host.safe_more.is_some_and(|more| more < 0) {
+            Emphasis::Warm
+        } else {
+            Emphasis::Plain
+        };
+        self.said(&text, emphasis);
     }
 
     fn added(&mut self, added: &Added, usable: Option<Bytes>) {
         let size = bytes(Some(added.size));
         let ratio = added.ratio.map_or(UNKNOWN.to_owned(), |ratio| format!("{ratio:.2}x"));
         let text = match added.fits {
-            Fits::Always => "fits, even if it used all of it at the worst moment",
-            Fits::Likely => "fits if it is like the others, and not if it used all of it",
-            Fits::No => "does not fit, even if it is like the others",
-            Fits::Unknown => "can't be judged: need or memory is not known",
+            Fits::Always => "fits, even if it uses all of its memory at the worst time",
+            Fits::Likely => {
+                "fits if its demand is like the others', not if it uses all of its memory"
+            }
+            Fits::No => "does not fit, even if its demand is like the others'",
+            Fits::Unknown => "unknown: demand or memory unknown",
         };
-        let tone = match added.fits {
-            Fits::Always if added.level == Some(Level::Fine) => Tone::Plain,
-            Fits::Always | Fits::Likely => Tone::Warm,
-            Fits::No => Tone::Hot,
-            Fits::Unknown => Tone::Dim,
+        let emphasis = match added.fits {
+            Fits::Always if added.level == Some(Level::Fine) => Emphasis::Plain,
+            Fits::Always | Fits::Likely => Emphasis::Warm,
+            Fits::No => Emphasis::Hot,
+            Fits::Unknown => Emphasis::Dim,
         };
         let (likely, worst, usable) = (bytes(added.likely), bytes(added.worst), bytes(usable));
         self.said(
             &format!(
-                "one more VM of {size}: {ratio}; {text} (together {likely} likely, {worst} at \
-                 worst, of {usable}, of which a sixth should stay spare)"
+                "one more VM of {size}: {ratio}; {text} (total demand {likely} likely, {worst} at \
+                 worst, of {usable}, of which a sixth should stay free)"
             ),
-            tone,
+            emphasis,
         );
     }
 
     /// A sentence below a line.
-    fn said(&mut self, text: &str, tone: Tone) {
+    fn said(&mut self, text: &str, emphasis: Emphasis) {
         for line in wrap(&clean(text), WIDTH - 4) {
-            self.line(&format!("    {line}"), tone);
+            self.line(&format!("    {line}"), emphasis);
         }
     }
 
-    fn line(&mut self, text: &str, tone: Tone) {
-        let code = match tone {
-            Tone::Plain => "",
-            Tone::Dim => "\x1b[2m",
-            Tone::Strong => "\x1b[1m",
-            Tone::Warm => "\x1b[33m",
-            Tone::Hot => "\x1b[31m",
+    fn line(&mut self, text: &str, emphasis: Emphasis) {
+        let code = match emphasis {
+            Emphasis::Plain => "",
+            Emphasis::Dim => "\x1b[2m",
+            Emphasis::Strong => "\x1b[1m",
+            Emphasis::Warm => "\x1b[33m",
+            Emphasis::Hot => "\x1b[31m",
         };
         let text = text.trim_end();
         match self.colored && !code.is_empty() && !text.is_empty() {
@@ -269,10 +282,10 @@ fn bytes(amount: Option<Bytes>) -> String {
     amount.map_or(UNKNOWN.to_owned(), |amount| format::bytes(amount, 5))
 }
 
-fn level(level: Option<Level>) -> Tone {
+fn level(level: Option<Level>) -> Emphasis {
     match level {
-        None | Some(Level::Fine) => Tone::Strong,
-        Some(Level::Warning) => Tone::Warm,
-        Some(Level::Critical) => Tone::Hot,
+        None | Some(Level::Fine) => Emphasis::Strong,
+        Some(Level::Warning) => Emphasis::Warm,
+        Some(Level::Critical) => Emphasis::Hot,
     }
 }

@@ -1,4 +1,4 @@
-//! What can be typed after `memtrace check`.
+//! Arguments of `memtrace check`.
 
 use std::time::Duration;
 
@@ -9,29 +9,29 @@ use crate::command::check::metric::Metric;
 use crate::command::check::range::Range;
 
 pub const AFTER_HELP: &str = "\
-Metrics of the host, with their thresholds (warning, critical) unless others are typed:
-  available        % of the memory that is available          10:  5:
-  psi_some         % of the last 10 s that tasks waited       10   40
-  swap_in          MiB/s that come back from swap             1    10
-  swap_used        MiB in swap
-Of a VM:
-  stalled          % of the time that it waited for memory    10   50
-  swap_in          MiB/s that come back from swap             1    10
-  swap_used        MiB in swap
-  psi_some         % of the last 10 s, of a cgroup of its own
-  guest_available  % of its memory that the guest has left
+Host metrics, and their default thresholds (warning, critical):
+  available        available memory, %                        10:  5:
+  psi_some         PSI memory some, 10 s average, %           10   40
+  swap_in          swap-in rate, MiB/s                        1    10
+  swap_used        swap used, MiB
+VM metrics:
+  stalled          time stalled on memory, %                  10   50
+  swap_in          swap-in rate, MiB/s                        1    10
+  swap_used        swap used, MiB
+  psi_some         PSI memory some of the VM's own cgroup, 10 s average, %
+  guest_available  memory available in the guest, % of its size
 
-RANGE is as the guidelines of the monitoring plugins have it, and says what is fine: 10 (from 0
-to 10), 10: (10 or more), ~:10 (10 or less), 10:20, @10:20 (anything else). Who types one
-threshold of a metric replaces both of it; without RANGE (swap_in=) there is none.
+RANGE: Nagios plugin range that counts as OK: 10 (0 to 10), 10: (10 or more), ~:10 (10 or less),
+10:20, @10:20 (outside of it). Giving one threshold of a metric replaces both defaults; METRIC=
+disables it.
 
-It needs the privileges of `memtrace top`.
+Requires the privileges of `memtrace top`.
 
 Exit status:
   0   OK
   1   WARNING
   2   CRITICAL
-  3   UNKNOWN: something that has a threshold is not known, or there was no look; says why
+  3   UNKNOWN: a metric with a threshold is unavailable, or sampling failed; the reason is printed
 
 Examples:
   memtrace check                              the host
@@ -40,30 +40,30 @@ Examples:
 
 #[derive(Args, Clone, Debug)]
 pub struct CheckArguments {
-    /// The VM, by name, UUID or (without a UUID) process id; the host without
+    /// VM to check, by name, UUID or (without a UUID) process id [default: the host]
     pub vm: Option<String>,
-    /// Warn when METRIC is out of RANGE; may be given for several
+    /// Return WARNING if METRIC is outside RANGE; repeatable
     #[arg(short, long, value_name = "METRIC=RANGE", value_parser = threshold)]
     pub warning: Vec<Threshold>,
-    /// Critical when METRIC is out of RANGE; may be given for several
+    /// Return CRITICAL if METRIC is outside RANGE; repeatable
     #[arg(short, long, value_name = "METRIC=RANGE", value_parser = threshold)]
     pub critical: Vec<Threshold>,
-    /// Seconds that it looks, 0.1 to 60; guests answer every two
+    /// Measurement time in seconds (0.1 to 60); guest statistics refresh every 2 s
     #[arg(short, long, value_name = "SECONDS", default_value = "2", value_parser = interval)]
     pub interval: Duration,
-    /// Print JSON, one document on one line
+    /// Print one JSON document on one line
     #[arg(long)]
     pub json: bool,
-    /// Do not ask libvirt, even where it is there
+    /// Do not connect to libvirt
     #[arg(long)]
     pub no_libvirt: bool,
 }
 
-/// A threshold as it was typed.
+/// A threshold given on the command line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Threshold {
     pub metric: Metric,
-    /// `None`: there is to be none.
+    /// `None`: the default threshold is disabled.
     pub range: Option<Range>,
 }
 

@@ -1,4 +1,4 @@
-//! What can be checked: names, units, and thresholds that hold unless others are typed. Pure.
+//! Metrics of `memtrace check`: names, units, and default thresholds. Pure.
 
 use std::str::FromStr;
 
@@ -21,13 +21,13 @@ pub enum Metric {
     GuestAvailable,
 }
 
-/// Its number.
+/// Its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Value {
     pub metric: Metric,
-    /// In the unit of [`Metric::unit`]. `None`: not known.
+    /// In the unit of [`Metric::unit`]. `None`: unknown.
     pub number: Option<f64>,
-    /// Why it isn't known, or how far it can be trusted.
+    /// Its quality; why it is unknown.
     pub quality: Quality,
 }
 
@@ -52,7 +52,7 @@ impl Metric {
         }
     }
 
-    /// For people. The guidelines know no rates: in performance data they have no unit.
+    /// For display. The plugin guidelines have no unit for rates in performance data.
     pub const fn unit(self) -> &'static str {
         match self {
             Self::SwapIn => "MiB/s",
@@ -61,7 +61,7 @@ impl Metric {
         }
     }
 
-    /// As performance data names it.
+    /// The unit in performance data.
     pub const fn symbol(self) -> &'static str {
         match self {
             Self::SwapIn => "",
@@ -70,7 +70,7 @@ impl Metric {
         }
     }
 
-    /// Of which there can be no more. A VM may wait several times over.
+    /// The maximum, if there is one. Stalls of a VM may exceed 100 %.
     pub const fn most(self) -> Option<f64> {
         match self {
             Self::Available | Self::PsiSome | Self::GuestAvailable => Some(100.0),
@@ -78,15 +78,15 @@ impl Metric {
         }
     }
 
-    /// Warning and critical, of a host or a VM, unless something else is typed. The warnings
-    /// are the limits of the alerts.
+    /// Default thresholds (warning, critical) of the host or a VM. The warnings are the limits of
+    /// the alerts.
     pub const fn defaults(self, of_vm: bool) -> [Option<Range>; 2] {
         match (self, of_vm) {
             (Self::Available, _) => [Some(Range::least(10.0)), Some(Range::least(5.0))],
             (Self::PsiSome, false) => [Some(Range::most(10.0)), Some(Range::most(40.0))],
             (Self::SwapIn, _) => [Some(Range::most(1.0)), Some(Range::most(10.0))],
             (Self::Stalled, _) => [Some(Range::most(10.0)), Some(Range::most(50.0))],
-            // Few VMs have a cgroup of their own, and not all guests tell.
+            // Few VMs have their own cgroup, and not all guests report statistics.
             (Self::PsiSome, true) | (Self::SwapUsed | Self::GuestAvailable, _) => [None, None],
         }
     }
@@ -100,7 +100,7 @@ impl FromStr for Metric {
         Self::ALL
             .into_iter()
             .find(|metric| metric.name() == text)
-            .with_context(|| format!("there is no {text:?}; there are {}", names()))
+            .with_context(|| format!("unknown metric {text:?}; metrics: {}", names()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! `memtrace check`: one look at the host or a VM for Nagios, Icinga and their like.
+//! `memtrace check`: Nagios/Icinga plugin for the host or one VM.
 
 pub mod args;
 pub mod metric;
@@ -24,8 +24,7 @@ use memtrace_host::privileges;
 use metric::{Metric, Value};
 use report::{Report, Status, Thresholds, headline};
 
-/// Looks, prints one line, and returns the plugin's code. What keeps it from an answer is
-/// one too: unknown.
+/// Samples, prints one line, and returns the plugin's exit code. Failures return UNKNOWN.
 ///
 /// # Errors
 /// When the output can't be written.
@@ -42,8 +41,8 @@ pub fn run(arguments: &CheckArguments, verbosity: Verbosity) -> Result<ExitCode>
     Ok(ExitCode::from(status as u8))
 }
 
-/// Whether these words (the program's name not among them) are meant for `memtrace check`. Its
-/// callers take clap's code for a wrong command line for "critical".
+/// Whether these arguments (without the program) are for `memtrace check`, where clap's exit code
+/// for usage errors would mean CRITICAL.
 pub fn is_meant<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> bool {
     let mut words = words.into_iter();
     words
@@ -51,9 +50,9 @@ pub fn is_meant<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> bool {
         .is_some_and(|word| word.as_ref() == "check")
 }
 
-/// For a command line that wasn't understood; why is on standard error.
+/// The result for a usage error; the reason is on standard error.
 pub fn misused() -> (ExitCode, String) {
-    let text = headline(Status::Unknown, "the command line is wrong; see memtrace check --help");
+    let text = headline(Status::Unknown, "usage error; see memtrace check --help");
     (ExitCode::from(Status::Unknown as u8), format!("{text}\n"))
 }
 
@@ -83,7 +82,7 @@ fn checked(arguments: &CheckArguments, verbosity: Verbosity) -> Result<Report> {
     report(&look(&mut source, arguments.interval)?, arguments)
 }
 
-/// Two samples so far apart, compared as the live view does.
+/// Two samples at this distance, compared as in the live view.
 pub(crate) fn look(source: &mut dyn Source, interval: Duration) -> Result<Snapshot> {
     let before = source.sample(None)?;
     let begun = Instant::now();
@@ -92,7 +91,7 @@ pub(crate) fn look(source: &mut dyn Source, interval: Duration) -> Result<Snapsh
         if left.is_zero() {
             break;
         }
-        // Pressure ends a wait; the interval stays.
+        // Pressure events end a wait early; the interval stays.
         source.attend(left);
     }
     Ok(derive(Some(&before), &source.sample(None)?))
@@ -130,7 +129,7 @@ fn wanted<'a>(typed: &str, snapshot: &'a Snapshot) -> Result<&'a VmView> {
     }
 }
 
-/// The defaults, but for a metric that is typed what is typed alone.
+/// The defaults; for a metric given on the command line, only what is given.
 fn thresholds(values: &[Value], arguments: &CheckArguments) -> Result<Thresholds> {
     let of_vm = arguments.vm.is_some();
     let defaults = |metric: Metric| (metric, metric.defaults(of_vm));
@@ -141,7 +140,7 @@ fn thresholds(values: &[Value], arguments: &CheckArguments) -> Result<Thresholds
     };
     for (_, Threshold { metric, .. }) in typed() {
         let whose = if of_vm { "a VM" } else { "a host" };
-        ensure!(thresholds.contains_key(metric), "{} is not of {whose}", metric.name());
+        ensure!(thresholds.contains_key(metric), "{} is not a metric of {whose}", metric.name());
         thresholds.insert(*metric, [None, None]);
     }
     for (level, Threshold { metric, range }) in typed() {

@@ -1,13 +1,12 @@
-//! Thresholds as the guidelines of the monitoring plugins write them: `10` is "from 0 to 10
-//! is fine", `10:` "at least 10", `~:10` "at most 10", `10:20` between the two, and `@10:20`
-//! anything but that. Pure.
+//! Ranges of the monitoring plugin guidelines: `10` is OK from 0 to 10, `10:` from 10 on, `~:10` up
+//! to 10, `10:20` from 10 to 20, and `@10:20` outside of it. Pure.
 
 use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Context, Error, Result, ensure};
 
-/// Where a number is fine, or (`inside`) where it isn't.
+/// The range that is OK, or (`inside`) that alerts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
     pub from: f64,
@@ -16,17 +15,17 @@ pub struct Range {
 }
 
 impl Range {
-    /// Up to `to` is fine.
+    /// OK up to `to`.
     pub const fn most(to: f64) -> Self {
         Self { from: 0.0, to, inside: false }
     }
 
-    /// From `from` on is fine.
+    /// OK from `from` on.
     pub const fn least(from: f64) -> Self {
         Self { from, to: f64::INFINITY, inside: false }
     }
 
-    /// Whether `value` is a reason to alert. Its ends are in a range.
+    /// Whether `value` alerts. Ranges include their ends.
     pub fn is_broken_by(self, value: f64) -> bool {
         (self.from..=self.to).contains(&value) == self.inside
     }
@@ -38,8 +37,8 @@ impl FromStr for Range {
     fn from_str(text: &str) -> Result<Self> {
         let (inside, text) = text.strip_prefix('@').map_or((false, text), |rest| (true, rest));
         let number = |text: &str| -> Result<f64> {
-            let number: f64 = text.parse().with_context(|| format!("{text:?} is no number"))?;
-            ensure!(number.is_finite(), "{text:?} is no number");
+            let number: f64 = text.parse().with_context(|| format!("{text:?} is not a number"))?;
+            ensure!(number.is_finite(), "{text:?} is not a number");
             Ok(number)
         };
         let (from, to) = match text.split_once(':') {
@@ -53,7 +52,7 @@ impl FromStr for Range {
                 (from, if to.is_empty() { f64::INFINITY } else { number(to)? })
             }
         };
-        ensure!(from <= to, "{from} is more than {to}");
+        ensure!(from <= to, "{from} is greater than {to}");
         Ok(Self { from, to, inside })
     }
 }

@@ -1,5 +1,4 @@
-//! The verdict, as one line with performance data (the guidelines of the monitoring plugins)
-//! or as JSON. Pure.
+//! The result, as one line with performance data (monitoring plugin guidelines) or as JSON. Pure.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +8,10 @@ use super::metric::{Metric, Value};
 use super::range::Range;
 use memtrace_core::text::clean;
 
-/// Version of the JSON form. Counts up when a field changes its meaning or goes away.
+/// Version of the JSON schema. Incremented when a field is removed or changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// What a plugin may find, and its exit code.
+/// A plugin's status, and its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Status {
@@ -32,7 +31,7 @@ impl Status {
         }
     }
 
-    /// What is known to be bad counts more than what isn't known.
+    /// Critical and warning take precedence over unknown.
     const fn rank(self) -> u8 {
         match self {
             Self::Ok => 0,
@@ -46,7 +45,7 @@ impl Status {
 /// By metric, its thresholds: warning and critical.
 pub type Thresholds = BTreeMap<Metric, [Option<Range>; 2]>;
 
-/// What was found.
+/// The result.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// `host kvm-7`, `VM web`.
@@ -75,7 +74,7 @@ impl Report {
         all.max_by_key(|status| status.rank()).unwrap_or(Status::Unknown)
     }
 
-    /// One line: what is wrong or, if nothing is, the numbers; and the performance data.
+    /// One line: violated thresholds, or else all values; and the performance data.
     pub fn line(&self) -> String {
         let told = |checked: &&Checked| self.status() == Status::Ok || checked.status != Status::Ok;
         let words: Vec<String> = self.checked.iter().filter(told).map(Checked::words).collect();
@@ -98,8 +97,7 @@ impl Report {
     }
 }
 
-/// `MEMTRACE OK: ...` in one line. Names are others' text: a bar would begin the performance
-/// data.
+/// `MEMTRACE OK: ...` in one line. Names are untrusted: a `|` would begin the performance data.
 pub fn headline(status: Status, text: &str) -> String {
     format!("MEMTRACE {}: {}", status.word(), clean(text).replace('|', "/"))
 }
@@ -120,14 +118,14 @@ impl Checked {
     fn words(&self) -> String {
         let (metric, unit) = (self.value.metric, self.value.metric.unit());
         let Some(number) = self.value.number else {
-            let reason = self.value.quality.reason().unwrap_or("not read this time");
+            let reason = self.value.quality.reason().unwrap_or("no value in this sample");
             return format!("{} unknown ({reason})", metric.name());
         };
         let broken = match (self.status, self.thresholds) {
             (Status::Critical, [_, range]) | (Status::Warning, [range, _]) => range,
             _ => None,
         };
-        let fine = broken.map_or_else(String::new, |range| format!(" (fine: {range})"));
+        let fine = broken.map_or_else(String::new, |range| format!(" (OK: {range})"));
         format!("{} {number:.1} {unit}{fine}", metric.name())
     }
 
@@ -180,7 +178,7 @@ mod tests {
         assert_eq!(report.status(), Status::Critical);
         assert_eq!(
             report.line(),
-            "MEMTRACE CRITICAL: host kvm-7: psi_some 12.5 % (fine: 10), swap_in 20.0 MiB/s (fine: \
+            "MEMTRACE CRITICAL: host kvm-7: psi_some 12.5 % (OK: 10), swap_in 20.0 MiB/s (OK: \
              10) | available=18.750%;10:;5:;0;100 psi_some=12.500%;10;40;0;100 \
              swap_in=20.000;1;10;0; swap_used=940.000MB;;;0;\n"
         );

@@ -24,7 +24,7 @@ fn status(words: &[&str]) -> Status {
 
 #[test]
 fn host_and_vms_are_held_against_what_is_typed_or_the_defaults() {
-    assert_eq!(status(&[]), Status::Critical, "20 MiB/s come back from swap");
+    assert_eq!(status(&[]), Status::Critical, "swap-in of 20 MiB/s");
     assert_eq!(status(&["-w", "swap_in=30"]), Status::Warning, "PSI is left");
     assert_eq!(status(&["-w", "swap_in=", "-w", "psi_some=20"]), Status::Ok);
     assert_eq!(status(&["-w", "swap_in=", "-c", "psi_some=12"]), Status::Critical);
@@ -51,9 +51,9 @@ fn a_vm_is_found_by_name_or_uuid_and_only_if_it_is_one() {
 #[test]
 fn a_threshold_of_something_else_is_no_answer() {
     let error = report(&fixture::demo(), &typed(&["-w", "stalled=10"])).expect_err("no");
-    assert_eq!(error.to_string(), "stalled is not of a host");
+    assert_eq!(error.to_string(), "stalled is not a metric of a host");
     let error = report(&fixture::demo(), &typed(&["idle", "-c", "available=10:"])).expect_err("no");
-    assert_eq!(error.to_string(), "available is not of a VM");
+    assert_eq!(error.to_string(), "available is not a metric of a VM");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the host's files say about its fitness for memtrace.
+//! Kernel support and host configuration, from files.
 
 use std::path::Path;
 
@@ -12,10 +12,10 @@ use memtrace_host::hostfs::host::HostFacts;
 use memtrace_host::hostfs::{HostRoot, psi, read, swaps};
 use memtrace_host::privileges::{self, Capability};
 
-/// Swap devices that are named; more are only hinted at.
+/// Maximum number of swap devices named.
 const MOST_DEVICES: usize = 4;
 
-/// Everything that can be found out without the kernel side.
+/// All facts that don't need eBPF.
 pub(super) fn facts(root: &HostRoot) -> Vec<Fact> {
     vec![
         kernel(root),
@@ -60,15 +60,15 @@ fn type_information(root: &HostRoot) -> Fact {
 fn capabilities(effective: Option<u64>) -> Fact {
     let name = "capabilities";
     let Some(effective) = effective else {
-        return fact(name, Standing::Poor, "unknown: /proc/self/status does not tell");
+        return fact(name, Standing::Poor, "unknown: no CapEff in /proc/self/status");
     };
     let missing: Vec<&str> =
         privileges::missing(effective).into_iter().map(Capability::name).collect();
     if missing.is_empty() {
-        return fact(name, Standing::Good, "all that are needed");
+        return fact(name, Standing::Good, "all required capabilities present");
     }
     let missing = missing.join(", ");
-    fact(name, Standing::Bad, format!("without {missing}; run `sudo memtrace doctor`"))
+    fact(name, Standing::Bad, format!("missing {missing}; run `sudo memtrace doctor`"))
 }
 
 fn tracefs(root: &HostRoot) -> Fact {
@@ -121,16 +121,14 @@ fn pressure(root: &HostRoot) -> Fact {
         Ok(_) => {
             let window = |trigger: psi::Trigger| trigger.window().as_secs();
             let told = match psi::Trigger::open(&root.proc.join("pressure/memory")).map(window) {
-                Ok(seconds) => format!("on, and tells of stalls within {seconds} s"),
-                Err(error) => format!("on, and is looked at once a tick: no triggers: {error}"),
+                Ok(seconds) => format!("on, notifies within {seconds} s"),
+                Err(error) => format!("on, polled every tick: no triggers: {error}"),
             };
             fact("PSI", Standing::Good, told)
         }
-        Err(error) => fact(
-            "PSI",
-            Standing::Poor,
-            format!("off: {error}; boot with psi=1 to have pressure stall information"),
-        ),
+        Err(error) => {
+            fact("PSI", Standing::Poor, format!("off: {error}; boot with psi=1 to enable it"))
+        }
     }
 }
 
@@ -150,17 +148,17 @@ fn libvirt(root: &HostRoot, built_in: bool) -> Fact {
     let (standing, finding) = match (built_in, reachable, refusal) {
         (true, true, _) => (Standing::Good, "built in and reachable".into()),
         (true, false, Some(error)) => (Standing::Poor, format!("built in, unreachable: {error}")),
-        (true, false, None) => (Standing::Note, "built in; there is no libvirt here".into()),
+        (true, false, None) => (Standing::Note, "built in; no libvirt on this host".into()),
         (false, true, _) => (
             Standing::Poor,
             "not built in (cargo feature `libvirt`); its VMs have no guest statistics".into(),
         ),
-        (false, false, _) => (Standing::Note, "not built in, and not needed here".into()),
+        (false, false, _) => (Standing::Note, "not built in, no libvirt on this host".into()),
     };
     fact("libvirt", standing, finding)
 }
 
-/// Whether somebody listens. Does not wait.
+/// Whether there is a listener. Does not block.
 fn connect(socket: &Path) -> Result<(), Errno> {
     let address = SocketAddrUnix::new(socket)?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;

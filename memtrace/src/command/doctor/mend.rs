@@ -1,5 +1,5 @@
-//! `--fix`: what is safe for VMs that run, and nothing else. What was done, or why it wasn't, is
-//! written into the findings.
+//! `--fix`: applies fixes that are safe for running VMs. The outcomes are written into the
+//! findings.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,7 @@ use memtrace_core::sample::VmId;
 use memtrace_host::privileges::Capability;
 use memtrace_host::vmm::{libvirt, qmp};
 
-/// Mends what can be mended. `lacking` are the privileges that this process hasn't got, for
-/// whoever is refused.
+/// Applies all fixes. `lacking`: missing privileges, for the message of a refused one.
 pub(super) fn mend(
     audit: &mut Audit,
     hypervisors: &BTreeMap<VmId, Hypervisor>,
@@ -26,16 +25,16 @@ pub(super) fn mend(
     }
 }
 
-/// Whether something may be left that could be mended: who may not ask a VM can't know.
+/// Whether there may be more to fix: VMs that may not be queried can't be checked.
 fn is_left(finding: &Finding) -> bool {
     let failed = finding.outcome.as_ref().is_some_and(|outcome| !outcome.done);
     failed || finding.vm.is_some() && finding.severity == Severity::Unknown
 }
 
-/// Why it can't be done by this process, and what to run.
+/// Why this process can't do it, and the command to run.
 fn explained(lacking: &[Capability]) -> String {
     let names: Vec<&str> = lacking.iter().copied().map(Capability::name).collect();
-    format!("this process is without {}; run `sudo memtrace doctor --fix`", names.join(", "))
+    format!("missing {}; run `sudo memtrace doctor --fix`", names.join(", "))
 }
 
 fn hypervisor_of<'a>(
@@ -50,12 +49,12 @@ fn outcome(fix: Fix, hypervisor: Option<&Hypervisor>) -> Outcome {
     let done = match hypervisor {
         Some(Hypervisor::Qmp(target)) => qmp::inspect::switch_statistics_on(target, PERIOD),
         Some(Hypervisor::Libvirt(uuid)) => libvirt::inspect::switch_statistics_on(*uuid, PERIOD),
-        None => Err("there is nobody to tell".to_owned()),
+        None => Err("the VM has no monitor".to_owned()),
     };
     match done {
         Ok(()) => Outcome {
             done: true,
-            text: format!("the guest is asked every {PERIOD} s, as long as it runs"),
+            text: format!("statistics are polled every {PERIOD} s, until the VM stops"),
         },
         Err(error) => Outcome { done: false, text: error },
     }

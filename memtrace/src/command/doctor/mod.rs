@@ -1,5 +1,4 @@
-//! `memtrace doctor`: what this kernel and these permissions allow, and what of this host and its
-//! VMs keeps memory from being won back.
+//! `memtrace doctor`: checks kernel support and privileges, and audits host and VMs.
 
 pub mod args;
 pub mod audit;
@@ -23,8 +22,8 @@ use memtrace_host::privileges::{self, Capability};
 use memtrace_host::probe;
 pub use report::{Fact, Report, SCHEMA_VERSION, Standing, Verdict};
 
-/// Looks, mends if told to, prints the report, and gives the exit code: the verdict's, or of one
-/// VM by the worst that its audit found.
+/// Checks, applies fixes with `--fix`, prints the report, and returns the exit code: of the
+/// verdict, or for one VM of its most severe finding.
 ///
 /// # Errors
 /// When /proc cannot be read at all, there is no such VM, or the report cannot be written.
@@ -50,7 +49,7 @@ fn in_color(arguments: &DoctorArguments) -> bool {
     arguments.color.wanted(std::io::stdout().is_terminal(), no_color.as_deref())
 }
 
-/// Attaches everything for a moment, to know and not to guess what can be attached.
+/// Attaches all hooks briefly, to find out what can be attached.
 fn examine(root: &HostRoot, verbosity: Verbosity, audit: Audit) -> Report {
     let (signals, problem) = match probe::open(&root.sys, verbosity.programs()) {
         Ok(kernel) => (kernel.signals().to_vec(), None),
@@ -67,7 +66,7 @@ fn examine(root: &HostRoot, verbosity: Verbosity, audit: Audit) -> Report {
     }
 }
 
-/// The audit of what is meant, after what `--fix` did.
+/// The audit after `--fix`.
 fn audited(root: &HostRoot, arguments: &DoctorArguments) -> Result<Audit> {
     let settings = gather::settings(arguments.config.as_deref());
     let (libvirt, typed) = (!arguments.no_libvirt, arguments.vm.as_deref());
@@ -91,7 +90,7 @@ fn of_vm(audit: &Audit, arguments: &DoctorArguments) -> Result<String> {
     document(&OfVm { schema_version: SCHEMA_VERSION, version: env!("CARGO_PKG_VERSION"), audit })
 }
 
-/// By the worst that still stands.
+/// By the highest severity that is not fixed.
 fn code(audit: &Audit) -> u8 {
     match audit.worst() {
         None | Some(Severity::Note) => 0,

@@ -1,4 +1,4 @@
-//! What the doctor found, the verdict on it, and both as text. Pure.
+//! The doctor's report and verdict, and both as text. Pure.
 
 use std::fmt::Write;
 
@@ -18,18 +18,18 @@ pub struct Report {
     pub schema_version: u32,
     /// Of memtrace.
     pub version: String,
-    /// Between memtrace and its eBPF programs.
+    /// ABI between memtrace and its eBPF programs.
     pub abi_version: u32,
     pub facts: Vec<Fact>,
-    /// Empty when the kernel side cannot run.
+    /// Empty if the eBPF programs cannot run.
     pub signals: Vec<SignalStatus>,
-    /// Why the kernel side cannot run.
+    /// Why the eBPF programs cannot run.
     pub problem: Option<String>,
-    /// What of the host and its VMs is amiss. It doesn't touch the verdict.
+    /// The audit of the host and its VMs. Doesn't affect the verdict.
     pub audit: Audit,
 }
 
-/// One thing that was looked at.
+/// One fact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fact {
     pub name: &'static str,
@@ -37,17 +37,17 @@ pub struct Fact {
     pub finding: String,
 }
 
-/// What a fact means for memtrace.
+/// The rating of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// As it should be.
+    /// Good.
     Good,
-    /// Worth knowing, and no lack.
+    /// Informational.
     Note,
-    /// Something will be missing.
+    /// Some values will be missing.
     Poor,
-    /// memtrace cannot work.
+    /// memtrace cannot run.
     Bad,
 }
 
@@ -62,7 +62,7 @@ impl Standing {
     }
 }
 
-/// The report in one word; its number is the exit code.
+/// The verdict; its number is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -97,7 +97,7 @@ impl Report {
         out.push('\n');
         match &self.problem {
             Some(problem) => {
-                let _ = writeln!(out, "The kernel side cannot run: {}", text::clean(problem));
+                let _ = writeln!(out, "eBPF programs cannot run: {}", text::clean(problem));
             }
             None => self.write_signals(&mut out),
         }
@@ -120,7 +120,7 @@ impl Report {
         for (reason, titles) in self.spared() {
             let titles = titles.join(", ");
             let _ =
-                writeln!(out, "\n  optional, and not here: {titles}\n  ({})", text::clean(reason));
+                writeln!(out, "\n  optional, not available: {titles}\n  ({})", text::clean(reason));
         }
     }
 
@@ -214,7 +214,7 @@ mod tests {
         }
         assert_eq!(report.verdict(), Verdict::Usable);
         let text = report.text(false);
-        assert!(text.contains("not here: waits for swap-in, shared memory swap\n  (refused)"));
+        assert!(text.contains("not available: waits for swap-in, shared memory swap\n  (refused)"));
         assert!(text.ends_with("usable; signals: 1 exact, 1 approximate, 0 absent\n"), "{text}");
         report.signals.retain(|status| status.signal.is_optional());
         assert_eq!(report.verdict(), Verdict::Unusable);

@@ -1,4 +1,4 @@
-//! What can be typed after `memtrace explain`.
+//! Arguments of `memtrace explain`.
 
 use std::path::PathBuf;
 
@@ -6,21 +6,22 @@ use clap::Args;
 
 #[derive(Args, Clone, Debug)]
 pub struct ExplainArguments {
-    /// The VM, by name, UUID or process id; all of them and the host without
+    /// VM to explain, by name, UUID or process id [default: all VMs and the host]
     pub vm: Option<String>,
-    /// Of a moment in the past, from the journal: 14:05, 2026-11-23 14:05:30, or 5m (ago)
+    /// Explain a past decision from the journal: 14:05, '2026-11-23 14:05:30', or 5m (ago)
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
-    /// The configuration; with a folder beside it, as /etc/memtrace/memtrace.d
+    /// Policy configuration (FILE and FILE's .d/*.toml)
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where the journal is [default: /var/lib/memtrace, or the configuration's]
+    /// Directory of the journal [default: journal.directory of the configuration, else
+    /// /var/lib/memtrace]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Do not ask libvirt, even where it is there
+    /// Do not connect to libvirt
     #[arg(long)]
     pub no_libvirt: bool,
 }

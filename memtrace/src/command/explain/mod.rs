@@ -1,4 +1,4 @@
-//! `memtrace explain`: what memtrace would do now and why, or what it did then.
+//! `memtrace explain`: explains current decisions of the policy, or past ones from the journal.
 
 pub mod args;
 mod time_expr;
@@ -30,10 +30,9 @@ use memtrace_view::export::reaction::{action, explanation};
 use memtrace_view::export::worded;
 use memtrace_view::{summary, words};
 
-/// So long it looks before the answer: guests answer every two seconds, and a rate needs two
-/// answers.
+/// Measurement time: guest statistics refresh every 2 s, and a rate needs two of them.
 const LOOK: Duration = Duration::from_secs(4);
-/// Longest that the end waits for a source that is busy.
+/// Maximum wait for a busy source at the end.
 const PATIENCE: Duration = Duration::from_secs(2);
 const INTERVAL: Duration = Duration::from_secs(1);
 /// All of them take no longer.
@@ -53,8 +52,9 @@ pub fn run(arguments: &ExplainArguments, verbosity: Verbosity) -> Result<()> {
             let account = journal::at(directory, time)
                 .with_context(|| format!("journal in {}", directory.display()))?;
             let told = told(&account, &Zoned::now());
-            let noted =
-                account.noted.with_context(|| format!("nothing is known of then. {told}"))?;
+            let noted = account
+                .noted
+                .with_context(|| format!("the journal has nothing of that time. {told}"))?;
             (noted, told)
         }
         None => (now(arguments, &config, verbosity)?, String::new()),
@@ -79,7 +79,7 @@ fn as_json(noted: &Noted) -> serde_json::Value {
     })
 }
 
-/// What is thought at this moment. Touches nothing and writes nothing down.
+/// The current decisions. Changes and writes nothing.
 fn now(arguments: &ExplainArguments, config: &Config, verbosity: Verbosity) -> Result<Noted> {
     let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
     privileges::require(&root)?;
@@ -92,11 +92,11 @@ fn now(arguments: &ExplainArguments, config: &Config, verbosity: Verbosity) -> R
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("cannot start the event loop")?;
+        .context("cannot start the tokio runtime")?;
     let step = runtime.block_on(async {
         let last = tokio::time::timeout(LIMIT, last_of(handle.clone())).await;
         handle.stop(PATIENCE).await;
-        last.context("the host takes too long to sample")?
+        last.context("sampling the host takes too long")?
     })?;
     let names = step.snapshot.vms.iter().map(|vm| Named { vm: vm.id, name: vm.name.clone() });
     Ok(Noted {
@@ -114,7 +114,7 @@ async fn last_of(mut handle: Handle) -> Result<Arc<Step>> {
             handle.failure()?;
         }
         let step = handle.step.borrow_and_update().clone();
-        let step = step.context("the host was never sampled")?;
+        let step = step.context("the host was not sampled")?;
         // Not by the number of steps: under pressure there are more.
         if first.get_or_insert_with(Instant::now).elapsed() >= LOOK {
             return Ok(step);
@@ -122,7 +122,7 @@ async fn last_of(mut handle: Handle) -> Result<Arc<Step>> {
     }
 }
 
-/// The VMs that are meant; all without a name.
+/// The selected VMs; all without a name.
 fn wanted(typed: Option<&str>, noted: &Noted) -> Result<Vec<VmId>> {
     let Some(typed) = typed else {
         return Ok(noted.names.iter().map(|named| named.vm).collect());
@@ -143,12 +143,12 @@ fn wanted(typed: Option<&str>, noted: &Noted) -> Result<Vec<VmId>> {
     Ok(found)
 }
 
-/// The host's thought where all is asked for, and each VM's.
+/// The explanations of the host (unless a VM is selected) and of each VM.
 fn explained(noted: &Noted, wanted: &[VmId], host: bool) -> String {
     let Noted { decisions, names, .. } = noted;
     let thought = |vm| decisions.thoughts.iter().find(|thought| thought.vm == vm);
     let state = summary::state(decisions.state);
-    let mut text = format!("the host is {state}\n");
+    let mut text = format!("host state: {state}\n");
     if host {
         text.push_str(&explanation("host", thought(None), None));
     }
@@ -160,7 +160,7 @@ fn explained(noted: &Noted, wanted: &[VmId], host: bool) -> String {
     text
 }
 
-/// What was done until then, and how far that can be relied on.
+/// Past actions, and the reliability of the journal.
 fn told(account: &Account, now: &Zoned) -> String {
     let zone = now.time_zone();
     let moment = |wall| summary::moment(wall, zone, "%Y-%m-%d %H:%M:%S");
@@ -168,7 +168,7 @@ fn told(account: &Account, now: &Zoned) -> String {
     for Told { begun, ended } in &account.orders {
         let Order { name, action: what, .. } = &begun.order;
         let how = match ended {
-            None => "its end is not known".to_owned(),
+            None => "outcome unknown".to_owned(),
             Some((_, Ok(()))) => "done".to_owned(),
             Some((_, Err(reason))) => format!("failed: {reason}"),
         };
@@ -181,7 +181,7 @@ fn told(account: &Account, now: &Zoned) -> String {
         lines.push(text::clean(&line).into_owned());
     }
     if let Some(noted) = &account.noted {
-        lines.push(format!("thought at {}, the last time before then", moment(noted.at)));
+        lines.push(format!("last policy step before that time: {}", moment(noted.at)));
     }
     if let Some(stopped) = account.stopped {
         lines.push(format!("memtrace was stopped at {}", moment(stopped)));
@@ -191,7 +191,7 @@ fn told(account: &Account, now: &Zoned) -> String {
         None => lines.push("the journal is empty".to_owned()),
     }
     if account.unreadable > 0 {
-        lines.push(format!("{} lines of it can't be read", account.unreadable));
+        lines.push(format!("{} unreadable lines in the journal", account.unreadable));
     }
     lines.push(String::new());
     lines.join("\n")
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn the_host_is_explained_where_all_is_asked_for() {
         let all = explained(&noted(), &[WEB, DB], true);
-        for part in ["the host is soft", "gets 11 MiB", "gets 22 MiB", "db\n  nothing was thought"]
+        for part in ["host state: soft", "gets 11 MiB", "gets 22 MiB", "db\n  nothing was thought"]
         {
             assert!(all.contains(part), "{part}: {all}");
         }
@@ -266,6 +266,9 @@ mod tests {
         let begins = Some(WallNanos(1_795_383_065_000_000_000));
         let account = Account { begins, unreadable: 2, ..Account::default() };
         let text = told(&account, &now);
-        assert!(text.contains("back to 2026-11-22 21:31:05") && text.contains("2 lines"), "{text}");
+        assert!(
+            text.contains("back to 2026-11-22 21:31:05") && text.contains("2 unreadable lines"),
+            "{text}"
+        );
     }
 }

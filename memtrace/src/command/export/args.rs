@@ -1,4 +1,4 @@
-//! What can be typed after `memtrace export`.
+//! Arguments of `memtrace export`.
 
 use std::path::PathBuf;
 
@@ -6,17 +6,17 @@ use clap::{Args, ValueEnum};
 
 #[derive(Args, Clone, Debug)]
 pub struct ExportArguments {
-    /// A file of a recording, or a directory of them
+    /// Recording: a file, or a directory of files
     pub path: PathBuf,
-    /// What to print: a row for each VM in each interval, with units in the names
+    /// Output format: one row per VM and interval, with units in the column names
     #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
     pub format: ExportFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ExportFormat {
-    /// A JSON object a line: one VM in one interval; what isn't known is null
+    /// JSON lines, one object per VM and interval; unknown values are null
     Jsonl,
-    /// The same with a line of names first; what isn't known is empty
+    /// CSV with a header; unknown values are empty
     Csv,
 }

@@ -1,4 +1,4 @@
-//! `memtrace export`: a recording as rows, by the same code that makes them live.
+//! `memtrace export`: a recording as rows, derived by the same code as live.
 
 pub mod args;
 
@@ -9,7 +9,7 @@ use args::{ExportArguments, ExportFormat};
 use memtrace_store::tape::Tape;
 use memtrace_view::export::rows;
 
-/// Prints all of a recording; what could not be read of it is told on standard error.
+/// Prints a whole recording; unreadable parts are reported on standard error.
 ///
 /// # Errors
 /// When nothing of it can be read, or the output can't be written.
@@ -31,7 +31,7 @@ fn export(
     let mut is_first = true;
     for mut shown in tape {
         shown.decided().aim(&mut shown.snapshot);
-        // The first is only what the second is compared with.
+        // The first is only the base of the second's rates.
         if shown.snapshot.interval.is_none() || shown.snapshot.vms.is_empty() {
             continue;
         }

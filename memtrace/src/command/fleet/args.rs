@@ -1,4 +1,4 @@
-//! What can be typed after `memtrace fleet`.
+//! Arguments of `memtrace fleet`.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use crate::prometheus::Address;
 use memtrace_core::units::Bytes;
 
 pub const AFTER_HELP: &str = "\
-Hosts are those of which Prometheus has metrics of memtrace (docs/metrics.md). State, RECLAIM
-(what balloons could give now without harm) and SWAPS IN (within ten minutes, if it goes on
-like this) come from hosts where `memtrace mitigate --listen` runs; it may only observe. A host
-that has told nothing for two minutes is unknown, with the reason, and forgotten after an hour.
+Hosts are those with memtrace metrics in Prometheus (docs/metrics.md). STATE, RECLAIM (memory
+that balloons could reclaim now without harm) and SWAPS IN (forecast, within 10 minutes) require
+`memtrace mitigate --listen` on the host; observe mode is enough. A host without data for 2
+minutes is shown as unknown, with the reason, and dropped after an hour.
 
-A VM fits where 20 % of the host's memory stays available, VMs may not grow to more than twice
-the host's memory, and the host is neither hard nor low, nor comes to it within ten minutes.
+A VM fits if 20 % of the host's memory stays available, the VMs' maximum sizes stay below twice
+the host's memory, and the host's state is neither hard nor low, now and in the forecast.
 
-It needs no privileges. Passwords and TLS are a proxy's business.
+Requires no privileges. For authentication or TLS put a local proxy in front.
 
 Examples:
   memtrace fleet --prometheus http://prometheus:9090
@@ -27,16 +27,16 @@ Examples:
 
 #[derive(Args, Clone, Debug)]
 pub struct FleetArguments {
-    /// The Prometheus to ask: http://HOST:PORT, with the path that it is served under
+    /// Prometheus server: http://HOST:PORT[/PATH]
     #[arg(long, value_name = "URL")]
     pub prometheus: Address,
-    /// Say once where there is room for a VM of so much memory (16G, 512M), the best place first
+    /// Rank hosts for a new VM of this size (16G, 512M), best first, and exit
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub fit: Option<Bytes>,
-    /// Seconds between two rounds of questions, 0.1 to 60
+    /// Refresh interval in seconds, 0.1 to 60
     #[arg(short, long, value_name = "SECONDS", default_value = "5", value_parser = interval)]
     pub interval: Duration,
-    /// Seconds that an answer may take, 0.1 to 60
+    /// Query timeout in seconds, 0.1 to 60
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = interval)]
     pub timeout: Duration,
     #[command(flatten)]

@@ -1,5 +1,4 @@
-//! Series joined to hosts. Pure. A host whose numbers are old or gone is unknown, with the
-//! reason, and has none.
+//! Joins series to hosts. Pure. A host with old or missing data is unknown, with the reason.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,10 +9,10 @@ use crate::prometheus::reply::{Answer, Labels, Series};
 use memtrace_core::format;
 use memtrace_core::units::Nanos;
 
-/// Older numbers say nothing of now; the limit of the alert rules.
+/// Maximum age of samples; the limit of the alert rules.
 pub const STALE: f64 = 120.0;
 
-/// What was asked, and answered or not.
+/// The answers, or why there are none.
 #[derive(Clone, Debug)]
 pub struct Answers {
     pub hosts: Answer,
@@ -22,18 +21,18 @@ pub struct Answers {
     pub sufferers: Result<Answer, String>,
 }
 
-/// A host as its Prometheus knows it. `None`: not told.
+/// A host from the data in Prometheus. `None`: no data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Host {
-    /// For people: its own name, else its instance.
+    /// Display name: host name, else instance.
     pub name: String,
     /// Its target's.
     pub labels: Labels,
-    /// Why nothing is known of it now.
+    /// Why its state is unknown.
     pub unknown: Option<String>,
     /// Age of its newest sample.
     pub age_seconds: Option<f64>,
-    /// By the policy that holds there.
+    /// State of its policy.
     pub state: Option<String>,
     pub enforcing: Option<bool>,
     pub memory_bytes: Option<f64>,
@@ -43,12 +42,12 @@ pub struct Host {
     pub swap_in_bytes_per_second: Option<f64>,
     pub allocated_bytes: Option<f64>,
     pub overcommit_ratio: Option<f64>,
-    /// What its VMs could give without harm, now.
+    /// Memory that its balloons could reclaim now without harm.
     pub reclaimable_bytes: Option<f64>,
     pub vms: Option<f64>,
-    /// Seconds to each state, and to swap, if it goes on like this.
+    /// Forecast seconds until each state, and until swapping.
     pub forecast_seconds: BTreeMap<String, f64>,
-    /// Who waits most for memory, the worst first; empty where nobody does.
+    /// The most stalled VMs, the worst first; empty if none is.
     pub sufferers: Option<Vec<Sufferer>>,
 }
 
@@ -56,20 +55,20 @@ pub struct Host {
 pub struct Sufferer {
     pub name: String,
     pub id: String,
-    /// Share of its memtrace's last interval: 1 is all of it.
+    /// Share of memtrace's last interval; 1 is 100 %.
     pub stalled_ratio: f64,
 }
 
-/// All hosts, in no order, and what an operator should know about the answers.
+/// All hosts, unordered, and notices about the answers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fleet {
-    /// Seconds since the epoch, by Prometheus' clock; `None` where it told of nobody.
+    /// Seconds since the epoch, by Prometheus' clock; `None` without any host.
     pub at: Option<f64>,
     pub hosts: Vec<Host>,
     pub notices: Vec<String>,
 }
 
-/// Whose a series is.
+/// The host of a series.
 fn target(labels: &Labels) -> Labels {
     let mut target = labels.clone();
     target.retain(|label, _| !OWN_LABELS.contains(&label.as_str()));
@@ -118,7 +117,7 @@ impl Fleet {
         let unknown = gone.into_iter().map(|(labels, last)| {
             let why = why_gone(up.get(&labels).copied());
             let ago = ago(now - last);
-            let unknown = Some(format!("{why}; it last told something {ago} ago"));
+            let unknown = Some(format!("{why}; last data {ago} ago"));
             let name = called.remove(&labels).unwrap_or_else(|| instance(&labels));
             Host { name, labels, unknown, ..Host::default() }
         });
@@ -138,7 +137,7 @@ impl Fleet {
                 Some(answer.series)
             }
             Err(why) => {
-                self.notices.push(format!("{} is not known: {why}", query.tells()));
+                self.notices.push(format!("unknown: {}: {why}", query.tells()));
                 None
             }
         }
@@ -147,13 +146,13 @@ impl Fleet {
 
 fn why_gone(up: Option<f64>) -> &'static str {
     match up {
-        Some(up) if up > 0.0 => "its scrapes have nothing of memtrace any more",
+        Some(up) if up > 0.0 => "no memtrace metrics in its scrapes any more",
         Some(_) => "its scrapes fail",
         None => "it is no longer scraped",
     }
 }
 
-/// What the series told of one host.
+/// The data of one host.
 #[derive(Default)]
 struct Told {
     host: Host,
@@ -213,7 +212,7 @@ impl Told {
         let Self { mut host, sample, hostname } = self;
         let age = sample.map(|sample| (now - sample).max(0.0));
         let unknown = match age {
-            None => Some("it doesn't tell how old its numbers are".to_owned()),
+            None => Some("no sample timestamp".to_owned()),
             Some(age) if age > STALE => Some(format!("its newest sample is {} old", ago(age))),
             Some(_) => None,
         };
@@ -221,7 +220,7 @@ impl Told {
         if unknown.is_some() {
             return Host { name, labels, unknown, age_seconds: age, ..Host::default() };
         }
-        // Without VMs nobody suffers, and nobody could tell.
+        // Without VMs there are no stalls.
         if host.vms == Some(0.0) {
             host.sufferers.get_or_insert_default();
         }
@@ -232,7 +231,7 @@ impl Told {
     }
 }
 
-/// What a host calls itself, in the series that says so.
+/// The host name in the info series.
 fn hostname(labels: &Labels) -> Option<String> {
     labels.get("hostname").filter(|name| !name.is_empty()).cloned()
 }
@@ -241,7 +240,7 @@ fn instance(labels: &Labels) -> String {
     labels.get("instance").cloned().unwrap_or_else(|| format!("{labels:?}"))
 }
 
-/// Hosts of one name get their instance behind it.
+/// Appends the instance to ambiguous host names.
 fn tell_apart(hosts: &mut [Host]) {
     let mut names: HashMap<String, usize> = HashMap::new();
     for host in hosts.iter() {
@@ -255,7 +254,7 @@ fn tell_apart(hosts: &mut [Host]) {
     }
 }
 
-/// `12m`; nothing is told of what is longer ago than [`MEMORY`].
+/// `12m`; bounded by [`MEMORY`].
 fn ago(seconds: f64) -> String {
     if seconds > 86_400.0 * 999.0 {
         return format!("over {MEMORY}");

@@ -1,5 +1,4 @@
-//! `memtrace fleet`: a top over all hosts that a Prometheus knows, and where there is room for
-//! one more VM.
+//! `memtrace fleet`: overview of all hosts in a Prometheus, and placement of a new VM.
 
 pub mod args;
 pub mod host;
@@ -21,38 +20,38 @@ use host::{Answers, Fleet};
 use memtrace_view::tui::Page;
 use query::Query;
 
-/// Whether it draws on the terminal, so that nobody else may.
+/// Whether it draws full-screen on the terminal.
 pub fn draws(arguments: &FleetArguments) -> bool {
     let prints = arguments.print.prints() || arguments.fit.is_some();
     !prints && io::stdout().is_terminal()
 }
 
-/// Runs until the view is left, enough was printed, or Ctrl-C. Needs no privileges.
+/// Runs until the user quits, the count is reached, or Ctrl-C. Needs no privileges.
 ///
 /// # Errors
-/// When Prometheus doesn't answer, or not as Prometheus does; once something was shown, that is
-/// said there and tried again. When the output can't be written.
+/// When the first query fails (later ones are reported and retried), or the output can't be
+/// written.
 pub fn run(arguments: &FleetArguments) -> Result<()> {
     let prometheus = Prometheus::new(arguments.prometheus.clone(), arguments.timeout);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("cannot start the event loop")?;
+        .context("cannot start the tokio runtime")?;
     let result = if draws(arguments) {
         runtime.block_on(watch::draw(prometheus, arguments))
     } else {
         runtime.block_on(watch::print(prometheus, arguments))
     };
-    // A question may still wait for its answer.
+    // A query may still be running.
     runtime.shutdown_background();
     result
 }
 
-/// All questions, one after the other. Without the hosts' numbers there is nothing to tell; what
-/// else isn't answered is missing alone.
+/// Runs all queries in sequence. The hosts' metrics are required; other failed queries only leave
+/// their part out.
 ///
 /// # Errors
-/// When the hosts' numbers aren't to be had.
+/// When the query of the hosts' metrics fails.
 fn ask_all(prometheus: &Prometheus) -> Result<Answers> {
     let hosts = prometheus.now(&Query::Hosts.text())?;
     let other = |query: Query| prometheus.now(&query.text()).map_err(|error| format!("{error:#}"));
@@ -64,7 +63,7 @@ fn ask_all(prometheus: &Prometheus) -> Result<Answers> {
     })
 }
 
-/// What is shown of the answers.
+/// The content to show.
 struct Shown {
     fleet: Fleet,
     places: Option<Vec<placement::Place>>,
@@ -90,7 +89,7 @@ impl Shown {
             return write::json(&self.fleet, arguments.fit.zip(self.places.as_deref()));
         }
         let stdout = io::stdout();
-        // Only a terminal has a width to keep to.
+        // Only a terminal limits the width.
         let size = rustix::termios::tcgetwinsize(&stdout).ok().filter(|_| stdout.is_terminal());
         let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
         write::plain(&self.page(arguments), width, color(arguments))

@@ -1,7 +1,7 @@
-//! Where there is room for one more VM, from best to worst, with reasons. Pure.
+//! Placement of a new VM: hosts from best to worst, with reasons. Pure.
 //!
-//! There is room where so much is available that the policy would still call the host calm
-//! afterwards; where not at once, balloons may give the rest. Not knowing is no room.
+//! A VM fits where the policy's state would still be calm with it, if necessary after balloons have
+//! been inflated. Unknown values mean that it doesn't fit.
 
 use serde::Serialize;
 
@@ -9,15 +9,14 @@ use super::host::Host;
 use memtrace_core::units::Bytes;
 use memtrace_view::summary::OVERCOMMIT;
 
-/// Share of a host's memory that stays available: under it the policy's defaults call a host
-/// soft ([`Rules::soft`](memtrace_core::policy::Rules)).
+/// Share of a host's memory that stays available: below it the policy's default state is soft
+/// ([`Rules::soft`](memtrace_core::policy::Rules)).
 pub const KEEP: f64 = 0.2;
-/// Seconds ahead of which a trend says nothing worth telling, as in `memtrace top`. Nothing is put
-/// where the host would be short, or swap, before.
+/// Forecast horizon in seconds, as in `memtrace top`. Hosts with a forecast within it are refused.
 pub const HORIZON: f64 = 600.0;
-/// Share of the time that a VM waits for memory from which on it is said; the alerts' limit.
+/// Stall share of a VM from which it is mentioned; the alerts' limit.
 const SUFFERS: f64 = 0.1;
-/// Bytes a second that come back from swap, from which on it is said; as in `memtrace check`.
+/// Swap-in rate from which it is mentioned; as in `memtrace check`.
 const SWAPS: f64 = 1_048_576.0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -25,7 +24,7 @@ const SWAPS: f64 = 1_048_576.0;
 pub enum Verdict {
     /// Enough is available.
     Now,
-    /// Enough is once balloons have given something.
+    /// Enough after balloons have been inflated.
     Reclaiming,
     No,
     Unknown,
@@ -47,15 +46,14 @@ impl Verdict {
 pub struct Place {
     pub host: String,
     pub fits: Verdict,
-    /// What is above the kept share once the VM is there, where there isn't enough at once after
-    /// balloons have given what they can; below zero it is what is missing. `None`: not known, or
-    /// refused for another reason.
+    /// Memory left above the kept share with the VM, if necessary after balloons have been
+    /// inflated; negative: missing. `None`: unknown, or refused for another reason.
     pub left_bytes: Option<f64>,
-    /// What balloons would have to give first.
+    /// Memory that balloons would have to reclaim first.
     pub reclaim_bytes: Option<f64>,
-    /// Why not, or with what the numbers come about.
+    /// Why not, or the calculation.
     pub because: String,
-    /// What speaks against a host that has room.
+    /// Reservations about a host with room.
     pub cautions: Vec<String>,
 }
 
@@ -87,7 +85,7 @@ fn place(host: &Host, size: Bytes) -> Place {
         return unknown(why);
     }
     let (Some(memory), Some(available)) = (host.memory_bytes, host.available_bytes) else {
-        return unknown("its memory isn't told");
+        return unknown("its memory size is unknown");
     };
     let (size, above) = (size.0 as f64, available - KEEP * memory);
     let reclaimable = host.reclaimable_bytes.unwrap_or(0.0);
@@ -100,7 +98,7 @@ fn place(host: &Host, size: Bytes) -> Place {
         None if missing == 0.0 => (Verdict::Now, room(above, memory)),
         None if left >= 0.0 => {
             let told = format!(
-                "{}, and balloons give {} of {}",
+                "{}, balloons can reclaim {} of {}",
                 room(above, memory),
                 show(missing),
                 show(reclaimable)
@@ -109,8 +107,8 @@ fn place(host: &Host, size: Bytes) -> Place {
         }
         None => {
             let given = host.reclaimable_bytes.map_or_else(
-                || "what balloons could give isn't told".to_owned(),
-                |bytes| format!("balloons give {}", show(bytes)),
+                || "reclaimable memory unknown".to_owned(),
+                |bytes| format!("balloons can reclaim {}", show(bytes)),
             );
             (Verdict::No, format!("{} short: {}, {given}", show(-left), room(above, memory)))
         }
@@ -121,7 +119,7 @@ fn place(host: &Host, size: Bytes) -> Place {
 }
 
 fn room(above: f64, memory: f64) -> String {
-    let keeps = format!("the {} that stay free", show(KEEP * memory));
+    let keeps = format!("the {} kept free", show(KEEP * memory));
     if above >= 0.0 {
         format!("{} above {keeps}", show(above))
     } else {
@@ -129,26 +127,27 @@ fn room(above: f64, memory: f64) -> String {
     }
 }
 
-/// Why nothing is put there, however much is available.
+/// Why a host is refused regardless of available memory.
 fn refusal(host: &Host, size: f64, memory: f64) -> Option<String> {
     if let Some(state @ ("hard" | "low")) = host.state.as_deref() {
-        return Some(format!("it is {state} on memory"));
+        return Some(format!("state {state}"));
     }
     let soon = ["hard", "low", "swap"].into_iter().filter_map(|what| {
         let seconds = *host.forecast_seconds.get(what)?;
         (seconds < HORIZON).then_some((what, seconds))
     });
     if let Some((what, seconds)) = soon.min_by(|one, other| one.1.total_cmp(&other.1)) {
-        let what = if what == "swap" { "it begins to swap" } else { what };
-        return Some(format!("{what} in {seconds:.0} s if it goes on like this"));
+        let what = if what == "swap" { "swapping" } else { what };
+        return Some(format!("forecast: {what} in {seconds:.0} s"));
     }
     let ratio = overcommit(host, size, memory)?;
     let most = OVERCOMMIT[1];
-    (ratio > most)
-        .then(|| format!("its VMs might grow to {ratio:.1} times its memory, over {most:.1}"))
+    (ratio > most).then(|| {
+        format!("maximum sizes of its VMs are {ratio:.1} times its memory, limit {most:.1}")
+    })
 }
 
-/// With the VM there.
+/// The overcommit with the VM.
 fn overcommit(host: &Host, size: f64, memory: f64) -> Option<f64> {
     Some((host.allocated_bytes? + size) / memory).filter(|ratio| ratio.is_finite())
 }
@@ -156,32 +155,32 @@ fn overcommit(host: &Host, size: f64, memory: f64) -> Option<f64> {
 fn cautions(host: &Host, size: f64, memory: f64, fits: Verdict) -> Vec<String> {
     let mut cautions = Vec::new();
     match host.state.as_deref() {
-        None => cautions.push("no memtrace mitigates there: its state is not known".to_owned()),
+        None => cautions.push("state unknown: no `memtrace mitigate` there".to_owned()),
         Some("calm") => {}
-        Some(state) => cautions.push(format!("it is {state}")),
+        Some(state) => cautions.push(format!("state {state}")),
     }
     if fits == Verdict::Reclaiming && host.enforcing == Some(false) {
-        cautions.push("memtrace only observes there: nobody makes the balloons give".to_owned());
+        cautions.push("observe mode: balloons are not moved".to_owned());
     }
     match overcommit(host, size, memory) {
-        None => cautions.push("what its VMs may grow to is not known".to_owned()),
+        None => cautions.push("maximum sizes of its VMs unknown".to_owned()),
         Some(ratio) if ratio > OVERCOMMIT[0] => {
-            cautions.push(format!("its VMs might grow to {ratio:.1} times its memory"));
+            cautions.push(format!("maximum sizes of its VMs are {ratio:.1} times its memory"));
         }
         Some(_) => {}
     }
     let worst = host.sufferers.as_ref().map(|sufferers| sufferers.first());
     match worst {
-        None => cautions.push("who suffers there is not known".to_owned()),
+        None => cautions.push("stalls of its VMs unknown".to_owned()),
         Some(Some(worst)) if worst.stalled_ratio >= SUFFERS => cautions.push(format!(
-            "{} waits for memory {:.0} % of the time",
+            "{} is stalled {:.0} % of the time",
             worst.name,
             worst.stalled_ratio * 100.0
         )),
         Some(_) => {}
     }
     if let Some(rate) = host.swap_in_bytes_per_second.filter(|rate| *rate >= SWAPS) {
-        cautions.push(format!("{}/s come back from swap", show(rate)));
+        cautions.push(format!("swap-in {}/s", show(rate)));
     }
     cautions
 }

@@ -1,4 +1,4 @@
-//! What Prometheus is asked: as many questions for a thousand hosts as for one. Pure.
+//! The queries to Prometheus; their number doesn't depend on the number of hosts. Pure.
 
 /// The metrics of a host that the fleet is made of (docs/metrics.md).
 pub const OF_HOST: [&str; 14] = [
@@ -18,28 +18,28 @@ pub const OF_HOST: [&str; 14] = [
     "memtrace_enforcing",
 ];
 
-/// Tells what a host calls itself.
+/// Has the host name.
 pub const INFO: &str = "memtrace_host_info";
 
-/// Labels that these metrics have of their own; what else a series has tells whose it is.
+/// Labels of these metrics; all other labels of a series identify its host.
 pub const OWN_LABELS: [&str; 7] = ["__name__", "state", "what", "hostname", "kernel", "name", "id"];
 
-/// Sufferers that are told of each host.
+/// Number of stalled VMs shown per host.
 pub const SUFFERERS: usize = 3;
 
-/// So far back a host is remembered that tells nothing any more.
+/// How long a host without data is remembered.
 pub const MEMORY: &str = "1h";
 
-/// One question.
+/// One query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Query {
     /// All of [`OF_HOST`], of all hosts.
     Hosts,
-    /// When each host last told something, within [`MEMORY`], and what it was called.
+    /// The last data of each host within [`MEMORY`], and its name.
     Seen,
     /// Whether their scrapes succeed.
     Up,
-    /// Who waits most for memory, of each host.
+    /// The most stalled VMs of each host.
     Sufferers,
 }
 
@@ -62,13 +62,13 @@ impl Query {
         }
     }
 
-    /// What is missing without its answer.
+    /// The information that is missing without its answer.
     pub const fn tells(self) -> &'static str {
         match self {
-            Self::Hosts => "the hosts' numbers",
-            Self::Seen => "which hosts are gone",
-            Self::Up => "whether scrapes succeed",
-            Self::Sufferers => "who suffers",
+            Self::Hosts => "host metrics",
+            Self::Seen => "hosts without data",
+            Self::Up => "scrape status",
+            Self::Sufferers => "stalled VMs",
         }
     }
 }

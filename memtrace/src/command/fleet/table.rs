@@ -1,4 +1,4 @@
-//! The fleet as lines: who needs a look comes first. Pure.
+//! The fleet as lines, most urgent hosts first. Pure.
 
 use std::cmp::Ordering;
 
@@ -7,13 +7,13 @@ use crate::command::fleet::placement::{HORIZON, Place};
 use memtrace_core::format::{self, UNKNOWN};
 use memtrace_core::text::{self, clean};
 use memtrace_core::units::{ByteRate, Bytes, Nanos, Percent};
-use memtrace_view::emphasis::{Part, Tone};
+use memtrace_view::emphasis::{Emphasis, Part};
 use memtrace_view::tui::{Page, Parts};
 
-/// Widest name that gets a column of its own.
+/// Maximum width of the name column.
 const WIDEST: usize = 32;
 
-/// The titles, their widths, and whether text is at the left.
+/// Titles, widths, and whether left-aligned.
 const COLUMNS: [(&str, usize, bool); 9] = [
     ("STATE", 7, true),
     ("MEM", 5, false),
@@ -26,7 +26,7 @@ const COLUMNS: [(&str, usize, bool); 9] = [
     ("ALLOC%", 6, false),
 ];
 
-/// Who needs a look first: by state, then by how soon it swaps, then by what is available.
+/// Most urgent first: by state, then by forecast of swapping, then by available memory.
 pub fn sort(hosts: &mut [Host]) {
     let soon = |host: &Host| {
         let swaps = host.forecast_seconds.get("swap").copied();
@@ -61,13 +61,13 @@ pub fn page(fleet: &Fleet, whose: &str) -> Page {
     head.extend(notices(fleet));
     head.push(Vec::new());
     if fleet.hosts.is_empty() {
-        let nobody = "no host tells this Prometheus of memtrace (memtrace mitigate --listen)";
+        let nobody = "no memtrace metrics in this Prometheus (see memtrace mitigate --listen)";
         return Page { head, rows: vec![vec![Part::plain(nobody)]] };
     }
     let mut titles = vec![text::left("HOST", width)];
     titles.extend(COLUMNS.map(|(title, width, left)| aligned(title, width, left)));
-    titles.push("SUFFERS".to_owned());
-    head.push(titles.into_iter().map(|title| Part::new(title, Tone::Strong)).collect());
+    titles.push("STALLED VMS".to_owned());
+    head.push(titles.into_iter().map(|title| Part::new(title, Emphasis::Strong)).collect());
     Page { head, rows: fleet.hosts.iter().map(|host| row(host, width)).collect() }
 }
 
@@ -78,12 +78,12 @@ fn summary(fleet: &Fleet, whose: &str) -> Parts {
     };
     let unknown = fleet.hosts.iter().filter(|host| host.unknown.is_some()).count();
     let all = [
-        ("low", count(Some("low")), Tone::Hot),
-        ("hard", count(Some("hard")), Tone::Hot),
-        ("soft", count(Some("soft")), Tone::Warm),
-        ("calm", count(Some("calm")), Tone::Plain),
-        ("without a policy", count(None), Tone::Plain),
-        ("unknown", unknown, Tone::Warm),
+        ("low", count(Some("low")), Emphasis::Hot),
+        ("hard", count(Some("hard")), Emphasis::Hot),
+        ("soft", count(Some("soft")), Emphasis::Warm),
+        ("calm", count(Some("calm")), Emphasis::Plain),
+        ("without a policy", count(None), Emphasis::Plain),
+        ("unknown", unknown, Emphasis::Warm),
     ];
     let mut line = vec![
         Part::plain(format!("fleet  {whose}  ")),
@@ -93,25 +93,27 @@ fn summary(fleet: &Fleet, whose: &str) -> Parts {
         }),
     ];
     let some = all.into_iter().filter(|(_, count, _)| *count > 0);
-    line.extend(some.map(|(word, count, tone)| Part::new(format!(" {count} {word}"), tone)));
+    line.extend(
+        some.map(|(word, count, emphasis)| Part::new(format!(" {count} {word}"), emphasis)),
+    );
     line
 }
 
 fn notices(fleet: &Fleet) -> impl Iterator<Item = Parts> + '_ {
-    let line = |notice: &String| vec![Part::new(format!("! {}", clean(notice)), Tone::Warm)];
+    let line = |notice: &String| vec![Part::new(format!("! {}", clean(notice)), Emphasis::Warm)];
     fleet.notices.iter().map(line)
 }
 
 fn row(host: &Host, width: usize) -> Parts {
-    let name = Part::new(text::left(&clean(&host.name), width), Tone::Strong);
+    let name = Part::new(text::left(&clean(&host.name), width), Emphasis::Strong);
     let fields = fields(host);
     let aligned = COLUMNS.into_iter().zip(fields).map(|((_, width, left), part)| Part {
         text: aligned(&part.text, width, left),
-        tone: part.tone,
+        emphasis: part.emphasis,
     });
     let last = match (&host.unknown, &host.sufferers) {
-        (Some(why), _) => Part::new(clean(why), Tone::Dim),
-        (None, None) => Part::new(UNKNOWN, Tone::Dim),
+        (Some(why), _) => Part::new(clean(why), Emphasis::Dim),
+        (None, None) => Part::new(UNKNOWN, Emphasis::Dim),
         (None, Some(sufferers)) => {
             let told = sufferers.iter().map(|one| {
                 let share = format::percent(Percent(one.stalled_ratio * 100.0), 5);
@@ -119,8 +121,8 @@ fn row(host: &Host, width: usize) -> Parts {
             });
             let worst = sufferers.first().map_or(0.0, |one| one.stalled_ratio);
             let told: Vec<String> = told.collect();
-            let told = if told.is_empty() { "nobody".to_owned() } else { told.join(", ") };
-            Part::new(told, Tone::of(worst, [0.1, 0.5]))
+            let told = if told.is_empty() { "none".to_owned() } else { told.join(", ") };
+            Part::new(told, Emphasis::of(worst, [0.1, 0.5]))
         }
     };
     [name].into_iter().chain(aligned).chain([last]).collect()
@@ -131,31 +133,31 @@ fn fields(host: &Host) -> [Part; 9] {
         told(bytes, |bytes| Part::plain(format::bytes(Bytes(bytes.max(0.0) as u64), 5)))
     };
     let state = match (&host.unknown, &host.state) {
-        (Some(_), _) => Part::new("unknown", Tone::Warm),
-        (None, None) => Part::new(UNKNOWN, Tone::Dim),
+        (Some(_), _) => Part::new("unknown", Emphasis::Warm),
+        (None, None) => Part::new(UNKNOWN, Emphasis::Dim),
         (None, Some(state)) => Part::new(
             clean(state),
             match state.as_str() {
-                "low" | "hard" => Tone::Hot,
-                "soft" => Tone::Warm,
-                _ => Tone::Plain,
+                "low" | "hard" => Emphasis::Hot,
+                "soft" => Emphasis::Warm,
+                _ => Emphasis::Plain,
             },
         ),
     };
     let share = host.available_bytes.zip(host.memory_bytes).map(|(part, all)| part / all * 100.0);
-    // A policy that sees nothing coming says so by its silence.
+    // A policy without a forecast has no sample.
     let coming = host.forecast_seconds.get("swap").copied();
     let swaps = match (coming, &host.state) {
         (Some(seconds), _) => {
-            let tone = match seconds {
-                ..300.0 => Tone::Hot,
-                ..HORIZON => Tone::Warm,
-                _ => Tone::Dim,
+            let emphasis = match seconds {
+                ..300.0 => Emphasis::Hot,
+                ..HORIZON => Emphasis::Warm,
+                _ => Emphasis::Dim,
             };
-            Part::new(format::age(Nanos((seconds.max(0.0) * 1e9) as u64)), tone)
+            Part::new(format::age(Nanos((seconds.max(0.0) * 1e9) as u64)), emphasis)
         }
         (None, Some(_)) => Part::plain("no"),
-        (None, None) => Part::new(UNKNOWN, Tone::Dim),
+        (None, None) => Part::new(UNKNOWN, Emphasis::Dim),
     };
     [
         state,
@@ -165,21 +167,21 @@ fn fields(host: &Host) -> [Part; 9] {
         bytes(host.reclaimable_bytes),
         swaps,
         told(host.swap_in_bytes_per_second, |rate| {
-            let tone = Tone::of(rate, [1_048_576.0, 10.0 * 1_048_576.0]);
-            Part::new(format::byte_rate(ByteRate(rate), 6), tone)
+            let emphasis = Emphasis::of(rate, [1_048_576.0, 10.0 * 1_048_576.0]);
+            Part::new(format::byte_rate(ByteRate(rate), 6), emphasis)
         }),
         told(host.vms, |vms| Part::plain(format!("{vms:.0}"))),
         told(host.overcommit_ratio, |ratio| {
-            Part::new(format::percent(Percent(ratio * 100.0), 6), Tone::of(ratio, [1.5, 2.0]))
+            Part::new(format::percent(Percent(ratio * 100.0), 6), Emphasis::of(ratio, [1.5, 2.0]))
         }),
     ]
 }
 
 fn told(value: Option<f64>, form: impl Fn(f64) -> Part) -> Part {
-    value.map_or_else(|| Part::new(UNKNOWN, Tone::Dim), form)
+    value.map_or_else(|| Part::new(UNKNOWN, Emphasis::Dim), form)
 }
 
-/// Where there is room, as a table.
+/// The placements as a table.
 pub fn fitting(fleet: &Fleet, places: &[Place], size: Bytes) -> Page {
     let width = widest(places.iter().map(|place| place.host.as_str()));
     let text = format!("room for a VM of {}", format::bytes(size, 6));
@@ -188,23 +190,23 @@ pub fn fitting(fleet: &Fleet, places: &[Place], size: Bytes) -> Page {
     head.push(Vec::new());
     let titles = [text::left("HOST", width), text::left("FITS", 10), text::right("LEFT", 6)];
     let mut titles: Parts =
-        titles.into_iter().map(|title| Part::new(title, Tone::Strong)).collect();
-    titles.push(Part::new("WHY", Tone::Strong));
+        titles.into_iter().map(|title| Part::new(title, Emphasis::Strong)).collect();
+    titles.push(Part::new("WHY", Emphasis::Strong));
     head.push(titles);
     let row = |place: &Place| {
-        let (left, tone) = match place.left_bytes {
-            None => (UNKNOWN.to_owned(), Tone::Dim),
+        let (left, emphasis) = match place.left_bytes {
+            None => (UNKNOWN.to_owned(), Emphasis::Dim),
             Some(left) if left < 0.0 => {
-                (format!("-{}", format::bytes(Bytes((-left) as u64), 5)), Tone::Dim)
+                (format!("-{}", format::bytes(Bytes((-left) as u64), 5)), Emphasis::Dim)
             }
-            Some(left) => (format::bytes(Bytes(left as u64), 5), Tone::Plain),
+            Some(left) => (format::bytes(Bytes(left as u64), 5), Emphasis::Plain),
         };
         let why = [place.because.clone()].into_iter().chain(place.cautions.iter().cloned());
         let why: Vec<String> = why.collect();
         vec![
-            Part::new(text::left(&clean(&place.host), width), Tone::Strong),
+            Part::new(text::left(&clean(&place.host), width), Emphasis::Strong),
             Part::plain(text::left(place.fits.word(), 10)),
-            Part::new(text::right(&left, 6), tone),
+            Part::new(text::right(&left, 6), emphasis),
             Part::plain(clean(&why.join("; ")).into_owned()),
         ]
     };

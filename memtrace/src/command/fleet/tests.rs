@@ -1,7 +1,7 @@
 //! Fleets that are made up: joined, sorted, shown.
 
-mod fit;
 mod http;
+mod placement;
 
 use super::host::{Answers, Fleet, Host};
 use super::query::OF_HOST;
@@ -121,15 +121,12 @@ fn a_host_whose_numbers_are_old_or_gone_is_unknown_and_has_none() {
     let why = |host: &Host| (host.name.clone(), host.unknown.clone().unwrap_or_default());
     let all: Vec<(String, String)> = fleet.hosts.iter().map(why).collect();
     let expected = [
-        (
-            "bare:9435",
-            "its scrapes have nothing of memtrace any more; it last told something 12m ago",
-        ),
-        ("down", "its scrapes fail; it last told something 12m ago"),
+        ("bare:9435", "no memtrace metrics in its scrapes any more; last data 12m ago"),
+        ("down", "its scrapes fail; last data 12m ago"),
         ("fine", ""),
         ("old", "its newest sample is 5m old"),
-        ("removed:9435", "it is no longer scraped; it last told something 12m ago"),
-        ("timeless", "it doesn't tell how old its numbers are"),
+        ("removed:9435", "it is no longer scraped; last data 12m ago"),
+        ("timeless", "no sample timestamp"),
     ];
     assert_eq!(all, expected.map(|(name, why)| (name.to_owned(), why.to_owned())));
     for host in fleet.hosts.iter().filter(|host| host.unknown.is_some()) {
@@ -141,7 +138,7 @@ fn a_host_whose_numbers_are_old_or_gone_is_unknown_and_has_none() {
 fn what_is_not_answered_is_missing_alone() {
     let answers = Answers { sufferers: Err("it took too long".into()), ..answers(&[told("a")]) };
     let fleet = Fleet::of(answers);
-    assert_eq!(fleet.notices, ["who suffers is not known: it took too long"]);
+    assert_eq!(fleet.notices, ["unknown: stalled VMs: it took too long"]);
     assert_eq!((fleet.hosts.len(), &fleet.hosts[0].sufferers), (1, &None));
 }
 

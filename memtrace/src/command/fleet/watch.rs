@@ -1,4 +1,4 @@
-//! Asking again and again, for the terminal or for a pipe.
+//! Periodic queries, for the terminal or a pipe.
 
 use anyhow::{Context, Result};
 use tokio::sync::watch;
@@ -10,10 +10,10 @@ use crate::command::top::Interrupted;
 use crate::prometheus::Prometheus;
 use crate::service::terminal;
 use crate::sys::output;
-use memtrace_view::emphasis::{Part, Tone};
+use memtrace_view::emphasis::{Emphasis, Part};
 use memtrace_view::tui::Page;
 
-/// Prints what was asked for. A failure ends it only before anything was printed.
+/// Prints periodically. A failure is fatal only before the first output.
 pub(super) async fn print(prometheus: Prometheus, arguments: &FleetArguments) -> Result<()> {
     let mut interrupted = Interrupted::new()?;
     tokio::select! {
@@ -46,9 +46,9 @@ pub(super) async fn frames(
     Ok(())
 }
 
-/// Shows it on the terminal until the user leaves. A failure stands above what was seen last.
+/// Shows it on the terminal until the user quits. A failure is shown above the last data.
 pub(super) async fn draw(prometheus: Prometheus, arguments: &FleetArguments) -> Result<()> {
-    // Who mistyped is told so in a line, not on a screen of its own.
+    // A wrong address is an error on the command line, not on the screen.
     let first = ask(&prometheus, arguments).await?.page(arguments);
     let (send, pages) = watch::channel(first);
     tokio::select! {
@@ -77,16 +77,16 @@ async fn refresh(prometheus: Prometheus, arguments: &FleetArguments, send: watch
     }
 }
 
-/// What was seen last, and why nothing newer is.
+/// The last data, and why there is nothing newer.
 fn failed(page: &Page, error: &anyhow::Error) -> Page {
     let mut page = page.clone();
-    let text = format!("! this is old: {error:#}");
-    page.head.insert(0, vec![Part::new(memtrace_core::text::clean(&text), Tone::Hot)]);
+    let text = format!("! outdated: {error:#}");
+    page.head.insert(0, vec![Part::new(memtrace_core::text::clean(&text), Emphasis::Hot)]);
     page
 }
 
 async fn ask(prometheus: &Prometheus, arguments: &FleetArguments) -> Result<Shown> {
     let asked = prometheus.clone();
     let answers = tokio::task::spawn_blocking(move || ask_all(&asked)).await;
-    Ok(Shown::of(answers.context("asking Prometheus failed")??, arguments))
+    Ok(Shown::of(answers.context("the query to Prometheus failed")??, arguments))
 }

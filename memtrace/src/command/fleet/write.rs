@@ -7,10 +7,10 @@ use super::host::Fleet;
 use crate::command::fleet::placement::{KEEP, Place};
 use memtrace_core::text;
 use memtrace_core::units::Bytes;
-use memtrace_view::emphasis::Tone;
+use memtrace_view::emphasis::Emphasis;
 use memtrace_view::tui::{Page, Parts};
 
-/// Version of the JSON form. Counts up when a field changes its meaning or goes away.
+/// Version of the JSON schema. Incremented when a field is removed or changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// A page in plain lines of at most `width` columns; with escape codes if `color`.
@@ -29,12 +29,12 @@ fn told(line: &Parts, width: Option<usize>, color: bool) -> String {
         let content = if last { content.trim_end() } else { &*content };
         used += gap + text::width(content);
         all.push_str(&" ".repeat(gap));
-        let code = match part.tone {
-            Tone::Plain => None,
-            Tone::Dim => Some("\x1b[2m"),
-            Tone::Strong => Some("\x1b[1m"),
-            Tone::Warm => Some("\x1b[33m"),
-            Tone::Hot => Some("\x1b[31m"),
+        let code = match part.emphasis {
+            Emphasis::Plain => None,
+            Emphasis::Dim => Some("\x1b[2m"),
+            Emphasis::Strong => Some("\x1b[1m"),
+            Emphasis::Warm => Some("\x1b[33m"),
+            Emphasis::Hot => Some("\x1b[31m"),
         };
         match code.filter(|_| color) {
             Some(code) => all.push_str(&format!("{code}{content}\x1b[0m")),

@@ -1,4 +1,4 @@
-//! What can be typed after `memtrace metrics`.
+//! Arguments of `memtrace metrics`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,11 +8,10 @@ use clap::{Args, ValueEnum};
 use crate::cli::interval;
 
 pub const AFTER_HELP: &str = "\
-Names, units and labels are in docs/metrics.md (--describe prints it). What isn't known has no
-sample. `memtrace mitigate --listen` tells the same to Prometheus itself, and beside it what is
-decided.
+Names, units and labels are in docs/metrics.md (--describe prints it). Unknown values have no
+sample. `memtrace mitigate --listen` serves the same metrics over HTTP, and those of its decisions.
 
-It needs the privileges of `memtrace top`.
+Requires the privileges of `memtrace top`.
 
 Examples:
   memtrace metrics
@@ -20,20 +19,20 @@ Examples:
 
 #[derive(Args, Clone, Debug)]
 pub struct MetricsArguments {
-    /// Seconds that it looks, 0.1 to 60; guests answer every two
+    /// Measurement time in seconds (0.1 to 60); guest statistics refresh every 2 s
     #[arg(short, long, value_name = "SECONDS", default_value = "2", value_parser = interval)]
     pub interval: Duration,
-    /// Write Prometheus' text format into this file, whole at every moment, for node_exporter's
-    /// textfile collector; its name has to end in .prom
+    /// Write the Prometheus text format to this file, atomically, for node_exporter's textfile
+    /// collector; the name must end in .prom
     #[arg(long, value_name = "PATH", conflicts_with = "format", value_parser = textfile)]
     pub textfile: Option<PathBuf>,
-    /// How it is printed
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "openmetrics")]
     pub format: MetricsForm,
-    /// Print what each metric means (Markdown), and don't look
+    /// Print the description of all metrics (Markdown) and exit
     #[arg(long, conflicts_with_all = ["textfile", "format"])]
     pub describe: bool,
-    /// Do not ask libvirt, even where it is there
+    /// Do not connect to libvirt
     #[arg(long)]
     pub no_libvirt: bool,
 }
@@ -42,15 +41,15 @@ pub struct MetricsArguments {
 pub enum MetricsForm {
     /// OpenMetrics 1.0
     Openmetrics,
-    /// Prometheus' text format 0.0.4
+    /// Prometheus text format 0.0.4
     Prometheus,
 }
 
-/// The collector reads nothing else.
+/// The textfile collector reads only *.prom.
 fn textfile(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     match path.extension() {
         Some(extension) if extension == "prom" => Ok(path),
-        _ => Err("its name has to end in .prom".to_owned()),
+        _ => Err("the file name must end in .prom".to_owned()),
     }
 }

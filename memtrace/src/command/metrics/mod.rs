@@ -1,5 +1,5 @@
-//! `memtrace metrics`: one look at the host as metrics, printed or into a file for
-//! node_exporter's textfile collector.
+//! `memtrace metrics`: samples once, and prints metrics or writes them for node_exporter's textfile
+//! collector.
 
 pub mod args;
 
@@ -20,7 +20,7 @@ use memtrace_host::live::LiveSource;
 use memtrace_host::privileges;
 use memtrace_view::export::metrics::{Form, Scene, page, text};
 
-/// Looks, and prints or writes what was seen.
+/// Samples, and prints or writes the metrics.
 ///
 /// # Errors
 /// [`privileges::Denied`] without privileges; when the host can't be sampled, or the output
@@ -37,7 +37,7 @@ pub fn run(arguments: &MetricsArguments, verbosity: Verbosity) -> Result<()> {
     }
 }
 
-/// The same for another form of output: Prometheus' text.
+/// The same for other output: the Prometheus text format.
 ///
 /// # Errors
 /// As [`run`].
@@ -50,7 +50,7 @@ fn scene(interval: Duration, no_libvirt: bool, verbosity: Verbosity) -> Result<S
     privileges::require(&root)?;
     let mut source = LiveSource::open(root, verbosity.programs(), !no_libvirt);
     let snapshot = Arc::new(check::look(&mut source, interval)?);
-    let decided = Decided::Not("one look decides nothing".into());
+    let decided = Decided::Not("no policy in a single sample".into());
     Ok(Scene::new(snapshot, decided, page_size(), now()))
 }
 

@@ -1,5 +1,5 @@
-//! So that memtrace lives when the host does not: its memory stays in RAM, and the OOM
-//! killer takes others first. What is refused is said once, and nothing more.
+//! Protects memtrace under memory pressure: locks its memory, and lowers its OOM score. Failures
+//! are logged once.
 
 use std::fs;
 use std::io;
@@ -8,12 +8,12 @@ use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{Resource, getrlimit};
 use rustix::thread::{CapabilitySet, capabilities};
 
-/// As low as a service that a host needs; -1000 would make it untouchable (proc(5)).
+/// The score of an essential service; -1000 would exempt it (proc(5)).
 const SCORE: i32 = -900;
 const FILE: &str = "/proc/self/oom_score_adj";
 
-/// Does both. Call it before there are threads: what is there already is read in at once,
-/// what comes later as it is used.
+/// Does both. Call it before starting threads: existing memory is locked at once, later memory as
+/// it is used.
 pub(super) fn alive() {
     if let Err(reason) = lock() {
         tracing::warn!("memtrace's memory is not locked and may be swapped out: {reason}");
@@ -21,9 +21,9 @@ pub(super) fn alive() {
     match lower() {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            tracing::info!("{FILE} stays as it is: lowering it needs CAP_SYS_RESOURCE");
+            tracing::info!("{FILE} unchanged: lowering it needs CAP_SYS_RESOURCE");
         }
-        Err(error) => tracing::info!("{FILE} stays as it is: {error}"),
+        Err(error) => tracing::info!("{FILE} unchanged: {error}"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `memtrace mitigate`: from what was typed to a running reactor.
+//! `memtrace mitigate`: from arguments to a running reactor.
 
 pub mod args;
 mod keep;
@@ -22,7 +22,7 @@ use crate::service::metrics::listen::Listener;
 use crate::service::metrics::serve::serve;
 use crate::service::policy::policy;
 use crate::service::sampling;
-use crate::service::view_input::Feed;
+use crate::service::view_input::ViewInput;
 use memtrace_core::live::Control;
 use memtrace_core::reactor::{Ledger, Reactor};
 use memtrace_host::actuate::host::HostActuator;
@@ -36,22 +36,22 @@ use reload::Running;
 use service::Service;
 use session::Session;
 
-/// Longest that the end waits for a source that is busy.
+/// Maximum wait for a busy source at the end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs until Ctrl-C, SIGTERM, or enough intervals.
 ///
 /// # Errors
-/// [`privileges::Denied`] without privileges; when another memtrace mitigates here, the
-/// journal can't be used, somebody else has the address for scrapers, the host cannot be
-/// sampled, or the output cannot be written.
+/// [`privileges::Denied`] without privileges; when another instance is running, the journal can't
+/// be used, the listen address is in use, the host can't be sampled, or the output can't be
+/// written.
 pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("cannot start the event loop")?;
-    // Before all that takes time: until somebody listens, SIGHUP ends a process. One that
-    // comes from now on has the configuration read again once memtrace runs.
+        .context("cannot start the tokio runtime")?;
+    // First of all: without a handler, SIGHUP ends the process. One that comes from now on reloads
+    // the configuration once memtrace runs.
     let hangup = {
         let _runtime = runtime.enter();
         session::listen(SignalKind::hangup())?
@@ -71,7 +71,7 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let libvirt = config.libvirt && !arguments.no_libvirt;
     let mut source = LiveSource::open(root.clone(), verbosity.programs(), libvirt);
     if let Err(error) = source.watch_stalls(&root.proc.join("pressure/memory")) {
-        // `doctor` tells; there are other signs of pressure.
+        // `doctor` reports it; there are other signs of pressure.
         tracing::debug!("no PSI trigger: {error}");
     }
     let hands = HostActuator::new(root, source.hypervisors());
@@ -95,7 +95,7 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let (rules, changed) = watch::channel(config.alert.rules());
     runtime.block_on(async {
         if let Some(listener) = listener {
-            tokio::spawn(serve(listener, Feed::alone(handle.clone(), None)));
+            tokio::spawn(serve(listener, ViewInput::alone(handle.clone(), None)));
         }
         tokio::spawn(alerts.follow(handle.step.clone(), changed));
         let arguments = arguments.clone();
@@ -113,17 +113,17 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     })
 }
 
-/// Who records, if somebody shall and can. Nothing else waits for that.
+/// The recorder, if configured and possible. A failure is only logged.
 fn scribe(config: &RecordConfig) -> Option<Scribe> {
     if !config.used {
         return None;
     }
     let opened = Recorder::open(&config.directory, config.limits).and_then(Scribe::start);
     let directory = config.directory.display();
-    opened.map_err(|error| tracing::error!("nothing is recorded into {directory}: {error}")).ok()
+    opened.map_err(|error| tracing::error!("cannot record into {directory}: {error}")).ok()
 }
 
-/// What the last run left.
+/// Logs what the last run left.
 fn tell(recovered: &Recovered) {
     for notice in &recovered.notices {
         tracing::warn!("journal: {notice}");
@@ -136,6 +136,6 @@ fn tell(recovered: &Recovered) {
         tracing::warn!("in flight then: {name}: {}", print::action(begun.order.action));
     }
     for held in &recovered.holdings {
-        tracing::info!("taken from {} by an earlier run and not given back", held.name);
+        tracing::info!("memory taken from {} by an earlier run was not given back", held.name);
     }
 }

@@ -1,4 +1,4 @@
-//! What `memtrace mitigate` prints: a line for each change, or a document for each step.
+//! The output of `memtrace mitigate`: one line per change, or one document per step.
 
 use std::fmt::Write as _;
 
@@ -22,14 +22,14 @@ pub(super) struct Printer {
     zone: TimeZone,
     /// Entries below this number were printed.
     next: u64,
-    /// Printed as in flight; their end is still to be told.
+    /// Printed as in flight; their outcome is pending.
     open: Vec<u64>,
-    /// What the hook was told and what became of it, as printed last.
+    /// The last printed call of the hook and its outcome.
     called: Option<(u64, Fate)>,
-    /// The state of the host, as printed last.
+    /// The last printed state of the host.
     state: Option<Level>,
     problem: Option<String>,
-    /// What was still owed, as printed last.
+    /// The last printed owed memory.
     owed: Option<String>,
 }
 
@@ -40,7 +40,7 @@ impl Printer {
         Self { json, zone, next: 0, open, called: None, state: None, problem: None, owed: None }
     }
 
-    /// What there is to print of a step.
+    /// The output for a step.
     pub(super) fn text(&mut self, step: &Step) -> Result<String> {
         if self.json {
             let Step { snapshot, reaction } = step;
@@ -54,13 +54,13 @@ impl Printer {
         let state = step.reaction.decisions.state;
         if self.state != state {
             let state = summary::state(state);
-            let _ = writeln!(text, "{time} {}: the host is {state}", step.reaction.mode.word());
+            let _ = writeln!(text, "{time} {}: host state {state}", step.reaction.mode.word());
         }
         self.state = state;
         if self.problem != step.reaction.problem
             && let Some(problem) = &step.reaction.problem
         {
-            let _ = writeln!(text, "{time} nothing can be done: {problem}");
+            let _ = writeln!(text, "{time} can't act: {problem}");
         }
         self.problem.clone_from(&step.reaction.problem);
         text.push_str(&self.entries(&step.reaction));
@@ -71,7 +71,7 @@ impl Printer {
         }
         self.called = now;
         let owed = step.reaction.farewell.as_ref().map(|all| match owed(all) {
-            text if text.is_empty() => "nothing is left to give back".to_owned(),
+            text if text.is_empty() => "nothing left to give back".to_owned(),
             text => format!("giving back: {text}"),
         });
         if let Some(owed) = owed.filter(|owed| self.owed.as_ref() != Some(owed)) {
@@ -102,7 +102,7 @@ impl Printer {
     }
 }
 
-/// What is owed to whom, and why it is.
+/// The owed memory by VM, with reasons.
 pub(super) fn owed(all: &[Owed]) -> String {
     let one = |owed: &Owed| {
         let much =
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(lines(&mut printer, &first), [""; 0]);
         let second = step(Level::Calm, vec![entry(0, Fate::Observed), entry(1, Fate::Observed)]);
         let printed = lines(&mut printer, &second);
-        assert_eq!(printed[0], "observe: the host is calm");
+        assert_eq!(printed[0], "observe: host state calm");
         assert!(printed[1].starts_with("web: would inflate"), "{printed:?}");
         assert_eq!(printed.len(), 2);
     }
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(printed[1], line);
         assert_eq!(lines(&mut printer, &leaving), [""; 0]);
         leaving.reaction.farewell = Some(Vec::new());
-        assert_eq!(lines(&mut printer, &leaving), ["nothing is left to give back"]);
+        assert_eq!(lines(&mut printer, &leaving), ["nothing left to give back"]);
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
         let mut printer = Printer::new(false);
         let mut full = step(Level::Soft, Vec::new());
         full.reaction.problem = Some("no space left".to_owned());
-        assert_eq!(lines(&mut printer, &full)[1], "nothing can be done: no space left");
+        assert_eq!(lines(&mut printer, &full)[1], "can't act: no space left");
         assert_eq!(lines(&mut printer, &full), [""; 0]);
     }
 

@@ -1,4 +1,4 @@
-//! The configuration of a running memtrace: reading it again, and what of it takes effect.
+//! Reload of the configuration, and the keys that take effect.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use memtrace_core::alert::Rule;
 use memtrace_core::live::Control;
 use memtrace_core::reactor::{Change, Mode, Remote};
 
-/// What runs, and the ways to what may change in it.
+/// The running parts whose settings may change.
 pub(super) struct Running {
     pub(super) arguments: MitigateArguments,
     pub(super) config: Config,
@@ -27,19 +27,19 @@ impl Running {
         self.config.give_back
     }
 
-    /// Reads the configuration again. One with a mistake leaves everything as it is.
+    /// Reloads the configuration. An invalid one changes nothing.
     pub(super) fn reload(&mut self, control: &watch::Sender<Control>) {
         match crate::config::chosen(self.arguments.config.as_deref()) {
             Ok(config) => self.take(config, control),
-            Err(error) => tracing::error!("{error:#}\nthe one before stays in force"),
+            Err(error) => tracing::error!("{error:#}\nkeeping the previous configuration"),
         }
     }
 
     fn take(&mut self, mut config: Config, control: &watch::Sender<Control>) {
         for key in fixed(&self.config, &config) {
-            tracing::warn!("{key} can't change while memtrace runs: it takes effect at its start");
+            tracing::warn!("{key} can't change at runtime: restart memtrace to apply it");
         }
-        // What can't change is as it was.
+        // Fixed keys keep their value.
         config.hook.clone_from(&self.config.hook);
         config.rules.hook.heard = self.config.rules.hook.heard;
         self.remote
@@ -53,11 +53,11 @@ impl Running {
         let send = self.config.alert.send.clone();
         self.config = Config { libvirt, scope, listen, journal, record, ..config };
         self.config.alert.send = send;
-        tracing::warn!("the configuration was read again and is in force");
+        tracing::warn!("configuration reloaded");
     }
 }
 
-/// Between two samples, by what was typed and what is configured.
+/// The sampling interval, from arguments and configuration.
 pub(super) fn interval(arguments: &MitigateArguments, config: &Config) -> Duration {
     arguments.interval.unwrap_or(Duration::from_nanos(config.interval.0))
 }
@@ -67,7 +67,7 @@ pub(super) fn acts(arguments: &MitigateArguments, config: &Config) -> bool {
     arguments.enforce || config.mode == Mode::Enforce
 }
 
-/// Keys that say something else now, and can't take effect.
+/// Changed keys that can't take effect.
 fn fixed(before: &Config, now: &Config) -> Vec<&'static str> {
     let (sent, send) = (&before.alert.send, &now.alert.send);
     let keys = [

@@ -1,5 +1,5 @@
-//! What a service manager is told (sd_notify(3), systemd.service(5)): that it is ready, how it
-//! stands, and that the loop goes on. A hung loop says nothing and is started anew.
+//! Notifications to the service manager (sd_notify(3), systemd.service(5)): readiness, status, and
+//! the watchdog, which restarts a hung loop.
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,20 +14,20 @@ use memtrace_core::reactor::Step;
 use memtrace_core::text;
 use memtrace_view::summary;
 
-/// The loop may be late by so many intervals before it counts as hung.
+/// Intervals that the loop may be late before it counts as hung.
 const LATE: u32 = 3;
 
-/// The way to a service manager; nobody listens where memtrace isn't a service.
+/// The socket of the service manager; none if memtrace isn't a service.
 #[derive(Debug, Default)]
 pub(super) struct Service {
     socket: Option<UnixDatagram>,
-    /// Silence for so long ends memtrace.
+    /// Watchdog timeout.
     watchdog: Option<Duration>,
     status: String,
 }
 
 impl Service {
-    /// As the environment says.
+    /// From the environment.
     pub(super) fn of_environment() -> Self {
         let Some(address) = std::env::var_os("NOTIFY_SOCKET") else { return Self::default() };
         let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
@@ -36,14 +36,13 @@ impl Service {
         match connect(&address) {
             Ok(socket) => Self { socket: Some(socket), watchdog, status: String::new() },
             Err(error) => {
-                tracing::warn!("cannot tell the service manager anything: {error}");
+                tracing::warn!("cannot notify the service manager: {error}");
                 Self::default()
             }
         }
     }
 
-    /// It works, or works again, with so much time between two samples. The manager's
-    /// patience has to be longer than that.
+    /// Ready, with this sampling interval; the watchdog timeout is raised above it.
     pub(super) fn ready(&mut self, interval: Duration) {
         let needed = interval.saturating_mul(LATE);
         match self.watchdog {
@@ -67,7 +66,7 @@ impl Service {
         }
     }
 
-    /// It reads its configuration again, and will be ready then.
+    /// Reloading; ready follows.
     pub(super) fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let micros = now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1000);
@@ -78,12 +77,12 @@ impl Service {
         self.tell("STOPPING=1");
     }
 
-    /// Nobody waits for a manager that doesn't read.
+    /// Never blocks on a manager that doesn't read.
     fn tell(&self, text: &str) {
         if let Some(socket) = &self.socket
             && let Err(error) = socket.send(text.as_bytes())
         {
-            tracing::debug!("the service manager wasn't told {text:?}: {error}");
+            tracing::debug!("cannot notify the service manager of {text:?}: {error}");
         }
     }
 }
@@ -99,7 +98,7 @@ fn connect(address: &OsStr) -> io::Result<UnixDatagram> {
     Ok(socket)
 }
 
-/// How it stands, in a line.
+/// The status in one line.
 fn status(step: &Step) -> String {
     let reaction = &step.reaction;
     if let Some(owed) = &reaction.farewell {
@@ -107,9 +106,9 @@ fn status(step: &Step) -> String {
     }
     let state = summary::state(reaction.decisions.state);
     let mode = reaction.mode.word();
-    let mut status = format!("{mode}: the host is {state}, {} VMs", step.snapshot.vms.len());
+    let mut status = format!("{mode}: host state {state}, {} VMs", step.snapshot.vms.len());
     if let Some(problem) = &reaction.problem {
-        status.push_str("; nothing can be done: ");
+        status.push_str("; can't act: ");
         status.push_str(&text::clean(problem));
     }
     status
@@ -160,7 +159,7 @@ mod tests {
         assert_eq!(reloading, "RELOADING=1");
         assert!(micros.parse::<u64>().unwrap() > 0);
         let vms = fixture::demo().vms.len();
-        let status = format!("STATUS=enforce: the host is soft, {vms} VMs");
+        let status = format!("STATUS=enforce: host state soft, {vms} VMs");
         let expected = [
             "READY=1",
             "WATCHDOG=1",

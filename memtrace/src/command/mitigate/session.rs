@@ -1,4 +1,4 @@
-//! The time between start and end: what is printed, signals, and the end itself.
+//! The main loop: output, signals, and shutdown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use crate::service::sampling::Handle;
 use crate::sys::output;
 use memtrace_core::reactor::{Owed, Step};
 
-/// Longest that giving back takes. Balloons need seconds; the unit file waits longer.
+/// Time limit of giving memory back. Balloons need seconds; the unit file allows more.
 const FAREWELL: Duration = Duration::from_secs(30);
-/// Between two looks at balloons that come back.
+/// Interval of checks of deflating balloons.
 const PACE: Duration = Duration::from_secs(1);
 
 pub(super) struct Session {
@@ -24,7 +24,7 @@ pub(super) struct Session {
     pub(super) running: Running,
     pub(super) printer: Printer,
     pub(super) service: Service,
-    /// Asks for the configuration to be read again.
+    /// SIGHUP: reload the configuration.
     pub(super) hangup: Signal,
 }
 
@@ -62,7 +62,7 @@ impl Session {
         self.service.ready(self.running.interval());
     }
 
-    /// Gives back until nothing more can be, time is up, or the operator has had enough.
+    /// Gives back until nothing more can be, the time limit, or another signal.
     async fn farewell(&mut self, signals: &mut Signals) -> Result<()> {
         self.handle.control.send_modify(|control| control.interval = control.interval.min(PACE));
         self.running.remote.give_back();
@@ -71,19 +71,19 @@ impl Session {
         let why = loop {
             tokio::select! {
                 step = timeout_at(deadline, next(&mut self.handle)) => {
-                    let Ok(step) = step else { break "time is up" };
+                    let Ok(step) = step else { break "time limit reached" };
                     let step = step?;
                     self.show(&step)?;
                     owed = step.reaction.farewell.clone().or(owed);
                     if owed.as_ref().is_some_and(|owed| !owed.iter().any(|owed| owed.waits)) {
-                        break "nothing more can be done";
+                        break "no further progress possible";
                     }
                 }
                 () = signals.end() => break "interrupted",
             }
         };
         match owed {
-            None => tracing::warn!("nothing was given back: {why}"),
+            None => tracing::warn!("no memory given back: {why}"),
             Some(owed) if owed.is_empty() => {}
             Some(owed) => tracing::warn!("not given back: {} ({why})", print::owed(&owed)),
         }
@@ -94,7 +94,7 @@ impl Session {
 /// The next step.
 async fn next(handle: &mut Handle) -> Result<Arc<Step>> {
     loop {
-        // The end of the loop is told by the other channel.
+        // The end of the loop comes by the other channel.
         if handle.step.changed().await.is_err() {
             handle.failure()?;
         }

@@ -1,4 +1,4 @@
-//! What can be typed after `memtrace record`.
+//! Arguments of `memtrace record`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,27 +8,27 @@ use clap::Args;
 use crate::cli::interval;
 
 pub const AFTER_HELP: &str = "\
-Files have an hour each, and are named after their beginning, in UTC. What is recorded is what
-memtrace reads, not what it makes of it. Ctrl-C and SIGTERM end it in order. After a kill or a
-power cut the last ten seconds are missing, and everything before can be read. When the disk is
-full, the recording ends. One memtrace records into a directory at a time.";
+Each file covers an hour, and is named after its start time in UTC. Raw samples are recorded, not
+derived values. Ctrl-C and SIGTERM finish the file. After a crash or power loss at most the last
+10 s are lost; everything before is readable. Recording stops when the disk is full. Only one
+instance records into a directory.";
 
 #[derive(Args, Clone, Debug)]
 pub struct RecordArguments {
-    /// End after this time: 90s, 30m, 24h
+    /// Duration of the recording: 90s, 30m, 24h [default: until interrupted]
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
-    /// Where the files go; it is made if it isn't there
+    /// Output directory; created if missing
     #[arg(long, value_name = "DIR", default_value = memtrace_store::recording::DIRECTORY)]
     pub dir: PathBuf,
-    /// Seconds between two samples, 0.1 to 60
+    /// Sampling interval in seconds, 0.1 to 60
     #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
     pub interval: Duration,
-    /// Most that the files in DIR may take together, in MiB; the oldest go first
+    /// Maximum total size of the files in DIR, in MiB; the oldest are deleted first
     #[arg(long, value_name = "MIB", default_value = "1024")]
     #[arg(value_parser = clap::value_parser!(u64).range(8..=1 << 30))]
     pub max_size: u64,
-    /// Do not ask libvirt, even where it is there
+    /// Do not connect to libvirt
     #[arg(long)]
     pub no_libvirt: bool,
 }

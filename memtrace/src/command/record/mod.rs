@@ -1,5 +1,4 @@
-//! `memtrace record`: from what was typed to files, until its time is over, somebody ends it,
-//! or there is no room.
+//! `memtrace record`: records until the duration is over, a signal comes, or the disk is full.
 
 pub mod args;
 
@@ -19,14 +18,14 @@ use memtrace_host::live::LiveSource;
 use memtrace_host::privileges;
 use memtrace_store::recording::{Limits, Moment, Recorder};
 
-/// How soon a signal is heeded.
+/// Maximum delay of the reaction to a signal.
 const SLICE: Duration = Duration::from_millis(100);
-/// Of a number in a line of progress.
+/// Width of a number in a progress line.
 const WIDTH: usize = 6;
-/// From one line of progress to the next where there is no terminal.
+/// Interval of progress lines without a terminal.
 const SELDOM: Duration = Duration::from_secs(60);
 
-/// Runs until the time is over, Ctrl-C or SIGTERM.
+/// Runs until the duration is over, Ctrl-C or SIGTERM.
 ///
 /// # Errors
 /// [`privileges::Denied`] without privileges; when another memtrace records into the
@@ -43,8 +42,9 @@ pub fn run(arguments: &RecordArguments, verbosity: Verbosity) -> Result<()> {
     let end = arguments.duration.and_then(|time| Instant::now().checked_add(time));
     let schedule = Schedule { interval: arguments.interval, end };
     let ended = || interrupt.check().is_err();
-    record(&mut source, recorder, schedule, ended)
-        .with_context(|| format!("the recording in {directory} ended; all before can be read"))
+    record(&mut source, recorder, schedule, ended).with_context(|| {
+        format!("recording into {directory} stopped; everything before is readable")
+    })
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +53,7 @@ struct Schedule {
     end: Option<Instant>,
 }
 
-/// Samples on a grid; what is late is left out and not made up for.
+/// Samples on a grid; late samples are skipped.
 fn record(
     source: &mut dyn Source,
     mut recorder: Recorder,
@@ -90,12 +90,12 @@ fn record(
     Ok(())
 }
 
-/// What is told of it.
+/// The progress line.
 fn told(recorder: &Recorder, samples: u64, vms: usize) -> String {
     let (file, total) = recorder.state();
     let file = file.map_or_else(String::new, |file| file.display().to_string());
     let total = format::bytes(total, WIDTH);
-    format!("{file}: {samples} samples, {vms} VMs, {total} in all")
+    format!("{file}: {samples} samples, {vms} VMs, {total} total")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What came together of one VM. Pure. A sum knows over how long it was known.
+//! The account of one VM over a recording. Pure. Sums include the time in which they were known.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use memtrace_core::model::{Snapshot, quantile};
 use memtrace_core::sample::VmId;
 use memtrace_core::units::{Nanos, WallNanos};
 
-/// Most VMs that are followed. Beyond, those go that are gone and were quiet.
+/// Maximum number of VMs. Beyond it, quiet VMs that are gone are dropped.
 pub const MOST_VMS: usize = 2048;
 
 /// A rate summed over the time in which it was known.
@@ -16,7 +16,7 @@ pub const MOST_VMS: usize = 2048;
 pub struct Sum {
     amount: f64,
     seconds: f64,
-    /// Why it wasn't known, the last time when it wasn't.
+    /// Why it was last unknown.
     because: Option<String>,
 }
 
@@ -51,7 +51,7 @@ impl Sum {
     }
 }
 
-/// Counts by bucket, and whether anybody could count.
+/// Counts by bucket, and whether they were available.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waits {
     pub counts: Vec<u64>,
@@ -86,7 +86,7 @@ impl Waits {
         quantile(&self.counts, share).value
     }
 
-    /// `None`: nobody could count.
+    /// `None`: not available.
     pub fn count(&self) -> Option<u64> {
         let sum = || self.counts.iter().fold(0_u64, |sum, count| sum.saturating_add(*count));
         self.known.then(sum)
@@ -106,7 +106,7 @@ pub struct Account {
     /// Bytes.
     pub swap_in: Sum,
     pub swap_out: Sum,
-    /// Pages that it took, and that were taken from it.
+    /// Pages reclaimed by it, and from it.
     pub caused: Sum,
     pub taken: Sum,
     pub oom_kills: Option<u64>,
@@ -122,13 +122,13 @@ pub struct Account {
 }
 
 impl Account {
-    fn add(&mut self, vm: &VmView, line: Timeline, moment: &Moment) {
+    fn add(&mut self, vm: &VmView, line: Timeline, tick: &Tick) {
         if self.name != vm.name {
             self.name.clone_from(&vm.name);
         }
-        self.seen = moment.at;
+        self.seen = tick.at;
         self.oom_kills = vm.oom_kills.value.or(self.oom_kills);
-        let seconds = moment.seconds;
+        let seconds = tick.seconds;
         self.seconds += seconds;
         self.stalled.add(seconds, &vm.stalled, |share| share.0 / 100.0);
         self.swap_in.add(seconds, &vm.swap_in, |rate| rate.0);
@@ -138,7 +138,7 @@ impl Account {
         self.reclaim.add(&vm.reclaim_histogram);
         self.async_fault.add(&vm.async_fault_histogram);
         self.swap_wait.add(&vm.swap_in_histogram);
-        if let Some(span) = moment.span {
+        if let Some(span) = tick.span {
             self.stall_line.add(line, span, vm.stalled.value.map(|share| share.0));
             self.swap_line.add(line, span, vm.swap_in.value.map(|rate| rate.0));
         }
@@ -151,7 +151,7 @@ impl Account {
         self.alerts.widen(times);
     }
 
-    /// Nothing is known to have happened to it.
+    /// Without known stalls and swap-ins.
     pub fn is_quiet(&self) -> bool {
         let none = |sum: &Sum| sum.amount().unwrap_or(0.0) <= 0.0;
         none(&self.stalled)
@@ -160,7 +160,7 @@ impl Account {
             && self.alerts.is_empty()
     }
 
-    /// What those come first by who suffered most: waiting, then swap-ins.
+    /// The sort key, most stalled first: stalls, then swap-ins.
     pub fn suffering(&self) -> (f64, f64) {
         (self.stalled.amount().unwrap_or(0.0), self.swap_in.amount().unwrap_or(0.0))
     }
@@ -168,7 +168,7 @@ impl Account {
 
 /// When a snapshot is of.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment {
+pub struct Tick {
     pub at: WallNanos,
     /// That its rates are over; nothing in a first one.
     pub seconds: f64,
@@ -185,13 +185,13 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    pub fn add(&mut self, snapshot: &Snapshot, line: Timeline, moment: &Moment) {
+    pub fn add(&mut self, snapshot: &Snapshot, line: Timeline, tick: &Tick) {
         for vm in &snapshot.vms {
             if self.all.len() >= MOST_VMS && !self.all.contains_key(&vm.id) {
                 self.make_room(snapshot);
             }
             if self.all.len() < MOST_VMS || self.all.contains_key(&vm.id) {
-                self.all.entry(vm.id).or_default().add(vm, line, moment);
+                self.all.entry(vm.id).or_default().add(vm, line, tick);
             } else {
                 self.left_out = self.left_out.saturating_add(1);
             }
@@ -228,10 +228,10 @@ mod tests {
     use memtrace_core::fixture;
     use memtrace_core::units::Percent;
 
-    fn moment(second: u64) -> Moment {
+    fn tick(second: u64) -> Tick {
         let at = WallNanos(second * Nanos::SECOND.0);
         let from = WallNanos(at.0 - Nanos::SECOND.0);
-        Moment { at, seconds: 1.0, span: Some((from, at)) }
+        Tick { at, seconds: 1.0, span: Some((from, at)) }
     }
 
     #[test]
@@ -239,14 +239,14 @@ mod tests {
         let line = Timeline::new(WallNanos(0));
         let mut accounts = Accounts::default();
         let mut vm = fixture::unprivileged("web", 5);
-        accounts.add(&fixture::snapshot(vec![vm.clone()]), line, &moment(1));
+        accounts.add(&fixture::snapshot(vec![vm.clone()]), line, &tick(1));
         let account = &accounts.all[&vm.id];
         assert_eq!(account.stalled.amount(), None);
         assert!(account.stalled.because().is_some_and(|why| why.contains("CAP_BPF")));
         assert_eq!((account.reclaim.count(), account.reclaim.quantile(0.5)), (None, None));
         assert!(account.stall_line.buckets().is_empty() && account.is_quiet());
         vm.stalled = Measured::exact(Percent(50.0));
-        accounts.add(&fixture::snapshot(vec![vm.clone()]), line, &moment(2));
+        accounts.add(&fixture::snapshot(vec![vm.clone()]), line, &tick(2));
         let account = &accounts.all[&vm.id];
         assert_eq!((account.stalled.amount(), account.seconds), (Some(0.5), 2.0));
         assert_eq!(account.stalled.mean(), Some(0.5), "over the second in which it was known");
@@ -269,8 +269,8 @@ mod tests {
         let line = Timeline::new(WallNanos(0));
         let add = |accounts: &mut Accounts, second: u64, vms: Vec<VmView>| {
             let mut snapshot = fixture::snapshot(vms);
-            snapshot.wall = moment(second).at;
-            accounts.add(&snapshot, line, &moment(second));
+            snapshot.wall = tick(second).at;
+            accounts.add(&snapshot, line, &tick(second));
         };
         let many = |from: u32, count: u32| -> Vec<VmView> {
             (from..from + count).map(|pid| fixture::vm("many", pid)).collect()

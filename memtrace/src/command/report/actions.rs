@@ -1,5 +1,4 @@
-//! What was decided and what was worth an alert. Pure. All are counted, the first ones are
-//! listed.
+//! Decisions and alerts. Pure. All are counted, the first ones are listed.
 
 use std::collections::BTreeMap;
 
@@ -18,9 +17,9 @@ pub const MOST_LISTED: usize = 500;
 /// Columns of a reason that are kept.
 const WORDS: usize = 400;
 
-/// A decision, and what became of it.
+/// A decision and its outcome.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Deed {
+pub struct ActionEntry {
     pub at: WallNanos,
     pub vm: VmId,
     /// Untrusted text.
@@ -28,13 +27,13 @@ pub struct Deed {
     pub action: Action,
     pub rule: RuleId,
     pub because: String,
-    /// `None`: the recording doesn't tell.
+    /// `None`: not recorded.
     pub fate: Option<Fate>,
 }
 
 /// An alert from its beginning to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spell {
+pub struct AlertPeriod {
     pub rule: String,
     pub severity: Severity,
     /// Untrusted text. `None`: the host's.
@@ -49,18 +48,18 @@ pub struct Spell {
 
 /// All of them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Deeds {
+pub struct Actions {
     pub tally: DecisionCounts,
-    pub listed: Vec<Deed>,
+    pub listed: Vec<ActionEntry>,
     /// Moments that were acted in, that were only observed, and in which nothing decided.
     pub moments: [u64; 3],
     pub alerts: BTreeMap<String, u64>,
-    pub spells: Vec<Spell>,
+    pub periods: Vec<AlertPeriod>,
     pub alerted: u64,
 }
 
-impl Deeds {
-    /// What was decided at a moment; `name`: of a VM.
+impl Actions {
+    /// Adds the decisions of a record; `name`: of a VM.
     pub fn add(
         &mut self,
         at: WallNanos,
@@ -75,7 +74,7 @@ impl Deeds {
         for decision in &reaction.decisions.actions {
             self.tally.add(decision);
             if self.listed.len() < MOST_LISTED {
-                self.listed.push(Deed {
+                self.listed.push(ActionEntry {
                     at,
                     vm: decision.vm,
                     name: name(decision.vm),
@@ -89,17 +88,17 @@ impl Deeds {
         self.follow(reaction);
     }
 
-    /// What became of those before.
+    /// Updates the outcomes of earlier ones.
     fn follow(&mut self, reaction: &Reaction) {
         for entry in &reaction.entries {
             // They are in the order of time.
-            let first = self.listed.partition_point(|deed| deed.at < entry.wall);
+            let first = self.listed.partition_point(|done| done.at < entry.wall);
             let same = self.listed.iter_mut().skip(first);
-            let mut same = same.take_while(|deed| deed.at == entry.wall);
-            if let Some(deed) = same.find(|deed| deed.vm == entry.decision.vm)
-                && deed.fate.as_ref() != Some(&entry.fate)
+            let mut same = same.take_while(|done| done.at == entry.wall);
+            if let Some(done) = same.find(|done| done.vm == entry.decision.vm)
+                && done.fate.as_ref() != Some(&entry.fate)
             {
-                deed.fate = Some(entry.fate.clone());
+                done.fate = Some(entry.fate.clone());
             }
         }
     }
@@ -107,18 +106,18 @@ impl Deeds {
     pub fn alert(&mut self, alert: &Alert) {
         let vm = alert.vm.as_ref().map(|named| named.vm);
         if alert.state == State::Resolved {
-            let mut open = self.spells.iter_mut().rev();
-            let is_it = |spell: &&mut Spell| spell.rule == alert.rule && spell.vm == vm;
-            if let Some(spell) = open.find(is_it) {
-                spell.until = Some(alert.at);
+            let mut open = self.periods.iter_mut().rev();
+            let is_it = |period: &&mut AlertPeriod| period.rule == alert.rule && period.vm == vm;
+            if let Some(period) = open.find(is_it) {
+                period.until = Some(alert.at);
             }
             return;
         }
         self.alerted = self.alerted.saturating_add(1);
         let count = self.alerts.entry(alert.rule.clone()).or_default();
         *count = count.saturating_add(1);
-        if self.spells.len() < MOST_LISTED {
-            self.spells.push(Spell {
+        if self.periods.len() < MOST_LISTED {
+            self.periods.push(AlertPeriod {
                 rule: alert.rule.clone(),
                 severity: alert.severity,
                 name: alert.vm.as_ref().map(|named| named.name.clone()),
@@ -141,18 +140,18 @@ mod tests {
 
     #[test]
     fn decisions_are_counted_by_kind_and_followed_to_their_end() {
-        let (mut deeds, decided) = (Deeds::default(), fixture::enforced());
+        let (mut actions, decided) = (Actions::default(), fixture::enforced());
         let reaction = decided.report().map(|report| report.reaction.clone());
-        deeds.add(fixture::WALL, reaction.as_ref(), |_| "idle".to_owned());
-        deeds.add(fixture::WALL, None, |_| String::new());
-        assert_eq!(deeds.tally.all(), Count { decisions: 1, bytes: 512 << 20 });
-        assert_eq!(deeds.moments, [1, 0, 1]);
-        assert_eq!(deeds.listed[0].fate, Some(Fate::InFlight));
+        actions.add(fixture::WALL, reaction.as_ref(), |_| "idle".to_owned());
+        actions.add(fixture::WALL, None, |_| String::new());
+        assert_eq!(actions.tally.all(), Count { decisions: 1, bytes: 512 << 20 });
+        assert_eq!(actions.moments, [1, 0, 1]);
+        assert_eq!(actions.listed[0].fate, Some(Fate::InFlight));
         let mut later = reaction.expect("there is one");
         later.decisions.actions.clear();
         later.entries[2].fate = Fate::Done;
-        deeds.add(WallNanos(fixture::WALL.0 + 1), Some(&later), |_| String::new());
-        assert_eq!(deeds.listed[0].fate, Some(Fate::Done));
+        actions.add(WallNanos(fixture::WALL.0 + 1), Some(&later), |_| String::new());
+        assert_eq!(actions.listed[0].fate, Some(Fate::Done));
     }
 
     #[test]
@@ -168,12 +167,12 @@ mod tests {
             vm: Some(Named { vm: vm.id, name: vm.name.clone() }),
             text: "it waits".to_owned(),
         };
-        let mut deeds = Deeds::default();
-        deeds.alert(&alert(State::Firing, 5));
-        deeds.alert(&alert(State::Resolved, 9));
-        deeds.alert(&alert(State::Firing, 20));
-        let untils: Vec<_> = deeds.spells.iter().map(|spell| spell.until).collect();
+        let mut actions = Actions::default();
+        actions.alert(&alert(State::Firing, 5));
+        actions.alert(&alert(State::Resolved, 9));
+        actions.alert(&alert(State::Firing, 20));
+        let untils: Vec<_> = actions.periods.iter().map(|period| period.until).collect();
         assert_eq!(untils, [Some(WallNanos(9)), None]);
-        assert_eq!(deeds.alerts["vm_stalled"], 2);
+        assert_eq!(actions.alerts["vm_stalled"], 2);
     }
 }

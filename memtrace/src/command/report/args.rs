@@ -1,15 +1,15 @@
-//! What can be typed after `memtrace report`.
+//! Arguments of `memtrace report`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
 pub const AFTER_HELP: &str = "\
-The page is one file without scripts that loads nothing from anywhere: it can be mailed, and
-kept. It has what was recorded and what is missing, the host's pressure over time, a lane for
-each VM, decisions and alerts, who took from whom, how long waits took, the worst minutes, and
-how far each signal could be trusted. What isn't known is a gap or a dash, and never zero.
-Alerts are found by the rules of the configuration. Times are in the zone of this machine (TZ).
+The report is one self-contained HTML file without scripts or external resources. Contents:
+coverage and gaps, host pressure over time, a lane per VM, decisions and alerts, reclaim
+attribution (which VM took memory from which), stall latencies, the worst minutes, and the quality
+of each signal. Unknown values are gaps or dashes, never 0. Alerts are evaluated with the rules of
+the configuration. Times are in the local time zone (TZ).
 
 Examples:
   memtrace report /var/lib/memtrace/recordings -o report.html
@@ -18,13 +18,13 @@ Examples:
 
 #[derive(Args, Clone, Debug)]
 pub struct ReportArguments {
-    /// A file of a recording, or a directory of them
+    /// Recording: a file, or a directory of files
     pub path: PathBuf,
-    /// Where the page goes; a file that is there is replaced once all is read; `-`: standard
-    /// output
+    /// Output file, replaced atomically; `-`: standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// Whose rules for alerts count [default: /etc/memtrace/memtrace.toml, or the usual ones]
+    /// Configuration with the alert rules [default: /etc/memtrace/memtrace.toml, else built-in
+    /// rules]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

@@ -1,14 +1,13 @@
-//! From the moments of a recording to what a report shows. Pure, in one pass: what it keeps
-//! is bounded, however long the recording is.
+//! Gathers a report from the records of a recording. Pure, in one pass, with bounded memory.
 
 use std::collections::BTreeSet;
 
-use super::account::{Account, Accounts, Moment, Waits};
+use super::account::{Account, Accounts, Tick, Waits};
 use super::heat::Flows;
 use super::minutes::{Minute, Minutes};
 use super::series::{Marks, Series, Timeline};
 use super::signals::Signals;
-use crate::command::report::actions::Deeds;
+use crate::command::report::actions::Actions;
 use memtrace_core::alert::{Rule, State, Watcher};
 use memtrace_core::model::Snapshot;
 use memtrace_core::model::snapshot::HostView;
@@ -25,7 +24,7 @@ const MOST_HOSTS: usize = 8;
 /// their tick, and ticks come late.
 const TICK: u64 = Nanos::SECOND.0;
 
-/// All that a report shows.
+/// The content of a report.
 #[derive(Clone, Debug)]
 pub struct Report {
     pub line: Timeline,
@@ -39,12 +38,12 @@ pub struct Report {
     /// As it was in the end.
     pub host: HostView,
     pub pressure: Pressure,
-    /// The cgroup that a policy's VMs shared last, and what it may have at most.
+    /// The last scope of the policy, and its limit.
     pub scope: Option<(String, Option<Bytes>)>,
-    /// Who suffered most comes first.
+    /// Most stalled VMs first.
     pub vms: Vec<(VmId, Account)>,
     pub vms_left_out: u64,
-    pub deeds: Deeds,
+    pub actions: Actions,
     pub flows: Flows,
     pub minutes: Vec<Minute>,
     pub signals: Signals,
@@ -55,7 +54,7 @@ pub struct Report {
 pub struct Pressure {
     /// Bytes.
     pub available: Series,
-    /// What the scope could still have, in bytes.
+    /// Memory available in the scope, in bytes.
     pub scope: Series,
     /// Per cent, avg10.
     pub some: Series,
@@ -93,7 +92,7 @@ impl Report {
     }
 }
 
-/// A report on these moments; `rules`: what counts as an alert. `None`: there is no moment.
+/// A report on these records; `rules`: alert rules. `None`: no records.
 pub fn gather(moments: impl Iterator<Item = Shown>, rules: Vec<Rule>) -> Option<Report> {
     let mut gatherer: Option<Gatherer> = None;
     let mut rules = Some(rules);
@@ -109,7 +108,7 @@ struct Gatherer {
     accounts: Accounts,
     minutes: Minutes,
     watcher: Watcher,
-    /// Of the moment before: when it was, and how long before it the one before was.
+    /// The previous record: its time, and its distance from the one before.
     before: Option<(WallNanos, Nanos)>,
 }
 
@@ -127,7 +126,7 @@ impl Gatherer {
             scope: None,
             vms: Vec::new(),
             vms_left_out: 0,
-            deeds: Deeds::default(),
+            actions: Actions::default(),
             flows: Flows::default(),
             minutes: Vec::new(),
             signals: Signals::default(),
@@ -138,26 +137,26 @@ impl Gatherer {
 
     fn add(&mut self, shown: &Shown) {
         let snapshot = &shown.snapshot;
-        let moment = self.place(snapshot);
+        let tick = self.place(snapshot);
         let Self { report, accounts, .. } = self;
         report.moments = report.moments.saturating_add(1);
-        report.seconds += moment.seconds;
+        report.seconds += tick.seconds;
         report.host.clone_from(&snapshot.host);
         if report.hosts.len() < MOST_HOSTS {
             report.hosts.extend(snapshot.host.hostname.clone());
         }
-        accounts.add(snapshot, report.line, &moment);
-        report.flows.add(snapshot, moment.seconds);
+        accounts.add(snapshot, report.line, &tick);
+        report.flows.add(snapshot, tick.seconds);
         report.signals.add(&snapshot.signals, &snapshot.notices);
-        self.press(snapshot, &moment);
-        self.share(shown.scope.as_ref(), &moment);
+        self.press(snapshot, &tick);
+        self.share(shown.scope.as_ref(), &tick);
         let decisions = self.decide(snapshot, shown.reaction.as_ref());
         let alerts = self.watch(shown);
-        self.minutes.add(snapshot, &moment, (decisions, alerts));
+        self.minutes.add(snapshot, &tick, (decisions, alerts));
     }
 
     /// Where in time it is, and whether something is missing before it.
-    fn place(&mut self, snapshot: &Snapshot) -> Moment {
+    fn place(&mut self, snapshot: &Snapshot) -> Tick {
         let (at, report) = (snapshot.wall, &mut self.report);
         let seconds = snapshot.interval.map_or(0.0, Nanos::seconds);
         let since = self.before.map(|(before, _)| Nanos(at.0.saturating_sub(before.0)));
@@ -176,11 +175,11 @@ impl Gatherer {
         self.before = Some((at, snapshot.interval.unwrap_or_default()));
         let from = WallNanos(at.0.saturating_sub(snapshot.interval.unwrap_or_default().0));
         let span = (!is_far && !is_anew).then_some((from, at));
-        Moment { at, seconds, span }
+        Tick { at, seconds, span }
     }
 
-    fn press(&mut self, snapshot: &Snapshot, moment: &Moment) {
-        let Some(span) = moment.span else { return };
+    fn press(&mut self, snapshot: &Snapshot, tick: &Tick) {
+        let Some(span) = tick.span else { return };
         let (line, host, all) = (self.report.line, &snapshot.host, &mut self.report.pressure);
         let psi = host.psi.value;
         all.available.add(line, span, host.memory_available.value.map(|bytes| bytes.0 as f64));
@@ -190,12 +189,12 @@ impl Gatherer {
         all.swap_out.add(line, span, host.swap_out.value.map(|rate| rate.0));
     }
 
-    fn share(&mut self, scope: Option<&ScopeObservation>, moment: &Moment) {
+    fn share(&mut self, scope: Option<&ScopeObservation>, tick: &Tick) {
         let Some(scope) = scope else { return };
         let report = &mut self.report;
         report.scope = scope.cgroup.clone().map(|cgroup| (cgroup, scope.total));
         let available = scope.available.map(|bytes| bytes.0 as f64);
-        if let Some(span) = moment.span {
+        if let Some(span) = tick.span {
             report.pressure.scope.add(report.line, span, available);
         }
     }
@@ -207,7 +206,7 @@ impl Gatherer {
             let named = accounts.all.get(&id).map(|account| account.name.clone());
             named.unwrap_or_else(|| id.to_string())
         };
-        report.deeds.add(snapshot.wall, reaction, name);
+        report.actions.add(snapshot.wall, reaction, name);
         let actions = reaction.map_or(&[][..], |reaction| &reaction.decisions.actions);
         for decision in actions {
             report.pressure.decisions.add(report.line, snapshot.wall);
@@ -225,7 +224,7 @@ impl Gatherer {
         let Self { report, accounts, watcher, .. } = self;
         let mut begun = 0;
         for alert in watcher.step(shown.at, &step) {
-            report.deeds.alert(&alert);
+            report.actions.alert(&alert);
             if alert.state != State::Firing {
                 continue;
             }

@@ -1,11 +1,11 @@
-//! Who took how many pages from whom, all in all. Pure.
+//! Total pages reclaimed by one party from another. Pure.
 
 use std::collections::BTreeMap;
 
 use memtrace_core::model::Snapshot;
 use memtrace_core::sample::Party;
 
-/// Most pairs that are told apart.
+/// Maximum number of pairs.
 const MOST_PAIRS: usize = 4096;
 /// Most rows and columns of a map.
 pub const SIDE: usize = 12;
@@ -31,7 +31,7 @@ pub struct Heat {
 }
 
 impl Flows {
-    /// What was taken in the so many seconds before a snapshot.
+    /// Adds the pages reclaimed in the seconds before a snapshot.
     pub fn add(&mut self, snapshot: &Snapshot, seconds: f64) {
         let Some(flows) = &snapshot.flows.value else {
             let reason = snapshot.flows.quality.reason();
@@ -55,11 +55,11 @@ impl Flows {
         }
     }
 
-    /// The largest parties on each side, the largest first; what is left of the others in a
-    /// last row and column. `Err`: nobody could tell, for this reason.
+    /// The largest parties on each side, the largest first; all others in a last row and column.
+    /// `Err`: why it is unknown.
     ///
     /// # Errors
-    /// Why it isn't known.
+    /// Why it is unknown.
     pub fn heat(&self) -> Result<Heat, &str> {
         if !self.known {
             return Err(self.because.as_deref().unwrap_or("no interval was recorded"));

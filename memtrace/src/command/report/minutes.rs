@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::account::Moment;
+use super::account::Tick;
 use memtrace_core::model::Snapshot;
 use memtrace_core::sample::VmId;
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
@@ -15,7 +15,7 @@ const MINUTE: u64 = 60 * Nanos::SECOND.0;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Minute {
     pub begin: WallNanos,
-    /// Seconds that VMs waited, together.
+    /// Stall seconds of all VMs.
     pub stalled: Option<f64>,
     /// The host's, in bytes.
     pub swap_in: Option<f64>,
@@ -25,12 +25,12 @@ pub struct Minute {
     pub pressure: Option<f64>,
     pub decisions: u64,
     pub alerts: u64,
-    /// Who waited longest, with seconds. Untrusted text.
+    /// The most stalled VM, with seconds. Untrusted text.
     pub sufferer: Option<(String, f64)>,
 }
 
 impl Minute {
-    /// A minute in which nothing was wrong has none.
+    /// The severity; `None` for a minute without pressure.
     fn badness(&self) -> Option<(f64, f64, f64)> {
         let known = |value: Option<f64>| value.unwrap_or(0.0);
         let badness = (known(self.stalled), known(self.swap_in), known(self.pressure));
@@ -47,9 +47,9 @@ pub struct Minutes {
 }
 
 impl Minutes {
-    /// `happened`: decisions and alerts at this moment.
-    pub fn add(&mut self, snapshot: &Snapshot, moment: &Moment, happened: (usize, usize)) {
-        let begin = WallNanos(moment.at.0 / MINUTE * MINUTE);
+    /// `happened`: decisions and alerts at this tick.
+    pub fn add(&mut self, snapshot: &Snapshot, tick: &Tick, happened: (usize, usize)) {
+        let begin = WallNanos(tick.at.0 / MINUTE * MINUTE);
         if begin != self.now.begin {
             self.close();
             self.now.begin = begin;
@@ -62,12 +62,12 @@ impl Minutes {
         let psi = host.psi.value.map(|psi| psi.some.avg10).filter(|psi| psi.is_finite());
         *pressure = pressure.iter().copied().chain(psi).reduce(f64::max);
         // What is between two moments that are far apart is of no minute.
-        if moment.span.is_none() {
+        if tick.span.is_none() {
             return;
         }
-        add(&mut self.now.swap_in, host.swap_in.value.map(|rate| rate.0 * moment.seconds));
+        add(&mut self.now.swap_in, host.swap_in.value.map(|rate| rate.0 * tick.seconds));
         for vm in &snapshot.vms {
-            let seconds = vm.stalled.value.map(|share| share.0 / 100.0 * moment.seconds);
+            let seconds = vm.stalled.value.map(|share| share.0 / 100.0 * tick.seconds);
             add(&mut self.now.stalled, seconds);
             if let Some(seconds) = seconds.filter(|seconds| *seconds > 0.0) {
                 self.stalled.entry(vm.id).or_insert_with(|| (vm.name.clone(), 0.0)).1 += seconds;
@@ -125,8 +125,8 @@ mod tests {
                 snapshot = (*fixture::without_kernel_side()).clone();
                 snapshot.host.swap_in = Measured::absent("no vmstat");
             }
-            let moment = Moment { at, seconds: 1.0, span: Some((at, at)) };
-            minutes.add(&snapshot, &moment, (usize::from(second == 430), 0));
+            let tick = Tick { at, seconds: 1.0, span: Some((at, at)) };
+            minutes.add(&snapshot, &tick, (usize::from(second == 430), 0));
         }
         let worst = minutes.worst();
         let begins: Vec<u64> = worst.iter().map(|minute| minute.begin.0 / MINUTE).collect();
@@ -143,8 +143,8 @@ mod tests {
         (snapshot.host.psi, snapshot.host.swap_in) =
             (Measured::absent("none"), Measured::absent("none"));
         let mut minutes = Minutes::default();
-        let moment = Moment { at: WallNanos(5), seconds: 1.0, span: None };
-        minutes.add(&snapshot, &moment, (0, 0));
+        let tick = Tick { at: WallNanos(5), seconds: 1.0, span: None };
+        minutes.add(&snapshot, &tick, (0, 0));
         assert_eq!(minutes.worst(), []);
     }
 }

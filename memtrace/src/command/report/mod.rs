@@ -1,5 +1,5 @@
-//! `memtrace report`: a recording as one page to look at: what was recorded and what is missing,
-//! the host and its VMs over time, who suffered and who caused it.
+//! `memtrace report`: renders a recording as one HTML page: coverage, host and VMs over time,
+//! stalls and their causes.
 
 mod account;
 mod actions;
@@ -26,14 +26,14 @@ use memtrace_store::tape::Tape;
 use page::{Around, page};
 pub use progress::Progress;
 
-/// Reads all of a recording, and writes the page. What could not be read is in the page.
+/// Reads a whole recording, and writes the page, which lists unreadable parts.
 ///
 /// # Errors
-/// When nothing can be read, there is no moment in it, or the page can't be written.
+/// When nothing can be read, there are no samples, or the page can't be written.
 pub fn run(arguments: &ReportArguments) -> Result<()> {
     let source = arguments.path.display().to_string();
     let mut tape = Tape::open(&arguments.path).with_context(|| format!("cannot read {source}"))?;
-    // One that is there and isn't meant is no reason to refuse a recording from elsewhere.
+    // An invalid default configuration must not prevent reports on other hosts' recordings.
     let config = match crate::config::chosen(arguments.config.as_deref()) {
         Err(error) if arguments.config.is_some() => return Err(error),
         config => config.unwrap_or_default(),
@@ -49,7 +49,7 @@ pub fn run(arguments: &ReportArguments) -> Result<()> {
     for loss in &losses {
         tracing::warn!("{loss}");
     }
-    let Some(report) = report else { bail!("there is no moment in {source}") };
+    let Some(report) = report else { bail!("no samples in {source}") };
     let zone = TimeZone::system();
     let text = page(&report, &Around { source: &source, losses: &losses, zone: &zone })?;
     if arguments.output.as_os_str() == "-" {

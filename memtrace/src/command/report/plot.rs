@@ -1,5 +1,4 @@
-//! Plots as SVG, without a word in them: what is written around them is HTML, so that they can
-//! be made as wide as any screen. Pure.
+//! Plots as SVG without text: labels are HTML, so that plots scale to any width. Pure.
 
 use anyhow::{Result, anyhow};
 use maud::{Markup, PreEscaped, html};

@@ -1,4 +1,4 @@
-//! How far reading a recording has come, once it takes a while.
+//! Progress of reading a recording, once it takes a while.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use super::words::time;
 use crate::sys::progress;
 use memtrace_core::units::WallNanos;
 
-/// Nothing is told before.
+/// Delay of the first line.
 const FIRST: Duration = Duration::from_secs(1);
-/// From one line of a log to the next.
+/// Interval of log lines.
 const LOG: Duration = Duration::from_secs(10);
 
-/// Tells of moments that are read.
+/// The progress of reading.
 pub struct Progress {
     line: progress::Progress,
     zone: TimeZone,
@@ -30,7 +30,7 @@ impl Progress {
     pub fn at(&mut self, wall: WallNanos) {
         self.moments = self.moments.saturating_add(1);
         let (moments, zone) = (self.moments, &self.zone);
-        self.line.tell(|| format!("read up to {}, {moments} moments", time(wall, zone)));
+        self.line.tell(|| format!("read up to {}, {moments} samples", time(wall, zone)));
     }
 
     /// Ends its line.

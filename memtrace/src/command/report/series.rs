@@ -1,5 +1,5 @@
-//! What a number was over time, in a bounded number of buckets: when a recording turns out to
-//! be longer, buckets become twice as wide. Pure.
+//! Time series in a bounded number of buckets, whose width doubles as the recording gets longer.
+//! Pure.
 
 use memtrace_core::units::{Nanos, WallNanos};
 
@@ -67,7 +67,7 @@ pub struct Series {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bucket {
-    /// For so long it was known.
+    /// Time in which it was known.
     seconds: f32,
     /// Value times seconds.
     sum: f32,

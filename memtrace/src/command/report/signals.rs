@@ -1,4 +1,4 @@
-//! How far each signal could be trusted over all of a recording. Pure.
+//! The quality of each signal over a recording. Pure.
 
 use std::collections::BTreeMap;
 

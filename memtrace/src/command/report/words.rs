@@ -1,4 +1,4 @@
-//! Numbers, times and names as the page has them. Pure. What isn't known is a dash.
+//! Formats numbers, times and names for the page. Pure. Unknown values are dashes.
 
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
@@ -11,7 +11,7 @@ use memtrace_view::summary::moment;
 /// Columns of a name.
 const NAME: usize = 64;
 
-/// Untrusted text, without what isn't fit for a screen. It is escaped where it is put in.
+/// Untrusted text, sanitised. Templates escape it.
 pub fn name(text: &str) -> String {
     if text.is_empty() { "(no name)".to_owned() } else { said(truncate(text, NAME).as_ref()) }
 }
@@ -86,12 +86,12 @@ pub fn several(number: u64, what: &str) -> String {
     format!("{number} {what}{end}")
 }
 
-/// A cell with a number, or a dash that says why where one points at it.
+/// A cell with a number, or a dash with the reason as a tooltip.
 pub fn cell(value: Option<String>, because: Option<&str>) -> Markup {
     match value {
         Some(value) => html! { td.n { (value) } },
         None => {
-            let why = said(because.unwrap_or("not known"));
+            let why = said(because.unwrap_or("unknown"));
             html! { td.n title=(why) { (format::UNKNOWN) } }
         }
     }

@@ -1,34 +1,34 @@
-//! What can be typed after `memtrace selftest`.
+//! Arguments of `memtrace selftest`.
 
 use clap::Args;
 
 use crate::cli::ColorChoice;
 
 pub const AFTER_HELP: &str = "\
-It starts a guest of its own (96 MiB; a KVM guest, or an ordinary process where KVM can't run
-it) in a cgroup of its own (64 MiB), lets it swap for some seconds, and compares. It changes
-no VM and no other cgroup. Swap gets some 40 MiB more to hold, and kernel.task_delayacct is
-on for as long; both are as before at the end, after Ctrl-C, SIGTERM and SIGHUP too.
+It starts a temporary guest (96 MiB; a KVM guest, or an ordinary process where KVM is unavailable)
+in a temporary cgroup (64 MiB), lets it swap for some seconds, and compares counters. No VM and no
+other cgroup is changed. Meanwhile swap use grows by some 40 MiB and kernel.task_delayacct is on;
+both are restored at the end, also after Ctrl-C, SIGTERM and SIGHUP.
 
-Required are: major faults, asynchronous faults, swap-ins, swap-outs, memcg reclaim, who takes
-from whom, and refaults. Asynchronous faults may fail to happen (swap that answers at once, as
-zram, leads to none). The other signals are listed and don't count for the exit status unless
-they are wrong: some are approximate on any kernel, some are an extra that not every kernel
-allows, and some are not checked because provoking them would harm this host.
+Required signals: major faults, asynchronous faults, swap-ins, swap-outs, memcg reclaim, reclaim
+attribution, and refaults. Asynchronous faults may not occur (synchronous swap such as zram causes
+none). The other signals are listed, and affect the exit status only if wrong: some are approximate
+on any kernel, some need optional kernel features, and some are not checked because provoking them
+would harm this host.
 
 Exit status:
-  0    every required signal is exact
+  0    all required signals are exact
   1    degraded: one is approximate, absent, or could not be checked (no swap, no cgroup)
-  2    wrong: a number is further from the kernel's than it may be
-  77   a privilege is missing
-  129, 130, 143   ended by SIGHUP, Ctrl-C, SIGTERM; there is no result";
+  2    wrong: a counter deviates from the kernel's by more than the tolerance
+  77   missing privilege
+  129, 130, 143   ended by SIGHUP, Ctrl-C, SIGTERM; no result";
 
 #[derive(Args, Clone, Copy, Debug)]
 pub struct SelftestArguments {
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
-    /// Use colours; `auto` honours NO_COLOR and asks whether the output is a terminal
+    /// When to use colours; `auto`: on a terminal, unless NO_COLOR is set
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
 }

@@ -1,5 +1,5 @@
-//! The cgroup that the guest is pressed in: where it can be made, making it, and removing
-//! it again. Nobody else's cgroup is changed.
+//! The temporary cgroup that limits the guest: finding a place, creating and removing it. No other
+//! cgroup is changed.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -29,15 +29,15 @@ impl Cgroup {
     /// Makes a cgroup for process `pid` of memtrace, in the first place that allows it.
     ///
     /// # Errors
-    /// In words for the operator: there is no memory controller, or no place for a cgroup
-    /// with one, or another self-test runs.
+    /// A message for the operator: no memory controller, no place for a cgroup with it, or another
+    /// self-test is running.
     pub fn make(root: &HostRoot, pid: u32, limit: Bytes) -> Result<Self> {
         let ours = cgroup::find(root, pid).map_err(|reason| anyhow!(reason))?;
         let places = places(&ours);
         for place in &places {
             sweep(root, place, pid)?;
         }
-        let mut refusal = anyhow!("no cgroup passes the memory controller on");
+        let mut refusal = anyhow!("no cgroup delegates the memory controller");
         for place in places {
             match Self::make_in(&place, ours.version, pid, limit) {
                 Ok(made) => return Ok(made),
@@ -53,7 +53,7 @@ impl Cgroup {
         let made = Self { version, directory };
         match version {
             Version::V1 => {
-                // 0, inherited, would have the guest killed instead of swapped.
+                // With an inherited 0 the guest would be killed instead of swapped.
                 made.write("memory.swappiness", "60")?;
                 made.write("memory.limit_in_bytes", &limit.0.to_string())?;
             }
@@ -89,7 +89,7 @@ impl Drop for Cgroup {
                     std::thread::sleep(Duration::from_millis(20));
                 }
                 Err(error) => {
-                    tracing::warn!("{} stays: {error}", self.directory.display());
+                    tracing::warn!("cannot remove {}: {error}", self.directory.display());
                     return;
                 }
             }
@@ -119,7 +119,7 @@ fn passes_memory_on(directory: &Path) -> bool {
         .is_ok_and(|text| text.split_ascii_whitespace().any(|controller| controller == "memory"))
 }
 
-/// Removes what a self-test that was killed left here. What isn't empty stays.
+/// Removes leftovers of a killed self-test. Non-empty cgroups stay.
 ///
 /// # Errors
 /// When another one runs: the two would change the same settings.
@@ -130,11 +130,11 @@ fn sweep(root: &HostRoot, place: &Path, ours: u32) -> Result<()> {
         match pid {
             None => {}
             Some(pid) if pid != ours && root.process(pid).exists() => {
-                bail!("another self-test runs (process {pid})")
+                bail!("another self-test is running (process {pid})")
             }
             Some(_) => {
                 if let Err(error) = fs::remove_dir(entry.path()) {
-                    tracing::warn!("{} stays: {error}", entry.path().display());
+                    tracing::warn!("cannot remove {}: {error}", entry.path().display());
                 }
             }
         }

@@ -1,5 +1,4 @@
-//! The guest as its parent sees it: a process that is told what to do, and ended when it
-//! isn't needed any more.
+//! The parent's side of the guest process: commands, and termination.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -12,12 +11,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::guest;
 use crate::sys::interrupt::Interrupt;
 
-/// So long nobody looks whether a signal came.
+/// Interval of checks for signals.
 const SLICE: Duration = Duration::from_millis(100);
 /// Longest answer of a guest.
 const LONGEST: usize = 4096;
 
-/// What a guest is to be.
+/// Parameters of a guest.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     pub kvm: bool,
@@ -26,8 +25,7 @@ pub struct Shape {
     pub stretch: u32,
 }
 
-/// A guest's process, which does nothing until it is told. It is killed when this is
-/// dropped.
+/// A guest's process, which waits for commands. It is killed on drop.
 #[derive(Debug)]
 pub struct Guest {
     child: Child,
@@ -55,7 +53,7 @@ impl Guest {
             .process_group(0);
         let mut child = command.spawn().context("cannot start the guest")?;
         let pipes = child.stdin.take().zip(child.stdout.take());
-        let (stdin, stdout) = pipes.context("the guest has no pipes")?;
+        let (stdin, stdout) = pipes.context("the guest's pipes are missing")?;
         Ok(Self { child, stdin, stdout, interrupt: interrupt.clone() })
     }
 
@@ -83,7 +81,7 @@ impl Guest {
         self.interrupt.check()?;
         writeln!(self.stdin, "{command}")
             .and_then(|()| self.stdin.flush())
-            .context("the guest is gone")?;
+            .context("the guest has exited")?;
         match self.answer(Instant::now() + patience)?.as_str() {
             "ok" => Ok(()),
             refusal => bail!("{refusal}"),
@@ -95,13 +93,13 @@ impl Guest {
         loop {
             self.interrupt.check()?;
             if Instant::now() > deadline {
-                bail!("the guest doesn't answer");
+                bail!("no answer from the guest");
             }
             if !self.is_readable()? {
                 continue;
             }
             let mut chunk = [0_u8; 256];
-            let length = self.stdout.read(&mut chunk).context("cannot hear the guest")?;
+            let length = self.stdout.read(&mut chunk).context("cannot read from the guest")?;
             answer.extend(chunk.iter().take(length));
             if length == 0 || answer.len() > LONGEST {
                 bail!("the guest ended ({})", self.child.wait().context("wait for the guest")?);

@@ -1,5 +1,4 @@
-//! From two quiet moments to the table, and from the table to a verdict on each signal.
-//! Pure.
+//! From two quiescent samples to the table, and from the table to a verdict on each signal. Pure.
 
 use super::rows::{self, Rows};
 use super::side::{KernelCounters, Side, grown, plus};
@@ -8,20 +7,20 @@ use memtrace_core::model::{Measured, Snapshot, derive};
 use memtrace_core::sample::{FlowSample, Party, Sample, VmId, VmSample};
 use memtrace_core::signal::{Signal, SignalStatus};
 
-/// Whose rows.
+/// Subjects of rows.
 pub const GUEST: &str = "guest";
 pub const BYSTANDER: &str = "bystander";
 pub const HOST: &str = "host";
-/// A name beside those of signals: memtrace reads them from memory.stat.
+/// A name in addition to signals: memtrace reads refaults from memory.stat.
 pub const REFAULTS: &str = "refaults";
 
 /// Why asynchronous faults of a KVM guest weren't compared. Swap that answers at once, as
 /// zram does, leads to none.
-pub const NO_ASYNC_FAULTS: &str = "none happened";
+pub const NO_ASYNC_FAULTS: &str = "none occurred";
 
-/// Both sides at a moment at which none of the kernel's counters moved.
+/// Both sides at a point at which none of the kernel's counters moved.
 #[derive(Clone, Debug)]
-pub struct Moment {
+pub struct TimePoint {
     pub sample: Sample,
     pub guest: KernelCounters,
     pub bystander: KernelCounters,
@@ -29,14 +28,14 @@ pub struct Moment {
 
 /// What is compared.
 pub struct Trial<'a> {
-    pub from: &'a Moment,
-    pub to: &'a Moment,
+    pub from: &'a TimePoint,
+    pub to: &'a TimePoint,
     /// Process ids.
     pub guest: u32,
     pub bystander: u32,
     /// It is a KVM guest.
     pub kvm: bool,
-    /// Why the guest wasn't pressed, if so.
+    /// Why the guest wasn't limited, if so.
     pub no_pressure: Option<&'a str>,
 }
 
@@ -47,7 +46,7 @@ pub fn table(trial: &Trial<'_>) -> Table {
     let guest = side(trial, &snapshot, GUEST);
     let bystander = side(trial, &snapshot, BYSTANDER);
     match &guest {
-        None => rows.skip_guest(trial.kvm, "memtrace doesn't show the guest"),
+        None => rows.skip_guest(trial.kvm, "the guest is missing in memtrace's snapshot"),
         Some(guest) => {
             faults(guest, &mut rows);
             match trial.no_pressure {
@@ -57,7 +56,7 @@ pub fn table(trial: &Trial<'_>) -> Table {
         }
     }
     match &bystander {
-        None => rows.skip_bystander("memtrace doesn't show the bystander"),
+        None => rows.skip_bystander("the bystander is missing in memtrace's snapshot"),
         Some(bystander) => idle(bystander, &mut rows),
     }
     rows.skip_unprovoked();
@@ -71,8 +70,8 @@ fn side<'a>(
 ) -> Option<Side<'a>> {
     let is_guest = subject == GUEST;
     let pid = if is_guest { trial.guest } else { trial.bystander };
-    let counters = |moment: &'a Moment| {
-        if is_guest { &moment.guest } else { &moment.bystander }
+    let counters = |point: &'a TimePoint| {
+        if is_guest { &point.guest } else { &point.bystander }
     };
     Some(Side {
         view: snapshot.vms.iter().find(|vm| vm.pid == pid)?,
@@ -98,7 +97,7 @@ fn faults(guest: &Side<'_>, rows: &mut Rows) {
     }
 }
 
-/// Everything that needs the guest to be pressed.
+/// All rows that need a limited guest.
 fn pressed(trial: &Trial<'_>, guest: &Side<'_>, rows: &mut Rows) {
     swapped(rows::SWAPPED, guest, rows);
     swap_ins(trial, guest, rows);
@@ -121,7 +120,7 @@ fn swapped(key: rows::Key, side: &Side<'_>, rows: &mut Rows) {
     rows.compare(key, net, Some(side.swap_growth()), Rule::within(1.0, 16.0));
 }
 
-/// What was read from swap, where both sides tell. What came back is more: a page that is
+/// Pages read from swap, where both sides count them. Swap-ins are more: a page that is
 /// needed again before it is gone (it waits to be written, in the swap cache) comes back
 /// without being read, and is no refault. And it is less by what was read ahead in vain.
 /// (Linux 6.12 on a slow disk: 24,871 came back, and there were 20,596 refaults.)
@@ -156,7 +155,7 @@ fn asynchronous(trial: &Trial<'_>, guest: &Side<'_>, rows: &mut Rows) {
 }
 
 /// Whether memtrace charges the VM with what kernel workers reclaim for it, as it does where
-/// the kernel tells whom that is for. The delay accounting of the VM's process doesn't.
+/// the kernel reports for whom. The delay accounting of the VM's process doesn't.
 fn with_workers(trial: &Trial<'_>) -> bool {
     trial
         .to
@@ -215,7 +214,7 @@ fn stalls(trial: &Trial<'_>, guest: &Side<'_>, rows: &mut Rows) {
     if with_workers(trial) {
         let least = delay.map(|delay| delay * 0.95);
         rows.compare(rows::STALLED_AT_LEAST, stalled, least, Rule::AtLeast);
-        rows.skip(rows::PRESSURE, "memtrace's has the time of kernel workers as well");
+        rows.skip(rows::PRESSURE, "memtrace's value includes the time of kernel workers");
     } else {
         rows.compare(rows::STALLED, stalled.clone(), delay, Rule::within(5.0, 1.0));
         let some = guest.kernel(|counters| counters.pressure_us).map(|us| us / 1e3 * 1.05);
@@ -228,7 +227,7 @@ fn taken(trial: &Trial<'_>, guest: &Side<'_>, rows: &mut Rows) {
     let back = guest.pages(&guest.view.swap_in).value;
     let lost = back.map(|back| back + guest.swap_growth());
     rows.compare(rows::TAKEN, taken.clone(), lost, Rule::within(2.0, 16.0));
-    // What came back from the swap cache was taken, and never gone.
+    // Pages from the swap cache were reclaimed, but never gone.
     let stolen = guest.stat(|stat| stat.pgsteal).map(|pages| pages * 0.98);
     rows.compare(rows::STOLEN, taken.clone(), stolen, Rule::AtLeast);
     let flow = |causer: &dyn Fn(Party) -> bool| {

@@ -1,5 +1,4 @@
-//! What the kernel itself counts of a guest's process, read from where memtrace doesn't
-//! look, or not for this.
+//! The kernel's own counters of a guest's process, from sources that memtrace doesn't use for them.
 
 use anyhow::{Context as _, Result};
 
@@ -48,7 +47,7 @@ impl Counters<'_> {
     /// # Errors
     /// When it is gone.
     pub fn of_process(&self, pid: u32) -> Result<KernelCounters> {
-        let stat = process::stat(self.root, pid).context("the guest is gone")?;
+        let stat = process::stat(self.root, pid).context("the guest has exited")?;
         let memory = process::memory(&Keeper::default(), self.root, pid);
         let swap = memory.swap.context("the guest has no VmSwap")?;
         let reclaims = self.delays.and_then(|delays| delays.reclaims(pid.try_into().ok()?).ok());

@@ -13,8 +13,8 @@ const BYSTANDER_PID: u32 = 8;
 /// Two moments: the guest went 12000 pages out and 10000 in, and nothing happened to the
 /// bystander.
 pub struct Course {
-    pub from: Moment,
-    pub to: Moment,
+    pub from: TimePoint,
+    pub to: TimePoint,
     pub kvm: bool,
 }
 
@@ -71,12 +71,12 @@ impl Course {
             pressure_us: Some(1_200_000),
         };
         let mut course = Self {
-            from: Moment {
+            from: TimePoint {
                 sample: sample(10, guest, bystander),
                 guest: zero.clone(),
                 bystander: zero.clone(),
             },
-            to: Moment { sample: to, guest: after, bystander: zero },
+            to: TimePoint { sample: to, guest: after, bystander: zero },
             kvm: true,
         };
         course.charges_workers(Quality::absent("no fentry"));

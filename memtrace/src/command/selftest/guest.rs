@@ -1,5 +1,5 @@
-//! The guest's process: memtrace once more, under a hidden command. It holds the memory,
-//! and walks over it a stretch at a time, when it is told to.
+//! The guest's process: memtrace with a hidden command. It allocates memory, and writes to it a
+//! stretch at a time, on command.
 
 use std::io::{BufRead, Write};
 
@@ -20,15 +20,14 @@ enum Memory {
     Process { pages: Vec<u8>, next: usize, stretch: usize },
 }
 
-/// The command that makes this program play the guest. It is in no help: nobody but
-/// [`super::child`] gives it.
+/// The hidden command that runs the guest, used by [`super::child`].
 pub const COMMAND: &str = "__selftest-guest";
 
-/// What the guest is to be.
+/// Parameters of the guest.
 #[derive(Clone, Copy, Debug, Parser)]
 #[command(name = COMMAND)]
 pub struct GuestArguments {
-    /// Process id of who started it; it ends with that one.
+    /// Process id of the parent; the guest ends with it.
     #[arg(long)]
     pub parent: u32,
     /// Its memory in MiB.
@@ -66,7 +65,7 @@ impl GuestArguments {
             let answer = match (line?.as_str(), &mut memory) {
                 ("start", None) => Memory::take(self).map(|taken| memory = Some(taken)),
                 ("walk", Some(memory)) => memory.walk_stretch(),
-                (line, _) => Err(anyhow!("what is {line:?}?")),
+                (line, _) => Err(anyhow!("unknown command {line:?}")),
             };
             let answer = answer.map_or_else(|error| format!("{error:#}"), |()| "ok".to_owned());
             let mut out = std::io::stdout().lock();
@@ -76,16 +75,16 @@ impl GuestArguments {
     }
 }
 
-/// Whatever happens to the parent, nothing stays behind.
+/// Ends the guest with its parent.
 fn die_with(parent: u32) -> Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL)).context("tie the guest to its parent")?;
+    set_parent_process_death_signal(Some(Signal::KILL)).context("set the parent-death signal")?;
     let now = getppid().map(Pid::as_raw_nonzero);
     let is_parent = now.is_some_and(|pid| u32::try_from(pid.get()) == Ok(parent));
-    ensure!(is_parent, "the parent is gone already");
+    ensure!(is_parent, "the parent has exited");
     Ok(())
 }
 
-/// If the host should run out of memory, this is the process to do without.
+/// Makes this process the OOM killer's first choice.
 fn go_first() {
     // Best effort: more than that the kernel's own choice would be.
     if let Err(error) = std::fs::write("/proc/self/oom_score_adj", "1000") {
@@ -130,7 +129,7 @@ impl Memory {
                     }
                     *next = next.saturating_add(1) % count.max(1);
                 }
-                // Nobody reads the memory; it is written all the same.
+                // The memory is never read, but the writes must happen.
                 std::hint::black_box(pages.as_mut_ptr());
                 Ok(())
             }

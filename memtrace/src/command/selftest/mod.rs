@@ -1,6 +1,5 @@
-//! `memtrace selftest`: a guest of our own is pressed on this host, and memtrace's numbers
-//! are held against the kernel's. Harms nobody: what it makes is small, its own, and gone
-//! at the end, however that comes.
+//! `memtrace selftest`: puts a temporary guest under memory pressure, and compares memtrace's
+//! counters with the kernel's. Everything it creates is small and always removed.
 
 pub mod args;
 mod cgroup;
@@ -35,7 +34,7 @@ use report::Report;
 use setting::Setting;
 use trial::Run;
 
-/// The least that has to be free, of memory and of swap: several times what is used.
+/// Minimum of free memory and swap: several times what is used.
 const LEAST: Bytes = Bytes(256 << 20);
 /// The guest's limit.
 const LIMIT: Bytes = Bytes(64 << 20);
@@ -57,7 +56,7 @@ pub fn run(arguments: SelftestArguments, verbosity: Verbosity) -> Result<ExitCod
         // Everything that was begun is undone by now.
         Err(error) => match error.downcast_ref::<Interrupted>() {
             Some(interrupted) => {
-                say("interrupted; everything is as it was");
+                say("interrupted; everything was restored");
                 Ok(ExitCode::from(interrupted.code()))
             }
             None => Err(error),
@@ -77,7 +76,7 @@ fn form(report: &Report, arguments: SelftestArguments) -> Result<String> {
 fn examine(root: &HostRoot, verbosity: Verbosity, interrupt: &Interrupt) -> Result<Report> {
     enough_memory(root)?;
     let kernel = probe::open(&root.sys, verbosity.programs()).map_err(|error| {
-        let reason = format!("the kernel side does not run: {error:#}");
+        let reason = format!("eBPF programs unavailable: {error:#}");
         tracing::warn!("{reason}");
         reason
     });
@@ -85,7 +84,7 @@ fn examine(root: &HostRoot, verbosity: Verbosity, interrupt: &Interrupt) -> Resu
     let accounting = account_delays(root);
     let cgroup = place_to_press(root);
     if let Err(reason) = &cgroup {
-        say(&format!("the guest won't be pressed: {reason:#}"));
+        say(&format!("no pressure on the guest: {reason:#}"));
     }
     let run = Run { root, interrupt, accounting: accounting.as_ref(), cgroup: &cgroup };
     let outcome = run.run(source)?;
@@ -107,15 +106,15 @@ fn enough_memory(root: &HostRoot) -> Result<()> {
     let available = meminfo::read(root).context("cannot read /proc/meminfo")?.available;
     ensure!(
         available >= LEAST,
-        "only {} MiB of memory are available, and a self-test wants {} to be sure that it \
-         doesn't harm anybody",
+        "only {} MiB of memory are available; a self-test requires {} MiB so that it harms \
+         no other process",
         available.0 >> 20,
         LEAST.0 >> 20
     );
     Ok(())
 }
 
-/// A cgroup in which pages go to swap, or why there can't be one.
+/// A cgroup in which pages are swapped out, or why there is none.
 fn place_to_press(root: &HostRoot) -> Result<Cgroup> {
     let memory = meminfo::read(root).context("cannot read /proc/meminfo")?;
     if memory.swap_total == Bytes(0) {
@@ -123,12 +122,12 @@ fn place_to_press(root: &HostRoot) -> Result<Cgroup> {
     }
     ensure!(
         memory.swap_free >= LEAST,
-        "only {} MiB of swap are free, and it wants {}",
+        "only {} MiB of swap are free; it requires {} MiB",
         memory.swap_free.0 >> 20,
         LEAST.0 >> 20
     );
     let swappiness = read::number(&root.proc.join("sys/vm/swappiness")).unwrap_or(1);
-    ensure!(swappiness > 0, "vm.swappiness is 0: a process is killed before it is swapped");
+    ensure!(swappiness > 0, "vm.swappiness is 0: processes are killed before they are swapped");
     Cgroup::make(root, std::process::id(), LIMIT)
 }
 
@@ -140,7 +139,7 @@ struct Accounting {
 }
 
 impl Accounting {
-    /// `None` once somebody switched it off: some delays are missing from then on.
+    /// `None` once it was switched off externally: some delays are missing from then on.
     fn taskstats(&self) -> Option<&Taskstats> {
         self.setting.as_ref().is_none_or(Setting::holds).then_some(&self.taskstats)
     }
@@ -168,9 +167,9 @@ fn account_delays(root: &HostRoot) -> Option<Accounting> {
     }
 }
 
-/// A line for somebody who waits.
+/// A progress message.
 fn say(text: &str) {
-    // There is nobody to tell when this fails.
+    // Failures to write progress are ignored.
     let _ = writeln!(std::io::stderr(), "memtrace: {text}");
 }
 

@@ -1,4 +1,4 @@
-//! What the self-test found, as text and as JSON. Pure.
+//! The report of the self-test, as text and JSON. Pure.
 
 use std::fmt::Write;
 
@@ -30,14 +30,14 @@ pub struct Report {
     pub verdict: Verdict,
 }
 
-/// What the numbers were made with.
+/// The guest used.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GuestFacts {
     pub kind: GuestKind,
     /// Why it is no KVM guest.
     pub reason: Option<String>,
     pub memory_mib: u32,
-    /// Of its cgroup. `None`: it wasn't pressed.
+    /// Limit of its cgroup. `None`: none.
     pub limit_mib: Option<u64>,
     pub cgroup_version: Option<u8>,
     /// How long it walked over its memory.
@@ -56,7 +56,7 @@ impl Report {
     /// One document, with a line end.
     ///
     /// # Errors
-    /// None that is known: all of it has a form in JSON.
+    /// If serialisation fails, which isn't expected.
     pub fn json(&self) -> serde_json::Result<String> {
         #[derive(Serialize)]
         struct Document<'a> {
@@ -143,7 +143,7 @@ impl Report {
 
     fn conclusion(&self) -> String {
         let counted = format!(
-            "{} of {} rows hold, {} could not be checked",
+            "{} of {} rows pass, {} not checked",
             self.table.rows.iter().filter(|row| row.holds()).count(),
             self.table.rows.len(),
             self.table.skipped.len()
@@ -151,7 +151,7 @@ impl Report {
         match self.verdict {
             Verdict::Exact => format!("exact; {counted}"),
             Verdict::Degraded => format!("degraded by {}; {counted}", self.shortcomings()),
-            Verdict::Wrong => format!("WRONG: {} rows are off; {counted}", self.table.failed()),
+            Verdict::Wrong => format!("WRONG: {} rows fail; {counted}", self.table.failed()),
         }
     }
 

@@ -1,11 +1,10 @@
-//! The rows that there can be, and putting them together: a row where both numbers are
-//! there, and the reason where one isn't. Pure.
+//! All possible rows, and their assembly: a row where both values are known, else the reason. Pure.
 
 use super::compare::{BYSTANDER, GUEST, HOST, REFAULTS};
 use memtrace_core::accuracy::table::{Row, Rule, Skipped, Table};
 use memtrace_core::model::Measured;
 
-/// What a row is about.
+/// The key of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
     /// By its name in JSON.
@@ -75,7 +74,7 @@ const PRESSED: [Key; 14] = [
 ];
 const IDLE: [Key; 3] = [IDLE_SWAPPED, IDLE_CAUSED, IDLE_RECLAIMS];
 
-/// What would harm the host, and so isn't provoked.
+/// Signals that are not provoked because that would harm the host.
 const UNPROVOKED: [(&str, &str, &str); 6] = [
     ("direct_reclaim", "direct reclaims", "would need the whole host under pressure"),
     ("shmem_taken", "shared memory taken", "the guest's memory is private"),
@@ -94,8 +93,8 @@ impl Rows {
     pub fn compare(&mut self, key: Key, memtrace: Measured<f64>, kernel: Option<f64>, rule: Rule) {
         let Measured { value, quality } = memtrace;
         match (value, kernel) {
-            (None, _) => self.skip(key, quality.reason().unwrap_or("memtrace doesn't say")),
-            (_, None) => self.skip(key, &format!("there is no {} here", key.source)),
+            (None, _) => self.skip(key, quality.reason().unwrap_or("no reason given")),
+            (_, None) => self.skip(key, &format!("no {} on this host", key.source)),
             (Some(memtrace), Some(kernel)) => self.0.rows.push(Row {
                 signal: key.signal.to_owned(),
                 subject: key.subject.to_owned(),
@@ -138,7 +137,7 @@ impl Rows {
         }
     }
 
-    /// What is never checked, for the good of the host.
+    /// Rows that are never checked, to protect the host.
     pub fn skip_unprovoked(&mut self) {
         for (signal, counter, reason) in UNPROVOKED {
             self.skip(Key { signal, subject: HOST, counter, source: "" }, reason);
@@ -178,7 +177,7 @@ mod tests {
         rows.compare(TAKEN, Measured::exact(1.0), Some(1.0), equal);
         let table = rows.into_table();
         let reasons: Vec<&str> = table.skipped.iter().map(|row| row.reason.as_str()).collect();
-        assert_eq!(reasons, ["no hook", "there is no memory.stat pgsteal - 2 % here"]);
+        assert_eq!(reasons, ["no hook", "no memory.stat pgsteal - 2 % on this host"]);
         assert_eq!(table.rows.len(), 1);
     }
 }

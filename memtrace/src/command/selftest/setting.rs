@@ -1,11 +1,11 @@
-//! A setting of the kernel that holds for as long as it is needed.
+//! A temporary kernel setting.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use memtrace_host::hostfs::read;
 
-/// Gives the setting its old value back when it is dropped.
+/// Restores the old value on drop.
 #[derive(Debug)]
 pub struct Setting {
     path: PathBuf,
@@ -16,7 +16,7 @@ pub struct Setting {
 
 impl Setting {
     /// # Errors
-    /// When the setting isn't there, or isn't ours to make.
+    /// When the setting doesn't exist, or isn't writable.
     pub fn make(path: &Path, value: &str) -> io::Result<Self> {
         let found = get(path)?;
         let mut setting = Self { path: path.to_owned(), value: value.to_owned(), old: None };
@@ -27,7 +27,7 @@ impl Setting {
         Ok(setting)
     }
 
-    /// Whether nobody has changed it since.
+    /// Whether it is unchanged since.
     pub fn holds(&self) -> bool {
         get(&self.path).is_ok_and(|found| found == self.value)
     }
@@ -42,7 +42,11 @@ impl Drop for Setting {
         if let Some(old) = &self.old
             && let Err(error) = std::fs::write(&self.path, old)
         {
-            tracing::warn!("{} was {old}, and stays {}: {error}", self.path.display(), self.value);
+            tracing::warn!(
+                "cannot restore {} to {old}, it stays {}: {error}",
+                self.path.display(),
+                self.value
+            );
         }
     }
 }

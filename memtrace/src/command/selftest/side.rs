@@ -1,4 +1,4 @@
-//! One process as both sides see it, and how much its numbers grew. Pure.
+//! One process as counted by memtrace and the kernel, and the growth of the counters. Pure.
 
 use memtrace_core::model::Measured;
 use memtrace_core::model::snapshot::VmView;
@@ -6,7 +6,7 @@ use memtrace_core::sample::MemoryStat;
 use memtrace_core::signal::{Quality, Signal, SignalStatus};
 use memtrace_core::units::{ByteRate, Rate};
 
-/// What the kernel counts of one process. `None`: this kernel doesn't, or not here.
+/// The kernel's counters of one process. `None`: not available.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KernelCounters {
     pub swap_pages: u64,
@@ -30,7 +30,7 @@ pub struct Side<'a> {
     pub view: &'a VmView,
     pub from: &'a KernelCounters,
     pub to: &'a KernelCounters,
-    /// What each signal is worth with all that was missed of it.
+    /// The quality of each signal, including missed events.
     pub signals: &'a [SignalStatus],
     pub seconds: f64,
     pub page_size: f64,
@@ -55,7 +55,7 @@ impl Side<'_> {
 
     pub fn quality(&self, signal: Signal) -> Quality {
         let status = self.signals.iter().find(|status| status.signal == signal);
-        let unknown = || Quality::absent("memtrace doesn't know this signal");
+        let unknown = || Quality::absent("unknown signal");
         status.map_or_else(unknown, |status| status.quality.clone())
     }
 

@@ -1,5 +1,5 @@
-//! The trial itself: a guest and a bystander are started, the guest walks over more memory
-//! than its cgroup may have, and both sides are read while nothing moves.
+//! The trial: starts a guest and a bystander, the guest writes to more memory than its cgroup's
+//! limit, and both sides are read while counters are stable.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::cgroup::Cgroup;
 use super::child::{Guest, Shape};
-use super::compare::{self, Moment, Trial};
+use super::compare::{self, TimePoint, Trial};
 use super::counters::Counters;
 use super::report::{GuestFacts, GuestKind};
 use super::{Accounting, LIMIT, say};
@@ -38,9 +38,9 @@ const LONGEST: Duration = Duration::from_secs(30);
 const FIRST: Duration = Duration::from_secs(8);
 /// Longest for any other answer.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// So long both sides are read again until nothing moves.
+/// Time limit for both sides to settle.
 const STILLNESS: Duration = Duration::from_secs(15);
-/// So long nothing may move: memory.stat lacks up to 64 events of each CPU for as long as
+/// Period without changes that counts as settled: memory.stat lacks up to 64 events of each CPU for as long as
 /// two seconds (FLUSH_TIME and `memcg_vmstats_needs_flush` in mm/memcontrol.c).
 const SETTLED: Duration = Duration::from_millis(2500);
 /// Between two looks.
@@ -51,11 +51,11 @@ pub(super) struct Run<'a> {
     pub root: &'a HostRoot,
     pub interrupt: &'a Interrupt,
     pub accounting: Option<&'a Accounting>,
-    /// `Err`: why the guest isn't pressed.
+    /// `Err`: why the guest isn't limited.
     pub cgroup: &'a Result<Cgroup>,
 }
 
-/// What came out.
+/// The result.
 pub(super) struct Outcome {
     pub guest: GuestFacts,
     pub table: Table,
@@ -66,7 +66,7 @@ pub(super) struct Outcome {
 struct Started {
     guest: Guest,
     bystander: Guest,
-    from: Moment,
+    from: TimePoint,
     /// Why it is no KVM guest, if so.
     no_kvm: Option<String>,
 }
@@ -105,14 +105,14 @@ impl Run<'_> {
 
     /// Both as KVM guests, or where that doesn't work, both as processes.
     fn start(&self, source: &mut LiveSource) -> Result<Started> {
-        say(&format!("starting a KVM guest of {MEMORY_MIB} MiB, and a small one beside it ..."));
+        say(&format!("starting a KVM guest of {MEMORY_MIB} MiB, and a small bystander ..."));
         let no_kvm = match self.start_as(source, true) {
             Ok(started) => return Ok(started),
             Err(error) if error.is::<Interrupted>() => return Err(error),
             Err(error) => format!("{error:#}"),
         };
-        say(&format!("no KVM guest: {no_kvm}; an ordinary process takes its place ..."));
-        let started = self.start_as(source, false).context("no guest can be started")?;
+        say(&format!("no KVM guest: {no_kvm}; using an ordinary process ..."));
+        let started = self.start_as(source, false).context("cannot start a guest")?;
         Ok(Started { no_kvm: Some(no_kvm), ..started })
     }
 
@@ -138,7 +138,7 @@ impl Run<'_> {
 
     fn walk(&self, guest: &mut Guest, source: &mut LiveSource) -> Result<()> {
         let begun = Instant::now();
-        say("letting it walk over its memory ...");
+        say("running the guest ...");
         let walks = if self.cgroup.is_ok() { MOST_WALKS } else { 1 };
         for stretch in 1..walks * WALK {
             let enough = stretch >= LEAST_WALKS * WALK;
@@ -153,7 +153,12 @@ impl Run<'_> {
     }
 
     /// Both sides, read while the kernel's counters didn't move.
-    fn quiet(&self, source: &mut LiveSource, guest: &Guest, bystander: &Guest) -> Result<Moment> {
+    fn quiet(
+        &self,
+        source: &mut LiveSource,
+        guest: &Guest,
+        bystander: &Guest,
+    ) -> Result<TimePoint> {
         let counters = Counters {
             root: self.root,
             cgroup: self.cgroup.as_ref().ok(),
@@ -172,12 +177,12 @@ impl Run<'_> {
             let after = read()?;
             if before != after {
                 if begun.elapsed() > STILLNESS {
-                    bail!("the guest doesn't come to rest: {before:?}, then {after:?}");
+                    bail!("the guest's counters don't settle: {before:?}, then {after:?}");
                 }
                 (before, since) = (after, Instant::now());
             } else if let Some(sample) = sample {
                 let (guest, bystander) = after;
-                return Ok(Moment { sample, guest, bystander });
+                return Ok(TimePoint { sample, guest, bystander });
             }
             std::thread::sleep(LOOK);
         }

@@ -1,4 +1,4 @@
-//! What the table makes of each signal, and of the host. Pure.
+//! The verdict on each signal, and on the host. Pure.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,13 +17,13 @@ pub const REQUIRED: [&str; 7] =
 pub enum Finding {
     /// All its rows are within their bounds.
     Exact,
-    /// It calls itself approximate, and says why.
+    /// Declared approximate, with the reason.
     Approximate,
-    /// It can't be had here.
+    /// Not available.
     Absent,
-    /// It calls itself exact, and isn't.
+    /// Declared exact, but isn't.
     Wrong,
-    /// There was nothing to hold it against.
+    /// Nothing to compare with.
     NotChecked,
 }
 
@@ -101,7 +101,7 @@ fn judge_one(signal: String, status: Option<&Quality>, table: &Table) -> Judgeme
     let wrong = rows.iter().find(|row| row.verdict() == table::Verdict::Wrong);
     let near = rows.iter().find(|row| row.verdict() == table::Verdict::Approximate);
     let skipped = table.skipped.iter().find(|skipped| skipped.signal == signal);
-    // A bystander that nothing happened to says nothing of a signal.
+    // An idle bystander doesn't verify a signal.
     let checked = rows.iter().any(|row| row.subject != super::compare::BYSTANDER);
     let (verdict, reason) = match (wrong, near, status) {
         (Some(row), ..) => {
@@ -114,7 +114,7 @@ fn judge_one(signal: String, status: Option<&Quality>, table: &Table) -> Judgeme
         (None, None, Some(Quality::Absent(reason))) => (Finding::Absent, Some(reason.to_string())),
         (None, None, _) => {
             let reason = skipped.map(|skipped| skipped.reason.clone());
-            let nothing = || "there is nothing to hold it against".to_owned();
+            let nothing = || "nothing to compare with".to_owned();
             (Finding::NotChecked, Some(reason.unwrap_or_else(nothing)))
         }
     };

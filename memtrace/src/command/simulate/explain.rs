@@ -1,4 +1,5 @@
-//! `memtrace simulate SCENARIO --explain VM --at SECOND`: what memtrace's policy thought then.
+//! `memtrace simulate SCENARIO --explain VM --at SECOND`: explains memtrace's decision at that
+//! time.
 
 use anyhow::{Result, bail, ensure};
 
@@ -14,12 +15,12 @@ const HOST: &str = "host";
 /// When it isn't one scenario that is meant, or there is no such second or VM in it.
 pub(super) fn explain(scenarios: &[Scenario], vm: &str, second: u64) -> Result<String> {
     let [scenario] = scenarios else {
-        bail!("one scenario is needed, and not {}", scenarios.len())
+        bail!("exactly one scenario is required, not {}", scenarios.len())
     };
     let Scenario { name, seconds, .. } = scenario;
-    ensure!((1..=*seconds).contains(&second), "{name} goes from second 1 to {seconds}");
+    ensure!((1..=*seconds).contains(&second), "seconds of {name} are 1 to {seconds}");
     let mut found = None;
-    // Nobody needs what comes after it.
+    // Later seconds are not needed.
     let until = Scenario { seconds: second, ..scenario.clone() };
     watch(&until, &mut Memtrace::default(), |look| {
         if look.second == second {
@@ -28,7 +29,7 @@ pub(super) fn explain(scenarios: &[Scenario], vm: &str, second: u64) -> Result<S
     })?;
     match found {
         Some(Ok(text)) => Ok(format!("{name}, second {second}: {text}")),
-        Some(Err(names)) => bail!("there is no VM {vm:?} then; there are: {HOST}, {names}"),
+        Some(Err(names)) => bail!("no VM {vm:?} at that time; VMs: {HOST}, {names}"),
         None => bail!("{name} has no second {second}"),
     }
 }
@@ -45,7 +46,7 @@ fn told(look: &Look<'_>, vm: &str) -> Result<String, String> {
     let thought = decisions.thoughts.iter().find(|thought| thought.vm == known);
     let decision = decisions.actions.iter().find(|decision| Some(decision.vm) == known);
     let state = summary::state(decisions.state);
-    Ok(format!("the host is {state}\n{}", explanation(vm, thought, decision)))
+    Ok(format!("host state: {state}\n{}", explanation(vm, thought, decision)))
 }
 
 #[cfg(test)]
@@ -63,7 +64,7 @@ mod tests {
     #[test]
     fn a_moment_is_explained_with_what_was_seen_then() {
         let text = text("guest-2", 20).expect("there is one");
-        assert!(text.starts_with("idle, second 20: the host is calm\nguest-2\n"), "{text}");
+        assert!(text.starts_with("idle, second 20: host state: calm\nguest-2\n"), "{text}");
         for part in ["RSS", "statistics", "decision: none"] {
             assert!(text.contains(part), "{part}: {text}");
         }
@@ -79,7 +80,7 @@ mod tests {
     fn what_is_not_there_is_answered_with_what_is() {
         let wrong = |vm, second| text(vm, second).expect_err("there is none").to_string();
         assert!(wrong("guest", 20).contains("host, guest-1, guest-2"));
-        assert!(wrong("host", 0).contains("from second 1 to 600"));
+        assert!(wrong("host", 0).contains("are 1 to 600"));
         let all = catalogue::all().expect("they are scenarios");
         assert!(explain(&all, "host", 1).is_err());
     }

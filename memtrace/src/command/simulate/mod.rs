@@ -1,5 +1,5 @@
-//! `memtrace simulate`: scenarios and policies by name, and the table of what came out; or a
-//! recording under another configuration.
+//! `memtrace simulate`: runs scenarios under policies, and prints the results; or replays a
+//! recording with another configuration.
 
 pub mod args;
 mod explain;
@@ -61,7 +61,7 @@ fn policies() -> Vec<Box<dyn Policy>> {
 fn scenarios(wanted: &[String]) -> Result<Vec<Scenario>> {
     if let Some(name) = wanted.iter().find(|name| !catalogue::names().any(|known| known == *name)) {
         let known: Vec<&str> = catalogue::names().collect();
-        bail!("there is no scenario {name}; there are {}", known.join(", "));
+        bail!("unknown scenario {name}; scenarios: {}", known.join(", "));
     }
     let mut scenarios = catalogue::all()?;
     scenarios.retain(|scenario| wanted.is_empty() || wanted.contains(&scenario.name));
@@ -71,7 +71,7 @@ fn scenarios(wanted: &[String]) -> Result<Vec<Scenario>> {
 fn names(wanted: &[String]) -> Result<Vec<&'static str>> {
     let mut names: Vec<&'static str> = policies().iter().map(|policy| policy.name()).collect();
     if let Some(name) = wanted.iter().find(|name| !names.contains(&name.as_str())) {
-        bail!("there is no policy {name}; there are {}", names.join(", "));
+        bail!("unknown policy {name}; policies: {}", names.join(", "));
     }
     names.retain(|name| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name));
     Ok(names)
@@ -95,7 +95,7 @@ fn rows(scenario: &Scenario, names: &[&str]) -> Result<Vec<Row>> {
     for mut policy in policies() {
         let name = policy.name();
         let shown = names.contains(&name);
-        // What is expected of ours is in part a share of what comes without any.
+        // Some expectations are relative to the run without a policy.
         let compared = name == NOTHING && names.contains(&OURS);
         if !(shown || compared) {
             continue;

@@ -1,4 +1,4 @@
-//! What can be typed after `memtrace top`.
+//! Arguments of `memtrace top`.
 
 use std::path::PathBuf;
 
@@ -10,15 +10,15 @@ use crate::cli::print::PrintArguments;
 
 const TOP_EXAMPLES: &str = "\
 Examples:
-  memtrace top                        the live view, every second
-  memtrace top --sort caused          the VM that takes most comes first
+  memtrace top                        live view, refreshed every second
+  memtrace top --sort caused          VMs that cause most reclaim first
   memtrace top --sort name:desc --filter '^web'
   memtrace top --once                 one plain table, with rates over one interval
-  memtrace top --json --interval 5    a JSON document every 5 s, one a line
+  memtrace top --json --interval 5    JSON lines, one document every 5 s
   memtrace top --plain --count 10     ten plain tables, for a log
   memtrace top --replay /var/lib/memtrace/recordings --from 14:05
 
-Standard output that is no terminal gets --plain unless --json is given.";
+If standard output is not a terminal, --plain is the default.";
 
 fn top_after_help() -> String {
     let names: Vec<&str> = columns::all().iter().map(|column| column.name).collect();
@@ -32,21 +32,21 @@ pub struct TopArguments {
     pub look: LookArguments,
     #[command(flatten)]
     pub print: PrintArguments,
-    /// Sort by this column; numbers from the largest and words from A, unless said otherwise
+    /// Sort by this column; default order: numbers descending, text ascending
     #[arg(short, long, value_name = "COLUMN[:asc|:desc]", default_value = "stall")]
     #[arg(value_parser = sort)]
     pub sort: Sort,
-    /// Show a recording (`memtrace record`): a file, or a directory of them. --interval is the
-    /// time from one moment to the next; what is printed doesn't wait
+    /// Show a recording: a file, or a directory of files. --interval is the delay between two
+    /// samples; --plain and --json print without delay
     #[arg(long, value_name = "PATH", conflicts_with_all = ["no_libvirt", "state_dir"])]
     pub replay: Option<PathBuf>,
-    /// Begin the replay here: 14:05 (of its first day), '2026-11-23 14:05', +10m
+    /// Start of the replay: 14:05 (on its first day), '2026-11-23 14:05', +10m
     #[arg(long, value_name = "TIME", requires = "replay")]
     pub from: Option<String>,
 }
 
 impl Default for TopArguments {
-    /// As if nothing was typed.
+    /// The same as an empty command line.
     fn default() -> Self {
         Self {
             look: LookArguments::default(),
@@ -58,7 +58,7 @@ impl Default for TopArguments {
     }
 }
 
-// clap shows no more than the outermost message of an error.
+// clap shows only the outermost message of an error.
 fn sort(text: &str) -> Result<Sort, String> {
     columns::parse(text).map_err(|error| format!("{error:#}"))
 }

@@ -1,4 +1,4 @@
-//! `memtrace top`: from what was typed to a running view.
+//! `memtrace top`: from arguments to a running view.
 
 pub mod args;
 mod print;
@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 
 use crate::cli::Verbosity;
 use crate::config::Config;
-use crate::service::view_input::Feed;
+use crate::service::view_input::ViewInput;
 use crate::service::{policy, sampling, terminal};
 use args::TopArguments;
 use memtrace_core::live::Control;
@@ -27,10 +27,10 @@ use memtrace_view::tui::TopOptions;
 use print::Form;
 pub(crate) use print::Interrupted;
 
-/// Longest that the end waits for a source that is busy.
+/// Maximum wait for a busy source at the end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What the output becomes.
+/// The kind of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Live,
@@ -48,12 +48,12 @@ impl Mode {
     }
 }
 
-/// Whether `memtrace top` draws on the terminal, so that nobody else may.
+/// Whether `memtrace top` draws full-screen on the terminal.
 pub fn draws(arguments: &TopArguments) -> bool {
     Mode::of(arguments, io::stdout().is_terminal()) == Mode::Live
 }
 
-/// Runs until the view is left, enough was printed, or Ctrl-C.
+/// Runs until the user quits, the count is reached, or Ctrl-C.
 ///
 /// # Errors
 /// [`privileges::Denied`] without privileges, which a recording doesn't need; otherwise when
@@ -68,7 +68,7 @@ pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("cannot start the event loop")?;
+        .context("cannot start the tokio runtime")?;
     let configured = crate::config::chosen(arguments.look.config.as_deref());
     let libvirt = configured.as_ref().map_or(true, |config| config.libvirt);
     let journal = journal(arguments, configured.as_ref().ok());
@@ -84,32 +84,32 @@ pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
     let mode = Mode::of(arguments, io::stdout().is_terminal());
     let count = arguments.print.most();
     let result = runtime.block_on(async {
-        let feed = Feed::beside(handle.clone(), idle, follower);
+        let input = ViewInput::beside(handle.clone(), idle, follower);
         let result = match form(mode, arguments) {
-            None => terminal::run(feed, view_options(arguments)).await,
-            Some(form) => print::run(feed, &form, count).await,
+            None => terminal::run(input, view_options(arguments)).await,
+            Some(form) => print::run(input, &form, count).await,
         };
         handle.stop(PATIENCE).await;
         result
     });
-    // Whoever reads the journal may wait for a disk.
+    // Reading the journal may block on the disk.
     runtime.shutdown_timeout(PATIENCE);
     result
 }
 
-/// A reactor that decides and touches nothing.
+/// A reactor that decides and changes nothing.
 fn observer(source: &mut LiveSource, config: &Config) -> Result<Reactor> {
     Ok(Reactor::on_paper(policy::policy(source, config, &Recovered::default())?))
 }
 
-/// Where a memtrace that mitigates here writes what it does.
+/// The journal directory of `memtrace mitigate` on this host.
 fn journal(arguments: &TopArguments, config: Option<&Config>) -> PathBuf {
     let configured = || config.map(|config| config.journal.directory.clone());
     let typed = arguments.look.state_dir.clone();
     typed.or_else(configured).unwrap_or_else(|| DIRECTORY.into())
 }
 
-/// What is printed; `None` for the live view.
+/// The output format; `None` for the live view.
 fn form(mode: Mode, arguments: &TopArguments) -> Option<Form> {
     match mode {
         Mode::Live => None,
@@ -135,7 +135,7 @@ fn color(arguments: &TopArguments) -> bool {
 
 fn plain_options(arguments: &TopArguments) -> PlainOptions {
     let stdout = io::stdout();
-    // Only a terminal has a width to keep to.
+    // Only a terminal limits the width.
     let size = rustix::termios::tcgetwinsize(&stdout).ok().filter(|_| stdout.is_terminal());
     let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
     PlainOptions {

@@ -1,9 +1,9 @@
-//! Tables and documents on standard output, one for each interval.
+//! Tables and documents on standard output, one per interval.
 
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::service::view_input::Feed;
+use crate::service::view_input::ViewInput;
 use crate::sys::output;
 use memtrace_core::filter::Filter;
 use memtrace_core::live::Latest;
@@ -13,7 +13,7 @@ use memtrace_view::columns::Sort;
 use memtrace_view::export::json;
 use memtrace_view::export::plain::{self, PlainOptions};
 
-/// What a snapshot is printed as.
+/// The output format.
 pub(super) enum Form {
     Plain(PlainOptions),
     Json { sort: Sort, filter: Option<Filter> },
@@ -29,7 +29,7 @@ impl Form {
         }
     }
 
-    /// What stands between two snapshots.
+    /// The separator of two snapshots.
     pub(super) const fn separator(&self) -> &'static str {
         match self {
             Self::Plain(_) => "\n",
@@ -38,27 +38,27 @@ impl Form {
     }
 }
 
-/// Prints `count` snapshots (`None`: without end) that have rates; the first sample is only what the second is
-/// compared with. Ctrl-C and SIGTERM end it well.
-pub(super) async fn run(feed: Feed, form: &Form, count: Option<u64>) -> Result<()> {
+/// Prints `count` snapshots (`None`: no limit) with rates; the first sample is only the base of the
+/// second's rates. Ctrl-C and SIGTERM end it with success.
+pub(super) async fn run(input: ViewInput, form: &Form, count: Option<u64>) -> Result<()> {
     let mut interrupted = Interrupted::new()?;
     tokio::select! {
-        result = snapshots(feed, form, count, output::print) => result,
+        result = snapshots(input, form, count, output::print) => result,
         () = interrupted.wait() => Ok(()),
     }
 }
 
 async fn snapshots(
-    mut feed: Feed,
+    mut input: ViewInput,
     form: &Form,
     count: Option<u64>,
     mut print: impl FnMut(&str) -> Result<()>,
 ) -> Result<()> {
     let mut printed = 0;
     while count.is_none_or(|count| printed < count) {
-        feed.handle.latest.changed().await.context("sampling ended without a word")?;
-        let latest = feed.handle.latest.borrow_and_update().clone();
-        let decided = feed.decided_of(&latest).await;
+        input.handle.latest.changed().await.context("sampling ended without an error")?;
+        let latest = input.handle.latest.borrow_and_update().clone();
+        let decided = input.decided_of(&latest).await;
         match latest {
             Latest::Starting => {}
             Latest::Failed(text) => bail!("{text}"),
@@ -109,11 +109,11 @@ mod tests {
 
     fn printed(last: u64, count: Option<u64>, form: &Form) -> (Result<()>, Vec<String>) {
         let control = Control { interval: Duration::from_millis(20), detail: None, stop: false };
-        let feed = Feed::alone(spawn(Box::new(Seconds::until(last)), control), idle());
+        let input = ViewInput::alone(spawn(Box::new(Seconds::until(last)), control), idle());
         let mut texts = Vec::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let result = runtime.expect("a runtime starts").block_on(async {
-            let all = snapshots(feed, form, count, |text| {
+            let all = snapshots(input, form, count, |text| {
                 texts.push(text.to_owned());
                 Ok(())
             });
@@ -158,9 +158,9 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_goes_away_ends_it() {
         let control = Control { interval: Duration::from_millis(1), detail: None, stop: false };
-        let feed = Feed::alone(spawn(Box::new(Seconds::endless()), control), idle());
+        let input = ViewInput::alone(spawn(Box::new(Seconds::endless()), control), idle());
         let gone = |_: &str| Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
-        let result = snapshots(feed, &json(), None, gone).await;
+        let result = snapshots(input, &json(), None, gone).await;
         assert!(result.is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! `memtrace top --replay`: a recording in the place of the live host.
+//! `memtrace top --replay`: shows a recording instead of the live host.
 
 use std::path::Path;
 
@@ -11,14 +11,14 @@ use super::{Mode, PATIENCE, form, view_options};
 use crate::config::Config;
 use crate::service::player::play;
 use crate::service::terminal;
-use crate::service::view_input::Feed;
+use crate::service::view_input::ViewInput;
 use crate::sys::interrupt::Interrupt;
 use crate::sys::output;
 use memtrace_core::live::Control;
 use memtrace_core::replay::time;
 use memtrace_store::tape::{Shown, Tape, UNDECIDED};
 
-/// Runs until the view is left, all or enough was printed, or Ctrl-C.
+/// Runs until the user quits, the end or the count is reached, or Ctrl-C.
 ///
 /// # Errors
 /// When nothing can be read of the recording, or the output can't be written.
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &TopArguments, path: &Path, mode: Mode) -> Result<(
     }
 }
 
-/// The moment to begin with; `None`: the recording is empty.
+/// The first record; `None`: the recording is empty.
 fn begin(tape: &mut Tape, from: Option<&str>) -> Result<Option<Shown>> {
     let first = tape.next();
     let (Some(from), Some(shown)) = (from, &first) else { return Ok(first) };
@@ -51,7 +51,7 @@ fn begin(tape: &mut Tape, from: Option<&str>) -> Result<Option<Shown>> {
     Ok(tape.go(to))
 }
 
-/// Prints `count` moments that have rates, or all.
+/// Prints `count` snapshots with rates, or all.
 fn all(
     moments: impl Iterator<Item = Shown>,
     form: &Form,
@@ -77,12 +77,12 @@ fn view(arguments: &TopArguments, tape: Tape, first: Option<Shown>) -> Result<()
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("cannot start the event loop")?;
+        .context("cannot start the tokio runtime")?;
     let control = Control { interval: arguments.look.interval, detail: None, stop: false };
     let (handle, remote) = play((tape, first), config.alert.rules(), control);
-    let feed = Feed::replayed(handle.clone(), remote, UNDECIDED.into());
+    let input = ViewInput::replayed(handle.clone(), remote, UNDECIDED.into());
     runtime.block_on(async {
-        let result = terminal::run(feed, view_options(arguments)).await;
+        let result = terminal::run(input, view_options(arguments)).await;
         handle.stop(PATIENCE).await;
         result
     })

@@ -1,4 +1,4 @@
-//! What can be typed after `memtrace zabbix`.
+//! Arguments of `memtrace zabbix`.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::cli::interval;
 use crate::command::zabbix::Place;
 
 pub const AFTER_HELP: &str = "\
-Keys are the metrics of docs/metrics.md without `memtrace_`, with the values of their labels
-behind colons: vm_faults_total:guest, vm_swap_in_wait_seconds:count, host_info:kernel. Without
-its last value a state is told as a word: host_state, signal_quality:swap_in.
+Keys are the metrics of docs/metrics.md without `memtrace_`, followed by label values after
+colons: vm_faults_total:guest, vm_swap_in_wait_seconds:count, host_info:kernel. Without the last
+label a state is returned as a word: host_state, signal_quality:swap_in.
 
-What isn't known is ZBX_NOTSUPPORTED with the reason, and never 0. The exit status is then 1.
+Unknown values return ZBX_NOTSUPPORTED with the reason, never 0; the exit status is then 1.
 
 packaging/zabbix has the agent's UserParameters and a template for Zabbix 6.0.
 
@@ -29,32 +29,32 @@ pub struct ZabbixArguments {
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum ZabbixCommand {
-    /// The VMs, for low-level discovery: {#VM.NAME}, {#VM.ID}, {#VM.VMM}, {#VM.ACCELERATOR}
+    /// Low-level discovery of VMs: {#VM.NAME}, {#VM.ID}, {#VM.VMM}, {#VM.ACCELERATOR}
     Discover(ZabbixSource),
-    /// One value, of the host or of a VM
+    /// Get one value of the host or of a VM
     #[command(after_help = AFTER_HELP)]
     Get {
-        /// What: a metric without `memtrace_`, as in host_swap_used_bytes
+        /// Metric without `memtrace_`, for example host_swap_used_bytes
         key: String,
-        /// Of this VM: its name, its UUID, or {#VM.ID}
+        /// VM, by name, UUID or {#VM.ID} [default: the host]
         vm: Option<String>,
         #[command(flatten)]
         source: ZabbixSource,
     },
 }
 
-/// Where numbers come from.
+/// Source of the values.
 #[derive(Args, Clone, Debug)]
 pub struct ZabbixSource {
-    /// Take them from a running memtrace: where `mitigate --listen` listens (:9435, unix:/PATH),
-    /// or the file of `metrics --textfile` (/FILE.prom). Needs no privileges. Without it: a look
-    /// of its own, with the privileges of `memtrace top`
+    /// Read from a running memtrace: the address of `mitigate --listen` (:9435, unix:/PATH), or
+    /// the file of `metrics --textfile` (/FILE.prom). Requires no privileges. Without it: measure,
+    /// with the privileges of `memtrace top`
     #[arg(long, value_name = "PLACE")]
     pub from: Option<Place>,
-    /// Seconds that a look of its own takes, 0.1 to 60
+    /// Measurement time in seconds without --from, 0.1 to 60
     #[arg(short, long, value_name = "SECONDS", default_value = "2", value_parser = interval)]
     pub interval: Duration,
-    /// Do not ask libvirt, even where it is there
+    /// Do not connect to libvirt
     #[arg(long)]
     pub no_libvirt: bool,
 }

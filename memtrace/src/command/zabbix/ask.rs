@@ -1,5 +1,5 @@
-//! What a running memtrace tells scrapers, read as one: over the network of this host, through
-//! its socket, or from the file that it writes. Bounded in time and size.
+//! Reads the metrics of a running memtrace: over TCP, a Unix socket, or from a textfile. Bounded in
+//! time and size.
 
 use std::fmt;
 use std::fs::File;
@@ -22,9 +22,9 @@ use tokio::time::timeout;
 use crate::sys::address::Address;
 use memtrace_core::text::clean;
 
-/// For all of it; an agent waits 3 s.
+/// Total time limit; an agent's is 3 s.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Of 4096 VMs with a hundred series each.
+/// Maximum size: 4096 VMs with 100 series each.
 const LARGEST: usize = 128 << 20;
 
 /// Where metrics are read.
@@ -42,7 +42,7 @@ impl FromStr for Place {
         if text.starts_with('/') {
             return Ok(Self::File(text.into()));
         }
-        let told = "ADDRESS:PORT, :PORT of this host, unix:/PATH, or /FILE.prom";
+        let told = "ADDRESS:PORT, :PORT (loopback), unix:/PATH, or /FILE.prom";
         text.parse().map(Self::Listener).map_err(|_| Error::msg(told))
     }
 }
@@ -59,7 +59,7 @@ impl fmt::Display for Place {
 /// The metrics as text.
 ///
 /// # Errors
-/// When nobody answers there, not in time, or with something else.
+/// When there is no valid answer in time.
 pub fn read(place: &Place) -> Result<String> {
     let text = match place {
         Place::Listener(address) => ask(address),
@@ -91,7 +91,7 @@ fn ask(address: &Address) -> Result<String> {
 
 async fn get(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<String> {
     let (mut send, connection) = handshake(TokioIo::new(stream)).await?;
-    // It carries what is asked and answered below, which tells of its errors as well.
+    // Drives the connection; errors are reported by the request below.
     let carried = tokio::spawn(connection);
     let request = Request::get("/metrics").header(HOST, "localhost");
     let answer = send.send_request(request.body(Empty::<Bytes>::new())?).await;
@@ -105,7 +105,7 @@ async fn body(answer: Response<hyper::body::Incoming>) -> Result<String> {
     let body = Limited::new(answer.into_body(), LARGEST).collect().await;
     let body = body.map_err(|error| match error.downcast::<LengthLimitError>() {
         Ok(_) => Error::msg(too_large()),
-        Err(_) => anyhow!("its answer was cut"),
+        Err(_) => anyhow!("incomplete answer"),
     })?;
     let text = String::from_utf8(body.to_bytes().into())?;
     if status != StatusCode::OK {
@@ -115,9 +115,9 @@ async fn body(answer: Response<hyper::body::Incoming>) -> Result<String> {
 }
 
 fn told(error: hyper::Error) -> Error {
-    if error.is_parse() { Error::msg("this is no answer of HTTP") } else { error.into() }
+    if error.is_parse() { Error::msg("not an HTTP answer") } else { error.into() }
 }
 
 fn too_large() -> String {
-    format!("it is larger than {} MiB", LARGEST >> 20)
+    format!("larger than {} MiB", LARGEST >> 20)
 }

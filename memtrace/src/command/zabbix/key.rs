@@ -1,5 +1,5 @@
-//! Item keys and their values: the metrics of docs/metrics.md without their prefix, and the
-//! values of their labels behind colons (`vm_faults_total:guest`). Pure.
+//! Item keys and their values: metrics of docs/metrics.md without prefix, and label values after
+//! colons (`vm_faults_total:guest`). Pure.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use serde_json::json;
 use memtrace_view::export::metrics::parse::Sample;
 use memtrace_view::export::metrics::table::{self, Kind, Metric, PREFIX, VM_LABELS};
 
-/// Labels of which one value holds: without it a key is answered by the word that does.
+/// Labels with one current value: a key without it returns that value.
 const ONE_OF: [&str; 2] = ["state", "quality"];
 
-/// A key, understood.
+/// A parsed key.
 #[derive(Clone, Debug)]
 pub struct Key {
     metric: Metric,
@@ -23,7 +23,7 @@ pub struct Key {
 
 impl Key {
     /// # Errors
-    /// What is wrong with it, for people.
+    /// The error message.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut parts = text.split(':');
         let typed = parts.next().unwrap_or_default();
@@ -35,7 +35,7 @@ impl Key {
         let metric = table::all()
             .into_iter()
             .find(|metric| metric.full_name() == name)
-            .ok_or_else(|| format!("there is no {typed}; memtrace metrics --describe has all"))?;
+            .ok_or_else(|| format!("unknown metric {typed}; see memtrace metrics --describe"))?;
         let mut key = Self { metric, name, values: Vec::new() };
         if key.metric.kind == Kind::Histogram {
             let part = if values.is_empty() { String::new() } else { values.remove(0) };
@@ -56,13 +56,13 @@ impl Key {
             Kind::Info => {}
             _ if values.len() == labels.len() => {}
             _ if values.len() + 1 == labels.len() && key.is_word(labels) => {}
-            _ => return Err(format!("{typed} needs {} as well", labels.join(", "))),
+            _ => return Err(format!("{typed} requires labels {}", labels.join(", "))),
         }
         key.values = values;
         Ok(key)
     }
 
-    /// Answered by a word, where the last label isn't given.
+    /// The label whose current value is returned, if the last label isn't given.
     fn is_word(&self, labels: &[&str]) -> bool {
         labels.last().is_some_and(|label| ONE_OF.contains(label))
     }
@@ -77,6 +77,7 @@ impl Key {
     }
 
     /// Whether it only grows.
+    #[cfg(test)]
     pub fn is_counter(&self) -> bool {
         matches!(self.metric.kind, Kind::Counter | Kind::Histogram)
     }
@@ -85,11 +86,11 @@ impl Key {
     /// agents refuse).
     ///
     /// # Errors
-    /// Why there is none, for people.
+    /// Why there is none.
     pub fn value(&self, samples: &[Sample], vm: Option<&str>) -> Result<String, String> {
         let whose = match (vm, self.is_of_vm()) {
-            (None, true) => return Err("this is of a VM; say of which".to_owned()),
-            (Some(_), false) => return Err("this is of the host, and of no VM".to_owned()),
+            (None, true) => return Err("a VM metric requires a VM".to_owned()),
+            (Some(_), false) => return Err("a host metric takes no VM".to_owned()),
             (None, false) => None,
             (Some(vm), true) => Some(id(samples, vm)?),
         };
@@ -97,7 +98,7 @@ impl Key {
             sample.name == self.name
                 && whose.as_ref().is_none_or(|id| sample.labels.get(VM_LABELS[1]) == Some(id))
         };
-        let unknown = || "it isn't known here now; memtrace doctor says what can be".to_owned();
+        let unknown = || "unknown on this host; see memtrace doctor".to_owned();
         let mut found = samples.iter().filter(of_it);
         if self.metric.kind == Kind::Info {
             let sample = found.next().ok_or_else(unknown)?;
@@ -117,7 +118,7 @@ impl Key {
     }
 }
 
-/// The identity of the VM that is meant.
+/// The identity of the selected VM.
 fn id(samples: &[Sample], typed: &str) -> Result<String, String> {
     let vms: Vec<(&str, &str)> = vms(samples).collect();
     if let Some((id, _)) = vms.iter().find(|(id, _)| *id == typed || plain(id) == typed) {

@@ -1,4 +1,4 @@
-//! `memtrace zabbix`: VMs for Zabbix' low-level discovery, and single values for its items.
+//! `memtrace zabbix`: low-level discovery of VMs, and single values for items.
 
 pub mod args;
 mod ask;
@@ -22,13 +22,12 @@ use key::Key;
 use memtrace_core::text::clean;
 use memtrace_view::export::metrics::parse::{Sample, samples};
 
-/// What Zabbix takes for the end of an item, and shows what follows.
+/// Marks an item as not supported in Zabbix, with a message.
 const NOT_SUPPORTED: &str = "ZBX_NOTSUPPORTED";
-/// Older numbers say nothing of now; the limit of the alert rules.
+/// Maximum age of samples; the limit of the alert rules.
 const STALE: f64 = 120.0;
 
-/// Prints what was asked for, or why there is none; both on standard output, where an agent
-/// reads.
+/// Prints the value, or why there is none; both on standard output, which the agent reads.
 ///
 /// # Errors
 /// When the output can't be written.
@@ -49,13 +48,13 @@ pub fn run(arguments: &ZabbixArguments, verbosity: Verbosity) -> Result<ExitCode
 }
 
 fn one(key: &str, vm: Option<&str>, from: &ZabbixSource, verbosity: Verbosity) -> Result<String> {
-    // Who mistyped needn't wait for a look.
+    // Report errors in the key before measuring.
     let key = Key::parse(key).map_err(anyhow::Error::msg)?;
     let value = key.value(&told(from, verbosity)?, vm).map_err(anyhow::Error::msg)?;
     Ok(format!("{}\n", clean(&value)))
 }
 
-/// What a running memtrace tells, or what a look of our own does.
+/// The metrics of a running memtrace, or of an own measurement.
 fn told(source: &ZabbixSource, verbosity: Verbosity) -> Result<Vec<Sample>> {
     let text = match &source.from {
         Some(place) => ask::read(place)?,
@@ -72,7 +71,7 @@ fn told(source: &ZabbixSource, verbosity: Verbosity) -> Result<Vec<Sample>> {
 fn fresh(samples: &[Sample], now: f64) -> Result<()> {
     let of = |sample: &&Sample| sample.name == "memtrace_sample_timestamp_seconds";
     let Some(at) = samples.iter().find(of) else {
-        anyhow::bail!("these are no metrics of memtrace");
+        anyhow::bail!("no metrics of memtrace");
     };
     let age = now - at.value;
     ensure!(age <= STALE, "the newest sample is {age:.0} s old");

@@ -57,17 +57,17 @@ fn values_are_those_of_the_metrics() {
 #[test]
 fn what_there_is_none_of_is_said_with_the_reason() {
     let cases = [
-        ("nonsense", None, "there is no nonsense"),
-        ("vm_swap_bytes", None, "say of which"),
+        ("nonsense", None, "unknown metric nonsense"),
+        ("vm_swap_bytes", None, "requires a VM"),
         ("vm_swap_bytes", Some("web"), "no VM is called web"),
-        ("vms", Some("noisy"), "of the host"),
-        ("vm_faults_total", Some("noisy"), "needs kind as well"),
-        ("host_forecast_seconds", None, "needs what as well"),
+        ("vms", Some("noisy"), "takes no VM"),
+        ("vm_faults_total", Some("noisy"), "requires labels kind"),
+        ("host_forecast_seconds", None, "requires labels what"),
         ("vms:1", None, "has 0 labels"),
         ("vm_reclaim_wait_seconds", Some("noisy"), ":count or"),
         ("host_info", None, ":LABEL, of hostname, kernel"),
-        ("vm_cgroup_high_bytes", Some("noisy"), "isn't known"),
-        ("host_state:nonsense", None, "isn't known"),
+        ("vm_cgroup_high_bytes", Some("noisy"), "unknown on this host"),
+        ("host_state:nonsense", None, "unknown on this host"),
     ];
     for (key, vm, text) in cases {
         let why = value(key, vm).expect_err(key);
@@ -222,9 +222,9 @@ fn it_reads_listeners_sockets_and_files() {
     served.join().expect("it was asked");
 
     for (answer, problem) in [
-        ("HTTP/1.1 503 X\r\n\r\nthere is no sample yet\n", "HTTP 503: there is no sample yet"),
-        ("SSH-2.0-OpenSSH\r\n", "this is no answer of HTTP"),
-        ("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nmemtrace_vms 4\n", "its answer was cut"),
+        ("HTTP/1.1 503 X\r\n\r\nno sample yet\n", "HTTP 503: no sample yet"),
+        ("SSH-2.0-OpenSSH\r\n", "not an HTTP answer"),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nmemtrace_vms 4\n", "incomplete answer"),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
         let address = listener.local_addr().expect("it is bound");

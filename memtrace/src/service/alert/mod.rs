@@ -1,4 +1,4 @@
-//! Alerts, watched and sent: one more reader of the loop.
+//! Alerts: evaluation and sending, as a subscriber of the sampling loop.
 
 pub mod send;
 
@@ -14,7 +14,7 @@ use tokio::sync::watch::Receiver;
 use memtrace_core::alert::SendConfig;
 use send::Senders;
 
-/// Watches, and tells: one more reader of the loop.
+/// Evaluates alert rules and sends alerts; a subscriber of the sampling loop.
 #[derive(Debug)]
 pub struct Alerts {
     watcher: Watcher,
@@ -30,14 +30,14 @@ impl Alerts {
         Ok(Self { watcher: Watcher::new(rules), senders: Senders::start(config)? })
     }
 
-    /// Holds one step of the moment `at` (monotonic) against the rules. Never waits.
+    /// Evaluates the rules for one step at `at` (monotonic). Never blocks.
     pub fn look(&mut self, at: Nanos, step: &Step) {
         for alert in self.watcher.step(at, step) {
             self.senders.send(&alert);
         }
     }
 
-    /// Looks at each step until there are no more, by these rules as they are then.
+    /// Evaluates each step with the current rules, until the loop ends.
     pub async fn follow(
         mut self,
         mut steps: Receiver<Option<Arc<Step>>>,
@@ -56,7 +56,7 @@ impl Alerts {
         }
     }
 
-    /// What the operator should know about the senders.
+    /// Problems of the senders, for the operator.
     pub fn problems(&self) -> Vec<String> {
         self.senders.problems()
     }

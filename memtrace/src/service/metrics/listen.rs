@@ -1,4 +1,4 @@
-//! Where scrapers find memtrace: an address of the network, or a path.
+//! The listener for scrapes: a TCP address, or a Unix socket.
 
 use std::io;
 use std::os::unix::fs::FileTypeExt;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
-/// A place that is taken.
+/// A bound listener.
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: Socket,
@@ -23,27 +23,27 @@ enum Socket {
     Path(UnixListener),
 }
 
-/// A socket's file, which goes with it.
+/// The file of a Unix socket, removed on drop.
 #[derive(Debug)]
 struct Place(PathBuf);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // The next start clears it away, if need be.
+        // The next start removes it, if necessary.
         let _ = std::fs::remove_file(&self.0);
     }
 }
 
-/// Somebody who asks.
+/// A client connection.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Listener {
-    /// Takes the place. Needs a runtime.
+    /// Binds the listener. Needs a runtime.
     ///
     /// # Errors
-    /// When somebody else has it, or it can't be had.
+    /// When the address is in use, or can't be bound.
     pub(crate) fn open(address: &Address) -> Result<Self> {
         let told = || format!("cannot listen on {address} for scrapes");
         match address {
@@ -81,7 +81,7 @@ impl Listener {
     }
 }
 
-/// Removes a socket that nobody listens at any more: a kill leaves it behind. Nothing else.
+/// Removes a stale socket of a killed process; nothing else.
 fn clear(path: &Path) -> io::Result<()> {
     let is_socket =
         std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());

@@ -1,4 +1,4 @@
-//! What a running memtrace tells scrapers.
+//! The HTTP endpoint for Prometheus scrapes.
 
 pub mod listen;
 pub mod serve;

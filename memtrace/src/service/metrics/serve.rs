@@ -1,5 +1,5 @@
-//! `GET /metrics` for scrapers. It reads the newest snapshot that the loop has published, and
-//! never asks the loop for anything, so that no scrape makes a sample or the reactor wait.
+//! Serves `GET /metrics`. It reads the newest snapshot published by the sampling loop, so that no
+//! scrape delays sampling or the reactor.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -19,39 +19,39 @@ use tokio::time::{sleep, timeout};
 
 use super::listen::Listener;
 use super::{now, page_size};
-use crate::service::view_input::Feed;
+use crate::service::view_input::ViewInput;
 use memtrace_core::live::Latest;
 use memtrace_view::export::metrics::{Form, Scene, text};
 
 /// Connections at a time; those beyond wait to be accepted.
 const MOST: usize = 8;
-/// Longest that one lasts, from its first byte to its last.
+/// Time limit of a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Longest that a request's head takes.
+/// Time limit of a request's header.
 const HEAD: Duration = Duration::from_secs(3);
 /// Largest head.
 const LARGEST: usize = 16 << 10;
-/// Between two tries to accept, when that failed: for want of descriptors, as a rule.
+/// Pause after a failed accept, usually for lack of file descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Serves until it is dropped.
-pub(crate) async fn serve(listener: Listener, feed: Feed) {
+pub(crate) async fn serve(listener: Listener, input: ViewInput) {
     let places = Arc::new(Semaphore::new(MOST));
     loop {
-        // Nobody closes it.
+        // Never closed.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok(stream) => {
-                let feed = feed.clone();
+                let input = input.clone();
                 tokio::spawn(async move {
-                    if timeout(PATIENCE, connection(stream, feed)).await.is_err() {
-                        tracing::debug!("a scrape took too long");
+                    if timeout(PATIENCE, connection(stream, input)).await.is_err() {
+                        tracing::debug!("scrape timed out");
                     }
                     drop(place);
                 });
             }
             Err(error) => {
-                tracing::debug!("no connection: {error}");
+                tracing::debug!("cannot accept a connection: {error}");
                 sleep(PAUSE).await;
             }
         }
@@ -59,31 +59,31 @@ pub(crate) async fn serve(listener: Listener, feed: Feed) {
 }
 
 /// One request, one answer.
-async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, feed: Feed) {
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, input: ViewInput) {
     let service = service_fn(|request| {
-        let feed = feed.clone();
-        async move { Ok::<_, Infallible>(answer(&request, &feed).await) }
+        let input = input.clone();
+        async move { Ok::<_, Infallible>(answer(&request, &input).await) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(LARGEST).keep_alive(false);
     if let Err(error) = pin!(http.serve_connection(TokioIo::new(stream), service)).await {
-        tracing::debug!("a scrape was cut: {error}");
+        tracing::debug!("scrape aborted: {error}");
     }
 }
 
-async fn answer(request: &Request<Incoming>, feed: &Feed) -> Response<Full<Bytes>> {
+async fn answer(request: &Request<Incoming>, input: &ViewInput) -> Response<Full<Bytes>> {
     if request.uri().path() != "/metrics" {
-        return plain(StatusCode::NOT_FOUND, "there is /metrics and nothing else\n");
+        return plain(StatusCode::NOT_FOUND, "not found; metrics are at /metrics\n");
     }
     if request.method() != Method::GET {
-        let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
+        let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET is supported\n");
         refused.headers_mut().insert(ALLOW, hyper::header::HeaderValue::from_static("GET"));
         return refused;
     }
-    let Latest::Snapshot(mut snapshot) = feed.handle.latest.borrow().clone() else {
-        return plain(StatusCode::SERVICE_UNAVAILABLE, "there is no sample yet\n");
+    let Latest::Snapshot(mut snapshot) = input.handle.latest.borrow().clone() else {
+        return plain(StatusCode::SERVICE_UNAVAILABLE, "no sample yet\n");
     };
-    let (form, decided) = (wanted(request.headers()), feed.decided());
+    let (form, decided) = (wanted(request.headers()), input.decided());
     // Text of thousands of VMs takes its time; signals and the service manager don't wait.
     let written = tokio::task::spawn_blocking(move || {
         decided.aim(&mut snapshot);
@@ -93,11 +93,11 @@ async fn answer(request: &Request<Incoming>, feed: &Feed) -> Response<Full<Bytes
         Ok(Ok(text)) => told(StatusCode::OK, form.content_type(), text),
         Ok(Err(error)) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
         // A panic has its own message.
-        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "memtrace made a mistake\n"),
+        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n"),
     }
 }
 
-/// OpenMetrics for who prefers it; what all understand else (RFC 9110, 12.5.1).
+/// Content negotiation: OpenMetrics if preferred, else the text format (RFC 9110, 12.5.1).
 fn wanted(headers: &HeaderMap) -> Form {
     let lines = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
     let mut best = [0.0_f64; 2];

@@ -104,7 +104,7 @@ async fn it_finds_decisions_and_alerts_and_says_when_there_are_none() {
     let place = playing.stands(|place| place.remark.is_some()).await;
     assert!(place.remark.is_some_and(|text| text.contains("host_memory_low about the host")));
     playing.order(Order::Find(Mark::Decision));
-    let none = "no decision from there to the end";
+    let none = "no further decision in the recording";
     playing.stands(|place| place.ended && place.remark.as_deref() == Some(none)).await;
     playing.handle.stop(LIMIT).await;
 }

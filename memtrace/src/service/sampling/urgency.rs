@@ -1,12 +1,11 @@
-//! When to look before the tick: as soon as pressure shows, but not more often than it is
-//! worth. Pure.
+//! Schedules samples before the tick: as soon as pressure begins, with a rate limit. Pure.
 
 use std::time::{Duration, Instant};
 
-/// Between two looks that pressure asked for. Balloons move in seconds.
+/// Minimum time between two early samples. Balloons move in seconds.
 const PAUSE: Duration = Duration::from_millis(250);
-/// A look that took long is followed by this many times as long a pause: more looks than
-/// ticks take at most a twentieth of a CPU, however many VMs there are.
+/// The pause after an early sample as a multiple of its cost: early samples take at most 5 % of a
+/// CPU, for any number of VMs.
 const SHARE: u32 = 20;
 const LONGEST: Duration = Duration::from_secs(10);
 
@@ -18,18 +17,17 @@ pub(super) struct Urgency {
 }
 
 impl Urgency {
-    /// Pressure shows.
+    /// Notes a sign of pressure.
     pub(super) fn ask(&mut self) {
         self.asked = true;
     }
 
-    /// When to look; in the past means now. `None`: nothing asks for it.
+    /// When to sample; in the past means now. `None`: no early sample.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
         self.asked.then(|| self.earliest.unwrap_or(now))
     }
 
-    /// There was a look, and what showed before is seen. `cost`: CPU time, if it was one
-    /// before the tick.
+    /// Notes a sample, which covers earlier signs. `cost`: CPU time, if it was an early one.
     pub(super) fn looked(&mut self, begun: Instant, cost: Option<Duration>) {
         self.asked = false;
         if let Some(cost) = cost {

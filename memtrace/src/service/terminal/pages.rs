@@ -1,5 +1,4 @@
-//! Pages of lines on the terminal: a head that stays and rows that scroll. For views that are
-//! no more than that.
+//! Pages of lines on the terminal: a fixed head and scrollable rows, for simple views.
 
 use std::sync::atomic::Ordering;
 
@@ -11,16 +10,16 @@ use ratatui::text::{Line, Span};
 use tokio::sync::watch;
 
 use super::{Effect, Message, PANICKED, Screen, Signals, message, next, remember_panics};
-use memtrace_view::emphasis::{Part, Tone};
+use memtrace_view::emphasis::{Emphasis, Part};
 use memtrace_view::tui::key::Key;
 use memtrace_view::tui::page::{Page, Parts};
 use memtrace_view::tui::theme;
 
-/// What can be pressed.
+/// The keys.
 const KEYS: &str = "q quit  ↑↓ scroll";
 
-/// Shows the newest page until the user quits, a signal ends the process, the terminal goes away,
-/// or nobody sends pages any more.
+/// Shows the newest page until the user quits, a signal ends the process, the terminal is closed,
+/// or the sender is dropped.
 ///
 /// # Errors
 /// When the terminal can't be drawn on.
@@ -32,7 +31,7 @@ pub async fn pages(mut pages: watch::Receiver<Page>, color: bool) -> Result<()> 
     let mut from = 0;
     loop {
         if PANICKED.load(Ordering::SeqCst) {
-            bail!("a part of memtrace has failed; its message is above");
+            bail!("internal error; see the message above");
         }
         let page = pages.borrow_and_update().clone();
         let mut rows = 0;
@@ -75,7 +74,7 @@ fn paint(buffer: &mut Buffer, area: Rect, page: &Page, from: usize, color: bool)
         buffer.set_line(area.x, y, &line(parts, color), area.width);
     }
     if area.height > 0 {
-        let keys = vec![Part::new(KEYS, Tone::Dim)];
+        let keys = vec![Part::new(KEYS, Emphasis::Dim)];
         buffer.set_line(area.x, last, &line(&keys, color), area.width);
     }
 }
@@ -86,7 +85,7 @@ fn line(parts: &Parts, color: bool) -> Line<'static> {
         if !spans.is_empty() {
             spans.push(Span::raw(" "));
         }
-        spans.push(Span::styled(part.text.clone(), theme::style(part.tone, color)));
+        spans.push(Span::styled(part.text.clone(), theme::style(part.emphasis, color)));
     }
     Line::from(spans)
 }
@@ -97,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_head_stays_and_rows_scroll() {
-        let parts = |text: &str| vec![Part::plain(text), Part::new("x", Tone::Hot)];
+        let parts = |text: &str| vec![Part::plain(text), Part::new("x", Emphasis::Hot)];
         let page = Page { head: vec![parts("head")], rows: ["a", "b", "c"].map(parts).to_vec() };
         let area = Rect::new(0, 0, 8, 4);
         let mut buffer = Buffer::empty(area);

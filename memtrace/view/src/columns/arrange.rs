@@ -4,17 +4,17 @@ use super::{ColumnId, ESSENTIAL, Sort, all};
 
 /// Columns between two columns of the table; the mark of the sort column stands there.
 pub const GAP: usize = 1;
-/// Longest name that the plain table shows whole when nobody limits it.
+/// Longest name that the plain table shows whole when no width is given.
 const LONGEST_NAME: usize = 64;
 
-/// A column and the width that it got.
+/// A column and its width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placed {
     pub id: ColumnId,
     pub width: usize,
 }
 
-/// The columns that a table of `total` columns has room for; the name takes the slack.
+/// The columns that fit into a table of `total` columns; the name takes the remaining width.
 /// The column that is sorted by is always among them, in the place of less important
 /// ones. `longest` is the width of the longest name.
 pub fn arrange(total: usize, sort: Sort, longest: usize) -> Vec<Placed> {
@@ -33,7 +33,7 @@ pub fn arrange(total: usize, sort: Sort, longest: usize) -> Vec<Placed> {
             .max_by_key(|(_, c)| c.from);
         match least.map(|(index, _)| index) {
             Some(index) => drop(chosen.remove(index)),
-            // Not even name and sort column fit: the name alone is left.
+            // Not even name and sort column fit: show the name alone.
             None => {
                 chosen.truncate(1);
                 return vec![Placed { id: ColumnId::Name, width: total }];
@@ -46,8 +46,7 @@ pub fn arrange(total: usize, sort: Sort, longest: usize) -> Vec<Placed> {
     place(&chosen, name + extra, slack - extra)
 }
 
-/// All essential columns, with names as long as they are: for logs and pipes, which
-/// have no width.
+/// All essential columns, with names in full length: for logs and pipes, which have no width.
 pub fn essential(sort: Sort, longest: usize) -> Vec<Placed> {
     let chosen: Vec<_> =
         all().iter().filter(|c| c.from <= ESSENTIAL || c.id == sort.column).collect();

@@ -1,11 +1,10 @@
-//! What a column shows for one VM: the text, how far it can be trusted, and what it
-//! is sorted by.
+//! The cell of a column for one VM: text, quality, and sort key.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::ColumnId;
-use crate::emphasis::Tone;
+use crate::emphasis::Emphasis;
 use memtrace_core::format::{self, APPROXIMATE, UNKNOWN};
 use memtrace_core::model::snapshot::{Measured, VmView};
 use memtrace_core::sample::VmState;
@@ -13,7 +12,7 @@ use memtrace_core::signal::Quality;
 use memtrace_core::text;
 use memtrace_core::units::{Bytes, Limit, Percent};
 
-/// One field of the table.
+/// One cell of the table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell<'a> {
     /// Never wider than the column, except for names and cgroups, which the view cuts.
@@ -31,8 +30,7 @@ pub enum SortKey<'a> {
 }
 
 impl SortKey<'_> {
-    /// A total order among known keys; unknown ones are last whichever way is sorted,
-    /// because they are no candidates for first.
+    /// A total order of known keys; unknown ones are last in both directions.
     pub fn compare(&self, other: &Self, descending: bool) -> Ordering {
         let order = match (self, other) {
             (Self::Unknown, Self::Unknown) => return Ordering::Equal,
@@ -84,18 +82,18 @@ pub fn cell(column: ColumnId, vm: &VmView) -> Cell<'_> {
 }
 
 impl Cell<'_> {
-    /// How loud the cell is shown in `column`.
-    pub fn tone(&self, column: ColumnId) -> Tone {
+    /// The emphasis of the cell in `column`.
+    pub fn emphasis(&self, column: ColumnId) -> Emphasis {
         match (&self.key, column.column().heat) {
-            _ if self.quality.is_absent() => Tone::Dim,
-            (SortKey::Number(value), Some(thresholds)) => Tone::of(*value, thresholds),
-            _ => Tone::Plain,
+            _ if self.quality.is_absent() => Emphasis::Dim,
+            (SortKey::Number(value), Some(thresholds)) => Emphasis::of(*value, thresholds),
+            _ => Emphasis::Plain,
         }
     }
 }
 
-/// Why `column`, or a half of it, is empty for all of `vms`; `None` if it isn't, or if
-/// there is no VM. With several reasons the first VM's is told.
+/// Why `column`, or a half of it, is empty for all of `vms` (the first VM's reason); `None` if it
+/// isn't, or if there is no VM.
 pub fn empty_because(column: ColumnId, vms: &[&VmView]) -> Option<String> {
     let mut qualities = vms.iter().map(|vm| cell(column, vm).quality);
     let first = qualities.next()?;
@@ -116,8 +114,8 @@ pub const fn state_word(state: VmState) -> &'static str {
     }
 }
 
-/// `value` as text in at most `width` columns; a mark follows what is near the truth
-/// only, and a decimal is given up for it where needed.
+/// `value` as text in at most `width` columns; an approximate value is followed by a mark, and
+/// loses a decimal where needed.
 pub fn marked<T: Copy>(
     measured: &Measured<T>,
     width: usize,
@@ -150,9 +148,7 @@ fn number<T: Copy>(
             quality: measured.quality.clone(),
             key: SortKey::Number(value),
         },
-        Some(_) if !measured.quality.is_absent() => {
-            unknown(Quality::absent("the value is no number"))
-        }
+        Some(_) if !measured.quality.is_absent() => unknown(Quality::absent("not a number")),
         _ => unknown(measured.quality.clone()),
     }
 }
@@ -194,7 +190,7 @@ fn psi(vm: &VmView, width: usize) -> Cell<'static> {
     number(&some, width, |p| p.0, format::percent)
 }
 
-/// What the guest has available and how old that is: `1.2G 3s`.
+/// Memory available in the guest, and the age of its statistics: `1.2G 3s`.
 fn guest(vm: &VmView) -> Cell<'static> {
     let mut cell = number(&vm.guest_available, 5, |b| b.0 as f64, format::bytes);
     if let (SortKey::Number(_), Some(age)) = (&cell.key, vm.guest_age.value) {

@@ -1,6 +1,5 @@
-//! The columns of the VM table, each described once: what it is called, what it
-//! means, how wide it is, when it fits. The live view and the plain table both read
-//! this. Pure. Must not know who draws it.
+//! The columns of the VM table: name, title, help, width, and the table width from which each is
+//! shown. Used by the live view and the plain table. Pure; knows no medium.
 
 mod arrange;
 mod cell;
@@ -37,44 +36,43 @@ pub enum ColumnId {
     Cgroup,
 }
 
-/// What is known about a column before any VM is.
+/// The static description of a column.
 #[derive(Debug)]
 pub struct Column {
     pub id: ColumnId,
-    /// What `--sort` calls it.
+    /// Its name for `--sort`.
     pub name: &'static str,
-    /// The head of the column; not wider than `width`.
+    /// Its title; not wider than `width`.
     pub title: &'static str,
     /// One sentence for the help, with the unit.
     pub help: &'static str,
-    /// Columns on the screen; for [`ColumnId::Name`] and [`ColumnId::Cgroup`], which
-    /// take what is left, the least.
+    /// Width on the screen; the minimum for [`ColumnId::Name`] and [`ColumnId::Cgroup`], which take
+    /// the remaining width.
     pub width: usize,
-    /// Words stand at the left, numbers at the right.
+    /// Text is left-aligned, numbers are right-aligned.
     pub left: bool,
     /// The narrowest table that shows it.
     pub from: usize,
-    /// From which values on it deserves attention, and alarm.
+    /// Thresholds for warning and critical emphasis.
     pub heat: Option<[f64; 2]>,
 }
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// The narrowest table that has all that is essential: what is left of 80 columns
-/// beside the mark of the selected row.
+/// The narrowest table with all essential columns: 80 columns less the mark of the selected row.
 pub const ESSENTIAL: usize = 79;
 
-// The order of `from` is the order of importance: who suffers and who causes it stay
-// to the last. Each value is the sum of all widths up to there, with a gap each and a
-// name of 9 columns (of 14 beyond 79).
+// The order of `from` is the order of importance: stalls and their causes stay to the last. Each
+// value is the sum of all widths up to there, with a gap each and a name of 9 columns (of 14 beyond
+// 79).
 static COLUMNS: [Column; 20] = [
     text(ColumnId::Name, "name", "NAME", "name of the VM", 9, 0),
-    text(ColumnId::State, "state", "STATE", "what the hypervisor says it does", 5, ESSENTIAL),
+    text(ColumnId::State, "state", "STATE", "state reported by the hypervisor", 5, ESSENTIAL),
     number(
         ColumnId::Memory,
         "memory",
         "MEM/MAX",
-        "memory that the balloon leaves the guest / its maximum",
+        "current size (maximum less balloon) / maximum",
         9,
         61,
     ),
@@ -82,12 +80,12 @@ static COLUMNS: [Column; 20] = [
         ColumnId::Target,
         "target",
         "TARGET",
-        "memory that memtrace wants the balloon to leave it; ~ where it only would",
+        "balloon target; ~ = proposed only (observe mode)",
         6,
         91,
     ),
-    number(ColumnId::Rss, "rss", "RSS", "host memory that its process holds now", 5, 27),
-    warm(number(ColumnId::Swap, "swap", "SWAP", "its memory in host swap", 5, 21), MIB, 1e18),
+    number(ColumnId::Rss, "rss", "RSS", "resident memory of its process", 5, 27),
+    warm(number(ColumnId::Swap, "swap", "SWAP", "memory in host swap", 5, 21), MIB, 1e18),
     number(ColumnId::Faults, "faults", "FLT/s", "page faults per second, all kinds", 5, 73),
     warm(
         number(
@@ -102,12 +100,12 @@ static COLUMNS: [Column; 20] = [
         100.0,
     ),
     warm(
-        number(ColumnId::SwapIn, "swap-in", "SW-IN", "bytes per second back from swap", 5, 45),
+        number(ColumnId::SwapIn, "swap-in", "SW-IN", "swap-in, bytes per second", 5, 45),
         MIB,
         50.0 * MIB,
     ),
     warm(
-        number(ColumnId::SwapOut, "swap-out", "SWOUT", "bytes per second out to swap", 5, 51),
+        number(ColumnId::SwapOut, "swap-out", "SWOUT", "swap-out, bytes per second", 5, 51),
         MIB,
         50.0 * MIB,
     ),
@@ -116,7 +114,7 @@ static COLUMNS: [Column; 20] = [
             ColumnId::Stall,
             "stall",
             "STALL",
-            "suffered: share of the time that its threads waited for memory",
+            "time its threads stalled on memory, % of the interval",
             5,
             15,
         ),
@@ -127,7 +125,7 @@ static COLUMNS: [Column; 20] = [
         ColumnId::Caused,
         "caused",
         "CAUSE",
-        "caused: its share of all pages that reclaim took from anybody",
+        "pages reclaimed by it, % of all pages reclaimed on the host",
         5,
         33,
     ),
@@ -135,7 +133,7 @@ static COLUMNS: [Column; 20] = [
         ColumnId::Taken,
         "taken",
         "TAKEN",
-        "pages per second that anybody's reclaim took from it",
+        "pages per second reclaimed from it, by any process",
         5,
         39,
     ),
@@ -148,7 +146,7 @@ static COLUMNS: [Column; 20] = [
         ColumnId::Guest,
         "guest",
         "GUESTFREE",
-        "memory that the guest says it has available, and how old that is",
+        "memory available in the guest, and age of that statistic",
         9,
         113,
     ),
@@ -156,11 +154,18 @@ static COLUMNS: [Column; 20] = [
         ColumnId::AsyncFault,
         "async-p99",
         "APF99",
-        "99th percentile of KVM's asynchronous page faults",
+        "99th percentile of KVM asynchronous page fault latency",
         5,
         119,
     ),
-    number(ColumnId::Limit, "limit", "CG/LIMIT", "memory of its cgroup / tightest limit", 9, 129),
+    number(
+        ColumnId::Limit,
+        "limit",
+        "CG/LIMIT",
+        "memory of its cgroup / tightest hard limit",
+        9,
+        129,
+    ),
     number(ColumnId::Cpu, "cpu", "CPU", "CPU time of all its threads; 100% is one CPU", 5, 103),
     number(
         ColumnId::Dead,
@@ -170,7 +175,7 @@ static COLUMNS: [Column; 20] = [
         5,
         135,
     ),
-    text(ColumnId::Cgroup, "cgroup", "CGROUP", "the memory cgroup that it is charged to", 24, 169),
+    text(ColumnId::Cgroup, "cgroup", "CGROUP", "memory cgroup that it is charged to", 24, 169),
 ];
 
 const fn text(
@@ -222,23 +227,23 @@ impl ColumnId {
     }
 }
 
-/// What `--sort` says: a column, and after a colon `asc` or `desc` if it should not be
-/// sorted its usual way (numbers from the largest, words from A).
+/// Parses `--sort`: a column, optionally followed by `:asc` or `:desc` (default: numbers
+/// descending, text ascending).
 ///
 /// # Errors
-/// When there is no such column or order; the message lists those that there are.
+/// When the column or the order is unknown; the message lists the valid ones.
 pub fn parse(text: &str) -> Result<Sort> {
     let (name, order) = text.split_once(':').map_or((text, None), |(n, o)| (n, Some(o)));
     let Some(column) = COLUMNS.iter().find(|column| column.name.eq_ignore_ascii_case(name)) else {
         let names: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
-        bail!("there is no column `{name}`; columns: {}", names.join(", "));
+        bail!("unknown column `{name}`; columns: {}", names.join(", "));
     };
     let usual = Sort::by(column.id);
     match order {
         None => Ok(usual),
         Some("asc") => Ok(Sort { descending: false, ..usual }),
         Some("desc") => Ok(Sort { descending: true, ..usual }),
-        Some(order) => bail!("there is no order `{order}`; orders: asc, desc"),
+        Some(order) => bail!("unknown order `{order}`; orders: asc, desc"),
     }
 }
 

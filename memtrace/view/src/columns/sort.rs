@@ -1,4 +1,4 @@
-//! In which order VMs stand.
+//! The sort order of VMs.
 
 use std::cmp::Ordering;
 
@@ -13,14 +13,14 @@ pub struct Sort {
 }
 
 impl Default for Sort {
-    /// Who suffers most stands first.
+    /// Most stalled VM first.
     fn default() -> Self {
         Self::by(ColumnId::Stall)
     }
 }
 
 impl Sort {
-    /// The usual way of a column: numbers from the largest, words from A.
+    /// The default order of a column: numbers descending, text ascending.
     pub fn by(column: ColumnId) -> Self {
         Self { column, descending: !column.column().left }
     }
@@ -30,8 +30,8 @@ impl Sort {
         Self { descending: !self.descending, ..self }
     }
 
-    /// Puts `vms` in order. What is not known comes last both ways; what is equal is
-    /// ordered by name and identity, so that rows never swap places without a reason.
+    /// Sorts `vms`. Unknown values come last in both directions; ties are broken by name and
+    /// identity, so that rows are stable.
     pub fn apply(self, vms: &mut Vec<&VmView>) {
         let mut keyed: Vec<_> = vms.iter().map(|vm| (cell(self.column, vm).key, *vm)).collect();
         keyed.sort_by(|(a, left), (b, right)| {

@@ -1,4 +1,4 @@
-//! A snapshot as one line of JSON. Pure. The form is that of [`Snapshot`]; its version
+//! A snapshot as one line of JSON. Pure. The schema is that of [`Snapshot`]; its version
 //! is [`SCHEMA_VERSION`](memtrace_core::model::snapshot::SCHEMA_VERSION).
 
 use anyhow::{Context, Result};
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::worded;
 
-/// What is written: the fields of the snapshot, and beside them what is decided.
+/// The document: the fields of the snapshot, and the decisions.
 #[derive(Serialize)]
 struct Document<'a> {
     #[serde(flatten)]
@@ -24,11 +24,11 @@ struct Document<'a> {
     undecided: Option<&'a str>,
 }
 
-/// The document for `snapshot` with the VMs that `filter` lets through, in the order of
-/// `sort`, and a newline.
+/// The document for `snapshot` with the VMs that match `filter`, in the order of `sort`, and a
+/// newline.
 ///
 /// # Errors
-/// None that is known: all of a snapshot can be written as JSON.
+/// If serialisation fails, which isn't expected.
 pub fn document(
     snapshot: &Snapshot,
     decided: &Decided,

@@ -1,5 +1,4 @@
-//! Encoders of a [`Snapshot`](memtrace_core::model::Snapshot): pure functions from what is
-//! known to text. Must not know where the text goes.
+//! Encoders of a [`Snapshot`](memtrace_core::model::Snapshot): pure functions to text.
 
 pub mod json;
 pub mod metrics;

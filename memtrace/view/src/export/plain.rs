@@ -1,12 +1,12 @@
 //! A snapshot as plain text, for `--once`, `--plain`, pipes and logs: a few lines about
-//! the host and the table of VMs. Pure. Must not know where it is printed.
+//! the host and the table of VMs. Pure. Does no output itself.
 
 use std::fmt::Write;
 
 use jiff::tz::TimeZone;
 
 use crate::columns::{self, Placed, Sort, cell};
-use crate::emphasis::{Part, Tone};
+use crate::emphasis::{Emphasis, Part};
 use crate::summary;
 use memtrace_core::filter::Filter;
 use memtrace_core::format;
@@ -21,14 +21,14 @@ const RED: &str = "\x1b[31m";
 const YELLOW: &str = "\x1b[33m";
 const RESET: &str = "\x1b[0m";
 
-/// What the reader of plain text may choose.
+/// Options of the plain output.
 #[derive(Clone, Debug)]
 pub struct PlainOptions {
     pub sort: Sort,
     pub filter: Option<Filter>,
-    /// Columns that may be used; `None` for all essential columns and whole names.
+    /// Output width; `None` for all essential columns and full names.
     pub width: Option<usize>,
-    /// Whether escape codes for colours are wanted.
+    /// Whether to emit colour escape codes.
     pub color: bool,
     /// For the time of day.
     pub zone: TimeZone,
@@ -74,7 +74,7 @@ fn header(snapshot: &Snapshot, decided: &Decided, zone: &TimeZone) -> Vec<String
     let moment = summary::moment(snapshot.wall, zone, "%Y-%m-%dT%H:%M:%S%:z");
     let interval = match snapshot.interval {
         Some(interval) => format!("rates over {}", format::duration(interval, 5)),
-        None => "first look: no rates yet".to_owned(),
+        None => "first sample: no rates yet".to_owned(),
     };
     let mut lines = vec![
         format!("memtrace  {}  {moment}  {interval}", summary::hostname(host)),
@@ -96,7 +96,7 @@ fn join(label: &str, parts: &[Part]) -> String {
     label.into_iter().chain(texts).collect::<Vec<_>>().join("  ")
 }
 
-/// Joins lines; prose that is too wide is cut, unless nobody asked for a width.
+/// Joins lines; text that is too wide is cut, if a width is given.
 fn finish(lines: &[String], width: Option<usize>) -> String {
     let mut frame = String::new();
     for line in lines {
@@ -136,12 +136,12 @@ fn row(vm: &VmView, placed: &[Placed], color: bool) -> String {
         }
         let cell = cell(place.id, vm);
         let field = align(&cell.text, place);
-        let code = match cell.tone(place.id) {
-            Tone::Plain => None,
-            Tone::Dim => Some(DIM),
-            Tone::Strong => Some(BOLD),
-            Tone::Warm => Some(YELLOW),
-            Tone::Hot => Some(RED),
+        let code = match cell.emphasis(place.id) {
+            Emphasis::Plain => None,
+            Emphasis::Dim => Some(DIM),
+            Emphasis::Strong => Some(BOLD),
+            Emphasis::Warm => Some(YELLOW),
+            Emphasis::Hot => Some(RED),
         };
         match code.filter(|_| color) {
             Some(code) => {
@@ -161,7 +161,7 @@ fn align(content: &str, place: &Placed) -> String {
     }
 }
 
-/// Why whole columns are empty, a line for each reason.
+/// Why whole columns are empty, one line per reason.
 fn reasons(vms: &[&VmView], placed: &[Placed]) -> Vec<String> {
     let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
     for place in placed {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
 
-use crate::emphasis::Tone;
+use crate::emphasis::Emphasis;
 use crate::summary;
 use crate::words;
 use memtrace_core::format;
@@ -72,20 +72,20 @@ pub struct Said {
     pub mark: &'static str,
     /// Without anything that a terminal would act upon.
     pub text: String,
-    pub tone: Tone,
+    pub emphasis: Emphasis,
 }
 
 impl Said {
-    fn new(mark: &'static str, text: &str, tone: Tone) -> Self {
-        Self { mark, text: text::clean(text).into_owned(), tone }
+    fn new(mark: &'static str, text: &str, emphasis: Emphasis) -> Self {
+        Self { mark, text: text::clean(text).into_owned(), emphasis }
     }
 
     fn head(text: &str) -> Self {
-        Self::new(INDENT, text, Tone::Strong)
+        Self::new(INDENT, text, Emphasis::Strong)
     }
 
     fn item(text: &str) -> Self {
-        Self::new(DEEPER, text, Tone::Plain)
+        Self::new(DEEPER, text, Emphasis::Plain)
     }
 }
 
@@ -105,9 +105,9 @@ pub fn explanation(
 /// The same line by line: what was seen, which gates were open, the arithmetic, what was
 /// decided, and what would have to change for another decision.
 pub fn said(heading: &str, thought: Option<&Thought>, decision: Option<&Decision>) -> Vec<Said> {
-    let mut lines = vec![Said::new("", heading, Tone::Strong)];
+    let mut lines = vec![Said::new("", heading, Emphasis::Strong)];
     match thought {
-        None => lines.push(Said::new(INDENT, "nothing was thought of it", Tone::Plain)),
+        None => lines.push(Said::new(INDENT, "nothing was thought of it", Emphasis::Plain)),
         Some(thought) => lines.extend(considered(thought)),
     }
     lines.extend(decided(decision, thought.is_none_or(|thought| thought.vm.is_some())));
@@ -126,8 +126,10 @@ fn considered(thought: &Thought) -> Vec<Said> {
         }));
     }
     lines.extend(thought.gates.iter().map(|gate| {
-        let (mark, tone) = if gate.open { (OPEN, Tone::Plain) } else { (CLOSED, Tone::Warm) };
-        Said::new(mark, &format!("{}: {}", gate.kind.word(), words::reason(&gate.reason)), tone)
+        let (mark, emphasis) =
+            if gate.open { (OPEN, Emphasis::Plain) } else { (CLOSED, Emphasis::Warm) };
+        let said = format!("{}: {}", gate.kind.word(), words::reason(&gate.reason));
+        Said::new(mark, &said, emphasis)
     }));
     lines.extend(section("arithmetic", thought.arithmetic.iter().map(words::term)));
     lines

@@ -1,5 +1,5 @@
-//! A snapshot as a row for each VM, for other programs: JSON lines or CSV (RFC 4180). The
-//! unit is in the name. Pure. What isn't known is null, or empty.
+//! A snapshot as one row per VM: JSON lines or CSV (RFC 4180), with units in the names. Unknown
+//! values are null, or empty. Pure.
 
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ use memtrace_core::units::{Bytes, Limit, Nanos};
 
 type Fields = Vec<(&'static str, Value)>;
 
-/// All fields of one VM, the same ones for each.
+/// The fields of one VM; every VM has the same.
 fn fields(snapshot: &Snapshot, vm: &VmView) -> Fields {
     let interval = snapshot.interval.map(Nanos::seconds);
     let mut fields = vec![
@@ -25,7 +25,7 @@ fn fields(snapshot: &Snapshot, vm: &VmView) -> Fields {
     fields
 }
 
-/// What is in a column of the table.
+/// The fields of a table column.
 fn of_column(column: ColumnId, vm: &VmView) -> Fields {
     match column {
         ColumnId::Name => vec![("name", Value::from(vm.name.as_str()))],
@@ -58,7 +58,7 @@ fn of_column(column: ColumnId, vm: &VmView) -> Fields {
         }
         ColumnId::Limit => vec![
             ("cgroup_bytes", bytes(&vm.cgroup_usage)),
-            // Without a limit it is as large as can be.
+            // No limit.
             (
                 "cgroup_limit_bytes",
                 of(&vm.cgroup_limit, |limit| match limit {
@@ -85,7 +85,7 @@ fn number<T: Copy>(measured: &Measured<T>, value: impl Fn(T) -> f64) -> Value {
     of(measured, |measured| Value::from(value(measured)))
 }
 
-/// An object and a newline for each VM.
+/// One JSON object and newline per VM.
 pub fn json_lines(snapshot: &Snapshot) -> String {
     let object = |vm| {
         let fields = fields(snapshot, vm).into_iter();
@@ -96,7 +96,7 @@ pub fn json_lines(snapshot: &Snapshot) -> String {
     snapshot.vms.iter().map(object).collect()
 }
 
-/// A line for each VM; before them, with `names`, one that names the fields.
+/// One line per VM, after a header line with `names`.
 ///
 /// # Errors
 /// Never, as long as all VMs have the same fields.

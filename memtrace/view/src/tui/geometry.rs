@@ -1,14 +1,14 @@
-//! Where things are on a screen of a given size. Update and views both ask here, so
-//! that a page down is the page that was seen.
+//! The layout of a screen of a given size, shared by update and views so that a page down matches
+//! the visible page.
 
 use ratatui::layout::Rect;
 
 use super::state::State;
 use crate::summary;
 
-/// Below this the header and footer leave no room for what matters.
+/// Below this height there is no room for header and footer.
 const LEAST: (u16, u16) = (40, 10);
-/// From this height on the header is whole.
+/// From this height on the full header is shown.
 const WHOLE_HEADER: u16 = 14;
 const FOOTER: u16 = 2;
 
@@ -19,7 +19,7 @@ pub struct Areas {
     /// The table or the detail pane.
     pub body: Rect,
     pub footer: Rect,
-    /// There is room for a line of summary and the table only.
+    /// There is room for one summary line and the table only.
     pub minimal: bool,
 }
 
@@ -38,7 +38,7 @@ pub fn areas(state: &State, screen: Rect) -> Areas {
     }
 }
 
-/// Lines of the header: six, or two on a low screen, and up to two of bad news.
+/// Lines of the header: six, or two on a low screen, and up to two for failures.
 fn header_height(state: &State, screen: Rect) -> u16 {
     let news = u16::from(notice_line(state)) + u16::from(loss_line(state));
     if screen.height >= WHOLE_HEADER { 6 + news } else { 2 + news.min(1) }

@@ -1,4 +1,4 @@
-//! Keys as the view understands them, apart from how a terminal sends them.
+//! Keys of the view, independent of their terminal encoding.
 
 /// A key that was pressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Key {
     End,
 }
 
-/// A movement within a list or a text, which several keys may ask for.
+/// A movement within a list or a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Motion {
     /// Rows down, or up if negative.
@@ -34,7 +34,7 @@ pub enum Motion {
 }
 
 impl Key {
-    /// The movement that a key asks for where letters are commands: arrows and those of vi.
+    /// The movement of a key where letters are commands: arrows and vi keys.
     pub const fn motion(self) -> Option<Motion> {
         Some(match self {
             Self::Up | Self::Char('k') | Self::Ctrl('p') => Motion::By(-1),
@@ -49,7 +49,7 @@ impl Key {
 }
 
 impl Motion {
-    /// Where it leads from `from`, in a list of `count` of which `page` are seen.
+    /// The new position from `from`, in a list of `count` of which `page` are visible.
     pub fn apply(self, from: usize, count: usize, page: usize) -> usize {
         let last = count.saturating_sub(1);
         let to = match self {

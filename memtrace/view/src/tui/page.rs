@@ -1,11 +1,11 @@
-//! Lines that a view without a state of its own shows. Pure.
+//! The page of a view without state. Pure.
 
 use crate::emphasis::Part;
 
-/// One line: its parts, a blank apart.
+/// One line: parts separated by a blank.
 pub type Parts = Vec<Part>;
 
-/// What stays at the top, and what can be scrolled.
+/// A fixed head, and scrollable lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     pub head: Vec<Parts>,

@@ -1,5 +1,5 @@
-//! Which VMs the table has a row for: those of the snapshot, and for a few seconds
-//! those that are gone. Time is the snapshots' own.
+//! The VMs of the table: those of the snapshot, and for a few seconds those that are gone. Time is
+//! that of the snapshots.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,12 @@ use memtrace_core::model::snapshot::VmView;
 use memtrace_core::sample::VmId;
 use memtrace_core::units::{Nanos, WallNanos};
 
-/// How long a VM that came or went is marked. One that went is shown in at least one
-/// snapshot, however far apart they are.
+/// How long a new or gone VM is marked. A gone one is shown in at least one snapshot.
 const MARKED_FOR: Nanos = Nanos(5 * Nanos::SECOND.0);
-/// Most VMs that are shown as gone; when a host shuts down, the last ones are.
+/// Maximum number of gone VMs shown; the newest when there are more.
 const MOST_GONE: usize = 64;
 
-/// Whether a VM came or went just now.
+/// Whether a VM is new or gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
     Steady,
@@ -31,7 +30,7 @@ pub struct Row<'a> {
     pub life: Life,
 }
 
-/// Who came and who went.
+/// New and gone VMs.
 #[derive(Clone, Debug, Default)]
 pub struct Lives {
     came: BTreeMap<VmId, WallNanos>,
@@ -39,8 +38,7 @@ pub struct Lives {
 }
 
 impl Lives {
-    /// Takes note of the step from one snapshot to the next. What is in the first one
-    /// of all did not come just now.
+    /// Compares a snapshot with the previous one. VMs of the very first one are not new.
     pub fn observe(&mut self, before: Option<&Snapshot>, now: &Snapshot) {
         let recent = |since: WallNanos| now.wall.0.saturating_sub(since.0) < MARKED_FOR.0;
         self.came.retain(|_, since| recent(*since));
@@ -51,7 +49,7 @@ impl Lives {
             snapshot.vms.iter().map(|vm| (vm.id, vm.pid)).collect()
         };
         let (earlier, later) = (processes(before), processes(now));
-        // The same VM in another process was started anew.
+        // The same VM in another process was restarted.
         let came = later.iter().filter(|(id, pid)| earlier.get(id) != Some(pid));
         self.came.extend(came.map(|(id, _)| (*id, now.wall)));
         let went = before.vms.iter().filter(|vm| !later.contains_key(&vm.id));

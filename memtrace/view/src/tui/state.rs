@@ -1,5 +1,4 @@
-//! Everything that the live view knows. Changed by [`update`](super::update) alone,
-//! read by the views.
+//! The state of the live view. Changed only by [`update`](super::update), read by the views.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,19 +23,18 @@ pub struct State {
     pub color: bool,
     /// For the time of day in the header.
     pub zone: TimeZone,
-    /// What is shown; `None` until there is something.
+    /// The snapshot shown; `None` before the first.
     pub snapshot: Option<Arc<Snapshot>>,
-    /// While paused: the newest that came meanwhile.
+    /// While paused: the newest snapshot.
     pub newest: Option<Arc<Snapshot>>,
-    /// What is decided on this host.
+    /// The policy's decisions on this host.
     pub decided: Decided,
-    /// The same as `newest`.
+    /// While paused: the newest decisions.
     pub newest_decided: Option<Decided>,
     pub paused: bool,
-    /// How the recording stands that is shown; `None`: it is the live host. Its standing still
-    /// isn't `paused`.
+    /// Position in the recording; `None` for the live host. A paused replay isn't `paused`.
     pub replay: Option<Place>,
-    /// Why there will be no more snapshots.
+    /// Why sampling has ended.
     pub failure: Option<Arc<str>>,
     pub interval: Duration,
     pub sort: Sort,
@@ -47,19 +45,19 @@ pub struct State {
     pub waits: Waits,
     /// The selected VM. Once chosen, the selection follows it wherever its row goes.
     pub selected: Option<VmId>,
-    /// The user has chosen it; until then it is the one in the first row.
+    /// Whether the user has selected it; until then the first row is selected.
     pub chosen: bool,
     /// The row that it is in.
     pub cursor: usize,
-    /// The first row that is seen.
+    /// The first visible row.
     pub offset: usize,
     pub screen: Screen,
     pub overlay: Option<Overlay>,
-    /// What was just done, until the next key.
+    /// Message about the last action, until the next key.
     pub remark: Option<String>,
 }
 
-/// What is below the header.
+/// The screen below the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Screen {
     Table,
@@ -67,18 +65,18 @@ pub enum Screen {
     Detail {
         scroll: usize,
     },
-    /// What would be done to the selected VM and why, from this line on.
+    /// The policy's explanation for the selected VM, from this line on.
     Explain {
         scroll: usize,
     },
-    /// What was decided lately, from this line on.
+    /// Recent decisions, from this line on.
     Decisions {
         scroll: usize,
     },
 }
 
 impl Screen {
-    /// The first line that is seen of a text; the table has none.
+    /// The first visible line of a text pane; the table has none.
     pub const fn scroll(&mut self) -> Option<&mut usize> {
         match self {
             Self::Table => None,
@@ -94,7 +92,7 @@ impl Screen {
     }
 }
 
-/// What is in front of the screen and takes the keys.
+/// The overlay, which takes the keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Overlay {
     /// From this line on.
@@ -107,15 +105,15 @@ pub enum Overlay {
     },
     Filter(Prompt),
     Interval(Prompt),
-    /// Where in the recording to go.
-    Moment(Prompt),
+    /// The position in the recording to go to.
+    GoTo(Prompt),
 }
 
-/// A line that is being typed.
+/// An input line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prompt {
     pub text: String,
-    /// Why it can't be taken as it stands.
+    /// Why the input is invalid.
     pub error: Option<String>,
 }
 
@@ -127,7 +125,7 @@ impl State {
             zone,
             snapshot: None,
             newest: None,
-            decided: Decided::Not("nothing is decided yet".into()),
+            decided: Decided::Not("no decision yet".into()),
             newest_decided: None,
             paused: false,
             replay: None,

@@ -1,29 +1,28 @@
-//! How loud tones are shown. Without colours the terminal's own modifiers have to do,
-//! and marks in the text.
+//! Terminal styles for emphasis. Without colours: terminal modifiers, and marks in the text.
 
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::emphasis::Tone;
+use crate::emphasis::Emphasis;
 
-/// The look of a tone.
-pub fn style(tone: Tone, color: bool) -> Style {
+/// The style of an emphasis.
+pub fn style(emphasis: Emphasis, color: bool) -> Style {
     let style = Style::new();
-    match (tone, color) {
-        (Tone::Plain, _) => style,
-        (Tone::Dim, _) => style.add_modifier(Modifier::DIM),
-        (Tone::Strong, _) | (Tone::Warm, false) => style.add_modifier(Modifier::BOLD),
-        (Tone::Hot, false) => style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
-        (Tone::Warm, true) => style.fg(Color::Yellow),
-        (Tone::Hot, true) => style.fg(Color::Red).add_modifier(Modifier::BOLD),
+    match (emphasis, color) {
+        (Emphasis::Plain, _) => style,
+        (Emphasis::Dim, _) => style.add_modifier(Modifier::DIM),
+        (Emphasis::Strong, _) | (Emphasis::Warm, false) => style.add_modifier(Modifier::BOLD),
+        (Emphasis::Hot, false) => style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
+        (Emphasis::Warm, true) => style.fg(Color::Yellow),
+        (Emphasis::Hot, true) => style.fg(Color::Red).add_modifier(Modifier::BOLD),
     }
 }
 
-/// The look of what is selected.
+/// The style of a selected row.
 pub fn selection() -> Style {
     Style::new().add_modifier(Modifier::REVERSED)
 }
 
-/// The look of the heads of a table.
+/// The style of table headings.
 pub fn head() -> Style {
     Style::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED)
 }

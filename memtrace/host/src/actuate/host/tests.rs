@@ -84,10 +84,10 @@ fn whom_nobody_answers_for_is_told() {
     assert_eq!(
         errors,
         [
-            "libvirt: not asked yet",
+            "libvirt: no query yet",
             "libvirt: the VM has no UUID on its command line",
-            "neither libvirt nor a QMP socket leads to its balloon",
-            "QMP: memtrace has no client for this VM",
+            "no access to its balloon: neither libvirt nor a QMP socket",
+            "QMP: no client for this VM",
             "the VM is gone",
             "the VM is gone",
         ]

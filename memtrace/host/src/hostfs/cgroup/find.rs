@@ -1,4 +1,4 @@
-//! Which memory cgroup a process is charged to.
+//! Finds the memory cgroup that a process is charged to.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -26,15 +26,15 @@ pub struct MemoryCgroup {
 }
 
 impl MemoryCgroup {
-    /// Nobody is apart in the root cgroup: it has no numbers of its own.
+    /// The root cgroup has no counters of its own.
     pub fn is_root(&self) -> bool {
         self.path == "/"
     }
 }
 
 /// # Errors
-/// In words for the operator: no memory controller, the process is gone, or its cgroup is
-/// outside of what is mounted here.
+/// A message for the operator: no memory controller, the process is gone, or its cgroup is
+/// outside of the cgroups mounted here.
 pub fn find(root: &HostRoot, pid: u32) -> Result<MemoryCgroup, String> {
     let path = root.process(pid).join("cgroup");
     let text =

@@ -1,5 +1,5 @@
-//! Memory cgroups, version 1 and 2 and both at once: which one a process is charged to,
-//! and what it says. Formats: Documentation/admin-guide/cgroup-v2.rst and
+//! Memory cgroups, version 1, 2 and hybrid: the one a process is charged to, and its counters.
+//! Formats: Documentation/admin-guide/cgroup-v2.rst and
 //! cgroup-v1/memory.rst.
 //!
 //! The kernel charges memory and counts events at the cgroup that a process is in. In v1
@@ -25,7 +25,7 @@ use std::path::PathBuf;
 
 use super::read;
 
-/// Ids of the processes in a cgroup, at most `limit`. `None` when that can't be told.
+/// Ids of the processes in a cgroup, at most `limit`. `None` if unreadable.
 pub fn processes(directory: &std::path::Path, limit: usize) -> Option<Vec<u32>> {
     let text = read::text(&directory.join("cgroup.procs"), read::SMALL).ok()?;
     Some(text.lines().filter_map(|line| line.trim().parse().ok()).take(limit).collect())

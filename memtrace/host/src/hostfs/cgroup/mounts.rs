@@ -37,7 +37,7 @@ impl CgroupMounts {
         mounts
     }
 
-    /// The same mounts, as seen by somebody for whom the host's root is at `root`.
+    /// The same mounts, seen from where the host's root is at `root`.
     #[must_use]
     pub fn below(mut self, root: &Path) -> Self {
         for mount in [&mut self.memory, &mut self.unified].into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! Reading all that a memory cgroup says.
+//! Reads all counters of a memory cgroup.
 
 use std::io;
 use std::path::Path;

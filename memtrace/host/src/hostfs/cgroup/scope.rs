@@ -1,4 +1,4 @@
-//! The cgroup that holds the VMs, where that and not the host is what they share.
+//! The scope: the cgroup that holds the VMs, where the policy applies to it instead of the host.
 
 use super::find::{found, locate};
 use super::stat::value;
@@ -8,10 +8,10 @@ use crate::hostfs::{HostRoot, Keeper, psi, read};
 use memtrace_core::sample::ScopeSample;
 use memtrace_core::units::{Bytes, Limit};
 
-/// A cgroup by its path below the root of its hierarchy, whoever is in it.
+/// A cgroup by its path below the root of its hierarchy.
 ///
 /// # Errors
-/// In words for the operator: no memory controller, no such cgroup, or the root, which has
+/// A message for the operator: no memory controller, no such cgroup, or the root, which has
 /// no limit.
 pub fn at(root: &HostRoot, path: &str) -> Result<MemoryCgroup, String> {
     let path = path.trim_end_matches('/');
@@ -36,7 +36,7 @@ pub fn version(root: &HostRoot) -> Version {
     if root.cgroups.memory.is_some() { Version::V1 } else { Version::V2 }
 }
 
-/// What it has, and what it may have. What can't be read is missing, and `problem` says why.
+/// Its usage and limits. Unreadable values are missing, and `problem` says why.
 pub fn sample(keeper: &Keeper, cgroup: &MemoryCgroup) -> ScopeSample {
     let directory = &cgroup.directory;
     let mut problem = None;
@@ -67,8 +67,8 @@ pub fn sample(keeper: &Keeper, cgroup: &MemoryCgroup) -> ScopeSample {
     }
 }
 
-/// The tightest that holds for it. From memory.high on it is reclaimed from as from
-/// memory.max, and whoever goes beyond is slowed down (cgroup-v2.rst).
+/// The tightest limit that applies to it. Above memory.high it is reclaimed from as at memory.max,
+/// and allocating tasks are throttled (cgroup-v2.rst).
 fn limit(keeper: &Keeper, cgroup: &MemoryCgroup, stat: &Stat) -> std::io::Result<Limit> {
     match (cgroup.version, stat.hierarchical_limit) {
         (Version::V1, Some(bytes)) => Ok(limits::from_number(bytes, Version::V1)),
@@ -80,8 +80,8 @@ fn limit(keeper: &Keeper, cgroup: &MemoryCgroup, stat: &Stat) -> std::io::Result
     }
 }
 
-/// How often somebody in it had to reclaim because it was full: of its own limits, and not
-/// those of the cgroups in it (memory.events.local, since 5.2).
+/// Number of reclaims because it was full: at its own limits, not those of its children
+/// (memory.events.local, since 5.2).
 fn hits(keeper: &Keeper, cgroup: &MemoryCgroup) -> Option<u64> {
     let directory = &cgroup.directory;
     match cgroup.version {

@@ -4,7 +4,7 @@ use crate::hostfs::vmstat::pairs;
 use memtrace_core::sample::MemoryStat;
 use memtrace_core::units::Bytes;
 
-/// What memory.stat of either version says.
+/// The values of memory.stat of either version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stat {
     pub memory: MemoryStat,

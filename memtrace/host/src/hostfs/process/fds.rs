@@ -1,5 +1,5 @@
-//! What the file descriptors of a process say about it: a KVM guest holds
-//! `anon_inode:kvm-vm`, whatever its program is called (virt/kvm/kvm_main.c,
+//! The file descriptors of a process: a KVM guest holds `anon_inode:kvm-vm`, independent of its
+//! program (virt/kvm/kvm_main.c,
 //! `kvm_dev_ioctl_create_vm`).
 
 use std::io;

@@ -6,7 +6,7 @@ use std::io;
 
 use crate::hostfs::{HostRoot, read};
 
-/// Most files of one process that are told, the largest first. A machine seldom has more
+/// Maximum number of files per process, the largest first. A machine seldom has more
 /// memory devices.
 pub const MAX_FILES: usize = 64;
 

@@ -1,4 +1,4 @@
-//! Being told when tasks stall for memory, instead of looking (PSI triggers, "Monitoring for
+//! Notification when tasks stall on memory (PSI triggers, "Monitoring for
 //! pressure thresholds" in Documentation/accounting/psi.rst).
 
 use std::fs::{File, OpenOptions};
@@ -7,13 +7,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
-/// Some task stalled for so long within the window.
+/// Stall time of some task within the window.
 const STALL: Duration = Duration::from_millis(150);
 /// The second for those without CAP_SYS_RESOURCE: since 6.5 anybody may have windows that
 /// are multiples of 2 s (`psi_trigger_create`, kernel/sched/psi.c).
 const WINDOWS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
 
-/// Tells at most once a window. The kernel forgets it when this is dropped.
+/// A PSI trigger: notifies at most once per window. Removed when dropped.
 #[derive(Debug)]
 pub struct Trigger {
     file: File,
@@ -29,7 +29,7 @@ impl Trigger {
     pub fn open(path: &Path) -> io::Result<Self> {
         let mut file = OpenOptions::new().read(true).write(true).open(path)?;
         if file.metadata()?.len() > 0 {
-            return Err(io::Error::other("it isn't the kernel's: it has a length"));
+            return Err(io::Error::other("not a kernel file: it has a length"));
         }
         let mut refusal = io::Error::from(io::ErrorKind::PermissionDenied);
         for window in WINDOWS {
@@ -43,7 +43,7 @@ impl Trigger {
         Err(refusal)
     }
 
-    /// How long a stall takes at most to be told.
+    /// Maximum delay of a notification.
     pub const fn window(&self) -> Duration {
         self.window
     }

@@ -14,9 +14,9 @@ fn an_oom_kill_is_told_with_its_names() {
     assert_eq!(
         told(source.sample(None)),
         [
-            "the OOM killer chose another program (process 12345) while näme with spaces was allocating",
-            "the OOM killer chose näme with spaces (process 50) while kworker was allocating",
-            "the OOM killer chose näme with spaces (process 50)",
+            "the OOM killer killed another process (process 12345) while näme with spaces was allocating",
+            "the OOM killer killed näme with spaces (process 50) while kworker was allocating",
+            "the OOM killer killed näme with spaces (process 50)",
         ]
     );
 }
@@ -36,7 +36,7 @@ fn a_victim_that_is_gone_before_its_kill_is_told_keeps_its_name() {
         remote.send(killed(50, 7));
         assert_eq!(
             told(source.sample(None)),
-            ["the OOM killer chose näme with spaces (process 50) while kworker was allocating"]
+            ["the OOM killer killed näme with spaces (process 50) while kworker was allocating"]
         );
     }
 }

@@ -52,20 +52,20 @@ impl Writer {
         self.push(name, kind, false, members.len() as u32, 0, &body)
     }
 
-    fn prototype(&mut self, arguments: &[u32]) -> u32 {
+    fn signature(&mut self, arguments: &[u32]) -> u32 {
         let body: Vec<u32> = arguments.iter().flat_map(|argument| [0, *argument]).collect();
         self.push("", FUNC_PROTO, false, arguments.len() as u32, 0, &body)
     }
 
     fn function(&mut self, name: &str, arguments: &[u32]) {
-        let prototype = self.prototype(arguments);
-        self.push(name, FUNC, false, 0, prototype, &[]);
+        let signature = self.signature(arguments);
+        self.push(name, FUNC, false, 0, signature, &[]);
     }
 
     fn tracepoint(&mut self, name: &str, arguments: &[u32]) {
         let with_data: Vec<u32> = [0].iter().chain(arguments).copied().collect();
-        let prototype = self.prototype(&with_data);
-        let pointer = self.push("", PTR, false, 0, prototype, &[]);
+        let signature = self.signature(&with_data);
+        let pointer = self.push("", PTR, false, 0, signature, &[]);
         self.push(&format!("btf_trace_{name}"), TYPEDEF, false, 0, pointer, &[]);
     }
 
@@ -147,7 +147,7 @@ fn functions_are_told_apart_from_types_of_their_name_and_the_first_counts() {
     let btf = Btf::parse(sample()).unwrap();
     let found = btf.functions(&["mm_struct", "css_t", "nonsense"]);
     let arguments = vec!["struct mm_struct *".to_owned(), "void **".to_owned()];
-    assert_eq!(found, [("mm_struct", Prototype(arguments))].into());
+    assert_eq!(found, [("mm_struct", Signature(arguments))].into());
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! The smallest KVM guest that has memory: one virtual CPU that walks over it. For the
-//! self-test, which wants a guest whose every page it knows.
+//! A minimal KVM guest for the self-test: one vCPU that walks over its memory.
 
 #[cfg(target_arch = "x86_64")]
 mod code;
@@ -25,7 +24,7 @@ mod other {
         /// # Errors
         /// Always.
         pub fn new(_memory: u32, _stretch: u32) -> Result<Self> {
-            bail!("the guest's program is for x86-64")
+            bail!("the test guest requires x86-64")
         }
 
         /// # Errors

@@ -1,14 +1,14 @@
-//! The optional programs: at functions instead of tracepoints. Functions are nobody's
-//! promise, so each form is looked at; what doesn't fit switches its own signal off.
+//! The optional programs: at functions instead of tracepoints. Functions are no stable interface,
+//! so each signature is checked; a mismatch disables only its own signal.
 
 use super::{Fields, Hook, HookKind, MEMCG, OWNER, Plan, TASK, missing};
-use crate::probe::prototype::Prototype;
+use crate::probe::signature::Signature;
 use crate::probe::support::KernelFacts;
 use memtrace_core::signal::{Quality, Signal};
 
-/// What a wait for swap-in is, at best.
+/// The best quality of swap-in waits.
 pub(super) const WHOLE_FAULTS: &str =
-    "time of the faults that read swap or waited for somebody's reading, without reclaim in them";
+    "latency of faults that read swap or wait for a read in progress, without reclaim in them";
 
 const FAULT: Fields = &[
     ("vm_fault.vma", |layout| layout.vm_fault_vma),
@@ -42,12 +42,12 @@ pub(super) fn plan(plan: &mut Plan, facts: &KernelFacts) {
 /// without an end would fill their table.
 fn plan_waits(plan: &mut Plan, facts: &KernelFacts) {
     const WAITS: &[Signal] = &[Signal::SwapInWait];
-    let faults = |form: &Prototype| form.len() == 1 && form.is_pointer_to(0, "vm_fault");
+    let faults = |form: &Signature| form.len() == 1 && form.is_pointer_to(0, "vm_fault");
     let needs = &[FAULT, TASK, OWNER];
     plan.function(facts, ("swap_in_end", HookKind::Exit), PRIVATE, WAITS, faults, needs);
     plan.function(facts, ("swap_in_begin", HookKind::Entry), PRIVATE, WAITS, faults, needs);
     let shared = either(facts, "shmem_swapin_folio", "shmem_swapin_page");
-    let inode = |form: &Prototype| {
+    let inode = |form: &Signature| {
         form.len() == 7 && form.is_pointer_to(0, "inode") && form.is_named(6, "vm_fault_t *")
     };
     let needs = &[INODE];
@@ -66,19 +66,19 @@ fn plan_shared(plan: &mut Plan, facts: &KernelFacts) {
         })
     };
     let begin = if is_folio(1) { "shared_out_begin_second" } else { "shared_out_begin_first" };
-    let end = match form.map(Prototype::len) {
+    let end = match form.map(Signature::len) {
         Some(3) => "shared_out_end_3",
         _ => "shared_out_end_2",
     };
-    let fits = |form: &Prototype| matches!(form.len(), 2 | 3) && (is_folio(0) != is_folio(1));
+    let fits = |form: &Signature| matches!(form.len(), 2 | 3) && (is_folio(0) != is_folio(1));
     plan.function(facts, (end, HookKind::Exit), out, SWAP, fits, needs);
     plan.function(facts, (begin, HookKind::Entry), out, SWAP, fits, needs);
     let back = "shmem_add_to_page_cache";
-    let program = match facts.functions.get(back).map(Prototype::len) {
+    let program = match facts.functions.get(back).map(Signature::len) {
         Some(6) => "shared_in_6",
         _ => "shared_in_5",
     };
-    let fits = |form: &Prototype| {
+    let fits = |form: &Signature| {
         matches!(form.len(), 5 | 6)
             && form.is_pointer_to(1, "address_space")
             && form.is_named(3, "void *")
@@ -89,7 +89,7 @@ fn plan_shared(plan: &mut Plan, facts: &KernelFacts) {
 fn plan_reclaim(plan: &mut Plan, facts: &KernelFacts) {
     const THROTTLE: &[Signal] = &[Signal::ThrottleWait];
     let throttle = "throttle_direct_reclaim";
-    let any = |_: &Prototype| true;
+    let any = |_: &Signature| true;
     let needs = &[TASK, SLEEPS];
     plan.function(facts, ("throttle_end", HookKind::Exit), throttle, THROTTLE, any, needs);
     plan.function(facts, ("throttle_begin", HookKind::Entry), throttle, THROTTLE, any, needs);
@@ -121,7 +121,7 @@ impl Plan {
         (program, kind): (&'static str, HookKind),
         target: &'static str,
         signals: &'static [Signal],
-        fits: impl Fn(&Prototype) -> bool,
+        fits: impl Fn(&Signature) -> bool,
         needs: &[Fields],
     ) {
         let hook = Hook { program, kind, target, module: false, signals };
@@ -129,10 +129,10 @@ impl Plan {
             (Some(problem), _) => problem.clone(),
             (None, None) => format!("this kernel has no function {target}, or inlines it"),
             (None, Some(form)) if !fits(form) => {
-                format!("this kernel's {target} has other arguments")
+                format!("unexpected arguments of {target} in this kernel")
             }
             (None, Some(_)) => match missing(&facts.layout, needs) {
-                Some(field) => format!("this kernel's types have no {field}"),
+                Some(field) => format!("this kernel's BTF has no {field}"),
                 None => return self.hooks.push(hook),
             },
         };
@@ -140,7 +140,7 @@ impl Plan {
     }
 }
 
-/// Waits for private memory are worth something without those for shared memory.
+/// Waits for private memory are useful without those for shared memory.
 pub(super) fn partial_swap_in_wait(hooks: &[&Hook], reason: &str) -> Quality {
     let private = hooks.iter().filter(|hook| hook.target == PRIVATE).count();
     match private {

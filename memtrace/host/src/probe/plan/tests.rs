@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 mod deep;
 
-use super::super::prototype::Prototype;
+use super::super::signature::Signature;
 use super::super::support::{TRACEPOINTS, without_btf};
 use super::*;
 use memtrace_core::signal::{Quality, SignalStatus};
 
-fn form(arguments: &[&str]) -> Prototype {
-    Prototype(arguments.iter().map(|name| (*name).to_owned()).collect())
+fn form(arguments: &[&str]) -> Signature {
+    Signature(arguments.iter().map(|name| (*name).to_owned()).collect())
 }
 
 /// Facts of 6.18: all that the plan knows of.

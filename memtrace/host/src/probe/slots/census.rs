@@ -1,8 +1,8 @@
-//! A count of what the kernel side holds, for tests of what must not leak.
+//! Counts of slots and map entries, for tests against leaks.
 
 use super::Slots;
 
-/// Where the slots and their processes are in a moment.
+/// Numbers of slots by state, and of map entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Census {
     pub tracked: usize,
@@ -16,7 +16,7 @@ pub struct Census {
 }
 
 impl Slots {
-    /// Where everything is right now.
+    /// The current numbers.
     pub fn census(&self) -> Census {
         Census {
             tracked: self.tracked.len(),

@@ -1,4 +1,4 @@
-//! What libvirt's answers mean. Pure, and free of libvirt's types.
+//! Interprets libvirt's answers. Pure, without libvirt's types.
 
 use memtrace_core::sample::GuestStats;
 use memtrace_core::units::{Bytes, WallNanos};
@@ -57,7 +57,7 @@ impl MemoryStats {
 pub(crate) struct DomainBalloon {
     pub(crate) deflate_on_oom: bool,
     pub(crate) free_page_reporting: bool,
-    /// Seconds between two questions for statistics; 0: the guest isn't asked.
+    /// Polling period of statistics in seconds; 0: off.
     pub(crate) period: u32,
 }
 

@@ -1,7 +1,7 @@
 //! The threads that talk to libvirt. One lists the domains; their statistics, for which
 //! libvirt waits for each domain's monitor, are read by a few others, so that a domain
-//! that hangs holds up one of those and not the list. All end when nobody holds what they
-//! have learned any more; one that hangs in libvirt then ends with the process.
+//! that hangs holds up one of those and not the list. All end when
+//! their results have no reader any more; one that hangs in libvirt ends with the process.
 //!
 //! Each thread has a connection of its own: libvirt allows many threads on one, but before
 //! 10.1 a request could stay unsent while another thread waits there (seen with 9.0: a
@@ -38,7 +38,7 @@ const QUEUE: usize = 1024;
 /// A domain whose statistics should be read.
 struct Job {
     uuid: Uuid,
-    /// Nobody has looked yet whether the guest's statistics are switched on.
+    /// Whether statistics polling is on has not been checked yet.
     first: bool,
 }
 
@@ -57,7 +57,7 @@ pub(super) fn start(known: Weak<Known>) {
 fn spawn(known: Weak<Known>, run: impl FnOnce() + Send + 'static) {
     let spawned = thread::Builder::new().name("memtrace-libvirt".to_owned()).spawn(run);
     if let (Err(error), Some(known)) = (spawned, known.upgrade()) {
-        known.lock().down = Some(format!("no thread for it: {error}"));
+        known.lock().down = Some(format!("cannot start a thread: {error}"));
     }
 }
 
@@ -90,7 +90,7 @@ pub(super) fn connect() -> Result<Connect, Error> {
     Connect::open(Some(URI)).or_else(|_| Connect::open_read_only(Some(URI)))
 }
 
-/// Returns when nobody wants to know any more.
+/// Returns when there is no reader any more.
 fn list_while_connected(
     known: &Weak<Known>,
     jobs: &SyncSender<Job>,
@@ -117,7 +117,10 @@ fn list_while_connected(
             if learned.note_info(uuid, &info, now) {
                 let job = Job { uuid, first: seen.insert(uuid) };
                 if jobs.try_send(job).is_err() {
-                    learned.note_stats(uuid, Err("too many domains wait for an answer".to_owned()));
+                    learned.note_stats(
+                        uuid,
+                        Err("too many domains are waiting for an answer".to_owned()),
+                    );
                 }
             }
         }
@@ -210,7 +213,7 @@ impl Learned {
             Ok(stats) => {
                 guest.actual = stats.actual.or(guest.actual);
                 guest.problem = stats.guest.is_none().then(|| {
-                    "the guest gives no balloon statistics: no device, no driver, or not yet"
+                    "no balloon statistics from the guest: no device, no driver, or not yet"
                         .to_owned()
                 });
                 guest.stats = stats.guest;

@@ -1,5 +1,5 @@
-//! Asking libvirt once about the devices of domains, and switching statistics on where the
-//! operator wants that. libvirt blocks, so that a thread asks, and is left behind when it hangs.
+//! One-time inspection of domains' devices through libvirt, and enabling of statistics polling.
+//! libvirt blocks, so a thread calls it, and is abandoned when it hangs.
 
 #[cfg(feature = "libvirt")]
 pub use self::asked::{inspect, switch_statistics_on};
@@ -48,18 +48,18 @@ mod asked {
     /// For one domain.
     const LIMIT: Duration = Duration::from_secs(6);
 
-    /// What libvirt says of a domain that runs.
+    /// Inspects a running domain.
     ///
     /// # Errors
-    /// In words for the operator.
+    /// A message for the operator.
     pub fn inspect(uuid: Uuid) -> Result<Inspection, String> {
         within(move || look(&domain(&connect()?, uuid)?))
     }
 
-    /// Has the guest asked for statistics every so many seconds, for as long as it runs.
+    /// Sets the polling period of guest statistics, for as long as it runs.
     ///
     /// # Errors
-    /// In words for the operator.
+    /// A message for the operator.
     pub fn switch_statistics_on(uuid: Uuid, seconds: u32) -> Result<(), String> {
         let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
         within(move || {
@@ -75,7 +75,7 @@ mod asked {
         virt::error::clear_error_callback();
         let (send, answer) = mpsc::channel();
         let asked = thread::Builder::new().name("memtrace-libvirt".to_owned()).spawn(move || {
-            // Nobody may be waiting any more.
+            // The caller may have given up.
             let _ = send.send(ask().map_err(|error| describe(&error)));
         });
         let answer = match asked {

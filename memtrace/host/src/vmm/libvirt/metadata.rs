@@ -1,4 +1,4 @@
-//! What a domain's metadata says of its balloon:
+//! Balloon settings from a domain's metadata:
 //! `virsh metadata web https://github.com/memtrace/memtrace/domain/1 --key memtrace
 //! --set '<balloon minimum="1GiB" weight="2000"/>' --live --config`. Untrusted text.
 
@@ -9,7 +9,7 @@ use memtrace_core::policy::settings::VmSettings;
 #[cfg(feature = "libvirt")]
 pub(super) const NAMESPACE: &str = "https://github.com/memtrace/memtrace/domain/1";
 
-/// What is said of a VM, and what of it is wrong, for the operator.
+/// The settings of a VM, and errors for the operator.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Metadata {
     pub(crate) settings: VmSettings,
@@ -76,7 +76,8 @@ mod tests {
             exclude: Some(false),
         };
         for xml in [
-            "<balloon minimum='1GiB' maximum='4 GiB' weight='2000' priority='high' exclude='false'/>",
+            "<balloon minimum='1GiB' maximum='4 GiB' weight='2000' priority='high' \
+             exclude='false'/>",
             "\n<memtrace:balloon xmlns:memtrace=\"https://x/1\" minimum=\"1GiB\"\n maximum=\"4GiB\" \
              weight = '2000' priority='high' exclude='false'><x/></memtrace:balloon>",
         ] {

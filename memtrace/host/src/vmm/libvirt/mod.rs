@@ -1,7 +1,6 @@
-//! libvirt: asked about the VMs that it owns. The library blocks, so it has threads of its
-//! own (in `connection`, with the cargo feature `libvirt`); what they learn is put down
-//! here, and whoever samples never waits. A libvirtd that hangs or goes away leaves the
-//! last answer, and its age.
+//! libvirt: polls the VMs that it manages. The library blocks, so it has its own threads (in
+//! `connection`, with the cargo feature `libvirt`); results are stored here, and sampling never
+//! waits. When libvirtd hangs or goes away, the last answer remains with its age.
 
 #[cfg(any(test, feature = "libvirt"))]
 mod answers;
@@ -74,21 +73,21 @@ impl Libvirt {
         }
     }
 
-    /// For whoever moves balloons, on any thread.
+    /// For balloon commands, on any thread.
     pub fn orders(&self) -> LibvirtOrders {
         self.orders.clone()
     }
 
-    /// What libvirt says about the domain. Never waits.
+    /// The last answer about the domain. Never blocks.
     pub fn answer(&self, uuid: Uuid) -> GuestAnswer {
         let now = Instant::now();
         self.known.as_ref().map_or_else(
-            || GuestAnswer::problem("libvirt: not asked yet"),
+            || GuestAnswer::problem("libvirt: no query yet"),
             |known| known.lock().domain(uuid, now),
         )
     }
 
-    /// What the operator should know about the connection.
+    /// The problem with the connection, for the operator.
     pub fn problem(&self) -> Option<String> {
         self.known.as_ref()?.lock().problem(Instant::now())
     }
@@ -117,7 +116,7 @@ impl Learned {
         answer
     }
 
-    /// Why nothing can be had of the domain just now.
+    /// Why nothing is known of the domain.
     fn obstacle(&self, uuid: Uuid, now: Instant) -> Option<String> {
         self.problem(now).or_else(|| match self.domains.get(&uuid) {
             Some(domain) => {
@@ -125,7 +124,7 @@ impl Learned {
                 Some(format!("this domain is {text}"))
             }
             None if self.answered.is_some() => Some("unknown to qemu:///system".to_owned()),
-            None => Some("not answered yet".to_owned()),
+            None => Some("no answer yet".to_owned()),
         })
     }
 

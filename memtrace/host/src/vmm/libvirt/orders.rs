@@ -1,5 +1,5 @@
-//! Balloon commands to domains: on threads of their own, because libvirt waits for the
-//! domain's monitor, for up to half a minute when another job holds it.
+//! Balloon commands to domains, on own threads: libvirt waits for the domain's monitor, for up to
+//! 30 s when another job holds it.
 
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
@@ -26,13 +26,13 @@ impl LibvirtOrders {
         self.0.known.get_or_init(|| Arc::downgrade(known));
     }
 
-    /// Has the domain's live size set (`virDomainSetMemoryFlags`). Never waits; what comes
-    /// of it is told to `order.reply`.
+    /// Sets the domain's live size (`virDomainSetMemoryFlags`). Never blocks; the outcome goes to
+    /// `order.reply`.
     pub fn send(&self, uuid: Uuid, order: SetBalloon) {
         let known = self.0.known.get().and_then(Weak::upgrade);
         let obstacle = match known {
             Some(known) => known.lock().obstacle(uuid, Instant::now()),
-            None => Some("not asked yet".to_owned()),
+            None => Some("no query yet".to_owned()),
         };
         match obstacle {
             Some(obstacle) => order.reply.send(Err(format!("libvirt: {obstacle}"))),
@@ -71,7 +71,7 @@ mod hands {
 
     type Connections = Arc<Mutex<Vec<Connect>>>;
 
-    /// The threads, and connections that nobody uses just now: one for each thread, as
+    /// The threads, and idle connections: one for each thread, as
     /// [`super::super::connection`] says why.
     #[derive(Debug)]
     pub(super) struct Hands {

@@ -65,7 +65,7 @@ fn a_domain_that_libvirt_does_not_know_has_a_reason() {
     let problem = learned(start).domain(other, start).guest.problem.unwrap();
     assert_eq!(problem, "libvirt: unknown to qemu:///system");
     let problem = Learned::default().domain(other, start).guest.problem.unwrap();
-    assert_eq!(problem, "libvirt: not answered yet");
+    assert_eq!(problem, "libvirt: no answer yet");
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! What QEMU's command line says about a VM. Pure; the words are the guest owner's, so
-//! nothing of them is believed beyond what they say.
+//! Parses QEMU's command line. Pure; untrusted, as it comes from the guest's owner.
 
 mod monitor;
 pub mod options;
@@ -20,7 +19,7 @@ pub struct QemuCommand {
     pub name: Option<String>,
     pub uuid: Option<Uuid>,
     pub memory: Option<Bytes>,
-    /// Virtual CPUs at the start; `None` when they aren't said plainly.
+    /// Virtual CPUs at the start; `None` if not given plainly.
     pub vcpus: Option<u32>,
     /// Accelerators in the order in which QEMU tries them; empty when it isn't said.
     pub accelerators: Vec<String>,
@@ -36,21 +35,21 @@ pub struct QemuCommand {
     pub balloon: Option<BalloonOptions>,
     /// It waits for a migration, or did when it was started.
     pub incoming: bool,
-    /// `-S`: not running until told to.
+    /// `-S`: starts paused.
     pub starts_paused: bool,
     pub daemonize: bool,
     /// It has no machine: `-machine none`, `-version`, `-device help`, ...
     pub probe_only: bool,
 }
 
-/// What a balloon device was told at its start. QEMU has all of it off by itself.
+/// The options of a balloon device; all are off by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BalloonOptions {
     pub deflate_on_oom: bool,
     pub free_page_reporting: bool,
 }
 
-/// Which libvirt started a VM.
+/// The libvirt instance that started a VM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Libvirt {
     System,

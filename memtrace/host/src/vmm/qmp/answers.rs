@@ -1,4 +1,4 @@
-//! What QEMU's answers mean (qapi/run-state.json, machine.json, migration.json;
+//! Interprets QEMU's answers (qapi/run-state.json, machine.json, migration.json;
 //! docs/interop/virtio-balloon-stats.rst). Pure.
 
 use serde_json::Value;
@@ -21,7 +21,7 @@ pub(super) fn state(answer: &Value) -> Option<VmState> {
     })
 }
 
-/// `query-migrate`: an outgoing migration is under way. The VM's status doesn't tell.
+/// `query-migrate`: an outgoing migration is in progress; not part of the VM's status.
 pub(super) fn is_migrating(answer: &Value) -> bool {
     let status = answer.get("status").and_then(Value::as_str);
     matches!(

@@ -1,5 +1,5 @@
-//! The task of one VM: a round of questions every two seconds, and balloon commands as
-//! they come. Both share it because the socket serves one client at a time.
+//! The task of one VM: polls every two seconds, and runs balloon commands. Both share it because
+//! the socket serves one client at a time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ impl Task {
         loop {
             tokio::select! {
                 biased;
-                // A command goes first: what is being asked is given up, and asked again.
+                // A command goes first: the poll is aborted, and repeated.
                 Some(order) = self.orders.recv() => {
                     self.carry_out(order).await;
                     continue;

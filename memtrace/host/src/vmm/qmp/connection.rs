@@ -1,4 +1,4 @@
-//! The wire: a JSON object a line, in both directions (docs/interop/qmp-spec.rst).
+//! The protocol: one JSON object per line, in both directions (docs/interop/qmp-spec.rst).
 
 use std::future::Future;
 use std::time::Duration;
@@ -17,12 +17,12 @@ const LONGEST_LINE: u64 = 1 << 20;
 /// Most events and other messages that are skipped while waiting for an answer.
 const MOST_SKIPPED: u32 = 1000;
 
-/// Why a command gave nothing.
+/// Why a command failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// The monitor said no; the connection is as good as before.
+    /// The monitor refused; the connection is still usable.
     Refused { class: String, text: String },
-    /// There is no use in going on.
+    /// The connection is unusable.
     Broken(String),
 }
 
@@ -43,7 +43,7 @@ impl Connection {
         });
         match greeting.await {
             Ok(message) if message.get("QMP").is_some() => {}
-            Ok(_) => return Err("what answers there doesn't speak QMP".to_owned()),
+            Ok(_) => return Err("not a QMP monitor".to_owned()),
             Err(failure) => return Err(failure.text()),
         }
         connection.execute("qmp_capabilities", json!({})).await.map_err(Failure::text)?;
@@ -59,8 +59,7 @@ impl Connection {
         within(&format!("no answer to {command}"), self.exchange(command, arguments)).await
     }
 
-    /// What the last BALLOON_CHANGE told since this was last asked, if one came between the
-    /// answers.
+    /// The size in the last BALLOON_CHANGE since the last call, if one came between the answers.
     pub(super) fn balloon_changed(&mut self) -> Option<Bytes> {
         self.balloon_changed.take()
     }
@@ -98,9 +97,11 @@ impl Connection {
         bounded.read_until(b'\n', &mut line).await.map_err(|error| error.to_string())?;
         if !line.ends_with(b"\n") {
             let full = line.len() as u64 >= LONGEST_LINE;
-            return Err(if full { "a line without an end" } else { "closed" }.to_owned());
+            return Err(
+                if full { "line too long" } else { "monitor closed the connection" }.to_owned()
+            );
         }
-        serde_json::from_slice(&line).map_err(|_| "what came is not JSON".to_owned())
+        serde_json::from_slice(&line).map_err(|_| "invalid JSON from the monitor".to_owned())
     }
 }
 
@@ -120,7 +121,7 @@ async fn within<T>(
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| Err(late()))
 }
 
-/// Their words, fit to be shown.
+/// A monitor's text, sanitised for display.
 fn shorten(text: &str) -> String {
     crate::vmm::name::display(text)
 }

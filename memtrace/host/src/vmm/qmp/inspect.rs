@@ -1,6 +1,5 @@
-//! Asking monitors once what devices their VMs have, and switching statistics on where the
-//! operator wants that. Nothing else is changed, and no monitor is waited for longer than
-//! [`LIMIT`].
+//! One-time inspection of VMs' devices through QMP, and enabling of statistics polling. Changes
+//! nothing else; waits at most [`LIMIT`] per monitor.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,10 +14,10 @@ use super::session::{CONTAINERS, POLLING, find_balloon, optional};
 use super::{Target, answers, socket};
 use crate::vmm::inspection::{BalloonDevice, Inspection};
 
-/// For all that one monitor is asked.
+/// Time limit for one monitor.
 const LIMIT: Duration = Duration::from_secs(6);
 
-/// What all monitors say, by the process ids that came with them. They are asked at once.
+/// The answers of all monitors, by process id. They are queried concurrently.
 pub fn inspect(targets: Vec<(u32, Target)>) -> BTreeMap<u32, Result<Inspection, String>> {
     let ids: Vec<u32> = targets.iter().map(|(pid, _)| *pid).collect();
     let answered = on_runtime(async move {
@@ -28,20 +27,20 @@ pub fn inspect(targets: Vec<(u32, Target)>) -> BTreeMap<u32, Result<Inspection, 
         }
         let mut answers = BTreeMap::new();
         while let Some(answer) = asked.join_next().await {
-            // One that panicked is missing, and told of below.
+            // One that panicked is missing, and reported below.
             answers.extend(answer);
         }
         answers
     });
     let answers = answered.unwrap_or_default();
-    let missing = || Err("QMP: memtrace could not start its client".to_owned());
+    let missing = || Err("QMP: cannot start the client".to_owned());
     ids.into_iter().map(|pid| (pid, answers.get(&pid).cloned().unwrap_or_else(missing))).collect()
 }
 
-/// Has the guest asked for statistics every so many seconds.
+/// Sets the polling period of guest statistics.
 ///
 /// # Errors
-/// In words for the operator.
+/// A message for the operator.
 pub fn switch_statistics_on(target: &Target, seconds: u32) -> Result<(), String> {
     on_runtime(limited(switch_on(target, seconds)))
         .unwrap_or_else(|error| Err(format!("QMP: {error}")))
@@ -151,7 +150,7 @@ mod tests {
         let inspection = one(&monitor).expect("it answers");
         assert!(inspection.vfio && inspection.balloon.is_none(), "{inspection:?}");
         let error = switch_statistics_on(&monitor.target(), 2).expect_err("there is none");
-        assert!(error.contains("not where QEMU keeps devices"), "{error}");
+        assert!(error.contains("not found in QEMU's device containers"), "{error}");
     }
 
     #[test]

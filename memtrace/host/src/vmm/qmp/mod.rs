@@ -3,8 +3,7 @@
 //! A QMP socket serves one client at a time, so a session lasts a few milliseconds every
 //! two seconds: the operator's own tools (Proxmox's, for one) must get at it between
 //! them. Balloon commands don't wait for that moment. All clients share one thread that
-//! waits for nobody: a monitor that never answers costs its own VM the balloon and the
-//! statistics, and nothing else.
+//! never blocks: a monitor that never answers affects only its own VM.
 
 mod answers;
 mod client;
@@ -32,8 +31,8 @@ use super::order::SetBalloon;
 
 /// Between two sessions with the same VM.
 const PERIOD: Duration = Duration::from_secs(PERIOD_SECONDS as u64);
-/// So long an answer stands while later ones fail, for a socket that somebody else uses
-/// for a moment.
+/// How long an answer stays valid while later ones fail, for a socket that is briefly in use by
+/// another client.
 const FRESH: Duration = Duration::from_secs(3 * PERIOD_SECONDS as u64);
 
 /// Where a VM's monitor listens.
@@ -43,8 +42,7 @@ pub struct Target {
     pub process: PathBuf,
     /// Path of the socket, as the VM's process sees it.
     pub path: String,
-    /// The process that must answer, so that a path which somebody else has taken over is
-    /// noticed. `None`: whoever does.
+    /// The process that must answer, to detect a path taken over by another process. `None`: any.
     pub peer: Option<u32>,
 }
 
@@ -75,7 +73,7 @@ struct Latest {
 }
 
 impl QmpClients {
-    /// Asks the monitor at `target` from now on.
+    /// Starts polling the monitor at `target`.
     pub fn follow(&mut self, pid: u32, target: Target) {
         if self.clients.get(&pid).is_some_and(|client| client.target == target) {
             return;
@@ -100,15 +98,15 @@ impl QmpClients {
         }
     }
 
-    /// For whoever moves balloons, on any thread.
+    /// For balloon commands, on any thread.
     pub fn orders(&self) -> QmpOrders {
         self.orders.clone()
     }
 
-    /// What the VM's monitor said last. Never waits.
+    /// The last answer of the VM's monitor. Never blocks.
     pub fn answer(&self, pid: u32) -> GuestAnswer {
         let Some(client) = self.clients.get(&pid) else {
-            return GuestAnswer::problem("QMP: memtrace could not start its client");
+            return GuestAnswer::problem("QMP: cannot start the client");
         };
         client.latest.lock().unwrap_or_else(PoisonError::into_inner).answer(Instant::now())
     }
@@ -120,16 +118,16 @@ impl QmpOrders {
     }
 
     /// Sends the command as soon as the VM's monitor is free: within milliseconds, or when
-    /// the question that it is asked just now is answered or given up. Never waits; what
-    /// comes of it is told to `order.reply`.
+    /// the current query is answered or given up. Never blocks; the outcome goes to
+    /// `order.reply`.
     pub fn send(&self, pid: u32, order: SetBalloon) {
         let sender = self.lock().get(&pid).cloned();
         let refused = match sender {
-            None => Some((order, "memtrace has no client for this VM")),
+            None => Some((order, "no client for this VM")),
             Some(sender) => match sender.try_send(order) {
                 Ok(()) => None,
                 Err(mpsc::error::TrySendError::Full(order)) => {
-                    Some((order, "a command before it is not done yet"))
+                    Some((order, "the previous command is still in progress"))
                 }
                 Err(mpsc::error::TrySendError::Closed(order)) => {
                     Some((order, "its client has ended"))
@@ -155,7 +153,7 @@ impl Drop for QmpClients {
 impl Latest {
     fn answer(&self, now: Instant) -> GuestAnswer {
         let Some((at, mut answer)) = self.answer.clone() else {
-            let problem = self.problem.as_deref().unwrap_or("QMP: not answered yet");
+            let problem = self.problem.as_deref().unwrap_or("QMP: no answer yet");
             return GuestAnswer::problem(problem);
         };
         if let Some(problem) = &self.problem {

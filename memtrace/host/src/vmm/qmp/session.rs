@@ -1,4 +1,4 @@
-//! One round of questions to one VM.
+//! One polling round of one VM.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -15,7 +15,7 @@ pub(super) const CONTAINERS: [&str; 2] = ["/machine/peripheral", "/machine/perip
 const NO_BALLOON: &str = "the VM has no balloon device";
 pub(super) const POLLING: &str = "guest-stats-polling-interval";
 
-/// What is remembered of a VM from one round to the next.
+/// The state of a VM between rounds.
 #[derive(Debug, Default)]
 pub(super) struct Session {
     /// QOM path of its balloon whose statistics are switched on.
@@ -24,18 +24,18 @@ pub(super) struct Session {
 
 impl Session {
     /// # Errors
-    /// In words for the operator, when the monitor can't be reached or breaks off. What it
-    /// merely refuses is missing in the answer.
+    /// A message for the operator, when the monitor can't be reached or the connection breaks.
+    /// Refused queries are missing in the answer.
     pub(super) async fn run(&mut self, target: &Target) -> Result<GuestAnswer, String> {
         let stream = socket::connect(target).await?;
         let mut connection = Connection::begin(stream).await?;
         self.ask(&mut connection).await.map_err(Failure::text)
     }
 
-    /// Tells the balloon where to go (`balloon`, qapi/machine.json).
+    /// Sets the balloon target (`balloon`, qapi/machine.json).
     ///
     /// # Errors
-    /// In words for the operator. What was sent and not answered may have been taken.
+    /// A message for the operator. A command without an answer may have been carried out.
     pub(super) async fn set_balloon(&mut self, target: &Target, to: Bytes) -> Result<(), String> {
         let stream = socket::connect(target).await?;
         let mut connection = Connection::begin(stream).await?;
@@ -45,7 +45,7 @@ impl Session {
                 Err(NO_BALLOON.to_owned())
             }
             Err(Failure::Refused { text, .. }) => Err(format!("refused: {text}")),
-            Err(Failure::Broken(text)) => Err(format!("sent, and no telling if taken: {text}")),
+            Err(Failure::Broken(text)) => Err(format!("sent; outcome unknown: {text}")),
         }
     }
 
@@ -80,7 +80,7 @@ impl Session {
         }
         if guest.stats.is_some_and(|stats| stats.updated.is_none()) {
             guest.stats = None;
-            guest.problem = Some("the guest's balloon driver has not answered yet".to_owned());
+            guest.problem = Some("no answer from the guest's balloon driver yet".to_owned());
         }
         // It moved while we asked.
         guest.actual = connection.balloon_changed().or(guest.actual);
@@ -100,7 +100,7 @@ impl Session {
         let arguments = json!({ "path": path, "property": "guest-stats" });
         // When it refuses, the balloon was unplugged perhaps: look again next time.
         let stats = answers::statistics(&connection.execute("qom-get", arguments).await?);
-        // Where there is nothing new, somebody may have switched it off meanwhile.
+        // Without an update, polling may have been switched off meanwhile.
         self.balloon = is_fresh(&stats).then_some(path);
         Ok(stats)
     }
@@ -120,11 +120,11 @@ pub(super) async fn find_balloon(connection: &mut Connection) -> Result<String, 
             return Ok(path);
         }
     }
-    let text = "the balloon device is not where QEMU keeps devices".to_owned();
+    let text = "balloon device not found in QEMU's device containers".to_owned();
     Err(Failure::Refused { class: "NotFound".to_owned(), text })
 }
 
-/// Has the guest asked for statistics, unless somebody has that done already.
+/// Enables polling of guest statistics, unless it is on already.
 async fn switch_on(connection: &mut Connection, path: &str) -> Result<(), Failure> {
     let get = json!({ "path": path, "property": POLLING });
     let interval = connection.execute("qom-get", get).await?;

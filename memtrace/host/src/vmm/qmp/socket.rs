@@ -1,4 +1,4 @@
-//! Getting from the path on a VM's command line to a connection.
+//! Connects to the socket path of a VM's command line.
 
 use std::fs::File;
 use std::io;
@@ -13,7 +13,7 @@ use super::Target;
 /// Connects to the monitor.
 ///
 /// # Errors
-/// In words for the operator.
+/// A message for the operator.
 pub(super) async fn connect(target: &Target) -> Result<UnixStream, String> {
     let describe = |error: io::Error| match error.kind() {
         // For a socket: the queue of waiting clients is full.
@@ -32,7 +32,7 @@ pub(super) async fn connect(target: &Target) -> Result<UnixStream, String> {
     let peer = stream.peer_cred().map_err(describe)?.pid().and_then(|pid| u32::try_from(pid).ok());
     match (peer, target.peer) {
         (Some(peer), Some(expected)) if peer != expected && peer != 0 => {
-            Err(format!("{}: process {peer} listens there, not this VM", target.path))
+            Err(format!("{}: socket of process {peer}, not of this VM", target.path))
         }
         _ => Ok(stream),
     }

@@ -28,7 +28,7 @@ fn problem_of(target: Target) -> String {
     let mut clients = QmpClients::default();
     clients.follow(1, target);
     let yet = |answer: &GuestAnswer| {
-        answer.guest.problem.as_deref().is_some_and(|problem| problem != "QMP: not answered yet")
+        answer.guest.problem.as_deref().is_some_and(|problem| problem != "QMP: no answer yet")
     };
     wait_for(&clients, 1, yet).guest.problem.unwrap()
 }
@@ -71,18 +71,18 @@ fn garbage_is_no_qmp() {
         let _ = stream.write_all(b"SSH-2.0-OpenSSH\n");
         let _ = BufReader::new(stream).lines().count();
     });
-    assert_eq!(problem_of(monitor.target()), "QMP: what came is not JSON");
+    assert_eq!(problem_of(monitor.target()), "QMP: invalid JSON from the monitor");
     let monitor = Monitor::start(|mut stream| {
         let _ = stream.write_all(b"[1,2]\n");
         let _ = BufReader::new(stream).lines().count();
     });
-    assert_eq!(problem_of(monitor.target()), "QMP: what answers there doesn't speak QMP");
+    assert_eq!(problem_of(monitor.target()), "QMP: not a QMP monitor");
 }
 
 #[test]
 fn an_endless_line_is_cut() {
     let monitor = Monitor::start(|mut stream| while stream.write_all(&[b'x'; 4096]).is_ok() {});
-    assert_eq!(problem_of(monitor.target()), "QMP: a line without an end");
+    assert_eq!(problem_of(monitor.target()), "QMP: line too long");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_refusing_monitor_leaves_the_rest() {
 fn a_socket_that_is_gone_or_another_process_s_is_named() {
     let monitor = Monitor::start(qemu);
     let stranger = Target { peer: Some(1), ..monitor.target() };
-    assert!(problem_of(stranger).contains("not this VM"));
+    assert!(problem_of(stranger).contains("not of this VM"));
     let missing = Target { path: "/nowhere/q.sock".to_owned(), ..monitor.target() };
     assert_eq!(problem_of(missing), "QMP: /nowhere/q.sock: No such file or directory (os error 2)");
     std::os::unix::fs::symlink(monitor.directory(), monitor.directory().join("cwd")).unwrap();

@@ -119,7 +119,7 @@ fn a_broken_file_is_refused_with_line_and_key() {
     let broken = refused("mode = \"observe\"\nmode\n");
     assert!(broken.starts_with("memtrace.toml:2:"), "{broken}");
     let list = refused("vm = [{ name = \"web\" }]\n");
-    assert!(list.contains("vm: is written as one value"), "{list}");
+    assert!(list.contains("vm: must be written as [[vm]] tables"), "{list}");
 }
 
 #[test]

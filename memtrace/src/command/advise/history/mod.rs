@@ -1,4 +1,4 @@
-//! The history that a Prometheus has, in the place of a recording.
+//! The history in a Prometheus, instead of a recording.
 
 mod points;
 mod query;
@@ -21,15 +21,15 @@ use crate::sys::interrupt::Interrupt;
 use points::{Answers, History, MOST_VMS};
 use query::{HOSTS, OfVm, Questions, scrapes, target};
 
-/// For one answer. Prometheus itself gives up after two minutes, unless it was told otherwise.
+/// Time limit of one query, which is Prometheus' default.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Most hosts, and parts that are missing, that are named.
+/// Maximum number of hosts, and of missing parts, in messages.
 const NAMED: usize = 20;
 
-/// All that it knows of the time that counts, which ends now; and what is missing.
+/// The history of the period, which ends now; and what is missing.
 ///
 /// # Errors
-/// When it doesn't answer, or it is not clear which host is meant.
+/// When it doesn't answer, or the host is ambiguous.
 pub(super) fn read(
     address: &Address,
     arguments: &AdviseArguments,
@@ -57,7 +57,7 @@ pub(super) fn read(
         }
     }
     progress.end();
-    ensure!(record.begin.is_some(), "Prometheus at {address} has nothing of this host and time");
+    ensure!(record.begin.is_some(), "Prometheus at {address} has no data of this host and period");
     missing.sort();
     missing.dedup();
     Ok((record, missing))
@@ -66,8 +66,8 @@ pub(super) fn read(
 /// Seconds since the epoch, by its clock.
 fn now(prometheus: &Prometheus) -> Result<u64> {
     let answer = prometheus.now("vector(time())")?;
-    let now = answer.series.first().map(|series| series.value).context("it has no clock")?;
-    ensure!((1.0..1e12).contains(&now), "its clock is at {now} s");
+    let now = answer.series.first().map(|series| series.value).context("no time in its answer")?;
+    ensure!((1.0..1e12).contains(&now), "implausible server time: {now} s");
     Ok(now as u64)
 }
 
@@ -78,7 +78,7 @@ fn scrape(prometheus: &Prometheus, target: &Labels) -> Result<Option<u64>> {
     Ok((count >= 1.0).then(|| (3600.0 / count).round().max(1.0) as u64))
 }
 
-/// The answers about a stretch. Warnings tell that something isn't in them.
+/// The answers about a stretch. Warnings mean incomplete answers.
 fn ask(
     prometheus: &Prometheus,
     questions: &Questions,
@@ -97,13 +97,13 @@ fn ask(
         answers.vms(what, asked(&questions.of_vm(what))?);
     }
     if answers.too_many {
-        missing.push(format!("VMs beyond {MOST_VMS} of a time"));
+        missing.push(format!("VMs beyond {MOST_VMS} at a time"));
     }
     Ok(answers)
 }
 
-/// The one host that there is, or that is meant: by its instance, with or without the port, or by
-/// its own name. The newest of its names counts.
+/// The only host, or the selected one: by instance, with or without port, or by host name. Its
+/// newest name counts.
 fn chosen(hosts: Vec<Labels>, wanted: Option<&str>) -> Result<Labels> {
     let label = |host: &Labels, name: &str| host.get(name).cloned().unwrap_or_default();
     let is_meant = |host: &Labels, wanted: &str| {
@@ -127,19 +127,19 @@ fn chosen(hosts: Vec<Labels>, wanted: Option<&str>) -> Result<Labels> {
         format!("{}{rest}", names.join(", "))
     };
     match (&targets[..], wanted) {
-        ([_], _) => meant.last().map(|host| (*host).clone()).context("there is none"),
+        ([_], _) => meant.last().map(|host| (*host).clone()).context("no host"),
         ([], _) if hosts.is_empty() => {
-            bail!("it knows no host with memtrace's metrics ({HOSTS}) in this time")
+            bail!("no host with memtrace metrics ({HOSTS}) in this period")
         }
         ([], wanted) => {
             let mut all: Vec<Labels> = hosts.iter().map(target).collect();
             all.sort();
             all.dedup();
-            bail!("there is no host {}; it knows {}", wanted.unwrap_or_default(), names(&all))
+            bail!("no host {}; hosts: {}", wanted.unwrap_or_default(), names(&all))
         }
-        (several, None) => bail!("it knows {}: --host says which", names(several)),
+        (several, None) => bail!("several hosts: {}; select one with --host", names(several)),
         (several, Some(wanted)) => {
-            bail!("{wanted} is {}: --host takes an instance", names(several))
+            bail!("{wanted} is ambiguous: {}; give the instance to --host", names(several))
         }
     }
 }

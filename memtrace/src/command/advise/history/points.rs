@@ -1,4 +1,4 @@
-//! Answers about a stretch, joined to ticks: what advice needs of each of its moments. Pure.
+//! Joins the answers about a stretch to ticks. Pure.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ type Who = (String, String);
 /// The values at the points of a stretch.
 type Values = Vec<Option<f64>>;
 
-/// What was answered about a stretch.
+/// The answers about a stretch.
 pub(super) struct Answers {
     stretch: Stretch,
     host: BTreeMap<&'static str, Values>,
@@ -123,7 +123,7 @@ impl<'a> History<'a> {
         Self { rules, zone, hostname, counted: BTreeMap::new() }
     }
 
-    /// The moments of a stretch in which the host told something.
+    /// The ticks of a stretch with host metrics.
     pub(super) fn ticks(&mut self, answers: &Answers) -> Vec<Tick> {
         let Stretch { from, to, step } = answers.stretch;
         let points = (0_usize..).zip((from..=to).step_by(step.max(1) as usize));
@@ -209,16 +209,16 @@ impl<'a> History<'a> {
     }
 }
 
-/// What the guest's word at this point comes to.
+/// The guest's demand at this point.
 fn need(size: Option<Bytes>, of: &impl Fn(OfVm) -> Option<f64>) -> Need {
     let unknown = |why: &str| Need::Unknown(why.to_owned());
     let (available, free) = (bytes(of(OfVm::Available)), bytes(of(OfVm::Free)));
     if available.is_none() && free.is_none() {
-        return unknown("Prometheus has no statistics of its guest");
+        return unknown("no guest statistics in Prometheus");
     }
     match of(OfVm::Age) {
-        None => return unknown("when the guest last answered is not known"),
-        Some(age) if age > STALE_AFTER.seconds() => return unknown("its guest's word was stale"),
+        None => return unknown("age of guest statistics unknown"),
+        Some(age) if age > STALE_AFTER.seconds() => return unknown("guest statistics were stale"),
         Some(_) => {}
     }
     if of(OfVm::Moved).is_some_and(|times| times > 0.0) {
@@ -226,11 +226,11 @@ fn need(size: Option<Bytes>, of: &impl Fn(OfVm) -> Option<f64>) -> Need {
     }
     match size {
         Some(size) => Need::of(size, available, free),
-        None => unknown("neither its balloon nor the guest tells its size"),
+        None => unknown("its size is unknown (neither balloon nor guest statistics)"),
     }
 }
 
-/// A counter that fell began anew: how much it counted is not known.
+/// A counter that fell was reset: the increase is unknown.
 fn rates(before: Option<Counted>, now: &Counted, step: u64) -> Signs {
     let Some(before) = before else { return Signs::default() };
     let grown =

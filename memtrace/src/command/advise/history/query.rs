@@ -1,5 +1,5 @@
-//! What a Prometheus is asked for advice: each question about a stretch of a bounded number of
-//! points, so that no answer grows with the length of the history. Pure.
+//! The queries to Prometheus: each about a stretch with a bounded number of points, so that answers
+//! don't grow with the history. Pure.
 
 use crate::prometheus::Stretch;
 use crate::prometheus::reply::Labels;
@@ -11,16 +11,16 @@ const STEPS: [u64; 7] = [60, 120, 300, 600, 900, 1800, 3600];
 const MOST_POINTS: u64 = 8640;
 /// Points of one answer: a day, at five minutes.
 const POINTS: u64 = 288;
-/// Within this time a balloon that moved makes the guest's word doubtful, in seconds; or within
-/// two scrapes, if those take longer.
+/// Time after a balloon change in which guest statistics are not used, in seconds; at least two
+/// scrape intervals.
 const DOUBT: u64 = 30;
 /// What lies between two points is looked at so often at most.
 const CLOSEST: u64 = 60;
 
-/// Who is there, of all hosts.
+/// The info series of all hosts.
 pub(super) const HOSTS: &str = "memtrace_host_info";
 
-/// Labels of [`HOSTS`] that are its own; what else it has tells whose a series is.
+/// Labels of [`HOSTS`] itself; all other labels identify a host.
 const OWN: [&str; 3] = ["__name__", "hostname", "kernel"];
 
 /// Of the host: one question for all of them.
@@ -52,9 +52,9 @@ pub(super) enum OfVm {
     SwapIn,
     SwapOut,
     OomKills,
-    /// How often its balloon moved lately.
+    /// Recent balloon changes.
     Moved,
-    /// The most that it needed since the point before.
+    /// Maximum demand since the previous point.
     Most,
 }
 
@@ -99,7 +99,7 @@ impl OfVm {
     }
 }
 
-/// Which host is asked about, and how closely.
+/// The queried host, and the resolution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Questions {
     /// Its labels, as a selector has them: `instance="a:9435",job="memtrace"`.
@@ -165,7 +165,7 @@ fn step(since: u64) -> u64 {
     found.or(STEPS.last()).copied().unwrap_or(3600)
 }
 
-/// How many scrapes there were in the last hour.
+/// Number of scrapes in the last hour.
 pub(super) fn scrapes(target: &Labels) -> String {
     let selector = selector(target);
     format!("count_over_time(memtrace_sample_timestamp_seconds{{{selector}}}[1h])")
@@ -179,7 +179,7 @@ fn selector(target: &Labels) -> String {
     target.iter().map(pair).collect::<Vec<_>>().join(",")
 }
 
-/// Whose a series of [`HOSTS`] is.
+/// The host of a series of [`HOSTS`].
 pub(super) fn target(labels: &Labels) -> Labels {
     let mut target = labels.clone();
     target.retain(|label, _| !OWN.contains(&label.as_str()));

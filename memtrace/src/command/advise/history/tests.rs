@@ -82,14 +82,15 @@ fn a_month_that_prometheus_remembers_gives_the_right_advice() {
     right_host(&advice.host);
     right_dead(&advice);
     let text = crate::command::advise::words::text(&advice, &zone, false);
-    for words in
-        ["30.0 days of history (Prometheus, a point in 15 min, a scrape in 1 min)", "no figure is"]
-    {
+    for words in [
+        "30.0 days of history (Prometheus, one point per 15 min, scraped every 1 min)",
+        "at most medium",
+    ] {
         assert!(text.contains(words), "{text}");
     }
     let silent = advice.vms.iter().find(|vm| vm.name == "silent").expect("it is there");
     let missing = silent.basis.missing.as_deref();
-    assert_eq!(missing, Some("Prometheus has no statistics of its guest"));
+    assert_eq!(missing, Some("no guest statistics in Prometheus"));
 }
 
 /// One VM at two points, of which `change` takes something.
@@ -142,10 +143,10 @@ fn what_can_not_be_believed_is_not_known_and_says_why() {
     assert_eq!((needed.most, needed.hurts), (Some(Bytes(3 << 30)), Some(false)));
     for (what, value, why) in [
         (OfVm::Age, Some(6.0), "stale"),
-        (OfVm::Age, None, "last answered is not known"),
+        (OfVm::Age, None, "age of guest statistics unknown"),
         (OfVm::Moved, Some(2.0), "size changed shortly before"),
-        (OfVm::Available, None, "no statistics of its guest"),
-        (OfVm::Available, Some(5e9), "more spare memory than it has"),
+        (OfVm::Available, None, "no guest statistics in Prometheus"),
+        (OfVm::Available, Some(5e9), "inconsistent"),
     ] {
         let vm = last(what, value);
         let Need::Unknown(because) = &vm.need else { panic!("{vm:?}") };
@@ -188,9 +189,11 @@ fn a_host_that_is_not_clear_is_asked_for() {
     }
     let told = |error: anyhow::Error| error.to_string();
     let several = told(chosen(all(), None).expect_err("which?"));
-    assert_eq!(several, "it knows 10.0.0.1:9435, 10.0.0.2:9435: --host says which");
-    assert!(told(found("c").expect_err("none")).starts_with("there is no host c; it knows 10."));
-    assert!(told(chosen(Vec::new(), None).expect_err("none")).contains("no host with memtrace's"));
+    assert_eq!(several, "several hosts: 10.0.0.1:9435, 10.0.0.2:9435; select one with --host");
+    assert!(told(found("c").expect_err("none")).starts_with("no host c; hosts: 10."));
+    assert!(
+        told(chosen(Vec::new(), None).expect_err("none")).contains("no host with memtrace metrics")
+    );
     // One that was given another name or kernel is one all the same.
     let renamed = vec![host("10.0.0.1:9435", "a"), host("10.0.0.1:9435", "z")];
     assert_eq!(chosen(renamed, None).expect("it is one")["hostname"], "z");

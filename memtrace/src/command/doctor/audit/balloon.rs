@@ -1,4 +1,4 @@
-//! The checks of a VM's balloon: whether it has one, and what that tells and gives back.
+//! Checks of a VM's balloon: presence, statistics, free page reporting, deflate on OOM.
 
 use serde_json::json;
 
@@ -8,18 +8,18 @@ use super::words::{at_next_start, monitor, size, virsh};
 use super::{Answer, Found, Severity, known};
 use memtrace_core::units::Bytes;
 
-/// The period that memtrace itself has guests asked with.
+/// The polling period that memtrace sets.
 pub const PERIOD: u32 = 2;
 /// Statistics are stale after so many periods, and so many seconds at least.
 const STALE_PERIODS: u64 = 3;
 const STALE_SECONDS: u64 = 10;
-/// With a longer period decisions are about another time.
+/// With a longer period decisions use outdated statistics.
 const LONG: u64 = 10;
-/// Dead memory worth a warning: a share of the VM's size, and more than qemu itself takes.
+/// Unused memory worth a warning: a share of the VM's size, and more than qemu itself takes.
 const DEAD_SHARE: u64 = 8;
 const DEAD_LEAST: Bytes = Bytes(256 << 20);
 
-/// Whether somebody can be asked about the VM.
+/// Whether the VM has a monitor that memtrace can use.
 pub fn monitored(vm: &VmFacts, _: &Facts) -> Answer {
     let (severity, finding, commands) = match &vm.owner {
         Owner::Libvirt | Owner::Qmp(_) => return Ok(None),
@@ -30,15 +30,16 @@ pub fn monitored(vm: &VmFacts, _: &Facts) -> Answer {
         ),
         Owner::Other(program) => (
             Severity::Note,
-            format!("it runs in {program}; memtrace can ask QEMU and libvirt only"),
+            format!("it runs in {program}; only QEMU and libvirt are supported"),
             Vec::new(),
         ),
     };
     Ok(Some(Found {
         severity,
         finding,
-        consequence: "memtrace sees how it suffers and whom it costs, and can't move its balloon"
-            .to_owned(),
+        consequence:
+            "memtrace sees its stalls and the reclaim it causes, but can't set its balloon"
+                .to_owned(),
         commands,
         fix: None,
     }))
@@ -52,7 +53,7 @@ pub fn device(vm: &VmFacts, _: &Facts) -> Answer {
     Ok(Some(Found {
         severity: Severity::Warning,
         finding: "none".to_owned(),
-        consequence: "its memory can't be taken or given, and what the guest has free isn't known"
+        consequence: "its memory can't be ballooned, and the guest's free memory is unknown"
             .to_owned(),
         commands: vec![at_next_start(
             vm,
@@ -64,7 +65,7 @@ pub fn device(vm: &VmFacts, _: &Facts) -> Answer {
     }))
 }
 
-/// Whether the guest is asked for its statistics, and answers.
+/// Whether guest statistics are polled and up to date.
 pub fn statistics(vm: &VmFacts, _: &Facts) -> Answer {
     let Some(balloon) = present(vm)? else { return Ok(None) };
     let statistics = known(&balloon.statistics)?;
@@ -73,23 +74,23 @@ pub fn statistics(vm: &VmFacts, _: &Facts) -> Answer {
         _ if period == 0 => (
             Severity::Warning,
             "off".to_owned(),
-            "what the guest has free isn't known, so that memtrace takes nothing from it",
+            "the guest's free memory is unknown, so memtrace takes nothing from it",
         ),
         None => (
             Severity::Warning,
-            format!("asked every {period} s, and never answered"),
-            "the guest has no balloon driver, or hangs, or just boots: nothing is taken from it",
+            format!("polled every {period} s, no answer so far"),
+            "the guest has no balloon driver, hangs, or is booting: nothing is taken from it",
         ),
         Some(age) if !is_fresh(statistics) => (
             Severity::Warning,
-            format!("stale: asked every {period} s, answered {age} s ago"),
+            format!("stale: polled every {period} s, last answer {age} s ago"),
             "the guest hangs, is paused, or lost its driver: nothing is taken from it until it \
              answers",
         ),
         Some(_) if period > LONG => (
             Severity::Note,
-            format!("asked every {period} s"),
-            "decisions go by what the guest was that long ago",
+            format!("polled every {period} s"),
+            "decisions use statistics of that age",
         ),
         Some(_) => return Ok(None),
     };
@@ -104,13 +105,13 @@ pub fn statistics(vm: &VmFacts, _: &Facts) -> Answer {
     }))
 }
 
-/// Whether the guest is asked, and answered not long ago.
+/// Whether statistics are polled and recent.
 fn is_fresh(statistics: &Statistics) -> bool {
     let limit = STALE_SECONDS.max(statistics.period.saturating_mul(STALE_PERIODS));
     statistics.period > 0 && statistics.age.is_some_and(|age| age <= limit)
 }
 
-/// The commands that have the guest asked.
+/// The commands that enable statistics polling.
 fn switching_on(vm: &VmFacts, balloon: &Balloon) -> Vec<String> {
     match &vm.owner {
         Owner::Libvirt => vec![virsh(vm, "dommemstat", &format!("--period {PERIOD} --live"))],
@@ -129,7 +130,7 @@ fn switching_on(vm: &VmFacts, balloon: &Balloon) -> Vec<String> {
     }
 }
 
-/// Whether what the guest frees goes back to the host.
+/// Whether memory freed by the guest returns to the host.
 pub fn reporting(vm: &VmFacts, _: &Facts) -> Answer {
     let Some(balloon) = present(vm)? else { return Ok(None) };
     if *known(&balloon.free_page_reporting)? {
@@ -141,14 +142,15 @@ pub fn reporting(vm: &VmFacts, _: &Facts) -> Answer {
         .is_some_and(|(dead, size)| dead >= DEAD_LEAST.max(Bytes(size.0 / DEAD_SHARE)));
     let told = dead.filter(|dead| dead.0 > 0);
     let told = told
-        .map(|dead| format!("; some {} are dead, qemu's own among them", size(dead)))
+        .map(|dead| format!("; about {} are unused, including qemu's own", size(dead)))
         .unwrap_or_default();
     Ok(Some(Found {
         severity: if much { Severity::Warning } else { Severity::Note },
         finding: format!("off{told}"),
-        consequence: "what the guest frees stays with it, in the host's memory or its swap, until \
+        consequence:
+            "memory freed by the guest stays allocated on the host (memory or swap) until \
                       a balloon takes it"
-            .to_owned(),
+                .to_owned(),
         commands: vec![at_next_start(
             vm,
             "<memballoon model='virtio' freePageReporting='on'>",
@@ -158,8 +160,8 @@ pub fn reporting(vm: &VmFacts, _: &Facts) -> Answer {
     }))
 }
 
-/// What the host keeps for the guest beyond what the guest uses, qemu's own memory included, as
-/// the model has it. `None`: not known, or known of another time.
+/// Unused memory: held by the host beyond what the guest uses, including qemu's own memory. `None`:
+/// unknown, or of another time.
 fn dead(vm: &VmFacts, balloon: &Balloon) -> Option<Bytes> {
     let memory = vm.memory.as_ref().ok()?;
     let statistics = balloon.statistics.as_ref().ok().filter(|statistics| is_fresh(statistics))?;
@@ -167,7 +169,7 @@ fn dead(vm: &VmFacts, balloon: &Balloon) -> Option<Bytes> {
     Some(kept.saturating_sub(statistics.live?))
 }
 
-/// Whether a guest gets back what a balloon took before it kills one of its processes.
+/// Whether the balloon deflates before the guest's OOM killer kills a process.
 pub fn deflating(vm: &VmFacts, _: &Facts) -> Answer {
     let Some(balloon) = present(vm)? else { return Ok(None) };
     if *known(&balloon.deflate_on_oom)? {
@@ -179,11 +181,11 @@ pub fn deflating(vm: &VmFacts, _: &Facts) -> Answer {
     Ok(Some(Found {
         severity: if taken.is_some() { Severity::Warning } else { Severity::Note },
         finding: match taken {
-            Some(taken) => format!("off, and the balloon holds {}", size(taken)),
+            Some(taken) => format!("off, while the balloon holds {}", size(taken)),
             None => "off".to_owned(),
         },
-        consequence: "a guest that runs out of memory kills a process of its own while the \
-                      balloon holds what it lacks"
+        consequence: "a guest that runs out of memory kills one of its processes although the \
+                      balloon holds memory"
             .to_owned(),
         commands: vec![at_next_start(
             vm,
@@ -194,7 +196,7 @@ pub fn deflating(vm: &VmFacts, _: &Facts) -> Answer {
     }))
 }
 
-/// Its balloon. Of a VM that nobody can be asked about the device's own check tells.
+/// Its balloon. For a VM without monitor see the check of the device.
 fn present(vm: &VmFacts) -> Result<Option<&Balloon>, String> {
     match vm.owner {
         Owner::Other(_) => Ok(None),

@@ -1,18 +1,17 @@
-//! What the audit goes by: the host and its VMs as they were found. What isn't known has the
-//! reason why in its place.
+//! The input of the audit: facts about the host and its VMs. Unknown facts have a reason.
 
 use memtrace_core::policy::settings::VmSettings;
 use memtrace_core::sample::VmId;
 use memtrace_core::units::{Bytes, Limit};
 
-/// A fact, or in words for the operator why there is none.
+/// A fact, or a message why it is unknown.
 pub type Known<T> = Result<T, String>;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
     pub host: HostFacts,
     pub vms: Vec<VmFacts>,
-    /// Processes that memtrace may not look into.
+    /// Processes that memtrace has no permission to inspect.
     pub unseen: usize,
 }
 
@@ -31,10 +30,10 @@ pub struct HostFacts {
 /// A swap device or file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Swap {
-    /// Others' text, as all names and paths here.
+    /// Untrusted, as all names and paths here.
     pub path: String,
     pub priority: i32,
-    /// The disk under it says that it turns.
+    /// It is on a rotational disk.
     pub rotational: Known<bool>,
 }
 
@@ -53,11 +52,11 @@ pub struct HugePages {
     /// The chosen word: always, madvise or never.
     pub enabled: String,
     pub defrag: String,
-    /// Empty places of a huge page that khugepaged may fill. `None`: not told.
+    /// Empty places of a huge page that khugepaged may fill. `None`: unknown.
     pub fills: Option<u64>,
 }
 
-/// A process that changes VMs' memory by itself.
+/// A process that changes VMs' memory on its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reactor {
     pub kind: ReactorKind,
@@ -84,26 +83,26 @@ pub struct VmFacts {
     pub name: String,
     pub pid: u32,
     pub owner: Owner,
-    /// The most that it may have.
+    /// Its maximum size.
     pub size: Known<Bytes>,
     /// `None`: it has no such device.
     pub balloon: Known<Option<Balloon>>,
     /// A passed-through device.
     pub vfio: Known<bool>,
     pub memory: Known<Memory>,
-    /// What the operator said of it, in the configuration and its domain's metadata.
+    /// Its settings in the configuration and its domain's metadata.
     pub settings: Known<VmSettings>,
     /// `None`: no cgroup of its own.
     pub cgroup: Known<Option<Cgroup>>,
 }
 
-/// Who answers for a VM.
+/// The monitor of a VM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
     Libvirt,
     /// QEMU itself, at this socket.
     Qmp(String),
-    /// A QEMU without a socket that could be asked.
+    /// A QEMU without a QMP socket.
     Nobody,
     /// Another program than QEMU.
     Other(String),
@@ -112,7 +111,7 @@ pub enum Owner {
 /// A balloon device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balloon {
-    /// Where QEMU has it in its tree of objects. `None`: not asked.
+    /// Where QEMU has it in its tree of objects. `None`: not queried.
     pub path: Option<String>,
     pub deflate_on_oom: Known<bool>,
     pub free_page_reporting: Known<bool>,
@@ -124,15 +123,15 @@ pub struct Balloon {
 /// The guest's statistics, as the device has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Statistics {
-    /// Seconds between two questions to the guest; 0: it isn't asked.
+    /// Polling period of statistics in seconds; 0: off.
     pub period: u64,
     /// Seconds since its last answer. `None`: it never gave one.
     pub age: Option<u64>,
-    /// What the guest uses: its total less what it has free.
+    /// Memory used in the guest: total less free.
     pub live: Option<Bytes>,
 }
 
-/// What the host has of a VM.
+/// A VM's memory on the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
     pub rss: Bytes,
@@ -148,6 +147,6 @@ pub struct Cgroup {
     /// The file that lifts the limit, and what it takes for "none".
     pub file: String,
     pub unlimited: &'static str,
-    /// The tightest that holds, its ancestors' included.
+    /// The tightest limit, including its ancestors'.
     pub limit: Limit,
 }

@@ -1,18 +1,18 @@
-//! One thing that the audit found: how bad, what it leads to, and what mends it.
+//! One finding of the audit: severity, consequence, and fix.
 
 use serde::Serialize;
 
 use memtrace_core::sample::VmId;
 
-/// From what is merely good to know to what ends a VM.
+/// Severity, ascending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// A choice that has a price.
+    /// A trade-off.
     Note,
-    /// It couldn't be told; may be anything.
+    /// Could not be determined.
     Unknown,
-    /// memtrace or the host works worse for it.
+    /// Impairs memtrace or the host.
     Warning,
     /// Under pressure a VM is killed for it.
     Critical,
@@ -31,19 +31,19 @@ impl Severity {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked at; one of [`super::NAMES`].
+    /// The check; one of [`super::NAMES`].
     pub check: &'static str,
     /// `None`: the host.
     pub vm: Option<Subject>,
     pub severity: Severity,
     pub finding: String,
-    /// What it leads to. Empty of what isn't known.
+    /// The consequence. Empty if unknown.
     pub consequence: String,
-    /// For a shell.
+    /// Shell commands that fix it.
     pub commands: Vec<String>,
-    /// What `--fix` does about it, as it is safe for a VM that runs.
+    /// The fix that `--fix` applies, if it is safe for a running VM.
     pub fix: Option<Fix>,
-    /// What became of that. `None`: not tried.
+    /// Its outcome. `None`: not tried.
     pub outcome: Option<Outcome>,
 }
 
@@ -55,15 +55,15 @@ pub struct Subject {
     pub pid: u32,
 }
 
-/// What is safe on a live host.
+/// Fixes that are safe on a live host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fix {
-    /// Have the guest asked for statistics.
+    /// Enable statistics polling.
     SwitchStatisticsOn,
 }
 
-/// What `--fix` did, or why it didn't.
+/// What `--fix` did, or why not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Outcome {
     pub done: bool,
@@ -71,7 +71,7 @@ pub struct Outcome {
 }
 
 impl Finding {
-    /// Whether it still stands.
+    /// Whether it is not fixed.
     pub fn stands(&self) -> bool {
         !self.outcome.as_ref().is_some_and(|outcome| outcome.done)
     }

@@ -22,7 +22,11 @@ pub fn swap(facts: &Facts) -> Answer {
     let (severity, finding) = match over {
         Some(memory) => (
             Severity::Critical,
-            format!("none, and the VMs may have {least}{} of {}", size(promised), size(memory)),
+            format!(
+                "none, and the VMs' maximum sizes are {least}{} of {}",
+                size(promised),
+                size(memory)
+            ),
         ),
         None if facts.vms.is_empty() => (Severity::Note, "none".to_owned()),
         None => (Severity::Warning, "none".to_owned()),
@@ -31,9 +35,10 @@ pub fn swap(facts: &Facts) -> Answer {
     Ok(Some(Found {
         severity,
         finding,
-        consequence: "what no balloon gives back can't leave memory: a host that runs full kills \
-                      a VM"
-            .to_owned(),
+        consequence:
+            "memory that can't be ballooned can't be swapped: if the host runs out of memory, \
+                      a VM is killed"
+                .to_owned(),
         commands: vec![format!(
             "fallocate -l {quarter}G /var/swap && chmod 600 /var/swap && mkswap /var/swap && \
              swapon /var/swap"
@@ -42,7 +47,7 @@ pub fn swap(facts: &Facts) -> Answer {
     }))
 }
 
-/// Whether what is swapped comes back fast.
+/// Whether swap is fast.
 pub fn swap_disk(facts: &Facts) -> Answer {
     let swaps = known(&facts.host.swaps)?;
     let slow: Vec<&Swap> = swaps.iter().filter(|swap| swap.rotational == Ok(true)).collect();
@@ -59,8 +64,8 @@ pub fn swap_disk(facts: &Facts) -> Answer {
     let behind = ahead.map(|swap| format!(", once {} is full", swap.path)).unwrap_or_default();
     Ok(Some(Found {
         severity: if ahead.is_some() { Severity::Note } else { Severity::Warning },
-        finding: format!("{} on a disk that turns{behind}", paths.join(", ")),
-        consequence: "a guest waits some 10 ms for each page that comes back, and all VMs share \
+        finding: format!("{} on a rotational disk{behind}", paths.join(", ")),
+        consequence: "each swap-in takes about 10 ms, and all VMs share \
                       that disk"
             .to_owned(),
         commands: if ahead.is_some() {
@@ -87,7 +92,7 @@ impl ReactorKind {
         }
     }
 
-    /// What keeps it from VMs that memtrace has.
+    /// The command that stops it from controlling memtrace's VMs.
     fn stopped(self, pid: u32) -> String {
         match self {
             Self::Mom | Self::Vdsm => "systemctl disable --now mom-vdsm".to_owned(),
@@ -98,13 +103,13 @@ impl ReactorKind {
     }
 }
 
-/// Whether two move the same balloons.
+/// Whether several programs control the same balloons.
 pub fn reactors(facts: &Facts) -> Answer {
     let all = known(&facts.host.reactors)?;
     let is_there = |kind| all.iter().any(|reactor| reactor.kind == kind);
     let moves = |reactor: &&Reactor| match reactor.kind {
         ReactorKind::Ksmtuned => false,
-        // It does what MOM says.
+        // It executes MOM's decisions.
         ReactorKind::Vdsm => !is_there(ReactorKind::Mom),
         ReactorKind::Mom | ReactorKind::Pvestatd | ReactorKind::Memtrace => true,
     };
@@ -117,33 +122,33 @@ pub fn reactors(facts: &Facts) -> Answer {
         .collect();
     let (severity, finding) = match (movers.len(), ours) {
         (0, _) | (1, Some(_)) => return Ok(None),
-        (1, None) => (Severity::Note, format!("{} moves balloons here", named.join(""))),
+        (1, None) => (Severity::Note, format!("{} controls balloons", named.join(""))),
         (count, _) => {
-            (Severity::Warning, format!("{count} move balloons here: {}", named.join(", ")))
+            (Severity::Warning, format!("{count} programs control balloons: {}", named.join(", ")))
         }
     };
     Ok(Some(Found {
         severity,
         finding,
-        consequence: "each undoes what the other does; memtrace stands down from a VM whose \
-                      balloon somebody else moved"
+        consequence: "they undo each other's changes; memtrace stands down from a VM whose \
+                      balloon another program has set"
             .to_owned(),
         commands: others.map(|reactor| reactor.kind.stopped(reactor.pid)).collect(),
         fix: None,
     }))
 }
 
-/// What merging of equal pages does to the numbers and to balloons.
+/// The effect of KSM on counters and balloons.
 pub fn ksm(facts: &Facts) -> Answer {
     let Some(ksm) = known(&facts.host.ksm)? else { return Ok(None) };
     let tuned = facts.host.reactors.iter().flatten().find(|r| r.kind == ReactorKind::Ksmtuned);
     let saved = size(ksm.saved);
     let (finding, command) = match (ksm.run, ksm.saved) {
-        (1, _) => (format!("on, and saves {saved}"), format!("echo 0 >{KSM}")),
+        (1, _) => (format!("on, saves {saved}"), format!("echo 0 >{KSM}")),
         (_, Bytes(0)) => return Ok(None),
         _ => (
-            format!("stopped, and saves {saved} still"),
-            format!("echo 2 >{KSM}   # takes {saved} at once"),
+            format!("stopped, still saves {saved}"),
+            format!("echo 2 >{KSM}   # needs {saved} at once"),
         ),
     };
     let by = tuned.map(|reactor| format!("; ksmtuned (process {}) sets it", reactor.pid));
@@ -153,15 +158,15 @@ pub fn ksm(facts: &Facts) -> Answer {
     Ok(Some(Found {
         severity: Severity::Note,
         finding: format!("{finding}{}", by.unwrap_or_default()),
-        consequence: "a merged page counts in each VM's RSS and frees nothing in a balloon, and \
-                      writing to it takes a new page just when there is none"
+        consequence: "a merged page counts in each VM's RSS, frees nothing when ballooned, and \
+                      needs a new page when it is written to"
             .to_owned(),
         commands,
         fix: None,
     }))
 }
 
-/// What huge pages do to faults and to balloons. qemu advises the kernel to use them for its
+/// The effect of huge pages on faults and balloons. qemu advises the kernel to use them for its
 /// guests (`qemu_madvise` in system/physmem.c), so that "madvise" is "always" for VMs.
 pub fn huge_pages(facts: &Facts) -> Answer {
     let Some(HugePages { enabled, defrag, fills }) = known(&facts.host.huge_pages)? else {
@@ -172,11 +177,11 @@ pub fn huge_pages(facts: &Facts) -> Answer {
     }
     let (mut costs, mut commands) = (Vec::new(), Vec::new());
     if ["always", "madvise", "defer+madvise"].contains(&defrag.as_str()) {
-        costs.push("a VM's fault waits while memory is compacted");
+        costs.push("faults of VMs wait for compaction");
         commands.push(format!("echo defer >{THP}/defrag"));
     }
     if fills.is_some_and(|fills| fills > 0) {
-        costs.push("khugepaged may fill again what a balloon or the guest gave back");
+        costs.push("khugepaged may refill memory that a balloon or the guest gave back");
         commands.push(format!("echo 0 >{THP}/khugepaged/max_ptes_none"));
     }
     if costs.is_empty() {

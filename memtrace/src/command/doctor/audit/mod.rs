@@ -1,5 +1,5 @@
-//! The audit: what of a host and its VMs keeps memory from being won back, or ends badly when
-//! it runs out. Facts go in, findings come out. Pure; who gathers facts and mends is beside it.
+//! The audit: settings of the host and its VMs that prevent memory from being reclaimed, or that
+//! are dangerous when it runs out. From facts to findings. Pure.
 
 mod balloon;
 pub mod facts;
@@ -21,7 +21,7 @@ use self::facts::{Facts, Known, VmFacts};
 pub use self::finding::{Finding, Fix, Outcome, Severity, Subject};
 use memtrace_core::sample::VmId;
 
-/// All that the audit looks at: first what is the host's, then what is each VM's.
+/// The names of all checks: first the host's, then each VM's.
 pub const NAMES: [&str; 14] = [
     "swap",
     "swap_disk",
@@ -57,10 +57,10 @@ const OF_VM: [OfVm; 9] = [
     vm::cgroup,
 ];
 
-/// What a check says: nothing is amiss, something is, or why that can't be told.
+/// The result of a check: no problem, a problem, or why it is unknown.
 type Answer = Result<Option<Found>, String>;
 
-/// What a check found; who is concerned is added by [`audit`].
+/// The result of a check; [`audit`] adds the VM.
 struct Found {
     severity: Severity,
     finding: String,
@@ -74,18 +74,18 @@ fn known<T>(fact: &Known<T>) -> Result<&T, String> {
     fact.as_ref().map_err(Clone::clone)
 }
 
-/// What was found, the host's first.
+/// The findings, the host's first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Audit {
     pub vms: usize,
-    /// Processes that memtrace may not look into: VMs may be missing.
+    /// Processes that memtrace has no permission to inspect: VMs may be missing.
     pub unseen: usize,
-    /// Why not all that `--fix` mends could be mended.
+    /// Why `--fix` could not fix everything.
     pub hindrance: Option<String>,
     pub findings: Vec<Finding>,
 }
 
-/// Looks at everything. One finding for each check and VM at most, the worst of a VM first.
+/// Runs all checks. At most one finding per check and VM, the most severe of a VM first.
 pub fn audit(facts: &Facts) -> Audit {
     let (of_host, of_vm) = NAMES.split_at(OF_HOST.len());
     let host = of_host.iter().zip(OF_HOST);
@@ -122,7 +122,7 @@ fn finding(check: &'static str, vm: Option<Subject>, answer: Answer) -> Option<F
 }
 
 impl Audit {
-    /// What concerns one VM alone.
+    /// The findings of one VM.
     #[must_use]
     pub fn of(self, vm: VmId) -> Self {
         let concerns = |finding: &Finding| finding.vm.as_ref().is_some_and(|who| who.id == vm);
@@ -130,7 +130,7 @@ impl Audit {
         Self { vms: 1, unseen: 0, findings, ..self }
     }
 
-    /// Of what still stands. `None`: nothing does.
+    /// The highest severity that is not fixed. `None`: none.
     pub fn worst(&self) -> Option<Severity> {
         let standing = self.findings.iter().filter(|finding| finding.stands());
         standing.map(|finding| finding.severity).max()

@@ -127,7 +127,7 @@ fn ailing() -> Facts {
 fn where_nothing_is_amiss_nothing_is_found() {
     let audit = audit(&facts(vec![vm("web", 1), vm("db", 2)]));
     assert_eq!((audit.findings.as_slice(), audit.worst()), (&[][..], None));
-    insta::assert_snapshot!(audit.text(false), @"audit of 2 VMs: nothing amiss");
+    insta::assert_snapshot!(audit.text(false), @"audit of 2 VMs: no problems found");
 }
 
 #[test]
@@ -197,6 +197,6 @@ fn every_check_says_unknown_with_the_reason_when_nothing_is_known() {
         assert!(finding.commands.is_empty() && finding.fix.is_none(), "{finding:?}");
     }
     let text = audit(&facts).text(false);
-    assert!(text.contains("3 processes can't be looked into"), "{text}");
+    assert!(text.contains("3 processes can't be inspected"), "{text}");
     assert_eq!(text.matches(REASON).count(), 2, "one line each for host and VM: {text}");
 }

@@ -10,7 +10,7 @@ const YELLOW: &str = "\x1b[33m";
 const DIM: &str = "\x1b[2m";
 const RESET: &str = "\x1b[0m";
 
-/// Where the second column begins, and what it has at most.
+/// Offset and width of the second column.
 const INDENT: usize = 12;
 const WIDTH: usize = 88;
 
@@ -21,12 +21,12 @@ impl Audit {
         if self.unseen > 0 {
             let _ = writeln!(
                 out,
-                "\n  {} processes can't be looked into without privileges: VMs may be missing",
+                "\n  {} processes can't be inspected without privileges: VMs may be missing",
                 self.unseen
             );
         }
         if let Some(hindrance) = &self.hindrance {
-            let _ = writeln!(out, "\n  not all could be mended: {}", text::clean(hindrance));
+            let _ = writeln!(out, "\n  not everything could be fixed: {}", text::clean(hindrance));
         }
         let mut last: Option<&Option<Subject>> = None;
         let mut unknown = Vec::new();
@@ -48,7 +48,7 @@ impl Audit {
 
     fn scope(&self) -> String {
         match self.vms {
-            0 => "the host; it has no VM".to_owned(),
+            0 => "the host; no VMs".to_owned(),
             1 => "1 VM".to_owned(),
             count => format!("{count} VMs"),
         }
@@ -67,7 +67,7 @@ impl Audit {
             })
         });
         let counts: Vec<String> = counts.collect();
-        if counts.is_empty() { "nothing amiss".to_owned() } else { counts.join(", ") }
+        if counts.is_empty() { "no problems found".to_owned() } else { counts.join(", ") }
     }
 }
 
@@ -92,7 +92,7 @@ fn write_finding(out: &mut String, finding: &Finding, color: bool) {
             let word = if outcome.done { "done" } else { "not done" };
             format!("{word}: {}", outcome.text)
         }
-        (Some(_), None) => "(`memtrace doctor --fix` does that)".to_owned(),
+        (Some(_), None) => "(`memtrace doctor --fix` does this)".to_owned(),
         (None, None) => return,
     };
     write_wrapped(out, &text::clean(&fix), true);
@@ -111,7 +111,7 @@ fn write_word(out: &mut String, severity: Severity, color: bool) {
     };
 }
 
-/// The first line goes on where the cursor is, unless `anew`.
+/// The first line continues the current one, unless `anew`.
 fn write_wrapped(out: &mut String, words: &str, anew: bool) {
     for (index, line) in text::wrap(words, WIDTH).into_iter().enumerate() {
         let indent = if index > 0 || anew { INDENT } else { 0 };
@@ -119,7 +119,7 @@ fn write_wrapped(out: &mut String, words: &str, anew: bool) {
     }
 }
 
-/// Checks that aren't told for one reason are told of in one line.
+/// Unknown checks with the same reason are joined in one line.
 fn write_unknown(out: &mut String, findings: &mut Vec<&Finding>, color: bool) {
     while let Some(first) = findings.first().copied() {
         let (same, others): (Vec<&Finding>, Vec<&Finding>) =

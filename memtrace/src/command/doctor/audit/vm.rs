@@ -1,4 +1,4 @@
-//! The checks of a VM's memory: what pins it, what bounds it, and what limits it.
+//! Checks of a VM's memory: pinning, configured bounds, and cgroup limits.
 
 use super::facts::{Facts, Owner, VmFacts};
 use super::words::{configured, quoted, size, virsh};
@@ -6,29 +6,28 @@ use super::{Answer, Found, Severity, known};
 use memtrace_core::policy::PINNED_SHARE;
 use memtrace_core::units::{Bytes, Limit};
 
-/// Whether a passed-through device pins all of it.
+/// Whether a passed-through device pins its memory.
 pub fn vfio(vm: &VmFacts, _: &Facts) -> Answer {
     if !*known(&vm.vfio)? || is_excluded(vm) {
         return Ok(None);
     }
     Ok(Some(Found {
         severity: Severity::Warning,
-        finding: "it has a passed-through device".to_owned(),
-        consequence: "all its memory is pinned: no balloon frees any of it, and none is swapped"
-            .to_owned(),
+        finding: "passed-through device".to_owned(),
+        consequence: "all its memory is pinned: it can be neither ballooned nor swapped".to_owned(),
         commands: vec![configured(vm, "exclude = true")],
         fix: None,
     }))
 }
 
-/// Whether it is locked, or in huge pages of the pool.
+/// Whether it is locked, or in hugetlb pages.
 pub fn pinned(vm: &VmFacts, _: &Facts) -> Answer {
     let memory = known(&vm.memory)?;
     let least = Bytes(memory.rss.saturating_add(memory.huge).0 / PINNED_SHARE);
     let (finding, undone) = if memory.huge > least {
-        (format!("{} of it are in huge pages", size(memory.huge)), "hugepages")
+        (format!("{} in hugetlb pages", size(memory.huge)), "hugepages")
     } else if memory.locked > least && vm.vfio != Ok(true) {
-        (format!("{} of it are locked", size(memory.locked)), "locked")
+        (format!("{} locked", size(memory.locked)), "locked")
     } else {
         return Ok(None);
     };
@@ -44,19 +43,19 @@ pub fn pinned(vm: &VmFacts, _: &Facts) -> Answer {
     Ok(Some(Found {
         severity: Severity::Warning,
         finding,
-        consequence: "it can't be swapped, and a balloon frees little or none of it".to_owned(),
+        consequence: "it can't be swapped, and ballooning frees little or none of it".to_owned(),
         commands,
         fix: None,
     }))
 }
 
-/// Whether the operator said that it is to be left alone: then nothing more is to be mended.
+/// Whether the VM is excluded in the configuration: then there is nothing to fix.
 fn is_excluded(vm: &VmFacts) -> bool {
     let said = vm.settings.as_ref();
     said.is_ok_and(|settings| settings.exclude == Some(true) || settings.weight == Some(0))
 }
 
-/// Whether the operator said how little it may have.
+/// Whether a minimum is configured.
 pub fn bounds(vm: &VmFacts, _: &Facts) -> Answer {
     if known(&vm.settings)?.minimum.is_some() || is_excluded(vm) {
         return Ok(None);
@@ -77,13 +76,13 @@ pub fn bounds(vm: &VmFacts, _: &Facts) -> Answer {
     Ok(Some(Found {
         severity: Severity::Note,
         finding: "no minimum is configured".to_owned(),
-        consequence: "how far it may be shrunk is left to the policy's own floor".to_owned(),
+        consequence: "only the policy's own floor limits how far it is shrunk".to_owned(),
         commands,
         fix: None,
     }))
 }
 
-/// Whether its cgroup has room for what it may use.
+/// Whether its cgroup limit allows its maximum size.
 pub fn cgroup(vm: &VmFacts, facts: &Facts) -> Answer {
     let Some(cgroup) = known(&vm.cgroup)? else { return Ok(None) };
     let Limit::At(limit) = cgroup.limit else { return Ok(None) };
@@ -105,10 +104,10 @@ pub fn cgroup(vm: &VmFacts, facts: &Facts) -> Answer {
         severity: if no_swap { Severity::Critical } else { Severity::Warning },
         finding: format!("{}, and {whose} may use {}", size(limit), size(wanted)),
         consequence: if no_swap {
-            "once the guest uses its memory, the kernel kills the VM, however much the host has \
-             free"
+            "when the guest uses its memory, the kernel kills the VM even if the host has free \
+             memory"
         } else {
-            "the guest is swapped out, however much the host has free"
+            "the guest is swapped out even if the host has free memory"
         }
         .to_owned(),
         commands: vec![match vm.owner {

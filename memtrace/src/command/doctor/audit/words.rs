@@ -1,12 +1,11 @@
-//! Commands for a shell, made of words that others chose: quoted, so that a VM's name is never
-//! more than a word.
+//! Shell commands with untrusted words, which are quoted.
 
 use super::facts::{Owner, VmFacts};
 use memtrace_core::format;
 use memtrace_core::sample::VmId;
 use memtrace_core::units::Bytes;
 
-/// `word` as a POSIX shell takes it for one word.
+/// `word` quoted for a POSIX shell.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -19,7 +18,7 @@ pub fn size(bytes: Bytes) -> String {
     format::bytes(bytes, 6)
 }
 
-/// How virsh is told of a domain: by UUID, as a name may be anything.
+/// The domain argument of virsh: the UUID, as names are untrusted.
 fn domain(vm: &VmFacts) -> String {
     match vm.id {
         VmId::Uuid(uuid) => uuid.to_string(),
@@ -32,11 +31,13 @@ pub fn virsh(vm: &VmFacts, command: &str, rest: &str) -> String {
     format!("virsh {command} {} {rest}", domain(vm)).trim_end().to_owned()
 }
 
-/// For what a device has from its start only: how the VM is to be started from now on.
+/// For options that require a restart: how to start the VM.
 pub fn at_next_start(vm: &VmFacts, element: &str, options: &str) -> String {
     match vm.owner {
-        Owner::Libvirt => virsh(vm, "edit", &format!("# {element}; holds from its next start on")),
-        _ => format!("# start it the next time with: {options}"),
+        Owner::Libvirt => {
+            virsh(vm, "edit", &format!("# {element}; takes effect at the next start"))
+        }
+        _ => format!("# at the next start add: {options}"),
     }
 }
 
@@ -51,9 +52,9 @@ pub fn monitor(socket: &str, request: &str) -> String {
 pub fn configured(vm: &VmFacts, line: &str) -> String {
     let which = match vm.id {
         VmId::Uuid(uuid) => format!("uuid = \"{uuid}\""),
-        // A name that memtrace made up is another one the next time.
+        // A generated name changes with each start.
         VmId::Process { pid, .. } if vm.name.ends_with(&format!("-{pid}")) => {
-            return "# start it the next time with -name NAME: the configuration goes by names"
+            return "# at the next start add -name NAME: the configuration identifies VMs by name"
                 .to_owned();
         }
         // A string of JSON is one of TOML, but for control characters, which no name has.

@@ -1,4 +1,4 @@
-//! What the audit goes by of the host itself.
+//! Gathers the audit's facts about the host.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use crate::command::doctor::audit::facts::{
 use memtrace_core::units::{Bytes, Pages};
 use memtrace_host::hostfs::{HostRoot, block, meminfo, merging, process, swaps};
 
-/// Most that are told of.
+/// Maximum number reported.
 const MOST_SWAPS: usize = 64;
 const MOST_REACTORS: usize = 16;
 
@@ -54,7 +54,7 @@ fn huge_pages(root: &HostRoot) -> Known<Option<HugePages>> {
     }))
 }
 
-/// What the kernel hasn't got is none.
+/// A missing file means an unsupported feature: `None`.
 fn there<T>(read: io::Result<T>) -> io::Result<Option<T>> {
     match read {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -62,7 +62,7 @@ fn there<T>(read: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// By their commands, which anybody may choose; nothing follows from them but words.
+/// By their commands, which are untrusted; used in messages only.
 fn reactors(root: &HostRoot) -> Known<Vec<Reactor>> {
     let pids = process::ids(root).map_err(|error| format!("/proc: {error}"))?;
     let found = pids.into_iter().filter_map(|pid| {

@@ -1,5 +1,5 @@
-//! Gathering what the audit goes by: files of the host and of each VM, and one question to each
-//! hypervisor. Changes nothing.
+//! Gathers the audit's facts: files of the host and each VM, and one query per hypervisor. Changes
+//! nothing.
 
 mod host;
 mod vm;
@@ -25,29 +25,29 @@ use memtrace_host::vmm::inspection::Inspection;
 use memtrace_host::vmm::qmp::Target;
 use memtrace_host::vmm::{libvirt, qmp};
 
-/// After this long libvirt is asked about no further domain.
+/// Time limit for queries to libvirt.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Whom to ask about a VM, and to tell.
+/// The monitor of a VM, for queries and fixes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Hypervisor {
     Libvirt(Uuid),
     Qmp(Target),
 }
 
-/// The facts, and who can mend what of them.
+/// The facts, and the monitors for fixes.
 #[derive(Debug)]
 pub(super) struct Gathered {
     pub facts: Facts,
     pub hypervisors: BTreeMap<VmId, Hypervisor>,
-    /// The VM that it is about; else all are, and the host.
+    /// The VM to audit; `None`: all VMs and the host.
     pub only: Option<VmId>,
 }
 
-/// Looks at everything, and asks every hypervisor; of `typed`, if there is one, that VM's alone.
+/// Gathers all facts; with `typed`, of that VM only.
 ///
 /// # Errors
-/// When /proc can't be listed, or no VM, or several, are called so.
+/// When /proc can't be listed, or `typed` matches no or several VMs.
 pub(super) fn gather(
     root: &HostRoot,
     settings: &Known<Vec<VmTable>>,
@@ -68,7 +68,7 @@ pub(super) fn gather(
         if let Ok(hypervisor) = hypervisor(root, vm, with_libvirt) {
             hypervisors.insert(vm.id, hypervisor);
         }
-        let said = said.remove(&vm.pid).unwrap_or_else(|| Err("not asked".to_owned()));
+        let said = said.remove(&vm.pid).unwrap_or_else(|| Err("not queried".to_owned()));
         vms.push(vm::facts(root, &keeper, vm, said, settings, now));
     }
     let facts = Facts { host: host::facts(root), vms, unseen: discovery.blind() };
@@ -91,13 +91,13 @@ fn wanted(typed: &str, vms: &[&FoundVm]) -> Result<VmId> {
     }
 }
 
-/// What the configuration says of single VMs.
+/// The settings of single VMs.
 pub(super) fn settings(file: Option<&Path>) -> Known<Vec<VmTable>> {
     let path = file.unwrap_or(Path::new(config::FILE));
     let loaded = Config::load(path, file.is_some());
     loaded.map(|loaded| loaded.config.rules.vms).map_err(|problems| {
         let first = problems.first().map(ToString::to_string).unwrap_or_default();
-        format!("the configuration can't be used: {first}")
+        format!("invalid configuration: {first}")
     })
 }
 
@@ -114,7 +114,7 @@ fn ask<'a>(
                 let asked = if begun.elapsed() < LIMIT {
                     libvirt::inspect::inspect(uuid)
                 } else {
-                    Err("libvirt: too slow to be asked about every domain".to_owned())
+                    Err("libvirt: too slow to query every domain".to_owned())
                 };
                 said.insert(vm.pid, asked);
             }
@@ -130,28 +130,27 @@ fn ask<'a>(
     said
 }
 
-/// Who answers for a VM. A socket that libvirt holds would keep us waiting, so libvirt goes
-/// first.
+/// The monitor of a VM. libvirt goes first, as it holds the QMP socket of its VMs.
 fn hypervisor(root: &HostRoot, vm: &FoundVm, with_libvirt: bool) -> Result<Hypervisor, String> {
     use memtrace_host::vmm::qemu::Libvirt;
 
     let Some(qemu) = &vm.description.qemu else {
-        return Err("memtrace can ask QEMU and libvirt only".to_owned());
+        return Err("only QEMU and libvirt are supported".to_owned());
     };
     match (qemu.libvirt, vm.description.uuid, qemu.qmp_sockets.first()) {
-        (Some(_), _, _) if !with_libvirt => Err("memtrace was told not to ask libvirt".to_owned()),
+        (Some(_), _, _) if !with_libvirt => Err("libvirt is disabled (--no-libvirt)".to_owned()),
         (Some(Libvirt::Session), _, _) => {
-            Err("the VM is in a user's own libvirt, which memtrace doesn't ask".to_owned())
+            Err("the VM is in qemu:///session, which is not supported".to_owned())
         }
         (Some(Libvirt::System), Some(uuid), _) => Ok(Hypervisor::Libvirt(uuid)),
         (Some(Libvirt::System), None, _) => {
-            Err("libvirt's VM has no UUID on its command line".to_owned())
+            Err("the libvirt VM has no UUID on its command line".to_owned())
         }
         (None, _, Some(path)) => {
             let process = root.process(vm.pid);
             Ok(Hypervisor::Qmp(Target { process, path: path.clone(), peer: Some(vm.pid) }))
         }
-        (None, _, None) => Err("its QEMU has no QMP socket that could be asked".to_owned()),
+        (None, _, None) => Err("its QEMU has no QMP socket".to_owned()),
     }
 }
 

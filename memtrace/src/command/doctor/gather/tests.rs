@@ -103,7 +103,7 @@ fn a_whole_host_is_audited_and_what_is_safe_is_mended() {
     let after = audit(&gathered(&host).facts);
     let statistics = after.findings.iter().find(|finding| finding.check == "statistics");
     let statistics = statistics.expect("it is stale");
-    assert!(statistics.finding.starts_with("stale: asked every 2 s"), "{statistics:?}");
+    assert!(statistics.finding.starts_with("stale: polled every 2 s"), "{statistics:?}");
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_socket_that_is_not_for_us_is_unknown_and_nothing_is_mended_by_who_lacks_pri
     let outcome = found.findings.iter().find_map(|finding| finding.outcome.clone());
     let outcome = outcome.expect("it was tried");
     assert!(!outcome.done && outcome.text.contains("No such file"), "{outcome:?}");
-    let explained = "without CAP_DAC_READ_SEARCH; run `sudo memtrace doctor --fix`";
+    let explained = "missing CAP_DAC_READ_SEARCH; run `sudo memtrace doctor --fix`";
     assert!(found.text(false).contains(explained), "{found:?}");
     // The monitor is gone: nobody knows whether there is something to mend.
     let gathered = super::gather(&host.root(), &Ok(vec![]), true, None).expect("it is a host");
@@ -179,7 +179,7 @@ fn one_vm_is_found_by_what_is_typed_and_it_alone_is_asked() {
         });
         assert_eq!(gathered.only, Some(web.id));
         assert!(web.balloon.as_ref().is_ok_and(Option::is_some), "{web:?}");
-        assert_eq!(other.balloon, Err("not asked".to_owned()));
+        assert_eq!(other.balloon, Err("not queried".to_owned()));
         assert_eq!(other.size, Ok(Bytes(512 << 20)), "its command line tells");
     }
     assert!(of("500").is_ok());

@@ -1,4 +1,4 @@
-//! What the audit goes by of one VM: its command line, its files, and what its hypervisor says.
+//! Gathers the audit's facts about one VM: command line, files, and hypervisor.
 
 use crate::command::doctor::audit::facts::{
     Balloon, Cgroup, Known, Memory, Owner, Statistics, VmFacts,
@@ -12,9 +12,9 @@ use memtrace_host::vmm::discover::FoundVm;
 use memtrace_host::vmm::inspection::{BalloonDevice, Inspection};
 use memtrace_host::vmm::name;
 
-const SILENT: &str = "QEMU doesn't tell";
+const SILENT: &str = "not reported by QEMU";
 
-/// `said` is what its hypervisor said, or why it said nothing.
+/// `said`: the hypervisor's answer, or why there is none.
 pub(super) fn facts(
     root: &HostRoot,
     keeper: &Keeper,
@@ -55,7 +55,7 @@ pub(super) fn facts(
     }
 }
 
-/// What the hypervisor says; or else the command line, which knows no device that came later.
+/// From the hypervisor; else from the command line, which lacks hot-plugged devices.
 fn balloon(
     vm: &FoundVm,
     said: &Result<Inspection, String>,
@@ -105,7 +105,7 @@ fn memory_of(root: &HostRoot, keeper: &Keeper, pid: u32) -> Known<Memory> {
     let read = process::memory(keeper, root, pid);
     let whole = (read.rss, read.swap, read.locked);
     let (Some(rss), Some(swap), Some(locked)) = whole else {
-        return Err(format!("/proc/{pid}/status doesn't tell"));
+        return Err(format!("no VmLck in /proc/{pid}/status"));
     };
     // Without CONFIG_HUGETLB_PAGE there are none and no line.
     Ok(Memory { rss, swap, locked, huge: read.hugetlb.unwrap_or_default() })
@@ -121,7 +121,7 @@ fn settings_of(
     let configured = VmSettings::of(tables, &vm.description.name, vm.description.uuid);
     match (owner, said) {
         (_, Ok(inspection)) => Ok(inspection.settings.or(configured)),
-        // Its metadata could say more.
+        // Its metadata could have more.
         (Owner::Libvirt, Err(reason)) if configured.minimum.is_none() => Err(reason.clone()),
         (_, Err(_)) => Ok(configured),
     }

@@ -104,14 +104,14 @@ async fn four_questions_make_a_frame() {
 fn what_keeps_prometheus_from_answering_is_said() {
     let closed = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
     let error = failure(&prometheus(&format!("http://{closed}")));
-    assert!(error.contains("cannot ask Prometheus at http://127.0.0.1:"), "{error}");
+    assert!(error.contains("cannot query Prometheus at http://127.0.0.1:"), "{error}");
     assert!(error.contains("refused"), "{error}");
     let page = server(|_| Some((404, "<html>not here</html>".to_owned())));
     let error = failure(&prometheus(&page));
     assert!(error.ends_with("HTTP 404 Not Found; is this Prometheus?"), "{error}");
     let page = server(|_| Some((200, "<html>grafana</html>".to_owned())));
     let error = failure(&prometheus(&page));
-    assert!(error.contains("this is no answer of Prometheus' HTTP API"), "{error}");
+    assert!(error.contains("not an answer of Prometheus' HTTP API"), "{error}");
     let bad = r#"{"status":"error","errorType":"timeout","error":"query timed out"}"#;
     let refusing = server(|_| Some((503, bad.to_owned())));
     let error = failure(&prometheus(&refusing));
@@ -120,7 +120,7 @@ fn what_keeps_prometheus_from_answering_is_said() {
     let mut bounded = prometheus(&large);
     bounded.largest = 1000;
     let error = failure(&bounded);
-    assert!(error.ends_with("its answer is larger than 1000 bytes"), "{error}");
+    assert!(error.ends_with("the answer exceeds 1000 bytes"), "{error}");
     let silent = server(|_| None);
     let patience = Duration::from_millis(100);
     let silent = Prometheus::new(silent.parse().expect("it is an address"), patience);
@@ -136,5 +136,5 @@ fn a_question_that_fails_costs_its_answer_alone() {
     });
     let fleet = Fleet::of(ask_all(&prometheus(&url)).expect("hosts are told"));
     assert_eq!(fleet.hosts.len(), 1);
-    assert!(fleet.notices[0].starts_with("who suffers is not known: "), "{:?}", fleet.notices);
+    assert!(fleet.notices[0].starts_with("unknown: stalled VMs: "), "{:?}", fleet.notices);
 }

@@ -96,7 +96,7 @@ fn who_suffered_most_comes_first_and_the_quiet_ones_last() {
 #[test]
 fn decisions_and_alerts_are_marks_of_the_host_and_of_their_vm() {
     let report = report(ten_minutes());
-    assert_eq!((report.deeds.tally.all().decisions, report.deeds.moments), (1, [301, 0, 241]));
+    assert_eq!((report.actions.tally.all().decisions, report.actions.moments), (1, [301, 0, 241]));
     assert_eq!(report.pressure.decisions.marked().collect::<Vec<_>>(), [150]);
     let of = |name: &str| {
         let mut vms = report.vms.iter().map(|(_, account)| account);
@@ -104,7 +104,7 @@ fn decisions_and_alerts_are_marks_of_the_host_and_of_their_vm() {
     };
     assert_eq!(of("idle").decisions.marked().collect::<Vec<_>>(), [150]);
     assert!(!of("noisy").alerts.is_empty() && of("idle").alerts.is_empty());
-    let low = report.deeds.spells.iter().find(|spell| spell.rule == "host_memory_low");
+    let low = report.actions.periods.iter().find(|alert| alert.rule == "host_memory_low");
     let low = low.expect("less than 5 % was available for over a minute");
     assert_eq!(low.since.0, fixture::WALL.0 + 400 * SECOND);
 }

@@ -1,31 +1,31 @@
-//! What was decided, and what was worth an alert. Pure.
+//! Decisions and alerts. Pure.
 
 use maud::{Markup, html};
 
 use super::Page;
-use crate::command::report::actions::Deed;
+use crate::command::report::actions::ActionEntry;
 use crate::command::report::words::{bytes, name, said};
 use memtrace_core::policy::Action;
 use memtrace_core::reactor::Fate;
 
-/// So many stand open; the rest of what is kept unfolds.
+/// Number of rows shown; the rest is folded.
 const OPEN: usize = 20;
 
 pub(super) fn decisions(page: &Page<'_>) -> Markup {
-    let deeds = &page.report.deeds;
-    let [acted, observed, _] = deeds.moments;
-    let decided = deeds.tally.all().decisions;
-    let (open, folded) = deeds.listed.split_at(OPEN.min(deeds.listed.len()));
-    let more = decided.saturating_sub(deeds.listed.len() as u64);
+    let actions = &page.report.actions;
+    let [acted, observed, _] = actions.moments;
+    let decided = actions.tally.all().decisions;
+    let (open, folded) = actions.listed.split_at(OPEN.min(actions.listed.len()));
+    let more = decided.saturating_sub(actions.listed.len() as u64);
     html! {
         h2 { "Decisions" }
-        @if acted + observed == 0 { p { "Nothing decided while this was recorded." } }
-        @else if decided == 0 { p { "There was nothing to do." } }
+        @if acted + observed == 0 { p { "No policy was running." } }
+        @else if decided == 0 { p { "No decisions." } }
         @else {
-            @if acted == 0 { p { "None was carried out: memtrace only observed." } }
+            @if acted == 0 { p { "None was carried out (observe mode)." } }
             div.scroll { table {
                 tr { th { "Action" } th { "Rule" } th.n { "decisions" } th.n { "memory" } }
-                @for (kind, count) in deeds.tally.kinds() {
+                @for (kind, count) in actions.tally.kinds() {
                     tr {
                         td { (kind.action) } td { (kind.rule.word()) }
                         td.n { (count.decisions) } td.n { (bytes(count.bytes as f64)) }
@@ -36,26 +36,26 @@ pub(super) fn decisions(page: &Page<'_>) -> Markup {
             @if !folded.is_empty() {
                 details { summary { (folded.len()) " more" } (list(page, folded)) }
             }
-            @if more > 0 { p { "and " (more) " later ones that are only counted" } }
+            @if more > 0 { p { "and " (more) " later ones, not listed" } }
         }
     }
 }
 
-fn list(page: &Page<'_>, deeds: &[Deed]) -> Markup {
+fn list(page: &Page<'_>, actions: &[ActionEntry]) -> Markup {
     html! {
         div.scroll { table {
             tr {
                 th { "Time" } th.name { "VM" } th { "Action" } th { "Rule" } th { "Outcome" }
-                th { "Why" }
+                th { "Reason" }
             }
-            @for deed in deeds {
+            @for done in actions {
                 tr {
-                    td.t { (page.clock(deed.at)) }
-                    td.name { (name(&deed.name)) }
-                    td.t { (action(deed.action)) }
-                    td { (deed.rule.word()) }
-                    td { (fate(deed.fate.as_ref())) }
-                    td.words { (said(&deed.because)) }
+                    td.t { (page.clock(done.at)) }
+                    td.name { (name(&done.name)) }
+                    td.t { (action(done.action)) }
+                    td { (done.rule.word()) }
+                    td { (fate(done.fate.as_ref())) }
+                    td.words { (said(&done.because)) }
                 }
             }
         } }
@@ -67,14 +67,14 @@ fn action(action: Action) -> String {
         Action::Balloon { from, to } => {
             format!("{} → {}", bytes(from.0 as f64), bytes(to.0 as f64))
         }
-        Action::Reclaim { bytes: amount } => format!("win back {}", bytes(amount.0 as f64)),
+        Action::Reclaim { bytes: amount } => format!("reclaim {}", bytes(amount.0 as f64)),
     }
 }
 
 fn fate(fate: Option<&Fate>) -> String {
     match fate {
         None => "not recorded".to_owned(),
-        Some(Fate::Observed) => "only observed".to_owned(),
+        Some(Fate::Observed) => "observed".to_owned(),
         Some(Fate::InFlight) => "no answer".to_owned(),
         Some(Fate::Done) => "done".to_owned(),
         Some(Fate::Failed(why)) => format!("failed: {}", said(why)),
@@ -82,23 +82,23 @@ fn fate(fate: Option<&Fate>) -> String {
 }
 
 pub(super) fn alerts(page: &Page<'_>) -> Markup {
-    let deeds = &page.report.deeds;
-    let (open, folded) = deeds.spells.split_at(OPEN.min(deeds.spells.len()));
-    let more = deeds.alerted.saturating_sub(deeds.spells.len() as u64);
-    let list = |spells: &[crate::command::report::actions::Spell]| {
+    let actions = &page.report.actions;
+    let (open, folded) = actions.periods.split_at(OPEN.min(actions.periods.len()));
+    let more = actions.alerted.saturating_sub(actions.periods.len() as u64);
+    let list = |periods: &[crate::command::report::actions::AlertPeriod]| {
         html! {
             div.scroll { table {
-                tr { th { "From" } th { "To" } th { "Alert" } th.name { "About" } th { "Why" } }
-                @for spell in spells {
+                tr { th { "From" } th { "To" } th { "Alert" } th.name { "Subject" } th { "Text" } }
+                @for period in periods {
                     tr {
-                        td.t { (page.clock(spell.since)) }
+                        td.t { (page.clock(period.since)) }
                         td.t {
-                            @if let Some(until) = spell.until { (page.clock(until)) }
+                            @if let Some(until) = period.until { (page.clock(until)) }
                             @else { "the end" }
                         }
-                        td { (spell.rule) " (" (spell.severity.word()) ")" }
-                        td.name { @if let Some(who) = &spell.name { (name(who)) } @else { "the host" } }
-                        td.words { (said(&spell.text)) }
+                        td { (period.rule) " (" (period.severity.word()) ")" }
+                        td.name { @if let Some(who) = &period.name { (name(who)) } @else { "the host" } }
+                        td.words { (said(&period.text)) }
                     }
                 }
             } }
@@ -106,17 +106,17 @@ pub(super) fn alerts(page: &Page<'_>) -> Markup {
     };
     html! {
         h2 { "Alerts" }
-        @if deeds.alerted == 0 { p { "Nothing was worth an alert by the rules of this report." } }
+        @if actions.alerted == 0 { p { "No alerts by the rules of this report." } }
         @else {
             p {
-                @for (index, (rule, count)) in deeds.alerts.iter().enumerate() {
+                @for (index, (rule, count)) in actions.alerts.iter().enumerate() {
                     @if index > 0 { ", " }
                     (rule) " " (count)
                 }
             }
             (list(open))
             @if !folded.is_empty() { details { summary { (folded.len()) " more" } (list(folded)) } }
-            @if more > 0 { p { "and " (more) " later ones that are only counted" } }
+            @if more > 0 { p { "and " (more) " later ones, not listed" } }
         }
     }
 }

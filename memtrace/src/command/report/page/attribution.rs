@@ -1,4 +1,4 @@
-//! Who caused most, and who took from whom. Pure.
+//! Reclaim attribution: causes, and the matrix of causing and losing parties. Pure.
 
 use maud::{Markup, html};
 
@@ -16,12 +16,12 @@ pub(super) fn causers(page: &Page<'_>) -> Markup {
     rows.sort_by(|one, other| caused(other).total_cmp(&caused(one)));
     let sum: f64 = rows.iter().map(|account| caused(account)).sum();
     html! {
-        h2 { "Who caused most" }
-        @if rows.is_empty() { p { "No VM's threads are known to have taken pages." } }
+        h2 { "VMs that caused most reclaim" }
+        @if rows.is_empty() { p { "No reclaim by VMs' threads." } }
         @else {
             div.scroll { table {
                 tr {
-                    th.name { "VM" } th.n { "pages that its threads took" } th.n { "of all VMs'" }
+                    th.name { "VM" } th.n { "pages reclaimed by its threads" } th.n { "share of all VMs" }
                     th.n { "pages lost" }
                 }
                 @for account in rows.iter().take(ROWS) {
@@ -34,17 +34,17 @@ pub(super) fn causers(page: &Page<'_>) -> Markup {
                 }
             } }
             @let more = rows.len().saturating_sub(ROWS);
-            @if more > 0 { p { "and " (more) " more VMs that took fewer" } }
+            @if more > 0 { p { "and " (more) " more VMs with fewer pages" } }
         }
     }
 }
 
 pub(super) fn map(page: &Page<'_>) -> Markup {
     html! {
-        h2 { "Who took from whom" }
+        h2 { "Reclaim attribution" }
         @match page.report.flows.heat() {
-            Err(why) => p { "Not known: " (super::said(why)) "." },
-            Ok(heat) if heat.cells.is_empty() => p { "Nobody took a page from a VM, or for one." },
+            Err(why) => p { "Unknown: " (super::said(why)) "." },
+            Ok(heat) if heat.cells.is_empty() => p { "No pages reclaimed from or by VMs." },
             Ok(heat) => (table(page, &heat)),
         }
     }
@@ -52,10 +52,10 @@ pub(super) fn map(page: &Page<'_>) -> Markup {
 
 fn table(page: &Page<'_>, heat: &Heat) -> Markup {
     let most = heat.cells.iter().flatten().copied().fold(1.0, f64::max);
-    // By the root, so that small ones are seen beside large ones.
+    // By the square root, so that small ones are visible next to large ones.
     let share = |pages: f64| format!("--share: {:.2}", (pages / most).sqrt() * 0.85);
     html! {
-        p.faint { "Pages that reclaim took. Rows: in whose reclaim. Columns: whose pages." }
+        p.faint { "Pages reclaimed. Rows: reclaiming party. Columns: party that lost the pages." }
         div.scroll { table.heat {
             tr {
                 th {}

@@ -1,4 +1,4 @@
-//! The host over time, all VMs' waits, and the worst minutes. Pure.
+//! The host over time, wait times of all VMs, and the worst minutes. Pure.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ use memtrace_core::units::{Bytes, Nanos};
 
 type Names = [(&'static str, &'static str); 2];
 
-/// What a plot of the host shows.
+/// A plot of the host.
 struct Plot<'a> {
     title: &'static str,
     names: Names,
     curves: Vec<Curve<'a>>,
     high: String,
-    /// Why there is nothing to draw.
+    /// Why there are no data.
     because: Option<String>,
 }
 
@@ -44,7 +44,7 @@ pub(super) fn pressure(page: &Page<'_>) -> Result<Markup> {
                         }
                     }
                 }
-                @if is_empty { p { "Not known: " (because.unwrap_or_default()) "." } }
+                @if is_empty { p { "Unknown: " (because.unwrap_or_default()) "." } }
                 @else { div.axis { span { (high) } } (svg) (page.axis()) }
             }
         });
@@ -52,9 +52,9 @@ pub(super) fn pressure(page: &Page<'_>) -> Result<Markup> {
     Ok(html! {
         h2 { "The host" }
         p.faint {
-            "Each point is the worst of " (nanos(report.line.width)) ". Upright lines: "
-            i.key.purple {} "decisions, " i.key.red {} "alerts that begin. Where nothing is known "
-            "there is no line."
+            "Each point is the worst value of " (nanos(report.line.width)) ". Vertical lines: "
+            i.key.purple {} "decisions, " i.key.red {} "starts of alerts. Unknown values "
+            "are gaps."
         }
         @for figure in drawn { (figure) }
     })
@@ -83,7 +83,7 @@ fn available<'a>(
         title,
         names: [("blue", "available"), ("", "")],
         curves: vec![Curve { series, ink: Ink::Blue, filled: true, pick, high }],
-        high: format!("{}{}{least}", bytes(high), if total.is_some() { " in all" } else { "" }),
+        high: format!("{}{}{least}", bytes(high), if total.is_some() { " total" } else { "" }),
         because: because(),
     }
 }
@@ -92,7 +92,7 @@ fn available<'a>(
 fn scope<'a>(page: &Page<'a>) -> Option<Plot<'a>> {
     let ((_, limit), series) = (page.report.scope.as_ref()?, &page.report.pressure.scope);
     Some(available("Available memory of the scope", *limit, series, || {
-        Some("its limit, its use, or what of it can be had back is missing".to_owned())
+        Some("limit, usage or reclaimable memory of the scope is missing".to_owned())
     }))
 }
 
@@ -100,8 +100,8 @@ fn psi<'a>(page: &Page<'a>) -> Plot<'a> {
     let (host, all) = (&page.report.host, &page.report.pressure);
     let high = highest(&[&all.some, &all.full], 1.0);
     Plot {
-        title: "Pressure: tasks that wait for memory (PSI, over 10 s)",
-        names: [("orange", "some"), ("green", "all of them")],
+        title: "Memory pressure (PSI, 10 s average)",
+        names: [("orange", "some"), ("green", "full")],
         curves: vec![
             curve(&all.some, Ink::Orange, true, high),
             curve(&all.full, Ink::Green, false, high),
@@ -139,21 +139,21 @@ fn why(quality: &memtrace_core::signal::Quality) -> Option<String> {
     quality.reason().map(super::said)
 }
 
-/// How long waits took, of all VMs.
+/// Wait times of all VMs.
 pub(super) fn waits(page: &Page<'_>) -> Result<Markup> {
     let report = page.report;
     let kinds = [
         ("Reclaim by VMs", report.waits(|account| &account.reclaim)),
         ("Asynchronous faults", report.waits(|account| &account.async_fault)),
-        ("Pages back from swap", report.waits(|account| &account.swap_wait)),
+        ("Swap-ins", report.waits(|account| &account.swap_wait)),
     ];
     let mut figures = Vec::new();
     for (title, waits) in &kinds {
         figures.push(distribution(title, waits)?);
     }
     Ok(html! {
-        h2 { "How long waits took" }
-        p.faint { "All VMs together. Each bar is for waits up to twice as long as the one before." }
+        h2 { "Wait times" }
+        p.faint { "All VMs. Each bar covers waits up to twice as long as the previous one." }
         div.three { @for figure in figures { (figure) } }
     })
 }
@@ -176,9 +176,9 @@ fn distribution(title: &str, waits: &Waits) -> Result<Markup> {
             }
             @match waits.count() {
                 None => p {
-                    "Not known: " (super::said(waits.because.as_deref().unwrap_or("no VM"))) "."
+                    "Unknown: " (super::said(waits.because.as_deref().unwrap_or("no VM"))) "."
                 },
-                Some(0) => p { "There were none." },
+                Some(0) => p { "None." },
                 Some(_) => {
                     (svg)
                     div.axis {
@@ -186,7 +186,7 @@ fn distribution(title: &str, waits: &Waits) -> Result<Markup> {
                         span { (edge(doublings.last(), 1)) }
                     }
                     figcaption {
-                        "Half took up to " (at(0.5)) ", 99 % " (at(0.99)) ", 99.9 % " (at(0.999))
+                        "p50 " (at(0.5)) ", p99 " (at(0.99)) ", p99.9 " (at(0.999))
                     }
                 }
             }
@@ -210,13 +210,13 @@ fn doublings(counts: &[u64]) -> Vec<(u32, u64)> {
 pub(super) fn minutes(page: &Page<'_>) -> Markup {
     let minutes = &page.report.minutes;
     html! {
-        h2 { "The worst minutes" }
-        @if minutes.is_empty() { p { "There was no minute in which anybody is known to have waited." } }
+        h2 { "Worst minutes" }
+        @if minutes.is_empty() { p { "No minute with known stalls." } }
         @else {
             div.scroll { table {
                 tr {
-                    th { "Minute" } th.n { "VMs waited" } th.name { "most of all" }
-                    th.n { "swapped in" } th.n { "least available" } th.n { "PSI some" }
+                    th { "Minute" } th.n { "VMs stalled" } th.name { "most stalled VM" }
+                    th.n { "swap-in" } th.n { "min. available" } th.n { "PSI some" }
                     th.n { "decisions" } th.n { "alerts" }
                 }
                 @for minute in minutes {

@@ -1,4 +1,4 @@
-//! What was measured, and how far it can be trusted. Pure.
+//! Signals and their quality. Pure.
 
 use maud::{Markup, html};
 
@@ -10,10 +10,10 @@ pub(super) fn signals(page: &Page<'_>) -> Markup {
     let signals = &page.report.signals;
     html! {
         h2 { "Signals and their quality" }
-        @if signals.all.is_empty() { p { "The recording says nothing of signals." } }
+        @if signals.all.is_empty() { p { "No signals in the recording." } }
         @else {
             div.scroll { table {
-                tr { th { "Signal" } th { "Quality" } th { "Source" } th { "Why" } }
+                tr { th { "Signal" } th { "Quality" } th { "Source" } th { "Reason" } }
                 @for (signal, trust) in &signals.all {
                     tr {
                         td { (signal.title()) }
@@ -25,7 +25,7 @@ pub(super) fn signals(page: &Page<'_>) -> Markup {
             } }
         }
         @if !signals.notices.is_empty() {
-            p { "Notices, and in how many moments:" }
+            p { "Notices, with the number of samples:" }
             ul {
                 @for ((about, text), count) in &signals.notices {
                     li { (said(about)) ": " (said(text)) " (" (count) ")" }

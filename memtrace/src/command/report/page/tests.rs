@@ -30,20 +30,25 @@ fn part(page: &str, heading: &str) -> String {
 fn what_was_recorded_and_what_is_missing() {
     let losses = ["a.mtrec: the frame's checksum is wrong at byte 9; 5 bytes are lost".to_owned()];
     let page = made(&report(ten_minutes()), &losses);
-    insta::assert_snapshot!(part(&page, "What was recorded"));
+    insta::assert_snapshot!(part(&page, "Recording"));
 }
 
 #[test]
 fn the_worst_minutes_and_who_suffered() {
     let page = made(&report(ten_minutes()), &[]);
-    let parts = ["Who suffered most", "Who caused most", "Who took from whom", "The worst minutes"];
+    let parts = [
+        "Most stalled VMs",
+        "VMs that caused most reclaim",
+        "Reclaim attribution",
+        "Worst minutes",
+    ];
     insta::assert_snapshot!(parts.map(|heading| part(&page, heading)).join("\n\n"));
 }
 
 #[test]
 fn lanes_decisions_and_alerts() {
     let page = made(&report(ten_minutes()), &[]);
-    let parts = ["VMs", "Decisions", "Alerts", "How long waits took"];
+    let parts = ["VMs", "Decisions", "Alerts", "Wait times"];
     insta::assert_snapshot!(parts.map(|heading| part(&page, heading)).join("\n\n"));
 }
 
@@ -53,14 +58,14 @@ fn what_is_not_known_is_said_and_not_drawn_as_nothing() {
     shown.snapshot = fixture::without_kernel_side();
     let page = made(&report(vec![shown]), &[]);
     for text in [
-        "Not known: /proc/pressure/memory: no such file.",
-        "Not known: the kernel side doesn't run: CAP_BPF is missing.",
-        "2 quiet VMs, and no others",
+        "Unknown: /proc/pressure/memory: no such file.",
+        "Unknown: the kernel side doesn't run: CAP_BPF is missing.",
+        "2 quiet VMs, no others",
         "absent",
     ] {
         assert!(page.contains(text), "{text}");
     }
-    assert_eq!(page.matches("There were none.").count(), 0);
+    assert_eq!(page.matches("None.").count(), 0);
 }
 
 #[test]
@@ -80,12 +85,12 @@ fn a_scope_is_shown_with_its_limit_and_the_host_alone_without_one() {
     let page = made(&report(moments.clone()), &[]);
     assert!(page.contains("the cgroup pool, at most 2.0 GiB"), "{page}");
     assert!(page.contains("Available memory of the scope"), "{page}");
-    assert!(page.contains("2.0 GiB in all; least 300 MiB"), "{page}");
+    assert!(page.contains("2.0 GiB total; least 300 MiB"), "{page}");
     for moment in &mut moments {
         moment.scope = Some(pool(None));
     }
     let page = made(&report(moments), &[]);
-    assert!(page.contains("Not known: its limit, its use, or what of it can be had back"));
+    assert!(page.contains("Unknown: limit, usage or reclaimable memory of the scope"));
 }
 
 #[test]
@@ -127,7 +132,7 @@ fn there_are_no_more_lanes_than_can_be_looked_at() {
     vms.extend((100..130).map(|pid| fixture::vm("quiet", pid)));
     let page = made(&report(vec![shown(1, Some(1), vms.clone()), shown(2, Some(1), vms)]), &[]);
     assert_eq!(page.matches("class=\"lane\"").count(), 40);
-    assert!(page.contains("and 20 more VMs that suffered less"));
+    assert!(page.contains("and 20 more VMs with shorter stalls"));
     assert!(page.contains("and 30 more quiet VMs"));
     assert!(page.len() < 400_000, "{} bytes", page.len());
 }

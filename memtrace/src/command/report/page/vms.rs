@@ -1,4 +1,4 @@
-//! A lane for each VM, and who suffered most. Pure.
+//! A lane per VM, and the table of the most stalled VMs. Pure.
 
 use anyhow::Result;
 use maud::{Markup, html};
@@ -33,24 +33,24 @@ pub(super) fn lanes(page: &Page<'_>) -> Result<Markup> {
         h2 { "VMs" }
         @if !drawn.is_empty() {
             p.faint {
-                "Who suffered most comes first. "
-                i.key.orange {} "share of time that its threads waited for memory (the lanes' full height is "
-                (percent(stall_high)) "; over 100 % where several wait at once) "
-                i.key.blue {} "swapped in (up to " (bytes(swap_high)) "/s)"
+                "Most stalled VMs first. "
+                i.key.orange {} "share of time stalled on memory (full height of the lanes is "
+                (percent(stall_high)) "; over 100 % where several threads stall) "
+                i.key.blue {} "swap-in (up to " (bytes(swap_high)) "/s)"
             }
             @for lane in drawn { (lane) }
             (page.axis())
         }
-        @if more > 0 { p { "and " (more) " more VMs that suffered less" } }
+        @if more > 0 { p { "and " (more) " more VMs with shorter stalls" } }
         @if quiet > 0 {
             p {
-                @if loud.is_empty() { (several(quiet as u64, "quiet VM")) ", and no others" }
+                @if loud.is_empty() { (several(quiet as u64, "quiet VM")) ", no others" }
                 @else if quiet == 1 { "and 1 more quiet VM" }
                 @else { "and " (quiet) " more quiet VMs" }
-                ": none is known to have waited or swapped in."
+                ": no known stalls or swap-ins."
             }
         }
-        @if vms.is_empty() { p { "There was no VM." } }
+        @if vms.is_empty() { p { "No VMs." } }
     })
 }
 
@@ -73,18 +73,18 @@ fn lane(page: &Page<'_>, account: &Account, stalls: f64, swaps: f64) -> Result<M
     ];
     let marks = [&account.decisions, &account.alerts];
     let name = name(&account.name);
-    let label = format!("{name}: waiting and swap-ins over time");
+    let label = format!("{name}: stalls and swap-ins over time");
     let svg = plot::curves(&label, plot::LANE, page.report.line, &curves, marks)?;
     Ok(html! {
         figure.lane {
             div.head {
                 b { (name) }
                 span.faint {
-                    @if let Some(waited) = account.stalled.amount() { "waited " (seconds(waited)) }
-                    @else { "waiting not known" }
+                    @if let Some(waited) = account.stalled.amount() { "stalled " (seconds(waited)) }
+                    @else { "stalls unknown" }
                     @if let Some(swapped) = account.swap_in.amount() {
-                        ", swapped in " (bytes(swapped))
-                    } @else { ", swap-ins not known" }
+                        ", swap-in " (bytes(swapped))
+                    } @else { ", swap-in unknown" }
                 }
             }
             (svg)
@@ -100,13 +100,13 @@ pub(super) fn sufferers(page: &Page<'_>) -> Markup {
     let rows: Vec<&Account> =
         page.report.vms.iter().map(|(_, account)| account).filter(suffered).take(ROWS).collect();
     html! {
-        h2 { "Who suffered most" }
-        @if rows.is_empty() { p { "No VM is known to have waited for memory or swapped in." } }
+        h2 { "Most stalled VMs" }
+        @if rows.is_empty() { p { "No VM with known stalls or swap-ins." } }
         @else {
             div.scroll { table {
                 tr {
-                    th.name { "VM" } th.n { "seen for" } th.n { "waited" } th.n { "of its time" }
-                    th.n { "at worst" } th.n { "swapped in" } th.n { "swapped out" }
+                    th.name { "VM" } th.n { "seen for" } th.n { "stalled" } th.n { "of its time" }
+                    th.n { "maximum" } th.n { "swap-in" } th.n { "swap-out" }
                     th.n { "pages lost" } th.n { "reclaim p99" } th.n { "async. fault p99" }
                     th.n { "swap-in p99" } th.n { "OOM kills" }
                 }

@@ -93,7 +93,7 @@ fn pages_that_come_back_from_the_swap_cache_are_no_refaults_and_not_stolen() {
     let table = course.table();
     // Of the refaults memtrace's side says what it said before.
     assert!(wrong(&table).iter().all(|row| row.contains("refaults, pages")), "{table}");
-    assert_eq!(why_skipped(&table, "swap_in"), Some("there is no memory.stat pswpin here"));
+    assert_eq!(why_skipped(&table, "swap_in"), Some("no memory.stat pswpin on this host"));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn what_memtrace_or_the_kernel_lacks_is_said_and_never_zero() {
     let table = course.table();
     assert_eq!(why_skipped(&table, "swap_out"), Some("no rss_stat"));
     assert_eq!(why_skipped(&table, REFAULTS), Some("its memory cgroup is not known"));
-    let reclaims = "there is no taskstats freepages_count here";
+    let reclaims = "no taskstats freepages_count on this host";
     assert_eq!(why_skipped(&table, "memcg_reclaim"), Some(reclaims));
 }
 
@@ -206,5 +206,5 @@ fn a_guest_that_memtrace_does_not_show_is_told() {
     course.to.sample.vms.clear();
     let table = course.table();
     assert!(table.rows.is_empty());
-    assert_eq!(why_skipped(&table, "swap_in"), Some("memtrace doesn't show the guest"));
+    assert_eq!(why_skipped(&table, "swap_in"), Some("the guest is missing in memtrace's snapshot"));
 }

@@ -13,10 +13,10 @@ use memtrace_view::export::worded;
 /// An episode is over when nothing was decided for so long. Longer than any pause of the
 /// policy between two steps of one shortage, looks and a grown cool-down aside.
 pub(super) const PAUSE: Nanos = Nanos(300 * Nanos::SECOND.0);
-/// Most episodes that are told, and most decisions of a moment.
+/// Maximum number of episodes, and of decisions per sample.
 pub(super) const MOST_EPISODES: usize = 200;
 const MOST_DECISIONS: usize = 64;
-/// So many seconds apart is at once, where nobody acts.
+/// Seconds apart that count as simultaneous in observe mode.
 pub(super) const AT_ONCE: f64 = 1.5;
 
 /// How an episode began.

@@ -1,5 +1,5 @@
-//! `memtrace simulate --replay`: what another configuration would have done on what was
-//! recorded, beside what was done.
+//! `memtrace simulate --replay`: compares the decisions of another configuration with the recorded
+//! ones.
 
 mod episode;
 mod run;
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &SimulateArguments, path: &Path) -> Result<()> {
     for loss in recording.losses() {
         tracing::warn!("{loss}");
     }
-    let mut compared = compared.with_context(|| format!("there is no moment in {source}"))?;
+    let mut compared = compared.with_context(|| format!("no samples in {source}"))?;
     compared.losses = recording.losses().iter().map(ToString::to_string).collect();
     output::print(&told(&compared, arguments.json)?)
 }
@@ -50,7 +50,7 @@ fn told(compared: &Comparison, json: bool) -> Result<String> {
     }
 }
 
-/// What the configuration says and a recording can't follow.
+/// Parts of the configuration that don't apply to a recording.
 fn ignored(config: &Config, recorded: Option<&str>) -> Option<String> {
     let wanted = config.scope.as_deref().map(|scope| scope.trim_matches('/'));
     let recorded = recorded.map(|scope| scope.trim_matches('/'));
@@ -59,7 +59,7 @@ fn ignored(config: &Config, recorded: Option<&str>) -> Option<String> {
     };
     (wanted != recorded).then(|| {
         format!(
-            "the configuration is for {}, and what was recorded is of {}: the policy was shown that",
+            "the configuration is for {}, but the recording is of {}, which was used",
             word(wanted),
             word(recorded)
         )

@@ -1,9 +1,8 @@
-//! Shows a recording's samples to another policy, as a memtrace that only observes shows it the
-//! live host. Pure.
+//! Runs another policy on a recording's samples, as in observe mode on a live host. Pure.
 //!
 //! The loop is open: what was recorded does not react to what is decided here. If memtrace acted
 //! while it was recorded, the balloons move by its orders; the policy takes those for its own, as
-//! one that took over would, so that it doesn't believe that somebody else moves them.
+//! one that took over would, so that it doesn't attribute them to another program.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -65,7 +64,7 @@ pub(super) struct Side {
     pub(super) first: DecisionCounts,
     /// Moments by the state of the host that it saw.
     pub(super) states: BTreeMap<&'static str, u64>,
-    /// Moments in which it told the hook what is missing.
+    /// Samples with a call of the hook.
     pub(super) hook: u64,
 }
 
@@ -138,7 +137,7 @@ impl Runner {
         let orders = self.orders();
         let new = self.policy.step(&observation);
         for decision in &new.actions {
-            // Nobody carries it out.
+            // It is not carried out.
             self.policy.withdraw(decision.vm);
             self.send(decision.vm, orders.get(&decision.vm).copied());
         }

@@ -39,8 +39,9 @@ fn head(text: &mut String, compared: &Comparison, zone: &TimeZone) {
     let Comparison { from, to, moments, acted, observed, undecided, .. } = compared;
     let _ = writeln!(
         text,
-        "{} to {}, {moments} moments: memtrace acted in {acted}, only observed in {observed}, \
-         decided nothing in {undecided}",
+        "{} to {}, {moments} samples: memtrace in enforce mode in {acted}, in observe mode in \
+         {observed}, \
+         no policy in {undecided}",
         time(*from, zone),
         time(*to, zone),
     );
@@ -56,25 +57,25 @@ fn head(text: &mut String, compared: &Comparison, zone: &TimeZone) {
 fn caveat(text: &mut String, compared: &Comparison) {
     let minutes = PAUSE.0 / 60 / Nanos::SECOND.0;
     text.push_str(
-        "\nWhat was recorded does not react to what the new configuration decides: nothing that it\n\
-         would have taken or given changes any number after it. ",
+        "\nThe recording does not react to decisions of the new configuration: memory that it would\n\
+         have taken or given changes no later value.\n",
     );
     match (compared.acted, compared.observed) {
         (0, 0) => text.push_str(
-            "Nothing decided when it was recorded,\nso that there is nothing to compare with. What it \
-             decides again and again because nothing\nfollows would have been less.\n",
+            "No policy was running when it was recorded, so there is nothing to compare with.\n\
+             Repeated decisions would have been fewer if they had taken effect.\n",
         ),
         (0, _) => text.push_str(
-            "The recorded memtrace only observed,\nso both saw the same host, which neither changed: \
-             all rows compare, and both decide again\nand again what nobody does.\n",
+            "The recorded memtrace ran in observe mode, so both saw the same unchanged host: all\n\
+             rows are comparable, and both repeat decisions that were not carried out.\n",
         ),
         _ => {
             let _ = writeln!(
                 text,
-                "The recorded memtrace acted, and\nthe host went its way after that: only how each of \
-                 the two begins an episode compares,\nand only if the new one begins no later. An \
-                 episode is over when neither has decided\nanything for {minutes} minutes. Balloons \
-                 that were moved then count as moved by the new\none, as if it had taken over.",
+                "The recorded memtrace acted, which changed the host: only the start of each episode\n\
+                 is comparable, and only if the new one starts no later. An episode ends when neither\n\
+                 has decided anything for {minutes} minutes. Recorded balloon changes count as those\n\
+                 of the new one.",
             );
         }
     }
@@ -113,7 +114,7 @@ fn counts(text: &mut String, compared: &Comparison) {
     let hooks = |side: &Side| side.hook.to_string();
     let _ = writeln!(
         text,
-        "moments in which the hook was told: recorded {}, new {}",
+        "samples with a call of the hook: recorded {}, new {}",
         recorded.map_or_else(|| format::UNKNOWN.to_owned(), hooks),
         hooks(&compared.new)
     );
@@ -133,7 +134,7 @@ fn states(text: &mut String, compared: &Comparison) {
     let side = |text: &mut String, who: &str, side: &Side| {
         let parts: Vec<String> =
             side.states.iter().map(|(state, count)| format!("{} {count}", clean(state))).collect();
-        let _ = writeln!(text, "moments by the host's state, {who}: {}", parts.join(", "));
+        let _ = writeln!(text, "samples by host state, {who}: {}", parts.join(", "));
     };
     if let Some(recorded) = &compared.recorded {
         side(text, "recorded", recorded);
@@ -148,7 +149,8 @@ fn episodes(text: &mut String, compared: &Comparison, zone: &TimeZone) {
     } else {
         let _ = writeln!(
             text,
-            "\n{all_episodes} episodes, of which {alike} began with the same decisions at the same time"
+            "\n{all_episodes} episodes, of which {alike} began with the same decisions at the \
+             same time"
         );
     }
     let differing: Vec<&Episode> = episodes.iter().filter(|episode| !episode.is_alike()).collect();
@@ -168,20 +170,21 @@ fn episodes(text: &mut String, compared: &Comparison, zone: &TimeZone) {
 fn verdict(compared: &Comparison, episode: &Episode) -> String {
     let what = if episode.same_decisions { "the same decisions" } else { "other decisions" };
     match episode.later_seconds {
-        _ if compared.recorded.is_none() => "the new configuration begins".to_owned(),
+        _ if compared.recorded.is_none() => "the new configuration starts".to_owned(),
         Some(seconds) if episode.acted_before => format!(
-            "the new one had decided nothing when memtrace acted; what it begins {seconds:.0} s later \
-             is on a host that was acted on"
+            "the new one had not decided anything when memtrace acted; it starts {seconds:.0} s \
+             later, \
+             on a changed host"
         ),
         Some(seconds) if seconds > AT_ONCE => {
-            format!("the new one begins {seconds:.0} s later, {what}")
+            format!("the new one starts {seconds:.0} s later, {what}")
         }
         Some(seconds) if seconds < -AT_ONCE => {
-            format!("the new one begins {:.0} s sooner, {what}", -seconds)
+            format!("the new one starts {:.0} s earlier, {what}", -seconds)
         }
-        Some(_) => format!("both begin at once, {what}"),
-        None if episode.new.is_some() => "only the new one does something".to_owned(),
-        None => "the new one does nothing".to_owned(),
+        Some(_) => format!("both start at the same time, {what}"),
+        None if episode.new.is_some() => "only the new one acts".to_owned(),
+        None => "the new one doesn't act".to_owned(),
     }
 }
 
@@ -191,13 +194,13 @@ fn first(text: &mut String, who: &str, first: Option<&First>, zone: &TimeZone) {
         return;
     };
     let state = summary::state(*state);
-    let _ = writeln!(text, "  {who} at {}, the host is {}:", time(*at, zone), clean(state));
+    let _ = writeln!(text, "  {who} at {}, host state {}:", time(*at, zone), clean(state));
     for Named { name, decision } in decisions.iter().take(DECISIONS) {
         let action = match decision.action {
             Action::Balloon { from, to } => {
                 format!("{} -> {}", format::bytes(from, 6), format::bytes(to, 6))
             }
-            Action::Reclaim { bytes } => format!("win back {}", format::bytes(bytes, 6)),
+            Action::Reclaim { bytes } => format!("reclaim {}", format::bytes(bytes, 6)),
         };
         let name = left(&clean(name), NAME);
         let because = words::because(decision);

@@ -23,8 +23,8 @@ pub(super) fn json(alert: &Alert) -> Value {
     })
 }
 
-/// A list for `POST /api/v2/alerts`. What fires has no end: Alertmanager takes it for over
-/// when it isn't repeated.
+/// A list for `POST /api/v2/alerts`. Firing alerts have no end: Alertmanager resolves them when
+/// they aren't repeated.
 pub(super) fn alertmanager<'a>(alerts: impl IntoIterator<Item = &'a Alert>) -> Value {
     alerts.into_iter().map(postable).collect()
 }

@@ -1,5 +1,5 @@
-//! Telling alerts: to the log, to a command, to webhooks. Each has a thread and a bounded
-//! queue of its own; one that hangs loses its alerts, which are counted, and delays nobody.
+//! Sends alerts to the log, a command, and webhooks. Each receiver has its own thread and bounded
+//! queue; a hanging one loses alerts, which are counted, and delays nothing.
 
 mod format;
 #[cfg(test)]
@@ -17,12 +17,12 @@ use tracing::{error, info, warn};
 
 use self::webhook::Webhook;
 use memtrace_core::alert::{Alert, Severity, State};
-use memtrace_host::line_sink::Listener;
+use memtrace_host::line_sink::LineSink;
 
-/// Most alerts that wait for a sender.
+/// Maximum number of queued alerts per sender.
 const QUEUE: usize = 256;
 
-/// All who are told.
+/// All receivers.
 #[derive(Debug, Default)]
 pub struct Senders {
     log: bool,
@@ -36,7 +36,7 @@ struct Outbox {
     status: Arc<Status>,
 }
 
-/// What became of the alerts of one sender.
+/// The status of one sender.
 #[derive(Debug, Default)]
 struct Status {
     lost: AtomicU64,
@@ -51,11 +51,11 @@ impl Senders {
     pub fn start(config: &SendConfig) -> Result<Self> {
         let mut senders = Self { log: config.log, outboxes: Vec::new() };
         if !config.command.is_empty() {
-            let mut listener = Listener::start(&config.command)
+            let mut sink = LineSink::start(&config.command)
                 .with_context(|| format!("cannot start {}", config.command.join(" ")))?;
             senders.add("command", move |queue, status| {
                 for alert in queue {
-                    status.note(listener.tell(&format::json(&alert).to_string()));
+                    status.note(sink.tell(&format::json(&alert).to_string()));
                 }
             })?;
         }
@@ -70,7 +70,7 @@ impl Senders {
         Ok(senders)
     }
 
-    /// Tells everybody. Never waits.
+    /// Sends to all receivers. Never blocks.
     pub fn send(&self, alert: &Alert) {
         if self.log {
             log(alert);
@@ -82,7 +82,7 @@ impl Senders {
         }
     }
 
-    /// What the operator should know about the senders.
+    /// Problems of the senders, for the operator.
     pub fn problems(&self) -> Vec<String> {
         self.outboxes.iter().filter_map(Outbox::problem).collect()
     }
@@ -98,7 +98,7 @@ impl Senders {
         thread::Builder::new()
             .name(format!("alert-{name}"))
             .spawn(move || run(alerts, shared))
-            .with_context(|| format!("no thread for alerts by {name}"))?;
+            .with_context(|| format!("cannot start the thread for alerts by {name}"))?;
         self.outboxes.push(Outbox { name, queue, status });
         Ok(())
     }
@@ -119,11 +119,11 @@ impl Status {
         self.problem.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What came of the last alert.
+    /// The outcome of the last alert.
     fn note(&self, result: Result<(), String>) {
         if let Err(problem) = &result {
             self.lost.fetch_add(1, Ordering::Relaxed);
-            warn!("an alert could not be sent: {problem}");
+            warn!("cannot send an alert: {problem}");
         }
         *self.lock() = result.err();
     }

@@ -1,5 +1,4 @@
-//! Alerts by HTTP POST, without TLS: for a receiver on this host or in its own network; a
-//! command can do what this can't.
+//! Alerts by HTTP POST, without TLS. For other transports use a command.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -12,12 +11,12 @@ use super::{Alert, Status, format};
 use memtrace_core::alert::State;
 use memtrace_core::sample::VmId;
 
-/// For one request, from looking up the name to the end of the answer.
+/// Time limit of one request, from name resolution to the end of the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Before each further try; others wait in the queue meanwhile.
 const WAITS: [Duration; 3] =
     [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(20)];
-/// So often Alertmanager is told of what fires; after 5 minutes without it forgets.
+/// Repeat interval of firing alerts; Alertmanager resolves them after 5 minutes without repeats.
 const REPEAT: Duration = Duration::from_secs(60);
 
 type Firing = BTreeMap<(String, Option<VmId>), Alert>;
@@ -27,7 +26,7 @@ pub(super) struct Webhook {
     url: String,
     agent: ureq::Agent,
     pub(super) waits: Vec<Duration>,
-    /// What fires, for a receiver that has to be told again.
+    /// Firing alerts, for a receiver that needs repeats.
     firing: Option<Firing>,
 }
 
@@ -42,7 +41,7 @@ impl Webhook {
         Self { firing: Some(Firing::new()), ..Self::generic(url) }
     }
 
-    /// Until nobody sends any more.
+    /// Runs until the queue is closed.
     pub(super) fn run(mut self, alerts: &Receiver<Alert>, status: &Status) {
         let mut repeat = Instant::now() + REPEAT;
         loop {
@@ -73,7 +72,7 @@ impl Webhook {
         body
     }
 
-    /// Tries several times; what the receiver refuses (4xx) it would refuse again.
+    /// Retries several times, except after a 4xx status.
     fn post(&self, body: &Value) -> Result<(), String> {
         let text = body.to_string();
         let mut waits = self.waits.iter();

@@ -19,11 +19,11 @@ const SCRAPE: &str = "GET /metrics HTTP/1.1\r\nHost: kvm-7\r\n";
 const PROMETHEUS: &str = "Accept: application/openmetrics-text;version=1.0.0,\
     application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n";
 
-/// A feed that nobody feeds: whoever asked it for a sample would wait for good.
+/// A view input without a sampling loop: a request for a sample would block forever.
 struct Fed {
     latest: watch::Sender<Latest>,
     step: watch::Sender<Option<Arc<Step>>>,
-    feed: Feed,
+    input: ViewInput,
 }
 
 fn fed(latest: Latest) -> Fed {
@@ -32,14 +32,14 @@ fn fed(latest: Latest) -> Fed {
     let control = Control { interval: Duration::from_secs(1), detail: None, stop: false };
     let handle =
         Handle { latest: seen, step: made, control: Arc::new(watch::Sender::new(control)) };
-    Fed { latest, step, feed: Feed::alone(handle, None) }
+    Fed { latest, step, input: ViewInput::alone(handle, None) }
 }
 
 /// Serves it on a port of its own.
 fn serving(fed: &Fed) -> SocketAddr {
     let listener = Listener::open(&":0".parse().expect("an address")).expect("there is a port");
     let address = listener.address();
-    tokio::spawn(serve(listener, fed.feed.clone()));
+    tokio::spawn(serve(listener, fed.input.clone()));
     address
 }
 
@@ -70,7 +70,7 @@ async fn a_scraper_gets_the_newest_snapshot_in_the_form_that_it_asks_for() {
     assert!(classic.starts_with("HTTP/1.1 200 "), "{classic}");
     assert!(classic.contains("content-type: text/plain; version=0.0.4"), "{classic}");
     assert!(classic.contains("\nmemtrace_vms 3\n") && !classic.contains("# EOF"), "{classic}");
-    assert!(!classic.contains("memtrace_host_state"), "nothing is decided yet");
+    assert!(!classic.contains("memtrace_host_state"), "no decision yet");
     let Decided::Report(report) = fixture::observed() else { panic!("there is a report") };
     let reaction = report.reaction.clone();
     fed.step.send_replace(Some(Arc::new(Step { snapshot: fixture::demo(), reaction })));
@@ -114,7 +114,7 @@ async fn a_socket_in_a_folder_serves_as_well() {
     let path = folder.path().join("metrics.sock");
     let listener = Listener::open(&Address::Path(path.clone())).expect("it is free");
     let fed = fed(Latest::Snapshot(fixture::demo()));
-    let served = tokio::spawn(serve(listener, fed.feed.clone()));
+    let served = tokio::spawn(serve(listener, fed.input.clone()));
     let asked = path.clone();
     let ask = move || {
         let mut stream = UnixStream::connect(asked).expect("somebody listens");

@@ -1,5 +1,5 @@
-//! Prometheus' text format 0.0.4 out of OpenMetrics text. The samples are the same; it has
-//! neither units nor an end, names a counter by its samples, and knows no infos.
+//! Converts OpenMetrics text to the Prometheus text format 0.0.4. The samples are the same; it has
+//! no units and no EOF line, names counters like their samples, and has no info type.
 //! (prometheus.io/docs/instrumenting/exposition_formats, and OpenMetrics 1.0.)
 
 use std::collections::HashMap;

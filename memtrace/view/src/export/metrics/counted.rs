@@ -1,4 +1,4 @@
-//! The metrics of each VM: what is counted of it.
+//! The counters and histograms of each VM.
 
 use memtrace_ebpf::VmCounters;
 
@@ -27,7 +27,7 @@ fn counted() -> [Metric; 14] {
             "vm_faults",
             Unit::None,
             &["kind"],
-            "Page faults: guest (EPT or NPT violations, which are exits and not pages), user, and \
+            "Page faults: guest (EPT or NPT violations: VM exits, not pages), user, and \
              kernel.",
             |vm, _| {
                 by([
@@ -37,31 +37,29 @@ fn counted() -> [Metric; 14] {
                 ])
             },
         ),
-        counter("vm_major_faults", Unit::None, "Major faults of its memory.", |vm, _| {
+        counter("vm_major_faults", Unit::None, "Major faults of the VM.", |vm, _| {
             alone(total(vm, S::MajorFaults, |row| row.major_faults))
         }),
         counter("vm_async_faults", Unit::None, "KVM asynchronous page faults.", |vm, _| {
             alone(total(vm, S::AsyncFaults, |row| row.async_faults).filter(|_| may_be_kvm(vm)))
         }),
-        counter("vm_swap_in", Unit::Bytes, "Its private memory that came back.", |vm, scene| {
+        counter("vm_swap_in", Unit::Bytes, "Private memory swapped in.", |vm, scene| {
             pages(vm, scene, S::SwapIn, |row| row.swap_in_pages)
         }),
-        counter(
-            "vm_swap_out",
-            Unit::Bytes,
-            "Its private memory that went to swap.",
-            |vm, scene| pages(vm, scene, S::SwapOut, |row| row.swap_out_pages),
-        ),
+        counter("vm_swap_out", Unit::Bytes, "Private memory swapped out.", |vm, scene| {
+            pages(vm, scene, S::SwapOut, |row| row.swap_out_pages)
+        }),
         counter(
             "vm_shared_taken",
             Unit::Bytes,
-            "Its shared memory that reclaim unmapped.",
+            "Shared memory unmapped by reclaim.",
             |vm, scene| pages(vm, scene, S::ShmemTaken, |row| row.shmem_taken_pages),
         ),
         counter(
             "vm_reclaimed",
             Unit::Bytes,
-            "What its threads' direct and memcg reclaim freed, from whomever: what it caused.",
+            "Memory freed by direct and memcg reclaim of its threads, from any party: what it \
+             caused.",
             |vm, scene| pages(vm, scene, S::DirectReclaim, |row| row.reclaimed_pages),
         ),
         Metric::of_vm(
@@ -69,7 +67,7 @@ fn counted() -> [Metric; 14] {
             "vm_reclaims",
             Unit::None,
             &["kind"],
-            "Reclaims by its threads: direct, and within a memory cgroup.",
+            "Reclaims by its threads: direct, and memcg.",
             |vm, _| {
                 by([
                     ("direct", total(vm, S::DirectReclaim, |row| row.direct_reclaims)),
@@ -77,7 +75,7 @@ fn counted() -> [Metric; 14] {
                 ])
             },
         ),
-        counter("vm_throttles", Unit::None, "Times that reclaim throttled it.", |vm, _| {
+        counter("vm_throttles", Unit::None, "Throttles of its threads in reclaim.", |vm, _| {
             alone(total(vm, S::Throttling, |row| row.throttles))
         }),
         counter("vm_compactions", Unit::None, "Direct compactions by its threads.", |vm, _| {
@@ -86,11 +84,11 @@ fn counted() -> [Metric; 14] {
         counter(
             "vm_oom_kills",
             Unit::None,
-            "Its tasks that the OOM killer chose. A VM that ends of it is gone from here: \
-             memtrace_host_vm_oom_kills_total has it.",
+            "Its tasks killed by the OOM killer. If the VM ends, its series end with it: see \
+             memtrace_host_vm_oom_kills_total.",
             |vm, _| alone(total(vm, S::OomKills, |row| row.oom_kills)),
         ),
-        counter("vm_oom_caused", Unit::None, "OOM kills while it was allocating.", |vm, _| {
+        counter("vm_oom_caused", Unit::None, "OOM kills triggered by its allocations.", |vm, _| {
             alone(total(vm, S::OomKills, |row| row.oom_caused))
         }),
         Metric::of_vm(
@@ -98,8 +96,7 @@ fn counted() -> [Metric; 14] {
             "vm_stalled",
             Unit::Seconds,
             &["kind"],
-            "Time that its threads waited for memory, by what they waited in; the kinds exclude \
-             each other.",
+            "Time its threads stalled on memory, by cause; the kinds don't overlap.",
             stalls,
         ),
         Metric::of_vm(
@@ -107,8 +104,7 @@ fn counted() -> [Metric; 14] {
             "vm_pressure",
             Unit::Seconds,
             &["kind"],
-            "Time that some task of its cgroup, or all that could run (full), waited for memory \
-             (PSI).",
+            "Time that some, or all non-idle (full), tasks of its cgroup stalled on memory (PSI).",
             |vm, _| vm.psi.value.map(pressure).unwrap_or_default(),
         ),
     ]
@@ -118,21 +114,21 @@ fn waited() -> [Metric; 3] {
     let waits =
         |name, help, read| Metric::of_vm(Kind::Histogram, name, Unit::Seconds, &[], help, read);
     [
-        waits("vm_reclaim_wait", "Waits in direct and memcg reclaim.", |vm, _| {
+        waits("vm_reclaim_wait", "Latency of direct and memcg reclaim.", |vm, _| {
             distribution(&vm.waits.reclaim)
         }),
-        waits("vm_async_fault_wait", "KVM asynchronous page faults.", |vm, _| {
+        waits("vm_async_fault_wait", "Latency of KVM asynchronous page faults.", |vm, _| {
             distribution(&vm.waits.async_fault)
         }),
         waits(
             "vm_swap_in_wait",
-            "Waits for pages that come back from swap, its threads' and KVM's workers'.",
+            "Latency of swap-ins, by its threads and KVM's workers.",
             |vm, _| distribution(&vm.waits.swap_in),
         ),
     ]
 }
 
-/// TCG has no asynchronous faults; a zero would say that they were looked for.
+/// TCG has no asynchronous faults; 0 would claim that they are measured.
 fn may_be_kvm(vm: &VmView) -> bool {
     vm.accelerator != Some(Accelerator::Tcg)
 }
@@ -154,7 +150,7 @@ fn pages(
     alone(raw(vm, signal, field).map(|pages| in_bytes(scene, pages)))
 }
 
-/// What `stalled` of a snapshot is the sum of.
+/// The components of `stalled` in a snapshot.
 fn stalls<'a>(vm: &'a VmView, _: &'a Scene) -> Vec<Point<'a>> {
     let time = |signal, field| raw(vm, signal, field).map(|ns| seconds(Nanos(ns)));
     let asynchronous =

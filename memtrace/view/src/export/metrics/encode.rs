@@ -1,4 +1,4 @@
-//! From the table to lines, by `prometheus-client`.
+//! Encodes the table of metrics with `prometheus-client`.
 
 use std::borrow::Cow;
 use std::fmt::Error;
@@ -14,7 +14,7 @@ use memtrace_core::model::snapshot::VmView;
 use memtrace_core::model::waited::{BOUNDS, WaitTotals};
 use memtrace_core::text::clean;
 
-/// Longest name of a VM, in characters; it has its identity as well.
+/// Maximum length of a VM name, in characters; the id label identifies the VM.
 const LONGEST: usize = 128;
 
 type Labels<'a> = Vec<(&'static str, Cow<'a, str>)>;
@@ -34,7 +34,7 @@ impl Collector for Everything {
     }
 }
 
-/// Whose a sample is.
+/// The VM of a sample.
 fn labels(vm: &VmView) -> Labels<'_> {
     let name = clean(&vm.name);
     let name = match name.char_indices().nth(LONGEST) {
@@ -67,7 +67,7 @@ fn samples<'a>(
     }
 }
 
-/// Nothing at all of a family without samples.
+/// A family without samples is left out.
 fn family(
     metric: &Metric,
     samples: &[(Labels<'_>, Value)],
@@ -110,7 +110,7 @@ fn sample(kind: Kind, value: &Value, encoder: &mut MetricEncoder<'_>) -> Result<
     }
 }
 
-/// A wait of exactly a bound counts above it here, and below it by the letter: a nanosecond.
+/// A wait of exactly a bound counts above it, which deviates from `le` by a nanosecond.
 fn histogram(waits: &WaitTotals, encoder: &mut MetricEncoder<'_>) -> Result<(), Error> {
     let bounds = BOUNDS.into_iter().map(|bound| bound.seconds()).chain([f64::INFINITY]);
     let buckets: Vec<(f64, u64)> = bounds.zip(waits.counts.iter().copied()).collect();

@@ -13,7 +13,7 @@ use memtrace_core::signal::Signal;
 use memtrace_core::text::clean;
 use memtrace_core::units::{ByteRate, Nanos};
 
-/// The kernel has no more (MAX_SWAPFILES, linux/swap.h).
+/// Maximum number of swap devices (MAX_SWAPFILES, linux/swap.h).
 const MOST_DEVICES: usize = 32;
 
 pub(super) fn metrics() -> Vec<Metric> {
@@ -42,7 +42,7 @@ pub(super) fn metrics() -> Vec<Metric> {
         of(Gauge, "host_memory_cached", Unit::Bytes, &[], "Buffers and page cache.", |scene| {
             bytes(&scene.snapshot.host.memory_cached)
         }),
-        of(Gauge, "host_swap", Unit::Bytes, &[], "Swap of the host.", |scene| {
+        of(Gauge, "host_swap", Unit::Bytes, &[], "Swap size of the host.", |scene| {
             bytes(&scene.snapshot.host.swap_total)
         }),
         of(Gauge, "host_swap_used", Unit::Bytes, &[], "Swap in use.", |scene| {
@@ -55,7 +55,7 @@ pub(super) fn metrics() -> Vec<Metric> {
             &["path"],
             "Size of each swap device or file.",
             |scene| {
-                // Two of one name would cost the whole scrape.
+                // Duplicate series would fail the whole scrape.
                 let devices: BTreeMap<String, u64> = scene
                     .snapshot
                     .host
@@ -76,7 +76,7 @@ pub(super) fn metrics() -> Vec<Metric> {
             "host_swap_in",
             Unit::BytesPerSecond,
             &[],
-            "What came back from swap in the interval, anybody's.",
+            "Swap-in rate of the host in the interval.",
             |scene| per_second(scene.snapshot.host.swap_in.value),
         ),
         of(
@@ -84,7 +84,7 @@ pub(super) fn metrics() -> Vec<Metric> {
             "host_swap_out",
             Unit::BytesPerSecond,
             &[],
-            "What went to swap in the interval, anybody's.",
+            "Swap-out rate of the host in the interval.",
             |scene| per_second(scene.snapshot.host.swap_out.value),
         ),
         of(
@@ -92,7 +92,7 @@ pub(super) fn metrics() -> Vec<Metric> {
             "host_pressure",
             Unit::Seconds,
             &["kind"],
-            "Time that some task, or all that could run (full), waited for memory (PSI).",
+            "Time that some, or all non-idle (full), tasks stalled on memory (PSI).",
             |scene| scene.snapshot.host.psi.value.map(pressure).unwrap_or_default(),
         ),
         of(
@@ -100,7 +100,7 @@ pub(super) fn metrics() -> Vec<Metric> {
             "host_kswapd_active",
             Unit::Seconds,
             &[],
-            "Time that kswapd worked, all nodes together.",
+            "Time that kswapd was active, sum of all NUMA nodes.",
             |scene| of_host(scene, Signal::Kswapd, |host| host.kswapd_active_ns),
         ),
         of(
@@ -108,7 +108,7 @@ pub(super) fn metrics() -> Vec<Metric> {
             "host_other_swap_out",
             Unit::Bytes,
             &[],
-            "What reclaim took to swap of processes that are no VM.",
+            "Memory of non-VM processes swapped out by reclaim.",
             |scene| {
                 of_others(scene, Signal::SwapOut, |others| others.swap_out_pages)
                     .map(|pages| in_bytes(scene, pages))
@@ -120,7 +120,7 @@ pub(super) fn metrics() -> Vec<Metric> {
             "host_vm_oom_kills",
             Unit::None,
             &[],
-            "VMs that the OOM killer chose, those that are gone with it too.",
+            "VMs killed by the OOM killer, including those that are gone.",
             |scene| {
                 let kills = totals(scene).and_then(|totals| totals.vm_oom_kills);
                 alone(kills.map(Value::Count))
@@ -131,26 +131,21 @@ pub(super) fn metrics() -> Vec<Metric> {
             "host_other_oom_kills",
             Unit::None,
             &[],
-            "Processes that are no VM and that the OOM killer chose.",
+            "Non-VM processes killed by the OOM killer.",
             |scene| {
                 let kills = of_others(scene, Signal::OomKills, |others| others.oom_kills);
                 alone(kills.map(Value::Count))
             },
         ),
-        of(
-            Gauge,
-            "host_allocated",
-            Unit::Bytes,
-            &[],
-            "What the VMs may grow to together.",
-            |scene| bytes(&scene.snapshot.host.allocated),
-        ),
+        of(Gauge, "host_allocated", Unit::Bytes, &[], "Sum of the VMs' maximum sizes.", |scene| {
+            bytes(&scene.snapshot.host.allocated)
+        }),
         of(
             Gauge,
             "host_overcommit",
             Unit::Ratio,
             &[],
-            "What the VMs may grow to, to the memory of the host: 1 is all of it.",
+            "Sum of the VMs' maximum sizes, divided by host memory.",
             |scene| alone(scene.snapshot.host.overcommit.value.and_then(number)),
         ),
     ]

@@ -1,10 +1,9 @@
-//! A snapshot as metrics for Prometheus and its like: OpenMetrics 1.0, and the older text format
-//! that node_exporter's textfile collector and promtool read. Pure.
+//! A snapshot as Prometheus metrics: OpenMetrics 1.0, and the older text format that
+//! node_exporter's textfile collector and promtool read. Pure.
 //!
-//! `prometheus-client` writes the lines. What it has no form for is done without: created
-//! timestamps (only its native histograms have them) and state sets (ordinary gauges of 0 and 1
-//! stand for them). The older format, which it doesn't write either, differs in the comments
-//! alone ([`classic`]).
+//! `prometheus-client` writes OpenMetrics, without created timestamps (only its native histograms
+//! have them) and state sets (gauges of 0 and 1 are used). The older format differs only in the
+//! comments ([`classic`]).
 
 mod classic;
 mod counted;
@@ -32,14 +31,14 @@ use memtrace_core::model::snapshot::VmView;
 use memtrace_core::reactor::Decided;
 use memtrace_core::units::{Bytes, WallNanos};
 
-/// Most VMs that are told of: about a hundred series each. The kernel side has no more rows.
+/// Maximum number of VMs, with about 100 series each; the eBPF map has as many slots.
 pub const MOST_VMS: usize = 4096;
 
-/// How the text is written.
+/// The text format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     OpenMetrics,
-    /// Prometheus' text format 0.0.4.
+    /// Prometheus text format 0.0.4.
     Classic,
 }
 
@@ -52,19 +51,19 @@ impl Form {
     }
 }
 
-/// What is told of, and when it is asked for.
+/// The input of the metrics, and the time of the request.
 #[derive(Clone, Debug)]
 pub struct Scene {
     snapshot: Arc<Snapshot>,
     decided: Decided,
     page_size: Bytes,
     now: WallNanos,
-    /// Places in the snapshot's list.
+    /// Indices into the snapshot's list.
     shown: Vec<usize>,
 }
 
 impl Scene {
-    /// `page_size`: of the base pages that the counters are in.
+    /// `page_size`: of the base pages that the counters count.
     pub fn new(
         snapshot: Arc<Snapshot>,
         decided: Decided,
@@ -79,23 +78,23 @@ impl Scene {
         self.shown.iter().filter_map(|index| self.snapshot.vms.get(*index))
     }
 
-    /// How many VMs are left out.
+    /// The number of VMs left out.
     fn omitted(&self) -> usize {
         self.snapshot.vms.len().saturating_sub(self.shown.len())
     }
 }
 
-/// The first VM of each identity: two series with the same labels would cost the whole scrape.
+/// The first VM of each identity: duplicate series would fail the whole scrape.
 fn shown(vms: &[VmView]) -> Vec<usize> {
     let mut known = HashSet::new();
     let all = vms.iter().enumerate().filter(|(_, vm)| known.insert(vm.id));
     all.map(|(index, _)| index).take(MOST_VMS).collect()
 }
 
-/// All metrics of which something is known.
+/// All metrics with a known value.
 ///
 /// # Errors
-/// None that is known: all of a snapshot can be written.
+/// If encoding fails, which isn't expected.
 pub fn text(scene: Scene, form: Form) -> Result<String> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(encode::Everything(scene)));

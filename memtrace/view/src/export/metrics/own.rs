@@ -14,20 +14,15 @@ const QUALITIES: [&str; 3] = ["exact", "approximate", "absent"];
 pub(super) fn metrics() -> Vec<Metric> {
     use Kind::{Counter, Gauge, Info};
     vec![
-        Metric::of_host(
-            Info,
-            "build",
-            Unit::None,
-            &["version"],
-            "The memtrace that tells this.",
-            |_| by([(env!("CARGO_PKG_VERSION"), Some(Value::Count(1)))]),
-        ),
+        Metric::of_host(Info, "build", Unit::None, &["version"], "Version of memtrace.", |_| {
+            by([(env!("CARGO_PKG_VERSION"), Some(Value::Count(1)))])
+        }),
         Metric::of_host(
             Gauge,
             "sample_age",
             Unit::Seconds,
             &[],
-            "Age of everything told here when it was asked for.",
+            "Age of the sample at the time of the scrape.",
             |scene| {
                 let age = Nanos(scene.now.0.saturating_sub(scene.snapshot.wall.0));
                 alone(Some(seconds(age)))
@@ -38,7 +33,7 @@ pub(super) fn metrics() -> Vec<Metric> {
             "sample_timestamp",
             Unit::Seconds,
             &[],
-            "When it was read, in seconds since the epoch; of a file, which gets older unread.",
+            "Time of the sample, in seconds since the epoch; of a textfile, which ages.",
             |scene| alone(Some(seconds(Nanos(scene.snapshot.wall.0)))),
         ),
         Metric::of_host(
@@ -46,7 +41,7 @@ pub(super) fn metrics() -> Vec<Metric> {
             "sample_interval",
             Unit::Seconds,
             &[],
-            "Length of the interval that rates and ratios stand for.",
+            "Length of the interval that rates and ratios cover.",
             |scene| alone(scene.snapshot.interval.map(seconds)),
         ),
         Metric::of_host(
@@ -54,7 +49,7 @@ pub(super) fn metrics() -> Vec<Metric> {
             "signal_quality",
             Unit::None,
             &["signal", "quality"],
-            "1 for how far a signal can be trusted on this host, 0 for the other two.",
+            "1 for the quality of a signal on this host, 0 for the other two.",
             qualities,
         ),
         Metric::of_host(
@@ -62,7 +57,7 @@ pub(super) fn metrics() -> Vec<Metric> {
             "lost",
             Unit::None,
             &["what"],
-            "What the kernel side could not count since it started.",
+            "Events that the eBPF programs could not count since the start.",
             lost,
         ),
         Metric::of_host(
@@ -70,11 +65,11 @@ pub(super) fn metrics() -> Vec<Metric> {
             "notices",
             Unit::None,
             &[],
-            "Things an operator should know, such as a source that is gone; `memtrace top` says \
+            "Messages for the operator, such as an unavailable source; `memtrace top` shows \
              them.",
             |scene| alone(Some(count(scene.snapshot.notices.len()))),
         ),
-        Metric::of_host(Gauge, "vms", Unit::None, &[], "VMs that run here.", |scene| {
+        Metric::of_host(Gauge, "vms", Unit::None, &[], "VMs on this host.", |scene| {
             alone(Some(count(scene.snapshot.vms.len())))
         }),
         Metric::of_host(
@@ -82,8 +77,7 @@ pub(super) fn metrics() -> Vec<Metric> {
             "vms_omitted",
             Unit::None,
             &[],
-            "Of them, those that are told nothing of: over 4096, or of an identity that another \
-             one has.",
+            "VMs without metrics: beyond 4096, or with the identity of another VM.",
             |scene| alone(Some(count(scene.omitted()))),
         ),
     ]
@@ -100,7 +94,7 @@ fn qualities(scene: &Scene) -> Vec<Point<'_>> {
     scene.snapshot.signals.iter().flat_map(of_signal).collect()
 }
 
-/// As JSON names it.
+/// The name in JSON.
 fn word(value: &impl serde::Serialize) -> String {
     let value = serde_json::to_value(value).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()

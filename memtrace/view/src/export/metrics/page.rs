@@ -1,4 +1,4 @@
-//! docs/metrics.md, from the table.
+//! docs/metrics.md, generated from the table.
 
 use std::fmt::Write as _;
 
@@ -8,25 +8,24 @@ use memtrace_core::model::waited::BOUNDS;
 const INTRODUCTION: &str = "\
 # Metrics
 
-What memtrace tells Prometheus and its like, in OpenMetrics 1.0 or in Prometheus' text format
-0.0.4. This page is what `memtrace metrics --describe` prints; a test holds the two together.
+Metrics of memtrace, in OpenMetrics 1.0 or the Prometheus text format 0.0.4. This page is the output
+of `memtrace metrics --describe`; a test compares the two.
 
-- **Unknown is absent.** What isn't known has no sample, and is never 0: a counter whose hook
-  this kernel lacks, guest statistics of a guest that doesn't tell, a limit that there isn't.
+- **Unknown is absent.** Unknown values have no sample, and are never 0: counters without a
+    hook on this kernel, statistics of guests that don't report them, limits that aren't set.
   `memtrace_signal_quality` says which signals are exact, approximate or absent on this host.
-- **A VM has two labels**, `name` and `id`: its UUID, or for one without a UUID the process id
-  and the moment of its start (`PID@START`). Names are others' text: what isn't fit for a screen
-  is replaced, and 128 characters are kept. Of two VMs with one identity the first is told.
-- **Counters begin at 0 with each process.** A VM that is restarted keeps its `id`, so that its
-  series go on; their counters fall to what the new process has, which `rate()` and `increase()`
-  take for what it is, a reset. They do as well when memtrace is restarted. Created timestamps
-  there are none: a reset goes unseen only if the new process counts more than the old one had
-  within one scrape's interval. `memtrace_vm_info` has the process id, and so tells restarts.
-- **Ratios and rates** (`_ratio`, `_per_second`) stand for memtrace's own last interval,
-  `memtrace_sample_interval_seconds`. What a scrape could miss between two of them is in the
-  counters.
-- **A scrape reads the newest sample** and causes none; `memtrace_sample_age_seconds` tells how
-  old that is.
+- **A VM has two labels**, `name` and `id`: its UUID, or without one the process id and
+    start time (`PID@START`). Names are untrusted: unprintable characters are replaced, and names are
+    cut to 128 characters. Of two VMs with the same identity only the first has metrics.
+- **Counters begin at 0 with each process.** A restarted VM keeps its `id`, so its series
+    continue; its counters drop to those of the new process, which `rate()` and `increase()` treat as a
+    reset. The same applies when memtrace is restarted. There are no created timestamps: a reset is
+    missed only if the new process exceeds the old counter within one scrape interval. A change of the
+    process id in `memtrace_vm_info` indicates a restart.
+- **Ratios and rates** (`_ratio`, `_per_second`) cover memtrace's own last interval,
+    `memtrace_sample_interval_seconds`. Use the counters for values between scrapes.
+- ***A scrape returns the newest sample** and triggers none; `memtrace_sample_age_seconds` is its
+    age.
 ";
 
 /// The whole page.
@@ -43,16 +42,16 @@ pub fn page() -> String {
     // Writing to a string doesn't fail.
     let _ = write!(
         page,
-        "\nEach of these has {labels} before the labels in the table. Histograms have buckets up \
-         to\n{} and `+Inf`\nseconds: powers of four nanoseconds, at which memtrace's own buckets \
-         end too.\n",
+        "\nEach of these has the labels {labels} before those in the table. Histograms have \
+         buckets up to\n{} and `+Inf`\nseconds: powers of four nanoseconds, which are also bounds \
+         of memtrace's own buckets.\n",
         bounds.join(", ")
     );
     page
 }
 
 fn section(page: &mut String, title: &str, metrics: &[&Metric]) {
-    let _ = write!(page, "\n## {title}\n\n| name | type | labels | what |\n|---|---|---|---|\n");
+    let _ = write!(page, "\n## {title}\n\n| name | type | labels | meaning |\n|---|---|---|---|\n");
     for metric in metrics {
         let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
         let kind = match metric.kind {

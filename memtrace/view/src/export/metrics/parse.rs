@@ -1,9 +1,9 @@
-//! From lines back to samples, of both forms of the text. The text may be another process':
-//! what isn't by the grammar is no sample. (OpenMetrics 1.0, and Prometheus' text format 0.0.4.)
+//! Parses samples of both text formats. The text may come from another process: lines that don't
+//! match the grammar are skipped. (OpenMetrics 1.0, and Prometheus text format 0.0.4.)
 
 use std::collections::BTreeMap;
 
-/// A sample as it stands on a line.
+/// A sample of one line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     pub name: String,
@@ -11,7 +11,7 @@ pub struct Sample {
     pub value: f64,
 }
 
-/// Every sample of `text`. Lines that are none are left out.
+/// All samples of `text`. Invalid lines are skipped.
 pub fn samples(text: &str) -> impl Iterator<Item = Sample> + '_ {
     text.lines().filter(|line| !line.starts_with('#')).filter_map(sample)
 }
@@ -35,7 +35,7 @@ pub fn sample(line: &str) -> Option<Sample> {
     sound.then(|| Sample { name: name.to_owned(), labels, value })
 }
 
-/// Up to the closing quote, and what follows it.
+/// The unescaped text up to the closing quote, and the rest.
 fn unquoted(text: &str) -> Option<(String, &str)> {
     let (mut value, mut all) = (String::new(), text.char_indices());
     loop {

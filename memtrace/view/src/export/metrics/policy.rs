@@ -1,4 +1,4 @@
-//! The metrics of what is decided here.
+//! The metrics of the policy's decisions.
 
 use super::Scene;
 use super::read::{alone, by, flag, number, one_of};
@@ -7,7 +7,7 @@ use memtrace_core::policy::state::Level;
 use memtrace_core::reactor::{Author, Mode, Report};
 use memtrace_core::units::Bytes;
 
-/// The policy's ladder.
+/// The policy's host states, by severity.
 const STATES: [&str; 4] =
     [Level::Calm.word(), Level::Soft.word(), Level::Hard.word(), Level::Low.word()];
 
@@ -19,7 +19,7 @@ pub(super) fn metrics() -> Vec<Metric> {
             "host_state",
             Unit::None,
             &["state"],
-            "1 for the state of the host by the policy that holds here, 0 for the others.",
+            "1 for the policy's state of the host, 0 for the others.",
             |scene| {
                 let state = report(scene).and_then(|report| report.reaction.decisions.state);
                 one_of(&STATES, state.map(Level::word))
@@ -30,8 +30,8 @@ pub(super) fn metrics() -> Vec<Metric> {
             "host_forecast",
             Unit::Seconds,
             &["what"],
-            "How soon the host comes to a state, or begins to swap, if it goes on like this; \
-             nothing where that is more than ten minutes.",
+            "Forecast time until the host reaches a state, or begins to swap; no sample beyond \
+             10 minutes.",
             |scene| {
                 let ahead = report(scene).map(|report| &report.reaction.decisions.ahead[..]);
                 let ahead = ahead.unwrap_or_default().iter();
@@ -43,8 +43,8 @@ pub(super) fn metrics() -> Vec<Metric> {
             "host_reclaimable",
             Unit::Bytes,
             &[],
-            "What balloons could give now, above the VMs' floors; VMs of which too little is known \
-             count as nothing.",
+            "Memory that balloons could reclaim now, above the VMs' floors; VMs without sufficient \
+             data count as 0.",
             |scene| {
                 let bytes = report(scene).and_then(|report| report.reaction.decisions.reclaimable);
                 alone(bytes.map(|Bytes(bytes)| Value::Count(bytes)))
@@ -55,7 +55,7 @@ pub(super) fn metrics() -> Vec<Metric> {
             "enforcing",
             Unit::None,
             &[],
-            "1 where decisions are carried out, 0 where memtrace only observes.",
+            "1 if decisions are carried out (enforce mode), 0 in observe mode.",
             |scene| alone(report(scene).map(|report| flag(report.reaction.mode == Mode::Enforce))),
         ),
         Metric::of_host(
@@ -63,7 +63,7 @@ pub(super) fn metrics() -> Vec<Metric> {
             "impeded",
             Unit::None,
             &[],
-            "1 while nothing can be done: the journal can't be written, for one.",
+            "1 while decisions can't be carried out, for example if the journal can't be written.",
             |scene| alone(own(scene).map(|report| flag(report.reaction.problem.is_some()))),
         ),
         Metric::of_host(
@@ -71,7 +71,7 @@ pub(super) fn metrics() -> Vec<Metric> {
             "decisions",
             Unit::None,
             &[],
-            "Decisions of this run of `memtrace mitigate`, carried out or only observed.",
+            "Decisions of this run of `memtrace mitigate`, in enforce or observe mode.",
             |scene| {
                 let entered = |report: &Report| {
                     let last = report.reaction.entries.last();
@@ -87,7 +87,7 @@ fn report(scene: &Scene) -> Option<&Report> {
     scene.decided.report()
 }
 
-/// By this memtrace: what another one does is seen in its journal alone.
+/// Decisions of this instance; those of another are only in its journal.
 fn own(scene: &Scene) -> Option<&Report> {
     report(scene).filter(|report| report.author == Author::Ourselves)
 }

@@ -1,4 +1,4 @@
-//! From what a snapshot has to samples.
+//! Conversions from values of a snapshot to samples.
 
 use std::borrow::Cow;
 
@@ -10,12 +10,12 @@ use memtrace_core::sample::Psi;
 use memtrace_core::signal::Signal;
 use memtrace_core::units::{Bytes, Nanos, Pages, Percent};
 
-/// The one sample of a metric without labels of its own; none where it isn't known.
+/// The sample of a metric without own labels; none if the value is unknown.
 pub(super) fn alone(value: Option<Value>) -> Vec<Point<'static>> {
     value.map(|value| Point { labels: Vec::new(), value }).into_iter().collect()
 }
 
-/// A sample for each label whose value is known.
+/// One sample per label with a known value.
 pub(super) fn by<'a>(values: impl IntoIterator<Item = (&'a str, Option<Value>)>) -> Vec<Point<'a>> {
     let point = |(label, value): (&'a str, Option<Value>)| {
         value.map(|value| Point { labels: vec![Cow::Borrowed(label)], value })
@@ -23,8 +23,7 @@ pub(super) fn by<'a>(values: impl IntoIterator<Item = (&'a str, Option<Value>)>)
     values.into_iter().filter_map(point).collect()
 }
 
-/// 1 for the word that holds, and 0 for the others; nothing where it isn't known, or is a word
-/// that isn't among them.
+/// 1 for the current word, 0 for the others; no samples if it is unknown or not among them.
 pub(super) fn one_of<'a>(words: &[&'a str], holds: Option<&str>) -> Vec<Point<'a>> {
     if !words.iter().any(|word| Some(*word) == holds) {
         return Vec::new();
@@ -36,7 +35,7 @@ pub(super) fn flag(holds: bool) -> Value {
     Value::Count(u64::from(holds))
 }
 
-/// What is no number isn't known.
+/// NaN and infinities are unknown values.
 pub(super) fn number(value: f64) -> Option<Value> {
     value.is_finite().then_some(Value::Number(value))
 }
@@ -69,7 +68,7 @@ pub(super) fn pressure(psi: Psi) -> Vec<Point<'static>> {
     ])
 }
 
-/// A counter, unless its hook isn't there.
+/// A counter; unknown if its hook isn't attached.
 pub(super) fn hooked<T>(
     totals: &Totals<T>,
     signal: Signal,

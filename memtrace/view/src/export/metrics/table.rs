@@ -1,5 +1,5 @@
-//! The metrics: each with its name, type, unit, labels, help, and where it is read from. The
-//! encoders and docs/metrics.md are made of this alone.
+//! The table of metrics: name, type, unit, labels, help, and source of each. The encoders and
+//! docs/metrics.md are generated from it.
 
 use std::borrow::Cow;
 
@@ -8,18 +8,18 @@ use super::{counted, host, own, policy, vm};
 use memtrace_core::model::snapshot::VmView;
 use memtrace_core::model::waited::WaitTotals;
 
-/// What every name begins with.
+/// Prefix of every name.
 pub const PREFIX: &str = "memtrace";
-/// The labels of every metric of a VM, before those of its own.
+/// The labels of every VM metric, before its own.
 pub const VM_LABELS: [&str; 2] = ["name", "id"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Gauge,
-    /// Its samples' names end in `_total`.
+    /// Sample names end in `_total`.
     Counter,
     Histogram,
-    /// Always 1, for the sake of its labels. Its samples' names end in `_info`.
+    /// Always 1, carries labels. Sample names end in `_info`.
     Info,
 }
 
@@ -34,7 +34,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// The end of the name; `None` for a number of things.
+    /// The suffix of the name; `None` for plain numbers.
     pub const fn word(self) -> Option<&'static str> {
         match self {
             Self::None => None,
@@ -49,7 +49,7 @@ impl Unit {
 pub type OfHost = for<'a> fn(&'a Scene) -> Vec<Point<'a>>;
 pub type OfVm = for<'a> fn(&'a VmView, &'a Scene) -> Vec<Point<'a>>;
 
-/// Where the samples come from.
+/// The source of the samples.
 #[derive(Clone, Copy, Debug)]
 pub enum Read {
     Host(OfHost),
@@ -60,11 +60,11 @@ pub enum Read {
 /// One family of metrics.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
-    /// Without prefix, unit, and what the kind adds.
+    /// Without prefix, unit, and suffix of the kind.
     pub name: &'static str,
     pub kind: Kind,
     pub unit: Unit,
-    /// Beyond those that every VM has.
+    /// Beyond [`VM_LABELS`].
     pub labels: &'static [&'static str],
     pub help: &'static str,
     pub read: Read,
@@ -108,13 +108,13 @@ impl Metric {
         Self { name, kind, unit, labels, help, read: Read::Vm(read) }
     }
 
-    /// With prefix and unit, as its help has it.
+    /// The family name, with prefix and unit.
     pub fn family(&self) -> String {
         let unit = self.unit.word().map(|unit| format!("_{unit}")).unwrap_or_default();
         format!("{PREFIX}_{}{unit}", self.name)
     }
 
-    /// As its samples have it; a histogram's add `_bucket`, `_sum` and `_count`.
+    /// The sample name; histograms add `_bucket`, `_sum` and `_count`.
     pub fn full_name(&self) -> String {
         let family = self.family();
         match self.kind {
@@ -129,7 +129,7 @@ impl Metric {
     }
 }
 
-/// All of them, in the order in which they are written.
+/// All metrics, in output order.
 pub fn all() -> Vec<Metric> {
     let tables = [own::metrics(), host::metrics(), policy::metrics(), vm::metrics()];
     tables.into_iter().flatten().chain(counted::metrics()).collect()

@@ -1,4 +1,4 @@
-//! The metrics of each VM: who it is, how large, and how it fares.
+//! The metrics of each VM: identity, state, sizes, and guest statistics.
 
 use std::borrow::Cow;
 
@@ -27,7 +27,7 @@ fn identity() -> [Metric; 5] {
             "vm",
             Unit::None,
             &["pid", "vmm", "accelerator", "manager"],
-            "A VM and the process that runs it; another one after a restart.",
+            "VM and its process; changes with a restart.",
             |vm, _| vec![Point { labels: who(vm), value: flag(true) }],
         ),
         Metric::of_vm(
@@ -41,20 +41,20 @@ fn identity() -> [Metric; 5] {
         gauge(
             "vm_cpu",
             Unit::Ratio,
-            "User and system time of all its threads in the interval: 1 is one CPU.",
+            "CPU time of all its threads in the interval; 1 is one CPU.",
             |vm, _| ratio(&vm.cpu),
         ),
         gauge(
             "vm_stalled",
             Unit::Ratio,
-            "Share of the interval that its threads waited for memory; over 1 where several did \
-             at once.",
+            "Time its threads stalled on memory, as a share of the interval; over 1 if several \
+             did.",
             |vm, _| ratio(&vm.stalled),
         ),
         gauge(
             "vm_caused",
             Unit::Ratio,
-            "Its share of all pages that reclaim took in the interval, whoever lost them.",
+            "Pages reclaimed by it in the interval, as a share of all pages reclaimed.",
             |vm, _| ratio(&vm.caused),
         ),
     ]
@@ -63,21 +63,17 @@ fn identity() -> [Metric; 5] {
 fn memory() -> [Metric; 12] {
     let size = |name, help, read| gauge(name, Unit::Bytes, help, read);
     [
-        size(
-            "vm_balloon_actual",
-            "Its logical size now: its maximum less its balloon.",
-            |vm, _| bytes(&vm.balloon_actual),
-        ),
-        size("vm_balloon_maximum", "The most that it can grow to.", |vm, _| {
-            bytes(&vm.balloon_maximum)
+        size("vm_balloon_actual", "Current size: maximum less balloon.", |vm, _| {
+            bytes(&vm.balloon_actual)
         }),
-        size("vm_balloon_target", "The size that memtrace last ordered, or would.", |vm, _| {
+        size("vm_balloon_maximum", "Maximum size.", |vm, _| bytes(&vm.balloon_maximum)),
+        size("vm_balloon_target", "Balloon target of memtrace, ordered or proposed.", |vm, _| {
             bytes(&vm.balloon_target)
         }),
         gauge(
             "vm_balloon_stuck",
             Unit::None,
-            "1 for a VM whose balloon has not moved for long though it was told to.",
+            "1 if the balloon doesn't move to its target.",
             |vm, scene| {
                 let report = scene.decided.report();
                 let flagged =
@@ -92,40 +88,42 @@ fn memory() -> [Metric; 12] {
         }),
         size("vm_hugetlb", "HugetlbPages of its process.", |vm, _| bytes(&vm.hugetlb)),
         size("vm_locked", "VmLck of its process.", |vm, _| bytes(&vm.locked)),
-        size("vm_cgroup", "What its memory cgroup is charged with.", |vm, _| {
-            bytes(&vm.cgroup_usage)
-        }),
+        size("vm_cgroup", "Memory charged to its cgroup.", |vm, _| bytes(&vm.cgroup_usage)),
         size(
             "vm_cgroup_limit",
-            "The tightest hard limit of its cgroup and those around it; nothing without one.",
+            "Tightest hard limit of its cgroup and its ancestors; no sample without one.",
             |vm, _| limit(&vm.cgroup_limit),
         ),
-        size("vm_cgroup_high", "The same of memory.high.", |vm, _| limit(&vm.cgroup_high)),
+        size("vm_cgroup_high", "Tightest memory.high of its cgroup and its ancestors.", |vm, _| {
+            limit(&vm.cgroup_high)
+        }),
     ]
 }
 
 fn guest() -> [Metric; 5] {
     let size = |name, help, read| gauge(name, Unit::Bytes, help, read);
     [
-        size("vm_guest_memory", "Memory that the guest says it has.", |vm, _| {
+        size("vm_guest_memory", "Total memory, from guest statistics.", |vm, _| {
             bytes(&vm.guest_total)
         }),
-        size("vm_guest_available", "What of it the guest says is available.", |vm, _| {
+        size("vm_guest_available", "Available memory, from guest statistics.", |vm, _| {
             bytes(&vm.guest_available)
         }),
-        size("vm_guest_free", "What of it the guest says is free, without its caches.", |vm, _| {
+        size("vm_guest_free", "Free memory without caches, from guest statistics.", |vm, _| {
             alone(told(vm, |stats| stats.free.map(|free| free.0)))
         }),
-        gauge("vm_guest_age", Unit::Seconds, "Since the guest last said so.", |vm, _| {
+        gauge("vm_guest_age", Unit::Seconds, "Age of the guest statistics.", |vm, _| {
             alone(vm.guest_age.value.map(seconds))
         }),
-        size("vm_dead", "Memory in the VM that the guest itself has no use for.", |vm, _| {
-            bytes(&vm.dead)
-        }),
+        size(
+            "vm_dead",
+            "Unused memory: held by the host (memory and swap), free in the guest.",
+            |vm, _| bytes(&vm.dead),
+        ),
     ]
 }
 
-/// Of the guest's own kernel, since it booted.
+/// Counters of the guest's kernel since its boot.
 fn guest_counted() -> [Metric; 4] {
     let counter =
         |name, unit, help, read| Metric::of_vm(Kind::Counter, name, unit, &[], help, read);
@@ -133,31 +131,31 @@ fn guest_counted() -> [Metric; 4] {
         counter(
             "vm_guest_major_faults",
             Unit::None,
-            "Major faults inside the guest, as it says.",
+            "Major faults in the guest, from guest statistics.",
             |vm, _| alone(told(vm, |stats| stats.major_faults)),
         ),
         counter(
             "vm_guest_swap_in",
             Unit::Bytes,
-            "What came back from the guest's own swap, as it says.",
+            "Swap-in of the guest's own swap, from guest statistics.",
             |vm, _| alone(told(vm, |stats| stats.swap_in.map(|bytes| bytes.0))),
         ),
         counter(
             "vm_guest_swap_out",
             Unit::Bytes,
-            "What went to the guest's own swap, as it says.",
+            "Swap-out of the guest's own swap, from guest statistics.",
             |vm, _| alone(told(vm, |stats| stats.swap_out.map(|bytes| bytes.0))),
         ),
         counter(
             "vm_guest_oom_kills",
             Unit::None,
-            "Processes that the guest's own OOM killer ended, where the balloon device tells.",
+            "OOM kills in the guest, where the balloon device reports them.",
             |vm, _| alone(told(vm, |stats| stats.oom_kills)),
         ),
     ]
 }
 
-/// What the guest last said, however long ago.
+/// The last guest statistics, of any age.
 fn told(vm: &VmView, read: impl Fn(&GuestStats) -> Option<u64>) -> Option<Value> {
     vm.guest_stats.value.as_ref().and_then(read).map(Value::Count)
 }

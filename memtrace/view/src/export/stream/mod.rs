@@ -1,6 +1,5 @@
-//! The form of a line of `memtrace stream --json`: every key with its unit and meaning, in one
-//! table. docs/stream.md is made of it, and a test holds it against lines as they are written.
-//! Pure.
+//! The schema of a line of `memtrace stream --json`: every key with its unit and meaning. The
+//! source of docs/stream.md; a test checks it against real output. Pure.
 
 mod decided;
 pub mod page;
@@ -9,7 +8,7 @@ mod seen;
 mod tests;
 mod vm;
 
-/// What stands at a key, where it isn't `null`.
+/// The type of a key's value, where it isn't `null`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     Text,
@@ -41,7 +40,7 @@ pub enum Form {
     WordOr(&'static str, &'static str),
 }
 
-/// How often, and with what beside it.
+/// Single value, list, or measured value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Plain,
@@ -56,7 +55,7 @@ pub struct Key {
     pub name: &'static str,
     pub form: Form,
     pub kind: Kind,
-    /// Left out where there is nothing to say.
+    /// Left out where there is no value.
     pub optional: bool,
     pub help: &'static str,
 }

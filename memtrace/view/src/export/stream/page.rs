@@ -1,4 +1,4 @@
-//! docs/stream.md, from the table.
+//! docs/stream.md, generated from the table.
 
 use std::fmt::Write as _;
 
@@ -6,26 +6,25 @@ use super::{Form, Key, Kind, LINE, Shape, shapes};
 use memtrace_core::model::snapshot::SCHEMA_VERSION;
 
 const INTRODUCTION: &str = "\
-# The stream
+# JSON stream
 
-`memtrace stream --json` prints one line a tick, and each line is a whole JSON document; so does
-`memtrace top --json`. This page is what `memtrace stream --describe` prints; tests hold the two
-together, and every key of a line to a row of it.
+`memtrace stream --json` and `memtrace top --json` print one JSON document per line and interval.
+This page is the output of `memtrace stream --describe`; tests check that it describes every key.
 
-- **`schema_version` is in each line.** It counts up when a key changes its meaning or goes away.
-  New keys come without that: readers leave alone what they don't know.
-- **Unknown is `null`**, and never 0. A *measured* key says why: it holds an object with `value`,
-  `quality` and, unless that is exact, `reason`.
-- **Rates and shares stand for `interval`**, the time since the line before. Totals count from
-  when memtrace began to count.
-- **Names and texts are others'**: of guests' owners, guests and programs.
+- **`schema_version` is in each line.** It is incremented when a key is removed or changes its
+  meaning. New keys don't change it: readers must ignore unknown keys.
+- **Unknown is `null`**, and never 0. A *measured* key holds an object with `value`, `quality`
+  and, unless the quality is exact, `reason`.
+- **Rates and shares cover `interval`**, the time since the previous line. Totals count from the
+  start of memtrace.
+- **Names and texts are untrusted**: they come from guests, their owners, and other programs.
 ";
 
 /// The whole page.
 pub fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
     // Writing to a string doesn't fail.
-    let _ = write!(page, "\nThe version of the form on this page is {SCHEMA_VERSION}.\n");
+    let _ = write!(page, "\nThis page describes `schema_version` {SCHEMA_VERSION}.\n");
     for shape in shapes() {
         section(&mut page, shape);
     }
@@ -34,10 +33,10 @@ pub fn page() -> String {
 
 fn section(page: &mut String, shape: &Shape) {
     let name = if shape.name == LINE { "A line" } else { shape.name };
-    let help = if shape.name == LINE { "Its keys." } else { shape.help };
+    let help = if shape.name == LINE { "The keys of a line." } else { shape.help };
     let _ = write!(
         page,
-        "\n## {name}\n\n{}\n\n| key | what it holds | what that is |\n|---|---|---|\n",
+        "\n## {name}\n\n{}\n\n| key | type | meaning |\n|---|---|---|\n",
         sentence(help)
     );
     for key in shape.keys {
@@ -60,7 +59,7 @@ fn holds(key: &Key) -> String {
         Kind::Measured => format!("[measured](#measured): {form}"),
         Kind::MeasuredList => format!("[measured](#measured): list of: {form}"),
     };
-    if key.optional { format!("{text}; left out where there is none") } else { text }
+    if key.optional { format!("{text}; optional") } else { text }
 }
 
 fn form(form: Form) -> String {
@@ -78,10 +77,10 @@ fn form(form: Form) -> String {
         Form::Seconds => "seconds".to_owned(),
         Form::Nanoseconds => "nanoseconds".to_owned(),
         Form::Microseconds => "microseconds".to_owned(),
-        Form::Time => "nanoseconds since 1970 (UTC)".to_owned(),
+        Form::Time => "nanoseconds since 1970-01-01 (UTC)".to_owned(),
         Form::Word(words) => format!("one of: {words}"),
-        Form::BySignal => "numbers by names of signals".to_owned(),
-        Form::Anything => "what the key's row says".to_owned(),
+        Form::BySignal => "numbers by signal name".to_owned(),
+        Form::Anything => "see the key".to_owned(),
         Form::Shape(shape) => link(shape),
         Form::WordOr(words, shape) => format!("{words}, or {}", link(shape)),
     }

@@ -1,5 +1,5 @@
-//! What happens: a message changes the state and asks for effects. Pure; the terminal
-//! carries the effects out.
+//! The update function: a message changes the state and returns effects, which the terminal carries
+//! out. Pure.
 
 mod overlay;
 mod pane;
@@ -24,7 +24,7 @@ use memtrace_core::reactor::Decided;
 use memtrace_core::replay::order::{Order, Place};
 use memtrace_core::sample::VmId;
 
-/// Something that happened.
+/// An event.
 #[derive(Clone, Debug)]
 pub enum Message {
     Key(Key),
@@ -33,28 +33,28 @@ pub enum Message {
     Resize(u16, u16),
     Latest(Latest),
     Decided(Decided),
-    /// How the recording stands.
+    /// Position in the recording.
     Replay(Place),
-    /// The loop is gone without a word.
+    /// The sampling loop ended without an error.
     Ended,
 }
 
-/// Something that should be done.
+/// An effect to carry out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     Quit,
-    /// Give the terminal back and stop, until somebody continues the process.
+    /// Restore the terminal and stop the process until SIGCONT.
     Suspend,
-    /// Draw everything anew: something else wrote onto the screen.
+    /// Redraw the whole screen, which another program has written to.
     Repaint,
     SetInterval(Duration),
-    /// Read this VM's threads too, or nobody's.
+    /// Read the threads of this VM, or of none.
     SetDetail(Option<VmId>),
     /// Of the recording.
     Replay(Order),
 }
 
-/// Lets a message change the state.
+/// Applies a message to the state.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let effects = match message {
         Message::Key(key) => press(state, key),
@@ -73,7 +73,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Ended => {
-            state.failure.get_or_insert_with(|| "the loop that samples has ended".into());
+            state.failure.get_or_insert_with(|| "the sampling loop has ended".into());
             Vec::new()
         }
     };
@@ -94,7 +94,7 @@ fn press(state: &mut State, key: Key) -> Vec<Effect> {
         (Some(Overlay::SortMenu { .. }), _) => overlay::sort_menu(state, key),
         (Some(Overlay::Filter(_)), _) => prompt::filter(state, key),
         (Some(Overlay::Interval(_)), _) => return prompt::interval(state, key),
-        (Some(Overlay::Moment(_)), _) => return replay::prompt(state, key),
+        (Some(Overlay::GoTo(_)), _) => return replay::prompt(state, key),
         (None, screen) => {
             let of_time = replay::press(state, key);
             return of_time.unwrap_or_else(|| match screen {
@@ -163,18 +163,17 @@ fn decide(state: &mut State, decided: Decided) {
     state.decided = decided;
 }
 
-/// When the VM that a pane is about is gone for good, the table is shown again.
+/// Returns to the table when the VM of a pane is gone.
 fn leave_pane_of_nobody(state: &mut State) -> Vec<Effect> {
     if !state.screen.has_subject() || state.selected_vm().is_some() {
         return Vec::new();
     }
     state.screen = Screen::Table;
-    state.remark = Some("that VM is gone".to_owned());
+    state.remark = Some("the VM is gone".to_owned());
     vec![Effect::SetDetail(None)]
 }
 
-/// Keeps the selection on its VM, or in its place when the VM has no row any more, and
-/// keeps it on the screen.
+/// Keeps the selection on its VM, or on its row when the VM is gone, and keeps it visible.
 fn follow_selection(state: &mut State) {
     let ids: Vec<VmId> = state.rows().iter().map(|row| row.vm.id).collect();
     let chosen = state.selected.filter(|_| state.chosen);
@@ -205,7 +204,7 @@ fn areas(state: &State) -> Areas {
     geometry::areas(state, Rect::new(0, 0, state.size.0, state.size.1))
 }
 
-/// Rows of the table that are seen at a time.
+/// Visible rows of the table.
 fn table_page(state: &State) -> usize {
     geometry::table_rows(areas(state).body)
 }

@@ -33,7 +33,7 @@ pub(super) fn sort_menu(state: &mut State, key: Key) {
     match key {
         Key::Enter | Key::Char(' ') => {
             if let Some(column) = columns.get(*index) {
-                // Choosing the column again turns the order round.
+                // Choosing the column again reverses the order.
                 let again = column.id == state.sort.column;
                 state.sort = if again { state.sort.reversed() } else { Sort::by(column.id) };
             }

@@ -1,4 +1,4 @@
-//! Keys in the panes that are read: details, explanation, decisions.
+//! Keys in the text panes: details, explanation, decisions.
 
 use super::{Effect, areas, common, select};
 use crate::tui::key::{Key, Motion};
@@ -47,7 +47,7 @@ pub(super) fn detail(state: &mut State) -> Vec<Effect> {
     of_selected(state, Screen::Detail { scroll: 0 })
 }
 
-/// What would be done to the selected VM, and why.
+/// The policy's explanation for the selected VM.
 pub(super) fn explain(state: &mut State) -> Vec<Effect> {
     of_selected(state, Screen::Explain { scroll: 0 })
 }

@@ -1,5 +1,4 @@
-//! Typing: the filter, which works while it is typed, and the interval, which waits
-//! for Enter.
+//! Input lines: the filter, applied while typing, and the interval, applied on Enter.
 
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use crate::tui::key::Key;
 use crate::tui::state::{Overlay, State};
 use memtrace_core::filter::{self, Filter};
 
-/// Bounds of the interval: below, the view would measure itself; above, it is no view.
+/// Bounds of the interval: below, the view would mostly measure itself.
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(60);
 /// Longest text for an interval.
@@ -21,7 +20,7 @@ pub(super) fn filter(state: &mut State, key: Key) {
             state.filter = None;
             state.overlay = None;
         }
-        // What is wrong stays, so that it can be mended.
+        // Invalid input stays, to be corrected.
         Key::Enter if prompt.error.is_none() => state.overlay = None,
         key => {
             if edit(&mut prompt.text, key, filter::LONGEST) {
@@ -53,21 +52,20 @@ pub(super) fn interval(state: &mut State, key: Key) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Pasted text goes where it would go if it were typed, and nowhere else: its letters
-/// are no commands.
+/// Pasted text is only inserted into an open input line; its letters are no commands.
 pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
     for letter in text.chars().filter(|letter| !letter.is_control()).take(filter::LONGEST) {
         match &state.overlay {
             Some(Overlay::Filter(_)) => filter(state, Key::Char(letter)),
             Some(Overlay::Interval(_)) => drop(interval(state, Key::Char(letter))),
-            Some(Overlay::Moment(_)) => drop(super::replay::prompt(state, Key::Char(letter))),
+            Some(Overlay::GoTo(_)) => drop(super::replay::prompt(state, Key::Char(letter))),
             _ => break,
         }
     }
     Vec::new()
 }
 
-/// A valid expression filters at once; an invalid one is told and changes nothing.
+/// A valid expression filters at once; an invalid one is reported and changes nothing.
 fn apply_filter(state: &mut State) {
     let Some(Overlay::Filter(prompt)) = &mut state.overlay else { return };
     if prompt.text.is_empty() {

@@ -1,6 +1,6 @@
-//! Keys that go through a recording. They are atop's and below's, but for `j`, which moves the
-//! selection here: `[ ]` and `{ }` jump, and `J` asks where to. `T` doesn't sort by TAKEN in a
-//! recording; `s` does.
+//! Keys to move through a recording, as in atop and below, except `j`, which moves the selection:
+//! `[ ]` and `{ }` jump, and `J` prompts for a time. `T` doesn't sort by TAKEN in a recording; `s`
+//! does.
 
 use super::Effect;
 use super::prompt::edit;
@@ -15,9 +15,9 @@ use memtrace_core::units::{Nanos, WallNanos};
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 3600;
-/// Longest text for a moment.
+/// Longest text for a time.
 const TEXT: usize = 40;
-/// From one snapshot to a later one that is no further away, histories go on.
+/// The longest gap between two snapshots over which histories continue.
 const NEAR: Nanos = Nanos(60 * Nanos::SECOND.0);
 
 /// `None`: the key has nothing to do with time, or this is no recording.
@@ -34,7 +34,7 @@ pub(super) fn press(state: &mut State, key: Key) -> Option<Vec<Effect>> {
         Key::Char('n') => Order::Find(Mark::Decision),
         Key::Char('a') => Order::Find(Mark::Alert),
         Key::Char('J') => {
-            state.overlay = Some(Overlay::Moment(Default::default()));
+            state.overlay = Some(Overlay::GoTo(Default::default()));
             return Some(Vec::new());
         }
         _ => return None,
@@ -44,15 +44,15 @@ pub(super) fn press(state: &mut State, key: Key) -> Option<Vec<Effect>> {
 
 fn ask(state: &mut State, order: Order) -> Vec<Effect> {
     if let Some(place) = &mut state.replay {
-        // What comes of it may be the same again, and is told again.
+        // The result may be the same again, and is reported again.
         place.remark = None;
     }
     vec![Effect::Replay(order)]
 }
 
-/// Keys while a moment is typed.
+/// Keys while a time is typed.
 pub(super) fn prompt(state: &mut State, key: Key) -> Vec<Effect> {
-    let Some(Overlay::Moment(prompt)) = &mut state.overlay else { return Vec::new() };
+    let Some(Overlay::GoTo(prompt)) = &mut state.overlay else { return Vec::new() };
     match key {
         Key::Esc => state.overlay = None,
         Key::Enter if prompt.text.is_empty() => state.overlay = None,
@@ -75,7 +75,7 @@ pub(super) fn prompt(state: &mut State, key: Key) -> Vec<Effect> {
     Vec::new()
 }
 
-/// How the recording stands now.
+/// Updates the position in the recording.
 pub(super) fn stand(state: &mut State, place: Place) {
     let before = state.replay.as_ref().and_then(|before| before.remark.as_ref());
     if place.remark.is_some() && place.remark.as_ref() != before {
@@ -84,7 +84,7 @@ pub(super) fn stand(state: &mut State, place: Place) {
     state.replay = Some(place);
 }
 
-/// Forgets what led to the moment before, if `now` isn't what follows it.
+/// Clears histories if `now` doesn't follow the previous snapshot.
 pub(super) fn leap(state: &mut State, now: &Snapshot) {
     let (Some(_), Some(before)) = (&state.replay, &state.snapshot) else { return };
     let since = now.wall.0.checked_sub(before.wall.0);

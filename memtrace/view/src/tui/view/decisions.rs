@@ -1,9 +1,9 @@
-//! The decisions pane: what was decided lately, the newest first, and what came of it.
+//! The decisions pane: recent decisions and their outcome, newest first.
 
 use ratatui::text::Line;
 
 use super::text_pane::wrapped;
-use crate::emphasis::Tone;
+use crate::emphasis::Emphasis;
 use crate::export::reaction::action;
 use crate::summary::{self, in_a_line};
 use crate::tui::state::State;
@@ -21,7 +21,7 @@ pub(super) fn caption(state: &State) -> String {
             let count = report.reaction.entries.len();
             let by = summary::author(report.author).map_or(String::new(), |by| format!(" {by}"));
             let mode = match report.reaction.mode {
-                Mode::Observe => "observe: nothing is touched",
+                Mode::Observe => "observe: nothing is changed",
                 Mode::Enforce => "enforce",
             };
             format!("Decisions{by} ({mode}), newest first: {count}")
@@ -30,42 +30,40 @@ pub(super) fn caption(state: &State) -> String {
 }
 
 pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
-    let said = |text: &str, tone| wrapped(" ", &in_a_line(text), tone, width, state.color);
+    let said = |text: &str, emphasis| wrapped(" ", &in_a_line(text), emphasis, width, state.color);
     let reaction = match &state.decided {
-        Decided::Not(reason) => return said(reason, Tone::Plain),
+        Decided::Not(reason) => return said(reason, Emphasis::Plain),
         Decided::Report(report) => &report.reaction,
     };
     let mut lines = Vec::new();
     if let Some(problem) = &reaction.problem {
-        lines.extend(said(&format!("nothing can be done: {problem}"), Tone::Hot));
+        lines.extend(said(&format!("can't act: {problem}"), Emphasis::Hot));
     }
     if reaction.entries.is_empty() {
         let host = summary::state(reaction.decisions.state);
-        let none = format!(
-            "nothing yet; the host is {host}. `e` on a VM says why, and what would have to change"
-        );
-        lines.extend(said(&none, Tone::Plain));
+        let none = format!("none yet; host state: {host}. Press `e` on a VM for an explanation");
+        lines.extend(said(&none, Emphasis::Plain));
     }
     lines.extend(reaction.entries.iter().rev().flat_map(|entry| told(entry, state, width)));
     lines
 }
 
-/// Time, VM, what came of it, what; and below it why.
+/// Time, VM, outcome and action; below it the reason.
 fn told(entry: &Entry, state: &State, width: usize) -> Vec<Line<'static>> {
     let Entry { wall, name, decision, fate, .. } = entry;
     let time = summary::moment(*wall, &state.zone, "%H:%M:%S");
-    let (fate, tone) = match fate {
-        Fate::Observed => ("would".to_owned(), Tone::Strong),
-        Fate::InFlight => ("under way:".to_owned(), Tone::Strong),
-        Fate::Done => ("done:".to_owned(), Tone::Strong),
-        Fate::Failed(reason) => (format!("FAILED ({reason}):"), Tone::Hot),
+    let (fate, emphasis) = match fate {
+        Fate::Observed => ("would".to_owned(), Emphasis::Strong),
+        Fate::InFlight => ("in progress:".to_owned(), Emphasis::Strong),
+        Fate::Done => ("done:".to_owned(), Emphasis::Strong),
+        Fate::Failed(reason) => (format!("FAILED ({reason}):"), Emphasis::Hot),
     };
     let what = action(decision.action);
     let first = format!("{name}: {fate} {what} [{}]", decision.rule.word());
     let mark = text::left(&time, TIME);
-    let mut lines = wrapped(&mark, &text::clean(&first), tone, width, state.color);
+    let mut lines = wrapped(&mark, &text::clean(&first), emphasis, width, state.color);
     let because = words::because(decision);
     let because = text::clean(&because);
-    lines.extend(wrapped(&" ".repeat(TIME), &because, Tone::Plain, width, state.color));
+    lines.extend(wrapped(&" ".repeat(TIME), &because, Emphasis::Plain, width, state.color));
     lines
 }

@@ -4,7 +4,7 @@
 use ratatui::text::Line;
 
 use super::text_pane::wrapped;
-use crate::emphasis::Tone;
+use crate::emphasis::Emphasis;
 use crate::export::reaction::{Said, said};
 use crate::summary::{self, in_a_line};
 use crate::tui::state::State;
@@ -18,16 +18,18 @@ pub(super) fn caption(state: &State) -> String {
 pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
     let report = match &state.decided {
         Decided::Not(reason) => {
-            return wrapped(" ", &in_a_line(reason), Tone::Plain, width, state.color);
+            return wrapped(" ", &in_a_line(reason), Emphasis::Plain, width, state.color);
         }
         Decided::Report(report) => report,
     };
     let Some(vm) = state.selected_vm() else { return Vec::new() };
-    let mut all = vec![Said { mark: "", text: standing(report, state), tone: Tone::Plain }];
+    let mut all = vec![Said { mark: "", text: standing(report, state), emphasis: Emphasis::Plain }];
     all.extend(said(&vm.name, report.thought(Some(vm.id)), report.decision(vm.id)));
     all.extend(said("host", report.thought(None), None));
     all.iter()
-        .flat_map(|Said { mark, text, tone }| wrapped(mark, text, *tone, width, state.color))
+        .flat_map(|Said { mark, text, emphasis }| {
+            wrapped(mark, text, *emphasis, width, state.color)
+        })
         .collect()
 }
 

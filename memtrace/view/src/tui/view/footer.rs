@@ -1,4 +1,4 @@
-//! The footer: why something is empty, and which keys there are.
+//! The footer: why a value is empty, and the keys.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use super::line::{fit, put};
 use super::table;
 use crate::columns::{self, ColumnId, cell};
-use crate::emphasis::{Part, Tone};
+use crate::emphasis::{Emphasis, Part};
 use crate::tui::state::{Screen, State};
 use memtrace_core::model::snapshot::VmView;
 use memtrace_core::text;
@@ -41,19 +41,19 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
         }
     };
     let of_time: &[&str] = match state.replay {
-        Some(_) => &["Space play", "t T moment", "[ ] minute", "J go to", "n decision", "a alert"],
+        Some(_) => &["Space play", "t T step", "[ ] minute", "J go to", "n decision", "a alert"],
         None => &[],
     };
-    let keys: Vec<_> = of_time.iter().chain(keys).map(|key| Part::new(*key, Tone::Dim)).collect();
+    let keys: Vec<_> =
+        of_time.iter().chain(keys).map(|key| Part::new(*key, Emphasis::Dim)).collect();
     put(buffer, area, 1, &fit(&keys, width, state.color));
 }
 
-/// What was just done; else why the cell that is sorted by is not exact; else why a
-/// column that is seen is empty, for the first such column; else what is not exact in
-/// the selected row.
+/// The message about the last action; else why the cell that is sorted by is not exact; else why a
+/// visible column is empty, for the first such column; else what is not exact in the selected row.
 fn explanation(state: &State, width: usize) -> Option<Part> {
     if let Some(remark) = &state.remark {
-        return Some(Part::new(remark.clone(), Tone::Strong));
+        return Some(Part::new(remark.clone(), Emphasis::Strong));
     }
     if state.screen != Screen::Table {
         return None;
@@ -80,8 +80,8 @@ fn explanation(state: &State, width: usize) -> Option<Part> {
     not_exact(state, selected, width)
 }
 
-/// Why the first empty cell of the selected row is empty, or else why its first marked
-/// number is only near the truth.
+/// Why the first empty cell of the selected row is empty, or else why its first marked number is
+/// approximate.
 fn not_exact(state: &State, selected: &VmView, width: usize) -> Option<Part> {
     let placed = table::placed(state, width);
     let told = |absent: bool| {
@@ -96,12 +96,11 @@ fn not_exact(state: &State, selected: &VmView, width: usize) -> Option<Part> {
     told(true).or_else(|| told(false))
 }
 
-/// An empty cell of this column is something that isn't known. A VM that memtrace sent
-/// nowhere is as it should be.
+/// Whether an empty cell of this column means unknown. A VM without a balloon target is normal.
 fn lacks(column: ColumnId) -> bool {
     column != ColumnId::Target
 }
 
 fn dim(text: String) -> Part {
-    Part::new(text, Tone::Dim)
+    Part::new(text, Emphasis::Dim)
 }

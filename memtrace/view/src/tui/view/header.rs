@@ -1,4 +1,4 @@
-//! The header: the host and what is decided in six lines, and what went wrong in two more.
+//! The header: host and policy in six lines, and failures in two more.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::line::{bar, fit, put, toned};
-use crate::emphasis::{Part, Tone};
+use super::line::{bar, fit, put, styled};
+use crate::emphasis::{Emphasis, Part};
 use crate::summary;
 use crate::tui::geometry;
 use crate::tui::state::State;
@@ -51,23 +51,23 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
 fn whole(snapshot: &Snapshot, width: usize, color: bool) -> [Line<'static>; 4] {
     let host = &snapshot.host;
     let memory = summary::memory_used(host);
-    let tone = memory.map_or(Tone::Dim, |(_, share)| summary::memory_tone(share));
-    let swap_tone = Tone::Plain;
+    let emphasis = memory.map_or(Emphasis::Dim, |(_, share)| summary::memory_tone(share));
+    let swap_emphasis = Emphasis::Plain;
     let mut count = summary::vms(snapshot);
     count.push(summary::signals(snapshot));
     [
-        barred("Mem", memory, tone, &summary::memory(host), width, color),
-        barred("Swap", summary::swap_used(host), swap_tone, &summary::swap(host), width, color),
+        barred("Mem", memory, emphasis, &summary::memory(host), width, color),
+        barred("Swap", summary::swap_used(host), swap_emphasis, &summary::swap(host), width, color),
         fit(&summary::pressure(host), width, color),
         fit(&count, width, color),
     ]
 }
 
-/// A label, a bar and what there is to say beside it.
+/// A label, a bar and text.
 fn barred(
     label: &str,
     used: Option<(Bytes, Percent)>,
-    tone: Tone,
+    emphasis: Emphasis,
     parts: &[Part],
     width: usize,
     color: bool,
@@ -75,20 +75,20 @@ fn barred(
     let wide = (width / 5).max(8);
     let share = used.map_or(0.0, |(_, share)| share.0 / 100.0);
     let mut spans = vec![
-        toned(text::left(label, LABEL), Tone::Strong, color),
-        toned(bar(share, wide), tone, color),
-        toned("  ", Tone::Plain, color),
+        styled(text::left(label, LABEL), Emphasis::Strong, color),
+        styled(bar(share, wide), emphasis, color),
+        styled("  ", Emphasis::Plain, color),
     ];
     spans.extend(fit(parts, width.saturating_sub(LABEL + wide + 2), color).spans);
     Line::from(spans)
 }
 
-/// The first line: whose screen this is, and from when.
+/// The first line: host name and time.
 fn title(state: &State, width: usize) -> Line<'static> {
     let color = state.color;
     let Some(snapshot) = &state.snapshot else {
         return fit(
-            &[Part::new("memtrace  waiting for the first sample", Tone::Strong)],
+            &[Part::new("memtrace  waiting for the first sample", Emphasis::Strong)],
             width,
             color,
         );
@@ -98,21 +98,21 @@ fn title(state: &State, width: usize) -> Line<'static> {
     let every = format!("every {}", interval(state.interval));
     let filter = state.filter.as_ref().map(|filter| {
         let shown = state.rows().len();
-        Part::new(format!("/{}/ shows {shown}", text::clean(filter.expression())), Tone::Warm)
+        Part::new(format!("/{}/ shows {shown}", text::clean(filter.expression())), Emphasis::Warm)
     });
     let host = summary::hostname(&snapshot.host);
     let paused = state.paused.then(|| {
-        let newer = if state.newest.is_some() { ", newer data waits" } else { "" };
-        Part::new(format!("PAUSED{newer} (p goes on)"), Tone::Hot)
+        let newer = if state.newest.is_some() { ", newer data available" } else { "" };
+        Part::new(format!("PAUSED{newer} (p: resume)"), Emphasis::Hot)
     });
     let kernel = snapshot
         .host
         .kernel
         .as_deref()
-        .map(|kernel| Part::new(format!("Linux {}", text::clean(kernel)), Tone::Dim));
+        .map(|kernel| Part::new(format!("Linux {}", text::clean(kernel)), Emphasis::Dim));
     let replay = state.replay.as_ref();
-    let mut parts = vec![Part::new("memtrace", Tone::Strong)];
-    parts.extend(replay.map(|_| Part::new("REPLAY", Tone::Strong)));
+    let mut parts = vec![Part::new("memtrace", Emphasis::Strong)];
+    parts.extend(replay.map(|_| Part::new("REPLAY", Emphasis::Strong)));
     // A long host name must not push the time out.
     parts.extend([Part::plain(text::truncate(&host, width / 4)), Part::plain(time)]);
     parts.extend(paused.or_else(|| replay.and_then(standing)));
@@ -128,26 +128,25 @@ fn title(state: &State, width: usize) -> Line<'static> {
     line
 }
 
-/// Why a recording doesn't go on by itself, if it doesn't.
+/// Why the replay doesn't advance, if it doesn't.
 fn standing(place: &Place) -> Option<Part> {
     let text = match (place.finding, place.ended, place.playing) {
-        (Some(mark), _, _) => format!("looking for the next {}", mark.word()),
+        (Some(mark), _, _) => format!("searching the next {}", mark.word()),
         (None, true, _) => "END of the recording".to_owned(),
-        (None, false, false) => "PAUSED (Space goes on)".to_owned(),
+        (None, false, false) => "PAUSED (Space: resume)".to_owned(),
         (None, false, true) => return None,
     };
-    Some(Part::new(text, Tone::Hot))
+    Some(Part::new(text, Emphasis::Hot))
 }
 
-/// The first notice and how many more there are. That there will be no more snapshots
-/// comes before everything.
+/// The first notice and the number of others. The end of sampling comes first.
 fn notices(state: &State, width: usize) -> Line<'static> {
     let failure = state
         .failure
         .as_ref()
-        .map(|reason| Part::new(format!("no more data: {}", text::clean(reason)), Tone::Hot));
+        .map(|reason| Part::new(format!("no more data: {}", text::clean(reason)), Emphasis::Hot));
     let lost = state.replay.iter().flat_map(|place| place.losses.iter());
-    let lost = lost.map(|loss| Part::new(format!("lost: {}", text::clean(loss)), Tone::Hot));
+    let lost = lost.map(|loss| Part::new(format!("lost: {}", text::clean(loss)), Emphasis::Hot));
     let notices = state.snapshot.iter().flat_map(|snapshot| &snapshot.notices);
     let mut all = failure.into_iter().chain(lost).chain(notices.map(summary::notice));
     let Some(first) = all.next() else { return Line::default() };
@@ -158,11 +157,11 @@ fn notices(state: &State, width: usize) -> Line<'static> {
     let more = format!("  +{more} more");
     let room = width.saturating_sub(more.len());
     let mut line = fit(&[first], room, state.color);
-    line.push_span(toned(more, Tone::Dim, state.color));
+    line.push_span(styled(more, Emphasis::Dim, state.color));
     line
 }
 
-/// An interval as it would be typed.
+/// An interval in the form of the prompt.
 pub(super) fn interval(interval: Duration) -> String {
     if interval.subsec_nanos() == 0 {
         return format!("{}s", interval.as_secs());

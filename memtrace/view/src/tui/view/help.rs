@@ -4,50 +4,50 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::line::{put, toned};
+use super::line::{put, styled};
 use crate::columns;
-use crate::emphasis::Tone;
+use crate::emphasis::Emphasis;
 use crate::tui::state::State;
 use memtrace_core::text;
 
 const KEYS: [(&str, &str); 22] = [
     ("↑ ↓ j k", "select a VM, scroll"),
-    ("PgUp PgDn g G", "by pages, to the first, to the last"),
-    ("Enter", "everything about the selected VM; Esc leads back, Tab to the next VM"),
-    ("e", "why memtrace would (not) act on the selected VM: each gate and number"),
-    ("D", "decisions, newest first: what was done or would be, and why"),
-    ("< >", "sort by the column at the left, at the right"),
+    ("PgUp PgDn g G", "page up, page down, first, last"),
+    ("Enter", "details of the selected VM; Esc: back, Tab: next VM"),
+    ("e", "explain the policy's decision for the selected VM"),
+    ("D", "decisions of the policy with reasons, newest first"),
+    ("< >", "sort by the previous, the next column"),
     ("r", "reverse the order"),
-    ("s", "choose the column to sort by"),
+    ("s", "choose the sort column"),
     ("P M", "sort by CPU, by host memory (RSS)"),
     ("T S N", "sort by pages taken, by swap, by name"),
-    ("/", "show only VMs whose name matches a regular expression"),
-    ("Esc", "show all VMs again"),
-    ("p Space", "pause: the screen stays as it is"),
+    ("/", "filter VMs by name (regular expression)"),
+    ("Esc", "clear the filter"),
+    ("p Space", "pause, resume"),
     ("d", "interval, 0.1 to 60 seconds"),
-    ("t T", "in a recording: one moment on, back (T doesn't sort there, s does)"),
-    ("[ ] { }", "in a recording: a minute, an hour back and on"),
-    ("J", "in a recording: go to a time, or so far on or back"),
-    ("n a", "in a recording: the next decision, the next alert"),
+    ("t T", "replay: one sample forward, back (T doesn't sort there, s does)"),
+    ("[ ] { }", "replay: a minute, an hour back and forward"),
+    ("J", "replay: go to a time, or by an offset"),
+    ("n a", "replay: next decision, next alert"),
     ("h ? F1", "this help"),
-    ("Ctrl-L", "draw everything anew"),
+    ("Ctrl-L", "redraw"),
     ("Ctrl-Z", "suspend"),
     ("q Ctrl-C", "quit"),
 ];
 
 const MARKS: [(&str, &str); 7] = [
-    ("-", "not known; the line at the bottom and the detail pane say why"),
-    ("~", "near the truth; the detail pane says what is missing or added"),
-    ("> + x", "the selected VM, one that came just now, one that is gone"),
+    ("-", "unknown; the footer and the detail pane give the reason"),
+    ("~", "approximate; the detail pane gives the reason"),
+    ("> + x", "selected VM, new VM, VM that is gone"),
     ("K M G", "memory in powers of 1024; counts (k M) in powers of 1000"),
-    ("suffered", "STALL: what a VM's threads sit through"),
-    ("caused", "CAUSE: reclaim that a VM's threads set off"),
-    ("taken", "TAKEN: pages that anybody's reclaim took from it"),
+    ("stall", "STALL: time its threads waited for memory"),
+    ("caused", "CAUSE: reclaim done by the VM's own threads"),
+    ("taken", "TAKEN: pages reclaimed from it, by any process"),
 ];
 
 /// Columns of keys and titles.
 const KEY: usize = 15;
-/// Narrower than this, what a key does stands below it.
+/// Narrower than this, descriptions are shown below the keys.
 const NARROW: usize = 40;
 
 pub(super) fn draw(buffer: &mut Buffer, screen: Rect, state: &State, scroll: usize) {
@@ -58,19 +58,19 @@ pub(super) fn draw(buffer: &mut Buffer, screen: Rect, state: &State, scroll: usi
         put(buffer, screen, y, line);
     }
     let more = if lines.len() > room { "↑↓ scroll  " } else { "" };
-    let way_out = toned(format!("{more}Esc leaves the help"), Tone::Dim, state.color);
+    let way_out = styled(format!("{more}Esc: close help"), Emphasis::Dim, state.color);
     put(buffer, screen, room, &Line::from(way_out));
 }
 
-/// The furthest line that the help can begin with, on a screen of this size.
+/// The maximum scroll position of the help on a screen of this size.
 pub(in crate::tui) fn scroll_limit(size: (u16, u16)) -> usize {
     let room = usize::from(size.1).saturating_sub(1);
     lines(usize::from(size.0), false).len().saturating_sub(room)
 }
 
 fn lines(width: usize, color: bool) -> Vec<Line<'static>> {
-    let head = |title: &str| Line::from(toned(title, Tone::Strong, color));
-    let mut lines = vec![head("memtrace top: who suffers, who causes, whose pages are taken")];
+    let head = |title: &str| Line::from(styled(title, Emphasis::Strong, color));
+    let mut lines = vec![head("memtrace top: memory pressure per VM")];
     lines.extend(KEYS.iter().flat_map(|(key, does)| entry(key, does, width, color)));
     lines.push(Line::default());
     lines.push(head("Columns (wider terminals show more)"));
@@ -83,10 +83,10 @@ fn lines(width: usize, color: bool) -> Vec<Line<'static>> {
     lines
 }
 
-/// A key and what it does, on as many lines as that takes.
+/// A key and its description, wrapped.
 fn entry(key: &str, does: &str, width: usize, color: bool) -> Vec<Line<'static>> {
     if width < NARROW {
-        let key = Line::from(toned(format!(" {key}"), Tone::Strong, color));
+        let key = Line::from(styled(format!(" {key}"), Emphasis::Strong, color));
         let below = text::wrap(does, width.saturating_sub(3).max(1));
         return std::iter::once(key)
             .chain(below.into_iter().map(|words| Line::from(format!("   {words}"))))
@@ -95,7 +95,7 @@ fn entry(key: &str, does: &str, width: usize, color: bool) -> Vec<Line<'static>>
     let mut keys = std::iter::once(key).chain(std::iter::repeat(""));
     let line = |words: String| {
         let key = text::left(keys.next().unwrap_or_default(), KEY);
-        Line::from(vec![toned(format!(" {key}"), Tone::Strong, color), words.into()])
+        Line::from(vec![styled(format!(" {key}"), Emphasis::Strong, color), words.into()])
     };
     text::wrap(does, width - KEY - 1).into_iter().map(line).collect()
 }

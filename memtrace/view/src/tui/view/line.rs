@@ -1,23 +1,22 @@
-//! Lines made of parts, and lines in a buffer: what every widget needs.
+//! Lines made of parts, and lines in a buffer: helpers of all widgets.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::emphasis::{Part, Tone};
+use crate::emphasis::{Emphasis, Part};
 use crate::tui::theme;
 use memtrace_core::text;
 
 /// Columns between two parts.
 const GAP: usize = 2;
 
-/// As many of `parts` as fit `width`, from the first on; each is shown whole, only the
-/// first is cut.
+/// As many of `parts` as fit into `width`; each is shown in full, only the first is cut.
 pub(super) fn fit(parts: &[Part], width: usize, color: bool) -> Line<'static> {
     let mut spans: Vec<Span<'static>> = Vec::new();
     let mut used = 0;
     for part in parts {
-        let style = theme::style(part.tone, color);
+        let style = theme::style(part.emphasis, color);
         if spans.is_empty() {
             let text = text::truncate(&part.text, width).into_owned();
             used = text::width(&text);
@@ -43,9 +42,9 @@ pub(super) fn put(buffer: &mut Buffer, area: Rect, y: usize, line: &Line<'_>) {
     }
 }
 
-/// One piece of text in a tone.
-pub(super) fn toned(text: impl Into<String>, tone: Tone, color: bool) -> Span<'static> {
-    Span::styled(text.into(), theme::style(tone, color))
+/// One piece of text with an emphasis.
+pub(super) fn styled(text: impl Into<String>, emphasis: Emphasis, color: bool) -> Span<'static> {
+    Span::styled(text.into(), theme::style(emphasis, color))
 }
 
 /// A bar of `width` columns of which `share` (0 to 1) is full: `[||||    ]`.

@@ -1,4 +1,4 @@
-//! The views: pure functions from a state to cells of a buffer, one widget a file.
+//! The views: pure functions from the state to cells of a buffer, one widget per file.
 
 mod decisions;
 mod detail;
@@ -52,7 +52,7 @@ pub fn draw(buffer: &mut Buffer, screen: Rect, state: &State) {
         Some(Overlay::Interval(prompt)) => {
             prompt::draw(buffer, prompt::place(&areas), "interval in s: ", prompt, state);
         }
-        Some(Overlay::Moment(prompt)) => {
+        Some(Overlay::GoTo(prompt)) => {
             let label = "go to (14:05, +10m, -1h): ";
             prompt::draw(buffer, prompt::place(&areas), label, prompt, state);
         }
@@ -60,12 +60,12 @@ pub fn draw(buffer: &mut Buffer, screen: Rect, state: &State) {
     }
 }
 
-/// The furthest line that a pane can begin with.
+/// The maximum scroll position of a pane.
 pub(super) fn scroll_limit(state: &State, area: Rect) -> usize {
     text_pane::limit(&text_of(state, area).1, area)
 }
 
-/// What is to be read in a pane of this width.
+/// The lines of a pane of this width.
 fn text_of(state: &State, area: Rect) -> (String, Vec<Line<'static>>) {
     let width = usize::from(area.width);
     match state.screen {

@@ -1,11 +1,11 @@
-//! A line that is being typed, with what is wrong about it.
+//! An input line with its error.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::line::{put, toned};
-use crate::emphasis::Tone;
+use super::line::{put, styled};
+use crate::emphasis::Emphasis;
 use crate::tui::geometry::Areas;
 use crate::tui::state::{Prompt, State};
 use crate::tui::theme;
@@ -23,17 +23,17 @@ pub(super) fn place(areas: &Areas) -> Rect {
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, label: &str, prompt: &Prompt, state: &State) {
     let width = usize::from(area.width);
     let error = prompt.error.as_deref().map(|error| format!("  error: {}", text::clean(error)));
-    // The end of what is typed is what the eye follows; the error gives way to it.
+    // The end of the input must be visible; the error is cut.
     let room = width.saturating_sub(text::width(label) + 1);
     let typed = end(&prompt.text, room);
     let mut line = Line::from(vec![
-        toned(label, Tone::Strong, state.color),
+        styled(label, Emphasis::Strong, state.color),
         Span::raw(typed),
         Span::styled(" ", theme::selection()),
     ]);
     if let Some(error) = error {
         let room = width.saturating_sub(line.width());
-        line.push_span(toned(text::truncate(&error, room), Tone::Hot, state.color));
+        line.push_span(styled(text::truncate(&error, room), Emphasis::Hot, state.color));
     }
     line.push_span(Span::raw(" ".repeat(width.saturating_sub(line.width()))));
     put(buffer, area, 0, &line);

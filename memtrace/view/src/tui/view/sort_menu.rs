@@ -21,7 +21,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, index: usize)
     let menu = Rect { height: area.height.min(wanted), ..area };
     Clear.render(menu, buffer);
     let width = usize::from(menu.width);
-    let caption = text::left("sort by: Enter chooses, r turns the order, Esc leaves", width);
+    let caption = text::left("sort by (Enter: choose, r: reverse, Esc: cancel)", width);
     put(buffer, menu, 0, &Line::from(Span::styled(caption, theme::head())));
     let page = geometry::table_rows(menu);
     let offset = geometry::keep_seen(0, index, columns.len(), page);

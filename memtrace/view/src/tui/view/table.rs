@@ -1,12 +1,12 @@
-//! The table: a head and a row for each VM.
+//! The table: a head and one row per VM.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::line::{put, toned};
+use super::line::{put, styled};
 use crate::columns::{self, Cell, ColumnId, Placed, SortKey, cell};
-use crate::emphasis::Tone;
+use crate::emphasis::Emphasis;
 use crate::summary;
 use crate::tui::geometry;
 use crate::tui::rows::{Life, Row};
@@ -82,7 +82,7 @@ fn line(row: &Row<'_>, placed: &[Placed], selected: bool, color: bool) -> Line<'
         (false, Life::Gone) => "x",
         (false, Life::Steady) => " ",
     };
-    let mut line = Line::from(toned(mark, Tone::Strong, color));
+    let mut line = Line::from(styled(mark, Emphasis::Strong, color));
     for (index, place) in placed.iter().enumerate() {
         if index > 0 {
             line.push_span(Span::raw(" "));
@@ -93,17 +93,17 @@ fn line(row: &Row<'_>, placed: &[Placed], selected: bool, color: bool) -> Line<'
         } else {
             text::right(&cell.text, place.width)
         };
-        let tone = match row.life {
-            Life::Gone => Tone::Dim,
-            _ if place.id == ColumnId::Name && row.life == Life::New => Tone::Strong,
-            _ => cell.tone(place.id),
+        let emphasis = match row.life {
+            Life::Gone => Emphasis::Dim,
+            _ if place.id == ColumnId::Name && row.life == Life::New => Emphasis::Strong,
+            _ => cell.emphasis(place.id),
         };
-        line.push_span(toned(field, tone, color));
+        line.push_span(styled(field, emphasis, color));
     }
     line
 }
 
-/// The state of a VM that came or went just now is just that.
+/// A new or gone VM shows that instead of its state.
 fn lived(cell: Cell<'_>, column: ColumnId, life: Life) -> Cell<'_> {
     let word = match life {
         Life::Steady => return cell,

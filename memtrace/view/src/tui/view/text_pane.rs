@@ -1,15 +1,15 @@
-//! A text under a caption that is longer than the screen, perhaps.
+//! A scrollable text under a caption.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::line::{put, toned};
-use crate::emphasis::Tone;
+use super::line::{put, styled};
+use crate::emphasis::Emphasis;
 use crate::tui::theme;
 use memtrace_core::text;
 
-/// Draws `lines` from the line `scroll` on, or from the last on that leaves no line empty.
+/// Draws `lines` from the line `scroll` on, limited to the last full page.
 pub(super) fn draw(
     buffer: &mut Buffer,
     area: Rect,
@@ -25,7 +25,7 @@ pub(super) fn draw(
     }
 }
 
-/// The furthest line that it can begin with.
+/// The maximum scroll position.
 pub(super) fn limit(lines: &[Line<'static>], area: Rect) -> usize {
     lines.len().saturating_sub(room(area))
 }
@@ -46,11 +46,11 @@ fn head(caption: &str, scroll: usize, limit: usize, width: usize) -> Line<'stati
     Line::from(Span::styled(format!("{caption}{place}"), theme::head()))
 }
 
-/// A text on as many lines as it takes, after a mark on the first of them.
+/// A wrapped text with a mark before its first line.
 pub(super) fn wrapped(
     mark: &str,
     said: &str,
-    tone: Tone,
+    emphasis: Emphasis,
     width: usize,
     color: bool,
 ) -> Vec<Line<'static>> {
@@ -62,7 +62,7 @@ pub(super) fn wrapped(
         .into_iter()
         .map(|words| {
             let mark = marks.next().unwrap_or_default();
-            Line::from(toned(format!("{mark}{words}"), tone, color))
+            Line::from(styled(format!("{mark}{words}"), emphasis, color))
         })
         .collect()
 }

@@ -3,13 +3,13 @@
 
 use super::*;
 
-type Functions = BTreeMap<&'static str, Prototype>;
+type Functions = BTreeMap<&'static str, Signature>;
 
 const MEMCG_ARGUMENTS: [&str; 4] =
     ["struct mem_cgroup *", "long unsigned int", "gfp_t", "unsigned int"];
 const THROTTLE: [&str; 3] = ["gfp_t", "struct zonelist *", "nodemask_t *"];
 
-fn swapin(sixth: &str) -> Prototype {
+fn swapin(sixth: &str) -> Signature {
     form(&[
         "struct inode *",
         "long unsigned int",
@@ -21,7 +21,7 @@ fn swapin(sixth: &str) -> Prototype {
     ])
 }
 
-fn add(page: &str, with_mm: bool) -> Prototype {
+fn add(page: &str, with_mm: bool) -> Signature {
     let page = format!("struct {page} *");
     let mut arguments =
         vec![page.as_str(), "struct address_space *", "long unsigned int", "void *", "gfp_t"];
@@ -29,7 +29,7 @@ fn add(page: &str, with_mm: bool) -> Prototype {
     form(&arguments)
 }
 
-fn functions(special: [(&'static str, Prototype); 3]) -> Functions {
+fn functions(special: [(&'static str, Signature); 3]) -> Functions {
     let mut functions: Functions = special.into();
     functions.insert("do_swap_page", form(&["struct vm_fault *"]));
     functions.insert("throttle_direct_reclaim", form(&THROTTLE));

@@ -58,7 +58,7 @@ fn statistics_are_off_unanswered_stale_or_slow() {
     assert_eq!(off.fix, Some(Fix::SwitchStatisticsOn));
     assert!(off.commands[0].ends_with("--period 2 --live"), "{off:?}");
     for (period, age, word) in
-        [(2, None, "never answered"), (2, Some(11), "stale"), (60, Some(181), "stale")]
+        [(2, None, "no answer so far"), (2, Some(11), "stale"), (60, Some(181), "stale")]
     {
         let finding = of_statistics(period, age).expect("it is told");
         assert_eq!((finding.severity, finding.fix), (Severity::Warning, None), "{finding:?}");
@@ -98,7 +98,7 @@ fn free_page_reporting_matters_more_the_more_is_dead() {
     let much = check(Some(GIB));
     assert_eq!(
         (much.severity, much.finding.as_str()),
-        (Severity::Warning, "off; some 1.0G are dead, qemu's own among them")
+        (Severity::Warning, "off; about 1.0G are unused, including qemu's own")
     );
     let little = check(Some(2 * GIB - MIB));
     assert_eq!(little.severity, Severity::Note);
@@ -139,7 +139,7 @@ fn deflating_matters_while_the_balloon_holds_something() {
     };
     let inflated = check(Ok(Bytes(3 * GIB)));
     assert_eq!(inflated.severity, Severity::Warning);
-    assert_eq!(inflated.finding, "off, and the balloon holds 1.0G");
+    assert_eq!(inflated.finding, "off, while the balloon holds 1.0G");
     assert_eq!(check(Ok(Bytes(4 * GIB))).severity, Severity::Note);
     assert_eq!(check(nothing_known()).severity, Severity::Note);
     assert_eq!(of_balloon("deflate_on_oom", |_| {}), None);
@@ -151,9 +151,9 @@ fn what_pins_memory_is_told_once() {
         Ok(Memory { rss: Bytes(GIB), swap: Bytes(0), locked: Bytes(locked), huge: Bytes(huge) })
     };
     let locked = of("pinned", |vm| vm.memory = memory(GIB, 0)).expect("it is locked");
-    assert!(locked.finding.contains("are locked") && locked.commands[0].contains("<locked/>"));
+    assert!(locked.finding.contains("locked") && locked.commands[0].contains("<locked/>"));
     let huge = of("pinned", |vm| vm.memory = memory(0, GIB)).expect("it is huge");
-    assert!(huge.finding.contains("huge pages"), "{huge:?}");
+    assert!(huge.finding.contains("hugetlb pages"), "{huge:?}");
     assert_eq!(of("pinned", |vm| vm.memory = memory(GIB / 8, 0)), None, "a key store, no guest");
     let passed = |vm: &mut VmFacts| {
         vm.memory = memory(GIB, 0);
@@ -214,7 +214,7 @@ fn a_name_that_nobody_gave_is_not_configured() {
         vm.settings = Ok(VmSettings::default());
     });
     let commands = finding.expect("there are none").commands;
-    assert!(commands[0].starts_with("# start it the next time with -name"), "{commands:?}");
+    assert!(commands[0].starts_with("# at the next start add -name"), "{commands:?}");
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn a_moment_is_typed() {
     press(&mut state, Key::Char('J'));
     type_in(&mut state, "+1");
     assert_eq!(press(&mut state, Key::Enter), []);
-    let Some(Overlay::Moment(prompt)) = &state.overlay else { panic!("it is still open") };
+    let Some(Overlay::GoTo(prompt)) = &state.overlay else { panic!("it is still open") };
     assert!(prompt.error.as_ref().is_some_and(|error| error.contains("14:05")));
     update(&mut state, Message::Paste("m".into()));
     let to = WallNanos(fixture::WALL.0 + 60 * Nanos::SECOND.0);

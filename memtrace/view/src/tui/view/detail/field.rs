@@ -1,21 +1,20 @@
-//! A label, a value, and how far it can be trusted: the line that most sections are
-//! made of.
+//! The line of most sections: label, value and quality.
 
 use ratatui::text::{Line, Span};
 
 use super::Subject;
 use crate::columns::marked;
-use crate::emphasis::Tone;
-use crate::tui::view::line::toned;
+use crate::emphasis::Emphasis;
+use crate::tui::view::line::styled;
 use memtrace_core::model::snapshot::Measured;
 use memtrace_core::signal::Quality;
 use memtrace_core::text;
 
-/// Columns of the label, on a screen that has room.
+/// Width of the label on a wide screen.
 const LABEL: usize = 18;
-/// The same on one that has not.
+/// Width of the label on a narrow screen.
 const NARROW_LABEL: usize = 9;
-/// Narrower than this there is no room.
+/// A screen narrower than this is narrow.
 const NARROW: usize = 40;
 /// Columns of a value that is a number.
 const VALUE: usize = 12;
@@ -38,10 +37,10 @@ pub(super) fn value(
     quality: &Quality,
 ) -> Vec<Line<'static>> {
     let color = subject.state.color;
-    let tone = if quality.is_absent() { Tone::Dim } else { Tone::Plain };
+    let emphasis = if quality.is_absent() { Emphasis::Dim } else { Emphasis::Plain };
     let mut first = vec![
-        toned(format!("  {}", text::left(label, labels(subject))), Tone::Plain, color),
-        toned(text::left(shown, VALUE.max(text::width(shown))), tone, color),
+        styled(format!("  {}", text::left(label, labels(subject))), Emphasis::Plain, color),
+        styled(text::left(shown, VALUE.max(text::width(shown))), emphasis, color),
     ];
     let Some(reason) = quality.reason() else {
         return vec![Line::from(first)];
@@ -49,10 +48,10 @@ pub(super) fn value(
     let indent = 2 + labels(subject) + VALUE;
     let reason = format!("{}: {}", quality.word(), text::clean(reason));
     let mut wrapped = text::wrap(&reason, subject.width.saturating_sub(indent).max(16)).into_iter();
-    first.push(toned(wrapped.next().unwrap_or_default(), Tone::Dim, color));
+    first.push(styled(wrapped.next().unwrap_or_default(), Emphasis::Dim, color));
     let mut lines = vec![Line::from(first)];
     lines.extend(wrapped.map(|more| {
-        Line::from(vec![Span::raw(" ".repeat(indent)), toned(more, Tone::Dim, color)])
+        Line::from(vec![Span::raw(" ".repeat(indent)), styled(more, Emphasis::Dim, color)])
     }));
     lines
 }
@@ -68,11 +67,11 @@ fn labels(subject: &Subject<'_>) -> usize {
     if subject.width < NARROW { NARROW_LABEL } else { LABEL }
 }
 
-/// A sentence instead of values, on as many lines as it takes.
+/// A sentence instead of values, wrapped.
 pub(super) fn sentence(subject: &Subject<'_>, sentence: &str) -> Vec<Line<'static>> {
     let color = subject.state.color;
     text::wrap(&text::clean(sentence), subject.width.saturating_sub(2))
         .into_iter()
-        .map(|line| Line::from(toned(format!("  {line}"), Tone::Dim, color)))
+        .map(|line| Line::from(styled(format!("  {line}"), Emphasis::Dim, color)))
         .collect()
 }

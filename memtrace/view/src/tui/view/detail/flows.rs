@@ -1,4 +1,4 @@
-//! Who takes pages from this VM, and from whom it takes pages.
+//! Reclaim flows: pages reclaimed from this VM, and by it from others.
 
 use ratatui::text::Line;
 
@@ -21,7 +21,7 @@ pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
     let touching: Vec<_> =
         all.iter().filter(|flow| flow.causer == me || flow.victim == me).collect();
     let mut lines = if touching.is_empty() {
-        field::sentence(subject, "nobody has taken pages from it, nor it from anybody")
+        field::sentence(subject, "no pages reclaimed from or by this VM")
     } else {
         touching.into_iter().map(|flow| line(subject, flow)).collect()
     };
@@ -37,7 +37,7 @@ fn line(subject: &Subject<'_>, flow: &FlowView) -> Line<'static> {
         [flow.causer, flow.victim].map(|party| text::left(&name(subject, party), room));
     let rate = format::rate(flow.pages, 5);
     let total = format::count(flow.total_pages as f64, 5);
-    Line::from(format!("  {causer} → {victim} {rate:>5} pages/s {total:>6} in all"))
+    Line::from(format!("  {causer} → {victim} {rate:>5} pages/s {total:>6} total"))
 }
 
 fn name(subject: &Subject<'_>, party: Party) -> String {

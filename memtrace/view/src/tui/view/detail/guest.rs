@@ -1,4 +1,4 @@
-//! What the guest says about itself, and when it said so.
+//! Guest statistics and their age.
 
 use ratatui::text::Line;
 
@@ -19,8 +19,8 @@ pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
         ("free", stats.free),
         ("available", stats.available),
         ("disk caches", stats.disk_caches),
-        ("swapped in", stats.swap_in),
-        ("swapped out", stats.swap_out),
+        ("swap in", stats.swap_in),
+        ("swap out", stats.swap_out),
     ];
     for (label, amount) in amounts {
         let shown = amount.map_or(UNKNOWN.to_owned(), |amount| format::bytes(amount, 5));
@@ -38,15 +38,15 @@ pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
     lines
 }
 
-/// What limits the statistics as a whole, for example that they are stale.
+/// The quality of the statistics as a whole, for example that they are stale.
 fn stale(subject: &Subject<'_>) -> Quality {
     let vm = subject.vm;
     vm.guest_age.quality.clone().and(vm.guest_stats.quality.clone()).and(
-        // Statistics may be current while what is made of them is not.
+        // Statistics may be current while values derived from them are not.
         vm.guest_available.quality.clone(),
     )
 }
 
 fn told(told: bool) -> Quality {
-    if told { Quality::Exact } else { Quality::absent("the guest doesn't tell") }
+    if told { Quality::Exact } else { Quality::absent("not reported by the guest") }
 }

@@ -3,8 +3,8 @@
 use ratatui::text::Line;
 
 use super::Subject;
-use crate::emphasis::Tone;
-use crate::tui::view::line::toned;
+use crate::emphasis::Emphasis;
+use crate::tui::view::line::styled;
 use memtrace_core::format::{self, UNKNOWN};
 use memtrace_core::model::history::Metric;
 use memtrace_core::text;
@@ -14,7 +14,7 @@ const LABEL: usize = 13;
 /// Columns of `  now 12.3k  max 12.3k`.
 const NUMBERS: usize = 22;
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-/// What stands where nothing is known.
+/// Placeholder for unknown values.
 const GAP: char = '·';
 
 pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
@@ -38,9 +38,9 @@ fn line(subject: &Subject<'_>, label: &str, metric: Metric) -> Line<'static> {
     let now = show(metric, points.last().copied().flatten());
     let most_shown = show(metric, seen.iter().flatten().next().map(|_| most));
     Line::from(vec![
-        toned(format!("  {}", text::left(label, LABEL)), Tone::Plain, color),
-        toned(text::right(&sparkline(seen, most), room), Tone::Plain, color),
-        toned(format!("  now {now:>5}  max {most_shown:>5}"), Tone::Plain, color),
+        styled(format!("  {}", text::left(label, LABEL)), Emphasis::Plain, color),
+        styled(text::right(&sparkline(seen, most), room), Emphasis::Plain, color),
+        styled(format!("  now {now:>5}  max {most_shown:>5}"), Emphasis::Plain, color),
     ])
 }
 
@@ -48,7 +48,7 @@ fn line(subject: &Subject<'_>, label: &str, metric: Metric) -> Line<'static> {
 fn sparkline(points: &[Option<f64>], most: f64) -> String {
     let block = |value: f64| {
         let share = if most > 0.0 { (value / most).clamp(0.0, 1.0) } else { 0.0 };
-        // Whatever is more than nothing is seen as more than nothing.
+        // Values above 0 are always visible.
         let steps = BLOCKS.len() - 1;
         let step = (share * steps as f64).round() as usize;
         let step = if share > 0.0 { step.max(1) } else { step };

@@ -1,4 +1,4 @@
-//! Who the VM is.
+//! The identity of the VM.
 
 use ratatui::text::Line;
 
@@ -15,15 +15,15 @@ pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
     };
     let manager = match vm.manager {
         Manager::Libvirt => "libvirt",
-        Manager::Qmp => "nobody; memtrace asks it through QMP",
-        Manager::None => "nobody that memtrace can ask",
+        Manager::Qmp => "QMP (no manager)",
+        Manager::None => "none (no libvirt, no QMP socket)",
     };
     let mut lines = vec![
         word("name", &vm.name),
         word("UUID", &vm.uuid.map_or("-".to_owned(), |uuid| uuid.to_string())),
         word("process", &format!("{} {}, {accelerator}", vm.vmm, vm.pid)),
         word("managed by", manager),
-        word("cgroup", vm.cgroup_path.as_deref().unwrap_or("- its cgroup was not found")),
+        word("cgroup", vm.cgroup_path.as_deref().unwrap_or("- not found")),
     ];
     let state = vm.state.value.map_or("-".to_owned(), |state| format!("{state:?}").to_lowercase());
     lines.extend(field::value(subject, "state", &state, &vm.state.quality));

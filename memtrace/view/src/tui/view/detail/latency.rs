@@ -1,13 +1,12 @@
-//! How long the VM waited in the last minute: distributions as bars, a bar for each power
-//! of two.
+//! Wait times of the VM in the last minute: distributions, one bar per power of two.
 
 use memtrace_ebpf::bucket_range_ns;
 use ratatui::text::Line;
 
 use super::{Subject, field};
 use crate::columns::marked;
-use crate::emphasis::Tone;
-use crate::tui::view::line::toned;
+use crate::emphasis::Emphasis;
+use crate::tui::view::line::styled;
 use memtrace_core::format;
 use memtrace_core::model::waits::Wait;
 use memtrace_core::model::{Measured, quantile};
@@ -22,7 +21,7 @@ pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
     let reclaim = distribution(subject, "reclaim", &vm.reclaim_histogram, &waits.reclaim());
     let faults = &vm.async_fault_histogram;
     let faults = distribution(subject, "asynchronous faults", faults, &waits.async_fault());
-    // An extra, which isn't missed where the kernel refuses it.
+    // Optional: not shown where the kernel doesn't support it.
     let swap_in = Some(&vm.swap_in_histogram).filter(|newest| !newest.quality.is_absent());
     let swap_in = swap_in.map(|newest| distribution(subject, "swap-in", newest, &waits.swap_in()));
     [reclaim, faults, swap_in.unwrap_or_default()].concat()
@@ -62,14 +61,14 @@ fn bar(subject: &Subject<'_>, from: u64, count: u64, most: u64) -> Line<'static>
     let room = subject.width.saturating_sub(AROUND).clamp(1, 40);
     let share = count as f64 / most.max(1) as f64;
     let long = (share * room as f64).round() as usize;
-    // A single long wait among thousands is what one looks for.
+    // A single long wait among thousands must be visible.
     let long = if count > 0 { long.max(1) } else { 0 };
     let from = format::duration(Nanos(from), 5);
     let shown = if count == 0 { String::new() } else { format::count(count as f64, 5) };
     Line::from(vec![
-        toned(format!("  ≥ {from:>6} "), Tone::Dim, subject.state.color),
-        toned(text::left(&"█".repeat(long), room), Tone::Plain, subject.state.color),
-        toned(format!(" {shown:>5}"), Tone::Plain, subject.state.color),
+        styled(format!("  ≥ {from:>6} "), Emphasis::Dim, subject.state.color),
+        styled(text::left(&"█".repeat(long), room), Emphasis::Plain, subject.state.color),
+        styled(format!(" {shown:>5}"), Emphasis::Plain, subject.state.color),
     ])
 }
 

@@ -1,4 +1,4 @@
-//! What memory the VM has, of which kind.
+//! The memory of the VM by kind.
 
 use ratatui::text::Line;
 
@@ -14,7 +14,7 @@ pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
         ("balloon maximum", &vm.balloon_maximum),
         ("balloon target", &vm.balloon_target),
         ("RSS", &vm.rss),
-        ("of it shared", &vm.rss_shmem),
+        ("RSS shared", &vm.rss_shmem),
         ("swap", &vm.swap),
         ("huge pages", &vm.hugetlb),
         ("locked", &vm.locked),

@@ -14,8 +14,8 @@ mod threads;
 
 use ratatui::text::{Line, Span};
 
-use super::line::toned;
-use crate::emphasis::Tone;
+use super::line::styled;
+use crate::emphasis::Emphasis;
 use crate::tui::state::State;
 use memtrace_core::model::Snapshot;
 use memtrace_core::model::snapshot::VmView;
@@ -26,7 +26,7 @@ const TWO_COLUMNS: usize = 120;
 /// Columns between the two.
 const GUTTER: usize = 2;
 
-/// What every section is made of.
+/// The input of every section.
 struct Subject<'a> {
     state: &'a State,
     snapshot: &'a Snapshot,
@@ -37,17 +37,17 @@ struct Subject<'a> {
 
 type Section = fn(&Subject<'_>) -> Vec<Line<'static>>;
 
-/// What it is and what it has.
+/// Sections of the left column.
 const LEFT: [(&str, Section); 4] = [
     ("Identity", identity::lines),
     ("Memory", memory::lines),
     ("Pressure", pressure::lines),
     ("Guest statistics", guest::lines),
 ];
-/// What happened to it, and why something isn't known.
+/// Sections of the right column.
 const RIGHT: [(&str, Section); 5] = [
     ("History", history::lines),
-    ("Who takes from whom", flows::lines),
+    ("Reclaim flows", flows::lines),
     ("Waits", latency::lines),
     ("Threads", threads::lines),
     ("Signals that are not exact", signals::lines),
@@ -76,7 +76,7 @@ pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
 fn column(subject: &Subject<'_>, sections: &[(&str, Section)]) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for (title, section) in sections {
-        lines.push(Line::from(toned(*title, Tone::Strong, subject.state.color)));
+        lines.push(Line::from(styled(*title, Emphasis::Strong, subject.state.color)));
         lines.extend(section(subject));
         lines.push(Line::default());
     }

@@ -1,4 +1,4 @@
-//! What the VM suffers, causes and loses.
+//! Pressure: stalls, reclaim by the VM, and reclaim from it.
 
 use ratatui::text::Line;
 

@@ -1,4 +1,4 @@
-//! What this kernel and these permissions don't allow, and why.
+//! Signals that this kernel or missing privileges limit, with the reason.
 
 use ratatui::text::Line;
 
@@ -6,7 +6,7 @@ use super::{Subject, field};
 use memtrace_core::signal::Quality;
 
 pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
-    // Signals that share a reason are told together.
+    // Signals with the same reason share a line.
     let mut reasons: Vec<(&Quality, Vec<&str>)> = Vec::new();
     for status in subject.snapshot.signals.iter().filter(|status| !status.is_spared()) {
         let title = status.signal.title();

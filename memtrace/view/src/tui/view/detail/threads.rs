@@ -4,8 +4,8 @@ use ratatui::text::Line;
 
 use super::{Subject, field};
 use crate::columns::marked;
-use crate::emphasis::Tone;
-use crate::tui::view::line::toned;
+use crate::emphasis::Emphasis;
+use crate::tui::view::line::styled;
 use memtrace_core::format;
 use memtrace_core::model::snapshot::ThreadView;
 use memtrace_core::text;
@@ -14,7 +14,7 @@ const NAME: usize = 16;
 
 pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
     let Some(threads) = &subject.vm.threads else {
-        return field::sentence(subject, "read from the next sample on");
+        return field::sentence(subject, "available after the next sample");
     };
     if threads.is_empty() {
         return field::sentence(subject, "none could be read");
@@ -23,7 +23,7 @@ pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
     let cpu = |thread: &ThreadView| thread.cpu.value.map_or(-1.0, |share| share.0);
     threads.sort_by(|a, b| cpu(b).total_cmp(&cpu(a)).then_with(|| a.tid.cmp(&b.tid)));
     let head = format!("  {:>8} S {:>6} {:>6} {:>6} {}", "TID", "CPU", "MIN/s", "MAJ/s", "NAME");
-    let mut lines = vec![Line::from(toned(head, Tone::Dim, subject.state.color))];
+    let mut lines = vec![Line::from(styled(head, Emphasis::Dim, subject.state.color))];
     lines.extend(threads.into_iter().map(line));
     lines
 }

@@ -31,10 +31,10 @@ const LOW: (u16, u16) = (60, 12);
 told! {
     policy: fixture::observed(), "", [SMALL, LARGE, LOW];
     policy_of_another: fixture::enforced(), "", [SMALL];
-    policy_not_configured: Decided::Not("the configuration can't be used:\nline 3".into()), "", [SMALL];
+    policy_not_configured: Decided::Not("invalid configuration:\nline 3".into()), "", [SMALL];
     decisions: fixture::observed(), "D", [SMALL, LARGE, TINY];
     decisions_of_another: fixture::enforced(), "D", [SMALL];
-    no_decisions: Decided::Not("nothing is decided yet".into()), "D", [SMALL];
+    no_decisions: Decided::Not("no decision yet".into()), "D", [SMALL];
     explanation: fixture::observed(), "ge", [SMALL, LARGE, TINY];
     explanation_scrolled: fixture::observed(), "geG", [SMALL];
     explanation_by_another: fixture::enforced(), "Ge", [LARGE];

@@ -28,9 +28,9 @@ fn replay() {
 fn the_first_line_says_how_it_stands() {
     for (place, told) in [
         (Place { playing: true, ..Place::default() }, "2026-11-22 21:31:05  every 1s"),
-        (Place::default(), "PAUSED (Space goes on)"),
+        (Place::default(), "PAUSED (Space: resume)"),
         (Place { ended: true, ..Place::default() }, "END of the recording"),
-        (Place { finding: Some(Mark::Alert), ..Place::default() }, "looking for the next alert"),
+        (Place { finding: Some(Mark::Alert), ..Place::default() }, "searching the next alert"),
     ] {
         let screen = screen(&replayed(LARGE, &place, ""));
         let first = screen.lines().next().unwrap_or_default();

@@ -1,11 +1,11 @@
-//! The form of a tracepoint or a function: which arguments it has on the running kernel.
+//! The signature of a tracepoint or a function on the running kernel.
 
 /// The arguments of a tracepoint or a function: the name of each one's type, `struct NAME *` for
 /// pointers to structs, as in its `TP_PROTO`, and `void **` for pointers to pointers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prototype(pub Vec<String>);
+pub struct Signature(pub Vec<String>);
 
-impl Prototype {
+impl Signature {
     /// Number of arguments.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -18,18 +18,18 @@ fn a_vm_fits_where_enough_stays_available_or_balloons_give_it() {
     // 32 GiB are available, 12.8 stay.
     let (fits, why, cautions) = judged(&[], 19.0);
     assert_eq!((fits, cautions), (Verdict::Now, vec![]));
-    assert_eq!(why, "19.2 GiB above the 12.8 GiB that stay free");
+    assert_eq!(why, "19.2 GiB above the 12.8 GiB kept free");
     let (fits, why, _) = judged(&[], 24.0);
     assert_eq!(fits, Verdict::Reclaiming);
-    assert!(why.ends_with("that stay free, and balloons give 4.8 GiB of 8.0 GiB"), "{why}");
+    assert!(why.ends_with("kept free, balloons can reclaim 4.8 GiB of 8.0 GiB"), "{why}");
     let (fits, why, _) = judged(&[], 32.0);
     assert_eq!(fits, Verdict::No);
     assert!(why.starts_with("4.8 GiB short: 19.2 GiB above the 12.8 GiB"), "{why}");
     let (fits, why, _) = judged(&[("reclaimable", f64::NAN)], 24.0);
     assert_eq!(fits, Verdict::No);
-    assert!(why.ends_with("what balloons could give isn't told"), "{why}");
+    assert!(why.ends_with("reclaimable memory unknown"), "{why}");
     let (fits, why, _) = judged(&[("memory_available", f64::NAN)], 1.0);
-    assert_eq!((fits, why.as_str()), (Verdict::Unknown, "its memory isn't told"));
+    assert_eq!((fits, why.as_str()), (Verdict::Unknown, "its memory size is unknown"));
 }
 
 #[test]
@@ -38,9 +38,9 @@ fn where_it_is_short_or_becomes_so_nothing_fits() {
         let label = format!("\"state\":\"{word}\"");
         judged(&[("\"state\":\"calm\"", 0.0), (&label, 1.0)], 1.0)
     };
-    assert_eq!(state("low").1, "it is low on memory");
+    assert_eq!(state("low").1, "state low");
     assert_eq!(state("hard").0, Verdict::No);
-    assert_eq!((state("soft").0, state("soft").2), (Verdict::Now, vec!["it is soft".to_owned()]));
+    assert_eq!((state("soft").0, state("soft").2), (Verdict::Now, vec!["state soft".to_owned()]));
     let mut answers = answers(&[told("a")]);
     let mut ahead = answers.hosts.series[0].clone();
     for (name, value) in [("__name__", "memtrace_host_forecast_seconds"), ("what", "swap")] {
@@ -50,10 +50,10 @@ fn where_it_is_short_or_becomes_so_nothing_fits() {
     answers.hosts.series.push(ahead);
     let hosts = Fleet::of(answers).hosts;
     let place = &places(&hosts, Bytes(1 << 30))[0];
-    assert_eq!(place.because, "it begins to swap in 90 s if it goes on like this");
+    assert_eq!(place.because, "forecast: swapping in 90 s");
     let (fits, why, _) = judged(&[("host_allocated", 120.0 * GIB)], 10.0);
     assert_eq!(fits, Verdict::No);
-    assert_eq!(why, "its VMs might grow to 2.0 times its memory, over 2.0");
+    assert_eq!(why, "maximum sizes of its VMs are 2.0 times its memory, limit 2.0");
 }
 
 #[test]
@@ -80,5 +80,5 @@ fn the_best_place_comes_first_and_the_unknown_last() {
         ("old", Unknown),
     ];
     assert_eq!(order, expected);
-    assert!(places[2].cautions.contains(&"8 MiB/s come back from swap".to_owned()));
+    assert!(places[2].cautions.contains(&"swap-in 8 MiB/s".to_owned()));
 }

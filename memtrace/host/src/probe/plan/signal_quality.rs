@@ -1,10 +1,10 @@
-//! What each signal is worth with the hooks that run. Pure.
+//! The quality of each signal with the attached hooks. Pure.
 
 use super::{Hook, HookKind, deep};
 use crate::probe::support::Means;
 use memtrace_core::signal::{Quality, Signal, SignalStatus, reason_or};
 
-/// What each signal is worth when `attached` hooks run and `failed` ones don't.
+/// The quality of each signal when `attached` hooks run and `failed` ones don't.
 ///
 /// `means`: as in [`super::Plan`].
 pub fn statuses(attached: &[Hook], failed: &[(Hook, String)], means: Means) -> Vec<SignalStatus> {
@@ -52,7 +52,7 @@ fn sources(hooks: &[&Hook]) -> String {
     }
 }
 
-/// Where a signal comes from when its hook is missing.
+/// The fallback source of a signal when its hook is missing.
 fn fallback(signal: Signal) -> Option<(&'static str, &'static str)> {
     match signal {
         Signal::MajorFaults => Some((
@@ -68,9 +68,9 @@ fn quality(signal: Signal, hooks: &[&Hook], missing: Option<&str>) -> Quality {
     match (hooks.is_empty(), missing) {
         (true, reason) => match fallback(signal) {
             Some((_, what)) => Quality::approximate(what),
-            None => Quality::absent(reason_or(reason, "nothing measures it")),
+            None => Quality::absent(reason_or(reason, "no source")),
         },
-        // One half of a pair is worth nothing, except where each tells something alone.
+        // One half of a pair is useless, except where each measures something alone.
         (false, Some(reason)) => match signal {
             Signal::Lifecycle | Signal::Kswapd => Quality::approximate(reason.to_owned()),
             Signal::SwapInWait => deep::partial_swap_in_wait(hooks, reason),
@@ -80,11 +80,12 @@ fn quality(signal: Signal, hooks: &[&Hook], missing: Option<&str>) -> Quality {
     }
 }
 
-/// What a signal is worth when all of its hooks run.
+/// The quality of a signal when all of its hooks run.
 fn limits(signal: Signal) -> Quality {
     match signal {
         Signal::GuestFaults => Quality::approximate(
-            "counts exits for guest faults; access tracking, write protection and MMIO are among them",
+            "counts VM exits for guest faults, including access tracking, write protection and \
+             MMIO",
         ),
         Signal::ShmemTaken => Quality::approximate(
             "each process that maps the page counts, and a large folio may count once",

@@ -1,4 +1,4 @@
-//! For tests: programs run as if their tracepoints had fired, and a look at the books.
+//! Support for the kernel tests: runs programs as if their tracepoints had fired, and counts slots.
 
 use anyhow::{Context, Result};
 use aya::TestRun;
@@ -24,7 +24,7 @@ impl Probe {
         Ok(())
     }
 
-    /// Where the slots are, and how many entries lead to them.
+    /// The numbers of slots by state, and of entries that lead to them.
     pub fn census(&self) -> Census {
         self.slots.census()
     }
