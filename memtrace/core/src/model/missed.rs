@@ -16,7 +16,15 @@ fn total(sample: &Sample, signal: Signal) -> u64 {
     let Some(counters) = &sample.host.counters else { return 0 };
     let host = &counters.host;
     let lost = match signal {
-        Signal::DirectReclaim | Signal::MemcgReclaim | Signal::Compaction => host.lost_stalls,
+        // Each of these is remembered from its begin to its end.
+        Signal::DirectReclaim
+        | Signal::MemcgReclaim
+        | Signal::Compaction
+        | Signal::ThrottleWait
+        | Signal::SwapInWait
+        | Signal::ReclaimForVm => host.lost_stalls,
+        // What is remembered of a write is lost in the same count.
+        Signal::ShmemSwap => host.lost_stalls.saturating_add(host.failed_reads),
         Signal::AsyncFaults => host.lost_async_faults,
         // Only an address space that nobody owns any more has to be remembered.
         Signal::SwapIn => host.lost_address_spaces.saturating_add(host.failed_reads),
@@ -26,7 +34,12 @@ fn total(sample: &Sample, signal: Signal) -> u64 {
         | Signal::ReclaimWrites
         | Signal::OomKills => host.failed_reads,
         Signal::Flows => host.lost_flow_pages.saturating_add(host.failed_reads),
-        _ => 0,
+        Signal::GuestFaults
+        | Signal::UserFaults
+        | Signal::KernelFaults
+        | Signal::Throttling
+        | Signal::Kswapd
+        | Signal::Lifecycle => 0,
     };
     let left_out = counters.missed_by_signal.get(&signal).copied().unwrap_or(0);
     left_out.saturating_add(lost)

@@ -4,7 +4,7 @@ use crate::fixture::samples::{counting, flow, only_vm, party, sample, vm};
 use crate::model::snapshot::Snapshot;
 use crate::model::{Measured, derive};
 use crate::sample::{Accelerator, Party, Sample};
-use crate::signal::{Quality, Signal};
+use crate::signal::{Quality, Signal, SignalStatus};
 
 /// A second in which a VM had so many major faults and so many runs of a signal's
 /// program were left out, after some of both before.
@@ -89,6 +89,35 @@ fn what_did_not_fit_is_missed_as_well() {
     }
     let view = only_vm(derive(Some(&at(10, 1)), &at(11, 1)));
     assert_eq!(view.reclaim_histogram.quality, Quality::Exact);
+}
+
+#[test]
+fn waits_that_did_not_fit_are_missed_in_every_signal_that_is_made_of_them() {
+    let doubted = |lost| {
+        let mut sample = sample(10, vec![counting(vm("a", 7), |_| {})]);
+        sample.host.counters.get_or_insert_default().host.lost_stalls = lost;
+        let exact = |signal: Signal| SignalStatus {
+            signal,
+            source: Some("made up".to_owned()),
+            hooked: true,
+            quality: Quality::Exact,
+        };
+        sample.signals = Signal::ALL.map(exact).to_vec();
+        let signals = derive(None, &sample).signals.into_iter();
+        let doubted = signals.filter(|status| status.quality != Quality::Exact);
+        doubted.map(|status| status.signal).collect::<Vec<Signal>>()
+    };
+    assert_eq!(doubted(0), []);
+    let expected = [
+        Signal::DirectReclaim,
+        Signal::MemcgReclaim,
+        Signal::Compaction,
+        Signal::SwapInWait,
+        Signal::ShmemSwap,
+        Signal::ThrottleWait,
+        Signal::ReclaimForVm,
+    ];
+    assert_eq!(doubted(1), expected);
 }
 
 #[test]
