@@ -31,7 +31,7 @@ fn main() -> Result<()> {
                 );
             }
             for notice in &sample.notices {
-                println!("! {}: {}", notice.about, notice.text);
+                println!("! {}: {}", notice.about.word(), notice.text);
             }
         } else {
             println!("{}", serde_json::to_string_pretty(&sample)?);

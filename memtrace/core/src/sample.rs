@@ -76,10 +76,49 @@ pub struct FlowSample {
     pub pages: Pages,
 }
 
+/// What a notice is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Topic {
+    Cgroup,
+    /// The kernel side's counters.
+    Counters,
+    /// Finding VMs.
+    Discovery,
+    /// The host's own files.
+    Host,
+    Libvirt,
+    Qmp,
+    /// The cgroup that the policy is limited to.
+    Scope,
+    /// A victim of the OOM killer.
+    Oom,
+    Memtrace,
+    /// Of another version of memtrace.
+    #[serde(other)]
+    Other,
+}
+
+impl Topic {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Cgroup => "cgroup",
+            Self::Counters => "counters",
+            Self::Discovery => "discovery",
+            Self::Host => "host",
+            Self::Libvirt => "libvirt",
+            Self::Qmp => "qmp",
+            Self::Scope => "scope",
+            Self::Oom => "oom",
+            Self::Memtrace => "memtrace",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// Something that the operator should know: a source that is gone, a limit that was hit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// What it is about: `libvirt`, `qmp`, `cgroup`, `events`, ...
-    pub about: String,
+    pub about: Topic,
     pub text: String,
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use memtrace_core::policy::{Capabilities, Memtrace, Policy, Rules};
 use memtrace_core::reactor::taken;
-use memtrace_core::sample::Sample;
+use memtrace_core::sample::{Sample, Topic};
 use memtrace_core::source::Source as _;
 use memtrace_host::live::LiveSource;
 use memtrace_store::journal::Recovered;
@@ -24,7 +24,7 @@ pub fn policy(
         source.within(cgroup);
     }
     let sample = source.sample(None)?;
-    for notice in sample.notices.iter().filter(|notice| notice.about == "scope") {
+    for notice in sample.notices.iter().filter(|notice| notice.about == Topic::Scope) {
         tracing::warn!("scope: {}", notice.text);
     }
     let rules = rules(config, &sample);

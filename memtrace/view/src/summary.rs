@@ -126,6 +126,15 @@ pub fn signals(snapshot: &Snapshot) -> Part {
     Part::new(format!("signals: {exact} exact {approximate} approx {absent} absent"), emphasis)
 }
 
+/// How a state stands out.
+pub const fn urgency_of(state: Level) -> Emphasis {
+    match state {
+        Level::Calm => Emphasis::Plain,
+        Level::Soft => Emphasis::Warm,
+        Level::Hard | Level::Low => Emphasis::Hot,
+    }
+}
+
 /// The state of the scope, as a word.
 pub fn state(state: Option<Level>) -> &'static str {
     state.map_or("unknown", Level::word)
@@ -141,12 +150,7 @@ pub fn policy(decided: &Decided) -> Vec<Part> {
         Decided::Report(report) => report,
     };
     let Reaction { mode, problem, decisions, .. } = &report.reaction;
-    let emphasis = match decisions.state {
-        Some(Level::Calm) => Emphasis::Plain,
-        Some(Level::Soft) => Emphasis::Warm,
-        Some(Level::Hard | Level::Low) => Emphasis::Hot,
-        None => Emphasis::Dim,
-    };
+    let emphasis = decisions.state.map_or(Emphasis::Dim, urgency_of);
     let state = decisions.state.map_or(UNKNOWN, Level::word);
     let mut parts = vec![Part::new(format!("policy {state}, {}", mode.word()), emphasis)];
     parts.extend(
@@ -204,7 +208,7 @@ pub fn losses(snapshot: &Snapshot) -> Option<Part> {
 
 /// One notice on one line.
 pub fn notice(notice: &Notice) -> Part {
-    let line = format!("{}: {}", text::clean(&notice.about), text::clean(&notice.text));
+    let line = format!("{}: {}", notice.about.word(), text::clean(&notice.text));
     Part::new(line, Emphasis::Warm)
 }
 

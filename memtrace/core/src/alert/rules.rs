@@ -8,6 +8,7 @@ use crate::model::Snapshot;
 use crate::model::snapshot::VmView;
 use crate::reactor::Step;
 use crate::reactor::entry::Named;
+use crate::sample::Topic;
 use crate::signal::Signal;
 use crate::units::{Bytes, Nanos};
 
@@ -162,7 +163,7 @@ fn stuck(step: &Step) -> Vec<Reading> {
 
 /// The kernel side tells of each as it happens; without it nobody knows who it was.
 fn oom_kill(snapshot: &Snapshot) -> Reading {
-    let kills = snapshot.notices.iter().filter(|notice| notice.about == "oom");
+    let kills = snapshot.notices.iter().filter(|notice| notice.about == Topic::Oom);
     let kills: Vec<&str> = kills.map(|notice| notice.text.as_str()).collect();
     let counts = snapshot
         .signals

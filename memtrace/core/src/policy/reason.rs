@@ -432,6 +432,11 @@ impl RuleId {
 }
 
 impl Coming {
+    /// From what [`Self::word`] gives.
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Soft, Self::Hard, Self::Low, Self::Swap].into_iter().find(|one| one.word() == word)
+    }
+
     /// Its name in a view, and in JSON.
     pub const fn word(self) -> &'static str {
         match self {

@@ -119,6 +119,11 @@ pub struct Promise {
 }
 
 impl Level {
+    /// From what [`Self::word`] gives.
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Calm, Self::Soft, Self::Hard, Self::Low].into_iter().find(|one| one.word() == word)
+    }
+
     pub const fn word(self) -> &'static str {
         match self {
             Self::Calm => "calm",

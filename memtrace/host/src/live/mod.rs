@@ -45,7 +45,7 @@ use crate::hostfs::{HostRoot, Keeper, host};
 use crate::probe::{Belongings, KernelSide, Reading};
 use crate::vmm::discover::{Discovery, FoundVm};
 use crate::vmm::hypervisors::Hypervisors;
-use memtrace_core::sample::{HostCountersSample, HostSample, Sample, VmId, VmSample};
+use memtrace_core::sample::{HostCountersSample, HostSample, Sample, Topic, VmId, VmSample};
 use memtrace_core::signal::{Quality, Signal, SignalStatus};
 use memtrace_core::source::{Pressure, Source};
 use memtrace_core::units::{Bytes, Nanos};
@@ -172,7 +172,7 @@ impl LiveSource {
     /// The VMs that live, each with its stat of this moment.
     fn find_vms(&mut self, notices: &mut Notices) -> Vec<(Arc<FoundVm>, ProcessStat)> {
         if let Err(error) = self.discovery.scan(&self.root, monotonic()) {
-            notices.add("discovery", format!("/proc: {error}"));
+            notices.add(Topic::Discovery, format!("/proc: {error}"));
         }
         let vms: Vec<Arc<FoundVm>> = self.discovery.vms().cloned().collect();
         let mut living = Vec::with_capacity(vms.len());
@@ -194,7 +194,7 @@ impl LiveSource {
                 "the file descriptors of {blind} processes are not readable without \
                  CAP_SYS_PTRACE: VMs whose program isn't QEMU may be missing"
             );
-            notices.add("discovery", text);
+            notices.add(Topic::Discovery, text);
         }
         living
     }
@@ -203,7 +203,7 @@ impl LiveSource {
         let mut problems = Vec::new();
         let mut host = host::read(&self.root, &self.facts, &mut problems);
         for problem in problems {
-            notices.add("host", problem);
+            notices.add(Topic::Host, problem);
         }
         host.counters = reading.map(|reading| HostCountersSample {
             host: reading.host,
@@ -241,15 +241,15 @@ impl Source for LiveSource {
             .collect();
         let flows = reading.as_ref().map(|reading| assemble::flows(&reading.flows, &living));
         for problem in reading.into_iter().flat_map(|reading| reading.problems) {
-            notices.add("counters", problem);
+            notices.add(Topic::Counters, problem);
         }
         for vm in &vms {
             for problem in &vm.guest.metadata_problems {
-                notices.add("libvirt", format!("metadata of {}: {problem}", vm.name));
+                notices.add(Topic::Libvirt, format!("metadata of {}: {problem}", vm.name));
             }
         }
         if let Some(problem) = self.guests.problem() {
-            notices.add("libvirt", problem);
+            notices.add(Topic::Libvirt, problem);
         }
         self.oom_kills.tell(monotonic(), &mut notices);
         Ok(Sample {

@@ -1,6 +1,6 @@
 //! The notices of one sample: each problem once, and not without end.
 
-use memtrace_core::sample::Notice;
+use memtrace_core::sample::{Notice, Topic};
 
 /// Most notices in one sample.
 const MOST: usize = 32;
@@ -13,8 +13,8 @@ pub(super) struct Notices {
 }
 
 impl Notices {
-    pub(super) fn add(&mut self, about: &str, text: impl Into<String>) {
-        let notice = Notice { about: about.to_owned(), text: text.into() };
+    pub(super) fn add(&mut self, about: Topic, text: impl Into<String>) {
+        let notice = Notice { about, text: text.into() };
         if self.list.contains(&notice) {
             return;
         }
@@ -28,7 +28,7 @@ impl Notices {
     pub(super) fn into_list(mut self) -> Vec<Notice> {
         if self.more > 0 {
             let text = format!("and {} more problems", self.more);
-            self.list.push(Notice { about: "memtrace".to_owned(), text });
+            self.list.push(Notice { about: Topic::Memtrace, text });
         }
         self.list
     }
@@ -41,9 +41,9 @@ mod tests {
     #[test]
     fn each_problem_is_told_once() {
         let mut notices = Notices::default();
-        notices.add("cgroup", "a");
-        notices.add("cgroup", "a");
-        notices.add("qmp", "a");
+        notices.add(Topic::Cgroup, "a");
+        notices.add(Topic::Cgroup, "a");
+        notices.add(Topic::Qmp, "a");
         assert_eq!(notices.into_list().len(), 2);
     }
 
@@ -51,7 +51,7 @@ mod tests {
     fn a_flood_of_problems_is_counted() {
         let mut notices = Notices::default();
         for number in 0..100 {
-            notices.add("qmp", number.to_string());
+            notices.add(Topic::Qmp, number.to_string());
         }
         let list = notices.into_list();
         assert_eq!(list.len(), MOST + 1);

@@ -1,6 +1,7 @@
 //! OOM kills: counted, and reported for a while. They are counted here because a victim's row in
 //! the eBPF maps is gone soon after it.
 
+use memtrace_core::sample::Topic;
 use std::collections::VecDeque;
 
 use memtrace_ebpf::{Event, VmCounters};
@@ -118,7 +119,7 @@ impl OomKills {
     pub(super) fn tell(&mut self, now: Nanos, notices: &mut Notices) {
         self.kills.retain(|(at, _)| now.saturating_sub(*at) < Self::SHOWN);
         for (_, text) in &self.kills {
-            notices.add("oom", text.clone());
+            notices.add(Topic::Oom, text.clone());
         }
     }
 }

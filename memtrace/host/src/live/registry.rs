@@ -1,5 +1,6 @@
 //! The registry of VMs with their cgroups and memory files, kept in sync with the eBPF maps.
 
+use memtrace_core::sample::Topic;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -71,7 +72,7 @@ impl LiveSource {
             moved |= known.shared_memory.refresh(&self.root, vm.pid, now);
         }
         if let Some(problem) = known.membership.problem() {
-            notices.add("cgroup", format!("{}: {problem}", vm.description.name));
+            notices.add(Topic::Cgroup, format!("{}: {problem}", vm.description.name));
         }
         moved
     }
@@ -91,7 +92,7 @@ impl LiveSource {
             Ok(()) => known.told = Some(belongings),
             Err(error) => {
                 let text = format!("{} is not counted: {error:#}", vm.description.name);
-                notices.add("counters", text);
+                notices.add(Topic::Counters, text);
             }
         }
     }

@@ -4,7 +4,7 @@ use super::LiveSource;
 use super::notices::Notices;
 use crate::hostfs::cgroup::{MemoryCgroup, scope};
 use crate::hostfs::{HostRoot, Keeper};
-use memtrace_core::sample::ScopeSample;
+use memtrace_core::sample::{ScopeSample, Topic};
 
 #[derive(Debug)]
 pub(super) struct Scope {
@@ -26,7 +26,7 @@ impl Scope {
     pub(super) fn read(&mut self, root: &HostRoot, notices: &mut Notices) -> ScopeSample {
         let sample = self.sample(root);
         if let Some(problem) = &sample.problem {
-            notices.add("scope", format!("{}: {problem}", self.path));
+            notices.add(Topic::Scope, format!("{}: {problem}", self.path));
         }
         sample
     }
@@ -67,7 +67,7 @@ mod tests {
         let mut scope = Scope { path, found: None, files: Keeper::default() };
         let none = scope.read(&root, &mut notices);
         assert_eq!((none.cgroup.as_str(), none.usage), ("/pool", None));
-        assert_eq!(notices.into_list()[0].about, "scope");
+        assert_eq!(notices.into_list()[0].about, Topic::Scope);
         host.file("sys/fs/cgroup/pool/memory.current", "4096\n");
         assert_eq!(scope.sample(&root).usage, Some(Bytes(4096)));
         assert!(scope.found.is_some());

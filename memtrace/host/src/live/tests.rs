@@ -4,6 +4,7 @@ mod oom;
 mod process;
 mod quiet;
 
+use memtrace_core::sample::Topic;
 use std::time::Instant;
 
 use memtrace_ebpf::{
@@ -208,8 +209,8 @@ fn what_fails_is_told_and_the_rest_stays() {
         state.reading.problems.push("row 7: gone".to_owned());
     }
     let sample = source.sample(None).unwrap();
-    let about = |about: &str| sample.notices.iter().filter(|n| n.about == about).count();
-    assert_eq!((about("host"), about("cgroup"), about("counters")), (1, 1, 2));
+    let about = |about: Topic| sample.notices.iter().filter(|n| n.about == about).count();
+    assert_eq!((about(Topic::Host), about(Topic::Cgroup), about(Topic::Counters)), (1, 1, 2));
     assert!(sample.host.vmstat.is_none() && sample.host.meminfo.is_some());
     assert_eq!(sample.vms.len(), 2);
     // Once there is room again, it is counted.

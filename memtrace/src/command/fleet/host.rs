@@ -1,5 +1,7 @@
 //! Joins series to hosts. Pure. A host with old or missing data is unknown, with the reason.
 
+use memtrace_core::policy::Level;
+use memtrace_core::policy::reason::Coming;
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
@@ -33,7 +35,7 @@ pub struct Host {
     /// Age of its newest sample.
     pub age_seconds: Option<f64>,
     /// State of its policy.
-    pub state: Option<String>,
+    pub state: Option<Level>,
     pub enforcing: Option<bool>,
     pub memory_bytes: Option<f64>,
     pub available_bytes: Option<f64>,
@@ -46,7 +48,7 @@ pub struct Host {
     pub reclaimable_bytes: Option<f64>,
     pub vms: Option<f64>,
     /// Forecast seconds until each state, and until swapping.
-    pub forecast_seconds: BTreeMap<String, f64>,
+    pub forecast_seconds: BTreeMap<Coming, f64>,
     /// The most stalled VMs, the worst first; empty if none is.
     pub sufferers: Option<Vec<Sufferer>>,
 }
@@ -186,12 +188,13 @@ impl Told {
             }
             "memtrace_host_state" => {
                 if value > 0.0 {
-                    host.state = Some(label("state"));
+                    host.state = Level::of_word(&label("state"));
                 }
                 return;
             }
             "memtrace_host_forecast_seconds" => {
-                host.forecast_seconds.insert(label("what"), value);
+                let what = Coming::of_word(&label("what"));
+                host.forecast_seconds.extend(what.map(|what| (what, value)));
                 return;
             }
             _ => return,

@@ -3,6 +3,8 @@
 //! A VM fits where the policy's state would still be calm with it, if necessary after balloons have
 //! been inflated. Unknown values mean that it doesn't fit.
 
+use memtrace_core::policy::Level;
+use memtrace_core::policy::reason::Coming;
 use serde::Serialize;
 
 use super::host::Host;
@@ -129,15 +131,15 @@ fn room(above: f64, memory: f64) -> String {
 
 /// Why a host is refused regardless of available memory.
 fn refusal(host: &Host, size: f64, memory: f64) -> Option<String> {
-    if let Some(state @ ("hard" | "low")) = host.state.as_deref() {
-        return Some(format!("state {state}"));
+    if let Some(state @ (Level::Hard | Level::Low)) = host.state {
+        return Some(format!("state {}", state.word()));
     }
-    let soon = ["hard", "low", "swap"].into_iter().filter_map(|what| {
-        let seconds = *host.forecast_seconds.get(what)?;
+    let soon = [Coming::Hard, Coming::Low, Coming::Swap].into_iter().filter_map(|what| {
+        let seconds = *host.forecast_seconds.get(&what)?;
         (seconds < HORIZON).then_some((what, seconds))
     });
     if let Some((what, seconds)) = soon.min_by(|one, other| one.1.total_cmp(&other.1)) {
-        let what = if what == "swap" { "swapping" } else { what };
+        let what = if what == Coming::Swap { "swapping" } else { what.word() };
         return Some(format!("forecast: {what} in {seconds:.0} s"));
     }
     let ratio = overcommit(host, size, memory)?;
@@ -154,10 +156,10 @@ fn overcommit(host: &Host, size: f64, memory: f64) -> Option<f64> {
 
 fn cautions(host: &Host, size: f64, memory: f64, fits: Verdict) -> Vec<String> {
     let mut cautions = Vec::new();
-    match host.state.as_deref() {
+    match host.state {
         None => cautions.push("state unknown: no `memtrace mitigate` there".to_owned()),
-        Some("calm") => {}
-        Some(state) => cautions.push(format!("state {state}")),
+        Some(Level::Calm) => {}
+        Some(state) => cautions.push(format!("state {}", state.word())),
     }
     if fits == Verdict::Reclaiming && host.enforcing == Some(false) {
         cautions.push("observe mode: balloons are not moved".to_owned());

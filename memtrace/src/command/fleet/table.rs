@@ -1,5 +1,7 @@
 //! The fleet as lines, most urgent hosts first. Pure.
 
+use memtrace_core::policy::Level;
+use memtrace_core::policy::reason::Coming;
 use std::cmp::Ordering;
 
 use super::host::{Fleet, Host};
@@ -29,7 +31,7 @@ const COLUMNS: [(&str, usize, bool); 9] = [
 /// Most urgent first: by state, then by forecast of swapping, then by available memory.
 pub fn sort(hosts: &mut [Host]) {
     let soon = |host: &Host| {
-        let swaps = host.forecast_seconds.get("swap").copied();
+        let swaps = host.forecast_seconds.get(&Coming::Swap).copied();
         swaps.filter(|seconds| *seconds < HORIZON).unwrap_or(f64::INFINITY)
     };
     let free = |host: &Host| {
@@ -45,11 +47,11 @@ pub fn sort(hosts: &mut [Host]) {
 }
 
 fn urgency(host: &Host) -> u8 {
-    match (host.unknown.is_some(), host.state.as_deref()) {
+    match (host.unknown.is_some(), host.state) {
         (true, _) => 3,
-        (false, Some("low")) => 0,
-        (false, Some("hard")) => 1,
-        (false, Some("soft")) => 2,
+        (false, Some(Level::Low)) => 0,
+        (false, Some(Level::Hard)) => 1,
+        (false, Some(Level::Soft)) => 2,
         (false, _) => 4,
     }
 }
@@ -72,16 +74,16 @@ pub fn page(fleet: &Fleet, whose: &str) -> Page {
 }
 
 fn summary(fleet: &Fleet, whose: &str) -> Parts {
-    let count = |state: Option<&str>| {
-        let of = |host: &&Host| host.unknown.is_none() && host.state.as_deref() == state;
+    let count = |state: Option<Level>| {
+        let of = |host: &&Host| host.unknown.is_none() && host.state == state;
         fleet.hosts.iter().filter(of).count()
     };
     let unknown = fleet.hosts.iter().filter(|host| host.unknown.is_some()).count();
     let all = [
-        ("low", count(Some("low")), Emphasis::Hot),
-        ("hard", count(Some("hard")), Emphasis::Hot),
-        ("soft", count(Some("soft")), Emphasis::Warm),
-        ("calm", count(Some("calm")), Emphasis::Plain),
+        ("low", count(Some(Level::Low)), Emphasis::Hot),
+        ("hard", count(Some(Level::Hard)), Emphasis::Hot),
+        ("soft", count(Some(Level::Soft)), Emphasis::Warm),
+        ("calm", count(Some(Level::Calm)), Emphasis::Plain),
         ("without a policy", count(None), Emphasis::Plain),
         ("unknown", unknown, Emphasis::Warm),
     ];
@@ -135,18 +137,11 @@ fn fields(host: &Host) -> [Part; 9] {
     let state = match (&host.unknown, &host.state) {
         (Some(_), _) => Part::new("unknown", Emphasis::Warm),
         (None, None) => Part::new(UNKNOWN, Emphasis::Dim),
-        (None, Some(state)) => Part::new(
-            clean(state),
-            match state.as_str() {
-                "low" | "hard" => Emphasis::Hot,
-                "soft" => Emphasis::Warm,
-                _ => Emphasis::Plain,
-            },
-        ),
+        (None, Some(state)) => Part::new(state.word(), memtrace_view::summary::urgency_of(*state)),
     };
     let share = host.available_bytes.zip(host.memory_bytes).map(|(part, all)| part / all * 100.0);
     // A policy without a forecast has no sample.
-    let coming = host.forecast_seconds.get("swap").copied();
+    let coming = host.forecast_seconds.get(&Coming::Swap).copied();
     let swaps = match (coming, &host.state) {
         (Some(seconds), _) => {
             let emphasis = match seconds {

@@ -8,6 +8,8 @@ use super::query::OF_HOST;
 use super::{table, write};
 use crate::command::fleet::placement::{Verdict, places};
 use crate::prometheus::reply::{self, Answer};
+use memtrace_core::policy::Level;
+use memtrace_core::policy::reason::Coming;
 use memtrace_core::units::Bytes;
 
 const GIB: f64 = (1_u64 << 30) as f64;
@@ -93,7 +95,7 @@ fn of_target(host: &str, value: f64) -> (String, f64) {
 #[test]
 fn every_metric_that_is_asked_for_is_read() {
     let whole = &fleet(&[told("a")])[0];
-    assert_eq!((whole.name.as_str(), whole.state.as_deref()), ("a", Some("calm")));
+    assert_eq!((whole.name.as_str(), whole.state), ("a", Some(Level::Calm)));
     assert_eq!(whole.unknown, None);
     for name in OF_HOST.iter().filter(|name| **name != "memtrace_host_forecast_seconds") {
         let key = format!("\"{name}\"");
@@ -169,7 +171,7 @@ fn a_host_that_swaps_soon_comes_before_others_of_its_state_and_one_far_ahead_doe
     let hosts = fleet(&[told("a"), swaps("b", 1200.0), swaps("c", 90.0)]);
     let order: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
     assert_eq!(order, ["c", "a", "b"]);
-    assert_eq!(hosts[2].forecast_seconds["swap"], 1200.0);
+    assert_eq!(hosts[2].forecast_seconds[&Coming::Swap], 1200.0);
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl Signals {
         }
         for notice in notices {
             let words = |text: &str| truncate(text, WORDS).into_owned();
-            let key = (words(&notice.about), words(&notice.text));
+            let key = (words(notice.about.word()), words(&notice.text));
             if self.notices.len() < MOST_NOTICES || self.notices.contains_key(&key) {
                 let count = self.notices.entry(key).or_default();
                 *count = count.saturating_add(1);
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn notices_are_counted_and_bounded() {
         let mut signals = Signals::default();
-        let notice = |text: String| Notice { about: "qmp".to_owned(), text };
+        let notice = |text: String| Notice { about: memtrace_core::sample::Topic::Qmp, text };
         for number in 0..MOST_NOTICES + 5 {
             signals.add(&[], &[notice(number.to_string()), notice("again".to_owned())]);
         }

@@ -187,7 +187,7 @@ mod tests {
     use super::*;
     use crate::columns::ColumnId;
     use memtrace_core::fixture;
-    use memtrace_core::sample::Notice;
+    use memtrace_core::sample::{Notice, Topic};
 
     fn nothing() -> Decided {
         Decided::Not("the configuration can't be used\x1b[2J".into())
@@ -214,9 +214,7 @@ mod tests {
     #[test]
     fn an_empty_host_with_a_notice() {
         let mut snapshot = fixture::snapshot(Vec::new());
-        snapshot
-            .notices
-            .push(Notice { about: "libvirt".to_owned(), text: "gone\x1b[2J".to_owned() });
+        snapshot.notices.push(Notice { about: Topic::Libvirt, text: "gone\x1b[2J".to_owned() });
         insta::assert_snapshot!(frame(&snapshot, &nothing(), &PlainOptions::default()));
     }
 

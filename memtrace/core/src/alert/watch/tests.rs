@@ -9,7 +9,7 @@ use crate::model::Measured;
 use crate::model::snapshot::VmView;
 use crate::policy::Decisions;
 use crate::reactor::{Mode, Reaction};
-use crate::sample::Notice;
+use crate::sample::{Notice, Topic};
 use crate::signal::{Quality, Signal};
 use crate::units::{ByteRate, Bytes, Percent, Rate};
 
@@ -165,7 +165,7 @@ fn an_oom_kill_is_told_at_once_and_nobody_knows_without_the_kernel_side() {
             .for_each(|status| status.quality = Quality::clone(&quality));
         Step { snapshot: Arc::new(all), ..step_of(Vec::new(), None) }
     };
-    let notices = vec![Notice { about: "oom".to_owned(), text: text.to_owned() }];
+    let notices = vec![Notice { about: Topic::Oom, text: text.to_owned() }];
     let alerts = watcher.step(second(0), &killed(notices, Quality::Exact));
     assert_eq!((alerts[0].severity, alerts[0].text.as_str()), (Severity::Critical, text));
     assert_eq!(told(&mut watcher, 1, &killed(Vec::new(), Quality::absent("lost"))), []);

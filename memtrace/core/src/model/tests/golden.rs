@@ -11,8 +11,10 @@ fn the_json_form_of_a_snapshot_is_pinned() {
     let noisy = counting(vm("noisy", 1), |counters| counters.guest_faults = 1000);
     let mut now = sample(12, vec![noisy.clone()]);
     now.flows = Some(vec![flow(party(&noisy), Party::Other, 64)]);
-    now.notices =
-        vec![Notice { about: "libvirt".into(), text: "the connection was closed".into() }];
+    now.notices = vec![Notice {
+        about: crate::sample::Topic::Libvirt,
+        text: "the connection was closed".into(),
+    }];
     set_signal(&mut now, Signal::AsyncFaults, Quality::absent("no kvm:kvm_async_pf_ready"));
     let snapshot = derive(Some(&sample(10, vec![vm("noisy", 1)])), &now);
     let json = serde_json::to_string_pretty(&snapshot).expect("a snapshot serialises");

@@ -1,6 +1,7 @@
 //! What is told of OOM kills.
 
 use super::*;
+use memtrace_core::sample::Topic;
 
 #[test]
 fn an_oom_kill_is_told_with_its_names() {
@@ -75,7 +76,7 @@ fn a_victim_is_counted_once_whichever_of_its_threads_ask_for_more() {
 
 fn told(sample: anyhow::Result<Sample>) -> Vec<String> {
     let notices = sample.unwrap().notices.into_iter();
-    notices.filter(|notice| notice.about == "oom").map(|notice| notice.text).collect()
+    notices.filter(|notice| notice.about == Topic::Oom).map(|notice| notice.text).collect()
 }
 
 /// Its command is that of who was allocating.

@@ -15,7 +15,7 @@ use memtrace_core::policy::decision::Suffering;
 use memtrace_core::policy::reason::Distress;
 use memtrace_core::policy::{Action, Reason};
 use memtrace_core::reactor::{Decided, Fate, Owed, Report};
-use memtrace_core::sample::{Notice, Party, VmId};
+use memtrace_core::sample::{Notice, Party, Topic, VmId};
 use memtrace_core::signal::Signal;
 use memtrace_core::units::{Bytes, Limit};
 
@@ -111,7 +111,7 @@ fn line(snapshot: &Snapshot, decided: &Decided) -> Value {
 /// A host of which everything is known, and which had everything happen to it.
 fn eventful() -> Snapshot {
     let mut snapshot = Snapshot::clone(&fixture::demo());
-    snapshot.notices = vec![Notice { about: "qmp".to_owned(), text: "gone".to_owned() }];
+    snapshot.notices = vec![Notice { about: Topic::Qmp, text: "gone".to_owned() }];
     let host = snapshot.host.totals.value.as_mut().expect("it is known");
     (host.missed_runs, host.host.counters.kswapd_wakes) = (Some(3), 4);
     host.missed_by_signal.insert(Signal::SwapOut, 3);

@@ -19,7 +19,7 @@ use crate::tui::update::{Message, update};
 use memtrace_core::fixture;
 use memtrace_core::live::Latest;
 use memtrace_core::model::Snapshot;
-use memtrace_core::sample::Notice;
+use memtrace_core::sample::{Notice, Topic};
 use memtrace_core::text;
 use memtrace_core::units::{Nanos, Percent, WallNanos};
 
@@ -84,7 +84,7 @@ fn minute() -> Vec<Arc<Snapshot>> {
 }
 
 fn notices(texts: &[&str]) -> Vec<Notice> {
-    let notice = |text: &&str| Notice { about: "libvirt".to_owned(), text: (*text).to_owned() };
+    let notice = |text: &&str| Notice { about: Topic::Libvirt, text: (*text).to_owned() };
     texts.iter().map(notice).collect()
 }
 
