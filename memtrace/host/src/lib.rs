@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 pub mod actuate;
+pub mod clock;
 pub mod hostfs;
 pub mod line_sink;
 pub mod live;

@@ -2,6 +2,7 @@
 //! subscribers.
 
 pub mod alert;
+pub mod live;
 pub mod metrics;
 pub mod player;
 pub mod policy;

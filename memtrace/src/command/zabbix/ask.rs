@@ -20,6 +20,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::sys::address::Address;
+use crate::sys::runtime;
 use memtrace_core::text::clean;
 
 /// Total time limit; an agent's is 3 s.
@@ -76,7 +77,7 @@ fn whole(path: &Path) -> Result<String> {
 }
 
 fn ask(address: &Address) -> Result<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::current_thread()?;
     let answer = runtime.block_on(async {
         let asked = async {
             match address {
