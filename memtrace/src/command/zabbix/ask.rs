@@ -1,5 +1,6 @@
 //! Reads the metrics of a running memtrace: over TCP, a Unix socket, or from a textfile. Bounded in
-//! time and size.
+//! time and size. The only user of hyper's client: ureq, the client elsewhere, has no stable interface
+//! for Unix sockets.
 
 use std::fmt;
 use std::fs::File;
