@@ -266,7 +266,7 @@ fn without_privileges_the_self_test_names_what_is_missing_and_starts_nothing() {
 fn the_doctor_is_asked_about_one_vm_and_knows_who_there_is() {
     let output = run(&["doctor", "no such VM", "--no-libvirt"]);
     assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()), "{output:?}");
-    assert!(stderr(&output).contains("no VM is called no such VM"), "{output:?}");
+    assert!(stderr(&output).contains("no VM \"no such VM\""), "{output:?}");
 }
 
 #[test]

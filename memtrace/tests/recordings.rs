@@ -76,7 +76,7 @@ fn a_recording_that_is_too_short_for_advice_says_so() {
     let vms = value["vms"].as_array().expect("there are some");
     assert!(vms.iter().all(|vm| vm["size"].is_null() && vm["sure"] == "too_little"), "{value}");
     let wrong = run(&["advise", "nobody", "--dir", RECORDING]);
-    assert!(text(&wrong.stderr).contains("no VM nobody"), "{wrong:?}");
+    assert!(text(&wrong.stderr).contains("no VM \"nobody\"; VMs: "), "{wrong:?}");
     for refused in [&["--since", "soon"][..], &["--since", "0d"], &["--add", "16"]] {
         let arguments: Vec<&str> = ["advise"].iter().chain(refused).copied().collect();
         assert_eq!(run(&arguments).status.code(), Some(2), "{refused:?}");

@@ -111,9 +111,18 @@ impl std::error::Error for Unreadable {}
 impl FromStr for Bytes {
     type Err = Unreadable;
 
-    /// A size with its unit: `512MiB`, `1.5 GiB`.
+    /// A size with its unit, in powers of 1024: `512MiB`, `1.5 GiB`, or `16G` as in QEMU's `-m`.
     fn from_str(text: &str) -> Result<Self, Unreadable> {
-        let scale = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
+        let scale = [
+            ("KiB", 1 << 10),
+            ("MiB", 1 << 20),
+            ("GiB", 1 << 30),
+            ("TiB", 1 << 40),
+            ("K", 1 << 10),
+            ("M", 1 << 20),
+            ("G", 1 << 30),
+            ("T", 1 << 40),
+        ];
         let wanted = "a size with its unit (KiB, MiB, GiB, TiB), as in \"512MiB\"";
         with_unit(text, &scale).map(Self).ok_or(Unreadable { wanted })
     }
@@ -149,10 +158,18 @@ mod tests {
 
     #[test]
     fn sizes_and_durations_have_their_unit() {
-        for (text, bytes) in [("512MiB", 512 << 20), ("1.5 GiB", 3 << 29), ("0KiB", 0)] {
+        for (text, bytes) in [
+            ("512MiB", 512 << 20),
+            ("1.5 GiB", 3 << 29),
+            ("0KiB", 0),
+            ("512M", 512 << 20),
+            ("1.5 G", 3 << 29),
+        ] {
             assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");
         }
-        for text in ["512", "512MB", "-1MiB", "MiB", "1.2.3MiB", "1e9TiB", "99999TiB", ""] {
+        for text in
+            ["512", "512MB", "512Mi", "512m", "-1MiB", "MiB", "1.2.3MiB", "1e9TiB", "99999TiB", ""]
+        {
             assert!(text.parse::<Bytes>().is_err(), "{text}");
         }
         for (text, millis) in [("500ms", 500), ("5s", 5_000), ("2min", 120_000)] {

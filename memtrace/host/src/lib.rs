@@ -8,6 +8,8 @@
 #[cfg(feature = "full")]
 pub mod actuate;
 #[cfg(feature = "full")]
+pub mod clock;
+#[cfg(feature = "full")]
 pub mod hostfs;
 #[cfg(feature = "full")]
 pub mod line_sink;

@@ -2,11 +2,14 @@
 
 pub mod look;
 pub mod print;
+pub mod vm_choice;
 
 use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
+use jiff::{Span, SpanRelativeTo};
 use memtrace_core::filter::Filter;
+use memtrace_core::units::Bytes;
 
 /// Shortest and longest interval between two samples, in seconds.
 pub const INTERVAL_SECONDS: [f64; 2] = [0.1, 60.0];
@@ -53,7 +56,69 @@ pub fn interval(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| outside())
 }
 
+/// Parses a duration: `90s`, `30m`, `1h30m`, `7d`, `4w`. Days are of 24 hours.
+///
+/// # Errors
+/// The message for clap, when it is none, or not positive.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let span = text.parse::<Span>().ok();
+    let length = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+    length
+        .and_then(|length| Duration::try_from(length).ok())
+        .filter(|length| !length.is_zero())
+        .ok_or_else(|| "not a duration such as 90s, 30m, 24h or 7d".to_owned())
+}
+
+/// Parses a size of a VM: `16G`, `1.5GiB`, `512M`.
+///
+/// # Errors
+/// The message for clap, when it is none, or 0.
+pub fn size(text: &str) -> Result<Bytes, String> {
+    match text.parse::<Bytes>() {
+        Ok(Bytes(0)) => Err("must be greater than 0".to_owned()),
+        size => size.map_err(|error| error.to_string()),
+    }
+}
+
 // clap shows only the outermost message of an error.
 fn filter(text: &str) -> Result<Filter, String> {
     Filter::parse(text).map_err(|error| format!("{error:#}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_has_a_unit_and_is_something() {
+        for (text, bytes) in [
+            ("16G", 16 << 30),
+            ("16 G", 16 << 30),
+            ("1.5GiB", 3 << 29),
+            ("512M", 512 << 20),
+            ("2T", 2 << 40),
+        ] {
+            assert_eq!(size(text), Ok(Bytes(bytes)), "{text}");
+        }
+        for text in ["", "16", "G", "0G", "-1G", "16GB", "1e9T", "9999999T", "1.2.3G"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_positive_and_days_have_24_hours() {
+        for (text, seconds) in [
+            ("90s", 90),
+            ("30m", 1800),
+            ("1h30m", 5400),
+            ("24h", 86_400),
+            ("7d", 604_800),
+            ("4w", 2_419_200),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "90", "0s", "-1h", "soon", "1mo"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 pub mod alert;
 pub mod hook;
+pub mod live;
 pub mod metrics;
 pub mod player;
 pub mod policy;

@@ -38,10 +38,7 @@ impl Interrupt {
     /// When they can't be waited for.
     pub fn watch() -> Result<Self> {
         let interrupt = Self::default();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .build()
-            .context("cannot wait for signals")?;
+        let runtime = super::runtime::current_thread()?;
         let mut signals = Vec::new();
         {
             let _entered = runtime.enter();

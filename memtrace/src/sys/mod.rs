@@ -7,3 +7,4 @@ pub mod interrupt;
 pub mod logging;
 pub mod output;
 pub mod progress;
+pub mod runtime;

@@ -71,7 +71,7 @@ pub fn loses(scene: &mut Scene<'_>) -> Result<()> {
             let why = host["unknown"].as_str();
             ensure!(why.is_some() == is_victim, "{host}");
             if let Some(why) = why {
-                ensure!(why.starts_with("its scrapes fail; it last told something "), "{why}");
+                ensure!(why.starts_with("its scrapes fail; last data "), "{why}");
                 ensure!(host["state"].is_null() && host["memory_bytes"].is_null(), "{host}");
                 ensure!(host["name"] == name, "{host} was {name}");
             }

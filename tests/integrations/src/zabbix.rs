@@ -120,7 +120,7 @@ pub fn gone(scene: &mut Scene<'_>) -> Result<()> {
     wait("the item to be unsupported", PATIENCE, || {
         let value = agent.get(&key)?;
         let Some(why) = value.strip_prefix(NO_VALUE) else { bail!("{key} is {value:?}") };
-        ensure!(why == format!("no VM is called {id}"), "{why}");
+        ensure!(why.starts_with(&format!("no VM \"{id}\"")), "{why}");
         ensure!(agent.vms()?.iter().all(|(name, _)| name != GONE), "it is still discovered");
         Ok(())
     })

@@ -1,58 +1,96 @@
-//! A moment as somebody types it. Pure.
+//! Parses a typed time. Pure.
 
 use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use crate::units::WallNanos;
 
-const HOW: &str = "not a time, as 14:05, 2026-11-23 14:05, +10m and -1h are";
-
-/// `14:05` and `14:05:30` of the day of `now`, `2026-11-23 14:05`, `2026-11-23T14:05:30Z`, and
-/// from `now` on or back: `+10m`, `-1h`.
-///
-/// # Errors
-/// When it is none of them: how it is typed.
-pub fn moment(text: &str, zone: &TimeZone, now: WallNanos) -> Result<WallNanos, String> {
-    let text = text.trim();
-    let now = Timestamp::from_nanosecond(i128::from(now.0)).map_err(|_| HOW.to_owned())?;
-    let found = match text.as_bytes().first() {
-        Some(b'+' | b'-') => apart(text, now),
-        _ => text.parse::<Timestamp>().ok().or_else(|| civil(text, zone, now)),
-    };
-    let nanos = found.and_then(|found| u64::try_from(found.as_nanosecond()).ok());
-    nanos.map(WallNanos).ok_or_else(|| HOW.to_owned())
+/// The point to which short forms refer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relative {
+    /// A position in a recording: `14:05` is on its day, `+10m` and `-1h` are offsets from it.
+    Position,
+    /// The present: `14:05` is the last one, `5m` is 5 minutes ago, and the future is refused.
+    Present,
 }
 
-fn apart(text: &str, now: Timestamp) -> Option<Timestamp> {
+impl Relative {
+    const fn forms(self) -> &'static str {
+        match self {
+            Self::Position => "not a time such as 14:05, 2026-11-23 14:05, +10m or -1h",
+            Self::Present => "not a time such as 14:05, 2026-11-23 14:05:30 or 5m (ago)",
+        }
+    }
+}
+
+/// Parses `14:05`, `14:05:30`, `2026-11-23 14:05`, `2026-11-23T14:05:30Z`, and offsets, as
+/// `relative` to `now` says.
+///
+/// # Errors
+/// The accepted forms when it is none of them; or that it lies in the future.
+pub fn parse(
+    text: &str,
+    zone: &TimeZone,
+    now: WallNanos,
+    relative: Relative,
+) -> Result<WallNanos, String> {
+    let text = text.trim();
+    let wrong = || relative.forms().to_owned();
+    let now = Timestamp::from_nanosecond(i128::from(now.0)).map_err(|_| wrong())?;
+    let absolute = || text.parse().ok().or_else(|| civil(text, zone, now, relative));
+    let found = match text.as_bytes().first() {
+        Some(b'+' | b'-') => offset(text, now),
+        _ => absolute().or_else(|| ago(text, now).filter(|_| relative == Relative::Present)),
+    };
+    let found = found.ok_or_else(wrong)?;
+    if relative == Relative::Present && found > now {
+        return Err(format!("{text} is in the future"));
+    }
+    u64::try_from(found.as_nanosecond()).map(WallNanos).map_err(|_| wrong())
+}
+
+fn offset(text: &str, now: Timestamp) -> Option<Timestamp> {
     let (sign, length) = text.split_at_checked(1)?;
     let length = length.trim_start().parse::<SignedDuration>().ok()?;
-    // Of two signs one is too many.
+    // Two signs are one too many.
     let length = Some(length).filter(|length| !length.is_negative())?;
     let length = if sign == "-" { -length } else { length };
     now.checked_add(length).ok()
 }
 
-fn civil(text: &str, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
-    let day = now.to_zoned(zone.clone()).date();
-    // One with a date would be a time as well, of another day.
-    let time = || text.parse::<Time>().ok().map(|time| day.to_datetime(time));
-    let when = text.parse::<DateTime>().ok().or_else(time)?;
-    when.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp())
+fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let length = text.parse::<SignedDuration>().ok()?;
+    now.checked_sub(length.abs()).ok()
+}
+
+fn civil(text: &str, zone: &TimeZone, now: Timestamp, relative: Relative) -> Option<Timestamp> {
+    let instant = |when: DateTime| Some(when.to_zoned(zone.clone()).ok()?.timestamp());
+    // First with a date: it would be a time as well, of another day.
+    if let Ok(when) = text.parse::<DateTime>() {
+        return instant(when);
+    }
+    let (day, time) = (now.to_zoned(zone.clone()).date(), text.parse::<Time>().ok()?);
+    let today = instant(day.to_datetime(time))?;
+    if relative == Relative::Present && today > now {
+        return instant(day.checked_sub(1.day()).ok()?.to_datetime(time));
+    }
+    Some(today)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn nanos(text: &str) -> WallNanos {
+        let at: Timestamp = text.parse().expect("it is a time");
+        WallNanos(u64::try_from(at.as_nanosecond()).expect("it is after 1970"))
+    }
+
     #[test]
-    fn a_moment_can_be_typed_in_many_ways() {
+    fn a_position_in_a_recording_can_be_typed_in_many_ways() {
         let zone = TimeZone::fixed(jiff::tz::offset(1));
-        let nanos = |text: &str| {
-            let at: Timestamp = text.parse().expect("it is a time");
-            WallNanos(u64::try_from(at.as_nanosecond()).expect("it is after 1970"))
-        };
-        let now = nanos("2026-11-23T12:00:00Z");
+        let at = |text| parse(text, &zone, nanos("2026-11-23T12:00:00Z"), Relative::Position);
         for (text, found) in [
             ("14:05", "2026-11-23T13:05:00Z"),
             (" 14:05:30 ", "2026-11-23T13:05:30Z"),
@@ -62,10 +100,35 @@ mod tests {
             ("-1h", "2026-11-23T11:00:00Z"),
             ("- 90s", "2026-11-23T11:58:30Z"),
         ] {
-            assert_eq!(moment(text, &zone, now), Ok(nanos(found)), "{text}");
+            assert_eq!(at(text), Ok(nanos(found)), "{text}");
         }
         for text in ["", "+", "--1h", "soon", "25:00", "10m", "+10", "1969-01-01 00:00", "ä"] {
-            assert_eq!(moment(text, &zone, now), Err(HOW.to_owned()), "{text}");
+            assert_eq!(at(text), Err(Relative::Position.forms().to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_the_past_can_be_typed_in_many_ways() {
+        let at =
+            |text| parse(text, &TimeZone::UTC, nanos("2026-11-23T12:30:00Z"), Relative::Present);
+        for (text, found) in [
+            ("12:05", "2026-11-23T12:05:00Z"),
+            ("12:05:30", "2026-11-23T12:05:30Z"),
+            ("23:00", "2026-11-22T23:00:00Z"),
+            ("2026-11-01 08:00", "2026-11-01T08:00:00Z"),
+            ("2026-11-01T08:00:00+01:00", "2026-11-01T07:00:00Z"),
+            ("5m", "2026-11-23T12:25:00Z"),
+            ("-5m", "2026-11-23T12:25:00Z"),
+            ("5m ago", "2026-11-23T12:25:00Z"),
+            ("1h30m", "2026-11-23T11:00:00Z"),
+        ] {
+            assert_eq!(at(text), Ok(nanos(found)), "{text}");
+        }
+        for text in ["", "soon", "25:00", "-", "1e99s", "1960-01-01 00:00"] {
+            assert_eq!(at(text), Err(Relative::Present.forms().to_owned()), "{text}");
+        }
+        for text in ["2027-01-01 00:00", "+5m"] {
+            assert_eq!(at(text), Err(format!("{text} is in the future")));
         }
     }
 }

@@ -8,7 +8,8 @@ use memtrace_ebpf::{
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{Kernel, LiveSource, monotonic};
+use super::{Kernel, LiveSource};
+use crate::clock::monotonic;
 use crate::hostfs::process;
 use crate::probe::Arrived;
 use crate::vmm::discover::Sighting;

@@ -5,7 +5,6 @@
 
 mod assemble;
 mod cgroups;
-mod clock;
 mod events;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fake;
@@ -30,7 +29,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use self::cgroups::{Company, Membership};
-use self::clock::{monotonic, wall};
+
 use self::guests::Guests;
 use self::notices::Notices;
 use self::oom::OomKills;
@@ -38,6 +37,7 @@ use self::rereading::Kept;
 use self::scope::Scope;
 use self::shared::{SharedMemory, Sharing};
 use self::swap_base::SwapBase;
+use crate::clock::{monotonic, wall};
 use crate::hostfs::host::HostFacts;
 use crate::hostfs::process::{self, ProcessStat};
 use crate::hostfs::psi::Trigger;

@@ -6,8 +6,9 @@ use std::collections::VecDeque;
 
 use memtrace_ebpf::{Event, VmCounters};
 
+use super::LiveSource;
 use super::notices::Notices;
-use super::{LiveSource, monotonic};
+use crate::clock::monotonic;
 use crate::hostfs::process;
 use crate::vmm::name;
 use memtrace_core::units::Nanos;

@@ -11,7 +11,6 @@ use aya_log::EbpfLogger;
 use memtrace_ebpf::{
     EVENT_APPEARED, EVENT_EXITED, EVENT_FOUND, HostCounters, SLOT_KSWAPD, SLOT_OTHER, VmCounters,
 };
-use rustix::time::{ClockId, clock_gettime};
 
 use super::attach::Hooks;
 use super::limits::Limits;
@@ -21,6 +20,7 @@ use super::plan::{self, Plan};
 use super::slots::{Slots, Tracked};
 use super::support::{self, Means};
 use super::{Arrived, Belongings, FlowReading, KernelSide, Reading, Taker, VmReading};
+use crate::clock::monotonic;
 use crate::hostfs::Keeper;
 use crate::probe::ring_reader::RingReader;
 use memtrace_core::signal::SignalStatus;
@@ -225,9 +225,4 @@ fn start_logger(ebpf: &mut Ebpf) -> Option<EbpfLogger<Box<dyn log::Log>>> {
             None
         }
     }
-}
-
-pub(super) fn monotonic() -> Nanos {
-    let now = clock_gettime(ClockId::Monotonic);
-    Nanos((now.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(now.tv_nsec as u64))
 }

@@ -13,7 +13,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
 
 use super::Arrived;
-use super::live::monotonic;
+use crate::clock::monotonic;
 
 /// What an event takes in the ring buffer: itself and the header of its record
 /// (BPF_RINGBUF_HDR_SZ, include/uapi/linux/bpf.h).

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::{Span, SpanRelativeTo};
 
-use crate::cli::ColorChoice;
+use crate::cli::{ColorChoice, duration, size};
 use crate::prometheus::Address;
 use memtrace_core::units::Bytes;
 
@@ -53,7 +52,7 @@ pub struct AdviseArguments {
     /// Only this VM, by name or UUID
     pub vm: Option<String>,
     /// Period to evaluate, back from the end of the recording or from now: 12h, 7d, 4w
-    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = span)]
+    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
     pub since: Duration,
     /// Recording: a directory, or one file
     #[arg(long, value_name = "DIR", default_value = memtrace_store::recording::DIRECTORY)]
@@ -85,32 +84,4 @@ pub struct AdviseArguments {
     /// When to use colours; `auto`: on a terminal, unless NO_COLOR is set
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
-}
-
-/// Days are of 24 hours.
-fn span(text: &str) -> Result<Duration, String> {
-    let span = text.parse::<Span>().ok();
-    let length = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
-    let length = length.and_then(|length| Duration::try_from(length).ok());
-    length
-        .filter(|length| !length.is_zero())
-        .ok_or_else(|| "not a time, as 12h, 7d and 4w are".to_owned())
-}
-
-/// In powers of 1024, with or without `iB`.
-fn size(text: &str) -> Result<Bytes, String> {
-    let wrong = || "not a size, as 16G and 512M are".to_owned();
-    let short = text.strip_suffix("iB").unwrap_or(text);
-    let (number, unit) = short.split_at_checked(short.len().saturating_sub(1)).ok_or_else(wrong)?;
-    let scale = match unit {
-        "M" => 1_u64 << 20,
-        "G" => 1 << 30,
-        "T" => 1 << 40,
-        _ => return Err(wrong()),
-    };
-    let number: f64 = number.trim_end().parse().map_err(|_| wrong())?;
-    let bytes = number * scale as f64;
-    // No host has so much, and sums of it don't overflow.
-    let fits = number.is_finite() && (1.0..=(1_u64 << 50) as f64).contains(&bytes);
-    fits.then_some(Bytes(bytes as u64)).ok_or_else(wrong)
 }

@@ -27,6 +27,7 @@ use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use crate::cli::vm_choice::{Candidate, choose};
 use crate::command::advise::args::AdviseArguments;
 use crate::command::report::Progress;
 use crate::config::Config;
@@ -181,14 +182,10 @@ fn sizes(record: &Record, room: Option<Bytes>, floor: Bytes) -> Vec<VmAdvice> {
 
 /// Keeps only the selected VM, by name or UUID.
 fn only(advice: &mut Advice, wanted: &str) -> Result<()> {
-    let is_meant = |vm: &VmAdvice| {
-        vm.name == wanted || vm.uuid.as_ref().is_some_and(|uuid| uuid.eq_ignore_ascii_case(wanted))
-    };
-    if !advice.vms.iter().any(is_meant) {
-        let names: Vec<&str> = advice.vms.iter().take(20).map(|vm| vm.name.as_str()).collect();
-        bail!("no VM {wanted} in the data; VMs: {}", names.join(", "));
-    }
-    advice.vms.retain(is_meant);
+    let chosen =
+        choose(wanted, &advice.vms, |vm| Candidate { name: &vm.name, id: vm.uuid.clone() })?;
+    let chosen = chosen.clone();
+    advice.vms = vec![chosen];
     let names: Vec<&String> = advice.vms.iter().map(|vm| &vm.name).collect();
     advice.dead.vms.retain(|vm| names.contains(&&vm.name));
     let by_hour = &mut advice.by_hour;

@@ -43,7 +43,7 @@ pub(super) enum Compression {
     Zswap,
     /// In memory, where there is no swap and only peaks want it.
     Zram,
-    /// A disk behind zram, in which dead memory still takes memory.
+    /// A disk behind zram, in which unused memory still takes memory.
     Disk,
     None,
 }

@@ -9,18 +9,15 @@ use std::ffi::OsStr;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 
 use crate::cli::Verbosity;
+use crate::cli::vm_choice::{Candidate, choose};
 use crate::command::check::args::{CheckArguments, Threshold};
+use crate::service::live;
 use crate::sys::output;
-use memtrace_core::model::snapshot::VmView;
 use memtrace_core::model::{Snapshot, derive};
-use memtrace_core::sample::VmId;
 use memtrace_core::source::Source;
-use memtrace_host::hostfs::HostRoot;
-use memtrace_host::live::LiveSource;
-use memtrace_host::privileges;
 use metric::{Metric, Value};
 use report::{Report, Status, Thresholds, headline};
 
@@ -76,9 +73,8 @@ fn failed(error: &anyhow::Error, arguments: &CheckArguments) -> String {
 }
 
 fn checked(arguments: &CheckArguments, verbosity: Verbosity) -> Result<Report> {
-    let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
-    privileges::require(&root)?;
-    let mut source = LiveSource::open(root, verbosity.programs(), !arguments.no_libvirt);
+    let root = live::privileged_host()?;
+    let mut source = live::source(root, verbosity, !arguments.no_libvirt);
     report(&look(&mut source, arguments.interval)?, arguments)
 }
 
@@ -104,29 +100,12 @@ fn report(snapshot: &Snapshot, arguments: &CheckArguments) -> Result<Report> {
             (format!("host {name}").trim_end().to_owned(), metric::of_host(&snapshot.host))
         }
         Some(typed) => {
-            let vm = wanted(typed, snapshot)?;
+            let vm = choose(typed, &snapshot.vms, |vm| Candidate::new(&vm.name, vm.id))?;
             (format!("VM {}", vm.name), metric::of_vm(vm))
         }
     };
     let thresholds = thresholds(&values, arguments)?;
     Ok(Report::new(subject, values, &thresholds))
-}
-
-/// The VM that is meant, by name, UUID or process id.
-fn wanted<'a>(typed: &str, snapshot: &'a Snapshot) -> Result<&'a VmView> {
-    let by_id = |vm: &&VmView| match vm.id {
-        VmId::Uuid(uuid) => uuid.to_string() == typed.to_lowercase(),
-        VmId::Process { pid, .. } => pid.to_string() == typed,
-    };
-    if let Some(vm) = snapshot.vms.iter().find(by_id) {
-        return Ok(vm);
-    }
-    let named: Vec<&VmView> = snapshot.vms.iter().filter(|vm| vm.name == typed).collect();
-    match named[..] {
-        [vm] => Ok(vm),
-        [] => bail!("no VM is called {typed}"),
-        _ => bail!("{} VMs are called {typed}; give the UUID", named.len()),
-    }
 }
 
 /// The defaults; for a metric given on the command line, only what is given.

@@ -7,6 +7,7 @@ use crate::command::{Arguments, Command};
 use memtrace_core::fixture;
 use memtrace_core::fixture::samples;
 use memtrace_core::sample::Sample;
+use memtrace_core::sample::VmId;
 use memtrace_core::source::{Pressure, Sign};
 use memtrace_core::units::Nanos;
 
@@ -41,11 +42,12 @@ fn host_and_vms_are_held_against_what_is_typed_or_the_defaults() {
 fn a_vm_is_found_by_name_or_uuid_and_only_if_it_is_one() {
     let snapshot = fixture::demo();
     let uuid = snapshot.vms[1].id.to_string().to_uppercase();
-    assert_eq!(wanted(&uuid, &snapshot).expect("there is one").name, "victim");
-    let error = |snapshot: &Snapshot| format!("{:#}", wanted("web", snapshot).unwrap_err());
-    assert_eq!(error(&snapshot), "no VM is called web");
+    let found = report(&snapshot, &typed(&[&uuid])).expect("there is one");
+    assert!(found.line().contains("VM victim"), "{}", found.line());
+    let error = |snapshot: &Snapshot| report(snapshot, &typed(&["web"])).unwrap_err().to_string();
+    assert!(error(&snapshot).starts_with("no VM \"web\"; VMs: "), "{}", error(&snapshot));
     let twins = fixture::snapshot(vec![fixture::vm("web", 1), fixture::vm("web", 2)]);
-    assert_eq!(error(&twins), "2 VMs are called web; give the UUID");
+    assert!(error(&twins).starts_with("several VMs are named \"web\"; "), "{}", error(&twins));
 }
 
 #[test]

@@ -16,6 +16,7 @@ use self::audit::{Audit, Severity, audit};
 use self::gather::Gathered;
 use crate::cli::Verbosity;
 use crate::command::doctor::args::DoctorArguments;
+use crate::service::live;
 use crate::sys::output;
 use memtrace_host::hostfs::HostRoot;
 use memtrace_host::privileges::{self, Capability};
@@ -28,7 +29,7 @@ pub use report::{Fact, Report, SCHEMA_VERSION, Standing, Verdict};
 /// # Errors
 /// When /proc cannot be read at all, there is no such VM, or the report cannot be written.
 pub fn run(arguments: &DoctorArguments, verbosity: Verbosity) -> Result<u8> {
-    let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
+    let root = live::host()?;
     let audited = audited(&root, arguments)?;
     if arguments.vm.is_some() {
         output::print(&of_vm(&audited, arguments)?)?;

@@ -1,30 +1,31 @@
 //! `memtrace explain`: explains current decisions of the policy, or past ones from the journal.
 
 pub mod args;
-mod time_expr;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow};
 use jiff::Zoned;
 use serde_json::json;
 
 use crate::cli::Verbosity;
+use crate::cli::vm_choice::{Candidate, choose};
 use crate::config::Config;
+use crate::service::live;
 use crate::service::policy;
 use crate::service::sampling::{self, Handle};
 use crate::sys::output;
+use crate::sys::runtime;
 use args::ExplainArguments;
 use memtrace_core::live::Control;
 use memtrace_core::order::Order;
 use memtrace_core::reactor::entry::{Named, Noted, Told};
 use memtrace_core::reactor::{Reactor, Step};
+use memtrace_core::replay::time::{self, Relative};
 use memtrace_core::sample::VmId;
 use memtrace_core::text;
-use memtrace_host::hostfs::HostRoot;
-use memtrace_host::live::LiveSource;
-use memtrace_host::privileges;
+use memtrace_core::units::WallNanos;
 use memtrace_store::journal::{self, Account, Recovered};
 use memtrace_view::export::reaction::{action, explanation};
 use memtrace_view::export::worded;
@@ -47,11 +48,14 @@ pub fn run(arguments: &ExplainArguments, verbosity: Verbosity) -> Result<()> {
     let config = crate::config::chosen(arguments.config.as_deref())?;
     let (noted, orders) = match &arguments.at {
         Some(text) => {
-            let time = time_expr::parse(text, &Zoned::now())?;
+            let now = Zoned::now();
+            let at = WallNanos(u64::try_from(now.timestamp().as_nanosecond())?);
+            let time = time::parse(text, now.time_zone(), at, Relative::Present)
+                .map_err(|why| anyhow!("--at {text}: {why}"))?;
             let directory = arguments.state_dir.as_ref().unwrap_or(&config.journal.directory);
             let account = journal::at(directory, time)
                 .with_context(|| format!("journal in {}", directory.display()))?;
-            let told = told(&account, &Zoned::now());
+            let told = told(&account, &now);
             let noted = account
                 .noted
                 .with_context(|| format!("the journal has nothing of that time. {told}"))?;
@@ -81,18 +85,14 @@ fn as_json(noted: &Noted) -> serde_json::Value {
 
 /// The current decisions. Changes and writes nothing.
 fn now(arguments: &ExplainArguments, config: &Config, verbosity: Verbosity) -> Result<Noted> {
-    let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
-    privileges::require(&root)?;
+    let root = live::privileged_host()?;
     let libvirt = config.libvirt && !arguments.no_libvirt;
-    let mut source = LiveSource::open(root, verbosity.programs(), libvirt);
+    let mut source = live::source(root, verbosity, libvirt);
     let policy = policy::policy(&mut source, config, &Recovered::default())?;
     let reactor = Reactor::on_paper(policy);
     let control = Control { interval: INTERVAL, detail: None, stop: false };
     let handle = sampling::spawn_with(Box::new(source), Some(reactor), control);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the tokio runtime")?;
+    let runtime = runtime::current_thread()?;
     let step = runtime.block_on(async {
         let last = tokio::time::timeout(LIMIT, last_of(handle.clone())).await;
         handle.stop(PATIENCE).await;
@@ -127,20 +127,8 @@ fn wanted(typed: Option<&str>, noted: &Noted) -> Result<Vec<VmId>> {
     let Some(typed) = typed else {
         return Ok(noted.names.iter().map(|named| named.vm).collect());
     };
-    let is_meant = |named: &&Named| {
-        let by_id = match named.vm {
-            VmId::Uuid(uuid) => uuid.to_string() == typed.to_lowercase(),
-            VmId::Process { pid, .. } => pid.to_string() == typed,
-        };
-        by_id || named.name == typed
-    };
-    let found: Vec<VmId> = noted.names.iter().filter(is_meant).map(|named| named.vm).collect();
-    if found.is_empty() {
-        let names: Vec<&str> = noted.names.iter().map(|named| named.name.as_str()).collect();
-        ensure!(!names.is_empty(), "there is no VM");
-        bail!("there is no VM {typed:?}; there are: {}", names.join(", "));
-    }
-    Ok(found)
+    let named = choose(typed, &noted.names, |named| Candidate::new(&named.name, named.vm))?;
+    Ok(vec![named.vm])
 }
 
 /// The explanations of the host (unless a VM is selected) and of each VM.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::interval;
 use crate::cli::print::PrintArguments;
+use crate::cli::{interval, size};
 use crate::prometheus::Address;
 use memtrace_core::units::Bytes;
 
@@ -41,37 +41,4 @@ pub struct FleetArguments {
     pub timeout: Duration,
     #[command(flatten)]
     pub print: PrintArguments,
-}
-
-/// `16G`, `1.5GiB`, `512M`: powers of 1024, as QEMU's `-m` has them.
-fn size(text: &str) -> Result<Bytes, String> {
-    let wrong = || "a size with its unit (M, G, T), as in 16G".to_owned();
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at_checked(digits).ok_or_else(wrong)?;
-    let shift = match unit {
-        "M" | "MiB" => 20,
-        "G" | "GiB" => 30,
-        "T" | "TiB" => 40,
-        _ => return Err(wrong()),
-    };
-    let number: f64 = number.parse().map_err(|_| wrong())?;
-    let bytes = number * f64::from(1_u32 << 20) * f64::powi(2.0, shift - 20);
-    // Beyond 2^53 a float has no whole numbers to speak of.
-    let sound = bytes >= 1.0 && bytes < f64::powi(2.0, 53);
-    if sound { Ok(Bytes(bytes as u64)) } else { Err(wrong()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_size_has_a_unit_and_is_something() {
-        for (text, bytes) in [("16G", 16 << 30), ("1.5GiB", 3 << 29), ("512M", 512 << 20)] {
-            assert_eq!(size(text), Ok(Bytes(bytes)), "{text}");
-        }
-        for text in ["", "16", "G", "0G", "-1G", "16GB", "1e9T", "9999999T", "1.2.3G"] {
-            assert!(size(text).is_err(), "{text}");
-        }
-    }
 }

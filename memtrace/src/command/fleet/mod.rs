@@ -12,10 +12,11 @@ pub mod write;
 
 use std::io::{self, IsTerminal};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::command::fleet::args::FleetArguments;
 use crate::prometheus::Prometheus;
+use crate::sys::runtime;
 use host::{Answers, Fleet};
 use memtrace_view::tui::Page;
 use query::Query;
@@ -33,10 +34,7 @@ pub fn draws(arguments: &FleetArguments) -> bool {
 /// written.
 pub fn run(arguments: &FleetArguments) -> Result<()> {
     let prometheus = Prometheus::new(arguments.prometheus.clone(), arguments.timeout);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the tokio runtime")?;
+    let runtime = runtime::current_thread()?;
     let result = if draws(arguments) {
         runtime.block_on(watch::draw(prometheus, arguments))
     } else {

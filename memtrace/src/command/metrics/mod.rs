@@ -11,19 +11,17 @@ use anyhow::{Context, Result};
 use crate::cli::Verbosity;
 use crate::command::check;
 use crate::command::metrics::args::{MetricsArguments, MetricsForm};
+use crate::service::live;
 use crate::service::metrics::{now, page_size};
 use crate::sys::atomic_write::replace;
 use crate::sys::output;
 use memtrace_core::reactor::Decided;
-use memtrace_host::hostfs::HostRoot;
-use memtrace_host::live::LiveSource;
-use memtrace_host::privileges;
 use memtrace_view::export::metrics::{Form, Scene, page, text};
 
 /// Samples, and prints or writes the metrics.
 ///
 /// # Errors
-/// [`privileges::Denied`] without privileges; when the host can't be sampled, or the output
+/// [`memtrace_host::privileges::Denied`] without privileges; when the host can't be sampled, or the output
 /// can't be written.
 pub fn run(arguments: &MetricsArguments, verbosity: Verbosity) -> Result<()> {
     if arguments.describe {
@@ -46,9 +44,8 @@ pub(crate) fn look(interval: Duration, no_libvirt: bool, verbosity: Verbosity) -
 }
 
 fn scene(interval: Duration, no_libvirt: bool, verbosity: Verbosity) -> Result<Scene> {
-    let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
-    privileges::require(&root)?;
-    let mut source = LiveSource::open(root, verbosity.programs(), !no_libvirt);
+    let root = live::privileged_host()?;
+    let mut source = live::source(root, verbosity, !no_libvirt);
     let snapshot = Arc::new(check::look(&mut source, interval)?);
     let decided = Decided::Not("no policy in a single sample".into());
     Ok(Scene::new(snapshot, decided, page_size(), now()))

@@ -9,7 +9,7 @@ mod session;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use tokio::signal::unix::SignalKind;
 use tokio::sync::watch;
 
@@ -18,17 +18,16 @@ use crate::command::mitigate::args::MitigateArguments;
 use crate::config::{self, RecordConfig};
 use crate::service::alert::Alerts;
 use crate::service::hook::CommandHook;
+use crate::service::live;
 use crate::service::metrics::listen::Listener;
 use crate::service::metrics::serve::serve;
 use crate::service::policy::policy;
 use crate::service::sampling;
 use crate::service::view_input::ViewInput;
+use crate::sys::runtime;
 use memtrace_core::live::Control;
 use memtrace_core::reactor::{Ledger, Reactor};
 use memtrace_host::actuate::host::HostActuator;
-use memtrace_host::hostfs::HostRoot;
-use memtrace_host::live::LiveSource;
-use memtrace_host::privileges;
 use memtrace_store::journal::{Journal, Recovered};
 use memtrace_store::recording::{Recorder, Scribe};
 use print::Printer;
@@ -42,14 +41,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Runs until Ctrl-C, SIGTERM, or enough intervals.
 ///
 /// # Errors
-/// [`privileges::Denied`] without privileges; when another instance is running, the journal can't
+/// [`memtrace_host::privileges::Denied`] without privileges; when another instance is running, the journal can't
 /// be used, the listen address is in use, the host can't be sampled, or the output can't be
 /// written.
 pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the tokio runtime")?;
+    let runtime = runtime::current_thread()?;
     // First of all: without a handler, SIGHUP ends the process. One that comes from now on reloads
     // the configuration once memtrace runs.
     let hangup = {
@@ -57,8 +53,7 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
         session::listen(SignalKind::hangup())?
     };
     let config = config::chosen(arguments.config.as_deref())?;
-    let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
-    privileges::require(&root)?;
+    let root = live::privileged_host()?;
     let listener = {
         let _runtime = runtime.enter();
         let address = arguments.listen.as_ref().or(config.listen.as_ref());
@@ -69,7 +64,7 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     tell(&recovered);
     keep::alive();
     let libvirt = config.libvirt && !arguments.no_libvirt;
-    let mut source = LiveSource::open(root.clone(), verbosity.programs(), libvirt);
+    let mut source = live::source(root.clone(), verbosity, libvirt);
     if let Err(error) = source.watch_stalls(&root.proc.join("pressure/memory")) {
         // `doctor` reports it; there are other signs of pressure.
         tracing::debug!("no PSI trigger: {error}");

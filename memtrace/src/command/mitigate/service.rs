@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
+use memtrace_host::clock::monotonic;
 
 use memtrace_core::reactor::Step;
 use memtrace_core::text;
@@ -68,8 +68,7 @@ impl Service {
 
     /// Reloading; ready follows.
     pub(super) fn reloading(&self) {
-        let now = clock_gettime(ClockId::Monotonic);
-        let micros = now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1000);
+        let micros = monotonic().0 / 1000;
         self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::interval;
+use crate::cli::{duration, interval};
 
 pub const AFTER_HELP: &str = "\
 Each file covers an hour, and is named after its start time in UTC. Raw samples are recorded, not
@@ -31,12 +31,4 @@ pub struct RecordArguments {
     /// Do not connect to libvirt
     #[arg(long)]
     pub no_libvirt: bool,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let parsed = text.parse::<jiff::SignedDuration>().ok();
-    let duration = parsed.and_then(|duration| Duration::try_from(duration).ok());
-    duration
-        .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| "not a time, as 90s, 30m and 24h are".to_owned())
 }

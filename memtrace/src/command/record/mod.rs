@@ -8,14 +8,12 @@ use anyhow::{Context, Result};
 
 use crate::cli::Verbosity;
 use crate::command::record::args::RecordArguments;
+use crate::service::live;
 use crate::sys::interrupt::Interrupt;
 use crate::sys::progress::Progress;
 use memtrace_core::format;
 use memtrace_core::source::Source;
 use memtrace_core::units::Bytes;
-use memtrace_host::hostfs::HostRoot;
-use memtrace_host::live::LiveSource;
-use memtrace_host::privileges;
 use memtrace_store::recording::{Limits, Moment, Recorder};
 
 /// Maximum delay of the reaction to a signal.
@@ -28,17 +26,16 @@ const SELDOM: Duration = Duration::from_secs(60);
 /// Runs until the duration is over, Ctrl-C or SIGTERM.
 ///
 /// # Errors
-/// [`privileges::Denied`] without privileges; when another memtrace records into the
+/// [`memtrace_host::privileges::Denied`] without privileges; when another memtrace records into the
 /// directory, the host can't be sampled, or the disk is full.
 pub fn run(arguments: &RecordArguments, verbosity: Verbosity) -> Result<()> {
-    let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
-    privileges::require(&root)?;
+    let root = live::privileged_host()?;
     let limits = Limits { total: Bytes(arguments.max_size << 20), ..Limits::default() };
     let directory = arguments.dir.display();
     let recorder = Recorder::open(&arguments.dir, limits)
         .with_context(|| format!("cannot record into {directory}"))?;
     let interrupt = Interrupt::watch()?;
-    let mut source = LiveSource::open(root, verbosity.programs(), !arguments.no_libvirt);
+    let mut source = live::source(root, verbosity, !arguments.no_libvirt);
     let end = arguments.duration.and_then(|time| Instant::now().checked_add(time));
     let schedule = Schedule { interval: arguments.interval, end };
     let ended = || interrupt.check().is_err();

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::cli::Verbosity;
+use crate::service::live;
 use crate::sys::interrupt::{Interrupt, Interrupted};
 use crate::sys::output;
 use args::SelftestArguments;
@@ -28,8 +29,8 @@ use memtrace_core::units::Bytes;
 use memtrace_host::hostfs::host::HostFacts;
 use memtrace_host::hostfs::{HostRoot, meminfo, read};
 use memtrace_host::live::{LiveOptions, LiveSource};
+use memtrace_host::probe;
 use memtrace_host::taskstats::Taskstats;
-use memtrace_host::{privileges, probe};
 use report::Report;
 use setting::Setting;
 use trial::Run;
@@ -42,11 +43,10 @@ const LIMIT: Bytes = Bytes(64 << 20);
 /// Runs, prints the report, and gives the exit code.
 ///
 /// # Errors
-/// [`privileges::Denied`] without privileges; otherwise when the host can't be sampled, a
+/// [`memtrace_host::privileges::Denied`] without privileges; otherwise when the host can't be sampled, a
 /// guest can't be started at all, or the report can't be written.
 pub fn run(arguments: SelftestArguments, verbosity: Verbosity) -> Result<ExitCode> {
-    let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
-    privileges::require(&root)?;
+    let root = live::privileged_host()?;
     let interrupt = Interrupt::watch()?;
     match examine(&root, verbosity, &interrupt) {
         Ok(report) => {

@@ -8,19 +8,19 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use jiff::tz::TimeZone;
 
 use crate::cli::Verbosity;
 use crate::config::Config;
+use crate::service::live;
 use crate::service::view_input::ViewInput;
 use crate::service::{policy, sampling, terminal};
+use crate::sys::runtime;
 use args::TopArguments;
 use memtrace_core::live::Control;
 use memtrace_core::reactor::Reactor;
-use memtrace_host::hostfs::HostRoot;
 use memtrace_host::live::LiveSource;
-use memtrace_host::privileges;
 use memtrace_store::journal::{DIRECTORY, Follower, Recovered};
 use memtrace_view::export::plain::PlainOptions;
 use memtrace_view::tui::TopOptions;
@@ -56,25 +56,20 @@ pub fn draws(arguments: &TopArguments) -> bool {
 /// Runs until the user quits, the count is reached, or Ctrl-C.
 ///
 /// # Errors
-/// [`privileges::Denied`] without privileges, which a recording doesn't need; otherwise when
+/// [`memtrace_host::privileges::Denied`] without privileges, which a recording doesn't need; otherwise when
 /// the host cannot be sampled, the recording not read, or the output not written.
 pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
     if let Some(path) = &arguments.replay {
         let mode = Mode::of(arguments, io::stdout().is_terminal());
         return replay::run(arguments, path, mode);
     }
-    let root = HostRoot::live().context("cannot read /proc; is it mounted?")?;
-    privileges::require(&root)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the tokio runtime")?;
+    let root = live::privileged_host()?;
+    let runtime = runtime::current_thread()?;
     let configured = crate::config::chosen(arguments.look.config.as_deref());
     let libvirt = configured.as_ref().map_or(true, |config| config.libvirt);
     let journal = journal(arguments, configured.as_ref().ok());
     let follower = Follower::new(journal, root.proc.join("locks"));
-    let mut source =
-        LiveSource::open(root, verbosity.programs(), libvirt && !arguments.look.no_libvirt);
+    let mut source = live::source(root, verbosity, libvirt && !arguments.look.no_libvirt);
     let (reactor, idle) = match configured.and_then(|config| observer(&mut source, &config)) {
         Ok(reactor) => (Some(reactor), None),
         Err(error) => (None, Some(format!("{error:#}").into())),

@@ -14,8 +14,9 @@ use crate::service::terminal;
 use crate::service::view_input::ViewInput;
 use crate::sys::interrupt::Interrupt;
 use crate::sys::output;
+use crate::sys::runtime;
 use memtrace_core::live::Control;
-use memtrace_core::replay::time;
+use memtrace_core::replay::time::{self, Relative};
 use memtrace_store::tape::{Shown, Tape, UNDECIDED};
 
 /// Runs until the user quits, the end or the count is reached, or Ctrl-C.
@@ -46,7 +47,7 @@ pub(super) fn run(arguments: &TopArguments, path: &Path, mode: Mode) -> Result<(
 fn begin(tape: &mut Tape, from: Option<&str>) -> Result<Option<Shown>> {
     let first = tape.next();
     let (Some(from), Some(shown)) = (from, &first) else { return Ok(first) };
-    let to = time::moment(from, &TimeZone::system(), shown.snapshot.wall);
+    let to = time::parse(from, &TimeZone::system(), shown.snapshot.wall, Relative::Position);
     let to = to.map_err(|why| anyhow::anyhow!("--from {from}: {why}"))?;
     Ok(tape.go(to))
 }
@@ -74,10 +75,7 @@ fn view(arguments: &TopArguments, tape: Tape, first: Option<Shown>) -> Result<()
         Err(error) if arguments.look.config.is_some() => return Err(error),
         config => config.unwrap_or_else(|_| Config::default()),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the tokio runtime")?;
+    let runtime = runtime::current_thread()?;
     let control = Control { interval: arguments.look.interval, detail: None, stop: false };
     let (handle, remote) = play((tape, first), config.alert.rules(), control);
     let input = ViewInput::replayed(handle.clone(), remote, UNDECIDED.into());

@@ -1,5 +1,6 @@
 //! Reads the metrics of a running memtrace: over TCP, a Unix socket, or from a textfile. Bounded in
-//! time and size.
+//! time and size. The only user of hyper's client: ureq, the client elsewhere, has no stable interface
+//! for Unix sockets.
 
 use std::fmt;
 use std::fs::File;
@@ -20,6 +21,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::sys::address::Address;
+use crate::sys::runtime;
 use memtrace_core::text::clean;
 
 /// Total time limit; an agent's is 3 s.
@@ -76,7 +78,7 @@ fn whole(path: &Path) -> Result<String> {
 }
 
 fn ask(address: &Address) -> Result<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::current_thread()?;
     let answer = runtime.block_on(async {
         let asked = async {
             match address {

@@ -1,6 +1,7 @@
 //! Item keys and their values: metrics of docs/metrics.md without prefix, and label values after
 //! colons (`vm_faults_total:guest`). Pure.
 
+use crate::cli::vm_choice::{Candidate, choose};
 use std::collections::BTreeMap;
 
 use serde_json::json;
@@ -121,16 +122,11 @@ impl Key {
 /// The identity of the selected VM.
 fn id(samples: &[Sample], typed: &str) -> Result<String, String> {
     let vms: Vec<(&str, &str)> = vms(samples).collect();
-    if let Some((id, _)) = vms.iter().find(|(id, _)| *id == typed || plain(id) == typed) {
-        return Ok((*id).to_owned());
-    }
-    let named: Vec<&str> =
-        vms.iter().filter(|(_, name)| *name == typed).map(|(id, _)| *id).collect();
-    match named[..] {
-        [id] => Ok(id.to_owned()),
-        [] => Err(format!("no VM is called {typed}")),
-        _ => Err(format!("{} VMs are called {typed}; give the UUID", named.len())),
-    }
+    let chosen = choose(typed, &vms, |(id, name)| {
+        let id = if *id == typed { typed.to_owned() } else { plain(id) };
+        Candidate { name, id: Some(id) }
+    });
+    chosen.map(|(id, _)| (*id).to_owned()).map_err(|error| error.to_string())
 }
 
 fn vms(samples: &[Sample]) -> impl Iterator<Item = (&str, &str)> {

@@ -59,7 +59,7 @@ fn what_there_is_none_of_is_said_with_the_reason() {
     let cases = [
         ("nonsense", None, "unknown metric nonsense"),
         ("vm_swap_bytes", None, "requires a VM"),
-        ("vm_swap_bytes", Some("web"), "no VM is called web"),
+        ("vm_swap_bytes", Some("web"), "no VM \"web\"; VMs: "),
         ("vms", Some("noisy"), "takes no VM"),
         ("vm_faults_total", Some("noisy"), "requires labels kind"),
         ("host_forecast_seconds", None, "requires labels what"),

@@ -67,7 +67,7 @@ fn moment(second: u64, chance: &mut Chance) -> Moment {
     }
     if second.is_multiple_of(7) {
         let text = format!("second {second}");
-        sample.notices.push(Notice { about: "qmp".into(), text });
+        sample.notices.push(Notice { about: memtrace_core::sample::Topic::Qmp, text });
     }
     let reaction =
         memtrace_core::fixture::observed().report().map(|report| report.reaction.clone());

@@ -91,7 +91,7 @@ mod tests {
     fn the_sort_column_replaces_less_important_ones() {
         let shown = ids(79, ColumnId::Cpu);
         assert!(shown.contains(&ColumnId::Cpu) && !shown.contains(&ColumnId::State));
-        assert!(ids(20, ColumnId::Dead).contains(&ColumnId::Dead));
+        assert!(ids(20, ColumnId::Unused).contains(&ColumnId::Unused));
     }
 
     #[test]

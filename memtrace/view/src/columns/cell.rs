@@ -73,7 +73,7 @@ pub fn cell(column: ColumnId, vm: &VmView) -> Cell<'_> {
         }
         ColumnId::Limit => limit(vm),
         ColumnId::Cpu => number(&vm.cpu, width, |p| p.0, format::percent),
-        ColumnId::Dead => number(&vm.dead, width, |b| b.0 as f64, format::bytes),
+        ColumnId::Unused => number(&vm.dead, width, |b| b.0 as f64, format::bytes),
         ColumnId::Cgroup => vm.cgroup_path.as_deref().map_or_else(
             || unknown(Quality::absent("its cgroup was not found")),
             |path| word(text::clean(path), Quality::Exact),

@@ -32,7 +32,7 @@ pub enum ColumnId {
     AsyncFault,
     Limit,
     Cpu,
-    Dead,
+    Unused,
     Cgroup,
 }
 
@@ -168,15 +168,18 @@ static COLUMNS: [Column; 20] = [
     ),
     number(ColumnId::Cpu, "cpu", "CPU", "CPU time of all its threads; 100% is one CPU", 5, 103),
     number(
-        ColumnId::Dead,
-        "dead",
-        "DEAD",
-        "host memory and swap that the guest itself has no use for",
-        5,
-        135,
+        ColumnId::Unused,
+        "unused",
+        "UNUSED",
+        "memory and swap held by the host, free in the guest",
+        6,
+        136,
     ),
-    text(ColumnId::Cgroup, "cgroup", "CGROUP", "memory cgroup that it is charged to", 24, 169),
+    text(ColumnId::Cgroup, "cgroup", "CGROUP", "memory cgroup that it is charged to", 24, 170),
 ];
+
+/// Former names, still accepted by `--sort`.
+const ALIASES: [(&str, ColumnId); 1] = [("dead", ColumnId::Unused)];
 
 const fn text(
     id: ColumnId,
@@ -234,11 +237,13 @@ impl ColumnId {
 /// When the column or the order is unknown; the message lists the valid ones.
 pub fn parse(text: &str) -> Result<Sort> {
     let (name, order) = text.split_once(':').map_or((text, None), |(n, o)| (n, Some(o)));
-    let Some(column) = COLUMNS.iter().find(|column| column.name.eq_ignore_ascii_case(name)) else {
+    let known = COLUMNS.iter().map(|column| (column.name, column.id)).chain(ALIASES);
+    let Some((_, id)) = known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name))
+    else {
         let names: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
         bail!("unknown column `{name}`; columns: {}", names.join(", "));
     };
-    let usual = Sort::by(column.id);
+    let usual = Sort::by(id);
     match order {
         None => Ok(usual),
         Some("asc") => Ok(Sort { descending: false, ..usual }),
@@ -260,6 +265,11 @@ mod tests {
             assert_eq!(column.id.next().previous(), column.id);
             assert!(memtrace_core::text::width(column.title) <= column.width, "{}", column.title);
         }
+    }
+
+    #[test]
+    fn a_former_name_still_sorts() {
+        assert_eq!(parse("dead:asc").unwrap(), parse("unused:asc").unwrap());
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn of_column(column: ColumnId, vm: &VmView) -> Fields {
             ),
         ],
         ColumnId::Cpu => vec![("cpu_percent", number(&vm.cpu, |share| share.0))],
-        ColumnId::Dead => vec![("dead_bytes", bytes(&vm.dead))],
+        ColumnId::Unused => vec![("dead_bytes", bytes(&vm.dead))],
         ColumnId::Cgroup => vec![("cgroup", Value::from(vm.cgroup_path.as_deref()))],
     }
 }

@@ -52,46 +52,6 @@ impl MemoryStats {
     }
 }
 
-/// A domain's balloon, by its XML (docs/formatdomain.rst, "Memory balloon device").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DomainBalloon {
-    pub(crate) deflate_on_oom: bool,
-    pub(crate) free_page_reporting: bool,
-    /// Polling period of statistics in seconds; 0: off.
-    pub(crate) period: u32,
-}
-
-impl DomainBalloon {
-    /// From the XML as libvirt writes it. `None`: it has no balloon.
-    pub(crate) fn of(xml: &str) -> Option<Self> {
-        let (_, balloon) = xml.split_once("<memballoon ")?;
-        let (attributes, _) = balloon.split_once('>')?;
-        if attributes.contains("model='none'") {
-            return None;
-        }
-        let whole = !attributes.ends_with('/');
-        let inside = balloon.split_once("</memballoon>").filter(|_| whole);
-        let (balloon, _) = inside.unwrap_or((attributes, ""));
-        let period = balloon.split_once("<stats period='");
-        let period = period.and_then(|(_, rest)| rest.split_once('\'')?.0.parse().ok());
-        Some(Self {
-            deflate_on_oom: attributes.contains("autodeflate='on'"),
-            free_page_reporting: attributes.contains("freePageReporting='on'"),
-            period: period.unwrap_or(0),
-        })
-    }
-}
-
-/// Whether a domain's XML has a passed-through PCI device, as such or as a network interface.
-pub(crate) fn has_vfio(xml: &str) -> bool {
-    let hosts = |tag: &str| {
-        xml.split(tag).skip(1).filter_map(|rest| rest.split_once('>')).any(|(attributes, _)| {
-            ["type='pci'", "type='hostdev'"].iter().any(|kind| attributes.contains(kind))
-        })
-    };
-    hosts("<hostdev ") || hosts("<interface ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,52 +83,9 @@ mod tests {
         assert_eq!(stats.guest, None);
     }
 
-    #[test]
-    fn the_period_is_found_in_the_balloon_alone() {
-        let period = |inside: &str| {
-            let xml = format!("<disk><stats period='9'/></disk><memballoon model='virtio'{inside}");
-            DomainBalloon::of(&xml).map(|balloon| balloon.period)
-        };
-        assert_eq!(period("><stats period='1'/></memballoon>"), Some(1));
-        assert_eq!(period("><stats period='0'/></memballoon>"), Some(0));
-        assert_eq!(period("><alias name='x'/></memballoon>"), Some(0));
-        assert_eq!(period("/><x><stats period='3'/></x>"), Some(0));
-        assert_eq!(period("/><x><stats period='3'/></x></memballoon>"), Some(0));
-        assert_eq!(DomainBalloon::of("<memballoon model='none'/>"), None);
-        assert_eq!(DomainBalloon::of("<domain/>"), None);
-    }
-
-    #[test]
-    fn what_the_balloon_does_by_itself_is_said_in_its_own_tag() {
-        let of = |xml: &str| {
-            let balloon = DomainBalloon::of(xml).expect("there is one");
-            [balloon.deflate_on_oom, balloon.free_page_reporting]
-        };
-        assert_eq!(of("<memballoon model='virtio' autodeflate='on'/>"), [true, false]);
-        assert_eq!(of("<memballoon model='virtio' freePageReporting='on'/>"), [false, true]);
-        assert_eq!(of("<memballoon model='virtio'/><x autodeflate='on'/>"), [false, false]);
-        assert_eq!(of("<memballoon model='virtio' autodeflate='off'/>"), [false, false]);
-    }
-
-    #[test]
-    fn devices_that_are_passed_through_are_found() {
-        for xml in [
-            "<hostdev mode='subsystem' type='pci' managed='yes'>",
-            "<interface type='network'/><interface type='hostdev'>",
-        ] {
-            assert!(has_vfio(xml), "{xml}");
-        }
-        for xml in ["", "<hostdev mode='subsystem' type='usb'>", "<interface type='bridge'>"] {
-            assert!(!has_vfio(xml), "{xml}");
-        }
-    }
-
     proptest::proptest! {
         #[test]
-        fn nothing_panics(xml in "(<memballoon |<hostdev |<stats period='|</memballoon>|.){0,20}",
-                          pairs: Vec<(u32, u64)>) {
-            DomainBalloon::of(&xml);
-            has_vfio(&xml);
+        fn nothing_panics(pairs: Vec<(u32, u64)>) {
             MemoryStats::new(pairs);
         }
     }

@@ -20,7 +20,8 @@ use virt::enumutil::Enum;
 use virt::error::{Error, ErrorNumber};
 use virt::sys;
 
-use super::answers::{DomainBalloon, MemoryStats};
+use super::answers::MemoryStats;
+use super::devices::Devices;
 use super::metadata::{Metadata, NAMESPACE};
 use super::{Known, Learned};
 use crate::vmm::guest::PERIOD_SECONDS;
@@ -185,7 +186,8 @@ pub(super) fn metadata(domain: &Domain) -> Result<Metadata, Error> {
 
 /// Where that fails, the missing statistics say so.
 fn switch_statistics_on(domain: &Domain) {
-    let balloon = domain.xml_desc(0).ok().and_then(|xml| DomainBalloon::of(&xml));
+    let devices = domain.xml_desc(0).ok().and_then(|xml| Devices::parse(&xml).ok());
+    let balloon = devices.and_then(|devices| devices.balloon);
     if balloon.is_some_and(|balloon| balloon.period == 0) {
         let period = i32::try_from(PERIOD_SECONDS).unwrap_or(i32::MAX);
         let _ = domain.set_memory_stats_period(period, sys::VIR_DOMAIN_AFFECT_LIVE);

@@ -40,8 +40,9 @@ mod asked {
     use virt::error::Error;
     use virt::sys;
 
-    use super::super::answers::{DomainBalloon, MemoryStats, has_vfio};
+    use super::super::answers::MemoryStats;
     use super::super::connection::{connect, describe, metadata};
+    use super::super::devices::Devices;
     use crate::vmm::inspection::{BalloonDevice, Inspection};
     use memtrace_core::units::Bytes;
 
@@ -53,7 +54,10 @@ mod asked {
     /// # Errors
     /// A message for the operator.
     pub fn inspect(uuid: Uuid) -> Result<Inspection, String> {
-        within(move || look(&domain(&connect()?, uuid)?))
+        within(move || {
+            let connection = asked(connect())?;
+            look(&domain(&connection, uuid)?)
+        })
     }
 
     /// Sets the polling period of guest statistics, for as long as it runs.
@@ -63,20 +67,22 @@ mod asked {
     pub fn switch_statistics_on(uuid: Uuid, seconds: u32) -> Result<(), String> {
         let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
         within(move || {
-            let domain = domain(&connect()?, uuid)?;
-            domain.set_memory_stats_period(seconds, sys::VIR_DOMAIN_AFFECT_LIVE).map(drop)
+            let connection = asked(connect())?;
+            let domain = domain(&connection, uuid)?;
+            let set = domain.set_memory_stats_period(seconds, sys::VIR_DOMAIN_AFFECT_LIVE);
+            asked(set).map(drop)
         })
     }
 
     fn within<T: Send + 'static>(
-        ask: impl FnOnce() -> Result<T, Error> + Send + 'static,
+        ask: impl FnOnce() -> Result<T, String> + Send + 'static,
     ) -> Result<T, String> {
         // Its default is to print each error to stderr.
         virt::error::clear_error_callback();
         let (send, answer) = mpsc::channel();
         let asked = thread::Builder::new().name("memtrace-libvirt".to_owned()).spawn(move || {
             // The caller may have given up.
-            let _ = send.send(ask().map_err(|error| describe(&error)));
+            let _ = send.send(ask());
         });
         let answer = match asked {
             Ok(_) => answer
@@ -87,22 +93,22 @@ mod asked {
         answer.map_err(|error| format!("libvirt: {error}"))
     }
 
-    fn domain(connection: &Connect, uuid: Uuid) -> Result<Domain, Error> {
-        connection.lookup_domain_by_uuid(uuid)
+    fn domain(connection: &Connect, uuid: Uuid) -> Result<Domain, String> {
+        asked(connection.lookup_domain_by_uuid(uuid))
     }
 
-    fn look(domain: &Domain) -> Result<Inspection, Error> {
-        let xml = domain.xml_desc(0)?;
-        let info = domain.info()?;
+    fn look(domain: &Domain) -> Result<Inspection, String> {
+        let devices = Devices::parse(&asked(domain.xml_desc(0))?)?;
+        let info = asked(domain.info())?;
         let mut inspection = Inspection {
             maximum: Some(Bytes::from_kib(info.max_mem)),
             actual: Some(Bytes::from_kib(info.memory)),
-            vfio: has_vfio(&xml),
+            vfio: devices.vfio,
             balloon: None,
-            settings: metadata(domain)?.settings,
+            settings: asked(metadata(domain))?.settings,
         };
-        if let Some(balloon) = DomainBalloon::of(&xml) {
-            let stats = domain.memory_stats(0)?;
+        if let Some(balloon) = devices.balloon {
+            let stats = asked(domain.memory_stats(0))?;
             let stats = MemoryStats::new(stats.iter().map(|stat| (stat.tag, stat.val)));
             inspection.actual = stats.actual.or(inspection.actual);
             inspection.balloon = Some(BalloonDevice {
@@ -116,6 +122,10 @@ mod asked {
         Ok(inspection)
     }
 
+    fn asked<T>(answer: Result<T, Error>) -> Result<T, String> {
+        answer.map_err(|error| describe(&error))
+    }
+
     #[cfg(test)]
     mod tests {
         use super::*;
@@ -124,8 +134,8 @@ mod asked {
         #[test]
         fn a_domain_is_looked_at() {
             let looked = within(|| {
-                let connection = Connect::open(Some("test:///default"))?;
-                look(&connection.lookup_domain_by_name("test")?)
+                let connection = asked(Connect::open(Some("test:///default")))?;
+                look(&asked(connection.lookup_domain_by_name("test"))?)
             });
             let inspection = looked.expect("it answers");
             assert!(inspection.maximum.is_some_and(|maximum| maximum.0 > 0), "{inspection:?}");
@@ -135,7 +145,7 @@ mod asked {
         #[test]
         fn what_libvirt_refuses_is_told_in_its_words() {
             let unknown = within(|| {
-                let connection = Connect::open(Some("test:///default"))?;
+                let connection = asked(Connect::open(Some("test:///default")))?;
                 look(&domain(&connection, Uuid::from_u128(1))?)
             });
             let error = unknown.expect_err("there is none");

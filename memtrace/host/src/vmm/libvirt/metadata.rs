@@ -2,6 +2,7 @@
 //! `virsh metadata web https://github.com/memtrace/memtrace/domain/1 --key memtrace
 //! --set '<balloon minimum="1GiB" weight="2000"/>' --live --config`. Untrusted text.
 
+use super::xml;
 use crate::vmm::name;
 use memtrace_core::policy::settings::VmSettings;
 
@@ -17,46 +18,24 @@ pub(crate) struct Metadata {
 }
 
 impl Metadata {
-    /// From the element as libvirt writes it.
-    pub(crate) fn parse(xml: &str) -> Self {
-        match attributes(xml) {
-            Ok(pairs) => {
-                let (settings, problems) =
-                    VmSettings::of_texts(pairs.iter().map(|(key, value)| (*key, *value)));
-                let problems = problems.iter().map(|problem| name::display(problem)).collect();
-                Self { settings, problems }
-            }
-            Err(problem) => Self { problems: vec![problem.to_owned()], ..Self::default() },
+    /// From the `balloon` element, under any prefix, as libvirt writes it.
+    pub(crate) fn parse(text: &str) -> Self {
+        let failed = |problem: &str| Self {
+            problems: vec![format!("its metadata: {}", name::display(problem))],
+            ..Self::default()
+        };
+        let document = match xml::parse(text) {
+            Ok(document) => document,
+            Err(problem) => return failed(&problem),
+        };
+        let element = document.root_element();
+        if element.tag_name().name() != "balloon" {
+            return failed("no `balloon` element");
         }
-    }
-}
-
-/// Names and values in the first tag, which is to be `balloon`, under whatever prefix. Values
-/// that need escapes are none that memtrace knows, and come as they are.
-fn attributes(xml: &str) -> Result<Vec<(&str, &str)>, &'static str> {
-    let broken = "its metadata is no XML element";
-    let tag = xml.trim_start().strip_prefix('<').ok_or(broken)?;
-    let end = tag.find(|c: char| c.is_whitespace() || c == '/' || c == '>').ok_or(broken)?;
-    let (element, mut rest) = tag.split_at(end);
-    let local = element.rsplit_once(':').map_or(element, |(_, local)| local);
-    if local != "balloon" {
-        return Err("its metadata has no `balloon` element");
-    }
-    let mut pairs = Vec::new();
-    loop {
-        rest = rest.trim_start();
-        if rest.starts_with('>') || rest.starts_with("/>") {
-            return Ok(pairs);
-        }
-        let (key, value) = rest.split_once('=').ok_or(broken)?;
-        let value = value.trim_start();
-        let quote = value.chars().next().filter(|c| matches!(c, '\'' | '"')).ok_or(broken)?;
-        let (value, after) = value.get(1..).and_then(|v| v.split_once(quote)).ok_or(broken)?;
-        let key = key.trim_end();
-        if key != "xmlns" && !key.starts_with("xmlns:") {
-            pairs.push((key, value));
-        }
-        rest = after;
+        let pairs = element.attributes().map(|attribute| (attribute.name(), attribute.value()));
+        let (settings, problems) = VmSettings::of_texts(pairs);
+        let problems = problems.iter().map(|problem| name::display(problem)).collect();
+        Self { settings, problems }
     }
 }
 
@@ -104,8 +83,18 @@ mod tests {
 
     #[test]
     fn what_is_no_such_element_is_told() {
-        for xml in ["", "balloon", "<balloon", "<balloon minimum>", "<balloon minimum=1/>", "<b/>"]
-        {
+        for xml in [
+            "",
+            "balloon",
+            "<balloon",
+            "<balloon minimum>",
+            "<balloon minimum=1/>",
+            "<b/>",
+            "<!-- <balloon minimum='1GiB'/> --><b/>",
+            "<b><balloon minimum='1GiB'/></b>",
+            "<b>&lt;balloon minimum='1GiB'/></b>",
+            "<x:balloon minimum='1GiB'/>",
+        ] {
             let read = Metadata::parse(xml);
             assert_eq!((read.settings, read.problems.len()), (VmSettings::default(), 1), "{xml}");
         }

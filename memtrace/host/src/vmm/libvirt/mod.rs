@@ -6,12 +6,16 @@
 mod answers;
 #[cfg(feature = "libvirt")]
 mod connection;
+#[cfg(any(test, feature = "libvirt"))]
+mod devices;
 pub mod inspect;
 #[cfg(any(test, feature = "libvirt"))]
 mod metadata;
 mod orders;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, feature = "libvirt"))]
+mod xml;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use uuid::Uuid;
 
 use super::audit::facts::{Facts, Known};
+use crate::cli::vm_choice::{Candidate, choose};
 use crate::config::{self, Config};
 use memtrace_core::policy::settings::VmTable;
 use memtrace_core::sample::VmId;
@@ -58,7 +59,8 @@ pub(super) fn gather(
     discovery.scan(root, Nanos(0)).context("cannot list processes")?;
     let keeper = Keeper::default();
     let found: Vec<&FoundVm> = discovery.vms().map(AsRef::as_ref).collect();
-    let only = typed.map(|typed| wanted(typed, &found)).transpose()?;
+    let chosen = |typed| choose(typed, &found, |vm| Candidate::new(&vm.description.name, vm.id));
+    let only = typed.map(chosen).transpose()?.map(|vm| vm.id);
     let asked = found.iter().copied().filter(|vm| only.is_none_or(|only| vm.id == only));
     let mut said = ask(root, asked, with_libvirt);
     let now = now();
@@ -73,22 +75,6 @@ pub(super) fn gather(
     }
     let facts = Facts { host: host::facts(root), vms, unseen: discovery.blind() };
     Ok(Gathered { facts, hypervisors, only })
-}
-
-/// The VM that is meant, by name, UUID or process id.
-fn wanted(typed: &str, vms: &[&FoundVm]) -> Result<VmId> {
-    let by_id = vms.iter().find(|vm| match vm.id {
-        VmId::Uuid(uuid) => uuid.to_string() == typed.to_lowercase(),
-        VmId::Process { pid, .. } => pid.to_string() == typed,
-    });
-    let named = vms.iter().filter(|vm| vm.description.name == typed).map(|vm| vm.id);
-    let named: Vec<VmId> = named.collect();
-    match (by_id, &named[..]) {
-        (Some(vm), _) => Ok(vm.id),
-        (None, [vm]) => Ok(*vm),
-        (None, []) => bail!("no VM is called {typed}"),
-        (None, _) => bail!("{} VMs are called {typed}; give the UUID", named.len()),
-    }
 }
 
 /// The settings of single VMs.

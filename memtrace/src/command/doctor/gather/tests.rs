@@ -184,10 +184,10 @@ fn one_vm_is_found_by_what_is_typed_and_it_alone_is_asked() {
     }
     assert!(of("500").is_ok());
     let error = of("nobody").expect_err("there is none").to_string();
-    assert_eq!(error, "no VM is called nobody");
+    assert_eq!(error, "no VM \"nobody\"; VMs: other, web");
     vm(&host, 501, &["-name", "other"]);
     let error = of("other").expect_err("there are two").to_string();
-    assert!(error.starts_with("2 VMs are called other"), "{error}");
+    assert!(error.starts_with("several VMs are named \"other\"; "), "{error}");
 }
 
 #[test]

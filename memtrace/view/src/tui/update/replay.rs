@@ -10,7 +10,7 @@ use crate::tui::state::{Overlay, State};
 use memtrace_core::model::Snapshot;
 use memtrace_core::model::{History, Waits};
 use memtrace_core::replay::order::{Mark, Order, Place};
-use memtrace_core::replay::time;
+use memtrace_core::replay::time::{self, Relative};
 use memtrace_core::units::{Nanos, WallNanos};
 
 const MINUTE: i64 = 60;
@@ -58,7 +58,7 @@ pub(super) fn prompt(state: &mut State, key: Key) -> Vec<Effect> {
         Key::Enter if prompt.text.is_empty() => state.overlay = None,
         Key::Enter => {
             let now = state.snapshot.as_ref().map_or(WallNanos(0), |snapshot| snapshot.wall);
-            match time::moment(&prompt.text, &state.zone, now) {
+            match time::parse(&prompt.text, &state.zone, now, Relative::Position) {
                 Ok(to) => {
                     state.overlay = None;
                     return ask(state, Order::Go(to));

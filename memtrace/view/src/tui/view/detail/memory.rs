@@ -18,7 +18,7 @@ pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
         ("swap", &vm.swap),
         ("huge pages", &vm.hugetlb),
         ("locked", &vm.locked),
-        ("dead", &vm.dead),
+        ("unused", &vm.dead),
         ("cgroup usage", &vm.cgroup_usage),
     ];
     let mut lines: Vec<_> = amounts

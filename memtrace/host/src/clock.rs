@@ -1,15 +1,15 @@
-//! The two clocks of a sample.
+//! The clocks of samples.
 
 use rustix::time::{ClockId, clock_gettime};
 
 use memtrace_core::units::{Nanos, WallNanos};
 
-/// Since boot, without the time asleep.
-pub(super) fn monotonic() -> Nanos {
+/// CLOCK_MONOTONIC: time since boot without suspend.
+pub fn monotonic() -> Nanos {
     Nanos(nanos(ClockId::Monotonic))
 }
 
-pub(super) fn wall() -> WallNanos {
+pub(crate) fn wall() -> WallNanos {
     WallNanos(nanos(ClockId::Realtime))
 }
 
