@@ -8,7 +8,7 @@ use std::path::Path;
 use common::{run, text};
 use memtrace_core::sample::{GuestSample, GuestStats};
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
-use memtrace_store::recording::{Limits, Moment, Recorder, Recording};
+use memtrace_store::recording::{Limits, Record, Recorder, Recording};
 
 const RECORDING: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/store/src/recording/tests/kept/v3.mtrec");
@@ -87,7 +87,7 @@ fn a_recording_that_is_too_short_for_advice_says_so() {
 /// an hour, a tenth of a second apart for the recorder.
 fn four_days(directory: &Path) {
     let mut kept = Recording::open(Path::new(RECORDING)).expect("it can be read");
-    let Moment { mut sample, .. } = kept.find(|moment| !moment.sample.vms.is_empty()).expect("VMs");
+    let Record { mut sample, .. } = kept.find(|moment| !moment.sample.vms.is_empty()).expect("VMs");
     let mut recorder = Recorder::open(directory, Limits::default()).expect("it is free");
     let (gib, begin) = (1 << 30, sample.wall.0);
     sample.vms.truncate(1);
@@ -107,7 +107,7 @@ fn four_days(directory: &Path) {
             let (actual, maximum, stats) = (size, size, Some(stats));
             vm.guest = GuestSample { actual, maximum, stats, ..GuestSample::default() };
         }
-        recorder.push(Moment { sample: sample.clone(), reaction: None }).expect("it is written");
+        recorder.push(Record { sample: sample.clone(), reaction: None }).expect("it is written");
     }
     recorder.close().expect("it is closed");
 }

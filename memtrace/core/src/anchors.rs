@@ -17,18 +17,18 @@ pub fn shortest(interval: Duration) -> Duration {
 }
 
 /// When a sample was taken: live, or as it was recorded.
-pub trait Moment: Copy {
+pub trait TimePoint: Copy {
     /// Zero if it was not earlier.
     fn since(self, earlier: Self) -> Duration;
 }
 
-impl Moment for Instant {
+impl TimePoint for Instant {
     fn since(self, earlier: Self) -> Duration {
         self.saturating_duration_since(earlier)
     }
 }
 
-impl Moment for Nanos {
+impl TimePoint for Nanos {
     fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.saturating_sub(earlier).0)
     }
@@ -46,7 +46,7 @@ impl<At, S> Default for Anchors<At, S> {
     }
 }
 
-impl<At: Moment, S> Anchors<At, S> {
+impl<At: TimePoint, S> Anchors<At, S> {
     /// The newest that is at least `shortest` old.
     pub fn baseline(&self, now: At, shortest: Duration) -> Option<&S> {
         let old = |at: At| now.since(at) >= shortest;

@@ -33,6 +33,8 @@ pub mod reactor;
 pub mod replay;
 #[cfg(feature = "full")]
 pub mod sample;
+#[cfg(feature = "full")]
+pub mod settings;
 pub mod signal;
 #[cfg(feature = "full")]
 pub mod sim;

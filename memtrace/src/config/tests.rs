@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use memtrace_core::policy::settings::VmSettings;
+use memtrace_core::settings::VmSettings;
 
 use super::*;
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::problem::Place;
 use super::reader::Section;
-use memtrace_core::policy::settings::{MOST, PRIORITIES, Priority, VmSettings, VmTable, Which};
+use memtrace_core::settings::{MOST, PRIORITIES, Priority, VmSettings, VmTable, Which};
 
 /// Reads one table at `place`. `None`: it doesn't identify VMs.
 pub(super) fn read(place: &Place, section: &mut Section<'_, '_>) -> Option<VmTable> {

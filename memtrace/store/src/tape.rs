@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::recording::{Loss, Moment, ReadError, Recording};
+use crate::recording::{Loss, ReadError, Record, Recording};
 use memtrace_core::anchors::{Anchors, shortest};
 use memtrace_core::model::{Snapshot, derive};
 use memtrace_core::policy::{ScopeObservation, shared};
@@ -27,7 +27,7 @@ pub struct Tape {
     anchors: Anchors<Nanos, Sample>,
     least: Duration,
     /// What was read already and not shown.
-    ahead: Option<Moment>,
+    ahead: Option<Record>,
 }
 
 /// A moment, as a view shows it.
@@ -87,7 +87,7 @@ impl Tape {
         self.recording.seek(WallNanos(to.0.saturating_sub(BEFORE.0)));
         self.anchors.clear();
         self.ahead = None;
-        let mut now: Option<Moment> = None;
+        let mut now: Option<Record> = None;
         for moment in self.recording.by_ref() {
             if moment.sample.wall > to && now.is_some() {
                 self.ahead = Some(moment);
@@ -105,7 +105,7 @@ impl Tape {
         self.recording.losses()
     }
 
-    fn show(&mut self, Moment { sample, reaction }: Moment) -> Shown {
+    fn show(&mut self, Record { sample, reaction }: Record) -> Shown {
         let at = sample.at;
         // The host was booted.
         if self.anchors.newest().is_some_and(|last| at < last) {
@@ -131,7 +131,7 @@ mod tests {
         let mut recorder = Recorder::open(directory.path(), limits).expect("it is free");
         for second in seconds {
             let sample = samples::sample(second, vec![samples::vm("a", 7)]);
-            recorder.push(Moment { sample, reaction: None }).expect("it is written");
+            recorder.push(Record { sample, reaction: None }).expect("it is written");
         }
         recorder.close().expect("it is closed");
         let tape = Tape::open(directory.path()).expect("it can be read");
@@ -166,7 +166,7 @@ mod tests {
             let mut sample = samples::sample(1, vec![samples::vm("a", 7)]);
             sample.at = Nanos(milliseconds * 1_000_000);
             sample.wall = WallNanos(sample.wall.0 + sample.at.0);
-            recorder.push(Moment { sample, reaction: None }).expect("it is written");
+            recorder.push(Record { sample, reaction: None }).expect("it is written");
         }
         recorder.close().expect("it is closed");
         let mut tape = Tape::open(directory.path()).expect("it can be read");

@@ -54,7 +54,7 @@ impl Watcher {
         for rule in &self.rules {
             for reading in rule.read(step, &mut self.kills) {
                 let key = (rule.kind, reading.vm.as_ref().map(|named| named.vm));
-                let moment = Moment { at, step, rule, reading: &reading };
+                let moment = Tick { at, step, rule, reading: &reading };
                 let (held, alert) = moment.judge(before.remove(&key));
                 alerts.extend(alert);
                 self.held.extend(held.map(|held| (key, held)));
@@ -83,14 +83,14 @@ fn calm_after(rule: &Rule) -> Nanos {
     if rule.kind == Kind::GuestOomKill { CALM } else { CALM.min(rule.lasting) }
 }
 
-struct Moment<'a> {
+struct Tick<'a> {
     at: Nanos,
     step: &'a Step,
     rule: &'a Rule,
     reading: &'a Reading,
 }
 
-impl Moment<'_> {
+impl Tick<'_> {
     /// What is to be remembered, and told.
     fn judge(&self, before: Option<Held>) -> (Option<Held>, Option<Alert>) {
         match (self.reading.holds, before) {

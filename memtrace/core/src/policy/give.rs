@@ -14,9 +14,9 @@ use super::state::{Level, State};
 use super::thought::Term;
 use super::vm::Vm;
 use crate::policy::balloon_motion::is_cool;
-use crate::policy::settings::Priority;
 use crate::policy::tri_state::whole_mib;
 use crate::sample::VmId;
+use crate::settings::Priority;
 use crate::units::{Bytes, Nanos};
 
 /// Dead memory counts so many times over: its guest doesn't miss it.

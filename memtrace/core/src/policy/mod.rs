@@ -24,7 +24,6 @@ mod receive;
 pub mod reclaim_backoff;
 pub mod rules;
 mod scope;
-pub mod settings;
 pub mod state;
 mod step;
 mod taken;

@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::settings::VmSettings;
 use crate::sample::{VmId, VmState};
+use crate::settings::VmSettings;
 use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
 
 /// One moment.

@@ -143,7 +143,7 @@ pub fn relieve(
 
 /// A VM's weight in what is free: more weight and higher priority get more.
 pub fn weight(vm: &Vm<'_>) -> f64 {
-    use crate::policy::settings::Priority;
+    use crate::settings::Priority;
     let by_priority = match vm.rules.priority {
         Priority::Low => 0.25,
         Priority::Normal => 1.0,

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use crate::model::STALE_AFTER;
-use crate::policy::settings::{Priority, VmSettings, VmTable};
 use crate::sample::VmId;
+use crate::settings::{Priority, VmSettings, VmTable};
 use crate::units::{Bytes, Nanos};
 
 use super::observation::VmObservation;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Psi, VmId};
-use crate::policy::settings::VmSettings;
+use crate::settings::VmSettings;
 use crate::units::{Bytes, Limit, Nanos, WallNanos};
 
 /// One VM.

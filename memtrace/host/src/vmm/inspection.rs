@@ -1,7 +1,7 @@
 //! One-time inspection of a VM's devices through its hypervisor. Changes nothing; untrusted.
 
-use memtrace_core::policy::settings::VmSettings;
 use memtrace_core::sample::GuestStats;
+use memtrace_core::settings::VmSettings;
 use memtrace_core::units::Bytes;
 
 #[derive(Clone, Debug, Default, PartialEq)]

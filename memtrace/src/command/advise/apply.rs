@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::basis::Sure;
 use super::vm::{Size, Verdict, VmAdvice};
 use crate::config::{Config, Problem};
-use memtrace_core::policy::settings::VmSettings;
+use memtrace_core::settings::VmSettings;
 use memtrace_core::units::Bytes;
 
 /// Bounds for one VM.

@@ -9,7 +9,7 @@ use super::sketch::Sketch;
 use super::tick::Key;
 use super::vm::SPARE;
 use memtrace_core::policy::rules::Rules;
-use memtrace_core::policy::settings::{Priority, VmSettings};
+use memtrace_core::settings::{Priority, VmSettings};
 use memtrace_core::units::{Bytes, Percent};
 
 /// Less than this is no reason for swap.

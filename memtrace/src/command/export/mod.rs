@@ -53,7 +53,7 @@ mod tests {
     use memtrace_core::reactor::{Reaction, Target};
     use memtrace_core::sample::{Sample, VmSample};
     use memtrace_core::units::Bytes;
-    use memtrace_store::recording::{Moment, Writer};
+    use memtrace_store::recording::{Record, Writer};
 
     const TARGET: Bytes = Bytes(300 << 20);
 
@@ -71,7 +71,7 @@ mod tests {
         let samples: Vec<Sample> =
             (1..4).map(|second| samples::sample(second, vec![samples::vm("a", 7)])).collect();
         for sample in &samples {
-            let moment = Moment { sample: sample.clone(), reaction: Some(reaction(sample)) };
+            let moment = Record { sample: sample.clone(), reaction: Some(reaction(sample)) };
             writer.push(moment).expect("it is written");
         }
         writer.close().expect("it is closed");

@@ -29,7 +29,7 @@ use memtrace_core::live::Control;
 use memtrace_core::reactor::{Ledger, Reactor};
 use memtrace_host::actuate::host::HostActuator;
 use memtrace_store::journal::{Journal, Recovered};
-use memtrace_store::recording::{Recorder, Scribe};
+use memtrace_store::recording::{BackgroundRecorder, Recorder};
 use print::Printer;
 use reload::Running;
 use service::Service;
@@ -79,8 +79,8 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     if !config.hook.is_empty() {
         reactor = reactor.telling(Box::new(CommandHook::start(&config.hook)?));
     }
-    if let Some(scribe) = scribe(&config.record) {
-        reactor = reactor.recorded(Box::new(scribe));
+    if let Some(recorder) = background_recorder(&config.record) {
+        reactor = reactor.recorded(Box::new(recorder));
     }
     let remote = reactor.remote();
     let interval = reload::interval(arguments, &config);
@@ -109,11 +109,12 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
 }
 
 /// The recorder, if configured and possible. A failure is only logged.
-fn scribe(config: &RecordConfig) -> Option<Scribe> {
+fn background_recorder(config: &RecordConfig) -> Option<BackgroundRecorder> {
     if !config.used {
         return None;
     }
-    let opened = Recorder::open(&config.directory, config.limits).and_then(Scribe::start);
+    let opened =
+        Recorder::open(&config.directory, config.limits).and_then(BackgroundRecorder::start);
     let directory = config.directory.display();
     opened.map_err(|error| tracing::error!("cannot record into {directory}: {error}")).ok()
 }

@@ -14,7 +14,7 @@ use crate::sys::progress::Progress;
 use memtrace_core::format;
 use memtrace_core::source::Source;
 use memtrace_core::units::Bytes;
-use memtrace_store::recording::{Limits, Moment, Recorder};
+use memtrace_store::recording::{Limits, Record, Recorder};
 
 /// Maximum delay of the reaction to a signal.
 const SLICE: Duration = Duration::from_millis(100);
@@ -70,7 +70,7 @@ fn record(
             }
         };
         let vms = sample.vms.len();
-        recorder.push(Moment { sample, reaction: None })?;
+        recorder.push(Record { sample, reaction: None })?;
         samples = samples.saturating_add(1);
         progress.tell(|| told(&recorder, samples, vms));
         next = (next + schedule.interval).max(Instant::now());

@@ -277,7 +277,6 @@ fn taken_by(flows: &[FlowSample], victim: VmId, causer: impl Fn(Party) -> bool) 
 }
 
 #[cfg(test)]
-#[path = "course.rs"]
 mod course;
 #[cfg(test)]
 mod tests;

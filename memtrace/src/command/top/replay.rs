@@ -94,7 +94,7 @@ mod tests {
     use memtrace_core::fixture::samples;
     use memtrace_core::model::{Snapshot, derive};
     use memtrace_core::sample::Sample;
-    use memtrace_store::recording::{Moment, Writer};
+    use memtrace_store::recording::{Record, Writer};
     use memtrace_view::export::plain::PlainOptions;
 
     fn samples() -> Vec<Sample> {
@@ -109,7 +109,7 @@ mod tests {
             let reaction =
                 memtrace_core::fixture::observed().report().map(|told| told.reaction.clone());
             let reaction = reaction.filter(|_| number == 4);
-            writer.push(Moment { sample, reaction }).expect("it is written");
+            writer.push(Record { sample, reaction }).expect("it is written");
         }
         writer.close().expect("it is closed");
         Tape::open(&path).expect("it can be read")

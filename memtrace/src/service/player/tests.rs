@@ -3,7 +3,7 @@
 use super::*;
 use memtrace_core::alert::Kind;
 use memtrace_core::fixture::samples;
-use memtrace_store::recording::{Moment, Writer};
+use memtrace_store::recording::{Record, Writer};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -22,7 +22,7 @@ fn tape(directory: &std::path::Path) -> Tape {
             memtrace_core::fixture::observed().report().map(|told| told.reaction.clone());
         let mut reaction = reaction.expect("it is a report");
         reaction.decisions.actions.truncate(if second == 7 { 1 } else { 0 });
-        writer.push(Moment { sample, reaction: Some(reaction) }).expect("it is written");
+        writer.push(Record { sample, reaction: Some(reaction) }).expect("it is written");
     }
     writer.close().expect("it is closed");
     Tape::open(&path).expect("it can be read")

@@ -12,7 +12,7 @@ use memtrace_core::policy::{Decisions, Memtrace, Observation, Policy, Rules};
 use memtrace_core::sample::VmId;
 use memtrace_core::source::Sign;
 use memtrace_core::units::Nanos;
-use memtrace_store::recording::{Limits, Recorder, Recording, Scribe};
+use memtrace_store::recording::{BackgroundRecorder, Limits, Recorder, Recording};
 
 /// Longest that anything here may take. Nothing waits for it unless it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -262,7 +262,7 @@ async fn the_loop_has_recorded_every_reaction_when_it_is_over() {
     const LIMIT: Duration = Duration::from_secs(20);
     let directory = tempfile::tempdir().expect("there is room");
     let recorder = Recorder::open(directory.path(), Limits::default()).expect("it is free");
-    let scribe = Scribe::start(recorder).expect("it starts");
+    let scribe = BackgroundRecorder::start(recorder).expect("it starts");
     let policy = Box::new(Memtrace::new(Rules::default()));
     let reactor = Reactor::on_paper(policy).recorded(Box::new(scribe));
     let control = Control { interval: Duration::from_millis(20), detail: None, stop: false };

@@ -11,7 +11,7 @@ const REPEAT: Nanos = Nanos(60_000_000_000);
 type Gates = Vec<(GateKind, bool)>;
 
 #[derive(Debug, PartialEq)]
-pub(super) struct Shape {
+pub(super) struct Fingerprint {
     state: Option<Level>,
     hook: bool,
     actions: Vec<(VmId, Kind, RuleId)>,
@@ -25,7 +25,7 @@ enum Kind {
     Reclaim,
 }
 
-impl Shape {
+impl Fingerprint {
     pub(super) fn of(decisions: &Decisions) -> Self {
         let actions = decisions.actions.iter();
         let thoughts = decisions.thoughts.iter();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::entry::{Changed, Entry};
 use super::lock::{self, Holder};
 use super::{JournalError, change, files, lines};
-use crate::journal::state::Books;
+use crate::journal::state::JournalState;
 use memtrace_core::reactor::entry::{Followed, Told};
 
 /// The last orders that are kept.
@@ -33,7 +33,7 @@ pub(super) struct Known {
     pub(super) followed: Followed,
     /// Of what is noted, not worked in yet.
     changes: Vec<Changed>,
-    books: Books,
+    books: JournalState,
 }
 
 /// A file of the journal, and how far it was read.

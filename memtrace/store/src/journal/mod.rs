@@ -33,8 +33,8 @@ pub use self::open::Recovered;
 
 use self::entry::{Changed, Entry, Header, VERSION};
 use self::lock::Lock;
-use crate::journal::fingerprint::Shape;
-use crate::journal::state::Books;
+use crate::journal::fingerprint::Fingerprint;
+use crate::journal::state::JournalState;
 use memtrace_core::order::{Order, Outcome};
 use memtrace_core::policy::Decisions;
 use memtrace_core::reactor::entry::{Begun, Holding, Named, Noted, Wanted};
@@ -68,7 +68,7 @@ impl Default for Limits {
 pub struct Journal {
     directory: PathBuf,
     limits: Limits,
-    books: Books,
+    books: JournalState,
     /// `None`: the next entry begins a new file.
     current: Option<Current>,
     newest: u64,
@@ -81,7 +81,7 @@ pub struct Journal {
 #[derive(Debug)]
 struct Last {
     noted: Noted,
-    shape: Shape,
+    shape: Fingerprint,
     /// The file that has the last whole note, and when that was made.
     whole: (u64, WallNanos),
 }
@@ -150,7 +150,7 @@ impl Journal {
         decisions: &Decisions,
         names: impl IntoIterator<Item = Named>,
     ) -> Result<(), JournalError> {
-        let shape = Shape::of(decisions);
+        let shape = Fingerprint::of(decisions);
         if let Some(last) = &self.noted
             && shape.tells_nothing_new(&last.shape, last.noted.at, at)
         {

@@ -7,7 +7,7 @@ use super::entry::Entry;
 use super::lines::{self, Found};
 use super::lock::Lock;
 use super::{Current, Journal, JournalError, Limits, files};
-use crate::journal::state::Books;
+use crate::journal::state::JournalState;
 use memtrace_core::reactor::entry::Begun;
 use memtrace_core::reactor::entry::Holding;
 
@@ -32,12 +32,12 @@ pub(super) fn open(directory: &Path, limits: Limits) -> Result<(Journal, Recover
     let numbers = listed.map_err(JournalError::io(directory.display().to_string()))?;
     let newest = numbers.last().copied().unwrap_or(0);
     let mut recovered = Recovered { clean: true, ..Recovered::default() };
-    let (mut books, mut current) = (Books::default(), None);
+    let (mut books, mut current) = (JournalState::default(), None);
     // The newest file with a header has all that is known; one without is left from a
     // crash between two files.
     for number in numbers.into_iter().rev() {
         let path = files::path(directory, number);
-        let (mut read, mut clean) = (Books::default(), false);
+        let (mut read, mut clean) = (JournalState::default(), false);
         let found = lines::read(&path, |entry| {
             read.apply(&entry);
             clean = matches!(entry, Entry::Stop { .. });

@@ -11,7 +11,7 @@ use memtrace_core::reactor::entry::{Begun, Holding};
 use memtrace_core::sample::VmId;
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Books {
+pub(super) struct JournalState {
     pub(super) next_id: u64,
     pub(super) open: BTreeMap<u64, Begun>,
     pub(super) holdings: BTreeMap<VmId, Holding>,
@@ -25,7 +25,7 @@ pub(super) struct State {
     holdings: Vec<Holding>,
 }
 
-impl Default for Books {
+impl Default for JournalState {
     fn default() -> Self {
         Self { next_id: 1, open: BTreeMap::new(), holdings: BTreeMap::new() }
     }
@@ -37,7 +37,7 @@ impl State {
     }
 }
 
-impl Books {
+impl JournalState {
     pub(super) fn apply(&mut self, entry: &Entry) {
         match entry {
             Entry::Header(header) => self.replace(&header.books),
@@ -116,8 +116,8 @@ mod tests {
         Entry::End { at: AT, id, error: error.map(str::to_owned) }
     }
 
-    fn books(entries: &[Entry]) -> Books {
-        let mut books = Books::default();
+    fn books(entries: &[Entry]) -> JournalState {
+        let mut books = JournalState::default();
         entries.iter().for_each(|entry| books.apply(entry));
         books
     }

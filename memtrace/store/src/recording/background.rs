@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use super::{Moment, Recorder};
+use super::{Record, Recorder};
 use memtrace_core::reactor::Reaction;
 use memtrace_core::sample::Sample;
 use memtrace_core::units::Bytes;
@@ -17,7 +17,7 @@ const SPARE: Bytes = Bytes(256 << 20);
 const WAITING: usize = 16;
 
 #[derive(Debug)]
-pub struct Scribe {
+pub struct BackgroundRecorder {
     /// `None`: it ends.
     moments: Option<SyncSender<(Arc<Sample>, Reaction)>>,
     thread: Option<JoinHandle<()>>,
@@ -25,7 +25,7 @@ pub struct Scribe {
     told: bool,
 }
 
-impl Scribe {
+impl BackgroundRecorder {
     /// # Errors
     /// When no thread can be started.
     pub fn start(recorder: Recorder) -> io::Result<Self> {
@@ -44,7 +44,7 @@ impl Scribe {
     }
 }
 
-impl memtrace_core::reactor::Recorder for Scribe {
+impl memtrace_core::reactor::Recorder for BackgroundRecorder {
     /// Keeps what was read and what was made of it. Never waits: what there is no room for is
     /// left out, which is told once.
     fn keep(&mut self, sample: &Arc<Sample>, reaction: &Reaction) {
@@ -61,7 +61,7 @@ impl memtrace_core::reactor::Recorder for Scribe {
     }
 }
 
-impl Drop for Scribe {
+impl Drop for BackgroundRecorder {
     /// Waits until everything is in the file.
     fn drop(&mut self) {
         self.moments = None;
@@ -83,7 +83,7 @@ fn write(
             return Err(io::Error::new(io::ErrorKind::StorageFull, text));
         }
         let sample = Arc::unwrap_or_clone(sample);
-        recorder.push(Moment { sample, reaction: Some(reaction) })?;
+        recorder.push(Record { sample, reaction: Some(reaction) })?;
     }
     recorder.close()
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Moment;
+use super::Record;
 use super::streams::{Form, PLANES, Stream, Unread};
 use super::tree::{Kind, Tree};
 use memtrace_core::units::WallNanos;
@@ -57,7 +57,7 @@ impl Decoder {
 
     /// The next one, made only if it is wanted at its time: that is most of the work. `None`: it
     /// is damaged, and nothing more can be read before a frame that begins anew.
-    pub(super) fn next_if(&mut self, wanted: impl Fn(WallNanos) -> bool) -> Option<Option<Moment>> {
+    pub(super) fn next_if(&mut self, wanted: impl Fn(WallNanos) -> bool) -> Option<Option<Record>> {
         self.advance()?;
         let wall = self.tree.find(&["sample", "wall"])?;
         if !wanted(WallNanos(wall.bits)) {

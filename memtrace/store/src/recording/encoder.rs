@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Number, Value};
 
-use super::Moment;
+use super::Record;
 use super::streams::{Form, Stream, Streams};
 use super::tree::{Kind, MOST_NODES, MOST_TEXT, Tree};
 
@@ -44,13 +44,13 @@ pub(super) struct Encoder {
 impl Encoder {
     /// # Errors
     /// When it is more than a recording holds. This encoder is of no use then.
-    pub(super) fn push(&mut self, moment: Moment) -> io::Result<()> {
-        let Moment { mut sample, reaction } = moment;
+    pub(super) fn push(&mut self, moment: Record) -> io::Result<()> {
+        let Record { mut sample, reaction } = moment;
         // Their order says nothing, and the kernel's moves.
         if let Some(flows) = &mut sample.flows {
             flows.sort_by_key(|flow| (flow.causer, flow.victim));
         }
-        let added = self.add(&serde_json::to_value(Moment { sample, reaction })?);
+        let added = self.add(&serde_json::to_value(Record { sample, reaction })?);
         added.ok_or_else(|| io::Error::other("a moment of more than a recording holds"))
     }
 

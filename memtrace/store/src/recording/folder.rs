@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use super::read::{ReadError, Reader};
-use super::{EXTENSION, Loss, Moment};
+use super::{EXTENSION, Loss, Record};
 use memtrace_core::units::{Nanos, WallNanos};
 
 #[derive(Debug)]
@@ -91,9 +91,9 @@ impl Recording {
 }
 
 impl Iterator for Recording {
-    type Item = Moment;
+    type Item = Record;
 
-    fn next(&mut self) -> Option<Moment> {
+    fn next(&mut self) -> Option<Record> {
         loop {
             if let Some(mut reader) = self.current.take() {
                 let moment = reader.next();

@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use memtrace_core::reactor::Reaction;
 use memtrace_core::sample::Sample;
 
-pub use background::Scribe;
+pub use background::BackgroundRecorder;
 pub use folder::Recording;
 pub use read::{ReadError, Reader};
 pub use recorder::{Limits, Recorder};
@@ -46,7 +46,7 @@ pub const EXTENSION: &str = "mtrec";
 
 /// What is recorded of one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Moment {
+pub struct Record {
     pub sample: Sample,
     /// What was made of it, where something decided. With the fate of earlier decisions.
     pub reaction: Option<Reaction>,

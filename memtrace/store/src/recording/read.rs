@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::decoder::Decoder;
 use super::frame::{self, BEGIN_LENGTH, END_LENGTH, HEAD_LENGTH, Head, Next};
-use super::{Loss, Moment, VERSION};
+use super::{Loss, Record, VERSION};
 use memtrace_core::units::{Nanos, WallNanos};
 
 /// Why a file can't be read at all.
@@ -67,9 +67,9 @@ pub struct Reader {
 }
 
 impl Iterator for Reader {
-    type Item = Moment;
+    type Item = Record;
 
-    fn next(&mut self) -> Option<Moment> {
+    fn next(&mut self) -> Option<Record> {
         while !self.ended {
             if self.decoder.left() > 0 {
                 let (last, apart) = (self.last, self.apart);

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::write::Writer;
-use super::{EXTENSION, Moment, folder};
+use super::{EXTENSION, Record, folder};
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
 
 const LOCK: &str = "lock";
@@ -75,7 +75,7 @@ impl Recorder {
     /// # Errors
     /// When it can't be written: what was written before can be read, and nothing more
     /// should be added.
-    pub fn push(&mut self, moment: Moment) -> io::Result<()> {
+    pub fn push(&mut self, moment: Record) -> io::Result<()> {
         let (at, wall) = (moment.sample.at, moment.sample.wall);
         // So that there is something left when the oldest goes.
         let most = self.limits.total.0 / 8;

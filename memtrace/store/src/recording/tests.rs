@@ -28,12 +28,12 @@ impl Chance {
 }
 
 /// VMs that come, go and change places, flows that grow, words that change.
-pub(super) fn moments(count: u64) -> Vec<Moment> {
+pub(super) fn moments(count: u64) -> Vec<Record> {
     let mut chance = Chance(7);
     (1..=count).map(|second| moment(second, &mut chance)).collect()
 }
 
-fn moment(second: u64, chance: &mut Chance) -> Moment {
+fn moment(second: u64, chance: &mut Chance) -> Record {
     let names = ["web", "db", "\u{1}odd \"name\"\\"];
     let mut vms: Vec<VmSample> =
         (1..).zip(names).map(|(pid, name)| samples::vm(name, pid)).collect();
@@ -71,10 +71,10 @@ fn moment(second: u64, chance: &mut Chance) -> Moment {
     }
     let reaction =
         memtrace_core::fixture::observed().report().map(|report| report.reaction.clone());
-    Moment { sample, reaction: reaction.filter(|_| second.is_multiple_of(2)) }
+    Record { sample, reaction: reaction.filter(|_| second.is_multiple_of(2)) }
 }
 
-pub(super) fn write(path: &Path, moments: &[Moment]) {
+pub(super) fn write(path: &Path, moments: &[Record]) {
     let mut writer = Writer::create(path).expect("it can be made");
     for moment in moments {
         writer.push(moment.clone()).expect("it can be written");
@@ -82,7 +82,7 @@ pub(super) fn write(path: &Path, moments: &[Moment]) {
     writer.close().expect("it can be closed");
 }
 
-pub(super) fn read(path: &Path) -> (Vec<Moment>, Vec<Loss>) {
+pub(super) fn read(path: &Path) -> (Vec<Record>, Vec<Loss>) {
     let mut reader = Reader::open(path).expect("it can be read");
     let moments = reader.by_ref().collect();
     (moments, reader.losses().to_vec())

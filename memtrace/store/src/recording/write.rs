@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::encoder::Encoder;
 use super::frame::{self, Head};
-use super::{Moment, VERSION};
+use super::{Record, VERSION};
 use memtrace_core::units::{Nanos, WallNanos};
 
 /// A frame has at most so much time, which is what a power cut takes.
@@ -60,7 +60,7 @@ impl Writer {
     /// # Errors
     /// When the frame can't be written, or a moment is more than a recording holds. The frame is
     /// lost then, the file as it was before, and the next frame begins anew.
-    pub fn push(&mut self, moment: Moment) -> io::Result<()> {
+    pub fn push(&mut self, moment: Record) -> io::Result<()> {
         let (at, wall) = (moment.sample.at, moment.sample.wall);
         let full = self.begun.is_some_and(|(begun, _)| at.saturating_sub(begun) >= FRAME);
         if full || self.encoder.length() >= FRAME_BYTES {
@@ -138,9 +138,9 @@ mod tests {
     use super::*;
     use memtrace_core::fixture::samples;
 
-    fn moment(second: u64) -> Moment {
+    fn moment(second: u64) -> Record {
         let sample = samples::sample(second, vec![samples::vm("web", second as u32)]);
-        Moment { sample, reaction: None }
+        Record { sample, reaction: None }
     }
 
     /// As on a disk that was full for some seconds.
@@ -158,8 +158,8 @@ mod tests {
         (22..=50).for_each(|second| writer.push(moment(second)).expect("it is written"));
         writer.close().expect("it can be closed");
         let mut reader = Reader::open(&path).expect("it can be read");
-        let read: Vec<Moment> = reader.by_ref().collect();
-        let kept: Vec<Moment> = (1..=10).chain(22..=50).map(moment).collect();
+        let read: Vec<Record> = reader.by_ref().collect();
+        let kept: Vec<Record> = (1..=10).chain(22..=50).map(moment).collect();
         assert!(read == kept, "{} of {}", read.len(), kept.len());
         assert_eq!(reader.losses(), []);
     }

@@ -10,7 +10,7 @@ use memtrace_host::hostfs::HostRoot;
 use memtrace_host::live::{LiveOptions, LiveSource};
 use memtrace_host::probe;
 use memtrace_measure::measured::Recording;
-use memtrace_store::recording::{Moment, Writer};
+use memtrace_store::recording::{Record, Writer};
 use memtrace_tests::wait;
 
 use crate::herd::Herd;
@@ -67,7 +67,7 @@ fn tick(
     let snapshot = derive(Some(previous), &sample);
     let derived = cpu_ns();
     drop(snapshot);
-    let moment = Moment { sample: sample.clone(), reaction: None };
+    let moment = Record { sample: sample.clone(), reaction: None };
     let copied = cpu_ns();
     writer.push(moment)?;
     cost.sample_ns += sampled - begun;

@@ -263,7 +263,7 @@ fn reaching_the_limit_is_direct_reclaim_by_its_rate() {
 
 #[test]
 fn metadata_sets_what_the_configuration_does_not() {
-    use crate::policy::settings::{VmSettings, VmTable, Which};
+    use crate::settings::{VmSettings, VmTable, Which};
     let said = VmSettings { weight: Some(5), minimum: Some(Bytes(GIB)), ..VmSettings::default() };
     let vm = of_vm(|vm| vm.guest.settings = said);
     let settings = VmSettings { weight: Some(7), ..VmSettings::default() };

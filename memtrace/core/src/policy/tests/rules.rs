@@ -3,11 +3,11 @@
 use super::fixture::{GIB, MIB, after, gate, host, id, moves, vm};
 use crate::policy::reason::{GuestMemory, SymptomKind};
 use crate::policy::rules::Safety;
-use crate::policy::settings::{VmSettings, VmTable, Which};
 use crate::policy::{
     Action, GateKind, Level, Memtrace, Observation, Policy, Reason, Rules, VmObservation,
 };
 use crate::sample::VmState;
+use crate::settings::{VmSettings, VmTable, Which};
 use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
 
 /// What is decided on a host with 5 GiB of 32 available (15.6 %, soft) on the second look.

@@ -4,7 +4,7 @@
 
 use super::xml;
 use crate::vmm::name;
-use memtrace_core::policy::settings::VmSettings;
+use memtrace_core::settings::VmSettings;
 
 /// Names what memtrace understands (Namespaces in XML 1.0, 2.1); nothing need be there.
 #[cfg(feature = "libvirt")]
@@ -42,7 +42,7 @@ impl Metadata {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use memtrace_core::policy::settings::Priority;
+    use memtrace_core::settings::Priority;
     use memtrace_core::units::Bytes;
 
     #[test]

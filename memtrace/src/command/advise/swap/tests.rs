@@ -4,8 +4,8 @@ use super::*;
 use crate::command::advise::gather::VmAccount;
 use crate::command::advise::host;
 use crate::command::advise::tick::{HostTick, Key, Need, Tick, VmTick};
-use memtrace_core::policy::settings::{VmTable, Which};
 use memtrace_core::sample::SwapDevice;
+use memtrace_core::settings::{VmTable, Which};
 
 const GIB: u64 = 1 << 30;
 const MIB: u64 = 1 << 20;

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use memtrace_core::fixture::samples;
 use memtrace_core::sample::{GuestStats, Sample, SwapDevice, VmSample};
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
-use memtrace_store::recording::{Limits, Moment, Recorder};
+use memtrace_store::recording::{Limits, Record, Recorder};
 
 pub(super) use samples::{GIB, MIB};
 
@@ -48,7 +48,7 @@ impl Month {
         let mut recorder = Recorder::open(directory.path(), limits).expect("it is free");
         for step in 0..=days * DAY / STEP {
             let sample = sample(step * STEP);
-            recorder.push(Moment { sample, reaction: None }).expect("it is written");
+            recorder.push(Record { sample, reaction: None }).expect("it is written");
         }
         recorder.close().expect("it is closed");
         Self(directory)

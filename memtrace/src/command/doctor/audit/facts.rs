@@ -1,7 +1,7 @@
 //! The input of the audit: facts about the host and its VMs. Unknown facts have a reason.
 
-use memtrace_core::policy::settings::VmSettings;
 use memtrace_core::sample::VmId;
+use memtrace_core::settings::VmSettings;
 use memtrace_core::units::{Bytes, Limit};
 
 /// A fact, or a message why it is unknown.

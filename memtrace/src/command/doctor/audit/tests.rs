@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::facts::*;
 use super::*;
-use memtrace_core::policy::settings::VmSettings;
+use memtrace_core::settings::VmSettings;
 use memtrace_core::units::{Bytes, Limit};
 
 pub(super) const MIB: u64 = 1 << 20;

@@ -3,8 +3,8 @@
 use crate::command::doctor::audit::facts::{
     Balloon, Cgroup, Known, Memory, Owner, Statistics, VmFacts,
 };
-use memtrace_core::policy::settings::{VmSettings, VmTable};
 use memtrace_core::sample::GuestStats;
+use memtrace_core::settings::{VmSettings, VmTable};
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
 use memtrace_host::hostfs::cgroup::{MemoryCgroup, Version};
 use memtrace_host::hostfs::{HostRoot, Keeper, cgroup, process};

@@ -13,7 +13,7 @@ use super::episode::{Book, Episode, First};
 use super::ignored;
 use crate::config::Config;
 use crate::service::policy;
-use memtrace_core::anchors::{Anchors, Moment as _, shortest};
+use memtrace_core::anchors::{Anchors, TimePoint as _, shortest};
 use memtrace_core::decision_counts::DecisionCounts;
 use memtrace_core::model::derive;
 use memtrace_core::policy::GateKind;
@@ -23,7 +23,7 @@ use memtrace_core::policy::{Action, Decisions, Memtrace, Observer, Policy, is_fo
 use memtrace_core::reactor::{Fate, Mode, Reaction};
 use memtrace_core::sample::{Sample, VmId};
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
-use memtrace_store::recording::Moment;
+use memtrace_store::recording::Record;
 use memtrace_view::summary;
 
 pub(super) const SCHEMA_VERSION: u32 = 1;
@@ -78,7 +78,7 @@ impl Side {
 
 /// `None`: there is no moment.
 pub(super) fn compare(
-    moments: impl Iterator<Item = Moment>,
+    moments: impl Iterator<Item = Record>,
     config: &Config,
 ) -> Option<Comparison> {
     let mut runner: Option<Runner> = None;
@@ -126,7 +126,7 @@ impl Runner {
         }
     }
 
-    pub(super) fn step(&mut self, Moment { sample, reaction }: Moment) {
+    pub(super) fn step(&mut self, Record { sample, reaction }: Record) {
         let before = self.baseline(sample.at);
         let snapshot = derive(before, &sample);
         let observation = self.observer.observe(&sample, &snapshot);

@@ -9,15 +9,15 @@ use memtrace_core::reactor::{Entry, Fate, Mode, Reaction, Target};
 use memtrace_core::sample::{Sample, VmId};
 use memtrace_core::sim::{Scenario, catalogue, watch};
 use memtrace_core::units::Nanos;
-use memtrace_store::recording::Moment;
+use memtrace_store::recording::Record;
 
 /// What a scenario's samples are, and what memtrace's policy decided there: a closed loop.
-fn recorded(name: &str, mode: Option<Mode>) -> Vec<Moment> {
+fn recorded(name: &str, mode: Option<Mode>) -> Vec<Record> {
     let scenarios = catalogue::all().expect("they can be read");
     let found = scenarios.into_iter().find(|scenario| scenario.name == name);
     let scenario = found.expect("there is one");
     let scenario = Scenario { seconds: scenario.seconds.min(400), ..scenario };
-    let mut moments: Vec<Moment> = Vec::new();
+    let mut moments: Vec<Record> = Vec::new();
     let mut policy = Memtrace::default();
     let mut targets: BTreeMap<VmId, Target> = BTreeMap::new();
     let mut entries: Vec<Entry> = Vec::new();
@@ -39,7 +39,7 @@ fn recorded(name: &str, mode: Option<Mode>) -> Vec<Moment> {
             targets: targets.values().copied().collect(),
             ..Reaction::default()
         });
-        moments.push(Moment { sample: look.sample.clone(), reaction });
+        moments.push(Record { sample: look.sample.clone(), reaction });
     })
     .expect("it runs");
     moments
@@ -51,7 +51,7 @@ fn config(change: impl FnOnce(&mut Rules)) -> Config {
     config
 }
 
-fn compared(moments: Vec<Moment>, config: &Config) -> Comparison {
+fn compared(moments: Vec<Record>, config: &Config) -> Comparison {
     compare(moments.into_iter(), config).expect("there are moments")
 }
 
@@ -77,16 +77,16 @@ fn the_same_configuration_begins_as_it_did() {
 #[test]
 fn balloons_that_were_moved_then_are_not_taken_for_somebody_elses() {
     let moments = recorded("overcommit-2x", Some(Mode::Enforce));
-    let stood_down = |moments: &[Moment], mode: Mode| {
+    let stood_down = |moments: &[Record], mode: Mode| {
         let mut runner = run::Runner::new(&moments[0].sample, &Config::default());
         for moment in moments {
             let reaction = moment.reaction.clone().map(|reaction| Reaction { mode, ..reaction });
-            runner.step(Moment { sample: moment.sample.clone(), reaction });
+            runner.step(Record { sample: moment.sample.clone(), reaction });
         }
         let vms = runner.policy.state.vms.values();
         vms.filter(|vm| vm.stood_down.is_some()).count()
     };
-    let moved = |moment: &Moment| {
+    let moved = |moment: &Record| {
         moment.reaction.as_ref().is_some_and(|reaction| !reaction.decisions.actions.is_empty())
     };
     assert!(moments.iter().any(moved), "the test shows something");
@@ -94,7 +94,7 @@ fn balloons_that_were_moved_then_are_not_taken_for_somebody_elses() {
     assert!(stood_down(&moments, Mode::Observe) > 0, "they would be");
     // Nor where the moments of the orders are missing.
     let first = moments.iter().position(moved).expect("there is one");
-    let holed: Vec<Moment> = (0..)
+    let holed: Vec<Record> = (0..)
         .zip(&moments)
         .filter(|(at, _)| !(first..first + 5).contains(at))
         .map(|(_, moment)| moment.clone())
@@ -103,9 +103,9 @@ fn balloons_that_were_moved_then_are_not_taken_for_somebody_elses() {
 }
 
 /// A minute is missing, in which orders were given.
-fn holed(name: &str) -> Vec<Moment> {
+fn holed(name: &str) -> Vec<Record> {
     let mut moments = recorded(name, Some(Mode::Enforce));
-    let acts = |moment: &Moment| {
+    let acts = |moment: &Record| {
         moment.reaction.as_ref().is_some_and(|reaction| !reaction.decisions.actions.is_empty())
     };
     let first = moments.iter().find(|moment| acts(moment)).expect("something was done");
@@ -226,7 +226,7 @@ fn nothing_is_compared_across_a_gap_or_a_boot() {
         let mut sample = samples::sample(1, Vec::new());
         sample.at = memtrace_core::units::Nanos(second * 1_000_000_000);
         ages.push(runner.baseline(sample.at).map(|before| before.at.0 / 1_000_000_000));
-        runner.step(memtrace_store::recording::Moment { sample, reaction: None });
+        runner.step(memtrace_store::recording::Record { sample, reaction: None });
     }
     assert_eq!(ages, [None, Some(1), None, Some(500), None, Some(1)]);
 }

@@ -10,7 +10,7 @@ use super::*;
 struct Case {
     _directory: TempDir,
     path: PathBuf,
-    moments: Vec<Moment>,
+    moments: Vec<Record>,
     bytes: Vec<u8>,
 }
 
@@ -97,7 +97,7 @@ proptest! {
         let first = bytes.iter().zip(&case.bytes).position(|(now, before)| now != before);
         std::fs::write(&case.path, &bytes).expect("it can be written");
         if let Ok(mut reader) = Reader::open(&case.path) {
-            let read: Vec<Moment> = reader.by_ref().collect();
+            let read: Vec<Record> = reader.by_ref().collect();
             prop_assert!(case.moments.starts_with(&read));
             // All frames that end before the damage.
             let whole = frames(&case.bytes, first.unwrap_or(bytes.len()));

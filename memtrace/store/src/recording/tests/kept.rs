@@ -20,7 +20,7 @@ fn file(version: u32) -> PathBuf {
 /// fractions, negative numbers, reactions and notices; and with rates. For a version that has
 /// no file yet, the test makes one of them and fails; it is to be looked at and committed,
 /// never written again.
-fn moments_to_keep() -> Vec<Moment> {
+fn moments_to_keep() -> Vec<Record> {
     let mut kept = moments(12);
     for (second, moment) in (1..).zip(&mut kept) {
         for vm in &mut moment.sample.vms {

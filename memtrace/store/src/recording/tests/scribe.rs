@@ -15,11 +15,11 @@ fn reaction() -> Reaction {
 fn what_is_kept_is_in_the_file_when_it_ends() {
     let directory = tempfile::tempdir().expect("there is room");
     let recorder = Recorder::open(directory.path(), Limits::default()).expect("it is free");
-    let mut scribe = Scribe::start(recorder).expect("it starts");
+    let mut scribe = BackgroundRecorder::start(recorder).expect("it starts");
     // As many as may wait.
-    let kept: Vec<Moment> = moments(16)
+    let kept: Vec<Record> = moments(16)
         .into_iter()
-        .map(|moment| Moment { reaction: Some(reaction()), ..moment })
+        .map(|moment| Record { reaction: Some(reaction()), ..moment })
         .collect();
     for moment in &kept {
         scribe.keep(&Arc::new(moment.sample.clone()), &reaction());
@@ -36,7 +36,7 @@ fn a_recording_that_cannot_go_on_holds_nobody_up() {
     let path = directory.path().join("recordings");
     let recorder = Recorder::open(&path, Limits::default()).expect("it is free");
     std::fs::remove_dir_all(&path).expect("it is there");
-    let mut scribe = Scribe::start(recorder).expect("it starts");
+    let mut scribe = BackgroundRecorder::start(recorder).expect("it starts");
     let sample = Arc::new(samples::sample(1, Vec::new()));
     // Far more than may wait, whether the thread has ended by then or not.
     for _ in 0..1000 {
@@ -52,7 +52,7 @@ fn what_the_journal_may_need_stays_free() {
     let directory = tempfile::tempdir().expect("there is room");
     let recorder = Recorder::open(directory.path(), Limits::default()).expect("it is free");
     assert!(recorder.room().expect("it is there") > Bytes(0));
-    let mut scribe = Scribe::sparing(recorder, Bytes(u64::MAX)).expect("it starts");
+    let mut scribe = BackgroundRecorder::sparing(recorder, Bytes(u64::MAX)).expect("it starts");
     scribe.keep(&Arc::new(samples::sample(1, Vec::new())), &reaction());
     drop(scribe);
     assert!(Recording::open(directory.path()).is_err(), "something was recorded");

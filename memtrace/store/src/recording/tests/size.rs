@@ -21,7 +21,7 @@ fn day(busy: u64, pressed: u64) -> u64 {
     let mut host = Host::new(busy, pressed);
     let mut whole = 0;
     for second in 1..=SECONDS {
-        writer.push(Moment { sample: host.second(second), reaction: None }).expect("it is written");
+        writer.push(Record { sample: host.second(second), reaction: None }).expect("it is written");
         whole = if second == 11 { writer.length() } else { whole };
     }
     // Ninety seconds in frames that follow; everything anew every ten minutes.
