@@ -3,12 +3,11 @@
 //! done. Must not know how an order reaches a VM, and never waits for one.
 
 mod decided;
-pub mod dry_run;
+mod dry_run;
 pub mod entry;
 mod holdings;
 pub mod hook;
 mod ledger;
-mod paper;
 mod reaction;
 pub mod reconcile;
 mod recorder;
