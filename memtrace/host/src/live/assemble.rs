@@ -32,7 +32,7 @@ impl KnownVm {
     fn is_quiet(&mut self, signs: Option<&Signs>, now: Nanos) -> bool {
         let usage = || cgroup::usage(&self.files, self.membership.cgroup()?);
         if signs.is_some_and(|signs| self.kept.is_still(signs, usage)) {
-            return self.kept.is_told(now);
+            return self.kept.is_told();
         }
         self.kept.moved = now;
         false

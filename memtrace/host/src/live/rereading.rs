@@ -84,9 +84,10 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Whether memory.stat includes the last changes.
-    pub(super) const fn is_told(&self, now: Nanos) -> bool {
-        now.saturating_sub(self.moved).0 >= TOLD.0
+    /// Whether what was read last includes the last changes: it was read long enough after
+    /// them, and not only would be by now.
+    pub(super) const fn is_told(&self) -> bool {
+        self.at.saturating_sub(self.moved).0 >= TOLD.0
     }
 
     /// Whether no sign has moved. `usage` reads its cgroup's: `None` without a cgroup, or
