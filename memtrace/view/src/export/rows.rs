@@ -143,6 +143,31 @@ mod tests {
     }
 
     #[test]
+    fn without_the_kernel_side_there_is_what_needs_none() {
+        let rows = json_lines(&fixture::without_kernel_side());
+        assert_eq!(rows.lines().count(), 2);
+        for row in rows.lines() {
+            let row: Map<String, Value> = serde_json::from_str(row).expect("it is JSON");
+            let told = row.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| name);
+            let expected = [
+                "cgroup",
+                "cgroup_bytes",
+                "cgroup_limit_bytes",
+                "cpu_percent",
+                "interval_seconds",
+                "major_faults_per_second",
+                "name",
+                "pid",
+                "rss_bytes",
+                "swap_bytes",
+                "unix_seconds",
+                "vm_id",
+            ];
+            assert_eq!(told.collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
     fn every_column_has_its_unit_in_a_name() {
         let snapshot = fixture::demo();
         let text = csv(&snapshot, true).expect("it is text");
