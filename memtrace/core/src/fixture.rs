@@ -1,5 +1,7 @@
-//! Snapshots for the tests of views and encoders, built directly. Tests only.
+//! Snapshots for the tests of views and encoders: built directly where everything is known,
+//! and of samples where it isn't. Tests only.
 
+mod blind;
 mod counted;
 mod decided;
 mod guest;
@@ -18,6 +20,7 @@ use crate::sample::{Accelerator, Manager, Party, Psi, PsiLine, SwapDevice, VmId,
 use crate::signal::{Quality, Signal, SignalStatus};
 use crate::units::{ByteRate, Bytes, Limit, Nanos, Percent, Rate, WallNanos};
 
+pub use blind::{unprivileged, without_kernel_side};
 pub use decided::{called, enforced, observed};
 use guest::guest_stats;
 
@@ -25,8 +28,6 @@ pub const MIB: u64 = 1 << 20;
 pub const GIB: u64 = 1 << 30;
 /// 2026-11-22 21:31:05 UTC.
 pub const WALL: WallNanos = WallNanos(1_795_383_065_000_000_000);
-
-const NO_KERNEL_SIDE: &str = "the kernel side doesn't run: CAP_BPF is missing";
 
 /// A VM that does well and of which everything is known.
 pub fn vm(name: &str, pid: u32) -> VmView {
@@ -153,37 +154,6 @@ pub fn victim() -> VmView {
     }
 }
 
-/// A VM of which only /proc is known.
-pub fn unprivileged(name: &str, pid: u32) -> VmView {
-    let full = vm(name, pid);
-    VmView {
-        id: VmId::Process { pid, start: 1234 },
-        uuid: None,
-        accelerator: Some(Accelerator::Tcg),
-        manager: Manager::None,
-        state: Measured::absent("neither libvirt nor QMP knows this VM"),
-        balloon_actual: Measured::absent("nobody to ask"),
-        faults: Measured::absent(NO_KERNEL_SIDE),
-        major_faults: Measured::absent(NO_KERNEL_SIDE),
-        swap_in: Measured::absent(NO_KERNEL_SIDE),
-        swap_out: Measured::absent(NO_KERNEL_SIDE),
-        stalled: Measured::absent(NO_KERNEL_SIDE),
-        caused: Measured::absent(NO_KERNEL_SIDE),
-        taken: Measured::absent(NO_KERNEL_SIDE),
-        async_fault_p99: Measured::absent(NO_KERNEL_SIDE),
-        reclaim_histogram: Measured::absent(NO_KERNEL_SIDE),
-        async_fault_histogram: Measured::absent(NO_KERNEL_SIDE),
-        swap_in_histogram: Measured::absent(NO_KERNEL_SIDE),
-        psi: Measured::absent("this kernel has no PSI for cgroup v1"),
-        guest_available: Measured::absent("nobody to ask"),
-        guest_total: Measured::absent("nobody to ask"),
-        guest_stats: Measured::absent("nobody to ask"),
-        guest_age: Measured::absent("nobody to ask"),
-        dead: Measured::absent("needs guest statistics"),
-        ..full
-    }
-}
-
 /// A busy host with these VMs.
 pub fn snapshot(vms: Vec<VmView>) -> Snapshot {
     Snapshot {
@@ -220,20 +190,6 @@ pub fn demo() -> Arc<Snapshot> {
             signal => status(signal, Quality::Exact),
         })
         .collect();
-    Arc::new(snapshot)
-}
-
-/// What is seen without privileges.
-pub fn without_kernel_side() -> Arc<Snapshot> {
-    let mut snapshot = snapshot(vec![unprivileged("web", 500), unprivileged("db", 600)]);
-    snapshot.flows = Measured::absent(NO_KERNEL_SIDE);
-    snapshot.host.kswapd_active = Measured::absent(NO_KERNEL_SIDE);
-    snapshot.host.losses = Measured::absent(NO_KERNEL_SIDE);
-    snapshot.host.psi = Measured::absent("/proc/pressure/memory: no such file");
-    for status in &mut snapshot.signals {
-        status.source = None;
-        status.quality = Quality::absent(NO_KERNEL_SIDE);
-    }
     Arc::new(snapshot)
 }
 

@@ -124,12 +124,13 @@ impl<'a> Pair<'a> {
         self.before
     }
 
-    /// Whether flows of this identity can be compared: it was the same process the time
-    /// before, or there was none and this one was counted from its start.
+    /// Whether flows of this identity can be compared: the kernel side counted it, and it was
+    /// the same process the time before, or there was none and this one was counted from its
+    /// start.
     pub(super) fn has_flows(&self) -> Result<(), Gap> {
         match (self.before, self.counters) {
             (Err(Gap::NewVm), Ok(_)) => Ok(()),
-            (before, _) => before.map(drop),
+            (before, counters) => before.and(counters).map(drop),
         }
     }
 

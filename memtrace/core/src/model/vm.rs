@@ -121,14 +121,14 @@ fn swap(pair: &Pair<'_>) -> Measured<Bytes> {
     }
 }
 
-/// What the VM took of others and of itself, as a share and as a rate.
+/// What the VM took of others and of itself, as a share and as a rate. Of a VM that
+/// is not counted there are no flows, which is not that it took nothing.
 fn caused(pair: &Pair<'_>, flows: &Flows) -> (Measured<Percent>, Measured<Rate>) {
+    let party = Party::Vm(pair.now.id);
+    let share = flows.caused_share(party);
     match pair.has_flows() {
-        Err(gap) => (gap.into(), gap.into()),
-        Ok(()) => {
-            let party = Party::Vm(pair.now.id);
-            (flows.caused_share(party), flows.caused_rate(party))
-        }
+        Err(gap) if share.value.is_some() => (gap.into(), gap.into()),
+        _ => (share, flows.caused_rate(party)),
     }
 }
 

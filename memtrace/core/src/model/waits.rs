@@ -17,16 +17,16 @@ const MOST: usize = 600;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wait {
     pub counts: Vec<u64>,
-    /// The time that was looked at.
+    /// The time of which they are known.
     pub span: Nanos,
 }
 
 #[derive(Clone, Debug)]
 struct Interval {
     length: Nanos,
-    reclaim: Vec<u64>,
-    async_fault: Vec<u64>,
-    swap_in: Vec<u64>,
+    reclaim: Option<Vec<u64>>,
+    async_fault: Option<Vec<u64>>,
+    swap_in: Option<Vec<u64>>,
 }
 
 /// The last intervals of one VM.
@@ -56,7 +56,7 @@ impl Waits {
     fn push(&mut self, view: &VmView, length: Nanos) {
         let [reclaim, async_fault, swap_in] =
             [&view.reclaim_histogram, &view.async_fault_histogram, &view.swap_in_histogram]
-                .map(|histogram| histogram.value.clone().unwrap_or_default());
+                .map(|histogram| histogram.value.clone());
         self.intervals.push_back(Interval { length, reclaim, async_fault, swap_in });
         while self.intervals.len() > MOST || (self.span() > SPAN && self.intervals.len() > 1) {
             self.intervals.pop_front();
@@ -83,22 +83,24 @@ impl Waits {
         self.sum(|interval| &interval.swap_in)
     }
 
-    fn sum(&self, which: fn(&Interval) -> &Vec<u64>) -> Wait {
-        let mut counts: Vec<u64> = Vec::new();
-        for interval in self.intervals.iter().map(which) {
-            counts.resize(counts.len().max(interval.len()), 0);
-            for (sum, count) in counts.iter_mut().zip(interval) {
+    fn sum(&self, which: fn(&Interval) -> &Option<Vec<u64>>) -> Wait {
+        let mut wait = Wait::default();
+        for interval in &self.intervals {
+            let Some(counts) = which(interval) else { continue };
+            wait.span = Nanos(wait.span.0.saturating_add(interval.length.0));
+            wait.counts.resize(wait.counts.len().max(counts.len()), 0);
+            for (sum, count) in wait.counts.iter_mut().zip(counts) {
                 *sum = sum.saturating_add(*count);
             }
         }
-        Wait { counts, span: self.span() }
+        wait
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::samples::{sample, vm};
+    use crate::fixture::samples::{sample, vm, without_kernel_side};
     use crate::model::derive;
 
     /// A snapshot of second `at` in which each VM had `counts` more waits.
@@ -123,6 +125,15 @@ mod tests {
         }
         assert_eq!(waits.reclaim(), Wait { counts: vec![1, 3, 5], span: Nanos(3_000_000_000) });
         assert_eq!(waits.async_fault().counts, [0; 0]);
+    }
+
+    #[test]
+    fn time_of_which_nothing_is_known_is_not_time_without_waits() {
+        let mut waits = Waits::default();
+        waits.follow(&snapshot(10, &[1]), id(0));
+        let blind = |at| without_kernel_side(sample(at, vec![vm("a", 7)]), "no CAP_BPF");
+        waits.follow(&derive(Some(&blind(10)), &blind(11)), id(0));
+        assert_eq!(waits.reclaim(), Wait { counts: vec![1], span: Nanos::SECOND });
     }
 
     #[test]

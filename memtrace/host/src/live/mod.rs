@@ -226,11 +226,7 @@ impl LiveSource {
     }
 
     /// Removes ended VMs, and updates the eBPF maps for all others.
-    fn update_registry(
-        &mut self,
-        living: &[(Arc<FoundVm>, ProcessStat)],
-        notices: &mut Notices,
-    ) {
+    fn update_registry(&mut self, living: &[(Arc<FoundVm>, ProcessStat)], notices: &mut Notices) {
         let starts: HashMap<u32, u64> = living.iter().map(|(vm, _)| (vm.pid, vm.start)).collect();
         let gone: Vec<u32> = self
             .known

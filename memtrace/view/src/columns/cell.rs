@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::ColumnId;
+use super::amount::Amount;
 use crate::emphasis::Emphasis;
 use memtrace_core::format::{self, APPROXIMATE, UNKNOWN};
 use memtrace_core::model::snapshot::{Measured, VmView};
 use memtrace_core::sample::VmState;
 use memtrace_core::signal::Quality;
-use memtrace_core::text;
-use memtrace_core::units::{Bytes, Limit, Percent};
+use memtrace_core::units::{Bytes, Limit};
 
 /// One cell of the table.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,37 +48,8 @@ impl SortKey<'_> {
 
 /// What `column` shows for `vm`.
 pub fn cell(column: ColumnId, vm: &VmView) -> Cell<'_> {
-    let width = column.column().width;
-    match column {
-        ColumnId::Name => word(text::clean(&vm.name), Quality::Exact),
-        ColumnId::State => state(&vm.state),
-        ColumnId::Memory => pair(
-            [vm.balloon_actual.value, vm.balloon_maximum.value],
-            [&vm.balloon_actual.quality, &vm.balloon_maximum.quality],
-        ),
-        ColumnId::Target => number(&vm.balloon_target, width, |b| b.0 as f64, format::bytes),
-        ColumnId::Rss => number(&vm.rss, width, |b| b.0 as f64, format::bytes),
-        ColumnId::Swap => number(&vm.swap, width, |b| b.0 as f64, format::bytes),
-        ColumnId::Faults => number(&vm.faults, width, |r| r.0, format::rate),
-        ColumnId::Major => number(&vm.major_faults, width, |r| r.0, format::rate),
-        ColumnId::SwapIn => number(&vm.swap_in, width, |r| r.0, format::byte_rate),
-        ColumnId::SwapOut => number(&vm.swap_out, width, |r| r.0, format::byte_rate),
-        ColumnId::Stall => number(&vm.stalled, width, |p| p.0, format::percent),
-        ColumnId::Caused => number(&vm.caused, width, |p| p.0, format::percent),
-        ColumnId::Taken => number(&vm.taken, width, |r| r.0, format::rate),
-        ColumnId::Psi => psi(vm, width),
-        ColumnId::Guest => guest(vm),
-        ColumnId::AsyncFault => {
-            number(&vm.async_fault_p99, width, |t| t.0 as f64, format::duration)
-        }
-        ColumnId::Limit => limit(vm),
-        ColumnId::Cpu => number(&vm.cpu, width, |p| p.0, format::percent),
-        ColumnId::Unused => number(&vm.dead, width, |b| b.0 as f64, format::bytes),
-        ColumnId::Cgroup => vm.cgroup_path.as_deref().map_or_else(
-            || unknown(Quality::absent("its cgroup was not found")),
-            |path| word(text::clean(path), Quality::Exact),
-        ),
-    }
+    let column = column.column();
+    (column.source.cell)(vm, column.width)
 }
 
 impl Cell<'_> {
@@ -135,14 +106,9 @@ fn mark(mut text: String) -> String {
     text
 }
 
-fn number<T: Copy>(
-    measured: &Measured<T>,
-    width: usize,
-    key: impl Fn(T) -> f64,
-    show: impl Fn(T, usize) -> String,
-) -> Cell<'static> {
-    let text = marked(measured, width, show);
-    match measured.value.map(key) {
+pub(super) fn number<T: Amount>(measured: &Measured<T>, width: usize) -> Cell<'static> {
+    let text = marked(measured, width, T::FORM.text);
+    match measured.value.map(T::FORM.key) {
         Some(value) if value.is_finite() && !measured.quality.is_absent() => Cell {
             text: Cow::Owned(text),
             quality: measured.quality.clone(),
@@ -153,15 +119,15 @@ fn number<T: Copy>(
     }
 }
 
-fn word(text: Cow<'_, str>, quality: Quality) -> Cell<'_> {
+pub(super) fn word(text: Cow<'_, str>, quality: Quality) -> Cell<'_> {
     Cell { key: SortKey::Text(text.clone()), text, quality }
 }
 
-fn unknown(quality: Quality) -> Cell<'static> {
+pub(super) fn unknown(quality: Quality) -> Cell<'static> {
     Cell { text: Cow::Borrowed(UNKNOWN), quality, key: SortKey::Unknown }
 }
 
-fn state(state: &Measured<VmState>) -> Cell<'static> {
+pub(super) fn state(state: &Measured<VmState>) -> Cell<'static> {
     match state.value {
         Some(value) => word(Cow::Borrowed(state_word(value)), state.quality.clone()),
         None => unknown(state.quality.clone()),
@@ -169,12 +135,13 @@ fn state(state: &Measured<VmState>) -> Cell<'static> {
 }
 
 /// Two amounts in nine columns, four each.
-fn pair(values: [Option<Bytes>; 2], qualities: [&Quality; 2]) -> Cell<'static> {
-    let [first, second] = values.map(|v| v.map_or(UNKNOWN.to_owned(), |b| format::bytes(b, 4)));
-    let quality = qualities[0].clone().and(qualities[1].clone());
-    let Some(key) = values[0].or(values[1]) else {
+pub(super) fn pair(first: &Measured<Bytes>, second: &Measured<Bytes>) -> Cell<'static> {
+    let quality = first.quality.clone().and(second.quality.clone());
+    let Some(key) = first.value.or(second.value) else {
         return unknown(quality);
     };
+    let [first, second] =
+        [first, second].map(|m| m.value.map_or(UNKNOWN.to_owned(), |b| format::bytes(b, 4)));
     let mut text = format!("{first}/{second}");
     if matches!(quality, Quality::Approximate(_)) && text.len() < 9 {
         text.push(APPROXIMATE);
@@ -182,17 +149,9 @@ fn pair(values: [Option<Bytes>; 2], qualities: [&Quality; 2]) -> Cell<'static> {
     Cell { text: Cow::Owned(text), quality, key: SortKey::Number(key.0 as f64) }
 }
 
-fn psi(vm: &VmView, width: usize) -> Cell<'static> {
-    let some = Measured {
-        value: vm.psi.value.map(|psi| Percent(psi.some.avg10)),
-        quality: vm.psi.quality.clone(),
-    };
-    number(&some, width, |p| p.0, format::percent)
-}
-
 /// Memory available in the guest, and the age of its statistics: `1.2G 3s`.
-fn guest(vm: &VmView) -> Cell<'static> {
-    let mut cell = number(&vm.guest_available, 5, |b| b.0 as f64, format::bytes);
+pub(super) fn guest(vm: &VmView) -> Cell<'static> {
+    let mut cell = number(&vm.guest_available, 5);
     if let (SortKey::Number(_), Some(age)) = (&cell.key, vm.guest_age.value) {
         let age = format::age(age);
         // Beyond three letters it is thousands of days, which is stale enough.
@@ -203,7 +162,7 @@ fn guest(vm: &VmView) -> Cell<'static> {
 }
 
 /// Memory of the cgroup / its tightest limit: `1.2G/2.0G`, or `1.2G/max` without one.
-fn limit(vm: &VmView) -> Cell<'static> {
+pub(super) fn limit(vm: &VmView) -> Cell<'static> {
     let quality = vm.cgroup_usage.quality.clone().and(vm.cgroup_limit.quality.clone());
     let Some(usage) = vm.cgroup_usage.value else {
         return unknown(quality);

@@ -1,15 +1,21 @@
-//! The columns of the VM table: name, title, help, width, and the table width from which each is
-//! shown. Used by the live view and the plain table. Pure; knows no medium.
+//! The columns of the VM table: name, title, help, width, the table width from which each is
+//! shown, its cell, and its fields in rows for machines. Pure; knows no medium.
 
+mod amount;
 mod arrange;
 mod cell;
 mod sort;
+mod table;
 
 pub use arrange::{Placed, arrange, essential};
 pub use cell::{Cell, SortKey, cell, empty_because, marked, state_word};
 pub use sort::Sort;
 
 use anyhow::{Result, bail};
+use memtrace_core::model::snapshot::VmView;
+use serde_json::Value;
+
+use table::COLUMNS;
 
 /// One column of the table, in the order of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,157 +61,55 @@ pub struct Column {
     pub from: usize,
     /// Thresholds for warning and critical emphasis.
     pub heat: Option<[f64; 2]>,
+    source: Source,
 }
 
-const MIB: f64 = 1024.0 * 1024.0;
+/// What a column is made of.
+#[derive(Debug)]
+struct Source {
+    /// The cell in so many columns.
+    cell: fn(&VmView, usize) -> Cell<'_>,
+    fields: &'static [Field],
+}
+
+/// A name with its unit, and a value.
+type Field = (&'static str, fn(&VmView) -> Value);
 
 /// The narrowest table with all essential columns: 80 columns less the mark of the selected row.
 pub const ESSENTIAL: usize = 79;
 
-// The order of `from` is the order of importance: stalls and their causes stay to the last. Each
-// value is the sum of all widths up to there, with a gap each and a name of 9 columns (of 14 beyond
-// 79).
-static COLUMNS: [Column; 20] = [
-    text(ColumnId::Name, "name", "NAME", "name of the VM", 9, 0),
-    text(ColumnId::State, "state", "STATE", "state reported by the hypervisor", 5, ESSENTIAL),
-    number(
-        ColumnId::Memory,
-        "memory",
-        "MEM/MAX",
-        "current size (maximum less balloon) / maximum",
-        9,
-        61,
-    ),
-    number(
-        ColumnId::Target,
-        "target",
-        "TARGET",
-        "balloon target; ~ = proposed only (observe mode)",
-        6,
-        91,
-    ),
-    number(ColumnId::Rss, "rss", "RSS", "resident memory of its process", 5, 27),
-    warm(number(ColumnId::Swap, "swap", "SWAP", "memory in host swap", 5, 21), MIB, 1e18),
-    number(ColumnId::Faults, "faults", "FLT/s", "page faults per second, all kinds", 5, 73),
-    warm(
-        number(
-            ColumnId::Major,
-            "major",
-            "MAJ/s",
-            "major faults per second: memory read from disk or swap",
-            5,
-            67,
-        ),
-        5.0,
-        100.0,
-    ),
-    warm(
-        number(ColumnId::SwapIn, "swap-in", "SW-IN", "swap-in, bytes per second", 5, 45),
-        MIB,
-        50.0 * MIB,
-    ),
-    warm(
-        number(ColumnId::SwapOut, "swap-out", "SWOUT", "swap-out, bytes per second", 5, 51),
-        MIB,
-        50.0 * MIB,
-    ),
-    warm(
-        number(
-            ColumnId::Stall,
-            "stall",
-            "STALL",
-            "time its threads stalled on memory, % of the interval",
-            5,
-            15,
-        ),
-        1.0,
-        10.0,
-    ),
-    number(
-        ColumnId::Caused,
-        "caused",
-        "CAUSE",
-        "pages reclaimed by it, % of all pages reclaimed on the host",
-        5,
-        33,
-    ),
-    number(
-        ColumnId::Taken,
-        "taken",
-        "TAKEN",
-        "pages per second reclaimed from it, by any process",
-        5,
-        39,
-    ),
-    warm(
-        number(ColumnId::Psi, "psi", "PSI10", "PSI of its cgroup: some, average over 10 s", 5, 97),
-        10.0,
-        50.0,
-    ),
-    number(
-        ColumnId::Guest,
-        "guest",
-        "GUESTFREE",
-        "memory available in the guest, and age of that statistic",
-        9,
-        113,
-    ),
-    number(
-        ColumnId::AsyncFault,
-        "async-p99",
-        "APF99",
-        "99th percentile of KVM asynchronous page fault latency",
-        5,
-        119,
-    ),
-    number(
-        ColumnId::Limit,
-        "limit",
-        "CG/LIMIT",
-        "memory of its cgroup / tightest hard limit",
-        9,
-        129,
-    ),
-    number(ColumnId::Cpu, "cpu", "CPU", "CPU time of all its threads; 100% is one CPU", 5, 103),
-    number(
-        ColumnId::Unused,
-        "unused",
-        "UNUSED",
-        "memory and swap held by the host, free in the guest",
-        6,
-        136,
-    ),
-    text(ColumnId::Cgroup, "cgroup", "CGROUP", "memory cgroup that it is charged to", 24, 170),
-];
-
 /// Former names, still accepted by `--sort`.
 const ALIASES: [(&str, ColumnId); 1] = [("dead", ColumnId::Unused)];
 
-const fn text(
+/// A column of numbers.
+const fn column(
     id: ColumnId,
     name: &'static str,
     title: &'static str,
-    help: &'static str,
     width: usize,
     from: usize,
+    source: Source,
 ) -> Column {
-    Column { id, name, title, help, width, left: true, from, heat: None }
+    Column { id, name, title, help: "", width, left: false, from, heat: None, source }
 }
 
-const fn number(
-    id: ColumnId,
-    name: &'static str,
-    title: &'static str,
-    help: &'static str,
-    width: usize,
-    from: usize,
-) -> Column {
-    Column { id, name, title, help, width, left: false, from, heat: None }
-}
+impl Column {
+    const fn help(self, help: &'static str) -> Self {
+        Self { help, ..self }
+    }
 
-const fn warm(mut column: Column, warm: f64, hot: f64) -> Column {
-    column.heat = Some([warm, hot]);
-    column
+    const fn text(self) -> Self {
+        Self { left: true, ..self }
+    }
+
+    const fn heat(self, warm: f64, hot: f64) -> Self {
+        Self { heat: Some([warm, hot]), ..self }
+    }
+
+    /// Its fields in rows for machines: names with units, and values; null where not known.
+    pub fn exported(&self, vm: &VmView) -> impl Iterator<Item = (&'static str, Value)> {
+        self.source.fields.iter().map(|(name, value)| (*name, value(vm)))
+    }
 }
 
 /// Every column, in the order of the screen.
@@ -263,6 +167,7 @@ mod tests {
             assert_eq!(column.id.column().name, column.name);
             assert_eq!(parse(column.name).unwrap().column, column.id);
             assert_eq!(column.id.next().previous(), column.id);
+            assert!(!column.help.is_empty(), "{}", column.name);
             assert!(memtrace_core::text::width(column.title) <= column.width, "{}", column.title);
         }
     }

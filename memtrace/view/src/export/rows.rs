@@ -3,10 +3,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::columns::{self, ColumnId};
+use crate::columns;
 use memtrace_core::model::Snapshot;
-use memtrace_core::model::snapshot::{Measured, VmView};
-use memtrace_core::units::{Bytes, Limit, Nanos};
+use memtrace_core::model::snapshot::VmView;
+use memtrace_core::units::Nanos;
 
 type Fields = Vec<(&'static str, Value)>;
 
@@ -19,70 +19,8 @@ fn fields(snapshot: &Snapshot, vm: &VmView) -> Fields {
         ("vm_id", Value::from(vm.id.to_string())),
         ("pid", Value::from(vm.pid)),
     ];
-    for column in columns::all() {
-        fields.extend(of_column(column.id, vm));
-    }
+    fields.extend(columns::all().iter().flat_map(|column| column.exported(vm)));
     fields
-}
-
-/// The fields of a table column.
-fn of_column(column: ColumnId, vm: &VmView) -> Fields {
-    match column {
-        ColumnId::Name => vec![("name", Value::from(vm.name.as_str()))],
-        ColumnId::State => vec![("state", Value::from(vm.state.value.map(columns::state_word)))],
-        ColumnId::Memory => vec![
-            ("memory_bytes", bytes(&vm.balloon_actual)),
-            ("memory_max_bytes", bytes(&vm.balloon_maximum)),
-        ],
-        ColumnId::Target => vec![("target_bytes", bytes(&vm.balloon_target))],
-        ColumnId::Rss => vec![("rss_bytes", bytes(&vm.rss))],
-        ColumnId::Swap => vec![("swap_bytes", bytes(&vm.swap))],
-        ColumnId::Faults => vec![("faults_per_second", number(&vm.faults, |rate| rate.0))],
-        ColumnId::Major => {
-            vec![("major_faults_per_second", number(&vm.major_faults, |rate| rate.0))]
-        }
-        ColumnId::SwapIn => vec![("swap_in_bytes_per_second", number(&vm.swap_in, |rate| rate.0))],
-        ColumnId::SwapOut => {
-            vec![("swap_out_bytes_per_second", number(&vm.swap_out, |rate| rate.0))]
-        }
-        ColumnId::Stall => vec![("stall_percent", number(&vm.stalled, |share| share.0))],
-        ColumnId::Caused => vec![("caused_percent", number(&vm.caused, |share| share.0))],
-        ColumnId::Taken => vec![("taken_pages_per_second", number(&vm.taken, |rate| rate.0))],
-        ColumnId::Psi => vec![("psi_some_avg10_percent", number(&vm.psi, |psi| psi.some.avg10))],
-        ColumnId::Guest => vec![
-            ("guest_available_bytes", bytes(&vm.guest_available)),
-            ("guest_age_seconds", number(&vm.guest_age, |age| age.seconds())),
-        ],
-        ColumnId::AsyncFault => {
-            vec![("async_fault_p99_seconds", number(&vm.async_fault_p99, |time| time.seconds()))]
-        }
-        ColumnId::Limit => vec![
-            ("cgroup_bytes", bytes(&vm.cgroup_usage)),
-            // No limit.
-            (
-                "cgroup_limit_bytes",
-                of(&vm.cgroup_limit, |limit| match limit {
-                    Limit::At(limit) => Value::from(limit.0),
-                    Limit::Unlimited => Value::from("unlimited"),
-                }),
-            ),
-        ],
-        ColumnId::Cpu => vec![("cpu_percent", number(&vm.cpu, |share| share.0))],
-        ColumnId::Unused => vec![("dead_bytes", bytes(&vm.dead))],
-        ColumnId::Cgroup => vec![("cgroup", Value::from(vm.cgroup_path.as_deref()))],
-    }
-}
-
-fn of<T: Copy>(measured: &Measured<T>, value: impl Fn(T) -> Value) -> Value {
-    measured.value.map_or(Value::Null, value)
-}
-
-fn bytes(measured: &Measured<Bytes>) -> Value {
-    of(measured, |bytes| Value::from(bytes.0))
-}
-
-fn number<T: Copy>(measured: &Measured<T>, value: impl Fn(T) -> f64) -> Value {
-    of(measured, |measured| Value::from(value(measured)))
 }
 
 /// One JSON object and newline per VM.
@@ -125,6 +63,7 @@ fn field(value: &Value) -> String {
 mod tests {
     use super::*;
     use memtrace_core::fixture;
+    use memtrace_core::model::snapshot::Measured;
 
     #[test]
     fn what_is_not_known_is_null_or_empty_and_not_zero() {
@@ -140,6 +79,31 @@ mod tests {
         // The name has a comma of its own, before the number.
         let index = names.split(',').position(|name| name == "rss_bytes").expect("a column");
         assert_eq!(values.split(',').nth(index + 1), Some(""));
+    }
+
+    #[test]
+    fn without_the_kernel_side_there_is_what_needs_none() {
+        let rows = json_lines(&fixture::without_kernel_side());
+        assert_eq!(rows.lines().count(), 2);
+        for row in rows.lines() {
+            let row: Map<String, Value> = serde_json::from_str(row).expect("it is JSON");
+            let told = row.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| name);
+            let expected = [
+                "cgroup",
+                "cgroup_bytes",
+                "cgroup_limit_bytes",
+                "cpu_percent",
+                "interval_seconds",
+                "major_faults_per_second",
+                "name",
+                "pid",
+                "rss_bytes",
+                "swap_bytes",
+                "unix_seconds",
+                "vm_id",
+            ];
+            assert_eq!(told.collect::<Vec<_>>(), expected);
+        }
     }
 
     #[test]

@@ -12,4 +12,5 @@ mod host;
 mod missed;
 mod properties;
 mod swapping;
+mod unknown;
 mod walk;

@@ -58,7 +58,7 @@ fn what_is_not_known_is_said_and_not_drawn_as_nothing() {
     shown.snapshot = fixture::without_kernel_side();
     let page = made(&report(vec![shown]), &[]);
     for text in [
-        "Unknown: /proc/pressure/memory: no such file.",
+        "Unknown: /proc/pressure/memory was not read; PSI may be off (psi=1).",
         "Unknown: the kernel side doesn't run: CAP_BPF is missing.",
         "2 quiet VMs, no others",
         "absent",

@@ -112,6 +112,7 @@ screens! {
     detail: minute(), "g\n", [SMALL, LARGE, HUGE, TINY];
     detail_scrolled: minute(), "g\nG", [SMALL];
     detail_without_kernel_side: [fixture::without_kernel_side()], "\n", [LARGE];
+    detail_without_kernel_side_scrolled: [fixture::without_kernel_side()], "\nG", [LARGE];
     help: [fixture::demo()], "h", [SMALL, LARGE, TINY];
     sort_menu: [fixture::demo()], "sjj", [SMALL, TINY];
     filter_with_an_error: [fixture::demo()], "/i(", [SMALL, TINY];
