@@ -28,7 +28,7 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Starts qemu; the guest boots by itself.
+    /// Starts qemu; the guest boots once qemu may go on.
     ///
     /// # Errors
     /// When qemu can't run.

@@ -22,7 +22,7 @@ pub struct Qemu {
 }
 
 impl Qemu {
-    /// Starts it in its cgroup.
+    /// Starts it in its cgroup, its CPUs stopped until [`Self::go_on`].
     ///
     /// # Errors
     /// When it can't run, or ends at once.
@@ -33,7 +33,7 @@ impl Qemu {
             .arg("-name")
             .arg(format!("guest={name},debug-threads=on"))
             .args(["-uuid", uuid, "-nodefaults", "-no-user-config", "-display", "none"])
-            .args(["-smp", "1", "-no-reboot", "-device", "virtio-balloon-pci"])
+            .args(["-S", "-smp", "1", "-no-reboot", "-device", "virtio-balloon-pci"])
             .args(accelerator(plan))
             .args(memory(plan))
             // memtrace finds this one, and keeps it for itself.
@@ -73,6 +73,14 @@ impl Qemu {
     /// When it can't be asked.
     pub fn status(&mut self) -> Result<Option<ExitStatus>> {
         Ok(self.child.try_wait()?)
+    }
+
+    /// Lets the guest's CPUs run.
+    ///
+    /// # Errors
+    /// When qemu doesn't answer.
+    pub fn go_on(&self) -> Result<()> {
+        self.ask("cont\ninfo status", "running").map(drop)
     }
 
     /// Stops the guest's CPUs for good.

@@ -155,6 +155,10 @@ fn attempt(
         let uuid = format!("6d656d74-7261-4365-8c62-62{number:06}{place:04}");
         guests.push(Guest::start(plan, &uuid)?);
     }
+    be_known(tracer, guests.len())?;
+    for guest in &guests {
+        guest.qemu.go_on()?;
+    }
     for guest in &mut guests {
         guest.ready()?;
     }
@@ -182,6 +186,17 @@ fn begin(tracer: &mut Tracer) -> Result<Moment> {
     let memtrace = tracer.next(1)?.clone();
     tracer.begin()?;
     Ok(Moment { memtrace, host: counters::of_host()? })
+}
+
+/// Waits until memtrace has a first interval of each guest. What the kernel counts in its files before
+/// that belongs to no interval, and memtrace says so; a guest on a fast machine presses within
+/// its first second.
+fn be_known(tracer: &mut Tracer, guests: usize) -> Result<()> {
+    wait::until("memtrace to see the guests", PATIENCE, || {
+        let vms = tracer.newest()?.get("vms").and_then(Value::as_array);
+        Ok(vms.is_some_and(|vms| vms.len() > guests).then_some(()))
+    })?;
+    tracer.next(1).map(drop)
 }
 
 fn be_still(guests: &mut [Guest]) -> Result<()> {
