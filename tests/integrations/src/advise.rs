@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use super::scene::Scene;
-use super::service::wait;
+use memtrace_lab::wait;
 
 /// It takes points at whole minutes, of which the first may still be to come.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -19,7 +19,7 @@ pub fn says_how_little(scene: &mut Scene<'_>) -> Result<()> {
     let instance = scene.agents.first().context("there are no hosts")?.address.to_string();
     let url = scene.prometheus()?.url().to_owned();
     let words = ["advise", "--prometheus", &url, "--host", &instance, "--since", "10m", "--json"];
-    wait("the lab's guests in Prometheus' history", PATIENCE, || {
+    wait::until("the lab's guests in Prometheus' history", PATIENCE, || {
         let advice = scene.ask(&words)?;
         let losses = advice["losses"].as_array();
         ensure!(losses.is_some_and(Vec::is_empty), "{}", advice["losses"]);

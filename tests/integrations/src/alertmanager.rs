@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::http;
 use super::scene::{PATIENCE, Scene};
-use super::service::{Service, wait};
+use super::service::Service;
+use memtrace_lab::wait;
 
 /// It keeps alerts to itself. What isn't told again is over by itself only after 5 minutes.
 const CONFIGURATION: &str = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n";
@@ -75,7 +76,8 @@ pub fn told(scene: &mut Scene<'_>) -> Result<()> {
     let alertmanager = scene.alertmanager.as_mut().context("Alertmanager doesn't run")?;
     alertmanager.service.check()?;
     let alertmanager = &*alertmanager;
-    let alert = wait("the alert", PATIENCE, || alertmanager.alert()?.context("there is none"))?;
+    let alert =
+        wait::until("the alert", PATIENCE, || alertmanager.alert()?.context("there is none"))?;
     ensure!(alert["status"]["state"] == "active", "{alert}");
     let (labels, annotations) = (&alert["labels"], &alert["annotations"]);
     ensure!(labels["severity"] == "warning" && labels["instance"].is_string(), "{alert}");
@@ -83,7 +85,7 @@ pub fn told(scene: &mut Scene<'_>) -> Result<()> {
     ensure!(text.starts_with("the rate of swap-ins of noisy is "), "{alert}");
     scene.guest(GUEST)?.tell("idle")?;
     let alertmanager = scene.alertmanager.as_ref().context("Alertmanager doesn't run")?;
-    wait("the alert to be over", PATIENCE, || {
+    wait::until("the alert to be over", PATIENCE, || {
         ensure!(alertmanager.alert()?.is_none(), "it is still there");
         ensure!(alertmanager.received("resolved")? > 0.0, "nobody said that it is over");
         Ok(())

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::scene::{HOSTS, PATIENCE, Scene};
-use super::service::wait;
+use memtrace_lab::wait;
 
 const STATES: [&str; 4] = ["calm", "soft", "hard", "low"];
 
@@ -15,7 +15,7 @@ const STATES: [&str; 4] = ["calm", "soft", "hard", "low"];
 /// # Errors
 /// When that isn't so.
 pub fn shows(scene: &mut Scene<'_>) -> Result<()> {
-    wait("three hosts whose state is known", PATIENCE, || {
+    wait::until("three hosts whose state is known", PATIENCE, || {
         let hosts = hosts(scene)?;
         ensure!(hosts.len() == HOSTS, "{} hosts: {hosts:?}", hosts.len());
         for host in &hosts {
@@ -56,14 +56,14 @@ pub fn fits(scene: &mut Scene<'_>) -> Result<()> {
 /// When that isn't so.
 pub fn loses(scene: &mut Scene<'_>) -> Result<()> {
     let instance = scene.agents.last().context("there are no hosts")?.address.to_string();
-    let name = wait("three hosts that are known", PATIENCE, || {
+    let name = wait::until("three hosts that are known", PATIENCE, || {
         let hosts = hosts(scene)?;
         ensure!(hosts.iter().all(|host| host["unknown"].is_null()), "{hosts:?}");
         let victim = hosts.iter().find(|host| host["labels"]["instance"] == instance.as_str());
         victim.map(|host| host["name"].clone()).context("one isn't there")
     })?;
     scene.agents.last_mut().context("there are no hosts")?.service.kill()?;
-    wait("the host whose memtrace was killed to be unknown", PATIENCE, || {
+    wait::until("the host whose memtrace was killed to be unknown", PATIENCE, || {
         let hosts = hosts(scene)?;
         ensure!(hosts.len() == HOSTS, "{} hosts: {hosts:?}", hosts.len());
         for host in &hosts {

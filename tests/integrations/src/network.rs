@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::service::{Service, wait};
+use super::service::Service;
+use memtrace_lab::wait;
 
 /// Of RFC 5737, for documentation. Machines in the cloud have been seen to use one all the same.
 const NETWORKS: [[u8; 3]; 3] = [[198, 51, 100], [203, 0, 113], [192, 0, 2]];
@@ -76,7 +77,7 @@ impl Namespace {
 
     fn join(&self) -> Result<()> {
         // A killed one's may be on its way out.
-        wait("an earlier pair of interfaces to go", PATIENCE, || {
+        wait::until("an earlier pair of interfaces to go", PATIENCE, || {
             if Path::new("/sys/class/net").join(&self.link).exists() {
                 bail!("{} is there", self.link);
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use super::scene::{HOSTS, Scene};
-use super::service::wait;
+use memtrace_lab::wait;
 
 const GUEST: &str = "noisy";
 /// How long it may take it to need a page more than it may have.
@@ -24,7 +24,7 @@ pub fn counted(scene: &mut Scene<'_>) -> Result<()> {
     hierarchy.starve(&guest.cgroup)?;
     // It may not live to say that it has understood.
     let told = guest.tell(&guest.plan.work.command());
-    wait("the OOM killer", KILLED_WITHIN, || {
+    wait::until("the OOM killer", KILLED_WITHIN, || {
         ensure!(!guest.process.alive(), "{GUEST} lives; it was told to work: {told:?}");
         Ok(())
     })?;

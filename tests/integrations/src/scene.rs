@@ -18,7 +18,8 @@ use super::alertmanager::Alertmanager;
 use super::http;
 use super::network::Namespace;
 use super::prometheus::Prometheus;
-use super::service::{Service, behind, wait};
+use super::service::{Service, behind};
+use memtrace_lab::wait;
 
 /// Hosts of the fleet.
 pub const HOSTS: usize = 3;
@@ -142,7 +143,7 @@ impl<'a> Scene<'a> {
     pub fn until<T>(&mut self, what: &str, ask: impl Fn(&Prometheus) -> Result<T>) -> Result<T> {
         let prometheus = self.prometheus()?;
         prometheus.check()?;
-        wait(what, PATIENCE, || ask(prometheus))
+        wait::until(what, PATIENCE, || ask(prometheus))
     }
 }
 

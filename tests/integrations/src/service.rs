@@ -121,24 +121,6 @@ pub fn behind<'a>(before: impl IntoIterator<Item = &'a str>, command: &'a Comman
     whole
 }
 
-/// Waits for something that no program of ours has to do with.
-///
-/// # Errors
-/// As [`Service::wait`].
-pub fn wait<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Result<T>) -> Result<T> {
-    let deadline = Instant::now() + patience;
-    loop {
-        interrupt::check()?;
-        match ask() {
-            Ok(answer) => return Ok(answer),
-            Err(why) if Instant::now() >= deadline => {
-                return Err(why).with_context(|| format!("waited in vain for {what}"));
-            }
-            Err(_) => std::thread::sleep(LOOK),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

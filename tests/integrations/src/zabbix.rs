@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use super::http;
 use super::scene::{PATIENCE, Scene};
-use super::service::{Service, wait};
+use super::service::Service;
+use memtrace_lab::wait;
 
 const PARAMETERS: &str = "packaging/zabbix/memtrace.conf";
 const TEMPLATE: &str = "packaging/zabbix/memtrace.yaml";
@@ -117,7 +118,7 @@ pub fn gone(scene: &mut Scene<'_>) -> Result<()> {
     let value = agent.get(&key)?;
     ensure!(value.parse::<f64>().is_ok(), "while it runs, {key} is {value:?}");
     scene.guest(GONE)?.off()?;
-    wait("the item to be unsupported", PATIENCE, || {
+    wait::until("the item to be unsupported", PATIENCE, || {
         let value = agent.get(&key)?;
         let Some(why) = value.strip_prefix(NO_VALUE) else { bail!("{key} is {value:?}") };
         ensure!(why.starts_with(&format!("no VM \"{id}\"")), "{why}");

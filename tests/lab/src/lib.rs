@@ -21,3 +21,4 @@ pub mod progress;
 pub mod setup;
 pub mod trials;
 pub mod vm;
+pub mod wait;

@@ -10,7 +10,7 @@ use super::libvirt;
 use super::plan::GuestPlan;
 use super::process::Process;
 use super::socket::Socket;
-use crate::interrupt;
+use crate::wait;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A TCG guest boots in about 3 s on an idle machine.
@@ -78,13 +78,10 @@ impl Guest {
     /// When it is too slow.
     pub fn off(&mut self) -> Result<()> {
         self.agent.send("off\n")?;
-        let deadline = Instant::now() + PATIENCE;
-        while self.process.alive() {
-            interrupt::check()?;
-            ensure!(Instant::now() < deadline, "{} doesn't power off", self.plan.name);
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        Ok(())
+        wait::until("its end", PATIENCE, || {
+            ensure!(!self.process.alive(), "{} doesn't power off", self.plan.name);
+            Ok(())
+        })
     }
 
     /// Waits until it has walked over all its memory once.
