@@ -138,7 +138,7 @@ impl Running {
         let mut child = memtrace().spawn().context("run memtrace")?;
         let mut stderr = BufReader::new(child.stderr.take().context("its messages")?);
         let mut told = String::new();
-        while !told.contains("letting it walk") {
+        while !told.contains("running the guest") {
             ensure!(stderr.read_line(&mut told)? > 0, "it ended: {told}");
         }
         let guests = children(child.id());
