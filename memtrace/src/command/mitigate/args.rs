@@ -15,7 +15,7 @@ written to the journal; `memtrace explain` also explains why nothing is done.
 
 Ctrl-C and SIGTERM stop it: balloon targets stay, or with `give_back = true` are restored as far as
 free memory allows, for at most 30 s (a second Ctrl-C aborts that). SIGHUP reloads the
-configuration. Only one instance runs per state directory.
+configuration. Only one instance acts on a host, and only one runs per state directory.
 
 Examples:
   memtrace mitigate                   observe: print decisions, change nothing

@@ -1,5 +1,6 @@
 //! `memtrace mitigate`: from arguments to a running reactor.
 
+mod acting;
 pub mod args;
 mod keep;
 mod print;
@@ -7,6 +8,7 @@ mod reload;
 mod service;
 mod session;
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -25,6 +27,7 @@ use crate::service::policy::policy;
 use crate::service::sampling;
 use crate::service::view_input::ViewInput;
 use crate::sys::runtime;
+use acting::Acting;
 use memtrace_core::live::Control;
 use memtrace_core::reactor::{Ledger, Reactor};
 use memtrace_host::actuate::host::HostActuator;
@@ -59,6 +62,9 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
         let address = arguments.listen.as_ref().or(config.listen.as_ref());
         address.map(Listener::open).transpose()?
     };
+    let acts = reload::acts(arguments, &config);
+    let mut acting = Acting::not_yet(Path::new(acting::LOCK));
+    acting.set(acts)?;
     let directory = arguments.state_dir.as_ref().unwrap_or(&config.journal.directory);
     let (journal, recovered) = Journal::open(directory, config.journal.limits)?;
     tell(&recovered);
@@ -73,7 +79,7 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let policy = policy(&mut source, &config, &recovered)?;
     let ledger = (Box::new(journal) as Box<dyn Ledger>, recovered.in_flight);
     let mut reactor = Reactor::new(policy, ledger, Some(Box::new(hands)));
-    if !reload::acts(arguments, &config) {
+    if !acts {
         reactor = reactor.observing();
     }
     if !config.hook.is_empty() {
@@ -98,7 +104,7 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
         let mut session = Session {
             handle: handle.clone(),
             printer: Printer::new(arguments.json),
-            running: Running { arguments, config, remote, alerts: rules },
+            running: Running { arguments, config, acting, remote, alerts: rules },
             service: Service::of_environment(),
             hangup,
         };

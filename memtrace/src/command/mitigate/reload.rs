@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::command::mitigate::acting::Acting;
 use crate::command::mitigate::args::MitigateArguments;
 use crate::config::Config;
 use memtrace_core::alert::Rule;
@@ -14,6 +15,7 @@ use memtrace_core::reactor::{Change, Mode, Remote};
 pub(super) struct Running {
     pub(super) arguments: MitigateArguments,
     pub(super) config: Config,
+    pub(super) acting: Acting,
     pub(super) remote: Remote,
     pub(super) alerts: watch::Sender<Vec<Rule>>,
 }
@@ -42,8 +44,15 @@ impl Running {
         // Fixed keys keep their value.
         config.hook.clone_from(&self.config.hook);
         config.rules.hook.heard = self.config.rules.hook.heard;
-        self.remote
-            .change(Change { rules: config.rules.clone(), acts: acts(&self.arguments, &config) });
+        let acts = acts(&self.arguments, &config);
+        let acts = match self.acting.set(acts) {
+            Ok(()) => acts,
+            Err(error) => {
+                tracing::error!("still observing: {error:#}");
+                false
+            }
+        };
+        self.remote.change(Change { rules: config.rules.clone(), acts });
         self.alerts.send_replace(config.alert.rules());
         let interval = interval(&self.arguments, &config);
         control.send_if_modified(|control| {
@@ -107,7 +116,8 @@ mod tests {
         };
         let config = crate::config::chosen(arguments.config.as_deref()).unwrap();
         let (alerts, rules) = watch::channel(config.alert.rules());
-        (Running { arguments, config, remote: Remote::nowhere(), alerts }, rules)
+        let acting = Acting::not_yet(&file.with_extension("lock"));
+        (Running { arguments, config, acting, remote: Remote::nowhere(), alerts }, rules)
     }
 
     #[test]

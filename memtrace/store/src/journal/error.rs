@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 #[derive(Debug)]
 pub enum JournalError {
-    /// Another memtrace acts on this host.
+    /// Another memtrace has it.
     Locked {
         lock: PathBuf,
         holder: Option<u32>,
@@ -34,7 +34,7 @@ impl std::fmt::Display for JournalError {
             Self::Locked { lock, holder } => {
                 let who = holder.map_or_else(|| "it".to_owned(), |pid| format!("process {pid}"));
                 let lock = lock.display();
-                write!(f, "another memtrace acts on this host already: {who} holds {lock}")
+                write!(f, "another memtrace is running: {who} holds {lock}")
             }
             Self::Newer { file, version } => write!(
                 f,

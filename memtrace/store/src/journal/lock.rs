@@ -1,5 +1,6 @@
-//! One memtrace acts on a host: flock(2) on a file, which holds the process id for whoever
-//! finds it locked. The kernel unlocks it when the process ends, however it ends.
+//! A lock that one process holds: flock(2) on a file, which has the holder's process id. The
+//! kernel releases it when the process ends, however it ends. One for each journal, one for each
+//! host that memtrace acts on.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -11,20 +12,26 @@ use rustix::io::Errno;
 
 use super::JournalError;
 
-const NAME: &str = "lock";
+/// Of a journal's lock, in its directory.
+pub(super) const NAME: &str = "lock";
 /// Most of /proc/locks that is read: a line for each lock of the host.
 const TABLE: u64 = 8 << 20;
 
+/// A lock that this process holds until the value is dropped.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub struct Lock {
     _file: File,
 }
 
 impl Lock {
-    pub(super) fn take(directory: &Path) -> Result<Self, JournalError> {
-        let path = directory.join(NAME);
+    /// Takes the lock on the file at `path`, and makes the file if there is none.
+    ///
+    /// # Errors
+    /// [`JournalError::Locked`] while another process has it; when there can be no such file.
+    pub fn take(path: &Path) -> Result<Self, JournalError> {
         let failed = |error| JournalError::io(path.display().to_string())(error);
-        // The file is not removed in the end: whoever waits to lock it would lock nothing.
+        // The file is not removed at the end: a process that has just opened it would then lock
+        // a file that no other can find.
         let mut file = File::options()
             .read(true)
             .write(true)
@@ -32,12 +39,12 @@ impl Lock {
             .truncate(false)
             .mode(0o600)
             .custom_flags(libc::O_NOFOLLOW)
-            .open(&path)
+            .open(path)
             .map_err(failed)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
-                return Err(JournalError::Locked { holder: holder(&file), lock: path });
+                return Err(JournalError::Locked { holder: holder(&file), lock: path.to_owned() });
             }
             Err(error) => return Err(failed(error.into())),
         }
@@ -136,10 +143,11 @@ mod tests {
         let look = || look(directory.path(), &locks()).expect("it can be looked at");
         assert_eq!(look(), Holder::Nobody);
         assert!(!directory.path().join(NAME).exists());
-        let lock = Lock::take(directory.path()).expect("it is free");
+        let path = directory.path().join(NAME);
+        let lock = Lock::take(&path).expect("it is free");
         assert_eq!(look(), Holder::Somebody(Some(std::process::id())));
         drop(lock);
         assert_eq!(look(), Holder::Nobody);
-        Lock::take(directory.path()).expect("it is still free");
+        Lock::take(&path).expect("it is still free");
     }
 }

@@ -29,10 +29,10 @@ use std::path::{Path, PathBuf};
 pub use self::at::{Account, at};
 pub use self::error::JournalError;
 pub use self::follow::Follower;
+pub use self::lock::Lock;
 pub use self::open::Recovered;
 
 use self::entry::{Changed, Entry, Header, VERSION};
-use self::lock::Lock;
 use crate::journal::fingerprint::Fingerprint;
 use crate::journal::state::JournalState;
 use memtrace_core::order::{Order, Outcome};

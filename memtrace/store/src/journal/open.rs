@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::entry::Entry;
 use super::lines::{self, Found};
-use super::lock::Lock;
+use super::lock::{self, Lock};
 use super::{Current, Journal, JournalError, Limits, files};
 use crate::journal::state::JournalState;
 use memtrace_core::reactor::entry::Begun;
@@ -27,7 +27,7 @@ pub struct Recovered {
 
 pub(super) fn open(directory: &Path, limits: Limits) -> Result<(Journal, Recovered), JournalError> {
     files::make_directory(directory)?;
-    let lock = Lock::take(directory)?;
+    let lock = Lock::take(&directory.join(lock::NAME))?;
     let listed = files::list(directory);
     let numbers = listed.map_err(JournalError::io(directory.display().to_string()))?;
     let newest = numbers.last().copied().unwrap_or(0);
