@@ -3,7 +3,7 @@
 use super::problem::Place;
 use super::reader::Section;
 use memtrace_core::alert::SendConfig;
-use memtrace_core::alert::{Kind, Rule};
+use memtrace_core::alert::{Condition, Rule};
 use memtrace_core::units::{Nanos, Percent};
 
 /// Alerts.
@@ -16,7 +16,7 @@ pub struct AlertConfig {
 
 impl Default for AlertConfig {
     fn default() -> Self {
-        let rules = Kind::ALL.map(|kind| (kind.rule(), true)).to_vec();
+        let rules = Condition::ALL.map(|condition| (condition.rule(), true)).to_vec();
         Self { send: SendConfig::default(), rules }
     }
 }
@@ -37,10 +37,10 @@ pub(super) fn read(config: &mut AlertConfig, section: &mut Section<'_, '_>) {
     let place = section.optional("alertmanager", &mut send.alertmanager);
     check_url(section, "alertmanager", place, send.alertmanager.as_deref());
     for (rule, used) in &mut config.rules {
-        let mut section = section.section(rule.kind.name());
+        let mut section = section.section(rule.condition.name());
         section.set("use", used);
         // Rules about memtrace itself have no limit.
-        if !rule.kind.unit().is_empty() {
+        if !rule.condition.unit().is_empty() {
             let mut limit = Percent(rule.limit);
             section.set("limit", &mut limit);
             rule.limit = limit.0;

@@ -15,6 +15,7 @@ use memtrace_core::reactor::{Reaction, Step};
 use memtrace_core::replay::order::{Mark, Order, Place};
 use memtrace_core::units::{Nanos, WallNanos};
 use memtrace_store::tape::{Shown, Tape};
+use memtrace_view::words;
 
 /// Interval of checks for shutdown, and of progress reports of a search.
 const SLICE: Duration = Duration::from_millis(100);
@@ -184,7 +185,7 @@ impl Player {
         let mut begun = alerts.iter().filter(|alert| alert.state == alert::State::Firing);
         begun.next().map(|alert| {
             let about = alert.vm.as_ref().map_or("the host", |named| &named.name);
-            format!("alert {} about {about}: {}", alert.rule, alert.text)
+            format!("alert {} about {about}: {}", alert.condition.name(), words::alert(alert))
         })
     }
 

@@ -1,6 +1,7 @@
 //! What the policy decided by, in sentences. The policy gives values
 //! ([`memtrace_core::policy::reason`]); how they read is decided here alone.
 
+mod alert;
 mod what_if;
 
 use memtrace_core::policy::reason::{
@@ -12,6 +13,7 @@ use memtrace_core::policy::{Call, Decision, Reason};
 use memtrace_core::sample::VmState;
 use memtrace_core::units::{Bytes, Nanos};
 
+pub use alert::alert;
 pub use what_if::what_if;
 
 /// Why a decision was made.

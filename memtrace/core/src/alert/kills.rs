@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::rules::{Reading, named};
+use super::rules::{Finding, Reading, named};
 use crate::model::Snapshot;
 use crate::model::snapshot::VmView;
 use crate::sample::VmId;
@@ -26,14 +26,8 @@ impl Kills {
             self.seen.extend(now.or(last).map(|total| (vm.id, (vm.pid, total))));
             // One that ran backwards is of a guest that booted anew.
             let grown = now.map(|now| last.map_or(0, |last| now.saturating_sub(last)));
-            let name = &vm.name;
-            let text = match grown {
-                Some(0) | None => format!("the guest {name} killed no more of late"),
-                Some(count) => {
-                    format!("the guest {name} killed {count} of its processes for want of memory")
-                }
-            };
-            Reading { vm: Some(named(vm)), holds: grown.map(|grown| grown > 0), text }
+            let found = grown.map(|count| (count > 0, Finding::GuestOomKills { count }));
+            Reading { vm: Some(named(vm)), found }
         };
         snapshot.vms.iter().map(read).collect()
     }

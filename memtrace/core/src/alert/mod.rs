@@ -1,25 +1,22 @@
 //! Alerts: what an operator should know without looking. Rules with a duration are held
-//! against each step. Pure; how an alert is sent is not known here.
+//! against each step. Pure; how an alert reads and how it is sent is not known here.
 
 mod kills;
 pub mod rules;
 pub mod send;
 pub mod watch;
 
-use serde::{Deserialize, Serialize};
-
 use crate::reactor::entry::Named;
 use crate::units::WallNanos;
 
-pub use rules::{Kind, Rule};
+pub use rules::{Condition, Finding, Rule};
 pub use send::SendConfig;
 pub use watch::Watcher;
 
 /// Something that began, or ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Alert {
-    /// `vm_stalled`, ...
-    pub rule: String,
+    pub condition: Condition,
     pub severity: Severity,
     pub state: State,
     /// When what it is about began; it is told when that has lasted.
@@ -28,19 +25,16 @@ pub struct Alert {
     pub host: Option<String>,
     /// `None`: it is about the host.
     pub vm: Option<Named>,
-    /// A sentence with the numbers.
-    pub text: String,
+    pub finding: Finding,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     Warning,
     Critical,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Firing,
     Resolved,

@@ -18,15 +18,15 @@ const MIB: f64 = 1_048_576.0;
 /// A condition, and how long it has to hold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rule {
-    pub kind: Kind,
-    /// In the unit of [`Kind::unit`].
+    pub condition: Condition,
+    /// In the unit of [`Condition::unit`].
     pub limit: f64,
     pub lasting: Nanos,
     pub severity: Severity,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum Condition {
     /// Less than the limit of the host's memory is available.
     HostMemoryLow,
     /// Tasks wait for memory more than this (PSI some, over 10 s).
@@ -38,26 +38,53 @@ pub enum Kind {
     GuestMemoryLow,
     /// The guest has said nothing of its memory for this long.
     GuestSilent,
-    /// A balloon does not move though it was told to, for longer than `policy.flagged`.
+    /// A balloon does not move towards its target, for longer than `policy.flagged`.
     BalloonStuck,
-    /// The host's OOM killer chose somebody.
+    /// The host's OOM killer killed a process.
     OomKill,
-    /// A guest's own OOM killer chose one of its processes.
+    /// A guest's own OOM killer killed one of its processes.
     GuestOomKill,
-    /// Something keeps memtrace from acting.
+    /// memtrace can't act.
     NotActing,
+}
+
+/// What a rule found, with its numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finding {
+    /// A number beside the limit of its rule, in the unit of [`Condition::unit`].
+    Measured {
+        value: f64,
+        limit: f64,
+    },
+    /// Whether a balloon stays where it is although memtrace has set a target.
+    Balloon {
+        stuck: bool,
+    },
+    /// The notices of the kernel's OOM kills in this interval.
+    OomKills {
+        notices: Vec<String>,
+    },
+    /// Processes that a guest's OOM killer has killed in this interval.
+    GuestOomKills {
+        count: u64,
+    },
+    /// What keeps memtrace from acting, in the words of the system.
+    Acting {
+        problem: Option<String>,
+    },
+    VmGone,
+    RuleOff,
 }
 
 /// One look at one thing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
     pub vm: Option<Named>,
-    /// `None`: not known.
-    pub holds: Option<bool>,
-    pub text: String,
+    /// Whether the rule holds, and by what. `None`: not known.
+    pub found: Option<(bool, Finding)>,
 }
 
-impl Kind {
+impl Condition {
     pub const ALL: [Self; 11] = [
         Self::HostMemoryLow,
         Self::HostPressure,
@@ -113,34 +140,40 @@ impl Kind {
             Self::BalloonStuck => (0.0, 0, Warning),
             Self::OomKill | Self::GuestOomKill | Self::NotActing => (0.0, 0, Critical),
         };
-        Rule { kind: self, limit, lasting: Nanos(minutes * MINUTE.0), severity }
+        Rule { condition: self, limit, lasting: Nanos(minutes * MINUTE.0), severity }
     }
 }
 
 impl Rule {
     /// Holds the rule against a step. `kills` is what it remembers of guests' kills.
     pub fn read(&self, step: &Step, kills: &mut Kills) -> Vec<Reading> {
-        let (kind, limit) = (self.kind, self.limit);
-        match kind {
-            Kind::NotActing => {
-                let problem = step.reaction.problem.as_ref();
-                let text = match problem {
-                    Some(problem) => format!("memtrace can't act: {problem}"),
-                    None => "memtrace can act again".to_owned(),
-                };
-                vec![Reading { vm: None, holds: Some(problem.is_some()), text }]
+        let condition = self.condition;
+        match condition {
+            Condition::NotActing => {
+                let problem = step.reaction.problem.clone();
+                let found = Some((problem.is_some(), Finding::Acting { problem }));
+                vec![Reading { vm: None, found }]
             }
-            Kind::BalloonStuck => stuck(step),
-            Kind::OomKill => vec![oom_kill(&step.snapshot)],
-            Kind::GuestOomKill => kills.read(&step.snapshot),
-            Kind::HostMemoryLow | Kind::HostPressure | Kind::HostSwapping => {
-                vec![about(None, host(kind, &step.snapshot), limit, kind)]
+            Condition::BalloonStuck => stuck(step),
+            Condition::OomKill => vec![oom_kill(&step.snapshot)],
+            Condition::GuestOomKill => kills.read(&step.snapshot),
+            Condition::HostMemoryLow | Condition::HostPressure | Condition::HostSwapping => {
+                vec![self.measured(None, host(condition, &step.snapshot))]
             }
             _ => {
                 let vms = step.snapshot.vms.iter();
-                vms.map(|vm| about(Some(named(vm)), of_vm(kind, vm), limit, kind)).collect()
+                vms.map(|vm| self.measured(Some(named(vm)), of_vm(condition, vm))).collect()
             }
         }
+    }
+
+    fn measured(&self, vm: Option<Named>, (value, upwards): (Option<f64>, bool)) -> Reading {
+        let limit = self.limit;
+        let found = value.map(|value| {
+            let holds = if upwards { value > limit } else { value < limit };
+            (holds, Finding::Measured { value, limit })
+        });
+        Reading { vm, found }
     }
 }
 
@@ -152,42 +185,43 @@ pub(super) fn named(vm: &VmView) -> Named {
 fn stuck(step: &Step) -> Vec<Reading> {
     let flagged = &step.reaction.decisions.flagged;
     let read = |vm: &VmView| {
-        let holds = flagged.contains(&vm.id);
-        let how =
-            if holds { "does not move though it was told to" } else { "isn't stuck any more" };
-        let text = format!("the balloon of {} {how}", vm.name);
-        Reading { vm: Some(named(vm)), holds: Some(holds), text }
+        let stuck = flagged.contains(&vm.id);
+        Reading { vm: Some(named(vm)), found: Some((stuck, Finding::Balloon { stuck })) }
     };
     step.snapshot.vms.iter().map(read).collect()
 }
 
-/// The kernel side tells of each as it happens; without it nobody knows who it was.
+/// The kernel side reports each as it happens; without it, kills are unknown.
 fn oom_kill(snapshot: &Snapshot) -> Reading {
     let kills = snapshot.notices.iter().filter(|notice| notice.about == Topic::Oom);
-    let kills: Vec<&str> = kills.map(|notice| notice.text.as_str()).collect();
+    let notices: Vec<String> = kills.map(|notice| notice.text.clone()).collect();
     let counts = snapshot
         .signals
         .iter()
         .any(|status| status.signal == Signal::OomKills && !status.quality.is_absent());
-    let text = if kills.is_empty() { "no more of late".to_owned() } else { kills.join("; ") };
-    Reading { vm: None, holds: counts.then_some(!kills.is_empty()), text }
+    Reading {
+        vm: None,
+        found: counts.then_some((!notices.is_empty(), Finding::OomKills { notices })),
+    }
 }
 
 /// The number, and whether more is worse.
-fn host(kind: Kind, snapshot: &Snapshot) -> (Option<f64>, bool) {
+fn host(condition: Condition, snapshot: &Snapshot) -> (Option<f64>, bool) {
     let host = &snapshot.host;
-    match kind {
-        Kind::HostMemoryLow => (share(host.memory_available.value, host.memory_total.value), false),
-        Kind::HostPressure => (host.psi.value.map(|psi| psi.some.avg10), true),
+    match condition {
+        Condition::HostMemoryLow => {
+            (share(host.memory_available.value, host.memory_total.value), false)
+        }
+        Condition::HostPressure => (host.psi.value.map(|psi| psi.some.avg10), true),
         _ => (host.swap_in.value.map(|rate| rate.0 / MIB), true),
     }
 }
 
-fn of_vm(kind: Kind, vm: &VmView) -> (Option<f64>, bool) {
-    match kind {
-        Kind::VmStalled => (vm.stalled.value.map(|share| share.0), true),
-        Kind::GuestSilent => (vm.guest_age.value.map(Nanos::seconds), true),
-        Kind::GuestMemoryLow => (headroom(vm), false),
+fn of_vm(condition: Condition, vm: &VmView) -> (Option<f64>, bool) {
+    match condition {
+        Condition::VmStalled => (vm.stalled.value.map(|share| share.0), true),
+        Condition::GuestSilent => (vm.guest_age.value.map(Nanos::seconds), true),
+        Condition::GuestMemoryLow => (headroom(vm), false),
         _ => (vm.swap_in.value.map(|rate| rate.0 / MIB), true),
     }
 }
@@ -207,35 +241,4 @@ fn headroom(vm: &VmView) -> Option<f64> {
 
 fn share(part: Option<Bytes>, whole: Option<Bytes>) -> Option<f64> {
     part?.share_of(whole?).map(|share| share.0)
-}
-
-fn about(
-    vm: Option<Named>,
-    (value, upwards): (Option<f64>, bool),
-    limit: f64,
-    kind: Kind,
-) -> Reading {
-    let holds = value.map(|value| if upwards { value > limit } else { value < limit });
-    let value = value.unwrap_or_default();
-    let who = vm.as_ref().map_or("the host", |named| named.name.as_str());
-    let (what, unit) = (words(kind), kind.unit());
-    let against = match (holds, upwards) {
-        (Some(true), true) => format!("over {limit} {unit}"),
-        (Some(true), false) => format!("under {limit} {unit}"),
-        _ => format!("within {limit} {unit} again"),
-    };
-    let text = format!("{what} of {who} is {value:.1} {unit}, {against}");
-    Reading { vm, holds, text }
-}
-
-const fn words(kind: Kind) -> &'static str {
-    match kind {
-        Kind::HostMemoryLow => "the available memory",
-        Kind::HostPressure => "the memory pressure (PSI some)",
-        Kind::HostSwapping | Kind::VmSwapping => "the rate of swap-ins",
-        Kind::VmStalled => "the time waited for memory",
-        Kind::GuestMemoryLow => "the memory available in the guest",
-        Kind::GuestSilent => "the age of the guest's statistics",
-        Kind::BalloonStuck | Kind::OomKill | Kind::GuestOomKill | Kind::NotActing => "the state",
-    }
 }

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use super::kills::Kills;
 use super::rules::{Reading, Rule};
-use super::{Alert, Kind, State};
+use super::{Alert, Condition, Finding, State};
 use crate::reactor::Step;
 use crate::sample::VmId;
 use crate::units::{Nanos, WallNanos};
 
-/// An alert ends when its rule has not held for this long, so that it doesn't flutter.
+/// An alert ends when its rule has not held for this long, so that it does not flap.
 const CALM: Nanos = Nanos(60 * Nanos::SECOND.0);
 
-type Key = (Kind, Option<VmId>);
+type Key = (Condition, Option<VmId>);
 
 /// Remembers what holds.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct Watcher {
 struct Held {
     since: Nanos,
     wall: WallNanos,
-    /// What was told when it fired. `None`: it didn't yet.
+    /// The alert that was sent. `None`: none yet.
     fired: Option<Alert>,
     /// Since when it doesn't hold any more.
     calm: Option<Nanos>,
@@ -40,8 +40,8 @@ impl Watcher {
     /// Other rules from now on. What fires by one that is gone is over with the next step.
     pub fn change(&mut self, rules: Vec<Rule>) {
         self.rules = rules;
-        // What nobody watched is not told as new later.
-        if !self.rules.iter().any(|rule| rule.kind == Kind::GuestOomKill) {
+        // Kills from before the rule was switched on are not reported.
+        if !self.rules.iter().any(|rule| rule.condition == Condition::GuestOomKill) {
             self.kills = Kills::default();
         }
     }
@@ -53,21 +53,20 @@ impl Watcher {
         let mut before = std::mem::take(&mut self.held);
         for rule in &self.rules {
             for reading in rule.read(step, &mut self.kills) {
-                let key = (rule.kind, reading.vm.as_ref().map(|named| named.vm));
+                let key = (rule.condition, reading.vm.as_ref().map(|named| named.vm));
                 let moment = Tick { at, step, rule, reading: &reading };
                 let (held, alert) = moment.judge(before.remove(&key));
                 alerts.extend(alert);
                 self.held.extend(held.map(|held| (key, held)));
             }
         }
-        // What nobody reads any more.
-        for ((kind, _), held) in before {
+        // No reading any more: the VM or the rule is gone.
+        for ((condition, _), held) in before {
             let Some(fired) = held.fired else { continue };
-            let is_used = self.rules.iter().any(|rule| rule.kind == kind);
-            let text = if is_used { "the VM is gone" } else { "its rule is switched off" };
-            let text = text.to_owned();
+            let is_used = self.rules.iter().any(|rule| rule.condition == condition);
+            let finding = if is_used { Finding::VmGone } else { Finding::RuleOff };
             let wall = step.snapshot.wall;
-            alerts.push(Alert { state: State::Resolved, at: wall, text, ..fired });
+            alerts.push(Alert { state: State::Resolved, at: wall, finding, ..fired });
         }
         alerts
     }
@@ -80,7 +79,7 @@ impl Watcher {
 
 /// A kill is a moment, and not a state that ends: it is told for a minute, as the host's are.
 fn calm_after(rule: &Rule) -> Nanos {
-    if rule.kind == Kind::GuestOomKill { CALM } else { CALM.min(rule.lasting) }
+    if rule.condition == Condition::GuestOomKill { CALM } else { CALM.min(rule.lasting) }
 }
 
 struct Tick<'a> {
@@ -93,16 +92,16 @@ struct Tick<'a> {
 impl Tick<'_> {
     /// What is to be remembered, and told.
     fn judge(&self, before: Option<Held>) -> (Option<Held>, Option<Alert>) {
-        match (self.reading.holds, before) {
-            (Some(true), before) => self.holds(before),
+        match (&self.reading.found, before) {
+            (Some((true, finding)), before) => self.holds(before, finding),
             // Not known: what fires goes on, what hasn't begins anew.
             (None, before) => (before.filter(|held| held.fired.is_some()), None),
-            (Some(false), Some(held)) => self.calms(held),
-            (Some(false), None) => (None, None),
+            (Some((false, finding)), Some(held)) => self.calms(held, finding),
+            (Some((false, _)), None) => (None, None),
         }
     }
 
-    fn holds(&self, before: Option<Held>) -> (Option<Held>, Option<Alert>) {
+    fn holds(&self, before: Option<Held>, finding: &Finding) -> (Option<Held>, Option<Alert>) {
         let wall = self.step.snapshot.wall;
         let new = || Held { since: self.at, wall, fired: None, calm: None };
         let mut held = Held { calm: None, ..before.unwrap_or_else(new) };
@@ -110,32 +109,32 @@ impl Tick<'_> {
         if held.fired.is_some() || !lasted {
             return (Some(held), None);
         }
-        let alert = self.alert(held.wall);
+        let alert = self.alert(held.wall, finding);
         held.fired = Some(alert.clone());
         (Some(held), Some(alert))
     }
 
-    fn calms(&self, held: Held) -> (Option<Held>, Option<Alert>) {
+    fn calms(&self, held: Held, finding: &Finding) -> (Option<Held>, Option<Alert>) {
         let Some(fired) = &held.fired else { return (None, None) };
         let calm = held.calm.unwrap_or(self.at);
         if self.at.saturating_sub(calm) < calm_after(self.rule) {
             return (Some(Held { calm: Some(calm), ..held }), None);
         }
-        let (at, text) = (self.step.snapshot.wall, self.reading.text.clone());
-        (None, Some(Alert { state: State::Resolved, at, text, ..fired.clone() }))
+        let (at, finding) = (self.step.snapshot.wall, finding.clone());
+        (None, Some(Alert { state: State::Resolved, at, finding, ..fired.clone() }))
     }
 
-    fn alert(&self, since: WallNanos) -> Alert {
+    fn alert(&self, since: WallNanos, finding: &Finding) -> Alert {
         let snapshot = &self.step.snapshot;
         Alert {
-            rule: self.rule.kind.name().to_owned(),
+            condition: self.rule.condition,
             severity: self.rule.severity,
             state: State::Firing,
             since,
             at: snapshot.wall,
             host: snapshot.host.hostname.clone(),
             vm: self.reading.vm.clone(),
-            text: self.reading.text.clone(),
+            finding: finding.clone(),
         }
     }
 }

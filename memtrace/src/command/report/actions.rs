@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use memtrace_core::alert::{Alert, Severity, State};
+use memtrace_core::alert::{Alert, Condition, Severity, State};
 use memtrace_core::decision_counts::DecisionCounts;
 use memtrace_core::policy::Action;
 use memtrace_core::policy::RuleId;
@@ -34,7 +34,7 @@ pub struct ActionEntry {
 /// An alert from its beginning to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlertPeriod {
-    pub rule: String,
+    pub condition: Condition,
     pub severity: Severity,
     /// Untrusted text. `None`: the host's.
     pub name: Option<String>,
@@ -53,7 +53,7 @@ pub struct Actions {
     pub listed: Vec<ActionEntry>,
     /// Moments that were acted in, that were only observed, and in which nothing decided.
     pub moments: [u64; 3],
-    pub alerts: BTreeMap<String, u64>,
+    pub alerts: BTreeMap<Condition, u64>,
     pub periods: Vec<AlertPeriod>,
     pub alerted: u64,
 }
@@ -107,25 +107,26 @@ impl Actions {
         let vm = alert.vm.as_ref().map(|named| named.vm);
         if alert.state == State::Resolved {
             let mut open = self.periods.iter_mut().rev();
-            let is_it = |period: &&mut AlertPeriod| period.rule == alert.rule && period.vm == vm;
+            let is_it =
+                |period: &&mut AlertPeriod| period.condition == alert.condition && period.vm == vm;
             if let Some(period) = open.find(is_it) {
                 period.until = Some(alert.at);
             }
             return;
         }
         self.alerted = self.alerted.saturating_add(1);
-        let count = self.alerts.entry(alert.rule.clone()).or_default();
+        let count = self.alerts.entry(alert.condition).or_default();
         *count = count.saturating_add(1);
         if self.periods.len() < MOST_LISTED {
             self.periods.push(AlertPeriod {
-                rule: alert.rule.clone(),
+                condition: alert.condition,
                 severity: alert.severity,
                 name: alert.vm.as_ref().map(|named| named.name.clone()),
                 vm,
                 since: alert.since,
                 at: alert.at,
                 until: None,
-                text: truncate(&alert.text, WORDS).into_owned(),
+                text: truncate(&words::alert(alert), WORDS).into_owned(),
             });
         }
     }
@@ -134,6 +135,7 @@ impl Actions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use memtrace_core::alert::Finding;
     use memtrace_core::decision_counts::Count;
     use memtrace_core::fixture;
     use memtrace_core::reactor::entry::Named;
@@ -158,14 +160,14 @@ mod tests {
     fn an_alert_ends_the_one_that_began() {
         let vm = fixture::noisy();
         let alert = |state, at| Alert {
-            rule: "vm_stalled".to_owned(),
+            condition: Condition::VmStalled,
             severity: Severity::Warning,
             state,
             since: WallNanos(1),
             at: WallNanos(at),
             host: None,
             vm: Some(Named { vm: vm.id, name: vm.name.clone() }),
-            text: "it waits".to_owned(),
+            finding: Finding::Measured { value: 30.0, limit: 10.0 },
         };
         let mut actions = Actions::default();
         actions.alert(&alert(State::Firing, 5));
@@ -173,6 +175,6 @@ mod tests {
         actions.alert(&alert(State::Firing, 20));
         let untils: Vec<_> = actions.periods.iter().map(|period| period.until).collect();
         assert_eq!(untils, [Some(WallNanos(9)), None]);
-        assert_eq!(actions.alerts["vm_stalled"], 2);
+        assert_eq!(actions.alerts[&Condition::VmStalled], 2);
     }
 }

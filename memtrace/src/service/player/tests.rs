@@ -1,7 +1,7 @@
 //! What orders lead to.
 
 use super::*;
-use memtrace_core::alert::Kind;
+use memtrace_core::alert::Condition;
 use memtrace_core::fixture::samples;
 use memtrace_store::recording::{Record, Writer};
 
@@ -39,7 +39,7 @@ impl Playing {
     async fn still() -> Self {
         let directory = tempfile::tempdir().expect("there is room");
         let control = Control { interval: LIMIT * 2, detail: None, stop: false };
-        let rule = Rule { lasting: Nanos(0), ..Kind::HostMemoryLow.rule() };
+        let rule = Rule { lasting: Nanos(0), ..Condition::HostMemoryLow.rule() };
         let (handle, remote) = play((tape(directory.path()), None), vec![rule], control);
         let mut playing = Self { handle, remote, _directory: directory };
         playing.comes_to(1).await;

@@ -29,8 +29,8 @@ fn stalled(percent: Option<f64>) -> Step {
     step_of(vec![VmView { stalled, ..vm("web", 7) }], None)
 }
 
-fn watcher(kind: Kind) -> Watcher {
-    Watcher::new(vec![kind.rule()])
+fn watcher(condition: Condition) -> Watcher {
+    Watcher::new(vec![condition.rule()])
 }
 
 fn told(watcher: &mut Watcher, at: u64, step: &Step) -> Vec<State> {
@@ -39,7 +39,7 @@ fn told(watcher: &mut Watcher, at: u64, step: &Step) -> Vec<State> {
 
 #[test]
 fn it_fires_once_when_it_has_lasted_and_ends_when_it_is_calm() {
-    let mut watcher = watcher(Kind::VmStalled);
+    let mut watcher = watcher(Condition::VmStalled);
     let (bad, good) = (stalled(Some(30.0)), stalled(Some(1.0)));
     assert_eq!(told(&mut watcher, 0, &bad), []);
     assert_eq!(told(&mut watcher, 59, &bad), []);
@@ -47,7 +47,7 @@ fn it_fires_once_when_it_has_lasted_and_ends_when_it_is_calm() {
     let alert = &alerts[0];
     assert_eq!((alert.state, alert.severity), (State::Firing, Severity::Warning));
     assert_eq!(alert.vm.as_ref().unwrap().name, "web");
-    assert_eq!(alert.text, "the time waited for memory of web is 30.0 %, over 10 %");
+    assert_eq!(alert.finding, Finding::Measured { value: 30.0, limit: 10.0 });
     assert_eq!(told(&mut watcher, 61, &bad), []);
     assert_eq!(watcher.firing().count(), 1);
     assert_eq!(told(&mut watcher, 70, &good), []);
@@ -56,14 +56,14 @@ fn it_fires_once_when_it_has_lasted_and_ends_when_it_is_calm() {
     assert_eq!(told(&mut watcher, 139, &good), []);
     let alerts = watcher.step(second(140), &good);
     assert_eq!(alerts[0].state, State::Resolved);
-    assert_eq!(alerts[0].text, "the time waited for memory of web is 1.0 %, within 10 % again");
+    assert_eq!(alerts[0].finding, Finding::Measured { value: 1.0, limit: 10.0 });
     assert_eq!(alerts[0].since, alert.since);
     assert_eq!(watcher.firing().count(), 0);
 }
 
 #[test]
 fn what_is_short_is_told_to_nobody() {
-    let mut watcher = watcher(Kind::VmStalled);
+    let mut watcher = watcher(Condition::VmStalled);
     for at in (0..600).step_by(60) {
         assert_eq!(told(&mut watcher, at, &stalled(Some(30.0))), []);
         assert_eq!(told(&mut watcher, at + 59, &stalled(Some(1.0))), []);
@@ -72,7 +72,7 @@ fn what_is_short_is_told_to_nobody() {
 
 #[test]
 fn unknown_neither_fires_nor_ends_anything() {
-    let mut watcher = watcher(Kind::VmStalled);
+    let mut watcher = watcher(Condition::VmStalled);
     let (bad, unknown) = (stalled(Some(30.0)), stalled(None));
     assert_eq!(told(&mut watcher, 0, &bad), []);
     assert_eq!(told(&mut watcher, 30, &unknown), []);
@@ -84,16 +84,16 @@ fn unknown_neither_fires_nor_ends_anything() {
 
 #[test]
 fn a_vm_that_is_gone_ends_its_alerts() {
-    let mut watcher = watcher(Kind::VmStalled);
+    let mut watcher = watcher(Condition::VmStalled);
     told(&mut watcher, 0, &stalled(Some(30.0)));
     assert_eq!(told(&mut watcher, 60, &stalled(Some(30.0))), [State::Firing]);
     let alerts = watcher.step(second(61), &step_of(Vec::new(), None));
-    assert_eq!((alerts[0].state, alerts[0].text.as_str()), (State::Resolved, "the VM is gone"));
+    assert_eq!((alerts[0].state, &alerts[0].finding), (State::Resolved, &Finding::VmGone));
 }
 
 #[test]
 fn a_guest_with_little_left_matters_when_the_host_brings_its_pages_back() {
-    let mut watcher = watcher(Kind::GuestMemoryLow);
+    let mut watcher = watcher(Condition::GuestMemoryLow);
     let guest = |swap_in: f64| {
         let view = VmView {
             guest_total: Measured::exact(Bytes(1000)),
@@ -112,17 +112,18 @@ fn a_guest_with_little_left_matters_when_the_host_brings_its_pages_back() {
 
 #[test]
 fn a_full_journal_is_told_at_once() {
-    let mut watcher = watcher(Kind::NotActing);
+    let mut watcher = watcher(Condition::NotActing);
     let alerts = watcher.step(second(0), &step_of(Vec::new(), Some("no space")));
-    assert_eq!(alerts[0].text, "memtrace can't act: no space");
+    assert_eq!(alerts[0].finding, Finding::Acting { problem: Some("no space".to_owned()) });
     assert_eq!(alerts[0].severity, Severity::Critical);
     assert_eq!(told(&mut watcher, 1, &step_of(Vec::new(), None)), [State::Resolved]);
 }
 
 #[test]
 fn a_vm_that_does_well_has_no_alerts() {
-    let kinds = Kind::ALL.into_iter().filter(|kind| !kind.name().starts_with("host"));
-    let mut watcher = Watcher::new(kinds.map(Kind::rule).collect());
+    let conditions =
+        Condition::ALL.into_iter().filter(|condition| !condition.name().starts_with("host"));
+    let mut watcher = Watcher::new(conditions.map(Condition::rule).collect());
     for at in [0, 400, 800] {
         assert_eq!(watcher.step(second(at), &step_of(vec![vm("web", 7)], None)), []);
     }
@@ -130,31 +131,32 @@ fn a_vm_that_does_well_has_no_alerts() {
 
 #[test]
 fn a_host_under_pressure_is_told_of_by_each_of_its_rules() {
-    let kinds = [Kind::HostPressure, Kind::HostSwapping];
-    let mut watcher = Watcher::new(kinds.map(Kind::rule).to_vec());
+    let conditions = [Condition::HostPressure, Condition::HostSwapping];
+    let mut watcher = Watcher::new(conditions.map(Condition::rule).to_vec());
     assert_eq!(told(&mut watcher, 0, &step_of(Vec::new(), None)), []);
     let alerts = watcher.step(second(300), &step_of(Vec::new(), None));
-    let texts: Vec<&str> = alerts.iter().map(|alert| alert.text.as_str()).collect();
-    let pressure = "the memory pressure (PSI some) of the host is 12.5 %, over 10 %";
-    assert_eq!(texts, [pressure, "the rate of swap-ins of the host is 20.0 MiB/s, over 1 MiB/s"]);
+    let found: Vec<&Finding> = alerts.iter().map(|alert| &alert.finding).collect();
+    let measured = |value, limit| Finding::Measured { value, limit };
+    assert_eq!(found, [&measured(12.5, 10.0), &measured(20.0, 1.0)]);
 }
 
 #[test]
 fn a_balloon_that_is_flagged_is_told_until_it_moves() {
-    let mut watcher = watcher(Kind::BalloonStuck);
+    let mut watcher = watcher(Condition::BalloonStuck);
     let mut step = step_of(vec![vm("web", 7), vm("db", 8)], None);
     assert_eq!(told(&mut watcher, 0, &step), []);
     step.reaction.decisions.flagged = vec![vm("db", 8).id];
     let alerts = watcher.step(second(1), &step);
     assert_eq!(alerts.len(), 1);
-    assert_eq!(alerts[0].text, "the balloon of db does not move though it was told to");
+    assert_eq!(alerts[0].vm.as_ref().unwrap().name, "db");
+    assert_eq!(alerts[0].finding, Finding::Balloon { stuck: true });
     step.reaction.decisions.flagged.clear();
     assert_eq!(told(&mut watcher, 2, &step), [State::Resolved]);
 }
 
 #[test]
 fn an_oom_kill_is_told_at_once_and_nobody_knows_without_the_kernel_side() {
-    let mut watcher = watcher(Kind::OomKill);
+    let mut watcher = watcher(Condition::OomKill);
     let text = "the OOM killer chose web (process 7)";
     let killed = |notices, quality| {
         let mut all = snapshot(Vec::new());
@@ -167,7 +169,8 @@ fn an_oom_kill_is_told_at_once_and_nobody_knows_without_the_kernel_side() {
     };
     let notices = vec![Notice { about: Topic::Oom, text: text.to_owned() }];
     let alerts = watcher.step(second(0), &killed(notices, Quality::Exact));
-    assert_eq!((alerts[0].severity, alerts[0].text.as_str()), (Severity::Critical, text));
+    let found = Finding::OomKills { notices: vec![text.to_owned()] };
+    assert_eq!((alerts[0].severity, &alerts[0].finding), (Severity::Critical, &found));
     assert_eq!(told(&mut watcher, 1, &killed(Vec::new(), Quality::absent("lost"))), []);
     assert_eq!(told(&mut watcher, 2, &killed(Vec::new(), Quality::Exact)), [State::Resolved]);
 }
@@ -184,11 +187,11 @@ fn kills(pid: u32, total: Option<u64>) -> Step {
 
 #[test]
 fn a_kill_in_a_guest_is_told_at_once_and_over_after_a_minute_without_another() {
-    let mut watcher = watcher(Kind::GuestOomKill);
+    let mut watcher = watcher(Condition::GuestOomKill);
     assert_eq!(told(&mut watcher, 0, &kills(7, Some(5))), [], "who knows when they were");
     let alerts = watcher.step(second(1), &kills(7, Some(7)));
-    let text = "the guest web killed 2 of its processes for want of memory";
-    assert_eq!((alerts[0].severity, alerts[0].text.as_str()), (Severity::Critical, text));
+    let found = Finding::GuestOomKills { count: 2 };
+    assert_eq!((alerts[0].severity, &alerts[0].finding), (Severity::Critical, &found));
     assert_eq!(told(&mut watcher, 2, &kills(7, Some(7))), []);
     assert_eq!(told(&mut watcher, 50, &kills(7, Some(8))), [], "it fires already");
     assert_eq!(told(&mut watcher, 51, &kills(7, Some(8))), []);
@@ -198,7 +201,7 @@ fn a_kill_in_a_guest_is_told_at_once_and_over_after_a_minute_without_another() {
 
 #[test]
 fn kills_that_are_not_told_are_unknown_and_none_is_lost_meanwhile() {
-    let mut watcher = watcher(Kind::GuestOomKill);
+    let mut watcher = watcher(Condition::GuestOomKill);
     assert_eq!(told(&mut watcher, 0, &kills(7, None)), []);
     assert_eq!(told(&mut watcher, 1, &kills(7, Some(5))), []);
     assert_eq!(told(&mut watcher, 2, &kills(7, None)), []);
@@ -208,7 +211,7 @@ fn kills_that_are_not_told_are_unknown_and_none_is_lost_meanwhile() {
 
 #[test]
 fn a_guest_that_boots_or_another_process_begins_anew() {
-    let mut watcher = watcher(Kind::GuestOomKill);
+    let mut watcher = watcher(Condition::GuestOomKill);
     assert_eq!(told(&mut watcher, 0, &kills(7, Some(5))), []);
     assert_eq!(told(&mut watcher, 1, &kills(7, Some(1))), []);
     assert_eq!(told(&mut watcher, 2, &kills(8, Some(3))), []);
@@ -217,23 +220,20 @@ fn a_guest_that_boots_or_another_process_begins_anew() {
 
 #[test]
 fn what_a_guest_killed_while_its_rule_was_off_is_not_news() {
-    let mut watcher = watcher(Kind::GuestOomKill);
+    let mut watcher = watcher(Condition::GuestOomKill);
     assert_eq!(told(&mut watcher, 0, &kills(7, Some(5))), []);
     watcher.change(Vec::new());
     assert_eq!(told(&mut watcher, 1, &kills(7, Some(9))), []);
-    watcher.change(vec![Kind::GuestOomKill.rule()]);
+    watcher.change(vec![Condition::GuestOomKill.rule()]);
     assert_eq!(told(&mut watcher, 2, &kills(7, Some(9))), []);
 }
 
 #[test]
 fn what_fires_by_a_rule_that_is_switched_off_is_over() {
-    let mut watcher = watcher(Kind::NotActing);
+    let mut watcher = watcher(Condition::NotActing);
     let step = step_of(Vec::new(), Some("no space left"));
     assert_eq!(told(&mut watcher, 0, &step), [State::Firing]);
-    watcher.change(vec![Kind::VmStalled.rule()]);
+    watcher.change(vec![Condition::VmStalled.rule()]);
     let alerts = watcher.step(second(1), &step);
-    assert_eq!(
-        (alerts[0].state, alerts[0].text.as_str()),
-        (State::Resolved, "its rule is switched off")
-    );
+    assert_eq!((alerts[0].state, &alerts[0].finding), (State::Resolved, &Finding::RuleOff));
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use memtrace_core::alert::Kind;
+use memtrace_core::alert::Condition;
 use memtrace_core::fixture;
 use memtrace_core::model::snapshot::{Measured, VmView};
 use memtrace_core::units::{ByteRate, Bytes, Percent};
@@ -59,7 +59,7 @@ pub(in crate::command::report) fn ten_minutes() -> Vec<Shown> {
 }
 
 pub(in crate::command::report) fn report(moments: Vec<Shown>) -> Report {
-    let rules = Kind::ALL.map(Kind::rule).to_vec();
+    let rules = Condition::ALL.map(Condition::rule).to_vec();
     gather(moments.into_iter(), rules).expect("there is a moment")
 }
 
@@ -104,7 +104,8 @@ fn decisions_and_alerts_are_marks_of_the_host_and_of_their_vm() {
     };
     assert_eq!(of("idle").decisions.marked().collect::<Vec<_>>(), [150]);
     assert!(!of("noisy").alerts.is_empty() && of("idle").alerts.is_empty());
-    let low = report.actions.periods.iter().find(|alert| alert.rule == "host_memory_low");
+    let low =
+        report.actions.periods.iter().find(|alert| alert.condition == Condition::HostMemoryLow);
     let low = low.expect("less than 5 % was available for over a minute");
     assert_eq!(low.since.0, fixture::WALL.0 + 400 * SECOND);
 }

@@ -96,7 +96,7 @@ pub(super) fn alerts(page: &Page<'_>) -> Markup {
                             @if let Some(until) = period.until { (page.clock(until)) }
                             @else { "the end" }
                         }
-                        td { (period.rule) " (" (period.severity.word()) ")" }
+                        td { (period.condition.name()) " (" (period.severity.word()) ")" }
                         td.name { @if let Some(who) = &period.name { (name(who)) } @else { "the host" } }
                         td.words { (said(&period.text)) }
                     }
@@ -109,9 +109,9 @@ pub(super) fn alerts(page: &Page<'_>) -> Markup {
         @if actions.alerted == 0 { p { "No alerts by the rules of this report." } }
         @else {
             p {
-                @for (index, (rule, count)) in actions.alerts.iter().enumerate() {
+                @for (index, (condition, count)) in actions.alerts.iter().enumerate() {
                     @if index > 0 { ", " }
-                    (rule) " " (count)
+                    (condition.name()) " " (count)
                 }
             }
             (list(open))

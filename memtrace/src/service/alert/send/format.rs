@@ -6,18 +6,19 @@ use serde_json::{Map, Value, json};
 
 use memtrace_core::alert::{Alert, State};
 use memtrace_core::units::WallNanos;
+use memtrace_view::words;
 
 /// One alert.
 pub(super) fn json(alert: &Alert) -> Value {
     let vm = alert.vm.as_ref();
     json!({
-        "alert": alert.rule,
+        "alert": alert.condition.name(),
         "state": match alert.state { State::Firing => "firing", State::Resolved => "resolved" },
         "severity": alert.severity.word(),
         "host": alert.host,
         "vm": vm.map(|vm| &vm.name),
         "vm_id": vm.map(|vm| vm.vm.to_string()),
-        "text": alert.text,
+        "text": words::alert(alert),
         "since": time(alert.since),
         "at": time(alert.at),
     })
@@ -34,14 +35,14 @@ fn postable(alert: &Alert) -> Value {
     let mut label = |name: &str, value: Option<String>| {
         labels.extend(value.map(|value| (name.to_owned(), Value::String(value))));
     };
-    label("alertname", Some(alert.rule.clone()));
+    label("alertname", Some(alert.condition.name().to_owned()));
     label("severity", Some(alert.severity.word().to_owned()));
     label("instance", alert.host.clone());
     label("vm", alert.vm.as_ref().map(|vm| vm.name.clone()));
     label("vm_id", alert.vm.as_ref().map(|vm| vm.vm.to_string()));
     let mut postable = json!({
         "labels": labels,
-        "annotations": { "summary": alert.text },
+        "annotations": { "summary": words::alert(alert) },
         "startsAt": time(alert.since),
     });
     if let (State::Resolved, Some(fields)) = (alert.state, postable.as_object_mut()) {

@@ -18,6 +18,7 @@ use tracing::{error, info, warn};
 use self::webhook::Webhook;
 use memtrace_core::alert::{Alert, Severity, State};
 use memtrace_host::line_sink::LineSink;
+use memtrace_view::words;
 
 /// Maximum number of queued alerts per sender.
 const QUEUE: usize = 256;
@@ -130,7 +131,7 @@ impl Status {
 }
 
 fn log(alert: &Alert) {
-    let Alert { rule, text, .. } = alert;
+    let (rule, text) = (alert.condition.name(), words::alert(alert));
     match (alert.state, alert.severity) {
         (State::Resolved, _) => info!("resolved: {rule}: {text}"),
         (State::Firing, Severity::Warning) => warn!("alert: {rule}: {text}"),

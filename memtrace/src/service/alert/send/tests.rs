@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::*;
+use memtrace_core::alert::{Condition, Finding};
 use memtrace_core::reactor::entry::Named;
 use memtrace_core::sample::VmId;
 use memtrace_core::units::WallNanos;
@@ -16,14 +17,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn alert(state: State) -> Alert {
     Alert {
-        rule: "vm_stalled".to_owned(),
+        condition: Condition::VmStalled,
         severity: Severity::Warning,
         state,
         since: WallNanos(1_800_000_000_000_000_000),
         at: WallNanos(1_800_000_060_000_000_000),
         host: Some("hyper-1".to_owned()),
         vm: Some(Named { vm: VmId::Process { pid: 7, start: 9 }, name: "web".to_owned() }),
-        text: "it waits".to_owned(),
+        finding: Finding::Measured { value: 30.0, limit: 10.0 },
     }
 }
 
@@ -93,7 +94,7 @@ fn a_webhook_gets_what_begins_and_what_ends() {
     let body = bodies.recv_timeout(PATIENCE).unwrap();
     let expected = json!({
         "alert": "vm_stalled", "state": "firing", "severity": "warning", "host": "hyper-1",
-        "vm": "web", "vm_id": "7@9", "text": "it waits",
+        "vm": "web", "vm_id": "7@9", "text": "the stall time of web is 30.0 %, over 10 %",
         "since": "2027-01-15T08:00:00Z", "at": "2027-01-15T08:01:00Z",
     });
     assert_eq!(body, expected);
@@ -112,7 +113,7 @@ fn alertmanager_gets_its_own_format() {
         "vm_id": "7@9",
     });
     let firing = json!([{
-        "labels": labels, "annotations": { "summary": "it waits" },
+        "labels": labels, "annotations": { "summary": "the stall time of web is 30.0 %, over 10 %" },
         "startsAt": "2027-01-15T08:00:00Z",
     }]);
     assert_eq!(bodies.recv_timeout(PATIENCE).unwrap(), firing);
@@ -181,6 +182,12 @@ fn the_log_has_an_alerts_end_as_well_without_being_asked() {
         log(&alert(State::Resolved));
     });
     let (begin, end) = written.split_once('\n').expect("two lines");
-    assert!(begin.ends_with("alert: vm_stalled: it waits"), "{begin}");
-    assert!(end.ends_with("resolved: vm_stalled: it waits\n"), "{end}");
+    assert!(
+        begin.ends_with("alert: vm_stalled: the stall time of web is 30.0 %, over 10 %"),
+        "{begin}"
+    );
+    assert!(
+        end.ends_with("resolved: vm_stalled: the stall time of web is 30.0 %, within 10 % again\n"),
+        "{end}"
+    );
 }

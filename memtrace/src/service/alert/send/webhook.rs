@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::{Alert, Status, format};
-use memtrace_core::alert::State;
+use memtrace_core::alert::{Condition, State};
 use memtrace_core::sample::VmId;
 
 /// Time limit of one request, from name resolution to the end of the answer.
@@ -19,7 +19,7 @@ const WAITS: [Duration; 3] =
 /// Repeat interval of firing alerts; Alertmanager resolves them after 5 minutes without repeats.
 const REPEAT: Duration = Duration::from_secs(60);
 
-type Firing = BTreeMap<(String, Option<VmId>), Alert>;
+type Firing = BTreeMap<(Condition, Option<VmId>), Alert>;
 
 #[derive(Debug)]
 pub(super) struct Webhook {
@@ -63,7 +63,7 @@ impl Webhook {
 
     fn body(&mut self, alert: Alert) -> Value {
         let Some(firing) = &mut self.firing else { return format::json(&alert) };
-        let key = (alert.rule.clone(), alert.vm.as_ref().map(|vm| vm.vm));
+        let key = (alert.condition, alert.vm.as_ref().map(|vm| vm.vm));
         let body = format::alertmanager([&alert]);
         match alert.state {
             State::Firing => firing.insert(key, alert),
