@@ -17,8 +17,8 @@ pub use histogram::{HISTOGRAM_BUCKETS, Histogram, bucket_of, bucket_range_ns};
 pub use layout::{KernelLayout, MISSING};
 pub use mark::{MARK_ASK, MARK_NOBODY, MARKS, mark_index, mark_of, marked_process};
 
-/// Version of this ABI. The programs carry it in [`KernelLayout::abi_version`];
-/// user space refuses an object that was built for another one.
+/// Version of this ABI, which `memtrace doctor` shows. Nothing compares it at run time: the
+/// object is part of the binary that loads it.
 pub const ABI_VERSION: u32 = 1;
 
 /// Most rows in every per-slot map, the two reserved ones included. User space makes the

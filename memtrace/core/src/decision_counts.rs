@@ -8,7 +8,7 @@ use crate::policy::{Action, Decision, RuleId};
 
 /// What a decision does, and the rule behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Kind {
+pub struct ActionByRule {
     /// `take`, `give` or `reclaim`.
     pub action: &'static str,
     pub rule: RuleId,
@@ -23,11 +23,11 @@ pub struct Count {
 /// All of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DecisionCounts {
-    kinds: BTreeMap<Kind, Count>,
+    kinds: BTreeMap<ActionByRule, Count>,
     all: Count,
 }
 
-impl Kind {
+impl ActionByRule {
     /// Of a decision, with how many bytes it moves.
     pub fn of(decision: &Decision) -> (Self, u64) {
         let (action, bytes) = match decision.action {
@@ -48,16 +48,16 @@ impl Count {
 
 impl DecisionCounts {
     pub fn add(&mut self, decision: &Decision) {
-        let (kind, bytes) = Kind::of(decision);
+        let (kind, bytes) = ActionByRule::of(decision);
         self.all.add(bytes);
         self.kinds.entry(kind).or_default().add(bytes);
     }
 
-    pub fn kinds(&self) -> impl Iterator<Item = (&Kind, &Count)> {
+    pub fn kinds(&self) -> impl Iterator<Item = (&ActionByRule, &Count)> {
         self.kinds.iter()
     }
 
-    pub fn of(&self, kind: &Kind) -> Count {
+    pub fn of(&self, kind: &ActionByRule) -> Count {
         self.kinds.get(kind).copied().unwrap_or_default()
     }
 
@@ -72,7 +72,7 @@ impl Serialize for DecisionCounts {
         #[derive(Serialize)]
         struct Row<'a> {
             #[serde(flatten)]
-            kind: &'a Kind,
+            kind: &'a ActionByRule,
             #[serde(flatten)]
             count: &'a Count,
         }

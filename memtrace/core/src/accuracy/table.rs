@@ -115,6 +115,9 @@ pub struct Skipped {
     pub subject: String,
     pub counter: String,
     pub reason: String,
+    /// It did not occur in the run, so that there was nothing to compare: no shortcoming.
+    #[serde(default)]
+    pub did_not_occur: bool,
 }
 
 /// All rows, and what could not be compared.
@@ -249,6 +252,7 @@ mod tests {
                 subject: "vm".to_owned(),
                 counter: "stalls".to_owned(),
                 reason: "no delay accounting".to_owned(),
+                did_not_occur: false,
             }],
         };
         assert_eq!((table.passed(), table.failed()), (1, 1));

@@ -68,14 +68,14 @@ impl Reactor {
             let why = if !is_there {
                 let since = self.absent.get(&vm).copied().unwrap_or(sample.at);
                 absent.insert(vm, since);
-                (sample.at.saturating_sub(since) >= GONE).then_some("it is gone")
+                (sample.at.saturating_sub(since) >= GONE).then_some("the VM is gone")
             } else if has_restarted(&held, sample) {
-                Some("it started anew")
+                Some("the VM restarted")
             } else {
-                (!self.policy.holds(vm, held.before)).then_some("somebody else moved its balloon")
+                (!self.policy.holds(vm, held.before)).then_some("another program set its balloon")
             };
             if let Some(why) = why {
-                tracing::warn!("what was taken from {} is given up: {why}", held.name);
+                tracing::warn!("no longer returning the memory taken from {}: {why}", held.name);
                 match self.ledger.forget(sample.wall, vm) {
                     Ok(()) => drop(absent.remove(&vm)),
                     Err(error) => self.remember(Err(error)),

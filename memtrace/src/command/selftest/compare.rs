@@ -14,10 +14,6 @@ pub const HOST: &str = "host";
 /// A name in addition to signals: memtrace reads refaults from memory.stat.
 pub const REFAULTS: &str = "refaults";
 
-/// Why asynchronous faults of a KVM guest weren't compared. Swap that answers at once, as
-/// zram does, leads to none.
-pub const NO_ASYNC_FAULTS: &str = "none occurred";
-
 /// Both sides at a point at which none of the kernel's counters moved.
 #[derive(Clone, Debug)]
 pub struct TimePoint {
@@ -147,7 +143,8 @@ fn asynchronous(trial: &Trial<'_>, guest: &Side<'_>, rows: &mut Rows) {
         return rows.skip(rows::ASYNC_FAULTS, "the guest is no KVM guest");
     }
     if begun.value == Some(0.0) {
-        return rows.skip(rows::ASYNC_FAULTS, NO_ASYNC_FAULTS);
+        // Swap that answers at once, as zram does, leads to none.
+        return rows.did_not_occur(rows::ASYNC_FAULTS);
     }
     let done = counted(trial, guest, |counters| counters.async_faults_done);
     let done = Measured::new(done, begun.quality.clone());

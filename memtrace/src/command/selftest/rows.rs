@@ -109,11 +109,21 @@ impl Rows {
     }
 
     pub fn skip(&mut self, key: Key, reason: &str) {
+        self.push(key, reason, false);
+    }
+
+    /// The guest gave no cause to count anything.
+    pub fn did_not_occur(&mut self, key: Key) {
+        self.push(key, "none occurred", true);
+    }
+
+    fn push(&mut self, key: Key, reason: &str, did_not_occur: bool) {
         self.0.skipped.push(Skipped {
             signal: key.signal.to_owned(),
             subject: key.subject.to_owned(),
             counter: key.counter.to_owned(),
             reason: reason.to_owned(),
+            did_not_occur,
         });
     }
 

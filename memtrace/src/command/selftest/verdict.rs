@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::compare::{NO_ASYNC_FAULTS, REFAULTS};
+use super::compare::REFAULTS;
 use memtrace_core::accuracy::table::{self, Table};
 use memtrace_core::signal::{Quality, SignalStatus};
 
@@ -51,6 +51,9 @@ pub struct Judgement {
     pub difference_percent: Option<f64>,
     /// Why it is no better.
     pub reason: Option<String>,
+    /// It is not checked because it did not occur.
+    #[serde(skip)]
+    pub did_not_occur: bool,
 }
 
 /// The host in one word; its number is the exit code.
@@ -90,9 +93,7 @@ pub fn overall(judgements: &[Judgement]) -> Verdict {
 impl Judgement {
     /// It is required and isn't exact. A real guest without asynchronous faults is fine.
     pub fn degrades(&self) -> bool {
-        let never_happened =
-            self.verdict == Finding::NotChecked && self.reason.as_deref() == Some(NO_ASYNC_FAULTS);
-        self.required && self.verdict != Finding::Exact && !never_happened
+        self.required && self.verdict != Finding::Exact && !self.did_not_occur
     }
 }
 
@@ -124,6 +125,7 @@ fn judge_one(signal: String, status: Option<&Quality>, table: &Table) -> Judgeme
         .filter_map(|row| Some(row.difference_percent()?.abs()));
     Judgement {
         required: REQUIRED.contains(&signal.as_str()),
+        did_not_occur: verdict == Finding::NotChecked && skipped.is_some_and(|s| s.did_not_occur),
         verdict,
         difference_percent: differences.reduce(f64::max),
         reason,
@@ -162,6 +164,7 @@ mod tests {
             subject: "guest".to_owned(),
             counter: "pages".to_owned(),
             reason: reason.to_owned(),
+            did_not_occur: false,
         }
     }
 
@@ -244,7 +247,7 @@ mod tests {
         table.rows.retain(|row| row.signal != "async_faults");
         table.skipped.push(skipped("async_faults", "the guest is no KVM guest"));
         assert_eq!(verdict(&table), Verdict::Degraded);
-        table.skipped[0].reason = NO_ASYNC_FAULTS.to_owned();
+        table.skipped[0].did_not_occur = true;
         assert_eq!(verdict(&table), Verdict::Exact);
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use memtrace_view::export::metrics::parse::Sample;
-use memtrace_view::export::metrics::table::{self, Kind, Metric, PREFIX, VM_LABELS};
+use memtrace_view::export::metrics::table::{self, Metric, MetricKind, PREFIX, VM_LABELS};
 
 /// Labels with one current value: a key without it returns that value.
 const ONE_OF: [&str; 2] = ["state", "quality"];
@@ -38,7 +38,7 @@ impl Key {
             .find(|metric| metric.full_name() == name)
             .ok_or_else(|| format!("unknown metric {typed}; see memtrace metrics --describe"))?;
         let mut key = Self { metric, name, values: Vec::new() };
-        if key.metric.kind == Kind::Histogram {
+        if key.metric.kind == MetricKind::Histogram {
             let part = if values.is_empty() { String::new() } else { values.remove(0) };
             if !["count", "sum"].contains(&part.as_str()) {
                 return Err(format!("{typed}:count or {typed}:sum"));
@@ -51,10 +51,10 @@ impl Key {
         }
         let is_label = |value: &String| labels.contains(&value.as_str());
         match key.metric.kind {
-            Kind::Info if values.len() != 1 || !values.iter().all(is_label) => {
+            MetricKind::Info if values.len() != 1 || !values.iter().all(is_label) => {
                 return Err(format!("{typed}:LABEL, of {}", labels.join(", ")));
             }
-            Kind::Info => {}
+            MetricKind::Info => {}
             _ if values.len() == labels.len() => {}
             _ if values.len() + 1 == labels.len() && key.is_word(labels) => {}
             _ => return Err(format!("{typed} requires labels {}", labels.join(", "))),
@@ -74,13 +74,13 @@ impl Key {
 
     /// Whether its value is a word.
     pub fn is_text(&self) -> bool {
-        self.metric.kind == Kind::Info || self.values.len() < self.metric.labels.len()
+        self.metric.kind == MetricKind::Info || self.values.len() < self.metric.labels.len()
     }
 
     /// Whether it only grows.
     #[cfg(test)]
     pub fn is_counter(&self) -> bool {
-        matches!(self.metric.kind, Kind::Counter | Kind::Histogram)
+        matches!(self.metric.kind, MetricKind::Counter | MetricKind::Histogram)
     }
 
     /// Its value, of the host or of `vm`: a name, a UUID, or `PID@START` (`:` for `@`, which
@@ -101,7 +101,7 @@ impl Key {
         };
         let unknown = || "unknown on this host; see memtrace doctor".to_owned();
         let mut found = samples.iter().filter(of_it);
-        if self.metric.kind == Kind::Info {
+        if self.metric.kind == MetricKind::Info {
             let sample = found.next().ok_or_else(unknown)?;
             let text = self.values.first().and_then(|label| sample.labels.get(label));
             return text.cloned().ok_or_else(unknown);

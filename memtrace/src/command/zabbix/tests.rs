@@ -15,7 +15,7 @@ use super::*;
 use crate::command::{Arguments, Command};
 use memtrace_core::fixture;
 use memtrace_core::units::{Bytes, WallNanos};
-use memtrace_view::export::metrics::table::{Kind, all};
+use memtrace_view::export::metrics::table::{MetricKind, all};
 use memtrace_view::export::metrics::{Form, Scene, text};
 
 const TEMPLATE: &str =
@@ -80,8 +80,8 @@ fn every_metric_of_the_table_has_a_key() {
     for metric in all() {
         let name = metric.full_name();
         let key = match (metric.kind, metric.labels) {
-            (Kind::Histogram, _) => format!("{name}:sum"),
-            (Kind::Info, labels) => format!("{name}:{}", labels[0]),
+            (MetricKind::Histogram, _) => format!("{name}:sum"),
+            (MetricKind::Info, labels) => format!("{name}:{}", labels[0]),
             (_, labels) => [&name]
                 .into_iter()
                 .map(String::as_str)

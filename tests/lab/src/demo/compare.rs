@@ -98,6 +98,7 @@ fn swap_and_faults(
                 subject: key.1.to_owned(),
                 counter: key.2.to_owned(),
                 reason: "no hook counts them on this kernel".to_owned(),
+                did_not_occur: false,
             }),
         }
     }
@@ -126,6 +127,7 @@ fn reclaims(growths: &[Growth<'_>], from: &Moment, to: &Moment, table: &mut Tabl
                 subject: EVERYBODY.to_owned(),
                 counter: "reclaims and stalls".to_owned(),
                 reason: "no delay accounting here".to_owned(),
+                did_not_occur: false,
             });
             return Ok(());
         };

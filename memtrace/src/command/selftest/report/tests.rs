@@ -30,6 +30,7 @@ fn report() -> Report {
         subject: "host".to_owned(),
         counter: "OOM victims".to_owned(),
         reason: "would need an OOM kill".to_owned(),
+        did_not_occur: false,
     }];
     let table = Table { rows, skipped };
     let status =

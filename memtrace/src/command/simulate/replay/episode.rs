@@ -4,7 +4,7 @@
 
 use serde::{Serialize, Serializer};
 
-use memtrace_core::decision_counts::{DecisionCounts, Kind};
+use memtrace_core::decision_counts::{ActionByRule, DecisionCounts};
 use memtrace_core::policy::{Action, Decision, Decisions, Level, SAME};
 use memtrace_core::sample::VmId;
 use memtrace_core::units::{Nanos, WallNanos};
@@ -91,7 +91,8 @@ fn are_same(one: &Decision, other: &Decision) -> bool {
         Action::Balloon { to, .. } => to.0,
         Action::Reclaim { bytes } => bytes.0,
     };
-    Kind::of(one).0.action == Kind::of(other).0.action && goal(one).abs_diff(goal(other)) <= SAME
+    ActionByRule::of(one).0.action == ActionByRule::of(other).0.action
+        && goal(one).abs_diff(goal(other)) <= SAME
 }
 
 impl Episode {

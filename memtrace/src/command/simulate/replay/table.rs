@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::episode::{AT_ONCE, Episode, First, Named, PAUSE};
 use super::run::{Comparison, Side};
-use memtrace_core::decision_counts::{Count, DecisionCounts, Kind};
+use memtrace_core::decision_counts::{ActionByRule, Count, DecisionCounts};
 use memtrace_core::format;
 use memtrace_core::policy::Action;
 use memtrace_core::text::{clean, left, right};
@@ -96,7 +96,7 @@ fn counts(text: &mut String, compared: &Comparison) {
         let _ = write!(text, "{}", right(title, 18));
     }
     text.push('\n');
-    let kinds: BTreeSet<&Kind> =
+    let kinds: BTreeSet<&ActionByRule> =
         tallies.iter().flat_map(|tally| tally.kinds()).map(|(kind, _)| kind).collect();
     let row =
         |text: &mut String, action: &str, rule: &str, of: &dyn Fn(&DecisionCounts) -> Count| {

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use super::table::{self, Kind, Metric};
+use super::table::{self, Metric, MetricKind};
 
 pub(super) fn of(text: &str) -> String {
     let all = table::all();
@@ -32,10 +32,10 @@ pub(super) fn of(text: &str) -> String {
     classic
 }
 
-const fn word(kind: Kind) -> &'static str {
+const fn word(kind: MetricKind) -> &'static str {
     match kind {
-        Kind::Gauge | Kind::Info => "gauge",
-        Kind::Counter => "counter",
-        Kind::Histogram => "histogram",
+        MetricKind::Gauge | MetricKind::Info => "gauge",
+        MetricKind::Counter => "counter",
+        MetricKind::Histogram => "histogram",
     }
 }

@@ -4,7 +4,7 @@ use memtrace_ebpf::VmCounters;
 
 use super::Scene;
 use super::read::{alone, by, hooked, in_bytes, pressure, seconds};
-use super::table::{Kind, Metric, OfVm, Point, Unit, Value};
+use super::table::{Metric, MetricKind, OfVm, Point, Unit, Value};
 use memtrace_core::model::snapshot::{Measured, VmView};
 use memtrace_core::model::waited::WaitTotals;
 use memtrace_core::sample::Accelerator;
@@ -16,14 +16,14 @@ pub(super) fn metrics() -> Vec<Metric> {
 }
 
 const fn counter(name: &'static str, unit: Unit, help: &'static str, read: OfVm) -> Metric {
-    Metric::of_vm(Kind::Counter, name, unit, &[], help, read)
+    Metric::of_vm(MetricKind::Counter, name, unit, &[], help, read)
 }
 
 fn counted() -> [Metric; 14] {
     use Signal as S;
     [
         Metric::of_vm(
-            Kind::Counter,
+            MetricKind::Counter,
             "vm_faults",
             Unit::None,
             &["kind"],
@@ -63,7 +63,7 @@ fn counted() -> [Metric; 14] {
             |vm, scene| pages(vm, scene, S::DirectReclaim, |row| row.reclaimed_pages),
         ),
         Metric::of_vm(
-            Kind::Counter,
+            MetricKind::Counter,
             "vm_reclaims",
             Unit::None,
             &["kind"],
@@ -92,7 +92,7 @@ fn counted() -> [Metric; 14] {
             alone(total(vm, S::OomKills, |row| row.oom_caused))
         }),
         Metric::of_vm(
-            Kind::Counter,
+            MetricKind::Counter,
             "vm_stalled",
             Unit::Seconds,
             &["kind"],
@@ -100,7 +100,7 @@ fn counted() -> [Metric; 14] {
             stalls,
         ),
         Metric::of_vm(
-            Kind::Counter,
+            MetricKind::Counter,
             "vm_pressure",
             Unit::Seconds,
             &["kind"],
@@ -111,8 +111,9 @@ fn counted() -> [Metric; 14] {
 }
 
 fn waited() -> [Metric; 3] {
-    let waits =
-        |name, help, read| Metric::of_vm(Kind::Histogram, name, Unit::Seconds, &[], help, read);
+    let waits = |name, help, read| {
+        Metric::of_vm(MetricKind::Histogram, name, Unit::Seconds, &[], help, read)
+    };
     [
         waits("vm_reclaim_wait", "Latency of direct and memcg reclaim.", |vm, _| {
             distribution(&vm.waits.reclaim)

@@ -9,7 +9,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry;
 
 use super::Scene;
-use super::table::{self, Kind, Metric, PREFIX, Point, Read, VM_LABELS, Value};
+use super::table::{self, Metric, MetricKind, PREFIX, Point, Read, VM_LABELS, Value};
 use memtrace_core::model::snapshot::VmView;
 use memtrace_core::model::waited::{BOUNDS, WaitTotals};
 use memtrace_core::text::clean;
@@ -79,15 +79,15 @@ fn family(
     let unit = metric.unit.word().map(|unit| registry::Unit::Other(unit.to_owned()));
     let name = format!("{PREFIX}_{}", metric.name);
     let kind = match metric.kind {
-        Kind::Gauge => MetricType::Gauge,
-        Kind::Counter => MetricType::Counter,
-        Kind::Histogram => MetricType::Histogram,
-        Kind::Info => MetricType::Info,
+        MetricKind::Gauge => MetricType::Gauge,
+        MetricKind::Counter => MetricType::Counter,
+        MetricKind::Histogram => MetricType::Histogram,
+        MetricKind::Info => MetricType::Info,
     };
     let mut encoder = encoder.encode_descriptor(&name, metric.help, unit.as_ref(), kind)?;
     for (labels, value) in samples {
         match metric.kind {
-            Kind::Info => encoder.encode_info(labels)?,
+            MetricKind::Info => encoder.encode_info(labels)?,
             // The crate would write `{}`.
             _ if labels.is_empty() => sample(metric.kind, value, &mut encoder)?,
             _ => sample(metric.kind, value, &mut encoder.encode_family(labels)?)?,
@@ -96,12 +96,12 @@ fn family(
     Ok(())
 }
 
-fn sample(kind: Kind, value: &Value, encoder: &mut MetricEncoder<'_>) -> Result<(), Error> {
+fn sample(kind: MetricKind, value: &Value, encoder: &mut MetricEncoder<'_>) -> Result<(), Error> {
     match (kind, value) {
-        (Kind::Counter, Value::Count(count)) => {
+        (MetricKind::Counter, Value::Count(count)) => {
             encoder.encode_counter::<NoLabelSet, _, u64>(count, None)
         }
-        (Kind::Counter, Value::Number(number)) => {
+        (MetricKind::Counter, Value::Number(number)) => {
             encoder.encode_counter::<NoLabelSet, _, u64>(number, None)
         }
         (_, Value::Count(count)) => encoder.encode_gauge(count),

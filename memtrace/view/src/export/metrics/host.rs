@@ -7,7 +7,7 @@ use memtrace_ebpf::{HostCounters, VmCounters};
 
 use super::Scene;
 use super::read::{alone, bytes, flag, hooked, in_bytes, number, pressure, seconds};
-use super::table::{Kind, Metric, Point, Unit, Value};
+use super::table::{Metric, MetricKind, Point, Unit, Value};
 use memtrace_core::model::totals::HostTotals;
 use memtrace_core::signal::Signal;
 use memtrace_core::text::clean;
@@ -17,7 +17,7 @@ use memtrace_core::units::{ByteRate, Nanos};
 const MOST_DEVICES: usize = 32;
 
 pub(super) fn metrics() -> Vec<Metric> {
-    use Kind::{Counter, Gauge, Info};
+    use MetricKind::{Counter, Gauge, Info};
     let of = Metric::of_host;
     vec![
         of(Info, "host", Unit::None, &["hostname", "kernel"], "The host.", |scene| {

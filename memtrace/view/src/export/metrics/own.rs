@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::Scene;
 use super::read::{alone, by, count, flag, seconds};
-use super::table::{Kind, Metric, Point, Unit, Value};
+use super::table::{Metric, MetricKind, Point, Unit, Value};
 use memtrace_core::model::snapshot::Losses;
 use memtrace_core::signal::SignalStatus;
 use memtrace_core::units::Nanos;
@@ -12,7 +12,7 @@ use memtrace_core::units::Nanos;
 const QUALITIES: [&str; 3] = ["exact", "approximate", "absent"];
 
 pub(super) fn metrics() -> Vec<Metric> {
-    use Kind::{Counter, Gauge, Info};
+    use MetricKind::{Counter, Gauge, Info};
     vec![
         Metric::of_host(Info, "build", Unit::None, &["version"], "Version of memtrace.", |_| {
             by([(env!("CARGO_PKG_VERSION"), Some(Value::Count(1)))])

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::table::{self, Kind, Metric, VM_LABELS};
+use super::table::{self, Metric, MetricKind, VM_LABELS};
 use memtrace_core::model::waited::BOUNDS;
 
 const INTRODUCTION: &str = "\
@@ -55,10 +55,10 @@ fn section(page: &mut String, title: &str, metrics: &[&Metric]) {
     for metric in metrics {
         let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
         let kind = match metric.kind {
-            Kind::Gauge => "gauge",
-            Kind::Counter => "counter",
-            Kind::Histogram => "histogram",
-            Kind::Info => "info",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Counter => "counter",
+            MetricKind::Histogram => "histogram",
+            MetricKind::Info => "info",
         };
         let (name, labels) = (metric.full_name(), labels.join(", "));
         let _ = writeln!(page, "| `{name}` | {kind} | {labels} | {} |", metric.help);

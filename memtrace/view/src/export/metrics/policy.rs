@@ -2,7 +2,7 @@
 
 use super::Scene;
 use super::read::{alone, by, flag, number, one_of};
-use super::table::{Kind, Metric, Unit, Value};
+use super::table::{Metric, MetricKind, Unit, Value};
 use memtrace_core::policy::state::Level;
 use memtrace_core::reactor::{Author, Mode, Report};
 use memtrace_core::units::Bytes;
@@ -12,7 +12,7 @@ const STATES: [&str; 4] =
     [Level::Calm.word(), Level::Soft.word(), Level::Hard.word(), Level::Low.word()];
 
 pub(super) fn metrics() -> Vec<Metric> {
-    use Kind::{Counter, Gauge};
+    use MetricKind::{Counter, Gauge};
     vec![
         Metric::of_host(
             Gauge,

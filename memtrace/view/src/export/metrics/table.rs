@@ -14,7 +14,7 @@ pub const PREFIX: &str = "memtrace";
 pub const VM_LABELS: [&str; 2] = ["name", "id"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     Gauge,
     /// Sample names end in `_total`.
     Counter,
@@ -62,7 +62,7 @@ pub enum Read {
 pub struct Metric {
     /// Without prefix, unit, and suffix of the kind.
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: MetricKind,
     pub unit: Unit,
     /// Beyond [`VM_LABELS`].
     pub labels: &'static [&'static str],
@@ -87,7 +87,7 @@ pub enum Value {
 
 impl Metric {
     pub(super) const fn of_host(
-        kind: Kind,
+        kind: MetricKind,
         name: &'static str,
         unit: Unit,
         labels: &'static [&'static str],
@@ -98,7 +98,7 @@ impl Metric {
     }
 
     pub(super) const fn of_vm(
-        kind: Kind,
+        kind: MetricKind,
         name: &'static str,
         unit: Unit,
         labels: &'static [&'static str],
@@ -118,9 +118,9 @@ impl Metric {
     pub fn full_name(&self) -> String {
         let family = self.family();
         match self.kind {
-            Kind::Gauge | Kind::Histogram => family,
-            Kind::Counter => format!("{family}_total"),
-            Kind::Info => format!("{family}_info"),
+            MetricKind::Gauge | MetricKind::Histogram => family,
+            MetricKind::Counter => format!("{family}_total"),
+            MetricKind::Info => format!("{family}_info"),
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::parse::{Sample as Line, sample as line};
-use super::table::{Kind, all};
+use super::table::{MetricKind, all};
 use super::*;
 use memtrace_core::fixture::{self, MIB};
 use memtrace_core::model::snapshot::Measured;
@@ -71,8 +71,8 @@ fn the_table_is_by_the_conventions() {
         let name = metric.full_name();
         assert!(names.insert(name.clone()), "{name} is there twice");
         assert!(metric.help.ends_with('.') && !metric.help.contains(['\n', '\\', '|']), "{name}");
-        assert_eq!(name.ends_with("_total"), metric.kind == Kind::Counter, "{name}");
-        assert!(metric.kind != Kind::Info || metric.unit == table::Unit::None, "{name}");
+        assert_eq!(name.ends_with("_total"), metric.kind == MetricKind::Counter, "{name}");
+        assert!(metric.kind != MetricKind::Info || metric.unit == table::Unit::None, "{name}");
         let labels = metric.labels.iter().chain(&table::VM_LABELS);
         assert!(labels.clone().all(|label| *label != "le"), "{name}");
         assert_eq!(labels.clone().collect::<BTreeSet<_>>().len(), labels.count(), "{name}");
@@ -83,8 +83,8 @@ fn the_table_is_by_the_conventions() {
 fn rules_and_dashboard_name_metrics_that_there_are() {
     let suffixes = ["_bucket", "_sum", "_count"];
     let samples = |metric: &table::Metric| match metric.kind {
-        Kind::Histogram => suffixes.map(|suffix| metric.full_name() + suffix).to_vec(),
-        Kind::Gauge | Kind::Counter | Kind::Info => vec![metric.full_name()],
+        MetricKind::Histogram => suffixes.map(|suffix| metric.full_name() + suffix).to_vec(),
+        MetricKind::Gauge | MetricKind::Counter | MetricKind::Info => vec![metric.full_name()],
     };
     let names: BTreeSet<String> = all().iter().flat_map(samples).collect();
     let name = regex::Regex::new("memtrace_[a-z_]+").expect("it is an expression");
@@ -110,7 +110,7 @@ fn every_metric_of_the_table_is_told_where_everything_is_known() {
     let lines = lines(&text);
     for metric in all() {
         let mut name = metric.full_name();
-        if metric.kind == Kind::Histogram {
+        if metric.kind == MetricKind::Histogram {
             name.push_str("_count");
         }
         assert!(!named(&lines, &name).is_empty(), "{name}");

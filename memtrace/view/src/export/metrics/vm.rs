@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::read::{alone, bytes, flag, one_of, ratio, seconds};
-use super::table::{Kind, Metric, OfVm, Point, Unit, Value};
+use super::table::{Metric, MetricKind, OfVm, Point, Unit, Value};
 use memtrace_core::model::snapshot::{Measured, VmView};
 use memtrace_core::sample::{Accelerator, GuestStats, Manager, VmState};
 use memtrace_core::text::clean;
@@ -17,13 +17,13 @@ pub(super) fn metrics() -> Vec<Metric> {
 }
 
 const fn gauge(name: &'static str, unit: Unit, help: &'static str, read: OfVm) -> Metric {
-    Metric::of_vm(Kind::Gauge, name, unit, &[], help, read)
+    Metric::of_vm(MetricKind::Gauge, name, unit, &[], help, read)
 }
 
 fn identity() -> [Metric; 5] {
     [
         Metric::of_vm(
-            Kind::Info,
+            MetricKind::Info,
             "vm",
             Unit::None,
             &["pid", "vmm", "accelerator", "manager"],
@@ -31,7 +31,7 @@ fn identity() -> [Metric; 5] {
             |vm, _| vec![Point { labels: who(vm), value: flag(true) }],
         ),
         Metric::of_vm(
-            Kind::Gauge,
+            MetricKind::Gauge,
             "vm_state",
             Unit::None,
             &["state"],
@@ -126,7 +126,7 @@ fn guest() -> [Metric; 5] {
 /// Counters of the guest's kernel since its boot.
 fn guest_counted() -> [Metric; 4] {
     let counter =
-        |name, unit, help, read| Metric::of_vm(Kind::Counter, name, unit, &[], help, read);
+        |name, unit, help, read| Metric::of_vm(MetricKind::Counter, name, unit, &[], help, read);
     [
         counter(
             "vm_guest_major_faults",

@@ -85,6 +85,7 @@ impl Sheet<'_> {
             subject: self.subject.to_owned(),
             counter: counter.to_owned(),
             reason: reason.to_owned(),
+            did_not_occur: false,
         });
     }
 }

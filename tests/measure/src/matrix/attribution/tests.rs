@@ -32,6 +32,7 @@ fn outcome() -> Kept {
             subject: "noisy".to_owned(),
             counter: "pages".to_owned(),
             reason: "no pswpin".to_owned(),
+            did_not_occur: false,
         }],
     };
     let scenario = |name: &str, state| Scenario { name: name.to_owned(), seconds: 1.0, state };
