@@ -3,11 +3,15 @@
 
 mod common;
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
 use common::{memtrace, run, text};
+use memtrace_core::policy::Decisions;
+use memtrace_core::units::WallNanos;
+use memtrace_store::journal::{Journal, Limits};
 
 fn stdout(output: &Output) -> String {
     text(&output.stdout).to_owned()
@@ -57,7 +61,7 @@ fn help_of_export() {
 #[test]
 fn what_is_no_recording_is_not_exported() {
     let output = run(&["export", env!("CARGO_MANIFEST_PATH")]);
-    assert!(stderr(&output).contains("it is no recording of memtrace"), "{output:?}");
+    assert!(stderr(&output).contains("not a recording of memtrace"), "{output:?}");
 }
 
 #[test]
@@ -149,6 +153,74 @@ fn an_interval_out_of_range_is_refused_with_the_range() {
 }
 
 #[test]
+fn a_time_that_is_none_is_refused_with_the_forms() {
+    for arguments in [
+        &["explain", "--at", "soon"][..],
+        &["explain", "--at", "+5m"],
+        &["top", "--replay", "missing", "--from", "soon"],
+    ] {
+        let error = refusal(arguments);
+        assert!(error.contains("time such as 14:05, 2026-11-23 14:05"), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn a_count_out_of_range_is_refused_with_the_range() {
+    for arguments in [["top", "-n", "0"], ["stream", "-n", "0"], ["top", "-n", "x"]] {
+        let error = refusal(&arguments);
+        assert!(error.contains("a whole number from 1"), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn a_size_that_is_none_is_refused_with_the_units_of_the_help() {
+    for arguments in [
+        &["advise", "--add", "512"][..],
+        &["advise", "--add", "+16G"],
+        &["fleet", "--prometheus", "http://localhost:1", "--fit", "x"],
+    ] {
+        let error = refusal(arguments);
+        assert!(error.contains("unit K, M, G or T"), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn lines_of_the_journal_that_cannot_be_read_are_told_with_json_too() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let (mut journal, _) = Journal::open(directory.path(), Limits::default()).expect("it is free");
+    let at = WallNanos(1_700_000_000_000_000_000);
+    journal.note(at, false, &Decisions::default(), []).expect("it is written");
+    drop(journal);
+    let file = directory.path().join("journal-000001.jsonl");
+    let mut file = std::fs::File::options().append(true).open(file).expect("it is there");
+    file.write_all(b"nonsense\n").expect("it is written");
+    let place = directory.path().to_string_lossy();
+    let explain = ["explain", "--at", "1s", "--state-dir", &place, "--config", "/dev/null"];
+    for (option, told) in [(&[][..], stdout as fn(&Output) -> String), (&["--json"], stderr)] {
+        let output = run(&[&explain[..], option].concat());
+        assert!(output.status.success(), "{output:?}");
+        assert!(told(&output).contains("1 unreadable line in the journal"), "{output:?}");
+    }
+}
+
+#[test]
+fn an_invalid_rust_log_is_told_once() {
+    let mut command = memtrace(&["check-config", "/dev/null"]);
+    let output = command.env("RUST_LOG", "memtrace=loud").output().expect("memtrace runs");
+    assert!(output.status.success(), "{output:?}");
+    assert!(stderr(&output).starts_with("memtrace: RUST_LOG is ignored: "), "{output:?}");
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_named() {
+    let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/store/src/recording/tests/kept/v3.mtrec");
+    let output = run(&["report", recording, "-o", "/nonexistent/x.html"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = "cannot write /nonexistent/x.html: No such file or directory (os error 2)\n";
+    assert!(stderr(&output).ends_with(told), "{output:?}");
+}
+
+#[test]
 fn a_simulation_prints_a_table_or_json_or_what_there_is() {
     let table = help(&["simulate", "idle", "--policy", "nothing", "--policy", "mom"]);
     assert!(table.starts_with("idle\n") && table.contains("* mom "), "{table}");
@@ -175,11 +247,10 @@ fn completions_for_the_usual_shells() {
 
 #[test]
 fn manual_pages_of_memtrace_and_its_commands() {
-    assert!(help(&["man"]).contains(".TH memtrace 1"));
+    assert!(help(&["man"]).contains(".TH MEMTRACE 1"));
     assert!(help(&["man", "top"]).contains("interval"));
-    let output = run(&["man", "nonsense"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("simulate, check-config, man, completions"), "{output:?}");
+    let error = refusal(&["man", "nonsense"]);
+    assert!(error.contains("simulate, check-config, man, completions"), "{error}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! SIGHUP in the first moment of the built program. Needs no privileges.
 
+use std::io::Write;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,12 +15,9 @@ fn catches_hangup(pid: u32) -> bool {
 
 #[test]
 fn a_hangup_while_it_starts_does_not_end_it() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let file = directory.path().join("memtrace.toml");
-    // It waits for whoever writes the configuration, as for a slow disk.
-    rustix::fs::mkfifoat(rustix::fs::CWD, &file, 0o600.into()).expect("a pipe");
     let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
-    command.args(["mitigate", "--config"]).arg(&file).stdin(Stdio::null());
+    // It waits for the text of the configuration, as for a slow disk.
+    command.args(["mitigate", "--config", "/dev/stdin"]).stdin(Stdio::piped());
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("memtrace starts");
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -33,7 +31,9 @@ fn a_hangup_while_it_starts_does_not_end_it() {
         child.wait().expect("it has ended");
         panic!("nobody listens before the configuration is read");
     }
-    std::fs::write(&file, "intervall = 1\n").expect("it reads");
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(b"intervall = 1\n").expect("it reads");
+    drop(input);
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("intervall"), "{output:?}");

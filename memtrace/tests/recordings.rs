@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::io::Write;
 use std::path::Path;
 
 use common::{run, text};
@@ -32,7 +33,7 @@ fn a_recording_becomes_a_page_in_a_file_or_on_standard_output() {
     assert!(written.status.success() && written.stdout.is_empty(), "{written:?}");
     assert_eq!(std::fs::read_to_string(&file).ok().as_deref(), Some(page));
     let wrong = run(&["report", env!("CARGO_MANIFEST_PATH"), "-o", "-"]);
-    assert!(text(&wrong.stderr).contains("it is no recording of memtrace"), "{wrong:?}");
+    assert!(text(&wrong.stderr).contains("not a recording of memtrace"), "{wrong:?}");
 }
 
 #[test]
@@ -56,6 +57,82 @@ fn a_recording_is_simulated_as_a_table_or_json() {
         let arguments: Vec<&str> = ["simulate"].iter().chain(refused).copied().collect();
         assert_eq!(run(&arguments).status.code(), Some(2), "{refused:?}");
     }
+}
+
+/// The commands that read a recording, with what they print of the one kept.
+fn readers(recording: &str) -> [Vec<&str>; 5] {
+    [
+        vec!["export", recording],
+        vec!["top", "--replay", recording, "--plain"],
+        vec!["report", recording, "-o", "-"],
+        vec!["advise", "--dir", recording],
+        vec!["simulate", "--replay", recording, "--config", "/dev/null"],
+    ]
+}
+
+#[test]
+fn a_recording_without_a_sample_fails_and_says_what_is_lost() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let path = directory.path().join("cut.mtrec");
+    let whole = std::fs::read(RECORDING).expect("it can be read");
+    // Cut after the file's first bytes, and within the first frame.
+    for (length, lost) in [(20, "cut.mtrec: not closed; "), (99, "cut.mtrec: cut at byte 20; 79 ")]
+    {
+        std::fs::write(&path, &whole[..length]).expect("it is written");
+        for arguments in readers(&path.to_string_lossy()) {
+            let output = run(&arguments);
+            assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""), "{output:?}");
+            let told = text(&output.stderr);
+            assert_eq!(told.matches(lost).count(), 1, "{arguments:?}: {told}");
+            assert!(told.contains("no samples in "), "{arguments:?}: {told}");
+        }
+    }
+}
+
+#[test]
+fn a_recording_of_which_a_part_is_lost_is_read_and_the_loss_told_once() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let path = directory.path().join("cut.mtrec");
+    let whole = std::fs::read(RECORDING).expect("it can be read");
+    std::fs::write(&path, &whole[..whole.len() - 1]).expect("it is written");
+    for arguments in readers(&path.to_string_lossy()) {
+        let output = run(&arguments);
+        assert!(output.status.success() && !output.stdout.is_empty(), "{output:?}");
+        let told = text(&output.stderr);
+        let lost = "cut.mtrec: index cut at byte ";
+        assert_eq!(told.matches(lost).count(), 1, "{arguments:?}: {told}");
+    }
+}
+
+/// Opening a pipe would wait for its writer.
+#[test]
+fn a_pipe_is_no_recording_and_no_configuration() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let pipe = directory.path().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).expect("a pipe");
+    let pipe = pipe.to_string_lossy();
+    let configured = [
+        vec!["check-config", &pipe],
+        vec!["advise", "--dir", RECORDING, "--apply-to", &pipe],
+        vec!["zabbix", "discover", "--from", &pipe],
+    ];
+    for arguments in readers(&pipe).into_iter().chain(configured) {
+        let output = run(&arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+        let told = [text(&output.stdout), text(&output.stderr)].concat();
+        assert!(told.contains("not a regular file, but a named pipe"), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn a_configuration_is_read_from_standard_input() {
+    let mut command = common::memtrace(&["check-config", "/dev/stdin"]);
+    let mut child = command.stdin(std::process::Stdio::piped()).spawn().expect("memtrace runs");
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(b"intervall = 1\n").expect("it reads");
+    drop(input);
+    let output = child.wait_with_output().expect("it ends");
+    assert!(text(&output.stdout).contains("/dev/stdin:1:1: "), "{output:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Numbers as people read them, never wider than they are told to be: `1.2G`, `345M`,
 //! `1.2k`, `12%`, `3.4ms`. Pure. Must not know where a number is shown.
 //!
-//! Every function takes the most columns that the text may have and gives up decimals
+//! Functions for columns take the most columns that the text may have and give up decimals
 //! to keep to it; four columns are enough for any number. Memory is in powers of 1024
 //! (`K M G`), counts are in powers of 1000 (`k M G`).
 
@@ -79,6 +79,16 @@ pub fn age(time: Nanos) -> String {
         7_200..172_800 => format!("{}h", seconds / 3_600),
         _ => format!("{}d", seconds / 86_400),
     }
+}
+
+/// A number and its noun: `1 sample`, `2 samples`. Not for a column.
+pub fn several(number: u64, noun: &str) -> String {
+    let end = match number {
+        1 => "",
+        _ if noun.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{number} {noun}{end}")
 }
 
 /// The most precise form of `value` within `columns`, with at most one decimal, or the
@@ -183,6 +193,12 @@ mod tests {
             assert_eq!(percent(Percent(value), 5), five, "{value} in 5");
             assert_eq!(percent(Percent(value), 4), four, "{value} in 4");
         }
+    }
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!([0, 1, 2].map(|n| several(n, "VM")), ["0 VMs", "1 VM", "2 VMs"]);
+        assert_eq!([1, 2].map(|n| several(n, "process")), ["1 process", "2 processes"]);
     }
 
     #[test]

@@ -102,7 +102,7 @@ impl Signal {
             Self::Throttling => "reclaim throttling",
             Self::Compaction => "direct compaction",
             Self::Kswapd => "kswapd",
-            Self::Flows => "who takes from whom",
+            Self::Flows => "reclaim between VMs",
             Self::OomKills => "OOM kills",
             Self::Lifecycle => "VM start and end",
             Self::SwapInWait => "waits for swap-in",

@@ -40,3 +40,17 @@ pub enum Sign {
     /// Tasks stalled, says the kernel's own measure (PSI).
     Psi,
 }
+
+impl Sign {
+    /// For a log.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Kswapd => "kswapd",
+            Self::DirectReclaim => "direct reclaim",
+            Self::MemcgReclaim => "cgroup reclaim",
+            Self::LongStall => "long stall",
+            Self::OomKill => "OOM kill",
+            Self::Psi => "PSI",
+        }
+    }
+}

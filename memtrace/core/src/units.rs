@@ -123,7 +123,7 @@ impl FromStr for Bytes {
             ("G", 1 << 30),
             ("T", 1 << 40),
         ];
-        let wanted = "a size with its unit (KiB, MiB, GiB, TiB), as in \"512MiB\"";
+        let wanted = "a size with unit K, M, G or T (KiB, MiB, GiB, TiB), as in \"512MiB\"";
         with_unit(text, &scale).map(Self).ok_or(Unreadable { wanted })
     }
 }

@@ -56,6 +56,15 @@ pub fn interval(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| outside())
 }
 
+/// Parses how many tables or documents are printed.
+///
+/// # Errors
+/// The message for clap, when it is no number, or 0.
+pub fn count(text: &str) -> Result<u64, String> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| "not a whole number from 1".to_owned())
+}
+
 /// Parses a duration: `90s`, `30m`, `1h30m`, `7d`, `4w`. Days are of 24 hours.
 ///
 /// # Errors

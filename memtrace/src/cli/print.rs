@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::ColorChoice;
+use super::{ColorChoice, count};
 
 /// What is printed instead of the live view, and how often.
 #[derive(Args, Clone, Copy, Debug)]
@@ -17,7 +17,7 @@ pub struct PrintArguments {
     #[arg(long)]
     pub plain: bool,
     /// Exit after N tables or documents; implies --plain unless --json is given
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short = 'n', long, value_name = "N", value_parser = count)]
     pub count: Option<u64>,
     /// When to use colours; `auto`: on a terminal, unless NO_COLOR is set
     #[arg(long, value_name = "WHEN", default_value = "auto")]

@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::config::{self, Config, Loaded, Problem};
 use crate::sys::output;
+use memtrace_core::format::several;
 
 pub const AFTER_HELP: &str = "\
 Exit status:
@@ -46,7 +47,12 @@ fn fine(loaded: &Loaded) -> String {
         let _ = writeln!(text, "{}: fine", file.display());
     }
     let Config { mode, rules, .. } = &loaded.config;
-    let _ = writeln!(text, "mode {}, {} tables for VMs", mode.word(), rules.vms.len());
+    let _ = writeln!(
+        text,
+        "mode {}, {} for VMs",
+        mode.word(),
+        several(rules.vms.len() as u64, "table")
+    );
     text
 }
 

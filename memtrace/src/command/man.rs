@@ -1,6 +1,6 @@
 //! Man pages and completion scripts, generated from the command line's definition.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
@@ -9,25 +9,35 @@ use crate::command::Arguments;
 /// The man page of memtrace, or of one of its commands, as roff.
 ///
 /// # Errors
-/// When the command is unknown; the message lists the valid ones.
-pub fn manual(command: Option<&str>) -> Result<String> {
-    let mut memtrace = Arguments::command();
-    memtrace.build();
-    let page = match command {
-        None => memtrace,
-        Some(name) => subcommand(&memtrace, name)?,
-    };
+/// If the page is not UTF-8, which isn't expected.
+pub fn manual(command: Option<Command>) -> Result<String> {
+    let page = command.unwrap_or_else(built);
+    let name = page.get_display_name().unwrap_or_else(|| page.get_name()).to_uppercase();
     let mut roff = Vec::new();
-    clap_mangen::Man::new(page).render(&mut roff).context("cannot write the man page")?;
+    // The version is that of memtrace, which commands don't have.
+    let source = format!("memtrace {}", env!("CARGO_PKG_VERSION"));
+    let page = clap_mangen::Man::new(page).title(name).source(source);
+    page.render(&mut roff).context("cannot write the man page")?;
     String::from_utf8(roff).context("the man page is not UTF-8")
 }
 
-fn subcommand(memtrace: &Command, name: &str) -> Result<Command> {
-    let Some(found) = memtrace.find_subcommand(name) else {
+/// Parses the name of a command.
+///
+/// # Errors
+/// The message for clap, when there is none; it lists the valid ones.
+pub fn named(name: &str) -> Result<Box<Command>, String> {
+    let memtrace = built();
+    memtrace.find_subcommand(name).cloned().map(Box::new).ok_or_else(|| {
         let names: Vec<_> = memtrace.get_subcommands().map(Command::get_name).collect();
-        bail!("unknown command {name}; commands: {}", names.join(", "));
-    };
-    Ok(found.clone())
+        format!("commands: {}", names.join(", "))
+    })
+}
+
+/// With what clap derives for each command, such as its full name.
+fn built() -> Command {
+    let mut memtrace = Arguments::command();
+    memtrace.build();
+    memtrace
 }
 
 /// The completion script for a shell.
@@ -46,19 +56,23 @@ mod tests {
 
     #[test]
     fn every_command_has_a_manual_page_that_names_its_options() {
-        let page = manual(Some("top")).expect("there is a page");
+        let of =
+            |name: &str| manual(named(name).ok().map(|command| *command)).expect("there is a page");
+        let page = of("top");
+        assert!(page.contains(".TH MEMTRACE-TOP 1"), "{page}");
         for option in ["interval", "sort", "filter", "once"] {
             assert!(page.contains(&format!("\\-\\-{option}")), "{option} is not in {page}");
         }
         for command in Arguments::command().get_subcommands() {
-            assert!(manual(Some(command.get_name())).is_ok(), "{}", command.get_name());
+            let title = format!(".TH MEMTRACE-{} 1", command.get_name().to_uppercase());
+            assert!(of(command.get_name()).contains(&title), "{title}");
         }
         assert!(manual(None).expect("there is a page").contains("EXTRA"));
     }
 
     #[test]
     fn a_command_that_does_not_exist_is_answered_with_those_that_do() {
-        let error = manual(Some("nonsense")).expect_err("there is none").to_string();
+        let error = named("nonsense").expect_err("there is none");
         let all = "top, mitigate, explain, record, export, report, advise, check, metrics, zabbix, \
                    fleet, stream, doctor, selftest, simulate, check-config, man, completions";
         assert!(error.contains(all), "{error}");

@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod explain;
 pub mod export;
 pub mod fleet;
+mod losses;
 pub mod man;
 pub mod metrics;
 pub mod mitigate;
@@ -31,10 +32,12 @@ use crate::sys::{exit, output};
 
 const EXIT_STATUS: &str = "\
 Exit status:
-  0   success; also after Ctrl-C, and when the reader of a pipe closes it
-  1   failure; the reason is on standard error
-  2   usage error
-  77  missing privilege; standard error names it and the command to run
+  0    success; also after Ctrl-C of a view, a stream, `mitigate` or `record`, and when the
+       reader of a pipe closes it
+  1    failure; the reason is on standard error
+  2    usage error
+  77   missing privilege; standard error names it and the command to run
+  130  Ctrl-C before the result of check, metrics, report and the like (143: SIGTERM)
 (`memtrace doctor`, `memtrace selftest` and `memtrace check` return their result as 0 to 3.)";
 
 /// Memory pressure on a qemu/KVM host, per VM: stalls, their causes, and reclaimed pages.
@@ -99,7 +102,8 @@ pub enum Command {
     /// Print a man page (roff), for example `memtrace man | man -l -`
     Man {
         /// Man page of this command [default: of memtrace]
-        command: Option<String>,
+        #[arg(value_parser = man::named)]
+        command: Option<Box<clap::Command>>,
     },
     /// Print a shell completion script
     Completions {
@@ -145,7 +149,7 @@ impl Command {
                 let good = check_config::run(&arguments.file)?;
                 return Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) });
             }
-            Self::Man { command } => output::print(&man::manual(command.as_deref())?)?,
+            Self::Man { command } => output::print(&man::manual(command.map(|command| *command))?)?,
             Self::Completions { shell } => output::print(&man::completions(shell)?)?,
         }
         Ok(ExitCode::SUCCESS)

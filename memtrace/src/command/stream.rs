@@ -4,9 +4,9 @@ use anyhow::Result;
 use clap::Args;
 use memtrace_view::export;
 
-use crate::cli::Verbosity;
 use crate::cli::look::LookArguments;
 use crate::cli::print::PrintArguments;
+use crate::cli::{Verbosity, count};
 use crate::command::top;
 use crate::command::top::args::TopArguments;
 use crate::sys::output;
@@ -26,7 +26,7 @@ pub struct StreamArguments {
     #[arg(long, conflicts_with_all = ["count", "filter"])]
     pub describe: bool,
     /// Exit after N lines
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short = 'n', long, value_name = "N", value_parser = count)]
     pub count: Option<u64>,
 }
 

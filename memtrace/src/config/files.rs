@@ -1,10 +1,11 @@
 //! The files of a configuration: the main file, and those of its `.d` directory in order of name.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::problem::{Place, Problem};
+use memtrace_store::regular;
 
 /// Longest file that is read.
 const LONGEST: u64 = 1 << 20;
@@ -62,7 +63,7 @@ fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn one(file: &Path) -> io::Result<String> {
     let mut text = String::new();
-    File::open(file)?.take(LONGEST + 1).read_to_string(&mut text)?;
+    regular::open_or_inherited(file)?.take(LONGEST + 1).read_to_string(&mut text)?;
     if text.len() as u64 > LONGEST {
         return Err(io::Error::other("longer than 1 MiB"));
     }

@@ -97,13 +97,18 @@ fn files_beside_it_are_read_in_the_order_of_their_names_and_the_later_wins() {
 }
 
 #[test]
-fn a_file_that_is_no_text_or_has_no_end_is_refused() {
+fn a_file_that_is_no_text_too_long_or_a_device_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("memtrace.toml");
     fs::write(&file, [0xff, 0xfe]).unwrap();
     assert!(Config::load(&file, true).unwrap_err()[0].text.contains("UTF-8"));
-    let endless = Config::load(Path::new("/dev/zero"), true).unwrap_err();
-    assert!(endless[0].text.contains("longer than 1 MiB"), "{endless:?}");
+    fs::File::create(&file).and_then(|file| file.set_len((1 << 20) + 1)).unwrap();
+    for (file, told) in [(&*file, "longer than 1 MiB"), (Path::new("/dev/zero"), "but a device")] {
+        let refused = Config::load(file, true).unwrap_err();
+        assert!(refused[0].text.contains(told), "{refused:?}");
+    }
+    let empty = Config::load(Path::new("/dev/null"), true).expect("it is an empty file");
+    assert_eq!(empty.config, Config::default());
 }
 
 proptest::proptest! {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
+use tracing::field::display;
 use tracing::{debug, error};
 
 use memtrace_core::anchors::{Anchors, shortest};
@@ -161,7 +162,9 @@ fn run(
                 Ok(true) => {
                     let before = asked;
                     asked = *control.borrow_and_update();
-                    debug!(?asked, "control changed");
+                    let Control { interval, detail, stop } = asked;
+                    let (seconds, detail) = (interval.as_secs_f64(), detail.map(display));
+                    debug!(seconds, detail, stop, "control changed");
                     deadline = replan(deadline, begun, before, asked);
                 }
                 Err(_) => return,
@@ -234,7 +237,7 @@ impl Sampler {
         if let Some(Pressure { sign, at }) = self.source.attend(most)
             && self.stage.reactor.is_some()
         {
-            debug!(?sign, ?at, "pressure");
+            debug!(sign = sign.word(), at_ns = at.0, "pressure");
             self.urgency.ask();
         }
         Ok(())

@@ -1,8 +1,8 @@
 //! Atomic replacement of a file that may be read at any time.
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Writes `text` to a temporary file and renames it to `path`. A symlink's target is replaced;
@@ -17,13 +17,15 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     // Readable for others, as far as the umask allows. The suffix hides it from collectors of
-    // *.prom or *.html.
+    // *.prom or *.html. Opened and written as a plain file: errors of `tempfile_in` would name the
+    // temporary file.
+    let create =
+        |path: &Path| OpenOptions::new().write(true).create_new(true).mode(0o644).open(path);
     let mut file = tempfile::Builder::new()
         .prefix(".memtrace-")
         .suffix(".tmp")
-        .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    file.write_all(text.as_bytes())?;
+        .make_in(folder.unwrap_or(Path::new(".")), create)?;
+    file.as_file_mut().write_all(text.as_bytes())?;
     // Keep the permissions of an existing file.
     if let Some(known) = fs::metadata(&path).ok().filter(fs::Metadata::is_file) {
         file.as_file().set_permissions(known.permissions())?;
@@ -35,6 +37,9 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn names(directory: &Path) -> Vec<String> {
@@ -75,6 +80,8 @@ mod tests {
         fs::write(path.join("a"), "b").expect("it is written");
         assert!(replace(&path, "text").is_err());
         assert_eq!(names(directory.path()), ["taken"]);
-        assert!(replace(&directory.path().join("none/report.html"), "text").is_err());
+        let missing = replace(&directory.path().join("none/report.html"), "text");
+        let told = missing.expect_err("there is no such folder").to_string();
+        assert_eq!(told, "No such file or directory (os error 2)", "the temporary file is named");
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use super::interrupt::Interrupted;
 use memtrace_host::privileges::Denied;
 
 pub const FAILED: u8 = 1;
@@ -17,7 +18,9 @@ pub fn of_error(error: &anyhow::Error) -> (ExitCode, Option<String>) {
     if let Some(denied) = error.downcast_ref::<Denied>() {
         return (ExitCode::from(DENIED), Some(denied.to_string()));
     }
-    (ExitCode::from(FAILED), Some(format!("memtrace: {error:#}\n")))
+    let interrupted = error.downcast_ref::<Interrupted>();
+    let code = interrupted.map_or(FAILED, |interrupted| interrupted.code());
+    (ExitCode::from(code), Some(format!("memtrace: {error:#}\n")))
 }
 
 /// Rust ignores SIGPIPE, so that writing fails instead.
@@ -49,6 +52,13 @@ mod tests {
         let (code, text) = of_error(&anyhow!("no such file").context("cannot start"));
         assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(FAILED)));
         assert_eq!(text.as_deref(), Some("memtrace: cannot start: no such file\n"));
+    }
+
+    #[test]
+    fn a_signal_has_the_shells_code() {
+        let (code, text) = of_error(&anyhow::Error::new(Interrupted(2)).context("cannot read"));
+        assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(130)));
+        assert_eq!(text.as_deref(), Some("memtrace: cannot read: interrupted by signal 2\n"));
     }
 
     #[test]

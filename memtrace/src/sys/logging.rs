@@ -1,6 +1,7 @@
 //! Log messages to standard error, by verbosity.
 
-use std::io::IsTerminal;
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
 
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
@@ -31,15 +32,38 @@ pub fn start(verbosity: Verbosity, drawn: bool) {
     if drawn && std::io::stderr().is_terminal() {
         return;
     }
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(verbosity.filter()));
-    let subscriber = subscriber(filter, std::io::stderr);
+    let (filter, problem) = filter(verbosity, std::env::var_os(EnvFilter::DEFAULT_ENV));
+    if let Some(problem) = problem {
+        // Nothing can be done if this fails.
+        let _ = std::io::stderr().write_all(problem.as_bytes());
+    }
+    let subscriber = subscriber(verbosity, filter, std::io::stderr);
     // Both fail only if done before, which is fine.
     let _ = tracing_log::LogTracer::init();
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-fn subscriber<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
+/// By RUST_LOG, or else by `-v`; and what is wrong with RUST_LOG.
+fn filter(verbosity: Verbosity, variable: Option<OsString>) -> (EnvFilter, Option<String>) {
+    let typed = variable.map(|text| {
+        let text = text.into_string().map_err(|_| "not UTF-8".to_owned())?;
+        EnvFilter::try_new(text).map_err(|error| error.to_string())
+    });
+    match typed {
+        Some(Ok(filter)) => (filter, None),
+        None => (EnvFilter::new(verbosity.filter()), None),
+        Some(Err(why)) => {
+            let problem = format!("memtrace: RUST_LOG is ignored: {why}\n");
+            (EnvFilter::new(verbosity.filter()), Some(problem))
+        }
+    }
+}
+
+fn subscriber<W>(
+    verbosity: Verbosity,
+    filter: EnvFilter,
+    writer: W,
+) -> impl Subscriber + Send + Sync
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
@@ -47,13 +71,13 @@ where
         .with_env_filter(filter)
         .with_writer(writer)
         .with_ansi(false)
-        .with_target(false)
+        .with_target(verbosity.verbose >= 2)
         .finish()
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::io::{self, Write};
+    use std::io;
     use std::sync::{Arc, Mutex};
 
     use super::*;
@@ -75,7 +99,8 @@ pub(crate) mod tests {
     pub(crate) fn written(verbose: u8, tell: impl FnOnce()) -> String {
         let (buffer, verbosity) = (Buffer::default(), Verbosity { verbose });
         let writer = buffer.clone();
-        let subscriber = subscriber(EnvFilter::new(verbosity.filter()), move || writer.clone());
+        let subscriber =
+            subscriber(verbosity, EnvFilter::new(verbosity.filter()), move || writer.clone());
         tracing::subscriber::with_default(subscriber, tell);
         let bytes = buffer.0.lock().expect("nobody panics").clone();
         String::from_utf8(bytes).expect("it is text")
@@ -89,5 +114,17 @@ pub(crate) mod tests {
         };
         assert!(written(0, tell).ends_with("WARN first\n"));
         assert!(written(1, tell).ends_with("INFO second\n"));
+        assert!(written(2, tell).ends_with("INFO memtrace::sys::logging::tests: second\n"));
+    }
+
+    #[test]
+    fn a_filter_that_is_none_is_told_and_ignored() {
+        let of = |text: &str| filter(Verbosity { verbose: 1 }, Some(text.into()));
+        assert_eq!(of("memtrace=debug").1, None);
+        let (filter, problem) = of("memtrace=loud");
+        assert_eq!(filter.to_string(), "info");
+        let problem = problem.expect("it is told");
+        assert!(problem.starts_with("memtrace: RUST_LOG is ignored: "), "{problem}");
+        assert_eq!(problem.lines().count(), 1, "{problem}");
     }
 }

@@ -1,14 +1,17 @@
 //! Progress on standard error: one updated line on a terminal, occasional lines in a log.
 
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{IsTerminal, Stderr, Write, stderr};
 use std::time::{Duration, Instant};
 
 /// Update interval on a terminal.
 const TERMINAL: Duration = Duration::from_millis(250);
+/// Clears the line of a terminal.
+const CLEAR: &str = "\r\x1b[K";
 
 /// A progress line.
 #[derive(Debug)]
-pub struct Progress {
+pub struct Progress<W = Stderr> {
+    out: W,
     pause: Duration,
     due: Instant,
     is_terminal: bool,
@@ -16,12 +19,20 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The first line comes after `first`; in a log the others `pause` after the one before.
+    /// On standard error. The first line comes after `first`; in a log the others `pause` after the
+    /// one before.
     pub fn new(first: Duration, pause: Duration) -> Self {
         let is_terminal = stderr().is_terminal();
+        Self::on(stderr(), is_terminal, first, if is_terminal { TERMINAL } else { pause })
+    }
+}
+
+impl<W: Write> Progress<W> {
+    /// The same on another output.
+    pub(crate) fn on(out: W, is_terminal: bool, first: Duration, pause: Duration) -> Self {
         let now = Instant::now();
         let due = now.checked_add(first).unwrap_or(now);
-        Self { pause: if is_terminal { TERMINAL } else { pause }, due, is_terminal, told: false }
+        Self { out, pause, due, is_terminal, told: false }
     }
 
     /// Writes what `line` gives, if it is due.
@@ -32,16 +43,26 @@ impl Progress {
         }
         self.due = now.checked_add(self.pause).unwrap_or(now);
         self.told = self.is_terminal;
-        let (begin, end) = if self.is_terminal { ("\r\x1b[K", "") } else { ("", "\n") };
-        // Failures to write progress are ignored.
-        let _ = stderr().write_all(format!("{begin}{}{end}", line()).as_bytes());
+        let (begin, end) = if self.is_terminal { (CLEAR, "") } else { ("", "\n") };
+        self.write(&format!("{begin}{}{end}", line()));
     }
 
     /// Ends the line of a terminal.
     pub fn end(&mut self) {
         if std::mem::take(&mut self.told) {
-            let _ = stderr().write_all(b"\n");
+            self.write("\n");
         }
+    }
+
+    /// Writes the last line, in place of a terminal's progress line.
+    pub fn conclude(&mut self, line: &str) {
+        let begin = if std::mem::take(&mut self.told) { CLEAR } else { "" };
+        self.write(&format!("{begin}{line}\n"));
+    }
+
+    /// Failures to write progress are ignored.
+    fn write(&mut self, text: &str) {
+        let _ = self.out.write_all(text.as_bytes());
     }
 }
 
@@ -49,20 +70,29 @@ impl Progress {
 mod tests {
     use super::*;
 
+    const HOUR: Duration = Duration::from_secs(3600);
+
     #[test]
     fn nothing_is_made_before_it_is_due() {
-        let hour = Duration::from_secs(3600);
-        let mut progress = Progress::new(hour, hour);
+        let mut progress = Progress::on(Vec::new(), false, HOUR, HOUR);
         progress.tell(|| unreachable!("not due"));
-        let mut progress = Progress::new(Duration::ZERO, hour);
-        let mut told = 0;
-        for _ in 0..2 {
-            progress.tell(|| {
-                told += 1;
-                String::new()
-            });
+        let mut progress = Progress::on(Vec::new(), false, Duration::ZERO, HOUR);
+        for line in ["first", "second"] {
+            progress.tell(|| line.to_owned());
         }
-        assert_eq!(told, 1);
         progress.end();
+        assert_eq!(progress.out, b"first\n");
+    }
+
+    #[test]
+    fn the_last_line_replaces_the_progress_of_a_terminal_alone() {
+        for (is_terminal, expected) in
+            [(true, "\r\x1b[Kfirst\r\x1b[Klast\n"), (false, "first\nlast\n")]
+        {
+            let mut progress = Progress::on(Vec::new(), is_terminal, Duration::ZERO, HOUR);
+            progress.tell(|| "first".to_owned());
+            progress.conclude("last");
+            assert_eq!(progress.out, expected.as_bytes());
+        }
     }
 }

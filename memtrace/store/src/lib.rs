@@ -3,4 +3,5 @@
 
 pub mod journal;
 pub mod recording;
+pub mod regular;
 pub mod tape;

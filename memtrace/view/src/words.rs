@@ -71,7 +71,7 @@ pub fn reason(reason: &Reason) -> String {
         Reason::DistressUnknown { unknown } => {
             format!("distress is not known: {} unknown", kinds(unknown))
         }
-        Reason::GuestLacks { what } => format!("the guest does not tell its {}", part(*what)),
+        Reason::GuestLacks { what } => format!("the guest does not report its {}", part(*what)),
         Reason::DuplicateId => "another VM has the same identity".to_owned(),
         Reason::Excluded => "excluded".to_owned(),
         Reason::WeightZero => "its weight is 0".to_owned(),
@@ -121,7 +121,7 @@ pub fn reason(reason: &Reason) -> String {
             since.seconds(),
             show(*left)
         ),
-        Reason::OursAlone => "nobody else moved its balloon".to_owned(),
+        Reason::OursAlone => "no other program moved its balloon".to_owned(),
         Reason::MovedByOthers { from, to, since } => format!(
             "its balloon was moved from {} to {} by something else {}",
             show(*from),
@@ -429,12 +429,21 @@ fn quantity(value: Quantity) -> String {
         Quantity::PerSecond(rate) => format!("{rate:.0}/s"),
         Quantity::Share(share) => format!("{share:.1} %"),
         Quantity::Time(time) => format!("{:.1} s", time.seconds()),
-        Quantity::State(state) => running(state),
+        Quantity::State(state) => running(state).to_owned(),
     }
 }
 
-fn running(state: VmState) -> String {
-    format!("{state:?}").to_lowercase()
+/// The state of a VM.
+pub const fn running(state: VmState) -> &'static str {
+    match state {
+        VmState::Running => "running",
+        VmState::Paused => "paused",
+        VmState::Starting => "starting",
+        VmState::Migrating => "migrating",
+        VmState::ShuttingDown => "shutting down",
+        VmState::Crashed => "crashed",
+        VmState::Exiting => "exiting",
+    }
 }
 
 const fn part(what: GuestMemory) -> &'static str {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::format::several;
 use crate::model::Measured;
 use crate::model::gap::Gap;
 use crate::model::pair::Context;
@@ -153,6 +154,9 @@ fn lost(context: &Context<'_>) -> Quality {
     let before = context.previous.map_or(0, pages);
     match pages(context.now).saturating_sub(before) {
         0 => Quality::Exact,
-        lost => Quality::approximate(format!("{lost} pages taken could not be assigned to a pair")),
+        lost => {
+            let pages = several(lost, "page");
+            Quality::approximate(format!("{pages} taken could not be assigned to a pair"))
+        }
     }
 }

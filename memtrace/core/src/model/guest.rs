@@ -24,7 +24,7 @@ pub(super) fn view(vm: &VmSample, wall: WallNanos) -> GuestView {
     let problem = guest.problem.as_deref();
     let of_balloon = |value: Option<Bytes>| {
         value.map_or_else(
-            || Measured::absent(reason_or(problem, "nobody tells the size of its balloon")),
+            || Measured::absent(reason_or(problem, "no source for the size of its balloon")),
             Measured::exact,
         )
     };
@@ -61,7 +61,7 @@ pub(super) fn view(vm: &VmSample, wall: WallNanos) -> GuestView {
 /// rounding explains, gives no age.
 fn age(stats: &GuestStats, wall: WallNanos) -> Measured<Nanos> {
     let Some(updated) = stats.updated else {
-        return Measured::absent("the hypervisor does not tell when the guest last answered");
+        return Measured::absent("the hypervisor does not report when the guest last answered");
     };
     if updated.0 > wall.0.saturating_add(Nanos::SECOND.0) {
         return Measured::absent("the guest's last answer lies in the future");

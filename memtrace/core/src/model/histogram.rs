@@ -105,8 +105,10 @@ pub fn quantile(counts: &[u64], share: f64) -> Measured<Nanos> {
         return Measured::absent("nothing waited in this interval");
     };
     match bucket_range_ns(bucket) {
-        (0, _) => Measured::approximate(Nanos(value), "below a microsecond nothing is told apart"),
-        (_, u64::MAX) => Measured::approximate(Nanos(value), "so long or longer"),
+        (0, _) => Measured::approximate(Nanos(value), "below the resolution of 1 us"),
+        (_, u64::MAX) => {
+            Measured::approximate(Nanos(value), "at least this: the last bucket is open")
+        }
         _ => Measured::exact(Nanos(value)),
     }
 }

@@ -104,7 +104,7 @@ fn by_vmswap(pair: &Pair<'_>, events: Growth) -> Growth {
     // Without a sample before, it was counted from its start.
     let before = pair.before().map_or(Some(0), told);
     let (Some(now), Some(before)) = (told(pair.now), before) else {
-        let reason = "without VmSwap, by events that don't tell their pages";
+        let reason = "by events, which have no page counts: VmSwap is unknown";
         return events.limited_by(Quality::approximate(reason));
     };
     let pages = now.saturating_sub(before);
@@ -112,9 +112,9 @@ fn by_vmswap(pair: &Pair<'_>, events: Growth) -> Growth {
     let bound = (pages / 100).max(64);
     let told = Measured::new(Some(pages), events.quality);
     if counted > pages.saturating_add(bound) {
-        told.limited_by(Quality::approximate("VmSwap tells of fewer than there were events"))
+        told.limited_by(Quality::approximate("VmSwap shows fewer pages than there were events"))
     } else if pages > counted.saturating_mul(MOST_PAGES).saturating_add(bound) {
-        told.limited_by(Quality::approximate("VmSwap tells of more than there were events for"))
+        told.limited_by(Quality::approximate("VmSwap shows more pages than the events can have"))
     } else {
         told
     }

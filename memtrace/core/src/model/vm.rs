@@ -43,7 +43,7 @@ pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
         accelerator: now.accelerator,
         manager: now.manager,
         state: now.state.map_or_else(
-            || Measured::absent(reason_or(now.guest.problem.as_deref(), "nobody tells its state")),
+            || Measured::absent(reason_or(now.guest.problem.as_deref(), "no source for its state")),
             Measured::exact,
         ),
         cpu: pair.context.share(exact(pair.read(|vm| vm.process.cpu_time.map(|time| time.0)))),

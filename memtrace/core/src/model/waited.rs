@@ -47,7 +47,8 @@ pub struct VmWaits {
 impl Default for VmWaits {
     /// Of a document that has none.
     fn default() -> Self {
-        let [reclaim, async_fault, swap_in] = [(); 3].map(|()| Measured::absent("not told"));
+        let [reclaim, async_fault, swap_in] =
+            [(); 3].map(|()| Measured::absent("not in this document"));
         Self { reclaim, async_fault, swap_in }
     }
 }

@@ -66,7 +66,7 @@ fn of_guest(seen: Option<&GuestObservation>, view: &VmView) -> Vec<Input> {
     };
     let bytes = |value: Option<Bytes>| value.map(Quantity::Bytes);
     let rate = |what: Seen, value: Option<Quantity>| {
-        input(what, value, &Quality::absent("takes two answers of the guest, which tell it"))
+        input(what, value, &Quality::absent("needs two guest statistics that have it"))
     };
     let of_available = &view.guest_available.quality;
     vec![
@@ -150,7 +150,9 @@ mod tests {
         assert_eq!(age, Some(Quantity::Time(Nanos(1_500_000_000))));
         assert_eq!(of(Seen::GuestAvailable).value, Some(Quantity::Bytes(Bytes(900 << 20))));
         let faults = of(Seen::GuestMajorFaults);
-        assert!(faults.limit.as_ref().is_some_and(|why| why.starts_with("takes two answers")));
+        assert!(
+            faults.limit.as_ref().is_some_and(|why| why.starts_with("needs two guest statistics"))
+        );
     }
 
     #[test]

@@ -73,11 +73,11 @@ fn async_faults(vm: &VmSample, view: &VmView) -> Option<Rate> {
 fn no_balloon(vm: &VmSample) -> Option<String> {
     let problem = || vm.guest.problem.clone();
     if vm.manager == Manager::None {
-        return Some(problem().unwrap_or_else(|| "nobody to ask for it".to_owned()));
+        return Some(problem().unwrap_or_else(|| "no connection to its hypervisor".to_owned()));
     }
     match (vm.guest.actual, vm.guest.maximum) {
         (Some(_), Some(_)) => None,
-        _ => Some(problem().unwrap_or_else(|| "its size is not told".to_owned())),
+        _ => Some(problem().unwrap_or_else(|| "its size is not reported".to_owned())),
     }
 }
 

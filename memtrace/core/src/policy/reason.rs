@@ -27,7 +27,7 @@ pub enum GateKind {
     AtEase,
     /// No order is in flight.
     Moving,
-    /// Nobody else moved its balloon.
+    /// No other program moved its balloon.
     #[serde(rename = "ours alone")]
     OursAlone,
     #[serde(rename = "cooled down")]

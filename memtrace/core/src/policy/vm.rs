@@ -205,13 +205,18 @@ fn hurts(
         if !sensed {
             return Some(false);
         }
+        // Guest swap traffic is asked for twice, by direction.
         let Some(value) = value else {
-            unknown.push(kind);
+            if !unknown.contains(&kind) {
+                unknown.push(kind);
+            }
             return None;
         };
         let is_over = value >= limit;
-        if is_over {
-            symptoms.push(Symptom { kind, value, limit });
+        match symptoms.iter_mut().find(|known: &&mut Symptom| known.kind == kind) {
+            Some(known) if is_over => known.value = known.value.max(value),
+            None if is_over => symptoms.push(Symptom { kind, value, limit }),
+            _ => {}
         }
         Some(is_over)
     };

@@ -20,7 +20,7 @@ struct Nowhere;
 
 impl Ledger for Nowhere {
     fn begin(&mut self, _: WallNanos, _: Vec<Wanted>) -> Result<Vec<Order>> {
-        bail!("who only observes orders nothing")
+        bail!("observe mode orders nothing")
     }
 
     fn end(&mut self, _: WallNanos, _: &Outcome) -> Result<()> {

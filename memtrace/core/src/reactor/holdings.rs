@@ -1,5 +1,5 @@
 //! What memtrace took from VMs and did not give back: handed on to the next run, given back
-//! at the end, and given up where it is nobody's business any more.
+//! at the end, and forgotten where it doesn't apply any more.
 
 use std::collections::BTreeMap;
 
@@ -59,7 +59,7 @@ impl Reactor {
     }
 
     /// Gives up what was taken from VMs that are gone or started anew, or whose balloon
-    /// somebody else moved.
+    /// another program moved.
     pub(super) fn let_go(&mut self, sample: &Sample) {
         let mut absent = BTreeMap::new();
         for held in self.ledger.holdings() {
@@ -72,10 +72,10 @@ impl Reactor {
             } else if has_restarted(&held, sample) {
                 Some("the VM restarted")
             } else {
-                (!self.policy.holds(vm, held.before)).then_some("another program set its balloon")
+                (!self.policy.holds(vm, held.before)).then_some("another program moved its balloon")
             };
             if let Some(why) = why {
-                tracing::warn!("no longer returning the memory taken from {}: {why}", held.name);
+                tracing::warn!("what was taken from {} will not be given back: {why}", held.name);
                 match self.ledger.forget(sample.wall, vm) {
                     Ok(()) => drop(absent.remove(&vm)),
                     Err(error) => self.remember(Err(error)),

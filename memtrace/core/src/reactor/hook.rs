@@ -11,7 +11,7 @@ use crate::policy::{Call, Decisions, Level};
 use crate::sample::VmId;
 use crate::units::WallNanos;
 
-/// Somebody who is told what the other rungs can't win back.
+/// The program that is notified of what the other rungs can't win back.
 pub trait Hook: Send {
     /// Hands a message over, and returns at once.
     fn tell(&mut self, number: u64, message: &HookMessage);
@@ -57,7 +57,7 @@ impl Reactor {
             _ if !acts => Fate::Observed,
             (None, _) => Fate::Failed("there is no command".to_owned()),
             (_, Some(problem)) => {
-                Fate::Failed(format!("not told, because the journal can't be written: {problem}"))
+                Fate::Failed(format!("not called: the journal can't be written: {problem}"))
             }
             (Some(hook), None) => {
                 hook.tell(number, &message(wall, decisions.state, call, snapshot));
@@ -72,7 +72,7 @@ impl Reactor {
         let ended = self.hook.as_mut().map(|hook| hook.ended()).unwrap_or_default();
         for outcome in ended {
             if let Err(reason) = &outcome.result {
-                tracing::error!("the hook could not be told: {reason}");
+                tracing::error!("the hook could not be called: {reason}");
             }
             if let Some(called) = self.called.as_mut().filter(|told| told.number == outcome.id) {
                 called.fate = outcome.result.map_or_else(Fate::Failed, |()| Fate::Done);

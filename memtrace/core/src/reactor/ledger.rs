@@ -37,7 +37,7 @@ pub trait Ledger: Send {
     /// What was taken and not given back, as far as it is written down.
     fn holdings(&self) -> Vec<Holding>;
 
-    /// What was taken from a VM is nobody's business any more.
+    /// What was taken from a VM doesn't apply any more.
     ///
     /// # Errors
     /// When it isn't on the disk.

@@ -9,7 +9,9 @@ use crate::units::Bytes;
 /// `None` while that is not known: then there is nothing to say yet.
 pub fn reconcile(begun: &Begun, actual: Option<Bytes>) -> Option<Outcome> {
     let result = match begun.order.action {
-        Action::Reclaim { .. } => Err("memtrace ended before its result was known".to_owned()),
+        Action::Reclaim { .. } => {
+            Err("memtrace ended before it was done; its result is unknown".to_owned())
+        }
         Action::Balloon { from, to } => {
             let actual = actual?;
             let (low, high) = (from.min(to), from.max(to));
@@ -17,16 +19,19 @@ pub fn reconcile(begun: &Begun, actual: Option<Bytes>) -> Option<Outcome> {
             if actual == to {
                 Ok(())
             } else if actual == from {
-                Err(format!("memtrace ended meanwhile; the balloon is unchanged at {}", mib(from)))
+                Err(format!(
+                    "memtrace ended before it was done; the balloon is unchanged at {}",
+                    mib(from)
+                ))
             } else if low < actual && actual < high {
                 let (actual, to) = (mib(actual), mib(to));
                 Err(format!(
-                    "memtrace ended meanwhile; the balloon is at {actual} on its way to {to}"
+                    "memtrace ended before it was done; the balloon is at {actual}, on its way to {to}"
                 ))
             } else {
                 let actual = mib(actual);
                 Err(format!(
-                    "memtrace ended meanwhile; another program set the balloon to {actual}"
+                    "memtrace ended before it was done; another program set the balloon to {actual}"
                 ))
             }
         }
@@ -58,7 +63,7 @@ mod tests {
         let error = |actual| told(taking, Some(actual)).unwrap().unwrap_err();
         assert_eq!(told(taking, Some(60)), Some(Ok(())));
         assert!(error(100).contains("unchanged at 100 MiB"));
-        assert!(error(80).contains("at 80 MiB on its way to 60 MiB"));
+        assert!(error(80).contains("at 80 MiB, on its way to 60 MiB"));
         assert!(error(50).contains("another program set the balloon to 50 MiB"));
         assert!(error(110).contains("another program"));
         assert_eq!(told(taking, None), None);

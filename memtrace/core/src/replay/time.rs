@@ -18,9 +18,13 @@ pub enum Relative {
 impl Relative {
     const fn forms(self) -> &'static str {
         match self {
-            Self::Position => "not a time such as 14:05, 2026-11-23 14:05, +10m or -1h",
-            Self::Present => "not a time such as 14:05, 2026-11-23 14:05:30 or 5m (ago)",
+            Self::Position => "14:05, 2026-11-23 14:05, +10m or -1h",
+            Self::Present => "14:05, 2026-11-23 14:05:30 or 5m (ago)",
         }
+    }
+
+    fn wrong(self) -> String {
+        format!("not a time such as {}", self.forms())
     }
 }
 
@@ -36,7 +40,7 @@ pub fn parse(
     relative: Relative,
 ) -> Result<WallNanos, String> {
     let text = text.trim();
-    let wrong = || relative.forms().to_owned();
+    let wrong = || relative.wrong();
     let now = Timestamp::from_nanosecond(i128::from(now.0)).map_err(|_| wrong())?;
     let absolute = || text.parse().ok().or_else(|| civil(text, zone, now, relative));
     let found = match text.as_bytes().first() {
@@ -45,7 +49,7 @@ pub fn parse(
     };
     let found = found.ok_or_else(wrong)?;
     if relative == Relative::Present && found > now {
-        return Err(format!("{text} is in the future"));
+        return Err(format!("in the future; give a time such as {}", relative.forms()));
     }
     u64::try_from(found.as_nanosecond()).map(WallNanos).map_err(|_| wrong())
 }
@@ -103,7 +107,7 @@ mod tests {
             assert_eq!(at(text), Ok(nanos(found)), "{text}");
         }
         for text in ["", "+", "--1h", "soon", "25:00", "10m", "+10", "1969-01-01 00:00", "ä"] {
-            assert_eq!(at(text), Err(Relative::Position.forms().to_owned()), "{text}");
+            assert_eq!(at(text), Err(Relative::Position.wrong()), "{text}");
         }
     }
 
@@ -125,10 +129,11 @@ mod tests {
             assert_eq!(at(text), Ok(nanos(found)), "{text}");
         }
         for text in ["", "soon", "25:00", "-", "1e99s", "1960-01-01 00:00"] {
-            assert_eq!(at(text), Err(Relative::Present.forms().to_owned()), "{text}");
+            assert_eq!(at(text), Err(Relative::Present.wrong()), "{text}");
         }
         for text in ["2027-01-01 00:00", "+5m"] {
-            assert_eq!(at(text), Err(format!("{text} is in the future")));
+            let told = at(text).expect_err("it is refused");
+            assert!(told.starts_with("in the future; ") && told.contains("5m (ago)"), "{told}");
         }
     }
 }

@@ -42,6 +42,7 @@ use crate::hostfs::{HostRoot, Keeper, host};
 use crate::probe::{self, Belongings, KernelSide, Reading};
 use crate::vmm::discover::{Discovery, FoundVm};
 use crate::vmm::hypervisors::Hypervisors;
+use memtrace_core::format::several;
 use memtrace_core::sample::{HostCountersSample, HostSample, Sample, Topic, VmId, VmSample};
 use memtrace_core::signal::{Quality, Signal, SignalStatus};
 use memtrace_core::source::{Pressure, Source};
@@ -200,8 +201,9 @@ impl LiveSource {
         let blind = self.discovery.blind();
         if blind > 0 {
             let text = format!(
-                "the file descriptors of {blind} processes are not readable without \
-                 CAP_SYS_PTRACE: VMs whose program isn't QEMU may be missing"
+                "the file descriptors of {} are not readable without CAP_SYS_PTRACE: VMs whose \
+                 program isn't QEMU may be missing",
+                several(blind as u64, "process")
             );
             notices.add(Topic::Discovery, text);
         }

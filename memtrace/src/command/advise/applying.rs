@@ -1,7 +1,6 @@
 //! `--apply-to`: shows the diff, asks for confirmation, and replaces the file.
 
-use std::fs;
-use std::io::{BufRead, IsTerminal, stdin};
+use std::io::{self, BufRead, IsTerminal, stdin};
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -11,6 +10,7 @@ use super::vm::{Verdict, VmAdvice};
 use crate::sys::atomic_write::replace;
 use crate::sys::output;
 use memtrace_core::text::clean;
+use memtrace_store::regular;
 
 /// Writes the bounds of these VMs into `file`, with `yes` or after confirmation.
 ///
@@ -18,7 +18,7 @@ use memtrace_core::text::clean;
 /// When it can't be read or written, or is invalid; it is unchanged then.
 pub(super) fn run(file: &Path, yes: bool, vms: &[VmAdvice]) -> Result<()> {
     let name = file.display();
-    let before = fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
+    let before = whole(file).with_context(|| format!("cannot read {name}"))?;
     let (bounds, left_out) = bounds(vms);
     let after = edited(file, &before, &bounds).map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -41,10 +41,14 @@ pub(super) fn run(file: &Path, yes: bool, vms: &[VmAdvice]) -> Result<()> {
     if !yes && !agreed(file)? {
         return output::print(&format!("\n{name} unchanged\n"));
     }
-    let now = fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
+    let now = whole(file).with_context(|| format!("cannot read {name}"))?;
     ensure!(now == before, "{name} was changed meanwhile; nothing written");
     replace(file, &after).with_context(|| format!("cannot write {name}"))?;
     output::print(&format!("\n{name} written; run `systemctl reload memtrace` to apply it\n"))
+}
+
+fn whole(file: &Path) -> io::Result<String> {
+    io::read_to_string(regular::open(file)?)
 }
 
 /// Asks for confirmation on the terminal.

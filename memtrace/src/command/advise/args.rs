@@ -64,7 +64,7 @@ pub struct AdviseArguments {
     /// Host to select in Prometheus: instance, with or without port, or host name
     #[arg(long, value_name = "INSTANCE", requires = "prometheus")]
     pub host: Option<String>,
-    /// Also evaluate one more VM of this size: 16G, 512M
+    /// Also evaluate one more VM of this size: 16G, 512MiB
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub add: Option<Bytes>,
     /// Configuration with reserve, floors and distress thresholds [default:

@@ -23,12 +23,13 @@ mod words;
 
 use std::io::{IsTerminal, stdout};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::cli::vm_choice::{Candidate, choose};
 use crate::command::advise::args::AdviseArguments;
+use crate::command::losses;
 use crate::command::report::Progress;
 use crate::config::Config;
 use crate::sys::interrupt::Interrupt;
@@ -82,15 +83,15 @@ pub fn run(arguments: &AdviseArguments) -> Result<()> {
         config => config.unwrap_or_default(),
     };
     let zone = TimeZone::system();
-    let (record, losses) = match &arguments.prometheus {
+    let (record, unread) = match &arguments.prometheus {
         Some(address) => history::read(address, arguments, &config, &zone)?,
         None => read(arguments, &config, &zone)?,
     };
-    for loss in &losses {
-        tracing::warn!("{loss}");
+    for part in &unread {
+        tracing::warn!("{part}");
     }
     let mut advice = advise(&record, &config.rules, arguments.add);
-    advice.losses = losses;
+    advice.losses = unread;
     if let Some(wanted) = &arguments.vm {
         only(&mut advice, wanted)?;
     }
@@ -117,7 +118,9 @@ fn read(
     let mut tape = Tape::open(&arguments.dir).with_context(|| format!("cannot read {source}"))?;
     tape.thin(APART);
     let interrupt = Interrupt::watch()?;
-    let Some(last) = tape.go(WallNanos(u64::MAX)) else { bail!("no samples in {source}") };
+    let Some(last) = tape.go(WallNanos(u64::MAX)) else {
+        return Err(losses::no_samples(&arguments.dir, tape.losses()));
+    };
     let since = Nanos(u64::try_from(arguments.since.as_nanos()).unwrap_or(u64::MAX));
     let from = WallNanos(last.snapshot.wall.0.saturating_sub(since.0));
     let first = tape.go(from);

@@ -203,7 +203,7 @@ fn advice_is_made_of_what_can_be_read_and_says_so() {
     let steady = advice.vms.iter().find(|vm| vm.name == "steady").expect("it is there");
     near("steady", steady.basis.p95, 31 * GIB / 10);
     let text = words::text(&advice, &TimeZone::UTC, false);
-    assert!(text.contains("not read: "), "{text}");
+    assert!(text.contains("\n    1 part not read: see standard error"), "{text}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::basis::Sure;
 use super::host::{Added, Fits, HostAdvice, Level};
 use super::source::Source;
 use super::vm::{Verdict, VmAdvice};
-use memtrace_core::format::{self, UNKNOWN};
+use memtrace_core::format::{self, UNKNOWN, several};
 use memtrace_core::text::{clean, left, right, wrap};
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
 use memtrace_view::emphasis::Emphasis;
@@ -22,8 +22,6 @@ const NAME: usize = 24;
 const MOST_ROWS: usize = 30;
 /// A VM not seen for this long at the end may be gone for good.
 const GONE: Nanos = Nanos(3600 * Nanos::SECOND.0);
-/// Maximum number of unreadable parts listed.
-const MOST_LOSSES: usize = 5;
 
 /// Lines, with or without colours.
 struct Page<'a> {
@@ -62,12 +60,9 @@ impl Page<'_> {
             let text = "values between scrapes are not observed: confidence is at most medium";
             self.said(text, Emphasis::Dim);
         }
-        for loss in advice.losses.iter().take(MOST_LOSSES) {
-            self.said(&format!("not read: {loss}"), Emphasis::Warm);
-        }
-        if advice.losses.len() > MOST_LOSSES {
-            let more = advice.losses.len() - MOST_LOSSES;
-            self.said(&format!("and {more} more parts could not be read"), Emphasis::Warm);
+        if !advice.losses.is_empty() {
+            let parts = several(advice.losses.len() as u64, "part");
+            self.said(&format!("{parts} not read: see standard error"), Emphasis::Warm);
         }
     }
 

@@ -5,8 +5,8 @@ pub mod args;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
-use jiff::Zoned;
+use anyhow::{Context, Result};
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 use crate::cli::Verbosity;
@@ -18,14 +18,13 @@ use crate::service::sampling::{self, Handle};
 use crate::sys::output;
 use crate::sys::runtime;
 use args::ExplainArguments;
+use memtrace_core::format::several;
 use memtrace_core::live::Control;
 use memtrace_core::order::Order;
 use memtrace_core::reactor::entry::{Named, Noted, Told};
 use memtrace_core::reactor::{Reactor, Step};
-use memtrace_core::replay::time::{self, Relative};
 use memtrace_core::sample::VmId;
 use memtrace_core::text;
-use memtrace_core::units::WallNanos;
 use memtrace_store::journal::{self, Account, Recovered};
 use memtrace_view::export::reaction::{action, explanation};
 use memtrace_view::export::worded;
@@ -46,25 +45,24 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// read.
 pub fn run(arguments: &ExplainArguments, verbosity: Verbosity) -> Result<()> {
     let config = crate::config::chosen(arguments.config.as_deref())?;
-    let (noted, orders) = match &arguments.at {
-        Some(text) => {
-            let now = Zoned::now();
-            let at = WallNanos(u64::try_from(now.timestamp().as_nanosecond())?);
-            let time = time::parse(text, now.time_zone(), at, Relative::Present)
-                .map_err(|why| anyhow!("--at {text}: {why}"))?;
+    let (noted, orders, unreadable) = match arguments.at {
+        Some(time) => {
             let directory = arguments.state_dir.as_ref().unwrap_or(&config.journal.directory);
             let account = journal::at(directory, time)
                 .with_context(|| format!("journal in {}", directory.display()))?;
-            let told = told(&account, &now);
+            let told = told(&account, &TimeZone::system());
             let noted = account
                 .noted
                 .with_context(|| format!("the journal has nothing of that time. {told}"))?;
-            (noted, told)
+            (noted, told, account.unreadable)
         }
-        None => (now(arguments, &config, verbosity)?, String::new()),
+        None => (now(arguments, &config, verbosity)?, String::new(), 0),
     };
     let wanted = wanted(arguments.vm.as_deref(), &noted)?;
     if arguments.json {
+        if unreadable > 0 {
+            tracing::warn!("{} in the journal", several(unreadable, "unreadable line"));
+        }
         let mut text = serde_json::to_string(&json!({ "noted": as_json(&noted), "vms": wanted }))?;
         text.push('\n');
         return output::print(&text);
@@ -149,8 +147,7 @@ fn explained(noted: &Noted, wanted: &[VmId], host: bool) -> String {
 }
 
 /// Past actions, and the reliability of the journal.
-fn told(account: &Account, now: &Zoned) -> String {
-    let zone = now.time_zone();
+fn told(account: &Account, zone: &TimeZone) -> String {
     let moment = |wall| summary::moment(wall, zone, "%Y-%m-%d %H:%M:%S");
     let mut lines = Vec::new();
     for Told { begun, ended } in &account.orders {
@@ -179,7 +176,7 @@ fn told(account: &Account, now: &Zoned) -> String {
         None => lines.push("the journal is empty".to_owned()),
     }
     if account.unreadable > 0 {
-        lines.push(format!("{} unreadable lines in the journal", account.unreadable));
+        lines.push(format!("{} in the journal", several(account.unreadable, "unreadable line")));
     }
     lines.push(String::new());
     lines.join("\n")
@@ -240,8 +237,7 @@ mod tests {
     #[test]
     fn the_host_is_explained_where_all_is_asked_for() {
         let all = explained(&noted(), &[WEB, DB], true);
-        for part in ["host state: soft", "gets 11 MiB", "gets 22 MiB", "db\n  nothing was thought"]
-        {
+        for part in ["host state: soft", "gets 11 MiB", "gets 22 MiB", "db\n  not considered"] {
             assert!(all.contains(part), "{part}: {all}");
         }
         assert!(!explained(&noted(), &[WEB], false).contains("gets 11 MiB"));
@@ -249,11 +245,10 @@ mod tests {
 
     #[test]
     fn how_far_the_journal_can_be_relied_on_is_said() {
-        let now: Zoned = "2026-11-23T12:00:00[UTC]".parse().expect("it is a moment");
-        assert!(told(&Account::default(), &now).contains("the journal is empty"));
+        assert!(told(&Account::default(), &TimeZone::UTC).contains("the journal is empty"));
         let begins = Some(WallNanos(1_795_383_065_000_000_000));
         let account = Account { begins, unreadable: 2, ..Account::default() };
-        let text = told(&account, &now);
+        let text = told(&account, &TimeZone::UTC);
         assert!(
             text.contains("back to 2026-11-22 21:31:05") && text.contains("2 unreadable lines"),
             "{text}"

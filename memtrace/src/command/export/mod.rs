@@ -4,8 +4,10 @@ pub mod args;
 
 use anyhow::{Context, Result};
 
+use crate::command::losses;
 use crate::sys::output;
 use args::{ExportArguments, ExportFormat};
+use memtrace_core::format::several;
 use memtrace_store::tape::Tape;
 use memtrace_view::export::rows;
 
@@ -17,19 +19,33 @@ pub fn run(arguments: &ExportArguments) -> Result<()> {
     let path = arguments.path.display();
     let mut tape = Tape::open(&arguments.path).with_context(|| format!("cannot read {path}"))?;
     let exported = export(&mut tape, arguments.format, output::print);
-    for loss in tape.losses() {
-        tracing::warn!("{loss}");
+    if matches!(exported, Ok(Exported { samples: 0, .. })) {
+        return Err(losses::no_samples(&arguments.path, tape.losses()));
     }
-    exported
+    losses::tell(tape.losses());
+    let Exported { samples, rows } = exported?;
+    if rows == 0 {
+        let samples = several(samples, "sample");
+        tracing::warn!("no rows: {path} has {samples}, and a row needs two samples of a VM");
+    }
+    Ok(())
+}
+
+/// What was read, and what was printed.
+#[derive(Debug, Default)]
+struct Exported {
+    samples: u64,
+    rows: u64,
 }
 
 fn export(
     tape: &mut Tape,
     format: ExportFormat,
     mut print: impl FnMut(&str) -> Result<()>,
-) -> Result<()> {
-    let mut is_first = true;
+) -> Result<Exported> {
+    let mut exported = Exported::default();
     for mut shown in tape {
+        exported.samples = exported.samples.saturating_add(1);
         shown.decided().aim(&mut shown.snapshot);
         // The first is only the base of the second's rates.
         if shown.snapshot.interval.is_none() || shown.snapshot.vms.is_empty() {
@@ -37,12 +53,12 @@ fn export(
         }
         let text = match format {
             ExportFormat::Jsonl => rows::json_lines(&shown.snapshot),
-            ExportFormat::Csv => rows::csv(&shown.snapshot, is_first)?,
+            ExportFormat::Csv => rows::csv(&shown.snapshot, exported.rows == 0)?,
         };
-        is_first = false;
+        exported.rows = exported.rows.saturating_add(shown.snapshot.vms.len() as u64);
         print(&text)?;
     }
-    Ok(())
+    Ok(exported)
 }
 
 #[cfg(test)]
@@ -82,7 +98,8 @@ mod tests {
                 printed.push_str(text);
                 Ok(())
             };
-            export(&mut tape, format, add).expect("it is printed");
+            let exported = export(&mut tape, format, add).expect("it is printed");
+            assert_eq!((exported.samples, exported.rows), (3, 2));
             assert_eq!(printed.lines().count(), lines);
             let mut live = derive(Some(&samples[1]), &samples[2]);
             live.vms[0].balloon_target = Measured::exact(TARGET);

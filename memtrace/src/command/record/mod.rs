@@ -2,6 +2,9 @@
 
 pub mod args;
 
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -11,7 +14,8 @@ use crate::command::record::args::RecordArguments;
 use crate::service::live;
 use crate::sys::interrupt::Interrupt;
 use crate::sys::progress::Progress;
-use memtrace_core::format;
+use memtrace_core::format::{self, several};
+use memtrace_core::sample::{Sample, VmId};
 use memtrace_core::source::Source;
 use memtrace_core::units::Bytes;
 use memtrace_store::recording::{Limits, Record, Recorder};
@@ -39,7 +43,10 @@ pub fn run(arguments: &RecordArguments, verbosity: Verbosity) -> Result<()> {
     let end = arguments.duration.and_then(|time| Instant::now().checked_add(time));
     let schedule = Schedule { interval: arguments.interval, end };
     let ended = || interrupt.check().is_err();
-    record(&mut source, recorder, schedule, ended).with_context(|| {
+    let mut progress = Progress::new(Duration::ZERO, SELDOM);
+    let result = record(&mut source, recorder, schedule, ended, &mut progress);
+    progress.end();
+    result.with_context(|| {
         format!("recording into {directory} stopped; everything before is readable")
     })
 }
@@ -50,29 +57,49 @@ struct Schedule {
     end: Option<Instant>,
 }
 
+/// What was recorded.
+#[derive(Debug, Default)]
+struct Count {
+    samples: u64,
+    vms: BTreeSet<VmId>,
+}
+
+impl Count {
+    fn add(&mut self, sample: &Sample) {
+        self.samples = self.samples.saturating_add(1);
+        self.vms.extend(sample.vms.iter().map(|vm| vm.id));
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let vms = several(self.vms.len() as u64, "VM");
+        write!(f, "{} of {vms}", several(self.samples, "sample"))
+    }
+}
+
 /// Samples on a grid; late samples are skipped.
-fn record(
+fn record<W: Write>(
     source: &mut dyn Source,
     mut recorder: Recorder,
     schedule: Schedule,
     ended: impl Fn() -> bool,
+    progress: &mut Progress<W>,
 ) -> Result<()> {
-    let mut progress = Progress::new(Duration::ZERO, SELDOM);
-    let mut samples = 0_u64;
+    let mut count = Count::default();
     let mut next = Instant::now();
     let is_over = |now: Instant| schedule.end.is_some_and(|end| now >= end) || ended();
     while !is_over(Instant::now()) {
         let sample = match source.sample(None) {
             Ok(sample) => sample,
             Err(error) => {
-                recorder.close()?;
+                close(recorder, &count, progress)?;
                 return Err(error);
             }
         };
-        let vms = sample.vms.len();
+        count.add(&sample);
         recorder.push(Record { sample, reaction: None })?;
-        samples = samples.saturating_add(1);
-        progress.tell(|| told(&recorder, samples, vms));
+        progress.tell(|| told(&recorder, &count));
         next = (next + schedule.interval).max(Instant::now());
         while !is_over(Instant::now()) {
             let left = next.saturating_duration_since(Instant::now());
@@ -82,17 +109,23 @@ fn record(
             source.attend(left.min(SLICE));
         }
     }
-    progress.end();
+    close(recorder, &count, progress)
+}
+
+/// Ends the file, and tells what was recorded.
+fn close<W: Write>(recorder: Recorder, count: &Count, progress: &mut Progress<W>) -> Result<()> {
+    let told = format!("recorded {count} to {}", recorder.directory().display());
     recorder.close()?;
+    progress.conclude(&told);
     Ok(())
 }
 
 /// The progress line.
-fn told(recorder: &Recorder, samples: u64, vms: usize) -> String {
+fn told(recorder: &Recorder, count: &Count) -> String {
     let (file, total) = recorder.state();
     let file = file.map_or_else(String::new, |file| file.display().to_string());
     let total = format::bytes(total, WIDTH);
-    format!("{file}: {samples} samples, {vms} VMs, {total} total")
+    format!("{file}: {count}, {total} total")
 }
 
 #[cfg(test)]
@@ -100,7 +133,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use memtrace_core::fixture::samples::Seconds;
+    use memtrace_core::fixture::samples::{self, Seconds};
     use memtrace_store::recording::Recording;
 
     /// Records until it has been asked so often whether it is over.
@@ -114,10 +147,16 @@ mod tests {
         };
         let schedule = Schedule { interval: Duration::from_millis(1), end: None };
         let mut source = Seconds::until(last);
-        let result = record(&mut source, recorder, schedule, ended);
+        let mut out = Vec::new();
+        let mut progress = Progress::on(&mut out, false, Duration::ZERO, SELDOM);
+        let result = record(&mut source, recorder, schedule, ended, &mut progress);
         let mut recording = Recording::open(directory.path()).expect("there is a file");
         let count = recording.by_ref().count();
         assert_eq!(recording.losses(), []);
+        let told = String::from_utf8(out).expect("it is text");
+        let last =
+            format!("\nrecorded {count} samples of 1 VM to {}\n", directory.path().display());
+        assert!(told.contains(": 1 sample of 1 VM, ") && told.ends_with(&last), "{told}");
         (result, count)
     }
 
@@ -132,5 +171,19 @@ mod tests {
         let (result, count) = recorded(5, u32::MAX);
         assert_eq!(result.expect_err("it fails").to_string(), "the host is gone");
         assert_eq!(count, 5);
+    }
+
+    #[test]
+    fn samples_and_vms_are_counted_and_each_vm_once() {
+        let mut count = Count::default();
+        let vms = |all: &[u32]| all.iter().map(|vm| samples::vm("web", *vm)).collect();
+        for (seen, told) in [
+            (vms(&[7]), "1 sample of 1 VM"),
+            (vms(&[7, 8]), "2 samples of 2 VMs"),
+            (vms(&[]), "3 samples of 2 VMs"),
+        ] {
+            count.add(&samples::sample(1, seen));
+            assert_eq!(count.to_string(), told);
+        }
     }
 }

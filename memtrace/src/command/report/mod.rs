@@ -14,9 +14,10 @@ mod series;
 mod signals;
 mod words;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 
+use crate::command::losses;
 use crate::command::report::args::ReportArguments;
 use crate::sys::atomic_write::replace;
 use crate::sys::interrupt::Interrupt;
@@ -45,12 +46,12 @@ pub fn run(arguments: &ReportArguments) -> Result<()> {
         gather(moments.inspect(|shown| progress.at(shown.snapshot.wall)), config.alert.rules());
     progress.end();
     interrupt.check()?;
-    let losses: Vec<String> = tape.losses().iter().map(ToString::to_string).collect();
-    for loss in &losses {
-        tracing::warn!("{loss}");
-    }
-    let Some(report) = report else { bail!("no samples in {source}") };
+    let Some(report) = report else {
+        return Err(losses::no_samples(&arguments.path, tape.losses()));
+    };
+    losses::tell(tape.losses());
     let zone = TimeZone::system();
+    let losses: Vec<String> = tape.losses().iter().map(ToString::to_string).collect();
     let text = page(&report, &Around { source: &source, losses: &losses, zone: &zone })?;
     if arguments.output.as_os_str() == "-" {
         return output::print(&text);

@@ -12,7 +12,8 @@ use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::gather::Report;
-use super::words::{bytes, clock, name, said, seconds, several, time, zone_of};
+use super::words::{bytes, clock, name, said, seconds, time, zone_of};
+use memtrace_core::format::several;
 use memtrace_core::sample::{Party, VmId};
 use memtrace_core::units::{Nanos, WallNanos};
 

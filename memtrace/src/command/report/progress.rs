@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::words::time;
 use crate::sys::progress;
+use memtrace_core::format::several;
 use memtrace_core::units::WallNanos;
 
 /// Delay of the first line.
@@ -30,7 +31,8 @@ impl Progress {
     pub fn at(&mut self, wall: WallNanos) {
         self.moments = self.moments.saturating_add(1);
         let (moments, zone) = (self.moments, &self.zone);
-        self.line.tell(|| format!("read up to {}, {moments} samples", time(wall, zone)));
+        self.line
+            .tell(|| format!("read up to {}, {}", time(wall, zone), several(moments, "sample")));
     }
 
     /// Ends its line.

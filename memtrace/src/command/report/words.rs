@@ -80,12 +80,6 @@ pub fn percent(value: f64) -> String {
     }
 }
 
-/// `1 decision`, `5 decisions`.
-pub fn several(number: u64, what: &str) -> String {
-    let end = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{end}")
-}
-
 /// A cell with a number, or a dash with the reason as a tooltip.
 pub fn cell(value: Option<String>, because: Option<&str>) -> Markup {
     match value {

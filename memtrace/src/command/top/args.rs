@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use jiff::tz::TimeZone;
+use memtrace_core::replay::time::{self, Relative};
+use memtrace_core::units::WallNanos;
 use memtrace_view::columns::{self, Sort};
 
 use crate::cli::look::LookArguments;
@@ -41,7 +44,7 @@ pub struct TopArguments {
     #[arg(long, value_name = "PATH", conflicts_with_all = ["no_libvirt", "state_dir"])]
     pub replay: Option<PathBuf>,
     /// Start of the replay: 14:05 (on its first day), '2026-11-23 14:05', +10m
-    #[arg(long, value_name = "TIME", requires = "replay")]
+    #[arg(long, value_name = "TIME", requires = "replay", value_parser = position)]
     pub from: Option<String>,
 }
 
@@ -56,6 +59,12 @@ impl Default for TopArguments {
             from: None,
         }
     }
+}
+
+/// Checks the form of a position in a recording, whose time is known later.
+fn position(text: &str) -> Result<String, String> {
+    let any = WallNanos(1_700_000_000_000_000_000);
+    time::parse(text, &TimeZone::UTC, any, Relative::Position).map(|_| text.to_owned())
 }
 
 // clap shows only the outermost message of an error.

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use super::args::TopArguments;
 use super::print::Form;
 use super::{Mode, PATIENCE, form, view_options};
+use crate::command::losses;
 use crate::config::Config;
 use crate::service::player::play;
 use crate::service::terminal;
@@ -26,19 +27,22 @@ use memtrace_store::tape::{Shown, Tape, UNDECIDED};
 pub(super) fn run(arguments: &TopArguments, path: &Path, mode: Mode) -> Result<()> {
     let mut tape = Tape::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     tape.steady();
-    let first = begin(&mut tape, arguments.from.as_deref())?;
+    let Some(first) = begin(&mut tape, arguments.from.as_deref())? else {
+        return Err(losses::no_samples(path, tape.losses()));
+    };
     match form(mode, arguments) {
         None => view(arguments, tape, first),
         Some(form) => {
             let interrupt = Interrupt::watch()?;
             let count = arguments.print.most();
-            let moments = first.into_iter().chain(&mut tape);
+            let moments = std::iter::once(first).chain(&mut tape);
             let moments = moments.take_while(|_| interrupt.check().is_ok());
             let printed = all(moments, &form, count, output::print);
-            for loss in tape.losses() {
-                tracing::warn!("{loss}");
+            losses::tell(tape.losses());
+            if printed? == 0 && interrupt.check().is_ok() {
+                tracing::warn!("nothing to print: {} has one sample from here", path.display());
             }
-            printed
+            Ok(())
         }
     }
 }
@@ -52,32 +56,34 @@ fn begin(tape: &mut Tape, from: Option<&str>) -> Result<Option<Shown>> {
     Ok(tape.go(to))
 }
 
-/// Prints `count` snapshots with rates, or all.
+/// Prints `count` snapshots with rates, or all; gives how many there were.
 fn all(
     moments: impl Iterator<Item = Shown>,
     form: &Form,
     count: Option<u64>,
     mut print: impl FnMut(&str) -> Result<()>,
-) -> Result<()> {
+) -> Result<usize> {
     let most = count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
     let with_rates = moments.filter(|shown| shown.snapshot.interval.is_some());
-    for (number, mut shown) in with_rates.take(most).enumerate() {
+    let mut printed = 0;
+    for mut shown in with_rates.take(most) {
         let decided = shown.decided();
         decided.aim(&mut shown.snapshot);
-        let separator = if number > 0 { form.separator() } else { "" };
+        let separator = if printed > 0 { form.separator() } else { "" };
         print(&format!("{separator}{}", form.encode(&shown.snapshot, &decided)?))?;
+        printed += 1;
     }
-    Ok(())
+    Ok(printed)
 }
 
-fn view(arguments: &TopArguments, tape: Tape, first: Option<Shown>) -> Result<()> {
+fn view(arguments: &TopArguments, tape: Tape, first: Shown) -> Result<()> {
     let config = match crate::config::chosen(arguments.look.config.as_deref()) {
         Err(error) if arguments.look.config.is_some() => return Err(error),
         config => config.unwrap_or_else(|_| Config::default()),
     };
     let runtime = runtime::current_thread()?;
     let control = Control { interval: arguments.look.interval, detail: None, stop: false };
-    let (handle, remote) = play((tape, first), config.alert.rules(), control);
+    let (handle, remote) = play((tape, Some(first)), config.alert.rules(), control);
     let input = ViewInput::replayed(handle.clone(), remote, UNDECIDED.into());
     runtime.block_on(async {
         let result = terminal::run(input, view_options(arguments)).await;

@@ -3,7 +3,6 @@
 //! for Unix sockets.
 
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -23,6 +22,7 @@ use tokio::time::timeout;
 use crate::sys::address::Address;
 use crate::sys::runtime;
 use memtrace_core::text::clean;
+use memtrace_store::regular;
 
 /// Total time limit; an agent's is 3 s.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -72,7 +72,7 @@ pub fn read(place: &Place) -> Result<String> {
 
 fn whole(path: &Path) -> Result<String> {
     let mut text = String::new();
-    File::open(path)?.take(LARGEST as u64 + 1).read_to_string(&mut text)?;
+    regular::open_or_inherited(path)?.take(LARGEST as u64 + 1).read_to_string(&mut text)?;
     ensure!(text.len() <= LARGEST, too_large());
     Ok(text)
 }

@@ -1,7 +1,6 @@
 //! Reading along in the journal of another memtrace that acts on this host, as it grows.
 //! Neither locks nor writes anything.
 
-use std::fs::File;
 use std::io::{BufReader, ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use super::entry::{Changed, Entry};
 use super::lock::{self, Holder};
 use super::{JournalError, change, files, lines};
 use crate::journal::state::JournalState;
+use crate::regular;
 use memtrace_core::reactor::entry::{Followed, Told};
 
 /// The last orders that are kept.
@@ -49,7 +49,7 @@ impl Follower {
         Self { directory, locks, place: None, known: Known::default() }
     }
 
-    /// What is known by now. `None`: nobody has the journal.
+    /// What is known by now. `None`: no process has the journal.
     ///
     /// # Errors
     /// When somebody has it, and it can't be read or is of a newer memtrace; or when nobody
@@ -99,7 +99,7 @@ impl Follower {
     fn read_file(&mut self, place: Place) -> Result<u64, JournalError> {
         let path = files::path(&self.directory, place.number);
         let failed = || JournalError::io(path.display().to_string());
-        let mut file = File::open(&path).map_err(failed())?;
+        let mut file = regular::open(&path).map_err(failed())?;
         let length = file.metadata().map_err(failed())?.len();
         let mut offset = place.offset;
         if length < offset {

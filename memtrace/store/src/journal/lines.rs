@@ -1,7 +1,6 @@
 //! Reading a file of the journal, whatever became of it: a line that was cut by a crash,
 //! lines of zeros after a power cut, lines that this version doesn't know.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -9,6 +8,7 @@ use serde_json::Value;
 
 use super::JournalError;
 use super::entry::{Entry, VERSION};
+use crate::regular;
 
 /// Longest line that is read; a thousand VMs with all their reasons are a few MiB.
 const LONGEST: u64 = 32 << 20;
@@ -29,7 +29,7 @@ pub(super) struct Found {
 /// Gives each entry of the file to `each`, the header first.
 pub(super) fn read(path: &Path, mut each: impl FnMut(Entry)) -> Result<Found, JournalError> {
     let failed = || JournalError::io(path.display().to_string());
-    let mut reader = BufReader::new(File::open(path).map_err(failed())?);
+    let mut reader = BufReader::new(regular::open(path).map_err(failed())?);
     let mut found = Found::default();
     let mut line = Vec::new();
     loop {

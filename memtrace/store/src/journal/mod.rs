@@ -1,7 +1,7 @@
 //! The journal of what memtrace does: a JSON object a line, appended. An order is written
-//! and synced before it is carried out, and closed when it has ended, so that whoever
-//! starts after a kill or a power cut knows what was in flight and what memtrace has taken
-//! from whom. It holds the decisions too, for `explain --at`.
+//! and synced before it is carried out, and closed when it has ended, so that the next run
+//! after a kill or a power cut knows what was in flight and what memtrace has taken from each
+//! VM. It holds the decisions too, for `explain --at`.
 //!
 //! Each file begins with all that matters from those before it, so that old ones can go.
 //! What was thought is written whole once a minute and in each file, and else as what changed.
@@ -63,7 +63,7 @@ impl Default for Limits {
     }
 }
 
-/// The journal, open for writing. Nobody else has it.
+/// The journal, open for writing, and locked.
 #[derive(Debug)]
 pub struct Journal {
     directory: PathBuf,
@@ -185,7 +185,7 @@ impl Journal {
     }
 
     /// What memtrace has taken from a VM is none of its business any more: the VM is gone,
-    /// or somebody else moves its balloon.
+    /// or another program moves its balloon.
     ///
     /// # Errors
     /// When it can't be written.

@@ -8,6 +8,7 @@ use super::lines::{self, Found};
 use super::lock::{self, Lock};
 use super::{Current, Journal, JournalError, Limits, files};
 use crate::journal::state::JournalState;
+use memtrace_core::format::several;
 use memtrace_core::reactor::entry::Begun;
 use memtrace_core::reactor::entry::Holding;
 
@@ -77,10 +78,10 @@ impl Found {
         let name = path.display();
         let mut parts = Vec::new();
         if self.cut > 0 {
-            parts.push(format!("its last line was cut after {} bytes", self.cut));
+            parts.push(format!("its last line was cut after {}", several(self.cut, "byte")));
         }
         if self.unreadable > 0 {
-            parts.push(format!("{} lines can't be read", self.unreadable));
+            parts.push(format!("{} can't be read", several(self.unreadable, "line")));
         }
         if !self.headed {
             parts.push("it has no header; what it held is not known".to_owned());

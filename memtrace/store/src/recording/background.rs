@@ -1,5 +1,5 @@
-//! A recorder on a thread of its own, for somebody who can't wait for a disk. When there is no
-//! room, or the disk is too slow, it is the recording that suffers.
+//! A recorder on a thread of its own, so that the caller never waits for the disk. When the disk is
+//! too slow, samples are left out; when it is nearly full, recording ends.
 
 use std::io;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ impl BackgroundRecorder {
         let (moments, incoming) = sync_channel(WAITING);
         let thread = thread::Builder::new().name("recording".into()).spawn(move || {
             if let Err(error) = write(recorder, &incoming, spare) {
-                tracing::error!("the recording ended, all before can be read: {error}");
+                tracing::error!("recording ended; everything before is readable: {error}");
             }
         })?;
         Ok(Self { moments: Some(moments), thread: Some(thread), told: false })
@@ -55,7 +55,7 @@ impl memtrace_core::reactor::Recorder for BackgroundRecorder {
             Err(TrySendError::Full(_)) if self.told => {}
             Err(TrySendError::Full(_)) => {
                 self.told = true;
-                tracing::warn!("the disk is too slow for the recording: moments are left out");
+                tracing::warn!("the disk is too slow for the recording: samples are left out");
             }
         }
     }

@@ -28,6 +28,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use memtrace_core::format::several;
 use memtrace_core::reactor::Reaction;
 use memtrace_core::sample::Sample;
 
@@ -59,7 +60,7 @@ pub struct Loss {
     /// Where it begins, in bytes from the file's beginning.
     pub offset: u64,
     pub bytes: u64,
-    /// How many samples were there. `None`: nobody knows, as the index is gone too.
+    /// How many samples were there. `None`: unknown, as the index can't be read either.
     pub samples: Option<u64>,
     pub because: String,
 }
@@ -67,11 +68,17 @@ pub struct Loss {
 impl std::fmt::Display for Loss {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { file, offset, bytes, samples, because } = self;
-        write!(f, "{}: {because} at byte {offset}; ", file.display())?;
+        write!(f, "{}: {because}", file.display())?;
+        let size = several(*bytes, "byte");
         match samples {
-            _ if *bytes == 0 => write!(f, "at most the last seconds before the cut are missing"),
-            Some(samples) => write!(f, "{bytes} bytes with {samples} samples are lost"),
-            None => write!(f, "{bytes} bytes are lost, nobody knows how many samples"),
+            // A part lies behind the file's first bytes.
+            _ if *offset == 0 => write!(f, "; the file is skipped"),
+            _ if *bytes == 0 => write!(f, "; at most the last 10 s are missing"),
+            Some(0) => write!(f, " at byte {offset}; no samples lost"),
+            Some(samples) => {
+                write!(f, " at byte {offset}; {} lost ({size})", several(*samples, "sample"))
+            }
+            None => write!(f, " at byte {offset}; {size} lost, number of samples unknown"),
         }
     }
 }

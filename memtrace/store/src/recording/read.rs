@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::decoder::Decoder;
 use super::frame::{self, BEGIN_LENGTH, END_LENGTH, HEAD_LENGTH, Head, Next};
 use super::{Loss, Record, VERSION};
+use crate::regular;
 use memtrace_core::units::{Nanos, WallNanos};
 
 /// Why a file can't be read at all.
@@ -29,12 +30,18 @@ impl std::error::Error for ReadError {}
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoRecording => f.write_str("it is no recording of memtrace"),
+            Self::NoRecording => f.write_str("not a recording of memtrace"),
             Self::Older(version) => {
-                write!(f, "recorded by an earlier memtrace, format {version}; cannot be read")
+                write!(
+                    f,
+                    "recorded by an earlier memtrace, format {version}; this one reads {VERSION}"
+                )
             }
             Self::Newer(version) => {
-                write!(f, "a newer memtrace wrote it (version {version}; this one reads {VERSION})")
+                write!(
+                    f,
+                    "recorded by a newer memtrace, format {version}; this one reads {VERSION}"
+                )
             }
             Self::Io(error) => error.fmt(f),
         }
@@ -100,8 +107,11 @@ impl Reader {
     /// # Errors
     /// When it can't be read, is no recording, or one of a newer memtrace.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let mut file = BufReader::new(File::open(path)?);
+        let mut file = BufReader::new(regular::open(path)?);
         let length = file.seek(SeekFrom::End(0))?;
+        if length == 0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "empty file").into());
+        }
         file.rewind()?;
         let mut begin = [0; BEGIN_LENGTH];
         file.read_exact(&mut begin).map_err(|error| match error.kind() {
@@ -200,13 +210,28 @@ impl Reader {
         self.file.read_exact(&mut bytes)?;
         match frame::next(&bytes) {
             Some(Next::Index(length)) => {
-                self.ended = length == left;
-                Ok(self.ended.then_some(()))
+                self.close(length, left);
+                Ok(Some(()))
             }
             Some(Next::Frame(head)) if head.extent() <= left => self.enter(head),
             Some(Next::Frame(_)) => Err(io::ErrorKind::UnexpectedEof.into()),
             None if most < HEAD_LENGTH => Err(io::ErrorKind::UnexpectedEof.into()),
             None => Ok(None),
+        }
+    }
+
+    /// At an index of `length` bytes, where `left` are: all frames were read.
+    fn close(&mut self, length: u64, left: u64) {
+        match length.cmp(&left) {
+            Ordering::Equal => self.ended = true,
+            Ordering::Greater => {
+                self.skip("index cut", self.length, Some(0));
+                self.ended = true;
+            }
+            Ordering::Less => {
+                self.frame = self.offset.saturating_add(length);
+                self.lose("more data after the end");
+            }
         }
     }
 
@@ -227,11 +252,16 @@ impl Reader {
 
     /// Goes to the next frame that begins anew, or to the end, and tells what is between.
     fn lose(&mut self, because: &str) {
-        self.decoder = Decoder::default();
         let known = self.gap();
         let end = known.and_then(|(end, _)| end);
         let samples = known.map(|(_, samples)| samples.saturating_sub(self.taken));
         let until = end.unwrap_or(self.length);
+        self.skip(because, until, samples);
+        self.ended = end.is_none() || self.file.seek(SeekFrom::Start(until)).is_err();
+    }
+
+    /// Tells that nothing is read up to `until`, and that `samples` are there.
+    fn skip(&mut self, because: &str, until: u64, samples: Option<u64>) {
         self.losses.push(Loss {
             file: self.path.clone(),
             offset: self.frame,
@@ -239,8 +269,8 @@ impl Reader {
             samples,
             because: because.to_owned(),
         });
+        self.decoder = Decoder::default();
         (self.offset, self.taken) = (until, 0);
-        self.ended = end.is_none() || self.file.seek(SeekFrom::Start(until)).is_err();
     }
 
     /// Where the next frame begins anew after the present one, and how many samples are
@@ -271,7 +301,10 @@ impl Reader {
         let mut index = vec![0; usize::try_from(length).ok()?];
         self.file.seek(SeekFrom::Start(self.length.checked_sub(length)?)).ok()?;
         self.file.read_exact(&mut index).ok()?;
-        frame::heads(&index)
+        let heads = frame::heads(&index)?;
+        let frames = heads.iter().map(Head::extent).fold(BEGIN_LENGTH as u64, u64::saturating_add);
+        // The index of a file that was appended to this one is no index of this one.
+        (frames.saturating_add(length) == self.length).then_some(heads)
     }
 }
 

@@ -96,6 +96,10 @@ impl Recorder {
         }
     }
 
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The file that is written, and how many bytes there are in all.
     pub fn state(&self) -> (Option<&Path>, Bytes) {
         let current = self.current.as_ref();

@@ -107,10 +107,10 @@ fn what_is_no_recording_or_of_another_version_is_refused() {
     let directory = tempfile::tempdir().expect("there is room");
     let path = directory.path().join("a.mtrec");
     for (bytes, told) in [
-        (Vec::new(), "no recording"),
-        (b"something else that is long enough".to_vec(), "no recording"),
-        (frame::begin(2), "recorded by an earlier memtrace, format 2; cannot be read"),
-        (frame::begin(VERSION + 1), "a newer memtrace wrote it (version 4; this one reads 3)"),
+        (Vec::new(), "empty file"),
+        (b"something else that is long enough".to_vec(), "not a recording of memtrace"),
+        (frame::begin(2), "recorded by an earlier memtrace, format 2; this one reads 3"),
+        (frame::begin(VERSION + 1), "recorded by a newer memtrace, format 4; this one reads 3"),
     ] {
         std::fs::write(&path, bytes).expect("it can be written");
         let error = Reader::open(&path).expect_err("it is refused").to_string();

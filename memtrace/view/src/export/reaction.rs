@@ -50,7 +50,7 @@ fn became(fate: &Fate) -> String {
     }
 }
 
-/// An action, as an order to somebody.
+/// An action, in the imperative.
 pub fn action(action: Action) -> String {
     match action {
         Action::Balloon { from, to } => {
@@ -107,7 +107,7 @@ pub fn explanation(
 pub fn said(heading: &str, thought: Option<&Thought>, decision: Option<&Decision>) -> Vec<Said> {
     let mut lines = vec![Said::new("", heading, Emphasis::Strong)];
     match thought {
-        None => lines.push(Said::new(INDENT, "nothing was thought of it", Emphasis::Plain)),
+        None => lines.push(Said::new(INDENT, "not considered in this step", Emphasis::Plain)),
         Some(thought) => lines.extend(considered(thought)),
     }
     lines.extend(decided(decision, thought.is_none_or(|thought| thought.vm.is_some())));

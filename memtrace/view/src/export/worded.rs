@@ -1,5 +1,5 @@
 //! What is decided as JSON: the values that it was decided by (`reason`), and beside them the
-//! sentences that views make of them (`because`, `unless`), for whoever shows or logs them.
+//! sentences that views make of them (`because`, `unless`), for programs that show or log them.
 
 use serde_json::{Map, Value, json};
 

@@ -30,6 +30,7 @@ fn numbers_have_their_unit_and_their_limit() {
     let swap_ins = Symptom { kind: SymptomKind::HostSwapIn, value: 8.0 * MIB, limit: 1.0 * MIB };
     let available = Symptom { kind: SymptomKind::GuestAvailable, value: 3.25, limit: 5.0 };
     let reasons = [
+        (Reason::NotRunning { state: VmState::ShuttingDown }, "it is shutting down"),
         (
             Reason::InDistress { symptoms: vec![swap_ins, available] },
             "in distress: swap-ins 8.0 MiB/s (from 1.0), guest available 3.2 % (low under 5)",

@@ -219,8 +219,8 @@ fn events_that_vmswap_contradicts_leave_a_doubt() {
         rate.quality.reason().unwrap_or_default().to_owned()
     };
     assert_eq!(doubt(1010, 1000), "");
-    assert!(doubt(1100, 1000).contains("fewer than there were events"));
-    assert!(doubt(0, 1000).contains("more than there were events"));
+    assert!(doubt(1100, 1000).contains("fewer pages than there were events"));
+    assert!(doubt(0, 1000).contains("more pages than the events"));
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn without_vmswap_swap_ins_are_events() {
     now.process.swap = None;
     let (rate, total) = swap_in(swapped(5000, 0, 5000, 0), now);
     assert_eq!((rate.value, total), (Some(Rate(12.0)), 12));
-    assert!(rate.quality.reason().is_some_and(|reason| reason.contains("without VmSwap")));
+    assert!(rate.quality.reason().is_some_and(|reason| reason.contains("VmSwap is unknown")));
 }
 
 #[test]

@@ -308,6 +308,26 @@ fn what_would_have_to_be_known_is_named() {
     assert_eq!(reason, Reason::DistressUnknown { unknown });
 }
 
+/// The traffic in both directions.
+#[test]
+fn guest_swap_traffic_is_named_once() {
+    let at_ease = |swap: Option<ByteRate>| {
+        let tight = guest(|guest| guest.available = Some(Bytes(300 * MIB)));
+        let mut vms = [tight];
+        for guest in vms.iter_mut().filter_map(|vm| vm.guest.as_mut()) {
+            (guest.swap_in, guest.swap_out) = (swap, swap.map(|rate| ByteRate(rate.0 * 2.0)));
+        }
+        gate(&soft(&vms), Some(id(1)), GateKind::AtEase).1
+    };
+    let unknown = vec![SymptomKind::GuestSwap];
+    assert_eq!(at_ease(None), Reason::DistressUnknown { unknown });
+    let Reason::InDistress { symptoms } = at_ease(Some(ByteRate(2.0 * MIB as f64))) else {
+        panic!("it is in distress")
+    };
+    let swaps = symptoms.iter().filter(|one| one.kind == SymptomKind::GuestSwap);
+    assert_eq!(swaps.map(|one| one.value / MIB as f64).collect::<Vec<_>>(), [4.0]);
+}
+
 #[test]
 fn what_balloons_could_give_is_told_and_what_is_not_known_counts_as_nothing() {
     let known = |change: fn(&mut VmObservation)| {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{Audit, Finding, Severity, Subject};
+use memtrace_core::format::several;
 use memtrace_core::text;
 
 const RED: &str = "\x1b[31m";
@@ -21,8 +22,8 @@ impl Audit {
         if self.unseen > 0 {
             let _ = writeln!(
                 out,
-                "\n  {} processes can't be inspected without privileges: VMs may be missing",
-                self.unseen
+                "\n  {} can't be inspected without privileges: VMs may be missing",
+                several(self.unseen as u64, "process")
             );
         }
         if let Some(hindrance) = &self.hindrance {
@@ -49,8 +50,7 @@ impl Audit {
     fn scope(&self) -> String {
         match self.vms {
             0 => "the host; no VMs".to_owned(),
-            1 => "1 VM".to_owned(),
-            count => format!("{count} VMs"),
+            count => several(count as u64, "VM"),
         }
     }
 

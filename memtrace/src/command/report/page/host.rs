@@ -10,7 +10,8 @@ use super::Page;
 use crate::command::report::account::Waits;
 use crate::command::report::plot::{self, Curve, Ink};
 use crate::command::report::series::{Bucket, Series};
-use crate::command::report::words::{bytes, cell, name, nanos, percent, seconds, several};
+use crate::command::report::words::{bytes, cell, name, nanos, percent, seconds};
+use memtrace_core::format::several;
 use memtrace_core::units::{Bytes, Nanos};
 
 type Names = [(&'static str, &'static str); 2];

@@ -6,7 +6,8 @@ use maud::{Markup, html};
 use super::Page;
 use crate::command::report::account::Account;
 use crate::command::report::plot::{self, Curve, Ink};
-use crate::command::report::words::{bytes, cell, count, name, nanos, percent, seconds, several};
+use crate::command::report::words::{bytes, cell, count, name, nanos, percent, seconds};
+use memtrace_core::format::several;
 
 /// Most lanes, and most rows.
 const LANES: usize = 40;

@@ -17,6 +17,7 @@ use tracing::{error, info, warn};
 
 use self::webhook::Webhook;
 use memtrace_core::alert::{Alert, Severity, State};
+use memtrace_core::format::several;
 use memtrace_host::line_sink::LineSink;
 use memtrace_view::words;
 
@@ -109,7 +110,7 @@ impl Outbox {
     fn problem(&self) -> Option<String> {
         let problem = self.status.lock().clone();
         let lost = self.status.lost.load(Ordering::Relaxed);
-        let lost = (lost > 0).then(|| format!("{lost} alerts lost"));
+        let lost = (lost > 0).then(|| format!("{} lost", several(lost, "alert")));
         let parts: Vec<String> = problem.into_iter().chain(lost).collect();
         (!parts.is_empty()).then(|| format!("{}: {}", self.name, parts.join("; ")))
     }

@@ -136,7 +136,7 @@ fn a_receiver_that_fails_is_tried_again_and_one_that_refuses_is_not() {
     refused.send(&alert(State::Firing));
     bodies.recv_timeout(PATIENCE).unwrap();
     let problems = wait_for(|| Some(refused.problems()).filter(|problems| !problems.is_empty()));
-    assert!(problems[0].contains("404") && problems[0].contains("1 alerts lost"), "{problems:?}");
+    assert!(problems[0].contains("404") && problems[0].contains("1 alert lost"), "{problems:?}");
     assert_eq!(trying.problems(), [""; 0]);
 }
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 
 use super::*;
+use memtrace_core::format::several;
 
 fn newest(directory: &Path) -> PathBuf {
     files::path(directory, *files::list(directory).unwrap().last().unwrap())
@@ -30,7 +31,7 @@ fn wherever_the_last_line_is_cut_what_is_before_it_stands() {
         let (mut journal, recovered) = open(directory.path());
         assert_eq!(in_flight(&recovered), [0; 0], "the cut order was never carried out");
         assert_eq!(recovered.holdings.len(), 1);
-        let cut = format!("its last line was cut after {} bytes", end - last);
+        let cut = format!("its last line was cut after {}", several((end - last) as u64, "byte"));
         assert!(recovered.notices[0].ends_with(&cut), "{:?}", recovered.notices);
         journal.begin(at(9), vec![wanted(3, 9, 8)]).unwrap();
         drop(journal);

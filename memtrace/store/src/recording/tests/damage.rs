@@ -67,19 +67,62 @@ fn after_damage_a_file_that_was_not_closed_goes_on_as_well() {
     let (read, losses) = read(&case.path);
     assert!(read == case.moments[600..], "{} of {}", read.len(), case.moments.len());
     let [damage, end] = &losses[..] else { panic!("{losses:?}") };
-    assert_eq!((damage.samples, end.samples), (Some(600), None));
+    assert_eq!((damage.samples, end.samples), (Some(600), Some(0)));
 }
 
 #[test]
 fn what_is_lost_is_told() {
     let case = case(30);
-    std::fs::write(&case.path, &case.bytes[..case.bytes.len() - 1]).expect("it can be written");
-    let (_, losses) = read(&case.path);
-    let told = losses[0].to_string();
+    let told = |bytes: &[u8]| {
+        std::fs::write(&case.path, bytes).expect("it can be written");
+        match Recording::open(&case.path) {
+            Err(error) => error.to_string(),
+            Ok(mut recording) => {
+                recording.by_ref().for_each(drop);
+                let [loss] = recording.losses() else { panic!("{:?}", recording.losses()) };
+                loss.to_string().rsplit_once("a.mtrec: ").expect("the file").1.to_owned()
+            }
+        }
+    };
+    let (whole, bytes) = (case.bytes.len(), &case.bytes);
+    let first = frame::BEGIN_LENGTH;
+    let mut damaged = bytes.clone();
+    damaged[first + frame::HEAD_LENGTH + 40] ^= 1;
+    for (bytes, expected) in [
+        (&[][..], "empty file".to_owned()),
+        (&bytes[..first - 1], "not a recording of memtrace".to_owned()),
+        (&bytes[..first], "not closed; at most the last 10 s are missing".to_owned()),
+        (
+            &bytes[..first + 50],
+            format!("cut at byte {first}; 50 bytes lost, number of samples unknown"),
+        ),
+        (&damaged, format!("damaged at byte {first}; 30 samples lost ({} bytes)", whole - first)),
+        (
+            &[&bytes[..], bytes].concat(),
+            format!(
+                "more data after the end at byte {whole}; {whole} bytes lost, number of \
+                     samples unknown"
+            ),
+        ),
+    ] {
+        assert_eq!(told(bytes), expected);
+    }
+    let told = told(&bytes[..whole - 1]);
     assert!(
-        told.contains("a.mtrec: damaged at byte ") && told.contains("bytes are lost"),
+        told.starts_with("index cut at byte ") && told.ends_with("; no samples lost"),
         "{told}"
     );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_at_all_is_skipped_in_a_directory() {
+    let case = case(3);
+    std::fs::write(case.path.with_file_name("b.mtrec"), "").expect("it can be written");
+    let folder = case.path.parent().expect("it is in one");
+    let mut recording = Recording::open(folder).expect("it can be read");
+    assert_eq!(recording.by_ref().count(), 3);
+    let [loss] = recording.losses() else { panic!("{:?}", recording.losses()) };
+    assert!(loss.to_string().ends_with("b.mtrec: empty file; the file is skipped"), "{loss}");
 }
 
 proptest! {

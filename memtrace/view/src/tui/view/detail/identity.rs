@@ -3,6 +3,7 @@
 use ratatui::text::Line;
 
 use super::{Subject, field};
+use crate::words;
 use memtrace_core::sample::{Accelerator, Manager};
 
 pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
@@ -25,8 +26,8 @@ pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
         word("managed by", manager),
         word("cgroup", vm.cgroup_path.as_deref().unwrap_or("- not found")),
     ];
-    let state = vm.state.value.map_or("-".to_owned(), |state| format!("{state:?}").to_lowercase());
-    lines.extend(field::value(subject, "state", &state, &vm.state.quality));
+    let state = vm.state.value.map_or("-", words::running);
+    lines.extend(field::value(subject, "state", state, &vm.state.quality));
     lines.extend(field::number(subject, "CPU", &vm.cpu, memtrace_core::format::percent));
     lines
 }

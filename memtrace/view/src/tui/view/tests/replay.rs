@@ -16,7 +16,7 @@ fn replayed(size: (u16, u16), place: &Place, keys: &str) -> State {
 
 #[test]
 fn replay() {
-    let lost = "a.mtrec: cut at byte 7180; 25 bytes are lost, nobody knows how many samples";
+    let lost = "a.mtrec: cut at byte 7180; 25 bytes lost, number of samples unknown";
     let place = Place { losses: [lost.to_owned()].into(), ..Place::default() };
     insta::assert_snapshot!("replay_80x24", screen(&replayed(SMALL, &place, "")));
     insta::assert_snapshot!("replay_140x40", screen(&replayed(LARGE, &place, "J14:0")));
