@@ -62,6 +62,18 @@ fn the_page_of_the_stream_is_what_it_prints() {
 }
 
 #[test]
+fn the_schema_of_the_stream_is_json() {
+    let printed = run(&["stream", "--describe", "--json"]);
+    let schema: serde_json::Value =
+        serde_json::from_str(text(&printed.stdout)).expect("it is JSON");
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert_eq!(
+        schema["properties"]["wall"]["description"],
+        "When the kernel's counters were read."
+    );
+}
+
+#[test]
 fn help_of_stream() {
     insta::assert_snapshot!(help("stream"));
 }

@@ -5,6 +5,7 @@
 mod host;
 mod vm;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -19,14 +20,22 @@ pub use vm::{
     ProcessSample, ThreadSample, VmSample, VmState,
 };
 
-/// Who a VM is: its UUID, or the process and the moment of its start. Never a bare pid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// VM id: its UUID, or the process and the moment of its start. Never a bare pid.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "Id")]
 pub enum VmId {
+    /// UUID.
     Uuid(Uuid),
-    /// `start` is field 22 of /proc/PID/stat: clock ticks after boot.
+    /// Process of a VM without UUID; unique even if the pid is reused.
     Process {
+        /// Process id.
         pid: u32,
+        /// Start time in clock ticks since boot.
+        ///
+        /// Field 22 of /proc/PID/stat.
         start: u64,
     },
 }
@@ -58,10 +67,13 @@ pub struct Sample {
     pub notices: Vec<Notice>,
 }
 
-/// A party that takes pages, or loses them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// A party that reclaims pages, or loses them.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Party {
+    /// The VM.
     Vm(VmId),
     Kswapd,
     /// Processes that are no VM, and kernel threads other than kswapd.
@@ -77,7 +89,7 @@ pub struct FlowSample {
 }
 
 /// What a notice is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Topic {
     Cgroup,
@@ -116,9 +128,11 @@ impl Topic {
     }
 }
 
-/// Something that the operator should know: a source that is gone, a limit that was hit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A message for the operator: a source that is gone, a limit that was hit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Notice {
+    /// What it is about.
     pub about: Topic,
+    /// Message.
     pub text: String,
 }

@@ -8,6 +8,7 @@ pub use quality::{Quality, Reason, reason_or};
 
 /// One thing that is measured. The order is the order on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema), schemars(rename = "SignalName"))]
 #[serde(rename_all = "snake_case")]
 pub enum Signal {
     /// Guest page faults that reach the host (EPT/NPT violations).
@@ -115,12 +116,15 @@ impl Signal {
 
 /// What this kernel and these permissions allow for one signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema), schemars(rename = "Signal"))]
 pub struct SignalStatus {
+    /// Its name.
     pub signal: Signal,
-    /// The hooks or files that it comes from, for example `raw_tp kmem:rss_stat`.
+    /// Hooks or files that it is read from, for example `raw_tp kmem:rss_stat`.
     pub source: Option<String>,
-    /// A hook feeds the kernel side's counter of it. Without one the counter stays at
-    /// zero, and the signal, if there is one, comes from files.
+    /// Counted by an attached hook.
+    ///
+    /// Without one the counter stays at zero, and the signal, if there is one, comes from files.
     pub hooked: bool,
     #[serde(flatten)]
     pub quality: Quality,

@@ -3,13 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 macro_rules! quantity {
-    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+    ($(#[$doc:meta])* $name:ident($inner:ty), $unit:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
+        #[derive(
+            Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema,
+        )]
         #[serde(transparent)]
+        // The field that has the unit is to describe itself.
+        #[schemars(inline, description = "", extend("unit" = $unit))]
         pub struct $name(pub $inner);
     };
 }
@@ -17,40 +22,45 @@ macro_rules! quantity {
 quantity!(
     /// An amount of memory, in bytes.
     #[derive(Eq, Ord, Hash)]
-    Bytes(u64)
+    Bytes(u64), "bytes"
 );
 quantity!(
     /// An amount of memory in base pages of the host.
     #[derive(Eq, Ord, Hash)]
-    Pages(u64)
+    Pages(u64), "pages of the host"
 );
 quantity!(
     /// A duration, or a point on the monotonic clock, in nanoseconds.
     #[derive(Eq, Ord, Hash)]
-    Nanos(u64)
+    Nanos(u64), "nanoseconds"
 );
 quantity!(
     /// A point in time, in nanoseconds since the Unix epoch.
     #[derive(Eq, Ord, Hash)]
-    WallNanos(u64)
+    WallNanos(u64), "nanoseconds since 1970-01-01 (UTC)"
 );
 quantity!(
     /// Events per second.
-    Rate(f64)
+    Rate(f64), "per second"
 );
 quantity!(
     /// Bytes per second.
-    ByteRate(f64)
+    ByteRate(f64), "bytes per second"
 );
 quantity!(
     /// Per cent: 100 is all of it. May go over 100 where several threads wait at once.
-    Percent(f64)
+    Percent(f64), "per cent"
 );
 
-/// A limit on memory. The order is from tight to loose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// A limit on memory.
+///
+/// The order is from tight to loose.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
+    /// The limit.
     At(Bytes),
     Unlimited,
 }

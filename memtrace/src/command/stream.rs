@@ -17,12 +17,12 @@ The same as `memtrace top --json`. Keys and units are in docs/stream.md (--descr
 
 #[derive(Args, Clone, Debug)]
 pub struct StreamArguments {
-    /// Print JSON lines (the only format)
+    /// Print JSON lines (the only format); with --describe the JSON Schema
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
     pub look: LookArguments,
-    /// Print the description of all keys (Markdown) and exit
+    /// Print the description of all keys (Markdown, or JSON Schema with --json) and exit
     #[arg(long, conflicts_with_all = ["count", "filter"])]
     pub describe: bool,
     /// Exit after N lines
@@ -42,6 +42,9 @@ impl From<StreamArguments> for TopArguments {
 /// # Errors
 /// As [`top::run`].
 pub fn run(arguments: StreamArguments, verbosity: Verbosity) -> Result<()> {
+    if arguments.describe && arguments.json {
+        return output::print(&format!("{:#}\n", export::stream::schema()));
+    }
     if arguments.describe {
         return output::print(&export::stream::page::page());
     }

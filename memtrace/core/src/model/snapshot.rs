@@ -1,8 +1,13 @@
 //! A [`Snapshot`]: rates and shares, each with its quality. This is what every view,
-//! encoder and policy reads, and what `--json` prints.
+//! encoder and policy reads, and what `--json` prints. The first paragraph of a field's comment
+//! describes it in docs/stream.md too.
+
+use std::borrow::Cow;
 
 use memtrace_ebpf::VmCounters;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::model::totals::{HostTotals, Totals};
@@ -11,7 +16,7 @@ use crate::sample::{
     Accelerator, GuestStats, Manager, Notice, Party, Psi, SwapDevice, VmId, VmState,
 };
 use crate::signal::{Quality, Reason, SignalStatus};
-use crate::units::{ByteRate, Bytes, Limit, Nanos, Percent, Rate, WallNanos};
+use crate::units::{ByteRate, Bytes, Limit, Nanos, Pages, Percent, Rate, WallNanos};
 
 /// Version of the JSON form. Counts up when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -23,6 +28,35 @@ pub struct Measured<T> {
     pub value: Option<T>,
     #[serde(flatten)]
     pub quality: Quality,
+}
+
+/// A value with its quality.
+#[derive(JsonSchema)]
+#[schemars(rename = "Measured")]
+#[expect(dead_code, reason = "it is there for its schema")]
+struct OfAnything {
+    /// `null` exactly if it is absent.
+    value: Value,
+    #[serde(flatten)]
+    quality: Quality,
+}
+
+/// The same for every `T`, but for the type of `value`.
+impl<T: JsonSchema> JsonSchema for Measured<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Measured_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let value = generator.subschema_for::<Option<T>>();
+        let mut schema = generator.subschema_for::<OfAnything>();
+        schema.insert("properties".to_owned(), json!({ "value": value }));
+        schema
+    }
 }
 
 impl<T> Measured<T> {
@@ -60,66 +94,97 @@ impl<T> Measured<T> {
 }
 
 /// Everything that is known about one interval.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Snapshot {
+    /// Version of this schema; incremented when a key is removed or changes its meaning.
     pub schema_version: u32,
+    /// When the kernel's counters were read.
     pub wall: WallNanos,
-    /// Length of the interval that the rates stand for. `None` in the first snapshot,
-    /// whose rates are all absent.
+    /// Period that rates and shares cover; `null` in the first line, whose rates are all absent.
     pub interval: Option<Nanos>,
+    /// The host.
     pub host: HostView,
+    /// VMs that match --filter, most stalled first.
     pub vms: Vec<VmView>,
-    /// Largest flow first. Absent when the kernel side doesn't run.
+    /// Pages reclaimed, by causing and losing party, largest first. Absent without eBPF.
     pub flows: Measured<Vec<FlowView>>,
+    /// Signals and their quality on this host.
     pub signals: Vec<SignalStatus>,
+    /// Messages for the operator.
     pub notices: Vec<Notice>,
 }
 
 /// The host.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Host")]
 pub struct HostView {
+    /// Host name.
     pub hostname: Option<String>,
+    /// Kernel release.
     pub kernel: Option<String>,
+    /// CPUs that are online.
     pub cpus: Option<u32>,
+    /// MemTotal.
     pub memory_total: Measured<Bytes>,
+    /// MemAvailable.
     pub memory_available: Measured<Bytes>,
+    /// MemFree.
     pub memory_free: Measured<Bytes>,
     /// Buffers and page cache.
     pub memory_cached: Measured<Bytes>,
+    /// All swap.
     pub swap_total: Measured<Bytes>,
+    /// Swap used.
     pub swap_used: Measured<Bytes>,
+    /// Read from swap.
     pub swap_in: Measured<ByteRate>,
+    /// Written to swap.
     pub swap_out: Measured<ByteRate>,
+    /// Swap devices and files.
     pub swaps: Vec<SwapDevice>,
+    /// Pressure stall information of memory.
     pub psi: Measured<Psi>,
-    /// Share of the interval in which kswapd worked; over 100 with several nodes.
+    /// Time kswapd was active, of the interval; over 100 with several NUMA nodes.
     pub kswapd_active: Measured<Percent>,
+    /// Reclaimed by kswapd.
     pub kswapd_reclaim: Measured<ByteRate>,
-    /// Direct reclaims of the whole host per second.
+    /// Direct reclaims of all processes.
     pub direct_reclaims: Measured<Rate>,
-    /// Reclaims within memory cgroups of the whole host per second.
+    /// Reclaims within cgroups of all processes.
     pub memcg_reclaims: Measured<Rate>,
-    /// Sum of the VMs' memory (balloon maximum, else what they were started with).
+    /// Sum of the VMs' maximum sizes.
+    ///
+    /// The balloon's maximum, else what a VM was started with.
     pub allocated: Measured<Bytes>,
-    /// `allocated` / `memory_total`; 1.0 is all of it.
+    /// `allocated` divided by `memory_total`; 1 is all of it.
     pub overcommit: Measured<f64>,
-    /// What the kernel side lost since it started.
+    /// Events that the eBPF programs could not count.
     pub losses: Measured<Losses>,
-    /// The kernel side's counters that belong to no VM, since it started.
+    /// Counters that belong to no VM.
     pub totals: Measured<HostTotals>,
 }
 
-/// What the kernel side could not count, totals since it started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What the eBPF programs could not count since memtrace started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Losses {
+    /// Events that did not fit into the ring buffer.
     pub events: u64,
+    /// VMs without a slot in the map.
     pub slots: u64,
+    /// Waits that could not be timed.
     pub stalls: u64,
+    /// Asynchronous faults that could not be timed.
     pub async_faults: u64,
+    /// Pages of pairs that did not fit into the flow table.
+    #[schemars(with = "Pages")]
     pub flow_pages: u64,
+    /// Address spaces that did not fit into the map.
     pub address_spaces: u64,
+    /// Failed reads of kernel memory.
     pub failed_reads: u64,
-    /// Events that a program wasn't run for. `None`: this kernel doesn't tell.
+    /// Events for which the eBPF program was not run.
+    ///
+    /// `None`: this kernel doesn't tell.
     pub missed_runs: Option<u64>,
 }
 
@@ -137,96 +202,145 @@ impl Losses {
     }
 }
 
-/// One VM.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A VM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Vm")]
 pub struct VmView {
+    /// Stable VM id.
     pub id: VmId,
+    /// VM name; untrusted, sanitised.
     pub name: String,
+    /// UUID, if it has one.
     pub uuid: Option<Uuid>,
+    /// Process id.
     pub pid: u32,
+    /// Name of the VMM program.
     pub vmm: String,
+    /// Accelerator.
     pub accelerator: Option<Accelerator>,
+    /// Interface to its balloon.
     pub manager: Manager,
+    /// State.
     pub state: Measured<VmState>,
-    /// User and system time of all its threads; 100 is one CPU.
+    /// CPU time of all its threads, % of one CPU.
     pub cpu: Measured<Percent>,
 
+    /// Current size: maximum less balloon.
     pub balloon_actual: Measured<Bytes>,
+    /// Maximum size.
     pub balloon_maximum: Measured<Bytes>,
-    /// The size that memtrace last ordered, or would order.
+    /// Balloon target of memtrace, ordered or proposed.
     #[serde(default = "untouched")]
     pub balloon_target: Measured<Bytes>,
+    /// Resident memory, including shared memory.
     pub rss: Measured<Bytes>,
+    /// Resident shared memory.
     pub rss_shmem: Measured<Bytes>,
+    /// Memory in host swap.
     pub swap: Measured<Bytes>,
+    /// Memory in hugetlb pages.
     pub hugetlb: Measured<Bytes>,
+    /// Locked memory, or pinned for a device.
     pub locked: Measured<Bytes>,
 
-    /// Guest, user and kernel faults together. Guest faults are exits (EPT/NPT violations),
-    /// of which one page may cause several, or none if the page was there.
+    /// Page faults: guest, user and kernel.
     pub faults: Measured<Rate>,
+    /// EPT or NPT violations.
+    ///
+    /// These are exits: one page may cause several, or none if it was there.
     pub guest_faults: Measured<Rate>,
+    /// Page faults of its threads.
     pub user_faults: Measured<Rate>,
+    /// Page faults in the kernel on its behalf.
     pub kernel_faults: Measured<Rate>,
+    /// Major faults.
     pub major_faults: Measured<Rate>,
+    /// KVM asynchronous page faults.
     pub async_faults: Measured<Rate>,
+    /// Swap-in.
     pub swap_in: Measured<ByteRate>,
+    /// Swap-out.
     pub swap_out: Measured<ByteRate>,
+    /// Refaults: pages read again soon after reclaim.
     pub refaults: Measured<Rate>,
+    /// Direct reclaims by its threads.
     pub direct_reclaims: Measured<Rate>,
+    /// Memcg reclaims by its threads.
     pub memcg_reclaims: Measured<Rate>,
+    /// Throttles of its threads in reclaim.
     pub throttles: Measured<Rate>,
+    /// Direct compactions by its threads.
     pub compactions: Measured<Rate>,
 
-    /// Time that its threads waited for memory (direct and memcg reclaim with the throttling
-    /// in them, compaction, asynchronous faults; where the kernel lets it be seen swap-in and
-    /// the throttling before reclaim), as a share of the interval; over 100 where several
-    /// waited at once.
+    /// Time its threads stalled on memory, of the interval; over 100 if several did.
+    ///
+    /// In direct and memcg reclaim with the throttling in them, compaction, asynchronous
+    /// faults; where the kernel lets it be seen swap-in and the throttling before reclaim.
     pub stalled: Measured<Percent>,
-    /// Its share of all pages that reclaim took in the interval, whoever lost them.
+    /// Pages reclaimed by it, of all pages reclaimed.
     pub caused: Measured<Percent>,
-    /// Pages that its threads took, from whomever, per second.
+    /// Pages reclaimed by it, from any party.
     pub caused_pages: Measured<Rate>,
-    /// Pages that anybody's reclaim took from it per second.
+    /// Pages reclaimed from it, by any party.
     pub taken: Measured<Rate>,
 
+    /// Median of its reclaim latency.
     pub reclaim_p50: Measured<Nanos>,
+    /// 99th percentile of its reclaim latency.
     pub reclaim_p99: Measured<Nanos>,
+    /// Median of its asynchronous fault latency.
     pub async_fault_p50: Measured<Nanos>,
+    /// 99th percentile of its asynchronous fault latency.
     pub async_fault_p99: Measured<Nanos>,
-    /// Waits for a page that comes back from swap, its own threads' and KVM's workers'.
+    /// Median of its swap-in latency.
+    ///
+    /// Waits of its own threads and of KVM's workers.
     pub swap_in_p50: Measured<Nanos>,
+    /// 99th percentile of its swap-in latency.
     pub swap_in_p99: Measured<Nanos>,
-    /// Counts by bucket in the interval (`memtrace_ebpf::bucket_range_ns`), without
-    /// trailing zeros.
+    /// Reclaim waits by bucket: 16 buckets per power of two of ns, without trailing zeros.
+    ///
+    /// In the interval; the bounds are `memtrace_ebpf::bucket_range_ns`.
     pub reclaim_histogram: Measured<Vec<u64>>,
+    /// Asynchronous faults by bucket.
     pub async_fault_histogram: Measured<Vec<u64>>,
+    /// Swap-in waits by bucket.
     pub swap_in_histogram: Measured<Vec<u64>>,
 
+    /// Its processes killed by the host's OOM killer.
     pub oom_kills: Measured<u64>,
+    /// OOM kills triggered by its allocations.
     pub oom_caused: Measured<u64>,
 
+    /// Memory cgroup that it is charged to.
     pub cgroup_path: Option<String>,
+    /// Memory charged to the cgroup.
     pub cgroup_usage: Measured<Bytes>,
+    /// Tightest hard limit of the cgroup and its ancestors.
     pub cgroup_limit: Measured<Limit>,
+    /// Tightest memory.high of the cgroup and its ancestors.
     pub cgroup_high: Measured<Limit>,
+    /// Pressure stall information of its cgroup.
     pub psi: Measured<Psi>,
 
+    /// Memory reported by the guest.
     pub guest_total: Measured<Bytes>,
+    /// Available memory reported by the guest.
     pub guest_available: Measured<Bytes>,
+    /// All guest statistics.
     pub guest_stats: Measured<GuestStats>,
     /// Age of the guest statistics.
     pub guest_age: Measured<Nanos>,
-    /// The memory in this VM that the guest itself has no use for.
+    /// Unused memory: held by the host (memory and swap), free in the guest.
     pub dead: Measured<Bytes>,
 
-    /// The kernel side's counters since it began to count this VM.
+    /// eBPF counters since memtrace has seen this VM.
     pub totals: Measured<Totals<VmCounters>>,
-    /// How long it waited since then.
+    /// Wait times since then.
     #[serde(default)]
     pub waits: VmWaits,
 
-    /// Only for the VM that a view asked for.
+    /// Threads, on request of the live view; `null` in a stream.
     pub threads: Option<Vec<ThreadView>>,
 }
 
@@ -237,24 +351,35 @@ pub const fn untouched() -> Measured<Bytes> {
 
 const UNTOUCHED: &str = "no memtrace that runs here has ordered a size";
 
-/// One thread of a VM.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A thread of a VM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Thread")]
 pub struct ThreadView {
+    /// Thread id.
     pub tid: u32,
+    /// Its name.
     pub name: String,
+    /// R, S, D, ...
     pub state: char,
+    /// Of one CPU.
     pub cpu: Measured<Percent>,
+    /// Minor faults.
     pub minor_faults: Measured<Rate>,
+    /// Major faults.
     pub major_faults: Measured<Rate>,
 }
 
-/// Pages that one party's reclaim took from another.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Pages reclaimed by one party from another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Flow")]
 pub struct FlowView {
+    /// Party that reclaimed.
     pub causer: Party,
+    /// Party that lost the pages.
     pub victim: Party,
-    /// Pages per second in the interval.
+    /// Pages reclaimed.
     pub pages: Rate,
-    /// Pages since memtrace started.
+    /// Since memtrace started.
+    #[schemars(with = "Pages")]
     pub total_pages: u64,
 }

@@ -2,6 +2,7 @@
 //! and which every bucket costs a series of each VM.
 
 use memtrace_ebpf::{VmCounters, bucket_range_ns};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Measured;
@@ -24,23 +25,26 @@ pub const BOUNDS: [Nanos; 11] = {
     bounds
 };
 
-/// One kind of wait, totals since counting began.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Waits of one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WaitTotals {
-    /// Waits shorter than each of [`BOUNDS`] and not than the one before it; then the rest.
+    /// Waits under 2^14 ns, then up to each further power of four, then from 2^34 ns on.
+    ///
+    /// The bounds are [`BOUNDS`].
     pub counts: Vec<u64>,
-    /// All of them together.
+    /// Total time.
     pub time: Nanos,
 }
 
-/// The waits that the kernel side has distributions of.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Wait times since memtrace has seen this VM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Waits")]
 pub struct VmWaits {
-    /// In direct and memcg reclaim.
+    /// Waits in direct and memcg reclaim.
     pub reclaim: Measured<WaitTotals>,
     /// KVM asynchronous page faults.
     pub async_fault: Measured<WaitTotals>,
-    /// For pages that come back from swap, its own threads' and KVM's workers'.
+    /// Swap-in waits, of its own threads and of KVM's workers.
     pub swap_in: Measured<WaitTotals>,
 }
 

@@ -1,12 +1,13 @@
 //! What a policy wants done, and why.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::reason::{Ahead, Distress, Reason, RuleId, Standing};
 use super::state::Level;
 use super::thought::Thought;
 use crate::sample::VmId;
-use crate::units::{Bytes, Nanos};
+use crate::units::{Bytes, Nanos, Percent};
 
 /// Everything that came out of one step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -34,12 +35,17 @@ pub struct Decisions {
 }
 
 /// Something to do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Decision {
+    /// VM to act on.
     pub vm: VmId,
+    /// Action.
     pub action: Action,
+    /// The rule that led to it.
     pub rule: RuleId,
-    /// The numbers that it was decided by, and those that would have led to another decision.
+    /// As values: its `kind`, and numbers in bytes, nanoseconds and per cent.
+    ///
+    /// Those that it was decided by, and those that would have led to another decision.
     #[serde(default)]
     pub reason: Reason,
 }
@@ -54,41 +60,57 @@ impl Decision {
     }
 }
 
-/// What can be done to a VM. memtrace never kills.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What can be done to a VM; one of these keys. memtrace never kills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// Sets its logical size; less than `from` inflates the balloon.
-    Balloon { from: Bytes, to: Bytes },
-    /// Has its cgroup give back so much (`memory.reclaim`).
-    Reclaim { bytes: Bytes },
+    /// Sets the balloon target; below `from` the balloon inflates.
+    Balloon {
+        /// Current size.
+        from: Bytes,
+        /// Target size.
+        to: Bytes,
+    },
+    /// Reclaims from its cgroup, by a write to memory.reclaim.
+    Reclaim {
+        /// Bytes to reclaim.
+        bytes: Bytes,
+    },
 }
 
 /// What the hook is told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Call {
-    /// What is to be freed.
+    /// Memory that must be freed.
     pub need: Bytes,
-    /// What of it no rung can give.
+    /// Part of it that memtrace can't free.
     pub missing: Bytes,
-    /// What balloons can still give, and the next step of reclaim.
+    /// Memory that balloons can still free.
     pub balloons: Bytes,
+    /// Memory that the next cgroup reclaim frees.
     pub reclaim: Bytes,
-    /// So long it has been missing, and has to be missing.
+    /// Time since it first was missing.
     pub lasts: Nanos,
+    /// Time that it must be missing.
     #[serde(default)]
     pub after: Nanos,
+    // Views put the cause into words.
+    #[schemars(skip)]
     pub suffering: Vec<Suffering>,
+    /// State of the host or scope.
     #[serde(default)]
     pub host: Standing,
-    /// VMs of which it is not known what they could give, of so many.
+    /// VMs of which it is unknown what they could give.
     #[serde(default)]
     pub unknown: usize,
+    /// VMs in all.
     #[serde(default)]
     pub vms: usize,
-    /// From so much available, per cent, or with less missing, it would not be called.
+    /// Available memory from which it would not be called.
     #[serde(default)]
+    #[schemars(with = "Percent")]
     pub leave: f64,
+    /// Missing memory from which it is called.
     #[serde(default)]
     pub least: Bytes,
 }

@@ -2,23 +2,30 @@
 //! nanoseconds; `limit`, `pause` and the like are the rules that the numbers are held against.
 //! Views make sentences of them, so that a sentence can be improved without touching the policy.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::state::Level;
 use crate::sample::VmState as Running;
-use crate::units::{Bytes, Nanos};
+use crate::units::{Bytes, Nanos, Percent};
 
 /// A condition, in the order in which those of a VM are asked; then the rungs of the ladder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum GateKind {
     /// The operator lets it be touched.
     Allowed,
+    /// It runs.
     Running,
     /// Its balloon can be moved.
     Balloon,
     /// Its memory isn't pinned.
     Unpinned,
+    /// It has run for long enough.
     Booted,
     /// Its statistics are fresh, whole and not contradicted.
     Statistics,
@@ -30,6 +37,7 @@ pub enum GateKind {
     /// No other program moved its balloon.
     #[serde(rename = "ours alone")]
     OursAlone,
+    /// It wasn't shrunk just now.
     #[serde(rename = "cooled down")]
     CooledDown,
     /// There is something above its floor.
@@ -37,9 +45,13 @@ pub enum GateKind {
     /// Reclaim of its cold pages backs off.
     #[serde(rename = "cold pages")]
     ColdPages,
+    /// Rung of the ladder: an alert.
     Alert,
+    /// Rung: balloons inflate.
     Inflate,
+    /// Rung: cold pages are reclaimed.
     Reclaim,
+    /// Rung: the operator's hook is called.
     Hook,
     /// Of another version of memtrace.
     #[serde(other)]
@@ -47,7 +59,9 @@ pub enum GateKind {
 }
 
 /// The rule that led to a decision.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleId {
     /// A VM in distress gets memory.
@@ -290,12 +304,30 @@ pub enum Reason {
     Unrecorded,
 }
 
-/// The scope as it stood when something was decided.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// Any object: each kind has values of its own, which are no part of the stream's schema.
+impl JsonSchema for Reason {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Reason".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object" })
+    }
+}
+
+/// The host, or the scope, as it stood when something was decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Standing {
-    /// Per cent available.
+    /// Available memory.
+    #[schemars(with = "Percent")]
     pub share: f64,
+    /// Total memory.
     pub total: Bytes,
+    /// State.
     pub level: Level,
 }
 
@@ -374,14 +406,19 @@ pub enum Distress {
 }
 
 /// Where the trend of available memory leads.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ahead {
+    /// Host state, or swap in use.
     pub what: Coming,
+    /// Seconds until then.
+    #[schemars(extend("unit" = "seconds"))]
     pub seconds: f64,
 }
 
 /// What may come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Coming {
     Soft,

@@ -1,6 +1,7 @@
 //! What was considered before something was decided: what was seen, the gates, the arithmetic,
 //! and what would have to change. Data alone.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::reason::{Ahead, GateKind, Reason, Standing};
@@ -24,11 +25,14 @@ pub struct Thought {
 }
 
 /// One condition for taking memory from a VM, or a rung of the ladder.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gate {
+    /// Name.
     #[serde(rename = "name")]
     pub kind: GateKind,
+    /// Whether it holds.
     pub open: bool,
+    /// As values: its `kind`, and numbers in bytes, nanoseconds and per cent.
     #[serde(default)]
     pub reason: Reason,
 }

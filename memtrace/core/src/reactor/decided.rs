@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, Fate, Mode, Reaction, Target, Targets, aim};
@@ -33,13 +34,16 @@ pub struct Report {
 }
 
 /// Who decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Author {
     /// This memtrace.
     Ourselves,
-    /// The one that has the journal of this host.
-    Another { pid: Option<u32> },
+    /// The `memtrace mitigate` on this host, holder of the journal.
+    Another {
+        /// Process id.
+        pid: Option<u32>,
+    },
 }
 
 impl Decided {

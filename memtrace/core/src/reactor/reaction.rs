@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Called, Target};
@@ -10,12 +11,13 @@ use crate::policy::{Decision, Decisions, Reason};
 use crate::units::{Bytes, WallNanos};
 
 /// Whether anything is touched.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Decides, explains, writes it down, touches nothing.
     #[default]
     Observe,
+    /// Carries decisions out.
     Enforce,
 }
 
@@ -29,14 +31,16 @@ impl Mode {
 }
 
 /// What became of a decision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
     /// Nobody was told to do it.
     Observed,
+    /// An order, of which the end isn't known yet.
     InFlight,
     /// The hypervisor or the kernel took it. What it did is seen in the next samples.
     Done,
+    /// The reason.
     Failed(String),
 }
 
@@ -72,15 +76,16 @@ pub struct Reaction {
     pub farewell: Option<Vec<Owed>>,
 }
 
-/// What was taken from a VM and isn't given back yet.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Memory taken from a VM and not yet given back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Owed {
-    /// The VM's. Untrusted text.
+    /// Name of the VM; untrusted.
     pub name: String,
-    /// `None`: nobody knows how much.
+    /// Amount; `null` if it is unknown.
     pub bytes: Option<Bytes>,
+    /// As values: its `kind`, and numbers in bytes, nanoseconds and per cent.
     pub reason: Reason,
-    /// It may still be given; else there is nothing to wait for.
+    /// True: may still be given back; false: there is nothing to wait for.
     pub waits: bool,
 }
 

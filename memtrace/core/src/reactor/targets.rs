@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::snapshot::untouched;
@@ -15,13 +16,16 @@ use crate::units::{Bytes, Nanos, WallNanos};
 /// which the same would have been said again.
 const WISH: Nanos = Nanos(15 * Nanos::SECOND.0);
 
-/// Where a VM is to come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A balloon target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Target {
+    /// VM.
     pub vm: VmId,
+    /// Target size.
     pub to: Bytes,
+    /// Time it was set.
     pub at: WallNanos,
-    /// Else it is where it would be sent.
+    /// True: ordered; false: proposed only (observe mode).
     pub ordered: bool,
 }
 

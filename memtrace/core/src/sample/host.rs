@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use memtrace_ebpf::{HostCounters, VmCounters};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::signal::Signal;
-use crate::units::{Bytes, Limit};
+use crate::units::{Bytes, Limit, Percent};
 
 /// The host as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -108,29 +109,46 @@ pub struct Vmstat {
     pub zswpout: Option<u64>,
 }
 
-/// One line pair of a PSI file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// Pressure stall information.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Psi {
+    /// At least one task stalled.
     pub some: PsiLine,
+    /// All non-idle tasks stalled.
+    ///
     /// `None`: the file has no `full` line.
     pub full: Option<PsiLine>,
 }
 
-/// Averages in per cent over 10, 60 and 300 s, and the total in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// One line of pressure stall information.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PsiLine {
+    /// 10 s average.
+    #[schemars(with = "Percent")]
     pub avg10: f64,
+    /// 60 s average.
+    #[schemars(with = "Percent")]
     pub avg60: f64,
+    /// 300 s average.
+    #[schemars(with = "Percent")]
     pub avg300: f64,
+    /// Total stall time since boot.
+    #[schemars(extend("unit" = "microseconds"))]
     pub total_us: u64,
 }
 
-/// A line of /proc/swaps.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A swap device or file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Swap")]
 pub struct SwapDevice {
+    /// Path as in /proc/swaps.
     pub path: String,
+    /// Partition or file.
     pub kind: String,
+    /// Size.
     pub size: Bytes,
+    /// Used.
     pub used: Bytes,
+    /// Priority; highest is used first.
     pub priority: i32,
 }

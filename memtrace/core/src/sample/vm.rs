@@ -1,6 +1,7 @@
 //! What was read of one VM.
 
 use memtrace_ebpf::VmCounters;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -50,14 +51,14 @@ pub struct VmSample {
     pub threads: Option<Vec<ThreadSample>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Accelerator {
     Kvm,
     Tcg,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Manager {
     Libvirt,
@@ -66,7 +67,7 @@ pub enum Manager {
     None,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VmState {
     Running,
@@ -168,21 +169,32 @@ pub struct GuestSample {
     pub metadata_problems: Vec<String>,
 }
 
-/// Balloon statistics as the guest reported them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Guest statistics: sizes, and totals since the guest booted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GuestStats {
-    /// When the guest last answered. `None`: never, or not told.
+    /// Time of the last update.
+    ///
+    /// `None`: never, or not told.
     pub updated: Option<WallNanos>,
+    /// Total memory.
     pub total: Option<Bytes>,
+    /// Free memory.
     pub free: Option<Bytes>,
+    /// Available memory.
     pub available: Option<Bytes>,
+    /// Page cache.
     pub disk_caches: Option<Bytes>,
+    /// Read from guest swap.
     pub swap_in: Option<Bytes>,
+    /// Written to guest swap.
     pub swap_out: Option<Bytes>,
+    /// Major faults in the guest.
     pub major_faults: Option<u64>,
+    /// Minor faults in the guest.
     pub minor_faults: Option<u64>,
-    /// Processes that the guest's own OOM killer ended, those in its containers too. Told by
-    /// QMP alone, from QEMU 10.0 and guests with Linux 6.12 on
+    /// OOM kills in the guest, those in its containers too.
+    ///
+    /// Told by QMP alone, from QEMU 10.0 and guests with Linux 6.12 on
     /// (VIRTIO_BALLOON_S_OOM_KILL of linux/virtio_balloon.h).
     #[serde(default)]
     pub oom_kills: Option<u64>,

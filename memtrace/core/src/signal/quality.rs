@@ -19,6 +19,32 @@ pub enum Quality {
     Absent(Reason),
 }
 
+/// Both keys described, whichever variant it is.
+#[cfg(feature = "full")]
+impl schemars::JsonSchema for Quality {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Quality".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "object",
+            "properties": {
+                "quality": {
+                    "description": "Exact: agrees with the kernel's own counter.",
+                    "enum": ["exact", "approximate", "absent"],
+                },
+                "reason": { "description": "Why it is not exact.", "type": "string" },
+            },
+            "required": ["quality"],
+        })
+    }
+}
+
 /// `text`, or `otherwise` where there is none.
 pub fn reason_or(text: Option<&str>, otherwise: &'static str) -> Reason {
     text.map_or(Cow::Borrowed(otherwise), |text| Cow::Owned(text.to_owned()))

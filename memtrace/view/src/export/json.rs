@@ -2,6 +2,7 @@
 //! is [`SCHEMA_VERSION`](memtrace_core::model::snapshot::SCHEMA_VERSION).
 
 use anyhow::{Context, Result};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::columns::Sort;
@@ -13,12 +14,15 @@ use serde_json::Value;
 
 use super::worded;
 
-/// The document: the fields of the snapshot, and the decisions.
-#[derive(Serialize)]
-struct Document<'a> {
+/// The keys of a line.
+// The fields of the snapshot, and the decisions.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Line")]
+pub(super) struct Document<'a> {
     #[serde(flatten)]
     snapshot: &'a Snapshot,
-    /// As [`worded::report`] has it, or null.
+    /// Decisions of the policy; `null` where there are none.
+    #[schemars(with = "Option<worded::Report<'a>>")]
     reaction: Option<Value>,
     /// Why there is no reaction.
     undecided: Option<&'a str>,

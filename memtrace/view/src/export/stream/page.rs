@@ -1,15 +1,16 @@
-//! docs/stream.md, generated from the table.
+//! docs/stream.md, made of the schema: a section for each shape of an object.
 
 use std::fmt::Write as _;
 
-use super::{Form, Key, Kind, LINE, Shape, shapes};
 use memtrace_core::model::snapshot::SCHEMA_VERSION;
+
+use super::node::{LINE, MEASURED, Node};
 
 const INTRODUCTION: &str = "\
 # JSON stream
 
 `memtrace stream --json` and `memtrace top --json` print one JSON document per line and interval.
-This page is the output of `memtrace stream --describe`; tests check that it describes every key.
+This page is the output of `memtrace stream --describe`; with `--json` it prints the JSON Schema.
 
 - **`schema_version` is in each line.** It is incremented when a key is removed or changes its
   meaning. New keys don't change it: readers must ignore unknown keys.
@@ -22,66 +23,101 @@ This page is the output of `memtrace stream --describe`; tests check that it des
 
 /// The whole page.
 pub fn page() -> String {
+    let schema = super::schema();
     let mut page = INTRODUCTION.to_owned();
     // Writing to a string doesn't fail.
     let _ = write!(page, "\nThis page describes `schema_version` {SCHEMA_VERSION}.\n");
-    for shape in shapes() {
-        section(&mut page, shape);
+    for shape in shapes(Node::root(&schema)) {
+        section(&mut page, &shape);
     }
     page
 }
 
-fn section(page: &mut String, shape: &Shape) {
-    let name = if shape.name == LINE { "A line" } else { shape.name };
-    let help = if shape.name == LINE { "The keys of a line." } else { shape.help };
-    let _ = write!(
-        page,
-        "\n## {name}\n\n{}\n\n| key | type | meaning |\n|---|---|---|\n",
-        sentence(help)
-    );
-    for key in shape.keys {
-        let _ = writeln!(page, "| `{}` | {} | {} |", key.name, holds(key), key.help);
+/// An object.
+pub(super) struct Shape<'a> {
+    pub name: String,
+    pub help: &'a str,
+    pub node: Node<'a>,
+}
+
+/// All shapes, in the order in which a line leads to them.
+pub(super) fn shapes(line: Node<'_>) -> Vec<Shape<'_>> {
+    let mut found = Vec::new();
+    collect(Shape { name: LINE.to_owned(), help: line.help(), node: line }, &mut found);
+    found
+}
+
+fn collect<'a>(shape: Shape<'a>, found: &mut Vec<Shape<'a>>) {
+    if found.iter().any(|known| known.name == shape.name) {
+        return;
+    }
+    let keys = shape.node.keys();
+    found.push(shape);
+    for key in keys {
+        for node in parts(key.node) {
+            if !node.keys().is_empty() {
+                let target = node.target();
+                let help = if node.name().is_some() { target.help() } else { key.help };
+                collect(Shape { name: name(node, key.name), help, node: target }, found);
+            }
+        }
     }
 }
 
-fn sentence(help: &str) -> String {
-    let mut letters = help.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    let end = if help.ends_with('.') { "" } else { "." };
-    format!("{first}{}{end}", letters.as_str())
+/// A value, and what it is made of: items, and what is measured.
+fn parts(node: Node<'_>) -> Vec<Node<'_>> {
+    let node = node.present();
+    let inner = node.items().or_else(|| node.any_key()).or_else(|| measured(node));
+    std::iter::once(node).chain(inner.into_iter().flat_map(parts)).collect()
 }
 
-fn holds(key: &Key) -> String {
-    let form = form(key.form);
-    let text = match key.kind {
-        Kind::Plain => form,
-        Kind::List => format!("list of: {form}"),
-        Kind::Measured => format!("[measured](#measured): {form}"),
-        Kind::MeasuredList => format!("[measured](#measured): list of: {form}"),
-    };
-    if key.optional { format!("{text}; optional") } else { text }
+/// The value of a measured one.
+fn measured(node: Node<'_>) -> Option<Node<'_>> {
+    let is_measured = node.name().is_some_and(|name| name == MEASURED);
+    let value = || node.keys().into_iter().find(|key| key.name == "value");
+    is_measured.then(value).flatten().map(|key| key.node)
 }
 
-fn form(form: Form) -> String {
-    let link = |shape: &str| format!("[{shape}](#{shape})");
-    match form {
-        Form::Text => "text".to_owned(),
-        Form::Flag => "true or false".to_owned(),
-        Form::Count => "number".to_owned(),
-        Form::Pages => "pages of the host".to_owned(),
-        Form::Bytes => "bytes".to_owned(),
-        Form::BytesPerSecond => "bytes per second".to_owned(),
-        Form::PerSecond => "per second".to_owned(),
-        Form::Percent => "per cent".to_owned(),
-        Form::Ratio => "ratio".to_owned(),
-        Form::Seconds => "seconds".to_owned(),
-        Form::Nanoseconds => "nanoseconds".to_owned(),
-        Form::Microseconds => "microseconds".to_owned(),
-        Form::Time => "nanoseconds since 1970-01-01 (UTC)".to_owned(),
-        Form::Word(words) => format!("one of: {words}"),
-        Form::BySignal => "numbers by signal name".to_owned(),
-        Form::Anything => "see the key".to_owned(),
-        Form::Shape(shape) => link(shape),
-        Form::WordOr(words, shape) => format!("{words}, or {}", link(shape)),
+/// The name of a shape; one without a type of its own has that of its key.
+pub(super) fn name(node: Node<'_>, key: &str) -> String {
+    node.name().unwrap_or_else(|| key.to_owned())
+}
+
+fn section(page: &mut String, shape: &Shape<'_>) {
+    let name = if shape.name == LINE { "A line" } else { &shape.name };
+    let help = shape.help;
+    let _ = write!(page, "\n## {name}\n\n{help}\n\n| key | type | meaning |\n|---|---|---|\n");
+    for key in shape.node.keys() {
+        let optional = if key.optional { "; optional" } else { "" };
+        let holds = holds(key.node, key.name);
+        let _ = writeln!(page, "| `{}` | {holds}{optional} | {} |", key.name, key.help);
     }
+}
+
+/// The type of a value, where it isn't `null`.
+fn holds(node: Node<'_>, key: &str) -> String {
+    let node = node.present();
+    if let Some(value) = measured(node) {
+        return format!("[{MEASURED}](#{MEASURED}): {}", holds(value, key));
+    }
+    if let Some(items) = node.items() {
+        return format!("list of: {}", holds(items, key));
+    }
+    if let Some(values) = node.any_key() {
+        return format!("{} by name", holds(values, key));
+    }
+    let words = node.words().join(", ");
+    if node.keys().is_empty() {
+        return if words.is_empty() { scalar(node) } else { format!("one of: {words}") };
+    }
+    let name = name(node, key);
+    let link = format!("[{name}](#{name})");
+    if words.is_empty() { link } else { format!("{words}, or {link}") }
+}
+
+fn scalar(node: Node<'_>) -> String {
+    let kinds = [("string", "text"), ("boolean", "true or false"), ("integer", "number")];
+    let mut kinds = kinds.into_iter().chain([("number", "number")]);
+    let kind = kinds.find(|(kind, _)| node.is(kind)).map_or("see the key", |(_, name)| name);
+    node.unit().unwrap_or(kind).to_owned()
 }

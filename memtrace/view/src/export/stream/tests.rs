@@ -1,10 +1,13 @@
-//! Every key of a line is in the table, and every row of the table is in a line.
+//! Every key of a line is in the schema with a description, and every key of the schema is in a
+//! line.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::node::{LINE, Node};
+use super::page::{self, shapes};
 use super::*;
 use crate::columns::Sort;
 use crate::export::json;
@@ -19,87 +22,79 @@ use memtrace_core::sample::{Notice, Party, Topic, VmId};
 use memtrace_core::signal::Signal;
 use memtrace_core::units::{Bytes, Limit};
 
-/// Rows that were met, as `shape.key`.
+/// Keys that were met with a value, as `shape.key`.
 type Met = BTreeSet<String>;
 
-fn named(name: &str) -> &'static Shape {
-    let mut found = shapes().filter(|shape| shape.name == name);
-    let shape = found.next().unwrap_or_else(|| panic!("there is no shape {name}"));
-    assert!(found.next().is_none(), "there are two shapes {name}");
-    shape
+/// All keys of a schema.
+fn keys(schema: &Value) -> Met {
+    let of = |shape: &page::Shape<'_>| {
+        let keys = shape.node.keys().into_iter();
+        keys.map(|key| format!("{}.{}", shape.name, key.name)).collect::<Vec<_>>()
+    };
+    shapes(Node::root(schema)).iter().flat_map(of).collect()
 }
 
-/// Walks an object, and fails at whatever isn't as the table says.
-fn walk(value: &Value, shape: &Shape, met: &mut Met) {
-    let object = value.as_object().unwrap_or_else(|| panic!("{}: {value}", shape.name));
-    for name in object.keys() {
-        let known = shape.keys.iter().any(|key| key.name == name);
-        assert!(known, "{}.{name} is in a line and not in the table", shape.name);
-    }
-    for key in shape.keys {
-        let place = format!("{}.{}", shape.name, key.name);
-        let Some(value) = object.get(key.name) else {
-            assert!(key.optional || shape.one_of, "{place} is not in {value}");
-            continue;
-        };
-        match key.kind {
-            Kind::Plain => walk_one(value, key.form, &place, met),
-            Kind::List => walk_list(value, key.form, &place, met),
-            Kind::Measured | Kind::MeasuredList => {
-                walk(value, named(MEASURED), met);
-                let inner = &value["value"];
-                match key.kind {
-                    Kind::MeasuredList => walk_list(inner, key.form, &place, met),
-                    _ => walk_one(inner, key.form, &place, met),
-                }
-            }
-        }
-    }
+/// Shapes and keys without a description.
+fn undescribed(schema: &Value) -> Met {
+    let of = |shape: &page::Shape<'_>| {
+        let keys = shape.node.keys().into_iter().filter(|key| key.help.is_empty());
+        let keys = keys.map(|key| format!("{}.{}", shape.name, key.name));
+        let shape = shape.help.is_empty().then(|| shape.name.clone());
+        keys.chain(shape).collect::<Vec<_>>()
+    };
+    shapes(Node::root(schema)).iter().flat_map(of).collect()
 }
 
-fn walk_list(value: &Value, form: Form, place: &str, met: &mut Met) {
-    match value {
-        Value::Null => {}
-        Value::Array(items) => {
-            for item in items {
-                assert!(!item.is_null(), "{place} has a null in it");
-                walk_one(item, form, place, met);
-            }
-        }
-        other => panic!("{place} is no list: {other}"),
-    }
-}
-
-fn walk_one(value: &Value, form: Form, place: &str, met: &mut Met) {
+/// Walks a value, and fails at whatever isn't as the schema says.
+fn walk(value: &Value, node: Node<'_>, place: &str, met: &mut Met) {
     if value.is_null() {
+        assert!(node.is("null"), "{place} is null");
         return;
     }
     met.insert(place.to_owned());
-    let one_of = |words: &str| {
-        let word = value.as_str().unwrap_or_else(|| panic!("{place} is no word: {value}"));
-        assert!(words.split(", ").any(|known| known == word), "{place} is {word}: {words}");
-    };
-    match form {
-        Form::Text => assert!(value.is_string(), "{place}: {value}"),
-        Form::Flag => assert!(value.is_boolean(), "{place}: {value}"),
-        Form::Count if place == "swap.priority" => assert!(value.is_i64(), "{place}: {value}"),
-        Form::Count
-        | Form::Pages
-        | Form::Bytes
-        | Form::Nanoseconds
-        | Form::Microseconds
-        | Form::Time => assert!(value.is_u64(), "{place}: {value}"),
-        Form::BytesPerSecond | Form::PerSecond | Form::Percent | Form::Ratio | Form::Seconds => {
-            assert!(value.is_f64(), "{place}: {value}");
+    let node = node.present();
+    match value {
+        Value::Object(_) => walk_object(value, node, place, met),
+        Value::Array(items) => {
+            let of = node.items().unwrap_or_else(|| panic!("{place} is no list: {value}"));
+            items.iter().for_each(|item| walk(item, of, place, met));
         }
-        Form::Word(words) => one_of(words),
-        Form::BySignal => {
-            let counts = value.as_object().unwrap_or_else(|| panic!("{place}: {value}"));
-            assert!(counts.values().all(Value::is_u64), "{place}: {value}");
+        Value::String(word) => match &node.words()[..] {
+            [] => assert!(node.is("string"), "{place}: {value}"),
+            words => assert!(words.contains(&&**word), "{place} is {word}: {words:?}"),
+        },
+        Value::Bool(_) => assert!(node.is("boolean"), "{place}: {value}"),
+        Value::Number(number) => {
+            let kind = if number.is_f64() { "number" } else { "integer" };
+            assert!(node.is(kind), "{place}: {value}");
         }
-        Form::Anything => {}
-        Form::WordOr(words, _) if value.is_string() => one_of(words),
-        Form::Shape(shape) | Form::WordOr(_, shape) => walk(value, named(shape), met),
+        Value::Null => unreachable!(),
+    }
+}
+
+/// The keys of an object, which the last word of `place` names if it has no type of its own.
+fn walk_object(value: &Value, node: Node<'_>, place: &str, met: &mut Met) {
+    let object = value.as_object().expect("it is one");
+    if let Some(values) = node.any_key() {
+        return object.values().for_each(|value| walk(value, values, place, met));
+    }
+    let keys = node.keys();
+    if keys.is_empty() {
+        assert!(node.is("object"), "{place}: {value}");
+        return;
+    }
+    let shape = page::name(node, place.rsplit('.').next().unwrap_or_default());
+    for name in object.keys() {
+        let known = keys.iter().any(|key| key.name == name);
+        assert!(known, "{shape}.{name} is in a line and not in the schema");
+    }
+    assert!(!node.is_either() || object.len() == 1, "{place}: {value}");
+    for key in keys {
+        let place = format!("{shape}.{}", key.name);
+        match object.get(key.name) {
+            Some(value) => walk(value, key.node, &place, met),
+            None => assert!(key.optional || node.is_either(), "{place} is not in {value}"),
+        }
     }
 }
 
@@ -158,8 +153,9 @@ fn decided(by: &Decided) -> Decided {
 }
 
 #[test]
-fn every_key_is_in_the_table_and_every_row_in_a_line() {
+fn every_key_is_in_the_schema_and_every_key_of_it_in_a_line() {
     let undecided = Decided::Not("no configuration".into());
+    let schema = schema();
     let mut met = Met::new();
     for line in [
         line(&eventful(), &decided(&fixture::observed())),
@@ -168,31 +164,67 @@ fn every_key_is_in_the_table_and_every_row_in_a_line() {
         line(&fixture::demo(), &fixture::observed()),
     ] {
         assert_eq!(line["schema_version"], 1, "in each line");
-        walk(&line, named(LINE), &mut met);
+        walk(&line, Node::root(&schema), LINE, &mut met);
     }
-    let rows = shapes()
-        .flat_map(|shape| shape.keys.iter().map(move |key| format!("{}.{}", shape.name, key.name)));
-    let missing: Vec<String> = rows.filter(|row| !met.contains(row)).collect();
-    assert_eq!(missing, [""; 0], "rows that no line has");
+    let keys = keys(&schema);
+    assert!(keys.len() > 200, "{keys:?}");
+    let missing: Vec<&String> = keys.difference(&met).collect();
+    assert_eq!(missing, [""; 0], "keys that no line has");
 }
 
 #[test]
-fn a_key_that_nobody_described_is_found() {
+fn a_key_that_the_schema_does_not_have_is_found() {
     let mut line = line(&fixture::demo(), &fixture::observed());
     line["vms"][0]["psi"]["value"]["news"] = 1.into();
-    let walked = std::panic::catch_unwind(|| walk(&line, named(LINE), &mut Met::new()));
+    let schema = schema();
+    let walked = std::panic::catch_unwind(|| {
+        walk(&line, Node::root(&schema), LINE, &mut Met::new());
+    });
     let told = walked.expect_err("nobody knows it");
     let told = told.downcast_ref::<String>().expect("it is told");
     assert!(told.contains("psi.news is in a line"), "{told}");
 }
 
 #[test]
-fn the_page_has_every_row_and_leads_nowhere_else() {
-    let page = page::page();
-    for shape in shapes() {
-        let heading = if shape.name == LINE { "\n## A line\n" } else { shape.name };
-        assert!(page.contains(heading), "{}", shape.name);
-        for key in shape.keys {
+fn every_shape_and_key_is_described() {
+    assert_eq!(undescribed(&schema()), Met::new());
+}
+
+/// Shapes of which some say nothing of themselves, whatever their types say.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it is there for its schema")]
+struct Line {
+    size: Bytes,
+    rss: Option<Measured<Bytes>>,
+    vm: VmId,
+    /// Said.
+    psi: Option<Silent>,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it is there for its schema")]
+enum Silent {
+    One(u64),
+    /// Said.
+    Other {
+        silent: bool,
+    },
+}
+
+#[test]
+fn a_shape_or_key_without_a_description_is_found() {
+    let silent = undescribed(&schema_of::<Line>());
+    let expected = ["Other.silent", "line.rss", "line.size", "line.vm", "silent", "silent.One"];
+    assert_eq!(silent.iter().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn the_page_has_every_key_and_leads_nowhere_else() {
+    let (schema, page) = (schema(), page::page());
+    for shape in shapes(Node::root(&schema)) {
+        let name = if shape.name == LINE { "A line" } else { &shape.name };
+        assert!(page.contains(&format!("\n## {name}\n")), "{name}");
+        for key in shape.node.keys() {
             assert!(page.contains(&format!("| `{}` | ", key.name)), "{}", key.name);
         }
     }
@@ -204,8 +236,9 @@ fn the_page_has_every_row_and_leads_nowhere_else() {
 
 #[test]
 fn whatever_takes_or_loses_has_its_name() {
+    let schema = schema_of::<Party>();
     for party in [Party::Kswapd, Party::Other, Party::Vm(VmId::Process { pid: 1, start: 2 })] {
         let value = serde_json::to_value(party).expect("it has a form");
-        walk_one(&value, Form::WordOr("kswapd, other", "party"), "party", &mut Met::new());
+        walk(&value, Node::root(&schema), "party", &mut Met::new());
     }
 }
