@@ -258,7 +258,7 @@ mod tests {
         let (mut waits, noisy) = (Waits::default(), fixture::noisy());
         waits.add(&noisy.reclaim_histogram);
         waits.add(&noisy.reclaim_histogram);
-        assert_eq!(waits.count(), Some(512));
+        assert_eq!(waits.count(), Some(246));
         let p50 = waits.quantile(0.5).map(|time| time.0 / 100_000);
         assert_eq!(p50, Some(9), "920 us are the middle one");
     }

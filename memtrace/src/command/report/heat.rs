@@ -130,7 +130,7 @@ mod tests {
         let heat = flows.heat().expect("it is known");
         assert_eq!(heat.causers, [noisy, Some(Party::Kswapd), Some(Party::Other)]);
         assert_eq!(heat.victims, [noisy, victim]);
-        assert_eq!(heat.cells[0], [15_600.0, 1_620.0]);
+        assert_eq!(heat.cells[0], [15_720.0, 1_620.0]);
     }
 
     #[test]

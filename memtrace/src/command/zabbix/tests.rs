@@ -46,9 +46,9 @@ fn values_are_those_of_the_metrics() {
     assert_eq!(good("memtrace_host_reclaimable_bytes", None), "671088640");
     assert_eq!(good("host_info:hostname", None), "kvm-7");
     assert_eq!(good("signal_quality:swap_in", None), "exact");
-    assert_eq!(good("vm_swap_in_bytes_total", Some("noisy")), "1310720000");
-    assert_eq!(good("vm_reclaim_wait_seconds:count", Some("noisy")), "256");
-    assert_eq!(good("vm_reclaim_wait_seconds:sum", Some("noisy")), "0.31");
+    assert_eq!(good("vm_swap_in_bytes_total", Some("noisy")), "1258291200");
+    assert_eq!(good("vm_reclaim_wait_seconds:count", Some("noisy")), "7380");
+    assert_eq!(good("vm_reclaim_wait_seconds:sum", Some("noisy")), "8.6262");
     assert_eq!(good("vm_state", Some("idle")), "running");
     let uuid = fixture::demo().vms[1].id.to_string();
     assert_eq!(good("vm_info:vmm", Some(&uuid)), "qemu-system-x86");

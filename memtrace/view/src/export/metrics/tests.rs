@@ -100,7 +100,7 @@ fn rules_and_dashboard_name_metrics_that_there_are() {
 
 #[test]
 fn every_metric_of_the_table_is_told_where_everything_is_known() {
-    let mut snapshot = (*fixture::demo()).clone();
+    let mut snapshot = fixture::snapshot(vec![fixture::noisy(), fixture::victim()]);
     let vm = &mut snapshot.vms[0];
     let limit = Measured::exact(memtrace_core::units::Limit::At(Bytes(MIB)));
     vm.cgroup_high = limit.clone();
@@ -184,14 +184,14 @@ fn pages_become_bytes_and_buckets_add_up() {
         of.retain(|line| line.labels["name"] == "noisy");
         of.into_iter().cloned().collect::<Vec<_>>()
     };
-    assert_eq!(noisy("memtrace_vm_swap_in_bytes_total")[0].value, 320_000.0 * 4096.0);
+    assert_eq!(noisy("memtrace_vm_swap_in_bytes_total")[0].value, 307_200.0 * 4096.0);
     let buckets = noisy("memtrace_vm_reclaim_wait_seconds_bucket");
     assert_eq!(buckets.len(), memtrace_core::model::waited::BOUNDS.len() + 1);
     assert!(buckets.is_sorted_by(|one, next| one.value <= next.value));
     let last = buckets.last().expect("there are buckets");
-    assert_eq!((last.labels["le"].as_str(), last.value), ("+Inf", 256.0));
-    assert_eq!(noisy("memtrace_vm_reclaim_wait_seconds_count")[0].value, 256.0);
-    assert_eq!(noisy("memtrace_vm_reclaim_wait_seconds_sum")[0].value, 0.31);
+    assert_eq!((last.labels["le"].as_str(), last.value), ("+Inf", 7_380.0));
+    assert_eq!(noisy("memtrace_vm_reclaim_wait_seconds_count")[0].value, 7_380.0);
+    assert_eq!(noisy("memtrace_vm_reclaim_wait_seconds_sum")[0].value, 8.6262);
 }
 
 #[test]

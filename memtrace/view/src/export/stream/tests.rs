@@ -105,7 +105,7 @@ fn line(snapshot: &Snapshot, decided: &Decided) -> Value {
 
 /// A host of which everything is known, and which had everything happen to it.
 fn eventful() -> Snapshot {
-    let mut snapshot = Snapshot::clone(&fixture::demo());
+    let mut snapshot = fixture::snapshot(vec![fixture::noisy(), fixture::victim()]);
     snapshot.notices = vec![Notice { about: Topic::Qmp, text: "gone".to_owned() }];
     let host = snapshot.host.totals.value.as_mut().expect("it is known");
     (host.missed_runs, host.host.counters.kswapd_wakes) = (Some(3), 4);

@@ -166,7 +166,9 @@ fn without_colours_nothing_has_one() {
 
 #[test]
 fn stalls_are_red_and_overcommitment_is_yellow() {
-    let state = state(SMALL, &[fixture::demo()], "j");
+    let mut vms = vec![fixture::noisy()];
+    vms.extend((1..=5).map(|pid| fixture::vm("idle", pid)));
+    let state = state(SMALL, &[Arc::new(fixture::snapshot(vms))], "j");
     let buffer = painted(&state);
     let color_of = |needle: &str| {
         let screen = letters(&buffer);
@@ -175,7 +177,7 @@ fn stalls_are_red_and_overcommitment_is_yellow() {
         buffer[(u16::try_from(x).unwrap(), u16::try_from(y).unwrap())].fg
     };
     assert_eq!(color_of("38.4%"), ratatui::style::Color::Red);
-    assert_eq!(color_of("26G allocated"), ratatui::style::Color::Yellow);
+    assert_eq!(color_of("24G allocated"), ratatui::style::Color::Yellow);
 }
 
 proptest! {
