@@ -1,5 +1,5 @@
-//! The built program, as somebody who types sees it: help, errors, exit codes, pipes.
-//! Nothing here needs privileges, and nothing here gets to the kernel side.
+//! The built program, as a user at a shell sees it: help, errors, exit codes, pipes. Needs no
+//! privileges and no eBPF.
 
 mod common;
 
@@ -21,7 +21,7 @@ fn stderr(output: &Output) -> String {
     text(&output.stderr).to_owned()
 }
 
-/// Help of a command, which is what people and manuals rely on.
+/// Help of a command, on which users and manuals rely.
 fn help(arguments: &[&str]) -> String {
     let output = run(arguments);
     assert!(output.status.success(), "{output:?}");
@@ -59,7 +59,7 @@ fn help_of_export() {
 }
 
 #[test]
-fn what_is_no_recording_is_not_exported() {
+fn a_file_that_is_no_recording_is_not_exported() {
     let output = run(&["export", env!("CARGO_MANIFEST_PATH")]);
     assert!(stderr(&output).contains("not a recording of memtrace"), "{output:?}");
 }
@@ -123,7 +123,7 @@ fn refusal(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn what_is_not_understood_is_refused_with_2() {
+fn an_invalid_command_line_exits_with_2() {
     for arguments in [&["--nonsense"][..], &["nonsense"], &["top", "--nonsense"], &["completions"]]
     {
         assert!(refusal(arguments).contains("Usage:"), "{arguments:?}");
@@ -185,7 +185,7 @@ fn a_size_that_is_none_is_refused_with_the_units_of_the_help() {
 }
 
 #[test]
-fn lines_of_the_journal_that_cannot_be_read_are_told_with_json_too() {
+fn lines_of_the_journal_that_cannot_be_read_are_reported_with_json_too() {
     let directory = tempfile::tempdir().expect("there is room");
     let (mut journal, _) = Journal::open(directory.path(), Limits::default()).expect("it is free");
     let at = WallNanos(1_700_000_000_000_000_000);
@@ -204,7 +204,7 @@ fn lines_of_the_journal_that_cannot_be_read_are_told_with_json_too() {
 }
 
 #[test]
-fn an_invalid_rust_log_is_told_once() {
+fn an_invalid_rust_log_is_reported_once() {
     let mut command = memtrace(&["check-config", "/dev/null"]);
     let output = command.env("RUST_LOG", "memtrace=loud").output().expect("memtrace runs");
     assert!(output.status.success(), "{output:?}");
@@ -282,14 +282,14 @@ fn no_color_leaves_no_escape_codes() {
     }
 }
 
-/// The program run by somebody without any privilege, whoever runs this test.
+/// Runs the program without any privilege, even if the test runs as root.
 fn unprivileged(arguments: &[&str]) -> Output {
     const NOBODY: u32 = 65_534;
-    // Where the program was built may be closed to others.
+    // The build directory may be inaccessible to other users.
     let directory = tempfile::tempdir().expect("there is a directory");
     let program = directory.path().join("memtrace");
-    // Not by this process: another test's child would inherit the copy as it is written, and
-    // what is open for writing can't be run.
+    // A separate process copies it: a child of another test would inherit a descriptor that is
+    // open for writing, and exec would fail with ETXTBSY.
     let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_memtrace")).arg(&program).status();
     assert!(copied.expect("there is cp").success());
     for path in [directory.path(), &program] {
@@ -341,7 +341,7 @@ fn the_doctor_is_asked_about_one_vm_and_knows_who_there_is() {
 }
 
 #[test]
-fn a_guest_of_the_self_test_is_nobody_elses() {
+fn a_guest_of_the_self_test_refuses_another_parent() {
     let guest = ["__selftest-guest", "--parent=1", "--mib=1", "--stretch=1"];
     let output = run(&guest);
     assert_eq!(output.status.code(), Some(1), "{output:?}");

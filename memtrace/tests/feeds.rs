@@ -27,7 +27,7 @@ fn help_of_zabbix() {
 }
 
 #[test]
-fn what_zabbix_cannot_be_told_is_not_supported_with_the_reason() {
+fn an_unavailable_zabbix_item_is_not_supported_with_the_reason() {
     let cases = [
         (&["get", "nonsense"][..], "ZBX_NOTSUPPORTED: unknown metric nonsense"),
         (&["discover", "--from", "/nowhere.prom"], "ZBX_NOTSUPPORTED: cannot read memtrace's"),

@@ -1,4 +1,4 @@
-//! SIGHUP in the first moment of the built program. Needs no privileges.
+//! SIGHUP during the start of the built program. Needs no privileges.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -16,7 +16,7 @@ fn catches_hangup(pid: u32) -> bool {
 #[test]
 fn a_hangup_while_it_starts_does_not_end_it() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
-    // It waits for the text of the configuration, as for a slow disk.
+    // It waits for the configuration, as on a slow disk.
     command.args(["mitigate", "--config", "/dev/stdin"]).stdin(Stdio::piped());
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("memtrace starts");
@@ -29,7 +29,7 @@ fn a_hangup_while_it_starts_does_not_end_it() {
     rustix::process::kill_process(pid, rustix::process::Signal::HUP).expect("it is there");
     if !caught {
         child.wait().expect("it has ended");
-        panic!("nobody listens before the configuration is read");
+        panic!("it does not catch SIGHUP before the configuration is read");
     }
     let mut input = child.stdin.take().expect("a pipe");
     input.write_all(b"intervall = 1\n").expect("it reads");

@@ -1,5 +1,5 @@
 //! `memtrace report` and `memtrace simulate --replay` as their callers see them, with the
-//! recording that is kept of the present format. Nothing here needs privileges.
+//! checked-in recording of the present format. Needs no privileges.
 
 mod common;
 
@@ -59,7 +59,7 @@ fn a_recording_is_simulated_as_a_table_or_json() {
     }
 }
 
-/// The commands that read a recording, with what they print of the one kept.
+/// The commands that read a recording, with their output for the checked-in one.
 fn readers(recording: &str) -> [Vec<&str>; 5] {
     [
         vec!["export", recording],
@@ -90,7 +90,7 @@ fn a_recording_without_a_sample_fails_and_says_what_is_lost() {
 }
 
 #[test]
-fn a_recording_of_which_a_part_is_lost_is_read_and_the_loss_told_once() {
+fn a_damaged_recording_is_read_and_the_loss_reported_once() {
     let directory = tempfile::tempdir().expect("there is room");
     let path = directory.path().join("cut.mtrec");
     let whole = std::fs::read(RECORDING).expect("it can be read");
@@ -152,8 +152,8 @@ fn a_recording_that_is_too_short_for_advice_says_so() {
     assert_eq!((&value["schema_version"], &value["host"]["added"]), (&1.into(), &().into()));
     let vms = value["vms"].as_array().expect("there are some");
     assert!(vms.iter().all(|vm| vm["size"].is_null() && vm["sure"] == "too_little"), "{value}");
-    let wrong = run(&["advise", "nobody", "--dir", RECORDING]);
-    assert!(text(&wrong.stderr).contains("no VM \"nobody\"; VMs: "), "{wrong:?}");
+    let wrong = run(&["advise", "missing", "--dir", RECORDING]);
+    assert!(text(&wrong.stderr).contains("no VM \"missing\"; VMs: "), "{wrong:?}");
     for refused in [&["--since", "soon"][..], &["--since", "0d"], &["--add", "16"]] {
         let arguments: Vec<&str> = ["advise"].iter().chain(refused).copied().collect();
         assert_eq!(run(&arguments).status.code(), Some(2), "{refused:?}");

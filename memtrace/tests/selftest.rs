@@ -1,6 +1,6 @@
-//! `memtrace selftest` on the running kernel: what it finds, and that nothing is left of
-//! it, however it ends. Needs BPF, swap and a memory cgroup; where that isn't to be had,
-//! each test says so and counts as skipped.
+//! `memtrace selftest` on the running kernel: its findings, and that it leaves nothing behind,
+//! however it ends. Needs BPF, swap and a memory cgroup; without them each test says so and
+//! counts as skipped.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,7 +22,7 @@ const TESTS: [(&str, Test); 3] = [
     ("what_a_killed_run_leaves_goes_with_the_next", killed),
 ];
 
-/// Longer than a run may take.
+/// Limit on a run.
 const DEADLINE: Duration = Duration::from_secs(90);
 const ACCOUNTING: &str = "/proc/sys/kernel/task_delayacct";
 
@@ -41,12 +41,13 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, TESTS.map(trial).into()).exit_code()
 }
 
-/// Why it can't run here, if so.
+/// Why it can't run here, if it can't.
 fn obstacle() -> Option<String> {
     if let Err(error) = memtrace_host::probe::open(Path::new("/sys"), false) {
         return Some(format!("{error:#}"));
     }
-    // Whoever sets it up for the tests sets up swap as well, and undoes both.
+    // The environment that sets up the cgroup for the tests sets up swap as well, and undoes
+    // both.
     if std::env::var_os("MEMTRACE_TEST_POOL").is_none() {
         return Some(
             "no swap to test with (MEMTRACE_TEST_POOL; cargo xtask test sets it up)".into(),
@@ -113,22 +114,22 @@ fn killed() -> Result<()> {
     first.send(Signal::KILL)?;
     first.child.wait()?;
     until("the guests' end", || first.living().is_empty().then_some(()))?;
-    ensure!(first.cgroup.exists(), "nobody is left who could have removed it");
+    ensure!(first.cgroup.exists(), "the killed process cannot have removed it");
     let mut second = Running::start()?;
     ensure!(!first.cgroup.exists(), "{} stays", first.cgroup.display());
     second.send(Signal::INT)?;
     second.child.wait()?;
-    // The one thing that nobody can know any more.
+    // The setting before is unknown to the second run.
     before.map_or(Ok(()), |value| fs::write(ACCOUNTING, value)).context(ACCOUNTING)
 }
 
 /// A self-test in the middle of its run. It is killed when this is dropped.
 struct Running {
     child: Child,
-    /// What it started, with the time that each started at.
+    /// The processes that it started, with their start times.
     guests: Vec<(u32, String)>,
     cgroup: PathBuf,
-    /// Kept open: it tells more.
+    /// Kept open: it reports more lines.
     _stderr: BufReader<ChildStderr>,
 }
 
@@ -153,7 +154,7 @@ impl Running {
         kill_process(pid, signal).context("send a signal")
     }
 
-    /// Those of its guests that live still.
+    /// Its guests that are still alive.
     fn living(&self) -> Vec<u32> {
         let lives = |(pid, start): &&(u32, String)| {
             stat(*pid).is_some_and(|fields| fields.get(19) == Some(start) && fields[0] != "Z")
@@ -170,7 +171,7 @@ impl Drop for Running {
     }
 }
 
-/// Processes that this one started, with the time that each started at.
+/// Processes that this one started, with their start times.
 fn children(parent: u32) -> Vec<(u32, String)> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -188,7 +189,7 @@ fn stat(pid: u32) -> Option<Vec<String>> {
     Some(fields.collect())
 }
 
-/// A directory of this name, so deep at most.
+/// A directory of this name, at most this deep.
 fn find(within: &Path, name: &str, depth: u32) -> Option<PathBuf> {
     let direct = within.join(name);
     if direct.is_dir() {

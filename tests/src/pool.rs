@@ -1,5 +1,5 @@
-//! A memory cgroup with a limit, on a host with swap, made by whoever runs the tests
-//! (`cargo xtask test` does), because only it can clean up after Ctrl-C.
+//! A memory cgroup with a limit, on a host with swap. The caller of the tests makes it (`cargo
+//! xtask test` does), because only the caller can clean up after Ctrl-C.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub fn find() -> Result<PathBuf> {
     Ok(path.into())
 }
 
-/// A child cgroup of the pool, gone when this is dropped.
+/// A child cgroup of the pool, removed when this is dropped.
 pub struct Member {
     path: PathBuf,
 }
@@ -64,7 +64,7 @@ impl Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        // Busy until the kernel has buried its last process.
+        // Busy until the kernel has removed its last process.
         let removed = wait::until("an empty cgroup", || fs::remove_dir(&self.path).ok());
         if let Err(error) = removed {
             eprintln!("{} stays: {error:#}", self.path.display());

@@ -153,7 +153,7 @@ impl StandIn {
     /// Waits until it sleeps, and so has nothing left to do but to wait for an order.
     ///
     /// # Errors
-    /// When it doesn't come to rest.
+    /// When it doesn't go to sleep.
     pub fn rest(&self) -> Result<()> {
         let path = format!("/proc/{}/stat", self.pid());
         crate::wait::until("the stand-in to rest", || {

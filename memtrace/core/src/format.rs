@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_singular() {
+    fn a_count_of_one_is_singular() {
         assert_eq!([0, 1, 2].map(|n| several(n, "VM")), ["0 VMs", "1 VM", "2 VMs"]);
         assert_eq!([1, 2].map(|n| several(n, "process")), ["1 process", "2 processes"]);
     }

@@ -1,4 +1,4 @@
-//! What the sampling loop and its readers tell each other.
+//! The messages between the sampling loop and its readers.
 
 use std::sync::Arc;
 use std::time::Duration;

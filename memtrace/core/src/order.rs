@@ -1,4 +1,4 @@
-//! Orders, what comes of them, and who carries them out.
+//! Orders, their outcomes, and who carries them out.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub struct Order {
     pub action: Action,
 }
 
-/// What came of an order. That a hypervisor took a command says nothing of the memory:
+/// The outcome of an order. That a hypervisor took a command says nothing of the memory:
 /// whether it moved is seen in the next samples.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -28,12 +28,12 @@ pub struct Outcome {
 
 /// Carries orders out.
 pub trait Actuator {
-    /// Which VMs there are, and who answers for them. What isn't among them is refused.
+    /// The known VMs with their interfaces. Orders to other VMs are refused.
     fn learn(&mut self, _: &Snapshot) {}
 
     /// Begins, and returns at once.
     fn begin(&mut self, order: &Order);
 
-    /// What has ended since this was last asked, in any order.
+    /// Orders that have ended since the last call, in any order.
     fn ended(&mut self) -> Vec<Outcome>;
 }

@@ -22,7 +22,7 @@ pub enum Which {
     Match(Regex),
 }
 
-/// What is said of a VM. `None`: nothing.
+/// Settings of a VM. `None`: not set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VmSettings {
     pub minimum: Option<Bytes>,

@@ -18,7 +18,7 @@ pub trait Source: Send {
     fn attend(&mut self, timeout: Duration) -> Option<Pressure>;
 }
 
-/// Memory pressure begins, or goes on, as far as one sign tells.
+/// Memory pressure begins or continues, according to one sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pressure {
     pub sign: Sign,

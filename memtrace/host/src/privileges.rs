@@ -15,7 +15,7 @@ pub enum Capability {
     Bpf = 39,
 }
 
-/// What is needed, in the order of the message.
+/// The needed capabilities, in the order of the message.
 pub const NEEDED: [Capability; 4] =
     [Capability::Bpf, Capability::Perfmon, Capability::SysPtrace, Capability::DacReadSearch];
 
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_lacks_all_and_root_lacks_nothing() {
+    fn an_unprivileged_user_lacks_all_and_root_lacks_nothing() {
         assert_eq!(missing(0), NEEDED);
         assert_eq!(missing(u64::MAX), []);
     }

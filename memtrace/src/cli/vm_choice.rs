@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_or_ambiguous_is_answered_with_the_candidates() {
+    fn an_unknown_or_ambiguous_name_is_answered_with_the_candidates() {
         assert_eq!(chosen("app", &VMS), Err("no VM \"app\"; VMs: web, web, db".to_owned()));
         assert_eq!(chosen("app", &[]), Err("no VM \"app\": there are no VMs".to_owned()));
         let ambiguous = "several VMs are named \"web\"; give one of: \

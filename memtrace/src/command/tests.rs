@@ -1,4 +1,4 @@
-//! What is typed is understood, or refused with words that help.
+//! Command lines are understood, or refused with a useful message.
 
 use std::ffi::OsStr;
 use std::time::Duration;

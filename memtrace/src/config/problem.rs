@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_near_is_found_and_nothing_else() {
+    fn only_similar_names_are_suggested() {
         let known = ["enforce", "observe", "interval"];
         assert_eq!(nearest("enfroce", known), Some("enforce"));
         assert_eq!(nearest("intervall", known), Some("interval"));

@@ -1,4 +1,4 @@
-//! Good files and broken ones: `tests/broken/`, with what is said of them in a golden file.
+//! Valid and invalid files: `tests/broken/`, with their errors in a golden file.
 
 use std::fs;
 
@@ -50,7 +50,7 @@ fn the_sample_has_every_key_and_its_examples_are_right() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_with_its_place_and_what_was_meant() {
+fn all_errors_are_reported_with_their_place_and_a_suggestion() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/tests/broken");
     let mut files: Vec<_> =
         fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_a_number_is_read_and_what_is_none_is_not_there() {
+    fn numbers_are_read_and_nan_is_missing() {
         let body = br#"{"status":"success","warnings":["one store is away"],"data":{
             "resultType":"vector","result":[
             {"metric":{"__name__":"up","job":"memtrace"},"value":[1795383065.25,"1"]},
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_refused_with_the_reason() {
+    fn an_invalid_answer_is_refused_with_the_reason() {
         let cases: [(&[u8], &str); 5] = [
             (b"<html>nginx</html>", "not an answer of Prometheus' HTTP API"),
             (br#"{"status":"error","error":"query timed out"}"#, "refused: query timed out"),

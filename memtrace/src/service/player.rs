@@ -136,7 +136,7 @@ impl Player {
     }
 
     fn go(&mut self, to: WallNanos) {
-        // Alert states start anew from here.
+        // Alert states are reset here.
         self.watcher = Watcher::new(self.rules.clone());
         if let Some(shown) = self.tape.go(to) {
             self.place.ended = false;
@@ -149,7 +149,7 @@ impl Player {
         self.show(shown);
     }
 
-    /// Searches for a mark for a while.
+    /// Searches for a mark, for a bounded time.
     fn find(&mut self, mark: Mark) {
         let begun = Instant::now();
         let mut passed = None;
@@ -192,7 +192,7 @@ impl Player {
     fn show(&mut self, Shown { snapshot, reaction, .. }: Shown) {
         self.now = Some(snapshot.wall);
         let step = |reaction| Arc::new(Step { snapshot: Arc::clone(&snapshot), reaction });
-        // The decisions first, so that no snapshot is shown with those of another.
+        // Decisions first, so that no snapshot is shown with those of another.
         self.view.step.send_replace(reaction.map(step));
         self.view.latest.send_replace(Latest::Snapshot(snapshot));
     }

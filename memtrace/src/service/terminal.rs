@@ -163,7 +163,7 @@ async fn watch(screen: &mut Screen, input: &ViewInput, options: &TopOptions) -> 
     let size = screen.terminal.size().context("asking for the terminal's size")?;
     let interval = handle.control.borrow().interval;
     let mut state = State::new(options, interval, (size.width, size.height), TimeZone::system());
-    // What is there already is shown at once.
+    // The present content is shown at once.
     latest.mark_changed();
     update(&mut state, Message::Decided(input.decided()));
     if plays {

@@ -155,15 +155,15 @@ mod tests {
         }
     }
 
-    /// Waits until what is beside is as it should be.
+    /// Waits until the decisions of another instance satisfy `is_so`.
     async fn beside(input: &mut ViewInput, is_so: impl Fn(Option<&Decided>) -> bool) {
         let waiting = input.beside.wait_for(|found| is_so(found.as_ref()));
         let found = tokio::time::timeout(LIMIT, waiting).await.expect("in time").map(drop);
-        found.expect("somebody looks");
+        found.expect("the follower runs");
     }
 
     #[tokio::test]
-    async fn what_another_memtrace_does_comes_first_while_it_runs() {
+    async fn decisions_of_another_memtrace_take_precedence_while_it_runs() {
         let directory = tempfile::tempdir().expect("there is room");
         let (mut journal, _) = Journal::open(directory.path(), Limits::default()).expect("opens");
         let follower = Follower::new(directory.path().to_owned(), "/proc/locks".into());

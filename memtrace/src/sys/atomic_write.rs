@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_replaced_stays_and_nothing_is_left_beside_it() {
+    fn a_failed_replacement_keeps_the_file_and_leaves_no_other() {
         let directory = tempfile::tempdir().expect("there is room");
         let path = directory.path().join("taken");
         fs::create_dir(&path).expect("it is made");

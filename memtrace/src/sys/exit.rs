@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_error_is_told_with_its_causes() {
+    fn any_other_error_is_reported_with_its_causes() {
         let (code, text) = of_error(&anyhow!("no such file").context("cannot start"));
         assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(FAILED)));
         assert_eq!(text.as_deref(), Some("memtrace: cannot start: no such file\n"));

@@ -38,7 +38,7 @@ pub fn start(verbosity: Verbosity, drawn: bool) {
         let _ = std::io::stderr().write_all(problem.as_bytes());
     }
     let subscriber = subscriber(verbosity, filter, std::io::stderr);
-    // Both fail only if done before, which is fine.
+    // Both fail only if done before.
     let _ = tracing_log::LogTracer::init();
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
@@ -87,7 +87,7 @@ pub(crate) mod tests {
 
     impl Write for Buffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("nobody panics").write(bytes)
+            self.0.lock().expect("the lock is not poisoned").write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -102,12 +102,12 @@ pub(crate) mod tests {
         let subscriber =
             subscriber(verbosity, EnvFilter::new(verbosity.filter()), move || writer.clone());
         tracing::subscriber::with_default(subscriber, tell);
-        let bytes = buffer.0.lock().expect("nobody panics").clone();
+        let bytes = buffer.0.lock().expect("the lock is not poisoned").clone();
         String::from_utf8(bytes).expect("it is text")
     }
 
     #[test]
-    fn details_are_told_to_who_asks_for_them() {
+    fn details_are_logged_at_higher_verbosity() {
         let tell = || {
             tracing::warn!("first");
             tracing::info!("second");
@@ -118,7 +118,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_filter_that_is_none_is_told_and_ignored() {
+    fn an_invalid_log_filter_is_reported_and_ignored() {
         let of = |text: &str| filter(Verbosity { verbose: 1 }, Some(text.into()));
         assert_eq!(of("memtrace=debug").1, None);
         let (filter, problem) = of("memtrace=loud");

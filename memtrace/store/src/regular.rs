@@ -1,12 +1,12 @@
-//! Opens files to read that somebody named: opening a named pipe waits for its writer, and a device
-//! may never end, so that only regular files are opened.
+//! Opens regular files for reading by a path from the user. Other files are refused: opening a
+//! named pipe waits for its writer, and a device may never end.
 
 use std::fs::{self, File, FileType};
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-/// Opens a regular file, or what a link leads to.
+/// Opens a regular file, also through a symbolic link.
 ///
 /// # Errors
 /// When it isn't one, or can't be opened.
@@ -46,7 +46,7 @@ fn name(kind: FileType) -> &'static str {
 mod tests {
     use super::*;
 
-    /// Opening it would wait for ever.
+    /// Opening it would block for ever.
     #[test]
     fn a_pipe_a_device_and_a_directory_are_refused_at_once() {
         let directory = tempfile::tempdir().expect("there is room");

@@ -14,19 +14,19 @@ use memtrace_core::units::{Nanos, WallNanos};
 
 /// Why nothing is decided in a moment without a reaction.
 pub const UNDECIDED: &str = "nothing was decided here when this was recorded";
-/// Between two ticks of the live view, unless it is told otherwise.
+/// Delay between two samples of the live view, by default.
 const LIVE: Duration = Duration::from_secs(1);
-/// Reading begins so long before the moment that is sought, for the one before it: two samples
+/// Reading begins this long before the wanted moment, to find the sample before it: two samples
 /// are at most a minute apart.
 const BEFORE: Nanos = Nanos(61 * Nanos::SECOND.0);
 
 #[derive(Debug)]
 pub struct Tape {
     recording: Recording,
-    /// What was shown last, for rates; over at least so long.
+    /// The last sample shown, for rates; over at least this interval.
     anchors: Anchors<Nanos, Sample>,
     least: Duration,
-    /// What was read already and not shown.
+    /// The record read ahead.
     ahead: Option<Record>,
 }
 
@@ -124,7 +124,7 @@ mod tests {
     use crate::recording::{Limits, Recorder};
     use memtrace_core::fixture::samples;
 
-    /// Of these seconds, in files of so many.
+    /// A recording of these seconds, in files of this many.
     fn recorded(seconds: impl Iterator<Item = u64>, file: u64) -> (tempfile::TempDir, Tape) {
         let directory = tempfile::tempdir().expect("there is room");
         let limits = Limits { time: Nanos(file * Nanos::SECOND.0), ..Limits::default() };
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_anywhere_within_files_and_from_one_to_the_other() {
+    fn it_seeks_within_files_and_across_them() {
         let (_directory, mut tape) = recorded((1..=1500).filter(|second| *second != 900), 700);
         for (to, then) in [
             (1300, (1300, Some(1))),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_is_told_once_however_often_it_is_passed() {
+    fn a_loss_is_reported_once_however_often_it_is_passed() {
         let (directory, _) = recorded(1..=100, 3600);
         let mut files = std::fs::read_dir(directory.path()).expect("it can be read");
         let is_file = |path: &std::path::PathBuf| path.extension().is_some();

@@ -1,5 +1,5 @@
 //! The summary of the host above the table: a line of [`Part`]s per subject, for the live header
-//! and the plain table. Pure; knows no medium.
+//! and the plain table. Pure; independent of the medium.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -213,7 +213,7 @@ pub fn notice(notice: &Notice) -> Part {
 }
 
 /// The text shown instead of an empty table.
-pub fn nobody(snapshot: &Snapshot, filter: Option<&Filter>) -> String {
+pub fn empty_table(snapshot: &Snapshot, filter: Option<&Filter>) -> String {
     match filter {
         Some(filter) if !snapshot.vms.is_empty() => {
             let expression = text::clean(filter.expression());

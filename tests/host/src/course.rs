@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_adds_nothing_and_says_why() {
+    fn an_unknown_value_adds_nothing_and_has_a_reason() {
         let absent = json!({"value": null, "quality": "absent", "reason": "first sample"});
         let cell = cell(&[document(absent)]);
         assert_eq!((cell.known, cell.quality), (0, None));

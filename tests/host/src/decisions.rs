@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_is_told_once() {
+    fn an_entry_is_reported_once() {
         let document = |numbers: &[u64]| {
             let entries: Vec<Value> = numbers.iter().map(|n| json!({ "number": n })).collect();
             json!({ "reaction": { "entries": entries } })

@@ -15,15 +15,15 @@ pub enum Memory {
 /// What a guest does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// Writes to so many MiB, page by page, again and again.
+    /// Writes to this many MiB, page by page, again and again.
     Walk(u32),
     /// The same with interrupts off, so that KVM can't halt it for asynchronous faults.
     WalkDeaf(u32),
-    /// Writes to so many MiB once, and halts.
+    /// Writes to this many MiB once, and halts.
     Once(u32),
     /// Halts at once.
     Halt,
-    /// Boots Linux with the lab's PID 1, and tells it this. Takes its time.
+    /// Boots Linux with the lab's PID 1, and sends it this command. Slow.
     Linux(&'static str),
 }
 
@@ -59,7 +59,7 @@ pub enum Swap {
 /// When there was enough pressure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// So many pages came back that had been reclaimed.
+    /// This many pages came back that had been reclaimed.
     Refaults(u64),
     /// The OOM killer came.
     OomKill,

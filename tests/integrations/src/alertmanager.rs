@@ -1,4 +1,4 @@
-//! The real Alertmanager, which the first of the memtraces tells of its alerts.
+//! The real Alertmanager, to which the first memtrace sends its alerts.
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
@@ -14,7 +14,7 @@ use super::service::Service;
 use memtrace_lab::wait;
 
 /// It keeps alerts to itself. What isn't told again is over by itself only after 5 minutes.
-const CONFIGURATION: &str = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n";
+const CONFIGURATION: &str = "route: {receiver: none}\nreceivers: [{name: none}]\n";
 /// Walks over more memory than the guests share.
 const GUEST: &str = "noisy";
 
@@ -87,7 +87,7 @@ pub fn told(scene: &mut Scene<'_>) -> Result<()> {
     let alertmanager = scene.alertmanager.as_ref().context("Alertmanager doesn't run")?;
     wait::until("the alert to be over", PATIENCE, || {
         ensure!(alertmanager.alert()?.is_none(), "it is still there");
-        ensure!(alertmanager.received("resolved")? > 0.0, "nobody said that it is over");
+        ensure!(alertmanager.received("resolved")? > 0.0, "no alert was resolved");
         Ok(())
     })?;
     let invalid = format!("http://{}/metrics", alertmanager.address);

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_empty_is_on_the_dashboard() {
+    fn panels_that_may_be_empty_are_on_the_dashboard() {
         let queries = queries(DASHBOARD).unwrap();
         for (metric, _) in MAY_BE_EMPTY {
             assert!(queries.iter().any(|query| query.expression.contains(metric)), "{metric}");

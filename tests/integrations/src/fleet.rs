@@ -27,7 +27,7 @@ pub fn shows(scene: &mut Scene<'_>) -> Result<()> {
             ensure!(host["enforcing"] == false, "{host}");
         }
         let sufferers = hosts.iter().filter_map(|host| host["sufferers"].as_array());
-        ensure!(sufferers.flatten().next().is_some(), "nobody suffers");
+        ensure!(sufferers.flatten().next().is_some(), "no VM suffers");
         let names: BTreeSet<&str> = hosts.iter().filter_map(|host| host["name"].as_str()).collect();
         ensure!(names.len() == HOSTS, "they can't be told apart: {names:?}");
         Ok(())

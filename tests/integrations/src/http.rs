@@ -47,8 +47,8 @@ fn get(url: &str, parameters: &[(&str, &str)]) -> Result<(u16, String)> {
     Ok((response.status().as_u16(), body.with_context(|| url.to_owned())?))
 }
 
-/// A port of this address that nobody has just now, and that nobody is told again; one that no
-/// outgoing connection gets, and that Zabbix' agent takes.
+/// A free port of this address that is never returned twice; outside of the range for outgoing
+/// connections, and valid for Zabbix' agent.
 ///
 /// # Errors
 /// When there is none.
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_is_told_once_though_nobody_listens_there_yet() {
+    fn a_port_is_given_once_even_if_unused() {
         let address = IpAddr::from([127, 0, 0, 1]);
         let (one, other) = (free(address).unwrap(), free(address).unwrap());
         assert_ne!(one, other);

@@ -24,7 +24,7 @@ const CASES: [Case; 4] = [
     Case { words: &["-w", "available=0:"], word: "OK", negated: 2, data: true },
     Case { words: &["-w", "available=100:"], word: "WARNING", negated: 1, data: true },
     Case { words: &["-c", "available=100:"], word: "CRITICAL", negated: 0, data: true },
-    Case { words: &["nobody-here"], word: "UNKNOWN", negated: 3, data: false },
+    Case { words: &["no-such-vm"], word: "UNKNOWN", negated: 3, data: false },
 ];
 
 /// Each exit code is what negate makes of it, and the line is memtrace's own.

@@ -32,7 +32,7 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Makes so many.
+    /// Makes this many.
     ///
     /// # Errors
     /// When this kernel or this user can't have them; nothing is left of them then.

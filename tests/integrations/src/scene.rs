@@ -23,7 +23,7 @@ use memtrace_lab::wait;
 
 /// Hosts of the fleet.
 pub const HOSTS: usize = 3;
-/// Of memtrace in a namespace, where nobody else is.
+/// Port of memtrace in a network namespace of its own.
 const PORT: u16 = 9435;
 /// More steps than all trials take, so that it ends by itself.
 const MOST: &str = "600";
@@ -35,7 +35,7 @@ pub struct Scene<'a> {
     pub memtrace: &'a Path,
     pub folder: PathBuf,
     pub agents: Vec<Agent>,
-    /// `None`: it isn't here, so that nobody asks it.
+    /// `None`: it isn't installed, and its trials are skipped.
     pub prometheus: Option<Prometheus>,
     pub alertmanager: Option<Alertmanager>,
     /// Last, so that those in them end before.
@@ -88,7 +88,7 @@ impl<'a> Scene<'a> {
         Ok(scene)
     }
 
-    /// The first of them tells Alertmanager.
+    /// The first of them sends alerts to Alertmanager.
     fn agent(&self, number: usize) -> Result<Agent> {
         let name = format!("agent-{number}");
         let place = self.network.get(number);

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use memtrace_lab::interrupt;
 use memtrace_lab::local::process::Process;
 
-/// Until one that is asked to end is forced.
+/// Grace time before SIGKILL.
 const END: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(100);
 /// How much of what it said is told when it fails.
@@ -48,7 +48,7 @@ impl Service {
         self.child.id()
     }
 
-    /// Asks until there is an answer. One that can't be had yet is asked for again.
+    /// Asks until there is an answer; an error is retried.
     ///
     /// # Errors
     /// When there is none in time, with the last reason, or the program has ended.
@@ -101,7 +101,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // Once it is reaped its pid may be somebody else's.
+        // Once it is reaped its pid may be reused.
         if let Ok(None) = self.child.try_wait()
             && let Ok(pid) = self.child.id().try_into()
             && let Ok(process) = Process::of(pid)
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_ends_by_itself_is_told_with_its_last_words() {
+    fn a_service_that_ends_by_itself_is_reported_with_its_last_words() {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", "echo it hurts; exit 3"]);

@@ -20,9 +20,9 @@ use memtrace_lab::wait;
 
 const PARAMETERS: &str = "packaging/zabbix/memtrace.conf";
 const TEMPLATE: &str = "packaging/zabbix/memtrace.yaml";
-/// How the template tells a reason from a value.
+/// The word by which the template distinguishes a reason from a value.
 const NO_VALUE: &str = "ZBX_NOTSUPPORTED: ";
-/// What the template asks for and a lab's guest may not tell.
+/// Items of the template that may be unknown for a lab's guest.
 const MAY_BE_UNKNOWN: [&str; 3] = ["vm_dead_bytes", "vm_guest_available_bytes", "vm_caused_ratio"];
 /// The user without privileges, as Debian numbers it.
 const NOBODY: u32 = 65_534;
@@ -138,7 +138,7 @@ fn get(address: SocketAddr, key: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }
 
-/// An agent that answers nobody but us, as a user without privileges.
+/// An agent that answers only us, as a user without privileges.
 fn configuration(address: SocketAddr, folder: &Path) -> String {
     let (ip, port, folder) = (address.ip(), address.port(), folder.display());
     format!(
@@ -154,7 +154,7 @@ fn adapted(text: &str, memtrace: &Path, from: SocketAddr) -> Result<String> {
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (key, command) = line.split_once(',').context("a UserParameter without a command")?;
         let rest = command.strip_prefix("memtrace ").context("it isn't memtrace's")?;
-        ensure!(rest.contains("--from :9435"), "{line} asks somebody else");
+        ensure!(rest.contains("--from :9435"), "{line} asks another address");
         let rest = rest.replace("--from :9435", &format!("--from {from}"));
         lines.push(format!("{key},{memtrace} {rest}\n"));
     }

@@ -52,7 +52,7 @@ pub fn output(child: &mut Child) -> Result<Receiver<String>> {
     let (sender, lines) = channel();
     std::thread::spawn(move || {
         for bytes in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
-            // Read on when nobody listens any more, so that it never waits for us.
+            // Read on without a receiver, so that the child never blocks on a full pipe.
             let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
         }
     });

@@ -1,5 +1,5 @@
-//! Ctrl-C, SIGTERM and SIGHUP: noted by a thread of its own, asked about by everybody who
-//! waits, so that an interrupted task unwinds and undoes what it did.
+//! Ctrl-C, SIGTERM and SIGHUP: a thread notes them, and every wait checks for them, so that an
+//! interrupted task unwinds and undoes what it did.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,15 +26,15 @@ pub fn listen() -> Result<()> {
     Ok(())
 }
 
-/// Whether the user wants an end.
+/// Whether an end was requested.
 pub fn asked() -> bool {
     ASKED.load(Ordering::SeqCst)
 }
 
-/// An error if the user wants an end.
+/// An error if an end was requested.
 ///
 /// # Errors
-/// As said.
+/// The error.
 pub fn check() -> Result<()> {
     if asked() {
         bail!("interrupted");

@@ -12,12 +12,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// So many tests passed.
+    /// This many tests passed.
     pub fn passed(count: u64) -> Self {
         Self { passed: count, ..Self::default() }
     }
 
-    /// So many tests failed.
+    /// This many tests failed.
     pub fn failed(count: u64) -> Self {
         Self { failed: count, ..Self::default() }
     }

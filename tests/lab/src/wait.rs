@@ -8,7 +8,7 @@ use crate::interrupt;
 
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Asks until there is an answer. One that can't be had yet is asked for again.
+/// Asks until there is an answer; an error is retried.
 ///
 /// # Errors
 /// When there is none in time, with the last reason, or on Ctrl-C.

@@ -41,7 +41,7 @@ impl Bpftrace {
         let mut running = Self { child, lines };
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                // Whoever listened may have heard enough.
+                // The receiver may be gone once it has read enough.
                 let _ = sender.send(line);
             }
         });

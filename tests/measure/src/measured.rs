@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Sampling and deriving so many VMs.
+/// Sampling and deriving this many VMs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
     pub vms: u32,
@@ -36,7 +36,7 @@ pub struct FileCost {
     pub ns: u64,
 }
 
-/// Recording so many VMs. Means over the moments, in nanoseconds of CPU time and bytes.
+/// Recording this many VMs. Means over the moments, in nanoseconds of CPU time and bytes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recording {
     pub vms: u32,

@@ -1,5 +1,4 @@
-//! VMs that come and go by the thousand: nobody is charged for another, and no slot is
-//! lost.
+//! VMs that come and go by the thousand: no VM is charged for another, and no slot is lost.
 
 use std::fs;
 use std::path::Path;
@@ -21,9 +20,9 @@ pub const TESTS: &[(&str, Test)] = &[
 const CYCLES: usize = 2000;
 /// A quiet machine takes a third of a minute; how long a busy one takes is no failure.
 const LIMIT: Duration = Duration::from_secs(300);
-/// So many live at a time.
+/// Number of VMs alive at a time.
 const ALIVE: usize = 8;
-/// After so many, memtrace starts anew.
+/// After this many, memtrace is restarted.
 const RESTART: usize = CYCLES / 2 + 3;
 /// exec itself faults a little before its tracepoint fires.
 const BEFORE_START: u64 = 200;
@@ -145,7 +144,7 @@ fn pid_again() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open_with(Limits { slots: 16, ..Limits::default() })?;
     let capacity = room(&mut kernel);
-    // All of it before anybody looks at the events.
+    // All of it before the events are read.
     let mut first = StandIn::start(dir.path(), "qemu-system-standin")?;
     let pid = first.pid();
     first.touch(8)?;
@@ -158,7 +157,7 @@ fn pid_again() -> Result<()> {
     let theirs = by_kernel(&second)?;
     ensure!(from_start && counted + BEFORE_START >= theirs, "{counted} of {theirs} faults");
     ensure!(counted <= theirs, "it is charged for the one before");
-    // Now one that is tracked ends, and its end isn't noticed.
+    // Now a tracked VM ends, and its end isn't noticed.
     second.end()?;
     let mut third = start_as(pid, dir.path())?;
     kernel.track(pid, &Belongings::default())?;

@@ -15,7 +15,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("slots_survive_churn", churn),
     ("too_many_vms_are_refused_and_counted", too_many),
     ("vms_that_share_a_mark_are_told_apart", shared_mark),
-    ("a_slot_that_nobody_wants_is_found_without_its_event", unclaimed),
+    ("an_unclaimed_slot_is_found_without_its_event", unclaimed),
 ];
 
 /// VMs that can be tracked at a time.
@@ -121,13 +121,13 @@ fn too_many() -> Result<()> {
     }
     let refused = kernel.track(NO_PROCESS + CAPACITY, &Belongings::default());
     ensure!(refused.is_err_and(|error| format!("{error:#}").contains("no slot is free")));
-    // The programs, too, say so instead of charging somebody else.
+    // The programs, too, count a loss instead of charging another VM.
     let before = kernel.read();
     let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
     standin.touch(16)?;
     let after = kernel.read();
     ensure!(after.host.lost_slots > before.host.lost_slots, "nothing was counted as lost");
-    ensure!(after.vms.values().all(|vm| vm.counters.user_faults == 0), "somebody was charged");
+    ensure!(after.vms.values().all(|vm| vm.counters.user_faults == 0), "a VM was charged");
     Ok(())
 }
 
@@ -163,7 +163,7 @@ fn unclaimed() -> Result<()> {
     let mut kernel = open()?;
     let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
     standin.touch(16)?;
-    ensure!(kernel.read().vms.is_empty(), "nobody has claimed it");
+    ensure!(kernel.read().vms.is_empty(), "it is not tracked yet");
     kernel.track(standin.pid(), &Belongings::default())?;
     let reading = kernel.read();
     let vm = reading.vms.get(&standin.pid()).context("no slot")?;

@@ -1,4 +1,4 @@
-//! That pressure begins is told at once, and not over and over.
+//! The begin of pressure is reported at once, and not repeatedly.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use crate::{Test, open, open_with};
 pub const TESTS: &[(&str, Test)] = &[
     ("a_direct_reclaim_is_told_once_in_a_while", direct_reclaim),
     ("kswapd_is_told_of_when_it_wakes", kswapd),
-    ("events_are_taken_while_nobody_asks_for_them", taken_at_once),
+    ("events_are_taken_without_a_reader", taken_at_once),
 ];
 pub const POOL_TESTS: &[(&str, Test)] = &[("reclaim_in_a_vms_cgroup_is_told_at_once", memcg)];
 
@@ -36,11 +36,11 @@ fn now() -> u64 {
     now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
 }
 
-/// By whomever it is: others may reclaim at the same moment, and then ours isn't told.
+/// By any process: others may reclaim at the same moment, and then our reclaim isn't reported.
 fn direct_reclaim() -> Result<()> {
     let mut kernel = open_with(Limits::default())?;
     let before = now();
-    // One that is under way isn't stretched by whoever would be woken.
+    // A reclaim under way isn't delayed by waking the reader.
     kernel.rehearse("direct_reclaim_begin", &[])?;
     let early: Vec<Arrived> = of_kind(kernel.events(), EVENT_DIRECT_RECLAIM).collect();
     let ours = early.iter().find(|arrived| arrived.event.tgid == std::process::id());
@@ -56,7 +56,7 @@ fn direct_reclaim() -> Result<()> {
     Ok(())
 }
 
-/// A whole one.
+/// A complete direct reclaim.
 fn reclaim(kernel: &Probe) -> Result<()> {
     kernel.rehearse("direct_reclaim_begin", &[])?;
     kernel.rehearse("direct_reclaim_end", &[0])
@@ -67,7 +67,7 @@ fn kswapd() -> Result<()> {
     wait::until("kswapd's event", || {
         kernel.rehearse("kswapd_sleep", &[NODE]).ok()?;
         kernel.rehearse("kswapd_wake", &[NODE]).ok()?;
-        // Works on, which is nothing new.
+        // kswapd works on, which is no new event.
         kernel.rehearse("kswapd_wake", &[NODE]).ok()?;
         let mut told = of_kind(kernel.events(), EVENT_KSWAPD);
         let one = told.next()?;
@@ -117,7 +117,7 @@ fn memcg() -> Result<()> {
         .collect();
     let first = told.first().context("nothing was told")?;
     ensure!(first.event.at_ns >= begun && first.event.slot > SLOT_KSWAPD, "{first:?}");
-    // Its only thread can't tell twice at the same moment.
+    // Its only thread can't report twice at the same moment.
     let moments: Vec<u64> = told.iter().map(|arrived| arrived.event.at_ns).collect();
     let near = moments.windows(2).find(|pair| pair[1] - pair[0] < PRESSURE_PAUSE_NS / 2);
     ensure!(near.is_none(), "{near:?} of {moments:?}");

@@ -13,7 +13,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("every_tracepoint_of_this_kernel_is_used", every_tracepoint_is_used),
     ("user_faults_agree_with_the_process", user_faults_agree),
     ("an_idle_neighbour_is_charged_nothing", idle_neighbour),
-    ("nobody_is_charged_before_it_is_tracked", untracked),
+    ("no_vm_is_charged_before_it_is_tracked", untracked),
     ("without_btf_faults_are_still_counted", without_btf),
 ];
 

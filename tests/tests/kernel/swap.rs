@@ -18,7 +18,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("pages_are_taken_by_who_needs_them_from_who_has_them", flows),
     ("reclaim_is_charged_to_who_waits", reclaim),
     ("what_is_taken_from_others_is_charged_to_others", others),
-    ("reclaim_writes_are_pages_whoever_they_belong_to", writes),
+    ("reclaim_writes_count_pages_of_any_owner", writes),
 ];
 
 /// MiB that a stand-in touches: more than a pool of 128 MiB holds.

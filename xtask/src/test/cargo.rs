@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_run_keeps_its_reason() {
+    fn a_test_that_could_not_run_keeps_its_reason() {
         let said = "echo 'skipped: no BPF'; echo 'test result: ok. 1 passed; 2 ignored'";
         let outcome = outcome_of(said);
         assert_eq!((outcome.passed, outcome.skipped), (1, 2));

@@ -15,7 +15,7 @@ pub struct Tolerance {
     pub at_least: f64,
 }
 
-/// What has to hold of the two numbers.
+/// The required relation of the two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {

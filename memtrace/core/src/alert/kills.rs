@@ -1,4 +1,4 @@
-//! Kills inside of guests, which balloon statistics tell as totals. Pure.
+//! OOM kills inside guests, from the totals of balloon statistics. Pure.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,24 @@ use crate::model::Snapshot;
 use crate::model::snapshot::VmView;
 use crate::sample::VmId;
 
-/// The last total of each guest. By totals no kill is lost, however few snapshots are seen.
+/// The last total of each guest. Totals lose no kill, however rarely they are read.
 #[derive(Debug, Default)]
 pub struct Kills {
-    /// Another process is another guest, whose total begins anew.
+    /// Another process is another guest, whose total starts at 0.
     seen: BTreeMap<VmId, (u32, u64)>,
 }
 
 impl Kills {
-    /// Which guests have killed since they were last read. What was before the first reading
-    /// is not told: nobody knows when it was.
+    /// Guests with a kill since the last reading. Kills before the first reading are not
+    /// reported, because their time is unknown.
     pub fn read(&mut self, snapshot: &Snapshot) -> Vec<Reading> {
         let before = std::mem::take(&mut self.seen);
         let read = |vm: &VmView| {
             let last = before.get(&vm.id).filter(|(pid, _)| *pid == vm.pid).map(|(_, last)| *last);
             let now = vm.guest_stats.value.and_then(|stats| stats.oom_kills);
-            // An answer that can't be had for a moment is no new beginning.
+            // A reading that is missing for a moment keeps the last total.
             self.seen.extend(now.or(last).map(|total| (vm.id, (vm.pid, total))));
-            // One that ran backwards is of a guest that booted anew.
+            // A total that ran backwards is of a guest that rebooted.
             let grown = now.map(|now| last.map_or(0, |last| now.saturating_sub(last)));
             let found = grown.map(|count| (count > 0, Finding::GuestOomKills { count }));
             Reading { vm: Some(named(vm)), found }

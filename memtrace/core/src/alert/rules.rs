@@ -145,7 +145,7 @@ impl Condition {
 }
 
 impl Rule {
-    /// Holds the rule against a step. `kills` is what it remembers of guests' kills.
+    /// Evaluates the rule on a step. `kills` remembers guests' kills.
     pub fn read(&self, step: &Step, kills: &mut Kills) -> Vec<Reading> {
         let condition = self.condition;
         match condition {

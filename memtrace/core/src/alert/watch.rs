@@ -37,7 +37,7 @@ impl Watcher {
         Self { rules, held: BTreeMap::new(), kills: Kills::default() }
     }
 
-    /// Other rules from now on. What fires by one that is gone is over with the next step.
+    /// Replaces the rules. An alert of a rule that is gone ends with the next step.
     pub fn change(&mut self, rules: Vec<Rule>) {
         self.rules = rules;
         // Kills from before the rule was switched on are not reported.
@@ -71,13 +71,13 @@ impl Watcher {
         alerts
     }
 
-    /// What fires at the moment.
+    /// The firing alerts.
     pub fn firing(&self) -> impl Iterator<Item = &Alert> {
         self.held.values().filter_map(|held| held.fired.as_ref())
     }
 }
 
-/// A kill is a moment, and not a state that ends: it is told for a minute, as the host's are.
+/// A kill is an event and no state: it fires for a minute, as the host's do.
 fn calm_after(rule: &Rule) -> Nanos {
     if rule.condition == Condition::GuestOomKill { CALM } else { CALM.min(rule.lasting) }
 }
@@ -90,11 +90,11 @@ struct Tick<'a> {
 }
 
 impl Tick<'_> {
-    /// What is to be remembered, and told.
+    /// The new state, and an alert to send.
     fn judge(&self, before: Option<Held>) -> (Option<Held>, Option<Alert>) {
         match (&self.reading.found, before) {
             (Some((true, finding)), before) => self.holds(before, finding),
-            // Not known: what fires goes on, what hasn't begins anew.
+            // Unknown: what fires stays, what hasn't fired yet starts over.
             (None, before) => (before.filter(|held| held.fired.is_some()), None),
             (Some((false, finding)), Some(held)) => self.calms(held, finding),
             (Some((false, _)), None) => (None, None),

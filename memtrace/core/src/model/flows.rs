@@ -73,7 +73,7 @@ impl Flows {
         }
     }
 
-    /// Pages that `causer` took from whomever, itself included.
+    /// Pages that `causer` took from all parties, itself included.
     fn caused_by(&self, causer: Party) -> Growth {
         match &self.pairs {
             Err(quality) => Measured { value: None, quality: quality.clone() },
@@ -92,8 +92,7 @@ impl Flows {
         }
     }
 
-    /// What `causer` took as a share of everything that was taken from anybody; 0 when
-    /// nothing was.
+    /// Pages that `causer` took, as a share of all pages taken; 0 when there were none.
     pub(super) fn caused_share(&self, causer: Party) -> Measured<Percent> {
         let share = |caused: u64| match self.all {
             0 => 0.0,
@@ -103,8 +102,8 @@ impl Flows {
     }
 }
 
-/// Growth of each pair. A pair that is new began at 0, because totals exist for all pairs
-/// that ever were; one that ran backwards began anew at 0 when its slot was handed on.
+/// Growth of each pair. A new pair began at 0, because every pair has a total; one that ran
+/// backwards was reset to 0 when its slot was reused.
 fn pairs(context: &Context<'_>, quality: &Quality) -> Result<BTreeMap<Pair, Flow>, Quality> {
     if quality.is_absent() {
         return Err(quality.clone());
@@ -131,8 +130,8 @@ fn totals(flows: &[FlowSample]) -> BTreeMap<Pair, u64> {
     totals
 }
 
-/// Shared guest memory counts each time that it is unmapped, which is more often than it
-/// goes anywhere: until it is written, whoever touches it maps it again.
+/// A page of shared guest memory is counted each time it is unmapped, although it may stay in
+/// memory: until it is written out, any task that touches it maps it again.
 fn shared(context: &Context<'_>, pairs: &Result<BTreeMap<Pair, Flow>, Quality>) -> Quality {
     /// More than what qemu itself shares with others.
     const FEW: u64 = 16;

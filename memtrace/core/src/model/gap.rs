@@ -1,5 +1,5 @@
-//! Why a number cannot be made out of two samples. Owns the words for it, so that the
-//! same gap reads the same in every column.
+//! Why a number cannot be computed from two samples. Holds the wording, so that the same gap
+//! reads the same in every column.
 
 use crate::model::Measured;
 
@@ -34,7 +34,7 @@ impl Gap {
             Self::FirstSample => "a rate needs two samples, and this is the first",
             Self::NoTime => "no time passed between the two samples",
             Self::NewVm => "this VM was first seen in this interval",
-            Self::Restarted => "this VM was started anew in this interval",
+            Self::Restarted => "this VM was restarted in this interval",
             Self::NewThread => "this thread was first seen in this interval",
             Self::NotRead => "not read this time",
             Self::NotReadBefore => "not read the time before",

@@ -1,5 +1,4 @@
-//! The host: its memory, swap and pressure, what kswapd does, and how far its memory is
-//! promised to VMs.
+//! The host: its memory, swap and pressure, kswapd's activity, and memory allocated to VMs.
 
 use memtrace_ebpf::VmCounters;
 
@@ -44,14 +43,17 @@ pub(super) fn host(context: &Context<'_>, pairs: &[Pair<'_>]) -> HostView {
         direct_reclaims: context.rate(better(
             exact(vmstat(context, |vmstat| vmstat.allocstall)),
             || {
-                everybody(context, pairs, Signal::DirectReclaim, |counters| {
+                sum_over_parties(context, pairs, Signal::DirectReclaim, |counters| {
                     counters.direct_reclaims
                 })
             },
         )),
-        memcg_reclaims: context.rate(everybody(context, pairs, Signal::MemcgReclaim, |counters| {
-            counters.memcg_reclaims
-        })),
+        memcg_reclaims: context.rate(sum_over_parties(
+            context,
+            pairs,
+            Signal::MemcgReclaim,
+            |counters| counters.memcg_reclaims,
+        )),
         allocated,
         losses: totals(context).map(|totals| losses(&totals)),
         totals: totals(context).map(|totals| HostTotals::new(totals, &context.unhooked)),
@@ -103,7 +105,7 @@ fn kswapd_active(context: &Context<'_>) -> Measured<Percent> {
 
 /// Sum over the VMs, kswapd and everything else. VMs that came or went in the interval
 /// are not in it.
-fn everybody(
+fn sum_over_parties(
     context: &Context<'_>,
     pairs: &[Pair<'_>],
     signal: Signal,

@@ -1,6 +1,6 @@
-//! Events that were not counted: the kernel did not show them to the program, because it
-//! was in the middle of another one on that CPU, or there was no room for what has to be
-//! remembered of them. What they make of the numbers that the program counts.
+//! Events that were not counted: the kernel skipped the program, because another one ran on that
+//! CPU, or a map was full. And how they change the quality of the numbers that the program
+//! counts.
 
 use memtrace_ebpf::VmCounters;
 
@@ -8,7 +8,7 @@ use crate::model::gap::Gap;
 use crate::sample::Sample;
 use crate::signal::{Quality, Signal, SignalStatus};
 
-/// Most base pages that one event can stand for: a huge page.
+/// Limit on the base pages of one event: a huge page.
 pub(super) const MOST_PAGES: u64 = 512;
 
 /// Missed events of `signal` up to a sample.
@@ -23,10 +23,10 @@ fn total(sample: &Sample, signal: Signal) -> u64 {
         | Signal::ThrottleWait
         | Signal::SwapInWait
         | Signal::ReclaimForVm => host.lost_stalls,
-        // What is remembered of a write is lost in the same count.
+        // Lost begins of a write are in the same count.
         Signal::ShmemSwap => host.lost_stalls.saturating_add(host.failed_reads),
         Signal::AsyncFaults => host.lost_async_faults,
-        // Only an address space that nobody owns any more has to be remembered.
+        // Only an address space without an owner needs a map entry.
         Signal::SwapIn => host.lost_address_spaces.saturating_add(host.failed_reads),
         Signal::MajorFaults
         | Signal::SwapOut
@@ -48,7 +48,7 @@ fn total(sample: &Sample, signal: Signal) -> u64 {
 /// Missed events of `signal` from one sample to the next.
 pub(super) fn growth(previous: Option<&Sample>, now: &Sample, signal: Signal) -> Result<u64, Gap> {
     let before = previous.ok_or(Gap::FirstSample)?;
-    // It began anew if memtrace did.
+    // The count was reset if memtrace restarted.
     Ok(total(now, signal).checked_sub(total(before, signal)).unwrap_or(total(now, signal)))
 }
 
@@ -76,10 +76,10 @@ pub(super) fn doubt(signal: Signal, missed: u64, counted: u64) -> Quality {
     Quality::approximate(format!("{missed} of its events were not counted"))
 }
 
-/// The signals as they are worth it by now, with all that was missed so far.
+/// The signals with the quality that is left, given all that was missed so far.
 pub(super) fn signals(now: &Sample) -> Vec<SignalStatus> {
     let worth = |status: &SignalStatus| {
-        let counted = main_counter(status.signal).map_or(0, |field| everybody(now, field));
+        let counted = main_counter(status.signal).map_or(0, |field| sum_over_parties(now, field));
         let doubt = doubt(status.signal, total(now, status.signal), counted);
         SignalStatus { quality: status.quality.clone().and(doubt), ..status.clone() }
     };
@@ -102,7 +102,7 @@ fn main_counter(signal: Signal) -> Option<fn(&VmCounters) -> u64> {
     })
 }
 
-fn everybody(now: &Sample, field: fn(&VmCounters) -> u64) -> u64 {
+fn sum_over_parties(now: &Sample, field: fn(&VmCounters) -> u64) -> u64 {
     let vms = now.vms.iter().filter_map(|vm| vm.counters.as_ref());
     let host = now.host.counters.iter().flat_map(|host| [&host.kswapd, &host.other]);
     vms.chain(host).map(field).fold(0, u64::saturating_add)

@@ -98,7 +98,7 @@ fn quality(now: &Sample, signal: Signal) -> Quality {
     }
 }
 
-/// A VM now, and what it may be compared with.
+/// A VM now, and its earlier state for comparison.
 pub(super) struct Pair<'a> {
     pub(super) context: &'a Context<'a>,
     pub(super) now: &'a VmSample,

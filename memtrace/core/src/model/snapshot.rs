@@ -344,7 +344,7 @@ pub struct VmView {
     pub threads: Option<Vec<ThreadView>>,
 }
 
-/// The target of a VM that nobody has sent anywhere.
+/// The target of a VM that was given none.
 pub const fn untouched() -> Measured<Bytes> {
     Measured { value: None, quality: Quality::Absent(Reason::Borrowed(UNTOUCHED)) }
 }

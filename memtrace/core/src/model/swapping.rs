@@ -1,5 +1,4 @@
-//! What goes to swap and comes back, what reclaim took, and what was missed afterwards,
-//! for one VM.
+//! A VM's swap-outs, swap-ins, pages taken by reclaim, and refaults.
 
 use memtrace_ebpf::VmCounters;
 
@@ -78,7 +77,7 @@ impl Way {
     }
 }
 
-/// Swap-ins since counting began, where events don't tell them all:
+/// Swap-ins since counting began, where events don't show them all:
 ///
 /// ```text
 /// swap-ins = swap-outs + base - VmSwap
@@ -120,8 +119,8 @@ fn by_vmswap(pair: &Pair<'_>, events: Growth) -> Growth {
     }
 }
 
-/// Pages that reclaim, anybody's, unmapped from the VM: private memory to swap, and
-/// shared guest memory. File mappings are not among them.
+/// Pages that any reclaim unmapped from the VM: private memory to swap, and shared guest memory.
+/// File mappings are not among them.
 fn taken(pair: &Pair<'_>) -> Growth {
     sum([
         ("swap-outs", pair.counted(Signal::SwapOut, |counters| counters.swap_out_pages)),
@@ -129,7 +128,7 @@ fn taken(pair: &Pair<'_>) -> Growth {
     ])
 }
 
-/// Pages that were reclaimed and soon needed again.
+/// Refaults: pages that were reclaimed and soon needed again.
 fn refaults(pair: &Pair<'_>) -> Growth {
     let anon = cgroup::stat(pair, "workingset_refault_anon", |stat| stat.workingset_refault_anon);
     let file = cgroup::stat(pair, "workingset_refault_file", |stat| stat.workingset_refault_file);

@@ -132,7 +132,7 @@ fn caused(pair: &Pair<'_>, flows: &Flows) -> (Measured<Percent>, Measured<Rate>)
     }
 }
 
-/// As counted, but for swap-ins that the events don't tell.
+/// As counted, except swap-ins that the events don't show.
 fn totals(pair: &Pair<'_>) -> Measured<Totals<VmCounters>> {
     let Some(mut counters) = pair.now.counters else { return Gap::NotCounted.into() };
     if let Some(pages) = swap_ins(pair.now, pair.context.now.page_size) {

@@ -8,7 +8,7 @@ use crate::model::snapshot::VmView;
 use crate::sample::VmId;
 use crate::units::{Nanos, WallNanos};
 
-/// What is looked back at, as long as intervals are shorter.
+/// Length of the window, as long as intervals are shorter.
 pub const SPAN: Nanos = Nanos(60 * Nanos::SECOND.0);
 /// Most intervals that are kept.
 const MOST: usize = 600;
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn another_vm_begins_anew() {
+    fn another_vm_starts_at_zero() {
         let mut waits = Waits::default();
         waits.follow(&snapshot(10, &[1]), id(0));
         waits.follow(&snapshot(10, &[1]), id(1));

@@ -15,7 +15,7 @@ use crate::reactor::entry::{Begun, Followed, Told};
 use crate::sample::VmId;
 use crate::units::WallNanos;
 
-/// What is known of it.
+/// The decisions, if known.
 #[derive(Clone, Debug)]
 pub enum Decided {
     /// Nothing, for this reason.
@@ -65,7 +65,7 @@ impl Decided {
 }
 
 impl Report {
-    /// Of another memtrace, as its journal tells. `None` before it has thought anything.
+    /// Of another memtrace, from its journal. `None` before it has noted anything.
     pub fn of_another(followed: &Followed) -> Option<Self> {
         let noted = followed.noted.as_ref()?;
         let mode = if noted.acting { Mode::Enforce } else { Mode::Observe };
@@ -84,7 +84,7 @@ impl Report {
         })
     }
 
-    /// What was thought of a VM, or of the host.
+    /// Thoughts about a VM, or about the host.
     pub fn thought(&self, vm: Option<VmId>) -> Option<&Thought> {
         self.reaction.decisions.thoughts.iter().find(|thought| thought.vm == vm)
     }

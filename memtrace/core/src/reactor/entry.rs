@@ -1,5 +1,4 @@
-//! What is written down of orders and decisions, and read back: the data of the journal.
-//! Where it is kept is not known here.
+//! Orders and decisions as the journal stores them. Where it is stored is not known here.
 
 use std::collections::VecDeque;
 
@@ -18,7 +17,7 @@ pub struct Wanted {
     pub name: String,
 }
 
-/// An order, and why it was given.
+/// An order and its reason.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Begun {
     pub at: WallNanos,
@@ -28,7 +27,7 @@ pub struct Begun {
     pub reason: Reason,
 }
 
-/// What was decided, and what was thought of each VM.
+/// Decisions and thoughts of a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Noted {
     pub at: WallNanos,
@@ -54,7 +53,7 @@ impl Begun {
     }
 }
 
-/// An order, and what came of it.
+/// An order and its outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Told {
     pub begun: Begun,
@@ -72,16 +71,16 @@ pub struct Holding {
     pub pid: Option<u32>,
     /// Its size when memtrace first touched it.
     pub before: Bytes,
-    /// Where memtrace last sent it. `None`: an order for it is in flight or failed, so that
-    /// nobody knows.
+    /// Its last target. `None`: an order for it is in flight or failed, so that the target is
+    /// unknown.
     pub now: Option<Bytes>,
 }
 
-/// What another memtrace does and thinks, as its journal tells.
+/// What another memtrace does and thinks, read from its journal.
 #[derive(Clone, Debug, Default)]
 pub struct Followed {
     pub pid: Option<u32>,
-    /// `None`: it has thought nothing yet that was worth a line.
+    /// `None`: it has noted nothing yet.
     pub noted: Option<Noted>,
     /// Oldest first.
     pub orders: VecDeque<Told>,

@@ -1,5 +1,5 @@
-//! What memtrace took from VMs and did not give back: handed on to the next run, given back
-//! at the end, and forgotten where it doesn't apply any more.
+//! What memtrace took from VMs and did not give back: passed to the next run, given back at the
+//! end, and dropped when it no longer applies.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use crate::reactor::entry::{Begun, Holding};
 use crate::sample::Sample;
 use crate::units::Nanos;
 
-/// A VM that isn't there for so long is gone.
+/// A VM that is missing for this long is gone.
 const GONE: Nanos = Nanos(30 * Nanos::SECOND.0);
 
 /// For a policy that starts now: what the journal says was taken, less that of VMs which
-/// started anew meanwhile. An order in flight tells where a balloon was sent.
+/// restarted meanwhile. An order in flight gives the balloon's target.
 pub fn taken(holdings: &[Holding], in_flight: &[Begun], sample: &Sample) -> Vec<Taken> {
     let sent = |held: &Holding| {
         let orders = in_flight.iter().rev().filter(|begun| begun.order.vm == held.vm);
@@ -34,7 +34,7 @@ fn has_restarted(held: &Holding, sample: &Sample) -> bool {
 }
 
 impl Reactor {
-    /// What is to be done; and at the end, what is still owed.
+    /// The decisions; and at the end, what is still owed.
     pub(super) fn decide(&mut self, observation: &Observation) -> (Decisions, Option<Vec<Owed>>) {
         if !self.leaving || !self.is_acting() {
             let owed = self.leaving.then(Vec::new);
@@ -58,8 +58,8 @@ impl Reactor {
         (farewell.decisions, Some(owed.collect()))
     }
 
-    /// Gives up what was taken from VMs that are gone or started anew, or whose balloon
-    /// another program moved.
+    /// Drops what was taken from VMs that are gone or restarted, or whose balloon another program
+    /// moved.
     pub(super) fn let_go(&mut self, sample: &Sample) {
         let mut absent = BTreeMap::new();
         for held in self.ledger.holdings() {

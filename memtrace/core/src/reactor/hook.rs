@@ -16,7 +16,7 @@ pub trait Hook: Send {
     /// Hands a message over, and returns at once.
     fn tell(&mut self, number: u64, message: &HookMessage);
 
-    /// What came of those before, by number.
+    /// Outcomes of earlier lines, by number.
     fn ended(&mut self) -> Vec<Outcome>;
 }
 
@@ -31,7 +31,7 @@ pub struct HookMessage {
     pub names: BTreeMap<VmId, String>,
 }
 
-/// What the hook was told last, and what became of it.
+/// The last line to the hook, and its outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Called {
     /// Counts up by one.
@@ -67,7 +67,7 @@ impl Reactor {
         self.called = Some(Called { number, wall, call: call.clone(), fate });
     }
 
-    /// Takes in what came of earlier lines.
+    /// Takes in the outcomes of earlier lines.
     pub(super) fn hear(&mut self) {
         let ended = self.hook.as_mut().map(|hook| hook.ended()).unwrap_or_default();
         for outcome in ended {

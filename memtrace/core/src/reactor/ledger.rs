@@ -10,13 +10,13 @@ use crate::units::WallNanos;
 
 /// Where decisions are written down.
 pub trait Ledger: Send {
-    /// Notes what is about to be done, and gives the orders once that is safe.
+    /// Notes the orders, and returns them once that is safe on disk.
     ///
     /// # Errors
     /// When it isn't on the disk; then nothing of it must be done.
     fn begin(&mut self, at: WallNanos, wanted: Vec<Wanted>) -> Result<Vec<Order>>;
 
-    /// Notes what came of an order.
+    /// Notes the outcome of an order.
     ///
     /// # Errors
     /// When that isn't on the disk.
@@ -34,10 +34,10 @@ pub trait Ledger: Send {
         names: Vec<Named>,
     ) -> Result<()>;
 
-    /// What was taken and not given back, as far as it is written down.
+    /// What was taken and not given back, according to the ledger.
     fn holdings(&self) -> Vec<Holding>;
 
-    /// What was taken from a VM doesn't apply any more.
+    /// Forgets what was taken from a VM.
     ///
     /// # Errors
     /// When it isn't on the disk.

@@ -1,6 +1,6 @@
-//! The reactor: a sample goes in, orders go out. Observes, decides, writes down what it is
-//! about to do, and has it done; or, when it only observes, writes down what it would have
-//! done. Must not know how an order reaches a VM, and never waits for one.
+//! The reactor: takes a sample and gives orders. It observes, decides, journals what it is about
+//! to do, and has it done; in observe mode it journals what it would have done. Must not know how
+//! an order reaches a VM, and never waits for one.
 
 mod decided;
 mod dry_run;
@@ -48,44 +48,44 @@ pub struct Reactor {
     policy: Box<dyn Policy + Send>,
     ledger: Box<dyn Ledger>,
     /// `None`: it can only observe.
-    hands: Option<Box<dyn Actuator + Send>>,
-    /// It acts, if it has hands.
+    actuator: Option<Box<dyn Actuator + Send>>,
+    /// Enforce mode, if there is an actuator.
     acts: bool,
     /// Who is told what the other rungs can't win back.
     hook: Option<Box<dyn Hook>>,
     recorder: Option<Box<dyn Recorder>>,
     called: Option<Called>,
     requests: Option<Requests>,
-    /// It gives back, and does nothing else any more.
+    /// It gives back, and takes nothing any more.
     leaving: bool,
-    /// VMs from which something was taken, and that aren't there since.
+    /// VMs from which memory was taken and that are missing, with the time since when.
     absent: BTreeMap<VmId, Nanos>,
     /// By order: its entry's number.
     in_flight: BTreeMap<u64, u64>,
     entries: VecDeque<Entry>,
     entered: u64,
     targets: Targets,
-    /// Orders of an earlier run that nobody knows the end of.
+    /// Orders of an earlier run whose outcome is unknown.
     left: Vec<Begun>,
     /// Of the last sample.
     wall: WallNanos,
-    /// Why the ledger took nothing the last time.
+    /// Why the last write to the ledger failed.
     problem: Option<String>,
 }
 
 impl Reactor {
-    /// Acts through `hands`, or only observes without. `left`: what an earlier run had in
+    /// Acts through `actuator`, or only observes without. `left`: what an earlier run had in
     /// flight when it ended.
     pub fn new(
         policy: Box<dyn Policy + Send>,
         (ledger, left): (Box<dyn Ledger>, Vec<Begun>),
-        hands: Option<Box<dyn Actuator + Send>>,
+        actuator: Option<Box<dyn Actuator + Send>>,
     ) -> Self {
         Self {
             observer: Observer::default(),
             policy,
             ledger,
-            hands,
+            actuator,
             acts: true,
             hook: None,
             recorder: None,
@@ -140,13 +140,13 @@ impl Reactor {
         }
     }
 
-    /// Has what it reacts to recorded, by [`Self::keep`].
+    /// Turns on recording of its reactions, by [`Self::keep`].
     #[must_use]
     pub fn recorded(self, recorder: Box<dyn Recorder>) -> Self {
         Self { recorder: Some(recorder), ..self }
     }
 
-    /// Records a step, if somebody records. Never waits.
+    /// Records a step, if there is a recorder. Never waits.
     pub fn keep(&mut self, sample: &Arc<Sample>, reaction: &Reaction) {
         if let Some(recorder) = &mut self.recorder {
             recorder.keep(sample, reaction);
@@ -154,10 +154,10 @@ impl Reactor {
     }
 
     fn is_acting(&self) -> bool {
-        self.acts && self.hands.is_some()
+        self.acts && self.actuator.is_some()
     }
 
-    /// Ends in order.
+    /// Ends the run regularly.
     ///
     /// # Errors
     /// When that can't be written down.
@@ -165,18 +165,18 @@ impl Reactor {
         self.ledger.stop(self.wall)
     }
 
-    /// Nothing is done that isn't written down.
+    /// Nothing is done that isn't journalled.
     fn carry_out(&mut self, wall: WallNanos, wanted: Vec<Wanted>, snapshot: &Snapshot) {
-        let Some(hands) = self.hands.as_mut().filter(|_| self.acts) else {
-            // Its cool-down keeps it from saying the same again at once.
+        let Some(actuator) = self.actuator.as_mut().filter(|_| self.acts) else {
+            // The cool-down would keep the same decision from being made again at once.
             wanted.iter().for_each(|wanted| self.policy.withdraw(wanted.decision.vm));
             return self.enter_all(wall, wanted, &Fate::Observed);
         };
         match self.ledger.begin(wall, wanted.clone()) {
             Ok(orders) => {
-                hands.learn(snapshot);
+                actuator.learn(snapshot);
                 for (number, order) in (self.entered..).zip(&orders) {
-                    hands.begin(order);
+                    actuator.begin(order);
                     self.in_flight.insert(order.id, number);
                 }
                 self.enter_all(wall, wanted, &Fate::InFlight);
@@ -205,15 +205,15 @@ impl Reactor {
                     let ended = self.ledger.end(sample.wall, &outcome);
                     self.remember(ended);
                 }
-                // Nobody has told of its balloon yet.
+                // No statistics of its balloon yet.
                 None => self.left.push(begun),
             }
         }
     }
 
-    /// Takes in what came of earlier orders.
+    /// Takes in the outcomes of earlier orders.
     fn collect(&mut self, wall: WallNanos) {
-        let ended = self.hands.as_mut().map(|hands| hands.ended()).unwrap_or_default();
+        let ended = self.actuator.as_mut().map(|actuator| actuator.ended()).unwrap_or_default();
         for outcome in ended {
             let closed = self.ledger.end(wall, &outcome);
             self.remember(closed);

@@ -10,7 +10,7 @@ use crate::model::Snapshot;
 use crate::policy::{Decision, Decisions, Reason};
 use crate::units::{Bytes, WallNanos};
 
-/// Whether anything is touched.
+/// The mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
@@ -30,21 +30,21 @@ impl Mode {
     }
 }
 
-/// What became of a decision.
+/// The outcome of a decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
-    /// Nobody was told to do it.
+    /// No order was given.
     Observed,
-    /// An order, of which the end isn't known yet.
+    /// An order whose end isn't known yet.
     InFlight,
-    /// The hypervisor or the kernel took it. What it did is seen in the next samples.
+    /// The hypervisor or the kernel accepted it. Its effect is seen in the next samples.
     Done,
     /// The reason.
     Failed(String),
 }
 
-/// A decision, and what became of it.
+/// A decision and its outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// Counts up by one.
@@ -63,11 +63,11 @@ pub struct Reaction {
     /// Why nothing can be done at the moment.
     pub problem: Option<String>,
     pub decisions: Decisions,
-    /// The size of each VM that has one to come to.
+    /// The target of each VM that has one.
     #[serde(default)]
     pub targets: Vec<Target>,
     pub entries: Vec<Entry>,
-    /// What the hook was told last.
+    /// The last line to the hook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub called: Option<Called>,
     /// At the end of a run that gives back: what is still owed, to whom. Empty when it is

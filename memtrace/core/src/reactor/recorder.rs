@@ -1,4 +1,4 @@
-//! Who keeps what was read and decided.
+//! The interface to a recorder of samples and reactions.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use crate::sample::Sample;
 
 use super::Reaction;
 
-/// Records samples with what was made of them.
+/// Records samples with their reactions.
 pub trait Recorder: Send {
-    /// Keeps one. Never waits: what there is no room for is left out.
+    /// Records a step. Never waits: it is left out when there is no room.
     fn keep(&mut self, sample: &Arc<Sample>, reaction: &Reaction);
 }

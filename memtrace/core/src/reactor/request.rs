@@ -1,4 +1,4 @@
-//! What a running reactor can be asked for. It listens at its next step.
+//! Requests to a running reactor. It takes them at its next step.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -9,11 +9,11 @@ use crate::policy::Rules;
 #[derive(Clone, Debug)]
 pub struct Remote(Sender<Request>);
 
-/// What may be different from now on.
+/// What can be changed in a running reactor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     pub rules: Rules,
-    /// Decisions are carried out, by a reactor that has hands.
+    /// Decisions are carried out, if the reactor has an actuator.
     pub acts: bool,
 }
 
@@ -26,12 +26,12 @@ pub(super) enum Request {
 pub(super) type Requests = Receiver<Request>;
 
 impl Remote {
-    /// Goes by something else. A reactor that has ended doesn't any more.
+    /// Uses other settings from now on. No effect once the reactor has ended.
     pub fn change(&self, change: Change) {
         self.send(Request::Change(Box::new(change)));
     }
 
-    /// Gives back what was taken, and does nothing else any more.
+    /// Gives back what was taken, and takes nothing any more.
     pub fn give_back(&self) {
         self.send(Request::GiveBack);
     }
@@ -43,20 +43,20 @@ impl Remote {
     }
 
     fn send(&self, request: Request) {
-        // Nobody there: it has ended, and there is nothing left to ask for.
+        // The reactor has ended: there is nothing left to ask for.
         let _ = self.0.send(request);
     }
 }
 
 impl Reactor {
-    /// A way to ask it for something while it runs. The one before leads nowhere then.
+    /// A sender for requests while it runs. An earlier sender is disconnected.
     pub fn remote(&mut self) -> Remote {
         let (send, requests) = channel();
         self.requests = Some(requests);
         Remote(send)
     }
 
-    /// It only observes, though it has hands.
+    /// It only observes, though it has an actuator.
     #[must_use]
     pub fn observing(self) -> Self {
         Self { acts: false, ..self }

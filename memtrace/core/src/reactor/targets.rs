@@ -1,4 +1,4 @@
-//! Which size each VM was last sent to, or would have been. Pure.
+//! The last target of each VM, ordered or proposed. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +12,8 @@ use crate::policy::{Action, Decisions};
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos, WallNanos};
 
-/// What wasn't ordered is forgotten after so long: three of the pauses between two steps, in
-/// which the same would have been said again.
+/// A proposed target is dropped after this long: three of the pauses between two steps, in which
+/// it would have been proposed again.
 const WISH: Nanos = Nanos(15 * Nanos::SECOND.0);
 
 /// A balloon target.
@@ -34,20 +34,20 @@ pub struct Target {
 pub struct Targets(BTreeMap<VmId, Target>);
 
 impl Targets {
-    /// Takes in an order, or what would be one.
+    /// Takes in an order or a proposal.
     pub fn set(&mut self, at: WallNanos, vm: VmId, action: Action, ordered: bool) {
         if let Action::Balloon { to, .. } = action {
             self.0.insert(vm, Target { vm, to, at, ordered });
         }
     }
 
-    /// An order failed: nobody knows where the balloon is going.
+    /// An order failed: the target is unknown.
     pub fn forget(&mut self, vm: VmId) {
         self.0.remove(&vm);
     }
 
-    /// Drops what doesn't hold any more: of VMs that are gone, of those that somebody else
-    /// sent elsewhere, and wishes of long ago.
+    /// Drops targets that no longer hold: of VMs that are gone, of those whose balloon another
+    /// program moved, and old proposals.
     pub fn settle(&mut self, now: WallNanos, decisions: &Decisions) {
         let thoughts = decisions.thoughts.iter();
         let moved = thoughts.filter(|thought| thought.gate(GateKind::OursAlone) == Some(false));
@@ -56,7 +56,7 @@ impl Targets {
         self.0.retain(|vm, target| (target.ordered || !is_old(target.at)) && !moved.contains(vm));
     }
 
-    /// Drops those of VMs that aren't there.
+    /// Drops those of VMs that are missing.
     pub fn keep(&mut self, there: impl IntoIterator<Item = VmId>) {
         let there: BTreeSet<VmId> = there.into_iter().collect();
         self.0.retain(|vm, _| there.contains(vm));
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_moved_has_no_target() {
+    fn a_balloon_that_another_program_moved_has_no_target() {
         let vm = fixture::vm("a", 1).id;
         let mut targets = Targets::default();
         targets.set(WALL, vm, sent(448), true);

@@ -1,4 +1,4 @@
-//! The reactor with a policy that says what it is told to, and a ledger that can be full.
+//! The reactor with a policy of fixed decisions, and a ledger that can be full.
 
 use std::sync::{Arc, Mutex};
 
@@ -55,7 +55,7 @@ struct Shared(Arc<Mutex<World>>);
 
 impl Shared {
     fn with<T>(&self, what: impl FnOnce(&mut World) -> T) -> T {
-        what(&mut self.0.lock().expect("nobody panicked"))
+        what(&mut self.0.lock().expect("the lock is not poisoned"))
     }
 
     fn write(&self, line: String) -> Result<()> {
@@ -132,10 +132,10 @@ fn reactor(world: &Shared, enforce: bool) -> Reactor {
     after(world, enforce, Vec::new())
 }
 
-/// One that starts after a run which left this in flight.
+/// A reactor that starts after a run which left this in flight.
 fn after(world: &Shared, enforce: bool, left: Vec<Begun>) -> Reactor {
-    let hands = enforce.then(|| Box::new(world.clone()) as Box<dyn Actuator + Send>);
-    Reactor::new(Box::new(Shrinks), (Box::new(world.clone()), left), hands)
+    let actuator = enforce.then(|| Box::new(world.clone()) as Box<dyn Actuator + Send>);
+    Reactor::new(Box::new(Shrinks), (Box::new(world.clone()), left), actuator)
 }
 
 fn step(reactor: &mut Reactor, second: u64) -> Reaction {
@@ -149,7 +149,7 @@ fn fates(reaction: &Reaction) -> Vec<Fate> {
 }
 
 #[test]
-fn who_only_observes_notes_what_it_thinks_and_touches_nothing() {
+fn in_observe_mode_thoughts_are_noted_and_nothing_is_touched() {
     let world = Shared::default();
     let reaction = step(&mut reactor(&world, false), 1);
     assert_eq!(world.told(), [""; 0]);
@@ -184,7 +184,7 @@ fn an_order_is_written_down_before_it_is_given_and_closed_after() {
 }
 
 #[test]
-fn what_cannot_be_written_down_is_not_done_until_there_is_room_again() {
+fn without_a_journal_entry_nothing_is_done_until_there_is_room() {
     let world = Shared::default();
     let mut reactor = reactor(&world, true);
     world.with(|world| world.full = true);
@@ -205,7 +205,7 @@ fn left(id: u64, pid: u32) -> Begun {
 }
 
 #[test]
-fn what_an_earlier_run_left_in_flight_is_settled_by_the_balloons_as_they_are() {
+fn orders_in_flight_of_an_earlier_run_are_settled_by_the_balloons_sizes() {
     let world = Shared::default();
     let mut reactor = after(&world, false, vec![left(4, 7), left(5, 99)]);
     let mut unknown = vm("web", 7);

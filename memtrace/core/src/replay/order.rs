@@ -1,19 +1,19 @@
-//! What a view may ask of a recording that is played, and what it is told. Pure.
+//! Commands of a view to the player of a recording, and its answers. Pure.
 
 use std::sync::Arc;
 
 use crate::units::WallNanos;
 
-/// What is asked. All but [`Order::Play`] have it stand still where they lead.
+/// A command. All but [`Order::Play`] pause playback at their target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Go on by itself, or stand still.
+    /// Play or pause.
     Play(bool),
     /// One moment on.
     Next,
     /// One moment back.
     Back,
-    /// By so many seconds, back if negative.
+    /// By this many seconds, back if negative.
     Jump(i64),
     /// To the moment in which this time falls.
     Go(WallNanos),
@@ -43,10 +43,10 @@ impl Mark {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     pub playing: bool,
-    /// There is nothing after what is shown.
+    /// The record shown is the last.
     pub ended: bool,
     pub finding: Option<Mark>,
-    /// What came of the last order, if that is not to be seen.
+    /// The outcome of the last order, if it can't be seen otherwise.
     pub remark: Option<Arc<str>>,
     /// What of the recording could not be read, as far as it was seen.
     pub losses: Arc<[String]>,

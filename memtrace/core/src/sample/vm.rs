@@ -22,7 +22,7 @@ pub struct VmSample {
     /// The command: `qemu-system-x86`, `firecracker`, ...
     pub vmm: String,
     pub accelerator: Option<Accelerator>,
-    /// Who answers for its balloon and guest statistics.
+    /// The interface to its balloon and guest statistics.
     pub manager: Manager,
     pub state: Option<VmState>,
     /// Memory that it was started with (`-m`), or libvirt's maximum.
@@ -63,7 +63,7 @@ pub enum Accelerator {
 pub enum Manager {
     Libvirt,
     Qmp,
-    /// Nobody that memtrace can ask.
+    /// No interface that memtrace can use.
     None,
 }
 
@@ -119,8 +119,8 @@ pub struct CgroupSample {
     pub path: String,
     /// Number of known VMs that share it, this one included.
     pub vms: u32,
-    /// Nobody but this VM and its companions (swtpm, virtiofsd, ...) is in it, so that
-    /// its numbers are the VM's.
+    /// It holds only this VM and its companions (swtpm, virtiofsd, ...), so that its numbers are
+    /// the VM's.
     pub alone: bool,
     pub usage: Option<Bytes>,
     /// The tightest hard limit of the cgroup and its ancestors.
@@ -153,7 +153,7 @@ pub struct MemoryStat {
     pub workingset_refault_file: Option<u64>,
 }
 
-/// What hypervisor and guest say. Untrusted.
+/// Reported by hypervisor and guest. Untrusted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GuestSample {
     /// Logical size now (maximum less balloon).
@@ -162,7 +162,7 @@ pub struct GuestSample {
     pub stats: Option<GuestStats>,
     /// Why there is no balloon or are no statistics.
     pub problem: Option<String>,
-    /// What the hypervisor's metadata says of its balloon, and what of that is wrong.
+    /// Settings in the hypervisor's metadata for its balloon, and errors in them.
     #[serde(default)]
     pub settings: VmSettings,
     #[serde(default)]

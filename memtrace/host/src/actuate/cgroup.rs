@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_cannot_be_the_reason_is_told() {
+    fn where_it_is_impossible_the_reason_is_reported() {
         let error = |host: &FakeHost, vm| result(host, vm, 1).unwrap_err();
         let host = unified("0::/pool/vm\n");
         assert!(error(&host, VM).contains("5.19"));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_told_as_a_part() {
+    fn a_partial_reclaim_is_reported_as_partial() {
         let wanted = Bytes(100 << 20);
         let mut writes = 0;
         let stingy = |_| {

@@ -55,7 +55,7 @@ impl HookCommand {
         }
     }
 
-    /// What came of those before, by number.
+    /// Outcomes of earlier lines, by number.
     pub fn ended(&mut self) -> Vec<Outcome> {
         self.outcomes.try_iter().collect()
     }
@@ -73,7 +73,7 @@ mod tests {
         ["sh", "-c", script].map(str::to_owned).to_vec()
     }
 
-    /// Everything that has ended once there are so many.
+    /// All outcomes, once there are this many.
     fn ended(hook: &mut HookCommand, many: usize) -> Vec<Outcome> {
         let deadline = Instant::now() + PATIENCE;
         let mut all = Vec::new();
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_does_not_read_delays_nobody() {
+    fn a_hook_that_does_not_read_blocks_no_caller() {
         let mut hook = HookCommand::start(&shell("exec sleep 5")).unwrap();
         // More than a pipe holds.
         let line = "x".repeat(1 << 17);

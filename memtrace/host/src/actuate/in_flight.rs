@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_late_is_told_once_and_keeps_its_vm_until_it_answers() {
+    fn a_late_order_is_reported_once_and_blocks_its_vm_until_it_answers() {
         let (mut in_flight, now) = (InFlight::default(), Instant::now());
         let late = in_flight.open(&order(1, 1), now).unwrap();
         assert_eq!(in_flight.ended(now + PATIENCE - Duration::from_millis(1)), []);

@@ -53,13 +53,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_the_minimum_can_be_had() {
+    fn arc_over_its_minimum_is_available() {
         assert_eq!(parse(&arcstats(1000, 100, 950)), Some(Bytes(900)));
         assert_eq!(parse(&arcstats(50, 100, 50)), Some(Bytes(0)));
     }
 
     #[test]
-    fn what_is_in_use_can_not() {
+    fn arc_in_use_is_not_available() {
         assert_eq!(parse(&arcstats(1000, 100, 300)), Some(Bytes(300)));
     }
 

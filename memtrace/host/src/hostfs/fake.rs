@@ -10,7 +10,7 @@ pub struct FakeHost {
     directory: tempfile::TempDir,
 }
 
-/// What /proc/PID says.
+/// Content of /proc/PID.
 pub struct FakeProcess<'a> {
     pub pid: u32,
     pub parent: u32,
@@ -73,7 +73,7 @@ impl FakeHost {
         symlink(target, path).unwrap();
     }
 
-    /// A directory in the place of a file can be opened and not be read, whoever asks.
+    /// A directory in the place of a file can be opened and not be read, even by root.
     pub fn unreadable(&self, path: &str) {
         let path = self.path(path);
         let _ = fs::remove_file(&path);

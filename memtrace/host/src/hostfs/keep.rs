@@ -1,8 +1,9 @@
 //! Keeps files open that are read every tick: opening a small file of /proc or a cgroup costs
 //! several times more than reading it.
 //!
-//! Only files that the kernel makes are kept. One whose process or cgroup is gone fails to
-//! read, and is then looked for anew; an ordinary file would go on with what it held.
+//! Only the kernel's own files (procfs, cgroups) are kept. One whose process or cgroup is gone
+//! fails to read, and is then opened again; an ordinary file that was replaced would keep its old
+//! content.
 
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -18,12 +19,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::read;
 
-/// Most files of one keeper.
+/// Limit on the files of one keeper.
 const MOST: usize = 64;
 /// `PROC_SUPER_MAGIC`, `CGROUP_SUPER_MAGIC`, `CGROUP2_SUPER_MAGIC` (include/uapi/linux/magic.h).
 const KERNEL_MADE: [u64; 3] = [0x9fa0, 0x0027_e0eb, 0x6367_7270];
 
-/// Most files fit into it.
+/// Initial size of the buffer; most files fit into it.
 const CHUNK: usize = 8 * 1024;
 
 thread_local! {
@@ -38,11 +39,11 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// What `parse` makes of at most `limit` bytes of the file at `path`, as text; what
-    /// isn't UTF-8 is replaced.
+    /// The result of `parse` on at most `limit` bytes of the file at `path`, as text; invalid
+    /// UTF-8 is replaced.
     ///
     /// # Errors
-    /// Whatever opening or reading gives.
+    /// When it cannot be opened or read.
     pub fn read<T>(
         &self,
         path: &Path,
@@ -83,7 +84,7 @@ impl Keeper {
         Ok(buffer.get(..count).unwrap_or_default())
     }
 
-    /// The same as it is.
+    /// The file's text itself.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -150,7 +151,7 @@ mod tests {
         let first = keeper.text(path, read::SMALL).unwrap();
         assert!(first.starts_with(&std::process::id().to_string()));
         assert_eq!(keeper.files.borrow().len(), 1);
-        // Faults of our own move a field of it.
+        // Page faults of this process change one of its fields.
         let changed = (0..100_000).any(|_| {
             std::hint::black_box(vec![1_u8; 1 << 20]);
             keeper.text(path, read::SMALL).unwrap() != first
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_longer_than_allowed_is_cut() {
+    fn a_file_over_the_limit_is_cut() {
         let keeper = Keeper::default();
         assert_eq!(keeper.text(Path::new("/proc/self/status"), 20).unwrap().len(), 20);
     }

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_without_them_is_told_from_a_file_that_makes_no_sense() {
+    fn a_kernel_without_them_differs_from_an_invalid_file() {
         let host = FakeHost::unified();
         let kind = |result: io::Result<()>| result.unwrap_err().kind();
         assert_eq!(kind(ksm(&host.root()).map(drop)), io::ErrorKind::NotFound);

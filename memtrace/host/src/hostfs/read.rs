@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_utf8_is_replaced() {
+    fn invalid_utf8_is_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("latin1");
         std::fs::write(&path, b"n\xe4me").unwrap();

@@ -108,7 +108,7 @@ impl LiveSource {
 
     fn exited(&mut self, pid: u32) {
         self.candidates.remove(&pid);
-        // One that takes its time to end is shown until it is gone.
+        // A VM that takes time to end is shown until it is gone.
         let stat = process::stat(&self.root, pid).ok();
         if !self.discovery.confirm(pid, stat.as_ref()) {
             self.forget(pid);
@@ -134,7 +134,7 @@ impl LiveSource {
     }
 
     fn free_slot(&mut self, pid: u32) {
-        // One that execs may have been a VM until now.
+        // A process that execs may have been a VM until now.
         self.forget(pid);
     }
 }

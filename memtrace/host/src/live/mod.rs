@@ -111,7 +111,7 @@ struct KnownVm {
     files: Keeper,
     swap_base: SwapBase,
     company: Company,
-    /// What its files said when they were read last.
+    /// The values of its last reading.
     kept: Kept,
     /// Nothing happened to it up to the last sample.
     quiet: bool,
@@ -321,7 +321,7 @@ impl LiveSource {
 impl Source for LiveSource {
     fn sample(&mut self, detail: Option<VmId>) -> Result<Sample> {
         let mut notices = Notices::default();
-        // What they tell of pressure, this sample shows.
+        // This sample shows the pressure that they report.
         self.handle_events();
         let living = self.find_vms(&mut notices);
         self.update_registry(&living, &mut notices);

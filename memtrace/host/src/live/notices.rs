@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_problem_is_told_once() {
+    fn each_problem_is_reported_once() {
         let mut notices = Notices::default();
         notices.add(Topic::Cgroup, "a");
         notices.add(Topic::Cgroup, "a");

@@ -70,7 +70,7 @@ pub(super) fn are_seen(signals: &[SignalStatus]) -> bool {
     signals.iter().any(|status| status.signal == Signal::SwapIn && status.hooked)
 }
 
-/// What was read last, and the signs from just before.
+/// The last reading, and the signs from just before.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept {
     pub(super) at: Nanos,
@@ -78,7 +78,7 @@ pub(super) struct Kept {
     pub(super) moved: Nanos,
     /// `None`: they can't be seen, or nothing was read yet.
     pub(super) signs: Option<Signs>,
-    /// What is in /proc/PID/status.
+    /// Content of /proc/PID/status.
     pub(super) process: ProcessSample,
     pub(super) cgroup: Option<CgroupSample>,
 }

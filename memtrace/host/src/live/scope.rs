@@ -39,7 +39,7 @@ impl Scope {
         match found {
             Ok(cgroup) => {
                 let sample = scope::sample(&self.files, &cgroup);
-                // One that is gone may come back, as another one.
+                // A cgroup that is gone may come back, as another one.
                 self.found = sample.usage.is_some().then_some(cgroup);
                 sample
             }

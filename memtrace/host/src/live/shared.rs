@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_any_more_stays_as_it_was() {
+    fn an_unreadable_file_keeps_its_last_value() {
         let host = FakeHost::unified();
         maps(&host, 7, &[5]);
         let mut memory = SharedMemory::default();
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_two_vms_map_is_nobodys() {
+    fn a_file_that_two_vms_map_belongs_to_neither() {
         let host = FakeHost::unified();
         maps(&host, 7, &[1, 2]);
         maps(&host, 8, &[2, 3]);

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_was_found_later_keeps_what_it_had() {
+    fn a_vm_found_later_keeps_its_earlier_swap() {
         let mut base = SwapBase::default();
         assert_eq!(base.update(&counters(0, 0), false, Some(1000)), Some(1000));
         assert_eq!(base.update(&counters(600, 2), false, Some(5)), Some(1000));
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_began_anew_gets_a_base_of_its_own() {
+    fn a_row_that_was_reset_gets_a_new_base() {
         let mut base = SwapBase::default();
         base.update(&counters(600, 0), true, Some(600));
         assert_eq!(base.update(&counters(0, 0), false, Some(600)), Some(600));

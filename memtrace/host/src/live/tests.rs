@@ -82,7 +82,7 @@ fn without_a_kernel_side_vms_are_shown_with_what_files_say() {
 }
 
 #[test]
-fn a_shared_cgroup_is_nobodys_own() {
+fn a_shared_cgroup_belongs_to_no_vm() {
     let host = host();
     let (mut source, remote) = source(&host);
     source.sample(None).unwrap();
@@ -151,7 +151,7 @@ fn a_slot_that_was_given_for_nothing_is_given_back() {
 }
 
 #[test]
-fn one_that_becomes_a_vm_later_keeps_its_slot() {
+fn a_process_that_becomes_a_vm_later_keeps_its_slot() {
     let host = host();
     let arguments = &["qemu-system-x86_64", "-daemonize"];
     host.process(&FakeProcess { pid: 62, arguments, threads: 1, ..QEMU });
@@ -198,7 +198,7 @@ fn flows_are_between_vms_and_everything_else_is_other() {
 }
 
 #[test]
-fn what_fails_is_told_and_the_rest_stays() {
+fn a_failure_is_reported_and_the_rest_stays() {
     let host = host();
     host.unreadable("proc/vmstat");
     host.process(&FakeProcess { pid: 60, cgroup: "0::/../x\n", ..QEMU });

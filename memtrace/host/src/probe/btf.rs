@@ -43,7 +43,7 @@ impl Btf {
     /// Parses `/sys/kernel/btf/vmlinux`, in the machine's byte order.
     ///
     /// # Errors
-    /// When the bytes are no BTF, or end before what they promise.
+    /// When the bytes are no BTF, or are truncated.
     pub fn parse(data: Vec<u8>) -> Result<Self> {
         ensure!(data.len() >= HEADER, "{} bytes are too few for a BTF header", data.len());
         let magic = u16::from_ne_bytes([data[0], data[1]]);

@@ -4,12 +4,12 @@
 use aya::EbpfLoader;
 use memtrace_ebpf::{MAX_SLOTS, VmCounters, VmHistograms};
 
-/// So many slots there are at least: enough for most hosts.
+/// Minimum of slots: enough for most hosts.
 pub const LEAST_SLOTS: u32 = 512;
 /// The rows may take this share of the host's memory.
 const SHARE: u64 = 512;
 
-/// Entries of each map. Tests make them small, to see what becomes of what doesn't fit.
+/// Entries of each map. Tests make them small, to see the losses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Rows, the two reserved ones included.
@@ -80,7 +80,7 @@ impl Limits {
     }
 }
 
-/// Slots for a host with so much memory (bytes) and so many possible CPUs.
+/// Slots for a host with this much memory (bytes) and this many possible CPUs.
 fn affordable_slots(memory: u64, cpus: u64) -> u32 {
     let affordable = (memory / SHARE) / row_bytes(cpus);
     let affordable = u32::try_from(affordable).unwrap_or(u32::MAX);

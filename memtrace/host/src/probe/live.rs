@@ -26,7 +26,7 @@ use crate::probe::ring_reader::RingReader;
 use memtrace_core::signal::SignalStatus;
 use memtrace_core::units::{Nanos, Pages};
 
-/// Most flows that one reading takes.
+/// Limit on the flows of one reading.
 const MAX_FLOWS: usize = memtrace_ebpf::MAX_FLOWS as usize;
 
 /// The attached programs. They are detached when this is dropped.

@@ -133,7 +133,7 @@ fn plan_reclaim(plan: &mut Plan, facts: &KernelFacts) {
     let begin = "vmscan:mm_vmscan_direct_reclaim_begin";
     plan.attach(facts, "direct_reclaim_begin", begin, DIRECT, &[]);
     plan.attach(facts, "direct_reclaim_end", "vmscan:mm_vmscan_direct_reclaim_end", DIRECT, &[]);
-    // 7.x tells for which cgroup.
+    // 7.x gives the cgroup.
     let tells_memcg = facts
         .tracepoints
         .get("mm_vmscan_memcg_reclaim_begin")
@@ -194,7 +194,7 @@ impl Plan {
         }
     }
 
-    /// Plans a hook of a module, whose existence only attaching tells.
+    /// Plans a hook of a module. Only attaching shows whether it exists.
     fn attach_module(
         &mut self,
         program: &'static str,

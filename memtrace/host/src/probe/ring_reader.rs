@@ -23,7 +23,7 @@ const AT_A_TIME: usize = 1024;
 /// Where it can't be of the real-time class.
 const NICENESS: i32 = -20;
 
-/// The thread, and what it has taken. The thread ends when this is dropped.
+/// The thread and its events. The thread ends when this is dropped.
 pub(super) struct RingReader {
     shared: Arc<Shared>,
     stop: OwnedFd,
@@ -129,9 +129,9 @@ impl Shared {
         }
     }
 
-    /// With the queue locked, so that the bell says what is so.
+    /// With the queue locked, so that the bell agrees with the queue.
     fn ring_bell(&self, events: bool) {
-        // It rings already, or is silent already: as well.
+        // An error means that it is in that state already.
         let _ = match events {
             true => rustix::io::write(&self.bell, &1_u64.to_ne_bytes()),
             false => rustix::io::read(&self.bell, &mut [0; 8]),
@@ -140,7 +140,7 @@ impl Shared {
 }
 
 impl Queue {
-    /// Takes what is in the ring buffer.
+    /// Takes the events in the ring buffer.
     fn fill(&mut self) {
         for _ in 0..AT_A_TIME {
             let Some(item) = self.ring.next() else { return };

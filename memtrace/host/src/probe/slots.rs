@@ -136,7 +136,7 @@ impl Slots {
             None => self.take(tgid)?,
         };
         let from_start = self.unclaimed.remove(&slot).is_some_and(|unclaimed| unclaimed.from_start);
-        // What is left are slots of processes that had this id before.
+        // The rest are slots of processes that had this id before.
         self.release_unclaimed(|unclaimed| unclaimed.tgid == tgid);
         let belongings = Belongings::default();
         self.tracked.insert(tgid, Tracked { slot, from_start, last: None, belongings });

@@ -2,9 +2,9 @@
 //! handful of VMs, and looking through the descriptors of all of them each second would
 //! cost more than everything else that memtrace does.
 //!
-//! So what was looked at is remembered by (pid, start time, command): a process that
-//! execs has a new command and is looked at anew. Processes with the name of a VMM that
-//! are no VM yet are looked at in each scan, young ones too, old ones now and then.
+//! So results are cached by (pid, start time, command): a process that execs has a new command
+//! and is inspected again. Processes with the name of a VMM that are no VM yet are inspected in
+//! each scan, also young processes; old ones at intervals.
 
 #[cfg(test)]
 mod tests;
@@ -79,7 +79,7 @@ impl Discovery {
     /// Looks for new VMs. `now` is the monotonic clock.
     ///
     /// # Errors
-    /// When /proc can't be listed; what was known stays.
+    /// When /proc can't be listed; the previous result stays.
     pub fn scan(&mut self, root: &HostRoot, now: Nanos) -> io::Result<()> {
         let pids = process::ids(root)?;
         let first = self.scans == 0;
@@ -113,15 +113,15 @@ impl Discovery {
         self.entries.get(&pid).map_or(Sighting::No, |entry| entry.sighting)
     }
 
-    /// Whether `pid` is the VM still that it was found as. `stat` is what it has now.
-    /// Forgets it otherwise; a process that execs is judged anew in the next scan.
+    /// Whether `pid` is still the VM that it was found as. `stat` is its present state. Forgets
+    /// it otherwise; a process that execs is inspected again in the next scan.
     pub fn confirm(&mut self, pid: u32, stat: Option<&ProcessStat>) -> bool {
         let found = self.vms.get(&pid).map(|vm| vm.start);
         let Some(stat) = stat.filter(|stat| found == Some(stat.start) && !stat.is_zombie()) else {
             self.forget(pid);
             return false;
         };
-        // One that is being ended is judged to be none any more, and stays until it is gone.
+        // An exiting process no longer looks like a VM, and is kept until it is gone.
         if let Some(entry) = self.entries.get_mut(&pid)
             && entry.comm != stat.comm
             && !stat.exiting
@@ -165,7 +165,7 @@ impl Discovery {
         let known = self.entries.get(&pid).filter(|entry| entry.start == stat.start);
         let (first_seen, young_until) = match known {
             Some(entry) => (entry.first_seen, entry.young_until),
-            // What runs already when memtrace starts isn't young.
+            // Processes that run already when memtrace starts aren't young.
             None if first => (now, now),
             None => (now, Nanos(now.0.saturating_add(YOUNG.0))),
         };
@@ -245,8 +245,8 @@ impl Discovery {
         Sighting::Vm
     }
 
-    /// A VMM that forks to run a script, or to put a device apart, is twice there for a
-    /// moment, or as long as it runs.
+    /// A VMM that forks to run a script, or to isolate a device, exists twice for a moment, or as
+    /// long as the child runs.
     fn is_fork_of_a_vm(&self, parent: u32, description: &Description) -> bool {
         self.vms.get(&parent).is_some_and(|vm| {
             vm.description.program == description.program

@@ -77,7 +77,7 @@ pub struct Judged {
     pub blind: bool,
 }
 
-/// Reads what is needed of process `pid` and judges.
+/// Reads the files of process `pid` and judges.
 ///
 /// # Errors
 /// When the process is gone.

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_answer_comes_back_whatever_happens() {
+    fn exactly_one_answer_comes_back() {
         let (send, answers) = mpsc::channel();
         let reply = || {
             let send = send.clone();

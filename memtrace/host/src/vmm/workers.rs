@@ -85,7 +85,7 @@ impl Workers {
                 state.idle += 1;
                 Ok(())
             }
-            // Those that there are will come to it.
+            // The present threads will take it.
             Err(_) if state.threads > 0 => Ok(()),
             Err(error) => Err(format!("cannot start a thread: {error}")),
         }

@@ -1,4 +1,4 @@
-//! Writes recommended bounds into a configuration, and changes nothing else of it. Pure.
+//! Writes recommended bounds into a configuration, and keeps everything else. Pure.
 
 use std::path::Path;
 
@@ -54,11 +54,11 @@ pub(super) fn edited(file: &Path, text: &str, bounds: &[Bounds]) -> Result<Strin
     Config::of_text(file, text)?;
     let mut text = text.to_owned();
     for vm in bounds {
-        for anew in [false, true] {
+        for append in [false, true] {
             if is_said(file, &text, vm)? {
                 break;
             }
-            text = put(&text, vm, anew)
+            text = put(&text, vm, append)
                 .map_err(|(key, why)| vec![Problem::of_file(file, key, why)])?;
         }
     }
@@ -73,11 +73,11 @@ fn is_said(file: &Path, text: &str, vm: &Bounds) -> Result<bool, Vec<Problem>> {
     Ok(said.minimum == Some(vm.minimum) && said.maximum == Some(vm.maximum))
 }
 
-/// Changes the last table of this VM alone, or appends a new one (`anew`).
-fn put(text: &str, vm: &Bounds, anew: bool) -> Result<String, (&'static str, String)> {
+/// Changes the last table of this VM alone, or adds a new one (`append`).
+fn put(text: &str, vm: &Bounds, append: bool) -> Result<String, (&'static str, String)> {
     let parsed = text.parse::<DocumentMut>();
     let mut document = parsed.map_err(|error| ("", format!("invalid TOML: {error}")))?;
-    // What stands after the last table would stand after the new one.
+    // Trailing comments belong to the last table, and would end up after the new one.
     let trailing = document.trailing().as_str().unwrap_or_default().to_owned();
     let is_first = document.is_empty() && trailing.is_empty();
     let tables = document.entry("vm").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
@@ -92,7 +92,7 @@ fn put(text: &str, vm: &Bounds, anew: bool) -> Result<String, (&'static str, Str
                 uuid.as_deref().is_some_and(|uuid| uuid.eq_ignore_ascii_case(typed))
             })
     };
-    let found = tables.iter_mut().filter(is_about).last().filter(|_| !anew);
+    let found = tables.iter_mut().filter(is_about).last().filter(|_| !append);
     match found {
         Some(table) => set(table, vm),
         None => {

@@ -57,7 +57,7 @@ pub(super) struct Basis {
     pub(super) peak_at: Option<WallNanos>,
     /// p95 of the hour of the day in which it needs least.
     pub(super) quiet: Option<Bytes>,
-    /// Of its daily peaks, in bytes a day. `None`: none that is sure, or under a week.
+    /// Trend of its daily peaks, in bytes a day. `None`: no certain trend, or under a week.
     pub(super) growth_per_day: Option<f64>,
     /// Time in distress, and its largest size then.
     pub(super) hurt_seconds: f64,
@@ -103,7 +103,7 @@ impl Basis {
 
 /// Least of the hours that all are known; `None` where some aren't.
 fn quiet(hours: &[Sketch; 24]) -> Option<Bytes> {
-    // An hour that was seen for minutes only tells nothing of that hour.
+    // An hour that was seen for minutes only is ignored.
     let known = |hour: &Sketch| hour.quantile(0.95).filter(|_| hour.seconds() >= HOUR * 0.9);
     let all: Option<Vec<u64>> = hours.iter().map(known).collect();
     all?.into_iter().min().map(Bytes)

@@ -25,7 +25,7 @@ pub(super) enum Cure {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct DeadAdvice {
     pub(super) name: String,
-    /// At most so much for half of the time, and for 95 % of it.
+    /// Its median, and its 95th percentile.
     pub(super) p50: Bytes,
     pub(super) p95: Bytes,
     /// The part of it that is in swap, p50: it lies between these two.
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_which_it_is_not_known_is_counted() {
+    fn a_vm_with_unknown_dead_memory_is_counted() {
         let dead = advise(&record("vm", |vm| vm.dead = None));
         assert_eq!((dead.vms.len(), dead.unknown), (0, 1));
     }

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn who_peaks_with_whom() {
+    fn vms_that_peak_together() {
         let day = of("day", |hour| Some(if (8..18).contains(&hour) { 1000 } else { 250 }));
         let night = of("night", |hour| Some(if (8..18).contains(&hour) { 300 } else { 700 }));
         let short = of("short", |hour| (hour < 11).then_some(hour));

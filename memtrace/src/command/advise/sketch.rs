@@ -14,7 +14,7 @@ pub(super) struct Sketch {
 }
 
 impl Sketch {
-    /// `amount` held for so many seconds.
+    /// Adds `amount`, held for this many seconds.
     pub(super) fn add(&mut self, amount: u64, seconds: f64) {
         if seconds <= 0.0 || !seconds.is_finite() {
             return;

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_said_what_a_figure_rests_on() {
+    fn the_basis_of_a_figure_is_stated() {
         assert_eq!((Source::Recording.words(), Source::Recording.in_full()), (None, None));
         let of = |step_seconds, scrape_seconds| {
             Source::Prometheus(Points { step_seconds, scrape_seconds })

@@ -108,12 +108,12 @@ pub(super) fn right_host(host: &HostAdvice) {
     let safe = (ratio * month::usable() as f64 / (1.2 * together as f64)).min(2.0);
     assert!(host.safe_ratio.is_some_and(|found| (found - safe).abs() < safe / 10.0), "{host:?}");
     assert!(host.peaks > Bytes(together), "{host:?}");
-    // One VM tells nothing of its need.
+    // The need of one VM is unknown.
     assert_eq!(host.sure, Sure::Low);
 }
 
 #[test]
-fn who_peaks_when_is_found() {
+fn peak_hours_are_found() {
     let hours = &MONTH.1.by_hour;
     let apart: Vec<(&str, &str)> =
         hours.apart.iter().map(|pair| (pair.one.as_str(), pair.other.as_str())).collect();
@@ -134,7 +134,7 @@ pub(super) fn right_dead(advice: &Advice) {
     near("in swap at least", dead.swapped_least, 1_859_368 << 10);
     near("in swap at most", dead.swapped_most, 5_155_624 << 10);
     assert_eq!((dead.cure, advice.dead.unknown), (Cure::Reporting, 1));
-    // What its caches hold is in use as far as it tells.
+    // Without available memory, caches count as used.
     let worth: Vec<&str> = advice
         .dead
         .vms
@@ -166,7 +166,7 @@ fn room_is_given_once_and_to_who_suffered_first() {
     };
     let mut record = Record::default();
     (0..20).for_each(|day| record.add(&tick(day)));
-    // The one that suffers wants 2 GiB, the one that is near its limit half of one.
+    // The VM in distress wants 2 GiB, the VM near its limit half of one.
     let verdicts = |room| {
         let mut vms = sizes(&record, Some(Bytes(room)), Bytes(GIB));
         vms.sort_by(|one, other| one.name.cmp(&other.name));
@@ -228,7 +228,7 @@ fn the_json_is_as_it_was() {
 }
 
 #[test]
-fn a_vm_is_found_by_name_or_uuid_or_the_names_are_told() {
+fn a_vm_is_found_by_name_or_uuid_or_the_names_are_reported() {
     for wanted in ["day", "00000000-0000-0000-0000-000000000002"] {
         let mut advice = MONTH.1.clone();
         only(&mut advice, wanted).expect("it is there");

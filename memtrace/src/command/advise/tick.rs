@@ -21,7 +21,7 @@ const GAP: f64 = 900.0;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tick {
     pub(super) wall: WallNanos,
-    /// How long it stands for; nothing after a gap.
+    /// How long it stands for; 0 after a gap.
     pub(super) seconds: f64,
     /// Of the day, 0 to 23, and the day since 1970, in the reader's zone.
     pub(super) hour: usize,
@@ -36,7 +36,7 @@ pub(super) struct HostTick {
     pub(super) installed: Option<Bytes>,
     pub(super) available: Option<Bytes>,
     pub(super) allocated: Option<Bytes>,
-    /// Some VM's size isn't in it.
+    /// A VM's size is missing.
     pub(super) allocated_part: bool,
     pub(super) swap_total: Option<Bytes>,
     pub(super) swap_used: Option<Bytes>,
@@ -132,7 +132,7 @@ pub(super) struct Ticks<'a> {
     rules: &'a Rules,
     zone: &'a TimeZone,
     guests: BTreeMap<VmId, Guest>,
-    /// When the last one was, on the wall: its hours and days are what counts.
+    /// Time of the last tick, on the wall clock, because hours and days are counted.
     before: Option<WallNanos>,
 }
 
@@ -208,16 +208,16 @@ impl Guest {
             Some(_) => wall,
             None => WallNanos(0),
         };
-        let anew =
+        let fresh =
             Self { pid: vm.pid, last: now, faults: None, swap: None, killed: false, actual, moved };
-        let Some(before) = before.filter(|before| before.pid == vm.pid) else { return anew };
+        let Some(before) = before.filter(|before| before.pid == vm.pid) else { return fresh };
         let since = before.last.updated.zip(now.updated);
         let Some(nanos) = since.and_then(|(old, new)| new.0.checked_sub(old.0)) else {
-            return anew;
+            return fresh;
         };
         if nanos == 0 {
             let Self { faults, swap, killed, .. } = *before;
-            return Self { faults, swap, killed, ..anew };
+            return Self { faults, swap, killed, ..fresh };
         }
         let seconds = nanos as f64 / 1e9;
         let rate =
@@ -231,7 +231,7 @@ impl Guest {
             faults: rate(last.major_faults, now.major_faults),
             swap: swap_in.zip(bytes(last.swap_out, now.swap_out)).map(|(from, to)| from + to),
             killed: rate(last.oom_kills, now.oom_kills).is_some_and(|rate| rate > 0.0),
-            ..anew
+            ..fresh
         }
     }
 

@@ -10,7 +10,7 @@ use memtrace_core::units::{Bytes, WallNanos};
 pub(super) const SPARE: f64 = 1.2;
 /// Factor for a VM in distress: 25 % more, the policy's immediate step.
 const RELIEF: f64 = 1.25;
-/// A trend is followed for so many days, and no further than it was seen.
+/// A trend is extrapolated for this many days, and no further than it was observed.
 const AHEAD: f64 = 30.0;
 /// Sizes are lowered only with a week of data, and by at least 10 %.
 const WEEK: f64 = 7.0;

@@ -93,14 +93,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_range_is_refused() {
+    fn an_invalid_range_is_refused() {
         for text in ["", "x", "20:10", "nan", "inf", "1:2:3", "@", "10%", ":inf"] {
             assert!(text.parse::<Range>().is_err(), "{text}");
         }
     }
 
     #[test]
-    fn what_is_not_a_number_is_outside_of_every_range() {
+    fn nan_is_outside_of_every_range() {
         assert!(Range::most(10.0).is_broken_by(f64::NAN));
         assert!(Range::least(10.0).is_broken_by(f64::NAN));
     }

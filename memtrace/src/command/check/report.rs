@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vm_that_does_well_is_told_with_its_numbers() {
+    fn a_healthy_vm_is_reported_with_its_numbers() {
         let report = Report::new("VM web".into(), of_vm(&fixture::vm("web", 7)), &defaults(true));
         assert_eq!(report.status(), Status::Ok);
         assert!(report.line().starts_with("MEMTRACE OK: VM web: stalled 0.0 %, swap_in 0.0 MiB/s"));
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_unknown_and_neither_zero_nor_fine() {
+    fn unknown_values_are_neither_zero_nor_ok() {
         let mut vm = fixture::vm("web", 7);
         vm.stalled = Measured::absent("the kernel side does not run");
         let report = |vm: &VmView| Report::new("VM web".to_owned(), of_vm(vm), &defaults(true));
@@ -208,10 +208,10 @@ mod tests {
         );
         let json: Json = serde_json::from_str(&report(&vm).json()).expect("it is JSON");
         assert!(json["metrics"][0]["value"].is_null());
-        // What is known to be bad is told nevertheless.
+        // A known violation is reported although another value is unknown.
         vm.swap_in = Measured::exact(memtrace_core::units::ByteRate(2e6));
         assert_eq!(report(&vm).status(), Status::Warning);
-        // And what nobody asked for may be unknown.
+        // A value without thresholds may be unknown.
         let free = Report::new("VM web".to_owned(), of_vm(&vm), &Thresholds::new());
         assert_eq!(free.status(), Status::Ok);
     }

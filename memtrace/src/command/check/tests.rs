@@ -1,4 +1,4 @@
-//! From what is typed to a report, on hosts that are made up.
+//! From the command line to a report, on made-up hosts.
 
 use clap::Parser;
 
@@ -59,7 +59,7 @@ fn a_threshold_of_something_else_is_no_answer() {
 }
 
 #[test]
-fn what_cannot_be_told_is_one_line_too() {
+fn an_error_is_one_line_too() {
     let error = anyhow::anyhow!("first\n  second | third");
     assert_eq!(failed(&error, &typed(&[])), "MEMTRACE UNKNOWN: first second / third\n");
     let json = |words: &[&str]| {

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn libvirt_is_reachable_when_somebody_listens() {
+    fn libvirt_is_reachable_if_its_socket_accepts() {
         let host = FakeHost::unified();
         let standing = |built_in| libvirt(&host.root(), built_in).standing;
         assert_eq!([standing(true), standing(false)], [Standing::Note, Standing::Note]);

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_optional_is_missed_in_a_line_and_degrades_nothing() {
+    fn missing_optional_signals_take_one_line_and_degrade_nothing() {
         let mut report = report();
         for signal in [Signal::SwapInWait, Signal::ShmemSwap] {
             report.signals.push(status(signal, Quality::absent("refused")));

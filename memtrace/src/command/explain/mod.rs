@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_not_there_is_answered_with_those_that_are() {
+    fn an_unknown_vm_is_answered_with_the_known_ones() {
         let error = wanted(Some("wep"), &noted()).expect_err("there is none").to_string();
         assert!(error.contains("web, db"), "{error}");
         let none = Noted { names: Vec::new(), ..noted() };

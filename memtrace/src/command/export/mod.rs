@@ -31,7 +31,7 @@ pub fn run(arguments: &ExportArguments) -> Result<()> {
     Ok(())
 }
 
-/// What was read, and what was printed.
+/// Number of samples read, and of rows printed.
 #[derive(Debug, Default)]
 struct Exported {
     samples: u64,
@@ -73,7 +73,7 @@ mod tests {
 
     const TARGET: Bytes = Bytes(300 << 20);
 
-    /// What was decided then: a size for each VM.
+    /// The sizes decided then, by VM.
     fn reaction(sample: &Sample) -> Reaction {
         let to = |vm: &VmSample| Target { vm: vm.id, to: TARGET, at: sample.wall, ordered: true };
         Reaction { targets: sample.vms.iter().map(to).collect(), ..Reaction::default() }

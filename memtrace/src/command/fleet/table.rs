@@ -63,8 +63,8 @@ pub fn page(fleet: &Fleet, whose: &str) -> Page {
     head.extend(notices(fleet));
     head.push(Vec::new());
     if fleet.hosts.is_empty() {
-        let nobody = "no memtrace metrics in this Prometheus (see memtrace mitigate --listen)";
-        return Page { head, rows: vec![vec![Part::plain(nobody)]] };
+        let empty = "no memtrace metrics in this Prometheus (see memtrace mitigate --listen)";
+        return Page { head, rows: vec![vec![Part::plain(empty)]] };
     }
     let mut titles = vec![text::left("HOST", width)];
     titles.extend(COLUMNS.map(|(title, width, left)| aligned(title, width, left)));

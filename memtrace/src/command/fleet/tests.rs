@@ -137,7 +137,7 @@ fn a_host_whose_numbers_are_old_or_gone_is_unknown_and_has_none() {
 }
 
 #[test]
-fn what_is_not_answered_is_missing_alone() {
+fn only_the_unanswered_query_is_missing() {
     let answers = Answers { sufferers: Err("it took too long".into()), ..answers(&[told("a")]) };
     let fleet = Fleet::of(answers);
     assert_eq!(fleet.notices, ["unknown: stalled VMs: it took too long"]);
@@ -145,7 +145,7 @@ fn what_is_not_answered_is_missing_alone() {
 }
 
 #[test]
-fn who_suffers_is_told_worst_first_and_nobody_is_not_unknown() {
+fn sufferers_are_listed_worst_first_and_none_differs_from_unknown() {
     let all = [stalls("a", "web", 0.1), stalls("a", "db", 0.5), stalls("b", "idle", 0.0)];
     let answers =
         Answers { sufferers: Ok(answer(&all)), ..answers(&[told("a"), told("b"), told("c")]) };
@@ -175,7 +175,7 @@ fn a_host_that_swaps_soon_comes_before_others_of_its_state_and_one_far_ahead_doe
 }
 
 #[test]
-fn hosts_of_one_name_are_told_apart() {
+fn hosts_of_one_name_are_distinguished() {
     let mut other = told("b");
     other.iter_mut().for_each(|(labels, _)| {
         *labels = labels.replace(r#""hostname":"b""#, r#""hostname":"a""#);

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_one_acts_and_the_next_may_once_it_observes() {
+    fn only_one_process_acts_until_it_observes() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("run/enforce.lock");
         let (mut first, mut second) = (Acting::not_yet(&path), Acting::not_yet(&path));

@@ -75,10 +75,10 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
         // `doctor` reports it; there are other signs of pressure.
         tracing::debug!("no PSI trigger: {error}");
     }
-    let hands = HostActuator::new(root, source.hypervisors());
+    let actuator = HostActuator::new(root, source.hypervisors());
     let policy = policy(&mut source, &config, &recovered)?;
     let ledger = (Box::new(journal) as Box<dyn Ledger>, recovered.in_flight);
-    let mut reactor = Reactor::new(policy, ledger, Some(Box::new(hands)));
+    let mut reactor = Reactor::new(policy, ledger, Some(Box::new(actuator)));
     if !acts {
         reactor = reactor.observing();
     }

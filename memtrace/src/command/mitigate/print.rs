@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_told_when_it_begins_and_when_it_ends() {
+    fn an_order_is_reported_when_it_begins_and_when_it_ends() {
         let mut printer = Printer::new(false);
         let begun = lines(&mut printer, &step(Level::Soft, vec![entry(0, Fate::InFlight)]));
         assert!(begun[1].starts_with("web: inflate"), "{begun:?}");
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_still_owed_is_told_when_it_changes() {
+    fn owed_memory_is_printed_when_it_changes() {
         let mut printer = Printer::new(false);
         let mut leaving = step(Level::Soft, Vec::new());
         let reason = Reason::NotFree;
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_hook_is_told_is_printed_once_and_again_with_what_came_of_it() {
+    fn an_order_to_the_hook_is_printed_once_and_again_with_its_outcome() {
         let mut printer = Printer::new(false);
         let mut low = step(Level::Low, Vec::new());
         let mut called = fixture::called(Fate::InFlight);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn that_nothing_can_be_done_is_told_once() {
+    fn a_problem_of_the_journal_is_printed_once() {
         let mut printer = Printer::new(false);
         let mut full = step(Level::Soft, Vec::new());
         full.reaction.problem = Some("no space left".to_owned());

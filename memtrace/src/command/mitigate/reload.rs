@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_anew_takes_effect_and_a_mistake_changes_nothing() {
+    fn a_reload_takes_effect_and_an_invalid_file_changes_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("memtrace.toml");
         fs::write(&file, "interval = \"2s\"\n").unwrap();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_change_is_named() {
+    fn settings_that_need_a_restart_are_named() {
         let before = Config::default();
         let mut now = Config { libvirt: false, interval: Nanos(1), ..Config::default() };
         now.journal.directory = "/elsewhere".into();

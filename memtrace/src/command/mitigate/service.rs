@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manager_hears_the_protocol() {
+    fn the_service_manager_gets_the_protocol() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("notify");
         let manager = UnixDatagram::bind(&path).unwrap();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_abstract_name_is_reached_and_nobody_is_no_harm() {
+    fn an_abstract_socket_is_reached_and_a_missing_one_is_ignored() {
         let name = format!("memtrace-test-{}", std::process::id());
         let address = SocketAddr::from_abstract_name(&name).unwrap();
         let manager = UnixDatagram::bind_addr(&address).unwrap();

@@ -29,7 +29,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Runs until a signal, or for so many steps.
+    /// Runs until a signal, or for this many steps.
     ///
     /// # Errors
     /// When the host can't be sampled any more, or the output can't be written.

@@ -112,7 +112,7 @@ fn record<W: Write>(
     close(recorder, &count, progress)
 }
 
-/// Ends the file, and tells what was recorded.
+/// Ends the file, and reports what was recorded.
 fn close<W: Write>(recorder: Recorder, count: &Count, progress: &mut Progress<W>) -> Result<()> {
     let told = format!("recorded {count} to {}", recorder.directory().display());
     recorder.close()?;
@@ -136,7 +136,7 @@ mod tests {
     use memtrace_core::fixture::samples::{self, Seconds};
     use memtrace_store::recording::Recording;
 
-    /// Records until it has been asked so often whether it is over.
+    /// Records until the check for its end was made `looks` times.
     fn recorded(last: u64, looks: u32) -> (Result<()>, usize) {
         let directory = tempfile::tempdir().expect("there is room");
         let recorder = Recorder::open(directory.path(), Limits::default()).expect("it is free");
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn who_ends_it_has_everything() {
+    fn an_interrupted_recording_is_complete() {
         let (result, count) = recorded(u64::MAX, 20);
         assert!(result.is_ok() && count > 3, "{result:?} {count}");
     }

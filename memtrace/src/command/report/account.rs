@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_known_is_no_sum_and_has_a_reason() {
+    fn a_value_never_known_has_no_sum_and_a_reason() {
         let line = Timeline::new(WallNanos(0));
         let mut accounts = Accounts::default();
         let mut vm = fixture::unprivileged("web", 5);

@@ -165,8 +165,8 @@ impl Gatherer {
         report.pressure.widen(doubled);
         self.accounts.widen(doubled);
         let is_far = usual.0 > 0 && since.is_some_and(|since| since.0 / 3 > usual.0.max(TICK));
-        let is_anew = snapshot.interval.is_none();
-        if let Some((before, _)) = self.before.filter(|_| is_far || is_anew) {
+        let is_first = snapshot.interval.is_none();
+        if let Some((before, _)) = self.before.filter(|_| is_far || is_first) {
             report.all_gaps = report.all_gaps.saturating_add(1);
             if report.gaps.len() < MOST_GAPS {
                 report.gaps.push((before, at));
@@ -174,7 +174,7 @@ impl Gatherer {
         }
         self.before = Some((at, snapshot.interval.unwrap_or_default()));
         let from = WallNanos(at.0.saturating_sub(snapshot.interval.unwrap_or_default().0));
-        let span = (!is_far && !is_anew).then_some((from, at));
+        let span = (!is_far && !is_first).then_some((from, at));
         Tick { at, seconds, span }
     }
 

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_room_is_with_the_others() {
+    fn pairs_without_room_are_added_to_other() {
         let mut snapshot = fixture::snapshot(Vec::new());
         let party = |pid| Party::Vm(VmId::Process { pid, start: 1 });
         let flow = |pid: u32| FlowView {

@@ -7,7 +7,7 @@ use memtrace_core::model::Snapshot;
 use memtrace_core::sample::VmId;
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
 
-/// So many are kept.
+/// Number of minutes kept.
 pub const MOST_MINUTES: usize = 10;
 const MINUTE: u64 = 60 * Nanos::SECOND.0;
 
@@ -61,7 +61,7 @@ impl Minutes {
         *available = available.iter().copied().chain(host.memory_available.value).min();
         let psi = host.psi.value.map(|psi| psi.some.avg10).filter(|psi| psi.is_finite());
         *pressure = pressure.iter().copied().chain(psi).reduce(f64::max);
-        // What is between two moments that are far apart is of no minute.
+        // The time between two distant moments belongs to no minute.
         if tick.span.is_none() {
             return;
         }

@@ -122,7 +122,7 @@ impl Page<'_> {
         }
     }
 
-    /// What there is, and what is missing.
+    /// The contents, and what is missing.
     fn recorded(&self) -> Markup {
         let report = self.report;
         let length = Nanos(report.line.end.0.saturating_sub(report.line.begin.0));

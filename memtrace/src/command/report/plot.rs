@@ -47,7 +47,7 @@ pub struct Curve<'a> {
     pub series: &'a Series,
     pub ink: Ink,
     pub filled: bool,
-    /// Of a bucket: what is drawn.
+    /// The value drawn for a bucket.
     pub pick: fn(&Bucket) -> f32,
     /// What the upper edge stands for.
     pub high: f64,
@@ -142,7 +142,7 @@ fn draw(
     let inner = svg.split_once('>').and_then(|(_, rest)| rest.rsplit_once("</svg>"));
     let inner = inner.map_or("", |(inner, _)| inner);
     let view = format!("0 0 {} {}", size.0, size.1);
-    // plotters draws numbers only, and what it writes is fit for a page.
+    // plotters draws numbers only, and its output needs no escaping.
     Ok(html! {
         svg viewBox=(view) preserveAspectRatio="none" role="img" aria-label=(label) {
             (PreEscaped(inner))
@@ -174,7 +174,7 @@ fn pieces(curve: &Curve<'_>, buckets: f64) -> Vec<Piece> {
     pieces
 }
 
-/// plotters' errors borrow what they are about.
+/// plotters' errors borrow from the plot.
 fn told(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!("draw: {error}")
 }

@@ -1,4 +1,4 @@
-//! Progress of reading a recording, once it takes a while.
+//! Progress of reading a recording, when it takes long.
 
 use std::time::Duration;
 

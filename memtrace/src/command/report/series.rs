@@ -100,7 +100,7 @@ impl Bucket {
 }
 
 impl Series {
-    /// It was `value` from one moment to another. What isn't known adds nothing.
+    /// Adds that it was `value` from one moment to another. An unknown value adds nothing.
     pub fn add(&mut self, line: Timeline, (from, to): (WallNanos, WallNanos), value: Option<f64>) {
         let Some(value) = value.filter(|value| value.is_finite()) else { return };
         let value = value as f32;
@@ -116,7 +116,7 @@ impl Series {
         }
     }
 
-    /// Follows a timeline whose buckets became twice as wide, so many times.
+    /// Follows a timeline whose bucket width was doubled this many times.
     pub fn widen(&mut self, times: u32) {
         for _ in 0..times {
             let pairs = self.buckets.chunks(2);
@@ -127,7 +127,7 @@ impl Series {
         }
     }
 
-    /// From the timeline's first bucket on, up to the last one that is known.
+    /// From the timeline's first bucket to the last known one.
     pub fn buckets(&self) -> &[Bucket] {
         &self.buckets
     }

@@ -24,7 +24,7 @@ pub struct Trust {
 #[derive(Clone, Debug, Default)]
 pub struct Signals {
     pub all: BTreeMap<Signal, Trust>,
-    /// By what they are about and say: how often.
+    /// Number of notices, by subject and text.
     pub notices: BTreeMap<(String, String), u64>,
     /// Notices for which there was no room.
     pub more_notices: u64,

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_a_dash_with_its_reason() {
+    fn an_unknown_value_is_a_dash_with_a_reason() {
         let cell = cell(None, Some("CAP_BPF <is> missing")).into_string();
         assert_eq!(cell, "<td class=\"n\" title=\"CAP_BPF &lt;is&gt; missing\">-</td>");
     }

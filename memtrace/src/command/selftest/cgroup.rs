@@ -12,13 +12,13 @@ use memtrace_core::units::Bytes;
 use memtrace_host::hostfs::cgroup::{self, MemoryCgroup, Version};
 use memtrace_host::hostfs::{HostRoot, read};
 
-/// What its name begins with; the id of the process that made it follows.
+/// Prefix of its name; the process id of its maker follows.
 const NAME: &str = "memtrace-selftest-";
-/// The kernel needs a moment to bury the last process of a cgroup.
+/// The kernel needs a moment to remove the last process from a cgroup.
 const BURIAL: Duration = Duration::from_secs(5);
 
-/// A memory cgroup with a limit. It is removed when this is dropped; whoever is in it has
-/// to be gone by then.
+/// A memory cgroup with a limit. It is removed when this is dropped; its processes have to be
+/// gone by then.
 #[derive(Debug)]
 pub struct Cgroup {
     pub version: Version,
@@ -65,7 +65,7 @@ impl Cgroup {
     /// Moves a process there.
     ///
     /// # Errors
-    /// When the kernel refuses, or it is gone.
+    /// When the kernel refuses, or the process is gone.
     pub fn take(&self, pid: u32) -> Result<()> {
         self.write("cgroup.procs", &pid.to_string())
     }
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_run_left_is_removed_and_nothing_else() {
+    fn leftovers_of_a_killed_run_are_removed_and_nothing_else() {
         let host = host();
         let at = |name: &str| host.path(&format!("sys/fs/cgroup/{name}"));
         for name in ["memtrace-selftest-99", "memtrace-selftest-x", "machine.slice"] {
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lacks_the_controller_is_left_as_it_was() {
+    fn a_cgroup_without_the_controller_is_not_changed() {
         // A tree of plain files: a new directory has no memory.max in it.
         let host = host();
         let refusal = Cgroup::make(&host.root(), 7, LIMIT).unwrap_err();

@@ -178,7 +178,7 @@ mod tests {
     use super::*;
     use memtrace_host::hostfs::fake::FakeHost;
 
-    /// A host with so many MiB available, of swap, and of swap that is free.
+    /// A host with this many MiB available, of swap, and of free swap.
     fn host(available: u64, swap: u64, free: u64) -> FakeHost {
         let host = FakeHost::unified();
         let kib = |mib: u64| mib << 10;
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_pressed_where_pages_cannot_go_to_swap() {
+    fn it_refuses_to_run_where_pages_cannot_go_to_swap() {
         let refusal = |host: &FakeHost| place_to_press(&host.root()).unwrap_err().to_string();
         assert_eq!(refusal(&host(999, 0, 0)), "this host has no swap");
         assert!(refusal(&host(999, 4096, 255)).starts_with("only 255 MiB of swap are free"));

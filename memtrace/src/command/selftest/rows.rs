@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_missing_is_told_and_not_compared() {
+    fn a_number_that_is_missing_is_reported_and_not_compared() {
         let mut rows = Rows::default();
         let equal = Rule::within(0.0, 0.0);
         rows.compare(SWAPPED, Measured::absent("no hook"), Some(1.0), equal);

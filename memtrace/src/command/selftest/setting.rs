@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_change_is_noticed() {
+    fn a_change_by_another_process_is_detected() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("setting");
         assert!(Setting::make(&path, "1").is_err());

@@ -64,7 +64,7 @@ impl Side<'_> {
     }
 }
 
-/// A sum, as trustworthy as the less trustworthy of its parts.
+/// A sum; its quality is the worse of the two.
 pub fn plus(one: Measured<f64>, other: Measured<f64>) -> Measured<f64> {
     let sum = one.value.zip(other.value).map(|(one, other)| one + other);
     Measured::new(sum, one.quality.and(other.quality))

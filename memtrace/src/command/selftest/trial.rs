@@ -26,9 +26,9 @@ const BYSTANDER_MIB: u32 = 8;
 const STRETCH: u32 = 1024;
 /// Stretches of a walk over all of the memory.
 const WALK: u32 = MEMORY_MIB / 4;
-/// So many walks are enough for any row.
+/// Limit on walks.
 const MOST_WALKS: u32 = 6;
-/// Where swap is slow, so many have to do; the first fills the memory.
+/// Minimum of walks, where swap is slow; the first fills the memory.
 const LEAST_WALKS: u32 = 2;
 /// Longest that it walks when there have been enough walks, and longest of all.
 const LONG: Duration = Duration::from_secs(10);

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_exact_as_far_as_required_is_exact() {
+    fn a_signal_exact_within_its_bound_is_exact() {
         assert_eq!(verdict(&exact_table()), Verdict::Exact);
         assert_eq!(of(&exact_table(), "oom_kills").verdict, Finding::NotChecked);
     }
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_had_is_absent_with_its_reason() {
+    fn unavailable_signals_are_absent_with_a_reason() {
         let absent = statuses(&Quality::absent("no such hook"));
         let judgements = judge(&Table::default(), &absent);
         let swap_out = judgements.iter().find(|judgement| judgement.signal == "swap_out").unwrap();

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn it_begins_where_it_is_told_and_ends_with_the_count() {
+    fn it_begins_at_the_given_time_and_ends_with_the_count() {
         let texts = printed(Some("+3s"), Some(1), &Form::Plain(PlainOptions::default()));
         let [text] = &texts[..] else { panic!("{texts:?}") };
         assert!(text.contains("2023-11-14T22:13:24"), "{text}");
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_told() {
+    fn an_invalid_time_is_reported() {
         let directory = tempfile::tempdir().expect("there is room");
         let error = begin(&mut recorded(directory.path()), Some("soon")).expect_err("it is none");
         assert!(error.to_string().contains("--from soon: not a time"), "{error}");

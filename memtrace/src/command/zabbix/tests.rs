@@ -1,5 +1,5 @@
-//! Keys, the template and the agent's parameters against the table of metrics; and what a
-//! running memtrace tells.
+//! Keys, the template and the agent's parameters against the table of metrics; and values of a
+//! running memtrace.
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -55,7 +55,7 @@ fn values_are_those_of_the_metrics() {
 }
 
 #[test]
-fn what_there_is_none_of_is_said_with_the_reason() {
+fn an_invalid_or_unknown_item_has_a_reason() {
     let cases = [
         ("nonsense", None, "unknown metric nonsense"),
         ("vm_swap_bytes", None, "requires a VM"),
@@ -107,7 +107,7 @@ fn vms_are_discovered_as_macros_whatever_they_are_called() {
     assert_eq!(rows[1]["{#VM.VMM}"], "qemu-system-x86");
     let size = Key::parse("vm_swap_bytes").expect("it is a key");
     assert_eq!(size.value(&all, Some("7:9")).as_deref(), Ok("0"));
-    assert_eq!(discovery(&[]), "[]\n", "nobody is no failure");
+    assert_eq!(discovery(&[]), "[]\n", "no VM is no failure");
 }
 
 /// An item of the template: its key, and what follows it.
@@ -137,7 +137,7 @@ fn the_templates_items_are_keys_of_their_types() {
         assert_eq!(key.is_text(), rest.contains("value_type: CHAR"), "{item}");
         assert_eq!(key.is_text(), rest.contains("trends: '0'"), "{item}");
         assert_eq!(key.is_counter(), rest.contains("CHANGE_PER_SECOND"), "{item}");
-        // A reason is text, and would be a state else.
+        // A reason is text, and else it would be a state.
         let refuses = rest.contains("- type: CHECK_REGEX_ERROR\n");
         assert!(refuses && rest.contains("- '^ZBX_NOTSUPPORTED: (.*)'\n"), "{item}");
         let is_float = rest.contains("value_type: FLOAT");
@@ -201,7 +201,7 @@ fn answering(mut stream: impl std::io::Read + std::io::Write, answer: &str) {
     let mut head = [0; 1024];
     let read = stream.read(&mut head).expect("a request comes");
     assert!(head[..read].starts_with(b"GET /metrics HTTP/1.1\r\n"));
-    stream.write_all(answer.as_bytes()).expect("somebody reads");
+    stream.write_all(answer.as_bytes()).expect("the client reads");
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn it_reads_listeners_sockets_and_files() {
 
     let listener = UnixListener::bind(&socket).expect("it is free");
     let served = thread::spawn(move || {
-        let (stream, _) = listener.accept().expect("somebody comes");
+        let (stream, _) = listener.accept().expect("a client connects");
         answering(stream, "HTTP/1.1 200 OK\r\nx: y\r\n\r\nmemtrace_vms 4\n");
     });
     let text = read(format!("unix:{}", socket.display())).expect("it answers");
@@ -229,7 +229,7 @@ fn it_reads_listeners_sockets_and_files() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
         let address = listener.local_addr().expect("it is bound");
         let served = thread::spawn(move || {
-            let (stream, _) = listener.accept().expect("somebody comes");
+            let (stream, _) = listener.accept().expect("a client connects");
             answering(stream, answer);
         });
         let error = format!("{:#}", read(address.to_string()).expect_err("it is none"));

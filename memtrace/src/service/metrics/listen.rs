@@ -71,7 +71,7 @@ impl Listener {
         })
     }
 
-    /// Where it came to be, with the port that the kernel chose.
+    /// The bound address, with the port that the kernel chose.
     #[cfg(test)]
     pub(super) fn address(&self) -> std::net::SocketAddr {
         match &self.socket {
@@ -127,7 +127,7 @@ mod tests {
         // As after a kill.
         drop(StdUnixListener::bind(&path).expect("it is free"));
         assert!(path.exists());
-        drop(Listener::open(&address).expect("nobody is there"));
+        drop(Listener::open(&address).expect("the socket is stale"));
         std::fs::write(&path, "kept").expect("there is room");
         assert!(Listener::open(&address).is_err(), "no file is removed for it");
         assert_eq!(std::fs::read(&path).expect("it is there"), b"kept");

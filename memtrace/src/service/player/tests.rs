@@ -70,7 +70,7 @@ impl Playing {
 }
 
 #[tokio::test]
-async fn it_goes_where_it_is_told() {
+async fn it_seeks_to_the_given_moment() {
     let mut playing = Playing::still().await;
     for (order, second) in [
         (Order::Next, 2),
@@ -110,7 +110,7 @@ async fn it_finds_decisions_and_alerts_and_says_when_there_are_none() {
 }
 
 #[tokio::test]
-async fn it_plays_to_the_end_and_then_stands_still() {
+async fn it_plays_to_the_end_and_pauses() {
     let mut playing = Playing::still().await;
     let quick = Duration::from_millis(1);
     playing.handle.control.send_modify(|control| control.interval = quick);

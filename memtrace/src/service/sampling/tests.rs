@@ -14,18 +14,18 @@ use memtrace_core::source::Sign;
 use memtrace_core::units::Nanos;
 use memtrace_store::recording::{BackgroundRecorder, Limits, Recorder, Recording};
 
-/// Longest that anything here may take. Nothing waits for it unless it fails.
+/// Upper bound for any wait here. Reached only by a failing test.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// An interval that no test lives to see the end of.
+/// An interval longer than any test.
 const NEVER: Duration = Duration::from_secs(3600);
 
-/// Tells each call and its own end through a channel.
+/// Reports each call and its own end through a channel.
 struct Fake {
     calls: mpsc::Sender<Option<VmId>>,
     sampled: u64,
     fails_at: Option<u64>,
     panics: bool,
-    /// So many waits end with pressure at once; the last of them is told.
+    /// This many waits end with pressure at once; the last of them is reported.
     pressed: u32,
     relieved: Option<mpsc::Sender<()>>,
 }
@@ -37,7 +37,7 @@ impl Source for Fake {
         if self.fails_at == Some(self.sampled) {
             bail!("the kernel went away");
         }
-        // Nobody has to listen.
+        // There may be no listener.
         let _ = self.calls.send(detail);
         Ok(samples::sample(self.sampled, vec![samples::vm("a", 7)]))
     }
@@ -56,7 +56,7 @@ impl Source for Fake {
     }
 }
 
-/// Decides nothing and writes nothing down.
+/// Decides nothing and journals nothing.
 struct Nothing;
 
 impl Policy for Nothing {
@@ -202,7 +202,7 @@ fn pressure_is_looked_at_before_the_tick_and_readers_are_left_in_peace() {
     });
     let step = step.expect("it decides in time").expect("there is a step");
     assert!(step.snapshot.interval.is_some(), "it decides by rates");
-    // Rates over less than nearly a second are no reason to act.
+    // Rates over much less than a second are no reason to act.
     assert!(begun.elapsed() >= Duration::from_millis(900));
     assert!(!has_rates(&handle.latest.borrow()), "what is shown stays on the ticks");
     handle.control.send_modify(|control| control.stop = true);
@@ -211,7 +211,7 @@ fn pressure_is_looked_at_before_the_tick_and_readers_are_left_in_peace() {
 }
 
 #[test]
-fn pressure_is_no_reason_to_look_where_nobody_decides() {
+fn without_a_reactor_pressure_triggers_no_sample() {
     let (mut source, called) = fake();
     let (relieved, relief) = mpsc::channel();
     (source.pressed, source.relieved) = (1000, Some(relieved));
@@ -222,8 +222,8 @@ fn pressure_is_no_reason_to_look_where_nobody_decides() {
 }
 
 #[test]
-fn what_is_decided_by_is_over_no_less_than_its_time() {
-    // A view that asks for another VM has it read at once, 100 ms after the last look.
+fn decisions_use_rates_over_the_minimum_interval() {
+    // A view that asks for another VM has it read at once, 100 ms after the last sample.
     let (source, called) = fake();
     let mut handle = spawn_with(Box::new(source), reactor(), every(NEVER));
     assert_eq!(called.recv_timeout(PATIENCE), Ok(None));

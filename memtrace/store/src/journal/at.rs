@@ -11,7 +11,7 @@ use memtrace_core::reactor::entry::{Begun, Noted, Told};
 use memtrace_core::sample::VmId;
 use memtrace_core::units::WallNanos;
 
-/// What was known and done at a moment.
+/// State and actions at a moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Account {
     /// What was thought last, at that moment or before. Kept when it changed, and each
@@ -55,7 +55,7 @@ struct Teller {
     time: WallNanos,
     account: Account,
     orders: BTreeMap<VmId, Told>,
-    /// Of what was thought last, since the account's note.
+    /// Changes since the account's note.
     changes: Vec<Changed>,
 }
 
@@ -75,7 +75,7 @@ impl Teller {
         }
         match entry {
             Entry::Header(header) => {
-                header.books.into_open().into_iter().for_each(|begun| self.begin(begun));
+                header.state.into_open().into_iter().for_each(|begun| self.begin(begun));
             }
             Entry::Start { .. } => self.account.stopped = None,
             Entry::Stop { at } => self.account.stopped = Some(at),

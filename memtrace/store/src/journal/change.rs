@@ -12,7 +12,7 @@ use memtrace_core::reactor::entry::Noted;
 
 const LENGTH: &str = "";
 
-/// The note that comes after `before`, as what is new in it. `None`: it can't be told so.
+/// The note that comes after `before`, as its changes. `None`: it can't be expressed so.
 pub(super) fn changed(before: &Noted, now: &Noted) -> Option<Changed> {
     let change = between(&body(before)?, &body(now)?).unwrap_or_else(|| json!({}));
     Some(Changed { at: now.at, after: before.at, change })
@@ -164,7 +164,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_changed_leads_from_one_to_the_other(before in a_value(), now in a_value()) {
+        fn a_change_applied_to_the_old_value_gives_the_new_one(before in a_value(), now in a_value()) {
             let mut value = before.clone();
             if let Some(change) = between(&before, &now) {
                 prop_assert_eq!(apply(&mut value, &change), Some(()));
@@ -176,7 +176,7 @@ mod tests {
         fn a_change_of_something_else_is_refused_and_not_guessed_at(
             value in a_value(), change in a_value(),
         ) {
-            // Whatever it says, it comes to an end.
+            // Any input terminates.
             let mut changed = value;
             let _ = apply(&mut changed, &change);
         }
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn a_change_that_does_not_fit_is_refused() {
         for (value, change) in [
             (json!(1), json!({})),
             (json!({ "a": 1 }), json!({ "b": [] })),

@@ -18,7 +18,7 @@ pub(super) struct Header {
     pub(super) memtrace_journal: u32,
     pub(super) at: WallNanos,
     #[serde(flatten)]
-    pub(super) books: State,
+    pub(super) state: State,
 }
 
 /// A line.
@@ -49,7 +49,7 @@ pub(super) enum Entry {
     },
 }
 
-/// The next note, as what is new in it (`change`).
+/// The next note, as its changes (`change`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Changed {
     pub(super) at: WallNanos,

@@ -1,11 +1,11 @@
-//! Whether decisions tell anything new: which gates are open, and which rules fired. The
-//! numbers change each second, and nobody reads them twice a minute.
+//! Whether decisions differ from those noted before: which gates are open, and which rules fired.
+//! Numbers are ignored, because they change each second.
 
 use memtrace_core::policy::{Action, Decisions, GateKind, Level, RuleId};
 use memtrace_core::sample::VmId;
 use memtrace_core::units::{Nanos, WallNanos};
 
-/// After this long the same is kept once more, with its numbers.
+/// After this long an unchanged decision is noted once more, with its numbers.
 const REPEAT: Nanos = Nanos(60_000_000_000);
 
 type Gates = Vec<(GateKind, bool)>;
@@ -48,8 +48,8 @@ impl Fingerprint {
         since: WallNanos,
         now: WallNanos,
     ) -> bool {
-        // A clock that was set back is news as well.
-        // What the hook is told is written down each time.
+        // A clock that was set back is noted as well.
+        // An order to the hook is noted each time.
         !self.hook
             && self == before
             && now.0.checked_sub(since.0).is_some_and(|passed| passed < REPEAT.0)

@@ -13,12 +13,12 @@ use memtrace_core::reactor::entry::{Followed, Told};
 
 /// The last orders that are kept.
 const ORDERS: usize = 200;
-/// How a line of thoughts begins. Most of a journal is those, and only the last one counts,
+/// Prefixes of a whole note and of one with changes. Most of a journal is notes, of which only
+/// the last whole one and the changes after it count.
 const NOTED: &[u8] = br#"{"kind":"noted","#;
-/// with what changed since.
 const CHANGED: &[u8] = br#"{"kind":"changed","#;
 
-/// Reads along. What was read once isn't read again.
+/// Follows a journal. Each line is read once.
 #[derive(Debug)]
 pub struct Follower {
     directory: PathBuf,
@@ -27,13 +27,13 @@ pub struct Follower {
     pub(super) known: Known,
 }
 
-/// What was read of the journal so far.
+/// The state read from the journal so far.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     pub(super) followed: Followed,
-    /// Of what is noted, not worked in yet.
+    /// Changes to the note that are not applied yet.
     changes: Vec<Changed>,
-    books: JournalState,
+    state: JournalState,
 }
 
 /// A file of the journal, and how far it was read.
@@ -44,25 +44,25 @@ struct Place {
 }
 
 impl Follower {
-    /// Of the journal in `directory`. `locks`: /proc/locks.
+    /// Follows the journal in `directory`. `locks`: /proc/locks.
     pub fn new(directory: PathBuf, locks: PathBuf) -> Self {
         Self { directory, locks, place: None, known: Known::default() }
     }
 
-    /// What is known by now. `None`: no process has the journal.
+    /// What is known so far. `None`: no process holds the lock.
     ///
     /// # Errors
-    /// When somebody has it, and it can't be read or is of a newer memtrace; or when nobody
-    /// can tell.
+    /// When a process holds it and the journal cannot be read or is of a newer memtrace; or when
+    /// the lock cannot be checked.
     pub fn look(&mut self) -> Result<Option<&Followed>, JournalError> {
         let locks = lock::table(&self.locks);
         let locks = locks.map_err(JournalError::io(self.locks.display().to_string()))?;
         match lock::look(&self.directory, &locks)? {
-            Holder::Nobody => {
+            Holder::None => {
                 (self.place, self.known) = (None, Known::default());
                 Ok(None)
             }
-            Holder::Somebody(pid) => {
+            Holder::Process(pid) => {
                 self.known.followed.pid = pid;
                 self.read_on()?;
                 Ok(Some(&self.known.followed))
@@ -95,7 +95,7 @@ impl Follower {
         }
     }
 
-    /// Where the file ends by now, in whole lines.
+    /// The end of the file's last whole line.
     fn read_file(&mut self, place: Place) -> Result<u64, JournalError> {
         let path = files::path(&self.directory, place.number);
         let failed = || JournalError::io(path.display().to_string());
@@ -103,7 +103,7 @@ impl Follower {
         let length = file.metadata().map_err(failed())?.len();
         let mut offset = place.offset;
         if length < offset {
-            // What couldn't be written whole was taken back, and had been read.
+            // The writer cuts off a line that it could not write whole, which may have been read.
             let followed = Followed { pid: self.known.followed.pid, ..Followed::default() };
             (self.known, offset) = (Known { followed, ..Known::default() }, 0);
         }
@@ -128,9 +128,9 @@ impl Follower {
             }
         }
         thoughts.iter().try_for_each(|line| self.take(&path, line))?;
-        let Known { followed, changes, books } = &mut self.known;
+        let Known { followed, changes, state } = &mut self.known;
         followed.unreadable += change::fold(&mut followed.noted, changes);
-        followed.holdings = books.holdings.values().cloned().collect();
+        followed.holdings = state.holdings.values().cloned().collect();
         Ok(offset)
     }
 
@@ -148,7 +148,7 @@ impl Follower {
 
 impl Known {
     fn take(&mut self, entry: Entry) {
-        self.books.apply(&entry);
+        self.state.apply(&entry);
         let Followed { noted: last, orders, .. } = &mut self.followed;
         match entry {
             Entry::Order(begun) => {
@@ -168,7 +168,7 @@ impl Known {
                 *last = Some(noted);
             }
             Entry::Changed(changed) => self.changes.push(changed),
-            // What an earlier run thought isn't what this one does.
+            // Thoughts of an earlier run say nothing about this one.
             Entry::Start { .. } => (*last, self.changes) = (None, Vec::new()),
             Entry::Header(_) | Entry::Stop { .. } | Entry::Forget { .. } => {}
         }

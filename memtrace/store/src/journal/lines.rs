@@ -13,7 +13,7 @@ use crate::regular;
 /// Longest line that is read; a thousand VMs with all their reasons are a few MiB.
 const LONGEST: u64 = 32 << 20;
 
-/// What was found in a file.
+/// The content of a file.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// Where the last whole line ends.

@@ -12,9 +12,9 @@ use rustix::io::Errno;
 
 use super::JournalError;
 
-/// Of a journal's lock, in its directory.
+/// Name of the lock file in a journal's directory.
 pub(super) const NAME: &str = "lock";
-/// Most of /proc/locks that is read: a line for each lock of the host.
+/// Limit on what is read of /proc/locks, which has a line for each lock of the host.
 const TABLE: u64 = 8 << 20;
 
 /// A lock that this process holds until the value is dropped.
@@ -48,7 +48,7 @@ impl Lock {
             }
             Err(error) => return Err(failed(error.into())),
         }
-        // On a full disk the lock holds without a name on it.
+        // On a full disk the process id is missing; the lock holds all the same.
         let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Self { _file: file })
     }
@@ -57,7 +57,7 @@ impl Lock {
 /// The text of /proc/locks, which lies at `path`; bounded.
 ///
 /// # Errors
-/// Whatever opening or reading gives.
+/// When it cannot be opened or read.
 pub(super) fn table(path: &Path) -> std::io::Result<String> {
     let mut text = Vec::new();
     File::open(path)?.take(TABLE).read_to_end(&mut text)?;
@@ -67,32 +67,32 @@ pub(super) fn table(path: &Path) -> std::io::Result<String> {
 /// Who holds a journal's lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
-    Nobody,
-    /// With its process id, if the lock has it.
-    Somebody(Option<u32>),
+    None,
+    /// With its process id, if the lock file has it.
+    Process(Option<u32>),
 }
 
-/// Looks at the lock and doesn't try to take it, so that nobody who takes it meanwhile is
-/// refused. `locks` is the text of /proc/locks.
+/// Looks at the lock without taking it, so that a process that takes it meanwhile is not refused.
+/// `locks` is the text of /proc/locks.
 ///
 /// # Errors
-/// When there is a lock file that can't be looked at.
+/// When there is a lock file that cannot be read.
 pub(super) fn look(directory: &Path, locks: &str) -> Result<Holder, JournalError> {
     let path = directory.join(NAME);
     let failed = |error| JournalError::io(path.display().to_string())(error);
     let file = match File::options().read(true).custom_flags(libc::O_NOFOLLOW).open(&path) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Holder::Nobody),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Holder::None),
         Err(error) => return Err(failed(error)),
     };
     let inode = file.metadata().map_err(failed)?.ino();
     let named = holder(&file);
-    Ok(if is_locked(locks, inode, named) { Holder::Somebody(named) } else { Holder::Nobody })
+    Ok(if is_locked(locks, inode, named) { Holder::Process(named) } else { Holder::None })
 }
 
 /// Whether /proc/locks (proc_locks(5)) has a flock of this file: `1: FLOCK ADVISORY WRITE 708
-/// 00:13:16798 0 EOF`. Device numbers there are the file system's, which stat(2) of btrfs and
-/// overlayfs doesn't tell, so that the holder's id has to do: it is in the file.
+/// 00:13:16798 0 EOF`. The device number there is the superblock's, which stat(2) does not give
+/// on btrfs and overlayfs; so the holder's process id from the file is compared instead.
 fn is_locked(locks: &str, inode: u64, holder: Option<u32>) -> bool {
     locks.lines().any(|line| {
         let mut fields = line.split_whitespace().skip(1);
@@ -121,11 +121,11 @@ mod tests {
         3: POSIX  ADVISORY  WRITE 710 fe:00:99 0 EOF\n";
 
     #[test]
-    fn a_lock_is_told_by_file_and_holder() {
+    fn a_lock_is_identified_by_inode_and_holder() {
         for (inode, holder, locked) in [
             (4711, Some(708), true),
             (4711, None, true),
-            // One that waits for it, and another file system's file of that number.
+            // A waiter (`->`), and the same inode number on another file system.
             (4711, Some(709), false),
             (4711, Some(1), false),
             (99, Some(710), false),
@@ -141,13 +141,13 @@ mod tests {
         let directory = tempfile::tempdir().expect("there is room for a directory");
         let locks = || std::fs::read_to_string("/proc/locks").expect("there is /proc/locks");
         let look = || look(directory.path(), &locks()).expect("it can be looked at");
-        assert_eq!(look(), Holder::Nobody);
+        assert_eq!(look(), Holder::None);
         assert!(!directory.path().join(NAME).exists());
         let path = directory.path().join(NAME);
         let lock = Lock::take(&path).expect("it is free");
-        assert_eq!(look(), Holder::Somebody(Some(std::process::id())));
+        assert_eq!(look(), Holder::Process(Some(std::process::id())));
         drop(lock);
-        assert_eq!(look(), Holder::Nobody);
+        assert_eq!(look(), Holder::None);
         Lock::take(&path).expect("it is still free");
     }
 }

@@ -3,7 +3,7 @@
 //! after a kill or a power cut knows what was in flight and what memtrace has taken from each
 //! VM. It holds the decisions too, for `explain --at`.
 //!
-//! Each file begins with all that matters from those before it, so that old ones can go.
+//! Each file begins with the state that those before it led to, so that old ones can be deleted.
 //! What was thought is written whole once a minute and in each file, and else as what changed.
 //! When the disk is full nothing can be written, so nothing is done; the next try may work.
 
@@ -44,14 +44,14 @@ use memtrace_core::units::{Bytes, Nanos, WallNanos};
 /// Where it is, unless the operator says otherwise (the Filesystem Hierarchy Standard, 5.8).
 pub const DIRECTORY: &str = "/var/lib/memtrace";
 
-/// A note says only what changed since the one before, but after so long it says all again,
-/// so that a line that is lost does no harm for longer.
+/// A note has only what changed since the one before. After this long a whole one is written,
+/// which bounds what a damaged line costs.
 const WHOLE: Nanos = Nanos(60_000_000_000);
 
-/// How much is kept.
+/// Limits on the size of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// A file that would get longer is followed by a new one.
+    /// A file that would get longer is closed, and a new one begun.
     pub file: Bytes,
     pub files: usize,
 }
@@ -68,7 +68,7 @@ impl Default for Limits {
 pub struct Journal {
     directory: PathBuf,
     limits: Limits,
-    books: JournalState,
+    state: JournalState,
     /// `None`: the next entry begins a new file.
     current: Option<Current>,
     newest: u64,
@@ -77,7 +77,7 @@ pub struct Journal {
     _lock: Lock,
 }
 
-/// What was noted last.
+/// The last note.
 #[derive(Debug)]
 struct Last {
     noted: Noted,
@@ -116,7 +116,7 @@ impl Journal {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let ids = self.books.next_id..;
+        let ids = self.state.next_id..;
         let begun = ids.zip(wanted).map(|(id, wanted)| Begun::new(at, id, wanted));
         let entries: Vec<Entry> = begun.map(Entry::Order).collect();
         self.append(at, &entries, Durable::Synced)?;
@@ -127,18 +127,17 @@ impl Journal {
         Ok(orders.collect())
     }
 
-    /// Closes an order. It is safe on disk with the next [`Self::begin`]; lost before that,
-    /// the order merely counts as in flight.
+    /// Closes an order. It is safe on disk with the next [`Self::begin`]; lost before that, the
+    /// order merely counts as in flight.
     ///
     /// # Errors
-    /// When it can't be written. The order stays open in the journal, which is true as far
-    /// as anybody can tell who reads it.
+    /// When it can't be written. The order stays open in the journal: its end is unknown.
     pub fn end(&mut self, at: WallNanos, outcome: &Outcome) -> Result<(), JournalError> {
         let error = outcome.result.as_ref().err().cloned();
         self.append(at, &[Entry::End { at, id: outcome.id, error }], Durable::Written)
     }
 
-    /// Keeps what was decided and thought, unless it is much the same as before. `acting`:
+    /// Notes what was decided and thought, unless it is much the same as before. `acting`:
     /// decisions are carried out.
     ///
     /// # Errors
@@ -161,7 +160,7 @@ impl Journal {
         let changed = self.changed(&noted);
         let whole = if changed.is_some() { self.noted.take().map(|last| last.whole) } else { None };
         let entry = changed.map_or_else(|| Entry::Noted(noted.clone()), Entry::Changed);
-        // After an error the next one is a whole one.
+        // After an error the next note is a whole one.
         self.noted = None;
         self.append(at, &[entry], Durable::Written)?;
         let whole = whole.unwrap_or((self.newest, at));
@@ -169,8 +168,8 @@ impl Journal {
         Ok(())
     }
 
-    /// `noted` as what is new in it. `None`: it has to be a whole one, because the file has
-    /// none, or had it long ago, or has no room for more.
+    /// `noted` as the changes since the last note. `None`: a whole note is needed, because the
+    /// file has none, the last one is too old, or the file has no room for more.
     fn changed(&self, noted: &Noted) -> Option<Changed> {
         let (last, current) = self.noted.as_ref().zip(self.current.as_ref())?;
         let (file, since) = last.whole;
@@ -184,19 +183,19 @@ impl Journal {
         (current.length + text.len() as u64 <= self.limits.file.0).then_some(changed)
     }
 
-    /// What memtrace has taken from a VM is none of its business any more: the VM is gone,
-    /// or another program moves its balloon.
+    /// Forgets what memtrace has taken from a VM: the VM is gone, or another program moves its
+    /// balloon.
     ///
     /// # Errors
     /// When it can't be written.
     pub fn forget(&mut self, at: WallNanos, vm: VmId) -> Result<(), JournalError> {
-        if !self.books.holdings.contains_key(&vm) {
+        if !self.state.holdings.contains_key(&vm) {
             return Ok(());
         }
         self.append(at, &[Entry::Forget { at, vm }], Durable::Written)
     }
 
-    /// The end of a run that ends in order.
+    /// Notes a regular end of the run.
     ///
     /// # Errors
     /// When it can't be written.
@@ -206,15 +205,15 @@ impl Journal {
 
     /// What memtrace has taken from VMs and not given back.
     pub fn holdings(&self) -> impl Iterator<Item = &Holding> {
-        self.books.holdings.values()
+        self.state.holdings.values()
     }
 
     /// Orders that have not ended.
     pub fn in_flight(&self) -> impl Iterator<Item = &Begun> {
-        self.books.open.values()
+        self.state.open.values()
     }
 
-    /// All of `entries`, or none.
+    /// Writes all of `entries`, or none.
     fn append(
         &mut self,
         at: WallNanos,
@@ -231,20 +230,20 @@ impl Journal {
             Some(current) if current.length + text.len() as u64 <= self.limits.file.0 => current,
             _ => self.next_file(at)?,
         };
-        // On an error the file is left to itself: after a failed sync nobody knows what of
-        // it is on disk. The next one begins with what is known for sure.
+        // After a failed write or sync it is unknown what of the file is on disk. It is
+        // abandoned; the next file begins with the known state.
         current.append(&text, durable).map_err(JournalError::io("cannot write the journal"))?;
         self.current = Some(current);
         self.started = true;
         for entry in entries {
-            self.books.apply(entry);
+            self.state.apply(entry);
         }
         Ok(())
     }
 
     fn next_file(&mut self, at: WallNanos) -> Result<Current, JournalError> {
         let number = self.newest.saturating_add(1);
-        let header = Header { memtrace_journal: VERSION, at, books: self.books.state() };
+        let header = Header { memtrace_journal: VERSION, at, state: self.state.state() };
         let mut text = Vec::new();
         Entry::Header(header).write_to(&mut text)?;
         let file = files::create(&self.directory, number, &text)?;

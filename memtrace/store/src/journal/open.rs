@@ -33,7 +33,7 @@ pub(super) fn open(directory: &Path, limits: Limits) -> Result<(Journal, Recover
     let numbers = listed.map_err(JournalError::io(directory.display().to_string()))?;
     let newest = numbers.last().copied().unwrap_or(0);
     let mut recovered = Recovered { clean: true, ..Recovered::default() };
-    let (mut books, mut current) = (JournalState::default(), None);
+    let (mut state, mut current) = (JournalState::default(), None);
     // The newest file with a header has all that is known; one without is left from a
     // crash between two files.
     for number in numbers.into_iter().rev() {
@@ -45,19 +45,19 @@ pub(super) fn open(directory: &Path, limits: Limits) -> Result<(Journal, Recover
         })?;
         recovered.notices.extend(found.notice(&path));
         if found.headed {
-            (books, recovered.clean) = (read, clean);
+            (state, recovered.clean) = (read, clean);
             if number == newest {
                 current = Some(go_on(&path, &found)?);
             }
             break;
         }
     }
-    recovered.in_flight = books.open.values().cloned().collect();
-    recovered.holdings = books.holdings.values().cloned().collect();
+    recovered.in_flight = state.open.values().cloned().collect();
+    recovered.holdings = state.holdings.values().cloned().collect();
     let journal = Journal {
         directory: directory.to_owned(),
         limits,
-        books,
+        state,
         current,
         newest,
         started: false,

@@ -40,7 +40,7 @@ impl State {
 impl JournalState {
     pub(super) fn apply(&mut self, entry: &Entry) {
         match entry {
-            Entry::Header(header) => self.replace(&header.books),
+            Entry::Header(header) => self.replace(&header.state),
             Entry::Order(begun) => self.begin(begun),
             Entry::End { id, error, .. } => self.end(*id, error.is_none()),
             Entry::Forget { vm, .. } => {
@@ -116,20 +116,20 @@ mod tests {
         Entry::End { at: AT, id, error: error.map(str::to_owned) }
     }
 
-    fn books(entries: &[Entry]) -> JournalState {
-        let mut books = JournalState::default();
-        entries.iter().for_each(|entry| books.apply(entry));
-        books
+    fn state(entries: &[Entry]) -> JournalState {
+        let mut state = JournalState::default();
+        entries.iter().for_each(|entry| state.apply(entry));
+        state
     }
 
     fn held(entries: &[Entry]) -> Option<(u64, Option<u64>)> {
-        let books = books(entries);
-        let held = books.holdings.get(&VM)?;
+        let state = state(entries);
+        let held = state.holdings.get(&VM)?;
         Some((held.before.0 >> 20, held.now.map(|now| now.0 >> 20)))
     }
 
     #[test]
-    fn what_was_taken_is_held_until_it_is_given_back() {
+    fn holdings_last_until_given_back() {
         let mut story = vec![order(1, 100, 80)];
         assert_eq!(held(&story), Some((100, None)));
         story.extend([end(1, None)]);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_back_but_for_a_part_of_a_mib_is_back() {
+    fn a_rest_under_one_mib_counts_as_given_back() {
         let mut story = vec![order(1, 100, 80), end(1, None)];
         if let Entry::Order(Begun { order, .. }) = &mut story[0] {
             order.action = Action::Balloon { from: Bytes((100 << 20) + 5), to: Bytes(80 << 20) };
@@ -155,14 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_had_taken_is_not_memtraces() {
+    fn what_another_program_took_is_not_memtraces() {
         assert_eq!(held(&[order(1, 50, 70), end(1, None)]), None);
     }
 
     #[test]
     fn ids_go_up_and_an_order_is_open_until_it_ends() {
-        let books = books(&[order(1, 9, 8), order(2, 9, 8), end(1, None), end(77, None)]);
-        assert_eq!(books.next_id, 3);
-        assert_eq!(books.open.keys().copied().collect::<Vec<u64>>(), [2]);
+        let state = state(&[order(1, 9, 8), order(2, 9, 8), end(1, None), end(77, None)]);
+        assert_eq!(state.next_id, 3);
+        assert_eq!(state.open.keys().copied().collect::<Vec<u64>>(), [2]);
     }
 }

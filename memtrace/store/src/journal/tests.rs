@@ -101,7 +101,7 @@ fn after_a_kill_what_was_in_flight_is_found_and_ids_go_on() {
 }
 
 #[test]
-fn a_second_memtrace_is_told_who_holds_the_journal() {
+fn a_second_memtrace_gets_the_pid_of_the_journals_holder() {
     let directory = tempfile::tempdir().unwrap();
     let (journal, _) = open(directory.path());
     let error = Journal::open(directory.path(), Limits::default()).unwrap_err();
@@ -136,7 +136,7 @@ fn files_are_bounded_and_each_knows_all_that_matters() {
 }
 
 #[test]
-fn what_was_thought_is_kept_when_it_changes_and_each_minute() {
+fn notes_are_kept_when_they_change_and_each_minute() {
     let directory = tempfile::tempdir().unwrap();
     let (mut journal, _) = open(directory.path());
     let decisions = |open, text: &str| {
@@ -159,7 +159,7 @@ fn what_was_thought_is_kept_when_it_changes_and_each_minute() {
 }
 
 #[test]
-fn what_is_forgotten_is_not_held_in_the_next_run_either() {
+fn forgotten_holdings_stay_forgotten_in_the_next_run() {
     let directory = tempfile::tempdir().unwrap();
     let (mut journal, _) = open(directory.path());
     journal.begin(at(1), vec![wanted(1, 100, 80)]).unwrap();
@@ -172,7 +172,7 @@ fn what_is_forgotten_is_not_held_in_the_next_run_either() {
 }
 
 #[test]
-fn what_an_earlier_version_left_is_still_known() {
+fn the_journal_of_an_earlier_version_is_read() {
     let directory = tempfile::tempdir().unwrap();
     let (mut journal, _) = open(directory.path());
     journal.begin(at(1), vec![wanted(1, 100, 80)]).unwrap();

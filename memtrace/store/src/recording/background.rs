@@ -21,7 +21,7 @@ pub struct BackgroundRecorder {
     /// `None`: it ends.
     moments: Option<SyncSender<(Arc<Sample>, Reaction)>>,
     thread: Option<JoinHandle<()>>,
-    /// It was told that moments are left out.
+    /// The loss of moments was reported.
     told: bool,
 }
 
@@ -32,7 +32,7 @@ impl BackgroundRecorder {
         Self::sparing(recorder, SPARE)
     }
 
-    /// The same with so much left free.
+    /// The same, leaving this much disk space free.
     pub(super) fn sparing(recorder: Recorder, spare: Bytes) -> io::Result<Self> {
         let (moments, incoming) = sync_channel(WAITING);
         let thread = thread::Builder::new().name("recording".into()).spawn(move || {

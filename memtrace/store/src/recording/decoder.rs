@@ -1,4 +1,4 @@
-//! From what frames hold to moments, each made when it is asked for.
+//! Decodes frames to moments, each when it is asked for.
 
 use serde_json::Value;
 
@@ -7,11 +7,11 @@ use super::streams::{Form, PLANES, Stream, Unread};
 use super::tree::{Kind, Tree};
 use memtrace_core::units::WallNanos;
 
-/// Reads frames one after the other.
+/// Reads frames in their order.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     tree: Tree,
-    /// Frames that were entered since one began anew.
+    /// Frames since the last keyframe, itself included.
     frames: u64,
     unread: Unread,
     /// Columns that change in this frame, in order.
@@ -22,8 +22,8 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    /// Goes on to a frame that holds `bytes` and so many moments. `None`: it doesn't, or isn't
-    /// the one after that before.
+    /// Goes on to a frame of `bytes` and this many moments. `None`: its bytes are damaged, or it
+    /// does not follow the frame before.
     pub(super) fn enter(&mut self, bytes: Vec<u8>, moments: usize) -> Option<()> {
         let mut unread = Unread::new(bytes)?;
         let follows = unread.number(Stream::Frame)? == self.frames;
@@ -37,7 +37,7 @@ impl Decoder {
             self.tree.add_text(text.into())?;
         }
         let mut next = 0_u32;
-        // The last frame's room is used again.
+        // Reuses the last frame's buffers.
         self.columns.clear();
         while !unread.is_empty(Stream::Columns) {
             let gap = u32::try_from(unread.number(Stream::Columns)?).ok()?;
@@ -55,8 +55,8 @@ impl Decoder {
         self.count.saturating_sub(self.read)
     }
 
-    /// The next one, made only if it is wanted at its time: that is most of the work. `None`: it
-    /// is damaged, and nothing more can be read before a frame that begins anew.
+    /// The next moment, decoded to a value only if it is wanted at its time, which is most of the
+    /// work. `None`: it is damaged, and nothing more can be read before the next keyframe.
     pub(super) fn next_if(&mut self, wanted: impl Fn(WallNanos) -> bool) -> Option<Option<Record>> {
         self.advance()?;
         let wall = self.tree.find(&["sample", "wall"])?;
@@ -71,7 +71,7 @@ impl Decoder {
         self.tree.value()
     }
 
-    /// One moment further.
+    /// Advances by one moment.
     pub(super) fn advance(&mut self) -> Option<()> {
         for _ in 0..self.unread.number(Stream::Added)? {
             self.add_node()?;
@@ -81,7 +81,7 @@ impl Decoder {
         Some(())
     }
 
-    /// One more node.
+    /// Adds a node.
     fn add_node(&mut self) -> Option<()> {
         let unread = &mut self.unread;
         let before = usize::try_from(unread.number(Stream::Parents)?).ok()?;
@@ -114,7 +114,7 @@ impl Decoder {
                 false => None,
             };
             kind_at += if form.mixed() { self.count } else { 0 };
-            // Nodes that are added later in this frame aren't there yet.
+            // Nodes that are added later in this frame do not exist yet.
             if let Some(node) = self.tree.nodes.get_mut(*column as usize) {
                 node.bits = node.bits.wrapping_add_signed(form.step(bytes));
                 node.kind = kind.unwrap_or(node.kind);

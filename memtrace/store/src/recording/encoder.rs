@@ -1,5 +1,5 @@
-//! From moments to what a frame holds: new texts and nodes, and for each column that changes a
-//! step a moment.
+//! Encodes moments to a frame: new texts and nodes, and for each column that changes one step per
+//! moment.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -11,11 +11,11 @@ use super::Record;
 use super::streams::{Form, Stream, Streams};
 use super::tree::{Kind, MOST_NODES, MOST_TEXT, Tree};
 
-/// What an element of a list is known by, so that one that comes or goes moves no other. The
-/// first that all of them have, and have for themselves.
+/// Keys that identify an element of a list, so that adding or removing one does not move the
+/// others. The first key that all elements have, with different values, is used.
 const KEYS: [&str; 4] = ["id", "number", "tid", "vm"];
 
-/// Of a node's value, in one moment of the frame.
+/// A node's value in one moment of the frame.
 #[derive(Clone, Copy, Debug)]
 struct Change {
     column: u32,
@@ -31,9 +31,9 @@ pub(super) struct Encoder {
     indices: HashMap<Arc<str>, u32>,
     /// Nodes from this one on were added in this moment.
     first_new: usize,
-    /// Moments since it began anew.
+    /// Moments since the last keyframe.
     moment: u32,
-    /// Frames that there were before.
+    /// Frames since the last keyframe.
     frame: u64,
     streams: Streams,
     changes: Vec<Change>,
@@ -43,10 +43,10 @@ pub(super) struct Encoder {
 
 impl Encoder {
     /// # Errors
-    /// When it is more than a recording holds. This encoder is of no use then.
+    /// When it exceeds what a recording holds. This encoder is unusable then.
     pub(super) fn push(&mut self, moment: Record) -> io::Result<()> {
         let Record { mut sample, reaction } = moment;
-        // Their order says nothing, and the kernel's moves.
+        // VMs have no order that matters, and the kernel's changes.
         if let Some(flows) = &mut sample.flows {
             flows.sort_by_key(|flow| (flow.causer, flow.victim));
         }
@@ -54,7 +54,7 @@ impl Encoder {
         added.ok_or_else(|| io::Error::other("a moment of more than a recording holds"))
     }
 
-    /// What a moment is as a value. `None`: it is too large.
+    /// A moment as a value. `None`: it is too large.
     pub(super) fn add(&mut self, value: &Value) -> Option<()> {
         self.moment += 1;
         self.first_new = self.tree.nodes.len();
@@ -75,17 +75,17 @@ impl Encoder {
         self.count
     }
 
-    /// About what a frame would have now, in bytes.
+    /// Estimated size of the frame, in bytes.
     pub(super) fn length(&self) -> usize {
         self.streams.length() + self.changes.len() * self.count as usize
     }
 
-    /// It is time to begin anew: what was and isn't any more takes too much.
+    /// A keyframe is due: stale nodes and texts take too much room.
     pub(super) fn is_large(&self) -> bool {
         self.tree.nodes.len() > MOST_NODES / 2 || self.tree.size > MOST_TEXT / 2
     }
 
-    /// What a frame has to hold; the next one goes on from it.
+    /// The frame's content; the next frame refers to it.
     pub(super) fn finish(&mut self) -> Vec<u8> {
         let mut streams = std::mem::take(&mut self.streams);
         let mut changes = std::mem::take(&mut self.changes);
@@ -197,7 +197,7 @@ impl Encoder {
         Some(())
     }
 
-    /// The child of that name, which likely is the one after `before`.
+    /// The child of that name; the one after `before` is tried first.
     fn named(&mut self, parent: usize, before: usize, name: &str) -> Option<usize> {
         let likely = self.tree.after(parent, before, false);
         if let Some(child) = likely.filter(|child| self.tree.name(*child) == Some(name)) {
@@ -228,7 +228,7 @@ impl Encoder {
         Some(index)
     }
 
-    /// `bits`: as they were, if this kind needs none.
+    /// `bits`: unchanged if this kind has none.
     fn set(&mut self, index: usize, kind: Kind, bits: Option<u64>) {
         let node = &mut self.tree.nodes[index];
         let bits = bits.unwrap_or(node.bits);
@@ -255,7 +255,7 @@ fn number(value: &Number) -> Option<(Kind, u64)> {
     }
     let value = value.as_f64()?;
     let hundredths = (value * 100.0).round() as i64;
-    // This tells 0.0 from -0.0 as well.
+    // This distinguishes 0.0 and -0.0 as well.
     let is_exact = (hundredths as f64 / 100.0).to_bits() == value.to_bits();
     Some(match is_exact {
         true => (Kind::Hundredths, hundredths.cast_unsigned()),
@@ -263,7 +263,7 @@ fn number(value: &Number) -> Option<(Kind, u64)> {
     })
 }
 
-/// What each element is known by. `None`: they aren't, or two are the same.
+/// The key of each element. `None`: an element has none, or two are the same.
 fn keys(elements: &[Value]) -> Option<Vec<String>> {
     elements.first()?;
     let have = |key: &&str| elements.iter().all(|element| element.get(key).is_some());

@@ -1,14 +1,14 @@
-//! The recording: raw samples with what was decided and what came of it, so that what is
-//! seen live can be seen again, by the same code.
+//! The recording: raw samples with the decisions and their outcomes, so that the views of live
+//! data can show it later with the same code.
 //!
 //! A file is a sequence of zstd frames (RFC 8878), so that `zstd -t` understands it: a
 //! skippable one with the version, then a skippable one with what follows ([`frame::Head`])
 //! and a data frame for some seconds each, and in the end an index. A moment is JSON, each path of
 //! which is a column ([`tree`]); a data frame has the columns that change, as the differences
-//! from moment to moment ([`streams`]). Every few minutes a frame begins anew, and can be read
+//! from moment to moment ([`streams`]). Every few minutes there is a keyframe, which can be read
 //! without those before it.
 //!
-//! What is read is untrusted: nothing is taken in a length that wasn't bounded before.
+//! Input is untrusted: every length is bounded before it is used.
 
 mod background;
 mod decoder;
@@ -42,14 +42,14 @@ pub use write::Writer;
 pub const VERSION: u32 = 3;
 /// Where they are, unless the operator says otherwise.
 pub const DIRECTORY: &str = "/var/lib/memtrace/recordings";
-/// What the files of a recording end in.
+/// Extension of a recording's files.
 pub const EXTENSION: &str = "mtrec";
 
 /// What is recorded of one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     pub sample: Sample,
-    /// What was made of it, where something decided. With the fate of earlier decisions.
+    /// The reaction, where memtrace decided. With the outcomes of earlier decisions.
     pub reaction: Option<Reaction>,
 }
 
@@ -57,7 +57,7 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loss {
     pub file: PathBuf,
-    /// Where it begins, in bytes from the file's beginning.
+    /// Where it begins, in bytes from the start of the file.
     pub offset: u64,
     pub bytes: u64,
     /// How many samples were there. `None`: unknown, as the index can't be read either.

@@ -1,6 +1,5 @@
-//! One file, read moment by moment. Damage ends what can be read up to the next frame that
-//! begins anew, if the index or the heads of the frames tell where that is; what was lost is
-//! told.
+//! Reads one file moment by moment. After damage, reading goes on at the next keyframe, if the
+//! index or the frame headers tell where that is; what was lost is reported.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -14,7 +13,7 @@ use super::{Loss, Record, VERSION};
 use crate::regular;
 use memtrace_core::units::{Nanos, WallNanos};
 
-/// Why a file can't be read at all.
+/// Why a file cannot be read at all.
 #[derive(Debug)]
 pub enum ReadError {
     NoRecording,
@@ -68,7 +67,7 @@ pub struct Reader {
     taken: u64,
     losses: Vec<Loss>,
     ended: bool,
-    /// Moments are at least so far apart, on the wall; the last one was there.
+    /// Minimum distance of moments, on the wall clock; and the last one that was returned.
     apart: Nanos,
     last: Option<WallNanos>,
 }
@@ -140,7 +139,7 @@ impl Reader {
         })
     }
 
-    /// From now on leaves out moments that follow another within less than `apart`.
+    /// From now on skips moments that follow another within less than `apart`.
     pub(super) fn thin(&mut self, apart: Nanos) {
         self.apart = apart;
     }
@@ -153,14 +152,13 @@ impl Reader {
         first
     }
 
-    /// Goes on from the last frame that can be read by itself and begins no later than `to`,
-    /// or from the beginning.
+    /// Goes to the last keyframe that begins no later than `to`, or to the beginning.
     pub(super) fn seek(&mut self, to: WallNanos) {
         let heads = self.heads().unwrap_or_else(|| self.walk());
         let begin = BEGIN_LENGTH as u64;
         let (mut at, mut found) = (begin, begin);
         for head in heads.iter().take_while(|head| head.first <= to) {
-            if head.anew {
+            if head.keyframe {
                 found = at;
             }
             at = at.saturating_add(head.extent());
@@ -171,7 +169,7 @@ impl Reader {
         self.ended = self.file.seek(SeekFrom::Start(found)).is_err();
     }
 
-    /// The heads as they stand before their frames, up to the first that can't be read.
+    /// The headers before the frames, up to the first that can't be read.
     fn walk(&mut self) -> Vec<Head> {
         let mut at = BEGIN_LENGTH as u64;
         let next = || {
@@ -192,12 +190,12 @@ impl Reader {
         }
     }
 
-    /// What could not be read so far.
+    /// The parts that could not be read so far.
     pub fn losses(&self) -> &[Loss] {
         &self.losses
     }
 
-    /// `None`: what is there is none.
+    /// `None`: there is no valid header.
     fn next_frame(&mut self) -> io::Result<Option<()>> {
         (self.frame, self.taken) = (self.offset, 0);
         let left = self.length.saturating_sub(self.offset);
@@ -238,7 +236,7 @@ impl Reader {
     fn enter(&mut self, head: Head) -> io::Result<Option<()>> {
         let mut packed = vec![0; head.length as usize];
         self.file.read_exact(&mut packed)?;
-        if head.anew {
+        if head.keyframe {
             self.decoder = Decoder::default();
         }
         let entered = frame::unpack(&packed)
@@ -250,7 +248,7 @@ impl Reader {
         Ok(Some(()))
     }
 
-    /// Goes to the next frame that begins anew, or to the end, and tells what is between.
+    /// Goes to the next keyframe, or to the end, and reports what was skipped.
     fn lose(&mut self, because: &str) {
         let known = self.gap();
         let end = known.and_then(|(end, _)| end);
@@ -260,7 +258,7 @@ impl Reader {
         self.ended = end.is_none() || self.file.seek(SeekFrom::Start(until)).is_err();
     }
 
-    /// Tells that nothing is read up to `until`, and that `samples` are there.
+    /// Reports that nothing is read up to `until`, which has `samples`.
     fn skip(&mut self, because: &str, until: u64, samples: Option<u64>) {
         self.losses.push(Loss {
             file: self.path.clone(),
@@ -273,16 +271,16 @@ impl Reader {
         (self.offset, self.taken) = (until, 0);
     }
 
-    /// Where the next frame begins anew after the present one, and how many samples are
-    /// between. `None`: nothing tells that. Without an index, of a file that was not closed, the
-    /// heads before the frames do, as far as they can be read.
+    /// Where the next keyframe begins, and how many samples are skipped. `None`: unknown. A file
+    /// that was not closed has no index; then the headers before the frames are used, as far as
+    /// they can be read.
     fn gap(&mut self) -> Option<(Option<u64>, u64)> {
         let index = self.heads();
         let is_whole = index.is_some();
         let heads = index.unwrap_or_else(|| self.walk());
         let (mut at, mut samples) = (BEGIN_LENGTH as u64, 0_u64);
         for head in heads {
-            if at > self.frame && head.anew {
+            if at > self.frame && head.keyframe {
                 return Some((Some(at), samples));
             }
             if at >= self.frame {
@@ -303,12 +301,12 @@ impl Reader {
         self.file.read_exact(&mut index).ok()?;
         let heads = frame::heads(&index)?;
         let frames = heads.iter().map(Head::extent).fold(BEGIN_LENGTH as u64, u64::saturating_add);
-        // The index of a file that was appended to this one is no index of this one.
+        // The index of a file that was appended to this one does not apply.
         (frames.saturating_add(length) == self.length).then_some(heads)
     }
 }
 
-/// A clock that was set back doesn't hide what comes then.
+/// A clock that was set back hides no later moments.
 fn is_apart(last: Option<WallNanos>, wall: WallNanos, apart: Nanos) -> bool {
     let since = last.and_then(|last| wall.0.checked_sub(last.0));
     since.is_none_or(|since| since >= apart.0)

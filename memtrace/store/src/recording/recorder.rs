@@ -20,7 +20,7 @@ const SAME_SECOND: u32 = 100;
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// One file has at most so much time.
+    /// Limit on the time in one file.
     pub time: Nanos,
     /// All files together; the oldest go first.
     pub total: Bytes,
@@ -107,7 +107,7 @@ impl Recorder {
         (current.map(|current| &*current.path), Bytes(self.closed + length))
     }
 
-    /// What is free on the disk, for those who aren't root.
+    /// Free space on the disk, for users other than root.
     ///
     /// # Errors
     /// When the directory is gone.
@@ -119,7 +119,7 @@ impl Recorder {
     /// Ends the file in order.
     ///
     /// # Errors
-    /// When what is left can't be written.
+    /// When the rest can't be written.
     pub fn close(mut self) -> io::Result<()> {
         self.end()
     }

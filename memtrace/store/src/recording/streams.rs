@@ -1,20 +1,20 @@
-//! What a frame holds before compression: streams of bytes, one for each field of the format, so
-//! that what is alike is close together. Integers are LEB128. Reading trusts nothing.
+//! A frame's content before compression: byte streams, one for each field of the format, so that
+//! similar data is adjacent. Integers are LEB128. Input is untrusted.
 
 use std::ops::Range;
 
 /// Bytes of a step, each in a stream of its own.
 pub(super) const PLANES: usize = 8;
 const STREAMS: usize = Stream::Plane as usize + PLANES;
-/// A number of 64 bits takes no more bytes.
+/// A number of 64 bits takes at most this many bytes.
 const LONGEST: usize = 10;
-/// Differences are told in the largest of them that divides all of a column: a second and a
+/// Differences are divided by the largest of these that divides all of a column: a second and a
 /// clock tick of 10 ms (both in nanoseconds), a page.
 const UNITS: [i64; 4] = [1_000_000_000, 10_000_000, 4096, 1];
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stream {
-    /// Of the frame: its number since one began anew, and how many moments it has.
+    /// The frame: its number since the last keyframe, and how many moments it has.
     Frame,
     /// New texts: their lengths, and all of them.
     Lengths,
@@ -31,7 +31,7 @@ pub(super) enum Stream {
     Forms,
     /// Of columns that have several kinds, that of each moment.
     ColumnKinds,
-    /// The lowest byte of each step. Higher ones follow in streams of their own.
+    /// The lowest byte of each step. Higher bytes follow in further streams.
     Plane,
 }
 
@@ -40,7 +40,7 @@ pub(super) enum Stream {
 pub(super) struct Form(u8);
 
 impl Form {
-    /// The least for these steps. `mixed`: its kind changes.
+    /// The smallest form for these steps. `mixed`: its kind changes.
     pub(super) fn of(steps: &[i64], mixed: bool) -> Self {
         let divides = |unit: &i64| steps.iter().all(|step| step % unit == 0);
         let unit = UNITS.iter().position(divides).unwrap_or(UNITS.len() - 1);
@@ -88,7 +88,7 @@ const fn zigzag(step: i64) -> u64 {
     (step << 1 ^ step >> 63).cast_unsigned()
 }
 
-/// What is written.
+/// Streams for writing.
 #[derive(Debug, Default)]
 pub(super) struct Streams([Vec<u8>; STREAMS]);
 
@@ -129,11 +129,11 @@ fn leb128(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// What is read.
+/// Streams for reading.
 #[derive(Debug, Default)]
 pub(super) struct Unread {
     bytes: Vec<u8>,
-    /// Of each stream, what is left.
+    /// The unread rest of each stream.
     left: [Range<usize>; STREAMS],
 }
 

@@ -1,4 +1,4 @@
-//! What is written is read; what is cut or damaged is read up to there.
+//! What is written can be read; a cut or damaged file is read up to the damage.
 
 mod codec;
 mod damage;
@@ -103,7 +103,7 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn what_is_no_recording_or_of_another_version_is_refused() {
+fn a_file_that_is_no_recording_or_of_another_version_is_refused() {
     let directory = tempfile::tempdir().expect("there is room");
     let path = directory.path().join("a.mtrec");
     for (bytes, told) in [

@@ -1,23 +1,23 @@
 //! The values of a moment as a tree: each path of the JSON is a node, whose values over time are
-//! a column. Nodes are added when a path first occurs, and stay until a frame begins anew.
+//! a column. Nodes are added when a path first occurs, and stay until the next keyframe.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-/// Most nodes of a tree. A host with 4,096 VMs that all have enough memory has a tenth of it.
+/// Limit on the nodes of a tree. A host with 4,096 VMs without pressure has a tenth of it.
 pub(super) const MOST_NODES: usize = 4 << 20;
-/// Most values of a moment. 4,096 VMs have two thirds of it, nearly all in histograms.
+/// Limit on the values of a moment. 4,096 VMs have two thirds of it, nearly all in histograms.
 const MOST_VALUES: usize = 8 << 20;
-/// Most that all texts of a tree take, in bytes.
+/// Limit on all texts of a tree, in bytes.
 pub(super) const MOST_TEXT: usize = 64 << 20;
-/// What a text takes beside its bytes.
+/// Overhead of a text, in bytes.
 const TEXT: usize = 32;
-/// Most levels. A moment has some ten.
+/// Limit on the depth. A moment has about ten levels.
 const MOST_DEPTH: u8 = 64;
 
-/// What a value is; which one of that kind, 64 bits beside it tell.
+/// Kind of a value; 64 bits beside it have the value itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
@@ -40,7 +40,7 @@ pub(super) enum Kind {
     /// An array of whole numbers: its length. Children have their place for a name; those that
     /// aren't there are 0, as most are in a histogram.
     Numbers,
-    /// An array of objects that tell who they are: its length. Its elements are the names of
+    /// An array of objects with an identifying key: its length. Its elements are the names of
     /// those of its other children that are in it.
     Keyed,
     Object,
@@ -75,7 +75,7 @@ pub(super) struct Node {
     first: u32,
     last: u32,
     next: u32,
-    /// Of the moment that it was written in last. Of no use to what reads.
+    /// The moment in which it was last written. Unused when reading.
     pub(super) seen: u32,
     depth: u8,
     pub(super) kind: Kind,
@@ -208,7 +208,7 @@ impl Tree {
     /// In an array of numbers, if that is its name.
     pub(super) fn place(&self, node: usize) -> Option<usize> {
         let name = self.name(node)?;
-        // No other name may lead to the same place.
+        // No other name may lead to the same index.
         name.parse().ok().filter(|place: &usize| place.to_string() == name)
     }
 

@@ -1,5 +1,4 @@
-//! One file, written frame by frame. Whatever happens to the process, what was flushed
-//! can be read.
+//! Writes one file, frame by frame. What was flushed stays readable after a crash.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -10,27 +9,27 @@ use super::frame::{self, Head};
 use super::{Record, VERSION};
 use memtrace_core::units::{Nanos, WallNanos};
 
-/// A frame has at most so much time, which is what a power cut takes.
+/// Duration of a frame, which is what a power cut costs.
 const FRAME: Nanos = Nanos(10_000_000_000);
-/// Or so many bytes before compression.
+/// Limit on a frame, in bytes before compression.
 const FRAME_BYTES: usize = 4 << 20;
-/// So often one begins anew. Everything once is 15 KB for 100 VMs.
-const ANEW: Nanos = Nanos(600_000_000_000);
+/// Interval of keyframes. One takes 15 KB for 100 VMs.
+const KEYFRAME_INTERVAL: Nanos = Nanos(600_000_000_000);
 
 #[derive(Debug)]
 pub struct Writer {
     file: File,
-    /// Bytes that are there for sure.
+    /// Bytes that are known to be written.
     length: u64,
     heads: Vec<Head>,
     encoder: Encoder,
-    /// On the monotonic clock and on the wall, of the frame that isn't written yet.
+    /// Begin of the frame that isn't written yet, on the monotonic clock and on the wall.
     begun: Option<(Nanos, WallNanos)>,
     last: WallNanos,
-    anew: bool,
-    renewed: Nanos,
-    /// The next frame must begin anew: it is the first one, or the one before is lost.
-    renew: bool,
+    keyframe: bool,
+    keyframe_at: Nanos,
+    /// The next frame must be a keyframe: it is the first one, or the one before is lost.
+    needs_keyframe: bool,
 }
 
 impl Writer {
@@ -49,17 +48,17 @@ impl Writer {
             encoder: Encoder::default(),
             begun: None,
             last: WallNanos(0),
-            anew: true,
-            renewed: Nanos(0),
-            renew: true,
+            keyframe: true,
+            keyframe_at: Nanos(0),
+            needs_keyframe: true,
         })
     }
 
     /// Adds a moment; it is in the file once its frame is full.
     ///
     /// # Errors
-    /// When the frame can't be written, or a moment is more than a recording holds. The frame is
-    /// lost then, the file as it was before, and the next frame begins anew.
+    /// When the frame can't be written, or a moment exceeds what a recording holds. The frame is
+    /// lost then, the file is unchanged, and the next frame is a keyframe.
     pub fn push(&mut self, moment: Record) -> io::Result<()> {
         let (at, wall) = (moment.sample.at, moment.sample.wall);
         let full = self.begun.is_some_and(|(begun, _)| at.saturating_sub(begun) >= FRAME);
@@ -68,28 +67,29 @@ impl Writer {
         }
         if self.begun.is_none() {
             self.begun = Some((at, wall));
-            self.anew = self.renew || at.saturating_sub(self.renewed) >= ANEW;
-            if self.anew {
-                (self.encoder, self.renewed) = (Encoder::default(), at);
+            self.keyframe =
+                self.needs_keyframe || at.saturating_sub(self.keyframe_at) >= KEYFRAME_INTERVAL;
+            if self.keyframe {
+                (self.encoder, self.keyframe_at) = (Encoder::default(), at);
             }
         }
         self.last = wall;
         let pushed = self.encoder.push(moment);
-        self.renew = pushed.is_err() || self.encoder.is_large();
+        self.needs_keyframe = pushed.is_err() || self.encoder.is_large();
         if pushed.is_err() {
             self.begun = None;
         }
         pushed
     }
 
-    /// Writes what there is as a frame.
+    /// Writes the pending moments as a frame.
     ///
     /// # Errors
     /// As [`Self::push`].
     pub fn flush(&mut self) -> io::Result<()> {
         let Some((_, first)) = self.begun.take() else { return Ok(()) };
-        // Unless all of this is done.
-        let renew = std::mem::replace(&mut self.renew, true);
+        // Stays set on every early return.
+        let needs_keyframe = std::mem::replace(&mut self.needs_keyframe, true);
         let samples = self.encoder.count();
         let payload = self.encoder.finish();
         if payload.len() > frame::MOST {
@@ -97,10 +97,10 @@ impl Writer {
         }
         let packed = frame::pack(&payload)?;
         let length = u32::try_from(packed.len()).map_err(io::Error::other)?;
-        let head = Head { length, samples, first, last: self.last, anew: self.anew };
+        let head = Head { length, samples, first, last: self.last, keyframe: self.keyframe };
         self.append(&[frame::head(&head), packed].concat())?;
         self.heads.push(head);
-        self.renew = renew;
+        self.needs_keyframe = needs_keyframe;
         Ok(())
     }
 
@@ -109,10 +109,10 @@ impl Writer {
         self.length
     }
 
-    /// Writes what there is and the index, and waits for the disk.
+    /// Writes the pending moments and the index, and syncs.
     ///
     /// # Errors
-    /// When that can't be done.
+    /// When that fails.
     pub fn close(mut self) -> io::Result<u64> {
         self.flush()?;
         self.append(&frame::index(&self.heads)?)?;
@@ -122,7 +122,7 @@ impl Writer {
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Err(error) = self.file.write_all(bytes) {
-            // What a full disk has taken of it is no frame.
+            // On a full disk a part of the frame may have been written: it is cut off.
             let _ = self.file.set_len(self.length);
             let _ = self.file.seek(SeekFrom::Start(self.length));
             return Err(error);
@@ -145,7 +145,7 @@ mod tests {
 
     /// As on a disk that was full for some seconds.
     #[test]
-    fn after_a_frame_that_was_lost_the_next_one_begins_anew() {
+    fn after_a_lost_frame_the_next_one_is_a_keyframe() {
         let directory = tempfile::tempdir().expect("there is room");
         let path = directory.path().join("a.mtrec");
         let mut writer = Writer::create(&path).expect("it can be made");

@@ -11,9 +11,9 @@ pub(super) trait Amount: Copy {
 }
 
 pub(super) struct Form<T> {
-    /// What it is sorted by.
+    /// The sort key.
     pub(super) key: fn(T) -> f64,
-    /// In so many columns at most.
+    /// In at most this many columns.
     pub(super) text: fn(T, usize) -> String,
     /// In the unit that the name of its field has.
     exported: fn(T) -> Value,

@@ -67,7 +67,7 @@ pub struct Column {
 /// What a column is made of.
 #[derive(Debug)]
 struct Source {
-    /// The cell in so many columns.
+    /// The cell in this many columns.
     cell: fn(&VmView, usize) -> Cell<'_>,
     fields: &'static [Field],
 }

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_last_both_ways() {
+    fn unknown_values_are_last_both_ways() {
         let vms = [stalled("a", 1, None), stalled("b", 2, Some(1.0)), stalled("c", 3, Some(9.0))];
         let sort = Sort::by(ColumnId::Stall);
         assert_eq!(names(sort, &vms), ["c", "b", "a"]);
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_equal_is_ordered_by_name_both_ways() {
+    fn equal_cells_are_ordered_by_name_both_ways() {
         let vms = [stalled("b", 1, Some(0.0)), stalled("a", 2, Some(0.0))];
         let sort = Sort::by(ColumnId::Stall);
         assert_eq!(names(sort, &vms), ["a", "b"]);
@@ -115,7 +115,7 @@ mod tests {
         }
     }
 
-    /// What tells VMs apart here, as they stand after sorting.
+    /// Distinguishes VMs here, as they stand after sorting.
     fn order(sort: Sort, vms: &[VmView]) -> Vec<String> {
         let mut order: Vec<_> = vms.iter().collect();
         sort.apply(&mut order);

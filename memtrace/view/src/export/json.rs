@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_decided_stands_beside_the_snapshot() {
+    fn decisions_are_beside_the_snapshot() {
         let value = |decided: &Decided| -> serde_json::Value {
             let text = document(&fixture::demo(), decided, Sort::default(), None);
             serde_json::from_str(&text.expect("it is written")).expect("it is JSON")

@@ -59,7 +59,7 @@ pub fn frame(snapshot: &Snapshot, decided: &Decided, options: &PlainOptions) -> 
         None => columns::essential(options.sort, longest),
     };
     if vms.is_empty() {
-        lines.push(summary::nobody(snapshot, options.filter.as_ref()));
+        lines.push(summary::empty_table(snapshot, options.filter.as_ref()));
     } else {
         lines.push(head(&placed, options));
         lines.extend(vms.iter().map(|vm| row(vm, &placed, options.color)));

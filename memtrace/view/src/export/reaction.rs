@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_says_why() {
+    fn a_failed_action_has_its_reason() {
         let line = line(&entry(Fate::Failed("no balloon".to_owned())), &TimeZone::UTC);
         assert!(line.contains("FAILED (no balloon): inflate"), "{line}");
     }

@@ -66,7 +66,7 @@ mod tests {
     use memtrace_core::model::snapshot::Measured;
 
     #[test]
-    fn what_is_not_known_is_null_or_empty_and_not_zero() {
+    fn unknown_values_are_null_or_empty_and_not_zero() {
         let mut snapshot = (*fixture::demo()).clone();
         snapshot.vms.truncate(1);
         snapshot.vms[0].rss = Measured::absent("no rights");

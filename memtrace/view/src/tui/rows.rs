@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_new_at_first() {
+    fn no_vm_is_new_at_first() {
         let mut lives = Lives::default();
         let first = at(0, vec![fixture::vm("a", 1)]);
         lives.observe(None, &first);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_is_marked_for_a_few_seconds() {
+    fn a_new_vm_is_marked_for_a_few_seconds() {
         let mut lives = Lives::default();
         let one = vec![fixture::vm("a", 1)];
         let two = vec![fixture::vm("a", 1), fixture::vm("b", 2)];
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn who_goes_stays_for_a_few_seconds() {
+    fn a_vm_that_is_gone_stays_for_a_few_seconds() {
         let mut lives = Lives::default();
         lives.observe(Some(&at(0, vec![fixture::vm("a", 1)])), &at(1, vec![]));
         assert_eq!(shown(&lives, &at(1, vec![])), [("a".to_owned(), Life::Gone)]);
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_back_is_new_and_no_longer_gone() {
+    fn a_vm_that_comes_back_is_new_and_no_longer_gone() {
         let mut lives = Lives::default();
         let vm = || vec![fixture::vm("a", 1)];
         lives.observe(Some(&at(0, vm())), &at(1, vec![]));

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_told_with_its_limit_and_direction() {
+    fn a_number_is_reported_with_its_limit_and_direction() {
         let found = |value, limit| Finding::Measured { value, limit };
         for (condition, state, finding, text) in [
             (

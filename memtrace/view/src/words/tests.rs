@@ -81,7 +81,7 @@ fn an_input_says_what_limits_it() {
 }
 
 #[test]
-fn the_hook_is_told_by_how_much_it_falls_short() {
+fn the_hook_gets_the_missing_amount() {
     let told = fixture::called(memtrace_core::reactor::Fate::Done).call;
     assert_eq!(
         call(&told),

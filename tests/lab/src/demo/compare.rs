@@ -196,10 +196,10 @@ fn blame(
     let stalled = |guest: Name<'_>| -> f64 {
         growths.iter().filter(|g| g.guest.uuid == guest.uuid).map(Growth::stalled_ms).sum()
     };
-    let everybody: f64 = growths.iter().map(Growth::stalled_ms).sum();
+    let all: f64 = growths.iter().map(Growth::stalled_ms).sum();
     table.rows.push(row(
         ("flows", "idle", "% of all guests' time in reclaim"),
-        (share(stalled(idle), everybody), 10.0),
+        (share(stalled(idle), all), 10.0),
         "near zero",
         Rule::AtMost,
     ));

@@ -15,7 +15,7 @@ use crate::{interrupt, progress};
 const KERNEL: &str = "6.12";
 /// The scenario that a check runs: what the check at level 1 looks at as well.
 const CHECKED: &[&str] = &["pool"];
-/// Nobody watches for longer.
+/// Limit on a demo.
 const LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 /// Ends what a view has switched on: bracketed paste, the other screen, colours, and the
 /// hidden cursor (xterm's control sequences).

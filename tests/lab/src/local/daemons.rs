@@ -25,7 +25,7 @@ impl Lab {
     /// Kills libvirt's daemon, as a crash does. The domains live on.
     ///
     /// # Errors
-    /// When it is somebody else's, or doesn't end.
+    /// When it is not the lab's, or doesn't end.
     pub fn kill_daemon(&self) -> Result<()> {
         let daemon = libvirt::daemon().filter(|daemon| self.state.daemons.contains(daemon));
         let daemon = daemon.context("libvirt's daemon isn't the lab's")?;

@@ -126,7 +126,7 @@ impl Guest {
         parse_size(&answer).with_context(|| format!("no size in: {answer}"))
     }
 
-    /// Has its balloon leave it so much.
+    /// Sets its balloon to leave it this much.
     ///
     /// # Errors
     /// When its hypervisor refuses.
@@ -154,7 +154,7 @@ pub fn tell(agent: &mut Socket, command: &str) -> Result<String> {
         match line.trim().split_once(' ') {
             Some(("ok", answer)) => return Ok(answer.to_owned()),
             Some(("error", why)) => bail!("refused: {why}"),
-            // "ready", from a boot that nobody listened to.
+            // "ready", of a boot before this connection.
             _ => {}
         }
     }

@@ -15,7 +15,7 @@ use super::qemu::{Boot, kernel_arguments};
 /// not keep us from undoing the rest. Creating the first domain takes long, because
 /// libvirt then asks qemu for all that it can do.
 const VIRSH: [&str; 5] = ["90", "virsh", "--quiet", "--connect", "qemu:///system"];
-/// Our daemon ends by itself when nobody has used it for so many seconds and no domain runs.
+/// Our daemon ends by itself after this many seconds without a client or a running domain.
 const IDLE_SECONDS: &str = "300";
 /// Daemons in the order of their start, with their pid files.
 const DAEMONS: [(&str, &str); 2] =

@@ -90,8 +90,8 @@ impl Lab {
         Ok(lab)
     }
 
-    /// A lab without guests: swap, and a memory cgroup with a limit of `limit_mib` MiB for
-    /// whoever wants to press in it ([`Self::parent`]).
+    /// A lab without guests: swap, and a memory cgroup with a limit of `limit_mib` MiB for tests
+    /// ([`Self::parent`]).
     ///
     /// # Errors
     /// When something can't be had; what was begun is undone.
@@ -105,8 +105,8 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Tells each guest to do its work: first those that hold memory, so that they have
-    /// it before somebody else takes it from them.
+    /// Starts each guest's work: first those that hold memory, so that they have it before others
+    /// take it.
     ///
     /// # Errors
     /// When one refuses or is too slow.

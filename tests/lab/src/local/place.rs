@@ -23,7 +23,7 @@ impl Place {
     /// Makes the folder unless it is there, and takes the lock.
     ///
     /// # Errors
-    /// When somebody else holds the lock, or the folder is not ours.
+    /// When another process holds the lock, or the folder is not ours.
     pub fn take() -> Result<Self> {
         ensure!(rustix::process::geteuid().is_root(), "the lab needs root (cgroups, swap)");
         let folder = PathBuf::from(FOLDER);
@@ -33,7 +33,7 @@ impl Place {
             }
             _ => {}
         }
-        // The folder above is everybody's: it could be a trap.
+        // The folder above is world-writable: this one could be a link.
         let metadata = fs::symlink_metadata(&folder)?;
         ensure!(metadata.is_dir() && metadata.uid() == 0, "{FOLDER} isn't ours");
         let lock = File::create(folder.join("lock"))?;

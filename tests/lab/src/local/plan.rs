@@ -72,9 +72,9 @@ pub struct Layout {
     pub swap_mib: u32,
 }
 
-/// The lab, unless somebody wants another.
+/// The lab's default layout.
 pub const LAB: Layout = Layout { guests: &GUESTS, limit_mib: 600, swap_mib: 1536 };
-/// A guest powers itself off after this long, whatever became of us.
+/// A guest powers itself off after this long, even if we were killed.
 pub const LIFETIME_SECONDS: u32 = 3600;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! A process that we started: known by pid and start time, so that a pid that was given
-//! to somebody else is never taken for it.
+//! A process that we started: identified by pid and start time, so that a reused pid is never
+//! taken for it.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pid_that_belongs_to_somebody_else_is_not_alive_and_not_ended() {
+    fn a_reused_pid_is_not_alive_and_not_ended() {
         let own = Process::of(std::process::id().try_into().unwrap()).unwrap();
         assert!(own.alive());
         let other = Process { start: own.start + 1, ..own };

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_end_is_kept_for_the_next_read() {
+    fn bytes_after_the_end_are_kept_for_the_next_read() {
         let (mut socket, mut theirs) = pair();
         theirs.write_all(b"ok 1\nok").unwrap();
         theirs.write_all(b" 2\n").unwrap();

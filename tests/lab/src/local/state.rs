@@ -1,5 +1,5 @@
-//! The journal of what the lab changed on this machine. Each entry is written before its
-//! change is made, so that whoever comes after a `kill -9` can undo it.
+//! The journal of what the lab changed on this machine. Each entry is written before its change
+//! is made, so that the next run can undo it after a `kill -9`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -12,7 +12,7 @@ use super::Missing;
 use crate::vm::Suite;
 use crate::{interrupt, paths};
 
-/// Whose versions the documentation tells.
+/// Programs whose versions the documentation states.
 const SUITE: &str = "bookworm";
 /// As the x86-64 ABI has it.
 const LINKER: &str = "/lib64/ld-linux-x86-64.so.2";
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_once_is_not_tried_again() {
+    fn a_failed_step_is_not_retried() {
         let refuse = || bail!("no network");
         let first = once("nothing-of-that-name", refuse).unwrap_err();
         let again = once("nothing-of-that-name", || unreachable!()).unwrap_err();

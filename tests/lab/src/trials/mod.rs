@@ -1,6 +1,6 @@
-//! Trials of `memtrace mitigate --enforce` on real VMs: it, a guest or libvirt's daemon is
-//! killed in mid-inflation, a monitor hangs, the disk under the journal is full. Nothing may
-//! be lost, and nobody left squeezed without memtrace knowing.
+//! Trials of `memtrace mitigate --enforce` on real VMs: memtrace, a guest or libvirt's daemon is
+//! killed in mid-inflation, a monitor hangs, the disk under the journal is full. The journal has
+//! to stay complete, and no guest may stay shrunk without memtrace knowing.
 
 use std::path::Path;
 

@@ -14,7 +14,7 @@ use super::step::{Fate, in_flight, orders, problem, shows};
 
 /// The one that is killed comes last.
 pub const TRIALS: &[Trial] = &[
-    ("a monitor that hangs keeps nobody else from giving", hung),
+    ("a monitor that hangs does not keep other guests from giving", hung),
     ("with a full disk under the journal nothing is done until there is room", full),
     ("killed in mid-inflation, memtrace knows afterwards what it took", killed),
     ("a guest killed in mid-inflation is an order that failed, and no more", guest_killed),

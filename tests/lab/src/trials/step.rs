@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// What became of an order.
+/// The outcome of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     InFlight,
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_problem_and_the_guests_are_told() {
+    fn the_problem_and_the_guests_are_reported() {
         assert_eq!(problem(&step()), Some("no space"));
         assert!(shows(&step(), "noisy") && !shows(&step(), "idle"));
     }

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn before_the_first_update_the_mirror_is_told_by_its_address() {
+    fn before_the_first_update_the_mirror_is_found_by_its_address() {
         let text = "||http://a.example/debian-security/\n||http://a.example/debian/\n";
         assert_eq!(choose_mirror(text).as_deref(), Some("http://a.example/debian/"));
         assert_eq!(choose_mirror("||http://a.example/apt/\n"), None);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn libraries_are_told_from_other_dependencies_and_once() {
+    fn libraries_are_distinguished_from_other_dependencies() {
         let text = "zabbix-agent\n  PreDepends: init-system-helpers\n  Depends: libc6\n  \
                     Depends: libmodbus5\n  Depends: ucf\n  Depends: zlib1g\nlibmodbus5\n  \
                     Depends: libc6\n |Depends: libmodbus5\n  Depends: <virtual>\n";

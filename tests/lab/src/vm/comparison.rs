@@ -32,7 +32,7 @@ impl<'a> Comparison<'a> {
         })
     }
 
-    /// Growth of a total over all VMs, kswapd and everybody else. `None`: a VM is gone, and
+    /// Growth of a total over all VMs, kswapd and other. `None`: a VM is gone, and
     /// its total with it.
     pub fn sum(self, counter: &str) -> Option<f64> {
         if self.guests().any(|guest| guest.view.is_none()) {
@@ -79,7 +79,7 @@ impl<'a> Comparison<'a> {
         self.growth("memtrace/host/losses/value/missed_runs")
     }
 
-    /// Growth of the pages that anybody took from anybody.
+    /// Growth of all pages taken, by any party from any party.
     pub fn taken(self) -> Option<f64> {
         Some(self.flows("after", None)? - self.flows("before", None).unwrap_or(0.0))
     }
@@ -101,7 +101,7 @@ impl<'a> Comparison<'a> {
         self.quality("flows").and(shown.unwrap_or_else(none))
     }
 
-    /// Events that tell of a killed process.
+    /// Events of a killed process.
     pub fn kills(self, pid: u64) -> f64 {
         let named = format!("(process {pid})");
         let notices = self.list("/after/memtrace/notices");
@@ -244,7 +244,7 @@ impl<'a> Guest<'a> {
         self.fields.get("kernel").is_none_or(Value::is_null)
     }
 
-    /// Pages that anybody took from it.
+    /// Pages that any party took from it.
     pub fn flows(&self) -> Option<f64> {
         self.of.flows("after", Some(self.view?.get("uuid")?.as_str()?))
     }

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_of_a_series_is_told_by_numbers_and_not_by_letters() {
+    fn the_newest_of_a_series_is_found_by_number_and_not_alphabetically() {
         let names = names(&["6.1.0-9", "6.1.0-47", "6.12.9+deb12", "6.12.57+deb12", "7.3.4+deb13"]);
         let newest = |wanted| newest(&names, wanted);
         assert_eq!(newest("6.1").as_deref(), Some("6.1.0-47-cloud-amd64"));

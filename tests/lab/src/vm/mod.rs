@@ -32,7 +32,7 @@ pub use report::{Outcome, sentence};
 
 /// No kernel's boot may take longer. On a machine that others use it needs twice its time.
 const LIMIT: Duration = Duration::from_secs(18 * 60);
-/// One that takes longer than this is told of.
+/// A run that takes longer than this is reported.
 const SLOW: Duration = Duration::from_secs(6 * 60);
 
 /// The scenarios' names, the self-test's last.

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_module_needs_comes_before_it_and_once() {
+    fn dependencies_of_a_module_come_before_it_and_once() {
         let tree: &[(&str, &[&str])] = &[
             ("kvm", &["irqbypass"]),
             ("kvm_amd", &["ccp", "kvm"]),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_built_in_is_left_out() {
+    fn built_in_modules_are_left_out() {
         assert_eq!(order_of(&["virtio_pci", "a"], &[("a", &["virtio"])]).unwrap(), ["a"]);
     }
 

@@ -70,7 +70,7 @@ pub struct Row {
     pub rounds: BTreeMap<Program, Vec<f64>>,
 }
 
-/// Measures in so many rounds, the three programs in turn.
+/// Measures in this many rounds, the three programs in turn.
 ///
 /// # Errors
 /// When memtrace can't run, or the user interrupts. Without bpftrace its columns and the

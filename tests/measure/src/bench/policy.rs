@@ -48,7 +48,7 @@ struct Row {
 /// The whole page.
 ///
 /// # Errors
-/// When memtrace can't be built or run, or isn't first somewhere and nobody says why.
+/// When memtrace can't be built or run, or isn't first in a scenario without a stated reason.
 pub fn page() -> Result<String> {
     let rows = simulate()?;
     let mut page = format!("# memtrace's policy beside others\n\n{INTRODUCTION}\n");
@@ -142,7 +142,7 @@ fn sums(rows: &[Row]) -> Vec<Row> {
     sums
 }
 
-/// Nobody stalls less than with memtrace, as far as the page shows.
+/// No other policy stalls less than memtrace, as far as the page shows.
 fn is_first(scenario: &[Row]) -> bool {
     let shown = |row: &Row| (row.stall_seconds * 10.0).round();
     let ours = scenario.iter().filter(|row| row.policy == OURS).map(shown).fold(0.0, f64::max);
@@ -160,7 +160,7 @@ fn aims(rows: &[Row]) -> Table {
     let stall = ours.iter().map(|row| row.stall_seconds).sum::<f64>();
     let best = others.into_iter().min_by(|a, b| a.stall_seconds.total_cmp(&b.stall_seconds));
     let times = best.map_or(0.0, |best| best.stall_seconds / stall.max(0.1));
-    let best = best.map_or("nobody", |best| best.policy.as_str());
+    let best = best.map_or("none", |best| best.policy.as_str());
     let ooms = ours.iter().map(|row| row.guest_ooms + row.kills).sum::<u64>();
     let turns = ours.iter().map(|row| row.oscillations).sum::<u64>();
     let missed = rows.iter().map(|row| row.missed.len()).sum::<usize>();

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_and_its_link_are_told_apart() {
+    fn a_program_and_its_link_are_distinguished() {
         let program = "pos:\t0\nprog_type:\t17\nprog_jited:\t1\nprog_tag:\t00\nmemlock:\t4096\n\
                        prog_id:\t7\nrun_time_ns:\t900\nrun_cnt:\t10\nrecursion_misses:\t0\n";
         let runs = Runs { count: 10, nanoseconds: 900 };

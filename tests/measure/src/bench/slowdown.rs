@@ -48,7 +48,7 @@ pub struct Row {
 /// One time of each benchmark, always in the same order.
 type Times = Vec<(&'static str, Task, f64)>;
 
-/// Measures in so many rounds.
+/// Measures in this many rounds.
 ///
 /// # Errors
 /// When memtrace can't run, or the user interrupts.

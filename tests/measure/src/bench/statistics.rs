@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn one_wild_round_doesnt_move_the_ratio() {
+    fn an_outlier_does_not_move_the_ratio() {
         let mut pairs = vec![(100.0, 103.0); 20];
         pairs.push((100.0, 900.0));
         assert_eq!(ratio(&pairs).unwrap().median, 1.03);

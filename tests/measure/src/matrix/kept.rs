@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_broken_is_named() {
+    fn a_broken_file_is_named() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("6.1.json"), "{").unwrap();
         let error = all(folder.path(), &["6.1"]).unwrap_err();

@@ -79,7 +79,7 @@ impl Verdict {
             .collect();
         problems.extend(rows.iter().filter_map(Row::problem));
         if taken <= 0.0 {
-            problems.push("nothing was taken from anybody".to_owned());
+            problems.push("nothing was taken from any guest".to_owned());
         } else if back < taken * BACK {
             problems.push(format!("of {taken:.0} MiB that were taken only {back:.0} are back"));
         }

@@ -1,4 +1,5 @@
-//! Programs that do nothing, on raw tracepoints as memtrace's are: what firing alone takes.
+//! Programs that do nothing, on raw tracepoints as memtrace's are: the cost of the tracepoints
+//! alone.
 
 use std::io::Read as _;
 
@@ -13,7 +14,7 @@ use object::{
 /// are a byte each, and all else is 0, so that it is the same in either byte order.
 const NOTHING: [u8; 16] = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
 
-/// Attaches one to each, says so, and waits until nobody listens any more.
+/// Attaches one to each, says so, and waits until its output is closed.
 ///
 /// # Errors
 /// When the kernel lacks one of them, or refuses.

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result};
 use memtrace_tests::wait;
 
-/// Longest that a stand-in lives, in seconds, whatever becomes of us.
+/// Limit on a stand-in's life, in seconds, for when we are killed.
 const LIFE: &str = "600";
 
 /// A program under a VMM's name that sleeps.

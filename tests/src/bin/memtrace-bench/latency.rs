@@ -20,7 +20,7 @@ use crate::watched::{Seen, Watched};
 /// As in memtrace: it attends to events between two samples.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Measures for so many seconds on the host as it is, and as long with every CPU busy.
+/// Measures for this many seconds on the host as it is, and as long with every CPU busy.
 pub fn measure(seconds: u64) -> Result<[Latency; 2]> {
     let time = Duration::from_secs(seconds);
     in_both(|load| run(load, time))
@@ -34,7 +34,7 @@ pub fn in_both(run: impl Fn(&str) -> Result<Latency>) -> Result<[Latency; 2]> {
     Ok([idle, run(&load)?])
 }
 
-/// What there is to say of so many measured times.
+/// Statistics of the measured times.
 pub fn latency(load: &str, mut nanoseconds: Vec<u64>) -> Latency {
     nanoseconds.sort_unstable();
     let last = nanoseconds.len().saturating_sub(1);

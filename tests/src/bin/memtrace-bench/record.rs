@@ -16,7 +16,7 @@ use memtrace_tests::wait;
 use crate::herd::Herd;
 use crate::scale::{TICK, cpu_ns, moved};
 
-/// Four frames of ten seconds, packing included; the first of them is everything anew.
+/// Four frames of ten seconds, packing included; the first is a keyframe.
 const MOMENTS: u32 = 43;
 /// The first frame is written with a moment that is ten seconds after its first, or a little more;
 /// from the second on each is what came since the one before.

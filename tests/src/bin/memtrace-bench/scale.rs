@@ -38,7 +38,7 @@ pub fn measure(pool: &Path, vms: u32, busy: bool) -> Result<Scale> {
     let mut scale = Scale { vms, busy, ticks: TICKS, ..Scale::default() };
     scale.resident_empty_bytes = resident()?;
     let herd = Herd::start(pool, vms, busy)?;
-    // The first look at so many processes is not what a tick costs.
+    // The first reading of so many processes is not the cost of a tick.
     let mut previous = wait::until("the stand-ins to be found", || {
         let sample = source.sample(None).ok()?;
         (sample.vms.len() >= vms as usize).then_some(sample)

@@ -42,7 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const HELD_MIB: u32 = 80;
 /// A disk that survives a restart (Filesystem Hierarchy Standard, 5.15).
 const DISK: &str = "/var/tmp";
-/// They tell of pressure.
+/// The files that report pressure.
 const SIGNS: [u32; 4] = [EVENT_KSWAPD, EVENT_DIRECT_RECLAIM, EVENT_MEMCG_RECLAIM, EVENT_LONG_STALL];
 
 /// Presses so often on the host as it is, and as often with every CPU busy. `pool`: a cgroup
@@ -76,11 +76,11 @@ fn start(seen: &Seen, disk: &Path) -> Result<Handle> {
     let kernel = Watched::new(probe::open(&root.sys, false)?, seen.clone());
     let options = LiveOptions { libvirt: false, qmp: true };
     let source = LiveSource::new(root.clone(), Ok(Box::new(kernel)), options);
-    let hands = HostActuator::new(root, source.hypervisors());
+    let actuator = HostActuator::new(root, source.hypervisors());
     let (journal, recovered) = Journal::open(disk, Limits::default())?;
     let ledger = (Box::new(journal) as Box<_>, recovered.in_flight);
     let policy = Box::new(Prompt(Memtrace::new(Rules::default())));
-    let reactor = Reactor::new(policy, ledger, Some(Box::new(hands)));
+    let reactor = Reactor::new(policy, ledger, Some(Box::new(actuator)));
     let control = Control { interval: NEVER, detail: None, stop: false };
     Ok(sampling::spawn_with(Box::new(source), Some(reactor), control))
 }

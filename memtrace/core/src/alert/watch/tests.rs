@@ -62,7 +62,7 @@ fn it_fires_once_when_it_has_lasted_and_ends_when_it_is_calm() {
 }
 
 #[test]
-fn what_is_short_is_told_to_nobody() {
+fn a_condition_too_short_for_its_rule_raises_no_alert() {
     let mut watcher = watcher(Condition::VmStalled);
     for at in (0..600).step_by(60) {
         assert_eq!(told(&mut watcher, at, &stalled(Some(30.0))), []);
@@ -76,7 +76,7 @@ fn unknown_neither_fires_nor_ends_anything() {
     let (bad, unknown) = (stalled(Some(30.0)), stalled(None));
     assert_eq!(told(&mut watcher, 0, &bad), []);
     assert_eq!(told(&mut watcher, 30, &unknown), []);
-    assert_eq!(told(&mut watcher, 60, &bad), [], "nobody knows that it lasted");
+    assert_eq!(told(&mut watcher, 60, &bad), [], "its duration is unknown");
     assert_eq!(told(&mut watcher, 120, &bad), [State::Firing]);
     assert_eq!(told(&mut watcher, 9000, &unknown), []);
     assert_eq!(watcher.firing().count(), 1);
@@ -111,7 +111,7 @@ fn a_guest_with_little_left_matters_when_the_host_brings_its_pages_back() {
 }
 
 #[test]
-fn a_full_journal_is_told_at_once() {
+fn a_full_journal_is_reported_at_once() {
     let mut watcher = watcher(Condition::NotActing);
     let alerts = watcher.step(second(0), &step_of(Vec::new(), Some("no space")));
     assert_eq!(alerts[0].finding, Finding::Acting { problem: Some("no space".to_owned()) });
@@ -130,7 +130,7 @@ fn a_vm_that_does_well_has_no_alerts() {
 }
 
 #[test]
-fn a_host_under_pressure_is_told_of_by_each_of_its_rules() {
+fn a_host_under_pressure_fires_each_of_its_rules() {
     let conditions = [Condition::HostPressure, Condition::HostSwapping];
     let mut watcher = Watcher::new(conditions.map(Condition::rule).to_vec());
     assert_eq!(told(&mut watcher, 0, &step_of(Vec::new(), None)), []);
@@ -141,7 +141,7 @@ fn a_host_under_pressure_is_told_of_by_each_of_its_rules() {
 }
 
 #[test]
-fn a_balloon_that_is_flagged_is_told_until_it_moves() {
+fn a_flagged_balloon_is_reported_until_it_moves() {
     let mut watcher = watcher(Condition::BalloonStuck);
     let mut step = step_of(vec![vm("web", 7), vm("db", 8)], None);
     assert_eq!(told(&mut watcher, 0, &step), []);
@@ -155,7 +155,7 @@ fn a_balloon_that_is_flagged_is_told_until_it_moves() {
 }
 
 #[test]
-fn an_oom_kill_is_told_at_once_and_nobody_knows_without_the_kernel_side() {
+fn an_oom_kill_is_reported_at_once_and_unknown_without_the_kernel_side() {
     let mut watcher = watcher(Condition::OomKill);
     let text = "the OOM killer chose web (process 7)";
     let killed = |notices, quality| {
@@ -175,7 +175,7 @@ fn an_oom_kill_is_told_at_once_and_nobody_knows_without_the_kernel_side() {
     assert_eq!(told(&mut watcher, 2, &killed(Vec::new(), Quality::Exact)), [State::Resolved]);
 }
 
-/// A step in which the guest tells so many kills.
+/// A step in which the guest reports this many kills.
 fn kills(pid: u32, total: Option<u64>) -> Step {
     let mut view = vm("web", pid);
     view.id = vm("web", 7).id;
@@ -186,7 +186,7 @@ fn kills(pid: u32, total: Option<u64>) -> Step {
 }
 
 #[test]
-fn a_kill_in_a_guest_is_told_at_once_and_over_after_a_minute_without_another() {
+fn a_kill_in_a_guest_is_reported_at_once_and_over_after_a_minute_without_another() {
     let mut watcher = watcher(Condition::GuestOomKill);
     assert_eq!(told(&mut watcher, 0, &kills(7, Some(5))), [], "who knows when they were");
     let alerts = watcher.step(second(1), &kills(7, Some(7)));
@@ -200,17 +200,17 @@ fn a_kill_in_a_guest_is_told_at_once_and_over_after_a_minute_without_another() {
 }
 
 #[test]
-fn kills_that_are_not_told_are_unknown_and_none_is_lost_meanwhile() {
+fn unreported_kills_are_unknown_and_none_is_lost() {
     let mut watcher = watcher(Condition::GuestOomKill);
     assert_eq!(told(&mut watcher, 0, &kills(7, None)), []);
     assert_eq!(told(&mut watcher, 1, &kills(7, Some(5))), []);
     assert_eq!(told(&mut watcher, 2, &kills(7, None)), []);
     assert_eq!(told(&mut watcher, 3, &kills(7, Some(6))), [State::Firing]);
-    assert_eq!(told(&mut watcher, 900, &kills(7, None)), [], "nobody knows that it is over");
+    assert_eq!(told(&mut watcher, 900, &kills(7, None)), [], "its end is unknown");
 }
 
 #[test]
-fn a_guest_that_boots_or_another_process_begins_anew() {
+fn a_reboot_or_another_process_resets_the_total() {
     let mut watcher = watcher(Condition::GuestOomKill);
     assert_eq!(told(&mut watcher, 0, &kills(7, Some(5))), []);
     assert_eq!(told(&mut watcher, 1, &kills(7, Some(1))), []);
@@ -219,7 +219,7 @@ fn a_guest_that_boots_or_another_process_begins_anew() {
 }
 
 #[test]
-fn what_a_guest_killed_while_its_rule_was_off_is_not_news() {
+fn a_guest_kill_while_its_rule_was_off_is_not_reported() {
     let mut watcher = watcher(Condition::GuestOomKill);
     assert_eq!(told(&mut watcher, 0, &kills(7, Some(5))), []);
     watcher.change(Vec::new());
@@ -229,7 +229,7 @@ fn what_a_guest_killed_while_its_rule_was_off_is_not_news() {
 }
 
 #[test]
-fn what_fires_by_a_rule_that_is_switched_off_is_over() {
+fn an_alert_ends_when_its_rule_is_switched_off() {
     let mut watcher = watcher(Condition::NotActing);
     let step = step_of(Vec::new(), Some("no space left"));
     assert_eq!(told(&mut watcher, 0, &step), [State::Firing]);

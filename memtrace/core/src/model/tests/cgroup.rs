@@ -46,7 +46,7 @@ fn no_limit_is_known_and_is_not_unknown() {
 }
 
 #[test]
-fn what_could_not_be_read_tells_the_problem() {
+fn an_unread_value_has_the_problem() {
     let vm = with(|cgroup| {
         cgroup.usage = None;
         cgroup.problem = Some("memory.current: permission denied".into());

@@ -98,7 +98,7 @@ fn a_vm_that_was_counted_from_its_start_has_grown_from_nothing() {
             vm.counters.get_or_insert_default().swap_out_pages = 10;
         });
         assert!(vm.swap_out.value.is_some_and(|rate| rate.0 > 0.0), "{:?}", vm.swap_out);
-        // Files tell nothing of the time before.
+        // Files have no values from before.
         assert_eq!(vm.cpu.value, None);
     }
 }
@@ -112,8 +112,8 @@ fn another_process_under_the_same_uuid_is_not_compared() {
             vm.counted_from_start = false;
             vm.counters.get_or_insert_default().guest_faults = 10;
         });
-        assert!(reason(&vm.guest_faults).contains("started anew"), "{:?}", vm.guest_faults);
-        assert!(reason(&vm.cpu).contains("started anew"), "{:?}", vm.cpu);
+        assert!(reason(&vm.guest_faults).contains("restarted"), "{:?}", vm.guest_faults);
+        assert!(reason(&vm.cpu).contains("restarted"), "{:?}", vm.cpu);
     }
 }
 

@@ -34,7 +34,7 @@ fn row<'a>(snapshot: &'a Snapshot, name: &str) -> &'a VmView {
 }
 
 #[test]
-fn caused_is_the_share_of_all_that_was_taken_from_anybody() {
+fn caused_is_the_share_of_all_pages_taken() {
     let samples = over(
         vec![flow(noisy(), victim(), 100)],
         vec![
@@ -63,7 +63,7 @@ fn shared_guest_memory_makes_flows_approximate() {
 }
 
 #[test]
-fn nobody_caused_anything_when_nothing_was_taken() {
+fn without_pages_taken_caused_is_zero() {
     let quiet = || vec![flow(noisy(), victim(), 100)];
     let snapshot = snapshot(&over(quiet(), quiet()));
     assert_eq!(row(&snapshot, "noisy").caused, Measured::exact(Percent(0.0)));
@@ -86,7 +86,7 @@ fn the_largest_flow_comes_first_and_totals_settle_ties() {
 }
 
 #[test]
-fn a_pair_that_began_anew_grew_from_zero() {
+fn a_pair_that_was_reset_grew_from_zero() {
     let samples = over(vec![flow(noisy(), victim(), 500)], vec![flow(noisy(), victim(), 40)]);
     let snapshot = snapshot(&samples);
     assert_eq!(row(&snapshot, "noisy").caused_pages, Measured::exact(Rate(20.0)));
@@ -129,7 +129,7 @@ fn absent_flows_leave_every_share_absent_with_the_reason() {
 }
 
 #[test]
-fn a_vm_that_was_started_anew_has_no_share_yet() {
+fn a_restarted_vm_has_no_share_yet() {
     let mut samples = over(vec![], vec![flow(noisy(), victim(), 4)]);
     for vm in samples.0.vms.iter_mut().filter(|vm| vm.name == "noisy") {
         vm.pid = 99;

@@ -71,7 +71,7 @@ fn a_missed_stall_may_be_the_longest() {
 }
 
 #[test]
-fn what_did_not_fit_is_missed_as_well() {
+fn lost_map_entries_count_as_missed() {
     let at = |second, lost| {
         let mut sample = sample(second, vec![vm("a", 7)]);
         let host = &mut sample.host.counters.get_or_insert_default().host;
@@ -165,7 +165,7 @@ fn a_signal_tells_what_all_of_its_missed_events_make_of_it() {
 }
 
 #[test]
-fn what_no_hook_counts_is_not_zero() {
+fn a_counter_without_a_hook_is_not_zero() {
     let mut now = sample(11, vec![vm("a", 7)]);
     now.vms[0].process.major_faults = Some(567);
     now.vms[0].cgroup.get_or_insert_default().vms = 2;

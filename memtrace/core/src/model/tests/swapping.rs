@@ -187,7 +187,7 @@ fn swap_in(before: VmSample, now: VmSample) -> (Measured<Rate>, u64) {
 }
 
 #[test]
-fn a_huge_page_that_comes_back_whole_is_told_from_vmswap() {
+fn a_huge_page_that_comes_back_whole_is_counted_by_vmswap() {
     // Two huge pages and ten small ones: twelve events.
     let (before, now) = (swapped(5000, 0, 5000, 0), swapped(5000, 12, 5000 - 1034, 0));
     assert_eq!(swap_in(before, now), (Measured::exact(Rate(1034.0)), 1034));

@@ -64,7 +64,7 @@ fn known() -> [Sample; 2] {
     })
 }
 
-/// The names below `prefix` of the numbers that there are; each other one has a reason.
+/// The names below `prefix` of the known numbers; each other number has a reason.
 fn known_of(snapshot: &Snapshot, prefix: &str) -> BTreeSet<String> {
     let json = serde_json::to_value(snapshot).expect("a snapshot serialises");
     let reasoned = |path: &str| {

@@ -1,5 +1,5 @@
-//! Walks serialised samples and snapshots, so that properties hold for every field there
-//! is and not for a list of them that somebody has to keep.
+//! Walks serialised samples and snapshots, so that properties are tested for every field without
+//! a list to maintain.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! What was taken: handed on, given back at the end, given up.
+//! What was taken: passed on, given back at the end, dropped.
 
 use super::*;
 use crate::policy::{Memtrace, Rules, Taken};
@@ -14,8 +14,8 @@ fn held(now: u32, pid: u32) -> Holding {
 fn resumed(world: &Shared, enforce: bool) -> Reactor {
     let taken = taken(&world.with(|world| world.holdings.clone()), &[], &sample(0, Vec::new()));
     let policy = Memtrace::resume(Rules::default(), Nanos(0), &taken);
-    let hands = enforce.then(|| Box::new(world.clone()) as Box<dyn Actuator + Send>);
-    Reactor::new(Box::new(policy), (Box::new(world.clone()), Vec::new()), hands)
+    let actuator = enforce.then(|| Box::new(world.clone()) as Box<dyn Actuator + Send>);
+    Reactor::new(Box::new(policy), (Box::new(world.clone()), Vec::new()), actuator)
 }
 
 fn sized(pid: u32, mib: u64) -> VmSample {
@@ -35,7 +35,7 @@ fn look(reactor: &mut Reactor, second: u64, vms: Vec<VmSample>) -> Reaction {
 }
 
 #[test]
-fn what_was_taken_from_a_vm_that_is_gone_is_given_up_after_a_while() {
+fn holdings_of_a_vm_that_is_gone_are_dropped_after_30_s() {
     let world = Shared::default();
     world.with(|world| world.holdings = vec![held(7, 7)]);
     let mut reactor = resumed(&world, true);
@@ -50,7 +50,7 @@ fn what_was_taken_from_a_vm_that_is_gone_is_given_up_after_a_while() {
 }
 
 #[test]
-fn what_was_taken_from_another_run_of_a_vm_is_given_up() {
+fn holdings_of_an_earlier_run_of_a_vm_are_dropped() {
     let world = Shared::default();
     world.with(|world| world.holdings = vec![held(7, 6)]);
     let now = sample(1, vec![sized(7, 448)]);
@@ -60,7 +60,7 @@ fn what_was_taken_from_another_run_of_a_vm_is_given_up() {
 }
 
 #[test]
-fn what_was_taken_is_given_up_when_somebody_else_moves_the_balloon() {
+fn holdings_are_dropped_when_another_program_moves_the_balloon() {
     for (size, kept) in [(448, true), (300, false)] {
         let world = Shared::default();
         world.with(|world| world.holdings = vec![held(7, 7)]);
@@ -80,7 +80,7 @@ fn an_order_in_flight_tells_where_a_balloon_was_sent() {
 }
 
 #[test]
-fn who_leaves_gives_back_through_the_journal_and_takes_nothing() {
+fn a_run_that_ends_gives_back_through_the_journal_and_takes_nothing() {
     let world = Shared::default();
     world.with(|world| world.holdings = vec![held(7, 7)]);
     let mut reactor = resumed(&world, true);
@@ -96,7 +96,7 @@ fn who_leaves_gives_back_through_the_journal_and_takes_nothing() {
 }
 
 #[test]
-fn who_only_observes_gives_nothing_back_and_can_be_told_to_act() {
+fn in_observe_mode_nothing_is_given_back_and_enforcing_can_be_switched_on() {
     let world = Shared::default();
     world.with(|world| world.holdings = vec![held(7, 7)]);
     let mut reactor = resumed(&world, true).observing();

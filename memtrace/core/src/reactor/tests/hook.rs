@@ -5,7 +5,7 @@ use crate::policy::rules::HookRules;
 use crate::policy::{Level, Memtrace, Rules};
 use crate::reactor::hook::{Hook, HookMessage};
 
-/// Keeps what it is told in the world's story.
+/// Keeps the messages in the world's story.
 struct Listens(Shared);
 
 impl Hook for Listens {
@@ -21,8 +21,8 @@ impl Hook for Listens {
 fn low(world: &Shared, enforce: bool) -> Reactor {
     let hook = HookRules { heard: true, ..HookRules::default() };
     let policy = Memtrace::new(Rules { hook, ..Rules::default() });
-    let hands = enforce.then(|| Box::new(Shared::default()) as Box<dyn Actuator + Send>);
-    Reactor::new(Box::new(policy), (Box::new(world.clone()), Vec::new()), hands)
+    let actuator = enforce.then(|| Box::new(Shared::default()) as Box<dyn Actuator + Send>);
+    Reactor::new(Box::new(policy), (Box::new(world.clone()), Vec::new()), actuator)
         .telling(Box::new(Listens(world.clone())))
 }
 
@@ -45,7 +45,7 @@ fn fate(reaction: &Reaction) -> Option<(u64, Fate)> {
 }
 
 #[test]
-fn whoever_listens_hears_what_is_missing_and_what_came_of_it_is_shown() {
+fn the_hook_gets_what_is_missing_and_its_outcome_is_shown() {
     let world = Shared::default();
     let mut reactor = low(&world, true);
     assert_eq!(fate(&pass(&mut reactor, 1..31)), None);
@@ -66,7 +66,7 @@ fn whoever_listens_hears_what_is_missing_and_what_came_of_it_is_shown() {
 }
 
 #[test]
-fn who_only_observes_tells_nobody_and_says_that_it_would() {
+fn in_observe_mode_the_hook_is_not_run_and_the_reason_is_shown() {
     let world = Shared::default();
     let reaction = pass(&mut low(&world, false), 1..32);
     assert_eq!(fate(&reaction), Some((0, Fate::Observed)));
@@ -75,7 +75,7 @@ fn who_only_observes_tells_nobody_and_says_that_it_would() {
 }
 
 #[test]
-fn what_cannot_be_written_down_is_not_told() {
+fn without_a_journal_entry_the_hook_is_not_run() {
     let world = Shared::default();
     let mut reactor = low(&world, true);
     pass(&mut reactor, 1..31);

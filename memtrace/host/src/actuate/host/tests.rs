@@ -1,4 +1,4 @@
-//! Orders to VMs of each kind: one that obeys, some that nobody answers for, one that hangs.
+//! Orders to VMs of each kind: one that obeys, some without a usable interface, one that hangs.
 
 use std::io::{BufRead, BufReader};
 use std::sync::Arc;
@@ -66,7 +66,7 @@ fn a_balloon_is_moved_by_who_answers_for_it_and_a_hung_one_delays_no_other() {
 }
 
 #[test]
-fn whom_nobody_answers_for_is_told() {
+fn an_order_to_a_vm_without_interface_fails() {
     let owned = managed("owned", 3, Manager::Libvirt);
     let nameless = VmView { uuid: None, ..managed("nameless", 4, Manager::Libvirt) };
     let alone = managed("alone", 5, Manager::None);

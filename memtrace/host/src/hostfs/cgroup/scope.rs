@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_missing_with_its_reason() {
+    fn unreadable_values_are_missing_with_a_reason() {
         let host = unified();
         host.unreadable("sys/fs/cgroup/pool/memory.stat");
         host.unreadable("sys/fs/cgroup/pool/memory.max");

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_the_limit_are_told() {
+    fn no_more_than_the_limit_are_reported() {
         let line = |number| format!("1000-2000 rw-s 0 00:01 {number}\n");
         assert_eq!(parse(&(1..1000).map(line).collect::<String>()).len(), MAX_FILES);
     }

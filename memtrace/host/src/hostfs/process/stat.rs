@@ -35,7 +35,7 @@ impl ProcessStat {
         let (before, after) = text.rsplit_once(')')?;
         let (_, comm) = before.split_once('(')?;
         let mut fields = after.split_ascii_whitespace();
-        // `after` begins with field 3; `next` skips so many before the one it takes.
+        // `after` begins with field 3; `next` skips this many before the one it takes.
         let mut next = |skipped: usize| fields.nth(skipped);
         let state = next(0)?.chars().next()?;
         let parent = next(0)?.parse().ok()?;
@@ -93,13 +93,13 @@ mod tests {
     }
 
     #[test]
-    fn kernel_threads_are_told_by_their_flag() {
+    fn kernel_threads_are_identified_by_their_flag() {
         let text = "2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 1 0 0";
         assert!(ProcessStat::parse(text).unwrap().kernel_thread);
     }
 
     #[test]
-    fn what_is_behind_the_end_of_the_line_is_unknown() {
+    fn fields_beyond_the_end_of_the_line_are_unknown() {
         let text = "42 (a) S 1 7 7 0 -1 0 100 0 20 0 300 45 0 0 20 0 5 0 98765 4096";
         let stat = ProcessStat::parse(text).unwrap();
         assert_eq!((stat.size, stat.resident_pages), (Some(4096), None));

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 /// Stall time of some task within the window.
 const STALL: Duration = Duration::from_millis(150);
-/// The second for those without CAP_SYS_RESOURCE: since 6.5 anybody may have windows that
-/// are multiples of 2 s (`psi_trigger_create`, kernel/sched/psi.c).
+/// The second is for processes without CAP_SYS_RESOURCE: since 6.5 they may have windows that are
+/// multiples of 2 s (`psi_trigger_create`, kernel/sched/psi.c).
 const WINDOWS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
 
 /// A PSI trigger: notifies at most once per window. Removed when dropped.
@@ -33,7 +33,7 @@ impl Trigger {
         }
         let mut refusal = io::Error::from(io::ErrorKind::PermissionDenied);
         for window in WINDOWS {
-            // One write is one trigger, and the kernel wants its end marked.
+            // One write is one trigger, and the kernel wants a terminating NUL.
             let text = format!("some {} {}\0", STALL.as_micros(), window.as_micros());
             match file.write_all(text.as_bytes()) {
                 Ok(()) => return Ok(Self { file, window }),

@@ -36,7 +36,7 @@ fn a_vm_is_still_while_no_sign_moves() {
 }
 
 #[test]
-fn what_the_kernel_tells_late_is_waited_for() {
+fn late_kernel_counters_are_waited_for() {
     let read = |second| Kept { at: Nanos(second * SECOND), moved: Nanos(7 * SECOND), ..kept() };
     assert!(!read(9).is_told(), "however long ago that is by now");
     assert!(read(10).is_told());
@@ -65,7 +65,7 @@ fn every_sign_counts() {
 }
 
 #[test]
-fn what_was_not_read_is_tried_again() {
+fn a_failed_reading_is_retried() {
     let usage = || Some(Bytes(9));
     assert!(!Kept::default().is_still(&signs(), || None));
     let unread = Kept { process: ProcessSample::default(), ..kept() };

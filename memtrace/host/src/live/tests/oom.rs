@@ -1,10 +1,10 @@
-//! What is told of OOM kills.
+//! Reports of OOM kills.
 
 use super::*;
 use memtrace_core::sample::Topic;
 
 #[test]
-fn an_oom_kill_is_told_with_its_names() {
+fn an_oom_kill_is_reported_with_its_names() {
     let host = host();
     let (mut source, remote) = source(&host);
     source.sample(None).unwrap();
@@ -23,7 +23,7 @@ fn an_oom_kill_is_told_with_its_names() {
 }
 
 #[test]
-fn a_victim_that_is_gone_before_its_kill_is_told_keeps_its_name() {
+fn a_victim_that_is_gone_before_its_kill_is_reported_keeps_its_name() {
     // With the word of its end, and without.
     for ends in [vec![event(EVENT_EXITED, 50)], vec![]] {
         let host = host();

@@ -22,7 +22,7 @@ fn threads_are_read_for_the_vm_that_is_looked_at() {
 }
 
 #[test]
-fn where_swap_ins_are_told_from_vmswap_both_are_of_one_moment() {
+fn where_vmswap_corrects_swap_ins_both_are_of_one_moment() {
     let host = host();
     let (mut source, remote) = source(&host);
     let pages = |swap_out_pages| VmCounters { swap_out_pages, ..VmCounters::default() };

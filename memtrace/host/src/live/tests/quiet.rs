@@ -1,11 +1,11 @@
-//! Which files of a VM are read again, and how old what is shown can be.
+//! Which files of a VM are read again, and how old the values shown can be.
 
 use super::*;
 use memtrace_core::units::Limit;
 
 const SECOND: u64 = Nanos::SECOND.0;
 
-/// Takes the sample of a second at which the kernel side has counted so many guest faults.
+/// Takes the sample of a second with this many guest faults in the kernel side's counters.
 fn at(source: &mut LiveSource, remote: &Remote, second: u64, guest_faults: u64) -> VmSample {
     let counters = VmCounters { guest_faults, ..VmCounters::default() };
     let counted = VmReading { counters, from_start: true, ..VmReading::default() };
@@ -39,7 +39,7 @@ fn seen(vm: &VmSample) -> Option<Bytes> {
 }
 
 #[test]
-fn what_moved_is_read_at_once() {
+fn changed_files_are_read_at_once() {
     let host = host();
     let (mut source, remote) = source(&host);
     for second in 1..40 {
@@ -48,9 +48,9 @@ fn what_moved_is_read_at_once() {
     }
 }
 
-/// memory.stat tells of the last faults two seconds late.
+/// memory.stat has the last faults two seconds late.
 #[test]
-fn what_moved_is_read_until_the_kernel_has_told_all_of_it() {
+fn changed_files_are_read_until_the_kernel_has_flushed() {
     let host = host();
     let (mut source, remote) = source(&host);
     for last in 20..40 {
@@ -61,7 +61,7 @@ fn what_moved_is_read_until_the_kernel_has_told_all_of_it() {
 }
 
 #[test]
-fn what_is_quiet_is_kept_and_never_older_than_promised() {
+fn readings_of_a_quiet_vm_are_kept_up_to_their_maximum_age() {
     let host = host();
     let (mut source, remote) = source(&host);
     let mut read = 0;
@@ -138,7 +138,7 @@ fn without_counters_everything_is_read_each_time() {
 }
 
 #[test]
-fn who_shares_the_cgroup_is_of_the_moment_in_what_is_kept() {
+fn kept_readings_have_the_present_sharing_of_the_cgroup() {
     let host = host();
     let (mut source, remote) = source(&host);
     assert_eq!(at(&mut source, &remote, 1, 7).cgroup.unwrap().vms, 1);

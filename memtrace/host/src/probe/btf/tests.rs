@@ -143,7 +143,7 @@ fn bit_fields_have_no_byte_offset() {
 }
 
 #[test]
-fn functions_are_told_apart_from_types_of_their_name_and_the_first_counts() {
+fn functions_and_types_of_one_name_are_distinguished_and_the_first_counts() {
     let btf = Btf::parse(sample()).unwrap();
     let found = btf.functions(&["mm_struct", "css_t", "nonsense"]);
     let arguments = vec!["struct mm_struct *".to_owned(), "void **".to_owned()];

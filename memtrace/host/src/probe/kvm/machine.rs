@@ -11,9 +11,9 @@ use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
 use super::code;
 
-/// Where Intel's processors keep what they need to run a guest without paging: three pages
-/// and one, in a hole of the guest's memory (Documentation/virt/kvm/api.rst,
-/// `KVM_SET_TSS_ADDR` and `KVM_SET_IDENTITY_MAP_ADDR`).
+/// Where Intel's processors keep what they need to run a guest without paging: three pages and
+/// one, in a hole of the guest's memory (Documentation/virt/kvm/api.rst, `KVM_SET_TSS_ADDR` and
+/// `KVM_SET_IDENTITY_MAP_ADDR`).
 const TASK_STATE: usize = 0xfffb_d000;
 const IDENTITY_MAP: u64 = 0xfffb_c000;
 /// `CR0.PE`: protected mode.
@@ -22,7 +22,7 @@ const PROTECTED: u64 = 1;
 /// interrupts are off (`kvm_can_do_async_pf`, arch/x86/kvm/mmu).
 const FLAGS: u64 = 1 << 9 | 1 << 1;
 
-/// A guest. Its memory comes and goes with it.
+/// A guest, with its memory.
 pub struct Machine {
     // Dropped in this order: the CPU and the VM before the memory that they use.
     cpu: VcpuFd,
@@ -115,7 +115,7 @@ impl Memory {
     fn new(length: usize) -> Result<Self> {
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-        // SAFETY: a new mapping, over nothing that is there.
+        // SAFETY: a new mapping at an address of the kernel's choice replaces nothing.
         let address = unsafe { mmap_anonymous(std::ptr::null_mut(), length, protection, flags) };
         let address = NonNull::new(address.context("no memory for the guest")?);
         Ok(Self { address: address.context("memory at address 0")?, length })
@@ -124,8 +124,8 @@ impl Memory {
     fn write(&self, at: usize, bytes: &[u8]) -> Result<()> {
         let end = at.checked_add(bytes.len()).filter(|end| *end <= self.length);
         ensure!(end.is_some(), "outside of the guest's memory");
-        // SAFETY: the bytes end within the mapping, which nobody else has, and can't
-        // overlap with `bytes`, which Rust owns.
+        // SAFETY: the bytes end within the mapping, which has no other user, and can't overlap
+        // with `bytes`, which Rust owns.
         unsafe {
             let place = self.address.as_ptr().cast::<u8>().add(at);
             std::ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len());
@@ -136,7 +136,7 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: this is the mapping that was made, and whoever used it is gone.
+        // SAFETY: this mapping was made by `new`, and its users have been dropped.
         if let Err(error) = unsafe { munmap(self.address.as_ptr(), self.length) } {
             tracing::warn!("cannot unmap the guest's memory: {error}");
         }

@@ -120,7 +120,7 @@ fn a_missing_tracepoint_switches_its_own_signal_off() {
 }
 
 #[test]
-fn where_events_do_not_tell_all_swap_ins_vmswap_does() {
+fn where_events_miss_swap_ins_vmswap_corrects_them() {
     let source = |facts: &KernelFacts| {
         let plan = plan(facts);
         let all = statuses(&plan.hooks, &plan.absent, plan.means);
@@ -138,7 +138,7 @@ fn where_events_do_not_tell_all_swap_ins_vmswap_does() {
 }
 
 #[test]
-fn what_reclaim_writes_is_exact_where_the_size_of_folios_is_known() {
+fn reclaim_writes_are_exact_where_folio_sizes_are_known() {
     let mut facts = facts();
     assert_eq!(status(&plan(&facts), Signal::ReclaimWrites).quality, Quality::Exact);
     facts.layout.page_head_bit = MISSING;

@@ -155,7 +155,7 @@ fn a_reused_pid_is_another_vm() {
 }
 
 #[test]
-fn the_accelerator_is_told_once_it_is_known() {
+fn the_accelerator_is_reported_once_it_is_known() {
     let host = FakeHost::unified();
     let arguments = &["qemu-system-x86_64", "-machine", "q35,accel=kvm:tcg"];
     host.process(&FakeProcess { arguments, ..QEMU });

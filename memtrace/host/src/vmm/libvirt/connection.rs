@@ -102,7 +102,7 @@ fn list_while_connected(
         let mut listed = BTreeMap::new();
         for domain in connection.list_all_domains(sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE)? {
             let uuid = domain.uuid()?;
-            // One that ended just now is none of our failures.
+            // A domain that ended just now is no failure.
             if let Ok(info) = domain.info() {
                 listed.insert(uuid, info);
             }
@@ -247,7 +247,7 @@ mod tests {
 
     /// With the domain of libvirt's own mock driver.
     #[test]
-    fn what_was_set_as_metadata_is_read() {
+    fn metadata_that_was_set_is_read() {
         virt::error::clear_error_callback();
         let connection = Connect::open(Some("test:///default")).unwrap();
         let domain = connection.lookup_domain_by_name("test").unwrap();

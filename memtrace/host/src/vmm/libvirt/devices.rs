@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_balloon_does_by_itself_is_in_its_own_attributes() {
+    fn the_balloons_own_features_are_in_its_attributes() {
         let of = |devices: &str| {
             let balloon = domain(devices).balloon.expect("there is one");
             [balloon.deflate_on_oom, balloon.free_page_reporting]
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_xml_is_an_error() {
+    fn invalid_xml_is_an_error() {
         for xml in ["", "domain", "<domain>", "<domain><devices></domain>"] {
             assert!(Devices::parse(xml).is_err(), "{xml}");
         }

@@ -143,7 +143,7 @@ mod asked {
         }
 
         #[test]
-        fn what_libvirt_refuses_is_told_in_its_words() {
+        fn a_refusal_has_libvirts_message() {
             let unknown = within(|| {
                 let connection = asked(Connect::open(Some("test:///default")))?;
                 look(&domain(&connection, Uuid::from_u128(1))?)

@@ -46,7 +46,7 @@ mod tests {
     use memtrace_core::units::Bytes;
 
     #[test]
-    fn what_is_said_is_read_under_any_prefix_and_quotes() {
+    fn settings_are_read_under_any_prefix_and_quotes() {
         let settings = VmSettings {
             minimum: Some(Bytes(1 << 30)),
             maximum: Some(Bytes(4 << 30)),
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_and_the_rest_holds() {
+    fn invalid_settings_are_named_and_the_others_hold() {
         let read = Metadata::parse(
             "<balloon minimum='much' maximum='1GiB' weight='-1' prioritt='low' exclude='maybe'/>",
         );
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_element_is_told() {
+    fn an_invalid_element_is_reported() {
         for xml in [
             "",
             "balloon",

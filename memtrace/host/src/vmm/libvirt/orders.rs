@@ -15,10 +15,10 @@ pub struct LibvirtOrders(Arc<Orders>);
 
 #[derive(Debug, Default)]
 struct Orders {
-    /// What is known of libvirt. Empty as long as no VM needs it.
+    /// The state of libvirt. Empty as long as no VM needs it.
     known: OnceLock<Weak<Known>>,
     #[cfg(feature = "libvirt")]
-    hands: hands::Hands,
+    workers: workers::Workers,
 }
 
 impl LibvirtOrders {
@@ -42,18 +42,18 @@ impl LibvirtOrders {
 
     #[cfg(feature = "libvirt")]
     fn hand_over(&self, uuid: Uuid, order: SetBalloon) {
-        self.0.hands.set_balloon(uuid, order);
+        self.0.workers.set_balloon(uuid, order);
     }
 
     #[cfg(not(feature = "libvirt"))]
     fn hand_over(&self, uuid: Uuid, order: SetBalloon) {
-        // Not reached: what is known says the same.
+        // Not reached: the state gives the same error.
         order.reply.send(Err(format!("libvirt: memtrace was built without it ({uuid})")));
     }
 }
 
 #[cfg(feature = "libvirt")]
-mod hands {
+mod workers {
     use std::sync::{Arc, Mutex, PoisonError};
 
     use uuid::Uuid;
@@ -74,19 +74,19 @@ mod hands {
     /// The threads, and idle connections: one for each thread, as
     /// [`super::super::connection`] says why.
     #[derive(Debug)]
-    pub(super) struct Hands {
+    pub(super) struct Workers {
         workers: Workers,
         idle: Connections,
         connect: fn() -> Result<Connect, Error>,
     }
 
-    impl Default for Hands {
+    impl Default for Workers {
         fn default() -> Self {
             Self::new(connect)
         }
     }
 
-    impl Hands {
+    impl Workers {
         fn new(connect: fn() -> Result<Connect, Error>) -> Self {
             let workers = Workers::new("memtrace-orders", THREADS);
             Self { workers, idle: Arc::default(), connect }
@@ -148,19 +148,19 @@ mod hands {
             Connect::open(Some("test:///default"))
         }
 
-        fn order(hands: &Hands, uuid: Uuid, to: Bytes) -> Result<(), String> {
+        fn order(workers: &Workers, uuid: Uuid, to: Bytes) -> Result<(), String> {
             let (send, answer) = channel();
             let reply = Reply::new(move |result| send.send(result).unwrap());
-            hands.set_balloon(uuid, SetBalloon { to, reply });
+            workers.set_balloon(uuid, SetBalloon { to, reply });
             answer.recv_timeout(Duration::from_secs(20)).unwrap()
         }
 
         #[test]
         fn the_live_size_is_set_and_the_connection_kept() {
-            let hands = Hands::new(mock);
+            let workers = Workers::new(mock);
             for to in [1 << 30, (2 << 30) - 1] {
-                assert_eq!(order(&hands, DOMAIN, Bytes(to)), Ok(()));
-                let idle = hands.idle.lock().unwrap();
+                assert_eq!(order(&workers, DOMAIN, Bytes(to)), Ok(()));
+                let idle = workers.idle.lock().unwrap();
                 assert_eq!(idle.len(), 1);
                 let domain = idle[0].lookup_domain_by_uuid(DOMAIN).unwrap();
                 assert_eq!(domain.info().unwrap().memory, to.div_ceil(1024));
@@ -168,12 +168,12 @@ mod hands {
         }
 
         #[test]
-        fn what_libvirt_refuses_is_told_in_its_words() {
-            let hands = Hands::new(mock);
-            let error = order(&hands, Uuid::from_u128(1), Bytes(1 << 30)).unwrap_err();
+        fn a_refusal_has_libvirts_message() {
+            let workers = Workers::new(mock);
+            let error = order(&workers, Uuid::from_u128(1), Bytes(1 << 30)).unwrap_err();
             assert!(error.starts_with("libvirt: ") && error.contains("omain not found"), "{error}");
             let more = Bytes(64 << 40);
-            assert!(order(&hands, DOMAIN, more).unwrap_err().contains("memory"));
+            assert!(order(&workers, DOMAIN, more).unwrap_err().contains("memory"));
         }
     }
 }

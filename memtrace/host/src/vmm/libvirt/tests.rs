@@ -1,4 +1,4 @@
-//! What is said while libvirt answers, hangs, is gone, or knows nothing of a VM.
+//! Messages while libvirt answers, hangs, is gone, or doesn't know a VM.
 
 use super::*;
 use memtrace_core::sample::{GuestSample, VmState};
@@ -49,7 +49,7 @@ fn a_lost_connection_is_said_in_libvirts_words() {
 }
 
 #[test]
-fn one_domain_that_hangs_is_its_own_problem() {
+fn a_domain_that_hangs_is_reported_alone() {
     let start = Instant::now();
     let mut learned = learned(after(start, 10));
     learned.domains.entry(WEB).or_default().waiting = Some(start);

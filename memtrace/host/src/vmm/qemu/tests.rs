@@ -57,7 +57,7 @@ fn libvirt_of_today() {
 }
 
 #[test]
-fn a_balloon_is_told_with_its_options() {
+fn a_balloon_is_reported_with_its_options() {
     assert_eq!(parse(LIBVIRT_9).balloon, Some(BalloonOptions::default()));
     assert_eq!(parse(&["-device", "virtio-net-pci"]).balloon, None);
     for on in [
@@ -97,7 +97,7 @@ fn libvirt_of_old_had_its_socket_on_the_command_line() {
 }
 
 #[test]
-fn a_users_own_libvirt_is_told_apart() {
+fn a_users_own_libvirt_is_distinguished() {
     let command = parse(&[
         "-object",
         "secret,id=masterKey0,format=raw,file=/home/a/.config/libvirt/qemu/lib/domain-1-x/master-key.aes",
@@ -194,7 +194,7 @@ fn the_nil_uuid_and_garbage_are_no_uuid() {
 }
 
 #[test]
-fn programs_are_told_by_name() {
+fn programs_are_recognised_by_name() {
     for name in ["qemu-system-x86_64", "qemu-system-x86", "qemu-kvm", "kvm", ".qemu-system-a"] {
         assert!(is_system_emulator(name), "{name}");
     }

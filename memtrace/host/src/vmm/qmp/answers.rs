@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_guest_did_not_say_is_unknown() {
+    fn statistics_missing_from_the_guest_are_unknown() {
         let stats = statistics(&json!({
             "stats": {
                 "stat-total-memory": 536_870_912, "stat-free-memory": u64::MAX,
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn kills_inside_the_guest_are_known_only_where_they_are_told() {
+    fn kills_inside_the_guest_are_known_only_if_reported() {
         let told = |kills| statistics(&json!({ "stats": { "stat-oom-kills": kills } })).oom_kills;
         assert_eq!(told(json!(3)), Some(3));
         assert_eq!(told(json!(0)), Some(0));
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_balloons_event_is_told_from_others() {
+    fn a_balloons_event_is_distinguished_from_others() {
         let of = |event: &str| {
             balloon_change(&json!({ "event": event, "data": { "actual": 5 }, "timestamp": {} }))
         };

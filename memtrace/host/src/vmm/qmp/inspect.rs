@@ -27,7 +27,7 @@ pub fn inspect(targets: Vec<(u32, Target)>) -> BTreeMap<u32, Result<Inspection, 
         }
         let mut answers = BTreeMap::new();
         while let Some(answer) = asked.join_next().await {
-            // One that panicked is missing, and reported below.
+            // A result lost by a panic is reported below.
             answers.extend(answer);
         }
         answers
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_balloon_is_told_with_all_that_it_says_and_left_alone() {
+    fn a_balloon_is_reported_with_all_properties_and_not_changed() {
         let monitor = Monitor::serial(device(Device::default()));
         for _ in 0..2 {
             let inspection = one(&monitor).expect("it answers");
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn no_balloon_and_a_passed_through_device_are_told() {
+    fn no_balloon_and_a_passed_through_device_are_reported() {
         let bare = Device { balloon: false, vfio: true, ..Device::default() };
         let monitor = Monitor::serial(device(bare));
         let inspection = one(&monitor).expect("it answers");

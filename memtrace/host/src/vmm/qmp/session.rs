@@ -63,7 +63,7 @@ impl Session {
         match connection.execute("query-balloon", json!({})).await {
             Ok(balloon) => {
                 guest.actual = answers::actual(&balloon);
-                // What came before this answer is older than it.
+                // Events before this answer are older than it.
                 connection.balloon_changed();
                 match self.statistics(connection).await {
                     Ok(stats) => guest.stats = Some(stats),

@@ -1,5 +1,5 @@
-//! Monitors that behave, and monitors that don't: silent, talking garbage, endless, busy,
-//! somebody else's.
+//! Monitors that behave, and monitors that don't: silent, sending garbage, endless, busy, of
+//! another process.
 
 mod orders;
 
@@ -47,7 +47,7 @@ fn a_good_monitor_is_read_and_its_statistics_are_switched_on() {
 }
 
 #[test]
-fn a_monitor_that_never_answers_delays_nobody() {
+fn a_monitor_that_never_answers_delays_no_other() {
     let silent = Monitor::start(|stream| {
         // Holds the connection until the client gives up.
         let _ = BufReader::new(stream).lines().count();

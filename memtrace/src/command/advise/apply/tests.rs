@@ -1,4 +1,4 @@
-//! Configurations with bounds put in: comments stay, and what is broken is refused.
+//! Configurations with new bounds: comments stay, and invalid files are refused.
 
 use super::*;
 use crate::command::advise::vm::tests::advised;
@@ -64,7 +64,7 @@ fn an_empty_file_gets_its_first_table() {
 }
 
 #[test]
-fn what_stands_at_the_end_stays_before_the_new_table() {
+fn trailing_comments_stay_before_the_new_table() {
     let text = "libvirt = false\n\n# Tables of VMs.\n#[[vm]]\n#name = \"a\"\n";
     let edited = edit(text, &[bounds("web", 512, 1024)]).expect("it is fine");
     let table = "\n[[vm]]\nname = \"web\"\nminimum = \"512MiB\"\nmaximum = \"1GiB\"\n";
@@ -96,7 +96,7 @@ fn a_table_by_uuid_is_about_it_too() {
 }
 
 #[test]
-fn two_vms_of_one_name_are_told_apart_by_uuid() {
+fn two_vms_of_one_name_are_distinguished_by_uuid() {
     let mut vms = [advised(20.0), advised(20.0)];
     for (vm, uuid) in vms.iter_mut().zip([7, 8]) {
         vm.name = "web".to_owned();
@@ -123,7 +123,7 @@ fn a_broken_file_is_refused_with_line_and_key() {
 }
 
 #[test]
-fn what_is_not_sure_is_left_out() {
+fn uncertain_bounds_are_left_out() {
     let named = |days| VmAdvice { name: "web".to_owned(), ..advised(days) };
     assert_eq!(super::bounds(&[named(2.0)]), (Vec::new(), vec!["web".to_owned()]));
     let (sure, left_out) = super::bounds(&[named(20.0)]);

@@ -1,4 +1,4 @@
-//! Accounts stay bounded, and what isn't known isn't nothing.
+//! Accounts stay bounded, and unknown values don't count as 0.
 
 use super::*;
 

@@ -101,7 +101,7 @@ pub(super) struct History<'a> {
     rules: &'a Rules,
     zone: &'a TimeZone,
     hostname: Option<String>,
-    /// What was counted at the last point at which a VM was there, and when that was.
+    /// The count at the last point with the VM, and the time of that point.
     counted: BTreeMap<Who, (u64, Counted)>,
 }
 
@@ -245,7 +245,7 @@ fn rates(before: Option<Counted>, now: &Counted, step: u64) -> Signs {
     }
 }
 
-/// What is an amount of memory.
+/// An amount of memory.
 fn bytes(value: Option<f64>) -> Option<Bytes> {
     value.filter(|value| (0.0..MOST_BYTES).contains(value)).map(|value| Bytes(value as u64))
 }

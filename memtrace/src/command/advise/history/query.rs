@@ -14,7 +14,7 @@ const POINTS: u64 = 288;
 /// Time after a balloon change in which guest statistics are not used, in seconds; at least two
 /// scrape intervals.
 const DOUBT: u64 = 30;
-/// What lies between two points is looked at so often at most.
+/// Minimum step of subqueries between two points, in seconds.
 const CLOSEST: u64 = 60;
 
 /// The info series of all hosts.

@@ -1,4 +1,4 @@
-//! A month that a Prometheus remembers, whose right answers are known; and what is missing in one.
+//! A month of metrics in Prometheus with known right answers; and metrics with gaps.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,22 +18,22 @@ use memtrace_view::export::metrics::{Form, Scene, parse, text};
 
 const DAY: u64 = 86_400;
 
-/// What memtrace tells at a moment of the month, as a scrape has it.
+/// memtrace's metrics at a moment of the month, as scraped.
 fn told(second: u64) -> Vec<parse::Sample> {
     let now = sample(second);
     let before = second.checked_sub(STEP).map(sample);
     let mut snapshot = derive(before.as_ref(), &now);
-    // The month's clock of the kernel goes slower, so that nothing is to be had of rates.
+    // The samples' monotonic clock is slower than the month's, so that rates are set here.
     snapshot.host.swap_in.value = Some(memtrace_core::units::ByteRate(0.0));
     snapshot.host.swap_out.value = Some(memtrace_core::units::ByteRate(0.0));
     let wall = snapshot.wall;
     let scene =
-        Scene::new(Arc::new(snapshot), Decided::Not("nobody decides".into()), Bytes(4096), wall);
+        Scene::new(Arc::new(snapshot), Decided::Not("no reactor".into()), Bytes(4096), wall);
     let text = text(scene, Form::OpenMetrics).expect("it is written");
     parse::samples(&text).collect()
 }
 
-/// The lines of each metric in a stretch.
+/// The series of each metric in a range.
 fn lines(stretch: Stretch) -> BTreeMap<String, Vec<Line>> {
     let mut series: BTreeMap<(String, Labels), Vec<(f64, f64)>> = BTreeMap::new();
     for at in (stretch.from..=stretch.to).step_by(stretch.step as usize) {
@@ -62,7 +62,7 @@ fn record(days: u64, config: &Config, zone: &TimeZone) -> Record {
         let of_host = query::OF_HOST.iter().filter_map(|name| lines.get(*name).cloned());
         answers.host(of_host.flatten().collect());
         for what in OfVm::ALL {
-            // Its balloons stand still, and nothing happens between two points.
+            // Balloons don't move, and nothing happens between two points.
             if !matches!(what, OfVm::Moved | OfVm::Most) {
                 answers.vms(what, lines.get(what.metric()).cloned().unwrap_or_default());
             }
@@ -93,7 +93,7 @@ fn a_month_that_prometheus_remembers_gives_the_right_advice() {
     assert_eq!(missing, Some("no guest statistics in Prometheus"));
 }
 
-/// One VM at two points, of which `change` takes something.
+/// One VM at two points, with values removed by `change`.
 fn ticks(change: impl Fn(&mut BTreeMap<OfVm, [Option<f64>; 2]>)) -> Vec<Tick> {
     let gib = |amount: u64| (amount * GIB) as f64;
     let stretch = Stretch { from: 600, to: 900, step: 300 };
@@ -131,7 +131,7 @@ fn ticks(change: impl Fn(&mut BTreeMap<OfVm, [Option<f64>; 2]>)) -> Vec<Tick> {
 }
 
 #[test]
-fn what_can_not_be_believed_is_not_known_and_says_why() {
+fn implausible_values_are_unknown_with_a_reason() {
     let last = |what: OfVm, value: Option<f64>| {
         let ticks = ticks(|told| {
             told.insert(what, [Some(0.0), value]);
@@ -153,7 +153,7 @@ fn what_can_not_be_believed_is_not_known_and_says_why() {
         assert!(because.contains(why), "{because}");
         assert_eq!((vm.most, vm.hurts), (None, None), "{what:?}");
     }
-    // A value that no memory has is none.
+    // An impossible size is ignored.
     assert_eq!(last(OfVm::Swap, Some(-1.0)).swap, None);
     assert_eq!(last(OfVm::Swap, Some(1e300)).swap, None);
 }
@@ -168,7 +168,7 @@ fn a_guest_that_was_at_its_end_between_two_points_suffered() {
         told.insert(OfVm::OomKills, [Some(1.0), Some(2.0)]);
     });
     assert_eq!((killed[0].vms[0].hurts, killed[1].vms[0].hurts), (Some(false), Some(true)));
-    // Its counters began anew: that tells nothing.
+    // Counters that restarted report no kill.
     let booted = ticks(|told| {
         told.insert(OfVm::OomKills, [Some(5.0), Some(2.0)]);
     });
@@ -194,7 +194,7 @@ fn a_host_that_is_not_clear_is_asked_for() {
     assert!(
         told(chosen(Vec::new(), None).expect_err("none")).contains("no host with memtrace metrics")
     );
-    // One that was given another name or kernel is one all the same.
+    // A host whose name or kernel changed counts once.
     let renamed = vec![host("10.0.0.1:9435", "a"), host("10.0.0.1:9435", "z")];
     assert_eq!(chosen(renamed, None).expect("it is one")["hostname"], "z");
 }

@@ -45,7 +45,7 @@ fn advice(record: &Record, add: Option<u64>) -> HostAdvice {
 }
 
 #[test]
-fn what_is_needed_together_is_less_than_the_peaks() {
+fn the_need_of_all_is_less_than_the_sum_of_peaks() {
     let advice = advice(&record(20), None);
     assert_eq!(advice.together_peak, Some(Bytes(20 * GIB)));
     assert_eq!(advice.peaks, Bytes(32 * GIB));
@@ -58,7 +58,7 @@ fn what_is_needed_together_is_less_than_the_peaks() {
 }
 
 #[test]
-fn one_more_vm_fits_always_or_likely_or_not() {
+fn one_more_vm_fits_surely_or_likely_or_not() {
     let record = record(20);
     for (size, fits) in [(16, Fits::Always), (40, Fits::Likely), (100, Fits::No)] {
         let added = advice(&record, Some(size)).added.expect("one is asked for");

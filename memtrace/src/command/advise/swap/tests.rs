@@ -103,7 +103,7 @@ fn swap_that_is_full_is_too_small() {
 }
 
 #[test]
-fn what_comes_back_is_leant_on_and_wants_zswap_before_a_disk() {
+fn swap_that_is_read_back_calls_for_zswap() {
     let rules = Rules::default();
     let leant = Case { reads: 20, swap: 4, ..CALM };
     let disk = advice(leant, &rules);

@@ -21,11 +21,11 @@ const COMPRESSED: u64 = 9000;
 pub(in crate::command::advise) const BEGIN: u64 = 1_790_812_800;
 
 pub(super) const INSTALLED: u64 = 96 * GIB;
-/// The sum of what is in `guests`.
+/// The sum over `guests`.
 pub(super) const ALLOCATED: u64 = (4 + 16 + 16 + 8 + 8 + 8 + 2 + 8 + 4 + 4) * GIB;
 /// What the host uses for itself.
 const OWN: u64 = 3 * GIB;
-/// What the host keeps of the VM that tells nothing.
+/// Memory on the host of the VM without statistics.
 const SILENT: u64 = 2 * GIB;
 
 pub(super) struct Month(TempDir);
@@ -115,7 +115,7 @@ fn compressed(second: u64) -> Nanos {
     Nanos(second * Nanos::SECOND.0 / COMPRESSED)
 }
 
-/// So many seconds after its beginning.
+/// This many seconds after its beginning.
 pub(in crate::command::advise) fn sample(second: u64) -> Sample {
     let wall = WallNanos((BEGIN + second) * Nanos::SECOND.0);
     let guests = guests(second);

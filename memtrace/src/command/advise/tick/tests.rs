@@ -1,4 +1,4 @@
-//! What is known of a guest in a moment, and what isn't.
+//! Known and unknown facts about a guest at a moment.
 
 use super::*;
 use memtrace_core::fixture::samples::{self, GIB, MIB};

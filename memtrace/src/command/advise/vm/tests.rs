@@ -7,7 +7,7 @@ use super::*;
 const GIB: u64 = 1 << 30;
 const AROUND: Around = Around { room: Some(Bytes(8 * GIB)), floor: Bytes(GIB / 2) };
 
-/// Of a VM of 8 GiB that needed these amounts, each for the same share of so many days.
+/// A VM of 8 GiB that needed these amounts, each for the same share of this many days.
 fn account(needs: &[u64], days: f64) -> VmAccount {
     let mut account = VmAccount { allocated: Some(Bytes(8 * GIB)), ..VmAccount::default() };
     account.seconds = days * 86_400.0;
@@ -20,7 +20,7 @@ fn account(needs: &[u64], days: f64) -> VmAccount {
     account
 }
 
-/// Advice for one that needed a quarter of its size for so many days.
+/// Advice for a VM that needed a quarter of its size for this many days.
 pub(in crate::command::advise) fn advised(days: f64) -> VmAdvice {
     advise(None, &account(&[2 * GIB], days), AROUND)
 }
@@ -35,7 +35,7 @@ fn maximum(size: Option<Size>) -> Option<u64> {
 }
 
 #[test]
-fn what_is_never_needed_is_taken_and_not_before_a_week() {
+fn unneeded_memory_is_taken_after_a_week() {
     let (given, size) = verdict(&account(&[2 * GIB], 20.0), AROUND);
     assert_eq!((given, maximum(size)), (Verdict::Lower, Some(2464 << 20)));
     let (given, size) = verdict(&account(&[2 * GIB], 6.0), AROUND);
@@ -44,7 +44,7 @@ fn what_is_never_needed_is_taken_and_not_before_a_week() {
 }
 
 #[test]
-fn one_that_stays_near_its_limit_gets_more_where_the_host_has_it() {
+fn a_vm_near_its_limit_gets_more_if_the_host_has_it() {
     let near = account(&[7 * GIB], 20.0);
     let (given, size) = verdict(&near, AROUND);
     assert_eq!((given, maximum(size)), (Verdict::Raise, Some(8608 << 20)));
@@ -57,7 +57,7 @@ fn one_that_stays_near_its_limit_gets_more_where_the_host_has_it() {
 }
 
 #[test]
-fn one_that_hurt_gets_a_quarter_more_than_it_had_then() {
+fn a_vm_in_distress_gets_a_quarter_more_than_it_had() {
     let mut hurt = account(&[3 * GIB], 20.0);
     (hurt.hurt, hurt.hurt_at) = (60.0, Some(Bytes(8 * GIB)));
     let (given, size) = verdict(&hurt, AROUND);

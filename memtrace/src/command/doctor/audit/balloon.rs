@@ -10,7 +10,7 @@ use memtrace_core::units::Bytes;
 
 /// The polling period that memtrace sets.
 pub const PERIOD: u32 = 2;
-/// Statistics are stale after so many periods, and so many seconds at least.
+/// Statistics are stale after this many periods, and at least this many seconds.
 const STALE_PERIODS: u64 = 3;
 const STALE_SECONDS: u64 = 10;
 /// With a longer period decisions use outdated statistics.
@@ -23,7 +23,7 @@ const DEAD_LEAST: Bytes = Bytes(256 << 20);
 pub fn monitored(vm: &VmFacts, _: &Facts) -> Answer {
     let (severity, finding, commands) = match &vm.owner {
         Owner::Libvirt | Owner::Qmp(_) => return Ok(None),
-        Owner::Nobody => (
+        Owner::None => (
             Severity::Warning,
             "its QEMU has no QMP socket".to_owned(),
             vec![at_next_start(vm, "", "-qmp unix:/run/NAME.qmp,server=on,wait=off")],
@@ -126,7 +126,7 @@ fn switching_on(vm: &VmFacts, balloon: &Balloon) -> Vec<String> {
             });
             vec![monitor(socket, &request.to_string())]
         }
-        Owner::Nobody | Owner::Other(_) => Vec::new(),
+        Owner::None | Owner::Other(_) => Vec::new(),
     }
 }
 

@@ -49,10 +49,10 @@ pub struct Ksm {
 /// Transparent huge pages (Documentation/admin-guide/mm/transhuge.rst).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HugePages {
-    /// The chosen word: always, madvise or never.
+    /// The selected value: always, madvise or never.
     pub enabled: String,
     pub defrag: String,
-    /// Empty places of a huge page that khugepaged may fill. `None`: unknown.
+    /// Empty pages in a huge page that khugepaged may fill. `None`: unknown.
     pub fills: Option<u64>,
 }
 
@@ -67,7 +67,7 @@ pub struct Reactor {
 pub enum ReactorKind {
     /// oVirt's memory overcommitment manager.
     Mom,
-    /// oVirt's agent, which does what MOM decides.
+    /// oVirt's agent, which carries out MOM's decisions.
     Vdsm,
     /// Proxmox'.
     Pvestatd,
@@ -103,7 +103,7 @@ pub enum Owner {
     /// QEMU itself, at this socket.
     Qmp(String),
     /// A QEMU without a QMP socket.
-    Nobody,
+    None,
     /// Another program than QEMU.
     Other(String),
 }
@@ -111,7 +111,7 @@ pub enum Owner {
 /// A balloon device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balloon {
-    /// Where QEMU has it in its tree of objects. `None`: not queried.
+    /// Its path in QEMU's object tree. `None`: not queried.
     pub path: Option<String>,
     pub deflate_on_oom: Known<bool>,
     pub free_page_reporting: Known<bool>,
@@ -144,7 +144,7 @@ pub struct Memory {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cgroup {
     pub path: String,
-    /// The file that lifts the limit, and what it takes for "none".
+    /// The file that sets the limit, and its value for "none".
     pub file: String,
     pub unlimited: &'static str,
     /// The tightest limit, including its ancestors'.

@@ -1,4 +1,4 @@
-//! Each check: with what it finds, without, and with nothing known.
+//! Each check: with a problem, without one, and with unknown facts.
 
 mod host;
 mod vm;
@@ -13,7 +13,7 @@ use memtrace_core::units::{Bytes, Limit};
 pub(super) const MIB: u64 = 1 << 20;
 pub(super) const GIB: u64 = 1 << 30;
 
-/// A VM with which nothing is amiss.
+/// A VM without problems.
 pub(super) fn vm(name: &str, number: u128) -> VmFacts {
     VmFacts {
         id: VmId::Uuid(Uuid::from_u128(number)),
@@ -50,7 +50,7 @@ pub(super) fn cgroup(name: &str, limit: Limit) -> Cgroup {
     Cgroup { path, file, unlimited: "max", limit }
 }
 
-/// A host with which nothing is amiss, and these VMs.
+/// A host without problems, and these VMs.
 pub(super) fn facts(vms: Vec<VmFacts>) -> Facts {
     let swap = Swap { path: "/dev/nvme0n1p2".to_owned(), priority: -2, rotational: Ok(false) };
     Facts {
@@ -76,13 +76,13 @@ pub(super) fn nothing_known<T>() -> Known<T> {
     Err(REASON.to_owned())
 }
 
-/// What `check` found, if it did.
+/// The finding of `check`, if any.
 pub(super) fn found(facts: &Facts, check: &str) -> Option<Finding> {
     assert!(NAMES.contains(&check), "{check} is no check");
     audit(facts).findings.into_iter().find(|finding| finding.check == check)
 }
 
-/// A few VMs with most of what may be amiss.
+/// A few VMs with most of the possible problems.
 fn ailing() -> Facts {
     let silent = Balloon {
         statistics: Ok(Statistics { period: 0, age: None, live: None }),
@@ -124,14 +124,14 @@ fn ailing() -> Facts {
 }
 
 #[test]
-fn where_nothing_is_amiss_nothing_is_found() {
+fn without_problems_there_are_no_findings() {
     let audit = audit(&facts(vec![vm("web", 1), vm("db", 2)]));
     assert_eq!((audit.findings.as_slice(), audit.worst()), (&[][..], None));
     insta::assert_snapshot!(audit.text(false), @"audit of 2 VMs: no problems found");
 }
 
 #[test]
-fn the_text_says_what_is_amiss_what_it_leads_to_and_what_mends_it() {
+fn the_text_has_finding_consequence_and_fix() {
     insta::assert_snapshot!(audit(&ailing()).text(false));
 }
 
@@ -145,7 +145,7 @@ fn the_document_says_the_same() {
 }
 
 #[test]
-fn one_vms_audit_is_its_own_and_ends_with_what_was_done() {
+fn the_audit_of_one_vm_ends_with_the_outcomes() {
     let facts = ailing();
     let mut of_web = audit(&facts).of(facts.vms[0].id);
     assert!(of_web.findings.iter().all(|finding| finding.vm.as_ref().unwrap().name == "web"));

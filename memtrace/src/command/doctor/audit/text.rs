@@ -111,10 +111,10 @@ fn write_word(out: &mut String, severity: Severity, color: bool) {
     };
 }
 
-/// The first line continues the current one, unless `anew`.
-fn write_wrapped(out: &mut String, words: &str, anew: bool) {
+/// Starts a new line if `break_first`; else continues the current one.
+fn write_wrapped(out: &mut String, words: &str, break_first: bool) {
     for (index, line) in text::wrap(words, WIDTH).into_iter().enumerate() {
-        let indent = if index > 0 || anew { INDENT } else { 0 };
+        let indent = if index > 0 || break_first { INDENT } else { 0 };
         let _ = writeln!(out, "{:indent$}{line}", "");
     }
 }

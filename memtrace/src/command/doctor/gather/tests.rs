@@ -133,7 +133,7 @@ fn without_a_monitor_the_command_line_tells_what_it_can() {
     let host = host();
     vm(&host, 500, &["-device", "virtio-balloon-pci,free-page-reporting=on"]);
     let gathered = gathered(&host);
-    assert_eq!(only(&gathered).owner, Owner::Nobody);
+    assert_eq!(only(&gathered).owner, Owner::None);
     let found = audit(&gathered.facts);
     assert_eq!(severity(&found, "monitor"), Some(Severity::Warning));
     assert_eq!(severity(&found, "free_page_reporting"), None);
@@ -157,7 +157,7 @@ fn a_socket_that_is_not_for_us_is_unknown_and_nothing_is_mended_by_who_lacks_pri
     assert!(!outcome.done && outcome.text.contains("No such file"), "{outcome:?}");
     let explained = "missing CAP_DAC_READ_SEARCH; run `sudo memtrace doctor --fix`";
     assert!(found.text(false).contains(explained), "{found:?}");
-    // The monitor is gone: nobody knows whether there is something to mend.
+    // The monitor is gone: unknown whether there is something to fix.
     let gathered = super::gather(&host.root(), &Ok(vec![]), true, None).expect("it is a host");
     let mut found = audit(&gathered.facts);
     assert_eq!(severity(&found, "statistics"), Some(Severity::Unknown));
@@ -166,7 +166,7 @@ fn a_socket_that_is_not_for_us_is_unknown_and_nothing_is_mended_by_who_lacks_pri
 }
 
 #[test]
-fn one_vm_is_found_by_what_is_typed_and_it_alone_is_asked() {
+fn only_the_vm_on_the_command_line_is_queried() {
     let host = host();
     let _monitor = monitored(&host, Device::default());
     let other = "unix:/nowhere/other.qmp,server=on,wait=off";
@@ -183,8 +183,8 @@ fn one_vm_is_found_by_what_is_typed_and_it_alone_is_asked() {
         assert_eq!(other.size, Ok(Bytes(512 << 20)), "its command line tells");
     }
     assert!(of("500").is_ok());
-    let error = of("nobody").expect_err("there is none").to_string();
-    assert_eq!(error, "no VM \"nobody\"; VMs: other, web");
+    let error = of("missing").expect_err("there is none").to_string();
+    assert_eq!(error, "no VM \"missing\"; VMs: other, web");
     vm(&host, 501, &["-name", "other"]);
     let error = of("other").expect_err("there are two").to_string();
     assert!(error.starts_with("several VMs are named \"other\"; "), "{error}");
@@ -207,7 +207,7 @@ fn a_configuration_with_mistakes_leaves_bounds_unknown() {
 }
 
 #[test]
-fn who_moves_balloons_is_found_by_command() {
+fn programs_that_move_balloons_are_found_by_command() {
     let host = host();
     for (pid, comm, arguments) in [
         (10, "momd", &["python3", "/usr/sbin/momd"][..]),

@@ -30,7 +30,7 @@ pub(super) fn facts(
         None => Owner::Other(description.vmm.clone()),
         Some(qemu) if qemu.libvirt.is_some() => Owner::Libvirt,
         Some(qemu) => {
-            qemu.qmp_sockets.first().map_or(Owner::Nobody, |path| Owner::Qmp(name::display(path)))
+            qemu.qmp_sockets.first().map_or(Owner::None, |path| Owner::Qmp(name::display(path)))
         }
     };
     let passed = qemu.is_some_and(|qemu| qemu.vfio);
@@ -92,7 +92,7 @@ fn asked(device: &BalloonDevice, actual: Option<Bytes>, now: WallNanos) -> Ballo
 }
 
 fn statistics(period: u64, stats: &GuestStats, now: WallNanos) -> Statistics {
-    // A guest whose answer comes from the future answered just now.
+    // A guest's time stamp in the future counts as now.
     let age = stats.updated.map(|updated| now.0.saturating_sub(updated.0) / Nanos::SECOND.0);
     let live = stats
         .total
@@ -107,7 +107,7 @@ fn memory_of(root: &HostRoot, keeper: &Keeper, pid: u32) -> Known<Memory> {
     let (Some(rss), Some(swap), Some(locked)) = whole else {
         return Err(format!("no VmLck in /proc/{pid}/status"));
     };
-    // Without CONFIG_HUGETLB_PAGE there are none and no line.
+    // Kernels without CONFIG_HUGETLB_PAGE have no such line.
     Ok(Memory { rss, swap, locked, huge: read.hugetlb.unwrap_or_default() })
 }
 

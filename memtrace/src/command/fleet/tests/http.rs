@@ -101,7 +101,7 @@ async fn four_questions_make_a_frame() {
 }
 
 #[test]
-fn what_keeps_prometheus_from_answering_is_said() {
+fn the_reason_for_a_missing_answer_is_reported() {
     let closed = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
     let error = failure(&prometheus(&format!("http://{closed}")));
     assert!(error.contains("cannot query Prometheus at http://127.0.0.1:"), "{error}");

@@ -1,4 +1,4 @@
-//! What made-up moments come to.
+//! The report of made-up samples.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use memtrace_core::units::{ByteRate, Bytes, Percent};
 
 const SECOND: u64 = Nanos::SECOND.0;
 
-/// So many seconds after the fixture's time, with this interval before it.
+/// This many seconds after the fixture's time, with this interval before it.
 pub(in crate::command::report) fn shown(
     second: u64,
     interval: Option<u64>,
@@ -69,7 +69,7 @@ fn nothing_is_no_report() {
 }
 
 #[test]
-fn a_gap_in_time_is_told_and_left_empty_and_its_totals_count() {
+fn a_gap_in_time_is_reported_and_left_empty_and_its_totals_count() {
     let report = report(ten_minutes());
     let wall = |second: u64| WallNanos(fixture::WALL.0 + second * SECOND);
     assert_eq!((report.moments, report.seconds), (542, 600.0));
@@ -84,7 +84,7 @@ fn a_gap_in_time_is_told_and_left_empty_and_its_totals_count() {
 }
 
 #[test]
-fn who_suffered_most_comes_first_and_the_quiet_ones_last() {
+fn the_most_stalled_vm_comes_first_and_quiet_ones_last() {
     let report = report(ten_minutes());
     let names: Vec<&str> = report.vms.iter().map(|(_, vm)| vm.name.as_str()).collect();
     assert_eq!(names, ["noisy", "victim", "idle"]);
@@ -111,7 +111,7 @@ fn decisions_and_alerts_are_marks_of_the_host_and_of_their_vm() {
 }
 
 #[test]
-fn what_was_never_known_is_known_to_be_unknown() {
+fn a_value_never_known_is_unknown() {
     let mut snapshot = (*fixture::without_kernel_side()).clone();
     snapshot.host.memory_available = Measured::absent("no /proc/meminfo");
     let shown =

@@ -131,7 +131,7 @@ fn curve(series: &Series, ink: Ink, filled: bool, high: f64) -> Curve<'_> {
     Curve { series, ink, filled, pick: |bucket| bucket.most, high }
 }
 
-/// The highest of them, at least so much, so that a quiet host looks quiet.
+/// The highest of them, with a minimum, so that a quiet host looks quiet.
 fn highest(all: &[&Series], least: f64) -> f64 {
     all.iter().filter_map(|series| series.most()).map(f64::from).fold(least, f64::max)
 }

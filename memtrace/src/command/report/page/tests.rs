@@ -27,7 +27,7 @@ fn part(page: &str, heading: &str) -> String {
 }
 
 #[test]
-fn what_was_recorded_and_what_is_missing() {
+fn recorded_parts_and_missing_parts() {
     let losses = ["a.mtrec: the frame's checksum is wrong at byte 9; 5 bytes are lost".to_owned()];
     let page = made(&report(ten_minutes()), &losses);
     insta::assert_snapshot!(part(&page, "Recording"));
@@ -53,7 +53,7 @@ fn lanes_decisions_and_alerts() {
 }
 
 #[test]
-fn what_is_not_known_is_said_and_not_drawn_as_nothing() {
+fn unknown_values_are_marked_and_not_drawn_as_zero() {
     let mut shown = shown(1, Some(1), Vec::new());
     shown.snapshot = fixture::without_kernel_side();
     let page = made(&report(vec![shown]), &[]);
@@ -94,7 +94,7 @@ fn a_scope_is_shown_with_its_limit_and_the_host_alone_without_one() {
 }
 
 #[test]
-fn the_page_asks_nobody_for_anything() {
+fn the_page_loads_nothing_from_elsewhere() {
     let page = made(&report(ten_minutes()), &[]);
     for foreign in ["http", "<script", "src=", "href=", "url(", "@import", "<link"] {
         assert!(!page.contains(foreign), "{foreign}");

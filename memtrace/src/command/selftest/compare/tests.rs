@@ -184,7 +184,7 @@ fn without_pressure_its_rows_are_skipped_with_the_reason() {
 }
 
 #[test]
-fn what_memtrace_or_the_kernel_lacks_is_said_and_never_zero() {
+fn values_that_memtrace_or_the_kernel_lacks_are_reported_and_never_zero() {
     let mut course = Course::new();
     set_signal(&mut course.to.sample, Signal::SwapOut, Quality::absent("no rss_stat"));
     course.to.sample.vms[0].cgroup = None;
@@ -208,7 +208,7 @@ fn an_approximate_signal_is_approximate_whatever_the_difference() {
 }
 
 #[test]
-fn a_guest_that_memtrace_does_not_show_is_told() {
+fn a_guest_that_memtrace_does_not_show_is_reported() {
     let mut course = Course::new();
     course.to.sample.vms.clear();
     let table = course.table();

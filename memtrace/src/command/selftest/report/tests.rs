@@ -89,12 +89,12 @@ fn colours_come_only_when_asked_for() {
 }
 
 #[test]
-fn what_is_wrong_is_in_the_last_line() {
+fn the_failures_are_in_the_last_line() {
     assert!(wrong().text(false).ends_with("WRONG: 1 rows fail; 2 of 3 rows pass, 1 not checked\n"));
 }
 
 #[test]
-fn a_guest_that_was_not_pressed_is_told() {
+fn a_guest_that_was_not_pressed_is_reported() {
     let mut report = report();
     report.guest.limit_mib = None;
     assert!(report.text(false).contains("an ordinary process of 96 MiB without a limit, 7 s"));

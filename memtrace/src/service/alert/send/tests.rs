@@ -141,7 +141,7 @@ fn a_receiver_that_fails_is_tried_again_and_one_that_refuses_is_not() {
 }
 
 #[test]
-fn nobody_waits_for_a_receiver_that_never_answers() {
+fn a_receiver_that_never_answers_does_not_block() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let senders = senders(Webhook::generic(&url));
@@ -154,7 +154,7 @@ fn nobody_waits_for_a_receiver_that_never_answers() {
 }
 
 #[test]
-fn a_command_is_fed_lines_and_its_end_is_told() {
+fn a_command_is_fed_lines_and_its_end_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("told");
     let script = format!("read line; echo \"$line\" > {}; exit 0", file.display());

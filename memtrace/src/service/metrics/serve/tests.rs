@@ -46,9 +46,9 @@ fn serving(fed: &Fed) -> SocketAddr {
 /// All of an answer.
 async fn ask(address: SocketAddr, request: String) -> String {
     let ask = move || {
-        let mut stream = TcpStream::connect(address).expect("somebody listens");
+        let mut stream = TcpStream::connect(address).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("it can be set");
-        stream.write_all(request.as_bytes()).expect("somebody reads");
+        stream.write_all(request.as_bytes()).expect("it reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("there is an answer");
         answer
@@ -101,7 +101,7 @@ async fn there_is_nothing_else() {
 async fn those_who_say_nothing_lose_their_place() {
     let address = serving(&fed(Latest::Snapshot(fixture::demo())));
     let connect = move || -> Vec<TcpStream> {
-        (0..MOST).map(|_| TcpStream::connect(address).expect("somebody listens")).collect()
+        (0..MOST).map(|_| TcpStream::connect(address).expect("it listens")).collect()
     };
     let silent = spawn_blocking(connect).await.expect("no panic");
     assert!(scrape(address, "").await.starts_with("HTTP/1.1 200 "));
@@ -117,8 +117,8 @@ async fn a_socket_in_a_folder_serves_as_well() {
     let served = tokio::spawn(serve(listener, fed.input.clone()));
     let asked = path.clone();
     let ask = move || {
-        let mut stream = UnixStream::connect(asked).expect("somebody listens");
-        stream.write_all(format!("{SCRAPE}\r\n").as_bytes()).expect("somebody reads");
+        let mut stream = UnixStream::connect(asked).expect("it listens");
+        stream.write_all(format!("{SCRAPE}\r\n").as_bytes()).expect("it reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("there is an answer");
         answer

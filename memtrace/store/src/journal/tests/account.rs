@@ -18,7 +18,7 @@ fn gate(account: &Account) -> Option<GateKind> {
 }
 
 #[test]
-fn the_moment_is_told_and_not_what_came_later() {
+fn the_account_ends_at_its_moment() {
     let directory = tempfile::tempdir().unwrap();
     let (mut journal, _) = open(directory.path());
     noted(&mut journal, 10, GateKind::Room);
@@ -55,7 +55,7 @@ fn it_is_read_while_it_is_written_and_over_several_files() {
     let limits = Limits { file: Bytes(2_000), files: 100 };
     let (mut journal, _) = Journal::open(directory.path(), limits).unwrap();
     for second in 1..40 {
-        // What tells nothing new isn't kept.
+        // Unchanged notes aren't kept.
         let kind = if second % 2 == 0 { GateKind::Room } else { GateKind::Moving };
         noted(&mut journal, second, kind);
         let orders = journal.begin(at(second), vec![wanted(1, 100, 80)]).unwrap();

@@ -6,7 +6,7 @@ use memtrace_core::policy::{Memtrace, inputs};
 use memtrace_core::sim::{Scenario, catalogue, watch};
 
 /// What is thought of a host and its VMs in each second, as it would be noted. Each second
-/// brings something new.
+/// differs from the one before.
 fn thoughts(scenario: &str, seconds: u64) -> Vec<(Decisions, Vec<Named>)> {
     let all = catalogue::all().expect("they can be read");
     let found = all.into_iter().find(|known| known.name == scenario).expect("there is such one");
@@ -41,7 +41,7 @@ fn lines(directory: &Path, kind: &str) -> usize {
     text(directory).matches(&format!("{{\"kind\":\"{kind}\",")).count()
 }
 
-/// The same to the last word; numbers are read from text to the last digit but one.
+/// Equal; seconds of forecasts within 1e-12, because they are read from text.
 fn same(one: &Decisions, other: &Decisions) -> bool {
     let bare = |all: &Decisions| Decisions { ahead: Vec::new(), ..all.clone() };
     let near = one.ahead.iter().zip(&other.ahead).all(|(one, other)| {
@@ -50,7 +50,7 @@ fn same(one: &Decisions, other: &Decisions) -> bool {
     bare(one) == bare(other) && one.ahead.len() == other.ahead.len() && near
 }
 
-/// Of each seventh second, `account_of` tells what was noted then, word for word.
+/// For each seventh second, `account_of` has to give exactly what was noted then.
 fn assert_told(directory: &Path, thoughts: &[(Decisions, Vec<Named>)]) {
     for (second, (decisions, names)) in (0_u64..).zip(thoughts).step_by(7) {
         let account = account_of(directory, at(second)).unwrap();
@@ -60,7 +60,7 @@ fn assert_told(directory: &Path, thoughts: &[(Decisions, Vec<Named>)]) {
     }
 }
 
-/// The second of a note, which is what was thought then.
+/// The second of a note, which is the second of the simulation.
 fn second_of(noted: &Noted, thoughts: &[(Decisions, Vec<Named>)]) -> u64 {
     let second = noted.at.0 / 1_000_000_000;
     let thought = &thoughts[usize::try_from(second).unwrap()].0;
@@ -80,7 +80,7 @@ fn a_minute_of_steady_pressure_stays_small_and_says_the_same() {
     assert_told(directory.path(), pressed);
     assert_eq!((lines(directory.path(), "noted"), lines(directory.path(), "changed")), (2, 73));
     let length = length(directory.path());
-    // Of eight VMs, with something new in each second.
+    // Eight VMs; each second differs from the one before.
     let (vms, seconds) = (8, 75);
     assert!(length < vms * seconds * 520 && length * 4 < whole, "{length} of {whole} bytes");
 }
@@ -90,7 +90,7 @@ fn json(decisions: &Decisions) -> u64 {
 }
 
 #[test]
-fn each_file_begins_with_all_and_what_is_left_of_them_is_told() {
+fn each_file_begins_with_a_whole_note() {
     let thoughts = thoughts("overcommit-2x", 120);
     let directory = tempfile::tempdir().unwrap();
     let limits = Limits { file: Bytes(40_000), files: 100 };
@@ -114,7 +114,7 @@ fn after_a_kill_the_next_run_begins_with_all() {
     assert!(lines(directory.path(), "changed") > 3);
     let before = lines(directory.path(), "noted");
     drop(journal);
-    // In the middle of a line.
+    // The damage is in the middle of a line.
     let path = files::path(directory.path(), 1);
     let length = fs::metadata(&path).unwrap().len();
     fs::File::options().write(true).open(&path).unwrap().set_len(length - 10).unwrap();
@@ -143,14 +143,14 @@ fn a_line_that_is_lost_is_counted_and_harms_until_all_is_said_again() {
     let account = |second| account_of(directory.path(), at(second)).unwrap();
     let harmed = account(40);
     assert!(harmed.unreadable > 1, "the line, and what builds on it");
-    // What is told is true, and says of when it is.
+    // What is found is right, and has the time of the whole note.
     let noted = harmed.noted.expect("the whole note before is left");
     assert_eq!(second_of(&noted, &thoughts), 0);
     assert_eq!(second_of(&account(129).noted.unwrap(), &thoughts), 129);
 }
 
 #[test]
-fn whoever_reads_along_has_it_whole() {
+fn a_follower_gets_whole_notes() {
     let thoughts = thoughts("overcommit-2x", 90);
     let directory = tempfile::tempdir().unwrap();
     let (mut journal, _) = open(directory.path());
@@ -158,13 +158,13 @@ fn whoever_reads_along_has_it_whole() {
     for (second, (decisions, names)) in (0_u64..).zip(&thoughts) {
         journal.note(at(second), true, decisions, names.clone()).unwrap();
         if second % 7 == 0 {
-            let followed = follower.look().unwrap().expect("somebody has it");
+            let followed = follower.look().unwrap().expect("a process holds the lock");
             let noted = followed.noted.as_ref().expect("something is noted");
             assert_eq!(second_of(noted, &thoughts), second);
             assert_eq!(followed.unreadable, 0);
         }
     }
     let mut late = Follower::new(directory.path().to_owned(), "/proc/locks".into());
-    let followed = late.look().unwrap().expect("somebody has it");
+    let followed = late.look().unwrap().expect("a process holds the lock");
     assert_eq!(second_of(followed.noted.as_ref().unwrap(), &thoughts), 89);
 }

@@ -41,7 +41,7 @@ fn wherever_the_last_line_is_cut_what_is_before_it_stands() {
 }
 
 #[test]
-fn zeros_and_unknown_lines_are_told_and_passed_over() {
+fn zeros_and_unknown_lines_are_counted_and_skipped() {
     let directory = written();
     let path = newest(directory.path());
     let mut text = fs::read(&path).unwrap();

@@ -1,4 +1,4 @@
-//! Somebody reads along while it is written.
+//! A follower reads the journal while it is written.
 
 use std::path::PathBuf;
 
@@ -11,12 +11,12 @@ fn follower(directory: &Path) -> Follower {
 
 /// Ids and whether they have ended, oldest first.
 fn orders(follower: &mut Follower) -> Vec<(u64, bool)> {
-    let followed = follower.look().unwrap().expect("somebody has the journal");
+    let followed = follower.look().unwrap().expect("a process holds the lock");
     followed.orders.iter().map(|told| (told.begun.order.id, told.ended.is_some())).collect()
 }
 
 fn state(follower: &mut Follower) -> Option<Level> {
-    let followed = follower.look().unwrap().expect("somebody has the journal");
+    let followed = follower.look().unwrap().expect("a process holds the lock");
     followed.noted.as_ref().and_then(|noted| noted.decisions.state)
 }
 
@@ -25,7 +25,7 @@ fn decided(state: Level) -> Decisions {
 }
 
 #[test]
-fn a_journal_that_nobody_has_tells_nothing() {
+fn a_journal_without_a_lock_holder_tells_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let mut follower = follower(directory.path());
     assert!(follower.look().unwrap().is_none());
@@ -38,7 +38,7 @@ fn a_journal_that_nobody_has_tells_nothing() {
 }
 
 #[test]
-fn what_is_written_is_read_once_and_in_time() {
+fn each_line_is_read_once_and_in_time() {
     let directory = tempfile::tempdir().unwrap();
     let (mut journal, _) = open(directory.path());
     let mut follower = follower(directory.path());
@@ -71,13 +71,13 @@ fn it_follows_from_file_to_file() {
         assert_eq!(orders(&mut early), seen);
     }
     assert!(files::list(directory.path()).unwrap().first() > Some(&1), "old files are gone");
-    // Who comes late has the last two files.
+    // A late follower reads the last two files.
     let late = orders(&mut follower(directory.path()));
     assert!(!late.is_empty() && seen.ends_with(&late), "{late:?}");
 }
 
 #[test]
-fn what_slept_through_old_files_goes_on_with_those_that_there_are() {
+fn a_follower_that_missed_deleted_files_goes_on_with_the_present_ones() {
     let directory = tempfile::tempdir().unwrap();
     let (mut journal, _) = Journal::open(directory.path(), SMALL).unwrap();
     let mut follower = follower(directory.path());
@@ -108,7 +108,7 @@ fn half_a_line_waits_and_a_line_that_says_nothing_is_counted() {
 }
 
 #[test]
-fn what_was_taken_back_is_forgotten() {
+fn a_truncated_line_is_forgotten() {
     let directory = tempfile::tempdir().unwrap();
     let (mut journal, _) = open(directory.path());
     journal.begin(at(1), vec![wanted(1, 100, 80)]).unwrap();

@@ -1,4 +1,4 @@
-//! Any values are read as they were written, and nothing that is read does harm.
+//! Any values are read as they were written, and damaged input does no harm.
 
 use proptest::prelude::*;
 use serde_json::{Map, Number, Value, json};
@@ -8,7 +8,7 @@ use super::super::encoder::Encoder;
 use super::super::streams::{Form, Stream, Streams, Unread};
 use super::super::tree::{Kind, Tree};
 
-/// As frames hold them, so many in each.
+/// As frames hold them, this many in each.
 fn written(values: &[Value], each: usize) -> Vec<(Vec<u8>, usize)> {
     let mut encoder = Encoder::default();
     let frame = |values: &[Value]| {
@@ -18,7 +18,7 @@ fn written(values: &[Value], each: usize) -> Vec<(Vec<u8>, usize)> {
     values.chunks(each).map(frame).collect()
 }
 
-/// What can be read of them.
+/// All that can be decoded of them.
 fn read(frames: &[(Vec<u8>, usize)]) -> Vec<Value> {
     let mut decoder = Decoder::default();
     let mut values = Vec::new();
@@ -37,7 +37,7 @@ fn read(frames: &[(Vec<u8>, usize)]) -> Vec<Value> {
 }
 
 #[test]
-fn what_stays_costs_nothing_and_what_moves_little() {
+fn constant_columns_cost_nothing_and_changes_little() {
     let list = |n: u64| json!({"at": n * 1_000_000_000, "free": n * 4096, "text": "a name"});
     let lists: Vec<Value> = (1..=11).map(list).collect();
     let frames = written(&lists, 1);
@@ -55,7 +55,7 @@ fn what_stays_costs_nothing_and_what_moves_little() {
 }
 
 #[test]
-fn what_comes_and_goes_moves_no_other() {
+fn adding_and_removing_elements_moves_no_other() {
     let vm = |id: &str, n: u64| json!({"id": id, "a": n, "b": n * n, "histogram": [0, n, 0, 0]});
     let (web, db, ci) = (vm("web", 1000), vm("db", 5), vm("ci", 70));
     let before = json!([web, db, ci]);
@@ -77,7 +77,7 @@ fn a_frame_is_read_after_the_one_before_it_alone() {
     let values: Vec<Value> = (0..6).map(|n| json!([n, "text"])).collect();
     let frames = written(&values, 2);
     let mut decoder = Decoder::default();
-    assert!(decoder.enter(frames[1].0.clone(), 2).is_none(), "it doesn't begin anew");
+    assert!(decoder.enter(frames[1].0.clone(), 2).is_none(), "it is no keyframe");
     let mut decoder = Decoder::default();
     assert!(decoder.enter(frames[0].0.clone(), 3).is_none(), "it has two");
     let mut decoder = Decoder::default();
@@ -92,8 +92,8 @@ fn there_is_an_end_to_levels() {
     assert!(Encoder::default().add(&deep(70)).is_none());
 }
 
-/// A list that has one large element a thousand times, and an array of more zeros than there is
-/// room for: what a few bytes can ask for.
+/// A list that has one large element a thousand times, and an array with more zeros than fit:
+/// both can be encoded in a few bytes.
 #[test]
 fn a_few_bytes_do_not_become_many() {
     let mut tree = Tree::default();
@@ -123,7 +123,7 @@ fn number() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Few names, so that values change their kinds under the same.
+/// Few names, so that values under the same name change their kinds.
 fn value() -> impl Strategy<Value = Value> {
     let name = prop::sample::select(vec!["id", "vm", "a", "1", "+1", "01", ""]);
     let leaf = prop_oneof![
@@ -198,7 +198,7 @@ proptest! {
         read(&[(bytes, count)]);
     }
 
-    /// Frames that are right but for some bytes.
+    /// Valid frames with some bytes changed.
     #[test]
     fn nothing_that_is_changed_panics(
         values in prop::collection::vec(value(), 1..8),

@@ -45,7 +45,7 @@ fn a_cut_anywhere_leaves_what_was_before_it() {
 }
 
 #[test]
-fn after_damage_it_goes_on_where_a_frame_begins_anew() {
+fn after_damage_it_goes_on_at_the_next_keyframe() {
     let case = case(640);
     let mut bytes = case.bytes.clone();
     bytes[frame::BEGIN_LENGTH + frame::HEAD_LENGTH + 40] ^= 1;
@@ -56,7 +56,7 @@ fn after_damage_it_goes_on_where_a_frame_begins_anew() {
     assert_eq!((*offset, *samples), (frame::BEGIN_LENGTH as u64, Some(600)));
 }
 
-/// As a running memtrace, or one that was killed, leaves it.
+/// A file without an index, as a running or killed memtrace leaves it.
 #[test]
 fn after_damage_a_file_that_was_not_closed_goes_on_as_well() {
     let case = case(640);
@@ -71,7 +71,7 @@ fn after_damage_a_file_that_was_not_closed_goes_on_as_well() {
 }
 
 #[test]
-fn what_is_lost_is_told() {
+fn losses_are_reported() {
     let case = case(30);
     let told = |bytes: &[u8]| {
         std::fs::write(&case.path, bytes).expect("it can be written");

@@ -59,7 +59,7 @@ fn two_do_not_record_into_one_directory() {
 }
 
 #[test]
-fn what_links_elsewhere_is_not_written() {
+fn symbolic_links_are_not_written() {
     let directory = tempfile::tempdir().expect("there is room");
     let path = directory.path().join("full.mtrec");
     std::os::unix::fs::symlink("/dev/full", &path).expect("it can be made");

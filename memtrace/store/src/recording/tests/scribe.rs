@@ -1,4 +1,4 @@
-//! The recorder of somebody who can't wait.
+//! The recorder with a thread of its own, for callers that must not wait.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ fn reaction() -> Reaction {
 }
 
 #[test]
-fn what_is_kept_is_in_the_file_when_it_ends() {
+fn all_kept_moments_are_in_the_file_at_its_end() {
     let directory = tempfile::tempdir().expect("there is room");
     let recorder = Recorder::open(directory.path(), Limits::default()).expect("it is free");
     let mut scribe = BackgroundRecorder::start(recorder).expect("it starts");
@@ -31,7 +31,7 @@ fn what_is_kept_is_in_the_file_when_it_ends() {
 }
 
 #[test]
-fn a_recording_that_cannot_go_on_holds_nobody_up() {
+fn a_recording_that_cannot_go_on_does_not_block() {
     let directory = tempfile::tempdir().expect("there is room");
     let path = directory.path().join("recordings");
     let recorder = Recorder::open(&path, Limits::default()).expect("it is free");
@@ -48,7 +48,7 @@ fn a_recording_that_cannot_go_on_holds_nobody_up() {
 }
 
 #[test]
-fn what_the_journal_may_need_stays_free() {
+fn the_journals_share_of_the_disk_stays_free() {
     let directory = tempfile::tempdir().expect("there is room");
     let recorder = Recorder::open(directory.path(), Limits::default()).expect("it is free");
     assert!(recorder.room().expect("it is there") > Bytes(0));

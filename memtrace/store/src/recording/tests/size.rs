@@ -1,9 +1,9 @@
-//! What a day costs, in bytes, with samples that vary as those of real hosts or more.
+//! What a day costs, in bytes, with samples that vary as much as those of real hosts or more.
 //!
-//! A VM under pressure takes several times as much here as one of the lab: its waits lie anywhere,
-//! and none of its counters tells anything of another. By Shannon that alone are some 600 bits a
-//! second, of which 350 are the histograms' (31 waits in 60 buckets), so that five of them would
-//! take 33 MB a day whatever is done.
+//! A VM under pressure takes several times as much here as a VM of the lab: its wait times are
+//! spread evenly, and its counters are independent of each other. By Shannon that alone is some
+//! 600 bits a second, of which 350 are the histograms' (31 waits in 60 buckets), so that five of
+//! them would take at least 33 MB a day.
 
 use super::*;
 use memtrace_core::units::{Bytes, WallNanos};
@@ -12,8 +12,8 @@ const VMS: u64 = 100;
 const SECONDS: u64 = 101;
 const PAGE: u64 = 4096;
 
-/// Of 100 VMs at 1 Hz, of which so many fault, and so many of those are under pressure; the
-/// others idle or work within their memory. All day.
+/// Bytes of a day of 100 VMs at 1 Hz: `busy` of them fault, and `pressed` of those are under
+/// pressure; the others idle or work within their memory.
 fn day(busy: u64, pressed: u64) -> u64 {
     let directory = tempfile::tempdir().expect("there is room");
     let path = directory.path().join("day.mtrec");
@@ -24,7 +24,7 @@ fn day(busy: u64, pressed: u64) -> u64 {
         writer.push(Record { sample: host.second(second), reaction: None }).expect("it is written");
         whole = if second == 11 { writer.length() } else { whole };
     }
-    // Ninety seconds in frames that follow; everything anew every ten minutes.
+    // Frames of ninety seconds; a keyframe every ten minutes.
     (writer.length() - whole) * 960 + whole * 144
 }
 

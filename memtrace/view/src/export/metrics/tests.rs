@@ -99,7 +99,7 @@ fn rules_and_dashboard_name_metrics_that_there_are() {
 }
 
 #[test]
-fn every_metric_of_the_table_is_told_where_everything_is_known() {
+fn every_metric_of_the_table_is_reported_where_everything_is_known() {
     let mut snapshot = fixture::snapshot(vec![fixture::noisy(), fixture::victim()]);
     let vm = &mut snapshot.vms[0];
     let limit = Measured::exact(memtrace_core::units::Limit::At(Bytes(MIB)));
@@ -118,7 +118,7 @@ fn every_metric_of_the_table_is_told_where_everything_is_known() {
     assert!(text.ends_with("# EOF\n"));
 }
 
-/// What files tell of the host and of each VM.
+/// Values from files, of the host and of each VM.
 const WITHOUT_KERNEL_SIDE: [&str; 20] = [
     "memtrace_host_allocated_bytes",
     "memtrace_host_info",
@@ -143,7 +143,7 @@ const WITHOUT_KERNEL_SIDE: [&str; 20] = [
 ];
 
 #[test]
-fn what_is_not_known_has_no_sample() {
+fn an_unknown_value_has_no_sample() {
     let text = open((*fixture::without_kernel_side()).clone());
     let lines = lines(&text);
     let told: BTreeSet<&str> = lines.iter().map(|line| line.name.as_str()).collect();
@@ -195,7 +195,7 @@ fn pages_become_bytes_and_buckets_add_up() {
 }
 
 #[test]
-fn one_vm_of_each_identity_and_not_too_many_are_told() {
+fn metrics_have_one_vm_of_each_identity_up_to_the_limit() {
     let twins = open(fixture::snapshot(vec![fixture::vm("a", 1), fixture::vm("b", 1)]));
     let count =
         |text: &str, name| named(&lines(text), name).iter().map(|line| line.value).sum::<f64>();

@@ -45,7 +45,7 @@ fn undescribed(schema: &Value) -> Met {
     shapes(Node::root(schema)).iter().flat_map(of).collect()
 }
 
-/// Walks a value, and fails at whatever isn't as the schema says.
+/// Walks a value, and fails at anything that differs from the schema.
 fn walk(value: &Value, node: Node<'_>, place: &str, met: &mut Met) {
     if value.is_null() {
         assert!(node.is("null"), "{place} is null");
@@ -103,7 +103,7 @@ fn line(snapshot: &Snapshot, decided: &Decided) -> Value {
     serde_json::from_str(&text).expect("it is JSON")
 }
 
-/// A host of which everything is known, and which had everything happen to it.
+/// A host where everything is known and every event has happened.
 fn eventful() -> Snapshot {
     let mut snapshot = fixture::snapshot(vec![fixture::noisy(), fixture::victim()]);
     snapshot.notices = vec![Notice { about: Topic::Qmp, text: "gone".to_owned() }];
@@ -132,7 +132,7 @@ fn eventful() -> Snapshot {
     snapshot
 }
 
-/// Decided with all that there can be to decide.
+/// Decided with every kind of decision.
 fn decided(by: &Decided) -> Decided {
     let mut report: Report = by.report().expect("it is decided").clone();
     let vm = VmId::Process { pid: 1, start: 2 };
@@ -180,7 +180,7 @@ fn a_key_that_the_schema_does_not_have_is_found() {
     let walked = std::panic::catch_unwind(|| {
         walk(&line, Node::root(&schema), LINE, &mut Met::new());
     });
-    let told = walked.expect_err("nobody knows it");
+    let told = walked.expect_err("the schema lacks it");
     let told = told.downcast_ref::<String>().expect("it is told");
     assert!(told.contains("psi.news is in a line"), "{told}");
 }
@@ -190,7 +190,7 @@ fn every_shape_and_key_is_described() {
     assert_eq!(undescribed(&schema()), Met::new());
 }
 
-/// Shapes of which some say nothing of themselves, whatever their types say.
+/// Shapes of which some have no description, whatever their types have.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "it is there for its schema")]
 struct Line {

@@ -141,7 +141,7 @@ fn receive(state: &mut State, latest: Latest) -> Vec<Effect> {
         }
         Latest::Snapshot(snapshot) => show(state, snapshot),
     }
-    leave_pane_of_nobody(state)
+    leave_pane_without_vm(state)
 }
 
 fn show(state: &mut State, mut snapshot: Arc<Snapshot>) {
@@ -164,7 +164,7 @@ fn decide(state: &mut State, decided: Decided) {
 }
 
 /// Returns to the table when the VM of a pane is gone.
-fn leave_pane_of_nobody(state: &mut State) -> Vec<Effect> {
+fn leave_pane_without_vm(state: &mut State) -> Vec<Effect> {
     if !state.screen.has_subject() || state.selected_vm().is_some() {
         return Vec::new();
     }

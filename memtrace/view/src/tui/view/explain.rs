@@ -41,7 +41,7 @@ fn standing(report: &Report, state: &State) -> String {
     let by = summary::author(report.author).map_or(String::new(), |by| format!(" {by}"));
     let kept = match report.author {
         Author::Ourselves => "",
-        // Thoughts that tell nothing new are written down once a minute.
+        // Unchanged thoughts are noted once a minute.
         Author::Another { .. } => "; numbers are up to a minute old",
     };
     format!("thought at {at}{by} ({mode}): the host is {host}{kept}")

@@ -23,7 +23,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
     let Some(snapshot) = &state.snapshot else { return };
     if rows.is_empty() {
         let gap = usize::from(area.height > 5);
-        let advice = summary::nobody(snapshot, state.filter.as_ref());
+        let advice = summary::empty_table(snapshot, state.filter.as_ref());
         for (y, line) in text::wrap(&advice, width).into_iter().enumerate() {
             put(buffer, area, y + gap, &Line::from(line));
         }

@@ -20,13 +20,13 @@ pub struct Outcome {
     pub seconds: f64,
 }
 
-/// Runs it; one that takes longer than `limit` is killed.
+/// Runs it; it is killed after `limit`.
 ///
 /// # Errors
 /// When it can't start.
 pub fn run(program: &str, arguments: &[&str], limit: Duration) -> Result<Outcome> {
     let started = Instant::now();
-    // Into files: a pipe that nobody empties would stop it.
+    // Into files: a pipe that is not read would stop it.
     let (output, errors) = ("/run/child.out", "/run/child.err");
     let mut child = Command::new(program)
         .args(arguments)

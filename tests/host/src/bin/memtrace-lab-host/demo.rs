@@ -16,7 +16,7 @@ use crate::prepare;
 use crate::report::Report;
 use crate::swap;
 
-/// The terminal that somebody sits at.
+/// The terminal of the demo's user.
 const TERMINAL: &str = "/dev/ttyS0";
 /// What the live view calls it.
 const HOSTNAME: &str = "memtrace-demo";

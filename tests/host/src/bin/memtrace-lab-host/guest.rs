@@ -73,7 +73,7 @@ impl Guest {
         })
     }
 
-    /// Tells Linux what to do; a guest of ours knows.
+    /// Starts Linux' work; a guest of ours starts by itself.
     ///
     /// # Errors
     /// When it refuses or doesn't answer.
@@ -119,7 +119,7 @@ impl Guest {
         }
     }
 
-    /// What the kernel says of it, for whoever wonders why it isn't what it should be.
+    /// The kernel's counters of it, for the message of a failure.
     pub fn state(&self) -> String {
         let name = self.plan.name;
         let counters = match counters::of_guest(self.plan, self.qemu.pid()) {
@@ -176,7 +176,7 @@ impl fmt::Display for Lost {
     }
 }
 
-/// Whether nobody is at the line's other end any more.
+/// Whether the other end of the line is closed.
 fn is_closed(error: &anyhow::Error) -> bool {
     let closed = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset, ErrorKind::UnexpectedEof];
     error.downcast_ref::<io::Error>().is_some_and(|error| closed.contains(&error.kind()))

@@ -83,7 +83,7 @@ fn walk(mib: u32) -> [u8; WALK_BYTES] {
     code
 }
 
-/// Behind a walk: begins it anew.
+/// After a walk: starts it again.
 const AGAIN: [u8; 2] = [
     0xEB, 0xE5, // jmp back over itself and the walk, 27 bytes
 ];
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cpu_that_left_the_code_is_told_from_one_that_did_not() {
+    fn a_cpu_that_left_the_code_is_detected() {
         let image = image(Work::Walk(96)).unwrap();
         let at = |place: u32| is_in(&image, &format!("ESP=00006f08\r\nEIP={place:08x} EFL=00"));
         let (begin, end) = (LOAD + HEADER_BYTES, LOAD + image.len() as u32);

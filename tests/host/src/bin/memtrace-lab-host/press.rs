@@ -9,7 +9,7 @@ use memtrace_lab_host::scenario::{Scenario, Until, Work};
 use crate::guest::Guest;
 use crate::{counters, wait};
 
-/// Pressure for so long was enough, however little there was.
+/// Pressure for this long was enough, however little there was.
 const ENOUGH_TIME: Duration = Duration::from_secs(8);
 /// The same where Linux guests press each other.
 const ENOUGH_TIME_LINUX: Duration = Duration::from_secs(18);

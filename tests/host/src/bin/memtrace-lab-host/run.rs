@@ -44,7 +44,7 @@ pub fn anchor() -> Result<Guest> {
     Ok(guest)
 }
 
-/// What came of a scenario.
+/// The outcome of a scenario.
 #[derive(Serialize)]
 pub struct Outcome {
     pub name: &'static str,
@@ -81,7 +81,7 @@ struct Moment {
 struct Counted {
     name: &'static str,
     pid: u32,
-    /// Nobody else is in its cgroup.
+    /// It is the only process in its cgroup.
     alone: bool,
     /// That is the root cgroup.
     rooted: bool,

@@ -12,7 +12,7 @@ use crate::{child, swap};
 const HELP: Duration = Duration::from_secs(20);
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What came of it.
+/// Its outcome.
 #[derive(Serialize)]
 pub struct Outcome {
     seconds: f64,

@@ -77,8 +77,7 @@ pub fn make(scenario: &Scenario) -> Result<Vec<Setting>> {
     Ok(settings)
 }
 
-/// Takes memory away as huge pages that nobody uses, until so much is available, or as
-/// near to it as whole pieces can be had.
+/// Takes memory away as unused huge pages, until about `mib` MiB are available.
 fn tight(mib: u64) -> Result<Setting> {
     let setting = Setting::new(HUGE_PAGES, "0")?;
     let mut reserved = 0;

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_between_two_traces_is_between_two_times() {
+    fn the_time_between_two_traces_is_between_two_bounds() {
         let line = |at: u32, event: &str| {
             format!(
                 "CPU 0/KVM-91 [001] ..... 12.{at:06}: kvm_async_pf_{event}: token 0x1 gva 0x1\n"

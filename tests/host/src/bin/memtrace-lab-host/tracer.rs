@@ -65,7 +65,7 @@ impl Tracer {
         Ok(&self.newest)
     }
 
-    /// Waits for so many documents more, and gives the last of them.
+    /// Waits for this many more documents, and gives the last of them.
     ///
     /// # Errors
     /// When memtrace ends, or they don't come.
@@ -79,7 +79,7 @@ impl Tracer {
         Ok(&self.newest)
     }
 
-    /// Begins to add up anew.
+    /// Restarts the sums.
     ///
     /// # Errors
     /// When memtrace has ended.

@@ -42,8 +42,8 @@ fn reclaims(comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
     sheet.compare(("compaction", "direct compactions"), begun, kernel, Rule::AtLeast);
 }
 
-/// What came back to the guests in cgroups of the lab, against what the kernel read back
-/// there, without what nobody mapped. That it doesn't tell by cgroup.
+/// Swap-ins of the guests in cgroups of the lab, against the pages that the kernel read back
+/// there, less those never mapped. The kernel has the latter only for the whole host.
 fn swap_ins(comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
     let guests: Vec<Guest<'_>> =
         comparison.guests().filter(|guest| !guest.is_gone() && !guest.is("rooted")).collect();
@@ -70,10 +70,10 @@ fn of_cgroups(guests: &[Guest<'_>], line: &str) -> Option<f64> {
     own.zip(shared).map(|(own, shared)| own + shared)
 }
 
-/// Pages that were read and that nobody mapped: read ahead for nobody, or for a fault that
-/// gave way, and gone when it came again (a guest that memory.high makes sleep in between).
-/// The latter by what the swap cache was given and has neither lost to reclaim nor still
-/// has: written + read - stolen - cached came back to guests.
+/// Pages that were read and never mapped: unused readahead, or read for a fault that was retried
+/// after they were gone (a guest that memory.high makes sleep in between). The latter by what the
+/// swap cache was given and has neither lost to reclaim nor still has: written + read - stolen -
+/// cached came back to guests.
 fn unmapped(comparison: Comparison<'_>) -> Option<f64> {
     let vmstat = |name: &str| comparison.kernel(&format!("vmstat/{name}"));
     let gone = vmstat("pgsteal_anon").zip(vmstat("nr_swapcached"));
@@ -88,7 +88,7 @@ fn written(comparison: Comparison<'_>) -> Option<f64> {
     vmstat("pswpout").map(|pages| pages + unwritten)
 }
 
-/// Pages that were read ahead and nobody wanted.
+/// Readahead that was never used.
 fn unwanted(comparison: Comparison<'_>) -> Option<f64> {
     let vmstat = |name: &str| comparison.kernel(&format!("vmstat/{name}"));
     vmstat("swap_ra").zip(vmstat("swap_ra_hit")).map(|(read, hit)| read - hit)

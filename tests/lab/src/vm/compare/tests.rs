@@ -81,7 +81,7 @@ fn pair(table: &Table, counter: &str) -> (f64, f64) {
 }
 
 #[test]
-fn what_was_shown_stands_beside_the_kernels_counters_in_the_same_unit() {
+fn shown_values_and_kernel_counters_have_the_same_unit() {
     let table = table(&comparison());
     assert_eq!(pair(&table, "swap-outs less swap-ins, pages"), (60.0, 60.0));
     assert_eq!(pair(&table, "swap-ins, pages"), (40.0, 34.0 * 0.98));
@@ -89,7 +89,7 @@ fn what_was_shown_stands_beside_the_kernels_counters_in_the_same_unit() {
 }
 
 #[test]
-fn what_was_read_and_never_mapped_came_back_to_nobody() {
+fn pages_read_and_never_mapped_are_no_swap_ins() {
     let mut comparison = comparison();
     // 98 pages were written and 41 read; 70 were stolen, so 69 came back or are cached.
     comparison["before"]["host"]["vmstat"]["nr_swapcached"] = json!(5);
@@ -162,7 +162,7 @@ fn a_quantile_is_no_longer_and_no_shorter_than_the_traces_allow_and_half_a_bucke
 }
 
 #[test]
-fn what_is_missing_is_said_and_never_taken_for_zero() {
+fn missing_values_are_reported_and_never_zero() {
     let table = table(&comparison());
     let reason = |counter: &str| {
         let skipped = table.skipped.iter().find(|skipped| skipped.counter.contains(counter));
@@ -176,7 +176,7 @@ fn what_is_missing_is_said_and_never_taken_for_zero() {
 }
 
 #[test]
-fn a_killed_guest_has_to_be_told_of() {
+fn a_killed_guest_has_to_be_reported() {
     let mut comparison = comparison();
     comparison["guests"][0]["kernel"] = Value::Null;
     comparison["guests"][0]["events"] = json!({"oom_kill": 1});

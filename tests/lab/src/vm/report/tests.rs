@@ -26,7 +26,7 @@ fn a_report_is_complete_only_with_its_last_line() {
 }
 
 #[test]
-fn what_is_no_line_of_ours_is_left_out() {
+fn other_lines_are_left_out() {
     let mut outcome = Outcome::default();
     assert_eq!(outcome.take("[    1.0] a word of the kernel"), None);
     assert_eq!(outcome.take(KERNEL).as_deref(), Some("kernel: 6.1.0"));

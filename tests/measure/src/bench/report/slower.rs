@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slower_program_is_told_with_its_interval_and_with_what_firing_takes() {
+    fn a_slower_program_is_reported_with_its_interval_and_with_what_firing_takes() {
         let round = Round { off: 100e6, empty: 101e6, on: 102e6 };
         let row = Row { load: "swap thrash", task: Task::Vm, rounds: vec![round; 9] };
         let text = table(&[row]).render();

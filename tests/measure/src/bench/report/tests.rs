@@ -111,7 +111,7 @@ fn without_bpftrace_there_is_no_verdict() {
 }
 
 #[test]
-fn a_tick_is_told_for_each_vm_and_a_late_event_misses_its_aim() {
+fn a_tick_is_reported_for_each_vm_and_a_late_event_misses_its_aim() {
     let page = page(&results(), &host());
     let quiet = line(&page, &["1.5 ms"]);
     assert!(quiet.contains("20 µs") && quiet.contains("holds"), "{quiet}");

@@ -69,7 +69,7 @@ fn each_cell_says_what_the_number_is_worth_and_how_far_it_was() {
 #[test]
 fn the_kept_document_has_every_scenario_and_whole_tables() {
     let text = fs::read_to_string(path()).unwrap();
-    assert!(text.starts_with(INTRODUCTION), "write it anew: cargo xtask vm --all --write");
+    assert!(text.starts_with(INTRODUCTION), "write it again: cargo xtask vm --all --write");
     for scenario in scenario::ALL {
         assert!(text.contains(&format!("\n## {}: {}\n", scenario.name, scenario.about)));
     }

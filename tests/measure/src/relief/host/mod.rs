@@ -31,7 +31,7 @@ const SETTINGS: [(&str, &str); 1] = [("/proc/sys/kernel/task_delayacct", "1")];
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Until a guest has touched what it holds; it takes seconds.
 const FILLED: Duration = Duration::from_secs(60);
-/// What a batch holds it keeps for so long, and so long after it the next one begins.
+/// How long a batch keeps its memory, and the pause until the next one begins.
 const HELD: Duration = Duration::from_secs(5);
 const BETWEEN: Duration = Duration::from_secs(8);
 const DAY: Duration = Duration::from_secs(25);
@@ -127,7 +127,7 @@ impl Stage<'_> {
         guest.with_context(|| format!("no guest {name}"))
     }
 
-    /// Has a guest touch so many MiB, and waits until it has.
+    /// Has a guest touch this many MiB, and waits until it has.
     fn touch(&mut self, name: &str, command: &str, mib: f64, phase: &'static str) -> Result<()> {
         self.guest(name)?.tell(command)?;
         let deadline = Instant::now() + FILLED;
@@ -141,7 +141,7 @@ impl Stage<'_> {
         }
     }
 
-    /// Notes a point with each step of memtrace for so long.
+    /// Notes a point with each step of memtrace for this long.
     fn watch(&mut self, phase: &'static str, time: Duration) -> Result<()> {
         let begun = Instant::now();
         loop {
@@ -177,7 +177,7 @@ impl Stage<'_> {
                 continue;
             }
             ensure!(guest.process.alive(), "{} has ended", guest.plan.name);
-            // Of the others nobody wants to know, and a question would wake them.
+            // Not needed of the others, and a question would wake them.
             let touched = if web { point::touched(&guest.tell("status")?) } else { None };
             guests.push(self.kernel.guest(guest, (&self.step, &self.courses), touched));
         }

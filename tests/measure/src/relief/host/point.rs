@@ -17,7 +17,7 @@ use serde_json::Value;
 const MIB: f64 = 1_048_576.0;
 const PAGES_IN_MIB: f64 = 256.0;
 
-/// Whom to ask beside the files under /proc.
+/// Sources beside the files under /proc.
 pub struct Kernel {
     pub pressure: Option<Pressure>,
     pub taskstats: Option<Taskstats>,
@@ -92,7 +92,7 @@ impl Kernel {
         }
     }
 
-    /// Since the first time that somebody asked, in seconds.
+    /// Since the first call, in seconds.
     fn disk_waits(&mut self, pid: i32) -> Option<f64> {
         let (told, cpus) = told_of_disk(pid)?;
         let now = Instant::now();
@@ -104,9 +104,9 @@ impl Kernel {
     }
 }
 
-/// Nobody waits longer than time passes. The kernel counts more where a thread is woken
-/// between saying that it will wait and waiting: that ends a wait which never began, and
-/// counts from the one before, or from the boot (`delayacct_end` in kernel/delayacct.c).
+/// Limits a wait to the time passed. The kernel counts more where a thread is woken between
+/// saying that it will wait and waiting: that ends a wait which never began, and counts from the
+/// one before, or from the boot (`delayacct_end` in kernel/delayacct.c).
 fn real(growth: f64, most: f64) -> f64 {
     growth.clamp(0.0, most.max(0.0))
 }
@@ -146,7 +146,7 @@ fn told_of_disk(pid: i32) -> Option<(f64, f64)> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
     let ticks: Vec<u64> = threads
         .flatten()
-        // One that has just ended was none of the guest's CPUs.
+        // A thread that has just ended was none of the guest's CPUs.
         .filter_map(|thread| cpu_ticks(&fs::read_to_string(thread.path().join("stat")).ok()?))
         .collect();
     // None of them: its threads have other names here.
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_longer_than_time_passes() {
+    fn a_wait_is_at_most_the_time_passed() {
         assert!((real(0.25, 1.0) - 0.25).abs() < 1e-9);
         // As long as the machine runs, in one second.
         assert!((real(54_056.47, 1.0) - 1.0).abs() < 1e-9);

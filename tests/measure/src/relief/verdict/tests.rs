@@ -80,7 +80,7 @@ fn on_level_1_delay_accounting_counts_and_what_memtrace_cannot_see_does_not() {
 }
 
 #[test]
-fn where_nobody_suffered_there_is_nothing_to_learn() {
+fn without_distress_the_runs_show_nothing() {
     let calm = run(Mode::Observe, 0.5, [1024.0; 4]);
     let verdict = Verdict::of(Level::Two, &calm, &enforced(0.0));
     assert!(verdict.problems[0].contains("too little to learn from"), "{verdict}");
@@ -105,12 +105,12 @@ fn memory_has_to_be_taken_and_to_return() {
     let idle = run(Mode::Enforce, 1.0, [1024.0; 4]);
     assert_eq!(
         Verdict::of(Level::Two, &observed(), &idle).problems,
-        ["nothing was taken from anybody"]
+        ["nothing was taken from any guest"]
     );
 }
 
 #[test]
-fn what_is_not_known_is_not_zero() {
+fn unknown_is_not_zero() {
     let mut blind = enforced(1.0);
     for guest in &mut blind.points[2].guests {
         guest.stalled = None;

@@ -134,7 +134,7 @@ fn every_kernel_gets_the_programs_of_its_form() {
 }
 
 #[test]
-fn a_function_is_told_as_the_source_once() {
+fn a_function_is_named_as_the_source_once() {
     let plan = plan_with(functions_of_5_10());
     let source = |signal| status(&plan, signal).source;
     assert_eq!(

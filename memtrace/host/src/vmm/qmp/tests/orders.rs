@@ -88,7 +88,7 @@ fn a_monitor_that_hangs_delays_no_other() {
 }
 
 #[test]
-fn a_refusal_is_told_in_the_monitors_words() {
+fn a_refusal_has_the_monitors_message() {
     let refusing = |class: &'static str| {
         error_of(move |stream| {
             let mut writer = stream.try_clone().unwrap();

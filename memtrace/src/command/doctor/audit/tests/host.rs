@@ -68,7 +68,7 @@ fn two_that_move_balloons_are_one_too_many() {
 }
 
 #[test]
-fn merging_is_told_while_it_runs_or_has_left_something() {
+fn ksm_is_reported_while_it_runs_or_has_merged_pages() {
     let check = |ksm: Option<Ksm>| {
         let mut facts = facts(vec![]);
         facts.host.ksm = Ok(ksm);

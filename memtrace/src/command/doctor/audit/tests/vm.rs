@@ -3,14 +3,14 @@
 use super::*;
 use crate::command::doctor::audit::facts::Statistics;
 
-/// What `check` finds of a VM that is as `change` makes it.
+/// The finding of `check` for a VM that `change` has modified.
 fn of(check: &str, change: impl FnOnce(&mut VmFacts)) -> Option<Finding> {
     let mut vm = vm("web", 1);
     change(&mut vm);
     found(&facts(vec![vm]), check)
 }
 
-/// The same of its balloon.
+/// The same for its balloon.
 fn of_balloon(check: &str, change: impl FnOnce(&mut Balloon)) -> Option<Finding> {
     of(check, |vm| {
         let mut changed = balloon();
@@ -25,8 +25,8 @@ fn of_statistics(period: u64, age: Option<u64>) -> Option<Finding> {
 }
 
 #[test]
-fn a_vm_that_nobody_can_be_asked_about_is_told() {
-    let silent = of("monitor", |vm| vm.owner = Owner::Nobody).expect("it is told");
+fn a_vm_without_a_monitor_is_reported() {
+    let silent = of("monitor", |vm| vm.owner = Owner::None).expect("a finding");
     assert_eq!(silent.severity, Severity::Warning);
     assert!(silent.commands[0].contains("-qmp unix:"), "{silent:?}");
     let other = Owner::Other("firecracker".to_owned());
@@ -36,7 +36,7 @@ fn a_vm_that_nobody_can_be_asked_about_is_told() {
 }
 
 #[test]
-fn a_vm_without_a_balloon_is_told_of_that_alone() {
+fn for_a_vm_without_a_balloon_only_that_is_reported() {
     let none = |vm: &mut VmFacts| vm.balloon = Ok(None);
     let finding = of("balloon", none).expect("it has none");
     assert_eq!(finding.severity, Severity::Warning);
@@ -53,7 +53,7 @@ fn a_vm_without_a_balloon_is_told_of_that_alone() {
 
 #[test]
 fn statistics_are_off_unanswered_stale_or_slow() {
-    let off = of_statistics(0, Some(1)).expect("nobody asks");
+    let off = of_statistics(0, Some(1)).expect("polling is off");
     assert_eq!((off.severity, off.finding.as_str()), (Severity::Warning, "off"));
     assert_eq!(off.fix, Some(Fix::SwitchStatisticsOn));
     assert!(off.commands[0].ends_with("--period 2 --live"), "{off:?}");
@@ -73,7 +73,7 @@ fn statistics_are_off_unanswered_stale_or_slow() {
 }
 
 #[test]
-fn a_monitor_is_told_in_its_own_language_and_safely() {
+fn commands_for_a_monitor_use_its_syntax_and_are_quoted() {
     let finding = of("statistics", |vm| {
         vm.owner = Owner::Qmp("/run/$(reboot).qmp".to_owned());
         let statistics = Ok(Statistics { period: 0, age: None, live: None });
@@ -146,7 +146,7 @@ fn deflating_matters_while_the_balloon_holds_something() {
 }
 
 #[test]
-fn what_pins_memory_is_told_once() {
+fn pinned_memory_is_reported_once() {
     let memory = |locked, huge| {
         Ok(Memory { rss: Bytes(GIB), swap: Bytes(0), locked: Bytes(locked), huge: Bytes(huge) })
     };
@@ -194,7 +194,7 @@ fn bounds_are_the_operators_word() {
 fn a_name_is_never_more_than_a_name() {
     let finding = of("bounds", |vm| {
         vm.id = VmId::Process { pid: 5, start: 6 };
-        vm.owner = Owner::Nobody;
+        vm.owner = Owner::None;
         vm.name = "a'; \"reboot\"\n[policy]".to_owned();
         vm.settings = Ok(VmSettings::default());
     });
@@ -206,10 +206,10 @@ fn a_name_is_never_more_than_a_name() {
 }
 
 #[test]
-fn a_name_that_nobody_gave_is_not_configured() {
+fn a_generated_name_is_not_configured() {
     let finding = of("bounds", |vm| {
         vm.id = VmId::Process { pid: 4242, start: 6 };
-        vm.owner = Owner::Nobody;
+        vm.owner = Owner::None;
         vm.name = "qemu-system-x86-4242".to_owned();
         vm.settings = Ok(VmSettings::default());
     });
@@ -241,7 +241,7 @@ fn a_limit_under_the_size_swaps_or_kills() {
 fn vms_in_one_cgroup_share_its_limit() {
     let together = |number| {
         let mut vm = vm("pool", number);
-        vm.owner = Owner::Nobody;
+        vm.owner = Owner::None;
         vm.cgroup = Ok(Some(cgroup("pool", Limit::At(Bytes(6 * GIB)))));
         vm
     };

@@ -88,7 +88,7 @@ fn the_selection_follows_its_vm() {
 }
 
 #[test]
-fn until_somebody_chooses_the_first_row_is_selected() {
+fn without_a_choice_the_first_row_is_selected() {
     let mut state = state(demo());
     press(&mut state, Key::Char('N'));
     assert_eq!((selected(&state), state.cursor), ("idle", 0));
@@ -196,7 +196,7 @@ fn detail_scrolls_to_its_end_and_no_further() {
 }
 
 #[test]
-fn detail_of_nobody_does_not_open() {
+fn detail_without_a_vm_does_not_open() {
     let mut state = state(Vec::new());
     assert_eq!(press(&mut state, Key::Enter), []);
     assert_eq!(state.screen, Screen::Table);
@@ -249,7 +249,7 @@ fn a_lower_screen_keeps_the_selection_seen() {
 }
 
 #[test]
-fn the_end_of_the_loop_is_told_and_the_last_snapshot_stays() {
+fn the_end_of_the_loop_is_reported_and_the_last_snapshot_stays() {
     let mut state = state(demo());
     update(&mut state, Message::Ended);
     assert!(state.failure.is_some());

@@ -21,7 +21,7 @@ fn a_filter_works_while_it_is_typed() {
 }
 
 #[test]
-fn an_invalid_filter_is_told_and_leaves_the_old_one() {
+fn an_invalid_filter_is_reported_and_leaves_the_old_one() {
     let mut state = state(demo());
     press(&mut state, Key::Char('/'));
     type_in(&mut state, "vic(");
@@ -33,7 +33,7 @@ fn an_invalid_filter_is_told_and_leaves_the_old_one() {
     press(&mut state, Key::Backspace);
     press(&mut state, Key::Enter);
     assert!(state.overlay.is_none());
-    // The prompt opens with what is in force, and Esc clears it.
+    // The prompt opens with the current value, and Esc clears it.
     press(&mut state, Key::Char('/'));
     let Some(Overlay::Filter(prompt)) = &state.overlay else { panic!("no prompt") };
     assert_eq!(prompt.text, "vic");

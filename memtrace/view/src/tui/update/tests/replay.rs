@@ -45,7 +45,7 @@ fn on_a_live_host_there_is_no_time_to_go_through() {
 }
 
 #[test]
-fn what_stands_still_goes_on_with_the_same_key() {
+fn a_paused_player_resumes_with_the_same_key() {
     let mut state = playing(demo());
     update(&mut state, Message::Replay(Place::default()));
     assert_eq!(press(&mut state, Key::Char(' ')), [Effect::Replay(Order::Play(true))]);
@@ -68,7 +68,7 @@ fn a_moment_is_typed() {
 }
 
 #[test]
-fn far_away_nobody_is_new_or_gone_and_histories_begin_anew() {
+fn after_a_jump_no_vm_is_new_or_gone_and_histories_restart() {
     let others = || vec![fixture::noisy(), fixture::vm("other", 77)];
     for (second, steady) in [(1, false), (3600, true)] {
         let mut state = playing(demo());
@@ -82,7 +82,7 @@ fn far_away_nobody_is_new_or_gone_and_histories_begin_anew() {
 }
 
 #[test]
-fn what_came_of_an_order_is_told_until_the_next_key() {
+fn the_outcome_of_an_order_is_shown_until_the_next_key() {
     let mut state = playing(demo());
     let place = Place { remark: Some("no alert".into()), ..Place::default() };
     update(&mut state, Message::Replay(place.clone()));

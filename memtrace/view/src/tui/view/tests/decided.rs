@@ -1,4 +1,4 @@
-//! Screens of what is decided.
+//! Screens of decisions.
 
 use super::*;
 use memtrace_core::reactor::Decided;

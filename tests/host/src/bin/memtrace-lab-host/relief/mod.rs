@@ -28,7 +28,7 @@ const WEB: usize = 3;
 const PLACE: &str = "/run/memtrace.toml";
 /// Until a guest has touched what it holds.
 const FILLED: Duration = Duration::from_secs(240);
-/// What a batch holds it keeps for so long.
+/// How long a batch keeps its memory.
 const HELD: Duration = Duration::from_secs(5);
 const DAY: Duration = Duration::from_secs(60);
 /// What comes after the load; where memtrace only looks on, nothing happens any more.
@@ -130,7 +130,7 @@ impl Stage<'_> {
         self.guests.get_mut(place).context("no such guest")
     }
 
-    /// Has a guest touch so many MiB, and waits until it has.
+    /// Has a guest touch this many MiB, and waits until it has.
     fn touch(&mut self, place: usize, command: &str, mib: f64, phase: &'static str) -> Result<()> {
         self.guest(place)?.tell(command)?;
         let deadline = Instant::now() + FILLED;
@@ -144,7 +144,7 @@ impl Stage<'_> {
         }
     }
 
-    /// Reports a point with each document of memtrace for so long.
+    /// Reports a point with each document of memtrace for this long.
     fn watch(&mut self, phase: &'static str, time: Duration) -> Result<()> {
         let begun = Instant::now();
         loop {
@@ -166,7 +166,7 @@ impl Stage<'_> {
                 continue;
             }
             guest.check()?;
-            // Of the others nobody wants to know, and a question would wake them.
+            // Not needed of the others, and a question would wake them.
             let touched = if web { point::touched(&guest.tell("status")?) } else { None };
             guests.push(point::guest(guest, &mut self.tracer, touched)?);
         }

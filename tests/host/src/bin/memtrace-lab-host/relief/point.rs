@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_guest_touched_is_in_its_status() {
+    fn a_guests_status_has_the_memory_it_touched() {
         assert_eq!(touched("ok mode=cycle mib=600 walks=1 touched=730"), Some(730.0));
         assert_eq!(touched("ok mode=cycle mib=600 walks=1"), None);
     }
