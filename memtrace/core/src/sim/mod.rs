@@ -27,6 +27,7 @@ mod statistics;
 pub mod table;
 mod traffic;
 mod watermarks;
+mod work;
 
 pub use host::Host;
 pub use load::{Load, Needs, Step};

@@ -1,14 +1,14 @@
 //! Scenarios: a host, its guests, what happens, and what a good policy makes of it. TOML.
 
 use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::load::Load;
 use super::outcome::Expectation;
 use super::size::Size;
 
 /// A story of a host.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Of the file.
@@ -20,14 +20,14 @@ pub struct Scenario {
     pub seconds: u64,
     pub host: HostSpec,
     pub vm: Vec<VmSpec>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub event: Vec<Event>,
     /// What memtrace's own policy has to reach.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub expect: Expectation,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostSpec {
     pub memory: Size,
@@ -40,7 +40,7 @@ pub struct HostSpec {
     pub swap: SwapSpec,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SwapSpec {
     pub size: Size,
@@ -48,63 +48,78 @@ pub struct SwapSpec {
     pub bandwidth: Size,
     /// Of one read on an idle device.
     pub latency_us: u64,
+    /// Compressed in memory: what is there takes a third of its size.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub zram: bool,
 }
 
 /// A guest, or several of the same kind.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct VmSpec {
     pub name: String,
     #[serde(default = "one")]
     pub count: u32,
     /// Seconds by which each further one is behind the one before.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub stagger: u64,
     pub memory: Size,
     #[serde(default = "two")]
     pub vcpus: u32,
     pub load: Load,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub balloon: BalloonKind,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub statistics: StatisticsKind,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub system: System,
     /// The guest's own swap, on a virtual disk.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub own_swap: Size,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub own_swap_kind: OwnSwapKind,
     /// Its balloon lets go when the guest is about to kill a process.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub deflate_on_oom: bool,
+    /// Its kernel tells the host which pages are free, and the host takes them back.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub free_page_reporting: bool,
+    /// Its programs look at what is available before they allocate more, as a JVM or a
+    /// database does that sizes itself, and do without where it isn't enough.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub asks_first: bool,
+    /// When the guest reboots, in the same process.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reboots: Option<u64>,
     /// A device is passed through, so that all its memory is pinned.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub pinned: bool,
     /// When it is started. 0: it has run for long when the scenario begins.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub starts: u64,
     /// First and last second of a migration.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub migrates: Option<[u64; 2]>,
     /// What it suffers is its own doing, and no measure of a policy: its word costs a liar
     /// his own comfort.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub own_fault: bool,
     /// In the balloon at the beginning.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub ballooned: Size,
     /// Free in the guest at the beginning, and still held by the host.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub dead: DeadSpec,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeadSpec {
     pub resident: Size,
     pub swapped: Size,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BalloonKind {
     #[default]
@@ -119,7 +134,7 @@ pub enum BalloonKind {
     None,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StatisticsKind {
     #[default]
@@ -132,7 +147,19 @@ pub enum StatisticsKind {
     None,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// Where a guest swaps to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnSwapKind {
+    /// A virtual disk.
+    #[default]
+    Disk,
+    /// Its own memory, compressed. Simplified: the size is what it wins, so that of three
+    /// pages two leave the guest's memory, and the third stays as if it held all three.
+    Zram,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum System {
     #[default]
@@ -142,7 +169,7 @@ pub enum System {
 }
 
 /// Something that happens to the tool rather than to a guest.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
     /// Nobody tells of balloons and guests, and orders fail.
@@ -151,6 +178,11 @@ pub enum Event {
     StatisticsStop { at: u64, lasts: u64, vm: String },
     /// An operator moves a balloon: the new logical size.
     SetMemory { at: u64, vm: String, to: Size },
+}
+
+/// What a file need not say.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 const fn one() -> u32 {
@@ -178,6 +210,14 @@ impl Scenario {
         let scenario = Self { name: name.to_owned(), ..scenario };
         scenario.check().with_context(|| format!("scenario {name} makes no sense"))?;
         Ok(scenario)
+    }
+
+    /// As a file has it.
+    ///
+    /// # Errors
+    /// None: a test writes many.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).with_context(|| format!("scenario {} can't be written", self.name))
     }
 
     fn check(&self) -> Result<()> {
@@ -231,6 +271,14 @@ mod tests {
         let scenario = Scenario::parse("small", SMALL).expect("it is one");
         let names: Vec<String> = scenario.vm.iter().flat_map(VmSpec::names).collect();
         assert_eq!((scenario.name.as_str(), names.join(" ").as_str()), ("small", "a-1 a-2"));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let scenario = Scenario::parse("small", SMALL).expect("it is one");
+        let text = scenario.to_toml().expect("it is written");
+        assert!(text.contains("memory = \"4096 MiB\"") && !text.contains("pinned"), "{text}");
+        assert_eq!(Scenario::parse("small", &text).expect("it is one"), scenario);
     }
 
     #[test]
