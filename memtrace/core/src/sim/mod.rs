@@ -18,6 +18,7 @@ mod measure;
 mod memory;
 pub mod outcome;
 pub mod peers;
+pub mod population;
 mod pressure;
 mod run;
 mod sample;
