@@ -11,7 +11,6 @@ use super::outcome::Outcome;
 pub struct Row {
     pub scenario: String,
     pub policy: String,
-    #[serde(flatten)]
     pub outcome: Outcome,
     /// What the scenario expects of memtrace's policy and wasn't reached, in words.
     pub missed: Vec<String>,

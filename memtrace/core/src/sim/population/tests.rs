@@ -101,3 +101,37 @@ fn what_did_not_run_is_not_compared_with() {
     assert_eq!((line.regret_seconds, line.worse_percent, line.worst_factor), (None, None, None));
     assert!(summary.to_string().ends_with("  none\n"));
 }
+
+const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/population.md"));
+
+/// A table of the page: what, and how often in per cent.
+fn table<T, const N: usize>(title: &str, of: &[(u64, T); N], name: fn(&T) -> String) -> String {
+    let all: u64 = of.iter().map(|(weight, _)| weight).sum();
+    let rows =
+        of.iter().map(|(weight, value)| format!("| {} | {} |\n", name(value), weight * 100 / all));
+    format!("| {title} | % |\n|---|--:|\n{}", rows.collect::<String>())
+}
+
+fn between(range: &std::ops::RangeInclusive<u64>) -> String {
+    format!("{} to {}", range.start(), range.end())
+}
+
+#[test]
+fn the_page_tells_what_is_drawn() {
+    let tables = [
+        table("host, GiB", &distributions::HOST_GIB, u64::to_string),
+        table("VMs", &distributions::VMS, between),
+        table("swap: MiB/s of single pages, latency in us", &distributions::SWAPS, |swap| {
+            let kind = if swap.zram { "zram, " } else { "" };
+            let (speed, latency) = (between(&swap.mib_per_second), between(&swap.latency_us));
+            match swap.percent.end() {
+                0 => "none".to_owned(),
+                _ => format!("{kind}{speed}, {latency}"),
+            }
+        }),
+        table("VM", &distributions::ROLES, |role| format!("{role:?}").to_lowercase()),
+    ];
+    let missing: Vec<String> =
+        tables.into_iter().filter(|table| !PAGE.contains(table.as_str())).collect();
+    assert!(missing.is_empty(), "docs/population.md lacks:\n{}", missing.join("\n"));
+}
