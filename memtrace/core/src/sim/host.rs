@@ -268,8 +268,8 @@ impl Host {
         let mut stuck = 1.0;
         for vm in &mut self.vms {
             if vm.guest.gone {
-                // Nobody is served by a VM that was killed.
-                vm.guest.waited = 1.0;
+                // Nobody is served by a VM that was killed: all of it waits.
+                vm.guest.waited = f64::from(vm.guest.spec.vcpus);
                 vm.suffered.waited = 0.0;
                 vm.guest.work = vm.guest.idle(second);
             } else if vm.guest.runs(second) {

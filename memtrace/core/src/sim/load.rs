@@ -81,6 +81,12 @@ impl From<Needs> for Demand {
     }
 }
 
+impl Default for Load {
+    fn default() -> Self {
+        Self::Steady { needs: Needs::default() }
+    }
+}
+
 impl Load {
     /// What is wanted `second` seconds after the guest's start.
     pub(super) fn demand(&self, second: u64) -> Demand {

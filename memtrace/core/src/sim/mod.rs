@@ -20,6 +20,7 @@ pub mod outcome;
 pub mod peers;
 pub mod population;
 mod pressure;
+pub mod recorded;
 mod run;
 mod sample;
 pub mod scenario;

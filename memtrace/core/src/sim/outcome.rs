@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// Seconds that vCPUs waited for memory, in the host (swap-in, direct reclaim) and in
-    /// their guest (its own swap, files that it had cached); and, one each, seconds in
-    /// which a service was down that an OOM killer ended.
+    /// their guest (its own swap, files that it had cached); those of VMs that the host killed;
+    /// and, one each, seconds in which a service was down that a guest's OOM killer ended.
     pub stall_seconds: f64,
     /// Read back from the host's swap, and from the guests' own.
     pub swap_in_gib: f64,

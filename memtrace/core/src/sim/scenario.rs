@@ -54,7 +54,7 @@ pub struct SwapSpec {
 }
 
 /// A guest, or several of the same kind.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct VmSpec {
     pub name: String,
@@ -198,7 +198,7 @@ const fn half_a_gib() -> Size {
 }
 
 /// Longest scenario, and most VMs in one: simulations are bounded.
-const LONGEST: u64 = 86_400;
+pub(super) const LONGEST: u64 = 86_400;
 const MOST_VMS: u32 = 256;
 
 impl Scenario {
@@ -220,7 +220,7 @@ impl Scenario {
         toml::to_string(self).with_context(|| format!("scenario {} can't be written", self.name))
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         ensure!((1..=LONGEST).contains(&self.seconds), "it lasts 1 to {LONGEST} seconds");
         let vms = self.vm.iter().fold(0_u32, |sum, vm| sum.saturating_add(vm.count));
         ensure!((1..=MOST_VMS).contains(&vms), "it has 1 to {MOST_VMS} VMs");

@@ -23,6 +23,9 @@ Time is virtual and nothing is random: a scenario always gives the same numbers.
 SCENARIO is the name of a built-in scenario, or the path of a scenario file (it has a / or ends in
 .toml) or of a folder of such files; --show prints one as such a file.
 
+--from-recording makes a scenario file of a host's guests. Recordings don't tell how much of a
+guest's memory is hot, nor how fast its host's swap is; the file says what is assumed. At most a day.
+
 --population N draws N hosts, from --seed on: sizes, VMs, loads, swap devices and faults are drawn
 from documented distributions (docs/population.md), and a seed gives the same host on every
 machine. The table is by what the guests need at one time, of what the host has for them: fits
@@ -46,6 +49,7 @@ Examples:
   memtrace simulate --population 200 --policy nothing --policy memtrace
   memtrace simulate --population-host 17 --explain web-3 --at 500
   memtrace simulate --population-host 17 --show > my-host.toml
+  memtrace simulate --from-recording /var/lib/memtrace/recordings > my-host.toml
   memtrace simulate --replay /var/lib/memtrace/recordings --config new.toml
 
 Exit status:
@@ -85,6 +89,10 @@ pub struct SimulateArguments {
     /// Simulate the host of one seed
     #[arg(long, value_name = "SEED", conflicts_with_all = ["scenarios", "list"])]
     pub population_host: Option<u64>,
+    /// Make a scenario file out of a recording (a file, or a directory of files), and print it
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["scenarios", "policy", "explain", "show",
+        "list", "json", "population", "population_host", "replay"])]
+    pub from_recording: Option<PathBuf>,
     /// Allow the reporting seeds, from 1000000000 on. They are for published results only: no
     /// number of a policy may be chosen by them
     #[arg(long)]

@@ -4,6 +4,7 @@
 pub mod args;
 mod explain;
 mod population;
+mod recorded;
 mod replay;
 mod scenarios;
 
@@ -36,6 +37,10 @@ pub fn simulate(arguments: &SimulateArguments) -> Result<ExitCode> {
 fn dispatch(arguments: &SimulateArguments) -> Result<ExitCode> {
     if let Some(path) = &arguments.replay {
         replay::run(arguments, path)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(path) = &arguments.from_recording {
+        recorded::run(path)?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(hosts) = arguments.population {

@@ -27,6 +27,8 @@ pub(super) const VMS: [(u64, Between); 5] =
     [(17, 2..=4), (35, 5..=12), (32, 13..=30), (12, 31..=80), (4, 81..=200)];
 /// Least that a VM has on the average, in MiB.
 pub(super) const LEAST_VM_MIB: u64 = 1536;
+/// Most that a VM has on the average, in MiB: large hosts are bought for many VMs.
+pub(super) const MOST_VM_MIB: u64 = 64 * 1024;
 /// Sizes of VMs beside each other. Assumption, after the flavours of clouds, which double.
 pub(super) const SIZES: [(u64, u64); 4] = [(40, 1), (35, 2), (18, 4), (7, 8)];
 /// VM sizes are multiples of this, in MiB.
@@ -136,6 +138,10 @@ pub(super) const COPIED_PERCENT: Between = 15..=60;
 /// Files read once: MiB a second, of those whose work it is and of others.
 pub(super) const STREAM_MIB: Between = 20..=80;
 pub(super) const TRICKLE_MIB: Between = 0..=10;
+/// What programs allocate or free in a second at most, in MiB, averaged over a burst.
+pub(super) const BURST_MIB_PER_SECOND: u64 = 128;
+/// Most memory of VMs that start or reboot meanwhile, in MiB: filling more takes the whole time.
+pub(super) const BOOTING_MIB: u64 = 16 * 1024;
 /// When late VMs start, and how long they boot.
 pub(super) const STARTS_AT: Between = 30..=600;
 pub(super) const BOOT_SECONDS: Between = 20..=60;

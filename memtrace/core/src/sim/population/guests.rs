@@ -21,6 +21,13 @@ pub(super) struct House {
     pub(super) faulty: u64,
 }
 
+fn role(random: &mut Random, size: u64) -> Role {
+    match *random.pick(&from::ROLES) {
+        Role::Starts | Role::Reboots if size > from::BOOTING_MIB => Role::Database,
+        role => role,
+    }
+}
+
 /// VMs and what happens to them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Guests {
@@ -35,7 +42,7 @@ impl Guests {
         let mut guests = Self::default();
         let mut sizes = sizes.iter();
         while let Some(size) = sizes.next() {
-            let role = *random.pick(&from::ROLES);
+            let role = role(random, *size);
             // Who takes turns takes them with another of the same kind, if there is one left.
             let other = (role == Role::Turns).then(|| sizes.next()).flatten();
             let size = other.map_or(*size, |other| u64::midpoint(*size, *other));

@@ -86,7 +86,8 @@ fn host(random: &mut Random, memory: u64) -> HostSpec {
 fn sizes(random: &mut Random, all: u64) -> Vec<u64> {
     let range = random.pick(&from::VMS).clone();
     let most = (all / from::LEAST_VM_MIB).max(2);
-    let count = random.within(&range).min(most);
+    let least = all.div_ceil(from::MOST_VM_MIB);
+    let count = random.within(&range).max(least).min(most);
     let parts: Vec<u64> = (0..count).map(|_| *random.pick(&from::SIZES)).collect();
     let sum: u64 = parts.iter().sum();
     let step = from::SIZE_STEP_MIB;

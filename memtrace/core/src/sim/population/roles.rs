@@ -38,6 +38,13 @@ fn quiet(needs: Needs, percent: u64) -> Needs {
     Needs { hot: part(needs.hot), cold: part(needs.cold), ..needs }
 }
 
+/// The same, and no less than what becomes `busy` while a burst of so many seconds lasts.
+fn before_burst(busy: Needs, percent: u64, lasts: u64) -> Needs {
+    let allocated = busy.hot.in_mib() + busy.cold.in_mib();
+    let kept = allocated.saturating_sub(lasts * from::BURST_MIB_PER_SECOND);
+    quiet(busy, percent.max(kept * 100 / allocated.max(1)))
+}
+
 /// Hot, cold and cached in a usual mix.
 fn usual(random: &mut Random, room: &Room) -> Needs {
     let (hot, cold) = (random.within(&(35..=65)), random.within(&(5..=25)));
@@ -60,7 +67,7 @@ pub(super) fn load(random: &mut Random, role: Role, room: &Room) -> Load {
         Role::Turns => {
             let turn = random.within(&from::TURN);
             let busy = room.split(85, 5);
-            let quiet = quiet(busy, random.within(&(15..=35)));
+            let quiet = before_burst(busy, random.within(&(15..=35)), turn);
             Load::Bursty { quiet, busy, first: turn, every: 2 * turn, lasts: turn }
         }
         Role::Leaks => leak(random, room),
@@ -118,7 +125,7 @@ fn by_night(random: &mut Random, room: &Room) -> Load {
 
 fn bursts(random: &mut Random, room: &Room, every: u64, lasts: u64) -> Load {
     let busy = usual(random, room);
-    let quiet = quiet(busy, random.within(&from::QUIET_PERCENT));
+    let quiet = before_burst(busy, random.within(&from::QUIET_PERCENT), lasts);
     let first = random.within(&(1..=every));
     Load::Bursty { quiet, busy, first, every, lasts }
 }
