@@ -224,7 +224,7 @@ impl Host {
     /// Whether the hypervisor's management doesn't answer.
     pub(super) fn is_away(&self) -> bool {
         self.events.iter().any(|event| match event {
-            Event::HypervisorAway { at, lasts } => (*at..at + lasts).contains(&self.second),
+            Event::HypervisorAway { at, lasts } => lasts_at(*at, *lasts, self.second),
             _ => false,
         })
     }
@@ -232,7 +232,7 @@ impl Host {
     /// VMs whose statistics don't come.
     fn stopped(&self) -> BTreeSet<String> {
         let name = |event: &Event| match event {
-            Event::StatisticsStop { at, lasts, vm } if (*at..at + lasts).contains(&self.second) => {
+            Event::StatisticsStop { at, lasts, vm } if lasts_at(*at, *lasts, self.second) => {
                 Some(vm.clone())
             }
             _ => None,
@@ -285,6 +285,10 @@ impl Host {
         let kswapd = f64::from(u8::from(self.memory.kswapd_awake)) * 0.5;
         self.pressure.pass(1.0 - flowing * (1.0 - kswapd), if stuck < 1.0 { stuck } else { 0.0 });
     }
+}
+
+const fn lasts_at(at: u64, lasts: u64, second: u64) -> bool {
+    at <= second && second - at < lasts
 }
 
 fn swap(spec: &SwapSpec, vms: &[Vm]) -> HostSwap {

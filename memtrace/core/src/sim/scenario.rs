@@ -200,6 +200,7 @@ const fn half_a_gib() -> Size {
 /// Longest scenario, and most VMs in one: simulations are bounded.
 pub(super) const LONGEST: u64 = 86_400;
 const MOST_VMS: u32 = 256;
+const MOST_VCPUS: u32 = 1024;
 
 impl Scenario {
     /// # Errors
@@ -221,18 +222,19 @@ impl Scenario {
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        ensure!((1..=LONGEST).contains(&self.seconds), "it lasts 1 to {LONGEST} seconds");
+        ensure!((1..=LONGEST).contains(&self.seconds), "seconds: it lasts 1 to {LONGEST} seconds");
         let vms = self.vm.iter().fold(0_u32, |sum, vm| sum.saturating_add(vm.count));
-        ensure!((1..=MOST_VMS).contains(&vms), "it has 1 to {MOST_VMS} VMs");
+        ensure!((1..=MOST_VMS).contains(&vms), "vm: it has 1 to {MOST_VMS} VMs");
         for vm in &self.vm {
-            ensure!(vm.memory >= Size::mib(128), "{} has less than 128 MiB", vm.name);
-            ensure!(vm.vcpus > 0, "{} has no vCPU", vm.name);
-            ensure!(!vm.pinned || vm.starts == 0, "{} is pinned, and starts later", vm.name);
+            let name = &vm.name;
+            ensure!(vm.memory >= Size::mib(128), "vm {name}: memory is less than 128 MiB");
+            ensure!((1..=MOST_VCPUS).contains(&vm.vcpus), "vm {name}: vcpus are 1 to {MOST_VCPUS}");
+            ensure!(!vm.pinned || vm.starts == 0, "vm {name}: it is pinned, and starts later");
         }
         for event in &self.event {
             if let Event::StatisticsStop { vm, .. } | Event::SetMemory { vm, .. } = event {
                 let known = self.vm.iter().any(|spec| spec.names().any(|name| name == *vm));
-                ensure!(known, "an event tells of {vm}, which is no VM here");
+                ensure!(known, "event: vm {vm} is no VM of this scenario");
             }
         }
         Ok(())
@@ -288,7 +290,8 @@ mod tests {
             ("count = 2", "cuont = 2", "cuont"),
             ("seconds = 10", "seconds = 0", "1 to 86400"),
             ("count = 2", "count = 2000", "256 VMs"),
-            ("memory = \"1 GiB\"", "memory = \"1 MiB\"", "128 MiB"),
+            ("memory = \"1 GiB\"", "memory = \"1 MiB\"", "vm a: memory is less than 128 MiB"),
+            ("count = 2", "vcpus = 4000000000", "vm a: vcpus are 1 to 1024"),
             (
                 "[[vm]]",
                 "[[event]]\nkind = \"set_memory\"\nat = 1\nvm = \"b\"\nto = \"1 GiB\"\n[[vm]]",
