@@ -35,7 +35,7 @@ easily (up to 85 %), fits barely, does not fit; and by whether all guests cooper
   best %          hosts where no other policy stalls less (by over 5 % and 1 s)
   worse %         hosts where doing nothing stalls less (by over 5 % and 1 s)
   factor          largest factor over doing nothing on those
-A column is - where the run it compares with (nothing, clairvoyant) is not among --policy.
+A column is - where the runs it compares with (nothing, clairvoyant, others) are not among --policy.
 
 --replay runs memtrace's policy with another configuration on a recording, and compares with the
 recorded decisions. The recording does not react to the replayed decisions: where memtrace acted

@@ -40,11 +40,13 @@ impl HostResult {
         worse.then(|| outcome.stall_seconds / nothing.stall_seconds.max(SECONDS))
     }
 
-    /// Whether no other rule is better; the clairvoyant is none.
-    pub(super) fn is_best(&self, policy: &str) -> bool {
-        let Some(outcome) = self.outcome(policy) else { return false };
-        let rules = self.runs.iter().filter(|run| run.policy != CLAIRVOYANT);
-        rules.into_iter().all(|run| !is_worse(outcome, &run.outcome))
+    /// Whether no other rule is better; the clairvoyant is none. `None`: no other ran.
+    pub(super) fn is_best(&self, policy: &str) -> Option<bool> {
+        let outcome = self.outcome(policy)?;
+        let rule = |name: &str| name != CLAIRVOYANT && name != policy;
+        let mut others = self.runs.iter().filter(|run| rule(&run.policy)).peekable();
+        others.peek()?;
+        Some(others.all(|run| !is_worse(outcome, &run.outcome)))
     }
 }
 

@@ -58,7 +58,7 @@ pub struct Line {
     /// are below, and of the worst.
     pub regret_seconds: Option<[f64; 3]>,
     /// Share of hosts on which no other rule is better.
-    pub best_percent: f64,
+    pub best_percent: Option<f64>,
     /// Share of hosts on which doing nothing is better, and by how many times at most.
     pub worse_percent: Option<f64>,
     pub worst_factor: Option<f64>,
@@ -120,14 +120,17 @@ fn line(policy: &str, hosts: &[&HostResult]) -> Line {
     let outcomes = hosts.iter().filter_map(|host| host.outcome(policy));
     let outcome = outcomes.fold(Outcome::default(), |sum, outcome| sum.and(outcome));
     let percent = |count: usize| count as f64 * 100.0 / hosts.len().max(1) as f64;
-    let worse: Option<Vec<bool>> = hosts.iter().map(|host| host.is_worse(policy)).collect();
+    let share = |of: fn(&HostResult, &str) -> Option<bool>| {
+        let all: Option<Vec<bool>> = hosts.iter().map(|host| of(host, policy)).collect();
+        all.map(|all| percent(all.iter().filter(|is| **is).count()))
+    };
     Line {
         policy: policy.to_owned(),
         outcome,
         work_percent: outcome.work_percent(),
         regret_seconds: regret(policy, hosts),
-        best_percent: percent(hosts.iter().filter(|host| host.is_best(policy)).count()),
-        worse_percent: worse.map(|worse| percent(worse.iter().filter(|worse| **worse).count())),
+        best_percent: share(HostResult::is_best),
+        worse_percent: share(HostResult::is_worse),
         worst_factor: hosts.iter().filter_map(|host| host.factor(policy)).max_by(f64::total_cmp),
     }
 }
@@ -193,6 +196,14 @@ impl fmt::Display for Summary {
             }
             writeln!(f)?;
         }
+        // Without that run nothing can be said.
+        if self
+            .sections
+            .iter()
+            .all(|of| of.policies.iter().all(|line| line.worse_percent.is_none()))
+        {
+            return Ok(());
+        }
         writeln!(f, "hosts where doing nothing is better, the worst first:")?;
         if self.worst.is_empty() {
             writeln!(f, "  none")?;
@@ -214,7 +225,7 @@ fn cells(line: &Line) -> [String; HEADINGS.len()] {
     let known =
         |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
     let rule = line.policy != CLAIRVOYANT;
-    let best = rule.then_some(line.best_percent);
+    let best = line.best_percent.filter(|_| rule);
     [
         format!("{stall_seconds:.0}"),
         format!("{swap_in_gib:.0}"),
