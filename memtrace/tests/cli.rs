@@ -196,6 +196,9 @@ fn drawn_hosts_are_a_table_json_or_a_scenario_file_that_can_be_simulated() {
     assert_eq!(again, drawn);
     let table = help(&["simulate", "--population-host", "7", "--policy", "nothing"]);
     assert!(table.contains("needs at most") && table.contains("host-7\n"), "{table}");
+    // As in the help's example.
+    let example = ["simulate", "--population-host", "10", "--explain", "files-15", "--at", "800"];
+    assert!(help(&example).contains("\nfiles-15\n"));
 }
 
 #[test]

@@ -47,8 +47,8 @@ Examples:
   memtrace simulate leak --explain leaky --at 500
   memtrace simulate my-host.toml --json
   memtrace simulate --population 200 --policy nothing --policy memtrace
-  memtrace simulate --population-host 17 --explain web-3 --at 500
-  memtrace simulate --population-host 17 --show > my-host.toml
+  memtrace simulate --population-host 10 --explain files-15 --at 800
+  memtrace simulate --population-host 10 --show > my-host.toml
   memtrace simulate --from-recording /var/lib/memtrace/recordings > my-host.toml
   memtrace simulate --replay /var/lib/memtrace/recordings --config new.toml
 

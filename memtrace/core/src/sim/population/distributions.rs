@@ -145,7 +145,15 @@ pub(super) const BOOTING_MIB: u64 = 16 * 1024;
 /// When late VMs start, and how long they boot.
 pub(super) const STARTS_AT: Between = 30..=600;
 pub(super) const BOOT_SECONDS: Between = 20..=60;
+/// A boot touches a half to a sixth of memory (Windows zeroes all; most Linux guests a part).
+pub(super) const BOOT_PARTS: Between = 2..=6;
 pub(super) const REBOOTS_AT: Between = 60..=1000;
+
+/// Hosts where VMs start together, as after a power cut; which of those that could, and within how
+/// many seconds. Assumption.
+pub(super) const STORM_PERCENT: u64 = 8;
+pub(super) const STORM_STARTS_PERCENT: u64 = 70;
+pub(super) const STORM_LASTS: Between = 0..=30;
 
 /// VMs that ask what is available before they allocate: heaps and those that take turns, and
 /// all others. JVMs and most databases size themselves at their start alone. Assumption.

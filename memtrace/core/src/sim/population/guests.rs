@@ -3,6 +3,7 @@
 use super::distributions::{self as from, Fault, Role};
 use super::random::Random;
 use super::roles::{self, Room};
+use crate::sim::load::Load;
 use crate::sim::scenario::{
     BalloonKind, DeadSpec, Event, OwnSwapKind, StatisticsKind, System, VmSpec,
 };
@@ -110,6 +111,24 @@ impl Guests {
                 resident: Size::mib(if starts == 0 { dead * house.eased / 100 } else { 0 }),
                 swapped: Size::default(),
             },
+        }
+    }
+
+    /// VMs whose load is always the same start together.
+    pub(super) fn storm(&mut self, random: &mut Random) {
+        let begins = random.within(&from::STARTS_AT);
+        for vm in &mut self.vms {
+            let memory = vm.memory.in_mib();
+            let starts = begins + random.within(&from::STORM_LASTS);
+            let touches = Size::mib(memory / random.within(&from::BOOT_PARTS));
+            let lasts = random.within(&from::BOOT_SECONDS);
+            let joins = random.chance(from::STORM_STARTS_PERCENT);
+            let Load::Steady { needs } = vm.load else { continue };
+            if joins && memory <= from::BOOTING_MIB && !vm.pinned && vm.reboots.is_none() {
+                vm.starts = starts;
+                vm.load = Load::Booting { touches, lasts, needs };
+                vm.dead = DeadSpec::default();
+            }
         }
     }
 

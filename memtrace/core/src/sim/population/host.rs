@@ -47,7 +47,11 @@ fn drawn(seed: u64, eased: u64) -> Scenario {
     };
     let away = random.chance(from::AWAY_PERCENT) && house.faulty > 0;
     let (at, lasts) = (random.within(&from::TROUBLE_AT), random.within(&from::TROUBLE_LASTS));
-    let Guests { vms, mut events, .. } = Guests::draw(&mut random, &house, &sizes);
+    let mut guests = Guests::draw(&mut random, &house, &sizes);
+    if random.chance(from::STORM_PERCENT) {
+        guests.storm(&mut random);
+    }
+    let Guests { vms, mut events, .. } = guests;
     if away {
         events.push(Event::HypervisorAway { at, lasts });
     }

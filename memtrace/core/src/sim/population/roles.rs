@@ -82,7 +82,7 @@ pub(super) fn load(random: &mut Random, role: Role, room: &Room) -> Load {
             false => by_day(random, room, [2, 5, 9]),
         },
         Role::Starts => Load::Booting {
-            touches: Size::mib(room.memory / random.within(&(2..=6))),
+            touches: Size::mib(room.memory / random.within(&from::BOOT_PARTS)),
             lasts: random.within(&from::BOOT_SECONDS),
             needs: usual(random, room),
         },

@@ -58,6 +58,12 @@ fn all_classes_are_drawn() {
     assert!(classes.values().all(|hosts| *hosts >= 15), "{classes:?}");
 }
 
+#[test]
+fn some_hosts_start_many_vms_at_once() {
+    let late = |seed| draw(seed).vm.iter().filter(|vm| vm.starts > 0).count();
+    assert!(SEEDS.filter(|seed| late(*seed) >= 5).count() >= 3);
+}
+
 fn host(seed: u64, fit: Fit, stalls: [(&str, f64); 3]) -> HostResult {
     let runs = stalls.map(|(policy, stall_seconds)| Run {
         policy: policy.to_owned(),
