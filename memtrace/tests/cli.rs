@@ -225,12 +225,63 @@ fn a_simulation_prints_a_table_or_json_or_what_there_is() {
     let table = help(&["simulate", "idle", "--policy", "nothing", "--policy", "mom"]);
     assert!(table.starts_with("idle\n") && table.contains("* mom "), "{table}");
     let json = help(&["simulate", "idle", "--policy", "mom", "--json"]);
-    assert!(json.starts_with(r#"{"rows":[{"scenario":"idle","policy":"mom","stall_seconds":"#));
+    let row = r#"{"rows":[{"scenario":"idle","policy":"mom","outcome":{"stall_seconds":"#;
+    assert!(json.starts_with(row), "{json}");
     let list = help(&["simulate", "--list"]);
     assert!(list.contains("boot-storm") && list.contains("hypeman"), "{list}");
-    let unknown = run(&["simulate", "nonsense"]);
-    assert_eq!(unknown.status.code(), Some(1));
-    assert!(stderr(&unknown).contains("scenarios: idle"), "{unknown:?}");
+}
+
+#[test]
+fn a_simulation_that_asks_for_what_is_not_there_is_refused_with_2() {
+    for (arguments, told) in [
+        (&["simulate", "nonsense"][..], "scenarios: idle"),
+        (&["simulate", "idle", "--policy", "nonsense"], "policies: nothing"),
+        (&["simulate", "idle", "--explain", "nobody", "--at", "5"], "VMs: host, guest-1"),
+        (&["simulate", "idle", "--explain", "guest-1", "--at", "9999"], "are 1 to 600"),
+        (&["simulate", "--show"], "exactly one scenario"),
+        (&["simulate", "--population", "1", "--seed", "1000000000"], "--reporting"),
+        (&["simulate", "--population-host", "1000000000"], "no number of a policy"),
+        (&["simulate", "--population", "0"], "1..=1000000"),
+    ] {
+        let error = refusal(arguments);
+        assert!(error.contains(told), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn drawn_hosts_are_a_table_json_or_a_scenario_file_that_can_be_simulated() {
+    let table = help(&["simulate", "--population", "2", "--policy", "nothing", "--seed", "7"]);
+    assert!(table.contains("all: 2 hosts\n") && table.contains("regret"), "{table}");
+    let json =
+        help(&["simulate", "--population", "1", "--policy", "nothing", "--seed", "7", "--json"]);
+    assert!(
+        json.starts_with(r#"{"schema_version":1,"first_seed":7,"sections":[{"fit":"#),
+        "{json}"
+    );
+    let file = help(&["simulate", "--population-host", "7", "--show"]);
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = folder.path().join("host-7.toml");
+    std::fs::write(&path, file).expect("it is written");
+    let path = path.to_str().expect("it is text");
+    let again = help(&["simulate", path, "--policy", "nothing", "--json"]);
+    let drawn = help(&["simulate", "--population-host", "7", "--policy", "nothing", "--json"]);
+    assert_eq!(again, drawn);
+    let table = help(&["simulate", "--population-host", "7", "--policy", "nothing"]);
+    assert!(table.contains("needs at most") && table.contains("host-7\n"), "{table}");
+    // As in the help's example.
+    let example = ["simulate", "--population-host", "10", "--explain", "files-15", "--at", "800"];
+    assert!(help(&example).contains("\nfiles-15\n"));
+}
+
+#[test]
+fn a_scenario_file_that_is_wrong_is_told_with_its_name() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = folder.path().join("bad.toml");
+    std::fs::write(&path, "about = \"x\"\nsecond = 5\n").expect("it is written");
+    let output = run(&["simulate", path.to_str().expect("it is text")]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = stderr(&output);
+    assert!(["bad.toml", "line 2", "second"].iter().all(|part| error.contains(part)), "{error}");
 }
 
 #[test]

@@ -143,6 +143,20 @@ fn help_of_advise() {
 }
 
 #[test]
+fn a_recording_becomes_a_scenario_file() {
+    let file = run(&["simulate", "--from-recording", RECORDING]);
+    assert_eq!(file.status.code(), Some(0), "{file:?}");
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = folder.path().join("recorded.toml");
+    std::fs::write(&path, &file.stdout).expect("it is written");
+    let path = path.to_string_lossy();
+    let table = run(&["simulate", &path, "--policy", "nothing"]);
+    assert!(table.stdout.starts_with(b"recorded\n"), "{table:?}");
+    let missing = run(&["simulate", "--from-recording", "/nonexistent"]);
+    assert_eq!(missing.status.code(), Some(1));
+}
+
+#[test]
 fn a_recording_that_is_too_short_for_advice_says_so() {
     let short = run(&["advise", "--dir", RECORDING, "--add", "16G"]);
     assert!(short.status.success(), "{short:?}");

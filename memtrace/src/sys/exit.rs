@@ -1,5 +1,6 @@
 //! Exit codes, and the mapping of errors to them.
 
+use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
@@ -7,8 +8,22 @@ use super::interrupt::Interrupted;
 use memtrace_host::privileges::Denied;
 
 pub const FAILED: u8 = 1;
+/// As clap has it for a command line that it refuses.
+pub const MISUSED: u8 = 2;
 /// `EX_NOPERM` of sysexits.h.
 pub const DENIED: u8 = 77;
+
+/// A command line that is understood and asks for what there isn't.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misused(pub String);
+
+impl std::error::Error for Misused {}
+
+impl fmt::Display for Misused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// The exit code of an error, and the text for standard error. A closed pipe is no failure.
 pub fn of_error(error: &anyhow::Error) -> (ExitCode, Option<String>) {
@@ -19,7 +34,8 @@ pub fn of_error(error: &anyhow::Error) -> (ExitCode, Option<String>) {
         return (ExitCode::from(DENIED), Some(denied.to_string()));
     }
     let interrupted = error.downcast_ref::<Interrupted>();
-    let code = interrupted.map_or(FAILED, |interrupted| interrupted.code());
+    let misused = error.downcast_ref::<Misused>().map(|_| MISUSED);
+    let code = interrupted.map(|interrupted| interrupted.code()).or(misused).unwrap_or(FAILED);
     (ExitCode::from(code), Some(format!("memtrace: {error:#}\n")))
 }
 
@@ -59,6 +75,13 @@ mod tests {
         let (code, text) = of_error(&anyhow::Error::new(Interrupted(2)).context("cannot read"));
         assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(130)));
         assert_eq!(text.as_deref(), Some("memtrace: cannot read: interrupted by signal 2\n"));
+    }
+
+    #[test]
+    fn what_is_asked_for_and_is_not_there_is_a_usage_error() {
+        let (code, text) = of_error(&anyhow::Error::new(Misused("unknown policy x".into())));
+        assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(MISUSED)));
+        assert_eq!(text.as_deref(), Some("memtrace: unknown policy x\n"));
     }
 
     #[test]

@@ -43,6 +43,15 @@ impl Backing {
         self.remove([Some(resident), parts.next(), parts.next()])
     }
 
+    /// The host takes back what it has for such pages; no more than it has. Returns what.
+    pub(super) fn give_up(&mut self, pages: u64) -> Self {
+        let places = [self.resident, self.swapped].map(|all| (all as f64, all));
+        let mut parts = spread(pages, &places).into_iter();
+        let given = self.remove([parts.next(), parts.next(), None]);
+        self.untouched += given.total();
+        given
+    }
+
     fn remove(&mut self, [resident, swapped, untouched]: [Option<u64>; 3]) -> Self {
         let taken = Self {
             resident: resident.unwrap_or(0),

@@ -12,6 +12,8 @@ use super::size::MIB_PAGES;
 const SPEED: u64 = 512 * MIB_PAGES;
 const RECLAIM_SPEED: u64 = 128 * MIB_PAGES;
 const SLOW: u64 = 4 * MIB_PAGES;
+/// Part of free memory that lies in blocks too small to be reported (under a page block).
+const KEPT: u64 = 10;
 
 impl Guest {
     /// Tells the balloon a new logical size, as a hypervisor does: larger than the guest
@@ -36,6 +38,16 @@ impl Guest {
         }
         self.memory.turn(Kind::Balloon, Kind::Free, now.saturating_sub(wanted).min(speed));
         self.inflate(wanted.saturating_sub(now).min(speed))
+    }
+
+    /// One second of free page reporting. Returns what the host gets back.
+    pub(super) fn report_free(&mut self, second: u64) -> Backing {
+        if !self.spec.free_page_reporting || self.spec.pinned || !self.is_up(second) {
+            return Backing::default();
+        }
+        let free = &mut self.memory[Kind::Free];
+        let kept = free.total() / KEPT;
+        free.give_up((free.resident + free.swapped).saturating_sub(kept).min(SPEED))
     }
 
     fn inflate(&mut self, pages: u64) -> Backing {

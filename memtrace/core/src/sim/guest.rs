@@ -2,9 +2,12 @@
 
 use uuid::Uuid;
 
+use super::load::Demand;
 use super::memory::{Kind, Memory};
-use super::scenario::VmSpec;
+use super::scenario::{OwnSwapKind, VmSpec};
+use super::size::MIB_PAGES;
 use super::watermarks::Watermarks;
+use super::work::{Asking, Work};
 use crate::sample::VmId;
 
 /// Totals since the guest's start.
@@ -15,6 +18,8 @@ pub(super) struct GuestTotals {
     pub(super) major_faults: u64,
     pub(super) minor_faults: u64,
     pub(super) ooms: u64,
+    /// Allocations that its programs did without.
+    pub(super) refused: u64,
 }
 
 /// The guest's own swap, on its virtual disk. What is there is in no guest memory.
@@ -24,6 +29,16 @@ pub(super) struct OwnSwap {
     pub(super) hot: u64,
     pub(super) cold: u64,
 }
+
+/// The virtual disk: reads and writes together, and the wait for one read.
+pub(super) const DISK: u64 = 100 * MIB_PAGES;
+pub(super) const DISK_SECONDS: f64 = 200e-6;
+/// The same of zram, which is a CPU that compresses (lzo-rle: about 1 GiB/s each way).
+const ZRAM: u64 = 1024 * MIB_PAGES;
+const ZRAM_SECONDS: f64 = 4e-6;
+/// So long a guest boots, and such a part of its memory it touches.
+const REBOOT: u64 = 30;
+const REBOOT_TOUCHES: u64 = 8;
 
 impl OwnSwap {
     pub(super) const fn room(&self) -> u64 {
@@ -56,6 +71,10 @@ pub(super) struct Guest {
     pub(super) without_service_until: u64,
     /// Pages of cache that are overwritten in this second.
     pub(super) streamed: u64,
+    pub(super) asking: Asking,
+    pub(super) work: Work,
+    /// Totals at its last reboot: it counts anew from there.
+    pub(super) anew: GuestTotals,
     /// How far its load lags behind that of the first of its kind.
     lag: u64,
 }
@@ -84,6 +103,9 @@ impl Guest {
             own: OwnSwap { size: spec.own_swap.pages(), hot: 0, cold: 0 },
             without_service_until: 0,
             streamed: 0,
+            asking: Asking::default(),
+            work: Work::default(),
+            anew: GuestTotals::default(),
             lag: if starts == 0 { lag } else { 0 },
         };
         guest.memory[Kind::Free].untouched = pages;
@@ -143,7 +165,66 @@ impl Guest {
 
     /// Whether its balloon driver runs.
     pub(super) fn is_up(&self, second: u64) -> bool {
-        self.runs(second) && !self.spec.load.boots(self.age(second))
+        let rebooting = self.since_reboot(second).is_some_and(|since| since < REBOOT);
+        self.runs(second) && !self.spec.load.boots(self.age(second)) && !rebooting
+    }
+
+    pub(super) fn since_reboot(&self, second: u64) -> Option<u64> {
+        second.checked_sub(self.spec.reboots?)
+    }
+
+    /// What its programs want, or its kernel while it boots again.
+    pub(super) fn wanted(&self, second: u64) -> Demand {
+        match self.since_reboot(second) {
+            Some(since) if since < REBOOT => {
+                let hot = self.maximum() / REBOOT_TOUCHES * (since + 1) / REBOOT;
+                Demand { hot, ..Demand::default() }
+            }
+            _ => self.spec.load.demand(self.age(second)),
+        }
+    }
+
+    /// What it needs to do all its work without waiting: not more than it is, and all of it
+    /// where the host can't have a page of it back.
+    pub(super) fn needs(&self, second: u64) -> u64 {
+        if self.spec.pinned {
+            return self.maximum();
+        }
+        let Demand { hot, cold, cache, .. } = self.wanted(second);
+        (hot + cold + cache).min(self.maximum())
+    }
+
+    /// The guest begins anew: all of its memory is free to it, and the host keeps what it
+    /// had. QEMU keeps the balloon's target, and the new driver starts from an empty one.
+    pub(super) fn reboot(&mut self) {
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Free) {
+            let pages = self.memory[kind].total();
+            self.memory.turn(kind, Kind::Free, pages);
+        }
+        self.own = OwnSwap { size: self.own.size, ..OwnSwap::default() };
+        self.asking = Asking::default();
+        self.balloon_before = 0;
+        self.without_service_until = 0;
+        self.anew = self.totals;
+    }
+
+    /// Pages a second of its own swap, and the wait for one.
+    pub(super) const fn own_device(&self) -> (u64, f64) {
+        match self.spec.own_swap_kind {
+            OwnSwapKind::Disk => (DISK, DISK_SECONDS),
+            OwnSwapKind::Zram => (ZRAM, ZRAM_SECONDS),
+        }
+    }
+
+    /// MemAvailable: `si_mem_available()` in `mm/show_mem.c`.
+    pub(super) fn available(&self) -> u64 {
+        let caches = self.caches();
+        let kept = (caches / 2).min(self.marks.low);
+        (self.memory[Kind::Free].total() + caches).saturating_sub(self.marks.low + kept)
+    }
+
+    pub(super) fn caches(&self) -> u64 {
+        self.memory[Kind::CacheHot].total() + self.memory[Kind::CacheCold].total()
     }
 
     pub(super) fn migrates(&self, second: u64) -> bool {

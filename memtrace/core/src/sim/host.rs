@@ -11,6 +11,7 @@ use super::invariants;
 use super::pressure::Pressure;
 use super::scenario::{Event, Scenario, SwapSpec};
 use super::statistics::Told;
+use super::traffic;
 use super::watermarks::Watermarks;
 use crate::order::Outcome;
 use crate::sample::Party;
@@ -38,6 +39,36 @@ pub(super) struct HostSwap {
     pub(super) bandwidth: u64,
     /// Of a read on an idle device, in seconds.
     pub(super) latency: f64,
+    /// Of a page in zram, so much of one stays in memory, in per cent; 0: of a disk.
+    pub(super) kept_percent: u64,
+}
+
+/// What zram keeps of what is in it: lzo-rle and zstd reach 2.5 to 4 to 1 on most memory
+/// (kernel documentation of zram; assumption: 3).
+const ZRAM_PERCENT: u64 = 33;
+
+impl HostSwap {
+    /// Host memory that what is swapped still takes.
+    pub(super) const fn stored(&self) -> u64 {
+        self.used * self.kept_percent / 100
+    }
+
+    pub(super) const fn room(&self) -> u64 {
+        self.size - self.used
+    }
+
+    /// So many pages come and go; `free` is the host's free memory, into which and out of
+    /// which they go.
+    pub(super) const fn moved(&mut self, free: &mut u64, out: u64, back: u64) {
+        let stored = self.stored();
+        self.used = self.used + out - back;
+        *free = *free + stored - self.stored();
+    }
+
+    /// Pages to swap out so that so much memory is won.
+    pub(super) const fn to_win(&self, pages: u64) -> u64 {
+        if self.kept_percent == 0 { pages } else { pages * 100 / (100 - self.kept_percent) + 2 }
+    }
 }
 
 /// Totals since the scenario began.
@@ -48,7 +79,8 @@ pub(super) struct HostTotals {
     pub(super) stolen_directly: u64,
     pub(super) kswapd_ns: u64,
     pub(super) kills: u64,
-    pub(super) flows: BTreeMap<(Party, Party), u64>,
+    /// Who took whose pages; `None` where nobody asks, as there are pairs of VMs.
+    pub(super) flows: Option<BTreeMap<(Party, Party), u64>>,
 }
 
 /// What a guest suffered from the host: totals, and the last second.
@@ -99,26 +131,25 @@ pub struct Host {
 
 impl Host {
     /// # Errors
-    /// When the guests' memory at the beginning doesn't fit into the host's.
+    /// When the guests' memory at the beginning fits neither into the host's nor into its swap.
     pub fn new(scenario: &Scenario) -> Result<Self> {
-        let vms = vms(scenario);
+        let mut vms = vms(scenario);
         let host = &scenario.host;
         let total = host.memory.pages();
         let marks = Watermarks::of(total);
-        let resident: u64 = vms.iter().map(|vm| vm.guest.memory.resident()).sum();
         let (reserved, cache) = (host.reserved.pages(), host.cache.pages());
-        let free = total.checked_sub(reserved + cache + resident).filter(|free| *free > marks.low);
+        let mut swap = swap(&host.swap, &vms);
+        ensure!(swap.used <= swap.size, "the beginning's swap of {} is full", scenario.name);
+        let resident = |vms: &[Vm]| vms.iter().map(|vm| vm.guest.memory.resident()).sum::<u64>();
+        // What doesn't fit went to swap long before.
+        let begins = reserved + cache + swap.stored() + resident(&vms) + marks.low + 1;
+        let lack = begins.saturating_sub(total);
+        swap.used += traffic::evicted_before(&mut vms, swap.to_win(lack).min(swap.room()));
+        let used = reserved + cache + swap.stored() + resident(&vms);
+        let free = total.checked_sub(used).filter(|free| *free > marks.low);
         let free = free.with_context(|| {
             format!("in the beginning, the VMs of {} don't fit into the host", scenario.name)
         })?;
-        let SwapSpec { size, bandwidth, latency_us } = host.swap;
-        let swap = HostSwap {
-            size: size.pages(),
-            used: vms.iter().map(|vm| vm.guest.memory.swapped()).sum(),
-            bandwidth: bandwidth.pages(),
-            latency: latency_us as f64 * 1e-6,
-        };
-        ensure!(swap.used <= swap.size, "the beginning's swap of {} is full", scenario.name);
         Ok(Self {
             second: 0,
             memory: HostMemory {
@@ -131,7 +162,7 @@ impl Host {
                 kswapd_awake: false,
             },
             swap,
-            totals: HostTotals::default(),
+            totals: HostTotals { flows: Some(BTreeMap::new()), ..HostTotals::default() },
             pressure: Pressure::default(),
             vms,
             starved: 0,
@@ -147,14 +178,21 @@ impl Host {
     /// # Errors
     /// When memory was made or lost: the simulation is broken.
     pub(super) fn step(&mut self) -> Result<()> {
+        self.pass();
+        invariants::check(self)
+    }
+
+    /// The same, unchecked.
+    pub(super) fn pass(&mut self) {
         self.second += 1;
         self.happen();
         let second = self.second;
         for vm in self.vms.iter_mut().filter(|vm| vm.guest.runs(second)) {
             vm.guest.live(second);
-            let freed = vm.guest.move_balloon(second);
-            vm.suffered.dropped += freed.swapped;
-            take_back(&mut self.memory, &mut self.swap, freed);
+            for freed in [vm.guest.move_balloon(second), vm.guest.report_free(second)] {
+                vm.suffered.dropped += freed.swapped;
+                take_back(&mut self.memory, &mut self.swap, freed);
+            }
         }
         self.touch();
         self.reclaim_orders();
@@ -166,7 +204,6 @@ impl Host {
             let silent = away || stopped.contains(&vm.guest.name);
             vm.told.listen(&vm.guest, second, silent);
         }
-        invariants::check(self)
     }
 
     fn happen(&mut self) {
@@ -187,7 +224,7 @@ impl Host {
     /// Whether the hypervisor's management doesn't answer.
     pub(super) fn is_away(&self) -> bool {
         self.events.iter().any(|event| match event {
-            Event::HypervisorAway { at, lasts } => (*at..at + lasts).contains(&self.second),
+            Event::HypervisorAway { at, lasts } => lasts_at(*at, *lasts, self.second),
             _ => false,
         })
     }
@@ -195,7 +232,7 @@ impl Host {
     /// VMs whose statistics don't come.
     fn stopped(&self) -> BTreeSet<String> {
         let name = |event: &Event| match event {
-            Event::StatisticsStop { at, lasts, vm } if (*at..at + lasts).contains(&self.second) => {
+            Event::StatisticsStop { at, lasts, vm } if lasts_at(*at, *lasts, self.second) => {
                 Some(vm.clone())
             }
             _ => None,
@@ -231,9 +268,10 @@ impl Host {
         let mut stuck = 1.0;
         for vm in &mut self.vms {
             if vm.guest.gone {
-                // Nobody is served by a VM that was killed.
-                vm.guest.waited = 1.0;
+                // Nobody is served by a VM that was killed: all of it waits.
+                vm.guest.waited = f64::from(vm.guest.spec.vcpus);
                 vm.suffered.waited = 0.0;
+                vm.guest.work = vm.guest.idle(second);
             } else if vm.guest.runs(second) {
                 let busy = if vm.guest.is_up(second) { 0.3 } else { 1.0 };
                 vm.suffered.cpu_ns += (busy * f64::from(vm.guest.spec.vcpus) * 1e9) as u64;
@@ -249,18 +287,35 @@ impl Host {
     }
 }
 
+const fn lasts_at(at: u64, lasts: u64, second: u64) -> bool {
+    at <= second && second - at < lasts
+}
+
+fn swap(spec: &SwapSpec, vms: &[Vm]) -> HostSwap {
+    HostSwap {
+        size: spec.size.pages(),
+        used: vms.iter().map(|vm| vm.guest.memory.swapped()).sum(),
+        bandwidth: spec.bandwidth.pages(),
+        latency: spec.latency_us as f64 * 1e-6,
+        kept_percent: if spec.zram { ZRAM_PERCENT } else { 0 },
+    }
+}
+
 fn vms(scenario: &Scenario) -> Vec<Vm> {
+    let vm = |guest| Vm { guest, suffered: Suffered::default(), told: Told::default() };
+    guests(scenario).into_iter().map(vm).collect()
+}
+
+/// All guests, as they begin.
+pub(super) fn guests(scenario: &Scenario) -> Vec<Guest> {
     let copies =
         scenario.vm.iter().flat_map(|spec| (0..).zip(spec.names()).map(move |n| (spec, n)));
-    let vm = |(index, (spec, (copy, name)))| {
-        let guest = Guest::new(spec, name, copy, index);
-        Vm { guest, suffered: Suffered::default(), told: Told::default() }
-    };
-    (0..).zip(copies).map(vm).collect()
+    let guest = |(index, (spec, (copy, name)))| Guest::new(spec, name, copy, index);
+    (0..).zip(copies).map(guest).collect()
 }
 
 /// What a guest gave up is the host's again.
 fn take_back(memory: &mut HostMemory, swap: &mut HostSwap, freed: Backing) {
     memory.free += freed.resident;
-    swap.used -= freed.swapped;
+    swap.moved(&mut memory.free, 0, freed.swapped);
 }

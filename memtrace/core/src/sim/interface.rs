@@ -15,6 +15,9 @@ use crate::units::Bytes;
 /// to be noticed.
 const BY_HAND: std::ops::RangeInclusive<u64> = 4..=60;
 
+/// Seconds after which a guest that reboots is known to do so: its statistics are stale.
+const REBOOT_SEEN: u64 = 10;
+
 impl Host {
     fn vm(&mut self, id: VmId) -> Option<&mut Vm> {
         let second = self.second;
@@ -31,10 +34,12 @@ impl Host {
         let result = match order.action {
             Action::Balloon { to, .. } => {
                 let guest = &mut vm.guest;
+                // A reboot shows only after a while.
+                let unseen = guest.since_reboot(second).is_some_and(|since| since < REBOOT_SEEN);
                 breach = guest.migrates(second)
                     || guest.by_hand.is_some_and(|at| BY_HAND.contains(&(second - at)))
                     || guest.spec.pinned
-                    || !guest.is_up(second)
+                    || !(guest.is_up(second) || unseen)
                     || to > bytes(guest.maximum());
                 guest.tell(Size(to).pages());
                 Ok(())

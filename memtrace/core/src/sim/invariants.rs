@@ -11,7 +11,8 @@ pub(super) fn check(host: &Host) -> Result<()> {
     let second = host.second;
     let memory = &host.memory;
     let resident: u64 = host.vms.iter().map(|vm| vm.guest.memory.resident()).sum();
-    let used = memory.free + memory.reserved + memory.cache + resident;
+    let stored = host.swap.stored();
+    let used = memory.free + memory.reserved + memory.cache + resident + stored;
     ensure!(
         used == memory.total,
         "physics broke in second {second}: {used} pages of {} of the host are accounted for",

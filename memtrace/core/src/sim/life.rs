@@ -2,16 +2,14 @@
 //! swaps, and kills when nothing else is left. Amounts are base pages, a step is a second.
 //! Must not know the host's memory.
 
-use super::guest::Guest;
+use super::guest::{DISK, DISK_SECONDS, Guest};
 use super::load::Demand;
 use super::memory::{Kind, Wants};
 use super::size::MIB_PAGES;
+use super::work::Asking;
 
 /// Most that programs allocate in a second.
 const ALLOCATION: u64 = 512 * MIB_PAGES;
-/// The virtual disk: reads and writes together, and the wait for one read.
-const DISK: u64 = 100 * MIB_PAGES;
-const DISK_SECONDS: f64 = 200e-6;
 /// A service that was killed is back after this many seconds.
 const RESTART: u64 = 60;
 
@@ -19,7 +17,11 @@ impl Guest {
     /// One second of its programs and its kernel.
     pub(super) fn live(&mut self, second: u64) {
         self.waited = 0.0;
-        let demand = self.demand(second);
+        if self.spec.reboots == Some(second) {
+            self.reboot();
+        }
+        let wanted = self.wanted(second);
+        let demand = self.admit(self.demand(wanted, second), second);
         self.totals.minor_faults += 100;
         self.change_use(demand);
         self.release(demand);
@@ -32,6 +34,7 @@ impl Guest {
         if second < self.without_service_until {
             self.waited += 1.0;
         }
+        self.work = self.touched(wanted);
     }
 
     /// What it would touch in this second and the host hasn't in memory.
@@ -45,19 +48,18 @@ impl Guest {
     }
 
     /// While a service is down that was killed, half of what it wants.
-    fn demand(&self, second: u64) -> Demand {
-        let demand = self.spec.load.demand(self.age(second));
+    fn demand(&self, demand: Demand, second: u64) -> Demand {
         if second >= self.without_service_until {
             return demand;
         }
         Demand { hot: demand.hot / 2, cold: demand.cold / 2, ..demand }
     }
 
-    fn hot(&self) -> u64 {
+    pub(super) fn hot(&self) -> u64 {
         self.memory[Kind::Hot].total() + self.own.hot
     }
 
-    fn cold(&self) -> u64 {
+    pub(super) fn cold(&self) -> u64 {
         self.memory[Kind::Cold].total() + self.own.cold
     }
 
@@ -112,6 +114,7 @@ impl Guest {
     fn kill(&mut self, second: u64) {
         self.totals.ooms += 1;
         self.without_service_until = second + RESTART;
+        self.asking = Asking::default();
         self.own.hot /= 2;
         self.own.cold /= 2;
         for kind in [Kind::Hot, Kind::Cold] {
@@ -127,14 +130,15 @@ impl Guest {
             let lack = pages.saturating_sub(self.room());
             self.memory.turn(kind, Kind::Free, lack);
         }
+        let (speed, _) = self.own_device();
         for kind in [Kind::Cold, Kind::Hot] {
             let lack = pages.saturating_sub(self.room());
             let space = self.own.room();
             if kind == Kind::Cold || kind == most {
-                let out = self.memory.turn(kind, Kind::Free, lack.min(space).min(DISK));
+                let out = self.memory.turn(kind, Kind::Free, lack.min(space).min(speed));
                 *(if kind == Kind::Cold { &mut self.own.cold } else { &mut self.own.hot }) += out;
                 self.totals.swap_out += out;
-                self.waited += out as f64 / DISK as f64;
+                self.waited += out as f64 / speed as f64;
             }
         }
         self.room()
@@ -154,14 +158,15 @@ impl Guest {
         if wanted == 0 {
             return;
         }
-        let room = self.make_room(wanted.min(DISK), Kind::Cold).min(wanted).min(DISK);
+        let (speed, seconds) = self.own_device();
+        let room = self.make_room(wanted.min(speed), Kind::Cold).min(wanted).min(speed);
         let back = self.memory.allocate(Kind::Hot, room.min(hot));
         self.own.hot -= back;
         let cold_back = self.memory.allocate(Kind::Cold, (room - back).min(cold));
         self.own.cold -= cold_back;
         self.totals.swap_in += back + cold_back;
         self.totals.major_faults += back + cold_back;
-        self.wait_for_disk(wanted, back + cold_back);
+        self.wait_for_device(wanted, back + cold_back, seconds);
     }
 
     /// Files that are read again and again, as far as they aren't cached.
@@ -175,7 +180,7 @@ impl Guest {
         self.memory.allocate(Kind::CacheHot, read.min(room(self)));
         // Mapped files fault, others are read.
         self.totals.major_faults += read / 2;
-        self.wait_for_disk(wanted, read);
+        self.wait_for_device(wanted, read, DISK_SECONDS);
     }
 
     /// Files that are read once: nobody waits longer for them, cached or not.
@@ -185,8 +190,8 @@ impl Guest {
         self.memory.allocate(Kind::CacheCold, wanted.min(DISK).min(room));
     }
 
-    fn wait_for_disk(&mut self, wanted: u64, done: u64) {
+    fn wait_for_device(&mut self, wanted: u64, done: u64, seconds: f64) {
         let blocked = wanted.saturating_sub(done) as f64 / wanted.max(1) as f64;
-        self.waited += done as f64 * DISK_SECONDS + blocked * f64::from(self.spec.vcpus);
+        self.waited += done as f64 * seconds + blocked * f64::from(self.spec.vcpus);
     }
 }

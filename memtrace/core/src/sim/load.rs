@@ -1,27 +1,32 @@
 //! What guests want of their memory over time: the behaviours of scenarios.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::size::Size;
 
 /// What a guest's programs want. What is left is free in the guest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Needs {
     /// The working set, the guest's kernel included.
+    #[serde(skip_serializing_if = "Size::is_zero")]
     pub hot: Size,
     /// Allocated and seldom touched.
+    #[serde(skip_serializing_if = "Size::is_zero")]
     pub cold: Size,
     /// Files that are read again and again.
+    #[serde(skip_serializing_if = "Size::is_zero")]
     pub cache: Size,
     /// Files that are read once, and stay cached while there is room.
+    #[serde(skip_serializing_if = "Size::is_zero")]
     pub read_once: Size,
     /// How much of such files is read in a second.
+    #[serde(skip_serializing_if = "Size::is_zero")]
     pub streams: Size,
 }
 
 /// How a guest's needs go with time.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Load {
     /// Always the same; with much `cache` a cache-heavy guest, with little of anything an
@@ -33,15 +38,20 @@ pub enum Load {
     /// A leak: cold memory grows until it has grown by `until`, and begins anew.
     Growing { from: Needs, per_second: Size, until: Size },
     /// Points in time, joined by straight lines; before the first as there, and after the
-    /// last as there.
-    Phases { steps: Vec<Step> },
+    /// last as there. They come again `every` so many seconds: days and nights, heaps that
+    /// are collected, snapshots of a database whose child copies what is written.
+    Phases {
+        steps: Vec<Step>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        every: Option<u64>,
+    },
     /// Touches so much in `lasts` seconds after its start (firmware, kernel, page cache;
     /// Windows zeroes everything), and then needs what it needs.
     Booting { touches: Size, lasts: u64, needs: Needs },
 }
 
 /// Needs in a second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     pub at: u64,
@@ -71,6 +81,12 @@ impl From<Needs> for Demand {
     }
 }
 
+impl Default for Load {
+    fn default() -> Self {
+        Self::Steady { needs: Needs::default() }
+    }
+}
+
 impl Load {
     /// What is wanted `second` seconds after the guest's start.
     pub(super) fn demand(&self, second: u64) -> Demand {
@@ -87,7 +103,10 @@ impl Load {
                 let demand = Demand::from(*from);
                 Demand { cold: demand.cold + grown, ..demand }
             }
-            Self::Phases { steps } => between(steps, second),
+            Self::Phases { steps, every } => {
+                let every = every.and_then(|every| second.checked_rem(every));
+                between(steps, every.unwrap_or(second))
+            }
             Self::Booting { touches, lasts, needs } if second < *lasts => {
                 let share = (second + 1) as f64 / *lasts as f64;
                 let hot = (touches.pages() as f64 * share) as u64;
@@ -152,8 +171,13 @@ mod tests {
     #[test]
     fn phases_are_joined_by_lines() {
         let steps = vec![Step { at: 5, needs: needs(10) }, Step { at: 15, needs: needs(30) }];
-        let load = Load::Phases { steps };
+        let load = Load::Phases { steps: steps.clone(), every: None };
         assert_eq!([0, 5, 6, 10, 15, 99].map(|at| hot(&load, at)), [10, 10, 12, 20, 30, 30]);
+        let load = Load::Phases { steps, every: Some(20) };
+        assert_eq!(
+            [5, 10, 15, 19, 20, 25, 30].map(|at| hot(&load, at)),
+            [10, 20, 30, 30, 10, 10, 20]
+        );
     }
 
     #[test]

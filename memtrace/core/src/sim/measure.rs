@@ -54,6 +54,8 @@ impl Measure {
             self.distress = Some((first, host.second));
             self.outcome.relief_seconds = self.outcome.relief_seconds.max(host.second - first + 1);
         }
+        self.outcome.work_wanted_gib += running().map(|vm| gib(vm.guest.work.wanted)).sum::<f64>();
+        self.outcome.work_done_gib += running().map(|vm| gib(vm.guest.work.done)).sum::<f64>();
         self.outcome.needless_gib_seconds += self.needless(host);
     }
 
@@ -65,7 +67,7 @@ impl Measure {
         let pinned = host.vms.iter().filter(|vm| vm.guest.spec.pinned);
         let in_vain: u64 = pinned.map(ballooned).sum();
         let needless = held.saturating_sub(self.ballooned_before).min(spare.max(in_vain));
-        (needless * PAGE.0) as f64 / GIB as f64
+        gib(needless as f64)
     }
 
     /// An order was given.
@@ -87,7 +89,8 @@ impl Measure {
         let pages: u64 =
             measured(host).map(|vm| vm.suffered.swap_in + vm.guest.totals.swap_in).sum();
         Outcome {
-            swap_in_gib: (pages * PAGE.0) as f64 / GIB as f64,
+            swap_in_gib: gib(pages as f64),
+            refused_allocations: measured(host).map(|vm| vm.guest.totals.refused).sum(),
             guest_ooms: measured(host).map(|vm| vm.guest.totals.ooms).sum(),
             kills: host.totals.kills,
             breaches: host.breaches,
@@ -99,6 +102,10 @@ impl Measure {
 /// Those who suffer by no fault of their own.
 fn measured(host: &Host) -> impl Iterator<Item = &Vm> {
     host.vms.iter().filter(|vm| !vm.guest.spec.own_fault)
+}
+
+fn gib(pages: f64) -> f64 {
+    pages * PAGE.0 as f64 / GIB as f64
 }
 
 fn ballooned(vm: &Vm) -> u64 {

@@ -168,6 +168,9 @@ impl Memory {
 
     /// Makes pages resident that are wanted; no more than are. Returns how many.
     pub(super) fn bring(&mut self, granted: Wants, streamed: u64) -> Wants {
+        if granted.total() == 0 {
+            return Wants::default();
+        }
         let wanted = Kind::ALL.map(|kind| self.wanted(kind, streamed));
         let parts = |field: fn(&Wants) -> u64| {
             wanted.iter().map(|wants| (field(wants) as f64, field(wants))).collect::<Vec<_>>()

@@ -18,7 +18,9 @@ mod measure;
 mod memory;
 pub mod outcome;
 pub mod peers;
+pub mod population;
 mod pressure;
+pub mod recorded;
 mod run;
 mod sample;
 pub mod scenario;
@@ -27,6 +29,7 @@ mod statistics;
 pub mod table;
 mod traffic;
 mod watermarks;
+mod work;
 
 pub use host::Host;
 pub use load::{Load, Needs, Step};

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// Seconds that vCPUs waited for memory, in the host (swap-in, direct reclaim) and in
-    /// their guest (its own swap, files that it had cached); and, one each, seconds in
-    /// which a service was down that an OOM killer ended.
+    /// their guest (its own swap, files that it had cached); those of VMs that the host killed;
+    /// and, one each, seconds in which a service was down that a guest's OOM killer ended.
     pub stall_seconds: f64,
     /// Read back from the host's swap, and from the guests' own.
     pub swap_in_gib: f64,
@@ -27,6 +27,15 @@ pub struct Outcome {
     /// Those to VMs that boot, migrate, are pinned or were just set by hand, or beyond
     /// their memory.
     pub breaches: u64,
+    /// Allocations that programs did without because their guest hadn't so much available.
+    #[serde(default)]
+    pub refused_allocations: u64,
+    /// Memory that loads would have touched if they had had all at once, second by second;
+    /// and that they touched.
+    #[serde(default)]
+    pub work_wanted_gib: f64,
+    #[serde(default)]
+    pub work_done_gib: f64,
 }
 
 impl Outcome {
@@ -42,12 +51,24 @@ impl Outcome {
             needless_gib_seconds: self.needless_gib_seconds + other.needless_gib_seconds,
             orders: self.orders + other.orders,
             breaches: self.breaches + other.breaches,
+            refused_allocations: self.refused_allocations + other.refused_allocations,
+            work_wanted_gib: self.work_wanted_gib + other.work_wanted_gib,
+            work_done_gib: self.work_done_gib + other.work_done_gib,
+        }
+    }
+
+    /// Share of the wanted work that was done, in per cent.
+    pub fn work_percent(&self) -> f64 {
+        if self.work_wanted_gib > 0.0 {
+            self.work_done_gib / self.work_wanted_gib * 100.0
+        } else {
+            100.0
         }
     }
 }
 
 /// What a scenario expects, at most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Expectation {
     pub stall_seconds: Option<f64>,
@@ -61,6 +82,7 @@ pub struct Expectation {
     pub needless_gib_seconds: Option<f64>,
     pub orders: Option<u64>,
     pub breaches: Option<u64>,
+    pub refused_allocations: Option<u64>,
 }
 
 impl Expectation {
@@ -79,6 +101,11 @@ impl Expectation {
             ("GiB s needlessly", self.needless_gib_seconds, outcome.needless_gib_seconds),
             ("orders", count(self.orders), outcome.orders as f64),
             ("breaches", count(self.breaches), outcome.breaches as f64),
+            (
+                "refused allocations",
+                count(self.refused_allocations),
+                outcome.refused_allocations as f64,
+            ),
         ]
         .into_iter()
         .filter_map(|(what, limit, was)| {

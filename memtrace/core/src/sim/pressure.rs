@@ -2,8 +2,10 @@
 
 use crate::sample::{Psi, PsiLine};
 
-/// Averages over 10, 60 and 300 s, as Linux keeps them (kernel/sched/psi.c).
-const WINDOWS: [f64; 3] = [10.0, 60.0, 300.0];
+/// What is left of the averages over 10, 60 and 300 s after a second, as Linux keeps them
+/// (`kernel/sched/psi.c`): `exp(-1 / window)`, written out because no two libraries need have
+/// the same last digit.
+const LEFT: [f64; 3] = [0.904_837_418_035_959_5, 0.983_471_453_821_617_5, 0.996_672_216_054_523_3];
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Line {
@@ -20,8 +22,7 @@ pub(super) struct Pressure {
 
 impl Line {
     fn pass(&mut self, share: f64) {
-        for (average, window) in self.averages.iter_mut().zip(WINDOWS) {
-            let old = (-1.0 / window).exp();
+        for (average, old) in self.averages.iter_mut().zip(LEFT) {
             *average = *average * old + share * 100.0 * (1.0 - old);
         }
         self.total_us += (share * 1e6) as u64;

@@ -29,7 +29,7 @@ pub(super) fn sample(host: &Host) -> Sample {
         page_size: PAGE,
         host: of_host(host),
         vms: running.map(|vm| of_vm(host, vm)).collect(),
-        flows: Some(host.totals.flows.iter().map(flow).collect()),
+        flows: host.totals.flows.as_ref().map(|flows| flows.iter().map(flow).collect()),
         signals: Signal::ALL.map(exact).to_vec(),
         notices: Vec::new(),
     }
@@ -51,16 +51,23 @@ fn of_host(host: &Host) -> HostSample {
         vmstat: Some(vmstat(host)),
         psi: Some(host.pressure.psi()),
         arc_reclaimable: Some(Bytes(0)),
-        swaps: Some(vec![SwapDevice {
-            path: "/dev/simulated".into(),
-            kind: "partition".into(),
-            size: bytes(host.swap.size),
-            used: bytes(host.swap.used),
-            priority: -2,
-        }]),
+        swaps: Some(swaps(host)),
         scope: None,
         counters: Some(counters),
     }
+}
+
+fn swaps(host: &Host) -> Vec<SwapDevice> {
+    if host.swap.size == 0 {
+        return Vec::new();
+    }
+    vec![SwapDevice {
+        path: "/dev/simulated".into(),
+        kind: "partition".into(),
+        size: bytes(host.swap.size),
+        used: bytes(host.swap.used),
+        priority: -2,
+    }]
 }
 
 fn meminfo(host: &Host) -> Meminfo {

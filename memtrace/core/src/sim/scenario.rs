@@ -1,14 +1,14 @@
 //! Scenarios: a host, its guests, what happens, and what a good policy makes of it. TOML.
 
 use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::load::Load;
 use super::outcome::Expectation;
 use super::size::Size;
 
 /// A story of a host.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Of the file.
@@ -20,14 +20,14 @@ pub struct Scenario {
     pub seconds: u64,
     pub host: HostSpec,
     pub vm: Vec<VmSpec>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub event: Vec<Event>,
     /// What memtrace's own policy has to reach.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub expect: Expectation,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostSpec {
     pub memory: Size,
@@ -40,7 +40,7 @@ pub struct HostSpec {
     pub swap: SwapSpec,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SwapSpec {
     pub size: Size,
@@ -48,63 +48,78 @@ pub struct SwapSpec {
     pub bandwidth: Size,
     /// Of one read on an idle device.
     pub latency_us: u64,
+    /// Compressed in memory: what is there takes a third of its size.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub zram: bool,
 }
 
 /// A guest, or several of the same kind.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct VmSpec {
     pub name: String,
     #[serde(default = "one")]
     pub count: u32,
     /// Seconds by which each further one is behind the one before.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub stagger: u64,
     pub memory: Size,
     #[serde(default = "two")]
     pub vcpus: u32,
     pub load: Load,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub balloon: BalloonKind,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub statistics: StatisticsKind,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub system: System,
     /// The guest's own swap, on a virtual disk.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub own_swap: Size,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub own_swap_kind: OwnSwapKind,
     /// Its balloon lets go when the guest is about to kill a process.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub deflate_on_oom: bool,
+    /// Its kernel tells the host which pages are free, and the host takes them back.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub free_page_reporting: bool,
+    /// Its programs look at what is available before they allocate more, as a JVM or a
+    /// database does that sizes itself, and do without where it isn't enough.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub asks_first: bool,
+    /// When the guest reboots, in the same process.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reboots: Option<u64>,
     /// A device is passed through, so that all its memory is pinned.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub pinned: bool,
     /// When it is started. 0: it has run for long when the scenario begins.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub starts: u64,
     /// First and last second of a migration.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub migrates: Option<[u64; 2]>,
     /// What it suffers is its own doing, and no measure of a policy: its word costs a liar
     /// his own comfort.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub own_fault: bool,
     /// In the balloon at the beginning.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub ballooned: Size,
     /// Free in the guest at the beginning, and still held by the host.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub dead: DeadSpec,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeadSpec {
     pub resident: Size,
     pub swapped: Size,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BalloonKind {
     #[default]
@@ -119,7 +134,7 @@ pub enum BalloonKind {
     None,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StatisticsKind {
     #[default]
@@ -132,7 +147,19 @@ pub enum StatisticsKind {
     None,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// Where a guest swaps to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnSwapKind {
+    /// A virtual disk.
+    #[default]
+    Disk,
+    /// Its own memory, compressed. Simplified: the size is what it wins, so that of three
+    /// pages two leave the guest's memory, and the third stays as if it held all three.
+    Zram,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum System {
     #[default]
@@ -142,7 +169,7 @@ pub enum System {
 }
 
 /// Something that happens to the tool rather than to a guest.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
     /// Nobody tells of balloons and guests, and orders fail.
@@ -151,6 +178,11 @@ pub enum Event {
     StatisticsStop { at: u64, lasts: u64, vm: String },
     /// An operator moves a balloon: the new logical size.
     SetMemory { at: u64, vm: String, to: Size },
+}
+
+/// What a file need not say.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 const fn one() -> u32 {
@@ -166,8 +198,9 @@ const fn half_a_gib() -> Size {
 }
 
 /// Longest scenario, and most VMs in one: simulations are bounded.
-const LONGEST: u64 = 86_400;
+pub(super) const LONGEST: u64 = 86_400;
 const MOST_VMS: u32 = 256;
+const MOST_VCPUS: u32 = 1024;
 
 impl Scenario {
     /// # Errors
@@ -180,19 +213,28 @@ impl Scenario {
         Ok(scenario)
     }
 
-    fn check(&self) -> Result<()> {
-        ensure!((1..=LONGEST).contains(&self.seconds), "it lasts 1 to {LONGEST} seconds");
+    /// As a file has it.
+    ///
+    /// # Errors
+    /// None: a test writes many.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).with_context(|| format!("scenario {} can't be written", self.name))
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        ensure!((1..=LONGEST).contains(&self.seconds), "seconds: it lasts 1 to {LONGEST} seconds");
         let vms = self.vm.iter().fold(0_u32, |sum, vm| sum.saturating_add(vm.count));
-        ensure!((1..=MOST_VMS).contains(&vms), "it has 1 to {MOST_VMS} VMs");
+        ensure!((1..=MOST_VMS).contains(&vms), "vm: it has 1 to {MOST_VMS} VMs");
         for vm in &self.vm {
-            ensure!(vm.memory >= Size::mib(128), "{} has less than 128 MiB", vm.name);
-            ensure!(vm.vcpus > 0, "{} has no vCPU", vm.name);
-            ensure!(!vm.pinned || vm.starts == 0, "{} is pinned, and starts later", vm.name);
+            let name = &vm.name;
+            ensure!(vm.memory >= Size::mib(128), "vm {name}: memory is less than 128 MiB");
+            ensure!((1..=MOST_VCPUS).contains(&vm.vcpus), "vm {name}: vcpus are 1 to {MOST_VCPUS}");
+            ensure!(!vm.pinned || vm.starts == 0, "vm {name}: it is pinned, and starts later");
         }
         for event in &self.event {
             if let Event::StatisticsStop { vm, .. } | Event::SetMemory { vm, .. } = event {
                 let known = self.vm.iter().any(|spec| spec.names().any(|name| name == *vm));
-                ensure!(known, "an event tells of {vm}, which is no VM here");
+                ensure!(known, "event: vm {vm} is no VM of this scenario");
             }
         }
         Ok(())
@@ -234,13 +276,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_is_read_again() {
+        let scenario = Scenario::parse("small", SMALL).expect("it is one");
+        let text = scenario.to_toml().expect("it is written");
+        assert!(text.contains("memory = \"4096 MiB\"") && !text.contains("pinned"), "{text}");
+        assert_eq!(Scenario::parse("small", &text).expect("it is one"), scenario);
+    }
+
+    #[test]
     fn a_mistake_is_named() {
         for (from, to, told) in [
             ("memory = \"1 GiB\"", "memory = \"1 GB\"", "1 GB"),
             ("count = 2", "cuont = 2", "cuont"),
             ("seconds = 10", "seconds = 0", "1 to 86400"),
             ("count = 2", "count = 2000", "256 VMs"),
-            ("memory = \"1 GiB\"", "memory = \"1 MiB\"", "128 MiB"),
+            ("memory = \"1 GiB\"", "memory = \"1 MiB\"", "vm a: memory is less than 128 MiB"),
+            ("count = 2", "vcpus = 4000000000", "vm a: vcpus are 1 to 1024"),
             (
                 "[[vm]]",
                 "[[event]]\nkind = \"set_memory\"\nat = 1\nvm = \"b\"\nto = \"1 GiB\"\n[[vm]]",

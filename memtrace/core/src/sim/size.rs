@@ -1,6 +1,6 @@
 //! Amounts of memory as scenarios write them: `"512 MiB"`.
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::units::Bytes;
 
@@ -25,11 +25,35 @@ impl Size {
     pub(super) const fn mib(mib: u64) -> Self {
         Self(Bytes(mib * MIB))
     }
+
+    pub(super) const fn kib(kib: u64) -> Self {
+        Self(Bytes(kib * 1024))
+    }
+
+    /// Rounded down.
+    pub(super) const fn in_mib(self) -> u64 {
+        self.0.0 / MIB
+    }
+
+    pub(super) const fn is_zero(&self) -> bool {
+        self.0.0 == 0
+    }
 }
 
 /// Base pages in bytes.
 pub(super) const fn bytes(pages: u64) -> Bytes {
     Bytes(pages * PAGE.0)
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let bytes = self.0.0;
+        if bytes.is_multiple_of(MIB) {
+            serializer.collect_str(&format_args!("{} MiB", bytes / MIB))
+        } else {
+            serializer.collect_str(&format_args!("{} KiB", bytes / 1024))
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Size {

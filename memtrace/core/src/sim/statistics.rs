@@ -1,6 +1,6 @@
 //! What a guest says of itself through its balloon, which may be old or untrue.
 
-use super::guest::Guest;
+use super::guest::{Guest, GuestTotals};
 use super::memory::Kind;
 use super::scenario::{StatisticsKind, System};
 use super::size::{PAGE, bytes};
@@ -35,24 +35,22 @@ impl Told {
 
 fn report(guest: &Guest, second: u64) -> GuestStats {
     let free = guest.memory[Kind::Free].total();
-    let caches = guest.memory[Kind::CacheHot].total() + guest.memory[Kind::CacheCold].total();
     let total = match guest.spec.system {
-        System::Linux => guest.actual(),
-        System::Windows => guest.maximum(),
+        // virtio_balloon.c adjusts the managed pages only without deflate-on-oom.
+        System::Linux if !guest.spec.deflate_on_oom => guest.actual(),
+        System::Linux | System::Windows => guest.maximum(),
     };
-    // MemAvailable: si_mem_available() in mm/show_mem.c.
-    let kept = (caches / 2).min(guest.marks.low);
-    let available = (free + caches).saturating_sub(guest.marks.low + kept);
+    let since = |field: fn(&GuestTotals) -> u64| field(&guest.totals) - field(&guest.anew);
     let honest = GuestStats {
         updated: Some(wall(second)),
         total: Some(bytes(total)),
         free: Some(bytes(free)),
-        available: Some(bytes(available)),
-        disk_caches: Some(bytes(caches)),
-        swap_in: Some(bytes(guest.totals.swap_in)),
-        swap_out: Some(bytes(guest.totals.swap_out)),
-        major_faults: Some(guest.totals.major_faults),
-        minor_faults: Some(guest.totals.minor_faults),
+        available: Some(bytes(guest.available())),
+        disk_caches: Some(bytes(guest.caches())),
+        swap_in: Some(bytes(since(|totals| totals.swap_in))),
+        swap_out: Some(bytes(since(|totals| totals.swap_out))),
+        major_faults: Some(since(|totals| totals.major_faults)),
+        minor_faults: Some(since(|totals| totals.minor_faults)),
         // As of most devices in use.
         oom_kills: None,
     };

@@ -11,7 +11,6 @@ use super::outcome::Outcome;
 pub struct Row {
     pub scenario: String,
     pub policy: String,
-    #[serde(flatten)]
     pub outcome: Outcome,
     /// What the scenario expects of memtrace's policy and wasn't reached, in words.
     pub missed: Vec<String>,
@@ -23,7 +22,7 @@ pub struct Table {
     pub rows: Vec<Row>,
 }
 
-const HEADINGS: [&str; 9] = [
+const HEADINGS: [&str; 11] = [
     "policy",
     "stall s",
     "swap-in GiB",
@@ -33,6 +32,8 @@ const HEADINGS: [&str; 9] = [
     "oscillations",
     "needless GiB s",
     "orders",
+    "refused",
+    "work %",
 ];
 
 impl fmt::Display for Table {
@@ -95,6 +96,8 @@ fn cells(outcome: &Outcome) -> [String; HEADINGS.len() - 1] {
         outcome.oscillations.to_string(),
         format!("{:.0}", outcome.needless_gib_seconds),
         orders(outcome),
+        outcome.refused_allocations.to_string(),
+        format!("{:.1}", outcome.work_percent()),
     ]
 }
 
@@ -123,7 +126,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 14, "{text}");
         assert!(lines[2].starts_with("  x") && lines[3].starts_with("* y"), "{text}");
-        assert!(lines[7].ends_with("3 (1 bad)") && lines[8] == "    missed: a", "{text}");
+        assert!(lines[7].contains("3 (1 bad)") && lines[8] == "    missed: a", "{text}");
         assert!(lines[12].starts_with("  x") && lines[12].contains("2.5"), "{text}");
         assert!(lines[13].starts_with("* y"), "{text}");
     }

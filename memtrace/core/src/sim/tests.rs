@@ -1,6 +1,7 @@
 //! The simulation as a whole: that its physics are possible ones, and that what is known
 //! of real hosts comes out of it.
 
+mod guests;
 mod page;
 mod physics;
 mod safety;

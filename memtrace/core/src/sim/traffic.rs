@@ -30,7 +30,7 @@ impl Host {
 
         let refill = self.refill(first + swapped);
         let from_cache = refill.min(self.memory.cache.saturating_sub(self.memory.cache_floor));
-        let (reads, writes) = self.share_device(swapped, refill - from_cache);
+        let (reads, writes) = self.share_device(swapped, self.swap.to_win(refill - from_cache));
         let free_before = self.memory.free;
         self.memory.cache -= from_cache;
         self.memory.free += from_cache;
@@ -84,23 +84,10 @@ impl Host {
     /// Sends pages of all VMs to swap, the coldest first as far as they are known. Returns
     /// how many of each VM.
     fn evict(&mut self, pages: u64) -> Vec<u64> {
-        let pages = pages.min(self.swap.size - self.swap.used);
-        let none = [(0.0, 0); Kind::ALL.len()];
-        let parts: Vec<(f64, u64)> = self
-            .vms
-            .iter()
-            .flat_map(|vm| if vm.guest.spec.pinned { none } else { vm.guest.memory.evictable() })
-            .collect();
-        let taken = spread(pages, &parts);
-        let mut evicted = Vec::with_capacity(self.vms.len());
-        for (vm, pages) in self.vms.iter_mut().zip(taken.chunks(Kind::ALL.len())) {
-            let pages = vm.guest.memory.evict(pages);
-            vm.suffered.swap_out += pages;
-            evicted.push(pages);
-        }
+        let evicted = evict(&mut self.vms, pages.min(self.swap.room()));
         let all: u64 = evicted.iter().sum();
         self.memory.free += all;
-        self.swap.used += all;
+        self.swap.moved(&mut self.memory.free, all, 0);
         evicted
     }
 
@@ -121,7 +108,7 @@ impl Host {
             vm.suffered.refaults += brought.swapped;
             vm.suffered.first_touches += brought.first;
             self.memory.free -= brought.total();
-            self.swap.used -= brought.swapped;
+            self.swap.moved(&mut self.memory.free, 0, brought.swapped);
         }
     }
 
@@ -132,6 +119,7 @@ impl Host {
         for ((vm, wants), granted) in self.vms.iter_mut().zip(wants).zip(granted) {
             let threads = f64::from(vm.guest.spec.vcpus);
             let short = wants.total() - granted.total();
+            vm.guest.work.done = (vm.guest.work.done - short as f64).max(0.0);
             let blocked = short as f64 / wants.total().max(1) as f64 * threads;
             let reading = granted.swapped as f64 * self.swap.latency * queue;
             let waited = (reading + blocked).min(threads);
@@ -162,6 +150,7 @@ impl Host {
     }
 
     fn charge_flows(&mut self, reclaimed: Reclaimed, by_vm: &[u64], evicted: &[u64]) {
+        let Some(flows) = &mut self.totals.flows else { return };
         let causers = std::iter::once((Party::Kswapd, reclaimed.kswapd))
             .chain(self.vms.iter().map(|vm| Party::Vm(vm.guest.id)).zip(by_vm.iter().copied()))
             .filter(|(_, pages)| *pages > 0);
@@ -171,7 +160,7 @@ impl Host {
         for (vm, pages) in self.vms.iter().zip(evicted).filter(|(_, pages)| **pages > 0) {
             for ((causer, _), pages) in causers.iter().zip(spread(*pages, &parts)) {
                 let flow = (*causer, Party::Vm(vm.guest.id));
-                *self.totals.flows.entry(flow).or_default() += pages;
+                *flows.entry(flow).or_default() += pages;
             }
         }
     }
@@ -180,7 +169,7 @@ impl Host {
     pub(super) fn reclaim_orders(&mut self) {
         let second = self.second;
         for vm in self.vms.iter_mut().filter(|vm| vm.suffered.to_reclaim > 0) {
-            let room = self.swap.size - self.swap.used;
+            let room = self.swap.room();
             let pages = vm.suffered.to_reclaim.min(self.swap.bandwidth / 4).min(room);
             let evicted = if vm.guest.spec.pinned || !vm.guest.runs(second) {
                 0
@@ -189,12 +178,54 @@ impl Host {
                 vm.guest.memory.evict(&taken)
             };
             self.memory.free += evicted;
-            self.swap.used += evicted;
+            self.swap.moved(&mut self.memory.free, evicted, 0);
             vm.suffered.swap_out += evicted;
             vm.suffered.to_reclaim =
                 if evicted == 0 { 0 } else { vm.suffered.to_reclaim - evicted };
         }
     }
+}
+
+/// Sends pages of VMs to swap, the coldest first as far as they are known. Returns how many
+/// of each VM.
+pub(super) fn evict(vms: &mut [Vm], pages: u64) -> Vec<u64> {
+    if pages == 0 {
+        return vec![0; vms.len()];
+    }
+    let none = [(0.0, 0); Kind::ALL.len()];
+    let parts: Vec<(f64, u64)> = vms
+        .iter()
+        .flat_map(|vm| if vm.guest.spec.pinned { none } else { vm.guest.memory.evictable() })
+        .collect();
+    let taken = spread(pages, &parts);
+    let mut evicted = Vec::with_capacity(vms.len());
+    for (vm, pages) in vms.iter_mut().zip(taken.chunks(Kind::ALL.len())) {
+        let pages = vm.guest.memory.evict(pages);
+        vm.suffered.swap_out += pages;
+        evicted.push(pages);
+    }
+    evicted
+}
+
+/// Sends pages of VMs to swap as they are there after a long time: what was needed since has
+/// come back. Returns how many.
+pub(super) fn evicted_before(vms: &mut [Vm], pages: u64) -> u64 {
+    let mut left = pages;
+    for kind in [Kind::Free, Kind::CacheCold, Kind::Cold, Kind::CacheHot, Kind::Hot] {
+        let part = |vm: &Vm| {
+            let pages = if vm.guest.spec.pinned { 0 } else { vm.guest.memory[kind].resident };
+            (pages as f64, pages)
+        };
+        let parts: Vec<(f64, u64)> = vms.iter().map(part).collect();
+        for (vm, pages) in vms.iter_mut().zip(spread(left, &parts)) {
+            let backing = &mut vm.guest.memory[kind];
+            backing.resident -= pages;
+            backing.swapped += pages;
+            vm.suffered.swap_out += pages;
+            left -= pages;
+        }
+    }
+    pages - left
 }
 
 /// What of first touches and reads there is room for, in proportion.

@@ -1,8 +1,10 @@
 //! `memtrace simulate SCENARIO --explain VM --at SECOND`: explains memtrace's decision at that
 //! time.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 
+use super::scenarios;
+use crate::sys::exit::Misused;
 use memtrace_core::policy::{Memtrace, inputs};
 use memtrace_core::sim::{Look, Scenario, watch};
 use memtrace_view::export::reaction::explanation;
@@ -14,11 +16,11 @@ const HOST: &str = "host";
 /// # Errors
 /// When it isn't one scenario that is meant, or there is no such second or VM in it.
 pub(super) fn explain(scenarios: &[Scenario], vm: &str, second: u64) -> Result<String> {
-    let [scenario] = scenarios else {
-        bail!("exactly one scenario is required, not {}", scenarios.len())
-    };
+    let scenario = scenarios::one(scenarios)?;
     let Scenario { name, seconds, .. } = scenario;
-    ensure!((1..=*seconds).contains(&second), "seconds of {name} are 1 to {seconds}");
+    if !(1..=*seconds).contains(&second) {
+        return Err(Misused(format!("seconds of {name} are 1 to {seconds}")).into());
+    }
     let mut found = None;
     // Later seconds are not needed.
     let until = Scenario { seconds: second, ..scenario.clone() };
@@ -29,7 +31,9 @@ pub(super) fn explain(scenarios: &[Scenario], vm: &str, second: u64) -> Result<S
     })?;
     match found {
         Some(Ok(text)) => Ok(format!("{name}, second {second}: {text}")),
-        Some(Err(names)) => bail!("no VM {vm:?} at that time; VMs: {HOST}, {names}"),
+        Some(Err(names)) => {
+            Err(Misused(format!("no VM {vm:?} at that time; VMs: {HOST}, {names}")).into())
+        }
         None => bail!("{name} has no second {second}"),
     }
 }

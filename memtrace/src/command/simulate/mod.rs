@@ -1,105 +1,142 @@
-//! `memtrace simulate`: runs scenarios under policies, and prints the results; or replays a
-//! recording with another configuration.
+//! `memtrace simulate`: runs scenarios or drawn hosts under policies, and prints the results; or
+//! replays a recording with another configuration.
 
 pub mod args;
 mod explain;
+mod population;
+mod recorded;
 mod replay;
+mod scenarios;
 
-use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::command::simulate::args::SimulateArguments;
-use crate::sys::exit;
+use crate::sys::exit::{self, Misused};
+use crate::sys::interrupt::Interrupted;
 use crate::sys::output;
 use memtrace_core::policy::{Memtrace, Policy};
-use memtrace_core::sim::{Outcome, Row, Scenario, Table, catalogue, peers, run};
+use memtrace_core::sim::{Outcome, Row, Scenario, Table, peers, run};
 
-/// The policy that scenarios expect something of, and the one that does nothing.
+/// The policy that scenarios expect something of, the one that does nothing, and the bound.
 const OURS: &str = "memtrace";
 const NOTHING: &str = "nothing";
+const CLAIRVOYANT: &str = "clairvoyant";
 
 /// # Errors
-/// When there is no such scenario or policy, or the simulation broke.
+/// When there is no such scenario or policy, a file can't be read, or the simulation broke.
 pub fn simulate(arguments: &SimulateArguments) -> Result<ExitCode> {
+    let done = dispatch(arguments);
+    match done.as_ref().map_err(|error| error.downcast_ref::<Interrupted>()) {
+        Err(Some(interrupted)) => Ok(ExitCode::from(interrupted.code())),
+        _ => done,
+    }
+}
+
+fn dispatch(arguments: &SimulateArguments) -> Result<ExitCode> {
     if let Some(path) = &arguments.replay {
         replay::run(arguments, path)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let scenarios = scenarios(&arguments.scenarios)?;
-    let names = names(&arguments.policy)?;
-    if arguments.list {
-        output::print(&list(&scenarios, &names))?;
+    if let Some(path) = &arguments.from_recording {
+        recorded::run(path)?;
         return Ok(ExitCode::SUCCESS);
     }
-    if let (Some(vm), Some(second)) = (&arguments.explain, arguments.at) {
-        output::print(&explain::explain(&scenarios, vm, second)?)?;
+    if let Some(hosts) = arguments.population {
+        population::run(arguments, hosts)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = Table::default();
-    for scenario in &scenarios {
-        table.rows.extend(rows(scenario, &names)?);
+    let scenarios = match arguments.population_host {
+        Some(seed) => vec![population::host(seed, arguments.reporting)?],
+        None => scenarios::scenarios(&arguments.scenarios)?,
+    };
+    let names = names(&arguments.policy, arguments.population_host.is_some())?;
+    if let Some(text) = asked(arguments, &scenarios, &names)? {
+        output::print(&text)?;
+        return Ok(ExitCode::SUCCESS);
     }
+    let table = table(&scenarios, &names)?;
     let text = if arguments.json {
         format!("{}\n", serde_json::to_string(&table)?)
     } else {
-        table.to_string()
+        let about = arguments.population_host.map(|seed| population::about(seed, &scenarios));
+        format!("{}{table}", about.unwrap_or_default())
     };
     output::print(&text)?;
     let missed = table.rows.iter().any(|row| !row.missed.is_empty());
     Ok(if missed { ExitCode::from(exit::FAILED) } else { ExitCode::SUCCESS })
 }
 
-/// Each as it begins.
+/// What is asked for that needs no run of all policies.
+fn asked(
+    arguments: &SimulateArguments,
+    scenarios: &[Scenario],
+    names: &[&str],
+) -> Result<Option<String>> {
+    if arguments.list {
+        return Ok(Some(scenarios::list(scenarios, names)));
+    }
+    if arguments.show {
+        return Ok(Some(scenarios::one(scenarios)?.to_toml()?));
+    }
+    match (&arguments.explain, arguments.at) {
+        (Some(vm), Some(second)) => Ok(Some(explain::explain(scenarios, vm, second)?)),
+        _ => Ok(None),
+    }
+}
+
+/// Each as it begins, but for the bound.
 fn policies() -> Vec<Box<dyn Policy>> {
     let mut policies = peers::all();
     policies.push(Box::new(Memtrace::default()));
     policies
 }
 
-fn scenarios(wanted: &[String]) -> Result<Vec<Scenario>> {
-    if let Some(name) = wanted.iter().find(|name| !catalogue::names().any(|known| known == *name)) {
-        let known: Vec<&str> = catalogue::names().collect();
-        bail!("unknown scenario {name}; scenarios: {}", known.join(", "));
+/// The named ones for a scenario, as they begin, in the order of tables.
+fn policies_for(scenario: &Scenario, names: &[&str]) -> Result<Vec<Box<dyn Policy>>> {
+    let mut policies = policies();
+    policies.retain(|policy| names.contains(&policy.name()));
+    if names.contains(&CLAIRVOYANT) {
+        policies.push(Box::new(peers::Clairvoyant::new(scenario)?));
     }
-    let mut scenarios = catalogue::all()?;
-    scenarios.retain(|scenario| wanted.is_empty() || wanted.contains(&scenario.name));
-    Ok(scenarios)
+    Ok(policies)
 }
 
-fn names(wanted: &[String]) -> Result<Vec<&'static str>> {
+/// All, if none is wanted by name; the bound only where it `bounds`.
+fn names(wanted: &[String], bounds: bool) -> Result<Vec<&'static str>> {
     let mut names: Vec<&'static str> = policies().iter().map(|policy| policy.name()).collect();
+    names.push(CLAIRVOYANT);
     if let Some(name) = wanted.iter().find(|name| !names.contains(&name.as_str())) {
-        bail!("unknown policy {name}; policies: {}", names.join(", "));
+        let known = names.join(", ");
+        return Err(Misused(format!("unknown policy {name}; policies: {known}")).into());
     }
-    names.retain(|name| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name));
+    names.retain(|name| match wanted {
+        [] => bounds || *name != CLAIRVOYANT,
+        _ => wanted.iter().any(|wanted| wanted == name),
+    });
     Ok(names)
 }
 
-fn list(scenarios: &[Scenario], names: &[&str]) -> String {
-    let width = scenarios.iter().map(|scenario| scenario.name.len()).max().unwrap_or(0);
-    let mut text = String::from("Scenarios:\n");
-    for Scenario { name, about, .. } in scenarios {
-        // Writing to a string can't fail.
-        let _ = writeln!(text, "  {name:width$}  {about}");
+fn table(scenarios: &[Scenario], names: &[&str]) -> Result<Table> {
+    let mut table = Table::default();
+    for scenario in scenarios {
+        table.rows.extend(rows(scenario, names)?);
     }
-    let _ = writeln!(text, "\nPolicies:\n  {}", names.join(", "));
-    text
+    Ok(table)
 }
 
 /// A scenario under each policy.
 fn rows(scenario: &Scenario, names: &[&str]) -> Result<Vec<Row>> {
+    // Some expectations are relative to the run without a policy.
+    let mut run_too = names.to_vec();
+    if names.contains(&OURS) && !names.contains(&NOTHING) {
+        run_too.push(NOTHING);
+    }
     let mut nothing: Option<Outcome> = None;
     let mut rows = Vec::new();
-    for mut policy in policies() {
+    for mut policy in policies_for(scenario, &run_too)? {
         let name = policy.name();
-        let shown = names.contains(&name);
-        // Some expectations are relative to the run without a policy.
-        let compared = name == NOTHING && names.contains(&OURS);
-        if !(shown || compared) {
-            continue;
-        }
         let outcome = run(scenario, policy.as_mut())?;
         if name == NOTHING {
             nothing = Some(outcome);
@@ -108,7 +145,7 @@ fn rows(scenario: &Scenario, names: &[&str]) -> Result<Vec<Row>> {
             Some(nothing) if name == OURS => scenario.expect.missed(&outcome, &nothing),
             _ => Vec::new(),
         };
-        if shown {
+        if names.contains(&name) {
             let (scenario, policy) = (scenario.name.clone(), name.to_owned());
             rows.push(Row { scenario, policy, outcome, missed });
         }
@@ -121,26 +158,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_exist_is_answered_with_what_does() {
-        let error = scenarios(&["nonsense".into()]).expect_err("there is none").to_string();
-        assert!(error.contains("idle, night-batch"), "{error}");
-        let error = names(&["nonsense".into()]).expect_err("there is none").to_string();
-        assert!(error.contains("nothing, mom"), "{error}");
+    fn an_unknown_policy_is_answered_with_the_known_ones() {
+        let error = names(&["nonsense".into()], false).expect_err("there is none");
+        assert!(error.to_string().contains("nothing, mom"), "{error}");
+        assert!(error.downcast_ref::<Misused>().is_some());
     }
 
     #[test]
-    fn the_list_names_scenarios_and_policies() {
-        let text = list(&scenarios(&[]).expect("they are read"), &names(&[]).expect("all"));
-        assert!(text.contains("  idle ") && text.contains("hypeman"), "{text}");
+    fn the_bound_is_no_rule_among_others_unless_it_is_asked_for() {
+        let has = |wanted: &[String], bounds| {
+            names(wanted, bounds).expect("they are known").contains(&CLAIRVOYANT)
+        };
+        assert!(!has(&[], false) && has(&[], true) && has(&[CLAIRVOYANT.into()], false));
     }
 
     #[test]
     fn an_idle_host_gives_the_same_rows_for_all() {
-        let idle = scenarios(&["idle".into()]).expect("it is there");
-        let names = names(&["nothing".into(), "hypeman".into()]).expect("they are there");
+        let idle = scenarios::scenarios(&["idle".into()]).expect("it is there");
+        let wanted = ["nothing", "hypeman", "clairvoyant"].map(String::from);
+        let names = names(&wanted, false).expect("they are there");
         let rows = rows(&idle[0], &names).expect("it runs");
         let policies: Vec<&str> = rows.iter().map(|row| row.policy.as_str()).collect();
         assert_eq!(policies, names);
-        assert_eq!(rows[0].outcome, rows[1].outcome);
+        assert!(rows.iter().all(|row| row.outcome == rows[0].outcome));
     }
 }

@@ -34,6 +34,12 @@ struct Document {
 struct Row {
     scenario: String,
     policy: String,
+    outcome: Outcome,
+    missed: Vec<String>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+struct Outcome {
     stall_seconds: f64,
     swap_in_gib: f64,
     guest_ooms: u64,
@@ -42,7 +48,6 @@ struct Row {
     oscillations: u64,
     needless_gib_seconds: f64,
     breaches: u64,
-    missed: Vec<String>,
 }
 
 /// The whole page.
@@ -106,17 +111,17 @@ fn table(rows: &[Row]) -> Table {
         "bad orders",
     ];
     let mut table = Table::new(1, &head);
-    for row in rows {
+    for Row { policy, outcome, .. } in rows {
         table.row([
-            row.policy.clone(),
-            format!("{:.1}", row.stall_seconds),
-            format!("{:.2}", row.swap_in_gib),
-            row.guest_ooms.to_string(),
-            row.kills.to_string(),
-            row.relief_seconds.to_string(),
-            row.oscillations.to_string(),
-            format!("{:.0}", row.needless_gib_seconds),
-            row.breaches.to_string(),
+            policy.clone(),
+            format!("{:.1}", outcome.stall_seconds),
+            format!("{:.2}", outcome.swap_in_gib),
+            outcome.guest_ooms.to_string(),
+            outcome.kills.to_string(),
+            outcome.relief_seconds.to_string(),
+            outcome.oscillations.to_string(),
+            format!("{:.0}", outcome.needless_gib_seconds),
+            outcome.breaches.to_string(),
         ]);
     }
     table
@@ -130,6 +135,7 @@ fn sums(rows: &[Row]) -> Vec<Row> {
             sums.push(row.clone());
             continue;
         };
+        let (sum, row) = (&mut sum.outcome, &row.outcome);
         sum.stall_seconds += row.stall_seconds;
         sum.swap_in_gib += row.swap_in_gib;
         sum.guest_ooms += row.guest_ooms;
@@ -144,7 +150,7 @@ fn sums(rows: &[Row]) -> Vec<Row> {
 
 /// No other policy stalls less than memtrace, as far as the page shows.
 fn is_first(scenario: &[Row]) -> bool {
-    let shown = |row: &Row| (row.stall_seconds * 10.0).round();
+    let shown = |row: &Row| (row.outcome.stall_seconds * 10.0).round();
     let ours = scenario.iter().filter(|row| row.policy == OURS).map(shown).fold(0.0, f64::max);
     scenario.iter().all(|row| ours <= shown(row))
 }
@@ -157,12 +163,14 @@ fn aims(rows: &[Row]) -> Table {
     let first = by_scenario.values().filter(|rows| is_first(rows)).count();
     let sums = sums(rows);
     let (ours, others): (Vec<&Row>, Vec<&Row>) = sums.iter().partition(|row| row.policy == OURS);
-    let stall = ours.iter().map(|row| row.stall_seconds).sum::<f64>();
-    let best = others.into_iter().min_by(|a, b| a.stall_seconds.total_cmp(&b.stall_seconds));
-    let times = best.map_or(0.0, |best| best.stall_seconds / stall.max(0.1));
+    let stall = ours.iter().map(|row| row.outcome.stall_seconds).sum::<f64>();
+    let best = others
+        .into_iter()
+        .min_by(|a, b| a.outcome.stall_seconds.total_cmp(&b.outcome.stall_seconds));
+    let times = best.map_or(0.0, |best| best.outcome.stall_seconds / stall.max(0.1));
     let best = best.map_or("none", |best| best.policy.as_str());
-    let ooms = ours.iter().map(|row| row.guest_ooms + row.kills).sum::<u64>();
-    let turns = ours.iter().map(|row| row.oscillations).sum::<u64>();
+    let ooms = ours.iter().map(|row| row.outcome.guest_ooms + row.outcome.kills).sum::<u64>();
+    let turns = ours.iter().map(|row| row.outcome.oscillations).sum::<u64>();
     let missed = rows.iter().map(|row| row.missed.len()).sum::<usize>();
     let all = by_scenario.len();
     let mut table = Table::new(2, &["aim", "found", "verdict"]);
@@ -191,14 +199,12 @@ mod tests {
         Row {
             scenario: scenario.to_owned(),
             policy: policy.to_owned(),
-            stall_seconds,
-            swap_in_gib: 0.0,
-            guest_ooms: 0,
-            kills: 0,
-            relief_seconds: 3,
-            oscillations: 1,
-            needless_gib_seconds: 0.0,
-            breaches: 0,
+            outcome: Outcome {
+                stall_seconds,
+                relief_seconds: 3,
+                oscillations: 1,
+                ..Outcome::default()
+            },
             missed: Vec::new(),
         }
     }
@@ -222,6 +228,9 @@ mod tests {
     #[test]
     fn sums_keep_the_longest_relief() {
         let sums = sums(&[row("a", "pi", 1.0), row("b", "pi", 2.0)]);
-        assert_eq!((sums.len(), sums[0].stall_seconds, sums[0].relief_seconds), (1, 3.0, 3));
+        assert_eq!(
+            (sums.len(), sums[0].outcome.stall_seconds, sums[0].outcome.relief_seconds),
+            (1, 3.0, 3)
+        );
     }
 }

@@ -2,6 +2,7 @@
 //! of its rule and of its numbers. They see what memtrace's policy sees, and take of it
 //! what they would.
 
+mod clairvoyant;
 mod hypeman;
 mod mom;
 mod nothing;
@@ -11,6 +12,8 @@ mod squeezed;
 
 use crate::policy::{Action, Decision, Decisions, Policy, Reason, RuleId, VmObservation};
 use crate::units::{Bytes, Nanos};
+
+pub use clairvoyant::Clairvoyant;
 
 const MIB: u64 = 1 << 20;
 
