@@ -48,6 +48,13 @@ fn states(rules: &mut Rules, section: &mut Section<'_, '_>) {
         section.problem(place, "", text);
     }
     share(section, "leave", &mut rules.leave);
+    let in_use = share(section, "in_use", &mut rules.in_use);
+    let calm_above = share(section, "calm_above", &mut rules.calm_above);
+    if let Some(place) = calm_above.or(in_use)
+        && rules.calm_above <= rules.in_use
+    {
+        section.problem(place, "calm_above", "must be greater than in_use");
+    }
     let begin = share(section, "psi_begin", &mut rules.psi_begin);
     let full = share(section, "psi_full", &mut rules.psi_full);
     if let Some(place) = full.or(begin)
@@ -63,6 +70,8 @@ fn amounts(rules: &mut Rules, section: &mut Section<'_, '_>) {
     size(section, "floor", &mut rules.floor_least);
     number(section, "floor_used", 1.0, &mut rules.floor_used);
     share(section, "learnt_margin", &mut rules.learnt_margin);
+    share(section, "too_small_margin", &mut rules.too_small_margin);
+    share(section, "guest_spare", &mut rules.guest_spare);
     size(section, "burst", &mut rules.burst);
     size(section, "least_step", &mut rules.least_step);
     size(section, "reclaim", &mut rules.reclaim);
@@ -73,6 +82,7 @@ fn times(rules: &mut Rules, section: &mut Section<'_, '_>) {
     for (key, time) in [
         ("horizon", &mut rules.horizon),
         ("quiet", &mut rules.quiet),
+        ("hold", &mut rules.hold),
         ("cool_down", &mut rules.cool_down),
         ("calm_pause", &mut rules.calm_pause),
         ("reclaim_pause", &mut rules.reclaim_pause),
@@ -84,6 +94,7 @@ fn times(rules: &mut Rules, section: &mut Section<'_, '_>) {
         ("flagged", &mut rules.flagged),
         ("stand_down", &mut rules.stand_down),
         ("learnt_half_life", &mut rules.learnt_half_life),
+        ("too_small_lasts", &mut rules.too_small_lasts),
         ("burst_lasts", &mut rules.burst_lasts),
     ] {
         section.within(key, (Nanos(1), DAY), "greater than 0 and at most 24h", time);
@@ -95,6 +106,7 @@ fn distress(rules: &mut Rules, section: &mut Section<'_, '_>) {
     share(section, "guest_tight", &mut rules.guest_tight);
     number(section, "guest_faults", 1.0, &mut rules.guest_faults);
     number(section, "guest_thrash", 1.0, &mut rules.guest_thrash);
+    number(section, "guest_thrash_kept", 1.0, &mut rules.guest_thrash_kept);
     share(section, "guest_full", &mut rules.guest_full);
     number(section, "guest_swap", MIB, &mut rules.guest_swap);
     number(section, "host_swap_in", MIB, &mut rules.host_swap_in);

@@ -361,6 +361,7 @@ fn need(term: &Term) -> String {
         held,
         owed,
         in_flight,
+        in_use,
         enough,
     } = term
     else {
@@ -368,7 +369,7 @@ fn need(term: &Term) -> String {
     };
     format!(
         "need {} = {} to {} available ({soft} %) + {} trend over {:.0} s + {} pressure + {} held + \
-         {} owed to VMs in distress - {} in flight{}",
+         {} owed to VMs in distress - {} in flight, {} of it from memory in use{}",
         show(*need),
         show(*short),
         show(*aim),
@@ -378,6 +379,7 @@ fn need(term: &Term) -> String {
         show(*held),
         show(*owed),
         show(*in_flight),
+        show(*in_use),
         if *enough { "" } else { ": too little to act on" }
     )
 }

@@ -12,11 +12,21 @@ pub fn killed(now: &VmObservation, report: Option<&GuestReport>) -> bool {
     kept && now.guest.is_some_and(|guest| guest.killed)
 }
 
-/// It reads again and again what its cache has no room for, and more memory would.
-pub fn thrashes(rules: &Rules, now: &VmObservation, report: Option<&GuestReport>) -> Option<bool> {
+/// It rereads files that its cache has no room for, and more memory would help. `kept`: memtrace
+/// keeps memory from it, so that fewer faults count, and however much is available.
+pub fn thrashes(
+    rules: &Rules,
+    now: &VmObservation,
+    report: Option<&GuestReport>,
+    kept: bool,
+) -> Option<bool> {
     let faults = now.guest.as_ref().and_then(|guest| rate(guest.major_faults));
     let faults = if rules.capabilities.guest_faults { faults } else { Some(0.0) };
     let full = report.map(|report| share(report.free, report.size) < rules.guest_full);
     let near = report.map(|report| share(report.available, report.size) < 2.0 * rules.guest_tight);
-    all([full, near, faults.map(|faults| faults >= rules.guest_thrash)])
+    let (near, limit) = match kept {
+        true => (Some(true), rules.guest_thrash_kept.min(rules.guest_thrash)),
+        false => (near, rules.guest_thrash),
+    };
+    all([full, near, faults.map(|faults| faults >= limit)])
 }

@@ -9,8 +9,8 @@ use super::floor::{Floor, room};
 use super::host::Host;
 use super::need::Need;
 use super::reason::{Reason, RuleId};
-use super::rules::Rules;
-use super::state::{Level, State};
+use super::rules::{Rules, part};
+use super::state::State;
 use super::thought::Term;
 use super::vm::Vm;
 use crate::policy::balloon_motion::is_cool;
@@ -87,6 +87,28 @@ impl Parts {
     }
 }
 
+/// What a part of the need makes a VM give, and by what.
+struct Offer {
+    need: Bytes,
+    share: Bytes,
+    step: Bytes,
+}
+
+impl Offer {
+    fn bytes(&self) -> Bytes {
+        self.share.min(self.step)
+    }
+}
+
+/// Of what its guest has no use for: the larger steps, as nobody waits for it.
+fn unused(rules: &Rules, need: Bytes, share: Bytes, vm: &Vm<'_>, maximum: Bytes) -> Offer {
+    let spare = vm.report.as_ref().map_or(Bytes(0), |report| {
+        report.free.saturating_sub(part(report.size, rules.guest_spare))
+    });
+    let step = rules.dead_step.of(maximum, rules.least_step);
+    Offer { need, share, step: step.min(dead(vm)).min(spare) }
+}
+
 /// What a VM whose gates are all open gives.
 pub fn give(
     rules: &Rules,
@@ -98,15 +120,13 @@ pub fn give(
 ) -> Option<(Decision, Term)> {
     let (actual, maximum) = (vm.now.actual?, vm.now.maximum?);
     let capacity = capacity(vm, floor);
-    let share = parts.share(rules, need.bytes, vm.now.id, capacity);
+    let share = |need: Bytes| parts.share(rules, need, vm.now.id, capacity);
+    let unused = unused(rules, need.bytes, share(need.bytes), vm, maximum);
+    let pays = if host.quiet { Bytes(0) } else { need.in_use };
     let step = host.level.pick(rules.steps).of(maximum, rules.least_step);
-    let free = vm.report.as_ref().map_or(Bytes(0), |report| report.free);
-    let dead_step = if host.level >= Level::Hard {
-        rules.dead_step.of(maximum, rules.least_step).min(dead(vm)).min(free)
-    } else {
-        Bytes(0)
-    };
-    let step = step.max(dead_step);
+    let used = Offer { need: pays, share: share(pays), step };
+    let is_unused = unused.bytes() >= used.bytes();
+    let Offer { need: asked, share, step } = if is_unused { unused } else { used };
     let room = actual.saturating_sub(floor.bytes);
     // Up to a whole MiB, so that rounding doesn't go below the floor.
     let to = actual.saturating_sub(share.min(step).min(room));
@@ -114,7 +134,7 @@ pub fn give(
     let bytes = actual.saturating_sub(to);
     let term = Term::Share {
         share,
-        need: need.bytes,
+        need: asked,
         part: capacity,
         parts: parts.sum,
         step,
@@ -124,17 +144,16 @@ pub fn give(
     if need.bytes.0 == 0 || whole_mib(bytes).0 == 0 {
         return None;
     }
-    let dead = dead(vm);
-    let rule = match (need.forecast, dead >= bytes) {
-        (true, _) => RuleId::Forecast,
-        (false, true) => RuleId::Dead,
+    let rule = match (is_unused, need.forecast) {
+        (true, _) => RuleId::Dead,
+        (false, true) => RuleId::Forecast,
         (false, false) => RuleId::Pressure,
     };
     let reason = Reason::Short {
         host: host.standing(),
-        need: need.bytes,
+        need: asked,
         room,
-        dead,
+        dead: dead(vm),
         soft: rules.soft,
         keeps: floor.bytes.saturating_add(rules.least_step),
     };

@@ -26,8 +26,8 @@ pub struct Host {
     /// No effort, for all that counts is known to be low.
     pub at_ease: bool,
     pub level: Level,
-    /// By available and its trend alone it is calm, and has been for a while, whatever else
-    /// is known: then memory goes back, and else it is taken, never both.
+    /// By available and its trend there is enough, and has been for a while: then memory goes
+    /// back, and what guests use is not taken.
     pub quiet: bool,
     /// Bytes per second that available falls.
     pub fall: f64,
@@ -55,7 +55,8 @@ impl Host {
         let for_long =
             state.quiet_since.is_some_and(|since| at.saturating_sub(since) >= rules.quiet);
         let ahead = available.0 as f64 - fall * rules.horizon.seconds();
-        let quiet = for_long && share >= rules.soft && ahead >= total.0 as f64 * rules.soft / 100.0;
+        let line = rules.calm_above;
+        let quiet = for_long && share >= line && ahead >= total.0 as f64 * line / 100.0;
         Some(Self { total, available, share, effort, at_ease, level, quiet, fall })
     }
 

@@ -17,8 +17,11 @@ const DECAY: f64 = 0.2;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Need {
     pub bytes: Bytes,
+    /// The part of it that the host pays for, and that may be taken from what guests use. The
+    /// rest comes from what they have no use for.
+    pub in_use: Bytes,
     pub term: Term,
-    /// Nothing is short now; the trend alone asks.
+    /// Of memory in use: nothing is short now, the trend alone asks.
     pub forecast: bool,
 }
 
@@ -39,6 +42,11 @@ pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes) -> Need {
     let sum = wanted.iter().fold(Bytes(0), |sum, part| sum.saturating_add(*part));
     let bytes = sum.saturating_sub(coming);
     let enough = bytes >= worth_it(rules, host.total);
+    let costs = Costs { ahead, pressure, owed, coming };
+    let line = part(host.total, rules.in_use).max(rules.kept(host.total));
+    let in_use = in_use(line, host, &costs).min(bytes);
+    let forecast = host.available >= line && pressure.0 == 0 && owed.0 == 0;
+    let in_use = if in_use >= worth_it(rules, host.total) { in_use } else { Bytes(0) };
     let term = Term::Need {
         need: bytes,
         short,
@@ -50,10 +58,28 @@ pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes) -> Need {
         held,
         owed,
         in_flight: coming,
+        in_use,
         enough,
     };
-    let forecast = short.0 == 0 && trend.0 > 0 && pressure.0 == 0;
-    Need { bytes: if enough { bytes } else { Bytes(0) }, term, forecast }
+    Need { bytes: if enough { bytes } else { Bytes(0) }, in_use, term, forecast }
+}
+
+struct Costs {
+    /// What the trend takes until balloons have moved.
+    ahead: Bytes,
+    pressure: Bytes,
+    owed: Bytes,
+    coming: Bytes,
+}
+
+/// What is short of the line below which guests' use is taken, what the trend takes beyond it,
+/// and what pressure and VMs in distress ask for.
+fn in_use(line: Bytes, host: &Host, costs: &Costs) -> Bytes {
+    let short = line.saturating_sub(host.available);
+    let trend = costs.ahead.saturating_sub(host.available.saturating_sub(line));
+    let parts = [short, trend, costs.pressure, costs.owed];
+    let sum = parts.iter().fold(Bytes(0), |sum, part| sum.saturating_add(*part));
+    sum.saturating_sub(costs.coming)
 }
 
 /// The least that is worth a command, for a scope with so much memory.

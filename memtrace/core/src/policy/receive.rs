@@ -34,7 +34,7 @@ impl Budget {
         } else {
             host.available
         };
-        let line = part(host.total, rules.soft + rules.leaves());
+        let line = part(host.total, rules.calm_above);
         Self {
             relief: free.min(line).saturating_sub(reserve),
             calm: free.saturating_sub(line.max(reserve)),
@@ -78,13 +78,14 @@ pub fn relief(rules: &Rules, vm: &Vm<'_>, duplicate: bool) -> Demand {
     // Little left is enough: what it does to a guest that reads its files again and again
     // shows nowhere.
     let needs = vm.is_in_need(rules);
-    let thrashes = thrashes(rules, vm.now, Some(report));
+    let thrashes = thrashes(rules, vm.now, Some(report), vm.is_kept_from(rules));
     if (needs, thrashes) == (Some(false), Some(false)) {
         return Demand::Not(Reason::GuestHas { share: share(report.available, report.size) });
     }
     let has = report.available.saturating_add(report.grown);
     let short = part(report.size, COMFORT).saturating_sub(has);
     let more = rules.calm.of(ceiling, rules.least_step).saturating_sub(report.grown);
+    let more = if vm.is_kept_from(rules) { vm.taken() } else { more };
     let wanted = |needs: bool, thrashes: bool| match (needs, thrashes) {
         (_, true) => short.max(more),
         (true, false) => short,
@@ -161,7 +162,10 @@ pub fn give_back(
     left: Bytes,
     at: Nanos,
 ) -> (Option<Decision>, Bytes) {
-    let paused = vm.memory.grown.is_some_and(|grown| at.saturating_sub(grown) < rules.calm_pause);
+    let within = |then: Option<Nanos>, pause: Nanos| {
+        then.is_some_and(|then| at.saturating_sub(then) < pause)
+    };
+    let paused = within(vm.memory.grown, rules.calm_pause) || within(vm.memory.shrunk, rules.hold);
     let (Some(base), false, Ok(_)) = (vm.memory.base, paused, allowed(vm, duplicate)) else {
         return (None, Bytes(0));
     };

@@ -24,6 +24,12 @@ pub struct Rules {
     pub soft: f64,
     pub hard: f64,
     pub low: f64,
+    /// What guests use is taken only below so much available (or the reserve), under pressure, or
+    /// for VMs in distress; what they have no use for below `soft`.
+    pub in_use: f64,
+    /// Above so much available, what was taken goes back: on working seeds anything from 8 to 15
+    /// did equally well, and the less is kept from guests, the less they are refused.
+    pub calm_above: f64,
     /// A state is left only so many points above where it begins (hypeman: 10 in, 15 out).
     pub leave: f64,
     /// PSI some avg10 that counts as pressure, and that takes the full effort (qemus/qemu).
@@ -43,6 +49,8 @@ pub struct Rules {
     /// The same of what its guest has free and the host keeps all the same, when hard or
     /// low: nobody misses it.
     pub dead_step: Step,
+    /// Of a guest's size, per cent, so much stays free in it when that is taken.
+    pub guest_spare: f64,
     /// Most that a VM in distress gets at once, from what is free.
     pub relief: Step,
     /// Most that a VM gets back at once when it is calm: 5 % in 10 s (hypeman).
@@ -50,6 +58,8 @@ pub struct Rules {
     pub calm_pause: Nanos,
     /// So long it has to be calm first.
     pub quiet: Nanos,
+    /// What was taken doesn't go back sooner, unless its guest suffers.
+    pub hold: Nanos,
     /// Between two steps that shrink a VM (hypeman).
     pub cool_down: Nanos,
     /// Guest statistics older than this are stale: two periods of 2 s (Proxmox) and the
@@ -73,6 +83,10 @@ pub struct Rules {
     /// again, times what it uses then; half of that is forgotten in this time.
     pub learnt_margin: f64,
     pub learnt_half_life: Nanos,
+    /// A guest that suffered while memtrace kept memory from it isn't shrunk to that size and this
+    /// margin again for so long. Longer costs more than it saves: loads change within minutes.
+    pub too_small_margin: f64,
+    pub too_small_lasts: Nanos,
     /// A guest that comes to use so much more from one answer to the next is faster than
     /// relief, and may do so again: what it used then is left to it for so long.
     pub burst: Bytes,
@@ -91,6 +105,9 @@ pub struct Rules {
     /// which counts as available. At 0.2 ms each they take a twentieth of its time.
     pub guest_thrash: f64,
     pub guest_full: f64,
+    /// The same however much is available, while memtrace keeps memory from it: a fiftieth of its
+    /// time.
+    pub guest_thrash_kept: f64,
     /// What the host sees a VM suffer: swap-ins in bytes per second, asynchronous faults per
     /// second, per cent of the time stalled.
     pub host_swap_in: f64,
@@ -193,6 +210,8 @@ impl Default for Rules {
             soft: 20.0,
             hard: 10.0,
             low: 5.0,
+            in_use: 5.0,
+            calm_above: 8.0,
             leave: 5.0,
             psi_begin: 10.0,
             psi_full: 50.0,
@@ -206,10 +225,12 @@ impl Default for Rules {
                 Step { share: 20.0, most: Bytes(2 * GIB) },
             ],
             dead_step: Step { share: 50.0, most: Bytes(2 * GIB) },
+            guest_spare: 5.0,
             relief: Step { share: 25.0, most: Bytes(GIB) },
             calm: Step { share: 5.0, most: Bytes(256 * MIB) },
             calm_pause: Nanos(10 * SECOND),
             quiet: Nanos(10 * SECOND),
+            hold: Nanos(120 * SECOND),
             cool_down: Nanos(5 * SECOND),
             stale: STALE_AFTER,
             boot: Nanos(20 * SECOND),
@@ -221,6 +242,8 @@ impl Default for Rules {
             floor_used: 1.3,
             learnt_margin: 20.0,
             learnt_half_life: Nanos(600 * SECOND),
+            too_small_margin: 10.0,
+            too_small_lasts: Nanos(240 * SECOND),
             burst: Bytes(256 * MIB),
             burst_lasts: Nanos(600 * SECOND),
             guest_low: 5.0,
@@ -229,6 +252,7 @@ impl Default for Rules {
             guest_swap: MIB as f64,
             guest_thrash: 250.0,
             guest_full: 10.0,
+            guest_thrash_kept: 100.0,
             host_swap_in: MIB as f64,
             host_faults: 250.0,
             host_stalled: 5.0,

@@ -83,6 +83,10 @@ pub struct VmState {
     pub given: Option<Nanos>,
     /// How many times what it used it had when it hurt, with the margin, and when that was.
     pub learnt: Option<(f64, Nanos)>,
+    /// The largest size at which its guest lately suffered while memtrace kept memory from it,
+    /// and when it last did.
+    #[serde(default)]
+    pub too_small: Option<(Bytes, Nanos)>,
     /// What its guest used, and when it said so.
     pub used: Option<(Bytes, Nanos)>,
     /// The most that it used when that rose suddenly, and when it last did.

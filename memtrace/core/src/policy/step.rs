@@ -108,8 +108,10 @@ impl Round<'_> {
             if let Ok(report) = &vm.report {
                 outcome.used.insert(id, (report.used.saturating_sub(report.grown), report.said));
             }
-            if vm.hurts == Some(true) {
+            if vm.guest_hurts == Some(true) {
                 outcome.hurt.insert(id);
+                let size = vm.now.actual.filter(|_| vm.is_kept_from(self.rules));
+                outcome.too_small.extend(size.map(|size| (id, size)));
             }
             if killed(vm.now, vm.report.as_ref().ok()) {
                 outcome.learnt.extend(receive::too_small(vm).map(|share| (id, share)));
@@ -193,7 +195,7 @@ impl Round<'_> {
         outcome: &mut Outcome,
         thoughts: &mut BTreeMap<VmId, Thought>,
     ) {
-        if host.quiet || !self.rules.inflate {
+        if !self.rules.inflate {
             return;
         }
         let present: Vec<VmId> = vms.iter().map(|vm| vm.now.id).collect();

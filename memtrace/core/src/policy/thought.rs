@@ -81,6 +81,9 @@ pub enum Term {
         held: Bytes,
         owed: Bytes,
         in_flight: Bytes,
+        /// Of the need, what may be taken from memory in use.
+        #[serde(default)]
+        in_use: Bytes,
         /// It is worth a command.
         enough: bool,
     },

@@ -8,7 +8,7 @@ use super::need::hold;
 use super::observation::Observation;
 use super::receive;
 use super::rules::{Rules, part};
-use super::state::{Level, State, VmState};
+use super::state::{State, VmState};
 use crate::policy::balloon_motion::ordered;
 use crate::policy::reclaim_backoff;
 use crate::sample::VmId;
@@ -21,6 +21,8 @@ pub struct Outcome {
     /// By VM, its part in giving from now on.
     pub capacities: BTreeMap<VmId, f64>,
     pub hurt: BTreeSet<VmId>,
+    /// Sizes of those that suffer while memtrace keeps memory from them.
+    pub too_small: BTreeMap<VmId, Bytes>,
     /// What guests use, as far as they can be believed.
     pub used: BTreeMap<VmId, (Bytes, Nanos)>,
     /// VMs that were too small, and how many times what they use they had.
@@ -44,6 +46,12 @@ pub fn remember(
         memory.capacity = outcome.capacities.get(id).copied().unwrap_or(0.0);
         if outcome.hurt.contains(id) {
             memory.hurt = Some(at);
+        }
+        if let Some(&size) = outcome.too_small.get(id) {
+            let recent =
+                |(_, then): &(Bytes, Nanos)| at.saturating_sub(*then) < rules.too_small_lasts;
+            let before = memory.too_small.filter(recent).map_or(Bytes(0), |(size, _)| size);
+            memory.too_small = Some((before.max(size), at));
         }
         if let Some(&(used, said)) = outcome.used.get(id) {
             remember_use(rules, memory, used, said);
@@ -73,7 +81,7 @@ pub fn remember(
         let capacity: f64 = outcome.capacities.values().sum();
         state.held = hold(rules, state, at, host, capacity > 0.0);
         state.level = host.level;
-        let calm = host.level == Level::Calm && outcome.need.0 == 0 && outcome.owed.0 == 0;
+        let calm = host.at_ease && host.share >= rules.calm_above && outcome.owed.0 == 0;
         state.quiet_since = calm.then(|| state.quiet_since.unwrap_or(at));
         let unmet = outcome.need.0 > 0 && capacity <= 0.0;
         state.unmet_since = unmet.then(|| state.unmet_since.unwrap_or(at));

@@ -26,6 +26,8 @@ pub struct Vm<'a> {
     pub report: Result<GuestReport, Reason>,
     /// It suffers.
     pub hurts: Option<bool>,
+    /// It suffers within: by what its guest tells.
+    pub guest_hurts: Option<bool>,
     pub symptoms: Vec<Symptom>,
     /// What would have to be known to tell.
     pub unknown: Vec<SymptomKind>,
@@ -51,8 +53,11 @@ pub struct GuestReport {
 impl<'a> Vm<'a> {
     pub fn of(rules: &Rules, memory: &'a VmState, at: Nanos, now: &'a VmObservation) -> Self {
         let report = guest_report(rules, memory, at, now);
-        let (hurts, symptoms, unknown) = hurts(rules, now, report.as_ref().ok());
-        Self { now, memory, rules: rules.of(now), at, report, hurts, symptoms, unknown }
+        let kept = is_kept_from(rules, memory, now.actual);
+        let Hurts { hurts, guest_hurts, symptoms, unknown } =
+            hurts(rules, now, report.as_ref().ok(), kept);
+        let rules = rules.of(now);
+        Self { now, memory, rules, at, report, hurts, guest_hurts, symptoms, unknown }
     }
 
     /// What its guest has no use for; what was touched since it said so
@@ -71,6 +76,16 @@ impl<'a> Vm<'a> {
         // Where it was never known what the host keeps beside what the guest uses, all of it
         // may be the VMM's.
         self.memory.beside.map_or(most, |beside| beside.min(most))
+    }
+
+    /// What memtrace keeps from it.
+    pub fn taken(&self) -> Bytes {
+        taken(self.memory, self.now.actual)
+    }
+
+    /// memtrace keeps so much from it that its guest may feel it.
+    pub fn is_kept_from(&self, rules: &Rules) -> bool {
+        is_kept_from(rules, self.memory, self.now.actual)
     }
 
     /// The most that it may have.
@@ -123,6 +138,15 @@ impl<'a> Vm<'a> {
         let again = since.is_none_or(|since| since >= rules.burst_lasts);
         Some(again && dead >= rules.least_step.max(Bytes(report.free.0 / 2)))
     }
+}
+
+fn taken(memory: &VmState, actual: Option<Bytes>) -> Bytes {
+    let size = memory.base.zip(actual);
+    size.map_or(Bytes(0), |(base, actual)| base.saturating_sub(actual))
+}
+
+fn is_kept_from(rules: &Rules, memory: &VmState, actual: Option<Bytes>) -> bool {
+    taken(memory, actual) >= rules.least_step.max(Bytes(1))
 }
 
 fn guest_report(
@@ -192,12 +216,15 @@ fn contradiction(
     Ok(())
 }
 
-/// Whether it suffers, by which symptoms, and which are not known.
-fn hurts(
-    rules: &Rules,
-    now: &VmObservation,
-    report: Option<&GuestReport>,
-) -> (Option<bool>, Vec<Symptom>, Vec<SymptomKind>) {
+/// Whether a VM suffers, by which symptoms, and which are not known.
+struct Hurts {
+    hurts: Option<bool>,
+    guest_hurts: Option<bool>,
+    symptoms: Vec<Symptom>,
+    unknown: Vec<SymptomKind>,
+}
+
+fn hurts(rules: &Rules, now: &VmObservation, report: Option<&GuestReport>, kept: bool) -> Hurts {
     let capabilities = rules.capabilities;
     let mut symptoms = Vec::new();
     let mut unknown = Vec::new();
@@ -245,7 +272,7 @@ fn hurts(
         symptoms.push(Symptom { kind: SymptomKind::GuestOomKill, value: 1.0, limit: 1.0 });
     }
     let tight = all([tight, any([swap, faults])]);
-    let guest = any([low, tight, thrashes(rules, now, report), Some(killed)]);
+    let guest = any([low, tight, thrashes(rules, now, report, kept), Some(killed)]);
     let hurts = any(host.into_iter().chain([guest]));
-    (hurts, symptoms, unknown)
+    Hurts { hurts, guest_hurts: guest, symptoms, unknown }
 }

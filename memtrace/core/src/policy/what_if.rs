@@ -60,8 +60,10 @@ fn giving(rules: &Rules, outlook: &Outlook<'_>) -> Vec<Change> {
     if !rules.inflate {
         changes.push(Change::Inflating);
     }
-    if host.quiet || need.bytes.0 == 0 {
+    if need.bytes.0 == 0 {
         changes.push(Change::Shortage { soft: rules.soft, share: host.share });
+    } else if host.quiet || need.in_use.0 == 0 {
+        changes.push(Change::Shortage { soft: rules.in_use, share: host.share });
     }
     let closed: Vec<GateKind> =
         gates.iter().filter(|gate| !gate.open).map(|gate| gate.kind).collect();

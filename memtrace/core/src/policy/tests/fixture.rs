@@ -67,6 +67,13 @@ pub(super) fn host(second: u64, available: u64, vms: Vec<VmObservation>) -> Obse
     }
 }
 
+/// The same while tasks wait for memory, so that the host pays for what guests use.
+pub(super) fn pressed(second: u64, available: u64, vms: Vec<VmObservation>) -> Observation {
+    let mut pressed = host(second, available, vms);
+    pressed.scope.psi_some = Some(Percent(20.0));
+    pressed
+}
+
 /// What is decided at last, when the host has been as it is from second `from` to `to`.
 pub(super) fn after(
     policy: &mut Memtrace,

@@ -40,6 +40,9 @@ fn told(farewell: &Farewell) -> Vec<(Option<u64>, Reason, bool)> {
     farewell.short.iter().map(|short| (tell(short), short.reason.clone(), short.waits)).collect()
 }
 
+/// MiB at the calm line of 32 GiB, in whole ones.
+const LINE: u64 = 2622;
+
 #[test]
 fn what_an_earlier_run_took_goes_back_when_it_is_calm() {
     let calm = |_: u64| host(0, CALM, vec![small(1, 3072)]);
@@ -95,19 +98,19 @@ fn at_the_end_all_goes_back_at_once_if_it_is_free() {
 
 #[test]
 fn what_is_not_free_is_not_given_at_the_end_either() {
-    // The calm line of 32 GiB is at 25 %: 8192 MiB.
+    // The calm line of 32 GiB is at 8 %.
     let mut policy = resumed(&[]);
     let vms = [small(1, 3072), small(2, 2048)];
-    let farewell = part(&mut policy, 1, 8192, &vms);
+    let farewell = part(&mut policy, 1, LINE, &vms);
     assert_eq!(moves(&farewell.decisions), []);
     assert_eq!(told(&farewell)[0], (Some(1024), Reason::NotFree, true));
-    let farewell = part(&mut policy, 2, 8192 + 300, &vms);
+    let farewell = part(&mut policy, 2, LINE + 300, &vms);
     assert_eq!(moves(&farewell.decisions), [(id(1), "farewell", 100), (id(2), "farewell", 200)]);
     // It arrived and isn't used yet, so that it is promised and not free once more.
     let vms = [small(1, 3172), small(2, 2248)]
         .map(|vm| VmObservation { rss: Some(Bytes(2048 * MIB)), ..vm });
-    assert_eq!(moves(&part(&mut policy, 3, 8192 + 300, &vms).decisions), []);
-    let more = part(&mut policy, 4, 8192 + 300 + 600, &vms);
+    assert_eq!(moves(&part(&mut policy, 3, LINE + 300, &vms).decisions), []);
+    let more = part(&mut policy, 4, LINE + 300 + 600, &vms);
     let sum: i64 = moves(&more.decisions).iter().map(|one| one.2).sum();
     assert!((598..=600).contains(&sum), "{sum}");
 }
@@ -146,7 +149,7 @@ fn what_one_may_want_nobody_else_gets_at_the_end() {
     (size.actual, state.state) = (None, None);
     // 1024 MiB are free, and each of the two wants as many.
     let got = |other: VmObservation| {
-        let farewell = part(&mut resumed(&[]), 1, 8192 + 1024, &[small(1, 3072), other]);
+        let farewell = part(&mut resumed(&[]), 1, LINE + 1024, &[small(1, 3072), other]);
         let moves = moves(&farewell.decisions);
         moves.iter().map(|one| (one.0, one.2)).collect::<Vec<_>>()
     };

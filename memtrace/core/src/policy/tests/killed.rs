@@ -1,6 +1,6 @@
 //! A guest that killed for want of memory.
 
-use super::fixture::{GIB, MIB, after, gate, host, id, moves, vm};
+use super::fixture::{GIB, MIB, after, gate, host, id, moves, pressed, vm};
 use crate::policy::reason::SymptomKind;
 use crate::policy::{Decisions, GateKind, Memtrace, Reason, VmObservation};
 use crate::units::Bytes;
@@ -23,8 +23,8 @@ fn killer(killed: bool, size: u64) -> VmObservation {
 /// have killed.
 fn decided(to: u64, size: u64, kills: bool) -> Decisions {
     let look = |second| {
-        let available = if second < 3 { 31 } else { 5 };
-        host(second, available << 10, vec![killer(kills && second == 3, size)])
+        let vms = vec![killer(kills && second == 3, size)];
+        if second < 3 { host(second, 31 << 10, vms) } else { pressed(second, 5 << 10, vms) }
     };
     after(&mut Memtrace::default(), 1..to + 1, look)
 }

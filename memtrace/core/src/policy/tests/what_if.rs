@@ -1,6 +1,6 @@
 //! What it says would have to change.
 
-use super::fixture::{GIB, after, host, id, vm};
+use super::fixture::{GIB, after, host, id, pressed, vm};
 use crate::policy::thought::Thought;
 use crate::policy::thought::{Change, WhatIf};
 use crate::policy::{
@@ -46,7 +46,9 @@ fn closed_gates_are_named() {
     let (decisions, _, thought) = said(4 * 1024, &[silent]);
     assert!(decisions.actions.is_empty());
     let closed = vec![GateKind::Statistics, GateKind::AtEase, GateKind::Room];
-    assert_eq!(thought.otherwise[0], WhatIf::Gives { changes: vec![Change::Gates { closed }] });
+    let shortage = Change::Shortage { soft: 5.0, share: 12.5 };
+    let changes = vec![shortage, Change::Gates { closed }];
+    assert_eq!(thought.otherwise[0], WhatIf::Gives { changes });
     assert!(matches!(thought.otherwise[1], WhatIf::NeedUnknown { .. }), "{thought:?}");
 }
 
@@ -54,7 +56,8 @@ fn closed_gates_are_named() {
 fn of_what_is_decided_the_decision_speaks_itself() {
     let mut policy = Memtrace::new(Rules::default());
     let mut speaks = |seconds: std::ops::Range<u64>| {
-        let decisions = after(&mut policy, seconds, |second| host(second, 4 * 1024, vec![vm(1)]));
+        let decisions =
+            after(&mut policy, seconds, |second| pressed(second, 4 * 1024, vec![vm(1)]));
         let thought = decisions.thoughts.iter().find(|thought| thought.vm == Some(id(1)));
         let lines = &thought.expect("it was thought of").otherwise;
         (decisions.actions.len(), lines.iter().any(|line| matches!(line, WhatIf::Gives { .. })))
@@ -68,7 +71,7 @@ fn of_what_is_decided_the_decision_speaks_itself() {
 #[test]
 fn what_was_taken_comes_back_on_a_condition() {
     let mut policy = Memtrace::new(Rules::default());
-    let decided = after(&mut policy, 1..3, |second| host(second, 4 * 1024, vec![vm(1)]));
+    let decided = after(&mut policy, 1..3, |second| pressed(second, 4 * 1024, vec![vm(1)]));
     let Some(&Decision { action: Action::Balloon { from, to }, .. }) = decided.actions.first()
     else {
         panic!("nothing was taken: {decided:?}");

@@ -119,7 +119,7 @@ fn holed(name: &str) -> Vec<Record> {
 
 #[test]
 fn orders_that_a_hole_swallowed_are_known_by_the_last_entries() {
-    for name in ["overcommit-2x", "dead-in-swap"] {
+    for name in ["overcommit-2x", "slow-swap"] {
         let compared = compared(holed(name), &Config::default());
         let recorded = compared.recorded.as_ref().expect("something decided");
         let taken = |side: &run::Side| {
