@@ -18,7 +18,7 @@ struct Orders {
     /// The state of libvirt. Empty as long as no VM needs it.
     known: OnceLock<Weak<Known>>,
     #[cfg(feature = "libvirt")]
-    workers: workers::Workers,
+    threads: threads::OrderThreads,
 }
 
 impl LibvirtOrders {
@@ -42,7 +42,7 @@ impl LibvirtOrders {
 
     #[cfg(feature = "libvirt")]
     fn hand_over(&self, uuid: Uuid, order: SetBalloon) {
-        self.0.workers.set_balloon(uuid, order);
+        self.0.threads.set_balloon(uuid, order);
     }
 
     #[cfg(not(feature = "libvirt"))]
@@ -53,7 +53,7 @@ impl LibvirtOrders {
 }
 
 #[cfg(feature = "libvirt")]
-mod workers {
+mod threads {
     use std::sync::{Arc, Mutex, PoisonError};
 
     use uuid::Uuid;
@@ -74,19 +74,19 @@ mod workers {
     /// The threads, and idle connections: one for each thread, as
     /// [`super::super::connection`] says why.
     #[derive(Debug)]
-    pub(super) struct Workers {
+    pub(super) struct OrderThreads {
         workers: Workers,
         idle: Connections,
         connect: fn() -> Result<Connect, Error>,
     }
 
-    impl Default for Workers {
+    impl Default for OrderThreads {
         fn default() -> Self {
             Self::new(connect)
         }
     }
 
-    impl Workers {
+    impl OrderThreads {
         fn new(connect: fn() -> Result<Connect, Error>) -> Self {
             let workers = Workers::new("memtrace-orders", THREADS);
             Self { workers, idle: Arc::default(), connect }
@@ -148,19 +148,19 @@ mod workers {
             Connect::open(Some("test:///default"))
         }
 
-        fn order(workers: &Workers, uuid: Uuid, to: Bytes) -> Result<(), String> {
+        fn order(threads: &OrderThreads, uuid: Uuid, to: Bytes) -> Result<(), String> {
             let (send, answer) = channel();
             let reply = Reply::new(move |result| send.send(result).unwrap());
-            workers.set_balloon(uuid, SetBalloon { to, reply });
+            threads.set_balloon(uuid, SetBalloon { to, reply });
             answer.recv_timeout(Duration::from_secs(20)).unwrap()
         }
 
         #[test]
         fn the_live_size_is_set_and_the_connection_kept() {
-            let workers = Workers::new(mock);
+            let threads = OrderThreads::new(mock);
             for to in [1 << 30, (2 << 30) - 1] {
-                assert_eq!(order(&workers, DOMAIN, Bytes(to)), Ok(()));
-                let idle = workers.idle.lock().unwrap();
+                assert_eq!(order(&threads, DOMAIN, Bytes(to)), Ok(()));
+                let idle = threads.idle.lock().unwrap();
                 assert_eq!(idle.len(), 1);
                 let domain = idle[0].lookup_domain_by_uuid(DOMAIN).unwrap();
                 assert_eq!(domain.info().unwrap().memory, to.div_ceil(1024));
@@ -169,11 +169,11 @@ mod workers {
 
         #[test]
         fn a_refusal_has_libvirts_message() {
-            let workers = Workers::new(mock);
-            let error = order(&workers, Uuid::from_u128(1), Bytes(1 << 30)).unwrap_err();
+            let threads = OrderThreads::new(mock);
+            let error = order(&threads, Uuid::from_u128(1), Bytes(1 << 30)).unwrap_err();
             assert!(error.starts_with("libvirt: ") && error.contains("omain not found"), "{error}");
             let more = Bytes(64 << 40);
-            assert!(order(&workers, DOMAIN, more).unwrap_err().contains("memory"));
+            assert!(order(&threads, DOMAIN, more).unwrap_err().contains("memory"));
         }
     }
 }
