@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
 /// Writes `text` to a temporary file and renames it to `path`. A symlink's target is replaced;
 /// pipes and devices are written directly.
 ///
@@ -13,7 +15,7 @@ use std::path::Path;
 pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if fs::metadata(&path).is_ok_and(|known| !known.is_file() && !known.is_dir()) {
-        return OpenOptions::new().write(true).open(&path)?.write_all(text.as_bytes());
+        return write_through(&path, text);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     // Readable for others, as far as the umask allows. The suffix hides it from collectors of
@@ -35,6 +37,15 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// A device or a pipe. One without a reader is refused: opening it would wait for one.
+fn write_through(path: &Path, text: &str) -> io::Result<()> {
+    let now = OFlags::NONBLOCK.bits().cast_signed();
+    let mut file = OpenOptions::new().write(true).custom_flags(now).open(path)?;
+    let flags = fcntl_getfl(&file)?;
+    fcntl_setfl(&file, flags.difference(OFlags::NONBLOCK))?;
+    file.write_all(text.as_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::Permissions;
@@ -48,6 +59,15 @@ mod tests {
         let mut names: Vec<String> = entries.filter_map(name).collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn a_pipe_without_a_reader_is_refused_and_not_waited_for() {
+        let directory = tempfile::tempdir().expect("there is room");
+        let pipe = directory.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .expect("it is made");
+        assert!(replace(&pipe, "text").is_err());
     }
 
     #[test]

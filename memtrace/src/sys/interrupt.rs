@@ -32,7 +32,8 @@ impl Interrupted {
 }
 
 impl Interrupt {
-    /// Handles SIGINT, SIGTERM and SIGHUP: they are noted instead of ending the process.
+    /// Handles SIGINT, SIGTERM and SIGHUP: the first is noted instead of ending the process, the
+    /// second of the same kind ends it.
     ///
     /// # Errors
     /// When they can't be waited for.
@@ -52,6 +53,10 @@ impl Interrupt {
             runtime.spawn(async move {
                 if signal.recv().await.is_some() {
                     noted.note(number);
+                }
+                // A run that waits for a pipe whose reader is stuck never looks at the note.
+                if signal.recv().await.is_some() {
+                    std::process::exit(i32::from(Interrupted(number).code()));
                 }
             });
         }

@@ -59,9 +59,10 @@ impl Serialize for Size {
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        parse(&text).ok_or_else(|| {
+        let short = || text.parse::<Bytes>().ok().filter(|bytes| bytes.0 <= 1 << 50).map(Self);
+        parse(&text).or_else(short).ok_or_else(|| {
             serde::de::Error::custom(format!(
-                "{text:?} is no amount of memory such as \"512 MiB\" (kB, KiB, MiB, GiB)"
+                "{text:?} is no amount of memory such as \"512 MiB\" (kB, KiB, MiB, GiB, TiB, K, M, G, T)"
             ))
         })
     }
