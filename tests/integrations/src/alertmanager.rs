@@ -82,7 +82,7 @@ pub fn told(scene: &mut Scene<'_>) -> Result<()> {
     let (labels, annotations) = (&alert["labels"], &alert["annotations"]);
     ensure!(labels["severity"] == "warning" && labels["instance"].is_string(), "{alert}");
     let text = annotations["summary"].as_str().unwrap_or_default();
-    ensure!(text.starts_with("the rate of swap-ins of noisy is "), "{alert}");
+    ensure!(text.starts_with("the swap-in rate of noisy is "), "{alert}");
     scene.guest(GUEST)?.tell("idle")?;
     let alertmanager = scene.alertmanager.as_ref().context("Alertmanager doesn't run")?;
     wait::until("the alert to be over", PATIENCE, || {

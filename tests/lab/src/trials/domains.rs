@@ -13,7 +13,7 @@ pub const TRIALS: &[Trial] =
 const LARGE: &str = "noisy";
 
 fn away(stage: &mut Stage<'_>) -> Result<()> {
-    let mut memtrace = stage.mitigator("daemon", How::Acts)?;
+    let mut memtrace = stage.greedy_mitigator("daemon", How::Acts)?;
     let order = memtrace.until("an order under way", PATIENCE, |step| in_flight(step, LARGE))?;
     stage.lab.kill_daemon()?;
     memtrace.until("the order to come to an end", PATIENCE, |step| {

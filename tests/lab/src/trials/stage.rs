@@ -62,6 +62,16 @@ impl<'a> Stage<'a> {
         Mitigator::start(self.memtrace, (&self.folder, journal), CONFIGURATION, how)
     }
 
+    /// The same, which takes memory in use too, so that there is always something left to take.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn greedy_mitigator(&self, journal: &str, how: How) -> Result<Mitigator> {
+        let in_use = "[policy]\nin_use = 99.7\ncalm_above = 99.8\n";
+        let configuration = CONFIGURATION.replace("[policy]\n", in_use);
+        Mitigator::start(self.memtrace, (&self.folder, journal), &configuration, how)
+    }
+
     /// Where that journal is.
     pub fn journal(&self, name: &str) -> PathBuf {
         self.folder.join(name)
