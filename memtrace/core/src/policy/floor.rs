@@ -27,7 +27,9 @@ pub fn floor(rules: &Rules, level: Level, vm: &Vm<'_>) -> Option<Floor> {
     let used = if rules.has(Safety::Floor) { used } else { Bytes(0) };
     let learnt = learnt(rules, vm.memory, vm.at, report.used).unwrap_or(Bytes(0));
     let burst = burst(rules, level, vm.memory, vm.at);
-    let learnt = learnt.max(too_small(rules, vm.memory, vm.at).min(maximum));
+    let small =
+        if rules.has(Safety::Learnt) { vm.memory.was_too_small(rules, vm.at) } else { Bytes(0) };
+    let learnt = learnt.max(part(small, 100.0 + rules.too_small_margin).min(maximum));
     let bytes = least.max(used).max(learnt).max(burst);
     let in_use = report.used.saturating_add(report.touched);
     let terms =
@@ -50,13 +52,6 @@ fn burst(rules: &Rules, level: Level, memory: &VmState, at: Nanos) -> Bytes {
     let burst = memory.burst.filter(held).filter(|_| rules.has(Safety::Burst));
     let share = if level == Level::Low { BARELY } else { rules.floor_used };
     burst.map_or(Bytes(0), |(used, _)| times(used, share))
-}
-
-/// The size that was too small lately, with its margin.
-fn too_small(rules: &Rules, memory: &VmState, at: Nanos) -> Bytes {
-    let recent = |(_, then): &(Bytes, Nanos)| at.saturating_sub(*then) < rules.too_small_lasts;
-    let size = memory.too_small.filter(recent).filter(|_| rules.has(Safety::Learnt));
-    size.map_or(Bytes(0), |(size, _)| part(size, 100.0 + rules.too_small_margin))
 }
 
 /// What was learnt decays to what holds anyway.

@@ -42,9 +42,9 @@ pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes) -> Need {
     let sum = wanted.iter().fold(Bytes(0), |sum, part| sum.saturating_add(*part));
     let bytes = sum.saturating_sub(coming);
     let enough = bytes >= worth_it(rules, host.total);
-    let costs = Costs { ahead, pressure, owed, coming };
     let line = part(host.total, rules.in_use).max(rules.kept(host.total));
-    let in_use = in_use(line, host, &costs).min(bytes);
+    let paid = pressure.saturating_add(owed);
+    let in_use = in_use(line, host, ahead, paid).saturating_sub(coming).min(bytes);
     let forecast = host.available >= line && pressure.0 == 0 && owed.0 == 0;
     let in_use = if in_use >= worth_it(rules, host.total) { in_use } else { Bytes(0) };
     let term = Term::Need {
@@ -64,22 +64,12 @@ pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes) -> Need {
     Need { bytes: if enough { bytes } else { Bytes(0) }, in_use, term, forecast }
 }
 
-struct Costs {
-    /// What the trend takes until balloons have moved.
-    ahead: Bytes,
-    pressure: Bytes,
-    owed: Bytes,
-    coming: Bytes,
-}
-
 /// What is short of the line below which guests' use is taken, what the trend takes beyond it,
-/// and what pressure and VMs in distress ask for.
-fn in_use(line: Bytes, host: &Host, costs: &Costs) -> Bytes {
+/// and what pressure and VMs in distress ask for (`paid`).
+fn in_use(line: Bytes, host: &Host, ahead: Bytes, paid: Bytes) -> Bytes {
     let short = line.saturating_sub(host.available);
-    let trend = costs.ahead.saturating_sub(host.available.saturating_sub(line));
-    let parts = [short, trend, costs.pressure, costs.owed];
-    let sum = parts.iter().fold(Bytes(0), |sum, part| sum.saturating_add(*part));
-    sum.saturating_sub(costs.coming)
+    let trend = ahead.saturating_sub(host.available.saturating_sub(line));
+    short.saturating_add(trend).saturating_add(paid)
 }
 
 /// The least that is worth a command, for a scope with so much memory.

@@ -1,5 +1,5 @@
 //! Who receives: a VM in distress at once, and all others slowly, when it is calm. What is
-//! given is free already: relief comes from what is between the reserve and the soft line,
+//! given is free already: relief comes from what is between the reserve and the calm line,
 //! calm returns from what is above it, so that neither takes the other's. A VM that may
 //! want some, because too little is known of it, keeps its part reserved.
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::reclaim_backoff::Backoff;
+use crate::policy::rules::Rules;
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 
@@ -168,6 +169,12 @@ impl State {
 }
 
 impl VmState {
+    /// The largest size at which its guest lately suffered; 0 without one.
+    pub(super) fn was_too_small(&self, rules: &Rules, at: Nanos) -> Bytes {
+        let recent = |(_, then): &(Bytes, Nanos)| at.saturating_sub(*then) < rules.too_small_lasts;
+        self.too_small.filter(recent).map_or(Bytes(0), |(size, _)| size)
+    }
+
     pub(super) fn size(&mut self, at: Nanos, actual: Bytes) {
         note(&mut self.sizes, at, actual);
     }

@@ -48,10 +48,7 @@ pub fn remember(
             memory.hurt = Some(at);
         }
         if let Some(&size) = outcome.too_small.get(id) {
-            let recent =
-                |(_, then): &(Bytes, Nanos)| at.saturating_sub(*then) < rules.too_small_lasts;
-            let before = memory.too_small.filter(recent).map_or(Bytes(0), |(size, _)| size);
-            memory.too_small = Some((before.max(size), at));
+            memory.too_small = Some((memory.was_too_small(rules, at).max(size), at));
         }
         if let Some(&(used, said)) = outcome.used.get(id) {
             remember_use(rules, memory, used, said);
