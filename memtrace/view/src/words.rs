@@ -149,7 +149,6 @@ pub fn reason(reason: &Reason) -> String {
             format!("it is {}, from {}", level.word(), from.word())
         }
         Reason::LevelNow { level } => format!("it is {}", level.word()),
-        Reason::CalmForLong => "it has been calm for a while".to_owned(),
         Reason::BalloonsEmpty { level, since, kept, patience } => format!(
             "it is {}, balloons have had nothing to give for {:.0} s; from {:.0} s, under {} \
              available with a VM in distress",

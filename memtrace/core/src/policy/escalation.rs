@@ -25,11 +25,8 @@ pub fn rungs(rules: &Rules, state: &State, at: Nanos, host: Option<&Host>) -> Ve
     let level = host.level;
     let is = Reason::LevelIs { level, from: Level::Hard };
     let alert = if level >= Level::Hard { Ok(is) } else { Err(is) };
-    let inflate = match (rules.inflate, host.quiet) {
-        (false, _) => Err(Reason::SwitchedOff),
-        (true, true) => Err(Reason::CalmForLong),
-        (true, false) => Ok(Reason::LevelNow { level }),
-    };
+    let inflate =
+        if rules.inflate { Ok(Reason::LevelNow { level }) } else { Err(Reason::SwitchedOff) };
     vec![
         gate(GateKind::Alert, alert),
         gate(GateKind::Inflate, inflate),

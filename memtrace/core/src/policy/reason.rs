@@ -236,7 +236,6 @@ pub enum Reason {
     LevelNow {
         level: Level,
     },
-    CalmForLong,
     /// Balloons have had nothing to give for so long, at this level; reclaim begins under
     /// `kept` available with a VM in distress, after `patience`.
     BalloonsEmpty {
