@@ -10,6 +10,7 @@ mod guest;
 mod histogram;
 pub mod history;
 mod host;
+mod measured;
 mod missed;
 mod pair;
 mod rates;
@@ -27,7 +28,8 @@ pub use flows::MAX_FLOWS_SHOWN;
 pub use guest::STALE_AFTER;
 pub use histogram::quantile;
 pub use history::History;
-pub use snapshot::{Measured, Snapshot};
+pub use measured::Measured;
+pub use snapshot::Snapshot;
 pub use waits::Waits;
 
 #[cfg(test)]

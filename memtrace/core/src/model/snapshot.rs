@@ -2,14 +2,12 @@
 //! encoder and policy reads, and what `--json` prints. The first paragraph of a field's comment
 //! describes it in docs/stream.md too.
 
-use std::borrow::Cow;
-
 use memtrace_ebpf::VmCounters;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::model::measured::Measured;
 use crate::model::totals::{HostTotals, Totals};
 use crate::model::waited::VmWaits;
 use crate::sample::{
@@ -20,78 +18,6 @@ use crate::units::{ByteRate, Bytes, Limit, Nanos, Pages, Percent, Rate, WallNano
 
 /// Version of the JSON form. Counts up when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
-
-/// A number that knows how far it can be trusted. `value` is `None` exactly when the
-/// quality is absent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Measured<T> {
-    pub value: Option<T>,
-    #[serde(flatten)]
-    pub quality: Quality,
-}
-
-/// A value with its quality.
-#[derive(JsonSchema)]
-#[schemars(rename = "Measured")]
-#[expect(dead_code, reason = "it is there for its schema")]
-struct OfAnything {
-    /// `null` exactly if it is absent.
-    value: Value,
-    #[serde(flatten)]
-    quality: Quality,
-}
-
-/// The same for every `T`, but for the type of `value`.
-impl<T: JsonSchema> JsonSchema for Measured<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        format!("Measured_{}", T::schema_name()).into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let value = generator.subschema_for::<Option<T>>();
-        let mut schema = generator.subschema_for::<OfAnything>();
-        schema.insert("properties".to_owned(), json!({ "value": value }));
-        schema
-    }
-}
-
-impl<T> Measured<T> {
-    pub const fn exact(value: T) -> Self {
-        Self { value: Some(value), quality: Quality::Exact }
-    }
-
-    pub fn approximate(value: T, reason: impl Into<Reason>) -> Self {
-        Self { value: Some(value), quality: Quality::approximate(reason) }
-    }
-
-    pub fn absent(reason: impl Into<Reason>) -> Self {
-        Self { value: None, quality: Quality::absent(reason) }
-    }
-
-    /// `value` with `quality`; absent when either is.
-    pub fn new(value: Option<T>, quality: Quality) -> Self {
-        match (value, quality) {
-            (_, quality @ Quality::Absent(_)) => Self { value: None, quality },
-            (None, _) => Self::absent("not read this time"),
-            (value, quality) => Self { value, quality },
-        }
-    }
-
-    /// The value put into another form; the quality stays.
-    pub fn map<U>(self, form: impl FnOnce(T) -> U) -> Measured<U> {
-        Measured { value: self.value.map(form), quality: self.quality }
-    }
-
-    /// No better than `quality`, because that went into it too.
-    #[must_use]
-    pub fn limited_by(self, quality: Quality) -> Self {
-        Self::new(self.value, self.quality.and(quality))
-    }
-}
 
 /// Everything that is known about one interval.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

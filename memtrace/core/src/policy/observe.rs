@@ -4,8 +4,9 @@
 use super::guest_rates::GuestRates;
 use super::observation::{GuestObservation, Observation, VmObservation};
 use super::scope::{self, ScopeRates};
+use crate::model::Measured;
 use crate::model::Snapshot;
-use crate::model::snapshot::{Measured, VmView};
+use crate::model::snapshot::VmView;
 use crate::sample::{Accelerator, Manager, Sample, VmSample};
 use crate::signal::Quality;
 use crate::units::{Bytes, Percent, Rate};

@@ -5,7 +5,8 @@ use std::str::FromStr;
 use anyhow::{Context, Error, Result};
 
 use super::range::Range;
-use memtrace_core::model::snapshot::{HostView, Measured, VmView};
+use memtrace_core::model::Measured;
+use memtrace_core::model::snapshot::{HostView, VmView};
 use memtrace_core::signal::Quality;
 use memtrace_core::units::{ByteRate, Bytes};
 

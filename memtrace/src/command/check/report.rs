@@ -165,7 +165,8 @@ mod tests {
     use super::*;
     use crate::command::check::metric::{of_host, of_vm};
     use memtrace_core::fixture;
-    use memtrace_core::model::snapshot::{Measured, VmView};
+    use memtrace_core::model::Measured;
+    use memtrace_core::model::snapshot::VmView;
 
     fn defaults(of_vm: bool) -> Thresholds {
         Metric::ALL.into_iter().map(|metric| (metric, metric.defaults(of_vm))).collect()

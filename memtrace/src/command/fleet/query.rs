@@ -76,7 +76,7 @@ impl Query {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use memtrace_view::export::metrics::table::all;
+    use memtrace_view::export::metrics::catalogue::all;
 
     #[test]
     fn what_is_asked_for_is_in_the_table_of_metrics() {

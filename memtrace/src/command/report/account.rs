@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::series::{Marks, Series, Timeline};
-use memtrace_core::model::snapshot::{Measured, VmView};
+use memtrace_core::model::Measured;
+use memtrace_core::model::snapshot::VmView;
 use memtrace_core::model::{Snapshot, quantile};
 use memtrace_core::sample::VmId;
 use memtrace_core::units::{Nanos, WallNanos};

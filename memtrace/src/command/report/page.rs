@@ -3,39 +3,25 @@
 
 mod actions;
 mod attribution;
+mod context;
 mod host;
 mod signals;
 mod vms;
 
 use anyhow::Result;
-use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use self::context::Page;
 use super::gather::Report;
-use super::words::{bytes, clock, name, said, seconds, time, zone_of};
+use super::words::{bytes, said, seconds, zone_of};
 use memtrace_core::format::several;
-use memtrace_core::sample::{Party, VmId};
-use memtrace_core::units::{Nanos, WallNanos};
+use memtrace_core::units::Nanos;
+
+pub use self::context::Around;
 
 const STYLE: &str = include_str!("style.css");
 /// Maximum number of gaps and losses listed.
 const SHORT_LIST: usize = 20;
-
-/// The context of a report.
-pub struct Around<'a> {
-    /// Source path, as given.
-    pub source: &'a str,
-    /// Unreadable parts.
-    pub losses: &'a [String],
-    /// Time zone.
-    pub zone: &'a TimeZone,
-}
-
-/// The parts' view of it.
-struct Page<'a> {
-    report: &'a Report,
-    around: &'a Around<'a>,
-}
 
 /// The document.
 ///
@@ -55,8 +41,8 @@ pub fn page(report: &Report, around: &Around<'_>) -> Result<String> {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                (page.header())
-                (page.recorded())
+                (header(&page))
+                (recorded(&page))
                 (host::pressure(&page)?)
                 (vms::lanes(&page)?)
                 (vms::sufferers(&page))
@@ -74,150 +60,112 @@ pub fn page(report: &Report, around: &Around<'_>) -> Result<String> {
     Ok(document.into_string())
 }
 
-impl Page<'_> {
-    fn hosts(&self) -> String {
-        let hosts: Vec<String> = self.report.hosts.iter().map(|host| name(host)).collect();
-        if hosts.is_empty() { "unnamed host".to_owned() } else { hosts.join(", ") }
-    }
-
-    fn time(&self, at: WallNanos) -> String {
-        time(at, self.around.zone)
-    }
-
-    fn clock(&self, at: WallNanos) -> String {
-        clock(at, self.report.line.begin, self.around.zone)
-    }
-
-    fn vm(&self, id: VmId) -> String {
-        let known = self.report.vms.iter().find(|(known, _)| *known == id);
-        known.map_or_else(|| id.to_string(), |(_, account)| name(&account.name))
-    }
-
-    fn party(&self, party: Option<Party>) -> String {
-        match party {
-            Some(Party::Vm(id)) => self.vm(id),
-            Some(Party::Kswapd) => "kswapd".to_owned(),
-            Some(Party::Other) => "no VM".to_owned(),
-            None => "all others".to_owned(),
+fn header(page: &Page<'_>) -> Markup {
+    let line = page.report.line;
+    html! {
+        h1 { "Memory pressure on " (page.hosts()) }
+        p.faint {
+            (page.time(line.begin)) " to " (page.time(line.end)) " "
+            (zone_of(line.end, page.around.zone))
         }
     }
+}
 
-    /// Beneath a plot: begin, middle and end.
-    fn axis(&self) -> Markup {
-        let line = self.report.line;
-        let middle = WallNanos(line.begin.0.midpoint(line.end.0));
-        html! {
-            div.axis { @for at in [line.begin, middle, line.end] { span { (self.clock(at)) } } }
-        }
-    }
-
-    fn header(&self) -> Markup {
-        let line = self.report.line;
-        html! {
-            h1 { "Memory pressure on " (self.hosts()) }
-            p.faint {
-                (self.time(line.begin)) " to " (self.time(line.end)) " "
-                (zone_of(line.end, self.around.zone))
+/// The contents, and what is missing.
+fn recorded(page: &Page<'_>) -> Markup {
+    let report = page.report;
+    let length = Nanos(report.line.end.0.saturating_sub(report.line.begin.0));
+    let [acted, observed, neither] = report.actions.moments;
+    let known = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), bytes);
+    let host = &report.host;
+    html! {
+        h2 { "Recording" }
+        dl {
+            dt { "Time" }
+            dd {
+                (seconds(length.seconds())) ", of which " (seconds(report.seconds))
+                " covered by intervals"
+            }
+            dt { "Samples" } dd { (report.moments) }
+            dt { "VMs" }
+            dd {
+                (report.vms.len())
+                @if report.vms_left_out > 0 {
+                    ", and more: quiet ones that are gone were left out"
+                }
+            }
+            dt { "Host" }
+            dd {
+                "Linux " (said(host.kernel.as_deref().unwrap_or("(unknown version)"))) ", "
+                @if let Some(cpus) = host.cpus { (several(cpus.into(), "CPU")) }
+                @else { "CPUs unknown" }
+            }
+            dt { "Memory" }
+            dd {
+                (known(host.memory_total.value.map(|bytes| bytes.0 as f64)))
+                @if let Some(overcommit) = host.overcommit.value {
+                    ", overcommit " (format!("{overcommit:.2}")) "x"
+                }
+            }
+            @if let Some((cgroup, limit)) = &report.scope {
+                dt { "Scope" }
+                dd {
+                    "the cgroup " (said(cgroup)) ", at most "
+                    (known(limit.map(|bytes| bytes.0 as f64)))
+                }
+            }
+            dt { "Swap" }
+            dd {
+                (known(host.swap_total.value.map(|bytes| bytes.0 as f64)))
+                @for swap in host.swaps.iter().take(8) { ", " (said(&swap.path)) }
+            }
+            dt { "Decisions" }
+            dd {
+                @if acted + observed == 0 { "no policy was running" }
+                @else {
+                    "enforce mode in " (acted) " samples, observe mode in " (observed)
+                    ", no policy in " (neither)
+                }
             }
         }
+        (missing(page))
     }
+}
 
-    /// The contents, and what is missing.
-    fn recorded(&self) -> Markup {
-        let report = self.report;
-        let length = Nanos(report.line.end.0.saturating_sub(report.line.begin.0));
-        let [acted, observed, neither] = report.actions.moments;
-        let known = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), bytes);
-        let host = &report.host;
-        html! {
-            h2 { "Recording" }
-            dl {
-                dt { "Time" }
-                dd {
-                    (seconds(length.seconds())) ", of which " (seconds(report.seconds))
-                    " covered by intervals"
-                }
-                dt { "Samples" } dd { (report.moments) }
-                dt { "VMs" }
-                dd {
-                    (report.vms.len())
-                    @if report.vms_left_out > 0 {
-                        ", and more: quiet ones that are gone were left out"
-                    }
-                }
-                dt { "Host" }
-                dd {
-                    "Linux " (said(host.kernel.as_deref().unwrap_or("(unknown version)"))) ", "
-                    @if let Some(cpus) = host.cpus { (several(cpus.into(), "CPU")) }
-                    @else { "CPUs unknown" }
-                }
-                dt { "Memory" }
-                dd {
-                    (known(host.memory_total.value.map(|bytes| bytes.0 as f64)))
-                    @if let Some(overcommit) = host.overcommit.value {
-                        ", overcommit " (format!("{overcommit:.2}")) "x"
-                    }
-                }
-                @if let Some((cgroup, limit)) = &report.scope {
-                    dt { "Scope" }
-                    dd {
-                        "the cgroup " (said(cgroup)) ", at most "
-                        (known(limit.map(|bytes| bytes.0 as f64)))
-                    }
-                }
-                dt { "Swap" }
-                dd {
-                    (known(host.swap_total.value.map(|bytes| bytes.0 as f64)))
-                    @for swap in host.swaps.iter().take(8) { ", " (said(&swap.path)) }
-                }
-                dt { "Decisions" }
-                dd {
-                    @if acted + observed == 0 { "no policy was running" }
-                    @else {
-                        "enforce mode in " (acted) " samples, observe mode in " (observed)
-                        ", no policy in " (neither)
-                    }
-                }
+fn missing(page: &Page<'_>) -> Markup {
+    let (report, losses) = (page.report, page.around.losses);
+    let more = |all: usize| all.saturating_sub(SHORT_LIST);
+    html! {
+        @if losses.is_empty() { p { "All files are readable." } }
+        @else {
+            p.bad { (several(losses.len() as u64, "part")) " of the files unreadable:" }
+            ul {
+                @for loss in losses.iter().take(SHORT_LIST) { li { (said(loss)) } }
+                @if more(losses.len()) > 0 { li { "and " (more(losses.len())) " more" } }
             }
-            (self.missing())
         }
-    }
-
-    fn missing(&self) -> Markup {
-        let (report, losses) = (self.report, self.around.losses);
-        let more = |all: usize| all.saturating_sub(SHORT_LIST);
-        html! {
-            @if losses.is_empty() { p { "All files are readable." } }
-            @else {
-                p.bad { (several(losses.len() as u64, "part")) " of the files unreadable:" }
-                ul {
-                    @for loss in losses.iter().take(SHORT_LIST) { li { (said(loss)) } }
-                    @if more(losses.len()) > 0 { li { "and " (more(losses.len())) " more" } }
-                }
-            }
-            @if report.all_gaps == 0 { p { "No gaps." } }
-            @else {
-                p.bad { (several(report.all_gaps, "gap")) " in the recording, empty in plots:" }
-                ul {
-                    @for (from, to) in report.gaps.iter().take(SHORT_LIST) {
-                        li {
-                            (self.time(*from)) " to " (self.time(*to)) " ("
-                            (seconds(Nanos(to.0.saturating_sub(from.0)).seconds())) ")"
-                        }
+        @if report.all_gaps == 0 { p { "No gaps." } }
+        @else {
+            p.bad { (several(report.all_gaps, "gap")) " in the recording, empty in plots:" }
+            ul {
+                @for (from, to) in report.gaps.iter().take(SHORT_LIST) {
+                    li {
+                        (page.time(*from)) " to " (page.time(*to)) " ("
+                        (seconds(Nanos(to.0.saturating_sub(from.0)).seconds())) ")"
                     }
-                    @let rest = report.all_gaps.saturating_sub(SHORT_LIST as u64);
-                    @if rest > 0 { li { "and " (rest) " more" } }
                 }
+                @let rest = report.all_gaps.saturating_sub(SHORT_LIST as u64);
+                @if rest > 0 { li { "and " (rest) " more" } }
             }
-            @if let Some(lost) = report.host.losses.value.filter(|lost| lost.any()) {
-                p.bad {
-                    "Not counted by the eBPF programs since the start of memtrace: "
-                    (lost.events) " events, " (lost.slots) " VMs without a slot, " (lost.stalls)
-                    " stalls, " (lost.async_faults) " asynchronous faults, " (lost.flow_pages)
-                    " pages of flows, " (lost.failed_reads) " failed reads"
-                    @if let Some(runs) = lost.missed_runs { ", " (runs) " missed runs of programs" }
-                    ". Values that this could shift by more than 1 % are marked approximate."
-                }
+        }
+        @if let Some(lost) = report.host.losses.value.filter(|lost| lost.any()) {
+            p.bad {
+                "Not counted by the eBPF programs since the start of memtrace: "
+                (lost.events) " events, " (lost.slots) " VMs without a slot, " (lost.stalls)
+                " stalls, " (lost.async_faults) " asynchronous faults, " (lost.flow_pages)
+                " pages of flows, " (lost.failed_reads) " failed reads"
+                @if let Some(runs) = lost.missed_runs { ", " (runs) " missed runs of programs" }
+                ". Values that this could shift by more than 1 % are marked approximate."
             }
         }
     }

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use memtrace_view::export::metrics::catalogue;
 use memtrace_view::export::metrics::parse::Sample;
-use memtrace_view::export::metrics::table::{self, Metric, MetricKind, PREFIX, VM_LABELS};
+use memtrace_view::export::metrics::table::{Metric, MetricKind, PREFIX, VM_LABELS};
 
 /// Labels with one current value: a key without it returns that value.
 const ONE_OF: [&str; 2] = ["state", "quality"];
@@ -33,7 +34,7 @@ impl Key {
             Some(_) => typed.to_owned(),
             None => format!("{PREFIX}_{typed}"),
         };
-        let metric = table::all()
+        let metric = catalogue::all()
             .into_iter()
             .find(|metric| metric.full_name() == name)
             .ok_or_else(|| format!("unknown metric {typed}; see memtrace metrics --describe"))?;

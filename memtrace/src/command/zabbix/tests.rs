@@ -15,7 +15,8 @@ use super::*;
 use crate::command::{Arguments, Command};
 use memtrace_core::fixture;
 use memtrace_core::units::{Bytes, WallNanos};
-use memtrace_view::export::metrics::table::{MetricKind, all};
+use memtrace_view::export::metrics::catalogue::all;
+use memtrace_view::export::metrics::table::MetricKind;
 use memtrace_view::export::metrics::{Form, Scene, text};
 
 const TEMPLATE: &str =

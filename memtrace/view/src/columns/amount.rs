@@ -1,7 +1,7 @@
 //! Amounts that a column shows: how they are sorted, written, and exported.
 
 use memtrace_core::format;
-use memtrace_core::model::snapshot::Measured;
+use memtrace_core::model::Measured;
 use memtrace_core::sample::Psi;
 use memtrace_core::units::{ByteRate, Bytes, Nanos, Percent, Rate};
 use serde_json::Value;

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
     use crate::columns::all;
     use memtrace_core::fixture;
-    use memtrace_core::model::snapshot::Measured;
+    use memtrace_core::model::Measured;
     use memtrace_core::units::Percent;
 
     fn names(sort: Sort, vms: &[VmView]) -> Vec<&str> {

@@ -63,7 +63,7 @@ fn field(value: &Value) -> String {
 mod tests {
     use super::*;
     use memtrace_core::fixture;
-    use memtrace_core::model::snapshot::Measured;
+    use memtrace_core::model::Measured;
 
     #[test]
     fn unknown_values_are_null_or_empty_and_not_zero() {

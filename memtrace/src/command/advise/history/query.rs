@@ -189,7 +189,7 @@ pub(super) fn target(labels: &Labels) -> Labels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use memtrace_view::export::metrics::table::all;
+    use memtrace_view::export::metrics::catalogue::all;
 
     const DAY: u64 = 86_400;
 

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use memtrace_core::alert::Condition;
 use memtrace_core::fixture;
-use memtrace_core::model::snapshot::{Measured, VmView};
+use memtrace_core::model::Measured;
+use memtrace_core::model::snapshot::VmView;
 use memtrace_core::units::{ByteRate, Bytes, Percent};
 
 const SECOND: u64 = Nanos::SECOND.0;

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::Page;
+use super::context::Page;
 use crate::command::report::actions::ActionEntry;
 use crate::command::report::words::{bytes, name, said};
 use memtrace_core::policy::Action;

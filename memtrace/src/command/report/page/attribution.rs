@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::Page;
+use super::context::Page;
 use crate::command::report::account::Account;
 use crate::command::report::heat::Heat;
-use crate::command::report::words::{cell, count, name, percent};
+use crate::command::report::words::{cell, count, name, percent, said};
 
 const ROWS: usize = 15;
 
@@ -43,7 +43,7 @@ pub(super) fn map(page: &Page<'_>) -> Markup {
     html! {
         h2 { "Reclaim attribution" }
         @match page.report.flows.heat() {
-            Err(why) => p { "Unknown: " (super::said(why)) "." },
+            Err(why) => p { "Unknown: " (said(why)) "." },
             Ok(heat) if heat.cells.is_empty() => p { "No pages reclaimed from or by VMs." },
             Ok(heat) => (table(page, &heat)),
         }

@@ -6,11 +6,11 @@ use anyhow::Result;
 use maud::{Markup, html};
 use memtrace_ebpf::bucket_range_ns;
 
-use super::Page;
+use super::context::Page;
 use crate::command::report::account::Waits;
 use crate::command::report::plot::{self, Curve, Ink};
 use crate::command::report::series::{Bucket, Series};
-use crate::command::report::words::{bytes, cell, name, nanos, percent, seconds};
+use crate::command::report::words::{bytes, cell, name, nanos, percent, said, seconds};
 use memtrace_core::format::several;
 use memtrace_core::units::{Bytes, Nanos};
 
@@ -177,7 +177,7 @@ fn distribution(title: &str, waits: &Waits) -> Result<Markup> {
             }
             @match waits.count() {
                 None => p {
-                    "Unknown: " (super::said(waits.because.as_deref().unwrap_or("no VM"))) "."
+                    "Unknown: " (said(waits.because.as_deref().unwrap_or("no VM"))) "."
                 },
                 Some(0) => p { "None." },
                 Some(_) => {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::Page;
+use super::context::Page;
 use crate::command::report::signals::Trust;
 use crate::command::report::words::{percent, said};
 

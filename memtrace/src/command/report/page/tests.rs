@@ -1,9 +1,12 @@
 //! The page of made-up moments.
 
+use jiff::tz::TimeZone;
+
 use super::*;
 use crate::command::report::gather::tests::{report, shown, ten_minutes};
 use memtrace_core::fixture;
-use memtrace_core::model::snapshot::{Measured, VmView};
+use memtrace_core::model::Measured;
+use memtrace_core::model::snapshot::VmView;
 use memtrace_core::policy::Reason;
 use memtrace_core::policy::ScopeObservation;
 use memtrace_core::units::{Bytes, Percent};

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use maud::{Markup, html};
 
-use super::Page;
+use super::context::Page;
 use crate::command::report::account::Account;
 use crate::command::report::plot::{self, Curve, Ink};
 use crate::command::report::words::{bytes, cell, count, name, nanos, percent, seconds};

@@ -5,10 +5,11 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use super::table::{self, Metric, MetricKind};
+use super::catalogue;
+use super::table::{Metric, MetricKind};
 
 pub(super) fn of(text: &str) -> String {
-    let all = table::all();
+    let all = catalogue::all();
     let families: HashMap<String, &Metric> =
         all.iter().map(|metric| (metric.family(), metric)).collect();
     let mut classic = String::with_capacity(text.len());

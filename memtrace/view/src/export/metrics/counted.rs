@@ -2,10 +2,11 @@
 
 use memtrace_ebpf::VmCounters;
 
-use super::Scene;
 use super::read::{alone, by, hooked, in_bytes, pressure, seconds};
+use super::scene::Scene;
 use super::table::{Metric, MetricKind, OfVm, Point, Unit, Value};
-use memtrace_core::model::snapshot::{Measured, VmView};
+use memtrace_core::model::Measured;
+use memtrace_core::model::snapshot::VmView;
 use memtrace_core::model::waited::WaitTotals;
 use memtrace_core::sample::Accelerator;
 use memtrace_core::signal::Signal;

@@ -8,8 +8,9 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry;
 
-use super::Scene;
-use super::table::{self, Metric, MetricKind, PREFIX, Point, Read, VM_LABELS, Value};
+use super::catalogue;
+use super::scene::Scene;
+use super::table::{Metric, MetricKind, PREFIX, Point, Read, VM_LABELS, Value};
 use memtrace_core::model::snapshot::VmView;
 use memtrace_core::model::waited::{BOUNDS, WaitTotals};
 use memtrace_core::text::clean;
@@ -27,7 +28,7 @@ impl Collector for Everything {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         let scene = &self.0;
         let vms: Vec<(&VmView, Labels<'_>)> = scene.vms().map(|vm| (vm, labels(vm))).collect();
-        for metric in table::all() {
+        for metric in catalogue::all() {
             family(&metric, &samples(&metric, scene, &vms), &mut encoder)?;
         }
         Ok(())

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use memtrace_ebpf::{HostCounters, VmCounters};
 
-use super::Scene;
 use super::read::{alone, bytes, flag, hooked, in_bytes, number, pressure, seconds};
+use super::scene::Scene;
 use super::table::{Metric, MetricKind, Point, Unit, Value};
 use memtrace_core::model::totals::HostTotals;
 use memtrace_core::signal::Signal;

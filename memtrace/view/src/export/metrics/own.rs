@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::Scene;
 use super::read::{alone, by, count, flag, seconds};
+use super::scene::Scene;
 use super::table::{Metric, MetricKind, Point, Unit, Value};
 use memtrace_core::model::snapshot::Losses;
 use memtrace_core::signal::SignalStatus;

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::table::{self, Metric, MetricKind, VM_LABELS};
+use super::catalogue;
+use super::table::{Metric, MetricKind, VM_LABELS};
 use memtrace_core::model::waited::BOUNDS;
 
 const INTRODUCTION: &str = "\
@@ -31,7 +32,7 @@ of `memtrace metrics --describe`; a test compares the two.
 /// The whole page.
 pub fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
-    let all = table::all();
+    let all = catalogue::all();
     let (of_vms, of_host): (Vec<&Metric>, Vec<&Metric>) =
         all.iter().partition(|metric| metric.is_of_vm());
     section(&mut page, "memtrace and the host", &of_host);

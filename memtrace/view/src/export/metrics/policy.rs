@@ -1,7 +1,7 @@
 //! The metrics of the policy's decisions.
 
-use super::Scene;
 use super::read::{alone, by, flag, number, one_of};
+use super::scene::Scene;
 use super::table::{Metric, MetricKind, Unit, Value};
 use memtrace_core::policy::state::Level;
 use memtrace_core::reactor::{Author, Mode, Report};

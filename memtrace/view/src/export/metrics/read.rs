@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::Scene;
+use super::scene::Scene;
 use super::table::{Point, Value};
-use memtrace_core::model::snapshot::Measured;
+use memtrace_core::model::Measured;
 use memtrace_core::model::totals::Totals;
 use memtrace_core::sample::Psi;
 use memtrace_core::signal::Signal;

@@ -1,10 +1,8 @@
-//! The table of metrics: name, type, unit, labels, help, and source of each. The encoders and
-//! docs/metrics.md are generated from it.
+//! A row of the table of metrics: name, type, unit, labels, help, and source.
 
 use std::borrow::Cow;
 
-use super::Scene;
-use super::{counted, host, own, policy, vm};
+use super::scene::Scene;
 use memtrace_core::model::snapshot::VmView;
 use memtrace_core::model::waited::WaitTotals;
 
@@ -127,10 +125,4 @@ impl Metric {
     pub const fn is_of_vm(&self) -> bool {
         matches!(self.read, Read::Vm(_))
     }
-}
-
-/// All metrics, in output order.
-pub fn all() -> Vec<Metric> {
-    let tables = [own::metrics(), host::metrics(), policy::metrics(), vm::metrics()];
-    tables.into_iter().flatten().chain(counted::metrics()).collect()
 }

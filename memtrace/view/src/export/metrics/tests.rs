@@ -1,16 +1,22 @@
 //! What scrapers read.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::catalogue::all;
 use super::parse::{Sample as Line, sample as line};
-use super::table::{MetricKind, all};
+use super::scene::shown;
+use super::table::MetricKind;
 use super::*;
 use memtrace_core::fixture::{self, MIB};
-use memtrace_core::model::snapshot::Measured;
+use memtrace_core::model::snapshot::VmView;
 use memtrace_core::model::totals::Totals;
+use memtrace_core::model::{Measured, Snapshot};
+use memtrace_core::reactor::Decided;
 use memtrace_core::signal::Signal;
+use memtrace_core::units::{Bytes, WallNanos};
 
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md"));
 /// What is made of the metrics elsewhere.

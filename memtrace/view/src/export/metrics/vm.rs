@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::read::{alone, bytes, flag, one_of, ratio, seconds};
 use super::table::{Metric, MetricKind, OfVm, Point, Unit, Value};
-use memtrace_core::model::snapshot::{Measured, VmView};
+use memtrace_core::model::Measured;
+use memtrace_core::model::snapshot::VmView;
 use memtrace_core::sample::{Accelerator, GuestStats, Manager, VmState};
 use memtrace_core::text::clean;
 use memtrace_core::units::{Bytes, Limit};

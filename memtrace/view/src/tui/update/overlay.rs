@@ -1,6 +1,6 @@
 //! Keys in the help and in the sort menu.
 
-use super::areas;
+use super::selection::areas;
 use crate::columns::{self, Sort};
 use crate::tui::geometry;
 use crate::tui::key::Key;

@@ -1,6 +1,8 @@
 //! Keys in the text panes: details, explanation, decisions.
 
-use super::{Effect, areas, common, select};
+use super::common;
+use super::effect::Effect;
+use super::selection::{areas, select};
 use crate::tui::key::{Key, Motion};
 use crate::tui::state::{Screen, State};
 use crate::tui::view;
@@ -18,7 +20,7 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
         (Key::Enter, _) => detail(state),
         (Key::Tab, screen) if screen.has_subject() => neighbour(state, Motion::By(1)),
         (Key::BackTab, screen) if screen.has_subject() => neighbour(state, Motion::By(-1)),
-        (key, _) => common(state, key).unwrap_or_default(),
+        (key, _) => common::press(state, key).unwrap_or_default(),
     }
 }
 

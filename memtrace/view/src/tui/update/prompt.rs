@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Effect;
+use super::effect::Effect;
 use crate::tui::key::Key;
 use crate::tui::state::{Overlay, State};
 use memtrace_core::filter::{self, Filter};

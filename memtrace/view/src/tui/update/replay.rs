@@ -2,7 +2,7 @@
 //! `[ ]` and `{ }` jump, and `J` prompts for a time. `T` doesn't sort by TAKEN in a recording; `s`
 //! does.
 
-use super::Effect;
+use super::effect::Effect;
 use super::prompt::edit;
 use crate::tui::key::Key;
 use crate::tui::rows::Lives;

@@ -1,6 +1,8 @@
 //! Keys in the table.
 
-use super::{Effect, common, pane, select, table_page};
+use super::effect::Effect;
+use super::selection::{select, table_page};
+use super::{common, pane};
 use crate::columns::{ColumnId, Sort};
 use crate::tui::key::Key;
 use crate::tui::state::{Overlay, Prompt, State};
@@ -31,7 +33,7 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
             let prompt = Prompt { text: text.unwrap_or_default(), error: None };
             state.overlay = Some(Overlay::Filter(prompt));
         }
-        key => return common(state, key).unwrap_or_default(),
+        key => return common::press(state, key).unwrap_or_default(),
     }
     Vec::new()
 }

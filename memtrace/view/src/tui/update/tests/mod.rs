@@ -244,7 +244,7 @@ fn a_lower_screen_keeps_the_selection_seen() {
     press(&mut state, Key::End);
     update(&mut state, Message::Resize(80, 12));
     assert_eq!(selected(&state), "vm-49");
-    let page = super::table_page(&state);
+    let page = super::selection::table_page(&state);
     assert!(state.offset <= state.cursor && state.cursor < state.offset + page);
 }
 

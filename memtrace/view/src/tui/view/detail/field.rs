@@ -2,11 +2,11 @@
 
 use ratatui::text::{Line, Span};
 
-use super::Subject;
+use super::subject::Subject;
 use crate::columns::marked;
 use crate::emphasis::Emphasis;
 use crate::tui::view::line::styled;
-use memtrace_core::model::snapshot::Measured;
+use memtrace_core::model::Measured;
 use memtrace_core::signal::Quality;
 use memtrace_core::text;
 

@@ -2,7 +2,8 @@
 
 use ratatui::text::Line;
 
-use super::{Subject, field};
+use super::field;
+use super::subject::Subject;
 use memtrace_core::format::{self, UNKNOWN};
 use memtrace_core::signal::Quality;
 

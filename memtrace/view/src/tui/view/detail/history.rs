@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use super::Subject;
+use super::subject::Subject;
 use crate::emphasis::Emphasis;
 use crate::tui::view::line::styled;
 use memtrace_core::format::{self, UNKNOWN};

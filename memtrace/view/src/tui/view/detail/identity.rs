@@ -2,7 +2,8 @@
 
 use ratatui::text::Line;
 
-use super::{Subject, field};
+use super::field;
+use super::subject::Subject;
 use crate::words;
 use memtrace_core::sample::{Accelerator, Manager};
 

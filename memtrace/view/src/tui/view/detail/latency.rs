@@ -3,7 +3,8 @@
 use memtrace_ebpf::bucket_range_ns;
 use ratatui::text::Line;
 
-use super::{Subject, field};
+use super::field;
+use super::subject::Subject;
 use crate::columns::marked;
 use crate::emphasis::Emphasis;
 use crate::tui::view::line::styled;

@@ -2,9 +2,10 @@
 
 use ratatui::text::Line;
 
-use super::{Subject, field};
+use super::field;
+use super::subject::Subject;
 use memtrace_core::format;
-use memtrace_core::model::snapshot::Measured;
+use memtrace_core::model::Measured;
 use memtrace_core::units::Limit;
 
 pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {

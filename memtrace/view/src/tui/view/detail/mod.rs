@@ -10,30 +10,21 @@ mod latency;
 mod memory;
 mod pressure;
 mod signals;
+mod subject;
 mod threads;
 
 use ratatui::text::{Line, Span};
 
+use self::subject::Subject;
 use super::line::styled;
 use crate::emphasis::Emphasis;
 use crate::tui::state::State;
-use memtrace_core::model::Snapshot;
-use memtrace_core::model::snapshot::VmView;
 use memtrace_core::text;
 
 /// From this width on there are two columns.
 const TWO_COLUMNS: usize = 120;
 /// Columns between the two.
 const GUTTER: usize = 2;
-
-/// The input of every section.
-struct Subject<'a> {
-    state: &'a State,
-    snapshot: &'a Snapshot,
-    vm: &'a VmView,
-    /// Columns that a section may use.
-    width: usize,
-}
 
 type Section = fn(&Subject<'_>) -> Vec<Line<'static>>;
 

@@ -2,7 +2,8 @@
 
 use ratatui::text::Line;
 
-use super::{Subject, field};
+use super::field;
+use super::subject::Subject;
 use crate::columns::marked;
 use crate::emphasis::Emphasis;
 use crate::tui::view::line::styled;
