@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Ballooned, Round, acting, ballooned, go};
+use super::common::{Ballooned, Round, acting, ballooned, go};
 use crate::policy::{Decision, Decisions, Observation, Policy, VmObservation};
 use crate::sample::VmId;
 

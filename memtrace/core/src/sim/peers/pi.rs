@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Ballooned, MIB, Round, acting, ballooned, go};
+use super::common::{Ballooned, MIB, Round, acting, ballooned, go};
 use crate::policy::{Decision, Decisions, Observation, Policy, VmObservation};
 use crate::sample::VmId;
 

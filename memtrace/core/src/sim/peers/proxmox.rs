@@ -5,7 +5,7 @@
 //! and not below the minimum that was set for a VM (here half of its memory). It takes
 //! from VMs with over a quarter free first, and then from all.
 
-use super::{Ballooned, MIB, Round, acting, all_ballooned, go, percent};
+use super::common::{Ballooned, MIB, Round, acting, all_ballooned, go, percent};
 use crate::policy::{Decision, Decisions, Observation, Policy, VmObservation};
 use crate::units::Bytes;
 

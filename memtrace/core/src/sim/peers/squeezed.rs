@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Ballooned, MIB, Round, acting, all_ballooned, go, percent};
+use super::common::{Ballooned, MIB, Round, acting, all_ballooned, go, percent};
 use crate::policy::{Decision, Decisions, Observation, Policy, VmObservation};
 use crate::sample::VmId;
 use crate::units::Nanos;

@@ -1,9 +1,12 @@
 //! Each rule does what its description says, on hosts made up by hand.
 
+use super::common::MIB;
 use super::*;
-use crate::policy::{GuestObservation, Observation, ScopeObservation};
+use crate::policy::{
+    Action, Decision, GuestObservation, Observation, ScopeObservation, VmObservation,
+};
 use crate::sample::VmId;
-use crate::units::Percent;
+use crate::units::{Bytes, Nanos, Percent};
 
 const GIB: u64 = 1 << 30;
 
