@@ -6,8 +6,9 @@ use std::sync::Arc;
 use memtrace_ebpf::VmCounters;
 
 use super::cgroups::Company;
+use super::known::KnownVm;
 use super::rereading::{self, Kept, Signs};
-use super::{Kernel, KnownVm, LiveSource, Tick, guests};
+use super::{Kernel, LiveSource, Tick, guests};
 use crate::hostfs::process::{self, ProcessStat};
 use crate::hostfs::{HostRoot, cgroup};
 use crate::probe::{FlowReading, Taker, VmReading};

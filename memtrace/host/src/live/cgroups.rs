@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-use super::{KnownVm, rereading};
+use super::known::KnownVm;
+use super::rereading;
 use crate::hostfs::cgroup::{self, MemoryCgroup};
 use crate::hostfs::{HostRoot, Keeper, process, read};
 use memtrace_core::units::Nanos;

@@ -1,6 +1,6 @@
 //! Guest information from libvirt where it manages the VM, else from QMP.
 
-use super::LiveOptions;
+use super::options::LiveOptions;
 use crate::hostfs::HostRoot;
 use crate::vmm::discover::FoundVm;
 use crate::vmm::guest::GuestAnswer;

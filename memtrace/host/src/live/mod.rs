@@ -9,8 +9,10 @@ mod events;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fake;
 mod guests;
+mod known;
 mod notices;
 mod oom;
+mod options;
 mod rereading;
 mod scope;
 mod shared;
@@ -26,19 +28,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use self::cgroups::{Company, Membership, Neighbours};
+use self::cgroups::Neighbours;
 use self::guests::Guests;
+use self::known::KnownVm;
 use self::notices::Notices;
 use self::oom::OomKills;
 use self::rereading::Kept;
 use self::scope::Scope;
-use self::shared::{SharedMemory, Sharing};
-use self::swap_base::SwapBase;
+use self::shared::Sharing;
 use crate::clock::{monotonic, wall};
 use crate::hostfs::host::HostFacts;
 use crate::hostfs::process::{self, ProcessStat};
 use crate::hostfs::psi::Trigger;
-use crate::hostfs::{HostRoot, Keeper, host};
+use crate::hostfs::{HostRoot, host};
 use crate::probe::{self, Belongings, KernelSide, Reading};
 use crate::vmm::discover::{Discovery, FoundVm};
 use crate::vmm::hypervisors::Hypervisors;
@@ -48,20 +50,7 @@ use memtrace_core::signal::{Quality, Signal, SignalStatus};
 use memtrace_core::source::{Pressure, Source};
 use memtrace_core::units::{Bytes, Nanos};
 
-/// Options of a live source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LiveOptions {
-    /// Ask libvirt about the VMs that it owns.
-    pub libvirt: bool,
-    /// Ask QEMU itself about the others.
-    pub qmp: bool,
-}
-
-impl Default for LiveOptions {
-    fn default() -> Self {
-        Self { libvirt: true, qmp: true }
-    }
-}
+pub use options::LiveOptions;
 
 /// Samples the host that memtrace runs on.
 pub struct LiveSource {
@@ -96,25 +85,6 @@ enum Kernel {
     Runs(Box<dyn KernelSide>),
     /// All signals, absent.
     Absent(Vec<SignalStatus>),
-}
-
-/// The state of a VM between samples.
-#[derive(Debug, Default)]
-struct KnownVm {
-    start: u64,
-    name: String,
-    membership: Membership,
-    shared_memory: SharedMemory,
-    /// The belongings passed to the eBPF programs. `None`: none yet.
-    told: Option<Belongings>,
-    /// Its files that are read each time.
-    files: Keeper,
-    swap_base: SwapBase,
-    company: Company,
-    /// The values of its last reading.
-    kept: Kept,
-    /// Nothing happened to it up to the last sample.
-    quiet: bool,
 }
 
 impl LiveSource {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::KnownVm;
+use super::known::KnownVm;
 use crate::hostfs::HostRoot;
 use crate::hostfs::process::maps::{self, Inode};
 use memtrace_core::signal::{Signal, SignalStatus};
