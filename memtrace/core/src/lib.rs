@@ -19,6 +19,8 @@ pub mod fixture;
 #[cfg(feature = "full")]
 pub mod format;
 #[cfg(feature = "full")]
+pub mod interval;
+#[cfg(feature = "full")]
 pub mod live;
 #[cfg(feature = "full")]
 pub mod model;

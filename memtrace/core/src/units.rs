@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::fmt::friendly::{Designator, FractionalUnit, Spacing, SpanPrinter};
+use jiff::{Span, SpanRelativeTo, SpanRound, Unit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +94,8 @@ impl Pages {
     }
 }
 
+const YEAR: Nanos = Nanos(365 * 86_400 * Nanos::SECOND.0);
+
 impl Nanos {
     pub const SECOND: Self = Self(1_000_000_000);
 
@@ -141,14 +145,42 @@ impl FromStr for Bytes {
 impl FromStr for Nanos {
     type Err = Unreadable;
 
-    /// A duration with its unit: `500ms`, `5s`, `2min`, `1h`.
+    /// A duration, the largest unit first: `500ms`, `5s`, `3min` or `3m`, `1h30m`, `7d`, `1w`. Days
+    /// have 24 hours. At most 100 years.
     fn from_str(text: &str) -> Result<Self, Unreadable> {
-        let second = Self::SECOND.0;
-        let scale =
-            [("ms", second / 1000), ("s", second), ("min", 60 * second), ("h", 3600 * second)];
-        let wanted = "a duration with its unit (ms, s, min, h), as in \"5s\"";
-        with_unit(text, &scale).map(Self).ok_or(Unreadable { wanted })
+        let wanted = "a duration such as 500ms, 5s, 3min, 1h30m, 7d or 1w";
+        duration(text).map(Self).ok_or(Unreadable { wanted })
     }
+}
+
+/// As typed, and read by [`Nanos::from_str`]: `500ms`, `1h30m`, `30d`.
+impl fmt::Display for Nanos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let days = SpanRound::new().largest(Unit::Day).days_are_24_hours();
+        let span = i64::try_from(self.0).ok().and_then(|nanos| {
+            Span::new().try_nanoseconds(nanos).and_then(|span| span.round(days)).ok()
+        });
+        let Some(span) = span else { return write!(f, "{}ns", self.0) };
+        let parts = match self.0 {
+            1..1_000_000_000 => FractionalUnit::Millisecond,
+            _ => FractionalUnit::Second,
+        };
+        let printer = SpanPrinter::new().spacing(Spacing::None).designator(Designator::Compact);
+        f.write_str(&printer.fractional(Some(parts)).span_to_string(&span))
+    }
+}
+
+/// In nanoseconds.
+fn duration(text: &str) -> Option<u64> {
+    // The library reads `12:30:00`, signs and `PT5M` too.
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | ' ');
+    if !text.chars().all(plain) {
+        return None;
+    }
+    let span: Span = text.trim().parse().ok()?;
+    let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    let nanos = u64::try_from(length.as_nanos()).ok()?;
+    (nanos <= 100 * YEAR.0).then_some(nanos)
 }
 
 /// A number, not negative, and a unit of `scale`.
@@ -167,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_durations_have_their_unit() {
+    fn sizes_have_their_unit() {
         for (text, bytes) in [
             ("512MiB", 512 << 20),
             ("1.5 GiB", 3 << 29),
@@ -182,10 +214,47 @@ mod tests {
         {
             assert!(text.parse::<Bytes>().is_err(), "{text}");
         }
-        for (text, millis) in [("500ms", 500), ("5s", 5_000), ("2min", 120_000)] {
+    }
+
+    #[test]
+    fn a_duration_has_one_grammar() {
+        for (text, millis) in [
+            ("0s", 0),
+            ("500ms", 500),
+            ("5s", 5_000),
+            ("1.5s", 1_500),
+            ("3min", 180_000),
+            ("3m", 180_000),
+            (" 3 min ", 180_000),
+            ("1h30m", 5_400_000),
+            ("1h 30min", 5_400_000),
+            ("2h", 7_200_000),
+            ("7d", 604_800_000),
+            ("1w", 604_800_000),
+        ] {
             assert_eq!(text.parse(), Ok(Nanos(millis * 1_000_000)), "{text}");
         }
-        assert!("5m".parse::<Nanos>().is_err(), "minutes or milliseconds?");
+        for text in [
+            "", "5", "s", "soon", "-5s", "+5s", "5m ago", "30m1h", "1mo", "1y", "5M", "PT5M",
+            "12:30:00", "9999999w", "1e3s", "1.2.3s",
+        ] {
+            let told = text.parse::<Nanos>().expect_err(text).to_string();
+            assert!(told.contains("500ms, 5s, 3min, 1h30m, 7d or 1w"), "{text}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_written_as_it_is_typed() {
+        for (text, nanos) in [
+            ("0s", 0),
+            ("500ms", 500_000_000),
+            ("0.5ms", 500_000),
+            ("1.5s", 1_500_000_000),
+            ("1h30m", 5_400_000_000_000),
+            ("30d", 2_592_000_000_000_000),
+        ] {
+            assert_eq!(Nanos(nanos).to_string(), text);
+        }
     }
 
     proptest::proptest! {
@@ -193,6 +262,11 @@ mod tests {
         fn nothing_panics(text in "[0-9.]{0,30} ?(MiB|TiB|s|h|x|)") {
             let _ = text.parse::<Bytes>();
             let _ = text.parse::<Nanos>();
+        }
+
+        #[test]
+        fn a_written_duration_is_read_again(nanos in 0..100 * YEAR.0) {
+            proptest::prop_assert_eq!(Nanos(nanos).to_string().parse(), Ok(Nanos(nanos)));
         }
     }
 }

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{filter, interval};
+use super::filter;
 use memtrace_core::filter::Filter;
+use memtrace_core::interval;
 
 /// What is sampled, and how often.
 #[derive(Args, Clone, Debug)]
 pub struct LookArguments {
-    /// Sampling interval in seconds, 0.1 to 60
-    #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
+    /// Sampling interval, 100ms to 1min
+    #[arg(short, long, value_name = "DURATION", default_value = "1s", value_parser = interval::parse)]
     pub interval: Duration,
     /// Show only VMs whose name matches; case-sensitive if it has a capital letter
     #[arg(short, long, value_name = "REGEX", value_parser = filter)]

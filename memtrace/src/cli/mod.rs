@@ -7,12 +7,10 @@ pub mod vm_choice;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
-use jiff::{Span, SpanRelativeTo};
+use jiff::Zoned;
 use memtrace_core::filter::Filter;
-use memtrace_core::units::Bytes;
-
-/// Shortest and longest interval between two samples, in seconds.
-pub const INTERVAL_SECONDS: [f64; 2] = [0.1, 60.0];
+use memtrace_core::replay::time::{self, Relative, Since};
+use memtrace_core::units::{Bytes, Nanos, WallNanos};
 
 /// How much is logged to standard error.
 #[derive(Args, Clone, Copy, Debug, Default)]
@@ -42,20 +40,6 @@ impl ColorChoice {
     }
 }
 
-/// Parses an interval in seconds.
-///
-/// # Errors
-/// The message for clap, when it is no number or out of range.
-pub fn interval(text: &str) -> Result<Duration, String> {
-    let [shortest, longest] = INTERVAL_SECONDS;
-    let outside = || format!("not a number of seconds from {shortest} to {longest}");
-    let seconds: f64 = text.parse().map_err(|_| outside())?;
-    if !(shortest..=longest).contains(&seconds) {
-        return Err(outside());
-    }
-    Duration::try_from_secs_f64(seconds).map_err(|_| outside())
-}
-
 /// Parses how many tables or documents are printed.
 ///
 /// # Errors
@@ -65,17 +49,38 @@ pub fn count(text: &str) -> Result<u64, String> {
     count.ok_or_else(|| "not a whole number from 1".to_owned())
 }
 
-/// Parses a duration: `90s`, `30m`, `1h30m`, `7d`, `4w`. Days are of 24 hours.
+/// Parses a duration.
 ///
 /// # Errors
-/// The message for clap, when it is none, or not positive.
+/// The message for clap, when it is none, or 0.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let span = text.parse::<Span>().ok();
-    let length = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
-    length
-        .and_then(|length| Duration::try_from(length).ok())
-        .filter(|length| !length.is_zero())
-        .ok_or_else(|| "not a duration such as 90s, 30m, 24h or 7d".to_owned())
+    match text.parse::<Nanos>() {
+        Ok(Nanos(0)) => Err("must be greater than 0".to_owned()),
+        Ok(Nanos(nanos)) => Ok(Duration::from_nanos(nanos)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Parses a time of the past.
+///
+/// # Errors
+/// The message for clap, when it is none, or of the future.
+pub fn past(text: &str) -> Result<WallNanos, String> {
+    let now = Zoned::now();
+    time::parse(text, now.time_zone(), wall(&now), Relative::Present)
+}
+
+/// Parses the begin of a period.
+///
+/// # Errors
+/// The message for clap, when it is neither a duration nor a time of the past.
+pub fn since(text: &str) -> Result<Since, String> {
+    let now = Zoned::now();
+    time::since(text, now.time_zone(), wall(&now))
+}
+
+fn wall(now: &Zoned) -> WallNanos {
+    WallNanos(u64::try_from(now.timestamp().as_nanosecond()).unwrap_or_default())
 }
 
 /// Parses a size of a VM: `16G`, `1.5GiB`, `512M`.
@@ -122,7 +127,8 @@ mod tests {
             ("1h30m", 5400),
             ("24h", 86_400),
             ("7d", 604_800),
-            ("4w", 2_419_200),
+            ("1w", 604_800),
+            ("3min", 180),
         ] {
             assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }

@@ -5,8 +5,9 @@ use std::path::Path;
 use super::problem::Problem;
 use super::reader::{Reader, Section};
 use super::{Config, JournalConfig, RecordConfig, alert, hook, policy, vm};
+use memtrace_core::interval;
 use memtrace_core::reactor::Mode;
-use memtrace_core::units::{Bytes, Nanos};
+use memtrace_core::units::Bytes;
 
 /// Applies one file to `config`, and returns its errors.
 pub(super) fn apply(config: &mut Config, file: &Path, text: &str) -> Vec<Problem> {
@@ -21,8 +22,8 @@ pub(super) fn root(config: &mut Config, root: &mut Section<'_, '_>) {
         &[("observe", Mode::Observe), ("enforce", Mode::Enforce)],
         &mut config.mode,
     );
-    let limits = (Nanos(100_000_000), Nanos(60_000_000_000));
-    root.within("interval", limits, "from 100ms to 60s", &mut config.interval);
+    let limits = (interval::SHORTEST, interval::LONGEST);
+    root.within("interval", limits, "from 100ms to 1min", &mut config.interval);
     root.set("libvirt", &mut config.libvirt);
     root.set("give_back", &mut config.give_back);
     let mut scope = root.section("scope");

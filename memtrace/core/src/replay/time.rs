@@ -4,7 +4,7 @@ use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
-use crate::units::WallNanos;
+use crate::units::{Nanos, WallNanos};
 
 /// The point to which short forms refer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub enum Relative {
 impl Relative {
     const fn forms(self) -> &'static str {
         match self {
-            Self::Position => "14:05, 2026-11-23 14:05, +10m or -1h",
-            Self::Present => "14:05, 2026-11-23 14:05:30 or 5m (ago)",
+            Self::Position => "14:05, '2026-11-23 14:05', +10m or -1h",
+            Self::Present => "14:05, '2026-11-23 14:05:30', or 5m, 1h30m or 7d (ago)",
         }
     }
 
@@ -54,18 +54,51 @@ pub fn parse(
     u64::try_from(found.as_nanosecond()).map(WallNanos).map_err(|_| wrong())
 }
 
+/// The begin of a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// So long before its end.
+    Before(Nanos),
+    At(WallNanos),
+}
+
+impl Since {
+    /// The begin of the period that ends at `end`.
+    pub const fn begin(self, end: WallNanos) -> WallNanos {
+        match self {
+            Self::Before(length) => WallNanos(end.0.saturating_sub(length.0)),
+            Self::At(begin) => begin,
+        }
+    }
+}
+
+/// Parses a duration, or a time of the past as [`parse`] does.
+///
+/// # Errors
+/// The accepted forms when it is neither; or that it lies in the future.
+pub fn since(text: &str, zone: &TimeZone, now: WallNanos) -> Result<Since, String> {
+    match text.parse() {
+        Ok(Nanos(0)) => Err("must be greater than 0".to_owned()),
+        Ok(length) => Ok(Since::Before(length)),
+        Err(_) => parse(text, zone, now, Relative::Present).map(Since::At),
+    }
+}
+
 fn offset(text: &str, now: Timestamp) -> Option<Timestamp> {
     let (sign, length) = text.split_at_checked(1)?;
-    let length = length.trim_start().parse::<SignedDuration>().ok()?;
-    // Two signs are one too many.
-    let length = Some(length).filter(|length| !length.is_negative())?;
+    let length = duration(length)?;
     let length = if sign == "-" { -length } else { length };
     now.checked_add(length).ok()
 }
 
 fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
-    let length = text.parse::<SignedDuration>().ok()?;
-    now.checked_sub(length.abs()).ok()
+    let length = text.strip_suffix("ago").unwrap_or(text);
+    now.checked_sub(duration(length)?).ok()
+}
+
+fn duration(text: &str) -> Option<SignedDuration> {
+    let Nanos(nanos) = text.parse().ok()?;
+    i64::try_from(nanos).ok().map(SignedDuration::from_nanos)
 }
 
 fn civil(text: &str, zone: &TimeZone, now: Timestamp, relative: Relative) -> Option<Timestamp> {
@@ -103,11 +136,25 @@ mod tests {
             ("+10m", "2026-11-23T12:10:00Z"),
             ("-1h", "2026-11-23T11:00:00Z"),
             ("- 90s", "2026-11-23T11:58:30Z"),
+            ("-1d", "2026-11-22T12:00:00Z"),
         ] {
             assert_eq!(at(text), Ok(nanos(found)), "{text}");
         }
         for text in ["", "+", "--1h", "soon", "25:00", "10m", "+10", "1969-01-01 00:00", "ä"] {
             assert_eq!(at(text), Err(Relative::Position.wrong()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_period_begins_at_a_time_or_before_its_end() {
+        let now = nanos("2026-11-23T12:00:00Z");
+        let begin = |text| since(text, &TimeZone::UTC, now).map(|since| since.begin(WallNanos(9)));
+        let end = |text| since(text, &TimeZone::UTC, now).map(|since| since.begin(now));
+        assert_eq!(begin("11:00"), Ok(nanos("2026-11-23T11:00:00Z")));
+        assert_eq!(begin("1d"), Ok(WallNanos(0)));
+        assert_eq!(end("1d"), Ok(nanos("2026-11-22T12:00:00Z")));
+        for text in ["0s", "soon", "", "2027-01-01 00:00"] {
+            assert!(begin(text).is_err(), "{text}");
         }
     }
 
@@ -125,6 +172,9 @@ mod tests {
             ("-5m", "2026-11-23T12:25:00Z"),
             ("5m ago", "2026-11-23T12:25:00Z"),
             ("1h30m", "2026-11-23T11:00:00Z"),
+            ("90 min", "2026-11-23T11:00:00Z"),
+            ("1d", "2026-11-22T12:30:00Z"),
+            ("2w ago", "2026-11-09T12:30:00Z"),
         ] {
             assert_eq!(at(text), Ok(nanos(found)), "{text}");
         }
@@ -133,7 +183,7 @@ mod tests {
         }
         for text in ["2027-01-01 00:00", "+5m"] {
             let told = at(text).expect_err("it is refused");
-            assert!(told.starts_with("in the future; ") && told.contains("5m (ago)"), "{told}");
+            assert!(told.starts_with("in the future; ") && told.contains("7d (ago)"), "{told}");
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Arguments of `memtrace advise`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::{ColorChoice, duration, size};
+use crate::cli::{ColorChoice, since, size};
 use crate::prometheus::Address;
+use memtrace_core::replay::time::Since;
 use memtrace_core::units::Bytes;
 
 pub const AFTER_HELP: &str = "\
@@ -51,9 +51,10 @@ Examples:
 pub struct AdviseArguments {
     /// Only this VM, by name or UUID
     pub vm: Option<String>,
-    /// Period to evaluate, back from the end of the recording or from now: 12h, 7d, 4w
-    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
-    pub since: Duration,
+    /// Begin of the period to evaluate: 7d or 4w back from the end of the recording (with
+    /// --prometheus from now), or a time such as 14:05 or '2026-11-23 14:05'
+    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = since)]
+    pub since: Since,
     /// Recording: a directory, or one file
     #[arg(long, value_name = "DIR", default_value = memtrace_store::recording::DIRECTORY)]
     pub dir: PathBuf,

@@ -121,9 +121,7 @@ fn read(
     let Some(last) = tape.go(WallNanos(u64::MAX)) else {
         return Err(losses::no_samples(&arguments.dir, tape.losses()));
     };
-    let since = Nanos(u64::try_from(arguments.since.as_nanos()).unwrap_or(u64::MAX));
-    let from = WallNanos(last.snapshot.wall.0.saturating_sub(since.0));
-    let first = tape.go(from);
+    let first = tape.go(arguments.since.begin(last.snapshot.wall));
     let (mut record, mut ticks) = (Record::default(), Ticks::new(&config.rules, zone));
     let mut progress = Progress::new();
     for shown in first.into_iter().chain(tape.by_ref()) {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::basis::Sure;
+use memtrace_core::units::Nanos;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -45,12 +46,8 @@ impl Source {
     }
 }
 
-fn time(seconds: u64) -> String {
-    match seconds {
-        _ if seconds >= 3600 && seconds.is_multiple_of(3600) => format!("{} h", seconds / 3600),
-        _ if seconds >= 60 && seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
-        _ => format!("{seconds} s"),
-    }
+fn time(seconds: u64) -> Nanos {
+    Nanos(seconds.saturating_mul(Nanos::SECOND.0))
 }
 
 #[cfg(test)]
@@ -64,10 +61,10 @@ mod tests {
             Source::Prometheus(Points { step_seconds, scrape_seconds })
         };
         let minutes = of(300, Some(15));
-        assert_eq!(minutes.words().as_deref(), Some("Prometheus, one point per 5 min"));
-        let in_full = "Prometheus, one point per 5 min, scraped every 15 s";
+        assert_eq!(minutes.words().as_deref(), Some("Prometheus, one point per 5m"));
+        let in_full = "Prometheus, one point per 5m, scraped every 15s";
         assert_eq!(minutes.in_full().as_deref(), Some(in_full));
         let unknown = of(3600, None).in_full();
-        assert_eq!(unknown.as_deref(), Some("Prometheus, one point per 1 h"));
+        assert_eq!(unknown.as_deref(), Some("Prometheus, one point per 1h"));
     }
 }

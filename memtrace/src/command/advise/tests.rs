@@ -13,7 +13,8 @@ use super::swap::Swap;
 use super::tick::{Key, Need, Tick, VmTick};
 use super::*;
 use crate::cli::ColorChoice;
-use memtrace_core::units::Percent;
+use memtrace_core::replay::time::Since;
+use memtrace_core::units::{Nanos, Percent};
 use month::{GIB, MIB, Month};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -21,7 +22,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 fn arguments(directory: &Path, since: Duration) -> AdviseArguments {
     AdviseArguments {
         vm: None,
-        since,
+        since: Since::Before(Nanos(u64::try_from(since.as_nanos()).expect("it is short"))),
         dir: directory.to_owned(),
         prometheus: None,
         host: None,

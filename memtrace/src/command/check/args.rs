@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::interval;
 use crate::command::check::metric::Metric;
 use crate::command::check::range::Range;
+use memtrace_core::interval;
 
 pub const AFTER_HELP: &str = "\
 Host metrics, and their default thresholds (warning, critical):
@@ -48,8 +48,8 @@ pub struct CheckArguments {
     /// Return CRITICAL if METRIC is outside RANGE; repeatable
     #[arg(short, long, value_name = "METRIC=RANGE", value_parser = threshold)]
     pub critical: Vec<Threshold>,
-    /// Measurement time in seconds (0.1 to 60); guest statistics refresh every 2 s
-    #[arg(short, long, value_name = "SECONDS", default_value = "2", value_parser = interval)]
+    /// Measurement time, 100ms to 1min; guest statistics refresh every 2 s
+    #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = interval::parse)]
     pub interval: Duration,
     /// Print one JSON document on one line
     #[arg(long)]

@@ -5,8 +5,9 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::print::PrintArguments;
-use crate::cli::{interval, size};
+use crate::cli::size;
 use crate::prometheus::Address;
+use memtrace_core::interval;
 use memtrace_core::units::Bytes;
 
 pub const AFTER_HELP: &str = "\
@@ -33,11 +34,11 @@ pub struct FleetArguments {
     /// Rank hosts for a new VM of this size (16G, 512MiB), best first, and exit
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub fit: Option<Bytes>,
-    /// Refresh interval in seconds, 0.1 to 60
-    #[arg(short, long, value_name = "SECONDS", default_value = "5", value_parser = interval)]
+    /// Refresh interval, 100ms to 1min
+    #[arg(short, long, value_name = "DURATION", default_value = "5s", value_parser = interval::parse)]
     pub interval: Duration,
-    /// Query timeout in seconds, 0.1 to 60
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = interval)]
+    /// Query timeout, 100ms to 1min
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = interval::parse)]
     pub timeout: Duration,
     #[command(flatten)]
     pub print: PrintArguments,

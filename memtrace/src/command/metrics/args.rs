@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::interval;
+use memtrace_core::interval;
 
 pub const AFTER_HELP: &str = "\
 Names, units and labels are in docs/metrics.md (--describe prints it). Unknown values have no
@@ -19,8 +19,8 @@ Examples:
 
 #[derive(Args, Clone, Debug)]
 pub struct MetricsArguments {
-    /// Measurement time in seconds (0.1 to 60); guest statistics refresh every 2 s
-    #[arg(short, long, value_name = "SECONDS", default_value = "2", value_parser = interval)]
+    /// Measurement time, 100ms to 1min; guest statistics refresh every 2 s
+    #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = interval::parse)]
     pub interval: Duration,
     /// Write the Prometheus text format to this file, atomically, for node_exporter's textfile
     /// collector; the name must end in .prom

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::interval;
 use crate::sys::address::Address;
+use memtrace_core::interval;
 
 pub const AFTER_HELP: &str = "\
 Actions on a VM: setting its balloon target through libvirt or QMP, and reclaiming cold pages
@@ -32,8 +32,8 @@ pub struct MitigateArguments {
     /// Configuration (FILE and FILE's .d/*.toml)
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Sampling interval in seconds, 0.1 to 60 [default: of the configuration, else 1]
-    #[arg(short, long, value_name = "SECONDS", value_parser = interval)]
+    /// Sampling interval, 100ms to 1min [default: of the configuration, else 1s]
+    #[arg(short, long, value_name = "DURATION", value_parser = interval::parse)]
     pub interval: Option<Duration>,
     /// Directory of the journal [default: journal.directory of the configuration, else
     /// /var/lib/memtrace]

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::{duration, interval};
+use crate::cli::duration;
+use memtrace_core::interval;
 
 pub const AFTER_HELP: &str = "\
 Each file covers an hour, and is named after its start time in UTC. Raw samples are recorded, not
@@ -16,13 +17,13 @@ instance records into a directory.";
 #[derive(Args, Clone, Debug)]
 pub struct RecordArguments {
     /// Duration of the recording: 90s, 30m, 24h [default: until interrupted]
-    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub duration: Option<Duration>,
     /// Output directory; created if missing
     #[arg(long, value_name = "DIR", default_value = memtrace_store::recording::DIRECTORY)]
     pub dir: PathBuf,
-    /// Sampling interval in seconds, 0.1 to 60
-    #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
+    /// Sampling interval, 100ms to 1min
+    #[arg(short, long, value_name = "DURATION", default_value = "1s", value_parser = interval::parse)]
     pub interval: Duration,
     /// Maximum total size of the files in DIR, in MiB; the oldest are deleted first
     #[arg(long, value_name = "MIB", default_value = "1024")]

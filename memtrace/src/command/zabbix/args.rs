@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::interval;
 use crate::command::zabbix::Place;
+use memtrace_core::interval;
 
 pub const AFTER_HELP: &str = "\
 Keys are the metrics of docs/metrics.md without `memtrace_`, followed by label values after
@@ -51,8 +51,8 @@ pub struct ZabbixSource {
     /// with the privileges of `memtrace top`
     #[arg(long, value_name = "PLACE")]
     pub from: Option<Place>,
-    /// Measurement time in seconds without --from, 0.1 to 60
-    #[arg(short, long, value_name = "SECONDS", default_value = "2", value_parser = interval)]
+    /// Measurement time without --from, 100ms to 1min
+    #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = interval::parse)]
     pub interval: Duration,
     /// Do not connect to libvirt
     #[arg(long)]

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::prometheus::reply::Labels;
 use crate::prometheus::{Address, Prometheus, Stretch};
 use crate::sys::interrupt::Interrupt;
+use memtrace_core::units::{Nanos, WallNanos};
 use points::{Answers, History, MOST_VMS};
 use query::{HOSTS, OfVm, Questions, scrapes, target};
 
@@ -38,7 +39,8 @@ pub(super) fn read(
 ) -> Result<(Record, Vec<String>)> {
     let prometheus = Prometheus::new(address.clone(), PATIENCE);
     let now = now(&prometheus)?;
-    let since = arguments.since.as_secs().clamp(1, now);
+    let begin = arguments.since.begin(WallNanos(now.saturating_mul(Nanos::SECOND.0)));
+    let since = now.saturating_sub(begin.0 / Nanos::SECOND.0).clamp(1, now);
     let hosts = prometheus.series(HOSTS, now - since, now)?;
     let host = chosen(hosts, arguments.host.as_deref())?;
     let target = target(&host);

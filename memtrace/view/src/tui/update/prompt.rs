@@ -1,15 +1,11 @@
 //! Input lines: the filter, applied while typing, and the interval, applied on Enter.
 
-use std::time::Duration;
-
 use super::effect::Effect;
 use crate::tui::key::Key;
 use crate::tui::state::{Overlay, State};
 use memtrace_core::filter::{self, Filter};
+use memtrace_core::interval;
 
-/// Bounds of the interval: below, the view would mostly measure itself.
-const SHORTEST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(60);
 /// Longest text for an interval.
 const INTERVAL_TEXT: usize = 16;
 
@@ -35,7 +31,7 @@ pub(super) fn interval(state: &mut State, key: Key) -> Vec<Effect> {
     match key {
         Key::Esc => state.overlay = None,
         Key::Enter if prompt.text.is_empty() => state.overlay = None,
-        Key::Enter => match parse_interval(&prompt.text) {
+        Key::Enter => match interval::parse(&prompt.text) {
             Ok(interval) => {
                 state.interval = interval;
                 state.overlay = None;
@@ -97,47 +93,9 @@ pub(super) fn edit(text: &mut String, key: Key, longest: usize) -> bool {
     true
 }
 
-/// Seconds (`2`, `0.5`, `2s`) or milliseconds (`500ms`).
-fn parse_interval(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    let (number, unit) = match text.strip_suffix("ms") {
-        Some(number) => (number, 1e-3),
-        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
-    };
-    let seconds = number.trim().replace(',', ".").parse::<f64>().ok().map(|n| n * unit);
-    let interval = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    match interval {
-        Some(interval) if (SHORTEST..=LONGEST).contains(&interval) => Ok(interval),
-        _ => Err("from 0.1 to 60 seconds".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn intervals_have_bounds() {
-        let millis = |text: &str| parse_interval(text).ok().map(|d| d.as_millis());
-        for (text, parsed) in [
-            ("2", Some(2000)),
-            ("0.5", Some(500)),
-            ("0,5", Some(500)),
-            (" 250ms ", Some(250)),
-            ("60s", Some(60_000)),
-            ("0.1", Some(100)),
-            ("0.09", None),
-            ("61", None),
-            ("-1", None),
-            ("nan", None),
-            ("inf", None),
-            ("1e300", None),
-            ("", None),
-            ("soon", None),
-        ] {
-            assert_eq!(millis(text), parsed, "{text}");
-        }
-    }
 
     #[test]
     fn words_are_erased_whole() {

@@ -12,7 +12,6 @@ use crate::summary;
 use crate::tui::geometry;
 use crate::tui::state::State;
 use crate::tui::theme;
-use memtrace_core::format;
 use memtrace_core::model::Snapshot;
 use memtrace_core::replay::order::Place;
 use memtrace_core::text;
@@ -162,9 +161,6 @@ fn notices(state: &State, width: usize) -> Line<'static> {
 }
 
 /// An interval in the form of the prompt.
-pub(super) fn interval(interval: Duration) -> String {
-    if interval.subsec_nanos() == 0 {
-        return format!("{}s", interval.as_secs());
-    }
-    format::duration(Nanos(u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX)), 5)
+fn interval(interval: Duration) -> Nanos {
+    Nanos(u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX))
 }

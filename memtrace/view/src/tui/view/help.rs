@@ -24,7 +24,7 @@ const KEYS: [(&str, &str); 22] = [
     ("/", "filter VMs by name (regular expression)"),
     ("Esc", "clear the filter"),
     ("p Space", "pause, resume"),
-    ("d", "interval, 0.1 to 60 seconds"),
+    ("d", "interval, 100ms to 1min"),
     ("t T", "replay: one sample forward, back (T doesn't sort there, s does)"),
     ("[ ] { }", "replay: a minute, an hour back and forward"),
     ("J", "replay: go to a time, or by an offset"),

@@ -50,7 +50,7 @@ pub fn draw(buffer: &mut Buffer, screen: Rect, state: &State) {
             prompt::draw(buffer, prompt::place(&areas), "filter /", prompt, state);
         }
         Some(Overlay::Interval(prompt)) => {
-            prompt::draw(buffer, prompt::place(&areas), "interval in s: ", prompt, state);
+            prompt::draw(buffer, prompt::place(&areas), "interval: ", prompt, state);
         }
         Some(Overlay::GoTo(prompt)) => {
             let label = "go to (14:05, +10m, -1h): ";
