@@ -52,13 +52,12 @@ pub(super) fn read(config: &mut AlertConfig, section: &mut Section<'_, '_>) {
 const DAY: Nanos = Nanos(86_400 * Nanos::SECOND.0);
 
 fn check_url(section: &Section<'_, '_>, key: &str, place: Option<Place>, url: Option<&str>) {
-    if let (Some(place), Some(url)) = (place, url)
-        && !url.starts_with("http://")
-    {
-        section.problem(
-            place,
-            key,
-            "must begin with http://; https is not supported, use a command instead",
-        );
+    let (Some(place), Some(url)) = (place, url) else { return };
+    let Some(rest) = url.strip_prefix("http://") else {
+        let text = "must begin with http://; https is not supported, use a command instead";
+        return section.problem(place, key, text);
+    };
+    if rest.split('/').next().is_some_and(|host| host.contains('@')) {
+        section.problem(place, key, "must have no user and password; use a command instead");
     }
 }

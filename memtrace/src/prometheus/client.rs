@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result, bail, ensure};
 
-use super::reply::{self, Answer, Labels, Lines};
-use memtrace_core::text::clean;
+use super::reply::{self, Labels, Lines};
+use crate::sys::http::{self, Answer, Limits};
 
 /// Maximum size of an answer, in bytes: 1000 hosts take 5 MiB.
-const LARGEST: u64 = 64 << 20;
+const LARGEST: usize = 64 << 20;
 
 /// The address of Prometheus: `http://HOST:PORT[/PATH]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,10 +51,7 @@ impl fmt::Display for Address {
 #[derive(Clone, Debug)]
 pub struct Prometheus {
     address: Address,
-    agent: ureq::Agent,
-    patience: Duration,
-    /// Maximum size of an answer, in bytes.
-    pub(crate) largest: u64,
+    pub(crate) limits: Limits,
 }
 
 /// A time with points at even distances, in seconds since the epoch.
@@ -69,16 +66,14 @@ pub struct Stretch {
 impl Prometheus {
     /// `patience`: time limit of one query, from name resolution to the end of the answer.
     pub fn new(address: Address, patience: Duration) -> Self {
-        let config = ureq::Agent::config_builder().timeout_global(Some(patience));
-        let agent = config.http_status_as_error(false).max_redirects(0).build().new_agent();
-        Self { address, agent, patience, largest: LARGEST }
+        Self { address, limits: Limits { patience, largest: LARGEST } }
     }
 
     /// Instant query.
     ///
     /// # Errors
     /// When there is no valid answer in time.
-    pub fn now(&self, query: &str) -> Result<Answer> {
+    pub fn now(&self, query: &str) -> Result<reply::Answer> {
         self.ask("query", &[("query", query)], reply::read)
     }
 
@@ -120,11 +115,7 @@ impl Prometheus {
         asked: &[(&str, &str)],
         read: impl Fn(&[u8]) -> Result<T>,
     ) -> Result<T> {
-        let request = self.agent.get(url).query_pairs(asked.iter().copied());
-        let mut response = request.call().map_err(|error| self.told(error))?;
-        let status = response.status();
-        let body = response.body_mut().with_config().limit(self.largest).read_to_vec();
-        let body = body.map_err(|error| self.told(error))?;
+        let Answer { status, body } = http::get(url, asked, self.limits)?;
         match read(&body) {
             // Prometheus' error message is more specific than the status.
             Err(error) if status.is_success() || is_json(&body) => Err(error),
@@ -132,22 +123,6 @@ impl Prometheus {
             Ok(_) if !status.is_success() => bail!("HTTP {status}"),
             Ok(answer) => Ok(answer),
         }
-    }
-
-    fn told(&self, error: ureq::Error) -> Error {
-        match error {
-            ureq::Error::Timeout(_) => self.late(),
-            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => self.late(),
-            ureq::Error::Io(error) => error.into(),
-            ureq::Error::BodyExceedsLimit(_) => {
-                anyhow::anyhow!("the answer exceeds {} bytes", self.largest)
-            }
-            error => anyhow::anyhow!("{}", clean(&error.to_string())),
-        }
-    }
-
-    fn late(&self) -> Error {
-        anyhow::anyhow!("no answer within {} s", self.patience.as_secs_f64())
     }
 }
 

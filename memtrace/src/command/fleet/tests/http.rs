@@ -118,7 +118,7 @@ fn the_reason_for_a_missing_answer_is_reported() {
     assert!(error.ends_with("Prometheus refused: query timed out"), "{error}");
     let large = server(|_| Some((200, body(&told("a")))));
     let mut bounded = prometheus(&large);
-    bounded.largest = 1000;
+    bounded.limits.largest = 1000;
     let error = failure(&bounded);
     assert!(error.ends_with("the answer exceeds 1000 bytes"), "{error}");
     let silent = server(|_| None);

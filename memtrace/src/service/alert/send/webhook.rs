@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::{Alert, Status, format};
+use crate::sys::http::{self, Limits};
 use memtrace_core::alert::{Condition, State};
 use memtrace_core::sample::VmId;
 
-/// Time limit of one request, from name resolution to the end of the answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Of one request. What receivers answer is not read.
+const LIMITS: Limits = Limits { patience: Duration::from_secs(5), largest: 1 << 20 };
 /// Before each further try; others wait in the queue meanwhile.
 const WAITS: [Duration; 3] =
     [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(20)];
@@ -24,7 +25,6 @@ type Firing = BTreeMap<(Condition, Option<VmId>), Alert>;
 #[derive(Debug)]
 pub(super) struct Webhook {
     url: String,
-    agent: ureq::Agent,
     pub(super) waits: Vec<Duration>,
     /// Firing alerts, for a receiver that needs repeats.
     firing: Option<Firing>,
@@ -32,9 +32,7 @@ pub(super) struct Webhook {
 
 impl Webhook {
     pub(super) fn generic(url: &str) -> Self {
-        let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE));
-        let agent = config.max_redirects(0).build().new_agent();
-        Self { url: url.to_owned(), agent, waits: WAITS.to_vec(), firing: None }
+        Self { url: url.to_owned(), waits: WAITS.to_vec(), firing: None }
     }
 
     pub(super) fn alertmanager(url: &str) -> Self {
@@ -77,14 +75,17 @@ impl Webhook {
         let text = body.to_string();
         let mut waits = self.waits.iter();
         loop {
-            let request = self.agent.post(&self.url).header("content-type", "application/json");
-            match request.send(text.as_str()) {
-                Ok(_) => return Ok(()),
-                Err(error @ ureq::Error::StatusCode(400..500)) => return Err(error.to_string()),
-                Err(error) => match waits.next() {
-                    Some(wait) => thread::sleep(*wait),
-                    None => return Err(error.to_string()),
-                },
+            let error = match http::post(&self.url, text.clone(), LIMITS) {
+                Ok(answer) if answer.status.is_success() => return Ok(()),
+                Ok(answer) if answer.status.is_client_error() => {
+                    return Err(format!("HTTP {}", answer.status));
+                }
+                Ok(answer) => format!("HTTP {}", answer.status),
+                Err(error) => format!("{error:#}"),
+            };
+            match waits.next() {
+                Some(wait) => thread::sleep(*wait),
+                None => return Err(error),
             }
         }
     }
