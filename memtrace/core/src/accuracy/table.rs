@@ -48,11 +48,11 @@ pub enum Verdict {
 
 /// One row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
+pub struct Row<S = String> {
     /// The signal that the number belongs to, by its name in JSON (`swap_in`).
     pub signal: String,
-    /// Whose number it is: a VM, or `host`.
-    pub subject: String,
+    /// Whose number it is: a VM, or the host.
+    pub subject: S,
     /// What is counted, with its unit.
     pub counter: String,
     pub memtrace: f64,
@@ -66,7 +66,7 @@ pub struct Row {
     pub quality: Quality,
 }
 
-impl Row {
+impl<S> Row<S> {
     /// How far memtrace's number is from the other.
     pub fn difference(&self) -> f64 {
         // Not -0.0, which would print as such.
@@ -110,9 +110,9 @@ impl Row {
 
 /// A number that could not be compared here, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Skipped {
+pub struct Skipped<S = String> {
     pub signal: String,
-    pub subject: String,
+    pub subject: S,
     pub counter: String,
     pub reason: String,
     /// It did not occur in the run, so that there was nothing to compare: no shortcoming.
@@ -121,13 +121,19 @@ pub struct Skipped {
 }
 
 /// All rows, and what could not be compared.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Table {
-    pub rows: Vec<Row>,
-    pub skipped: Vec<Skipped>,
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Table<S = String> {
+    pub rows: Vec<Row<S>>,
+    pub skipped: Vec<Skipped<S>>,
 }
 
-impl Table {
+impl<S> Default for Table<S> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), skipped: Vec::new() }
+    }
+}
+
+impl<S> Table<S> {
     /// How many rows are not wrong.
     pub fn passed(&self) -> usize {
         self.rows.len().saturating_sub(self.failed())
@@ -139,7 +145,7 @@ impl Table {
     }
 
     /// Those that are.
-    pub fn wrong(&self) -> impl Iterator<Item = &Row> {
+    pub fn wrong(&self) -> impl Iterator<Item = &Row<S>> {
         self.rows.iter().filter(|row| row.verdict() == Verdict::Wrong)
     }
 
@@ -150,7 +156,7 @@ impl Table {
     }
 }
 
-impl fmt::Display for Table {
+impl<S: fmt::Display> fmt::Display for Table<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,

@@ -2,15 +2,12 @@
 
 use super::rows::{self, Rows};
 use super::side::{KernelCounters, Side, grown, plus};
-use memtrace_core::accuracy::table::{Rule, Table};
+use super::subject::Table;
+use memtrace_core::accuracy::table::Rule;
 use memtrace_core::model::{Measured, Snapshot, derive};
 use memtrace_core::sample::{FlowSample, Party, Sample, VmId, VmSample};
 use memtrace_core::signal::{Signal, SignalStatus};
 
-/// Subjects of rows.
-pub const GUEST: &str = "guest";
-pub const BYSTANDER: &str = "bystander";
-pub const HOST: &str = "host";
 /// A name in addition to signals: memtrace reads refaults from memory.stat.
 pub const REFAULTS: &str = "refaults";
 
@@ -39,8 +36,8 @@ pub struct Trial<'a> {
 pub fn table(trial: &Trial<'_>) -> Table {
     let snapshot = derive(Some(&trial.from.sample), &trial.to.sample);
     let mut rows = Rows::default();
-    let guest = side(trial, &snapshot, GUEST);
-    let bystander = side(trial, &snapshot, BYSTANDER);
+    let guest = side(trial, &snapshot, (trial.guest, |point| &point.guest));
+    let bystander = side(trial, &snapshot, (trial.bystander, |point| &point.bystander));
     match &guest {
         None => rows.skip_guest(trial.kvm, "the guest is missing in memtrace's snapshot"),
         Some(guest) => {
@@ -62,13 +59,8 @@ pub fn table(trial: &Trial<'_>) -> Table {
 fn side<'a>(
     trial: &'a Trial<'_>,
     snapshot: &'a Snapshot,
-    subject: &'static str,
+    (pid, counters): (u32, fn(&TimePoint) -> &KernelCounters),
 ) -> Option<Side<'a>> {
-    let is_guest = subject == GUEST;
-    let pid = if is_guest { trial.guest } else { trial.bystander };
-    let counters = |point: &'a TimePoint| {
-        if is_guest { &point.guest } else { &point.bystander }
-    };
     Some(Side {
         view: snapshot.vms.iter().find(|vm| vm.pid == pid)?,
         from: counters(trial.from),

@@ -11,6 +11,7 @@ mod report;
 mod rows;
 mod setting;
 mod side;
+mod subject;
 mod trial;
 mod verdict;
 

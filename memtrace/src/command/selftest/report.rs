@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::subject::{Row, Skipped, Table};
 use super::verdict::{Finding, Judgement, Verdict};
-use memtrace_core::accuracy::table::{self, Row, Rule, Skipped, Table};
+use memtrace_core::accuracy::table::{self, Rule};
 use memtrace_core::text;
 
 /// Version of the report's JSON form.

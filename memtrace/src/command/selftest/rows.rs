@@ -1,7 +1,8 @@
 //! All possible rows, and their assembly: a row where both values are known, else the reason. Pure.
 
-use super::compare::{BYSTANDER, GUEST, HOST, REFAULTS};
-use memtrace_core::accuracy::table::{Row, Rule, Skipped, Table};
+use super::compare::REFAULTS;
+use super::subject::{Row, Skipped, Subject, Table};
+use memtrace_core::accuracy::table::Rule;
 use memtrace_core::model::Measured;
 
 /// The key of a row.
@@ -9,17 +10,17 @@ use memtrace_core::model::Measured;
 pub struct Key {
     /// By its name in JSON.
     pub signal: &'static str,
-    pub subject: &'static str,
+    pub subject: Subject,
     pub counter: &'static str,
     pub source: &'static str,
 }
 
 const fn guest(signal: &'static str, counter: &'static str, source: &'static str) -> Key {
-    Key { signal, subject: GUEST, counter, source }
+    Key { signal, subject: Subject::Guest, counter, source }
 }
 
 const fn bystander(signal: &'static str, counter: &'static str, source: &'static str) -> Key {
-    Key { signal, subject: BYSTANDER, counter, source }
+    Key { signal, subject: Subject::Bystander, counter, source }
 }
 
 pub const GUEST_FAULTS: Key =
@@ -97,7 +98,7 @@ impl Rows {
             (_, None) => self.skip(key, &format!("no {} on this host", key.source)),
             (Some(memtrace), Some(kernel)) => self.0.rows.push(Row {
                 signal: key.signal.to_owned(),
-                subject: key.subject.to_owned(),
+                subject: key.subject,
                 counter: key.counter.to_owned(),
                 memtrace,
                 kernel,
@@ -120,7 +121,7 @@ impl Rows {
     fn push(&mut self, key: Key, reason: &str, did_not_occur: bool) {
         self.0.skipped.push(Skipped {
             signal: key.signal.to_owned(),
-            subject: key.subject.to_owned(),
+            subject: key.subject,
             counter: key.counter.to_owned(),
             reason: reason.to_owned(),
             did_not_occur,
@@ -150,7 +151,7 @@ impl Rows {
     /// Rows that are never checked, to protect the host.
     pub fn skip_unprovoked(&mut self) {
         for (signal, counter, reason) in UNPROVOKED {
-            self.skip(Key { signal, subject: HOST, counter, source: "" }, reason);
+            self.skip(Key { signal, subject: Subject::Host, counter, source: "" }, reason);
         }
     }
 

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::compare::REFAULTS;
-use memtrace_core::accuracy::table::{self, Table};
+use super::subject::{Subject, Table};
+use memtrace_core::accuracy::table;
 use memtrace_core::signal::{Quality, SignalStatus};
 
 /// Signals that have to be exact for the verdict to be. The others are exact nowhere, or
@@ -103,7 +104,7 @@ fn judge_one(signal: String, status: Option<&Quality>, table: &Table) -> Judgeme
     let near = rows.iter().find(|row| row.verdict() == table::Verdict::Approximate);
     let skipped = table.skipped.iter().find(|skipped| skipped.signal == signal);
     // An idle bystander doesn't verify a signal.
-    let checked = rows.iter().any(|row| row.subject != super::compare::BYSTANDER);
+    let checked = rows.iter().any(|row| row.subject != Subject::Bystander);
     let (verdict, reason) = match (wrong, near, status) {
         (Some(row), ..) => {
             let found =
@@ -142,13 +143,14 @@ fn name(status: &SignalStatus) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use memtrace_core::accuracy::table::{Row, Rule, Skipped};
+    use crate::command::selftest::subject::{Row, Skipped};
+    use memtrace_core::accuracy::table::Rule;
     use memtrace_core::signal::Signal;
 
-    fn row(signal: &str, subject: &str, memtrace: f64, quality: Quality) -> Row {
+    fn row(signal: &str, subject: Subject, memtrace: f64, quality: Quality) -> Row {
         Row {
             signal: signal.to_owned(),
-            subject: subject.to_owned(),
+            subject,
             counter: "pages".to_owned(),
             memtrace,
             kernel: 1000.0,
@@ -161,7 +163,7 @@ mod tests {
     fn skipped(signal: &str, reason: &str) -> Skipped {
         Skipped {
             signal: signal.to_owned(),
-            subject: "guest".to_owned(),
+            subject: Subject::Guest,
             counter: "pages".to_owned(),
             reason: reason.to_owned(),
             did_not_occur: false,
@@ -169,7 +171,7 @@ mod tests {
     }
 
     fn exact_table() -> Table {
-        let rows = REQUIRED.map(|signal| row(signal, "guest", 1000.0, Quality::Exact));
+        let rows = REQUIRED.map(|signal| row(signal, Subject::Guest, 1000.0, Quality::Exact));
         Table { rows: rows.to_vec(), skipped: Vec::new() }
     }
 
@@ -212,19 +214,19 @@ mod tests {
     #[test]
     fn an_optional_signal_does_not_degrade_and_is_wrong_all_the_same() {
         let mut near = exact_table();
-        near.rows.push(row("guest_faults", "guest", 2.0, Quality::approximate("exits")));
+        near.rows.push(row("guest_faults", Subject::Guest, 2.0, Quality::approximate("exits")));
         assert_eq!(verdict(&near), Verdict::Exact);
         assert_eq!(of(&near, "guest_faults").verdict, Finding::Approximate);
         let mut wrong = exact_table();
-        wrong.rows.push(row("user_faults", "guest", 2.0, Quality::Exact));
+        wrong.rows.push(row("user_faults", Subject::Guest, 2.0, Quality::Exact));
         assert_eq!(verdict(&wrong), Verdict::Wrong);
     }
 
     #[test]
     fn one_wrong_row_outweighs_all_others() {
         let mut table = exact_table();
-        table.rows.insert(0, row("swap_in", "guest", 1000.0, Quality::approximate("near")));
-        table.rows.push(row("swap_in", "bystander", 5.0, Quality::Exact));
+        table.rows.insert(0, row("swap_in", Subject::Guest, 1000.0, Quality::approximate("near")));
+        table.rows.push(row("swap_in", Subject::Bystander, 5.0, Quality::Exact));
         let judgement = of(&table, "swap_in");
         assert_eq!(judgement.verdict, Finding::Wrong);
         assert!(judgement.reason.unwrap().contains("5 against 1000"));
@@ -236,7 +238,7 @@ mod tests {
     fn a_bystander_alone_is_no_check() {
         let mut table = exact_table();
         table.rows.retain(|row| row.signal != "flows");
-        table.rows.push(row("flows", "bystander", 1000.0, Quality::Exact));
+        table.rows.push(row("flows", Subject::Bystander, 1000.0, Quality::Exact));
         assert_eq!(of(&table, "flows").verdict, Finding::NotChecked);
         assert_eq!(verdict(&table), Verdict::Degraded);
     }

@@ -1,7 +1,8 @@
 //! A trial whose two sides agree, and what to change in it.
 
 use super::*;
-use memtrace_core::accuracy::table::{Row, Verdict};
+use crate::command::selftest::subject::Row;
+use memtrace_core::accuracy::table::Verdict;
 use memtrace_core::fixture::samples::{self, flow, party, set_signal};
 use memtrace_core::sample::MemoryStat;
 use memtrace_core::signal::{Quality, Signal};

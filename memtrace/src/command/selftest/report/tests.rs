@@ -2,12 +2,13 @@
 
 use super::super::verdict::{judge, overall};
 use super::*;
+use crate::command::selftest::subject::Subject;
 use memtrace_core::signal::{Quality, Signal, SignalStatus};
 
 fn row(signal: &str, counter: &str, (memtrace, kernel): (f64, f64), rule: Rule) -> Row {
     Row {
         signal: signal.to_owned(),
-        subject: "guest".to_owned(),
+        subject: Subject::Guest,
         counter: counter.to_owned(),
         memtrace,
         kernel,
@@ -27,7 +28,7 @@ fn report() -> Report {
     ];
     let skipped = vec![Skipped {
         signal: "oom_kills".to_owned(),
-        subject: "host".to_owned(),
+        subject: Subject::Host,
         counter: "OOM victims".to_owned(),
         reason: "would need an OOM kill".to_owned(),
         did_not_occur: false,
