@@ -206,10 +206,10 @@ impl Scenario {
     /// # Errors
     /// When the text is no scenario; the message has line and key.
     pub fn parse(name: &str, text: &str) -> Result<Self> {
-        let scenario: Self =
-            toml::from_str(text).with_context(|| format!("scenario {name} is not understood"))?;
+        let scenario: Self = toml::from_str(text)
+            .with_context(|| format!("scenario {name} is not valid TOML of a scenario"))?;
         let scenario = Self { name: name.to_owned(), ..scenario };
-        scenario.check().with_context(|| format!("scenario {name} makes no sense"))?;
+        scenario.check().with_context(|| format!("scenario {name} is invalid"))?;
         Ok(scenario)
     }
 
@@ -222,19 +222,22 @@ impl Scenario {
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        ensure!((1..=LONGEST).contains(&self.seconds), "seconds: it lasts 1 to {LONGEST} seconds");
+        ensure!((1..=LONGEST).contains(&self.seconds), "seconds must be 1 to {LONGEST}");
         let vms = self.vm.iter().fold(0_u32, |sum, vm| sum.saturating_add(vm.count));
-        ensure!((1..=MOST_VMS).contains(&vms), "vm: it has 1 to {MOST_VMS} VMs");
+        ensure!((1..=MOST_VMS).contains(&vms), "vm: there must be 1 to {MOST_VMS} VMs");
         for vm in &self.vm {
             let name = &vm.name;
-            ensure!(vm.memory >= Size::mib(128), "vm {name}: memory is less than 128 MiB");
-            ensure!((1..=MOST_VCPUS).contains(&vm.vcpus), "vm {name}: vcpus are 1 to {MOST_VCPUS}");
-            ensure!(!vm.pinned || vm.starts == 0, "vm {name}: it is pinned, and starts later");
+            ensure!(vm.memory >= Size::mib(128), "vm {name}: memory must be at least 128 MiB");
+            ensure!(
+                (1..=MOST_VCPUS).contains(&vm.vcpus),
+                "vm {name}: vcpus must be 1 to {MOST_VCPUS}"
+            );
+            ensure!(!vm.pinned || vm.starts == 0, "vm {name}: a pinned VM cannot start later");
         }
         for event in &self.event {
             if let Event::StatisticsStop { vm, .. } | Event::SetMemory { vm, .. } = event {
                 let known = self.vm.iter().any(|spec| spec.names().any(|name| name == *vm));
-                ensure!(known, "event: vm {vm} is no VM of this scenario");
+                ensure!(known, "event: vm {vm}: this scenario has no such VM");
             }
         }
         Ok(())
@@ -290,12 +293,12 @@ mod tests {
             ("count = 2", "cuont = 2", "cuont"),
             ("seconds = 10", "seconds = 0", "1 to 86400"),
             ("count = 2", "count = 2000", "256 VMs"),
-            ("memory = \"1 GiB\"", "memory = \"1 MiB\"", "vm a: memory is less than 128 MiB"),
-            ("count = 2", "vcpus = 4000000000", "vm a: vcpus are 1 to 1024"),
+            ("memory = \"1 GiB\"", "memory = \"1 MiB\"", "vm a: memory must be at least 128 MiB"),
+            ("count = 2", "vcpus = 4000000000", "vm a: vcpus must be 1 to 1024"),
             (
                 "[[vm]]",
                 "[[event]]\nkind = \"set_memory\"\nat = 1\nvm = \"b\"\nto = \"1 GiB\"\n[[vm]]",
-                "no VM",
+                "no such VM",
             ),
         ] {
             let error = Scenario::parse("small", &SMALL.replace(from, to)).expect_err(to);

@@ -62,7 +62,7 @@ impl<'de> Deserialize<'de> for Size {
         let short = || text.parse::<Bytes>().ok().filter(|bytes| bytes.0 <= 1 << 50).map(Self);
         parse(&text).or_else(short).ok_or_else(|| {
             serde::de::Error::custom(format!(
-                "{text:?} is no amount of memory such as \"512 MiB\" (kB, KiB, MiB, GiB, TiB, K, M, G, T)"
+                "{text:?} is not a size of at most 1 PiB, such as \"512 MiB\" (kB, KiB, MiB, GiB, TiB, K, M, G, T)"
             ))
         })
     }

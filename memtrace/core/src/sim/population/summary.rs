@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::class::{Class, needs_percent};
 use super::score::{CLAIRVOYANT, NOTHING};
+use crate::format::several;
 use crate::sim::outcome::Outcome;
 use crate::sim::scenario::Scenario;
 use crate::sim::size::GIB;
@@ -185,7 +186,7 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for section in &self.sections {
             let name = section.class.map_or_else(|| "all".to_owned(), |class| class.to_string());
-            writeln!(f, "{name}: {} hosts", section.hosts)?;
+            writeln!(f, "{name}: {}", several(section.hosts as u64, "host"))?;
             write!(f, "  {:12}", "policy")?;
             HEADINGS.iter().try_for_each(|heading| write!(f, "{heading:>13}"))?;
             writeln!(f)?;
