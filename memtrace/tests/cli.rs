@@ -166,7 +166,9 @@ fn a_time_that_is_none_is_refused_with_the_forms() {
 
 #[test]
 fn a_count_out_of_range_is_refused_with_the_range() {
-    for arguments in [["top", "-n", "0"], ["stream", "-n", "0"], ["top", "-n", "x"]] {
+    for arguments in
+        [["top", "-n", "0"], ["stream", "-n", "0"], ["mitigate", "-n", "0"], ["top", "-n", "x"]]
+    {
         let error = refusal(&arguments);
         assert!(error.contains("a whole number from 1"), "{arguments:?}: {error}");
     }
@@ -181,6 +183,20 @@ fn a_size_that_is_none_is_refused_with_the_units_of_the_help() {
     ] {
         let error = refusal(arguments);
         assert!(error.contains("unit K, M, G or T"), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn a_broken_configuration_that_was_named_is_an_error() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let file = directory.path().join("broken.toml");
+    std::fs::write(&file, "intervall = 1\n").expect("it is written");
+    let file = file.display().to_string();
+    for arguments in [["top", "--once"], ["top", "--json"], ["explain", "--json"]] {
+        let output = run(&[&arguments[..], &["--config", &file]].concat());
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+        let told = stderr(&output);
+        assert!(told.contains("did you mean `interval`?"), "{arguments:?}: {told}");
     }
 }
 

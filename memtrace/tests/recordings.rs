@@ -60,13 +60,14 @@ fn a_recording_is_simulated_as_a_table_or_json() {
 }
 
 /// The commands that read a recording, with their output for the checked-in one.
-fn readers(recording: &str) -> [Vec<&str>; 5] {
+fn readers(recording: &str) -> [Vec<&str>; 6] {
     [
         vec!["export", recording],
         vec!["top", "--replay", recording, "--plain"],
         vec!["report", recording, "-o", "-"],
         vec!["advise", "--dir", recording],
         vec!["simulate", "--replay", recording, "--config", "/dev/null"],
+        vec!["simulate", "--from-recording", recording],
     ]
 }
 

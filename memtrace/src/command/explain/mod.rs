@@ -25,6 +25,7 @@ use memtrace_core::reactor::entry::{Named, Noted, Told};
 use memtrace_core::reactor::{Reactor, Step};
 use memtrace_core::sample::VmId;
 use memtrace_core::text;
+use memtrace_core::units::{Nanos, WallNanos};
 use memtrace_store::journal::{self, Account, Recovered};
 use memtrace_view::export::reaction::{action, explanation};
 use memtrace_view::export::worded;
@@ -48,7 +49,7 @@ pub fn run(arguments: &ExplainArguments, verbosity: Verbosity) -> Result<()> {
     let (noted, orders, unreadable) = match arguments.at {
         Some(time) => {
             let directory = arguments.state_dir.as_ref().unwrap_or(&config.journal.directory);
-            let account = journal::at(directory, time)
+            let account = journal::at(directory, end_of_second(time))
                 .with_context(|| format!("journal in {}", directory.display()))?;
             let told = told(&account, &TimeZone::system());
             let noted = account
@@ -69,6 +70,12 @@ pub fn run(arguments: &ExplainArguments, verbosity: Verbosity) -> Result<()> {
     }
     output::print(&explained(&noted, &wanted, arguments.vm.is_none()))?;
     output::print(&orders)
+}
+
+/// Times are typed and printed in whole seconds: what happened within that second counts.
+const fn end_of_second(time: WallNanos) -> WallNanos {
+    let second = Nanos::SECOND.0;
+    WallNanos((time.0 - time.0 % second).saturating_add(second - 1))
 }
 
 /// As it was noted, with the words for it.
@@ -191,10 +198,18 @@ mod tests {
     use memtrace_core::policy::Level;
     use memtrace_core::policy::thought::Term;
     use memtrace_core::policy::thought::Thought;
-    use memtrace_core::units::{Bytes, WallNanos};
+    use memtrace_core::units::Bytes;
 
     const WEB: VmId = VmId::Uuid(Uuid::from_u128(7));
     const DB: VmId = VmId::Process { pid: 42, start: 1 };
+
+    #[test]
+    fn all_of_the_typed_second_counts() {
+        let (begin, end) = (1_700_000_000_000_000_000, 1_700_000_000_999_999_999);
+        for typed in [begin, begin + 5, end] {
+            assert_eq!(end_of_second(WallNanos(typed)), WallNanos(end));
+        }
+    }
 
     fn noted() -> Noted {
         let thought = |vm, given: u64| Thought {

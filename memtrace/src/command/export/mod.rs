@@ -45,6 +45,9 @@ fn export(
 ) -> Result<Exported> {
     let mut exported = Exported::default();
     for mut shown in tape {
+        if exported.samples == 0 && format == ExportFormat::Csv {
+            print(&rows::csv_header()?)?;
+        }
         exported.samples = exported.samples.saturating_add(1);
         shown.decided().aim(&mut shown.snapshot);
         // The first is only the base of the second's rates.
@@ -53,7 +56,7 @@ fn export(
         }
         let text = match format {
             ExportFormat::Jsonl => rows::json_lines(&shown.snapshot),
-            ExportFormat::Csv => rows::csv(&shown.snapshot, exported.rows == 0)?,
+            ExportFormat::Csv => rows::csv(&shown.snapshot)?,
         };
         exported.rows = exported.rows.saturating_add(shown.snapshot.vms.len() as u64);
         print(&text)?;
@@ -105,9 +108,30 @@ mod tests {
             live.vms[0].balloon_target = Measured::exact(TARGET);
             let last = match format {
                 ExportFormat::Jsonl => rows::json_lines(&live),
-                ExportFormat::Csv => rows::csv(&live, false).expect("it is text"),
+                ExportFormat::Csv => rows::csv(&live).expect("it is text"),
             };
             assert!(printed.ends_with(&last), "{printed}");
         }
+    }
+
+    #[test]
+    fn a_recording_without_vms_has_a_header_in_csv() {
+        let directory = tempfile::tempdir().expect("there is room");
+        let path = directory.path().join("a.mtrec");
+        let mut writer = Writer::create(&path).expect("it can be made");
+        for second in 1..4 {
+            let sample = samples::sample(second, Vec::new());
+            writer.push(Record { sample, reaction: None }).expect("it is written");
+        }
+        writer.close().expect("it is closed");
+        let mut tape = Tape::open(&path).expect("it can be read");
+        let mut printed = String::new();
+        let add = |text: &str| {
+            printed.push_str(text);
+            Ok(())
+        };
+        let exported = export(&mut tape, ExportFormat::Csv, add).expect("it is printed");
+        assert_eq!((exported.samples, exported.rows), (3, 0));
+        assert!(printed.starts_with("unix_seconds,") && printed.lines().count() == 1, "{printed}");
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::cli::count;
 use crate::sys::address::Address;
 use memtrace_core::interval;
 
@@ -47,7 +48,7 @@ pub struct MitigateArguments {
     #[arg(long)]
     pub json: bool,
     /// Exit after N intervals
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short = 'n', long, value_name = "N", value_parser = count)]
     pub count: Option<u64>,
     /// Do not connect to libvirt
     #[arg(long)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 pub const AFTER_HELP: &str = "\
-Time is virtual and nothing is random: a scenario always gives the same numbers.
+Time is virtual, and a scenario always gives the same numbers; so does each seed of a population.
   stall s         time that vCPUs stalled on memory, in host and guest, plus downtime of
                   services killed by an OOM killer; * marks the lowest
   swap-in GiB     read from host swap and guest swap
@@ -34,7 +34,8 @@ easily (up to 85 %), fits barely, does not fit; and by whether all guests cooper
                   clairvoyant knows the next minute; it is a bound, not a policy to choose
   best %          hosts where no other policy stalls less (by over 5 % and 1 s)
   worse %         hosts where doing nothing stalls less (by over 5 % and 1 s)
-  factor          largest factor over doing nothing on those
+  factor          largest factor over doing nothing on those, where that stalls at least 1 s
+                  (else over 1 s)
 A column is - where the runs it compares with (nothing, clairvoyant, others) are not among --policy.
 
 --replay runs memtrace's policy with another configuration on a recording, and compares with the

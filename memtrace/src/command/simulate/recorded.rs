@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::command::losses;
 use crate::command::report::Progress;
 use crate::sys::interrupt::Interrupt;
 use crate::sys::output;
@@ -22,18 +23,20 @@ pub(super) fn run(path: &Path) -> Result<()> {
     recording.thin(APART);
     let interrupt = Interrupt::watch()?;
     let mut progress = Progress::new();
-    let mut recorded = Recorded::default();
+    let (mut recorded, mut any) = (Recorded::default(), false);
     for record in recording.by_ref() {
         interrupt.check()?;
         progress.at(record.sample.wall);
+        any = true;
         if !recorded.add(&record.sample) {
             break;
         }
     }
     progress.end();
-    for loss in recording.losses() {
-        tracing::warn!("{loss}");
+    if !any {
+        return Err(losses::no_samples(path, recording.losses()));
     }
+    losses::tell(recording.losses());
     let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
     let scenario = recorded.scenario(&name).with_context(|| source.to_string())?;
     output::print(&scenario.to_toml()?)

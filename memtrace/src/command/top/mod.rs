@@ -63,9 +63,13 @@ pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
         let mode = Mode::of(arguments, io::stdout().is_terminal());
         return replay::run(arguments, path, mode);
     }
+    let configured = match crate::config::chosen(arguments.look.config.as_deref()) {
+        Err(error) if arguments.look.config.is_some() => return Err(error),
+        // The view says why nothing is decided.
+        configured => configured,
+    };
     let root = live::privileged_host()?;
     let runtime = runtime::current_thread()?;
-    let configured = crate::config::chosen(arguments.look.config.as_deref());
     let libvirt = configured.as_ref().map_or(true, |config| config.libvirt);
     let journal = journal(arguments, configured.as_ref().ok());
     let follower = Follower::new(journal, root.proc.join("locks"));

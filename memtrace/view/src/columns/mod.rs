@@ -107,6 +107,10 @@ impl Column {
     }
 
     /// Its fields in rows for machines: names with units, and values; null where not known.
+    pub fn exported_names(&self) -> impl Iterator<Item = &'static str> {
+        self.source.fields.iter().map(|(name, _)| *name)
+    }
+
     pub fn exported(&self, vm: &VmView) -> impl Iterator<Item = (&'static str, Value)> {
         self.source.fields.iter().map(|(name, value)| (*name, value(vm)))
     }

@@ -8,17 +8,20 @@ use memtrace_core::model::Snapshot;
 use memtrace_core::model::snapshot::VmView;
 use memtrace_core::units::Nanos;
 
+/// Fields before those of the columns.
+const OF_ROW: [&str; 4] = ["unix_seconds", "interval_seconds", "vm_id", "pid"];
+
 type Fields = Vec<(&'static str, Value)>;
 
 /// The fields of one VM; every VM has the same.
 fn fields(snapshot: &Snapshot, vm: &VmView) -> Fields {
-    let interval = snapshot.interval.map(Nanos::seconds);
-    let mut fields = vec![
-        ("unix_seconds", Value::from(Nanos(snapshot.wall.0).seconds())),
-        ("interval_seconds", Value::from(interval)),
-        ("vm_id", Value::from(vm.id.to_string())),
-        ("pid", Value::from(vm.pid)),
+    let values = [
+        Value::from(Nanos(snapshot.wall.0).seconds()),
+        Value::from(snapshot.interval.map(Nanos::seconds)),
+        Value::from(vm.id.to_string()),
+        Value::from(vm.pid),
     ];
+    let mut fields: Fields = OF_ROW.into_iter().zip(values).collect();
     fields.extend(columns::all().iter().flat_map(|column| column.exported(vm)));
     fields
 }
@@ -34,19 +37,26 @@ pub fn json_lines(snapshot: &Snapshot) -> String {
     snapshot.vms.iter().map(object).collect()
 }
 
-/// One line per VM, after a header line with `names`.
+/// The header line of [`csv`].
+pub fn csv_header() -> csv::Result<String> {
+    let columns = columns::all().iter().flat_map(columns::Column::exported_names);
+    records([OF_ROW.into_iter().chain(columns)])
+}
+
+/// One line per VM.
 ///
 /// # Errors
 /// Never, as long as all VMs have the same fields.
-pub fn csv(snapshot: &Snapshot, names: bool) -> csv::Result<String> {
+pub fn csv(snapshot: &Snapshot) -> csv::Result<String> {
+    let values = |vm| fields(snapshot, vm).into_iter().map(|(_, value)| field(&value));
+    records(snapshot.vms.iter().map(values))
+}
+
+fn records<T: AsRef<[u8]>>(
+    records: impl IntoIterator<Item = impl Iterator<Item = T>>,
+) -> csv::Result<String> {
     let mut lines = csv::Writer::from_writer(Vec::new());
-    for (index, vm) in snapshot.vms.iter().enumerate() {
-        let (head, values): (Vec<_>, Vec<_>) = fields(snapshot, vm).into_iter().unzip();
-        if names && index == 0 {
-            lines.write_record(head)?;
-        }
-        lines.write_record(values.iter().map(field))?;
-    }
+    records.into_iter().try_for_each(|record| lines.write_record(record))?;
     let bytes = lines.into_inner().map_err(csv::IntoInnerError::into_error)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
@@ -73,12 +83,12 @@ mod tests {
         snapshot.vms[0].name = "a,\"b\"".to_owned();
         let value: Value = serde_json::from_str(&json_lines(&snapshot)).expect("it is JSON");
         assert_eq!((&value["rss_bytes"], &value["name"]), (&Value::Null, &"a,\"b\"".into()));
-        let text = csv(&snapshot, true).expect("it is text");
-        let (names, values) = text.trim_end().split_once('\n').expect("two lines");
+        let names = csv_header().expect("it is text");
+        let values = csv(&snapshot).expect("it is text");
         assert!(values.contains("\"a,\"\"b\"\"\""), "{values}");
         // The name has a comma of its own, before the number.
         let index = names.split(',').position(|name| name == "rss_bytes").expect("a column");
-        assert_eq!(values.split(',').nth(index + 1), Some(""));
+        assert_eq!(values.trim_end().split(',').nth(index + 1), Some(""));
     }
 
     #[test]
@@ -109,10 +119,8 @@ mod tests {
     #[test]
     fn every_column_has_its_unit_in_a_name() {
         let snapshot = fixture::demo();
-        let text = csv(&snapshot, true).expect("it is text");
-        insta::assert_snapshot!(text.lines().next().unwrap_or_default());
-        assert_eq!(text.lines().count(), snapshot.vms.len() + 1);
-        let rows = csv(&snapshot, false).expect("it is text");
+        insta::assert_snapshot!(csv_header().expect("it is text").trim_end());
+        let rows = csv(&snapshot).expect("it is text");
         assert_eq!(rows.lines().count(), snapshot.vms.len());
     }
 }
