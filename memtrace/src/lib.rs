@@ -2,9 +2,9 @@
 //! the map of its crates.
 #![forbid(unsafe_code)]
 
-pub mod cli;
+mod cli;
 pub mod command;
-pub mod config;
-pub mod prometheus;
+mod config;
+mod prometheus;
 pub mod service;
 pub mod sys;

@@ -16,7 +16,7 @@ pub enum Capability {
 }
 
 /// The needed capabilities, in the order of the message.
-pub const NEEDED: [Capability; 4] =
+pub(crate) const NEEDED: [Capability; 4] =
     [Capability::Bpf, Capability::Perfmon, Capability::SysPtrace, Capability::DacReadSearch];
 
 impl Capability {

@@ -1,8 +1,8 @@
 //! Arguments shared by several commands, and their parsers.
 
-pub mod look;
-pub mod print;
-pub mod vm_choice;
+pub(crate) mod look;
+pub(crate) mod print;
+pub(crate) mod vm_choice;
 
 use std::time::Duration;
 

@@ -1,25 +1,25 @@
 //! The commands: their arguments, and their implementations.
 
-pub mod advise;
+pub(crate) mod advise;
 pub mod check;
-pub mod check_config;
-pub mod doctor;
-pub mod explain;
-pub mod export;
-pub mod fleet;
+pub(crate) mod check_config;
+pub(crate) mod doctor;
+pub(crate) mod explain;
+pub(crate) mod export;
+pub(crate) mod fleet;
 mod losses;
-pub mod man;
-pub mod metrics;
-pub mod mitigate;
-pub mod record;
-pub mod report;
+pub(crate) mod man;
+pub(crate) mod metrics;
+pub(crate) mod mitigate;
+pub(crate) mod record;
+pub(crate) mod report;
 pub mod selftest;
-pub mod simulate;
-pub mod stream;
+pub(crate) mod simulate;
+pub(crate) mod stream;
 #[cfg(test)]
 mod tests;
 pub mod top;
-pub mod zabbix;
+pub(crate) mod zabbix;
 
 use std::process::ExitCode;
 

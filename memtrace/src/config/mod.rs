@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 
 pub use self::alert::AlertConfig;
-pub use self::problem::{Place, Problem};
+pub use self::problem::Problem;
 
 use crate::sys::address::Address;
 use memtrace_core::policy::rules::Rules;

@@ -1,12 +1,12 @@
 //! Long-running parts: the sampling loop with the reactor, the player of recordings, and their
 //! subscribers.
 
-pub mod alert;
-pub mod hook;
-pub mod live;
-pub mod metrics;
-pub mod player;
-pub mod policy;
+pub(crate) mod alert;
+pub(crate) mod hook;
+pub(crate) mod live;
+pub(crate) mod metrics;
+pub(crate) mod player;
+pub(crate) mod policy;
 pub mod sampling;
-pub mod terminal;
-pub mod view_input;
+pub(crate) mod terminal;
+pub(crate) mod view_input;

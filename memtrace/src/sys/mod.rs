@@ -1,11 +1,11 @@
 //! The process: output, logging, signals, exit codes, and requests by HTTP.
 
-pub mod address;
-pub mod atomic_write;
+pub(crate) mod address;
+pub(crate) mod atomic_write;
 pub mod exit;
-pub mod http;
-pub mod interrupt;
+pub(crate) mod http;
+pub(crate) mod interrupt;
 pub mod logging;
 pub mod output;
-pub mod progress;
-pub mod runtime;
+pub(crate) mod progress;
+pub(crate) mod runtime;

@@ -26,7 +26,7 @@ const PSI_HEAT: [f64; 2] = [10.0, 50.0];
 const MEMORY_HEAT: [f64; 2] = [90.0, 95.0];
 
 /// Host memory in use: total less available.
-pub fn memory_used(host: &HostView) -> Option<(Bytes, Percent)> {
+pub(crate) fn memory_used(host: &HostView) -> Option<(Bytes, Percent)> {
     let total = host.memory_total.value?;
     let used = total.saturating_sub(host.memory_available.value?);
     Some((used, used.share_of(total)?))
@@ -39,7 +39,7 @@ pub fn swap_used(host: &HostView) -> Option<(Bytes, Percent)> {
 }
 
 /// The emphasis of a share of memory in use.
-pub fn memory_tone(share: Percent) -> Emphasis {
+pub(crate) fn memory_tone(share: Percent) -> Emphasis {
     Emphasis::of(share.0, MEMORY_HEAT)
 }
 
@@ -173,7 +173,7 @@ pub fn policy(decided: &Decided) -> Vec<Part> {
 }
 
 /// Text of several lines as one line, sanitised.
-pub fn in_a_line(text: &str) -> String {
+pub(crate) fn in_a_line(text: &str) -> String {
     text::clean(&text.replace('\n', " ")).into_owned()
 }
 
@@ -214,7 +214,7 @@ pub fn notice(notice: &Notice) -> Part {
 }
 
 /// The text shown instead of an empty table.
-pub fn empty_table(snapshot: &Snapshot, filter: Option<&Filter>) -> String {
+pub(crate) fn empty_table(snapshot: &Snapshot, filter: Option<&Filter>) -> String {
     match filter {
         Some(filter) if !snapshot.vms.is_empty() => {
             let expression = text::clean(filter.expression());

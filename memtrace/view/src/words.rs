@@ -256,7 +256,7 @@ pub fn call(call: &Call) -> String {
 }
 
 /// When the hook would not be called.
-pub fn no_call(call: &Call) -> String {
+pub(crate) fn no_call(call: &Call) -> String {
     format!(
         "from {} % available, or with less than {} missing, the hook would not be called",
         call.leave,

@@ -2,9 +2,9 @@
 //! against each step. Pure; how an alert reads and how it is sent is not known here.
 
 mod kills;
-pub mod rules;
-pub mod send;
-pub mod watch;
+pub(crate) mod rules;
+pub(crate) mod send;
+pub(crate) mod watch;
 
 use crate::reactor::entry::Named;
 use crate::units::WallNanos;

@@ -13,7 +13,7 @@ use crate::signal::{Quality, Signal};
 use crate::units::{Percent, Rate};
 
 /// Most flows that a snapshot shows; the smallest are left out beyond that.
-pub const MAX_FLOWS_SHOWN: usize = 256;
+pub(crate) const MAX_FLOWS_SHOWN: usize = 256;
 
 type Pair = (Party, Party);
 

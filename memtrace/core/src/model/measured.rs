@@ -75,7 +75,7 @@ impl<T> Measured<T> {
 
     /// No better than `quality`, because that went into it too.
     #[must_use]
-    pub fn limited_by(self, quality: Quality) -> Self {
+    pub(crate) fn limited_by(self, quality: Quality) -> Self {
         Self::new(self.value, self.quality.and(quality))
     }
 }

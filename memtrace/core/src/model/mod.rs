@@ -24,7 +24,6 @@ pub mod waited;
 pub mod waits;
 
 pub use derive::derive;
-pub use flows::MAX_FLOWS_SHOWN;
 pub use guest::STALE_AFTER;
 pub use histogram::quantile;
 pub use history::History;

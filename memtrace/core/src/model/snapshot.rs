@@ -271,7 +271,7 @@ pub struct VmView {
 }
 
 /// The target of a VM that was given none.
-pub const fn untouched() -> Measured<Bytes> {
+pub(crate) const fn untouched() -> Measured<Bytes> {
     Measured { value: None, quality: Quality::Absent(Reason::Borrowed(UNTOUCHED)) }
 }
 

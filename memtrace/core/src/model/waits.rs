@@ -9,7 +9,7 @@ use crate::sample::VmId;
 use crate::units::{Nanos, WallNanos};
 
 /// Length of the window, as long as intervals are shorter.
-pub const SPAN: Nanos = Nanos(60 * Nanos::SECOND.0);
+pub(crate) const SPAN: Nanos = Nanos(60 * Nanos::SECOND.0);
 /// Most intervals that are kept.
 const MOST: usize = 600;
 

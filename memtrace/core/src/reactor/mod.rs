@@ -6,7 +6,7 @@ mod decided;
 mod dry_run;
 pub mod entry;
 mod holdings;
-pub mod hook;
+pub(crate) mod hook;
 mod ledger;
 mod reaction;
 pub mod reconcile;

@@ -5,18 +5,18 @@
 //! directory. Parsing is apart from reading: `parse(&str)` never fails hard, a line
 //! that it doesn't understand is as good as missing.
 
-pub mod arc;
+pub(crate) mod arc;
 pub mod block;
 pub mod cgroup;
 pub mod host;
-pub mod keep;
+pub(crate) mod keep;
 pub mod meminfo;
 pub mod merging;
 pub mod process;
 pub mod psi;
 pub mod read;
 pub mod swaps;
-pub mod vmstat;
+pub(crate) mod vmstat;
 
 #[cfg(any(test, feature = "fixture"))]
 pub mod fake;

@@ -7,7 +7,7 @@ use std::path::Path;
 /// For files of a few lines or a screenful.
 pub const SMALL: usize = 64 * 1024;
 /// For command lines: Linux allows far more, no hypervisor uses it.
-pub const MEDIUM: usize = 512 * 1024;
+pub(crate) const MEDIUM: usize = 512 * 1024;
 /// For tables with a line for each mount or swap device.
 pub const LARGE: usize = 8 * 1024 * 1024;
 
@@ -50,7 +50,7 @@ pub fn text(path: &Path, limit: usize) -> io::Result<String> {
 }
 
 /// Bytes as text without copying where they are UTF-8.
-pub fn lossy(bytes: Vec<u8>) -> String {
+pub(crate) fn lossy(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
@@ -65,7 +65,7 @@ pub fn number(path: &Path) -> io::Result<u64> {
 
 /// Replaces the octal escapes (`\040`) that the kernel writes for blanks, tabs, line
 /// ends and backslashes in the paths of mountinfo and swaps.
-pub fn unescape(path: &str) -> String {
+pub(crate) fn unescape(path: &str) -> String {
     let mut out = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {

@@ -43,7 +43,7 @@ impl Hooks {
     }
 
     /// Tries again what a module may have brought since. Whether it tried.
-    pub fn retry(&mut self, ebpf: &mut Ebpf) -> bool {
+    pub(crate) fn retry(&mut self, ebpf: &mut Ebpf) -> bool {
         if self.waiting.is_empty() || self.retried.elapsed() < RETRY {
             return false;
         }

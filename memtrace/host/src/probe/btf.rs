@@ -116,7 +116,7 @@ impl Btf {
     }
 
     /// Value of an enumerator, 32 bits of it.
-    pub fn enumerator(&self, name: &str, enumerator: &str) -> Option<u32> {
+    pub(crate) fn enumerator(&self, name: &str, enumerator: &str) -> Option<u32> {
         self.named.get(name)?.iter().find_map(|id| {
             let head = self.head(*id)?;
             let step = match head.kind {

@@ -147,7 +147,7 @@ where
 }
 
 /// Ignores that there was nothing to remove.
-pub fn ignore_missing(result: Result<(), MapError>) -> Result<()> {
+pub(crate) fn ignore_missing(result: Result<(), MapError>) -> Result<()> {
     match result {
         Err(MapError::KeyNotFound | MapError::ElementNotFound) => Ok(()),
         Err(MapError::SyscallError(error))

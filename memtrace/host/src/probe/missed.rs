@@ -12,7 +12,7 @@ use memtrace_core::signal::Signal;
 
 /// Missed runs of each loaded program, from its `/proc/self/fdinfo` (the line is there
 /// since 5.12). `None`: not reported by this kernel.
-pub fn by_program<'a>(ebpf: &'a Ebpf, files: &Keeper) -> Option<BTreeMap<&'a str, u64>> {
+pub(crate) fn by_program<'a>(ebpf: &'a Ebpf, files: &Keeper) -> Option<BTreeMap<&'a str, u64>> {
     let missed: BTreeMap<&str, u64> = ebpf
         .programs()
         .filter_map(|(name, program)| {
@@ -25,7 +25,7 @@ pub fn by_program<'a>(ebpf: &'a Ebpf, files: &Keeper) -> Option<BTreeMap<&'a str
 }
 
 /// The same by signal. A program may serve several.
-pub fn by_signal(missed: &BTreeMap<&str, u64>, attached: &[Hook]) -> BTreeMap<Signal, u64> {
+pub(crate) fn by_signal(missed: &BTreeMap<&str, u64>, attached: &[Hook]) -> BTreeMap<Signal, u64> {
     let mut by_signal = BTreeMap::new();
     for hook in attached {
         let runs = missed.get(hook.program).copied().unwrap_or(0);

@@ -2,19 +2,19 @@
 //! of the maps. The only module besides the eBPF crate that may contain unsafe code.
 
 mod attach;
-pub mod btf;
+pub(crate) mod btf;
 #[expect(unsafe_code, reason = "KVM maps memory into this process")]
 pub mod kvm;
 mod limits;
 mod live;
 mod load;
 mod missed;
-pub mod plan;
+pub(crate) mod plan;
 mod processes;
 #[expect(unsafe_code, reason = "the ring buffer gives bytes")]
 mod ring_reader;
 mod rows;
-pub mod signature;
+pub(crate) mod signature;
 mod slots;
 pub mod support;
 mod test_support;

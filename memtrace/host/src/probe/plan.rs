@@ -36,7 +36,7 @@ pub enum HookKind {
 
 impl Hook {
     /// The target's name without a category.
-    pub fn target_name(&self) -> &'static str {
+    pub(crate) fn target_name(&self) -> &'static str {
         self.target.rsplit(':').next().unwrap_or(self.target)
     }
 }

@@ -64,12 +64,12 @@ impl Processes {
     }
 
     /// Whether [`Self::tidy`] has a mark to take away.
-    pub fn has_unused_marks(&self) -> bool {
+    pub(crate) fn has_unused_marks(&self) -> bool {
         !self.unused.is_empty()
     }
 
     /// All entered processes; occasionally removes unused marks.
-    pub fn tidy(&mut self) -> Result<Vec<(u32, u32)>> {
+    pub(crate) fn tidy(&mut self) -> Result<Vec<(u32, u32)>> {
         let unused = std::mem::take(&mut self.unused);
         for mark in &unused {
             self.marks.set(*mark, MARK_NOBODY, 0).context("take a mark away")?;

@@ -62,13 +62,13 @@ impl Rows {
     }
 
     /// Notes how many cgroups are the slot's alone.
-    pub fn set_own_cgroups(&mut self, slot: u32, cgroups: usize) -> Result<()> {
+    pub(crate) fn set_own_cgroups(&mut self, slot: u32, cgroups: usize) -> Result<()> {
         let cgroups = u32::try_from(cgroups).unwrap_or(u32::MAX);
         self.own_cgroups.set(slot, cgroups, 0).context("set the number of cgroups of a VM")
     }
 
     /// Forgets that cgroup `id` is the slot's; it may be another's by now.
-    pub fn forget_cgroup(&mut self, id: u64, slot: u32) -> Result<()> {
+    pub(crate) fn forget_cgroup(&mut self, id: u64, slot: u32) -> Result<()> {
         match self.cgroups.get(&id, 0) {
             Ok(found) if found == slot => ignore_missing(self.cgroups.remove(&id)),
             _ => Ok(()),
@@ -76,20 +76,20 @@ impl Rows {
     }
 
     /// Notes that a file of shared memory is the slot's.
-    pub fn remember_file(&mut self, file: Inode, slot: u32) -> Result<()> {
+    pub(crate) fn remember_file(&mut self, file: Inode, slot: u32) -> Result<()> {
         let inserted = self.shared_memories.insert(key(file), slot, 0);
         inserted.context("insert a file of shared memory")
     }
 
     /// Forgets that a file is the slot's; it may be another's by now.
-    pub fn forget_file(&mut self, file: Inode, slot: u32) -> Result<()> {
+    pub(crate) fn forget_file(&mut self, file: Inode, slot: u32) -> Result<()> {
         match self.shared_memories.get(&key(file), 0) {
             Ok(found) if found == slot => ignore_missing(self.shared_memories.remove(&key(file))),
             _ => Ok(()),
         }
     }
 
-    pub fn forget_address_spaces(&mut self, slot: u32) -> Result<()> {
+    pub(crate) fn forget_address_spaces(&mut self, slot: u32) -> Result<()> {
         let spaces: Vec<u64> = self
             .address_spaces
             .iter()
@@ -100,7 +100,7 @@ impl Rows {
         spaces.iter().try_for_each(|mm| ignore_missing(self.address_spaces.remove(mm)))
     }
 
-    pub fn forget_async_faults(&mut self, slot: u32) -> Result<()> {
+    pub(crate) fn forget_async_faults(&mut self, slot: u32) -> Result<()> {
         let keys: Vec<AsyncFaultKey> =
             self.async_faults.keys().flatten().filter(|key| key.slot == slot).collect();
         keys.iter().try_for_each(|key| ignore_missing(self.async_faults.remove(key)))
@@ -108,7 +108,7 @@ impl Rows {
 
     /// Zeroes all that a slot has, and gives it back. A program that was on its way to it
     /// when it was released is through by now, and may have left something.
-    pub fn recycle(&mut self, slot: u32) -> Result<()> {
+    pub(crate) fn recycle(&mut self, slot: u32) -> Result<()> {
         self.counters.set(slot, zeroes(self.cpus)?, 0)?;
         self.histograms.set(slot, VmHistograms::default(), 0)?;
         self.swap_entries.set(slot, 0, 0)?;

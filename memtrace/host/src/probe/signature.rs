@@ -16,12 +16,12 @@ impl Signature {
     }
 
     /// Whether the type of argument `index` has this name.
-    pub fn is_named(&self, index: usize, name: &str) -> bool {
+    pub(crate) fn is_named(&self, index: usize, name: &str) -> bool {
         self.0.get(index).is_some_and(|t| t == name)
     }
 
     /// Whether argument `index` is a pointer to `struct name`.
-    pub fn is_pointer_to(&self, index: usize, name: &str) -> bool {
+    pub(crate) fn is_pointer_to(&self, index: usize, name: &str) -> bool {
         self.0.get(index).is_some_and(|t| {
             t.strip_prefix("struct ").is_some_and(|t| t.strip_suffix(" *") == Some(name))
         })

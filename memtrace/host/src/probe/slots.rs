@@ -226,7 +226,7 @@ impl Slots {
 
     /// Once per reading: frees unclaimed slots, and reuses those out of quarantine. `lost_events`:
     /// total since the start.
-    pub fn tidy(&mut self, lost_events: u64) {
+    pub(crate) fn tidy(&mut self, lost_events: u64) {
         self.release_unclaimed(|unclaimed| unclaimed.since.elapsed() > UNCLAIMED);
         self.readings = self.readings.wrapping_add(1);
         let lost = lost_events != self.lost_events;

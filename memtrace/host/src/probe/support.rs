@@ -37,7 +37,7 @@ pub struct Means {
 
 impl KernelFacts {
     /// Whether `rss_stat` carries the counter's value, and comes in batches (up to 6.1).
-    pub fn batched_swap_in(&self) -> bool {
+    pub(crate) fn batched_swap_in(&self) -> bool {
         self.tracepoints.get("rss_stat").is_some_and(|form| form.len() >= 3)
     }
 
@@ -74,7 +74,7 @@ pub const TRACEPOINTS: [&str; 19] = [
 ];
 
 /// Every function that an optional program goes to on some kernel.
-pub const FUNCTIONS: [&str; 8] = [
+pub(crate) const FUNCTIONS: [&str; 8] = [
     "do_swap_page",
     "shmem_swapin_page",
     "shmem_swapin_folio",
@@ -95,7 +95,7 @@ pub fn facts(sys: &Path) -> KernelFacts {
 }
 
 /// One more than the highest memory node that is online; 1 where that is unknown.
-pub fn memory_nodes(sys: &Path) -> u32 {
+pub(crate) fn memory_nodes(sys: &Path) -> u32 {
     /// Linux' own limit (CONFIG_NODES_SHIFT=10).
     const MOST: u32 = 1024;
     let text = std::fs::read_to_string(sys.join("devices/system/node/online"));
@@ -125,7 +125,7 @@ fn read_btf(sys: &Path) -> Result<Btf> {
 }
 
 /// Picks from the kernel's types what memtrace needs.
-pub fn facts_of(btf: &Btf) -> KernelFacts {
+pub(crate) fn facts_of(btf: &Btf) -> KernelFacts {
     let offset = |name: &str, path: &str| btf.offset(name, path).unwrap_or(MISSING);
     let either = |new: &str, old: &str, path: &str| {
         btf.offset(new, path).or_else(|| btf.offset(old, path)).unwrap_or(MISSING)

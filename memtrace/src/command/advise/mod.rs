@@ -4,7 +4,7 @@
 
 mod apply;
 mod applying;
-pub mod args;
+pub(crate) mod args;
 mod basis;
 mod dead;
 mod gather;

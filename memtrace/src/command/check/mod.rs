@@ -1,9 +1,9 @@
 //! `memtrace check`: Nagios/Icinga plugin for the host or one VM.
 
-pub mod args;
-pub mod metric;
-pub mod range;
-pub mod report;
+pub(crate) mod args;
+pub(crate) mod metric;
+pub(crate) mod range;
+pub(crate) mod report;
 
 use std::ffi::OsStr;
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! `memtrace doctor`: checks kernel support and privileges, and audits host and VMs.
 
-pub mod args;
-pub mod audit;
+pub(crate) mod args;
+pub(crate) mod audit;
 mod facts;
 mod gather;
 mod mend;
@@ -21,7 +21,7 @@ use crate::sys::output;
 use memtrace_host::hostfs::HostRoot;
 use memtrace_host::privileges::{self, Capability};
 use memtrace_host::probe;
-pub use report::{Fact, Report, SCHEMA_VERSION, Standing, Verdict};
+pub use report::{Report, SCHEMA_VERSION, Verdict};
 
 /// Checks, applies fixes with `--fix`, prints the report, and returns the exit code: of the
 /// verdict, or for one VM of its most severe finding.

@@ -1,6 +1,6 @@
 //! `memtrace explain`: explains current decisions of the policy, or past ones from the journal.
 
-pub mod args;
+pub(crate) mod args;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! `memtrace export`: a recording as rows, derived by the same code as live.
 
-pub mod args;
+pub(crate) mod args;
 
 use anyhow::{Context, Result};
 

@@ -1,14 +1,14 @@
 //! `memtrace fleet`: overview of all hosts in a Prometheus, and placement of a new VM.
 
-pub mod args;
-pub mod host;
-pub mod placement;
-pub mod query;
-pub mod table;
+pub(crate) mod args;
+pub(crate) mod host;
+pub(crate) mod placement;
+pub(crate) mod query;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 mod watch;
-pub mod write;
+pub(crate) mod write;
 
 use std::io::{self, IsTerminal};
 

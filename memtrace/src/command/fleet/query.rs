@@ -44,8 +44,6 @@ pub enum Query {
 }
 
 impl Query {
-    pub const ALL: [Self; 4] = [Self::Hosts, Self::Seen, Self::Up, Self::Sufferers];
-
     /// In PromQL.
     pub fn text(self) -> String {
         match self {

@@ -1,7 +1,7 @@
 //! `memtrace metrics`: samples once, and prints metrics or writes them for node_exporter's textfile
 //! collector.
 
-pub mod args;
+pub(crate) mod args;
 
 use std::sync::Arc;
 use std::time::Duration;

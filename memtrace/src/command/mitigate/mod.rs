@@ -1,7 +1,7 @@
 //! `memtrace mitigate`: from arguments to a running reactor.
 
 mod acting;
-pub mod args;
+pub(crate) mod args;
 mod keep;
 mod print;
 mod reload;

@@ -1,6 +1,6 @@
 //! `memtrace record`: records until the duration is over, a signal comes, or the disk is full.
 
-pub mod args;
+pub(crate) mod args;
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -3,7 +3,7 @@
 
 mod account;
 mod actions;
-pub mod args;
+pub(crate) mod args;
 mod gather;
 mod heat;
 mod minutes;
@@ -22,7 +22,7 @@ use crate::command::report::args::ReportArguments;
 use crate::sys::atomic_write::replace;
 use crate::sys::interrupt::Interrupt;
 use crate::sys::output;
-pub use gather::{Report, gather};
+pub use gather::gather;
 use memtrace_store::tape::Tape;
 use page::{Around, page};
 pub use progress::Progress;

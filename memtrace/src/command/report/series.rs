@@ -80,11 +80,6 @@ impl Bucket {
         self.seconds > 0.0
     }
 
-    /// Over the time in which it was known.
-    pub fn mean(&self) -> Option<f32> {
-        self.is_known().then(|| self.sum / self.seconds)
-    }
-
     fn join(self, other: Self) -> Self {
         match (self.is_known(), other.is_known()) {
             (_, false) => self,
@@ -190,6 +185,13 @@ mod tests {
 
     fn at(second: u64) -> WallNanos {
         WallNanos(second * SECOND)
+    }
+
+    impl Bucket {
+        /// Over the time in which it was known.
+        fn mean(&self) -> Option<f32> {
+            self.is_known().then(|| self.sum / self.seconds)
+        }
     }
 
     #[test]

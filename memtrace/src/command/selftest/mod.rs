@@ -1,7 +1,7 @@
 //! `memtrace selftest`: puts a temporary guest under memory pressure, and compares memtrace's
 //! counters with the kernel's. Everything it creates is small and always removed.
 
-pub mod args;
+pub(crate) mod args;
 mod cgroup;
 mod child;
 mod compare;

@@ -1,7 +1,7 @@
 //! `memtrace simulate`: runs scenarios or drawn hosts under policies, and prints the results; or
 //! replays a recording with another configuration.
 
-pub mod args;
+pub(crate) mod args;
 mod explain;
 mod population;
 mod recorded;

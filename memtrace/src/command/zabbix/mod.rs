@@ -1,8 +1,8 @@
 //! `memtrace zabbix`: low-level discovery of VMs, and single values for items.
 
-pub mod args;
+pub(crate) mod args;
 mod ask;
-pub mod key;
+pub(crate) mod key;
 #[cfg(test)]
 mod tests;
 

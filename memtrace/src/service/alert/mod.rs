@@ -1,6 +1,6 @@
 //! Alerts: evaluation and sending, as a subscriber of the sampling loop.
 
-pub mod send;
+pub(crate) mod send;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -54,10 +54,5 @@ impl Alerts {
                 self.look(Nanos(at), &step);
             }
         }
-    }
-
-    /// Problems of the senders, for the operator.
-    pub fn problems(&self) -> Vec<String> {
-        self.senders.problems()
     }
 }

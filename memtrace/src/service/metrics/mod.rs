@@ -1,7 +1,7 @@
 //! The HTTP endpoint for Prometheus scrapes.
 
-pub mod listen;
-pub mod serve;
+pub(crate) mod listen;
+pub(crate) mod serve;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

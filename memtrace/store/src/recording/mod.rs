@@ -43,7 +43,7 @@ pub const VERSION: u32 = 3;
 /// Where they are, unless the operator says otherwise.
 pub const DIRECTORY: &str = "/var/lib/memtrace/recordings";
 /// Extension of a recording's files.
-pub const EXTENSION: &str = "mtrec";
+pub(crate) const EXTENSION: &str = "mtrec";
 
 /// What is recorded of one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

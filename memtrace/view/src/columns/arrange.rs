@@ -17,7 +17,7 @@ pub struct Placed {
 /// The columns that fit into a table of `total` columns; the name takes the remaining width.
 /// The column that is sorted by is always among them, in the place of less important
 /// ones. `longest` is the width of the longest name.
-pub fn arrange(total: usize, sort: Sort, longest: usize) -> Vec<Placed> {
+pub(crate) fn arrange(total: usize, sort: Sort, longest: usize) -> Vec<Placed> {
     let name = ColumnId::Name.column().width;
     let mut chosen: Vec<_> =
         all().iter().filter(|c| c.from <= total || c.id == sort.column).collect();

@@ -66,7 +66,7 @@ impl Cell<'_> {
 
 /// Why `column`, or a half of it, is empty for all of `vms` (the first VM's reason); `None` if it
 /// isn't, or if there is no VM.
-pub fn empty_because(column: ColumnId, vms: &[&VmView]) -> Option<String> {
+pub(crate) fn empty_because(column: ColumnId, vms: &[&VmView]) -> Option<String> {
     let mut qualities = vms.iter().map(|vm| cell(column, vm).quality);
     let first = qualities.next()?;
     let reason = first.is_absent().then(|| first.reason().unwrap_or_default())?;
@@ -74,7 +74,7 @@ pub fn empty_because(column: ColumnId, vms: &[&VmView]) -> Option<String> {
 }
 
 /// The word for a state, at most five letters.
-pub const fn state_word(state: VmState) -> &'static str {
+pub(crate) const fn state_word(state: VmState) -> &'static str {
     match state {
         VmState::Running => "run",
         VmState::Paused => "pause",

@@ -7,8 +7,10 @@ mod cell;
 mod sort;
 mod table;
 
-pub use arrange::{Placed, arrange, essential};
-pub use cell::{Cell, SortKey, cell, empty_because, marked, state_word};
+pub(crate) use arrange::arrange;
+pub use arrange::{Placed, essential};
+pub(crate) use cell::empty_because;
+pub use cell::{Cell, SortKey, cell, marked};
 pub use sort::Sort;
 
 use anyhow::{Result, bail};
@@ -76,7 +78,7 @@ struct Source {
 type Field = (&'static str, fn(&VmView) -> Value);
 
 /// The narrowest table with all essential columns: 80 columns less the mark of the selected row.
-pub const ESSENTIAL: usize = 79;
+pub(crate) const ESSENTIAL: usize = 79;
 
 /// Former names, still accepted by `--sort`.
 const ALIASES: [(&str, ColumnId); 1] = [("dead", ColumnId::Unused)];
@@ -107,7 +109,7 @@ impl Column {
     }
 
     /// Its fields in rows for machines: names with units, and values; null where not known.
-    pub fn exported_names(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn exported_names(&self) -> impl Iterator<Item = &'static str> {
         self.source.fields.iter().map(|(name, _)| *name)
     }
 

@@ -26,7 +26,7 @@ impl Sort {
     }
 
     #[must_use]
-    pub const fn reversed(self) -> Self {
+    pub(crate) const fn reversed(self) -> Self {
         Self { descending: !self.descending, ..self }
     }
 

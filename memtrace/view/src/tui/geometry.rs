@@ -45,25 +45,25 @@ fn header_height(state: &State, screen: Rect) -> u16 {
 }
 
 /// Whether the header has a line for notices.
-pub fn notice_line(state: &State) -> bool {
+pub(crate) fn notice_line(state: &State) -> bool {
     let has_lost = state.replay.as_ref().is_some_and(|place| !place.losses.is_empty());
     let has_notice = state.snapshot.as_ref().is_some_and(|s| !s.notices.is_empty());
     state.failure.is_some() || has_lost || has_notice
 }
 
 /// Whether the header has a line for losses.
-pub fn loss_line(state: &State) -> bool {
+pub(crate) fn loss_line(state: &State) -> bool {
     state.snapshot.as_ref().is_some_and(|snapshot| summary::losses(snapshot).is_some())
 }
 
 /// Rows of the table in a body of this height: all but the head.
-pub fn table_rows(body: Rect) -> usize {
+pub(crate) fn table_rows(body: Rect) -> usize {
     usize::from(body.height.saturating_sub(1))
 }
 
 /// The first row to show so that `cursor` is seen, moved as little as possible from
 /// `offset`.
-pub fn keep_seen(offset: usize, cursor: usize, count: usize, page: usize) -> usize {
+pub(crate) fn keep_seen(offset: usize, cursor: usize, count: usize, page: usize) -> usize {
     let page = page.max(1);
     let highest = count.saturating_sub(page);
     let first = cursor.saturating_sub(page - 1);

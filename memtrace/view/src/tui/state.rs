@@ -87,7 +87,7 @@ impl Screen {
     }
 
     /// It is about the selected VM.
-    pub const fn has_subject(self) -> bool {
+    pub(crate) const fn has_subject(self) -> bool {
         matches!(self, Self::Detail { .. } | Self::Explain { .. })
     }
 }
@@ -154,7 +154,7 @@ impl State {
     }
 
     /// The selected VM, if it still has a row.
-    pub fn selected_vm(&self) -> Option<&VmView> {
+    pub(crate) fn selected_vm(&self) -> Option<&VmView> {
         let id = self.selected?;
         self.rows().into_iter().find(|row| row.vm.id == id).map(|row| row.vm)
     }

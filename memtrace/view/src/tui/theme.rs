@@ -18,7 +18,7 @@ pub fn style(emphasis: Emphasis, color: bool) -> Style {
 }
 
 /// The style of a selected row.
-pub fn selection() -> Style {
+pub(crate) fn selection() -> Style {
     Style::new().add_modifier(Modifier::REVERSED)
 }
 

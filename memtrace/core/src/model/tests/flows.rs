@@ -3,8 +3,9 @@
 use memtrace_ebpf::VmCounters;
 
 use crate::fixture::samples::{flow, party, sample, set_signal, vm};
+use crate::model::flows::MAX_FLOWS_SHOWN;
 use crate::model::snapshot::VmView;
-use crate::model::{MAX_FLOWS_SHOWN, Measured, Snapshot, derive};
+use crate::model::{Measured, Snapshot, derive};
 use crate::sample::{FlowSample, Party, Sample, VmId};
 use crate::signal::{Quality, Signal};
 use crate::units::{Percent, Rate};

@@ -41,7 +41,7 @@ fn parse(text: &str, version: Version) -> Result<Limit, String> {
 }
 
 /// In version 1 a large number stands for no limit.
-pub fn from_number(bytes: u64, version: Version) -> Limit {
+pub(crate) fn from_number(bytes: u64, version: Version) -> Limit {
     match version {
         Version::V1 if bytes >= V1_UNLIMITED => Limit::Unlimited,
         _ => Limit::At(Bytes(bytes)),

@@ -8,10 +8,10 @@
 //! In v2 there is only the second kind.
 
 pub mod find;
-pub mod limits;
-pub mod membership;
-pub mod mounts;
-pub mod sample;
+pub(crate) mod limits;
+pub(crate) mod membership;
+pub(crate) mod mounts;
+pub(crate) mod sample;
 pub mod scope;
 pub mod stat;
 

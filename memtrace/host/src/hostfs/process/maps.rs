@@ -8,7 +8,7 @@ use crate::hostfs::{HostRoot, read};
 
 /// Maximum number of files per process, the largest first. A machine seldom has more
 /// memory devices.
-pub const MAX_FILES: usize = 64;
+pub(crate) const MAX_FILES: usize = 64;
 
 /// A file as the kernel knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

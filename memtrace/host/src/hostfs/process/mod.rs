@@ -1,10 +1,10 @@
 //! /proc/PID: what one process is, and what memory it has.
 
-pub mod fds;
+pub(crate) mod fds;
 pub mod maps;
 pub mod stat;
-pub mod status;
-pub mod threads;
+pub(crate) mod status;
+pub(crate) mod threads;
 
 use std::ffi::OsStr;
 use std::io;
@@ -16,7 +16,7 @@ use memtrace_core::units::Nanos;
 pub use stat::ProcessStat;
 
 /// Most processes of one host that are looked at.
-pub const MAX_PROCESSES: usize = 200_000;
+pub(crate) const MAX_PROCESSES: usize = 200_000;
 
 /// Ids of all processes, in no order; at most [`MAX_PROCESSES`].
 ///
@@ -38,7 +38,7 @@ pub fn stat(root: &HostRoot, pid: u32) -> io::Result<ProcessStat> {
 ///
 /// # Errors
 /// As [`stat`].
-pub fn kept_stat(keeper: &Keeper, root: &HostRoot, pid: u32) -> io::Result<ProcessStat> {
+pub(crate) fn kept_stat(keeper: &Keeper, root: &HostRoot, pid: u32) -> io::Result<ProcessStat> {
     let stat = keeper.read(&root.process(pid).join("stat"), read::SMALL, ProcessStat::parse)?;
     stat.ok_or_else(|| io::Error::other("not of the form of stat"))
 }
@@ -79,7 +79,7 @@ pub fn memory(keeper: &Keeper, root: &HostRoot, pid: u32) -> ProcessSample {
 
 /// `memory` with faults, time and threads from the process' stat. `ticks_per_second` is the
 /// unit of its times.
-pub fn with_stat(
+pub(crate) fn with_stat(
     memory: ProcessSample,
     stat: &ProcessStat,
     ticks_per_second: u64,
@@ -94,7 +94,7 @@ pub fn with_stat(
 }
 
 /// `None` when the unit makes no sense.
-pub fn ticks_to_nanos(ticks: u64, per_second: u64) -> Option<Nanos> {
+pub(crate) fn ticks_to_nanos(ticks: u64, per_second: u64) -> Option<Nanos> {
     let nanos = u128::from(ticks) * u128::from(Nanos::SECOND.0);
     u64::try_from(nanos.checked_div(u128::from(per_second))?).ok().map(Nanos)
 }

@@ -65,7 +65,7 @@ impl ProcessStat {
     }
 
     /// It was stopped by a signal or a debugger.
-    pub const fn is_stopped(&self) -> bool {
+    pub(crate) const fn is_stopped(&self) -> bool {
         matches!(self.state, 'T' | 't')
     }
 }

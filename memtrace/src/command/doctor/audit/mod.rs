@@ -2,7 +2,7 @@
 //! are dangerous when it runs out. From facts to findings. Pure.
 
 mod balloon;
-pub mod facts;
+pub(crate) mod facts;
 mod finding;
 mod host;
 mod text;

@@ -45,6 +45,8 @@ fn server(answer: impl Fn(&str) -> Option<(u16, String)> + Send + 'static) -> St
     url
 }
 
+const ALL: [Query; 4] = [Query::Hosts, Query::Seen, Query::Up, Query::Sufferers];
+
 /// Which question is meant by a request's first line.
 fn asked(line: &str) -> Query {
     match line {
@@ -93,8 +95,8 @@ async fn four_questions_make_a_frame() {
     assert_eq!(texts.len(), 2);
     assert!(texts[0].contains("2 hosts") && texts[0].contains("web 30%"), "{}", texts[0]);
     let lines: Vec<String> = lines.try_iter().collect();
-    assert_eq!(lines.len(), 2 * Query::ALL.len());
-    for query in Query::ALL {
+    assert_eq!(lines.len(), 2 * ALL.len());
+    for query in ALL {
         assert_eq!(lines.iter().filter(|line| asked(line) == query).count(), 2, "{query:?}");
     }
     assert!(lines[0].starts_with("GET /api/v1/query?query="), "{}", lines[0]);

@@ -17,7 +17,6 @@ use tracing::{error, info, warn};
 
 use self::webhook::Webhook;
 use memtrace_core::alert::{Alert, Severity, State};
-use memtrace_core::format::several;
 use memtrace_host::line_sink::LineSink;
 use memtrace_view::words;
 
@@ -80,13 +79,9 @@ impl Senders {
         for outbox in &self.outboxes {
             if outbox.queue.try_send(alert.clone()).is_err() {
                 outbox.status.lost.fetch_add(1, Ordering::Relaxed);
+                warn!("an alert for {} is lost: it is still sending earlier ones", outbox.name);
             }
         }
-    }
-
-    /// Problems of the senders, for the operator.
-    pub fn problems(&self) -> Vec<String> {
-        self.outboxes.iter().filter_map(Outbox::problem).collect()
     }
 
     fn add(
@@ -103,16 +98,6 @@ impl Senders {
             .with_context(|| format!("cannot start the thread for alerts by {name}"))?;
         self.outboxes.push(Outbox { name, queue, status });
         Ok(())
-    }
-}
-
-impl Outbox {
-    fn problem(&self) -> Option<String> {
-        let problem = self.status.lock().clone();
-        let lost = self.status.lost.load(Ordering::Relaxed);
-        let lost = (lost > 0).then(|| format!("{} lost", several(lost, "alert")));
-        let parts: Vec<String> = problem.into_iter().chain(lost).collect();
-        (!parts.is_empty()).then(|| format!("{}: {}", self.name, parts.join("; ")))
     }
 }
 

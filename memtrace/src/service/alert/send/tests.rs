@@ -9,11 +9,28 @@ use serde_json::{Value, json};
 
 use super::*;
 use memtrace_core::alert::{Condition, Finding};
+use memtrace_core::format::several;
 use memtrace_core::reactor::entry::Named;
 use memtrace_core::sample::VmId;
 use memtrace_core::units::WallNanos;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+
+impl Senders {
+    fn problems(&self) -> Vec<String> {
+        self.outboxes.iter().filter_map(Outbox::problem).collect()
+    }
+}
+
+impl Outbox {
+    fn problem(&self) -> Option<String> {
+        let problem = self.status.lock().clone();
+        let lost = self.status.lost.load(Ordering::Relaxed);
+        let lost = (lost > 0).then(|| format!("{} lost", several(lost, "alert")));
+        let parts: Vec<String> = problem.into_iter().chain(lost).collect();
+        (!parts.is_empty()).then(|| format!("{}: {}", self.name, parts.join("; ")))
+    }
+}
 
 fn alert(state: State) -> Alert {
     Alert {
