@@ -2,6 +2,7 @@
 //! ([`memtrace_core::policy::reason`]); how they read is decided here alone.
 
 mod alert;
+mod failure;
 mod what_if;
 
 use memtrace_core::policy::reason::{
@@ -14,6 +15,7 @@ use memtrace_core::sample::VmState;
 use memtrace_core::units::{Bytes, Nanos};
 
 pub use alert::alert;
+pub use failure::failure;
 pub use what_if::what_if;
 
 /// Why a decision was made.

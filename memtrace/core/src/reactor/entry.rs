@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::order::Order;
+use crate::order::{Failure, Order};
 use crate::policy::{Decision, Decisions, Reason, RuleId};
 use crate::sample::VmId;
 use crate::units::{Bytes, WallNanos};
@@ -58,7 +58,7 @@ impl Begun {
 pub struct Told {
     pub begun: Begun,
     /// When it ended, perhaps after the moment that was asked about. `None`: not known.
-    pub ended: Option<(WallNanos, Result<(), String>)>,
+    pub ended: Option<(WallNanos, Result<(), Failure>)>,
 }
 
 /// Memory that memtrace took from a VM with its balloon.

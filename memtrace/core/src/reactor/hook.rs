@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fate, Reactor};
 use crate::model::Snapshot;
-use crate::order::Outcome;
+use crate::order::{Failure, Outcome};
 use crate::policy::{Call, Decisions, Level};
 use crate::sample::VmId;
 use crate::units::WallNanos;
@@ -55,10 +55,8 @@ impl Reactor {
         let acts = self.is_acting();
         let fate = match (&mut self.hook, &self.problem) {
             _ if !acts => Fate::Observed,
-            (None, _) => Fate::Failed("there is no command".to_owned()),
-            (_, Some(problem)) => {
-                Fate::Failed(format!("not called: the journal can't be written: {problem}"))
-            }
+            (None, _) => Fate::Failed(Failure::NoCommand),
+            (_, Some(problem)) => Fate::Failed(Failure::NoJournal(problem.clone())),
             (Some(hook), None) => {
                 hook.tell(number, &message(wall, decisions.state, call, snapshot));
                 Fate::InFlight
@@ -71,7 +69,7 @@ impl Reactor {
     pub(super) fn hear(&mut self) {
         let ended = self.hook.as_mut().map(|hook| hook.ended()).unwrap_or_default();
         for outcome in ended {
-            if let Err(reason) = &outcome.result {
+            if let Err(Failure::Reported(reason)) = &outcome.result {
                 tracing::error!("the hook could not be called: {reason}");
             }
             if let Some(called) = self.called.as_mut().filter(|told| told.number == outcome.id) {

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use crate::model::Snapshot;
-use crate::order::{Actuator, Outcome};
+use crate::order::{Actuator, Failure, Outcome};
 use crate::policy::{Observer, Policy, inputs};
 use crate::reactor::entry::{Begun, Named, Wanted};
 use crate::reactor::reconcile::reconcile;
@@ -182,7 +182,7 @@ impl Reactor {
                 self.enter_all(wall, wanted, &Fate::InFlight);
             }
             Err(error) => {
-                let reason = format!("not done, because the journal can't be written: {error:#}");
+                let reason = Failure::NoJournal(format!("{error:#}"));
                 self.remember(Err(error));
                 wanted.iter().for_each(|wanted| self.policy.withdraw(wanted.decision.vm));
                 self.enter_all(wall, wanted, &Fate::Failed(reason));
@@ -195,10 +195,7 @@ impl Reactor {
         for begun in std::mem::take(&mut self.left) {
             let outcome = match sample.vms.iter().find(|vm| vm.id == begun.order.vm) {
                 Some(vm) => reconcile(&begun, vm.guest.actual),
-                None => {
-                    let result = Err("the VM was gone when memtrace started again".to_owned());
-                    Some(Outcome { id: begun.order.id, result })
-                }
+                None => Some(Outcome { id: begun.order.id, result: Err(Failure::VmGone) }),
             };
             match outcome {
                 Some(outcome) => {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Called, Target};
 use crate::model::Snapshot;
+use crate::order::Failure;
 use crate::policy::{Decision, Decisions, Reason};
 use crate::units::{Bytes, WallNanos};
 
@@ -31,7 +32,7 @@ impl Mode {
 }
 
 /// The outcome of a decision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
     /// No order was given.
@@ -40,8 +41,7 @@ pub enum Fate {
     InFlight,
     /// The hypervisor or the kernel accepted it. Its effect is seen in the next samples.
     Done,
-    /// The reason.
-    Failed(String),
+    Failed(Failure),
 }
 
 /// A decision and its outcome.

@@ -1,6 +1,6 @@
 //! What to say of an order that the last run left in flight. Pure.
 
-use crate::order::Outcome;
+use crate::order::{Failure, Outcome};
 use crate::policy::Action;
 use crate::reactor::entry::Begun;
 use crate::units::Bytes;
@@ -9,30 +9,18 @@ use crate::units::Bytes;
 /// `None` while that is not known: then there is nothing to say yet.
 pub fn reconcile(begun: &Begun, actual: Option<Bytes>) -> Option<Outcome> {
     let result = match begun.order.action {
-        Action::Reclaim { .. } => {
-            Err("memtrace ended before it was done; its result is unknown".to_owned())
-        }
+        Action::Reclaim { .. } => Err(Failure::Interrupted),
         Action::Balloon { from, to } => {
-            let actual = actual?;
+            let at = actual?;
             let (low, high) = (from.min(to), from.max(to));
-            let mib = |amount: Bytes| format!("{} MiB", amount.0 >> 20);
-            if actual == to {
+            if at == to {
                 Ok(())
-            } else if actual == from {
-                Err(format!(
-                    "memtrace ended before it was done; the balloon is unchanged at {}",
-                    mib(from)
-                ))
-            } else if low < actual && actual < high {
-                let (actual, to) = (mib(actual), mib(to));
-                Err(format!(
-                    "memtrace ended before it was done; the balloon is at {actual}, on its way to {to}"
-                ))
+            } else if at == from {
+                Err(Failure::Unmoved { at })
+            } else if low < at && at < high {
+                Err(Failure::Underway { at, to })
             } else {
-                let actual = mib(actual);
-                Err(format!(
-                    "memtrace ended before it was done; another program set the balloon to {actual}"
-                ))
+                Err(Failure::Overridden { at })
             }
         }
     };
@@ -47,7 +35,7 @@ mod tests {
     use crate::sample::VmId;
     use crate::units::WallNanos;
 
-    fn told(action: Action, actual: Option<u64>) -> Option<Result<(), String>> {
+    fn told(action: Action, actual: Option<u64>) -> Option<Result<(), Failure>> {
         let vm = VmId::Process { pid: 5, start: 1 };
         let order = Order { id: 9, vm, pid: 5, name: String::new(), action };
         let (rule, reason) = (RuleId::Other, Reason::Unrecorded);
@@ -62,10 +50,11 @@ mod tests {
         let taking = Action::Balloon { from: Bytes(100 << 20), to: Bytes(60 << 20) };
         let error = |actual| told(taking, Some(actual)).unwrap().unwrap_err();
         assert_eq!(told(taking, Some(60)), Some(Ok(())));
-        assert!(error(100).contains("unchanged at 100 MiB"));
-        assert!(error(80).contains("at 80 MiB, on its way to 60 MiB"));
-        assert!(error(50).contains("another program set the balloon to 50 MiB"));
-        assert!(error(110).contains("another program"));
+        let mib = |amount: u64| Bytes(amount << 20);
+        assert_eq!(error(100), Failure::Unmoved { at: mib(100) });
+        assert_eq!(error(80), Failure::Underway { at: mib(80), to: mib(60) });
+        assert_eq!(error(50), Failure::Overridden { at: mib(50) });
+        assert_eq!(error(110), Failure::Overridden { at: mib(110) });
         assert_eq!(told(taking, None), None);
         assert!(told(Action::Reclaim { bytes: Bytes(1) }, None).unwrap().is_err());
     }

@@ -10,7 +10,7 @@ mod hook;
 use super::*;
 use crate::fixture::samples::{MIB, sample, vm};
 use crate::model::derive;
-use crate::order::Order;
+use crate::order::{Failure, Order};
 use crate::policy::{Action, Decision, Decisions, Observation, Reason, RuleId};
 use crate::reactor::entry::Holding;
 use crate::units::Bytes;
@@ -163,11 +163,11 @@ fn an_order_is_written_down_before_it_is_given_and_closed_after() {
     let mut reactor = reactor(&world, true);
     assert_eq!(fates(&step(&mut reactor, 1)), [Fate::InFlight]);
     world.with(|world| world.outcomes.push(Outcome { id: 1, result: Ok(()) }));
-    let refused = Outcome { id: 2, result: Err("no balloon".to_owned()) };
+    let refused = Outcome { id: 2, result: Err(Failure::Reported("no balloon".to_owned())) };
     assert_eq!(fates(&step(&mut reactor, 2)), [Fate::Done, Fate::InFlight]);
     world.with(|world| world.outcomes.push(refused));
     let reaction = step(&mut reactor, 3);
-    assert_eq!(fates(&reaction)[1], Fate::Failed("no balloon".to_owned()));
+    assert_eq!(fates(&reaction)[1], Fate::Failed(Failure::Reported("no balloon".to_owned())));
     reactor.stop().expect("there is room");
     let expected = [
         "order 1",
@@ -190,7 +190,7 @@ fn without_a_journal_entry_nothing_is_done_until_there_is_room() {
     world.with(|world| world.full = true);
     let reaction = step(&mut reactor, 1);
     assert!(reaction.problem.as_deref().is_some_and(|problem| problem.contains("no space")));
-    assert!(matches!(&fates(&reaction)[..], [Fate::Failed(why)] if why.contains("not done")));
+    assert!(matches!(&fates(&reaction)[..], [Fate::Failed(Failure::NoJournal(_))]));
     assert_eq!(world.told(), [""; 0], "nothing was begun");
     world.with(|world| world.full = false);
     assert_eq!(step(&mut reactor, 2).problem, None);

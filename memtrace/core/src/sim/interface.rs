@@ -5,7 +5,7 @@ use anyhow::Result;
 
 use super::host::{Host, Vm};
 use super::size::{PAGE, Size, bytes};
-use crate::order::{Actuator, Order, Outcome};
+use crate::order::{Actuator, Failure, Order, Outcome};
 use crate::policy::Action;
 use crate::sample::{Sample, VmId};
 use crate::source::{Pressure, Source};
@@ -69,7 +69,7 @@ impl Source for Host {
 
 impl Actuator for Host {
     fn begin(&mut self, order: &Order) {
-        let result = self.carry_out(order);
+        let result = self.carry_out(order).map_err(Failure::Reported);
         self.outcomes.push(Outcome { id: order.id, result });
     }
 

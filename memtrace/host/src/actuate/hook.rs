@@ -7,7 +7,7 @@ use std::thread;
 use anyhow::{Context, Result};
 
 use crate::line_sink::LineSink;
-use memtrace_core::order::Outcome;
+use memtrace_core::order::{Failure, Outcome};
 
 /// Maximum number of queued lines. There are minutes between two.
 const QUEUE: usize = 8;
@@ -36,7 +36,7 @@ impl HookCommand {
             .name("hook".to_owned())
             .spawn(move || {
                 for (id, line) in lines {
-                    let result = sink.tell(&line);
+                    let result = sink.tell(&line).map_err(Failure::Reported);
                     // No receiver: memtrace is exiting.
                     let _ = send.send(Outcome { id, result });
                 }
@@ -50,7 +50,8 @@ impl HookCommand {
     /// Hands a line over, and returns at once.
     pub fn tell(&mut self, number: u64, line: String) {
         if self.queue.try_send((number, line)).is_err() {
-            let result = Err("the command has not read the previous lines".to_owned());
+            let text = "the command has not read the previous lines".to_owned();
+            let result = Err(Failure::Reported(text));
             let _ = self.refused.send(Outcome { id: number, result });
         }
     }
@@ -112,7 +113,8 @@ mod tests {
             hook.tell(number, "x".to_owned());
             ended(&mut hook, 1).into_iter().find_map(|outcome| outcome.result.err())
         });
-        assert!(refused.is_some_and(|reason| reason.contains("sh -c exec <&-")));
+        let Some(Failure::Reported(reason)) = refused else { panic!("{refused:?}") };
+        assert!(reason.contains("sh -c exec <&-"), "{reason}");
         assert!(HookCommand::start(&["/nonexistent/hook".to_owned()]).is_err());
     }
 
@@ -127,6 +129,7 @@ mod tests {
         }
         assert!(begun.elapsed() < Duration::from_secs(2));
         let refused = ended(&mut hook, 1);
-        assert!(refused[0].result.as_ref().unwrap_err().contains("has not read"), "{refused:?}");
+        let Err(Failure::Reported(reason)) = &refused[0].result else { panic!("{refused:?}") };
+        assert!(reason.contains("has not read"), "{reason}");
     }
 }

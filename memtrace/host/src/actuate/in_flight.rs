@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use crate::vmm::order::Reply;
-use memtrace_core::order::{Order, Outcome};
+use memtrace_core::order::{Failure, Order, Outcome};
 use memtrace_core::sample::VmId;
 
 /// An order without an answer for this long counts as failed. Longer than QMP's timeout (6 s) and
@@ -43,14 +43,18 @@ impl InFlight {
         self.collect();
         let (vm, id) = (order.vm, order.id);
         if let Some(before) = self.by_vm.get(&vm) {
-            let result = Err(format!("order {} for this VM is still in progress", before.id));
+            let text = format!("order {} for this VM is still in progress", before.id);
+            let result = Err(Failure::Reported(text));
             self.ended.push(Outcome { id, result });
             return None;
         }
         self.by_vm.insert(vm, Pending { id, since: now, given_up: false });
         let send = self.send.clone();
         // No receiver: memtrace is exiting.
-        Some(Reply::new(move |result| drop(send.send((vm, Outcome { id, result })))))
+        Some(Reply::new(move |result| {
+            let result = result.map_err(Failure::Reported);
+            drop(send.send((vm, Outcome { id, result })));
+        }))
     }
 
     /// The outcomes since the last call.
@@ -61,7 +65,8 @@ impl InFlight {
             if !order.given_up && waited >= PATIENCE {
                 order.given_up = true;
                 let seconds = waited.as_secs();
-                let result = Err(format!("no answer within {seconds} s; outcome unknown"));
+                let text = format!("no answer within {seconds} s; outcome unknown");
+                let result = Err(Failure::Reported(text));
                 self.ended.push(Outcome { id: order.id, result });
             }
         }
@@ -101,7 +106,7 @@ mod tests {
         assert!(in_flight.open(&order(2, 1), now).is_none());
         let other = in_flight.open(&order(3, 2), now).unwrap();
         let text = "order 1 for this VM is still in progress".to_owned();
-        assert_eq!(in_flight.ended(now), [Outcome { id: 2, result: Err(text) }]);
+        assert_eq!(in_flight.ended(now), [Outcome { id: 2, result: Err(Failure::Reported(text)) }]);
         other.send(Ok(()));
         first.send(Ok(()));
         assert_eq!(in_flight.ended(now), [done(3), done(1)]);
@@ -117,7 +122,7 @@ mod tests {
         assert_eq!(in_flight.ended(now + PATIENCE - Duration::from_millis(1)), []);
         let ended = in_flight.ended(now + PATIENCE);
         assert!(
-            matches!(&ended[..], [Outcome { id: 1, result: Err(text) }] if text.contains("10 s"))
+            matches!(&ended[..], [Outcome { id: 1, result: Err(Failure::Reported(text)) }] if text.contains("10 s"))
         );
         assert_eq!(in_flight.ended(now + PATIENCE * 2), []);
         assert!(in_flight.open(&order(2, 1), now + PATIENCE).is_none());

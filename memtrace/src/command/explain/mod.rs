@@ -162,7 +162,7 @@ fn told(account: &Account, zone: &TimeZone) -> String {
         let how = match ended {
             None => "outcome unknown".to_owned(),
             Some((_, Ok(()))) => "done".to_owned(),
-            Some((_, Err(reason))) => format!("failed: {reason}"),
+            Some((_, Err(why))) => format!("failed: {}", words::failure(why)),
         };
         let line = format!(
             "{} {name}: {}: {how}; {}",

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::JournalError;
 use crate::journal::state::State;
+use memtrace_core::order::Failure;
 use memtrace_core::reactor::entry::{Begun, Noted};
 use memtrace_core::sample::VmId;
 use memtrace_core::units::WallNanos;
@@ -39,7 +40,7 @@ pub(super) enum Entry {
         at: WallNanos,
         id: u64,
         /// `None`: it was done.
-        error: Option<String>,
+        error: Option<Failure>,
     },
     Noted(Noted),
     Changed(Changed),

@@ -98,7 +98,7 @@ impl JournalState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use memtrace_core::order::Order;
+    use memtrace_core::order::{Failure, Order};
     use memtrace_core::policy::{Reason, RuleId};
     use memtrace_core::units::Bytes;
     use memtrace_core::units::WallNanos;
@@ -113,7 +113,7 @@ mod tests {
     }
 
     fn end(id: u64, error: Option<&str>) -> Entry {
-        Entry::End { at: AT, id, error: error.map(str::to_owned) }
+        Entry::End { at: AT, id, error: error.map(|text| Failure::Reported(text.to_owned())) }
     }
 
     fn state(entries: &[Entry]) -> JournalState {

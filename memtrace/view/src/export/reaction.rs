@@ -46,7 +46,7 @@ fn became(fate: &Fate) -> String {
         Fate::Observed => "would ".to_owned(),
         Fate::InFlight => String::new(),
         Fate::Done => "done: ".to_owned(),
-        Fate::Failed(reason) => format!("FAILED ({}): ", text::clean(reason)),
+        Fate::Failed(why) => format!("FAILED ({}): ", text::clean(&words::failure(why))),
     }
 }
 
@@ -159,6 +159,7 @@ mod tests {
 
     use super::*;
     use memtrace_core::fixture::{GIB, MIB, WALL};
+    use memtrace_core::order::Failure;
     use memtrace_core::policy::thought::Gate;
     use memtrace_core::policy::thought::Term;
     use memtrace_core::policy::thought::WhatIf;
@@ -197,7 +198,8 @@ mod tests {
 
     #[test]
     fn a_failed_action_has_its_reason() {
-        let line = line(&entry(Fate::Failed("no balloon".to_owned())), &TimeZone::UTC);
+        let line =
+            line(&entry(Fate::Failed(Failure::Reported("no balloon".to_owned()))), &TimeZone::UTC);
         assert!(line.contains("FAILED (no balloon): inflate"), "{line}");
     }
 

@@ -117,7 +117,33 @@ struct Entry<'a> {
     /// Decision.
     decision: Decision<'a>,
     /// Outcome.
-    fate: &'a Fate,
+    fate: Ended,
+}
+
+/// The outcome of a decision.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Fate")]
+enum Ended {
+    /// No order was given.
+    Observed,
+    /// An order whose end isn't known yet.
+    InFlight,
+    /// The hypervisor or the kernel accepted it. Its effect is seen in the next samples.
+    Done,
+    /// The reason.
+    Failed(String),
+}
+
+impl From<&Fate> for Ended {
+    fn from(fate: &Fate) -> Self {
+        match fate {
+            Fate::Observed => Self::Observed,
+            Fate::InFlight => Self::InFlight,
+            Fate::Done => Self::Done,
+            Fate::Failed(failure) => Self::Failed(words::failure(failure)),
+        }
+    }
 }
 
 /// A call of the hook and its outcome.
@@ -130,7 +156,7 @@ struct Called<'a> {
     /// Call.
     call: Call<'a>,
     /// Outcome.
-    fate: &'a Fate,
+    fate: Ended,
 }
 
 /// Memory that can't be reclaimed by memtrace.
@@ -272,14 +298,14 @@ impl<'a> From<&'a thought::Gate> for Gate<'a> {
 impl<'a> From<&'a reactor::Entry> for Entry<'a> {
     fn from(entry: &'a reactor::Entry) -> Self {
         let reactor::Entry { number, wall, name, decision, fate } = entry;
-        Self { number: *number, wall: *wall, name, decision: decision.into(), fate }
+        Self { number: *number, wall: *wall, name, decision: decision.into(), fate: fate.into() }
     }
 }
 
 impl<'a> From<&'a reactor::Called> for Called<'a> {
     fn from(called: &'a reactor::Called) -> Self {
         let reactor::Called { number, wall, call, fate } = called;
-        Self { number: *number, wall: *wall, call: call.into(), fate }
+        Self { number: *number, wall: *wall, call: call.into(), fate: fate.into() }
     }
 }
 

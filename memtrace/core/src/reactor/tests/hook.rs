@@ -58,10 +58,10 @@ fn the_hook_gets_what_is_missing_and_its_outcome_is_shown() {
     world.with(|world| world.outcomes.push(Outcome { id: 0, result: Ok(()) }));
     assert_eq!(fate(&pass(&mut reactor, 32..33)), Some((0, Fate::Done)));
     assert_eq!(fate(&pass(&mut reactor, 33..631)), Some((0, Fate::Done)));
-    let refused = Outcome { id: 1, result: Err("it has ended".to_owned()) };
+    let refused = Outcome { id: 1, result: Err(Failure::Reported("it has ended".to_owned())) };
     assert_eq!(fate(&pass(&mut reactor, 631..632)), Some((1, Fate::InFlight)));
     world.with(|world| world.outcomes.push(refused));
-    let failed = Fate::Failed("it has ended".to_owned());
+    let failed = Fate::Failed(Failure::Reported("it has ended".to_owned()));
     assert_eq!(fate(&pass(&mut reactor, 632..633)), Some((1, failed)));
 }
 
@@ -80,7 +80,8 @@ fn without_a_journal_entry_the_hook_is_not_run() {
     let mut reactor = low(&world, true);
     pass(&mut reactor, 1..31);
     world.with(|world| world.full = true);
-    let Some((0, Fate::Failed(reason))) = fate(&pass(&mut reactor, 31..32)) else {
+    let Some((0, Fate::Failed(Failure::NoJournal(reason)))) = fate(&pass(&mut reactor, 31..32))
+    else {
         panic!("it was told")
     };
     assert!(reason.contains("no space left"), "{reason}");

@@ -11,6 +11,7 @@ use crate::vmm::qmp::QmpClients;
 use crate::vmm::qmp::fake::{ACTUAL, Monitor, obedient};
 use memtrace_core::fixture::{snapshot, vm};
 use memtrace_core::model::snapshot::VmView;
+use memtrace_core::order::Failure;
 
 const TO: Bytes = Bytes(100 << 20);
 
@@ -30,7 +31,15 @@ fn order(id: u64, vm: &VmView) -> Order {
     Order { id, vm: vm.id, pid: vm.pid, name: vm.name.clone(), action }
 }
 
-fn ended(actuator: &mut HostActuator, count: usize) -> BTreeMap<u64, Result<(), String>> {
+/// The text of a failure.
+fn reported(result: &Result<(), Failure>) -> &str {
+    match result {
+        Err(Failure::Reported(text)) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn ended(actuator: &mut HostActuator, count: usize) -> BTreeMap<u64, Result<(), Failure>> {
     let deadline = Instant::now() + Duration::from_secs(20);
     let mut all = BTreeMap::new();
     while all.len() < count {
@@ -61,8 +70,8 @@ fn a_balloon_is_moved_by_who_answers_for_it_and_a_hung_one_delays_no_other() {
     assert_eq!(actual.load(Ordering::Relaxed), TO.0);
     actuator.begin(&order(3, &vms[0]));
     let rest = ended(&mut actuator, 2);
-    assert!(rest[&1].as_ref().unwrap_err().contains("no greeting"), "{rest:?}");
-    assert!(rest[&3].as_ref().unwrap_err().contains("order 1 "), "{rest:?}");
+    assert!(reported(&rest[&1]).contains("no greeting"), "{rest:?}");
+    assert!(reported(&rest[&3]).contains("order 1 "), "{rest:?}");
 }
 
 #[test]
@@ -79,8 +88,7 @@ fn an_order_to_a_vm_without_interface_fails() {
     }
     actuator.begin(&Order { pid: 99, ..order(6, &unfollowed) });
     let ended = ended(&mut actuator, 6);
-    let errors: Vec<&str> =
-        ended.values().map(|result| result.as_ref().unwrap_err().as_str()).collect();
+    let errors: Vec<&str> = ended.values().map(reported).collect();
     assert_eq!(
         errors,
         [

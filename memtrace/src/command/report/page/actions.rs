@@ -7,6 +7,7 @@ use crate::command::report::actions::ActionEntry;
 use crate::command::report::words::{bytes, name, said};
 use memtrace_core::policy::Action;
 use memtrace_core::reactor::Fate;
+use memtrace_view::words;
 
 /// Number of rows shown; the rest is folded.
 const OPEN: usize = 20;
@@ -77,7 +78,7 @@ fn fate(fate: Option<&Fate>) -> String {
         Some(Fate::Observed) => "observed".to_owned(),
         Some(Fate::InFlight) => "no answer".to_owned(),
         Some(Fate::Done) => "done".to_owned(),
-        Some(Fate::Failed(why)) => format!("failed: {}", said(why)),
+        Some(Fate::Failed(why)) => format!("failed: {}", said(&words::failure(why))),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::journal::at as account_of;
+use memtrace_core::order::Failure;
 
 fn noted(journal: &mut Journal, second: u64, kind: GateKind) {
     let reason = Reason::Reported { text: format!("at {second}") };
@@ -24,7 +25,7 @@ fn the_account_ends_at_its_moment() {
     noted(&mut journal, 10, GateKind::Room);
     noted(&mut journal, 20, GateKind::Moving);
     journal.begin(at(20), vec![wanted(1, 100, 80), wanted(2, 50, 40)]).unwrap();
-    let refused = Outcome { id: 1, result: Err("QMP: refused".to_owned()) };
+    let refused = Outcome { id: 1, result: Err(Failure::Reported("QMP: refused".to_owned())) };
     journal.end(at(22), &refused).unwrap();
     journal.begin(at(30), vec![wanted(1, 100, 90)]).unwrap();
     journal.stop(at(40)).unwrap();

@@ -56,7 +56,7 @@ fn told(entry: &Entry, state: &State, width: usize) -> Vec<Line<'static>> {
         Fate::Observed => ("would".to_owned(), Emphasis::Strong),
         Fate::InFlight => ("in progress:".to_owned(), Emphasis::Strong),
         Fate::Done => ("done:".to_owned(), Emphasis::Strong),
-        Fate::Failed(reason) => (format!("FAILED ({reason}):"), Emphasis::Hot),
+        Fate::Failed(why) => (format!("FAILED ({}):", words::failure(why)), Emphasis::Hot),
     };
     let what = action(decision.action);
     let first = format!("{name}: {fate} {what} [{}]", decision.rule.word());
