@@ -63,6 +63,8 @@ impl LiveSource {
         let files = self.read_files(vm, stat, counted.as_deref(), &answer.guest, tick);
         let description = &vm.description;
         let memory = description.qemu.as_ref().and_then(|qemu| qemu.memory);
+        let balloon = description.qemu.as_ref().and_then(|qemu| qemu.balloon);
+        let deflate_on_oom = balloon.map(|balloon| balloon.deflate_on_oom);
         let in_detail = tick.detail == Some(vm.id);
         VmSample {
             id: vm.id,
@@ -79,7 +81,7 @@ impl LiveSource {
             vfio: description.qemu.as_ref().map(|qemu| qemu.vfio),
             process: process::with_stat(files.process, stat, self.ticks_per_second),
             cgroup: files.cgroup,
-            guest: answer.guest,
+            guest: GuestSample { deflate_on_oom, ..answer.guest },
             counters: files.counters,
             counted_from_start: counted.as_ref().is_some_and(|counted| counted.from_start),
             histograms: counted.as_mut().map(|counted| std::mem::take(&mut counted.histograms)),

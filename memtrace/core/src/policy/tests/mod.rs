@@ -4,6 +4,7 @@ mod fixture;
 mod give_back;
 mod hook;
 mod killed;
+mod own_driver;
 mod properties;
 mod receiving;
 mod rules;
