@@ -41,6 +41,9 @@ pub struct State {
     pub unmet_since: Option<Nanos>,
     /// Since when all rungs together fall short of what is needed.
     pub short_since: Option<Nanos>,
+    /// Since when next to nothing is available.
+    #[serde(default)]
+    pub exhausted_since: Option<Nanos>,
     /// When the hook was last told.
     pub told: Option<Nanos>,
     /// Moments and what was available then, newest last.

@@ -1,6 +1,7 @@
 //! The policy as a whole.
 
 mod fixture;
+mod floors;
 mod give_back;
 mod hook;
 mod killed;
