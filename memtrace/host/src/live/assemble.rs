@@ -12,6 +12,7 @@ use crate::hostfs::process::{self, ProcessStat};
 use crate::hostfs::{HostRoot, cgroup};
 use crate::probe::{FlowReading, Taker, VmReading};
 use crate::vmm::discover::FoundVm;
+use crate::vmm::guest::GuestAnswer;
 use crate::vmm::name;
 use memtrace_core::sample::{
     CgroupSample, FlowSample, GuestSample, Party, ProcessSample, ThreadSample, VmId, VmSample,
@@ -59,7 +60,11 @@ impl LiveSource {
         mut counted: Option<&mut VmReading>,
         tick: &Tick,
     ) -> VmSample {
-        let answer = self.guests.answer(vm);
+        let answer = if self.is_outside_scope(vm.pid) {
+            GuestAnswer::problem("not asked: the VM is outside the scope (scope.cgroup)")
+        } else {
+            self.guests.answer(vm)
+        };
         let files = self.read_files(vm, stat, counted.as_deref(), &answer.guest, tick);
         let description = &vm.description;
         let memory = description.qemu.as_ref().and_then(|qemu| qemu.memory);
