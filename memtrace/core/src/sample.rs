@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::signal::SignalStatus;
 use crate::units::{Bytes, Nanos, Pages, WallNanos};
 
+pub use host::is_in_cgroup;
 pub use host::{
     HostCountersSample, HostSample, Meminfo, Psi, PsiLine, ScopeSample, SwapDevice, Vmstat,
 };

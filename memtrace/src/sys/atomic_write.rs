@@ -1,21 +1,24 @@
 //! Atomic replacement of a file that may be read at any time.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::geteuid;
 
-/// Writes `text` to a temporary file and renames it to `path`. A symlink's target is replaced;
-/// pipes and devices are written directly.
+/// Writes `text` to a temporary file and renames it to `path`. A symbolic link is replaced itself,
+/// wherever it leads: in a folder that others may write to it may be a stranger's. Pipes and devices
+/// are written directly, and so is what the system's own links lead to (`/dev/stdout`).
 ///
 /// # Errors
 /// When that isn't possible; the previous file is kept then.
 pub fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if fs::metadata(&path).is_ok_and(|known| !known.is_file() && !known.is_dir()) {
-        return write_through(&path, text);
+    let named = fs::symlink_metadata(path).ok();
+    let is_special = |named: &Metadata| !named.is_file() && !named.is_dir() && !named.is_symlink();
+    if named.as_ref().is_some_and(is_special) || is_system_link(path, named.as_ref()) {
+        return write_through(path, text);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     // Readable for others, as far as the umask allows. The suffix hides it from collectors of
@@ -28,13 +31,29 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
         .suffix(".tmp")
         .make_in(folder.unwrap_or(Path::new(".")), create)?;
     file.as_file_mut().write_all(text.as_bytes())?;
-    // Keep the permissions of an existing file.
-    if let Some(known) = fs::metadata(&path).ok().filter(fs::Metadata::is_file) {
+    // Keep the permissions of an existing file, but not those that a stranger chose.
+    if let Some(known) = named.filter(|known| known.is_file() && is_ours(known)) {
         file.as_file().set_permissions(known.permissions())?;
     }
     file.as_file().sync_all()?;
-    file.persist(&path)?;
+    file.persist(path)?;
     Ok(())
+}
+
+fn is_ours(known: &Metadata) -> bool {
+    known.uid() == 0 || known.uid() == geteuid().as_raw()
+}
+
+/// A link of root or of this user in a folder of /dev or /proc that nobody else writes to.
+fn is_system_link(path: &Path, named: Option<&Metadata>) -> bool {
+    let Some(folder) = path.parent().and_then(|folder| fs::canonicalize(folder).ok()) else {
+        return false;
+    };
+    let is_closed =
+        |folder: &Path| fs::metadata(folder).is_ok_and(|known| known.mode() & 0o22 == 0);
+    named.is_some_and(|named| named.is_symlink() && is_ours(named))
+        && ["/dev", "/proc"].iter().any(|top| folder.starts_with(top))
+        && is_closed(&folder)
 }
 
 /// A device or a pipe. One without a reader is refused: opening it would wait for one.
@@ -81,8 +100,9 @@ mod tests {
         let link = directory.path().join("link");
         std::os::unix::fs::symlink(&path, &link).expect("it is made");
         replace(&link, "third").expect("it is written");
-        assert_eq!(fs::read_to_string(&path).ok().as_deref(), Some("third"));
-        assert!(fs::symlink_metadata(&link).is_ok_and(|known| known.is_symlink()));
+        assert_eq!(fs::read_to_string(&path).ok().as_deref(), Some("second"), "not where it led");
+        assert_eq!(fs::read_to_string(&link).ok().as_deref(), Some("third"));
+        assert!(fs::symlink_metadata(&link).is_ok_and(|known| known.is_file()));
         assert_eq!(names(directory.path()), ["link", "report.html"]);
         let mode = fs::metadata(&path).expect("it is there").permissions().mode();
         assert_eq!((mode & 0o600, mode & 0o133), (0o600, 0), "others may read it, and no more");
@@ -90,6 +110,25 @@ mod tests {
         replace(&path, "fourth").expect("it is written");
         let mode = fs::metadata(&path).expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "what only its owner may read stays so");
+    }
+
+    #[test]
+    fn a_link_is_replaced_wherever_it_leads_and_standard_output_is_written() {
+        let directory = tempfile::tempdir().expect("there is room");
+        let link = directory.path().join("memtrace.prom");
+        std::os::unix::fs::symlink(directory.path().join("missing"), &link).expect("it is made");
+        replace(&link, "text").expect("it is written");
+        assert_eq!(names(directory.path()), ["memtrace.prom"]);
+        assert_eq!(fs::read_to_string(&link).ok().as_deref(), Some("text"));
+        replace(Path::new("/dev/null"), "text").expect("it is a device");
+        assert!(fs::metadata("/dev/null").is_ok_and(|known| !known.is_file()));
+        let (reader, writer) = rustix::pipe::pipe().expect("it is made");
+        let through = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&writer));
+        replace(Path::new(&through), "text").expect("it has a reader");
+        drop(writer);
+        let mut read = String::new();
+        io::Read::read_to_string(&mut fs::File::from(reader), &mut read).expect("it is text");
+        assert_eq!(read, "text");
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::rules::{Finding, Reading, named};
-use crate::model::Snapshot;
+use super::rules::{Finding, Reading, named, watched};
 use crate::model::snapshot::VmView;
+use crate::reactor::Step;
 use crate::sample::VmId;
 
 /// The last total of each guest. Totals lose no kill, however rarely they are read.
@@ -17,7 +17,7 @@ pub struct Kills {
 impl Kills {
     /// Guests with a kill since the last reading. Kills before the first reading are not
     /// reported, because their time is unknown.
-    pub fn read(&mut self, snapshot: &Snapshot) -> Vec<Reading> {
+    pub fn read(&mut self, step: &Step) -> Vec<Reading> {
         let before = std::mem::take(&mut self.seen);
         let read = |vm: &VmView| {
             let last = before.get(&vm.id).filter(|(pid, _)| *pid == vm.pid).map(|(_, last)| *last);
@@ -29,6 +29,6 @@ impl Kills {
             let found = grown.map(|count| (count > 0, Finding::GuestOomKills { count }));
             Reading { vm: Some(named(vm)), found }
         };
-        snapshot.vms.iter().map(read).collect()
+        watched(step).map(read).collect()
     }
 }

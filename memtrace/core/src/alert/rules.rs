@@ -156,14 +156,13 @@ impl Rule {
             }
             Condition::BalloonStuck => stuck(step),
             Condition::OomKill => vec![oom_kill(&step.snapshot)],
-            Condition::GuestOomKill => kills.read(&step.snapshot),
+            Condition::GuestOomKill => kills.read(step),
             Condition::HostMemoryLow | Condition::HostPressure | Condition::HostSwapping => {
                 vec![self.measured(None, host(condition, &step.snapshot))]
             }
-            _ => {
-                let vms = step.snapshot.vms.iter();
-                vms.map(|vm| self.measured(Some(named(vm)), of_vm(condition, vm))).collect()
-            }
+            _ => watched(step)
+                .map(|vm| self.measured(Some(named(vm)), of_vm(condition, vm)))
+                .collect(),
         }
     }
 
@@ -188,7 +187,13 @@ fn stuck(step: &Step) -> Vec<Reading> {
         let stuck = flagged.contains(&vm.id);
         Reading { vm: Some(named(vm)), found: Some((stuck, Finding::Balloon { stuck })) }
     };
-    step.snapshot.vms.iter().map(read).collect()
+    watched(step).map(read).collect()
+}
+
+/// VMs outside the scope are somebody else's.
+pub(super) fn watched(step: &Step) -> impl Iterator<Item = &VmView> {
+    let outside = &step.reaction.outside_scope;
+    step.snapshot.vms.iter().filter(|vm| !outside.contains(&vm.id))
 }
 
 /// The kernel side reports each as it happens; without it, kills are unknown.

@@ -4,12 +4,17 @@
 use super::observation::VmObservation;
 use super::rules::{Rules, Safety};
 use super::state::{Ordered, StoodDown, VmState};
+use crate::policy::tri_state::share;
 use crate::units::{Bytes, Nanos};
 
 /// Sizes that differ by no more are the same: hypervisors round.
 pub const SAME: u64 = 4 << 20;
 /// A balloon that came so much nearer has moved.
 const PROGRESS: u64 = 1 << 20;
+
+/// So long after it grew by itself, a balloon may return to what it was told: a guest boots in
+/// that time and more, and its driver inflates at some hundred MiB/s.
+const SETTLES: Nanos = Nanos(60_000_000_000);
 
 /// Where a balloon stands with what was ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,15 +40,16 @@ pub fn follow(rules: &Rules, memory: &mut VmState, at: Nanos, vm: &VmObservation
         memory.keep(at, rss.saturating_add(swap));
     }
     memory.beside = [memory.beside, vm.dead].into_iter().flatten().min();
+    if vm.guest.is_some_and(|guest| guest.rebooted) {
+        memory.booted_from = memory.cpu_time;
+    }
+    memory.sent = memory.sent.filter(|(_, then)| at.saturating_sub(*then) < SETTLES);
+    settle(rules, memory, at, vm);
     let Some(actual) = vm.actual else { return };
     if let Some(&(_, before)) = memory.sizes.back()
-        && is_foreign(memory.order, before, actual)
+        && is_foreign(memory, before, actual)
     {
-        memory.order = None;
-        memory.base = Some(actual);
-        if is_booted(rules, vm) != Some(false) && rules.has(Safety::Foreign) {
-            memory.stood_down = Some(StoodDown { at, from: before, to: actual });
-        }
+        moved(rules, memory, StoodDown { at, from: before, to: actual, open: actual > before }, vm);
     }
     let base = memory.base.map_or(actual, |base| base.max(actual));
     memory.base = Some(base);
@@ -59,24 +65,63 @@ pub fn follow(rules: &Rules, memory: &mut VmState, at: Nanos, vm: &VmObservation
     memory.stood_down = memory.stood_down.filter(|stood| !forgiven(stood));
 }
 
-/// By the CPU time that each of its CPUs had.
-pub fn is_booted(rules: &Rules, vm: &VmObservation) -> Option<bool> {
-    let needed = rules.boot.0.saturating_mul(u64::from(vm.vcpus?.max(1)));
-    Some(vm.cpu_time?.0 >= needed)
+/// It moved, and not by an order. One that grew may have been let go by its own driver, because
+/// its guest was short or booted again; nobody else's order is known until the guest tells.
+fn moved(rules: &Rules, memory: &mut VmState, by: StoodDown, vm: &VmObservation) {
+    let sent = memory.order.take().map(|order| order.to).or(memory.sent.map(|(sent, _)| sent));
+    let is_known = memory.stood_down.is_some_and(|stood| !stood.open);
+    let open = by.open && !is_known;
+    let boots = is_booted(rules, memory, vm) == Some(false);
+    let may_be_its_own = open || (boots && memory.booted_from.is_some());
+    memory.sent = sent.filter(|_| may_be_its_own).map(|sent| (sent, by.at));
+    if !may_be_its_own {
+        memory.base = Some(by.to);
+    }
+    if !boots && rules.has(Safety::Foreign) {
+        memory.stood_down = Some(StoodDown { open, ..by });
+    }
 }
 
-/// A balloon that moved, and not by this order.
-pub fn is_foreign(order: Option<Ordered>, before: Bytes, actual: Bytes) -> bool {
-    before.0.abs_diff(actual.0) > SAME && !is_ours(order, before, actual)
+/// Whether it was its own driver that let the balloon go, by what the guest says since.
+fn settle(rules: &Rules, memory: &mut VmState, at: Nanos, vm: &VmObservation) {
+    let Some(stood) = memory.stood_down.filter(|stood| stood.open) else { return };
+    let Some(guest) = vm.guest else { return };
+    if guest.rebooted {
+        memory.stood_down = None;
+        return;
+    }
+    let said = guest.age.map(|age| at.saturating_sub(age));
+    let (Some(available), Some(size)) = (guest.available, vm.actual) else { return };
+    if said.is_none_or(|said| said < stood.at) {
+        return;
+    }
+    let short = share(available, size) < rules.guest_tight;
+    if vm.deflate_on_oom == Some(true) && short {
+        memory.stood_down = None;
+    } else {
+        memory.sent = None;
+        memory.base = vm.actual;
+        memory.stood_down = Some(StoodDown { open: false, ..stood });
+    }
+}
+
+/// By the CPU time that each of its CPUs had since it began to boot.
+fn is_booted(rules: &Rules, memory: &VmState, vm: &VmObservation) -> Option<bool> {
+    let needed = rules.boot.0.saturating_mul(u64::from(vm.vcpus?.max(1)));
+    Some(memory.since_boot(vm.cpu_time)?.0 >= needed)
+}
+
+/// A balloon that moved, and not by an order of ours.
+pub fn is_foreign(memory: &VmState, before: Bytes, actual: Bytes) -> bool {
+    let to = memory.order.map(|order| order.to).or(memory.sent.map(|(sent, _)| sent));
+    before.0.abs_diff(actual.0) > SAME && !to.is_some_and(|to| is_between(before, to, actual))
 }
 
 /// A move between the size before and what was ordered is the order being carried out.
-fn is_ours(order: Option<Ordered>, before: Bytes, actual: Bytes) -> bool {
-    order.is_some_and(|order| {
-        let low = before.min(order.to).0.saturating_sub(SAME);
-        let high = before.max(order.to).0.saturating_add(SAME);
-        (low..=high).contains(&actual.0)
-    })
+fn is_between(before: Bytes, to: Bytes, actual: Bytes) -> bool {
+    let low = before.min(to).0.saturating_sub(SAME);
+    let high = before.max(to).0.saturating_add(SAME);
+    (low..=high).contains(&actual.0)
 }
 
 /// Whether it may be shrunk again, by the clock alone.
@@ -124,6 +169,7 @@ pub fn to_come(rules: &Rules, memory: &VmState, at: Nanos, actual: Option<Bytes>
 pub fn ordered(memory: &mut VmState, at: Nanos, from: Bytes, to: Bytes) {
     let nearest = Bytes(from.0.abs_diff(to.0));
     memory.order = Some(Ordered { at, from, to, progressed: at, nearest });
+    memory.sent = None;
     if to < from {
         memory.shrunk = Some(at);
     } else {

@@ -1,5 +1,6 @@
 //! How far down a VM may go.
 
+use super::host::Host;
 use super::reason::FloorTerms;
 use super::rules::{Rules, Safety, part};
 use super::state::{Level, VmState};
@@ -8,6 +9,9 @@ use crate::units::{Bytes, Nanos};
 
 /// A guest that has so much times what it uses just gets by.
 const BARELY: f64 = 1.1;
+/// So often what is kept for a burst is halved while it lasts ([`Rules::burst_lasts`]), where the
+/// host has nothing left: once a minute.
+const EXHAUSTED_HALVES: f64 = 10.0;
 
 /// How far down a VM may go, and from what that follows.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,20 +21,22 @@ pub struct Floor {
 }
 
 /// `None`: not known.
-pub fn floor(rules: &Rules, level: Level, vm: &Vm<'_>) -> Option<Floor> {
-    let maximum = vm.now.maximum?;
+pub fn floor(rules: &Rules, host: Option<&Host>, vm: &Vm<'_>) -> Option<Floor> {
+    let (maximum, ceiling) = (vm.now.maximum?, vm.ceiling()?);
     let report = vm.report.as_ref().ok()?;
+    let level = host.map_or(Level::Calm, |host| host.level);
     let by_level = level.pick(rules.floor_shares);
     let least = vm.rules.minimum.unwrap_or_else(|| rules.floor_least.max(part(maximum, by_level)));
     let share = if vm.is_stale(rules) == Some(true) { BARELY } else { rules.floor_used };
     let used = times(report.used.saturating_add(report.touched), share);
     let used = if rules.has(Safety::Floor) { used } else { Bytes(0) };
     let learnt = learnt(rules, vm.memory, vm.at, report.used).unwrap_or(Bytes(0));
-    let burst = burst(rules, level, vm.memory, vm.at);
+    let burst = burst(rules, host, vm.memory, vm.at);
     let small =
         if rules.has(Safety::Learnt) { vm.memory.was_too_small(rules, vm.at) } else { Bytes(0) };
-    let learnt = learnt.max(part(small, 100.0 + rules.too_small_margin).min(maximum));
-    let bytes = least.max(used).max(learnt).max(burst);
+    let learnt = learnt.max(part(small, 100.0 + rules.too_small_margin));
+    // Whatever asks for more than the VM may have.
+    let bytes = least.max(used).max(learnt).max(burst).min(ceiling);
     let in_use = report.used.saturating_add(report.touched);
     let terms =
         FloorTerms { floor: bytes, bounds: least, used: in_use, factor: share, burst, learnt };
@@ -46,12 +52,21 @@ pub fn room(vm: &Vm<'_>, floor: &Floor) -> Bytes {
     actual.saturating_sub(floor.bytes).min(kept.saturating_sub(used))
 }
 
-/// What it used in a burst: when the host is low, just that.
-fn burst(rules: &Rules, level: Level, memory: &VmState, at: Nanos) -> Bytes {
-    let held = |(_, then): &(Bytes, Nanos)| at.saturating_sub(*then) < rules.burst_lasts;
-    let burst = memory.burst.filter(held).filter(|_| rules.has(Safety::Burst));
-    let share = if level == Level::Low { BARELY } else { rules.floor_used };
-    burst.map_or(Bytes(0), |(used, _)| times(used, share))
+/// What it used in a burst: when the host is low, just that. The longer it hasn't come back, the
+/// less is kept for it; soon little, where the host has nothing left and lives by its swap.
+fn burst(rules: &Rules, host: Option<&Host>, memory: &VmState, at: Nanos) -> Bytes {
+    let Some((used, then)) = memory.burst.filter(|_| rules.has(Safety::Burst)) else {
+        return Bytes(0);
+    };
+    let is_low = host.is_some_and(|host| host.level == Level::Low);
+    let share = if is_low { BARELY } else { rules.floor_used };
+    let since = at.saturating_sub(then).seconds() / rules.burst_lasts.seconds().max(1.0);
+    let kept = if host.is_some_and(|host| host.exhausted) {
+        (-since * EXHAUSTED_HALVES).exp2()
+    } else {
+        2.0 * (1.0 - since)
+    };
+    times(used, share * kept.clamp(0.0, 1.0))
 }
 
 /// What was learnt decays to what holds anyway.

@@ -84,7 +84,8 @@ pub fn is_booted(rules: &Rules, vm: &Vm<'_>) -> Answer {
     if !rules.has(Safety::Booted) {
         return Ok(Reason::NotAsked);
     }
-    let (Some(vcpus), Some(time)) = (vm.now.vcpus, vm.now.cpu_time) else {
+    let time = vm.memory.since_boot(vm.now.cpu_time);
+    let (Some(vcpus), Some(time)) = (vm.now.vcpus, time) else {
         return Err(Reason::CpuTimeUnknown);
     };
     let needed = Nanos(rules.boot.0.saturating_mul(u64::from(vcpus.max(1))));

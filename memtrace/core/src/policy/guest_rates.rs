@@ -21,6 +21,8 @@ pub(super) struct GuestRate {
     pub swap_out: Option<ByteRate>,
     /// Its OOM killer struck.
     pub killed: bool,
+    /// A counter ran backwards with the last answer, which is new in this sample.
+    pub rebooted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,7 +65,7 @@ impl Answers {
             Some(seconds) if seconds > 0.0 => {
                 Self { rate: GuestRate::between(&before.last, &stats, seconds), ..unknown }
             }
-            Some(_) => Self { rate: before.rate, ..unknown },
+            Some(_) => Self { rate: GuestRate { rebooted: false, ..before.rate }, ..unknown },
             None => unknown,
         }
     }
@@ -73,6 +75,17 @@ impl Answers {
 fn seconds_between(before: &GuestStats, now: &GuestStats) -> Option<f64> {
     let nanos = now.updated?.0.checked_sub(before.updated?.0)?;
     Some(nanos as f64 / 1e9)
+}
+
+/// All of them count from the guest's boot.
+fn has_rebooted(before: &GuestStats, now: &GuestStats) -> bool {
+    let counters = |stats: &GuestStats| {
+        let swapped = [stats.swap_in, stats.swap_out].map(|bytes| bytes.map(|bytes| bytes.0));
+        let [swap_in, swap_out] = swapped;
+        [swap_in, swap_out, stats.major_faults, stats.minor_faults, stats.oom_kills]
+    };
+    let mut pairs = counters(before).into_iter().zip(counters(now));
+    pairs.any(|(before, now)| before.zip(now).is_some_and(|(before, now)| now < before))
 }
 
 impl GuestRate {
@@ -89,6 +102,7 @@ impl GuestRate {
             swap_in: bytes(|stats| stats.swap_in),
             swap_out: bytes(|stats| stats.swap_out),
             killed: rate(before.oom_kills, now.oom_kills).is_some_and(|rate| rate > 0.0),
+            rebooted: has_rebooted(before, now),
         }
     }
 }

@@ -31,7 +31,12 @@ pub struct Host {
     pub quiet: bool,
     /// Bytes per second that available falls.
     pub fall: f64,
+    /// It has next to nothing left, and has had no more for a while.
+    pub exhausted: bool,
 }
+
+/// After so long with next to nothing left, what might be needed counts less than what is.
+const EXHAUSTED: Nanos = Nanos(120_000_000_000);
 
 impl Host {
     pub fn of(rules: &Rules, state: &State, at: Nanos, scope: &ScopeObservation) -> Option<Self> {
@@ -57,7 +62,14 @@ impl Host {
         let ahead = available.0 as f64 - fall * rules.horizon.seconds();
         let line = rules.calm_above;
         let quiet = for_long && share >= line && ahead >= total.0 as f64 * line / 100.0;
-        Some(Self { total, available, share, effort, at_ease, level, quiet, fall })
+        let exhausted =
+            state.exhausted_since.is_some_and(|since| at.saturating_sub(since) >= EXHAUSTED);
+        Some(Self { total, available, share, effort, at_ease, level, quiet, fall, exhausted })
+    }
+
+    /// A quarter of the reserve, or less, is available.
+    pub fn is_exhausted(&self, rules: &Rules) -> bool {
+        self.available.0 < rules.kept(self.total).0 / 4
     }
 
     /// Seconds until this share of the total is all that is available, by the trend.

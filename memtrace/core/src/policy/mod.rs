@@ -45,7 +45,7 @@ pub use observation::{GuestObservation, Observation, ScopeObservation, VmObserva
 pub use observe::{Observer, PINNED_SHARE};
 pub use reason::{Ahead, GateKind, Reason, RuleId};
 pub use rules::Rules;
-pub use scope::shared;
+pub use scope::{is_outside, shared};
 pub use state::{Level, State};
 pub use step::step;
 pub use taken::Taken;

@@ -54,6 +54,9 @@ pub struct VmObservation {
     /// Logical size now: maximum less balloon.
     pub actual: Option<Bytes>,
     pub maximum: Option<Bytes>,
+    /// Its own driver lets go of the balloon when the guest runs out of memory.
+    #[serde(default)]
+    pub deflate_on_oom: Option<bool>,
     /// Why host memory of it can't be given back by a balloon: VFIO, huge pages, locked.
     pub pinned: Option<String>,
     pub guest: Option<GuestObservation>,
@@ -95,6 +98,9 @@ pub struct GuestObservation {
     /// that one that doesn't is like one without a kill.
     #[serde(default)]
     pub killed: bool,
+    /// Its counters began anew with this answer: it booted again in the same process.
+    #[serde(default)]
+    pub rebooted: bool,
 }
 
 impl VmObservation {
@@ -109,6 +115,7 @@ impl VmObservation {
             no_balloon: None,
             actual: None,
             maximum: None,
+            deflate_on_oom: None,
             pinned: None,
             guest: None,
             rss: None,

@@ -48,6 +48,7 @@ fn observe_vm(vm: &VmSample, view: &VmView, guests: &GuestRates) -> VmObservatio
         no_balloon: no_balloon(vm),
         actual: vm.guest.actual,
         maximum: vm.guest.maximum,
+        deflate_on_oom: vm.guest.deflate_on_oom,
         pinned: pinned(vm),
         guest: guest(vm, view, guests),
         rss: vm.process.rss,
@@ -117,6 +118,7 @@ fn guest(vm: &VmSample, view: &VmView, guests: &GuestRates) -> Option<GuestObser
         swap_in: rates.swap_in,
         swap_out: rates.swap_out,
         killed: rates.killed,
+        rebooted: rates.rebooted,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::observation::ScopeObservation;
 use crate::model::snapshot::HostView;
-use crate::sample::{HostSample, Sample, ScopeSample, VmSample};
+use crate::sample::{HostSample, Sample, ScopeSample, VmSample, is_in_cgroup};
 use crate::units::{Bytes, Limit, Nanos, Percent, Rate};
 
 /// Keeps the last sample of a cgroup, for rates.
@@ -42,9 +42,13 @@ pub fn shared(sample: &HostSample, view: &HostView) -> Option<ScopeObservation> 
 
 /// Whether a VM is in the scope. One whose cgroup isn't known is in none.
 pub fn holds(sample: &HostSample, vm: &VmSample) -> bool {
-    let Some(scope) = &sample.scope else { return true };
-    let path = vm.cgroup.as_ref().and_then(|cgroup| cgroup.path.strip_prefix(&scope.cgroup));
-    path.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    sample.scope.is_none() || (vm.cgroup.is_some() && !is_outside(sample, vm))
+}
+
+/// Whether a VM is known to be outside the scope.
+pub fn is_outside(sample: &HostSample, vm: &VmSample) -> bool {
+    let (Some(scope), Some(cgroup)) = (&sample.scope, &vm.cgroup) else { return false };
+    !is_in_cgroup(&cgroup.path, &scope.cgroup)
 }
 
 fn host(sample: &HostSample, view: &HostView) -> ScopeObservation {

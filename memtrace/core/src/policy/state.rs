@@ -41,6 +41,9 @@ pub struct State {
     pub unmet_since: Option<Nanos>,
     /// Since when all rungs together fall short of what is needed.
     pub short_since: Option<Nanos>,
+    /// Since when next to nothing is available.
+    #[serde(default)]
+    pub exhausted_since: Option<Nanos>,
     /// When the hook was last told.
     pub told: Option<Nanos>,
     /// Moments and what was available then, newest last.
@@ -60,6 +63,9 @@ pub struct State {
 pub struct VmState {
     pub seen: Nanos,
     pub cpu_time: Option<Nanos>,
+    /// The CPU time of its process when its guest booted again within it.
+    #[serde(default)]
+    pub booted_from: Option<Nanos>,
     /// The size that it had before memtrace shrank it, and gets back when it is calm.
     pub base: Option<Bytes>,
     /// Its sizes lately, newest last.
@@ -72,6 +78,10 @@ pub struct VmState {
     #[serde(default)]
     pub beside: Option<Bytes>,
     pub order: Option<Ordered>,
+    /// Without an order: the size that it was sent to before it grew by itself, and when that was.
+    /// The device keeps the size, so its driver may go there again.
+    #[serde(default)]
+    pub sent: Option<(Bytes, Nanos)>,
     pub stood_down: Option<StoodDown>,
     pub shrunk: Option<Nanos>,
     pub grown: Option<Nanos>,
@@ -115,6 +125,9 @@ pub struct StoodDown {
     pub at: Nanos,
     pub from: Bytes,
     pub to: Bytes,
+    /// It may have been its own driver: the guest's next statistics tell.
+    #[serde(default)]
+    pub open: bool,
 }
 
 /// Memory that a VM was given, and may come to use.
@@ -173,6 +186,11 @@ impl VmState {
     pub(super) fn was_too_small(&self, rules: &Rules, at: Nanos) -> Bytes {
         let recent = |(_, then): &(Bytes, Nanos)| at.saturating_sub(*then) < rules.too_small_lasts;
         self.too_small.filter(recent).map_or(Bytes(0), |(size, _)| size)
+    }
+
+    /// CPU time since its guest last began to boot.
+    pub(super) fn since_boot(&self, cpu_time: Option<Nanos>) -> Option<Nanos> {
+        Some(cpu_time?.saturating_sub(self.booted_from.unwrap_or_default()))
     }
 
     pub(super) fn size(&mut self, at: Nanos, actual: Bytes) {

@@ -80,7 +80,7 @@ impl Round<'_> {
         let level = self.host.map_or(Level::Calm, |host| host.level);
         for vm in vms {
             let id = vm.now.id;
-            let floor = floor(self.rules, level, vm);
+            let floor = floor(self.rules, self.host, vm);
             let gates = gates(self.rules, level, vm, floor.as_ref(), self.duplicates.contains(&id));
             // Its part next time doesn't depend on whether it has cooled down by then. Of a
             // stuck balloon others take the part.

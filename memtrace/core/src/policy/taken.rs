@@ -27,9 +27,10 @@ impl State {
     /// Whether what memtrace once took from a VM that had `before` is its business still:
     /// nobody else moved the balloon, and it is the same run of the VM.
     pub fn holds(&self, vm: VmId, before: Bytes) -> bool {
-        self.vms
-            .get(&vm)
-            .is_none_or(|vm| vm.stood_down.is_none() && vm.base.is_none_or(|base| base >= before))
+        self.vms.get(&vm).is_none_or(|vm| {
+            vm.stood_down.is_none_or(|stood| stood.open)
+                && vm.base.is_none_or(|base| base >= before)
+        })
     }
 }
 

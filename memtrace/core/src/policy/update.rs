@@ -83,10 +83,13 @@ pub fn remember(
         let unmet = outcome.need.0 > 0 && capacity <= 0.0;
         state.unmet_since = unmet.then(|| state.unmet_since.unwrap_or(at));
         state.short_since = outcome.short.then(|| state.short_since.unwrap_or(at));
+        let exhausted = host.is_exhausted(rules);
+        state.exhausted_since = exhausted.then(|| state.exhausted_since.unwrap_or(at));
     } else {
         state.quiet_since = None;
         state.unmet_since = None;
         state.short_since = None;
+        state.exhausted_since = None;
     }
     if outcome.decisions.hook.is_some() {
         state.told = Some(at);

@@ -23,7 +23,7 @@ use anyhow::Result;
 
 use crate::model::Snapshot;
 use crate::order::{Actuator, Failure, Outcome};
-use crate::policy::{Observer, Policy, inputs};
+use crate::policy::{Observer, Policy, inputs, is_outside};
 use crate::reactor::entry::{Begun, Named, Wanted};
 use crate::reactor::reconcile::reconcile;
 use crate::sample::{Sample, VmId};
@@ -133,6 +133,7 @@ impl Reactor {
             mode: if self.is_acting() { Mode::Enforce } else { Mode::Observe },
             problem: self.problem.clone(),
             decisions,
+            outside_scope: outside_scope(sample),
             targets: self.targets.all(),
             called: self.called.clone(),
             entries: self.entries.iter().cloned().collect(),
@@ -251,4 +252,9 @@ impl Reactor {
             self.entered += 1;
         }
     }
+}
+
+fn outside_scope(sample: &Sample) -> Vec<VmId> {
+    let outside = sample.vms.iter().filter(|vm| is_outside(&sample.host, vm));
+    outside.map(|vm| vm.id).collect()
 }

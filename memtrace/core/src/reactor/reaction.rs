@@ -9,6 +9,7 @@ use super::{Called, Target};
 use crate::model::Snapshot;
 use crate::order::Failure;
 use crate::policy::{Decision, Decisions, Reason};
+use crate::sample::VmId;
 use crate::units::{Bytes, WallNanos};
 
 /// The mode.
@@ -63,6 +64,10 @@ pub struct Reaction {
     /// Why nothing can be done at the moment.
     pub problem: Option<String>,
     pub decisions: Decisions,
+    /// VMs outside the scope. They are seen, so that what they cause is attributed, and are
+    /// neither decided about nor alerted on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside_scope: Vec<VmId>,
     /// The target of each VM that has one.
     #[serde(default)]
     pub targets: Vec<Target>,

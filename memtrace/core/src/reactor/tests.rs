@@ -230,3 +230,21 @@ fn only_the_last_entries_are_shown() {
     assert_eq!(entries[0].wall, sample(6, Vec::new()).wall);
     assert!(entries.windows(2).all(|pair| pair[0].number + 1 == pair[1].number));
 }
+
+#[test]
+fn a_vm_outside_the_scope_is_named_and_not_decided_about() {
+    let mut reactor = Reactor::on_paper(Box::new(Shrinks));
+    let mut now = sample(10, vec![vm("a", 7), vm("b", 8), vm("c", 9)]);
+    let cgroup = "/pool".to_owned();
+    now.host.scope = Some(crate::sample::ScopeSample { cgroup, ..Default::default() });
+    let place = |vm: &mut crate::sample::VmSample, path: &str| {
+        vm.cgroup.iter_mut().for_each(|cgroup| cgroup.path = path.to_owned());
+    };
+    place(&mut now.vms[0], "/pools/a");
+    place(&mut now.vms[1], "/pool/b");
+    now.vms[2].cgroup = None;
+    let reaction = reactor.react(&now, &derive(None, &now));
+    assert_eq!(reaction.outside_scope, [now.vms[0].id], "of the last one nobody knows");
+    let decided: Vec<VmId> = reaction.decisions.actions.iter().map(|one| one.vm).collect();
+    assert_eq!(decided, [now.vms[1].id]);
+}

@@ -31,6 +31,11 @@ pub struct HostSample {
     pub counters: Option<HostCountersSample>,
 }
 
+/// Whether the cgroup at `path` is `scope`, or below it.
+pub fn is_in_cgroup(path: &str, scope: &str) -> bool {
+    path.strip_prefix(scope).is_some_and(|below| below.is_empty() || below.starts_with('/'))
+}
+
 /// What the VMs share: a memory cgroup and all below it. `None`: could not be read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ScopeSample {

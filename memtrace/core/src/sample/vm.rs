@@ -159,6 +159,10 @@ pub struct GuestSample {
     /// Logical size now (maximum less balloon).
     pub actual: Option<Bytes>,
     pub maximum: Option<Bytes>,
+    /// Its driver lets go of the balloon when the guest runs out of memory
+    /// (VIRTIO_BALLOON_F_DEFLATE_ON_OOM).
+    #[serde(default)]
+    pub deflate_on_oom: Option<bool>,
     pub stats: Option<GuestStats>,
     /// Why there is no balloon or are no statistics.
     pub problem: Option<String>,

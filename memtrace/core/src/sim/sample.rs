@@ -191,6 +191,7 @@ fn of_guest(host: &Host, vm: &Vm) -> GuestSample {
     GuestSample {
         actual: has_balloon.then(|| bytes(vm.guest.actual())),
         maximum: Some(bytes(vm.guest.maximum())),
+        deflate_on_oom: Some(vm.guest.spec.deflate_on_oom),
         stats: vm.told.stats,
         problem: (!has_balloon).then(|| "it has no balloon".into()),
         ..GuestSample::default()

@@ -13,6 +13,7 @@ use crate::hostfs::process::{self, ProcessStat};
 use crate::hostfs::{HostRoot, cgroup};
 use crate::probe::{FlowReading, Taker, VmReading};
 use crate::vmm::discover::FoundVm;
+use crate::vmm::guest::GuestAnswer;
 use crate::vmm::name;
 use memtrace_core::sample::{
     CgroupSample, FlowSample, GuestSample, Party, ProcessSample, ThreadSample, VmId, VmSample,
@@ -60,10 +61,16 @@ impl LiveSource {
         mut counted: Option<&mut VmReading>,
         tick: &Tick,
     ) -> VmSample {
-        let answer = self.guests.answer(vm);
+        let answer = if self.is_outside_scope(vm.pid) {
+            GuestAnswer::problem("not asked: the VM is outside the scope (scope.cgroup)")
+        } else {
+            self.guests.answer(vm)
+        };
         let files = self.read_files(vm, stat, counted.as_deref(), &answer.guest, tick);
         let description = &vm.description;
         let memory = description.qemu.as_ref().and_then(|qemu| qemu.memory);
+        let balloon = description.qemu.as_ref().and_then(|qemu| qemu.balloon);
+        let deflate_on_oom = balloon.map(|balloon| balloon.deflate_on_oom);
         let in_detail = tick.detail == Some(vm.id);
         VmSample {
             id: vm.id,
@@ -80,7 +87,7 @@ impl LiveSource {
             vfio: description.qemu.as_ref().map(|qemu| qemu.vfio),
             process: process::with_stat(files.process, stat, self.ticks_per_second),
             cgroup: files.cgroup,
-            guest: answer.guest,
+            guest: GuestSample { deflate_on_oom, ..answer.guest },
             counters: files.counters,
             counted_from_start: counted.as_ref().is_some_and(|counted| counted.from_start),
             histograms: counted.as_mut().map(|counted| std::mem::take(&mut counted.histograms)),

@@ -25,7 +25,11 @@ impl Guests {
     /// Starts polling this VM. Cheap when it is polled already.
     pub(super) fn follow(&mut self, root: &HostRoot, vm: &FoundVm) {
         match manager(vm) {
-            Manager::Libvirt if self.options.libvirt => self.libvirt.start(),
+            Manager::Libvirt if self.options.libvirt => {
+                if let Some(uuid) = vm.description.uuid {
+                    self.libvirt.follow(uuid);
+                }
+            }
             Manager::Qmp if self.options.qmp => {
                 let sockets = vm.description.qemu.as_ref().map(|qemu| &qemu.qmp_sockets);
                 if let Some(path) = sockets.and_then(|sockets| sockets.first()) {
@@ -35,6 +39,14 @@ impl Guests {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Stops polling this VM, which goes on. Cheap when it isn't polled.
+    pub(super) fn leave(&mut self, vm: &FoundVm) {
+        self.qmp.forget(vm.pid);
+        if let Some(uuid) = vm.description.uuid {
+            self.libvirt.leave(uuid);
         }
     }
 

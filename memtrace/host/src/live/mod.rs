@@ -212,8 +212,12 @@ impl LiveSource {
         let mut moved = std::mem::take(&mut self.left);
         for (vm, _) in living {
             self.candidates.remove(&vm.pid);
-            self.guests.follow(&self.root, vm);
             moved |= self.look_where(vm, notices);
+            if self.is_outside_scope(vm.pid) {
+                self.guests.leave(vm);
+            } else {
+                self.guests.follow(&self.root, vm);
+            }
         }
         if moved {
             let neighbours = Neighbours::count(&self.known);
@@ -228,6 +232,12 @@ impl LiveSource {
             }
         }
         self.drop_candidates();
+    }
+
+    /// Its hypervisor isn't asked: what it causes and suffers is counted all the same.
+    fn is_outside_scope(&self, pid: u32) -> bool {
+        let cgroup = self.known.get(&pid).and_then(|known| known.membership.cgroup());
+        self.scope.as_ref().is_some_and(|scope| scope.excludes(cgroup))
     }
 
     /// Updates the cgroup and memory files of a VM. Returns whether they have changed.

@@ -4,7 +4,7 @@ use super::LiveSource;
 use super::notices::Notices;
 use crate::hostfs::cgroup::{MemoryCgroup, scope};
 use crate::hostfs::{HostRoot, Keeper};
-use memtrace_core::sample::{ScopeSample, Topic};
+use memtrace_core::sample::{ScopeSample, Topic, is_in_cgroup};
 
 #[derive(Debug)]
 pub(super) struct Scope {
@@ -23,6 +23,11 @@ impl LiveSource {
 }
 
 impl Scope {
+    /// Whether a VM's cgroup is known not to be in it.
+    pub(super) fn excludes(&self, cgroup: Option<&MemoryCgroup>) -> bool {
+        cgroup.is_some_and(|cgroup| !is_in_cgroup(&cgroup.path, &self.path))
+    }
+
     pub(super) fn read(&mut self, root: &HostRoot, notices: &mut Notices) -> ScopeSample {
         let sample = self.sample(root);
         if let Some(problem) = &sample.problem {

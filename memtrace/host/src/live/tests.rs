@@ -1,6 +1,7 @@
 //! Whole samples of fake hosts with a made-up kernel side.
 
 mod oom;
+mod outside;
 mod process;
 mod quiet;
 

@@ -1,9 +1,9 @@
 //! `memtrace explain`: explains current decisions of the policy, or past ones from the journal.
 
 pub(crate) mod args;
+mod present;
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
@@ -11,62 +11,61 @@ use serde_json::json;
 
 use crate::cli::Verbosity;
 use crate::cli::vm_choice::{Candidate, choose};
-use crate::config::Config;
-use crate::service::live;
-use crate::service::policy;
-use crate::service::sampling::{self, Handle};
 use crate::sys::output;
-use crate::sys::runtime;
 use args::ExplainArguments;
 use memtrace_core::format::several;
-use memtrace_core::live::Control;
 use memtrace_core::order::Order;
-use memtrace_core::reactor::entry::{Named, Noted, Told};
-use memtrace_core::reactor::{Reactor, Step};
+use memtrace_core::reactor::Mode;
+use memtrace_core::reactor::entry::{Noted, Told};
 use memtrace_core::sample::VmId;
 use memtrace_core::text;
 use memtrace_core::units::{Nanos, WallNanos};
-use memtrace_store::journal::{self, Account, Recovered};
+use memtrace_store::journal::{self, Account};
 use memtrace_view::export::reaction::{action, explanation};
 use memtrace_view::export::worded;
 use memtrace_view::{summary, words};
-
-/// Measurement time: guest statistics refresh every 2 s, and a rate needs two of them.
-const LOOK: Duration = Duration::from_secs(4);
-/// Maximum wait for a busy source at the end.
-const PATIENCE: Duration = Duration::from_secs(2);
-const INTERVAL: Duration = Duration::from_secs(1);
-/// All of them take no longer.
-const LIMIT: Duration = Duration::from_secs(30);
+use present::Author;
 
 /// Explains.
 ///
 /// # Errors
-/// When there is no such VM; live, as [`super::run`]; of the past, when the journal can't be
-/// read.
+/// When there is no such VM; when the journal can't be read; without a running `memtrace mitigate`,
+/// as [`super::run`].
 pub fn run(arguments: &ExplainArguments, verbosity: Verbosity) -> Result<()> {
     let config = crate::config::chosen(arguments.config.as_deref())?;
-    let (noted, orders, unreadable) = match arguments.at {
+    let directory = arguments.state_dir.as_ref().unwrap_or(&config.journal.directory);
+    let (noted, author, orders, unreadable) = match arguments.at {
         Some(time) => {
-            let directory = arguments.state_dir.as_ref().unwrap_or(&config.journal.directory);
             let account = journal::at(directory, end_of_second(time))
                 .with_context(|| format!("journal in {}", directory.display()))?;
             let told = told(&account, &TimeZone::system());
             let noted = account
                 .noted
                 .with_context(|| format!("the journal has nothing of that time. {told}"))?;
-            (noted, told, account.unreadable)
+            (noted, None, told, account.unreadable)
         }
-        None => (now(arguments, &config, verbosity)?, String::new(), 0),
+        None => {
+            let (noted, author) = present::present(arguments, directory, &config, verbosity)?;
+            (noted, Some(author), String::new(), 0)
+        }
     };
     let wanted = wanted(arguments.vm.as_deref(), &noted)?;
     if arguments.json {
         if unreadable > 0 {
             tracing::warn!("{} in the journal", several(unreadable, "unreadable line"));
         }
-        let mut text = serde_json::to_string(&json!({ "noted": as_json(&noted), "vms": wanted }))?;
+        let (by, pid) = match author {
+            None => ("journal", None),
+            Some(Author::Running(pid)) => ("running", pid),
+            Some(Author::Nobody) => ("observing", None),
+        };
+        let all = json!({ "noted": as_json(&noted), "vms": wanted, "by": by, "pid": pid });
+        let mut text = serde_json::to_string(&all)?;
         text.push('\n');
         return output::print(&text);
+    }
+    if let Some(author) = author {
+        output::print(&heading(author, &noted, directory, &TimeZone::system()))?;
     }
     output::print(&explained(&noted, &wanted, arguments.vm.is_none()))?;
     output::print(&orders)
@@ -88,43 +87,26 @@ fn as_json(noted: &Noted) -> serde_json::Value {
     })
 }
 
-/// The current decisions. Changes and writes nothing.
-fn now(arguments: &ExplainArguments, config: &Config, verbosity: Verbosity) -> Result<Noted> {
-    let root = live::privileged_host()?;
-    let libvirt = config.libvirt && !arguments.no_libvirt;
-    let mut source = live::source(root, verbosity, libvirt);
-    let policy = policy::policy(&mut source, config, &Recovered::default())?;
-    let reactor = Reactor::on_paper(policy);
-    let control = Control { interval: INTERVAL, detail: None, stop: false };
-    let handle = sampling::spawn_with(Box::new(source), Some(reactor), control);
-    let runtime = runtime::current_thread()?;
-    let step = runtime.block_on(async {
-        let last = tokio::time::timeout(LIMIT, last_of(handle.clone())).await;
-        handle.stop(PATIENCE).await;
-        last.context("sampling the host takes too long")?
-    })?;
-    let names = step.snapshot.vms.iter().map(|vm| Named { vm: vm.id, name: vm.name.clone() });
-    Ok(Noted {
-        at: step.snapshot.wall,
-        acting: false,
-        decisions: step.reaction.decisions.clone(),
-        names: names.collect(),
-    })
-}
-
-async fn last_of(mut handle: Handle) -> Result<Arc<Step>> {
-    let mut first = None;
-    loop {
-        if handle.step.changed().await.is_err() {
-            handle.failure()?;
+/// Who decided what is explained, and when.
+fn heading(author: Author, noted: &Noted, directory: &Path, zone: &TimeZone) -> String {
+    let place = directory.display();
+    let line = match author {
+        Author::Running(pid) => {
+            let pid = pid.map_or(String::new(), |pid| format!(", process {pid}"));
+            let mode = if noted.acting { Mode::Enforce } else { Mode::Observe };
+            let at = summary::moment(noted.at, zone, "%Y-%m-%d %H:%M:%S");
+            format!(
+                "memtrace mitigate ({}{pid}) decided at {at}, by its journal in {place}, where \
+                 numbers without a new decision are up to a minute old",
+                mode.word()
+            )
         }
-        let step = handle.step.borrow_and_update().clone();
-        let step = step.context("the host was not sampled")?;
-        // Not by the number of steps: under pressure there are more.
-        if first.get_or_insert_with(Instant::now).elapsed() >= LOOK {
-            return Ok(step);
-        }
-    }
+        Author::Nobody => format!(
+            "no memtrace mitigate runs with its journal in {place}; one that observes from now on \
+             would decide this"
+        ),
+    };
+    format!("{}\n", text::clean(&line))
 }
 
 /// The selected VMs; all without a name.
@@ -198,7 +180,8 @@ mod tests {
     use memtrace_core::policy::Level;
     use memtrace_core::policy::thought::Term;
     use memtrace_core::policy::thought::Thought;
-    use memtrace_core::units::Bytes;
+    use memtrace_core::reactor::entry::Named;
+    use memtrace_core::units::{Bytes, WallNanos};
 
     const WEB: VmId = VmId::Uuid(Uuid::from_u128(7));
     const DB: VmId = VmId::Process { pid: 42, start: 1 };
@@ -256,6 +239,16 @@ mod tests {
             assert!(all.contains(part), "{part}: {all}");
         }
         assert!(!explained(&noted(), &[WEB], false).contains("gets 11 MiB"));
+    }
+
+    #[test]
+    fn it_is_said_whose_decisions_they_are() {
+        let of = |author| heading(author, &noted(), Path::new("/x"), &TimeZone::UTC);
+        let running = of(Author::Running(Some(42)));
+        assert!(running.contains("(enforce, process 42) decided at 1970-01-01"), "{running}");
+        assert!(running.contains("journal in /x"), "{running}");
+        let nobody = of(Author::Nobody);
+        assert!(nobody.starts_with("no memtrace mitigate runs with its journal in /x"), "{nobody}");
     }
 
     #[test]

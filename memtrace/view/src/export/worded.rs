@@ -38,6 +38,9 @@ struct Reaction<'a> {
     problem: Option<&'a str>,
     /// Decisions of the newest step.
     decisions: Decisions<'a>,
+    /// VMs outside the scope: not decided about, and without alerts.
+    #[serde(skip_serializing_if = "<[VmId]>::is_empty")]
+    outside_scope: &'a [VmId],
     /// Balloon targets.
     targets: &'a [Target],
     /// Recent decisions with their outcome, oldest first.
@@ -240,12 +243,21 @@ pub fn hook_line(message: &HookMessage) -> String {
 
 impl<'a> From<&'a reactor::Reaction> for Reaction<'a> {
     fn from(reaction: &'a reactor::Reaction) -> Self {
-        let reactor::Reaction { mode, problem, decisions, targets, entries, called, farewell } =
-            reaction;
+        let reactor::Reaction {
+            mode,
+            problem,
+            decisions,
+            outside_scope,
+            targets,
+            entries,
+            called,
+            farewell,
+        } = reaction;
         Self {
             mode: *mode,
             problem: problem.as_deref(),
             decisions: decisions.into(),
+            outside_scope,
             targets,
             entries: entries.iter().map(Entry::from).collect(),
             called: called.as_ref().map(Called::from),

@@ -237,3 +237,19 @@ fn an_alert_ends_when_its_rule_is_switched_off() {
     let alerts = watcher.step(second(1), &step);
     assert_eq!((alerts[0].state, &alerts[0].finding), (State::Resolved, &Finding::RuleOff));
 }
+
+#[test]
+fn a_vm_outside_the_scope_raises_no_alert_of_its_own() {
+    let rules = [Condition::VmStalled, Condition::GuestOomKill, Condition::BalloonStuck];
+    let mut watcher = Watcher::new(rules.map(Condition::rule).to_vec());
+    let mut step = stalled(Some(30.0));
+    let vm = step.snapshot.vms[0].id;
+    step.reaction.decisions.flagged = vec![vm];
+    step.reaction.outside_scope = vec![vm];
+    assert_eq!(told(&mut watcher, 0, &step), []);
+    assert_eq!(told(&mut watcher, 60, &step), []);
+    step.reaction.outside_scope.clear();
+    assert_eq!(told(&mut watcher, 61, &step), [State::Firing], "its balloon is stuck");
+    step.reaction.outside_scope = vec![vm];
+    assert_eq!(told(&mut watcher, 62, &step), [State::Resolved], "it moved out");
+}

@@ -151,6 +151,19 @@ fn no_rate_is_made_of_one_answer_or_of_counters_that_ran_backwards() {
 }
 
 #[test]
+fn counters_that_begin_anew_are_a_reboot_in_the_sample_with_the_answer() {
+    let rebooted = |answers: &[(u64, GuestStats)]| rates(answers).rebooted;
+    let (long, anew) = (counts(900, 4096), counts(3, 0));
+    assert!(rebooted(&[(10, long), (12, anew)]));
+    assert!(rebooted(&[(10, counts(9, 4096)), (12, counts(9, 0))]), "any of them");
+    assert!(!rebooted(&[(10, long), (12, anew), (12, anew)]), "only once");
+    assert!(!rebooted(&[(10, long), (12, long)]));
+    assert!(!rebooted(&[(10, anew)]));
+    let silent = GuestStats { major_faults: None, swap_in: None, swap_out: None, ..long };
+    assert!(!rebooted(&[(10, long), (12, silent)]), "a counter that is gone tells nothing");
+}
+
+#[test]
 fn a_kill_in_the_guest_is_growth_between_two_answers() {
     let kills = |kills| GuestStats { oom_kills: kills, ..counts(5, 0) };
     let killed = |before, now| rates(&[(10, kills(before)), (12, kills(now))]).killed;

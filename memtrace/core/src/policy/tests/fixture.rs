@@ -33,6 +33,7 @@ pub(super) fn vm(number: u32) -> VmObservation {
             swap_in: Some(ByteRate(0.0)),
             swap_out: Some(ByteRate(0.0)),
             killed: false,
+            rebooted: false,
         }),
         rss: Some(Bytes(4 * GIB)),
         swap: Some(Bytes(0)),

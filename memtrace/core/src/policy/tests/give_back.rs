@@ -76,7 +76,7 @@ fn a_balloon_on_its_way_is_ours_and_one_elsewhere_is_somebody_elses() {
         policy.step(&host(second, CALM, vec![small(1, size)]));
         assert!(policy.holds(id(1), Bytes(4 * GIB)), "{size}");
     }
-    policy.step(&host(4, CALM, vec![small(1, 3300)]));
+    after(&mut policy, 4..6, |second| host(second, CALM, vec![small(1, 3300)]));
     assert!(!policy.holds(id(1), Bytes(4 * GIB)), "somebody else gave it some");
 }
 

@@ -1,9 +1,11 @@
 //! The policy as a whole.
 
 mod fixture;
+mod floors;
 mod give_back;
 mod hook;
 mod killed;
+mod own_driver;
 mod properties;
 mod receiving;
 mod rules;

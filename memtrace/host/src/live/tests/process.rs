@@ -45,3 +45,17 @@ fn where_vmswap_corrects_swap_ins_both_are_of_one_moment() {
     remote.send(event(EVENT_APPEARED, 50));
     assert_eq!(only(&source.sample(None).unwrap()).swap_base, Some(256 - 400));
 }
+
+#[test]
+fn whether_a_balloon_is_let_go_on_oom_is_on_the_command_line() {
+    let told = |device: &str| {
+        let host = host();
+        let arguments = ["qemu-system-x86_64", "-m", "512", "-device", device];
+        host.process(&FakeProcess { arguments: &arguments, ..QEMU });
+        let sample = source(&host).0.sample(None).expect("it is read");
+        only(&sample).guest.deflate_on_oom
+    };
+    assert_eq!(told("virtio-balloon-pci,deflate-on-oom=on"), Some(true));
+    assert_eq!(told("virtio-balloon-pci"), Some(false));
+    assert_eq!(told("virtio-net-pci"), None, "one may be plugged later");
+}

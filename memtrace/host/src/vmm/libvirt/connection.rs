@@ -100,8 +100,15 @@ fn list_while_connected(
     let mut seen = BTreeSet::new();
     loop {
         let mut listed = BTreeMap::new();
-        for domain in connection.list_all_domains(sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE)? {
+        let domains = connection.list_all_domains(sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE)?;
+        let Some(followed) = known.upgrade().map(|known| known.lock().followed.clone()) else {
+            return Ok(());
+        };
+        for domain in domains {
             let uuid = domain.uuid()?;
+            if !followed.contains(&uuid) {
+                continue;
+            }
             // A domain that ended just now is no failure.
             if let Ok(info) = domain.info() {
                 listed.insert(uuid, info);
@@ -113,6 +120,8 @@ fn list_while_connected(
         learned.answered = Some(now);
         learned.down = None;
         learned.domains.retain(|uuid, _| listed.contains_key(uuid));
+        // One that is new since then isn't in the list yet.
+        learned.followed.retain(|uuid| listed.contains_key(uuid) || !followed.contains(uuid));
         seen.retain(|uuid| listed.contains_key(uuid));
         for (uuid, info) in listed {
             if learned.note_info(uuid, &info, now) {

@@ -17,7 +17,7 @@ mod tests;
 #[cfg(any(test, feature = "libvirt"))]
 mod xml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -49,6 +49,8 @@ pub(crate) struct Learned {
     begun: Option<Instant>,
     /// Why there is no connection.
     down: Option<String>,
+    /// Domains that are asked.
+    followed: BTreeSet<Uuid>,
     domains: BTreeMap<Uuid, Domain>,
 }
 
@@ -67,13 +69,22 @@ impl Known {
 }
 
 impl Libvirt {
-    /// Connects in the background, unless that was done before.
-    pub fn start(&mut self) {
-        if self.known.is_none() {
+    /// Polls this domain. The first one makes the connection, in the background.
+    pub fn follow(&mut self, uuid: Uuid) {
+        let known = self.known.get_or_insert_with(|| {
             let known = Arc::new(Known::default());
+            known.lock().followed.insert(uuid);
             start_threads(&known);
             self.orders.follow(&known);
-            self.known = Some(known);
+            known
+        });
+        known.lock().followed.insert(uuid);
+    }
+
+    /// Stops polling it.
+    pub fn leave(&mut self, uuid: Uuid) {
+        if let Some(known) = &self.known {
+            known.lock().followed.remove(&uuid);
         }
     }
 

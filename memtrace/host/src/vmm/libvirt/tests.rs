@@ -10,6 +10,7 @@ fn learned(answered: Instant) -> Learned {
     let guest = GuestSample { actual: Some(Bytes(5)), ..GuestSample::default() };
     let answer = GuestAnswer { state: Some(VmState::Running), guest };
     Learned {
+        followed: [].into(),
         answered: Some(answered),
         begun: Some(answered),
         down: None,

@@ -202,7 +202,7 @@ impl Runner {
             let Some(&(_, from)) = memory.sizes.back() else { continue };
             let (at, to) = (sample.at, sent.get(&vm.id).copied());
             let is_new = to.is_some_and(|to| memory.order.is_none_or(|order| order.to != to));
-            let moved = held.contains(&vm.id) && is_foreign(memory.order, from, actual);
+            let moved = held.contains(&vm.id) && is_foreign(memory, from, actual);
             if is_new || moved {
                 let to = to.filter(|_| is_new).unwrap_or(actual);
                 let nearest = Bytes(from.0.abs_diff(to.0));
