@@ -3,6 +3,7 @@
 //! Counters are totals; nothing here is a rate. Must not know how it was read.
 
 mod host;
+mod labels;
 mod vm;
 
 use schemars::JsonSchema;
@@ -15,6 +16,7 @@ use crate::units::{Bytes, Nanos, Pages, WallNanos};
 pub use host::{
     HostCountersSample, HostSample, Meminfo, Psi, PsiLine, ScopeSample, SwapDevice, Vmstat,
 };
+pub use labels::{Platform, VmLabels};
 pub use vm::{
     Accelerator, CgroupSample, GuestSample, GuestStats, HistogramsSample, Manager, MemoryStat,
     ProcessSample, ThreadSample, VmSample, VmState,

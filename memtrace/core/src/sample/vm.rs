@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Psi, VmId};
+use super::{Psi, VmId, VmLabels};
 use crate::settings::VmSettings;
 use crate::units::{Bytes, Limit, Nanos, WallNanos};
 
@@ -15,7 +15,11 @@ pub struct VmSample {
     pub id: VmId,
     /// The name that the operator gave, or one made of command and pid. Untrusted text.
     pub name: String,
+    /// `None`: it has none, or says one that is another VM's.
     pub uuid: Option<Uuid>,
+    /// What its platform and its operator call it.
+    #[serde(default)]
+    pub labels: VmLabels,
     pub pid: u32,
     /// Field 22 of /proc/PID/stat.
     pub start: u64,
@@ -25,7 +29,8 @@ pub struct VmSample {
     /// The interface to its balloon and guest statistics.
     pub manager: Manager,
     pub state: Option<VmState>,
-    /// Memory that it was started with (`-m`), or libvirt's maximum.
+    /// Its size without a balloon, as its hypervisor says it, or as it was started with where
+    /// that can't have changed.
     pub allocated: Option<Bytes>,
     /// Virtual CPUs that it was started with.
     #[serde(default)]
@@ -33,6 +38,9 @@ pub struct VmSample {
     /// It was started with a passed-through device, which pins all guest memory.
     #[serde(default)]
     pub vfio: Option<bool>,
+    /// The guest's memory is encrypted (SEV, TDX), which pins all of it.
+    #[serde(default)]
+    pub encrypted: Option<bool>,
     pub process: ProcessSample,
     pub cgroup: Option<CgroupSample>,
     pub guest: GuestSample,

@@ -12,11 +12,14 @@ use crate::hostfs::process::{self, ProcessStat};
 use crate::hostfs::{HostRoot, cgroup};
 use crate::probe::{FlowReading, Taker, VmReading};
 use crate::vmm::discover::FoundVm;
+use crate::vmm::guest::GuestAnswer;
 use crate::vmm::name;
+use crate::vmm::qemu::QemuCommand;
 use memtrace_core::sample::{
-    CgroupSample, FlowSample, GuestSample, Party, ProcessSample, ThreadSample, VmId, VmSample,
-    VmState,
+    CgroupSample, FlowSample, GuestSample, Party, ProcessSample, ThreadSample, VmId, VmLabels,
+    VmSample, VmState,
 };
+use memtrace_core::settings::configured_labels;
 use memtrace_core::units::{Nanos, Pages};
 
 /// A VM's files, and its counters of the same time.
@@ -59,24 +62,27 @@ impl LiveSource {
         mut counted: Option<&mut VmReading>,
         tick: &Tick,
     ) -> VmSample {
-        let answer = self.guests.answer(vm);
+        let mut answer = self.guests.answer(vm);
+        let labels = self.name(vm, &mut answer, tick.at);
         let files = self.read_files(vm, stat, counted.as_deref(), &answer.guest, tick);
         let description = &vm.description;
-        let memory = description.qemu.as_ref().and_then(|qemu| qemu.memory);
+        let qemu = description.qemu.as_ref();
         let in_detail = tick.detail == Some(vm.id);
         VmSample {
             id: vm.id,
             name: description.name.clone(),
-            uuid: description.uuid,
+            uuid: vm.uuid,
+            labels,
             pid: vm.pid,
             start: vm.start,
             vmm: description.vmm.clone(),
             accelerator: description.accelerator,
             manager: guests::manager(vm),
             state: state(stat, answer.state),
-            allocated: memory.or(answer.guest.maximum),
-            vcpus: description.qemu.as_ref().and_then(|qemu| qemu.vcpus),
-            vfio: description.qemu.as_ref().map(|qemu| qemu.vfio),
+            allocated: answer.guest.maximum.or_else(|| qemu?.size().ok()),
+            vcpus: qemu.and_then(QemuCommand::virtual_cpus),
+            vfio: description.vfio,
+            encrypted: qemu.and_then(QemuCommand::is_encrypted),
             process: process::with_stat(files.process, stat, self.ticks_per_second),
             cgroup: files.cgroup,
             guest: answer.guest,
@@ -86,6 +92,15 @@ impl LiveSource {
             swap_base: files.swap_base,
             threads: in_detail.then(|| self.read_threads(vm.pid)).flatten(),
         }
+    }
+
+    /// What the VM is called; the platform's bounds go into the answer.
+    fn name(&mut self, vm: &FoundVm, answer: &mut GuestAnswer, at: Nanos) -> VmLabels {
+        let own = configured_labels(&self.tables, &vm.description.name, vm.uuid);
+        let Some(known) = self.known.get_mut(&vm.pid) else { return own };
+        let named = known.naming.update(&self.root, vm, at);
+        answer.guest.settings = answer.guest.settings.or(named.settings);
+        own.or(std::mem::take(&mut answer.labels)).or(named.labels.clone())
     }
 
     /// A VM's files as read last, and its counters.

@@ -42,8 +42,10 @@ use crate::hostfs::{HostRoot, Keeper, host};
 use crate::probe::{self, Belongings, KernelSide, Reading};
 use crate::vmm::discover::{Discovery, FoundVm};
 use crate::vmm::hypervisors::Hypervisors;
+use crate::vmm::naming::Naming;
 use memtrace_core::format::several;
 use memtrace_core::sample::{HostCountersSample, HostSample, Sample, Topic, VmId, VmSample};
+use memtrace_core::settings::VmTable;
 use memtrace_core::signal::{Quality, Signal, SignalStatus};
 use memtrace_core::source::{Pressure, Source};
 use memtrace_core::units::{Bytes, Nanos};
@@ -84,6 +86,8 @@ pub struct LiveSource {
     /// When events were last read.
     handled: Option<Instant>,
     scope: Option<Scope>,
+    /// What the configuration says of single VMs.
+    tables: Vec<VmTable>,
 }
 
 /// When a sample is taken, and which VM a view has in detail.
@@ -113,6 +117,7 @@ struct KnownVm {
     company: Company,
     /// The values of its last reading.
     kept: Kept,
+    naming: Naming,
     /// Nothing happened to it up to the last sample.
     quiet: bool,
 }
@@ -157,6 +162,7 @@ impl LiveSource {
             stalls: Vec::new(),
             handled: None,
             scope: None,
+            tables: Vec::new(),
         }
     }
 
@@ -167,6 +173,11 @@ impl LiveSource {
     pub fn watch_stalls(&mut self, pressure: &Path) -> io::Result<()> {
         self.stalls.push(Trigger::open(pressure)?);
         Ok(())
+    }
+
+    /// Names VMs as the configuration does.
+    pub fn configure(&mut self, tables: &[VmTable]) {
+        self.tables = tables.to_vec();
     }
 
     /// Treats process `pid` as a VM unconditionally.
@@ -206,6 +217,9 @@ impl LiveSource {
                 several(blind as u64, "process")
             );
             notices.add(Topic::Discovery, text);
+        }
+        for dispute in self.discovery.disputes() {
+            notices.add(Topic::Discovery, dispute.clone());
         }
         living
     }

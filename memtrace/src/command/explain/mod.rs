@@ -96,7 +96,11 @@ fn now(arguments: &ExplainArguments, config: &Config, verbosity: Verbosity) -> R
         handle.stop(PATIENCE).await;
         last.context("sampling the host takes too long")?
     })?;
-    let names = step.snapshot.vms.iter().map(|vm| Named { vm: vm.id, name: vm.name.clone() });
+    let names = step.snapshot.vms.iter().map(|vm| Named {
+        vm: vm.id,
+        name: vm.name.clone(),
+        labels: vm.labels.clone(),
+    });
     Ok(Noted {
         at: step.snapshot.wall,
         acting: false,
@@ -125,7 +129,9 @@ fn wanted(typed: Option<&str>, noted: &Noted) -> Result<Vec<VmId>> {
     let Some(typed) = typed else {
         return Ok(noted.names.iter().map(|named| named.vm).collect());
     };
-    let named = choose(typed, &noted.names, |named| Candidate::new(&named.name, named.vm))?;
+    let named = choose(typed, &noted.names, |named| {
+        Candidate::new(&named.name, named.vm).called(&named.labels)
+    })?;
     Ok(vec![named.vm])
 }
 
@@ -202,7 +208,8 @@ mod tests {
             arithmetic: vec![Term::Wants { wanted: Bytes(0), given: Bytes(given << 20) }],
             ..Thought::default()
         };
-        let named = |vm, name: &str| Named { vm, name: name.to_owned() };
+        let named =
+            |vm, name: &str| Named { vm, name: name.to_owned(), labels: Default::default() };
         Noted {
             at: WallNanos(0),
             acting: true,

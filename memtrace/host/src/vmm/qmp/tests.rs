@@ -130,10 +130,35 @@ fn a_socket_that_is_gone_or_another_process_s_is_named() {
 }
 
 #[test]
+fn a_daemons_relative_socket_is_found_or_the_reason_said() {
+    let monitor = Monitor::start(qemu);
+    std::os::unix::fs::symlink("/", monitor.directory().join("cwd")).unwrap();
+    let start = Start { daemon: true, ..Start::default() };
+    let target = Target { path: "./q.sock".to_owned(), start, ..monitor.target() };
+    let problem = problem_of(target.clone());
+    assert!(problem.starts_with("QMP: ./q.sock: relative to the directory"), "{problem}");
+    let environment = format!("PWD={}\0", monitor.directory().display());
+    std::fs::write(monitor.directory().join("environ"), environment).unwrap();
+    let mut clients = QmpClients::default();
+    clients.follow(1, target);
+    wait_for(&clients, 1, |answer| answer.guest.actual.is_some());
+}
+
+#[test]
+fn what_is_no_socket_is_not_connected() {
+    let monitor = Monitor::start(qemu);
+    let file = monitor.directory().join("file");
+    std::fs::write(&file, "").unwrap();
+    let target = Target { path: file.to_str().unwrap().to_owned(), ..monitor.target() };
+    assert!(problem_of(target).ends_with("it is no socket"));
+}
+
+#[test]
 fn an_old_answer_stands_for_a_moment_only() {
     let answer = GuestAnswer {
         state: Some(VmState::Running),
         guest: memtrace_core::sample::GuestSample { actual: Some(Bytes(1)), ..Default::default() },
+        ..GuestAnswer::default()
     };
     let at = Instant::now();
     let latest =

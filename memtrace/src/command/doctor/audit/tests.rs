@@ -20,9 +20,11 @@ pub(super) fn vm(name: &str, number: u128) -> VmFacts {
         name: name.to_owned(),
         pid: 4000 + u32::try_from(number).unwrap(),
         owner: Owner::Libvirt,
+        labels: Default::default(),
         size: Ok(Bytes(4 * GIB)),
         balloon: Ok(Some(balloon())),
         vfio: Ok(false),
+        encrypted: Ok(false),
         memory: Ok(Memory {
             rss: Bytes(2 * GIB),
             swap: Bytes(0),
