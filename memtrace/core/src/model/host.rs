@@ -138,9 +138,11 @@ fn sum_over_parties(
     }
 }
 
-/// What the VMs may grow to together.
+/// What the VMs may grow to together. A balloon's maximum lacks what a virtio-mem device has plugged
+/// in, and recordings of older versions what was plugged in since the start of a VM.
 fn allocated(vms: &[VmSample]) -> Measured<Bytes> {
-    let known: Vec<Bytes> = vms.iter().filter_map(|vm| vm.guest.maximum.or(vm.allocated)).collect();
+    let known: Vec<Bytes> =
+        vms.iter().filter_map(|vm| vm.guest.maximum.max(vm.allocated)).collect();
     let sum = known.iter().fold(Bytes(0), |sum, bytes| sum.saturating_add(*bytes));
     match vms.len().saturating_sub(known.len()) {
         0 => Measured::exact(sum),

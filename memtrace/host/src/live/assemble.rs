@@ -1,11 +1,12 @@
 //! Assembles samples from several readers: VMs, and reclaim flows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use memtrace_ebpf::VmCounters;
 
 use super::cgroups::Company;
+use super::notices::Notices;
 use super::rereading::{self, Kept, Signs};
 use super::{Kernel, KnownVm, LiveSource, Tick, guests};
 use crate::hostfs::process::{self, ProcessStat};
@@ -16,8 +17,8 @@ use crate::vmm::guest::GuestAnswer;
 use crate::vmm::name;
 use crate::vmm::qemu::QemuCommand;
 use memtrace_core::sample::{
-    CgroupSample, FlowSample, GuestSample, Party, ProcessSample, ThreadSample, VmId, VmLabels,
-    VmSample, VmState,
+    CgroupSample, FlowSample, GuestSample, Party, ProcessSample, ThreadSample, Topic, VmId,
+    VmLabels, VmSample, VmState,
 };
 use memtrace_core::settings::configured_labels;
 use memtrace_core::units::{Nanos, Pages};
@@ -79,7 +80,7 @@ impl LiveSource {
             accelerator: description.accelerator,
             manager: guests::manager(vm),
             state: state(stat, answer.state),
-            allocated: answer.guest.maximum.or_else(|| qemu?.size().ok()),
+            allocated: answer.size.or(answer.guest.maximum).or_else(|| qemu?.size().ok()),
             vcpus: qemu.and_then(QemuCommand::virtual_cpus),
             vfio: description.vfio,
             encrypted: qemu.and_then(QemuCommand::is_encrypted),
@@ -101,6 +102,26 @@ impl LiveSource {
         let named = known.naming.update(&self.root, vm, at);
         answer.guest.settings = answer.guest.settings.or(named.settings);
         own.or(std::mem::take(&mut answer.labels)).or(named.labels.clone())
+    }
+
+    /// A platform's number belongs to the VM that the kernel shows to have it.
+    pub(super) fn settle_numbers(&self, vms: &mut [VmSample], notices: &mut Notices) {
+        let number = |vm: &VmSample| vm.labels.platform.zip(vm.labels.id.clone());
+        let is_proven =
+            |vm: &VmSample| self.known.get(&vm.pid).is_some_and(|known| known.naming.is_proven());
+        let proven: BTreeSet<_> =
+            vms.iter().filter(|vm| is_proven(vm)).filter_map(number).collect();
+        for vm in vms.iter_mut().filter(|vm| !is_proven(vm)) {
+            if let Some((platform, id)) = number(vm).filter(|number| proven.contains(number)) {
+                vm.labels.id = None;
+                let text = format!(
+                    "process {} says the number {id} of another VM of {}",
+                    vm.pid,
+                    platform.word()
+                );
+                notices.add(Topic::Discovery, text);
+            }
+        }
     }
 
     /// A VM's files as read last, and its counters.

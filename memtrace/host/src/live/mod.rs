@@ -347,13 +347,14 @@ impl Source for LiveSource {
         let at = at.unwrap_or_else(monotonic);
         let mut host = self.read_host(reading.as_ref(), &mut notices);
         host.scope = self.scope.as_mut().map(|scope| scope.read(&self.root, &mut notices));
-        let vms: Vec<VmSample> = living
+        let mut vms: Vec<VmSample> = living
             .iter()
             .map(|(vm, stat)| {
                 let counted = reading.as_mut().and_then(|reading| reading.vms.get_mut(&vm.pid));
                 self.read_vm(vm, stat, counted, &Tick { at, detail })
             })
             .collect();
+        self.settle_numbers(&mut vms, &mut notices);
         let flows = reading.as_ref().map(|reading| assemble::flows(&reading.flows, &living));
         for problem in reading.into_iter().flat_map(|reading| reading.problems) {
             notices.add(Topic::Counters, problem);

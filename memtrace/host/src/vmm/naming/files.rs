@@ -61,6 +61,11 @@ impl Naming {
         &self.named
     }
 
+    /// Whether the kernel shows that it is this platform's VM.
+    pub fn is_proven(&self) -> bool {
+        self.named.proven
+    }
+
     fn recognise(&mut self, root: &HostRoot, vm: &FoundVm) {
         let process = root.process(vm.pid);
         let cgroups = read::text(&process.join("cgroup"), read::SMALL).unwrap_or_default();

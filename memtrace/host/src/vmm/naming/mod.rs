@@ -90,9 +90,11 @@ fn add(labels: &mut VmLabels, key: &str, value: Option<&str>) {
     }
 }
 
-/// The name that QEMU was given.
+/// The name that QEMU was given, unless it is another VM's.
 fn given<'a>(subject: &Subject<'a>) -> Option<&'a str> {
-    subject.description.qemu.as_ref()?.name.as_deref()
+    let description = subject.description;
+    let given = description.qemu.as_ref()?.name.as_deref()?;
+    (name::display(given) == description.name).then_some(given)
 }
 
 /// Whether it poses as hardware of that product or maker.

@@ -58,8 +58,8 @@ impl Session {
         if migration.as_ref().is_some_and(answers::is_migrating) {
             answer.state = Some(VmState::Migrating);
         }
-        let memory = connection.execute("query-memory-size-summary", json!({})).await;
-        guest.maximum = optional(memory)?.as_ref().and_then(answers::maximum);
+        let sizes = sizes(connection).await?;
+        (answer.size, guest.maximum) = (sizes.whole, sizes.of_balloon);
         match connection.execute("query-balloon", json!({})).await {
             Ok(balloon) => {
                 guest.actual = answers::actual(&balloon);
@@ -111,6 +111,25 @@ fn is_fresh(stats: &GuestStats) -> bool {
     let limit = Duration::from_secs(5 * u64::from(PERIOD_SECONDS));
     let updated = stats.updated.map(|updated| UNIX_EPOCH + Duration::from_nanos(updated.0));
     updated.is_some_and(|updated| updated.elapsed().is_ok_and(|age| age < limit))
+}
+
+/// How large a VM is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sizes {
+    pub(super) whole: Option<Bytes>,
+    /// Without what no balloon counts.
+    pub(super) of_balloon: Option<Bytes>,
+}
+
+pub(super) async fn sizes(connection: &mut Connection) -> Result<Sizes, Failure> {
+    let summary = optional(connection.execute("query-memory-size-summary", json!({})).await)?;
+    let whole = summary.as_ref().and_then(answers::maximum);
+    let mut beyond = Bytes(0);
+    if summary.as_ref().is_some_and(answers::has_plugged) {
+        let devices = optional(connection.execute("query-memory-devices", json!({})).await)?;
+        beyond = devices.as_ref().map(answers::beyond_balloon).unwrap_or_default();
+    }
+    Ok(Sizes { whole, of_balloon: whole.map(|whole| whole.saturating_sub(beyond)) })
 }
 
 pub(super) async fn find_balloon(connection: &mut Connection) -> Result<String, Failure> {

@@ -13,6 +13,8 @@ pub struct Facts {
     pub vms: Vec<VmFacts>,
     /// Processes that memtrace has no permission to inspect.
     pub unseen: usize,
+    /// Which processes say to be the same VM, and which was believed.
+    pub disputes: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -101,6 +103,11 @@ pub struct VmFacts {
 }
 
 impl VmFacts {
+    /// The name that people know it by.
+    pub fn title(&self) -> String {
+        self.labels.title().unwrap_or_else(|| self.name.clone())
+    }
+
     /// Its number on Proxmox, for qm(1).
     pub fn proxmox(&self) -> Option<&str> {
         let labels = &self.labels;

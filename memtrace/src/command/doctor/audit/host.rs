@@ -103,6 +103,20 @@ impl ReactorKind {
     }
 }
 
+/// Whether several processes say to be the same VM.
+pub fn identity(facts: &Facts) -> Answer {
+    if facts.disputes.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Found {
+        severity: Severity::Warning,
+        finding: facts.disputes.join("; "),
+        consequence: "settings by UUID or name hold for the one that was believed".to_owned(),
+        commands: Vec::new(),
+        fix: None,
+    }))
+}
+
 /// Ends Proxmox' own ballooning of its VMs.
 fn unshared(facts: &Facts) -> String {
     let ids: Vec<&str> = facts.vms.iter().filter_map(VmFacts::proxmox).collect();

@@ -75,8 +75,20 @@ pub(super) fn gather(
         let named = named.remove(&vm.pid).unwrap_or_default();
         vms.push(vm::facts(root, &keeper, vm, said, settings, named, now));
     }
-    let facts = Facts { host: host::facts(root), vms, unseen: discovery.blind() };
+    let facts = Facts {
+        host: host::facts(root),
+        vms,
+        unseen: discovery.blind(),
+        disputes: disputes(&discovery),
+    };
     Ok(Gathered { facts, hypervisors, only })
+}
+
+/// At most so many disputes are reported.
+const MOST_DISPUTES: usize = 8;
+
+fn disputes(discovery: &Discovery) -> Vec<String> {
+    discovery.disputes().iter().take(MOST_DISPUTES).cloned().collect()
 }
 
 /// What each VM is called, by its process.

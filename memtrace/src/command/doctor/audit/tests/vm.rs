@@ -251,3 +251,79 @@ fn vms_in_one_cgroup_share_its_limit() {
     assert_eq!(finding.commands, ["echo max >/sys/fs/cgroup/machine/pool/memory.max"]);
     assert_eq!(found(&facts(vec![together(1)]), "cgroup_limit"), None);
 }
+
+#[test]
+fn nothing_is_advised_for_a_domain_that_this_host_does_not_have() {
+    let mut pod = vm("shop_vm-cart", 1);
+    pod.owner = Owner::Elsewhere("its libvirt is in a container".to_owned());
+    pod.balloon = Err("not asked".to_owned());
+    pod.settings = Ok(VmSettings::default());
+    let path = "/kubepods.slice/kubepods-pod1.slice/a.scope";
+    pod.cgroup = Ok(Some(Cgroup { path: path.to_owned(), ..cgroup("p", Limit::At(Bytes(GIB))) }));
+    let findings = audit(&facts(vec![pod])).findings;
+    let commands: Vec<&String> = findings.iter().flat_map(|one| &one.commands).collect();
+    assert!(commands.iter().all(|command| !command.contains("virsh")), "{commands:?}");
+    assert!(commands.iter().any(|command| command.starts_with("# Kubernetes sets it")));
+    let monitor = findings.iter().find(|finding| finding.check == "monitor").expect("a finding");
+    assert_eq!(monitor.finding, "its libvirt is in a container");
+}
+
+#[test]
+fn proxmox_has_commands_of_its_own() {
+    let mut billing = vm("billing", 1);
+    billing.owner = Owner::Qmp("/q".to_owned());
+    billing.labels.platform = Some(memtrace_core::sample::Platform::Proxmox);
+    billing.labels.id = Some("2207".to_owned());
+    billing.settings = Ok(VmSettings::default());
+    billing.balloon = Ok(None);
+    let bare = audit(&facts(vec![billing.clone()])).findings;
+    billing.balloon = Ok(Some(Balloon { deflate_on_oom: Ok(false), ..balloon() }));
+    let mut facts = facts(vec![billing]);
+    let pvestatd = Reactor { kind: ReactorKind::Pvestatd, pid: 9 };
+    let memtrace = Reactor { kind: ReactorKind::Memtrace, pid: 8 };
+    facts.host.reactors = Ok(vec![pvestatd, memtrace]);
+    let findings = [bare, audit(&facts).findings].concat();
+    let commands: Vec<&str> =
+        findings.iter().flat_map(|one| &one.commands).map(String::as_str).collect();
+    for command in [
+        "qm set 2207 --balloon 2048",
+        "qm set 2207 --balloon 2048   # takes effect at the next start",
+        "qm set 2207 --args '-global virtio-balloon-pci.deflate-on-oom=on'   # takes effect at the \
+         next start, beside what it has in args",
+        "qm set 2207 --shares 0",
+    ] {
+        assert!(commands.contains(&command), "{command}: {commands:#?}");
+    }
+}
+
+#[test]
+fn an_encrypted_guest_is_pinned_and_gets_no_advice_for_its_balloon() {
+    let mut vault = vm("vault", 1);
+    vault.encrypted = Ok(true);
+    vault.balloon = Ok(Some(Balloon {
+        deflate_on_oom: Ok(false),
+        free_page_reporting: Ok(false),
+        ..balloon()
+    }));
+    let findings = audit(&facts(vec![vault])).findings;
+    let checks: Vec<&str> = findings.iter().map(|finding| finding.check).collect();
+    assert_eq!(checks, ["pinned"]);
+    assert!(findings[0].consequence.contains("no balloon frees any of it"), "{findings:?}");
+}
+
+#[test]
+fn processes_that_say_the_same_are_reported() {
+    let mut facts = facts(vec![vm("web", 1)]);
+    facts.disputes = vec!["processes 50 and 51 both have the UUID 1".to_owned()];
+    let findings = audit(&facts).findings;
+    assert_eq!((findings[0].check, findings[0].severity), ("identity", Severity::Warning));
+}
+
+#[test]
+fn a_monitor_that_may_be_in_a_file_is_unknown() {
+    let mut depot = vm("depot", 1);
+    depot.owner = Owner::Unknown("its configuration is in /q.conf: gone".to_owned());
+    let findings = audit(&facts(vec![depot])).findings;
+    let monitor = findings.iter().find(|finding| finding.check == "monitor").expect("a finding");
+    assert_eq!((monitor.severity, monitor.commands.len()), (Severity::Unknown, 0));
+}
