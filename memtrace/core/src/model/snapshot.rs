@@ -126,7 +126,7 @@ pub struct HostView {
     pub cpus: Option<u32>,
     /// MemTotal.
     pub memory_total: Measured<Bytes>,
-    /// MemAvailable.
+    /// MemAvailable, and what ZFS's ARC gives back.
     pub memory_available: Measured<Bytes>,
     /// MemFree.
     pub memory_free: Measured<Bytes>,

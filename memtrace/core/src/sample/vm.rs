@@ -168,6 +168,10 @@ pub struct GuestSample {
     pub actual: Option<Bytes>,
     pub maximum: Option<Bytes>,
     pub stats: Option<GuestStats>,
+    /// Its balloon deflates before its OOM killer strikes: Linux then counts what the balloon holds
+    /// in its total memory (drivers/virtio/virtio_balloon.c).
+    #[serde(default)]
+    pub deflate_on_oom: Option<bool>,
     /// Why there is no balloon or are no statistics.
     pub problem: Option<String>,
     /// Settings in the hypervisor's metadata for its balloon, and errors in them.

@@ -64,6 +64,8 @@ impl LiveSource {
         tick: &Tick,
     ) -> VmSample {
         let mut answer = self.guests.answer(vm);
+        let balloon = vm.description.qemu.as_ref().and_then(|qemu| qemu.balloon);
+        answer.guest.deflate_on_oom = balloon.map(|balloon| balloon.deflate_on_oom);
         let labels = self.name(vm, &mut answer, tick.at);
         let files = self.read_files(vm, stat, counted.as_deref(), &answer.guest, tick);
         let description = &vm.description;

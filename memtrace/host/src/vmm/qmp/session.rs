@@ -12,6 +12,9 @@ use memtrace_core::units::Bytes;
 
 /// Where QEMU keeps devices: those with an id, and those without.
 pub(super) const CONTAINERS: [&str; 2] = ["/machine/peripheral", "/machine/peripheral-anon"];
+/// Of Windows' driver without its service, as virtio-win installs it.
+const UNSERVED: &str = "the balloon driver reports no statistics; on Windows its service is missing: \
+                        blnsvr.exe -i";
 const NO_BALLOON: &str = "the VM has no balloon device";
 pub(super) const POLLING: &str = "guest-stats-polling-interval";
 
@@ -78,9 +81,9 @@ impl Session {
             }
             Err(broken) => return Err(broken),
         }
-        if guest.stats.is_some_and(|stats| stats.updated.is_none()) {
+        if let Some(reason) = guest.stats.and_then(|stats| missing(&stats)) {
             guest.stats = None;
-            guest.problem = Some("no answer from the guest's balloon driver yet".to_owned());
+            guest.problem = Some(reason.to_owned());
         }
         // It moved while we asked.
         guest.actual = connection.balloon_changed().or(guest.actual);
@@ -104,6 +107,16 @@ impl Session {
         self.balloon = is_fresh(&stats).then_some(path);
         Ok(stats)
     }
+}
+
+/// Why statistics tell nothing.
+fn missing(stats: &GuestStats) -> Option<&'static str> {
+    if stats.updated.is_none() {
+        return Some("no answer from the guest's balloon driver yet");
+    }
+    // The driver hands in its first buffer, and a service fills the later ones.
+    let told = [stats.total, stats.free, stats.available].iter().any(Option::is_some);
+    (!told).then_some(UNSERVED)
 }
 
 /// The guest answered within the last five periods.

@@ -169,3 +169,30 @@ fn an_old_answer_stands_for_a_moment_only() {
     let late = latest.answer(at + Duration::from_secs(60));
     assert_eq!((late.state, late.guest.actual), (None, None));
 }
+
+#[test]
+fn an_answer_without_numbers_is_none_and_names_the_service() {
+    let monitor = Monitor::start(|stream| {
+        let mut writer = stream.try_clone().unwrap();
+        let _ = writer.write_all(b"{\"QMP\":{}}\n");
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let answer = if line.contains("query-balloon") {
+                r#"{"return":{"actual":6291456000}}"#
+            } else if line.contains("qom-list") {
+                r#"{"return":[{"name":"b","type":"child<virtio-balloon-pci>"}]}"#
+            } else if line.contains("guest-stats\"") {
+                r#"{"return":{"stats":{"stat-total-memory":18446744073709551615,"stat-free-memory":-1},"last-update":1752300411}}"#
+            } else if line.contains("qom-get") {
+                r#"{"return":2}"#
+            } else {
+                r#"{"return":{}}"#
+            };
+            let _ = writeln!(writer, "{answer}");
+        }
+    });
+    let mut clients = QmpClients::default();
+    clients.follow(1, monitor.target());
+    let answer = wait_for(&clients, 1, |answer| answer.guest.actual.is_some());
+    assert_eq!(answer.guest.stats, None);
+    assert!(answer.guest.problem.is_some_and(|problem| problem.contains("blnsvr.exe -i")));
+}

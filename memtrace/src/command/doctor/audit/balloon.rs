@@ -79,6 +79,12 @@ pub fn statistics(vm: &VmFacts, _: &Facts) -> Answer {
             "off".to_owned(),
             "the guest's free memory is unknown, so memtrace takes nothing from it",
         ),
+        Some(_) if statistics.empty => (
+            Severity::Warning,
+            "the balloon driver reports none".to_owned(),
+            "nothing is taken from the guest; on Windows the balloon's service is missing: install \
+             it in the guest with blnsvr.exe -i",
+        ),
         None => (
             Severity::Warning,
             format!("polled every {period} s, no answer so far"),

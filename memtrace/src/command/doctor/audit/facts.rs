@@ -152,6 +152,8 @@ pub struct Statistics {
     pub age: Option<u64>,
     /// Memory used in the guest: total less free.
     pub live: Option<Bytes>,
+    /// It answered once, and has told nothing.
+    pub empty: bool,
 }
 
 /// A VM's memory on the host.
@@ -170,6 +172,8 @@ pub struct Cgroup {
     /// The file that sets the limit, and its value for "none".
     pub file: String,
     pub unlimited: &'static str,
+    /// Nothing in it can be swapped out, whatever swap the host has.
+    pub no_swap: bool,
     /// The tightest limit, including its ancestors'.
     pub limit: Limit,
 }

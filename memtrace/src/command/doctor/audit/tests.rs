@@ -42,14 +42,19 @@ pub(super) fn balloon() -> Balloon {
         deflate_on_oom: Ok(true),
         free_page_reporting: Ok(true),
         actual: Ok(Bytes(4 * GIB)),
-        statistics: Ok(Statistics { period: 2, age: Some(1), live: Some(Bytes(GIB)) }),
+        statistics: Ok(Statistics {
+            period: 2,
+            age: Some(1),
+            live: Some(Bytes(GIB)),
+            empty: false,
+        }),
     }
 }
 
 pub(super) fn cgroup(name: &str, limit: Limit) -> Cgroup {
     let path = format!("/machine/{name}");
     let file = format!("/sys/fs/cgroup{path}/memory.max");
-    Cgroup { path, file, unlimited: "max", limit }
+    Cgroup { path, file, unlimited: "max", limit, no_swap: false }
 }
 
 /// A host without problems, and these VMs.
@@ -88,7 +93,7 @@ pub(super) fn found(facts: &Facts, check: &str) -> Option<Finding> {
 /// A few VMs with most of the possible problems.
 fn ailing() -> Facts {
     let silent = Balloon {
-        statistics: Ok(Statistics { period: 0, age: None, live: None }),
+        statistics: Ok(Statistics { period: 0, age: None, live: None, empty: false }),
         deflate_on_oom: Ok(false),
         free_page_reporting: Ok(false),
         actual: Ok(Bytes(3 * GIB)),

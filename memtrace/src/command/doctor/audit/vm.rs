@@ -94,6 +94,10 @@ pub fn bounds(vm: &VmFacts, _: &Facts) -> Answer {
     }))
 }
 
+/// What QEMU needs beside its guest's memory, at least; page tables and devices need more with more
+/// of it.
+const OVERHEAD: Bytes = Bytes(256 << 20);
+
 /// Whether its cgroup limit allows its maximum size.
 pub fn cgroup(vm: &VmFacts, facts: &Facts) -> Answer {
     let Some(cgroup) = known(&vm.cgroup)? else { return Ok(None) };
@@ -107,14 +111,24 @@ pub fn cgroup(vm: &VmFacts, facts: &Facts) -> Answer {
         count = count.saturating_add(1);
         wanted = wanted.saturating_add(*known(&other.size)?);
     }
-    if limit >= wanted {
+    let room = OVERHEAD.max(Bytes(wanted.0 / 128));
+    if limit >= wanted.saturating_add(room) {
         return Ok(None);
     }
     let whose = if count > 1 { format!("the {count} VMs in it") } else { "the VM".to_owned() };
-    let no_swap = facts.host.swaps.as_ref().is_ok_and(Vec::is_empty);
+    let no_swap = cgroup.no_swap || facts.host.swaps.as_ref().is_ok_and(Vec::is_empty);
+    let left = limit.saturating_sub(wanted);
     Ok(Some(Found {
         severity: if no_swap { Severity::Critical } else { Severity::Warning },
-        finding: format!("{}, and {whose} may use {}", size(limit), size(wanted)),
+        finding: if limit < wanted {
+            format!("{}, and {whose} may use {}", size(limit), size(wanted))
+        } else {
+            format!(
+                "{}, which leaves {} beside the memory of {whose} for QEMU itself and what shares it",
+                size(limit),
+                size(left)
+            )
+        },
         consequence: if no_swap {
             "when the guest uses its memory, the kernel kills the VM even if the host has free \
              memory"

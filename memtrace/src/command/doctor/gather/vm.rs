@@ -131,7 +131,8 @@ fn statistics(period: u64, stats: &GuestStats, now: WallNanos) -> Statistics {
         .total
         .zip(stats.free)
         .and_then(|(total, free)| Some(Bytes(total.0.checked_sub(free.0)?)));
-    Statistics { period, age, live }
+    let told = [stats.total, stats.free, stats.available].iter().any(Option::is_some);
+    Statistics { period, age, live, empty: age.is_some() && !told }
 }
 
 fn memory_of(root: &HostRoot, keeper: &Keeper, pid: u32) -> Known<Memory> {
@@ -169,7 +170,8 @@ fn cgroup_of(root: &HostRoot, keeper: &Keeper, pid: u32) -> Known<Option<Cgroup>
     let limit = limit
         .limit
         .ok_or_else(|| limit.problem.unwrap_or_else(|| "its limit can't be read".to_owned()))?;
-    Ok(Some(lifted_by(&found, limit)))
+    let no_swap = cgroup::scope::is_without_swap(keeper, &found, limit);
+    Ok(Some(Cgroup { no_swap, ..lifted_by(&found, limit) }))
 }
 
 fn lifted_by(found: &MemoryCgroup, limit: memtrace_core::units::Limit) -> Cgroup {
@@ -178,5 +180,5 @@ fn lifted_by(found: &MemoryCgroup, limit: memtrace_core::units::Limit) -> Cgroup
         Version::V2 => ("memory.max", "max"),
     };
     let file = found.directory.join(file).to_string_lossy().into_owned();
-    Cgroup { path: found.path.clone(), file, unlimited, limit }
+    Cgroup { path: found.path.clone(), file, unlimited, no_swap: false, limit }
 }
