@@ -25,6 +25,8 @@ impl Adapter for Micro {
         };
         let mut named = Named::new(platform);
         named.labels.id = word(&id);
+        // It has no other name.
+        named.labels.name.clone_from(&named.labels.id);
         Some(named)
     }
 }
