@@ -39,7 +39,9 @@ impl Filter {
     }
 
     pub fn matches(&self, vm: &VmView) -> bool {
-        self.regex.is_match(&vm.name)
+        let labels = &vm.labels;
+        let all = [labels.title(), labels.id.clone(), Some(vm.name.clone())];
+        all.iter().flatten().any(|name| self.regex.is_match(name))
     }
 }
 

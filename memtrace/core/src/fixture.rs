@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::model::Snapshot;
 use crate::model::snapshot::VmView;
-use crate::sample::VmSample;
+use crate::sample::{Platform, VmLabels, VmSample};
 use crate::signal::{Quality, Signal, SignalStatus};
 use crate::units::WallNanos;
 
@@ -28,6 +28,18 @@ const WITHOUT_MEMCG: &str = "rss_stat only: no memcg events here";
 /// A VM that does well and of which everything is known.
 pub fn vm(name: &str, pid: u32) -> VmView {
     only_vm(busy::minute(|second| vec![busy::idle(name, pid, second)], &exact()))
+}
+
+/// What a platform and the operator call a VM.
+pub fn labels() -> VmLabels {
+    let more = [("flavour", "m1.small"), ("team", "payments")];
+    VmLabels {
+        platform: Some(Platform::Nova),
+        id: Some("0b6f2d84".to_owned()),
+        name: Some("cart-db".to_owned()),
+        project: Some("shop".to_owned()),
+        more: more.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+    }
 }
 
 /// A VM that cycles through more memory than it is left with.

@@ -3,6 +3,7 @@
 //! Counters are totals; nothing here is a rate. Must not know how it was read.
 
 mod host;
+mod labels;
 mod vm;
 
 use schemars::JsonSchema;
@@ -16,6 +17,7 @@ pub use host::is_in_cgroup;
 pub use host::{
     HostCountersSample, HostSample, Meminfo, Psi, PsiLine, ScopeSample, SwapDevice, Vmstat,
 };
+pub use labels::{Platform, VmLabels};
 pub use vm::{
     Accelerator, CgroupSample, GuestSample, GuestStats, HistogramsSample, Manager, MemoryStat,
     ProcessSample, ThreadSample, VmSample, VmState,

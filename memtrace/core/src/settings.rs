@@ -4,6 +4,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::sample::VmLabels;
 use crate::units::{Bytes, Unreadable};
 
 /// A table, and which VMs it is about.
@@ -11,6 +12,8 @@ use crate::units::{Bytes, Unreadable};
 pub struct VmTable {
     pub which: Which,
     pub settings: VmSettings,
+    /// What the operator calls it: a name and labels.
+    pub labels: VmLabels,
 }
 
 /// Which VMs.
@@ -62,6 +65,12 @@ impl Which {
             Self::Match(regex) => regex.is_match(name),
         }
     }
+}
+
+/// Names and labels of all tables about this VM; the later one wins, key by key.
+pub fn configured_labels(tables: &[VmTable], name: &str, uuid: Option<Uuid>) -> VmLabels {
+    let about = tables.iter().filter(|table| table.which.is(name, uuid));
+    about.fold(VmLabels::default(), |all, table| table.labels.clone().or(all))
 }
 
 impl VmSettings {
@@ -150,7 +159,7 @@ mod tests {
 
     fn table(which: Which, minimum: Option<u64>, weight: Option<u32>) -> VmTable {
         let settings = VmSettings { minimum: minimum.map(Bytes), weight, ..VmSettings::default() };
-        VmTable { which, settings }
+        VmTable { which, settings, labels: VmLabels::default() }
     }
 
     #[test]

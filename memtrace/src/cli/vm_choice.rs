@@ -1,7 +1,7 @@
 //! Selects the VM given on a command line.
 
 use anyhow::{Result, bail};
-use memtrace_core::sample::VmId;
+use memtrace_core::sample::{VmId, VmLabels};
 use memtrace_core::text::clean;
 
 /// Maximum number of candidates in a message.
@@ -13,6 +13,8 @@ pub struct Candidate<'a> {
     pub name: &'a str,
     /// UUID, or the process id of a VM without one. `None`: unknown.
     pub id: Option<String>,
+    /// What its platform and its operator call it.
+    pub labels: Option<&'a VmLabels>,
 }
 
 impl<'a> Candidate<'a> {
@@ -21,33 +23,66 @@ impl<'a> Candidate<'a> {
             VmId::Uuid(uuid) => uuid.to_string(),
             VmId::Process { pid, .. } => pid.to_string(),
         };
-        Self { name, id: Some(id) }
+        Self { name, id: Some(id), labels: None }
+    }
+
+    #[must_use]
+    pub fn called(self, labels: &'a VmLabels) -> Self {
+        Self { labels: Some(labels), ..self }
+    }
+
+    /// Its identity.
+    fn is(&self, typed: &str) -> bool {
+        self.id.as_ref().is_some_and(|id| id.eq_ignore_ascii_case(typed))
+    }
+
+    /// What its platform's commands take.
+    fn has_handle(&self, typed: &str) -> bool {
+        self.labels.is_some_and(|labels| {
+            labels.id.as_deref() == Some(typed) || labels.full_name().as_deref() == Some(typed)
+        })
+    }
+
+    fn is_named(&self, typed: &str) -> bool {
+        self.name == typed || self.labels.is_some_and(|labels| labels.answers_to(typed))
+    }
+
+    /// For a list of several: its id, and its handle where it has one.
+    fn text(&self) -> String {
+        let id = self.id.as_deref().unwrap_or("?");
+        match self.labels.and_then(VmLabels::handle).filter(|handle| handle != id) {
+            Some(handle) => format!("{id} ({handle})"),
+            None => id.to_owned(),
+        }
     }
 }
 
-/// The one of `vms` with this id, or else with this name.
+/// The one of `vms` with this identity or platform's id, or else with this name.
 ///
 /// # Errors
-/// When there is none, or several have the name; the message lists the candidates.
+/// When there is none, or several are called so; the message lists the candidates.
 pub fn choose<'a, T>(
     typed: &str,
     vms: &'a [T],
     describe: impl Fn(&'a T) -> Candidate<'a>,
 ) -> Result<&'a T> {
     let described: Vec<(&T, Candidate<'_>)> = vms.iter().map(|vm| (vm, describe(vm))).collect();
-    let is_id = |id: &String| id.eq_ignore_ascii_case(typed);
-    let by_id = described.iter().find(|(_, one)| one.id.as_ref().is_some_and(is_id));
-    if let Some((vm, _)) = by_id {
-        return Ok(vm);
+    let which = |wanted: &dyn Fn(&Candidate<'_>) -> bool| {
+        described.iter().filter(|(_, one)| wanted(one)).collect::<Vec<_>>()
+    };
+    // A process may have another VM's number for its id.
+    let mut found = which(&|one| one.is(typed) || one.has_handle(typed));
+    if found.is_empty() {
+        found = which(&|one| one.is_named(typed));
     }
-    let named: Vec<_> = described.iter().filter(|(_, one)| one.name == typed).collect();
-    match named[..] {
+    match found[..] {
         [(vm, _)] => Ok(vm),
         [] if described.is_empty() => bail!("no VM {typed:?}: there are no VMs"),
         [] => bail!("no VM {typed:?}; VMs: {}", list(described.iter().map(|(_, one)| one.name))),
         _ => {
-            let ids = named.iter().map(|(_, one)| one.id.as_deref().unwrap_or("?"));
-            bail!("several VMs are named {typed:?}; give one of: {}", list(ids))
+            let ids: Vec<String> = found.iter().map(|(_, one)| one.text()).collect();
+            let ids = list(ids.iter().map(String::as_str));
+            bail!("several VMs are named {typed:?}; give one of: {ids}")
         }
     }
 }
@@ -81,6 +116,34 @@ mod tests {
         assert_eq!(chosen("7", &VMS), Ok(TWIN));
         assert_eq!(chosen("db", &VMS), Ok(DB));
         assert_eq!(chosen("8", &[("8", TWIN), ("db", DB)]), Ok(DB), "ids go before names");
+    }
+
+    #[test]
+    fn a_vm_is_chosen_by_what_its_platform_calls_it() {
+        let labels = |id: Option<&str>, name: &str, project: Option<&str>| VmLabels {
+            id: id.map(str::to_owned),
+            name: Some(name.to_owned()),
+            project: project.map(str::to_owned),
+            ..VmLabels::default()
+        };
+        let vms = [
+            ("billing", WEB, labels(Some("2207"), "billing", None)),
+            ("shop_web", TWIN, labels(None, "web", Some("shop"))),
+            ("test_web", DB, labels(None, "web", Some("test"))),
+            ("other", VmId::Process { pid: 2207, start: 1 }, VmLabels::default()),
+        ];
+        let chosen = |typed: &str, vms: &[(&str, VmId, VmLabels)]| {
+            let one =
+                choose(typed, vms, |(name, id, labels)| Candidate::new(name, *id).called(labels));
+            one.map(|(_, id, _)| *id).map_err(|error| error.to_string())
+        };
+        assert_eq!(chosen("2207", &vms[..3]), Ok(WEB));
+        assert_eq!(chosen("billing", &vms), Ok(WEB));
+        assert_eq!(chosen("test/web", &vms), Ok(DB));
+        assert_eq!(chosen("shop_web", &vms), Ok(TWIN));
+        let ambiguous = "several VMs are named \"web\"; give one of: 7 (shop/web), 8 (test/web)";
+        assert_eq!(chosen("web", &vms), Err(ambiguous.to_owned()));
+        assert!(chosen("2207", &vms).is_err_and(|error| error.contains("(2207), 2207")));
     }
 
     #[test]

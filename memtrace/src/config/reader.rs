@@ -157,6 +157,27 @@ impl<'r, 'a> Section<'r, 'a> {
         Section::new(self.reader, path, table.unwrap_or_default())
     }
 
+    /// A table of texts under any names; an empty one, if it isn't there.
+    pub(super) fn texts(&mut self, key: &'static str) -> BTreeMap<String, String> {
+        let Some((_, value)) = self.take(key) else { return BTreeMap::new() };
+        let span = value.span();
+        let DeValue::Table(table) = value.into_inner() else {
+            self.wrong(key, &span, "a table of texts: { name = \"text\" }");
+            return BTreeMap::new();
+        };
+        let text = |value: &Spanned<DeValue<'a>>| String::read(value.get_ref());
+        let mut texts = BTreeMap::new();
+        for (name, value) in table {
+            match text(&value) {
+                Ok(text) => {
+                    texts.insert(name.into_inner().into_owned(), text);
+                }
+                Err(wanted) => self.wrong(key, &value.span(), &wanted),
+            }
+        }
+        texts
+    }
+
     /// The tables of `[[key]]`, each with its place.
     pub(super) fn tables(&mut self, key: &'static str) -> Vec<(Place, Section<'r, 'a>)> {
         let path = self.dotted(key);

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::problem::Place;
 use super::reader::Section;
+use memtrace_core::sample::VmLabels;
 use memtrace_core::settings::{MOST, PRIORITIES, Priority, VmSettings, VmTable, Which};
 
 /// Reads one table at `place`. `None`: it doesn't identify VMs.
@@ -29,7 +30,10 @@ pub(super) fn read(place: &Place, section: &mut Section<'_, '_>) -> Option<VmTab
         settings.priority = Some(priority);
     }
     section.optional("exclude", &mut settings.exclude);
-    Some(VmTable { which: which?, settings })
+    let mut labels = VmLabels::default();
+    section.optional("alias", &mut labels.name);
+    labels.more = section.texts("labels");
+    Some(VmTable { which: which?, settings, labels })
 }
 
 fn which(place: &Place, section: &mut Section<'_, '_>) -> Option<Which> {

@@ -1,11 +1,13 @@
 //! Opens what commands need of the live host.
 
 use anyhow::{Context, Result};
+use memtrace_core::settings::VmTable;
 use memtrace_host::hostfs::HostRoot;
 use memtrace_host::live::LiveSource;
 use memtrace_host::privileges;
 
 use crate::cli::Verbosity;
+use crate::config;
 
 /// The files of this host.
 ///
@@ -23,6 +25,12 @@ pub fn privileged_host() -> Result<HostRoot> {
     let root = host()?;
     privileges::require(&root)?;
     Ok(root)
+}
+
+/// What the configuration in its usual place says of single VMs; nothing where that is invalid,
+/// which the commands that go by it tell.
+pub fn tables() -> Vec<VmTable> {
+    config::chosen(None).map(|config| config.rules.vms).unwrap_or_default()
 }
 
 /// The source of samples of this host.

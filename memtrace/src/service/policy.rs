@@ -20,6 +20,7 @@ pub fn policy(
     config: &Config,
     recovered: &Recovered,
 ) -> Result<Box<dyn Policy + Send>> {
+    source.configure(&config.rules.vms);
     if let Some(cgroup) = &config.scope {
         source.within(cgroup);
     }

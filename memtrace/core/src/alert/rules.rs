@@ -177,7 +177,7 @@ impl Rule {
 }
 
 pub(super) fn named(vm: &VmView) -> Named {
-    Named { vm: vm.id, name: vm.name.clone() }
+    Named { vm: vm.id, name: vm.name.clone(), labels: vm.labels.clone() }
 }
 
 /// Each VM's balloon, as the policy sees it.

@@ -17,10 +17,10 @@ pub(super) fn dead(pair: &Pair<'_>, guest: &GuestView) -> Measured<Bytes> {
     let Some(stats) = &guest.stats.value else {
         return Measured { value: None, quality: guest.stats.quality.clone() };
     };
-    let (Some(total), Some(free)) = (stats.total, stats.free) else {
+    let (Some(total), Some(free)) = (guest.total.value, stats.free) else {
         return Measured::absent("the guest does not report its total and free memory");
     };
-    if free > total {
+    if stats.total.is_none_or(|total| free > total) {
         return Measured::absent("the guest reports more free memory than it has");
     }
     let huge = process.hugetlb.unwrap_or(Bytes(0));

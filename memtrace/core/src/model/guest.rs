@@ -2,7 +2,7 @@
 //! shown with their age, and nothing here believes them beyond that.
 
 use crate::model::Measured;
-use crate::sample::{GuestStats, VmSample};
+use crate::sample::{GuestSample, GuestStats, VmSample};
 use crate::signal::{Quality, reason_or};
 use crate::units::{Bytes, Nanos, WallNanos};
 
@@ -50,11 +50,21 @@ pub(super) fn view(vm: &VmSample, wall: WallNanos) -> GuestView {
     GuestView {
         actual: of_balloon(guest.actual),
         maximum: of_balloon(guest.maximum),
-        total: of_guest("total", stats.total),
+        total: of_guest("total", stats.total.map(|total| without_balloon(guest, total))),
         available: of_guest("available", stats.available),
         stats: Measured::new(Some(stats), freshness),
         age,
     }
+}
+
+/// What a guest has of its total memory. One with deflate-on-oom counts the balloon in it.
+fn without_balloon(guest: &GuestSample, total: Bytes) -> Bytes {
+    let (Some(true), Some(actual), Some(maximum)) =
+        (guest.deflate_on_oom, guest.actual, guest.maximum)
+    else {
+        return total;
+    };
+    if total > actual { total.saturating_sub(maximum.saturating_sub(actual)) } else { total }
 }
 
 /// Time since the guest last answered. A moment in the future, beyond the second that

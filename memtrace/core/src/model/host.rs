@@ -8,7 +8,9 @@ use crate::model::pair::{Context, Pair};
 use crate::model::rates::{Growth, better, exact, growth};
 use crate::model::snapshot::{HostView, Losses};
 use crate::model::totals::HostTotals;
-use crate::sample::{HostCountersSample, Meminfo, Psi, PsiLine, Sample, VmSample, Vmstat};
+use crate::sample::{
+    HostCountersSample, HostSample, Meminfo, Psi, PsiLine, Sample, VmSample, Vmstat,
+};
 use crate::signal::{Quality, Signal};
 use crate::units::{ByteRate, Bytes, Percent};
 
@@ -26,7 +28,7 @@ pub(super) fn host(context: &Context<'_>, pairs: &[Pair<'_>]) -> HostView {
         cpus: host.cpus,
         overcommit: overcommit(&allocated, &total),
         memory_total: total,
-        memory_available: memory(|meminfo| meminfo.available),
+        memory_available: available(&context.now.host),
         memory_free: memory(|meminfo| meminfo.free),
         memory_cached: memory(|meminfo| meminfo.buffers.saturating_add(meminfo.cached)),
         swap_total: memory(|meminfo| meminfo.swap_total),
@@ -57,6 +59,18 @@ pub(super) fn host(context: &Context<'_>, pairs: &[Pair<'_>]) -> HostView {
         allocated,
         losses: totals(context).map(|totals| losses(&totals)),
         totals: totals(context).map(|totals| HostTotals::new(totals, &context.unhooked)),
+    }
+}
+
+/// What can be had without harm: MemAvailable, and what ZFS's ARC gives back, which the kernel
+/// doesn't count in it.
+fn available(host: &HostSample) -> Measured<Bytes> {
+    let Some(available) = host.meminfo.as_ref().map(|meminfo| meminfo.available) else {
+        return Measured::absent("/proc/meminfo was not read");
+    };
+    match host.arc_reclaimable {
+        Some(arc) => Measured::exact(available.saturating_add(arc)),
+        None => Measured::approximate(available, "what ZFS's ARC gives back is not known"),
     }
 }
 
@@ -138,9 +152,11 @@ fn sum_over_parties(
     }
 }
 
-/// What the VMs may grow to together.
+/// What the VMs may grow to together. A balloon's maximum lacks what a virtio-mem device has plugged
+/// in, and recordings of older versions what was plugged in since the start of a VM.
 fn allocated(vms: &[VmSample]) -> Measured<Bytes> {
-    let known: Vec<Bytes> = vms.iter().filter_map(|vm| vm.guest.maximum.or(vm.allocated)).collect();
+    let known: Vec<Bytes> =
+        vms.iter().filter_map(|vm| vm.guest.maximum.max(vm.allocated)).collect();
     let sum = known.iter().fold(Bytes(0), |sum, bytes| sum.saturating_add(*bytes));
     match vms.len().saturating_sub(known.len()) {
         0 => Measured::exact(sum),

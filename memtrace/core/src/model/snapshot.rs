@@ -5,13 +5,14 @@
 use memtrace_ebpf::VmCounters;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use uuid::Uuid;
 
 use crate::model::measured::Measured;
 use crate::model::totals::{HostTotals, Totals};
 use crate::model::waited::VmWaits;
 use crate::sample::{
-    Accelerator, GuestStats, Manager, Notice, Party, Psi, SwapDevice, VmId, VmState,
+    Accelerator, GuestStats, Manager, Notice, Party, Psi, SwapDevice, VmId, VmLabels, VmState,
 };
 use crate::signal::{Quality, Reason, SignalStatus};
 use crate::units::{ByteRate, Bytes, Limit, Nanos, Pages, Percent, Rate, WallNanos};
@@ -52,7 +53,7 @@ pub struct HostView {
     pub cpus: Option<u32>,
     /// MemTotal.
     pub memory_total: Measured<Bytes>,
-    /// MemAvailable.
+    /// MemAvailable, and what ZFS's ARC gives back.
     pub memory_available: Measured<Bytes>,
     /// MemFree.
     pub memory_free: Measured<Bytes>,
@@ -136,8 +137,11 @@ pub struct VmView {
     pub id: VmId,
     /// VM name; untrusted, sanitised.
     pub name: String,
-    /// UUID, if it has one.
+    /// UUID, if it has one that isn't another VM's.
     pub uuid: Option<Uuid>,
+    /// What its platform and its operator call it; untrusted, sanitised.
+    #[serde(default)]
+    pub labels: VmLabels,
     /// Process id.
     pub pid: u32,
     /// Name of the VMM program.
@@ -268,6 +272,18 @@ pub struct VmView {
 
     /// Threads, on request of the live view; `null` in a stream.
     pub threads: Option<Vec<ThreadView>>,
+}
+
+impl VmView {
+    /// The name that people know it by.
+    pub fn title(&self) -> Cow<'_, str> {
+        self.labels.title().map_or(Cow::Borrowed(self.name.as_str()), Cow::Owned)
+    }
+
+    /// Its id: what its platform's commands take, or its identity.
+    pub fn number(&self) -> Cow<'_, str> {
+        self.labels.id.as_deref().map_or_else(|| self.id.to_string().into(), Cow::Borrowed)
+    }
 }
 
 /// The target of a VM that was given none.

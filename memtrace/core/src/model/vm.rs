@@ -38,6 +38,7 @@ pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
         id: now.id,
         name: now.name.clone(),
         uuid: now.uuid,
+        labels: now.labels.clone(),
         pid: now.pid,
         vmm: now.vmm.clone(),
         accelerator: now.accelerator,

@@ -57,11 +57,7 @@ fn host(sample: &HostSample, view: &HostView) -> ScopeObservation {
         cgroup: None,
         total: view.memory_total.value,
         // Without the one or the other the host would look more pressed than it is.
-        available: view
-            .memory_available
-            .value
-            .zip(sample.arc_reclaimable)
-            .map(|(available, arc)| available.saturating_add(arc)),
+        available: view.memory_available.value.filter(|_| sample.arc_reclaimable.is_some()),
         swap_total,
         swap_free: swap_total
             .zip(view.swap_used.value)

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::order::{Failure, Order};
 use crate::policy::{Decision, Decisions, Reason, RuleId};
-use crate::sample::VmId;
+use crate::sample::{VmId, VmLabels};
 use crate::units::{Bytes, WallNanos};
 
 /// Something to do, and to whom.
@@ -42,6 +42,9 @@ pub struct Noted {
 pub struct Named {
     pub vm: VmId,
     pub name: String,
+    /// What its platform and its operator call it.
+    #[serde(default, skip_serializing_if = "VmLabels::is_empty")]
+    pub labels: VmLabels,
 }
 
 impl Begun {

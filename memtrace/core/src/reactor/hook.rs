@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fate, Reactor};
 use crate::model::Snapshot;
+use crate::model::snapshot::VmView;
 use crate::order::{Failure, Outcome};
 use crate::policy::{Call, Decisions, Level};
-use crate::sample::VmId;
+use crate::sample::{VmId, VmLabels};
 use crate::units::WallNanos;
 
 /// The program that is notified of what the other rungs can't win back.
@@ -29,6 +30,8 @@ pub struct HookMessage {
     pub call: Call,
     /// Of the VMs in distress. Untrusted text.
     pub names: BTreeMap<VmId, String>,
+    /// What their platforms and operators call them, where that is known.
+    pub labels: BTreeMap<VmId, VmLabels>,
 }
 
 /// The last line to the hook, and its outcome.
@@ -80,10 +83,15 @@ impl Reactor {
 }
 
 fn message(wall: WallNanos, state: Option<Level>, call: &Call, snapshot: &Snapshot) -> HookMessage {
-    let name = |vm: VmId| {
-        let vm = snapshot.vms.iter().find(|known| known.id == vm)?;
-        Some((vm.id, vm.name.clone()))
-    };
-    let names = call.suffering.iter().filter_map(|suffering| name(suffering.vm)).collect();
-    HookMessage { wall, host: snapshot.host.hostname.clone(), state, call: call.clone(), names }
+    let suffers = |vm: &&VmView| call.suffering.iter().any(|suffering| suffering.vm == vm.id);
+    let vms = || snapshot.vms.iter().filter(suffers);
+    let labelled = vms().filter(|vm| !vm.labels.is_empty());
+    HookMessage {
+        wall,
+        host: snapshot.host.hostname.clone(),
+        state,
+        call: call.clone(),
+        names: vms().map(|vm| (vm.id, vm.name.clone())).collect(),
+        labels: labelled.map(|vm| (vm.id, vm.labels.clone())).collect(),
+    }
 }

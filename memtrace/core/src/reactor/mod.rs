@@ -115,7 +115,11 @@ impl Reactor {
         let (mut decisions, farewell) = self.decide(&observation);
         inputs::attach(&mut decisions, &observation, snapshot);
         self.let_go(sample);
-        let names = sample.vms.iter().map(|vm| Named { vm: vm.id, name: vm.name.clone() });
+        let names = sample.vms.iter().map(|vm| Named {
+            vm: vm.id,
+            name: vm.name.clone(),
+            labels: vm.labels.clone(),
+        });
         let noted = self.ledger.note(wall, self.is_acting(), &decisions, names.collect());
         self.remember(noted);
         self.tell(wall, &decisions, snapshot);

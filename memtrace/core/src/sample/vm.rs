@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Psi, VmId};
+use super::{Psi, VmId, VmLabels};
 use crate::settings::VmSettings;
 use crate::units::{Bytes, Limit, Nanos, WallNanos};
 
@@ -15,7 +15,11 @@ pub struct VmSample {
     pub id: VmId,
     /// The name that the operator gave, or one made of command and pid. Untrusted text.
     pub name: String,
+    /// `None`: it has none, or says one that is another VM's.
     pub uuid: Option<Uuid>,
+    /// What its platform and its operator call it.
+    #[serde(default)]
+    pub labels: VmLabels,
     pub pid: u32,
     /// Field 22 of /proc/PID/stat.
     pub start: u64,
@@ -25,7 +29,8 @@ pub struct VmSample {
     /// The interface to its balloon and guest statistics.
     pub manager: Manager,
     pub state: Option<VmState>,
-    /// Memory that it was started with (`-m`), or libvirt's maximum.
+    /// Its size without a balloon, as its hypervisor says it, or as it was started with where
+    /// that can't have changed.
     pub allocated: Option<Bytes>,
     /// Virtual CPUs that it was started with.
     #[serde(default)]
@@ -33,6 +38,9 @@ pub struct VmSample {
     /// It was started with a passed-through device, which pins all guest memory.
     #[serde(default)]
     pub vfio: Option<bool>,
+    /// The guest's memory is encrypted (SEV, TDX), which pins all of it.
+    #[serde(default)]
+    pub encrypted: Option<bool>,
     pub process: ProcessSample,
     pub cgroup: Option<CgroupSample>,
     pub guest: GuestSample,
@@ -159,11 +167,11 @@ pub struct GuestSample {
     /// Logical size now (maximum less balloon).
     pub actual: Option<Bytes>,
     pub maximum: Option<Bytes>,
-    /// Its driver lets go of the balloon when the guest runs out of memory
-    /// (VIRTIO_BALLOON_F_DEFLATE_ON_OOM).
+    pub stats: Option<GuestStats>,
+    /// Its balloon deflates before its OOM killer strikes (VIRTIO_BALLOON_F_DEFLATE_ON_OOM): Linux
+    /// then counts what the balloon holds in its total memory (drivers/virtio/virtio_balloon.c).
     #[serde(default)]
     pub deflate_on_oom: Option<bool>,
-    pub stats: Option<GuestStats>,
     /// Why there is no balloon or are no statistics.
     pub problem: Option<String>,
     /// Settings in the hypervisor's metadata for its balloon, and errors in them.

@@ -8,7 +8,7 @@ use super::size::{PAGE, bytes};
 use super::statistics::wall;
 use crate::sample::{
     Accelerator, CgroupSample, FlowSample, GuestSample, HostCountersSample, HostSample, Manager,
-    Meminfo, MemoryStat, ProcessSample, Sample, SwapDevice, VmSample, VmState, Vmstat,
+    Meminfo, MemoryStat, ProcessSample, Sample, SwapDevice, VmLabels, VmSample, VmState, Vmstat,
 };
 use crate::signal::{Quality, Signal, SignalStatus};
 use crate::units::{Bytes, Limit, Nanos, Pages};
@@ -121,6 +121,7 @@ fn of_vm(host: &Host, vm: &Vm) -> VmSample {
         id: guest.id,
         name: guest.name.clone(),
         uuid,
+        labels: VmLabels::default(),
         pid: guest.pid,
         start: guest.starts * 100,
         vmm: "qemu-system-x86".into(),
@@ -130,6 +131,7 @@ fn of_vm(host: &Host, vm: &Vm) -> VmSample {
         allocated: Some(bytes(guest.maximum())),
         vcpus: Some(guest.spec.vcpus),
         vfio: Some(guest.spec.pinned),
+        encrypted: Some(false),
         process: ProcessSample {
             rss: Some(resident),
             rss_anon: Some(resident),

@@ -46,7 +46,9 @@ impl HostActuator {
     fn move_balloon(&self, vm: Vm, to: Bytes, reply: Reply) {
         let order = |reply| SetBalloon { to, reply };
         match (vm.manager, vm.uuid) {
-            (Manager::Libvirt, Some(uuid)) => self.hypervisors.libvirt.send(uuid, order(reply)),
+            (Manager::Libvirt, Some(uuid)) => {
+                self.hypervisors.libvirt.send(uuid, vm.pid, order(reply));
+            }
             (Manager::Libvirt, None) => {
                 reply.send(Err("libvirt: the VM has no UUID on its command line".to_owned()));
             }

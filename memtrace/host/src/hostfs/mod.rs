@@ -23,6 +23,7 @@ pub mod fake;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use cgroup::mounts::CgroupMounts;
 pub use keep::Keeper;
@@ -63,4 +64,11 @@ impl HostRoot {
     pub fn process(&self, pid: u32) -> PathBuf {
         self.proc.join(pid.to_string())
     }
+}
+
+/// When the kernel was started, to the second (proc(5), /proc/stat). `None`: it doesn't tell.
+pub fn boot_time(root: &HostRoot) -> Option<SystemTime> {
+    let text = read::text(&root.proc.join("stat"), read::LARGE).ok()?;
+    let seconds = text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }

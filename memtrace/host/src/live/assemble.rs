@@ -1,12 +1,13 @@
 //! Assembles samples from several readers: VMs, and reclaim flows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use memtrace_ebpf::VmCounters;
 
 use super::cgroups::Company;
 use super::known::KnownVm;
+use super::notices::Notices;
 use super::rereading::{self, Kept, Signs};
 use super::{Kernel, LiveSource, Tick, guests};
 use crate::hostfs::process::{self, ProcessStat};
@@ -15,10 +16,12 @@ use crate::probe::{FlowReading, Taker, VmReading};
 use crate::vmm::discover::FoundVm;
 use crate::vmm::guest::GuestAnswer;
 use crate::vmm::name;
+use crate::vmm::qemu::QemuCommand;
 use memtrace_core::sample::{
-    CgroupSample, FlowSample, GuestSample, Party, ProcessSample, ThreadSample, VmId, VmSample,
-    VmState,
+    CgroupSample, FlowSample, GuestSample, Party, ProcessSample, ThreadSample, Topic, VmId,
+    VmLabels, VmSample, VmState,
 };
+use memtrace_core::settings::configured_labels;
 use memtrace_core::units::{Nanos, Pages};
 
 /// A VM's files, and its counters of the same time.
@@ -61,38 +64,70 @@ impl LiveSource {
         mut counted: Option<&mut VmReading>,
         tick: &Tick,
     ) -> VmSample {
-        let answer = if self.is_outside_scope(vm.pid) {
+        let mut answer = if self.is_outside_scope(vm.pid) {
             GuestAnswer::problem("not asked: the VM is outside the scope (scope.cgroup)")
         } else {
             self.guests.answer(vm)
         };
+        let balloon = vm.description.qemu.as_ref().and_then(|qemu| qemu.balloon);
+        answer.guest.deflate_on_oom = balloon.map(|balloon| balloon.deflate_on_oom);
+        let labels = self.name(vm, &mut answer, tick.at);
         let files = self.read_files(vm, stat, counted.as_deref(), &answer.guest, tick);
         let description = &vm.description;
-        let memory = description.qemu.as_ref().and_then(|qemu| qemu.memory);
-        let balloon = description.qemu.as_ref().and_then(|qemu| qemu.balloon);
-        let deflate_on_oom = balloon.map(|balloon| balloon.deflate_on_oom);
+        let qemu = description.qemu.as_ref();
         let in_detail = tick.detail == Some(vm.id);
         VmSample {
             id: vm.id,
             name: description.name.clone(),
-            uuid: description.uuid,
+            uuid: vm.uuid,
+            labels,
             pid: vm.pid,
             start: vm.start,
             vmm: description.vmm.clone(),
             accelerator: description.accelerator,
             manager: guests::manager(vm),
             state: state(stat, answer.state),
-            allocated: memory.or(answer.guest.maximum),
-            vcpus: description.qemu.as_ref().and_then(|qemu| qemu.vcpus),
-            vfio: description.qemu.as_ref().map(|qemu| qemu.vfio),
+            allocated: answer.size.or(answer.guest.maximum).or_else(|| qemu?.size().ok()),
+            vcpus: qemu.and_then(QemuCommand::virtual_cpus),
+            vfio: description.vfio,
+            encrypted: qemu.and_then(QemuCommand::is_encrypted),
             process: process::with_stat(files.process, stat, self.ticks_per_second),
             cgroup: files.cgroup,
-            guest: GuestSample { deflate_on_oom, ..answer.guest },
+            guest: answer.guest,
             counters: files.counters,
             counted_from_start: counted.as_ref().is_some_and(|counted| counted.from_start),
             histograms: counted.as_mut().map(|counted| std::mem::take(&mut counted.histograms)),
             swap_base: files.swap_base,
             threads: in_detail.then(|| self.read_threads(vm.pid)).flatten(),
+        }
+    }
+
+    /// What the VM is called; the platform's bounds go into the answer.
+    fn name(&mut self, vm: &FoundVm, answer: &mut GuestAnswer, at: Nanos) -> VmLabels {
+        let own = configured_labels(&self.tables, &vm.description.name, vm.uuid);
+        let Some(known) = self.known.get_mut(&vm.pid) else { return own };
+        let named = known.naming.update(&self.root, vm, at);
+        answer.guest.settings = answer.guest.settings.or(named.settings);
+        own.or(std::mem::take(&mut answer.labels)).or(named.labels.clone())
+    }
+
+    /// A platform's number belongs to the VM that the kernel shows to have it.
+    pub(super) fn settle_numbers(&self, vms: &mut [VmSample], notices: &mut Notices) {
+        let number = |vm: &VmSample| vm.labels.platform.zip(vm.labels.id.clone());
+        let is_proven =
+            |vm: &VmSample| self.known.get(&vm.pid).is_some_and(|known| known.naming.is_proven());
+        let proven: BTreeSet<_> =
+            vms.iter().filter(|vm| is_proven(vm)).filter_map(number).collect();
+        for vm in vms.iter_mut().filter(|vm| !is_proven(vm)) {
+            if let Some((platform, id)) = number(vm).filter(|number| proven.contains(number)) {
+                vm.labels.id = None;
+                let text = format!(
+                    "process {} says the number {id} of another VM of {}",
+                    vm.pid,
+                    platform.word()
+                );
+                notices.add(Topic::Discovery, text);
+            }
         }
     }
 

@@ -31,10 +31,7 @@ impl Guests {
                 }
             }
             Manager::Qmp if self.options.qmp => {
-                let sockets = vm.description.qemu.as_ref().map(|qemu| &qemu.qmp_sockets);
-                if let Some(path) = sockets.and_then(|sockets| sockets.first()) {
-                    let process = root.process(vm.pid);
-                    let target = Target { process, path: path.clone(), peer: Some(vm.pid) };
+                if let Some(target) = Target::of(root, vm) {
                     self.qmp.follow(vm.pid, target);
                 }
             }
@@ -62,23 +59,15 @@ impl Guests {
     pub(super) fn answer(&self, vm: &FoundVm) -> GuestAnswer {
         let switched_off =
             || GuestAnswer::problem("queries are disabled (--no-libvirt, or the configuration)");
-        match (manager(vm), &vm.description.qemu, vm.description.uuid) {
-            (Manager::Libvirt, _, _) if !self.options.libvirt => switched_off(),
-            (Manager::Libvirt, Some(qemu), _) if qemu.libvirt == Some(qemu::Libvirt::Session) => {
-                GuestAnswer::problem(
-                    "libvirt: the VM is in qemu:///session, which is not supported",
-                )
-            }
-            (Manager::Libvirt, _, Some(uuid)) => self.libvirt.answer(uuid),
-            (Manager::Libvirt, _, None) => {
-                GuestAnswer::problem("libvirt: the VM has no UUID on its command line")
-            }
-            (Manager::Qmp, _, _) if !self.options.qmp => switched_off(),
-            (Manager::Qmp, _, _) => self.qmp.answer(vm.pid),
-            (Manager::None, Some(_), _) => GuestAnswer::problem("QEMU has no QMP socket"),
-            (Manager::None, None, _) => {
-                GuestAnswer::problem("not a QEMU VM: only QMP and libvirt are supported")
-            }
+        match manager(vm) {
+            Manager::Libvirt if !self.options.libvirt => switched_off(),
+            Manager::Libvirt => match vm.uuid {
+                Some(uuid) => self.libvirt.answer(uuid, vm.pid),
+                None => GuestAnswer::problem(NO_UUID),
+            },
+            Manager::Qmp if !self.options.qmp => switched_off(),
+            Manager::Qmp => self.qmp.answer(vm.pid),
+            Manager::None => GuestAnswer::problem(qemu::no_monitor(vm.description.qemu.as_ref())),
         }
     }
 
@@ -88,11 +77,17 @@ impl Guests {
     }
 }
 
+const NO_UUID: &str = "libvirt: the VM has no UUID on its command line, or another VM's";
+
 /// The interface to its balloon. libvirt goes first, as it holds the QMP socket of its VMs.
 pub(super) fn manager(vm: &FoundVm) -> Manager {
     match &vm.description.qemu {
-        Some(qemu) if qemu.libvirt.is_some() => Manager::Libvirt,
-        Some(qemu) if !qemu.qmp_sockets.is_empty() => Manager::Qmp,
-        _ => Manager::None,
+        Some(qemu) => match qemu.libvirt {
+            Some(qemu::Libvirt::System) => Manager::Libvirt,
+            Some(qemu::Libvirt::Session | qemu::Libvirt::Contained) => Manager::None,
+            None if qemu.qmp_sockets.is_empty() => Manager::None,
+            None => Manager::Qmp,
+        },
+        None => Manager::None,
     }
 }

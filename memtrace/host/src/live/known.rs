@@ -6,6 +6,7 @@ use super::shared::SharedMemory;
 use super::swap_base::SwapBase;
 use crate::hostfs::Keeper;
 use crate::probe::Belongings;
+use crate::vmm::naming::Naming;
 
 /// The state of a VM between samples.
 #[derive(Debug, Default)]
@@ -22,6 +23,7 @@ pub(super) struct KnownVm {
     pub(super) company: Company,
     /// The values of its last reading.
     pub(super) kept: Kept,
+    pub(super) naming: Naming,
     /// Nothing happened to it up to the last sample.
     pub(super) quiet: bool,
 }

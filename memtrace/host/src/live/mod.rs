@@ -46,6 +46,7 @@ use crate::vmm::discover::{Discovery, FoundVm};
 use crate::vmm::hypervisors::Hypervisors;
 use memtrace_core::format::several;
 use memtrace_core::sample::{HostCountersSample, HostSample, Sample, Topic, VmId, VmSample};
+use memtrace_core::settings::VmTable;
 use memtrace_core::signal::{Quality, Signal, SignalStatus};
 use memtrace_core::source::{Pressure, Source};
 use memtrace_core::units::{Bytes, Nanos};
@@ -73,6 +74,8 @@ pub struct LiveSource {
     /// When events were last read.
     handled: Option<Instant>,
     scope: Option<Scope>,
+    /// What the configuration says of single VMs.
+    tables: Vec<VmTable>,
 }
 
 /// When a sample is taken, and which VM a view has in detail.
@@ -127,6 +130,7 @@ impl LiveSource {
             stalls: Vec::new(),
             handled: None,
             scope: None,
+            tables: Vec::new(),
         }
     }
 
@@ -137,6 +141,11 @@ impl LiveSource {
     pub fn watch_stalls(&mut self, pressure: &Path) -> io::Result<()> {
         self.stalls.push(Trigger::open(pressure)?);
         Ok(())
+    }
+
+    /// Names VMs as the configuration does.
+    pub fn configure(&mut self, tables: &[VmTable]) {
+        self.tables = tables.to_vec();
     }
 
     /// Treats process `pid` as a VM unconditionally.
@@ -176,6 +185,9 @@ impl LiveSource {
                 several(blind as u64, "process")
             );
             notices.add(Topic::Discovery, text);
+        }
+        for dispute in self.discovery.disputes() {
+            notices.add(Topic::Discovery, dispute.clone());
         }
         living
     }
@@ -313,13 +325,14 @@ impl Source for LiveSource {
         let at = at.unwrap_or_else(monotonic);
         let mut host = self.read_host(reading.as_ref(), &mut notices);
         host.scope = self.scope.as_mut().map(|scope| scope.read(&self.root, &mut notices));
-        let vms: Vec<VmSample> = living
+        let mut vms: Vec<VmSample> = living
             .iter()
             .map(|(vm, stat)| {
                 let counted = reading.as_mut().and_then(|reading| reading.vms.get_mut(&vm.pid));
                 self.read_vm(vm, stat, counted, &Tick { at, detail })
             })
             .collect();
+        self.settle_numbers(&mut vms, &mut notices);
         let flows = reading.as_ref().map(|reading| assemble::flows(&reading.flows, &living));
         for problem in reading.into_iter().flat_map(|reading| reading.problems) {
             notices.add(Topic::Counters, problem);

@@ -17,7 +17,9 @@ use super::fake::{QEMU, Remote, host, source};
 use super::*;
 use crate::hostfs::fake::{FakeHost, FakeProcess};
 use crate::probe::{FlowReading, Taker, VmReading};
+use memtrace_core::sample::VmLabels;
 use memtrace_core::sample::{FlowSample, Manager, Party, VmSample, VmState};
+use memtrace_core::settings::{VmSettings, VmTable};
 use memtrace_core::source::Sign;
 use memtrace_core::units::Pages;
 
@@ -241,4 +243,55 @@ fn pressure_ends_the_wait() {
     remote.send(event(EVENT_KSWAPD, 0));
     source.sample(None).unwrap();
     assert_eq!(source.attend(Duration::from_millis(20)), None);
+}
+
+#[test]
+fn a_platforms_number_and_bounds_are_for_the_vm_that_has_its_scope() {
+    let host = host();
+    let arguments = &["kvm", "-id", "2207", "-name", "billing"];
+    host.process(&FakeProcess { arguments, cgroup: "0::/qemu.slice/2207.scope\n", ..QEMU });
+    // In a container, where root is somebody.
+    host.process(&FakeProcess { pid: 62, start: 900, arguments, cgroup: "0::/pod\n", ..QEMU });
+    host.file("proc/62/status", "VmRSS: 5 kB\nNSpid: 62 7\n");
+    host.file("etc/pve/qemu-server/2207.conf", "balloon: 256\nmemory: 512\nshares: 500\n");
+    let (mut source, _remote) = source(&host);
+    let table = VmTable {
+        which: memtrace_core::settings::Which::Name("billing".to_owned()),
+        settings: VmSettings { weight: Some(7), ..VmSettings::default() },
+        labels: VmLabels { name: Some("Billing".to_owned()), ..VmLabels::default() },
+    };
+    source.configure(&[table]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let sample = loop {
+        let sample = source.sample(None).unwrap();
+        if sample.vms[0].guest.settings.minimum.is_some() {
+            break sample;
+        }
+        assert!(Instant::now() < deadline, "its file is not read");
+    };
+    let [vm, other] = &sample.vms[..] else { panic!("{:?}", sample.vms) };
+    assert_eq!(vm.guest.settings.minimum, Some(Bytes(256 << 20)));
+    assert_eq!(vm.guest.settings.weight, Some(500));
+    assert_eq!(
+        (vm.labels.id.as_deref(), vm.labels.name.as_deref()),
+        (Some("2207"), Some("Billing"))
+    );
+    assert_eq!((other.labels.id.as_deref(), other.guest.settings), (None, VmSettings::default()));
+    let told = sample.notices.iter().any(|notice| notice.text.contains("says the number 2207"));
+    assert!(told, "{:?}", sample.notices);
+}
+
+#[test]
+fn a_libvirt_in_a_container_is_asked_nothing() {
+    let host = host();
+    let key =
+        "secret,id=masterKey0,file=/var/run/kubevirt-private/libvirt/qemu/lib/d/master-key.aes";
+    let arguments = &["qemu-kvm", "-name", "guest=shop_vm-cart", "-object", key, "-m", "512"];
+    host.process(&FakeProcess { arguments, ..QEMU });
+    let (mut source, _remote) = source(&host);
+    let sample = source.sample(None).unwrap();
+    let vm = only(&sample);
+    assert_eq!((vm.manager, vm.labels.handle().as_deref()), (Manager::None, Some("shop/vm-cart")));
+    assert!(vm.guest.problem.as_ref().unwrap().contains("its libvirt is in a container"));
+    assert_eq!(sample.notices, []);
 }

@@ -6,6 +6,7 @@
 //! and is inspected again. Processes with the name of a VMM that are no VM yet are inspected in
 //! each scan, also young processes; old ones at intervals.
 
+mod claims;
 #[cfg(test)]
 mod tests;
 
@@ -13,9 +14,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
+use self::claims::{Claimant, Verdict};
 use super::judge::{Description, Judged, Judgement, judge};
-use crate::hostfs::HostRoot;
+use super::qemu::QemuCommand;
 use crate::hostfs::process::{self, ProcessStat};
+use crate::hostfs::{HostRoot, read};
 use memtrace_core::sample::{Accelerator, VmId};
 use memtrace_core::units::Nanos;
 
@@ -37,7 +42,22 @@ pub struct FoundVm {
     pub pid: u32,
     /// Clock ticks after boot.
     pub start: u64,
+    /// `None`: it has none, or says one that is another VM's.
+    pub uuid: Option<Uuid>,
+    /// As it says itself.
     pub description: Description,
+}
+
+/// A process that may be a VM, before it is known which of several it is.
+#[derive(Clone, Debug)]
+struct Suspect {
+    start: u64,
+    parent: u32,
+    group: u32,
+    session: u32,
+    of_user: bool,
+    young_until: Nanos,
+    description: Description,
 }
 
 /// The result of inspecting a process.
@@ -52,7 +72,13 @@ pub enum Sighting {
 #[derive(Debug, Default)]
 pub struct Discovery {
     entries: HashMap<u32, Entry>,
+    suspects: BTreeMap<u32, Suspect>,
+    /// Those that are VMs.
     vms: BTreeMap<u32, Arc<FoundVm>>,
+    /// Which processes say the same.
+    disputes: Vec<String>,
+    /// The suspects are others than when it was last decided which are VMs.
+    changed: bool,
     scans: u64,
     /// Left of [`DESCRIPTORS_BUDGET`] in this scan.
     budget: u32,
@@ -99,7 +125,10 @@ impl Discovery {
         }
         let scan = self.scans;
         self.entries.retain(|_, entry| entry.scan == scan);
-        self.vms.retain(|pid, _| self.entries.contains_key(pid));
+        let before = self.suspects.len();
+        self.suspects.retain(|pid, _| self.entries.contains_key(pid));
+        self.changed |= self.suspects.len() != before;
+        self.arrange(now);
         Ok(())
     }
 
@@ -110,7 +139,11 @@ impl Discovery {
             self.entries.remove(&pid);
         }
         self.check(root, pid, now, false);
-        self.entries.get(&pid).map_or(Sighting::No, |entry| entry.sighting)
+        self.arrange(now);
+        let sighting = self.entries.get(&pid).map_or(Sighting::No, |entry| entry.sighting);
+        // The starter of a VM.
+        let hidden = sighting == Sighting::Vm && !self.vms.contains_key(&pid);
+        if hidden { Sighting::NotYet } else { sighting }
     }
 
     /// Whether `pid` is still the VM that it was found as. `stat` is its present state. Forgets
@@ -140,8 +173,14 @@ impl Discovery {
     /// The process is gone.
     pub fn forget(&mut self, pid: u32) {
         self.entries.remove(&pid);
+        self.changed |= self.suspects.remove(&pid).is_some();
         self.vms.remove(&pid);
         self.included.remove(&pid);
+    }
+
+    /// For the operator: which processes say to be the same VM, and which was believed.
+    pub fn disputes(&self) -> &[String] {
+        &self.disputes
     }
 
     /// By process id.
@@ -159,7 +198,7 @@ impl Discovery {
             self.forget(pid);
             return;
         };
-        if stat.exiting && self.vms.get(&pid).is_some_and(|vm| vm.start == stat.start) {
+        if stat.exiting && self.suspects.get(&pid).is_some_and(|vm| vm.start == stat.start) {
             return;
         }
         let known = self.entries.get(&pid).filter(|entry| entry.start == stat.start);
@@ -186,8 +225,13 @@ impl Discovery {
             self.forget(pid);
             return;
         };
-        let sighting = self.conclude(pid, &stat, judgement, now, first_seen);
-        let settled = self.vms.get(&pid).is_none_or(|vm| vm.description.accelerator.is_some());
+        let settles = !blind && now.saturating_sub(first_seen) > SETTLED;
+        let sighting = self.conclude(root, pid, &stat, judgement, settles, young_until);
+        let next_check = match sighting {
+            Sighting::No => next_check(now, pid, young),
+            Sighting::Vm => self.next_look(pid, now, now.saturating_sub(first_seen) > SETTLED),
+            Sighting::NotYet => now,
+        };
         self.entries.insert(
             pid,
             Entry {
@@ -197,71 +241,126 @@ impl Discovery {
                 blind,
                 first_seen,
                 young_until,
-                next_check: match sighting {
-                    Sighting::No => next_check(now, pid, young),
-                    Sighting::Vm if settled => Nanos(u64::MAX),
-                    Sighting::NotYet | Sighting::Vm => now,
-                },
+                next_check,
                 next_descriptors: if young { now } else { later(now, pid, DESCRIPTORS_SECONDS) },
                 scan: self.scans,
             },
         );
     }
 
+    /// When a VM's process is looked at again: never, once all is known that doesn't change.
+    fn next_look(&self, pid: u32, now: Nanos, settled: bool) -> Nanos {
+        let Some(suspect) = self.suspects.get(&pid) else { return now };
+        let description = &suspect.description;
+        let read = description.qemu.as_ref().is_none_or(|qemu| qemu.unread.is_none());
+        // Without a word on its command line it is emulated as far as can be seen, for now.
+        let emulated = |qemu: &QemuCommand| qemu.accelerator() == Some(Accelerator::Tcg);
+        let sure = description.kvm || description.qemu.as_ref().is_none_or(emulated);
+        match (sure && read, settled) {
+            (true, _) => Nanos(u64::MAX),
+            (false, true) => later(now, pid, DESCRIPTORS_SECONDS),
+            (false, false) => now,
+        }
+    }
+
     fn conclude(
         &mut self,
+        root: &HostRoot,
         pid: u32,
         stat: &ProcessStat,
         judgement: Judgement,
-        now: Nanos,
-        first_seen: Nanos,
+        settles: bool,
+        young_until: Nanos,
     ) -> Sighting {
         let mut description = match judgement {
-            Judgement::Vm(description) => description,
-            _ if self.included.contains(&pid) => Box::new(Description::of_process(pid, stat)),
+            Judgement::Vm(description) => *description,
+            _ if self.included.contains(&pid) => Description::of_process(pid, stat),
             Judgement::NotYet => {
-                self.vms.remove(&pid);
+                self.changed |= self.suspects.remove(&pid).is_some();
                 return Sighting::NotYet;
             }
             Judgement::No => {
-                self.vms.remove(&pid);
+                self.changed |= self.suspects.remove(&pid).is_some();
                 return Sighting::No;
             }
         };
         if self.is_fork_of_a_vm(stat.parent, &description) {
             return Sighting::NotYet;
         }
-        if now.saturating_sub(first_seen) > SETTLED {
-            let falls_back = description.qemu.is_some();
-            description.accelerator =
-                description.accelerator.or(falls_back.then_some(Accelerator::Tcg));
+        if settles && description.qemu.as_ref().is_some_and(QemuCommand::may_emulate) {
+            description.accelerator = description.accelerator.or(Some(Accelerator::Tcg));
         }
-        let id = match self.vms.get(&pid) {
-            Some(known) if known.start == stat.start => known.id,
-            _ => self.new_id(pid, stat.start, &description),
+        let suspect = Suspect {
+            start: stat.start,
+            parent: stat.parent,
+            group: stat.group,
+            session: stat.session,
+            of_user: is_of_user(root, pid),
+            young_until,
+            description,
         };
-        let found = FoundVm { id, pid, start: stat.start, description: *description };
-        self.vms.insert(pid, Arc::new(found));
+        self.suspects.insert(pid, suspect);
+        self.changed = true;
         Sighting::Vm
     }
 
     /// A VMM that forks to run a script, or to isolate a device, exists twice for a moment, or as
     /// long as the child runs.
     fn is_fork_of_a_vm(&self, parent: u32, description: &Description) -> bool {
-        self.vms.get(&parent).is_some_and(|vm| {
-            vm.description.program == description.program
-                && vm.description.uuid == description.uuid
-                && vm.description.qemu == description.qemu
+        self.suspects.get(&parent).map(|parent| &parent.description).is_some_and(|parent| {
+            parent.program == description.program
+                && parent.uuid == description.uuid
+                && parent.qemu == description.qemu
+                && (parent.kvm || !description.kvm)
         })
     }
 
-    /// The first one to have a UUID keeps it; a copy that runs beside it is its process.
-    fn new_id(&self, pid: u32, start: u64, description: &Description) -> VmId {
-        let process = VmId::Process { pid, start };
-        let id = description.uuid.map_or(process, VmId::Uuid);
-        let taken = self.vms.values().any(|vm| vm.id == id && vm.pid != pid);
-        if taken { process } else { id }
+    /// Decides which of the suspects are VMs, and which VM each is.
+    fn arrange(&mut self, now: Nanos) {
+        let is_young = |pid: u32| self.suspects.get(&pid).is_some_and(|one| now < one.young_until);
+        // What a young one is may become clear without a change in it.
+        let young = self.suspects.keys().any(|&pid| is_young(pid));
+        if !(std::mem::replace(&mut self.changed, young)) {
+            return;
+        }
+        let all: Vec<Claimant<'_>> =
+            self.suspects.iter().map(|(&pid, suspect)| self.claimant(pid, suspect)).collect();
+        let (_, claimants): (Vec<_>, Vec<_>) =
+            all.iter().cloned().partition(|one| one.is_starter(&all, is_young(one.pid)));
+        let (verdicts, disputes) = claims::judge(&claimants);
+        let found = claimants.iter().zip(verdicts).map(|(one, verdict)| self.found(one, verdict));
+        self.vms = found.map(|vm| (vm.pid, vm)).collect();
+        self.disputes = disputes;
     }
+
+    fn claimant<'a>(&self, pid: u32, suspect: &'a Suspect) -> Claimant<'a> {
+        let Suspect { start, parent, group, session, of_user, ref description, .. } = *suspect;
+        let detached = session == group && session != pid && !self.entries.contains_key(&session);
+        let known = self.vms.get(&pid).filter(|vm| vm.start == start);
+        let held = known.is_some_and(|vm| matches!(vm.id, VmId::Uuid(_)));
+        Claimant { pid, start, parent, detached, of_user, held, description }
+    }
+
+    /// The same as before, as long as nothing of it has changed.
+    fn found(&self, one: &Claimant<'_>, verdict: Verdict) -> Arc<FoundVm> {
+        let Claimant { pid, start, description, .. } = *one;
+        let name = verdict.renamed.then(|| claims::own_name(description, pid));
+        let name = name.as_ref().unwrap_or(&description.name);
+        let known = self.vms.get(&pid).filter(|vm| {
+            let same = (vm.start, vm.id, vm.uuid) == (start, verdict.id, verdict.uuid);
+            same && vm.description == Description { name: name.clone(), ..description.clone() }
+        });
+        known.cloned().unwrap_or_else(|| {
+            let description = Description { name: name.clone(), ..description.clone() };
+            Arc::new(FoundVm { id: verdict.id, pid, start, uuid: verdict.uuid, description })
+        })
+    }
+}
+
+/// Whether the process runs in the session of an ordinary user, which it can't leave by itself.
+fn is_of_user(root: &HostRoot, pid: u32) -> bool {
+    let cgroups = read::text(&root.process(pid).join("cgroup"), read::SMALL).unwrap_or_default();
+    cgroups.lines().any(|line| line.contains(":/user.slice/"))
 }
 
 fn next_check(now: Nanos, pid: u32, young: bool) -> Nanos {

@@ -1,6 +1,7 @@
 //! A hypervisor's answer about one VM. Untrusted: most of it comes from the guest.
 
-use memtrace_core::sample::{GuestSample, VmState};
+use memtrace_core::sample::{GuestSample, VmLabels, VmState};
+use memtrace_core::units::Bytes;
 
 /// Polling interval of hypervisors and guest statistics, as in Proxmox; the minimum for guests is
 /// 1 s.
@@ -11,12 +12,16 @@ pub const PERIOD_SECONDS: u32 = 2;
 pub struct GuestAnswer {
     pub state: Option<VmState>,
     pub guest: GuestSample,
+    /// All its memory, also what no balloon counts.
+    pub size: Option<Bytes>,
+    /// What the metadata of its domain call it.
+    pub labels: VmLabels,
 }
 
 impl GuestAnswer {
     /// An empty answer with the reason.
     pub fn problem(text: impl Into<String>) -> Self {
         let guest = GuestSample { problem: Some(text.into()), ..GuestSample::default() };
-        Self { state: None, guest }
+        Self { guest, ..Self::default() }
     }
 }

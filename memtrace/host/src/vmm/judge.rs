@@ -3,21 +3,31 @@
 //! A VM is a process that holds a KVM guest, whatever it is called, or a QEMU system
 //! emulator that has a machine, so that TCG guests are found too.
 
+use std::fs::File;
 use std::io;
+use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
-use super::name;
-use super::qemu::{QemuCommand, is_system_emulator};
-use crate::hostfs::HostRoot;
+use super::qemu::config::LONGEST;
+use super::qemu::{Libvirt, QemuCommand, is_system_emulator};
+use super::{aside, name};
 use crate::hostfs::process::fds::KvmFds;
+use crate::hostfs::process::sight::{self, Start};
 use crate::hostfs::process::{self, ProcessStat};
+use crate::hostfs::{HostRoot, boot_time};
 use memtrace_core::sample::Accelerator;
 
 /// Commands (cut to 15 bytes, as the kernel does) that make KVM guests. They are looked
 /// at more often; other programs are found as well, only later.
 const KNOWN_VMMS: &[&str] =
     &["cloud-hyperviso", "crosvm", "dragonball", "firecracker", "lkvm", "stratovirt"];
+
+/// For the files that a VM was started with.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// The moment of the boot is told in whole seconds.
+const ROUNDING: Duration = Duration::from_secs(2);
+const CHANGED: &str = "it has changed since the VM was started";
 
 /// What a process is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +50,12 @@ pub struct Description {
     pub program: String,
     /// `None`: unknown (yet).
     pub accelerator: Option<Accelerator>,
+    /// It holds a guest of KVM, as the kernel shows.
+    pub kvm: bool,
+    /// It has a passed-through device. `None`: not known.
+    pub vfio: Option<bool>,
+    /// Of a VMM that isn't QEMU, and whose arguments have another form.
+    pub arguments: Vec<String>,
     /// `None`: not QEMU.
     pub qemu: Option<QemuCommand>,
 }
@@ -54,14 +70,28 @@ impl Description {
             vmm,
             program: stat.comm.clone(),
             accelerator: None,
+            kvm: false,
+            vfio: None,
+            arguments: Vec::new(),
             qemu: None,
         }
     }
+
+    /// How its process was started, for the paths of its command line.
+    pub fn start(&self) -> Start {
+        self.qemu.as_ref().map(start).unwrap_or_default()
+    }
+}
+
+fn start(qemu: &QemuCommand) -> Start {
+    let directories = qemu.directories.clone();
+    Start { chroot: qemu.chroot, daemon: qemu.daemonize, directories }
 }
 
 /// What the rules look at.
 #[derive(Debug)]
 struct Facts<'a> {
+    root: &'a HostRoot,
     pid: u32,
     stat: &'a ProcessStat,
     program: String,
@@ -101,7 +131,7 @@ pub fn judge(root: &HostRoot, pid: u32, stat: &ProcessStat) -> io::Result<Judged
     let program = seen
         .or_else(|| arguments.first()?.rsplit('/').next().map(str::to_owned))
         .unwrap_or_else(|| stat.comm.clone());
-    let facts = Facts { pid, stat, program, arguments, kvm };
+    let facts = Facts { root, pid, stat, program, arguments, kvm };
     Ok(Judged { blind: kvm.is_none(), judgement: facts.judge() })
 }
 
@@ -125,23 +155,41 @@ impl Facts<'_> {
         let Some((_, arguments)) = self.arguments.split_first() else {
             return Judgement::NotYet;
         };
-        let command = QemuCommand::parse(arguments);
+        let mut command = QemuCommand::parse(arguments);
         if command.probe_only {
             return Judgement::No;
         }
-        // The process that was started waits for the one that it forked, single-threaded
-        // (os-posix.c, os_daemonize); the VM has its RCU thread at least.
-        if command.daemonize && self.stat.threads == 1 {
+        // Before the first of its threads: it is just being forked.
+        if command.daemonize && self.stat.threads == 1 && !self.kvm.is_some_and(|kvm| kvm.vm) {
             return Judgement::NotYet;
+        }
+        if command.unread.is_some() {
+            command = self.with_files(arguments, &start(&command));
+        }
+        if command.libvirt.is_some() && process::is_contained(self.root, self.pid) == Some(true) {
+            command.libvirt = Some(Libvirt::Contained);
         }
         let accelerator = match self.kvm {
             Some(KvmFds { vm: true, .. }) => Some(Accelerator::Kvm),
-            Some(_) => {
-                command.accelerator(&self.program).filter(|&wanted| wanted == Accelerator::Tcg)
-            }
-            None => command.accelerator(&self.program),
+            Some(_) => command.accelerator().filter(|&wanted| wanted == Accelerator::Tcg),
+            None => command.accelerator(),
         };
         Judgement::Vm(Box::new(self.describe(Some(command), accelerator)))
+    }
+
+    /// With the files of `-readconfig`, as they were when it was started.
+    fn with_files(&self, arguments: &[String], start: &Start) -> QemuCommand {
+        let process = self.root.process(self.pid);
+        let begun = boot_time(self.root).zip(process::since_boot(self.stat.start));
+        let begun = begun.map(|(boot, since)| boot + since + ROUNDING);
+        QemuCommand::with_files(arguments, |path| {
+            let (process, path, start) = (process.clone(), path.to_owned(), start.clone());
+            aside::within(PATIENCE, move || {
+                let read = sight::text(&process, &path, &start, LONGEST);
+                let (file, text) = read.map_err(|error| error.to_string())?;
+                is_older(&file, begun).then_some(text).ok_or_else(|| CHANGED.to_owned())
+            })
+        })
     }
 
     fn describe(self, qemu: Option<QemuCommand>, accelerator: Option<Accelerator>) -> Description {
@@ -151,6 +199,26 @@ impl Facts<'_> {
             None => format!("{vmm}-{}", self.pid),
         };
         let uuid = qemu.as_ref().and_then(|qemu| qemu.uuid);
-        Description { name, uuid, vmm, program: self.program, accelerator, qemu }
+        let seen = self.kvm.unwrap_or_default();
+        let passes = qemu.as_ref().and_then(QemuCommand::passes_through);
+        Description {
+            name,
+            uuid,
+            vmm,
+            program: self.program,
+            accelerator,
+            kvm: seen.vm,
+            vfio: if seen.vfio { Some(true) } else { passes },
+            arguments: if qemu.is_some() { Vec::new() } else { self.arguments },
+            qemu,
+        }
     }
+}
+
+/// Whether the file was written before the process was started; a newer one is another VM's
+/// configuration, or what this one gets at its next start. Without a clock none is newer.
+fn is_older(file: &File, begun: Option<SystemTime>) -> bool {
+    let Some(begun) = begun else { return true };
+    let written = file.metadata().and_then(|metadata| metadata.modified());
+    written.is_ok_and(|written| written <= begun)
 }

@@ -183,8 +183,11 @@ fn sizes(record: &Record, room: Option<Bytes>, floor: Bytes) -> Vec<VmAdvice> {
 
 /// Keeps only the selected VM, by name or UUID.
 fn only(advice: &mut Advice, wanted: &str) -> Result<()> {
-    let chosen =
-        choose(wanted, &advice.vms, |vm| Candidate { name: &vm.name, id: vm.uuid.clone() })?;
+    let chosen = choose(wanted, &advice.vms, |vm| Candidate {
+        name: &vm.name,
+        id: vm.uuid.clone(),
+        labels: None,
+    })?;
     let chosen = chosen.clone();
     advice.vms = vec![chosen];
     let names: Vec<&String> = advice.vms.iter().map(|vm| &vm.name).collect();

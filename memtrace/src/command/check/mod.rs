@@ -75,6 +75,7 @@ fn failed(error: &anyhow::Error, arguments: &CheckArguments) -> String {
 fn checked(arguments: &CheckArguments, verbosity: Verbosity) -> Result<Report> {
     let root = live::privileged_host()?;
     let mut source = live::source(root, verbosity, !arguments.no_libvirt);
+    source.configure(&live::tables());
     report(&look(&mut source, arguments.interval)?, arguments)
 }
 
@@ -100,8 +101,10 @@ fn report(snapshot: &Snapshot, arguments: &CheckArguments) -> Result<Report> {
             (format!("host {name}").trim_end().to_owned(), metric::of_host(&snapshot.host))
         }
         Some(typed) => {
-            let vm = choose(typed, &snapshot.vms, |vm| Candidate::new(&vm.name, vm.id))?;
-            (format!("VM {}", vm.name), metric::of_vm(vm))
+            let vm = choose(typed, &snapshot.vms, |vm| {
+                Candidate::new(&vm.name, vm.id).called(&vm.labels)
+            })?;
+            (format!("VM {}", vm.title()), metric::of_vm(vm))
         }
     };
     let thresholds = thresholds(&values, arguments)?;

@@ -114,7 +114,9 @@ fn wanted(typed: Option<&str>, noted: &Noted) -> Result<Vec<VmId>> {
     let Some(typed) = typed else {
         return Ok(noted.names.iter().map(|named| named.vm).collect());
     };
-    let named = choose(typed, &noted.names, |named| Candidate::new(&named.name, named.vm))?;
+    let named = choose(typed, &noted.names, |named| {
+        Candidate::new(&named.name, named.vm).called(&named.labels)
+    })?;
     Ok(vec![named.vm])
 }
 
@@ -200,7 +202,8 @@ mod tests {
             arithmetic: vec![Term::Wants { wanted: Bytes(0), given: Bytes(given << 20) }],
             ..Thought::default()
         };
-        let named = |vm, name: &str| Named { vm, name: name.to_owned() };
+        let named =
+            |vm, name: &str| Named { vm, name: name.to_owned(), labels: Default::default() };
         Noted {
             at: WallNanos(0),
             acting: true,

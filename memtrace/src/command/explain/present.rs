@@ -92,7 +92,11 @@ fn would_be(arguments: &ExplainArguments, config: &Config, verbosity: Verbosity)
         handle.stop(PATIENCE).await;
         last.context("sampling the host takes too long")?
     })?;
-    let names = step.snapshot.vms.iter().map(|vm| Named { vm: vm.id, name: vm.name.clone() });
+    let names = step.snapshot.vms.iter().map(|vm| Named {
+        vm: vm.id,
+        name: vm.name.clone(),
+        labels: vm.labels.clone(),
+    });
     Ok(Noted {
         at: step.snapshot.wall,
         acting: false,

@@ -46,6 +46,7 @@ pub(crate) fn look(interval: Duration, no_libvirt: bool, verbosity: Verbosity) -
 fn scene(interval: Duration, no_libvirt: bool, verbosity: Verbosity) -> Result<Scene> {
     let root = live::privileged_host()?;
     let mut source = live::source(root, verbosity, !no_libvirt);
+    source.configure(&live::tables());
     let snapshot = Arc::new(check::look(&mut source, interval)?);
     let decided = Decided::Not("no policy in a single sample".into());
     Ok(Scene::new(snapshot, decided, page_size(), now()))

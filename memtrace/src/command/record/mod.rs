@@ -40,6 +40,7 @@ pub fn run(arguments: &RecordArguments, verbosity: Verbosity) -> Result<()> {
         .with_context(|| format!("cannot record into {directory}"))?;
     let interrupt = Interrupt::watch()?;
     let mut source = live::source(root, verbosity, !arguments.no_libvirt);
+    source.configure(&live::tables());
     let end = arguments.duration.and_then(|time| Instant::now().checked_add(time));
     let schedule = Schedule { interval: arguments.interval, end };
     let ended = || interrupt.check().is_err();

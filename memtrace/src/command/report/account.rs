@@ -124,8 +124,9 @@ pub struct Account {
 
 impl Account {
     fn add(&mut self, vm: &VmView, line: Timeline, tick: &Tick) {
-        if self.name != vm.name {
-            self.name.clone_from(&vm.name);
+        let title = vm.title();
+        if self.name != title {
+            self.name = title.into_owned();
         }
         self.seen = tick.at;
         self.oom_kills = vm.oom_kills.value.or(self.oom_kills);

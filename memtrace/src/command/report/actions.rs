@@ -166,7 +166,7 @@ mod tests {
             since: WallNanos(1),
             at: WallNanos(at),
             host: None,
-            vm: Some(Named { vm: vm.id, name: vm.name.clone() }),
+            vm: Some(Named { vm: vm.id, name: vm.name.clone(), labels: vm.labels.clone() }),
             finding: Finding::Measured { value: 30.0, limit: 10.0 },
         };
         let mut actions = Actions::default();

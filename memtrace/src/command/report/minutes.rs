@@ -70,7 +70,8 @@ impl Minutes {
             let seconds = vm.stalled.value.map(|share| share.0 / 100.0 * tick.seconds);
             add(&mut self.now.stalled, seconds);
             if let Some(seconds) = seconds.filter(|seconds| *seconds > 0.0) {
-                self.stalled.entry(vm.id).or_insert_with(|| (vm.name.clone(), 0.0)).1 += seconds;
+                self.stalled.entry(vm.id).or_insert_with(|| (vm.title().into_owned(), 0.0)).1 +=
+                    seconds;
             }
         }
     }

@@ -125,7 +125,7 @@ fn id(samples: &[Sample], typed: &str) -> Result<String, String> {
     let vms: Vec<(&str, &str)> = vms(samples).collect();
     let chosen = choose(typed, &vms, |(id, name)| {
         let id = if *id == typed { typed.to_owned() } else { plain(id) };
-        Candidate { name, id: Some(id) }
+        Candidate { name, id: Some(id), labels: None }
     });
     chosen.map(|(id, _)| (*id).to_owned()).map_err(|error| error.to_string())
 }

@@ -84,7 +84,7 @@ pub(super) static COLUMNS: [Column; 20] = [
 ];
 
 const NAME: Source = Source {
-    cell: |vm, _| word(text::clean(&vm.name), Quality::Exact),
+    cell: |vm, _| word(text::clean(&vm.title()).into_owned().into(), Quality::Exact),
     fields: &[("name", |vm| vm.name.as_str().into())],
 };
 

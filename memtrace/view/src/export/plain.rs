@@ -53,7 +53,7 @@ pub fn frame(snapshot: &Snapshot, decided: &Decided, options: &PlainOptions) -> 
     let mut lines = header(snapshot, decided, &options.zone);
     lines.push(String::new());
 
-    let longest = vms.iter().map(|vm| text::width(&text::clean(&vm.name))).max().unwrap_or(0);
+    let longest = vms.iter().map(|vm| text::width(&text::clean(&vm.title()))).max().unwrap_or(0);
     let placed = match options.width {
         Some(width) => columns::arrange(width, options.sort, longest),
         None => columns::essential(options.sort, longest),

@@ -217,11 +217,12 @@ pub fn decision(decision: &policy::Decision) -> Value {
 
 /// What the operator's hook reads: one line. Amounts in bytes, times in seconds and RFC 3339.
 pub fn hook_line(message: &HookMessage) -> String {
-    let HookMessage { wall, host, state, call, names } = message;
+    let HookMessage { wall, host, state, call, names, labels } = message;
     let suffering = call.suffering.iter().map(|suffering| {
         json!({
             "vm": names.get(&suffering.vm),
             "vm_id": suffering.vm.to_string(),
+            "labels": labels.get(&suffering.vm),
             "from": words::distress(&suffering.from),
         })
     });
@@ -376,7 +377,8 @@ mod tests {
         call.suffering = vec![Sufferer { vm, from: Distress::Available(2.5) }];
         let names = BTreeMap::from([(vm, "web\n\u{1b}[2J".to_owned())]);
         let (wall, host, state) = (fixture::WALL, Some("kvm-7".to_owned()), Some(Level::Low));
-        let line = hook_line(&HookMessage { wall, host, state, call, names });
+        let line =
+            hook_line(&HookMessage { wall, host, state, call, names, labels: BTreeMap::new() });
         assert!(!line.contains('\n') && !line.contains('\u{1b}'), "{line}");
         let line: Value = serde_json::from_str(&line).expect("it is JSON");
         assert_eq!((&line["state"], &line["host"]), (&json!("low"), &json!("kvm-7")));

@@ -53,6 +53,8 @@ pub struct State {
     pub offset: usize,
     pub screen: Screen,
     pub overlay: Option<Overlay>,
+    /// The table shows VMs' ids instead of their names.
+    pub ids: bool,
     /// Message about the last action, until the next key.
     pub remark: Option<String>,
 }
@@ -142,6 +144,7 @@ impl State {
             offset: 0,
             screen: Screen::Table,
             overlay: None,
+            ids: false,
             remark: None,
         }
     }

@@ -76,7 +76,7 @@ mod tests {
             since: WallNanos(1),
             at: WallNanos(2),
             host: None,
-            vm: of_vm.then(|| Named { vm, name: "web".to_owned() }),
+            vm: of_vm.then(|| Named { vm, name: "web".to_owned(), labels: Default::default() }),
             finding,
         })
     }

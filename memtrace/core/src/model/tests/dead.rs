@@ -70,3 +70,33 @@ fn a_guest_that_claims_more_free_memory_than_it_has_is_not_believed() {
     });
     assert_eq!(vm.dead.value, None);
 }
+
+/// The same guest, measured with and without deflate-on-oom, with 600 of 1024 MiB left to it.
+#[test]
+fn a_guest_that_counts_its_balloon_as_its_own_has_the_same() {
+    let guest = |total: u64, deflates| {
+        after(|vm| {
+            vm.process.rss = Some(Bytes::from_kib(415_600));
+            vm.process.swap = Some(Bytes(0));
+            vm.guest.deflate_on_oom = deflates;
+            (vm.guest.actual, vm.guest.maximum) = (Some(Bytes(600 * MIB)), Some(Bytes(1024 * MIB)));
+            if let Some(stats) = &mut vm.guest.stats {
+                stats.total = Some(Bytes(total));
+                stats.free = Some(Bytes(326_750_208));
+                stats.available = Some(Bytes(258_260_992));
+            }
+        })
+    };
+    let off = guest(574_910_464, Some(false));
+    let on = guest(1_019_506_688, Some(true));
+    assert_eq!(off.dead.value, Some(Bytes(177_414_144)));
+    assert_eq!((on.dead.value, on.guest_total.value), (off.dead.value, off.guest_total.value));
+    // Without a word of it the guest is taken as it says.
+    assert_eq!(guest(574_910_464, None).dead, off.dead);
+    let empty = after(|vm| {
+        (vm.guest.actual, vm.guest.maximum) = (Some(Bytes(8192 * MIB)), Some(Bytes(8192 * MIB)));
+        vm.guest.deflate_on_oom = Some(true);
+        shakenfist(vm);
+    });
+    assert_eq!(empty.guest_total.value, Some(Bytes(7940 * MIB)));
+}

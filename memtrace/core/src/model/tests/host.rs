@@ -133,3 +133,18 @@ fn pressure_that_was_not_read_says_what_may_be_the_matter() {
     let host = after(|now| now.host.psi = None);
     assert!(host.psi.quality.reason().is_some_and(|reason| reason.contains("psi=1")));
 }
+
+#[test]
+fn what_zfs_gives_back_is_available() {
+    let available = |arc: Option<u64>| {
+        let mut now = sample(12, vec![]);
+        now.host.arc_reclaimable = arc.map(Bytes);
+        let meminfo = now.host.meminfo.as_mut().unwrap();
+        meminfo.available = Bytes::from_kib(1_703_936);
+        derive(None, &now).host.memory_available
+    };
+    assert_eq!(available(Some(0)), Measured::exact(Bytes::from_kib(1_703_936)));
+    let arc = 13_199_474_688;
+    assert_eq!(available(Some(arc)), Measured::exact(Bytes((1_703_936 << 10) + arc)));
+    assert!(available(None).quality.reason().is_some_and(|reason| reason.contains("ARC")));
+}

@@ -281,8 +281,10 @@ fn metadata_sets_what_the_configuration_does_not() {
     let vm = of_vm(|vm| vm.guest.settings = said);
     let settings = VmSettings { weight: Some(7), ..VmSettings::default() };
     let which = Which::Name("a".to_owned());
-    let rules =
-        super::super::Rules { vms: vec![VmTable { which, settings }], ..Default::default() };
+    let rules = super::super::Rules {
+        vms: vec![VmTable { which, settings, labels: Default::default() }],
+        ..Default::default()
+    };
     let rules = rules.of(&vm);
     assert_eq!((rules.weight, rules.minimum), (7, Some(Bytes(GIB))));
 }

@@ -48,7 +48,8 @@ fn a_floor_is_never_above_the_maximum() {
     }
     let settings = VmSettings { maximum: Some(Bytes(800 * MIB)), ..VmSettings::default() };
     let mut policy = Memtrace::default();
-    policy.rules.vms = vec![VmTable { which: Which::Name("vm-1".into()), settings }];
+    policy.rules.vms =
+        vec![VmTable { which: Which::Name("vm-1".into()), labels: Default::default(), settings }];
     assert_eq!(after_burst(&mut policy, 953, 20 * 1024, &[3]), [800], "the operator's");
     // A size that hurt, with its margin.
     let mut policy = Memtrace::default();

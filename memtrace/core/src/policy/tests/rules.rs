@@ -261,7 +261,8 @@ fn a_balloon_that_somebody_else_moved_is_left_alone() {
 #[test]
 fn what_the_operator_says_of_a_vm_holds() {
     let settings = |settings: VmSettings| {
-        let table = VmTable { which: Which::Name("vm-1".into()), settings };
+        let which = Which::Name("vm-1".into());
+        let table = VmTable { which, settings, labels: Default::default() };
         let mut policy = Memtrace::new(Rules { vms: vec![table], ..Rules::default() });
         let decisions = after(&mut policy, 1..3, |second| pressed(second, 5 * 1024, vec![vm(1)]));
         moves(&decisions).len()
@@ -278,6 +279,7 @@ fn more_weight_gives_less() {
     let table = VmTable {
         which: Which::Name("vm-1".into()),
         settings: VmSettings { weight: Some(4000), ..VmSettings::default() },
+        labels: Default::default(),
     };
     let mut policy = Memtrace::new(Rules { vms: vec![table], ..Rules::default() });
     let decisions = after(&mut policy, 1..3, |second| pressed(second, 6200, vec![vm(1), vm(2)]));

@@ -1,6 +1,6 @@
 //! The file descriptors of a process: a KVM guest holds `anon_inode:kvm-vm`, independent of its
 //! program (virt/kvm/kvm_main.c,
-//! `kvm_dev_ioctl_create_vm`).
+//! `kvm_dev_ioctl_create_vm`), and one with a passed-through device holds the descriptors of VFIO.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -16,6 +16,8 @@ pub struct KvmFds {
     pub vm: bool,
     /// It has /dev/kvm open, so it may be about to make one.
     pub device: bool,
+    /// It has a passed-through device.
+    pub vfio: bool,
 }
 
 /// # Errors
@@ -27,10 +29,16 @@ pub fn kvm(root: &HostRoot, pid: u32) -> io::Result<KvmFds> {
         // A descriptor that was closed meanwhile doesn't matter.
         let Ok(target) = std::fs::read_link(entry.path()) else { continue };
         match target.as_os_str().as_bytes() {
-            b"anon_inode:kvm-vm" => return Ok(KvmFds { vm: true, ..found }),
+            b"anon_inode:kvm-vm" => found.vm = true,
             b"/dev/kvm" => found.device = true,
-            _ => {}
+            other => found.vfio |= is_vfio(other),
         }
     }
     Ok(found)
+}
+
+/// A group or device of VFIO (drivers/vfio/vfio_main.c); /dev/vfio/vfio alone has no device.
+fn is_vfio(target: &[u8]) -> bool {
+    target == b"anon_inode:[vfio-device]"
+        || target.strip_prefix(b"/dev/vfio/").is_some_and(|name| name != b"vfio")
 }

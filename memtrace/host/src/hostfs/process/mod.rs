@@ -2,6 +2,7 @@
 
 pub(crate) mod fds;
 pub mod maps;
+pub mod sight;
 pub mod stat;
 pub(crate) mod status;
 pub(crate) mod threads;
@@ -9,6 +10,7 @@ pub(crate) mod threads;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use super::{HostRoot, Keeper, read};
 use memtrace_core::sample::ProcessSample;
@@ -71,6 +73,14 @@ pub fn program(root: &HostRoot, pid: u32) -> Option<String> {
     Some(read::lossy(name.to_vec()))
 }
 
+/// Whether it is in another PID namespace than those who look at this /proc (proc(5), NSpid): in
+/// a container. `None`: not known.
+pub fn is_contained(root: &HostRoot, pid: u32) -> Option<bool> {
+    let status = read::text(&root.process(pid).join("status"), read::SMALL).ok()?;
+    let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    Some(ids.split_ascii_whitespace().count() > 1)
+}
+
 /// The memory of a process; nothing where it can't be read.
 pub fn memory(keeper: &Keeper, root: &HostRoot, pid: u32) -> ProcessSample {
     let path = root.process(pid).join("status");
@@ -91,6 +101,12 @@ pub(crate) fn with_stat(
         threads: Some(stat.threads),
         ..memory
     }
+}
+
+/// From the boot to the start of a process, which `stat` tells in clock ticks.
+pub fn since_boot(start: u64) -> Option<Duration> {
+    let ticks = rustix::param::clock_ticks_per_second();
+    ticks_to_nanos(start, ticks).map(|nanos| Duration::from_nanos(nanos.0))
 }
 
 /// `None` when the unit makes no sense.

@@ -11,6 +11,9 @@ pub struct ProcessStat {
     pub comm: String,
     pub state: char,
     pub parent: u32,
+    /// Process group and session: the ids of the processes that began them.
+    pub group: u32,
+    pub session: u32,
     pub kernel_thread: bool,
     /// It is being ended: a large one takes seconds to give its memory back.
     pub exiting: bool,
@@ -39,14 +42,19 @@ impl ProcessStat {
         let mut next = |skipped: usize| fields.nth(skipped);
         let state = next(0)?.chars().next()?;
         let parent = next(0)?.parse().ok()?;
+        // A process of another PID namespace than that of /proc may have 0 or -1 here.
+        let group = next(0)?.parse().unwrap_or(0);
+        let session = next(0)?.parse().unwrap_or(0);
         let mut count = |skipped: usize| next(skipped)?.parse::<u64>().ok();
-        let flags = count(4)?;
+        let flags = count(2)?;
         let (minor_faults, major_faults) = (count(0)?, count(1)?);
         let cpu_ticks = count(1)?.saturating_add(count(0)?);
         Some(Self {
             comm: comm.to_owned(),
             state,
             parent,
+            group,
+            session,
             kernel_thread: flags & KERNEL_THREAD != 0,
             exiting: flags & EXITING != 0,
             minor_faults,
@@ -82,7 +90,7 @@ mod tests {
             let stat = ProcessStat::parse(&format!("42 ({comm}) {REST}\n")).unwrap();
             assert_eq!(stat.comm, comm);
             assert_eq!(stat.state, 'S');
-            assert_eq!(stat.parent, 1);
+            assert_eq!((stat.parent, stat.group, stat.session), (1, 7, 7));
             assert_eq!((stat.minor_faults, stat.major_faults), (100, 20));
             assert_eq!(stat.cpu_ticks, 345);
             assert_eq!(stat.threads, 5);

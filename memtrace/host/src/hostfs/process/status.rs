@@ -18,14 +18,25 @@ pub fn parse(text: &str) -> ProcessSample {
             "RssShmem" => &mut sample.rss_shmem,
             "VmSwap" => &mut sample.swap,
             "HugetlbPages" => &mut sample.hugetlb,
-            // VFIO counts what it pins as locked too (mm->locked_vm).
-            "VmLck" => &mut sample.locked,
+            // VFIO counts what it pins as locked (mm->locked_vm), or as pinned (mm->pinned_vm) through
+            // iommufd, as vDPA does.
+            "VmLck" | "VmPin" => {
+                let kib = kib(value);
+                sample.locked = match (sample.locked, kib) {
+                    (Some(one), Some(other)) => Some(one.max(other)),
+                    (one, other) => one.or(other),
+                };
+                continue;
+            }
             _ => continue,
         };
-        let kib = value.split_ascii_whitespace().next().and_then(|number| number.parse().ok());
-        *field = kib.map(Bytes::from_kib);
+        *field = kib(value);
     }
     sample
+}
+
+fn kib(value: &str) -> Option<Bytes> {
+    value.split_ascii_whitespace().next()?.parse().ok().map(Bytes::from_kib)
 }
 
 #[cfg(test)]
@@ -44,6 +55,13 @@ mod tests {
         assert_eq!(sample.swap, Some(Bytes::from_kib(1024)));
         assert_eq!(sample.hugetlb, Some(Bytes(0)));
         assert_eq!(sample.locked, Some(Bytes::from_kib(8)));
+    }
+
+    #[test]
+    fn pinned_memory_counts_as_locked() {
+        let locked = |text| parse(text).locked;
+        assert_eq!(locked("VmLck: 8 kB\nVmPin: 4096 kB\n"), Some(Bytes::from_kib(4096)));
+        assert_eq!(locked("VmLck: 8 kB\nVmPin: 0 kB\n"), Some(Bytes::from_kib(8)));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::hostfs::fake::{FakeHost, FakeProcess};
+use crate::vmm::qemu::Libvirt;
+use memtrace_core::units::Bytes;
 
 const UUID: &str = "5c1ae5d5-7b2e-4b6e-9f31-4ab8a6a9a111";
 const QEMU: FakeProcess<'static> = FakeProcess {
@@ -109,21 +111,174 @@ fn an_event_makes_it_known_at_once() {
     assert_eq!(found(&discovery), [(50, "a b")]);
 }
 
+fn ids(discovery: &Discovery) -> Vec<(u32, VmId, bool)> {
+    discovery.vms().map(|vm| (vm.pid, vm.id, vm.uuid.is_some())).collect()
+}
+
+fn uuid() -> VmId {
+    VmId::Uuid(UUID.parse().unwrap())
+}
+
 #[test]
-fn the_first_keeps_the_uuid_and_a_copy_is_its_process() {
+fn the_first_keeps_the_uuid_and_a_copy_gets_it_when_it_is_gone() {
     let host = FakeHost::unified();
     host.process(&QEMU);
     host.process(&FakeProcess { pid: 51, start: 800, ..QEMU });
     let mut discovery = Discovery::default();
     discovery.scan(&host.root(), at(0)).unwrap();
-    let ids = |discovery: &Discovery| discovery.vms().map(|vm| vm.id).collect::<Vec<_>>();
-    let before = ids(&discovery);
-    assert_eq!(before.len(), 2);
-    assert_eq!(before.iter().filter(|id| matches!(id, VmId::Uuid(_))).count(), 1);
-    // Who goes and who stays doesn't change the other's identity.
+    let copy = VmId::Process { pid: 51, start: 800 };
+    // Nothing tells which is the real one, so what is configured for the UUID holds for both.
+    assert_eq!(ids(&discovery), [(50, uuid(), true), (51, copy, true)]);
+    assert!(discovery.disputes()[0].contains("processes 50 and 51 both have the UUID"));
     host.end(50);
     discovery.scan(&host.root(), at(1)).unwrap();
-    assert_eq!(ids(&discovery), before[1..]);
+    assert_eq!(ids(&discovery), [(51, uuid(), true)]);
+    assert_eq!(discovery.disputes(), [""; 0]);
+}
+
+#[test]
+fn who_only_says_a_uuid_and_a_name_has_neither() {
+    let host = FakeHost::unified();
+    let arguments = &["qemu-system-x86_64", "-name", "db", "-uuid", UUID];
+    let claim = FakeProcess { pid: 40, start: 100, arguments, ..QEMU };
+    host.process(&claim);
+    let mut discovery = Discovery::default();
+    discovery.scan(&host.root(), at(0)).unwrap();
+    assert_eq!(ids(&discovery), [(40, uuid(), true)], "nobody else says so");
+    host.process(&FakeProcess { arguments, fds: &["anon_inode:kvm-vm"], ..QEMU });
+    discovery.scan(&host.root(), at(1)).unwrap();
+    let other = VmId::Process { pid: 40, start: 100 };
+    assert_eq!(ids(&discovery), [(40, other, false), (50, uuid(), true)]);
+    assert_eq!(found(&discovery), [(40, "qemu-system-x86-40"), (50, "db")]);
+    assert!(discovery.disputes().iter().any(|text| text.contains("alone holds a guest of KVM")));
+    host.process(&FakeProcess { cgroup: "0::/user.slice/user-7.slice/a\n", fds: KVM, ..claim });
+    let mut discovery = Discovery::default();
+    discovery.scan(&host.root(), at(0)).unwrap();
+    assert_eq!(ids(&discovery), [(40, other, false), (50, uuid(), true)]);
+    assert!(discovery.disputes().iter().any(|text| text.contains("in a user's session")));
+}
+
+const KVM: &[&str] = &["anon_inode:kvm-vm"];
+const DAEMON: &[&str] = &["/usr/bin/kvm", "-name", "billing", "-daemonize", "-uuid", UUID];
+
+#[test]
+fn the_process_that_runs_the_guest_is_the_vm_and_not_its_starter() {
+    let host = FakeHost::unified();
+    // QEMU's starter has a second thread too, made before it forks.
+    let starter = FakeProcess { pid: 50, arguments: DAEMON, threads: 2, ..QEMU };
+    let vm = FakeProcess { pid: 52, start: 778, fds: KVM, ..starter };
+    for pids in [[50, 52], [52, 50]] {
+        let mut discovery = Discovery::default();
+        for pid in pids {
+            host.process(if pid == 50 { &starter } else { &vm });
+            discovery.scan(&host.root(), at(0)).unwrap();
+        }
+        assert_eq!(ids(&discovery), [(52, uuid(), true)], "{pids:?}");
+        assert_eq!(discovery.disputes(), [""; 0]);
+        assert_eq!(discovery.look_at(&host.root(), 50, at(1)), Sighting::NotYet);
+        host.end(50);
+        discovery.scan(&host.root(), at(2)).unwrap();
+        assert_eq!(ids(&discovery), [(52, uuid(), true)], "{pids:?}");
+        host.end(52);
+    }
+}
+
+/// A process whose session was begun by process `session`.
+fn in_session(host: &FakeHost, process: &FakeProcess<'_>, session: u32) {
+    host.process(process);
+    let stat = host.path(&format!("proc/{}/stat", process.pid));
+    let text = std::fs::read_to_string(&stat).unwrap();
+    let changed = text.replace(" S 1 1 1 0 ", &format!(" S 1 {session} {session} 0 "));
+    assert_ne!(text, changed);
+    std::fs::write(stat, changed).unwrap();
+}
+
+#[test]
+fn an_emulated_daemon_is_told_from_its_starter_by_its_session() {
+    let host = FakeHost::unified();
+    host.process(&FakeProcess { pid: 40, ..FakeProcess::default() });
+    let mut discovery = Discovery::default();
+    discovery.scan(&host.root(), at(0)).unwrap();
+    // The shell's child; then what its forked child forked, whose session's leader has ended.
+    in_session(&host, &FakeProcess { pid: 50, arguments: DAEMON, ..QEMU }, 40);
+    discovery.scan(&host.root(), at(1)).unwrap();
+    assert_eq!(ids(&discovery), []);
+    in_session(&host, &FakeProcess { pid: 52, start: 777, arguments: DAEMON, ..QEMU }, 51);
+    discovery.scan(&host.root(), at(2)).unwrap();
+    assert_eq!(ids(&discovery), [(52, uuid(), true)]);
+    // Two of the same command line, both daemons, are two VMs.
+    let twin = &["kvm", "-daemonize", "-m", "64"];
+    in_session(&host, &FakeProcess { pid: 60, arguments: twin, ..QEMU }, 59);
+    in_session(&host, &FakeProcess { pid: 62, start: 999, arguments: twin, ..QEMU }, 61);
+    discovery.scan(&host.root(), at(3)).unwrap();
+    assert_eq!(discovery.vms().map(|vm| vm.pid).collect::<Vec<_>>(), [52, 60, 62]);
+}
+
+#[test]
+fn a_child_that_has_the_guest_is_the_vm() {
+    let host = FakeHost::unified();
+    host.process(&QEMU);
+    host.process(&FakeProcess { pid: 90, parent: 50, start: 900, fds: KVM, ..QEMU });
+    let mut discovery = Discovery::default();
+    discovery.scan(&host.root(), at(0)).unwrap();
+    assert_eq!(ids(&discovery), [(90, uuid(), true)]);
+}
+
+#[test]
+fn emulation_is_settled_only_when_it_is_said() {
+    let host = FakeHost::unified();
+    let arguments = &["/usr/bin/kvm", "-name", "a"];
+    host.process(&FakeProcess { arguments, ..QEMU });
+    let root = host.root();
+    let accelerator =
+        |discovery: &Discovery| discovery.vms().next().unwrap().description.accelerator;
+    let mut discovery = Discovery::default();
+    discovery.scan(&root, at(0)).unwrap();
+    assert_eq!(accelerator(&discovery), None, "it may use KVM");
+    discovery.scan(&root, at(11)).unwrap();
+    assert_eq!(accelerator(&discovery), Some(Accelerator::Tcg));
+    host.process(&FakeProcess { arguments, fds: KVM, ..QEMU });
+    discovery.scan(&root, at(200)).unwrap();
+    assert_eq!(accelerator(&discovery), Some(Accelerator::Kvm), "it was late");
+}
+
+#[test]
+fn a_configuration_file_is_read_as_the_vm_saw_it() {
+    let host = FakeHost::unified();
+    let file = host.path("srv/qemu.conf");
+    host.file("srv/qemu.conf", "[memory]\nsize = \"6G\"\n");
+    let arguments = ["qemu-system-x86_64", "-name", "depot", "-readconfig", file.to_str().unwrap()];
+    host.process(&FakeProcess { arguments: &arguments, fds: KVM, ..QEMU });
+    let size = || {
+        let mut discovery = Discovery::default();
+        discovery.scan(&host.root(), at(0)).unwrap();
+        discovery.vms().next().unwrap().description.qemu.as_ref().unwrap().size()
+    };
+    assert_eq!(size(), Ok(Bytes(6 << 30)));
+    // The file of today is newer than the VM.
+    host.file("proc/stat", "cpu 1 2\nbtime 1000000000\n");
+    assert!(
+        size().is_err_and(|reason| reason.ends_with("it has changed since the VM was started"))
+    );
+    host.file("proc/stat", "btime 9000000000\n");
+    assert!(size().is_ok());
+    std::fs::remove_file(&file).unwrap();
+    assert!(size().is_err_and(|reason| reason.contains("No such file")));
+}
+
+#[test]
+fn libvirt_in_another_pid_namespace_is_not_the_hosts() {
+    let host = FakeHost::unified();
+    let arguments = &["qemu-kvm", "-chardev", "socket,id=charmonitor,fd=2,server=on"];
+    host.process(&FakeProcess { arguments, fds: KVM, ..QEMU });
+    let libvirt = || {
+        let mut discovery = Discovery::default();
+        discovery.scan(&host.root(), at(0)).unwrap();
+        discovery.vms().next().unwrap().description.qemu.as_ref().unwrap().libvirt
+    };
+    assert_eq!(libvirt(), Some(Libvirt::System));
+    host.file("proc/50/status", "Pid:\t50\nNSpid:\t50\t9\nVmRSS:\t 5 kB\n");
+    assert_eq!(libvirt(), Some(Libvirt::Contained));
 }
 
 #[test]

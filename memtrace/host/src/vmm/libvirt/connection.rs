@@ -8,6 +8,7 @@
 //! domain whose QEMU was stopped silenced the list).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
@@ -24,11 +25,16 @@ use super::answers::MemoryStats;
 use super::devices::Devices;
 use super::metadata::{Metadata, NAMESPACE};
 use super::{Known, Learned};
+use crate::hostfs::read;
 use crate::vmm::guest::PERIOD_SECONDS;
+use crate::vmm::naming::Named;
+use crate::vmm::naming::metadata::of_domain;
 use memtrace_core::sample::VmState;
 use memtrace_core::units::Bytes;
 
 const URI: &str = "qemu:///system";
+/// Where qemu:///system keeps the ids of its processes.
+const PIDS: &str = "/run/libvirt/qemu";
 const PERIOD: Duration = Duration::from_secs(PERIOD_SECONDS as u64);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// libvirtd lets a client have five requests under way (`max_client_requests`).
@@ -111,7 +117,7 @@ fn list_while_connected(
             }
             // A domain that ended just now is no failure.
             if let Ok(info) = domain.info() {
-                listed.insert(uuid, info);
+                listed.insert(uuid, (info, process(&domain)));
             }
         }
         let Some(known) = known.upgrade() else { return Ok(()) };
@@ -123,8 +129,12 @@ fn list_while_connected(
         // One that is new since then isn't in the list yet.
         learned.followed.retain(|uuid| listed.contains_key(uuid) || !followed.contains(uuid));
         seen.retain(|uuid| listed.contains_key(uuid));
-        for (uuid, info) in listed {
-            if learned.note_info(uuid, &info, now) {
+        for (uuid, (info, pid)) in listed {
+            let due = learned.note_info(uuid, &info, now);
+            if let Some(domain) = learned.domains.get_mut(&uuid) {
+                domain.pid = pid;
+            }
+            if due {
                 let job = Job { uuid, first: seen.insert(uuid) };
                 if jobs.try_send(job).is_err() {
                     learned.note_stats(
@@ -138,6 +148,14 @@ fn list_while_connected(
         drop(known);
         thread::sleep(PERIOD);
     }
+}
+
+/// The process of a domain: libvirt's API doesn't tell it, its daemon writes it into a file
+/// (src/qemu/qemu_process.c).
+pub(super) fn process(domain: &Domain) -> Option<u32> {
+    let name = domain.name().ok().filter(|name| !name.contains('/'))?;
+    let path = Path::new(PIDS).join(format!("{name}.pid"));
+    read::text(&path, read::SMALL).ok()?.trim().parse().ok()
 }
 
 fn note_down(known: &Weak<Known>, error: &Error) {
@@ -158,27 +176,48 @@ fn work(known: &Weak<Known>, queue: &Mutex<Receiver<Job>>) {
         });
         let Some(known) = known.upgrade() else { return };
         let mut learned = known.lock();
-        let metadata = stats.as_ref().ok().map(|(_, metadata)| metadata.clone());
-        if let (Some(domain), Some(metadata)) = (learned.domains.get_mut(&job.uuid), metadata) {
-            domain.answer.guest.settings = metadata.settings;
-            domain.answer.guest.metadata_problems = metadata.problems;
+        if let (Some(domain), Ok(told)) = (learned.domains.get_mut(&job.uuid), &stats) {
+            domain.note(told);
         }
-        learned.note_stats(job.uuid, stats.map(|(stats, _)| stats));
+        learned.note_stats(job.uuid, stats.map(|told| told.stats));
     }
 }
 
-fn ask(connection: &mut Option<Connect>, job: &Job) -> Result<(MemoryStats, Metadata), Error> {
+/// What a domain tells beside its state.
+struct Told {
+    stats: MemoryStats,
+    metadata: Metadata,
+    /// Asked for once.
+    named: Option<Named>,
+}
+
+impl super::Domain {
+    fn note(&mut self, told: &Told) {
+        if let Some(named) = &told.named {
+            self.platform = named.settings;
+            self.answer.labels = named.labels.clone();
+        }
+        self.answer.guest.settings = told.metadata.settings.or(self.platform);
+        self.answer.guest.metadata_problems.clone_from(&told.metadata.problems);
+    }
+}
+
+fn ask(connection: &mut Option<Connect>, job: &Job) -> Result<Told, Error> {
     let connection = match connection.take() {
         Some(open) => connection.insert(open),
         None => connection.insert(connect()?),
     };
     let domain = connection.lookup_domain_by_uuid(job.uuid)?;
+    let mut named = None;
     if job.first {
-        switch_statistics_on(&domain);
+        let xml = domain.xml_desc(0).ok();
+        switch_statistics_on(&domain, xml.as_deref());
+        named = xml.and_then(|xml| of_domain(&xml));
     }
     let metadata = metadata(&domain)?;
     let stats = domain.memory_stats(0)?;
-    Ok((MemoryStats::new(stats.iter().map(|stat| (stat.tag, stat.val))), metadata))
+    let stats = MemoryStats::new(stats.iter().map(|stat| (stat.tag, stat.val)));
+    Ok(Told { stats, metadata, named })
 }
 
 /// Of a domain that runs, what holds now (`--live`); most have none.
@@ -194,8 +233,8 @@ pub(super) fn metadata(domain: &Domain) -> Result<Metadata, Error> {
 }
 
 /// Where that fails, the missing statistics say so.
-fn switch_statistics_on(domain: &Domain) {
-    let devices = domain.xml_desc(0).ok().and_then(|xml| Devices::parse(&xml).ok());
+fn switch_statistics_on(domain: &Domain, xml: Option<&str>) {
+    let devices = xml.and_then(|xml| Devices::parse(xml).ok());
     let balloon = devices.and_then(|devices| devices.balloon);
     if balloon.is_some_and(|balloon| balloon.period == 0) {
         let period = i32::try_from(PERIOD_SECONDS).unwrap_or(i32::MAX);

@@ -17,7 +17,7 @@ mod unasked {
 
     /// # Errors
     /// Always: this memtrace can't ask.
-    pub fn inspect(_: Uuid) -> Result<Inspection, String> {
+    pub fn inspect(_: Uuid, _: u32) -> Result<Inspection, String> {
         Err(WITHOUT.to_owned())
     }
 
@@ -37,11 +37,13 @@ mod asked {
     use uuid::Uuid;
     use virt::connect::Connect;
     use virt::domain::Domain;
-    use virt::error::Error;
+    use virt::enumutil::Enum;
+    use virt::error::{Error, ErrorNumber};
     use virt::sys;
 
+    use super::super::UNKNOWN;
     use super::super::answers::MemoryStats;
-    use super::super::connection::{connect, describe, metadata};
+    use super::super::connection::{connect, describe, metadata, process};
     use super::super::devices::Devices;
     use crate::vmm::inspection::{BalloonDevice, Inspection};
     use memtrace_core::units::Bytes;
@@ -49,14 +51,21 @@ mod asked {
     /// For one domain.
     const LIMIT: Duration = Duration::from_secs(6);
 
-    /// Inspects a running domain.
+    /// Inspects a running domain, if process `pid` runs it.
     ///
     /// # Errors
-    /// A message for the operator.
-    pub fn inspect(uuid: Uuid) -> Result<Inspection, String> {
+    /// A message for the operator; [`UNKNOWN`] when it is none of this host's.
+    pub fn inspect(uuid: Uuid, pid: u32) -> Result<Inspection, String> {
         within(move || {
             let connection = asked(connect())?;
-            look(&domain(&connection, uuid)?)
+            let domain = connection.lookup_domain_by_uuid(uuid).map_err(|error| {
+                let none = matches!(error.code(), Enum::Known(ErrorNumber::NoDomain));
+                if none { UNKNOWN.to_owned() } else { describe(&error) }
+            })?;
+            match process(&domain) {
+                Some(known) if known != pid => Err(UNKNOWN.to_owned()),
+                _ => look(&domain),
+            }
         })
     }
 

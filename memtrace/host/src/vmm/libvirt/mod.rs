@@ -15,7 +15,7 @@ mod orders;
 #[cfg(test)]
 mod tests;
 #[cfg(any(test, feature = "libvirt"))]
-mod xml;
+pub(super) mod xml;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,9 +25,13 @@ use uuid::Uuid;
 
 pub use self::orders::LibvirtOrders;
 use super::guest::GuestAnswer;
+use memtrace_core::settings::VmSettings;
 
 /// Without an answer for this long, libvirt counts as not answering.
 const PATIENCE: Duration = Duration::from_secs(6);
+
+/// That a domain isn't one of this host's.
+pub const UNKNOWN: &str = "unknown to qemu:///system";
 
 /// The connection to qemu:///system. Made when the first VM that libvirt owns is seen; a
 /// host without any never bothers libvirt.
@@ -60,6 +64,17 @@ pub(crate) struct Domain {
     answer: GuestAnswer,
     /// Since when an answer about its guest is waited for.
     waiting: Option<Instant>,
+    /// Its process, as libvirt wrote it down. `None`: not known.
+    pid: Option<u32>,
+    /// What its platform has set for its balloon; memtrace's own metadata go before.
+    platform: VmSettings,
+}
+
+impl Domain {
+    /// Whether process `pid` can be the one that runs it.
+    fn may_be(&self, pid: u32) -> bool {
+        self.pid.is_none_or(|known| known == pid)
+    }
 }
 
 impl Known {
@@ -93,12 +108,12 @@ impl Libvirt {
         self.orders.clone()
     }
 
-    /// The last answer about the domain. Never blocks.
-    pub fn answer(&self, uuid: Uuid) -> GuestAnswer {
+    /// The last answer about the domain, if process `pid` is the one that runs it. Never blocks.
+    pub fn answer(&self, uuid: Uuid, pid: u32) -> GuestAnswer {
         let now = Instant::now();
         self.known.as_ref().map_or_else(
             || GuestAnswer::problem("libvirt: no query yet"),
-            |known| known.lock().domain(uuid, now),
+            |known| known.lock().domain(uuid, pid, now),
         )
     }
 
@@ -119,10 +134,10 @@ fn start_threads(known: &Arc<Known>) {
 }
 
 impl Learned {
-    fn domain(&self, uuid: Uuid, now: Instant) -> GuestAnswer {
-        let obstacle = self.obstacle(uuid, now).map(|text| format!("libvirt: {text}"));
-        let known = self.domains.get(&uuid).map(|domain| domain.answer.clone());
-        let mut answer = known.unwrap_or_default();
+    fn domain(&self, uuid: Uuid, pid: u32, now: Instant) -> GuestAnswer {
+        let obstacle = self.obstacle(uuid, pid, now).map(|text| format!("libvirt: {text}"));
+        let known = self.domains.get(&uuid).filter(|domain| domain.may_be(pid));
+        let mut answer = known.map(|domain| domain.answer.clone()).unwrap_or_default();
         if obstacle.is_some() {
             answer.guest.problem = obstacle;
             // The statistics carry their own time; a state would pass as today's.
@@ -131,14 +146,18 @@ impl Learned {
         answer
     }
 
-    /// Why nothing is known of the domain.
-    fn obstacle(&self, uuid: Uuid, now: Instant) -> Option<String> {
+    /// Why nothing is known of the domain that process `pid` says to be.
+    fn obstacle(&self, uuid: Uuid, pid: u32, now: Instant) -> Option<String> {
         self.problem(now).or_else(|| match self.domains.get(&uuid) {
+            Some(domain) if !domain.may_be(pid) => {
+                let known = domain.pid.unwrap_or_default();
+                Some(format!("its domain with this UUID is process {known}, not this one"))
+            }
             Some(domain) => {
                 let text = silence(domain.waiting?, now)?;
                 Some(format!("this domain is {text}"))
             }
-            None if self.answered.is_some() => Some("unknown to qemu:///system".to_owned()),
+            None if self.answered.is_some() => Some(UNKNOWN.to_owned()),
             None => Some("no answer yet".to_owned()),
         })
     }

@@ -26,12 +26,12 @@ impl LibvirtOrders {
         self.0.known.get_or_init(|| Arc::downgrade(known));
     }
 
-    /// Sets the domain's live size (`virDomainSetMemoryFlags`). Never blocks; the outcome goes to
-    /// `order.reply`.
-    pub fn send(&self, uuid: Uuid, order: SetBalloon) {
+    /// Sets the live size (`virDomainSetMemoryFlags`) of the domain that process `pid` runs. Never
+    /// blocks; the outcome goes to `order.reply`.
+    pub fn send(&self, uuid: Uuid, pid: u32, order: SetBalloon) {
         let known = self.0.known.get().and_then(Weak::upgrade);
         let obstacle = match known {
-            Some(known) => known.lock().obstacle(uuid, Instant::now()),
+            Some(known) => known.lock().obstacle(uuid, pid, Instant::now()),
             None => Some("no query yet".to_owned()),
         };
         match obstacle {

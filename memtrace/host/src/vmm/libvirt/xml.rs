@@ -7,7 +7,7 @@ const MOST_NODES: u32 = 1 << 16;
 
 /// # Errors
 /// A message for the operator.
-pub(super) fn parse(xml: &str) -> Result<Document<'_>, String> {
+pub(in crate::vmm) fn parse(xml: &str) -> Result<Document<'_>, String> {
     let options =
         ParsingOptions { allow_dtd: false, nodes_limit: MOST_NODES, ..ParsingOptions::default() };
     Document::parse_with_options(xml, options).map_err(|error| format!("invalid XML: {error}"))

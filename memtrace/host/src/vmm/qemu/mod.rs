@@ -1,5 +1,7 @@
 //! Parses QEMU's command line. Pure; untrusted, as it comes from the guest's owner.
 
+pub mod config;
+mod memory;
 mod monitor;
 pub mod options;
 #[cfg(test)]
@@ -7,8 +9,10 @@ mod tests;
 
 use uuid::Uuid;
 
+use self::memory::Memory;
 use self::monitor::Monitors;
-use self::options::{Keyed, options, size};
+use self::options::{Keyed, options};
+use super::name;
 use memtrace_core::sample::Accelerator;
 use memtrace_core::units::Bytes;
 
@@ -18,12 +22,15 @@ pub struct QemuCommand {
     /// As written, so untrusted and of any length.
     pub name: Option<String>,
     pub uuid: Option<Uuid>,
+    /// At the start: boot memory and DIMMs. See [`QemuCommand::size`] for what it is now.
     pub memory: Option<Bytes>,
+    /// Why its size may be another one by now.
+    pub growth: Option<&'static str>,
     /// Virtual CPUs at the start; `None` if not given plainly.
     pub vcpus: Option<u32>,
     /// Accelerators in the order in which QEMU tries them; empty when it isn't said.
     pub accelerators: Vec<String>,
-    /// Paths of the sockets on which it serves QMP, as the VM's process sees them.
+    /// Paths of the sockets on which it serves QMP, as the VM's process saw them at its start.
     pub qmp_sockets: Vec<String>,
     pub libvirt: Option<Libvirt>,
     /// Guest memory is shared (`share=on`), so the host counts it as shmem.
@@ -31,6 +38,8 @@ pub struct QemuCommand {
     pub huge_pages: bool,
     /// It has a passed-through device, which pins all guest memory.
     pub vfio: bool,
+    /// The guest's memory is encrypted (SEV, TDX), which pins all of it.
+    pub encrypted: bool,
     /// A balloon device that it was started with.
     pub balloon: Option<BalloonOptions>,
     /// It waits for a migration, or did when it was started.
@@ -38,6 +47,16 @@ pub struct QemuCommand {
     /// `-S`: starts paused.
     pub starts_paused: bool,
     pub daemonize: bool,
+    /// `-chroot`: its paths are those outside.
+    pub chroot: bool,
+    /// Directories of files that it names; relative paths may have begun in one of them.
+    pub directories: Vec<String>,
+    /// `-id`, which Proxmox' QEMU has.
+    pub platform_id: Option<String>,
+    /// Product and family of the hardware that it poses as (`-smbios`).
+    pub products: Vec<String>,
+    /// Why a part of its configuration, and all that may be said there, isn't known.
+    pub unread: Option<String>,
     /// It has no machine: `-machine none`, `-version`, `-device help`, ...
     pub probe_only: bool,
 }
@@ -55,53 +74,121 @@ pub enum Libvirt {
     System,
     /// One of a user's own, qemu:///session.
     Session,
+    /// One in a container, as KubeVirt's.
+    Contained,
+}
+
+/// Options whose argument is of a group of `-readconfig`, and the key of its first value.
+const GROUPS: [(&str, &str, &str); 11] = [
+    ("name", "name", "guest"),
+    ("m", "memory", "size"),
+    ("smp", "smp-opts", "cpus"),
+    ("machine", "machine", "type"),
+    ("M", "machine", "type"),
+    ("accel", "accel", "accel"),
+    ("object", "object", "qom-type"),
+    ("device", "device", "driver"),
+    ("chardev", "chardev", "backend"),
+    ("mon", "mon", "chardev"),
+    ("smbios", "smbios", "file"),
+];
+
+/// Most directories that are remembered.
+const MOST_DIRECTORIES: usize = 8;
+
+/// The parts of a command line that are put together at its end.
+#[derive(Debug, Default)]
+struct Parts {
+    monitors: Monitors,
+    memory: Memory,
+    /// Virtual CPUs beside those of `-smp`: Proxmox gives those that can be unplugged so.
+    processors: u32,
 }
 
 impl QemuCommand {
-    /// `arguments` is without the program's name.
+    /// `arguments` is without the program's name. What is in files is not known.
     pub fn parse(arguments: &[String]) -> Self {
+        Self::with_files(arguments, |_| Err("it was not read".to_owned()))
+    }
+
+    /// The same with the files of `-readconfig`: `read` gives the text of one, or why it can't.
+    pub fn with_files(
+        arguments: &[String],
+        mut read: impl FnMut(&str) -> Result<String, String>,
+    ) -> Self {
         // Without -smp it is one (hw/core/machine-smp.c).
         let mut command = Self { vcpus: Some(1), ..Self::default() };
-        let mut monitors = Monitors::default();
+        let mut parts = Parts::default();
         for (option, argument) in options(arguments) {
-            command.option(option, argument);
-            monitors.option(option, argument);
+            if option == "readconfig" {
+                command.file(argument, read(argument), &mut parts);
+            } else {
+                command.option(option, argument, &mut parts);
+            }
         }
-        command.qmp_sockets = monitors.sockets();
-        command.libvirt = monitors.libvirt();
+        command.qmp_sockets = parts.monitors.sockets();
+        command.libvirt = parts.monitors.libvirt();
+        command.vcpus = command.vcpus.and_then(|vcpus| vcpus.checked_add(parts.processors));
+        command.memory = parts.memory.at_start();
+        command.growth = parts.memory.doubt();
         command
     }
 
-    fn option(&mut self, option: &str, argument: &str) {
+    /// The size of the VM, as far as it was said at its start and can't be another one by now.
+    ///
+    /// # Errors
+    /// Why it isn't known from there.
+    pub fn size(&self) -> Result<Bytes, String> {
+        if let Some(reason) = self.unread.as_deref().or(self.growth) {
+            return Err(reason.to_owned());
+        }
+        self.memory.ok_or_else(|| "its command line doesn't say its size".to_owned())
+    }
+
+    /// Virtual CPUs at the start; `None`: not known.
+    pub fn virtual_cpus(&self) -> Option<u32> {
+        self.vcpus.filter(|_| self.unread.is_none())
+    }
+
+    /// Whether it was started with a passed-through device; `None`: not known.
+    pub fn passes_through(&self) -> Option<bool> {
+        if self.vfio { Some(true) } else { self.unread.is_none().then_some(false) }
+    }
+
+    /// Whether the guest's memory is encrypted, and so pinned; `None`: not known.
+    pub fn is_encrypted(&self) -> Option<bool> {
+        if self.encrypted { Some(true) } else { self.unread.is_none().then_some(false) }
+    }
+
+    fn file(&mut self, path: &str, text: Result<String, String>, parts: &mut Parts) {
+        self.remember_directory(path);
+        match text.and_then(|text| config::parse(&text)) {
+            Ok(sections) => {
+                for (group, keyed) in sections {
+                    self.section(&group, &keyed, parts);
+                }
+            }
+            Err(reason) => {
+                let path = name::display(path);
+                self.unread = Some(format!("its configuration is in {path}: {reason}"));
+            }
+        }
+    }
+
+    fn option(&mut self, option: &str, argument: &str, parts: &mut Parts) {
+        if let Some((_, group, implied)) = GROUPS.iter().find(|(name, _, _)| *name == option) {
+            self.section(group, &Keyed::parse(argument, implied), parts);
+            return;
+        }
         match option {
-            "name" => {
-                if let Some(name) = Keyed::parse(argument, "guest").get("guest") {
-                    self.name = Some(name.to_owned()).filter(|name| !name.is_empty());
-                }
-            }
             "uuid" => self.uuid = uuid(argument).or(self.uuid),
-            "smbios" => {
-                // Proxmox gives it here only.
-                let keyed = Keyed::parse(argument, "file");
-                if keyed.get("type") == Some("1") && self.uuid.is_none() {
-                    self.uuid = keyed.get("uuid").and_then(uuid);
-                }
-            }
-            "m" => {
-                if let Some(text) = Keyed::parse(argument, "size").get("size") {
-                    self.memory = size(text, 1 << 20).map(Bytes);
-                }
-            }
-            "smp" => self.vcpus = vcpus(&Keyed::parse(argument, "cpus")),
-            "machine" | "M" => self.machine(argument),
-            "accel" => {
-                let keyed = Keyed::parse(argument, "accel");
-                self.accelerators.extend(keyed.get("accel").map(str::to_owned));
-            }
+            "id" => self.platform_id = Some(argument.to_owned()).filter(|id| !id.is_empty()),
             "enable-kvm" => self.accelerators.push("kvm".to_owned()),
-            "object" => self.object(&Keyed::parse(argument, "qom-type")),
+            "qmp" | "qmp-pretty" => parts.monitors.direct(argument),
             "mem-path" => self.huge_pages |= argument.contains("hugepages"),
-            "device" => self.device(argument),
+            "pidfile" | "D" => self.remember_directory(argument),
+            "chroot" => self.chroot = true,
+            "run-with" => self.chroot |= Keyed::parse(argument, "chroot").has("chroot"),
             "incoming" => self.incoming = true,
             "S" => self.starts_paused = true,
             "daemonize" => self.daemonize = true,
@@ -111,28 +198,68 @@ impl QemuCommand {
         }
     }
 
-    fn machine(&mut self, argument: &str) {
-        let keyed = Keyed::parse(argument, "type");
+    fn section(&mut self, group: &str, keyed: &Keyed, parts: &mut Parts) {
+        parts.monitors.section(group, keyed);
+        parts.memory.section(group, keyed);
+        match group {
+            "name" => {
+                if let Some(name) = keyed.get("guest").filter(|name| !name.is_empty()) {
+                    self.name = Some(name.to_owned());
+                }
+            }
+            "smbios" => self.hardware(keyed),
+            "smp-opts" => self.vcpus = vcpus(keyed),
+            "machine" => self.machine(keyed),
+            "accel" => self.accelerators.extend(keyed.get("accel").map(str::to_owned)),
+            "object" => self.object(keyed),
+            "device" => {
+                let processor = keyed.get("driver").is_some_and(|driver| driver.ends_with("-cpu"));
+                parts.processors = parts.processors.saturating_add(u32::from(processor));
+                self.device(keyed);
+            }
+            "chardev" => {
+                if let Some(path) = keyed.get("path") {
+                    self.remember_directory(path);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn hardware(&mut self, keyed: &Keyed) {
+        // Proxmox gives the UUID here only.
+        if keyed.get("type") == Some("1") && self.uuid.is_none() {
+            self.uuid = keyed.get("uuid").and_then(uuid);
+        }
+        let words = ["manufacturer", "product", "family"].into_iter();
+        self.products.extend(words.filter_map(|key| keyed.get(key)).map(str::to_owned));
+    }
+
+    fn machine(&mut self, keyed: &Keyed) {
         if let Some(kind) = keyed.get("type") {
             self.probe_only |= kind == "none" || is_help(kind);
         }
         if let Some(list) = keyed.get("accel") {
             self.accelerators.extend(list.split(':').map(str::to_owned));
         }
+        self.encrypted |= keyed.has("memory-encryption");
     }
 
     fn object(&mut self, keyed: &Keyed) {
-        if keyed.get("qom-type").is_some_and(|kind| kind.starts_with("memory-backend-")) {
+        if keyed.is_kind("qom-type", "memory-backend-") {
             self.shared_memory |= keyed.is_on("share");
             self.huge_pages |= keyed.is_on("hugetlb")
                 || keyed.get("mem-path").is_some_and(|path| path.contains("hugepages"));
         }
+        // target/i386/sev.c and kvm/tdx.c.
+        self.encrypted |=
+            ["sev-guest", "sev-snp-guest", "tdx-guest"].map(Some).contains(&keyed.get("qom-type"));
     }
 
-    fn device(&mut self, argument: &str) {
-        let keyed = Keyed::parse(argument, "driver");
+    fn device(&mut self, keyed: &Keyed) {
         let driver = keyed.get("driver").unwrap_or_default();
-        self.vfio |= driver.starts_with("vfio-");
+        // A device of vfio-user is another process', which shares the memory and pins none.
+        self.vfio |= driver.starts_with("vfio-") && !driver.starts_with("vfio-user");
         self.probe_only |= is_help(driver);
         if driver.starts_with("virtio-balloon") {
             self.balloon = Some(BalloonOptions {
@@ -142,19 +269,37 @@ impl QemuCommand {
         }
     }
 
-    /// The accelerator, as far as the command line alone tells: where QEMU may choose,
-    /// it doesn't. `program`: the name of the program, as some imply KVM.
-    pub fn accelerator(&self, program: &str) -> Option<Accelerator> {
-        match self.accelerators.as_slice() {
-            [] if matches!(program, "kvm" | "qemu-kvm") => None,
-            [] => Some(Accelerator::Tcg),
-            [one, rest @ ..] if rest.iter().all(|other| other == one) => match one.as_str() {
-                "kvm" => Some(Accelerator::Kvm),
-                "tcg" => Some(Accelerator::Tcg),
-                _ => None,
-            },
+    fn remember_directory(&mut self, path: &str) {
+        let Some((directory, _)) = path.rsplit_once('/') else { return };
+        if path.starts_with('/')
+            && self.directories.len() < MOST_DIRECTORIES
+            && !self.directories.iter().any(|known| known == directory)
+        {
+            self.directories.push(directory.to_owned());
+        }
+    }
+
+    /// The accelerator, if the command line names one alone: where QEMU may choose, and where
+    /// nothing is said, which program it is decides (its name, and what was built into it).
+    pub fn accelerator(&self) -> Option<Accelerator> {
+        let [one, rest @ ..] = self.accelerators.as_slice() else { return None };
+        if self.unread.is_some() || rest.iter().any(|other| other != one) {
+            return None;
+        }
+        match one.as_str() {
+            "kvm" => Some(Accelerator::Kvm),
+            "tcg" => Some(Accelerator::Tcg),
             _ => None,
         }
+    }
+}
+
+impl QemuCommand {
+    /// Whether it may run without KVM.
+    pub fn may_emulate(&self) -> bool {
+        self.unread.is_some()
+            || self.accelerators.is_empty()
+            || self.accelerators.iter().any(|one| one == "tcg")
     }
 }
 
@@ -178,6 +323,23 @@ fn vcpus(keyed: &Keyed) -> Option<u32> {
 
 fn is_help(word: &str) -> bool {
     matches!(word, "help" | "?")
+}
+
+/// Why memtrace can't ask the monitor of a VM. `None`: it isn't QEMU.
+pub fn no_monitor(command: Option<&QemuCommand>) -> String {
+    let Some(command) = command else {
+        return "not a QEMU VM: only QMP and libvirt are supported".to_owned();
+    };
+    match (command.libvirt, &command.unread) {
+        (Some(Libvirt::Session), _) => {
+            "libvirt: the VM is in qemu:///session, which is not supported".to_owned()
+        }
+        (Some(Libvirt::Contained), _) => {
+            "libvirt: its libvirt is in a container, and this host's doesn't know the VM".to_owned()
+        }
+        (_, Some(unread)) => format!("whether QEMU has a QMP socket is not known: {unread}"),
+        _ => "QEMU has no QMP socket".to_owned(),
+    }
 }
 
 /// Whether a program of this name is a QEMU system emulator: not qemu-img, qemu-nbd or

@@ -18,32 +18,27 @@ pub(super) struct Monitors {
 }
 
 impl Monitors {
-    pub(super) fn option(&mut self, option: &str, argument: &str) {
-        match option {
+    /// `-qmp` alone has no group.
+    pub(super) fn direct(&mut self, argument: &str) {
+        if let Some(unix) = argument.strip_prefix("unix:") {
+            self.direct.push(Keyed::parse(unix, "path"));
+        } else if let Some(id) = argument.strip_prefix("chardev:") {
+            self.control.push(id.to_owned());
+        }
+    }
+
+    pub(super) fn section(&mut self, group: &str, keyed: &Keyed) {
+        match group {
             "chardev" => {
-                let keyed = Keyed::parse(argument, "backend");
                 if let Some(id) = keyed.get("id") {
-                    self.chardevs.insert(id.to_owned(), keyed);
+                    self.chardevs.insert(id.to_owned(), keyed.clone());
                 }
             }
-            "mon" => {
-                let keyed = Keyed::parse(argument, "chardev");
-                if keyed.get("mode") == Some("control") {
-                    self.control.extend(keyed.get("chardev").map(str::to_owned));
-                }
+            "mon" if keyed.get("mode") == Some("control") => {
+                self.control.extend(keyed.get("chardev").map(str::to_owned));
             }
-            "qmp" | "qmp-pretty" => {
-                if let Some(unix) = argument.strip_prefix("unix:") {
-                    self.direct.push(Keyed::parse(unix, "path"));
-                } else if let Some(id) = argument.strip_prefix("chardev:") {
-                    self.control.push(id.to_owned());
-                }
-            }
-            "object" => {
-                let keyed = Keyed::parse(argument, "qom-type");
-                if keyed.get("id").is_some_and(|id| id.starts_with("masterKey")) {
-                    self.master_key = keyed.get("file").map(str::to_owned);
-                }
+            "object" if keyed.is_kind("id", "masterKey") => {
+                self.master_key = keyed.get("file").map(str::to_owned);
             }
             _ => {}
         }
@@ -74,10 +69,22 @@ impl Monitors {
         let places = [self.master_key.as_deref(), path];
         let mut owned = places.into_iter().flatten().filter(|place| place.contains("/libvirt/"));
         if let Some(place) = owned.next() {
-            // /home/USER/.config/libvirt, /run/user/1000/libvirt: a user's own.
-            let session = place.contains("/.config/libvirt/") || place.starts_with("/run/user/");
-            return Some(if session { Libvirt::Session } else { Libvirt::System });
+            return Some(whose(place));
         }
         monitor.is_some_and(|monitor| monitor.has("fd")).then_some(Libvirt::System)
+    }
+}
+
+/// Directories of the instance that the host runs for all users.
+const OF_SYSTEM: [&str; 3] = ["/var/lib/libvirt/", "/run/libvirt/", "/var/run/libvirt/"];
+
+fn whose(place: &str) -> Libvirt {
+    if OF_SYSTEM.iter().any(|directory| place.starts_with(directory)) {
+        Libvirt::System
+    } else if place.contains("/kubevirt-private/") {
+        Libvirt::Contained
+    } else {
+        // Below $XDG_CONFIG_HOME, $XDG_CACHE_HOME or $XDG_RUNTIME_DIR, wherever these are.
+        Libvirt::Session
     }
 }

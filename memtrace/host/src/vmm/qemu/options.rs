@@ -109,6 +109,15 @@ impl Keyed {
         Self(scalars.collect())
     }
 
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.0.insert(key.to_owned(), value.to_owned());
+    }
+
+    /// Whether the value of `key` begins with `kind`.
+    pub fn is_kind(&self, key: &str, kind: &str) -> bool {
+        self.get(key).is_some_and(|value| value.starts_with(kind))
+    }
+
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }

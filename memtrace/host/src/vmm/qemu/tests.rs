@@ -49,7 +49,8 @@ fn libvirt_of_today() {
     assert_eq!(command.name.as_deref(), Some("web,1"));
     assert_eq!(command.uuid.unwrap().to_string(), "5c1ae5d5-7b2e-4b6e-9f31-4ab8a6a9a111");
     assert_eq!(command.memory, Some(Bytes(4 << 30)));
-    assert_eq!(command.accelerator("qemu-system-x86_64"), Some(Accelerator::Kvm));
+    assert_eq!(command.accelerator(), Some(Accelerator::Kvm));
+    assert!(command.size().is_err(), "up to 8 GiB can be plugged in");
     assert_eq!(command.libvirt, Some(Libvirt::System));
     assert_eq!(command.qmp_sockets, [""; 0]);
     assert!(command.shared_memory && command.vfio && command.starts_paused);
@@ -91,7 +92,7 @@ fn libvirt_of_old_had_its_socket_on_the_command_line() {
         "/dev/hugepages/libvirt/qemu/1-old",
     ]);
     assert_eq!(command.libvirt, Some(Libvirt::System));
-    assert_eq!(command.accelerator("qemu-system-x86_64"), Some(Accelerator::Tcg));
+    assert_eq!(command.accelerator(), Some(Accelerator::Tcg));
     assert_eq!(command.memory, Some(Bytes(512 << 20)));
     assert!(command.incoming && command.huge_pages);
 }
@@ -136,7 +137,7 @@ fn proxmox() {
     assert_eq!(command.libvirt, None);
     assert!(command.daemonize);
     assert_eq!(command.uuid.unwrap().to_string(), "0f6d0a2c-0a5c-4d7d-8a53-3c1ec3a0b1c2");
-    assert_eq!(command.accelerator("kvm"), None, "kvm may fall back to tcg");
+    assert_eq!(command.accelerator(), None, "kvm may fall back to tcg");
 }
 
 #[test]
@@ -160,7 +161,7 @@ fn started_by_hand() {
     assert_eq!(command.name.as_deref(), Some("näme with spaces"));
     assert_eq!(command.qmp_sockets, ["/tmp/a,b/q.sock"]);
     assert_eq!(command.memory, Some(Bytes(512 << 20)));
-    assert_eq!(command.accelerator("qemu-system-x86_64"), None, "two are named");
+    assert_eq!(command.accelerator(), None, "two are named");
 }
 
 #[test]
@@ -183,7 +184,7 @@ fn probes_have_no_machine() {
     assert!(parse(&["-M", "help"]).probe_only);
     assert!(parse(&["-device", "?"]).probe_only);
     assert!(!parse(&["-machine", "q35,accel=kvm:tcg"]).probe_only);
-    assert_eq!(parse(&["-machine", "q35,accel=kvm:tcg"]).accelerator("qemu-kvm"), None);
+    assert_eq!(parse(&["-machine", "q35,accel=kvm:tcg"]).accelerator(), None);
 }
 
 #[test]
@@ -223,4 +224,113 @@ fn virtual_cpus_are_counted() {
     assert_eq!(vcpus("sockets=2,cores=3,threads=2"), Some(12));
     assert_eq!(vcpus("many"), None);
     assert_eq!(vcpus("sockets=65536,cores=65536"), None);
+}
+
+#[test]
+fn processors_that_can_be_unplugged_count() {
+    let line = ["-device", "kvm64-x86_64-cpu,id=cpu2,core-id=1", "-smp", "1,cores=4,maxcpus=4"];
+    assert_eq!(parse(&line).vcpus, Some(2));
+}
+
+const CONFIG: &str = "\
+[machine]\ntype = \"q35\"\naccel = \"kvm\"\n
+[memory]\nsize = \"6144M\"\n
+[smp-opts]\ncpus = \"3\"\nmaxcpus = \"8\"\n
+[object \"mem0\"]\nqom-type = \"memory-backend-file\"\nmem-path = \"/dev/hugepages\"\nsize = \"6144M\"\nshare = \"on\"\n
+[chardev \"monitor\"]\nbackend = \"socket\"\npath = \"/var/lib/vmd/depot/qemu.monitor\"\nserver = \"on\"\nwait = \"off\"\n
+[mon]\nchardev = \"monitor\"\nmode = \"control\"\n
+[device \"balloon_dev\"]\ndriver = \"virtio-balloon-pci\"\nbus = \"pcie0\"\n
+[device \"dev-gpu\"]\ndriver = \"vfio-pci\"\n";
+
+const DEPOT: [&str; 5] =
+    ["-name", "depot", "-daemonize", "-readconfig", "/var/lib/vmd/depot/qemu.conf"];
+
+fn parse_with(line: &[&str], read: Result<&str, &str>) -> QemuCommand {
+    let line: Vec<String> = line.iter().map(|&argument| argument.to_owned()).collect();
+    QemuCommand::with_files(&line, |_| read.map(str::to_owned).map_err(str::to_owned))
+}
+
+#[test]
+fn what_is_in_a_file_counts_as_what_is_on_the_line() {
+    let command = parse_with(&DEPOT, Ok(CONFIG));
+    assert_eq!(command.size(), Ok(Bytes(6144 << 20)));
+    assert_eq!(command.virtual_cpus(), Some(3));
+    assert_eq!(command.passes_through(), Some(true));
+    assert_eq!(command.qmp_sockets, ["/var/lib/vmd/depot/qemu.monitor"]);
+    assert_eq!(command.balloon, Some(BalloonOptions::default()));
+    assert_eq!(command.accelerator(), Some(Accelerator::Kvm));
+    assert!(command.shared_memory && command.huge_pages);
+    assert_eq!(command.directories, ["/var/lib/vmd/depot"]);
+}
+
+#[test]
+fn what_is_in_a_file_that_is_not_read_is_unknown() {
+    for read in [Err("gone"), Ok("nonsense")] {
+        let command = parse_with(&DEPOT, read);
+        let reason = command.size().unwrap_err();
+        assert!(reason.starts_with("its configuration is in /var/lib/vmd/depot/qemu.conf: "));
+        assert_eq!((command.virtual_cpus(), command.passes_through()), (None, None));
+        assert_eq!((command.accelerator(), command.is_encrypted()), (None, None));
+        assert!(no_monitor(Some(&command)).contains("is not known: its configuration is in"));
+    }
+    let busses = parse_with(&["-readconfig", "/q35.cfg", "-m", "512"], Ok("[device \"a\"]\n"));
+    assert_eq!(busses.size(), Ok(Bytes(512 << 20)));
+}
+
+#[test]
+fn what_is_plugged_in_counts() {
+    let mut line = vec!["-m".to_owned(), "size=1024,slots=255,maxmem=262144M".to_owned()];
+    let dimms = (0..36).map(|number| (number, [512, 1024, 2048][(number / 16) as usize]));
+    for (number, size) in dimms {
+        let object = format!("memory-backend-ram,id=mem-dimm{number},size={size}M");
+        let device = format!("pc-dimm,id=dimm{number},memdev=mem-dimm{number},node=0");
+        line.extend(["-object", object.as_str(), "-device", device.as_str()].map(str::to_owned));
+    }
+    let command = QemuCommand::parse(&line);
+    assert_eq!(command.memory, Some(Bytes(33 << 30)));
+    assert!(command.size().is_err_and(|reason| reason.contains("maxmem")), "more may follow");
+    let full = ["-m", "1G,maxmem=2G,slots=1", "-device", "pc-dimm,memdev=d", "-object"];
+    let full = parse(&[&full[..], &["memory-backend-ram,id=d,size=1G"]].concat());
+    assert_eq!(full.size(), Ok(Bytes(2 << 30)));
+    let lost = parse(&["-m", "1G", "-device", "pc-dimm,memdev=nowhere"]);
+    assert!(lost.size().is_err());
+    let virtio = ["-m", "1G", "-device", "virtio-mem-pci,memdev=v,requested-size=1G"];
+    assert!(parse(&virtio).size().is_err_and(|reason| reason.contains("virtio-mem")));
+    let backend = ["-machine", "pc,memory-backend=m", "-object", "memory-backend-ram,id=m,size=3G"];
+    assert_eq!(parse(&backend).size(), Ok(Bytes(3 << 30)));
+}
+
+#[test]
+fn an_encrypted_guest_is_recognised() {
+    for line in [
+        &[
+            "-object",
+            "sev-guest,id=enc0,cbitpos=47",
+            "-machine",
+            "pc,confidential-guest-support=enc0",
+        ][..],
+        &["-object", r#"{"qom-type":"sev-snp-guest","id":"a"}"#],
+        &["-object", r#"{"qom-type":"tdx-guest","id":"a"}"#],
+        &["-machine", "q35,memory-encryption=sev0"],
+    ] {
+        assert_eq!(parse(line).is_encrypted(), Some(true), "{line:?}");
+    }
+    assert_eq!(parse(&["-object", "secret,id=a"]).is_encrypted(), Some(false));
+}
+
+#[test]
+fn libvirt_in_a_container_or_of_a_user_is_not_the_hosts() {
+    let of = |place: &str| {
+        let key = format!("secret,id=masterKey0,format=raw,file={place}/master-key.aes");
+        parse(&["-object", &key, "-chardev", "socket,id=charmonitor,fd=2,server=on"]).libvirt
+    };
+    assert_eq!(of("/var/lib/libvirt/qemu/domain-1-a"), Some(Libvirt::System));
+    assert_eq!(of("/run/libvirt/qemu/domain-1-a"), Some(Libvirt::System));
+    let pod = "/var/run/kubevirt-private/libvirt/qemu/lib/domain-1-a";
+    assert_eq!(of(pod), Some(Libvirt::Contained));
+    for place in
+        ["/home/a/.config/libvirt/qemu/lib", "/run/user/1/libvirt/qemu", "/srv/ci/libvirt/x"]
+    {
+        assert_eq!(of(place), Some(Libvirt::Session), "{place}");
+    }
 }

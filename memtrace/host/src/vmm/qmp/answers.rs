@@ -59,6 +59,21 @@ pub(super) fn maximum(answer: &Value) -> Option<Bytes> {
     Some(Bytes(number(answer, "base-memory")?.saturating_add(plugged)))
 }
 
+/// Whether more than the boot memory is plugged in.
+pub(super) fn has_plugged(answer: &Value) -> bool {
+    number(answer, "plugged-memory").is_some_and(|bytes| bytes > 0)
+}
+
+/// `query-memory-devices`: what virtio-mem devices have plugged in, which no balloon counts
+/// (`get_current_ram_size` in hw/virtio/virtio-balloon.c: boot memory and DIMMs alone).
+pub(super) fn beyond_balloon(answer: &Value) -> Bytes {
+    let devices = answer.as_array().into_iter().flatten();
+    let others =
+        devices.filter(|device| device.get("type").is_some_and(|kind| kind == "virtio-mem"));
+    let sizes = others.filter_map(|device| number(device.get("data")?, "size"));
+    Bytes(sizes.fold(0, u64::saturating_add))
+}
+
 /// `qom-list` of a container: the path of the balloon in it.
 pub(super) fn balloon_in(container: &str, answer: &Value) -> Option<String> {
     answer.as_array()?.iter().find_map(|child| {
@@ -174,6 +189,20 @@ mod tests {
         assert_eq!(maximum(&json!({ "base-memory": 5 })), Some(Bytes(5)));
         let lie = json!({ "base-memory": u64::MAX - 1, "plugged-memory": u64::MAX - 1 });
         assert_eq!(maximum(&lie), Some(Bytes(u64::MAX)));
+    }
+
+    #[test]
+    fn memory_that_no_balloon_counts_is_told_apart() {
+        let answer = json!([
+            { "type": "dimm", "data": { "size": 5, "memdev": "/objects/d" } },
+            { "type": "virtio-mem", "data": { "size": 7, "max-size": 100 } },
+            { "type": "virtio-mem", "data": { "size": 2 } },
+            { "type": "news" },
+        ]);
+        assert_eq!(beyond_balloon(&answer), Bytes(9));
+        assert_eq!(beyond_balloon(&json!({})), Bytes(0));
+        assert!(has_plugged(&json!({ "base-memory": 5, "plugged-memory": 6 })));
+        assert!(!has_plugged(&json!({ "base-memory": 5, "plugged-memory": 0 })));
     }
 
     #[test]

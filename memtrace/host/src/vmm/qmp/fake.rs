@@ -9,6 +9,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use super::Target;
+use crate::hostfs::process::sight::Start;
 
 /// Where the balloon of [`qemu`] is at first.
 pub const ACTUAL: u64 = 209_715_200;
@@ -51,6 +52,7 @@ impl Monitor {
         Target {
             process: self.directory.path().to_owned(),
             path: self.directory.path().join("q.sock").to_str().unwrap().to_owned(),
+            start: Start::default(),
             peer: Some(std::process::id()),
         }
     }

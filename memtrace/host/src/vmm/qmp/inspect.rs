@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::connection::{Connection, Failure};
-use super::session::{CONTAINERS, POLLING, find_balloon, optional};
+use super::session::{CONTAINERS, POLLING, find_balloon, optional, sizes};
 use super::{Target, answers, socket};
 use crate::vmm::inspection::{BalloonDevice, Inspection};
 
@@ -66,15 +66,14 @@ async fn look(target: &Target) -> Result<Inspection, String> {
 }
 
 async fn ask(connection: &mut Connection) -> Result<Inspection, Failure> {
-    let memory = connection.execute("query-memory-size-summary", json!({})).await;
-    let maximum = optional(memory)?.as_ref().and_then(answers::maximum);
+    let sizes = sizes(connection).await?;
     let (mut vfio, mut path) = (false, None);
     for container in CONTAINERS {
         let list = connection.execute("qom-list", json!({ "path": container })).await?;
         vfio |= answers::has_vfio(&list);
         path = path.or_else(|| answers::balloon_in(container, &list));
     }
-    let mut inspection = Inspection { maximum, vfio, ..Inspection::default() };
+    let mut inspection = Inspection { maximum: sizes.of_balloon, vfio, ..Inspection::default() };
     if let Some(path) = path {
         let actual = optional(connection.execute("query-balloon", json!({})).await)?;
         inspection.actual = actual.as_ref().and_then(answers::actual);

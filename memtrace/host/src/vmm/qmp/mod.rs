@@ -26,8 +26,11 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use self::client::Task;
+use super::discover::FoundVm;
 use super::guest::{GuestAnswer, PERIOD_SECONDS};
 use super::order::SetBalloon;
+use crate::hostfs::HostRoot;
+use crate::hostfs::process::sight::Start;
 
 /// Between two sessions with the same VM.
 const PERIOD: Duration = Duration::from_secs(PERIOD_SECONDS as u64);
@@ -40,10 +43,21 @@ const FRESH: Duration = Duration::from_secs(3 * PERIOD_SECONDS as u64);
 pub struct Target {
     /// /proc/PID of the VM: its file system may be another one than ours.
     pub process: PathBuf,
-    /// Path of the socket, as the VM's process sees it.
+    /// Path of the socket, as the VM's process saw it when it was started.
     pub path: String,
+    /// What of that has changed since.
+    pub start: Start,
     /// The process that must answer, to detect a path taken over by another process. `None`: any.
     pub peer: Option<u32>,
+}
+
+impl Target {
+    /// `None`: the VM has no such socket.
+    pub fn of(root: &HostRoot, vm: &FoundVm) -> Option<Self> {
+        let path = vm.description.qemu.as_ref()?.qmp_sockets.first()?.clone();
+        let (process, start) = (root.process(vm.pid), vm.description.start());
+        Some(Self { process, path, start, peer: Some(vm.pid) })
+    }
 }
 
 /// The clients of all VMs, by process id.

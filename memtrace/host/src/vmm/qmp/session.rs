@@ -12,6 +12,9 @@ use memtrace_core::units::Bytes;
 
 /// Where QEMU keeps devices: those with an id, and those without.
 pub(super) const CONTAINERS: [&str; 2] = ["/machine/peripheral", "/machine/peripheral-anon"];
+/// Of Windows' driver without its service, as virtio-win installs it.
+const UNSERVED: &str = "the balloon driver reports no statistics; on Windows its service is missing: \
+                        blnsvr.exe -i";
 const NO_BALLOON: &str = "the VM has no balloon device";
 pub(super) const POLLING: &str = "guest-stats-polling-interval";
 
@@ -58,8 +61,8 @@ impl Session {
         if migration.as_ref().is_some_and(answers::is_migrating) {
             answer.state = Some(VmState::Migrating);
         }
-        let memory = connection.execute("query-memory-size-summary", json!({})).await;
-        guest.maximum = optional(memory)?.as_ref().and_then(answers::maximum);
+        let sizes = sizes(connection).await?;
+        (answer.size, guest.maximum) = (sizes.whole, sizes.of_balloon);
         match connection.execute("query-balloon", json!({})).await {
             Ok(balloon) => {
                 guest.actual = answers::actual(&balloon);
@@ -78,9 +81,9 @@ impl Session {
             }
             Err(broken) => return Err(broken),
         }
-        if guest.stats.is_some_and(|stats| stats.updated.is_none()) {
+        if let Some(reason) = guest.stats.and_then(|stats| missing(&stats)) {
             guest.stats = None;
-            guest.problem = Some("no answer from the guest's balloon driver yet".to_owned());
+            guest.problem = Some(reason.to_owned());
         }
         // It moved while we asked.
         guest.actual = connection.balloon_changed().or(guest.actual);
@@ -106,11 +109,40 @@ impl Session {
     }
 }
 
+/// Why statistics tell nothing.
+fn missing(stats: &GuestStats) -> Option<&'static str> {
+    if stats.updated.is_none() {
+        return Some("no answer from the guest's balloon driver yet");
+    }
+    // The driver hands in its first buffer, and a service fills the later ones.
+    let told = [stats.total, stats.free, stats.available].iter().any(Option::is_some);
+    (!told).then_some(UNSERVED)
+}
+
 /// The guest answered within the last five periods.
 fn is_fresh(stats: &GuestStats) -> bool {
     let limit = Duration::from_secs(5 * u64::from(PERIOD_SECONDS));
     let updated = stats.updated.map(|updated| UNIX_EPOCH + Duration::from_nanos(updated.0));
     updated.is_some_and(|updated| updated.elapsed().is_ok_and(|age| age < limit))
+}
+
+/// How large a VM is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sizes {
+    pub(super) whole: Option<Bytes>,
+    /// Without what no balloon counts.
+    pub(super) of_balloon: Option<Bytes>,
+}
+
+pub(super) async fn sizes(connection: &mut Connection) -> Result<Sizes, Failure> {
+    let summary = optional(connection.execute("query-memory-size-summary", json!({})).await)?;
+    let whole = summary.as_ref().and_then(answers::maximum);
+    let mut beyond = Bytes(0);
+    if summary.as_ref().is_some_and(answers::has_plugged) {
+        let devices = optional(connection.execute("query-memory-devices", json!({})).await)?;
+        beyond = devices.as_ref().map(answers::beyond_balloon).unwrap_or_default();
+    }
+    Ok(Sizes { whole, of_balloon: whole.map(|whole| whole.saturating_sub(beyond)) })
 }
 
 pub(super) async fn find_balloon(connection: &mut Connection) -> Result<String, Failure> {

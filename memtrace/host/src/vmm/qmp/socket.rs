@@ -1,14 +1,13 @@
 //! Connects to the socket path of a VM's command line.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{FileType, OFlags, fstat};
 use tokio::net::UnixStream;
 
 use super::Target;
+use crate::hostfs::process::sight;
 
 /// Connects to the monitor.
 ///
@@ -18,10 +17,15 @@ pub(super) async fn connect(target: &Target) -> Result<UnixStream, String> {
     let describe = |error: io::Error| match error.kind() {
         // For a socket: the queue of waiting clients is full.
         io::ErrorKind::WouldBlock => format!("{}: busy with other clients", target.path),
+        io::ErrorKind::NotFound if is_elsewhere(target) => format!(
+            "{}: relative to the directory that its daemon was started in, which isn't known; give \
+             an absolute path",
+            target.path
+        ),
         _ => format!("{}: {error}", target.path),
     };
-    let (process, path) = (target.process.clone(), target.path.clone());
-    let socket = tokio::task::spawn_blocking(move || open(&process, &path))
+    let asked = target.clone();
+    let socket = tokio::task::spawn_blocking(move || open(&asked))
         .await
         .map_err(io::Error::other)
         .flatten()
@@ -38,15 +42,22 @@ pub(super) async fn connect(target: &Target) -> Result<UnixStream, String> {
     }
 }
 
-/// The socket itself, found as the VM's process would find it. A VM in a container has
-/// another root, and a link in there must not lead to a socket of the host.
-fn open(process: &Path, path: &str) -> io::Result<OwnedFd> {
-    let (base, resolve) = if path.starts_with('/') {
-        (process.join("root"), ResolveFlags::IN_ROOT)
-    } else {
-        (process.join("cwd"), ResolveFlags::BENEATH)
-    };
-    let base = File::open(base)?;
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    Ok(openat2(base, path, flags, Mode::empty(), resolve | ResolveFlags::NO_MAGICLINKS)?)
+/// A daemon has left the directory in which its relative paths begin.
+fn is_elsewhere(target: &Target) -> bool {
+    target.start.daemon && !target.path.starts_with('/')
+}
+
+/// The socket itself, found as the VM's process would have found it. Only one of the process' own
+/// user, or root's, is connected to: the path is what a command line says.
+fn open(target: &Target) -> io::Result<OwnedFd> {
+    let socket = sight::open(&target.process, &target.path, &target.start, OFlags::PATH)?;
+    let stat = fstat(&socket)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
+        return Err(io::Error::other("it is no socket"));
+    }
+    let owner = sight::owner(&target.process)?;
+    if stat.st_uid != owner && stat.st_uid != 0 {
+        return Err(io::Error::other(format!("it belongs to user {}, not {owner}", stat.st_uid)));
+    }
+    Ok(socket)
 }

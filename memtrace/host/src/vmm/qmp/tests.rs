@@ -130,10 +130,35 @@ fn a_socket_that_is_gone_or_another_process_s_is_named() {
 }
 
 #[test]
+fn a_daemons_relative_socket_is_found_or_the_reason_said() {
+    let monitor = Monitor::start(qemu);
+    std::os::unix::fs::symlink("/", monitor.directory().join("cwd")).unwrap();
+    let start = Start { daemon: true, ..Start::default() };
+    let target = Target { path: "./q.sock".to_owned(), start, ..monitor.target() };
+    let problem = problem_of(target.clone());
+    assert!(problem.starts_with("QMP: ./q.sock: relative to the directory"), "{problem}");
+    let environment = format!("PWD={}\0", monitor.directory().display());
+    std::fs::write(monitor.directory().join("environ"), environment).unwrap();
+    let mut clients = QmpClients::default();
+    clients.follow(1, target);
+    wait_for(&clients, 1, |answer| answer.guest.actual.is_some());
+}
+
+#[test]
+fn what_is_no_socket_is_not_connected() {
+    let monitor = Monitor::start(qemu);
+    let file = monitor.directory().join("file");
+    std::fs::write(&file, "").unwrap();
+    let target = Target { path: file.to_str().unwrap().to_owned(), ..monitor.target() };
+    assert!(problem_of(target).ends_with("it is no socket"));
+}
+
+#[test]
 fn an_old_answer_stands_for_a_moment_only() {
     let answer = GuestAnswer {
         state: Some(VmState::Running),
         guest: memtrace_core::sample::GuestSample { actual: Some(Bytes(1)), ..Default::default() },
+        ..GuestAnswer::default()
     };
     let at = Instant::now();
     let latest =
@@ -143,4 +168,31 @@ fn an_old_answer_stands_for_a_moment_only() {
     assert_eq!(soon.guest.problem.as_deref(), Some("QMP: closed"));
     let late = latest.answer(at + Duration::from_secs(60));
     assert_eq!((late.state, late.guest.actual), (None, None));
+}
+
+#[test]
+fn an_answer_without_numbers_is_none_and_names_the_service() {
+    let monitor = Monitor::start(|stream| {
+        let mut writer = stream.try_clone().unwrap();
+        let _ = writer.write_all(b"{\"QMP\":{}}\n");
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let answer = if line.contains("query-balloon") {
+                r#"{"return":{"actual":6291456000}}"#
+            } else if line.contains("qom-list") {
+                r#"{"return":[{"name":"b","type":"child<virtio-balloon-pci>"}]}"#
+            } else if line.contains("guest-stats\"") {
+                r#"{"return":{"stats":{"stat-total-memory":18446744073709551615,"stat-free-memory":-1},"last-update":1752300411}}"#
+            } else if line.contains("qom-get") {
+                r#"{"return":2}"#
+            } else {
+                r#"{"return":{}}"#
+            };
+            let _ = writeln!(writer, "{answer}");
+        }
+    });
+    let mut clients = QmpClients::default();
+    clients.follow(1, monitor.target());
+    let answer = wait_for(&clients, 1, |answer| answer.guest.actual.is_some());
+    assert_eq!(answer.guest.stats, None);
+    assert!(answer.guest.problem.is_some_and(|problem| problem.contains("blnsvr.exe -i")));
 }

@@ -67,7 +67,7 @@ fn advice(case: Case, rules: &Rules) -> SwapAdvice {
 fn critical() -> Rules {
     let settings = VmSettings { priority: Some(Priority::High), ..VmSettings::default() };
     let which = Which::Name("db".to_owned());
-    Rules { vms: vec![VmTable { which, settings }], ..Rules::default() }
+    Rules { vms: vec![VmTable { which, settings, labels: Default::default() }], ..Rules::default() }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::facts::{Balloon, Facts, Owner, Statistics, VmFacts};
 use super::finding::Fix;
-use super::words::{at_next_start, monitor, size, virsh};
+use super::words::{at_next_start, half, monitor, size, virsh};
 use super::{Answer, Found, Severity, known};
 use memtrace_core::units::Bytes;
 
@@ -23,10 +23,12 @@ const DEAD_LEAST: Bytes = Bytes(256 << 20);
 pub fn monitored(vm: &VmFacts, _: &Facts) -> Answer {
     let (severity, finding, commands) = match &vm.owner {
         Owner::Libvirt | Owner::Qmp(_) => return Ok(None),
+        Owner::Unknown(reason) => return Err(reason.clone()),
+        Owner::Elsewhere(reason) => (Severity::Note, reason.clone(), Vec::new()),
         Owner::None => (
             Severity::Warning,
             "its QEMU has no QMP socket".to_owned(),
-            vec![at_next_start(vm, "", "-qmp unix:/run/NAME.qmp,server=on,wait=off")],
+            at_next_start(vm, "", "-qmp unix:/run/NAME.qmp,server=on,wait=off", ""),
         ),
         Owner::Other(program) => (
             Severity::Note,
@@ -55,12 +57,13 @@ pub fn device(vm: &VmFacts, _: &Facts) -> Answer {
         finding: "none".to_owned(),
         consequence: "its memory can't be ballooned, and the guest's free memory is unknown"
             .to_owned(),
-        commands: vec![at_next_start(
+        commands: at_next_start(
             vm,
             "<memballoon model='virtio' autodeflate='on' freePageReporting='on'><stats \
              period='2'/></memballoon>",
             "-device virtio-balloon-pci,deflate-on-oom=on,free-page-reporting=on",
-        )],
+            &format!("--balloon {}", half(vm)),
+        ),
         fix: None,
     }))
 }
@@ -75,6 +78,12 @@ pub fn statistics(vm: &VmFacts, _: &Facts) -> Answer {
             Severity::Warning,
             "off".to_owned(),
             "the guest's free memory is unknown, so memtrace takes nothing from it",
+        ),
+        Some(_) if statistics.empty => (
+            Severity::Warning,
+            "the balloon driver reports none".to_owned(),
+            "nothing is taken from the guest; on Windows the balloon's service is missing: install \
+             it in the guest with blnsvr.exe -i",
         ),
         None => (
             Severity::Warning,
@@ -126,7 +135,7 @@ fn switching_on(vm: &VmFacts, balloon: &Balloon) -> Vec<String> {
             });
             vec![monitor(socket, &request.to_string())]
         }
-        Owner::None | Owner::Other(_) => Vec::new(),
+        Owner::None | Owner::Elsewhere(_) | Owner::Unknown(_) | Owner::Other(_) => Vec::new(),
     }
 }
 
@@ -151,11 +160,12 @@ pub fn reporting(vm: &VmFacts, _: &Facts) -> Answer {
             "memory freed by the guest stays allocated on the host (memory or swap) until \
                       a balloon takes it"
                 .to_owned(),
-        commands: vec![at_next_start(
+        commands: at_next_start(
             vm,
             "<memballoon model='virtio' freePageReporting='on'>",
             "-device virtio-balloon-pci,free-page-reporting=on",
-        )],
+            "--args '-global virtio-balloon-pci.free-page-reporting=on'",
+        ),
         fix: None,
     }))
 }
@@ -187,11 +197,12 @@ pub fn deflating(vm: &VmFacts, _: &Facts) -> Answer {
         consequence: "a guest that runs out of memory kills one of its processes although the \
                       balloon holds memory"
             .to_owned(),
-        commands: vec![at_next_start(
+        commands: at_next_start(
             vm,
             "<memballoon model='virtio' autodeflate='on'>",
             "-device virtio-balloon-pci,deflate-on-oom=on",
-        )],
+            "--args '-global virtio-balloon-pci.deflate-on-oom=on'",
+        ),
         fix: None,
     }))
 }
@@ -200,6 +211,8 @@ pub fn deflating(vm: &VmFacts, _: &Facts) -> Answer {
 fn present(vm: &VmFacts) -> Result<Option<&Balloon>, String> {
     match vm.owner {
         Owner::Other(_) => Ok(None),
+        // Its balloon frees nothing.
+        _ if vm.encrypted == Ok(true) => Ok(None),
         _ => known(&vm.balloon).map(Option::as_ref),
     }
 }

@@ -1,6 +1,6 @@
 //! The input of the audit: facts about the host and its VMs. Unknown facts have a reason.
 
-use memtrace_core::sample::VmId;
+use memtrace_core::sample::{Platform, VmId, VmLabels};
 use memtrace_core::settings::VmSettings;
 use memtrace_core::units::{Bytes, Limit};
 
@@ -13,6 +13,8 @@ pub struct Facts {
     pub vms: Vec<VmFacts>,
     /// Processes that memtrace has no permission to inspect.
     pub unseen: usize,
+    /// Which processes say to be the same VM, and which was believed.
+    pub disputes: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -83,17 +85,34 @@ pub struct VmFacts {
     pub name: String,
     pub pid: u32,
     pub owner: Owner,
+    /// What its platform and its operator call it.
+    pub labels: VmLabels,
     /// Its maximum size.
     pub size: Known<Bytes>,
     /// `None`: it has no such device.
     pub balloon: Known<Option<Balloon>>,
     /// A passed-through device.
     pub vfio: Known<bool>,
+    /// Its guest's memory is encrypted.
+    pub encrypted: Known<bool>,
     pub memory: Known<Memory>,
     /// Its settings in the configuration and its domain's metadata.
     pub settings: Known<VmSettings>,
     /// `None`: no cgroup of its own.
     pub cgroup: Known<Option<Cgroup>>,
+}
+
+impl VmFacts {
+    /// The name that people know it by.
+    pub fn title(&self) -> String {
+        self.labels.title().unwrap_or_else(|| self.name.clone())
+    }
+
+    /// Its number on Proxmox, for qm(1).
+    pub fn proxmox(&self) -> Option<&str> {
+        let labels = &self.labels;
+        labels.id.as_deref().filter(|_| labels.platform == Some(Platform::Proxmox))
+    }
 }
 
 /// The monitor of a VM.
@@ -102,6 +121,10 @@ pub enum Owner {
     Libvirt,
     /// QEMU itself, at this socket.
     Qmp(String),
+    /// A libvirt that isn't this host's, and why.
+    Elsewhere(String),
+    /// It can't be known, and why.
+    Unknown(String),
     /// A QEMU without a QMP socket.
     None,
     /// Another program than QEMU.
@@ -129,6 +152,8 @@ pub struct Statistics {
     pub age: Option<u64>,
     /// Memory used in the guest: total less free.
     pub live: Option<Bytes>,
+    /// It answered once, and has told nothing.
+    pub empty: bool,
 }
 
 /// A VM's memory on the host.
@@ -147,6 +172,8 @@ pub struct Cgroup {
     /// The file that sets the limit, and its value for "none".
     pub file: String,
     pub unlimited: &'static str,
+    /// Nothing in it can be swapped out, whatever swap the host has.
+    pub no_swap: bool,
     /// The tightest limit, including its ancestors'.
     pub limit: Limit,
 }

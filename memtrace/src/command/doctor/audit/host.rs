@@ -1,6 +1,6 @@
 //! The checks of the host itself.
 
-use super::facts::{Facts, HugePages, Reactor, ReactorKind, Swap};
+use super::facts::{Facts, HugePages, Reactor, ReactorKind, Swap, VmFacts};
 use super::words::size;
 use super::{Answer, Found, Severity, known};
 use memtrace_core::units::Bytes;
@@ -93,13 +93,37 @@ impl ReactorKind {
     }
 
     /// The command that stops it from controlling memtrace's VMs.
-    fn stopped(self, pid: u32) -> String {
+    fn stopped(self, pid: u32, facts: &Facts) -> String {
         match self {
             Self::Mom | Self::Vdsm => "systemctl disable --now mom-vdsm".to_owned(),
-            Self::Pvestatd => "qm set VMID --shares 0   # for each VM of memtrace's".to_owned(),
+            Self::Pvestatd => unshared(facts),
             Self::Memtrace => format!("kill {pid}"),
             Self::Ksmtuned => "systemctl disable --now ksmtuned ksm".to_owned(),
         }
+    }
+}
+
+/// Whether several processes say to be the same VM.
+pub fn identity(facts: &Facts) -> Answer {
+    if facts.disputes.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Found {
+        severity: Severity::Warning,
+        finding: facts.disputes.join("; "),
+        consequence: "settings by UUID or name hold for the one that was believed".to_owned(),
+        commands: Vec::new(),
+        fix: None,
+    }))
+}
+
+/// Ends Proxmox' own ballooning of its VMs.
+fn unshared(facts: &Facts) -> String {
+    let ids: Vec<&str> = facts.vms.iter().filter_map(VmFacts::proxmox).collect();
+    match ids[..] {
+        [] => "qm set VMID --shares 0   # for each VM of memtrace's".to_owned(),
+        [id] => format!("qm set {id} --shares 0"),
+        _ => format!("for id in {}; do qm set $id --shares 0; done", ids.join(" ")),
     }
 }
 
@@ -133,7 +157,7 @@ pub fn reactors(facts: &Facts) -> Answer {
         consequence: "they undo each other's changes; memtrace stands down from a VM whose \
                       balloon another program has set"
             .to_owned(),
-        commands: others.map(|reactor| reactor.kind.stopped(reactor.pid)).collect(),
+        commands: others.map(|reactor| reactor.kind.stopped(reactor.pid, facts)).collect(),
         fix: None,
     }))
 }
@@ -153,7 +177,7 @@ pub fn ksm(facts: &Facts) -> Answer {
     };
     let by = tuned.map(|reactor| format!("; ksmtuned (process {}) sets it", reactor.pid));
     let mut commands = vec![command];
-    commands.extend(tuned.map(|reactor| reactor.kind.stopped(reactor.pid)));
+    commands.extend(tuned.map(|reactor| reactor.kind.stopped(reactor.pid, facts)));
     commands.reverse();
     Ok(Some(Found {
         severity: Severity::Note,

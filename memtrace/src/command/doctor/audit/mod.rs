@@ -22,12 +22,13 @@ pub use self::finding::{Finding, Fix, Outcome, Severity, Subject};
 use memtrace_core::sample::VmId;
 
 /// The names of all checks: first the host's, then each VM's.
-pub const NAMES: [&str; 14] = [
+pub const NAMES: [&str; 15] = [
     "swap",
     "swap_disk",
     "reactors",
     "ksm",
     "huge_pages",
+    "identity",
     "monitor",
     "balloon",
     "statistics",
@@ -43,8 +44,8 @@ type OfHost = fn(&Facts) -> Answer;
 type OfVm = fn(&VmFacts, &Facts) -> Answer;
 
 /// In the order of [`NAMES`].
-const OF_HOST: [OfHost; 5] =
-    [host::swap, host::swap_disk, host::reactors, host::ksm, host::huge_pages];
+const OF_HOST: [OfHost; 6] =
+    [host::swap, host::swap_disk, host::reactors, host::ksm, host::huge_pages, host::identity];
 const OF_VM: [OfVm; 9] = [
     balloon::monitored,
     balloon::device,
@@ -92,7 +93,7 @@ pub fn audit(facts: &Facts) -> Audit {
     let mut findings =
         worst_first(host.filter_map(|(check, ask)| finding(check, None, ask(facts))));
     for vm in &facts.vms {
-        let subject = || Subject { id: vm.id, name: vm.name.clone(), pid: vm.pid };
+        let subject = || Subject { id: vm.id, name: vm.title(), pid: vm.pid };
         let all = of_vm.iter().zip(OF_VM);
         let found = all.filter_map(|(check, ask)| finding(check, Some(subject()), ask(vm, facts)));
         findings.extend(worst_first(found));

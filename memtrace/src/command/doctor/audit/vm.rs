@@ -1,7 +1,7 @@
 //! Checks of a VM's memory: pinning, configured bounds, and cgroup limits.
 
-use super::facts::{Facts, Owner, VmFacts};
-use super::words::{configured, quoted, size, virsh};
+use super::facts::{Cgroup, Facts, Owner, VmFacts};
+use super::words::{configured, half, quoted, size, virsh};
 use super::{Answer, Found, Severity, known};
 use memtrace_core::policy::PINNED_SHARE;
 use memtrace_core::units::{Bytes, Limit};
@@ -22,6 +22,17 @@ pub fn vfio(vm: &VmFacts, _: &Facts) -> Answer {
 
 /// Whether it is locked, or in hugetlb pages.
 pub fn pinned(vm: &VmFacts, _: &Facts) -> Answer {
+    if *known(&vm.encrypted)? && !is_excluded(vm) {
+        return Ok(Some(Found {
+            severity: Severity::Warning,
+            finding: "the guest's memory is encrypted".to_owned(),
+            consequence:
+                "all its memory is pinned: no balloon frees any of it, and none is swapped"
+                    .to_owned(),
+            commands: vec![configured(vm, "exclude = true")],
+            fix: None,
+        }));
+    }
     let memory = known(&vm.memory)?;
     let least = Bytes(memory.rss.saturating_add(memory.huge).0 / PINNED_SHARE);
     let (finding, undone) = if memory.huge > least {
@@ -60,8 +71,9 @@ pub fn bounds(vm: &VmFacts, _: &Facts) -> Answer {
     if known(&vm.settings)?.minimum.is_some() || is_excluded(vm) {
         return Ok(None);
     }
-    let half = vm.size.as_ref().map_or(512, |size| (size.0 >> 21).max(1));
+    let half = half(vm);
     let mut commands = vec![configured(vm, &format!("minimum = \"{half} MiB\""))];
+    commands.extend(vm.proxmox().map(|id| format!("qm set {id} --balloon {half}")));
     if vm.owner == Owner::Libvirt {
         let element = quoted(&format!(r#"<balloon minimum="{half}MiB"/>"#));
         commands.push(virsh(
@@ -82,6 +94,10 @@ pub fn bounds(vm: &VmFacts, _: &Facts) -> Answer {
     }))
 }
 
+/// What QEMU needs beside its guest's memory, at least; page tables and devices need more with more
+/// of it.
+const OVERHEAD: Bytes = Bytes(256 << 20);
+
 /// Whether its cgroup limit allows its maximum size.
 pub fn cgroup(vm: &VmFacts, facts: &Facts) -> Answer {
     let Some(cgroup) = known(&vm.cgroup)? else { return Ok(None) };
@@ -95,14 +111,24 @@ pub fn cgroup(vm: &VmFacts, facts: &Facts) -> Answer {
         count = count.saturating_add(1);
         wanted = wanted.saturating_add(*known(&other.size)?);
     }
-    if limit >= wanted {
+    let room = OVERHEAD.max(Bytes(wanted.0 / 128));
+    if limit >= wanted.saturating_add(room) {
         return Ok(None);
     }
     let whose = if count > 1 { format!("the {count} VMs in it") } else { "the VM".to_owned() };
-    let no_swap = facts.host.swaps.as_ref().is_ok_and(Vec::is_empty);
+    let no_swap = cgroup.no_swap || facts.host.swaps.as_ref().is_ok_and(Vec::is_empty);
+    let left = limit.saturating_sub(wanted);
     Ok(Some(Found {
         severity: if no_swap { Severity::Critical } else { Severity::Warning },
-        finding: format!("{}, and {whose} may use {}", size(limit), size(wanted)),
+        finding: if limit < wanted {
+            format!("{}, and {whose} may use {}", size(limit), size(wanted))
+        } else {
+            format!(
+                "{}, which leaves {} beside the memory of {whose} for QEMU itself and what shares it",
+                size(limit),
+                size(left)
+            )
+        },
         consequence: if no_swap {
             "when the guest uses its memory, the kernel kills the VM even if the host has free \
              memory"
@@ -110,10 +136,20 @@ pub fn cgroup(vm: &VmFacts, facts: &Facts) -> Answer {
             "the guest is swapped out even if the host has free memory"
         }
         .to_owned(),
-        commands: vec![match vm.owner {
-            Owner::Libvirt => virsh(vm, "memtune", "--hard-limit -1 --live"),
-            _ => format!("echo {} >{}", cgroup.unlimited, quoted(&cgroup.file)),
-        }],
+        commands: vec![lifting(vm, cgroup)],
         fix: None,
     }))
+}
+
+/// How the limit is lifted where it was set.
+fn lifting(vm: &VmFacts, cgroup: &Cgroup) -> String {
+    if cgroup.path.contains("kubepods") {
+        return "# Kubernetes sets it: raise the memory limit of the pod (resources.limits.memory), or \
+                let it follow the guest's memory"
+            .to_owned();
+    }
+    match vm.owner {
+        Owner::Libvirt => virsh(vm, "memtune", "--hard-limit -1 --live"),
+        _ => format!("echo {} >{}", cgroup.unlimited, quoted(&cgroup.file)),
+    }
 }

@@ -31,14 +31,27 @@ pub fn virsh(vm: &VmFacts, command: &str, rest: &str) -> String {
     format!("virsh {command} {} {rest}", domain(vm)).trim_end().to_owned()
 }
 
-/// For options that require a restart: how to start the VM.
-pub fn at_next_start(vm: &VmFacts, element: &str, options: &str) -> String {
-    match vm.owner {
-        Owner::Libvirt => {
-            virsh(vm, "edit", &format!("# {element}; takes effect at the next start"))
+/// For options that require a restart: how to start the VM. `proxmox`: the arguments of `qm set`,
+/// where it has them. None for a VM that somebody else starts.
+pub fn at_next_start(vm: &VmFacts, element: &str, options: &str, proxmox: &str) -> Vec<String> {
+    match (&vm.owner, vm.proxmox()) {
+        (Owner::Libvirt, _) => {
+            vec![virsh(vm, "edit", &format!("# {element}; takes effect at the next start"))]
         }
-        _ => format!("# at the next start add: {options}"),
+        (Owner::Elsewhere(_), _) => Vec::new(),
+        (_, Some(id)) if !proxmox.is_empty() => {
+            // --args takes the place of what was there.
+            let before =
+                if proxmox.contains("--args") { ", beside what it has in args" } else { "" };
+            vec![format!("qm set {id} {proxmox}   # takes effect at the next start{before}")]
+        }
+        _ => vec![format!("# at the next start add: {options}")],
     }
+}
+
+/// Half of its size in MiB, or the least that a VM needs.
+pub fn half(vm: &VmFacts) -> u64 {
+    vm.size.as_ref().map_or(512, |size| (size.0 >> 21).max(1))
 }
 
 /// A line in QMP to the monitor at `socket`. qemu serves one client at a time.

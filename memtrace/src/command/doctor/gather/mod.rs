@@ -17,12 +17,13 @@ use uuid::Uuid;
 use super::audit::facts::{Facts, Known};
 use crate::cli::vm_choice::{Candidate, choose};
 use crate::config::{self, Config};
-use memtrace_core::sample::VmId;
-use memtrace_core::settings::VmTable;
+use memtrace_core::sample::{VmId, VmLabels};
+use memtrace_core::settings::{VmTable, configured_labels};
 use memtrace_core::units::{Nanos, WallNanos};
 use memtrace_host::hostfs::{HostRoot, Keeper};
 use memtrace_host::vmm::discover::{Discovery, FoundVm};
 use memtrace_host::vmm::inspection::Inspection;
+use memtrace_host::vmm::naming::{NamedVm, Naming};
 use memtrace_host::vmm::qmp::Target;
 use memtrace_host::vmm::{libvirt, qmp};
 
@@ -59,8 +60,8 @@ pub(super) fn gather(
     discovery.scan(root, Nanos(0)).context("cannot list processes")?;
     let keeper = Keeper::default();
     let found: Vec<&FoundVm> = discovery.vms().map(AsRef::as_ref).collect();
-    let chosen = |typed| choose(typed, &found, |vm| Candidate::new(&vm.description.name, vm.id));
-    let only = typed.map(chosen).transpose()?.map(|vm| vm.id);
+    let mut named = names(root, &found, settings);
+    let only = typed.map(|typed| chosen(typed, &found, &named)).transpose()?;
     let asked = found.iter().copied().filter(|vm| only.is_none_or(|only| vm.id == only));
     let mut said = ask(root, asked, with_libvirt);
     let now = now();
@@ -71,10 +72,51 @@ pub(super) fn gather(
             hypervisors.insert(vm.id, hypervisor);
         }
         let said = said.remove(&vm.pid).unwrap_or_else(|| Err("not queried".to_owned()));
-        vms.push(vm::facts(root, &keeper, vm, said, settings, now));
+        let named = named.remove(&vm.pid).unwrap_or_default();
+        vms.push(vm::facts(root, &keeper, vm, said, settings, named, now));
     }
-    let facts = Facts { host: host::facts(root), vms, unseen: discovery.blind() };
+    let facts = Facts {
+        host: host::facts(root),
+        vms,
+        unseen: discovery.blind(),
+        disputes: disputes(&discovery),
+    };
     Ok(Gathered { facts, hypervisors, only })
+}
+
+/// At most so many disputes are reported.
+const MOST_DISPUTES: usize = 8;
+
+fn disputes(discovery: &Discovery) -> Vec<String> {
+    discovery.disputes().iter().take(MOST_DISPUTES).cloned().collect()
+}
+
+/// What each VM is called, by its process.
+fn names(
+    root: &HostRoot,
+    found: &[&FoundVm],
+    settings: &Known<Vec<VmTable>>,
+) -> BTreeMap<u32, NamedVm> {
+    let tables = settings.as_deref().unwrap_or_default();
+    let name = |vm: &&FoundVm| {
+        let mut named = Naming::default().update(root, vm, Nanos(0)).clone();
+        let own = configured_labels(tables, &vm.description.name, vm.uuid);
+        named.labels = own.or(named.labels);
+        (vm.pid, named)
+    };
+    found.iter().map(name).collect()
+}
+
+fn chosen(typed: &str, found: &[&FoundVm], named: &BTreeMap<u32, NamedVm>) -> Result<VmId> {
+    let none = VmLabels::default();
+    let vms: Vec<(&FoundVm, &VmLabels)> = found
+        .iter()
+        .map(|vm| (*vm, named.get(&vm.pid).map_or(&none, |named| &named.labels)))
+        .collect();
+    let one = choose(typed, &vms, |(vm, labels)| {
+        Candidate::new(&vm.description.name, vm.id).called(labels)
+    })?;
+    Ok(one.0.id)
 }
 
 /// The settings of single VMs.
@@ -98,7 +140,7 @@ fn ask<'a>(
         match hypervisor(root, vm, with_libvirt) {
             Ok(Hypervisor::Libvirt(uuid)) => {
                 let asked = if begun.elapsed() < LIMIT {
-                    libvirt::inspect::inspect(uuid)
+                    libvirt::inspect::inspect(uuid, vm.pid)
                 } else {
                     Err("libvirt: too slow to query every domain".to_owned())
                 };
@@ -118,25 +160,23 @@ fn ask<'a>(
 
 /// The monitor of a VM. libvirt goes first, as it holds the QMP socket of its VMs.
 fn hypervisor(root: &HostRoot, vm: &FoundVm, with_libvirt: bool) -> Result<Hypervisor, String> {
-    use memtrace_host::vmm::qemu::Libvirt;
+    use memtrace_host::vmm::qemu::{Libvirt, no_monitor};
 
     let Some(qemu) = &vm.description.qemu else {
         return Err("only QEMU and libvirt are supported".to_owned());
     };
-    match (qemu.libvirt, vm.description.uuid, qemu.qmp_sockets.first()) {
-        (Some(_), _, _) if !with_libvirt => Err("libvirt is disabled (--no-libvirt)".to_owned()),
-        (Some(Libvirt::Session), _, _) => {
-            Err("the VM is in qemu:///session, which is not supported".to_owned())
+    match (qemu.libvirt, vm.uuid) {
+        (Some(Libvirt::System), _) if !with_libvirt => {
+            Err("libvirt is disabled (--no-libvirt)".to_owned())
         }
-        (Some(Libvirt::System), Some(uuid), _) => Ok(Hypervisor::Libvirt(uuid)),
-        (Some(Libvirt::System), None, _) => {
-            Err("the libvirt VM has no UUID on its command line".to_owned())
+        (Some(Libvirt::System), Some(uuid)) => Ok(Hypervisor::Libvirt(uuid)),
+        (Some(Libvirt::System), None) => {
+            Err("the libvirt VM has no UUID on its command line, or another VM's".to_owned())
         }
-        (None, _, Some(path)) => {
-            let process = root.process(vm.pid);
-            Ok(Hypervisor::Qmp(Target { process, path: path.clone(), peer: Some(vm.pid) }))
+        (Some(Libvirt::Session | Libvirt::Contained), _) => Err(no_monitor(Some(qemu))),
+        (None, _) => {
+            Target::of(root, vm).map(Hypervisor::Qmp).ok_or_else(|| no_monitor(Some(qemu)))
         }
-        (None, _, None) => Err("its QEMU has no QMP socket".to_owned()),
     }
 }
 

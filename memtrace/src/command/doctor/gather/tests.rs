@@ -235,3 +235,31 @@ fn an_empty_host_is_unknown_where_it_does_not_tell() {
     let facts = gathered(&host).facts;
     assert!(facts.host.ksm.is_err() && facts.host.swaps.is_err());
 }
+
+#[test]
+fn a_vm_is_given_as_its_platform_calls_it() {
+    let host = host();
+    vm(&host, 4001, &["-id", "2207", "-uuid", UUID]);
+    host.file("etc/pve/qemu-server/2207.conf", "balloon: 128\nmemory: 512\nname: web\n");
+    host.file("proc/4001/cgroup", "0::/qemu.slice/2207.scope\n");
+    let typed = |typed| gather(&host.root(), &Ok(Vec::new()), true, Some(typed));
+    assert!(typed("2207").is_ok_and(|gathered| gathered.only.is_some()));
+    assert!(typed("2208").is_err());
+    let gathered = typed("web").expect("it is called so");
+    assert_eq!(only(&gathered).proxmox(), Some("2207"));
+    let settings = only(&gathered).settings.as_ref().expect("they are known");
+    assert_eq!(settings.minimum, Some(Bytes(128 << 20)));
+}
+
+#[test]
+fn a_configuration_that_is_not_read_leaves_facts_unknown() {
+    let host = host();
+    vm(&host, 4001, &["-uuid", UUID, "-readconfig", "/nowhere/qemu.conf"]);
+    let gathered = gathered(&host);
+    let facts = only(&gathered);
+    assert!(matches!(facts.owner, Owner::Unknown(_)), "{facts:?}");
+    for unknown in [facts.size.as_ref().err(), facts.vfio.as_ref().err()] {
+        assert!(unknown.is_some_and(|reason| reason.contains("/nowhere/qemu.conf")), "{facts:?}");
+    }
+    assert!(facts.encrypted.is_err());
+}

@@ -10,7 +10,9 @@ use memtrace_host::hostfs::cgroup::{MemoryCgroup, Version};
 use memtrace_host::hostfs::{HostRoot, Keeper, cgroup, process};
 use memtrace_host::vmm::discover::FoundVm;
 use memtrace_host::vmm::inspection::{BalloonDevice, Inspection};
-use memtrace_host::vmm::name;
+use memtrace_host::vmm::naming::NamedVm;
+use memtrace_host::vmm::qemu::{Libvirt, QemuCommand, no_monitor};
+use memtrace_host::vmm::{libvirt, name};
 
 const SILENT: &str = "not reported by QEMU";
 
@@ -21,38 +23,69 @@ pub(super) fn facts(
     vm: &FoundVm,
     said: Result<Inspection, String>,
     settings: &Known<Vec<VmTable>>,
+    named: NamedVm,
     now: WallNanos,
 ) -> VmFacts {
     let description = &vm.description;
     let qemu = description.qemu.as_ref();
-    let memory = qemu.and_then(|qemu| qemu.memory);
-    let owner = match qemu {
-        None => Owner::Other(description.vmm.clone()),
-        Some(qemu) if qemu.libvirt.is_some() => Owner::Libvirt,
-        Some(qemu) => {
-            qemu.qmp_sockets.first().map_or(Owner::None, |path| Owner::Qmp(name::display(path)))
-        }
+    let memory = || match qemu {
+        Some(qemu) => qemu.size(),
+        None => Err("only QEMU's command line says a size".to_owned()),
     };
-    let passed = qemu.is_some_and(|qemu| qemu.vfio);
+    let owner = owner(vm, &said);
+    let (passed, encrypted) = (description.vfio, qemu.map(QemuCommand::is_encrypted));
+    let labels = named.labels.clone();
     VmFacts {
         id: vm.id,
         name: description.name.clone(),
         pid: vm.pid,
         size: match &said {
-            Ok(inspection) => inspection.maximum.or(memory).ok_or_else(|| SILENT.to_owned()),
-            Err(reason) => memory.ok_or_else(|| reason.clone()),
+            Ok(inspection) => inspection.maximum.map_or_else(memory, Ok),
+            Err(reason) => memory().map_err(|unsaid| format!("{reason}; {unsaid}")),
         },
-        vfio: match (&said, qemu) {
-            (Ok(inspection), _) => Ok(inspection.vfio || passed),
-            (Err(_), Some(_)) => Ok(passed),
+        vfio: match (&said, passed) {
+            (Ok(inspection), _) => Ok(inspection.vfio || passed == Some(true)),
+            (Err(_), Some(passed)) => Ok(passed),
             (Err(reason), None) => Err(reason.clone()),
         },
+        encrypted: match encrypted {
+            Some(Some(encrypted)) => Ok(encrypted),
+            Some(None) => Err(unread(vm)),
+            // Its command line has another form; none of them is known to do it.
+            None => Ok(false),
+        },
+        labels,
         balloon: balloon(vm, &said, now),
         memory: memory_of(root, keeper, vm.pid),
-        settings: settings_of(vm, &owner, &said, settings),
+        settings: settings_of(vm, &owner, &said, settings)
+            .map(|settings| settings.or(named.settings)),
         cgroup: cgroup_of(root, keeper, vm.pid),
         owner,
     }
+}
+
+fn owner(vm: &FoundVm, said: &Result<Inspection, String>) -> Owner {
+    let Some(qemu) = &vm.description.qemu else {
+        return Owner::Other(vm.description.vmm.clone());
+    };
+    let unknown = |error: &String| error.ends_with(libvirt::UNKNOWN);
+    match (qemu.libvirt, qemu.qmp_sockets.first()) {
+        (Some(Libvirt::System), _) if said.as_ref().err().is_some_and(unknown) => {
+            Owner::Elsewhere("its libvirt isn't this host's, which doesn't know the VM".to_owned())
+        }
+        (Some(Libvirt::System), _) => Owner::Libvirt,
+        (Some(Libvirt::Session | Libvirt::Contained), _) => {
+            Owner::Elsewhere(no_monitor(Some(qemu)))
+        }
+        (None, Some(path)) => Owner::Qmp(name::display(path)),
+        (None, None) if qemu.unread.is_some() => Owner::Unknown(no_monitor(Some(qemu))),
+        (None, None) => Owner::None,
+    }
+}
+
+fn unread(vm: &FoundVm) -> String {
+    let qemu = vm.description.qemu.as_ref();
+    qemu.and_then(|qemu| qemu.unread.clone()).unwrap_or_else(|| SILENT.to_owned())
 }
 
 /// From the hypervisor; else from the command line, which lacks hot-plugged devices.
@@ -98,7 +131,8 @@ fn statistics(period: u64, stats: &GuestStats, now: WallNanos) -> Statistics {
         .total
         .zip(stats.free)
         .and_then(|(total, free)| Some(Bytes(total.0.checked_sub(free.0)?)));
-    Statistics { period, age, live }
+    let told = [stats.total, stats.free, stats.available].iter().any(Option::is_some);
+    Statistics { period, age, live, empty: age.is_some() && !told }
 }
 
 fn memory_of(root: &HostRoot, keeper: &Keeper, pid: u32) -> Known<Memory> {
@@ -118,7 +152,7 @@ fn settings_of(
     settings: &Known<Vec<VmTable>>,
 ) -> Known<VmSettings> {
     let tables = settings.as_ref().map_err(Clone::clone)?;
-    let configured = VmSettings::of(tables, &vm.description.name, vm.description.uuid);
+    let configured = VmSettings::of(tables, &vm.description.name, vm.uuid);
     match (owner, said) {
         (_, Ok(inspection)) => Ok(inspection.settings.or(configured)),
         // Its metadata could have more.
@@ -136,7 +170,8 @@ fn cgroup_of(root: &HostRoot, keeper: &Keeper, pid: u32) -> Known<Option<Cgroup>
     let limit = limit
         .limit
         .ok_or_else(|| limit.problem.unwrap_or_else(|| "its limit can't be read".to_owned()))?;
-    Ok(Some(lifted_by(&found, limit)))
+    let no_swap = cgroup::scope::is_without_swap(keeper, &found, limit);
+    Ok(Some(Cgroup { no_swap, ..lifted_by(&found, limit) }))
 }
 
 fn lifted_by(found: &MemoryCgroup, limit: memtrace_core::units::Limit) -> Cgroup {
@@ -145,5 +180,5 @@ fn lifted_by(found: &MemoryCgroup, limit: memtrace_core::units::Limit) -> Cgroup
         Version::V2 => ("memory.max", "max"),
     };
     let file = found.directory.join(file).to_string_lossy().into_owned();
-    Cgroup { path: found.path.clone(), file, unlimited, limit }
+    Cgroup { path: found.path.clone(), file, unlimited, no_swap: false, limit }
 }

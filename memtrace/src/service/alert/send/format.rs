@@ -18,6 +18,7 @@ pub(super) fn json(alert: &Alert) -> Value {
         "host": alert.host,
         "vm": vm.map(|vm| &vm.name),
         "vm_id": vm.map(|vm| vm.vm.to_string()),
+        "vm_labels": vm.map(|vm| &vm.labels).filter(|labels| !labels.is_empty()),
         "text": words::alert(alert),
         "since": time(alert.since),
         "at": time(alert.at),
@@ -40,6 +41,7 @@ fn postable(alert: &Alert) -> Value {
     label("instance", alert.host.clone());
     label("vm", alert.vm.as_ref().map(|vm| vm.name.clone()));
     label("vm_id", alert.vm.as_ref().map(|vm| vm.vm.to_string()));
+    label("vm_called", alert.vm.as_ref().and_then(|vm| vm.labels.handle()));
     let mut postable = json!({
         "labels": labels,
         "annotations": { "summary": words::alert(alert) },

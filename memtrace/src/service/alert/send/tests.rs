@@ -40,7 +40,11 @@ fn alert(state: State) -> Alert {
         since: WallNanos(1_800_000_000_000_000_000),
         at: WallNanos(1_800_000_060_000_000_000),
         host: Some("hyper-1".to_owned()),
-        vm: Some(Named { vm: VmId::Process { pid: 7, start: 9 }, name: "web".to_owned() }),
+        vm: Some(Named {
+            vm: VmId::Process { pid: 7, start: 9 },
+            name: "web".to_owned(),
+            labels: Default::default(),
+        }),
         finding: Finding::Measured { value: 30.0, limit: 10.0 },
     }
 }
@@ -112,7 +116,7 @@ fn a_webhook_gets_what_begins_and_what_ends() {
     let expected = json!({
         "alert": "vm_stalled", "state": "firing", "severity": "warning", "host": "hyper-1",
         "vm": "web", "vm_id": "7@9", "text": "the stall time of web is 30.0 %, over 10 %",
-        "since": "2027-01-15T08:00:00Z", "at": "2027-01-15T08:01:00Z",
+        "since": "2027-01-15T08:00:00Z", "at": "2027-01-15T08:01:00Z", "vm_labels": null,
     });
     assert_eq!(body, expected);
     senders.send(&alert(State::Resolved));

@@ -9,7 +9,7 @@ fn noted(journal: &mut Journal, second: u64, kind: GateKind) {
     let gate = Gate { kind, open: true, reason };
     let thought = Thought { vm: Some(vm(1)), gates: vec![gate], ..Thought::default() };
     let decisions = Decisions { thoughts: vec![thought], ..Decisions::default() };
-    let names = [Named { vm: vm(1), name: "web".to_owned() }];
+    let names = [Named { vm: vm(1), name: "web".to_owned(), labels: Default::default() }];
     journal.note(at(second), true, &decisions, names).unwrap();
 }
 

@@ -18,7 +18,9 @@ fn thoughts(scenario: &str, seconds: u64) -> Vec<(Decisions, Vec<Named>)> {
         let (kind, open) = (GateKind::Other, look.second % 2 == 0);
         decisions.thoughts[0].gates.push(Gate { kind, open, reason: Reason::Unrecorded });
         let names = look.sample.vms.iter();
-        let names = names.map(|vm| Named { vm: vm.id, name: vm.name.clone() }).collect();
+        let names = names
+            .map(|vm| Named { vm: vm.id, name: vm.name.clone(), labels: vm.labels.clone() })
+            .collect();
         thoughts.push((decisions, names));
     })
     .expect("its physics hold");

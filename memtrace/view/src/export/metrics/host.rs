@@ -33,9 +33,14 @@ pub(super) fn metrics() -> Vec<Metric> {
         of(Gauge, "host_memory", Unit::Bytes, &[], "Memory of the host.", |scene| {
             bytes(&scene.snapshot.host.memory_total)
         }),
-        of(Gauge, "host_memory_available", Unit::Bytes, &[], "MemAvailable.", |scene| {
-            bytes(&scene.snapshot.host.memory_available)
-        }),
+        of(
+            Gauge,
+            "host_memory_available",
+            Unit::Bytes,
+            &[],
+            "MemAvailable, and what ZFS's ARC gives back.",
+            |scene| bytes(&scene.snapshot.host.memory_available),
+        ),
         of(Gauge, "host_memory_free", Unit::Bytes, &[], "MemFree.", |scene| {
             bytes(&scene.snapshot.host.memory_free)
         }),

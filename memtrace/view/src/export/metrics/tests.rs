@@ -112,7 +112,12 @@ fn every_metric_of_the_table_is_reported_where_everything_is_known() {
     vm.cgroup_high = limit.clone();
     vm.cgroup_limit = limit;
     vm.balloon_target = Measured::exact(Bytes(MIB));
+    vm.labels = fixture::labels();
     let text = told(Arc::new(snapshot), fixture::observed(), Form::OpenMetrics);
+    let own = "platform=\"nova\",platform_id=\"0b6f2d84\",display_name=\"cart-db\",project=\"shop\",\
+               labels=\"flavour=m1.small,team=payments\"} 1";
+    let labels = text.lines().filter(|line| line.starts_with("memtrace_vm_labels_info{"));
+    assert!(labels.map(|line| line.ends_with(own)).eq([true]), "{text}");
     let lines = lines(&text);
     for metric in all() {
         let mut name = metric.full_name();

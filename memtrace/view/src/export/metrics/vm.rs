@@ -6,7 +6,7 @@ use super::read::{alone, bytes, flag, one_of, ratio, seconds};
 use super::table::{Metric, MetricKind, OfVm, Point, Unit, Value};
 use memtrace_core::model::Measured;
 use memtrace_core::model::snapshot::VmView;
-use memtrace_core::sample::{Accelerator, GuestStats, Manager, VmState};
+use memtrace_core::sample::{Accelerator, GuestStats, Manager, Platform, VmState};
 use memtrace_core::text::clean;
 use memtrace_core::units::{Bytes, Limit};
 
@@ -21,7 +21,7 @@ const fn gauge(name: &'static str, unit: Unit, help: &'static str, read: OfVm) -
     Metric::of_vm(MetricKind::Gauge, name, unit, &[], help, read)
 }
 
-fn identity() -> [Metric; 5] {
+fn identity() -> [Metric; 6] {
     [
         Metric::of_vm(
             MetricKind::Info,
@@ -30,6 +30,15 @@ fn identity() -> [Metric; 5] {
             &["pid", "vmm", "accelerator", "manager"],
             "VM and its process; changes with a restart.",
             |vm, _| vec![Point { labels: who(vm), value: flag(true) }],
+        ),
+        Metric::of_vm(
+            MetricKind::Info,
+            "vm_labels",
+            Unit::None,
+            &["platform", "platform_id", "display_name", "project", "labels"],
+            "What its platform and the configuration call the VM, to join with other metrics; no \
+             sample where nothing is known.",
+            |vm, _| called(vm),
         ),
         Metric::of_vm(
             MetricKind::Gauge,
@@ -173,6 +182,25 @@ fn who(vm: &VmView) -> Vec<Cow<'_, str>> {
         Manager::None => "none",
     };
     vec![vm.pid.to_string().into(), clean(&vm.vmm), accelerator.into(), manager.into()]
+}
+
+fn called(vm: &VmView) -> Vec<Point<'_>> {
+    let labels = &vm.labels;
+    if labels.is_empty() {
+        return Vec::new();
+    }
+    let text =
+        |text: &'_ Option<String>| Cow::Owned(clean(text.as_deref().unwrap_or("")).into_owned());
+    let more = labels.more.iter().map(|(key, value)| format!("{key}={value}"));
+    let more = more.collect::<Vec<_>>().join(",");
+    let labels = vec![
+        labels.platform.map_or("", Platform::word).into(),
+        text(&labels.id),
+        text(&labels.name),
+        text(&labels.project),
+        Cow::Owned(clean(&more).into_owned()),
+    ];
+    vec![Point { labels, value: flag(true) }]
 }
 
 const fn state(state: VmState) -> &'static str {

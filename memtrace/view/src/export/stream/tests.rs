@@ -113,6 +113,7 @@ fn eventful() -> Snapshot {
     snapshot.host.losses.value.as_mut().expect("it is known").missed_runs = Some(3);
     snapshot.vms.push(fixture::unprivileged("by hand", 500));
     let vm = &mut snapshot.vms[1];
+    vm.labels = fixture::labels();
     vm.cgroup_limit = Measured::exact(Limit::Unlimited);
     vm.cgroup_high = Measured::exact(Limit::At(Bytes(1 << 30)));
     vm.balloon_target = Measured::exact(Bytes(1 << 30));

@@ -13,6 +13,7 @@ pub(super) fn press(state: &mut State, key: Key) -> Option<Vec<Effect>> {
             state.overlay = Some(Overlay::Help { scroll: 0 });
         }
         Key::Char('p' | ' ') => arrival::pause(state),
+        Key::Char('i') => state.ids = !state.ids,
         Key::Char('d') => state.overlay = Some(Overlay::Interval(Default::default())),
         Key::Char('e') => return Some(pane::explain(state)),
         Key::Char('D') => return Some(pane::open(state, Screen::Decisions { scroll: 0 })),

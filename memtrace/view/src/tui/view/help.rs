@@ -10,7 +10,7 @@ use crate::emphasis::Emphasis;
 use crate::tui::state::State;
 use memtrace_core::text;
 
-const KEYS: [(&str, &str); 22] = [
+const KEYS: [(&str, &str); 23] = [
     ("↑ ↓ j k", "select a VM, scroll"),
     ("PgUp PgDn g G", "page up, page down, first, last"),
     ("Enter", "details of the selected VM; Esc: back, Tab: next VM"),
@@ -21,6 +21,7 @@ const KEYS: [(&str, &str); 22] = [
     ("s", "choose the sort column"),
     ("P M", "sort by CPU, by host memory (RSS)"),
     ("T S N", "sort by pages taken, by swap, by name"),
+    ("i", "show ids of VMs, or names: those of their platform, where it is known"),
     ("/", "filter VMs by name (regular expression)"),
     ("Esc", "clear the filter"),
     ("p Space", "pause, resume"),

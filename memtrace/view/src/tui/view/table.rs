@@ -1,5 +1,7 @@
 //! The table: a head and one row per VM.
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -12,6 +14,7 @@ use crate::tui::geometry;
 use crate::tui::rows::{Life, Row};
 use crate::tui::state::State;
 use crate::tui::theme;
+use memtrace_core::model::snapshot::VmView;
 use memtrace_core::text;
 
 /// Columns before the first: the mark of the selected row.
@@ -35,7 +38,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
     let offset = geometry::keep_seen(state.offset, state.cursor, rows.len(), page);
     for (y, row) in rows.iter().skip(offset).take(page).enumerate() {
         let selected = Some(row.vm.id) == state.selected;
-        put(buffer, area, y + 1, &line(row, &placed, selected, state.color));
+        put(buffer, area, y + 1, &line(row, &placed, selected, state));
         if selected {
             let y = area.y.saturating_add(u16::try_from(y + 1).unwrap_or(u16::MAX));
             buffer.set_style(Rect { y, height: 1, ..area }.intersection(area), theme::selection());
@@ -45,7 +48,8 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
 
 /// The columns that a screen of `width` shows.
 pub(super) fn placed(state: &State, width: usize) -> Vec<Placed> {
-    let names = state.rows().iter().map(|row| text::width(&text::clean(&row.vm.name))).max();
+    let names = state.rows();
+    let names = names.iter().map(|row| text::width(&text::clean(&called(row.vm, state.ids)))).max();
     columns::arrange(width.saturating_sub(MARK), state.sort, names.unwrap_or(0))
 }
 
@@ -75,7 +79,13 @@ fn head(placed: &[Placed], state: &State) -> Line<'static> {
     line
 }
 
-fn line(row: &Row<'_>, placed: &[Placed], selected: bool, color: bool) -> Line<'static> {
+/// What a VM is called in the first column.
+fn called(vm: &VmView, ids: bool) -> Cow<'_, str> {
+    if ids { vm.number() } else { vm.title() }
+}
+
+fn line(row: &Row<'_>, placed: &[Placed], selected: bool, state: &State) -> Line<'static> {
+    let color = state.color;
     let mark = match (selected, row.life) {
         (true, _) => ">",
         (false, Life::New) => "+",
@@ -87,7 +97,10 @@ fn line(row: &Row<'_>, placed: &[Placed], selected: bool, color: bool) -> Line<'
         if index > 0 {
             line.push_span(Span::raw(" "));
         }
-        let cell = lived(cell(place.id, row.vm), place.id, row.life);
+        let mut cell = lived(cell(place.id, row.vm), place.id, row.life);
+        if place.id == ColumnId::Name {
+            cell.text = text::clean(&called(row.vm, state.ids)).into_owned().into();
+        }
         let field = if place.id.column().left {
             text::left(&cell.text, place.width)
         } else {

@@ -226,3 +226,20 @@ fn any_key() -> impl Strategy<Value = Key> {
         1 => any::<char>().prop_map(Key::Char),
     ]
 }
+
+#[test]
+fn a_key_switches_between_the_names_and_ids_of_platforms() {
+    let mut snapshot = Snapshot::clone(&fixture::demo());
+    snapshot.vms[0].labels = fixture::labels();
+    let own = snapshot.vms[0].name.clone();
+    let seen = |keys| screen(&state(LARGE, &[Arc::new(snapshot.clone())], keys));
+    for (keys, shown) in [("", "shop/cart-db"), ("i", "0b6f2d84"), ("ii", "shop/cart-db")] {
+        let screen = seen(keys);
+        assert!(screen.contains(shown) && !screen.contains(&own), "{keys}: {screen}");
+    }
+    let detail = seen("N\n");
+    for shown in ["nova, id 0b6f2d84", "flavour=m1.small, team=payments"] {
+        let all = format!("{detail}{}", seen("\n"));
+        assert!(all.contains(shown), "{shown}: {all}");
+    }
+}

@@ -20,7 +20,7 @@ fn of_balloon(check: &str, change: impl FnOnce(&mut Balloon)) -> Option<Finding>
 }
 
 fn of_statistics(period: u64, age: Option<u64>) -> Option<Finding> {
-    let statistics = Statistics { period, age, live: None };
+    let statistics = Statistics { period, age, live: None, empty: false };
     of_balloon("statistics", |balloon| balloon.statistics = Ok(statistics))
 }
 
@@ -76,7 +76,7 @@ fn statistics_are_off_unanswered_stale_or_slow() {
 fn commands_for_a_monitor_use_its_syntax_and_are_quoted() {
     let finding = of("statistics", |vm| {
         vm.owner = Owner::Qmp("/run/$(reboot).qmp".to_owned());
-        let statistics = Ok(Statistics { period: 0, age: None, live: None });
+        let statistics = Ok(Statistics { period: 0, age: None, live: None, empty: false });
         vm.balloon = Ok(Some(Balloon { statistics, ..balloon() }));
     });
     let [command] = &finding.expect("it is off").commands[..] else { panic!("one command") };
@@ -90,7 +90,7 @@ fn free_page_reporting_matters_more_the_more_is_dead() {
         of_balloon("free_page_reporting", |balloon| {
             balloon.free_page_reporting = Ok(false);
             let live = live.map(Bytes);
-            balloon.statistics = Ok(Statistics { period: 2, age: Some(1), live });
+            balloon.statistics = Ok(Statistics { period: 2, age: Some(1), live, empty: false });
         })
         .expect("it is off")
     };
@@ -107,7 +107,8 @@ fn free_page_reporting_matters_more_the_more_is_dead() {
     for (period, age) in [(0, Some(1)), (2, None), (2, Some(11))] {
         let old = of_balloon("free_page_reporting", |balloon| {
             balloon.free_page_reporting = Ok(false);
-            balloon.statistics = Ok(Statistics { period, age, live: Some(Bytes(GIB)) });
+            balloon.statistics =
+                Ok(Statistics { period, age, live: Some(Bytes(GIB)), empty: false });
         });
         let old = old.expect("it is off");
         assert_eq!(
@@ -120,7 +121,7 @@ fn free_page_reporting_matters_more_the_more_is_dead() {
         vm.size = Ok(Bytes(192 * MIB));
         let (rss, live) = (Bytes(220 * MIB), Some(Bytes(30 * MIB)));
         vm.memory = Ok(Memory { rss, swap: Bytes(0), locked: Bytes(0), huge: Bytes(0) });
-        let statistics = Ok(Statistics { period: 2, age: Some(1), live });
+        let statistics = Ok(Statistics { period: 2, age: Some(1), live, empty: false });
         let free_page_reporting = Ok(false);
         vm.balloon = Ok(Some(Balloon { statistics, free_page_reporting, ..balloon() }));
     });
@@ -231,7 +232,7 @@ fn a_limit_under_the_size_swaps_or_kills() {
     facts.host.swaps = Ok(vec![]);
     let killed = found(&facts, "cgroup_limit").expect("it is under the size");
     assert_eq!(killed.severity, Severity::Critical);
-    facts.vms = vec![limited(4 * GIB)];
+    facts.vms = vec![limited(4 * GIB + 256 * MIB)];
     assert_eq!(found(&facts, "cgroup_limit"), None);
     facts.vms[0].cgroup = Ok(None);
     assert_eq!(found(&facts, "cgroup_limit"), None, "the root cgroup has no limit");
@@ -250,4 +251,104 @@ fn vms_in_one_cgroup_share_its_limit() {
     assert_eq!(finding.finding, "6.0G, and the 2 VMs in it may use 8.0G");
     assert_eq!(finding.commands, ["echo max >/sys/fs/cgroup/machine/pool/memory.max"]);
     assert_eq!(found(&facts(vec![together(1)]), "cgroup_limit"), None);
+}
+
+#[test]
+fn nothing_is_advised_for_a_domain_that_this_host_does_not_have() {
+    let mut pod = vm("shop_vm-cart", 1);
+    pod.owner = Owner::Elsewhere("its libvirt is in a container".to_owned());
+    pod.balloon = Err("not asked".to_owned());
+    pod.settings = Ok(VmSettings::default());
+    let path = "/kubepods.slice/kubepods-pod1.slice/a.scope";
+    pod.cgroup = Ok(Some(Cgroup { path: path.to_owned(), ..cgroup("p", Limit::At(Bytes(GIB))) }));
+    let findings = audit(&facts(vec![pod])).findings;
+    let commands: Vec<&String> = findings.iter().flat_map(|one| &one.commands).collect();
+    assert!(commands.iter().all(|command| !command.contains("virsh")), "{commands:?}");
+    assert!(commands.iter().any(|command| command.starts_with("# Kubernetes sets it")));
+    let monitor = findings.iter().find(|finding| finding.check == "monitor").expect("a finding");
+    assert_eq!(monitor.finding, "its libvirt is in a container");
+}
+
+#[test]
+fn proxmox_has_commands_of_its_own() {
+    let mut billing = vm("billing", 1);
+    billing.owner = Owner::Qmp("/q".to_owned());
+    billing.labels.platform = Some(memtrace_core::sample::Platform::Proxmox);
+    billing.labels.id = Some("2207".to_owned());
+    billing.settings = Ok(VmSettings::default());
+    billing.balloon = Ok(None);
+    let bare = audit(&facts(vec![billing.clone()])).findings;
+    billing.balloon = Ok(Some(Balloon { deflate_on_oom: Ok(false), ..balloon() }));
+    let mut facts = facts(vec![billing]);
+    let pvestatd = Reactor { kind: ReactorKind::Pvestatd, pid: 9 };
+    let memtrace = Reactor { kind: ReactorKind::Memtrace, pid: 8 };
+    facts.host.reactors = Ok(vec![pvestatd, memtrace]);
+    let findings = [bare, audit(&facts).findings].concat();
+    let commands: Vec<&str> =
+        findings.iter().flat_map(|one| &one.commands).map(String::as_str).collect();
+    for command in [
+        "qm set 2207 --balloon 2048",
+        "qm set 2207 --balloon 2048   # takes effect at the next start",
+        "qm set 2207 --args '-global virtio-balloon-pci.deflate-on-oom=on'   # takes effect at the \
+         next start, beside what it has in args",
+        "qm set 2207 --shares 0",
+    ] {
+        assert!(commands.contains(&command), "{command}: {commands:#?}");
+    }
+}
+
+#[test]
+fn an_encrypted_guest_is_pinned_and_gets_no_advice_for_its_balloon() {
+    let mut vault = vm("vault", 1);
+    vault.encrypted = Ok(true);
+    vault.balloon = Ok(Some(Balloon {
+        deflate_on_oom: Ok(false),
+        free_page_reporting: Ok(false),
+        ..balloon()
+    }));
+    let findings = audit(&facts(vec![vault])).findings;
+    let checks: Vec<&str> = findings.iter().map(|finding| finding.check).collect();
+    assert_eq!(checks, ["pinned"]);
+    assert!(findings[0].consequence.contains("no balloon frees any of it"), "{findings:?}");
+}
+
+#[test]
+fn processes_that_say_the_same_are_reported() {
+    let mut facts = facts(vec![vm("web", 1)]);
+    facts.disputes = vec!["processes 50 and 51 both have the UUID 1".to_owned()];
+    let findings = audit(&facts).findings;
+    assert_eq!((findings[0].check, findings[0].severity), ("identity", Severity::Warning));
+}
+
+#[test]
+fn a_monitor_that_may_be_in_a_file_is_unknown() {
+    let mut depot = vm("depot", 1);
+    depot.owner = Owner::Unknown("its configuration is in /q.conf: gone".to_owned());
+    let findings = audit(&facts(vec![depot])).findings;
+    let monitor = findings.iter().find(|finding| finding.check == "monitor").expect("a finding");
+    assert_eq!((monitor.severity, monitor.commands.len()), (Severity::Unknown, 0));
+}
+
+#[test]
+fn a_limit_without_room_for_qemu_or_swap_kills() {
+    let of_limit = |limit: u64, no_swap| {
+        of("cgroup_limit", |vm| {
+            vm.size = Ok(Bytes(12 * GIB));
+            vm.cgroup = Ok(Some(Cgroup { no_swap, ..cgroup("p", Limit::At(Bytes(limit))) }));
+        })
+    };
+    let equal = of_limit(12 * GIB, true).expect("it leaves nothing");
+    assert_eq!(equal.severity, Severity::Critical);
+    assert!(equal.finding.contains("leaves 0B beside the memory of the VM"), "{equal:?}");
+    assert!(equal.consequence.contains("the kernel kills the VM"), "{equal:?}");
+    let swaps = of_limit(12 * GIB + 200 * MIB, false).expect("it leaves too little");
+    assert_eq!(swaps.severity, Severity::Warning);
+    assert_eq!(of_limit(13 * GIB, true), None);
+}
+
+#[test]
+fn statistics_that_tell_nothing_lack_windows_service() {
+    let statistics = Statistics { period: 2, age: Some(300), live: None, empty: true };
+    let found = of_balloon("statistics", |balloon| balloon.statistics = Ok(statistics));
+    assert!(found.expect("a finding").consequence.contains("blnsvr.exe -i"));
 }

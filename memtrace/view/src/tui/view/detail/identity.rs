@@ -27,6 +27,18 @@ pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
         word("managed by", manager),
         word("cgroup", vm.cgroup_path.as_deref().unwrap_or("- not found")),
     ];
+    let labels = &vm.labels;
+    if let Some(platform) = labels.platform {
+        let id = labels.id.as_deref().unwrap_or("-");
+        lines.insert(1, word("platform", &format!("{}, id {id}", platform.word())));
+    }
+    if let Some(title) = labels.title().filter(|title| *title != vm.name) {
+        lines.insert(1, word("called", &title));
+    }
+    if !labels.more.is_empty() {
+        let more = labels.more.iter().map(|(key, value)| format!("{key}={value}"));
+        lines.push(word("labels", &more.collect::<Vec<_>>().join(", ")));
+    }
     let state = vm.state.value.map_or("-", words::running);
     lines.extend(field::value(subject, "state", state, &vm.state.quality));
     lines.extend(field::number(subject, "CPU", &vm.cpu, memtrace_core::format::percent));

@@ -1,0 +1,150 @@
+//! What the platform of a VM, and its operator, call it. Untrusted text, made fit for display and
+//! bounded by who reads it. Never who it is: see [`super::VmId`].
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Names and labels of a VM.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Labels")]
+pub struct VmLabels {
+    /// What manages it above the hypervisor; `null`: nothing that is known.
+    #[serde(default)]
+    pub platform: Option<Platform>,
+    /// Its id there: what the platform's own commands take.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// Its name there, or in the configuration.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Its project, tenant or namespace.
+    #[serde(default)]
+    pub project: Option<String>,
+    /// Others: flavour, pod, tags, and those of the configuration.
+    #[serde(default)]
+    pub more: BTreeMap<String, String>,
+}
+
+/// What manages VMs above the hypervisor.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Platform {
+    Proxmox,
+    /// OpenStack.
+    Nova,
+    Kubevirt,
+    Ovirt,
+    Incus,
+    Lxd,
+    Firecracker,
+    CloudHypervisor,
+    /// Of another version of memtrace.
+    #[serde(other)]
+    Other,
+}
+
+impl Platform {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Proxmox => "proxmox",
+            Self::Nova => "nova",
+            Self::Kubevirt => "kubevirt",
+            Self::Ovirt => "ovirt",
+            Self::Incus => "incus",
+            Self::Lxd => "lxd",
+            Self::Firecracker => "firecracker",
+            Self::CloudHypervisor => "cloud_hypervisor",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl VmLabels {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// These, and those where these say nothing.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        let mut more = other.more;
+        more.append(&mut self.more);
+        Self {
+            platform: self.platform.or(other.platform),
+            id: self.id.or(other.id),
+            name: self.name.or(other.name),
+            project: self.project.or(other.project),
+            more,
+        }
+    }
+
+    /// Its name with its project, as the platform's own tools write it.
+    pub fn full_name(&self) -> Option<String> {
+        Some(format!("{}/{}", self.project.as_ref()?, self.name.as_ref()?))
+    }
+
+    /// Its name, for a title: with its project, where it has one.
+    pub fn title(&self) -> Option<String> {
+        self.full_name().or_else(|| self.name.clone())
+    }
+
+    /// How an operator names it: by name with project, by id, or by name alone.
+    pub fn handle(&self) -> Option<String> {
+        self.full_name().or_else(|| self.id.clone()).or_else(|| self.name.clone())
+    }
+
+    /// Whether an operator who writes `typed` may mean it.
+    pub fn answers_to(&self, typed: &str) -> bool {
+        let is = |name: &Option<String>| name.as_deref() == Some(typed);
+        is(&self.id) || is(&self.name) || self.full_name().as_deref() == Some(typed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(id: Option<&str>, name: Option<&str>, project: Option<&str>) -> VmLabels {
+        let [id, name, project] = [id, name, project].map(|text| text.map(str::to_owned));
+        VmLabels { id, name, project, ..VmLabels::default() }
+    }
+
+    #[test]
+    fn a_vm_answers_to_each_of_its_names() {
+        let web = labels(None, Some("web"), Some("default"));
+        assert_eq!(web.handle().as_deref(), Some("default/web"));
+        assert!(web.answers_to("web") && web.answers_to("default/web"));
+        assert!(!web.answers_to("default") && !web.answers_to(""));
+        let billing = labels(Some("2207"), Some("billing"), None);
+        assert_eq!(billing.handle().as_deref(), Some("2207"));
+        assert!(billing.answers_to("2207") && billing.answers_to("billing"));
+        assert_eq!(VmLabels::default().handle(), None);
+    }
+
+    #[test]
+    fn what_is_said_first_holds_key_by_key() {
+        let more = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        let mine = VmLabels { more: more(&[("a", "1")]), ..labels(None, Some("web"), None) };
+        let other =
+            VmLabels { more: more(&[("a", "2"), ("b", "3")]), ..labels(Some("7"), None, None) };
+        let both = mine.or(other);
+        assert_eq!((both.id.as_deref(), both.name.as_deref()), (Some("7"), Some("web")));
+        assert_eq!(both.more, more(&[("a", "1"), ("b", "3")]));
+    }
+
+    #[test]
+    fn platforms_are_written_as_they_are_named() {
+        for platform in [Platform::Proxmox, Platform::CloudHypervisor, Platform::Kubevirt] {
+            let written = serde_json::to_value(platform).unwrap();
+            assert_eq!(written, platform.word());
+        }
+        let later: Platform = serde_json::from_str("\"later\"").unwrap();
+        assert_eq!(later, Platform::Other);
+    }
+}

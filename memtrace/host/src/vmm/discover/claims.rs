@@ -1,0 +1,169 @@
+//! Who is the VM that several processes say to be: by what the kernel shows of them, never by what
+//! they say. Pure.
+//!
+//! A starter (`-daemonize`) waits for the process that it forked, with the same command line. A copy,
+//! or somebody's program, may name a UUID or a name that isn't its own.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::vmm::judge::Description;
+use memtrace_core::sample::VmId;
+
+/// What counts of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Claimant<'a> {
+    pub(super) pid: u32,
+    pub(super) start: u64,
+    pub(super) parent: u32,
+    /// It is in a session whose leader has ended, as a daemon is.
+    pub(super) detached: bool,
+    /// It runs in the session of an ordinary user (user.slice of systemd).
+    pub(super) of_user: bool,
+    /// It was taken for the owner of its UUID before.
+    pub(super) held: bool,
+    pub(super) description: &'a Description,
+}
+
+/// What is made of a claimant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) id: VmId,
+    /// `None`: it has none, or it is another VM's.
+    pub(super) uuid: Option<Uuid>,
+    /// Its name is another VM's.
+    pub(super) renamed: bool,
+}
+
+/// Less is better: who holds a guest of KVM goes before who doesn't, who was started by the system
+/// before a user's program.
+type Rank = (bool, bool);
+
+impl Claimant<'_> {
+    fn rank(&self) -> Rank {
+        (!self.description.kvm, self.of_user)
+    }
+
+    fn daemonizes(&self) -> bool {
+        self.description.qemu.as_ref().is_some_and(|qemu| qemu.daemonize)
+    }
+
+    /// Whether `other` runs the guest that this one waits for.
+    fn waits_for(&self, other: &Self) -> bool {
+        let (mine, others) = (self.description, other.description);
+        if mine.kvm
+            || mine.qemu.is_none()
+            || !(self.daemonizes() || other.parent == self.pid)
+            || mine.qemu != others.qemu
+        {
+            return false;
+        }
+        others.kvm || (!self.detached && (self.start, self.pid) < (other.start, other.pid))
+    }
+
+    /// Whether it is a process that waits for one of `all`, or has not forked it yet.
+    pub(super) fn is_starter(&self, all: &[Self], young: bool) -> bool {
+        let alone = young && self.daemonizes() && !self.description.kvm && !self.detached;
+        alone || all.iter().any(|other| other.pid != self.pid && self.waits_for(other))
+    }
+}
+
+/// The verdicts on all claimants, in their order, and what the operator should know.
+pub(super) fn judge(all: &[Claimant<'_>]) -> (Vec<Verdict>, Vec<String>) {
+    let (mut notices, mut verdicts) = (Vec::new(), Vec::new());
+    let owners = owners(all);
+    let names = best_of_names(all);
+    for one in all {
+        let process = VmId::Process { pid: one.pid, start: one.start };
+        let owner = one.description.uuid.and_then(|uuid| owners.get(&uuid).copied());
+        let loses = owner.filter(|owner| owner.pid != one.pid);
+        let outranked = loses.is_some_and(|owner| owner.rank() < one.rank());
+        if let Some(owner) = loses {
+            notices.push(disputed(one, owner));
+        }
+        let best = names.get(one.description.name.as_str()).filter(|_| is_named(one));
+        let better = best.filter(|best| best.rank() < one.rank());
+        if let Some(best) = better {
+            notices.push(renamed(one, best));
+        }
+        verdicts.push(Verdict {
+            id: match (one.description.uuid, loses) {
+                (Some(uuid), None) => VmId::Uuid(uuid),
+                _ => process,
+            },
+            uuid: one.description.uuid.filter(|_| !outranked),
+            renamed: better.is_some(),
+        });
+    }
+    (verdicts, notices)
+}
+
+/// The owner of each UUID.
+fn owners<'a, 'b>(all: &'b [Claimant<'a>]) -> BTreeMap<Uuid, &'b Claimant<'a>> {
+    let mut owners: BTreeMap<Uuid, &Claimant<'_>> = BTreeMap::new();
+    for one in all {
+        let Some(uuid) = one.description.uuid else { continue };
+        let order = |one: &Claimant<'_>| (one.rank(), !one.held, one.start, one.pid);
+        let owner = owners.entry(uuid).or_insert(one);
+        if order(one) < order(owner) {
+            *owner = one;
+        }
+    }
+    owners
+}
+
+/// Of each name that was given, who ranks best.
+fn best_of_names<'a, 'b>(all: &'b [Claimant<'a>]) -> BTreeMap<&'a str, &'b Claimant<'a>> {
+    let mut best: BTreeMap<&str, &Claimant<'_>> = BTreeMap::new();
+    for one in all.iter().filter(|one| is_named(one)) {
+        let known = best.entry(one.description.name.as_str()).or_insert(one);
+        if one.rank() < known.rank() {
+            *known = one;
+        }
+    }
+    best
+}
+
+fn is_named(one: &Claimant<'_>) -> bool {
+    one.description.qemu.as_ref().is_some_and(|qemu| qemu.name.is_some())
+}
+
+fn disputed(one: &Claimant<'_>, owner: &Claimant<'_>) -> String {
+    let uuid = one.description.uuid.unwrap_or_default();
+    format!(
+        "processes {} and {} both have the UUID {uuid}: {} is taken for that VM, {}, and the other \
+         for one without UUID",
+        owner.pid,
+        one.pid,
+        owner.pid,
+        because(one, owner)
+    )
+}
+
+fn renamed(one: &Claimant<'_>, best: &Claimant<'_>) -> String {
+    format!(
+        "process {} has the name {:?} of another VM, process {}, {}: it is shown as {}",
+        one.pid,
+        one.description.name,
+        best.pid,
+        because(one, best),
+        own_name(one.description, one.pid)
+    )
+}
+
+/// Why `best` goes before `one`.
+fn because(one: &Claimant<'_>, best: &Claimant<'_>) -> &'static str {
+    if best.description.kvm && !one.description.kvm {
+        "as it alone holds a guest of KVM"
+    } else if !best.of_user && one.of_user {
+        "as the other runs in a user's session"
+    } else {
+        "as it was there first"
+    }
+}
+
+/// The name of a process that has none of its own.
+pub(super) fn own_name(description: &Description, pid: u32) -> String {
+    format!("{}-{pid}", description.vmm)
+}

@@ -1,0 +1,100 @@
+//! The names of one VM, found out once for its process, and again now and then for what an operator
+//! changes: reads what the adapters ask for, aside from the sampling.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{ADAPTERS, Adapter, Named, Subject};
+use crate::hostfs::process::sight;
+use crate::hostfs::{HostRoot, process, read};
+use crate::vmm::aside::Aside;
+use crate::vmm::discover::FoundVm;
+use memtrace_core::sample::VmLabels;
+use memtrace_core::settings::VmSettings;
+use memtrace_core::units::Nanos;
+
+/// Interval between two readings of a platform's file.
+const PERIOD: Nanos = Nanos(30_000_000_000);
+
+/// For a file that was just asked for; later it isn't waited for.
+const AT_FIRST: Duration = Duration::from_millis(20);
+
+/// What is shown of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NamedVm {
+    pub labels: VmLabels,
+    pub settings: VmSettings,
+    /// The kernel shows that it is this platform's VM.
+    pub proven: bool,
+}
+
+/// The state of one VM.
+#[derive(Debug, Default)]
+pub struct Naming {
+    adapter: Option<(&'static dyn Adapter, Named)>,
+    begun: Option<Nanos>,
+    reading: Option<Aside<Option<String>>>,
+    named: NamedVm,
+}
+
+impl std::fmt::Debug for dyn Adapter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Adapter")
+    }
+}
+
+impl Naming {
+    /// What is known now. `now` is the monotonic clock.
+    pub fn update(&mut self, root: &HostRoot, vm: &FoundVm, now: Nanos) -> &NamedVm {
+        let due = self.begun.is_none_or(|begun| now.saturating_sub(begun) >= PERIOD);
+        if due {
+            self.begun = Some(now);
+            self.recognise(root, vm);
+        }
+        let patience = if due { AT_FIRST } else { Duration::ZERO };
+        if let Some(text) = self.reading.as_ref().and_then(|reading| reading.poll(patience)) {
+            self.reading = None;
+            if let (Some((adapter, named)), Some(text)) = (&self.adapter, text) {
+                self.named = shown(adapter.complete(named.clone(), &text));
+            }
+        }
+        &self.named
+    }
+
+    /// Whether the kernel shows that it is this platform's VM.
+    pub fn is_proven(&self) -> bool {
+        self.named.proven
+    }
+
+    fn recognise(&mut self, root: &HostRoot, vm: &FoundVm) {
+        let process = root.process(vm.pid);
+        let cgroups = read::text(&process.join("cgroup"), read::SMALL).unwrap_or_default();
+        let of_root = sight::owner(&process).is_ok_and(|owner| owner == 0)
+            && process::is_contained(root, vm.pid) != Some(true);
+        let subject = Subject { description: &vm.description, cgroups: &cgroups, of_root };
+        let found = ADAPTERS.iter().find_map(|one| Some((*one, one.recognise(&subject)?)));
+        let Some((adapter, named)) = found else { return };
+        let path = adapter.file(&named).and_then(|path| on_host(root, &path));
+        if self.adapter.is_none() || path.is_none() {
+            self.named = shown(named.clone());
+        }
+        self.adapter = Some((adapter, named));
+        let Some(path) = path.filter(|_| self.reading.is_none()) else { return };
+        match Aside::begin(move || read::text(&path, read::SMALL).ok()) {
+            Ok(reading) => self.reading = Some(reading),
+            // Too many wait: at the next sample.
+            Err(_) => self.begun = None,
+        }
+    }
+}
+
+/// What isn't proven names, and sets nothing.
+fn shown(named: Named) -> NamedVm {
+    let settings = if named.proven { named.settings } else { VmSettings::default() };
+    NamedVm { labels: named.labels, settings, proven: named.proven }
+}
+
+/// The host's root is where its /proc is.
+fn on_host(root: &HostRoot, path: &str) -> Option<PathBuf> {
+    Some(root.proc.parent()?.join(path.trim_start_matches('/')))
+}

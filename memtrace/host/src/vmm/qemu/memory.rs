@@ -1,0 +1,66 @@
+//! The memory of a VM by its options: the size that it boots with, and what is plugged in beside it
+//! (hw/core/machine.c, hw/mem/pc-dimm.c, hw/virtio/virtio-mem.c). Pure.
+
+use std::collections::BTreeMap;
+
+use super::options::{Keyed, size};
+use memtrace_core::units::Bytes;
+
+/// The options that make memory, collected; the parts may come in any order.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// `-m`: of the boot memory, and up to what it may grow.
+    boot: Option<u64>,
+    most: Option<u64>,
+    /// `-object memory-backend-*`, by id.
+    backends: BTreeMap<String, Option<u64>>,
+    /// The backend of the boot memory.
+    machine: Option<String>,
+    /// The backends of `-device pc-dimm`.
+    dimms: Vec<Option<String>>,
+    /// It has a device whose size the guest and its manager negotiate.
+    virtio_mem: bool,
+}
+
+impl Memory {
+    pub(super) fn section(&mut self, group: &str, keyed: &Keyed) {
+        match group {
+            "memory" => {
+                let mebibytes = |key| keyed.get(key).and_then(|text| size(text, 1 << 20));
+                self.boot = mebibytes("size").or(self.boot);
+                self.most = mebibytes("maxmem").or(self.most);
+            }
+            "machine" => {
+                let backend = keyed.get("memory-backend").map(str::to_owned);
+                self.machine = backend.or(self.machine.take());
+            }
+            "object" if keyed.is_kind("qom-type", "memory-backend-") => {
+                if let Some(id) = keyed.get("id") {
+                    let bytes = keyed.get("size").and_then(|text| size(text, 1));
+                    self.backends.insert(id.to_owned(), bytes);
+                }
+            }
+            "device" if keyed.get("driver") == Some("pc-dimm") => {
+                self.dimms.push(keyed.get("memdev").map(str::to_owned));
+            }
+            "device" => self.virtio_mem |= keyed.is_kind("driver", "virtio-mem"),
+            _ => {}
+        }
+    }
+
+    /// At the start: boot memory and all DIMMs. `None`: not said, or not in these options.
+    pub(super) fn at_start(&self) -> Option<Bytes> {
+        let of = |id: &Option<String>| *self.backends.get(id.as_ref()?)?;
+        let boot = self.boot.or_else(|| of(&self.machine))?;
+        self.dimms.iter().try_fold(boot, |sum, id| sum.checked_add(of(id)?)).map(Bytes)
+    }
+
+    /// Why it may have another size by now.
+    pub(super) fn doubt(&self) -> Option<&'static str> {
+        if self.virtio_mem {
+            return Some("a virtio-mem device changes its size");
+        }
+        let grown = self.most.zip(self.at_start()).is_some_and(|(most, now)| most > now.0);
+        grown.then_some("more memory can be plugged in (maxmem), and only its monitor tells")
+    }
+}
