@@ -321,13 +321,15 @@ pub fn term(term: &Term) -> String {
             format!("falls by {} a second: {}", show(*fall), coming.join(", "))
         }
         Term::Need { .. } => need(term),
-        Term::Budget { relief, calm, kept, promised } => format!(
-            "to give: {} in distress, {} when calm; {} are kept, {} promised",
+        Term::Budget { relief, calm, kept, promised, beyond } => format!(
+            "to give: {} in distress{}, {} when calm; {} are kept, {} promised",
             show(*relief),
+            if beyond.0 > 0 { format!(" ({} by swapping)", show(*beyond)) } else { String::new() },
             show(*calm),
             show(*kept),
             show(*promised)
         ),
+        Term::Costs { host, guests, swap_wait } => costs(*host, *guests, *swap_wait),
         Term::Share { share, need, part, parts, step, room, gives } => format!(
             "its share {} of {}: part {:.0} of {:.0}; step at most {}, room {}: gives {}",
             show(*share),
@@ -348,6 +350,21 @@ pub fn term(term: &Term) -> String {
         }
         Term::Other => "not recorded".to_owned(),
     }
+}
+
+/// What memory costs on both sides.
+fn costs(host: Option<f64>, guests: Option<f64>, swap_wait: Option<f64>) -> String {
+    let waits = |seconds: Option<f64>| {
+        seconds.map_or_else(|| "unknown".to_owned(), |seconds| format!("{seconds:.2} s a second"))
+    };
+    let page = swap_wait
+        .map_or_else(|| "unknown".to_owned(), |seconds| format!("{:.2} ms", seconds * 1000.0));
+    format!(
+        "VMs wait for the host {}, guests for files that balloons left no room for {}; a page of \
+         swap takes {page}",
+        waits(host),
+        waits(guests)
+    )
 }
 
 fn need(term: &Term) -> String {

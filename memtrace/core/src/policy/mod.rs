@@ -4,6 +4,7 @@
 
 mod balloon_motion;
 mod capabilities;
+mod costs;
 pub mod decision;
 mod distress;
 mod escalation;

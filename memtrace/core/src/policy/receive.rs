@@ -42,6 +42,13 @@ impl Budget {
     }
 }
 
+impl Budget {
+    /// With so much for relief at least, which the host has to swap for.
+    pub fn beyond(self, bytes: Bytes) -> Self {
+        Self { relief: self.relief.max(bytes), ..self }
+    }
+}
+
 /// What a VM wants.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Demand {

@@ -225,7 +225,7 @@ impl Default for Rules {
                 Step { share: 20.0, most: Bytes(2 * GIB) },
             ],
             dead_step: Step { share: 50.0, most: Bytes(2 * GIB) },
-            guest_spare: 5.0,
+            guest_spare: 40.0,
             relief: Step { share: 25.0, most: Bytes(GIB) },
             calm: Step { share: 5.0, most: Bytes(256 * MIB) },
             calm_pause: Nanos(10 * SECOND),

@@ -44,6 +44,9 @@ pub struct State {
     /// Since when next to nothing is available.
     #[serde(default)]
     pub exhausted_since: Option<Nanos>,
+    /// Seconds that VMs lately waited for a page of the host's swap.
+    #[serde(default)]
+    pub swap_wait: Option<f64>,
     /// When the hook was last told.
     pub told: Option<Nanos>,
     /// Moments and what was available then, newest last.

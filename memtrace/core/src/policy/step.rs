@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::costs::{Costs, beyond};
 use super::decision::{Decision, Decisions};
 use super::floor::{Floor, floor, room};
 use super::gate::{gate, gates};
@@ -222,14 +223,23 @@ impl Round<'_> {
         let promised = vms.iter().fold(Bytes(0), |sum, vm| {
             sum.saturating_add(receive::promised(vm.memory, self.at, vm.now.rss))
         });
-        let budget = Budget::of(self.rules, host, promised);
+        let demands = self.demands(vms);
+        let costs = Costs::of(self.rules, &demands);
+        scope.arithmetic.push(Term::Costs {
+            host: costs.map(|costs| costs.host),
+            guests: costs.map(|costs| costs.guests),
+            swap_wait: self.state.swap_wait,
+        });
+        let beyond = beyond(self.state, host, &self.seen.scope, costs);
+        let budget = Budget::of(self.rules, host, promised).beyond(beyond);
         scope.arithmetic.push(Term::Budget {
             relief: budget.relief,
             calm: budget.calm,
             kept: self.rules.kept(host.total),
             promised,
+            beyond,
         });
-        let mut grown = self.relieve(vms, host, budget.relief, outcome, thoughts);
+        let mut grown = self.relieve(&demands, host, budget.relief, outcome, thoughts);
         if host.quiet && host.at_ease {
             for decision in self.give_back(vms, budget.calm) {
                 let more = decision.size() > grown.get(&decision.vm).map_or(0, Decision::size);
@@ -241,21 +251,19 @@ impl Round<'_> {
         outcome.decisions.actions.extend(grown.into_values());
     }
 
+    fn demands<'v>(&self, vms: &'v [Vm<'v>]) -> Vec<(&'v Vm<'v>, Demand)> {
+        let duplicate = |vm: &Vm<'_>| self.duplicates.contains(&vm.now.id);
+        vms.iter().map(|vm| (vm, receive::relief(self.rules, vm, duplicate(vm)))).collect()
+    }
+
     fn relieve(
         &self,
-        vms: &[Vm<'_>],
+        demands: &[(&Vm<'_>, Demand)],
         host: &Host,
         budget: Bytes,
         outcome: &mut Outcome,
         thoughts: &mut BTreeMap<VmId, Thought>,
     ) -> BTreeMap<VmId, Decision> {
-        let demands: Vec<(&Vm<'_>, Demand)> = vms
-            .iter()
-            .map(|vm| {
-                let duplicate = self.duplicates.contains(&vm.now.id);
-                (vm, receive::relief(self.rules, vm, duplicate))
-            })
-            .collect();
         let may = |demand: &Demand| !matches!(demand, Demand::Not(_));
         let weights: f64 = demands
             .iter()
@@ -263,7 +271,7 @@ impl Round<'_> {
             .map(|(vm, _)| receive::weight(vm))
             .sum();
         let mut grown = BTreeMap::new();
-        for (vm, demand) in &demands {
+        for (vm, demand) in demands {
             let term = match demand {
                 Demand::Wants(wanted) => {
                     outcome.learnt.extend(receive::too_small(vm).map(|share| (vm.now.id, share)));

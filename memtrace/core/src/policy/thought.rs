@@ -92,6 +92,16 @@ pub enum Term {
         calm: Bytes,
         kept: Bytes,
         promised: Bytes,
+        /// Part of the relief that the host has to swap for.
+        #[serde(default)]
+        beyond: Bytes,
+    },
+    /// Seconds waited in a second: by all VMs for the host, and by guests for files that their
+    /// balloons left no room for. `swap_wait`: seconds for a page of the host's swap, lately.
+    Costs {
+        host: Option<f64>,
+        guests: Option<f64>,
+        swap_wait: Option<f64>,
     },
     /// Of a VM that gives. `part` and `parts` in bytes.
     Share {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::costs;
 use super::decision::{Action, Decisions};
 use super::host::Host;
 use super::need::hold;
@@ -74,6 +75,7 @@ pub fn remember(
             }
         }
     }
+    state.swap_wait = costs::follow(state.swap_wait, seen);
     if let Some(host) = host {
         let capacity: f64 = outcome.capacities.values().sum();
         state.held = hold(rules, state, at, host, capacity > 0.0);

@@ -1,5 +1,6 @@
 //! The policy as a whole.
 
+mod costs;
 mod fixture;
 mod floors;
 mod give_back;

@@ -61,10 +61,11 @@ fn what_guests_use_is_taken_only_where_the_host_pays_for_it() {
     };
     let unused = with(|vm| vm.dead = Some(Bytes(2 * GIB)));
     assert_eq!(taken(5 * 1024, vm(1)), []);
-    // Up to 20 % of 32 GiB.
-    assert_eq!(taken(5 * 1024, unused.clone()), [(id(1), "dead", -1433)]);
-    // Of its 2 GiB, 256 MiB may be the VMM's.
-    assert_eq!(taken(3 * 1024, unused), [(id(1), "dead", -1792)]);
+    // Of its 2 GiB that are free, 40 % of its size stay so.
+    assert_eq!(taken(5 * 1024, unused), [(id(1), "dead", -409)]);
+    // Of what the host keeps beside, 256 MiB may be the VMM's.
+    let less = with(|vm| vm.dead = Some(Bytes(GIB / 2)));
+    assert_eq!(taken(3 * 1024, less), [(id(1), "dead", -256)]);
     // Less than 5 %.
     assert_eq!(taken(1500, vm(1)), [(id(1), "pressure", -138)]);
 }

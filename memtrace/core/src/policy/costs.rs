@@ -1,0 +1,84 @@
+//! What memory costs on both sides, in the same unit: seconds waited in a second. The host's
+//! side is what VMs wait for pages in its swap and for direct reclaim; the guests' side is what
+//! they wait for files that their balloons left no room for.
+
+use super::host::Host;
+use super::observation::{Observation, ScopeObservation, VmObservation};
+use super::receive::Demand;
+use super::rules::{Rules, part};
+use super::state::State;
+use super::vm::Vm;
+use crate::policy::tri_state::{bytes_per_second, percent, rate};
+use crate::units::Bytes;
+
+/// Seconds that a guest waits for a major fault: a virtual disk reads a page in 0.2 ms, and of
+/// the reads of files that its cache has no room for about half fault; the others show nowhere.
+const FAULT: f64 = 0.4e-3;
+/// Swap from which a page comes in this time costs a guest no more than its own disk does. On
+/// working seeds 0.1 to 0.4 ms did equally well.
+const CHEAP: f64 = 0.2e-3;
+/// Fewer pages a second than this say nothing of the swap device.
+const PAGES: f64 = 256.0;
+const PAGE: f64 = 4096.0;
+/// Parts of the difference by which the time of a page follows what is seen, upwards and
+/// downwards: a device that was slow under load will be so again.
+const RISES: f64 = 0.5;
+const FALLS: f64 = 0.02;
+/// Of the scope's total, per cent: what VMs get at a step beyond what is free.
+const BEYOND: f64 = 0.1;
+/// So much of the swap stays free, and so much of the scope's total, per cent.
+const SWAP_KEPT: f64 = 10.0;
+const SWAP_KEPT_OF_TOTAL: f64 = 2.0;
+
+/// Seconds waited in a second, over all VMs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Costs {
+    /// For the host: more than one if several threads wait at once.
+    pub host: f64,
+    /// Within guests that want memory back that memtrace keeps from them.
+    pub guests: f64,
+}
+
+impl Costs {
+    /// `None`: what some VM waits for isn't known. What isn't known of a guest costs it nothing.
+    pub fn of(rules: &Rules, demands: &[(&Vm<'_>, Demand)]) -> Option<Self> {
+        let host = waits(demands.iter().map(|(vm, _)| vm.now))?;
+        let wants = |(vm, demand): &&(&Vm<'_>, Demand)| {
+            matches!(demand, Demand::Wants(_)) && vm.is_kept_from(rules)
+        };
+        let kept = demands.iter().filter(wants);
+        let faults = kept.filter_map(|(vm, _)| rate(vm.now.guest.as_ref()?.major_faults));
+        Some(Self { host, guests: faults.sum::<f64>() * FAULT })
+    }
+}
+
+fn waits<'a>(vms: impl Iterator<Item = &'a VmObservation>) -> Option<f64> {
+    vms.map(|vm| percent(vm.stalled).map(|percent| percent / 100.0)).sum()
+}
+
+/// What guests may get beyond what is free, where it costs less that the host swaps for it:
+/// their own files cost them more than all VMs wait for the host, whose swap is fast and has
+/// room. Balloons take a guest's files before anything cold; the host's reclaim knows cold pages.
+pub fn beyond(state: &State, host: &Host, scope: &ScopeObservation, costs: Option<Costs>) -> Bytes {
+    let is_cheap = state.swap_wait.is_none_or(|seconds| seconds <= CHEAP);
+    let pays = costs.is_some_and(|costs| costs.guests > costs.host);
+    let room = scope.swap_total.zip(scope.swap_free).is_some_and(|(total, free)| {
+        free > part(total, SWAP_KEPT) && free > part(host.total, SWAP_KEPT_OF_TOTAL)
+    });
+    if is_cheap && pays && room { part(host.total, BEYOND) } else { Bytes(0) }
+}
+
+/// Seconds that VMs wait for a page of the host's swap, from what was known before and what is
+/// seen now.
+pub fn follow(before: Option<f64>, seen: &Observation) -> Option<f64> {
+    let rates: Option<f64> = seen.vms.iter().map(|vm| bytes_per_second(vm.swap_in)).sum();
+    let (Some(rate), Some(waits)) = (rates, waits(seen.vms.iter())) else { return before };
+    let pages = rate / PAGE;
+    if pages < PAGES {
+        return before;
+    }
+    let now = waits / pages;
+    let Some(before) = before else { return Some(now) };
+    let part = if now > before { RISES } else { FALLS };
+    Some(before + (now - before) * part)
+}

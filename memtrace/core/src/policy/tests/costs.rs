@@ -1,0 +1,110 @@
+//! What memory costs on the host's side and on the guests', and what follows from it.
+
+use super::fixture::{GIB, MIB, host, id, moves, vm};
+use crate::policy::costs::follow;
+use crate::policy::thought::Term;
+use crate::policy::{Decisions, Memtrace, Observation, Policy, VmObservation};
+use crate::units::{ByteRate, Bytes, Percent, Rate};
+
+/// A VM from which memtrace keeps 2 of its 4 GiB, and whose guest reads its files again.
+fn reads_again() -> VmObservation {
+    let mut reads = vm(1);
+    (reads.actual, reads.rss) = (Some(Bytes(2 * GIB)), Some(Bytes(2 * GIB)));
+    if let Some(guest) = &mut reads.guest {
+        (guest.free, guest.available) = (Some(Bytes(64 * MIB)), Some(Bytes(GIB)));
+        guest.major_faults = Some(Rate(5000.0));
+    }
+    reads
+}
+
+/// With less available than the reserve.
+fn exhausted() -> Observation {
+    host(3, 400, vec![reads_again(), vm(2)])
+}
+
+/// What it decides, where a page of the host's swap takes so many seconds.
+fn decided(swap_wait: Option<f64>, look: &Observation) -> Decisions {
+    let mut policy = Memtrace::default();
+    policy.step(&host(1, 16 * 1024, vec![vm(1), vm(2)]));
+    policy.step(&host(2, 16 * 1024, vec![vm(1), vm(2)]));
+    policy.state.vms.get_mut(&id(1)).expect("it is known").sizes.clear();
+    policy.state.swap_wait = swap_wait;
+    policy.step(look)
+}
+
+fn given(swap_wait: Option<f64>, look: &Observation) -> i64 {
+    let moves = moves(&decided(swap_wait, look));
+    moves.iter().filter(|(vm, ..)| *vm == id(1)).map(|(_, _, mib)| *mib).sum()
+}
+
+#[test]
+fn a_guest_that_pays_more_than_the_host_gets_memory_back_though_none_is_free() {
+    // 0.1 % of 32 GiB.
+    assert_eq!(given(Some(0.1e-3), &exhausted()), 32);
+    assert_eq!(given(None, &exhausted()), 32, "what swap costs is found out by it");
+}
+
+#[test]
+fn it_gets_none_where_that_costs_more() {
+    assert_eq!(given(Some(0.3e-3), &exhausted()), 0, "the swap is slow");
+    let mut waits = exhausted();
+    waits.vms[1].stalled = Some(Percent(300.0));
+    assert_eq!(given(Some(0.1e-3), &waits), 0, "5000 faults a second are 2 s; VMs wait 3 s");
+    let mut full = exhausted();
+    full.scope.swap_free = Some(Bytes(GIB / 2));
+    assert_eq!(given(Some(0.1e-3), &full), 0, "less than a tenth of the swap is left");
+    let mut without = exhausted();
+    (without.scope.swap_total, without.scope.swap_free) = (Some(Bytes(0)), Some(Bytes(0)));
+    assert_eq!(given(None, &without), 0, "there is no swap");
+}
+
+#[test]
+fn what_is_not_known_costs_as_much_as_it_may() {
+    let mut unknown = exhausted();
+    unknown.vms[1].stalled = None;
+    assert_eq!(given(Some(0.1e-3), &unknown), 0);
+    let mut unknown = exhausted();
+    unknown.scope.swap_free = None;
+    assert_eq!(given(Some(0.1e-3), &unknown), 0);
+    let mut unknown = exhausted();
+    unknown.vms[0].guest.iter_mut().for_each(|guest| guest.major_faults = None);
+    assert_eq!(given(Some(0.1e-3), &unknown), 0);
+}
+
+#[test]
+fn both_costs_are_explained() {
+    let decisions = decided(Some(0.1e-3), &exhausted());
+    let arithmetic = decisions.thoughts.iter().flat_map(|thought| &thought.arithmetic);
+    let costs = arithmetic.filter(|term| matches!(term, Term::Costs { .. }));
+    let expected = Term::Costs { host: Some(0.0), guests: Some(2.0), swap_wait: Some(0.1e-3) };
+    assert_eq!(costs.collect::<Vec<_>>(), [&expected]);
+}
+
+/// VMs that swap in so many pages a second and wait so long.
+fn swapping(pages: f64, seconds: f64) -> Observation {
+    let mut vm = vm(1);
+    vm.swap_in = Some(ByteRate(pages * 4096.0));
+    vm.stalled = Some(Percent(seconds * 100.0));
+    host(1, 400, vec![vm])
+}
+
+#[test]
+fn the_time_of_a_page_rises_at_once_and_falls_slowly() {
+    let first = follow(None, &swapping(1000.0, 0.1));
+    assert_eq!(first, Some(0.1e-3));
+    let risen = follow(first, &swapping(1000.0, 1.1)).expect("it is known");
+    assert!((risen - 0.6e-3).abs() < 1e-9, "{risen}");
+    let fallen = follow(Some(risen), &swapping(1000.0, 0.1)).expect("it is known");
+    assert!((fallen - 0.59e-3).abs() < 1e-9, "{fallen}");
+}
+
+#[test]
+fn few_pages_and_unknown_ones_say_nothing_of_it() {
+    assert_eq!(follow(Some(0.1e-3), &swapping(100.0, 5.0)), Some(0.1e-3));
+    let mut unknown = swapping(1000.0, 1.0);
+    unknown.vms[0].swap_in = None;
+    assert_eq!(follow(None, &unknown), None);
+    let mut unknown = swapping(1000.0, 1.0);
+    unknown.vms[0].stalled = None;
+    assert_eq!(follow(Some(0.1e-3), &unknown), Some(0.1e-3));
+}
