@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::asking::{Answer, Asking};
 use crate::counts::Counts;
 use crate::files::Files;
 use crate::meminfo;
@@ -22,8 +23,6 @@ const COLD: f64 = 1.0 / 300.0;
 const CACHE: f64 = 0.1;
 /// Most MiB that it allocates in a tick: 512 in a second (`ALLOCATION` of the simulator).
 const GROWTH: u64 = 51;
-/// Seconds until it asks again that was refused: `ASK_AGAIN` of the simulator.
-const ASK_AGAIN: u64 = 60;
 /// Seconds in which a service that was killed wants half: `RESTART` of the simulator.
 const RESTART: u64 = 60;
 const PAGES_IN_MIB: f64 = 256.0;
@@ -79,9 +78,7 @@ struct Load {
     counts: Counts,
     /// What the guest's kernel and PID 1 keep: a part of what is hot.
     kernel: u64,
-    /// Up to so much it may allocate, and when it was refused more.
-    granted: u64,
-    refused: Option<u64>,
+    asking: Asking,
     down_until: u64,
     /// What is to be touched and isn't a whole page yet: hot, cold, cached; and of streams, bytes.
     due: [f64; 4],
@@ -97,8 +94,7 @@ impl Load {
             cold: Pages::default(),
             counts: Counts::default(),
             kernel: meminfo::kernel_mib().unwrap_or(0),
-            granted: 0,
-            refused: None,
+            asking: Asking::default(),
             down_until: 0,
             due: [0.0; 4],
         })
@@ -187,30 +183,21 @@ impl Load {
         self.counts.held = self.hot.mib() + self.cold.mib();
     }
 
-    /// What it allocates that asks first: all of what it wants more, or nothing of it, as
-    /// `Guest::admit` of the simulator does.
+    /// What it allocates, if it asks first.
     fn admitted(&mut self, wanted: Needs, second: u64) -> Needs {
         if !self.plan.asks_first {
             return wanted;
         }
         let held = self.hot.mib() + self.cold.mib();
         let needed = wanted.hot + wanted.cold;
-        self.granted = self.granted.min(needed);
-        if needed <= held.max(self.granted) {
-            self.refused = None;
-            return wanted;
-        }
-        let waits = self.refused.is_some_and(|at| second.saturating_sub(at) < ASK_AGAIN);
-        let available = meminfo::available_mib().unwrap_or(0);
-        if !waits && available >= needed - held {
-            self.granted = needed;
-            self.refused = None;
-            return wanted;
-        }
-        if !waits {
-            self.refused = Some(second);
-            self.counts.refused += 1;
-            println!("refused {second} {} {available}", needed - held);
+        let available = || meminfo::available_mib().unwrap_or(0);
+        match self.asking.ask(needed, held, second, available) {
+            Answer::Granted => return wanted,
+            Answer::Waits => {}
+            Answer::Refused => {
+                self.counts.refused += 1;
+                println!("refused at {second}: {} of {}", available(), needed - held);
+            }
         }
         let (hot, cold) = (wanted.hot.min(self.hot.mib()), wanted.cold.min(self.cold.mib()));
         Needs { hot, cold, ..wanted }

@@ -15,6 +15,7 @@
 
 use std::process::ExitCode;
 
+mod asking;
 mod command;
 mod counts;
 mod files;

@@ -8,7 +8,7 @@ use memtrace_core::sim::scenario::{
 use memtrace_core::sim::{Expectation, Load, Needs, Size};
 use memtrace_core::units::Bytes;
 
-use crate::live::plan::mib;
+use crate::live::plan::{BOOT_MIB, mib};
 
 /// The pool.
 const POOL: u64 = 2560;
@@ -20,8 +20,9 @@ const MOST: u64 = 1536;
 const STEP: u64 = 64;
 /// What a guest's kernel needs, whose part in a large guest is small.
 const KERNEL: u64 = 64;
-/// What qemu needs for a guest.
-const QEMU: u64 = 50;
+/// What qemu needs for a guest that can't be reclaimed for long: its heap, its code, and the
+/// translator's buffer.
+const QEMU: u64 = 100;
 /// Of a guest's memory, per cent that its load may use at its peak, and with all that it read or
 /// freed before.
 const PEAK: u64 = 75;
@@ -117,7 +118,7 @@ fn guest(number: usize, drawn: &VmSpec, memory: u64) -> VmSpec {
         free_page_reporting: drawn.free_page_reporting,
         asks_first: drawn.asks_first,
         dead: DeadSpec {
-            resident: size_of(dead.min(room.saturating_sub(once))),
+            resident: size_of(BOOT_MIB + dead.min(room.saturating_sub(once + BOOT_MIB))),
             swapped: size_of(0),
         },
         ..VmSpec::default()

@@ -40,7 +40,7 @@ pub struct Arguments {
     /// libvirt domains there; `turns`, `turns-asking`, `cache`: other scenes with such guests
     #[arg(required = true, value_name = "PLACE", value_parser = Place::parse)]
     places: Vec<Place>,
-    /// Write docs/relief.md and its pictures from what comes out
+    /// Write docs/relief.md and its pictures from what comes out, of scenes docs/relief-scenes.md
     #[arg(long)]
     write: bool,
     /// Run this alone, and take the other run from the last time
@@ -64,22 +64,26 @@ impl Arguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     interrupt::listen()?;
     let mut pairs = Vec::new();
-    let mut good = true;
+    let mut scenes = Vec::new();
     for place in &arguments.places {
         if let Place::Scene(name) = place {
             let scene = scene(name, arguments)?;
             println!("\n## {name}\n\n{scene}");
-            good &= scene.problems().is_empty();
+            scenes.push((*name, scene));
             continue;
         }
         let pair = pair(place, arguments)?;
         println!("\n## {}\n\n{}", place.title(&pair.observe), pair.verdict);
         pairs.push(pair);
     }
-    if arguments.write {
+    if arguments.write && !pairs.is_empty() {
         page::write(&pairs)?;
     }
-    good &= pairs.iter().all(|pair| pair.verdict.problems.is_empty());
+    if arguments.write && !scenes.is_empty() {
+        scenes::write(&scenes)?;
+    }
+    let good = scenes.iter().all(|(_, scene)| scene.problems().is_empty());
+    let good = good && pairs.iter().all(|pair| pair.verdict.problems.is_empty());
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -55,6 +55,48 @@ pub fn pair(name: &str, memtrace: Option<&Path>, runs: impl Fn(Mode) -> bool) ->
     })
 }
 
+/// Writes docs/relief-scenes.md.
+///
+/// # Errors
+/// When it can't be written.
+pub fn write(pairs: &[(&str, Pair)]) -> Result<()> {
+    let path = paths::workspace().join("docs/relief-scenes.md");
+    fs::write(&path, page(pairs)).with_context(|| format!("write {}", path.display()))
+}
+
+fn page(pairs: &[(&str, Pair)]) -> String {
+    let mut text = String::from(HEAD);
+    for (name, pair) in pairs {
+        let run = &pair.enforce;
+        let told = |text: &Option<String>| text.clone().unwrap_or("unknown".to_owned());
+        let (kernel, date) = (told(&run.kernel), told(&run.date));
+        text.push_str(&format!("\n## {name}, {kernel}, {date}\n\n{}\n\n", pair.about));
+        text.push_str(&pair.table());
+        for problem in pair.problems() {
+            text.push_str(&format!("\n**Missed**: {problem}.\n"));
+        }
+    }
+    text
+}
+
+const HEAD: &str = "\
+# Work done, and waits
+
+Written by `cargo xtask relief turns turns-asking cache --write`; not edited by hand.
+
+Further scenes beside [relief.md](relief.md): three plain qemu guests of 1 GiB share a memory cgroup
+of 2 GiB on a machine with two CPUs, which emulate them, for 240 s. Each may read 16 MiB a second
+from swap. Scenes are files that the simulator reads as well (`tests/measure/scenes`); the guests'
+programs follow their loads. Once memtrace looks on, once it acts, with the same configuration as
+there.
+
+A guest that does without memory waits for nothing. So what is demanded is not less waiting alone:
+at least 95 % of the work (memory touched) that is done without memtrace, no turn refused,
+allocation failed or process killed that isn't without it, and nobody may wait longer (by more than
+1 s and 5 %). *Waited within* is the guest's own PSI: its programs waited for their kernel, for
+files that were cached, say.
+";
+
 fn keep(name: &str, mode: Mode, run: LiveRun) -> Result<LiveRun> {
     let path = file(name, mode);
     fs::create_dir_all(path.parent().unwrap_or(&path))?;
@@ -243,6 +285,15 @@ mod tests {
         assert_eq!(missed, expected);
         let unknown = OfGuest { touched: None, ..guest(1.0, 1.0, 0) };
         assert_eq!(problems(unknown, guest(1.0, 1.0, 0))[0], "what guests touched is not known");
+    }
+
+    #[test]
+    fn the_page_says_what_was_missed() {
+        let run = |guest| LiveRun { guests: vec![guest], ..LiveRun::default() };
+        let (observe, enforce) = (run(guest(9.0, 10.0, 0)), run(guest(1.0, 10.0, 2)));
+        let page = page(&[("turns", Pair { about: "Turns.".to_owned(), observe, enforce })]);
+        assert!(page.contains("## turns, unknown, unknown\n\nTurns.\n\n| all guests"), "{page}");
+        assert!(page.contains("**Missed**: 2 turns refused, without memtrace 0."), "{page}");
     }
 
     #[test]
