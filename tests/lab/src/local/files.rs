@@ -14,6 +14,7 @@ const CONTENT_MIB: usize = 1536;
 /// With what the file system itself takes.
 const IMAGE: &str = "1600M";
 const MIB: usize = 1 << 20;
+const PAGE: usize = 4096;
 
 /// The image, all of it in the host's page cache: read by this process, it is charged to no
 /// guest's cgroup, and no guest waits for the host's own disk.
@@ -45,13 +46,18 @@ fn make(folder: &Path, image: &Path) -> Result<()> {
     fs::rename(&new, image).context("name the image")
 }
 
-/// Not zeros, which swap would not write.
+/// Not zeros, which swap would not write, and no page like another.
 fn write_content(path: &Path) -> Result<()> {
     let mut file = BufWriter::with_capacity(MIB, File::create(path)?);
-    let words: u64 = (CONTENT_MIB * MIB / 8).try_into()?;
-    for word in 1..=words {
-        // Spreads the numbers over all bits (Knuth's multiplicative hash).
-        file.write_all(&word.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes())?;
+    let mut piece = vec![0x5A_u8; MIB];
+    for number in 0..CONTENT_MIB {
+        for (page, bytes) in piece.chunks_mut(PAGE).enumerate() {
+            let stamp = (number * MIB + page * PAGE + 1).to_le_bytes();
+            if let Some(begin) = bytes.get_mut(..stamp.len()) {
+                begin.copy_from_slice(&stamp);
+            }
+        }
+        file.write_all(&piece)?;
     }
     Ok(file.flush()?)
 }

@@ -25,6 +25,9 @@ mod plot;
 mod rank;
 mod scale;
 mod simulate;
+mod smoke;
+
+pub use smoke::smoke;
 
 /// Rules that hosts run under unless others are named.
 const RULES: [Rule; 3] = [Rule::Nothing, Rule::Pi, Rule::Memtrace];

@@ -37,6 +37,9 @@ const STREAMS: u64 = 8;
 /// on a slow bus, one on a fast bus (and zram, and none).
 const SPEEDS: [(u64, u64); 3] = [(16, 4), (350, 16), (u64::MAX, 64)];
 
+/// What the lab's own disk reads and writes, in MiB a second, about.
+const DISK: u64 = 256;
+
 /// The lab's version of a drawn host.
 pub(super) fn scaled(drawn: &Scenario) -> Scenario {
     let copies = drawn.vm.iter().flat_map(|vm| (0..vm.count).map(move |_| vm));
@@ -82,7 +85,7 @@ fn swap(drawn: &SwapSpec, guests: u64, memory: u64) -> SwapSpec {
         SPEEDS.iter().find(|(most, _)| drawn_speed <= *most).map_or(64, |(_, speed)| *speed);
     SwapSpec {
         size: size_of(memory + guests * 128),
-        bandwidth: size_of(speed * guests),
+        bandwidth: size_of(DISK),
         // Of 4 KiB at that speed.
         latency_us: 1_000_000 / (speed * 256),
         zram: false,

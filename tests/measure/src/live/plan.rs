@@ -7,6 +7,7 @@ use memtrace_core::sim::{Needs, Size};
 use memtrace_lab::local::plan::{Devices, GuestPlan, Layout, Work};
 
 const MIB: u64 = 1 << 20;
+const PAGE: u64 = 4096;
 /// Most guests and most MiB of them together that this machine is asked for.
 const MOST_GUESTS: usize = 6;
 const MOST_MIB: u64 = 10 * 1024;
@@ -59,10 +60,10 @@ fn guest(number: usize, spec: &VmSpec) -> Result<GuestPlan> {
     })
 }
 
-/// Bytes a second that each guest may read from swap: its part of the device.
+/// Bytes a second that each guest may read from swap: a page in the device's latency, as a guest
+/// with one virtual CPU waits for one at a time. How fast the device is in all is the machine's.
 pub(crate) fn swap_speed(scenario: &Scenario) -> u64 {
-    let guests = u64::try_from(scenario.vm.len()).unwrap_or(u64::MAX).max(1);
-    scenario.host.swap.bandwidth.0.0 / guests
+    PAGE * 1_000_000 / scenario.host.swap.latency_us.max(1)
 }
 
 /// The commands that describe a guest's load to it.
@@ -118,7 +119,7 @@ mod tests {
         let (layout, specs) = layout(&scenario).unwrap();
         let names: Vec<&str> = layout.guests.iter().map(|guest| guest.name).collect();
         assert_eq!((names, specs.len(), layout.limit_mib), (vec!["a", "b"], 2, 2048));
-        assert_eq!(swap_speed(&scenario), 16 << 20);
+        assert_eq!(swap_speed(&scenario), 4000 * 4096);
         let uuid = layout.guests[1].uuid;
         assert_eq!((uuid, uuid.len()), ("6d656d74-7261-4365-8c65-6c0000000001", 36));
     }
