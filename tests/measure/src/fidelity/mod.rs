@@ -123,13 +123,21 @@ fn compare(hosts: &[Host], rules: &[Rule], arguments: &Arguments) -> Result<Comp
     let mut runner = Runner { memtrace: None, arguments };
     let all = hosts.len() * rules.len();
     let mut rows = Vec::new();
+    let mut number = 0;
     let begun = Instant::now();
     for host in hosts {
         for rule in rules {
             let name = &host.scenario.name;
-            let (number, minutes) = (rows.len() + 1, begun.elapsed().as_secs() / 60);
+            number += 1;
+            let minutes = begun.elapsed().as_secs() / 60;
             progress::say(&format!("{number} of {all}, {minutes} min: {name}, {}", rule.name()));
-            let real = runner.real(host, *rule)?;
+            let Some(real) = runner.real(host, *rule)? else {
+                progress::say(&format!(
+                    "{name} under {} was not kept, and is left out",
+                    rule.name()
+                ));
+                continue;
+            };
             let (outcome, faults) = simulate::simulate(&host.scenario, *rule)?;
             rows.push(Row::new(&host.scenario, *rule, (&outcome, faults), &real));
         }
@@ -151,17 +159,20 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    fn real(&mut self, host: &Host, rule: Rule) -> Result<LiveRun> {
+    /// A run of now or of earlier; `None`: of earlier alone, and there is none.
+    fn real(&mut self, host: &Host, rule: Rule) -> Result<Option<LiveRun>> {
         let path = file(&host.scenario.name, rule);
         if !self.arguments.anew
             && let Some(kept) = read(&path)?
             && kept.text == host.text
             && kept.run.failed.is_none()
         {
-            return Ok(kept.run);
+            return Ok(Some(kept.run));
+        }
+        if self.arguments.again {
+            return Ok(None);
         }
         let (name, rule_name) = (&host.scenario.name, rule.name());
-        ensure!(!self.arguments.again, "{name} under {rule_name} was not kept");
         let memtrace = self.memtrace()?;
         let run = live::run(&host.scenario, rule, &memtrace)?;
         if let Some(why) = &run.failed {
@@ -170,7 +181,7 @@ impl Runner<'_> {
         let kept = Kept { text: host.text.clone(), run };
         fs::create_dir_all(path.parent().unwrap_or(&path))?;
         fs::write(&path, serde_json::to_string(&kept)?).context("keep the run")?;
-        Ok(kept.run)
+        Ok(Some(kept.run))
     }
 
     /// memtrace, built, where this machine lets it and the lab's guests run.
