@@ -49,6 +49,7 @@ pub fn run() -> Result<()> {
             line => plan.take(line).map_err(anyhow::Error::msg)?,
         }
     }
+    println!("begins with {}", meminfo::told());
     let mut load = Load::new(plan)?;
     if !restarted {
         load.settle()?;
@@ -86,6 +87,7 @@ struct Load {
 
 impl Load {
     fn new(plan: Plan) -> Result<Self> {
+        let kernel = meminfo::kernel_mib(plan.memory).unwrap_or(0);
         Ok(Self {
             files: Files::open(plan.most_cached())?,
             plan,
@@ -93,7 +95,7 @@ impl Load {
             hot: Pages::default(),
             cold: Pages::default(),
             counts: Counts::default(),
-            kernel: meminfo::kernel_mib().unwrap_or(0),
+            kernel,
             asking: Asking::default(),
             down_until: 0,
             due: [0.0; 4],

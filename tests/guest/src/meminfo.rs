@@ -7,13 +7,24 @@ pub fn available_mib() -> Option<u64> {
     field(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:").map(|kib| kib / 1024)
 }
 
-/// What is neither free nor cache before any program has taken some, and what the kernel took
-/// before it began to count, in MiB.
-pub fn kernel_mib() -> Option<u64> {
+/// What a guest that was given so many MiB hasn't free before any program has taken some: its
+/// kernel's part, also that which it took before it began to count. In MiB.
+pub fn kernel_mib(given: Option<u64>) -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let kib = |name| field(&text, name);
-    let used = kib("MemTotal:")?.saturating_sub(kib("MemFree:")?).saturating_sub(kib("Cached:")?);
-    Some(used / 1024)
+    let mib = |name| field(&text, name).map(|kib| kib / 1024);
+    let given = given.or_else(|| mib("MemTotal:"))?;
+    Some(given.saturating_sub(mib("MemFree:")?).saturating_sub(mib("Cached:")?))
+}
+
+/// What there is, in words and MiB.
+pub fn told() -> String {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let names = ["MemTotal:", "MemFree:", "MemAvailable:", "Cached:", "Slab:"];
+    let words = names.map(|name| match field(&text, name) {
+        Some(kib) => format!("{name}{}", kib / 1024),
+        None => format!("{name}-"),
+    });
+    words.join(" ")
 }
 
 /// A counter of /proc/vmstat.

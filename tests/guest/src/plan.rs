@@ -24,12 +24,15 @@ pub struct Plan {
     points: Vec<(u64, Needs)>,
     /// MiB that were used and freed before the beginning.
     pub dead: u64,
+    /// MiB that the guest was given, of which its kernel tells less.
+    pub memory: Option<u64>,
     /// Looks at what is available before it allocates.
     pub asks_first: bool,
 }
 
 impl Plan {
-    /// Takes a line in: `point SECOND HOT COLD CACHE READ_ONCE STREAMS`, `dead MIB` or `asks`.
+    /// Takes a line in: `point SECOND HOT COLD CACHE READ_ONCE STREAMS`, `dead MIB`,
+    /// `memory MIB` or `asks`.
     ///
     /// # Errors
     /// When it is none of them, or out of order; the error is a reply.
@@ -39,6 +42,10 @@ impl Plan {
             ["point", numbers @ ..] => self.point(&parsed(numbers)?),
             ["dead", mib] => {
                 self.dead = number(mib)?;
+                Ok(())
+            }
+            ["memory", mib] => {
+                self.memory = Some(number(mib)?);
                 Ok(())
             }
             ["asks"] => {
@@ -99,11 +106,13 @@ mod tests {
 
     #[test]
     fn what_is_wanted_holds_until_the_next_point() {
-        let plan = plan(&["point 0 10 1 0 0 0", "point 5 20 1 7 8 9", "dead 30", "asks"]).unwrap();
+        let plan =
+            plan(&["point 0 10 1 0 0 0", "point 5 20 1 7 8 9", "dead 30", "memory 64", "asks"])
+                .unwrap();
         assert_eq!([0, 4, 5, 99].map(|second| plan.needs(second).hot), [10, 10, 20, 20]);
         let last = Needs { hot: 20, cold: 1, cache: 7, read_once: 8, streams: 9 };
         assert_eq!(plan.needs(7), last);
-        assert_eq!((plan.dead, plan.asks_first), (30, true));
+        assert_eq!((plan.dead, plan.memory, plan.asks_first), (30, Some(64), true));
     }
 
     #[test]

@@ -7,7 +7,6 @@ use memtrace_core::sim::{Needs, Size};
 use memtrace_lab::local::plan::{Devices, GuestPlan, Layout, Work};
 
 const MIB: u64 = 1 << 20;
-const PAGE: u64 = 4096;
 /// Most guests and most MiB of them together that this machine is asked for.
 const MOST_GUESTS: usize = 6;
 const MOST_MIB: u64 = 10 * 1024;
@@ -15,7 +14,7 @@ const MOST_MIB: u64 = 10 * 1024;
 const QEMU_MIB: u32 = 128;
 
 /// What a guest has touched while it booted, and freed: measured, a part of what is dead.
-pub(crate) const BOOT_MIB: u64 = 80;
+pub(crate) const BOOT_MIB: u64 = 30;
 
 pub(crate) fn mib(size: Size) -> u64 {
     size.0.0 / MIB
@@ -60,10 +59,11 @@ fn guest(number: usize, spec: &VmSpec) -> Result<GuestPlan> {
     })
 }
 
-/// Bytes a second that each guest may read from swap: a page in the device's latency, as a guest
-/// with one virtual CPU waits for one at a time. How fast the device is in all is the machine's.
+/// Bytes a second that each guest may read from swap: its part of the device, which in the
+/// simulator writes as much at the same time.
 pub(crate) fn swap_speed(scenario: &Scenario) -> u64 {
-    PAGE * 1_000_000 / scenario.host.swap.latency_us.max(1)
+    let guests = u64::try_from(scenario.vm.len()).unwrap_or(u64::MAX).max(1);
+    scenario.host.swap.bandwidth.0.0 / 2 / guests
 }
 
 /// The commands that describe a guest's load to it.
@@ -81,6 +81,7 @@ pub(crate) fn commands(spec: &VmSpec, seconds: u64) -> Vec<String> {
             [hot, cold, cache, read_once, streams].map(mib);
         lines.push(format!("plan point {second} {hot} {cold} {cache} {read_once} {streams}"));
     }
+    lines.push(format!("plan memory {}", mib(spec.memory)));
     lines.push(format!("plan dead {}", mib(spec.dead.resident).saturating_sub(BOOT_MIB)));
     if spec.asks_first {
         lines.push("plan asks".to_owned());
@@ -119,7 +120,7 @@ mod tests {
         let (layout, specs) = layout(&scenario).unwrap();
         let names: Vec<&str> = layout.guests.iter().map(|guest| guest.name).collect();
         assert_eq!((names, specs.len(), layout.limit_mib), (vec!["a", "b"], 2, 2048));
-        assert_eq!(swap_speed(&scenario), 4000 * 4096);
+        assert_eq!(swap_speed(&scenario), 8 << 20);
         let uuid = layout.guests[1].uuid;
         assert_eq!((uuid, uuid.len()), ("6d656d74-7261-4365-8c65-6c0000000001", 36));
     }
@@ -131,12 +132,13 @@ mod tests {
             "plan point 0 100 0 0 0 0",
             "plan point 10 900 0 5 0 0",
             "plan point 30 100 0 0 0 0",
+            "plan memory 1024",
             "plan dead 0",
             "plan asks",
         ];
         assert_eq!(commands(&scenario.vm[0], 40), expected);
         let other = commands(&scenario.vm[1], 40);
-        assert_eq!(other, ["plan point 0 0 10 0 0 0", "plan dead 620"]);
+        assert_eq!(other, ["plan point 0 0 10 0 0 0", "plan memory 1024", "plan dead 670"]);
     }
 
     #[test]
