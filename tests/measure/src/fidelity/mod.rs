@@ -75,6 +75,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let hosts = hosts(arguments)?;
     let rules = if arguments.policy.is_empty() { RULES.to_vec() } else { arguments.policy.clone() };
     ensure!(!rules.contains(&Rule::Looks), "the simulator has nobody who only looks");
+    if !arguments.again {
+        let missing = setup::run(Scope::Lab)?;
+        ensure!(missing.is_empty(), "the lab can't run without what is missing");
+    }
     let comparison = compare(&hosts, &rules, arguments)?;
     if arguments.json {
         println!("{}", serde_json::to_string(&comparison.document())?);
@@ -173,7 +177,11 @@ impl Runner<'_> {
             return Ok(None);
         }
         let (name, rule_name) = (&host.scenario.name, rule.name());
-        let memtrace = self.memtrace()?;
+        if let Some(reason) = obstacle::to_lab(Manager::Plain) {
+            bail!(reason);
+        }
+        // The others need none.
+        let memtrace = if rule == Rule::Memtrace { self.memtrace()? } else { PathBuf::new() };
         let run = live::run(&host.scenario, rule, &memtrace)?;
         if let Some(why) = &run.failed {
             progress::say(&format!("{name} under {rule_name} failed: {why}"));
@@ -188,11 +196,6 @@ impl Runner<'_> {
     fn memtrace(&mut self) -> Result<PathBuf> {
         if let Some(path) = &self.memtrace {
             return Ok(path.clone());
-        }
-        let missing = setup::run(Scope::Lab)?;
-        ensure!(missing.is_empty(), "the lab can't run without what is missing");
-        if let Some(reason) = obstacle::to_lab(Manager::Plain) {
-            bail!(reason);
         }
         let path = binary::build(Profile::Release)?;
         if let Some(reason) = obstacle::to_memtrace(&path)? {
