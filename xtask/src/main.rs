@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use memtrace_integrations as integrations;
 use memtrace_lab::{demo, interrupt, local, progress, setup, trials};
-use memtrace_measure::{bench, matrix, relief};
+use memtrace_measure::{bench, fidelity, matrix, relief};
 
 mod architecture;
 mod ebpf;
@@ -29,6 +29,8 @@ enum Task {
     Demo(demo::Arguments),
     /// Build the eBPF object from source and keep it in memtrace/host/ebpf
     Ebpf(ebpf::Arguments),
+    /// Hold the simulator against real guests, on the same hosts under the same rules
+    Fidelity(fidelity::Arguments),
     /// Try memtrace with the real programs that it works with, beside real VMs
     Integrations(integrations::Arguments),
     /// Try on whole kernels whether `memtrace mitigate --enforce` relieves real KVM guests
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Task::Bench(arguments) => done(bench::run(&arguments)),
         Task::Demo(arguments) => done(demo::run(&arguments)),
         Task::Ebpf(arguments) => done(ebpf::run(&arguments)),
+        Task::Fidelity(arguments) => fidelity::run(&arguments),
         Task::Integrations(arguments) => done(integrations::run(&arguments)),
         Task::Relief(arguments) => relief::run(&arguments),
         Task::Setup => done(set_up()),

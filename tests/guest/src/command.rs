@@ -1,7 +1,7 @@
 //! The commands, as text. Pure.
 
 /// What the host may ask for. Sizes are in MiB.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     Hold(usize),
     Cycle(usize),
@@ -10,6 +10,12 @@ pub enum Command {
     Free,
     Status,
     Off,
+    /// A line of the load's plan.
+    Plan(String),
+    Settle,
+    Go,
+    Report,
+    Notes,
 }
 
 impl Command {
@@ -28,6 +34,11 @@ impl Command {
             ["free"] => Ok(Self::Free),
             ["status"] => Ok(Self::Status),
             ["off"] => Ok(Self::Off),
+            ["plan", rest @ ..] => Ok(Self::Plan(rest.join(" "))),
+            ["settle"] => Ok(Self::Settle),
+            ["go"] => Ok(Self::Go),
+            ["report"] => Ok(Self::Report),
+            ["notes"] => Ok(Self::Notes),
             _ => Err(format!("no such command: {line:.40}")),
         }
     }
@@ -43,6 +54,8 @@ mod tests {
         assert_eq!(Command::parse(" cycle  300 "), Ok(Command::Cycle(300)));
         assert_eq!(Command::parse("resume"), Ok(Command::Resume));
         assert_eq!(Command::parse("status"), Ok(Command::Status));
+        assert_eq!(Command::parse("plan dead 5"), Ok(Command::Plan("dead 5".to_owned())));
+        assert_eq!(Command::parse("report"), Ok(Command::Report));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The loop: hear a command, touch some memory, hear the next.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,13 @@ use rustix::termios::{ControlModes, OptionalActions, tcgetattr, tcsetattr};
 
 use crate::command::Command;
 use crate::line::Lines;
+use crate::meminfo::available_mib;
+use crate::programs::Programs;
 use crate::work::{Mode, Work};
 
 const PORT: &str = "/dev/ttyS1";
 /// What the guest's own kernel must keep, so that a command can't end in its OOM killer.
-const RESERVE_MIB: usize = 16;
+const RESERVE_MIB: u64 = 16;
 
 /// Obeys until told to power off or the lifetime is over.
 ///
@@ -25,6 +27,7 @@ pub fn serve(lifetime: Duration) -> Result<()> {
     let end = Instant::now() + lifetime;
     let mut lines = Lines::default();
     let mut work = Work::new();
+    let mut programs = Programs::default();
     port.write_all(b"ready\n")?;
     loop {
         let now = Instant::now();
@@ -39,7 +42,7 @@ pub fn serve(lifetime: Duration) -> Result<()> {
             for line in lines.push(bytes.get(..length).unwrap_or_default()) {
                 let reply = match Command::parse(&line) {
                     Ok(Command::Off) => return Ok(()),
-                    Ok(command) => obey(&mut work, command),
+                    Ok(command) => obey(&mut work, &mut programs, command),
                     Err(reply) => Err(reply),
                 };
                 let reply = match reply {
@@ -53,8 +56,13 @@ pub fn serve(lifetime: Duration) -> Result<()> {
     }
 }
 
-fn obey(work: &mut Work, command: Command) -> Result<String, String> {
+fn obey(work: &mut Work, programs: &mut Programs, command: Command) -> Result<String, String> {
     match command {
+        Command::Plan(line) => return programs.plan(&line).map(|()| "planned".to_owned()),
+        Command::Settle => return programs.settle().map(|()| "settling".to_owned()),
+        Command::Go => return programs.go().map(|()| "running".to_owned()),
+        Command::Report => return Ok(programs.report()),
+        Command::Notes => return Ok(programs.notes()),
         Command::Hold(mib) => start(work, Mode::Hold, mib)?,
         Command::Cycle(mib) => start(work, Mode::Cycle, mib)?,
         Command::Idle => work.idle(),
@@ -68,19 +76,11 @@ fn obey(work: &mut Work, command: Command) -> Result<String, String> {
 fn start(work: &mut Work, mode: Mode, mib: usize) -> Result<(), String> {
     work.free();
     let most = available_mib().unwrap_or(0).saturating_sub(RESERVE_MIB);
-    if mib > most {
+    if mib as u64 > most {
         return Err(format!("only {most} MiB can be had in this guest"));
     }
     work.start(mode, mib);
     Ok(())
-}
-
-/// MemAvailable of this guest.
-fn available_mib() -> Option<usize> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kib: usize = line.split_whitespace().next()?.parse().ok()?;
-    Some(kib / 1024)
 }
 
 /// The port as a plain byte pipe: no echo, no line editing, no modem lines.

@@ -1,9 +1,12 @@
 //! Measurements of memtrace, and the pages that are written of them: `bench` what it costs
-//! (docs/performance.md, docs/policy.md), `relief` whether it helps (docs/relief.md), `matrix`
-//! what its counters are worth on each kernel (docs/attribution.md).
+//! (docs/performance.md, docs/policy.md), `relief` whether it helps (docs/relief.md),
+//! `fidelity` whether the simulator is true (docs/simulator.md), `matrix` what its counters are
+//! worth on each kernel (docs/attribution.md).
 
 pub mod bench;
 pub mod bpftrace;
+pub mod fidelity;
+mod live;
 pub mod matrix;
 pub mod measured;
 pub mod relief;

@@ -8,6 +8,7 @@ use memtrace_lab::local::Lab;
 use memtrace_lab::local::plan::Manager;
 use memtrace_lab::outcome::Outcome;
 use memtrace_lab::{paths, trials};
+use memtrace_measure::fidelity;
 
 use super::cargo::{cargo, one, tests};
 use super::{Step, live, promtool};
@@ -34,6 +35,7 @@ pub const LIVE: &[Step] = &[
     Step { name: "live: libvirt domains", run: live::libvirt },
     Step { name: "live: trials of plain qemu guests", run: || trials::all(Manager::Plain) },
     Step { name: "live: trials of libvirt domains", run: || trials::all(Manager::Libvirt) },
+    Step { name: "live: a scenario with real guests", run: fidelity::smoke },
     Step { name: "live: integrations and their real programs", run: memtrace_integrations::all },
     Step { name: "level 2: kernel 6.1", run: || live::level_2("6.1") },
     Step { name: "level 2: kernel 6.12", run: || live::level_2("6.12") },

@@ -28,6 +28,8 @@ pub(super) struct HostMemory {
     pub(super) free: u64,
     pub(super) marks: Watermarks,
     pub(super) kswapd_awake: bool,
+    /// A cgroup's, without a kswapd of its own.
+    pub(super) pool: bool,
 }
 
 /// The host's swap.
@@ -160,6 +162,7 @@ impl Host {
                 free,
                 marks,
                 kswapd_awake: false,
+                pool: host.pool,
             },
             swap,
             totals: HostTotals { flows: Some(BTreeMap::new()), ..HostTotals::default() },
@@ -282,7 +285,8 @@ impl Host {
             }
         }
         // What kswapd does counts as a stall too, for the part that it is on a CPU.
-        let kswapd = f64::from(u8::from(self.memory.kswapd_awake)) * 0.5;
+        let works = self.memory.kswapd_awake && !self.memory.pool;
+        let kswapd = f64::from(u8::from(works)) * 0.5;
         self.pressure.pass(1.0 - flowing * (1.0 - kswapd), if stuck < 1.0 { stuck } else { 0.0 });
     }
 }

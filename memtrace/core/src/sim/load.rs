@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::size::Size;
+use super::size::{Size, bytes};
 
 /// What a guest's programs want. What is left is free in the guest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -116,6 +116,19 @@ impl Load {
         }
     }
 
+    /// What is wanted `second` seconds after the guest's start, as a file would say it.
+    pub fn needs(&self, second: u64) -> Needs {
+        let Demand { hot, cold, cache, read_once, streams } = self.demand(second);
+        let size = |pages| Size(bytes(pages));
+        Needs {
+            hot: size(hot),
+            cold: size(cold),
+            cache: size(cache),
+            read_once: size(read_once),
+            streams: size(streams),
+        }
+    }
+
     /// Whether the guest is still booting.
     pub(super) fn boots(&self, second: u64) -> bool {
         matches!(self, Self::Booting { lasts, .. } if second < *lasts)
@@ -185,5 +198,6 @@ mod tests {
         let load = Load::Booting { touches: Size::mib(100), lasts: 10, needs: needs(20) };
         assert_eq!([0, 4, 9, 10].map(|at| hot(&load, at)), [10, 50, 100, 20]);
         assert_eq!([9, 10].map(|at| load.boots(at)), [true, false]);
+        assert_eq!([4, 10].map(|at| load.needs(at).hot), [Size::mib(50), Size::mib(20)]);
     }
 }

@@ -123,6 +123,7 @@ fn host(host: &HostSample, vms: &[VmSample]) -> Option<HostSpec> {
         memory: size(memory.total.0),
         reserved: size(memory.total.0.saturating_sub(memory.free.0 + cache + held)),
         cache: size(cache),
+        pool: false,
         swap: SwapSpec {
             size: size(memory.swap_total.0),
             bandwidth: Size::mib(bandwidth),

@@ -37,6 +37,9 @@ pub struct HostSpec {
     /// The host's own page cache, clean.
     #[serde(default = "half_a_gib")]
     pub cache: Size,
+    /// The memory is a cgroup's, at whose limit who allocates reclaims: no kswapd is seen at work.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub pool: bool,
     pub swap: SwapSpec,
 }
 

@@ -11,14 +11,15 @@ use super::cpio::Archive;
 use crate::setup::kernel::Kernel;
 use crate::{paths, progress};
 
-/// In the order to load them.
+/// In the order to load them, below `kernel/drivers`.
 const MODULES: &[&str] = &[
-    "virtio_ring",
-    "virtio",
-    "virtio_pci_legacy_dev",
-    "virtio_pci_modern_dev",
-    "virtio_pci",
-    "virtio_balloon",
+    "virtio/virtio_ring",
+    "virtio/virtio",
+    "virtio/virtio_pci_legacy_dev",
+    "virtio/virtio_pci_modern_dev",
+    "virtio/virtio_pci",
+    "virtio/virtio_balloon",
+    "block/virtio_blk",
 ];
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -29,16 +30,17 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 pub fn build(kernel: &Kernel) -> Result<Vec<u8>> {
     let init = build_static("memtrace-lab-guest")?;
     let mut archive = Archive::default();
-    for folder in ["dev", "proc", "modules"] {
+    for folder in ["dev", "proc", "modules", "files"] {
         archive.folder(folder);
     }
     archive.device("dev/console", 5, 1);
     archive.program("init", &fs::read(&init).with_context(|| format!("read {}", init.display()))?);
-    let folder = kernel.modules.join("kernel/drivers/virtio");
+    let folder = kernel.modules.join("kernel/drivers");
     let mut found = 0_u32;
     for (place, name) in MODULES.iter().enumerate() {
         // A module that a kernel doesn't have as one is built in; no balloon would show.
         if let Some(content) = module(&folder, name)? {
+            let name = name.rsplit('/').next().unwrap_or(name);
             archive.program(&format!("modules/{place}-{name}.ko"), &content);
             found = found.saturating_add(1);
         }

@@ -107,7 +107,8 @@ pub fn start(guest: &GuestPlan, boot: &Boot, folder: &Path, partition: &str) -> 
 
 /// The domain. Its names are ours, so nothing needs to be escaped.
 fn xml(guest: &GuestPlan, boot: &Boot, agent: &Path, partition: &str) -> String {
-    let GuestPlan { name, uuid, memory_mib, work: _ } = guest;
+    // Domains have no further devices yet: what wants them runs plain guests.
+    let GuestPlan { name, uuid, memory_mib, work: _, devices: _ } = guest;
     let (kernel, initramfs) = (boot.kernel.display(), boot.initramfs.display());
     let (arguments, agent) = (kernel_arguments(), agent.display());
     format!(
@@ -144,7 +145,11 @@ mod tests {
 
     #[test]
     fn a_domain_has_a_balloon_with_statistics_and_the_agents_port() {
-        let boot = Boot { kernel: PathBuf::from("/k"), initramfs: PathBuf::from("/i") };
+        let boot = Boot {
+            kernel: PathBuf::from("/k"),
+            initramfs: PathBuf::from("/i"),
+            files: PathBuf::from("/f"),
+        };
         let text = xml(&GUESTS[1], &boot, Path::new("/lab/victim.agent"), "/lab");
         assert!(text.contains("<name>victim</name>"));
         assert!(text.contains("<stats period='1'/>"));

@@ -19,6 +19,7 @@ mod command;
 pub mod cpio;
 mod daemons;
 mod device;
+mod files;
 pub mod guest;
 pub mod initramfs;
 mod libvirt;
@@ -76,7 +77,10 @@ impl Lab {
         for (path, value) in settings {
             lab.set(Path::new(path), value)?;
         }
-        let boot = lab.lay_out_boot_files()?;
+        let mut boot = lab.lay_out_boot_files()?;
+        if layout.guests.iter().any(|guest| guest.devices.files) {
+            boot.files = files::ready()?;
+        }
         lab.make_swap(layout.swap_mib)?;
         match manager {
             Manager::Plain => lab.start_plain(layout, &boot)?,
@@ -170,8 +174,11 @@ impl Lab {
         // The journal exists before the folder fills.
         self.save()?;
         let kernel = kernel::find()?;
-        let boot =
-            Boot { kernel: self.place.join("vmlinuz"), initramfs: self.place.join("initramfs") };
+        let boot = Boot {
+            kernel: self.place.join("vmlinuz"),
+            initramfs: self.place.join("initramfs"),
+            files: PathBuf::new(),
+        };
         fs::copy(&kernel.image, &boot.kernel).context("copy the guest kernel")?;
         fs::write(&boot.initramfs, initramfs::build(&kernel)?).context("write the initramfs")?;
         Ok(boot)

@@ -37,6 +37,23 @@ pub struct GuestPlan {
     pub uuid: &'static str,
     pub memory_mib: u32,
     pub work: Work,
+    pub devices: Devices,
+}
+
+/// What a guest has beside memory and a balloon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Devices {
+    /// A disk of files to read.
+    pub files: bool,
+    /// Its balloon lets go before the guest kills a process.
+    pub deflate_on_oom: bool,
+    /// It tells the host which pages are free.
+    pub free_page_reporting: bool,
+}
+
+impl Devices {
+    /// As a guest of the lab has them, unless a scene wants more.
+    pub const NONE: Self = Self { files: false, deflate_on_oom: false, free_page_reporting: false };
 }
 
 /// The three guests. Together they want about 1100 MiB: guest memory in use, and some 50
@@ -47,18 +64,21 @@ pub const GUESTS: [GuestPlan; 3] = [
         uuid: "6d656d74-7261-4365-8c61-620000000001",
         memory_mib: 768,
         work: Work::Cycle(560),
+        devices: Devices::NONE,
     },
     GuestPlan {
         name: "victim",
         uuid: "6d656d74-7261-4365-8c61-620000000002",
         memory_mib: 256,
         work: Work::Hold(128),
+        devices: Devices::NONE,
     },
     GuestPlan {
         name: "idle",
         uuid: "6d656d74-7261-4365-8c61-620000000003",
         memory_mib: 256,
         work: Work::Idle,
+        devices: Devices::NONE,
     },
 ];
 

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::plan::{GuestPlan, LIFETIME_SECONDS};
+use super::plan::{Devices, GuestPlan, LIFETIME_SECONDS};
 use super::process::Process;
 
 /// What all guests boot.
@@ -15,7 +15,14 @@ use super::process::Process;
 pub struct Boot {
     pub kernel: PathBuf,
     pub initramfs: PathBuf,
+    /// The disk of guests that have files to read.
+    pub files: PathBuf,
 }
+
+/// A disk of 100 MiB and 5000 reads a second, as the simulator's guests have (`DISK`,
+/// `DISK_SECONDS`), out of the host's page cache, so that nothing else decides.
+const DISK: &str = "if=none,id=files,format=raw,readonly=on,cache=writeback,\
+                    throttling.bps-total=104857600,throttling.iops-total=5000";
 
 /// Where a plain guest has its sockets and files.
 #[derive(Clone, Debug)]
@@ -46,7 +53,7 @@ impl Files {
 
 /// The guest kernel's command line.
 pub fn kernel_arguments() -> String {
-    format!("console=ttyS0 quiet panic=-1 memtrace.lifetime={LIFETIME_SECONDS}")
+    format!("console=ttyS0 quiet panic=-1 psi=1 memtrace.lifetime={LIFETIME_SECONDS}")
 }
 
 /// Starts the guest; its memory is charged to `cgroup` from the first page on.
@@ -90,7 +97,19 @@ fn arguments(guest: &GuestPlan, boot: &Boot, files: &Files) -> Vec<OsString> {
     option("-serial", socket(&files.agent));
     option("-qmp", socket(&files.qmp));
     option("-monitor", socket(&files.monitor));
-    option("-device", "virtio-balloon-pci,id=balloon0".to_owned());
+    let Devices { files: disk, deflate_on_oom, free_page_reporting } = guest.devices;
+    let on = |is_on: bool| if is_on { "on" } else { "off" };
+    let (lets_go, reports) = (on(deflate_on_oom), on(free_page_reporting));
+    option(
+        "-device",
+        format!(
+            "virtio-balloon-pci,id=balloon0,deflate-on-oom={lets_go},free-page-reporting={reports}"
+        ),
+    );
+    if disk {
+        option("-drive", format!("{DISK},file={}", boot.files.display()));
+        option("-device", "virtio-blk-pci,drive=files".to_owned());
+    }
     option("-pidfile", files.pid.display().to_string());
     for flag in ["-nodefaults", "-no-reboot", "-daemonize"] {
         words.push(flag.into());
@@ -105,7 +124,11 @@ mod tests {
 
     #[test]
     fn a_guest_says_its_name_and_uuid_and_has_a_balloon() {
-        let boot = Boot { kernel: PathBuf::from("/k"), initramfs: PathBuf::from("/i") };
+        let boot = Boot {
+            kernel: PathBuf::from("/k"),
+            initramfs: PathBuf::from("/i"),
+            files: PathBuf::from("/f"),
+        };
         let files = Files::new(Path::new("/lab"), "noisy");
         let words = arguments(&GUESTS[0], &boot, &files);
         let after = |name: &str| {

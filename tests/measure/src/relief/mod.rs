@@ -23,11 +23,12 @@ use place::Place;
 use run::{Mode, Run};
 use verdict::Verdict;
 
-mod host;
+pub(crate) mod host;
 mod page;
 mod place;
 mod plot;
 mod run;
+mod scenes;
 mod verdict;
 
 /// No run may take longer. On a machine that others use it needs twice its time.
@@ -36,10 +37,10 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Kernels such as 6.12; `host`: qemu guests in a cgroup of this machine; `libvirt`:
-    /// libvirt domains there
+    /// libvirt domains there; `turns`, `turns-asking`, `cache`: other scenes with such guests
     #[arg(required = true, value_name = "PLACE", value_parser = Place::parse)]
     places: Vec<Place>,
-    /// Write docs/relief.md and its pictures from what comes out
+    /// Write docs/relief.md and its pictures from what comes out, of scenes docs/relief-scenes.md
     #[arg(long)]
     write: bool,
     /// Run this alone, and take the other run from the last time
@@ -50,6 +51,12 @@ pub struct Arguments {
     again: bool,
 }
 
+impl Arguments {
+    fn runs(&self, mode: Mode) -> bool {
+        !self.again && self.only.is_none_or(|only| only == mode)
+    }
+}
+
 /// Runs them one after the other.
 ///
 /// # Errors
@@ -57,20 +64,36 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     interrupt::listen()?;
     let mut pairs = Vec::new();
+    let mut scenes = Vec::new();
     for place in &arguments.places {
+        if let Place::Scene(name) = place {
+            let scene = scene(name, arguments)?;
+            println!("\n## {name}\n\n{scene}");
+            scenes.push((*name, scene));
+            continue;
+        }
         let pair = pair(place, arguments)?;
         println!("\n## {}\n\n{}", place.title(&pair.observe), pair.verdict);
         pairs.push(pair);
     }
-    if arguments.write {
+    if arguments.write && !pairs.is_empty() {
         page::write(&pairs)?;
     }
-    let good = pairs.iter().all(|pair| pair.verdict.problems.is_empty());
+    if arguments.write && !scenes.is_empty() {
+        scenes::write(&scenes)?;
+    }
+    let good = scenes.iter().all(|(_, scene)| scene.problems().is_empty());
+    let good = good && pairs.iter().all(|pair| pair.verdict.problems.is_empty());
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+fn scene(name: &str, arguments: &Arguments) -> Result<scenes::Pair> {
+    let memtrace = if arguments.again { None } else { Some(ready(Manager::Plain)?) };
+    scenes::pair(name, memtrace.as_deref(), |mode| arguments.runs(mode))
+}
+
 fn pair(place: &Place, arguments: &Arguments) -> Result<Pair> {
-    let runs = |mode| !arguments.again && arguments.only.is_none_or(|only| only == mode);
+    let runs = |mode| arguments.runs(mode);
     let (observe, enforce) = match place {
         Place::Kernel(kernel) => {
             let programs = if arguments.again { None } else { Some(Programs::build()?) };
@@ -91,6 +114,7 @@ fn pair(place: &Place, arguments: &Arguments) -> Result<Pair> {
             };
             (once(Mode::Observe)?, once(Mode::Enforce)?)
         }
+        Place::Scene(name) => bail!("{name} is compared by its own measures"),
     };
     let verdict = Verdict::of(place.level(), &observe, &enforce);
     Ok(Pair { place: place.clone(), observe, enforce, verdict })

@@ -42,6 +42,7 @@ fn pictures(pairs: &[Pair]) -> Vec<Option<String>> {
     let of = |(number, pair): (usize, &Pair)| match pair.place {
         Place::Kernel(_) => (first == Some(number)).then(|| "relief.svg".to_owned()),
         Place::Host(_) => Some(format!("relief-{}.svg", pair.place.name())),
+        Place::Scene(_) => None,
     };
     pairs.iter().enumerate().map(of).collect()
 }

@@ -3,6 +3,7 @@
 use memtrace_lab::local::plan::Manager;
 
 use super::run::Run;
+use super::scenes::SCENES;
 use super::verdict::Level;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub enum Place {
     Kernel(String),
     /// Level 1: this machine.
     Host(Manager),
+    /// A further scene on this machine.
+    Scene(&'static str),
 }
 
 impl Place {
@@ -25,7 +28,12 @@ impl Place {
             _ if text.starts_with(|first: char| first.is_ascii_digit()) => {
                 Ok(Self::Kernel(text.to_owned()))
             }
-            _ => Err("wants a kernel's version, `host` or `libvirt`".to_owned()),
+            _ => {
+                SCENES.into_iter().find(|scene| *scene == text).map(Self::Scene).ok_or_else(|| {
+                    let scenes = SCENES.join(", ");
+                    format!("wants a kernel's version, `host`, `libvirt` or a scene: {scenes}")
+                })
+            }
         }
     }
 
@@ -35,13 +43,14 @@ impl Place {
             Self::Kernel(kernel) => kernel,
             Self::Host(Manager::Plain) => "host",
             Self::Host(Manager::Libvirt) => "libvirt",
+            Self::Scene(name) => name,
         }
     }
 
     pub fn level(&self) -> Level {
         match self {
             Self::Kernel(_) => Level::Two,
-            Self::Host(_) => Level::One,
+            Self::Host(_) | Self::Scene(_) => Level::One,
         }
     }
 
@@ -52,6 +61,7 @@ impl Place {
             Self::Kernel(_) => kernel.to_owned(),
             Self::Host(Manager::Plain) => format!("Plain qemu guests on {kernel}"),
             Self::Host(Manager::Libvirt) => format!("libvirt domains on {kernel}"),
+            Self::Scene(name) => format!("{name} on {kernel}"),
         };
         run.date.as_ref().map_or(title.clone(), |date| format!("{title}, {date}"))
     }
@@ -64,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_place_is_a_kernel_or_this_machine_and_nothing_else() {
-        for name in ["6.12", "host", "libvirt"] {
+        for name in ["6.12", "host", "libvirt", "turns", "cache"] {
             assert_eq!(
                 Place::parse(name).map(|place| place.name().to_owned()),
                 Ok(name.to_owned())

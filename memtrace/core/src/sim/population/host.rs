@@ -77,6 +77,7 @@ fn host(random: &mut Random, memory: u64) -> HostSpec {
         memory: Size::mib(memory),
         reserved: Size::mib(reserved + random.within(&from::RESERVED_MIB)),
         cache: Size::mib(memory * random.within(&from::HOST_CACHE_PERCENT) / 100),
+        pool: false,
         swap: SwapSpec {
             size: Size::mib(memory * random.within(&swap.percent) / 100),
             bandwidth: Size::mib(random.within(&swap.mib_per_second)),

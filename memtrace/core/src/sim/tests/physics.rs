@@ -45,6 +45,18 @@ fn two_working_sets_that_do_not_fit_thrash() {
 }
 
 #[test]
+fn in_a_pool_waits_alone_are_pressure_and_no_kswapd() {
+    let load = [vm("cold", "", &steady(512, 1400)), vm("grows", "", &growing(256, 1960))].concat();
+    let pressure = |pool: bool| {
+        let mut host = host(&load);
+        host.memory.pool = pool;
+        pass(&mut host, 60).host.psi.expect("it is read").some.total_us
+    };
+    let (alone, pool) = (pressure(false), pressure(true));
+    assert!(pool > 0 && pool < alone, "{pool} us in a pool, {alone} on a host of its own");
+}
+
+#[test]
 fn a_balloon_moves_at_its_speed_and_the_host_gets_what_was_resident() {
     let mut host = host(&vm("a", "", &steady(256, 1500)));
     let before = pass(&mut host, 2);

@@ -22,7 +22,7 @@ use super::run::{Mode, Run};
 use point::Kernel;
 use scene::SCENE;
 
-mod point;
+pub(crate) mod point;
 mod scene;
 
 /// Delay accounting, for the guests to be started.

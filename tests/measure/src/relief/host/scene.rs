@@ -1,6 +1,6 @@
 //! Who takes part on this machine, and how much there is for them. Data alone.
 
-use memtrace_lab::local::plan::{GuestPlan, Layout, Work};
+use memtrace_lab::local::plan::{Devices, GuestPlan, Layout, Work};
 use memtrace_lab_host::roles::{DONORS, GUEST_MIB, WEB};
 
 /// Bytes a second that each guest may read from swap. A virtual machine's disk may well lie in
@@ -8,7 +8,7 @@ use memtrace_lab_host::roles::{DONORS, GUEST_MIB, WEB};
 pub const SWAP_SPEED: u64 = 16 << 20;
 
 const fn guest(name: &'static str, uuid: &'static str) -> GuestPlan {
-    GuestPlan { name, uuid, memory_mib: GUEST_MIB, work: Work::Idle }
+    GuestPlan { name, uuid, memory_mib: GUEST_MIB, work: Work::Idle, devices: Devices::NONE }
 }
 
 /// As on level 2: twice as much guest memory as there is to share.
