@@ -86,6 +86,9 @@ fn no_balloon(vm: &VmSample) -> Option<String> {
 /// Only what is known not to be pinned is not.
 fn pinned(vm: &VmSample) -> Option<String> {
     let process = &vm.process;
+    if vm.encrypted == Some(true) {
+        return Some("its memory is encrypted (SEV, TDX), which pins all of it".to_owned());
+    }
     match vm.vfio {
         Some(false) => {}
         Some(true) => return Some("a passed-through device (VFIO) pins its memory".to_owned()),

@@ -77,6 +77,7 @@ fn without_meminfo_nothing_of_the_host_is_made_up() {
 fn what_pins_memory_is_a_reason_and_so_is_not_knowing() {
     for (change, reason) in [
         ((|vm: &mut VmSample| vm.vfio = Some(true)) as fn(&mut VmSample), "VFIO"),
+        (|vm| vm.encrypted = Some(true), "encrypted"),
         (|vm| vm.vfio = None, "not known"),
         (|vm| vm.process.locked = None, "not known"),
         (|vm| vm.process.hugetlb = None, "not known"),

@@ -25,7 +25,6 @@ use uuid::Uuid;
 
 pub use self::orders::LibvirtOrders;
 use super::guest::GuestAnswer;
-use memtrace_core::settings::VmSettings;
 
 /// Without an answer for this long, libvirt counts as not answering.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -67,7 +66,8 @@ pub(crate) struct Domain {
     /// Its process, as libvirt wrote it down. `None`: not known.
     pid: Option<u32>,
     /// What its platform has set for its balloon; memtrace's own metadata go before.
-    platform: VmSettings,
+    #[cfg(feature = "libvirt")]
+    platform: memtrace_core::settings::VmSettings,
 }
 
 impl Domain {

@@ -143,6 +143,7 @@ fn decided(by: &Decided) -> Decided {
     reaction.decisions.hook = Some(called.call.clone());
     reaction.called = Some(called);
     reaction.decisions.flagged = vec![vm];
+    reaction.outside_scope = vec![vm];
     reaction.problem = Some("the disk is full".to_owned());
     let mut reclaim = reaction.entries[0].clone();
     reclaim.decision.action = Action::Reclaim { bytes: Bytes(7) };
