@@ -21,6 +21,8 @@ pub mod format;
 #[cfg(feature = "full")]
 pub mod interval;
 #[cfg(feature = "full")]
+mod labels;
+#[cfg(feature = "full")]
 pub mod live;
 #[cfg(feature = "full")]
 pub mod model;

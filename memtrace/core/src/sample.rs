@@ -3,7 +3,6 @@
 //! Counters are totals; nothing here is a rate. Must not know how it was read.
 
 mod host;
-mod labels;
 mod vm;
 
 use schemars::JsonSchema;
@@ -13,11 +12,11 @@ use uuid::Uuid;
 use crate::signal::SignalStatus;
 use crate::units::{Bytes, Nanos, Pages, WallNanos};
 
+pub use crate::labels::{Platform, VmLabels};
 pub use host::is_in_cgroup;
 pub use host::{
     HostCountersSample, HostSample, Meminfo, Psi, PsiLine, ScopeSample, SwapDevice, Vmstat,
 };
-pub use labels::{Platform, VmLabels};
 pub use vm::{
     Accelerator, CgroupSample, GuestSample, GuestStats, HistogramsSample, Manager, MemoryStat,
     ProcessSample, ThreadSample, VmSample, VmState,

@@ -4,7 +4,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::sample::VmLabels;
+use crate::labels::VmLabels;
 use crate::units::{Bytes, Unreadable};
 
 /// A table, and which VMs it is about.

@@ -1,5 +1,5 @@
 //! What the platform of a VM, and its operator, call it. Untrusted text, made fit for display and
-//! bounded by who reads it. Never who it is: see [`super::VmId`].
+//! bounded by who reads it. Never who it is: see [`crate::sample::VmId`].
 
 use std::collections::BTreeMap;
 
