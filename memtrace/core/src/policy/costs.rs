@@ -9,13 +9,14 @@ use super::rules::{Rules, part};
 use super::state::State;
 use super::vm::Vm;
 use crate::policy::tri_state::{bytes_per_second, percent, rate};
-use crate::units::Bytes;
+use crate::units::{Bytes, Nanos};
 
 /// Seconds that a guest waits for a major fault: a virtual disk reads a page in 0.2 ms, and of
 /// the reads of files that its cache has no room for about half fault; the others show nowhere.
 const FAULT: f64 = 0.4e-3;
 /// Swap from which a page comes in this time costs a guest no more than its own disk does. On
-/// working seeds 0.1 to 0.4 ms did equally well.
+/// working seeds 0.1 ms has less stall and more hosts that doing nothing serves better, 0.4 ms has
+/// more stall (docs/population.md).
 const CHEAP: f64 = 0.2e-3;
 /// Fewer pages a second than this say nothing of the swap device.
 const PAGES: f64 = 256.0;
@@ -24,7 +25,7 @@ const PAGE: f64 = 4096.0;
 /// downwards: a device that was slow under load will be so again.
 const RISES: f64 = 0.5;
 const FALLS: f64 = 0.02;
-/// Of the scope's total, per cent: what VMs get at a step beyond what is free.
+/// Of the scope's total, per cent: what VMs get in a second beyond what is free.
 const BEYOND: f64 = 0.1;
 /// So much of the swap stays free, and so much of the scope's total, per cent.
 const SWAP_KEPT: f64 = 10.0;
@@ -59,13 +60,23 @@ fn waits<'a>(vms: impl Iterator<Item = &'a VmObservation>) -> Option<f64> {
 /// What guests may get beyond what is free, where it costs less that the host swaps for it:
 /// their own files cost them more than all VMs wait for the host, whose swap is fast and has
 /// room. Balloons take a guest's files before anything cold; the host's reclaim knows cold pages.
-pub fn beyond(state: &State, host: &Host, scope: &ScopeObservation, costs: Option<Costs>) -> Bytes {
+///
+/// In proportion to the time since the step before, up to a second: under pressure steps follow each
+/// other more quickly.
+pub fn beyond(
+    state: &State,
+    at: Nanos,
+    host: &Host,
+    scope: &ScopeObservation,
+    costs: Option<Costs>,
+) -> Bytes {
+    let passed = state.at.map_or(0.0, |before| at.saturating_sub(before).seconds()).min(1.0);
     let is_cheap = state.swap_wait.is_none_or(|seconds| seconds <= CHEAP);
     let pays = costs.is_some_and(|costs| costs.guests > costs.host);
     let room = scope.swap_total.zip(scope.swap_free).is_some_and(|(total, free)| {
         free > part(total, SWAP_KEPT) && free > part(host.total, SWAP_KEPT_OF_TOTAL)
     });
-    if is_cheap && pays && room { part(host.total, BEYOND) } else { Bytes(0) }
+    if is_cheap && pays && room { part(host.total, BEYOND * passed) } else { Bytes(0) }
 }
 
 /// Seconds that VMs wait for a page of the host's swap, from what was known before and what is

@@ -230,7 +230,7 @@ impl Round<'_> {
             guests: costs.map(|costs| costs.guests),
             swap_wait: self.state.swap_wait,
         });
-        let beyond = beyond(self.state, host, &self.seen.scope, costs);
+        let beyond = beyond(self.state, self.at, host, &self.seen.scope, costs);
         let budget = Budget::of(self.rules, host, promised).beyond(beyond);
         scope.arithmetic.push(Term::Budget {
             relief: budget.relief,

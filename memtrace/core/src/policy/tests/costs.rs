@@ -4,7 +4,7 @@ use super::fixture::{GIB, MIB, host, id, moves, vm};
 use crate::policy::costs::follow;
 use crate::policy::thought::Term;
 use crate::policy::{Decisions, Memtrace, Observation, Policy, VmObservation};
-use crate::units::{ByteRate, Bytes, Percent, Rate};
+use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
 
 /// A VM from which memtrace keeps 2 of its 4 GiB, and whose guest reads its files again.
 fn reads_again() -> VmObservation {
@@ -42,6 +42,16 @@ fn a_guest_that_pays_more_than_the_host_gets_memory_back_though_none_is_free() {
     // 0.1 % of 32 GiB.
     assert_eq!(given(Some(0.1e-3), &exhausted()), 32);
     assert_eq!(given(None, &exhausted()), 32, "what swap costs is found out by it");
+}
+
+#[test]
+fn steps_that_follow_quickly_give_no_more_in_a_second() {
+    let mut quick = exhausted();
+    quick.at = Nanos(2_500_000_000);
+    assert_eq!(given(Some(0.1e-3), &quick), 16, "half a second since the one before");
+    let mut late = exhausted();
+    late.at = Nanos(9 * Nanos::SECOND.0);
+    assert_eq!(given(Some(0.1e-3), &late), 32, "and no more after a pause");
 }
 
 #[test]
