@@ -21,11 +21,12 @@ const KEYS: [(&str, &str); 23] = [
     ("s", "choose the sort column"),
     ("P M", "sort by CPU, by host memory (RSS)"),
     ("T S N", "sort by pages taken, by swap, by name"),
-    ("i", "show ids of VMs, or names: those of their platform, where it is known"),
+    ("i", "names of VMs, or ids of their platform where it is known"),
     ("/", "filter VMs by name (regular expression)"),
     ("Esc", "clear the filter"),
     ("p Space", "pause, resume"),
     ("d", "interval, 100ms to 1min"),
+    ("q Ctrl-C", "quit"),
     ("t T", "replay: one sample forward, back (T doesn't sort there, s does)"),
     ("[ ] { }", "replay: a minute, an hour back and forward"),
     ("J", "replay: go to a time, or by an offset"),
@@ -33,7 +34,6 @@ const KEYS: [(&str, &str); 23] = [
     ("h ? F1", "this help"),
     ("Ctrl-L", "redraw"),
     ("Ctrl-Z", "suspend"),
-    ("q Ctrl-C", "quit"),
 ];
 
 const MARKS: [(&str, &str); 7] = [
