@@ -9,4 +9,5 @@ pub mod fidelity;
 mod live;
 pub mod matrix;
 pub mod measured;
+mod palette;
 pub mod relief;

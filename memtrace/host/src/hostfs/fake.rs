@@ -24,6 +24,20 @@ pub struct FakeProcess<'a> {
     pub cgroup: &'a str,
 }
 
+/// A QEMU, without arguments.
+pub const QEMU: FakeProcess<'static> = FakeProcess {
+    pid: 50,
+    parent: 1,
+    start: 777,
+    comm: "qemu-system-x86",
+    program: "/usr/bin/qemu-system-x86_64",
+    arguments: &[],
+    fds: &["/dev/null"],
+    threads: 4,
+    state: 'S',
+    cgroup: "0::/\n",
+};
+
 impl Default for FakeProcess<'_> {
     fn default() -> Self {
         Self {

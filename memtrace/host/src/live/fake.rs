@@ -11,23 +11,16 @@ use anyhow::{Result, bail};
 use memtrace_ebpf::{Event, VmCounters};
 
 use super::{LiveOptions, LiveSource};
-use crate::hostfs::fake::{FakeHost, FakeProcess};
+use crate::hostfs::fake::{self, FakeHost, FakeProcess};
 use crate::probe::{Arrived, Belongings, KernelSide, Reading};
 use memtrace_core::signal::{Quality, Signal, SignalStatus};
 use memtrace_core::units::Nanos;
 
 /// The one VM of [`host`].
 pub const QEMU: FakeProcess<'static> = FakeProcess {
-    pid: 50,
-    parent: 1,
-    start: 777,
-    comm: "qemu-system-x86",
-    program: "/usr/bin/qemu-system-x86_64",
     arguments: &["qemu-system-x86_64", "-name", "näme with spaces", "-m", "512"],
-    fds: &["/dev/null"],
-    threads: 4,
-    state: 'S',
     cgroup: "0::/pool/vm\n",
+    ..fake::QEMU
 };
 
 #[derive(Default)]

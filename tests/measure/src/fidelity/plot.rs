@@ -5,15 +5,10 @@ use plotters::prelude::*;
 
 use super::comparison::Measure;
 use super::rank::Compared;
+use crate::palette::{BLUE, FAINT, FONT, GREEN, GROUND, INK, ORANGE, PINK};
 
 const SIZE: (u32, u32) = (560, 520);
-const GROUND: RGBColor = RGBColor(252, 252, 250);
-const INK: RGBColor = RGBColor(40, 40, 40);
-const FAINT: RGBColor = RGBColor(215, 215, 210);
-/// Told apart by those who don't see colours as others do (Okabe and Ito's).
-const COLOURS: [RGBColor; 4] =
-    [RGBColor(213, 94, 0), RGBColor(0, 114, 178), RGBColor(0, 158, 115), RGBColor(204, 121, 167)];
-const FONT: &str = "sans-serif";
+const COLOURS: [RGBColor; 4] = [ORANGE, BLUE, GREEN, PINK];
 
 /// The picture, as SVG. Both axes are logarithmic above what is as good as nothing.
 ///

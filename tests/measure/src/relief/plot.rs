@@ -12,17 +12,12 @@ use plotters::prelude::*;
 
 use super::run::Run;
 use super::verdict::{Level, web};
+use crate::palette::{BLUE, FAINT, FONT, GREEN, GROUND, INK, ORANGE, PINK, SKY};
 
 const SIZE: (u32, u32) = (1000, 800);
-const GROUND: RGBColor = RGBColor(252, 252, 250);
-const INK: RGBColor = RGBColor(40, 40, 40);
-const FAINT: RGBColor = RGBColor(215, 215, 210);
-/// Told apart by those who don't see colours as others do (Okabe and Ito's).
-const COLOURS: [RGBColor; 4] =
-    [RGBColor(0, 114, 178), RGBColor(0, 158, 115), RGBColor(204, 121, 167), RGBColor(86, 180, 233)];
+const COLOURS: [RGBColor; 4] = [BLUE, GREEN, PINK, SKY];
 /// Of the one that suffers.
-const WEBS: RGBColor = RGBColor(213, 94, 0);
-const FONT: &str = "sans-serif";
+const WEBS: RGBColor = ORANGE;
 
 /// A line: its name, where it has one, and what it is at each second.
 struct Line {

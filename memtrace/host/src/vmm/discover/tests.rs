@@ -1,22 +1,14 @@
 //! Fake hosts with VMs of all kinds.
 
 use super::*;
-use crate::hostfs::fake::{FakeHost, FakeProcess};
+use crate::hostfs::fake::{self, FakeHost, FakeProcess};
 use crate::vmm::qemu::Libvirt;
 use memtrace_core::units::Bytes;
 
 const UUID: &str = "5c1ae5d5-7b2e-4b6e-9f31-4ab8a6a9a111";
 const QEMU: FakeProcess<'static> = FakeProcess {
-    pid: 50,
-    parent: 1,
-    start: 777,
-    comm: "qemu-system-x86",
-    program: "/usr/bin/qemu-system-x86_64",
     arguments: &["/usr/bin/qemu-system-x86_64", "-accel", "tcg", "-name", "a b", "-uuid", UUID],
-    fds: &["/dev/null"],
-    threads: 4,
-    state: 'S',
-    cgroup: "0::/\n",
+    ..fake::QEMU
 };
 
 const fn at(seconds: u64) -> Nanos {

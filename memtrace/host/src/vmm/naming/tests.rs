@@ -3,22 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::hostfs::fake::{FakeHost, FakeProcess};
+use crate::hostfs::fake::{self, FakeHost, FakeProcess};
 use crate::vmm::discover::Discovery;
 use memtrace_core::units::{Bytes, Nanos};
 
-const QEMU: FakeProcess<'static> = FakeProcess {
-    pid: 50,
-    parent: 1,
-    start: 777,
-    comm: "qemu-system-x86",
-    program: "/usr/bin/qemu-system-x86_64",
-    arguments: &[],
-    fds: &["anon_inode:kvm-vm"],
-    threads: 4,
-    state: 'S',
-    cgroup: "0::/\n",
-};
+const QEMU: FakeProcess<'static> = FakeProcess { fds: &["anon_inode:kvm-vm"], ..fake::QEMU };
 
 /// What the VM of this host is called.
 fn named(host: &FakeHost) -> NamedVm {
