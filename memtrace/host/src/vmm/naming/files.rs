@@ -16,7 +16,8 @@ use memtrace_core::units::Nanos;
 /// Interval between two readings of a platform's file.
 const PERIOD: Nanos = Nanos(30_000_000_000);
 
-/// For a file that was just asked for; later it isn't waited for.
+/// For the first reading of a VM's file, so that one-shot commands know its names. Later ones, which
+/// are due for all VMs at once, aren't waited for.
 const AT_FIRST: Duration = Duration::from_millis(20);
 
 /// What is shown of it.
@@ -47,11 +48,11 @@ impl Naming {
     /// What is known now. `now` is the monotonic clock.
     pub fn update(&mut self, root: &HostRoot, vm: &FoundVm, now: Nanos) -> &NamedVm {
         let due = self.begun.is_none_or(|begun| now.saturating_sub(begun) >= PERIOD);
+        let patience = self.patience(due);
         if due {
             self.begun = Some(now);
             self.recognise(root, vm);
         }
-        let patience = if due { AT_FIRST } else { Duration::ZERO };
         if let Some(text) = self.reading.as_ref().and_then(|reading| reading.poll(patience)) {
             self.reading = None;
             if let (Some((adapter, named)), Some(text)) = (&self.adapter, text) {
@@ -59,6 +60,11 @@ impl Naming {
             }
         }
         &self.named
+    }
+
+    /// How long this sample waits for its file.
+    fn patience(&self, due: bool) -> Duration {
+        if due && self.adapter.is_none() { AT_FIRST } else { Duration::ZERO }
     }
 
     /// Whether the kernel shows that it is this platform's VM.
@@ -97,4 +103,26 @@ fn shown(named: Named) -> NamedVm {
 /// The host's root is where its /proc is.
 fn on_host(root: &HostRoot, path: &str) -> Option<PathBuf> {
     Some(root.proc.parent()?.join(path.trim_start_matches('/')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vmm::naming::ADAPTERS;
+
+    impl Naming {
+        /// Nothing more comes before its next reading is due.
+        pub(in crate::vmm::naming) fn is_settled(&self) -> bool {
+            self.begun.is_some() && self.reading.is_none()
+        }
+    }
+
+    #[test]
+    fn only_the_first_reading_of_a_vm_is_waited_for() {
+        let mut naming = Naming::default();
+        assert_eq!(naming.patience(true), AT_FIRST);
+        assert_eq!(naming.patience(false), Duration::ZERO);
+        naming.adapter = Some((ADAPTERS[0], Named::default()));
+        assert_eq!(naming.patience(true), Duration::ZERO, "all VMs are due at once");
+    }
 }

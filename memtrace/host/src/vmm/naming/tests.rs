@@ -1,6 +1,8 @@
 //! Command lines and files of each platform, made up in their shape.
 
 use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::hostfs::fake::{self, FakeHost, FakeProcess};
@@ -15,13 +17,15 @@ fn named(host: &FakeHost) -> NamedVm {
     discovery.scan(&host.root(), Nanos(0)).unwrap();
     let vm = discovery.vms().next().expect("it is a VM");
     let mut naming = Naming::default();
-    for second in 0..100 {
-        let known = naming.update(&host.root(), vm, Nanos(second * 1_000_000_000)).clone();
-        if known.settings != VmSettings::default() || second == 99 {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let known = naming.update(&host.root(), vm, Nanos(0)).clone();
+        if naming.is_settled() {
             return known;
         }
+        assert!(Instant::now() < deadline, "its file is not read");
+        thread::yield_now();
     }
-    unreachable!("the loop returns")
 }
 
 fn of(process: &FakeProcess<'_>) -> NamedVm {
