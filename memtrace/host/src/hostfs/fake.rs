@@ -21,6 +21,7 @@ pub struct FakeProcess<'a> {
     pub fds: &'a [&'a str],
     pub threads: u32,
     pub state: char,
+    pub user: u32,
     pub cgroup: &'a str,
 }
 
@@ -35,6 +36,7 @@ pub const QEMU: FakeProcess<'static> = FakeProcess {
     fds: &["/dev/null"],
     threads: 4,
     state: 'S',
+    user: 0,
     cgroup: "0::/\n",
 };
 
@@ -50,6 +52,7 @@ impl Default for FakeProcess<'_> {
             fds: &["/dev/null"],
             threads: 1,
             state: 'S',
+            user: 0,
             cgroup: "0::/\n",
         }
     }
@@ -95,7 +98,7 @@ impl FakeHost {
     }
 
     pub fn process(&self, process: &FakeProcess<'_>) {
-        let FakeProcess { pid, parent, start, comm, threads, state, .. } = process;
+        let FakeProcess { pid, parent, start, comm, threads, state, user, .. } = process;
         let directory = format!("proc/{pid}");
         self.file(
             &format!("{directory}/stat"),
@@ -104,16 +107,20 @@ impl FakeHost {
                  {threads} 0 {start} 1 2\n"
             ),
         );
-        self.file(&format!("{directory}/status"), "VmRSS:\t 501760 kB\nVmSwap:\t 1024 kB\n");
+        let users = format!("Uid:\t{user}\t{user}\t{user}\t{user}\n");
+        let status = format!("{users}VmRSS:\t 501760 kB\nVmSwap:\t 1024 kB\n");
+        self.file(&format!("{directory}/status"), &status);
         self.file(&format!("{directory}/cgroup"), process.cgroup);
         let arguments: String =
             process.arguments.iter().flat_map(|argument| [argument, "\0"]).collect();
         self.file(&format!("{directory}/cmdline"), &arguments);
         self.link(&format!("{directory}/exe"), process.program);
         self.link(&format!("{directory}/root"), "/");
-        fs::create_dir_all(self.path(&format!("{directory}/fd"))).unwrap();
+        let fds = self.path(&format!("{directory}/fd"));
+        let _ = fs::remove_dir_all(&fds);
+        fs::create_dir(&fds).unwrap();
         for (number, target) in process.fds.iter().enumerate() {
-            self.link(&format!("{directory}/fd/{number}"), target);
+            symlink(target, fds.join(number.to_string())).unwrap();
         }
     }
 

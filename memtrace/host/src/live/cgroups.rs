@@ -8,10 +8,12 @@ use super::known::KnownVm;
 use super::rereading;
 use crate::hostfs::cgroup::{self, MemoryCgroup};
 use crate::hostfs::{HostRoot, Keeper, process, read};
+use crate::vmm::discover::later;
 use memtrace_core::units::Nanos;
 
-/// Interval between two scans of a cgroup's processes, in nanoseconds.
-const RECHECK: u64 = 10_000_000_000;
+/// Shortest interval between two scans of a cgroup's processes, in seconds; up to twice as long by
+/// process id, so that not all are due in the same sample.
+const RECHECK: u64 = 6;
 /// Most processes of a cgroup that are looked at; with more, the VM isn't alone.
 const MOST_PROCESSES: usize = 16;
 /// Commands of helper processes in a VM's cgroup, whose memory is charged to the VM.
@@ -26,7 +28,8 @@ pub(super) struct Membership {
     cgroup: Option<Result<MemoryCgroup, String>>,
     /// No process but the VM and its helpers is in it.
     apart: bool,
-    checked: Nanos,
+    /// When that is looked at again.
+    next: Nanos,
     /// When `text` was read.
     seen: Nanos,
 }
@@ -47,7 +50,7 @@ impl Membership {
     ) -> bool {
         self.seen = now;
         let text = files.text(&root.process(pid).join("cgroup"), read::SMALL).ok();
-        let due = now.saturating_sub(self.checked).0 >= RECHECK;
+        let due = now >= self.next;
         if self.cgroup.is_some() && self.text == text && !due {
             return false;
         }
@@ -57,7 +60,8 @@ impl Membership {
         };
         let apart = cgroup.as_ref().is_some_and(found);
         let changed = self.cgroup != cgroup || self.apart != apart;
-        (self.text, self.checked) = (text, now);
+        self.text = text;
+        self.next = later(now, pid, RECHECK);
         (self.cgroup, self.apart) = (cgroup, apart);
         changed
     }

@@ -189,6 +189,9 @@ impl LiveSource {
         for dispute in self.discovery.disputes() {
             notices.add(Topic::Discovery, dispute.clone());
         }
+        for omission in self.discovery.omissions() {
+            notices.add(Topic::Discovery, omission);
+        }
         living
     }
 

@@ -5,35 +5,46 @@
 //! So results are cached by (pid, start time, command): a process that execs has a new command
 //! and is inspected again. Processes with the name of a VMM that are no VM yet are inspected in
 //! each scan, also young processes; old ones at intervals.
+//!
+//! Anybody may have thousands of processes with thousands of descriptors each, so a scan has a
+//! budget of work and time. What it doesn't get to waits for the next one, and users take turns.
 
 mod claims;
+mod entry;
+mod looking;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use self::claims::{Claimant, Verdict};
-use super::judge::{Description, Judged, Judgement, judge};
-use super::qemu::QemuCommand;
+use self::claims::{Claimant, Runners, Verdict};
+pub use self::entry::Sighting;
+use self::entry::{Entry, Suspect};
+pub use self::looking::later;
+use self::turns::{Allowance, Shares, TURN, Turns, User};
+use super::judge::Description;
+use crate::hostfs::HostRoot;
+use crate::hostfs::process::fds::Descriptors;
 use crate::hostfs::process::{self, ProcessStat};
-use crate::hostfs::{HostRoot, read};
-use memtrace_core::sample::{Accelerator, VmId};
+use memtrace_core::format::several;
+use memtrace_core::sample::VmId;
 use memtrace_core::units::Nanos;
 
-/// Age up to which a process counts as young.
-const YOUNG: Nanos = Nanos(5_000_000_000);
-/// Interval of checks of old processes for an exec or a reused pid; spread by pid.
-const RECHECK_SECONDS: u64 = 5;
-/// Interval of scans of their descriptors; spread by pid.
-const DESCRIPTORS_SECONDS: u64 = 60;
-/// Most processes with unknown names whose descriptors are looked through in one scan.
-const DESCRIPTORS_BUDGET: u32 = 256;
-/// A QEMU that may use KVM and doesn't hold a guest after this long uses TCG.
-const SETTLED: Nanos = Nanos(10_000_000_000);
+/// Most work and time for looking at processes in a second, and for those that events tell of.
+/// On a host with a thousand processes a scan takes a hundredth of that.
+const A_SECOND: (u32, Duration) = (16 * TURN, Duration::from_millis(50));
+/// The same in the first scan, which looks at all processes: commands that look once go by it.
+const AT_FIRST: (u32, Duration) = (256 * TURN, Duration::from_secs(1));
+/// Most VMs of one user who isn't root that hold no guest of KVM: by their command lines alone.
+const MOST_BY_WORD: usize = 256;
+/// Claims that can be decided on with as much work as a descriptor takes.
+const CLAIMS_PER_WORK: u32 = 16;
 
 /// A VM's process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,28 +59,7 @@ pub struct FoundVm {
     pub description: Description,
 }
 
-/// A process that may be a VM, before it is known which of several it is.
-#[derive(Clone, Debug)]
-struct Suspect {
-    start: u64,
-    parent: u32,
-    group: u32,
-    session: u32,
-    of_user: bool,
-    young_until: Nanos,
-    description: Description,
-}
-
-/// The result of inspecting a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sighting {
-    Vm,
-    /// May become one; it is looked at in each scan.
-    NotYet,
-    No,
-}
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Discovery {
     entries: HashMap<u32, Entry>,
     suspects: BTreeMap<u32, Suspect>,
@@ -80,25 +70,47 @@ pub struct Discovery {
     /// The suspects are others than when it was last decided which are VMs.
     changed: bool,
     scans: u64,
-    /// Left of [`DESCRIPTORS_BUDGET`] in this scan.
-    budget: u32,
     /// Processes that are VMs by request.
     included: BTreeSet<u32>,
+    /// Those that are due for a look.
+    turns: Turns,
+    /// Most work for one user at a time.
+    turn: u32,
+    /// The last process that was taken up as new.
+    arrived: u32,
+    /// Those whose descriptors were looked through in part.
+    paused: HashMap<u32, (u64, Descriptors)>,
+    /// Of scans, and of looks that events ask for.
+    allowance: Allowance,
+    of_events: Allowance,
+    shares: Shares,
+    /// What all looks were so far.
+    work: u64,
+    /// Users of whom there are more VMs than are taken, by their word alone.
+    crowds: BTreeSet<User>,
 }
 
-#[derive(Debug)]
-struct Entry {
-    start: u64,
-    comm: String,
-    sighting: Sighting,
-    /// Judged without seeing its descriptors.
-    blind: bool,
-    first_seen: Nanos,
-    young_until: Nanos,
-    next_check: Nanos,
-    next_descriptors: Nanos,
-    /// The last scan that saw it.
-    scan: u64,
+impl Default for Discovery {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::new(),
+            suspects: BTreeMap::new(),
+            vms: BTreeMap::new(),
+            disputes: Vec::new(),
+            changed: false,
+            scans: 0,
+            included: BTreeSet::new(),
+            turns: Turns::default(),
+            turn: TURN,
+            arrived: 0,
+            paused: HashMap::new(),
+            allowance: Allowance::new(A_SECOND, AT_FIRST),
+            of_events: Allowance::new(A_SECOND, A_SECOND),
+            shares: Shares::default(),
+            work: 0,
+            crowds: BTreeSet::new(),
+        }
+    }
 }
 
 impl Discovery {
@@ -110,40 +122,69 @@ impl Discovery {
         let pids = process::ids(root)?;
         let first = self.scans == 0;
         self.scans = self.scans.wrapping_add(1);
-        self.budget = if first { u32::MAX } else { DESCRIPTORS_BUDGET };
+        self.allowance.refill(now);
+        let mut arrivals = Vec::new();
         for pid in pids {
-            let due = match self.entries.get_mut(&pid) {
-                None => true,
+            match self.entries.get_mut(&pid) {
+                None => arrivals.push(pid),
                 Some(entry) => {
                     entry.scan = self.scans;
-                    now >= entry.next_check
+                    if entry.is_due(now) {
+                        self.turns.add(entry.user, pid);
+                    }
                 }
-            };
-            if due {
-                self.check(root, pid, now, first);
             }
         }
-        let scan = self.scans;
-        self.entries.retain(|_, entry| entry.scan == scan);
-        let before = self.suspects.len();
-        self.suspects.retain(|pid, _| self.entries.contains_key(pid));
-        self.changed |= self.suspects.len() != before;
+        self.take_up(root, arrivals, now, first);
+        self.drop_gone();
+        self.take_turns(root, now);
         self.arrange(now);
         Ok(())
     }
 
-    /// Inspects one process at once, ignoring the previous result.
+    /// Inspects one process at once, ignoring the previous result, as far as its user's share of
+    /// such looks goes. Otherwise it is the next one of its user's in the next scan.
     pub fn look_at(&mut self, root: &HostRoot, pid: u32, now: Nanos) -> Sighting {
-        self.budget = self.budget.max(1);
-        if !self.vms.contains_key(&pid) {
-            self.entries.remove(&pid);
+        let user = process::user(root, pid);
+        if !self.vms.contains_key(&pid) || !self.entries.contains_key(&pid) {
+            self.enter(pid, user, now, false);
         }
-        self.check(root, pid, now, false);
+        self.of_events.refill(now);
+        let most = self.shares.left(user, self.turn, now);
+        if self.of_events.left() == 0 || most == 0 {
+            self.turns.add_first(user, pid);
+            // Its slot is for others as long as its user asks for this much.
+            return if most == 0 { Sighting::No } else { Sighting::NotYet };
+        }
+        let begun = Instant::now();
+        let work = self.look(root, pid, now, most);
         self.arrange(now);
-        let sighting = self.entries.get(&pid).map_or(Sighting::No, |entry| entry.sighting);
-        // The starter of a VM.
-        let hidden = sighting == Sighting::Vm && !self.vms.contains_key(&pid);
-        if hidden { Sighting::NotYet } else { sighting }
+        let work = work.saturating_add(self.suspects.len() as u32 / CLAIMS_PER_WORK);
+        self.of_events.spend(work, begun.elapsed());
+        self.shares.spend(user, work);
+        self.work = self.work.saturating_add(u64::from(work));
+        match self.sighting(pid) {
+            // The starter of a VM.
+            Some(Sighting::Vm) if !self.vms.contains_key(&pid) => Sighting::NotYet,
+            Some(sighting) => sighting,
+            None if self.entries.contains_key(&pid) => Sighting::NotYet,
+            None => Sighting::No,
+        }
+    }
+
+    fn sighting(&self, pid: u32) -> Option<Sighting> {
+        Some(self.entries.get(&pid)?.seen.as_ref()?.sighting)
+    }
+
+    /// Forgets processes that weren't seen in this scan.
+    fn drop_gone(&mut self) {
+        let scan = self.scans;
+        self.entries.retain(|_, entry| entry.scan == scan);
+        self.paused.retain(|pid, _| self.entries.contains_key(pid));
+        let before = self.suspects.len();
+        self.suspects.retain(|pid, _| self.entries.contains_key(pid));
+        self.changed |= self.suspects.len() != before;
+        self.crowds.retain(|&user| is_crowd(&self.suspects, user));
     }
 
     /// Whether `pid` is still the VM that it was found as. `stat` is its present state. Forgets
@@ -155,11 +196,11 @@ impl Discovery {
             return false;
         };
         // An exiting process no longer looks like a VM, and is kept until it is gone.
-        if let Some(entry) = self.entries.get_mut(&pid)
-            && entry.comm != stat.comm
+        if let Some(seen) = self.entries.get_mut(&pid).and_then(|entry| entry.seen.as_mut())
+            && seen.comm != stat.comm
             && !stat.exiting
         {
-            entry.next_check = Nanos(0);
+            seen.next_check = Nanos(0);
         }
         true
     }
@@ -173,6 +214,7 @@ impl Discovery {
     /// The process is gone.
     pub fn forget(&mut self, pid: u32) {
         self.entries.remove(&pid);
+        self.paused.remove(&pid);
         self.changed |= self.suspects.remove(&pid).is_some();
         self.vms.remove(&pid);
         self.included.remove(&pid);
@@ -188,131 +230,41 @@ impl Discovery {
         self.vms.values()
     }
 
+    /// What looking has been so far: descriptors, and some for each process.
+    pub fn work(&self) -> u64 {
+        self.work
+    }
+
     /// Number of processes whose descriptors memtrace may not see.
     pub fn blind(&self) -> usize {
-        self.entries.values().filter(|entry| entry.blind).count()
+        let seen = self.entries.values().filter_map(|entry| entry.seen.as_ref());
+        seen.filter(|seen| seen.blind).count()
     }
 
-    fn check(&mut self, root: &HostRoot, pid: u32, now: Nanos, first: bool) {
-        let Ok(stat) = process::stat(root, pid) else {
-            self.forget(pid);
-            return;
-        };
-        if stat.exiting && self.suspects.get(&pid).is_some_and(|vm| vm.start == stat.start) {
-            return;
+    /// For the operator: what was not looked at yet or is not taken, and whose it is.
+    pub fn omissions(&self) -> Vec<String> {
+        let mut unseen = BTreeMap::<User, u64>::new();
+        for entry in self.entries.values().filter(|entry| entry.seen.is_none()) {
+            let count = unseen.entry(entry.user).or_default();
+            *count = count.saturating_add(1);
         }
-        let known = self.entries.get(&pid).filter(|entry| entry.start == stat.start);
-        let (first_seen, young_until) = match known {
-            Some(entry) => (entry.first_seen, entry.young_until),
-            // Processes that run already when memtrace starts aren't young.
-            None if first => (now, now),
-            None => (now, Nanos(now.0.saturating_add(YOUNG.0))),
+        let all = unseen.values().fold(0_u64, |sum, &count| sum.saturating_add(count));
+        let most = unseen.iter().max_by_key(|(_, count)| **count);
+        let waiting = most.map(|(&user, &count)| {
+            format!(
+                "{} not looked at yet, {count} of them of {}: VMs among them are missing so far",
+                several(all, "process"),
+                whose(user)
+            )
+        });
+        let crowd = |&user: &User| {
+            format!(
+                "{} has more than {MOST_BY_WORD} processes that are VMs by their command lines \
+                 alone, without a guest of KVM: the others are not counted",
+                whose(user)
+            )
         };
-        let young = now < young_until;
-        if let Some(entry) = known
-            && entry.comm == stat.comm
-            && entry.sighting == Sighting::No
-            && (now < entry.next_descriptors || self.budget == 0)
-        {
-            let next_check = next_check(now, pid, young);
-            if let Some(entry) = self.entries.get_mut(&pid) {
-                entry.next_check = next_check;
-            }
-            return;
-        }
-        self.budget = self.budget.saturating_sub(1);
-        let Ok(Judged { judgement, blind }) = judge(root, pid, &stat) else {
-            self.forget(pid);
-            return;
-        };
-        let settles = !blind && now.saturating_sub(first_seen) > SETTLED;
-        let sighting = self.conclude(root, pid, &stat, judgement, settles, young_until);
-        let next_check = match sighting {
-            Sighting::No => next_check(now, pid, young),
-            Sighting::Vm => self.next_look(pid, now, now.saturating_sub(first_seen) > SETTLED),
-            Sighting::NotYet => now,
-        };
-        self.entries.insert(
-            pid,
-            Entry {
-                start: stat.start,
-                comm: stat.comm,
-                sighting,
-                blind,
-                first_seen,
-                young_until,
-                next_check,
-                next_descriptors: if young { now } else { later(now, pid, DESCRIPTORS_SECONDS) },
-                scan: self.scans,
-            },
-        );
-    }
-
-    /// When a VM's process is looked at again: never, once all is known that doesn't change.
-    fn next_look(&self, pid: u32, now: Nanos, settled: bool) -> Nanos {
-        let Some(suspect) = self.suspects.get(&pid) else { return now };
-        let description = &suspect.description;
-        let read = description.qemu.as_ref().is_none_or(|qemu| qemu.unread.is_none());
-        // Without a word on its command line it is emulated as far as can be seen, for now.
-        let emulated = |qemu: &QemuCommand| qemu.accelerator() == Some(Accelerator::Tcg);
-        let sure = description.kvm || description.qemu.as_ref().is_none_or(emulated);
-        match (sure && read, settled) {
-            (true, _) => Nanos(u64::MAX),
-            (false, true) => later(now, pid, DESCRIPTORS_SECONDS),
-            (false, false) => now,
-        }
-    }
-
-    fn conclude(
-        &mut self,
-        root: &HostRoot,
-        pid: u32,
-        stat: &ProcessStat,
-        judgement: Judgement,
-        settles: bool,
-        young_until: Nanos,
-    ) -> Sighting {
-        let mut description = match judgement {
-            Judgement::Vm(description) => *description,
-            _ if self.included.contains(&pid) => Description::of_process(pid, stat),
-            Judgement::NotYet => {
-                self.changed |= self.suspects.remove(&pid).is_some();
-                return Sighting::NotYet;
-            }
-            Judgement::No => {
-                self.changed |= self.suspects.remove(&pid).is_some();
-                return Sighting::No;
-            }
-        };
-        if self.is_fork_of_a_vm(stat.parent, &description) {
-            return Sighting::NotYet;
-        }
-        if settles && description.qemu.as_ref().is_some_and(QemuCommand::may_emulate) {
-            description.accelerator = description.accelerator.or(Some(Accelerator::Tcg));
-        }
-        let suspect = Suspect {
-            start: stat.start,
-            parent: stat.parent,
-            group: stat.group,
-            session: stat.session,
-            of_user: is_of_user(root, pid),
-            young_until,
-            description,
-        };
-        self.suspects.insert(pid, suspect);
-        self.changed = true;
-        Sighting::Vm
-    }
-
-    /// A VMM that forks to run a script, or to isolate a device, exists twice for a moment, or as
-    /// long as the child runs.
-    fn is_fork_of_a_vm(&self, parent: u32, description: &Description) -> bool {
-        self.suspects.get(&parent).map(|parent| &parent.description).is_some_and(|parent| {
-            parent.program == description.program
-                && parent.uuid == description.uuid
-                && parent.qemu == description.qemu
-                && (parent.kvm || !description.kvm)
-        })
+        waiting.into_iter().chain(self.crowds.iter().map(crowd)).collect()
     }
 
     /// Decides which of the suspects are VMs, and which VM each is.
@@ -325,8 +277,9 @@ impl Discovery {
         }
         let all: Vec<Claimant<'_>> =
             self.suspects.iter().map(|(&pid, suspect)| self.claimant(pid, suspect)).collect();
-        let (_, claimants): (Vec<_>, Vec<_>) =
-            all.iter().cloned().partition(|one| one.is_starter(&all, is_young(one.pid)));
+        let runners = Runners::of(&all);
+        let is_vm = |one: &&Claimant<'_>| !runners.has_starter(one, is_young(one.pid));
+        let claimants: Vec<Claimant<'_>> = all.iter().filter(is_vm).cloned().collect();
         let (verdicts, disputes) = claims::judge(&claimants);
         let found = claimants.iter().zip(verdicts).map(|(one, verdict)| self.found(one, verdict));
         self.vms = found.map(|vm| (vm.pid, vm)).collect();
@@ -348,7 +301,7 @@ impl Discovery {
         let name = name.as_ref().unwrap_or(&description.name);
         let known = self.vms.get(&pid).filter(|vm| {
             let same = (vm.start, vm.id, vm.uuid) == (start, verdict.id, verdict.uuid);
-            same && vm.description == Description { name: name.clone(), ..description.clone() }
+            same && vm.description.is_the_same_called(description, name)
         });
         known.cloned().unwrap_or_else(|| {
             let description = Description { name: name.clone(), ..description.clone() };
@@ -357,19 +310,12 @@ impl Discovery {
     }
 }
 
-/// Whether the process runs in the session of an ordinary user, which it can't leave by itself.
-fn is_of_user(root: &HostRoot, pid: u32) -> bool {
-    let cgroups = read::text(&root.process(pid).join("cgroup"), read::SMALL).unwrap_or_default();
-    cgroups.lines().any(|line| line.contains(":/user.slice/"))
+/// Whether as many VMs of the user as are taken are so by their word alone.
+fn is_crowd(suspects: &BTreeMap<u32, Suspect>, user: User) -> bool {
+    let by_word = |one: &&Suspect| one.user == user && !one.description.kvm;
+    suspects.values().filter(by_word).count() >= MOST_BY_WORD
 }
 
-fn next_check(now: Nanos, pid: u32, young: bool) -> Nanos {
-    if young { now } else { later(now, pid, RECHECK_SECONDS) }
-}
-
-/// `seconds` to twice that from now, so that not all are due in the same scan.
-fn later(now: Nanos, pid: u32, seconds: u64) -> Nanos {
-    let spread = u64::from(pid).checked_rem(seconds).unwrap_or(0);
-    let wait = Nanos::SECOND.0.saturating_mul(seconds.saturating_add(spread));
-    Nanos(now.0.saturating_add(wait))
+fn whose(user: User) -> String {
+    user.map_or_else(|| "unknown users".to_owned(), |user| format!("user {user}"))
 }

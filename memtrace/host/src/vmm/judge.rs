@@ -77,6 +77,16 @@ impl Description {
         }
     }
 
+    /// Whether `other` is this one, but for its name, which would be `name`.
+    pub fn is_the_same_called(&self, other: &Self, name: &str) -> bool {
+        let Self { name: _, uuid, vmm, program, accelerator, kvm, vfio, arguments, qemu } = other;
+        self.name == name
+            && (&self.uuid, &self.accelerator, &self.kvm, &self.vfio)
+                == (uuid, accelerator, kvm, vfio)
+            && (&self.vmm, &self.program, &self.arguments, &self.qemu)
+                == (vmm, program, arguments, qemu)
+    }
+
     /// How its process was started, for the paths of its command line.
     pub fn start(&self) -> Start {
         self.qemu.as_ref().map(start).unwrap_or_default()
@@ -107,18 +117,25 @@ pub struct Judged {
     pub blind: bool,
 }
 
-/// Reads the files of process `pid` and judges.
+/// Whether the process can't be a VM, whatever files it has.
+pub fn is_none(stat: &ProcessStat) -> bool {
+    stat.kernel_thread || stat.exiting || stat.is_zombie()
+}
+
+/// Reads the files of process `pid` and judges. `kvm`: its descriptors; `None`: they are not for
+/// us to see.
 ///
 /// # Errors
 /// When the process is gone.
-pub fn judge(root: &HostRoot, pid: u32, stat: &ProcessStat) -> io::Result<Judged> {
-    if stat.kernel_thread || stat.exiting || stat.is_zombie() {
+pub fn judge(
+    root: &HostRoot,
+    pid: u32,
+    stat: &ProcessStat,
+    kvm: Option<KvmFds>,
+) -> io::Result<Judged> {
+    if is_none(stat) {
         return Ok(Judged { judgement: Judgement::No, blind: false });
     }
-    let kvm = match process::fds::kvm(root, pid) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
-        kvm => kvm.ok(),
-    };
     let seen = process::program(root, pid);
     let named = is_system_emulator(seen.as_deref().unwrap_or(&stat.comm));
     // Of most processes the command line doesn't matter.

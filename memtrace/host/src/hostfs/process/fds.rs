@@ -2,7 +2,9 @@
 //! program (virt/kvm/kvm_main.c,
 //! `kvm_dev_ioctl_create_vm`), and one with a passed-through device holds the descriptors of VFIO.
 
+use std::fs::{ReadDir, read_link};
 use std::io;
+use std::iter::Take;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::hostfs::HostRoot;
@@ -20,21 +22,49 @@ pub struct KvmFds {
     pub vfio: bool,
 }
 
-/// # Errors
-/// `PermissionDenied` without CAP_SYS_PTRACE for another user's process; `NotFound` when
-/// it is gone.
-pub fn kvm(root: &HostRoot, pid: u32) -> io::Result<KvmFds> {
-    let mut found = KvmFds::default();
-    for entry in std::fs::read_dir(root.process(pid).join("fd"))?.take(MAX_FDS).flatten() {
-        // A descriptor that was closed meanwhile doesn't matter.
-        let Ok(target) = std::fs::read_link(entry.path()) else { continue };
-        match target.as_os_str().as_bytes() {
-            b"anon_inode:kvm-vm" => found.vm = true,
-            b"/dev/kvm" => found.device = true,
-            other => found.vfio |= is_vfio(other),
+/// A look through the descriptors of one process, which may be made in parts.
+#[derive(Debug)]
+pub struct Descriptors {
+    rest: Take<ReadDir>,
+    found: KvmFds,
+}
+
+impl Descriptors {
+    /// # Errors
+    /// `PermissionDenied` without CAP_SYS_PTRACE for another user's process; `NotFound` when
+    /// it is gone.
+    pub fn begin(root: &HostRoot, pid: u32) -> io::Result<Self> {
+        let all = std::fs::read_dir(root.process(pid).join("fd"))?;
+        Ok(Self { rest: all.take(MAX_FDS), found: KvmFds::default() })
+    }
+
+    /// Looks at the next ones, at most `most`: at how many, and whether that were all.
+    pub fn advance(&mut self, most: u32) -> (u32, bool) {
+        for seen in 0..most {
+            let Some(entry) = self.rest.next() else { return (seen, true) };
+            // A descriptor that was closed meanwhile doesn't matter.
+            let Some(target) = entry.ok().and_then(|entry| read_link(entry.path()).ok()) else {
+                continue;
+            };
+            self.found.add(target.as_os_str().as_bytes());
+        }
+        (most, false)
+    }
+
+    /// What was found so far.
+    pub fn found(&self) -> KvmFds {
+        self.found
+    }
+}
+
+impl KvmFds {
+    fn add(&mut self, target: &[u8]) {
+        match target {
+            b"anon_inode:kvm-vm" => self.vm = true,
+            b"/dev/kvm" => self.device = true,
+            other => self.vfio |= is_vfio(other),
         }
     }
-    Ok(found)
 }
 
 /// A group or device of VFIO (drivers/vfio/vfio_main.c); /dev/vfio/vfio alone has no device.

@@ -4,11 +4,12 @@
 //! A starter (`-daemonize`) waits for the process that it forked, with the same command line. A copy,
 //! or somebody's program, may name a UUID or a name that isn't its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
 use crate::vmm::judge::Description;
+use crate::vmm::qemu::QemuCommand;
 use memtrace_core::sample::VmId;
 
 /// What counts of a process.
@@ -45,27 +46,50 @@ impl Claimant<'_> {
         (!self.description.kvm, self.of_user)
     }
 
-    fn daemonizes(&self) -> bool {
-        self.description.qemu.as_ref().is_some_and(|qemu| qemu.daemonize)
+    /// Whether `other`, of the same configuration, runs the guest that this one waits for.
+    fn waits_for(&self, others_guest: bool, other: (u64, u32)) -> bool {
+        others_guest || (!self.detached && (self.start, self.pid) < other)
     }
+}
 
-    /// Whether `other` runs the guest that this one waits for.
-    fn waits_for(&self, other: &Self) -> bool {
-        let (mine, others) = (self.description, other.description);
-        if mine.kvm
-            || mine.qemu.is_none()
-            || !(self.daemonizes() || other.parent == self.pid)
-            || mine.qemu != others.qemu
-        {
-            return false;
+/// Who may run the guest that a starter waits for: looked up, as anybody may have thousands of
+/// processes.
+#[derive(Debug, Default)]
+pub(super) struct Runners<'a> {
+    /// Of daemons by their configuration: whether one holds a guest, and the newest.
+    daemons: HashMap<&'a QemuCommand, (bool, (u64, u32))>,
+    children: HashMap<u32, Vec<Claimant<'a>>>,
+}
+
+impl<'a> Runners<'a> {
+    pub(super) fn of(all: &[Claimant<'a>]) -> Self {
+        let mut runners = Self::default();
+        for one in all {
+            let Some(qemu) = &one.description.qemu else { continue };
+            runners.children.entry(one.parent).or_default().push(one.clone());
+            if qemu.daemonize {
+                let (guest, newest) = runners.daemons.entry(qemu).or_default();
+                *guest |= one.description.kvm;
+                *newest = (*newest).max((one.start, one.pid));
+            }
         }
-        others.kvm || (!self.detached && (self.start, self.pid) < (other.start, other.pid))
+        runners
     }
 
-    /// Whether it is a process that waits for one of `all`, or has not forked it yet.
-    pub(super) fn is_starter(&self, all: &[Self], young: bool) -> bool {
-        let alone = young && self.daemonizes() && !self.description.kvm && !self.detached;
-        alone || all.iter().any(|other| other.pid != self.pid && self.waits_for(other))
+    /// Whether `one` is a process that waits for another, or has not forked it yet.
+    pub(super) fn has_starter(&self, one: &Claimant<'_>, young: bool) -> bool {
+        let Some(qemu) = one.description.qemu.as_ref().filter(|_| !one.description.kvm) else {
+            return false;
+        };
+        if qemu.daemonize {
+            let waits = |&(guest, newest): &_| one.waits_for(guest, newest);
+            return (young && !one.detached) || self.daemons.get(qemu).is_some_and(waits);
+        }
+        let is_its_guest = |other: &Claimant<'_>| {
+            other.description.qemu.as_ref() == Some(qemu)
+                && one.waits_for(other.description.kvm, (other.start, other.pid))
+        };
+        self.children.get(&one.pid).is_some_and(|children| children.iter().any(is_its_guest))
     }
 }
 

@@ -1,8 +1,11 @@
 //! Fake hosts with VMs of all kinds.
 
+mod hostile;
+
 use super::*;
 use crate::hostfs::fake::{self, FakeHost, FakeProcess};
 use crate::vmm::qemu::Libvirt;
+use memtrace_core::sample::Accelerator;
 use memtrace_core::units::Bytes;
 
 const UUID: &str = "5c1ae5d5-7b2e-4b6e-9f31-4ab8a6a9a111";

@@ -17,7 +17,7 @@ use memtrace_core::sample::Accelerator;
 use memtrace_core::units::Bytes;
 
 /// A QEMU system emulator's command line.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct QemuCommand {
     /// As written, so untrusted and of any length.
     pub name: Option<String>,
@@ -62,14 +62,14 @@ pub struct QemuCommand {
 }
 
 /// The options of a balloon device; all are off by default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct BalloonOptions {
     pub deflate_on_oom: bool,
     pub free_page_reporting: bool,
 }
 
 /// The libvirt instance that started a VM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Libvirt {
     System,
     /// One of a user's own, qemu:///session.

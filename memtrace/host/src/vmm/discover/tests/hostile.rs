@@ -1,0 +1,108 @@
+//! Users who make looking for VMs expensive.
+
+use super::*;
+use crate::vmm::discover::turns::LOOK;
+
+/// So little that a few descriptors are many.
+const TURN: u32 = 64;
+/// Work of a second; without a limit of time, as a busy machine must not change the results.
+const SMALL: u32 = 2 * TURN;
+const STRANGER: u32 = 1000;
+
+fn frugal() -> Discovery {
+    let hour = Duration::from_secs(3600);
+    let allowance = Allowance::new((SMALL, hour), (SMALL, hour));
+    Discovery { turn: TURN, allowance, of_events: allowance, ..Discovery::default() }
+}
+
+/// A process with so many descriptors, the last of which may be a guest of KVM.
+fn hoarder(host: &FakeHost, pid: u32, user: u32, descriptors: usize) {
+    let fds = vec!["/dev/null"; descriptors];
+    host.process(&FakeProcess { pid, user, arguments: &["qemu-system-x86_64"], fds: &fds, ..QEMU });
+}
+
+#[test]
+fn a_scan_does_no_more_than_it_may_and_goes_on_where_it_stopped() {
+    let host = FakeHost::unified();
+    for pid in 100..103 {
+        hoarder(&host, pid, STRANGER, 100);
+    }
+    let mut discovery = frugal();
+    let mut counts = Vec::new();
+    for second in 0..4 {
+        let before = discovery.work();
+        discovery.scan(&host.root(), at(second)).unwrap();
+        let work = discovery.work() - before;
+        assert!(work <= u64::from(SMALL + LOOK), "second {second}: {work}");
+        counts.push(discovery.vms().count());
+    }
+    assert_eq!(counts, [1, 2, 3, 3], "each is looked through once");
+}
+
+#[test]
+fn many_descriptors_of_one_user_do_not_delay_the_vm_of_another() {
+    let host = FakeHost::unified();
+    for pid in 100..105 {
+        hoarder(&host, pid, STRANGER, 100);
+    }
+    let mut discovery = frugal();
+    discovery.scan(&host.root(), at(0)).unwrap();
+    let waiting = discovery.omissions();
+    assert!(waiting[0].starts_with("4 processes not looked at yet, 4 of them of user 1000"));
+    host.process(&FakeProcess { pid: 900, user: 64055, fds: KVM, ..QEMU });
+    discovery.scan(&host.root(), at(1)).unwrap();
+    assert!(discovery.vms().any(|vm| vm.pid == 900), "{:?}", found(&discovery));
+}
+
+#[test]
+fn a_guest_behind_many_descriptors_is_found_all_the_same() {
+    let host = FakeHost::unified();
+    let mut fds = vec!["/dev/null"; 5 * TURN as usize];
+    fds.push("anon_inode:kvm-vm");
+    host.process(&FakeProcess { pid: 60, comm: "vmm", fds: &fds, ..FakeProcess::default() });
+    let mut discovery = frugal();
+    for second in 0..3 {
+        assert_eq!(discovery.vms().count(), 0);
+        discovery.scan(&host.root(), at(second)).unwrap();
+    }
+    assert_eq!(found(&discovery), [(60, "vmm-60")]);
+}
+
+#[test]
+fn a_user_has_a_share_of_the_looks_that_events_ask_for() {
+    let host = FakeHost::unified();
+    hoarder(&host, 100, STRANGER, 5 * TURN as usize);
+    host.process(&FakeProcess { pid: 900, user: 64055, fds: KVM, ..QEMU });
+    let mut discovery = frugal();
+    // The first is not through, and the others are put off.
+    for look in 0..3 {
+        let sighting = discovery.look_at(&host.root(), 100, at(0));
+        let expected = if look == 0 { Sighting::NotYet } else { Sighting::No };
+        assert_eq!(sighting, expected, "look {look}");
+    }
+    assert!(discovery.work() <= u64::from(TURN + LOOK), "{}", discovery.work());
+    assert_eq!(discovery.look_at(&host.root(), 900, at(0)), Sighting::Vm);
+}
+
+#[test]
+fn a_user_has_so_many_vms_by_command_lines_alone_and_root_as_many_as_it_says() {
+    let host = FakeHost::unified();
+    let crowd = MOST_BY_WORD as u32 + 20;
+    let arguments = &["qemu-system-x86_64", "-accel", "tcg"];
+    for pid in 100..100 + crowd {
+        host.process(&FakeProcess { pid, user: STRANGER, arguments, ..QEMU });
+    }
+    host.process(&FakeProcess { pid: 5000, user: STRANGER, arguments, fds: KVM, ..QEMU });
+    let mut discovery = Discovery::default();
+    discovery.scan(&host.root(), at(0)).unwrap();
+    assert_eq!(discovery.vms().count(), MOST_BY_WORD + 1, "one holds a guest");
+    let told = "user 1000 has more than 256 processes that are VMs by their command lines alone";
+    assert!(discovery.omissions()[0].starts_with(told), "{:?}", discovery.omissions());
+    for pid in 100..100 + crowd {
+        host.process(&FakeProcess { pid, user: 0, start: 778, arguments, ..QEMU });
+    }
+    let mut discovery = Discovery::default();
+    discovery.scan(&host.root(), at(0)).unwrap();
+    assert_eq!(discovery.vms().count(), crowd as usize + 1);
+    assert_eq!(discovery.omissions(), [""; 0]);
+}
