@@ -2,7 +2,9 @@
 //! memory what it is told. Cheap enough to start by the hundred, and it faults like the
 //! memory of a VM without KVM.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -31,9 +33,11 @@ pub fn play_if_asked() {
 }
 
 /// Obeys a line at a time and answers each with `ok`: `touch N` writes to every page of
-/// N MiB, `rename NAME` takes another name, `exit` ends, as does the end of input.
+/// N MiB, `hoard N` opens N descriptors, `rename NAME` takes another name, `exit` ends, as does the
+/// end of input.
 fn play() -> Result<()> {
     let mut memory: Vec<u8> = Vec::new();
+    let mut hoard: Vec<File> = Vec::new();
     let mut round = 0_u8;
     println!("ok");
     for line in std::io::stdin().lock().lines() {
@@ -49,6 +53,12 @@ fn play() -> Result<()> {
                 for page in memory[..mib * MIB].chunks_mut(PAGE) {
                     page[0] = round;
                 }
+            }
+            Some(("hoard", count)) => {
+                let count: usize = count.parse().context("how many descriptors?")?;
+                let opened: std::io::Result<Vec<File>> =
+                    (0..count).map(|_| File::open("/dev/null")).collect();
+                hoard.extend(opened.context("open descriptors")?);
             }
             Some(("rename", name)) => std::fs::write("/proc/self/comm", name)?,
             _ => ensure!(line == "exit", "what is {line:?}?"),
@@ -74,6 +84,14 @@ impl StandIn {
     /// # Errors
     /// When it doesn't start.
     pub fn start(dir: &Path, name: &str) -> Result<Self> {
+        Self::start_as(dir, name, None)
+    }
+
+    /// The same as a process of this user, who has to be able to reach `dir`.
+    ///
+    /// # Errors
+    /// As [`Self::start`], and without the privilege.
+    pub fn start_as(dir: &Path, name: &str, user: Option<u32>) -> Result<Self> {
         let program = dir.join(name);
         if !program.exists() {
             let this = std::env::current_exe().context("find this test binary")?;
@@ -82,12 +100,12 @@ impl StandIn {
                 std::fs::copy(&this, &program).context("copy this test binary")?;
             }
         }
-        let mut child = Command::new(&program)
-            .arg(ROLE)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("start {name}"))?;
+        let mut command = Command::new(&program);
+        command.arg(ROLE).stdin(Stdio::piped()).stdout(Stdio::piped());
+        if let Some(user) = user {
+            command.uid(user);
+        }
+        let mut child = command.spawn().with_context(|| format!("start {name}"))?;
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().context("its output")?);
         let mut standin = Self { child, stdin, stdout };
@@ -105,6 +123,14 @@ impl StandIn {
     /// When it is gone.
     pub fn touch(&mut self, mib: usize) -> Result<()> {
         self.order(&format!("touch {mib}"))
+    }
+
+    /// Makes it open so many descriptors, and waits.
+    ///
+    /// # Errors
+    /// When it is gone, or may not have as many.
+    pub fn hoard(&mut self, descriptors: usize) -> Result<()> {
+        self.order(&format!("hoard {descriptors}"))
     }
 
     /// Makes it take another name, of 15 bytes at most.

@@ -2,6 +2,7 @@
 //! that isn't to be had, each test says so and counts as skipped.
 
 mod churn;
+mod hostile;
 mod lifecycle;
 mod overflow;
 mod pressure;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     // The tests watch the whole machine; two at a time would see each other.
     arguments.test_threads = Some(1);
     let no_bpf = obstacle("BPF", open().map(drop));
+    let no_root = obstacle("root", root());
     let no_pool = no_bpf || obstacle("a pool", memtrace_tests::pool::find().map(drop));
     let mut trials = Vec::new();
     for (tests, skip) in [
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         (pressure::POOL_TESTS, no_pool),
         (overflow::POOL_TESTS, no_pool),
         (swap::TESTS, no_pool),
+        (hostile::TESTS, no_root),
     ] {
         trials.extend(tests.iter().map(|(name, test)| {
             Trial::test(*name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
@@ -40,6 +43,11 @@ fn main() -> ExitCode {
         }));
     }
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn root() -> anyhow::Result<()> {
+    anyhow::ensure!(rustix::process::geteuid().is_root(), "this is another user");
+    Ok(())
 }
 
 /// Whether something is missing; if so, says why.
