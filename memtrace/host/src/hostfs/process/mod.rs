@@ -73,12 +73,9 @@ pub fn program(root: &HostRoot, pid: u32) -> Option<String> {
     Some(read::lossy(name.to_vec()))
 }
 
-/// The user who started the process: the real one, which a program that is set to another user's
-/// id, and a process that hides from its own user, can't choose. `None`: not readable.
+/// The user who started the process. `None`: not readable.
 pub fn user(root: &HostRoot, pid: u32) -> Option<u32> {
-    let status = read::text(&root.process(pid).join("status"), read::SMALL).ok()?;
-    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    ids.split_ascii_whitespace().next()?.parse().ok()
+    sight::owner(&root.process(pid)).ok()
 }
 
 /// Whether it is in another PID namespace than those who look at this /proc (proc(5), NSpid): in

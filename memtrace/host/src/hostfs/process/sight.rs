@@ -7,7 +7,6 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
@@ -69,12 +68,16 @@ pub fn text(process: &Path, path: &str, start: &Start, limit: usize) -> io::Resu
     Ok((file, read::lossy(bytes)))
 }
 
-/// Whom the process belongs to: a file of it is this user's, or root's.
+/// The user who started the process, its real user. Not that to whom /proc/PID belongs: that is root
+/// for any process that wants it so (prctl(2), `PR_SET_DUMPABLE`), and for programs of set-user-ID.
 ///
 /// # Errors
 /// When the process is gone.
 pub fn owner(process: &Path) -> io::Result<u32> {
-    Ok(std::fs::metadata(process)?.uid())
+    let status = read::text(&process.join("status"), read::SMALL)?;
+    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let real = ids.and_then(|ids| ids.split_ascii_whitespace().next()?.parse().ok());
+    real.ok_or_else(|| io::Error::other("its status names no user"))
 }
 
 /// PWD of its environment, which shells set.

@@ -39,6 +39,8 @@ impl Monitor {
     fn listen(accept: impl FnOnce(UnixListener) + Send + 'static) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("/", directory.path().join("root")).unwrap();
+        let user = rustix::process::getuid().as_raw();
+        std::fs::write(directory.path().join("status"), format!("Uid:\t{user}\n")).unwrap();
         let listener = UnixListener::bind(directory.path().join("q.sock")).unwrap();
         thread::spawn(move || accept(listener));
         Self { directory }

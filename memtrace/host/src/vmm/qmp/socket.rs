@@ -48,7 +48,8 @@ fn is_elsewhere(target: &Target) -> bool {
 }
 
 /// The socket itself, found as the VM's process would have found it. Only one of the process' own
-/// user, or root's, is connected to: the path is what a command line says.
+/// user is connected to: the path is what a command line says, and would else lead memtrace to any
+/// of root's services.
 fn open(target: &Target) -> io::Result<OwnedFd> {
     let socket = sight::open(&target.process, &target.path, &target.start, OFlags::PATH)?;
     let stat = fstat(&socket)?;
@@ -56,8 +57,11 @@ fn open(target: &Target) -> io::Result<OwnedFd> {
         return Err(io::Error::other("it is no socket"));
     }
     let owner = sight::owner(&target.process)?;
-    if stat.st_uid != owner && stat.st_uid != 0 {
-        return Err(io::Error::other(format!("it belongs to user {}, not {owner}", stat.st_uid)));
+    if stat.st_uid != owner {
+        return Err(io::Error::other(format!(
+            "not connected: it belongs to user {}, and the VM to user {owner}",
+            stat.st_uid
+        )));
     }
     Ok(socket)
 }

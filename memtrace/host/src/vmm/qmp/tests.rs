@@ -4,6 +4,7 @@
 mod orders;
 
 use std::io::{BufRead, BufReader, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::fake::{Monitor, qemu};
@@ -142,6 +143,18 @@ fn a_daemons_relative_socket_is_found_or_the_reason_said() {
     let mut clients = QmpClients::default();
     clients.follow(1, target);
     wait_for(&clients, 1, |answer| answer.guest.actual.is_some());
+}
+
+/// As of a user's process that names the socket of one of root's services.
+#[test]
+fn a_socket_of_another_user_is_not_connected() {
+    let accepted = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&accepted);
+    let monitor = Monitor::start(move |_| seen.store(true, Ordering::Relaxed));
+    std::fs::write(monitor.directory().join("status"), "Uid:\t4242\t0\t0\t0\n").unwrap();
+    let problem = problem_of(monitor.target());
+    assert!(problem.ends_with("and the VM to user 4242"), "{problem}");
+    assert!(!accepted.load(Ordering::Relaxed));
 }
 
 #[test]

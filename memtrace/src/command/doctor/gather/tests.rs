@@ -43,8 +43,10 @@ fn vm(host: &FakeHost, pid: u32, more: &[&str]) {
         cgroup: "0::/web\n",
         ..FakeProcess::default()
     });
-    let status = "VmRSS: 501760 kB\nVmSwap: 1024 kB\nVmLck: 0 kB\nHugetlbPages: 0 kB\n";
-    host.file(&format!("proc/{pid}/status"), status);
+    // Its monitor's socket belongs to whoever runs this test.
+    let user = rustix::process::getuid().as_raw();
+    let memory = "VmRSS: 501760 kB\nVmSwap: 1024 kB\nVmLck: 0 kB\nHugetlbPages: 0 kB\n";
+    host.file(&format!("proc/{pid}/status"), &format!("Uid:\t{user}\n{memory}"));
     host.file("sys/fs/cgroup/web/memory.current", "1\n");
     host.file("sys/fs/cgroup/web/memory.max", "268435456\n");
     host.file("sys/fs/cgroup/web/memory.high", "max\n");
