@@ -1,9 +1,9 @@
 //! Opens regular files for reading by a path from the user. Other files are refused: opening a
 //! named pipe waits for its writer, and a device may never end.
 
-use std::fs::{self, File, FileType};
+use std::fs::{self, File, FileType, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Opens a regular file, also through a symbolic link.
@@ -11,9 +11,36 @@ use std::path::Path;
 /// # Errors
 /// When it isn't one, or can't be opened.
 pub fn open(path: &Path) -> io::Result<File> {
-    let kind = fs::metadata(path)?.file_type();
+    open_with(path, File::options().read(true))
+}
+
+/// The same with these options, of which the flags are set here.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    // A device may do something when it is opened, so look first; another file may be in its place
+    // by then, so don't wait for it, and look again.
+    check(fs::metadata(path)?.file_type())?;
+    let file = options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    check(file.metadata()?.file_type())?;
+    Ok(file)
+}
+
+/// Opens a regular file of our own with these options, which may make it: not through a symbolic
+/// link, and without waiting for another kind of file.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
+    check(file.metadata()?.file_type())?;
+    Ok(file)
+}
+
+fn check(kind: FileType) -> io::Result<()> {
     if kind.is_file() {
-        return File::open(path);
+        return Ok(());
     }
     let text = format!("not a regular file, but {}", name(kind));
     Err(io::Error::new(io::ErrorKind::InvalidInput, text))

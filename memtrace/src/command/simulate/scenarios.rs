@@ -2,12 +2,14 @@
 //! path of a file or folder.
 
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
 use crate::sys::exit::Misused;
 use memtrace_core::sim::{Scenario, catalogue};
+use memtrace_store::regular;
 
 /// Largest file that is read.
 const MOST_BYTES: u64 = 1 << 20;
@@ -75,9 +77,11 @@ fn read(path: &Path) -> Result<Vec<Scenario>> {
 
 fn read_file(path: &Path) -> Result<Scenario> {
     let file = || path.display().to_string();
-    let size = std::fs::metadata(path).with_context(file)?.len();
-    ensure!(size <= MOST_BYTES, "{}: a scenario has at most {MOST_BYTES} bytes", path.display());
-    let text = std::fs::read_to_string(path).with_context(file)?;
+    let mut text = String::new();
+    let mut read = regular::open_or_inherited(path).with_context(file)?.take(MOST_BYTES + 1);
+    let size = read.read_to_string(&mut text).with_context(file)?;
+    let fits = size as u64 <= MOST_BYTES;
+    ensure!(fits, "{}: a scenario has at most {MOST_BYTES} bytes", path.display());
     let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
     Scenario::parse(&name, &text).with_context(file)
 }

@@ -32,8 +32,7 @@ pub struct Account {
 /// # Errors
 /// When it can't be read, or is of a newer memtrace.
 pub fn at(directory: &Path, time: WallNanos) -> Result<Account, JournalError> {
-    let listed = files::list(directory);
-    let numbers = listed.map_err(JournalError::io(directory.display().to_string()))?;
+    let numbers = files::list(directory)?;
     let (account, orders, changes) = (Account::default(), BTreeMap::new(), Vec::new());
     let mut told = Teller { time, account, orders, changes };
     for number in numbers {

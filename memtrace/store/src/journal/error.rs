@@ -15,6 +15,16 @@ pub enum JournalError {
         file: PathBuf,
         version: u64,
     },
+    /// A number that no journal reaches: there would be none after it.
+    Absurd {
+        file: PathBuf,
+        number: u64,
+    },
+    /// Somebody else could write into it.
+    Foreign {
+        directory: PathBuf,
+        why: String,
+    },
     Io {
         what: String,
         error: io::Error,
@@ -42,6 +52,15 @@ impl std::fmt::Display for JournalError {
                  flight is not known to this one",
                 file.display()
             ),
+            Self::Absurd { file, number } => write!(
+                f,
+                "{} has the number {number}, which no journal reaches: it is damaged or not \
+                 memtrace's; move it away",
+                file.display()
+            ),
+            Self::Foreign { directory, why } => {
+                write!(f, "{} can't be the directory of the journal: {why}", directory.display())
+            }
             Self::Io { what, error } => write!(f, "{what}: {error}"),
         }
     }
@@ -51,7 +70,11 @@ impl std::error::Error for JournalError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             // Its text is part of ours.
-            Self::Locked { .. } | Self::Newer { .. } | Self::Io { .. } => None,
+            Self::Locked { .. }
+            | Self::Newer { .. }
+            | Self::Absurd { .. }
+            | Self::Foreign { .. }
+            | Self::Io { .. } => None,
         }
     }
 }

@@ -3,32 +3,62 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::JournalError;
+
+/// Files that no journal reaches: one a second for 30,000 years.
+const MOST: u64 = 1_000_000_000_000;
+/// `S_IWOTH`.
+const OTHERS_WRITE: u32 = 0o002;
 
 pub(super) fn path(directory: &Path, number: u64) -> PathBuf {
     directory.join(format!("journal-{number:06}.jsonl"))
 }
 
+/// Of a name that is written as ours are.
 fn number(name: &str) -> Option<u64> {
-    name.strip_prefix("journal-")?.strip_suffix(".jsonl")?.parse().ok()
+    let digits = name.strip_prefix("journal-")?.strip_suffix(".jsonl")?;
+    let number: u64 = digits.parse().ok()?;
+    (digits == format!("{number:06}")).then_some(number)
 }
 
 /// Numbers, ascending.
-pub(super) fn list(directory: &Path) -> io::Result<Vec<u64>> {
+///
+/// # Errors
+/// When the directory can't be listed, or has a file with a number after which there is none.
+pub(super) fn list(directory: &Path) -> Result<Vec<u64>, JournalError> {
+    let failed = || JournalError::io(directory.display().to_string());
     let mut numbers = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        numbers.extend(entry?.file_name().to_str().and_then(number));
+    for entry in fs::read_dir(directory).map_err(failed())? {
+        let name = entry.map_err(failed())?.file_name();
+        numbers.extend(name.to_str().and_then(number));
     }
     numbers.sort_unstable();
-    Ok(numbers)
+    match numbers.last() {
+        Some(&number) if number > MOST => {
+            Err(JournalError::Absurd { file: path(directory, number), number })
+        }
+        _ => Ok(numbers),
+    }
 }
 
+/// Makes the directory if there is none, and sees to it that nobody else can put files into it.
 pub(super) fn make_directory(directory: &Path) -> Result<(), JournalError> {
+    let failed = || JournalError::io(directory.display().to_string());
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    made.map_err(JournalError::io(directory.display().to_string()))
+    made.map_err(failed())?;
+    let found = fs::metadata(directory).map_err(failed())?;
+    let (owner, own) = (found.uid(), rustix::process::geteuid().as_raw());
+    let why = if owner != own && owner != 0 {
+        format!("it belongs to user {owner}")
+    } else if found.mode() & OTHERS_WRITE != 0 {
+        "everybody may write to it".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(JournalError::Foreign { directory: directory.to_owned(), why })
 }
 
 /// A new file that holds `text`, safe on disk with its name.

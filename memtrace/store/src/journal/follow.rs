@@ -73,8 +73,7 @@ impl Follower {
     /// Reads what was added, in the file that it is in and in those after it. It begins with
     /// the newest file but one, as the newest may have begun a moment ago.
     fn read_on(&mut self) -> Result<(), JournalError> {
-        let listed = files::list(&self.directory);
-        let numbers = listed.map_err(JournalError::io(self.directory.display().to_string()))?;
+        let numbers = files::list(&self.directory)?;
         let begin = numbers.iter().rev().nth(1).or(numbers.last());
         let Some(mut place) = self.place.or(begin.map(|&number| Place { number, offset: 0 }))
         else {

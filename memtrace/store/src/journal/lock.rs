@@ -11,6 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::JournalError;
+use crate::regular;
 
 /// Name of the lock file in a journal's directory.
 pub(super) const NAME: &str = "lock";
@@ -32,15 +33,9 @@ impl Lock {
         let failed = |error| JournalError::io(path.display().to_string())(error);
         // The file is not removed at the end: a process that has just opened it would then lock
         // a file that no other can find.
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(path)
-            .map_err(failed)?;
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let mut file = regular::open_own(path, &mut options).map_err(failed)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
@@ -80,7 +75,7 @@ pub enum Holder {
 pub(super) fn look(directory: &Path, locks: &str) -> Result<Holder, JournalError> {
     let path = directory.join(NAME);
     let failed = |error| JournalError::io(path.display().to_string())(error);
-    let file = match File::options().read(true).custom_flags(libc::O_NOFOLLOW).open(&path) {
+    let file = match regular::open_own(&path, File::options().read(true)) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Holder::None),
         Err(error) => return Err(failed(error)),

@@ -8,9 +8,13 @@ use super::lines::{self, Found};
 use super::lock::{self, Lock};
 use super::{Current, Journal, JournalError, Limits, files};
 use crate::journal::state::JournalState;
+use crate::regular;
 use memtrace_core::format::several;
 use memtrace_core::reactor::entry::Begun;
 use memtrace_core::reactor::entry::Holding;
+
+/// Orders that no journal reaches: one a microsecond for 285 years.
+const MOST_ORDERS: u64 = 1 << 53;
 
 /// What the last run left.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,8 +33,7 @@ pub struct Recovered {
 pub(super) fn open(directory: &Path, limits: Limits) -> Result<(Journal, Recovered), JournalError> {
     files::make_directory(directory)?;
     let lock = Lock::take(&directory.join(lock::NAME))?;
-    let listed = files::list(directory);
-    let numbers = listed.map_err(JournalError::io(directory.display().to_string()))?;
+    let numbers = files::list(directory)?;
     let newest = numbers.last().copied().unwrap_or(0);
     let mut recovered = Recovered { clean: true, ..Recovered::default() };
     let (mut state, mut current) = (JournalState::default(), None);
@@ -43,6 +46,9 @@ pub(super) fn open(directory: &Path, limits: Limits) -> Result<(Journal, Recover
             read.apply(&entry);
             clean = matches!(entry, Entry::Stop { .. });
         })?;
+        if read.next_id > MOST_ORDERS {
+            return Err(JournalError::Absurd { file: path, number: read.next_id });
+        }
         recovered.notices.extend(found.notice(&path));
         if found.headed {
             (state, recovered.clean) = (read, clean);
@@ -68,7 +74,7 @@ pub(super) fn open(directory: &Path, limits: Limits) -> Result<(Journal, Recover
 }
 
 fn go_on(path: &Path, found: &Found) -> Result<Current, JournalError> {
-    let opened = File::options().write(true).open(path);
+    let opened = regular::open_with(path, File::options().write(true));
     let current = opened.and_then(|file| Current::continued(file, found.length));
     current.map_err(JournalError::io(path.display().to_string()))
 }

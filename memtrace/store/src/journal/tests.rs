@@ -4,6 +4,7 @@ mod account;
 mod changes;
 mod failing;
 mod following;
+mod hostile;
 
 use std::fs;
 

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 
 use super::write::Writer;
 use super::{EXTENSION, Record, folder};
+use crate::regular;
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
 
 const LOCK: &str = "lock";
@@ -58,7 +59,9 @@ impl Recorder {
     pub fn open(directory: &Path, limits: Limits) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let path = directory.join(LOCK);
-        let lock = File::options().write(true).create(true).truncate(false).open(&path)?;
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false);
+        let lock = regular::open_own(&path, &mut options)?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => io::Error::new(
                 io::ErrorKind::WouldBlock,
