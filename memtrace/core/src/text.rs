@@ -27,6 +27,26 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The same for text of several lines.
+pub fn clean_lines(text: &str) -> Cow<'_, str> {
+    let is_unfit = |c| is_unfit(c) && c != '\n' && c != '\t';
+    if text.contains(is_unfit) {
+        Cow::Owned(text.chars().map(|c| if is_unfit(c) { REPLACEMENT } else { c }).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// The first `most` characters of `text`, with an ellipsis where there are more.
+pub fn bounded(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => Cow::Owned(
+            text.get(..end).unwrap_or_default().to_owned() + ELLIPSIS.encode_utf8(&mut [0; 4]),
+        ),
+        None => Cow::Borrowed(text),
+    }
+}
+
 /// At most `columns` columns of `text`, with an ellipsis where something was cut. Never
 /// cuts through a wide character or a grapheme cluster.
 pub fn truncate(text: &str, columns: usize) -> Cow<'_, str> {
@@ -116,6 +136,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn lines_stay_and_what_a_terminal_would_act_upon_does_not() {
+        let text = "one\n\ttwo\x1b]0;x\x07\u{9b}2J\r\u{202e}end";
+        let shown = "one\n\ttwo\u{fffd}]0;x\u{fffd}\u{fffd}2J\u{fffd}\u{fffd}end";
+        assert_eq!(clean_lines(text), shown);
+        assert_eq!(bounded("äöü", 3), "äöü");
+        assert_eq!(bounded("äöü", 2), "äö…");
+    }
 
     #[test]
     fn wide_characters_count_twice_and_are_never_halved() {

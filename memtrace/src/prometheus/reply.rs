@@ -6,8 +6,14 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use memtrace_core::text;
+
 /// Maximum number of series: 20 per host of 10000 hosts.
 pub const MOST_SERIES: usize = 200_000;
+
+/// Longest text of the server that is shown, in characters, and most warnings.
+const LONGEST: usize = 500;
+const MOST_WARNINGS: usize = 20;
 
 pub type Labels = BTreeMap<String, String>;
 
@@ -121,7 +127,7 @@ fn elements<'a, T: Deserialize<'a>>(body: &'a [u8], kind: &str) -> Result<(Vec<T
     // The type first: an element of another kind would be an error somewhere within.
     let (Data { result_type, .. }, _) = data::<Data<IgnoredAny>>(body)?;
     if result_type != kind {
-        bail!("expected a {kind}, got a {result_type}");
+        bail!("expected a {kind}, got a {}", shown(&result_type));
     }
     let (Data { result, .. }, warnings) = data::<Data<T>>(body)?;
     Ok((bounded(result)?, warnings))
@@ -131,10 +137,17 @@ fn data<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<(T, Vec<String>)> {
     let envelope: Envelope<T> =
         serde_json::from_slice(body).context("not an answer of Prometheus' HTTP API")?;
     if envelope.status != "success" {
-        bail!("Prometheus refused: {}", envelope.error.as_deref().unwrap_or(&envelope.status));
+        let why = envelope.error.as_deref().unwrap_or(&envelope.status);
+        bail!("Prometheus refused: {}", shown(why));
     }
     let data = envelope.data.context("the answer has no data")?;
-    Ok((data, envelope.warnings))
+    let warnings = envelope.warnings.iter().take(MOST_WARNINGS).map(|warning| shown(warning));
+    Ok((data, warnings.collect()))
+}
+
+/// A server's text, fit for a line on a terminal.
+fn shown(said: &str) -> String {
+    text::clean(&text::bounded(said, LONGEST)).into_owned()
 }
 
 fn bounded<T>(series: Vec<T>) -> Result<Vec<T>> {
@@ -181,6 +194,19 @@ mod tests {
         let body = br#"{"status":"success","data":[{"instance":"a:9"},{}]}"#;
         let labels = labels(body).expect("it is an answer");
         assert_eq!((labels.len(), &*labels[0]["instance"]), (2, "a:9"));
+    }
+
+    #[test]
+    fn what_a_server_says_is_harmless_and_bounded() {
+        let long = "x".repeat(9999);
+        let body = format!(r#"{{"status":"error","error":"a\u001b]0;x\u0007\n{long}"}}"#);
+        let error = format!("{:#}", read(body.as_bytes()).expect_err("it is none"));
+        assert!(error.contains("refused: a\u{fffd}]0;x\u{fffd}\u{fffd}xxx"), "{error}");
+        assert!(error.chars().count() < LONGEST + 50, "{error}");
+        let warnings = vec![r#""\u001b[2J""#; 99].join(",");
+        let body = format!(r#"{{"status":"success","warnings":[{warnings}],"data":[]}}"#);
+        let (_, warnings) = data::<Vec<Labels>>(body.as_bytes()).expect("it is an answer");
+        assert_eq!((warnings.len(), &*warnings[0]), (MOST_WARNINGS, "\u{fffd}[2J"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use super::interrupt::Interrupted;
+use memtrace_core::text;
 use memtrace_host::privileges::Denied;
 
 pub const FAILED: u8 = 1;
@@ -12,6 +13,9 @@ pub const FAILED: u8 = 1;
 pub const MISUSED: u8 = 2;
 /// `EX_NOPERM` of sysexits.h.
 pub const DENIED: u8 = 77;
+
+/// Longest error that is shown, in characters.
+const LONGEST: usize = 16_384;
 
 /// A command line that is understood and asks for what there isn't.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +40,10 @@ pub fn of_error(error: &anyhow::Error) -> (ExitCode, Option<String>) {
     let interrupted = error.downcast_ref::<Interrupted>();
     let misused = error.downcast_ref::<Misused>().map(|_| MISUSED);
     let code = interrupted.map(|interrupted| interrupted.code()).or(misused).unwrap_or(FAILED);
-    (ExitCode::from(code), Some(format!("memtrace: {error:#}\n")))
+    // Servers and files have their word in it.
+    let told = format!("{error:#}");
+    let told = text::bounded(&told, LONGEST);
+    (ExitCode::from(code), Some(format!("memtrace: {}\n", text::clean_lines(&told))))
 }
 
 /// Rust ignores SIGPIPE, so that writing fails instead.
@@ -68,6 +75,15 @@ mod tests {
         let (code, text) = of_error(&anyhow!("no such file").context("cannot start"));
         assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(FAILED)));
         assert_eq!(text.as_deref(), Some("memtrace: cannot start: no such file\n"));
+    }
+
+    #[test]
+    fn an_error_from_outside_is_harmless_and_bounded() {
+        let (_, told) =
+            of_error(&anyhow!("the server says \x1b]0;x\x07\nand {}", "x".repeat(99_999)));
+        let told = told.expect("it is told");
+        assert!(told.starts_with("memtrace: the server says \u{fffd}]0;x\u{fffd}\nand xxx"));
+        assert!(told.chars().count() < LONGEST + 20);
     }
 
     #[test]

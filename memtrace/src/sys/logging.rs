@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::Verbosity;
+use memtrace_core::text;
 
 impl Verbosity {
     /// Whether to log the eBPF programs' messages.
@@ -37,10 +38,26 @@ pub fn start(verbosity: Verbosity, drawn: bool) {
         // Nothing can be done if this fails.
         let _ = std::io::stderr().write_all(problem.as_bytes());
     }
-    let subscriber = subscriber(verbosity, filter, std::io::stderr);
+    let subscriber = subscriber(verbosity, filter, || Harmless(std::io::stderr()));
     // Both fail only if done before.
     let _ = tracing_log::LogTracer::init();
     let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Writes text without what a terminal would act upon: messages have names and answers from anywhere
+/// in them. A message comes in one piece.
+struct Harmless<W>(W);
+
+impl<W: Write> Write for Harmless<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        self.0.write_all(text::clean_lines(&text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// By RUST_LOG, or else by `-v`; and what is wrong with RUST_LOG.
@@ -99,11 +116,20 @@ pub(crate) mod tests {
     pub(crate) fn written(verbose: u8, tell: impl FnOnce()) -> String {
         let (buffer, verbosity) = (Buffer::default(), Verbosity { verbose });
         let writer = buffer.clone();
-        let subscriber =
-            subscriber(verbosity, EnvFilter::new(verbosity.filter()), move || writer.clone());
+        let subscriber = subscriber(verbosity, EnvFilter::new(verbosity.filter()), move || {
+            Harmless(writer.clone())
+        });
         tracing::subscriber::with_default(subscriber, tell);
         let bytes = buffer.0.lock().expect("the lock is not poisoned").clone();
         String::from_utf8(bytes).expect("it is text")
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_would_act_upon_is_logged() {
+        let tell = || tracing::warn!(text = "b\x1b[2Jc", "a\x1b]0;x\x07\u{9b}2J {:?}", "d\x1b[0m");
+        let written = written(0, tell);
+        assert!(!written.contains(|c: char| c.is_control() && c != '\n'), "{written:?}");
+        assert_eq!(written.lines().count(), 1, "{written:?}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::columns;
 use memtrace_core::model::Snapshot;
 use memtrace_core::model::snapshot::VmView;
+use memtrace_core::text;
 use memtrace_core::units::Nanos;
 
 /// Fields before those of the columns.
@@ -64,9 +65,17 @@ fn records<T: AsRef<[u8]>>(
 fn field(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => cell(text),
         other => other.to_string(),
     }
+}
+
+/// A text of somebody else's in a cell: without what a terminal would act upon, and with an
+/// apostrophe before what a spreadsheet would take for a formula and run (OWASP, CSV injection).
+fn cell(text: &str) -> String {
+    let runs = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = text::clean(text);
+    if runs { format!("'{text}") } else { text.into_owned() }
 }
 
 #[cfg(test)]
@@ -89,6 +98,27 @@ mod tests {
         // The name has a comma of its own, before the number.
         let index = names.split(',').position(|name| name == "rss_bytes").expect("a column");
         assert_eq!(values.trim_end().split(',').nth(index + 1), Some(""));
+    }
+
+    #[test]
+    fn a_cell_is_text_to_a_spreadsheet_and_to_a_terminal() {
+        for (text, shown) in [
+            ("web-1", "web-1"),
+            ("=HYPERLINK(\"http://x\")", "'=HYPERLINK(\"http://x\")"),
+            ("+1", "'+1"),
+            ("-1+1", "'-1+1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "'\u{fffd}=1"),
+            ("\r=1", "'\u{fffd}=1"),
+            ("/a\x1b[2J", "/a\u{fffd}[2J"),
+        ] {
+            assert_eq!(cell(text), shown);
+        }
+    }
+
+    #[test]
+    fn negative_numbers_are_numbers() {
+        assert_eq!(field(&Value::from(-1.5)), "-1.5");
     }
 
     #[test]
