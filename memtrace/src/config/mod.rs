@@ -20,7 +20,7 @@ use anyhow::{Result, anyhow};
 pub use self::alert::AlertConfig;
 pub use self::problem::Problem;
 
-use crate::sys::address::Address;
+use crate::sys::address::{Access, Address};
 use memtrace_core::policy::rules::Rules;
 use memtrace_core::reactor::Mode;
 use memtrace_core::units::Nanos;
@@ -42,8 +42,7 @@ pub struct Config {
     pub give_back: bool,
     /// The cgroup that holds the VMs. `None`: the host.
     pub scope: Option<String>,
-    /// Address for Prometheus scrapes. `None`: none.
-    pub listen: Option<Address>,
+    pub metrics: MetricsConfig,
     pub journal: JournalConfig,
     pub record: RecordConfig,
     pub alert: AlertConfig,
@@ -51,6 +50,15 @@ pub struct Config {
     pub hook: Vec<String>,
     /// The policy's rules, with settings of single VMs.
     pub rules: Rules,
+}
+
+/// The listener for Prometheus scrapes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// `None`: there is none.
+    pub listen: Option<Address>,
+    /// Of a Unix socket.
+    pub access: Access,
 }
 
 /// Directory and size limits of the journal.
@@ -76,7 +84,7 @@ impl Default for Config {
             libvirt: true,
             give_back: false,
             scope: None,
-            listen: None,
+            metrics: MetricsConfig::default(),
             journal: JournalConfig::default(),
             record: RecordConfig::default(),
             alert: AlertConfig::default(),

@@ -3,6 +3,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use memtrace_core::text;
+
+/// Longest key that is shown, in characters.
+const LONGEST: usize = 200;
+
 /// One error. Its text names file, line, column and key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -56,6 +61,9 @@ impl fmt::Display for Place {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { place, key, text } = self;
+        // A quoted key may be anything.
+        let key = text::clean(key);
+        let (key, text) = (text::bounded(&key, LONGEST), text::clean_lines(text));
         if key.is_empty() {
             write!(f, "{place}: {text}")
         } else {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::problem::Problem;
 use super::reader::{Reader, Section};
-use super::{Config, JournalConfig, RecordConfig, alert, hook, policy, vm};
+use super::{Config, JournalConfig, MetricsConfig, RecordConfig, alert, hook, policy, vm};
 use memtrace_core::interval;
 use memtrace_core::reactor::Mode;
 use memtrace_core::units::Bytes;
@@ -33,7 +33,7 @@ pub(super) fn root(config: &mut Config, root: &mut Section<'_, '_>) {
     {
         scope.problem(place, "cgroup", "must begin with `/`, the root of its hierarchy");
     }
-    root.section("metrics").optional("listen", &mut config.listen);
+    metrics(&mut config.metrics, &mut root.section("metrics"));
     journal(&mut config.journal, &mut root.section("journal"));
     record(&mut config.record, &mut root.section("record"));
     policy::read(&mut config.rules, &mut root.section("policy"));
@@ -42,6 +42,12 @@ pub(super) fn root(config: &mut Config, root: &mut Section<'_, '_>) {
     for (place, mut section) in root.tables("vm") {
         config.rules.vms.extend(vm::read(&place, &mut section));
     }
+}
+
+fn metrics(metrics: &mut MetricsConfig, section: &mut Section<'_, '_>) {
+    section.optional("listen", &mut metrics.listen);
+    section.optional("socket_group", &mut metrics.access.group);
+    section.set("socket_mode", &mut metrics.access.mode);
 }
 
 fn journal(journal: &mut JournalConfig, section: &mut Section<'_, '_>) {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use toml::de::DeValue;
 
-use crate::sys::address::Address;
+use crate::sys::address::{Address, SocketMode};
 use memtrace_core::units::{Bytes, Nanos, Percent, Unreadable};
 
 /// A value of a key.
@@ -27,6 +27,13 @@ impl Value for bool {
 impl Value for Address {
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
         let text = String::read(value)?;
+        text.parse().map_err(|error| format!("{error:#}"))
+    }
+}
+
+impl Value for SocketMode {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let text = String::read(value).unwrap_or_default();
         text.parse().map_err(|error| format!("{error:#}"))
     }
 }

@@ -15,6 +15,33 @@ pub enum Address {
     Path(PathBuf),
 }
 
+/// Who may connect to a Unix socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// By name or number; `None`: memtrace's own.
+    pub group: Option<String>,
+    pub mode: SocketMode,
+}
+
+/// Permissions of a socket, in octal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketMode(pub u32);
+
+impl Default for Access {
+    fn default() -> Self {
+        Self { group: None, mode: SocketMode(0o660) }
+    }
+}
+
+impl FromStr for SocketMode {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+        mode.map(Self).context("permissions in octal digits, as in \"0660\"")
+    }
+}
+
 impl FromStr for Address {
     type Err = Error;
 

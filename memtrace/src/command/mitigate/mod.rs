@@ -59,8 +59,8 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let root = live::privileged_host()?;
     let listener = {
         let _runtime = runtime.enter();
-        let address = arguments.listen.as_ref().or(config.listen.as_ref());
-        address.map(Listener::open).transpose()?
+        let address = arguments.listen.as_ref().or(config.metrics.listen.as_ref());
+        address.map(|address| Listener::open(address, &config.metrics.access)).transpose()?
     };
     let acts = reload::acts(arguments, &config);
     let mut acting = Acting::not_yet(Path::new(acting::LOCK));

@@ -1,7 +1,10 @@
 //! Reload of the configuration, and the keys that take effect.
 
+use std::thread;
 use std::time::Duration;
 
+use anyhow::{Context, Result};
+use tokio::sync::oneshot::{self, error::RecvError};
 use tokio::sync::watch;
 
 use crate::command::mitigate::acting::Acting;
@@ -29,9 +32,27 @@ impl Running {
         self.config.give_back
     }
 
-    /// Reloads the configuration. An invalid one changes nothing.
-    pub(super) fn reload(&mut self, control: &watch::Sender<Control>) {
-        match crate::config::chosen(self.arguments.config.as_deref()) {
+    /// Reads the configuration on a thread of its own: its files may be on a disk that doesn't
+    /// answer, and neither signals nor the service manager wait for that.
+    pub(super) fn read(&self) -> oneshot::Receiver<Result<Config>> {
+        let (send, read) = oneshot::channel();
+        let file = self.arguments.config.clone();
+        let run = move || {
+            // Nobody waits for it any more, if that fails.
+            let _ = send.send(crate::config::chosen(file.as_deref()));
+        };
+        // Without a thread the channel closes.
+        let _ = thread::Builder::new().name("configuration".to_owned()).spawn(run);
+        read
+    }
+
+    /// Applies what was read. An invalid configuration changes nothing.
+    pub(super) fn apply(
+        &mut self,
+        read: Result<Result<Config>, RecvError>,
+        control: &watch::Sender<Control>,
+    ) {
+        match read.context("cannot read the configuration").flatten() {
             Ok(config) => self.take(config, control),
             Err(error) => tracing::error!("{error:#}\nkeeping the previous configuration"),
         }
@@ -58,9 +79,9 @@ impl Running {
         control.send_if_modified(|control| {
             std::mem::replace(&mut control.interval, interval) != interval
         });
-        let Config { libvirt, scope, listen, journal, record, .. } = self.config.clone();
+        let Config { libvirt, scope, metrics, journal, record, .. } = self.config.clone();
         let send = self.config.alert.send.clone();
-        self.config = Config { libvirt, scope, listen, journal, record, ..config };
+        self.config = Config { libvirt, scope, metrics, journal, record, ..config };
         self.config.alert.send = send;
         tracing::warn!("configuration reloaded");
     }
@@ -82,7 +103,9 @@ fn fixed(before: &Config, now: &Config) -> Vec<&'static str> {
     let keys = [
         ("libvirt", before.libvirt != now.libvirt),
         ("scope.cgroup", before.scope != now.scope),
-        ("metrics.listen", before.listen != now.listen),
+        ("metrics.listen", before.metrics.listen != now.metrics.listen),
+        ("metrics.socket_group", before.metrics.access.group != now.metrics.access.group),
+        ("metrics.socket_mode", before.metrics.access.mode != now.metrics.access.mode),
         ("journal.directory", before.journal.directory != now.journal.directory),
         ("journal.file", before.journal.limits.file != now.journal.limits.file),
         ("journal.files", before.journal.limits.files != now.journal.limits.files),
@@ -101,11 +124,14 @@ fn fixed(before: &Config, now: &Config) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
 
     use clap::Parser;
 
     use super::*;
     use crate::command::{Arguments, Command};
+    use crate::sys::address::SocketMode;
     use memtrace_core::units::Nanos;
 
     /// What runs with the configuration in this file, and the ends of its ways.
@@ -129,21 +155,38 @@ mod tests {
         let interval = running.interval();
         let control = watch::Sender::new(Control { interval, detail: None, stop: false });
         fs::write(&file, "give_back = true\nintervall = \"5s\"\n").unwrap();
-        running.reload(&control);
+        running.apply(running.read().blocking_recv(), &control);
         assert!(!running.gives_back());
         assert_eq!(control.borrow().interval, Duration::from_secs(2));
         let text = "interval = \"5s\"\ngive_back = true\n[policy]\nsoft = 30\n\
                     [alert.host_pressure]\nuse = false\n[journal]\nfiles = 3\n";
         fs::write(&file, text).unwrap();
         let all = alerts.borrow().len();
-        running.reload(&control);
+        running.apply(running.read().blocking_recv(), &control);
         assert!(running.gives_back());
         assert_eq!(control.borrow().interval, Duration::from_secs(5));
         assert_eq!((running.config.rules.soft, running.config.journal.limits.files), (30.0, 8));
         assert_eq!(alerts.borrow().len(), all - 1);
         fs::remove_file(&file).unwrap();
-        running.reload(&control);
+        running.apply(running.read().blocking_recv(), &control);
         assert!(running.gives_back(), "a file that is gone says nothing new");
+    }
+
+    #[test]
+    fn a_configuration_that_does_not_come_holds_nothing_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("memtrace.toml");
+        fs::write(&file, "").unwrap();
+        let (mut running, _alerts) = running(&file);
+        let (late, write) = rustix::pipe::pipe().unwrap();
+        running.arguments.config = Some(format!("/dev/fd/{}", late.as_raw_fd()).into());
+        let mut read = running.read();
+        assert!(read.try_recv().is_err(), "it was not waited for");
+        fs::File::from(write).write_all(b"give_back = true\n").unwrap();
+        let interval = running.interval();
+        let control = watch::Sender::new(Control { interval, detail: None, stop: false });
+        running.apply(read.blocking_recv(), &control);
+        assert!(running.gives_back());
     }
 
     #[test]
@@ -152,12 +195,14 @@ mod tests {
         let mut now = Config { libvirt: false, interval: Nanos(1), ..Config::default() };
         now.journal.directory = "/elsewhere".into();
         now.record.used = true;
-        now.listen = ":9435".parse().ok();
+        now.metrics.listen = ":9435".parse().ok();
+        now.metrics.access.mode = SocketMode(0o600);
         now.alert.send.log = false;
         now.hook.push("page".to_owned());
         let changed = [
             "libvirt",
             "metrics.listen",
+            "metrics.socket_mode",
             "journal.directory",
             "record.use",
             "hook.command",

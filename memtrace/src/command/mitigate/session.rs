@@ -1,15 +1,18 @@
 //! The main loop: output, signals, and shutdown.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot::{self, error::RecvError};
 use tokio::time::{Instant, timeout_at};
 
 use super::print::{self, Printer};
 use super::reload::Running;
 use super::service::Service;
+use crate::config::Config;
 use crate::service::sampling::Handle;
 use crate::sys::output;
 use memtrace_core::reactor::{Owed, Step};
@@ -37,6 +40,7 @@ impl Session {
         let mut signals = Signals::listen()?;
         self.service.ready(self.running.interval());
         let mut left = count;
+        let mut read = None;
         while left != Some(0) {
             tokio::select! {
                 step = next(&mut self.handle) => {
@@ -44,7 +48,12 @@ impl Session {
                     left = left.map(|left| left.saturating_sub(1));
                 }
                 () = signals.end() => break,
-                _ = self.hangup.recv() => self.reload(),
+                _ = self.hangup.recv() => self.reload(&mut read),
+                config = loaded(&mut read) => {
+                    self.running.apply(config, &self.handle.control);
+                    self.service.ready(self.running.interval());
+                    read = None;
+                }
             }
         }
         self.service.stopping();
@@ -56,10 +65,14 @@ impl Session {
         output::print(&self.printer.text(step)?)
     }
 
-    fn reload(&mut self) {
+    /// Begins to read the configuration.
+    fn reload(&self, read: &mut Option<Reading>) {
+        if read.is_some() {
+            tracing::warn!("the configuration is still being read: its disk doesn't answer");
+            return;
+        }
         self.service.reloading();
-        self.running.reload(&self.handle.control);
-        self.service.ready(self.running.interval());
+        *read = Some(self.running.read());
     }
 
     /// Gives back until nothing more can be, the time limit, or another signal.
@@ -88,6 +101,17 @@ impl Session {
             Some(owed) => tracing::warn!("not given back: {} ({why})", print::owed(&owed)),
         }
         Ok(())
+    }
+}
+
+/// A configuration that is being read.
+type Reading = oneshot::Receiver<Result<Config>>;
+
+/// What was read, if anything is.
+async fn loaded(read: &mut Option<Reading>) -> Result<Result<Config>, RecvError> {
+    match read {
+        Some(read) => read.await,
+        None => pending().await,
     }
 }
 

@@ -1,14 +1,24 @@
 //! The listener for scrapes: a TCP address, or a Unix socket.
 
 use std::io;
-use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 
-use crate::sys::address::Address;
-use anyhow::{Context, Result};
+use super::host::Hosts;
+use crate::sys::address::{Access, Address};
+use anyhow::{Context, Result, ensure};
+use nix::unistd::Group;
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, chownat, fchmod, fstat, open};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 128;
 
 /// A bound listener.
 #[derive(Debug)]
@@ -44,23 +54,41 @@ impl Listener {
     ///
     /// # Errors
     /// When the address is in use, or can't be bound.
-    pub(crate) fn open(address: &Address) -> Result<Self> {
+    pub(crate) fn open(address: &Address, access: &Access) -> Result<Self> {
         let told = || format!("cannot listen on {address} for scrapes");
         match address {
             Address::Network(network) => {
                 let listener = std::net::TcpListener::bind(network).with_context(told)?;
                 listener.set_nonblocking(true).with_context(told)?;
                 let listener = TcpListener::from_std(listener).with_context(told)?;
+                if !network.ip().is_loopback() {
+                    tracing::warn!(
+                        "metrics are served on {address}, which is not loopback: without \
+                         authentication, to whoever reaches it"
+                    );
+                }
                 Ok(Self { socket: Socket::Network(listener), _place: None })
             }
             Address::Path(path) => {
                 clear(path).with_context(told)?;
-                let listener = StdUnixListener::bind(path).with_context(told)?;
+                let bound = closed(path).with_context(told)?;
                 let place = Some(Place(path.clone()));
-                listener.set_nonblocking(true).with_context(told)?;
-                let listener = UnixListener::from_std(listener).with_context(told)?;
+                admit(path, access).with_context(told)?;
+                listen(&bound, BACKLOG).with_context(told)?;
+                let listener = UnixListener::from_std(bound.into()).with_context(told)?;
                 Ok(Self { socket: Socket::Path(listener), _place: place })
             }
+        }
+    }
+
+    /// Which hosts requests may name.
+    pub(super) fn hosts(&self) -> Hosts {
+        let loopback = |address: std::net::SocketAddr| address.ip().is_loopback();
+        match &self.socket {
+            Socket::Network(listener) if listener.local_addr().is_ok_and(loopback) => {
+                Hosts::of_loopback()
+            }
+            Socket::Network(_) | Socket::Path(_) => Hosts::Any,
         }
     }
 
@@ -81,6 +109,45 @@ impl Listener {
     }
 }
 
+/// A socket at `path` to which nobody can connect yet, whatever the umask is: its file gets the
+/// permissions that the socket has (net/unix/af_unix.c).
+fn closed(path: &Path) -> Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+    bind(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket)
+}
+
+/// Gives the socket at `path` its group and mode.
+fn admit(path: &Path, access: &Access) -> Result<()> {
+    // The file itself: others may be able to put a link in its place.
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = open(path, flags, Mode::empty())?;
+    let is_socket = FileType::from_raw_mode(fstat(&file)?.st_mode) == FileType::Socket;
+    ensure!(is_socket, "something else is in its place");
+    if let Some(group) = &access.group {
+        let group = Gid::from_raw(number(group)?);
+        chownat(&file, "", None, Some(group), AtFlags::EMPTY_PATH)
+            .context("cannot give it to metrics.socket_group")?;
+    }
+    let mode = std::fs::Permissions::from_mode(access.mode.0);
+    std::fs::set_permissions(format!("/proc/self/fd/{}", file.as_raw_fd()), mode)?;
+    Ok(())
+}
+
+/// The number of a group.
+fn number(group: &str) -> Result<u32> {
+    if let Ok(number) = group.parse() {
+        return Ok(number);
+    }
+    let found = Group::from_name(group)?;
+    Ok(found
+        .with_context(|| format!("there is no group {group:?} (metrics.socket_group)"))?
+        .gid
+        .as_raw())
+}
+
 /// Removes a stale socket of a killed process; nothing else.
 fn clear(path: &Path) -> io::Result<()> {
     let is_socket =
@@ -94,7 +161,10 @@ fn clear(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixListener as StdUnixListener;
+
     use super::*;
+    use crate::sys::address::SocketMode;
 
     #[test]
     fn what_is_written_is_read_and_a_port_alone_is_of_this_host() {
@@ -111,8 +181,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_that_is_taken_is_refused_and_one_that_was_left_behind_is_not() {
-        let first = Listener::open(&":0".parse().unwrap()).expect("there is a port");
-        let error = Listener::open(&Address::Network(first.address())).expect_err("it is taken");
+        let access = Access::default();
+        let first = Listener::open(&":0".parse().unwrap(), &access).expect("there is a port");
+        let error =
+            Listener::open(&Address::Network(first.address()), &access).expect_err("it is taken");
         let error = format!("{error:#}");
         assert!(error.contains("cannot listen on 127.0.0.1:"), "{error}");
         assert!(error.contains("in use"), "{error}");
@@ -120,16 +192,53 @@ mod tests {
         let folder = tempfile::tempdir().expect("there is room");
         let path = folder.path().join("metrics.sock");
         let address = Address::Path(path.clone());
-        let listener = Listener::open(&address).expect("it is free");
-        assert!(Listener::open(&address).is_err(), "one at a time");
+        let listener = Listener::open(&address, &access).expect("it is free");
+        assert!(Listener::open(&address, &access).is_err(), "one at a time");
         drop(listener);
         assert!(!path.exists());
         // As after a kill.
         drop(StdUnixListener::bind(&path).expect("it is free"));
         assert!(path.exists());
-        drop(Listener::open(&address).expect("the socket is stale"));
+        drop(Listener::open(&address, &access).expect("the socket is stale"));
         std::fs::write(&path, "kept").expect("there is room");
-        assert!(Listener::open(&address).is_err(), "no file is removed for it");
+        assert!(Listener::open(&address, &access).is_err(), "no file is removed for it");
         assert_eq!(std::fs::read(&path).expect("it is there"), b"kept");
+    }
+
+    #[tokio::test]
+    async fn a_socket_has_the_group_and_the_mode_of_the_configuration() {
+        use std::os::unix::fs::MetadataExt;
+
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = folder.path().join("metrics.sock");
+        let address = Address::Path(path.clone());
+        let own = std::fs::metadata(folder.path()).expect("it is there").gid();
+        for (group, mode, then) in [
+            (None, 0o660, own),
+            (Some(own.to_string()), 0o666, own),
+            (Some(own.to_string()), 0o600, own),
+        ] {
+            let access = Access { group, mode: SocketMode(mode) };
+            let listener = Listener::open(&address, &access).expect("it is free");
+            let found = std::fs::metadata(&path).expect("it is there");
+            assert_eq!((found.mode() & 0o7777, found.gid()), (mode, then));
+            drop(listener);
+        }
+        let group = Some("no-such-group".to_owned());
+        let error =
+            Listener::open(&address, &Access { group, ..Access::default() }).expect_err("no group");
+        let error = format!("{error:#}");
+        assert!(error.contains("there is no group \"no-such-group\""), "{error}");
+        assert!(!path.exists(), "nothing is left");
+    }
+
+    #[tokio::test]
+    async fn hosts_are_checked_on_loopback_alone() {
+        let hosts = |address: &str| {
+            let address = address.parse().expect("an address");
+            Listener::open(&address, &Access::default()).expect("there is a port").hosts()
+        };
+        assert!(!hosts(":0").has(Some("evil.example")));
+        assert!(hosts("0.0.0.0:0").has(Some("evil.example")));
     }
 }

@@ -1,5 +1,6 @@
 //! The HTTP endpoint for Prometheus scrapes.
 
+mod host;
 pub(crate) mod listen;
 pub(crate) mod serve;
 

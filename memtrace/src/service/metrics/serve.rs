@@ -4,27 +4,32 @@
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderMap};
+use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST, HeaderMap};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
+use super::host::Hosts;
 use super::listen::Listener;
 use super::{now, page_size};
 use crate::service::view_input::ViewInput;
 use memtrace_core::live::Latest;
 use memtrace_view::export::metrics::{Form, Scene, text};
 
-/// Connections at a time; those beyond wait to be accepted.
-const MOST: usize = 8;
+/// Connections at a time; for one more, the oldest that hasn't asked anything yet is dropped.
+const MOST: usize = 64;
+/// Answers that are made at a time.
+const MOST_ANSWERS: usize = 4;
 /// Time limit of a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Time limit of a request's header.
@@ -34,21 +39,60 @@ const LARGEST: usize = 16 << 10;
 /// Pause after a failed accept, usually for lack of file descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// The open connections, the oldest first.
+#[derive(Debug, Default)]
+struct Guests(Vec<Guest>);
+
+#[derive(Debug)]
+struct Guest {
+    /// Its request has come.
+    asked: Arc<AtomicBool>,
+    task: AbortHandle,
+}
+
+impl Guests {
+    /// Makes room for one more.
+    fn make_room(&mut self) {
+        self.0.retain(|guest| !guest.task.is_finished());
+        if self.0.len() >= MOST {
+            let silent = self.0.iter().position(|guest| !guest.asked.load(Ordering::Relaxed));
+            self.0.remove(silent.unwrap_or(0)).task.abort();
+            tracing::debug!("a connection for scrapes was dropped: there are {MOST}");
+        }
+    }
+}
+
+impl Drop for Guests {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|guest| guest.task.abort());
+    }
+}
+
+/// What answers.
+#[derive(Clone)]
+struct Desk {
+    input: ViewInput,
+    hosts: Arc<Hosts>,
+    answers: Arc<Semaphore>,
+}
+
 /// Serves until it is dropped.
 pub(crate) async fn serve(listener: Listener, input: ViewInput) {
-    let places = Arc::new(Semaphore::new(MOST));
+    let hosts = Arc::new(listener.hosts());
+    let desk = Desk { input, hosts, answers: Arc::new(Semaphore::new(MOST_ANSWERS)) };
+    let mut guests = Guests::default();
     loop {
-        // Never closed.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok(stream) => {
-                let input = input.clone();
-                tokio::spawn(async move {
-                    if timeout(PATIENCE, connection(stream, input)).await.is_err() {
+                guests.make_room();
+                let asked = Arc::new(AtomicBool::new(false));
+                let answered = connection(stream, desk.clone(), Arc::clone(&asked));
+                let task = tokio::spawn(async move {
+                    if timeout(PATIENCE, answered).await.is_err() {
                         tracing::debug!("scrape timed out");
                     }
-                    drop(place);
                 });
+                guests.0.push(Guest { asked, task: task.abort_handle() });
             }
             Err(error) => {
                 tracing::debug!("cannot accept a connection: {error}");
@@ -59,10 +103,15 @@ pub(crate) async fn serve(listener: Listener, input: ViewInput) {
 }
 
 /// One request, one answer.
-async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, input: ViewInput) {
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    desk: Desk,
+    asked: Arc<AtomicBool>,
+) {
     let service = service_fn(|request| {
-        let input = input.clone();
-        async move { Ok::<_, Infallible>(answer(&request, &input).await) }
+        asked.store(true, Ordering::Relaxed);
+        let desk = desk.clone();
+        async move { Ok::<_, Infallible>(answer(&request, &desk).await) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(LARGEST).keep_alive(false);
@@ -71,7 +120,11 @@ async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, input: ViewInpu
     }
 }
 
-async fn answer(request: &Request<Incoming>, input: &ViewInput) -> Response<Full<Bytes>> {
+async fn answer(request: &Request<Incoming>, desk: &Desk) -> Response<Full<Bytes>> {
+    if !is_for_us(request, &desk.hosts) {
+        let told = "only for this host: its name, localhost or an address as the Host\n";
+        return plain(StatusCode::MISDIRECTED_REQUEST, told);
+    }
     if request.uri().path() != "/metrics" {
         return plain(StatusCode::NOT_FOUND, "not found; metrics are at /metrics\n");
     }
@@ -80,6 +133,11 @@ async fn answer(request: &Request<Incoming>, input: &ViewInput) -> Response<Full
         refused.headers_mut().insert(ALLOW, hyper::header::HeaderValue::from_static("GET"));
         return refused;
     }
+    // Never closed.
+    let Ok(_place) = desk.answers.acquire().await else {
+        return plain(StatusCode::SERVICE_UNAVAILABLE, "ending\n");
+    };
+    let input = &desk.input;
     let Latest::Snapshot(mut snapshot) = input.handle.latest.borrow().clone() else {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "no sample yet\n");
     };
@@ -95,6 +153,12 @@ async fn answer(request: &Request<Incoming>, input: &ViewInput) -> Response<Full
         // A panic has its own message.
         Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n"),
     }
+}
+
+/// Whether the request names this host, in its head and where its target has a host.
+fn is_for_us(request: &Request<Incoming>, hosts: &Hosts) -> bool {
+    let named = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default());
+    hosts.has(named) && hosts.has(request.uri().authority().map(|authority| authority.as_str()))
 }
 
 /// Content negotiation: OpenMetrics if preferred, else the text format (RFC 9110, 12.5.1).

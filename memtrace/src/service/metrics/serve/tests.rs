@@ -3,18 +3,19 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::time::Instant;
 
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::*;
 use crate::service::sampling::Handle;
-use crate::sys::address::Address;
+use crate::sys::address::{Access, Address};
 use memtrace_core::fixture;
 use memtrace_core::live::Control;
 use memtrace_core::reactor::{Decided, Step};
 
-const SCRAPE: &str = "GET /metrics HTTP/1.1\r\nHost: kvm-7\r\n";
+const SCRAPE: &str = "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:9435\r\n";
 /// As Prometheus 2.42 asks.
 const PROMETHEUS: &str = "Accept: application/openmetrics-text;version=1.0.0,\
     application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n";
@@ -37,7 +38,8 @@ fn fed(latest: Latest) -> Fed {
 
 /// Serves it on a port of its own.
 fn serving(fed: &Fed) -> SocketAddr {
-    let listener = Listener::open(&":0".parse().expect("an address")).expect("there is a port");
+    let listener = Listener::open(&":0".parse().expect("an address"), &Access::default())
+        .expect("there is a port");
     let address = listener.address();
     tokio::spawn(serve(listener, fed.input.clone()));
     address
@@ -85,11 +87,12 @@ async fn a_scraper_gets_the_newest_snapshot_in_the_form_that_it_asks_for() {
 async fn there_is_nothing_else() {
     let address = serving(&fed(Latest::Snapshot(fixture::demo())));
     for path in ["/", "/metrics/", "/metricsx", "/../metrics"] {
-        let answer = ask(address, format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+        let answer = ask(address, format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 404 "), "{path}: {answer}");
     }
     for method in ["POST", "PUT", "DELETE", "HEAD"] {
-        let request = format!("{method} /metrics HTTP/1.1\r\nHost: a\r\ncontent-length: 0\r\n\r\n");
+        let request =
+            format!("{method} /metrics HTTP/1.1\r\nHost: localhost\r\ncontent-length: 0\r\n\r\n");
         let answer = ask(address, request).await;
         assert!(answer.starts_with("HTTP/1.1 405 ") && answer.contains("allow: GET"), "{answer}");
     }
@@ -97,22 +100,46 @@ async fn there_is_nothing_else() {
     assert!(!ask(address, huge).await.starts_with("HTTP/1.1 200 "));
 }
 
+/// As many as a process has descriptors for kept every scrape out for 10 s.
 #[tokio::test]
-async fn those_who_say_nothing_lose_their_place() {
+async fn those_who_say_nothing_or_half_of_it_keep_nobody_out() {
     let address = serving(&fed(Latest::Snapshot(fixture::demo())));
     let connect = move || -> Vec<TcpStream> {
-        (0..MOST).map(|_| TcpStream::connect(address).expect("it listens")).collect()
+        let connect = |index| {
+            let mut stream = TcpStream::connect(address).expect("it listens");
+            if index % 2 == 0 {
+                // It may have been dropped already.
+                let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: loc");
+            }
+            stream
+        };
+        (0..7 * MOST).map(connect).collect()
     };
     let silent = spawn_blocking(connect).await.expect("no panic");
+    let begun = Instant::now();
     assert!(scrape(address, "").await.starts_with("HTTP/1.1 200 "));
+    assert!(begun.elapsed() < HEAD, "it waited until they were given up");
     drop(silent);
+}
+
+#[tokio::test]
+async fn a_name_that_was_led_to_loopback_is_refused() {
+    let address = serving(&fed(Latest::Snapshot(fixture::demo())));
+    for request in [
+        "GET /metrics HTTP/1.1\r\nHost: evil.example:9435\r\n\r\n",
+        "GET http://evil.example/metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ] {
+        let answer = ask(address, request.to_owned()).await;
+        assert!(answer.starts_with("HTTP/1.1 421 ") && !answer.contains("memtrace_"), "{answer}");
+    }
 }
 
 #[tokio::test]
 async fn a_socket_in_a_folder_serves_as_well() {
     let folder = tempfile::tempdir().expect("there is room");
     let path = folder.path().join("metrics.sock");
-    let listener = Listener::open(&Address::Path(path.clone())).expect("it is free");
+    let listener =
+        Listener::open(&Address::Path(path.clone()), &Access::default()).expect("it is free");
     let fed = fed(Latest::Snapshot(fixture::demo()));
     let served = tokio::spawn(serve(listener, fed.input.clone()));
     let asked = path.clone();
