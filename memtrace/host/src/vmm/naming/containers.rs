@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Adapter, Named, Subject, add, given, poses_as, word};
+use super::{Adapter, Named, Subject, add, given, paths, poses_as, word};
 use crate::vmm::qemu::Libvirt;
 use memtrace_core::sample::Platform;
 
@@ -29,10 +29,10 @@ impl Adapter for Kubevirt {
 
 /// The UID of the pod: `.../kubepods-burstable-podUID.slice/...`, with `_` for `-`, or `.../podUID/...`.
 fn pod(cgroups: &str) -> Option<Uuid> {
-    cgroups
-        .lines()
-        .filter(|line| line.contains("kubepods"))
-        .flat_map(|line| line.split('/'))
+    paths(cgroups)
+        // Users name cgroups of their own as they like.
+        .filter(|path| path.contains("kubepods") && !path.starts_with("/user.slice/"))
+        .flat_map(|path| path.split('/'))
         .find_map(|part| {
             let part = part.strip_suffix(".slice").unwrap_or(part);
             let (_, uid) = part.rsplit_once("pod")?;

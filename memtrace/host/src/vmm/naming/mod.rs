@@ -75,6 +75,11 @@ impl Named {
     }
 }
 
+/// The paths in lines of /proc/PID/cgroup, `ID:CONTROLLERS:PATH`; a path may hold colons.
+fn paths(cgroups: &str) -> impl Iterator<Item = &str> {
+    cgroups.lines().filter_map(|line| line.splitn(3, ':').nth(2))
+}
+
 /// A word fit for display; `None` if nothing is left.
 fn word(text: &str) -> Option<String> {
     let text = text.trim();

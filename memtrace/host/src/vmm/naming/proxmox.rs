@@ -1,6 +1,6 @@
 //! Proxmox VE: `-id`, the scope qemu.slice/ID.scope, and /etc/pve/qemu-server/ID.conf (qm.conf(5)).
 
-use super::{Adapter, Named, Subject, add, given, word};
+use super::{Adapter, Named, Subject, add, given, paths, word};
 use memtrace_core::sample::Platform;
 use memtrace_core::settings::MOST;
 use memtrace_core::units::Bytes;
@@ -55,10 +55,11 @@ fn is_id(text: &str) -> bool {
     (1..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// ID of a line that ends in `/qemu.slice/ID.scope`.
+/// ID of the cgroup `/qemu.slice/ID.scope`, which only root can make: below a user's own there may be
+/// any name.
 fn scope(cgroups: &str) -> Option<&str> {
-    cgroups.lines().find_map(|line| {
-        let (_, scope) = line.rsplit_once(":/qemu.slice/")?;
+    paths(cgroups).find_map(|path| {
+        let scope = path.strip_prefix("/qemu.slice/")?;
         scope.split('/').next()?.strip_suffix(".scope").filter(|id| is_id(id))
     })
 }

@@ -62,7 +62,11 @@ fn proxmox_scope_goes_before_what_a_command_line_says() {
     let arguments = &["kvm", "-id", "100", "-name", "x"];
     let vm = of(&FakeProcess { arguments, cgroup: SCOPE, ..QEMU });
     assert_eq!(vm.labels.id.as_deref(), Some("2207"));
-    for cgroup in ["0::/qemu.slice/x.scope\n", "0::/user.slice/a:/qemu.slice2/2207.scope\n"] {
+    for cgroup in [
+        "0::/qemu.slice/x.scope\n",
+        "0::/user.slice/a:/qemu.slice2/2207.scope\n",
+        "0::/user.slice/user-7.slice/a:/qemu.slice/2207.scope\n",
+    ] {
         let vm = of(&FakeProcess { arguments, cgroup, ..QEMU });
         assert_eq!(vm.labels.id.as_deref(), Some("100"), "{cgroup}");
     }
