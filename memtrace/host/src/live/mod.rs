@@ -35,7 +35,7 @@ use self::notices::Notices;
 use self::oom::OomKills;
 use self::rereading::Kept;
 use self::scope::Scope;
-use self::shared::Sharing;
+use self::shared::{Patience, Sharing};
 use crate::clock::{monotonic, wall};
 use crate::hostfs::host::HostFacts;
 use crate::hostfs::process::{self, ProcessStat};
@@ -225,9 +225,10 @@ impl LiveSource {
             self.forget(pid);
         }
         let mut moved = std::mem::take(&mut self.left);
+        let mut patience = Patience::default();
         for (vm, _) in living {
             self.candidates.remove(&vm.pid);
-            moved |= self.look_where(vm, notices);
+            moved |= self.look_where(vm, &mut patience, notices);
             if self.is_outside_scope(vm.pid) {
                 self.guests.leave(vm);
             } else {
@@ -256,7 +257,7 @@ impl LiveSource {
     }
 
     /// Updates the cgroup and memory files of a VM. Returns whether they have changed.
-    fn look_where(&mut self, vm: &FoundVm, notices: &mut Notices) -> bool {
+    fn look_where(&mut self, vm: &FoundVm, patience: &mut Patience, notices: &mut Notices) -> bool {
         let counts_files = match &self.kernel {
             Kernel::Runs(kernel) => shared::are_counted(kernel.signals()),
             Kernel::Absent(_) => false,
@@ -273,7 +274,7 @@ impl LiveSource {
             known.kept = Kept::default();
         }
         if counts_files {
-            moved |= known.shared_memory.refresh(&self.root, vm.pid, now);
+            moved |= patience.refresh(&mut known.shared_memory, &self.root, vm.pid, now);
         }
         if let Some(problem) = known.membership.problem() {
             notices.add(Topic::Cgroup, format!("{}: {problem}", vm.description.name));

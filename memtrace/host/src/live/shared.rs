@@ -2,6 +2,7 @@
 //! Non-VM processes (vhost-user) may map it too.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use super::known::KnownVm;
 use crate::hostfs::HostRoot;
@@ -44,6 +45,36 @@ impl SharedMemory {
         let files = files.into_iter().collect();
         let changed = self.files != files;
         self.files = files;
+        changed
+    }
+}
+
+/// Time for reading mappings in one sample: those of a process with 65,000 of them take 50 ms, and
+/// anybody may have such processes. The others are read in the next samples.
+#[derive(Debug)]
+pub(super) struct Patience(Duration);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self(Duration::from_millis(100))
+    }
+}
+
+impl Patience {
+    /// [`SharedMemory::refresh`], if there is time left.
+    pub(super) fn refresh(
+        &mut self,
+        memory: &mut SharedMemory,
+        root: &HostRoot,
+        pid: u32,
+        now: Nanos,
+    ) -> bool {
+        if self.0.is_zero() {
+            return false;
+        }
+        let begun = Instant::now();
+        let changed = memory.refresh(root, pid, now);
+        self.0 = self.0.saturating_sub(begun.elapsed());
         changed
     }
 }
@@ -120,6 +151,22 @@ mod tests {
             }
         }
         assert_eq!(read_at, [0, 1, 3, 7, 15, 31, 63, 127, 191, 255, 319, 383]);
+    }
+
+    #[test]
+    fn what_there_is_no_time_for_is_read_in_the_next_sample() {
+        let host = FakeHost::unified();
+        maps(&host, 7, &[5]);
+        let mut memory = SharedMemory::default();
+        assert!(!Patience(Duration::ZERO).refresh(&mut memory, &host.root(), 7, Nanos(0)));
+        assert!(Patience::default().refresh(&mut memory, &host.root(), 7, Nanos(0)));
+        assert_eq!(numbers(&memory), [5]);
+        // A reading takes some time, however short.
+        let mut short = Patience(Duration::from_nanos(1));
+        maps(&host, 8, &[6]);
+        let mut other = SharedMemory::default();
+        assert!(short.refresh(&mut memory, &host.root(), 8, Nanos(2 * Nanos::SECOND.0)));
+        assert!(!short.refresh(&mut other, &host.root(), 8, Nanos(0)));
     }
 
     #[test]
