@@ -15,7 +15,7 @@ use memtrace_lab::{child, interrupt, paths};
 /// Of a target, in a full test run.
 const SECONDS: u64 = 20;
 /// Longest time for one input, in seconds.
-const TIMEOUT: u32 = 10;
+const TIMEOUT: u32 = 20;
 /// Most memory of a fuzzer, in MiB. A recording may take 600.
 const MEMORY: u32 = 1024;
 /// What instruments the code, as cargo-fuzz has it.

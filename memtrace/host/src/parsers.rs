@@ -8,7 +8,7 @@ use crate::vmm::naming;
 
 pub use crate::probe::btf::Btf;
 pub use crate::vmm::judge::Description;
-pub use crate::vmm::qmp::fake::poll;
+pub use crate::vmm::qmp::fake::{inspect, poll};
 
 /// Each parser of a file below /proc, /sys or a cgroup, with the same text.
 pub fn host_files(text: &str) {

@@ -30,10 +30,13 @@ fn command(data: &[u8]) -> QemuCommand {
     QemuCommand::with_files(&arguments, |_| Ok(file.clone()))
 }
 
-/// All that a monitor sends to a client that asks for guest statistics.
+/// All that a monitor sends to a client that asks for guest statistics, or for devices.
 pub fn qmp(data: &[u8]) {
-    let polled = parsers::poll(data.get(..LONGEST).unwrap_or(data));
+    let data = data.get(..LONGEST).unwrap_or(data);
+    let polled = parsers::poll(data);
     let problem = polled.map_or_else(Some, |answer| answer.guest.problem);
+    problem.iter().for_each(|text| assert_displayable(text));
+    let problem = parsers::inspect(data).err();
     problem.iter().for_each(|text| assert_displayable(text));
 }
 

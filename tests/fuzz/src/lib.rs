@@ -10,16 +10,17 @@ mod typed;
 pub use files::{journal, recording, recording_frames};
 pub use guests::{domain, labels, qemu, qmp};
 pub use kernel::{btf, host_files};
-pub use typed::{configuration, prometheus, texts};
+pub use typed::{configuration, exposition, prometheus, texts};
 
 /// A target: panics if a property is violated.
 pub type Target = fn(&[u8]);
 
 /// All targets by name, which is that of the folder with its inputs.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("btf", btf),
     ("configuration", configuration),
     ("domain", domain),
+    ("exposition", exposition),
     ("host_files", host_files),
     ("journal", journal),
     ("labels", labels),

@@ -10,6 +10,7 @@ use memtrace_core::replay::time;
 use memtrace_core::settings::VmSettings;
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
 use memtrace_core::{interval, text};
+use memtrace_view::export::metrics::parse;
 
 use crate::{assert_displayable, lossy};
 
@@ -37,6 +38,21 @@ pub fn prometheus(data: &[u8]) {
     if let Err(error) = reply::labels(data) {
         // Its text ends up in a terminal.
         assert_displayable(&text::clean(&format!("{error:#}")));
+    }
+}
+
+/// Metrics of another process, in either text format.
+pub fn exposition(data: &[u8]) {
+    for sample in parse::samples(&lossy(data)).filter(|sample| !sample.value.is_nan()) {
+        let mut line = sample.name.clone();
+        for (place, (label, value)) in sample.labels.iter().enumerate() {
+            let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            line += if place == 0 { "{" } else { "," };
+            line += &format!("{label}=\"{value}\"");
+        }
+        line += if sample.labels.is_empty() { "" } else { "}" };
+        line += &format!(" {}", sample.value);
+        assert_eq!(parse::sample(&line), Some(sample), "{line}");
     }
 }
 
