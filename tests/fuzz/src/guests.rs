@@ -16,6 +16,8 @@ pub fn qemu(data: &[u8]) {
         assert_displayable(&reason);
     }
     assert_displayable(&no_monitor(Some(&command)));
+    let paths: usize = command.qmp_sockets.iter().map(String::len).sum();
+    assert!(paths <= 64 << 10, "{paths} bytes of paths");
     let told = (command.virtual_cpus(), command.passes_through(), command.is_encrypted());
     if command.unread.is_some() {
         assert_eq!(told, (None, told.1.filter(|yes| *yes), told.2.filter(|yes| *yes)));
@@ -27,7 +29,13 @@ fn command(data: &[u8]) -> QemuCommand {
     let (line, rest) = data.split_at(end);
     let arguments: Vec<String> = line.split(|byte| *byte == 0).map(lossy).collect();
     let file = lossy(rest.get(2..).unwrap_or_default());
-    QemuCommand::with_files(&arguments, |_| Ok(file.clone()))
+    let mut read = 0;
+    let command = QemuCommand::with_files(&arguments, |_| {
+        read += 1;
+        Ok(file.clone())
+    });
+    assert!(read <= 4, "{read} files were read");
+    command
 }
 
 /// All that a monitor sends to a client that asks for guest statistics, or for devices.
