@@ -5,6 +5,8 @@
 mod cli;
 pub mod command;
 mod config;
-mod prometheus;
+pub mod prometheus;
 pub mod service;
 pub mod sys;
+
+pub use config::Config;

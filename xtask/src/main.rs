@@ -10,6 +10,7 @@ use memtrace_measure::{bench, fidelity, matrix, relief};
 
 mod architecture;
 mod ebpf;
+mod fuzz;
 mod test;
 
 /// memtrace's chores.
@@ -31,6 +32,8 @@ enum Task {
     Ebpf(ebpf::Arguments),
     /// Hold the simulator against real guests, on the same hosts under the same rules
     Fidelity(fidelity::Arguments),
+    /// Feed memtrace's parsers with inputs that a fuzzer makes up
+    Fuzz(fuzz::Arguments),
     /// Try memtrace with the real programs that it works with, beside real VMs
     Integrations(integrations::Arguments),
     /// Try on whole kernels whether `memtrace mitigate --enforce` relieves real KVM guests
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Task::Demo(arguments) => done(demo::run(&arguments)),
         Task::Ebpf(arguments) => done(ebpf::run(&arguments)),
         Task::Fidelity(arguments) => fidelity::run(&arguments),
+        Task::Fuzz(arguments) => done(fuzz::run(&arguments)),
         Task::Integrations(arguments) => done(integrations::run(&arguments)),
         Task::Relief(arguments) => relief::run(&arguments),
         Task::Setup => done(set_up()),

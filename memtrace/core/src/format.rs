@@ -81,6 +81,28 @@ pub fn age(time: Nanos) -> String {
     }
 }
 
+/// A duration in a sentence: `350 ms`, `1.5 s`, `4 min`, `26.3 h`, `3.5 days`. Not for a column.
+pub fn span(time: Nanos) -> String {
+    seconds(time.seconds())
+}
+
+/// The same of a number of seconds.
+pub fn seconds(seconds: f64) -> String {
+    let (amount, unit) = match seconds {
+        s if !s.is_finite() => return UNKNOWN.to_owned(),
+        s if s < 0.000_000_5 => (0.0, "s"),
+        s if s < 0.001 => (s * 1e6, "µs"),
+        s if s < 1.0 => (s * 1e3, "ms"),
+        s if s < 120.0 => (s, "s"),
+        s if s < 7_200.0 => (s / 60.0, "min"),
+        s if s < 172_800.0 => (s / 3_600.0, "h"),
+        s => (s / 86_400.0, "days"),
+    };
+    let is_fine = amount < 10.0 && unit != "µs" || seconds >= 1.0;
+    let text = format!("{amount:.*}", usize::from(is_fine));
+    format!("{} {unit}", text.strip_suffix(".0").unwrap_or(&text))
+}
+
 /// A number and its noun: `1 sample`, `2 samples`. Not for a column.
 pub fn several(number: u64, noun: &str) -> String {
     let end = match number {
@@ -199,6 +221,25 @@ mod tests {
     fn a_count_of_one_is_singular() {
         assert_eq!([0, 1, 2].map(|n| several(n, "VM")), ["0 VMs", "1 VM", "2 VMs"]);
         assert_eq!([1, 2].map(|n| several(n, "process")), ["1 process", "2 processes"]);
+    }
+
+    #[test]
+    fn durations_in_sentences() {
+        for (value, text) in [
+            (0.0, "0 s"),
+            (0.000_35, "350 µs"),
+            (0.002_5, "2.5 ms"),
+            (0.35, "350 ms"),
+            (12.34, "12.3 s"),
+            (240.0, "4 min"),
+            (270.0, "4.5 min"),
+            (93_600.0, "26 h"),
+            (302_400.0, "3.5 days"),
+            (f64::NAN, "-"),
+        ] {
+            assert_eq!(seconds(value), text);
+        }
+        assert_eq!(span(Nanos(1_500_000_000)), "1.5 s");
     }
 
     #[test]

@@ -145,15 +145,15 @@ impl FromStr for Bytes {
 impl FromStr for Nanos {
     type Err = Unreadable;
 
-    /// A duration, the largest unit first: `500ms`, `5s`, `3min` or `3m`, `1h30m`, `7d`, `1w`. Days
-    /// have 24 hours. At most 100 years.
+    /// A duration, the largest unit first: `500ms`, `5s`, `3min` or `3m`, `1h30min`, `7d`, `1w`.
+    /// Days have 24 hours. At most 100 years.
     fn from_str(text: &str) -> Result<Self, Unreadable> {
-        let wanted = "a duration such as 500ms, 5s, 3min, 1h30m, 7d or 1w";
+        let wanted = "a duration such as 500ms, 5s, 3min, 1h30min, 7d or 1w";
         duration(text).map(Self).ok_or(Unreadable { wanted })
     }
 }
 
-/// As typed, and read by [`Nanos::from_str`]: `500ms`, `1h30m`, `30d`.
+/// As typed, and read by [`Nanos::from_str`]: `500ms`, `1h30min`, `30d`.
 impl fmt::Display for Nanos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let days = SpanRound::new().largest(Unit::Day).days_are_24_hours();
@@ -161,12 +161,12 @@ impl fmt::Display for Nanos {
             Span::new().try_nanoseconds(nanos).and_then(|span| span.round(days)).ok()
         });
         let Some(span) = span else { return write!(f, "{}ns", self.0) };
-        let parts = match self.0 {
-            1..1_000_000_000 => FractionalUnit::Millisecond,
-            _ => FractionalUnit::Second,
-        };
+        let is_short = (1..Self::SECOND.0).contains(&self.0);
+        let parts = if is_short { FractionalUnit::Millisecond } else { FractionalUnit::Second };
         let printer = SpanPrinter::new().spacing(Spacing::None).designator(Designator::Compact);
-        f.write_str(&printer.fractional(Some(parts)).span_to_string(&span))
+        let text = printer.fractional(Some(parts)).span_to_string(&span);
+        // The library writes a minute as `m`; of milliseconds there are none beside it.
+        f.write_str(&if is_short { text } else { text.replace('m', "min") })
     }
 }
 
@@ -226,7 +226,7 @@ mod tests {
             ("3min", 180_000),
             ("3m", 180_000),
             (" 3 min ", 180_000),
-            ("1h30m", 5_400_000),
+            ("1h30min", 5_400_000),
             ("1h 30min", 5_400_000),
             ("2h", 7_200_000),
             ("7d", 604_800_000),
@@ -239,7 +239,7 @@ mod tests {
             "12:30:00", "9999999w", "1e3s", "1.2.3s",
         ] {
             let told = text.parse::<Nanos>().expect_err(text).to_string();
-            assert!(told.contains("500ms, 5s, 3min, 1h30m, 7d or 1w"), "{text}: {told}");
+            assert!(told.contains("500ms, 5s, 3min, 1h30min, 7d or 1w"), "{text}: {told}");
         }
     }
 
@@ -250,7 +250,7 @@ mod tests {
             ("500ms", 500_000_000),
             ("0.5ms", 500_000),
             ("1.5s", 1_500_000_000),
-            ("1h30m", 5_400_000_000_000),
+            ("1h30min", 5_400_000_000_000),
             ("30d", 2_592_000_000_000_000),
         ] {
             assert_eq!(Nanos(nanos).to_string(), text);

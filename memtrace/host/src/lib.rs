@@ -15,6 +15,8 @@ pub mod hostfs;
 pub mod line_sink;
 #[cfg(feature = "full")]
 pub mod live;
+#[cfg(feature = "fixture")]
+pub mod parsers;
 #[cfg(feature = "full")]
 pub mod privileges;
 #[cfg(feature = "full")]

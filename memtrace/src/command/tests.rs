@@ -46,7 +46,7 @@ fn intervals_from_a_tenth_to_a_minute_are_accepted() {
     }
     for text in ["0", "0.09", "61", "-1", "nan", "inf", "1e300", "soon", ""] {
         let error = refusal(&[&format!("--interval={text}")]);
-        assert!(error.contains("from 100ms to 1m"), "{text}: {error}");
+        assert!(error.contains("from 100ms to 1min"), "{text}: {error}");
     }
 }
 

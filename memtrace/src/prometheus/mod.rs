@@ -1,6 +1,6 @@
 //! Queries to a Prometheus server, for `fleet` and `advise --prometheus`.
 
 mod client;
-pub(crate) mod reply;
+pub mod reply;
 
-pub use client::{Address, Prometheus, Stretch};
+pub(crate) use client::{Address, Prometheus, Stretch};

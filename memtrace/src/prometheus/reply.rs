@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use memtrace_core::text;
+use memtrace_core::text::{clean, truncate};
 
 /// Maximum number of series: 20 per host of 10000 hosts.
 pub const MOST_SERIES: usize = 200_000;
 
-/// Longest text of the server that is shown, in characters, and most warnings.
-const LONGEST: usize = 500;
-const MOST_WARNINGS: usize = 20;
+/// Maximum length of a text of Prometheus' that is repeated, in columns.
+const LONGEST: usize = 300;
+/// Maximum number of warnings.
+const MOST_WARNINGS: usize = 16;
 
 pub type Labels = BTreeMap<String, String>;
 
@@ -127,27 +128,29 @@ fn elements<'a, T: Deserialize<'a>>(body: &'a [u8], kind: &str) -> Result<(Vec<T
     // The type first: an element of another kind would be an error somewhere within.
     let (Data { result_type, .. }, _) = data::<Data<IgnoredAny>>(body)?;
     if result_type != kind {
-        bail!("expected a {kind}, got a {}", shown(&result_type));
+        bail!("expected a {kind}, got a {}", repeated(&result_type));
     }
     let (Data { result, .. }, warnings) = data::<Data<T>>(body)?;
     Ok((bounded(result)?, warnings))
 }
 
 fn data<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<(T, Vec<String>)> {
-    let envelope: Envelope<T> =
-        serde_json::from_slice(body).context("not an answer of Prometheus' HTTP API")?;
+    // The library's errors repeat what it did not expect.
+    let envelope: Envelope<T> = serde_json::from_slice(body)
+        .map_err(|error| Error::msg(repeated(&error.to_string())))
+        .context("not an answer of Prometheus' HTTP API")?;
     if envelope.status != "success" {
         let why = envelope.error.as_deref().unwrap_or(&envelope.status);
-        bail!("Prometheus refused: {}", shown(why));
+        bail!("Prometheus refused: {}", repeated(why));
     }
     let data = envelope.data.context("the answer has no data")?;
-    let warnings = envelope.warnings.iter().take(MOST_WARNINGS).map(|warning| shown(warning));
+    let warnings = envelope.warnings.iter().take(MOST_WARNINGS).map(|text| repeated(text));
     Ok((data, warnings.collect()))
 }
 
-/// A server's text, fit for a line on a terminal.
-fn shown(said: &str) -> String {
-    text::clean(&text::bounded(said, LONGEST)).into_owned()
+/// Untrusted text, safe on a terminal and of bounded length.
+fn repeated(text: &str) -> String {
+    truncate(&clean(text), LONGEST).into_owned()
 }
 
 fn bounded<T>(series: Vec<T>) -> Result<Vec<T>> {
@@ -197,16 +200,22 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_says_is_harmless_and_bounded() {
-        let long = "x".repeat(9999);
-        let body = format!(r#"{{"status":"error","error":"a\u001b]0;x\u0007\n{long}"}}"#);
-        let error = format!("{:#}", read(body.as_bytes()).expect_err("it is none"));
-        assert!(error.contains("refused: a\u{fffd}]0;x\u{fffd}\u{fffd}xxx"), "{error}");
-        assert!(error.chars().count() < LONGEST + 50, "{error}");
-        let warnings = vec![r#""\u001b[2J""#; 99].join(",");
-        let body = format!(r#"{{"status":"success","warnings":[{warnings}],"data":[]}}"#);
-        let (_, warnings) = data::<Vec<Labels>>(body.as_bytes()).expect("it is an answer");
-        assert_eq!((warnings.len(), &*warnings[0]), (MOST_WARNINGS, "\u{fffd}[2J"));
+    fn what_is_repeated_is_short_and_safe_on_a_terminal() {
+        let long = format!("\\u001b[2J{}", "x".repeat(5000));
+        for body in [
+            format!(r#"{{"status":"error","error":"{long}"}}"#),
+            format!(r#"{{"status":"{long}"}}"#),
+            format!(r#"{{"status":"success","data":"{long}"}}"#),
+            format!(r#"{{"status":"success","data":{{"resultType":"{long}"}}}}"#),
+        ] {
+            let error = format!("{:#}", read(body.as_bytes()).expect_err("it is none"));
+            assert!(error.len() < 500 && !error.contains('\u{1b}'), "{error:?}");
+        }
+        let warned = format!(
+            r#"{{"status":"success","data":{{"resultType":"vector"}},"warnings":["{long}"]}}"#
+        );
+        let warnings = read(warned.as_bytes()).expect("it is an answer").warnings;
+        assert!(warnings[0].len() < 400 && !warnings[0].contains('\u{1b}'), "{warnings:?}");
     }
 
     #[test]

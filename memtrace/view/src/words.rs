@@ -5,6 +5,7 @@ mod alert;
 mod failure;
 mod what_if;
 
+use memtrace_core::format::{seconds, span};
 use memtrace_core::policy::reason::{
     Ahead, Claim, Distress, FloorTerms, GuestMemory, Standing, Symptom, SymptomKind,
 };
@@ -83,7 +84,7 @@ pub fn reason(reason: &Reason) -> String {
         Reason::Gone => "it is gone".to_owned(),
         Reason::Unpinned => "its memory is not pinned".to_owned(),
         Reason::Booted { time, needed } => {
-            format!("{:.0} s of CPU time, booted from {:.0} s", time.seconds(), needed.seconds())
+            format!("{} of CPU time, booted from {}", span(*time), span(*needed))
         }
         Reason::Size { actual, maximum } => format!("{} of {}", show(*actual), show(*maximum)),
         Reason::AboveMaximum { actual, maximum } => {
@@ -92,11 +93,9 @@ pub fn reason(reason: &Reason) -> String {
         Reason::Used { used, size, available } => {
             format!("{} used of {}, {} available", show(*used), show(*size), show(*available))
         }
-        Reason::Stale { age, limit } => format!(
-            "the guest statistics are {:.0} s old, stale after {:.0} s",
-            age.seconds(),
-            limit.seconds()
-        ),
+        Reason::Stale { age, limit } => {
+            format!("the guest statistics are {} old, stale after {}", span(*age), span(*limit))
+        }
         Reason::Contradicted { claim, claimed, most } => contradicted(*claim, *claimed, *most),
         Reason::BalloonFreesNothing { size, rss } => format!(
             "inflating frees nothing: the balloon leaves it {}, and {} of it are resident",
@@ -109,18 +108,18 @@ pub fn reason(reason: &Reason) -> String {
         }
         Reason::LittleLeft { symptoms } => format!("little is available: {}", all(symptoms)),
         Reason::WasInDistress { since, pause } => {
-            format!("in distress {}, spared for {:.0} s", ago(*since), pause.seconds())
+            format!("in distress {}, not shrunk for {} after that", ago(*since), span(*pause))
         }
         Reason::KeepsGift { since, pause } => {
-            format!("got memory {}, keeps it for {:.0} s", ago(*since), pause.seconds())
+            format!("got memory {}, not shrunk for {} after that", ago(*since), span(*pause))
         }
         Reason::NoDistress => "not in distress".to_owned(),
         Reason::NothingInFlight => "no order in flight".to_owned(),
         Reason::InFlight { left } => format!("moving, {} to go", show(*left)),
         Reason::Stuck { since, left, flagged } => format!(
-            "stuck{}: no progress for {:.0} s, {} to go",
+            "stuck{}: no progress for {}, {} to go",
             if *flagged { ", uncooperative" } else { "" },
-            since.seconds(),
+            span(*since),
             show(*left)
         ),
         Reason::OursAlone => "no other program moved its balloon".to_owned(),
@@ -132,7 +131,7 @@ pub fn reason(reason: &Reason) -> String {
         ),
         Reason::NeverShrunk => "never shrunk".to_owned(),
         Reason::Shrunk { since, pause } => {
-            format!("shrunk {:.1} s ago, cool-down {:.0} s", since.seconds(), pause.seconds())
+            format!("shrunk {}, cool-down {}", ago(*since), span(*pause))
         }
         Reason::Room { room, floor } => format!("{} above its {}", show(*room), terms(floor)),
         Reason::NothingToFree { used, vmm } => format!(
@@ -152,31 +151,30 @@ pub fn reason(reason: &Reason) -> String {
         }
         Reason::LevelNow { level } => format!("it is {}", level.word()),
         Reason::BalloonsEmpty { level, since, kept, patience } => format!(
-            "it is {}, balloons have had nothing to give for {:.0} s; from {:.0} s, under {} \
+            "it is {}, balloons have had nothing to give for {}; from {}, under {} \
              available with a VM in distress",
             level.word(),
-            since.seconds(),
-            patience.seconds(),
+            span(*since),
+            span(*patience),
             show(*kept)
         ),
         Reason::Refaulted { since, within, rest, times } => format!(
-            "what was reclaimed came back within {:.0} s, {}: backs off for {:.0} s ({times} in a \
-             row)",
-            within.seconds(),
+            "what was reclaimed came back within {}, {}: backs off for {} ({times} in a row)",
+            span(*within),
             ago(*since),
-            rest.seconds()
+            span(*rest)
         ),
         Reason::NoHookCommand => "no command is configured (hook.command)".to_owned(),
         Reason::Missing { level, missing, lasts, least, after } => format!(
-            "it is {}, {} missing for {:.0} s; called from low, {} and {:.0} s",
+            "it is {}, {} missing for {}; called from low, {} and {}",
             level.word(),
             show(*missing),
-            lasts.seconds(),
+            span(*lasts),
             show(*least),
-            after.seconds()
+            span(*after)
         ),
         Reason::HookCalled { since, pause } => {
-            format!("called {}, again after {:.0} s", ago(*since), pause.seconds())
+            format!("called {}, again after {}", ago(*since), span(*pause))
         }
         Reason::Short { host, need, room, dead, .. } => {
             let dead =
@@ -249,10 +247,10 @@ pub fn call(call: &Call) -> String {
         String::new()
     };
     format!(
-        "{}, and for {:.0} s (from {:.0}) balloons and reclaim have not been enough: {}{unknown}",
+        "{}, and for {} (from {}) balloons and reclaim have not been enough: {}{unknown}",
         standing(&call.host),
-        call.lasts.seconds(),
-        call.after.seconds(),
+        span(call.lasts),
+        span(call.after),
         missing(call.missing, call.need, call.balloons, call.reclaim)
     )
 }
@@ -316,7 +314,8 @@ pub fn term(term: &Term) -> String {
             )
         }
         Term::Trend { fall, ahead } => {
-            let coming = |ahead: &Ahead| format!("{} in {:.0} s", ahead.what.word(), ahead.seconds);
+            let coming =
+                |ahead: &Ahead| format!("{} in {}", ahead.what.word(), seconds(ahead.seconds));
             let coming: Vec<String> = ahead.iter().map(coming).collect();
             format!("falls by {} a second: {}", show(*fall), coming.join(", "))
         }
@@ -341,10 +340,10 @@ pub fn term(term: &Term) -> String {
             show(*gives)
         ),
         Term::Wants { wanted, given } => {
-            format!("in distress: wants {}, gets {}", show(*wanted), show(*given))
+            format!("in distress: demand {}, gets {}", show(*wanted), show(*given))
         }
-        Term::WantsNothing { reason: why } => format!("wants nothing: {}", reason(why)),
-        Term::MayWant { reason: why } => format!("may want some, gets none: {}", reason(why)),
+        Term::WantsNothing { reason: why } => format!("no demand: {}", reason(why)),
+        Term::MayWant { reason: why } => format!("demand unknown, gets none: {}", reason(why)),
         Term::Missing { missing: much, need, balloons, reclaim } => {
             missing(*much, *need, *balloons, *reclaim)
         }
@@ -357,8 +356,7 @@ fn costs(host: Option<f64>, guests: Option<f64>, swap_wait: Option<f64>) -> Stri
     let waits = |seconds: Option<f64>| {
         seconds.map_or_else(|| "unknown".to_owned(), |seconds| format!("{seconds:.2} s a second"))
     };
-    let page = swap_wait
-        .map_or_else(|| "unknown".to_owned(), |seconds| format!("{:.2} ms", seconds * 1000.0));
+    let page = swap_wait.map_or_else(|| "unknown".to_owned(), seconds);
     format!(
         "VMs wait for the host {}, guests for files that balloons left no room for {}; a page of \
          swap takes {page}",
@@ -386,13 +384,13 @@ fn need(term: &Term) -> String {
         return String::new();
     };
     format!(
-        "need {} = {} to {} available ({soft} %) + {} trend over {:.0} s + {} pressure + {} held + \
+        "need {} = {} to {} available ({soft} %) + {} trend over {} + {} pressure + {} held + \
          {} owed to VMs in distress - {} in flight, {} of it from memory in use{}",
         show(*need),
         show(*short),
         show(*aim),
         show(*trend),
-        horizon.seconds(),
+        span(*horizon),
         show(*pressure),
         show(*held),
         show(*owed),
@@ -448,7 +446,7 @@ fn quantity(value: Quantity) -> String {
         Quantity::BytesPerSecond(rate) => format!("{:.1} MiB/s", rate / MIB),
         Quantity::PerSecond(rate) => format!("{rate:.0}/s"),
         Quantity::Share(share) => format!("{share:.1} %"),
-        Quantity::Time(time) => format!("{:.1} s", time.seconds()),
+        Quantity::Time(time) => span(time),
         Quantity::State(state) => running(state).to_owned(),
     }
 }
@@ -519,7 +517,7 @@ fn show(bytes: Bytes) -> String {
 }
 
 fn ago(since: Nanos) -> String {
-    format!("{:.0} s ago", since.seconds())
+    format!("{} ago", span(since))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use memtrace_measure::fidelity;
 
 use super::cargo::{cargo, one, tests};
 use super::{Step, live, promtool};
-use crate::ebpf;
+use crate::{ebpf, fuzz};
 
 /// Limit of the memory cgroup that tests press in: less than they want.
 const POOL_MIB: u32 = 128;
@@ -25,6 +25,7 @@ pub const HOST: &[Step] = &[
     Step { name: "clippy, eBPF programs", run: clippy_programs },
     Step { name: "stable build, default features", run: build },
     Step { name: "tests", run: all_tests },
+    Step { name: "fuzzing", run: fuzz::step },
     Step { name: "metrics and alert rules: promtool", run: promtool::run },
     Step { name: "eBPF object from source", run: rebuild },
 ];

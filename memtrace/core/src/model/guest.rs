@@ -1,6 +1,7 @@
 //! What hypervisor and guest say of one VM. The guest's numbers are untrusted; they are
 //! shown with their age, and nothing here believes them beyond that.
 
+use crate::format::span;
 use crate::model::Measured;
 use crate::sample::{GuestSample, GuestStats, VmSample};
 use crate::signal::{Quality, reason_or};
@@ -83,10 +84,9 @@ fn age(stats: &GuestStats, wall: WallNanos) -> Measured<Nanos> {
 fn freshness(age: &Measured<Nanos>) -> Quality {
     match (age.value, age.quality.reason()) {
         (Some(age), _) if age <= STALE_AFTER => Quality::Exact,
-        (Some(age), _) => Quality::approximate(format!(
-            "stale: the guest last answered {:.0} s ago",
-            age.seconds()
-        )),
+        (Some(age), _) => {
+            Quality::approximate(format!("stale: the guest last answered {} ago", span(age)))
+        }
         (None, reason) => Quality::approximate(reason_or(reason, "of unknown age")),
     }
 }

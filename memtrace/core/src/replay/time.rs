@@ -18,8 +18,8 @@ pub enum Relative {
 impl Relative {
     const fn forms(self) -> &'static str {
         match self {
-            Self::Position => "14:05, '2026-11-23 14:05', +10m or -1h",
-            Self::Present => "14:05, '2026-11-23 14:05:30', or 5m, 1h30m or 7d (ago)",
+            Self::Position => "14:05, '2026-11-23 14:05', +10min or -1h",
+            Self::Present => "14:05, '2026-11-23 14:05:30', or 5min, 1h30min or 7d (ago)",
         }
     }
 

@@ -40,7 +40,8 @@ pub struct Outcome {
 
 impl Outcome {
     /// Of two runs together: sums, and the longer relief.
-    pub(super) fn and(&self, other: &Self) -> Self {
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
         Self {
             stall_seconds: self.stall_seconds + other.stall_seconds,
             swap_in_gib: self.swap_in_gib + other.swap_in_gib,

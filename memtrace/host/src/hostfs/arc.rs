@@ -20,7 +20,7 @@ pub fn read(root: &HostRoot) -> io::Result<Bytes> {
 /// As `arc_evictable_memory` in OpenZFS (module/os/linux/zfs/arc_os.c) with its default
 /// `zfs_arc_pc_percent=0`: what is clean, if the rest alone is over the minimum; else what
 /// is over the minimum.
-fn parse(text: &str) -> Option<Bytes> {
+pub(crate) fn parse(text: &str) -> Option<Bytes> {
     let size = value(text, "size")?;
     let minimum = value(text, "c_min")?;
     let clean = [

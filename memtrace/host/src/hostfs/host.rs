@@ -50,7 +50,7 @@ pub fn read(root: &HostRoot, facts: &HostFacts, problems: &mut Vec<String>) -> H
 }
 
 /// Number of CPUs in a list such as `0-3,8,10-11`.
-fn count_cpus(list: &str) -> Option<u32> {
+pub(crate) fn count_cpus(list: &str) -> Option<u32> {
     list.trim().split(',').try_fold(0_u32, |sum, range| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);

@@ -46,7 +46,7 @@ pub fn huge_pages(root: &HostRoot) -> io::Result<HugePages> {
 }
 
 /// `always [madvise] never`.
-fn chosen(text: &str) -> Option<String> {
+pub(crate) fn chosen(text: &str) -> Option<String> {
     let (_, rest) = text.split_once('[')?;
     let (word, _) = rest.split_once(']')?;
     Some(word.to_owned()).filter(|word| word.len() <= 32)

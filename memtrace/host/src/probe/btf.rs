@@ -14,8 +14,10 @@ use super::signature::Signature;
 
 const MAGIC: u16 = 0xeb9f;
 const HEADER: usize = 24;
-/// Longest chain of typedefs and qualifiers, or nesting of anonymous members.
+/// Longest chain of typedefs and qualifiers.
 const MAX_DEPTH: usize = 32;
+/// Most anonymous structs and unions that a member is searched in. `struct page` has some twenty.
+const MAX_ANONYMOUS: usize = 256;
 
 /// Parsed type information of one kernel.
 pub struct Btf {
@@ -98,7 +100,7 @@ impl Btf {
             let mut id = *id;
             let mut total = 0_u32;
             for part in path.split('.') {
-                let (bits, member) = self.member(id, part, 0)?;
+                let (bits, member) = self.member(id, part, &mut Vec::new())?;
                 total = total.checked_add(bits)?;
                 id = self.peel(member)?;
             }
@@ -116,7 +118,7 @@ impl Btf {
     }
 
     /// Value of an enumerator, 32 bits of it.
-    pub(crate) fn enumerator(&self, name: &str, enumerator: &str) -> Option<u32> {
+    pub fn enumerator(&self, name: &str, enumerator: &str) -> Option<u32> {
         self.named.get(name)?.iter().find_map(|id| {
             let head = self.head(*id)?;
             let step = match head.kind {
@@ -168,7 +170,13 @@ impl Btf {
         Some(Signature(types))
     }
 
-    fn member(&self, id: u32, name: &str, depth: usize) -> Option<(u32, u32)> {
+    /// `searched`: structs that were entered before. Each is searched once, so that the time is
+    /// bounded by the size of the file.
+    fn member(&self, id: u32, name: &str, searched: &mut Vec<u32>) -> Option<(u32, u32)> {
+        if searched.len() >= MAX_ANONYMOUS || searched.contains(&id) {
+            return None;
+        }
+        searched.push(id);
         let head = self.head(id).filter(|head| matches!(head.kind, STRUCT | UNION))?;
         for at in (0..head.vlen).map(|index| head.body + index * 12) {
             let member = self.string(read_u32(&self.data, at).ok()?);
@@ -183,9 +191,8 @@ impl Btf {
                 return (field == 0).then_some((bits, of));
             }
             if member.is_empty()
-                && depth < MAX_DEPTH
                 && let Some((inner, of)) =
-                    self.peel(of).and_then(|of| self.member(of, name, depth + 1))
+                    self.peel(of).and_then(|of| self.member(of, name, searched))
             {
                 return Some((bits.checked_add(inner)?, of));
             }

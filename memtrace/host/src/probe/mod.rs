@@ -17,6 +17,7 @@ mod rows;
 pub(crate) mod signature;
 mod slots;
 pub mod support;
+#[cfg(feature = "fixture")]
 mod test_support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,7 @@ use memtrace_core::units::{Nanos, Pages};
 
 pub use limits::{LEAST_SLOTS, Limits};
 pub use live::Probe;
+#[cfg(feature = "fixture")]
 pub use slots::Census;
 
 /// Attaches all hooks that kernel and privileges allow. `sys` is `/sys`; `log`

@@ -5,6 +5,7 @@
 //! A slot is always in one place: free, tracked (a VM has it), unclaimed (the programs
 //! gave it out), or in quarantine. Process ids are reused; slots have generations.
 
+#[cfg(feature = "fixture")]
 mod census;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ use super::load::ignore_missing;
 use super::processes::Processes;
 use super::rows::Rows;
 use super::{Belongings, VmReading};
+#[cfg(feature = "fixture")]
 pub use census::Census;
 
 /// How long a slot allocated by the eBPF programs may stay unclaimed.

@@ -61,8 +61,8 @@ mod tests {
             Source::Prometheus(Points { step_seconds, scrape_seconds })
         };
         let minutes = of(300, Some(15));
-        assert_eq!(minutes.words().as_deref(), Some("Prometheus, one point per 5m"));
-        let in_full = "Prometheus, one point per 5m, scraped every 15s";
+        assert_eq!(minutes.words().as_deref(), Some("Prometheus, one point per 5min"));
+        let in_full = "Prometheus, one point per 5min, scraped every 15s";
         assert_eq!(minutes.in_full().as_deref(), Some(in_full));
         let unknown = of(3600, None).in_full();
         assert_eq!(unknown.as_deref(), Some("Prometheus, one point per 1h"));

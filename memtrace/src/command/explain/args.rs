@@ -11,7 +11,7 @@ use memtrace_core::units::WallNanos;
 pub struct ExplainArguments {
     /// VM to explain, by name, UUID or process id [default: all VMs and the host]
     pub vm: Option<String>,
-    /// Explain a past decision from the journal: 14:05, '2026-11-23 14:05:30', or 5m, 1d (ago)
+    /// Explain a past decision from the journal: 14:05, '2026-11-23 14:05:30', or 5min, 1d (ago)
     #[arg(long, value_name = "TIME", value_parser = past)]
     pub at: Option<WallNanos>,
     /// Policy configuration (FILE and FILE's .d/*.toml)

@@ -8,6 +8,7 @@ use memtrace_core::policy::reason::Coming;
 use serde::Serialize;
 
 use super::host::Host;
+use memtrace_core::format;
 use memtrace_core::units::Bytes;
 use memtrace_view::summary::OVERCOMMIT;
 
@@ -140,7 +141,7 @@ fn refusal(host: &Host, size: f64, memory: f64) -> Option<String> {
     });
     if let Some((what, seconds)) = soon.min_by(|one, other| one.1.total_cmp(&other.1)) {
         let what = if what == Coming::Swap { "swapping" } else { what.word() };
-        return Some(format!("forecast: {what} in {seconds:.0} s"));
+        return Some(format!("forecast: {what} in {}", format::seconds(seconds)));
     }
     let ratio = overcommit(host, size, memory)?;
     let most = OVERCOMMIT[1];

@@ -192,16 +192,16 @@ mod tests {
         let mut low = step(Level::Low, Vec::new());
         let mut called = fixture::called(Fate::InFlight);
         low.reaction.called = Some(called.clone());
-        let line = "host: tell the hook that 600M are missing [hook]: 1.0 % of 16.0 GiB";
+        let line = "host: call the hook, 600M missing [hook]: 1.0 % of 16.0 GiB";
         let printed = lines(&mut printer, &low);
         assert!(printed.len() == 2 && printed[1].starts_with(line), "{printed:?}");
         assert_eq!(lines(&mut printer, &low), [""; 0]);
         called.fate = Fate::Done;
         low.reaction.called = Some(called.clone());
-        assert!(lines(&mut printer, &low)[0].starts_with("host: done: tell the hook"));
+        assert!(lines(&mut printer, &low)[0].starts_with("host: done: call the hook"));
         (called.number, called.fate) = (1, Fate::Observed);
         low.reaction.called = Some(called);
-        assert!(lines(&mut printer, &low)[0].starts_with("host: would tell the hook"));
+        assert!(lines(&mut printer, &low)[0].starts_with("host: would call the hook"));
     }
 
     #[test]

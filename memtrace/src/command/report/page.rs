@@ -13,7 +13,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use self::context::Page;
 use super::gather::Report;
-use super::words::{bytes, said, seconds, zone_of};
+use super::words::{bytes, said, zone_of};
+use memtrace_core::format::seconds;
 use memtrace_core::format::several;
 use memtrace_core::units::Nanos;
 

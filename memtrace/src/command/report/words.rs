@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use memtrace_core::format;
 use memtrace_core::text::{clean, truncate};
-use memtrace_core::units::{Bytes, Nanos, WallNanos};
+use memtrace_core::units::{Bytes, WallNanos};
 use memtrace_view::summary::moment;
 
 /// Columns of a name.
@@ -34,24 +34,6 @@ pub fn clock(at: WallNanos, begin: WallNanos, zone: &TimeZone) -> String {
 /// The zone's name or offset at that time.
 pub fn zone_of(at: WallNanos, zone: &TimeZone) -> String {
     moment(at, zone, "%Z")
-}
-
-/// `350 ms`, `12.3 s`, `4.5 min`, `26.0 h`.
-pub fn seconds(seconds: f64) -> String {
-    match seconds {
-        s if !s.is_finite() => format::UNKNOWN.to_owned(),
-        s if s < 0.000_000_5 => "0 s".to_owned(),
-        s if s < 0.001 => format!("{:.0} µs", s * 1e6),
-        s if s < 0.01 => format!("{:.1} ms", s * 1e3),
-        s if s < 1.0 => format!("{:.0} ms", s * 1e3),
-        s if s < 120.0 => format!("{s:.1} s"),
-        s if s < 7_200.0 => format!("{:.1} min", s / 60.0),
-        s => format!("{:.1} h", s / 3_600.0),
-    }
-}
-
-pub fn nanos(time: Nanos) -> String {
-    seconds(time.seconds())
 }
 
 /// `1.2 GiB`.
@@ -94,21 +76,10 @@ pub fn cell(value: Option<String>, because: Option<&str>) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use memtrace_core::units::Nanos;
 
     #[test]
     fn numbers_are_as_people_write_them() {
-        for (value, text) in [
-            (0.0, "0 s"),
-            (0.000_35, "350 µs"),
-            (0.002_5, "2.5 ms"),
-            (0.35, "350 ms"),
-            (12.34, "12.3 s"),
-            (270.0, "4.5 min"),
-            (93_600.0, "26.0 h"),
-            (f64::NAN, "-"),
-        ] {
-            assert_eq!(seconds(value), text);
-        }
         for (value, text) in [(0.0, "0 B"), (1536.0, "1.5 KiB"), (3.5e9, "3.3 GiB"), (-1.0, "-")] {
             assert_eq!(bytes(value), text);
         }

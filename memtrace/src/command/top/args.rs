@@ -43,7 +43,7 @@ pub struct TopArguments {
     /// samples; --plain and --json print without delay
     #[arg(long, value_name = "PATH", conflicts_with_all = ["no_libvirt", "state_dir"])]
     pub replay: Option<PathBuf>,
-    /// Start of the replay: 14:05 (on its first day), '2026-11-23 14:05', +10m
+    /// Start of the replay: 14:05 (on its first day), '2026-11-23 14:05', +10min
     #[arg(long, value_name = "TIME", requires = "replay", value_parser = position)]
     pub from: Option<String>,
 }

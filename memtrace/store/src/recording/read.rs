@@ -66,10 +66,23 @@ pub struct Reader {
     /// Samples that were read of it.
     taken: u64,
     losses: Vec<Loss>,
+    /// What the index says, after the first loss. `Some(None)`: there is none.
+    index: Option<Option<Vec<(u64, Head)>>>,
     ended: bool,
     /// Minimum distance of moments, on the wall clock; and the last one that was returned.
     apart: Nanos,
     last: Option<WallNanos>,
+}
+
+/// Frames with their places in the file.
+fn placed(heads: Vec<Head>) -> Vec<(u64, Head)> {
+    let mut next = BEGIN_LENGTH as u64;
+    let place = |head: Head| {
+        let at = next;
+        next = next.saturating_add(head.extent());
+        (at, head)
+    };
+    heads.into_iter().map(place).collect()
 }
 
 impl Iterator for Reader {
@@ -133,6 +146,7 @@ impl Reader {
             decoder: Decoder::default(),
             taken: 0,
             losses: Vec::new(),
+            index: None,
             ended: false,
             apart: Nanos(0),
             last: None,
@@ -275,20 +289,43 @@ impl Reader {
     /// that was not closed has no index; then the headers before the frames are used, as far as
     /// they can be read.
     fn gap(&mut self) -> Option<(Option<u64>, u64)> {
-        let index = self.heads();
-        let is_whole = index.is_some();
-        let heads = index.unwrap_or_else(|| self.walk());
-        let (mut at, mut samples) = (BEGIN_LENGTH as u64, 0_u64);
-        for head in heads {
-            if at > self.frame && head.keyframe {
-                return Some((Some(at), samples));
+        let index = match self.index.take() {
+            Some(index) => index,
+            None => self.heads().map(placed),
+        };
+        let gap = match &index {
+            Some(heads) => {
+                let from = heads.partition_point(|(at, _)| *at < self.frame);
+                let mut samples = 0;
+                let rest = heads.get(from..).unwrap_or_default();
+                let next = rest.iter().find_map(|place| self.next_part(*place, &mut samples));
+                Some((next, samples))
             }
-            if at >= self.frame {
-                samples = samples.saturating_add(u64::from(head.samples));
+            None => self.walked(),
+        };
+        self.index = Some(index);
+        gap
+    }
+
+    /// The same by the headers alone, from the lost frame on.
+    fn walked(&mut self) -> Option<(Option<u64>, u64)> {
+        let (mut at, mut samples) = (self.frame, 0);
+        while let Some(head) = self.head_at(at) {
+            if let Some(next) = self.next_part((at, head), &mut samples) {
+                return Some((Some(next), samples));
             }
             at = at.saturating_add(head.extent());
         }
-        is_whole.then_some((None, samples))
+        None
+    }
+
+    /// Where reading goes on, if it does in this frame; else its samples are skipped.
+    fn next_part(&self, (at, head): (u64, Head), samples: &mut u64) -> Option<u64> {
+        if at > self.frame && head.keyframe {
+            return Some(at);
+        }
+        *samples = samples.saturating_add(u64::from(head.samples));
+        None
     }
 
     fn heads(&mut self) -> Option<Vec<Head>> {

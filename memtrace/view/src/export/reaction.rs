@@ -38,7 +38,7 @@ pub fn told(called: &Called, zone: &TimeZone) -> String {
     let (fate, missing) = (became(fate), bytes(call.missing));
     let because = words::call(call);
     let because = text::clean(&because);
-    format!("{time} host: {fate}tell the hook that {missing} are missing [hook]: {because}\n")
+    format!("{time} host: {fate}call the hook, {missing} missing [hook]: {because}\n")
 }
 
 fn became(fate: &Fate) -> String {
@@ -57,7 +57,7 @@ pub fn action(action: Action) -> String {
             let verb = if to < from { "inflate its balloon" } else { "deflate its balloon" };
             format!("{verb}, {} -> {}", bytes(from), bytes(to))
         }
-        Action::Reclaim { bytes: amount } => format!("win back {} of cold pages", bytes(amount)),
+        Action::Reclaim { bytes: amount } => format!("reclaim {} of cold pages", bytes(amount)),
     }
 }
 
@@ -118,7 +118,7 @@ pub fn said(heading: &str, thought: Option<&Thought>, decision: Option<&Decision
 }
 
 fn considered(thought: &Thought) -> Vec<Said> {
-    let mut lines = section("what was seen", thought.inputs.iter().map(words::input));
+    let mut lines = section("inputs", thought.inputs.iter().map(words::input));
     if !thought.gates.is_empty() {
         lines.push(Said::head(match thought.vm {
             Some(_) => "preconditions for taking memory (all must hold)",
@@ -224,8 +224,8 @@ mod tests {
             "age of guest statistics: 1.3 s",
             "open   statistics",
             "CLOSED at ease",
-            "wants 650 MiB",
-            "win back 64M",
+            "demand 650 MiB",
+            "reclaim 64M of cold pages",
             "unless",
             "in any case (at ease",
         ] {

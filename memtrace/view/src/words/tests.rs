@@ -46,7 +46,7 @@ fn numbers_have_their_unit_and_their_limit() {
                 rest: Nanos(120 * Nanos::SECOND.0),
                 times: 2,
             },
-            "what was reclaimed came back within 60 s, 5 s ago: backs off for 120 s (2 in a row)",
+            "what was reclaimed came back within 60 s, 5 s ago: backs off for 2 min (2 in a row)",
         ),
         (
             Reason::DistressUnknown { unknown: vec![SymptomKind::AsyncFaults] },
@@ -85,7 +85,7 @@ fn the_hook_gets_the_missing_amount() {
     let told = fixture::called(memtrace_core::reactor::Fate::Done).call;
     assert_eq!(
         call(&told),
-        "1.0 % of 16.0 GiB is available (low), and for 31 s (from 30) balloons and reclaim have \
+        "1.0 % of 16.0 GiB is available (low), and for 31 s (from 30 s) balloons and reclaim have \
          not been enough: missing 600 MiB = need 700 MiB - 100 MiB that balloons can still give - \
          0 MiB of cold pages a step; what 1 of 3 VMs could give is not known"
     );

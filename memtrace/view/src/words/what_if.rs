@@ -1,5 +1,6 @@
 //! What would have to change for another decision, in sentences.
 
+use memtrace_core::format::span;
 use memtrace_core::policy::thought::{Change, WhatIf};
 
 use super::{reason, show};
@@ -33,10 +34,10 @@ pub fn what_if(what_if: &WhatIf) -> String {
             format!("whether it needs memory would have to be known ({})", reason(why))
         }
         WhatIf::GetsBack { bytes, quiet } => format!(
-            "it would get back {} in steps once the host has been calm for {:.0} s without \
+            "it would get back {} in steps once the host has been calm for {} without \
              pressure",
             show(*bytes),
-            quiet.seconds()
+            span(*quiet)
         ),
         WhatIf::Other => "not recorded".to_owned(),
     }
@@ -53,7 +54,7 @@ fn change(change: &Change) -> String {
             format!("its closed gates were open ({})", closed.join(", "))
         }
         Change::Share { need, least } => format!(
-            "its share of the {} needed were worth a command ({})",
+            "its share of the {} needed were large enough for an order ({})",
             show(*need),
             show(*least)
         ),

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use memtrace_core::sim::Outcome;
 use memtrace_lab::{child, paths, progress};
 use serde::Deserialize;
 
@@ -36,18 +37,6 @@ struct Row {
     policy: String,
     outcome: Outcome,
     missed: Vec<String>,
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-struct Outcome {
-    stall_seconds: f64,
-    swap_in_gib: f64,
-    guest_ooms: u64,
-    kills: u64,
-    relief_seconds: u64,
-    oscillations: u64,
-    needless_gib_seconds: f64,
-    breaches: u64,
 }
 
 /// The whole page.
@@ -141,19 +130,10 @@ fn table(rows: &[Row]) -> Table {
 fn sums(rows: &[Row]) -> Vec<Row> {
     let mut sums: Vec<Row> = Vec::new();
     for row in rows {
-        let Some(sum) = sums.iter_mut().find(|sum| sum.policy == row.policy) else {
-            sums.push(row.clone());
-            continue;
-        };
-        let (sum, row) = (&mut sum.outcome, &row.outcome);
-        sum.stall_seconds += row.stall_seconds;
-        sum.swap_in_gib += row.swap_in_gib;
-        sum.guest_ooms += row.guest_ooms;
-        sum.kills += row.kills;
-        sum.relief_seconds = sum.relief_seconds.max(row.relief_seconds);
-        sum.oscillations += row.oscillations;
-        sum.needless_gib_seconds += row.needless_gib_seconds;
-        sum.breaches += row.breaches;
+        match sums.iter_mut().find(|sum| sum.policy == row.policy) {
+            Some(sum) => sum.outcome = sum.outcome.and(&row.outcome),
+            None => sums.push(row.clone()),
+        }
     }
     sums
 }

@@ -16,7 +16,7 @@ use memtrace_lab_host::scenario;
 use super::kept::Kept;
 
 /// What stands above the tables.
-const INTRODUCTION: &str = "# How far memtrace's numbers can be trusted
+const INTRODUCTION: &str = "# Accuracy of memtrace's numbers
 
 Written by `cargo xtask vm --all --write`, which boots each kernel in a VM with real guests
 inside and lays memtrace's numbers beside the kernel's own; with single kernels in place of
@@ -115,7 +115,7 @@ fn document(outcomes: &[Kept]) -> String {
     text.push_str("\nProduced on ");
     let dates: Vec<String> =
         outcomes.iter().map(|kept| format!("{} ({})", kept.date, release(kept))).collect();
-    let _ = write!(text, "{}.\n\n## What is held against what\n\n", dates.join(", "));
+    let _ = write!(text, "{}.\n\n## What is compared\n\n", dates.join(", "));
     text.push_str("| signal | held against | within |\n|---|---|---|\n");
     for (signal, against, within) in BOUNDS {
         line(&mut text, &[*signal, *against, *within]);
@@ -125,7 +125,7 @@ fn document(outcomes: &[Kept]) -> String {
         let _ = write!(text, "\n## {name}: {about}\n\n");
         section(&mut text, name, outcomes, &mut notes);
     }
-    text.push_str("\n## What memtrace says it can't do\n\n");
+    text.push_str("\n## What memtrace reports as unavailable\n\n");
     absences(&mut text, outcomes);
     text.push_str("\n## Reasons\n\n");
     for (number, reason) in notes.reasons.iter().enumerate() {

@@ -30,7 +30,7 @@ pub fn tightest(keeper: &Keeper, cgroup: &MemoryCgroup, file: &str) -> io::Resul
     Ok(tightest)
 }
 
-fn parse(text: &str, version: Version) -> Result<Limit, String> {
+pub(crate) fn parse(text: &str, version: Version) -> Result<Limit, String> {
     match (version, text.trim()) {
         (Version::V2, "max") => Ok(Limit::Unlimited),
         (_, text) => {

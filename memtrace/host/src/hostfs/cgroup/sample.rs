@@ -79,7 +79,7 @@ fn version_two(cgroup: &MemoryCgroup, files: &mut Files<'_>) -> CgroupSample {
 }
 
 /// Limit hits and OOM kills in memory.events.
-fn events(text: &str) -> (Option<u64>, Option<u64>) {
+pub(crate) fn events(text: &str) -> (Option<u64>, Option<u64>) {
     (stat::value(text, "max"), stat::value(text, "oom_kill"))
 }
 

@@ -110,7 +110,7 @@ fn hits(keeper: &Keeper, cgroup: &MemoryCgroup) -> Option<u64> {
 
 /// Of the cgroup and all below it.
 #[derive(Default)]
-struct Stat {
+pub(crate) struct Stat {
     /// As si_mem_available() (mm/show_mem.c) reckons for MemAvailable, without its
     /// watermark, which a cgroup doesn't have: page cache on the LRU lists, dirty or not,
     /// and slab that can be reclaimed, where that is told. Shared memory is in neither.
@@ -119,7 +119,7 @@ struct Stat {
 }
 
 impl Stat {
-    fn parse(text: &str, version: Version) -> Self {
+    pub(crate) fn parse(text: &str, version: Version) -> Self {
         let names = match version {
             Version::V1 => ["total_active_file", "total_inactive_file"],
             Version::V2 => ["active_file", "inactive_file"],

@@ -28,7 +28,7 @@ pub fn shared(root: &HostRoot, pid: u32) -> io::Result<Vec<Inode>> {
     Ok(parse(&text))
 }
 
-fn parse(text: &str) -> Vec<Inode> {
+pub(crate) fn parse(text: &str) -> Vec<Inode> {
     let mut sizes = BTreeMap::<Inode, u64>::new();
     for (inode, size) in text.lines().filter_map(mapping) {
         let total = sizes.entry(inode).or_default();

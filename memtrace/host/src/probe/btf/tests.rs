@@ -195,6 +195,17 @@ fn types_that_refer_to_themselves_come_to_an_end() {
     assert_eq!(btf.tracepoint("spins").unwrap().len(), 1);
 }
 
+/// Each level doubled the work: 2^32 members were looked at.
+#[test]
+fn anonymous_members_are_searched_once_each() {
+    let mut w = Writer::new();
+    w.structure(STRUCT, "loop", &[("", 1, 0), ("", 1, 0), ("last", 2, 64)]);
+    w.structure(UNION, "", &[("", 1, 0), ("inner", 1, 32)]);
+    let btf = Btf::parse(w.finish()).unwrap();
+    assert_eq!(btf.offset("loop", "missing"), None);
+    assert_eq!(btf.offset("loop", "last"), Some(8));
+}
+
 proptest! {
     #[test]
     fn damage_never_panics(at in 0_usize..2000, with in any::<[u8; 4]>()) {

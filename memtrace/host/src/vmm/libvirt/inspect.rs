@@ -11,14 +11,14 @@ pub use self::unasked::{inspect, switch_statistics_on};
 mod unasked {
     use uuid::Uuid;
 
-    use crate::vmm::inspection::Inspection;
+    use crate::vmm::inspection::{Inspection, Unanswered};
 
     const WITHOUT: &str = "memtrace was built without libvirt";
 
     /// # Errors
     /// Always: this memtrace can't ask.
-    pub fn inspect(_: Uuid, _: u32) -> Result<Inspection, String> {
-        Err(WITHOUT.to_owned())
+    pub fn inspect(_: Uuid, _: u32) -> Result<Inspection, Unanswered> {
+        Err(Unanswered::Failed(WITHOUT.to_owned()))
     }
 
     /// # Errors
@@ -41,11 +41,10 @@ mod asked {
     use virt::error::{Error, ErrorNumber};
     use virt::sys;
 
-    use super::super::UNKNOWN;
     use super::super::answers::MemoryStats;
     use super::super::connection::{connect, describe, metadata, process};
     use super::super::devices::Devices;
-    use crate::vmm::inspection::{BalloonDevice, Inspection};
+    use crate::vmm::inspection::{BalloonDevice, Inspection, Unanswered};
     use memtrace_core::units::Bytes;
 
     /// For one domain.
@@ -54,19 +53,23 @@ mod asked {
     /// Inspects a running domain, if process `pid` runs it.
     ///
     /// # Errors
-    /// A message for the operator; [`UNKNOWN`] when it is none of this host's.
-    pub fn inspect(uuid: Uuid, pid: u32) -> Result<Inspection, String> {
-        within(move || {
+    /// Why not.
+    pub fn inspect(uuid: Uuid, pid: u32) -> Result<Inspection, Unanswered> {
+        let inspected = within(move || {
             let connection = asked(connect())?;
-            let domain = connection.lookup_domain_by_uuid(uuid).map_err(|error| {
-                let none = matches!(error.code(), Enum::Known(ErrorNumber::NoDomain));
-                if none { UNKNOWN.to_owned() } else { describe(&error) }
-            })?;
+            let domain = match connection.lookup_domain_by_uuid(uuid) {
+                Ok(domain) => domain,
+                Err(error) if matches!(error.code(), Enum::Known(ErrorNumber::NoDomain)) => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(describe(&error)),
+            };
             match process(&domain) {
-                Some(known) if known != pid => Err(UNKNOWN.to_owned()),
-                _ => look(&domain),
+                Some(known) if known != pid => Ok(None),
+                _ => look(&domain).map(Some),
             }
-        })
+        });
+        inspected.map_err(Unanswered::Failed)?.ok_or(Unanswered::OtherLibvirt)
     }
 
     /// Sets the polling period of guest statistics, for as long as it runs.

@@ -6,15 +6,15 @@
 mod answers;
 #[cfg(feature = "libvirt")]
 mod connection;
-#[cfg(any(test, feature = "libvirt"))]
-mod devices;
+#[cfg(any(test, feature = "fixture", feature = "libvirt"))]
+pub(crate) mod devices;
 pub mod inspect;
-#[cfg(any(test, feature = "libvirt"))]
-mod metadata;
+#[cfg(any(test, feature = "fixture", feature = "libvirt"))]
+pub(crate) mod metadata;
 mod orders;
 #[cfg(test)]
 mod tests;
-#[cfg(any(test, feature = "libvirt"))]
+#[cfg(any(test, feature = "fixture", feature = "libvirt"))]
 pub(super) mod xml;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ use super::guest::GuestAnswer;
 const PATIENCE: Duration = Duration::from_secs(6);
 
 /// That a domain isn't one of this host's.
-pub const UNKNOWN: &str = "unknown to qemu:///system";
+pub(super) const UNKNOWN: &str = "unknown to qemu:///system";
 
 /// The connection to qemu:///system. Made when the first VM that libvirt owns is seen; a
 /// host without any never bothers libvirt.

@@ -58,7 +58,7 @@ pub trait Adapter: Sync {
 }
 
 /// The first one that recognises a VM names it.
-pub(super) static ADAPTERS: [&dyn Adapter; 7] = [
+pub(crate) static ADAPTERS: [&dyn Adapter; 7] = [
     &proxmox::Proxmox,
     &containers::Kubevirt,
     &containers::SystemContainers(Platform::Incus, "incus"),

@@ -61,6 +61,7 @@ impl Memory {
             return Some("a virtio-mem device changes its size");
         }
         let grown = self.most.zip(self.at_start()).is_some_and(|(most, now)| most > now.0);
-        grown.then_some("more memory can be plugged in (maxmem), and only its monitor tells")
+        grown
+            .then_some("memory can be hot-plugged (maxmem), and only the monitor knows how much is")
     }
 }

@@ -93,6 +93,8 @@ const GROUPS: [(&str, &str, &str); 11] = [
     ("smbios", "smbios", "file"),
 ];
 
+/// Most files of `-readconfig` that are read: each may take a while. Incus and LXD have one.
+const MOST_FILES: usize = 4;
 /// Most directories that are remembered.
 const MOST_DIRECTORIES: usize = 8;
 
@@ -119,9 +121,20 @@ impl QemuCommand {
         // Without -smp it is one (hw/core/machine-smp.c).
         let mut command = Self { vcpus: Some(1), ..Self::default() };
         let mut parts = Parts::default();
+        let mut files = 0;
         for (option, argument) in options(arguments) {
             if option == "readconfig" {
-                command.file(argument, read(argument), &mut parts);
+                files += 1;
+                command.remember_directory(argument);
+                // What one file has is enough to make all unknown.
+                if command.unread.is_none() {
+                    let text = if files > MOST_FILES {
+                        Err(format!("more than {MOST_FILES} files"))
+                    } else {
+                        read(argument)
+                    };
+                    command.file(argument, text, &mut parts);
+                }
             } else {
                 command.option(option, argument, &mut parts);
             }
@@ -161,7 +174,6 @@ impl QemuCommand {
     }
 
     fn file(&mut self, path: &str, text: Result<String, String>, parts: &mut Parts) {
-        self.remember_directory(path);
         match text.and_then(|text| config::parse(&text)) {
             Ok(sections) => {
                 for (group, keyed) in sections {

@@ -5,6 +5,12 @@ use std::collections::BTreeMap;
 use super::Libvirt;
 use super::options::Keyed;
 
+/// Most monitors of a VM, and longest path of one. A path may be named many times, so that these
+/// bound what a stranger's options take; the kernel's limit on a path of a socket is 107 bytes, and
+/// one below a long directory is opened by a shorter name.
+const MOST_SOCKETS: usize = 16;
+const LONGEST_PATH: usize = 4096;
+
 /// The options that make monitors, collected; the parts may come in any order.
 #[derive(Debug, Default)]
 pub(super) struct Monitors {
@@ -56,7 +62,9 @@ impl Monitors {
             // Without `server` QEMU is the client. A descriptor that it inherited has no
             // path, and an abstract socket none in the file system.
             .filter(|socket| socket.is_on("server") && !socket.is_on("abstract"))
-            .filter_map(|socket| socket.get("path").map(str::to_owned))
+            .filter_map(|socket| socket.get("path").filter(|path| path.len() <= LONGEST_PATH))
+            .take(MOST_SOCKETS)
+            .map(str::to_owned)
             .collect()
     }
 

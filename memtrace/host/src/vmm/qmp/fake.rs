@@ -1,18 +1,43 @@
 //! A monitor for tests.
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
+use tokio::runtime::Builder;
 
 use super::Target;
+use super::inspect::look_over;
+use super::session::Session;
 use crate::hostfs::process::sight::Start;
+use crate::vmm::guest::GuestAnswer;
+use crate::vmm::inspection::Inspection;
 
 /// Where the balloon of [`qemu`] is at first.
 pub const ACTUAL: u64 = 209_715_200;
+
+/// What a poll makes of a monitor that sends `bytes`, 64 KiB at most, and closes.
+pub fn poll(bytes: &[u8]) -> Result<GuestAnswer, String> {
+    talk(bytes, async |stream| Session::default().poll(stream).await)
+}
+
+/// The same of an inspection.
+pub fn inspect(bytes: &[u8]) -> Result<Inspection, String> {
+    talk(bytes, look_over)
+}
+
+fn talk<T>(bytes: &[u8], ask: impl AsyncFnOnce(tokio::net::UnixStream) -> T) -> T {
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    theirs.write_all(bytes).unwrap();
+    theirs.shutdown(Shutdown::Write).unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { ask(tokio::net::UnixStream::from_std(ours).unwrap()).await })
+}
 
 /// A socket that clients can connect to.
 pub struct Monitor {

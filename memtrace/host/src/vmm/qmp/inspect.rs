@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -61,7 +62,12 @@ async fn limited<T>(future: impl Future<Output = Result<T, String>>) -> Result<T
 }
 
 async fn look(target: &Target) -> Result<Inspection, String> {
-    let mut connection = Connection::begin(socket::connect(target).await?).await?;
+    look_over(socket::connect(target).await?).await
+}
+
+/// The same over a stream that is connected.
+pub(super) async fn look_over(stream: UnixStream) -> Result<Inspection, String> {
+    let mut connection = Connection::begin(stream).await?;
     ask(&mut connection).await.map_err(Failure::text)
 }
 

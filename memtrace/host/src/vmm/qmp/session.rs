@@ -3,6 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use tokio::net::UnixStream;
 
 use super::connection::{Connection, Failure};
 use super::{Target, answers, socket};
@@ -30,7 +31,11 @@ impl Session {
     /// A message for the operator, when the monitor can't be reached or the connection breaks.
     /// Refused queries are missing in the answer.
     pub(super) async fn run(&mut self, target: &Target) -> Result<GuestAnswer, String> {
-        let stream = socket::connect(target).await?;
+        self.poll(socket::connect(target).await?).await
+    }
+
+    /// The same over a stream that is connected.
+    pub(super) async fn poll(&mut self, stream: UnixStream) -> Result<GuestAnswer, String> {
         let mut connection = Connection::begin(stream).await?;
         self.ask(&mut connection).await.map_err(Failure::text)
     }

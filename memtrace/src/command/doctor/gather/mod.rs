@@ -22,7 +22,7 @@ use memtrace_core::settings::{VmTable, configured_labels};
 use memtrace_core::units::{Nanos, WallNanos};
 use memtrace_host::hostfs::{HostRoot, Keeper};
 use memtrace_host::vmm::discover::{Discovery, FoundVm};
-use memtrace_host::vmm::inspection::Inspection;
+use memtrace_host::vmm::inspection::{Inspection, Unanswered};
 use memtrace_host::vmm::naming::{NamedVm, Naming};
 use memtrace_host::vmm::qmp::Target;
 use memtrace_host::vmm::{libvirt, qmp};
@@ -71,7 +71,9 @@ pub(super) fn gather(
         if let Ok(hypervisor) = hypervisor(root, vm, with_libvirt) {
             hypervisors.insert(vm.id, hypervisor);
         }
-        let said = said.remove(&vm.pid).unwrap_or_else(|| Err("not queried".to_owned()));
+        let said = said
+            .remove(&vm.pid)
+            .unwrap_or_else(|| Err(Unanswered::Failed("not queried".to_owned())));
         let named = named.remove(&vm.pid).unwrap_or_default();
         vms.push(vm::facts(root, &keeper, vm, said, settings, named, now));
     }
@@ -133,7 +135,7 @@ fn ask<'a>(
     root: &HostRoot,
     found: impl Iterator<Item = &'a FoundVm>,
     with_libvirt: bool,
-) -> BTreeMap<u32, Result<Inspection, String>> {
+) -> BTreeMap<u32, Result<Inspection, Unanswered>> {
     let (mut said, mut monitors) = (BTreeMap::new(), Vec::new());
     let begun = Instant::now();
     for vm in found {
@@ -142,18 +144,20 @@ fn ask<'a>(
                 let asked = if begun.elapsed() < LIMIT {
                     libvirt::inspect::inspect(uuid, vm.pid)
                 } else {
-                    Err("libvirt: too slow to query every domain".to_owned())
+                    let text = "libvirt: too slow to query every domain";
+                    Err(Unanswered::Failed(text.to_owned()))
                 };
                 said.insert(vm.pid, asked);
             }
             Ok(Hypervisor::Qmp(target)) => monitors.push((vm.pid, target)),
             Err(reason) => {
-                said.insert(vm.pid, Err(reason));
+                said.insert(vm.pid, Err(Unanswered::Failed(reason)));
             }
         }
     }
     if !monitors.is_empty() {
-        said.extend(qmp::inspect::inspect(monitors));
+        let answers = qmp::inspect::inspect(monitors).into_iter();
+        said.extend(answers.map(|(pid, answer)| (pid, answer.map_err(Unanswered::Failed))));
     }
     said
 }

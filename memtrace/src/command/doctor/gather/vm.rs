@@ -9,10 +9,10 @@ use memtrace_core::units::{Bytes, Nanos, WallNanos};
 use memtrace_host::hostfs::cgroup::{MemoryCgroup, Version};
 use memtrace_host::hostfs::{HostRoot, Keeper, cgroup, process};
 use memtrace_host::vmm::discover::FoundVm;
-use memtrace_host::vmm::inspection::{BalloonDevice, Inspection};
+use memtrace_host::vmm::inspection::{BalloonDevice, Inspection, Unanswered};
+use memtrace_host::vmm::name;
 use memtrace_host::vmm::naming::NamedVm;
 use memtrace_host::vmm::qemu::{Libvirt, QemuCommand, no_monitor};
-use memtrace_host::vmm::{libvirt, name};
 
 const SILENT: &str = "not reported by QEMU";
 
@@ -21,7 +21,7 @@ pub(super) fn facts(
     root: &HostRoot,
     keeper: &Keeper,
     vm: &FoundVm,
-    said: Result<Inspection, String>,
+    said: Result<Inspection, Unanswered>,
     settings: &Known<Vec<VmTable>>,
     named: NamedVm,
     now: WallNanos,
@@ -46,7 +46,7 @@ pub(super) fn facts(
         vfio: match (&said, passed) {
             (Ok(inspection), _) => Ok(inspection.vfio || passed == Some(true)),
             (Err(_), Some(passed)) => Ok(passed),
-            (Err(reason), None) => Err(reason.clone()),
+            (Err(reason), None) => Err(reason.to_string()),
         },
         encrypted: match encrypted {
             Some(Some(encrypted)) => Ok(encrypted),
@@ -64,13 +64,13 @@ pub(super) fn facts(
     }
 }
 
-fn owner(vm: &FoundVm, said: &Result<Inspection, String>) -> Owner {
+fn owner(vm: &FoundVm, said: &Result<Inspection, Unanswered>) -> Owner {
     let Some(qemu) = &vm.description.qemu else {
         return Owner::Other(vm.description.vmm.clone());
     };
-    let unknown = |error: &String| error.ends_with(libvirt::UNKNOWN);
+    let elsewhere = *said == Err(Unanswered::OtherLibvirt);
     match (qemu.libvirt, qemu.qmp_sockets.first()) {
-        (Some(Libvirt::System), _) if said.as_ref().err().is_some_and(unknown) => {
+        (Some(Libvirt::System), _) if elsewhere => {
             Owner::Elsewhere("its libvirt isn't this host's, which doesn't know the VM".to_owned())
         }
         (Some(Libvirt::System), _) => Owner::Libvirt,
@@ -91,7 +91,7 @@ fn unread(vm: &FoundVm) -> String {
 /// From the hypervisor; else from the command line, which lacks hot-plugged devices.
 fn balloon(
     vm: &FoundVm,
-    said: &Result<Inspection, String>,
+    said: &Result<Inspection, Unanswered>,
     now: WallNanos,
 ) -> Known<Option<Balloon>> {
     let reason = match said {
@@ -99,7 +99,7 @@ fn balloon(
             let actual = inspection.actual;
             return Ok(inspection.balloon.as_ref().map(|device| asked(device, actual, now)));
         }
-        Err(reason) => reason,
+        Err(reason) => reason.to_string(),
     };
     let options = vm.description.qemu.as_ref().and_then(|qemu| qemu.balloon);
     let options = options.ok_or_else(|| reason.clone())?;
@@ -108,7 +108,7 @@ fn balloon(
         deflate_on_oom: Ok(options.deflate_on_oom),
         free_page_reporting: Ok(options.free_page_reporting),
         actual: Err(reason.clone()),
-        statistics: Err(reason.clone()),
+        statistics: Err(reason),
     }))
 }
 
@@ -148,7 +148,7 @@ fn memory_of(root: &HostRoot, keeper: &Keeper, pid: u32) -> Known<Memory> {
 fn settings_of(
     vm: &FoundVm,
     owner: &Owner,
-    said: &Result<Inspection, String>,
+    said: &Result<Inspection, Unanswered>,
     settings: &Known<Vec<VmTable>>,
 ) -> Known<VmSettings> {
     let tables = settings.as_ref().map_err(Clone::clone)?;
@@ -156,7 +156,7 @@ fn settings_of(
     match (owner, said) {
         (_, Ok(inspection)) => Ok(inspection.settings.or(configured)),
         // Its metadata could have more.
-        (Owner::Libvirt, Err(reason)) if configured.minimum.is_none() => Err(reason.clone()),
+        (Owner::Libvirt, Err(reason)) if configured.minimum.is_none() => Err(reason.to_string()),
         (_, Err(_)) => Ok(configured),
     }
 }

@@ -10,8 +10,8 @@ use super::context::Page;
 use crate::command::report::account::Waits;
 use crate::command::report::plot::{self, Curve, Ink};
 use crate::command::report::series::{Bucket, Series};
-use crate::command::report::words::{bytes, cell, name, nanos, percent, said, seconds};
-use memtrace_core::format::several;
+use crate::command::report::words::{bytes, cell, name, percent, said};
+use memtrace_core::format::{seconds, several, span};
 use memtrace_core::units::{Bytes, Nanos};
 
 type Names = [(&'static str, &'static str); 2];
@@ -53,7 +53,7 @@ pub(super) fn pressure(page: &Page<'_>) -> Result<Markup> {
     Ok(html! {
         h2 { "The host" }
         p.faint {
-            "Each point is the worst value of " (nanos(report.line.width)) ". Vertical lines: "
+            "Each point is the worst value of " (span(report.line.width)) ". Vertical lines: "
             i.key.purple {} "decisions, " i.key.red {} "starts of alerts. Unknown values "
             "are gaps."
         }
@@ -165,10 +165,10 @@ fn distribution(title: &str, waits: &Waits) -> Result<Markup> {
     let shares: Vec<f64> = doublings.iter().map(|(_, count)| *count as f64 / most as f64).collect();
     let edge = |at: Option<&(u32, u64)>, more: u32| {
         let from = at.map_or(0, |(power, _)| 1_u64.checked_shl(power + more).unwrap_or(u64::MAX));
-        nanos(Nanos(from))
+        span(Nanos(from))
     };
     let svg = plot::bars(title, &shares)?;
-    let at = |share| waits.quantile(share).map(nanos).unwrap_or_default();
+    let at = |share| waits.quantile(share).map(span).unwrap_or_default();
     Ok(html! {
         figure {
             div.head {

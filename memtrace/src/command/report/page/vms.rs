@@ -6,8 +6,8 @@ use maud::{Markup, html};
 use super::context::Page;
 use crate::command::report::account::Account;
 use crate::command::report::plot::{self, Curve, Ink};
-use crate::command::report::words::{bytes, cell, count, name, nanos, percent, seconds};
-use memtrace_core::format::several;
+use crate::command::report::words::{bytes, cell, count, name, percent};
+use memtrace_core::format::{seconds, several, span};
 
 /// Most lanes, and most rows.
 const LANES: usize = 40;
@@ -122,7 +122,7 @@ fn row(account: &Account) -> Markup {
     let worst = account.stall_line.most().map(|most| percent(f64::from(most)));
     let p99 = |waits: &crate::command::report::account::Waits| {
         let none = (waits.count() == Some(0)).then(|| "none".to_owned());
-        cell(waits.quantile(0.99).map(nanos).or(none), waits.because.as_deref())
+        cell(waits.quantile(0.99).map(span).or(none), waits.because.as_deref())
     };
     html! {
         tr {

@@ -172,15 +172,15 @@ fn verdict(compared: &Comparison, episode: &Episode) -> String {
     match episode.later_seconds {
         _ if compared.recorded.is_none() => "the new configuration starts".to_owned(),
         Some(seconds) if episode.acted_before => format!(
-            "the new one had not decided anything when memtrace acted; it starts {seconds:.0} s \
-             later, \
-             on a changed host"
+            "the new one had not decided anything when memtrace acted; it starts {} later, \
+             on a changed host",
+            format::seconds(seconds)
         ),
         Some(seconds) if seconds > AT_ONCE => {
-            format!("the new one starts {seconds:.0} s later, {what}")
+            format!("the new one starts {} later, {what}", format::seconds(seconds))
         }
         Some(seconds) if seconds < -AT_ONCE => {
-            format!("the new one starts {:.0} s earlier, {what}", -seconds)
+            format!("the new one starts {} earlier, {what}", format::seconds(-seconds))
         }
         Some(_) => format!("both start at the same time, {what}"),
         None if episode.new.is_some() => "only the new one acts".to_owned(),

@@ -1,15 +1,10 @@
 //! Recordings of each version of the format that was released, and of the present one, kept as
-//! they were written, and what is seen of them: a later memtrace goes on reading them. A field that they don't have must have a
-//! default (`#[serde(default)]`) that means "not known".
+//! they were written: a later memtrace goes on reading them. What is seen of them is held by
+//! `memtrace/tests/kept.rs`.
 
 use std::path::PathBuf;
 
 use super::*;
-use crate::tape::Tape;
-use memtrace_view::export::plain::{self, PlainOptions};
-
-/// Those before it were never released.
-const FIRST: u32 = 3;
 
 fn file(version: u32) -> PathBuf {
     let name = format!("src/recording/tests/kept/v{version}.{EXTENSION}");
@@ -50,28 +45,4 @@ fn the_version_that_is_written_is_kept() {
     }
     let begin = std::fs::read(&path).expect("it can be read");
     assert_eq!(begin.first_chunk().and_then(frame::version), Some(VERSION));
-}
-
-#[test]
-fn each_version_is_read_as_ever() {
-    for version in FIRST..=VERSION {
-        let mut tape = Tape::open(&file(version)).expect("it can be read");
-        let mut told = String::new();
-        for shown in &mut tape {
-            let decided = shown.decided();
-            told += &plain::frame(&shown.snapshot, &decided, &PlainOptions::default());
-            let entries = shown.reaction.iter().flat_map(|reaction| &reaction.entries);
-            for entry in entries {
-                told += &format!(
-                    "{:?}: {:?}: {}\n",
-                    entry.name,
-                    entry.fate,
-                    memtrace_view::words::because(&entry.decision)
-                );
-            }
-            told.push('\n');
-        }
-        assert_eq!(tape.losses(), []);
-        insta::assert_snapshot!(format!("kept_v{version}"), told);
-    }
 }

@@ -44,5 +44,5 @@ fn standing(report: &Report, state: &State) -> String {
         // Unchanged thoughts are noted once a minute.
         Author::Another { .. } => "; numbers are up to a minute old",
     };
-    format!("thought at {at}{by} ({mode}): the host is {host}{kept}")
+    format!("decided at {at}{by} ({mode}): the host is {host}{kept}")
 }

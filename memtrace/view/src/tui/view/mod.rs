@@ -53,7 +53,7 @@ pub fn draw(buffer: &mut Buffer, screen: Rect, state: &State) {
             prompt::draw(buffer, prompt::place(&areas), "interval: ", prompt, state);
         }
         Some(Overlay::GoTo(prompt)) => {
-            let label = "go to (14:05, +10m, -1h): ";
+            let label = "go to (14:05, +10min, -1h): ";
             prompt::draw(buffer, prompt::place(&areas), label, prompt, state);
         }
         Some(Overlay::Help { .. }) | None => {}

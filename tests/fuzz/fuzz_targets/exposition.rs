@@ -1,0 +1,4 @@
+//! Fuzzer of the target `exposition`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| memtrace_fuzz::exposition(data));

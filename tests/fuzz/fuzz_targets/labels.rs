@@ -1,0 +1,4 @@
+//! Fuzzer of the target `labels`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| memtrace_fuzz::labels(data));
