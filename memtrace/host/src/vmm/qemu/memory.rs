@@ -20,30 +20,40 @@ pub(super) struct Memory {
     dimms: Vec<Option<String>>,
     /// It has a device whose size the guest and its manager negotiate.
     virtio_mem: bool,
+    hyper_v: bool,
+}
+
+fn bytes(keyed: &Keyed, key: &str, plain: u64) -> Option<u64> {
+    size(keyed.get(key)?, plain)
 }
 
 impl Memory {
     pub(super) fn section(&mut self, group: &str, keyed: &Keyed) {
         match group {
+            // A number alone is of mebibytes, and of bytes everywhere else (system/vl.c).
             "memory" => {
-                let mebibytes = |key| keyed.get(key).and_then(|text| size(text, 1 << 20));
-                self.boot = mebibytes("size").or(self.boot);
-                self.most = mebibytes("maxmem").or(self.most);
+                self.boot = bytes(keyed, "size", 1 << 20).or(self.boot);
+                self.most = bytes(keyed, "maxmem", 1).or(self.most);
             }
             "machine" => {
+                self.boot = bytes(keyed, "memory.size", 1).or(self.boot);
+                self.most = bytes(keyed, "memory.max-size", 1).or(self.most);
                 let backend = keyed.get("memory-backend").map(str::to_owned);
                 self.machine = backend.or(self.machine.take());
             }
             "object" if keyed.is_kind("qom-type", "memory-backend-") => {
                 if let Some(id) = keyed.get("id") {
-                    let bytes = keyed.get("size").and_then(|text| size(text, 1));
-                    self.backends.insert(id.to_owned(), bytes);
+                    self.backends.insert(id.to_owned(), bytes(keyed, "size", 1));
                 }
             }
             "device" if keyed.get("driver") == Some("pc-dimm") => {
                 self.dimms.push(keyed.get("memdev").map(str::to_owned));
             }
-            "device" => self.virtio_mem |= keyed.is_kind("driver", "virtio-mem"),
+            "device" => {
+                self.virtio_mem |= keyed.is_kind("driver", "virtio-mem");
+                // The dynamic memory of Hyper-V adds what its backend has.
+                self.hyper_v |= keyed.get("driver") == Some("hv-balloon") && keyed.has("memdev");
+            }
             _ => {}
         }
     }
@@ -59,6 +69,9 @@ impl Memory {
     pub(super) fn doubt(&self) -> Option<&'static str> {
         if self.virtio_mem {
             return Some("a virtio-mem device changes its size");
+        }
+        if self.hyper_v {
+            return Some("an hv-balloon device changes its size");
         }
         let grown = self.most.zip(self.at_start()).is_some_and(|(most, now)| most > now.0);
         grown.then_some("more memory can be plugged in (maxmem), and only its monitor tells")

@@ -25,9 +25,9 @@ pub fn monitored(vm: &VmFacts, _: &Facts) -> Answer {
         Owner::Libvirt | Owner::Qmp(_) => return Ok(None),
         Owner::Unknown(reason) => return Err(reason.clone()),
         Owner::Elsewhere(reason) => (Severity::Note, reason.clone(), Vec::new()),
-        Owner::None => (
+        Owner::None(reason) => (
             Severity::Warning,
-            "its QEMU has no QMP socket".to_owned(),
+            reason.clone(),
             at_next_start(vm, "", "-qmp unix:/run/NAME.qmp,server=on,wait=off", ""),
         ),
         Owner::Other(program) => (
@@ -135,7 +135,7 @@ fn switching_on(vm: &VmFacts, balloon: &Balloon) -> Vec<String> {
             });
             vec![monitor(socket, &request.to_string())]
         }
-        Owner::None | Owner::Elsewhere(_) | Owner::Unknown(_) | Owner::Other(_) => Vec::new(),
+        Owner::None(_) | Owner::Elsewhere(_) | Owner::Unknown(_) | Owner::Other(_) => Vec::new(),
     }
 }
 

@@ -125,8 +125,8 @@ pub enum Owner {
     Elsewhere(String),
     /// It can't be known, and why.
     Unknown(String),
-    /// A QEMU without a QMP socket.
-    None,
+    /// A QEMU without a QMP socket that memtrace can use, and what it has.
+    None(String),
     /// Another program than QEMU.
     Other(String),
 }

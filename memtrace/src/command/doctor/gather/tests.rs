@@ -135,7 +135,7 @@ fn without_a_monitor_the_command_line_tells_what_it_can() {
     let host = host();
     vm(&host, 500, &["-device", "virtio-balloon-pci,free-page-reporting=on"]);
     let gathered = gathered(&host);
-    assert_eq!(only(&gathered).owner, Owner::None);
+    assert_eq!(only(&gathered).owner, Owner::None("QEMU has no QMP socket".to_owned()));
     let found = audit(&gathered.facts);
     assert_eq!(severity(&found, "monitor"), Some(Severity::Warning));
     assert_eq!(severity(&found, "free_page_reporting"), None);

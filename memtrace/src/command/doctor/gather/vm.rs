@@ -79,7 +79,7 @@ fn owner(vm: &FoundVm, said: &Result<Inspection, String>) -> Owner {
         }
         (None, Some(path)) => Owner::Qmp(name::display(path)),
         (None, None) if qemu.unread.is_some() => Owner::Unknown(no_monitor(Some(qemu))),
-        (None, None) => Owner::None,
+        (None, None) => Owner::None(no_monitor(Some(qemu))),
     }
 }
 

@@ -24,11 +24,18 @@ fn of_statistics(period: u64, age: Option<u64>) -> Option<Finding> {
     of_balloon("statistics", |balloon| balloon.statistics = Ok(statistics))
 }
 
+fn no_socket() -> Owner {
+    Owner::None("QEMU has no QMP socket".to_owned())
+}
+
 #[test]
 fn a_vm_without_a_monitor_is_reported() {
-    let silent = of("monitor", |vm| vm.owner = Owner::None).expect("a finding");
+    let silent = of("monitor", |vm| vm.owner = no_socket()).expect("a finding");
     assert_eq!(silent.severity, Severity::Warning);
     assert!(silent.commands[0].contains("-qmp unix:"), "{silent:?}");
+    let port = "QEMU speaks QMP on a network port".to_owned();
+    let port = of("monitor", |vm| vm.owner = Owner::None(port)).expect("a finding");
+    assert!(port.finding.contains("network port"), "{port:?}");
     let other = Owner::Other("firecracker".to_owned());
     let other = of("monitor", |vm| vm.owner = other).expect("it is told");
     assert_eq!(other.severity, Severity::Note);
@@ -195,7 +202,7 @@ fn bounds_are_the_operators_word() {
 fn a_name_is_never_more_than_a_name() {
     let finding = of("bounds", |vm| {
         vm.id = VmId::Process { pid: 5, start: 6 };
-        vm.owner = Owner::None;
+        vm.owner = no_socket();
         vm.name = "a'; \"reboot\"\n[policy]".to_owned();
         vm.settings = Ok(VmSettings::default());
     });
@@ -210,7 +217,7 @@ fn a_name_is_never_more_than_a_name() {
 fn a_generated_name_is_not_configured() {
     let finding = of("bounds", |vm| {
         vm.id = VmId::Process { pid: 4242, start: 6 };
-        vm.owner = Owner::None;
+        vm.owner = no_socket();
         vm.name = "qemu-system-x86-4242".to_owned();
         vm.settings = Ok(VmSettings::default());
     });
@@ -242,7 +249,7 @@ fn a_limit_under_the_size_swaps_or_kills() {
 fn vms_in_one_cgroup_share_its_limit() {
     let together = |number| {
         let mut vm = vm("pool", number);
-        vm.owner = Owner::None;
+        vm.owner = no_socket();
         vm.cgroup = Ok(Some(cgroup("pool", Limit::At(Bytes(6 * GIB)))));
         vm
     };
