@@ -7,7 +7,7 @@ use super::scope::{self, ScopeRates};
 use crate::model::Measured;
 use crate::model::Snapshot;
 use crate::model::snapshot::VmView;
-use crate::sample::{Accelerator, Manager, Sample, VmSample};
+use crate::sample::{Accelerator, HostSample, Manager, Sample, VmSample};
 use crate::signal::Quality;
 use crate::units::{Bytes, Percent, Rate};
 
@@ -33,15 +33,21 @@ impl Observer {
         Observation {
             at: sample.at,
             scope: scope::scope(&sample.host, &snapshot.host, &self.scope),
-            vms: vms.map(|(vm, view)| observe_vm(vm, view, &self.guests)).collect(),
+            vms: vms.map(|(vm, view)| observe_vm(vm, view, &self.guests, &sample.host)).collect(),
         }
     }
 }
 
-fn observe_vm(vm: &VmSample, view: &VmView, guests: &GuestRates) -> VmObservation {
+fn observe_vm(
+    vm: &VmSample,
+    view: &VmView,
+    guests: &GuestRates,
+    host: &HostSample,
+) -> VmObservation {
     VmObservation {
         id: vm.id,
         name: vm.name.clone(),
+        uuid: vm.uuid,
         state: vm.state,
         vcpus: vm.vcpus,
         cpu_time: vm.process.cpu_time,
@@ -53,6 +59,7 @@ fn observe_vm(vm: &VmSample, view: &VmView, guests: &GuestRates) -> VmObservatio
         guest: guest(vm, view, guests),
         rss: vm.process.rss,
         swap: vm.process.swap,
+        uncounted: uncounted(vm, view, host),
         dead: view.dead.value,
         swap_in: view.swap_in.value,
         async_faults: async_faults(vm, view),
@@ -87,7 +94,10 @@ fn no_balloon(vm: &VmSample) -> Option<String> {
 fn pinned(vm: &VmSample) -> Option<String> {
     let process = &vm.process;
     if vm.encrypted == Some(true) {
-        return Some("its memory is encrypted (SEV, TDX), which pins all of it".to_owned());
+        return Some(
+            "its memory is encrypted (SEV, TDX and the like): no balloon frees any of it"
+                .to_owned(),
+        );
     }
     match vm.vfio {
         Some(false) => {}
@@ -106,6 +116,19 @@ fn pinned(vm: &VmSample) -> Option<String> {
     } else {
         None
     }
+}
+
+/// What RSS and swap of its process don't show of its guest's memory.
+fn uncounted(vm: &VmSample, view: &VmView, host: &HostSample) -> Option<String> {
+    let swap = &view.swap.quality;
+    if let (false, Some(reason)) = (swap.is_absent(), swap.reason()) {
+        return Some(reason.to_owned());
+    }
+    if vm.incoming == Some(true) {
+        return Some("it was started from another's state, without its pages of zeros".to_owned());
+    }
+    let merged = host.merges_zeros == Some(true);
+    merged.then(|| "KSM merges its pages of zeros with the kernel's own".to_owned())
 }
 
 fn guest(vm: &VmSample, view: &VmView, guests: &GuestRates) -> Option<GuestObservation> {

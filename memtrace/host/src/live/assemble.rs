@@ -91,6 +91,8 @@ impl LiveSource {
             vcpus: qemu.and_then(QemuCommand::virtual_cpus),
             vfio: description.vfio,
             encrypted: qemu.and_then(QemuCommand::is_encrypted),
+            shared: qemu.and_then(QemuCommand::shares_memory),
+            incoming: qemu.map(|qemu| qemu.incoming),
             process: process::with_stat(files.process, stat, self.ticks_per_second),
             cgroup: files.cgroup,
             guest: answer.guest,

@@ -74,6 +74,16 @@ fn without_meminfo_nothing_of_the_host_is_made_up() {
 }
 
 #[test]
+fn memory_that_the_host_does_not_count_is_a_reason_to_believe_a_guest() {
+    assert_eq!(of_vm(|_| {}).uncounted, None);
+    let why = |observation: Observation| only(observation).uncounted.expect("there is a reason");
+    assert!(why(observed(|now| now.vms[0].shared = Some(true))).contains("shared"));
+    assert!(why(observed(|now| now.vms[0].incoming = Some(true))).contains("another's state"));
+    assert!(why(observed(|now| now.host.merges_zeros = Some(true))).contains("KSM"));
+    assert_eq!(of_vm(|vm| (vm.shared, vm.incoming) = (None, None)).uncounted, None);
+}
+
+#[test]
 fn what_pins_memory_is_a_reason_and_so_is_not_knowing() {
     for (change, reason) in [
         ((|vm: &mut VmSample| vm.vfio = Some(true)) as fn(&mut VmSample), "VFIO"),

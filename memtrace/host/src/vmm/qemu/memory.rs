@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::options::{Keyed, size};
+use super::options::{Keyed, is_on, size};
 use memtrace_core::units::Bytes;
 
 /// The options that make memory, collected; the parts may come in any order.
@@ -13,7 +13,7 @@ pub(super) struct Memory {
     boot: Option<u64>,
     most: Option<u64>,
     /// `-object memory-backend-*`, by id.
-    backends: BTreeMap<String, Option<u64>>,
+    backends: BTreeMap<String, Backend>,
     /// The backend of the boot memory.
     machine: Option<String>,
     /// The backends of `-device pc-dimm`.
@@ -21,6 +21,22 @@ pub(super) struct Memory {
     /// It has a device whose size the guest and its manager negotiate.
     virtio_mem: bool,
     hyper_v: bool,
+}
+
+#[derive(Debug)]
+struct Backend {
+    size: Option<u64>,
+    shared: bool,
+}
+
+impl Backend {
+    fn of(keyed: &Keyed) -> Self {
+        let kind = keyed.get("qom-type");
+        // Those are shared unless it is said that they aren't (backends/hostmem-memfd.c).
+        let by_itself = ["memory-backend-memfd", "memory-backend-shm"].map(Some).contains(&kind);
+        let shared = keyed.get("share").map_or(by_itself, is_on);
+        Self { size: bytes(keyed, "size", 1), shared }
+    }
 }
 
 fn bytes(keyed: &Keyed, key: &str, plain: u64) -> Option<u64> {
@@ -43,7 +59,7 @@ impl Memory {
             }
             "object" if keyed.is_kind("qom-type", "memory-backend-") => {
                 if let Some(id) = keyed.get("id") {
-                    self.backends.insert(id.to_owned(), bytes(keyed, "size", 1));
+                    self.backends.insert(id.to_owned(), Backend::of(keyed));
                 }
             }
             "device" if keyed.get("driver") == Some("pc-dimm") => {
@@ -60,9 +76,19 @@ impl Memory {
 
     /// At the start: boot memory and all DIMMs. `None`: not said, or not in these options.
     pub(super) fn at_start(&self) -> Option<Bytes> {
-        let of = |id: &Option<String>| *self.backends.get(id.as_ref()?)?;
+        let of = |id: &Option<String>| self.backends.get(id.as_ref()?)?.size;
         let boot = self.boot.or_else(|| of(&self.machine))?;
         self.dimms.iter().try_fold(boot, |sum, id| sum.checked_add(of(id)?)).map(Bytes)
+    }
+
+    /// Most of it is shared: a small region for a device of its own doesn't count.
+    pub(super) fn is_shared(&self) -> bool {
+        let sum = |backends: &mut dyn Iterator<Item = &Backend>| {
+            backends.fold(0_u64, |sum, backend| sum.saturating_add(backend.size.unwrap_or(0)))
+        };
+        let shared = sum(&mut self.backends.values().filter(|backend| backend.shared));
+        let all = self.at_start().map_or_else(|| sum(&mut self.backends.values()), |all| all.0);
+        shared > all / 2
     }
 
     /// Why it may have another size by now.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub use self::balloon::BalloonOptions;
 use self::memory::Memory;
 use self::monitor::Monitors;
-use self::options::{Keyed, is_on, number, options};
+use self::options::{Keyed, number, options};
 use self::processors::Processors;
 use self::sections::Sections;
 use super::name;
@@ -42,12 +42,14 @@ pub struct QemuCommand {
     /// Where it serves QMP that memtrace can't ask, if it serves none on such a socket.
     pub qmp_elsewhere: Option<&'static str>,
     pub libvirt: Option<Libvirt>,
-    /// Guest memory is shared (`share=on`), so the host counts it as shmem.
+    /// Most of its guest memory is shared (`share=on`), so the host counts it as shmem.
     pub shared_memory: bool,
     pub huge_pages: bool,
     /// It has a passed-through device, which pins all guest memory.
     pub vfio: bool,
-    /// The guest's memory is encrypted (SEV, TDX), which pins all of it.
+    /// The host's NUMA nodes that its memory is bound to, as a list of ranges.
+    pub bound_nodes: Option<String>,
+    /// The guest's memory is encrypted (SEV, TDX and the like): no balloon frees any of it.
     pub encrypted: bool,
     /// A balloon device that it was started with.
     pub balloon: Option<BalloonOptions>,
@@ -129,6 +131,7 @@ impl QemuCommand {
         self.vcpus = processors.count();
         self.memory = memory.at_start();
         self.growth = memory.doubt();
+        self.shared_memory = memory.is_shared();
     }
 
     /// The size of the VM, as far as it was said at its start and can't be another one by now.
@@ -155,6 +158,11 @@ impl QemuCommand {
     /// Whether the guest's memory is encrypted, and so pinned; `None`: not known.
     pub fn is_encrypted(&self) -> Option<bool> {
         if self.encrypted { Some(true) } else { self.unread.is_none().then_some(false) }
+    }
+
+    /// Whether most of its guest's memory is shared; `None`: not known.
+    pub fn shares_memory(&self) -> Option<bool> {
+        if self.shared_memory { Some(true) } else { self.unread.is_none().then_some(false) }
     }
 
     fn file(&mut self, path: &str, text: Result<String, String>, sections: &mut Sections) {
@@ -227,12 +235,15 @@ impl QemuCommand {
     fn object(&mut self, keyed: &Keyed) {
         let Some(kind) = keyed.get("qom-type") else { return };
         if kind.starts_with("memory-backend-") {
-            let shared = ["memory-backend-memfd", "memory-backend-shm"].contains(&kind);
-            self.shared_memory |= keyed.get("share").map_or(shared, is_on);
             self.huge_pages |= keyed.is_on("hugetlb")
                 || keyed.get("mem-path").is_some_and(|path| path.contains("hugepages"));
         }
         self.encrypted |= ENCRYPTING.contains(&kind);
+        if kind.starts_with("memory-backend-") && keyed.get("policy") == Some("bind") {
+            let nodes = keyed.get("host-nodes").unwrap_or_default();
+            let before = self.bound_nodes.take().map(|before| format!("{before},"));
+            self.bound_nodes = Some(before.unwrap_or_default() + nodes);
+        }
     }
 
     fn device(&mut self, driver: &str) {

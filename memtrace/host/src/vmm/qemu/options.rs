@@ -75,6 +75,9 @@ pub fn options(arguments: &[String]) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
+/// The key of a list: of the host's nodes that a memory backend is on.
+const LIST: &str = "host-nodes";
+
 /// An argument taken apart: `value,key=value,flag` or a JSON object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keyed(BTreeMap<String, String>);
@@ -99,7 +102,11 @@ impl Keyed {
                     None => (part, "on".to_owned()),
                 },
             };
-            keyed.insert(key, value);
+            // A list is said by repeating its key.
+            match keyed.get_mut(&key).filter(|_| key == LIST) {
+                Some(list) => *list = format!("{list},{value}"),
+                None => drop(keyed.insert(key, value)),
+            }
         }
         Self(keyed)
     }
@@ -123,7 +130,12 @@ impl Keyed {
                 Value::Bool(on) => self.set(&key, if on { "on" } else { "off" }),
                 Value::Number(number) => self.set(&key, &number.to_string()),
                 Value::Object(object) => self.add_json(&format!("{key}."), object),
-                Value::Null | Value::Array(_) => {}
+                Value::Array(list) => {
+                    let numbers: Vec<String> =
+                        list.iter().filter_map(Value::as_u64).map(|one| one.to_string()).collect();
+                    self.set(&key, &numbers.join(","));
+                }
+                Value::Null => {}
             }
         }
     }

@@ -277,6 +277,26 @@ fn pinned_and_encrypted() {
 }
 
 #[test]
+fn bound_nodes() {
+    const BIND: &str = "-object memory-backend-ram,id=a,size=1G,policy=bind,host-nodes";
+    for (text, nodes) in [
+        (format!("{BIND}=0"), Some("0")),
+        (format!("{BIND}=0-1"), Some("0-1")),
+        (format!("{BIND}=0,host-nodes=2"), Some("0,2")),
+        (format!("{BIND}=0 {BIND}=1"), Some("0,1")),
+        (
+            r#"-object {"qom-type":"memory-backend-ram","id":"a","policy":"bind","host-nodes":[1,3]}"#
+                .to_owned(),
+            Some("1,3"),
+        ),
+        ("-object memory-backend-ram,id=a,host-nodes=0,policy=preferred".to_owned(), None),
+        ("-m 1G".to_owned(), None),
+    ] {
+        assert_eq!(line(&text).bound_nodes.as_deref(), nodes, "{text}");
+    }
+}
+
+#[test]
 fn shared_memory() {
     for (text, shared) in [
         ("-object memory-backend-memfd,id=m,size=1G", true),
@@ -285,6 +305,11 @@ fn shared_memory() {
         ("-object memory-backend-file,id=m,size=1G,mem-path=/f,share=yes", true),
         ("-object memory-backend-file,id=m,size=1G,mem-path=/f", false),
         (r#"-object {"qom-type":"memory-backend-ram","id":"m","size":1,"share":true}"#, true),
+        ("-m 4G -object memory-backend-file,id=ivshmem,size=64M,mem-path=/f,share=on", false),
+        (
+            "-m 4G -object memory-backend-memfd,id=a,size=2G -object memory-backend-memfd,id=b,size=2G",
+            true,
+        ),
     ] {
         assert_eq!(line(text).shared_memory, shared, "{text}");
     }
