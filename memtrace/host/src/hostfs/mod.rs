@@ -6,12 +6,15 @@
 //! that it doesn't understand is as good as missing.
 
 pub(crate) mod arc;
+pub mod backing;
 pub mod block;
 pub mod cgroup;
+pub mod filesystem;
 pub mod host;
 pub(crate) mod keep;
 pub mod meminfo;
 pub mod merging;
+pub mod numa;
 pub mod process;
 pub mod psi;
 pub mod read;

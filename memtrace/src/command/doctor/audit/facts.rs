@@ -1,8 +1,12 @@
 //! The input of the audit: facts about the host and its VMs. Unknown facts have a reason.
 
+use std::collections::BTreeSet;
+
 use memtrace_core::sample::{Platform, VmId, VmLabels};
 use memtrace_core::settings::VmSettings;
 use memtrace_core::units::{Bytes, Limit};
+pub use memtrace_host::hostfs::backing::Backing;
+pub use memtrace_host::hostfs::numa::Node;
 
 /// A fact, or a message why it is unknown.
 pub type Known<T> = Result<T, String>;
@@ -27,7 +31,16 @@ pub struct HostFacts {
     /// `None`: a kernel without them.
     pub huge_pages: Known<Option<HugePages>>,
     pub reactors: Known<Vec<Reactor>>,
+    /// The kind of file system that a swap file would be on.
+    pub swap_file_system: Known<String>,
+    /// The NUMA nodes that have memory.
+    pub nodes: Known<Vec<Node>>,
+    /// 0: a full node isn't reclaimed from while others have memory.
+    pub zone_reclaim_mode: Known<u64>,
 }
+
+/// Where a swap file is advised.
+pub const SWAP_FILE: &str = "/var/swap";
 
 /// A swap device or file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +50,8 @@ pub struct Swap {
     pub priority: i32,
     /// It is on a rotational disk.
     pub rotational: Known<bool>,
+    /// What is under it.
+    pub backing: Known<Backing>,
 }
 
 /// Kernel samepage merging (Documentation/admin-guide/mm/ksm.rst).
@@ -96,6 +111,8 @@ pub struct VmFacts {
     /// Its guest's memory is encrypted.
     pub encrypted: Known<bool>,
     pub memory: Known<Memory>,
+    /// The NUMA nodes that its memory may be on.
+    pub nodes: Known<BTreeSet<u32>>,
     /// Its settings in the configuration and its domain's metadata.
     pub settings: Known<VmSettings>,
     /// `None`: no cgroup of its own.

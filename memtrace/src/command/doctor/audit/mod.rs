@@ -5,6 +5,8 @@ mod balloon;
 pub(crate) mod facts;
 mod finding;
 mod host;
+mod numa;
+mod swap;
 mod text;
 mod vm;
 mod words;
@@ -22,12 +24,14 @@ pub use self::finding::{Finding, Fix, Outcome, Severity, Subject};
 use memtrace_core::sample::VmId;
 
 /// The names of all checks: first the host's, then each VM's.
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 19] = [
     "swap",
     "swap_disk",
+    "swap_backing",
     "reactors",
     "ksm",
     "huge_pages",
+    "numa",
     "identity",
     "monitor",
     "balloon",
@@ -36,6 +40,8 @@ pub const NAMES: [&str; 15] = [
     "deflate_on_oom",
     "vfio",
     "pinned",
+    "process_size",
+    "numa_binding",
     "bounds",
     "cgroup_limit",
 ];
@@ -44,9 +50,17 @@ type OfHost = fn(&Facts) -> Answer;
 type OfVm = fn(&VmFacts, &Facts) -> Answer;
 
 /// In the order of [`NAMES`].
-const OF_HOST: [OfHost; 6] =
-    [host::swap, host::swap_disk, host::reactors, host::ksm, host::huge_pages, host::identity];
-const OF_VM: [OfVm; 9] = [
+const OF_HOST: [OfHost; 8] = [
+    swap::swap,
+    swap::swap_disk,
+    swap::backing,
+    host::reactors,
+    host::ksm,
+    host::huge_pages,
+    numa::reclaim,
+    host::identity,
+];
+const OF_VM: [OfVm; 11] = [
     balloon::monitored,
     balloon::device,
     balloon::statistics,
@@ -54,6 +68,8 @@ const OF_VM: [OfVm; 9] = [
     balloon::deflating,
     vm::vfio,
     vm::pinned,
+    vm::process_size,
+    numa::binding,
     vm::bounds,
     vm::cgroup,
 ];

@@ -66,6 +66,29 @@ fn is_excluded(vm: &VmFacts) -> bool {
     said.is_ok_and(|settings| settings.exclude == Some(true) || settings.weight == Some(0))
 }
 
+/// A process that keeps so much more than its VM's size is worth a word.
+const MUCH: Bytes = Bytes(512 << 20);
+
+/// Whether its process takes more than its VM's memory.
+pub fn process_size(vm: &VmFacts, _: &Facts) -> Answer {
+    let (memory, most) = (known(&vm.memory)?, *known(&vm.size)?);
+    let kept = memory.rss.saturating_add(memory.huge).saturating_add(memory.swap);
+    let beyond = kept.saturating_sub(most);
+    if beyond <= MUCH.max(Bytes(most.0 / 8)) {
+        return Ok(None);
+    }
+    Ok(Some(Found {
+        severity: Severity::Warning,
+        finding: format!("its process keeps {}, for a VM of {}", size(kept), size(most)),
+        consequence:
+            "the host needs that beyond the VMs' sizes, and no balloon frees it: QEMU's own \
+                      devices, caches of its disks, or a leak"
+                .to_owned(),
+        commands: Vec::new(),
+        fix: None,
+    }))
+}
+
 /// Whether a minimum is configured.
 pub fn bounds(vm: &VmFacts, _: &Facts) -> Answer {
     if known(&vm.settings)?.minimum.is_some() || is_excluded(vm) {

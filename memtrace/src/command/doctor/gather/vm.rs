@@ -1,5 +1,7 @@
 //! Gathers the audit's facts about one VM: command line, files, and hypervisor.
 
+use std::collections::BTreeSet;
+
 use crate::command::doctor::audit::facts::{
     Balloon, Cgroup, Known, Memory, Owner, Statistics, VmFacts,
 };
@@ -7,7 +9,7 @@ use memtrace_core::sample::GuestStats;
 use memtrace_core::settings::{VmSettings, VmTable};
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
 use memtrace_host::hostfs::cgroup::{MemoryCgroup, Version};
-use memtrace_host::hostfs::{HostRoot, Keeper, cgroup, process};
+use memtrace_host::hostfs::{HostRoot, Keeper, cgroup, numa, process};
 use memtrace_host::vmm::discover::FoundVm;
 use memtrace_host::vmm::inspection::{BalloonDevice, Inspection};
 use memtrace_host::vmm::naming::NamedVm;
@@ -57,6 +59,7 @@ pub(super) fn facts(
         labels,
         balloon: balloon(vm, &said, now),
         memory: memory_of(root, keeper, vm.pid),
+        nodes: nodes_of(root, vm),
         settings: settings_of(vm, &owner, &said, settings)
             .map(|settings| settings.or(named.settings)),
         cgroup: cgroup_of(root, keeper, vm.pid),
@@ -143,6 +146,18 @@ fn memory_of(root: &HostRoot, keeper: &Keeper, pid: u32) -> Known<Memory> {
     };
     // Kernels without CONFIG_HUGETLB_PAGE have no such line.
     Ok(Memory { rss, swap, locked, huge: read.hugetlb.unwrap_or_default() })
+}
+
+/// As its cpuset allows, and its command line binds.
+fn nodes_of(root: &HostRoot, vm: &FoundVm) -> Known<BTreeSet<u32>> {
+    let pid = vm.pid;
+    let allowed =
+        numa::allowed(root, pid).map_err(|error| format!("/proc/{pid}/status: {error}"))?;
+    let bound = vm.description.qemu.as_ref().and_then(|qemu| qemu.bound_nodes.as_deref());
+    let Some(bound) = bound else { return Ok(allowed) };
+    let bound = numa::parse_list(bound)
+        .ok_or_else(|| "the nodes of its command line are no list".to_owned())?;
+    Ok(allowed.intersection(&bound).copied().collect())
 }
 
 fn settings_of(

@@ -43,6 +43,20 @@ fn a_vm_without_a_monitor_is_reported() {
 }
 
 #[test]
+fn a_process_that_keeps_more_than_its_vms_size_is_reported() {
+    let check = |rss, swap| {
+        of("process_size", |vm| {
+            let memory = Memory { rss, swap, locked: Bytes(0), huge: Bytes(0) };
+            vm.memory = Ok(memory);
+        })
+    };
+    assert_eq!(check(Bytes(4 * GIB + 200 * MIB), Bytes(200 * MIB)), None);
+    let finding = check(Bytes(5 * GIB), Bytes(GIB)).expect("it is told");
+    assert_eq!(finding.severity, Severity::Warning);
+    assert!(finding.finding.contains("6.0G, for a VM of 4.0G"), "{finding:?}");
+}
+
+#[test]
 fn for_a_vm_without_a_balloon_only_that_is_reported() {
     let none = |vm: &mut VmFacts| vm.balloon = Ok(None);
     let finding = of("balloon", none).expect("it has none");
