@@ -5,7 +5,7 @@
 //! directory. Parsing is apart from reading: `parse(&str)` never fails hard, a line
 //! that it doesn't understand is as good as missing.
 
-pub(crate) mod arc;
+pub mod arc;
 pub mod backing;
 pub mod block;
 pub mod cgroup;

@@ -24,20 +24,8 @@ pub(super) fn state(answer: &Value) -> Option<VmState> {
 /// `query-migrate`: an outgoing migration is in progress; not part of the VM's status.
 pub(super) fn is_migrating(answer: &Value) -> bool {
     let status = answer.get("status").and_then(Value::as_str);
-    matches!(
-        status,
-        Some(
-            "setup"
-                | "active"
-                | "pre-switchover"
-                | "device"
-                | "wait-unplug"
-                | "postcopy-active"
-                | "postcopy-device"
-                | "postcopy-paused"
-                | "postcopy-recover"
-        )
-    )
+    // All others are under way, those of later versions too.
+    status.is_some_and(|status| !["none", "completed", "failed", "cancelled"].contains(&status))
 }
 
 /// `query-balloon`: the logical size of the VM.
@@ -213,7 +201,14 @@ mod tests {
         assert_eq!(of("postmigrate"), Some(VmState::Migrating));
         assert_eq!(of("something new"), None);
         assert!(is_migrating(&json!({ "status": "active" })));
-        assert!(!is_migrating(&json!({ "status": "completed" })));
+        for underway in ["setup", "device", "postcopy-recover-setup", "cancelling", "news of 2031"]
+        {
+            assert!(is_migrating(&json!({ "status": underway })), "{underway}");
+        }
+        for over in ["none", "completed", "failed", "cancelled"] {
+            assert!(!is_migrating(&json!({ "status": over })), "{over}");
+        }
+        assert!(!is_migrating(&json!({ "status": 5 })));
         assert!(!is_migrating(&json!({})));
     }
 }

@@ -8,7 +8,7 @@ use crate::command::doctor::audit::facts::{
 };
 use memtrace_core::units::{Bytes, Pages};
 use memtrace_host::hostfs::{
-    HostRoot, backing, block, filesystem, meminfo, merging, numa, process, swaps,
+    HostRoot, arc, backing, block, filesystem, meminfo, merging, numa, process, swaps,
 };
 
 /// Maximum number reported.
@@ -49,7 +49,16 @@ fn devices(root: &HostRoot) -> Known<Vec<Swap>> {
 /// None on a kernel without NUMA.
 fn nodes(root: &HostRoot) -> Known<Vec<numa::Node>> {
     let nodes = there(numa::nodes(root)).map(Option::unwrap_or_default);
-    nodes.map_err(|error| format!("/sys/devices/system/node: {error}"))
+    let mut nodes = nodes.map_err(|error| format!("/sys/devices/system/node: {error}"))?;
+    let arc = arc::read(root).map_err(|error| format!("arcstats: {error}"))?;
+    let all = nodes.iter().fold(Bytes(0), |sum, node| sum.saturating_add(node.total));
+    // ZFS tells of its cache as a whole; it lies on all of them.
+    for node in &mut nodes {
+        let share = node.total.share_of(all).map_or(0.0, |share| share.0 / 100.0);
+        let cache = Bytes((arc.0 as f64 * share) as u64);
+        node.available = node.available.saturating_add(cache);
+    }
+    Ok(nodes)
 }
 
 fn zone_reclaim_mode(root: &HostRoot) -> Known<u64> {
