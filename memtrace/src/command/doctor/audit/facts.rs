@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use memtrace_core::sample::{Platform, VmId, VmLabels};
 use memtrace_core::settings::VmSettings;
-use memtrace_core::units::{Bytes, Limit};
+use memtrace_core::units::Bytes;
 pub use memtrace_host::hostfs::backing::Backing;
+pub use memtrace_host::hostfs::cgroup::levels::Level;
 pub use memtrace_host::hostfs::numa::Node;
 
 /// A fact, or a message why it is unknown.
@@ -186,11 +187,8 @@ pub struct Memory {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cgroup {
     pub path: String,
-    /// The file that sets the limit, and its value for "none".
-    pub file: String,
-    pub unlimited: &'static str,
-    /// Nothing in it can be swapped out, whatever swap the host has.
-    pub no_swap: bool,
-    /// The tightest limit, including its ancestors'.
-    pub limit: Limit,
+    /// 1 or 2.
+    pub version: u8,
+    /// Its limits and its ancestors', which all hold.
+    pub levels: Vec<Level>,
 }

@@ -2,6 +2,7 @@
 //! are dangerous when it runs out. From facts to findings. Pure.
 
 mod balloon;
+mod cgroup;
 pub(crate) mod facts;
 mod finding;
 mod host;
@@ -71,7 +72,7 @@ const OF_VM: [OfVm; 11] = [
     vm::process_size,
     numa::binding,
     vm::bounds,
-    vm::cgroup,
+    cgroup::limits,
 ];
 
 /// The result of a check: no problem, a problem, or why it is unknown.

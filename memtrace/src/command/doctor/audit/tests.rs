@@ -1,5 +1,6 @@
 //! Each check: with a problem, without one, and with unknown facts.
 
+mod cgroup;
 mod host;
 mod numa;
 mod swap;
@@ -56,8 +57,13 @@ pub(super) fn balloon() -> Balloon {
 
 pub(super) fn cgroup(name: &str, limit: Limit) -> Cgroup {
     let path = format!("/machine/{name}");
-    let file = format!("/sys/fs/cgroup{path}/memory.max");
-    Cgroup { path, file, unlimited: "max", limit, no_swap: false }
+    Cgroup { levels: vec![level(&path, limit)], path, version: 2 }
+}
+
+pub(super) fn level(path: &str, hard: Limit) -> Level {
+    let directory = format!("/sys/fs/cgroup{path}").into();
+    let (high, swap) = (Limit::Unlimited, Limit::Unlimited);
+    Level { path: path.to_owned(), directory, hard, high, swap }
 }
 
 /// A host without problems, and these VMs.

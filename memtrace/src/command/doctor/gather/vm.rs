@@ -8,7 +8,6 @@ use crate::command::doctor::audit::facts::{
 use memtrace_core::sample::GuestStats;
 use memtrace_core::settings::{VmSettings, VmTable};
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
-use memtrace_host::hostfs::cgroup::{MemoryCgroup, Version};
 use memtrace_host::hostfs::{HostRoot, Keeper, cgroup, numa, process};
 use memtrace_host::vmm::discover::FoundVm;
 use memtrace_host::vmm::inspection::{BalloonDevice, Inspection};
@@ -181,19 +180,6 @@ fn cgroup_of(root: &HostRoot, keeper: &Keeper, pid: u32) -> Known<Option<Cgroup>
     if found.is_root() {
         return Ok(None);
     }
-    let limit = cgroup::scope::sample(keeper, &found);
-    let limit = limit
-        .limit
-        .ok_or_else(|| limit.problem.unwrap_or_else(|| "its limit can't be read".to_owned()))?;
-    let no_swap = cgroup::scope::is_without_swap(keeper, &found, limit);
-    Ok(Some(Cgroup { no_swap, ..lifted_by(&found, limit) }))
-}
-
-fn lifted_by(found: &MemoryCgroup, limit: memtrace_core::units::Limit) -> Cgroup {
-    let (file, unlimited) = match found.version {
-        Version::V1 => ("memory.limit_in_bytes", "-1"),
-        Version::V2 => ("memory.max", "max"),
-    };
-    let file = found.directory.join(file).to_string_lossy().into_owned();
-    Cgroup { path: found.path.clone(), file, unlimited, no_swap: false, limit }
+    let levels = cgroup::levels::read(keeper, &found).map_err(|error| format!("limit: {error}"))?;
+    Ok(Some(Cgroup { path: found.path, version: found.version.number(), levels }))
 }

@@ -24,7 +24,7 @@ fn of_statistics(period: u64, age: Option<u64>) -> Option<Finding> {
     of_balloon("statistics", |balloon| balloon.statistics = Ok(statistics))
 }
 
-fn no_socket() -> Owner {
+pub(super) fn no_socket() -> Owner {
     Owner::None("QEMU has no QMP socket".to_owned())
 }
 
@@ -240,48 +240,14 @@ fn a_generated_name_is_not_configured() {
 }
 
 #[test]
-fn a_limit_under_the_size_swaps_or_kills() {
-    let limited = |limit| {
-        let mut vm = vm("web", 1);
-        vm.cgroup = Ok(Some(cgroup("web", Limit::At(Bytes(limit)))));
-        vm
-    };
-    let mut facts = facts(vec![limited(GIB)]);
-    let swapped = found(&facts, "cgroup_limit").expect("it is under the size");
-    assert_eq!(swapped.severity, Severity::Warning);
-    assert!(swapped.commands[0].contains("--hard-limit -1 --live"), "{swapped:?}");
-    facts.host.swaps = Ok(vec![]);
-    let killed = found(&facts, "cgroup_limit").expect("it is under the size");
-    assert_eq!(killed.severity, Severity::Critical);
-    facts.vms = vec![limited(4 * GIB + 256 * MIB)];
-    assert_eq!(found(&facts, "cgroup_limit"), None);
-    facts.vms[0].cgroup = Ok(None);
-    assert_eq!(found(&facts, "cgroup_limit"), None, "the root cgroup has no limit");
-}
-
-#[test]
-fn vms_in_one_cgroup_share_its_limit() {
-    let together = |number| {
-        let mut vm = vm("pool", number);
-        vm.owner = no_socket();
-        vm.cgroup = Ok(Some(cgroup("pool", Limit::At(Bytes(6 * GIB)))));
-        vm
-    };
-    let finding = found(&facts(vec![together(1), together(2)]), "cgroup_limit");
-    let finding = finding.expect("both don't fit");
-    assert_eq!(finding.finding, "6.0G, and the 2 VMs in it may use 8.0G");
-    assert_eq!(finding.commands, ["echo max >/sys/fs/cgroup/machine/pool/memory.max"]);
-    assert_eq!(found(&facts(vec![together(1)]), "cgroup_limit"), None);
-}
-
-#[test]
 fn nothing_is_advised_for_a_domain_that_this_host_does_not_have() {
     let mut pod = vm("shop_vm-cart", 1);
     pod.owner = Owner::Elsewhere("its libvirt is in a container".to_owned());
     pod.balloon = Err("not asked".to_owned());
     pod.settings = Ok(VmSettings::default());
     let path = "/kubepods.slice/kubepods-pod1.slice/a.scope";
-    pod.cgroup = Ok(Some(Cgroup { path: path.to_owned(), ..cgroup("p", Limit::At(Bytes(GIB))) }));
+    let levels = vec![level(path, Limit::At(Bytes(GIB)))];
+    pod.cgroup = Ok(Some(Cgroup { path: path.to_owned(), levels, version: 2 }));
     let findings = audit(&facts(vec![pod])).findings;
     let commands: Vec<&String> = findings.iter().flat_map(|one| &one.commands).collect();
     assert!(commands.iter().all(|command| !command.contains("virsh")), "{commands:?}");
@@ -348,23 +314,6 @@ fn a_monitor_that_may_be_in_a_file_is_unknown() {
     let findings = audit(&facts(vec![depot])).findings;
     let monitor = findings.iter().find(|finding| finding.check == "monitor").expect("a finding");
     assert_eq!((monitor.severity, monitor.commands.len()), (Severity::Unknown, 0));
-}
-
-#[test]
-fn a_limit_without_room_for_qemu_or_swap_kills() {
-    let of_limit = |limit: u64, no_swap| {
-        of("cgroup_limit", |vm| {
-            vm.size = Ok(Bytes(12 * GIB));
-            vm.cgroup = Ok(Some(Cgroup { no_swap, ..cgroup("p", Limit::At(Bytes(limit))) }));
-        })
-    };
-    let equal = of_limit(12 * GIB, true).expect("it leaves nothing");
-    assert_eq!(equal.severity, Severity::Critical);
-    assert!(equal.finding.contains("leaves 0B beside the memory of the VM"), "{equal:?}");
-    assert!(equal.consequence.contains("the kernel kills the VM"), "{equal:?}");
-    let swaps = of_limit(12 * GIB + 200 * MIB, false).expect("it leaves too little");
-    assert_eq!(swaps.severity, Severity::Warning);
-    assert_eq!(of_limit(13 * GIB, true), None);
 }
 
 #[test]
