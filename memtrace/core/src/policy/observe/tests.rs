@@ -64,6 +64,27 @@ fn the_cache_of_zfs_can_be_had_and_an_unknown_one_makes_all_unknown() {
     assert_eq!(arc(None), None);
 }
 
+/// 256 GiB, 80 of them free, and swap that was filled long ago.
+#[test]
+fn a_swap_that_is_full_and_still_is_no_pressure() {
+    let full = observed(|now| {
+        now.host.psi = None;
+        now.host.meminfo = Some(Meminfo {
+            total: Bytes(256 * GIB),
+            free: Bytes(80 * GIB),
+            available: Bytes(82 * GIB),
+            swap_total: Bytes(1000 * MIB),
+            swap_free: Bytes(15 * MIB),
+            ..Meminfo::default()
+        });
+    });
+    assert_eq!(full.scope.swap_free, Some(Bytes(15 * MIB)));
+    let mut policy = crate::policy::Memtrace::default();
+    let decisions = crate::policy::Policy::step(&mut policy, &full);
+    assert_eq!(decisions.state, Some(crate::policy::Level::Calm));
+    assert!(decisions.actions.is_empty());
+}
+
 #[test]
 fn without_meminfo_nothing_of_the_host_is_made_up() {
     let scope = observed(|sample| sample.host.meminfo = None).scope;

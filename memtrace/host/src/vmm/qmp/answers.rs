@@ -126,6 +126,23 @@ mod tests {
     }
 
     #[test]
+    fn a_guest_that_tells_nothing_of_all_is_none_of_the_numbers() {
+        for nothing in [json!(u64::MAX), json!(-1)] {
+            let stats = statistics(&json!({
+                "stats": {
+                    "stat-total-memory": nothing, "stat-free-memory": nothing,
+                    "stat-available-memory": nothing, "stat-disk-caches": nothing,
+                    "stat-swap-in": nothing, "stat-swap-out": nothing,
+                    "stat-major-faults": nothing, "stat-minor-faults": nothing,
+                    "stat-htlb-pgalloc": nothing, "stat-htlb-pgfail": nothing, "stat-news": 7,
+                },
+                "last-update": 0,
+            }));
+            assert_eq!(stats, GuestStats::default(), "{nothing}");
+        }
+    }
+
+    #[test]
     fn kills_inside_the_guest_are_known_only_if_reported() {
         let told = |kills| statistics(&json!({ "stats": { "stat-oom-kills": kills } })).oom_kills;
         assert_eq!(told(json!(3)), Some(3));
@@ -200,6 +217,8 @@ mod tests {
         assert_eq!(of("prelaunch"), Some(VmState::Starting));
         assert_eq!(of("postmigrate"), Some(VmState::Migrating));
         assert_eq!(of("something new"), None);
+        let more = json!({ "status": "running", "singlestep": false, "running": true, "new": {} });
+        assert_eq!(state(&more), Some(VmState::Running));
         assert!(is_migrating(&json!({ "status": "active" })));
         for underway in ["setup", "device", "postcopy-recover-setup", "cancelling", "news of 2031"]
         {

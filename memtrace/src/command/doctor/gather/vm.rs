@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::command::doctor::audit::facts::{
     Balloon, Cgroup, Known, Memory, Owner, Statistics, VmFacts,
 };
+use memtrace_core::model::without_balloon;
 use memtrace_core::sample::GuestStats;
 use memtrace_core::settings::{VmSettings, VmTable};
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
@@ -98,8 +99,7 @@ fn balloon(
 ) -> Known<Option<Balloon>> {
     let reason = match said {
         Ok(inspection) => {
-            let actual = inspection.actual;
-            return Ok(inspection.balloon.as_ref().map(|device| asked(device, actual, now)));
+            return Ok(inspection.balloon.as_ref().map(|device| asked(device, inspection, now)));
         }
         Err(reason) => reason,
     };
@@ -114,7 +114,8 @@ fn balloon(
     }))
 }
 
-fn asked(device: &BalloonDevice, actual: Option<Bytes>, now: WallNanos) -> Balloon {
+fn asked(device: &BalloonDevice, inspection: &Inspection, now: WallNanos) -> Balloon {
+    let (actual, maximum) = (inspection.actual, inspection.maximum);
     let told = |flag: Option<bool>| flag.ok_or_else(|| SILENT.to_owned());
     let period = device.period.ok_or_else(|| SILENT.to_owned());
     Balloon {
@@ -122,7 +123,12 @@ fn asked(device: &BalloonDevice, actual: Option<Bytes>, now: WallNanos) -> Ballo
         deflate_on_oom: told(device.deflate_on_oom),
         free_page_reporting: told(device.free_page_reporting),
         actual: actual.ok_or_else(|| SILENT.to_owned()),
-        statistics: period.map(|period| statistics(period, &device.stats, now)),
+        statistics: period.map(|period| {
+            let total = device.stats.total;
+            let total =
+                total.map(|total| without_balloon(total, device.deflate_on_oom, actual, maximum));
+            statistics(period, &GuestStats { total, ..device.stats }, now)
+        }),
     }
 }
 

@@ -40,6 +40,24 @@ fn swap_on_a_disk_that_turns_is_slow_unless_something_is_before_it() {
     assert_eq!(unknown.finding, format!("/swap: {REASON}"));
 }
 
+/// 60.5 GiB, VMs of up to 66 GiB, and no swap.
+#[test]
+fn vms_that_may_have_more_than_the_host_are_critical_without_swap() {
+    let sized = |number, size| VmFacts { size, ..vm("pve", number) };
+    let mut all: Vec<VmFacts> = (1..=4).map(|n| sized(n, Ok(Bytes(16 * GIB)))).collect();
+    all.push(sized(5, Ok(Bytes(2 * GIB))));
+    let mut facts = facts(all);
+    facts.host.swaps = Ok(vec![]);
+    facts.host.memory = Ok(Bytes(60 * GIB + 512 * MIB));
+    let finding = found(&facts, "swap").expect("it is told");
+    assert_eq!(finding.severity, Severity::Critical);
+    assert!(finding.finding.contains("66G of 60.5G"), "{finding:?}");
+    facts.vms[0].size = nothing_known();
+    facts.vms[1].size = Ok(Bytes(33 * GIB));
+    let finding = found(&facts, "swap").expect("it is told");
+    assert!(finding.finding.contains("at least 67G"), "{finding:?}");
+}
+
 #[test]
 fn a_swap_file_is_advised_as_its_file_system_takes_it() {
     let command = |kind: Known<&str>| {
