@@ -3,9 +3,8 @@
 use serde_json::json;
 
 use super::facts::{Balloon, Facts, Owner, Statistics, VmFacts};
-use super::finding::Fix;
+use super::finding::{Answer, Fix, Found, Severity, known};
 use super::words::{at_next_start, half, monitor, size, virsh};
-use super::{Answer, Found, Severity, known};
 use memtrace_core::units::Bytes;
 
 /// The polling period that memtrace sets.

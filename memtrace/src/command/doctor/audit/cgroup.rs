@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use super::facts::{Cgroup, Facts, Level, Owner, VmFacts};
+use super::finding::{Answer, Found, Severity, known};
 use super::words::{quoted, size, virsh};
-use super::{Answer, Found, Severity, known};
 use memtrace_core::sample::is_in_cgroup;
 use memtrace_core::units::{Bytes, Limit};
 

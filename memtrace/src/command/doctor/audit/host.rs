@@ -1,8 +1,8 @@
 //! The checks of the host itself, beside those of its swap and its nodes.
 
 use super::facts::{Facts, HugePages, Reactor, ReactorKind, VmFacts};
+use super::finding::{Answer, Found, Severity, known};
 use super::words::size;
-use super::{Answer, Found, Severity, known};
 use memtrace_core::units::Bytes;
 
 const THP: &str = "/sys/kernel/mm/transparent_hugepage";

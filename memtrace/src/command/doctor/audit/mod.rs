@@ -20,7 +20,8 @@ use std::cmp::Reverse;
 use serde::Serialize;
 
 pub use self::balloon::PERIOD;
-use self::facts::{Facts, Known, VmFacts};
+use self::facts::{Facts, VmFacts};
+use self::finding::{Answer, Found};
 pub use self::finding::{Finding, Fix, Outcome, Severity, Subject};
 use memtrace_core::sample::VmId;
 
@@ -74,23 +75,6 @@ const OF_VM: [OfVm; 11] = [
     vm::bounds,
     cgroup::limits,
 ];
-
-/// The result of a check: no problem, a problem, or why it is unknown.
-type Answer = Result<Option<Found>, String>;
-
-/// The result of a check; [`audit`] adds the VM.
-struct Found {
-    severity: Severity,
-    finding: String,
-    consequence: String,
-    commands: Vec<String>,
-    fix: Option<Fix>,
-}
-
-/// A fact for a check, or the reason for which it says "unknown".
-fn known<T>(fact: &Known<T>) -> Result<&T, String> {
-    fact.as_ref().map_err(Clone::clone)
-}
 
 /// The findings, the host's first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

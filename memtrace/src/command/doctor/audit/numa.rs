@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::facts::{Facts, Node, Owner, VmFacts};
+use super::finding::{Answer, Found, Severity, known};
 use super::words::{at_next_start, size, virsh};
-use super::{Answer, Found, Severity, known};
 use memtrace_core::format::several;
 use memtrace_core::units::Bytes;
 

@@ -1,8 +1,8 @@
 //! The checks of the host's swap.
 
 use super::facts::{Backing, Facts, SWAP_FILE as FILE, Swap};
+use super::finding::{Answer, Found, Severity, known};
 use super::words::{quoted, size};
-use super::{Answer, Found, Severity, known};
 use memtrace_core::units::Bytes;
 
 const GIB: u64 = 1 << 30;

@@ -1,8 +1,8 @@
 //! Checks of a VM's memory: pinning, configured bounds, and its process.
 
 use super::facts::{Facts, Owner, VmFacts};
+use super::finding::{Answer, Found, Severity, known};
 use super::words::{configured, half, quoted, size, virsh};
-use super::{Answer, Found, Severity, known};
 use memtrace_core::policy::PINNED_SHARE;
 use memtrace_core::units::Bytes;
 
