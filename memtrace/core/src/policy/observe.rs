@@ -9,7 +9,7 @@ use crate::model::Snapshot;
 use crate::model::snapshot::VmView;
 use crate::sample::{Accelerator, HostSample, Manager, Sample, VmSample};
 use crate::signal::Quality;
-use crate::units::{Bytes, Percent, Rate};
+use crate::units::{Bytes, Limit, Percent, Rate};
 
 /// Of a VM's memory, so much locked or in huge pages pins it: less is a library's key
 /// store or a device's queue, and no guest memory.
@@ -159,6 +159,10 @@ fn no_cgroup_reclaim(vm: &VmSample, view: &VmView) -> Option<String> {
         Some(cgroup) if cgroup.version != 2 => {
             Some(format!("cgroup v{} has no memory.reclaim", cgroup.version))
         }
+        Some(cgroup) if cgroup.swap_limit == Some(Limit::At(Bytes(0))) => Some(
+            "its cgroup may not swap (memory.swap.max is 0): guest memory can't be reclaimed"
+                .to_owned(),
+        ),
         Some(_) => view.cgroup_usage.quality.reason().map(str::to_owned),
     }
 }

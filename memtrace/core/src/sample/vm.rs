@@ -143,6 +143,9 @@ pub struct CgroupSample {
     /// The same for memory.high, which v1 doesn't have.
     pub high: Option<Limit>,
     pub swap: Option<Bytes>,
+    /// The tightest limit of its swap; v1 has none of swap alone.
+    #[serde(default)]
+    pub swap_limit: Option<Limit>,
     pub stat: MemoryStat,
     /// memory.events `max`, or v1's memory.failcnt.
     pub limit_hits: Option<u64>,

@@ -169,6 +169,7 @@ fn cgroup(vm: &Vm) -> CgroupSample {
         limit: Some(Limit::Unlimited),
         high: Some(Limit::Unlimited),
         swap: Some(bytes(vm.guest.memory.swapped())),
+        swap_limit: Some(Limit::Unlimited),
         stat: MemoryStat {
             anon: Some(resident),
             file: Some(Bytes(0)),

@@ -140,6 +140,14 @@ fn only_a_cgroup_of_its_own_tells_of_a_vm_and_takes_orders() {
     assert_eq!(shared.no_cgroup_reclaim.as_deref(), Some("of a cgroup that 3 VMs share"));
     let old = of_vm(|vm| vm.cgroup.iter_mut().for_each(|cgroup| cgroup.version = 1));
     assert_eq!(old.no_cgroup_reclaim.as_deref(), Some("cgroup v1 has no memory.reclaim"));
+    let limited = |limit| {
+        let vm = of_vm(|vm| vm.cgroup.iter_mut().for_each(|cgroup| cgroup.swap_limit = limit));
+        vm.no_cgroup_reclaim
+    };
+    assert!(limited(Some(Limit::At(Bytes(0)))).is_some_and(|why| why.contains("may not swap")));
+    for some in [None, Some(Limit::At(Bytes(GIB))), Some(Limit::Unlimited)] {
+        assert_eq!(limited(some), None, "{some:?}");
+    }
     assert!(of_vm(|vm| vm.cgroup = None).no_cgroup_reclaim.is_some());
 }
 

@@ -44,7 +44,13 @@ pub fn read(keeper: &Keeper, cgroup: &MemoryCgroup) -> io::Result<Vec<Level>> {
                 let alone =
                     read::number(&directory.join("memory.use_hierarchy")).is_ok_and(|on| on == 0);
                 let hard = file("memory.limit_in_bytes")?;
-                let swap = beyond(file("memory.memsw.limit_in_bytes")?, hard);
+                // Its own alone: it kills rather than swaps.
+                let swappiness = read::number(&directory.join("memory.swappiness"));
+                let stays = levels.is_empty() && swappiness.is_ok_and(|value| value == 0);
+                let swap = match stays {
+                    true => Limit::At(Bytes(0)),
+                    false => beyond(file("memory.memsw.limit_in_bytes")?, hard),
+                };
                 levels.push(Level { path, hard, high: Limit::Unlimited, swap, directory });
                 if alone {
                     break;
@@ -114,6 +120,8 @@ mod tests {
         file("memory.limit_in_bytes", "9223372036854771712\n");
         let both = levels(&host, "/pool").unwrap();
         assert_eq!((both.len(), both[0].swap), (2, Limit::At(Bytes(GIB))));
+        file("pool/memory.swappiness", "0\n");
+        assert_eq!(levels(&host, "/pool").unwrap()[0].swap, Limit::At(Bytes(0)));
         file("pool/memory.use_hierarchy", "0\n");
         assert_eq!(levels(&host, "/pool").unwrap().len(), 1);
         assert_eq!(beyond(Limit::At(Bytes(5)), Limit::Unlimited), Limit::At(Bytes(0)));
