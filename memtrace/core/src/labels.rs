@@ -48,6 +48,22 @@ pub enum Platform {
 }
 
 impl Platform {
+    const ALL: [Self; 8] = [
+        Self::Proxmox,
+        Self::Nova,
+        Self::Kubevirt,
+        Self::Ovirt,
+        Self::Incus,
+        Self::Lxd,
+        Self::Firecracker,
+        Self::CloudHypervisor,
+    ];
+
+    /// The one of this word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|platform| platform.word() == word)
+    }
+
     pub const fn word(self) -> &'static str {
         match self {
             Self::Proxmox => "proxmox",
@@ -143,6 +159,7 @@ mod tests {
         for platform in [Platform::Proxmox, Platform::CloudHypervisor, Platform::Kubevirt] {
             let written = serde_json::to_value(platform).unwrap();
             assert_eq!(written, platform.word());
+            assert_eq!(Platform::of_word(platform.word()), Some(platform));
         }
         let later: Platform = serde_json::from_str("\"later\"").unwrap();
         assert_eq!(later, Platform::Other);

@@ -3,7 +3,7 @@
 
 use crate::format::span;
 use crate::model::Measured;
-use crate::sample::{GuestSample, GuestStats, VmSample};
+use crate::sample::{GuestStats, VmSample};
 use crate::signal::{Quality, reason_or};
 use crate::units::{Bytes, Nanos, WallNanos};
 
@@ -51,21 +51,38 @@ pub(super) fn view(vm: &VmSample, wall: WallNanos) -> GuestView {
     GuestView {
         actual: of_balloon(guest.actual),
         maximum: of_balloon(guest.maximum),
-        total: of_guest("total", stats.total.map(|total| without_balloon(guest, total))),
+        total: of_guest(
+            "total",
+            stats.total.map(|total| {
+                without_balloon(total, guest.deflate_on_oom, guest.actual, guest.maximum)
+            }),
+        ),
         available: of_guest("available", stats.available),
         stats: Measured::new(Some(stats), freshness),
         age,
     }
 }
 
-/// What a guest has of its total memory. One with deflate-on-oom counts the balloon in it.
-fn without_balloon(guest: &GuestSample, total: Bytes) -> Bytes {
-    let (Some(true), Some(actual), Some(maximum)) =
-        (guest.deflate_on_oom, guest.actual, guest.maximum)
-    else {
-        return total;
-    };
-    if total > actual { total.saturating_sub(maximum.saturating_sub(actual)) } else { total }
+/// A guest that reports all but so small a part of its maximum as total leaves nothing out of it:
+/// Linux' own tables of pages take more.
+const NOTHING_LEFT_OUT: u64 = 128;
+
+/// What a guest has of its total memory. Linux with deflate-on-oom counts the balloon in it, Windows
+/// always does.
+pub fn without_balloon(
+    total: Bytes,
+    deflate_on_oom: Option<bool>,
+    actual: Option<Bytes>,
+    maximum: Option<Bytes>,
+) -> Bytes {
+    let (Some(actual), Some(maximum)) = (actual, maximum) else { return total };
+    let nearly_all = maximum.saturating_sub(Bytes(maximum.0 / NOTHING_LEFT_OUT));
+    let counted = deflate_on_oom == Some(true) || (nearly_all..=maximum).contains(&total);
+    if counted && total > actual {
+        total.saturating_sub(maximum.saturating_sub(actual))
+    } else {
+        total
+    }
 }
 
 /// Time since the guest last answered. A moment in the future, beyond the second that

@@ -70,7 +70,8 @@ fn available(host: &HostSample) -> Measured<Bytes> {
     };
     match host.arc_reclaimable {
         Some(arc) => Measured::exact(available.saturating_add(arc)),
-        None => Measured::approximate(available, "what ZFS's ARC gives back is not known"),
+        // Without it the host would look more pressed than it is.
+        None => Measured::absent("what ZFS's ARC gives back is not known"),
     }
 }
 

@@ -24,7 +24,7 @@ pub mod waited;
 pub mod waits;
 
 pub use derive::derive;
-pub use guest::STALE_AFTER;
+pub use guest::{STALE_AFTER, without_balloon};
 pub use histogram::quantile;
 pub use history::History;
 pub use measured::Measured;

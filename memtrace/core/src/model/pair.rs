@@ -174,7 +174,7 @@ impl<'a> Pair<'a> {
     /// Why counts by address space miss this VM's memory: it is shared, and swap entries
     /// of shared memory belong to the file (`shmem_inode_info.swapped`) and not to
     /// MM_SWAPENTS. Memory counts as shared when most of what is seen of it is, whether
-    /// resident or taken away.
+    /// resident or taken away, or when it was started with such memory: most of it may be in swap.
     pub(super) fn shared_memory(&self) -> Option<&'static str> {
         let known = |bytes: Option<Bytes>| bytes.unwrap_or(Bytes(0));
         let process = &self.now.process;
@@ -182,7 +182,8 @@ impl<'a> Pair<'a> {
         let taken = Pages(taken).bytes(self.context.now.page_size);
         let shared = known(process.rss_shmem).saturating_add(taken);
         let private = known(process.rss_anon).saturating_add(known(process.swap));
-        (shared > private)
+        let said = self.now.shared == Some(true) && known(process.hugetlb).0 == 0;
+        (said || shared > private)
             .then_some("guest memory is shared, and its swap belongs to no address space")
     }
 }

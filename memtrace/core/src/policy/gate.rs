@@ -95,6 +95,9 @@ pub fn is_booted(rules: &Rules, vm: &Vm<'_>) -> Answer {
 
 fn statistics(vm: &Vm<'_>) -> Answer {
     let report = vm.report.as_ref().map_err(Clone::clone)?;
+    if let Some(reason) = report.doubted(vm.now) {
+        return Err(reason);
+    }
     Ok(Reason::Used { used: report.used, size: report.size, available: report.available })
 }
 

@@ -24,7 +24,9 @@ const DEAD: f64 = 4.0;
 
 /// A VM's part in giving: its room by weight, in bytes.
 pub fn capacity(vm: &Vm<'_>, floor: &Floor) -> f64 {
-    let Ok(report) = &vm.report else { return 0.0 };
+    let Some(report) = vm.report.as_ref().ok().filter(|report| report.doubt.is_none()) else {
+        return 0.0;
+    };
     let room = room(vm, floor);
     let dead = dead(vm).min(report.free).min(room);
     let by_priority = match vm.rules.priority {

@@ -2,6 +2,7 @@
 //! unknown never leads to more action than known.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::sample::{VmId, VmState};
 use crate::settings::VmSettings;
@@ -44,6 +45,9 @@ pub struct VmObservation {
     pub id: VmId,
     /// Untrusted text, for reasons alone.
     pub name: String,
+    /// By which it is configured; none where another VM has it by right.
+    #[serde(default)]
+    pub uuid: Option<Uuid>,
     pub state: Option<VmState>,
     pub vcpus: Option<u32>,
     /// User and system time since it started.
@@ -64,6 +68,9 @@ pub struct VmObservation {
     /// What the host keeps of it.
     pub rss: Option<Bytes>,
     pub swap: Option<Bytes>,
+    /// Why it may keep more than these two, so that a guest that uses more tells no lie.
+    #[serde(default)]
+    pub uncounted: Option<String>,
     /// In RSS or swap, while the guest itself has no use for it.
     pub dead: Option<Bytes>,
 
@@ -109,6 +116,7 @@ impl VmObservation {
         Self {
             id,
             name: name.into(),
+            uuid: None,
             state: None,
             vcpus: None,
             cpu_time: None,
@@ -120,6 +128,7 @@ impl VmObservation {
             guest: None,
             rss: None,
             swap: None,
+            uncounted: None,
             dead: None,
             swap_in: None,
             async_faults: None,

@@ -7,9 +7,9 @@ use super::scope::{self, ScopeRates};
 use crate::model::Measured;
 use crate::model::Snapshot;
 use crate::model::snapshot::VmView;
-use crate::sample::{Accelerator, Manager, Sample, VmSample};
+use crate::sample::{Accelerator, HostSample, Manager, Sample, VmSample};
 use crate::signal::Quality;
-use crate::units::{Bytes, Percent, Rate};
+use crate::units::{Bytes, Limit, Percent, Rate};
 
 /// Of a VM's memory, so much locked or in huge pages pins it: less is a library's key
 /// store or a device's queue, and no guest memory.
@@ -33,15 +33,21 @@ impl Observer {
         Observation {
             at: sample.at,
             scope: scope::scope(&sample.host, &snapshot.host, &self.scope),
-            vms: vms.map(|(vm, view)| observe_vm(vm, view, &self.guests)).collect(),
+            vms: vms.map(|(vm, view)| observe_vm(vm, view, &self.guests, &sample.host)).collect(),
         }
     }
 }
 
-fn observe_vm(vm: &VmSample, view: &VmView, guests: &GuestRates) -> VmObservation {
+fn observe_vm(
+    vm: &VmSample,
+    view: &VmView,
+    guests: &GuestRates,
+    host: &HostSample,
+) -> VmObservation {
     VmObservation {
         id: vm.id,
         name: vm.name.clone(),
+        uuid: vm.uuid,
         state: vm.state,
         vcpus: vm.vcpus,
         cpu_time: vm.process.cpu_time,
@@ -53,6 +59,7 @@ fn observe_vm(vm: &VmSample, view: &VmView, guests: &GuestRates) -> VmObservatio
         guest: guest(vm, view, guests),
         rss: vm.process.rss,
         swap: vm.process.swap,
+        uncounted: uncounted(vm, view, host),
         dead: view.dead.value,
         swap_in: view.swap_in.value,
         async_faults: async_faults(vm, view),
@@ -87,7 +94,10 @@ fn no_balloon(vm: &VmSample) -> Option<String> {
 fn pinned(vm: &VmSample) -> Option<String> {
     let process = &vm.process;
     if vm.encrypted == Some(true) {
-        return Some("its memory is encrypted (SEV, TDX), which pins all of it".to_owned());
+        return Some(
+            "its memory is encrypted (SEV, TDX and the like): no balloon frees any of it"
+                .to_owned(),
+        );
     }
     match vm.vfio {
         Some(false) => {}
@@ -106,6 +116,19 @@ fn pinned(vm: &VmSample) -> Option<String> {
     } else {
         None
     }
+}
+
+/// What RSS and swap of its process don't show of its guest's memory.
+fn uncounted(vm: &VmSample, view: &VmView, host: &HostSample) -> Option<String> {
+    let swap = &view.swap.quality;
+    if let (false, Some(reason)) = (swap.is_absent(), swap.reason()) {
+        return Some(reason.to_owned());
+    }
+    if vm.incoming == Some(true) {
+        return Some("it was started from another's state, without its pages of zeros".to_owned());
+    }
+    let merged = host.merges_zeros == Some(true);
+    merged.then(|| "KSM merges its pages of zeros with the kernel's own".to_owned())
 }
 
 fn guest(vm: &VmSample, view: &VmView, guests: &GuestRates) -> Option<GuestObservation> {
@@ -136,6 +159,10 @@ fn no_cgroup_reclaim(vm: &VmSample, view: &VmView) -> Option<String> {
         Some(cgroup) if cgroup.version != 2 => {
             Some(format!("cgroup v{} has no memory.reclaim", cgroup.version))
         }
+        Some(cgroup) if cgroup.swap_limit == Some(Limit::At(Bytes(0))) => Some(
+            "its cgroup may not swap (memory.swap.max is 0): guest memory can't be reclaimed"
+                .to_owned(),
+        ),
         Some(_) => view.cgroup_usage.quality.reason().map(str::to_owned),
     }
 }

@@ -287,7 +287,7 @@ impl Rules {
             VmId::Uuid(uuid) => Some(uuid),
             VmId::Process { .. } => None,
         };
-        let settings = VmSettings::of(&self.vms, &vm.name, uuid).or(vm.settings);
+        let settings = VmSettings::of(&self.vms, &vm.name, vm.uuid.or(uuid)).or(vm.settings);
         VmRules {
             minimum: settings.minimum,
             maximum: settings.maximum,

@@ -27,7 +27,7 @@ impl ScopeRates {
 
 /// The cgroup, where one is the scope, and else the host.
 pub fn scope(sample: &HostSample, view: &HostView, rates: &ScopeRates) -> ScopeObservation {
-    let host = host(sample, view);
+    let host = host(view);
     match &sample.scope {
         Some(scope) => cgroup(scope, &host, rates),
         None => host,
@@ -37,7 +37,7 @@ pub fn scope(sample: &HostSample, view: &HostView, rates: &ScopeRates) -> ScopeO
 /// The cgroup that is the scope, without rates of its own. `None`: the host is the scope.
 pub fn shared(sample: &HostSample, view: &HostView) -> Option<ScopeObservation> {
     let scope = sample.scope.as_ref()?;
-    Some(cgroup(scope, &host(sample, view), &ScopeRates::default()))
+    Some(cgroup(scope, &host(view), &ScopeRates::default()))
 }
 
 /// Whether a VM is in the scope. One whose cgroup isn't known is in none.
@@ -51,13 +51,12 @@ pub fn is_outside(sample: &HostSample, vm: &VmSample) -> bool {
     !is_in_cgroup(&cgroup.path, &scope.cgroup)
 }
 
-fn host(sample: &HostSample, view: &HostView) -> ScopeObservation {
+fn host(view: &HostView) -> ScopeObservation {
     let swap_total = view.swap_total.value;
     ScopeObservation {
         cgroup: None,
         total: view.memory_total.value,
-        // Without the one or the other the host would look more pressed than it is.
-        available: view.memory_available.value.filter(|_| sample.arc_reclaimable.is_some()),
+        available: view.memory_available.value,
         swap_total,
         swap_free: swap_total
             .zip(view.swap_used.value)

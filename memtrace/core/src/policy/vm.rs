@@ -48,6 +48,31 @@ pub struct GuestReport {
     pub touched: Bytes,
     /// When it said so.
     pub said: Nanos,
+    /// Why nothing is taken from it, though what it said may be so.
+    pub doubt: Option<Doubt>,
+}
+
+/// What the host shows of a VM doesn't fit what its guest says, and that is no lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// It uses more than the host shows of it: some of it isn't counted.
+    Uncounted,
+    /// The host keeps so much more than its size: what a balloon frees doesn't show.
+    FreesNothing { rss: Bytes },
+}
+
+impl GuestReport {
+    /// Why nothing is taken from it.
+    pub fn doubted(&self, now: &VmObservation) -> Option<Reason> {
+        Some(match self.doubt? {
+            Doubt::Uncounted => {
+                let why = now.uncounted.as_deref().unwrap_or_default();
+                let text = format!("it uses more than the host shows of it: {why}");
+                Reason::Reported { text }
+            }
+            Doubt::FreesNothing { rss } => Reason::BalloonFreesNothing { size: self.size, rss },
+        })
+    }
 }
 
 impl<'a> Vm<'a> {
@@ -168,7 +193,7 @@ fn guest_report(
     let maximum = now.maximum.ok_or(Reason::MaximumUnknown)?;
     let then = Nanos(at.0.saturating_sub(age.0));
     let size = memory.largest_since(then).map_or(actual, |size| size.max(actual));
-    let report = GuestReport {
+    let mut report = GuestReport {
         size,
         free,
         available,
@@ -176,9 +201,10 @@ fn guest_report(
         grown: memory.grown_since(then),
         touched: memory.touched_since(then),
         said: then,
+        doubt: None,
     };
     if rules.has(Safety::Trust) {
-        contradiction(now, &report, total, maximum)?;
+        report.doubt = contradiction(now, &report, total, maximum)?;
     }
     Ok(report)
 }
@@ -189,7 +215,7 @@ fn contradiction(
     report: &GuestReport,
     total: Bytes,
     maximum: Bytes,
-) -> Result<(), Reason> {
+) -> Result<Option<Doubt>, Reason> {
     let slack = (maximum.0 / SLACK).saturating_add(OVERHEAD);
     let over = |what: Bytes, limit: Bytes| what.0 > limit.0.saturating_add(slack);
     let claims = |claim, claimed, most| Err(Reason::Contradicted { claim, claimed, most });
@@ -208,12 +234,12 @@ fn contradiction(
     let kept = rss.saturating_add(swap);
     // What it uses, it has touched.
     if over(report.used, kept) {
-        return claims(Claim::UsedOverHost, report.used, kept);
+        return match now.uncounted {
+            Some(_) => Ok(Some(Doubt::Uncounted)),
+            None => claims(Claim::UsedOverHost, report.used, kept),
+        };
     }
-    if over(rss, report.size) {
-        return Err(Reason::BalloonFreesNothing { size: report.size, rss });
-    }
-    Ok(())
+    Ok(over(rss, report.size).then_some(Doubt::FreesNothing { rss }))
 }
 
 /// Whether a VM suffers, by which symptoms, and which are not known.

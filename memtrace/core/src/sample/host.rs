@@ -24,6 +24,10 @@ pub struct HostSample {
     /// on a host without ZFS; `None`: not known.
     #[serde(default)]
     pub arc_reclaimable: Option<Bytes>,
+    /// KSM merges pages of zeros with the kernel's own, which is in no process' memory
+    /// (`use_zero_pages`).
+    #[serde(default)]
+    pub merges_zeros: Option<bool>,
     /// The cgroup that holds the VMs, where one is a policy's scope.
     #[serde(default)]
     pub scope: Option<ScopeSample>,

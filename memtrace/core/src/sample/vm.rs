@@ -38,9 +38,16 @@ pub struct VmSample {
     /// It was started with a passed-through device, which pins all guest memory.
     #[serde(default)]
     pub vfio: Option<bool>,
-    /// The guest's memory is encrypted (SEV, TDX), which pins all of it.
+    /// The guest's memory is encrypted (SEV, TDX and the like): no balloon frees any of it.
     #[serde(default)]
     pub encrypted: Option<bool>,
+    /// It was started with guest memory that it shares (virtiofs, vhost-user), which isn't in its
+    /// swap as the kernel counts it.
+    #[serde(default)]
+    pub shared: Option<bool>,
+    /// It was started from the state of another: memory that was zero there isn't touched here.
+    #[serde(default)]
+    pub incoming: Option<bool>,
     pub process: ProcessSample,
     pub cgroup: Option<CgroupSample>,
     pub guest: GuestSample,
@@ -136,6 +143,9 @@ pub struct CgroupSample {
     /// The same for memory.high, which v1 doesn't have.
     pub high: Option<Limit>,
     pub swap: Option<Bytes>,
+    /// The tightest limit of its swap; v1 has none of swap alone.
+    #[serde(default)]
+    pub swap_limit: Option<Limit>,
     pub stat: MemoryStat,
     /// memory.events `max`, or v1's memory.failcnt.
     pub limit_hits: Option<u64>,

@@ -51,6 +51,7 @@ fn of_host(host: &Host) -> HostSample {
         vmstat: Some(vmstat(host)),
         psi: Some(host.pressure.psi()),
         arc_reclaimable: Some(Bytes(0)),
+        merges_zeros: Some(false),
         swaps: Some(swaps(host)),
         scope: None,
         counters: Some(counters),
@@ -132,6 +133,8 @@ fn of_vm(host: &Host, vm: &Vm) -> VmSample {
         vcpus: Some(guest.spec.vcpus),
         vfio: Some(guest.spec.pinned),
         encrypted: Some(false),
+        shared: Some(false),
+        incoming: Some(false),
         process: ProcessSample {
             rss: Some(resident),
             rss_anon: Some(resident),
@@ -166,6 +169,7 @@ fn cgroup(vm: &Vm) -> CgroupSample {
         limit: Some(Limit::Unlimited),
         high: Some(Limit::Unlimited),
         swap: Some(bytes(vm.guest.memory.swapped())),
+        swap_limit: Some(Limit::Unlimited),
         stat: MemoryStat {
             anon: Some(resident),
             file: Some(Bytes(0)),

@@ -13,14 +13,22 @@ use memtrace_core::sample::SwapDevice;
 /// # Errors
 /// A message for the operator: the disk can't be found, or doesn't report it.
 pub fn rotational(root: &HostRoot, swap: &SwapDevice) -> Result<bool, String> {
-    let directory = match swap.path.strip_prefix("/dev/") {
+    let directory = directory(root, swap)?;
+    queue(&directory).map_err(|error| format!("{}: {error}", directory.display()))
+}
+
+/// Where /sys has the device of a swap device or file.
+///
+/// # Errors
+/// A message for the operator: it can't be found.
+pub(super) fn directory(root: &HostRoot, swap: &SwapDevice) -> Result<PathBuf, String> {
+    Ok(match swap.path.strip_prefix("/dev/") {
         // Names in /sys have no slashes (`cciss!c0d0`).
         Some(name) if swap.kind == "partition" => {
             root.sys.join("class/block").join(name.replace('/', "!"))
         }
         _ => under(root, &swap.path)?,
-    };
-    queue(&directory).map_err(|error| format!("{}: {error}", directory.display()))
+    })
 }
 
 /// The device under a file's file system.

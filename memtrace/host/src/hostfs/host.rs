@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{HostRoot, arc, meminfo, psi, read, swaps, vmstat};
+use super::{HostRoot, arc, meminfo, merging, psi, read, swaps, vmstat};
 use memtrace_core::sample::HostSample;
 
 /// Name and size of the host: what doesn't change while memtrace runs.
@@ -44,8 +44,17 @@ pub fn read(root: &HostRoot, facts: &HostFacts, problems: &mut Vec<String>) -> H
             .ok(),
         swaps: swaps::read(root).map_err(|error| check("/proc/swaps", error)).ok(),
         arc_reclaimable: arc::read(root).map_err(|error| check("arcstats", error)).ok(),
+        merges_zeros: merges_zeros(root),
         scope: None,
         counters: None,
+    }
+}
+
+/// Whether KSM merges pages of zeros with the kernel's own; a kernel without KSM merges none.
+fn merges_zeros(root: &HostRoot) -> Option<bool> {
+    match merging::zero_pages(root) {
+        Ok(merges) => Some(merges),
+        Err(error) => (error.kind() == io::ErrorKind::NotFound).then_some(false),
     }
 }
 

@@ -20,6 +20,15 @@ pub fn ksm(root: &HostRoot) -> io::Result<Ksm> {
     Ok(Ksm { run: number("run")?, saved_pages: number("pages_sharing")? })
 }
 
+/// Whether pages of zeros are merged with the kernel's own (`use_zero_pages`), which counts in no
+/// process.
+///
+/// # Errors
+/// `NotFound`: a kernel without it. Else whatever reading gives.
+pub fn zero_pages(root: &HostRoot) -> io::Result<bool> {
+    read::number(&root.sys.join("kernel/mm/ksm/use_zero_pages")).map(|number| number != 0)
+}
+
 /// Transparent huge pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HugePages {
@@ -68,6 +77,9 @@ mod tests {
         let huge = huge_pages(&host.root()).unwrap();
         assert_eq!((huge.enabled.as_str(), huge.defrag.as_str()), ("madvise", "defer+madvise"));
         assert_eq!(huge.max_ptes_none, None);
+        assert!(zero_pages(&host.root()).is_err());
+        host.file("sys/kernel/mm/ksm/use_zero_pages", "1\n");
+        assert!(zero_pages(&host.root()).unwrap());
         host.file("sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none", "511\n");
         assert_eq!(huge_pages(&host.root()).unwrap().max_ptes_none, Some(511));
     }

@@ -5,13 +5,16 @@
 //! directory. Parsing is apart from reading: `parse(&str)` never fails hard, a line
 //! that it doesn't understand is as good as missing.
 
-pub(crate) mod arc;
+pub mod arc;
+pub mod backing;
 pub mod block;
 pub mod cgroup;
+pub mod filesystem;
 pub mod host;
 pub(crate) mod keep;
 pub mod meminfo;
 pub mod merging;
+pub mod numa;
 pub mod process;
 pub mod psi;
 pub mod read;

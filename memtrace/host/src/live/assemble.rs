@@ -91,6 +91,8 @@ impl LiveSource {
             vcpus: qemu.and_then(QemuCommand::virtual_cpus),
             vfio: description.vfio,
             encrypted: qemu.and_then(QemuCommand::is_encrypted),
+            shared: qemu.and_then(QemuCommand::shares_memory),
+            incoming: qemu.map(|qemu| qemu.incoming),
             process: process::with_stat(files.process, stat, self.ticks_per_second),
             cgroup: files.cgroup,
             guest: answer.guest,
@@ -104,7 +106,7 @@ impl LiveSource {
 
     /// What the VM is called; the platform's bounds go into the answer.
     fn name(&mut self, vm: &FoundVm, answer: &mut GuestAnswer, at: Nanos) -> VmLabels {
-        let own = configured_labels(&self.tables, &vm.description.name, vm.uuid);
+        let own = configured_labels(&self.tables.get(), &vm.description.name, vm.uuid);
         let Some(known) = self.known.get_mut(&vm.pid) else { return own };
         let named = known.naming.update(&self.root, vm, at);
         answer.guest.settings = answer.guest.settings.or(named.settings);

@@ -17,6 +17,7 @@ mod rereading;
 mod scope;
 mod shared;
 mod swap_base;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -52,6 +53,7 @@ use memtrace_core::source::{Pressure, Source};
 use memtrace_core::units::{Bytes, Nanos};
 
 pub use options::LiveOptions;
+pub use tables::SharedTables;
 
 /// Samples the host that memtrace runs on.
 pub struct LiveSource {
@@ -75,7 +77,7 @@ pub struct LiveSource {
     handled: Option<Instant>,
     scope: Option<Scope>,
     /// What the configuration says of single VMs.
-    tables: Vec<VmTable>,
+    tables: SharedTables,
 }
 
 /// When a sample is taken, and which VM a view has in detail.
@@ -130,7 +132,7 @@ impl LiveSource {
             stalls: Vec::new(),
             handled: None,
             scope: None,
-            tables: Vec::new(),
+            tables: SharedTables::default(),
         }
     }
 
@@ -145,7 +147,12 @@ impl LiveSource {
 
     /// Names VMs as the configuration does.
     pub fn configure(&mut self, tables: &[VmTable]) {
-        self.tables = tables.to_vec();
+        self.tables.set(tables);
+    }
+
+    /// The tables by which it names VMs, to change them while it samples.
+    pub fn tables(&self) -> SharedTables {
+        self.tables.clone()
     }
 
     /// Treats process `pid` as a VM unconditionally.

@@ -277,6 +277,10 @@ fn a_platforms_number_and_bounds_are_for_the_vm_that_has_its_scope() {
         (Some("2207"), Some("Billing"))
     );
     assert_eq!((other.labels.id.as_deref(), other.guest.settings), (None, VmSettings::default()));
+    // As a reloaded configuration does.
+    source.tables().set(&[]);
+    let renamed = source.sample(None).unwrap();
+    assert_eq!(renamed.vms[0].labels.name.as_deref(), Some("billing"));
     let told = sample.notices.iter().any(|notice| notice.text.contains("says the number 2207"));
     assert!(told, "{:?}", sample.notices);
 }

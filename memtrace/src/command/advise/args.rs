@@ -49,7 +49,7 @@ Examples:
 
 #[derive(Args, Clone, Debug)]
 pub struct AdviseArguments {
-    /// Only this VM, by name or UUID
+    /// Only this VM, by name, UUID, or as its platform calls it (100, shop/web)
     pub vm: Option<String>,
     /// Begin of the period to evaluate: 7d or 4w back from the end of the recording (with
     /// --prometheus from now), or a time such as 14:05 or '2026-11-23 14:05'

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::sketch::Sketch;
 use super::source::Source;
 use super::tick::{HostTick, Key, Need, Tick, VmTick};
-use memtrace_core::sample::SwapDevice;
+use memtrace_core::sample::{SwapDevice, VmLabels};
 use memtrace_core::units::{Bytes, WallNanos};
 
 /// Most VMs and days that are kept account of, and hosts that are named.
@@ -68,6 +68,7 @@ pub(super) struct SwapAccount {
 #[derive(Clone, Debug, Default)]
 pub(super) struct VmAccount {
     pub(super) name: String,
+    pub(super) labels: VmLabels,
     pub(super) allocated: Option<Bytes>,
     pub(super) has_balloon: bool,
     pub(super) seconds: f64,
@@ -202,6 +203,9 @@ impl SwapAccount {
 impl VmAccount {
     fn add(&mut self, vm: &VmTick, tick: &Tick) {
         self.name.clone_from(&vm.name);
+        if !vm.labels.is_empty() {
+            self.labels.clone_from(&vm.labels);
+        }
         self.allocated = vm.allocated.or(self.allocated);
         self.has_balloon |= vm.actual.is_some();
         self.seconds += tick.seconds;

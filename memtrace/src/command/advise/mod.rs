@@ -101,7 +101,7 @@ pub fn run(arguments: &AdviseArguments) -> Result<()> {
     }
     let no_color = std::env::var_os("NO_COLOR");
     let colored = arguments.color.wanted(stdout().is_terminal(), no_color.as_deref());
-    output::print(&words::text(&advice, &zone, colored))?;
+    output::print(&words::text(&titled(&advice), &zone, colored))?;
     match &arguments.apply_to {
         Some(file) => applying::run(file, arguments.yes, &advice.vms),
         None => Ok(()),
@@ -181,12 +181,31 @@ fn sizes(record: &Record, room: Option<Bytes>, floor: Bytes) -> Vec<VmAdvice> {
     vms
 }
 
-/// Keeps only the selected VM, by name or UUID.
+/// The advice with the names that people know, where no two VMs are called the same.
+fn titled(advice: &Advice) -> Advice {
+    let mut titled = advice.clone();
+    let count = |name: &str| advice.vms.iter().filter(|vm| vm.name == name).count();
+    let title = |name: &mut String| {
+        let known = advice.vms.iter().find(|vm| vm.name == *name && count(name) == 1);
+        if let Some(title) = known.and_then(|vm| vm.labels.title()) {
+            *name = title;
+        }
+    };
+    let ByHour { vms, together, apart } = &mut titled.by_hour;
+    let couples = together.iter_mut().chain(apart);
+    couples.flat_map(|couple| [&mut couple.one, &mut couple.other]).for_each(&title);
+    vms.iter_mut().map(|profile| &mut profile.name).for_each(&title);
+    titled.dead.vms.iter_mut().map(|vm| &mut vm.name).for_each(&title);
+    titled.vms.iter_mut().map(|vm| &mut vm.name).for_each(&title);
+    titled
+}
+
+/// Keeps only the selected VM, by name, UUID, or what its platform calls it.
 fn only(advice: &mut Advice, wanted: &str) -> Result<()> {
     let chosen = choose(wanted, &advice.vms, |vm| Candidate {
         name: &vm.name,
         id: vm.uuid.clone(),
-        labels: None,
+        labels: Some(&vm.labels),
     })?;
     let chosen = chosen.clone();
     advice.vms = vec![chosen];

@@ -235,6 +235,13 @@ fn a_vm_is_found_by_name_or_uuid_or_the_names_are_reported() {
         only(&mut advice, wanted).expect("it is there");
         assert_eq!(advice.vms.iter().map(|vm| vm.name.as_str()).collect::<Vec<_>>(), ["day"]);
     }
+    let mut called = MONTH.1.clone();
+    let day = called.vms.iter_mut().find(|vm| vm.name == "day").expect("it is there");
+    (day.labels.project, day.labels.name) = (Some("shop".to_owned()), Some("web".to_owned()));
+    let text = words::text(&titled(&called), &TimeZone::UTC, false);
+    assert!(text.contains("shop/web") && !text.contains("\nday "), "{text}");
+    only(&mut called, "shop/web").expect("it is called so");
+    assert_eq!(called.vms[0].name, "day", "by which it is configured");
     let error = only(&mut MONTH.1.clone(), "days").expect_err("there is none");
     assert!(error.to_string().contains("cache, day, dead"), "{error}");
 }

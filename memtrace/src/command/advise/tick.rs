@@ -10,7 +10,7 @@ use super::signs::Signs;
 use memtrace_core::model::Snapshot;
 use memtrace_core::model::snapshot::{HostView, VmView};
 use memtrace_core::policy::rules::Rules;
-use memtrace_core::sample::{GuestStats, SwapDevice, VmId};
+use memtrace_core::sample::{GuestStats, SwapDevice, VmId, VmLabels};
 use memtrace_core::signal::Quality;
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
 
@@ -50,6 +50,8 @@ pub(super) struct HostTick {
 pub(super) struct VmTick {
     pub(super) key: Key,
     pub(super) name: String,
+    /// What its platform and its operator call it.
+    pub(super) labels: VmLabels,
     pub(super) allocated: Option<Bytes>,
     /// Size that its balloon leaves it.
     pub(super) actual: Option<Bytes>,
@@ -188,6 +190,7 @@ impl<'a> Ticks<'a> {
         VmTick {
             key: vm.uuid.map_or_else(|| Key::Name(vm.name.clone()), Key::Uuid),
             name: vm.name.clone(),
+            labels: vm.labels.clone(),
             allocated: vm.balloon_maximum.value,
             actual,
             hurts: guest.filter(|_| known).and_then(|guest| guest.hurts(self.rules)),

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::basis::{Basis, Sure};
 use super::gather::VmAccount;
 use memtrace_core::format;
+use memtrace_core::sample::VmLabels;
 use memtrace_core::units::{Bytes, WallNanos};
 
 /// Headroom above demand: 20 %, Hyper-V's memory buffer.
@@ -59,6 +60,9 @@ pub(super) struct Size {
 pub(super) struct VmAdvice {
     pub(super) name: String,
     pub(super) uuid: Option<String>,
+    /// What its platform and its operator call it.
+    #[serde(skip_serializing_if = "VmLabels::is_empty")]
+    pub(super) labels: VmLabels,
     /// What it may grow to now.
     pub(super) allocated: Option<Bytes>,
     pub(super) last_seen: WallNanos,
@@ -87,6 +91,7 @@ pub(super) fn advise(uuid: Option<String>, account: &VmAccount, around: Around) 
     let mut advice = VmAdvice {
         name: account.name.clone(),
         uuid,
+        labels: account.labels.clone(),
         allocated: account.allocated,
         last_seen: account.last,
         verdict: Verdict::TooLittle,

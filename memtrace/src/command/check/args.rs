@@ -40,7 +40,8 @@ Examples:
 
 #[derive(Args, Clone, Debug)]
 pub struct CheckArguments {
-    /// VM to check, by name, UUID or (without a UUID) process id [default: the host]
+    /// VM to check, by name, UUID, (without a UUID) process id, or as its platform calls it
+    /// [default: the host]
     pub vm: Option<String>,
     /// Return WARNING if METRIC is outside RANGE; repeatable
     #[arg(short, long, value_name = "METRIC=RANGE", value_parser = threshold)]

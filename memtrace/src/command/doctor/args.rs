@@ -25,7 +25,7 @@ For one VM (`memtrace doctor VM`), by the most severe finding that --fix did not
 
 #[derive(Args, Clone, Debug)]
 pub struct DoctorArguments {
-    /// Audit only this VM, by name, UUID or process id
+    /// Audit only this VM, by name, UUID, process id, or as its platform calls it (100, shop/web)
     pub vm: Option<String>,
     /// Apply fixes that are safe for running VMs, and report them
     #[arg(long)]

@@ -9,7 +9,8 @@ use memtrace_core::units::WallNanos;
 
 #[derive(Args, Clone, Debug)]
 pub struct ExplainArguments {
-    /// VM to explain, by name, UUID or process id [default: all VMs and the host]
+    /// VM to explain, by name, UUID, process id, or as its platform calls it [default: all VMs and
+    /// the host]
     pub vm: Option<String>,
     /// Explain a past decision from the journal: 14:05, '2026-11-23 14:05:30', or 5min, 1d (ago)
     #[arg(long, value_name = "TIME", value_parser = past)]

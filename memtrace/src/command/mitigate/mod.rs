@@ -75,6 +75,7 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
         // `doctor` reports it; there are other signs of pressure.
         tracing::debug!("no PSI trigger: {error}");
     }
+    let tables = source.tables();
     let actuator = HostActuator::new(root, source.hypervisors());
     let policy = policy(&mut source, &config, &recovered)?;
     let ledger = (Box::new(journal) as Box<dyn Ledger>, recovered.in_flight);
@@ -104,7 +105,7 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
         let mut session = Session {
             handle: handle.clone(),
             printer: Printer::new(arguments.json),
-            running: Running { arguments, config, acting, remote, alerts: rules },
+            running: Running { arguments, config, acting, remote, alerts: rules, tables },
             service: Service::of_environment(),
             hangup,
         };

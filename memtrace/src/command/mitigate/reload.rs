@@ -13,6 +13,7 @@ use crate::config::Config;
 use memtrace_core::alert::Rule;
 use memtrace_core::live::Control;
 use memtrace_core::reactor::{Change, Mode, Remote};
+use memtrace_host::live::SharedTables;
 
 /// The running parts whose settings may change.
 pub(super) struct Running {
@@ -21,6 +22,8 @@ pub(super) struct Running {
     pub(super) acting: Acting,
     pub(super) remote: Remote,
     pub(super) alerts: watch::Sender<Vec<Rule>>,
+    /// By which VMs are named.
+    pub(super) tables: SharedTables,
 }
 
 impl Running {
@@ -75,6 +78,7 @@ impl Running {
         };
         self.remote.change(Change { rules: config.rules.clone(), acts });
         self.alerts.send_replace(config.alert.rules());
+        self.tables.set(&config.rules.vms);
         let interval = interval(&self.arguments, &config);
         control.send_if_modified(|control| {
             std::mem::replace(&mut control.interval, interval) != interval
@@ -132,6 +136,7 @@ mod tests {
     use super::*;
     use crate::command::{Arguments, Command};
     use crate::sys::address::SocketMode;
+    use memtrace_core::settings::configured_labels;
     use memtrace_core::units::Nanos;
 
     /// What runs with the configuration in this file, and the ends of its ways.
@@ -143,7 +148,8 @@ mod tests {
         let config = crate::config::chosen(arguments.config.as_deref()).unwrap();
         let (alerts, rules) = watch::channel(config.alert.rules());
         let acting = Acting::not_yet(&file.with_extension("lock"));
-        (Running { arguments, config, acting, remote: Remote::nowhere(), alerts }, rules)
+        let (remote, tables) = (Remote::nowhere(), SharedTables::default());
+        (Running { arguments, config, acting, remote, alerts, tables }, rules)
     }
 
     #[test]
@@ -159,7 +165,8 @@ mod tests {
         assert!(!running.gives_back());
         assert_eq!(control.borrow().interval, Duration::from_secs(2));
         let text = "interval = \"5s\"\ngive_back = true\n[policy]\nsoft = 30\n\
-                    [alert.host_pressure]\nuse = false\n[journal]\nfiles = 3\n";
+                    [alert.host_pressure]\nuse = false\n[journal]\nfiles = 3\n\
+                    [[vm]]\nname = \"billing\"\nalias = \"Billing\"\n";
         fs::write(&file, text).unwrap();
         let all = alerts.borrow().len();
         running.apply(running.read().blocking_recv(), &control);
@@ -167,6 +174,8 @@ mod tests {
         assert_eq!(control.borrow().interval, Duration::from_secs(5));
         assert_eq!((running.config.rules.soft, running.config.journal.limits.files), (30.0, 8));
         assert_eq!(alerts.borrow().len(), all - 1);
+        let called = configured_labels(&running.tables.get(), "billing", None).name;
+        assert_eq!(called.as_deref(), Some("Billing"));
         fs::remove_file(&file).unwrap();
         running.apply(running.read().blocking_recv(), &control);
         assert!(running.gives_back(), "a file that is gone says nothing new");

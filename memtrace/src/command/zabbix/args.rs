@@ -29,14 +29,14 @@ pub struct ZabbixArguments {
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum ZabbixCommand {
-    /// Low-level discovery of VMs: {#VM.NAME}, {#VM.ID}, {#VM.VMM}, {#VM.ACCELERATOR}
+    /// Low-level discovery of VMs: {#VM.NAME}, {#VM.TITLE}, {#VM.ID}, {#VM.VMM}, {#VM.ACCELERATOR}
     Discover(ZabbixSource),
     /// Get one value of the host or of a VM
     #[command(after_help = AFTER_HELP)]
     Get {
         /// Metric without `memtrace_`, for example host_swap_used_bytes
         key: String,
-        /// VM, by name, UUID or {#VM.ID} [default: the host]
+        /// VM, by name, UUID, {#VM.ID}, or as its platform calls it [default: the host]
         vm: Option<String>,
         #[command(flatten)]
         source: ZabbixSource,

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use memtrace_core::sample::VmLabels;
 use memtrace_view::export::metrics::catalogue;
-use memtrace_view::export::metrics::parse::Sample;
+use memtrace_view::export::metrics::parse::{LABELS, Sample, labels_of};
 use memtrace_view::export::metrics::table::{Metric, MetricKind, PREFIX, VM_LABELS};
 
 /// Labels with one current value: a key without it returns that value.
@@ -84,7 +85,7 @@ impl Key {
         matches!(self.metric.kind, MetricKind::Counter | MetricKind::Histogram)
     }
 
-    /// Its value, of the host or of `vm`: a name, a UUID, or `PID@START` (`:` for `@`, which
+    /// Its value, of the host or of `vm`: a name, what its platform calls it, a UUID, or `PID@START` (`:` for `@`, which
     /// agents refuse).
     ///
     /// # Errors
@@ -122,12 +123,23 @@ impl Key {
 
 /// The identity of the selected VM.
 fn id(samples: &[Sample], typed: &str) -> Result<String, String> {
-    let vms: Vec<(&str, &str)> = vms(samples).collect();
-    let chosen = choose(typed, &vms, |(id, name)| {
+    let all: Vec<(&str, &str, VmLabels)> =
+        vms(samples).map(|(id, name)| (id, name, labels(samples, id))).collect();
+    let chosen = choose(typed, &all, |(id, name, labels)| {
         let id = if *id == typed { typed.to_owned() } else { plain(id) };
-        Candidate { name, id: Some(id), labels: None }
+        Candidate { name, id: Some(id), labels: Some(labels) }
     });
-    chosen.map(|(id, _)| (*id).to_owned()).map_err(|error| error.to_string())
+    chosen.map(|(id, _, _)| (*id).to_owned()).map_err(|error| error.to_string())
+}
+
+/// What the VM with this identity is called.
+fn labels(samples: &[Sample], id: &str) -> VmLabels {
+    let is_its = |info: &&Sample| {
+        info.name == LABELS && info.labels.get(VM_LABELS[1]).is_some_and(|its| its == id)
+    };
+    let info = samples.iter().find(is_its);
+    info.map(|info| labels_of(|label| info.labels.get(label).map(String::as_str)))
+        .unwrap_or_default()
 }
 
 fn vms(samples: &[Sample]) -> impl Iterator<Item = (&str, &str)> {
@@ -150,8 +162,10 @@ pub fn discovery(samples: &[Sample]) -> String {
     let rows = infos.filter_map(|info| {
         let label = |name: &str| info.labels.get(name).cloned();
         let mut row: BTreeMap<&str, String> = BTreeMap::new();
-        row.insert("{#VM.NAME}", label(VM_LABELS[0])?);
-        row.insert("{#VM.ID}", plain(&label(VM_LABELS[1])?));
+        let (name, id) = (label(VM_LABELS[0])?, label(VM_LABELS[1])?);
+        row.insert("{#VM.TITLE}", labels(samples, &id).title().unwrap_or_else(|| name.clone()));
+        row.insert("{#VM.NAME}", name);
+        row.insert("{#VM.ID}", plain(&id));
         for (name, as_macro) in macros {
             row.insert(as_macro, label(name).unwrap_or_default());
         }

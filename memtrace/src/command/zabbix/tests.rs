@@ -56,6 +56,25 @@ fn values_are_those_of_the_metrics() {
 }
 
 #[test]
+fn a_vm_is_given_as_its_platform_calls_it() {
+    let mut snapshot = fixture::snapshot(vec![fixture::vm("i-2a", 1), fixture::vm("i-2b", 2)]);
+    for (vm, (id, project)) in snapshot.vms.iter_mut().zip([("7", "shop"), ("8", "test")]) {
+        vm.labels.id = Some(id.to_owned());
+        (vm.labels.name, vm.labels.project) = (Some("web".to_owned()), Some(project.to_owned()));
+    }
+    let scene = Scene::new(Arc::new(snapshot), fixture::observed(), Bytes(4096), WallNanos(0));
+    let all: Vec<Sample> = samples(&text(scene, Form::Classic).expect("it is written")).collect();
+    let swap = Key::parse("vm_swap_bytes").expect("it is a key");
+    for typed in ["7", "8", "shop/web", "test/web", "i-2a"] {
+        assert_eq!(swap.value(&all, Some(typed)).as_deref(), Ok("0"), "{typed}");
+    }
+    let ambiguous = swap.value(&all, Some("web")).expect_err("both are called so");
+    assert!(ambiguous.contains("(shop/web)") && ambiguous.contains("(test/web)"), "{ambiguous}");
+    let rows: serde_json::Value = serde_json::from_str(&discovery(&all)).expect("it is JSON");
+    assert_eq!(rows[0]["{#VM.TITLE}"], "shop/web");
+}
+
+#[test]
 fn an_invalid_or_unknown_item_has_a_reason() {
     let cases = [
         ("nonsense", None, "unknown metric nonsense"),

@@ -8,6 +8,8 @@ use crate::units::{Bytes, WallNanos};
 fn shakenfist(vm: &mut VmSample) {
     vm.process.rss = Some(Bytes::from_kib(3_396_252));
     vm.process.swap = Some(Bytes::from_kib(5_155_624));
+    vm.guest.maximum = Some(Bytes(8192 * MIB));
+    vm.guest.actual = vm.guest.maximum;
     if let Some(stats) = &mut vm.guest.stats {
         stats.total = Some(Bytes(7940 * MIB));
         stats.free = Some(Bytes(4721 * MIB));
@@ -23,6 +25,17 @@ fn dead_memory_is_what_the_host_keeps_beyond_what_the_guest_uses() {
 fn a_guest_that_uses_more_than_the_host_keeps_has_none() {
     let vm = after(|vm| vm.process.rss = Some(Bytes(MIB)));
     assert_eq!(vm.dead, Measured::exact(Bytes(0)));
+}
+
+#[test]
+fn what_a_process_keeps_beyond_its_vms_size_is_no_guests() {
+    let vm = after(|vm| {
+        shakenfist(vm);
+        vm.process.swap = Some(Bytes::from_kib(9_155_624));
+    });
+    assert_eq!(vm.dead.value, Some(Bytes((8192 + 256 - 7940 + 4721) * MIB)));
+    let reason = vm.dead.quality.reason().expect("there is one");
+    assert!(reason.contains("beyond its size"), "{reason}");
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use crate::fixture::samples::after;
 use crate::model::Measured;
+use crate::model::guest::without_balloon;
 use crate::model::snapshot::VmView;
 use crate::signal::Quality;
-use crate::units::{Nanos, WallNanos};
+use crate::units::{Bytes, Nanos, WallNanos};
 
 /// The VM when the guest last answered `seconds` before the sample.
 fn answered(seconds: i64) -> VmView {
@@ -40,6 +41,24 @@ fn an_answer_from_the_future_has_no_age() {
     let vm = answered(-2);
     assert_eq!(vm.guest_age.value, None);
     assert_eq!(vm.guest_available.quality.word(), "approximate");
+}
+
+#[test]
+fn the_balloon_is_in_the_total_of_some_guests() {
+    const MIB: u64 = 1 << 20;
+    let total = |total: u64, deflates| {
+        let [actual, maximum] = [600, 1024].map(|mib| Some(Bytes(mib * MIB)));
+        without_balloon(Bytes(total * MIB), deflates, actual, maximum).0 / MIB
+    };
+    assert_eq!(total(972, Some(true)), 548);
+    assert_eq!(total(548, Some(true)), 548, "from a kernel that takes it out all the same");
+    assert_eq!(total(548, Some(false)), 548);
+    assert_eq!(total(972, Some(false)), 972, "from before the balloon grew");
+    for windows in [Some(false), None] {
+        assert_eq!(total(1023, windows), 599);
+    }
+    assert_eq!(total(2048, Some(false)), 2048, "memory that no balloon counts");
+    assert_eq!(without_balloon(Bytes(5), Some(true), None, None), Bytes(5));
 }
 
 #[test]

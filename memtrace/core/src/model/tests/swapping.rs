@@ -83,6 +83,21 @@ fn shared_memory_that_was_taken_away_is_still_shared() {
 }
 
 #[test]
+fn memory_that_was_started_as_shared_is_so_when_most_of_it_is_in_swap() {
+    let mostly_swapped = |vm: &mut VmSample| {
+        vm.shared = Some(true);
+        vm.process.rss_anon = Some(Bytes(57 * MIB));
+        vm.process.rss_shmem = Some(Bytes(20 * MIB));
+    };
+    assert_eq!(after(mostly_swapped).swap.quality.word(), "approximate");
+    let huge = |vm: &mut VmSample| {
+        mostly_swapped(vm);
+        vm.process.hugetlb = Some(Bytes(1024 * MIB));
+    };
+    assert_eq!(after(huge).swap.quality, Quality::Exact, "huge pages aren't swapped");
+}
+
+#[test]
 fn taken_is_private_and_shared_memory() {
     let vm = after(|vm| {
         let counters = vm.counters.get_or_insert_default();

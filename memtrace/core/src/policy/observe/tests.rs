@@ -64,6 +64,27 @@ fn the_cache_of_zfs_can_be_had_and_an_unknown_one_makes_all_unknown() {
     assert_eq!(arc(None), None);
 }
 
+/// 256 GiB, 80 of them free, and swap that was filled long ago.
+#[test]
+fn a_swap_that_is_full_and_still_is_no_pressure() {
+    let full = observed(|now| {
+        now.host.psi = None;
+        now.host.meminfo = Some(Meminfo {
+            total: Bytes(256 * GIB),
+            free: Bytes(80 * GIB),
+            available: Bytes(82 * GIB),
+            swap_total: Bytes(1000 * MIB),
+            swap_free: Bytes(15 * MIB),
+            ..Meminfo::default()
+        });
+    });
+    assert_eq!(full.scope.swap_free, Some(Bytes(15 * MIB)));
+    let mut policy = crate::policy::Memtrace::default();
+    let decisions = crate::policy::Policy::step(&mut policy, &full);
+    assert_eq!(decisions.state, Some(crate::policy::Level::Calm));
+    assert!(decisions.actions.is_empty());
+}
+
 #[test]
 fn without_meminfo_nothing_of_the_host_is_made_up() {
     let scope = observed(|sample| sample.host.meminfo = None).scope;
@@ -71,6 +92,16 @@ fn without_meminfo_nothing_of_the_host_is_made_up() {
     let full = Meminfo { swap_free: Bytes(u64::MAX), ..Meminfo::default() };
     let scope = observed(|sample| sample.host.meminfo = Some(full)).scope;
     assert_eq!(scope.swap_free, Some(Bytes(0)));
+}
+
+#[test]
+fn memory_that_the_host_does_not_count_is_a_reason_to_believe_a_guest() {
+    assert_eq!(of_vm(|_| {}).uncounted, None);
+    let why = |observation: Observation| only(observation).uncounted.expect("there is a reason");
+    assert!(why(observed(|now| now.vms[0].shared = Some(true))).contains("shared"));
+    assert!(why(observed(|now| now.vms[0].incoming = Some(true))).contains("another's state"));
+    assert!(why(observed(|now| now.host.merges_zeros = Some(true))).contains("KSM"));
+    assert_eq!(of_vm(|vm| (vm.shared, vm.incoming) = (None, None)).uncounted, None);
 }
 
 #[test]
@@ -109,6 +140,14 @@ fn only_a_cgroup_of_its_own_tells_of_a_vm_and_takes_orders() {
     assert_eq!(shared.no_cgroup_reclaim.as_deref(), Some("of a cgroup that 3 VMs share"));
     let old = of_vm(|vm| vm.cgroup.iter_mut().for_each(|cgroup| cgroup.version = 1));
     assert_eq!(old.no_cgroup_reclaim.as_deref(), Some("cgroup v1 has no memory.reclaim"));
+    let limited = |limit| {
+        let vm = of_vm(|vm| vm.cgroup.iter_mut().for_each(|cgroup| cgroup.swap_limit = limit));
+        vm.no_cgroup_reclaim
+    };
+    assert!(limited(Some(Limit::At(Bytes(0)))).is_some_and(|why| why.contains("may not swap")));
+    for some in [None, Some(Limit::At(Bytes(GIB))), Some(Limit::Unlimited)] {
+        assert_eq!(limited(some), None, "{some:?}");
+    }
     assert!(of_vm(|vm| vm.cgroup = None).no_cgroup_reclaim.is_some());
 }
 

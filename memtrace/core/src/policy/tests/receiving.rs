@@ -58,6 +58,44 @@ fn what_is_not_known_is_no_reason_to_help() {
     assert!((14.6..14.7).contains(share), "{share}");
 }
 
+/// 3.3 GiB of shared memory are resident, and the rest is in swap that no process shows.
+fn swapped_shmem(uncounted: Option<&str>) -> VmObservation {
+    let mut vm = squeezed(160);
+    vm.actual = Some(Bytes(3500 * MIB));
+    vm.rss = Some(Bytes(1400 * MIB));
+    vm.swap = Some(Bytes(9 * MIB));
+    vm.uncounted = uncounted.map(str::to_owned);
+    vm
+}
+
+#[test]
+fn a_guest_of_swapped_shared_memory_is_given_some_and_nothing_is_taken_from_it() {
+    let reason = "guest memory is shared";
+    let first = |vm| Memtrace::default().step(&host(1, 5 * 1024, vec![vm]));
+    let given = moves(&first(swapped_shmem(Some(reason))));
+    assert!(matches!(given[..], [(_, "distress", bytes)] if bytes > 0), "{given:?}");
+    let at_ease = |mut vm: VmObservation| {
+        vm.guest.iter_mut().for_each(|guest| guest.available = Some(Bytes(1700 * MIB)));
+        vm.rss = Some(Bytes(900 * MIB));
+        vm
+    };
+    let decisions = soft(&[at_ease(swapped_shmem(Some(reason)))]);
+    let (open, why) = gate(&decisions, Some(id(1)), GateKind::Statistics);
+    assert!(!open && matches!(why, Reason::Reported { text } if text.contains(reason)));
+    assert_eq!(moves(&decisions), []);
+    assert_eq!(moves(&first(swapped_shmem(None))), [], "of which all is counted");
+}
+
+#[test]
+fn a_guest_whose_process_takes_more_than_its_size_is_given_some() {
+    let mut vm = squeezed(60);
+    vm.rss = Some(Bytes(3 * GIB));
+    let decisions = Memtrace::default().step(&host(1, 16 * 1024, vec![vm]));
+    assert!(matches!(moves(&decisions)[..], [(_, "distress", 1..)]), "{decisions:?}");
+    let (open, why) = gate(&decisions, Some(id(1)), GateKind::Statistics);
+    assert!(!open && matches!(why, Reason::BalloonFreesNothing { .. }), "{why:?}");
+}
+
 #[test]
 fn what_is_not_free_is_not_given_and_is_taken_from_others_first() {
     let mut policy = Memtrace::default();

@@ -1,12 +1,15 @@
 //! Each rule by an example.
 
+use uuid::Uuid;
+
 use super::fixture::{GIB, MIB, after, gate, host, id, moves, pressed, vm};
+use crate::labels::VmLabels;
 use crate::policy::reason::{GuestMemory, SymptomKind};
 use crate::policy::rules::Safety;
 use crate::policy::{
     Action, GateKind, Level, Memtrace, Observation, Policy, Reason, Rules, VmObservation,
 };
-use crate::sample::VmState;
+use crate::sample::{VmId, VmState};
 use crate::settings::{VmSettings, VmTable, Which};
 use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
 
@@ -33,6 +36,25 @@ fn change_once<T>(change: impl FnOnce(&mut T)) -> impl FnMut(&mut T) {
             change(it);
         }
     }
+}
+
+#[test]
+fn settings_by_uuid_hold_for_each_vm_that_has_it() {
+    let uuid = Uuid::from_u128(0x3c9e);
+    let table = VmTable {
+        which: Which::Uuid(uuid),
+        settings: VmSettings { exclude: Some(true), ..VmSettings::default() },
+        labels: VmLabels::default(),
+    };
+    let rules = Rules { vms: vec![table], ..Rules::default() };
+    let mut second = vm(1);
+    second.id = VmId::Process { pid: 7, start: 9 };
+    second.uuid = Some(uuid);
+    assert!(rules.of(&second).exclude, "seen after the one that has the identity");
+    second.uuid = None;
+    assert!(!rules.of(&second).exclude, "it is another VM's");
+    second.id = VmId::Uuid(uuid);
+    assert!(rules.of(&second).exclude, "recorded before UUIDs were observed");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The limit that holds for a cgroup: the tightest of its own and its ancestors'.
 
 use std::io;
+use std::path::Path;
 
 use super::{MemoryCgroup, Version, upwards};
 use crate::hostfs::{Keeper, read};
@@ -18,16 +19,21 @@ const V1_UNLIMITED: u64 = 1 << 62;
 pub fn tightest(keeper: &Keeper, cgroup: &MemoryCgroup, file: &str) -> io::Result<Limit> {
     let mut tightest = Limit::Unlimited;
     for directory in upwards(&cgroup.directory, &cgroup.top) {
-        let limit =
-            keeper.read(&directory.join(file), read::SMALL, |text| parse(text, cgroup.version));
-        match limit {
-            Ok(limit) => tightest = tightest.min(limit.map_err(io::Error::other)?),
-            // The root cgroup has no such file.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
+        tightest = tightest.min(at(keeper, &directory.join(file), cgroup.version)?);
     }
     Ok(tightest)
+}
+
+/// The limit in a file; the root cgroup has none.
+///
+/// # Errors
+/// When the file exists and can't be read.
+pub(super) fn at(keeper: &Keeper, file: &Path, version: Version) -> io::Result<Limit> {
+    match keeper.read(file, read::SMALL, |text| parse(text, version)) {
+        Ok(limit) => limit.map_err(io::Error::other),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Limit::Unlimited),
+        Err(error) => Err(error),
+    }
 }
 
 pub(crate) fn parse(text: &str, version: Version) -> Result<Limit, String> {

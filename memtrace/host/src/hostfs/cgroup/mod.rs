@@ -8,6 +8,7 @@
 //! In v2 there is only the second kind.
 
 pub mod find;
+pub mod levels;
 pub(crate) mod limits;
 pub(crate) mod membership;
 pub(crate) mod mounts;

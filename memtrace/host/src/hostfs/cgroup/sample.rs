@@ -71,6 +71,7 @@ fn version_two(cgroup: &MemoryCgroup, files: &mut Files<'_>) -> CgroupSample {
         high: files.limit(cgroup, "memory.high"),
         // Missing where the kernel is built or started without swap accounting.
         swap: files.keeper.number(&cgroup.directory.join("memory.swap.current")).ok().map(Bytes),
+        swap_limit: files.limit(cgroup, "memory.swap.max"),
         stat: stat.memory,
         limit_hits,
         oom_kills,

@@ -80,21 +80,6 @@ fn limit(keeper: &Keeper, cgroup: &MemoryCgroup, stat: &Stat) -> std::io::Result
     }
 }
 
-/// Whether nothing in it can be swapped out, as the file of version 2 says, or those of version 1
-/// whose limit of memory and swap together is that of memory. `limit`: of its memory.
-pub fn is_without_swap(keeper: &Keeper, cgroup: &MemoryCgroup, limit: Limit) -> bool {
-    match cgroup.version {
-        Version::V1 => {
-            let both = limits::tightest(keeper, cgroup, "memory.memsw.limit_in_bytes");
-            limit != Limit::Unlimited && both.is_ok_and(|both| both <= limit)
-        }
-        Version::V2 => {
-            let swap = limits::tightest(keeper, cgroup, "memory.swap.max");
-            swap.is_ok_and(|swap| swap == Limit::At(Bytes(0)))
-        }
-    }
-}
-
 /// Number of reclaims because it was full: at its own limits, not those of its children
 /// (memory.events.local, since 5.2).
 fn hits(keeper: &Keeper, cgroup: &MemoryCgroup) -> Option<u64> {

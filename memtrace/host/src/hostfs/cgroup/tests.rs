@@ -50,7 +50,10 @@ fn libvirts_threaded_groups_are_charged_to_their_ancestor() {
     assert_eq!(sample.usage, Some(Bytes(5000)));
     assert_eq!(sample.limit, Some(Limit::At(Bytes(90_000))), "the slice's limit is the tightest");
     assert_eq!(sample.high, Some(Limit::Unlimited));
-    assert_eq!(sample.swap, Some(Bytes(300)));
+    assert_eq!((sample.swap, sample.swap_limit), (Some(Bytes(300)), Some(Limit::Unlimited)));
+    host.file("sys/fs/cgroup/machine.slice/memory.swap.max", "0\n");
+    let limited = super::sample(&Keeper::default(), &cgroup);
+    assert_eq!(limited.swap_limit, Some(Limit::At(Bytes(0))), "the slice's again");
     assert_eq!(sample.stat.pgmajfault, Some(9));
     assert_eq!((sample.limit_hits, sample.oom_kills), (Some(41), Some(2)));
     assert_eq!(sample.psi.unwrap().some.total_us, 77);

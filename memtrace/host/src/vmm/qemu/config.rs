@@ -38,9 +38,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<(String, Keyed)>, String> {
     Ok(sections)
 }
 
-/// `[group]` or `[group "id"]`.
+/// `[group]` or `[group "id"]`; what follows is left out, as by QEMU.
 fn header(line: &str) -> Option<(&str, Option<&str>)> {
-    let inside = line.strip_prefix('[')?.strip_suffix(']')?;
+    let (inside, _) = line.strip_prefix('[')?.rsplit_once(']')?;
     match inside.split_once(char::is_whitespace) {
         None => Some((inside, None)),
         Some((group, id)) => Some((group, Some(unquoted(id)?))),
@@ -53,8 +53,10 @@ fn pair(line: &str) -> Option<(&str, &str)> {
     Some((key.trim(), unquoted(value)?))
 }
 
+/// Up to the next quote; what follows is left out, as by QEMU.
 fn unquoted(text: &str) -> Option<&str> {
-    text.trim().strip_prefix('"')?.strip_suffix('"')
+    let (value, _) = text.trim().strip_prefix('"')?.split_once('"')?;
+    Some(value)
 }
 
 #[cfg(test)]
@@ -74,6 +76,8 @@ mod tests {
         assert_eq!(device.get("driver"), Some("virtio-balloon-pci"));
         assert_eq!((device.get("bus"), device.get("empty")), (Some("a=b"), Some("")));
         assert_eq!(parse(""), Ok(vec![]));
+        let trailing = parse("[memory] # boot\nsize = \"1\" # GiB\r\n").unwrap();
+        assert_eq!(trailing[0].1.get("size"), Some("1"));
     }
 
     #[test]

@@ -1,17 +1,23 @@
 //! Parses QEMU's command line. Pure; untrusted, as it comes from the guest's owner.
 
+mod balloon;
 pub mod config;
 mod memory;
 mod monitor;
 pub mod options;
+mod processors;
+mod sections;
 #[cfg(test)]
 mod tests;
 
 use uuid::Uuid;
 
+pub use self::balloon::BalloonOptions;
 use self::memory::Memory;
 use self::monitor::Monitors;
-use self::options::{Keyed, options};
+use self::options::{Keyed, number, options};
+use self::processors::Processors;
+use self::sections::Sections;
 use super::name;
 use memtrace_core::sample::Accelerator;
 use memtrace_core::units::Bytes;
@@ -21,6 +27,7 @@ use memtrace_core::units::Bytes;
 pub struct QemuCommand {
     /// As written, so untrusted and of any length.
     pub name: Option<String>,
+    /// Of `-uuid`, else of the hardware that it poses as (`-smbios`), where Proxmox gives it.
     pub uuid: Option<Uuid>,
     /// At the start: boot memory and DIMMs. See [`QemuCommand::size`] for what it is now.
     pub memory: Option<Bytes>,
@@ -32,13 +39,17 @@ pub struct QemuCommand {
     pub accelerators: Vec<String>,
     /// Paths of the sockets on which it serves QMP, as the VM's process saw them at its start.
     pub qmp_sockets: Vec<String>,
+    /// Where it serves QMP that memtrace can't ask, if it serves none on such a socket.
+    pub qmp_elsewhere: Option<&'static str>,
     pub libvirt: Option<Libvirt>,
-    /// Guest memory is shared (`share=on`), so the host counts it as shmem.
+    /// Most of its guest memory is shared (`share=on`), so the host counts it as shmem.
     pub shared_memory: bool,
     pub huge_pages: bool,
     /// It has a passed-through device, which pins all guest memory.
     pub vfio: bool,
-    /// The guest's memory is encrypted (SEV, TDX), which pins all of it.
+    /// The host's NUMA nodes that its memory is bound to, as a list of ranges.
+    pub bound_nodes: Option<String>,
+    /// The guest's memory is encrypted (SEV, TDX and the like): no balloon frees any of it.
     pub encrypted: bool,
     /// A balloon device that it was started with.
     pub balloon: Option<BalloonOptions>,
@@ -61,13 +72,6 @@ pub struct QemuCommand {
     pub probe_only: bool,
 }
 
-/// The options of a balloon device; all are off by default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct BalloonOptions {
-    pub deflate_on_oom: bool,
-    pub free_page_reporting: bool,
-}
-
 /// The libvirt instance that started a VM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Libvirt {
@@ -78,34 +82,15 @@ pub enum Libvirt {
     Contained,
 }
 
-/// Options whose argument is of a group of `-readconfig`, and the key of its first value.
-const GROUPS: [(&str, &str, &str); 11] = [
-    ("name", "name", "guest"),
-    ("m", "memory", "size"),
-    ("smp", "smp-opts", "cpus"),
-    ("machine", "machine", "type"),
-    ("M", "machine", "type"),
-    ("accel", "accel", "accel"),
-    ("object", "object", "qom-type"),
-    ("device", "device", "driver"),
-    ("chardev", "chardev", "backend"),
-    ("mon", "mon", "chardev"),
-    ("smbios", "smbios", "file"),
-];
-
 /// Most files of `-readconfig` that are read: each may take a while. Incus and LXD have one.
 const MOST_FILES: usize = 4;
 /// Most directories that are remembered.
 const MOST_DIRECTORIES: usize = 8;
 
-/// The parts of a command line that are put together at its end.
-#[derive(Debug, Default)]
-struct Parts {
-    monitors: Monitors,
-    memory: Memory,
-    /// Virtual CPUs beside those of `-smp`: Proxmox gives those that can be unplugged so.
-    processors: u32,
-}
+/// Objects that encrypt a guest's memory, so that no balloon frees any of it (target/i386/sev.c,
+/// target/i386/kvm/tdx.c, hw/s390x/s390-virtio-ccw.c, target/ppc/kvm.c, target/arm/kvm-rme.c).
+const ENCRYPTING: [&str; 6] =
+    ["sev-guest", "sev-snp-guest", "tdx-guest", "s390-pv-guest", "pef-guest", "rme-guest"];
 
 impl QemuCommand {
     /// `arguments` is without the program's name. What is in files is not known.
@@ -118,14 +103,12 @@ impl QemuCommand {
         arguments: &[String],
         mut read: impl FnMut(&str) -> Result<String, String>,
     ) -> Self {
-        // Without -smp it is one (hw/core/machine-smp.c).
-        let mut command = Self { vcpus: Some(1), ..Self::default() };
-        let mut parts = Parts::default();
+        let mut command = Self::default();
+        let mut sections = Sections::default();
         let mut files = 0;
         for (option, argument) in options(arguments) {
             if option == "readconfig" {
                 files += 1;
-                command.remember_directory(argument);
                 // What one file has is enough to make all unknown.
                 if command.unread.is_none() {
                     let text = if files > MOST_FILES {
@@ -133,18 +116,34 @@ impl QemuCommand {
                     } else {
                         read(argument)
                     };
-                    command.file(argument, text, &mut parts);
+                    command.file(argument, text, &mut sections);
                 }
-            } else {
-                command.option(option, argument, &mut parts);
+            } else if !sections.option(option, argument) {
+                command.option(option, argument, &mut sections);
             }
         }
-        command.qmp_sockets = parts.monitors.sockets();
-        command.libvirt = parts.monitors.libvirt();
-        command.vcpus = command.vcpus.and_then(|vcpus| vcpus.checked_add(parts.processors));
-        command.memory = parts.memory.at_start();
-        command.growth = parts.memory.doubt();
+        command.interpret(&sections);
         command
+    }
+
+    fn interpret(&mut self, sections: &Sections) {
+        let (mut monitors, mut memory) = (Monitors::default(), Memory::default());
+        let mut processors = Processors::default();
+        for (group, keyed) in sections.iter() {
+            monitors.section(group, keyed);
+            memory.section(group, keyed);
+            processors.section(group, keyed);
+            self.section(group, keyed);
+        }
+        self.qmp_sockets = monitors.sockets();
+        self.qmp_elsewhere = monitors.elsewhere().filter(|_| self.qmp_sockets.is_empty());
+        self.libvirt = monitors.libvirt();
+        self.balloon = balloon::find(sections);
+        self.uuid = self.uuid.or_else(|| hardware_uuid(sections));
+        self.vcpus = processors.count();
+        self.memory = memory.at_start();
+        self.growth = memory.doubt();
+        self.shared_memory = memory.is_shared();
     }
 
     /// The size of the VM, as far as it was said at its start and can't be another one by now.
@@ -173,13 +172,15 @@ impl QemuCommand {
         if self.encrypted { Some(true) } else { self.unread.is_none().then_some(false) }
     }
 
-    fn file(&mut self, path: &str, text: Result<String, String>, parts: &mut Parts) {
+    /// Whether most of its guest's memory is shared; `None`: not known.
+    pub fn shares_memory(&self) -> Option<bool> {
+        if self.shared_memory { Some(true) } else { self.unread.is_none().then_some(false) }
+    }
+
+    fn file(&mut self, path: &str, text: Result<String, String>, sections: &mut Sections) {
+        self.remember_directory(path);
         match text.and_then(|text| config::parse(&text)) {
-            Ok(sections) => {
-                for (group, keyed) in sections {
-                    self.section(&group, &keyed, parts);
-                }
-            }
+            Ok(parsed) => parsed.into_iter().for_each(|(group, keyed)| sections.add(&group, keyed)),
             Err(reason) => {
                 let path = name::display(path);
                 self.unread = Some(format!("its configuration is in {path}: {reason}"));
@@ -187,16 +188,11 @@ impl QemuCommand {
         }
     }
 
-    fn option(&mut self, option: &str, argument: &str, parts: &mut Parts) {
-        if let Some((_, group, implied)) = GROUPS.iter().find(|(name, _, _)| *name == option) {
-            self.section(group, &Keyed::parse(argument, implied), parts);
-            return;
-        }
+    fn option(&mut self, option: &str, argument: &str, sections: &mut Sections) {
         match option {
             "uuid" => self.uuid = uuid(argument).or(self.uuid),
             "id" => self.platform_id = Some(argument.to_owned()).filter(|id| !id.is_empty()),
-            "enable-kvm" => self.accelerators.push("kvm".to_owned()),
-            "qmp" | "qmp-pretty" => parts.monitors.direct(argument),
+            "qmp" | "qmp-pretty" => sections.add("qmp", Keyed::of("to", argument)),
             "mem-path" => self.huge_pages |= argument.contains("hugepages"),
             "pidfile" | "D" => self.remember_directory(argument),
             "chroot" => self.chroot = true,
@@ -210,25 +206,17 @@ impl QemuCommand {
         }
     }
 
-    fn section(&mut self, group: &str, keyed: &Keyed, parts: &mut Parts) {
-        parts.monitors.section(group, keyed);
-        parts.memory.section(group, keyed);
+    fn section(&mut self, group: &str, keyed: &Keyed) {
         match group {
             "name" => {
-                if let Some(name) = keyed.get("guest").filter(|name| !name.is_empty()) {
-                    self.name = Some(name.to_owned());
-                }
+                let name = keyed.get("guest").filter(|name| !name.is_empty());
+                self.name = name.map(str::to_owned);
             }
             "smbios" => self.hardware(keyed),
-            "smp-opts" => self.vcpus = vcpus(keyed),
             "machine" => self.machine(keyed),
             "accel" => self.accelerators.extend(keyed.get("accel").map(str::to_owned)),
             "object" => self.object(keyed),
-            "device" => {
-                let processor = keyed.get("driver").is_some_and(|driver| driver.ends_with("-cpu"));
-                parts.processors = parts.processors.saturating_add(u32::from(processor));
-                self.device(keyed);
-            }
+            "device" => self.device(keyed.get("driver").unwrap_or_default()),
             "chardev" => {
                 if let Some(path) = keyed.get("path") {
                     self.remember_directory(path);
@@ -239,10 +227,6 @@ impl QemuCommand {
     }
 
     fn hardware(&mut self, keyed: &Keyed) {
-        // Proxmox gives the UUID here only.
-        if keyed.get("type") == Some("1") && self.uuid.is_none() {
-            self.uuid = keyed.get("uuid").and_then(uuid);
-        }
         let words = ["manufacturer", "product", "family"].into_iter();
         self.products.extend(words.filter_map(|key| keyed.get(key)).map(str::to_owned));
     }
@@ -254,31 +238,32 @@ impl QemuCommand {
         if let Some(list) = keyed.get("accel") {
             self.accelerators.extend(list.split(':').map(str::to_owned));
         }
-        self.encrypted |= keyed.has("memory-encryption");
+        // Whatever the object is that does it; the second is the older form.
+        self.encrypted |= ["confidential-guest-support", "memory-encryption"]
+            .iter()
+            .any(|key| keyed.get(key).is_some_and(|id| !id.is_empty()));
     }
 
     fn object(&mut self, keyed: &Keyed) {
-        if keyed.is_kind("qom-type", "memory-backend-") {
-            self.shared_memory |= keyed.is_on("share");
+        let Some(kind) = keyed.get("qom-type") else { return };
+        if kind.starts_with("memory-backend-") {
             self.huge_pages |= keyed.is_on("hugetlb")
                 || keyed.get("mem-path").is_some_and(|path| path.contains("hugepages"));
         }
-        // target/i386/sev.c and kvm/tdx.c.
-        self.encrypted |=
-            ["sev-guest", "sev-snp-guest", "tdx-guest"].map(Some).contains(&keyed.get("qom-type"));
+        self.encrypted |= ENCRYPTING.contains(&kind);
+        if kind.starts_with("memory-backend-") && keyed.get("policy") == Some("bind") {
+            let nodes = keyed.get("host-nodes").unwrap_or_default();
+            let before = self.bound_nodes.take().map(|before| format!("{before},"));
+            self.bound_nodes = Some(before.unwrap_or_default() + nodes);
+        }
     }
 
-    fn device(&mut self, keyed: &Keyed) {
-        let driver = keyed.get("driver").unwrap_or_default();
+    fn device(&mut self, driver: &str) {
         // A device of vfio-user is another process', which shares the memory and pins none.
         self.vfio |= driver.starts_with("vfio-") && !driver.starts_with("vfio-user");
+        // Before QEMU 3.0.
+        self.vfio |= ["pci-assign", "kvm-pci-assign"].contains(&driver);
         self.probe_only |= is_help(driver);
-        if driver.starts_with("virtio-balloon") {
-            self.balloon = Some(BalloonOptions {
-                deflate_on_oom: keyed.is_on("deflate-on-oom"),
-                free_page_reporting: keyed.is_on("free-page-reporting"),
-            });
-        }
     }
 
     fn remember_directory(&mut self, path: &str) {
@@ -315,22 +300,17 @@ impl QemuCommand {
     }
 }
 
+/// Of the system (`-smbios type=1`); the last one counts.
+fn hardware_uuid(sections: &Sections) -> Option<Uuid> {
+    let systems = sections.iter().filter(|(group, keyed)| {
+        *group == "smbios" && keyed.get("type").and_then(number) == Some(1)
+    });
+    systems.filter_map(|(_, keyed)| uuid(keyed.get("uuid")?)).last()
+}
+
 /// The nil UUID is what a VM without one has.
 fn uuid(text: &str) -> Option<Uuid> {
     Uuid::parse_str(text).ok().filter(|uuid| !uuid.is_nil())
-}
-
-/// `cpus`, or else all that the topology has room for.
-fn vcpus(keyed: &Keyed) -> Option<u32> {
-    let number = |key| keyed.get(key).map(|text| text.parse::<u32>().ok());
-    if let Some(cpus) = number("cpus").or_else(|| number("maxcpus")) {
-        return cpus;
-    }
-    let levels = ["drawers", "books", "sockets", "dies", "clusters", "modules", "cores", "threads"];
-    levels
-        .into_iter()
-        .filter_map(number)
-        .try_fold(1_u32, |product, count| product.checked_mul(count?))
 }
 
 fn is_help(word: &str) -> bool {
@@ -350,7 +330,7 @@ pub fn no_monitor(command: Option<&QemuCommand>) -> String {
             "libvirt: its libvirt is in a container, and this host's doesn't know the VM".to_owned()
         }
         (_, Some(unread)) => format!("whether QEMU has a QMP socket is not known: {unread}"),
-        _ => "QEMU has no QMP socket".to_owned(),
+        _ => command.qmp_elsewhere.unwrap_or("QEMU has no QMP socket").to_owned(),
     }
 }
 

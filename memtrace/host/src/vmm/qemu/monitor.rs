@@ -18,26 +18,18 @@ pub(super) struct Monitors {
     chardevs: BTreeMap<String, Keyed>,
     /// Ids of the chardevs that `-mon` gives to QMP.
     control: Vec<String>,
-    /// Arguments of `-qmp unix:...`.
+    /// What `-qmp unix:...` and its like make.
     direct: Vec<Keyed>,
     master_key: Option<String>,
 }
 
 impl Monitors {
-    /// `-qmp` alone has no group.
-    pub(super) fn direct(&mut self, argument: &str) {
-        if let Some(unix) = argument.strip_prefix("unix:") {
-            self.direct.push(Keyed::parse(unix, "path"));
-        } else if let Some(id) = argument.strip_prefix("chardev:") {
-            self.control.push(id.to_owned());
-        }
-    }
-
     pub(super) fn section(&mut self, group: &str, keyed: &Keyed) {
         match group {
+            "qmp" => self.direct(keyed.get("to").unwrap_or_default()),
             "chardev" => {
                 if let Some(id) = keyed.get("id") {
-                    self.chardevs.insert(id.to_owned(), keyed.clone());
+                    self.chardevs.insert(id.to_owned(), chardev(keyed));
                 }
             }
             "mon" if keyed.get("mode") == Some("control") => {
@@ -50,22 +42,40 @@ impl Monitors {
         }
     }
 
+    /// `-qmp`: what a serial line may be, in its older form (chardev/char.c,
+    /// `qemu_chr_parse_compat`).
+    fn direct(&mut self, argument: &str) {
+        let (kind, rest) = argument.split_once(':').unwrap_or((argument, ""));
+        let mut device = match kind {
+            "chardev" => return self.control.push(rest.to_owned()),
+            "unix" => Keyed::parse(rest, "path"),
+            "tcp" | "telnet" | "websocket" => Keyed::of("host", rest),
+            "null" | "none" => return,
+            _ => Keyed::default(),
+        };
+        let backend = if ["unix", "tcp"].contains(&kind) { "socket" } else { kind };
+        device.set("backend", backend);
+        self.direct.push(device);
+    }
+
+    /// The devices that speak QMP.
+    fn devices(&self) -> impl Iterator<Item = &Keyed> {
+        let of_control = self.control.iter().filter_map(|id| self.chardevs.get(id));
+        self.direct.iter().chain(of_control)
+    }
+
     pub(super) fn sockets(&self) -> Vec<String> {
-        let chardevs = self
-            .control
-            .iter()
-            .filter_map(|id| self.chardevs.get(id))
-            .filter(|chardev| chardev.get("backend") == Some("socket"));
-        self.direct
-            .iter()
-            .chain(chardevs)
-            // Without `server` QEMU is the client. A descriptor that it inherited has no
-            // path, and an abstract socket none in the file system.
-            .filter(|socket| socket.is_on("server") && !socket.is_on("abstract"))
+        let sockets = self.devices().filter(|device| elsewhere(device).is_none());
+        sockets
             .filter_map(|socket| socket.get("path").filter(|path| path.len() <= LONGEST_PATH))
             .take(MOST_SOCKETS)
             .map(str::to_owned)
             .collect()
+    }
+
+    /// Where QMP is served that can't be asked, if it is.
+    pub(super) fn elsewhere(&self) -> Option<&'static str> {
+        self.devices().find_map(elsewhere)
     }
 
     /// libvirt calls its monitor `charmonitor` and hands over a key, both below a
@@ -81,6 +91,48 @@ impl Monitors {
         }
         monitor.is_some_and(|monitor| monitor.has("fd")).then_some(Libvirt::System)
     }
+}
+
+/// One of JSON has what makes it a socket further inside (`ChardevBackend` of qapi/char.json).
+fn chardev(keyed: &Keyed) -> Keyed {
+    let mut chardev = keyed.clone();
+    let names = [
+        ("backend", "backend.type"),
+        ("path", "backend.data.addr.data.path"),
+        ("host", "backend.data.addr.data.host"),
+        ("fd", "backend.data.addr.data.str"),
+        ("abstract", "backend.data.addr.data.abstract"),
+        ("server", "backend.data.server"),
+    ];
+    for (name, inside) in names {
+        if let Some(value) = keyed.get(inside) {
+            chardev.set(name, value);
+        }
+    }
+    // There it listens unless it is said that it doesn't.
+    if keyed.has("backend.type") && !chardev.has("server") {
+        chardev.set("server", "on");
+    }
+    chardev
+}
+
+/// Why memtrace can't connect to a device that speaks QMP. `None`: it can.
+fn elsewhere(device: &Keyed) -> Option<&'static str> {
+    if device.get("backend") != Some("socket") {
+        return Some("QEMU speaks QMP on a device that is no socket");
+    }
+    if device.has("fd") {
+        return Some("QEMU's QMP socket was made by its manager, and has no path");
+    }
+    if !device.has("path") {
+        return Some("QEMU speaks QMP on a network port, which memtrace doesn't use");
+    }
+    if !device.is_on("server") {
+        return Some("QEMU connects its QMP to its manager, and listens on no socket");
+    }
+    device
+        .is_on("abstract")
+        .then_some("QEMU's QMP socket is an abstract one, which has no place in the file system")
 }
 
 /// Directories of the instance that the host runs for all users.

@@ -8,15 +8,18 @@ const FLAGS: &[&str] = &[
     "S",
     "alt-grab",
     "async-teardown",
+    "audio-help",
     "ctrl-grab",
     "curses",
     "daemonize",
     "enable-fips",
+    "enable-hax",
     "enable-kvm",
     "enable-sync-profile",
     "full-screen",
     "h",
     "help",
+    "jitdump",
     "localtime",
     "mem-prealloc",
     "no-acpi",
@@ -37,6 +40,7 @@ const FLAGS: &[&str] = &[
     "old-param",
     "one-insn-per-tb",
     "only-migratable",
+    "perfmap",
     "portrait",
     "preconfig",
     "rtc-td-hack",
@@ -51,6 +55,7 @@ const FLAGS: &[&str] = &[
     "version",
     "win2k-hack",
     "xen-attach",
+    "xen-create",
     "xen-domid-restrict",
 ];
 
@@ -70,17 +75,22 @@ pub fn options(arguments: &[String]) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
+/// The key of a list: of the host's nodes that a memory backend is on.
+const LIST: &str = "host-nodes";
+
 /// An argument taken apart: `value,key=value,flag` or a JSON object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keyed(BTreeMap<String, String>);
 
 impl Keyed {
+    /// One key alone.
+    pub fn of(key: &str, value: &str) -> Self {
+        Self(BTreeMap::from([(key.to_owned(), value.to_owned())]))
+    }
+
     /// `implied` is the key of a first value that has none. A later value of the same
     /// key wins, as in QEMU.
     pub fn parse(argument: &str, implied: &str) -> Self {
-        if argument.starts_with('{') {
-            return Self::from_json(argument);
-        }
         let mut keyed = BTreeMap::new();
         for (index, part) in split(argument).into_iter().enumerate() {
             let (key, value) = match part.split_once('=') {
@@ -92,21 +102,42 @@ impl Keyed {
                     None => (part, "on".to_owned()),
                 },
             };
-            keyed.insert(key, value);
+            // A list is said by repeating its key.
+            match keyed.get_mut(&key).filter(|_| key == LIST) {
+                Some(list) => *list = format!("{list},{value}"),
+                None => drop(keyed.insert(key, value)),
+            }
         }
         Self(keyed)
     }
 
-    fn from_json(argument: &str) -> Self {
-        let object: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(argument).unwrap_or_default();
-        let scalars = object.into_iter().filter_map(|(key, value)| match value {
-            serde_json::Value::String(text) => Some((key, text)),
-            serde_json::Value::Bool(on) => Some((key, if on { "on" } else { "off" }.to_owned())),
-            serde_json::Value::Number(number) => Some((key, number.to_string())),
-            _ => None,
-        });
-        Self(scalars.collect())
+    /// An object of JSON; the keys of objects in it are joined by dots, as QEMU writes them.
+    pub fn from_json(argument: &str) -> Self {
+        let mut keyed = Self::default();
+        if let Ok(serde_json::Value::Object(object)) = serde_json::from_str(argument) {
+            keyed.add_json("", object);
+        }
+        keyed
+    }
+
+    /// The parser of JSON bounds the depth.
+    fn add_json(&mut self, before: &str, object: serde_json::Map<String, serde_json::Value>) {
+        use serde_json::Value;
+        for (key, value) in object {
+            let key = format!("{before}{key}");
+            match value {
+                Value::String(text) => self.set(&key, &text),
+                Value::Bool(on) => self.set(&key, if on { "on" } else { "off" }),
+                Value::Number(number) => self.set(&key, &number.to_string()),
+                Value::Object(object) => self.add_json(&format!("{key}."), object),
+                Value::Array(list) => {
+                    let numbers: Vec<String> =
+                        list.iter().filter_map(Value::as_u64).map(|one| one.to_string()).collect();
+                    self.set(&key, &numbers.join(","));
+                }
+                Value::Null => {}
+            }
+        }
     }
 
     pub fn set(&mut self, key: &str, value: &str) {
@@ -127,7 +158,34 @@ impl Keyed {
     }
 
     pub fn is_on(&self, key: &str) -> bool {
-        matches!(self.get(key), Some("on" | "yes" | "true" | "y"))
+        self.get(key).is_some_and(is_on)
+    }
+
+    /// Adds those of `later`, which win.
+    pub fn take(&mut self, later: Self) {
+        self.0.extend(later.0);
+    }
+
+    /// Those whose keys begin with `group` and a dot, without it: `smp.cpus` of a machine.
+    pub fn below(&self, group: &str) -> Self {
+        let inside = |(key, value): (&String, &String)| {
+            let key = key.strip_prefix(group)?.strip_prefix('.')?;
+            Some((key.to_owned(), value.clone()))
+        };
+        Self(self.0.iter().filter_map(inside).collect())
+    }
+}
+
+/// What QEMU takes for yes (qapi/qapi-util.c).
+pub fn is_on(value: &str) -> bool {
+    matches!(value, "on" | "yes" | "true" | "y")
+}
+
+/// A whole number, also in hexadecimal.
+pub fn number(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
     }
 }
 
@@ -149,9 +207,12 @@ fn split(argument: &str) -> Vec<String> {
     parts
 }
 
-/// A size in bytes: a number, perhaps with a fraction, with a suffix of `BKMGTPE`
+/// A size in bytes: a number, perhaps with a fraction or in hexadecimal, with a suffix of `BKMGTPE`
 /// (util/cutils.c, `qemu_strtosz`). `plain` is the unit without a suffix.
 pub fn size(text: &str, plain: u64) -> Option<u64> {
+    if text.starts_with("0x") || text.starts_with("0X") {
+        return number(text)?.checked_mul(plain);
+    }
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match text.get(digits.len()..)?.to_ascii_uppercase().as_str() {
         "" => plain,
@@ -201,12 +262,14 @@ mod tests {
 
     #[test]
     fn json_is_as_good() {
-        let keyed = Keyed::parse(r#"{"qom-type":"secret","share":true,"size":8,"x":{}}"#, "t");
+        let text = r#"{"qom-type":"secret","share":true,"size":8,"x":{},"a":{"b":{"c":"d"}}}"#;
+        let keyed = Keyed::from_json(text);
         assert_eq!(keyed.get("qom-type"), Some("secret"));
         assert!(keyed.is_on("share"));
         assert_eq!(keyed.get("size"), Some("8"));
         assert!(!keyed.has("x"));
-        assert_eq!(Keyed::parse("{garbage", "t"), Keyed::default());
+        assert_eq!(keyed.get("a.b.c"), Some("d"));
+        assert_eq!(Keyed::from_json("{garbage"), Keyed::default());
     }
 
     #[test]
@@ -216,6 +279,7 @@ mod tests {
         assert_eq!(size("2G", MIB), Some(2048 * MIB));
         assert_eq!(size("1048576k", MIB), Some(1024 * MIB));
         assert_eq!(size("1.5G", MIB), Some(1536 * MIB));
+        assert_eq!((size(".5G", MIB), size("0x400", MIB)), (Some(512 * MIB), Some(1024 * MIB)));
         assert_eq!(size("64b", MIB), Some(64));
         for bad in ["", "G", "1X", "-1", "99999999999E", "nan", "inf", "1e300G"] {
             assert_eq!(size(bad, MIB), None, "{bad}");
@@ -226,6 +290,7 @@ mod tests {
         #[test]
         fn nothing_panics(argument in "(?s)[{\"a-z0-9.,=]*.*", line: Vec<String>) {
             Keyed::parse(&argument, "x");
+            Keyed::from_json(&argument);
             size(&argument, 1);
             let _ = options(&line).count();
         }

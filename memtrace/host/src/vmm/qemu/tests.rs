@@ -1,5 +1,7 @@
 //! Command lines as they are found: libvirt, Proxmox, by hand, in containers, odd ones.
 
+mod forms;
+
 use super::*;
 
 fn parse(line: &[&str]) -> QemuCommand {

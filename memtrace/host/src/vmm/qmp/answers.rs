@@ -24,20 +24,8 @@ pub(super) fn state(answer: &Value) -> Option<VmState> {
 /// `query-migrate`: an outgoing migration is in progress; not part of the VM's status.
 pub(super) fn is_migrating(answer: &Value) -> bool {
     let status = answer.get("status").and_then(Value::as_str);
-    matches!(
-        status,
-        Some(
-            "setup"
-                | "active"
-                | "pre-switchover"
-                | "device"
-                | "wait-unplug"
-                | "postcopy-active"
-                | "postcopy-device"
-                | "postcopy-paused"
-                | "postcopy-recover"
-        )
-    )
+    // All others are under way, those of later versions too.
+    status.is_some_and(|status| !["none", "completed", "failed", "cancelled"].contains(&status))
 }
 
 /// `query-balloon`: the logical size of the VM.
@@ -138,6 +126,23 @@ mod tests {
     }
 
     #[test]
+    fn a_guest_that_tells_nothing_of_all_is_none_of_the_numbers() {
+        for nothing in [json!(u64::MAX), json!(-1)] {
+            let stats = statistics(&json!({
+                "stats": {
+                    "stat-total-memory": nothing, "stat-free-memory": nothing,
+                    "stat-available-memory": nothing, "stat-disk-caches": nothing,
+                    "stat-swap-in": nothing, "stat-swap-out": nothing,
+                    "stat-major-faults": nothing, "stat-minor-faults": nothing,
+                    "stat-htlb-pgalloc": nothing, "stat-htlb-pgfail": nothing, "stat-news": 7,
+                },
+                "last-update": 0,
+            }));
+            assert_eq!(stats, GuestStats::default(), "{nothing}");
+        }
+    }
+
+    #[test]
     fn kills_inside_the_guest_are_known_only_if_reported() {
         let told = |kills| statistics(&json!({ "stats": { "stat-oom-kills": kills } })).oom_kills;
         assert_eq!(told(json!(3)), Some(3));
@@ -212,8 +217,17 @@ mod tests {
         assert_eq!(of("prelaunch"), Some(VmState::Starting));
         assert_eq!(of("postmigrate"), Some(VmState::Migrating));
         assert_eq!(of("something new"), None);
+        let more = json!({ "status": "running", "singlestep": false, "running": true, "new": {} });
+        assert_eq!(state(&more), Some(VmState::Running));
         assert!(is_migrating(&json!({ "status": "active" })));
-        assert!(!is_migrating(&json!({ "status": "completed" })));
+        for underway in ["setup", "device", "postcopy-recover-setup", "cancelling", "news of 2031"]
+        {
+            assert!(is_migrating(&json!({ "status": underway })), "{underway}");
+        }
+        for over in ["none", "completed", "failed", "cancelled"] {
+            assert!(!is_migrating(&json!({ "status": over })), "{over}");
+        }
+        assert!(!is_migrating(&json!({ "status": 5 })));
         assert!(!is_migrating(&json!({})));
     }
 }

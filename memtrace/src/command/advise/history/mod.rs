@@ -5,6 +5,7 @@ mod query;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -18,7 +19,9 @@ use crate::config::Config;
 use crate::prometheus::reply::Labels;
 use crate::prometheus::{Address, Prometheus, Stretch};
 use crate::sys::interrupt::Interrupt;
+use memtrace_core::sample::VmLabels;
 use memtrace_core::units::{Nanos, WallNanos};
+use memtrace_view::export::metrics::parse::labels_of;
 use points::{Answers, History, MOST_VMS};
 use query::{HOSTS, OfVm, Questions, scrapes, target};
 
@@ -48,6 +51,8 @@ pub(super) fn read(
     let interrupt = Interrupt::watch()?;
     let (mut progress, mut missing) = (Progress::new(), Vec::new());
     let mut history = History::new(&config.rules, zone, host.get("hostname").cloned());
+    let selector = questions.labels();
+    history.labels = labels(&prometheus.series(&selector, now - since, now)?);
     let source = Points { step_seconds: questions.step, scrape_seconds: questions.scrape };
     let mut record = Record { source: Source::Prometheus(source), ..Record::default() };
     for stretch in questions.stretches(now, since) {
@@ -63,6 +68,15 @@ pub(super) fn read(
     missing.sort();
     missing.dedup();
     Ok((record, missing))
+}
+
+/// What each VM was last called, by identity.
+fn labels(series: &[Labels]) -> BTreeMap<String, VmLabels> {
+    let one = |info: &Labels| {
+        let labels = labels_of(|label| info.get(label).map(String::as_str));
+        Some((info.get("id")?.clone(), labels))
+    };
+    series.iter().filter_map(one).collect()
 }
 
 /// Seconds since the epoch, by its clock.

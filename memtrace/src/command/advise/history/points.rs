@@ -12,7 +12,7 @@ use crate::prometheus::Stretch;
 use crate::prometheus::reply::{Labels, Line};
 use memtrace_core::model::STALE_AFTER;
 use memtrace_core::policy::rules::Rules;
-use memtrace_core::sample::SwapDevice;
+use memtrace_core::sample::{SwapDevice, VmLabels};
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
 
 /// Most VMs of a stretch.
@@ -101,6 +101,8 @@ pub(super) struct History<'a> {
     rules: &'a Rules,
     zone: &'a TimeZone,
     hostname: Option<String>,
+    /// What VMs are called, by identity.
+    pub(super) labels: BTreeMap<String, VmLabels>,
     /// The count at the last point with the VM, and the time of that point.
     counted: BTreeMap<Who, (u64, Counted)>,
 }
@@ -120,7 +122,7 @@ impl<'a> History<'a> {
         zone: &'a TimeZone,
         hostname: Option<String>,
     ) -> Self {
-        Self { rules, zone, hostname, counted: BTreeMap::new() }
+        Self { rules, zone, hostname, labels: BTreeMap::new(), counted: BTreeMap::new() }
     }
 
     /// The ticks of a stretch with host metrics.
@@ -196,6 +198,7 @@ impl<'a> History<'a> {
         Some(VmTick {
             key,
             name: who.0.clone(),
+            labels: self.labels.get(&who.1).cloned().unwrap_or_default(),
             allocated: amount(OfVm::Maximum),
             actual,
             hurts: known.and_then(|_| signs.hurt(self.rules)),

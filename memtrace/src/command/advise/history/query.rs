@@ -4,6 +4,7 @@
 use crate::prometheus::Stretch;
 use crate::prometheus::reply::Labels;
 use memtrace_core::model::STALE_AFTER;
+use memtrace_view::export::metrics::parse::LABELS;
 
 /// Distances of points, in seconds: the first with which the time that counts has at most
 /// [`MOST_POINTS`]. A month has a point in five minutes.
@@ -136,6 +137,11 @@ impl Questions {
         }
     }
 
+    /// What its VMs are called.
+    pub(super) fn labels(&self) -> String {
+        format!("{LABELS}{{{}}}", self.selector)
+    }
+
     fn doubt(&self) -> u64 {
         DOUBT.max(2 * self.scrape.unwrap_or(CLOSEST))
     }
@@ -202,7 +208,7 @@ mod tests {
     #[test]
     fn what_is_asked_for_is_in_the_table_of_metrics() {
         let names: Vec<String> = all().iter().map(|metric| metric.full_name()).collect();
-        for name in OF_HOST.into_iter().chain(OfVm::ALL.map(OfVm::metric)).chain([HOSTS]) {
+        for name in OF_HOST.into_iter().chain(OfVm::ALL.map(OfVm::metric)).chain([HOSTS, LABELS]) {
             assert!(names.iter().any(|known| known == name), "there is no {name}");
         }
     }

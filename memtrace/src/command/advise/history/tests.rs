@@ -131,6 +131,15 @@ fn ticks(change: impl Fn(&mut BTreeMap<OfVm, [Option<f64>; 2]>)) -> Vec<Tick> {
 }
 
 #[test]
+fn vms_are_called_as_their_labels_say() {
+    let info = [("id", "7@1"), ("display_name", "web"), ("project", "shop"), ("platform", "nova")];
+    let info: Labels = info.map(|(label, value)| (label.to_owned(), value.to_owned())).into();
+    let labels = labels(&[info, Labels::new()]);
+    assert_eq!(labels["7@1"].title().as_deref(), Some("shop/web"));
+    assert_eq!((labels.len(), labels["7@1"].id.as_deref()), (1, None));
+}
+
+#[test]
 fn implausible_values_are_unknown_with_a_reason() {
     let last = |what: OfVm, value: Option<f64>| {
         let ticks = ticks(|told| {

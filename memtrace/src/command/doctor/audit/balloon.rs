@@ -3,9 +3,8 @@
 use serde_json::json;
 
 use super::facts::{Balloon, Facts, Owner, Statistics, VmFacts};
-use super::finding::Fix;
+use super::finding::{Answer, Fix, Found, Severity, known};
 use super::words::{at_next_start, half, monitor, size, virsh};
-use super::{Answer, Found, Severity, known};
 use memtrace_core::units::Bytes;
 
 /// The polling period that memtrace sets.
@@ -25,9 +24,9 @@ pub fn monitored(vm: &VmFacts, _: &Facts) -> Answer {
         Owner::Libvirt | Owner::Qmp(_) => return Ok(None),
         Owner::Unknown(reason) => return Err(reason.clone()),
         Owner::Elsewhere(reason) => (Severity::Note, reason.clone(), Vec::new()),
-        Owner::None => (
+        Owner::None(reason) => (
             Severity::Warning,
-            "its QEMU has no QMP socket".to_owned(),
+            reason.clone(),
             at_next_start(vm, "", "-qmp unix:/run/NAME.qmp,server=on,wait=off", ""),
         ),
         Owner::Other(program) => (
@@ -135,7 +134,7 @@ fn switching_on(vm: &VmFacts, balloon: &Balloon) -> Vec<String> {
             });
             vec![monitor(socket, &request.to_string())]
         }
-        Owner::None | Owner::Elsewhere(_) | Owner::Unknown(_) | Owner::Other(_) => Vec::new(),
+        Owner::None(_) | Owner::Elsewhere(_) | Owner::Unknown(_) | Owner::Other(_) => Vec::new(),
     }
 }
 

@@ -1,8 +1,13 @@
 //! The input of the audit: facts about the host and its VMs. Unknown facts have a reason.
 
+use std::collections::BTreeSet;
+
 use memtrace_core::sample::{Platform, VmId, VmLabels};
 use memtrace_core::settings::VmSettings;
-use memtrace_core::units::{Bytes, Limit};
+use memtrace_core::units::Bytes;
+pub use memtrace_host::hostfs::backing::Backing;
+pub use memtrace_host::hostfs::cgroup::levels::Level;
+pub use memtrace_host::hostfs::numa::Node;
 
 /// A fact, or a message why it is unknown.
 pub type Known<T> = Result<T, String>;
@@ -27,7 +32,16 @@ pub struct HostFacts {
     /// `None`: a kernel without them.
     pub huge_pages: Known<Option<HugePages>>,
     pub reactors: Known<Vec<Reactor>>,
+    /// The kind of file system that a swap file would be on.
+    pub swap_file_system: Known<String>,
+    /// The NUMA nodes that have memory.
+    pub nodes: Known<Vec<Node>>,
+    /// 0: a full node isn't reclaimed from while others have memory.
+    pub zone_reclaim_mode: Known<u64>,
 }
+
+/// Where a swap file is advised.
+pub const SWAP_FILE: &str = "/var/swap";
 
 /// A swap device or file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +51,8 @@ pub struct Swap {
     pub priority: i32,
     /// It is on a rotational disk.
     pub rotational: Known<bool>,
+    /// What is under it.
+    pub backing: Known<Backing>,
 }
 
 /// Kernel samepage merging (Documentation/admin-guide/mm/ksm.rst).
@@ -96,6 +112,8 @@ pub struct VmFacts {
     /// Its guest's memory is encrypted.
     pub encrypted: Known<bool>,
     pub memory: Known<Memory>,
+    /// The NUMA nodes that its memory may be on.
+    pub nodes: Known<BTreeSet<u32>>,
     /// Its settings in the configuration and its domain's metadata.
     pub settings: Known<VmSettings>,
     /// `None`: no cgroup of its own.
@@ -125,8 +143,8 @@ pub enum Owner {
     Elsewhere(String),
     /// It can't be known, and why.
     Unknown(String),
-    /// A QEMU without a QMP socket.
-    None,
+    /// A QEMU without a QMP socket that memtrace can use, and what it has.
+    None(String),
     /// Another program than QEMU.
     Other(String),
 }
@@ -169,11 +187,8 @@ pub struct Memory {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cgroup {
     pub path: String,
-    /// The file that sets the limit, and its value for "none".
-    pub file: String,
-    pub unlimited: &'static str,
-    /// Nothing in it can be swapped out, whatever swap the host has.
-    pub no_swap: bool,
-    /// The tightest limit, including its ancestors'.
-    pub limit: Limit,
+    /// 1 or 2.
+    pub version: u8,
+    /// Its limits and its ancestors', which all hold.
+    pub levels: Vec<Level>,
 }

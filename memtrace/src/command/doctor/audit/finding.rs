@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::facts::Known;
 use memtrace_core::sample::VmId;
 
 /// Severity, ascending.
@@ -75,4 +76,21 @@ impl Finding {
     pub fn stands(&self) -> bool {
         !self.outcome.as_ref().is_some_and(|outcome| outcome.done)
     }
+}
+
+/// The result of a check: no problem, a problem, or why it is unknown.
+pub type Answer = Result<Option<Found>, String>;
+
+/// The result of a check; [`audit`] adds the VM.
+pub struct Found {
+    pub severity: Severity,
+    pub finding: String,
+    pub consequence: String,
+    pub commands: Vec<String>,
+    pub fix: Option<Fix>,
+}
+
+/// A fact for a check, or the reason for which it says "unknown".
+pub fn known<T>(fact: &Known<T>) -> Result<&T, String> {
+    fact.as_ref().map_err(Clone::clone)
 }

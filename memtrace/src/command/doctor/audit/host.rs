@@ -1,85 +1,12 @@
-//! The checks of the host itself.
+//! The checks of the host itself, beside those of its swap and its nodes.
 
-use super::facts::{Facts, HugePages, Reactor, ReactorKind, Swap, VmFacts};
+use super::facts::{Facts, HugePages, Reactor, ReactorKind, VmFacts};
+use super::finding::{Answer, Found, Severity, known};
 use super::words::size;
-use super::{Answer, Found, Severity, known};
 use memtrace_core::units::Bytes;
 
-const GIB: u64 = 1 << 30;
 const THP: &str = "/sys/kernel/mm/transparent_hugepage";
 const KSM: &str = "/sys/kernel/mm/ksm/run";
-
-/// Whether there is swap at all.
-pub fn swap(facts: &Facts) -> Answer {
-    if !known(&facts.host.swaps)?.is_empty() {
-        return Ok(None);
-    }
-    let memory = facts.host.memory.as_ref().ok().copied();
-    let sizes = facts.vms.iter().filter_map(|vm| vm.size.as_ref().ok());
-    let promised = sizes.fold(Bytes(0), |sum, size| sum.saturating_add(*size));
-    let least = if facts.vms.iter().any(|vm| vm.size.is_err()) { "at least " } else { "" };
-    let over = memory.filter(|memory| promised > *memory);
-    let (severity, finding) = match over {
-        Some(memory) => (
-            Severity::Critical,
-            format!(
-                "none, and the VMs' maximum sizes are {least}{} of {}",
-                size(promised),
-                size(memory)
-            ),
-        ),
-        None if facts.vms.is_empty() => (Severity::Note, "none".to_owned()),
-        None => (Severity::Warning, "none".to_owned()),
-    };
-    let quarter = memory.map_or(4, |memory| (memory.0 / 4 / GIB).max(1));
-    Ok(Some(Found {
-        severity,
-        finding,
-        consequence:
-            "memory that can't be ballooned can't be swapped: if the host runs out of memory, \
-                      a VM is killed"
-                .to_owned(),
-        commands: vec![format!(
-            "fallocate -l {quarter}G /var/swap && chmod 600 /var/swap && mkswap /var/swap && \
-             swapon /var/swap"
-        )],
-        fix: None,
-    }))
-}
-
-/// Whether swap is fast.
-pub fn swap_disk(facts: &Facts) -> Answer {
-    let swaps = known(&facts.host.swaps)?;
-    let slow: Vec<&Swap> = swaps.iter().filter(|swap| swap.rotational == Ok(true)).collect();
-    let Some(first) = slow.iter().max_by_key(|swap| swap.priority) else {
-        let unknown = swaps.iter().find_map(|swap| {
-            let reason = swap.rotational.as_ref().err()?;
-            Some(format!("{}: {reason}", swap.path))
-        });
-        return unknown.map_or(Ok(None), Err);
-    };
-    let fast = |swap: &&Swap| swap.rotational == Ok(false) && swap.priority > first.priority;
-    let ahead = swaps.iter().find(fast);
-    let paths: Vec<&str> = slow.iter().map(|swap| swap.path.as_str()).collect();
-    let behind = ahead.map(|swap| format!(", once {} is full", swap.path)).unwrap_or_default();
-    Ok(Some(Found {
-        severity: if ahead.is_some() { Severity::Note } else { Severity::Warning },
-        finding: format!("{} on a rotational disk{behind}", paths.join(", ")),
-        consequence: "each swap-in takes about 10 ms, and all VMs share \
-                      that disk"
-            .to_owned(),
-        commands: if ahead.is_some() {
-            Vec::new()
-        } else {
-            vec![
-                "device=$(zramctl --find --size 4G) && mkswap \"$device\" && swapon -p 100 \
-                 \"$device\""
-                    .to_owned(),
-            ]
-        },
-        fix: None,
-    }))
-}
 
 impl ReactorKind {
     const fn name(self) -> &'static str {

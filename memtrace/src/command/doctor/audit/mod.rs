@@ -2,9 +2,12 @@
 //! are dangerous when it runs out. From facts to findings. Pure.
 
 mod balloon;
+mod cgroup;
 pub(crate) mod facts;
 mod finding;
 mod host;
+mod numa;
+mod swap;
 mod text;
 mod vm;
 mod words;
@@ -17,17 +20,20 @@ use std::cmp::Reverse;
 use serde::Serialize;
 
 pub use self::balloon::PERIOD;
-use self::facts::{Facts, Known, VmFacts};
+use self::facts::{Facts, VmFacts};
+use self::finding::{Answer, Found};
 pub use self::finding::{Finding, Fix, Outcome, Severity, Subject};
 use memtrace_core::sample::VmId;
 
 /// The names of all checks: first the host's, then each VM's.
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 19] = [
     "swap",
     "swap_disk",
+    "swap_backing",
     "reactors",
     "ksm",
     "huge_pages",
+    "numa",
     "identity",
     "monitor",
     "balloon",
@@ -36,6 +42,8 @@ pub const NAMES: [&str; 15] = [
     "deflate_on_oom",
     "vfio",
     "pinned",
+    "process_size",
+    "numa_binding",
     "bounds",
     "cgroup_limit",
 ];
@@ -44,9 +52,17 @@ type OfHost = fn(&Facts) -> Answer;
 type OfVm = fn(&VmFacts, &Facts) -> Answer;
 
 /// In the order of [`NAMES`].
-const OF_HOST: [OfHost; 6] =
-    [host::swap, host::swap_disk, host::reactors, host::ksm, host::huge_pages, host::identity];
-const OF_VM: [OfVm; 9] = [
+const OF_HOST: [OfHost; 8] = [
+    swap::swap,
+    swap::swap_disk,
+    swap::backing,
+    host::reactors,
+    host::ksm,
+    host::huge_pages,
+    numa::reclaim,
+    host::identity,
+];
+const OF_VM: [OfVm; 11] = [
     balloon::monitored,
     balloon::device,
     balloon::statistics,
@@ -54,26 +70,11 @@ const OF_VM: [OfVm; 9] = [
     balloon::deflating,
     vm::vfio,
     vm::pinned,
+    vm::process_size,
+    numa::binding,
     vm::bounds,
-    vm::cgroup,
+    cgroup::limits,
 ];
-
-/// The result of a check: no problem, a problem, or why it is unknown.
-type Answer = Result<Option<Found>, String>;
-
-/// The result of a check; [`audit`] adds the VM.
-struct Found {
-    severity: Severity,
-    finding: String,
-    consequence: String,
-    commands: Vec<String>,
-    fix: Option<Fix>,
-}
-
-/// A fact for a check, or the reason for which it says "unknown".
-fn known<T>(fact: &Known<T>) -> Result<&T, String> {
-    fact.as_ref().map_err(Clone::clone)
-}
 
 /// The findings, the host's first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

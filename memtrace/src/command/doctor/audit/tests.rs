@@ -1,6 +1,9 @@
 //! Each check: with a problem, without one, and with unknown facts.
 
+mod cgroup;
 mod host;
+mod numa;
+mod swap;
 mod vm;
 
 use uuid::Uuid;
@@ -31,6 +34,7 @@ pub(super) fn vm(name: &str, number: u128) -> VmFacts {
             locked: Bytes(MIB),
             huge: Bytes(0),
         }),
+        nodes: Ok([0].into()),
         settings: Ok(VmSettings { minimum: Some(Bytes(GIB)), ..VmSettings::default() }),
         cgroup: Ok(Some(cgroup(name, Limit::Unlimited))),
     }
@@ -53,13 +57,23 @@ pub(super) fn balloon() -> Balloon {
 
 pub(super) fn cgroup(name: &str, limit: Limit) -> Cgroup {
     let path = format!("/machine/{name}");
-    let file = format!("/sys/fs/cgroup{path}/memory.max");
-    Cgroup { path, file, unlimited: "max", limit, no_swap: false }
+    Cgroup { levels: vec![level(&path, limit)], path, version: 2 }
+}
+
+pub(super) fn level(path: &str, hard: Limit) -> Level {
+    let directory = format!("/sys/fs/cgroup{path}").into();
+    let (high, swap) = (Limit::Unlimited, Limit::Unlimited);
+    Level { path: path.to_owned(), directory, hard, high, swap }
 }
 
 /// A host without problems, and these VMs.
 pub(super) fn facts(vms: Vec<VmFacts>) -> Facts {
-    let swap = Swap { path: "/dev/nvme0n1p2".to_owned(), priority: -2, rotational: Ok(false) };
+    let swap = Swap {
+        path: "/dev/nvme0n1p2".to_owned(),
+        priority: -2,
+        rotational: Ok(false),
+        backing: Ok(Backing::Disk),
+    };
     Facts {
         host: HostFacts {
             memory: Ok(Bytes(16 * GIB)),
@@ -71,6 +85,9 @@ pub(super) fn facts(vms: Vec<VmFacts>) -> Facts {
                 fills: Some(0),
             })),
             reactors: Ok(vec![Reactor { kind: ReactorKind::Memtrace, pid: 7 }]),
+            swap_file_system: Ok("ext4".to_owned()),
+            nodes: Ok(vec![Node { number: 0, total: Bytes(16 * GIB), available: Bytes(GIB) }]),
+            zone_reclaim_mode: Ok(0),
         },
         vms,
         unseen: 0,
@@ -185,12 +202,16 @@ fn every_check_says_unknown_with_the_reason_when_nothing_is_known() {
         ksm: nothing_known(),
         huge_pages: nothing_known(),
         reactors: nothing_known(),
+        swap_file_system: nothing_known(),
+        nodes: nothing_known(),
+        zone_reclaim_mode: nothing_known(),
     };
     let blank = VmFacts {
         size: nothing_known(),
         balloon: nothing_known(),
         vfio: nothing_known(),
         memory: nothing_known(),
+        nodes: nothing_known(),
         settings: nothing_known(),
         cgroup: nothing_known(),
         ..vm("web", 1)

@@ -1,10 +1,10 @@
-//! Checks of a VM's memory: pinning, configured bounds, and cgroup limits.
+//! Checks of a VM's memory: pinning, configured bounds, and its process.
 
-use super::facts::{Cgroup, Facts, Owner, VmFacts};
+use super::facts::{Facts, Owner, VmFacts};
+use super::finding::{Answer, Found, Severity, known};
 use super::words::{configured, half, quoted, size, virsh};
-use super::{Answer, Found, Severity, known};
 use memtrace_core::policy::PINNED_SHARE;
-use memtrace_core::units::{Bytes, Limit};
+use memtrace_core::units::Bytes;
 
 /// Whether a passed-through device pins its memory.
 pub fn vfio(vm: &VmFacts, _: &Facts) -> Answer {
@@ -66,6 +66,29 @@ fn is_excluded(vm: &VmFacts) -> bool {
     said.is_ok_and(|settings| settings.exclude == Some(true) || settings.weight == Some(0))
 }
 
+/// A process that keeps so much more than its VM's size is worth a word.
+const MUCH: Bytes = Bytes(512 << 20);
+
+/// Whether its process takes more than its VM's memory.
+pub fn process_size(vm: &VmFacts, _: &Facts) -> Answer {
+    let (memory, most) = (known(&vm.memory)?, *known(&vm.size)?);
+    let kept = memory.rss.saturating_add(memory.huge).saturating_add(memory.swap);
+    let beyond = kept.saturating_sub(most);
+    if beyond <= MUCH.max(Bytes(most.0 / 8)) {
+        return Ok(None);
+    }
+    Ok(Some(Found {
+        severity: Severity::Warning,
+        finding: format!("its process keeps {}, for a VM of {}", size(kept), size(most)),
+        consequence:
+            "the host needs that beyond the VMs' sizes, and no balloon frees it: QEMU's own \
+                      devices, caches of its disks, or a leak"
+                .to_owned(),
+        commands: Vec::new(),
+        fix: None,
+    }))
+}
+
 /// Whether a minimum is configured.
 pub fn bounds(vm: &VmFacts, _: &Facts) -> Answer {
     if known(&vm.settings)?.minimum.is_some() || is_excluded(vm) {
@@ -92,64 +115,4 @@ pub fn bounds(vm: &VmFacts, _: &Facts) -> Answer {
         commands,
         fix: None,
     }))
-}
-
-/// What QEMU needs beside its guest's memory, at least; page tables and devices need more with more
-/// of it.
-const OVERHEAD: Bytes = Bytes(256 << 20);
-
-/// Whether its cgroup limit allows its maximum size.
-pub fn cgroup(vm: &VmFacts, facts: &Facts) -> Answer {
-    let Some(cgroup) = known(&vm.cgroup)? else { return Ok(None) };
-    let Limit::At(limit) = cgroup.limit else { return Ok(None) };
-    let together = facts.vms.iter().filter(|other| {
-        other.cgroup.as_ref().ok().and_then(Option::as_ref).map(|other| &other.path)
-            == Some(&cgroup.path)
-    });
-    let (mut count, mut wanted) = (0_u32, Bytes(0));
-    for other in together {
-        count = count.saturating_add(1);
-        wanted = wanted.saturating_add(*known(&other.size)?);
-    }
-    let room = OVERHEAD.max(Bytes(wanted.0 / 128));
-    if limit >= wanted.saturating_add(room) {
-        return Ok(None);
-    }
-    let whose = if count > 1 { format!("the {count} VMs in it") } else { "the VM".to_owned() };
-    let no_swap = cgroup.no_swap || facts.host.swaps.as_ref().is_ok_and(Vec::is_empty);
-    let left = limit.saturating_sub(wanted);
-    Ok(Some(Found {
-        severity: if no_swap { Severity::Critical } else { Severity::Warning },
-        finding: if limit < wanted {
-            format!("{}, and {whose} may use {}", size(limit), size(wanted))
-        } else {
-            format!(
-                "{}, which leaves {} beside the memory of {whose} for QEMU itself and what shares it",
-                size(limit),
-                size(left)
-            )
-        },
-        consequence: if no_swap {
-            "when the guest uses its memory, the kernel kills the VM even if the host has free \
-             memory"
-        } else {
-            "the guest is swapped out even if the host has free memory"
-        }
-        .to_owned(),
-        commands: vec![lifting(vm, cgroup)],
-        fix: None,
-    }))
-}
-
-/// How the limit is lifted where it was set.
-fn lifting(vm: &VmFacts, cgroup: &Cgroup) -> String {
-    if cgroup.path.contains("kubepods") {
-        return "# Kubernetes sets it: raise the memory limit of the pod (resources.limits.memory), or \
-                let it follow the guest's memory"
-            .to_owned();
-    }
-    match vm.owner {
-        Owner::Libvirt => virsh(vm, "memtune", "--hard-limit -1 --live"),
-        _ => format!("echo {} >{}", cgroup.unlimited, quoted(&cgroup.file)),
-    }
 }

@@ -1,12 +1,15 @@
 //! Gathers the audit's facts about the host.
 
 use std::io;
+use std::path::Path;
 
 use crate::command::doctor::audit::facts::{
-    HostFacts, HugePages, Known, Ksm, Reactor, ReactorKind, Swap,
+    HostFacts, HugePages, Known, Ksm, Reactor, ReactorKind, SWAP_FILE, Swap,
 };
 use memtrace_core::units::{Bytes, Pages};
-use memtrace_host::hostfs::{HostRoot, block, meminfo, merging, process, swaps};
+use memtrace_host::hostfs::{
+    HostRoot, arc, backing, block, filesystem, meminfo, merging, numa, process, swaps,
+};
 
 /// Maximum number reported.
 const MOST_SWAPS: usize = 64;
@@ -21,6 +24,10 @@ pub(super) fn facts(root: &HostRoot) -> HostFacts {
         ksm: ksm(root),
         huge_pages: huge_pages(root),
         reactors: reactors(root),
+        swap_file_system: filesystem::kind(root, Path::new(SWAP_FILE))
+            .map_err(|error| format!("/proc/self/mountinfo: {error}")),
+        nodes: nodes(root),
+        zone_reclaim_mode: zone_reclaim_mode(root),
     }
 }
 
@@ -32,10 +39,31 @@ fn devices(root: &HostRoot) -> Known<Vec<Swap>> {
     };
     let devices = devices.into_iter().take(MOST_SWAPS).map(|device| Swap {
         rotational: block::rotational(root, &device),
+        backing: backing::of(root, &device),
         path: device.path,
         priority: device.priority,
     });
     Ok(devices.collect())
+}
+
+/// None on a kernel without NUMA.
+fn nodes(root: &HostRoot) -> Known<Vec<numa::Node>> {
+    let nodes = there(numa::nodes(root)).map(Option::unwrap_or_default);
+    let mut nodes = nodes.map_err(|error| format!("/sys/devices/system/node: {error}"))?;
+    let arc = arc::read(root).map_err(|error| format!("arcstats: {error}"))?;
+    let all = nodes.iter().fold(Bytes(0), |sum, node| sum.saturating_add(node.total));
+    // ZFS tells of its cache as a whole; it lies on all of them.
+    for node in &mut nodes {
+        let share = node.total.share_of(all).map_or(0.0, |share| share.0 / 100.0);
+        let cache = Bytes((arc.0 as f64 * share) as u64);
+        node.available = node.available.saturating_add(cache);
+    }
+    Ok(nodes)
+}
+
+fn zone_reclaim_mode(root: &HostRoot) -> Known<u64> {
+    let mode = there(numa::zone_reclaim_mode(root)).map(Option::unwrap_or_default);
+    mode.map_err(|error| format!("vm.zone_reclaim_mode: {error}"))
 }
 
 fn ksm(root: &HostRoot) -> Known<Option<Ksm>> {

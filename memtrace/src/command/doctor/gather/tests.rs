@@ -20,6 +20,7 @@ fn host() -> FakeHost {
     );
     host.file("proc/swaps", "Filename Type Size Used Priority\n/dev/sda2 partition 1048576 0 -2\n");
     host.file("sys/class/block/sda2/queue/rotational", "1\n");
+    host.file("sys/class/block/sda2/partition", "2\n");
     host.file("sys/kernel/mm/ksm/run", "1\n");
     host.file("sys/kernel/mm/ksm/pages_sharing", "256\n");
     host.file("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
@@ -45,7 +46,8 @@ fn vm(host: &FakeHost, pid: u32, more: &[&str]) {
     });
     // Its monitor's socket belongs to whoever runs this test.
     let user = rustix::process::getuid().as_raw();
-    let memory = "VmRSS: 501760 kB\nVmSwap: 1024 kB\nVmLck: 0 kB\nHugetlbPages: 0 kB\n";
+    let memory = "VmRSS: 501760 kB\nVmSwap: 1024 kB\nVmLck: 0 kB\nHugetlbPages: 0 kB\n\
+                  Mems_allowed_list:\t0\n";
     host.file(&format!("proc/{pid}/status"), &format!("Uid:\t{user}\n{memory}"));
     host.file("sys/fs/cgroup/web/memory.current", "1\n");
     host.file("sys/fs/cgroup/web/memory.max", "268435456\n");
@@ -135,7 +137,7 @@ fn without_a_monitor_the_command_line_tells_what_it_can() {
     let host = host();
     vm(&host, 500, &["-device", "virtio-balloon-pci,free-page-reporting=on"]);
     let gathered = gathered(&host);
-    assert_eq!(only(&gathered).owner, Owner::None);
+    assert_eq!(only(&gathered).owner, Owner::None("QEMU has no QMP socket".to_owned()));
     let found = audit(&gathered.facts);
     assert_eq!(severity(&found, "monitor"), Some(Severity::Warning));
     assert_eq!(severity(&found, "free_page_reporting"), None);

@@ -1,13 +1,15 @@
 //! Gathers the audit's facts about one VM: command line, files, and hypervisor.
 
+use std::collections::BTreeSet;
+
 use crate::command::doctor::audit::facts::{
     Balloon, Cgroup, Known, Memory, Owner, Statistics, VmFacts,
 };
+use memtrace_core::model::without_balloon;
 use memtrace_core::sample::GuestStats;
 use memtrace_core::settings::{VmSettings, VmTable};
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
-use memtrace_host::hostfs::cgroup::{MemoryCgroup, Version};
-use memtrace_host::hostfs::{HostRoot, Keeper, cgroup, process};
+use memtrace_host::hostfs::{HostRoot, Keeper, cgroup, numa, process};
 use memtrace_host::vmm::discover::FoundVm;
 use memtrace_host::vmm::inspection::{BalloonDevice, Inspection, Unanswered};
 use memtrace_host::vmm::name;
@@ -57,6 +59,7 @@ pub(super) fn facts(
         labels,
         balloon: balloon(vm, &said, now),
         memory: memory_of(root, keeper, vm.pid),
+        nodes: nodes_of(root, vm),
         settings: settings_of(vm, &owner, &said, settings)
             .map(|settings| settings.or(named.settings)),
         cgroup: cgroup_of(root, keeper, vm.pid),
@@ -79,7 +82,7 @@ fn owner(vm: &FoundVm, said: &Result<Inspection, Unanswered>) -> Owner {
         }
         (None, Some(path)) => Owner::Qmp(name::display(path)),
         (None, None) if qemu.unread.is_some() => Owner::Unknown(no_monitor(Some(qemu))),
-        (None, None) => Owner::None,
+        (None, None) => Owner::None(no_monitor(Some(qemu))),
     }
 }
 
@@ -96,8 +99,7 @@ fn balloon(
 ) -> Known<Option<Balloon>> {
     let reason = match said {
         Ok(inspection) => {
-            let actual = inspection.actual;
-            return Ok(inspection.balloon.as_ref().map(|device| asked(device, actual, now)));
+            return Ok(inspection.balloon.as_ref().map(|device| asked(device, inspection, now)));
         }
         Err(reason) => reason.to_string(),
     };
@@ -112,7 +114,8 @@ fn balloon(
     }))
 }
 
-fn asked(device: &BalloonDevice, actual: Option<Bytes>, now: WallNanos) -> Balloon {
+fn asked(device: &BalloonDevice, inspection: &Inspection, now: WallNanos) -> Balloon {
+    let (actual, maximum) = (inspection.actual, inspection.maximum);
     let told = |flag: Option<bool>| flag.ok_or_else(|| SILENT.to_owned());
     let period = device.period.ok_or_else(|| SILENT.to_owned());
     Balloon {
@@ -120,7 +123,12 @@ fn asked(device: &BalloonDevice, actual: Option<Bytes>, now: WallNanos) -> Ballo
         deflate_on_oom: told(device.deflate_on_oom),
         free_page_reporting: told(device.free_page_reporting),
         actual: actual.ok_or_else(|| SILENT.to_owned()),
-        statistics: period.map(|period| statistics(period, &device.stats, now)),
+        statistics: period.map(|period| {
+            let total = device.stats.total;
+            let total =
+                total.map(|total| without_balloon(total, device.deflate_on_oom, actual, maximum));
+            statistics(period, &GuestStats { total, ..device.stats }, now)
+        }),
     }
 }
 
@@ -145,6 +153,18 @@ fn memory_of(root: &HostRoot, keeper: &Keeper, pid: u32) -> Known<Memory> {
     Ok(Memory { rss, swap, locked, huge: read.hugetlb.unwrap_or_default() })
 }
 
+/// As its cpuset allows, and its command line binds.
+fn nodes_of(root: &HostRoot, vm: &FoundVm) -> Known<BTreeSet<u32>> {
+    let pid = vm.pid;
+    let allowed =
+        numa::allowed(root, pid).map_err(|error| format!("/proc/{pid}/status: {error}"))?;
+    let bound = vm.description.qemu.as_ref().and_then(|qemu| qemu.bound_nodes.as_deref());
+    let Some(bound) = bound else { return Ok(allowed) };
+    let bound = numa::parse_list(bound)
+        .ok_or_else(|| "the nodes of its command line are no list".to_owned())?;
+    Ok(allowed.intersection(&bound).copied().collect())
+}
+
 fn settings_of(
     vm: &FoundVm,
     owner: &Owner,
@@ -166,19 +186,6 @@ fn cgroup_of(root: &HostRoot, keeper: &Keeper, pid: u32) -> Known<Option<Cgroup>
     if found.is_root() {
         return Ok(None);
     }
-    let limit = cgroup::scope::sample(keeper, &found);
-    let limit = limit
-        .limit
-        .ok_or_else(|| limit.problem.unwrap_or_else(|| "its limit can't be read".to_owned()))?;
-    let no_swap = cgroup::scope::is_without_swap(keeper, &found, limit);
-    Ok(Some(Cgroup { no_swap, ..lifted_by(&found, limit) }))
-}
-
-fn lifted_by(found: &MemoryCgroup, limit: memtrace_core::units::Limit) -> Cgroup {
-    let (file, unlimited) = match found.version {
-        Version::V1 => ("memory.limit_in_bytes", "-1"),
-        Version::V2 => ("memory.max", "max"),
-    };
-    let file = found.directory.join(file).to_string_lossy().into_owned();
-    Cgroup { path: found.path.clone(), file, unlimited, no_swap: false, limit }
+    let levels = cgroup::levels::read(keeper, &found).map_err(|error| format!("limit: {error}"))?;
+    Ok(Some(Cgroup { path: found.path, version: found.version.number(), levels }))
 }

@@ -3,12 +3,30 @@
 
 use std::collections::BTreeMap;
 
+use memtrace_core::sample::{Platform, VmLabels};
+
 /// A sample of one line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     pub name: String,
     pub labels: BTreeMap<String, String>,
     pub value: f64,
+}
+
+/// The metric that has names and labels of VMs.
+pub const LABELS: &str = "memtrace_vm_labels_info";
+
+/// What a VM is called, by the labels of a sample of [`LABELS`]; without those that its platform and
+/// the configuration have for themselves.
+pub fn labels_of<'a>(label: impl Fn(&str) -> Option<&'a str>) -> VmLabels {
+    let text = |name: &str| label(name).filter(|text| !text.is_empty()).map(str::to_owned);
+    VmLabels {
+        platform: label("platform").and_then(Platform::of_word),
+        id: text("platform_id"),
+        name: text("display_name"),
+        project: text("project"),
+        ..VmLabels::default()
+    }
 }
 
 /// All samples of `text`. Invalid lines are skipped.

@@ -2,44 +2,6 @@
 
 use super::*;
 
-fn swap(path: &str, priority: i32, rotational: Known<bool>) -> Swap {
-    Swap { path: path.to_owned(), priority, rotational }
-}
-
-#[test]
-fn no_swap_is_worse_the_more_is_promised() {
-    let severity = |vms: Vec<VmFacts>| {
-        let mut facts = facts(vms);
-        facts.host.swaps = Ok(vec![]);
-        found(&facts, "swap").map(|finding| finding.severity)
-    };
-    assert_eq!(severity(vec![]), Some(Severity::Note));
-    assert_eq!(severity(vec![vm("web", 1)]), Some(Severity::Warning));
-    let five = (1..=5).map(|number| vm("web", number)).collect();
-    assert_eq!(severity(five), Some(Severity::Critical));
-    assert_eq!(found(&facts(vec![vm("web", 1)]), "swap"), None);
-}
-
-#[test]
-fn swap_on_a_disk_that_turns_is_slow_unless_something_is_before_it() {
-    let check = |swaps: Vec<Swap>| {
-        let mut facts = facts(vec![]);
-        facts.host.swaps = Ok(swaps);
-        found(&facts, "swap_disk")
-    };
-    let slow = check(vec![swap("/dev/sda2", -2, Ok(true))]).expect("it is slow");
-    assert_eq!((slow.severity, slow.commands.len()), (Severity::Warning, 1));
-    assert!(slow.finding.contains("/dev/sda2"), "{slow:?}");
-    let behind = check(vec![swap("/dev/sda2", -2, Ok(true)), swap("/dev/zram0", 100, Ok(false))]);
-    let behind = behind.expect("it is told");
-    assert_eq!(behind.severity, Severity::Note);
-    assert!(behind.finding.ends_with("once /dev/zram0 is full"), "{behind:?}");
-    assert_eq!(check(vec![swap("/dev/zram0", 100, Ok(false))]), None);
-    let unknown = check(vec![swap("/swap", -2, nothing_known())]).expect("it is told");
-    assert_eq!(unknown.severity, Severity::Unknown);
-    assert_eq!(unknown.finding, format!("/swap: {REASON}"));
-}
-
 #[test]
 fn two_that_move_balloons_are_one_too_many() {
     let check = |kinds: &[ReactorKind]| {

@@ -24,15 +24,36 @@ fn of_statistics(period: u64, age: Option<u64>) -> Option<Finding> {
     of_balloon("statistics", |balloon| balloon.statistics = Ok(statistics))
 }
 
+pub(super) fn no_socket() -> Owner {
+    Owner::None("QEMU has no QMP socket".to_owned())
+}
+
 #[test]
 fn a_vm_without_a_monitor_is_reported() {
-    let silent = of("monitor", |vm| vm.owner = Owner::None).expect("a finding");
+    let silent = of("monitor", |vm| vm.owner = no_socket()).expect("a finding");
     assert_eq!(silent.severity, Severity::Warning);
     assert!(silent.commands[0].contains("-qmp unix:"), "{silent:?}");
+    let port = "QEMU speaks QMP on a network port".to_owned();
+    let port = of("monitor", |vm| vm.owner = Owner::None(port)).expect("a finding");
+    assert!(port.finding.contains("network port"), "{port:?}");
     let other = Owner::Other("firecracker".to_owned());
     let other = of("monitor", |vm| vm.owner = other).expect("it is told");
     assert_eq!(other.severity, Severity::Note);
     assert_eq!(of("monitor", |vm| vm.owner = Owner::Qmp("/q".to_owned())), None);
+}
+
+#[test]
+fn a_process_that_keeps_more_than_its_vms_size_is_reported() {
+    let check = |rss, swap| {
+        of("process_size", |vm| {
+            let memory = Memory { rss, swap, locked: Bytes(0), huge: Bytes(0) };
+            vm.memory = Ok(memory);
+        })
+    };
+    assert_eq!(check(Bytes(4 * GIB + 200 * MIB), Bytes(200 * MIB)), None);
+    let finding = check(Bytes(5 * GIB), Bytes(GIB)).expect("it is told");
+    assert_eq!(finding.severity, Severity::Warning);
+    assert!(finding.finding.contains("6.0G, for a VM of 4.0G"), "{finding:?}");
 }
 
 #[test]
@@ -195,7 +216,7 @@ fn bounds_are_the_operators_word() {
 fn a_name_is_never_more_than_a_name() {
     let finding = of("bounds", |vm| {
         vm.id = VmId::Process { pid: 5, start: 6 };
-        vm.owner = Owner::None;
+        vm.owner = no_socket();
         vm.name = "a'; \"reboot\"\n[policy]".to_owned();
         vm.settings = Ok(VmSettings::default());
     });
@@ -210,47 +231,12 @@ fn a_name_is_never_more_than_a_name() {
 fn a_generated_name_is_not_configured() {
     let finding = of("bounds", |vm| {
         vm.id = VmId::Process { pid: 4242, start: 6 };
-        vm.owner = Owner::None;
+        vm.owner = no_socket();
         vm.name = "qemu-system-x86-4242".to_owned();
         vm.settings = Ok(VmSettings::default());
     });
     let commands = finding.expect("there are none").commands;
     assert!(commands[0].starts_with("# at the next start add -name"), "{commands:?}");
-}
-
-#[test]
-fn a_limit_under_the_size_swaps_or_kills() {
-    let limited = |limit| {
-        let mut vm = vm("web", 1);
-        vm.cgroup = Ok(Some(cgroup("web", Limit::At(Bytes(limit)))));
-        vm
-    };
-    let mut facts = facts(vec![limited(GIB)]);
-    let swapped = found(&facts, "cgroup_limit").expect("it is under the size");
-    assert_eq!(swapped.severity, Severity::Warning);
-    assert!(swapped.commands[0].contains("--hard-limit -1 --live"), "{swapped:?}");
-    facts.host.swaps = Ok(vec![]);
-    let killed = found(&facts, "cgroup_limit").expect("it is under the size");
-    assert_eq!(killed.severity, Severity::Critical);
-    facts.vms = vec![limited(4 * GIB + 256 * MIB)];
-    assert_eq!(found(&facts, "cgroup_limit"), None);
-    facts.vms[0].cgroup = Ok(None);
-    assert_eq!(found(&facts, "cgroup_limit"), None, "the root cgroup has no limit");
-}
-
-#[test]
-fn vms_in_one_cgroup_share_its_limit() {
-    let together = |number| {
-        let mut vm = vm("pool", number);
-        vm.owner = Owner::None;
-        vm.cgroup = Ok(Some(cgroup("pool", Limit::At(Bytes(6 * GIB)))));
-        vm
-    };
-    let finding = found(&facts(vec![together(1), together(2)]), "cgroup_limit");
-    let finding = finding.expect("both don't fit");
-    assert_eq!(finding.finding, "6.0G, and the 2 VMs in it may use 8.0G");
-    assert_eq!(finding.commands, ["echo max >/sys/fs/cgroup/machine/pool/memory.max"]);
-    assert_eq!(found(&facts(vec![together(1)]), "cgroup_limit"), None);
 }
 
 #[test]
@@ -260,7 +246,8 @@ fn nothing_is_advised_for_a_domain_that_this_host_does_not_have() {
     pod.balloon = Err("not asked".to_owned());
     pod.settings = Ok(VmSettings::default());
     let path = "/kubepods.slice/kubepods-pod1.slice/a.scope";
-    pod.cgroup = Ok(Some(Cgroup { path: path.to_owned(), ..cgroup("p", Limit::At(Bytes(GIB))) }));
+    let levels = vec![level(path, Limit::At(Bytes(GIB)))];
+    pod.cgroup = Ok(Some(Cgroup { path: path.to_owned(), levels, version: 2 }));
     let findings = audit(&facts(vec![pod])).findings;
     let commands: Vec<&String> = findings.iter().flat_map(|one| &one.commands).collect();
     assert!(commands.iter().all(|command| !command.contains("virsh")), "{commands:?}");
@@ -327,23 +314,6 @@ fn a_monitor_that_may_be_in_a_file_is_unknown() {
     let findings = audit(&facts(vec![depot])).findings;
     let monitor = findings.iter().find(|finding| finding.check == "monitor").expect("a finding");
     assert_eq!((monitor.severity, monitor.commands.len()), (Severity::Unknown, 0));
-}
-
-#[test]
-fn a_limit_without_room_for_qemu_or_swap_kills() {
-    let of_limit = |limit: u64, no_swap| {
-        of("cgroup_limit", |vm| {
-            vm.size = Ok(Bytes(12 * GIB));
-            vm.cgroup = Ok(Some(Cgroup { no_swap, ..cgroup("p", Limit::At(Bytes(limit))) }));
-        })
-    };
-    let equal = of_limit(12 * GIB, true).expect("it leaves nothing");
-    assert_eq!(equal.severity, Severity::Critical);
-    assert!(equal.finding.contains("leaves 0B beside the memory of the VM"), "{equal:?}");
-    assert!(equal.consequence.contains("the kernel kills the VM"), "{equal:?}");
-    let swaps = of_limit(12 * GIB + 200 * MIB, false).expect("it leaves too little");
-    assert_eq!(swaps.severity, Severity::Warning);
-    assert_eq!(of_limit(13 * GIB, true), None);
 }
 
 #[test]

@@ -1,0 +1,136 @@
+//! The options of a command line and its `-readconfig` files as one list of groups, as QEMU makes of
+//! them before it looks at any (system/vl.c, util/qemu-option.c): where a group is one for all, the
+//! later value of a key wins; `-set` changes one that is there. Pure.
+
+use super::options::Keyed;
+
+/// A group, how its option is called, and the key of its first value.
+struct Group {
+    option: &'static str,
+    name: &'static str,
+    implied: &'static str,
+    /// Its argument may be an object of JSON.
+    json: bool,
+    /// All its options are one.
+    single: bool,
+}
+
+const fn group(option: &'static str, name: &'static str, implied: &'static str) -> Group {
+    Group { option, name, implied, json: false, single: false }
+}
+
+const fn single(option: &'static str, name: &'static str, implied: &'static str) -> Group {
+    Group { single: true, ..group(option, name, implied) }
+}
+
+const fn json(option: &'static str, name: &'static str, implied: &'static str) -> Group {
+    Group { json: true, ..group(option, name, implied) }
+}
+
+const GROUPS: [Group; 11] = [
+    single("name", "name", "guest"),
+    single("m", "memory", "size"),
+    single("smp", "smp-opts", "cpus"),
+    single("machine", "machine", "type"),
+    single("M", "machine", "type"),
+    group("accel", "accel", "accel"),
+    json("object", "object", "qom-type"),
+    json("device", "device", "driver"),
+    json("chardev", "chardev", "backend"),
+    json("mon", "mon", "chardev"),
+    group("smbios", "smbios", "file"),
+];
+
+/// The groups in their order, each with what was said in it.
+#[derive(Debug, Default)]
+pub(super) struct Sections(Vec<(String, Keyed)>);
+
+impl Sections {
+    /// An option of the command line. Whether it has a group.
+    pub(super) fn option(&mut self, option: &str, argument: &str) -> bool {
+        match option {
+            "set" => self.set(argument),
+            // Those are short for an option of the machine; the last one counts.
+            "enable-kvm" => self.add("machine", Keyed::of("accel", "kvm")),
+            "no-kvm" => self.add("machine", Keyed::of("accel", "tcg")),
+            "balloon" => self.balloon(argument),
+            "global" => self.add("global", global(argument)),
+            _ => {
+                let Some(group) = GROUPS.iter().find(|group| group.option == option) else {
+                    return false;
+                };
+                let keyed = if group.json && argument.starts_with('{') {
+                    Keyed::from_json(argument)
+                } else {
+                    Keyed::parse(argument, group.implied)
+                };
+                self.add(group.name, keyed);
+            }
+        }
+        true
+    }
+
+    /// A section of a file, or what an option stands for.
+    pub(super) fn add(&mut self, name: &str, keyed: Keyed) {
+        let single = GROUPS.iter().any(|group| group.name == name && group.single);
+        let known = self.0.iter_mut().find(|(known, _)| single && known == name);
+        match known {
+            Some((_, known)) => known.take(keyed),
+            None => self.0.push((name.to_owned(), keyed)),
+        }
+    }
+
+    /// `-set GROUP.ID.KEY=VALUE`.
+    fn set(&mut self, argument: &str) {
+        let parts = || {
+            let (place, value) = argument.split_once('=')?;
+            let (group, rest) = place.split_once('.')?;
+            let (id, key) = rest.split_once('.')?;
+            Some((group, id, key, value))
+        };
+        let Some((group, id, key, value)) = parts() else { return };
+        let is_meant =
+            |(name, keyed): &&mut (String, Keyed)| name == group && keyed.get("id") == Some(id);
+        if let Some((_, keyed)) = self.0.iter_mut().find(is_meant) {
+            keyed.set(key, value);
+        }
+    }
+
+    /// `-balloon virtio`, before QEMU 4.2.
+    fn balloon(&mut self, argument: &str) {
+        let mut keyed = Keyed::parse(argument, "driver");
+        if keyed.get("driver") == Some("virtio") {
+            keyed.set("driver", "virtio-balloon");
+            self.add("device", keyed);
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Keyed)> {
+        self.0.iter().map(|(name, keyed)| (name.as_str(), keyed))
+    }
+
+    /// What `-global` says of a driver that is one of `drivers`; the last one counts.
+    pub(super) fn global(&self, drivers: &[&str], property: &str) -> Option<&str> {
+        let of_drivers = |keyed: &&Keyed| {
+            let driver = keyed.get("driver");
+            driver.is_some_and(|driver| drivers.contains(&driver))
+                && keyed.get("property") == Some(property)
+        };
+        let globals = self.iter().filter(|(name, _)| *name == "global").map(|(_, keyed)| keyed);
+        globals.filter(of_drivers).last()?.get("value")
+    }
+}
+
+/// `-global DRIVER.PROPERTY=VALUE`, or the three with keys.
+fn global(argument: &str) -> Keyed {
+    let short = || {
+        let (place, value) = argument.split_once('=')?;
+        let (driver, property) =
+            place.split_once('.').filter(|(driver, _)| !driver.contains(','))?;
+        let mut keyed = Keyed::of("driver", driver);
+        keyed.set("property", property);
+        keyed.set("value", value);
+        Some(keyed)
+    };
+    short().unwrap_or_else(|| Keyed::parse(argument, "driver"))
+}
