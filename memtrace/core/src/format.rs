@@ -81,6 +81,18 @@ pub fn age(time: Nanos) -> String {
     }
 }
 
+/// How long something lasted, for a sentence: `45 seconds`, `12 minutes`, `5.3 hours`,
+/// `2.0 days`. What lasted at all is never told as 0 of the next unit.
+pub fn span(seconds: f64) -> String {
+    match seconds {
+        s if !s.is_finite() || s < 0.0 => UNKNOWN.to_owned(),
+        s if s < 120.0 => several(s.round() as u64, "second"),
+        s if s < 7_200.0 => several((s / 60.0).round() as u64, "minute"),
+        s if s < 172_800.0 => format!("{:.1} hours", s / 3_600.0),
+        s => format!("{:.1} days", s / 86_400.0),
+    }
+}
+
 /// A number and its noun: `1 sample`, `2 samples`. Not for a column.
 pub fn several(number: u64, noun: &str) -> String {
     let end = match number {
@@ -150,6 +162,25 @@ mod tests {
         ] {
             assert_eq!(bytes(Bytes(amount), 5), five, "{amount} in 5");
             assert_eq!(bytes(Bytes(amount), 4), four, "{amount} in 4");
+        }
+    }
+
+    #[test]
+    fn a_span_is_never_nothing_of_the_next_unit() {
+        for (seconds, text) in [
+            (0.0, "0 seconds"),
+            (1.0, "1 second"),
+            (119.4, "119 seconds"),
+            (600.0, "10 minutes"),
+            (7_199.0, "120 minutes"),
+            (7_200.0, "2.0 hours"),
+            (90_000.0, "25.0 hours"),
+            (172_800.0, "2.0 days"),
+            (30.0 * 86_400.0, "30.0 days"),
+            (f64::NAN, UNKNOWN),
+            (-1.0, UNKNOWN),
+        ] {
+            assert_eq!(span(seconds), text);
         }
     }
 

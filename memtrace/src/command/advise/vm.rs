@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::basis::{Basis, Sure};
 use super::gather::VmAccount;
+use memtrace_core::format;
 use memtrace_core::units::{Bytes, WallNanos};
 
 /// Headroom above demand: 20 %, Hyper-V's memory buffer.
@@ -150,8 +151,8 @@ fn judge(advice: &mut VmAdvice, wanted: Size, p95: Bytes, room: Option<Bytes>) {
             (Verdict::Keep, now, "it fits".to_owned())
         }
         Some(now) if basis.days() < WEEK => {
-            let days = basis.days();
-            let why = format!("not needed in {days:.1} days, but at least a week is required");
+            let span = format::span(basis.known_seconds);
+            let why = format!("not needed in {span}, but at least a week is required");
             (Verdict::Keep, now, why)
         }
         Some(_) => (Verdict::Lower, wanted.maximum, "its demand is below its size".to_owned()),
@@ -184,9 +185,9 @@ fn doubts(basis: &Basis) -> Vec<String> {
 }
 
 fn too_little(basis: &Basis) -> String {
-    let hours = basis.known_seconds / 3600.0;
+    let known = format::span(basis.known_seconds);
     let why = basis.missing.as_ref().map_or(String::new(), |why| format!(" ({why})"));
-    format!("too little data: its demand is known for {hours:.1} h, at least 6 h are required{why}")
+    format!("too little data: its demand is known for {known}, at least 6 hours are required{why}")
 }
 
 fn times(bytes: Bytes, factor: f64) -> Bytes {

@@ -47,13 +47,13 @@ impl Page<'_> {
         let host = if hosts.is_empty() { "a host".to_owned() } else { hosts.join(", ") };
         let begin = advice.begin.map_or(UNKNOWN.to_owned(), |begin| self.time(begin));
         let end = self.time(advice.end);
-        let days = advice.recorded_seconds / 86_400.0;
+        let span = format::span(advice.recorded_seconds);
         let of = match advice.source.in_full() {
             Some(words) => format!("of history ({words})"),
             None => "recorded".to_owned(),
         };
         self.line(
-            &format!("Advice for {host}, by {days:.1} days {of} from {begin} to {end}"),
+            &format!("Advice for {host}, by {span} {of} from {begin} to {end}"),
             Emphasis::Strong,
         );
         if advice.source.surest() < Sure::High {
@@ -119,11 +119,11 @@ impl Page<'_> {
         if let Some(peak_at) = basis.peak_at {
             let [p50, p95, p99, peak] = [basis.p50, basis.p95, basis.p99, basis.peak].map(bytes);
             let at = self.time(peak_at);
-            let days = basis.days();
+            let span = format::span(basis.known_seconds);
             let by = source.words().map_or(String::new(), |words| format!(" ({words})"));
             self.said(
                 &format!(
-                    "demand in {days:.1} days{by}: p50 {p50}, p95 {p95}, p99 {p99}, peak {peak} \
+                    "demand in {span}{by}: p50 {p50}, p95 {p95}, p99 {p99}, peak {peak} \
                      ({at})"
                 ),
                 Emphasis::Dim,
@@ -135,8 +135,8 @@ impl Page<'_> {
             self.said(&format!("its daily peaks {word} by {growth} a day"), Emphasis::Plain);
         }
         if let Some(at) = basis.hurt_at {
-            let (minutes, at) = (basis.hurt_seconds / 60.0, bytes(Some(at)));
-            let text = format!("in distress for {minutes:.0} min, at sizes up to {at}");
+            let (span, at) = (format::span(basis.hurt_seconds), bytes(Some(at)));
+            let text = format!("in distress for {span}, at sizes up to {at}");
             self.said(&text, Emphasis::Warm);
         }
         for doubt in vm.why.iter().skip(1) {
