@@ -10,14 +10,14 @@ use memtrace_ebpf::{Event, FIRST_VM_SLOT, FlowKey, InodeKey, SLOT_KSWAPD, SLOT_O
 
 use crate::kernel::{current_flags, current_task, layout, read, read_pointer};
 use crate::maps::{ADDRESS_SPACES, CGROUPS, EVENTS, FLOWS, FREE_SLOTS, SHARED_MEMORIES, SLOTS};
-use crate::processes::{enter, slot_of_process};
-use crate::rows::host;
+use crate::processes::{enter, refuse, slot_of_process};
+use crate::rows::{add, add_shared, counters, host};
 
 // include/linux/sched.h, the same from 5.10 to 7.3.
 /// Set in every reclaim entry, kswapd included.
 pub const PF_MEMALLOC: u32 = 0x0000_0800;
 const PF_KSWAPD: u32 = 0x0002_0000;
-pub const PF_KTHREAD: u32 = 0x0020_0000;
+const PF_KTHREAD: u32 = 0x0020_0000;
 
 #[inline(always)]
 pub fn now_ns() -> u64 {
@@ -72,10 +72,17 @@ pub fn current_vm() -> Option<u32> {
     if let Some(slot) = slot_of_process(tgid) {
         return Some(slot);
     }
-    if current_flags() & PF_KTHREAD == 0 {
+    if !is_kernel_thread() {
         return None;
     }
     slot_of_mm(read_pointer(current_task(), layout!(task_mm))?)
+}
+
+/// Whether `current` is the kernel's own thread. What one does for a VM's cgroup or address
+/// space is the VM's; what a process does to them is not.
+#[inline(always)]
+pub fn is_kernel_thread() -> bool {
+    current_flags() & PF_KTHREAD != 0
 }
 
 /// Who acts right now: a VM, kswapd or somebody else.
@@ -98,9 +105,13 @@ pub fn current_party() -> u32 {
     slot_of_mm(mm).unwrap_or(SLOT_OTHER)
 }
 
-/// Charges `pages` of `victim` to `causer`.
+/// Charges `pages` of `victim` to `causer`. What it caused in all is beside the table, which
+/// may be full of other pairs.
 #[inline(always)]
 pub fn charge_flow(causer: u32, victim: u32, pages: u64) {
+    if let Some(row) = counters(causer) {
+        add!(row, caused_pages, pages);
+    }
     let key = FlowKey { causer, victim };
     if add_to_flow(&key, pages) || FLOWS.insert(key, pages, u64::from(BPF_NOEXIST)).is_ok() {
         return;
@@ -109,7 +120,7 @@ pub fn charge_flow(causer: u32, victim: u32, pages: u64) {
     if !add_to_flow(&key, pages)
         && let Some(host) = host()
     {
-        host.lost_flow_pages += pages;
+        add!(host, lost_flow_pages, pages);
     }
 }
 
@@ -129,8 +140,9 @@ fn add_to_flow(key: &FlowKey, pages: u64) -> bool {
 pub fn take_slot(event: u32) -> Option<u32> {
     let (tgid, _) = current_ids();
     let Ok(Some(slot)) = FREE_SLOTS.pop() else {
+        refuse(tgid);
         if let Some(host) = host() {
-            host.lost_slots += 1;
+            add_shared!(host, lost_slots, 1);
         }
         return None;
     };
@@ -143,7 +155,7 @@ pub fn take_slot(event: u32) -> Option<u32> {
         if slot_of_process(tgid).is_none()
             && let Some(host) = host()
         {
-            host.lost_slots += 1;
+            add_shared!(host, lost_slots, 1);
         }
         return None;
     }
@@ -163,18 +175,19 @@ pub fn remember_mm(slot: u32, mm: u64) {
         return;
     };
     // SAFETY: an array's values live for ever; racing writers write the same value.
-    let known = unsafe { &mut (*owner).mm };
-    if *known == mm {
+    let known = unsafe { (*owner).mm };
+    if known == mm {
         return;
     }
-    if *known != 0 {
-        let _ = ADDRESS_SPACES.remove(*known);
+    if known != 0 {
+        let _ = ADDRESS_SPACES.remove(known);
     }
-    *known = mm;
+    // SAFETY: as above.
+    unsafe { (*owner).mm = mm };
     if ADDRESS_SPACES.insert(mm, slot, 0).is_err()
         && let Some(host) = host()
     {
-        host.lost_address_spaces += 1;
+        add_shared!(host, lost_address_spaces, 1);
     }
 }
 
@@ -186,6 +199,6 @@ pub fn emit(kind: u32, tgid: u32, slot: u32, causer_tgid: u32, duration_ns: u64)
     if EVENTS.output::<Event>(event, 0).is_err()
         && let Some(host) = host()
     {
-        host.lost_events += 1;
+        add_shared!(host, lost_events, 1);
     }
 }

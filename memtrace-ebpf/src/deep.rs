@@ -8,19 +8,20 @@
 
 use aya_ebpf::macros::{fentry, fexit};
 use aya_ebpf::programs::{FEntryContext, FExitContext};
-use memtrace_ebpf::{SLOT_OTHER, STALL_MEMCG_RECLAIM, STALL_THROTTLE};
+use memtrace_ebpf::{NOTE_ANNOUNCED, SLOT_OTHER, STALL_MEMCG_RECLAIM, STALL_THROTTLE};
 
-use crate::attribution::{current_party, current_vm, slot_of_memcg};
+use crate::attribution::{current_party, current_vm, is_kernel_thread, slot_of_memcg};
 use crate::kernel::{current_task, layout, read};
-use crate::rows::counters;
-use crate::stalls::{ANNOUNCED, Ended, begin, end, not_swap_in};
+use crate::rows::{add, counters};
+use crate::stalls::{Ended, begin, end, forget, not_swap_in};
 
 /// A direct reclaim may have to wait until kswapd has freed the reserves, before
 /// `mm_vmscan_direct_reclaim_begin`.
 #[fentry]
 pub fn throttle_begin(_: FEntryContext) -> i32 {
-    if let (Some(slot), Some(sleeps)) = (current_vm(), sleeps()) {
-        begin(STALL_THROTTLE, slot, sleeps);
+    match (current_vm(), sleeps()) {
+        (Some(slot), Some(sleeps)) => begin(STALL_THROTTLE, slot, sleeps),
+        _ => forget(STALL_THROTTLE),
     }
     0
 }
@@ -35,8 +36,8 @@ pub fn throttle_end(_: FExitContext) -> i32 {
         return 0;
     }
     if let Some(row) = counters(slot) {
-        row.throttle_waits += 1;
-        row.throttle_wait_ns += duration_ns;
+        add!(row, throttle_waits, 1);
+        add!(row, throttle_wait_ns, duration_ns);
     }
     not_swap_in(duration_ns);
     0
@@ -49,13 +50,14 @@ fn sleeps() -> Option<u32> {
 }
 
 /// `(struct mem_cgroup *, ...)`: leaves word for `memcg_reclaim_begin`, which follows in
-/// this thread, whose cgroup it is about.
+/// this thread, whose cgroup it is about. Of kernel workers alone: a process that writes
+/// memory.reclaim or memory.high of a VM's cgroup is no VM.
 #[fentry]
 pub fn memcg_reclaim_for(ctx: FEntryContext) -> i32 {
-    if current_party() == SLOT_OTHER
-        && let Some(slot) = slot_of_memcg(ctx.arg(0))
-    {
-        begin(STALL_MEMCG_RECLAIM, slot, ANNOUNCED);
+    let works = is_kernel_thread() && current_party() == SLOT_OTHER;
+    match slot_of_memcg(ctx.arg(0)).filter(|_| works) {
+        Some(slot) => begin(STALL_MEMCG_RECLAIM, slot, NOTE_ANNOUNCED),
+        None => forget(STALL_MEMCG_RECLAIM),
     }
     0
 }

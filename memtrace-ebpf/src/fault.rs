@@ -16,26 +16,33 @@ use memtrace_ebpf::{AsyncFaultKey, EVENT_FOUND};
 use crate::attribution::{current_ids, current_vm, now_ns, slot_of_memcg, take_slot};
 use crate::kernel::layout;
 use crate::maps::{ASYNC_FAULTS, OWN_CGROUPS};
-use crate::processes::slot_of_process;
-use crate::rows::{ASYNC_FAULT, counters, host, record};
+use crate::processes::{is_refused, slot_of_process};
+use crate::rows::{ASYNC_FAULT, add, counters, host, record};
 
 /// A guest's fault reached the host. Whoever runs here runs a VM, so a process that
 /// isn't known yet gets its slot at once.
 #[raw_tracepoint]
 pub fn guest_fault(_: RawTracePointContext) -> i32 {
     let (tgid, _) = current_ids();
-    let slot = slot_of_process(tgid).or_else(|| take_slot(EVENT_FOUND));
+    let slot = slot_of_process(tgid).or_else(|| found(tgid));
     if let Some(row) = slot.and_then(counters) {
-        row.guest_faults += 1;
+        add!(row, guest_faults, 1);
     }
     0
+}
+
+/// A slot for a process that has none, unless it was refused one: a VM beyond the last slot
+/// faults again and again, and is lost once.
+#[inline(always)]
+fn found(tgid: u32) -> Option<u32> {
+    if is_refused(tgid) { None } else { take_slot(EVENT_FOUND) }
 }
 
 #[raw_tracepoint]
 pub fn user_fault(_: RawTracePointContext) -> i32 {
     let (tgid, _) = current_ids();
     if let Some(row) = slot_of_process(tgid).and_then(counters) {
-        row.user_faults += 1;
+        add!(row, user_faults, 1);
     }
     0
 }
@@ -44,7 +51,7 @@ pub fn user_fault(_: RawTracePointContext) -> i32 {
 pub fn kernel_fault(_: RawTracePointContext) -> i32 {
     let (tgid, _) = current_ids();
     if let Some(row) = slot_of_process(tgid).and_then(counters) {
-        row.kernel_faults += 1;
+        add!(row, kernel_faults, 1);
     }
     0
 }
@@ -73,11 +80,11 @@ pub fn memcg_event(ctx: RawTracePointContext) -> i32 {
     };
     let count: u64 = ctx.arg(2);
     if major {
-        row.major_faults += count;
+        add!(row, major_faults, count);
     } else if read {
-        row.swap_read_pages += count;
+        add!(row, swap_read_pages, count);
     } else {
-        row.swap_write_pages += count;
+        add!(row, swap_write_pages, count);
     }
     0
 }
@@ -97,13 +104,13 @@ pub fn async_fault_begin(ctx: RawTracePointContext) -> i32 {
         return 0;
     };
     if let Some(row) = counters(slot) {
-        row.async_faults += 1;
+        add!(row, async_faults, 1);
     }
     let key = AsyncFaultKey { token: ctx.arg(0), tgid, slot };
     if ASYNC_FAULTS.insert(key, now, 0).is_err()
         && let Some(host) = host()
     {
-        host.lost_async_faults += 1;
+        add!(host, lost_async_faults, 1);
     }
     0
 }
@@ -124,8 +131,8 @@ pub fn async_fault_end(ctx: RawTracePointContext) -> i32 {
     let _ = ASYNC_FAULTS.remove(key);
     let duration = now.saturating_sub(begun);
     if let Some(row) = counters(slot) {
-        row.async_faults_done += 1;
-        row.async_fault_ns += duration;
+        add!(row, async_faults_done, 1);
+        add!(row, async_fault_ns, duration);
     }
     record(slot, ASYNC_FAULT, duration);
     0

@@ -7,6 +7,8 @@
 const FIRST_EXPONENT: u32 = 10;
 /// Durations of `2^LAST_EXPONENT` ns (about 69 s) and more share the last one.
 const LAST_EXPONENT: u32 = 36;
+/// Longer waits are not told apart.
+pub const LONGEST_NS: u64 = 1 << LAST_EXPONENT;
 const SUB_BITS: u32 = 4;
 
 /// Buckets in a histogram.

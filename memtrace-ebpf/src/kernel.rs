@@ -4,7 +4,7 @@
 use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel};
 use memtrace_ebpf::{KernelLayout, MISSING};
 
-use crate::rows::host;
+use crate::rows::{add_shared, host};
 
 /// Filled in by user space before the programs are loaded; the verifier then treats
 /// each field as a constant.
@@ -34,7 +34,7 @@ pub fn read<T: Copy>(base: u64, offset: u32) -> Option<T> {
         Ok(value) => Some(value),
         Err(_) => {
             if let Some(host) = host() {
-                host.failed_reads += 1;
+                add_shared!(host, failed_reads, 1);
             }
             None
         }

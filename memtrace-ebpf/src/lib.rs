@@ -13,9 +13,9 @@ pub mod mark;
 mod pod;
 
 pub use event::*;
-pub use histogram::{HISTOGRAM_BUCKETS, Histogram, bucket_of, bucket_range_ns};
+pub use histogram::{HISTOGRAM_BUCKETS, Histogram, LONGEST_NS, bucket_of, bucket_range_ns};
 pub use layout::{KernelLayout, MISSING};
-pub use mark::{MARK_ASK, MARK_NOBODY, MARKS, mark_index, mark_of, marked_process};
+pub use mark::{MARK_ASK, MARK_NOBODY, MARKS, entered, mark_index, mark_of, marked_process};
 
 /// Version of this ABI, which `memtrace doctor` shows. Nothing compares it at run time: the
 /// object is part of the binary that loads it.
@@ -149,6 +149,11 @@ pub struct VmCounters {
     pub shmem_swap_out_pages: u64,
     /// `shmem_add_to_page_cache` in place of a swap entry: pages that came back.
     pub shmem_swap_in_pages: u64,
+    /// `kmem:rss_stat` within reclaim: pages that it took from whomever, itself included. The
+    /// sum of its flows, those that did not fit into their table as well.
+    /// 0 in samples of before there was this counter.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub caused_pages: u64,
 }
 }
 
@@ -232,13 +237,24 @@ pub const STALL_COMPACTION: u32 = 2;
 pub const STALL_SWAP_IN: u32 = 3;
 pub const STALL_THROTTLE: u32 = 4;
 
+/// Note of a memcg reclaim that has not begun yet: its slot is that of the cgroup's VM.
+pub const NOTE_ANNOUNCED: u32 = 1;
+/// Note of a memcg reclaim that somebody else does for the VM: what it takes counts, its
+/// time doesn't, because the VM waits for it elsewhere (an asynchronous fault) or not at all.
+pub const NOTE_FOR_VM: u32 = 2;
+/// Note of a swap-in: not the VM's own thread waits.
+pub const NOTE_REMOTE: u32 = 1;
+/// Note of a swap-in: the caller doesn't want to wait.
+pub const NOTE_NOWAIT: u32 = 2;
+
 /// A stall under way: since when, and whose.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StallStart {
     pub begun_ns: u64,
     pub slot: u32,
-    pub reserved: u32,
+    /// What the begin has to tell the end, by kind: one of the `NOTE_*` constants, or 0.
+    pub note: u32,
 }
 
 /// An inode as both sides know it: the kernel by address, user space by /proc/PID/maps.

@@ -7,11 +7,12 @@ use aya_ebpf::helpers::bpf_get_current_comm;
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use aya_log_ebpf::debug;
-use memtrace_ebpf::{EVENT_APPEARED, EVENT_EXITED, STALL_COMPACTION, StallKey};
+use memtrace_ebpf::{EVENT_APPEARED, EVENT_EXITED};
 
 use crate::attribution::{current_ids, emit, take_slot};
-use crate::maps::{ADDRESS_SPACES, SLOTS, STALLS};
-use crate::processes::{leave, slot_of_process};
+use crate::maps::OOM_VICTIMS;
+use crate::processes::{accept, leave, slot_of_process};
+use crate::stalls::forget_all;
 
 /// A command's name as two words, and which of their bytes count.
 struct Pattern {
@@ -73,24 +74,37 @@ fn word(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
+/// `(struct task_struct *)`, after the thread has given up its memory. The process ends with
+/// its main thread.
 #[raw_tracepoint]
 pub fn process_exit(ctx: RawTracePointContext) -> i32 {
     let (tgid, pid) = current_ids();
-    // Compaction has no last event, so its entry is still there.
-    let _ = STALLS.remove(StallKey { pid, kind: STALL_COMPACTION });
-    if pid != tgid {
-        return 0;
+    exits(&ctx, pid == tgid);
+    0
+}
+
+/// `(struct task_struct *, bool group_dead)` since 6.16, before the thread gives up its
+/// memory; of the last one it is then the whole process' that goes.
+#[raw_tracepoint]
+pub fn process_exit_last(ctx: RawTracePointContext) -> i32 {
+    exits(&ctx, ctx.arg::<u8>(1) != 0);
+    0
+}
+
+/// A thread ends; `last`: and its process.
+#[inline(always)]
+fn exits(ctx: &RawTracePointContext, last: bool) {
+    forget_all();
+    if !last {
+        return;
     }
+    let (tgid, _) = current_ids();
+    let _ = OOM_VICTIMS.remove(tgid);
+    accept(tgid);
     let Some(slot) = slot_of_process(tgid) else {
-        return 0;
+        return;
     };
     leave(tgid);
-    if let Some(mm) = SLOTS.get(slot).map(|owner| owner.mm)
-        && mm != 0
-    {
-        let _ = ADDRESS_SPACES.remove(mm);
-    }
-    debug!(&ctx, "process {} of slot {} exits", tgid, slot);
+    debug!(ctx, "process {} of slot {} exits", tgid, slot);
     emit(EVENT_EXITED, tgid, slot, 0, 0);
-    0
 }

@@ -1,7 +1,7 @@
 //! Every map: who writes it, who reads it, how large it is and why it is of its kind.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, Queue, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, Queue, RingBuf};
 use memtrace_ebpf::{
     AsyncFaultKey, EVENTS_BYTES, FlowKey, HostCounters, InodeKey, MAX_ASYNC_FAULTS, MAX_CGROUPS,
     MAX_FLOWS, MAX_SHARED_MEMORIES, MAX_SLOTS, MAX_STALLS, SlotOwner, StallKey, StallStart,
@@ -10,6 +10,9 @@ use memtrace_ebpf::{
 
 /// Memory nodes whose kswapd is timed. Linux' own default limit (CONFIG_NODES_SHIFT=10).
 const MAX_NODES: u32 = 1024;
+
+/// Victims of the OOM killer that are known at a time: far more than die in a minute.
+const MAX_OOM_VICTIMS: u32 = 1024;
 
 /// A folio of shared memory on its way to swap. Stays in the kernel.
 #[repr(C)]
@@ -53,7 +56,8 @@ pub static TGIDS: HashMap<u32, u32> = HashMap::with_max_entries(MAX_SLOTS, 0);
 pub static MARKS: Array<u64> = Array::with_max_entries(memtrace_ebpf::MARKS, 0);
 
 /// `mm_struct` to slot, for the moments in which `mm->owner` is NULL (exit). The
-/// programs write; an entry goes with its process.
+/// programs write; user space removes an entry with its slot, because since 6.16 a process
+/// gets its end before the kernel takes its memory away.
 #[map]
 pub static ADDRESS_SPACES: HashMap<u64, u32> = HashMap::with_max_entries(MAX_SLOTS, 0);
 
@@ -90,6 +94,11 @@ pub static ASYNC_FAULTS: HashMap<AsyncFaultKey, u64> =
 /// Writes of shared memory to swap under way: by thread, the folio and whose it is.
 #[map]
 pub static SHARED_WRITES: HashMap<u32, SharedWrite> = HashMap::with_max_entries(MAX_STALLS, 0);
+
+/// The OOM killer's latest victims, by process: when each was marked first. LRU, because a
+/// process that is no VM counts as well and may never be seen to end.
+#[map]
+pub static OOM_VICTIMS: LruHashMap<u32, u64> = LruHashMap::with_max_entries(MAX_OOM_VICTIMS, 0);
 
 /// By memory node: since when kswapd works, 0 while it sleeps or isn't known to work.
 #[map]

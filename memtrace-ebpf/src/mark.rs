@@ -3,8 +3,9 @@
 //! hottest hooks fire for every process of the host.
 //!
 //! The table of processes (`TGIDS`) stays the truth. A mark may send a program there in
-//! vain, but never keeps it from a VM: whoever enters a process marks it first, and only
-//! user space takes a mark away, after which it looks who else needs it.
+//! vain, but never keeps it from a VM: whoever enters a process marks it afterwards, and only
+//! user space takes a mark away, after which it looks who else needs it. Who is entered after
+//! that look is marked after it as well.
 
 /// Number of marks. Of 4,000 VMs, one process in seventeen shares a mark with one.
 pub const MARKS: u32 = 65_536;
@@ -21,6 +22,17 @@ pub const fn mark_index(tgid: u32) -> u32 {
 /// The mark of a process that has `slot`, when it was the last one to be looked up.
 pub const fn mark_of(tgid: u32, slot: u32) -> u64 {
     (tgid as u64) << 32 | slot as u64
+}
+
+/// Enters a process and marks it, in this order; whether it was entered. The other way round
+/// the mark might be taken away in between, and the look at who needs it come too early.
+#[inline(always)]
+pub fn entered(insert: impl FnOnce() -> bool, mark: impl FnOnce()) -> bool {
+    let inserted = insert();
+    if inserted {
+        mark();
+    }
+    inserted
 }
 
 /// The process that a mark names.

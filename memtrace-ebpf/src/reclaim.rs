@@ -2,7 +2,7 @@
 //!
 //! Hooks: `vmscan:mm_vmscan_{direct,memcg}_reclaim_{begin,end}`,
 //! `vmscan:mm_vmscan_throttled`, `vmscan:mm_vmscan_{kswapd_wake,kswapd_sleep,wakeup_kswapd}`,
-//! `compaction:mm_compaction_{try_to_compact_pages,end}`.
+//! `compaction:mm_compaction_{try_to_compact_pages,begin,end}`.
 //! Fields: `direct_reclaims`, `direct_reclaim_ns`, `memcg_reclaims`, `memcg_reclaim_ns`,
 //! `reclaimed_pages`, `throttles`, `throttled_ns`, `compactions`, `compaction_ns`,
 //! `kswapd_wakeups`, the `reclaim` histogram, and the host's kswapd counters. And the events
@@ -17,22 +17,26 @@ use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use memtrace_ebpf::{
     EVENT_DIRECT_RECLAIM, EVENT_KSWAPD, EVENT_LONG_STALL, EVENT_MEMCG_RECLAIM, FIRST_VM_SLOT,
-    LONG_STALL_NS, SLOT_KSWAPD, SLOT_OTHER, STALL_COMPACTION, STALL_DIRECT_RECLAIM,
-    STALL_MEMCG_RECLAIM, StallKey, VmCounters,
+    LONG_STALL_NS, NOTE_ANNOUNCED, NOTE_FOR_VM, SLOT_KSWAPD, SLOT_OTHER, STALL_COMPACTION,
+    STALL_DIRECT_RECLAIM, STALL_MEMCG_RECLAIM, StallKey, VmCounters,
 };
 
-use crate::attribution::{current_ids, current_party, current_vm, emit, now_ns, slot_of_memcg};
+use crate::attribution::{
+    current_ids, current_party, current_vm, emit, is_kernel_thread, now_ns, slot_of_memcg,
+};
 use crate::maps::{KSWAPD_SINCE, STALLS};
 use crate::pressure;
-use crate::rows::{RECLAIM, counters, host, record};
-use crate::stalls::{ANNOUNCED, Ended, FOR_VM, begin, end, not_swap_in};
+use crate::rows::{RECLAIM, Row, add, add_shared, counters, host, record};
+use crate::stalls::{Ended, begin, end, forget, not_swap_in};
 
 #[raw_tracepoint]
 pub fn direct_reclaim_begin(_: RawTracePointContext) -> i32 {
     let slot = current_party();
     if let Some(row) = counters(slot) {
-        row.direct_reclaims += 1;
+        add!(row, direct_reclaims, 1);
     }
+    // A direct reclaim is in no memcg reclaim.
+    forget(STALL_MEMCG_RECLAIM);
     begin(STALL_DIRECT_RECLAIM, slot, 0);
     0
 }
@@ -40,25 +44,26 @@ pub fn direct_reclaim_begin(_: RawTracePointContext) -> i32 {
 /// `(unsigned long nr_reclaimed, ...)`.
 #[raw_tracepoint]
 pub fn direct_reclaim_end(ctx: RawTracePointContext) -> i32 {
-    reclaimed(STALL_DIRECT_RECLAIM, ctx.arg(0), |row| &mut row.direct_reclaim_ns);
+    reclaimed(STALL_DIRECT_RECLAIM, ctx.arg(0), |row, ns| add!(row, direct_reclaim_ns, ns));
     0
 }
 
 #[raw_tracepoint]
 pub fn memcg_reclaim_begin(_: RawTracePointContext) -> i32 {
     match current_party() {
-        SLOT_OTHER => memcg_reclaim_for_vm(announced()),
+        SLOT_OTHER if is_kernel_thread() => memcg_reclaim_for_vm(announced()),
         slot => memcg_reclaim(slot, 0),
     }
     0
 }
 
 /// `(gfp_t, int order, struct mem_cgroup *)` since 7.x: what a kernel worker reclaims
-/// for a cgroup over its memory.high is charged to the cgroup's VM.
+/// for a cgroup over its memory.high is charged to the cgroup's VM. What a process has
+/// reclaimed there (memory.reclaim, a lower memory.high) is not: memtrace itself does so.
 #[raw_tracepoint]
 pub fn memcg_reclaim_begin_memcg(ctx: RawTracePointContext) -> i32 {
     match current_party() {
-        SLOT_OTHER => memcg_reclaim_for_vm(slot_of_memcg(ctx.arg(2))),
+        SLOT_OTHER if is_kernel_thread() => memcg_reclaim_for_vm(slot_of_memcg(ctx.arg(2))),
         slot => memcg_reclaim(slot, 0),
     }
     0
@@ -71,13 +76,13 @@ fn announced() -> Option<u32> {
     let (_, pid) = current_ids();
     // SAFETY: copied at once; only this thread uses its entry.
     let start = unsafe { STALLS.get(StallKey { pid, kind: STALL_MEMCG_RECLAIM }) }.copied()?;
-    (start.reserved == ANNOUNCED).then_some(start.slot)
+    (start.note == NOTE_ANNOUNCED).then_some(start.slot)
 }
 
 #[inline(always)]
 fn memcg_reclaim_for_vm(slot: Option<u32>) {
     match slot {
-        Some(slot) => memcg_reclaim(slot, FOR_VM),
+        Some(slot) => memcg_reclaim(slot, NOTE_FOR_VM),
         None => memcg_reclaim(SLOT_OTHER, 0),
     }
 }
@@ -85,7 +90,7 @@ fn memcg_reclaim_for_vm(slot: Option<u32>) {
 #[inline(always)]
 fn memcg_reclaim(slot: u32, note: u32) {
     if let Some(row) = counters(slot) {
-        row.memcg_reclaims += 1;
+        add!(row, memcg_reclaims, 1);
     }
     begin(STALL_MEMCG_RECLAIM, slot, note);
 }
@@ -93,7 +98,7 @@ fn memcg_reclaim(slot: u32, note: u32) {
 /// `(unsigned long nr_reclaimed, ...)`.
 #[raw_tracepoint]
 pub fn memcg_reclaim_end(ctx: RawTracePointContext) -> i32 {
-    reclaimed(STALL_MEMCG_RECLAIM, ctx.arg(0), |row| &mut row.memcg_reclaim_ns);
+    reclaimed(STALL_MEMCG_RECLAIM, ctx.arg(0), |row, ns| add!(row, memcg_reclaim_ns, ns));
     0
 }
 
@@ -101,8 +106,8 @@ pub fn memcg_reclaim_end(ctx: RawTracePointContext) -> i32 {
 #[raw_tracepoint]
 pub fn throttled(ctx: RawTracePointContext) -> i32 {
     if let Some(row) = counters(current_party()) {
-        row.throttles += 1;
-        row.throttled_ns += u64::from(ctx.arg::<u32>(2)) * 1000;
+        add!(row, throttles, 1);
+        add!(row, throttled_ns, u64::from(ctx.arg::<u32>(2)) * 1000);
     }
     0
 }
@@ -111,7 +116,7 @@ pub fn throttled(ctx: RawTracePointContext) -> i32 {
 #[raw_tracepoint]
 pub fn wakeup_kswapd(_: RawTracePointContext) -> i32 {
     if let Some(row) = current_vm().and_then(counters) {
-        row.kswapd_wakeups += 1;
+        add!(row, kswapd_wakeups, 1);
     }
     0
 }
@@ -120,13 +125,13 @@ pub fn wakeup_kswapd(_: RawTracePointContext) -> i32 {
 #[raw_tracepoint]
 pub fn kswapd_wake(ctx: RawTracePointContext) -> i32 {
     if let Some(host) = host() {
-        host.kswapd_wakes += 1;
+        add!(host, kswapd_wakes, 1);
     }
     if let Some(since) = KSWAPD_SINCE.get_ptr_mut(ctx.arg::<u32>(0)) {
         // SAFETY: lives for ever, and a node has one kswapd, which is `current`.
-        let since = unsafe { &mut *since };
-        if *since == 0 {
-            *since = now_ns();
+        if unsafe { since.read() } == 0 {
+            // SAFETY: as above.
+            unsafe { since.write(now_ns()) };
             pressure::tell(EVENT_KSWAPD, SLOT_KSWAPD, SLOT_KSWAPD);
         }
     }
@@ -142,43 +147,42 @@ pub fn kswapd_sleep(ctx: RawTracePointContext) -> i32 {
     // SAFETY: as in `kswapd_wake`.
     let begun = unsafe { core::ptr::replace(since, 0) };
     if let Some(host) = host() {
-        host.kswapd_sleeps += 1;
+        add!(host, kswapd_sleeps, 1);
         if begun != 0 {
-            host.kswapd_active_ns += now_ns().saturating_sub(begun);
+            add!(host, kswapd_active_ns, now_ns().saturating_sub(begun));
         }
     }
     0
 }
 
+/// An allocation is to be helped by compaction, which may go through several zones.
 #[raw_tracepoint]
-pub fn compaction_begin(_: RawTracePointContext) -> i32 {
-    let slot = current_party();
-    if let Some(row) = counters(slot) {
-        row.compactions += 1;
+pub fn compaction(_: RawTracePointContext) -> i32 {
+    if let Some(row) = counters(current_party()) {
+        add!(row, compactions, 1);
     }
-    begin(STALL_COMPACTION, slot, 0);
     0
 }
 
-/// The end of one zone. Direct compaction may go on with the next zone and tells
-/// nothing when it is through, so each zone adds its part and starts the next.
+/// In one zone, by whomever: kcompactd does so too. Only a VM's time is of interest.
+#[raw_tracepoint]
+pub fn compaction_begin(_: RawTracePointContext) -> i32 {
+    match current_vm() {
+        Some(slot) => begin(STALL_COMPACTION, slot, 0),
+        None => forget(STALL_COMPACTION),
+    }
+    0
+}
+
 #[raw_tracepoint]
 pub fn compaction_end(_: RawTracePointContext) -> i32 {
-    let (_, pid) = current_ids();
-    let key = StallKey { pid, kind: STALL_COMPACTION };
-    let Some(start) = STALLS.get_ptr_mut(key) else {
-        // kcompactd, or compaction that was asked for through sysfs.
+    let Some(Ended { slot, duration_ns, .. }) = end(STALL_COMPACTION) else {
         return 0;
     };
-    let now = now_ns();
-    // SAFETY: alive while the program runs; only this thread uses its entry.
-    let start = unsafe { &mut *start };
-    let duration = now.saturating_sub(start.begun_ns);
-    if let Some(row) = counters(start.slot) {
-        row.compaction_ns += duration;
+    if let Some(row) = counters(slot) {
+        add!(row, compaction_ns, duration_ns);
     }
-    start.begun_ns = now;
-    not_swap_in(duration);
+    not_swap_in(duration_ns);
     0
 }
 
@@ -194,21 +198,22 @@ fn tell(kind: u32, slot: u32) {
     }
 }
 
-/// Ends a reclaim that freed `pages`: its time goes to the counter that `time` picks.
+/// Ends a reclaim that freed `pages`; `add_time` adds its nanoseconds to a row.
 #[inline(always)]
-fn reclaimed(kind: u32, pages: u64, time: impl FnOnce(&mut VmCounters) -> &mut u64) {
+fn reclaimed(kind: u32, pages: u64, add_time: impl FnOnce(Row<VmCounters>, u64)) {
     let Some(Ended { slot, note, duration_ns: duration }) = end(kind) else {
         return;
     };
     not_swap_in(duration);
     if let Some(row) = counters(slot) {
-        row.reclaimed_pages += pages;
-        if note != FOR_VM {
-            *time(row) += duration;
+        add_shared!(row, reclaimed_pages, pages);
+        if note == 0 {
+            add_time(row, duration);
         }
     }
     tell(kind, slot);
-    if note == FOR_VM || slot < FIRST_VM_SLOT {
+    // Others' time is no wait of the VM's, also where the begin was left out.
+    if note != 0 || slot < FIRST_VM_SLOT {
         return;
     }
     record(slot, RECLAIM, duration);

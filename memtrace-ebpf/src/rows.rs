@@ -8,20 +8,58 @@ use memtrace_ebpf::{HISTOGRAM_BUCKETS, HostCounters, VmCounters, VmHistograms, b
 
 use crate::maps::{COUNTERS, HISTOGRAMS, HOST};
 
+/// This CPU's row of a map: a value that lives for ever, and that programs may interleave
+/// on. Hence no reference to it: [`add!`] and [`add_shared!`] write.
+#[derive(Clone, Copy)]
+pub struct Row<T>(*mut T);
+
+impl<T> Row<T> {
+    #[inline(always)]
+    pub fn place(self) -> *mut T {
+        self.0
+    }
+}
+
 /// The host's counters on this CPU.
 #[inline(always)]
-pub fn host() -> Option<&'static mut HostCounters> {
-    // SAFETY: the value is this CPU's own. Programs may interleave on a CPU, but each
-    // counter belongs to one program, which never nests; the worst is a lost increment
-    // of a loss counter that several programs share.
-    HOST.get_ptr_mut(0).map(|host| unsafe { &mut *host })
+pub fn host() -> Option<Row<HostCounters>> {
+    HOST.get_ptr_mut(0).map(Row)
 }
 
 /// The counters of `slot` on this CPU.
 #[inline(always)]
-pub fn counters(slot: u32) -> Option<&'static mut VmCounters> {
-    // SAFETY: as for `host`: the row is this CPU's, a field belongs to one program.
-    COUNTERS.get_ptr_mut(slot).map(|row| unsafe { &mut *row })
+pub fn counters(slot: u32) -> Option<Row<VmCounters>> {
+    COUNTERS.get_ptr_mut(slot).map(Row)
+}
+
+/// Adds to a counter that one program alone writes: a program never runs twice at a time
+/// on a CPU. tests/tests/programs holds which those are.
+macro_rules! add {
+    ($row:expr, $field:ident, $by:expr) => {{
+        let (place, by): (_, u64) = ($row.place(), $by);
+        // SAFETY: a field of a row, which lives for ever and is this CPU's own.
+        unsafe { $crate::rows::add_alone(&raw mut (*place).$field, by) }
+    }};
+}
+pub(crate) use add;
+
+/// Adds to a counter that several programs write, of which one may be preempted by another
+/// in the middle of it.
+macro_rules! add_shared {
+    ($row:expr, $field:ident, $by:expr) => {{
+        let (place, by): (_, u64) = ($row.place(), $by);
+        // SAFETY: a field of a row, which lives for ever.
+        unsafe { $crate::rows::add_at_once(&raw mut (*place).$field, by) }
+    }};
+}
+pub(crate) use add_shared;
+
+/// # Safety
+/// `count` lies in a value of a map, and nobody else writes it now.
+#[inline(always)]
+pub unsafe fn add_alone(count: *mut u64, by: u64) {
+    // SAFETY: the caller's word.
+    unsafe { count.write(count.read().wrapping_add(by)) }
 }
 
 /// One of a slot's distributions, by its place in the row.
@@ -45,18 +83,18 @@ pub fn record(slot: u32, distribution: Distribution, ns: u64) {
     };
     // SAFETY: inside the row: a distribution begins there, and has the bucket. Rows live
     // for ever, and CPUs share them by atomic adds alone.
-    unsafe { add_one(row.cast::<u64>().byte_add(distribution.0).add(bucket)) }
+    unsafe { add_at_once(row.cast::<u64>().byte_add(distribution.0).add(bucket), 1) }
 }
 
-/// Adds 1 to a count that CPUs share. BPF_XADD without a result, which every kernel has;
-/// `core` offers atomic adds only to targets that can compare and swap.
+/// Adds to a count that CPUs or programs share. BPF_XADD without a result, which every
+/// kernel has; `core` offers atomic adds only to targets that can compare and swap.
 ///
 /// # Safety
 /// `count` lies in a value of a map.
 #[inline(always)]
-unsafe fn add_one(count: *mut u64) {
+pub unsafe fn add_at_once(count: *mut u64, by: u64) {
     // SAFETY: the caller's word for the address; nothing else is touched.
     unsafe {
-        asm!("lock *(u64 *)({count} + 0) += {one}", count = in(reg) count, one = in(reg) 1_u64);
+        asm!("lock *(u64 *)({count} + 0) += {by}", count = in(reg) count, by = in(reg) by);
     }
 }

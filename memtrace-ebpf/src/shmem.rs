@@ -15,7 +15,7 @@ use aya_ebpf::programs::{FEntryContext, FExitContext};
 use crate::attribution::{PF_MEMALLOC, current_ids, slot_of_inode};
 use crate::kernel::{current_flags, layout, pages_of_folio, read_pointer};
 use crate::maps::{SHARED_WRITES, SharedWrite};
-use crate::rows::{counters, host};
+use crate::rows::{add, add_shared, counters, host};
 
 /// include/linux/fs.h: the page could not be written and stays.
 const AOP_WRITEPAGE_ACTIVATE: u32 = 0x80000;
@@ -71,7 +71,7 @@ fn out_begins(folio: u64) {
     if SHARED_WRITES.insert(pid, write, 0).is_err()
         && let Some(host) = host()
     {
-        host.lost_stalls += 1;
+        add_shared!(host, lost_stalls, 1);
     }
 }
 
@@ -87,7 +87,7 @@ fn out_ends(result: u32) {
     if result != AOP_WRITEPAGE_ACTIVATE
         && let Some(row) = counters(write.slot)
     {
-        row.shmem_swap_out_pages += pages_of_folio(write.folio).unwrap_or(1);
+        add!(row, shmem_swap_out_pages, pages_of_folio(write.folio).unwrap_or(1));
     }
 }
 
@@ -99,7 +99,7 @@ fn comes_back(folio: u64, mapping: u64, expected: u64, result: i32) {
         return;
     }
     if let Some(row) = slot_of_mapping(mapping).and_then(counters) {
-        row.shmem_swap_in_pages += pages_of_folio(folio).unwrap_or(1);
+        add!(row, shmem_swap_in_pages, pages_of_folio(folio).unwrap_or(1));
     }
 }
 

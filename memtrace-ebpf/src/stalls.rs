@@ -1,29 +1,46 @@
 //! Waits under way: a thread's entry from begin to end, in `STALLS`. Knows nothing of
 //! what is waited for.
+//!
+//! The kernel leaves out a run of a program that runs already on the CPU, so an end may be
+//! missing. What it leaves behind is replaced or forgotten by the next begin in the same
+//! thread, and goes with the thread.
 
-use memtrace_ebpf::{FIRST_VM_SLOT, STALL_MEMCG_RECLAIM, STALL_SWAP_IN, StallKey, StallStart};
+use memtrace_ebpf::{
+    FIRST_VM_SLOT, STALL_COMPACTION, STALL_DIRECT_RECLAIM, STALL_MEMCG_RECLAIM, STALL_SWAP_IN,
+    STALL_THROTTLE, StallKey, StallStart,
+};
 
 use crate::attribution::{current_ids, now_ns};
 use crate::maps::STALLS;
-use crate::rows::host;
-
-/// Note of a memcg reclaim that has not begun yet: its slot is that of the cgroup's VM.
-pub const ANNOUNCED: u32 = 1;
-
-/// Note of a memcg reclaim that somebody else does for the VM: what it takes counts, its
-/// time doesn't, because the VM waits for it elsewhere (an asynchronous fault) or not at all.
-pub const FOR_VM: u32 = 2;
+use crate::rows::{add_shared, host};
 
 /// A wait of this thread begins. `note` comes back with [`end`].
 #[inline(always)]
 pub fn begin(kind: u32, slot: u32, note: u32) {
     let (_, pid) = current_ids();
-    let start = StallStart { begun_ns: now_ns(), slot, reserved: note };
+    let start = StallStart { begun_ns: now_ns(), slot, note };
     if STALLS.insert(StallKey { pid, kind }, start, 0).is_err()
         && let Some(host) = host()
     {
-        host.lost_stalls += 1;
+        add_shared!(host, lost_stalls, 1);
     }
+}
+
+/// Forgets a wait of this thread whose end no program saw.
+#[inline(always)]
+pub fn forget(kind: u32) {
+    let (_, pid) = current_ids();
+    let _ = STALLS.remove(StallKey { pid, kind });
+}
+
+/// Forgets all waits of this thread, which ends.
+#[inline(always)]
+pub fn forget_all() {
+    forget(STALL_DIRECT_RECLAIM);
+    forget(STALL_MEMCG_RECLAIM);
+    forget(STALL_COMPACTION);
+    forget(STALL_SWAP_IN);
+    forget(STALL_THROTTLE);
 }
 
 /// A wait of this thread that ended.
@@ -42,7 +59,7 @@ pub fn end(kind: u32) -> Option<Ended> {
     let start = unsafe { STALLS.get(key) }.copied()?;
     let duration_ns = now_ns().saturating_sub(start.begun_ns);
     let _ = STALLS.remove(key);
-    Some(Ended { slot: start.slot, note: start.reserved, duration_ns })
+    Some(Ended { slot: start.slot, note: start.note, duration_ns })
 }
 
 /// The VM for which this kernel worker waits: it reclaims for the VM's cgroup, or brings
@@ -68,7 +85,6 @@ pub fn not_swap_in(duration_ns: u64) {
     let (_, pid) = current_ids();
     if let Some(start) = STALLS.get_ptr_mut(StallKey { pid, kind: STALL_SWAP_IN }) {
         // SAFETY: alive while the program runs; only this thread uses its entry.
-        let start = unsafe { &mut *start };
-        start.begun_ns = start.begun_ns.saturating_add(duration_ns);
+        unsafe { (*start).begun_ns = (*start).begun_ns.saturating_add(duration_ns) };
     }
 }

@@ -14,11 +14,11 @@ use aya_ebpf::programs::RawTracePointContext;
 use memtrace_ebpf::SLOT_OTHER;
 
 use crate::attribution::{
-    PF_KTHREAD, PF_MEMALLOC, charge_flow, current_party, slot_of_memcg, slot_of_mm,
+    PF_MEMALLOC, charge_flow, current_party, is_kernel_thread, slot_of_memcg, slot_of_mm,
 };
 use crate::kernel::{current_flags, current_task, layout, pages_of_folio, read, read_pointer};
 use crate::maps::SWAP_ENTRIES;
-use crate::rows::counters;
+use crate::rows::{add, counters};
 use crate::stalls::served;
 
 // include/linux/mm_types_task.h, the same from 5.10 to 7.3.
@@ -84,7 +84,7 @@ fn entries_less(slot: u32, entries: i64) -> u64 {
 fn swapped_out(victim: Option<u32>) {
     let victim = victim.unwrap_or(SLOT_OTHER);
     if let Some(row) = counters(victim) {
-        row.swap_out_pages += 1;
+        add!(row, swap_out_pages, 1);
     }
     charge_flow(taker(), victim, 1);
 }
@@ -94,7 +94,7 @@ fn swapped_out(victim: Option<u32>) {
 #[inline(always)]
 fn taker() -> u32 {
     match current_party() {
-        SLOT_OTHER if current_flags() & PF_KTHREAD != 0 => served().unwrap_or(SLOT_OTHER),
+        SLOT_OTHER if is_kernel_thread() => served().unwrap_or(SLOT_OTHER),
         party => party,
     }
 }
@@ -104,9 +104,9 @@ fn swapped_in(slot: u32, mm: u64, pages: u64) {
     let Some(row) = counters(slot) else {
         return;
     };
-    row.swap_in_pages += pages;
+    add!(row, swap_in_pages, pages);
     if read_pointer(current_task(), layout!(task_mm)) != Some(mm) {
-        row.swap_in_remote_pages += pages;
+        add!(row, swap_in_remote_pages, pages);
     }
 }
 
@@ -120,7 +120,7 @@ fn shmem_taken(mm: u64) {
         return;
     };
     if let Some(row) = counters(victim) {
-        row.shmem_taken_pages += 1;
+        add!(row, shmem_taken_pages, 1);
     }
     charge_flow(taker(), victim, 1);
 }
@@ -131,7 +131,7 @@ pub fn reclaim_write(ctx: RawTracePointContext) -> i32 {
     let folio = ctx.arg(0);
     let slot = memcg_of_folio(folio).and_then(slot_of_memcg).unwrap_or(SLOT_OTHER);
     if let Some(row) = counters(slot) {
-        row.reclaim_write_pages += pages_of_folio(folio).unwrap_or(1);
+        add!(row, reclaim_write_pages, pages_of_folio(folio).unwrap_or(1));
     }
     0
 }

@@ -51,6 +51,27 @@ impl Member {
         Ok(std::os::unix::fs::MetadataExt::ino(&fs::metadata(&self.path)?))
     }
 
+    /// Has the kernel reclaim all that the cgroup can give, in every way that this version
+    /// of cgroups has for it, and by whoever calls.
+    ///
+    /// # Errors
+    /// When there is no such way.
+    pub fn squeeze(&self) -> Result<()> {
+        const WAYS: [(&str, &str); 3] =
+            [("memory.reclaim", "1G"), ("memory.high", "0"), ("memory.limit_in_bytes", "1M")];
+        let mut squeezed = false;
+        for (file, text) in WAYS {
+            let path = self.path.join(file);
+            if path.exists() {
+                // It fails when the cgroup gave less than that, which is fine.
+                let _ = fs::write(&path, text);
+                squeezed = true;
+            }
+        }
+        ensure!(squeezed, "no way to have {} reclaimed", self.path.display());
+        Ok(())
+    }
+
     /// A line of its memory.stat.
     ///
     /// # Errors

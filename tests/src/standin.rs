@@ -164,6 +164,16 @@ impl StandIn {
         Ok(())
     }
 
+    /// Kills it, with all the memory that it has, and waits for its end.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill().context("kill the stand-in")?;
+        self.child.wait().context("wait for the stand-in")?;
+        Ok(())
+    }
+
     /// A number from its /proc/PID/status, in pages.
     ///
     /// # Errors

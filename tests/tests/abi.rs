@@ -71,6 +71,7 @@ fn every_struct_is_where_both_sides_expect_it() {
         throttle_wait_ns,
         shmem_swap_out_pages,
         shmem_swap_in_pages,
+        caused_pages,
     );
     describe!(out, VmHistograms = VmHistograms::default(), reclaim, async_fault, swap_in);
     describe!(
@@ -90,7 +91,7 @@ fn every_struct_is_where_both_sides_expect_it() {
     describe!(out, SlotOwner = SlotOwner::default(), mm, tgid, generation);
     describe!(out, FlowKey = FlowKey::default(), causer, victim);
     describe!(out, StallKey = StallKey::default(), pid, kind);
-    describe!(out, StallStart = StallStart::default(), begun_ns, slot, reserved);
+    describe!(out, StallStart = StallStart::default(), begun_ns, slot, note);
     describe!(out, InodeKey = InodeKey::default(), ino, dev, reserved);
     describe!(out, AsyncFaultKey = AsyncFaultKey::default(), token, tgid, slot);
     describe!(

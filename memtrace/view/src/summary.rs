@@ -190,19 +190,22 @@ pub fn author(author: Author) -> Option<String> {
 pub fn losses(snapshot: &Snapshot) -> Option<Part> {
     let losses = snapshot.host.losses.value.filter(|losses| losses.any())?;
     let kinds = [
-        (losses.events, "events"),
-        (losses.slots, "VMs without a slot"),
-        (losses.stalls, "stalls"),
-        (losses.async_faults, "async faults"),
-        (losses.flow_pages, "flow pages"),
-        (losses.address_spaces, "address spaces"),
-        (losses.failed_reads, "failed reads"),
-        (losses.missed_runs.unwrap_or(0), "missed runs"),
+        (losses.events, "event", "events"),
+        (losses.slots, "VM without a slot", "VMs without a slot"),
+        (losses.stalls, "stall", "stalls"),
+        (losses.async_faults, "async fault", "async faults"),
+        (losses.flow_pages, "flow page", "flow pages"),
+        (losses.address_spaces, "address space", "address spaces"),
+        (losses.failed_reads, "failed read", "failed reads"),
+        (losses.missed_runs.unwrap_or(0), "missed run", "missed runs"),
     ];
     let lost: Vec<_> = kinds
         .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{} {what}", format::count(count as f64, 5)))
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, many)| {
+            let what = if count == 1 { one } else { many };
+            format!("{} {what}", format::count(count as f64, 5))
+        })
         .collect();
     Some(Part::new(format!("lost since start: {}", lost.join(", ")), Emphasis::Hot))
 }

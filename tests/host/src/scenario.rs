@@ -247,3 +247,12 @@ pub const ALL: &[Scenario] = &[
 
 /// memtrace's own self-test, run beside the scenarios where memtrace has one.
 pub const SELFTEST: &str = "selftest";
+
+/// The tests of the eBPF programs on the host's kernel.
+pub const PROGRAMS: &str = "programs";
+
+/// What runs beside the scenarios, with what to say of it.
+pub const BESIDE: &[(&str, &str)] = &[
+    (SELFTEST, "memtrace's own self-test"),
+    (PROGRAMS, "the tests of the eBPF programs on this kernel"),
+];

@@ -2,11 +2,11 @@
 
 use anyhow::{Context, Result, ensure};
 use memtrace_ebpf::{EVENT_APPEARED, EVENT_EXITED, Event, FIRST_VM_SLOT, MARKS, mark_index};
-use memtrace_host::probe::{Belongings, KernelSide, LEAST_SLOTS};
+use memtrace_host::probe::{Belongings, KernelSide, LEAST_SLOTS, Limits};
 use memtrace_tests::standin::StandIn;
 use memtrace_tests::wait;
 
-use crate::{NO_PROCESS, Test, open};
+use crate::{NO_PROCESS, Test, open, open_with};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("a_start_is_seen_with_its_first_faults", start_is_seen),
@@ -16,6 +16,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("too_many_vms_are_refused_and_counted", too_many),
     ("vms_that_share_a_mark_are_told_apart", shared_mark),
     ("an_unclaimed_slot_is_found_without_its_event", unclaimed),
+    ("a_vm_whose_mark_was_taken_is_counted_once_it_is_tracked", mark_taken),
 ];
 
 /// VMs that can be tracked at a time.
@@ -154,6 +155,20 @@ fn shared_mark() -> Result<()> {
             kernel.forget(other);
         }
     }
+    Ok(())
+}
+
+/// The programs entered it a moment after its mark was taken away.
+fn mark_taken() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open_with(Limits::default())?;
+    let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    kernel.take_mark(standin.pid())?;
+    kernel.track(standin.pid(), &Belongings::default())?;
+    standin.touch(16)?;
+    let reading = kernel.read();
+    let vm = reading.vms.get(&standin.pid()).context("no slot")?;
+    ensure!(vm.counters.user_faults >= 4096, "{} faults counted", vm.counters.user_faults);
     Ok(())
 }
 

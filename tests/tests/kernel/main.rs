@@ -3,16 +3,21 @@
 
 mod churn;
 mod hostile;
+mod leftovers;
 mod lifecycle;
+mod oom;
 mod overflow;
 mod pressure;
 mod signals;
+mod strangers;
 mod swap;
 
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use libtest_mimic::{Arguments, Failed, Trial};
+use memtrace_core::signal::{Signal, reason_or};
 use memtrace_host::probe::{Belongings, KernelSide, Limits, Probe};
 
 type Test = fn() -> anyhow::Result<()>;
@@ -25,17 +30,23 @@ fn main() -> ExitCode {
     let no_bpf = obstacle("BPF", open().map(drop));
     let no_root = obstacle("root", root());
     let no_pool = no_bpf || obstacle("a pool", memtrace_tests::pool::find().map(drop));
+    let no_fentry = no_pool || obstacle("fentry programs", has_fentry());
     let mut trials = Vec::new();
     for (tests, skip) in [
         (signals::TESTS, no_bpf),
         (lifecycle::TESTS, no_bpf),
         (churn::TESTS, no_bpf),
         (overflow::TESTS, no_bpf),
+        (leftovers::TESTS, no_bpf),
+        (strangers::TESTS, no_bpf),
+        (oom::TESTS, no_bpf),
         (pressure::TESTS, no_bpf),
         (pressure::POOL_TESTS, no_pool),
         (overflow::POOL_TESTS, no_pool),
+        (strangers::POOL_TESTS, no_pool),
         (swap::TESTS, no_pool),
         (hostile::TESTS, no_root),
+        (leftovers::FENTRY_TESTS, no_fentry),
     ] {
         trials.extend(tests.iter().map(|(name, test)| {
             Trial::test(*name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
@@ -66,6 +77,25 @@ pub fn open() -> anyhow::Result<Box<dyn KernelSide>> {
 /// The same with other sizes of its maps.
 pub fn open_with(limits: Limits) -> anyhow::Result<Probe> {
     Probe::open(Path::new("/sys"), false, &limits)
+}
+
+/// Whether this kernel takes programs at functions.
+fn has_fentry() -> anyhow::Result<()> {
+    let kernel = open()?;
+    let mut statuses = kernel.signals().iter();
+    let status = statuses.find(|status| status.signal == Signal::SwapInWait);
+    let status = status.context("no status")?;
+    anyhow::ensure!(
+        !status.quality.is_absent(),
+        "{}",
+        reason_or(status.quality.reason(), "absent")
+    );
+    Ok(())
+}
+
+/// The id of the calling thread.
+pub fn thread_id() -> u32 {
+    rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs()
 }
 
 /// A process id that no process can have (pid_max is at most 2^22).

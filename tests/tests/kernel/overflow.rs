@@ -19,6 +19,7 @@ use crate::{Test, open_with, room};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("too_few_slots", slots),
+    ("a_vm_without_a_slot_is_lost_once_however_often_it_faults", faults_without_slot),
     ("too_few_processes", processes),
     ("too_few_address_spaces", address_spaces),
     ("too_few_cgroups", cgroups),
@@ -77,6 +78,28 @@ fn slots() -> Result<()> {
     shows(kernel, "2 VMs without a slot")
 }
 
+fn faults_without_slot() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open_with(Limits { slots: 3, ..Limits::default() })?;
+    let standin = start(dir.path())?;
+    kernel.track(standin.pid(), &Belongings::default())?;
+    for _ in 0..5 {
+        kernel.rehearse("guest_fault", &[])?;
+    }
+    let lost = kernel.read().host.lost_slots;
+    ensure!(lost == 1, "{lost} lost slots");
+    // It gets the next that is free.
+    kernel.forget(standin.pid());
+    for _ in 0..3 {
+        kernel.read();
+    }
+    this_process(&mut kernel)?;
+    kernel.rehearse("guest_fault", &[])?;
+    let faults = this_process(&mut kernel)?.guest_faults;
+    ensure!(faults == 1, "{faults} faults counted");
+    shows(kernel, "1 VM without a slot")
+}
+
 fn processes() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open_with(Limits { processes: 1, ..Limits::default() })?;
@@ -97,7 +120,7 @@ fn processes() -> Result<()> {
     }
     let census = kernel.census();
     ensure!(census.quarantined + census.tracked == 0, "{census:?} of {capacity}");
-    shows(kernel, "1 VMs without a slot")
+    shows(kernel, "1 VM without a slot")
 }
 
 fn address_spaces() -> Result<()> {
@@ -106,7 +129,7 @@ fn address_spaces() -> Result<()> {
     let [_first, _second] = [start(dir.path())?, start(dir.path())?];
     let lost = kernel.read().host.lost_address_spaces;
     ensure!(lost == 1, "{lost} lost address spaces");
-    shows(kernel, "1 address spaces")
+    shows(kernel, "1 address space")
 }
 
 fn cgroups() -> Result<()> {
@@ -160,7 +183,7 @@ fn stalls() -> Result<()> {
     let timed: u64 = vm.histograms.reclaim.iter().sum();
     ensure!(timed <= 1 && [0, 5].contains(&reclaimed_pages), "{timed}, {reclaimed_pages} pages");
     ensure!(timed + reading.host.lost_stalls >= 2, "{} lost stalls", reading.host.lost_stalls);
-    shows(kernel, "stalls")
+    shows(kernel, "stall")
 }
 
 fn async_faults() -> Result<()> {
@@ -179,7 +202,7 @@ fn async_faults() -> Result<()> {
     let timed: u64 = vm.histograms.async_fault.iter().sum();
     ensure!(timed == 2 && reading.host.lost_async_faults == 1, "{:?}", reading.host);
     ensure!(kernel.census().async_faults == 0, "{:?}", kernel.census());
-    shows(kernel, "1 async faults")
+    shows(kernel, "1 async fault")
 }
 
 fn events() -> Result<()> {
@@ -220,5 +243,8 @@ fn flows() -> Result<()> {
     let taken = vms + taken(&reading.other);
     ensure!(lost > 100 && shown > 0, "{shown} pages in flows, {lost} lost");
     ensure!(shown + lost == taken, "{shown} and {lost} lost are not {taken}");
+    let vms: u64 = reading.vms.values().map(|vm| vm.counters.caused_pages).sum();
+    let caused = vms + reading.other.caused_pages + reading.kswapd.caused_pages;
+    ensure!(caused == taken, "{caused} pages were caused, {taken} taken");
     shows(kernel, "flow pages")
 }

@@ -46,7 +46,7 @@ fn direct_reclaim() -> Result<()> {
     let ours = early.iter().find(|arrived| arrived.event.tgid == std::process::id());
     ensure!(ours.is_none(), "told before its end: {ours:?}");
     for _ in 0..1000 {
-        reclaim(&kernel)?;
+        reclaim(&mut kernel)?;
     }
     let passed = now() - before;
     let told: Vec<Arrived> =
@@ -57,7 +57,7 @@ fn direct_reclaim() -> Result<()> {
 }
 
 /// A complete direct reclaim.
-fn reclaim(kernel: &Probe) -> Result<()> {
+fn reclaim(kernel: &mut Probe) -> Result<()> {
     kernel.rehearse("direct_reclaim_begin", &[])?;
     kernel.rehearse("direct_reclaim_end", &[0])
 }
@@ -77,7 +77,7 @@ fn kswapd() -> Result<()> {
 
 fn taken_at_once() -> Result<()> {
     let mut kernel = open_with(Limits::default())?;
-    reclaim(&kernel)?;
+    reclaim(&mut kernel)?;
     let bell = kernel.event_fd().context("no bell")?;
     let mut fds = [PollFd::from_borrowed_fd(bell, PollFlags::IN)];
     let deadline = Timespec::try_from(wait::DEADLINE)?;

@@ -19,6 +19,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("reclaim_is_charged_to_who_waits", reclaim),
     ("what_is_taken_from_others_is_charged_to_others", others),
     ("reclaim_writes_count_pages_of_any_owner", writes),
+    ("what_a_killed_vm_had_in_swap_is_its_own", killed),
 ];
 
 /// MiB that a stand-in touches: more than a pool of 128 MiB holds.
@@ -186,6 +187,23 @@ fn writes() -> Result<()> {
     let own = vm.counters(&kernel.read())?.reclaim_write_pages;
     ensure!(own > 10_000, "only {own} pages of the VM were written");
     agree("pages that reclaim wrote", after.1 - before.1, after.0 - before.0)
+}
+
+/// The kernel takes its memory away after the process has got its end.
+fn killed() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open()?;
+    let mut vm = Vm::start(&mut *kernel, dir.path(), "killed")?;
+    vm.standin.touch(TOO_MUCH)?;
+    let before = vm.counters(&kernel.read())?;
+    let swapped = vm.standin.status_pages("VmSwap")?;
+    ensure!(swapped > 1000, "only {swapped} pages are in swap");
+    vm.standin.kill()?;
+    let after = vm.counters(&kernel.read())?;
+    // An event for each range of a page table that it had, of any number of pages.
+    let events = after.swap_in_pages - before.swap_in_pages;
+    ensure!(events >= swapped / 512, "{events} events of {swapped} pages that left swap");
+    Ok(())
 }
 
 /// A counter of /proc/vmstat, of all CPUs at this moment.

@@ -8,7 +8,7 @@ use crate::model::gap::Gap;
 use crate::model::pair::Context;
 use crate::model::rates::{Growth, Interval};
 use crate::model::snapshot::FlowView;
-use crate::sample::{FlowSample, Party};
+use crate::sample::{FlowSample, Party, Sample};
 use crate::signal::{Quality, Signal};
 use crate::units::{Percent, Rate};
 
@@ -42,6 +42,11 @@ impl Flows {
         for ((causer, _), flow) in pairs.iter().flatten() {
             let sum: &mut u64 = caused.entry(*causer).or_default();
             *sum = sum.saturating_add(flow.grown);
+        }
+        // The table of pairs may be full, and recordings of older versions have nothing else.
+        for (causer, grown) in counted(context) {
+            let sum = caused.entry(causer).or_default();
+            *sum = grown.max(*sum);
         }
         let all = caused.values().copied().fold(0, u64::saturating_add);
         let doubt = context.missed(Signal::Flows, all);
@@ -102,6 +107,31 @@ impl Flows {
     }
 }
 
+/// What each party's own counter says that it took, in pages.
+fn counted(context: &Context<'_>) -> Vec<(Party, u64)> {
+    let Some(previous) = context.previous.filter(|_| context.interval.is_ok()) else {
+        return Vec::new();
+    };
+    let before: BTreeMap<Party, u64> = caused(previous).collect();
+    let grown = caused(context.now).filter_map(|(party, total)| {
+        // One that ran backwards was reset to 0 when its slot was reused.
+        let earlier = before.get(&party)?;
+        Some((party, total.checked_sub(*earlier).unwrap_or(total)))
+    });
+    grown.collect()
+}
+
+/// Each party's counter of pages that it took.
+fn caused(sample: &Sample) -> impl Iterator<Item = (Party, u64)> {
+    let vms = sample.vms.iter().filter_map(|vm| Some((Party::Vm(vm.id), vm.counters?)));
+    let host = sample
+        .host
+        .counters
+        .iter()
+        .flat_map(|host| [(Party::Kswapd, host.kswapd), (Party::Other, host.other)]);
+    vms.chain(host).map(|(party, counters)| (party, counters.caused_pages))
+}
+
 /// Growth of each pair. A new pair began at 0, because every pair has a total; one that ran
 /// backwards was reset to 0 when its slot was reused.
 fn pairs(context: &Context<'_>, quality: &Quality) -> Result<BTreeMap<Pair, Flow>, Quality> {
@@ -147,7 +177,7 @@ fn shared(context: &Context<'_>, pairs: &Result<BTreeMap<Pair, Flow>, Quality>) 
 
 /// Pages of this interval whose pair did not fit into the kernel's table.
 fn lost(context: &Context<'_>) -> Quality {
-    let pages = |sample: &crate::sample::Sample| {
+    let pages = |sample: &Sample| {
         sample.host.counters.as_ref().map_or(0, |counters| counters.host.lost_flow_pages)
     };
     let before = context.previous.map_or(0, pages);

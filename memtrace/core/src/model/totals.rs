@@ -18,7 +18,7 @@ use crate::units::{Nanos, Pages};
 
 /// The counters' names in [`VmCounters`] and [`HostCounters`], whose hook feeds each (losses are
 /// counted by all programs), and what they count.
-const COUNTERS: [(&str, Option<Signal>, &str); 45] = [
+const COUNTERS: [(&str, Option<Signal>, &str); 46] = [
     ("guest_faults", Some(Signal::GuestFaults), "EPT or NPT violations."),
     ("user_faults", Some(Signal::UserFaults), "Page faults of its threads."),
     ("kernel_faults", Some(Signal::KernelFaults), "Page faults in the kernel on its behalf."),
@@ -66,6 +66,7 @@ const COUNTERS: [(&str, Option<Signal>, &str); 45] = [
         "Pages of its shared memory written to swap.",
     ),
     ("shmem_swap_in_pages", Some(Signal::ShmemSwap), "Pages of its shared memory swapped in."),
+    ("caused_pages", Some(Signal::Flows), "Pages taken by it in reclaim, from any party."),
     ("kswapd_wakes", Some(Signal::Kswapd), "Times that kswapd woke up."),
     ("kswapd_sleeps", Some(Signal::Kswapd), "Times that it went to sleep."),
     ("kswapd_active_ns", Some(Signal::Kswapd), "Time kswapd was active."),

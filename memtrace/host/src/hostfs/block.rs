@@ -1,12 +1,14 @@
 //! The kind of disk that holds a file or swap device, from /sys/class/block and /sys/dev/block
 //! (Documentation/ABI/stable/sysfs-block: `queue/rotational`).
 
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{HostRoot, read};
 use memtrace_core::sample::SwapDevice;
+
+/// Device mapper and RAID in each other, so deep at most.
+const MOST_LAYERS: u32 = 8;
 
 /// Whether the disk of a swap device or file is rotational.
 ///
@@ -14,7 +16,9 @@ use memtrace_core::sample::SwapDevice;
 /// A message for the operator: the disk can't be found, or doesn't report it.
 pub fn rotational(root: &HostRoot, swap: &SwapDevice) -> Result<bool, String> {
     let directory = directory(root, swap)?;
-    queue(&directory).map_err(|error| format!("{}: {error}", directory.display()))
+    let told = std::fs::canonicalize(&directory).map_err(|error| error.to_string());
+    let told = told.and_then(|device| of_device(&device, MOST_LAYERS));
+    told.map_err(|reason| format!("{}: {reason}", directory.display()))
 }
 
 /// Where /sys has the device of a swap device or file.
@@ -44,17 +48,58 @@ fn under(root: &HostRoot, path: &str) -> Result<PathBuf, String> {
     Ok(root.sys.join(format!("dev/block/{major}:{minor}")))
 }
 
-/// A partition has its disk's queue.
-fn queue(directory: &Path) -> io::Result<bool> {
-    let of_disk = read::number(&directory.join("queue/rotational"));
-    let flag = match of_disk {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // What leads to a partition is a link, so that its parent is that of its target.
-            read::number(&std::fs::canonicalize(directory)?.join("../queue/rotational"))
-        }
-        flag => flag,
+/// By its queue, if there is a disk under it that can turn. 1 is also what drivers of disks
+/// say that know nothing of what is below them.
+fn of_device(device: &Path, layers: u32) -> Result<bool, String> {
+    // A partition has its disk's queue.
+    let disk = match device.parent() {
+        Some(disk) if !device.join("queue").exists() => disk,
+        _ => device,
     };
-    flag.map(|flag| flag != 0)
+    let flag = read::number(&disk.join("queue/rotational")).map_err(|error| error.to_string())?;
+    if flag == 0 {
+        return Ok(false);
+    }
+    let below = slaves(disk);
+    if !below.is_empty() && layers > 0 {
+        let told: Vec<_> = below.iter().map(|device| of_device(device, layers - 1)).collect();
+        // One that turns makes all of it slow.
+        let turns = told.contains(&Ok(true));
+        return if turns {
+            Ok(true)
+        } else {
+            told.into_iter().find(Result::is_err).unwrap_or(Ok(false))
+        };
+    }
+    match why_unknown(disk) {
+        Some(reason) => Err(reason.to_owned()),
+        None => Ok(true),
+    }
+}
+
+/// What a device mapper's or a RAID's device lies on.
+fn slaves(disk: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(disk.join("slaves")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| std::fs::canonicalize(entry.path()).ok()).collect()
+}
+
+/// Why a disk that says that it turns needn't.
+fn why_unknown(disk: &Path) -> Option<&'static str> {
+    const VENDORS: [&str; 6] = ["QEMU", "VMware", "Msft", "VBOX", "Google", "Xen"];
+    const MODELS: [&str; 4] = ["QEMU HARDDISK", "VBOX HARDDISK", "Virtual", "PersistentDisk"];
+    let is_part = |name: &str| {
+        name == "virtual"
+            || ["virtio", "vbd-", "nbd", "rbd"].iter().any(|start| name.starts_with(start))
+    };
+    let names = disk.iter().filter_map(|name| name.to_str());
+    let says = |file: &str, words: &[&str]| {
+        let text = read::text(&disk.join("device").join(file), read::SMALL).unwrap_or_default();
+        words.iter().any(|word| text.contains(word))
+    };
+    if names.clone().any(is_part) || says("vendor", &VENDORS) || says("model", &MODELS) {
+        return Some("a virtual disk, whose queue says that it rotates whatever is below it");
+    }
+    None
 }
 
 #[cfg(test)]
@@ -83,6 +128,54 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_that_cannot_know_does_not_rotate_by_its_word() {
+        let host = FakeHost::unified();
+        let partition = |name: &str| rotational(&host.root(), &swap(name, "partition"));
+        let disk = |at: &str, name: &str, flag: u32| {
+            host.file(&format!("sys/devices/{at}/{name}/queue/rotational"), &format!("{flag}\n"));
+            host.link(&format!("sys/class/block/{name}"), &format!("../../devices/{at}/{name}"));
+        };
+        disk("pci0/virtio2/block", "vda", 1);
+        disk("vbd-51712/block", "xvda", 1);
+        disk("virtual/block", "nbd0", 1);
+        disk("pci0/ata1/block", "sda", 1);
+        host.file("sys/devices/pci0/ata1/block/sda/device/model", "QEMU HARDDISK   \n");
+        disk("pci0/host2/block", "sdb", 1);
+        host.file("sys/devices/pci0/host2/block/sdb/device/vendor", "VMware  \n");
+        for name in ["vda", "xvda", "nbd0", "sda", "sdb"] {
+            let told = partition(&format!("/dev/{name}"));
+            assert!(
+                told.clone().is_err_and(|why| why.contains("virtual disk")),
+                "{name}: {told:?}"
+            );
+        }
+        // One that says that it doesn't was told so.
+        disk("pci0/virtio3/block", "vdb", 0);
+        assert_eq!(partition("/dev/vdb"), Ok(false));
+        host.file("sys/devices/pci0/virtio2/block/vda/vda3/partition", "3\n");
+        host.link("sys/class/block/vda3", "../../devices/pci0/virtio2/block/vda/vda3");
+        assert!(partition("/dev/vda3").is_err(), "a partition is its disk");
+    }
+
+    #[test]
+    fn a_volume_is_what_it_lies_on() {
+        let host = FakeHost::unified();
+        host.file("sys/devices/pci0/ata1/block/sda/queue/rotational", "1\n");
+        host.file("sys/devices/pci0/virtio2/block/vda/queue/rotational", "1\n");
+        for (volume, below) in [("dm-0", "pci0/ata1/block/sda"), ("dm-1", "pci0/virtio2/block/vda")]
+        {
+            let own = format!("sys/devices/virtual/block/{volume}");
+            host.file(&format!("{own}/queue/rotational"), "1\n");
+            host.link(&format!("{own}/slaves/below"), &format!("../../../../{below}"));
+            let link = format!("../../devices/virtual/block/{volume}");
+            host.link(&format!("sys/class/block/{volume}"), &link);
+        }
+        let of = |path| rotational(&host.root(), &swap(path, "partition"));
+        assert_eq!(of("/dev/dm-0"), Ok(true));
+        assert!(of("/dev/dm-1").is_err());
+    }
+
+    #[test]
     fn a_file_lies_on_the_disk_of_its_file_system() {
         let host = FakeHost::unified();
         host.file("var/swap file", "");
@@ -91,7 +184,7 @@ mod tests {
         host.file(&format!("sys/dev/block/{major}:{minor}/queue/rotational"), "1\n");
         let found = rotational(&host.root(), &swap("/var/swap file", "file"));
         match major {
-            0 => assert!(found.expect_err("no disk").contains("several disks")),
+            0 => assert!(found.expect_err("no disk").contains("several block devices")),
             _ => assert_eq!(found, Ok(true)),
         }
         let gone = rotational(&host.root(), &swap("/var/gone (deleted)", "file"));

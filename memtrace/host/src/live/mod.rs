@@ -208,7 +208,8 @@ impl LiveSource {
         for problem in problems {
             notices.add(Topic::Host, problem);
         }
-        host.counters = reading.map(|reading| HostCountersSample {
+        let read = reading.filter(|reading| !reading.host_unread);
+        host.counters = read.map(|reading| HostCountersSample {
             host: reading.host,
             kswapd: reading.kswapd,
             other: self.oom_kills.of_others(reading.other),

@@ -26,6 +26,8 @@ pub struct Btf {
     types: Vec<u32>,
     /// Structs and unions, enums and tracepoint typedefs by name.
     named: HashMap<String, Vec<u32>>,
+    /// Why it is read only in part.
+    unread: Option<String>,
     strings: std::ops::Range<usize>,
 }
 
@@ -64,18 +66,29 @@ impl Btf {
         };
         let type_section = section(type_at, type_len, "type")?;
         let strings = section(string_at, string_len, "string")?;
-        let mut btf = Self { types: vec![0], named: HashMap::new(), strings, data };
+        let mut btf = Self { types: vec![0], named: HashMap::new(), unread: None, strings, data };
         btf.index(type_section)?;
         Ok(btf)
+    }
+
+    /// Why types may be missing that the kernel has, if so: from a type on whose kind is not
+    /// known, and so neither its length, the rest can't be read.
+    pub fn unread(&self) -> Option<&str> {
+        self.unread.as_deref()
     }
 
     fn index(&mut self, section: std::ops::Range<usize>) -> Result<()> {
         let mut at = section.start;
         while at < section.end {
             let id = self.types.len() as u32;
-            self.types.push(u32::try_from(at).context("a type section over 4 GiB")?);
+            let start = u32::try_from(at).context("a type section over 4 GiB")?;
             let head = self.head_at(at).with_context(|| format!("type {id}"))?;
-            at = head.body + body_len(&head).with_context(|| format!("type {id}"))?;
+            let Some(length) = body_len(&head) else {
+                self.unread = Some(format!("type {id} is of the unknown kind {}", head.kind));
+                break;
+            };
+            self.types.push(start);
+            at = head.body + length;
             ensure!(at <= section.end, "type {id} goes on after the type section");
             let name = self.string(head.name);
             let wanted = match head.kind {
@@ -273,15 +286,15 @@ impl Btf {
     }
 }
 
-/// Bytes that follow a type's head.
-fn body_len(head: &Head) -> Result<usize> {
-    Ok(match head.kind {
+/// Bytes that follow a type's head; `None` for a kind that is newer than this parser.
+fn body_len(head: &Head) -> Option<usize> {
+    Some(match head.kind {
         PTR | FWD | TYPEDEF | VOLATILE | CONST | RESTRICT | FUNC | FLOAT | TYPE_TAG => 0,
         INT | VAR | DECL_TAG => 4,
         ARRAY => 12,
         STRUCT | UNION | DATASEC | ENUM64 => head.vlen * 12,
         ENUM | FUNC_PROTO => head.vlen * 8,
-        kind => bail!("unknown kind {kind}"),
+        _ => return None,
     })
 }
 

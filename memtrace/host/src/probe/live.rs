@@ -9,10 +9,12 @@ use aya::maps::{Array, MapData, PerCpuArray};
 use aya::{Btf, Ebpf, Endianness};
 use aya_log::EbpfLogger;
 use memtrace_ebpf::{
-    EVENT_APPEARED, EVENT_EXITED, EVENT_FOUND, HostCounters, SLOT_KSWAPD, SLOT_OTHER, VmCounters,
+    EVENT_APPEARED, EVENT_EXITED, EVENT_FOUND, FlowKey, HostCounters, SLOT_KSWAPD, SLOT_OTHER,
+    VmCounters,
 };
 
 use super::attach::Hooks;
+use super::kswapd::{self, Active};
 use super::limits::Limits;
 use super::load::{self, map};
 use super::missed;
@@ -26,9 +28,6 @@ use crate::probe::ring_reader::RingReader;
 use memtrace_core::signal::SignalStatus;
 use memtrace_core::units::{Nanos, Pages};
 
-/// Limit on the flows of one reading.
-const MAX_FLOWS: usize = memtrace_ebpf::MAX_FLOWS as usize;
-
 /// The attached programs. They are detached when this is dropped.
 pub struct Probe {
     pub(super) ebpf: Ebpf,
@@ -39,6 +38,7 @@ pub struct Probe {
     pub(super) slots: Slots,
     host: PerCpuArray<MapData, HostCounters>,
     kswapd_since: Array<MapData, u64>,
+    kswapd_active: Active,
     reader: RingReader,
     logger: Option<EbpfLogger<Box<dyn log::Log>>>,
     /// The programs' fdinfo.
@@ -58,12 +58,13 @@ impl Probe {
         let mut ebpf = load::load(layout, btf.as_ref(), log, limits)?;
         let logger = if log { start_logger(&mut ebpf) } else { None };
         // Before the programs run, which take slots by themselves.
-        let slots = Slots::new(&mut ebpf, limits.slots)?;
+        let slots = Slots::new(&mut ebpf, limits)?;
         let hooks = Hooks::attach(&mut ebpf, hooks, absent, btf.as_ref());
         Ok(Self {
             slots,
             host: map(&mut ebpf, "HOST")?,
             kswapd_since: map(&mut ebpf, "KSWAPD_SINCE")?,
+            kswapd_active: Active::default(),
             reader: RingReader::start(map(&mut ebpf, "EVENTS")?, limits.events_bytes)?,
             ebpf,
             signals: hooks.statuses(means),
@@ -75,31 +76,34 @@ impl Probe {
         })
     }
 
-    fn row(&self, slot: u32, problems: &mut Vec<String>) -> VmCounters {
+    /// `None`: it could not be read.
+    fn row(&self, slot: u32, problems: &mut Vec<String>) -> Option<VmCounters> {
         let mut total = VmCounters::default();
         match self.slots.rows.counters.get(&slot, 0) {
             Ok(values) => values.iter().for_each(|value| total.add(value)),
             Err(error) => {
-                problems.push(format!("cannot read the counters of slot {slot}: {error}"))
+                problems.push(format!("cannot read the counters of slot {slot}: {error}"));
+                return None;
             }
         }
-        total
+        Some(total)
     }
 
     fn read_vms(&mut self, problems: &mut Vec<String>) -> BTreeMap<u32, VmReading> {
         let mut fresh = BTreeMap::new();
         let mut read = |tgid: &u32, vm: &Tracked| {
-            let counters = self.row(vm.slot, problems);
+            let counters = self.row(vm.slot, problems)?;
             let from_start = vm.from_start;
             if let Some(last) = vm.last.as_ref().filter(|last| last.counters == counters) {
-                return VmReading { from_start, ..last.clone() };
+                return Some(VmReading { from_start, ..last.clone() });
             }
             let histograms = self.slots.rows.distributions(vm.slot);
             let reading = VmReading { counters, histograms, from_start };
             fresh.insert(*tgid, reading.clone());
-            reading
+            Some(reading)
         };
-        let vms = self.slots.tracked.iter().map(|(tgid, vm)| (*tgid, read(tgid, vm))).collect();
+        let tracked = self.slots.tracked.iter();
+        let vms = tracked.filter_map(|(tgid, vm)| Some((*tgid, read(tgid, vm)?))).collect();
         for (tgid, reading) in fresh {
             if let Some(vm) = self.slots.tracked.get_mut(&tgid) {
                 vm.last = Some(reading);
@@ -108,23 +112,29 @@ impl Probe {
         vms
     }
 
-    fn host_counters(&self, now: Nanos, problems: &mut Vec<String>) -> HostCounters {
-        let mut total = HostCounters::default();
-        match self.host.get(&0, 0) {
-            Ok(values) => values.iter().for_each(|value| total.add(value)),
-            Err(error) => problems.push(format!("cannot read the host's counters: {error}")),
-        }
-        total.lost_events = total.lost_events.saturating_add(self.reader.lost());
-        // The current round of kswapd counts as well.
-        for node in 0..self.nodes {
-            if let Ok(since @ 1..) = self.kswapd_since.get(&node, 0) {
-                total.kswapd_active_ns += now.0.saturating_sub(since);
+    /// `None`: they could not be read.
+    fn host_counters(&mut self, now: Nanos, problems: &mut Vec<String>) -> Option<HostCounters> {
+        let since = || {
+            let nodes = (0..self.nodes).map(|node| self.kswapd_since.get(&node, 0).unwrap_or(0));
+            nodes.collect()
+        };
+        let (values, under_way) = kswapd::steadily(since, || self.host.get(&0, 0));
+        let values = match values {
+            Ok(values) => values,
+            Err(error) => {
+                problems.push(format!("cannot read the host's counters: {error}"));
+                return None;
             }
-        }
-        total
+        };
+        let mut total = HostCounters::default();
+        values.iter().for_each(|value| total.add(value));
+        total.lost_events = total.lost_events.saturating_add(self.reader.lost());
+        total.kswapd_active_ns = self.kswapd_active.total(total.kswapd_active_ns, &under_way, now);
+        Some(total)
     }
 
-    fn flows(&self) -> Vec<FlowReading> {
+    fn flows(&mut self, problems: &mut Vec<String>) -> Vec<FlowReading> {
+        let totals = self.slots.rows.flows.read(problems);
         let by_slot: BTreeMap<u32, u32> =
             self.slots.tracked.iter().map(|(tgid, vm)| (vm.slot, *tgid)).collect();
         let taker = |slot: u32| match slot {
@@ -132,17 +142,11 @@ impl Probe {
             SLOT_KSWAPD => Some(Taker::Kswapd),
             slot => by_slot.get(&slot).map(|tgid| Taker::Process(*tgid)),
         };
-        self.slots
-            .rows
-            .flows
-            .iter()
-            .take(MAX_FLOWS)
-            .filter_map(Result::ok)
-            .filter_map(|(key, values)| {
-                let pages = Pages(values.iter().sum());
-                Some(FlowReading { causer: taker(key.causer)?, victim: taker(key.victim)?, pages })
-            })
-            .collect()
+        let flow = |(key, pages): (FlowKey, u64)| {
+            let (causer, victim) = (taker(key.causer)?, taker(key.victim)?);
+            Some(FlowReading { causer, victim, pages: Pages(pages) })
+        };
+        totals.into_iter().filter_map(flow).collect()
     }
 }
 
@@ -181,9 +185,7 @@ impl KernelSide for Probe {
 
     fn counters(&self, tgid: u32) -> Option<VmCounters> {
         let slot = self.slots.tracked.get(&tgid)?.slot;
-        let mut problems = Vec::new();
-        let row = self.row(slot, &mut problems);
-        problems.is_empty().then_some(row)
+        self.row(slot, &mut Vec::new())
     }
 
     fn event_fd(&self) -> Option<BorrowedFd<'_>> {
@@ -197,16 +199,22 @@ impl KernelSide for Probe {
         let mut problems = Vec::new();
         let at = monotonic();
         let host = self.host_counters(at, &mut problems);
-        self.slots.tidy(host.lost_events);
+        if let Some(host) = &host {
+            self.slots.tidy(host.lost_events);
+        }
         let vms = self.read_vms(&mut problems);
+        let kswapd = self.row(SLOT_KSWAPD, &mut problems);
+        let other = self.row(SLOT_OTHER, &mut problems);
+        let flows = self.flows(&mut problems);
         let missed = missed::by_program(&self.ebpf, &self.files);
         Reading {
             at,
             vms,
-            host,
-            kswapd: self.row(SLOT_KSWAPD, &mut problems),
-            other: self.row(SLOT_OTHER, &mut problems),
-            flows: self.flows(),
+            host_unread: host.is_none() || kswapd.is_none() || other.is_none(),
+            host: host.unwrap_or_default(),
+            kswapd: kswapd.unwrap_or_default(),
+            other: other.unwrap_or_default(),
+            flows,
             missed_runs: missed.as_ref().map(|missed| missed.values().sum()),
             missed_by_signal: missed::by_signal(&missed.unwrap_or_default(), self.hooks.attached()),
             problems,

@@ -3,6 +3,8 @@
 
 mod attach;
 pub(crate) mod btf;
+mod flows;
+mod kswapd;
 #[expect(unsafe_code, reason = "KVM maps memory into this process")]
 pub mod kvm;
 mod limits;
@@ -36,6 +38,7 @@ pub use limits::{LEAST_SLOTS, Limits};
 pub use live::Probe;
 #[cfg(feature = "fixture")]
 pub use slots::Census;
+pub use test_support::Leftover;
 
 /// Attaches all hooks that kernel and privileges allow. `sys` is `/sys`; `log`
 /// passes the programs' debug messages on to `tracing`.
@@ -110,6 +113,8 @@ pub struct Reading {
     pub host: HostCounters,
     pub kswapd: VmCounters,
     pub other: VmCounters,
+    /// One of these three could not be read, so that none of them is known.
+    pub host_unread: bool,
     pub flows: Vec<FlowReading>,
     /// Times that the kernel did not run a program because it was running already on
     /// that CPU (preempted in the middle of it). `None`: not reported by this kernel.

@@ -77,8 +77,7 @@ pub fn plan(facts: &KernelFacts) -> Plan {
     plan_faults(&mut plan, facts);
     plan_swap(&mut plan, facts);
     plan_reclaim(&mut plan, facts);
-    plan.attach(facts, "process_exec", "sched:sched_process_exec", &[S::Lifecycle], &[]);
-    plan.attach(facts, "process_exit", "sched:sched_process_exit", &[S::Lifecycle], &[]);
+    plan_lifecycle(&mut plan, facts);
     plan_oom(&mut plan, facts);
     deep::plan(&mut plan, facts);
     plan
@@ -101,8 +100,8 @@ fn plan_faults(plan: &mut Plan, facts: &KernelFacts) {
     );
     if facts.architecture == "x86_64" {
         let signals = &[S::AsyncFaults];
-        plan.attach_module("async_fault_begin", "kvm:kvm_async_pf_not_present", signals);
         plan.attach_module("async_fault_end", "kvm:kvm_async_pf_ready", signals);
+        plan.attach_module("async_fault_begin", "kvm:kvm_async_pf_not_present", signals);
     } else {
         plan.lacks(
             "async_fault_begin",
@@ -126,13 +125,25 @@ fn plan_swap(plan: &mut Plan, facts: &KernelFacts) {
     plan.attach(facts, "reclaim_write", tracepoint, &[S::ReclaimWrites], &[FOLIO, MEMCG]);
 }
 
+fn plan_lifecycle(plan: &mut Plan, facts: &KernelFacts) {
+    // Since 6.16 it says whether this was the last thread.
+    let exit = facts.tracepoints.get("sched_process_exit");
+    let program = match exit.is_some_and(|form| form.is_named(1, "bool")) {
+        true => "process_exit_last",
+        false => "process_exit",
+    };
+    plan.attach(facts, program, "sched:sched_process_exit", &[S::Lifecycle], &[]);
+    plan.attach(facts, "process_exec", "sched:sched_process_exec", &[S::Lifecycle], &[]);
+}
+
+/// Of a wait its end goes before its begin, as in [`deep`].
 fn plan_reclaim(plan: &mut Plan, facts: &KernelFacts) {
     const DIRECT: &[Signal] = &[S::DirectReclaim];
     const WITHIN: &[Signal] = &[S::MemcgReclaim];
     const WITHIN_AND_FOR: &[Signal] = &[S::MemcgReclaim, S::ReclaimForVm];
     let begin = "vmscan:mm_vmscan_direct_reclaim_begin";
-    plan.attach(facts, "direct_reclaim_begin", begin, DIRECT, &[]);
     plan.attach(facts, "direct_reclaim_end", "vmscan:mm_vmscan_direct_reclaim_end", DIRECT, &[]);
+    plan.attach(facts, "direct_reclaim_begin", begin, DIRECT, &[]);
     // 7.x gives the cgroup.
     let tells_memcg = facts
         .tracepoints
@@ -142,8 +153,8 @@ fn plan_reclaim(plan: &mut Plan, facts: &KernelFacts) {
         true => ("memcg_reclaim_begin_memcg", WITHIN_AND_FOR, &[MEMCG] as &[Fields]),
         false => ("memcg_reclaim_begin", WITHIN, &[] as &[Fields]),
     };
-    plan.attach(facts, program, "vmscan:mm_vmscan_memcg_reclaim_begin", signals, needs);
     plan.attach(facts, "memcg_reclaim_end", "vmscan:mm_vmscan_memcg_reclaim_end", WITHIN, &[]);
+    plan.attach(facts, program, "vmscan:mm_vmscan_memcg_reclaim_begin", signals, needs);
     plan.attach(facts, "throttled", "vmscan:mm_vmscan_throttled", &[S::Throttling], &[]);
     for (program, tracepoint) in [
         ("kswapd_wake", "vmscan:mm_vmscan_kswapd_wake"),
@@ -152,9 +163,11 @@ fn plan_reclaim(plan: &mut Plan, facts: &KernelFacts) {
     ] {
         plan.attach(facts, program, tracepoint, &[S::Kswapd], &[]);
     }
-    let begin = "compaction:mm_compaction_try_to_compact_pages";
-    plan.attach(facts, "compaction_begin", begin, &[S::Compaction], &[]);
-    plan.attach(facts, "compaction_end", "compaction:mm_compaction_end", &[S::Compaction], &[]);
+    const COMPACTION: &[Signal] = &[S::Compaction];
+    plan.attach(facts, "compaction_end", "compaction:mm_compaction_end", COMPACTION, &[]);
+    plan.attach(facts, "compaction_begin", "compaction:mm_compaction_begin", COMPACTION, &[]);
+    let attempt = "compaction:mm_compaction_try_to_compact_pages";
+    plan.attach(facts, "compaction", attempt, COMPACTION, &[]);
 }
 
 fn plan_oom(plan: &mut Plan, facts: &KernelFacts) {
@@ -186,9 +199,10 @@ impl Plan {
             self.absent.push((hook, problem.clone()));
         } else if facts.btf_problem.is_none() && !facts.tracepoints.contains_key(hook.target_name())
         {
-            self.absent.push((hook, format!("this kernel has no tracepoint {target}")));
+            let what = format!("this kernel has no tracepoint {target}");
+            self.absent.push((hook, facts.lack(what)));
         } else if let Some(field) = missing {
-            self.absent.push((hook, format!("this kernel's BTF has no {field}")));
+            self.absent.push((hook, facts.lack(format!("this kernel's BTF has no {field}"))));
         } else {
             self.hooks.push(hook);
         }

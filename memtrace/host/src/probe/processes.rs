@@ -3,8 +3,8 @@
 //!
 //! A mark is shared by all processes of the same id modulo [`MARKS`], so taking one away
 //! may take it from another VM that the programs enter just then. Hence the order: they
-//! mark before they enter; here a mark goes first, and then all that are entered are
-//! looked through for who needs it.
+//! enter before they mark; here a mark goes first, and then all that are entered are
+//! looked through for who needs it. Who is entered after that look is marked after it.
 
 use std::collections::BTreeSet;
 
@@ -46,8 +46,16 @@ impl Processes {
     /// # Errors
     /// When it has been entered already, or the table is full.
     pub fn enter(&mut self, tgid: u32, slot: u32) -> Result<(), MapError> {
-        self.marks.set(mark_index(tgid), MARK_ASK, 0)?;
-        self.table.insert(tgid, slot, NOEXIST)
+        self.table.insert(tgid, slot, NOEXIST)?;
+        self.mark(tgid)
+    }
+
+    /// Has the programs look into the table for a process.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn mark(&mut self, tgid: u32) -> Result<(), MapError> {
+        self.marks.set(mark_index(tgid), MARK_ASK, 0)
     }
 
     /// Forgets that `tgid` has `slot`; the id may be another process's already, which
@@ -58,7 +66,7 @@ impl Processes {
             _ => Ok(()),
         };
         // A program may have looked it up while it ended, and put it down as alive.
-        self.marks.set(mark_index(tgid), MARK_ASK, 0)?;
+        self.mark(tgid)?;
         self.unused.insert(mark_index(tgid));
         removed
     }
@@ -66,6 +74,11 @@ impl Processes {
     /// Whether [`Self::tidy`] has a mark to take away.
     pub(crate) fn has_unused_marks(&self) -> bool {
         !self.unused.is_empty()
+    }
+
+    /// Takes the mark of a process away, whoever needs it.
+    pub(super) fn take_mark(&mut self, tgid: u32) -> Result<()> {
+        self.marks.set(mark_index(tgid), MARK_NOBODY, 0).context("take a mark away")
     }
 
     /// All entered processes; occasionally removes unused marks.

@@ -2,10 +2,11 @@
 //! no process.
 
 use anyhow::{Context, Result};
-use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues, Queue};
+use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuValues, Queue};
 use aya::{Ebpf, Pod};
-use memtrace_ebpf::{AsyncFaultKey, FlowKey, InodeKey, SlotOwner, VmCounters, VmHistograms};
+use memtrace_ebpf::{AsyncFaultKey, InodeKey, SlotOwner, VmCounters, VmHistograms};
 
+use super::flows::Flows;
 use super::load::{ignore_missing, map};
 use crate::hostfs::process::maps::Inode;
 use memtrace_core::sample::HistogramsSample;
@@ -22,12 +23,13 @@ pub struct Rows {
     swap_entries: Array<MapData, u64>,
     pub counters: PerCpuArray<MapData, VmCounters>,
     histograms: Array<MapData, VmHistograms>,
-    pub flows: PerCpuHashMap<MapData, FlowKey, u64>,
+    pub flows: Flows,
     cpus: usize,
 }
 
 impl Rows {
-    pub fn new(ebpf: &mut Ebpf) -> Result<Self> {
+    /// `flows`: pairs that there is room for.
+    pub fn new(ebpf: &mut Ebpf, flows: u32) -> Result<Self> {
         Ok(Self {
             owners: map(ebpf, "SLOTS")?,
             free: map(ebpf, "FREE_SLOTS")?,
@@ -39,7 +41,7 @@ impl Rows {
             swap_entries: map(ebpf, "SWAP_ENTRIES")?,
             counters: map(ebpf, "COUNTERS")?,
             histograms: map(ebpf, "HISTOGRAMS")?,
-            flows: map(ebpf, "FLOWS")?,
+            flows: Flows::new(ebpf, flows)?,
             cpus: aya::util::nr_cpus().map_err(|(_, error)| error).context("number of CPUs")?,
         })
     }
@@ -115,9 +117,7 @@ impl Rows {
         self.own_cgroups.set(slot, 0, 0)?;
         self.forget_address_spaces(slot)?;
         self.forget_async_faults(slot)?;
-        let touches = |key: &FlowKey| key.causer == slot || key.victim == slot;
-        let flows: Vec<FlowKey> = self.flows.keys().flatten().filter(touches).collect();
-        flows.iter().try_for_each(|key| ignore_missing(self.flows.remove(key)))?;
+        self.flows.forget(slot)?;
         let generation = self.owner(slot).unwrap_or_default().generation;
         self.owners.set(slot, SlotOwner { mm: 0, tgid: 0, generation }, 0)?;
         self.free.push(slot, 0).context("free a slot")

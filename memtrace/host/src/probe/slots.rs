@@ -16,6 +16,7 @@ use aya::Ebpf;
 use aya::maps::MapError;
 use memtrace_ebpf::{FIRST_VM_SLOT, SlotOwner};
 
+use super::limits::Limits;
 use super::load::ignore_missing;
 use super::processes::Processes;
 use super::rows::Rows;
@@ -63,12 +64,13 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// Takes the maps, which have `count` rows, and marks all slots as free.
-    pub fn new(ebpf: &mut Ebpf, count: u32) -> Result<Self> {
+    /// Takes the maps, which have the rows of these limits, and marks all slots as free.
+    pub fn new(ebpf: &mut Ebpf, limits: &Limits) -> Result<Self> {
+        let count = limits.slots;
         let mut slots = Self {
             count,
             processes: Processes::new(ebpf)?,
-            rows: Rows::new(ebpf)?,
+            rows: Rows::new(ebpf, limits.flows)?,
             tracked: BTreeMap::new(),
             unclaimed: BTreeMap::new(),
             quarantine: BTreeMap::new(),
@@ -134,7 +136,11 @@ impl Slots {
             None => {}
         }
         let slot = match in_kernel {
-            Some(slot) => slot,
+            Some(slot) => {
+                // A KVM guest's next fault would mark it again; other VMs have no such fault.
+                self.processes.mark(tgid).context("mark a process")?;
+                slot
+            }
             None => self.take(tgid)?,
         };
         let from_start = self.unclaimed.remove(&slot).is_some_and(|unclaimed| unclaimed.from_start);
@@ -196,6 +202,11 @@ impl Slots {
         if !self.untrack(tgid) {
             self.release_unclaimed(|unclaimed| unclaimed.tgid == tgid);
         }
+    }
+
+    /// For tests.
+    pub(super) fn take_mark(&mut self, tgid: u32) -> Result<()> {
+        self.processes.take_mark(tgid)
     }
 
     fn untrack(&mut self, tgid: u32) -> bool {

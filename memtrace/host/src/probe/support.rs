@@ -24,6 +24,8 @@ pub struct KernelFacts {
     pub large_swap_in: bool,
     /// Why there is no type information.
     pub btf_problem: Option<String>,
+    /// Why there is less of it than the kernel has.
+    pub btf_unread: Option<String>,
 }
 
 /// Features of the kernel beyond its hooks.
@@ -36,6 +38,14 @@ pub struct Means {
 }
 
 impl KernelFacts {
+    /// The reason of whatever isn't found: `what` is what the kernel seems to lack.
+    pub(crate) fn lack(&self, what: String) -> String {
+        match &self.btf_unread {
+            Some(unread) => format!("{what}; its BTF is read in part: {unread}"),
+            None => what,
+        }
+    }
+
     /// Whether `rss_stat` carries the counter's value, and comes in batches (up to 6.1).
     pub(crate) fn batched_swap_in(&self) -> bool {
         self.tracepoints.get("rss_stat").is_some_and(|form| form.len() >= 3)
@@ -51,7 +61,7 @@ impl KernelFacts {
 }
 
 /// Every tracepoint whose existence or form makes a difference to the plan.
-pub const TRACEPOINTS: [&str; 19] = [
+pub const TRACEPOINTS: [&str; 20] = [
     "rss_stat",
     "count_memcg_events",
     "mm_vmscan_write_folio",
@@ -65,6 +75,7 @@ pub const TRACEPOINTS: [&str; 19] = [
     "mm_vmscan_kswapd_wake",
     "mm_vmscan_kswapd_sleep",
     "mm_compaction_try_to_compact_pages",
+    "mm_compaction_begin",
     "mm_compaction_end",
     "mark_victim",
     "page_fault_user",
@@ -113,6 +124,7 @@ pub fn without_btf(problem: String) -> KernelFacts {
         architecture: std::env::consts::ARCH,
         large_swap_in: false,
         btf_problem: Some(problem),
+        btf_unread: None,
     }
 }
 
@@ -179,6 +191,7 @@ pub(crate) fn facts_of(btf: &Btf) -> KernelFacts {
         architecture: std::env::consts::ARCH,
         large_swap_in,
         btf_problem: None,
+        btf_unread: btf.unread().map(str::to_owned),
     }
 }
 

@@ -14,3 +14,5 @@ pub(crate) mod order;
 pub mod qemu;
 pub mod qmp;
 pub(crate) mod workers;
+
+pub use judge::SELFTEST_GUEST;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use memtrace_host::clock::monotonic;
 
+use memtrace_core::format::several;
 use memtrace_core::reactor::Step;
 use memtrace_core::text;
 use memtrace_view::summary;
@@ -101,11 +102,12 @@ fn connect(address: &OsStr) -> io::Result<UnixDatagram> {
 fn status(step: &Step) -> String {
     let reaction = &step.reaction;
     if let Some(owed) = &reaction.farewell {
-        return format!("giving back: {} VMs to go", owed.len());
+        return format!("giving back: {} to go", several(owed.len() as u64, "VM"));
     }
     let state = summary::state(reaction.decisions.state);
     let mode = reaction.mode.word();
-    let mut status = format!("{mode}: host state {state}, {} VMs", step.snapshot.vms.len());
+    let vms = several(step.snapshot.vms.len() as u64, "VM");
+    let mut status = format!("{mode}: host state {state}, {vms}");
     if let Some(problem) = &reaction.problem {
         status.push_str("; can't act: ");
         status.push_str(&text::clean(problem));

@@ -162,10 +162,15 @@ fn missing(page: &Page<'_>) -> Markup {
         @if let Some(lost) = report.host.losses.value.filter(|lost| lost.any()) {
             p.bad {
                 "Not counted by the eBPF programs since the start of memtrace: "
-                (lost.events) " events, " (lost.slots) " VMs without a slot, " (lost.stalls)
-                " stalls, " (lost.async_faults) " asynchronous faults, " (lost.flow_pages)
-                " pages of flows, " (lost.failed_reads) " failed reads"
-                @if let Some(runs) = lost.missed_runs { ", " (runs) " missed runs of programs" }
+                (several(lost.events, "event")) ", "
+                (several(lost.slots, "VM")) " without a slot, "
+                (several(lost.stalls, "stall")) ", "
+                (several(lost.async_faults, "asynchronous fault")) ", "
+                (several(lost.flow_pages, "page")) " of flows, "
+                (several(lost.failed_reads, "failed read"))
+                @if let Some(runs) = lost.missed_runs {
+                    ", " (several(runs, "missed run")) " of programs"
+                }
                 ". Values that this could shift by more than 1 % are marked approximate."
             }
         }

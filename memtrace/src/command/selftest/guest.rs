@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 
 use memtrace_host::probe::kvm::Machine;
+use memtrace_host::vmm::SELFTEST_GUEST;
 
 const PAGE: usize = 4096;
 /// Most memory that a guest takes.
@@ -21,7 +22,7 @@ enum Memory {
 }
 
 /// The hidden command that runs the guest, used by [`super::child`].
-pub const COMMAND: &str = "__selftest-guest";
+pub const COMMAND: &str = SELFTEST_GUEST;
 
 /// Parameters of the guest.
 #[derive(Clone, Copy, Debug, Parser)]

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use super::cgroup::Cgroup;
 use super::child::{Guest, Shape};
@@ -17,6 +17,7 @@ use memtrace_core::signal::SignalStatus;
 use memtrace_core::source::Source as _;
 use memtrace_core::units::Bytes;
 use memtrace_host::hostfs::HostRoot;
+use memtrace_host::hostfs::host::HostFacts;
 use memtrace_host::live::LiveSource;
 
 /// More than the limit.
@@ -90,6 +91,7 @@ impl Run<'_> {
             bystander: started.bystander.pid(),
             kvm,
             no_pressure: no_pressure.as_deref(),
+            cpus: HostFacts::read(self.root).cpus.unwrap_or(1),
         });
         let cgroup = self.cgroup.as_ref().ok();
         let guest = GuestFacts {
@@ -152,7 +154,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Both sides, read while the kernel's counters didn't move.
+    /// Both sides, read while the kernel's counters didn't move. On a host under pressure
+    /// kswapd, or DAMON, takes pages of a guest at rest as well: then with what the kernel
+    /// counted just before and just after memtrace.
     fn quiet(
         &self,
         source: &mut LiveSource,
@@ -173,16 +177,21 @@ impl Run<'_> {
         loop {
             self.interrupt.check()?;
             let settled = since.elapsed() >= SETTLED;
-            let sample = if settled { Some(source.sample(None)?) } else { None };
+            let late = begun.elapsed() > STILLNESS;
+            if late {
+                say("something else takes the guest's pages; comparing within what it took ...");
+                before = read()?;
+            }
+            let sample = if settled || late { Some(source.sample(None)?) } else { None };
             let after = read()?;
-            if before != after {
-                if begun.elapsed() > STILLNESS {
-                    bail!("the guest's counters don't settle: {before:?}, then {after:?}");
+            match sample {
+                Some(sample) if before == after || late => {
+                    let earlier = (before != after || !settled).then_some(before);
+                    let (guest, bystander) = after;
+                    return Ok(TimePoint { sample, guest, bystander, earlier });
                 }
-                (before, since) = (after, Instant::now());
-            } else if let Some(sample) = sample {
-                let (guest, bystander) = after;
-                return Ok(TimePoint { sample, guest, bystander });
+                _ if before != after => (before, since) = (after, Instant::now()),
+                _ => {}
             }
             std::thread::sleep(LOOK);
         }

@@ -33,6 +33,8 @@ const BUILD: Duration = Duration::from_secs(15 * 60);
 pub struct Programs {
     init: PathBuf,
     memtrace: PathBuf,
+    /// The tests of the eBPF programs.
+    tests: PathBuf,
     qemu: PathBuf,
 }
 
@@ -45,6 +47,7 @@ impl Programs {
         Ok(Self {
             qemu: find_qemu()?,
             memtrace: build_memtrace()?,
+            tests: build_tests()?,
             init: guest::build_static("memtrace-lab-host")?,
         })
     }
@@ -61,6 +64,7 @@ pub fn pack(kernel: &Kernel, programs: &Programs) -> Result<Vec<u8>> {
     let mut root = initramfs::Root::new(&programs.init)?;
     root.modules(&modules);
     root.program(&programs.memtrace, "bin/memtrace")?;
+    root.program(&programs.tests, "bin/kernel-tests")?;
     root.program(Path::new("/sbin/swapon"), "sbin/swapon")?;
     root.program(Path::new("/sbin/swapoff"), "sbin/swapoff")?;
     root.program(&programs.qemu, "usr/bin/qemu-system-x86_64")?;
@@ -89,12 +93,41 @@ fn build_memtrace() -> Result<PathBuf> {
     command.current_dir(paths::workspace());
     command.args(["build", "--release", "--locked", "--package", "memtrace"]);
     progress::run("building memtrace for release", &mut command, BUILD)?;
+    strip(&paths::target().join("release/memtrace"), "memtrace")
+}
+
+/// The tests of the eBPF programs, likewise.
+fn build_tests() -> Result<PathBuf> {
+    const TESTS: [&str; 4] = ["--package", "memtrace-tests", "--test", "kernel"];
+    let build = || {
+        let mut command = Command::new("cargo");
+        command.current_dir(paths::workspace());
+        command.args(["test", "--no-run", "--locked"]).args(TESTS);
+        command
+    };
+    progress::run("building the tests of the programs", &mut build(), BUILD)?;
+    // Now all is there, and cargo only tells where.
+    let told = build().arg("--message-format=json").output().context("ask cargo for the tests")?;
+    let binary = executable(&String::from_utf8_lossy(&told.stdout));
+    strip(&binary.context("cargo names no binary of the tests")?, "kernel-tests")
+}
+
+/// The last binary that cargo's messages name.
+fn executable(messages: &str) -> Option<PathBuf> {
+    let named = |line: &str| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        Some(PathBuf::from(message.get("executable")?.as_str()?))
+    };
+    messages.lines().filter_map(named).next_back()
+}
+
+fn strip(binary: &Path, name: &str) -> Result<PathBuf> {
     let folder = paths::target().join("lab/vm");
     fs::create_dir_all(&folder)?;
-    let stripped = folder.join("memtrace");
+    let stripped = folder.join(name);
     let mut command = Command::new("strip");
-    command.arg("-o").arg(&stripped).arg(paths::target().join("release/memtrace"));
-    progress::run("stripping memtrace", &mut command, BUILD)?;
+    command.arg("-o").arg(&stripped).arg(binary);
+    progress::run(&format!("stripping {name}"), &mut command, BUILD)?;
     Ok(stripped)
 }
 

@@ -3,13 +3,11 @@
 use std::fmt;
 
 use memtrace_core::accuracy::table::{Row, Table};
+use memtrace_lab_host::scenario::{PROGRAMS, SELFTEST};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::compare;
-
-/// The scenario that memtrace itself is.
-pub const SELFTEST: &str = "selftest";
 
 #[derive(Deserialize)]
 struct Line {
@@ -44,6 +42,12 @@ pub struct Scenario {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum State {
     Compared(Table),
+    /// The tests of the programs, of which these failed.
+    Tested {
+        passed: u64,
+        skipped: u64,
+        failures: Vec<String>,
+    },
     /// This kernel has no such thing.
     Skipped(String),
     /// Something went wrong; before anything was up, or later.
@@ -71,20 +75,21 @@ impl Outcome {
                 if let Some(signals) = value.pointer("/comparison/after/memtrace/signals") {
                     self.signals = signals.as_array().cloned().unwrap_or_default();
                 }
-                let told = scenario.told();
-                self.scenarios.push(scenario);
-                return Some(told);
+                return Some(self.add(scenario));
             }
-            (SELFTEST, _) => {
-                let scenario = selftest(&value);
-                let told = scenario.told();
-                self.scenarios.push(scenario);
-                return Some(told);
-            }
+            (SELFTEST, _) => return Some(self.add(selftest(&value))),
+            (PROGRAMS, _) => return Some(self.add(tests(&value))),
             (_, Some(text)) => self.notes.push(format!("{step}: {text}")),
             (_, None) => return None,
         }
         Some(value.as_str().map_or_else(|| step.clone(), |text| format!("{step}: {text}")))
+    }
+
+    /// Adds what became of a scenario, and says it in a line.
+    fn add(&mut self, scenario: Scenario) -> String {
+        let told = scenario.told();
+        self.scenarios.push(scenario);
+        told
     }
 
     /// Whether the host said that this was all.
@@ -123,7 +128,7 @@ impl Outcome {
     pub fn good(&self) -> bool {
         self.failed.is_none()
             && self.complete
-            && self.tables().any(|table| table.passed() > 0)
+            && self.scenarios.iter().any(Scenario::shows_something)
             && self.problems().is_empty()
     }
 
@@ -136,14 +141,23 @@ impl Outcome {
     pub fn skipped(&self) -> impl Iterator<Item = &str> {
         self.scenarios.iter().filter_map(|scenario| match &scenario.state {
             State::Skipped(reason) => Some(reason.as_str()),
-            State::Compared(_) | State::Failed { .. } => None,
+            _ => None,
         })
+    }
+
+    /// How many tests of the programs passed, and how many couldn't run.
+    pub fn tested(&self) -> (u64, u64) {
+        let counts = self.scenarios.iter().filter_map(|scenario| match scenario.state {
+            State::Tested { passed, skipped, .. } => Some((passed, skipped)),
+            _ => None,
+        });
+        counts.fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1))
     }
 
     pub fn tables(&self) -> impl Iterator<Item = &Table> {
         self.scenarios.iter().filter_map(|scenario| match &scenario.state {
             State::Compared(table) => Some(table),
-            State::Skipped(_) | State::Failed { .. } => None,
+            _ => None,
         })
     }
 }
@@ -183,6 +197,38 @@ fn selftest(value: &Value) -> Scenario {
     Scenario { name: SELFTEST.to_owned(), seconds: seconds(value), state }
 }
 
+/// The tests of the programs, by what their harness prints: a line for each test, and one in
+/// the end.
+fn tests(value: &Value) -> Scenario {
+    let output = value.get("output").and_then(Value::as_str).unwrap_or_default();
+    let ended_with = |verdict: &str| {
+        let name = |line: &'_ str| {
+            let test = line.strip_prefix("test ")?.strip_suffix(verdict)?.trim_end();
+            Some(test.strip_suffix("...")?.trim_end().to_owned())
+        };
+        output.lines().filter_map(name).collect::<Vec<String>>()
+    };
+    let state = match output.contains("test result: ") {
+        true => State::Tested {
+            passed: ended_with("ok").len() as u64,
+            skipped: ended_with("ignored").len() as u64,
+            failures: ended_with("FAILED").iter().map(|name| failure(name, output)).collect(),
+        },
+        false => failed(format!(
+            "the tests came to no end, code {}",
+            value.get("code").unwrap_or(&Value::Null)
+        )),
+    };
+    Scenario { name: PROGRAMS.to_owned(), seconds: seconds(value), state }
+}
+
+/// A test that failed, and the first line of what it said.
+fn failure(name: &str, output: &str) -> String {
+    let mut lines = output.lines().skip_while(|line| line.trim() != format!("---- {name} ----"));
+    let said = lines.nth(1).unwrap_or_default();
+    format!("{name}: {said}")
+}
+
 fn failed(reason: String) -> State {
     State::Failed { reason, booted: true }
 }
@@ -192,11 +238,22 @@ fn seconds(value: &Value) -> f64 {
 }
 
 impl Scenario {
+    fn shows_something(&self) -> bool {
+        match &self.state {
+            State::Compared(table) => table.passed() > 0,
+            State::Tested { passed, .. } => *passed > 0,
+            State::Skipped(_) | State::Failed { .. } => false,
+        }
+    }
+
     fn problems(&self) -> Vec<String> {
         let Self { name, state, .. } = self;
         match state {
             State::Compared(table) => {
                 table.wrong().map(|row| format!("{name}: {}", sentence(row))).collect()
+            }
+            State::Tested { failures, .. } => {
+                failures.iter().map(|failure| format!("{name}: {failure}")).collect()
             }
             State::Failed { reason, .. } => vec![format!("{name}: {reason}")],
             State::Skipped(_) => Vec::new(),
@@ -211,6 +268,12 @@ impl Scenario {
                 let wrong: String =
                     table.wrong().map(|row| format!("; WRONG: {}", sentence(row))).collect();
                 format!("{} rows passed, {} wrong{wrong}", table.passed(), table.failed())
+            }
+            State::Tested { passed, skipped, failures } => {
+                let failed = failures.len();
+                let failures: String =
+                    failures.iter().map(|failure| format!("; FAILED: {failure}")).collect();
+                format!("{passed} tests passed, {failed} failed, {skipped} skipped{failures}")
             }
             State::Skipped(reason) => format!("skipped: {reason}"),
             State::Failed { reason, .. } => format!("failed: {reason}"),

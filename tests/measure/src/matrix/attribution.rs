@@ -21,7 +21,8 @@ const INTRODUCTION: &str = "# Accuracy of memtrace's numbers
 Written by `cargo xtask vm --all --write`, which boots each kernel in a VM with real guests
 inside and lays memtrace's numbers beside the kernel's own; with single kernels in place of
 `--all` only theirs are made anew. `cargo xtask vm 6.12 --test max`
-shows one scenario on one kernel, with the numbers themselves.
+shows one scenario on one kernel, with the numbers themselves, and
+`--test programs` runs the tests of the eBPF programs (tests/tests/kernel) on it.
 
 `exact` and `approximate` are what memtrace itself said of the number while it showed it;
 behind it stands how far it was from the kernel's counter, of several guests and counters
@@ -121,7 +122,7 @@ fn document(outcomes: &[Kept]) -> String {
         line(&mut text, &[*signal, *against, *within]);
     }
     let names = scenario::ALL.iter().map(|scenario| (scenario.name, scenario.about));
-    for (name, about) in names.chain([(scenario::SELFTEST, "memtrace's own self-test")]) {
+    for (name, about) in names.chain(scenario::BESIDE.iter().copied()) {
         let _ = write!(text, "\n## {name}: {about}\n\n");
         section(&mut text, name, outcomes, &mut notes);
     }
@@ -163,6 +164,12 @@ fn section(text: &mut String, name: &str, outcomes: &[Kept], notes: &mut Notes) 
 fn state(run: Option<&Scenario>, notes: &mut Notes) -> String {
     match run.map(|run| &run.state) {
         Some(State::Compared(_)) => String::new(),
+        Some(State::Tested { passed, failures, .. }) if failures.is_empty() => {
+            format!("{passed} passed")
+        }
+        Some(State::Tested { failures, .. }) => {
+            format!("FAILED {}", notes.mark(&failures.join("; ")))
+        }
         Some(State::Skipped(reason)) => format!("skipped {}", notes.mark(reason)),
         Some(State::Failed { reason, .. }) => format!("FAILED {}", notes.mark(reason)),
         None => "not run".to_owned(),

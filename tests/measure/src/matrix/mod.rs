@@ -35,7 +35,7 @@ pub struct Arguments {
 
 fn scenarios() -> String {
     let lines = scenario::ALL.iter().map(|scenario| (scenario.name, scenario.about));
-    let lines = lines.chain([(scenario::SELFTEST, "memtrace's own self-test")]);
+    let lines = lines.chain(scenario::BESIDE.iter().copied());
     let lines: String = lines.map(|(name, about)| format!("  {name:<10} {about}\n")).collect();
     format!("Scenarios:\n{lines}")
 }

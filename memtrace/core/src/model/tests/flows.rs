@@ -2,7 +2,7 @@
 
 use memtrace_ebpf::VmCounters;
 
-use crate::fixture::samples::{flow, party, sample, set_signal, vm};
+use crate::fixture::samples::{counting, flow, party, sample, set_signal, vm};
 use crate::model::flows::MAX_FLOWS_SHOWN;
 use crate::model::snapshot::VmView;
 use crate::model::{Measured, Snapshot, derive};
@@ -150,4 +150,25 @@ fn a_vm_that_was_counted_from_its_start_has_its_share_at_once() {
     };
     assert_eq!(share(true), Some(Percent(100.0)));
     assert_eq!(share(false), None);
+}
+
+#[test]
+fn who_takes_while_the_table_of_pairs_is_full_is_told_and_doubted() {
+    let (mut before, mut now) = over(Vec::new(), Vec::new());
+    now.vms[0] = counting(now.vms[0].clone(), |counters| counters.caused_pages = 60);
+    before.vms[0] = counting(before.vms[0].clone(), |counters| counters.caused_pages = 20);
+    for (sample, lost) in [(&mut before, 0), (&mut now, 40)] {
+        sample.host.counters.get_or_insert_default().host.lost_flow_pages = lost;
+    }
+    let snapshot = derive(Some(&before), &now);
+    let row = row(&snapshot, "noisy");
+    assert_eq!(row.caused.value, Some(Percent(100.0)));
+    assert_eq!(row.caused_pages.value, Some(Rate(20.0)));
+    assert_eq!(row.caused.quality.word(), "approximate");
+}
+
+#[test]
+fn recordings_without_the_counter_have_the_flows() {
+    let samples = over(Vec::new(), vec![flow(noisy(), victim(), 30)]);
+    assert_eq!(row(&snapshot(&samples), "noisy").caused_pages, Measured::exact(Rate(15.0)));
 }

@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 /// Writes BTF type by type; ids count from 1.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Writer {
     types: Vec<u8>,
     strings: Vec<u8>,
@@ -219,4 +219,21 @@ proptest! {
             let _ = (btf.enumerator("vm_event_item", "PGMAJFAULT"), btf.tracepoint("rss_stat"));
         }
     }
+}
+
+/// A kernel of tomorrow has a new kind: what comes before the first type of it is read.
+#[test]
+fn types_before_one_of_an_unknown_kind_are_found() {
+    const TOMORROW: u32 = 25;
+    let mut writer = Writer::new();
+    let int = writer.push("int", INT, false, 0, 4, &[32]);
+    writer.structure(STRUCT, "task_struct", &[("flags", int, 64)]);
+    let before = Btf::parse(writer.clone().finish()).unwrap();
+    assert_eq!((before.offset("task_struct", "flags"), before.unread()), (Some(8), None));
+    writer.push("new", TOMORROW, false, 3, 0, &[1, 2, 3, 4, 5]);
+    writer.structure(STRUCT, "mm_struct", &[("owner", int, 64)]);
+    let btf = Btf::parse(writer.clone().finish()).unwrap();
+    assert_eq!(btf.offset("task_struct", "flags"), Some(8));
+    assert_eq!(btf.offset("mm_struct", "owner"), None);
+    assert_eq!(btf.unread(), Some("type 3 is of the unknown kind 25"));
 }

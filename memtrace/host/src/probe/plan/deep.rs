@@ -127,12 +127,14 @@ impl Plan {
         let hook = Hook { program, kind, target, module: false, signals };
         let reason = match (&facts.btf_problem, facts.functions.get(target)) {
             (Some(problem), _) => problem.clone(),
-            (None, None) => format!("this kernel has no function {target}, or inlines it"),
+            (None, None) => {
+                facts.lack(format!("this kernel has no function {target}, or inlines it"))
+            }
             (None, Some(form)) if !fits(form) => {
                 format!("unexpected arguments of {target} in this kernel")
             }
             (None, Some(_)) => match missing(&facts.layout, needs) {
-                Some(field) => format!("this kernel's BTF has no {field}"),
+                Some(field) => facts.lack(format!("this kernel's BTF has no {field}")),
                 None => return self.hooks.push(hook),
             },
         };

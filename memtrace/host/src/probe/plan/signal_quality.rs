@@ -90,9 +90,9 @@ fn limits(signal: Signal) -> Quality {
         Signal::ShmemTaken => Quality::approximate(
             "each process that maps the page counts, and a large folio may count once",
         ),
-        Signal::Compaction => Quality::approximate(
-            "time is counted to the end of each zone, not of the whole attempt",
-        ),
+        Signal::Compaction => {
+            Quality::approximate("time is that within the zones, without what lies between them")
+        }
         Signal::SwapInWait => Quality::approximate(deep::WHOLE_FAULTS),
         Signal::Kswapd => {
             Quality::approximate("active from a wake to the next full sleep, short pauses included")

@@ -55,6 +55,7 @@ fn facts() -> KernelFacts {
         architecture: "x86_64",
         large_swap_in: false,
         btf_problem: None,
+        btf_unread: None,
     }
 }
 
@@ -144,6 +145,42 @@ fn reclaim_writes_are_exact_where_folio_sizes_are_known() {
     facts.layout.page_head_bit = MISSING;
     let quality = status(&plan(&facts), Signal::ReclaimWrites).quality;
     assert_eq!(quality, Quality::approximate("a large folio counts as one page"));
+}
+
+#[test]
+fn ends_are_attached_before_their_begins() {
+    let plan = plan(&facts());
+    let programs: Vec<&str> = plan.hooks.iter().map(|hook| hook.program).collect();
+    let place = |name: &str| programs.iter().position(|program| *program == name);
+    let begins = programs.iter().filter(|name| name.ends_with("_begin"));
+    let pairs: Vec<(usize, usize)> = begins
+        .filter_map(|begin| Some((place(&begin.replace("_begin", "_end"))?, place(begin)?)))
+        .collect();
+    assert!(pairs.len() >= 7, "{pairs:?} of {programs:?}");
+    assert!(pairs.iter().all(|(end, begin)| end < begin), "{pairs:?} of {programs:?}");
+}
+
+#[test]
+fn where_the_kernel_says_which_thread_is_the_last_the_process_ends_with_it() {
+    let mut facts = facts();
+    assert_eq!(program(&plan(&facts), "sched_process_exit"), Some("process_exit"));
+    facts.tracepoints.insert("sched_process_exit", form(&["struct task_struct *", "bool"]));
+    assert_eq!(program(&plan(&facts), "sched_process_exit"), Some("process_exit_last"));
+}
+
+#[test]
+fn what_was_not_found_in_types_that_were_read_in_part_says_so() {
+    let mut facts = facts();
+    facts.btf_unread = Some("type 9 is of the unknown kind 25".to_owned());
+    facts.layout.mm_owner = MISSING;
+    facts.tracepoints.remove("mm_vmscan_throttled");
+    let plan = plan(&facts);
+    for signal in [Signal::SwapOut, Signal::Throttling] {
+        let quality = status(&plan, signal).quality;
+        let reason = quality.reason().unwrap_or_default();
+        assert!(reason.contains("unknown kind 25"), "{signal:?}: {reason}");
+    }
+    assert_eq!(status(&plan, Signal::DirectReclaim).quality, Quality::Exact);
 }
 
 #[test]

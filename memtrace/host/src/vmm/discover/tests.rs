@@ -4,6 +4,7 @@ mod hostile;
 
 use super::*;
 use crate::hostfs::fake::{self, FakeHost, FakeProcess};
+use crate::vmm::judge::SELFTEST_GUEST;
 use crate::vmm::qemu::Libvirt;
 use memtrace_core::sample::Accelerator;
 use memtrace_core::units::Bytes;
@@ -359,4 +360,20 @@ fn a_process_that_is_included_is_a_vm_for_as_long_as_it_lives() {
     host.process(&FakeProcess { pid: 60, start: 2000, ..FakeProcess::default() });
     discovery.scan(&root, at(20)).unwrap();
     assert_eq!(discovery.vms().count(), 0, "another process with the same id");
+}
+
+#[test]
+fn guests_of_another_memtraces_self_test_are_no_vms() {
+    let host = FakeHost::unified();
+    let fds = &["/dev/kvm", "anon_inode:kvm-vm"];
+    let arguments: &[&str] = &["memtrace", SELFTEST_GUEST, "--parent", "9"];
+    let guest = FakeProcess { comm: "memtrace", arguments, fds, ..FakeProcess::default() };
+    host.process(&FakeProcess { pid: 60, parent: 9, ..guest });
+    // Its own are what a self-test is about.
+    host.process(&FakeProcess { pid: 61, parent: std::process::id(), ..guest });
+    host.process(&FakeProcess { pid: 62, parent: 9, arguments: &["memtrace", "top"], ..guest });
+    let mut discovery = Discovery::default();
+    discovery.scan(&host.root(), at(0)).unwrap();
+    let pids: Vec<u32> = discovery.vms().map(|vm| vm.pid).collect();
+    assert_eq!(pids, [61, 62]);
 }

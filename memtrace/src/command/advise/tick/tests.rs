@@ -89,3 +89,8 @@ fn hours_are_those_of_the_readers_zone() {
     assert_eq!(place(at, &TimeZone::UTC), (23, 10));
     assert_eq!(place(at, &TimeZone::fixed(jiff::tz::offset(2))), (1, 11));
 }
+
+#[test]
+fn guests_of_a_self_test_that_was_recorded_are_no_vms() {
+    assert!(ticks(&[&|vm| vm.vmm = "memtrace".to_owned()]).is_empty());
+}

@@ -13,6 +13,7 @@ const BYSTANDER_PID: u32 = 8;
 
 /// Two moments: the guest went 12000 pages out and 10000 in, and nothing happened to the
 /// bystander.
+#[derive(Clone)]
 pub struct Course {
     pub from: TimePoint,
     pub to: TimePoint,
@@ -76,8 +77,9 @@ impl Course {
                 sample: sample(10, guest, bystander),
                 guest: zero.clone(),
                 bystander: zero.clone(),
+                earlier: None,
             },
-            to: TimePoint { sample: to, guest: after, bystander: zero },
+            to: TimePoint { sample: to, guest: after, bystander: zero, earlier: None },
             kvm: true,
         };
         course.charges_workers(Quality::absent("no fentry"));
@@ -96,6 +98,7 @@ impl Course {
             bystander: BYSTANDER_PID,
             kvm: self.kvm,
             no_pressure,
+            cpus: 2,
         })
     }
 

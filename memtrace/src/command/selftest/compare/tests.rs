@@ -215,3 +215,23 @@ fn a_guest_that_memtrace_does_not_show_is_reported() {
     assert!(table.rows.is_empty());
     assert_eq!(why_skipped(&table, "swap_in"), Some("the guest is missing in memtrace's snapshot"));
 }
+
+/// kswapd took 40 pages of the guest at rest while memtrace read its side.
+#[test]
+fn a_guest_whose_pages_are_taken_at_rest_is_compared_within_what_was_taken() {
+    let mut course = Course::new();
+    let earlier = (course.to.guest.clone(), course.to.bystander.clone());
+    course.to.earlier = Some(earlier);
+    course.to.guest.swap_pages += 80;
+    course.stat().pgsteal = Some(12_130);
+    for shown in [0, 40, 80] {
+        let mut course = course.clone();
+        course.counters(0).swap_out_pages += shown;
+        let itself = Party::Vm(course.to.sample.vms[0].id);
+        course.to.sample.flows.get_or_insert_default().push(flow(Party::Kswapd, itself, shown));
+        assert_eq!(wrong(&course.table()), [""; 0], "{shown} of them are in memtrace's numbers");
+    }
+    course.counters(0).swap_out_pages += 200;
+    let wrong = wrong(&course.table());
+    assert!(wrong.iter().any(|row| row.contains("VmSwap")), "{wrong:?}");
+}

@@ -39,11 +39,12 @@ fn head(text: &mut String, compared: &Comparison, zone: &TimeZone) {
     let Comparison { from, to, moments, acted, observed, undecided, .. } = compared;
     let _ = writeln!(
         text,
-        "{} to {}, {moments} samples: memtrace in enforce mode in {acted}, in observe mode in \
+        "{} to {}, {}: memtrace in enforce mode in {acted}, in observe mode in \
          {observed}, \
          no policy in {undecided}",
         time(*from, zone),
         time(*to, zone),
+        format::several(*moments, "sample"),
     );
     for loss in &compared.losses {
         let _ = writeln!(text, "lost: {}", clean(loss));

@@ -25,16 +25,23 @@ pub struct Outcome {
 /// # Errors
 /// When it can't start.
 pub fn run(program: &str, arguments: &[&str], limit: Duration) -> Result<Outcome> {
+    run_command(Command::new(program).args(arguments), limit)
+}
+
+/// The same of a command with more to it than arguments.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_command(command: &mut Command, limit: Duration) -> Result<Outcome> {
     let started = Instant::now();
     // Into files: a pipe that is not read would stop it.
     let (output, errors) = ("/run/child.out", "/run/child.err");
-    let mut child = Command::new(program)
-        .args(arguments)
+    let mut child = command
         .stdin(Stdio::null())
         .stdout(File::create(output)?)
         .stderr(File::create(errors)?)
         .spawn()
-        .with_context(|| format!("run {program}"))?;
+        .with_context(|| format!("run {command:?}"))?;
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;

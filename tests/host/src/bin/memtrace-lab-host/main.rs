@@ -17,6 +17,7 @@ mod guest;
 mod mini;
 mod prepare;
 mod press;
+mod programs;
 mod qemu;
 mod relief;
 mod report;
@@ -68,8 +69,25 @@ fn work(report: &mut report::Report, anchor: &mut Option<guest::Guest>) -> anyho
     prepare::account_delays()?;
     let limit = std::time::Duration::from_secs(60);
     report.say("doctor", &child::run("/bin/memtrace", &["doctor"], limit)?)?;
-    let wants = |scenario: &&scenario::Scenario| wanted.iter().any(|name| name == scenario.name);
-    let chosen = scenario::ALL.iter().enumerate().filter(|(_, scenario)| wants(scenario));
+    let named = |name: &str| wanted.iter().any(|wanted| wanted == name);
+    // Before memtrace runs, whose programs would find the tests' stand-ins.
+    if named(scenario::PROGRAMS) {
+        report.say(scenario::PROGRAMS, &programs::run()?)?;
+    }
+    if wanted.iter().any(|name| name != scenario::PROGRAMS) {
+        compare(&named, report, anchor)?;
+    }
+    Ok(())
+}
+
+/// memtrace's numbers beside the kernel's, in each scenario that is named.
+fn compare(
+    named: &dyn Fn(&str) -> bool,
+    report: &mut report::Report,
+    anchor: &mut Option<guest::Guest>,
+) -> anyhow::Result<()> {
+    let wants = |(_, scenario): &(usize, &scenario::Scenario)| named(scenario.name);
+    let chosen = scenario::ALL.iter().enumerate().filter(wants);
     let timed = chosen.clone().any(|(_, scenario)| scenario.timed);
     let mut timing = timed.then(timing::Timing::before).transpose()?;
     let mut tracer = tracer::Tracer::start(&["top"])?;
@@ -81,7 +99,7 @@ fn work(report: &mut report::Report, anchor: &mut Option<guest::Guest>) -> anyho
     }
     report.say("messages", &tracer.errors())?;
     drop(tracer);
-    if wanted.iter().any(|name| name == scenario::SELFTEST) {
+    if named(scenario::SELFTEST) {
         report.say(scenario::SELFTEST, &selftest::run()?)?;
     }
     Ok(())

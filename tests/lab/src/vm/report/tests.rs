@@ -70,3 +70,23 @@ fn the_self_test_gives_its_table_or_says_why_not() {
     assert_eq!(outcome(&[&good]).tables().map(Table::passed).sum::<usize>(), 1);
     assert_eq!(outcome(&[&line("null")]).problems().len(), 1);
 }
+
+#[test]
+fn the_tests_of_the_programs_are_counted_with_what_failed() {
+    let printed = "running 3 tests\ntest too_few_slots ... ok\ntest balance ... FAILED\n\
+                   test pid_again ... ignored\n\nfailures:\n\n---- balance ----\n\
+                   3 is not 4\n\n\nfailures:\n    balance\n\n\
+                   test result: FAILED. 1 passed; 1 failed; 1 ignored\n";
+    let line = |output: &str| {
+        let value = serde_json::json!({ "code": 101, "output": output, "seconds": 4.0 });
+        serde_json::json!({ "step": "programs", "value": value }).to_string()
+    };
+    let failed = outcome(&[KERNEL, &line(printed), END]);
+    assert_eq!(failed.problems(), ["programs: balance: 3 is not 4"]);
+    assert!(!failed.good());
+    assert_eq!(failed.tested(), (1, 1));
+    let good = outcome(&[KERNEL, &line("test a ... ok\ntest result: ok. 1 passed\n"), END]);
+    assert!(good.good(), "{:?}", good.problems());
+    let cut = outcome(&[KERNEL, &line("test a ... ok\n"), END]);
+    assert!(!cut.good(), "it did not come to its end");
+}

@@ -1,0 +1,154 @@
+//! Waits whose end no program saw: they take no room for ever, and are charged to nobody.
+
+use std::sync::{Barrier, Mutex};
+
+use anyhow::{Context, Result, ensure};
+use memtrace_ebpf::{
+    NOTE_ANNOUNCED, NOTE_FOR_VM, NOTE_REMOTE, STALL_COMPACTION, STALL_MEMCG_RECLAIM, STALL_SWAP_IN,
+    VmCounters,
+};
+use memtrace_host::probe::{Belongings, KernelSide, Leftover, Limits, Probe};
+use memtrace_tests::pool::{self, Member};
+use memtrace_tests::standin::StandIn;
+
+use crate::{Test, open_with, thread_id};
+
+pub const TESTS: &[(&str, Test)] = &[
+    ("threads_that_once_compacted_take_no_room", compacted),
+    ("a_thread_takes_its_waits_along_when_it_ends", ended_thread),
+    ("a_memcg_reclaim_left_behind_is_not_a_worker's_next_one", worker),
+];
+pub const FENTRY_TESTS: &[(&str, Test)] =
+    &[("a_swap_in_left_behind_is_not_that_of_the_next_process", swap_in)];
+
+/// Room for waits, and more threads than that.
+const ROOM: u32 = 64;
+const THREADS: usize = 200;
+/// Old enough to show, young enough for a wait.
+const AGE_NS: u64 = 10_000_000_000;
+/// More than a pool of 128 MiB holds.
+const TOO_MUCH: usize = 192;
+
+fn vm(kernel: &mut Probe, pid: u32) -> Result<VmCounters> {
+    Ok(kernel.read().vms.get(&pid).context("no slot")?.counters)
+}
+
+/// As those of a host with transparent huge pages do, of whichever process they are.
+fn compacted() -> Result<()> {
+    for tracked in [false, true] {
+        let mut kernel = open_with(Limits { stalls: ROOM, ..Limits::default() })?;
+        let pid = std::process::id();
+        if tracked {
+            kernel.track(pid, &Belongings::default())?;
+        }
+        with_idle_threads(&mut kernel, |kernel| {
+            kernel.rehearse("compaction_begin", &[])?;
+            kernel.rehearse("compaction_end", &[])
+        })?;
+        kernel.track(pid, &Belongings::default())?;
+        let before = vm(&mut kernel, pid)?;
+        kernel.rehearse("direct_reclaim_begin", &[])?;
+        kernel.rehearse("direct_reclaim_end", &[5])?;
+        let after = vm(&mut kernel, pid)?;
+        ensure!(after.direct_reclaim_ns > before.direct_reclaim_ns, "tracked {tracked}: no time");
+        let lost = kernel.read().host.lost_stalls;
+        ensure!(lost == 0, "tracked {tracked}: {lost} waits did not fit");
+    }
+    Ok(())
+}
+
+/// Runs `each` in as many threads, all of which live until all are through.
+fn with_idle_threads(
+    kernel: &mut Probe,
+    each: impl Fn(&mut Probe) -> Result<()> + Sync,
+) -> Result<()> {
+    let (kernel, through) = (Mutex::new(kernel), Barrier::new(THREADS));
+    let run = || {
+        let done = kernel.lock().map_or_else(
+            |_| Err(anyhow::anyhow!("another thread panicked")),
+            |mut kernel| each(&mut kernel),
+        );
+        through.wait();
+        done
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(run)).collect();
+        threads.into_iter().try_for_each(|thread| {
+            thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?
+        })
+    })
+}
+
+fn ended_thread() -> Result<()> {
+    let mut kernel = open_with(Limits::default())?;
+    let pid = std::process::id();
+    kernel.track(pid, &Belongings::default())?;
+    const KINDS: [u32; 3] = [STALL_SWAP_IN, STALL_MEMCG_RECLAIM, STALL_COMPACTION];
+    let thread = std::thread::scope(|scope| -> Result<u32> {
+        let leave = || {
+            let thread = thread_id();
+            for kind in KINDS {
+                kernel.leave_wait(Leftover { thread, kind, of: pid, note: 0, age_ns: 0 })?;
+            }
+            Ok(thread)
+        };
+        scope.spawn(leave).join().map_err(|_| anyhow::anyhow!("the thread panicked"))?
+    })?;
+    // A thread is joined a moment before the kernel is through with it.
+    let path = format!("/proc/self/task/{thread}");
+    memtrace_tests::wait::until("the thread's end", || {
+        (!std::path::Path::new(&path).exists()).then_some(())
+    })?;
+    for kind in KINDS {
+        ensure!(!kernel.waits_in(thread, kind)?, "a wait of kind {kind} has no thread any more");
+    }
+    Ok(())
+}
+
+/// Whose begin and end were left out both: no time of a worker is the VM's, and what it
+/// takes next is nobody's.
+fn worker() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open_with(Limits::default())?;
+    let standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    kernel.track(standin.pid(), &Belongings::default())?;
+    for note in [NOTE_ANNOUNCED, NOTE_FOR_VM] {
+        let (thread, kind) = (thread_id(), STALL_MEMCG_RECLAIM);
+        let left = Leftover { thread, kind, of: standin.pid(), note, age_ns: AGE_NS };
+        kernel.leave_wait(left)?;
+        let before = vm(&mut kernel, standin.pid())?;
+        kernel.rehearse("memcg_reclaim_end", &[0])?;
+        let after = vm(&mut kernel, standin.pid())?;
+        ensure!(after.memcg_reclaim_ns == before.memcg_reclaim_ns, "note {note}: it is timed");
+        kernel.leave_wait(left)?;
+        kernel.rehearse("direct_reclaim_begin", &[])?;
+        let stays = kernel.waits_in(thread, kind)?;
+        kernel.rehearse("direct_reclaim_end", &[0])?;
+        ensure!(!stays, "note {note}: a worker that reclaims for others still serves the VM");
+    }
+    Ok(())
+}
+
+/// The kernel leaves an end out when its program runs already on that CPU.
+fn swap_in() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open_with(Limits::default())?;
+    let standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    kernel.track(standin.pid(), &Belongings::default())?;
+    let mut other = StandIn::start(dir.path(), "some-other-program")?;
+    let name = format!("other-{}", other.pid());
+    let cgroup = Member::new(&pool::find()?, &name, other.pid())?;
+    other.touch(TOO_MUCH)?;
+    let (thread, kind) = (other.pid(), STALL_SWAP_IN);
+    let left = Leftover { thread, kind, of: standin.pid(), note: NOTE_REMOTE, age_ns: AGE_NS };
+    kernel.leave_wait(left)?;
+    // Brings back its own pages, which are no VM's.
+    other.touch(TOO_MUCH)?;
+    let counters = vm(&mut kernel, standin.pid())?;
+    let waits = (counters.swap_in_remote_waits, counters.swap_in_remote_wait_ns);
+    ensure!(waits == (0, 0), "{waits:?} waits and nanoseconds of a page that is not the VM's");
+    ensure!(!kernel.waits_in(thread, kind)?, "the wait is still under way");
+    other.end()?;
+    drop(cgroup);
+    Ok(())
+}
