@@ -38,6 +38,7 @@ pub use limits::{LEAST_SLOTS, Limits};
 pub use live::Probe;
 #[cfg(feature = "fixture")]
 pub use slots::Census;
+#[cfg(feature = "fixture")]
 pub use test_support::Leftover;
 
 /// Attaches all hooks that kernel and privileges allow. `sys` is `/sys`; `log`
