@@ -37,6 +37,7 @@ impl Processes {
     }
 
     /// How many are entered.
+    #[cfg(feature = "fixture")]
     pub fn count(&self) -> usize {
         self.table.keys().count()
     }
@@ -77,6 +78,7 @@ impl Processes {
     }
 
     /// Takes the mark of a process away, whoever needs it.
+    #[cfg(feature = "fixture")]
     pub(super) fn take_mark(&mut self, tgid: u32) -> Result<()> {
         self.marks.set(mark_index(tgid), MARK_NOBODY, 0).context("take a mark away")
     }

@@ -205,6 +205,7 @@ impl Slots {
     }
 
     /// For tests.
+    #[cfg(feature = "fixture")]
     pub(super) fn take_mark(&mut self, tgid: u32) -> Result<()> {
         self.processes.take_mark(tgid)
     }
