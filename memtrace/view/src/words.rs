@@ -66,7 +66,6 @@ pub fn reason(reason: &Reason) -> String {
             "RSS or swap is not known, so that its statistics can't be checked".to_owned()
         }
         Reason::FreeUnknown => "free memory is not known".to_owned(),
-        Reason::DeadUnknown => "its unused memory is not known".to_owned(),
         Reason::MajorFaultsUnknown => "its guest's major faults are not known".to_owned(),
         Reason::DistressUnknown { unknown } if unknown.is_empty() => {
             "distress is not known: no guest statistics".to_owned()
@@ -378,6 +377,7 @@ fn need(term: &Term) -> String {
         owed,
         in_flight,
         in_use,
+        pays,
         enough,
     } = term
     else {
@@ -385,7 +385,7 @@ fn need(term: &Term) -> String {
     };
     format!(
         "need {} = {} to {} available ({soft} %) + {} trend over {} + {} pressure + {} held + \
-         {} owed to VMs in distress - {} in flight, {} of it from memory in use{}",
+         {} owed to VMs in distress - {} in flight, {} of it from memory in use{}{}",
         show(*need),
         show(*short),
         show(*aim),
@@ -396,6 +396,7 @@ fn need(term: &Term) -> String {
         show(*owed),
         show(*in_flight),
         show(*in_use),
+        if *pays { "" } else { " (no VM waits for memory)" },
         if *enough { "" } else { ": too little to act on" }
     )
 }

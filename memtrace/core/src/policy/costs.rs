@@ -14,10 +14,11 @@ use crate::units::{Bytes, Nanos};
 /// Seconds that a guest waits for a major fault: a virtual disk reads a page in 0.2 ms, and of
 /// the reads of files that its cache has no room for about half fault; the others show nowhere.
 const FAULT: f64 = 0.4e-3;
-/// Swap from which a page comes in this time costs a guest no more than its own disk does. On
-/// working seeds 0.1 ms has less stall and more hosts that doing nothing serves better, 0.4 ms has
-/// more stall (docs/population.md).
-const CHEAP: f64 = 0.2e-3;
+/// Swap from which a page comes in this time costs a guest about what its own disk does. On working
+/// seeds 0.2 ms has a tenth more OOM kills, 10 ms more stall (docs/population.md).
+const CHEAP: f64 = 1e-3;
+/// With less than this waited in a second, over all VMs, being short costs nothing.
+const PAYS: f64 = 0.02;
 /// Fewer pages a second than this say nothing of the swap device.
 const PAGES: f64 = 256.0;
 const PAGE: f64 = 4096.0;
@@ -53,6 +54,23 @@ impl Costs {
     }
 }
 
+/// Whether it costs something that little is available: VMs wait for the host, or would be killed,
+/// because its swap has no room left; or guests thrash, and others could give to them. A host whose
+/// guests fill it with files is short and well. What isn't known costs nothing.
+pub fn pays(rules: &Rules, host: &Host, seen: &Observation) -> bool {
+    let known: f64 = seen.vms.iter().filter_map(|vm| percent(vm.stalled)).sum();
+    let faults = seen.vms.iter().filter_map(|vm| rate(vm.guest.as_ref()?.major_faults));
+    let thrashing: f64 = faults.filter(|rate| *rate >= rules.guest_thrash_kept).sum();
+    let waits = known / 100.0 + thrashing * FAULT >= PAYS;
+    waits || !rules.capabilities.stalled || has_room(host, &seen.scope) == Some(false)
+}
+
+/// Whether the host's swap has room for more.
+fn has_room(host: &Host, scope: &ScopeObservation) -> Option<bool> {
+    let (total, free) = scope.swap_total.zip(scope.swap_free)?;
+    Some(free > part(total, SWAP_KEPT) && free > part(host.total, SWAP_KEPT_OF_TOTAL))
+}
+
 fn waits<'a>(vms: impl Iterator<Item = &'a VmObservation>) -> Option<f64> {
     vms.map(|vm| percent(vm.stalled).map(|percent| percent / 100.0)).sum()
 }
@@ -73,9 +91,7 @@ pub fn beyond(
     let passed = state.at.map_or(0.0, |before| at.saturating_sub(before).seconds()).min(1.0);
     let is_cheap = state.swap_wait.is_none_or(|seconds| seconds <= CHEAP);
     let pays = costs.is_some_and(|costs| costs.guests > costs.host);
-    let room = scope.swap_total.zip(scope.swap_free).is_some_and(|(total, free)| {
-        free > part(total, SWAP_KEPT) && free > part(host.total, SWAP_KEPT_OF_TOTAL)
-    });
+    let room = has_room(host, scope) == Some(true);
     if is_cheap && pays && room { part(host.total, BEYOND * passed) } else { Bytes(0) }
 }
 

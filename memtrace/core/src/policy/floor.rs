@@ -27,8 +27,7 @@ pub fn floor(rules: &Rules, host: Option<&Host>, vm: &Vm<'_>) -> Option<Floor> {
     let level = host.map_or(Level::Calm, |host| host.level);
     let by_level = level.pick(rules.floor_shares);
     let least = vm.rules.minimum.unwrap_or_else(|| rules.floor_least.max(part(maximum, by_level)));
-    let share = if vm.is_stale(rules) == Some(true) { BARELY } else { rules.floor_used };
-    let used = times(report.used.saturating_add(report.touched), share);
+    let used = times(report.used.saturating_add(report.touched), rules.floor_used);
     let used = if rules.has(Safety::Floor) { used } else { Bytes(0) };
     let learnt = learnt(rules, vm.memory, vm.at, report.used).unwrap_or(Bytes(0));
     let burst = burst(rules, host, vm.memory, vm.at);
@@ -38,16 +37,23 @@ pub fn floor(rules: &Rules, host: Option<&Host>, vm: &Vm<'_>) -> Option<Floor> {
     // Whatever asks for more than the VM may have.
     let bytes = least.max(used).max(learnt).max(burst).min(ceiling);
     let in_use = report.used.saturating_add(report.touched);
-    let terms =
-        FloorTerms { floor: bytes, bounds: least, used: in_use, factor: share, burst, learnt };
+    let terms = FloorTerms {
+        floor: bytes,
+        bounds: least,
+        used: in_use,
+        factor: rules.floor_used,
+        burst,
+        learnt,
+    };
     Some(Floor { bytes, terms })
 }
 
 /// What of a VM's size is above its floor and would free something.
 pub fn room(vm: &Vm<'_>, floor: &Floor) -> Bytes {
     let (Some(actual), Ok(report)) = (vm.now.actual, &vm.report) else { return Bytes(0) };
-    let kept = vm.now.rss.unwrap_or(Bytes(0)).saturating_add(vm.now.swap.unwrap_or(Bytes(0)));
-    // What the host keeps nothing of frees nothing.
+    // What the host doesn't keep in memory frees nothing; what it has in swap is even read before
+    // the guest gives it up.
+    let kept = vm.now.rss.unwrap_or(Bytes(0));
     let used = report.used.saturating_add(report.touched).saturating_add(vm.vmm());
     actual.saturating_sub(floor.bytes).min(kept.saturating_sub(used))
 }

@@ -104,12 +104,9 @@ impl Offer {
 
 /// Of what its guest has no use for: the larger steps, as nobody waits for it.
 fn unused(rules: &Rules, need: Bytes, share: Bytes, vm: &Vm<'_>, maximum: Bytes) -> Offer {
-    // What is in the host's swap is worse than nothing to the guest.
-    let kept = if vm.is_stale(rules) == Some(true) { 0.0 } else { rules.guest_spare };
-    let spare = vm
-        .report
-        .as_ref()
-        .map_or(Bytes(0), |report| report.free.saturating_sub(part(report.size, kept)));
+    let spare = vm.report.as_ref().map_or(Bytes(0), |report| {
+        report.free.saturating_sub(part(report.size, rules.guest_spare))
+    });
     let step = rules.dead_step.of(maximum, rules.least_step);
     Offer { need, share, step: step.min(dead(vm)).min(spare) }
 }

@@ -23,10 +23,12 @@ pub struct Need {
     pub term: Term,
     /// Of memory in use: nothing is short now, the trend alone asks.
     pub forecast: bool,
+    /// Being short costs something ([`super::costs::pays`]).
+    pub pays: bool,
 }
 
-/// `coming`: what orders on their way will free.
-pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes) -> Need {
+/// `coming`: what orders on their way will free. `pays`: see [`Need`].
+pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes, pays: bool) -> Need {
     let aim = part(host.total, rules.soft);
     let most = part(host.total, MOST);
     let short = aim.saturating_sub(host.available);
@@ -44,7 +46,9 @@ pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes) -> Need {
     let enough = bytes >= worth_it(rules, host.total);
     let line = part(host.total, rules.in_use).max(rules.kept(host.total));
     let paid = pressure.saturating_add(owed);
-    let in_use = in_use(line, host, ahead, paid).saturating_sub(coming).min(bytes);
+    let lacks = if pays { line.saturating_sub(host.available) } else { Bytes(0) };
+    let falls = ahead.saturating_sub(host.available.saturating_sub(line));
+    let in_use = lacks.saturating_add(falls).saturating_add(paid).saturating_sub(coming).min(bytes);
     let forecast = host.available >= line && pressure.0 == 0 && owed.0 == 0;
     let in_use = if in_use >= worth_it(rules, host.total) { in_use } else { Bytes(0) };
     let term = Term::Need {
@@ -59,17 +63,10 @@ pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes) -> Need {
         owed,
         in_flight: coming,
         in_use,
+        pays,
         enough,
     };
-    Need { bytes: if enough { bytes } else { Bytes(0) }, in_use, term, forecast }
-}
-
-/// What is short of the line below which guests' use is taken, what the trend takes beyond it,
-/// and what pressure and VMs in distress ask for (`paid`).
-fn in_use(line: Bytes, host: &Host, ahead: Bytes, paid: Bytes) -> Bytes {
-    let short = line.saturating_sub(host.available);
-    let trend = ahead.saturating_sub(host.available.saturating_sub(line));
-    short.saturating_add(trend).saturating_add(paid)
+    Need { bytes: if enough { bytes } else { Bytes(0) }, in_use, term, forecast, pays }
 }
 
 /// The least that is worth a command, for a scope with so much memory.

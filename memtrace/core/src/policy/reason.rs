@@ -107,7 +107,6 @@ pub enum Reason {
     StatisticsAgeUnknown,
     HostSideUnknown,
     FreeUnknown,
-    DeadUnknown,
     MajorFaultsUnknown,
     /// Whether it is in distress, for want of these. None of them: of guest statistics.
     DistressUnknown {

@@ -84,33 +84,28 @@ pub fn relief(rules: &Rules, vm: &Vm<'_>, duplicate: bool) -> Demand {
     };
     // Little left is enough: what it does to a guest that reads its files again and again
     // shows nowhere.
-    let needs = vm.is_in_need(rules);
+    let needs = share(report.available, report.size) < rules.guest_tight;
     let thrashes = thrashes(rules, vm.now, Some(report), vm.is_kept_from(rules));
-    if (needs, thrashes) == (Some(false), Some(false)) {
+    if (needs, thrashes) == (false, Some(false)) {
         return Demand::Not(Reason::GuestHas { share: share(report.available, report.size) });
     }
     let has = report.available.saturating_add(report.grown);
     let short = part(report.size, COMFORT).saturating_sub(has);
     let more = rules.calm.of(ceiling, rules.least_step).saturating_sub(report.grown);
     let more = if vm.is_kept_from(rules) { vm.taken() } else { more };
-    let wanted = |needs: bool, thrashes: bool| match (needs, thrashes) {
+    let wanted = |thrashes: bool| match (needs, thrashes) {
         (_, true) => short.max(more),
         (true, false) => short,
         (false, false) => Bytes(0),
     };
-    let known = wanted(needs == Some(true), thrashes == Some(true));
+    let known = wanted(thrashes == Some(true));
     if known.0 > 0 {
         let most = rules.relief.of(ceiling, rules.least_step);
         return Demand::Wants(whole_mib(known.max(rules.least_step).min(most)).min(space));
     }
     // Others would get the part of one that is taken not to want any.
-    if wanted(needs != Some(false), thrashes != Some(false)).0 > 0 {
-        let dead = needs.is_none();
-        return Demand::Unknown(if dead {
-            Reason::DeadUnknown
-        } else {
-            Reason::MajorFaultsUnknown
-        });
+    if wanted(thrashes != Some(false)).0 > 0 {
+        return Demand::Unknown(Reason::MajorFaultsUnknown);
     }
     Demand::Not(Reason::HasReceived { grown: report.grown })
 }

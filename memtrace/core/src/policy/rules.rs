@@ -87,8 +87,8 @@ pub struct Rules {
     /// margin again for so long. Longer costs more than it saves: loads change within minutes.
     pub too_small_margin: f64,
     pub too_small_lasts: Nanos,
-    /// A guest that comes to use so much more from one answer to the next is faster than
-    /// relief, and may do so again: what it used then is left to it for so long.
+    /// A guest that comes to use so much more from one answer to the next, or a tenth of its
+    /// maximum, is faster than relief, and may do so again: what it used then is left to it for so long.
     pub burst: Bytes,
     pub burst_lasts: Nanos,
     /// A guest with less available is low (KubeVirt's alert), or tight, which is distress

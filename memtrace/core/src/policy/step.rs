@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::costs::{Costs, beyond};
+use super::costs::{Costs, beyond, pays};
 use super::decision::{Decision, Decisions};
 use super::floor::{Floor, floor, room};
 use super::gate::{gate, gates};
@@ -184,7 +184,7 @@ impl Round<'_> {
         let coming = vms.iter().fold(Bytes(0), |sum, vm| {
             sum.saturating_add(to_come(self.rules, vm.memory, self.at, vm.now.actual))
         });
-        need(self.rules, self.state, host, coming)
+        need(self.rules, self.state, host, coming, pays(self.rules, host, self.seen))
     }
 
     fn shrink(

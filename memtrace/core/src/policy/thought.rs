@@ -37,6 +37,11 @@ pub struct Gate {
     pub reason: Reason,
 }
 
+/// Recorded before it was asked.
+const fn paid() -> bool {
+    true
+}
+
 impl Thought {
     /// Whether this gate is among its gates, and how it stands.
     pub fn gate(&self, kind: GateKind) -> Option<bool> {
@@ -84,6 +89,9 @@ pub enum Term {
         /// Of the need, what may be taken from memory in use.
         #[serde(default)]
         in_use: Bytes,
+        /// Being short costs something; else what is short isn't taken from that.
+        #[serde(default = "paid")]
+        pays: bool,
         /// It is worth a command.
         enough: bool,
     },
@@ -180,6 +188,8 @@ pub enum WhatIf {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Change {
     Inflating,
+    /// VMs would have to wait for memory, or guests to thrash.
+    Waits,
     /// The scope would have to be short: under `soft`, where it is at `share`.
     Shortage {
         soft: f64,

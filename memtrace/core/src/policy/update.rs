@@ -15,6 +15,9 @@ use crate::policy::reclaim_backoff;
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 
+/// Of a small VM's maximum, per cent, that counts as a burst.
+const BURST_SHARE: f64 = 10.0;
+
 /// What came out of a step.
 #[derive(Default)]
 pub struct Outcome {
@@ -52,7 +55,10 @@ pub fn remember(
             memory.too_small = Some((memory.was_too_small(rules, at).max(size), at));
         }
         if let Some(&(used, said)) = outcome.used.get(id) {
-            remember_use(rules, memory, used, said);
+            let maximum = seen.vms.iter().find(|vm| vm.id == *id).and_then(|vm| vm.maximum);
+            let burst =
+                maximum.map_or(rules.burst, |maximum| rules.burst.min(part(maximum, BURST_SHARE)));
+            remember_use(rules, memory, (used, burst), said);
         }
         if let Some(share) = outcome.learnt.get(id) {
             memory.learnt = Some((share * (1.0 + rules.learnt_margin / 100.0), at));
@@ -104,13 +110,12 @@ pub fn remember(
 }
 
 /// A rise that is faster than relief is remembered: a balloon can't follow it.
-fn remember_use(rules: &Rules, memory: &mut VmState, used: Bytes, said: Nanos) {
+fn remember_use(rules: &Rules, memory: &mut VmState, (used, least): (Bytes, Bytes), said: Nanos) {
     let Some((before, then)) = memory.used.filter(|(_, then)| *then < said) else {
         memory.used = memory.used.or(Some((used, said)));
         return;
     };
-    let sudden =
-        said.saturating_sub(then) <= rules.stale && used.saturating_sub(before) >= rules.burst;
+    let sudden = said.saturating_sub(then) <= rules.stale && used.saturating_sub(before) >= least;
     let lasts = memory.burst.is_some_and(|(burst, _)| used >= part(burst, 90.0));
     let held = memory.burst.filter(|(_, then)| said.saturating_sub(*then) < rules.burst_lasts);
     memory.burst = match held {

@@ -130,38 +130,8 @@ impl<'a> Vm<'a> {
 
     /// The guest has little left, so that more memory would help it.
     pub fn is_tight(&self, rules: &Rules) -> Option<bool> {
-        let stale = self.is_stale(rules) == Some(true);
-        self.has_under(if stale { rules.guest_tight / 2.0 } else { rules.guest_tight })
-    }
-
-    /// The same, for giving it some. It isn't tight because something stale was just taken;
-    /// whether that is so may be unknown.
-    pub fn is_in_need(&self, rules: &Rules) -> Option<bool> {
-        let fine = self.is_stale(rules).map(|stale| !stale);
-        let tight = all([self.has_under(rules.guest_tight), fine]);
-        any([self.has_under(rules.guest_tight / 2.0), tight])
-    }
-
-    /// Below so much available, per cent, it's given some.
-    pub fn needs_under(&self, rules: &Rules) -> f64 {
-        let fine = self.is_stale(rules) == Some(false);
-        if fine { rules.guest_tight } else { rules.guest_tight / 2.0 }
-    }
-
-    fn has_under(&self, limit: f64) -> Option<bool> {
         let report = self.report.as_ref().ok()?;
-        Some(share(report.available, report.size) < limit)
-    }
-
-    /// Half of what its guest has free is in the host's swap: worse than nothing, as each
-    /// page of it is read before it's overwritten. It's taken nearly all, and comes back as
-    /// memory that nobody has to read. Not again soon after something was given.
-    pub fn is_stale(&self, rules: &Rules) -> Option<bool> {
-        let report = self.report.as_ref().ok()?;
-        let dead = self.dead()?.min(self.now.swap?);
-        let since = self.memory.given.map(|given| self.at.saturating_sub(given));
-        let again = since.is_none_or(|since| since >= rules.burst_lasts);
-        Some(again && dead >= rules.least_step.max(Bytes(report.free.0 / 2)))
+        Some(share(report.available, report.size) < rules.guest_tight)
     }
 }
 

@@ -62,6 +62,8 @@ fn giving(rules: &Rules, outlook: &Outlook<'_>) -> Vec<Change> {
     }
     if need.bytes.0 == 0 {
         changes.push(Change::Shortage { soft: rules.soft, share: host.share });
+    } else if !need.pays {
+        changes.push(Change::Waits);
     } else if host.quiet || need.in_use.0 == 0 {
         changes.push(Change::Shortage { soft: rules.in_use, share: host.share });
     }
@@ -83,7 +85,7 @@ fn receiving(rules: &Rules, vm: &Vm<'_>, outlook: &Outlook<'_>) -> WhatIf {
     match outlook.demand {
         Demand::Wants(wanted) => WhatIf::ReceivesIfFree { wanted: *wanted },
         Demand::Not(reason) if may => {
-            WhatIf::ReceivesUnder { limit: vm.needs_under(rules), reason: reason.clone() }
+            WhatIf::ReceivesUnder { limit: rules.guest_tight, reason: reason.clone() }
         }
         Demand::Not(reason) => WhatIf::NeverReceives { reason: reason.clone() },
         Demand::Unknown(reason) => WhatIf::NeedUnknown { reason: reason.clone() },

@@ -23,8 +23,9 @@ impl Guest {
         self.balloon_before = self.memory[Kind::Balloon].total();
     }
 
-    /// One second of the balloon. Returns what the host gets back.
-    pub(super) fn move_balloon(&mut self, second: u64) -> Backing {
+    /// One second of the balloon, which can have `reads` pages read from the host's swap. Returns
+    /// what the host gets back; what of that was in swap has been read for it.
+    pub(super) fn move_balloon(&mut self, second: u64, reads: u64) -> Backing {
         let now = self.memory[Kind::Balloon].total();
         let told = self.maximum() - self.target;
         let (wanted, speed) = match self.spec.balloon {
@@ -37,7 +38,7 @@ impl Guest {
             return Backing::default();
         }
         self.memory.turn(Kind::Balloon, Kind::Free, now.saturating_sub(wanted).min(speed));
-        self.inflate(wanted.saturating_sub(now).min(speed))
+        self.inflate(wanted.saturating_sub(now).min(speed), reads)
     }
 
     /// One second of free page reporting. Returns what the host gets back.
@@ -50,12 +51,16 @@ impl Guest {
         free.give_up((free.resident + free.swapped).saturating_sub(kept).min(SPEED))
     }
 
-    fn inflate(&mut self, pages: u64) -> Backing {
+    /// The guest's kernel zeroes each page that it allocates (`CONFIG_INIT_ON_ALLOC_DEFAULT_ON`, as
+    /// Debian and Ubuntu have it), so that one in the host's swap is read before it's given up.
+    fn inflate(&mut self, pages: u64, reads: u64) -> Backing {
         let free = self.room();
         let pages = pages.min(free.max(RECLAIM_SPEED));
         // It takes caches and what is cold, never the working set; then it is out of puff.
         let room = self.make_room(pages, Kind::Cold);
-        let taken = self.memory[Kind::Free].take(pages.min(room));
+        let free = self.memory[Kind::Free];
+        let readable = reads as f64 * free.total() as f64 / free.swapped.max(1) as f64;
+        let taken = self.memory[Kind::Free].take(pages.min(room).min(readable as u64));
         if self.spec.pinned {
             self.memory[Kind::Balloon].put(taken);
             return Backing::default();

@@ -220,7 +220,7 @@ impl Guest {
     pub(super) fn available(&self) -> u64 {
         let caches = self.caches();
         let kept = (caches / 2).min(self.marks.low);
-        (self.memory[Kind::Free].total() + caches).saturating_sub(self.marks.low + kept)
+        (self.memory[Kind::Free].total() + caches).saturating_sub(self.marks.high + kept)
     }
 
     pub(super) fn caches(&self) -> u64 {

@@ -29,8 +29,8 @@ impl Guest {
         self.grow(Kind::Cold, demand.cold.saturating_sub(self.cold()), second);
         self.page_in();
         self.read_again(demand.cache);
-        self.read_once(demand.read_once);
-        self.streamed = demand.streams;
+        let found_room = self.read_once(demand.read_once, demand.streams);
+        self.streamed = demand.streams.saturating_sub(found_room);
         if second < self.without_service_until {
             self.waited += 1.0;
         }
@@ -183,11 +183,12 @@ impl Guest {
         self.wait_for_device(wanted, read, DISK_SECONDS);
     }
 
-    /// Files that are read once: nobody waits longer for them, cached or not.
-    fn read_once(&mut self, demand: u64) {
-        let wanted = demand.saturating_sub(self.memory[Kind::CacheCold].total());
+    /// Files that are read once: nobody waits longer for them, cached or not. They stay cached
+    /// while there is room, so that a guest that goes on reading fills. Returns what found room.
+    fn read_once(&mut self, demand: u64, streams: u64) -> u64 {
+        let wanted = demand.saturating_sub(self.memory[Kind::CacheCold].total()).max(streams);
         let room = self.memory[Kind::Free].total().saturating_sub(self.marks.low);
-        self.memory.allocate(Kind::CacheCold, wanted.min(DISK).min(room));
+        self.memory.allocate(Kind::CacheCold, wanted.min(DISK).min(room))
     }
 
     fn wait_for_device(&mut self, wanted: u64, done: u64, seconds: f64) {

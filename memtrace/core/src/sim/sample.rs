@@ -75,7 +75,7 @@ fn meminfo(host: &Host) -> Meminfo {
     let memory = &host.memory;
     let clean = memory.cache.saturating_sub(memory.cache_floor);
     // si_mem_available() in mm/show_mem.c.
-    let available = (memory.free + clean).saturating_sub(memory.marks.low);
+    let available = (memory.free + clean).saturating_sub(memory.marks.high);
     Meminfo {
         total: bytes(memory.total),
         free: bytes(memory.free),

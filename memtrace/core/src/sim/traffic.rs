@@ -46,7 +46,8 @@ impl Host {
         self.count(reclaimed, refill);
         let granted = grant(&wants, first_granted, reads);
         self.bring(&granted);
-        self.wait(&wants, &granted, (reads + taken) as f64 / self.swap.bandwidth.max(1) as f64);
+        let moved = reads + taken + self.swap.read_for_balloons;
+        self.wait(&wants, &granted, moved as f64 / self.swap.bandwidth.max(1) as f64);
         self.charge(reclaimed, &granted, &evicted);
         let nothing = first + swapped > 0 && first_granted + reads == 0;
         self.starved = if nothing && taken == 0 { self.starved + 1 } else { 0 };
@@ -73,12 +74,13 @@ impl Host {
     /// Reads and writes of a second that the device can do.
     fn share_device(&self, reads: u64, writes: u64) -> (u64, u64) {
         let both = reads + writes;
-        if both <= self.swap.bandwidth {
+        let bandwidth = self.swap.bandwidth.saturating_sub(self.swap.read_for_balloons);
+        if both <= bandwidth {
             return (reads, writes);
         }
-        let part = self.swap.bandwidth as f64 / both as f64;
+        let part = bandwidth as f64 / both as f64;
         let reads = (reads as f64 * part) as u64;
-        (reads, self.swap.bandwidth - reads)
+        (reads, bandwidth - reads)
     }
 
     /// Sends pages of all VMs to swap, the coldest first as far as they are known. Returns
@@ -124,6 +126,7 @@ impl Host {
             let reading = granted.swapped as f64 * self.swap.latency * queue;
             let waited = (reading + blocked).min(threads);
             vm.suffered.waited = waited;
+            vm.suffered.waited_for_swap = waited;
             vm.suffered.swap_wait_ns += (waited * 1e9) as u64;
         }
     }

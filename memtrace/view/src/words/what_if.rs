@@ -46,6 +46,7 @@ pub fn what_if(what_if: &WhatIf) -> String {
 fn change(change: &Change) -> String {
     match change {
         Change::Inflating => "inflating balloons were switched on".to_owned(),
+        Change::Waits => "VMs waited for memory".to_owned(),
         Change::Shortage { soft, share } => {
             format!("the host had under {soft} % available, or were about to (now {share:.1} %)")
         }

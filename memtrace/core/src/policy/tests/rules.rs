@@ -88,8 +88,30 @@ fn what_guests_use_is_taken_only_where_the_host_pays_for_it() {
     // Of what the host keeps beside, 256 MiB may be the VMM's.
     let less = with(|vm| vm.dead = Some(Bytes(GIB / 2)));
     assert_eq!(taken(3 * 1024, less), [(id(1), "dead", -256)]);
-    // Less than 5 %.
-    assert_eq!(taken(1500, vm(1)), [(id(1), "pressure", -138)]);
+    // Less than 5 %, and somebody waits, or may be killed.
+    assert_eq!(taken(1500, vm(1)), []);
+    let waits = with(|vm| vm.stalled = Some(Percent(2.0)));
+    assert_eq!(taken(1500, waits), [(id(1), "pressure", -138)]);
+    let full = |second| {
+        let mut look = host(second, 1500, vec![vm(1)]);
+        look.scope.swap_free = Some(Bytes(GIB / 2));
+        look
+    };
+    let decisions = after(&mut Memtrace::default(), 1..3, full);
+    assert_eq!(moves(&decisions), [(id(1), "pressure", -138)]);
+}
+
+#[test]
+fn what_guests_use_is_taken_for_one_that_thrashes_though_nobody_waits_for_the_host() {
+    let look = |faults: f64| {
+        let mut thrashing = with(|vm| vm.id = id(2));
+        thrashing.guest.iter_mut().for_each(|guest| guest.major_faults = Some(Rate(faults)));
+        let of = |second| host(second, 1500, vec![vm(1), thrashing.clone()]);
+        let decisions = after(&mut Memtrace::default(), 1..3, of);
+        moves(&decisions).iter().any(|(vm, rule, _)| (*vm, *rule) == (id(1), "pressure"))
+    };
+    assert!(look(1000.0));
+    assert!(!look(90.0), "any program's start faults");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::policy::thought::{Change, WhatIf};
 use crate::policy::{
     Action, Decision, Decisions, GateKind, Level, Memtrace, Reason, Rules, VmObservation,
 };
-use crate::units::Bytes;
+use crate::units::{Bytes, Percent};
 
 /// What is said at last of the host and the first VM, with so many MiB available.
 fn said(available: u64, vms: &[VmObservation]) -> (Decisions, Thought, Thought) {
@@ -42,7 +42,8 @@ fn what_cannot_get_more_is_not_told_to_suffer() {
 
 #[test]
 fn closed_gates_are_named() {
-    let silent = VmObservation { guest: None, maximum: Some(Bytes(6 * GIB)), ..vm(1) };
+    let stalled = Some(Percent(5.0));
+    let silent = VmObservation { guest: None, stalled, maximum: Some(Bytes(6 * GIB)), ..vm(1) };
     let (decisions, _, thought) = said(4 * 1024, &[silent]);
     assert!(decisions.actions.is_empty());
     let closed = vec![GateKind::Statistics, GateKind::AtEase, GateKind::Room];

@@ -21,7 +21,7 @@ fn a_guest_that_grows_beyond_the_host_pushes_the_cold_out_first() {
     let sample = pass(&mut host, 60);
     let [cold, grows] = [&sample.vms[0], &sample.vms[1]];
     let swapped = mib(cold.process.swap);
-    assert!((350..=500).contains(&swapped), "{swapped} MiB");
+    assert!((350..=600).contains(&swapped), "{swapped} MiB");
     assert!(mib(grows.process.swap) < 100, "{:?}", grows.process.swap);
     let counters = grows.counters.expect("they are counted");
     assert!(counters.direct_reclaims > 0 && counters.direct_reclaim_ns > 0);
@@ -134,7 +134,7 @@ fn its_own_swap_or_a_balloon_that_lets_go_saves_it() {
 }
 
 #[test]
-fn dead_memory_comes_back_from_swap_only_to_be_overwritten_unless_the_balloon_had_it() {
+fn dead_memory_in_swap_is_read_to_be_overwritten_by_programs_or_for_the_balloon() {
     let dead = "dead = { resident = \"100 MiB\", swapped = \"1 GiB\" }";
     let read = |ballooned: bool| {
         let mut host = host(&vm("a", dead, &growing(512, 1900)));
@@ -147,7 +147,8 @@ fn dead_memory_comes_back_from_swap_only_to_be_overwritten_unless_the_balloon_ha
         host.vms[0].suffered.swap_in
     };
     assert!(read(false) > 100_000, "{}", read(false));
-    assert!(read(true) < 20_000, "{}", read(true));
+    // The guest zeroes what it puts into its balloon.
+    assert!(read(true) > 100_000, "{}", read(true));
 }
 
 #[test]
