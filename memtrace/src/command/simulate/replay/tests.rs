@@ -62,7 +62,7 @@ fn nothing_is_nothing_to_compare() {
 
 #[test]
 fn the_same_configuration_begins_as_it_did() {
-    let compared = compared(recorded("overcommit-2x", Some(Mode::Enforce)), &Config::default());
+    let compared = compared(recorded("night-batch", Some(Mode::Enforce)), &Config::default());
     let first = compared.episodes.first().expect("something was done");
     assert!(first.is_alike(), "{first:?}");
     assert_eq!(compared.acted, compared.moments);
@@ -119,7 +119,7 @@ fn holed(name: &str) -> Vec<Record> {
 
 #[test]
 fn orders_that_a_hole_swallowed_are_known_by_the_last_entries() {
-    for name in ["overcommit-2x", "slow-swap"] {
+    for name in ["night-batch", "slow-swap"] {
         let compared = compared(holed(name), &Config::default());
         let recorded = compared.recorded.as_ref().expect("something decided");
         let taken = |side: &run::Side| {
@@ -136,7 +136,7 @@ fn orders_that_a_hole_swallowed_are_known_by_the_last_entries() {
 
 #[test]
 fn what_moved_in_a_hole_is_the_policys_own_where_it_went_on_holding_it_for_that() {
-    for name in ["overcommit-2x", "dead-in-swap"] {
+    for name in ["overcommit-2x", "night-batch"] {
         let mut moments = holed(name);
         moments.iter_mut().filter_map(|moment| moment.reaction.as_mut()).for_each(|reaction| {
             reaction.entries.clear();
