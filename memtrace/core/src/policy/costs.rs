@@ -5,7 +5,7 @@
 use super::host::Host;
 use super::observation::{Observation, ScopeObservation, VmObservation};
 use super::receive::Demand;
-use super::rules::{Rules, part};
+use super::rules::{MIB, Rules, part};
 use super::state::State;
 use super::vm::Vm;
 use crate::policy::tri_state::{bytes_per_second, percent, rate};
@@ -28,6 +28,9 @@ const RISES: f64 = 0.5;
 const FALLS: f64 = 0.02;
 /// Of the scope's total, per cent: what VMs get in a second beyond what is free.
 const BEYOND: f64 = 0.1;
+/// And so much at least: in a pool of 2 GiB a guest would wait minutes for what was taken from it
+/// a second ago.
+const BEYOND_LEAST: u64 = 32 * MIB;
 /// So much of the swap stays free, and so much of the scope's total, per cent.
 const SWAP_KEPT: f64 = 10.0;
 const SWAP_KEPT_OF_TOTAL: f64 = 2.0;
@@ -92,7 +95,10 @@ pub fn beyond(
     let is_cheap = state.swap_wait.is_none_or(|seconds| seconds <= CHEAP);
     let pays = costs.is_some_and(|costs| costs.guests > costs.host);
     let room = has_room(host, scope) == Some(true);
-    if is_cheap && pays && room { part(host.total, BEYOND * passed) } else { Bytes(0) }
+    if !(is_cheap && pays && room) {
+        return Bytes(0);
+    }
+    part(host.total, BEYOND * passed).max(Bytes((BEYOND_LEAST as f64 * passed) as u64))
 }
 
 /// Seconds that VMs wait for a page of the host's swap, from what was known before and what is

@@ -24,7 +24,8 @@ pub struct Rules {
     pub soft: f64,
     pub hard: f64,
     pub low: f64,
-    /// What guests use is taken only below so much available (or the reserve), under pressure, or
+    /// What guests use is taken only below so much available (or the reserve) where VMs wait for
+    /// memory or swap is full ([`super::costs::pays`]), under pressure, by the trend, or
     /// for VMs in distress; what they have no use for below `soft`.
     pub in_use: f64,
     /// Above so much available, what was taken goes back: on working seeds anything from 8 to 15
@@ -88,7 +89,8 @@ pub struct Rules {
     pub too_small_margin: f64,
     pub too_small_lasts: Nanos,
     /// A guest that comes to use so much more from one answer to the next, or a tenth of its
-    /// maximum, is faster than relief, and may do so again: what it used then is left to it for so long.
+    /// maximum, is faster than relief, and may do so again: what it used then is left to it for
+    /// so long.
     pub burst: Bytes,
     pub burst_lasts: Nanos,
     /// A guest with less available is low (KubeVirt's alert), or tight, which is distress

@@ -46,6 +46,8 @@ pub fn remember(
     outcome: Outcome,
 ) {
     let at = seen.at;
+    let maxima: BTreeMap<VmId, Bytes> =
+        seen.vms.iter().filter_map(|vm| Some((vm.id, vm.maximum?))).collect();
     for (id, memory) in &mut state.vms {
         memory.capacity = outcome.capacities.get(id).copied().unwrap_or(0.0);
         if outcome.hurt.contains(id) {
@@ -55,9 +57,9 @@ pub fn remember(
             memory.too_small = Some((memory.was_too_small(rules, at).max(size), at));
         }
         if let Some(&(used, said)) = outcome.used.get(id) {
-            let maximum = seen.vms.iter().find(|vm| vm.id == *id).and_then(|vm| vm.maximum);
-            let burst =
-                maximum.map_or(rules.burst, |maximum| rules.burst.min(part(maximum, BURST_SHARE)));
+            let burst = maxima
+                .get(id)
+                .map_or(rules.burst, |maximum| rules.burst.min(part(*maximum, BURST_SHARE)));
             remember_use(rules, memory, (used, burst), said);
         }
         if let Some(share) = outcome.learnt.get(id) {

@@ -45,6 +45,13 @@ fn a_guest_that_pays_more_than_the_host_gets_memory_back_though_none_is_free() {
 }
 
 #[test]
+fn in_a_small_pool_it_gets_no_less() {
+    let mut small = exhausted();
+    (small.scope.total, small.scope.available) = (Some(Bytes(4 * GIB)), Some(Bytes(20 * MIB)));
+    assert_eq!(given(Some(0.1e-3), &small), 32, "0.1 % would be 4");
+}
+
+#[test]
 fn steps_that_follow_quickly_give_no_more_in_a_second() {
     let mut quick = exhausted();
     quick.at = Nanos(2_500_000_000);
