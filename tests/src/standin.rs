@@ -39,6 +39,8 @@ fn play() -> Result<()> {
     let mut memory: Vec<u8> = Vec::new();
     let mut hoard: Vec<File> = Vec::new();
     let mut round = 0_u8;
+    // Each page that it touches is to be a fault, on kernels with huge pages too.
+    rustix::thread::disable_transparent_huge_pages(true)?;
     println!("ok");
     for line in std::io::stdin().lock().lines() {
         let line = line?;
