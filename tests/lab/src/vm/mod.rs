@@ -27,6 +27,7 @@ pub mod report;
 pub use apt::Suite;
 pub use boot::{Console, Host};
 pub use kernels::MATRIX;
+pub use memtrace_lab_host::scenario::PROGRAMS;
 pub use programs::{Programs, find_qemu};
 pub use report::{Outcome, sentence};
 
