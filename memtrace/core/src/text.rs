@@ -20,30 +20,19 @@ pub fn width(text: &str) -> usize {
 /// `text` without anything that moves the cursor, changes colours or turns the
 /// direction of writing: guests and users choose names, and may choose them badly.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if text.contains(is_unfit) {
-        Cow::Owned(text.chars().map(|c| if is_unfit(c) { REPLACEMENT } else { c }).collect())
-    } else {
-        Cow::Borrowed(text)
-    }
+    without(text, is_unfit)
 }
 
 /// The same for text of several lines.
 pub fn clean_lines(text: &str) -> Cow<'_, str> {
-    let is_unfit = |c| is_unfit(c) && c != '\n' && c != '\t';
-    if text.contains(is_unfit) {
+    without(text, |c| is_unfit(c) && c != '\n' && c != '\t')
+}
+
+fn without(text: &str, is_unfit: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if text.contains(&is_unfit) {
         Cow::Owned(text.chars().map(|c| if is_unfit(c) { REPLACEMENT } else { c }).collect())
     } else {
         Cow::Borrowed(text)
-    }
-}
-
-/// The first `most` characters of `text`, with an ellipsis where there are more.
-pub fn bounded(text: &str, most: usize) -> Cow<'_, str> {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => Cow::Owned(
-            text.get(..end).unwrap_or_default().to_owned() + ELLIPSIS.encode_utf8(&mut [0; 4]),
-        ),
-        None => Cow::Borrowed(text),
     }
 }
 
@@ -142,8 +131,6 @@ mod tests {
         let text = "one\n\ttwo\x1b]0;x\x07\u{9b}2J\r\u{202e}end";
         let shown = "one\n\ttwo\u{fffd}]0;x\u{fffd}\u{fffd}2J\u{fffd}\u{fffd}end";
         assert_eq!(clean_lines(text), shown);
-        assert_eq!(bounded("äöü", 3), "äöü");
-        assert_eq!(bounded("äöü", 2), "äö…");
     }
 
     #[test]

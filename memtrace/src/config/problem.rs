@@ -63,7 +63,7 @@ impl fmt::Display for Problem {
         let Self { place, key, text } = self;
         // A quoted key may be anything.
         let key = text::clean(key);
-        let (key, text) = (text::bounded(&key, LONGEST), text::clean_lines(text));
+        let (key, text) = (text::truncate(&key, LONGEST), text::clean_lines(text));
         if key.is_empty() {
             write!(f, "{place}: {text}")
         } else {
