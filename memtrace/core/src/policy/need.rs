@@ -44,7 +44,7 @@ pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes, pays: bool
     let sum = wanted.iter().fold(Bytes(0), |sum, part| sum.saturating_add(*part));
     let bytes = sum.saturating_sub(coming);
     let enough = bytes >= worth_it(rules, host.total);
-    let line = part(host.total, rules.in_use).max(rules.kept(host.total));
+    let line = line(rules, host.total);
     let paid = pressure.saturating_add(owed);
     let lacks = if pays { line.saturating_sub(host.available) } else { Bytes(0) };
     let falls = ahead.saturating_sub(host.available.saturating_sub(line));
@@ -67,6 +67,11 @@ pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes, pays: bool
         enough,
     };
     Need { bytes: if enough { bytes } else { Bytes(0) }, in_use, term, forecast, pays }
+}
+
+/// With less available than this, memory in use may be taken.
+pub fn line(rules: &Rules, total: Bytes) -> Bytes {
+    part(total, rules.in_use).max(rules.kept(total))
 }
 
 /// The least that is worth a command, for a scope with so much memory.

@@ -2,7 +2,7 @@
 
 use super::decision::{Action, Decision};
 use super::host::Host;
-use super::need::Need;
+use super::need::{Need, line};
 use super::reason::GateKind;
 use super::receive::Demand;
 use super::rules::Rules;
@@ -62,10 +62,11 @@ fn giving(rules: &Rules, outlook: &Outlook<'_>) -> Vec<Change> {
     }
     if need.bytes.0 == 0 {
         changes.push(Change::Shortage { soft: rules.soft, share: host.share });
-    } else if !need.pays {
-        changes.push(Change::Waits);
     } else if host.quiet || need.in_use.0 == 0 {
-        changes.push(Change::Shortage { soft: rules.in_use, share: host.share });
+        if host.quiet || host.available >= line(rules, host.total) {
+            changes.push(Change::Shortage { soft: rules.in_use, share: host.share });
+        }
+        changes.extend((!need.pays).then_some(Change::Waits));
     }
     let closed: Vec<GateKind> =
         gates.iter().filter(|gate| !gate.open).map(|gate| gate.kind).collect();

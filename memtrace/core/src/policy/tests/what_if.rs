@@ -54,6 +54,13 @@ fn closed_gates_are_named() {
 }
 
 #[test]
+fn where_nobody_waits_that_is_what_would_have_to_change() {
+    let (decisions, _, thought) = said(1500, &[vm(1)]);
+    assert!(decisions.actions.is_empty());
+    assert_eq!(thought.otherwise[0], WhatIf::Gives { changes: vec![Change::Waits] });
+}
+
+#[test]
 fn of_what_is_decided_the_decision_speaks_itself() {
     let mut policy = Memtrace::new(Rules::default());
     let mut speaks = |seconds: std::ops::Range<u64>| {
