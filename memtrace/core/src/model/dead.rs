@@ -6,12 +6,13 @@ use crate::model::pair::Pair;
 use crate::signal::Quality;
 use crate::units::Bytes;
 
-/// The hypervisor's own memory, which is in the footprint.
-const OWN: Bytes = Bytes(256 << 20);
+/// What the host keeps of a VM beside the guest's memory, at most: the VMM itself, its devices.
+pub const OVERHEAD: Bytes = Bytes(256 << 20);
 
 /// max(0, footprint - live), where footprint = RSS + huge pages + swap of the process, at most the
-/// VM's size and [`OWN`], and live = the guest's total - free: what the operators of shakenfist/shakenfist#3920 worked
-/// out by hand. The hypervisor's own memory is in the footprint, some tens of MiB.
+/// VM's size and [`OVERHEAD`], and live = the guest's total - free: what the operators of
+/// shakenfist/shakenfist#3920 worked out by hand. The hypervisor's own memory is in the footprint,
+/// some tens of MiB.
 pub(super) fn dead(pair: &Pair<'_>, guest: &GuestView) -> Measured<Bytes> {
     let process = &pair.now.process;
     let (Some(rss), Some(swap)) = (process.rss, process.swap) else {
@@ -29,7 +30,8 @@ pub(super) fn dead(pair: &Pair<'_>, guest: &GuestView) -> Measured<Bytes> {
     let huge = process.hugetlb.unwrap_or(Bytes(0));
     let kept = rss.saturating_add(huge).saturating_add(swap);
     // Beyond all that its guest can have it is the hypervisor's own, which no balloon frees.
-    let most = guest.maximum.value.max(pair.now.allocated).map(|size| size.saturating_add(OWN));
+    let most =
+        guest.maximum.value.max(pair.now.allocated).map(|size| size.saturating_add(OVERHEAD));
     let footprint = most.map_or(kept, |most| kept.min(most));
     let live = total.saturating_sub(free);
     let dead = Measured::new(Some(footprint.saturating_sub(live)), guest.stats.quality.clone());

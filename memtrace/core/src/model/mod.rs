@@ -23,6 +23,7 @@ mod vm;
 pub mod waited;
 pub mod waits;
 
+pub use dead::OVERHEAD;
 pub use derive::derive;
 pub use guest::{STALE_AFTER, without_balloon};
 pub use histogram::quantile;

@@ -84,7 +84,7 @@ pub fn relief(rules: &Rules, vm: &Vm<'_>, duplicate: bool) -> Demand {
     };
     // Little left is enough: what it does to a guest that reads its files again and again
     // shows nowhere.
-    let needs = share(report.available, report.size) < rules.guest_tight;
+    let needs = vm.is_tight(rules) == Some(true);
     let thrashes = thrashes(rules, vm.now, Some(report), vm.is_kept_from(rules));
     if (needs, thrashes) == (false, Some(false)) {
         return Demand::Not(Reason::GuestHas { share: share(report.available, report.size) });

@@ -3,15 +3,14 @@
 
 use super::observation::VmObservation;
 use super::reason::{Claim, Distress, GuestMemory, Reason, Symptom, SymptomKind};
-use super::rules::{MIB, Rules, Safety, VmRules};
+use super::rules::{Rules, Safety, VmRules};
 use super::state::VmState;
+use crate::model::OVERHEAD;
 use crate::policy::distress::{killed, thrashes};
 use crate::policy::tri_state::{all, any, bytes_per_second, percent, rate, share};
 use crate::units::{Bytes, Nanos};
 
-/// The host keeps so much of a VM beside the guest's memory: QEMU itself, its devices.
-const OVERHEAD: u64 = 256 * MIB;
-/// Of a small VM's maximum it is this part at most: 50 MiB are much for one under KVM already,
+/// Of a small VM's maximum [`OVERHEAD`] is this part at most: 50 MiB are much for one under KVM already,
 /// and without a limit none of a small guest's own dead memory would be seen.
 const OVERHEAD_SHARE: u64 = 4;
 /// Numbers that were taken at different moments differ by so much of a VM's maximum.
@@ -97,7 +96,7 @@ impl<'a> Vm<'a> {
     /// guest that has nothing to give, again and again.
     pub fn vmm(&self) -> Bytes {
         let part = self.now.maximum.map_or(u64::MAX, |maximum| maximum.0 / OVERHEAD_SHARE);
-        let most = Bytes(OVERHEAD.min(part));
+        let most = OVERHEAD.min(Bytes(part));
         // Where it was never known what the host keeps beside what the guest uses, all of it
         // may be the VMM's.
         self.memory.beside.map_or(most, |beside| beside.min(most))
@@ -186,7 +185,7 @@ fn contradiction(
     total: Bytes,
     maximum: Bytes,
 ) -> Result<Option<Doubt>, Reason> {
-    let slack = (maximum.0 / SLACK).saturating_add(OVERHEAD);
+    let slack = (maximum.0 / SLACK).saturating_add(OVERHEAD.0);
     let over = |what: Bytes, limit: Bytes| what.0 > limit.0.saturating_add(slack);
     let claims = |claim, claimed, most| Err(Reason::Contradicted { claim, claimed, most });
     if over(total, maximum) {
