@@ -40,17 +40,29 @@ pub fn limits(vm: &VmFacts, facts: &Facts) -> Answer {
     let Some(cgroup) = known(&vm.cgroup)? else { return Ok(None) };
     let swap = swap(cgroup, facts);
     let mut worst: Option<Tight<'_>> = None;
+    let mut unknown = None;
     for level in &cgroup.levels {
         if (level.hard, level.high) == (Limit::Unlimited, Limit::Unlimited) {
             continue;
         }
-        let tight = tight(level, wanted(level, vm, facts)?, swap);
+        let wanted = match wanted(level, vm, facts) {
+            Ok(wanted) => wanted,
+            Err(reason) => {
+                unknown.get_or_insert(reason);
+                continue;
+            }
+        };
+        let tight = tight(level, wanted, swap);
         // Of those that do the same, its own first: that is the one to lift.
         if tight.as_ref().map(|tight| tight.harm) > worst.as_ref().map(|worst| worst.harm) {
             worst = tight;
         }
     }
-    Ok(worst.map(|tight| found(vm, cgroup, &tight)))
+    match (worst, unknown) {
+        (Some(tight), _) => Ok(Some(found(vm, cgroup, &tight))),
+        (None, Some(reason)) => Err(reason),
+        (None, None) => Ok(None),
+    }
 }
 
 /// What may be swapped out of it at most.

@@ -6,6 +6,7 @@ use super::words::{quoted, size};
 use memtrace_core::units::Bytes;
 
 const GIB: u64 = 1 << 30;
+
 /// Whether there is swap at all.
 pub fn swap(facts: &Facts) -> Answer {
     if !known(&facts.host.swaps)?.is_empty() {
@@ -74,11 +75,11 @@ pub fn backing(facts: &Facts) -> Answer {
     let of = |swap: &Swap| swap.backing.as_ref().ok().copied().and_then(harm);
     let harmed: Vec<(&Swap, Harm)> =
         swaps.iter().filter_map(|swap| Some((swap, of(swap)?))).collect();
-    let Some((_, worst)) = harmed.iter().max_by_key(|(_, harm)| harm.severity) else {
-        let unknown = swaps.iter().find_map(|swap| {
-            let reason = swap.backing.as_ref().err()?;
-            Some(format!("{}: {reason}", swap.path))
-        });
+    let worst = harmed.iter().max_by_key(|(_, harm)| harm.severity).map(|(_, harm)| *harm);
+    let unknown = unknown(swaps, |swap| swap.backing.as_ref().err());
+    // What isn't known may be worse than a note.
+    let Some(worst) = worst.filter(|worst| worst.severity > Severity::Note || unknown.is_none())
+    else {
         return unknown.map_or(Ok(None), Err);
     };
     // Memory behind a disk's swap is none that is counted on.
@@ -96,6 +97,11 @@ pub fn backing(facts: &Facts) -> Answer {
         commands: if worst.severity == Severity::Note { Vec::new() } else { off.collect() },
         fix: None,
     }))
+}
+
+/// The first swap of which something isn't known, and why.
+fn unknown(swaps: &[Swap], reason: impl Fn(&Swap) -> Option<&String>) -> Option<String> {
+    swaps.iter().find_map(|swap| Some(format!("{}: {}", swap.path, reason(swap)?)))
 }
 
 /// What is wrong with swap on something.
@@ -143,11 +149,7 @@ pub fn swap_disk(facts: &Facts) -> Answer {
     let swaps = known(&facts.host.swaps)?;
     let slow: Vec<&Swap> = swaps.iter().filter(|swap| swap.rotational == Ok(true)).collect();
     let Some(first) = slow.iter().max_by_key(|swap| swap.priority) else {
-        let unknown = swaps.iter().find_map(|swap| {
-            let reason = swap.rotational.as_ref().err()?;
-            Some(format!("{}: {reason}", swap.path))
-        });
-        return unknown.map_or(Ok(None), Err);
+        return unknown(swaps, |swap| swap.rotational.as_ref().err()).map_or(Ok(None), Err);
     };
     let fast = |swap: &&Swap| swap.rotational == Ok(false) && swap.priority > first.priority;
     let ahead = swaps.iter().find(fast);

@@ -88,6 +88,24 @@ fn a_limit_above_is_for_all_below_it() {
 }
 
 #[test]
+fn a_neighbour_of_unknown_size_hides_no_limit_of_its_own() {
+    let mut vms: Vec<VmFacts> = (1..=2).map(|number| vm("web", number)).collect();
+    let pool = level("/pool.slice", Limit::At(Bytes(64 * GIB)));
+    for (number, vm) in vms.iter_mut().enumerate() {
+        let path = format!("/pool.slice/vm{number}.scope");
+        let own = if number == 0 { Limit::At(Bytes(GIB)) } else { Limit::Unlimited };
+        let levels = vec![level(&path, own), pool.clone()];
+        vm.cgroup = Ok(Some(Cgroup { path, version: 2, levels }));
+    }
+    vms[1].size = nothing_known();
+    let finding = found(&facts(vms.clone()), "cgroup_limit").expect("it is under the size");
+    assert_eq!(finding.severity, Severity::Warning);
+    vms[0].cgroup = vms[1].cgroup.clone();
+    let finding = found(&facts(vms), "cgroup_limit").expect("it is told");
+    assert_eq!(finding.severity, Severity::Unknown);
+}
+
+#[test]
 fn no_swap_of_its_own_counts_at_a_limit_above() {
     let own = Level { swap: Limit::At(Bytes(0)), ..level("/a/b", Limit::Unlimited) };
     let finding = of_levels(4 * GIB, vec![own, level("/a", Limit::At(Bytes(4 * GIB)))]);

@@ -104,6 +104,8 @@ fn swap_that_needs_memory_to_be_written_is_reported() {
     assert!(zvol.consequence.contains("deadlock"), "{zvol:?}");
     let zram = check(&[Ok(Zram)]).expect("it is told");
     assert_eq!((zram.severity, zram.commands.len()), (Severity::Note, 0));
-    let unknown = check(&[nothing_known(), Ok(Disk)]).expect("it is told");
-    assert_eq!(unknown.severity, Severity::Unknown);
+    for other in [Disk, Zram] {
+        let unknown = check(&[nothing_known(), Ok(other)]).expect("it is told");
+        assert_eq!(unknown.severity, Severity::Unknown, "{other:?}");
+    }
 }
