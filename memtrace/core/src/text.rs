@@ -36,8 +36,16 @@ fn without(text: &str, is_unfit: impl Fn(char) -> bool) -> Cow<'_, str> {
     }
 }
 
-/// At most `columns` columns of `text`, with an ellipsis where something was cut. Never
-/// cuts through a wide character or a grapheme cluster.
+/// The first `most` characters of a text of several lines, with an ellipsis where there are more.
+pub fn cut_lines(text: &str, most: usize) -> Cow<'_, str> {
+    let Some((end, _)) = text.char_indices().nth(most) else { return Cow::Borrowed(text) };
+    let mut cut = text.get(..end).unwrap_or_default().to_owned();
+    cut.push(ELLIPSIS);
+    Cow::Owned(cut)
+}
+
+/// At most `columns` columns of `text`, which is one line, with an ellipsis where something was
+/// cut. Never cuts through a wide character or a grapheme cluster.
 pub fn truncate(text: &str, columns: usize) -> Cow<'_, str> {
     if graphemes_width(text) <= columns {
         return Cow::Borrowed(text);
@@ -131,6 +139,8 @@ mod tests {
         let text = "one\n\ttwo\x1b]0;x\x07\u{9b}2J\r\u{202e}end";
         let shown = "one\n\ttwo\u{fffd}]0;x\u{fffd}\u{fffd}2J\u{fffd}\u{fffd}end";
         assert_eq!(clean_lines(text), shown);
+        assert_eq!(cut_lines("ä\nöü", 4), "ä\nöü");
+        assert_eq!(cut_lines("ä\nöü", 3), "ä\nö…");
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub fn of_error(error: &anyhow::Error) -> (ExitCode, Option<String>) {
     let code = interrupted.map(|interrupted| interrupted.code()).or(misused).unwrap_or(FAILED);
     // Servers and files have their word in it.
     let told = format!("{error:#}");
-    let told = text::truncate(&told, LONGEST);
+    let told = text::cut_lines(&told, LONGEST);
     (ExitCode::from(code), Some(format!("memtrace: {}\n", text::clean_lines(&told))))
 }
 

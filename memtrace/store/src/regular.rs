@@ -1,4 +1,4 @@
-//! Opens regular files for reading by a path from the user. Other files are refused: opening a
+//! Opens regular files by a path from the user. Other files are refused: opening a
 //! named pipe waits for its writer, and a device may never end.
 
 use std::fs::{self, File, FileType, OpenOptions};
@@ -12,6 +12,17 @@ use std::path::Path;
 /// When it isn't one, or can't be opened.
 pub fn open(path: &Path) -> io::Result<File> {
     open_with(path, File::options().read(true))
+}
+
+/// The same, but also an open descriptor (`/dev/stdin`, a shell's `/dev/fd/63`), which has its
+/// writer already, and `/dev/null`.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_or_inherited(path: &Path) -> io::Result<File> {
+    let is_descriptor = ["/dev/fd", "/proc/self/fd"].iter().any(|folder| path.starts_with(folder));
+    let is_known = ["/dev/stdin", "/dev/null"].iter().any(|known| path == Path::new(known));
+    if is_descriptor || is_known { File::open(path) } else { open(path) }
 }
 
 /// The same with these options, of which the flags are set here.
@@ -44,17 +55,6 @@ fn check(kind: FileType) -> io::Result<()> {
     }
     let text = format!("not a regular file, but {}", name(kind));
     Err(io::Error::new(io::ErrorKind::InvalidInput, text))
-}
-
-/// The same, but also an open descriptor (`/dev/stdin`, a shell's `/dev/fd/63`), which has its
-/// writer already, and `/dev/null`.
-///
-/// # Errors
-/// As [`open`].
-pub fn open_or_inherited(path: &Path) -> io::Result<File> {
-    let is_descriptor = ["/dev/fd", "/proc/self/fd"].iter().any(|folder| path.starts_with(folder));
-    let is_known = ["/dev/stdin", "/dev/null"].iter().any(|known| path == Path::new(known));
-    if is_descriptor || is_known { File::open(path) } else { open(path) }
 }
 
 fn name(kind: FileType) -> &'static str {

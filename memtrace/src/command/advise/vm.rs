@@ -156,7 +156,7 @@ fn judge(advice: &mut VmAdvice, wanted: Size, p95: Bytes, room: Option<Bytes>) {
             (Verdict::Keep, now, "it fits".to_owned())
         }
         Some(now) if basis.days() < WEEK => {
-            let time = format::seconds(basis.days() * 86_400.0);
+            let time = format::seconds(basis.known_seconds);
             let why = format!("not needed in {time}, but at least a week is required");
             (Verdict::Keep, now, why)
         }

@@ -119,7 +119,7 @@ impl Page<'_> {
         if let Some(peak_at) = basis.peak_at {
             let [p50, p95, p99, peak] = [basis.p50, basis.p95, basis.p99, basis.peak].map(bytes);
             let at = self.time(peak_at);
-            let days = format::seconds(basis.days() * 86_400.0);
+            let days = format::seconds(basis.known_seconds);
             let by = source.words().map_or(String::new(), |words| format!(" ({words})"));
             self.said(
                 &format!(

@@ -41,6 +41,7 @@ impl Session {
         self.service.ready(self.running.interval());
         let mut left = count;
         let mut read = None;
+        let mut again = false;
         while left != Some(0) {
             tokio::select! {
                 step = next(&mut self.handle) => {
@@ -48,11 +49,14 @@ impl Session {
                     left = left.map(|left| left.saturating_sub(1));
                 }
                 () = signals.end() => break,
-                _ = self.hangup.recv() => self.reload(&mut read),
+                _ = self.hangup.recv() => again |= self.reload(&mut read),
                 config = loaded(&mut read) => {
                     self.running.apply(config, &self.handle.control);
-                    self.service.ready(self.running.interval());
-                    read = None;
+                    // The files may have changed after they were read.
+                    read = std::mem::take(&mut again).then(|| self.running.read());
+                    if read.is_none() {
+                        self.service.ready(self.running.interval());
+                    }
                 }
             }
         }
@@ -65,14 +69,15 @@ impl Session {
         output::print(&self.printer.text(step)?)
     }
 
-    /// Begins to read the configuration.
-    fn reload(&self, read: &mut Option<Reading>) {
+    /// Begins to read the configuration. Returns whether it has to be read again after that.
+    fn reload(&self, read: &mut Option<Reading>) -> bool {
         if read.is_some() {
-            tracing::warn!("the configuration is still being read: its disk doesn't answer");
-            return;
+            tracing::warn!("the configuration is still being read, and will be read again");
+            return true;
         }
         self.service.reloading();
         *read = Some(self.running.read());
+        false
     }
 
     /// Gives back until nothing more can be, the time limit, or another signal.

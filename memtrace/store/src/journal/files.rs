@@ -44,7 +44,8 @@ pub(super) fn list(directory: &Path) -> Result<Vec<u64>, JournalError> {
     }
 }
 
-/// Makes the directory if there is none, and sees to it that nobody else can put files into it.
+/// Makes the directory if there is none. One of another user, or that everybody may write to, is
+/// refused.
 pub(super) fn make_directory(directory: &Path) -> Result<(), JournalError> {
     let failed = || JournalError::io(directory.display().to_string());
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);

@@ -14,8 +14,8 @@ use serde_json::Value;
 use crate::{child, interrupt};
 
 /// Puts a small file system of its own on the folder that is its first argument, and runs
-/// the rest. It is gone with the process.
-const SMALL: &str = "mount -t tmpfs -o size=256k tmpfs \"$0\" && exec \"$@\"";
+/// the rest. It is gone with the process. Only its owner may write to it, as a journal requires.
+const SMALL: &str = "mount -t tmpfs -o size=256k,mode=0700 tmpfs \"$0\" && exec \"$@\"";
 const END: Duration = Duration::from_secs(20);
 /// More steps than any trial takes, so that it ends by itself.
 const MOST: &str = "600";

@@ -107,7 +107,7 @@ fn digits(value: f64) -> String {
 }
 
 const HEAD: &str = "\
-# Relief of real guests?
+# Relief of real guests
 
 Written by `cargo xtask relief PLACE... --write`; not edited by hand.
 
