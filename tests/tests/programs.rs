@@ -60,7 +60,9 @@ fn collect(tokens: TokenStream, functions: &mut BTreeMap<String, Function>) {
                 if let TokenTree::Group(group) = &tokens[place] {
                     function.read(group.stream());
                 }
-                functions.insert(name, function);
+                // Bodies name functions without their modules.
+                let twin = functions.insert(name.clone(), function);
+                assert!(twin.is_none(), "two functions are called {name}");
                 is_program = false;
                 at = place;
             }
@@ -104,7 +106,7 @@ fn field(arguments: &TokenTree) -> Option<String> {
     text.split(',').nth(1).map(|field| field.trim().to_owned())
 }
 
-/// Programs that come to each function, by the names that bodies have in them.
+/// The program, and the functions that it comes to, by the names that bodies have in them.
 fn reached_from(program: &str, functions: &BTreeMap<String, Function>) -> BTreeSet<String> {
     let mut reached = BTreeSet::new();
     let mut open = vec![program.to_owned()];

@@ -51,9 +51,13 @@ enum Budget {
 /// Runs the fuzzers, and prints how many inputs each tried.
 ///
 /// # Errors
-/// When they don't build, there is no such target, or an input was found that breaks one.
+/// When they can't be built here or don't build, there is no such target, or one tried no input or
+/// found one that breaks it.
 pub fn run(arguments: &Arguments) -> Result<()> {
     interrupt::listen()?;
+    if let Some(reason) = obstacle() {
+        bail!("{reason}");
+    }
     let all = targets()?;
     let wrong = arguments.targets.iter().find(|target| !all.contains(target));
     if let Some(wrong) = wrong {
@@ -71,10 +75,22 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 /// # Errors
 /// When the fuzzers don't build.
 pub fn step() -> Result<Outcome> {
-    if !cfg!(target_arch = "x86_64") {
-        return Ok(Outcome::skipped("fuzzers are built for x86-64"));
+    if let Some(reason) = obstacle() {
+        return Ok(Outcome::skipped(reason));
     }
     fuzz(&targets()?, Budget::Seconds(SECONDS))
+}
+
+/// Why the fuzzers can't be built here.
+fn obstacle() -> Option<&'static str> {
+    if !cfg!(target_arch = "x86_64") {
+        return Some("fuzzers are built for x86-64");
+    }
+    // As the build of libFuzzer chooses it.
+    let compiler = std::env::var("CXX").unwrap_or_default();
+    let compiler = compiler.split_whitespace().next().unwrap_or("c++");
+    let found = Command::new(compiler).arg("--version").stdout(Stdio::null()).status();
+    (!found.is_ok_and(|status| status.success())).then_some("libFuzzer needs a C++ compiler")
 }
 
 fn targets() -> Result<Vec<String>> {
@@ -83,6 +99,7 @@ fn targets() -> Result<Vec<String>> {
     let name = |path: PathBuf| Some(path.file_stem()?.to_str()?.to_owned());
     let mut names: Vec<String> = entries.flatten().filter_map(|entry| name(entry.path())).collect();
     names.sort();
+    ensure!(!names.is_empty(), "no fuzz target in {}", folder.display());
     Ok(names)
 }
 
@@ -154,12 +171,23 @@ fn one(target: &str, budget: Budget) -> Result<Outcome> {
     let log = fs::read(&path).context("read the log")?;
     let (inputs, coverage) = figures(&String::from_utf8_lossy(&log));
     println!("{target}: {inputs} inputs, {coverage} edges");
-    if status.success() {
-        return Ok(Outcome::passed(1));
+    Ok(match verdict(status.success(), inputs) {
+        Ok(()) => Outcome::passed(1),
+        Err(why) => {
+            let (log, findings) = (path.display(), findings.display());
+            let failure = format!("{target}: {why}; see {log} and {findings}");
+            Outcome { failures: vec![failure], ..Outcome::failed(1) }
+        }
+    })
+}
+
+/// A fuzzer that tried nothing has shown nothing.
+fn verdict(ended_well: bool, inputs: u64) -> Result<(), &'static str> {
+    match (ended_well, inputs) {
+        (false, _) => Err("it failed"),
+        (true, 0) => Err("it tried no input"),
+        (true, _) => Ok(()),
     }
-    let failure =
-        format!("{target}: see {}; the input is in {}", path.display(), findings.display());
-    Ok(Outcome { failures: vec![failure], ..Outcome::failed(1) })
 }
 
 /// Inputs that were tried, and covered edges, from a fuzzer's messages: `#512  NEW  cov: 90 ft: ..`
@@ -180,5 +208,12 @@ mod tests {
                    #512\tDONE   cov: 123 ft: 140\nstat::number_of_executed_units: 512\n";
         assert_eq!(figures(log), (512, 123));
         assert_eq!(figures("error"), (0, 0));
+    }
+
+    #[test]
+    fn a_fuzzer_that_tried_nothing_has_not_passed() {
+        assert_eq!(verdict(true, 512), Ok(()));
+        assert_eq!(verdict(true, 0), Err("it tried no input"));
+        assert_eq!(verdict(false, 512), Err("it failed"));
     }
 }

@@ -1,8 +1,8 @@
-//! Waiting for a condition, never for a time.
+//! Waiting for a condition, or for a time that a run is to take.
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::interrupt;
 
@@ -23,5 +23,60 @@ pub fn until<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Result<
             }
             Err(_) => std::thread::sleep(LOOK),
         }
+    }
+}
+
+/// Asks until there is an answer: `None` is asked again, an error is not.
+///
+/// # Errors
+/// When asking fails, or there is no answer in time, or on Ctrl-C.
+pub fn answer<T>(
+    what: &str,
+    patience: Duration,
+    mut ask: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    let deadline = Instant::now() + patience;
+    loop {
+        interrupt::check()?;
+        if let Some(answer) = ask()? {
+            return Ok(answer);
+        }
+        ensure!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Lets the time up to `end` pass: the pace of a run itself.
+///
+/// # Errors
+/// On Ctrl-C.
+pub fn pass(end: Instant) -> Result<()> {
+    loop {
+        interrupt::check()?;
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        std::thread::sleep(left.min(LOOK));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::bail;
+
+    #[test]
+    fn an_error_ends_the_wait_and_none_is_asked_again() {
+        let mut asked = 0;
+        let third = answer("the third", Duration::from_secs(10), || {
+            asked += 1;
+            Ok((asked == 3).then_some(asked))
+        });
+        assert_eq!(third.unwrap(), 3);
+        let failed: Result<()> = answer("it", Duration::from_secs(10), || bail!("it is gone"));
+        assert_eq!(failed.unwrap_err().to_string(), "it is gone");
+        let never: Result<()> = answer("a wonder", Duration::ZERO, || Ok(None));
+        assert_eq!(never.unwrap_err().to_string(), "waited in vain for a wonder");
     }
 }

@@ -29,10 +29,11 @@ pub fn libvirt() -> Result<Outcome> {
     check(Manager::Libvirt)
 }
 
-/// The tests of the programs take four minutes on an emulated kernel: a full run has them on one.
+/// The tests of the programs take four minutes on an emulated kernel: a full test run has them on
+/// this one alone, and keeps what an earlier run said of the others.
 const WITH_PROGRAMS: &str = "6.1";
 
-/// Every scenario of level 2 on a kernel of the matrix.
+/// Every scenario of level 2 on a kernel of the matrix, and on one the tests of the programs.
 ///
 /// # Errors
 /// When memtrace or the host's programs don't build, or the user interrupts.

@@ -84,12 +84,16 @@ impl Pairs {
 
     /// The table's pages, with those that pairs had before they made room.
     fn totals(&self, entries: &[(FlowKey, u64)]) -> Vec<(FlowKey, u64)> {
-        let mut totals = self.kept.clone();
-        for (key, pages) in entries {
-            let total = totals.entry(*key).or_default();
-            *total = total.saturating_add(*pages);
+        if self.kept.is_empty() {
+            return entries.to_vec();
         }
-        totals.into_iter().collect()
+        let mut table: BTreeMap<FlowKey, u64> = entries.iter().copied().collect();
+        let grown = |(key, kept): (&FlowKey, &u64)| {
+            (*key, kept.saturating_add(table.remove(key).unwrap_or(0)))
+        };
+        let mut totals: Vec<(FlowKey, u64)> = self.kept.iter().map(grown).collect();
+        totals.extend(table);
+        totals
     }
 
     /// Pairs that are to make room: none while the table has a quarter left.
@@ -155,13 +159,19 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let mut pairs = Pairs::new(1);
-        for causer in 0..MOST_KEPT as u32 {
+        let mut pairs = Pairs::new(4);
+        for causer in 0..MOST_KEPT as u32 - 1 {
             pairs.keep(FlowKey { causer, victim: 1 }, 1);
         }
-        let entries = [(key(0), 1)];
+        let entries: Vec<(FlowKey, u64)> = (0..4).map(|causer| (key(causer), 1)).collect();
+        for reading in 0..IDLE {
+            assert_eq!(pairs.idle(&entries), [], "reading {reading}");
+        }
+        assert_eq!(pairs.idle(&entries), [key(0)], "there is room for one");
+        pairs.keep(key(0), 1);
+        assert_eq!(pairs.idle(&entries[1..]), []);
         for _ in 0..=2 * IDLE {
-            assert_eq!(pairs.idle(&entries), []);
+            assert_eq!(pairs.idle(&entries), [], "nothing more is kept");
         }
     }
 }

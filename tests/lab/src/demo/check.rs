@@ -18,7 +18,7 @@ use super::kernel;
 use super::stream::Stream;
 use crate::local::Lab;
 use crate::local::plan::Manager;
-use crate::{child, interrupt, progress};
+use crate::{child, progress, wait};
 
 /// How long the counters may take to stand still.
 const SETTLE: Duration = Duration::from_secs(60);
@@ -42,9 +42,9 @@ pub fn run(memtrace: &Path, manager: Manager, seconds: u64) -> Result<Table> {
     progress::say(&format!("pressing for {seconds} s ..."));
     lab.work()?;
     let end = Instant::now() + Duration::from_secs(seconds);
-    sleep_until(Instant::now() + Duration::from_secs(seconds / 2))?;
+    wait::pass(Instant::now() + Duration::from_secs(seconds / 2))?;
     frames(memtrace)?;
-    sleep_until(end)?;
+    wait::pass(end)?;
     let to = quiet_moment(&lab, taskstats.as_ref(), &mut stream)?;
     drop(stream);
     let names =
@@ -55,14 +55,6 @@ pub fn run(memtrace: &Path, manager: Manager, seconds: u64) -> Result<Table> {
     let table = compare::table(names, &from, &to)?;
     lab.down()?;
     Ok(table)
-}
-
-fn sleep_until(end: Instant) -> Result<()> {
-    while Instant::now() < end {
-        interrupt::check()?;
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    Ok(())
 }
 
 /// Waits until memtrace counts all three.

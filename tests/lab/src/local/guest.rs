@@ -2,7 +2,7 @@
 //! move the balloon.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
@@ -89,16 +89,12 @@ impl Guest {
     /// # Errors
     /// When it is too slow.
     pub fn wait_walked(&mut self) -> Result<()> {
-        let deadline = Instant::now() + FIRST_WALK;
-        loop {
+        let what = format!("{}'s first walk", self.plan.name);
+        wait::answer(&what, FIRST_WALK, || {
             let status = self.tell("status")?;
             let walks = parse_walks(&status).with_context(|| format!("no walks in: {status}"))?;
-            if walks > 0 {
-                return Ok(());
-            }
-            ensure!(Instant::now() < deadline, "{}: too slow: {status}", self.plan.name);
-            std::thread::sleep(Duration::from_millis(100));
-        }
+            Ok((walks > 0).then_some(()))
+        })
     }
 
     /// Stops the guest's CPUs.

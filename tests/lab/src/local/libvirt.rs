@@ -67,6 +67,7 @@ pub fn ensure_daemons(mut started: impl FnMut(Process) -> Result<()>) -> Result<
     virsh(&["uri"]).map(drop)
 }
 
+/// Also after Ctrl-C, when [`crate::wait`] fails at once: a daemon that we started is to be undone.
 fn wait_running(pid_file: &str) -> Option<Process> {
     let deadline = Instant::now() + Duration::from_secs(20);
     while Instant::now() < deadline {

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::{child, interrupt};
+use crate::{child, interrupt, wait};
 
 /// Puts a small file system of its own on the folder that is its first argument, and runs
 /// the rest. It is gone with the process. Only its owner may write to it, as a journal requires.
@@ -149,15 +149,9 @@ impl Mitigator {
     pub fn end(mut self) -> Result<String> {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::TERM).context("ask memtrace to end")?;
-        let deadline = Instant::now() + END;
-        loop {
-            if let Some(status) = self.child.try_wait()? {
-                ensure!(status.success(), "memtrace ended with {status}: {}", self.errors());
-                return Ok(self.errors());
-            }
-            ensure!(Instant::now() < deadline, "memtrace doesn't end");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let status = wait::answer("memtrace's end", END, || Ok(self.child.try_wait()?))?;
+        ensure!(status.success(), "memtrace ended with {status}: {}", self.errors());
+        Ok(self.errors())
     }
 
     /// What it said so far beside its steps.

@@ -2,19 +2,18 @@
 //! journals.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 use super::mitigator::{How, Mitigator};
-use crate::interrupt;
 use crate::local::Lab;
 use crate::local::guest::Guest;
+use crate::wait;
 
 /// A balloon of a guest that idles takes a second or two.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 const CONFIGURATION: &str = include_str!("memtrace.toml");
-const LOOK: Duration = Duration::from_millis(100);
 
 /// MiB that guests touch and give back to their own kernels; the host still has them. With what
 /// qemu needs itself it is more than the policy leaves alone for that.
@@ -41,7 +40,7 @@ impl<'a> Stage<'a> {
         }
         for guest in stage.lab.guests.iter().filter(|guest| guest.process.alive()) {
             let full = u64::from(guest.plan.memory_mib);
-            stage.wait("full size", || Ok((guest.size_mib()? >= full).then_some(())))?;
+            wait::answer("full size", PATIENCE, || Ok((guest.size_mib()? >= full).then_some(())))?;
         }
         for guest in stage.lab.guests.iter_mut().filter(|guest| guest.process.alive()) {
             let given = GIVEN_UP.iter().find(|(name, _)| *name == guest.plan.name);
@@ -82,21 +81,5 @@ impl<'a> Stage<'a> {
     pub fn guest(&self, name: &str) -> Result<&Guest> {
         let guest = self.lab.guests.iter().find(|guest| guest.plan.name == name);
         guest.with_context(|| format!("no guest {name}"))
-    }
-
-    /// Asks until there is an answer.
-    ///
-    /// # Errors
-    /// When asking fails, or there is none in time.
-    pub fn wait<T>(&self, what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            interrupt::check()?;
-            if let Some(answer) = ask()? {
-                return Ok(answer);
-            }
-            ensure!(Instant::now() < deadline, "waited in vain: {what}");
-            std::thread::sleep(LOOK);
-        }
     }
 }

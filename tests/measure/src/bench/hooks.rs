@@ -2,10 +2,10 @@
 //! bpftrace counting by pid, for a task that is no VM and for a VM.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
-use memtrace_lab::{interrupt, progress};
+use anyhow::{Context as _, Result};
+use memtrace_lab::{interrupt, progress, wait};
 
 use super::runs::{self, Runs};
 use super::worker::{Memtrace, Worker};
@@ -45,6 +45,9 @@ const LOADS: &[Load] = &[
         hooks: &["sched:sched_process_exec", "sched:sched_process_exit"],
     },
 ];
+
+/// For bpftrace, which compiles its script.
+const LOADED: Duration = Duration::from_secs(10);
 
 struct Load {
     name: &'static str,
@@ -137,11 +140,9 @@ fn start(hooks: &[&str], body: &str) -> Result<Bpftrace> {
     };
     let script: Vec<String> = hooks.iter().enumerate().map(probe).collect();
     let bpftrace = Bpftrace::start(&script.join(" "))?;
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while runs::tracepoints(bpftrace.pid())?.len() != hooks.len() {
-        ensure!(Instant::now() < deadline, "bpftrace hasn't loaded a program for each hook");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait::answer("bpftrace to load a program for each hook", LOADED, || {
+        Ok((runs::tracepoints(bpftrace.pid())?.len() == hooks.len()).then_some(()))
+    })?;
     Ok(bpftrace)
 }
 

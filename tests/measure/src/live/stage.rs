@@ -5,14 +5,15 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use memtrace_core::sim::scenario::{Scenario, VmSpec};
 use memtrace_host::taskstats::Taskstats;
 use memtrace_lab::date::today;
 use memtrace_lab::local::Lab;
+use memtrace_lab::local::guest::Guest;
 use memtrace_lab::local::plan::Manager;
 use memtrace_lab::trials::mitigator::{How, Mitigator};
-use memtrace_lab::{interrupt, progress};
+use memtrace_lab::{interrupt, progress, wait};
 use memtrace_lab_host::course::{self, Courses};
 use memtrace_lab_host::decisions;
 use memtrace_lab_host::roles::CONFIGURATION;
@@ -30,8 +31,6 @@ const SETTINGS: [(&str, &str); 1] = [("/proc/sys/kernel/task_delayacct", "1")];
 const SETTLED: Duration = Duration::from_secs(180);
 const PATIENCE: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
-/// Between two looks at guests that settle.
-const LOOK: Duration = Duration::from_millis(250);
 
 /// Who moves balloons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -159,19 +158,8 @@ impl Stage<'_> {
         }
         let deadline = Instant::now() + SETTLED;
         for guest in &mut self.lab.guests {
-            loop {
-                interrupt::check()?;
-                let report = guest.tell("report")?;
-                if report.starts_with("state=ready") {
-                    break;
-                }
-                let late = Instant::now() > deadline || report.starts_with("state=failed");
-                if late {
-                    let notes = guest.tell("notes")?;
-                    bail!("{} doesn't settle: {report}; {notes}", guest.plan.name);
-                }
-                std::thread::sleep(LOOK);
-            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            settled(guest, left)?;
         }
         let totals = self.totals()?;
         let both = |guest: &OfOne| Some(guest.resident? + guest.swapped?);
@@ -198,12 +186,7 @@ impl Stage<'_> {
     fn follow(&mut self, seconds: u64, begun: Instant) -> Result<()> {
         for second in 1..=seconds {
             let due = begun + SECOND * u32::try_from(second)?;
-            while Instant::now() < due {
-                interrupt::check()?;
-                // The pace of the run itself.
-                let left = due.saturating_duration_since(Instant::now());
-                std::thread::sleep(left.min(LOOK));
-            }
+            wait::pass(due)?;
             self.act()?;
             let moment = self.moment(begun)?;
             if second.is_multiple_of(30) {
@@ -290,6 +273,21 @@ impl Stage<'_> {
         }
         Ok(())
     }
+}
+
+/// Waits until a guest has what it needs at the beginning.
+fn settled(guest: &mut Guest, patience: Duration) -> Result<()> {
+    let name = guest.plan.name;
+    let mut last = String::new();
+    let ready = wait::answer(&format!("{name} to settle"), patience, || {
+        last = guest.tell("report")?;
+        ensure!(!last.starts_with("state=failed"), "{name} failed");
+        Ok(last.starts_with("state=ready").then_some(()))
+    });
+    ready.map_err(|why| {
+        let notes = guest.tell("notes").unwrap_or_default();
+        why.context(format!("{name} doesn't settle: {last}; {notes}"))
+    })
 }
 
 /// As of the relief scene, with the pool as the scope.

@@ -14,7 +14,7 @@ use serde_json::Value;
 /// One kernel's run.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Kept {
-    /// `2026-11-23`.
+    /// Of the newest run, `2026-11-23`.
     pub date: String,
     pub kernel: Option<String>,
     pub scenarios: Vec<Scenario>,
@@ -26,21 +26,40 @@ pub fn folder() -> PathBuf {
     paths::target().join("lab/attribution")
 }
 
-/// Keeps what a complete run of all scenarios gave, in place of an earlier one.
+/// Keeps what a run that came to its end gave. Of an earlier run of the same release stays what
+/// this one left out; one that can't be read is replaced.
 ///
 /// # Errors
 /// When it can't be written.
 pub fn keep(folder: &Path, name: &str, date: &str, outcome: &Outcome) -> Result<()> {
-    let kept = Kept {
+    let path = path(folder, name);
+    let earlier = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    let mut kept = Kept {
         date: date.to_owned(),
         kernel: outcome.kernel.clone(),
         scenarios: outcome.scenarios.clone(),
         signals: outcome.signals.clone(),
     };
+    if let Some(earlier) = earlier {
+        kept.fill_from(earlier);
+    }
     fs::create_dir_all(folder)?;
-    let path = path(folder, name);
     let text = serde_json::to_vec(&kept)?;
     fs::write(&path, text).with_context(|| format!("write {}", path.display()))
+}
+
+impl Kept {
+    /// Takes over the scenarios that only the earlier run had.
+    fn fill_from(&mut self, earlier: Self) {
+        if earlier.kernel != self.kernel {
+            return;
+        }
+        for scenario in earlier.scenarios {
+            if self.scenarios.iter().all(|newer| newer.name != scenario.name) {
+                self.scenarios.push(scenario);
+            }
+        }
+    }
 }
 
 /// The runs of these kernels that were kept, in this order.
@@ -86,6 +105,33 @@ mod tests {
         let dates: Vec<&str> = found.iter().map(|kept| kept.date.as_str()).collect();
         assert_eq!(dates, ["2026-01-03", "2026-01-01"]);
         assert_eq!(found[0].scenarios, [scenario]);
+    }
+
+    fn run(kernel: &str, scenarios: &[(&str, f64)]) -> Outcome {
+        let scenario = |&(name, seconds): &(&str, f64)| {
+            let state = State::Skipped("no KVM".to_owned());
+            Scenario { name: name.to_owned(), seconds, state }
+        };
+        let scenarios = scenarios.iter().map(scenario).collect();
+        Outcome { kernel: Some(kernel.to_owned()), scenarios, ..Outcome::default() }
+    }
+
+    #[test]
+    fn what_a_run_left_out_stays_of_an_earlier_one_of_the_same_release() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut kept = |outcome: &Outcome| -> Vec<(String, f64)> {
+            keep(folder.path(), "6.12", "2026-01-01", outcome).unwrap();
+            let found = all(folder.path(), &["6.12"]).unwrap().remove(0);
+            found.scenarios.into_iter().map(|one| (one.name, one.seconds)).collect()
+        };
+        let expected = |all: &[(&str, f64)]| -> Vec<(String, f64)> {
+            all.iter().map(|(name, seconds)| ((*name).to_owned(), *seconds)).collect()
+        };
+        kept(&run("6.12.9", &[("max", 1.0), ("programs", 2.0)]));
+        let both = kept(&run("6.12.9", &[("max", 3.0)]));
+        assert_eq!(both, expected(&[("max", 3.0), ("programs", 2.0)]));
+        let newer = kept(&run("6.12.10", &[("max", 4.0)]));
+        assert_eq!(newer, expected(&[("max", 4.0)]));
     }
 
     #[test]

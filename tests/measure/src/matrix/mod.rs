@@ -85,7 +85,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(code)
 }
 
-/// Keeps what all scenarios gave on a kernel of the matrix, for docs/attribution.md.
+/// Keeps what a run on a kernel of the matrix gave, for docs/attribution.md. What it left out stays
+/// of an earlier run.
 ///
 /// # Errors
 /// When it can't be written.

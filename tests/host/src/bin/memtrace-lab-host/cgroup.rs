@@ -1,4 +1,4 @@
-//! The lab's cgroup, and one in it for each guest that is to have its own. Version 2.
+//! A pool for guests or tests, and a cgroup in it for each guest that is to have its own. Version 2.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ const ROOT: &str = "/sys/fs/cgroup";
 /// The dead may take a moment to leave.
 const EMPTY: Duration = Duration::from_secs(20);
 
-/// A scenario's cgroups. They are removed when this is dropped.
+/// Cgroups that were made. They are removed when this is dropped.
 pub struct Groups {
     made: Vec<PathBuf>,
 }
@@ -34,13 +34,23 @@ impl Groups {
     /// # Errors
     /// When the kernel refuses.
     pub fn make(scenario: &Scenario) -> Result<Self> {
-        let mut groups = Self { made: Vec::new() };
-        write(&Path::new(ROOT).join("cgroup.subtree_control"), "+memory")?;
-        groups.add(parent(), scenario.parent)?;
-        write(&parent().join("cgroup.subtree_control"), "+memory")?;
+        let mut groups = Self::pool(parent(), scenario.parent)?;
         for group in scenario.groups {
             groups.add(of(Some(group.name)), group.limits)?;
         }
+        Ok(groups)
+    }
+
+    /// Makes a cgroup whose children have limits too. Its own are in MiB.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn pool(folder: PathBuf, limits: &[(&str, u32)]) -> Result<Self> {
+        let mut groups = Self { made: Vec::new() };
+        write(&Path::new(ROOT).join("cgroup.subtree_control"), "+memory")?;
+        let children = folder.join("cgroup.subtree_control");
+        groups.add(folder, limits)?;
+        write(&children, "+memory")?;
         Ok(groups)
     }
 

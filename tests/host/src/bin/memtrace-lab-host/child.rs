@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-/// How often a child is looked at.
-const LOOK: Duration = Duration::from_millis(50);
+use crate::wait;
 
 /// What a program did.
 #[derive(Serialize)]
@@ -42,16 +41,10 @@ pub fn run_command(command: &mut Command, limit: Duration) -> Result<Outcome> {
         .stderr(File::create(errors)?)
         .spawn()
         .with_context(|| format!("run {command:?}"))?;
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        if started.elapsed() > limit {
-            child.kill()?;
-            break child.wait()?;
-        }
-        std::thread::sleep(LOOK);
-    };
+    if wait::until("its end", limit, || Ok(child.try_wait()?)).is_err() {
+        child.kill()?;
+    }
+    let status = child.wait()?;
     let read = |path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     Ok(Outcome {
         code: status.code(),
