@@ -1,7 +1,7 @@
 //! Users who make looking for VMs expensive.
 
 use super::*;
-use crate::vmm::discover::turns::LOOK;
+use crate::vmm::discover::turns::{LOOK, READING};
 
 /// So little that a few descriptors are many.
 const TURN: u32 = 64;
@@ -52,6 +52,33 @@ fn many_descriptors_of_one_user_do_not_delay_the_vm_of_another() {
     host.process(&FakeProcess { pid: 900, user: 64055, fds: KVM, ..QEMU });
     discovery.scan(&host.root(), at(1)).unwrap();
     assert!(discovery.vms().any(|vm| vm.pid == 900), "{:?}", found(&discovery));
+}
+
+#[test]
+fn slow_looks_are_no_more_than_one_in_a_scan() {
+    let host = FakeHost::unified();
+    for pid in 100..103 {
+        hoarder(&host, pid, STRANGER, 1);
+    }
+    // Each look takes longer than that.
+    let instant = (1024, Duration::from_nanos(1));
+    let allowance = Allowance::new(instant, instant);
+    let mut discovery = Discovery { allowance, ..Discovery::default() };
+    for scan in 0..4 {
+        discovery.scan(&host.root(), at(10 * scan)).unwrap();
+        assert_eq!(discovery.vms().count() as u64, (scan + 1).min(3), "scan {scan}");
+    }
+}
+
+#[test]
+fn new_processes_count_before_they_are_looked_at() {
+    let host = FakeHost::unified();
+    for pid in 100..200 {
+        host.process(&FakeProcess { pid, user: STRANGER, ..FakeProcess::default() });
+    }
+    let mut discovery = frugal();
+    discovery.scan(&host.root(), at(0)).unwrap();
+    assert_eq!(discovery.work(), 100 * u64::from(READING));
 }
 
 #[test]
