@@ -112,6 +112,18 @@ fn a_user_has_a_share_of_the_looks_that_events_ask_for() {
 }
 
 #[test]
+fn root_waits_for_its_share_and_keeps_its_place() {
+    let host = FakeHost::unified();
+    hoarder(&host, 100, 0, 5 * TURN as usize);
+    let mut discovery = frugal();
+    for look in 0..3 {
+        let sighting = discovery.look_at(&host.root(), 100, at(0));
+        assert_eq!(sighting, Sighting::NotYet, "look {look}");
+    }
+    assert!(discovery.work() <= u64::from(TURN + LOOK), "{}", discovery.work());
+}
+
+#[test]
 fn a_user_has_so_many_vms_by_command_lines_alone_and_root_as_many_as_it_says() {
     let host = FakeHost::unified();
     let crowd = MOST_BY_WORD as u32 + 20;
