@@ -50,21 +50,18 @@ fn of_stack(top: PathBuf) -> Backing {
     let mut devices = vec![top];
     let mut seen = 0;
     while let Some(device) = devices.get(seen).cloned() {
-        if let Some(backing) = of_device(&device) {
+        let disk = block::disk(&device);
+        if let Some(backing) = of_disk(disk) {
             return backing;
         }
-        let slaves = std::fs::read_dir(device.join("slaves")).into_iter().flatten().flatten();
-        let under = slaves.filter_map(|slave| std::fs::canonicalize(slave.path()).ok());
-        devices.extend(under.take(MOST.saturating_sub(devices.len())));
+        let room = MOST.saturating_sub(devices.len());
+        devices.extend(block::slaves(disk).into_iter().take(room));
         seen = seen.saturating_add(1);
     }
     Backing::Disk
 }
 
-fn of_device(device: &Path) -> Option<Backing> {
-    // A partition is a directory in that of its disk.
-    let is_partition = device.join("partition").exists();
-    let disk = if is_partition { device.parent()? } else { device };
+fn of_disk(disk: &Path) -> Option<Backing> {
     let name = disk.file_name()?.to_str()?;
     let is = |driver: &str| {
         let number = name.strip_prefix(driver).unwrap_or_default();
@@ -129,6 +126,8 @@ mod tests {
         host.file("sys/devices/virtual/block/dm-9/dm/uuid", "LVM-abc-tpool\n");
         host.file("sys/devices/virtual/block/zd16/zd16p1/partition", "1\n");
         host.link("sys/class/block/zd16p1", "../../devices/virtual/block/zd16/zd16p1");
+        host.file("sys/devices/virtual/block/md0/md0p1/partition", "1\n");
+        host.link("sys/class/block/md0p1", "../../devices/virtual/block/md0/md0p1");
         for (name, backing) in [
             ("zd16", Backing::Zvol),
             ("zd16p1", Backing::Zvol),
@@ -140,6 +139,7 @@ mod tests {
             ("dm-1", Backing::Thin),
             ("dm-2", Backing::Zvol),
             ("md0", Backing::Network),
+            ("md0p1", Backing::Network),
             ("zdev", Backing::Disk),
         ] {
             let found = of(&host.root(), &swap(&format!("/dev/{name}"), "partition"));

@@ -51,11 +51,7 @@ fn under(root: &HostRoot, path: &str) -> Result<PathBuf, String> {
 /// By its queue, if there is a disk under it that can turn. 1 is also what drivers of disks
 /// say that know nothing of what is below them.
 fn of_device(device: &Path, layers: u32) -> Result<bool, String> {
-    // A partition has its disk's queue.
-    let disk = match device.parent() {
-        Some(disk) if !device.join("queue").exists() => disk,
-        _ => device,
-    };
+    let disk = disk(device);
     let flag = read::number(&disk.join("queue/rotational")).map_err(|error| error.to_string())?;
     if flag == 0 {
         return Ok(false);
@@ -77,8 +73,15 @@ fn of_device(device: &Path, layers: u32) -> Result<bool, String> {
     }
 }
 
+/// The disk of a partition, which is a directory in that of its disk and has neither a queue nor
+/// slaves; any other device itself.
+pub(super) fn disk(device: &Path) -> &Path {
+    let parent = device.parent().filter(|_| device.join("partition").exists());
+    parent.unwrap_or(device)
+}
+
 /// What a device mapper's or a RAID's device lies on.
-fn slaves(disk: &Path) -> Vec<PathBuf> {
+pub(super) fn slaves(disk: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(disk.join("slaves")).into_iter().flatten().flatten();
     entries.filter_map(|entry| std::fs::canonicalize(entry.path()).ok()).collect()
 }

@@ -153,8 +153,10 @@ impl Discovery {
         let most = self.shares.left(user, self.turn, now);
         if self.of_events.left() == 0 || most == 0 {
             self.turns.add_first(user, pid);
-            // Its slot is for others as long as its user asks for this much.
-            return if most == 0 { Sighting::No } else { Sighting::NotYet };
+            // Its slot is for others as long as its user asks for this much. Where a manager runs
+            // all VMs as root, root's are all there are.
+            let is_greedy = most == 0 && user != Some(0);
+            return if is_greedy { Sighting::No } else { Sighting::NotYet };
         }
         let begun = Instant::now();
         let work = self.look(root, pid, now, most);

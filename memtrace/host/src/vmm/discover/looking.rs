@@ -1,7 +1,7 @@
 //! Looking at processes: as far as a scan's budget goes, a user's after another's.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::entry::{Entry, Found, Origin, Seen, Sighting, Suspect};
 use super::turns::{LOOK, READING, User};
@@ -32,12 +32,16 @@ impl Discovery {
         let after = pids.partition_point(|&pid| pid <= self.arrived);
         pids.rotate_left(after);
         let most = if first { usize::MAX } else { MOST_ARRIVALS };
+        let mut work = 0_u32;
         for pid in pids.into_iter().take(most) {
             self.arrived = pid;
             let user = process::user(root, pid);
+            work = work.saturating_add(READING);
             self.enter(pid, user, now, first);
             self.turns.add(user, pid);
         }
+        self.allowance.spend(work, Duration::ZERO);
+        self.work = self.work.saturating_add(u64::from(work));
     }
 
     /// `old`: it ran already when memtrace was started.
@@ -55,13 +59,16 @@ impl Discovery {
         {
             let begun = Instant::now();
             let share = self.turn.min(self.allowance.left());
-            let mut work = 0;
+            let (mut work, mut time) = (0, Duration::ZERO);
+            // One look may take long: its files are somebody's, on any file system.
             while work < share
+                && !self.allowance.is_over(time)
                 && let Some(pid) = self.turns.process(user)
             {
                 work = work.saturating_add(self.look(root, pid, now, share.saturating_sub(work)));
+                time = begun.elapsed();
             }
-            self.allowance.spend(work, begun.elapsed());
+            self.allowance.spend(work, time);
             self.work = self.work.saturating_add(u64::from(work));
         }
     }

@@ -72,33 +72,50 @@ impl Turns {
     }
 }
 
+/// Seconds whose time can be spent in advance, by a look that takes longer than what is left. More
+/// would let one slow look keep all others waiting for long.
+const ADVANCE: u32 = 4;
+
 /// How much may be done: work and time that come in as the time goes by, and don't pile up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowance {
     /// Of one second.
     a_second: (u32, Duration),
     left: (u32, Duration),
+    /// What was spent of the time that is still to come in.
+    owed: Duration,
     at: Option<Nanos>,
 }
 
 impl Allowance {
     /// `a_second`: what comes in during a second. `first`: what is there at the beginning.
     pub(super) const fn new(a_second: (u32, Duration), first: (u32, Duration)) -> Self {
-        Self { a_second, left: first, at: None }
+        Self { a_second, left: first, owed: Duration::ZERO, at: None }
     }
 
     pub(super) fn refill(&mut self, now: Nanos) {
         let Some(before) = self.at.replace(now) else { return };
-        let share = now.saturating_sub(before).seconds().min(1.0);
+        let most = f64::from(ADVANCE.saturating_add(1));
+        let share = now.saturating_sub(before).seconds().min(most);
         let (work, time) = self.a_second;
         let came = (f64::from(work) * share).round() as u32;
         self.left.0 = self.left.0.saturating_add(came).min(work);
-        self.left.1 = self.left.1.saturating_add(time.mul_f64(share)).min(time);
+        let came = time.mul_f64(share);
+        let free = came.saturating_sub(self.owed);
+        self.owed = self.owed.saturating_sub(came);
+        self.left.1 = self.left.1.saturating_add(free).min(time);
     }
 
     pub(super) fn spend(&mut self, work: u32, time: Duration) {
         let (left, rest) = self.left;
+        let owed = self.owed.saturating_add(time.saturating_sub(rest));
+        self.owed = owed.min(self.a_second.1.saturating_mul(ADVANCE));
         self.left = (left.saturating_sub(work), rest.saturating_sub(time));
+    }
+
+    /// Whether the time is over when `time` was spent of what is left.
+    pub(super) fn is_over(&self, time: Duration) -> bool {
+        self.left.1 <= time
     }
 
     /// The work that is left; 0 once the time is over.
@@ -175,6 +192,22 @@ mod tests {
         assert_eq!(allowance.left(), 100);
         allowance.spend(1, SECOND);
         assert_eq!(allowance.left(), 0, "the time is over");
+    }
+
+    #[test]
+    fn time_spent_in_advance_is_made_up_for_within_seconds() {
+        let at = |second| Nanos(second * Nanos::SECOND.0);
+        for (spent, seconds) in [(1, 1), (2, 2), (3, 3), (100, 1 + u64::from(ADVANCE))] {
+            let mut allowance = Allowance::new((100, SECOND), (100, SECOND));
+            allowance.refill(at(0));
+            allowance.spend(0, SECOND.saturating_mul(spent));
+            let mut left = |second| {
+                allowance.refill(at(second));
+                allowance.left()
+            };
+            let free = (1..=seconds).find(|&second| left(second) > 0);
+            assert_eq!(free, Some(seconds), "{spent} s");
+        }
     }
 
     #[test]

@@ -46,14 +46,13 @@ impl Monitors {
     /// `qemu_chr_parse_compat`).
     fn direct(&mut self, argument: &str) {
         let (kind, rest) = argument.split_once(':').unwrap_or((argument, ""));
-        let mut device = match kind {
+        let (backend, mut device) = match kind {
             "chardev" => return self.control.push(rest.to_owned()),
-            "unix" => Keyed::parse(rest, "path"),
-            "tcp" | "telnet" | "websocket" => Keyed::of("host", rest),
+            "unix" => ("socket", Keyed::parse(rest, "path")),
+            "tcp" | "telnet" | "tn3270" | "websocket" => ("socket", Keyed::default()),
             "null" | "none" => return,
-            _ => Keyed::default(),
+            _ => (kind, Keyed::default()),
         };
-        let backend = if ["unix", "tcp"].contains(&kind) { "socket" } else { kind };
         device.set("backend", backend);
         self.direct.push(device);
     }
@@ -99,7 +98,6 @@ fn chardev(keyed: &Keyed) -> Keyed {
     let names = [
         ("backend", "backend.type"),
         ("path", "backend.data.addr.data.path"),
-        ("host", "backend.data.addr.data.host"),
         ("fd", "backend.data.addr.data.str"),
         ("abstract", "backend.data.addr.data.abstract"),
         ("server", "backend.data.server"),

@@ -1,7 +1,7 @@
 //! Users who make looking for VMs expensive.
 
 use super::*;
-use crate::vmm::discover::turns::LOOK;
+use crate::vmm::discover::turns::{LOOK, READING};
 
 /// So little that a few descriptors are many.
 const TURN: u32 = 64;
@@ -55,6 +55,33 @@ fn many_descriptors_of_one_user_do_not_delay_the_vm_of_another() {
 }
 
 #[test]
+fn slow_looks_are_no_more_than_one_in_a_scan() {
+    let host = FakeHost::unified();
+    for pid in 100..103 {
+        hoarder(&host, pid, STRANGER, 1);
+    }
+    // Each look takes longer than that.
+    let instant = (1024, Duration::from_nanos(1));
+    let allowance = Allowance::new(instant, instant);
+    let mut discovery = Discovery { allowance, ..Discovery::default() };
+    for scan in 0..4 {
+        discovery.scan(&host.root(), at(10 * scan)).unwrap();
+        assert_eq!(discovery.vms().count() as u64, (scan + 1).min(3), "scan {scan}");
+    }
+}
+
+#[test]
+fn new_processes_count_before_they_are_looked_at() {
+    let host = FakeHost::unified();
+    for pid in 100..200 {
+        host.process(&FakeProcess { pid, user: STRANGER, ..FakeProcess::default() });
+    }
+    let mut discovery = frugal();
+    discovery.scan(&host.root(), at(0)).unwrap();
+    assert_eq!(discovery.work(), 100 * u64::from(READING));
+}
+
+#[test]
 fn a_guest_behind_many_descriptors_is_found_all_the_same() {
     let host = FakeHost::unified();
     let mut fds = vec!["/dev/null"; 5 * TURN as usize];
@@ -82,6 +109,18 @@ fn a_user_has_a_share_of_the_looks_that_events_ask_for() {
     }
     assert!(discovery.work() <= u64::from(TURN + LOOK), "{}", discovery.work());
     assert_eq!(discovery.look_at(&host.root(), 900, at(0)), Sighting::Vm);
+}
+
+#[test]
+fn root_waits_for_its_share_and_keeps_its_place() {
+    let host = FakeHost::unified();
+    hoarder(&host, 100, 0, 5 * TURN as usize);
+    let mut discovery = frugal();
+    for look in 0..3 {
+        let sighting = discovery.look_at(&host.root(), 100, at(0));
+        assert_eq!(sighting, Sighting::NotYet, "look {look}");
+    }
+    assert!(discovery.work() <= u64::from(TURN + LOOK), "{}", discovery.work());
 }
 
 #[test]
