@@ -113,13 +113,16 @@ mod tests {
             Scenario { name: name.to_owned(), seconds, state }
         };
         let scenarios = scenarios.iter().map(scenario).collect();
-        Outcome { kernel: Some(kernel.to_owned()), scenarios, ..Outcome::default() }
+        let mut outcome = Outcome::default();
+        outcome.kernel = Some(kernel.to_owned());
+        outcome.scenarios = scenarios;
+        outcome
     }
 
     #[test]
     fn what_a_run_left_out_stays_of_an_earlier_one_of_the_same_release() {
         let folder = tempfile::tempdir().unwrap();
-        let mut kept = |outcome: &Outcome| -> Vec<(String, f64)> {
+        let kept = |outcome: &Outcome| -> Vec<(String, f64)> {
             keep(folder.path(), "6.12", "2026-01-01", outcome).unwrap();
             let found = all(folder.path(), &["6.12"]).unwrap().remove(0);
             found.scenarios.into_iter().map(|one| (one.name, one.seconds)).collect()
