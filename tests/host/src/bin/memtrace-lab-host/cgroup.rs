@@ -28,6 +28,14 @@ pub fn of(group: Option<&str>) -> PathBuf {
     group.map_or_else(|| PathBuf::from(ROOT), |name| parent().join(name))
 }
 
+/// Has the root's children have limits, as systemd does.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn delegate() -> Result<()> {
+    write(&Path::new(ROOT).join("cgroup.subtree_control"), "+memory")
+}
+
 impl Groups {
     /// Makes the scenario's cgroups with their limits.
     ///
@@ -47,7 +55,7 @@ impl Groups {
     /// When the kernel refuses.
     pub fn pool(folder: PathBuf, limits: &[(&str, u32)]) -> Result<Self> {
         let mut groups = Self { made: Vec::new() };
-        write(&Path::new(ROOT).join("cgroup.subtree_control"), "+memory")?;
+        delegate()?;
         let children = folder.join("cgroup.subtree_control");
         groups.add(folder, limits)?;
         write(&children, "+memory")?;

@@ -7,7 +7,7 @@ use memtrace_lab_host::scenario::Swap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{child, swap};
+use crate::{cgroup, child, swap};
 
 const HELP: Duration = Duration::from_secs(20);
 const LIMIT: Duration = Duration::from_secs(120);
@@ -40,6 +40,7 @@ pub fn run() -> Result<Outcome> {
         });
     }
     let _swap = swap::On::new(Swap::Disk)?;
+    cgroup::delegate()?;
     let ran = child::run("/bin/memtrace", &["selftest", "--json"], LIMIT)?;
     Ok(Outcome {
         seconds: ran.seconds,
