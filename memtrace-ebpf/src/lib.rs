@@ -15,7 +15,9 @@ mod pod;
 pub use event::*;
 pub use histogram::{HISTOGRAM_BUCKETS, Histogram, LONGEST_NS, bucket_of, bucket_range_ns};
 pub use layout::{KernelLayout, MISSING};
-pub use mark::{MARK_ASK, MARK_NOBODY, MARKS, entered, mark_index, mark_of, marked_process};
+pub use mark::{
+    MARK_ASK, MARK_NOBODY, MARKS, entered, mark_index, mark_of, marked_process, refused,
+};
 
 /// Version of this ABI, which `memtrace doctor` shows. Nothing compares it at run time: the
 /// object is part of the binary that loads it.

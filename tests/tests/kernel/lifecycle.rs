@@ -17,6 +17,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("vms_that_share_a_mark_are_told_apart", shared_mark),
     ("an_unclaimed_slot_is_found_without_its_event", unclaimed),
     ("a_vm_whose_mark_was_taken_is_counted_once_it_is_tracked", mark_taken),
+    ("a_vm_whose_mark_was_taken_is_found_by_its_next_fault", mark_taken_of_guest),
 ];
 
 /// VMs that can be tracked at a time.
@@ -169,6 +170,24 @@ fn mark_taken() -> Result<()> {
     let reading = kernel.read();
     let vm = reading.vms.get(&standin.pid()).context("no slot")?;
     ensure!(vm.counters.user_faults >= 4096, "{} faults counted", vm.counters.user_faults);
+    Ok(())
+}
+
+/// Whether there is room for another one or not: it has its slot.
+fn mark_taken_of_guest() -> Result<()> {
+    for slots in [FIRST_VM_SLOT + 1, LEAST_SLOTS] {
+        let mut kernel = open_with(Limits { slots, ..Limits::default() })?;
+        let pid = std::process::id();
+        kernel.track(pid, &Belongings::default())?;
+        kernel.take_mark(pid)?;
+        for _ in 0..3 {
+            kernel.rehearse("guest_fault", &[])?;
+        }
+        let reading = kernel.read();
+        let faults = reading.vms.get(&pid).context("no slot")?.counters.guest_faults;
+        let lost = reading.host.lost_slots;
+        ensure!((faults, lost) == (3, 0), "{slots} slots: {faults} faults, {lost} lost slots");
+    }
     Ok(())
 }
 

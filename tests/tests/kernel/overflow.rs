@@ -21,6 +21,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("too_few_slots", slots),
     ("a_vm_without_a_slot_is_lost_once_however_often_it_faults", faults_without_slot),
     ("too_few_processes", processes),
+    ("a_vm_beyond_a_full_table_is_lost_once_however_often_it_faults", faults_beyond_table),
     ("too_few_address_spaces", address_spaces),
     ("too_few_cgroups", cgroups),
     ("too_few_shared_memories", shared_memories),
@@ -120,6 +121,19 @@ fn processes() -> Result<()> {
     }
     let census = kernel.census();
     ensure!(census.quarantined + census.tracked == 0, "{census:?} of {capacity}");
+    shows(kernel, "1 VM without a slot")
+}
+
+fn faults_beyond_table() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open_with(Limits { processes: 1, ..Limits::default() })?;
+    let first = start(dir.path())?;
+    kernel.track(first.pid(), &Belongings::default())?;
+    for _ in 0..5 {
+        kernel.rehearse("guest_fault", &[])?;
+    }
+    let lost = kernel.read().host.lost_slots;
+    ensure!(lost == 1, "{lost} lost slots");
     shows(kernel, "1 VM without a slot")
 }
 
