@@ -238,6 +238,9 @@ pub const STALL_MEMCG_RECLAIM: u32 = 1;
 pub const STALL_COMPACTION: u32 = 2;
 pub const STALL_SWAP_IN: u32 = 3;
 pub const STALL_THROTTLE: u32 = 4;
+/// All of them.
+pub const STALL_KINDS: [u32; 5] =
+    [STALL_DIRECT_RECLAIM, STALL_MEMCG_RECLAIM, STALL_COMPACTION, STALL_SWAP_IN, STALL_THROTTLE];
 
 /// Note of a memcg reclaim that has not begun yet: its slot is that of the cgroup's VM.
 pub const NOTE_ANNOUNCED: u32 = 1;

@@ -4,7 +4,7 @@ use std::sync::{Barrier, Mutex};
 
 use anyhow::{Context, Result, ensure};
 use memtrace_ebpf::{
-    NOTE_ANNOUNCED, NOTE_FOR_VM, NOTE_REMOTE, STALL_COMPACTION, STALL_MEMCG_RECLAIM, STALL_SWAP_IN,
+    NOTE_ANNOUNCED, NOTE_FOR_VM, NOTE_REMOTE, STALL_KINDS, STALL_MEMCG_RECLAIM, STALL_SWAP_IN,
     VmCounters,
 };
 use memtrace_host::probe::{Belongings, KernelSide, Leftover, Limits, Probe};
@@ -83,11 +83,10 @@ fn ended_thread() -> Result<()> {
     let mut kernel = open_with(Limits::default())?;
     let pid = std::process::id();
     kernel.track(pid, &Belongings::default())?;
-    const KINDS: [u32; 3] = [STALL_SWAP_IN, STALL_MEMCG_RECLAIM, STALL_COMPACTION];
     let thread = std::thread::scope(|scope| -> Result<u32> {
         let leave = || {
             let thread = thread_id();
-            for kind in KINDS {
+            for kind in STALL_KINDS {
                 kernel.leave_wait(Leftover { thread, kind, of: pid, note: 0, age_ns: 0 })?;
             }
             Ok(thread)
@@ -99,7 +98,7 @@ fn ended_thread() -> Result<()> {
     memtrace_tests::wait::until("the thread's end", || {
         (!std::path::Path::new(&path).exists()).then_some(())
     })?;
-    for kind in KINDS {
+    for kind in STALL_KINDS {
         ensure!(!kernel.waits_in(thread, kind)?, "a wait of kind {kind} has no thread any more");
     }
     Ok(())

@@ -2,11 +2,21 @@
 
 use anyhow::{Context, Result, ensure};
 use memtrace_ebpf::EVENT_OOM_KILL;
-use memtrace_host::probe::{Belongings, KernelSide, Limits};
+use memtrace_host::probe::{Belongings, KernelSide, Limits, Probe};
+use memtrace_tests::standin::StandIn;
 
 use crate::{Test, open_with};
 
-pub const TESTS: &[(&str, Test)] = &[("a_victim_counts_once_for_all_its_threads", victim)];
+pub const TESTS: &[(&str, Test)] = &[
+    ("a_victim_counts_once_for_all_its_threads", victim),
+    ("a_victim_is_forgotten_when_it_ends", ended),
+];
+
+/// How many victims were reported.
+fn told(kernel: &mut Probe) -> usize {
+    let events = kernel.events();
+    events.iter().filter(|arrived| arrived.event.kind == EVENT_OOM_KILL).count()
+}
 
 /// Each thread of a victim that runs out of memory as it exits is marked again.
 fn victim() -> Result<()> {
@@ -20,8 +30,22 @@ fn victim() -> Result<()> {
     let counters = kernel.read().vms.get(&pid).context("no slot")?.counters;
     let counted = (counters.oom_kills, counters.oom_caused);
     ensure!(counted == (1, 1), "{counted:?} kills and caused ones");
-    let events = kernel.events();
-    let told = events.iter().filter(|arrived| arrived.event.kind == EVENT_OOM_KILL).count();
+    let told = told(&mut kernel);
     ensure!(told == 1, "told {told} times");
+    Ok(())
+}
+
+/// Its id may be another process's from then on.
+fn ended() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open_with(Limits::default())?;
+    let other = StandIn::start(dir.path(), "some-other-program")?;
+    let victim = u64::from(other.pid());
+    kernel.rehearse("oom_victim_pid", &[victim])?;
+    kernel.rehearse("oom_victim_pid", &[victim])?;
+    other.end()?;
+    kernel.rehearse("oom_victim_pid", &[victim])?;
+    let told = told(&mut kernel);
+    ensure!(told == 2, "told {told} times");
     Ok(())
 }
