@@ -1,8 +1,6 @@
 //! Maps that are too small: what doesn't fit is a counted loss that every view shows, and what is
 //! counted stays right.
 
-use std::path::Path;
-
 use anyhow::{Context, Result, ensure};
 use memtrace_core::model::derive;
 use memtrace_core::source::Source;
@@ -11,11 +9,10 @@ use memtrace_host::hostfs::HostRoot;
 use memtrace_host::hostfs::process::maps::Inode;
 use memtrace_host::live::{LiveOptions, LiveSource};
 use memtrace_host::probe::{Belongings, KernelSide, Limits, Probe};
-use memtrace_tests::pool::{self, Member};
-use memtrace_tests::standin::StandIn;
 use memtrace_view::summary;
 
-use crate::{Test, open_with, room};
+use crate::Test;
+use crate::support::{Confined, counters, open_with, room, start};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("too_few_slots", slots),
@@ -33,10 +30,6 @@ pub const POOL_TESTS: &[(&str, Test)] = &[("too_few_flows", flows)];
 
 /// Most that a stand-in faults that touches nothing.
 const AT_REST: u64 = 2000;
-
-fn start(dir: &Path) -> Result<StandIn> {
-    StandIn::start(dir, "qemu-system-standin")
-}
 
 /// The line on lost events at the foot of every view.
 fn footer(kernel: Probe) -> Result<String> {
@@ -56,7 +49,7 @@ fn shows(kernel: Probe, what: &str) -> Result<()> {
 fn this_process(kernel: &mut Probe) -> Result<VmCounters> {
     let pid = std::process::id();
     kernel.track(pid, &Belongings::default())?;
-    Ok(kernel.read().vms.get(&pid).context("no slot")?.counters)
+    counters(kernel, pid)
 }
 
 fn slots() -> Result<()> {
@@ -240,14 +233,12 @@ fn flows() -> Result<()> {
     let mut kernel = open_with(Limits { flows: 1, ..Limits::default() })?;
     let mut vms = Vec::new();
     for name in ["victim", "noisy"] {
-        let standin = start(dir.path())?;
-        let name = format!("{name}-{}", standin.pid());
-        let cgroup = Member::new(&pool::find()?, &name, standin.pid())?;
-        kernel.track(standin.pid(), &Belongings::default())?;
-        vms.push((standin, cgroup));
+        let vm = Confined::vm(dir.path(), name)?;
+        kernel.track(vm.standin.pid(), &Belongings::default())?;
+        vms.push(vm);
     }
-    for (standin, _) in &mut vms {
-        standin.touch(160)?;
+    for vm in &mut vms {
+        vm.standin.touch(160)?;
     }
     let reading = kernel.read();
     let lost = reading.host.lost_flow_pages;
