@@ -1,8 +1,10 @@
 //! The parsers that no other crate calls, for the fuzz targets in `tests/fuzz`. Not in the product.
 
+use std::path::Path;
+
 use crate::hostfs::cgroup::membership::Membership;
 use crate::hostfs::{CgroupMounts, arc, cgroup, merging, read};
-use crate::hostfs::{host, meminfo, process, psi, swaps, vmstat};
+use crate::hostfs::{filesystem, list, meminfo, numa, process, psi, swaps, vmstat};
 use crate::vmm::libvirt::{devices, metadata};
 use crate::vmm::naming;
 
@@ -22,7 +24,9 @@ pub fn host_files(text: &str) {
     swaps::parse(text);
     arc::parse(text);
     merging::chosen(text);
-    host::count_cpus(text);
+    list::numbers(text);
+    numa::parse(0, text);
+    filesystem::parse(text, Path::new("/var/swap"));
     Membership::parse(text);
     CgroupMounts::parse(text);
     cgroup::stat::parse(text);

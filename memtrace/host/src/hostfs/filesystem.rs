@@ -3,21 +3,19 @@
 use std::io;
 use std::path::Path;
 
-use super::{HostRoot, read};
+use super::{HostRoot, mounts, read};
 
 /// The kind of file system at `path` of the host (`ext4`, `zfs`), which need not exist yet.
 ///
 /// # Errors
 /// When the table of mounts can't be read, or has no root.
 pub fn kind(root: &HostRoot, path: &Path) -> io::Result<String> {
-    let table = |process: &str| read::text(&root.proc.join(process).join("mountinfo"), read::LARGE);
-    // As in `HostRoot::at`.
-    let mounts = table("self").or_else(|_| table("1"))?;
-    parse(&mounts, path).ok_or_else(|| io::Error::other("no file system is mounted there"))
+    parse(&mounts(&root.proc)?, path)
+        .ok_or_else(|| io::Error::other("no file system is mounted there"))
 }
 
 /// Of the deepest mount above `path`, the one that was mounted last.
-fn parse(mounts: &str, path: &Path) -> Option<String> {
+pub(crate) fn parse(mounts: &str, path: &Path) -> Option<String> {
     let above = mounts.lines().filter_map(line).filter(|(point, _)| path.starts_with(point));
     let depth = |point: &str| Path::new(point).components().count();
     above.max_by_key(|(point, _)| depth(point)).map(|(_, kind)| kind)

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{HostRoot, arc, meminfo, merging, psi, read, swaps, vmstat};
+use super::{HostRoot, arc, list, meminfo, merging, psi, read, swaps, vmstat};
 use memtrace_core::sample::HostSample;
 
 /// Name and size of the host: what doesn't change while memtrace runs.
@@ -23,11 +23,16 @@ impl HostFacts {
         Self {
             hostname: line("sys/kernel/hostname"),
             kernel: line("sys/kernel/osrelease"),
-            cpus: read::text(&root.sys.join("devices/system/cpu/online"), read::SMALL)
-                .ok()
-                .and_then(|text| count_cpus(&text)),
+            cpus: cpus(root),
         }
     }
+}
+
+/// How many are online. `None`: it isn't told.
+fn cpus(root: &HostRoot) -> Option<u32> {
+    let text = read::text(&root.sys.join("devices/system/cpu/online"), read::SMALL).ok()?;
+    let online = list::numbers(&text)?.len();
+    u32::try_from(online).ok().filter(|&count| count > 0)
 }
 
 /// Reads everything. What failed is `None`, and `problems` gets a line for it.
@@ -58,25 +63,19 @@ fn merges_zeros(root: &HostRoot) -> Option<bool> {
     }
 }
 
-/// Number of CPUs in a list such as `0-3,8,10-11`.
-pub(crate) fn count_cpus(list: &str) -> Option<u32> {
-    list.trim().split(',').try_fold(0_u32, |sum, range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
-        sum.checked_add(last.checked_sub(first)?.checked_add(1)?)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hostfs::fake::FakeHost;
 
     #[test]
-    fn cpu_lists_are_counted() {
-        assert_eq!(count_cpus("0\n"), Some(1));
-        assert_eq!(count_cpus("0-3,8,10-11\n"), Some(7));
-        assert_eq!(count_cpus(""), None);
-        assert_eq!(count_cpus("3-1"), None);
-        assert_eq!(count_cpus("0-4294967295"), None);
+    fn cpus_that_are_not_told_are_unknown() {
+        let host = FakeHost::unified();
+        let cpus = || HostFacts::read(&host.root()).cpus;
+        assert_eq!(cpus(), None);
+        for (text, expected) in [("0-3,8,10-11\n", Some(7)), ("\n", None), ("all\n", None)] {
+            host.file("sys/devices/system/cpu/online", text);
+            assert_eq!(cpus(), expected, "{text:?}");
+        }
     }
 }

@@ -12,6 +12,7 @@ pub mod cgroup;
 pub mod filesystem;
 pub mod host;
 pub(crate) mod keep;
+pub mod list;
 pub mod meminfo;
 pub mod merging;
 pub mod numa;
@@ -55,11 +56,7 @@ impl HostRoot {
     /// When there is no readable table of mounts below `root`.
     pub fn at(root: &Path) -> io::Result<Self> {
         let proc = root.join("proc");
-        // /proc/self doesn't exist for a reader from another PID namespace; process 1
-        // sees the host's mounts.
-        let mountinfo = read::text(&proc.join("self/mountinfo"), read::LARGE)
-            .or_else(|_| read::text(&proc.join("1/mountinfo"), read::LARGE))?;
-        let cgroups = CgroupMounts::parse(&mountinfo).below(root);
+        let cgroups = CgroupMounts::parse(&mounts(&proc)?).below(root);
         Ok(Self { proc, sys: root.join("sys"), cgroups })
     }
 
@@ -67,6 +64,14 @@ impl HostRoot {
     pub fn process(&self, pid: u32) -> PathBuf {
         self.proc.join(pid.to_string())
     }
+}
+
+/// The table of mounts (proc(5), mountinfo) of the host whose /proc is at `proc`.
+fn mounts(proc: &Path) -> io::Result<String> {
+    // /proc/self doesn't exist for a reader from another PID namespace; process 1 sees the host's
+    // mounts.
+    let table = |process: &str| read::text(&proc.join(process).join("mountinfo"), read::LARGE);
+    table("self").or_else(|_| table("1"))
 }
 
 /// When the kernel was started, to the second (proc(5), /proc/stat). `None`: it doesn't tell.

@@ -3,11 +3,8 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use super::{HostRoot, meminfo, read};
+use super::{HostRoot, list, meminfo, read};
 use memtrace_core::units::Bytes;
-
-/// Most nodes that are read.
-const MOST: u32 = 1024;
 
 /// A node that has memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +22,7 @@ pub struct Node {
 pub fn nodes(root: &HostRoot) -> io::Result<Vec<Node>> {
     let directory = root.sys.join("devices/system/node");
     let list = read::text(&directory.join("has_memory"), read::SMALL)?;
-    let numbers = parse_list(&list).ok_or_else(|| io::Error::other("has_memory is no list"))?;
+    let numbers = list::numbers(&list).ok_or_else(|| io::Error::other("has_memory is no list"))?;
     let node = |number: &u32| {
         let text = read::text(&directory.join(format!("node{number}/meminfo")), read::SMALL)?;
         parse(*number, &text).ok_or_else(|| io::Error::other("meminfo of a node lacks a line"))
@@ -34,7 +31,7 @@ pub fn nodes(root: &HostRoot) -> io::Result<Vec<Node>> {
 }
 
 /// Lines are `Node 0 MemFree: 150000 kB`.
-fn parse(number: u32, text: &str) -> Option<Node> {
+pub(crate) fn parse(number: u32, text: &str) -> Option<Node> {
     let prefix = format!("Node {number} ");
     let lines: Vec<&str> =
         text.lines().map(|line| line.trim().trim_start_matches(prefix.as_str())).collect();
@@ -52,7 +49,7 @@ fn parse(number: u32, text: &str) -> Option<Node> {
 pub fn allowed(root: &HostRoot, pid: u32) -> io::Result<BTreeSet<u32>> {
     let status = read::text(&root.process(pid).join("status"), read::SMALL)?;
     let list = status.lines().find_map(|line| line.strip_prefix("Mems_allowed_list:"));
-    list.and_then(parse_list).ok_or_else(|| io::Error::other("no Mems_allowed_list"))
+    list.and_then(list::numbers).ok_or_else(|| io::Error::other("no Mems_allowed_list"))
 }
 
 /// How far a full node is reclaimed before another one is used (`vm.zone_reclaim_mode`); 0: not.
@@ -61,20 +58,6 @@ pub fn allowed(root: &HostRoot, pid: u32) -> io::Result<BTreeSet<u32>> {
 /// `NotFound`: a kernel without it.
 pub fn zone_reclaim_mode(root: &HostRoot) -> io::Result<u64> {
     read::number(&root.proc.join("sys/vm/zone_reclaim_mode"))
-}
-
-/// Numbers of a list such as `0-3,8`. `None`: it is none, or has larger ones than any kernel.
-pub fn parse_list(list: &str) -> Option<BTreeSet<u32>> {
-    let mut numbers = BTreeSet::new();
-    for range in list.trim().split(',').filter(|range| !range.is_empty()) {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
-        if last < first || last >= MOST {
-            return None;
-        }
-        numbers.extend(first..=last);
-    }
-    Some(numbers)
 }
 
 #[cfg(test)]
@@ -115,19 +98,10 @@ mod tests {
         assert_eq!(zone_reclaim_mode(&host.root()).unwrap(), 1);
     }
 
-    #[test]
-    fn lists_are_bounded() {
-        assert_eq!(parse_list("\n"), Some(BTreeSet::new()));
-        for bad in ["x", "3-1", "0-4294967295", "1,2-", "-"] {
-            assert_eq!(parse_list(bad), None, "{bad}");
-        }
-    }
-
     proptest::proptest! {
         #[test]
         fn nothing_panics(text in "(Node 0 |MemTotal: |MemFree: |[0-9,-]|.|\n){0,20}") {
             parse(0, &text);
-            parse_list(&text);
         }
     }
 }
