@@ -92,7 +92,7 @@ impl LiveSource {
             vfio: description.vfio,
             encrypted: qemu.and_then(QemuCommand::is_encrypted),
             shared: qemu.and_then(QemuCommand::shares_memory),
-            incoming: qemu.map(|qemu| qemu.incoming),
+            incoming: qemu.and_then(QemuCommand::is_incoming),
             process: process::with_stat(files.process, stat, self.ticks_per_second),
             cgroup: files.cgroup,
             guest: answer.guest,

@@ -2,11 +2,10 @@
 //! Incus and LXD give all of them, and Proxmox those of a bus. Pure; untrusted.
 
 use super::options::Keyed;
+use super::sections::MOST;
 
 /// Longest file. Incus' have some kilobytes.
 pub const LONGEST: usize = 1 << 20;
-/// Most sections; with 36 memory devices there are less than 200.
-const MOST: usize = 4096;
 
 /// The sections in their order, each with its group: `[device "balloon0"]` is of the group `device`
 /// and has the key `id`.

@@ -25,7 +25,7 @@ use memtrace_core::units::Bytes;
 /// A QEMU system emulator's command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct QemuCommand {
-    /// As written, so untrusted and of any length.
+    /// As written, so untrusted; its beginning, if it is very long.
     pub name: Option<String>,
     /// Of `-uuid`, else of the hardware that it poses as (`-smbios`), where Proxmox gives it.
     pub uuid: Option<Uuid>,
@@ -35,8 +35,8 @@ pub struct QemuCommand {
     pub growth: Option<&'static str>,
     /// Virtual CPUs at the start; `None` if not given plainly.
     pub vcpus: Option<u32>,
-    /// Accelerators in the order in which QEMU tries them; empty when it isn't said.
-    pub accelerators: Vec<String>,
+    /// Accelerators that it names, of which QEMU takes the first that works.
+    pub accelerators: Accelerators,
     /// Paths of the sockets on which it serves QMP, as the VM's process saw them at its start.
     pub qmp_sockets: Vec<String>,
     /// Where it serves QMP that memtrace can't ask, if it serves none on such a socket.
@@ -53,7 +53,7 @@ pub struct QemuCommand {
     pub encrypted: bool,
     /// A balloon device that it was started with.
     pub balloon: Option<BalloonOptions>,
-    /// It waits for a migration, or did when it was started.
+    /// It was started to wait for a migration.
     pub incoming: bool,
     /// `-S`: starts paused.
     pub starts_paused: bool,
@@ -72,6 +72,24 @@ pub struct QemuCommand {
     pub probe_only: bool,
 }
 
+/// Which accelerators are named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Accelerators {
+    pub kvm: bool,
+    pub tcg: bool,
+    pub others: bool,
+}
+
+impl Accelerators {
+    fn add(&mut self, name: &str) {
+        match name {
+            "kvm" => self.kvm = true,
+            "tcg" => self.tcg = true,
+            _ => self.others = true,
+        }
+    }
+}
+
 /// The libvirt instance that started a VM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Libvirt {
@@ -86,6 +104,12 @@ pub enum Libvirt {
 const MOST_FILES: usize = 4;
 /// Most directories that are remembered.
 const MOST_DIRECTORIES: usize = 8;
+/// Longest path that is remembered: a longer one can't be opened.
+const LONGEST_PATH: usize = 4096;
+/// Most words of hardware that are remembered, and longest of them and of a name: a command line is
+/// kept for as long as its process lives, and anybody may have thousands.
+const MOST_PRODUCTS: usize = 16;
+const LONGEST_TEXT: usize = 1024;
 
 /// Objects that encrypt a guest's memory, so that no balloon frees any of it (target/i386/sev.c,
 /// target/i386/kvm/tdx.c, hw/s390x/s390-virtio-ccw.c, target/ppc/kvm.c, target/arm/kvm-rme.c).
@@ -123,6 +147,9 @@ impl QemuCommand {
             }
         }
         command.interpret(&sections);
+        if sections.cut {
+            command.doubt(format!("it has more than {} options", sections::MOST));
+        }
         command
     }
 
@@ -164,17 +191,33 @@ impl QemuCommand {
 
     /// Whether it was started with a passed-through device; `None`: not known.
     pub fn passes_through(&self) -> Option<bool> {
-        if self.vfio { Some(true) } else { self.unread.is_none().then_some(false) }
+        self.seen(self.vfio)
     }
 
     /// Whether the guest's memory is encrypted, and so pinned; `None`: not known.
     pub fn is_encrypted(&self) -> Option<bool> {
-        if self.encrypted { Some(true) } else { self.unread.is_none().then_some(false) }
+        self.seen(self.encrypted)
     }
 
     /// Whether most of its guest's memory is shared; `None`: not known.
     pub fn shares_memory(&self) -> Option<bool> {
-        if self.shared_memory { Some(true) } else { self.unread.is_none().then_some(false) }
+        // What isn't known may be the larger part.
+        self.unread.is_none().then_some(self.shared_memory)
+    }
+
+    /// Whether it waits for a migration, or did when it was started; `None`: not known.
+    pub fn is_incoming(&self) -> Option<bool> {
+        self.seen(self.incoming)
+    }
+
+    /// Yes, where it was seen; no, only where all was read.
+    fn seen(&self, it: bool) -> Option<bool> {
+        (it || self.unread.is_none()).then_some(it)
+    }
+
+    /// A part of its configuration isn't known, for that reason.
+    fn doubt(&mut self, reason: String) {
+        self.unread.get_or_insert(reason);
     }
 
     fn file(&mut self, path: &str, text: Result<String, String>, sections: &mut Sections) {
@@ -183,7 +226,7 @@ impl QemuCommand {
             Ok(parsed) => parsed.into_iter().for_each(|(group, keyed)| sections.add(&group, keyed)),
             Err(reason) => {
                 let path = name::display(path);
-                self.unread = Some(format!("its configuration is in {path}: {reason}"));
+                self.doubt(format!("its configuration is in {path}: {reason}"));
             }
         }
     }
@@ -191,7 +234,9 @@ impl QemuCommand {
     fn option(&mut self, option: &str, argument: &str, sections: &mut Sections) {
         match option {
             "uuid" => self.uuid = uuid(argument).or(self.uuid),
-            "id" => self.platform_id = Some(argument.to_owned()).filter(|id| !id.is_empty()),
+            "id" if argument.len() <= LONGEST_TEXT => {
+                self.platform_id = Some(argument.to_owned()).filter(|id| !id.is_empty());
+            }
             "qmp" | "qmp-pretty" => sections.add("qmp", Keyed::of("to", argument)),
             "mem-path" => self.huge_pages |= argument.contains("hugepages"),
             "pidfile" | "D" => self.remember_directory(argument),
@@ -210,11 +255,15 @@ impl QemuCommand {
         match group {
             "name" => {
                 let name = keyed.get("guest").filter(|name| !name.is_empty());
-                self.name = name.map(str::to_owned);
+                self.name = name.map(|name| name.chars().take(LONGEST_TEXT).collect());
             }
             "smbios" => self.hardware(keyed),
             "machine" => self.machine(keyed),
-            "accel" => self.accelerators.extend(keyed.get("accel").map(str::to_owned)),
+            "accel" => {
+                if let Some(name) = keyed.get("accel") {
+                    self.accelerators.add(name);
+                }
+            }
             "object" => self.object(keyed),
             "device" => self.device(keyed.get("driver").unwrap_or_default()),
             "chardev" => {
@@ -228,7 +277,10 @@ impl QemuCommand {
 
     fn hardware(&mut self, keyed: &Keyed) {
         let words = ["manufacturer", "product", "family"].into_iter();
-        self.products.extend(words.filter_map(|key| keyed.get(key)).map(str::to_owned));
+        let words = words.filter_map(|key| keyed.get(key));
+        let room = MOST_PRODUCTS.saturating_sub(self.products.len());
+        let short = words.filter(|word| word.len() <= LONGEST_TEXT);
+        self.products.extend(short.take(room).map(str::to_owned));
     }
 
     fn machine(&mut self, keyed: &Keyed) {
@@ -236,7 +288,7 @@ impl QemuCommand {
             self.probe_only |= kind == "none" || is_help(kind);
         }
         if let Some(list) = keyed.get("accel") {
-            self.accelerators.extend(list.split(':').map(str::to_owned));
+            list.split(':').for_each(|name| self.accelerators.add(name));
         }
         // Whatever the object is that does it; the second is the older form.
         self.encrypted |= ["confidential-guest-support", "memory-encryption"]
@@ -269,6 +321,7 @@ impl QemuCommand {
     fn remember_directory(&mut self, path: &str) {
         let Some((directory, _)) = path.rsplit_once('/') else { return };
         if path.starts_with('/')
+            && directory.len() <= LONGEST_PATH
             && self.directories.len() < MOST_DIRECTORIES
             && !self.directories.iter().any(|known| known == directory)
         {
@@ -279,24 +332,19 @@ impl QemuCommand {
     /// The accelerator, if the command line names one alone: where QEMU may choose, and where
     /// nothing is said, which program it is decides (its name, and what was built into it).
     pub fn accelerator(&self) -> Option<Accelerator> {
-        let [one, rest @ ..] = self.accelerators.as_slice() else { return None };
-        if self.unread.is_some() || rest.iter().any(|other| other != one) {
-            return None;
-        }
-        match one.as_str() {
-            "kvm" => Some(Accelerator::Kvm),
-            "tcg" => Some(Accelerator::Tcg),
+        let Accelerators { kvm, tcg, others } = self.accelerators;
+        match (kvm, tcg) {
+            _ if others || self.unread.is_some() => None,
+            (true, false) => Some(Accelerator::Kvm),
+            (false, true) => Some(Accelerator::Tcg),
             _ => None,
         }
     }
-}
 
-impl QemuCommand {
     /// Whether it may run without KVM.
     pub fn may_emulate(&self) -> bool {
-        self.unread.is_some()
-            || self.accelerators.is_empty()
-            || self.accelerators.iter().any(|one| one == "tcg")
+        let unsaid = self.accelerators == Accelerators::default();
+        self.unread.is_some() || unsaid || self.accelerators.tcg
     }
 }
 

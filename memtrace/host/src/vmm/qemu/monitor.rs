@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::Libvirt;
 use super::options::Keyed;
+use super::{LONGEST_PATH, Libvirt};
 
-/// Most monitors of a VM, and longest path of one. A path may be named many times, so that these
-/// bound what a stranger's options take; the kernel's limit on a path of a socket is 107 bytes, and
-/// one below a long directory is opened by a shorter name.
+/// Most monitors of a VM. A path may be named many times, so that this and its length bound what a
+/// stranger's options take; the kernel's limit on a path of a socket is 107 bytes, and one below a
+/// long directory is opened by a shorter name.
 const MOST_SOCKETS: usize = 16;
-const LONGEST_PATH: usize = 4096;
 
 /// The options that make monitors, collected; the parts may come in any order.
 #[derive(Debug, Default)]

@@ -77,6 +77,9 @@ pub fn options(arguments: &[String]) -> impl Iterator<Item = (&str, &str)> {
 
 /// The key of a list: of the host's nodes that a memory backend is on.
 const LIST: &str = "host-nodes";
+/// Longest key in objects of JSON, as each has the names of those that it is in. QEMU's have less
+/// than 100 bytes.
+const LONGEST_KEY: usize = 256;
 
 /// An argument taken apart: `value,key=value,flag` or a JSON object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,7 +94,7 @@ impl Keyed {
     /// `implied` is the key of a first value that has none. A later value of the same
     /// key wins, as in QEMU.
     pub fn parse(argument: &str, implied: &str) -> Self {
-        let mut keyed = BTreeMap::new();
+        let mut keyed = BTreeMap::<String, String>::new();
         for (index, part) in split(argument).into_iter().enumerate() {
             let (key, value) = match part.split_once('=') {
                 Some((key, value)) => (key.to_owned(), value.to_owned()),
@@ -104,7 +107,7 @@ impl Keyed {
             };
             // A list is said by repeating its key.
             match keyed.get_mut(&key).filter(|_| key == LIST) {
-                Some(list) => *list = format!("{list},{value}"),
+                Some(list) => list.extend([",", value.as_str()]),
                 None => drop(keyed.insert(key, value)),
             }
         }
@@ -125,6 +128,9 @@ impl Keyed {
         use serde_json::Value;
         for (key, value) in object {
             let key = format!("{before}{key}");
+            if key.len() > LONGEST_KEY {
+                continue;
+            }
             match value {
                 Value::String(text) => self.set(&key, &text),
                 Value::Bool(on) => self.set(&key, if on { "on" } else { "off" }),

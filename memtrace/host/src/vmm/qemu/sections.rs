@@ -2,7 +2,12 @@
 //! them before it looks at any (system/vl.c, util/qemu-option.c): where a group is one for all, the
 //! later value of a key wins; `-set` changes one that is there. Pure.
 
+use std::collections::BTreeMap;
+
 use super::options::Keyed;
+
+/// Most sections that are kept; with 36 memory devices there are less than 200.
+pub(super) const MOST: usize = 4096;
 
 /// A group, how its option is called, and the key of its first value.
 struct Group {
@@ -43,7 +48,15 @@ const GROUPS: [Group; 11] = [
 
 /// The groups in their order, each with what was said in it.
 #[derive(Debug, Default)]
-pub(super) struct Sections(Vec<(String, Keyed)>);
+pub(super) struct Sections {
+    all: Vec<(String, Keyed)>,
+    /// Where those are of which there is one alone.
+    singles: BTreeMap<String, usize>,
+    /// Where the first of each group and id is, for `-set`.
+    ids: BTreeMap<(String, String), usize>,
+    /// There were more than are kept.
+    pub(super) cut: bool,
+}
 
 impl Sections {
     /// An option of the command line. Whether it has a group.
@@ -73,10 +86,21 @@ impl Sections {
     /// A section of a file, or what an option stands for.
     pub(super) fn add(&mut self, name: &str, keyed: Keyed) {
         let single = GROUPS.iter().any(|group| group.name == name && group.single);
-        let known = self.0.iter_mut().find(|(known, _)| single && known == name);
-        match known {
+        let known = self.singles.get(name).copied();
+        let place = known.unwrap_or(self.all.len());
+        if place >= MOST {
+            self.cut = true;
+            return;
+        }
+        if single {
+            self.singles.insert(name.to_owned(), place);
+        }
+        if let Some(id) = keyed.get("id") {
+            self.ids.entry((name.to_owned(), id.to_owned())).or_insert(place);
+        }
+        match self.all.get_mut(place) {
             Some((_, known)) => known.take(keyed),
-            None => self.0.push((name.to_owned(), keyed)),
+            None => self.all.push((name.to_owned(), keyed)),
         }
     }
 
@@ -89,9 +113,8 @@ impl Sections {
             Some((group, id, key, value))
         };
         let Some((group, id, key, value)) = parts() else { return };
-        let is_meant =
-            |(name, keyed): &&mut (String, Keyed)| name == group && keyed.get("id") == Some(id);
-        if let Some((_, keyed)) = self.0.iter_mut().find(is_meant) {
+        let place = self.ids.get(&(group.to_owned(), id.to_owned()));
+        if let Some((_, keyed)) = place.and_then(|&place| self.all.get_mut(place)) {
             keyed.set(key, value);
         }
     }
@@ -106,7 +129,7 @@ impl Sections {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Keyed)> {
-        self.0.iter().map(|(name, keyed)| (name.as_str(), keyed))
+        self.all.iter().map(|(name, keyed)| (name.as_str(), keyed))
     }
 
     /// What `-global` says of a driver that is one of `drivers`; the last one counts.

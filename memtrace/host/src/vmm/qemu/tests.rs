@@ -1,6 +1,7 @@
 //! Command lines as they are found: libvirt, Proxmox, by hand, in containers, odd ones.
 
 mod forms;
+mod hostile;
 
 use super::*;
 
@@ -335,30 +336,4 @@ fn libvirt_in_a_container_or_of_a_user_is_not_the_hosts() {
     {
         assert_eq!(of(place), Some(Libvirt::Session), "{place}");
     }
-}
-
-/// Half a megabyte of options was read as 37,000 files, or as a path of some hundred kilobytes
-/// thousands of times.
-#[test]
-fn what_is_named_again_and_again_stays_bounded() {
-    let (mut read, line) = (0, vec!["-readconfig".to_owned(); 10_000]);
-    let command = QemuCommand::with_files(&line, |_| {
-        read += 1;
-        Ok(String::new())
-    });
-    assert_eq!((read, command.unread.is_some()), (MOST_FILES, true));
-    let (mut failed, line) = (0, vec!["-readconfig".to_owned(); 4]);
-    QemuCommand::with_files(&line, |_| {
-        failed += 1;
-        Err("late".to_owned())
-    });
-    assert_eq!(failed, 1, "one is enough");
-    let socket = |path: &str| format!("socket,id=a,server=on,path={path}");
-    let mut line = vec!["-chardev".to_owned(), socket("/run/a")];
-    for _ in 0..1000 {
-        line.extend(["-mon".to_owned(), "chardev=a,mode=control".to_owned()]);
-    }
-    assert!(QemuCommand::parse(&line).qmp_sockets.len() <= 16);
-    line[1] = socket(&"a".repeat(1 << 18));
-    assert_eq!(QemuCommand::parse(&line).qmp_sockets, [""; 0]);
 }
