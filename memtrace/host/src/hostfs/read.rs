@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// For files of a few lines or a screenful.
 pub const SMALL: usize = 64 * 1024;
-/// For command lines: Linux allows far more, no hypervisor uses it.
+/// For command lines: Linux allows more, no hypervisor uses it.
 pub(crate) const MEDIUM: usize = 512 * 1024;
 /// For tables with a line for each mount or swap device.
 pub const LARGE: usize = 8 * 1024 * 1024;

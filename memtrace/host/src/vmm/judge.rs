@@ -14,7 +14,7 @@ use super::qemu::{Libvirt, QemuCommand, is_system_emulator};
 use super::{aside, name};
 use crate::hostfs::process::fds::KvmFds;
 use crate::hostfs::process::sight::{self, Start};
-use crate::hostfs::process::{self, ProcessStat};
+use crate::hostfs::process::{self, Arguments, ProcessStat};
 use crate::hostfs::{HostRoot, boot_time};
 use memtrace_core::sample::Accelerator;
 
@@ -25,6 +25,10 @@ const KNOWN_VMMS: &[&str] =
 
 /// The hidden command by which memtrace's self-test runs its guests.
 pub const SELFTEST_GUEST: &str = "__selftest-guest";
+
+/// Most arguments that are kept of a VMM that isn't QEMU, and most characters of one.
+const MOST_ARGUMENTS: usize = 256;
+const LONGEST_ARGUMENT: usize = 256;
 
 /// For the files that a VM was started with.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -108,7 +112,7 @@ struct Facts<'a> {
     pid: u32,
     stat: &'a ProcessStat,
     program: String,
-    arguments: Vec<String>,
+    arguments: Arguments,
     /// `None`: its descriptors are not for us to see.
     kvm: Option<KvmFds>,
 }
@@ -146,10 +150,10 @@ pub fn judge(
     let arguments = if named || holds_guest || seen.is_none() {
         process::arguments(root, pid)?
     } else {
-        Vec::new()
+        Arguments::default()
     };
     let program = seen
-        .or_else(|| arguments.first()?.rsplit('/').next().map(str::to_owned))
+        .or_else(|| arguments.list.first()?.rsplit('/').next().map(str::to_owned))
         .unwrap_or_else(|| stat.comm.clone());
     let facts = Facts { root, pid, stat, program, arguments, kvm };
     Ok(Judged { blind: kvm.is_none(), judgement: facts.judge() })
@@ -177,7 +181,7 @@ impl Facts<'_> {
     /// A guest of a self-test that another memtrace runs: no VM of the host's. A command line
     /// alone would let anybody hide a VM, so it has to be root's, or our own user's.
     fn is_of_another_selftest(&self) -> bool {
-        let is_guest = self.arguments.get(1).is_some_and(|command| command == SELFTEST_GUEST);
+        let is_guest = self.arguments.list.get(1).is_some_and(|command| command == SELFTEST_GUEST);
         let is_trusted = || {
             process::user(self.root, self.pid)
                 .is_some_and(|owner| owner == 0 || owner == rustix::process::geteuid().as_raw())
@@ -186,7 +190,7 @@ impl Facts<'_> {
     }
 
     fn qemu(self) -> Judgement {
-        let Some((_, arguments)) = self.arguments.split_first() else {
+        let Some((_, arguments)) = self.arguments.list.split_first() else {
             return Judgement::NotYet;
         };
         let mut command = QemuCommand::parse(arguments);
@@ -199,6 +203,9 @@ impl Facts<'_> {
         }
         if command.unread.is_some() {
             command = self.with_files(arguments, &start(&command));
+        }
+        if self.arguments.cut {
+            command.doubt("its command line is too long".to_owned());
         }
         if command.libvirt.is_some() && process::is_contained(self.root, self.pid) == Some(true) {
             command.libvirt = Some(Libvirt::Contained);
@@ -243,10 +250,16 @@ impl Facts<'_> {
             accelerator,
             kvm: seen.vm,
             vfio: if seen.vfio { Some(true) } else { passes },
-            arguments: if qemu.is_some() { Vec::new() } else { self.arguments },
+            arguments: if qemu.is_some() { Vec::new() } else { kept(&self.arguments) },
             qemu,
         }
     }
+}
+
+/// What is kept for naming a VM, as long as its process lives.
+fn kept(arguments: &Arguments) -> Vec<String> {
+    let beginning = |argument: &String| argument.chars().take(LONGEST_ARGUMENT).collect();
+    arguments.list.iter().take(MOST_ARGUMENTS).map(beginning).collect()
 }
 
 /// Whether the file was written before the process was started; a newer one is another VM's

@@ -45,14 +45,27 @@ pub(crate) fn kept_stat(keeper: &Keeper, root: &HostRoot, pid: u32) -> io::Resul
     stat.ok_or_else(|| io::Error::other("not of the form of stat"))
 }
 
-/// The arguments that the process was started with; empty for a kernel thread and for
-/// a process that is just being made.
-///
+/// The arguments that a process was started with; none of a kernel thread and of a process that is
+/// just being made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arguments {
+    pub list: Vec<String>,
+    /// There are more, as the command line is longer than what is read of one.
+    pub cut: bool,
+}
+
 /// # Errors
 /// When the process is gone.
-pub fn arguments(root: &HostRoot, pid: u32) -> io::Result<Vec<String>> {
-    let bytes = read::bytes(&root.process(pid).join("cmdline"), read::MEDIUM)?;
-    Ok(split_arguments(&bytes))
+pub fn arguments(root: &HostRoot, pid: u32) -> io::Result<Arguments> {
+    let path = root.process(pid).join("cmdline");
+    let mut bytes = read::bytes(&path, read::MEDIUM.saturating_add(1))?;
+    let cut = bytes.len() > read::MEDIUM;
+    if cut {
+        // The last one isn't whole.
+        let end = bytes.iter().rposition(|&byte| byte == 0);
+        bytes.truncate(end.unwrap_or_default());
+    }
+    Ok(Arguments { list: split_arguments(&bytes), cut })
 }
 
 fn split_arguments(bytes: &[u8]) -> Vec<String> {

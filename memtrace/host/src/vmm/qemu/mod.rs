@@ -216,7 +216,7 @@ impl QemuCommand {
     }
 
     /// A part of its configuration isn't known, for that reason.
-    fn doubt(&mut self, reason: String) {
+    pub fn doubt(&mut self, reason: String) {
         self.unread.get_or_insert(reason);
     }
 

@@ -110,7 +110,7 @@ fn kind(root: &HostRoot, pid: u32, command: &str) -> Option<ReactorKind> {
         "ksmtuned" => ReactorKind::Ksmtuned,
         "memtrace" => {
             let arguments = process::arguments(root, pid).ok()?;
-            let mitigates = arguments.iter().skip(1).any(|argument| argument == "mitigate");
+            let mitigates = arguments.list.iter().skip(1).any(|argument| argument == "mitigate");
             mitigates.then_some(ReactorKind::Memtrace)?
         }
         _ => return None,

@@ -145,3 +145,38 @@ fn a_user_has_so_many_vms_by_command_lines_alone_and_root_as_many_as_it_says() {
     assert_eq!(discovery.vms().count(), crowd as usize + 1);
     assert_eq!(discovery.omissions(), [""; 0]);
 }
+
+#[test]
+fn what_a_command_line_says_that_is_too_long_is_unknown() {
+    let host = FakeHost::unified();
+    let long = "a".repeat(600 << 10);
+    let start = ["qemu-system-x86_64", "-m", "512"];
+    let arguments = [&start[..], &["-append", &long, "-device", "vfio-pci"]].concat();
+    host.process(&FakeProcess { arguments: &arguments, fds: KVM, ..QEMU });
+    let mut discovery = Discovery::default();
+    discovery.scan(&host.root(), at(0)).unwrap();
+    let vm = discovery.vms().next().unwrap();
+    assert_eq!(vm.description.vfio, None);
+    let qemu = vm.description.qemu.as_ref().unwrap();
+    assert_eq!(qemu.size(), Err("its command line is too long".to_owned()));
+    // The limit is within the number.
+    let filling = &long[..(512 << 10) - 25];
+    let arguments = &["qemu-system-x86_64", filling, "-m", "4096"];
+    host.process(&FakeProcess { arguments, ..QEMU });
+    let read = process::arguments(&host.root(), 50).unwrap();
+    assert_eq!((read.list.last().map(String::as_str), read.cut), (Some("-m"), true));
+}
+
+#[test]
+fn little_is_kept_of_a_long_command_line() {
+    let host = FakeHost::unified();
+    let long = "a".repeat(60 << 10);
+    let mut arguments = vec![""; 100_000];
+    arguments[1] = &long;
+    let process = FakeProcess { comm: "vmm", program: "/bin/vmm", fds: KVM, ..QEMU };
+    host.process(&FakeProcess { arguments: &arguments, ..process });
+    let mut discovery = Discovery::default();
+    discovery.scan(&host.root(), at(0)).unwrap();
+    let kept = &discovery.vms().next().unwrap().description.arguments;
+    assert_eq!((kept.len(), kept[1].len()), (256, 256));
+}
