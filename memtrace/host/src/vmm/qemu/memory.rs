@@ -1,9 +1,10 @@
 //! The memory of a VM by its options: the size that it boots with, and what is plugged in beside it
 //! (hw/core/machine.c, hw/mem/pc-dimm.c, hw/virtio/virtio-mem.c). Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::options::{Keyed, is_on, size};
+use super::options::{Keyed, LIST, is_on, size};
+use crate::hostfs::list;
 use memtrace_core::units::Bytes;
 
 /// The options that make memory, collected; the parts may come in any order.
@@ -21,6 +22,8 @@ pub(super) struct Memory {
     /// It has a device whose size the guest and its manager negotiate.
     virtio_mem: bool,
     hyper_v: bool,
+    /// The host's nodes that backends are bound to: a list of each.
+    bound: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -61,6 +64,9 @@ impl Memory {
                 if let Some(id) = keyed.get("id") {
                     self.backends.insert(id.to_owned(), Backend::of(keyed));
                 }
+                if keyed.get("policy") == Some("bind") {
+                    self.bound.push(keyed.list(LIST));
+                }
             }
             "device" if keyed.get("driver") == Some("pc-dimm") => {
                 self.dimms.push(keyed.get("memdev").map(str::to_owned));
@@ -89,6 +95,15 @@ impl Memory {
         let shared = sum(&mut self.backends.values().filter(|backend| backend.shared));
         let all = self.at_start().map_or_else(|| sum(&mut self.backends.values()), |all| all.0);
         shared > all / 2
+    }
+
+    /// The host's nodes that it is bound to; empty: to none. `None`: not said plainly.
+    pub(super) fn bound_nodes(&self) -> Option<BTreeSet<u32>> {
+        // QEMU binds to no empty list: one that is empty here has another form.
+        if self.bound.iter().any(String::is_empty) {
+            return None;
+        }
+        list::numbers(&self.bound.join(","))
     }
 
     /// Why it may have another size by now.

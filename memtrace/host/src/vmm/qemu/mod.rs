@@ -10,6 +10,8 @@ mod sections;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 pub use self::balloon::BalloonOptions;
@@ -47,8 +49,8 @@ pub struct QemuCommand {
     pub huge_pages: bool,
     /// It has a passed-through device, which pins all guest memory.
     pub vfio: bool,
-    /// The host's NUMA nodes that its memory is bound to, as a list of ranges.
-    pub bound_nodes: Option<String>,
+    /// The host's NUMA nodes that its memory is bound to; empty: to none. `None`: not said plainly.
+    pub bound_nodes: Option<BTreeSet<u32>>,
     /// The guest's memory is encrypted (SEV, TDX and the like): no balloon frees any of it.
     pub encrypted: bool,
     /// A balloon device that it was started with.
@@ -171,6 +173,7 @@ impl QemuCommand {
         self.memory = memory.at_start();
         self.growth = memory.doubt();
         self.shared_memory = memory.is_shared();
+        self.bound_nodes = memory.bound_nodes();
     }
 
     /// The size of the VM, as far as it was said at its start and can't be another one by now.
@@ -187,6 +190,19 @@ impl QemuCommand {
     /// Virtual CPUs at the start; `None`: not known.
     pub fn virtual_cpus(&self) -> Option<u32> {
         self.vcpus.filter(|_| self.unread.is_none())
+    }
+
+    /// The host's NUMA nodes that its memory is bound to; empty: to none.
+    ///
+    /// # Errors
+    /// Why they aren't known.
+    pub fn nodes(&self) -> Result<&BTreeSet<u32>, String> {
+        if let Some(reason) = &self.unread {
+            return Err(reason.clone());
+        }
+        let unclear =
+            || "the nodes that its memory is bound to are said in no known form".to_owned();
+        self.bound_nodes.as_ref().ok_or_else(unclear)
     }
 
     /// Whether it was started with a passed-through device; `None`: not known.
@@ -303,11 +319,6 @@ impl QemuCommand {
                 || keyed.get("mem-path").is_some_and(|path| path.contains("hugepages"));
         }
         self.encrypted |= ENCRYPTING.contains(&kind);
-        if kind.starts_with("memory-backend-") && keyed.get("policy") == Some("bind") {
-            let nodes = keyed.get("host-nodes").unwrap_or_default();
-            let before = self.bound_nodes.take().map(|before| format!("{before},"));
-            self.bound_nodes = Some(before.unwrap_or_default() + nodes);
-        }
     }
 
     fn device(&mut self, driver: &str) {

@@ -76,7 +76,7 @@ pub fn options(arguments: &[String]) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// The key of a list: of the host's nodes that a memory backend is on.
-const LIST: &str = "host-nodes";
+pub const LIST: &str = "host-nodes";
 /// Longest key in objects of JSON, as each has the names of those that it is in. QEMU's have less
 /// than 100 bytes.
 const LONGEST_KEY: usize = 256;
@@ -157,6 +157,13 @@ impl Keyed {
 
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
+    }
+
+    /// The values of a list, whose key is said again (`key=1,key=2`) or has numbers (`key.0=1`).
+    pub fn list(&self, key: &str) -> String {
+        let numbered = self.below(key);
+        let values = numbered.0.values().map(String::as_str).chain(self.get(key));
+        values.collect::<Vec<&str>>().join(",")
     }
 
     pub fn has(&self, key: &str) -> bool {

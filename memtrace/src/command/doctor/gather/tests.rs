@@ -196,6 +196,23 @@ fn only_the_vm_on_the_command_line_is_queried() {
 }
 
 #[test]
+fn nodes_are_those_that_are_allowed_and_bound() {
+    const BACKEND: &str = "memory-backend-ram,id=m,size=512M,policy=bind";
+    let nodes = |more: &[&str]| {
+        let host = host();
+        vm(&host, 50, more);
+        let status = "Uid:\t0\nVmRSS: 1 kB\nMems_allowed_list:\t0-2\n";
+        host.file("proc/50/status", status);
+        only(&gathered(&host)).nodes.clone().map(Vec::from_iter)
+    };
+    assert_eq!(nodes(&[]), Ok(vec![0, 1, 2]));
+    assert_eq!(nodes(&["-object", &format!("{BACKEND},host-nodes.0=2-3")]), Ok(vec![2]));
+    let unclear = nodes(&["-object", &format!("{BACKEND},host-nodes=")]);
+    assert!(unclear.expect_err("to none").contains("in no known form"));
+    assert!(nodes(&["-readconfig", "/nowhere"]).expect_err("unread").contains("/nowhere"));
+}
+
+#[test]
 fn a_configuration_with_mistakes_leaves_bounds_unknown() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("memtrace.toml");

@@ -9,7 +9,7 @@ use memtrace_core::model::without_balloon;
 use memtrace_core::sample::GuestStats;
 use memtrace_core::settings::{VmSettings, VmTable};
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
-use memtrace_host::hostfs::{HostRoot, Keeper, cgroup, list, numa, process};
+use memtrace_host::hostfs::{HostRoot, Keeper, cgroup, numa, process};
 use memtrace_host::vmm::discover::FoundVm;
 use memtrace_host::vmm::inspection::{BalloonDevice, Inspection, Unanswered};
 use memtrace_host::vmm::name;
@@ -158,11 +158,12 @@ fn nodes_of(root: &HostRoot, vm: &FoundVm) -> Known<BTreeSet<u32>> {
     let pid = vm.pid;
     let allowed =
         numa::allowed(root, pid).map_err(|error| format!("/proc/{pid}/status: {error}"))?;
-    let bound = vm.description.qemu.as_ref().and_then(|qemu| qemu.bound_nodes.as_deref());
-    let Some(bound) = bound else { return Ok(allowed) };
-    let bound = list::numbers(bound)
-        .ok_or_else(|| "the nodes of its command line are no list".to_owned())?;
-    Ok(allowed.intersection(&bound).copied().collect())
+    let Some(qemu) = &vm.description.qemu else { return Ok(allowed) };
+    let bound = qemu.nodes()?;
+    if bound.is_empty() {
+        return Ok(allowed);
+    }
+    Ok(allowed.intersection(bound).copied().collect())
 }
 
 fn settings_of(

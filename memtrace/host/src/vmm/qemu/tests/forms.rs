@@ -281,22 +281,32 @@ fn pinned_and_encrypted() {
 
 #[test]
 fn bound_nodes() {
-    const BIND: &str = "-object memory-backend-ram,id=a,size=1G,policy=bind,host-nodes";
+    const BIND: &str = "-object memory-backend-ram,id=a,size=1G,policy=bind";
+    const OTHER: &str = "-object memory-backend-ram,id=b,size=1G,policy=bind";
+    const JSON: &str = r#"-object {"qom-type":"memory-backend-ram","id":"a","policy":"bind""#;
     for (text, nodes) in [
-        (format!("{BIND}=0"), Some("0")),
-        (format!("{BIND}=0-1"), Some("0-1")),
-        (format!("{BIND}=0,host-nodes=2"), Some("0,2")),
-        (format!("{BIND}=0 {BIND}=1"), Some("0,1")),
-        (
-            r#"-object {"qom-type":"memory-backend-ram","id":"a","policy":"bind","host-nodes":[1,3]}"#
-                .to_owned(),
-            Some("1,3"),
-        ),
-        ("-object memory-backend-ram,id=a,host-nodes=0,policy=preferred".to_owned(), None),
-        ("-m 1G".to_owned(), None),
+        (format!("{BIND},host-nodes=0"), Some(&[0][..])),
+        (format!("{BIND},host-nodes=0-1"), Some(&[0, 1])),
+        (format!("{BIND},host-nodes=0,host-nodes=2"), Some(&[0, 2])),
+        (format!("{BIND},host-nodes.0=0,host-nodes.1=2-3"), Some(&[0, 2, 3])),
+        (format!("{BIND},host-nodes=0 {OTHER},host-nodes=1"), Some(&[0, 1])),
+        (format!(r#"{JSON},"host-nodes":[1,3]}}"#), Some(&[1, 3])),
+        (format!(r#"{JSON},"host-nodes":[]}}"#), None),
+        (BIND.to_owned(), None),
+        (format!("{BIND},host-nodes="), None),
+        (format!("{BIND},host-nodes=all"), None),
+        (format!("{BIND} {OTHER},host-nodes=1"), None),
+        ("-object memory-backend-ram,id=a,host-nodes=0,policy=preferred".to_owned(), Some(&[])),
+        ("-m 1G".to_owned(), Some(&[])),
     ] {
-        assert_eq!(line(&text).bound_nodes.as_deref(), nodes, "{text}");
+        let expected = nodes.map(|nodes| nodes.iter().copied().collect());
+        assert_eq!(line(&text).nodes().ok(), expected.as_ref(), "{text}");
     }
+    let text = "[object \"a\"]\nqom-type = \"memory-backend-memfd\"\nsize = \"1G\"\n\
+                policy = \"bind\"\nhost-nodes.0 = \"1\"\n";
+    let incus = parse_with(&["-readconfig", "/f"], Ok(text));
+    assert_eq!(incus.nodes(), Ok(&BTreeSet::from([1])));
+    assert!(parse_with(&["-readconfig", "/f"], Err("gone")).nodes().is_err());
 }
 
 #[test]
