@@ -20,6 +20,8 @@ pub struct Facts {
     pub unseen: usize,
     /// Which processes say to be the same VM, and which was believed.
     pub disputes: Vec<String>,
+    /// What was not looked at or is not taken, whose VMs are missing here.
+    pub omissions: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

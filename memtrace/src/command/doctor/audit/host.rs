@@ -44,6 +44,11 @@ pub fn identity(facts: &Facts) -> Answer {
     }))
 }
 
+/// Whether all VMs were found.
+pub fn discovery(facts: &Facts) -> Answer {
+    if facts.omissions.is_empty() { Ok(None) } else { Err(facts.omissions.join("; ")) }
+}
+
 /// Ends Proxmox' own ballooning of its VMs.
 fn unshared(facts: &Facts) -> String {
     let ids: Vec<&str> = facts.vms.iter().filter_map(VmFacts::proxmox).collect();

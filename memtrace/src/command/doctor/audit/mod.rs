@@ -26,7 +26,7 @@ pub use self::finding::{Finding, Fix, Outcome, Severity, Subject};
 use memtrace_core::sample::VmId;
 
 /// The names of all checks: first the host's, then each VM's.
-pub const NAMES: [&str; 19] = [
+pub const NAMES: [&str; 20] = [
     "swap",
     "swap_disk",
     "swap_backing",
@@ -35,6 +35,7 @@ pub const NAMES: [&str; 19] = [
     "huge_pages",
     "numa",
     "identity",
+    "discovery",
     "monitor",
     "balloon",
     "statistics",
@@ -52,7 +53,7 @@ type OfHost = fn(&Facts) -> Answer;
 type OfVm = fn(&VmFacts, &Facts) -> Answer;
 
 /// In the order of [`NAMES`].
-const OF_HOST: [OfHost; 8] = [
+const OF_HOST: [OfHost; 9] = [
     swap::swap,
     swap::swap_disk,
     swap::backing,
@@ -61,6 +62,7 @@ const OF_HOST: [OfHost; 8] = [
     host::huge_pages,
     numa::reclaim,
     host::identity,
+    host::discovery,
 ];
 const OF_VM: [OfVm; 11] = [
     balloon::monitored,

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use uuid::Uuid;
 
 use super::audit::facts::{Facts, Known};
@@ -61,7 +61,9 @@ pub(super) fn gather(
     let keeper = Keeper::default();
     let found: Vec<&FoundVm> = discovery.vms().map(AsRef::as_ref).collect();
     let mut named = names(root, &found, settings);
-    let only = typed.map(|typed| chosen(typed, &found, &named)).transpose()?;
+    let omissions = discovery.omissions();
+    let only = typed.map(|typed| chosen(typed, &found, &named)).transpose();
+    let only = only.map_err(|error| with_omissions(&error, &omissions))?;
     let asked = found.iter().copied().filter(|vm| only.is_none_or(|only| vm.id == only));
     let mut said = ask(root, asked, with_libvirt);
     let now = now();
@@ -82,6 +84,7 @@ pub(super) fn gather(
         vms,
         unseen: discovery.blind(),
         disputes: disputes(&discovery),
+        omissions,
     };
     Ok(Gathered { facts, hypervisors, only })
 }
@@ -119,6 +122,13 @@ fn chosen(typed: &str, found: &[&FoundVm], named: &BTreeMap<u32, NamedVm>) -> Re
         Candidate::new(&vm.description.name, vm.id).called(labels)
     })?;
     Ok(one.0.id)
+}
+
+/// A VM that isn't found may be among those that were left out.
+fn with_omissions(error: &Error, omissions: &[String]) -> Error {
+    let parts: Vec<String> =
+        [format!("{error:#}")].into_iter().chain(omissions.iter().cloned()).collect();
+    Error::msg(parts.join("; "))
 }
 
 /// The settings of single VMs.

@@ -5,7 +5,7 @@ use crate::command::doctor::audit::facts::{Owner, ReactorKind, VmFacts};
 use crate::command::doctor::audit::{Audit, Severity, audit};
 use crate::command::doctor::mend::mend;
 use memtrace_core::units::Bytes;
-use memtrace_host::hostfs::fake::{FakeHost, FakeProcess};
+use memtrace_host::hostfs::fake::{self, FakeHost, FakeProcess};
 use memtrace_host::privileges::Capability;
 use memtrace_host::vmm::qmp::fake::{Device, Monitor, device};
 
@@ -256,6 +256,20 @@ fn an_empty_host_is_unknown_where_it_does_not_tell() {
     host.unreadable("proc/swaps");
     let facts = gathered(&host).facts;
     assert!(facts.host.ksm.is_err() && facts.host.swaps.is_err());
+}
+
+#[test]
+fn vms_that_the_scan_left_out_are_told() {
+    let host = host();
+    let arguments = &["qemu-system-x86_64", "-accel", "tcg"];
+    for pid in 100..357 {
+        host.process(&FakeProcess { pid, user: 1000, arguments, ..fake::QEMU });
+    }
+    let gathered = gathered(&host);
+    assert_eq!(gathered.facts.vms.len(), 256);
+    assert!(gathered.facts.omissions[0].starts_with("user 1000 has more than 256 processes"));
+    let missing = gather(&host.root(), &Ok(Vec::new()), true, Some("web")).unwrap_err();
+    assert!(missing.to_string().contains("user 1000 has more than 256"), "{missing}");
 }
 
 #[test]

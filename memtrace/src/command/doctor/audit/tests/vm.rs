@@ -308,6 +308,15 @@ fn processes_that_say_the_same_are_reported() {
 }
 
 #[test]
+fn vms_that_a_scan_left_out_are_unknown() {
+    let mut facts = facts(vec![vm("web", 1)]);
+    facts.omissions = vec!["4 processes not looked at yet".to_owned()];
+    let findings = audit(&facts).findings;
+    assert_eq!((findings[0].check, findings[0].severity), ("discovery", Severity::Unknown));
+    assert_eq!(findings[0].finding, facts.omissions[0]);
+}
+
+#[test]
 fn a_monitor_that_may_be_in_a_file_is_unknown() {
     let mut depot = vm("depot", 1);
     depot.owner = Owner::Unknown("its configuration is in /q.conf: gone".to_owned());
