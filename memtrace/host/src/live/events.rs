@@ -18,10 +18,6 @@ use memtrace_core::units::Nanos;
 
 /// Minimum time between two reads of events: a flood of them must not keep a CPU busy.
 const BREATH: Duration = Duration::from_millis(1);
-/// Time that a process with a slot may take to become a VM.
-const CANDIDATE_TIME: Nanos = Nanos(10_000_000_000);
-/// Most candidates at a time; slots are few.
-const MOST_CANDIDATES: usize = 64;
 
 impl LiveSource {
     /// Handles events until `timeout` has passed or one indicates pressure.
@@ -97,17 +93,18 @@ impl LiveSource {
 
     fn appeared(&mut self, pid: u32) {
         let now = monotonic();
-        match self.discovery.look_at(&self.root, pid, now) {
-            Sighting::Vm => {}
-            Sighting::NotYet if self.candidates.len() < MOST_CANDIDATES => {
-                self.candidates.entry(pid).or_insert(now);
-            }
-            Sighting::NotYet | Sighting::No => self.free_slot(pid),
+        let keeps = match self.discovery.look_at(&self.root, pid, now) {
+            Sighting::Vm => true,
+            Sighting::NotYet => self.candidates.admit(pid, self.discovery.user(pid), now),
+            Sighting::No => false,
+        };
+        if !keeps {
+            self.free_slot(pid);
         }
     }
 
     fn exited(&mut self, pid: u32) {
-        self.candidates.remove(&pid);
+        self.candidates.remove(pid);
         // A VM that takes time to end is shown until it is gone.
         let stat = process::stat(&self.root, pid).ok();
         if !self.discovery.confirm(pid, stat.as_ref()) {
@@ -117,23 +114,14 @@ impl LiveSource {
 
     /// Gives up on processes that have a slot and did not become VMs.
     pub(super) fn drop_candidates(&mut self) {
-        let now = monotonic();
-        let late: Vec<u32> = self
-            .candidates
-            .iter()
-            .filter(|(pid, since)| {
-                now.saturating_sub(**since) > CANDIDATE_TIME
-                    || process::stat(&self.root, **pid).is_err()
-            })
-            .map(|(&pid, _)| pid)
-            .collect();
-        for pid in late {
-            self.candidates.remove(&pid);
+        let is_gone = |pid| process::stat(&self.root, pid).is_err();
+        for pid in self.candidates.late(monotonic(), is_gone) {
             self.free_slot(pid);
         }
     }
 
     fn free_slot(&mut self, pid: u32) {
+        self.candidates.remove(pid);
         // A process that execs may have been a VM until now.
         self.forget(pid);
     }

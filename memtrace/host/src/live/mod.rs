@@ -4,6 +4,7 @@
 //! Nothing here fails as a whole, and what fails for one VM stays with that VM.
 
 mod assemble;
+mod candidates;
 mod cgroups;
 mod events;
 #[cfg(any(test, feature = "fixture"))]
@@ -29,6 +30,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use self::candidates::Candidates;
 use self::cgroups::Neighbours;
 use self::guests::Guests;
 use self::known::KnownVm;
@@ -68,8 +70,7 @@ pub struct LiveSource {
     sharing: Sharing,
     /// VMs have ended since cgroup sharing was last updated.
     left: bool,
-    /// Processes that have a slot, and aren't VMs yet; since when.
-    candidates: BTreeMap<u32, Nanos>,
+    candidates: Candidates,
     oom_kills: OomKills,
     /// PSI triggers.
     stalls: Vec<Trigger>,
@@ -127,7 +128,7 @@ impl LiveSource {
             known: BTreeMap::new(),
             sharing: Sharing::default(),
             left: false,
-            candidates: BTreeMap::new(),
+            candidates: Candidates::default(),
             oom_kills: OomKills::default(),
             stalls: Vec::new(),
             handled: None,
@@ -235,7 +236,7 @@ impl LiveSource {
         let mut moved = std::mem::take(&mut self.left);
         let mut patience = Patience::default();
         for (vm, _) in living {
-            self.candidates.remove(&vm.pid);
+            self.candidates.remove(vm.pid);
             moved |= self.look_where(vm, &mut patience, notices);
             if self.is_outside_scope(vm.pid) {
                 self.guests.leave(vm);

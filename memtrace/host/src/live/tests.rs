@@ -154,6 +154,22 @@ fn a_slot_that_was_given_for_nothing_is_given_back() {
 }
 
 #[test]
+fn a_user_of_many_processes_keeps_no_slots_from_others() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    // Of a process without arguments it isn't known yet whether it is a VM.
+    for pid in 100..200 {
+        host.process(&FakeProcess { pid, user: 1000, arguments: &[], ..QEMU });
+        remote.send(event(EVENT_APPEARED, pid));
+    }
+    host.process(&FakeProcess { pid: 300, arguments: &[], ..QEMU });
+    remote.send(event(EVENT_APPEARED, 300));
+    source.attend(Duration::from_millis(30));
+    let forgotten = remote.state.lock().unwrap().forgotten.clone();
+    assert_eq!((forgotten.len(), forgotten.contains(&300)), (84, false));
+}
+
+#[test]
 fn a_process_that_becomes_a_vm_later_keeps_its_slot() {
     let host = host();
     let arguments = &["qemu-system-x86_64", "-daemonize"];
@@ -165,7 +181,7 @@ fn a_process_that_becomes_a_vm_later_keeps_its_slot() {
     assert_eq!(remote.state.lock().unwrap().forgotten, [0_u32; 0]);
     host.process(&FakeProcess { pid: 62, arguments, threads: 3, ..QEMU });
     assert_eq!(source.sample(None).unwrap().vms.len(), 2);
-    assert!(source.candidates.is_empty());
+    assert_eq!(source.candidates, Candidates::default());
 }
 
 #[test]

@@ -143,20 +143,18 @@ impl Discovery {
     }
 
     /// Inspects one process at once, ignoring the previous result, as far as its user's share of
-    /// such looks goes. Otherwise it is the next one of its user's in the next scan.
+    /// such looks goes. Otherwise it is the next one of its user's in the next scan, and what it was.
     pub fn look_at(&mut self, root: &HostRoot, pid: u32, now: Nanos) -> Sighting {
         let user = process::user(root, pid);
-        if !self.vms.contains_key(&pid) || !self.entries.contains_key(&pid) {
+        let known = self.vms.contains_key(&pid) && self.entries.contains_key(&pid);
+        if !known {
             self.enter(pid, user, now, false);
         }
         self.of_events.refill(now);
         let most = self.shares.left(user, self.turn, now);
         if self.of_events.left() == 0 || most == 0 {
             self.turns.add_first(user, pid);
-            // Its slot is for others as long as its user asks for this much. Where a manager runs
-            // all VMs as root, root's are all there are.
-            let is_greedy = most == 0 && user != Some(0);
-            return if is_greedy { Sighting::No } else { Sighting::NotYet };
+            return if known { Sighting::Vm } else { Sighting::NotYet };
         }
         let begun = Instant::now();
         let work = self.look(root, pid, now, most);
@@ -235,6 +233,11 @@ impl Discovery {
     /// What looking has been so far: descriptors, and some for each process.
     pub fn work(&self) -> u64 {
         self.work
+    }
+
+    /// The user of a process. `None`: not known.
+    pub fn user(&self, pid: u32) -> Option<u32> {
+        self.entries.get(&pid)?.user
     }
 
     /// Number of processes whose descriptors memtrace may not see.

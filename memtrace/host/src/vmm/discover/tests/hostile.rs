@@ -104,23 +104,29 @@ fn a_user_has_a_share_of_the_looks_that_events_ask_for() {
     // The first is not through, and the others are put off.
     for look in 0..3 {
         let sighting = discovery.look_at(&host.root(), 100, at(0));
-        let expected = if look == 0 { Sighting::NotYet } else { Sighting::No };
-        assert_eq!(sighting, expected, "look {look}");
+        assert_eq!(sighting, Sighting::NotYet, "look {look}");
     }
     assert!(discovery.work() <= u64::from(TURN + LOOK), "{}", discovery.work());
     assert_eq!(discovery.look_at(&host.root(), 900, at(0)), Sighting::Vm);
 }
 
 #[test]
-fn root_waits_for_its_share_and_keeps_its_place() {
-    let host = FakeHost::unified();
-    hoarder(&host, 100, 0, 5 * TURN as usize);
-    let mut discovery = frugal();
-    for look in 0..3 {
-        let sighting = discovery.look_at(&host.root(), 100, at(0));
-        assert_eq!(sighting, Sighting::NotYet, "look {look}");
+fn a_look_that_is_put_off_comes_in_the_next_scan_and_takes_no_vm_away() {
+    for user in [0, STRANGER] {
+        let host = FakeHost::unified();
+        host.process(&FakeProcess { pid: 60, user, fds: KVM, ..QEMU });
+        let mut discovery = frugal();
+        discovery.scan(&host.root(), at(0)).unwrap();
+        hoarder(&host, 100, user, 5 * TURN as usize);
+        host.process(&FakeProcess { pid: 70, user, fds: KVM, ..QEMU });
+        let mut look = |pid| discovery.look_at(&host.root(), pid, at(0));
+        // The first takes all of its user's share.
+        assert_eq!(look(100), Sighting::NotYet);
+        assert_eq!((look(70), look(60)), (Sighting::NotYet, Sighting::Vm), "user {user}");
+        discovery.scan(&host.root(), at(1)).unwrap();
+        let vms: Vec<u32> = discovery.vms().map(|vm| vm.pid).collect();
+        assert_eq!(vms, [60, 70], "user {user}");
     }
-    assert!(discovery.work() <= u64::from(TURN + LOOK), "{}", discovery.work());
 }
 
 #[test]
