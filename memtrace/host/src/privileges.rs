@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::hostfs::{HostRoot, read};
+use crate::hostfs::HostRoot;
+use crate::hostfs::process::status;
 
 /// A capability (capabilities(7)), by its number in linux/capability.h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +59,8 @@ impl Capability {
 
 /// The effective capabilities of this process, as a bit set. `None`: not in /proc/self/status.
 pub fn effective(root: &HostRoot) -> Option<u64> {
-    let status = read::text(&root.proc.join("self/status"), read::SMALL).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
-    u64::from_str_radix(line.trim(), 16).ok()
+    let set = status::field(&root.proc.join("self"), "CapEff").ok()?;
+    u64::from_str_radix(&set, 16).ok()
 }
 
 /// What of [`NEEDED`] is in `effective` neither itself nor as something wider.

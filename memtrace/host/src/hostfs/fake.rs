@@ -108,7 +108,7 @@ impl FakeHost {
             ),
         );
         let users = format!("Uid:\t{user}\t{user}\t{user}\t{user}\n");
-        let status = format!("{users}VmRSS:\t 501760 kB\nVmSwap:\t 1024 kB\n");
+        let status = format!("{users}NSpid:\t{pid}\nVmRSS:\t 501760 kB\nVmSwap:\t 1024 kB\n");
         self.file(&format!("{directory}/status"), &status);
         self.file(&format!("{directory}/cgroup"), process.cgroup);
         let arguments: String =

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use super::process::status;
 use super::{HostRoot, list, meminfo, read};
 use memtrace_core::units::Bytes;
 
@@ -47,9 +48,8 @@ pub(crate) fn parse(number: u32, text: &str) -> Option<Node> {
 /// # Errors
 /// When its status can't be read, or doesn't say it.
 pub fn allowed(root: &HostRoot, pid: u32) -> io::Result<BTreeSet<u32>> {
-    let status = read::text(&root.process(pid).join("status"), read::SMALL)?;
-    let list = status.lines().find_map(|line| line.strip_prefix("Mems_allowed_list:"));
-    list.and_then(list::numbers).ok_or_else(|| io::Error::other("no Mems_allowed_list"))
+    let nodes = status::field(&root.process(pid), "Mems_allowed_list")?;
+    list::numbers(&nodes).ok_or_else(|| io::Error::other("Mems_allowed_list is no list"))
 }
 
 /// How far a full node is reclaimed before another one is used (`vm.zone_reclaim_mode`); 0: not.

@@ -268,7 +268,7 @@ fn a_platforms_number_and_bounds_are_for_the_vm_that_has_its_scope() {
     host.process(&FakeProcess { arguments, cgroup: "0::/qemu.slice/2207.scope\n", ..QEMU });
     // In a container, where root is somebody.
     host.process(&FakeProcess { pid: 62, start: 900, arguments, cgroup: "0::/pod\n", ..QEMU });
-    host.file("proc/62/status", "VmRSS: 5 kB\nNSpid: 62 7\n");
+    host.file("proc/62/status", "Uid: 0 0 0 0\nVmRSS: 5 kB\nNSpid: 62 7\n");
     host.file("etc/pve/qemu-server/2207.conf", "balloon: 256\nmemory: 512\nshares: 500\n");
     let (mut source, _remote) = source(&host);
     let table = VmTable {

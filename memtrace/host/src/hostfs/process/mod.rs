@@ -94,15 +94,14 @@ pub fn user(root: &HostRoot, pid: u32) -> Option<u32> {
 /// Whether it is in another PID namespace than those who look at this /proc (proc(5), NSpid): in
 /// a container. `None`: not known.
 pub fn is_contained(root: &HostRoot, pid: u32) -> Option<bool> {
-    let status = read::text(&root.process(pid).join("status"), read::SMALL).ok()?;
-    let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    let ids = status::field(&root.process(pid), "NSpid").ok()?;
     Some(ids.split_ascii_whitespace().count() > 1)
 }
 
 /// The memory of a process; nothing where it can't be read.
 pub fn memory(keeper: &Keeper, root: &HostRoot, pid: u32) -> ProcessSample {
     let path = root.process(pid).join("status");
-    keeper.read(&path, read::SMALL, status::parse).unwrap_or_default()
+    keeper.read(&path, status::LONGEST, status::parse).unwrap_or_default()
 }
 
 /// `memory` with faults, time and threads from the process' stat. `ticks_per_second` is the

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
 
+use super::status;
 use crate::hostfs::read;
 
 /// Deepest root directory of a process.
@@ -74,9 +75,8 @@ pub fn text(process: &Path, path: &str, start: &Start, limit: usize) -> io::Resu
 /// # Errors
 /// When the process is gone.
 pub fn owner(process: &Path) -> io::Result<u32> {
-    let status = read::text(&process.join("status"), read::SMALL)?;
-    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
-    let real = ids.and_then(|ids| ids.split_ascii_whitespace().next()?.parse().ok());
+    let ids = status::field(process, "Uid")?;
+    let real = ids.split_ascii_whitespace().next().and_then(|id| id.parse().ok());
     real.ok_or_else(|| io::Error::other("its status names no user"))
 }
 

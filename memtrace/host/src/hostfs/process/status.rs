@@ -1,10 +1,28 @@
-//! The memory lines of /proc/PID/status. Up to 6.1 a thread holds back up to 64 pages of
+//! /proc/PID/status, and its memory lines. Up to 6.1 a thread holds back up to 64 pages of
 //! them; since 6.16, and in the stable kernels that got the repair, they are summed up
 //! when read (`get_mm_counter_sum` in include/linux/mm.h); between, each CPU may hold
 //! back max(32, twice the number of CPUs) pages.
 
+use std::io;
+use std::path::Path;
+
+use crate::hostfs::read;
 use memtrace_core::sample::ProcessSample;
 use memtrace_core::units::Bytes;
+
+/// Longest file: a process may be in 65,536 groups, whose line comes before most others.
+pub(super) const LONGEST: usize = 1 << 20;
+
+/// The value of the line `KEY: VALUE`, of the process whose directory in /proc is `process`.
+///
+/// # Errors
+/// When it can't be read, or has no such line.
+pub(crate) fn field(process: &Path, key: &str) -> io::Result<String> {
+    let text = read::text(&process.join("status"), LONGEST)?;
+    let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+    let missing = || io::Error::other(format!("no {key} in its status"));
+    value.map(|value| value.trim().to_owned()).ok_or_else(missing)
+}
 
 /// A line that is missing stays `None`. Faults, time and threads are not in this file.
 pub fn parse(text: &str) -> ProcessSample {
@@ -42,6 +60,8 @@ fn kib(value: &str) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hostfs::Keeper;
+    use crate::hostfs::fake::FakeHost;
 
     #[test]
     fn memory_lines_are_read() {
@@ -55,6 +75,22 @@ mod tests {
         assert_eq!(sample.swap, Some(Bytes::from_kib(1024)));
         assert_eq!(sample.hugetlb, Some(Bytes(0)));
         assert_eq!(sample.locked, Some(Bytes::from_kib(8)));
+    }
+
+    #[test]
+    fn a_field_is_found_behind_all_groups() {
+        let host = FakeHost::unified();
+        let groups: String =
+            (0..65_536).map(|group| format!("{} ", 4_294_900_000_u64 + group)).collect();
+        let text = format!("Uid:\t7\t0\t0\t0\nGroups:\t{groups}\nNSpid:\t5 1\nVmRSS:\t 4 kB\n");
+        host.file("proc/5/status", &text);
+        let process = host.root().process(5);
+        let of = |key| field(&process, key).map_err(|error| error.to_string());
+        assert_eq!(of("NSpid").as_deref(), Ok("5 1"));
+        assert_eq!(of("Uid").as_deref(), Ok("7\t0\t0\t0"));
+        assert_eq!(of("Gid"), Err("no Gid in its status".to_owned()));
+        let memory = super::super::memory(&Keeper::default(), &host.root(), 5);
+        assert_eq!(memory.rss, Some(Bytes(4096)));
     }
 
     #[test]

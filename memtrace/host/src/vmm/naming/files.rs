@@ -76,7 +76,7 @@ impl Naming {
         let process = root.process(vm.pid);
         let cgroups = read::text(&process.join("cgroup"), read::SMALL).unwrap_or_default();
         let of_root = sight::owner(&process).is_ok_and(|owner| owner == 0)
-            && process::is_contained(root, vm.pid) != Some(true);
+            && process::is_contained(root, vm.pid) == Some(false);
         let subject = Subject { description: &vm.description, cgroups: &cgroups, of_root };
         let found = ADAPTERS.iter().find_map(|one| Some((*one, one.recognise(&subject)?)));
         let Some((adapter, named)) = found else { return };
@@ -108,6 +108,8 @@ fn on_host(root: &HostRoot, path: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hostfs::fake::{self, FakeHost, FakeProcess};
+    use crate::vmm::discover::Discovery;
     use crate::vmm::naming::ADAPTERS;
 
     impl Naming {
@@ -115,6 +117,27 @@ mod tests {
         pub(in crate::vmm::naming) fn is_settled(&self) -> bool {
             self.begun.is_some() && self.reading.is_none()
         }
+    }
+
+    #[test]
+    fn what_root_says_counts_where_it_is_known_to_be_the_hosts() {
+        let host = FakeHost::unified();
+        let is_proven = |status: &str| {
+            let arguments = &["kvm", "-id", "2207"];
+            host.process(&FakeProcess { arguments, ..fake::QEMU });
+            host.file("proc/50/status", status);
+            let mut discovery = Discovery::default();
+            discovery.scan(&host.root(), Nanos(0)).unwrap();
+            let vm = discovery.vms().next().unwrap();
+            let mut naming = Naming::default();
+            naming.update(&host.root(), vm, Nanos(0));
+            naming.is_proven()
+        };
+        assert!(is_proven("Uid: 0 0 0 0\nNSpid: 50\n"));
+        assert!(!is_proven("Uid: 0 0 0 0\nNSpid: 50 7\n"), "in a container");
+        assert!(!is_proven("Uid: 0 0 0 0\n"), "nobody knows where");
+        assert!(!is_proven("Uid: 7 0 0 0\nNSpid: 50\n"), "not root");
+        assert!(!is_proven("NSpid: 50\n"), "nobody knows who");
     }
 
     #[test]
