@@ -29,38 +29,43 @@ pub fn read(keeper: &Keeper, cgroup: &MemoryCgroup) -> io::Result<Vec<Level>> {
     let mut levels = Vec::new();
     let paths = Path::new(&cgroup.path).ancestors();
     for (directory, path) in upwards(&cgroup.directory, &cgroup.top).into_iter().zip(paths) {
-        let file = |name: &str| limits::at(keeper, &directory.join(name), cgroup.version);
         let path = path.to_string_lossy().into_owned();
-        let level = match cgroup.version {
-            Version::V2 => Level {
-                path,
-                hard: file("memory.max")?,
-                high: file("memory.high")?,
-                swap: file("memory.swap.max")?,
-                directory,
-            },
-            Version::V1 => {
-                // What is above doesn't hold for it (before Linux 5.11).
-                let alone =
-                    read::number(&directory.join("memory.use_hierarchy")).is_ok_and(|on| on == 0);
-                let hard = file("memory.limit_in_bytes")?;
-                // Its own alone: it kills rather than swaps.
-                let swappiness = read::number(&directory.join("memory.swappiness"));
-                let stays = levels.is_empty() && swappiness.is_ok_and(|value| value == 0);
-                let swap = match stays {
-                    true => Limit::At(Bytes(0)),
-                    false => beyond(file("memory.memsw.limit_in_bytes")?, hard),
-                };
-                levels.push(Level { path, hard, high: Limit::Unlimited, swap, directory });
-                if alone {
-                    break;
-                }
-                continue;
-            }
-        };
-        levels.push(level);
+        levels.push(match cgroup.version {
+            Version::V1 => version_one(keeper, path, directory, levels.is_empty())?,
+            Version::V2 => version_two(keeper, path, directory)?,
+        });
+        if levels.last().is_some_and(|level| cgroup.version == Version::V1 && level.is_alone()) {
+            break;
+        }
     }
     Ok(levels)
+}
+
+impl Level {
+    /// In version 1, before Linux 5.11: what is above doesn't hold for it.
+    fn is_alone(&self) -> bool {
+        read::number(&self.directory.join("memory.use_hierarchy")).is_ok_and(|on| on == 0)
+    }
+}
+
+/// `own`: it is the cgroup's own level, and not one above.
+fn version_one(keeper: &Keeper, path: String, directory: PathBuf, own: bool) -> io::Result<Level> {
+    let file = |name: &str| limits::at(keeper, &directory.join(name), Version::V1);
+    let hard = file("memory.limit_in_bytes")?;
+    // Its own alone: it kills rather than swaps.
+    let swappiness = read::number(&directory.join("memory.swappiness"));
+    let swap = if own && swappiness.is_ok_and(|value| value == 0) {
+        Limit::At(Bytes(0))
+    } else {
+        beyond(file("memory.memsw.limit_in_bytes")?, hard)
+    };
+    Ok(Level { path, hard, high: Limit::Unlimited, swap, directory })
+}
+
+fn version_two(keeper: &Keeper, path: String, directory: PathBuf) -> io::Result<Level> {
+    let file = |name: &str| limits::at(keeper, &directory.join(name), Version::V2);
+    let (hard, high) = (file("memory.max")?, file("memory.high")?);
+    Ok(Level { path, hard, high, swap: file("memory.swap.max")?, directory })
 }
 
 /// What is left of a limit of both for swap, once memory has all of its own.
