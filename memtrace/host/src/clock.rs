@@ -1,4 +1,4 @@
-//! The clocks of samples.
+//! The clocks of samples, and when something is due.
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -11,6 +11,13 @@ pub fn monotonic() -> Nanos {
 
 pub(crate) fn wall() -> WallNanos {
     WallNanos(nanos(ClockId::Realtime))
+}
+
+/// `seconds` to twice that from now, so that not all are due in the same scan.
+pub(crate) fn later(now: Nanos, pid: u32, seconds: u64) -> Nanos {
+    let spread = u64::from(pid).checked_rem(seconds).unwrap_or(0);
+    let wait = Nanos::SECOND.0.saturating_mul(seconds.saturating_add(spread));
+    Nanos(now.0.saturating_add(wait))
 }
 
 /// A clock before its epoch counts as at it.

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use super::known::KnownVm;
 use super::rereading;
+use crate::clock::later;
 use crate::hostfs::cgroup::{self, MemoryCgroup};
 use crate::hostfs::{HostRoot, Keeper, process, read};
-use crate::vmm::discover::later;
 use memtrace_core::units::Nanos;
 
 /// Shortest interval between two scans of a cgroup's processes, in seconds; up to twice as long by

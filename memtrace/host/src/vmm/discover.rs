@@ -26,7 +26,6 @@ use uuid::Uuid;
 use self::claims::{Claimant, Runners, Verdict};
 pub use self::entry::Sighting;
 use self::entry::{Entry, Suspect};
-pub use self::looking::later;
 use self::turns::{Allowance, Shares, TURN, Turns, User};
 use super::judge::Description;
 use crate::hostfs::HostRoot;

@@ -9,17 +9,22 @@ pub struct Membership {
     pub unified: Option<String>,
 }
 
+/// `ID:CONTROLLERS:PATH`; the path may hold colons.
+fn line(line: &str) -> Option<(&str, &str, &str)> {
+    let (id, rest) = line.split_once(':')?;
+    let (controllers, path) = rest.split_once(':')?;
+    Some((id, controllers, path))
+}
+
+/// The path in each hierarchy.
+pub(crate) fn paths(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|text| line(text).map(|(_, _, path)| path))
+}
+
 impl Membership {
     pub fn parse(text: &str) -> Self {
         let mut membership = Self::default();
-        for line in text.lines() {
-            // `ID:CONTROLLERS:PATH`; the path may hold colons.
-            let mut fields = line.splitn(3, ':');
-            let (Some(id), Some(controllers), Some(path)) =
-                (fields.next(), fields.next(), fields.next())
-            else {
-                continue;
-            };
+        for (id, controllers, path) in text.lines().filter_map(line) {
             let path = path.strip_suffix(" (deleted)").unwrap_or(path);
             if id == "0" && controllers.is_empty() {
                 membership.unified = Some(path.to_owned());
@@ -43,6 +48,12 @@ mod tests {
         );
         assert_eq!(membership.memory.as_deref(), Some("/machine/qemu-1-a:b.libvirt-qemu"));
         assert_eq!(membership.unified.as_deref(), Some("/machine.slice/a b"));
+    }
+
+    #[test]
+    fn a_path_is_what_follows_the_second_colon() {
+        let text = "9:name=systemd:/a:/user.slice/b\nnonsense\n0::/user.slice/c\n";
+        assert_eq!(paths(text).collect::<Vec<_>>(), ["/a:/user.slice/b", "/user.slice/c"]);
     }
 
     #[test]

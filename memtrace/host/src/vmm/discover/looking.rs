@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use super::entry::{Entry, Found, Origin, Seen, Sighting, Suspect};
 use super::turns::{LOOK, READING, User};
 use super::{Discovery, is_crowd};
+use crate::clock::later;
+use crate::hostfs::cgroup::membership::paths;
 use crate::hostfs::process::fds::{Descriptors, KvmFds};
 use crate::hostfs::process::{self, ProcessStat};
 use crate::hostfs::{HostRoot, read};
@@ -261,16 +263,9 @@ impl Discovery {
 /// Whether the process runs in the session of an ordinary user, which it can't leave by itself.
 fn is_of_user(root: &HostRoot, pid: u32) -> bool {
     let cgroups = read::text(&root.process(pid).join("cgroup"), read::SMALL).unwrap_or_default();
-    cgroups.lines().any(|line| line.contains(":/user.slice/"))
+    paths(&cgroups).any(|path| path.starts_with("/user.slice/"))
 }
 
 fn next_check(now: Nanos, pid: u32, young: bool) -> Nanos {
     if young { now } else { later(now, pid, RECHECK_SECONDS) }
-}
-
-/// `seconds` to twice that from now, so that not all are due in the same scan.
-pub fn later(now: Nanos, pid: u32, seconds: u64) -> Nanos {
-    let spread = u64::from(pid).checked_rem(seconds).unwrap_or(0);
-    let wait = Nanos::SECOND.0.saturating_mul(seconds.saturating_add(spread));
-    Nanos(now.0.saturating_add(wait))
 }

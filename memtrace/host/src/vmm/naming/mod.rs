@@ -15,6 +15,7 @@ mod tests;
 pub use self::files::{NamedVm, Naming};
 use super::judge::Description;
 use super::name;
+use crate::hostfs::cgroup::membership::paths;
 use memtrace_core::sample::{Platform, VmLabels};
 use memtrace_core::settings::VmSettings;
 
@@ -73,11 +74,6 @@ impl Named {
         let labels = VmLabels { platform: Some(platform), ..VmLabels::default() };
         Self { labels, ..Self::default() }
     }
-}
-
-/// The paths in lines of /proc/PID/cgroup, `ID:CONTROLLERS:PATH`; a path may hold colons.
-fn paths(cgroups: &str) -> impl Iterator<Item = &str> {
-    cgroups.lines().filter_map(|line| line.splitn(3, ':').nth(2))
 }
 
 /// A word fit for display; `None` if nothing is left.
