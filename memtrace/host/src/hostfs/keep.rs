@@ -39,8 +39,8 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// The result of `parse` on at most `limit` bytes of the file at `path`, as text; invalid
-    /// UTF-8 is replaced.
+    /// The result of `parse` on the whole lines of at most `limit` bytes of the file at `path`, as
+    /// text; invalid UTF-8 is replaced.
     ///
     /// # Errors
     /// When it cannot be opened or read.
@@ -52,7 +52,8 @@ impl Keeper {
     ) -> io::Result<T> {
         let mut buffer = BUFFER.take();
         let content = self.content(path, limit, &mut buffer);
-        let parsed = content.map(|content| parse(&String::from_utf8_lossy(content)));
+        let parsed = content
+            .map(|content| parse(&String::from_utf8_lossy(read::whole(content, limit, b'\n'))));
         BUFFER.set(buffer);
         parsed
     }
@@ -184,9 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_over_the_limit_is_cut() {
+    fn a_file_over_the_limit_is_cut_at_a_line() {
         let keeper = Keeper::default();
-        assert_eq!(keeper.text(Path::new("/proc/self/status"), 20).unwrap().len(), 20);
+        let path = Path::new("/proc/self/status");
+        let whole = keeper.text(path, read::SMALL).unwrap();
+        let lines: String = whole.split_inclusive('\n').take(2).collect();
+        assert_eq!(keeper.text(path, lines.len() + 1).unwrap(), lines);
     }
 
     #[test]

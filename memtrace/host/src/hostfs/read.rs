@@ -1,4 +1,5 @@
-//! Reads files with a size limit. Longer files are cut, so that no file can exhaust memory.
+//! Reads files with a size limit. Longer files are cut, so that no file can exhaust memory: text at
+//! the end of a line, as the beginning of a number is another one.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -41,12 +42,23 @@ pub fn all(mut file: File, limit: usize) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The same as text; what isn't UTF-8 is replaced.
+/// The whole lines of them as text; what isn't UTF-8 is replaced.
 ///
 /// # Errors
 /// Whatever opening or reading gives.
 pub fn text(path: &Path, limit: usize) -> io::Result<String> {
-    bytes(path, limit).map(lossy)
+    let mut bytes = bytes(path, limit)?;
+    bytes.truncate(whole(&bytes, limit, b'\n').len());
+    Ok(lossy(bytes))
+}
+
+/// Of what was read up to `limit`, the parts that are whole, each with its `end`.
+pub(crate) fn whole(content: &[u8], limit: usize, end: u8) -> &[u8] {
+    if content.len() < limit {
+        return content;
+    }
+    let last = content.iter().rposition(|&byte| byte == end);
+    last.and_then(|last| content.get(..=last)).unwrap_or_default()
 }
 
 /// Bytes as text without copying where they are UTF-8.
@@ -98,6 +110,23 @@ mod tests {
         std::fs::write(&path, vec![b'x'; 50_000]).unwrap();
         assert_eq!(bytes(&path, 20_000).unwrap().len(), 20_000);
         assert_eq!(bytes(&path, SMALL).unwrap().len(), 50_000);
+    }
+
+    #[test]
+    fn text_is_cut_at_the_end_of_a_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lines");
+        std::fs::write(&path, "a 1\nb 4096\n").unwrap();
+        for (limit, expected) in
+            [(3, ""), (4, "a 1\n"), (7, "a 1\n"), (11, "a 1\nb 4096\n"), (99, "a 1\nb 4096\n")]
+        {
+            assert_eq!(text(&path, limit).unwrap(), expected, "{limit}");
+        }
+        std::fs::write(&path, "4096").unwrap();
+        assert_eq!(
+            (text(&path, 5).unwrap(), text(&path, 2).unwrap()),
+            ("4096".into(), String::new())
+        );
     }
 
     #[test]

@@ -22,10 +22,14 @@ pub struct Inode {
 /// [`MAX_FILES`].
 ///
 /// # Errors
-/// When the process is gone, or is another user's and CAP_SYS_PTRACE is missing.
+/// When the process is gone, or is another user's and CAP_SYS_PTRACE is missing; when it has more
+/// mappings than are read, as files among the rest may be shared with others.
 pub fn shared(root: &HostRoot, pid: u32) -> io::Result<Vec<Inode>> {
-    let text = read::text(&root.process(pid).join("maps"), read::LARGE)?;
-    Ok(parse(&text))
+    let bytes = read::bytes(&root.process(pid).join("maps"), read::LARGE)?;
+    if bytes.len() >= read::LARGE {
+        return Err(io::Error::other("too many mappings"));
+    }
+    Ok(parse(&read::lossy(bytes)))
 }
 
 pub(crate) fn parse(text: &str) -> Vec<Inode> {
@@ -61,6 +65,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::hostfs::fake::FakeHost;
 
     const MAPS: &str = "\
 55d0c0a00000-55d0c0b00000 r-xp 00000000 08:01 1234  /usr/bin/qemu-system-x86_64
@@ -82,6 +87,16 @@ mod tests {
     fn no_more_than_the_limit_are_reported() {
         let line = |number| format!("1000-2000 rw-s 0 00:01 {number}\n");
         assert_eq!(parse(&(1..1000).map(line).collect::<String>()).len(), MAX_FILES);
+    }
+
+    #[test]
+    fn the_files_of_too_many_mappings_are_unknown() {
+        let host = FakeHost::unified();
+        let line = "1000-2000 rw-s 00000000 00:01 77  /memfd:a\n";
+        host.file("proc/7/maps", &line.repeat(1000));
+        assert_eq!(shared(&host.root(), 7).unwrap().len(), 1);
+        host.file("proc/7/maps", &line.repeat(read::LARGE / line.len() + 1));
+        assert!(shared(&host.root(), 7).is_err());
     }
 
     proptest! {

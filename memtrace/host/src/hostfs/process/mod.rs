@@ -57,15 +57,9 @@ pub struct Arguments {
 /// # Errors
 /// When the process is gone.
 pub fn arguments(root: &HostRoot, pid: u32) -> io::Result<Arguments> {
-    let path = root.process(pid).join("cmdline");
-    let mut bytes = read::bytes(&path, read::MEDIUM.saturating_add(1))?;
-    let cut = bytes.len() > read::MEDIUM;
-    if cut {
-        // The last one isn't whole.
-        let end = bytes.iter().rposition(|&byte| byte == 0);
-        bytes.truncate(end.unwrap_or_default());
-    }
-    Ok(Arguments { list: split_arguments(&bytes), cut })
+    let bytes = read::bytes(&root.process(pid).join("cmdline"), read::MEDIUM)?;
+    let cut = bytes.len() >= read::MEDIUM;
+    Ok(Arguments { list: split_arguments(read::whole(&bytes, read::MEDIUM, 0)), cut })
 }
 
 fn split_arguments(bytes: &[u8]) -> Vec<String> {

@@ -83,7 +83,7 @@ pub fn owner(process: &Path) -> io::Result<u32> {
 /// PWD of its environment, which shells set.
 fn working_directory(process: &Path) -> Option<String> {
     let environment = read::bytes(&process.join("environ"), read::SMALL).ok()?;
-    let mut variables = environment.split(|&byte| byte == 0);
+    let mut variables = read::whole(&environment, read::SMALL, 0).split(|&byte| byte == 0);
     let directory = variables.find_map(|variable| variable.strip_prefix(b"PWD=/"))?;
     Some(format!("/{}", String::from_utf8(directory.to_vec()).ok()?))
 }
