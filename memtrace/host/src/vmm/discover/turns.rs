@@ -1,7 +1,7 @@
 //! Whose processes are looked at next, and how much of that may be done at a time. Users take turns,
 //! so that the many or large processes of one never keep those of others waiting for long. Pure.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use memtrace_core::units::Nanos;
@@ -20,35 +20,42 @@ pub(super) const TURN: u32 = 1024;
 /// The processes that wait for a look.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    queues: HashMap<User, VecDeque<u32>>,
+    /// Of each user those that wait, by their places.
+    queues: HashMap<User, BTreeMap<i64, u32>>,
     /// Users with processes that wait, in the order of their turns.
     order: VecDeque<User>,
-    waiting: HashSet<u32>,
+    /// Where each process waits.
+    waiting: HashMap<u32, (User, i64)>,
 }
 
 impl Turns {
-    /// Process `pid` waits, as the last one of its user.
+    /// Process `pid` waits, as the last one of its user; where it waits already, it stays.
     pub(super) fn add(&mut self, user: User, pid: u32) {
-        if self.waiting.insert(pid) {
-            self.queue(user).push_back(pid);
+        if !self.waiting.contains_key(&pid) {
+            let last = self.queue(user).last_key_value().map_or(0, |(&place, _)| place);
+            self.put(user, last.saturating_add(1), pid);
         }
     }
 
-    /// As the next one of its user.
+    /// As the next one of its user, and nowhere else.
     pub(super) fn add_first(&mut self, user: User, pid: u32) {
-        let waits = !self.waiting.insert(pid);
-        let queue = self.queue(user);
-        if waits {
-            queue.retain(|&other| other != pid);
+        if let Some((before, place)) = self.waiting.remove(&pid) {
+            self.queue(before).remove(&place);
         }
-        queue.push_front(pid);
+        let first = self.queue(user).first_key_value().map_or(0, |(&place, _)| place);
+        self.put(user, first.saturating_sub(1), pid);
     }
 
-    fn queue(&mut self, user: User) -> &mut VecDeque<u32> {
+    fn put(&mut self, user: User, place: i64, pid: u32) {
+        self.queue(user).insert(place, pid);
+        self.waiting.insert(pid, (user, place));
+    }
+
+    fn queue(&mut self, user: User) -> &mut BTreeMap<i64, u32> {
         let order = &mut self.order;
         self.queues.entry(user).or_insert_with(|| {
             order.push_back(user);
-            VecDeque::new()
+            BTreeMap::new()
         })
     }
 
@@ -66,7 +73,7 @@ impl Turns {
 
     /// The process of `user` that waits for longest.
     pub(super) fn process(&mut self, user: User) -> Option<u32> {
-        let pid = self.queues.get_mut(&user)?.pop_front()?;
+        let (_, pid) = self.queues.get_mut(&user)?.pop_first()?;
         self.waiting.remove(&pid);
         Some(pid)
     }
@@ -178,6 +185,24 @@ mod tests {
         turns.add_first(Some(5), 50);
         assert_eq!(turns.user().and_then(|user| turns.process(user)), Some(60));
         assert_eq!(turns.user().and_then(|user| turns.process(user)), Some(50));
+    }
+
+    #[test]
+    fn a_process_waits_in_one_place() {
+        let mut turns = Turns::default();
+        for (user, pid) in [(5, 50), (5, 51), (5, 52), (6, 60)] {
+            turns.add(Some(user), pid);
+        }
+        // It is asked for again, and its number is another user's by now.
+        for (user, pid) in [(5, 52), (5, 52), (6, 51), (6, 51)] {
+            turns.add_first(Some(user), pid);
+        }
+        turns.add(Some(5), 51);
+        let mut order = Vec::new();
+        while let Some(user) = turns.user() {
+            order.extend(turns.process(user));
+        }
+        assert_eq!(order, [52, 51, 50, 60]);
     }
 
     #[test]
