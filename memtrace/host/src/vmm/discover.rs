@@ -85,8 +85,8 @@ pub struct Discovery {
     shares: Shares,
     /// What all looks were so far.
     work: u64,
-    /// Users of whom there are more VMs than are taken, by their word alone.
-    crowds: BTreeSet<User>,
+    /// Processes that aren't taken, as their users have as many VMs by their word alone.
+    crowds: BTreeMap<u32, User>,
 }
 
 impl Default for Discovery {
@@ -107,7 +107,7 @@ impl Default for Discovery {
             of_events: Allowance::new(A_SECOND, A_SECOND),
             shares: Shares::default(),
             work: 0,
-            crowds: BTreeSet::new(),
+            crowds: BTreeMap::new(),
         }
     }
 }
@@ -183,7 +183,7 @@ impl Discovery {
         let before = self.suspects.len();
         self.suspects.retain(|pid, _| self.entries.contains_key(pid));
         self.changed |= self.suspects.len() != before;
-        self.crowds.retain(|&user| is_crowd(&self.suspects, user));
+        self.crowds.retain(|pid, _| self.entries.contains_key(pid));
     }
 
     /// Whether `pid` is still the VM that it was found as. `stat` is its present state. Forgets
@@ -214,6 +214,7 @@ impl Discovery {
     pub fn forget(&mut self, pid: u32) {
         self.entries.remove(&pid);
         self.paused.remove(&pid);
+        self.crowds.remove(&pid);
         self.changed |= self.suspects.remove(&pid).is_some();
         self.vms.remove(&pid);
         self.included.remove(&pid);
@@ -261,14 +262,15 @@ impl Discovery {
                 whose(user)
             )
         });
-        let crowd = |&user: &User| {
+        let users: BTreeSet<User> = self.crowds.values().copied().collect();
+        let crowd = |user: User| {
             format!(
                 "{} has more than {MOST_BY_WORD} processes that are VMs by their command lines \
                  alone, without a guest of KVM: the others are not counted",
                 whose(user)
             )
         };
-        waiting.into_iter().chain(self.crowds.iter().map(crowd)).collect()
+        waiting.into_iter().chain(users.into_iter().map(crowd)).collect()
     }
 
     /// Decides which of the suspects are VMs, and which VM each is.

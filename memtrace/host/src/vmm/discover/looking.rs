@@ -184,6 +184,7 @@ impl Discovery {
         judgement: Judgement,
         origin: Origin,
     ) -> Sighting {
+        self.crowds.remove(&pid);
         let mut description = match judgement {
             Judgement::Vm(description) => *description,
             _ if self.included.contains(&pid) => Description::of_process(pid, stat),
@@ -228,7 +229,7 @@ impl Discovery {
         }
         let many = is_crowd(&self.suspects, user);
         if many {
-            self.crowds.insert(user);
+            self.crowds.insert(pid, user);
         }
         many
     }
