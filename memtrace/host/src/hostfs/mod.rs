@@ -67,7 +67,10 @@ impl HostRoot {
 }
 
 /// The table of mounts (proc(5), mountinfo) of the host whose /proc is at `proc`.
-fn mounts(proc: &Path) -> io::Result<String> {
+///
+/// # Errors
+/// When it can't be read.
+pub fn mounts(proc: &Path) -> io::Result<String> {
     // /proc/self doesn't exist for a reader from another PID namespace; process 1 sees the host's
     // mounts.
     let table = |process: &str| read::text(&proc.join(process).join("mountinfo"), read::LARGE);

@@ -9,7 +9,7 @@ use crate::command::doctor::report::{Fact, Standing};
 use memtrace_core::format;
 use memtrace_core::units::Bytes;
 use memtrace_host::hostfs::host::HostFacts;
-use memtrace_host::hostfs::{HostRoot, psi, read, swaps};
+use memtrace_host::hostfs::{HostRoot, mounts, psi, swaps};
 use memtrace_host::privileges::{self, Capability};
 
 /// Maximum number of swap devices named.
@@ -72,9 +72,12 @@ fn capabilities(effective: Option<u64>) -> Fact {
 }
 
 fn tracefs(root: &HostRoot) -> Fact {
-    let mounts = read::text(&root.proc.join("self/mountinfo"), read::LARGE).unwrap_or_default();
-    let mounted = mounts.lines().any(|line| line.contains(" - tracefs "));
-    let finding = if mounted { "mounted" } else { "not mounted" };
+    let is_mounted = |table: &str| table.lines().any(|line| line.contains(" - tracefs "));
+    let finding = match mounts(&root.proc) {
+        Ok(table) if is_mounted(&table) => "mounted",
+        Ok(_) => "not mounted",
+        Err(_) => "not known whether it is mounted",
+    };
     fact("tracefs", Standing::Note, format!("{finding}; memtrace does not need it"))
 }
 
