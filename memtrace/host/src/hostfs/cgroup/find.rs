@@ -9,6 +9,10 @@ use super::mounts::Mount;
 use super::{Version, upwards};
 use crate::hostfs::{HostRoot, read};
 
+/// Deepest cgroup that is looked at: the limits of each level are read in each sample, and users may
+/// nest their own as deep as a path is long. Pods in clusters within clusters have half of that.
+const DEEPEST: usize = 32;
+
 /// The cgroup that a process is charged to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryCgroup {
@@ -96,6 +100,9 @@ pub(super) fn found(
 }
 
 /// The directory of the cgroup `path`, for a mount that may show a part of the hierarchy.
+///
+/// # Errors
+/// A message for the operator: it is elsewhere, or too deep.
 pub(super) fn locate(mount: &Mount, path: &str) -> Result<PathBuf, String> {
     let inside = Path::new(path)
         .strip_prefix(&mount.root)
@@ -103,6 +110,9 @@ pub(super) fn locate(mount: &Mount, path: &str) -> Result<PathBuf, String> {
     // `/../x` is how a cgroup outside of the reader's namespace is shown.
     if inside.components().any(|component| component == Component::ParentDir) {
         return Err(format!("{path}: outside of this cgroup namespace"));
+    }
+    if inside.components().count() > DEEPEST {
+        return Err(format!("the cgroup is more than {DEEPEST} levels deep, and isn't looked at"));
     }
     Ok(mount.point.join(inside))
 }
@@ -117,6 +127,13 @@ mod tests {
         assert_eq!(locate(&mount, "/docker/1/vm"), Ok("/sys/fs/cgroup/vm".into()));
         assert!(locate(&mount, "/docker/2/vm").is_err());
         assert!(locate(&mount, "/docker/12").is_err());
+    }
+
+    #[test]
+    fn a_cgroup_is_looked_at_to_some_depth() {
+        let mount = Mount { root: "/".to_owned(), point: "/sys/fs/cgroup".into() };
+        assert!(locate(&mount, &"/a".repeat(DEEPEST)).is_ok());
+        assert!(locate(&mount, &"/a".repeat(DEEPEST + 1)).unwrap_err().contains("32 levels deep"));
     }
 
     #[test]
