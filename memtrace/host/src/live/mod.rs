@@ -194,11 +194,11 @@ impl LiveSource {
             );
             notices.add(Topic::Discovery, text);
         }
-        for dispute in self.discovery.disputes() {
-            notices.add(Topic::Discovery, dispute.clone());
-        }
         for omission in self.discovery.omissions() {
             notices.add(Topic::Discovery, omission);
+        }
+        for dispute in self.discovery.disputes() {
+            notices.add(Topic::Discovery, dispute.clone());
         }
         living
     }

@@ -2,8 +2,10 @@
 
 use memtrace_core::sample::{Notice, Topic};
 
-/// Most notices in one sample.
+/// Most notices in one sample, and about one topic: what some users' processes do must not keep
+/// other problems from being told.
 const MOST: usize = 32;
+const MOST_OF_A_TOPIC: usize = 8;
 
 #[derive(Debug, Default)]
 pub(super) struct Notices {
@@ -18,7 +20,8 @@ impl Notices {
         if self.list.contains(&notice) {
             return;
         }
-        if self.list.len() < MOST {
+        let same = self.list.iter().filter(|other| other.about == about).count();
+        if self.list.len() < MOST && same < MOST_OF_A_TOPIC {
             self.list.push(notice);
         } else {
             self.more = self.more.saturating_add(1);
@@ -50,11 +53,15 @@ mod tests {
     #[test]
     fn a_flood_of_problems_is_counted() {
         let mut notices = Notices::default();
-        for number in 0..100 {
-            notices.add(Topic::Qmp, number.to_string());
+        for topic in [Topic::Discovery, Topic::Cgroup, Topic::Qmp, Topic::Libvirt] {
+            for number in 0..100 {
+                notices.add(topic, number.to_string());
+            }
+            assert_eq!(notices.list.last().map(|notice| notice.about), Some(topic));
         }
+        notices.add(Topic::Host, "there is no room");
         let list = notices.into_list();
         assert_eq!(list.len(), MOST + 1);
-        assert_eq!(list.last().unwrap().text, "and 68 more problems");
+        assert_eq!(list.last().unwrap().text, "and 369 more problems");
     }
 }
