@@ -144,7 +144,7 @@ impl Discovery {
     /// Inspects one process at once, ignoring the previous result, as far as its user's share of
     /// such looks goes. Otherwise it is the next one of its user's in the next scan, and what it was.
     pub fn look_at(&mut self, root: &HostRoot, pid: u32, now: Nanos) -> Sighting {
-        let user = process::user(root, pid);
+        let user = process::account(root, pid);
         let known = self.vms.contains_key(&pid) && self.entries.contains_key(&pid);
         if !known {
             self.enter(pid, user, now, false);

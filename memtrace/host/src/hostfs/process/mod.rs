@@ -1,5 +1,6 @@
 //! /proc/PID: what one process is, and what memory it has.
 
+pub mod account;
 pub(crate) mod fds;
 pub mod maps;
 pub mod sight;
@@ -80,9 +81,14 @@ pub fn program(root: &HostRoot, pid: u32) -> Option<String> {
     Some(read::lossy(name.to_vec()))
 }
 
-/// The user who started the process. `None`: not readable.
+/// The user who started the process, by number. `None`: not readable.
 pub fn user(root: &HostRoot, pid: u32) -> Option<u32> {
     sight::owner(&root.process(pid)).ok()
+}
+
+/// The user to whom it counts. `None`: not known.
+pub(crate) fn account(root: &HostRoot, pid: u32) -> Option<u32> {
+    account::of(&root.process(pid))
 }
 
 /// Whether it is in another PID namespace than those who look at this /proc (proc(5), NSpid): in

@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::entry::{Entry, Found, Origin, Seen, Sighting, Suspect};
-use super::turns::{LOOK, READING, User};
+use super::turns::{LOOK, READING, TAKING_UP, User};
 use super::{Discovery, is_crowd};
 use crate::clock::later;
 use crate::hostfs::cgroup::membership::paths;
@@ -37,8 +37,8 @@ impl Discovery {
         let mut work = 0_u32;
         for pid in pids.into_iter().take(most) {
             self.arrived = pid;
-            let user = process::user(root, pid);
-            work = work.saturating_add(READING);
+            let user = process::account(root, pid);
+            work = work.saturating_add(TAKING_UP);
             self.enter(pid, user, now, first);
             self.turns.add(user, pid);
         }
@@ -106,7 +106,7 @@ impl Discovery {
         let known = self.entries.get(&pid);
         let same = |entry: &Entry| entry.seen.as_ref().is_none_or(|seen| seen.start == stat.start);
         if !known.is_some_and(same) {
-            self.enter(pid, process::user(root, pid), now, false);
+            self.enter(pid, process::account(root, pid), now, false);
         }
     }
 

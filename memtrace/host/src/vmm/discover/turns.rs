@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use memtrace_core::units::Nanos;
 
-/// The user of a process, by number. `None`: it wasn't readable.
+/// The user to whom a process counts, by number. `None`: it wasn't readable.
 pub(super) type User = Option<u32>;
 
 /// Work of a look at a process apart from its descriptors; a descriptor is 1.
 pub(super) const LOOK: u32 = 8;
 /// Work of reading one file of a process.
 pub(super) const READING: u32 = 2;
+/// Work of finding out whose a new process is.
+pub(super) const TAKING_UP: u32 = 2 * READING;
 /// Most work for one user before it is the next one's turn, and at one process at a time; also for
 /// one user's processes that events told of, in a second.
 pub(super) const TURN: u32 = 1024;

@@ -1,7 +1,7 @@
 //! Users who make looking for VMs expensive.
 
 use super::*;
-use crate::vmm::discover::turns::{LOOK, READING};
+use crate::vmm::discover::turns::{LOOK, TAKING_UP};
 
 /// So little that a few descriptors are many.
 const TURN: u32 = 64;
@@ -78,7 +78,7 @@ fn new_processes_count_before_they_are_looked_at() {
     }
     let mut discovery = frugal();
     discovery.scan(&host.root(), at(0)).unwrap();
-    assert_eq!(discovery.work(), 100 * u64::from(READING));
+    assert_eq!(discovery.work(), 100 * u64::from(TAKING_UP));
 }
 
 #[test]
@@ -157,6 +157,21 @@ fn a_user_has_so_many_vms_by_command_lines_alone_and_root_as_many_as_it_says() {
     discovery.scan(&host.root(), at(0)).unwrap();
     assert_eq!(discovery.vms().count(), crowd as usize + 1);
     assert_eq!(discovery.omissions(), [""; 0]);
+}
+
+#[test]
+fn the_users_of_ones_own_namespace_are_one() {
+    let host = FakeHost::unified();
+    let cgroup = "0::/user.slice/user-1000.slice/user@1000.service/a\n";
+    let arguments = &["qemu-system-x86_64", "-accel", "tcg"];
+    for number in 0..MOST_BY_WORD as u32 + 20 {
+        let (pid, user) = (100 + number, 165_536 + number);
+        host.process(&FakeProcess { pid, user, cgroup, arguments, ..QEMU });
+    }
+    let mut discovery = Discovery::default();
+    discovery.scan(&host.root(), at(0)).unwrap();
+    assert_eq!(discovery.vms().count(), MOST_BY_WORD);
+    assert!(discovery.omissions()[0].starts_with("user 1000 has more than 256"));
 }
 
 #[test]
