@@ -1,16 +1,33 @@
 //! Reads files that may hang (on FUSE or a network) on threads of their own, so that none holds up
-//! the sampling. What doesn't come in time is an error, and may come later.
+//! the sampling. What doesn't come in time is an error, and may come later. The files of one user
+//! that hang keep no others from being read.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Most readings that are late at once; each keeps a thread.
-const MOST: usize = 4;
+/// Most readings that are late at once, of one user and of all: each keeps a thread.
+const MOST_OF_A_USER: usize = 4;
+const MOST: usize = 64;
 
-static LATE: AtomicUsize = AtomicUsize::new(0);
+/// A user, by number. `None`: not known whose the file is.
+type User = Option<u32>;
+
+/// How many are late, of each user.
+static LATE: Mutex<BTreeMap<User, usize>> = Mutex::new(BTreeMap::new());
+
+fn late() -> MutexGuard<'static, BTreeMap<User, usize>> {
+    LATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn is_room(user: User) -> bool {
+    let late = late();
+    let all = late.values().fold(0_usize, |sum, count| sum.saturating_add(*count));
+    all < MOST && late.get(&user).is_none_or(|count| *count < MOST_OF_A_USER)
+}
 
 /// A reading that was begun.
 #[derive(Debug)]
@@ -20,15 +37,18 @@ pub struct Aside<T> {
 }
 
 /// Counts in [`LATE`] from the first time that it wasn't there to its end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Late {
+    user: User,
     counted: AtomicBool,
 }
 
 impl Late {
     fn count(&self) {
         if !self.counted.swap(true, Ordering::Relaxed) {
-            LATE.fetch_add(1, Ordering::Relaxed);
+            let mut late = late();
+            let count = late.entry(self.user).or_default();
+            *count = count.saturating_add(1);
         }
     }
 }
@@ -36,22 +56,27 @@ impl Late {
 impl Drop for Late {
     fn drop(&mut self) {
         if *self.counted.get_mut() {
-            LATE.fetch_sub(1, Ordering::Relaxed);
+            let mut late = late();
+            let left = late.get(&self.user).map_or(0, |count| count.saturating_sub(1));
+            match left {
+                0 => late.remove(&self.user),
+                left => late.insert(self.user, left),
+            };
         }
     }
 }
 
 impl<T: Send + 'static> Aside<T> {
-    /// Begins `read` on a thread.
+    /// Begins `read` of a file of `user` on a thread.
     ///
     /// # Errors
-    /// When too many are late already, or no thread can be started.
-    pub fn begin(read: impl FnOnce() -> T + Send + 'static) -> Result<Self, String> {
-        if LATE.load(Ordering::Relaxed) >= MOST {
+    /// When too many of that user are late already, or no thread can be started.
+    pub fn begin(user: User, read: impl FnOnce() -> T + Send + 'static) -> Result<Self, String> {
+        if !is_room(user) {
             return Err("too many files of VMs don't answer".to_owned());
         }
         let (send, result) = sync_channel(1);
-        let late = Arc::new(Late::default());
+        let late = Arc::new(Late { user, counted: AtomicBool::new(false) });
         let counted = Arc::clone(&late);
         let run = move || {
             // The reader may have given up.
@@ -73,30 +98,53 @@ impl<T: Send + 'static> Aside<T> {
     }
 }
 
-/// What `read` gives within `patience`.
+/// What `read` of a file of `user` gives within `patience`.
 ///
 /// # Errors
 /// Its own, or that it didn't come in time.
 pub fn within<T: Send + 'static>(
     patience: Duration,
+    user: User,
     read: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Result<T, String> {
     let late = || Err(format!("no answer within {} ms", patience.as_millis()));
-    Aside::begin(read)?.poll(patience).unwrap_or_else(late)
+    Aside::begin(user, read)?.poll(patience).unwrap_or_else(late)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::channel;
+    use std::time::Instant;
 
     use super::*;
+
+    const INSTANT: Duration = Duration::from_millis(1);
 
     #[test]
     fn what_hangs_is_an_error_and_holds_up_nothing() {
         let (go, gate) = channel::<()>();
-        let late = within(Duration::from_millis(1), move || Ok(gate.recv().is_ok()));
+        let late = within(INSTANT, Some(1), move || Ok(gate.recv().is_ok()));
         assert_eq!(late, Err("no answer within 1 ms".to_owned()));
-        assert_eq!(within(Duration::from_secs(20), || Ok(5)), Ok(5));
+        assert_eq!(within(Duration::from_secs(20), Some(1), || Ok(5)), Ok(5));
         drop(go);
+    }
+
+    #[test]
+    fn files_of_one_user_that_hang_keep_no_others_from_being_read() {
+        let hang = |user| {
+            let (go, gate) = channel::<()>();
+            let late = within(INSTANT, Some(user), move || Ok(gate.recv().is_ok()));
+            (go, late.expect_err("it hangs"))
+        };
+        let hanging: Vec<_> = (0..MOST_OF_A_USER).map(|_| hang(7)).collect();
+        assert_eq!(hang(7).1, "too many files of VMs don't answer");
+        assert_eq!(within(Duration::from_secs(20), Some(8), || Ok(5)), Ok(5));
+        drop(hanging);
+        // The threads end, and with them the count.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while late().contains_key(&Some(7)) {
+            assert!(Instant::now() < deadline, "they stay late");
+            thread::yield_now();
+        }
     }
 }

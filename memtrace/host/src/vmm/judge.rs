@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ pub const SELFTEST_GUEST: &str = "__selftest-guest";
 const MOST_ARGUMENTS: usize = 256;
 const LONGEST_ARGUMENT: usize = 256;
 
-/// For the files that a VM was started with.
+/// For all the files that a VM was started with.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// The moment of the boot is told in whole seconds.
 const ROUNDING: Duration = Duration::from_secs(2);
@@ -223,9 +223,12 @@ impl Facts<'_> {
         let process = self.root.process(self.pid);
         let begun = boot_time(self.root).zip(process::since_boot(self.stat.start));
         let begun = begun.map(|(boot, since)| boot + since + ROUNDING);
+        let user = process::account(self.root, self.pid);
+        let asked = Instant::now();
         QemuCommand::with_files(arguments, |path| {
             let (process, path, start) = (process.clone(), path.to_owned(), start.clone());
-            aside::within(PATIENCE, move || {
+            let patience = PATIENCE.saturating_sub(asked.elapsed());
+            aside::within(patience, user, move || {
                 let read = sight::text(&process, &path, &start, LONGEST);
                 let (file, text) = read.map_err(|error| error.to_string())?;
                 is_older(&file, begun).then_some(text).ok_or_else(|| CHANGED.to_owned())

@@ -86,7 +86,8 @@ impl Naming {
         }
         self.adapter = Some((adapter, named));
         let Some(path) = path.filter(|_| self.reading.is_none()) else { return };
-        match Aside::begin(move || read::text(&path, read::SMALL).ok()) {
+        // A file of the host's own.
+        match Aside::begin(Some(0), move || read::text(&path, read::SMALL).ok()) {
             Ok(reading) => self.reading = Some(reading),
             // Too many wait: at the next sample.
             Err(_) => self.begun = None,
