@@ -50,6 +50,8 @@ const CLAIMS_PER_WORK: u32 = 16;
 pub struct FoundVm {
     pub id: VmId,
     pub pid: u32,
+    /// The user to whom its process counts. `None`: not known.
+    pub user: Option<u32>,
     /// Clock ticks after boot.
     pub start: u64,
     /// `None`: it has none, or says one that is another VM's.
@@ -311,7 +313,8 @@ impl Discovery {
         });
         known.cloned().unwrap_or_else(|| {
             let description = Description { name: name.clone(), ..description.clone() };
-            Arc::new(FoundVm { id: verdict.id, pid, start, uuid: verdict.uuid, description })
+            let Verdict { id, uuid, .. } = verdict;
+            Arc::new(FoundVm { id, pid, user: self.user(pid), start, uuid, description })
         })
     }
 }

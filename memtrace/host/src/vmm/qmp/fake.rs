@@ -80,6 +80,7 @@ impl Monitor {
             process: self.directory.path().to_owned(),
             path: self.directory.path().join("q.sock").to_str().unwrap().to_owned(),
             start: Start::default(),
+            user: None,
             peer: Some(std::process::id()),
         }
     }

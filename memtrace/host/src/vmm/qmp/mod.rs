@@ -47,6 +47,8 @@ pub struct Target {
     pub path: String,
     /// What of that has changed since.
     pub start: Start,
+    /// The user to whom the VM's process counts. `None`: not known.
+    pub user: Option<u32>,
     /// The process that must answer, to detect a path taken over by another process. `None`: any.
     pub peer: Option<u32>,
 }
@@ -56,7 +58,7 @@ impl Target {
     pub fn of(root: &HostRoot, vm: &FoundVm) -> Option<Self> {
         let path = vm.description.qemu.as_ref()?.qmp_sockets.first()?.clone();
         let (process, start) = (root.process(vm.pid), vm.description.start());
-        Some(Self { process, path, start, peer: Some(vm.pid) })
+        Some(Self { process, path, start, user: vm.user, peer: Some(vm.pid) })
     }
 }
 
@@ -185,8 +187,9 @@ impl Latest {
 fn start_runtime() -> std::io::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(1)
-        // Only for finding a socket, which may hang on a dead file system.
-        .max_blocking_threads(8)
+        // Only for finding a socket, which may hang on a dead file system: of several users, each of
+        // whom has some.
+        .max_blocking_threads(8 * socket::MOST_OF_A_USER)
         .thread_name("memtrace-qmp")
         .enable_all()
         .build()

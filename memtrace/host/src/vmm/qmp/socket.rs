@@ -1,13 +1,29 @@
 //! Connects to the socket path of a VM's command line.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{FileType, OFlags, fstat};
 use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
 
 use super::Target;
 use crate::hostfs::process::sight;
+
+/// Most sockets of one user's VMs that are looked for at once: each takes a thread, for as long as its
+/// file system hangs.
+pub(super) const MOST_OF_A_USER: usize = 8;
+
+/// The turns of users' VMs, of those that look for a socket.
+static TURNS: Mutex<BTreeMap<Option<u32>, Arc<Semaphore>>> = Mutex::new(BTreeMap::new());
+
+fn turns(user: Option<u32>) -> Arc<Semaphore> {
+    let mut turns = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
+    turns.retain(|_, turns| Arc::strong_count(turns) > 1);
+    Arc::clone(turns.entry(user).or_insert_with(|| Arc::new(Semaphore::new(MOST_OF_A_USER))))
+}
 
 /// Connects to the monitor.
 ///
@@ -25,7 +41,13 @@ pub(super) async fn connect(target: &Target) -> Result<UnixStream, String> {
         _ => format!("{}: {error}", target.path),
     };
     let asked = target.clone();
-    let socket = tokio::task::spawn_blocking(move || open(&asked))
+    let turn = turns(target.user).acquire_owned().await.map_err(|error| error.to_string())?;
+    let found = move || {
+        let found = open(&asked);
+        drop(turn);
+        found
+    };
+    let socket = tokio::task::spawn_blocking(found)
         .await
         .map_err(io::Error::other)
         .flatten()

@@ -158,6 +158,24 @@ fn a_socket_of_another_user_is_not_connected() {
 }
 
 #[test]
+fn sockets_of_one_users_vms_that_hang_keep_no_other_from_being_asked() {
+    let hanging = Monitor::start(qemu);
+    // As a file system that doesn't answer: opening it waits for a writer.
+    let status = hanging.directory().join("status");
+    std::fs::remove_file(&status).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &status, rustix::fs::Mode::RWXU).unwrap();
+    let good = Monitor::start(qemu);
+    let mut clients = QmpClients::default();
+    for pid in 1..=20 {
+        clients.follow(pid, Target { user: Some(7), ..hanging.target() });
+    }
+    clients.follow(99, Target { user: Some(8), ..good.target() });
+    wait_for(&clients, 99, |answer| answer.guest.actual.is_some());
+    drop(clients);
+    std::fs::File::options().read(true).write(true).open(&status).unwrap();
+}
+
+#[test]
 fn what_is_no_socket_is_not_connected() {
     let monitor = Monitor::start(qemu);
     let file = monitor.directory().join("file");
