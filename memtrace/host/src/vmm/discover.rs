@@ -40,6 +40,10 @@ use memtrace_core::units::Nanos;
 const A_SECOND: (u32, Duration) = (16 * TURN, Duration::from_millis(50));
 /// The same in the first scan, which looks at all processes: commands that look once go by it.
 const AT_FIRST: (u32, Duration) = (256 * TURN, Duration::from_secs(1));
+/// A listing of processes that takes less is made in each scan, and after others there is a pause of so
+/// many times as long.
+const SHORT_LISTING: Duration = Duration::from_millis(20);
+const LISTING_PAUSE: u32 = 20;
 /// Most VMs of one user who isn't root that hold no guest of KVM: by their command lines alone.
 const MOST_BY_WORD: usize = 256;
 /// Claims that can be decided on with as much work as a descriptor takes.
@@ -77,8 +81,11 @@ pub struct Discovery {
     turns: Turns,
     /// Most work for one user at a time.
     turn: u32,
-    /// The last process that was taken up as new.
+    /// The last process that was taken up as new, and how many were not in the last scan.
     arrived: u32,
+    untaken: u64,
+    /// When processes are listed again.
+    next_listing: Nanos,
     /// Those whose descriptors were looked through in part.
     paused: HashMap<u32, (u64, Descriptors)>,
     /// Of scans, and of looks that events ask for.
@@ -104,6 +111,8 @@ impl Default for Discovery {
             turns: Turns::default(),
             turn: TURN,
             arrived: 0,
+            untaken: 0,
+            next_listing: Nanos(0),
             paused: HashMap::new(),
             allowance: Allowance::new(A_SECOND, AT_FIRST),
             of_events: Allowance::new(A_SECOND, A_SECOND),
@@ -120,10 +129,22 @@ impl Discovery {
     /// # Errors
     /// When /proc can't be listed; the previous result stays.
     pub fn scan(&mut self, root: &HostRoot, now: Nanos) -> io::Result<()> {
+        self.allowance.refill(now);
+        if now >= self.next_listing {
+            let begun = Instant::now();
+            self.list(root, now)?;
+            self.next_listing = Nanos(now.0.saturating_add(pause(begun.elapsed()).0));
+        }
+        self.take_turns(root, now);
+        self.arrange(now);
+        Ok(())
+    }
+
+    /// Finds out which processes there are, and which are due for a look.
+    fn list(&mut self, root: &HostRoot, now: Nanos) -> io::Result<()> {
         let pids = process::ids(root)?;
         let first = self.scans == 0;
         self.scans = self.scans.wrapping_add(1);
-        self.allowance.refill(now);
         let mut arrivals = Vec::new();
         for pid in pids {
             match self.entries.get_mut(&pid) {
@@ -138,8 +159,6 @@ impl Discovery {
         }
         self.take_up(root, arrivals, now, first);
         self.drop_gone();
-        self.take_turns(root, now);
-        self.arrange(now);
         Ok(())
     }
 
@@ -255,13 +274,14 @@ impl Discovery {
             let count = unseen.entry(entry.user).or_default();
             *count = count.saturating_add(1);
         }
-        let all = unseen.values().fold(0_u64, |sum, &count| sum.saturating_add(count));
+        let all = unseen.values().fold(self.untaken, |sum, &count| sum.saturating_add(count));
         let most = unseen.iter().max_by_key(|(_, count)| **count);
-        let waiting = most.map(|(&user, &count)| {
+        let most = most.map(|(&user, count)| format!(", {count} of them of {}", whose(user)));
+        let waiting = (all > 0).then(|| {
             format!(
-                "{} not looked at yet, {count} of them of {}: VMs among them are missing so far",
+                "{} not looked at yet{}: VMs among them are missing so far",
                 several(all, "process"),
-                whose(user)
+                most.unwrap_or_default()
             )
         });
         let users: BTreeSet<User> = self.crowds.values().copied().collect();
@@ -323,6 +343,14 @@ impl Discovery {
 fn is_crowd(suspects: &BTreeMap<u32, Suspect>, user: User) -> bool {
     let by_word = |one: &&Suspect| one.user == user && !one.description.kvm;
     suspects.values().filter(by_word).count() >= MOST_BY_WORD
+}
+
+/// How long to wait after a listing of that time: anybody may have 100,000 processes, and listing them
+/// takes 0.1 s. A twentieth of the time is for that, and short ones are made in each scan.
+fn pause(listing: Duration) -> Nanos {
+    let short = listing < SHORT_LISTING;
+    let wait = if short { Duration::ZERO } else { listing.saturating_mul(LISTING_PAUSE) };
+    Nanos(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX))
 }
 
 fn whose(user: User) -> String {

@@ -28,21 +28,29 @@ const MOST_ARRIVALS: usize = 2048;
 const MOST_PAUSED: usize = 64;
 
 impl Discovery {
-    /// Takes up new processes, as many as a scan may, beginning after those of the last one.
+    /// Takes up new processes, as many as a scan may, beginning after those of the last one. Half of
+    /// the time is for looking at them.
     pub(super) fn take_up(&mut self, root: &HostRoot, mut pids: Vec<u32>, now: Nanos, first: bool) {
         pids.sort_unstable();
         let after = pids.partition_point(|&pid| pid <= self.arrived);
         pids.rotate_left(after);
         let most = if first { usize::MAX } else { MOST_ARRIVALS };
+        let (begun, patience) = (Instant::now(), self.allowance.half_the_time());
         let mut work = 0_u32;
+        self.untaken = pids.len() as u64;
         for pid in pids.into_iter().take(most) {
+            if work > 0 && begun.elapsed() >= patience {
+                break;
+            }
             self.arrived = pid;
+            self.untaken = self.untaken.saturating_sub(1);
             let user = process::account(root, pid);
             work = work.saturating_add(TAKING_UP);
             self.enter(pid, user, now, first);
             self.turns.add(user, pid);
         }
-        self.allowance.spend(work, Duration::ZERO);
+        // Looks have the other half, however long these took.
+        self.allowance.spend(work, begun.elapsed().min(patience));
         self.work = self.work.saturating_add(u64::from(work));
     }
 

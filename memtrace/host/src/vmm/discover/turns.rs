@@ -127,6 +127,10 @@ impl Allowance {
         self.left.1 <= time
     }
 
+    pub(super) fn half_the_time(&self) -> Duration {
+        self.left.1 / 2
+    }
+
     /// The work that is left; 0 once the time is over.
     pub(super) const fn left(&self) -> u32 {
         if self.left.1.is_zero() { 0 } else { self.left.0 }

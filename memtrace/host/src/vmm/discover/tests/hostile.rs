@@ -64,6 +64,7 @@ fn slow_looks_are_no_more_than_one_in_a_scan() {
     let instant = (1024, Duration::from_nanos(1));
     let allowance = Allowance::new(instant, instant);
     let mut discovery = Discovery { allowance, ..Discovery::default() };
+    (100..103).for_each(|pid| discovery.enter(pid, Some(STRANGER), at(0), false));
     for scan in 0..4 {
         discovery.scan(&host.root(), at(10 * scan)).unwrap();
         assert_eq!(discovery.vms().count() as u64, (scan + 1).min(3), "scan {scan}");
@@ -79,6 +80,36 @@ fn new_processes_count_before_they_are_looked_at() {
     let mut discovery = frugal();
     discovery.scan(&host.root(), at(0)).unwrap();
     assert_eq!(discovery.work(), 100 * u64::from(TAKING_UP));
+}
+
+#[test]
+fn new_processes_take_half_of_the_time_and_those_left_out_are_counted() {
+    let host = FakeHost::unified();
+    for pid in 100..110 {
+        host.process(&FakeProcess { pid, user: STRANGER, ..FakeProcess::default() });
+    }
+    let instant = (1024, Duration::from_nanos(1));
+    let allowance = Allowance::new(instant, instant);
+    let mut discovery = Discovery { allowance, ..Discovery::default() };
+    // Each look takes longer than that, and so does taking one up.
+    discovery.scan(&host.root(), at(0)).unwrap();
+    let told = "9 processes not looked at yet: VMs among them are missing so far";
+    assert_eq!(discovery.omissions(), [told]);
+    discovery.scan(&host.root(), at(10)).unwrap();
+    assert_eq!(discovery.untaken, 8);
+}
+
+#[test]
+fn a_listing_that_takes_long_is_made_seldom() {
+    assert_eq!(pause(Duration::from_millis(2)), Nanos(0));
+    assert_eq!(pause(Duration::from_millis(100)), Nanos(2 * Nanos::SECOND.0));
+    let host = FakeHost::unified();
+    host.process(&QEMU);
+    let mut discovery = Discovery { next_listing: at(5), ..Discovery::default() };
+    discovery.scan(&host.root(), at(4)).unwrap();
+    assert_eq!(discovery.vms().count(), 0);
+    discovery.scan(&host.root(), at(5)).unwrap();
+    assert_eq!(discovery.vms().count(), 1);
 }
 
 #[test]
