@@ -10,6 +10,9 @@ use memtrace_core::settings::VmSettings;
 #[cfg(feature = "libvirt")]
 pub(super) const NAMESPACE: &str = "https://github.com/memtrace/memtrace/domain/1";
 
+/// Most of its mistakes that are told.
+const MOST_PROBLEMS: usize = 8;
+
 /// The settings of a VM, and errors for the operator.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Metadata {
@@ -34,7 +37,8 @@ impl Metadata {
         }
         let pairs = element.attributes().map(|attribute| (attribute.name(), attribute.value()));
         let (settings, problems) = VmSettings::of_texts(pairs);
-        let problems = problems.iter().map(|problem| name::display(problem)).collect();
+        let problems = problems.iter().take(MOST_PROBLEMS);
+        let problems = problems.map(|problem| name::display(problem)).collect();
         Self { settings, problems }
     }
 }
@@ -62,6 +66,13 @@ mod tests {
         ] {
             assert_eq!(Metadata::parse(xml), Metadata { settings, problems: vec![] }, "{xml}");
         }
+    }
+
+    #[test]
+    fn few_of_many_mistakes_are_told() {
+        let wrong: String = (0..1000).map(|number| format!("a{number}='1' ")).collect();
+        let read = Metadata::parse(&format!("<balloon {wrong} weight='7'/>"));
+        assert_eq!((read.problems.len(), read.settings.weight), (MOST_PROBLEMS, Some(7)));
     }
 
     #[test]
