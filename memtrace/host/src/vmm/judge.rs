@@ -179,12 +179,14 @@ impl Facts<'_> {
     }
 
     /// A guest of a self-test that another memtrace runs: no VM of the host's. A command line
-    /// alone would let anybody hide a VM, so it has to be root's, or our own user's.
+    /// alone would let anybody hide a VM, so it has to be root's, or our own user's, and in no
+    /// container.
     fn is_of_another_selftest(&self) -> bool {
         let is_guest = self.arguments.list.get(1).is_some_and(|command| command == SELFTEST_GUEST);
         let is_trusted = || {
             process::user(self.root, self.pid)
                 .is_some_and(|owner| owner == 0 || owner == rustix::process::geteuid().as_raw())
+                && process::is_contained(self.root, self.pid) == Some(false)
         };
         is_guest && self.stat.parent != std::process::id() && is_trusted()
     }

@@ -372,8 +372,11 @@ fn guests_of_another_memtraces_self_test_are_no_vms() {
     // Its own are what a self-test is about.
     host.process(&FakeProcess { pid: 61, parent: std::process::id(), ..guest });
     host.process(&FakeProcess { pid: 62, parent: 9, arguments: &["memtrace", "top"], ..guest });
+    // Root of a container is anybody.
+    host.process(&FakeProcess { pid: 63, parent: 9, ..guest });
+    host.file("proc/63/status", "Uid:\t0\t0\t0\t0\nNSpid:\t63\t7\n");
     let mut discovery = Discovery::default();
     discovery.scan(&host.root(), at(0)).unwrap();
     let pids: Vec<u32> = discovery.vms().map(|vm| vm.pid).collect();
-    assert_eq!(pids, [61, 62]);
+    assert_eq!(pids, [61, 62, 63]);
 }
