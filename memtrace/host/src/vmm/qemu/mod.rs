@@ -46,7 +46,6 @@ pub struct QemuCommand {
     pub libvirt: Option<Libvirt>,
     /// Most of its guest memory is shared (`share=on`), so the host counts it as shmem.
     pub shared_memory: bool,
-    pub huge_pages: bool,
     /// It has a passed-through device, which pins all guest memory.
     pub vfio: bool,
     /// The host's NUMA nodes that its memory is bound to; empty: to none. `None`: not said plainly.
@@ -57,8 +56,6 @@ pub struct QemuCommand {
     pub balloon: Option<BalloonOptions>,
     /// It was started to wait for a migration.
     pub incoming: bool,
-    /// `-S`: starts paused.
-    pub starts_paused: bool,
     pub daemonize: bool,
     /// `-chroot`: its paths are those outside.
     pub chroot: bool,
@@ -254,12 +251,10 @@ impl QemuCommand {
                 self.platform_id = Some(argument.to_owned()).filter(|id| !id.is_empty());
             }
             "qmp" | "qmp-pretty" => sections.add("qmp", Keyed::of("to", argument)),
-            "mem-path" => self.huge_pages |= argument.contains("hugepages"),
             "pidfile" | "D" => self.remember_directory(argument),
             "chroot" => self.chroot = true,
             "run-with" => self.chroot |= Keyed::parse(argument, "chroot").has("chroot"),
             "incoming" => self.incoming = true,
-            "S" => self.starts_paused = true,
             "daemonize" => self.daemonize = true,
             "h" | "help" | "version" => self.probe_only = true,
             "cpu" => self.probe_only |= is_help(argument),
@@ -280,7 +275,10 @@ impl QemuCommand {
                     self.accelerators.add(name);
                 }
             }
-            "object" => self.object(keyed),
+            "object" => {
+                let kind = keyed.get("qom-type");
+                self.encrypted |= kind.is_some_and(|kind| ENCRYPTING.contains(&kind));
+            }
             "device" => self.device(keyed.get("driver").unwrap_or_default()),
             "chardev" => {
                 if let Some(path) = keyed.get("path") {
@@ -310,15 +308,6 @@ impl QemuCommand {
         self.encrypted |= ["confidential-guest-support", "memory-encryption"]
             .iter()
             .any(|key| keyed.get(key).is_some_and(|id| !id.is_empty()));
-    }
-
-    fn object(&mut self, keyed: &Keyed) {
-        let Some(kind) = keyed.get("qom-type") else { return };
-        if kind.starts_with("memory-backend-") {
-            self.huge_pages |= keyed.is_on("hugetlb")
-                || keyed.get("mem-path").is_some_and(|path| path.contains("hugepages"));
-        }
-        self.encrypted |= ENCRYPTING.contains(&kind);
     }
 
     fn device(&mut self, driver: &str) {
