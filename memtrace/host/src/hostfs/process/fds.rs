@@ -67,8 +67,29 @@ impl KvmFds {
     }
 }
 
-/// A group or device of VFIO (drivers/vfio/vfio_main.c); /dev/vfio/vfio alone has no device.
+/// A group or device of VFIO (drivers/vfio/vfio_main.c); /dev/vfio/vfio alone has no device. Or one of
+/// vDPA (drivers/vhost/vdpa.c).
 fn is_vfio(target: &[u8]) -> bool {
     target == b"anon_inode:[vfio-device]"
+        || target.starts_with(b"/dev/vhost-vdpa-")
         || target.strip_prefix(b"/dev/vfio/").is_some_and(|name| name != b"vfio")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passed_through_devices_are_recognised() {
+        for (target, expected) in [
+            ("anon_inode:[vfio-device]", true),
+            ("/dev/vfio/12", true),
+            ("/dev/vfio/devices/vfio0", true),
+            ("/dev/vfio/vfio", false),
+            ("/dev/vhost-vdpa-0", true),
+            ("/dev/vhost-net", false),
+        ] {
+            assert_eq!(is_vfio(target.as_bytes()), expected, "{target}");
+        }
+    }
 }

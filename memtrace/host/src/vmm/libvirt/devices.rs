@@ -33,7 +33,7 @@ impl Devices {
             match device.tag_name().name() {
                 "memballoon" => devices.balloon = devices.balloon.or_else(|| balloon(device)),
                 "hostdev" => devices.vfio |= kind == Some("pci"),
-                "interface" => devices.vfio |= kind == Some("hostdev"),
+                "interface" => devices.vfio |= ["hostdev", "vdpa"].map(Some).contains(&kind),
                 _ => {}
             }
         }
@@ -95,6 +95,7 @@ mod tests {
         for devices in [
             "<hostdev mode='subsystem' type='pci' managed='yes'/>",
             "<interface type='network'/><interface type='hostdev'/>",
+            "<interface type='vdpa'/>",
         ] {
             assert!(domain(devices).vfio, "{devices}");
         }

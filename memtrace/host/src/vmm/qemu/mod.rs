@@ -280,6 +280,7 @@ impl QemuCommand {
                 self.encrypted |= kind.is_some_and(|kind| ENCRYPTING.contains(&kind));
             }
             "device" => self.device(keyed.get("driver").unwrap_or_default()),
+            "netdev" => self.vfio |= keyed.get("type") == Some("vhost-vdpa"),
             "chardev" => {
                 if let Some(path) = keyed.get("path") {
                     self.remember_directory(path);
@@ -311,10 +312,7 @@ impl QemuCommand {
     }
 
     fn device(&mut self, driver: &str) {
-        // A device of vfio-user is another process', which shares the memory and pins none.
-        self.vfio |= driver.starts_with("vfio-") && !driver.starts_with("vfio-user");
-        // Before QEMU 3.0.
-        self.vfio |= ["pci-assign", "kvm-pci-assign"].contains(&driver);
+        self.vfio |= is_passed_through(driver);
         self.probe_only |= is_help(driver);
     }
 
@@ -359,6 +357,16 @@ fn hardware_uuid(sections: &Sections) -> Option<Uuid> {
 /// The nil UUID is what a VM without one has.
 fn uuid(text: &str) -> Option<Uuid> {
     Uuid::parse_str(text).ok().filter(|uuid| !uuid.is_nil())
+}
+
+/// Whether devices of this driver pin all guest memory, so that no balloon frees any.
+pub fn is_passed_through(driver: &str) -> bool {
+    // A device of vfio-user is another process', which shares the memory and pins none.
+    (driver.starts_with("vfio-") && !driver.starts_with("vfio-user"))
+        // vDPA does as VFIO (hw/virtio/vhost-vdpa.c).
+        || driver.starts_with("vhost-vdpa-device")
+        // Before QEMU 3.0.
+        || ["pci-assign", "kvm-pci-assign"].contains(&driver)
 }
 
 fn is_help(word: &str) -> bool {

@@ -32,7 +32,7 @@ const fn json(option: &'static str, name: &'static str, implied: &'static str) -
     Group { json: true, ..group(option, name, implied) }
 }
 
-const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 12] = [
     single("name", "name", "guest"),
     single("m", "memory", "size"),
     single("smp", "smp-opts", "cpus"),
@@ -42,6 +42,7 @@ const GROUPS: [Group; 11] = [
     json("object", "object", "qom-type"),
     json("device", "device", "driver"),
     json("chardev", "chardev", "backend"),
+    json("netdev", "netdev", "type"),
     json("mon", "mon", "chardev"),
     group("smbios", "smbios", "file"),
 ];

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::vmm::qemu::is_passed_through;
 use memtrace_core::sample::{GuestStats, VmState};
 use memtrace_core::units::{Bytes, WallNanos};
 
@@ -74,7 +75,8 @@ pub(super) fn balloon_in(container: &str, answer: &Value) -> Option<String> {
 pub(super) fn has_vfio(answer: &Value) -> bool {
     let is_vfio = |child: &Value| {
         let kind = child.get("type").and_then(Value::as_str);
-        kind.is_some_and(|kind| kind.starts_with("child<vfio-"))
+        let driver = kind.and_then(|kind| kind.strip_prefix("child<"));
+        driver.is_some_and(is_passed_through)
     };
     answer.as_array().is_some_and(|children| children.iter().any(is_vfio))
 }
@@ -183,7 +185,9 @@ mod tests {
             Some("/machine/peripheral-anon/device[1]")
         );
         assert!(!has_vfio(&answer) && !has_vfio(&json!({ "type": "child<vfio-pci>" })));
-        assert!(has_vfio(&json!([{ "name": "h", "type": "child<vfio-pci>" }])));
+        let of =
+            |driver: &str| has_vfio(&json!([{ "name": "h", "type": format!("child<{driver}>") }]));
+        assert!(of("vfio-pci") && of("vhost-vdpa-device-pci") && !of("vfio-user-pci"));
         assert_eq!(balloon_in("/x", &json!([])), None);
         assert_eq!(balloon_in("/x", &json!({ "name": 1 })), None);
     }

@@ -272,6 +272,10 @@ fn pinned_and_encrypted() {
         ("-device driver=vfio-ap,sysfsdev=/sys/x", true),
         (r#"-device {"driver":"vfio-pci","host":"0000:01:00.0"}"#, true),
         ("-device pci-assign,host=01:00.0", true),
+        ("-netdev vhost-vdpa,id=v,vhostdev=/dev/vhost-vdpa-0", true),
+        (r#"-netdev {"type":"vhost-vdpa","id":"v"}"#, true),
+        ("-device vhost-vdpa-device-pci,vhostdev=/dev/vhost-vdpa-0", true),
+        ("-netdev user,id=n -device virtio-net-pci,netdev=n", false),
         ("-device vfio-user-pci,socket=/s", false),
         ("-device virtio-net-pci", false),
     ] {
