@@ -18,9 +18,14 @@ pub fn qemu(data: &[u8]) {
     assert_displayable(&no_monitor(Some(&command)));
     let paths: usize = command.qmp_sockets.iter().map(String::len).sum();
     assert!(paths <= 64 << 10, "{paths} bytes of paths");
-    let told = (command.virtual_cpus(), command.passes_through(), command.is_encrypted());
+    let name = command.name.as_deref().unwrap_or_default().chars().count();
+    let words: usize = command.products.iter().chain(&command.directories).map(String::len).sum();
+    assert!(name <= 1024 && words <= 64 << 10, "{name} characters of its name, {words} bytes");
     if command.unread.is_some() {
-        assert_eq!(told, (None, told.1.filter(|yes| *yes), told.2.filter(|yes| *yes)));
+        let seen = [command.passes_through(), command.is_encrypted(), command.is_incoming()];
+        assert!(!seen.contains(&Some(false)), "{seen:?}");
+        assert_eq!((command.virtual_cpus(), command.shares_memory()), (None, None));
+        assert!(command.nodes().is_err());
     }
 }
 
