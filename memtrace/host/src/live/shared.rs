@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::known::KnownVm;
 use crate::hostfs::HostRoot;
-use crate::hostfs::process::maps::{self, Inode};
+use crate::hostfs::process::maps::Inode;
+use crate::vmm::aside;
 use memtrace_core::signal::{Signal, SignalStatus};
 use memtrace_core::units::Nanos;
 
@@ -41,7 +42,7 @@ impl SharedMemory {
         let longer = Nanos(pause.0.saturating_mul(2).min(LONGEST_PAUSE.0));
         self.next = Some((Nanos(now.0.saturating_add(pause.0)), longer));
         // What can't be read stays as it was.
-        let Ok(files) = maps::shared(root, pid) else { return false };
+        let Ok(files) = aside::shared_files(root, pid) else { return false };
         let files = files.into_iter().collect();
         let changed = self.files != files;
         self.files = files;

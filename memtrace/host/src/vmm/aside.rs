@@ -1,14 +1,22 @@
-//! Reads files that may hang (on FUSE or a network) on threads of their own, so that none holds up
-//! the sampling. What doesn't come in time is an error, and may come later. The files of one user
+//! Reads files that may hang (on FUSE or a network, and those of a process whose address space is
+//! locked) on threads of their own, so that none holds up the sampling. What doesn't come in time is an error, and may come later. The files of one user
 //! that hang keep no others from being read.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crate::hostfs::HostRoot;
+use crate::hostfs::process::maps::{self, Inode};
+use crate::hostfs::process::{self, Arguments};
+
+/// For a file of a process, for which the kernel locks its address space. A thread of it may hold that
+/// lock for as long as it likes: while a page comes from a file system of its user's.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// Most readings that are late at once, of one user and of all: each keeps a thread.
 const MOST_OF_A_USER: usize = 4;
 const MOST: usize = 64;
@@ -111,13 +119,59 @@ pub fn within<T: Send + 'static>(
     Aside::begin(user, read)?.poll(patience).unwrap_or_else(late)
 }
 
+/// The arguments of a process.
+///
+/// # Errors
+/// When it is gone, or they don't come in time.
+pub fn arguments(root: &HostRoot, pid: u32) -> io::Result<Arguments> {
+    of_process(root, pid, process::arguments)
+}
+
+/// [`maps::shared`].
+///
+/// # Errors
+/// Its own, or that they don't come in time.
+pub fn shared_files(root: &HostRoot, pid: u32) -> io::Result<Vec<Inode>> {
+    of_process(root, pid, maps::shared)
+}
+
+fn of_process<T: Send + 'static>(
+    root: &HostRoot,
+    pid: u32,
+    read: fn(&HostRoot, u32) -> io::Result<T>,
+) -> io::Result<T> {
+    let asked = root.clone();
+    let read = move || read(&asked, pid).map_err(|error| error.to_string());
+    within(PATIENCE, process::account(root, pid), read).map_err(io::Error::other)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::channel;
     use std::time::Instant;
 
     use super::*;
+    use crate::hostfs::fake::FakeHost;
 
+    #[test]
+    fn a_process_whose_address_space_is_locked_is_not_waited_for() {
+        let host = FakeHost::unified();
+        for file in ["proc/7/cmdline", "proc/7/maps"] {
+            host.file(file, "");
+            let path = host.path(file);
+            std::fs::remove_file(&path).unwrap();
+            rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+        }
+        let late = |error: io::Error| error.to_string();
+        assert_eq!(arguments(&host.root(), 7).map_err(late), Err(NO_ANSWER.to_owned()));
+        assert_eq!(shared_files(&host.root(), 7).map_err(late), Err(NO_ANSWER.to_owned()));
+        for file in ["proc/7/cmdline", "proc/7/maps"] {
+            // Lets the threads go.
+            std::fs::File::options().read(true).write(true).open(host.path(file)).unwrap();
+        }
+    }
+
+    const NO_ANSWER: &str = "no answer within 500 ms";
     const INSTANT: Duration = Duration::from_millis(1);
 
     #[test]

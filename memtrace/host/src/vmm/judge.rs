@@ -148,7 +148,7 @@ pub fn judge(
     // Of most processes the command line doesn't matter.
     let holds_guest = kvm.is_some_and(|kvm| kvm.vm);
     let arguments = if named || holds_guest || seen.is_none() {
-        process::arguments(root, pid)?
+        aside::arguments(root, pid)?
     } else {
         Arguments::default()
     };

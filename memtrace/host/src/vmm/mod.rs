@@ -15,4 +15,5 @@ pub mod qemu;
 pub mod qmp;
 pub(crate) mod workers;
 
+pub use aside::arguments;
 pub use judge::SELFTEST_GUEST;

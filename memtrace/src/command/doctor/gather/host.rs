@@ -10,6 +10,7 @@ use memtrace_core::units::{Bytes, Pages};
 use memtrace_host::hostfs::{
     HostRoot, arc, backing, block, filesystem, meminfo, merging, numa, process, swaps,
 };
+use memtrace_host::vmm;
 
 /// Maximum number reported.
 const MOST_SWAPS: usize = 64;
@@ -109,7 +110,7 @@ fn kind(root: &HostRoot, pid: u32, command: &str) -> Option<ReactorKind> {
         "pvestatd" => ReactorKind::Pvestatd,
         "ksmtuned" => ReactorKind::Ksmtuned,
         "memtrace" => {
-            let arguments = process::arguments(root, pid).ok()?;
+            let arguments = vmm::arguments(root, pid).ok()?;
             let mitigates = arguments.list.iter().skip(1).any(|argument| argument == "mitigate");
             mitigates.then_some(ReactorKind::Memtrace)?
         }
