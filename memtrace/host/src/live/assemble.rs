@@ -90,7 +90,7 @@ impl LiveSource {
             allocated: answer.size.or(answer.guest.maximum).or_else(|| qemu?.size().ok()),
             vcpus: qemu.and_then(QemuCommand::virtual_cpus),
             vfio: description.vfio,
-            encrypted: qemu.and_then(QemuCommand::is_encrypted),
+            encrypted: description.is_encrypted(),
             shared: qemu.and_then(QemuCommand::shares_memory),
             incoming: qemu.and_then(QemuCommand::is_incoming),
             process: process::with_stat(files.process, stat, self.ticks_per_second),

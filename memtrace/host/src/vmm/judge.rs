@@ -94,10 +94,22 @@ impl Description {
                 == (vmm, program, arguments, qemu)
     }
 
+    /// Whether its guest's memory is encrypted, and so pinned; `None`: not known.
+    pub fn is_encrypted(&self) -> Option<bool> {
+        let says_so = || self.arguments.iter().any(|argument| encrypts(argument)).then_some(true);
+        self.qemu.as_ref().map_or_else(says_so, QemuCommand::is_encrypted)
+    }
+
     /// How its process was started, for the paths of its command line.
     pub fn start(&self) -> Start {
         self.qemu.as_ref().map(start).unwrap_or_default()
     }
+}
+
+/// Of Cloud Hypervisor (`--platform`) and crosvm.
+fn encrypts(argument: &str) -> bool {
+    argument.split(',').any(|part| part.ends_with("tdx=on") || part.ends_with("sev_snp=on"))
+        || argument.starts_with("--protected-vm")
 }
 
 fn start(qemu: &QemuCommand) -> Start {
@@ -273,4 +285,23 @@ fn is_older(file: &File, begun: Option<SystemTime>) -> bool {
     let Some(begun) = begun else { return true };
     let written = file.metadata().and_then(|metadata| metadata.modified());
     written.is_ok_and(|written| written <= begun)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_vmms_say_that_they_encrypt_and_never_that_they_dont() {
+        let of = |arguments: &[&str]| {
+            let mut description = Description::of_process(7, &ProcessStat::default());
+            description.arguments = arguments.iter().map(|&one| one.to_owned()).collect();
+            description.is_encrypted()
+        };
+        assert_eq!(of(&["ch", "--platform", "num_pci_segments=1,sev_snp=on"]), Some(true));
+        assert_eq!(of(&["ch", "--platform", "tdx=on"]), Some(true));
+        assert_eq!(of(&["crosvm", "run", "--protected-vm-without-firmware"]), Some(true));
+        assert_eq!(of(&["crosvm", "run", "--unprotected-vm-with-firmware", "/f"]), None);
+        assert_eq!(of(&["firecracker", "--id", "a"]), None);
+    }
 }

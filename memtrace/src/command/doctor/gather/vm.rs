@@ -14,7 +14,7 @@ use memtrace_host::vmm::discover::FoundVm;
 use memtrace_host::vmm::inspection::{BalloonDevice, Inspection, Unanswered};
 use memtrace_host::vmm::name;
 use memtrace_host::vmm::naming::NamedVm;
-use memtrace_host::vmm::qemu::{Libvirt, QemuCommand, no_monitor};
+use memtrace_host::vmm::qemu::{Libvirt, no_monitor};
 
 const SILENT: &str = "not reported by QEMU";
 
@@ -35,7 +35,7 @@ pub(super) fn facts(
         None => Err("only QEMU's command line says a size".to_owned()),
     };
     let owner = owner(vm, &said);
-    let (passed, encrypted) = (description.vfio, qemu.map(QemuCommand::is_encrypted));
+    let (passed, encrypted) = (description.vfio, description.is_encrypted());
     let labels = named.labels.clone();
     VmFacts {
         id: vm.id,
@@ -51,9 +51,9 @@ pub(super) fn facts(
             (Err(reason), None) => Err(reason.to_string()),
         },
         encrypted: match encrypted {
-            Some(Some(encrypted)) => Ok(encrypted),
-            Some(None) => Err(unread(vm)),
-            // Its command line has another form; none of them is known to do it.
+            Some(encrypted) => Ok(encrypted),
+            None if qemu.is_some() => Err(unread(vm)),
+            // Others say it where they do it.
             None => Ok(false),
         },
         labels,
