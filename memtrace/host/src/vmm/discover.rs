@@ -44,7 +44,8 @@ const AT_FIRST: (u32, Duration) = (256 * TURN, Duration::from_secs(1));
 /// many times as long.
 const SHORT_LISTING: Duration = Duration::from_millis(20);
 const LISTING_PAUSE: u32 = 20;
-/// Most VMs of one user who isn't root that hold no guest of KVM: by their command lines alone.
+/// Most VMs of one user who isn't root that hold no guest of KVM, by their command lines alone, or that
+/// run in its session: each is read in each sample.
 const MOST_BY_WORD: usize = 256;
 /// Claims that can be decided on with as much work as a descriptor takes.
 const CLAIMS_PER_WORK: u32 = 16;
@@ -288,7 +289,7 @@ impl Discovery {
         let crowd = |user: User| {
             format!(
                 "{} has more than {MOST_BY_WORD} processes that are VMs by their command lines \
-                 alone, without a guest of KVM: the others are not counted",
+                 alone, without a guest of KVM, or in its session: the others are not counted",
                 whose(user)
             )
         };
@@ -339,10 +340,10 @@ impl Discovery {
     }
 }
 
-/// Whether as many VMs of the user as are taken are so by their word alone.
+/// Whether as many VMs of the user as are taken are so by their word alone, or in its session.
 fn is_crowd(suspects: &BTreeMap<u32, Suspect>, user: User) -> bool {
-    let by_word = |one: &&Suspect| one.user == user && !one.description.kvm;
-    suspects.values().filter(by_word).count() >= MOST_BY_WORD
+    let counts = |one: &&Suspect| one.user == user && (one.of_user || !one.description.kvm);
+    suspects.values().filter(counts).count() >= MOST_BY_WORD
 }
 
 /// How long to wait after a listing of that time: anybody may have 100,000 processes, and listing them

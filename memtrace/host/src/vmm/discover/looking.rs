@@ -208,7 +208,8 @@ impl Discovery {
         if self.is_fork_of_a_vm(stat.parent, &description) {
             return Sighting::NotYet;
         }
-        if self.is_one_too_many(pid, origin.user, &description) {
+        let of_user = is_of_user(root, pid);
+        if (of_user || !description.kvm) && self.is_one_too_many(pid, origin.user) {
             return Sighting::No;
         }
         if origin.settles && description.qemu.as_ref().is_some_and(QemuCommand::may_emulate) {
@@ -220,7 +221,7 @@ impl Discovery {
             group: stat.group,
             session: stat.session,
             user: origin.user,
-            of_user: is_of_user(root, pid),
+            of_user,
             young_until: origin.young_until,
             description,
         };
@@ -229,10 +230,10 @@ impl Discovery {
         Sighting::Vm
     }
 
-    /// Whether its user has as many VMs as are taken by their word alone. Root has as many as it
-    /// says.
-    fn is_one_too_many(&mut self, pid: u32, user: User, description: &Description) -> bool {
-        if user == Some(0) || description.kvm || self.suspects.contains_key(&pid) {
+    /// Whether its user has as many VMs as are taken by their word alone, or in its session. Root has
+    /// as many as it says.
+    fn is_one_too_many(&mut self, pid: u32, user: User) -> bool {
+        if user == Some(0) || self.suspects.contains_key(&pid) {
             return false;
         }
         let many = is_crowd(&self.suspects, user);
