@@ -14,8 +14,10 @@ use memtrace_core::units::Bytes;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Longest line that is read. Answers to our commands are a few hundred bytes.
 const LONGEST_LINE: u64 = 1 << 20;
-/// Most events and other messages that are skipped while waiting for an answer.
+/// Most events and other messages that are skipped while waiting for an answer, and most bytes of all:
+/// one thread reads what all monitors send.
 const MOST_SKIPPED: u32 = 1000;
+const MOST_BYTES: u64 = 2 << 20;
 
 /// Why a command failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,13 +33,15 @@ pub(super) struct Connection {
     stream: BufReader<UnixStream>,
     last_id: u64,
     balloon_changed: Option<Bytes>,
+    /// Bytes that may come until the next command.
+    room: u64,
 }
 
 impl Connection {
     /// Waits for the greeting, and leaves the mode in which nothing else is allowed.
     pub(super) async fn begin(stream: UnixStream) -> Result<Self, String> {
-        let mut connection =
-            Self { stream: BufReader::new(stream), last_id: 0, balloon_changed: None };
+        let stream = BufReader::new(stream);
+        let mut connection = Self { stream, last_id: 0, balloon_changed: None, room: MOST_BYTES };
         let greeting = within("no greeting; another client holds the socket", async {
             connection.message().await.map_err(Failure::Broken)
         });
@@ -66,6 +70,7 @@ impl Connection {
 
     async fn exchange(&mut self, command: &str, arguments: Value) -> Result<Value, Failure> {
         self.last_id = self.last_id.wrapping_add(1);
+        self.room = MOST_BYTES;
         let id = Value::from(self.last_id);
         let mut line = json!({ "execute": command, "arguments": arguments, "id": id }).to_string();
         line.push('\n');
@@ -93,13 +98,18 @@ impl Connection {
 
     async fn message(&mut self) -> Result<Value, String> {
         let mut line = Vec::new();
-        let mut bounded = (&mut self.stream).take(LONGEST_LINE);
+        let most = LONGEST_LINE.min(self.room);
+        let mut bounded = (&mut self.stream).take(most);
         bounded.read_until(b'\n', &mut line).await.map_err(|error| error.to_string())?;
+        let length = line.len() as u64;
+        self.room = self.room.saturating_sub(length);
         if !line.ends_with(b"\n") {
-            let full = line.len() as u64 >= LONGEST_LINE;
-            return Err(
-                if full { "line too long" } else { "monitor closed the connection" }.to_owned()
-            );
+            return Err(match length {
+                LONGEST_LINE => "line too long",
+                _ if length >= most => "the monitor sends too much",
+                _ => "monitor closed the connection",
+            }
+            .to_owned());
         }
         serde_json::from_slice(&line).map_err(|_| "invalid JSON from the monitor".to_owned())
     }

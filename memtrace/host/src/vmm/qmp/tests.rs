@@ -4,7 +4,7 @@
 mod orders;
 
 use std::io::{BufRead, BufReader, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use super::fake::{Monitor, qemu};
@@ -93,6 +93,21 @@ fn a_flood_of_events_is_not_waited_through() {
         while stream.write_all(b"{\"event\":\"X\"}\n").is_ok() {}
     });
     assert!(problem_of(monitor.target()).contains("no answer to qmp_capabilities"));
+}
+
+#[test]
+fn a_flood_of_long_events_is_not_read_through() {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&sent);
+    let event = format!("{{\"event\":\"{}\"}}\n", "x".repeat(500 << 10));
+    let monitor = Monitor::start(move |mut stream| {
+        let _ = stream.write_all(b"{\"QMP\":{}}\n");
+        while stream.write_all(event.as_bytes()).is_ok() {
+            count.fetch_add(event.len(), Ordering::Relaxed);
+        }
+    });
+    assert_eq!(problem_of(monitor.target()), "QMP: the monitor sends too much");
+    assert!(sent.load(Ordering::Relaxed) <= 4 << 20);
 }
 
 #[test]
