@@ -19,8 +19,9 @@ fn host() -> FakeHost {
                SwapCached: 0 kB\nHugetlb: 0 kB\n",
     );
     host.file("proc/swaps", "Filename Type Size Used Priority\n/dev/sda2 partition 1048576 0 -2\n");
-    host.file("sys/class/block/sda2/queue/rotational", "1\n");
-    host.file("sys/class/block/sda2/partition", "2\n");
+    host.file("sys/devices/sda/queue/rotational", "1\n");
+    host.file("sys/devices/sda/sda2/partition", "2\n");
+    host.link("sys/class/block/sda2", "../../devices/sda/sda2");
     host.file("sys/kernel/mm/ksm/run", "1\n");
     host.file("sys/kernel/mm/ksm/pages_sharing", "256\n");
     host.file("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
