@@ -8,9 +8,6 @@ use memtrace_core::model::{Measured, Snapshot, derive};
 use memtrace_core::sample::{FlowSample, Party, Sample, VmId, VmSample};
 use memtrace_core::signal::{Signal, SignalStatus};
 
-/// A name in addition to signals: memtrace reads refaults from memory.stat.
-pub const REFAULTS: &str = "refaults";
-
 /// Both sides at a point at which none of the kernel's counters moved, or as little as could
 /// be had.
 #[derive(Clone, Debug)]
@@ -66,8 +63,8 @@ const STAT_LAG: f64 = 64.0;
 fn between(least: &Table, most: Table, stat_lag: f64) -> Table {
     let rows = most.rows.into_iter().map(|row| {
         let same = |other: &&Row| {
-            (&other.signal, other.subject, &other.counter, &other.source)
-                == (&row.signal, row.subject, &row.counter, &row.source)
+            (other.signal, other.subject, &other.counter, &other.source)
+                == (row.signal, row.subject, &row.counter, &row.source)
         };
         let other = least.rows.iter().find(same).map_or(row.kernel, |row| row.kernel);
         let lag = if row.source.starts_with("memory.stat") { stat_lag } else { 0.0 };
