@@ -12,14 +12,22 @@ pub struct Key {
     pub subject: Subject,
     pub counter: &'static str,
     pub source: &'static str,
+    /// memory.stat's, which lacks the newest events of each CPU.
+    lags: bool,
 }
 
 const fn guest(signal: Signal, counter: &'static str, source: &'static str) -> Key {
-    Key { signal: Checked::Signal(signal), subject: Subject::Guest, counter, source }
+    let signal = Checked::Signal(signal);
+    Key { signal, subject: Subject::Guest, counter, source, lags: false }
+}
+
+const fn lagging(signal: Signal, counter: &'static str, source: &'static str) -> Key {
+    Key { lags: true, ..guest(signal, counter, source) }
 }
 
 const fn bystander(signal: Signal, counter: &'static str, source: &'static str) -> Key {
-    Key { signal: Checked::Signal(signal), subject: Subject::Bystander, counter, source }
+    let signal = Checked::Signal(signal);
+    Key { signal, subject: Subject::Bystander, counter, source, lags: false }
 }
 
 pub const GUEST_FAULTS: Key =
@@ -27,10 +35,11 @@ pub const GUEST_FAULTS: Key =
 pub const USER_FAULTS: Key =
     guest(Signal::UserFaults, "page faults", "/proc/PID/stat minflt, majflt");
 pub const SWAPPED: Key = guest(Signal::SwapOut, "swap-outs less swap-ins, pages", "VmSwap");
-pub const SWAP_READ: Key = guest(Signal::SwapIn, "pages read from swap", "memory.stat pswpin");
+pub const SWAP_READ: Key = lagging(Signal::SwapIn, "pages read from swap", "memory.stat pswpin");
 pub const SWAP_IN: Key =
-    guest(Signal::SwapIn, "swap-ins, pages", "memory.stat workingset_refault_anon - 2 %");
-pub const MAJOR_FAULTS: Key = guest(Signal::MajorFaults, "major faults", "memory.stat pgmajfault");
+    lagging(Signal::SwapIn, "swap-ins, pages", "memory.stat workingset_refault_anon - 2 %");
+pub const MAJOR_FAULTS: Key =
+    lagging(Signal::MajorFaults, "major faults", "memory.stat pgmajfault");
 pub const ASYNC_FAULTS: Key =
     guest(Signal::AsyncFaults, "asynchronous faults done", "memtrace's own: begun");
 pub const RECLAIMS: Key =
@@ -47,7 +56,7 @@ pub const STALLED_AT_LEAST: Key =
 pub const PRESSURE: Key =
     guest(Signal::MemcgReclaim, "time in reclaim, ms", "memory.pressure some + 5 %");
 pub const TAKEN: Key = guest(Signal::Flows, "pages taken", "VmSwap and swap-ins");
-pub const STOLEN: Key = guest(Signal::Flows, "pages taken", "memory.stat pgsteal - 2 %");
+pub const STOLEN: Key = lagging(Signal::Flows, "pages taken", "memory.stat pgsteal - 2 %");
 pub const ASSIGNED: Key = guest(Signal::Flows, "pages taken, by causer", "memtrace's own: taken");
 pub const OWN_DOING: Key =
     guest(Signal::Flows, "taken by itself, % of pages taken", "most of them");
@@ -56,6 +65,7 @@ pub const REFAULTED: Key = Key {
     subject: Subject::Guest,
     counter: "refaults, pages",
     source: "memory.stat workingset_refault_*",
+    lags: true,
 };
 pub const IDLE_SWAPPED: Key =
     bystander(Signal::SwapOut, "swap-outs less swap-ins, pages", "VmSwap");
@@ -94,7 +104,10 @@ const UNPROVOKED: [(Signal, &str, &str); 6] = [
 
 /// A table that is being made.
 #[derive(Debug, Default)]
-pub struct Rows(Table);
+pub struct Rows {
+    rows: Vec<(Key, Row)>,
+    skipped: Vec<Skipped>,
+}
 
 impl Rows {
     /// Adds a row if both numbers are there, and says so if one isn't.
@@ -103,16 +116,12 @@ impl Rows {
         match (value, kernel) {
             (None, _) => self.skip(key, quality.reason().unwrap_or("no reason given")),
             (_, None) => self.skip(key, &format!("no {} on this host", key.source)),
-            (Some(memtrace), Some(kernel)) => self.0.rows.push(Row {
-                signal: key.signal,
-                subject: key.subject,
-                counter: key.counter.to_owned(),
-                memtrace,
-                kernel,
-                source: key.source.to_owned(),
-                rule,
-                quality,
-            }),
+            (Some(memtrace), Some(kernel)) => {
+                let (counter, source) = (key.counter.to_owned(), key.source.to_owned());
+                let Key { signal, subject, .. } = key;
+                let row = Row { signal, subject, counter, memtrace, kernel, source, rule, quality };
+                self.rows.push((key, row));
+            }
         }
     }
 
@@ -126,7 +135,7 @@ impl Rows {
     }
 
     fn push(&mut self, key: Key, reason: &str, did_not_occur: bool) {
-        self.0.skipped.push(Skipped {
+        self.skipped.push(Skipped {
             signal: key.signal,
             subject: key.subject,
             counter: key.counter.to_owned(),
@@ -159,12 +168,29 @@ impl Rows {
     pub fn skip_unprovoked(&mut self) {
         for (signal, counter, reason) in UNPROVOKED {
             let signal = Checked::Signal(signal);
-            self.skip(Key { signal, subject: Subject::Host, counter, source: "" }, reason);
+            self.skip(
+                Key { signal, subject: Subject::Host, counter, source: "", lags: false },
+                reason,
+            );
         }
     }
 
+    /// With each number of the kernel one between it and `least`'s, the nearest to memtrace's.
+    /// `stat_lag`: events that memory.stat may lack.
+    pub fn nearest(mut self, least: &Self, stat_lag: f64) -> Self {
+        for (key, row) in &mut self.rows {
+            let other = least.rows.iter().find(|(other, _)| other == key);
+            let other = other.map_or(row.kernel, |(_, other)| other.kernel);
+            let lag = if key.lags { stat_lag } else { 0.0 };
+            let (low, high) = (other.min(row.kernel) - lag, other.max(row.kernel) + lag);
+            row.kernel = row.memtrace.max(low).min(high);
+        }
+        self
+    }
+
     pub fn into_table(self) -> Table {
-        self.0
+        let rows = self.rows.into_iter().map(|(_, row)| row).collect();
+        Table { rows, skipped: self.skipped }
     }
 }
 
