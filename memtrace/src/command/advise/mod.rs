@@ -22,7 +22,6 @@ mod vm;
 mod words;
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, stdout};
 
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
@@ -101,8 +100,7 @@ pub fn run(arguments: &AdviseArguments) -> Result<()> {
         let text = serde_json::to_string(&advice).context("cannot serialise the advice")?;
         return output::print(&format!("{text}\n"));
     }
-    let no_color = std::env::var_os("NO_COLOR");
-    let colored = arguments.color.wanted(stdout().is_terminal(), no_color.as_deref());
+    let colored = arguments.color.on_stdout();
     output::print(&words::text(&titled(&advice, &titles), &zone, colored))?;
     match &arguments.apply_to {
         Some(file) => applying::run(file, arguments.yes, &advice.vms),
