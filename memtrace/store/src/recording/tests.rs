@@ -1,10 +1,10 @@
 //! What is written can be read; a cut or damaged file is read up to the damage.
 
+mod background;
 mod codec;
 mod damage;
 mod folder;
 mod kept;
-mod scribe;
 mod size;
 
 use std::path::Path;
