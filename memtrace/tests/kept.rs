@@ -4,18 +4,15 @@
 
 use std::path::Path;
 
-use memtrace_store::recording::VERSION;
+use memtrace_store::recording::{OLDEST, VERSION};
 use memtrace_store::tape::Tape;
 use memtrace_view::export::plain::{self, PlainOptions};
 use memtrace_view::words;
 
-/// Those before it were never released.
-const FIRST: u32 = 3;
-
 #[test]
 fn each_version_is_read_as_ever() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("store/src/recording/tests/kept");
-    for version in FIRST..=VERSION {
+    for version in OLDEST..=VERSION {
         let file = folder.join(format!("v{version}.mtrec"));
         let mut tape = Tape::open(&file).expect("it can be read");
         let mut told = String::new();

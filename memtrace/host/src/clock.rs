@@ -9,7 +9,8 @@ pub fn monotonic() -> Nanos {
     Nanos(nanos(ClockId::Monotonic))
 }
 
-pub(crate) fn wall() -> WallNanos {
+/// The time of day.
+pub fn wall() -> WallNanos {
     WallNanos(nanos(ClockId::Realtime))
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod look;
 pub(crate) mod print;
 pub(crate) mod vm_choice;
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
@@ -29,6 +30,12 @@ pub enum ColorChoice {
 }
 
 impl ColorChoice {
+    /// Whether to use colours on standard output.
+    pub fn on_stdout(self) -> bool {
+        let no_color = std::env::var_os("NO_COLOR");
+        self.wanted(std::io::stdout().is_terminal(), no_color.as_deref())
+    }
+
     /// Whether to use colours on an output that `is_terminal`. `no_color` is the environment
     /// variable NO_COLOR, which is set if it isn't empty (no-color.org).
     pub fn wanted(self, is_terminal: bool, no_color: Option<&std::ffi::OsStr>) -> bool {

@@ -6,9 +6,16 @@ use std::io::{self, IsTerminal, Write};
 use anyhow::{Context, Result};
 
 use memtrace_core::text;
+use memtrace_view::emphasis::{self, Emphasis};
 
 /// What memtrace itself sends to a terminal: colours and weights (ECMA-48, SGR).
-const OWN: [&str; 5] = ["\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[33m"];
+const OWN: [&str; 5] = [
+    emphasis::END,
+    Emphasis::Dim.begin(),
+    Emphasis::Strong.begin(),
+    Emphasis::Warm.begin(),
+    Emphasis::Hot.begin(),
+];
 
 /// Writes all of `text` now. On a terminal, without what it would act upon: names and messages come
 /// from anywhere. Files and pipes get all of it.

@@ -7,7 +7,7 @@ mod what_if;
 
 use memtrace_core::format::{seconds, span};
 use memtrace_core::policy::reason::{
-    Ahead, Claim, Distress, FloorTerms, GuestMemory, Standing, Symptom, SymptomKind,
+    Ahead, Claim, Distress, FloorTerms, GuestMemory, Standing, Symptom, SymptomKind, Uncounted,
 };
 use memtrace_core::policy::thought::Term;
 use memtrace_core::policy::thought::{Input, Quantity, Seen};
@@ -47,6 +47,14 @@ pub fn unless(decision: &Decision) -> String {
     }
 }
 
+const fn uncounted(why: Uncounted) -> &'static str {
+    match why {
+        Uncounted::Shared => "guest memory is shared, and its swap belongs to no address space",
+        Uncounted::Incoming => "it was started from another's state, without its pages of zeros",
+        Uncounted::MergedZeros => "KSM merges its pages of zeros with the kernel's own",
+    }
+}
+
 /// Why a gate is open or closed, or why a VM gets nothing.
 pub fn reason(reason: &Reason) -> String {
     match reason {
@@ -81,7 +89,18 @@ pub fn reason(reason: &Reason) -> String {
         Reason::Runs => "it runs".to_owned(),
         Reason::NotRunning { state } => format!("it is {}", running(*state)),
         Reason::Gone => "it is gone".to_owned(),
+        Reason::NoConnection => "no connection to its hypervisor".to_owned(),
         Reason::Unpinned => "its memory is not pinned".to_owned(),
+        Reason::Encrypted => {
+            "its memory is encrypted (SEV, TDX and the like): no balloon frees any of it".to_owned()
+        }
+        Reason::PassedThrough => "a passed-through device (VFIO) pins its memory".to_owned(),
+        Reason::DevicesUnknown => "whether a device pins its memory is not known".to_owned(),
+        Reason::LockedUnknown => {
+            "whether its memory is locked or in huge pages is not known".to_owned()
+        }
+        Reason::Locked { bytes } => format!("{} of it are locked", show(*bytes)),
+        Reason::HugePages { bytes } => format!("{} of it are in huge pages", show(*bytes)),
         Reason::Booted { time, needed } => {
             format!("{} of CPU time, booted from {}", span(*time), span(*needed))
         }
@@ -96,6 +115,9 @@ pub fn reason(reason: &Reason) -> String {
             format!("the guest statistics are {} old, stale after {}", span(*age), span(*limit))
         }
         Reason::Contradicted { claim, claimed, most } => contradicted(*claim, *claimed, *most),
+        Reason::UsesUncounted { why } => {
+            format!("it uses more than the host shows of it: {}", uncounted(*why))
+        }
         Reason::BalloonFreesNothing { size, rss } => format!(
             "inflating frees nothing: the balloon leaves it {}, and {} of it are resident",
             show(*size),

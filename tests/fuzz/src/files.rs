@@ -6,7 +6,7 @@ use std::path::Path;
 
 use memtrace_core::units::WallNanos;
 use memtrace_store::journal::{self, Journal, JournalError, Limits};
-use memtrace_store::recording::{Reader, VERSION};
+use memtrace_store::recording::{OLDEST, Reader, VERSION};
 use memtrace_store::tape::Tape;
 use tempfile::TempDir;
 
@@ -75,7 +75,11 @@ pub fn recording(data: &[u8]) {
 /// The content of its frames, so that fuzzing gets past their checksums. Each is led by a byte (whose
 /// lowest bit is that of a keyframe, the others the number of samples) and two with its length.
 pub fn recording_frames(data: &[u8]) {
-    let mut file = skippable(0x184D_2A50, &[b"memtrace", &VERSION.to_le_bytes()[..]].concat());
+    (OLDEST..=VERSION).for_each(|version| frames_of(version, data));
+}
+
+fn frames_of(version: u32, data: &[u8]) {
+    let mut file = skippable(0x184D_2A50, &[b"memtrace", &version.to_le_bytes()[..]].concat());
     let mut rest = data;
     while let Some((&[head, low, high], after)) = rest.split_first_chunk() {
         let length = usize::from(u16::from_le_bytes([low, high])).min(after.len());

@@ -13,9 +13,9 @@ mod cargo;
 mod live;
 mod promtool;
 mod steps;
-mod tally;
+mod summary;
 
-use tally::{Row, Tally};
+use summary::{Row, Summary};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -40,8 +40,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let scope = if arguments.quick { Scope::Programs } else { Scope::Everything };
     let started = Instant::now();
     setup::run(scope)?;
-    let mut tally = Tally::default();
-    tally.add(Row {
+    let mut summary = Summary::default();
+    summary.add(Row {
         name: "set-up".to_owned(),
         elapsed: started.elapsed(),
         outcome: Outcome::default(),
@@ -58,10 +58,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             let failures = vec![format!("{}: {error:#}", step.name)];
             Outcome { failures, ..Outcome::failed(1) }
         });
-        tally.add(Row { name: step.name.to_owned(), elapsed: started.elapsed(), outcome });
+        summary.add(Row { name: step.name.to_owned(), elapsed: started.elapsed(), outcome });
     }
-    let failed = tally.total().failed;
-    print!("{tally}");
+    let failed = summary.total().failed;
+    print!("{summary}");
     let good = failed == 0 && !interrupt::asked();
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

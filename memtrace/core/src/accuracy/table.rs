@@ -48,9 +48,9 @@ pub enum Verdict {
 
 /// One row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row<S = String> {
-    /// The signal that the number belongs to, by its name in JSON (`swap_in`).
-    pub signal: String,
+pub struct Row<S = String, N = String> {
+    /// What the number belongs to, most often a signal (`swap_in`).
+    pub signal: N,
     /// Whose number it is: a VM, or the host.
     pub subject: S,
     /// What is counted, with its unit.
@@ -66,7 +66,7 @@ pub struct Row<S = String> {
     pub quality: Quality,
 }
 
-impl<S> Row<S> {
+impl<S, N> Row<S, N> {
     /// How far memtrace's number is from the other.
     pub fn difference(&self) -> f64 {
         // Not -0.0, which would print as such.
@@ -110,8 +110,8 @@ impl<S> Row<S> {
 
 /// A number that could not be compared here, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Skipped<S = String> {
-    pub signal: String,
+pub struct Skipped<S = String, N = String> {
+    pub signal: N,
     pub subject: S,
     pub counter: String,
     pub reason: String,
@@ -122,18 +122,18 @@ pub struct Skipped<S = String> {
 
 /// All rows, and what could not be compared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Table<S = String> {
-    pub rows: Vec<Row<S>>,
-    pub skipped: Vec<Skipped<S>>,
+pub struct Table<S = String, N = String> {
+    pub rows: Vec<Row<S, N>>,
+    pub skipped: Vec<Skipped<S, N>>,
 }
 
-impl<S> Default for Table<S> {
+impl<S, N> Default for Table<S, N> {
     fn default() -> Self {
         Self { rows: Vec::new(), skipped: Vec::new() }
     }
 }
 
-impl<S> Table<S> {
+impl<S, N> Table<S, N> {
     /// How many rows are not wrong.
     pub fn passed(&self) -> usize {
         self.rows.len().saturating_sub(self.failed())
@@ -145,7 +145,7 @@ impl<S> Table<S> {
     }
 
     /// Those that are.
-    pub fn wrong(&self) -> impl Iterator<Item = &Row<S>> {
+    pub fn wrong(&self) -> impl Iterator<Item = &Row<S, N>> {
         self.rows.iter().filter(|row| row.verdict() == Verdict::Wrong)
     }
 
@@ -156,7 +156,7 @@ impl<S> Table<S> {
     }
 }
 
-impl<S: fmt::Display> fmt::Display for Table<S> {
+impl<S: fmt::Display, N> fmt::Display for Table<S, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,

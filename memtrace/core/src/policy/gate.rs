@@ -66,7 +66,7 @@ pub fn running(vm: &Vm<'_>) -> Answer {
 
 pub fn balloon(vm: &Vm<'_>) -> Answer {
     match (&vm.now.no_balloon, vm.now.actual, vm.now.maximum) {
-        (Some(text), _, _) => Err(Reason::Reported { text: text.clone() }),
+        (Some(reason), _, _) => Err(reason.clone()),
         (None, Some(actual), Some(maximum)) if actual > maximum => {
             Err(Reason::AboveMaximum { actual, maximum })
         }
@@ -76,8 +76,7 @@ pub fn balloon(vm: &Vm<'_>) -> Answer {
 }
 
 fn unpinned(vm: &Vm<'_>) -> Answer {
-    let pinned = vm.now.pinned.clone();
-    pinned.map_or(Ok(Reason::Unpinned), |text| Err(Reason::Reported { text }))
+    vm.now.pinned.clone().map_or(Ok(Reason::Unpinned), Err)
 }
 
 pub fn is_booted(rules: &Rules, vm: &Vm<'_>) -> Answer {
@@ -95,7 +94,7 @@ pub fn is_booted(rules: &Rules, vm: &Vm<'_>) -> Answer {
 
 fn statistics(vm: &Vm<'_>) -> Answer {
     let report = vm.report.as_ref().map_err(Clone::clone)?;
-    if let Some(reason) = report.doubted(vm.now) {
+    if let Some(reason) = report.doubted() {
         return Err(reason);
     }
     Ok(Reason::Used { used: report.used, size: report.size, available: report.available })

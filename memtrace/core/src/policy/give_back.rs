@@ -141,9 +141,9 @@ fn standing(
     let vm = Vm::of(rules, memory, at, now);
     let (Some(actual), Some(ceiling)) = (now.actual, vm.ceiling()) else {
         let waits = now.no_balloon.is_none();
-        let reported = now.no_balloon.clone().map(|text| Reason::Reported { text });
+        let reason = now.no_balloon.clone().unwrap_or(Reason::SizeUnknown);
         let may = if allowed(&vm, duplicate).is_ok() { taken.before } else { none };
-        return short(None, reported.unwrap_or(Reason::SizeUnknown), waits, may);
+        return short(None, reason, waits, may);
     };
     let missing = taken.before.min(ceiling).saturating_sub(actual);
     if missing.0 <= SAME {

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::reason::{Reason, Uncounted};
 use crate::sample::{VmId, VmState};
 use crate::settings::VmSettings;
 use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
@@ -54,7 +55,7 @@ pub struct VmObservation {
     pub cpu_time: Option<Nanos>,
 
     /// Why its balloon can't be moved. `None`: it can.
-    pub no_balloon: Option<String>,
+    pub no_balloon: Option<Reason>,
     /// Logical size now: maximum less balloon.
     pub actual: Option<Bytes>,
     pub maximum: Option<Bytes>,
@@ -62,7 +63,7 @@ pub struct VmObservation {
     #[serde(default)]
     pub deflate_on_oom: Option<bool>,
     /// Why host memory of it can't be given back by a balloon: VFIO, huge pages, locked.
-    pub pinned: Option<String>,
+    pub pinned: Option<Reason>,
     pub guest: Option<GuestObservation>,
 
     /// What the host keeps of it.
@@ -70,7 +71,7 @@ pub struct VmObservation {
     pub swap: Option<Bytes>,
     /// Why it may keep more than these two, so that a guest that uses more tells no lie.
     #[serde(default)]
-    pub uncounted: Option<String>,
+    pub uncounted: Option<Uncounted>,
     /// In RSS or swap, while the guest itself has no use for it.
     pub dead: Option<Bytes>,
 

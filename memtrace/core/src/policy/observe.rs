@@ -3,6 +3,7 @@
 
 use super::guest_rates::GuestRates;
 use super::observation::{GuestObservation, Observation, VmObservation};
+use super::reason::{Reason, Uncounted};
 use super::scope::{self, ScopeRates};
 use crate::model::Measured;
 use crate::model::Snapshot;
@@ -79,56 +80,50 @@ fn async_faults(vm: &VmSample, view: &VmView) -> Option<Rate> {
     }
 }
 
-fn no_balloon(vm: &VmSample) -> Option<String> {
-    let problem = || vm.guest.problem.clone();
-    if vm.manager == Manager::None {
-        return Some(problem().unwrap_or_else(|| "no connection to its hypervisor".to_owned()));
-    }
-    match (vm.guest.actual, vm.guest.maximum) {
-        (Some(_), Some(_)) => None,
-        _ => Some(problem().unwrap_or_else(|| "its size is not reported".to_owned())),
+fn no_balloon(vm: &VmSample) -> Option<Reason> {
+    let or = |reason| match &vm.guest.problem {
+        Some(text) => Some(Reason::Reported { text: text.clone() }),
+        None => Some(reason),
+    };
+    match (vm.manager, vm.guest.actual, vm.guest.maximum) {
+        (Manager::None, ..) => or(Reason::NoConnection),
+        (_, Some(_), Some(_)) => None,
+        _ => or(Reason::SizeUnknown),
     }
 }
 
 /// Only what is known not to be pinned is not.
-fn pinned(vm: &VmSample) -> Option<String> {
+fn pinned(vm: &VmSample) -> Option<Reason> {
     let process = &vm.process;
     if vm.encrypted == Some(true) {
-        return Some(
-            "its memory is encrypted (SEV, TDX and the like): no balloon frees any of it"
-                .to_owned(),
-        );
+        return Some(Reason::Encrypted);
     }
     match vm.vfio {
         Some(false) => {}
-        Some(true) => return Some("a passed-through device (VFIO) pins its memory".to_owned()),
-        None => return Some("whether a device pins its memory is not known".to_owned()),
+        Some(true) => return Some(Reason::PassedThrough),
+        None => return Some(Reason::DevicesUnknown),
     }
     let (Some(rss), Some(locked), Some(huge)) = (process.rss, process.locked, process.hugetlb)
     else {
-        return Some("whether its memory is locked or in huge pages is not known".to_owned());
+        return Some(Reason::LockedUnknown);
     };
     let least = Bytes(rss.saturating_add(huge).0 / PINNED_SHARE);
     if locked > least {
-        Some(format!("{} MiB of it are locked", locked.0 >> 20))
-    } else if huge > least {
-        Some(format!("{} MiB of it are in huge pages", huge.0 >> 20))
+        Some(Reason::Locked { bytes: locked })
     } else {
-        None
+        (huge > least).then_some(Reason::HugePages { bytes: huge })
     }
 }
 
 /// What RSS and swap of its process don't show of its guest's memory.
-fn uncounted(vm: &VmSample, view: &VmView, host: &HostSample) -> Option<String> {
-    let swap = &view.swap.quality;
-    if let (false, Some(reason)) = (swap.is_absent(), swap.reason()) {
-        return Some(reason.to_owned());
+fn uncounted(vm: &VmSample, view: &VmView, host: &HostSample) -> Option<Uncounted> {
+    if matches!(view.swap.quality, Quality::Approximate(_)) {
+        return Some(Uncounted::Shared);
     }
     if vm.incoming == Some(true) {
-        return Some("it was started from another's state, without its pages of zeros".to_owned());
+        return Some(Uncounted::Incoming);
     }
-    let merged = host.merges_zeros == Some(true);
-    merged.then(|| "KSM merges its pages of zeros with the kernel's own".to_owned())
+    (host.merges_zeros == Some(true)).then_some(Uncounted::MergedZeros)
 }
 
 fn guest(vm: &VmSample, view: &VmView, guests: &GuestRates) -> Option<GuestObservation> {

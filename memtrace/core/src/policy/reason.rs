@@ -91,7 +91,7 @@ pub enum Reason {
     /// Switched off among the safety features.
     NotAsked,
     SwitchedOff,
-    /// What an adapter says of the VM: why it has no balloon, or what pins its memory.
+    /// What an adapter says of the VM: why it has no balloon.
     Reported {
         text: String,
     },
@@ -129,7 +129,21 @@ pub enum Reason {
         state: Running,
     },
     Gone,
+    /// There is nothing to ask its hypervisor through.
+    NoConnection,
+
+    // What keeps a balloon from freeing memory.
     Unpinned,
+    Encrypted,
+    PassedThrough,
+    DevicesUnknown,
+    LockedUnknown,
+    Locked {
+        bytes: Bytes,
+    },
+    HugePages {
+        bytes: Bytes,
+    },
     Booted {
         time: Nanos,
         needed: Nanos,
@@ -158,6 +172,10 @@ pub enum Reason {
         claim: Claim,
         claimed: Bytes,
         most: Bytes,
+    },
+    /// It uses more than the host shows of it.
+    UsesUncounted {
+        why: Uncounted,
     },
     /// Its balloon leaves it less than the host keeps of it.
     BalloonFreesNothing {
@@ -315,6 +333,18 @@ impl JsonSchema for Reason {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "object" })
     }
+}
+
+/// Why RSS and swap of a VM's process don't show all that its guest uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Uncounted {
+    /// Its memory is shared, and what of it is in swap belongs to no address space.
+    Shared,
+    /// It was started from another's state, without its pages of zeros.
+    Incoming,
+    /// KSM merges its pages of zeros with the kernel's own.
+    MergedZeros,
 }
 
 /// The host, or the scope, as it stood when something was decided.

@@ -1,5 +1,5 @@
 //! Whether memory that was won back through a VM's cgroup came back in soon: then it wasn't
-//! cold, and the VM rests for longer, each time twice as long. That is forgotten by and by.
+//! cold, and the VM rests for longer, each time twice as long. That is forgotten over time.
 
 use serde::{Deserialize, Serialize};
 

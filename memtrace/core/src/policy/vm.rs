@@ -2,7 +2,7 @@
 //! can't be told is neither yes nor no.
 
 use super::observation::VmObservation;
-use super::reason::{Claim, Distress, GuestMemory, Reason, Symptom, SymptomKind};
+use super::reason::{Claim, Distress, GuestMemory, Reason, Symptom, SymptomKind, Uncounted};
 use super::rules::{Rules, Safety, VmRules};
 use super::state::VmState;
 use crate::model::OVERHEAD;
@@ -55,20 +55,16 @@ pub struct GuestReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
     /// It uses more than the host shows of it: some of it isn't counted.
-    Uncounted,
+    Uncounted(Uncounted),
     /// The host keeps so much more than its size: what a balloon frees doesn't show.
     FreesNothing { rss: Bytes },
 }
 
 impl GuestReport {
     /// Why nothing is taken from it.
-    pub fn doubted(&self, now: &VmObservation) -> Option<Reason> {
+    pub fn doubted(&self) -> Option<Reason> {
         Some(match self.doubt? {
-            Doubt::Uncounted => {
-                let why = now.uncounted.as_deref().unwrap_or_default();
-                let text = format!("it uses more than the host shows of it: {why}");
-                Reason::Reported { text }
-            }
+            Doubt::Uncounted(why) => Reason::UsesUncounted { why },
             Doubt::FreesNothing { rss } => Reason::BalloonFreesNothing { size: self.size, rss },
         })
     }
@@ -204,7 +200,7 @@ fn contradiction(
     // What it uses, it has touched.
     if over(report.used, kept) {
         return match now.uncounted {
-            Some(_) => Ok(Some(Doubt::Uncounted)),
+            Some(why) => Ok(Some(Doubt::Uncounted(why))),
             None => claims(Claim::UsedOverHost, report.used, kept),
         };
     }

@@ -21,7 +21,7 @@ mod tick;
 mod vm;
 mod words;
 
-use std::io::{IsTerminal, stdout};
+use std::collections::HashMap;
 
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
@@ -92,6 +92,7 @@ pub fn run(arguments: &AdviseArguments) -> Result<()> {
     }
     let mut advice = advise(&record, &config.rules, arguments.add);
     advice.losses = unread;
+    let titles = titles(&advice);
     if let Some(wanted) = &arguments.vm {
         only(&mut advice, wanted)?;
     }
@@ -99,9 +100,8 @@ pub fn run(arguments: &AdviseArguments) -> Result<()> {
         let text = serde_json::to_string(&advice).context("cannot serialise the advice")?;
         return output::print(&format!("{text}\n"));
     }
-    let no_color = std::env::var_os("NO_COLOR");
-    let colored = arguments.color.wanted(stdout().is_terminal(), no_color.as_deref());
-    output::print(&words::text(&titled(&advice), &zone, colored))?;
+    let colored = arguments.color.on_stdout();
+    output::print(&words::text(&titled(&advice, &titles), &zone, colored))?;
     match &arguments.apply_to {
         Some(file) => applying::run(file, arguments.yes, &advice.vms),
         None => Ok(()),
@@ -181,14 +181,23 @@ fn sizes(record: &Record, room: Option<Bytes>, floor: Bytes) -> Vec<VmAdvice> {
     vms
 }
 
-/// The advice with the names that people know, where no two VMs are called the same.
-fn titled(advice: &Advice) -> Advice {
+/// The names that people know, by the others, where no two VMs are called the same.
+fn titles(advice: &Advice) -> HashMap<String, String> {
+    let mut named: HashMap<&str, Vec<&VmAdvice>> = HashMap::new();
+    advice.vms.iter().for_each(|vm| named.entry(&vm.name).or_default().push(vm));
+    let title = |(name, vms): (&str, Vec<&VmAdvice>)| {
+        let [vm] = vms[..] else { return None };
+        Some((name.to_owned(), vm.labels.title()?))
+    };
+    named.into_iter().filter_map(title).collect()
+}
+
+/// The advice with these names.
+fn titled(advice: &Advice, titles: &HashMap<String, String>) -> Advice {
     let mut titled = advice.clone();
-    let count = |name: &str| advice.vms.iter().filter(|vm| vm.name == name).count();
     let title = |name: &mut String| {
-        let known = advice.vms.iter().find(|vm| vm.name == *name && count(name) == 1);
-        if let Some(title) = known.and_then(|vm| vm.labels.title()) {
-            *name = title;
+        if let Some(title) = titles.get(name) {
+            name.clone_from(title);
         }
     };
     let ByHour { vms, together, apart } = &mut titled.by_hour;

@@ -238,8 +238,21 @@ fn a_vm_is_found_by_name_or_uuid_or_the_names_are_reported() {
     let mut called = MONTH.1.clone();
     let day = called.vms.iter_mut().find(|vm| vm.name == "day").expect("it is there");
     (day.labels.project, day.labels.name) = (Some("shop".to_owned()), Some("web".to_owned()));
-    let text = words::text(&titled(&called), &TimeZone::UTC, false);
+    let known = titles(&called);
+    let text = words::text(&titled(&called, &known), &TimeZone::UTC, false);
     assert!(text.contains("shop/web") && !text.contains("\nday "), "{text}");
+    let mut twins = called.clone();
+    twins.vms.iter_mut().for_each(|vm| vm.name = "day".to_owned());
+    assert!(titles(&twins).is_empty(), "which of them is it?");
+    let mut other = called.clone();
+    only(&mut other, "cache").expect("it is there");
+    let couple = |other: &str| hours::Couple {
+        one: "cache".to_owned(),
+        other: other.to_owned(),
+        correlation: 1.0,
+    };
+    other.by_hour.together = vec![couple("day")];
+    assert_eq!(titled(&other, &known).by_hour.together, [couple("shop/web")]);
     only(&mut called, "shop/web").expect("it is called so");
     assert_eq!(called.vms[0].name, "day", "by which it is configured");
     let error = only(&mut MONTH.1.clone(), "days").expect_err("there is none");

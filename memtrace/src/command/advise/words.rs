@@ -254,18 +254,8 @@ impl Page<'_> {
     }
 
     fn line(&mut self, text: &str, emphasis: Emphasis) {
-        let code = match emphasis {
-            Emphasis::Plain => "",
-            Emphasis::Dim => "\x1b[2m",
-            Emphasis::Strong => "\x1b[1m",
-            Emphasis::Warm => "\x1b[33m",
-            Emphasis::Hot => "\x1b[31m",
-        };
-        let text = text.trim_end();
-        match self.colored && !code.is_empty() && !text.is_empty() {
-            true => self.text.extend([code, text, "\x1b[0m\n"]),
-            false => self.text.extend([text, "\n"]),
-        }
+        self.text.push_str(&emphasis.paint(text.trim_end(), self.colored));
+        self.text.push('\n');
     }
 
     fn time(&self, at: WallNanos) -> String {

@@ -7,8 +7,6 @@ mod gather;
 mod mend;
 mod report;
 
-use std::io::IsTerminal;
-
 use anyhow::{Context, Result};
 use serde::Serialize;
 
@@ -40,14 +38,9 @@ pub fn run(arguments: &DoctorArguments, verbosity: Verbosity) -> Result<u8> {
     output::print(&if arguments.json {
         document(&Whole { verdict, report: &report })?
     } else {
-        report.text(in_color(arguments))
+        report.text(arguments.color.on_stdout())
     })?;
     Ok(verdict as u8)
-}
-
-fn in_color(arguments: &DoctorArguments) -> bool {
-    let no_color = std::env::var_os("NO_COLOR");
-    arguments.color.wanted(std::io::stdout().is_terminal(), no_color.as_deref())
 }
 
 /// Attaches all hooks briefly, to find out what can be attached.
@@ -86,7 +79,7 @@ fn audited(root: &HostRoot, arguments: &DoctorArguments) -> Result<Audit> {
 
 fn of_vm(audit: &Audit, arguments: &DoctorArguments) -> Result<String> {
     if !arguments.json {
-        return Ok(audit.text(in_color(arguments)));
+        return Ok(audit.text(arguments.color.on_stdout()));
     }
     document(&OfVm { schema_version: SCHEMA_VERSION, version: env!("CARGO_PKG_VERSION"), audit })
 }

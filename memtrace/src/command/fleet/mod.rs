@@ -90,11 +90,6 @@ impl Shown {
         // Only a terminal limits the width.
         let size = rustix::termios::tcgetwinsize(&stdout).ok().filter(|_| stdout.is_terminal());
         let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
-        write::plain(&self.page(arguments), width, color(arguments))
+        write::plain(&self.page(arguments), width, arguments.print.color.on_stdout())
     }
-}
-
-fn color(arguments: &FleetArguments) -> bool {
-    let no_color = std::env::var_os("NO_COLOR");
-    arguments.print.color.wanted(io::stdout().is_terminal(), no_color.as_deref())
 }

@@ -52,7 +52,7 @@ pub(super) async fn draw(prometheus: Prometheus, arguments: &FleetArguments) -> 
     let first = ask(&prometheus, arguments).await?.page(arguments);
     let (send, pages) = watch::channel(first);
     tokio::select! {
-        result = terminal::pages(pages, super::color(arguments)) => result,
+        result = terminal::pages(pages, arguments.print.color.on_stdout()) => result,
         () = refresh(prometheus, arguments, send) => Ok(()),
     }
 }

@@ -12,10 +12,11 @@ use crate::cli::Verbosity;
 use crate::command::check;
 use crate::command::metrics::args::{MetricsArguments, MetricsForm};
 use crate::service::live;
-use crate::service::metrics::{now, page_size};
+use crate::service::metrics::page_size;
 use crate::sys::atomic_write::replace;
 use crate::sys::output;
 use memtrace_core::reactor::Decided;
+use memtrace_host::clock;
 use memtrace_view::export::metrics::{Form, Scene, page, text};
 
 /// Samples, and prints or writes the metrics.
@@ -49,7 +50,7 @@ fn scene(interval: Duration, no_libvirt: bool, verbosity: Verbosity) -> Result<S
     source.configure(&live::tables());
     let snapshot = Arc::new(check::look(&mut source, interval)?);
     let decided = Decided::Not("no policy in a single sample".into());
-    Ok(Scene::new(snapshot, decided, page_size(), now()))
+    Ok(Scene::new(snapshot, decided, page_size(), clock::wall()))
 }
 
 fn form(arguments: &MetricsArguments) -> Form {

@@ -14,8 +14,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use self::context::Page;
 use super::gather::Report;
 use super::words::{bytes, said, zone_of};
-use memtrace_core::format::seconds;
-use memtrace_core::format::several;
+use memtrace_core::format::{seconds, several};
 use memtrace_core::units::Nanos;
 
 pub use self::context::Around;

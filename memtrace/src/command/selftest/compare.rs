@@ -2,14 +2,11 @@
 
 use super::rows::{self, Rows};
 use super::side::{KernelCounters, Side, grown, plus};
-use super::subject::{Row, Table};
+use super::subject::Table;
 use memtrace_core::accuracy::table::Rule;
 use memtrace_core::model::{Measured, Snapshot, derive};
 use memtrace_core::sample::{FlowSample, Party, Sample, VmId, VmSample};
 use memtrace_core::signal::{Signal, SignalStatus};
-
-/// A name in addition to signals: memtrace reads refaults from memory.stat.
-pub const REFAULTS: &str = "refaults";
 
 /// Both sides at a point at which none of the kernel's counters moved, or as little as could
 /// be had.
@@ -52,33 +49,19 @@ pub struct Trial<'a> {
 pub fn table(trial: &Trial<'_>) -> Table {
     let (from, to) = (trial.from, trial.to);
     if from.earlier.is_none() && to.earlier.is_none() {
-        return settled(trial);
+        return settled(trial).into_table();
     }
     let least = settled(&Trial { to: &to.before(), ..*trial });
     let most = settled(&Trial { from: &from.before(), ..*trial });
-    between(&least, most, f64::from(trial.cpus) * STAT_LAG)
+    most.nearest(&least, f64::from(trial.cpus) * STAT_LAG).into_table()
 }
 
 /// Events of a CPU that memory.stat may lack while it moves: it is brought up to date once there
 /// are more (MEMCG_CHARGE_BATCH, `memcg_vmstats_needs_flush` in mm/memcontrol.c).
 const STAT_LAG: f64 = 64.0;
 
-fn between(least: &Table, most: Table, stat_lag: f64) -> Table {
-    let rows = most.rows.into_iter().map(|row| {
-        let same = |other: &&Row| {
-            (&other.signal, other.subject, &other.counter, &other.source)
-                == (&row.signal, row.subject, &row.counter, &row.source)
-        };
-        let other = least.rows.iter().find(same).map_or(row.kernel, |row| row.kernel);
-        let lag = if row.source.starts_with("memory.stat") { stat_lag } else { 0.0 };
-        let (low, high) = (other.min(row.kernel) - lag, other.max(row.kernel) + lag);
-        Row { kernel: row.memtrace.max(low).min(high), ..row }
-    });
-    Table { rows: rows.collect(), skipped: most.skipped }
-}
-
-/// The table of a trial whose counters stood still, or are taken for that.
-fn settled(trial: &Trial<'_>) -> Table {
+/// The rows of a trial whose counters stood still, or are taken for that.
+fn settled(trial: &Trial<'_>) -> Rows {
     let snapshot = derive(Some(&trial.from.sample), &trial.to.sample);
     let mut rows = Rows::default();
     let guest = side(trial, &snapshot, (trial.guest, |point| &point.guest));
@@ -98,7 +81,7 @@ fn settled(trial: &Trial<'_>) -> Table {
         Some(bystander) => idle(bystander, &mut rows),
     }
     rows.skip_unprovoked();
-    rows.into_table()
+    rows
 }
 
 fn side<'a>(

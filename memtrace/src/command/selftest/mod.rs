@@ -15,7 +15,7 @@ mod subject;
 mod trial;
 mod verdict;
 
-use std::io::{IsTerminal, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -69,9 +69,7 @@ fn form(report: &Report, arguments: SelftestArguments) -> Result<String> {
     if arguments.json {
         return report.json().context("cannot write the report as JSON");
     }
-    let no_color = std::env::var_os("NO_COLOR");
-    let is_terminal = std::io::stdout().is_terminal();
-    Ok(report.text(arguments.color.wanted(is_terminal, no_color.as_deref())))
+    Ok(report.text(arguments.color.on_stdout()))
 }
 
 fn examine(root: &HostRoot, verbosity: Verbosity, interrupt: &Interrupt) -> Result<Report> {

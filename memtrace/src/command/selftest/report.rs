@@ -8,15 +8,10 @@ use super::subject::{Row, Skipped, Table};
 use super::verdict::{Finding, Judgement, Verdict};
 use memtrace_core::accuracy::table::{self, Rule};
 use memtrace_core::text;
+use memtrace_view::emphasis::Emphasis;
 
 /// Version of the report's JSON form.
 pub const SCHEMA_VERSION: u32 = 1;
-
-const BOLD: &str = "\x1b[1m";
-const RED: &str = "\x1b[31m";
-const YELLOW: &str = "\x1b[33m";
-const DIM: &str = "\x1b[2m";
-const RESET: &str = "\x1b[0m";
 
 /// The whole report.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,46 +92,45 @@ impl Report {
 
     /// As text, with colours if wanted. Untrusted text in it is cleaned.
     pub fn text(&self, color: bool) -> String {
-        let paint = Paint(color);
         let mut out = String::new();
         let kernel = text::clean(self.kernel.as_deref().unwrap_or("an unknown release"));
         let _ = writeln!(out, "memtrace {} on {kernel}, {}", self.version, self.architecture);
         let _ = writeln!(out, "{}\n", describe(&self.guest));
-        self.write_rows(paint, &mut out);
+        self.write_rows(color, &mut out);
         out.push('\n');
-        self.write_signals(paint, &mut out);
+        self.write_signals(color, &mut out);
         let _ = writeln!(out, "\n{}", self.conclusion());
         out
     }
 
-    fn write_rows(&self, paint: Paint, out: &mut String) {
+    fn write_rows(&self, color: bool, out: &mut String) {
         let head = format!(
             "  {:<11}  {:>10}  {:>10}  {:>10}  what",
             "verdict", "memtrace", "kernel", "difference"
         );
-        let _ = writeln!(out, "{}", paint.with(BOLD, &head));
+        let _ = writeln!(out, "{}", Emphasis::Strong.paint(&head, color));
         for row in &self.table.rows {
             let word = match row.verdict() {
                 table::Verdict::Exact => format!("{:<11}", "exact"),
-                table::Verdict::Approximate => paint.with(YELLOW, "approximate"),
-                table::Verdict::Wrong => paint.with(RED, &format!("{:<11}", "WRONG")),
+                table::Verdict::Approximate => Emphasis::Warm.paint("approximate", color),
+                table::Verdict::Wrong => Emphasis::Hot.paint(&format!("{:<11}", "WRONG"), color),
             };
             let _ = writeln!(out, "  {word}  {}", row_line(row));
         }
         for Skipped { subject, counter, reason, .. } in &self.table.skipped {
             let line = format!("  not checked  {subject}: {counter}: {}", text::clean(reason));
-            let _ = writeln!(out, "{}", paint.with(DIM, &line));
+            let _ = writeln!(out, "{}", Emphasis::Dim.paint(&line, color));
         }
     }
 
-    fn write_signals(&self, paint: Paint, out: &mut String) {
+    fn write_signals(&self, color: bool, out: &mut String) {
         for judgement in &self.signals {
             let word = format!("{:<11}", judgement.verdict.word());
             let word = match judgement.verdict {
                 Finding::Exact => word,
-                Finding::Approximate => paint.with(YELLOW, &word),
-                Finding::Wrong => paint.with(RED, &word),
-                Finding::Absent | Finding::NotChecked => paint.with(DIM, &word),
+                Finding::Approximate => Emphasis::Warm.paint(&word, color),
+                Finding::Wrong => Emphasis::Hot.paint(&word, color),
+                Finding::Absent | Finding::NotChecked => Emphasis::Dim.paint(&word, color),
             };
             let _ = writeln!(out, "  {word}  {}", signal_line(judgement));
         }
@@ -161,19 +155,6 @@ impl Report {
         let lacks = |judgement: &&Judgement| judgement.degrades();
         let names: Vec<String> = self.signals.iter().filter(lacks).map(title).collect();
         names.join(", ")
-    }
-}
-
-/// Colours, where they are wanted.
-#[derive(Clone, Copy)]
-struct Paint(bool);
-
-impl Paint {
-    fn with(self, code: &str, text: &str) -> String {
-        match self.0 {
-            true => format!("{code}{text}{RESET}"),
-            false => text.to_owned(),
-        }
     }
 }
 
@@ -219,7 +200,7 @@ fn rounded(number: f64) -> f64 {
 }
 
 fn title(judgement: &Judgement) -> String {
-    judgement.signal.replace('_', " ")
+    judgement.signal.to_string().replace('_', " ")
 }
 
 fn signal_line(judgement: &Judgement) -> String {

@@ -1,60 +1,77 @@
 //! All possible rows, and their assembly: a row where both values are known, else the reason. Pure.
 
-use super::compare::REFAULTS;
-use super::subject::{Row, Skipped, Subject, Table};
+use super::subject::{Checked, Row, Skipped, Subject, Table};
 use memtrace_core::accuracy::table::Rule;
 use memtrace_core::model::Measured;
+use memtrace_core::signal::Signal;
 
 /// The key of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// By its name in JSON.
-    pub signal: &'static str,
+    pub signal: Checked,
     pub subject: Subject,
     pub counter: &'static str,
     pub source: &'static str,
+    /// memory.stat's, which lacks the newest events of each CPU.
+    lags: bool,
 }
 
-const fn guest(signal: &'static str, counter: &'static str, source: &'static str) -> Key {
-    Key { signal, subject: Subject::Guest, counter, source }
+const fn guest(signal: Signal, counter: &'static str, source: &'static str) -> Key {
+    let signal = Checked::Signal(signal);
+    Key { signal, subject: Subject::Guest, counter, source, lags: false }
 }
 
-const fn bystander(signal: &'static str, counter: &'static str, source: &'static str) -> Key {
-    Key { signal, subject: Subject::Bystander, counter, source }
+const fn lagging(signal: Signal, counter: &'static str, source: &'static str) -> Key {
+    Key { lags: true, ..guest(signal, counter, source) }
+}
+
+const fn bystander(signal: Signal, counter: &'static str, source: &'static str) -> Key {
+    let signal = Checked::Signal(signal);
+    Key { signal, subject: Subject::Bystander, counter, source, lags: false }
 }
 
 pub const GUEST_FAULTS: Key =
-    guest("guest_faults", "guest faults", "/proc/PID/stat minflt, majflt");
-pub const USER_FAULTS: Key = guest("user_faults", "page faults", "/proc/PID/stat minflt, majflt");
-pub const SWAPPED: Key = guest("swap_out", "swap-outs less swap-ins, pages", "VmSwap");
-pub const SWAP_READ: Key = guest("swap_in", "pages read from swap", "memory.stat pswpin");
+    guest(Signal::GuestFaults, "guest faults", "/proc/PID/stat minflt, majflt");
+pub const USER_FAULTS: Key =
+    guest(Signal::UserFaults, "page faults", "/proc/PID/stat minflt, majflt");
+pub const SWAPPED: Key = guest(Signal::SwapOut, "swap-outs less swap-ins, pages", "VmSwap");
+pub const SWAP_READ: Key = lagging(Signal::SwapIn, "pages read from swap", "memory.stat pswpin");
 pub const SWAP_IN: Key =
-    guest("swap_in", "swap-ins, pages", "memory.stat workingset_refault_anon - 2 %");
-pub const MAJOR_FAULTS: Key = guest("major_faults", "major faults", "memory.stat pgmajfault");
+    lagging(Signal::SwapIn, "swap-ins, pages", "memory.stat workingset_refault_anon - 2 %");
+pub const MAJOR_FAULTS: Key =
+    lagging(Signal::MajorFaults, "major faults", "memory.stat pgmajfault");
 pub const ASYNC_FAULTS: Key =
-    guest("async_faults", "asynchronous faults done", "memtrace's own: begun");
+    guest(Signal::AsyncFaults, "asynchronous faults done", "memtrace's own: begun");
 pub const RECLAIMS: Key =
-    guest("memcg_reclaim", "direct and memcg reclaims", "taskstats freepages_count");
+    guest(Signal::MemcgReclaim, "direct and memcg reclaims", "taskstats freepages_count");
 pub const RECLAIMS_AT_LEAST: Key =
-    guest("memcg_reclaim", "direct and memcg reclaims", "taskstats freepages_count - 2 %");
-pub const LIMIT_HITS: Key = guest("memcg_reclaim", "memcg reclaims", "memory.events max");
+    guest(Signal::MemcgReclaim, "direct and memcg reclaims", "taskstats freepages_count - 2 %");
+pub const LIMIT_HITS: Key = guest(Signal::MemcgReclaim, "memcg reclaims", "memory.events max");
 pub const LIMIT_HITS_BUT_HUGE: Key =
-    guest("memcg_reclaim", "memcg reclaims", "memory.events max - thp_fault_fallback_charge");
+    guest(Signal::MemcgReclaim, "memcg reclaims", "memory.events max - thp_fault_fallback_charge");
 pub const STALLED: Key =
-    guest("memcg_reclaim", "time in reclaim, ms", "taskstats freepages_delay_total");
+    guest(Signal::MemcgReclaim, "time in reclaim, ms", "taskstats freepages_delay_total");
 pub const STALLED_AT_LEAST: Key =
-    guest("memcg_reclaim", "time in reclaim, ms", "taskstats freepages_delay_total - 5 %");
+    guest(Signal::MemcgReclaim, "time in reclaim, ms", "taskstats freepages_delay_total - 5 %");
 pub const PRESSURE: Key =
-    guest("memcg_reclaim", "time in reclaim, ms", "memory.pressure some + 5 %");
-pub const TAKEN: Key = guest("flows", "pages taken", "VmSwap and swap-ins");
-pub const STOLEN: Key = guest("flows", "pages taken", "memory.stat pgsteal - 2 %");
-pub const ASSIGNED: Key = guest("flows", "pages taken, by causer", "memtrace's own: taken");
-pub const OWN_DOING: Key = guest("flows", "taken by itself, % of pages taken", "most of them");
-pub const REFAULTED: Key = guest(REFAULTS, "refaults, pages", "memory.stat workingset_refault_*");
-pub const IDLE_SWAPPED: Key = bystander("swap_out", "swap-outs less swap-ins, pages", "VmSwap");
-pub const IDLE_CAUSED: Key = bystander("flows", "pages that it took", "none");
+    guest(Signal::MemcgReclaim, "time in reclaim, ms", "memory.pressure some + 5 %");
+pub const TAKEN: Key = guest(Signal::Flows, "pages taken", "VmSwap and swap-ins");
+pub const STOLEN: Key = lagging(Signal::Flows, "pages taken", "memory.stat pgsteal - 2 %");
+pub const ASSIGNED: Key = guest(Signal::Flows, "pages taken, by causer", "memtrace's own: taken");
+pub const OWN_DOING: Key =
+    guest(Signal::Flows, "taken by itself, % of pages taken", "most of them");
+pub const REFAULTED: Key = Key {
+    signal: Checked::Refaults,
+    subject: Subject::Guest,
+    counter: "refaults, pages",
+    source: "memory.stat workingset_refault_*",
+    lags: true,
+};
+pub const IDLE_SWAPPED: Key =
+    bystander(Signal::SwapOut, "swap-outs less swap-ins, pages", "VmSwap");
+pub const IDLE_CAUSED: Key = bystander(Signal::Flows, "pages that it took", "none");
 pub const IDLE_RECLAIMS: Key =
-    bystander("memcg_reclaim", "direct and memcg reclaims", "taskstats freepages_count");
+    bystander(Signal::MemcgReclaim, "direct and memcg reclaims", "taskstats freepages_count");
 
 /// Rows that need the guest to be pressed.
 const PRESSED: [Key; 14] = [
@@ -76,18 +93,21 @@ const PRESSED: [Key; 14] = [
 const IDLE: [Key; 3] = [IDLE_SWAPPED, IDLE_CAUSED, IDLE_RECLAIMS];
 
 /// Signals that are not provoked because that would harm the host.
-const UNPROVOKED: [(&str, &str, &str); 6] = [
-    ("direct_reclaim", "direct reclaims", "would need the whole host under pressure"),
-    ("shmem_taken", "shared memory taken", "the guest's memory is private"),
-    ("throttling", "throttled reclaims", "would need the whole host under pressure"),
-    ("compaction", "direct compactions", "would need the whole host under pressure"),
-    ("kswapd", "kswapd's rounds", "would need the whole host under pressure"),
-    ("oom_kills", "OOM victims", "would need an OOM kill"),
+const UNPROVOKED: [(Signal, &str, &str); 6] = [
+    (Signal::DirectReclaim, "direct reclaims", "would need the whole host under pressure"),
+    (Signal::ShmemTaken, "shared memory taken", "the guest's memory is private"),
+    (Signal::Throttling, "throttled reclaims", "would need the whole host under pressure"),
+    (Signal::Compaction, "direct compactions", "would need the whole host under pressure"),
+    (Signal::Kswapd, "kswapd's rounds", "would need the whole host under pressure"),
+    (Signal::OomKills, "OOM victims", "would need an OOM kill"),
 ];
 
 /// A table that is being made.
 #[derive(Debug, Default)]
-pub struct Rows(Table);
+pub struct Rows {
+    rows: Vec<(Key, Row)>,
+    skipped: Vec<Skipped>,
+}
 
 impl Rows {
     /// Adds a row if both numbers are there, and says so if one isn't.
@@ -96,16 +116,12 @@ impl Rows {
         match (value, kernel) {
             (None, _) => self.skip(key, quality.reason().unwrap_or("no reason given")),
             (_, None) => self.skip(key, &format!("no {} on this host", key.source)),
-            (Some(memtrace), Some(kernel)) => self.0.rows.push(Row {
-                signal: key.signal.to_owned(),
-                subject: key.subject,
-                counter: key.counter.to_owned(),
-                memtrace,
-                kernel,
-                source: key.source.to_owned(),
-                rule,
-                quality,
-            }),
+            (Some(memtrace), Some(kernel)) => {
+                let (counter, source) = (key.counter.to_owned(), key.source.to_owned());
+                let Key { signal, subject, .. } = key;
+                let row = Row { signal, subject, counter, memtrace, kernel, source, rule, quality };
+                self.rows.push((key, row));
+            }
         }
     }
 
@@ -119,8 +135,8 @@ impl Rows {
     }
 
     fn push(&mut self, key: Key, reason: &str, did_not_occur: bool) {
-        self.0.skipped.push(Skipped {
-            signal: key.signal.to_owned(),
+        self.skipped.push(Skipped {
+            signal: key.signal,
             subject: key.subject,
             counter: key.counter.to_owned(),
             reason: reason.to_owned(),
@@ -151,33 +167,36 @@ impl Rows {
     /// Rows that are never checked, to protect the host.
     pub fn skip_unprovoked(&mut self) {
         for (signal, counter, reason) in UNPROVOKED {
-            self.skip(Key { signal, subject: Subject::Host, counter, source: "" }, reason);
+            let signal = Checked::Signal(signal);
+            self.skip(
+                Key { signal, subject: Subject::Host, counter, source: "", lags: false },
+                reason,
+            );
         }
     }
 
+    /// With each number of the kernel one between it and `least`'s, the nearest to memtrace's.
+    /// `stat_lag`: events that memory.stat may lack.
+    pub fn nearest(mut self, least: &Self, stat_lag: f64) -> Self {
+        for (key, row) in &mut self.rows {
+            let other = least.rows.iter().find(|(other, _)| other == key);
+            let other = other.map_or(row.kernel, |(_, other)| other.kernel);
+            let lag = if key.lags { stat_lag } else { 0.0 };
+            let (low, high) = (other.min(row.kernel) - lag, other.max(row.kernel) + lag);
+            row.kernel = row.memtrace.max(low).min(high);
+        }
+        self
+    }
+
     pub fn into_table(self) -> Table {
-        self.0
+        let rows = self.rows.into_iter().map(|(_, row)| row).collect();
+        Table { rows, skipped: self.skipped }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use memtrace_core::signal::Signal;
-
-    #[test]
-    fn every_row_belongs_to_a_signal() {
-        let known: Vec<String> = Signal::ALL
-            .iter()
-            .map(|signal| serde_json::to_value(signal).unwrap().as_str().unwrap().to_owned())
-            .chain([REFAULTS.to_owned()])
-            .collect();
-        let keys = PRESSED.iter().chain(&IDLE).chain(&[GUEST_FAULTS, USER_FAULTS]);
-        let named = keys.map(|key| key.signal).chain(UNPROVOKED.map(|(signal, ..)| signal));
-        for signal in named {
-            assert!(known.iter().any(|name| name == signal), "{signal}");
-        }
-    }
 
     #[test]
     fn a_number_that_is_missing_is_reported_and_not_compared() {

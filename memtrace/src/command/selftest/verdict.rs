@@ -2,15 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::compare::REFAULTS;
-use super::subject::{Subject, Table};
+use super::subject::{Checked, Subject, Table};
 use memtrace_core::accuracy::table;
-use memtrace_core::signal::{Quality, SignalStatus};
+use memtrace_core::signal::{Quality, Signal, SignalStatus};
 
 /// Signals that have to be exact for the verdict to be. The others are exact nowhere, or
 /// can't be checked without harm, or are an optional extra.
-pub const REQUIRED: [&str; 7] =
-    ["major_faults", "async_faults", "swap_in", "swap_out", "memcg_reclaim", "flows", REFAULTS];
+pub const REQUIRED: [Checked; 7] = [
+    Checked::Signal(Signal::MajorFaults),
+    Checked::Signal(Signal::AsyncFaults),
+    Checked::Signal(Signal::SwapIn),
+    Checked::Signal(Signal::SwapOut),
+    Checked::Signal(Signal::MemcgReclaim),
+    Checked::Signal(Signal::Flows),
+    Checked::Refaults,
+];
 
 /// What a signal turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,8 +49,7 @@ impl Finding {
 /// One signal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Judgement {
-    /// Its name in JSON.
-    pub signal: String,
+    pub signal: Checked,
     pub verdict: Finding,
     /// The verdict of the whole depends on it.
     pub required: bool,
@@ -71,9 +76,10 @@ pub enum Verdict {
 
 /// A judgement for each signal, in the order of the screen.
 pub fn judge(table: &Table, statuses: &[SignalStatus]) -> Vec<Judgement> {
-    let named = statuses.iter().map(|status| (name(status), Some(&status.quality)));
-    named
-        .chain([(REFAULTS.to_owned(), None)])
+    let known =
+        statuses.iter().map(|status| (Checked::Signal(status.signal), Some(&status.quality)));
+    known
+        .chain([(Checked::Refaults, None)])
         .map(|(signal, quality)| judge_one(signal, quality, table))
         .collect()
 }
@@ -98,7 +104,7 @@ impl Judgement {
     }
 }
 
-fn judge_one(signal: String, status: Option<&Quality>, table: &Table) -> Judgement {
+fn judge_one(signal: Checked, status: Option<&Quality>, table: &Table) -> Judgement {
     let rows: Vec<_> = table.rows.iter().filter(|row| row.signal == signal).collect();
     let wrong = rows.iter().find(|row| row.verdict() == table::Verdict::Wrong);
     let near = rows.iter().find(|row| row.verdict() == table::Verdict::Approximate);
@@ -125,7 +131,7 @@ fn judge_one(signal: String, status: Option<&Quality>, table: &Table) -> Judgeme
         .filter(|row| matches!(row.rule, table::Rule::Equal(_)))
         .filter_map(|row| Some(row.difference_percent()?.abs()));
     Judgement {
-        required: REQUIRED.contains(&signal.as_str()),
+        required: REQUIRED.contains(&signal),
         did_not_occur: verdict == Finding::NotChecked && skipped.is_some_and(|s| s.did_not_occur),
         verdict,
         difference_percent: differences.reduce(f64::max),
@@ -134,22 +140,15 @@ fn judge_one(signal: String, status: Option<&Quality>, table: &Table) -> Judgeme
     }
 }
 
-/// The name of a signal in JSON.
-fn name(status: &SignalStatus) -> String {
-    let value = serde_json::to_value(status.signal).ok();
-    value.as_ref().and_then(|value| value.as_str()).unwrap_or_default().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::command::selftest::subject::{Row, Skipped};
     use memtrace_core::accuracy::table::Rule;
-    use memtrace_core::signal::Signal;
 
-    fn row(signal: &str, subject: Subject, memtrace: f64, quality: Quality) -> Row {
+    fn row(signal: Checked, subject: Subject, memtrace: f64, quality: Quality) -> Row {
         Row {
-            signal: signal.to_owned(),
+            signal,
             subject,
             counter: "pages".to_owned(),
             memtrace,
@@ -160,9 +159,9 @@ mod tests {
         }
     }
 
-    fn skipped(signal: &str, reason: &str) -> Skipped {
+    fn skipped(signal: Checked, reason: &str) -> Skipped {
         Skipped {
-            signal: signal.to_owned(),
+            signal,
             subject: Subject::Guest,
             counter: "pages".to_owned(),
             reason: reason.to_owned(),
@@ -185,7 +184,7 @@ mod tests {
         overall(&judge(table, &statuses(&Quality::Exact)))
     }
 
-    fn of(table: &Table, signal: &str) -> Judgement {
+    fn of(table: &Table, signal: Checked) -> Judgement {
         let judgements = judge(table, &statuses(&Quality::Exact));
         judgements.into_iter().find(|judgement| judgement.signal == signal).unwrap()
     }
@@ -193,7 +192,10 @@ mod tests {
     #[test]
     fn a_signal_exact_within_its_bound_is_exact() {
         assert_eq!(verdict(&exact_table()), Verdict::Exact);
-        assert_eq!(of(&exact_table(), "oom_kills").verdict, Finding::NotChecked);
+        assert_eq!(
+            of(&exact_table(), Checked::Signal(Signal::OomKills)).verdict,
+            Finding::NotChecked
+        );
     }
 
     #[test]
@@ -214,20 +216,43 @@ mod tests {
     #[test]
     fn an_optional_signal_does_not_degrade_and_is_wrong_all_the_same() {
         let mut near = exact_table();
-        near.rows.push(row("guest_faults", Subject::Guest, 2.0, Quality::approximate("exits")));
+        near.rows.push(row(
+            Checked::Signal(Signal::GuestFaults),
+            Subject::Guest,
+            2.0,
+            Quality::approximate("exits"),
+        ));
         assert_eq!(verdict(&near), Verdict::Exact);
-        assert_eq!(of(&near, "guest_faults").verdict, Finding::Approximate);
+        assert_eq!(of(&near, Checked::Signal(Signal::GuestFaults)).verdict, Finding::Approximate);
         let mut wrong = exact_table();
-        wrong.rows.push(row("user_faults", Subject::Guest, 2.0, Quality::Exact));
+        wrong.rows.push(row(
+            Checked::Signal(Signal::UserFaults),
+            Subject::Guest,
+            2.0,
+            Quality::Exact,
+        ));
         assert_eq!(verdict(&wrong), Verdict::Wrong);
     }
 
     #[test]
     fn one_wrong_row_outweighs_all_others() {
         let mut table = exact_table();
-        table.rows.insert(0, row("swap_in", Subject::Guest, 1000.0, Quality::approximate("near")));
-        table.rows.push(row("swap_in", Subject::Bystander, 5.0, Quality::Exact));
-        let judgement = of(&table, "swap_in");
+        table.rows.insert(
+            0,
+            row(
+                Checked::Signal(Signal::SwapIn),
+                Subject::Guest,
+                1000.0,
+                Quality::approximate("near"),
+            ),
+        );
+        table.rows.push(row(
+            Checked::Signal(Signal::SwapIn),
+            Subject::Bystander,
+            5.0,
+            Quality::Exact,
+        ));
+        let judgement = of(&table, Checked::Signal(Signal::SwapIn));
         assert_eq!(judgement.verdict, Finding::Wrong);
         assert!(judgement.reason.unwrap().contains("5 against 1000"));
         assert_eq!(judgement.difference_percent, Some(99.5));
@@ -237,17 +262,24 @@ mod tests {
     #[test]
     fn a_bystander_alone_is_no_check() {
         let mut table = exact_table();
-        table.rows.retain(|row| row.signal != "flows");
-        table.rows.push(row("flows", Subject::Bystander, 1000.0, Quality::Exact));
-        assert_eq!(of(&table, "flows").verdict, Finding::NotChecked);
+        table.rows.retain(|row| row.signal != Checked::Signal(Signal::Flows));
+        table.rows.push(row(
+            Checked::Signal(Signal::Flows),
+            Subject::Bystander,
+            1000.0,
+            Quality::Exact,
+        ));
+        assert_eq!(of(&table, Checked::Signal(Signal::Flows)).verdict, Finding::NotChecked);
         assert_eq!(verdict(&table), Verdict::Degraded);
     }
 
     #[test]
     fn a_guest_without_asynchronous_faults_is_no_failing() {
         let mut table = exact_table();
-        table.rows.retain(|row| row.signal != "async_faults");
-        table.skipped.push(skipped("async_faults", "the guest is no KVM guest"));
+        table.rows.retain(|row| row.signal != Checked::Signal(Signal::AsyncFaults));
+        table
+            .skipped
+            .push(skipped(Checked::Signal(Signal::AsyncFaults), "the guest is no KVM guest"));
         assert_eq!(verdict(&table), Verdict::Degraded);
         table.skipped[0].did_not_occur = true;
         assert_eq!(verdict(&table), Verdict::Exact);
@@ -257,7 +289,10 @@ mod tests {
     fn unavailable_signals_are_absent_with_a_reason() {
         let absent = statuses(&Quality::absent("no such hook"));
         let judgements = judge(&Table::default(), &absent);
-        let swap_out = judgements.iter().find(|judgement| judgement.signal == "swap_out").unwrap();
+        let swap_out = judgements
+            .iter()
+            .find(|judgement| judgement.signal == Checked::Signal(Signal::SwapOut))
+            .unwrap();
         assert_eq!(swap_out.verdict, Finding::Absent);
         assert_eq!(swap_out.reason.as_deref(), Some("no such hook"));
         assert_eq!(overall(&judgements), Verdict::Degraded);

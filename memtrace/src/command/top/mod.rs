@@ -123,13 +123,8 @@ fn view_options(arguments: &TopArguments) -> TopOptions {
     TopOptions {
         sort: arguments.sort,
         filter: arguments.look.filter.clone(),
-        color: color(arguments),
+        color: arguments.print.color.on_stdout(),
     }
-}
-
-fn color(arguments: &TopArguments) -> bool {
-    let no_color = std::env::var_os("NO_COLOR");
-    arguments.print.color.wanted(io::stdout().is_terminal(), no_color.as_deref())
 }
 
 fn plain_options(arguments: &TopArguments) -> PlainOptions {
@@ -141,7 +136,7 @@ fn plain_options(arguments: &TopArguments) -> PlainOptions {
         sort: arguments.sort,
         filter: arguments.look.filter.clone(),
         width,
-        color: color(arguments),
+        color: arguments.print.color.on_stdout(),
         zone: TimeZone::system(),
     }
 }

@@ -2,7 +2,7 @@
 //! colons (`vm_faults_total:guest`). Pure.
 
 use crate::cli::vm_choice::{Candidate, choose};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::json;
 
@@ -123,23 +123,23 @@ impl Key {
 
 /// The identity of the selected VM.
 fn id(samples: &[Sample], typed: &str) -> Result<String, String> {
-    let all: Vec<(&str, &str, VmLabels)> =
-        vms(samples).map(|(id, name)| (id, name, labels(samples, id))).collect();
-    let chosen = choose(typed, &all, |(id, name, labels)| {
+    let (all, called) = (vms(samples).collect::<Vec<_>>(), labels(samples));
+    let chosen = choose(typed, &all, |(id, name)| {
+        let labels = called.get(id);
         let id = if *id == typed { typed.to_owned() } else { plain(id) };
-        Candidate { name, id: Some(id), labels: Some(labels) }
+        Candidate { name, id: Some(id), labels }
     });
-    chosen.map(|(id, _, _)| (*id).to_owned()).map_err(|error| error.to_string())
+    chosen.map(|(id, _)| (*id).to_owned()).map_err(|error| error.to_string())
 }
 
-/// What the VM with this identity is called.
-fn labels(samples: &[Sample], id: &str) -> VmLabels {
-    let is_its = |info: &&Sample| {
-        info.name == LABELS && info.labels.get(VM_LABELS[1]).is_some_and(|its| its == id)
-    };
-    let info = samples.iter().find(is_its);
-    info.map(|info| labels_of(|label| info.labels.get(label).map(String::as_str)))
-        .unwrap_or_default()
+/// What VMs are called, by their identities.
+fn labels(samples: &[Sample]) -> HashMap<&str, VmLabels> {
+    let infos = samples.iter().filter(|sample| sample.name == LABELS);
+    let called = infos.filter_map(|info| {
+        let label = |name: &str| info.labels.get(name).map(String::as_str);
+        Some((label(VM_LABELS[1])?, labels_of(label)))
+    });
+    called.collect()
 }
 
 fn vms(samples: &[Sample]) -> impl Iterator<Item = (&str, &str)> {
@@ -159,11 +159,13 @@ fn plain(id: &str) -> String {
 pub fn discovery(samples: &[Sample]) -> String {
     let macros = [("vmm", "{#VM.VMM}"), ("accelerator", "{#VM.ACCELERATOR}")];
     let infos = samples.iter().filter(|sample| sample.name == "memtrace_vm_info");
+    let called = labels(samples);
     let rows = infos.filter_map(|info| {
         let label = |name: &str| info.labels.get(name).cloned();
         let mut row: BTreeMap<&str, String> = BTreeMap::new();
         let (name, id) = (label(VM_LABELS[0])?, label(VM_LABELS[1])?);
-        row.insert("{#VM.TITLE}", labels(samples, &id).title().unwrap_or_else(|| name.clone()));
+        let title = called.get(&*id).and_then(VmLabels::title);
+        row.insert("{#VM.TITLE}", title.unwrap_or_else(|| name.clone()));
         row.insert("{#VM.NAME}", name);
         row.insert("{#VM.ID}", plain(&id));
         for (name, as_macro) in macros {

@@ -7,7 +7,6 @@ pub(crate) mod key;
 mod tests;
 
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
 
@@ -20,6 +19,7 @@ use crate::sys::exit;
 use crate::sys::output;
 use key::Key;
 use memtrace_core::text::clean;
+use memtrace_host::clock;
 use memtrace_view::export::metrics::parse::{Sample, samples};
 
 /// Marks an item as not supported in Zabbix, with a message.
@@ -61,8 +61,7 @@ fn told(source: &ZabbixSource, verbosity: Verbosity) -> Result<Vec<Sample>> {
         None => metrics::look(source.interval, source.no_libvirt, verbosity)?,
     };
     let all: Vec<Sample> = samples(&text).collect();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-    fresh(&all, now)?;
+    fresh(&all, clock::wall().0 as f64 / 1e9)?;
     Ok(all)
 }
 

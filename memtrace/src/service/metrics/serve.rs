@@ -21,12 +21,14 @@ use tokio::time::{sleep, timeout};
 
 use super::host::Hosts;
 use super::listen::Listener;
-use super::{now, page_size};
+use super::page_size;
 use crate::service::view_input::ViewInput;
 use memtrace_core::live::Latest;
+use memtrace_host::clock;
 use memtrace_view::export::metrics::{Form, Scene, text};
 
-/// Connections at a time; for one more, the oldest that hasn't asked anything yet is dropped.
+/// Connections at a time; for one more, the oldest that hasn't asked anything yet is dropped, or the
+/// oldest if all have.
 const MOST: usize = 64;
 /// Answers that are made at a time.
 const MOST_ANSWERS: usize = 4;
@@ -41,36 +43,37 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// The open connections, the oldest first.
 #[derive(Debug, Default)]
-struct Guests(Vec<Guest>);
+struct Connections(Vec<Connection>);
 
 #[derive(Debug)]
-struct Guest {
+struct Connection {
     /// Its request has come.
     asked: Arc<AtomicBool>,
     task: AbortHandle,
 }
 
-impl Guests {
+impl Connections {
     /// Makes room for one more.
     fn make_room(&mut self) {
-        self.0.retain(|guest| !guest.task.is_finished());
+        self.0.retain(|connection| !connection.task.is_finished());
         if self.0.len() >= MOST {
-            let silent = self.0.iter().position(|guest| !guest.asked.load(Ordering::Relaxed));
+            let silent =
+                self.0.iter().position(|connection| !connection.asked.load(Ordering::Relaxed));
             self.0.remove(silent.unwrap_or(0)).task.abort();
             tracing::debug!("a connection for scrapes was dropped: there are {MOST}");
         }
     }
 }
 
-impl Drop for Guests {
+impl Drop for Connections {
     fn drop(&mut self) {
-        self.0.iter().for_each(|guest| guest.task.abort());
+        self.0.iter().for_each(|connection| connection.task.abort());
     }
 }
 
 /// What answers.
 #[derive(Clone)]
-struct Desk {
+struct Server {
     input: ViewInput,
     hosts: Arc<Hosts>,
     answers: Arc<Semaphore>,
@@ -79,20 +82,20 @@ struct Desk {
 /// Serves until it is dropped.
 pub(crate) async fn serve(listener: Listener, input: ViewInput) {
     let hosts = Arc::new(listener.hosts());
-    let desk = Desk { input, hosts, answers: Arc::new(Semaphore::new(MOST_ANSWERS)) };
-    let mut guests = Guests::default();
+    let server = Server { input, hosts, answers: Arc::new(Semaphore::new(MOST_ANSWERS)) };
+    let mut connections = Connections::default();
     loop {
         match listener.accept().await {
             Ok(stream) => {
-                guests.make_room();
+                connections.make_room();
                 let asked = Arc::new(AtomicBool::new(false));
-                let answered = connection(stream, desk.clone(), Arc::clone(&asked));
+                let answered = converse(stream, server.clone(), Arc::clone(&asked));
                 let task = tokio::spawn(async move {
                     if timeout(PATIENCE, answered).await.is_err() {
                         tracing::debug!("scrape timed out");
                     }
                 });
-                guests.0.push(Guest { asked, task: task.abort_handle() });
+                connections.0.push(Connection { asked, task: task.abort_handle() });
             }
             Err(error) => {
                 tracing::debug!("cannot accept a connection: {error}");
@@ -103,15 +106,15 @@ pub(crate) async fn serve(listener: Listener, input: ViewInput) {
 }
 
 /// One request, one answer.
-async fn connection(
+async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    desk: Desk,
+    server: Server,
     asked: Arc<AtomicBool>,
 ) {
     let service = service_fn(|request| {
         asked.store(true, Ordering::Relaxed);
-        let desk = desk.clone();
-        async move { Ok::<_, Infallible>(answer(&request, &desk).await) }
+        let server = server.clone();
+        async move { Ok::<_, Infallible>(answer(&request, &server).await) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(LARGEST).keep_alive(false);
@@ -120,8 +123,8 @@ async fn connection(
     }
 }
 
-async fn answer(request: &Request<Incoming>, desk: &Desk) -> Response<Full<Bytes>> {
-    if !is_for_us(request, &desk.hosts) {
+async fn answer(request: &Request<Incoming>, server: &Server) -> Response<Full<Bytes>> {
+    if !is_for_us(request, &server.hosts) {
         let told = "only for this host: its name, localhost or an address as the Host\n";
         return plain(StatusCode::MISDIRECTED_REQUEST, told);
     }
@@ -134,10 +137,10 @@ async fn answer(request: &Request<Incoming>, desk: &Desk) -> Response<Full<Bytes
         return refused;
     }
     // Never closed.
-    let Ok(_place) = desk.answers.acquire().await else {
+    let Ok(_place) = server.answers.acquire().await else {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "ending\n");
     };
-    let input = &desk.input;
+    let input = &server.input;
     let Latest::Snapshot(mut snapshot) = input.handle.latest.borrow().clone() else {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "no sample yet\n");
     };
@@ -145,7 +148,7 @@ async fn answer(request: &Request<Incoming>, desk: &Desk) -> Response<Full<Bytes
     // Text of thousands of VMs takes its time; signals and the service manager don't wait.
     let written = tokio::task::spawn_blocking(move || {
         decided.aim(&mut snapshot);
-        text(Scene::new(snapshot, decided, page_size(), now()), form)
+        text(Scene::new(snapshot, decided, page_size(), clock::wall()), form)
     });
     match written.await {
         Ok(Ok(text)) => told(StatusCode::OK, form.content_type(), text),

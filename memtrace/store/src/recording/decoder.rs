@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::Record;
 use super::streams::{Form, PLANES, Stream, Unread};
-use super::tree::{Kind, Tree};
+use super::tree::{Kind, MOST_NODES, Tree};
+use super::{OLDEST, Record};
 use memtrace_core::units::WallNanos;
 
 /// Reads frames in their order.
@@ -14,18 +14,35 @@ pub(super) struct Decoder {
     /// Frames since the last keyframe, itself included.
     frames: u64,
     unread: Unread,
-    /// Columns that change in this frame, in order.
-    columns: Vec<(u32, Form)>,
+    /// All columns that changed since the keyframe, and of them those that change in this frame.
+    columns: Vec<u32>,
+    moving: Vec<Moving>,
+    /// The oldest version: each frame lists its own columns, which have a step for each moment.
+    dense: bool,
     /// Moments of it, and those that were read.
     count: usize,
     read: usize,
 }
 
+/// A column that changes.
+#[derive(Clone, Copy, Debug)]
+struct Moving {
+    column: u32,
+    form: Form,
+    /// Where its next step is in each plane.
+    at: [u32; PLANES],
+}
+
 impl Decoder {
+    /// For a file of that version.
+    pub(super) fn new(version: u32) -> Self {
+        Self { dense: version == OLDEST, ..Self::default() }
+    }
+
     /// Goes on to a frame of `bytes` and this many moments. `None`: its bytes are damaged, or it
     /// does not follow the frame before.
     pub(super) fn enter(&mut self, bytes: Vec<u8>, moments: usize) -> Option<()> {
-        let mut unread = Unread::new(bytes)?;
+        let mut unread = Unread::new(bytes, self.dense)?;
         let follows = unread.number(Stream::Frame)? == self.frames;
         let count = usize::try_from(unread.number(Stream::Frame)?).ok()?;
         if !follows || count != moments {
@@ -36,17 +53,57 @@ impl Decoder {
             let text = std::str::from_utf8(unread.take(Stream::Text, length)?).ok()?;
             self.tree.add_text(text.into())?;
         }
+        self.list(&mut unread)?;
+        self.frames += 1;
+        (self.unread, self.count, self.read) = (unread, count, 0);
+        self.place()
+    }
+
+    /// Reads which columns change.
+    fn list(&mut self, unread: &mut Unread) -> Option<()> {
+        if self.dense {
+            self.columns.clear();
+        }
+        self.columns.sort_unstable_by_key(|column| self.tree.order(*column));
         let mut next = 0_u32;
-        // Reuses the last frame's buffers.
-        self.columns.clear();
         while !unread.is_empty(Stream::Columns) {
             let gap = u32::try_from(unread.number(Stream::Columns)?).ok()?;
             let column = next.checked_add(gap)?;
             next = column.checked_add(1)?;
-            self.columns.push((column, Form::of_byte(unread.byte(Stream::Forms)?)?));
+            self.columns.push(column);
+            if self.columns.len() > MOST_NODES {
+                return None;
+            }
         }
-        self.frames += 1;
-        (self.unread, self.count, self.read) = (unread, count, 0);
+        // Reuses the last frame's buffer.
+        self.moving.clear();
+        for column in &self.columns {
+            let byte = unread.byte(Stream::Forms)?;
+            if byte != 0 {
+                let (form, at) = (Form::of_byte(byte)?, [0; PLANES]);
+                self.moving.push(Moving { column: *column, form, at });
+            }
+        }
+        Some(())
+    }
+
+    /// Finds the first step of each column that changes.
+    fn place(&mut self) -> Option<()> {
+        let moved = self.unread.rest(Stream::Moved)?;
+        let columns = self.moving.len();
+        let mut at = [0_u32; PLANES];
+        for (place, moving) in self.moving.iter_mut().enumerate() {
+            moving.at = at;
+            let steps = match self.dense {
+                true => u32::try_from(self.count).ok()?,
+                false => {
+                    moved.iter().skip(place).step_by(columns).map(|byte| byte.count_ones()).sum()
+                }
+            };
+            for at in at.iter_mut().take(moving.form.width()) {
+                *at = at.checked_add(steps)?;
+            }
+        }
         Some(())
     }
 
@@ -95,19 +152,22 @@ impl Decoder {
         Some(())
     }
 
-    /// Adds this moment's step to each column that changes.
+    /// Adds this moment's step to each column that moves.
     fn step(&mut self) -> Option<()> {
-        let (mut at, mut kind_at) = ([self.read; PLANES], self.read);
         let mut planes = [&[][..]; PLANES];
         for (place, plane) in planes.iter_mut().enumerate() {
             *plane = self.unread.plane(place)?;
         }
         let kinds = self.unread.rest(Stream::ColumnKinds)?;
-        for (column, form) in &self.columns {
+        let moved = self.unread.rest(Stream::Moved)?;
+        let (mut moved_at, mut kind_at) = (self.read / 8 * self.moving.len(), self.read);
+        for Moving { column, form, at } in &mut self.moving {
+            let moves = self.dense || moved.get(moved_at)? >> (self.read % 8) & 1 == 1;
+            moved_at += 1;
             let mut bytes = [0; PLANES];
-            for place in 0..form.width() {
-                bytes[place] = *planes[place].get(at[place])?;
-                at[place] += self.count;
+            for place in 0..if moves { form.width() } else { 0 } {
+                bytes[place] = *planes[place].get(at[place] as usize)?;
+                at[place] += 1;
             }
             let kind = match form.mixed() {
                 true => Some(Kind::of(*kinds.get(kind_at)?)?),

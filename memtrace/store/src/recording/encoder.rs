@@ -1,5 +1,5 @@
-//! Encodes moments to a frame: new texts and nodes, and for each column that changes one step per
-//! moment.
+//! Encodes moments to a frame: new texts and nodes, and for each column that changes a step for each
+//! moment in which it does.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -14,6 +14,9 @@ use super::tree::{Kind, MOST_NODES, MOST_TEXT, Tree};
 /// Keys that identify an element of a list, so that adding or removing one does not move the
 /// others. The first key that all elements have, with different values, is used.
 const KEYS: [&str; 4] = ["id", "number", "tid", "vm"];
+
+/// What a change takes in a frame, estimated, in bytes.
+const CHANGE: usize = 4;
 
 /// A node's value in one moment of the frame.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +39,8 @@ pub(super) struct Encoder {
     /// Frames since the last keyframe.
     frame: u64,
     streams: Streams,
+    /// All that changed since the keyframe, in the order of [`Tree::order`].
+    columns: Vec<u32>,
     changes: Vec<Change>,
     /// Moments in this frame.
     count: u32,
@@ -77,7 +82,7 @@ impl Encoder {
 
     /// Estimated size of the frame, in bytes.
     pub(super) fn length(&self) -> usize {
-        self.streams.length() + self.changes.len() * self.count as usize
+        self.streams.length() + self.columns.len() + self.changes.len() * CHANGE
     }
 
     /// A keyframe is due: stale nodes and texts take too much room.
@@ -89,36 +94,51 @@ impl Encoder {
     pub(super) fn finish(&mut self) -> Vec<u8> {
         let mut streams = std::mem::take(&mut self.streams);
         let mut changes = std::mem::take(&mut self.changes);
-        let count = std::mem::take(&mut self.count);
+        let count = std::mem::take(&mut self.count) as usize;
         streams.number(Stream::Frame, self.frame);
-        streams.number(Stream::Frame, count.into());
+        streams.number(Stream::Frame, count as u64);
         self.frame += 1;
         changes.sort_unstable_by_key(|change| (change.column, change.moment));
-        let mut next = 0;
-        let mut steps = vec![0; count as usize];
-        for column in changes.chunk_by(|one, other| one.column == other.column) {
-            steps.fill(0);
-            for change in column {
-                steps[change.moment as usize] = change.step;
-            }
-            let mixed = column.iter().any(|change| change.before != change.after);
-            let form = Form::of(&steps, mixed);
-            let index = column[0].column;
-            streams.number(Stream::Columns, u64::from(index - next));
-            next = index + 1;
-            streams.bytes(Stream::Forms).push(form.byte());
-            for (place, plane) in streams.planes().iter_mut().take(form.width()).enumerate() {
-                plane.extend(steps.iter().map(|step| form.bytes(*step)[place]));
-            }
-            if mixed {
-                let mut kinds = vec![column[0].before as u8; count as usize];
-                for change in column {
-                    kinds[change.moment as usize..].fill(change.after as u8);
+        let moved = self.list(&changes, &mut streams);
+        streams.bytes(Stream::Moved).resize(moved.len() * count.div_ceil(8), 0);
+        let mut left = moved.iter().enumerate().peekable();
+        for column in &self.columns {
+            match left.next_if(|(_, changes)| changes[0].column == *column) {
+                Some((place, changes)) => {
+                    put(changes, count, &mut streams);
+                    for change in changes.iter().filter(|change| change.step != 0) {
+                        let moment = change.moment as usize;
+                        streams.bytes(Stream::Moved)[moment / 8 * moved.len() + place] |=
+                            1 << (moment % 8);
+                    }
                 }
-                streams.bytes(Stream::ColumnKinds).append(&mut kinds);
+                None => streams.bytes(Stream::Forms).push(0),
             }
         }
+        self.columns.sort_unstable_by_key(|column| self.tree.order(*column));
         streams.join()
+    }
+
+    /// Adds the columns that are new to those that are known. Returns the changes of each column
+    /// that has any, in the order of all columns.
+    fn list<'a>(&mut self, changes: &'a [Change], streams: &mut Streams) -> Vec<&'a [Change]> {
+        let order = |column: u32| self.tree.order(column);
+        let is_known = |changes: &&[Change]| {
+            let own = order(changes[0].column);
+            self.columns.binary_search_by_key(&own, |column| order(*column)).is_ok()
+        };
+        let columns = changes.chunk_by(|one, other| one.column == other.column);
+        let (mut moved, new): (Vec<_>, Vec<_>) = columns.partition(is_known);
+        moved.sort_unstable_by_key(|changes| order(changes[0].column));
+        let mut next = 0;
+        for changes in &new {
+            let column = changes[0].column;
+            streams.number(Stream::Columns, u64::from(column - next));
+            next = column + 1;
+            self.columns.push(column);
+        }
+        moved.extend(new);
+        moved
     }
 
     fn visit(&mut self, node: usize, value: &Value) -> Option<()> {
@@ -243,6 +263,25 @@ impl Encoder {
             });
         }
         (node.kind, node.bits) = (kind, bits);
+    }
+}
+
+/// Writes how a column changes, but not in which moments. `count`: moments of the frame.
+fn put(changes: &[Change], count: usize, streams: &mut Streams) {
+    let mixed = changes.iter().any(|change| change.before != change.after);
+    let form = Form::of(changes.iter().map(|change| change.step), mixed);
+    streams.bytes(Stream::Forms).push(form.byte());
+    for step in changes.iter().map(|change| change.step).filter(|step| *step != 0) {
+        let bytes = form.bytes(step);
+        let planes = streams.planes().iter_mut().zip(bytes).take(form.width());
+        planes.for_each(|(plane, byte)| plane.push(byte));
+    }
+    if mixed {
+        let mut kinds = vec![changes[0].before as u8; count];
+        for change in changes {
+            kinds[change.moment as usize..].fill(change.after as u8);
+        }
+        streams.bytes(Stream::ColumnKinds).append(&mut kinds);
     }
 }
 

@@ -4,8 +4,8 @@
 //! A file is a sequence of zstd frames (RFC 8878), so that `zstd -t` understands it: a
 //! skippable one with the version, then a skippable one with what follows ([`frame::Head`])
 //! and a data frame for some seconds each, and in the end an index. A moment is JSON, each path of
-//! which is a column ([`tree`]); a data frame has the columns that change, as the differences
-//! from moment to moment ([`streams`]). Every few minutes there is a keyframe, which can be read
+//! which is a column ([`tree`]); a data frame has the columns that change, as the moments in which
+//! they do and the differences from moment to moment ([`streams`]). Every few minutes there is a keyframe, which can be read
 //! without those before it.
 //!
 //! Input is untrusted: every length is bounded before it is used.
@@ -38,8 +38,10 @@ pub use read::{ReadError, Reader};
 pub use recorder::{Limits, Recorder};
 pub use write::Writer;
 
-/// The format of the files. 1 and 2 were never released, and are refused.
-pub const VERSION: u32 = 3;
+/// The format of the files that are written.
+pub const VERSION: u32 = 4;
+/// The oldest format that is read. Those before it were never released, and are refused.
+pub const OLDEST: u32 = 3;
 /// Where they are, unless the operator says otherwise.
 pub const DIRECTORY: &str = "/var/lib/memtrace/recordings";
 /// Extension of a recording's files.

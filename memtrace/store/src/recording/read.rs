@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::decoder::Decoder;
 use super::frame::{self, BEGIN_LENGTH, END_LENGTH, HEAD_LENGTH, Head, Next};
-use super::{Loss, Record, VERSION};
+use super::{Loss, OLDEST, Record, VERSION};
 use crate::regular;
 use memtrace_core::units::{Nanos, WallNanos};
 
@@ -30,18 +30,15 @@ impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoRecording => f.write_str("not a recording of memtrace"),
-            Self::Older(version) => {
-                write!(
-                    f,
-                    "recorded by an earlier memtrace, format {version}; this one reads {VERSION}"
-                )
-            }
-            Self::Newer(version) => {
-                write!(
-                    f,
-                    "recorded by a newer memtrace, format {version}; this one reads {VERSION}"
-                )
-            }
+            Self::Older(version) => write!(
+                f,
+                "recorded by an earlier memtrace, format {version}; this one reads {OLDEST} to \
+                 {VERSION}"
+            ),
+            Self::Newer(version) => write!(
+                f,
+                "recorded by a newer memtrace, format {version}; this one reads {OLDEST} to {VERSION}"
+            ),
             Self::Io(error) => error.fmt(f),
         }
     }
@@ -62,6 +59,7 @@ pub struct Reader {
     offset: u64,
     /// Where the frame begins that is being read.
     frame: u64,
+    version: u32,
     decoder: Decoder,
     /// Samples that were read of it.
     taken: u64,
@@ -131,10 +129,10 @@ impl Reader {
             _ => ReadError::Io(error),
         })?;
         let version = frame::version(&begin).ok_or(ReadError::NoRecording)?;
-        match version.cmp(&VERSION) {
-            Ordering::Less => return Err(ReadError::Older(version)),
-            Ordering::Equal => {}
-            Ordering::Greater => return Err(ReadError::Newer(version)),
+        match version {
+            ..OLDEST => return Err(ReadError::Older(version)),
+            OLDEST..=VERSION => {}
+            _ => return Err(ReadError::Newer(version)),
         }
         let offset = BEGIN_LENGTH as u64;
         Ok(Self {
@@ -143,7 +141,8 @@ impl Reader {
             length,
             offset,
             frame: offset,
-            decoder: Decoder::default(),
+            version,
+            decoder: Decoder::new(version),
             taken: 0,
             losses: Vec::new(),
             index: None,
@@ -178,7 +177,7 @@ impl Reader {
             at = at.saturating_add(head.extent());
         }
         (self.offset, self.frame, self.taken) = (found, found, 0);
-        self.decoder = Decoder::default();
+        self.decoder = Decoder::new(self.version);
         self.last = None;
         self.ended = self.file.seek(SeekFrom::Start(found)).is_err();
     }
@@ -251,7 +250,7 @@ impl Reader {
         let mut packed = vec![0; head.length as usize];
         self.file.read_exact(&mut packed)?;
         if head.keyframe {
-            self.decoder = Decoder::default();
+            self.decoder = Decoder::new(self.version);
         }
         let entered = frame::unpack(&packed)
             .and_then(|bytes| self.decoder.enter(bytes, head.samples as usize));
@@ -281,7 +280,7 @@ impl Reader {
             samples,
             because: because.to_owned(),
         });
-        self.decoder = Decoder::default();
+        self.decoder = Decoder::new(self.version);
         (self.offset, self.taken) = (until, 0);
     }
 

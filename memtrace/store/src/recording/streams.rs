@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// Bytes of a step, each in a stream of its own.
 pub(super) const PLANES: usize = 8;
-const STREAMS: usize = Stream::Plane as usize + PLANES;
+const STREAMS: usize = Stream::Moved as usize + 1;
 /// A number of 64 bits takes at most this many bytes.
 const LONGEST: usize = 10;
 /// Differences are divided by the largest of these that divides all of a column: a second and a
@@ -26,25 +26,32 @@ pub(super) enum Stream {
     Names,
     Kinds,
     Bits,
-    /// Columns that change: how many don't between the one before and it, and its [`Form`].
+    /// Columns that change for the first time since the keyframe: how many nodes are between the one
+    /// before and it.
     Columns,
+    /// Of each column of this frame and those before it, its [`Form`]. 0: it doesn't change.
     Forms,
     /// Of columns that have several kinds, that of each moment.
     ColumnKinds,
-    /// The lowest byte of each step. Higher bytes follow in further streams.
+    /// The lowest byte of each step that isn't 0, column by column. Higher bytes follow in further
+    /// streams.
     Plane,
+    /// A bit for each moment in which a column moves, the lowest for the first: of each column that
+    /// changes a byte for eight moments, then of each a byte for the next eight.
+    Moved = Self::Plane as isize + PLANES as isize,
 }
 
-/// How a column is kept: as a step for each moment of the frame, from the value before.
+/// How a column is kept: as a step for each moment of the frame in which it moves, from the value
+/// before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Form(u8);
 
 impl Form {
     /// The smallest form for these steps. `mixed`: its kind changes.
-    pub(super) fn of(steps: &[i64], mixed: bool) -> Self {
-        let divides = |unit: &i64| steps.iter().all(|step| step % unit == 0);
+    pub(super) fn of(steps: impl Iterator<Item = i64> + Clone, mixed: bool) -> Self {
+        let divides = |unit: &i64| steps.clone().all(|step| step % unit == 0);
         let unit = UNITS.iter().position(divides).unwrap_or(UNITS.len() - 1);
-        let all = steps.iter().fold(0, |all, step| all | zigzag(step / UNITS[unit]));
+        let all = steps.fold(0, |all, step| all | zigzag(step / UNITS[unit]));
         let width = (u64::BITS - all.leading_zeros()).div_ceil(8) as usize;
         Self((unit | usize::from(mixed) << 2 | width << 3) as u8)
     }
@@ -138,11 +145,11 @@ pub(super) struct Unread {
 }
 
 impl Unread {
-    /// `None`: these are no streams.
-    pub(super) fn new(bytes: Vec<u8>) -> Option<Self> {
+    /// `dense`: without [`Stream::Moved`]. `None`: these are no streams.
+    pub(super) fn new(bytes: Vec<u8>, dense: bool) -> Option<Self> {
         let mut at = 0..bytes.len();
         let mut lengths = [0; STREAMS];
-        for length in &mut lengths {
+        for length in lengths.iter_mut().take(STREAMS - usize::from(dense)) {
             *length = usize::try_from(number(&bytes, &mut at)?).ok()?;
         }
         let mut left = <[Range<usize>; STREAMS]>::default();

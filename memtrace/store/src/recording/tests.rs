@@ -1,10 +1,10 @@
 //! What is written can be read; a cut or damaged file is read up to the damage.
 
+mod background;
 mod codec;
 mod damage;
 mod folder;
 mod kept;
-mod scribe;
 mod size;
 
 use std::path::Path;
@@ -109,8 +109,11 @@ fn a_file_that_is_no_recording_or_of_another_version_is_refused() {
     for (bytes, told) in [
         (Vec::new(), "empty file"),
         (b"something else that is long enough".to_vec(), "not a recording of memtrace"),
-        (frame::begin(2), "recorded by an earlier memtrace, format 2; this one reads 3"),
-        (frame::begin(VERSION + 1), "recorded by a newer memtrace, format 4; this one reads 3"),
+        (frame::begin(2), "recorded by an earlier memtrace, format 2; this one reads 3 to 4"),
+        (
+            frame::begin(VERSION + 1),
+            "recorded by a newer memtrace, format 5; this one reads 3 to 4",
+        ),
     ] {
         std::fs::write(&path, bytes).expect("it can be written");
         let error = Reader::open(&path).expect_err("it is refused").to_string();

@@ -71,6 +71,7 @@ impl Kind {
 pub(super) struct Node {
     /// Index of its name. `None`: it is an element of an array, in the order of its like.
     pub(super) name: Option<u32>,
+    parent: u32,
     /// Indices of nodes. 0: none, as no node leads to the root.
     first: u32,
     last: u32,
@@ -84,8 +85,18 @@ pub(super) struct Node {
 }
 
 impl Node {
-    const fn new(name: Option<u32>, depth: u8) -> Self {
-        Self { name, first: 0, last: 0, next: 0, seen: 0, depth, kind: Kind::Missing, bits: 0 }
+    const fn new(name: Option<u32>, parent: u32, depth: u8) -> Self {
+        Self {
+            name,
+            parent,
+            first: 0,
+            last: 0,
+            next: 0,
+            seen: 0,
+            depth,
+            kind: Kind::Missing,
+            bits: 0,
+        }
     }
 }
 
@@ -100,7 +111,7 @@ pub(super) struct Tree {
 
 impl Default for Tree {
     fn default() -> Self {
-        Self { nodes: vec![Node::new(None, 0)], texts: Vec::new(), size: 0 }
+        Self { nodes: vec![Node::new(None, 0, 0)], texts: Vec::new(), size: 0 }
     }
 }
 
@@ -120,7 +131,7 @@ impl Tree {
         if index >= MOST_NODES || depth >= MOST_DEPTH || !is_known {
             return None;
         }
-        self.nodes.push(Node::new(name, depth + 1));
+        self.nodes.push(Node::new(name, parent as u32, depth + 1));
         let last = std::mem::replace(&mut self.nodes.get_mut(parent)?.last, index as u32);
         match last {
             0 => self.nodes.get_mut(parent)?.first = index as u32,
@@ -146,6 +157,14 @@ impl Tree {
 
     pub(super) fn name(&self, node: usize) -> Option<&str> {
         self.texts.get(self.nodes.get(node)?.name? as usize).map(|text| &**text)
+    }
+
+    /// What columns are sorted by: those of the same field of all VMs are adjacent, and in the same
+    /// order in each field.
+    pub(super) fn order(&self, node: u32) -> (Option<u32>, Option<u32>, u32) {
+        let own = self.nodes.get(node as usize);
+        let parent = own.and_then(|own| self.nodes.get(own.parent as usize));
+        (parent.and_then(|parent| parent.name), own.and_then(|own| own.name), node)
     }
 
     pub(super) fn find(&self, path: &[&str]) -> Option<Node> {

@@ -1,8 +1,5 @@
 //! A snapshot as plain text, for `--once`, `--plain`, pipes and logs: a few lines about
 //! the host and the table of VMs. Pure. Does no output itself.
-
-use std::fmt::Write;
-
 use jiff::tz::TimeZone;
 
 use crate::columns::{self, Placed, Sort, cell};
@@ -14,12 +11,6 @@ use memtrace_core::model::Snapshot;
 use memtrace_core::model::snapshot::VmView;
 use memtrace_core::reactor::Decided;
 use memtrace_core::text;
-
-const DIM: &str = "\x1b[2m";
-const BOLD: &str = "\x1b[1m";
-const RED: &str = "\x1b[31m";
-const YELLOW: &str = "\x1b[33m";
-const RESET: &str = "\x1b[0m";
 
 /// Options of the plain output.
 #[derive(Clone, Debug)]
@@ -119,11 +110,8 @@ fn head(placed: &[Placed], options: &PlainOptions) -> String {
         }
         let column = place.id.column();
         let field = align(column.title, place);
-        if options.color && place.id == options.sort.column {
-            let _ = write!(line, "{BOLD}{field}{RESET}");
-        } else {
-            line.push_str(&field);
-        }
+        let is_sorted_by = place.id == options.sort.column;
+        line.push_str(&Emphasis::Strong.paint(&field, options.color && is_sorted_by));
     }
     line
 }
@@ -136,19 +124,7 @@ fn row(vm: &VmView, placed: &[Placed], color: bool) -> String {
         }
         let cell = cell(place.id, vm);
         let field = align(&cell.text, place);
-        let code = match cell.emphasis(place.id) {
-            Emphasis::Plain => None,
-            Emphasis::Dim => Some(DIM),
-            Emphasis::Strong => Some(BOLD),
-            Emphasis::Warm => Some(YELLOW),
-            Emphasis::Hot => Some(RED),
-        };
-        match code.filter(|_| color) {
-            Some(code) => {
-                let _ = write!(line, "{code}{field}{RESET}");
-            }
-            None => line.push_str(&field),
-        }
+        line.push_str(&cell.emphasis(place.id).paint(&field, color));
     }
     line
 }

@@ -31,6 +31,12 @@ fn numbers_have_their_unit_and_their_limit() {
     let available = Symptom { kind: SymptomKind::GuestAvailable, value: 3.25, limit: 5.0 };
     let reasons = [
         (Reason::NotRunning { state: VmState::ShuttingDown }, "it is shutting down"),
+        (Reason::Locked { bytes: Bytes(200 * MIBI) }, "200 MiB of it are locked"),
+        (
+            Reason::UsesUncounted { why: Uncounted::MergedZeros },
+            "it uses more than the host shows of it: KSM merges its pages of zeros with the \
+             kernel's own",
+        ),
         (
             Reason::InDistress { symptoms: vec![swap_ins, available] },
             "in distress: swap-ins 8.0 MiB/s (from 1.0), guest available 3.2 % (low under 5)",

@@ -97,40 +97,43 @@ fn without_meminfo_nothing_of_the_host_is_made_up() {
 #[test]
 fn memory_that_the_host_does_not_count_is_a_reason_to_believe_a_guest() {
     assert_eq!(of_vm(|_| {}).uncounted, None);
-    let why = |observation: Observation| only(observation).uncounted.expect("there is a reason");
-    assert!(why(observed(|now| now.vms[0].shared = Some(true))).contains("shared"));
-    assert!(why(observed(|now| now.vms[0].incoming = Some(true))).contains("another's state"));
-    assert!(why(observed(|now| now.host.merges_zeros = Some(true))).contains("KSM"));
+    let why = |change: fn(&mut Sample)| only(observed(change)).uncounted;
+    assert_eq!(why(|now| now.vms[0].shared = Some(true)), Some(Uncounted::Shared));
+    assert_eq!(why(|now| now.vms[0].incoming = Some(true)), Some(Uncounted::Incoming));
+    assert_eq!(why(|now| now.host.merges_zeros = Some(true)), Some(Uncounted::MergedZeros));
     assert_eq!(of_vm(|vm| (vm.shared, vm.incoming) = (None, None)).uncounted, None);
 }
 
 #[test]
 fn what_pins_memory_is_a_reason_and_so_is_not_knowing() {
+    const LOCKED: Bytes = Bytes(200 * MIB);
+    const HUGE: Bytes = Bytes(512 * MIB);
     for (change, reason) in [
-        ((|vm: &mut VmSample| vm.vfio = Some(true)) as fn(&mut VmSample), "VFIO"),
-        (|vm| vm.encrypted = Some(true), "encrypted"),
-        (|vm| vm.vfio = None, "not known"),
-        (|vm| vm.process.locked = None, "not known"),
-        (|vm| vm.process.hugetlb = None, "not known"),
-        (|vm| vm.process.rss = None, "not known"),
-        (|vm| vm.process.locked = Some(Bytes(200 * MIB)), "200 MiB of it are locked"),
-        (|vm| vm.process.hugetlb = Some(Bytes(512 * MIB)), "512 MiB of it are in huge pages"),
+        ((|vm: &mut VmSample| vm.vfio = Some(true)) as fn(&mut VmSample), Reason::PassedThrough),
+        (|vm| vm.encrypted = Some(true), Reason::Encrypted),
+        (|vm| vm.vfio = None, Reason::DevicesUnknown),
+        (|vm| vm.process.locked = None, Reason::LockedUnknown),
+        (|vm| vm.process.hugetlb = None, Reason::LockedUnknown),
+        (|vm| vm.process.rss = None, Reason::LockedUnknown),
+        (|vm| vm.process.locked = Some(LOCKED), Reason::Locked { bytes: LOCKED }),
+        (|vm| vm.process.hugetlb = Some(HUGE), Reason::HugePages { bytes: HUGE }),
     ] {
-        let pinned = of_vm(change).pinned.unwrap_or_default();
-        assert!(pinned.contains(reason), "{pinned:?} has no {reason:?}");
+        assert_eq!(of_vm(change).pinned, Some(reason));
     }
     assert_eq!(of_vm(|vm| vm.process.locked = Some(Bytes(64 << 10))).pinned, None);
 }
 
 #[test]
 fn a_balloon_needs_somebody_to_ask_and_a_size() {
-    assert!(of_vm(|vm| vm.manager = Manager::None).no_balloon.is_some());
-    assert!(of_vm(|vm| vm.guest.maximum = None).no_balloon.is_some());
+    let unasked = of_vm(|vm| vm.manager = Manager::None);
+    assert_eq!(unasked.no_balloon, Some(Reason::NoConnection));
+    assert_eq!(of_vm(|vm| vm.guest.maximum = None).no_balloon, Some(Reason::SizeUnknown));
     let gone = of_vm(|vm| {
         vm.guest.actual = None;
         vm.guest.problem = Some("no balloon device".into());
     });
-    assert_eq!(gone.no_balloon.as_deref(), Some("no balloon device"));
+    let text = "no balloon device".to_owned();
+    assert_eq!(gone.no_balloon, Some(Reason::Reported { text }));
 }
 
 #[test]

@@ -20,9 +20,9 @@ fn policy(change: impl FnOnce(&mut Rules)) -> Memtrace {
 
 /// A VM without a balloon, and one that suffers and has nothing to give.
 fn helpless(second: u64, available: u64) -> Observation {
-    let fixed = VmObservation { no_balloon: Some("no device".to_owned()), ..vm(1) };
+    let fixed = VmObservation { no_balloon: Some(Reason::NoConnection), ..vm(1) };
     let swap_in = Some(ByteRate(8.0 * MIB as f64));
-    let suffering = VmObservation { swap_in, no_balloon: Some("no device".to_owned()), ..vm(2) };
+    let suffering = VmObservation { swap_in, no_balloon: Some(Reason::NoConnection), ..vm(2) };
     host(second, available, vec![fixed, suffering])
 }
 

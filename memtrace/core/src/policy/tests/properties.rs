@@ -9,7 +9,8 @@ use super::fixture::{GIB, MIB, host, vm};
 use crate::policy::decision::Decision;
 use crate::policy::state::VmState;
 use crate::policy::{
-    Action, Memtrace, Observation, Policy, RuleId, Rules, Taken, VmObservation, farewell, step,
+    Action, Memtrace, Observation, Policy, Reason, RuleId, Rules, Taken, VmObservation, farewell,
+    step,
 };
 use crate::sample::{VmId, VmState as Running};
 use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
@@ -37,7 +38,7 @@ fn a_vm(number: u32) -> impl Strategy<Value = VmObservation> {
         vm.psi_some = Some(Percent(rare(rates.3, 30.0)));
         vm.state = Some(if rest.0 == 0 { Running::Paused } else { Running::Running });
         vm.cpu_time = Some(Nanos((35 + rest.2) * Nanos::SECOND.0));
-        vm.no_balloon = (rest.0 == 1).then(|| "none".to_owned());
+        vm.no_balloon = (rest.0 == 1).then_some(Reason::NoConnection);
         if let Some(guest) = &mut vm.guest {
             guest.age = Some(Nanos(rest.1 * Nanos::SECOND.0));
             guest.total = mib(if sane { actual } else { free });

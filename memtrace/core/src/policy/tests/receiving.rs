@@ -1,7 +1,7 @@
 //! Receiving, the last rung, and what is remembered, by examples.
 
 use super::fixture::{GIB, MIB, after, gate, host, id, moves, pressed, vm};
-use crate::policy::reason::Distress;
+use crate::policy::reason::{Distress, Uncounted};
 use crate::policy::state::{Level, State};
 use crate::policy::{GateKind, Memtrace, Policy, Reason, VmObservation};
 use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
@@ -59,18 +59,18 @@ fn what_is_not_known_is_no_reason_to_help() {
 }
 
 /// 3.3 GiB of shared memory are resident, and the rest is in swap that no process shows.
-fn swapped_shmem(uncounted: Option<&str>) -> VmObservation {
+fn swapped_shmem(uncounted: Option<Uncounted>) -> VmObservation {
     let mut vm = squeezed(160);
     vm.actual = Some(Bytes(3500 * MIB));
     vm.rss = Some(Bytes(1400 * MIB));
     vm.swap = Some(Bytes(9 * MIB));
-    vm.uncounted = uncounted.map(str::to_owned);
+    vm.uncounted = uncounted;
     vm
 }
 
 #[test]
 fn a_guest_of_swapped_shared_memory_is_given_some_and_nothing_is_taken_from_it() {
-    let reason = "guest memory is shared";
+    let reason = Uncounted::Shared;
     let first = |vm| Memtrace::default().step(&host(1, 5 * 1024, vec![vm]));
     let given = moves(&first(swapped_shmem(Some(reason))));
     assert!(matches!(given[..], [(_, "distress", bytes)] if bytes > 0), "{given:?}");
@@ -81,7 +81,7 @@ fn a_guest_of_swapped_shared_memory_is_given_some_and_nothing_is_taken_from_it()
     };
     let decisions = soft(&[at_ease(swapped_shmem(Some(reason)))]);
     let (open, why) = gate(&decisions, Some(id(1)), GateKind::Statistics);
-    assert!(!open && matches!(why, Reason::Reported { text } if text.contains(reason)));
+    assert_eq!((open, why), (false, Reason::UsesUncounted { why: reason }));
     assert_eq!(moves(&decisions), []);
     assert_eq!(moves(&first(swapped_shmem(None))), [], "of which all is counted");
 }
@@ -143,7 +143,7 @@ fn cold_memory_is_won_back_only_where_balloons_give_nothing() {
     // Less than the reserve of 983 MiB, and another VM waits for some.
     let waiting = || VmObservation { id: id(9), ..squeezed(60) };
     let none = |second| {
-        let none = with(|vm| vm.no_balloon = Some("no device".into()));
+        let none = with(|vm| vm.no_balloon = Some(Reason::NoConnection));
         host(second, 900, vec![none, waiting()])
     };
     let mut policy = Memtrace::default();
@@ -153,14 +153,14 @@ fn cold_memory_is_won_back_only_where_balloons_give_nothing() {
     assert_eq!(moves(&after(&mut policy, 16..17, none)), [(id(1), "reclaim", -32)]);
     let pressed = |second| {
         let pressed = with(|vm| {
-            vm.no_balloon = Some("no device".into());
+            vm.no_balloon = Some(Reason::NoConnection);
             vm.psi_some = Some(Percent(3.0));
         });
         host(second, 900, vec![pressed, waiting()])
     };
     assert_eq!(moves(&after(&mut policy, 17..40, pressed)), []);
     let alone =
-        |second| host(second, 900, vec![with(|vm| vm.no_balloon = Some("no device".into()))]);
+        |second| host(second, 900, vec![with(|vm| vm.no_balloon = Some(Reason::NoConnection))]);
     assert_eq!(moves(&after(&mut policy, 40..60, alone)), [], "nobody waits for it");
 }
 
@@ -171,7 +171,7 @@ fn a_vm_whose_memory_came_back_in_rests_twice_as_long_each_time() {
     let look = |second| {
         let comes = if second == back.get() { 0.9 * MIB as f64 } else { 0.0 };
         let needed = with(|vm| {
-            vm.no_balloon = Some("no device".into());
+            vm.no_balloon = Some(Reason::NoConnection);
             vm.swap_in = Some(ByteRate(10.0 * comes));
         });
         host(second, 900, vec![needed, VmObservation { id: id(9), ..squeezed(60) }])

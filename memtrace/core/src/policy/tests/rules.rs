@@ -134,7 +134,6 @@ fn the_less_is_available_the_larger_the_step() {
 fn each_closed_gate_keeps_a_vm_from_giving_and_says_why() {
     use GateKind::{AtEase, Balloon, Booted, Room, Running, Statistics, Unpinned};
     use SymptomKind::{GuestAvailable, GuestMajorFaults};
-    let reported = |text: &str| Reason::Reported { text: text.to_owned() };
     let seconds = |seconds: u64| Nanos(seconds * Nanos::SECOND.0);
     let paused = Reason::NotRunning { state: VmState::Paused };
     let migrating = Reason::NotRunning { state: VmState::Migrating };
@@ -145,9 +144,9 @@ fn each_closed_gate_keeps_a_vm_from_giving_and_says_why() {
         (Running, paused, with(|vm| vm.state = Some(VmState::Paused))),
         (Running, migrating, with(|vm| vm.state = Some(VmState::Migrating))),
         (Running, Reason::StateUnknown, with(|vm| vm.state = None)),
-        (Balloon, reported("no device"), with(|vm| vm.no_balloon = Some("no device".into()))),
+        (Balloon, Reason::NoConnection, with(|vm| vm.no_balloon = Some(Reason::NoConnection))),
         (Balloon, Reason::SizeUnknown, with(|vm| vm.actual = None)),
-        (Unpinned, reported("VFIO"), with(|vm| vm.pinned = Some("VFIO".into()))),
+        (Unpinned, Reason::PassedThrough, with(|vm| vm.pinned = Some(Reason::PassedThrough))),
         (Booted, booting, with(|vm| vm.cpu_time = Some(seconds(39)))),
         (Booted, Reason::CpuTimeUnknown, with(|vm| vm.vcpus = None)),
         (Statistics, Reason::NoStatistics, with(|vm| vm.guest = None)),

@@ -71,7 +71,7 @@ fn what_is_observed_is_what_the_host_has() {
     // 4 GiB less 1.5 of the host and 1 of the guest, and what the low mark keeps.
     assert!((2320..2560).contains(&mib(scope.available)), "{:?}", scope.available);
     let vm = &observation.vms[0];
-    assert_eq!((vm.pinned.as_deref(), vm.no_balloon.as_deref()), (None, None));
+    assert_eq!((&vm.pinned, &vm.no_balloon), (&None, &None));
     assert_eq!((mib(vm.actual), mib(vm.rss), vm.vcpus), (2048, 1024, Some(2)));
     let guest = vm.guest.expect("it tells");
     assert!(guest.age.is_some_and(|age| age.seconds() <= 2.0));

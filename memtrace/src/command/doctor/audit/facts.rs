@@ -38,6 +38,8 @@ pub struct HostFacts {
     pub swap_file_system: Known<String>,
     /// The NUMA nodes that have memory.
     pub nodes: Known<Vec<Node>>,
+    /// What ZFS gives back of its cache, on whatever nodes it is.
+    pub arc: Known<Bytes>,
     /// 0: a full node isn't reclaimed from while others have memory.
     pub zone_reclaim_mode: Known<u64>,
 }

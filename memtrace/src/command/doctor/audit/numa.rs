@@ -36,6 +36,7 @@ pub fn binding(vm: &VmFacts, facts: &Facts) -> Answer {
     if nodes.len() < 2 {
         return Ok(None);
     }
+    let nodes = with_cache(nodes, *known(&facts.host.arc)?);
     let allowed = known(&vm.nodes)?;
     let (mine, others): (Vec<&Node>, Vec<&Node>) =
         nodes.iter().partition(|node| allowed.contains(&node.number));
@@ -68,6 +69,17 @@ pub fn binding(vm: &VmFacts, facts: &Facts) -> Answer {
         },
         fix: None,
     }))
+}
+
+/// Nodes with their shares of ZFS' cache, which tells of itself as a whole and lies on all of them.
+fn with_cache(nodes: &[Node], arc: Bytes) -> Vec<Node> {
+    let all = nodes.iter().fold(Bytes(0), |sum, node| sum.saturating_add(node.total));
+    let with_its_share = |node: &Node| {
+        let share = node.total.share_of(all).map_or(0.0, |share| share.0 / 100.0);
+        let cache = Bytes((arc.0 as f64 * share) as u64);
+        Node { available: node.available.saturating_add(cache), ..*node }
+    };
+    nodes.iter().map(with_its_share).collect()
 }
 
 fn available(nodes: &[&Node]) -> Bytes {

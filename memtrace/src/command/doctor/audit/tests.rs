@@ -87,6 +87,7 @@ pub(super) fn facts(vms: Vec<VmFacts>) -> Facts {
             reactors: Ok(vec![Reactor { kind: ReactorKind::Memtrace, pid: 7 }]),
             swap_file_system: Ok("ext4".to_owned()),
             nodes: Ok(vec![Node { number: 0, total: Bytes(16 * GIB), available: Bytes(GIB) }]),
+            arc: Ok(Bytes(0)),
             zone_reclaim_mode: Ok(0),
         },
         vms,
@@ -205,6 +206,7 @@ fn every_check_says_unknown_with_the_reason_when_nothing_is_known() {
         reactors: nothing_known(),
         swap_file_system: nothing_known(),
         nodes: nothing_known(),
+        arc: nothing_known(),
         zone_reclaim_mode: nothing_known(),
     };
     let blank = VmFacts {

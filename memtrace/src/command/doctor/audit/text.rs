@@ -5,11 +5,7 @@ use std::fmt::Write;
 use super::{Audit, Finding, Severity, Subject};
 use memtrace_core::format::several;
 use memtrace_core::text;
-
-const RED: &str = "\x1b[31m";
-const YELLOW: &str = "\x1b[33m";
-const DIM: &str = "\x1b[2m";
-const RESET: &str = "\x1b[0m";
+use memtrace_view::emphasis::Emphasis;
 
 /// Offset and width of the second column.
 const INDENT: usize = 12;
@@ -99,16 +95,13 @@ fn write_finding(out: &mut String, finding: &Finding, color: bool) {
 }
 
 fn write_word(out: &mut String, severity: Severity, color: bool) {
-    let paint = match severity {
-        Severity::Critical => RED,
-        Severity::Warning => YELLOW,
-        Severity::Unknown | Severity::Note => DIM,
+    let emphasis = match severity {
+        Severity::Critical => Emphasis::Hot,
+        Severity::Warning => Emphasis::Warm,
+        Severity::Unknown | Severity::Note => Emphasis::Dim,
     };
-    let word = severity.word();
-    let _ = match color {
-        true => write!(out, "  {paint}{word:<10}{RESET}"),
-        false => write!(out, "  {word:<10}"),
-    };
+    let word = format!("{:<10}", severity.word());
+    let _ = write!(out, "  {}", emphasis.paint(&word, color));
 }
 
 /// Starts a new line if `break_first`; else continues the current one.

@@ -28,6 +28,7 @@ pub(super) fn facts(root: &HostRoot) -> HostFacts {
         swap_file_system: filesystem::kind(root, Path::new(SWAP_FILE))
             .map_err(|error| format!("/proc/self/mountinfo: {error}")),
         nodes: nodes(root),
+        arc: arc::read(root).map_err(|error| format!("arcstats: {error}")),
         zone_reclaim_mode: zone_reclaim_mode(root),
     }
 }
@@ -50,16 +51,7 @@ fn devices(root: &HostRoot) -> Known<Vec<Swap>> {
 /// None on a kernel without NUMA.
 fn nodes(root: &HostRoot) -> Known<Vec<numa::Node>> {
     let nodes = there(numa::nodes(root)).map(Option::unwrap_or_default);
-    let mut nodes = nodes.map_err(|error| format!("/sys/devices/system/node: {error}"))?;
-    let arc = arc::read(root).map_err(|error| format!("arcstats: {error}"))?;
-    let all = nodes.iter().fold(Bytes(0), |sum, node| sum.saturating_add(node.total));
-    // ZFS tells of its cache as a whole; it lies on all of them.
-    for node in &mut nodes {
-        let share = node.total.share_of(all).map_or(0.0, |share| share.0 / 100.0);
-        let cache = Bytes((arc.0 as f64 * share) as u64);
-        node.available = node.available.saturating_add(cache);
-    }
-    Ok(nodes)
+    nodes.map_err(|error| format!("/sys/devices/system/node: {error}"))
 }
 
 fn zone_reclaim_mode(root: &HostRoot) -> Known<u64> {

@@ -9,7 +9,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result};
 use uuid::Uuid;
@@ -19,7 +19,8 @@ use crate::cli::vm_choice::{Candidate, choose};
 use crate::config::{self, Config};
 use memtrace_core::sample::{VmId, VmLabels};
 use memtrace_core::settings::{VmTable, configured_labels};
-use memtrace_core::units::{Nanos, WallNanos};
+use memtrace_core::units::Nanos;
+use memtrace_host::clock;
 use memtrace_host::hostfs::{HostRoot, Keeper};
 use memtrace_host::vmm::discover::{Discovery, FoundVm};
 use memtrace_host::vmm::inspection::{Inspection, Unanswered};
@@ -66,7 +67,7 @@ pub(super) fn gather(
     let only = only.map_err(|error| with_omissions(&error, &omissions))?;
     let asked = found.iter().copied().filter(|vm| only.is_none_or(|only| vm.id == only));
     let mut said = ask(root, asked, with_libvirt);
-    let now = now();
+    let now = clock::wall();
     let mut hypervisors = BTreeMap::new();
     let mut vms = Vec::new();
     for &vm in &found {
@@ -192,9 +193,4 @@ fn hypervisor(root: &HostRoot, vm: &FoundVm, with_libvirt: bool) -> Result<Hyper
             Target::of(root, vm).map(Hypervisor::Qmp).ok_or_else(|| no_monitor(Some(qemu)))
         }
     }
-}
-
-fn now() -> WallNanos {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    WallNanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

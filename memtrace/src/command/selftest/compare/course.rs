@@ -1,7 +1,7 @@
 //! A trial whose two sides agree, and what to change in it.
 
 use super::*;
-use crate::command::selftest::subject::Row;
+use crate::command::selftest::subject::{Checked, Row};
 use memtrace_core::accuracy::table::Verdict;
 use memtrace_core::fixture::samples::{self, flow, party, set_signal};
 use memtrace_core::sample::MemoryStat;
@@ -123,7 +123,7 @@ pub fn wrong(table: &Table) -> Vec<String> {
     table.rows.iter().filter(|row| row.verdict() == Verdict::Wrong).map(name).collect()
 }
 
-pub fn why_skipped<'a>(table: &'a Table, signal: &str) -> Option<&'a str> {
+pub fn why_skipped(table: &Table, signal: Checked) -> Option<&str> {
     let skipped = table.skipped.iter().find(|skipped| skipped.signal == signal)?;
     Some(&skipped.reason)
 }

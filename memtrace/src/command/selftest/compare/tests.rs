@@ -2,6 +2,7 @@
 
 use super::course::{Course, why_skipped, wrong};
 use super::*;
+use crate::command::selftest::subject::Checked;
 use memtrace_core::accuracy::table::Verdict;
 use memtrace_core::fixture::samples::{flow, party, set_signal};
 use memtrace_core::signal::{Quality, Signal};
@@ -93,7 +94,10 @@ fn pages_that_come_back_from_the_swap_cache_are_no_refaults_and_not_stolen() {
     let table = course.table();
     // Of the refaults memtrace's side says what it said before.
     assert!(wrong(&table).iter().all(|row| row.contains("refaults, pages")), "{table}");
-    assert_eq!(why_skipped(&table, "swap_in"), Some("no memory.stat pswpin on this host"));
+    assert_eq!(
+        why_skipped(&table, Checked::Signal(Signal::SwapIn)),
+        Some("no memory.stat pswpin on this host")
+    );
 }
 
 #[test]
@@ -102,7 +106,10 @@ fn pages_read_are_compared_where_a_hook_counts_them() {
     for status in &mut course.to.sample.signals {
         status.hooked = status.signal != Signal::MajorFaults;
     }
-    assert_eq!(why_skipped(&course.table(), "swap_in"), Some("no hook counts it"));
+    assert_eq!(
+        why_skipped(&course.table(), Checked::Signal(Signal::SwapIn)),
+        Some("no hook counts it")
+    );
 }
 
 #[test]
@@ -154,8 +161,11 @@ fn a_process_has_its_own_faults_and_no_asynchronous_ones() {
     course.counters(0).guest_faults = 0;
     let table = course.table();
     assert_eq!(wrong(&table), [""; 0]);
-    assert!(table.rows.iter().any(|row| row.signal == "user_faults"));
-    assert_eq!(why_skipped(&table, "async_faults"), Some("the guest is no KVM guest"));
+    assert!(table.rows.iter().any(|row| row.signal == Checked::Signal(Signal::UserFaults)));
+    assert_eq!(
+        why_skipped(&table, Checked::Signal(Signal::AsyncFaults)),
+        Some("the guest is no KVM guest")
+    );
 }
 
 #[test]
@@ -164,23 +174,26 @@ fn no_asynchronous_fault_is_no_row() {
     course.counters(0).async_faults = 0;
     course.counters(0).async_faults_done = 0;
     let table = course.table();
-    let skipped: Vec<&str> = table
+    let skipped: Vec<Checked> = table
         .skipped
         .iter()
         .filter(|skipped| skipped.did_not_occur)
-        .map(|skipped| skipped.signal.as_str())
+        .map(|skipped| skipped.signal)
         .collect();
-    assert_eq!(skipped, ["async_faults"]);
+    assert_eq!(skipped, [Checked::Signal(Signal::AsyncFaults)]);
 }
 
 #[test]
 fn without_pressure_its_rows_are_skipped_with_the_reason() {
     let table = Course::new().table_pressed(Some("this host has no swap"));
-    for signal in ["swap_in", "swap_out", "major_faults", "memcg_reclaim", "flows", REFAULTS] {
+    let signals =
+        [Signal::SwapIn, Signal::SwapOut, Signal::MajorFaults, Signal::MemcgReclaim, Signal::Flows];
+    for signal in signals.map(Checked::Signal).into_iter().chain([Checked::Refaults]) {
         assert_eq!(why_skipped(&table, signal), Some("this host has no swap"), "{signal}");
     }
-    let left: Vec<&str> = table.rows.iter().map(|row| row.signal.as_str()).collect();
-    assert_eq!(left, ["guest_faults", "swap_out", "flows", "memcg_reclaim"]);
+    let left: Vec<Checked> = table.rows.iter().map(|row| row.signal).collect();
+    let expected = [Signal::GuestFaults, Signal::SwapOut, Signal::Flows, Signal::MemcgReclaim];
+    assert_eq!(left, expected.map(Checked::Signal));
 }
 
 #[test]
@@ -191,10 +204,10 @@ fn values_that_memtrace_or_the_kernel_lacks_are_reported_and_never_zero() {
     course.to.guest.stat = None;
     course.to.guest.reclaims = None;
     let table = course.table();
-    assert_eq!(why_skipped(&table, "swap_out"), Some("no rss_stat"));
-    assert_eq!(why_skipped(&table, REFAULTS), Some("its memory cgroup is not known"));
+    assert_eq!(why_skipped(&table, Checked::Signal(Signal::SwapOut)), Some("no rss_stat"));
+    assert_eq!(why_skipped(&table, Checked::Refaults), Some("its memory cgroup is not known"));
     let reclaims = "no taskstats freepages_count on this host";
-    assert_eq!(why_skipped(&table, "memcg_reclaim"), Some(reclaims));
+    assert_eq!(why_skipped(&table, Checked::Signal(Signal::MemcgReclaim)), Some(reclaims));
 }
 
 #[test]
@@ -213,7 +226,10 @@ fn a_guest_that_memtrace_does_not_show_is_reported() {
     course.to.sample.vms.clear();
     let table = course.table();
     assert!(table.rows.is_empty());
-    assert_eq!(why_skipped(&table, "swap_in"), Some("the guest is missing in memtrace's snapshot"));
+    assert_eq!(
+        why_skipped(&table, Checked::Signal(Signal::SwapIn)),
+        Some("the guest is missing in memtrace's snapshot")
+    );
 }
 
 /// kswapd took 40 pages of the guest at rest while memtrace read its side.

@@ -2,12 +2,12 @@
 
 use super::super::verdict::{judge, overall};
 use super::*;
-use crate::command::selftest::subject::Subject;
+use crate::command::selftest::subject::{Checked, Subject};
 use memtrace_core::signal::{Quality, Signal, SignalStatus};
 
-fn row(signal: &str, counter: &str, (memtrace, kernel): (f64, f64), rule: Rule) -> Row {
+fn row(signal: Signal, counter: &str, (memtrace, kernel): (f64, f64), rule: Rule) -> Row {
     Row {
-        signal: signal.to_owned(),
+        signal: Checked::Signal(signal),
         subject: Subject::Guest,
         counter: counter.to_owned(),
         memtrace,
@@ -19,15 +19,15 @@ fn row(signal: &str, counter: &str, (memtrace, kernel): (f64, f64), rule: Rule) 
 }
 
 fn report() -> Report {
-    let mut faults = row("guest_faults", "faults", (9.0, 7.0), Rule::AtLeast);
+    let mut faults = row(Signal::GuestFaults, "faults", (9.0, 7.0), Rule::AtLeast);
     faults.quality = Quality::approximate("counts exits");
     let rows = vec![
         faults,
-        row("swap_out", "swap-outs, pages", (10_506.0, 10_500.0), Rule::within(1.0, 16.0)),
-        row("memcg_reclaim", "time, ms", (3.26, 3.5), Rule::AtMost),
+        row(Signal::SwapOut, "swap-outs, pages", (10_506.0, 10_500.0), Rule::within(1.0, 16.0)),
+        row(Signal::MemcgReclaim, "time, ms", (3.26, 3.5), Rule::AtMost),
     ];
     let skipped = vec![Skipped {
-        signal: "oom_kills".to_owned(),
+        signal: Checked::Signal(Signal::OomKills),
         subject: Subject::Host,
         counter: "OOM victims".to_owned(),
         reason: "would need an OOM kill".to_owned(),

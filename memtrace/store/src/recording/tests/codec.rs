@@ -6,7 +6,8 @@ use serde_json::{Map, Number, Value, json};
 use super::super::decoder::Decoder;
 use super::super::encoder::Encoder;
 use super::super::streams::{Form, Stream, Streams, Unread};
-use super::super::tree::{Kind, Tree};
+use super::super::tree::{Kind, MOST_NODES, Tree};
+use super::super::{OLDEST, VERSION};
 
 /// As frames hold them, this many in each.
 fn written(values: &[Value], each: usize) -> Vec<(Vec<u8>, usize)> {
@@ -20,7 +21,11 @@ fn written(values: &[Value], each: usize) -> Vec<(Vec<u8>, usize)> {
 
 /// All that can be decoded of them.
 fn read(frames: &[(Vec<u8>, usize)]) -> Vec<Value> {
-    let mut decoder = Decoder::default();
+    read_as(VERSION, frames)
+}
+
+fn read_as(version: u32, frames: &[(Vec<u8>, usize)]) -> Vec<Value> {
+    let mut decoder = Decoder::new(version);
     let mut values = Vec::new();
     for (bytes, count) in frames {
         if decoder.enter(bytes.clone(), *count).is_none() {
@@ -49,8 +54,8 @@ fn constant_columns_cost_nothing_and_changes_little() {
         encoder.finish().len()
     };
     let still = length(&lists[0]);
-    // Of each a column, its form and a step.
-    assert_eq!(length(&lists[1]), still + 2 * 3);
+    // Of each a column, its form, when it moves and a step.
+    assert_eq!(length(&lists[1]), still + 2 * 4);
     assert_eq!(read(&frames), lists);
 }
 
@@ -76,11 +81,11 @@ fn adding_and_removing_elements_moves_no_other() {
 fn a_frame_is_read_after_the_one_before_it_alone() {
     let values: Vec<Value> = (0..6).map(|n| json!([n, "text"])).collect();
     let frames = written(&values, 2);
-    let mut decoder = Decoder::default();
+    let mut decoder = Decoder::new(VERSION);
     assert!(decoder.enter(frames[1].0.clone(), 2).is_none(), "it is no keyframe");
-    let mut decoder = Decoder::default();
+    let mut decoder = Decoder::new(VERSION);
     assert!(decoder.enter(frames[0].0.clone(), 3).is_none(), "it has two");
-    let mut decoder = Decoder::default();
+    let mut decoder = Decoder::new(VERSION);
     assert!(decoder.enter(frames[0].0.clone(), 2).is_some());
     assert!(decoder.enter(frames[2].0.clone(), 2).is_none(), "there is one between");
 }
@@ -90,6 +95,22 @@ fn there_is_an_end_to_levels() {
     let deep = |levels: u32| (0..levels).fold(json!(1), |value, _| json!([value, "a"]));
     assert!(Encoder::default().add(&deep(60)).is_some());
     assert!(Encoder::default().add(&deep(70)).is_none());
+}
+
+/// A column is listed in a byte, and takes more when it is read.
+#[test]
+fn there_is_an_end_to_columns() {
+    let frame = |columns: usize| {
+        let mut streams = Streams::default();
+        streams.number(Stream::Frame, 0);
+        streams.number(Stream::Frame, 1);
+        for stream in [Stream::Columns, Stream::Forms] {
+            streams.bytes(stream).resize(columns, 0);
+        }
+        streams.join()
+    };
+    assert!(Decoder::new(VERSION).enter(frame(MOST_NODES), 1).is_some());
+    assert!(Decoder::new(VERSION).enter(frame(MOST_NODES + 1), 1).is_none());
 }
 
 /// A list that has one large element a thousand times, and an array with more zeros than fit:
@@ -172,7 +193,7 @@ proptest! {
         unit in prop::sample::select(vec![1, 4096, 10_000_000, 1_000_000_000]),
     ) {
         let steps: Vec<i64> = steps.iter().map(|step| step.wrapping_mul(unit)).collect();
-        let form = Form::of(&steps, true);
+        let form = Form::of(steps.iter().copied(), true);
         prop_assert_eq!(Form::of_byte(form.byte()), Some(form));
         for step in steps {
             let mut bytes = form.bytes(step);
@@ -185,7 +206,7 @@ proptest! {
     fn a_number_is_read_as_it_was_written(value in any::<u64>(), shift in 0_u32..64) {
         let mut streams = Streams::default();
         streams.number(Stream::Bits, value >> shift);
-        let mut unread = Unread::new(streams.join()).expect("they are streams");
+        let mut unread = Unread::new(streams.join(), false).expect("they are streams");
         prop_assert_eq!(unread.number(Stream::Bits), Some(value >> shift));
         prop_assert!(unread.is_empty(Stream::Bits) && unread.number(Stream::Bits).is_none());
     }
@@ -195,7 +216,9 @@ proptest! {
         bytes in prop::collection::vec(prop_oneof![0_u8..4, any::<u8>()], 0..200),
         count in 0_usize..4,
     ) {
-        read(&[(bytes, count)]);
+        for version in OLDEST..=VERSION {
+            read_as(version, &[(bytes.clone(), count)]);
+        }
     }
 
     /// Valid frames with some bytes changed.

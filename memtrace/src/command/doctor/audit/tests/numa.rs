@@ -26,6 +26,21 @@ fn a_vm_that_is_bound_to_a_full_node_is_reported() {
 }
 
 #[test]
+fn a_node_has_its_share_of_zfs_cache() {
+    let mut vm = vm("web", 1);
+    vm.nodes = Ok([0].into());
+    let mut facts = facts(vec![vm]);
+    facts.host.nodes = Ok(vec![NODE_0, Node { total: Bytes(16 * GIB), ..NODE_1 }]);
+    facts.host.arc = Ok(Bytes(8 * GIB));
+    let roomy = found(&facts, "numa_binding").expect("it is told");
+    assert_eq!(roomy.severity, Severity::Note);
+    assert!(roomy.finding.contains("with 6.1G available there and 42G elsewhere"), "{roomy:?}");
+    facts.host.arc = Err("arcstats: damaged".to_owned());
+    let unknown = found(&facts, "numa_binding").expect("it is told");
+    assert_eq!(unknown.severity, Severity::Unknown);
+}
+
+#[test]
 fn a_vm_that_may_use_all_nodes_is_fine() {
     for (nodes, allowed) in
         [(&[NODE_0, NODE_1][..], &[0, 1][..]), (&[NODE_0], &[0]), (&[], &[0]), (&[NODE_0], &[])]

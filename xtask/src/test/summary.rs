@@ -15,11 +15,11 @@ pub struct Row {
 
 /// All steps that have run.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
+pub struct Summary {
     rows: Vec<Row>,
 }
 
-impl Tally {
+impl Summary {
     /// Notes a step.
     pub fn add(&mut self, row: Row) {
         self.rows.push(row);
@@ -35,7 +35,7 @@ impl Tally {
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f)?;
         for Row { name, elapsed, outcome } in &self.rows {
@@ -68,17 +68,17 @@ mod tests {
 
     #[test]
     fn the_last_line_sums_up_all_steps() {
-        let mut tally = Tally::default();
-        tally.add(row("a", Outcome::passed(3)));
-        tally.add(row("b", Outcome { failures: vec!["why".to_owned()], ..Outcome::failed(1) }));
-        tally.add(row("c", Outcome::skipped("no root")));
-        let text = tally.to_string();
+        let mut summary = Summary::default();
+        summary.add(row("a", Outcome::passed(3)));
+        summary.add(row("b", Outcome { failures: vec!["why".to_owned()], ..Outcome::failed(1) }));
+        summary.add(row("c", Outcome::skipped("no root")));
+        let text = summary.to_string();
         assert_eq!(text.lines().last(), Some("3 passed, 1 failed, 1 skipped"));
         assert!(text.contains("skipped: no root") && text.contains("FAILED: why\n"));
     }
 
     #[test]
     fn no_step_at_all_is_no_pass() {
-        assert_eq!(Tally::default().total(), Outcome::default());
+        assert_eq!(Summary::default().total(), Outcome::default());
     }
 }
