@@ -12,8 +12,8 @@ use super::pressure::Pressure;
 use super::scenario::{Event, Scenario, SwapSpec};
 use super::statistics::Told;
 use super::traffic;
-use crate::order::Outcome;
 use crate::model::Watermarks;
+use crate::order::Outcome;
 use crate::sample::Party;
 
 /// The host's memory.
