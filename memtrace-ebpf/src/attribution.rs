@@ -135,16 +135,13 @@ fn add_to_flow(key: &FlowKey, pages: u64) -> bool {
     true
 }
 
-/// Gives `current` a slot and tells user space. `None` when it has one or none is free.
+/// Gives `current` a slot and tells user space. The slot that it has where somebody else was
+/// faster, and `None` when there is no room for it.
 #[inline(always)]
 pub fn take_slot(event: u32) -> Option<u32> {
     let (tgid, _) = current_ids();
     let Ok(Some(slot)) = FREE_SLOTS.pop() else {
-        refuse(tgid);
-        if let Some(host) = host() {
-            add_shared!(host, lost_slots, 1);
-        }
-        return None;
+        return no_room(tgid);
     };
     if slot < FIRST_VM_SLOT {
         return None;
@@ -152,12 +149,7 @@ pub fn take_slot(event: u32) -> Option<u32> {
     if !enter(tgid, slot) {
         let _ = FREE_SLOTS.push(slot, 0);
         // Two vCPUs faulted at once, and the other one was faster; or the table is full.
-        if slot_of_process(tgid).is_none()
-            && let Some(host) = host()
-        {
-            add_shared!(host, lost_slots, 1);
-        }
-        return None;
+        return slot_of_process(tgid).or_else(|| no_room(tgid));
     }
     let generation = SLOTS.get(slot).map_or(0, |owner| owner.generation).wrapping_add(1);
     let _ = SLOTS.set(slot, SlotOwner { mm: 0, tgid, generation }, 0);
@@ -166,6 +158,18 @@ pub fn take_slot(event: u32) -> Option<u32> {
     }
     emit(event, tgid, slot, 0, 0);
     Some(slot)
+}
+
+/// Refuses a process a slot and counts it as lost; the slot of one that got it meanwhile.
+#[inline(always)]
+fn no_room(tgid: u32) -> Option<u32> {
+    if !refuse(tgid) {
+        return slot_of_process(tgid);
+    }
+    if let Some(host) = host() {
+        add_shared!(host, lost_slots, 1);
+    }
+    None
 }
 
 /// Remembers which address space a slot has, once.

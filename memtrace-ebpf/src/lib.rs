@@ -15,7 +15,9 @@ mod pod;
 pub use event::*;
 pub use histogram::{HISTOGRAM_BUCKETS, Histogram, LONGEST_NS, bucket_of, bucket_range_ns};
 pub use layout::{KernelLayout, MISSING};
-pub use mark::{MARK_ASK, MARK_NOBODY, MARKS, entered, mark_index, mark_of, marked_process};
+pub use mark::{
+    MARK_ASK, MARK_NOBODY, MARKS, entered, mark_index, mark_of, marked_process, refused,
+};
 
 /// Version of this ABI, which `memtrace doctor` shows. Nothing compares it at run time: the
 /// object is part of the binary that loads it.
@@ -236,6 +238,9 @@ pub const STALL_MEMCG_RECLAIM: u32 = 1;
 pub const STALL_COMPACTION: u32 = 2;
 pub const STALL_SWAP_IN: u32 = 3;
 pub const STALL_THROTTLE: u32 = 4;
+/// All of them.
+pub const STALL_KINDS: [u32; 5] =
+    [STALL_DIRECT_RECLAIM, STALL_MEMCG_RECLAIM, STALL_COMPACTION, STALL_SWAP_IN, STALL_THROTTLE];
 
 /// Note of a memcg reclaim that has not begun yet: its slot is that of the cgroup's VM.
 pub const NOTE_ANNOUNCED: u32 = 1;

@@ -10,7 +10,7 @@ use aya_log_ebpf::debug;
 use memtrace_ebpf::{EVENT_APPEARED, EVENT_EXITED};
 
 use crate::attribution::{current_ids, emit, take_slot};
-use crate::maps::OOM_VICTIMS;
+use crate::oom::forget_victim;
 use crate::processes::{accept, leave, slot_of_process};
 use crate::stalls::forget_all;
 
@@ -79,7 +79,7 @@ fn word(bytes: &[u8]) -> u64 {
 #[raw_tracepoint]
 pub fn process_exit(ctx: RawTracePointContext) -> i32 {
     let (tgid, pid) = current_ids();
-    exits(&ctx, pid == tgid);
+    exits(&ctx, tgid, pid, pid == tgid);
     0
 }
 
@@ -87,19 +87,19 @@ pub fn process_exit(ctx: RawTracePointContext) -> i32 {
 /// memory; of the last one it is then the whole process' that goes.
 #[raw_tracepoint]
 pub fn process_exit_last(ctx: RawTracePointContext) -> i32 {
-    exits(&ctx, ctx.arg::<u8>(1) != 0);
+    let (tgid, pid) = current_ids();
+    exits(&ctx, tgid, pid, ctx.arg::<u8>(1) != 0);
     0
 }
 
-/// A thread ends; `last`: and its process.
+/// Thread `pid` ends; `last`: and its process.
 #[inline(always)]
-fn exits(ctx: &RawTracePointContext, last: bool) {
-    forget_all();
+fn exits(ctx: &RawTracePointContext, tgid: u32, pid: u32, last: bool) {
+    forget_all(pid);
     if !last {
         return;
     }
-    let (tgid, _) = current_ids();
-    let _ = OOM_VICTIMS.remove(tgid);
+    forget_victim(tgid);
     accept(tgid);
     let Some(slot) = slot_of_process(tgid) else {
         return;

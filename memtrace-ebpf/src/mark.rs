@@ -26,13 +26,29 @@ pub const fn mark_of(tgid: u32, slot: u32) -> u64 {
 
 /// Enters a process and marks it, in this order; whether it was entered. The other way round
 /// the mark might be taken away in between, and the look at who needs it come too early.
+/// Who is in the table already gets a mark as well: without one it would never be found there.
 #[inline(always)]
 pub fn entered(insert: impl FnOnce() -> bool, mark: impl FnOnce()) -> bool {
     let inserted = insert();
-    if inserted {
+    mark();
+    inserted
+}
+
+/// Notes that a process gets no slot, and looks for it in the table afterwards: it is marked
+/// when it is there. Whether it remains refused. Whoever enters it after that look also marks
+/// it after the note.
+#[inline(always)]
+pub fn refused(
+    note: impl FnOnce(),
+    is_entered: impl FnOnce() -> bool,
+    mark: impl FnOnce(),
+) -> bool {
+    note();
+    let entered = is_entered();
+    if entered {
         mark();
     }
-    inserted
+    !entered
 }
 
 /// The process that a mark names.

@@ -45,7 +45,9 @@ fn is_new(tgid: u32) -> bool {
     let Some(known) = OOM_VICTIMS.get_ptr_mut(tgid) else {
         return true;
     };
-    // SAFETY: alive while the program runs; a word is read and written whole.
+    // SAFETY: the map's memory lives as long as the program, and a word is read and written
+    // whole. An LRU map may give the entry to another process meanwhile: then that one's time
+    // is read or written, and one of the two may be counted once more or not at all.
     let since = unsafe { known.read_volatile() };
     let new = now.saturating_sub(since) > REMEMBERED_NS;
     if new {
@@ -53,6 +55,16 @@ fn is_new(tgid: u32) -> bool {
         unsafe { known.write_volatile(now) };
     }
     new
+}
+
+/// Forgets a process that ends. Nearly none is a victim, and a look takes no lock of the table,
+/// as removing does.
+#[inline(always)]
+pub fn forget_victim(tgid: u32) {
+    // SAFETY: the value is not read.
+    if unsafe { OOM_VICTIMS.get(tgid) }.is_some() {
+        let _ = OOM_VICTIMS.remove(tgid);
+    }
 }
 
 #[inline(always)]

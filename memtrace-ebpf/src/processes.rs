@@ -3,7 +3,7 @@
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use memtrace_ebpf::{
-    MARK_ASK, MARK_NOBODY, SLOT_OTHER, entered, mark_index, mark_of, marked_process,
+    MARK_ASK, MARK_NOBODY, SLOT_OTHER, entered, mark_index, mark_of, marked_process, refused,
 };
 
 use crate::maps::{MARKS, TGIDS};
@@ -50,10 +50,14 @@ pub fn enter(tgid: u32, slot: u32) -> bool {
     entered(insert, || set(tgid, MARK_ASK))
 }
 
-/// Notes that there was no slot for a process, until user space enters it.
+/// Notes that there was no slot for a process, until user space enters it. False when the
+/// process is in the table all the same.
 #[inline(always)]
-pub fn refuse(tgid: u32) {
-    set(tgid, mark_of(tgid, SLOT_OTHER));
+pub fn refuse(tgid: u32) -> bool {
+    let note = || set(tgid, mark_of(tgid, SLOT_OTHER));
+    // SAFETY: the value is not read.
+    let is_entered = || unsafe { TGIDS.get(tgid) }.is_some();
+    refused(note, is_entered, || set(tgid, MARK_ASK))
 }
 
 /// Takes back that a process was refused a slot: from here on its id is another's.

@@ -190,7 +190,7 @@ pub fn compaction_end(_: RawTracePointContext) -> i32 {
 /// preempted, whoever is woken runs at once, and the VM would wait for it in the reclaim
 /// that is being timed.
 #[inline(always)]
-fn tell(kind: u32, slot: u32) {
+fn tell_of_reclaim(kind: u32, slot: u32) {
     if kind == STALL_DIRECT_RECLAIM {
         pressure::tell(EVENT_DIRECT_RECLAIM, SLOT_OTHER, slot);
     } else if slot >= FIRST_VM_SLOT {
@@ -211,7 +211,7 @@ fn reclaimed(kind: u32, pages: u64, add_time: impl FnOnce(Row<VmCounters>, u64))
             add_time(row, duration);
         }
     }
-    tell(kind, slot);
+    tell_of_reclaim(kind, slot);
     // Others' time is no wait of the VM's, also where the begin was left out.
     if note != 0 || slot < FIRST_VM_SLOT {
         return;

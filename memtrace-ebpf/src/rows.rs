@@ -32,8 +32,10 @@ pub fn counters(slot: u32) -> Option<Row<VmCounters>> {
     COUNTERS.get_ptr_mut(slot).map(Row)
 }
 
-/// Adds to a counter that one program alone writes: a program never runs twice at a time
-/// on a CPU. tests/tests/programs holds which those are.
+/// Adds to a counter that one program alone writes; tests/tests/programs holds which those
+/// are. A program doesn't run a second time within itself on a CPU: the kernel leaves that run
+/// out and counts it (`recursion_misses`). Before 6.1 it does so for functions alone (since
+/// 5.12), so an interrupt whose tracepoint fires in the middle of an addition loses one.
 macro_rules! add {
     ($row:expr, $field:ident, $by:expr) => {{
         let (place, by): (_, u64) = ($row.place(), $by);

@@ -6,8 +6,7 @@
 //! thread, and goes with the thread.
 
 use memtrace_ebpf::{
-    FIRST_VM_SLOT, STALL_COMPACTION, STALL_DIRECT_RECLAIM, STALL_MEMCG_RECLAIM, STALL_SWAP_IN,
-    STALL_THROTTLE, StallKey, StallStart,
+    FIRST_VM_SLOT, STALL_KINDS, STALL_MEMCG_RECLAIM, STALL_SWAP_IN, StallKey, StallStart,
 };
 
 use crate::attribution::{current_ids, now_ns};
@@ -30,17 +29,24 @@ pub fn begin(kind: u32, slot: u32, note: u32) {
 #[inline(always)]
 pub fn forget(kind: u32) {
     let (_, pid) = current_ids();
-    let _ = STALLS.remove(StallKey { pid, kind });
+    remove(StallKey { pid, kind });
 }
 
-/// Forgets all waits of this thread, which ends.
+/// Forgets all waits of thread `pid`, which is this one and ends.
 #[inline(always)]
-pub fn forget_all() {
-    forget(STALL_DIRECT_RECLAIM);
-    forget(STALL_MEMCG_RECLAIM);
-    forget(STALL_COMPACTION);
-    forget(STALL_SWAP_IN);
-    forget(STALL_THROTTLE);
+pub fn forget_all(pid: u32) {
+    for kind in STALL_KINDS {
+        remove(StallKey { pid, kind });
+    }
+}
+
+/// Nearly always there is none, and a look takes no lock of the table, as removing does.
+#[inline(always)]
+fn remove(key: StallKey) {
+    // SAFETY: the value is not read.
+    if unsafe { STALLS.get(key) }.is_some() {
+        let _ = STALLS.remove(key);
+    }
 }
 
 /// A wait of this thread that ended.

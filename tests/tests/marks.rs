@@ -1,9 +1,9 @@
-//! A process is entered by a program while user space takes its mark away: whatever comes
-//! first, the mark is there in the end.
+//! A process is entered by one side while the other one takes its mark away or refuses it:
+//! whatever comes first, the mark is there in the end.
 
 use std::cell::Cell;
 
-use memtrace_ebpf::entered;
+use memtrace_ebpf::{MARK_ASK, MARK_NOBODY, SLOT_OTHER, entered, mark_of, refused};
 
 /// The table and the mark of one process, which share the mark with one that has left.
 #[derive(Default)]
@@ -54,8 +54,54 @@ fn a_mark_that_is_taken_while_a_process_is_entered_is_there_in_the_end() {
 }
 
 #[test]
-fn who_is_in_the_table_already_is_left_to_whoever_entered_it() {
+fn who_is_in_the_table_already_is_marked_all_the_same() {
     let marked = Cell::new(false);
     assert!(!entered(|| false, || marked.set(true)));
-    assert!(!marked.get());
+    assert!(marked.get());
+}
+
+const REFUSED: u64 = mark_of(7, SLOT_OTHER);
+
+/// User space enters a process and marks it, each step after so many of the program's that
+/// refuses it. Whether it remains refused, and its mark in the end.
+fn refuse_while_entering(places: [usize; 2]) -> (bool, u64) {
+    let (entered, mark, steps) = (Cell::new(false), Cell::new(MARK_NOBODY), Cell::new(0));
+    let user_space = || {
+        if places[0] == steps.get() {
+            entered.set(true);
+        }
+        if places[1] == steps.get() {
+            mark.set(MARK_ASK);
+        }
+        steps.set(steps.get() + 1);
+    };
+    user_space();
+    let note = || {
+        mark.set(REFUSED);
+        user_space();
+    };
+    let is_entered = || {
+        let found = entered.get();
+        user_space();
+        found
+    };
+    let remains = refused(note, is_entered, || mark.set(MARK_ASK));
+    user_space();
+    (remains, mark.get())
+}
+
+#[test]
+fn a_process_that_is_refused_while_user_space_enters_it_is_found() {
+    for places in (0..16).map(|number| [number / 4, number % 4]) {
+        if places.is_sorted() {
+            let (_, mark) = refuse_while_entering(places);
+            assert_eq!(mark, MARK_ASK, "entered after {places:?} of the steps");
+        }
+    }
+}
+
+#[test]
+fn a_process_that_nobody_enters_is_refused() {
+    let never = usize::MAX;
+    assert_eq!(refuse_while_entering([never, never]), (true, REFUSED));
 }

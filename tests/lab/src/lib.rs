@@ -11,6 +11,7 @@ pub mod child;
 pub mod compile;
 pub mod date;
 pub mod demo;
+pub mod harness;
 pub mod interrupt;
 #[path = "../../../memtrace/host/build/kept.rs"]
 pub mod kept;

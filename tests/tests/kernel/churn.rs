@@ -8,7 +8,8 @@ use anyhow::{Context, Result, ensure};
 use memtrace_host::probe::{Belongings, Census, KernelSide, Limits, Probe};
 use memtrace_tests::standin::StandIn;
 
-use crate::{Test, open_with, room};
+use crate::Test;
+use crate::support::{open, open_with, room, start};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("two_thousand_vms_come_and_go", two_thousand),
@@ -97,7 +98,7 @@ fn two_thousand() -> Result<()> {
         if alive.len() >= ALIVE {
             end(&mut kernel, alive.remove(cycle % ALIVE))?;
         }
-        let standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+        let standin = start(dir.path())?;
         let guest = begin(&mut kernel, standin, 1 + cycle % 3)
             .with_context(|| format!("cycle {cycle}, {:?}", kernel.census()))?;
         ensure!(guest.from_start, "cycle {cycle}: its start was not seen");
@@ -132,7 +133,7 @@ fn start_as(pid: u32, dir: &Path) -> Result<StandIn> {
     for _ in 0..50 {
         fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string())
             .context("set the last process id")?;
-        let standin = StandIn::start(dir, "qemu-system-standin")?;
+        let standin = start(dir)?;
         if standin.pid() == pid {
             return Ok(standin);
         }
@@ -145,7 +146,7 @@ fn pid_again() -> Result<()> {
     let mut kernel = open_with(Limits { slots: 16, ..Limits::default() })?;
     let capacity = room(&mut kernel);
     // All of it before the events are read.
-    let mut first = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let mut first = start(dir.path())?;
     let pid = first.pid();
     first.touch(8)?;
     first.end()?;
@@ -180,8 +181,8 @@ fn pid_again() -> Result<()> {
 /// Found in /proc and tracked before its event is read.
 fn told_late() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let mut kernel = open_with(Limits::default())?;
-    let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let mut kernel = open()?;
+    let mut standin = start(dir.path())?;
     kernel.track(standin.pid(), &Belongings::default())?;
     kernel.events();
     standin.touch(2)?;
@@ -193,8 +194,8 @@ fn told_late() -> Result<()> {
 
 fn renamed() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let mut kernel = open_with(Limits::default())?;
-    let standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let mut kernel = open()?;
+    let standin = start(dir.path())?;
     let mut guest = begin(&mut kernel, standin, 1)?;
     guest.standin.rename("something-else")?;
     guest.standin.touch(3)?;

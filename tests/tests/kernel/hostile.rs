@@ -10,6 +10,7 @@ use memtrace_host::vmm::discover::Discovery;
 use memtrace_tests::standin::StandIn;
 
 use crate::Test;
+use crate::support::start;
 
 pub const TESTS: &[(&str, Test)] =
     &[("descriptors_by_the_thousand_neither_make_scans_long_nor_hide_a_vm", hoarders)];
@@ -38,7 +39,7 @@ fn hoarders() -> Result<()> {
         standin.hoard(DESCRIPTORS)?;
         all.push(standin);
     }
-    let vm = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let vm = start(dir.path())?;
     let mut found_at = None;
     for second in 1..PATIENCE {
         let before = discovery.work();

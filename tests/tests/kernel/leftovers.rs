@@ -2,16 +2,14 @@
 
 use std::sync::{Barrier, Mutex};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use memtrace_ebpf::{
-    NOTE_ANNOUNCED, NOTE_FOR_VM, NOTE_REMOTE, STALL_COMPACTION, STALL_MEMCG_RECLAIM, STALL_SWAP_IN,
-    VmCounters,
+    NOTE_ANNOUNCED, NOTE_FOR_VM, NOTE_REMOTE, STALL_KINDS, STALL_MEMCG_RECLAIM, STALL_SWAP_IN,
 };
 use memtrace_host::probe::{Belongings, KernelSide, Leftover, Limits, Probe};
-use memtrace_tests::pool::{self, Member};
-use memtrace_tests::standin::StandIn;
 
-use crate::{Test, open_with, thread_id};
+use crate::Test;
+use crate::support::{Confined, TOO_MUCH, counters, open, open_with, start, thread_id};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("threads_that_once_compacted_take_no_room", compacted),
@@ -26,13 +24,6 @@ const ROOM: u32 = 64;
 const THREADS: usize = 200;
 /// Old enough to show, young enough for a wait.
 const AGE_NS: u64 = 10_000_000_000;
-/// More than a pool of 128 MiB holds.
-const TOO_MUCH: usize = 192;
-
-fn vm(kernel: &mut Probe, pid: u32) -> Result<VmCounters> {
-    Ok(kernel.read().vms.get(&pid).context("no slot")?.counters)
-}
-
 /// As those of a host with transparent huge pages do, of whichever process they are.
 fn compacted() -> Result<()> {
     for tracked in [false, true] {
@@ -46,10 +37,10 @@ fn compacted() -> Result<()> {
             kernel.rehearse("compaction_end", &[])
         })?;
         kernel.track(pid, &Belongings::default())?;
-        let before = vm(&mut kernel, pid)?;
+        let before = counters(&mut kernel, pid)?;
         kernel.rehearse("direct_reclaim_begin", &[])?;
         kernel.rehearse("direct_reclaim_end", &[5])?;
-        let after = vm(&mut kernel, pid)?;
+        let after = counters(&mut kernel, pid)?;
         ensure!(after.direct_reclaim_ns > before.direct_reclaim_ns, "tracked {tracked}: no time");
         let lost = kernel.read().host.lost_stalls;
         ensure!(lost == 0, "tracked {tracked}: {lost} waits did not fit");
@@ -80,14 +71,13 @@ fn with_idle_threads(
 }
 
 fn ended_thread() -> Result<()> {
-    let mut kernel = open_with(Limits::default())?;
+    let mut kernel = open()?;
     let pid = std::process::id();
     kernel.track(pid, &Belongings::default())?;
-    const KINDS: [u32; 3] = [STALL_SWAP_IN, STALL_MEMCG_RECLAIM, STALL_COMPACTION];
     let thread = std::thread::scope(|scope| -> Result<u32> {
         let leave = || {
             let thread = thread_id();
-            for kind in KINDS {
+            for kind in STALL_KINDS {
                 kernel.leave_wait(Leftover { thread, kind, of: pid, note: 0, age_ns: 0 })?;
             }
             Ok(thread)
@@ -99,7 +89,7 @@ fn ended_thread() -> Result<()> {
     memtrace_tests::wait::until("the thread's end", || {
         (!std::path::Path::new(&path).exists()).then_some(())
     })?;
-    for kind in KINDS {
+    for kind in STALL_KINDS {
         ensure!(!kernel.waits_in(thread, kind)?, "a wait of kind {kind} has no thread any more");
     }
     Ok(())
@@ -109,16 +99,16 @@ fn ended_thread() -> Result<()> {
 /// takes next is nobody's.
 fn worker() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let mut kernel = open_with(Limits::default())?;
-    let standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let mut kernel = open()?;
+    let standin = start(dir.path())?;
     kernel.track(standin.pid(), &Belongings::default())?;
     for note in [NOTE_ANNOUNCED, NOTE_FOR_VM] {
         let (thread, kind) = (thread_id(), STALL_MEMCG_RECLAIM);
         let left = Leftover { thread, kind, of: standin.pid(), note, age_ns: AGE_NS };
         kernel.leave_wait(left)?;
-        let before = vm(&mut kernel, standin.pid())?;
+        let before = counters(&mut kernel, standin.pid())?;
         kernel.rehearse("memcg_reclaim_end", &[0])?;
-        let after = vm(&mut kernel, standin.pid())?;
+        let after = counters(&mut kernel, standin.pid())?;
         ensure!(after.memcg_reclaim_ns == before.memcg_reclaim_ns, "note {note}: it is timed");
         kernel.leave_wait(left)?;
         kernel.rehearse("direct_reclaim_begin", &[])?;
@@ -132,23 +122,19 @@ fn worker() -> Result<()> {
 /// The kernel leaves an end out when its program runs already on that CPU.
 fn swap_in() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let mut kernel = open_with(Limits::default())?;
-    let standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let mut kernel = open()?;
+    let standin = start(dir.path())?;
     kernel.track(standin.pid(), &Belongings::default())?;
-    let mut other = StandIn::start(dir.path(), "some-other-program")?;
-    let name = format!("other-{}", other.pid());
-    let cgroup = Member::new(&pool::find()?, &name, other.pid())?;
-    other.touch(TOO_MUCH)?;
-    let (thread, kind) = (other.pid(), STALL_SWAP_IN);
+    let mut other = Confined::other(dir.path(), "other")?;
+    other.standin.touch(TOO_MUCH)?;
+    let (thread, kind) = (other.standin.pid(), STALL_SWAP_IN);
     let left = Leftover { thread, kind, of: standin.pid(), note: NOTE_REMOTE, age_ns: AGE_NS };
     kernel.leave_wait(left)?;
     // Brings back its own pages, which are no VM's.
-    other.touch(TOO_MUCH)?;
-    let counters = vm(&mut kernel, standin.pid())?;
+    other.standin.touch(TOO_MUCH)?;
+    let counters = counters(&mut kernel, standin.pid())?;
     let waits = (counters.swap_in_remote_waits, counters.swap_in_remote_wait_ns);
     ensure!(waits == (0, 0), "{waits:?} waits and nanoseconds of a page that is not the VM's");
     ensure!(!kernel.waits_in(thread, kind)?, "the wait is still under way");
-    other.end()?;
-    drop(cgroup);
     Ok(())
 }

@@ -6,7 +6,8 @@ use memtrace_host::probe::{Belongings, KernelSide, LEAST_SLOTS, Limits};
 use memtrace_tests::standin::StandIn;
 use memtrace_tests::wait;
 
-use crate::{NO_PROCESS, Test, open, open_with};
+use crate::Test;
+use crate::support::{NO_PROCESS, counters, open, open_with, start};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("a_start_is_seen_with_its_first_faults", start_is_seen),
@@ -17,6 +18,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("vms_that_share_a_mark_are_told_apart", shared_mark),
     ("an_unclaimed_slot_is_found_without_its_event", unclaimed),
     ("a_vm_whose_mark_was_taken_is_counted_once_it_is_tracked", mark_taken),
+    ("a_vm_whose_mark_was_taken_is_found_by_its_next_fault", mark_taken_of_guest),
 ];
 
 /// VMs that can be tracked at a time.
@@ -32,11 +34,11 @@ fn event(kernel: &mut dyn KernelSide, kind: u32, pid: u32) -> Result<Event> {
 fn start_is_seen() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open()?;
-    let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let mut standin = start(dir.path())?;
     // It faults before user space has looked at the event at all.
     standin.touch(32)?;
     let (minor, major) = standin.faults()?;
-    let seen = event(&mut *kernel, EVENT_APPEARED, standin.pid())?;
+    let seen = event(&mut kernel, EVENT_APPEARED, standin.pid())?;
     ensure!(seen.comm.starts_with(b"qemu-system-sta"), "{:?}", seen.comm);
     kernel.track(standin.pid(), &Belongings::default())?;
     let reading = kernel.read();
@@ -51,13 +53,13 @@ fn start_is_seen() -> Result<()> {
 fn end_is_seen() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open()?;
-    let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let mut standin = start(dir.path())?;
     let pid = standin.pid();
-    let slot = event(&mut *kernel, EVENT_APPEARED, pid)?.slot;
+    let slot = event(&mut kernel, EVENT_APPEARED, pid)?.slot;
     kernel.track(pid, &Belongings::default())?;
     standin.touch(32)?;
     standin.end()?;
-    ensure!(event(&mut *kernel, EVENT_EXITED, pid)?.slot == slot);
+    ensure!(event(&mut kernel, EVENT_EXITED, pid)?.slot == slot);
     // Its counters can still be read until it is forgotten.
     let faults = kernel.read().vms.get(&pid).context("gone too early")?.counters.user_faults;
     ensure!(faults > 0);
@@ -100,12 +102,12 @@ fn churn() -> Result<()> {
     let mut kernel = open()?;
     let rounds = CAPACITY + 90;
     for round in 0..rounds {
-        let standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+        let standin = start(dir.path())?;
         let pid = standin.pid();
-        event(&mut *kernel, EVENT_APPEARED, pid)?;
+        event(&mut kernel, EVENT_APPEARED, pid)?;
         kernel.track(pid, &Belongings::default())?;
         standin.end()?;
-        event(&mut *kernel, EVENT_EXITED, pid)?;
+        event(&mut kernel, EVENT_EXITED, pid)?;
         kernel.forget(pid);
         let reading = kernel.read();
         ensure!(reading.vms.is_empty(), "round {round}: {:?}", reading.vms.keys());
@@ -124,7 +126,7 @@ fn too_many() -> Result<()> {
     ensure!(refused.is_err_and(|error| format!("{error:#}").contains("no slot is free")));
     // The programs, too, count a loss instead of charging another VM.
     let before = kernel.read();
-    let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let mut standin = start(dir.path())?;
     standin.touch(16)?;
     let after = kernel.read();
     ensure!(after.host.lost_slots > before.host.lost_slots, "nothing was counted as lost");
@@ -135,23 +137,23 @@ fn too_many() -> Result<()> {
 fn shared_mark() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open()?;
-    let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let mut standin = start(dir.path())?;
     let (pid, other) = (standin.pid(), standin.pid() + 128 * MARKS);
     ensure!(other >= NO_PROCESS && mark_index(pid) == mark_index(other));
     let faults = |kernel: &mut dyn KernelSide, pid| -> Result<u64> {
-        Ok(kernel.read().vms.get(&pid).context("no slot")?.counters.user_faults)
+        Ok(counters(kernel, pid)?.user_faults)
     };
     kernel.track(pid, &Belongings::default())?;
     kernel.track(other, &Belongings::default())?;
-    let mut before = faults(&mut *kernel, pid)?;
+    let mut before = faults(&mut kernel, pid)?;
     // Beside the other one, after it has gone, and after its mark was looked through.
     for (round, size) in [16, 32, 48, 64].into_iter().enumerate() {
         standin.touch(size)?;
-        let after = faults(&mut *kernel, pid)?;
+        let after = faults(&mut kernel, pid)?;
         ensure!(after >= before + 4096, "round {round}: {} faults counted", after - before);
         before = after;
         if round == 0 {
-            ensure!(faults(&mut *kernel, other)? == 0, "the wrong one was charged");
+            ensure!(faults(&mut kernel, other)? == 0, "the wrong one was charged");
             kernel.forget(other);
         }
     }
@@ -161,8 +163,8 @@ fn shared_mark() -> Result<()> {
 /// The programs entered it a moment after its mark was taken away.
 fn mark_taken() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let mut kernel = open_with(Limits::default())?;
-    let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let mut kernel = open()?;
+    let mut standin = start(dir.path())?;
     kernel.take_mark(standin.pid())?;
     kernel.track(standin.pid(), &Belongings::default())?;
     standin.touch(16)?;
@@ -172,11 +174,29 @@ fn mark_taken() -> Result<()> {
     Ok(())
 }
 
+/// Whether there is room for another one or not: it has its slot.
+fn mark_taken_of_guest() -> Result<()> {
+    for slots in [FIRST_VM_SLOT + 1, LEAST_SLOTS] {
+        let mut kernel = open_with(Limits { slots, ..Limits::default() })?;
+        let pid = std::process::id();
+        kernel.track(pid, &Belongings::default())?;
+        kernel.take_mark(pid)?;
+        for _ in 0..3 {
+            kernel.rehearse("guest_fault", &[])?;
+        }
+        let reading = kernel.read();
+        let faults = reading.vms.get(&pid).context("no slot")?.counters.guest_faults;
+        let lost = reading.host.lost_slots;
+        ensure!((faults, lost) == (3, 0), "{slots} slots: {faults} faults, {lost} lost slots");
+    }
+    Ok(())
+}
+
 /// The event of a start may be lost; the slot is then still found.
 fn unclaimed() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open()?;
-    let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let mut standin = start(dir.path())?;
     standin.touch(16)?;
     ensure!(kernel.read().vms.is_empty(), "it is not tracked yet");
     kernel.track(standin.pid(), &Belongings::default())?;

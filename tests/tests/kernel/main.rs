@@ -10,15 +10,16 @@ mod overflow;
 mod pressure;
 mod signals;
 mod strangers;
+mod support;
 mod swap;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use libtest_mimic::{Arguments, Failed, Trial};
 use memtrace_core::signal::{Signal, reason_or};
-use memtrace_host::probe::{Belongings, KernelSide, Limits, Probe};
+use memtrace_host::probe::KernelSide;
+use support::open;
 
 type Test = fn() -> anyhow::Result<()>;
 
@@ -69,16 +70,6 @@ fn obstacle(what: &str, found: anyhow::Result<()>) -> bool {
     found.is_err()
 }
 
-/// The kernel side, as memtrace itself opens it on a small host.
-pub fn open() -> anyhow::Result<Box<dyn KernelSide>> {
-    Ok(Box::new(open_with(Limits::default())?))
-}
-
-/// The same with other sizes of its maps.
-pub fn open_with(limits: Limits) -> anyhow::Result<Probe> {
-    Probe::open(Path::new("/sys"), false, &limits)
-}
-
 /// Whether this kernel takes programs at functions.
 fn has_fentry() -> anyhow::Result<()> {
     let kernel = open()?;
@@ -91,30 +82,4 @@ fn has_fentry() -> anyhow::Result<()> {
         reason_or(status.quality.reason(), "absent")
     );
     Ok(())
-}
-
-/// The id of the calling thread.
-pub fn thread_id() -> u32 {
-    rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs()
-}
-
-/// A process id that no process can have (pid_max is at most 2^22).
-pub const NO_PROCESS: u32 = 1 << 23;
-
-/// How many VMs there is room for, once all that were given back have waited, beside those
-/// that are tracked. What starts meanwhile on this machine under a VMM's name counts.
-pub fn room(kernel: &mut Probe) -> usize {
-    let settle = |kernel: &mut Probe| {
-        for _ in 0..3 {
-            kernel.read();
-        }
-    };
-    settle(kernel);
-    let pids = (NO_PROCESS..).take_while(|pid| kernel.track(*pid, &Belongings::default()).is_ok());
-    let pids: Vec<u32> = pids.collect();
-    kernel.read();
-    let strangers = kernel.census().unclaimed;
-    pids.iter().for_each(|pid| kernel.forget(*pid));
-    settle(kernel);
-    pids.len() + strangers
 }

@@ -1,27 +1,46 @@
 //! The OOM killer's victims.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use memtrace_ebpf::EVENT_OOM_KILL;
-use memtrace_host::probe::{Belongings, KernelSide, Limits};
+use memtrace_host::probe::{Belongings, KernelSide};
+use memtrace_tests::standin::StandIn;
 
-use crate::{Test, open_with};
+use crate::Test;
+use crate::support::{counters, events, open};
 
-pub const TESTS: &[(&str, Test)] = &[("a_victim_counts_once_for_all_its_threads", victim)];
+pub const TESTS: &[(&str, Test)] = &[
+    ("a_victim_counts_once_for_all_its_threads", victim),
+    ("a_victim_is_forgotten_when_it_ends", ended),
+];
 
 /// Each thread of a victim that runs out of memory as it exits is marked again.
 fn victim() -> Result<()> {
-    let mut kernel = open_with(Limits::default())?;
+    let mut kernel = open()?;
     let pid = std::process::id();
     kernel.track(pid, &Belongings::default())?;
     kernel.events();
     for _ in 0..2 {
         kernel.rehearse("oom_victim_pid", &[u64::from(pid)])?;
     }
-    let counters = kernel.read().vms.get(&pid).context("no slot")?.counters;
+    let counters = counters(&mut kernel, pid)?;
     let counted = (counters.oom_kills, counters.oom_caused);
     ensure!(counted == (1, 1), "{counted:?} kills and caused ones");
-    let events = kernel.events();
-    let told = events.iter().filter(|arrived| arrived.event.kind == EVENT_OOM_KILL).count();
+    let told = events(&mut kernel, EVENT_OOM_KILL).len();
     ensure!(told == 1, "told {told} times");
+    Ok(())
+}
+
+/// Its id may be another process's from then on.
+fn ended() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open()?;
+    let other = StandIn::start(dir.path(), "some-other-program")?;
+    let victim = u64::from(other.pid());
+    kernel.rehearse("oom_victim_pid", &[victim])?;
+    kernel.rehearse("oom_victim_pid", &[victim])?;
+    other.end()?;
+    kernel.rehearse("oom_victim_pid", &[victim])?;
+    let told = events(&mut kernel, EVENT_OOM_KILL).len();
+    ensure!(told == 2, "told {told} times");
     Ok(())
 }

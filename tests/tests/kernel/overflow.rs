@@ -1,8 +1,6 @@
 //! Maps that are too small: what doesn't fit is a counted loss that every view shows, and what is
 //! counted stays right.
 
-use std::path::Path;
-
 use anyhow::{Context, Result, ensure};
 use memtrace_core::model::derive;
 use memtrace_core::source::Source;
@@ -11,16 +9,16 @@ use memtrace_host::hostfs::HostRoot;
 use memtrace_host::hostfs::process::maps::Inode;
 use memtrace_host::live::{LiveOptions, LiveSource};
 use memtrace_host::probe::{Belongings, KernelSide, Limits, Probe};
-use memtrace_tests::pool::{self, Member};
-use memtrace_tests::standin::StandIn;
 use memtrace_view::summary;
 
-use crate::{Test, open_with, room};
+use crate::Test;
+use crate::support::{Confined, counters, open_with, room, start};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("too_few_slots", slots),
     ("a_vm_without_a_slot_is_lost_once_however_often_it_faults", faults_without_slot),
     ("too_few_processes", processes),
+    ("a_vm_beyond_a_full_table_is_lost_once_however_often_it_faults", faults_beyond_table),
     ("too_few_address_spaces", address_spaces),
     ("too_few_cgroups", cgroups),
     ("too_few_shared_memories", shared_memories),
@@ -32,10 +30,6 @@ pub const POOL_TESTS: &[(&str, Test)] = &[("too_few_flows", flows)];
 
 /// Most that a stand-in faults that touches nothing.
 const AT_REST: u64 = 2000;
-
-fn start(dir: &Path) -> Result<StandIn> {
-    StandIn::start(dir, "qemu-system-standin")
-}
 
 /// The line on lost events at the foot of every view.
 fn footer(kernel: Probe) -> Result<String> {
@@ -55,7 +49,7 @@ fn shows(kernel: Probe, what: &str) -> Result<()> {
 fn this_process(kernel: &mut Probe) -> Result<VmCounters> {
     let pid = std::process::id();
     kernel.track(pid, &Belongings::default())?;
-    Ok(kernel.read().vms.get(&pid).context("no slot")?.counters)
+    counters(kernel, pid)
 }
 
 fn slots() -> Result<()> {
@@ -120,6 +114,19 @@ fn processes() -> Result<()> {
     }
     let census = kernel.census();
     ensure!(census.quarantined + census.tracked == 0, "{census:?} of {capacity}");
+    shows(kernel, "1 VM without a slot")
+}
+
+fn faults_beyond_table() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut kernel = open_with(Limits { processes: 1, ..Limits::default() })?;
+    let first = start(dir.path())?;
+    kernel.track(first.pid(), &Belongings::default())?;
+    for _ in 0..5 {
+        kernel.rehearse("guest_fault", &[])?;
+    }
+    let lost = kernel.read().host.lost_slots;
+    ensure!(lost == 1, "{lost} lost slots");
     shows(kernel, "1 VM without a slot")
 }
 
@@ -226,14 +233,12 @@ fn flows() -> Result<()> {
     let mut kernel = open_with(Limits { flows: 1, ..Limits::default() })?;
     let mut vms = Vec::new();
     for name in ["victim", "noisy"] {
-        let standin = start(dir.path())?;
-        let name = format!("{name}-{}", standin.pid());
-        let cgroup = Member::new(&pool::find()?, &name, standin.pid())?;
-        kernel.track(standin.pid(), &Belongings::default())?;
-        vms.push((standin, cgroup));
+        let vm = Confined::vm(dir.path(), name)?;
+        kernel.track(vm.standin.pid(), &Belongings::default())?;
+        vms.push(vm);
     }
-    for (standin, _) in &mut vms {
-        standin.touch(160)?;
+    for vm in &mut vms {
+        vm.standin.touch(160)?;
     }
     let reading = kernel.read();
     let lost = reading.host.lost_flow_pages;

@@ -1,19 +1,16 @@
 //! The begin of pressure is reported at once, and not repeatedly.
 
-use std::path::Path;
-
 use anyhow::{Context, Result, ensure};
 use memtrace_ebpf::{
     EVENT_DIRECT_RECLAIM, EVENT_KSWAPD, EVENT_MEMCG_RECLAIM, PRESSURE_PAUSE_NS, SLOT_KSWAPD,
 };
-use memtrace_host::probe::{Arrived, Belongings, KernelSide, Limits, Probe};
-use memtrace_tests::pool::{self, Member};
-use memtrace_tests::standin::StandIn;
+use memtrace_host::probe::{KernelSide, Probe};
 use memtrace_tests::wait;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::{Test, open, open_with};
+use crate::Test;
+use crate::support::{Confined, TOO_MUCH, events, open};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("a_direct_reclaim_is_told_once_in_a_while", direct_reclaim),
@@ -22,14 +19,8 @@ pub const TESTS: &[(&str, Test)] = &[
 ];
 pub const POOL_TESTS: &[(&str, Test)] = &[("reclaim_in_a_vms_cgroup_is_told_at_once", memcg)];
 
-/// More than a pool of 128 MiB holds.
-const TOO_MUCH: usize = 192;
 /// A node that no host has.
 const NODE: u64 = 1023;
-
-fn of_kind(events: Vec<Arrived>, kind: u32) -> impl Iterator<Item = Arrived> {
-    events.into_iter().filter(move |arrived| arrived.event.kind == kind)
-}
 
 fn now() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
@@ -38,19 +29,18 @@ fn now() -> u64 {
 
 /// By any process: others may reclaim at the same moment, and then our reclaim isn't reported.
 fn direct_reclaim() -> Result<()> {
-    let mut kernel = open_with(Limits::default())?;
+    let mut kernel = open()?;
     let before = now();
     // A reclaim under way isn't delayed by waking the reader.
     kernel.rehearse("direct_reclaim_begin", &[])?;
-    let early: Vec<Arrived> = of_kind(kernel.events(), EVENT_DIRECT_RECLAIM).collect();
-    let ours = early.iter().find(|arrived| arrived.event.tgid == std::process::id());
+    let mut told = events(&mut kernel, EVENT_DIRECT_RECLAIM);
+    let ours = told.iter().find(|arrived| arrived.event.tgid == std::process::id());
     ensure!(ours.is_none(), "told before its end: {ours:?}");
     for _ in 0..1000 {
         reclaim(&mut kernel)?;
     }
     let passed = now() - before;
-    let told: Vec<Arrived> =
-        early.into_iter().chain(of_kind(kernel.events(), EVENT_DIRECT_RECLAIM)).collect();
+    told.extend(events(&mut kernel, EVENT_DIRECT_RECLAIM));
     let most = 1 + passed / PRESSURE_PAUSE_NS;
     ensure!(!told.is_empty() && told.len() as u64 <= most, "{} told, at most {most}", told.len());
     Ok(())
@@ -63,20 +53,19 @@ fn reclaim(kernel: &mut Probe) -> Result<()> {
 }
 
 fn kswapd() -> Result<()> {
-    let mut kernel = open_with(Limits::default())?;
+    let mut kernel = open()?;
     wait::until("kswapd's event", || {
         kernel.rehearse("kswapd_sleep", &[NODE]).ok()?;
         kernel.rehearse("kswapd_wake", &[NODE]).ok()?;
         // kswapd works on, which is no new event.
         kernel.rehearse("kswapd_wake", &[NODE]).ok()?;
-        let mut told = of_kind(kernel.events(), EVENT_KSWAPD);
-        let one = told.next()?;
-        (one.event.slot == SLOT_KSWAPD && told.next().is_none()).then_some(())
+        let told = events(&mut kernel, EVENT_KSWAPD);
+        matches!(told.as_slice(), [one] if one.event.slot == SLOT_KSWAPD).then_some(())
     })
 }
 
 fn taken_at_once() -> Result<()> {
-    let mut kernel = open_with(Limits::default())?;
+    let mut kernel = open()?;
     reclaim(&mut kernel)?;
     let bell = kernel.event_fd().context("no bell")?;
     let mut fds = [PollFd::from_borrowed_fd(bell, PollFlags::IN)];
@@ -89,32 +78,17 @@ fn taken_at_once() -> Result<()> {
     Ok(())
 }
 
-/// In a cgroup of its own, which goes after the process.
-struct Vm {
-    standin: StandIn,
-    cgroup: Member,
-}
-
-fn start(dir: &Path) -> Result<Vm> {
-    let standin = StandIn::start(dir, "qemu-system-standin")?;
-    let name = format!("pressed-{}", standin.pid());
-    let cgroup = Member::new(&pool::find()?, &name, standin.pid())?;
-    Ok(Vm { standin, cgroup })
-}
-
 fn memcg() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open()?;
-    let mut vm = start(dir.path())?;
+    let mut vm = Confined::tracked(&mut kernel, dir.path(), "pressed")?;
     let pid = vm.standin.pid();
-    kernel.track(pid, &Belongings::of_cgroups([vm.cgroup.id()?]))?;
     let begun = now();
     for _ in 0..3 {
         vm.standin.touch(TOO_MUCH)?;
     }
-    let told: Vec<Arrived> = of_kind(kernel.events(), EVENT_MEMCG_RECLAIM)
-        .filter(|arrived| arrived.event.tgid == pid)
-        .collect();
+    let mut told = events(&mut kernel, EVENT_MEMCG_RECLAIM);
+    told.retain(|arrived| arrived.event.tgid == pid);
     let first = told.first().context("nothing was told")?;
     ensure!(first.event.at_ns >= begun && first.event.slot > SLOT_KSWAPD, "{first:?}");
     // Its only thread can't report twice at the same moment.

@@ -2,12 +2,12 @@
 
 use anyhow::{Context, Result, ensure};
 use memtrace_core::signal::Signal;
-use memtrace_ebpf::VmCounters;
 use memtrace_host::probe::support::{TRACEPOINTS, facts};
 use memtrace_host::probe::{Belongings, KernelSide};
 use memtrace_tests::standin::StandIn;
 
-use crate::{Test, open};
+use crate::Test;
+use crate::support::{counters, open, start};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("every_tracepoint_of_this_kernel_is_used", every_tracepoint_is_used),
@@ -16,12 +16,6 @@ pub const TESTS: &[(&str, Test)] = &[
     ("no_vm_is_charged_before_it_is_tracked", untracked),
     ("without_btf_faults_are_still_counted", without_btf),
 ];
-
-fn counters(kernel: &mut dyn KernelSide, pid: u32) -> Result<VmCounters> {
-    let reading = kernel.read();
-    ensure!(reading.problems.is_empty(), "{:?}", reading.problems);
-    Ok(reading.vms.get(&pid).context("the process has no slot")?.counters)
-}
 
 /// A signal may be absent only because the kernel lacks its tracepoint, or refuses what
 /// memtrace can do without.
@@ -47,11 +41,11 @@ fn every_tracepoint_is_used() -> Result<()> {
 fn user_faults_agree() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open()?;
-    let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let mut standin = start(dir.path())?;
     kernel.track(standin.pid(), &Belongings::default())?;
-    let before = (counters(&mut *kernel, standin.pid())?, standin.faults()?);
+    let before = (counters(&mut kernel, standin.pid())?, standin.faults()?);
     standin.touch(64)?;
-    let after = (counters(&mut *kernel, standin.pid())?, standin.faults()?);
+    let after = (counters(&mut kernel, standin.pid())?, standin.faults()?);
     let ours =
         after.0.user_faults + after.0.kernel_faults - before.0.user_faults - before.0.kernel_faults;
     let (minor, major) = (after.1.0 - before.1.0, after.1.1 - before.1.1);
@@ -65,16 +59,16 @@ fn user_faults_agree() -> Result<()> {
 fn idle_neighbour() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open()?;
-    let mut busy = StandIn::start(dir.path(), "qemu-system-standin")?;
-    let idle = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let mut busy = start(dir.path())?;
+    let idle = start(dir.path())?;
     kernel.track(busy.pid(), &Belongings::default())?;
     kernel.track(idle.pid(), &Belongings::default())?;
     idle.rest()?;
-    let before = counters(&mut *kernel, idle.pid())?;
-    let busy_before = counters(&mut *kernel, busy.pid())?;
+    let before = counters(&mut kernel, idle.pid())?;
+    let busy_before = counters(&mut kernel, busy.pid())?;
     busy.touch(64)?;
-    ensure!(counters(&mut *kernel, busy.pid())? != busy_before, "the busy one shows nothing");
-    ensure!(counters(&mut *kernel, idle.pid())? == before, "the idle one moved");
+    ensure!(counters(&mut kernel, busy.pid())? != busy_before, "the busy one shows nothing");
+    ensure!(counters(&mut kernel, idle.pid())? == before, "the idle one moved");
     Ok(())
 }
 
@@ -100,7 +94,7 @@ fn without_btf() -> Result<()> {
     let reason = swap_out.quality.reason().unwrap_or_default();
     ensure!(reason.contains("btf"), "{reason}");
     ensure!(!status(Signal::UserFaults)?.quality.is_absent());
-    let mut standin = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let mut standin = start(dir.path())?;
     kernel.track(standin.pid(), &Belongings::default())?;
     standin.touch(16)?;
     ensure!(counters(&mut *kernel, standin.pid())?.user_faults > 0, "no faults");

@@ -1,39 +1,33 @@
 //! Who reclaims a VM's memory on behalf of nobody: neither the VM nor a kernel worker. What is
 //! taken counts, the order to take it is no pressure of the VM.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use memtrace_ebpf::{EVENT_MEMCG_RECLAIM, NOTE_ANNOUNCED, STALL_MEMCG_RECLAIM, VmCounters};
-use memtrace_host::probe::{Arrived, Belongings, KernelSide, Leftover, Limits, Probe};
-use memtrace_tests::pool::{self, Member};
-use memtrace_tests::standin::StandIn;
+use memtrace_host::probe::{Belongings, KernelSide, Leftover, Probe};
 
-use crate::{Test, open_with, thread_id};
+use crate::Test;
+use crate::support::{Confined, counters, events, open, start, thread_id};
 
 pub const TESTS: &[(&str, Test)] =
     &[("an_order_to_reclaim_a_vms_cgroup_is_not_the_vms_reclaim", announced)];
 pub const POOL_TESTS: &[(&str, Test)] =
     &[("who_reclaims_a_vms_cgroup_by_its_files_is_not_the_vm", ordered)];
 
-fn counters(kernel: &mut Probe, pid: u32) -> Result<VmCounters> {
-    Ok(kernel.read().vms.get(&pid).context("no slot")?.counters)
-}
-
 /// Neither reclaims nor pages of the VM, and no event.
 fn is_not_charged(kernel: &mut Probe, pid: u32, before: &VmCounters) -> Result<()> {
     let after = counters(kernel, pid)?;
     let of = |counters: &VmCounters| (counters.memcg_reclaims, counters.reclaimed_pages);
     ensure!(of(&after) == of(before), "{:?} after {:?}", of(&after), of(before));
-    let told: Vec<Arrived> = kernel.events();
-    let told = told.iter().find(|arrived| arrived.event.kind == EVENT_MEMCG_RECLAIM);
-    ensure!(told.is_none(), "told as pressure: {told:?}");
+    let told = events(kernel, EVENT_MEMCG_RECLAIM);
+    ensure!(told.is_empty(), "told as pressure: {told:?}");
     Ok(())
 }
 
 /// As on a kernel that tells at a function's begin whose cgroup it is.
 fn announced() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let mut kernel = open_with(Limits::default())?;
-    let vm = StandIn::start(dir.path(), "qemu-system-standin")?;
+    let mut kernel = open()?;
+    let vm = start(dir.path())?;
     kernel.track(vm.pid(), &Belongings::default())?;
     kernel.events();
     let before = counters(&mut kernel, vm.pid())?;
@@ -51,18 +45,14 @@ fn announced() -> Result<()> {
 
 fn ordered() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let mut kernel = open_with(Limits::default())?;
-    let mut vm = StandIn::start(dir.path(), "qemu-system-standin")?;
-    let name = format!("squeezed-{}", vm.pid());
-    let cgroup = Member::new(&pool::find()?, &name, vm.pid())?;
-    kernel.track(vm.pid(), &Belongings::of_cgroups([cgroup.id()?]))?;
-    vm.touch(64)?;
+    let mut kernel = open()?;
+    let mut vm = Confined::tracked(&mut kernel, dir.path(), "squeezed")?;
+    let pid = vm.standin.pid();
+    vm.standin.touch(64)?;
     kernel.events();
-    let before = counters(&mut kernel, vm.pid())?;
-    cgroup.squeeze()?;
-    let taken = counters(&mut kernel, vm.pid())?.swap_out_pages - before.swap_out_pages;
+    let before = counters(&mut kernel, pid)?;
+    vm.cgroup.squeeze()?;
+    let taken = counters(&mut kernel, pid)?.swap_out_pages - before.swap_out_pages;
     ensure!(taken > 1000, "only {taken} pages were taken");
-    is_not_charged(&mut kernel, vm.pid(), &before)?;
-    // The cgroup goes after its process.
-    vm.end()
+    is_not_charged(&mut kernel, pid, &before)
 }

@@ -1,16 +1,12 @@
 //! Swap and reclaim, against what the kernel counts itself. The stand-ins share a memory
 //! cgroup that is too small for them.
 
-use std::path::Path;
-
 use anyhow::{Context, Result, ensure};
 use memtrace_core::signal::{Quality, Signal};
-use memtrace_ebpf::VmCounters;
-use memtrace_host::probe::{Belongings, FlowReading, KernelSide, Reading, Taker};
-use memtrace_tests::pool::{self, Member};
-use memtrace_tests::standin::StandIn;
+use memtrace_host::probe::{FlowReading, KernelSide, Reading, Taker};
 
-use crate::{Test, open};
+use crate::Test;
+use crate::support::{Confined, TOO_MUCH, open};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("swap_outs_less_swap_ins_are_vmswap", balance),
@@ -22,34 +18,6 @@ pub const TESTS: &[(&str, Test)] = &[
     ("what_a_killed_vm_had_in_swap_is_its_own", killed),
 ];
 
-/// MiB that a stand-in touches: more than a pool of 128 MiB holds.
-const TOO_MUCH: usize = 192;
-
-/// A stand-in in a cgroup of its own, tracked. The cgroup goes after the process.
-struct Vm {
-    standin: StandIn,
-    cgroup: Member,
-}
-
-impl Vm {
-    fn start(kernel: &mut dyn KernelSide, dir: &Path, name: &str) -> Result<Self> {
-        let vm = Self::untracked(dir, "qemu-system-standin", name)?;
-        kernel.track(vm.standin.pid(), &Belongings::of_cgroups([vm.cgroup.id()?]))?;
-        Ok(vm)
-    }
-
-    fn untracked(dir: &Path, program: &str, name: &str) -> Result<Self> {
-        let standin = StandIn::start(dir, program)?;
-        let name = format!("{name}-{}", standin.pid());
-        let cgroup = Member::new(&pool::find()?, &name, standin.pid())?;
-        Ok(Self { standin, cgroup })
-    }
-
-    fn counters(&self, reading: &Reading) -> Result<VmCounters> {
-        Ok(reading.vms.get(&self.standin.pid()).context("no slot")?.counters)
-    }
-}
-
 fn agree(what: &str, ours: u64, theirs: u64) -> Result<()> {
     let within = (theirs / 100).max(16);
     ensure!(ours.abs_diff(theirs) <= within, "{what}: {ours}, the kernel says {theirs}");
@@ -59,7 +27,7 @@ fn agree(what: &str, ours: u64, theirs: u64) -> Result<()> {
 fn balance() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open()?;
-    let mut vm = Vm::start(&mut *kernel, dir.path(), "balance")?;
+    let mut vm = Confined::tracked(&mut kernel, dir.path(), "balance")?;
     for round in 0..3 {
         vm.standin.touch(TOO_MUCH)?;
         let counters = vm.counters(&kernel.read())?;
@@ -80,7 +48,7 @@ fn major_faults() -> Result<()> {
         .signals()
         .iter()
         .any(|status| status.signal == Signal::MajorFaults && status.quality == Quality::Exact);
-    let mut vm = Vm::start(&mut *kernel, dir.path(), "major")?;
+    let mut vm = Confined::tracked(&mut kernel, dir.path(), "major")?;
     let before = (vm.counters(&kernel.read())?, vm.cgroup.stat("pgmajfault")?);
     vm.standin.touch(TOO_MUCH)?;
     vm.standin.touch(TOO_MUCH)?;
@@ -98,14 +66,14 @@ fn major_faults() -> Result<()> {
 fn flows() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open()?;
-    let mut victim = Vm::start(&mut *kernel, dir.path(), "victim")?;
-    let mut noisy = Vm::start(&mut *kernel, dir.path(), "noisy")?;
+    let mut victim = Confined::tracked(&mut kernel, dir.path(), "victim")?;
+    let mut noisy = Confined::tracked(&mut kernel, dir.path(), "noisy")?;
     victim.standin.touch(64)?;
     noisy.standin.touch(TOO_MUCH)?;
     let reading = kernel.read();
     let taken = victim.counters(&reading)?.swap_out_pages;
     ensure!(taken > 1000, "only {taken} pages were taken");
-    let flow = |causer: &Vm, victim: &Vm| {
+    let flow = |causer: &Confined, victim: &Confined| {
         let matches = |flow: &&FlowReading| {
             flow.causer == Taker::Process(causer.standin.pid())
                 && flow.victim == Taker::Process(victim.standin.pid())
@@ -122,8 +90,8 @@ fn flows() -> Result<()> {
 fn reclaim() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open()?;
-    let mut noisy = Vm::start(&mut *kernel, dir.path(), "noisy")?;
-    let idle = Vm::start(&mut *kernel, dir.path(), "idle")?;
+    let mut noisy = Confined::tracked(&mut kernel, dir.path(), "noisy")?;
+    let idle = Confined::tracked(&mut kernel, dir.path(), "idle")?;
     let before = idle.counters(&kernel.read())?;
     let begun = std::time::Instant::now();
     noisy.standin.touch(TOO_MUCH)?;
@@ -153,8 +121,8 @@ fn reclaim() -> Result<()> {
 fn others() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open()?;
-    let vm = Vm::start(&mut *kernel, dir.path(), "vm")?;
-    let mut other = Vm::untracked(dir.path(), "some-other-program", "other")?;
+    let vm = Confined::tracked(&mut kernel, dir.path(), "vm")?;
+    let mut other = Confined::other(dir.path(), "other")?;
     let before = kernel.read();
     other.standin.touch(TOO_MUCH)?;
     let after = kernel.read();
@@ -174,16 +142,16 @@ fn others() -> Result<()> {
 fn writes() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open()?;
-    let mut vm = Vm::start(&mut *kernel, dir.path(), "writes")?;
+    let mut vm = Confined::tracked(&mut kernel, dir.path(), "writes")?;
     let written = |kernel: &mut dyn KernelSide| -> u64 {
         let reading = kernel.read();
         let vms = reading.vms.values().map(|vm| vm.counters.reclaim_write_pages);
         vms.sum::<u64>() + reading.other.reclaim_write_pages + reading.kswapd.reclaim_write_pages
     };
-    let before = (vmstat("nr_vmscan_write")?, written(&mut *kernel));
+    let before = (vmstat("nr_vmscan_write")?, written(&mut kernel));
     vm.standin.touch(TOO_MUCH)?;
     vm.standin.touch(TOO_MUCH)?;
-    let after = (vmstat("nr_vmscan_write")?, written(&mut *kernel));
+    let after = (vmstat("nr_vmscan_write")?, written(&mut kernel));
     let own = vm.counters(&kernel.read())?.reclaim_write_pages;
     ensure!(own > 10_000, "only {own} pages of the VM were written");
     agree("pages that reclaim wrote", after.1 - before.1, after.0 - before.0)
@@ -193,7 +161,7 @@ fn writes() -> Result<()> {
 fn killed() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open()?;
-    let mut vm = Vm::start(&mut *kernel, dir.path(), "killed")?;
+    let mut vm = Confined::tracked(&mut kernel, dir.path(), "killed")?;
     vm.standin.touch(TOO_MUCH)?;
     let before = vm.counters(&kernel.read())?;
     let swapped = vm.standin.status_pages("VmSwap")?;

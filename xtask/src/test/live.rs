@@ -60,12 +60,10 @@ pub fn level_2(kernel: &str) -> Result<Outcome> {
         outcome.skipped += u64::try_from(table.skipped.len())?;
         reasons.extend(table.skipped.iter().map(|skipped| skipped.reason.clone()));
     }
-    let (passed, skipped) = report.tested();
-    outcome.passed += passed;
-    outcome.skipped += skipped;
-    if skipped > 0 {
-        reasons.insert(format!("kernel {kernel} hasn't what {skipped} tests of the programs need"));
-    }
+    let tested = report.tested();
+    outcome.passed += tested.passed;
+    outcome.skipped += tested.skipped;
+    reasons.extend(tested.reasons.iter().map(|reason| format!("kernel {kernel}: {reason}")));
     for reason in report.skipped() {
         outcome.skipped += 1;
         reasons.insert(reason.to_owned());

@@ -77,17 +77,16 @@ impl Processes {
         !self.unused.is_empty()
     }
 
-    /// Takes the mark of a process away, whoever needs it.
-    #[cfg(feature = "fixture")]
-    pub(super) fn take_mark(&mut self, tgid: u32) -> Result<()> {
-        self.marks.set(mark_index(tgid), MARK_NOBODY, 0).context("take a mark away")
+    /// Takes a mark away, whoever needs it.
+    pub(super) fn take_mark(&mut self, mark: u32) -> Result<()> {
+        self.marks.set(mark, MARK_NOBODY, 0).context("take a mark away")
     }
 
     /// All entered processes; occasionally removes unused marks.
     pub(crate) fn tidy(&mut self) -> Result<Vec<(u32, u32)>> {
         let unused = std::mem::take(&mut self.unused);
         for mark in &unused {
-            self.marks.set(*mark, MARK_NOBODY, 0).context("take a mark away")?;
+            self.take_mark(*mark)?;
         }
         let entered: Vec<(u32, u32)> = self.table.iter().filter_map(Result::ok).collect();
         let needed: BTreeSet<u32> = entered.iter().map(|(tgid, _)| mark_index(*tgid)).collect();

@@ -51,7 +51,7 @@ struct Unclaimed {
 /// The assignment of slots.
 pub struct Slots {
     count: u32,
-    processes: Processes,
+    pub(super) processes: Processes,
     pub rows: Rows,
     pub tracked: BTreeMap<u32, Tracked>,
     /// By slot.
@@ -202,12 +202,6 @@ impl Slots {
         if !self.untrack(tgid) {
             self.release_unclaimed(|unclaimed| unclaimed.tgid == tgid);
         }
-    }
-
-    /// For tests.
-    #[cfg(feature = "fixture")]
-    pub(super) fn take_mark(&mut self, tgid: u32) -> Result<()> {
-        self.processes.take_mark(tgid)
     }
 
     fn untrack(&mut self, tgid: u32) -> bool {

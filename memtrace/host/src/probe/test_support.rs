@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use aya::TestRun;
 use aya::maps::{HashMap, MapData};
 use aya::programs::{ProgramError, RawTracePoint, RawTracePointRunOptions};
-use memtrace_ebpf::{StallKey, StallStart};
+use memtrace_ebpf::{StallKey, StallStart, mark_index};
 
 use super::live::Probe;
 use super::slots::Census;
@@ -78,7 +78,7 @@ impl Probe {
     /// # Errors
     /// When the kernel refuses.
     pub fn take_mark(&mut self, tgid: u32) -> Result<()> {
-        self.slots.take_mark(tgid)
+        self.slots.processes.take_mark(mark_index(tgid))
     }
 
     /// The numbers of slots by state, and of entries that lead to them.

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::compare;
+use crate::harness::Printed;
+use crate::outcome;
 
 #[derive(Deserialize)]
 struct Line {
@@ -42,10 +44,13 @@ pub struct Scenario {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum State {
     Compared(Table),
-    /// The tests of the programs, of which these failed.
+    /// The tests of the programs: why some could not run, and which failed.
     Tested {
         passed: u64,
         skipped: u64,
+        /// Empty in what was kept of runs before they were reported.
+        #[serde(default)]
+        reasons: Vec<String>,
         failures: Vec<String>,
     },
     /// This kernel has no such thing.
@@ -145,13 +150,21 @@ impl Outcome {
         })
     }
 
-    /// How many tests of the programs passed, and how many couldn't run.
-    pub fn tested(&self) -> (u64, u64) {
-        let counts = self.scenarios.iter().filter_map(|scenario| match scenario.state {
-            State::Tested { passed, skipped, .. } => Some((passed, skipped)),
-            _ => None,
-        });
-        counts.fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1))
+    /// How many tests of the programs passed, and how many couldn't run, with the reasons. Which
+    /// failed is among the problems.
+    pub fn tested(&self) -> outcome::Outcome {
+        let mut tested = outcome::Outcome::default();
+        for scenario in &self.scenarios {
+            if let State::Tested { passed, skipped, reasons, .. } = &scenario.state {
+                tested.absorb(outcome::Outcome {
+                    passed: *passed,
+                    skipped: *skipped,
+                    reasons: reasons.clone(),
+                    ..outcome::Outcome::default()
+                });
+            }
+        }
+        tested
     }
 
     pub fn tables(&self) -> impl Iterator<Item = &Table> {
@@ -197,36 +210,20 @@ fn selftest(value: &Value) -> Scenario {
     Scenario { name: SELFTEST.to_owned(), seconds: seconds(value), state }
 }
 
-/// The tests of the programs, by what their harness prints: a line for each test, and one in
-/// the end.
+/// The tests of the programs, by what their harness prints.
 fn tests(value: &Value) -> Scenario {
+    let mut printed = Printed::default();
     let output = value.get("output").and_then(Value::as_str).unwrap_or_default();
-    let ended_with = |verdict: &str| {
-        let name = |line: &'_ str| {
-            let test = line.strip_prefix("test ")?.strip_suffix(verdict)?.trim_end();
-            Some(test.strip_suffix("...")?.trim_end().to_owned())
-        };
-        output.lines().filter_map(name).collect::<Vec<String>>()
-    };
-    let state = match output.contains("test result: ") {
-        true => State::Tested {
-            passed: ended_with("ok").len() as u64,
-            skipped: ended_with("ignored").len() as u64,
-            failures: ended_with("FAILED").iter().map(|name| failure(name, output)).collect(),
-        },
-        false => failed(format!(
-            "the tests came to no end, code {}",
-            value.get("code").unwrap_or(&Value::Null)
-        )),
+    output.lines().for_each(|line| printed.take(line));
+    let code = value.get("code").unwrap_or(&Value::Null);
+    let has_result = printed.has_result();
+    let outcome::Outcome { passed, failed: count, skipped, reasons, failures } =
+        printed.outcome(code.as_i64() == Some(0));
+    let state = match has_result && (count == 0 || !failures.is_empty()) {
+        true => State::Tested { passed, skipped, reasons, failures },
+        false => failed(format!("the tests came to no end, code {code}")),
     };
     Scenario { name: PROGRAMS.to_owned(), seconds: seconds(value), state }
-}
-
-/// A test that failed, and the first line of what it said.
-fn failure(name: &str, output: &str) -> String {
-    let mut lines = output.lines().skip_while(|line| line.trim() != format!("---- {name} ----"));
-    let said = lines.nth(1).unwrap_or_default();
-    format!("{name}: {said}")
 }
 
 fn failed(reason: String) -> State {
@@ -269,11 +266,15 @@ impl Scenario {
                     table.wrong().map(|row| format!("; WRONG: {}", sentence(row))).collect();
                 format!("{} rows passed, {} wrong{wrong}", table.passed(), table.failed())
             }
-            State::Tested { passed, skipped, failures } => {
+            State::Tested { passed, skipped, reasons, failures } => {
                 let failed = failures.len();
+                let reasons: String =
+                    reasons.iter().map(|reason| format!("; skipped: {reason}")).collect();
                 let failures: String =
                     failures.iter().map(|failure| format!("; FAILED: {failure}")).collect();
-                format!("{passed} tests passed, {failed} failed, {skipped} skipped{failures}")
+                format!(
+                    "{passed} tests passed, {failed} failed, {skipped} skipped{reasons}{failures}"
+                )
             }
             State::Skipped(reason) => format!("skipped: {reason}"),
             State::Failed { reason, .. } => format!("failed: {reason}"),

@@ -1,6 +1,6 @@
 //! The plan for each kernel that KERNEL tables were made of, and for poorer ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 mod deep;
 
@@ -79,23 +79,34 @@ fn everything_is_attached_where_everything_is_there() {
     assert_eq!(status(&plan, Signal::SwapIn).source.as_deref(), Some("raw_tp kmem:rss_stat"));
 }
 
-#[test]
-fn forms_are_chosen_by_their_arguments() {
-    // 5.10: a count in rss_stat, a pid in mark_victim, pages instead of folios.
+/// 5.10: a count in rss_stat, a pid in mark_victim, pages instead of folios.
+fn facts_of_5_10() -> KernelFacts {
     let mut old = facts();
+    old.functions = deep::functions_of_5_10();
     old.tracepoints.insert("rss_stat", form(&["struct mm_struct *", "int", "long int"]));
     old.tracepoints.insert("mark_victim", form(&["int"]));
     old.tracepoints.remove("mm_vmscan_write_folio");
     old.tracepoints.insert("mm_vmscan_writepage", form(&["struct page *"]));
-    let old = plan(&old);
+    old
+}
+
+/// 7.3: the cgroup in memcg_reclaim_begin, and the last thread in sched_process_exit.
+fn facts_of_7_3() -> KernelFacts {
+    let mut new = facts();
+    new.functions = deep::functions_of_7_3();
+    let begin = form(&["gfp_t", "int", "struct mem_cgroup *"]);
+    new.tracepoints.insert("mm_vmscan_memcg_reclaim_begin", begin);
+    new.tracepoints.insert("sched_process_exit", form(&["struct task_struct *", "bool"]));
+    new
+}
+
+#[test]
+fn forms_are_chosen_by_their_arguments() {
+    let old = plan(&facts_of_5_10());
     assert_eq!(program(&old, "rss_stat"), Some("rss_stat_count"));
     assert_eq!(program(&old, "mark_victim"), Some("oom_victim_pid"));
     assert_eq!(program(&old, "mm_vmscan_writepage"), Some("reclaim_write"));
-    // 7.2: the cgroup in memcg_reclaim_begin.
-    let mut new = facts();
-    let begin = form(&["gfp_t", "int", "struct mem_cgroup *"]);
-    new.tracepoints.insert("mm_vmscan_memcg_reclaim_begin", begin);
-    let new = plan(&new);
+    let new = plan(&facts_of_7_3());
     assert_eq!(program(&new, "mm_vmscan_memcg_reclaim_begin"), Some("memcg_reclaim_begin_memcg"));
 }
 
@@ -147,25 +158,72 @@ fn reclaim_writes_are_exact_where_folio_sizes_are_known() {
     assert_eq!(quality, Quality::approximate("a large folio counts as one page"));
 }
 
+/// Programs that end something, and those that begin it, in all of their forms.
+const PAIRS: [(&[&str], &[&str]); 8] = [
+    (&["async_fault_end"], &["async_fault_begin"]),
+    (&["direct_reclaim_end"], &["direct_reclaim_begin"]),
+    (
+        &["memcg_reclaim_end"],
+        &["memcg_reclaim_begin", "memcg_reclaim_begin_memcg", "memcg_reclaim_for"],
+    ),
+    (&["compaction_end"], &["compaction_begin"]),
+    (&["swap_in_end"], &["swap_in_begin"]),
+    (&["shared_swap_in_end"], &["shared_swap_in_begin"]),
+    (
+        &["shared_out_end_2", "shared_out_end_3"],
+        &["shared_out_begin_first", "shared_out_begin_second"],
+    ),
+    (&["throttle_end"], &["throttle_begin"]),
+];
+/// Programs that are whole by themselves.
+const SINGLE: [&str; 19] = [
+    "compaction",
+    "guest_fault",
+    "kernel_fault",
+    "kswapd_sleep",
+    "kswapd_wake",
+    "memcg_event",
+    "oom_victim_pid",
+    "oom_victim_task",
+    "process_exec",
+    "process_exit",
+    "process_exit_last",
+    "reclaim_write",
+    "rss_stat",
+    "rss_stat_count",
+    "shared_in_5",
+    "shared_in_6",
+    "throttled",
+    "user_fault",
+    "wakeup_kswapd",
+];
+
 #[test]
 fn ends_are_attached_before_their_begins() {
-    let plan = plan(&facts());
-    let programs: Vec<&str> = plan.hooks.iter().map(|hook| hook.program).collect();
-    let place = |name: &str| programs.iter().position(|program| *program == name);
-    let begins = programs.iter().filter(|name| name.ends_with("_begin"));
-    let pairs: Vec<(usize, usize)> = begins
-        .filter_map(|begin| Some((place(&begin.replace("_begin", "_end"))?, place(begin)?)))
-        .collect();
-    assert!(pairs.len() >= 7, "{pairs:?} of {programs:?}");
-    assert!(pairs.iter().all(|(end, begin)| end < begin), "{pairs:?} of {programs:?}");
+    let kernels = [facts_of_5_10(), facts(), facts_of_7_3()];
+    let mut seen = BTreeSet::new();
+    for plan in kernels.iter().map(plan) {
+        let mut attached = BTreeSet::new();
+        for hook in plan.hooks {
+            let program = hook.program;
+            if let Some((ends, _)) = PAIRS.iter().find(|(_, begins)| begins.contains(&program)) {
+                let ended = ends.iter().any(|end| attached.contains(end));
+                assert!(ended, "{program} before one of {ends:?}");
+            }
+            attached.insert(program);
+        }
+        seen.extend(attached);
+    }
+    let pairs = PAIRS.iter().flat_map(|(ends, begins)| ends.iter().chain(*begins));
+    let known: BTreeSet<&str> = pairs.chain(&SINGLE).copied().collect();
+    assert_eq!(seen, known, "each program of a plan has its place here");
 }
 
 #[test]
 fn where_the_kernel_says_which_thread_is_the_last_the_process_ends_with_it() {
-    let mut facts = facts();
-    assert_eq!(program(&plan(&facts), "sched_process_exit"), Some("process_exit"));
-    facts.tracepoints.insert("sched_process_exit", form(&["struct task_struct *", "bool"]));
-    assert_eq!(program(&plan(&facts), "sched_process_exit"), Some("process_exit_last"));
+    assert_eq!(program(&plan(&facts()), "sched_process_exit"), Some("process_exit"));
+    let last = plan(&facts_of_7_3());
+    assert_eq!(program(&last, "sched_process_exit"), Some("process_exit_last"));
 }
 
 #[test]

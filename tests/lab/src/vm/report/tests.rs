@@ -73,20 +73,25 @@ fn the_self_test_gives_its_table_or_says_why_not() {
 
 #[test]
 fn the_tests_of_the_programs_are_counted_with_what_failed() {
-    let printed = "running 3 tests\ntest too_few_slots ... ok\ntest balance ... FAILED\n\
+    let printed = "skipped: the tests that need fentry programs: refused\n\
+                   running 3 tests\ntest too_few_slots ... ok\ntest balance ... FAILED\n\
                    test pid_again ... ignored\n\nfailures:\n\n---- balance ----\n\
                    3 is not 4\n\n\nfailures:\n    balance\n\n\
                    test result: FAILED. 1 passed; 1 failed; 1 ignored\n";
-    let line = |output: &str| {
-        let value = serde_json::json!({ "code": 101, "output": output, "seconds": 4.0 });
+    let line = |code: i32, output: &str| {
+        let value = serde_json::json!({ "code": code, "output": output, "seconds": 4.0 });
         serde_json::json!({ "step": "programs", "value": value }).to_string()
     };
-    let failed = outcome(&[KERNEL, &line(printed), END]);
+    let failed = outcome(&[KERNEL, &line(101, printed), END]);
     assert_eq!(failed.problems(), ["programs: balance: 3 is not 4"]);
     assert!(!failed.good());
-    assert_eq!(failed.tested(), (1, 1));
-    let good = outcome(&[KERNEL, &line("test a ... ok\ntest result: ok. 1 passed\n"), END]);
+    let tested = failed.tested();
+    assert_eq!((tested.passed, tested.skipped), (1, 1));
+    assert_eq!(tested.reasons, ["the tests that need fentry programs: refused"]);
+    let good = outcome(&[KERNEL, &line(0, "test a ... ok\ntest result: ok. 1 passed\n"), END]);
     assert!(good.good(), "{:?}", good.problems());
-    let cut = outcome(&[KERNEL, &line("test a ... ok\n"), END]);
+    let cut = outcome(&[KERNEL, &line(101, "test a ... ok\n"), END]);
     assert!(!cut.good(), "it did not come to its end");
+    let dead = outcome(&[KERNEL, &line(134, "test result: ok. 1 passed; 0 failed\n"), END]);
+    assert_eq!(dead.problems(), ["programs: the tests came to no end, code 134"]);
 }
