@@ -35,6 +35,9 @@ pub fn unless(decision: &Decision) -> String {
         Reason::Relief { .. } => "with more available in the guest, or nothing free above the \
                                   reserve, it would get nothing"
             .to_owned(),
+        Reason::Undone { .. } => "had the step cost its guest less, or spared the host more, it \
+                                  would get its part of what is free"
+            .to_owned(),
         Reason::Calm { .. } => "under pressure, or with less free, it would wait".to_owned(),
         Reason::ColdPages { limit, .. } => format!(
             "with PSI some of {limit} % or more in its cgroup, or balloons that give, nothing \
@@ -213,6 +216,12 @@ pub fn reason(reason: &Reason) -> String {
             show(*wanted),
             show(*free),
             show(*share)
+        ),
+        Reason::Undone { from, step, costs, spares } => format!(
+            "in distress ({}): the last step, of {}, costs it {costs:.2} s a second and spares all \
+             VMs {spares:.2}, so that it is undone",
+            distress(from),
+            show(*step)
         ),
         Reason::Calm { free, before } => format!(
             "it is calm, {} are free above the soft line, and it had {} before",

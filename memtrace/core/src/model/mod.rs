@@ -22,6 +22,7 @@ pub mod totals;
 mod vm;
 pub mod waited;
 pub mod waits;
+mod watermarks;
 
 pub use dead::OVERHEAD;
 pub use derive::derive;
@@ -31,6 +32,7 @@ pub use history::History;
 pub use measured::Measured;
 pub use snapshot::Snapshot;
 pub use waits::Waits;
+pub use watermarks::Watermarks;
 
 #[cfg(test)]
 pub(crate) mod tests;

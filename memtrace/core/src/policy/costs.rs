@@ -13,12 +13,12 @@ use crate::units::{Bytes, Nanos};
 
 /// Seconds that a guest waits for a major fault: a virtual disk reads a page in 0.2 ms, and of
 /// the reads of files that its cache has no room for about half fault; the others show nowhere.
-const FAULT: f64 = 0.4e-3;
+pub const FAULT: f64 = 0.4e-3;
 /// Swap from which a page comes in this time costs a guest about what its own disk does. On working
 /// seeds 0.2 ms has a tenth more OOM kills, 10 ms more stall (docs/population.md).
 const CHEAP: f64 = 1e-3;
 /// With less than this waited in a second, over all VMs, being short costs nothing.
-const PAYS: f64 = 0.02;
+pub const PAYS: f64 = 0.02;
 /// Fewer pages a second than this say nothing of the swap device.
 const PAGES: f64 = 256.0;
 const PAGE: f64 = 4096.0;
@@ -69,12 +69,13 @@ pub fn pays(rules: &Rules, host: &Host, seen: &Observation) -> bool {
 }
 
 /// Whether the host's swap has room for more.
-fn has_room(host: &Host, scope: &ScopeObservation) -> Option<bool> {
+pub fn has_room(host: &Host, scope: &ScopeObservation) -> Option<bool> {
     let (total, free) = scope.swap_total.zip(scope.swap_free)?;
     Some(free > part(total, SWAP_KEPT) && free > part(host.total, SWAP_KEPT_OF_TOTAL))
 }
 
-fn waits<'a>(vms: impl Iterator<Item = &'a VmObservation>) -> Option<f64> {
+/// Seconds that VMs wait for the host in a second. `None`: not known of all.
+pub fn waits<'a>(vms: impl Iterator<Item = &'a VmObservation>) -> Option<f64> {
     vms.map(|vm| percent(vm.stalled).map(|percent| percent / 100.0)).sum()
 }
 

@@ -9,7 +9,7 @@ use super::floor::{Floor, room};
 use super::host::Host;
 use super::need::Need;
 use super::reason::{Reason, RuleId};
-use super::rules::{Rules, part};
+use super::rules::{Rules, Step, part};
 use super::state::State;
 use super::thought::Term;
 use super::vm::Vm;
@@ -125,7 +125,10 @@ pub fn give(
     let share = |need: Bytes| parts.share(rules, need, vm.now.id, capacity);
     let unused = unused(rules, need.bytes, share(need.bytes), vm, maximum);
     let pays = if host.quiet { Bytes(0) } else { need.in_use };
-    let step = host.level.pick(rules.steps).of(maximum, rules.least_step);
+    let by_level = host.level.pick(rules.steps);
+    // Nobody is killed meanwhile: small steps show what they cost before the next one.
+    let most = if need.patient { rules.steps[0].share } else { by_level.share };
+    let step = Step { share: most, ..by_level }.of(maximum, rules.least_step);
     let used = Offer { need: pays, share: share(pays), step };
     let is_unused = unused.bytes() >= used.bytes();
     let Offer { need: asked, share, step } = if is_unused { unused } else { used };

@@ -32,6 +32,7 @@ mod taken;
 mod tests;
 pub mod thought;
 mod tri_state;
+mod undo;
 mod update;
 mod vm;
 mod what_if;

@@ -25,10 +25,20 @@ pub struct Need {
     pub forecast: bool,
     /// Being short costs something ([`super::costs::pays`]).
     pub pays: bool,
+    /// The host's swap isn't full, and there isn't less and less available: there is time to see what
+    /// each step costs.
+    pub patient: bool,
 }
 
-/// `coming`: what orders on their way will free. `pays`: see [`Need`].
-pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes, pays: bool) -> Need {
+/// `coming`: what orders on their way will free. `pays`: see [`Need`]. `full`: the
+/// host's swap is.
+pub fn need(
+    rules: &Rules,
+    state: &State,
+    host: &Host,
+    coming: Bytes,
+    (pays, full): (bool, bool),
+) -> Need {
     let aim = part(host.total, rules.soft);
     let most = part(host.total, MOST);
     let short = aim.saturating_sub(host.available);
@@ -66,7 +76,14 @@ pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes, pays: bool
         pays,
         enough,
     };
-    Need { bytes: if enough { bytes } else { Bytes(0) }, in_use, term, forecast, pays }
+    Need {
+        bytes: if enough { bytes } else { Bytes(0) },
+        in_use,
+        term,
+        forecast,
+        pays,
+        patient: !full && falls.0 == 0,
+    }
 }
 
 /// With less available than this, memory in use may be taken.

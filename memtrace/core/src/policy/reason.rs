@@ -298,6 +298,14 @@ pub enum Reason {
         share: Bytes,
         free: Bytes,
     },
+    /// The last step that took from it costs its guest more than it spares all VMs, in seconds
+    /// waited a second.
+    Undone {
+        from: Distress,
+        step: Bytes,
+        costs: f64,
+        spares: f64,
+    },
     /// `before`: the size that it had.
     Calm {
         free: Bytes,

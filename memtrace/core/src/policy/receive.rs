@@ -9,6 +9,7 @@ use super::host::Host;
 use super::reason::{Reason, RuleId};
 use super::rules::{Rules, Safety, part};
 use super::state::{Promise, VmState};
+use super::undo::Undone;
 use super::vm::Vm;
 use crate::policy::distress::thrashes;
 use crate::policy::tri_state::{share, whole_mib};
@@ -126,22 +127,29 @@ pub fn relieve(
     budget: Bytes,
     weights: f64,
 ) -> Option<(Decision, Bytes)> {
-    let actual = vm.now.actual?;
     let share = (budget.0 as f64 * (weight(vm) / weights)) as u64;
-    let bytes = whole_mib(wanted.min(Bytes(share)).min(budget));
+    let reason = Reason::Relief { from: vm.suffering(), wanted, share: Bytes(share), free: budget };
+    grow(vm, wanted.min(Bytes(share)).min(budget), reason)
+}
+
+/// What a VM gets back of a step that costs it more than it spares the host, though the host swaps
+/// for it.
+pub fn undo(vm: &Vm<'_>, wanted: Bytes, undone: &Undone) -> Option<(Decision, Bytes)> {
+    let &Undone { step, costs, spares } = undone;
+    grow(vm, wanted.min(step), Reason::Undone { from: vm.suffering(), step, costs, spares })
+}
+
+fn grow(vm: &Vm<'_>, bytes: Bytes, reason: Reason) -> Option<(Decision, Bytes)> {
+    let actual = vm.now.actual?;
+    let bytes = whole_mib(bytes);
     let to = actual.saturating_add(bytes);
     // What was ordered already needs no second order.
     let under_way = vm.memory.order.map_or(actual, |order| order.to);
     if bytes.0 == 0 || (under_way > actual && to.saturating_sub(under_way).0 < 16 << 20) {
         return None;
     }
-    let decision = Decision {
-        vm: vm.now.id,
-        action: Action::Balloon { from: actual, to },
-        rule: RuleId::Distress,
-        reason: Reason::Relief { from: vm.suffering(), wanted, share: Bytes(share), free: budget },
-    };
-    Some((decision, bytes))
+    let action = Action::Balloon { from: actual, to };
+    Some((Decision { vm: vm.now.id, action, rule: RuleId::Distress, reason }, bytes))
 }
 
 /// A VM's weight in what is free: more weight and higher priority get more.

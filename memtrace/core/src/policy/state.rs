@@ -105,6 +105,9 @@ pub struct VmState {
     pub used: Option<(Bytes, Nanos)>,
     /// The most that it used when that rose suddenly, and when it last did.
     pub burst: Option<(Bytes, Nanos)>,
+    /// What the last step took of what its guest uses, less what it was given since.
+    #[serde(default)]
+    pub step: Option<(Nanos, Bytes)>,
     /// Its part in giving; nothing when a gate was closed.
     pub capacity: f64,
     /// Given, and not used yet as far as the host sees.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::costs::{Costs, beyond, pays};
+use super::costs::{Costs, beyond, has_room, pays};
 use super::decision::{Decision, Decisions};
 use super::floor::{Floor, floor, room};
 use super::gate::{gate, gates};
@@ -17,6 +17,7 @@ use super::rules::{Rules, part};
 use super::state::{Level, State, VmState};
 use super::thought::Term;
 use super::thought::{Gate, Thought};
+use super::undo::{Undone, undone};
 use super::vm::Vm;
 use super::{escalation, reclaim_backoff};
 use crate::policy::balloon_motion::{Motion, follow, motion, to_come};
@@ -184,7 +185,8 @@ impl Round<'_> {
         let coming = vms.iter().fold(Bytes(0), |sum, vm| {
             sum.saturating_add(to_come(self.rules, vm.memory, self.at, vm.now.actual))
         });
-        need(self.rules, self.state, host, coming, pays(self.rules, host, self.seen))
+        let full = has_room(host, &self.seen.scope) == Some(false);
+        need(self.rules, self.state, host, coming, (pays(self.rules, host, self.seen), full))
     }
 
     fn shrink(
@@ -239,7 +241,8 @@ impl Round<'_> {
             promised,
             beyond,
         });
-        let mut grown = self.relieve(&demands, host, budget.relief, outcome, thoughts);
+        let undone = undone(self.rules, self.at, host, &self.seen.scope, &demands);
+        let mut grown = self.relieve(&demands, host, (budget.relief, &undone), outcome, thoughts);
         if host.quiet && host.at_ease {
             for decision in self.give_back(vms, budget.calm) {
                 let more = decision.size() > grown.get(&decision.vm).map_or(0, Decision::size);
@@ -260,7 +263,7 @@ impl Round<'_> {
         &self,
         demands: &[(&Vm<'_>, Demand)],
         host: &Host,
-        budget: Bytes,
+        (budget, undone): (Bytes, &BTreeMap<VmId, Undone>),
         outcome: &mut Outcome,
         thoughts: &mut BTreeMap<VmId, Thought>,
     ) -> BTreeMap<VmId, Decision> {
@@ -276,6 +279,9 @@ impl Round<'_> {
                 Demand::Wants(wanted) => {
                     outcome.learnt.extend(receive::too_small(vm).map(|share| (vm.now.id, share)));
                     let relief = receive::relieve(vm, *wanted, budget, weights);
+                    let undone = undone.get(&vm.now.id);
+                    let undone = undone.and_then(|undone| receive::undo(vm, *wanted, undone));
+                    let relief = relief.into_iter().chain(undone).max_by_key(|(_, bytes)| *bytes);
                     let given = relief.as_ref().map_or(Bytes(0), |(_, bytes)| *bytes);
                     outcome.waiting |= given < *wanted;
                     if receive::is_seen(self.rules, vm) {

@@ -7,6 +7,7 @@ use super::decision::{Action, Decisions};
 use super::host::Host;
 use super::need::hold;
 use super::observation::Observation;
+use super::reason::RuleId;
 use super::receive;
 use super::rules::{Rules, part};
 use super::state::{State, VmState};
@@ -72,6 +73,7 @@ pub fn remember(
         match decision.action {
             Action::Balloon { from, to } => {
                 ordered(memory, at, from, to);
+                memory.step = step(memory.step, at, decision.rule, (from, to));
                 if to > from {
                     memory.given = Some(at);
                     receive::promise(memory, at, rss, to.saturating_sub(from));
@@ -109,6 +111,20 @@ pub fn remember(
     state.at = Some(at);
     state.look(at, host.map(|host| host.available));
     state.forget(at);
+}
+
+/// The last step that took what the guest uses, after an order.
+fn step(
+    before: Option<(Nanos, Bytes)>,
+    at: Nanos,
+    rule: RuleId,
+    (from, to): (Bytes, Bytes),
+) -> Option<(Nanos, Bytes)> {
+    let takes = matches!(rule, RuleId::Pressure | RuleId::Forecast);
+    if takes && to < from {
+        return Some((at, from.saturating_sub(to)));
+    }
+    before.map(|(then, left)| (then, left.saturating_sub(to.saturating_sub(from))))
 }
 
 /// A rise that is faster than relief is remembered: a balloon can't follow it.

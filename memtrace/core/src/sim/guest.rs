@@ -6,8 +6,8 @@ use super::load::Demand;
 use super::memory::{Kind, Memory};
 use super::scenario::{OwnSwapKind, VmSpec};
 use super::size::MIB_PAGES;
-use super::watermarks::Watermarks;
 use super::work::{Asking, Work};
+use crate::model::Watermarks;
 use crate::sample::VmId;
 
 /// Totals since the guest's start.

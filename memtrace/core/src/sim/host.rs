@@ -12,7 +12,7 @@ use super::pressure::Pressure;
 use super::scenario::{Event, Scenario, SwapSpec};
 use super::statistics::Told;
 use super::traffic;
-use super::watermarks::Watermarks;
+use crate::model::Watermarks;
 use crate::order::Outcome;
 use crate::sample::Party;
 

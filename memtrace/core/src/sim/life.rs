@@ -28,6 +28,7 @@ impl Guest {
         self.grow(Kind::Hot, demand.hot.saturating_sub(self.hot()), second);
         self.grow(Kind::Cold, demand.cold.saturating_sub(self.cold()), second);
         self.page_in();
+        self.balance();
         self.read_again(demand.cache);
         let found_room = self.read_once(demand.read_once, demand.streams);
         self.streamed = demand.streams.saturating_sub(found_room);
@@ -144,6 +145,18 @@ impl Guest {
         self.room()
     }
 
+    /// Its kswapd: once less than the low mark is free, caches go until the high one is.
+    fn balance(&mut self) {
+        let free = self.memory[Kind::Free].total();
+        if free >= self.marks.low {
+            return;
+        }
+        for kind in [Kind::CacheCold, Kind::CacheHot] {
+            let lack = self.marks.high.saturating_sub(self.memory[Kind::Free].total());
+            self.memory.turn(kind, Kind::Free, lack);
+        }
+    }
+
     /// Free pages above the guest's minimum.
     pub(super) fn room(&self) -> u64 {
         self.memory[Kind::Free].total().saturating_sub(self.marks.min)
@@ -174,7 +187,7 @@ impl Guest {
         let missing = demand.saturating_sub(self.memory[Kind::CacheHot].total());
         let wanted = (missing as f64 * Kind::CacheHot.touched()).ceil() as u64;
         let read = wanted.min(DISK);
-        let room = |guest: &Self| guest.memory[Kind::Free].total().saturating_sub(guest.marks.low);
+        let room = |guest: &Self| guest.memory[Kind::Free].total().saturating_sub(guest.marks.high);
         let lack = read.saturating_sub(room(self));
         self.memory.turn(Kind::CacheCold, Kind::Free, lack);
         self.memory.allocate(Kind::CacheHot, read.min(room(self)));
@@ -187,7 +200,7 @@ impl Guest {
     /// while there is room, so that a guest that goes on reading fills. Returns what found room.
     fn read_once(&mut self, demand: u64, streams: u64) -> u64 {
         let wanted = demand.saturating_sub(self.memory[Kind::CacheCold].total()).max(streams);
-        let room = self.memory[Kind::Free].total().saturating_sub(self.marks.low);
+        let room = self.memory[Kind::Free].total().saturating_sub(self.marks.high);
         self.memory.allocate(Kind::CacheCold, wanted.min(DISK).min(room))
     }
 

@@ -28,7 +28,6 @@ mod size;
 mod statistics;
 pub mod table;
 mod traffic;
-mod watermarks;
 mod work;
 
 pub use host::Host;

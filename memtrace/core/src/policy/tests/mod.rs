@@ -12,5 +12,6 @@ mod receiving;
 mod rules;
 mod settling;
 mod touched;
+mod undo;
 mod vmm;
 mod what_if;

@@ -108,7 +108,7 @@ fn what_is_not_free_is_not_given_and_is_taken_from_others_first() {
         host(second, 800, vec![vm(1), suffering])
     };
     let decisions = after(&mut policy, 1..3, pressed);
-    assert_eq!(moves(&decisions), [(id(1), "pressure", -819)]);
+    assert_eq!(moves(&decisions), [(id(1), "pressure", -204)]);
     assert!(policy.state.owed >= Bytes(400 * MIB));
 }
 

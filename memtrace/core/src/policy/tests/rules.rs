@@ -121,13 +121,23 @@ fn the_first_look_decides_nothing() {
 }
 
 #[test]
-fn the_less_is_available_the_larger_the_step() {
-    let steps = [5 * 1024, 3 * 1024, 1024].map(|available| {
-        let decisions =
-            after(&mut Memtrace::default(), 1..3, |second| pressed(second, available, vec![vm(1)]));
-        moves(&decisions)[0].2
-    });
-    assert_eq!(steps, [-204, -409, -819]);
+fn the_less_is_available_the_larger_the_step_where_the_swap_is_full_or_there_is_less_and_less() {
+    let steps = |swap_free: Option<Bytes>, before: Option<u64>| {
+        [5 * 1024, 3 * 1024, 1024].map(|available| {
+            let mut policy = Memtrace::default();
+            for second in 1..4 {
+                policy.step(&host(second, before.unwrap_or(available), vec![vm(1)]));
+            }
+            let mut look = pressed(4, available, vec![vm(1)]);
+            look.scope.swap_free = swap_free;
+            moves(&policy.step(&look))[0].2
+        })
+    };
+    let (room, none) = (Some(Bytes(8 * GIB)), Some(Bytes(0)));
+    assert_eq!(steps(room, None), [-204, -204, -204], "there is time to see what each costs");
+    assert_eq!(steps(None, None), [-204, -204, -204]);
+    assert_eq!(steps(none, None), [-204, -409, -819]);
+    assert_eq!(steps(room, Some(20 * 1024)), [-204, -409, -819]);
 }
 
 #[test]

@@ -1,0 +1,58 @@
+//! Each step that takes what a guest uses is an experiment: one that costs its guest more than it
+//! spares the host is undone.
+
+use std::collections::BTreeMap;
+
+use super::costs::{FAULT, PAYS, has_room, waits};
+use super::host::Host;
+use super::observation::ScopeObservation;
+use super::receive::Demand;
+use super::rules::Rules;
+use super::vm::Vm;
+use crate::policy::tri_state::rate;
+use crate::sample::VmId;
+use crate::units::{Bytes, Nanos};
+
+/// So long what its guest suffers is put down to a step.
+const WATCHED: Nanos = Nanos(60_000_000_000);
+
+/// A step that is to be undone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Undone {
+    pub step: Bytes,
+    /// Seconds that its guest waits in a second.
+    pub costs: f64,
+    /// Seconds that all VMs would wait longer for the host in a second: its part of what they wait,
+    /// by what of them is in swap.
+    pub spares: f64,
+}
+
+/// Steps to be undone, by VM: none where swap may have no room for it, or where it isn't known what
+/// VMs wait for.
+pub fn undone(
+    rules: &Rules,
+    at: Nanos,
+    host: &Host,
+    scope: &ScopeObservation,
+    demands: &[(&Vm<'_>, Demand)],
+) -> BTreeMap<VmId, Undone> {
+    let per_byte = per_byte(demands).filter(|_| has_room(host, scope) == Some(true));
+    let Some(per_byte) = per_byte else { return BTreeMap::new() };
+    let wants = |(_, demand): &&(&Vm<'_>, Demand)| matches!(demand, Demand::Wants(_));
+    let of = |vm: &Vm<'_>| {
+        let (then, step) = vm.memory.step.filter(|_| vm.is_kept_from(rules))?;
+        let faults = rate(vm.now.guest.as_ref()?.major_faults)?;
+        let (costs, spares) = (faults * FAULT, per_byte * step.0 as f64);
+        let is_watched = at.saturating_sub(then) <= WATCHED;
+        (is_watched && costs >= PAYS && costs > spares)
+            .then_some((vm.now.id, Undone { step, costs, spares }))
+    };
+    demands.iter().filter(wants).filter_map(|(vm, _)| of(vm)).collect()
+}
+
+/// Seconds that VMs wait for the host in a second, for each byte of theirs in swap.
+fn per_byte(demands: &[(&Vm<'_>, Demand)]) -> Option<f64> {
+    let swapped = |(vm, _): &(&Vm<'_>, Demand)| vm.now.swap.map(|swap| swap.0 as f64);
+    let swapped: f64 = demands.iter().map(swapped).sum::<Option<f64>>()?;
+    Some(waits(demands.iter().map(|(vm, _)| vm.now))? / swapped.max(1.0))
+}
