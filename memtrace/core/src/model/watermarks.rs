@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn sixteen_gib_keep_what_linux_keeps() {
         let marks = Watermarks::of((16 << 30) / PAGE.0);
-        let mib = [marks.min, marks.low, marks.high].map(|pages| pages * PAGE.0 >> 20);
+        let mib = [marks.min, marks.low, marks.high].map(|pages| (pages * PAGE.0) >> 20);
         assert_eq!(mib, [66, 82, 99]);
     }
 }
