@@ -91,6 +91,15 @@ fn a_balloon_that_lets_go_leaves_the_total_as_it_is() {
 }
 
 #[test]
+fn a_full_guest_keeps_free_what_it_does_at_its_full_size() {
+    let mut host = host(&vm("a", "", &steady(256, 1400)));
+    tell(&mut host, 0, 768);
+    let stats = pass(&mut host, 20).vms[0].guest.stats.expect("it tells");
+    // 44 MiB for huge pages in two zones, and twice a quarter of that.
+    assert_eq!(mib(stats.free), 66);
+}
+
+#[test]
 fn a_reboot_empties_the_guest_and_its_balloon_comes_back() {
     let mut host = host(&vm("a", "reboots = 20", &steady(512, 512)));
     pass(&mut host, 2);
