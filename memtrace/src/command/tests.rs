@@ -13,6 +13,7 @@ use super::*;
 use crate::cli::ColorChoice;
 use crate::command::check::range::Range;
 use memtrace_core::filter::Filter;
+use memtrace_core::units::Bytes;
 use memtrace_view::columns::{self, ColumnId, Sort};
 
 fn top(arguments: &[&str]) -> Result<TopArguments, clap::Error> {
@@ -100,12 +101,23 @@ fn a_recording_has_its_time_and_its_bounds() {
         }
     };
     let usual = record(&[]).expect("it is accepted");
-    assert_eq!((usual.duration, usual.max_size), (None, 1024));
+    assert_eq!((usual.duration, usual.max_size), (None, Bytes(1 << 30)));
+    for (text, mib) in [("100", 100), ("2GiB", 2048), ("1.5 G", 1536), ("8MiB", 8)] {
+        let typed = record(&["--max-size", text]).expect("it is accepted");
+        assert_eq!(typed.max_size, Bytes(mib << 20), "{text}");
+    }
     for (text, seconds) in [("20s", 20), ("90m", 5400), ("24h", 86_400), ("1h30m", 5400)] {
         let typed = record(&["--for", text]).expect("it is accepted");
         assert_eq!(typed.duration, Some(Duration::from_secs(seconds)), "{text}");
     }
-    for wrong in [["--for", "0s"], ["--for", "-1h"], ["--for", "soon"], ["--max-size", "7"]] {
+    for wrong in [
+        ["--for", "0s"],
+        ["--for", "-1h"],
+        ["--for", "soon"],
+        ["--max-size", "7"],
+        ["--max-size", "soon"],
+        ["--max-size", "99999T"],
+    ] {
         let refused: Result<RecordArguments, clap::Error> = record(&wrong);
         assert!(refused.is_err(), "{wrong:?}");
     }

@@ -11,13 +11,22 @@ use memtrace_core::policy::reason::{
 };
 use memtrace_core::policy::thought::Term;
 use memtrace_core::policy::thought::{Input, Quantity, Seen};
-use memtrace_core::policy::{Call, Decision, Reason};
+use memtrace_core::policy::{Call, Decision, Reason, RuleId};
 use memtrace_core::sample::VmState;
 use memtrace_core::units::{Bytes, Nanos};
 
 pub use alert::alert;
 pub use failure::failure;
 pub use what_if::what_if;
+
+/// The rule of a decision, as views show it; its key in JSON is [`RuleId::word`].
+pub const fn rule(rule: RuleId) -> &'static str {
+    match rule {
+        RuleId::Dead => "unused",
+        RuleId::Farewell => "give back",
+        _ => rule.word(),
+    }
+}
 
 /// Why a decision was made.
 pub fn because(decision: &Decision) -> String {
@@ -224,7 +233,7 @@ pub fn reason(reason: &Reason) -> String {
             show(*step)
         ),
         Reason::Calm { free, before } => format!(
-            "it is calm, {} are free above the soft line, and it had {} before",
+            "it is calm, {} are free above the calm line, and it had {} before",
             show(*free),
             show(*before)
         ),

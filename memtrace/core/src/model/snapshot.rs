@@ -291,7 +291,7 @@ pub(crate) const fn untouched() -> Measured<Bytes> {
     Measured { value: None, quality: Quality::Absent(Reason::Borrowed(UNTOUCHED)) }
 }
 
-const UNTOUCHED: &str = "no memtrace that runs here has ordered a size";
+const UNTOUCHED: &str = "no balloon target set";
 
 /// A thread of a VM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

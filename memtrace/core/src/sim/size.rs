@@ -59,8 +59,7 @@ impl Serialize for Size {
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let short = || text.parse::<Bytes>().ok().filter(|bytes| bytes.0 <= 1 << 50).map(Self);
-        parse(&text).or_else(short).ok_or_else(|| {
+        parse(&text).ok_or_else(|| {
             serde::de::Error::custom(format!(
                 "{text:?} is not a size of at most 1 PiB, such as \"512 MiB\" (kB, KiB, MiB, GiB, TiB, K, M, G, T)"
             ))
@@ -68,18 +67,10 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
-/// At most 1 PiB, so that sums don't overflow.
+/// At most 1 PiB, so that sums don't overflow. /proc writes kB for KiB.
 fn parse(text: &str) -> Option<Size> {
-    let (number, unit) = text.trim().split_once(' ')?;
-    let unit = match unit.trim() {
-        // As /proc has it.
-        "kB" | "KiB" => 1024.0,
-        "MiB" => MIB as f64,
-        "GiB" => GIB as f64,
-        _ => return None,
-    };
-    let bytes = number.parse::<f64>().ok()? * unit;
-    (0.0..=(1_u64 << 50) as f64).contains(&bytes).then_some(Size(Bytes(bytes as u64)))
+    let bytes = text.trim().replace("kB", "KiB").parse::<Bytes>().ok()?;
+    (bytes.0 <= 1 << 50).then_some(Size(bytes))
 }
 
 #[cfg(test)]

@@ -5,14 +5,19 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::duration;
+use crate::cli::{duration, size};
 use memtrace_core::interval;
+use memtrace_core::units::Bytes;
 
 pub const AFTER_HELP: &str = "\
 Each file covers an hour, and is named after its start time in UTC. Raw samples are recorded, not
 derived values. Ctrl-C and SIGTERM finish the file. After a crash or power loss at most the last
 10 s are lost; everything before is readable. Recording stops when the disk is full. Only one
 instance records into a directory.";
+
+/// Limits of `--max-size`.
+const LEAST: Bytes = Bytes(8 << 20);
+const MOST: Bytes = Bytes(1 << 50);
 
 #[derive(Args, Clone, Debug)]
 pub struct RecordArguments {
@@ -25,11 +30,21 @@ pub struct RecordArguments {
     /// Sampling interval, 100ms to 1min
     #[arg(short, long, value_name = "DURATION", default_value = "1s", value_parser = interval::parse)]
     pub interval: Duration,
-    /// Maximum total size of the files in DIR, in MiB; the oldest are deleted first
-    #[arg(long, value_name = "MIB", default_value = "1024")]
-    #[arg(value_parser = clap::value_parser!(u64).range(8..=1 << 30))]
-    pub max_size: u64,
+    /// Maximum total size of the files in DIR, from 8MiB; the oldest are deleted first
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = total)]
+    pub max_size: Bytes,
     /// Do not connect to libvirt
     #[arg(long)]
     pub no_libvirt: bool,
+}
+
+/// A number alone is one of MiB, as it was before sizes had units.
+fn total(text: &str) -> Result<Bytes, String> {
+    let mib = text.parse::<u64>().ok().and_then(|mib| mib.checked_mul(1 << 20));
+    let total = mib.map_or_else(|| size(text), |bytes| Ok(Bytes(bytes)))?;
+    if (LEAST..=MOST).contains(&total) {
+        Ok(total)
+    } else {
+        Err("must be 8MiB to 1024TiB".to_owned())
+    }
 }

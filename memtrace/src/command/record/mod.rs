@@ -17,7 +17,6 @@ use crate::sys::progress::Progress;
 use memtrace_core::format::{self, several};
 use memtrace_core::sample::{Sample, VmId};
 use memtrace_core::source::Source;
-use memtrace_core::units::Bytes;
 use memtrace_store::recording::{Limits, Record, Recorder};
 
 /// Maximum delay of the reaction to a signal.
@@ -34,7 +33,7 @@ const SELDOM: Duration = Duration::from_secs(60);
 /// directory, the host can't be sampled, or the disk is full.
 pub fn run(arguments: &RecordArguments, verbosity: Verbosity) -> Result<()> {
     let root = live::privileged_host()?;
-    let limits = Limits { total: Bytes(arguments.max_size << 20), ..Limits::default() };
+    let limits = Limits { total: arguments.max_size, ..Limits::default() };
     let directory = arguments.dir.display();
     let recorder = Recorder::open(&arguments.dir, limits)
         .with_context(|| format!("cannot record into {directory}"))?;

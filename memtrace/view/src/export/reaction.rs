@@ -27,7 +27,7 @@ pub fn line(entry: &Entry, zone: &TimeZone) -> String {
     let name = text::clean(name);
     let because = words::because(decision);
     let (action, because) = (action(decision.action), text::clean(&because));
-    let (fate, rule) = (became(fate), decision.rule.word());
+    let (fate, rule) = (became(fate), words::rule(decision.rule));
     format!("{time} {name}: {fate}{action} [{rule}]: {because}\n")
 }
 
@@ -147,7 +147,11 @@ fn decided(decision: Option<&Decision>, may: bool) -> Vec<Said> {
         return if may { vec![Said::head("decision: none")] } else { Vec::new() };
     };
     vec![
-        Said::head(&format!("decision: {} [{}]", action(decision.action), decision.rule.word())),
+        Said::head(&format!(
+            "decision: {} [{}]",
+            action(decision.action),
+            words::rule(decision.rule)
+        )),
         Said::item(&format!("because {}", words::because(decision))),
         Said::item(&format!("unless {}", words::unless(decision))),
     ]

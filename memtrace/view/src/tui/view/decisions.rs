@@ -59,7 +59,7 @@ fn told(entry: &Entry, state: &State, width: usize) -> Vec<Line<'static>> {
         Fate::Failed(why) => (format!("FAILED ({}):", words::failure(why)), Emphasis::Hot),
     };
     let what = action(decision.action);
-    let first = format!("{name}: {fate} {what} [{}]", decision.rule.word());
+    let first = format!("{name}: {fate} {what} [{}]", words::rule(decision.rule));
     let mark = text::left(&time, TIME);
     let mut lines = wrapped(&mark, &text::clean(&first), emphasis, width, state.color);
     let because = words::because(decision);
