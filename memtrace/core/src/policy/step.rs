@@ -73,6 +73,14 @@ struct Round<'a> {
     seen: &'a Observation,
 }
 
+/// Where what is found of each VM goes.
+struct Weighed<'a> {
+    outcome: &'a mut Outcome,
+    /// VMs whose gates are all open.
+    givers: &'a mut BTreeMap<VmId, Floor>,
+    left: &'a mut Left,
+}
+
 impl Round<'_> {
     fn run(&self, vms: &[Vm<'_>]) -> Outcome {
         let mut outcome = Outcome::default();
@@ -80,44 +88,10 @@ impl Round<'_> {
         let mut givers: BTreeMap<VmId, Floor> = BTreeMap::new();
         let mut left = Left::default();
         let level = self.host.map_or(Level::Calm, |host| host.level);
+        let weighed = &mut Weighed { outcome: &mut outcome, givers: &mut givers, left: &mut left };
         for vm in vms {
+            let gates = self.weigh(vm, level, weighed);
             let id = vm.now.id;
-            let floor = floor(self.rules, self.host, vm);
-            let gates = gates(self.rules, level, vm, floor.as_ref(), self.duplicates.contains(&id));
-            // Its part next time doesn't depend on whether it has cooled down by then. Of a
-            // stuck balloon others take the part.
-            let motion = motion(self.rules, vm.memory, self.at, vm.now.actual);
-            let stuck = matches!(motion, Motion::Stuck(..));
-            if matches!(motion, Motion::Stuck(since, _) if since >= self.rules.flagged) {
-                outcome.decisions.flagged.push(id);
-            }
-            let willing = |gate: &Gate| match gate.kind {
-                GateKind::CooledDown => true,
-                GateKind::Moving => !stuck,
-                _ => gate.open,
-            };
-            let willing = gates.iter().all(willing);
-            let above =
-                floor.as_ref().filter(|_| willing).map_or(Bytes(0), |floor| room(vm, floor));
-            left.add(self.rules, vm, self.duplicates.contains(&id), above);
-            if let Some(floor) = floor {
-                let part = if willing { capacity(vm, &floor) } else { 0.0 };
-                outcome.capacities.insert(id, part);
-                if gates.iter().all(|gate| gate.open) {
-                    givers.insert(id, floor);
-                }
-            }
-            if let Ok(report) = &vm.report {
-                outcome.used.insert(id, (report.used.saturating_sub(report.grown), report.said));
-            }
-            if vm.guest_hurts == Some(true) {
-                outcome.hurt.insert(id);
-                let size = vm.now.actual.filter(|_| vm.is_kept_from(self.rules));
-                outcome.too_small.extend(size.map(|size| (id, size)));
-            }
-            if killed(vm.now, vm.report.as_ref().ok()) {
-                outcome.learnt.extend(receive::too_small(vm).map(|share| (id, share)));
-            }
             thoughts.insert(id, Thought { vm: Some(id), gates, ..Thought::default() });
         }
         let mut scope = Thought {
@@ -154,6 +128,47 @@ impl Round<'_> {
         outcome.decisions.actions.sort_by_key(|decision| decision.vm);
         outcome.decisions.thoughts = [scope].into_iter().chain(thoughts.into_values()).collect();
         outcome
+    }
+
+    /// What a VM could give, and what it suffers. Returns its gates.
+    fn weigh(&self, vm: &Vm<'_>, level: Level, to: &mut Weighed<'_>) -> Vec<Gate> {
+        let id = vm.now.id;
+        let floor = floor(self.rules, self.host, vm);
+        let gates = gates(self.rules, level, vm, floor.as_ref(), self.duplicates.contains(&id));
+        // Its part next time doesn't depend on whether it has cooled down by then. Of a
+        // stuck balloon others take the part.
+        let motion = motion(self.rules, vm.memory, self.at, vm.now.actual);
+        let stuck = matches!(motion, Motion::Stuck(..));
+        if matches!(motion, Motion::Stuck(since, _) if since >= self.rules.flagged) {
+            to.outcome.decisions.flagged.push(id);
+        }
+        let willing = |gate: &Gate| match gate.kind {
+            GateKind::CooledDown => true,
+            GateKind::Moving => !stuck,
+            _ => gate.open,
+        };
+        let willing = gates.iter().all(willing);
+        let above = floor.as_ref().filter(|_| willing).map_or(Bytes(0), |floor| room(vm, floor));
+        to.left.add(self.rules, vm, self.duplicates.contains(&id), above);
+        if let Some(floor) = floor {
+            let part = if willing { capacity(vm, &floor) } else { 0.0 };
+            to.outcome.capacities.insert(id, part);
+            if gates.iter().all(|gate| gate.open) {
+                to.givers.insert(id, floor);
+            }
+        }
+        if let Ok(report) = &vm.report {
+            to.outcome.used.insert(id, (report.used.saturating_sub(report.grown), report.said));
+        }
+        if vm.guest_hurts == Some(true) {
+            to.outcome.hurt.insert(id);
+            let size = vm.now.actual.filter(|_| vm.is_kept_from(self.rules));
+            to.outcome.too_small.extend(size.map(|size| (id, size)));
+        }
+        if killed(vm.now, vm.report.as_ref().ok()) {
+            to.outcome.learnt.extend(receive::too_small(vm).map(|share| (id, share)));
+        }
+        gates
     }
 
     /// Says what it would take to decide otherwise.

@@ -47,6 +47,23 @@ pub fn remember(
     outcome: Outcome,
 ) {
     let at = seen.at;
+    remember_vms(rules, state, seen, &outcome);
+    remember_orders(state, seen, &outcome);
+    remember_host(rules, state, at, host, &outcome);
+    state.swap_wait = costs::follow(state.swap_wait, seen);
+    if outcome.decisions.hook.is_some() {
+        state.told = Some(at);
+    }
+    state.owed = outcome.owed;
+    state.waiting = outcome.waiting;
+    state.at = Some(at);
+    state.look(at, host.map(|host| host.available));
+    state.forget(at);
+}
+
+/// What each VM showed.
+fn remember_vms(rules: &Rules, state: &mut State, seen: &Observation, outcome: &Outcome) {
+    let at = seen.at;
     let maxima: BTreeMap<VmId, Bytes> =
         seen.vms.iter().filter_map(|vm| Some((vm.id, vm.maximum?))).collect();
     for (id, memory) in &mut state.vms {
@@ -67,6 +84,11 @@ pub fn remember(
             memory.learnt = Some((share * (1.0 + rules.learnt_margin / 100.0), at));
         }
     }
+}
+
+/// What was decided for VMs.
+fn remember_orders(state: &mut State, seen: &Observation, outcome: &Outcome) {
+    let at = seen.at;
     for decision in &outcome.decisions.actions {
         let Some(memory) = state.vms.get_mut(&decision.vm) else { continue };
         let rss = seen.vms.iter().find(|vm| vm.id == decision.vm).and_then(|vm| vm.rss);
@@ -85,7 +107,16 @@ pub fn remember(
             }
         }
     }
-    state.swap_wait = costs::follow(state.swap_wait, seen);
+}
+
+/// For how long the host has been as it is.
+fn remember_host(
+    rules: &Rules,
+    state: &mut State,
+    at: Nanos,
+    host: Option<&Host>,
+    outcome: &Outcome,
+) {
     if let Some(host) = host {
         let capacity: f64 = outcome.capacities.values().sum();
         state.held = hold(rules, state, at, host, capacity > 0.0);
@@ -103,14 +134,6 @@ pub fn remember(
         state.short_since = None;
         state.exhausted_since = None;
     }
-    if outcome.decisions.hook.is_some() {
-        state.told = Some(at);
-    }
-    state.owed = outcome.owed;
-    state.waiting = outcome.waiting;
-    state.at = Some(at);
-    state.look(at, host.map(|host| host.available));
-    state.forget(at);
 }
 
 /// The last step that took what the guest uses, after an order.
