@@ -7,3 +7,4 @@ pub mod roles;
 pub mod scenario;
 pub mod series;
 pub mod swap_header;
+pub mod wait;

@@ -5,15 +5,14 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use memtrace_lab::interrupt;
 use memtrace_lab::local::process::Process;
+use memtrace_lab::wait;
 
 /// Grace time before SIGKILL.
 const END: Duration = Duration::from_secs(5);
-const LOOK: Duration = Duration::from_millis(100);
 /// How much of what it said is told when it fails.
 const TAIL: usize = 8;
 
@@ -58,19 +57,12 @@ impl Service {
         patience: Duration,
         mut ask: impl FnMut() -> Result<T>,
     ) -> Result<T> {
-        let deadline = Instant::now() + patience;
-        loop {
-            interrupt::check()?;
-            self.check()?;
-            match ask() {
-                Ok(answer) => return Ok(answer),
-                Err(why) if Instant::now() >= deadline => {
-                    let said = self.last_words();
-                    return Err(why).with_context(|| format!("waited in vain for {what}: {said}"));
-                }
-                Err(_) => std::thread::sleep(LOOK),
-            }
-        }
+        let found = wait::until(what, patience, || match self.check() {
+            Ok(()) => ask().map(Ok),
+            // Not asked again.
+            Err(ended) => Ok(Err(ended)),
+        });
+        found.with_context(|| self.last_words())?
     }
 
     /// # Errors

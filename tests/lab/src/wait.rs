@@ -1,8 +1,9 @@
-//! Waiting for a condition, or for a time that a run is to take.
+//! Waiting for a condition, or for a time that a run is to take, until Ctrl-C.
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow};
+use memtrace_lab_host::wait::poll;
 
 use crate::interrupt;
 
@@ -13,17 +14,12 @@ const LOOK: Duration = Duration::from_millis(50);
 /// # Errors
 /// When there is none in time, with the last reason, or on Ctrl-C.
 pub fn until<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Result<T>) -> Result<T> {
-    let deadline = Instant::now() + patience;
-    loop {
-        interrupt::check()?;
-        match ask() {
-            Ok(answer) => return Ok(answer),
-            Err(why) if Instant::now() >= deadline => {
-                return Err(why).with_context(|| format!("waited in vain for {what}"));
-            }
-            Err(_) => std::thread::sleep(LOOK),
-        }
-    }
+    let mut last = anyhow!("not asked");
+    let found = poll(patience, || match interrupt::check() {
+        Ok(()) => ask().map(Ok).map_err(|why| last = why).ok(),
+        Err(interrupted) => Some(Err(interrupted)),
+    });
+    found.unwrap_or_else(|| Err(last.context(format!("waited in vain for {what}"))))
 }
 
 /// Asks until there is an answer: `None` is asked again, an error is not.
@@ -35,15 +31,8 @@ pub fn answer<T>(
     patience: Duration,
     mut ask: impl FnMut() -> Result<Option<T>>,
 ) -> Result<T> {
-    let deadline = Instant::now() + patience;
-    loop {
-        interrupt::check()?;
-        if let Some(answer) = ask()? {
-            return Ok(answer);
-        }
-        ensure!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::sleep(LOOK);
-    }
+    poll(patience, || interrupt::check().and_then(|()| ask()).transpose())
+        .with_context(|| format!("waited in vain for {what}"))?
 }
 
 /// Lets the time up to `end` pass: the pace of a run itself.
@@ -78,5 +67,7 @@ mod tests {
         assert_eq!(failed.unwrap_err().to_string(), "it is gone");
         let never: Result<()> = answer("a wonder", Duration::ZERO, || Ok(None));
         assert_eq!(never.unwrap_err().to_string(), "waited in vain for a wonder");
+        let refused: Result<()> = until("it", Duration::ZERO, || bail!("no"));
+        assert_eq!(format!("{:#}", refused.unwrap_err()), "waited in vain for it: no");
     }
 }

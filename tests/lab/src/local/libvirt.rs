@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use memtrace_lab_host::wait::poll;
 
 use super::plan::GuestPlan;
 use super::process::Process;
@@ -69,14 +70,7 @@ pub fn ensure_daemons(mut started: impl FnMut(Process) -> Result<()>) -> Result<
 
 /// Also after Ctrl-C, when [`crate::wait`] fails at once: a daemon that we started is to be undone.
 fn wait_running(pid_file: &str) -> Option<Process> {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while Instant::now() < deadline {
-        if let Some(process) = running(pid_file) {
-            return Some(process);
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    None
+    poll(Duration::from_secs(20), || running(pid_file))
 }
 
 /// The daemon that domains are asked of, if it runs.

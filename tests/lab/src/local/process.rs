@@ -2,14 +2,12 @@
 //! taken for it.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use memtrace_lab_host::wait::poll;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
-
-/// How often an ending process is looked at.
-const LOOK: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
@@ -60,11 +58,7 @@ impl Process {
 
     fn ended_by(self, signal: Signal, patience: Duration) -> Result<bool> {
         self.send(signal)?;
-        let deadline = Instant::now() + patience;
-        while self.alive() && Instant::now() < deadline {
-            std::thread::sleep(LOOK);
-        }
-        Ok(!self.alive())
+        Ok(poll(patience, || (!self.alive()).then_some(())).is_some())
     }
 
     /// Sends a signal; to one that has ended, none.

@@ -2,9 +2,10 @@
 //! cgroups, settings. One failure doesn't keep the rest from being undone.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use memtrace_lab_host::wait::poll;
 
 use super::cgroup;
 use super::libvirt;
@@ -71,11 +72,10 @@ fn unrecorded(guest: &GuestState) -> Option<Process> {
 
 /// The kernel lets go of a cgroup some moments after its last process has ended.
 fn remove_cgroup(path: &std::path::Path) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match cgroup::remove(path) {
-            Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
-            result => return result,
-        }
-    }
+    let mut last = Ok(());
+    poll(PATIENCE, || {
+        last = cgroup::remove(path);
+        last.is_ok().then_some(())
+    });
+    last
 }

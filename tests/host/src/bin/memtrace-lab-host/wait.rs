@@ -1,10 +1,9 @@
 //! Waiting for a condition, never for a time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Result, bail};
-
-const LOOK: Duration = Duration::from_millis(100);
+use anyhow::{Context as _, Result};
+use memtrace_lab_host::wait::poll;
 
 /// Asks until there is an answer.
 ///
@@ -15,14 +14,6 @@ pub fn until<T>(
     limit: Duration,
     mut ask: impl FnMut() -> Result<Option<T>>,
 ) -> Result<T> {
-    let deadline = Instant::now() + limit;
-    loop {
-        if let Some(answer) = ask()? {
-            return Ok(answer);
-        }
-        if Instant::now() > deadline {
-            bail!("waited {} s in vain: {what}", limit.as_secs());
-        }
-        std::thread::sleep(LOOK);
-    }
+    poll(limit, || ask().transpose())
+        .with_context(|| format!("waited {} s in vain: {what}", limit.as_secs()))?
 }
