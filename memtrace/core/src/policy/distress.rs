@@ -3,7 +3,6 @@
 use super::observation::VmObservation;
 use super::rules::Rules;
 use super::vm::GuestReport;
-use crate::model::Watermarks;
 use crate::policy::tri_state::{all, rate, share};
 
 /// Its guest's OOM killer struck while its balloon kept memory from it. A guest that had all
@@ -23,10 +22,8 @@ pub fn thrashes(
 ) -> Option<bool> {
     let faults = now.guest.as_ref().and_then(|guest| rate(guest.major_faults));
     let faults = if rules.capabilities.guest_faults { faults } else { Some(0.0) };
-    let full = report.zip(now.maximum).map(|(report, maximum)| {
-        let spare = report.free.saturating_sub(Watermarks::kept_free(maximum));
-        share(spare, report.size) < rules.guest_full
-    });
+    let full = report.zip(now.maximum);
+    let full = full.map(|(report, maximum)| rules.is_full(report.free, report.size, maximum));
     let near = report.map(|report| share(report.available, report.size) < 2.0 * rules.guest_tight);
     let (near, limit) = match kept {
         true => (Some(true), rules.guest_thrash_kept.min(rules.guest_thrash)),

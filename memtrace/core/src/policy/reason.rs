@@ -464,7 +464,7 @@ pub enum Coming {
 }
 
 impl GateKind {
-    /// Its name in JSON.
+    /// Its name in a view, and in JSON.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Allowed => "allowed",
@@ -489,7 +489,7 @@ impl GateKind {
 }
 
 impl RuleId {
-    /// Its name in a view, and in JSON.
+    /// Its name in JSON.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Distress => "distress",

@@ -4,13 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::STALE_AFTER;
+use crate::model::{STALE_AFTER, Watermarks};
 use crate::sample::VmId;
 use crate::settings::{Priority, VmSettings, VmTable};
 use crate::units::{Bytes, Nanos};
 
 use super::observation::VmObservation;
 use crate::policy::capabilities::Capabilities;
+use crate::policy::tri_state::share;
 
 pub const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -103,8 +104,9 @@ pub struct Rules {
     pub guest_faults: f64,
     pub guest_swap: f64,
     /// Major faults that are distress with twice as much available, too, where less than this
-    /// share of the guest is free: it reads again and again what its cache has no room for,
-    /// which counts as available. At 0.2 ms each they take a twentieth of its time.
+    /// share of the guest is free beyond what its kernel keeps free: it reads again and again what
+    /// its cache has no room for, which counts as available. At 0.2 ms each they take a twentieth of
+    /// its time.
     pub guest_thrash: f64,
     pub guest_full: f64,
     /// The same however much is available, while memtrace keeps memory from it: a fiftieth of its
@@ -297,6 +299,13 @@ impl Rules {
             priority: settings.priority.unwrap_or_default(),
             exclude: settings.exclude.unwrap_or(false),
         }
+    }
+
+    /// Whether a guest of this size has no room left, of which so much is free: beyond what its
+    /// kernel keeps free, as of the `maximum` that it booted with.
+    pub fn is_full(&self, free: Bytes, size: Bytes, maximum: Bytes) -> bool {
+        let spare = free.saturating_sub(Watermarks::kept_free(maximum));
+        share(spare, size) < self.guest_full
     }
 
     /// What stays free whatever happens.

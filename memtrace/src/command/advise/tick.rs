@@ -197,7 +197,9 @@ impl<'a> Ticks<'a> {
             labels: vm.labels.clone(),
             allocated: vm.balloon_maximum.value,
             actual,
-            hurts: guest.filter(|_| known).and_then(|guest| guest.hurts(self.rules)),
+            hurts: guest
+                .filter(|_| known)
+                .and_then(|guest| guest.hurts(self.rules, vm.balloon_maximum.value)),
             need,
             most: None,
             resident,
@@ -254,9 +256,10 @@ impl Guest {
         Need::of(size, self.last.available, self.last.free)
     }
 
-    fn hurts(&self, rules: &Rules) -> Option<bool> {
+    fn hurts(&self, rules: &Rules, maximum: Option<Bytes>) -> Option<bool> {
         let signs = Signs {
             size: self.actual.or(self.last.total),
+            maximum,
             available: self.last.available,
             free: self.last.free,
             faults: self.faults,

@@ -190,6 +190,7 @@ impl<'a> History<'a> {
         let worst = most.zip(size).map(|(most, size)| size.saturating_sub(most));
         let signs = Signs {
             size,
+            maximum: amount(OfVm::Maximum),
             available: worst.or(amount(OfVm::Available)),
             free: amount(OfVm::Free),
             ..rates(since.map(|(_, before)| before), &counted, answers.stretch.step)
