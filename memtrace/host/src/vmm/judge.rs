@@ -145,7 +145,7 @@ pub fn is_none(stat: &ProcessStat) -> bool {
 /// us to see.
 ///
 /// # Errors
-/// When the process is gone.
+/// When the process is gone, or its command line doesn't come in time.
 pub fn judge(
     root: &HostRoot,
     pid: u32,

@@ -162,11 +162,10 @@ impl Discovery {
         kvm: Option<KvmFds>,
         now: Nanos,
     ) {
-        let judged = judge(root, pid, &stat, kvm);
-        let (Ok(Judged { judgement, blind }), Some(entry)) = (judged, self.entries.get(&pid))
-        else {
-            return self.forget(pid);
+        let Ok(Judged { judgement, blind }) = judge(root, pid, &stat, kvm) else {
+            return self.unread(root, pid, stat, now);
         };
+        let Some(entry) = self.entries.get(&pid) else { return self.forget(pid) };
         let (young, settled) = (entry.is_young(now), entry.has_settled(now));
         let (user, young_until) = (entry.user, entry.young_until);
         let origin = Origin { user, young_until, settles: settled && !blind };
@@ -182,6 +181,18 @@ impl Discovery {
         if let Some(entry) = self.entries.get_mut(&pid) {
             entry.seen = Some(seen);
         }
+    }
+
+    /// Its files weren't read: it is gone, or its command line doesn't come, which says nothing of
+    /// what it is. What was known of it stays.
+    fn unread(&mut self, root: &HostRoot, pid: u32, stat: ProcessStat, now: Nanos) {
+        let entry = self.entries.get_mut(&pid).filter(|_| process::stat(root, pid).is_ok());
+        let Some(entry) = entry else { return self.forget(pid) };
+        let (start, comm, next_check) = (stat.start, stat.comm, later(now, pid, RECHECK_SECONDS));
+        let sighting = entry.seen.as_ref().map_or(Sighting::NotYet, |seen| seen.sighting);
+        let next_descriptors = next_check;
+        entry.seen =
+            Some(Seen { start, comm, sighting, blind: true, next_check, next_descriptors });
     }
 
     fn suspect(

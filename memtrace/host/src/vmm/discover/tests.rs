@@ -221,6 +221,26 @@ fn a_child_that_has_the_guest_is_the_vm() {
 }
 
 #[test]
+fn a_vm_whose_command_line_no_longer_comes_stays_one() {
+    let host = FakeHost::unified();
+    let mut discovery = Discovery::default();
+    discovery.scan(&host.root(), at(0)).unwrap();
+    // Whether KVM runs it is open for 10 s.
+    let arguments = &["qemu-system-x86_64", "-machine", "q35,accel=kvm:tcg"];
+    host.process(&FakeProcess { arguments, ..QEMU });
+    discovery.scan(&host.root(), at(1)).unwrap();
+    let path = host.path(&format!("proc/{}/cmdline", QEMU.pid));
+    std::fs::remove_file(&path).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+    for second in [2, 8, 20, 40] {
+        discovery.scan(&host.root(), at(second)).unwrap();
+        assert_eq!(found(&discovery).len(), 1, "second {second}");
+    }
+    // Lets the threads go.
+    std::fs::File::options().read(true).write(true).open(path).unwrap();
+}
+
+#[test]
 fn emulation_is_settled_only_when_it_is_said() {
     let host = FakeHost::unified();
     let arguments = &["/usr/bin/kvm", "-name", "a"];
