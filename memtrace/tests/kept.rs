@@ -27,6 +27,6 @@ fn each_version_is_read_as_ever() {
             told.push('\n');
         }
         assert_eq!(tape.losses(), []);
-        insta::assert_snapshot!(format!("kept_v{version}"), told);
+        insta::assert_snapshot!("kept", told, &format!("version {version}"));
     }
 }

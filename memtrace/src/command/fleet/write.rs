@@ -7,7 +7,6 @@ use super::host::Fleet;
 use crate::command::fleet::placement::{KEEP, Place};
 use memtrace_core::text;
 use memtrace_core::units::Bytes;
-use memtrace_view::emphasis::Emphasis;
 use memtrace_view::tui::{Page, Parts};
 
 /// Version of the JSON schema. Incremented when a field is removed or changes its meaning.
@@ -29,17 +28,7 @@ fn told(line: &Parts, width: Option<usize>, color: bool) -> String {
         let content = if last { content.trim_end() } else { &*content };
         used += gap + text::width(content);
         all.push_str(&" ".repeat(gap));
-        let code = match part.emphasis {
-            Emphasis::Plain => None,
-            Emphasis::Dim => Some("\x1b[2m"),
-            Emphasis::Strong => Some("\x1b[1m"),
-            Emphasis::Warm => Some("\x1b[33m"),
-            Emphasis::Hot => Some("\x1b[31m"),
-        };
-        match code.filter(|_| color) {
-            Some(code) => all.push_str(&format!("{code}{content}\x1b[0m")),
-            None => all.push_str(content),
-        }
+        all.push_str(&part.emphasis.paint(content, color));
     }
     all
 }

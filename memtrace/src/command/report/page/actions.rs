@@ -28,7 +28,7 @@ pub(super) fn decisions(page: &Page<'_>) -> Markup {
                 tr { th { "Action" } th { "Rule" } th.n { "decisions" } th.n { "memory" } }
                 @for (kind, count) in actions.tally.kinds() {
                     tr {
-                        td { (kind.action) } td { (kind.rule.word()) }
+                        td { (kind.action) } td { (words::rule(kind.rule)) }
                         td.n { (count.decisions) } td.n { (bytes(count.bytes as f64)) }
                     }
                 }
@@ -54,7 +54,7 @@ fn list(page: &Page<'_>, actions: &[ActionEntry]) -> Markup {
                     td.t { (page.clock(done.at)) }
                     td.name { (name(&done.name)) }
                     td.t { (action(done.action)) }
-                    td { (done.rule.word()) }
+                    td { (words::rule(done.rule)) }
                     td { (fate(done.fate.as_ref())) }
                     td.words { (said(&done.because)) }
                 }

@@ -109,7 +109,7 @@ fn counts(text: &mut String, compared: &Comparison) {
             text.push('\n');
         };
     for kind in kinds {
-        row(text, kind.action, kind.rule.word(), &|tally| tally.of(kind));
+        row(text, kind.action, words::rule(kind.rule), &|tally| tally.of(kind));
     }
     row(text, "together", "", &DecisionCounts::all);
     let hooks = |side: &Side| side.hook.to_string();
@@ -205,7 +205,7 @@ fn first(text: &mut String, who: &str, first: Option<&First>, zone: &TimeZone) {
         };
         let name = left(&clean(name), NAME);
         let because = words::because(decision);
-        let (rule, because) = (decision.rule.word(), clean(&because));
+        let (rule, because) = (words::rule(decision.rule), clean(&because));
         let _ = writeln!(text, "    {} {action} ({rule}): {because}", name.trim_end());
     }
     let rest = decisions.len().saturating_sub(DECISIONS);
