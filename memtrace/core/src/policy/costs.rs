@@ -13,7 +13,7 @@ use crate::units::{Bytes, Nanos};
 
 /// Seconds that a guest waits for a major fault: a virtual disk reads a page in 0.2 ms, and of
 /// the reads of files that its cache has no room for about half fault; the others show nowhere.
-pub const FAULT: f64 = 0.4e-3;
+const FAULT: f64 = 0.4e-3;
 /// Swap from which a page comes in this time costs a guest about what its own disk does. On working
 /// seeds 0.2 ms has a tenth more OOM kills, 10 ms more stall (docs/population.md).
 const CHEAP: f64 = 1e-3;
@@ -48,12 +48,23 @@ impl Costs {
     /// `None`: what some VM waits for isn't known. What isn't known of a guest costs it nothing.
     pub fn of(rules: &Rules, demands: &[(&Vm<'_>, Demand)]) -> Option<Self> {
         let host = waits(demands.iter().map(|(vm, _)| vm.now))?;
-        let wants = |(vm, demand): &&(&Vm<'_>, Demand)| {
-            matches!(demand, Demand::Wants(_)) && vm.is_kept_from(rules)
-        };
-        let kept = demands.iter().filter(wants);
-        let faults = kept.filter_map(|(vm, _)| rate(vm.now.guest.as_ref()?.major_faults));
-        Some(Self { host, guests: faults.sum::<f64>() * FAULT })
+        let guests = Self::wanting(rules, demands).filter_map(|vm| Self::of_guest(vm.now)).sum();
+        Some(Self { host, guests })
+    }
+
+    /// VMs that want memory back that memtrace keeps from them.
+    pub fn wanting<'a>(
+        rules: &Rules,
+        demands: &'a [(&'a Vm<'a>, Demand)],
+    ) -> impl Iterator<Item = &'a Vm<'a>> {
+        let wants = |demand: &Demand| matches!(demand, Demand::Wants(_));
+        let all = demands.iter().filter(move |(_, demand)| wants(demand)).map(|(vm, _)| *vm);
+        all.filter(|vm| vm.is_kept_from(rules))
+    }
+
+    /// What a guest waits for files, as far as it shows.
+    pub fn of_guest(vm: &VmObservation) -> Option<f64> {
+        Some(rate(vm.guest.as_ref()?.major_faults)? * FAULT)
     }
 }
 
@@ -75,7 +86,7 @@ pub fn has_room(host: &Host, scope: &ScopeObservation) -> Option<bool> {
 }
 
 /// Seconds that VMs wait for the host in a second. `None`: not known of all.
-pub fn waits<'a>(vms: impl Iterator<Item = &'a VmObservation>) -> Option<f64> {
+fn waits<'a>(vms: impl Iterator<Item = &'a VmObservation>) -> Option<f64> {
     vms.map(|vm| percent(vm.stalled).map(|percent| percent / 100.0)).sum()
 }
 

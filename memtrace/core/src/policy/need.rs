@@ -1,7 +1,9 @@
 //! How much memory is to be freed: the distance to where it is calm, what the trend takes
 //! until balloons have moved, what pressure adds, less what is on its way.
 
+use super::costs;
 use super::host::Host;
+use super::observation::Observation;
 use super::rules::{Rules, part};
 use super::state::State;
 use super::thought::Term;
@@ -30,15 +32,10 @@ pub struct Need {
     pub patient: bool,
 }
 
-/// `coming`: what orders on their way will free. `pays`: see [`Need`]. `full`: the
-/// host's swap is.
-pub fn need(
-    rules: &Rules,
-    state: &State,
-    host: &Host,
-    coming: Bytes,
-    (pays, full): (bool, bool),
-) -> Need {
+/// `coming`: what orders on their way will free.
+pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes, seen: &Observation) -> Need {
+    let pays = costs::pays(rules, host, seen);
+    let full = costs::has_room(host, &seen.scope) == Some(false);
     let aim = part(host.total, rules.soft);
     let most = part(host.total, MOST);
     let short = aim.saturating_sub(host.available);

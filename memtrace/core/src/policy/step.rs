@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::costs::{Costs, beyond, has_room, pays};
+use super::costs::{Costs, beyond, has_room};
 use super::decision::{Decision, Decisions};
 use super::floor::{Floor, floor, room};
 use super::gate::{gate, gates};
@@ -73,27 +73,26 @@ struct Round<'a> {
     seen: &'a Observation,
 }
 
-/// Where what is found of each VM goes.
-struct Weighed<'a> {
-    outcome: &'a mut Outcome,
+/// What was found of VMs.
+#[derive(Default)]
+struct Weighed {
+    outcome: Outcome,
     /// VMs whose gates are all open.
-    givers: &'a mut BTreeMap<VmId, Floor>,
-    left: &'a mut Left,
+    givers: BTreeMap<VmId, Floor>,
+    left: Left,
 }
 
 impl Round<'_> {
     fn run(&self, vms: &[Vm<'_>]) -> Outcome {
-        let mut outcome = Outcome::default();
+        let mut weighed = Weighed::default();
         let mut thoughts: BTreeMap<VmId, Thought> = BTreeMap::new();
-        let mut givers: BTreeMap<VmId, Floor> = BTreeMap::new();
-        let mut left = Left::default();
         let level = self.host.map_or(Level::Calm, |host| host.level);
-        let weighed = &mut Weighed { outcome: &mut outcome, givers: &mut givers, left: &mut left };
         for vm in vms {
-            let gates = self.weigh(vm, level, weighed);
+            let gates = self.weigh(vm, level, &mut weighed);
             let id = vm.now.id;
             thoughts.insert(id, Thought { vm: Some(id), gates, ..Thought::default() });
         }
+        let Weighed { mut outcome, givers, left } = weighed;
         let mut scope = Thought {
             gates: escalation::rungs(self.rules, self.state, self.at, self.host),
             ..Thought::default()
@@ -131,7 +130,7 @@ impl Round<'_> {
     }
 
     /// What a VM could give, and what it suffers. Returns its gates.
-    fn weigh(&self, vm: &Vm<'_>, level: Level, to: &mut Weighed<'_>) -> Vec<Gate> {
+    fn weigh(&self, vm: &Vm<'_>, level: Level, to: &mut Weighed) -> Vec<Gate> {
         let id = vm.now.id;
         let floor = floor(self.rules, self.host, vm);
         let gates = gates(self.rules, level, vm, floor.as_ref(), self.duplicates.contains(&id));
@@ -200,8 +199,7 @@ impl Round<'_> {
         let coming = vms.iter().fold(Bytes(0), |sum, vm| {
             sum.saturating_add(to_come(self.rules, vm.memory, self.at, vm.now.actual))
         });
-        let full = has_room(host, &self.seen.scope) == Some(false);
-        need(self.rules, self.state, host, coming, (pays(self.rules, host, self.seen), full))
+        need(self.rules, self.state, host, coming, self.seen)
     }
 
     fn shrink(
@@ -256,7 +254,8 @@ impl Round<'_> {
             promised,
             beyond,
         });
-        let undone = undone(self.rules, self.at, host, &self.seen.scope, &demands);
+        let room = has_room(host, &self.seen.scope) == Some(true);
+        let undone = undone(self.rules, self.at, room, costs, &demands);
         let mut grown = self.relieve(&demands, host, (budget.relief, &undone), outcome, thoughts);
         if host.quiet && host.at_ease {
             for decision in self.give_back(vms, budget.calm) {

@@ -3,13 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::costs::{FAULT, PAYS, has_room, waits};
-use super::host::Host;
-use super::observation::ScopeObservation;
+use super::costs::{Costs, PAYS};
 use super::receive::Demand;
 use super::rules::Rules;
 use super::vm::Vm;
-use crate::policy::tri_state::rate;
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 
@@ -32,27 +29,25 @@ pub struct Undone {
 pub fn undone(
     rules: &Rules,
     at: Nanos,
-    host: &Host,
-    scope: &ScopeObservation,
+    has_room: bool,
+    costs: Option<Costs>,
     demands: &[(&Vm<'_>, Demand)],
 ) -> BTreeMap<VmId, Undone> {
-    let per_byte = per_byte(demands).filter(|_| has_room(host, scope) == Some(true));
+    let per_byte = per_byte(costs, demands).filter(|_| has_room);
     let Some(per_byte) = per_byte else { return BTreeMap::new() };
-    let wants = |(_, demand): &&(&Vm<'_>, Demand)| matches!(demand, Demand::Wants(_));
     let of = |vm: &Vm<'_>| {
-        let (then, step) = vm.memory.step.filter(|_| vm.is_kept_from(rules))?;
-        let faults = rate(vm.now.guest.as_ref()?.major_faults)?;
-        let (costs, spares) = (faults * FAULT, per_byte * step.0 as f64);
+        let (then, step) = vm.memory.step?;
+        let (costs, spares) = (Costs::of_guest(vm.now)?, per_byte * step.0 as f64);
         let is_watched = at.saturating_sub(then) <= WATCHED;
         (is_watched && costs >= PAYS && costs > spares)
             .then_some((vm.now.id, Undone { step, costs, spares }))
     };
-    demands.iter().filter(wants).filter_map(|(vm, _)| of(vm)).collect()
+    Costs::wanting(rules, demands).filter_map(of).collect()
 }
 
 /// Seconds that VMs wait for the host in a second, for each byte of theirs in swap.
-fn per_byte(demands: &[(&Vm<'_>, Demand)]) -> Option<f64> {
+fn per_byte(costs: Option<Costs>, demands: &[(&Vm<'_>, Demand)]) -> Option<f64> {
     let swapped = |(vm, _): &(&Vm<'_>, Demand)| vm.now.swap.map(|swap| swap.0 as f64);
     let swapped: f64 = demands.iter().map(swapped).sum::<Option<f64>>()?;
-    Some(waits(demands.iter().map(|(vm, _)| vm.now))? / swapped.max(1.0))
+    Some(costs?.host / swapped.max(1.0))
 }

@@ -162,6 +162,11 @@ impl Guest {
         self.memory[Kind::Free].total().saturating_sub(self.marks.min)
     }
 
+    /// Free pages above what its kswapd keeps.
+    fn room_for_files(&self) -> u64 {
+        self.memory[Kind::Free].total().saturating_sub(self.marks.high)
+    }
+
     /// What its programs touch comes back from its own swap.
     fn page_in(&mut self) {
         let touched = |pages: u64, kind: Kind| (pages as f64 * kind.touched()).ceil() as u64;
@@ -187,10 +192,9 @@ impl Guest {
         let missing = demand.saturating_sub(self.memory[Kind::CacheHot].total());
         let wanted = (missing as f64 * Kind::CacheHot.touched()).ceil() as u64;
         let read = wanted.min(DISK);
-        let room = |guest: &Self| guest.memory[Kind::Free].total().saturating_sub(guest.marks.high);
-        let lack = read.saturating_sub(room(self));
+        let lack = read.saturating_sub(self.room_for_files());
         self.memory.turn(Kind::CacheCold, Kind::Free, lack);
-        self.memory.allocate(Kind::CacheHot, read.min(room(self)));
+        self.memory.allocate(Kind::CacheHot, read.min(self.room_for_files()));
         // Mapped files fault, others are read.
         self.totals.major_faults += read / 2;
         self.wait_for_device(wanted, read, DISK_SECONDS);
@@ -200,8 +204,7 @@ impl Guest {
     /// while there is room, so that a guest that goes on reading fills. Returns what found room.
     fn read_once(&mut self, demand: u64, streams: u64) -> u64 {
         let wanted = demand.saturating_sub(self.memory[Kind::CacheCold].total()).max(streams);
-        let room = self.memory[Kind::Free].total().saturating_sub(self.marks.high);
-        self.memory.allocate(Kind::CacheCold, wanted.min(DISK).min(room))
+        self.memory.allocate(Kind::CacheCold, wanted.min(DISK).min(self.room_for_files()))
     }
 
     fn wait_for_device(&mut self, wanted: u64, done: u64, seconds: f64) {
