@@ -34,7 +34,7 @@ pub(super) struct SharedMemory {
 
 impl SharedMemory {
     /// Returns whether the set of files has changed.
-    pub(super) fn refresh(&mut self, root: &HostRoot, pid: u32, now: Nanos) -> bool {
+    fn refresh(&mut self, root: &HostRoot, pid: u32, now: Nanos) -> bool {
         let (due, pause) = self.next.unwrap_or((now, FIRST_PAUSE));
         if now < due {
             return false;
@@ -42,7 +42,7 @@ impl SharedMemory {
         let longer = Nanos(pause.0.saturating_mul(2).min(LONGEST_PAUSE.0));
         self.next = Some((Nanos(now.0.saturating_add(pause.0)), longer));
         // What can't be read stays as it was.
-        let Ok(files) = aside::shared_files(root, pid) else { return false };
+        let Ok(files) = aside::shared_files(root, pid, TIME) else { return false };
         let files = files.into_iter().collect();
         let changed = self.files != files;
         self.files = files;
@@ -50,14 +50,18 @@ impl SharedMemory {
     }
 }
 
-/// Time for reading mappings in one sample: those of a process with 65,000 of them take 50 ms, and
-/// anybody may have such processes. The others are read in the next samples.
+/// Time for reading mappings in one sample, of which the last may take as long again: those of a
+/// process with 65,000 of them take 50 ms, and anybody may have such processes. The others are read
+/// in the next samples.
+const TIME: Duration = Duration::from_millis(100);
+
+/// What is left of it.
 #[derive(Debug)]
 pub(super) struct Patience(Duration);
 
 impl Default for Patience {
     fn default() -> Self {
-        Self(Duration::from_millis(100))
+        Self(TIME)
     }
 }
 

@@ -32,8 +32,9 @@ impl Flows {
         let entries = self.table.iter().filter_map(Result::ok);
         let entries: Vec<(FlowKey, u64)> =
             entries.map(|(key, values)| (key, values.iter().sum())).collect();
-        let totals = self.pairs.totals(&entries);
-        for key in self.pairs.idle(&entries) {
+        let idle = self.pairs.idle(&entries);
+        let totals = self.pairs.totals(entries);
+        for key in idle {
             if let Err(error) = self.make_room(key) {
                 problems.push(format!("cannot make room for flows: {error:#}"));
                 break;
@@ -83,17 +84,16 @@ impl Pairs {
     }
 
     /// The table's pages, with those that pairs had before they made room.
-    fn totals(&self, entries: &[(FlowKey, u64)]) -> Vec<(FlowKey, u64)> {
+    fn totals(&self, entries: Vec<(FlowKey, u64)>) -> Vec<(FlowKey, u64)> {
         if self.kept.is_empty() {
-            return entries.to_vec();
+            return entries;
         }
-        let mut table: BTreeMap<FlowKey, u64> = entries.iter().copied().collect();
-        let grown = |(key, kept): (&FlowKey, &u64)| {
-            (*key, kept.saturating_add(table.remove(key).unwrap_or(0)))
-        };
-        let mut totals: Vec<(FlowKey, u64)> = self.kept.iter().map(grown).collect();
-        totals.extend(table);
-        totals
+        let mut totals = self.kept.clone();
+        for (key, pages) in entries {
+            let total = totals.entry(key).or_default();
+            *total = total.saturating_add(pages);
+        }
+        totals.into_iter().collect()
     }
 
     /// Pairs that are to make room: none while the table has a quarter left.
@@ -151,10 +151,10 @@ mod tests {
     fn a_pair_that_made_room_keeps_its_total_and_goes_on_from_it() {
         let mut pairs = Pairs::new(4);
         pairs.keep(key(0), 30);
-        assert_eq!(pairs.totals(&[(key(1), 2)]), [(key(0), 30), (key(1), 2)]);
-        assert_eq!(pairs.totals(&[(key(0), 4)]), [(key(0), 34)]);
+        assert_eq!(pairs.totals(vec![(key(1), 2)]), [(key(0), 30), (key(1), 2)]);
+        assert_eq!(pairs.totals(vec![(key(0), 4)]), [(key(0), 34)]);
         pairs.keep(key(0), 4);
-        assert_eq!(pairs.totals(&[]), [(key(0), 34)]);
+        assert_eq!(pairs.totals(vec![]), [(key(0), 34)]);
     }
 
     #[test]

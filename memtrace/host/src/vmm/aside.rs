@@ -1,6 +1,6 @@
 //! Reads files that may hang (on FUSE or a network, and those of a process whose address space is
-//! locked) on threads of their own, so that none holds up the sampling. What doesn't come in time is an error, and may come later. The files of one user
-//! that hang keep no others from being read.
+//! locked) on threads of their own, so that none holds up the sampling. What doesn't come in time
+//! is an error, and may come later. The files of one user that hang keep no others from being read.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,7 +14,7 @@ use crate::hostfs::HostRoot;
 use crate::hostfs::process::maps::{self, Inode};
 use crate::hostfs::process::{self, Arguments};
 
-/// For a file of a process, for which the kernel locks its address space. A thread of it may hold that
+/// For the command line of a process, for which the kernel locks its address space. A thread of it may hold that
 /// lock for as long as it likes: while a page comes from a file system of its user's.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Most readings that are late at once, of one user and of all: each keeps a thread.
@@ -124,25 +124,26 @@ pub fn within<T: Send + 'static>(
 /// # Errors
 /// When it is gone, or they don't come in time.
 pub fn arguments(root: &HostRoot, pid: u32) -> io::Result<Arguments> {
-    of_process(root, pid, process::arguments)
+    of_process(root, pid, PATIENCE, process::arguments)
 }
 
-/// [`maps::shared`].
+/// [`maps::shared`], waited for as long as the `patience`.
 ///
 /// # Errors
 /// Its own, or that they don't come in time.
-pub fn shared_files(root: &HostRoot, pid: u32) -> io::Result<Vec<Inode>> {
-    of_process(root, pid, maps::shared)
+pub fn shared_files(root: &HostRoot, pid: u32, patience: Duration) -> io::Result<Vec<Inode>> {
+    of_process(root, pid, patience, maps::shared)
 }
 
 fn of_process<T: Send + 'static>(
     root: &HostRoot,
     pid: u32,
+    patience: Duration,
     read: fn(&HostRoot, u32) -> io::Result<T>,
 ) -> io::Result<T> {
     let asked = root.clone();
     let read = move || read(&asked, pid).map_err(|error| error.to_string());
-    within(PATIENCE, process::account(root, pid), read).map_err(io::Error::other)
+    within(patience, process::account(root, pid), read).map_err(io::Error::other)
 }
 
 #[cfg(test)]
@@ -164,7 +165,8 @@ mod tests {
         }
         let late = |error: io::Error| error.to_string();
         assert_eq!(arguments(&host.root(), 7).map_err(late), Err(NO_ANSWER.to_owned()));
-        assert_eq!(shared_files(&host.root(), 7).map_err(late), Err(NO_ANSWER.to_owned()));
+        let files = shared_files(&host.root(), 7, INSTANT);
+        assert_eq!(files.map_err(late), Err("no answer within 1 ms".to_owned()));
         for file in ["proc/7/cmdline", "proc/7/maps"] {
             // Lets the threads go.
             std::fs::File::options().read(true).write(true).open(host.path(file)).unwrap();

@@ -133,18 +133,18 @@ impl Discovery {
         self.allowance.refill(now);
         if now >= self.next_listing {
             let begun = Instant::now();
-            self.list(root, now)?;
+            let arrivals = self.list(root, now)?;
             self.next_listing = Nanos(now.0.saturating_add(pause(begun.elapsed()).0));
+            self.take_up(root, arrivals, now, self.scans == 1);
         }
         self.take_turns(root, now);
         self.arrange(now);
         Ok(())
     }
 
-    /// Finds out which processes there are, and which are due for a look.
-    fn list(&mut self, root: &HostRoot, now: Nanos) -> io::Result<()> {
+    /// Finds out which processes there are, and which are due for a look. Returns the new ones.
+    fn list(&mut self, root: &HostRoot, now: Nanos) -> io::Result<Vec<u32>> {
         let pids = process::ids(root)?;
-        let first = self.scans == 0;
         self.scans = self.scans.wrapping_add(1);
         let mut arrivals = Vec::new();
         for pid in pids {
@@ -158,9 +158,8 @@ impl Discovery {
                 }
             }
         }
-        self.take_up(root, arrivals, now, first);
         self.drop_gone();
-        Ok(())
+        Ok(arrivals)
     }
 
     /// Inspects one process at once, ignoring the previous result, as far as its user's share of

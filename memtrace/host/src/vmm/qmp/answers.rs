@@ -75,7 +75,7 @@ pub(super) fn balloon_in(container: &str, answer: &Value) -> Option<String> {
 pub(super) fn has_vfio(answer: &Value) -> bool {
     let is_vfio = |child: &Value| {
         let kind = child.get("type").and_then(Value::as_str);
-        let driver = kind.and_then(|kind| kind.strip_prefix("child<"));
+        let driver = kind.and_then(|kind| kind.strip_prefix("child<")?.strip_suffix('>'));
         driver.is_some_and(is_passed_through)
     };
     answer.as_array().is_some_and(|children| children.iter().any(is_vfio))
@@ -187,7 +187,12 @@ mod tests {
         assert!(!has_vfio(&answer) && !has_vfio(&json!({ "type": "child<vfio-pci>" })));
         let of =
             |driver: &str| has_vfio(&json!([{ "name": "h", "type": format!("child<{driver}>") }]));
-        assert!(of("vfio-pci") && of("vhost-vdpa-device-pci") && !of("vfio-user-pci"));
+        assert!(
+            of("pci-assign")
+                && of("vfio-pci")
+                && of("vhost-vdpa-device-pci")
+                && !of("vfio-user-pci")
+        );
         assert_eq!(balloon_in("/x", &json!([])), None);
         assert_eq!(balloon_in("/x", &json!({ "name": 1 })), None);
     }

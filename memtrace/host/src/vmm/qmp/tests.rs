@@ -181,11 +181,12 @@ fn sockets_of_one_users_vms_that_hang_keep_no_other_from_being_asked() {
     rustix::fs::mkfifoat(rustix::fs::CWD, &status, rustix::fs::Mode::RWXU).unwrap();
     let good = Monitor::start(qemu);
     let mut clients = QmpClients::default();
-    for pid in 1..=20 {
+    // More than there are threads.
+    for pid in 1..=9 * socket::MOST_OF_A_USER as u32 {
         clients.follow(pid, Target { user: Some(7), ..hanging.target() });
     }
-    clients.follow(99, Target { user: Some(8), ..good.target() });
-    wait_for(&clients, 99, |answer| answer.guest.actual.is_some());
+    clients.follow(999, Target { user: Some(8), ..good.target() });
+    wait_for(&clients, 999, |answer| answer.guest.actual.is_some());
     drop(clients);
     std::fs::File::options().read(true).write(true).open(&status).unwrap();
 }
