@@ -12,6 +12,6 @@ pub fn poll<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Option
         if answer.is_some() || Instant::now() >= deadline {
             return answer;
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(LOOK.min(deadline.saturating_duration_since(Instant::now())));
     }
 }

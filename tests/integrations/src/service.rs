@@ -62,7 +62,7 @@ impl Service {
             // Not asked again.
             Err(ended) => Ok(Err(ended)),
         });
-        found.with_context(|| self.last_words())?
+        found.with_context(|| format!("{} said: {}", self.name, self.last_words()))?
     }
 
     /// # Errors

@@ -8,10 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{interrupt, paths};
+use crate::{paths, wait};
 
-/// How often a child process is looked at.
-const LOOK: Duration = Duration::from_millis(100);
 /// How often a log (no terminal) gets a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(20);
 /// How many lines of a failed command's log are shown.
@@ -39,19 +37,17 @@ pub fn run(what: &str, command: &mut Command, limit: Duration) -> Result<()> {
     let started = Instant::now();
     let mut child = command.spawn().with_context(|| format!("run {command:?}"))?;
     let mut line = Line::new(what);
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        let elapsed = started.elapsed();
-        if interrupt::asked() || elapsed > limit {
+    let ended = wait::answer(what, limit, || {
+        line.tick(started.elapsed());
+        Ok(child.try_wait()?)
+    });
+    let status = match ended {
+        Ok(status) => status,
+        Err(why) => {
             child.kill()?;
             child.wait()?;
-            interrupt::check()?;
-            bail!("{what}: not done after {} s; its log: {}", limit.as_secs(), path.display());
+            return Err(why).with_context(|| format!("{what}; its log: {}", path.display()));
         }
-        line.tick(elapsed);
-        std::thread::sleep(LOOK);
     };
     line.end();
     if !status.success() {

@@ -7,8 +7,6 @@ use memtrace_lab_host::wait::poll;
 
 use crate::interrupt;
 
-const LOOK: Duration = Duration::from_millis(50);
-
 /// Asks until there is an answer; an error is retried.
 ///
 /// # Errors
@@ -40,14 +38,8 @@ pub fn answer<T>(
 /// # Errors
 /// On Ctrl-C.
 pub fn pass(end: Instant) -> Result<()> {
-    loop {
-        interrupt::check()?;
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(());
-        }
-        std::thread::sleep(left.min(LOOK));
-    }
+    let left = end.saturating_duration_since(Instant::now());
+    poll(left, || interrupt::check().err()).map_or(Ok(()), Err)
 }
 
 #[cfg(test)]

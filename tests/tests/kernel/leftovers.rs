@@ -79,6 +79,7 @@ fn ended_thread() -> Result<()> {
             let thread = thread_id();
             for kind in STALL_KINDS {
                 kernel.leave_wait(Leftover { thread, kind, of: pid, note: 0, age_ns: 0 })?;
+                ensure!(kernel.waits_in(thread, kind)?, "kind {kind} was not left");
             }
             Ok(thread)
         };

@@ -1,6 +1,8 @@
 //! Maps that are too small: what doesn't fit is a counted loss that every view shows, and what is
 //! counted stays right.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use memtrace_core::model::derive;
 use memtrace_core::source::Source;
@@ -9,10 +11,11 @@ use memtrace_host::hostfs::HostRoot;
 use memtrace_host::hostfs::process::maps::Inode;
 use memtrace_host::live::{LiveOptions, LiveSource};
 use memtrace_host::probe::{Belongings, KernelSide, Limits, Probe};
+use memtrace_tests::standin::StandIn;
 use memtrace_view::summary;
 
 use crate::Test;
-use crate::support::{Confined, counters, open_with, room, start};
+use crate::support::{Confined, counters, open_with, room, settle, start};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("too_few_slots", slots),
@@ -72,21 +75,26 @@ fn slots() -> Result<()> {
     shows(kernel, "2 VMs without a slot")
 }
 
-fn faults_without_slot() -> Result<()> {
-    let dir = tempfile::tempdir()?;
-    let mut kernel = open_with(Limits { slots: 3, ..Limits::default() })?;
-    let standin = start(dir.path())?;
-    kernel.track(standin.pid(), &Belongings::default())?;
+/// A VM that takes all the room there is, and another whose faults are then counted as lost once.
+fn lost_once(dir: &Path, limits: Limits) -> Result<(Probe, StandIn)> {
+    let mut kernel = open_with(limits)?;
+    let tracked = start(dir)?;
+    kernel.track(tracked.pid(), &Belongings::default())?;
     for _ in 0..5 {
         kernel.rehearse("guest_fault", &[])?;
     }
     let lost = kernel.read().host.lost_slots;
     ensure!(lost == 1, "{lost} lost slots");
+    Ok((kernel, tracked))
+}
+
+fn faults_without_slot() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let limits = Limits { slots: 3, ..Limits::default() };
+    let (mut kernel, standin) = lost_once(dir.path(), limits)?;
     // It gets the next that is free.
     kernel.forget(standin.pid());
-    for _ in 0..3 {
-        kernel.read();
-    }
+    settle(&mut kernel);
     this_process(&mut kernel)?;
     kernel.rehearse("guest_fault", &[])?;
     let faults = this_process(&mut kernel)?.guest_faults;
@@ -109,9 +117,7 @@ fn processes() -> Result<()> {
     let charged: u64 = reading.vms.values().map(|vm| vm.counters.user_faults).sum();
     ensure!(reading.vms.len() == 1 && charged < AT_REST, "{charged} faults of the other");
     kernel.forget(first.pid());
-    for _ in 0..3 {
-        kernel.read();
-    }
+    settle(&mut kernel);
     let census = kernel.census();
     ensure!(census.quarantined + census.tracked == 0, "{census:?} of {capacity}");
     shows(kernel, "1 VM without a slot")
@@ -119,14 +125,8 @@ fn processes() -> Result<()> {
 
 fn faults_beyond_table() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let mut kernel = open_with(Limits { processes: 1, ..Limits::default() })?;
-    let first = start(dir.path())?;
-    kernel.track(first.pid(), &Belongings::default())?;
-    for _ in 0..5 {
-        kernel.rehearse("guest_fault", &[])?;
-    }
-    let lost = kernel.read().host.lost_slots;
-    ensure!(lost == 1, "{lost} lost slots");
+    let limits = Limits { processes: 1, ..Limits::default() };
+    let (kernel, _first) = lost_once(dir.path(), limits)?;
     shows(kernel, "1 VM without a slot")
 }
 

@@ -89,14 +89,16 @@ impl Confined {
     }
 }
 
+/// Until what was given back has waited.
+pub fn settle(kernel: &mut Probe) {
+    for _ in 0..3 {
+        kernel.read();
+    }
+}
+
 /// How many VMs there is room for, once all that were given back have waited, beside those
 /// that are tracked. What starts meanwhile on this machine under a VMM's name counts.
 pub fn room(kernel: &mut Probe) -> usize {
-    let settle = |kernel: &mut Probe| {
-        for _ in 0..3 {
-            kernel.read();
-        }
-    };
     settle(kernel);
     let pids = (NO_PROCESS..).take_while(|pid| kernel.track(*pid, &Belongings::default()).is_ok());
     let pids: Vec<u32> = pids.collect();

@@ -284,9 +284,9 @@ fn settled(guest: &mut Guest, patience: Duration) -> Result<()> {
         ensure!(!last.starts_with("state=failed"), "{name} failed");
         Ok(last.starts_with("state=ready").then_some(()))
     });
-    ready.map_err(|why| {
+    ready.with_context(|| {
         let notes = guest.tell("notes").unwrap_or_default();
-        why.context(format!("{name} doesn't settle: {last}; {notes}"))
+        format!("{name} doesn't settle: {last}; {notes}")
     })
 }
 

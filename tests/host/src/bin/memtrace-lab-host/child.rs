@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use crate::wait;
+use memtrace_lab_host::wait::poll;
 
 /// What a program did.
 #[derive(Serialize)]
@@ -41,7 +41,7 @@ pub fn run_command(command: &mut Command, limit: Duration) -> Result<Outcome> {
         .stderr(File::create(errors)?)
         .spawn()
         .with_context(|| format!("run {command:?}"))?;
-    if wait::until("its end", limit, || Ok(child.try_wait()?)).is_err() {
+    if poll(limit, || child.try_wait().transpose()).transpose()?.is_none() {
         child.kill()?;
     }
     let status = child.wait()?;
