@@ -114,8 +114,7 @@ fn document(outcomes: &[Kept]) -> String {
     let mut notes = Notes::default();
     let mut text = INTRODUCTION.to_owned();
     text.push_str("\nProduced on ");
-    let dates: Vec<String> =
-        outcomes.iter().map(|kept| format!("{} ({})", kept.date, release(kept))).collect();
+    let dates: Vec<String> = outcomes.iter().map(date).collect();
     let _ = write!(text, "{}.\n\n## What is compared\n\n", dates.join(", "));
     text.push_str("| signal | held against | within |\n|---|---|---|\n");
     for (signal, against, within) in BOUNDS {
@@ -160,12 +159,21 @@ fn section(text: &mut String, name: &str, outcomes: &[Kept], notes: &mut Notes) 
     }
 }
 
+/// When a kernel's run was, and those of scenarios that it left out.
+fn date(kept: &Kept) -> String {
+    let earlier = kept.earlier.iter().map(|(name, date)| format!("; {name} on {date}"));
+    format!("{} ({}{})", kept.date, release(kept), earlier.collect::<String>())
+}
+
 /// A scenario as a whole, where it gave no table.
 fn state(run: Option<&Scenario>, notes: &mut Notes) -> String {
     match run.map(|run| &run.state) {
         Some(State::Compared(_)) => String::new(),
-        Some(State::Tested { passed, failures, .. }) if failures.is_empty() => {
+        Some(State::Tested { passed, skipped: 0, failures, .. }) if failures.is_empty() => {
             format!("{passed} passed")
+        }
+        Some(State::Tested { passed, skipped, reasons, failures }) if failures.is_empty() => {
+            format!("{passed} passed, {skipped} skipped {}", notes.mark(&reasons.join("; ")))
         }
         Some(State::Tested { failures, .. }) => {
             format!("FAILED {}", notes.mark(&failures.join("; ")))

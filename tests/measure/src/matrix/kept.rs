@@ -1,6 +1,7 @@
 //! What the kernels' last full runs gave, kept in the target folder, so that the page of all
 //! kernels need not come from one sitting.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,9 @@ pub struct Kept {
     /// Of the newest run, `2026-11-23`.
     pub date: String,
     pub kernel: Option<String>,
+    /// Scenarios that this run left out, and the dates of theirs.
+    #[serde(default)]
+    pub earlier: BTreeMap<String, String>,
     pub scenarios: Vec<Scenario>,
     pub signals: Vec<Value>,
 }
@@ -37,6 +41,7 @@ pub fn keep(folder: &Path, name: &str, date: &str, outcome: &Outcome) -> Result<
     let mut kept = Kept {
         date: date.to_owned(),
         kernel: outcome.kernel.clone(),
+        earlier: BTreeMap::new(),
         scenarios: outcome.scenarios.clone(),
         signals: outcome.signals.clone(),
     };
@@ -49,13 +54,19 @@ pub fn keep(folder: &Path, name: &str, date: &str, outcome: &Outcome) -> Result<
 }
 
 impl Kept {
-    /// Takes over the scenarios that only the earlier run had.
+    /// Takes over what only the earlier run had.
     fn fill_from(&mut self, earlier: Self) {
         if earlier.kernel != self.kernel {
             return;
         }
+        if self.signals.is_empty() {
+            self.signals = earlier.signals;
+        }
         for scenario in earlier.scenarios {
             if self.scenarios.iter().all(|newer| newer.name != scenario.name) {
+                let name = scenario.name.clone();
+                let date = earlier.earlier.get(&name).unwrap_or(&earlier.date).clone();
+                self.earlier.insert(name, date);
                 self.scenarios.push(scenario);
             }
         }
@@ -133,6 +144,8 @@ mod tests {
         kept(&run("6.12.9", &[("max", 1.0), ("programs", 2.0)]));
         let both = kept(&run("6.12.9", &[("max", 3.0)]));
         assert_eq!(both, expected(&[("max", 3.0), ("programs", 2.0)]));
+        let found = all(folder.path(), &["6.12"]).unwrap().remove(0);
+        assert_eq!(found.earlier.get("programs").map(String::as_str), Some("2026-01-01"));
         let newer = kept(&run("6.12.10", &[("max", 4.0)]));
         assert_eq!(newer, expected(&[("max", 4.0)]));
     }

@@ -39,6 +39,7 @@ fn outcome() -> Kept {
     Kept {
         date: "2026-01-31".to_owned(),
         kernel: Some("6.1.0-cloud-amd64".to_owned()),
+        earlier: std::collections::BTreeMap::new(),
         scenarios: vec![
             scenario("max", State::Compared(table)),
             scenario("zswap", State::Skipped("no zswap".to_owned())),
