@@ -33,6 +33,45 @@ macro_rules! describe {
 #[test]
 fn every_struct_is_where_both_sides_expect_it() {
     let mut out = format!("ABI_VERSION {ABI_VERSION}\n");
+    vm_counters(&mut out);
+    describe!(out, VmHistograms = VmHistograms::default(), reclaim, async_fault, swap_in);
+    describe!(
+        out,
+        HostCounters = HostCounters::default(),
+        kswapd_wakes,
+        kswapd_sleeps,
+        kswapd_active_ns,
+        lost_events,
+        lost_slots,
+        lost_stalls,
+        lost_async_faults,
+        lost_flow_pages,
+        lost_address_spaces,
+        failed_reads,
+    );
+    describe!(out, SlotOwner = SlotOwner::default(), mm, tgid, generation);
+    describe!(out, FlowKey = FlowKey::default(), causer, victim);
+    describe!(out, StallKey = StallKey::default(), pid, kind);
+    describe!(out, StallStart = StallStart::default(), begun_ns, slot, note);
+    describe!(out, InodeKey = InodeKey::default(), ino, dev, reserved);
+    describe!(out, AsyncFaultKey = AsyncFaultKey::default(), token, tgid, slot);
+    describe!(
+        out,
+        Event = Event::default(),
+        at_ns,
+        kind,
+        tgid,
+        slot,
+        causer_tgid,
+        duration_ns,
+        comm,
+    );
+    kernel_layout(&mut out);
+    let _ = writeln!(out, "events {}", KINDS.map(|kind| kind.to_string()).join(" "));
+    insta::assert_snapshot!(out);
+}
+
+fn vm_counters(out: &mut String) {
     describe!(
         out,
         VmCounters = VmCounters::default(),
@@ -73,38 +112,9 @@ fn every_struct_is_where_both_sides_expect_it() {
         shmem_swap_in_pages,
         caused_pages,
     );
-    describe!(out, VmHistograms = VmHistograms::default(), reclaim, async_fault, swap_in);
-    describe!(
-        out,
-        HostCounters = HostCounters::default(),
-        kswapd_wakes,
-        kswapd_sleeps,
-        kswapd_active_ns,
-        lost_events,
-        lost_slots,
-        lost_stalls,
-        lost_async_faults,
-        lost_flow_pages,
-        lost_address_spaces,
-        failed_reads,
-    );
-    describe!(out, SlotOwner = SlotOwner::default(), mm, tgid, generation);
-    describe!(out, FlowKey = FlowKey::default(), causer, victim);
-    describe!(out, StallKey = StallKey::default(), pid, kind);
-    describe!(out, StallStart = StallStart::default(), begun_ns, slot, note);
-    describe!(out, InodeKey = InodeKey::default(), ino, dev, reserved);
-    describe!(out, AsyncFaultKey = AsyncFaultKey::default(), token, tgid, slot);
-    describe!(
-        out,
-        Event = Event::default(),
-        at_ns,
-        kind,
-        tgid,
-        slot,
-        causer_tgid,
-        duration_ns,
-        comm,
-    );
+}
+
+fn kernel_layout(out: &mut String) {
     describe!(
         out,
         KernelLayout = KernelLayout::UNKNOWN,
@@ -135,8 +145,6 @@ fn every_struct_is_where_both_sides_expect_it() {
         sb_dev,
         task_nvcsw,
     );
-    let _ = writeln!(out, "events {}", KINDS.map(|kind| kind.to_string()).join(" "));
-    insta::assert_snapshot!(out);
 }
 
 /// In the order of their numbers.

@@ -5,6 +5,7 @@ mod pages;
 
 use std::io::{IsTerminal, stdout};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -21,9 +22,11 @@ use jiff::tz::TimeZone;
 pub use pages::pages;
 use ratatui::DefaultTerminal;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::service::view_input::ViewInput;
 use memtrace_core::live::Latest;
+use memtrace_core::reactor::{Decided, Step};
 use memtrace_core::replay::order::Place;
 use memtrace_view::tui::TopOptions;
 use memtrace_view::tui::key::Key;
@@ -149,85 +152,139 @@ impl Signals {
     }
 }
 
-async fn watch(screen: &mut Screen, input: &ViewInput, options: &TopOptions) -> Result<()> {
-    let mut signals = Signals::listen()?;
-    let mut events = EventStream::new();
-    let handle = &input.handle;
-    let (mut latest, mut loop_lives) = (handle.latest.clone(), true);
-    let (mut step, mut beside) = (handle.step.clone(), input.beside.clone());
-    let (mut reacts, mut looks) = (true, true);
-    // Unused for a live host.
-    let no_place = || tokio::sync::watch::channel(Place::default()).1;
-    let mut plays = input.replay.is_some();
-    let mut place = input.replay.as_ref().map_or_else(no_place, |remote| remote.place.clone());
-    let size = screen.terminal.size().context("asking for the terminal's size")?;
-    let interval = handle.control.borrow().interval;
-    let mut state = State::new(options, interval, (size.width, size.height), TimeZone::system());
-    // The present content is shown at once.
-    latest.mark_changed();
-    update(&mut state, Message::Decided(input.decided()));
-    if plays {
-        update(&mut state, Message::Replay(place.borrow_and_update().clone()));
+/// What the view has to hear, or this process to do.
+enum Happening {
+    Effect(Effect),
+    Message(Message),
+}
+
+/// All that is waited for.
+struct Sources<'a> {
+    input: &'a ViewInput,
+    signals: Signals,
+    events: EventStream,
+    latest: Watched<Latest>,
+    step: Watched<Option<Arc<Step>>>,
+    beside: Watched<Option<Decided>>,
+    /// Of a recording only.
+    place: Option<Watched<Place>>,
+}
+
+impl<'a> Sources<'a> {
+    fn open(input: &'a ViewInput) -> Result<Self> {
+        let handle = &input.handle;
+        let mut latest = Watched::new(&handle.latest);
+        // The present content is shown at once.
+        latest.receiver.mark_changed();
+        Ok(Self {
+            input,
+            signals: Signals::listen()?,
+            events: EventStream::new(),
+            latest,
+            step: Watched::new(&handle.step),
+            beside: Watched::new(&input.beside),
+            place: input.replay.as_ref().map(|remote| Watched::new(&remote.place)),
+        })
     }
 
+    /// Waits; `None` for an event of the terminal without a meaning.
+    async fn next(&mut self) -> Result<Option<Happening>> {
+        let message = tokio::select! {
+            effect = self.signals.next() => return Ok(Some(Happening::Effect(effect))),
+            event = next(&mut self.events) => {
+                let event = event.context("the terminal has been closed")?;
+                message(event.context("reading keys")?)
+            }
+            newest = self.latest.next() => Some(newest.map_or(Message::Ended, Message::Latest)),
+            _ = self.step.next() => Some(Message::Decided(self.input.decided())),
+            _ = self.beside.next() => Some(Message::Decided(self.input.decided())),
+            place = next_place(&mut self.place) => place.map(Message::Replay),
+        };
+        Ok(message.map(Happening::Message))
+    }
+}
+
+/// A value that another task replaces.
+struct Watched<T> {
+    receiver: watch::Receiver<T>,
+    is_open: bool,
+}
+
+impl<T: Clone> Watched<T> {
+    fn new(receiver: &watch::Receiver<T>) -> Self {
+        Self { receiver: receiver.clone(), is_open: true }
+    }
+
+    /// Waits for the next value. `None`: there won't be another, which is said once.
+    async fn next(&mut self) -> Option<T> {
+        if !self.is_open {
+            std::future::pending::<()>().await;
+        }
+        self.is_open = self.receiver.changed().await.is_ok();
+        self.is_open.then(|| self.receiver.borrow_and_update().clone())
+    }
+}
+
+async fn next_place(place: &mut Option<Watched<Place>>) -> Option<Place> {
+    match place {
+        Some(place) => place.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn watch(screen: &mut Screen, input: &ViewInput, options: &TopOptions) -> Result<()> {
+    let mut sources = Sources::open(input)?;
+    let size = screen.terminal.size().context("asking for the terminal's size")?;
+    let interval = input.handle.control.borrow().interval;
+    let mut state = State::new(options, interval, (size.width, size.height), TimeZone::system());
+    update(&mut state, Message::Decided(input.decided()));
+    if let Some(remote) = &input.replay {
+        let place = remote.place.borrow().clone();
+        update(&mut state, Message::Replay(place));
+    }
     loop {
         if PANICKED.load(Ordering::SeqCst) {
             bail!("internal error; see the message above");
         }
         screen.draw(&state)?;
-        let effects = tokio::select! {
-            effect = signals.next() => vec![effect],
-            event = next(&mut events) => match event {
-                Some(event) => match message(event.context("reading keys")?) {
-                    Some(message) => update(&mut state, message),
-                    None => continue,
-                },
-                None => bail!("the terminal has been closed"),
-            },
-            changed = latest.changed(), if loop_lives => {
-                loop_lives = changed.is_ok();
-                let message = if loop_lives { newest(&mut latest) } else { Message::Ended };
-                update(&mut state, message)
-            }
-            changed = step.changed(), if reacts => {
-                reacts = changed.is_ok();
-                update(&mut state, Message::Decided(input.decided()))
-            }
-            changed = beside.changed(), if looks => {
-                looks = changed.is_ok();
-                update(&mut state, Message::Decided(input.decided()))
-            }
-            changed = place.changed(), if plays => {
-                plays = changed.is_ok();
-                update(&mut state, Message::Replay(place.borrow_and_update().clone()))
-            }
+        let effects = match sources.next().await? {
+            Some(Happening::Effect(effect)) => vec![effect],
+            Some(Happening::Message(message)) => update(&mut state, message),
+            None => continue,
         };
         for effect in effects {
-            match effect {
-                Effect::Quit => return Ok(()),
-                Effect::Suspend => {
-                    screen.suspend()?;
-                    let size = screen.terminal.size().context("asking for the size")?;
-                    update(&mut state, Message::Resize(size.width, size.height));
-                }
-                Effect::Repaint => screen.terminal.clear().context("clearing the terminal")?,
-                Effect::SetInterval(interval) => {
-                    handle.control.send_modify(|control| control.interval = interval);
-                }
-                Effect::SetDetail(vm) => {
-                    handle.control.send_modify(|control| control.detail = vm);
-                }
-                // An ended player is shown on the screen.
-                Effect::Replay(order) => {
-                    let _ = input.replay.as_ref().map(|remote| remote.orders.send(order));
-                }
+            if effect == Effect::Quit {
+                return Ok(());
             }
+            carry_out(effect, screen, input, &mut state)?;
         }
     }
 }
 
-fn newest(latest: &mut tokio::sync::watch::Receiver<Latest>) -> Message {
-    Message::Latest(latest.borrow_and_update().clone())
+/// Every effect but the end, which is the caller's.
+fn carry_out(
+    effect: Effect,
+    screen: &mut Screen,
+    input: &ViewInput,
+    state: &mut State,
+) -> Result<()> {
+    let control = &input.handle.control;
+    match effect {
+        Effect::Quit => {}
+        Effect::Suspend => {
+            screen.suspend()?;
+            let size = screen.terminal.size().context("asking for the size")?;
+            update(state, Message::Resize(size.width, size.height));
+        }
+        Effect::Repaint => screen.terminal.clear().context("clearing the terminal")?,
+        Effect::SetInterval(interval) => control.send_modify(|control| control.interval = interval),
+        Effect::SetDetail(vm) => control.send_modify(|control| control.detail = vm),
+        // An ended player is shown on the screen.
+        Effect::Replay(order) => {
+            let _ = input.replay.as_ref().map(|remote| remote.orders.send(order));
+        }
+    }
+    Ok(())
 }
 
 async fn next(events: &mut EventStream) -> Option<std::io::Result<Event>> {

@@ -17,8 +17,19 @@ pub(super) struct Distribution {
     pub(super) p99: Measured<Nanos>,
 }
 
+/// By what is waited for.
+pub(super) struct Waits {
+    pub(super) reclaim: Distribution,
+    pub(super) async_fault: Distribution,
+    pub(super) swap_in: Distribution,
+}
+
+pub(super) fn waits(pair: &Pair<'_>) -> Waits {
+    Waits { reclaim: reclaim(pair), async_fault: async_fault(pair), swap_in: swap_in(pair) }
+}
+
 /// Waits in direct and memcg reclaim.
-pub(super) fn reclaim(pair: &Pair<'_>) -> Distribution {
+fn reclaim(pair: &Pair<'_>) -> Distribution {
     distribution(pair, reclaim_quality(pair), |histograms| &histograms.reclaim)
 }
 
@@ -38,7 +49,7 @@ pub(super) fn reclaim_quality(pair: &Pair<'_>) -> Quality {
 }
 
 /// KVM asynchronous page faults.
-pub(super) fn async_fault(pair: &Pair<'_>) -> Distribution {
+fn async_fault(pair: &Pair<'_>) -> Distribution {
     distribution(pair, async_fault_quality(pair), |histograms| &histograms.async_fault)
 }
 
@@ -51,7 +62,7 @@ fn quality(pair: &Pair<'_>, signal: Signal) -> Quality {
 }
 
 /// Waits for pages that come back from swap.
-pub(super) fn swap_in(pair: &Pair<'_>) -> Distribution {
+fn swap_in(pair: &Pair<'_>) -> Distribution {
     distribution(pair, swap_in_quality(pair), |histograms| &histograms.swap_in)
 }
 

@@ -18,7 +18,7 @@ use crate::model::swapping::{swap_ins, swapping};
 use crate::model::threads::threads;
 use crate::model::totals::Totals;
 use crate::model::waited;
-use crate::sample::{Party, ProcessSample};
+use crate::sample::{Party, ProcessSample, VmSample, VmState};
 use crate::signal::{Quality, Signal, reason_or};
 use crate::units::{Bytes, Percent, Rate};
 
@@ -27,9 +27,7 @@ pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
     let faults = faults(pair);
     let swapping = swapping(pair);
     let stalls = stalls(pair);
-    let reclaim = histogram::reclaim(pair);
-    let async_fault = histogram::async_fault(pair);
-    let swap_in = histogram::swap_in(pair);
+    let waits = histogram::waits(pair);
     let cgroup = cgroup::view(now);
     let guest = guest::view(now, pair.context.now.wall);
     let (caused, caused_pages) = caused(pair, flows);
@@ -43,10 +41,7 @@ pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
         vmm: now.vmm.clone(),
         accelerator: now.accelerator,
         manager: now.manager,
-        state: now.state.map_or_else(
-            || Measured::absent(reason_or(now.guest.problem.as_deref(), "no source for its state")),
-            Measured::exact,
-        ),
+        state: state(now),
         cpu: pair.context.share(exact(pair.read(|vm| vm.process.cpu_time.map(|time| time.0)))),
         dead: dead(pair, &guest),
         balloon_actual: guest.actual,
@@ -74,15 +69,15 @@ pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
         caused,
         caused_pages,
         taken: swapping.taken,
-        reclaim_p50: reclaim.p50,
-        reclaim_p99: reclaim.p99,
-        async_fault_p50: async_fault.p50,
-        async_fault_p99: async_fault.p99,
-        reclaim_histogram: reclaim.counts,
-        async_fault_histogram: async_fault.counts,
-        swap_in_p50: swap_in.p50,
-        swap_in_p99: swap_in.p99,
-        swap_in_histogram: swap_in.counts,
+        reclaim_p50: waits.reclaim.p50,
+        reclaim_p99: waits.reclaim.p99,
+        async_fault_p50: waits.async_fault.p50,
+        async_fault_p99: waits.async_fault.p99,
+        reclaim_histogram: waits.reclaim.counts,
+        async_fault_histogram: waits.async_fault.counts,
+        swap_in_p50: waits.swap_in.p50,
+        swap_in_p99: waits.swap_in.p99,
+        swap_in_histogram: waits.swap_in.counts,
         oom_kills: oom_kills(pair),
         oom_caused: pair.total(Signal::OomKills, |counters| counters.oom_caused),
         cgroup_path: cgroup.path,
@@ -98,6 +93,13 @@ pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
         waits: waited::waits(pair),
         threads: threads(pair),
     }
+}
+
+fn state(now: &VmSample) -> Measured<VmState> {
+    now.state.map_or_else(
+        || Measured::absent(reason_or(now.guest.problem.as_deref(), "no source for its state")),
+        Measured::exact,
+    )
 }
 
 /// A line of /proc/PID/status.

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::cli::Verbosity;
 use crate::command::mitigate::args::MitigateArguments;
-use crate::config::{self, RecordConfig};
+use crate::config::{self, Config, RecordConfig};
 use crate::service::alert::Alerts;
 use crate::service::hook::CommandHook;
 use crate::service::live;
@@ -59,8 +59,7 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let root = live::privileged_host()?;
     let listener = {
         let _runtime = runtime.enter();
-        let address = arguments.listen.as_ref().or(config.metrics.listen.as_ref());
-        address.map(|address| Listener::open(address, &config.metrics.access)).transpose()?
+        listener(arguments, &config)?
     };
     let acts = reload::acts(arguments, &config);
     let mut acting = Acting::not_yet(Path::new(acting::LOCK));
@@ -79,16 +78,8 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let actuator = HostActuator::new(root, source.hypervisors());
     let policy = policy(&mut source, &config, &recovered)?;
     let ledger = (Box::new(journal) as Box<dyn Ledger>, recovered.in_flight);
-    let mut reactor = Reactor::new(policy, ledger, Some(Box::new(actuator)));
-    if !acts {
-        reactor = reactor.observing();
-    }
-    if !config.hook.is_empty() {
-        reactor = reactor.telling(Box::new(CommandHook::start(&config.hook)?));
-    }
-    if let Some(recorder) = background_recorder(&config.record) {
-        reactor = reactor.recorded(Box::new(recorder));
-    }
+    let reactor = Reactor::new(policy, ledger, Some(Box::new(actuator)));
+    let mut reactor = equipped(if acts { reactor } else { reactor.observing() }, &config)?;
     let remote = reactor.remote();
     let interval = reload::interval(arguments, &config);
     let control = Control { interval, detail: None, stop: false };
@@ -113,6 +104,23 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
         handle.stop(PATIENCE).await;
         result
     })
+}
+
+/// The socket for metrics, if one is configured. Needs a runtime.
+fn listener(arguments: &MitigateArguments, config: &Config) -> Result<Option<Listener>> {
+    let address = arguments.listen.as_ref().or(config.metrics.listen.as_ref());
+    address.map(|address| Listener::open(address, &config.metrics.access)).transpose()
+}
+
+/// With the hook and the recorder, as configured.
+fn equipped(mut reactor: Reactor, config: &Config) -> Result<Reactor> {
+    if !config.hook.is_empty() {
+        reactor = reactor.telling(Box::new(CommandHook::start(&config.hook)?));
+    }
+    if let Some(recorder) = background_recorder(&config.record) {
+        reactor = reactor.recorded(Box::new(recorder));
+    }
+    Ok(reactor)
 }
 
 /// The recorder, if configured and possible. A failure is only logged.

@@ -1,6 +1,7 @@
 //! Sentences, each with the numbers that it is made of.
 
 use memtrace_core::fixture;
+use memtrace_core::policy::reason::{Claim, Uncounted};
 use memtrace_core::policy::{Memtrace, RuleId};
 use memtrace_core::reactor::Decided;
 use memtrace_core::sim::{catalogue, watch};

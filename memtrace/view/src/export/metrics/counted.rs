@@ -13,14 +13,15 @@ use memtrace_core::signal::Signal;
 use memtrace_core::units::Nanos;
 
 pub(super) fn metrics() -> Vec<Metric> {
-    [counted().as_slice(), &waited()].concat()
+    [moved().as_slice(), &slowed(), &waited()].concat()
 }
 
 const fn counter(name: &'static str, unit: Unit, help: &'static str, read: OfVm) -> Metric {
     Metric::of_vm(MetricKind::Counter, name, unit, &[], help, read)
 }
 
-fn counted() -> [Metric; 14] {
+/// Faults, and what was moved to and from swap.
+fn moved() -> [Metric; 7] {
     use Signal as S;
     [
         Metric::of_vm(
@@ -63,6 +64,13 @@ fn counted() -> [Metric; 14] {
              caused.",
             |vm, scene| pages(vm, scene, S::DirectReclaim, |row| row.reclaimed_pages),
         ),
+    ]
+}
+
+/// What reclaim cost its threads.
+fn slowed() -> [Metric; 7] {
+    use Signal as S;
+    [
         Metric::of_vm(
             MetricKind::Counter,
             "vm_reclaims",

@@ -17,9 +17,13 @@ use memtrace_core::units::{ByteRate, Nanos};
 const MOST_DEVICES: usize = 32;
 
 pub(super) fn metrics() -> Vec<Metric> {
-    use MetricKind::{Counter, Gauge, Info};
+    [memory().as_slice(), &swap(), &counted(), &promised()].concat()
+}
+
+fn memory() -> [Metric; 5] {
+    use MetricKind::{Gauge, Info};
     let of = Metric::of_host;
-    vec![
+    [
         of(Info, "host", Unit::None, &["hostname", "kernel"], "The host.", |scene| {
             let host = &scene.snapshot.host;
             let text = |text: &'_ Option<String>| {
@@ -47,6 +51,13 @@ pub(super) fn metrics() -> Vec<Metric> {
         of(Gauge, "host_memory_cached", Unit::Bytes, &[], "Buffers and page cache.", |scene| {
             bytes(&scene.snapshot.host.memory_cached)
         }),
+    ]
+}
+
+fn swap() -> [Metric; 5] {
+    use MetricKind::Gauge;
+    let of = Metric::of_host;
+    [
         of(Gauge, "host_swap", Unit::Bytes, &[], "Swap size of the host.", |scene| {
             bytes(&scene.snapshot.host.swap_total)
         }),
@@ -92,6 +103,14 @@ pub(super) fn metrics() -> Vec<Metric> {
             "Swap-out rate of the host in the interval.",
             |scene| per_second(scene.snapshot.host.swap_out.value),
         ),
+    ]
+}
+
+/// Since the host, or memtrace, started.
+fn counted() -> [Metric; 5] {
+    use MetricKind::Counter;
+    let of = Metric::of_host;
+    [
         of(
             Counter,
             "host_pressure",
@@ -142,6 +161,14 @@ pub(super) fn metrics() -> Vec<Metric> {
                 alone(kills.map(Value::Count))
             },
         ),
+    ]
+}
+
+/// What the VMs together may use.
+fn promised() -> [Metric; 2] {
+    use MetricKind::Gauge;
+    let of = Metric::of_host;
+    [
         of(Gauge, "host_allocated", Unit::Bytes, &[], "Sum of the VMs' maximum sizes.", |scene| {
             bytes(&scene.snapshot.host.allocated)
         }),
