@@ -18,14 +18,14 @@ pub(super) struct Distribution {
 }
 
 /// By what is waited for.
-pub(super) struct Waits {
+pub(super) struct Distributions {
     pub(super) reclaim: Distribution,
     pub(super) async_fault: Distribution,
     pub(super) swap_in: Distribution,
 }
 
-pub(super) fn waits(pair: &Pair<'_>) -> Waits {
-    Waits { reclaim: reclaim(pair), async_fault: async_fault(pair), swap_in: swap_in(pair) }
+pub(super) fn waits(pair: &Pair<'_>) -> Distributions {
+    Distributions { reclaim: reclaim(pair), async_fault: async_fault(pair), swap_in: swap_in(pair) }
 }
 
 /// Waits in direct and memcg reclaim.

@@ -275,6 +275,11 @@ pub struct VmView {
 }
 
 impl VmView {
+    /// It is a guest of memtrace's self-test, as recordings of older versions have them.
+    pub fn is_of_selftest(&self) -> bool {
+        self.vmm == SELFTEST_VMM
+    }
+
     /// The name that people know it by.
     pub fn title(&self) -> Cow<'_, str> {
         self.labels.title().map_or(Cow::Borrowed(self.name.as_str()), Cow::Owned)
@@ -285,6 +290,9 @@ impl VmView {
         self.labels.id.as_deref().map_or_else(|| self.id.to_string().into(), Cow::Borrowed)
     }
 }
+
+/// The command of those that run the guests of a self-test.
+const SELFTEST_VMM: &str = "memtrace";
 
 /// The target of a VM that was given none.
 pub(crate) const fn untouched() -> Measured<Bytes> {

@@ -72,7 +72,7 @@ pub fn win_back(rules: &Rules, vm: &Vm<'_>, duplicate: bool, need: Bytes) -> Opt
 /// The most that a step wins back of a VM whose cgroup may be asked; its pause aside.
 pub fn reclaimable(rules: &Rules, vm: &Vm<'_>, duplicate: bool) -> Option<Bytes> {
     let ready = [allowed(vm, duplicate), running(vm)].iter().all(Result::is_ok)
-        && vm.now.no_cgroup_reclaim.is_none()
+        && vm.now.takes_reclaim
         && vm.now.pinned.is_none()
         && vm.hurts == Some(false)
         && reclaim_backoff::rests(vm.memory, vm.at).is_none();

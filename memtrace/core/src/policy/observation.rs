@@ -82,8 +82,8 @@ pub struct VmObservation {
     pub stalled: Option<Percent>,
     /// Its cgroup's, over 10 s, where the cgroup is its alone.
     pub psi_some: Option<Percent>,
-    /// Its cgroup is its alone and takes `memory.reclaim`; the reason why not.
-    pub no_cgroup_reclaim: Option<String>,
+    /// Its cgroup is its alone and takes `memory.reclaim`; false where that isn't known.
+    pub takes_reclaim: bool,
 
     /// What the hypervisor's metadata says of it; the configuration goes before.
     #[serde(default)]
@@ -136,7 +136,7 @@ impl VmObservation {
             refaults: None,
             stalled: None,
             psi_some: None,
-            no_cgroup_reclaim: None,
+            takes_reclaim: false,
             settings: VmSettings::default(),
         }
     }

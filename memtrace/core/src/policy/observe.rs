@@ -8,7 +8,7 @@ use super::scope::{self, ScopeRates};
 use crate::model::Measured;
 use crate::model::Snapshot;
 use crate::model::snapshot::VmView;
-use crate::sample::{Accelerator, HostSample, Manager, Sample, VmSample};
+use crate::sample::{Accelerator, CgroupSample, HostSample, Manager, Sample, VmSample};
 use crate::signal::Quality;
 use crate::units::{Bytes, Limit, Percent, Rate};
 
@@ -67,7 +67,7 @@ fn observe_vm(
         refaults: view.refaults.value,
         stalled: view.stalled.value,
         psi_some: own_pressure(view),
-        no_cgroup_reclaim: no_cgroup_reclaim(vm, view),
+        takes_reclaim: takes_reclaim(vm, view),
         settings: vm.guest.settings,
     }
 }
@@ -148,18 +148,13 @@ fn own_pressure(view: &VmView) -> Option<Percent> {
     exact(&view.psi).map(|psi| Percent(psi.some.avg10))
 }
 
-fn no_cgroup_reclaim(vm: &VmSample, view: &VmView) -> Option<String> {
-    match &vm.cgroup {
-        None => Some("its memory cgroup is not known".to_owned()),
-        Some(cgroup) if cgroup.version != 2 => {
-            Some(format!("cgroup v{} has no memory.reclaim", cgroup.version))
-        }
-        Some(cgroup) if cgroup.swap_limit == Some(Limit::At(Bytes(0))) => Some(
-            "its cgroup may not swap (memory.swap.max is 0): guest memory can't be reclaimed"
-                .to_owned(),
-        ),
-        Some(_) => view.cgroup_usage.quality.reason().map(str::to_owned),
-    }
+/// From its cgroup only its own memory is reclaimed, and that may be swapped.
+fn takes_reclaim(vm: &VmSample, view: &VmView) -> bool {
+    let has_file_and_swap = |cgroup: &CgroupSample| {
+        cgroup.version == 2 && cgroup.swap_limit != Some(Limit::At(Bytes(0)))
+    };
+    vm.cgroup.as_ref().is_some_and(has_file_and_swap)
+        && view.cgroup_usage.quality.reason().is_none()
 }
 
 fn exact<T: Copy>(measured: &Measured<T>) -> Option<T> {

@@ -18,10 +18,14 @@ use crate::hostfs::process::{self, Arguments, ProcessStat};
 use crate::hostfs::{HostRoot, boot_time};
 use memtrace_core::sample::Accelerator;
 
-/// Commands (cut to 15 bytes, as the kernel does) that make KVM guests. They are looked
-/// at more often; other programs are found as well, only later.
+/// Commands of VMMs, cut to 15 bytes, as the kernel does.
+pub const CLOUD_HYPERVISOR: &str = "cloud-hyperviso";
+pub const FIRECRACKER: &str = "firecracker";
+
+/// Commands that make KVM guests. They are looked at more often; other programs are found as well,
+/// only later.
 const KNOWN_VMMS: &[&str] =
-    &["cloud-hyperviso", "crosvm", "dragonball", "firecracker", "lkvm", "stratovirt"];
+    &[CLOUD_HYPERVISOR, "crosvm", "dragonball", FIRECRACKER, "lkvm", "stratovirt"];
 
 /// The hidden command by which memtrace's self-test runs its guests.
 pub const SELFTEST_GUEST: &str = "__selftest-guest";

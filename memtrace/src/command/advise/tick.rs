@@ -151,9 +151,6 @@ struct Guest {
     moved: WallNanos,
 }
 
-/// The command of a self-test's guests, which recordings of older versions have among the VMs.
-const SELFTEST_VMM: &str = "memtrace";
-
 impl<'a> Ticks<'a> {
     pub(super) const fn new(rules: &'a Rules, zone: &'a TimeZone) -> Self {
         Self { rules, zone, guests: BTreeMap::new(), before: None }
@@ -165,7 +162,7 @@ impl<'a> Ticks<'a> {
         let seconds = seconds.map_or(0.0, |nanos| Nanos(nanos).seconds());
         let (hour, day) = place(snapshot.wall, self.zone);
         let before = std::mem::take(&mut self.guests);
-        let vms = snapshot.vms.iter().filter(|vm| vm.vmm != SELFTEST_VMM);
+        let vms = snapshot.vms.iter().filter(|vm| !vm.is_of_selftest());
         let vms = vms.map(|vm| self.vm(vm, before.get(&vm.id), snapshot.wall));
         Tick {
             wall: snapshot.wall,

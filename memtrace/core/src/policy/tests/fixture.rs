@@ -43,6 +43,7 @@ pub(super) fn vm(number: u32) -> VmObservation {
         refaults: Some(Rate(0.0)),
         stalled: Some(Percent(0.0)),
         psi_some: Some(Percent(0.0)),
+        takes_reclaim: true,
         ..VmObservation::unknown(id(number), format!("vm-{number}"))
     }
 }

@@ -117,7 +117,7 @@ fn amounts(actions: &[Decision]) -> BTreeMap<(VmId, u8), u64> {
 }
 
 /// Fields whose absence says something, so that to leave them out isn't to know less.
-const REASONS: [&str; 4] = ["no_balloon", "pinned", "no_cgroup_reclaim", "cgroup"];
+const REASONS: [&str; 3] = ["no_balloon", "pinned", "cgroup"];
 
 /// The look without one field each.
 fn with_less(look: &Observation) -> Vec<(String, Observation)> {

@@ -1,6 +1,7 @@
 //! VMMs without a manager of their own: the id that they were started with.
 
 use super::{Adapter, Named, Subject, word};
+use crate::vmm::judge;
 use memtrace_core::sample::Platform;
 
 /// Names of sockets that say nothing of the VM: its directory does.
@@ -12,12 +13,11 @@ pub(super) struct Micro;
 impl Adapter for Micro {
     fn recognise(&self, subject: &Subject<'_>) -> Option<Named> {
         let description = subject.description;
-        // The command as the kernel has it, cut to 15 bytes.
         let (platform, id) = match description.vmm.as_str() {
-            "firecracker" => {
+            judge::FIRECRACKER => {
                 (Platform::Firecracker, argument(&description.arguments, "--id")?.to_owned())
             }
-            "cloud-hyperviso" => {
+            judge::CLOUD_HYPERVISOR => {
                 let socket = argument(&description.arguments, "--api-socket")?;
                 (Platform::CloudHypervisor, of_socket(socket)?.to_owned())
             }
