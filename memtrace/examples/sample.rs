@@ -17,7 +17,7 @@ fn main() -> Result<()> {
     let mut source = LiveSource::new(root, absent, LiveOptions::default());
     for number in 0..count {
         if number > 0 {
-            source.attend(Duration::from_secs(1));
+            source.wait(Duration::from_secs(1));
         }
         let begun = Instant::now();
         let sample = source.sample(None)?;

@@ -12,10 +12,10 @@ pub trait Source: Send {
     /// Reads everything once. `detail`: the VM whose threads should be read too.
     fn sample(&mut self, detail: Option<VmId>) -> Result<Sample>;
 
-    /// Passes the time until the next sample, and attends to what can't wait for it
+    /// Passes the time until the next sample, and handles what can't wait for it
     /// (a VM that just appeared must be known at once, or its first events are lost).
     /// Returns early when memory pressure begins.
-    fn attend(&mut self, timeout: Duration) -> Option<Pressure>;
+    fn wait(&mut self, timeout: Duration) -> Option<Pressure>;
 }
 
 /// Memory pressure begins or continues, according to one sign.

@@ -234,7 +234,7 @@ impl Sampler {
         if most.is_zero() {
             return self.sample(asked, Trigger::Pressure);
         }
-        if let Some(Pressure { sign, at }) = self.source.attend(most)
+        if let Some(Pressure { sign, at }) = self.source.wait(most)
             && self.stage.reactor.is_some()
         {
             debug!(sign = sign.word(), at_ns = at.0, "pressure");

@@ -230,7 +230,7 @@ pub(crate) fn empty_table(snapshot: &Snapshot, filter: Option<&Filter>) -> Strin
 }
 
 /// The time of a snapshot in a strftime format; empty outside of jiff's range.
-pub fn moment(wall: WallNanos, zone: &TimeZone, format: &str) -> String {
+pub fn local_time(wall: WallNanos, zone: &TimeZone, format: &str) -> String {
     Timestamp::from_nanosecond(i128::from(wall.0))
         .map(|at| at.to_zoned(zone.clone()).strftime(format).to_string())
         .unwrap_or_default()

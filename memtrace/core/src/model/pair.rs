@@ -24,11 +24,11 @@ pub(super) struct Context<'a> {
     before: HashMap<VmId, &'a VmSample>,
     /// What is known of each signal, in the order of [`Signal::ALL`].
     pub(super) unhooked: Unhooked,
-    worth: [Worth; Signal::ALL.len()],
+    signals: [SignalState; Signal::ALL.len()],
 }
 
 /// A signal in these two samples.
-struct Worth {
+struct SignalState {
     quality: Quality,
     /// Events that were not counted in the interval.
     missed: Result<u64, Gap>,
@@ -40,29 +40,29 @@ impl<'a> Context<'a> {
             .ok_or(Gap::FirstSample)
             .and_then(|previous| Interval::between(previous.at, now.at));
         let vms = previous.into_iter().flat_map(|previous| &previous.vms);
-        let worth = Signal::ALL.map(|signal| Worth {
+        let signals = Signal::ALL.map(|signal| SignalState {
             quality: quality(now, signal),
             missed: missed::growth(previous, now, signal),
         });
         let before = vms.map(|vm| (vm.id, vm)).collect();
-        Self { previous, now, interval, before, unhooked: unhooked(&now.signals), worth }
+        Self { previous, now, interval, before, unhooked: unhooked(&now.signals), signals }
     }
 
-    fn worth(&self, signal: Signal) -> Option<&Worth> {
-        self.worth.get(signal as usize)
+    fn signal_state(&self, signal: Signal) -> Option<&SignalState> {
+        self.signals.get(signal as usize)
     }
 
     /// What the kernel side's counters of a signal are worth; absent without its hook,
     /// even where files tell the same.
     pub(super) fn quality(&self, signal: Signal) -> Quality {
-        let worth = self.worth(signal);
-        worth.map_or_else(|| Quality::absent("not a signal"), |worth| worth.quality.clone())
+        let state = self.signal_state(signal);
+        state.map_or_else(|| Quality::absent("not a signal"), |state| state.quality.clone())
     }
 
     /// What the events that the kernel left out in the interval make of a growth.
     pub(super) fn missed(&self, signal: Signal, growth: u64) -> Quality {
-        match self.worth(signal) {
-            Some(Worth { missed: Ok(missed), .. }) => missed::doubt(signal, *missed, growth),
+        match self.signal_state(signal) {
+            Some(SignalState { missed: Ok(missed), .. }) => missed::doubt(signal, *missed, growth),
             _ => Quality::Exact,
         }
     }

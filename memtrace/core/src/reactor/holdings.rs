@@ -78,7 +78,7 @@ impl Reactor {
                 tracing::warn!("what was taken from {} will not be given back: {why}", held.name);
                 match self.ledger.forget(sample.wall, vm) {
                     Ok(()) => drop(absent.remove(&vm)),
-                    Err(error) => self.remember(Err(error)),
+                    Err(error) => self.keep_problem(Err(error)),
                 }
             }
         }

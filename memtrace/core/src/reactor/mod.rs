@@ -121,7 +121,7 @@ impl Reactor {
             labels: vm.labels.clone(),
         });
         let noted = self.ledger.note(wall, self.is_acting(), &decisions, names.collect());
-        self.remember(noted);
+        self.keep_problem(noted);
         self.tell(wall, &decisions, snapshot);
         let wanted = decisions.actions.iter().filter_map(|decision| {
             let vm = sample.vms.iter().find(|vm| vm.id == decision.vm)?;
@@ -188,7 +188,7 @@ impl Reactor {
             }
             Err(error) => {
                 let reason = Failure::NoJournal(format!("{error:#}"));
-                self.remember(Err(error));
+                self.keep_problem(Err(error));
                 wanted.iter().for_each(|wanted| self.policy.withdraw(wanted.decision.vm));
                 self.enter_all(wall, wanted, &Fate::Failed(reason));
             }
@@ -205,7 +205,7 @@ impl Reactor {
             match outcome {
                 Some(outcome) => {
                     let ended = self.ledger.end(sample.wall, &outcome);
-                    self.remember(ended);
+                    self.keep_problem(ended);
                 }
                 // No statistics of its balloon yet.
                 None => self.left.push(begun),
@@ -218,7 +218,7 @@ impl Reactor {
         let ended = self.actuator.as_mut().map(|actuator| actuator.ended()).unwrap_or_default();
         for outcome in ended {
             let closed = self.ledger.end(wall, &outcome);
-            self.remember(closed);
+            self.keep_problem(closed);
             let Some(number) = self.in_flight.remove(&outcome.id) else { continue };
             if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) {
                 if outcome.result.is_err() {
@@ -234,7 +234,7 @@ impl Reactor {
     }
 
     /// What the ledger says, for the reader.
-    fn remember(&mut self, written: Result<()>) {
+    fn keep_problem(&mut self, written: Result<()>) {
         let problem = written.err().map(|error| format!("{error:#}"));
         if let Some(reason) = problem.as_ref().filter(|_| self.problem != problem) {
             tracing::error!("the journal can't be written: {reason}");

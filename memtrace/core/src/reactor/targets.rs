@@ -14,7 +14,7 @@ use crate::units::{Bytes, Nanos, WallNanos};
 
 /// A proposed target is dropped after this long: three of the pauses between two steps, in which
 /// it would have been proposed again.
-const WISH: Nanos = Nanos(15 * Nanos::SECOND.0);
+const PROPOSAL_LASTS: Nanos = Nanos(15 * Nanos::SECOND.0);
 
 /// A balloon target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -52,7 +52,7 @@ impl Targets {
         let thoughts = decisions.thoughts.iter();
         let moved = thoughts.filter(|thought| thought.gate(GateKind::OursAlone) == Some(false));
         let moved: BTreeSet<VmId> = moved.filter_map(|thought| thought.vm).collect();
-        let is_old = |at: WallNanos| now.0.saturating_sub(at.0) >= WISH.0;
+        let is_old = |at: WallNanos| now.0.saturating_sub(at.0) >= PROPOSAL_LASTS.0;
         self.0.retain(|vm, target| (target.ordered || !is_old(target.at)) && !moved.contains(vm));
     }
 
@@ -88,7 +88,7 @@ mod tests {
     use crate::policy::thought::{Gate, Thought};
     use crate::signal::Quality;
 
-    const LATER: WallNanos = WallNanos(WALL.0 + WISH.0);
+    const LATER: WallNanos = WallNanos(WALL.0 + PROPOSAL_LASTS.0);
 
     fn sent(to: u64) -> Action {
         Action::Balloon { from: Bytes(512 * MIB), to: Bytes(to * MIB) }

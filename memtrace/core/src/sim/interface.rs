@@ -62,7 +62,7 @@ impl Source for Host {
     }
 
     /// Time is virtual: it passes with each sample.
-    fn attend(&mut self, _timeout: std::time::Duration) -> Option<Pressure> {
+    fn wait(&mut self, _timeout: std::time::Duration) -> Option<Pressure> {
         None
     }
 }

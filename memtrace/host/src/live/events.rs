@@ -21,7 +21,7 @@ const BREATH: Duration = Duration::from_millis(1);
 
 impl LiveSource {
     /// Handles events until `timeout` has passed or one indicates pressure.
-    pub(super) fn attend_events(&mut self, timeout: Duration) -> Option<Pressure> {
+    pub(super) fn wait_for_events(&mut self, timeout: Duration) -> Option<Pressure> {
         let begun = Instant::now();
         loop {
             let left = timeout.saturating_sub(begun.elapsed());

@@ -374,8 +374,8 @@ impl Source for LiveSource {
         })
     }
 
-    fn attend(&mut self, timeout: Duration) -> Option<Pressure> {
-        self.attend_events(timeout)
+    fn wait(&mut self, timeout: Duration) -> Option<Pressure> {
+        self.wait_for_events(timeout)
     }
 }
 

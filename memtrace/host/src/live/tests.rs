@@ -80,7 +80,7 @@ fn without_a_kernel_side_vms_are_shown_with_what_files_say() {
     assert!(sample.at.0 > 0);
     // It waits its time nevertheless, and no longer.
     let begun = Instant::now();
-    source.attend(Duration::from_millis(20));
+    source.wait(Duration::from_millis(20));
     assert!(begun.elapsed() >= Duration::from_millis(20));
 }
 
@@ -134,7 +134,7 @@ fn a_vm_that_appears_is_known_before_the_next_sample() {
         assert!(source.sample(None).unwrap().vms.is_empty());
         host.process(&QEMU);
         remote.send(event(kind, 50));
-        source.attend(Duration::from_millis(30));
+        source.wait(Duration::from_millis(30));
         assert_eq!(source.discovery.vms().count(), 1, "event {kind}");
         assert_eq!(remote.state.lock().unwrap().forgotten, [0_u32; 0]);
     }
@@ -149,7 +149,7 @@ fn a_slot_that_was_given_for_nothing_is_given_back() {
     let (mut source, remote) = source(&host);
     remote.send(event(EVENT_APPEARED, 61));
     remote.send(event(EVENT_APPEARED, 9999));
-    source.attend(Duration::from_millis(30));
+    source.wait(Duration::from_millis(30));
     assert_eq!(remote.state.lock().unwrap().forgotten, [61, 9999]);
 }
 
@@ -164,7 +164,7 @@ fn a_user_of_many_processes_keeps_no_slots_from_others() {
     }
     host.process(&FakeProcess { pid: 300, arguments: &[], ..QEMU });
     remote.send(event(EVENT_APPEARED, 300));
-    source.attend(Duration::from_millis(30));
+    source.wait(Duration::from_millis(30));
     let forgotten = remote.state.lock().unwrap().forgotten.clone();
     assert_eq!((forgotten.len(), forgotten.contains(&300)), (84, false));
 }
@@ -252,13 +252,13 @@ fn pressure_ends_the_wait() {
         remote.send(event(EVENT_EXITED, 9999));
         remote.send(Event { at_ns: 7, ..event(kind, 50) });
         // Would take an hour.
-        let pressure = source.attend(Duration::from_secs(3600));
+        let pressure = source.wait(Duration::from_secs(3600));
         assert_eq!(pressure, Some(Pressure { sign, at: Nanos(7) }));
     }
     // What a sample shows is not told again.
     remote.send(event(EVENT_KSWAPD, 0));
     source.sample(None).unwrap();
-    assert_eq!(source.attend(Duration::from_millis(20)), None);
+    assert_eq!(source.wait(Duration::from_millis(20)), None);
 }
 
 #[test]

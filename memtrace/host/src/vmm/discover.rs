@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use self::claims::{Claimant, Runners, Verdict};
+use self::claims::{Claimant, Identity, Runners};
 pub use self::entry::Sighting;
 use self::entry::{Entry, Suspect};
 use self::turns::{Allowance, Shares, TURN, Turns, User};
@@ -323,7 +323,7 @@ impl Discovery {
     }
 
     /// The same as before, as long as nothing of it has changed.
-    fn found(&self, one: &Claimant<'_>, verdict: Verdict) -> Arc<FoundVm> {
+    fn found(&self, one: &Claimant<'_>, verdict: Identity) -> Arc<FoundVm> {
         let Claimant { pid, start, description, .. } = *one;
         let name = verdict.renamed.then(|| claims::own_name(description, pid));
         let name = name.as_ref().unwrap_or(&description.name);
@@ -333,7 +333,7 @@ impl Discovery {
         });
         known.cloned().unwrap_or_else(|| {
             let description = Description { name: name.clone(), ..description.clone() };
-            let Verdict { id, uuid, .. } = verdict;
+            let Identity { id, uuid, .. } = verdict;
             Arc::new(FoundVm { id, pid, user: self.user(pid), start, uuid, description })
         })
     }

@@ -7,7 +7,7 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 use uuid::Uuid;
 
 use super::basis::Sure;
-use super::vm::{Size, Verdict, VmAdvice};
+use super::vm::{Size, SizeAdvice, VmAdvice};
 use crate::config::{Config, Problem};
 use memtrace_core::settings::VmSettings;
 use memtrace_core::units::Bytes;
@@ -30,7 +30,7 @@ pub(super) fn bounds(vms: &[VmAdvice]) -> (Vec<Bounds>, Vec<String>) {
     for vm in vms {
         match vm.size {
             Some(Size { minimum, maximum, .. })
-                if vm.sure >= Sure::Medium && vm.verdict != Verdict::TooLittle =>
+                if vm.sure >= Sure::Medium && vm.verdict != SizeAdvice::TooLittle =>
             {
                 let uuid = vm.uuid.as_deref().and_then(|uuid| Uuid::parse_str(uuid).ok());
                 let (same, name) = (|other: &&VmAdvice| other.name == vm.name, vm.name.clone());

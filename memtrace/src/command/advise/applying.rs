@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, ensure};
 
 use super::apply::{bounds, diff, edited};
-use super::vm::{Verdict, VmAdvice};
+use super::vm::{SizeAdvice, VmAdvice};
 use crate::sys::atomic_write::replace;
 use crate::sys::output;
 use memtrace_core::text::clean;
@@ -32,7 +32,7 @@ pub(super) fn run(file: &Path, yes: bool, vms: &[VmAdvice]) -> Result<()> {
         return output::print(&format!("\n{name}: no changes\n"));
     }
     output::print(&format!("\n{}", diff(file, &before, &after)))?;
-    if vms.iter().any(|vm| vm.verdict == Verdict::Raise) {
+    if vms.iter().any(|vm| vm.verdict == SizeAdvice::Raise) {
         output::print(
             "\nA maximum above the size that a VM was started with takes effect when it is started \
              with that size.\n",

@@ -44,7 +44,7 @@ use memtrace_store::tape::Tape;
 use source::Source;
 use swap::SwapAdvice;
 use tick::Ticks;
-use vm::{Around, Verdict, VmAdvice};
+use vm::{Around, SizeAdvice, VmAdvice};
 
 /// Version of the JSON schema. Incremented when a field is removed or changes its meaning.
 const SCHEMA_VERSION: u32 = 1;
@@ -171,7 +171,8 @@ fn sizes(record: &Record, room: Option<Bytes>, floor: Bytes) -> Vec<VmAdvice> {
     let mut vms = Vec::new();
     for (key, account) in waiting {
         let advice = vm::advise(key.uuid().map(|uuid| uuid.to_string()), account, around);
-        let more = advice.size.zip(advice.allocated).filter(|_| advice.verdict == Verdict::Raise);
+        let more =
+            advice.size.zip(advice.allocated).filter(|_| advice.verdict == SizeAdvice::Raise);
         if let Some((size, now)) = more {
             let taken = size.maximum.saturating_sub(now);
             around.room = around.room.map(|room| room.saturating_sub(taken));

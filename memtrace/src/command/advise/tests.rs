@@ -69,15 +69,15 @@ fn sizes_of_a_month_are_within_a_tenth_of_the_right_ones() {
 /// What each needs is in `month`; a fifth more is right.
 pub(super) fn right_sizes(advice: &Advice, sure: Sure) {
     for (name, verdict, minimum, initial, maximum) in [
-        ("steady", Verdict::Keep, 3.72, 3.72, 4.0),
-        ("day", Verdict::Lower, 2.4, 9.6, 9.6),
-        ("night", Verdict::Lower, 2.4, 9.6, 9.6),
-        ("growing", Verdict::Raise, 7.2, 7.2, 9.6),
-        ("cache", Verdict::Lower, 2.4, 2.4, 2.4),
-        ("dead", Verdict::Lower, 4.07, 4.07, 4.07),
-        ("idle", Verdict::Lower, 0.5, 0.5, 0.5),
-        ("near", Verdict::Raise, 8.4, 8.4, 8.4),
-        ("hurt", Verdict::Raise, 3.3, 4.0, 5.0),
+        ("steady", SizeAdvice::Keep, 3.72, 3.72, 4.0),
+        ("day", SizeAdvice::Lower, 2.4, 9.6, 9.6),
+        ("night", SizeAdvice::Lower, 2.4, 9.6, 9.6),
+        ("growing", SizeAdvice::Raise, 7.2, 7.2, 9.6),
+        ("cache", SizeAdvice::Lower, 2.4, 2.4, 2.4),
+        ("dead", SizeAdvice::Lower, 4.07, 4.07, 4.07),
+        ("idle", SizeAdvice::Lower, 0.5, 0.5, 0.5),
+        ("near", SizeAdvice::Raise, 8.4, 8.4, 8.4),
+        ("hurt", SizeAdvice::Raise, 3.3, 4.0, 5.0),
     ] {
         let vm = advice.vms.iter().find(|vm| vm.name == name).expect("it is in the month");
         let gib = |size: f64| (size * GIB as f64) as u64;
@@ -90,7 +90,7 @@ pub(super) fn right_sizes(advice: &Advice, sure: Sure) {
     let silent = advice.vms.iter().find(|vm| vm.name == "silent").expect("it is in the month");
     assert_eq!(
         (silent.verdict, silent.sure, silent.size),
-        (Verdict::TooLittle, Sure::TooLittle, None)
+        (SizeAdvice::TooLittle, Sure::TooLittle, None)
     );
 }
 
@@ -173,9 +173,9 @@ fn room_is_given_once_and_to_who_suffered_first() {
         vms.sort_by(|one, other| one.name.cmp(&other.name));
         vms.iter().map(|vm| vm.verdict).collect::<Vec<_>>()
     };
-    assert_eq!(verdicts(3 * GIB), [Verdict::Lower, Verdict::Raise, Verdict::Raise]);
-    assert_eq!(verdicts(2 * GIB), [Verdict::Lower, Verdict::NoRoom, Verdict::Raise]);
-    assert_eq!(verdicts(GIB), [Verdict::Lower, Verdict::Raise, Verdict::NoRoom]);
+    assert_eq!(verdicts(3 * GIB), [SizeAdvice::Lower, SizeAdvice::Raise, SizeAdvice::Raise]);
+    assert_eq!(verdicts(2 * GIB), [SizeAdvice::Lower, SizeAdvice::NoRoom, SizeAdvice::Raise]);
+    assert_eq!(verdicts(GIB), [SizeAdvice::Lower, SizeAdvice::Raise, SizeAdvice::NoRoom]);
 }
 
 #[test]

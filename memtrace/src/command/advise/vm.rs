@@ -23,7 +23,7 @@ const GRAIN: u64 = 16 << 20;
 /// What to do about a VM's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Verdict {
+pub(super) enum SizeAdvice {
     Raise,
     /// It needs more, but the host has no room.
     NoRoom,
@@ -34,7 +34,7 @@ pub(super) enum Verdict {
     TooLittle,
 }
 
-impl Verdict {
+impl SizeAdvice {
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Raise => "raise",
@@ -66,7 +66,7 @@ pub(super) struct VmAdvice {
     /// What it may grow to now.
     pub(super) allocated: Option<Bytes>,
     pub(super) last_seen: WallNanos,
-    pub(super) verdict: Verdict,
+    pub(super) verdict: SizeAdvice,
     pub(super) size: Option<Size>,
     /// The maximum by its demand, if that differs from the advice.
     pub(super) wanted: Option<Bytes>,
@@ -94,7 +94,7 @@ pub(super) fn advise(uuid: Option<String>, account: &VmAccount, around: Around) 
         labels: account.labels.clone(),
         allocated: account.allocated,
         last_seen: account.last,
-        verdict: Verdict::TooLittle,
+        verdict: SizeAdvice::TooLittle,
         size: None,
         wanted: None,
         sure,
@@ -129,7 +129,7 @@ fn judge(advice: &mut VmAdvice, wanted: Size, p95: Bytes, room: Option<Bytes>) {
     let near = |size: Bytes| p95.0 as f64 * SPARE >= size.0 as f64;
     let grows = basis.growth_per_day.is_some_and(|growth| growth > 0.0);
     let (verdict, maximum, why) = match advice.allocated {
-        None => (Verdict::Bounds, wanted.maximum, "its present size is unknown".to_owned()),
+        None => (SizeAdvice::Bounds, wanted.maximum, "its present size is unknown".to_owned()),
         Some(now) if wanted.maximum > now && (near(now) || basis.hurt_at.is_some() || grows) => {
             let reason = if basis.hurt_at.is_some() {
                 "it was in distress"
@@ -140,27 +140,27 @@ fn judge(advice: &mut VmAdvice, wanted: Size, p95: Bytes, room: Option<Bytes>) {
             };
             match room {
                 Some(room) if wanted.maximum.saturating_sub(now) > room => {
-                    (Verdict::NoRoom, now, format!("{reason}, but the host has no room"))
+                    (SizeAdvice::NoRoom, now, format!("{reason}, but the host has no room"))
                 }
-                Some(_) => (Verdict::Raise, wanted.maximum, reason.to_owned()),
+                Some(_) => (SizeAdvice::Raise, wanted.maximum, reason.to_owned()),
                 None => {
                     let why = format!("{reason}; free memory of the host unknown");
-                    (Verdict::NoRoom, now, why)
+                    (SizeAdvice::NoRoom, now, why)
                 }
             }
         }
         Some(now) if wanted.maximum > now => {
-            (Verdict::Keep, now, "only its peaks come near its size".to_owned())
+            (SizeAdvice::Keep, now, "only its peaks come near its size".to_owned())
         }
         Some(now) if (wanted.maximum.0 as f64) > now.0 as f64 * WORTH => {
-            (Verdict::Keep, now, "it fits".to_owned())
+            (SizeAdvice::Keep, now, "it fits".to_owned())
         }
         Some(now) if basis.days() < WEEK => {
             let time = format::seconds(basis.known_seconds);
             let why = format!("not needed in {time}, but at least a week is required");
-            (Verdict::Keep, now, why)
+            (SizeAdvice::Keep, now, why)
         }
-        Some(_) => (Verdict::Lower, wanted.maximum, "its demand is below its size".to_owned()),
+        Some(_) => (SizeAdvice::Lower, wanted.maximum, "its demand is below its size".to_owned()),
     };
     let (initial, minimum) = (wanted.initial.min(maximum), wanted.minimum.min(maximum));
     advice.size = Some(Size { initial, minimum, maximum });

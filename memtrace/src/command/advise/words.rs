@@ -9,12 +9,12 @@ use super::Advice;
 use super::basis::Sure;
 use super::host::{Added, Fits, HostAdvice, Level};
 use super::source::Source;
-use super::vm::{Verdict, VmAdvice};
+use super::vm::{SizeAdvice, VmAdvice};
 use memtrace_core::format::{self, UNKNOWN, several};
 use memtrace_core::text::{clean, left, right, wrap};
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
 use memtrace_view::emphasis::Emphasis;
-use memtrace_view::summary::{OVERCOMMIT, moment};
+use memtrace_view::summary::{OVERCOMMIT, local_time};
 
 const WIDTH: usize = 96;
 const NAME: usize = 24;
@@ -101,10 +101,10 @@ impl Page<'_> {
             vm.size.map(|size| size.maximum),
         ];
         let emphasis = match vm.verdict {
-            Verdict::NoRoom => Emphasis::Hot,
-            Verdict::Raise => Emphasis::Warm,
-            Verdict::TooLittle => Emphasis::Dim,
-            Verdict::Lower | Verdict::Keep | Verdict::Bounds => Emphasis::Plain,
+            SizeAdvice::NoRoom => Emphasis::Hot,
+            SizeAdvice::Raise => Emphasis::Warm,
+            SizeAdvice::TooLittle => Emphasis::Dim,
+            SizeAdvice::Lower | SizeAdvice::Keep | SizeAdvice::Bounds => Emphasis::Plain,
         };
         let name = left(&clean(&vm.name), NAME);
         let (advice, sure) = (left(vm.verdict.word(), 8), vm.sure.word());
@@ -259,7 +259,7 @@ impl Page<'_> {
     }
 
     fn time(&self, at: WallNanos) -> String {
-        moment(at, self.zone, "%Y-%m-%d %H:%M")
+        local_time(at, self.zone, "%Y-%m-%d %H:%M")
     }
 }
 

@@ -19,7 +19,7 @@ use crate::sys::output;
 use memtrace_core::model::{Snapshot, derive};
 use memtrace_core::source::Source;
 use metric::{Metric, Value};
-use report::{Report, Status, Thresholds, headline};
+use report::{CheckReport, Status, Thresholds, headline};
 
 /// Samples, prints one line, and returns the plugin's exit code. Failures return UNKNOWN.
 ///
@@ -72,7 +72,7 @@ fn failed(error: &anyhow::Error, arguments: &CheckArguments) -> String {
     format!("{}\n", headline(Status::Unknown, &lines.join(" ")))
 }
 
-fn checked(arguments: &CheckArguments, verbosity: Verbosity) -> Result<Report> {
+fn checked(arguments: &CheckArguments, verbosity: Verbosity) -> Result<CheckReport> {
     let root = live::privileged_host()?;
     let mut source = live::source(root, verbosity, !arguments.no_libvirt);
     source.configure(&live::tables());
@@ -89,12 +89,12 @@ pub(crate) fn look(source: &mut dyn Source, interval: Duration) -> Result<Snapsh
             break;
         }
         // Pressure events end a wait early; the interval stays.
-        source.attend(left);
+        source.wait(left);
     }
     Ok(derive(Some(&before), &source.sample(None)?))
 }
 
-fn report(snapshot: &Snapshot, arguments: &CheckArguments) -> Result<Report> {
+fn report(snapshot: &Snapshot, arguments: &CheckArguments) -> Result<CheckReport> {
     let (subject, values) = match &arguments.vm {
         None => {
             let name = snapshot.host.hostname.as_deref().unwrap_or_default();
@@ -108,7 +108,7 @@ fn report(snapshot: &Snapshot, arguments: &CheckArguments) -> Result<Report> {
         }
     };
     let thresholds = thresholds(&values, arguments)?;
-    Ok(Report::new(subject, values, &thresholds))
+    Ok(CheckReport::new(subject, values, &thresholds))
 }
 
 /// The defaults; for a metric given on the command line, only what is given.

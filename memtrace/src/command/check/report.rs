@@ -47,7 +47,7 @@ pub type Thresholds = BTreeMap<Metric, [Option<Range>; 2]>;
 
 /// The result.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct CheckReport {
     /// `host kvm-7`, `VM web`.
     subject: String,
     checked: Vec<Checked>,
@@ -60,7 +60,7 @@ struct Checked {
     status: Status,
 }
 
-impl Report {
+impl CheckReport {
     pub fn new(subject: String, values: Vec<Value>, thresholds: &Thresholds) -> Self {
         let check = |value: Value| {
             let thresholds = thresholds.get(&value.metric).copied().unwrap_or_default();
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn a_host_that_swaps_is_critical_and_says_by_what() {
         let values = of_host(&fixture::demo().host);
-        let report = Report::new("host kvm-7".to_owned(), values, &defaults(false));
+        let report = CheckReport::new("host kvm-7".to_owned(), values, &defaults(false));
         assert_eq!(report.status(), Status::Critical);
         assert_eq!(
             report.line(),
@@ -187,7 +187,8 @@ mod tests {
 
     #[test]
     fn a_healthy_vm_is_reported_with_its_numbers() {
-        let report = Report::new("VM web".into(), of_vm(&fixture::vm("web", 7)), &defaults(true));
+        let report =
+            CheckReport::new("VM web".into(), of_vm(&fixture::vm("web", 7)), &defaults(true));
         assert_eq!(report.status(), Status::Ok);
         assert!(report.line().starts_with("MEMTRACE OK: VM web: stalled 0.0 %, swap_in 0.0 MiB/s"));
         let json: Json = serde_json::from_str(&report.json()).expect("it is JSON");
@@ -200,7 +201,8 @@ mod tests {
     fn unknown_values_are_neither_zero_nor_ok() {
         let mut vm = fixture::vm("web", 7);
         vm.stalled = Measured::absent("the kernel side does not run");
-        let report = |vm: &VmView| Report::new("VM web".to_owned(), of_vm(vm), &defaults(true));
+        let report =
+            |vm: &VmView| CheckReport::new("VM web".to_owned(), of_vm(vm), &defaults(true));
         assert_eq!(report(&vm).status(), Status::Unknown);
         let line = report(&vm).line();
         assert!(
@@ -213,14 +215,14 @@ mod tests {
         vm.swap_in = Measured::exact(memtrace_core::units::ByteRate(2e6));
         assert_eq!(report(&vm).status(), Status::Warning);
         // A value without thresholds may be unknown.
-        let free = Report::new("VM web".to_owned(), of_vm(&vm), &Thresholds::new());
+        let free = CheckReport::new("VM web".to_owned(), of_vm(&vm), &Thresholds::new());
         assert_eq!(free.status(), Status::Ok);
     }
 
     #[test]
     fn it_is_one_line_whatever_a_vm_is_called() {
         let subject = "VM a|b\nOK\u{1b}[0m".to_owned();
-        let report = Report::new(subject, of_vm(&fixture::vm("web", 7)), &defaults(true));
+        let report = CheckReport::new(subject, of_vm(&fixture::vm("web", 7)), &defaults(true));
         let line = report.line();
         assert_eq!(line.matches('|').count(), 1, "{line}");
         assert_eq!(line.find('\n'), Some(line.len() - 1), "{line}");
@@ -229,7 +231,7 @@ mod tests {
 
     #[test]
     fn nothing_to_check_is_unknown() {
-        let report = Report::new("x".to_owned(), Vec::new(), &Thresholds::new());
+        let report = CheckReport::new("x".to_owned(), Vec::new(), &Thresholds::new());
         assert_eq!(report.status(), Status::Unknown);
     }
 }

@@ -93,7 +93,7 @@ impl Source for Pressed {
         Ok(samples::sample(self.second, vec![samples::vm("a", 7)]))
     }
 
-    fn attend(&mut self, _: Duration) -> Option<Pressure> {
+    fn wait(&mut self, _: Duration) -> Option<Pressure> {
         self.waits += 1;
         Some(Pressure { sign: Sign::Psi, at: Nanos(0) })
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::audit::{Audit, Finding, Fix, Outcome, PERIOD, Severity};
+use super::audit::{Audit, Finding, Fix, FixOutcome, PERIOD, Severity};
 use super::gather::Hypervisor;
 use memtrace_core::sample::VmId;
 use memtrace_host::privileges::Capability;
@@ -44,7 +44,7 @@ fn hypervisor_of<'a>(
     hypervisors.get(&finding.vm.as_ref()?.id)
 }
 
-fn outcome(fix: Fix, hypervisor: Option<&Hypervisor>) -> Outcome {
+fn outcome(fix: Fix, hypervisor: Option<&Hypervisor>) -> FixOutcome {
     let Fix::SwitchStatisticsOn = fix;
     let done = match hypervisor {
         Some(Hypervisor::Qmp(target)) => qmp::inspect::switch_statistics_on(target, PERIOD),
@@ -52,10 +52,10 @@ fn outcome(fix: Fix, hypervisor: Option<&Hypervisor>) -> Outcome {
         None => Err("the VM has no monitor".to_owned()),
     };
     match done {
-        Ok(()) => Outcome {
+        Ok(()) => FixOutcome {
             done: true,
             text: format!("statistics are polled every {PERIOD} s, until the VM stops"),
         },
-        Err(error) => Outcome { done: false, text: error },
+        Err(error) => FixOutcome { done: false, text: error },
     }
 }

@@ -19,7 +19,7 @@ use crate::sys::output;
 use memtrace_host::hostfs::HostRoot;
 use memtrace_host::privileges::{self, Capability};
 use memtrace_host::probe;
-pub use report::{Report, SCHEMA_VERSION, Verdict};
+pub use report::{DoctorReport, SCHEMA_VERSION, Usability};
 
 /// Checks, applies fixes with `--fix`, prints the report, and returns the exit code: of the
 /// verdict, or for one VM of its most severe finding.
@@ -44,12 +44,12 @@ pub fn run(arguments: &DoctorArguments, verbosity: Verbosity) -> Result<u8> {
 }
 
 /// Attaches all hooks briefly, to find out what can be attached.
-fn examine(root: &HostRoot, verbosity: Verbosity, audit: Audit) -> Report {
+fn examine(root: &HostRoot, verbosity: Verbosity, audit: Audit) -> DoctorReport {
     let (signals, problem) = match probe::open(&root.sys, verbosity.programs()) {
         Ok(kernel) => (kernel.signals().to_vec(), None),
         Err(error) => (Vec::new(), Some(format!("{error:#}"))),
     };
-    Report {
+    DoctorReport {
         schema_version: SCHEMA_VERSION,
         version: env!("CARGO_PKG_VERSION").into(),
         abi_version: memtrace_ebpf::ABI_VERSION,
@@ -95,9 +95,9 @@ fn code(audit: &Audit) -> u8 {
 
 #[derive(Serialize)]
 struct Whole<'a> {
-    verdict: Verdict,
+    verdict: Usability,
     #[serde(flatten)]
-    report: &'a Report,
+    report: &'a DoctorReport,
 }
 
 #[derive(Serialize)]

@@ -14,7 +14,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// The whole report.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
+pub struct DoctorReport {
     pub schema_version: u32,
     /// Of memtrace.
     pub version: String,
@@ -65,23 +65,23 @@ impl Standing {
 /// The verdict; its number is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum Usability {
     Usable = 0,
     Degraded = 1,
     Unusable = 2,
 }
 
-impl Report {
-    pub fn verdict(&self) -> Verdict {
+impl DoctorReport {
+    pub fn verdict(&self) -> Usability {
         let worst = self.facts.iter().map(|fact| fact.standing).max();
         let mut needed = self.signals.iter().filter(|status| !status.signal.is_optional());
         let none = needed.clone().all(|status| status.quality.is_absent());
         if self.problem.is_some() || worst == Some(Standing::Bad) || none {
-            Verdict::Unusable
+            Usability::Unusable
         } else if worst == Some(Standing::Poor) || needed.any(|status| status.quality.is_absent()) {
-            Verdict::Degraded
+            Usability::Degraded
         } else {
-            Verdict::Usable
+            Usability::Usable
         }
     }
 
@@ -152,9 +152,9 @@ impl Report {
             count(Quality::is_absent),
         );
         match self.verdict() {
-            Verdict::Usable => format!("usable; {signals}"),
-            Verdict::Degraded => format!("degraded; {signals}"),
-            Verdict::Unusable => "unusable; see above".into(),
+            Usability::Usable => format!("usable; {signals}"),
+            Usability::Degraded => format!("degraded; {signals}"),
+            Usability::Unusable => "unusable; see above".into(),
         }
     }
 }
@@ -173,8 +173,8 @@ mod tests {
         SignalStatus { signal, source, hooked: true, quality }
     }
 
-    fn report() -> Report {
-        Report {
+    fn report() -> DoctorReport {
+        DoctorReport {
             schema_version: SCHEMA_VERSION,
             version: "0.1.0".into(),
             abi_version: 1,
@@ -193,17 +193,17 @@ mod tests {
 
     #[test]
     fn approximate_signals_and_notes_are_usable() {
-        assert_eq!(report().verdict(), Verdict::Usable);
+        assert_eq!(report().verdict(), Usability::Usable);
     }
 
     #[test]
     fn an_absent_signal_or_a_poor_fact_degrades() {
         let mut absent = report();
         absent.signals.push(status(Signal::Kswapd, Quality::absent("no tracepoint")));
-        assert_eq!(absent.verdict(), Verdict::Degraded);
+        assert_eq!(absent.verdict(), Usability::Degraded);
         let mut poor = report();
         poor.facts.push(fact("PSI", Standing::Poor, "off"));
-        assert_eq!(poor.verdict(), Verdict::Degraded);
+        assert_eq!(poor.verdict(), Usability::Degraded);
     }
 
     #[test]
@@ -212,23 +212,23 @@ mod tests {
         for signal in [Signal::SwapInWait, Signal::ShmemSwap] {
             report.signals.push(status(signal, Quality::absent("refused")));
         }
-        assert_eq!(report.verdict(), Verdict::Usable);
+        assert_eq!(report.verdict(), Usability::Usable);
         let text = report.text(false);
         assert!(text.contains("not available: waits for swap-in, shared memory swap\n  (refused)"));
         assert!(text.ends_with("usable; signals: 1 exact, 1 approximate, 0 absent\n"), "{text}");
         report.signals.retain(|status| status.signal.is_optional());
-        assert_eq!(report.verdict(), Verdict::Unusable);
+        assert_eq!(report.verdict(), Usability::Unusable);
     }
 
     #[test]
     fn without_a_kernel_side_it_is_unusable() {
-        let problem = Report { problem: Some("no BPF".into()), ..report() };
-        assert_eq!(problem.verdict(), Verdict::Unusable);
-        let nothing = Report { signals: vec![], ..report() };
-        assert_eq!(nothing.verdict(), Verdict::Unusable);
+        let problem = DoctorReport { problem: Some("no BPF".into()), ..report() };
+        assert_eq!(problem.verdict(), Usability::Unusable);
+        let nothing = DoctorReport { signals: vec![], ..report() };
+        assert_eq!(nothing.verdict(), Usability::Unusable);
         let mut bad = report();
         bad.facts.push(fact("capabilities", Standing::Bad, "CAP_BPF is missing"));
-        assert_eq!(bad.verdict(), Verdict::Unusable);
+        assert_eq!(bad.verdict(), Usability::Unusable);
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn the_text_says_why_the_kernel_side_cannot_run() {
-        let report = Report { problem: Some("no BPF\x1b[2J".into()), ..report() };
+        let report = DoctorReport { problem: Some("no BPF\x1b[2J".into()), ..report() };
         let text = report.text(false);
         assert!(text.contains("cannot run: no BPF"), "{text}");
         assert!(!text.contains('\x1b'), "{text:?}");

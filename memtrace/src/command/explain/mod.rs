@@ -94,7 +94,7 @@ fn heading(author: Author, noted: &Noted, directory: &Path, zone: &TimeZone) -> 
         Author::Running(pid) => {
             let pid = pid.map_or(String::new(), |pid| format!(", process {pid}"));
             let mode = if noted.acting { Mode::Enforce } else { Mode::Observe };
-            let at = summary::moment(noted.at, zone, "%Y-%m-%d %H:%M:%S");
+            let at = summary::local_time(noted.at, zone, "%Y-%m-%d %H:%M:%S");
             format!(
                 "memtrace mitigate ({}{pid}) decided at {at}, by its journal in {place}, where \
                  numbers without a new decision are up to a minute old",
@@ -139,7 +139,7 @@ fn explained(noted: &Noted, wanted: &[VmId], host: bool) -> String {
 
 /// Past actions, and the reliability of the journal.
 fn told(account: &Account, zone: &TimeZone) -> String {
-    let moment = |wall| summary::moment(wall, zone, "%Y-%m-%d %H:%M:%S");
+    let at = |wall| summary::local_time(wall, zone, "%Y-%m-%d %H:%M:%S");
     let mut lines = Vec::new();
     for Told { begun, ended } in &account.orders {
         let Order { name, action: what, .. } = &begun.order;
@@ -150,20 +150,20 @@ fn told(account: &Account, zone: &TimeZone) -> String {
         };
         let line = format!(
             "{} {name}: {}: {how}; {}",
-            moment(begun.at),
+            at(begun.at),
             action(*what),
             words::reason(&begun.reason)
         );
         lines.push(text::clean(&line).into_owned());
     }
     if let Some(noted) = &account.noted {
-        lines.push(format!("last policy step before that time: {}", moment(noted.at)));
+        lines.push(format!("last policy step before that time: {}", at(noted.at)));
     }
     if let Some(stopped) = account.stopped {
-        lines.push(format!("memtrace was stopped at {}", moment(stopped)));
+        lines.push(format!("memtrace was stopped at {}", at(stopped)));
     }
     match account.begins {
-        Some(begins) => lines.push(format!("the journal reaches back to {}", moment(begins))),
+        Some(begins) => lines.push(format!("the journal reaches back to {}", at(begins))),
         None => lines.push("the journal is empty".to_owned()),
     }
     if account.unreadable > 0 {

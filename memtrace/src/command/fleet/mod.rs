@@ -64,7 +64,7 @@ fn ask_all(prometheus: &Prometheus) -> Result<Answers> {
 /// The content to show.
 struct Shown {
     fleet: Fleet,
-    places: Option<Vec<placement::Place>>,
+    places: Option<Vec<placement::Candidate>>,
 }
 
 impl Shown {

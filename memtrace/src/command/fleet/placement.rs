@@ -24,7 +24,7 @@ const SWAPS: f64 = 1_048_576.0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum Fit {
     /// Enough is available.
     Now,
     /// Enough after balloons have been inflated.
@@ -33,7 +33,7 @@ pub enum Verdict {
     Unknown,
 }
 
-impl Verdict {
+impl Fit {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Now => "now",
@@ -46,9 +46,9 @@ impl Verdict {
 
 /// One host, judged.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Place {
+pub struct Candidate {
     pub host: String,
-    pub fits: Verdict,
+    pub fits: Fit,
     /// Memory left above the kept share with the VM, if necessary after balloons have been
     /// inflated; negative: missing. `None`: unknown, or refused for another reason.
     pub left_bytes: Option<f64>,
@@ -61,10 +61,10 @@ pub struct Place {
 }
 
 /// All hosts, the best first.
-pub fn places(hosts: &[Host], size: Bytes) -> Vec<Place> {
-    let mut places: Vec<Place> = hosts.iter().map(|host| place(host, size)).collect();
+pub fn places(hosts: &[Host], size: Bytes) -> Vec<Candidate> {
+    let mut places: Vec<Candidate> = hosts.iter().map(|host| place(host, size)).collect();
     places.sort_by(|one, other| {
-        let left = |place: &Place| place.left_bytes.unwrap_or(f64::NEG_INFINITY);
+        let left = |place: &Candidate| place.left_bytes.unwrap_or(f64::NEG_INFINITY);
         let verdict = one.fits.cmp(&other.fits);
         let cautions = one.cautions.len().cmp(&other.cautions.len());
         verdict
@@ -75,10 +75,10 @@ pub fn places(hosts: &[Host], size: Bytes) -> Vec<Place> {
     places
 }
 
-fn place(host: &Host, size: Bytes) -> Place {
-    let unknown = |because: &str| Place {
+fn place(host: &Host, size: Bytes) -> Candidate {
+    let unknown = |because: &str| Candidate {
         host: host.name.clone(),
-        fits: Verdict::Unknown,
+        fits: Fit::Unknown,
         left_bytes: None,
         reclaim_bytes: None,
         because: because.to_owned(),
@@ -97,8 +97,8 @@ fn place(host: &Host, size: Bytes) -> Place {
     let refused = refusal(host, size, memory);
     let left_bytes = refused.is_none().then_some(left);
     let (fits, because) = match refused {
-        Some(why) => (Verdict::No, why),
-        None if missing == 0.0 => (Verdict::Now, room(above, memory)),
+        Some(why) => (Fit::No, why),
+        None if missing == 0.0 => (Fit::Now, room(above, memory)),
         None if left >= 0.0 => {
             let told = format!(
                 "{}, balloons can reclaim {} of {}",
@@ -106,19 +106,19 @@ fn place(host: &Host, size: Bytes) -> Place {
                 show(missing),
                 show(reclaimable)
             );
-            (Verdict::Reclaiming, told)
+            (Fit::Reclaiming, told)
         }
         None => {
             let given = host.reclaimable_bytes.map_or_else(
                 || "reclaimable memory unknown".to_owned(),
                 |bytes| format!("balloons can reclaim {}", show(bytes)),
             );
-            (Verdict::No, format!("{} short: {}, {given}", show(-left), room(above, memory)))
+            (Fit::No, format!("{} short: {}, {given}", show(-left), room(above, memory)))
         }
     };
-    let reclaim_bytes = (fits == Verdict::Reclaiming).then_some(missing);
-    let cautions = if fits < Verdict::No { cautions(host, size, memory, fits) } else { Vec::new() };
-    Place { host: host.name.clone(), fits, left_bytes, reclaim_bytes, because, cautions }
+    let reclaim_bytes = (fits == Fit::Reclaiming).then_some(missing);
+    let cautions = if fits < Fit::No { cautions(host, size, memory, fits) } else { Vec::new() };
+    Candidate { host: host.name.clone(), fits, left_bytes, reclaim_bytes, because, cautions }
 }
 
 fn room(above: f64, memory: f64) -> String {
@@ -155,14 +155,14 @@ fn overcommit(host: &Host, size: f64, memory: f64) -> Option<f64> {
     Some((host.allocated_bytes? + size) / memory).filter(|ratio| ratio.is_finite())
 }
 
-fn cautions(host: &Host, size: f64, memory: f64, fits: Verdict) -> Vec<String> {
+fn cautions(host: &Host, size: f64, memory: f64, fits: Fit) -> Vec<String> {
     let mut cautions = Vec::new();
     match host.state {
         None => cautions.push("state unknown: no `memtrace mitigate` there".to_owned()),
         Some(Level::Calm) => {}
         Some(state) => cautions.push(format!("state {}", state.word())),
     }
-    if fits == Verdict::Reclaiming && host.enforcing == Some(false) {
+    if fits == Fit::Reclaiming && host.enforcing == Some(false) {
         cautions.push("observe mode: balloons are not moved".to_owned());
     }
     match overcommit(host, size, memory) {

@@ -5,7 +5,7 @@ use memtrace_core::policy::reason::Coming;
 use std::cmp::Ordering;
 
 use super::host::{Fleet, Host};
-use crate::command::fleet::placement::{HORIZON, Place};
+use crate::command::fleet::placement::{Candidate, HORIZON};
 use memtrace_core::format::{self, UNKNOWN};
 use memtrace_core::text::{self, clean};
 use memtrace_core::units::{ByteRate, Bytes, Nanos, Percent};
@@ -177,7 +177,7 @@ fn told(value: Option<f64>, form: impl Fn(f64) -> Part) -> Part {
 }
 
 /// The placements as a table.
-pub fn fitting(fleet: &Fleet, places: &[Place], size: Bytes) -> Page {
+pub fn fitting(fleet: &Fleet, places: &[Candidate], size: Bytes) -> Page {
     let width = widest(places.iter().map(|place| place.host.as_str()));
     let text = format!("room for a VM of {}", format::bytes(size, 6));
     let mut head = vec![vec![Part::plain(text)]];
@@ -188,7 +188,7 @@ pub fn fitting(fleet: &Fleet, places: &[Place], size: Bytes) -> Page {
         titles.into_iter().map(|title| Part::new(title, Emphasis::Strong)).collect();
     titles.push(Part::new("WHY", Emphasis::Strong));
     head.push(titles);
-    let row = |place: &Place| {
+    let row = |place: &Candidate| {
         let (left, emphasis) = match place.left_bytes {
             None => (UNKNOWN.to_owned(), Emphasis::Dim),
             Some(left) if left < 0.0 => {

@@ -6,7 +6,7 @@ mod placement;
 use super::host::{Answers, Fleet, Host};
 use super::query::OF_HOST;
 use super::{table, write};
-use crate::command::fleet::placement::{Verdict, places};
+use crate::command::fleet::placement::{Fit, places};
 use crate::prometheus::reply::{self, Answer};
 use memtrace_core::policy::Level;
 use memtrace_core::policy::reason::Coming;
@@ -226,6 +226,6 @@ fn a_thousand_hosts_are_joined_and_ranked() {
     assert!(fleet.hosts.iter().all(|host| host.sufferers.as_ref().is_some_and(|s| s.len() == 2)));
     let places = places(&fleet.hosts, Bytes(16 << 30));
     assert!(places[0].cautions.len() == 1, "{:?}", places[0]);
-    assert_eq!((places[0].host.as_str(), places[0].fits), ("kvm-0999", Verdict::Now));
+    assert_eq!((places[0].host.as_str(), places[0].fits), ("kvm-0999", Fit::Now));
     assert_eq!(places[999].host, "kvm-0000");
 }

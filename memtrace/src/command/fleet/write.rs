@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::host::Fleet;
-use crate::command::fleet::placement::{KEEP, Place};
+use crate::command::fleet::placement::{Candidate, KEEP};
 use memtrace_core::text;
 use memtrace_core::units::Bytes;
 use memtrace_view::tui::{Page, Parts};
@@ -34,7 +34,7 @@ fn told(line: &Parts, width: Option<usize>, color: bool) -> String {
 }
 
 /// One line of JSON.
-pub fn json(fleet: &Fleet, fit: Option<(Bytes, &[Place])>) -> String {
+pub fn json(fleet: &Fleet, fit: Option<(Bytes, &[Candidate])>) -> String {
     let at = fleet.at.and_then(|at| Timestamp::from_millisecond((at * 1e3) as i64).ok());
     let mut document = json!({
         "schema_version": SCHEMA_VERSION,

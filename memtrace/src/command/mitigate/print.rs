@@ -49,7 +49,7 @@ impl Printer {
             text.push('\n');
             return Ok(text);
         }
-        let time = summary::moment(step.snapshot.wall, &self.zone, "%H:%M:%S");
+        let time = summary::local_time(step.snapshot.wall, &self.zone, "%H:%M:%S");
         let mut text = String::new();
         let state = step.reaction.decisions.state;
         if self.state != state {

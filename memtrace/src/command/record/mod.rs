@@ -106,7 +106,7 @@ fn record<W: Write>(
             if left.is_zero() {
                 break;
             }
-            source.attend(left.min(SLICE));
+            source.wait(left.min(SLICE));
         }
     }
     close(recorder, &count, progress)

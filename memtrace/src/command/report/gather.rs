@@ -26,7 +26,7 @@ const TICK: u64 = Nanos::SECOND.0;
 
 /// The content of a report.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct Contents {
     pub line: Timeline,
     pub moments: u64,
     /// Seconds that are covered by intervals.
@@ -77,7 +77,7 @@ impl Pressure {
     }
 }
 
-impl Report {
+impl Contents {
     /// All VMs' waits of one kind.
     pub fn waits(&self, of: impl Fn(&Account) -> &Waits) -> Waits {
         let mut all = Waits::default();
@@ -93,7 +93,7 @@ impl Report {
 }
 
 /// A report on these records; `rules`: alert rules. `None`: no records.
-pub fn gather(moments: impl Iterator<Item = Shown>, rules: Vec<Rule>) -> Option<Report> {
+pub fn gather(moments: impl Iterator<Item = Shown>, rules: Vec<Rule>) -> Option<Contents> {
     let mut gatherer: Option<Gatherer> = None;
     let mut rules = Some(rules);
     for shown in moments {
@@ -104,7 +104,7 @@ pub fn gather(moments: impl Iterator<Item = Shown>, rules: Vec<Rule>) -> Option<
 }
 
 struct Gatherer {
-    report: Report,
+    report: Contents,
     accounts: Accounts,
     minutes: Minutes,
     watcher: Watcher,
@@ -114,7 +114,7 @@ struct Gatherer {
 
 impl Gatherer {
     fn new(first: &Snapshot, rules: Vec<Rule>) -> Self {
-        let report = Report {
+        let report = Contents {
             line: Timeline::new(first.wall),
             moments: 0,
             seconds: 0.0,
@@ -238,7 +238,7 @@ impl Gatherer {
         begun
     }
 
-    fn finish(self) -> Report {
+    fn finish(self) -> Contents {
         let Self { mut report, accounts, minutes, .. } = self;
         report.vms_left_out = accounts.left_out;
         report.vms = accounts.all.into_iter().collect();

@@ -12,7 +12,7 @@ use anyhow::Result;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use self::context::Page;
-use super::gather::Report;
+use super::gather::Contents;
 use super::words::{bytes, said, zone_of};
 use memtrace_core::format::{seconds, several};
 use memtrace_core::units::Nanos;
@@ -27,7 +27,7 @@ const SHORT_LIST: usize = 20;
 ///
 /// # Errors
 /// When a plot can't be drawn.
-pub fn page(report: &Report, around: &Around<'_>) -> Result<String> {
+pub fn page(report: &Contents, around: &Around<'_>) -> Result<String> {
     let page = Page { report, around };
     let title = format!("memtrace: {}", page.hosts());
     let document = html! {

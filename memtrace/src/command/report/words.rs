@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use memtrace_core::format;
 use memtrace_core::text::{clean, truncate};
 use memtrace_core::units::{Bytes, WallNanos};
-use memtrace_view::summary::moment;
+use memtrace_view::summary::local_time;
 
 /// Columns of a name.
 const NAME: usize = 64;
@@ -22,18 +22,18 @@ pub fn said(text: &str) -> String {
 
 /// `2026-11-23 14:05:09`.
 pub fn time(at: WallNanos, zone: &TimeZone) -> String {
-    moment(at, zone, "%Y-%m-%d %H:%M:%S")
+    local_time(at, zone, "%Y-%m-%d %H:%M:%S")
 }
 
 /// `14:05:09`, with the day where it isn't that of `begin`.
 pub fn clock(at: WallNanos, begin: WallNanos, zone: &TimeZone) -> String {
-    let day = |at| moment(at, zone, "%Y-%m-%d");
-    moment(at, zone, if day(at) == day(begin) { "%H:%M:%S" } else { "%m-%d %H:%M:%S" })
+    let day = |at| local_time(at, zone, "%Y-%m-%d");
+    local_time(at, zone, if day(at) == day(begin) { "%H:%M:%S" } else { "%m-%d %H:%M:%S" })
 }
 
 /// The zone's name or offset at that time.
 pub fn zone_of(at: WallNanos, zone: &TimeZone) -> String {
-    moment(at, zone, "%Z")
+    local_time(at, zone, "%Z")
 }
 
 /// `1.2 GiB`.

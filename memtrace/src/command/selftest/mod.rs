@@ -32,7 +32,7 @@ use memtrace_host::hostfs::{HostRoot, meminfo, read};
 use memtrace_host::live::{LiveOptions, LiveSource};
 use memtrace_host::probe;
 use memtrace_host::taskstats::Taskstats;
-use report::Report;
+use report::SelftestReport;
 use setting::Setting;
 use trial::Run;
 
@@ -65,14 +65,14 @@ pub fn run(arguments: SelftestArguments, verbosity: Verbosity) -> Result<ExitCod
     }
 }
 
-fn form(report: &Report, arguments: SelftestArguments) -> Result<String> {
+fn form(report: &SelftestReport, arguments: SelftestArguments) -> Result<String> {
     if arguments.json {
         return report.json().context("cannot write the report as JSON");
     }
     Ok(report.text(arguments.color.on_stdout()))
 }
 
-fn examine(root: &HostRoot, verbosity: Verbosity, interrupt: &Interrupt) -> Result<Report> {
+fn examine(root: &HostRoot, verbosity: Verbosity, interrupt: &Interrupt) -> Result<SelftestReport> {
     enough_memory(root)?;
     let kernel = probe::open(&root.sys, verbosity.programs()).map_err(|error| {
         let reason = format!("eBPF programs unavailable: {error:#}");
@@ -88,7 +88,7 @@ fn examine(root: &HostRoot, verbosity: Verbosity, interrupt: &Interrupt) -> Resu
     let run = Run { root, interrupt, accounting: accounting.as_ref(), cgroup: &cgroup };
     let outcome = run.run(source)?;
     let signals = verdict::judge(&outcome.table, &outcome.statuses);
-    Ok(Report {
+    Ok(SelftestReport {
         version: env!("CARGO_PKG_VERSION").into(),
         kernel: HostFacts::read(root).kernel,
         architecture: std::env::consts::ARCH.into(),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::subject::{Row, Skipped, Table};
-use super::verdict::{Finding, Judgement, Verdict};
+use super::verdict::{Finding, HostVerdict, Judgement};
 use memtrace_core::accuracy::table::{self, Rule};
 use memtrace_core::text;
 use memtrace_view::emphasis::Emphasis;
@@ -15,7 +15,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// The whole report.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Report {
+pub struct SelftestReport {
     /// Of memtrace.
     pub version: String,
     pub kernel: Option<String>,
@@ -23,7 +23,7 @@ pub struct Report {
     pub guest: GuestFacts,
     pub table: Table,
     pub signals: Vec<Judgement>,
-    pub verdict: Verdict,
+    pub verdict: HostVerdict,
 }
 
 /// The guest used.
@@ -48,7 +48,7 @@ pub enum GuestKind {
     Process,
 }
 
-impl Report {
+impl SelftestReport {
     /// One document, with a line end.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl Report {
         #[derive(Serialize)]
         struct Document<'a> {
             schema_version: u32,
-            verdict: Verdict,
+            verdict: HostVerdict,
             version: &'a str,
             kernel: Option<&'a str>,
             architecture: &'a str,
@@ -144,9 +144,9 @@ impl Report {
             self.table.skipped.len()
         );
         match self.verdict {
-            Verdict::Exact => format!("exact; {counted}"),
-            Verdict::Degraded => format!("degraded by {}; {counted}", self.shortcomings()),
-            Verdict::Wrong => format!("WRONG: {} rows fail; {counted}", self.table.failed()),
+            HostVerdict::Exact => format!("exact; {counted}"),
+            HostVerdict::Degraded => format!("degraded by {}; {counted}", self.shortcomings()),
+            HostVerdict::Wrong => format!("WRONG: {} rows fail; {counted}", self.table.failed()),
         }
     }
 

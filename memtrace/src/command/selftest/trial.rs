@@ -57,7 +57,7 @@ pub(super) struct Run<'a> {
 }
 
 /// The result.
-pub(super) struct Outcome {
+pub(super) struct TrialResult {
     pub guest: GuestFacts,
     pub table: Table,
     pub statuses: Vec<SignalStatus>,
@@ -75,7 +75,7 @@ struct Started {
 impl Run<'_> {
     /// # Errors
     /// [`Interrupted`]; when no guest can be started, or the host can't be sampled.
-    pub(super) fn run(&self, mut source: LiveSource) -> Result<Outcome> {
+    pub(super) fn run(&self, mut source: LiveSource) -> Result<TrialResult> {
         let mut started = self.start(&mut source)?;
         let begun = Instant::now();
         self.walk(&mut started.guest, &mut source)?;
@@ -102,7 +102,7 @@ impl Run<'_> {
             cgroup_version: cgroup.map(|cgroup| cgroup.version.number()),
             seconds,
         };
-        Ok(Outcome { guest, table, statuses: to.sample.signals })
+        Ok(TrialResult { guest, table, statuses: to.sample.signals })
     }
 
     /// Both as KVM guests, or where that doesn't work, both as processes.
@@ -149,7 +149,7 @@ impl Run<'_> {
             }
             guest.walk(PATIENCE)?;
             // Events would pile up otherwise.
-            source.attend(Duration::ZERO);
+            source.wait(Duration::ZERO);
         }
         Ok(())
     }

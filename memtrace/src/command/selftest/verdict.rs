@@ -65,7 +65,7 @@ pub struct Judgement {
 /// The host in one word; its number is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum HostVerdict {
     /// Every required signal is exact.
     Exact = 0,
     /// Some required signal is approximate, absent or not checked.
@@ -85,15 +85,15 @@ pub fn judge(table: &Table, statuses: &[SignalStatus]) -> Vec<Judgement> {
 }
 
 /// The whole.
-pub fn overall(judgements: &[Judgement]) -> Verdict {
+pub fn overall(judgements: &[Judgement]) -> HostVerdict {
     let all_there =
         REQUIRED.iter().all(|signal| judgements.iter().any(|judged| judged.signal == *signal));
     if judgements.iter().any(|judgement| judgement.verdict == Finding::Wrong) {
-        Verdict::Wrong
+        HostVerdict::Wrong
     } else if all_there && !judgements.iter().any(Judgement::degrades) {
-        Verdict::Exact
+        HostVerdict::Exact
     } else {
-        Verdict::Degraded
+        HostVerdict::Degraded
     }
 }
 
@@ -180,7 +180,7 @@ mod tests {
         Signal::ALL.map(status).to_vec()
     }
 
-    fn verdict(table: &Table) -> Verdict {
+    fn verdict(table: &Table) -> HostVerdict {
         overall(&judge(table, &statuses(&Quality::Exact)))
     }
 
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_signal_exact_within_its_bound_is_exact() {
-        assert_eq!(verdict(&exact_table()), Verdict::Exact);
+        assert_eq!(verdict(&exact_table()), HostVerdict::Exact);
         assert_eq!(
             of(&exact_table(), Checked::Signal(Signal::OomKills)).verdict,
             Finding::NotChecked
@@ -203,12 +203,12 @@ mod tests {
         for (place, signal) in REQUIRED.into_iter().enumerate() {
             let mut near = exact_table();
             near.rows[place].quality = Quality::approximate("huge pages");
-            assert_eq!(verdict(&near), Verdict::Degraded, "{signal}");
+            assert_eq!(verdict(&near), HostVerdict::Degraded, "{signal}");
             assert_eq!(of(&near, signal).reason.as_deref(), Some("huge pages"));
             let mut unchecked = exact_table();
             unchecked.rows.remove(place);
             unchecked.skipped.push(skipped(signal, "no swap"));
-            assert_eq!(verdict(&unchecked), Verdict::Degraded, "{signal}");
+            assert_eq!(verdict(&unchecked), HostVerdict::Degraded, "{signal}");
             assert_eq!(of(&unchecked, signal).verdict, Finding::NotChecked);
         }
     }
@@ -222,7 +222,7 @@ mod tests {
             2.0,
             Quality::approximate("exits"),
         ));
-        assert_eq!(verdict(&near), Verdict::Exact);
+        assert_eq!(verdict(&near), HostVerdict::Exact);
         assert_eq!(of(&near, Checked::Signal(Signal::GuestFaults)).verdict, Finding::Approximate);
         let mut wrong = exact_table();
         wrong.rows.push(row(
@@ -231,7 +231,7 @@ mod tests {
             2.0,
             Quality::Exact,
         ));
-        assert_eq!(verdict(&wrong), Verdict::Wrong);
+        assert_eq!(verdict(&wrong), HostVerdict::Wrong);
     }
 
     #[test]
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(judgement.verdict, Finding::Wrong);
         assert!(judgement.reason.unwrap().contains("5 against 1000"));
         assert_eq!(judgement.difference_percent, Some(99.5));
-        assert_eq!(verdict(&table), Verdict::Wrong);
+        assert_eq!(verdict(&table), HostVerdict::Wrong);
     }
 
     #[test]
@@ -270,7 +270,7 @@ mod tests {
             Quality::Exact,
         ));
         assert_eq!(of(&table, Checked::Signal(Signal::Flows)).verdict, Finding::NotChecked);
-        assert_eq!(verdict(&table), Verdict::Degraded);
+        assert_eq!(verdict(&table), HostVerdict::Degraded);
     }
 
     #[test]
@@ -280,9 +280,9 @@ mod tests {
         table
             .skipped
             .push(skipped(Checked::Signal(Signal::AsyncFaults), "the guest is no KVM guest"));
-        assert_eq!(verdict(&table), Verdict::Degraded);
+        assert_eq!(verdict(&table), HostVerdict::Degraded);
         table.skipped[0].did_not_occur = true;
-        assert_eq!(verdict(&table), Verdict::Exact);
+        assert_eq!(verdict(&table), HostVerdict::Exact);
     }
 
     #[test]
@@ -295,6 +295,6 @@ mod tests {
             .unwrap();
         assert_eq!(swap_out.verdict, Finding::Absent);
         assert_eq!(swap_out.reason.as_deref(), Some("no such hook"));
-        assert_eq!(overall(&judgements), Verdict::Degraded);
+        assert_eq!(overall(&judgements), HostVerdict::Degraded);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use crate::command::zabbix::Place;
+use crate::command::zabbix::MetricsSource;
 use memtrace_core::interval;
 
 pub const AFTER_HELP: &str = "\
@@ -50,7 +50,7 @@ pub struct ZabbixSource {
     /// the file of `metrics --textfile` (/FILE.prom). Requires no privileges. Without it: measure,
     /// with the privileges of `memtrace top`
     #[arg(long, value_name = "PLACE")]
-    pub from: Option<Place>,
+    pub from: Option<MetricsSource>,
     /// Measurement time without --from, 100ms to 1min
     #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = interval::parse)]
     pub interval: Duration,

@@ -20,13 +20,13 @@ const LIMITS: Limits = Limits { patience: Duration::from_secs(2), largest: 128 <
 
 /// Where metrics are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum MetricsSource {
     Listener(Address),
     /// As `memtrace metrics --textfile` writes it.
     File(PathBuf),
 }
 
-impl FromStr for Place {
+impl FromStr for MetricsSource {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -38,7 +38,7 @@ impl FromStr for Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for MetricsSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listener(address) => address.fmt(f),
@@ -51,10 +51,10 @@ impl fmt::Display for Place {
 ///
 /// # Errors
 /// When there is no valid answer in time.
-pub fn read(place: &Place) -> Result<String> {
+pub fn read(place: &MetricsSource) -> Result<String> {
     let text = match place {
-        Place::Listener(address) => ask(address),
-        Place::File(path) => whole(path),
+        MetricsSource::Listener(address) => ask(address),
+        MetricsSource::File(path) => whole(path),
     };
     text.with_context(|| format!("cannot read memtrace's metrics from {place}"))
 }

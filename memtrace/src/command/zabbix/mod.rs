@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 
-pub use ask::Place;
+pub use ask::MetricsSource;
 
 use crate::cli::Verbosity;
 use crate::command::metrics;

@@ -256,5 +256,5 @@ fn it_reads_listeners_sockets_and_files() {
         assert_eq!(error, format!("cannot read memtrace's metrics from {address}: {problem}"));
         served.join().expect("it was asked");
     }
-    assert!("nonsense".parse::<Place>().is_err());
+    assert!("nonsense".parse::<MetricsSource>().is_err());
 }

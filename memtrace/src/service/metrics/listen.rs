@@ -24,7 +24,7 @@ const BACKLOG: i32 = 128;
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: Socket,
-    _place: Option<Place>,
+    _place: Option<SocketFile>,
 }
 
 #[derive(Debug)]
@@ -35,9 +35,9 @@ enum Socket {
 
 /// The file of a Unix socket, removed on drop.
 #[derive(Debug)]
-struct Place(PathBuf);
+struct SocketFile(PathBuf);
 
-impl Drop for Place {
+impl Drop for SocketFile {
     fn drop(&mut self) {
         // The next start removes it, if necessary.
         let _ = std::fs::remove_file(&self.0);
@@ -72,7 +72,7 @@ impl Listener {
             Address::Path(path) => {
                 clear(path).with_context(told)?;
                 let bound = closed(path).with_context(told)?;
-                let place = Some(Place(path.clone()));
+                let place = Some(SocketFile(path.clone()));
                 admit(path, access).with_context(told)?;
                 listen(&bound, BACKLOG).with_context(told)?;
                 let listener = UnixListener::from_std(bound.into()).with_context(told)?;

@@ -42,7 +42,7 @@ impl Source for Fake {
         Ok(samples::sample(self.sampled, vec![samples::vm("a", 7)]))
     }
 
-    fn attend(&mut self, timeout: Duration) -> Option<Pressure> {
+    fn wait(&mut self, timeout: Duration) -> Option<Pressure> {
         if self.pressed == 0 {
             thread::park_timeout(timeout);
             return None;

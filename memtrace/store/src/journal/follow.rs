@@ -23,7 +23,7 @@ const CHANGED: &[u8] = br#"{"kind":"changed","#;
 pub struct Follower {
     directory: PathBuf,
     locks: PathBuf,
-    place: Option<Place>,
+    place: Option<FilePosition>,
     pub(super) known: Known,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Known {
 
 /// A file of the journal, and how far it was read.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct FilePosition {
     number: u64,
     offset: u64,
 }
@@ -75,7 +75,8 @@ impl Follower {
     fn read_on(&mut self) -> Result<(), JournalError> {
         let numbers = files::list(&self.directory)?;
         let begin = numbers.iter().rev().nth(1).or(numbers.last());
-        let Some(mut place) = self.place.or(begin.map(|&number| Place { number, offset: 0 }))
+        let Some(mut place) =
+            self.place.or(begin.map(|&number| FilePosition { number, offset: 0 }))
         else {
             return Ok(());
         };
@@ -88,14 +89,14 @@ impl Follower {
             };
             self.place = Some(place);
             match numbers.iter().find(|number| **number > place.number) {
-                Some(&number) => place = Place { number, offset: 0 },
+                Some(&number) => place = FilePosition { number, offset: 0 },
                 None => return Ok(()),
             }
         }
     }
 
     /// The end of the file's last whole line.
-    fn read_file(&mut self, place: Place) -> Result<u64, JournalError> {
+    fn read_file(&mut self, place: FilePosition) -> Result<u64, JournalError> {
         let path = files::path(&self.directory, place.number);
         let failed = || JournalError::io(path.display().to_string());
         let mut file = regular::open(&path).map_err(failed())?;

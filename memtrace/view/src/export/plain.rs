@@ -62,7 +62,7 @@ pub fn frame(snapshot: &Snapshot, decided: &Decided, options: &PlainOptions) -> 
 /// Everything above the table.
 fn header(snapshot: &Snapshot, decided: &Decided, zone: &TimeZone) -> Vec<String> {
     let host = &snapshot.host;
-    let moment = summary::moment(snapshot.wall, zone, "%Y-%m-%dT%H:%M:%S%:z");
+    let moment = summary::local_time(snapshot.wall, zone, "%Y-%m-%dT%H:%M:%S%:z");
     let interval = match snapshot.interval {
         Some(interval) => format!("rates over {}", format::duration(interval, 5)),
         None => "first sample: no rates yet".to_owned(),

@@ -23,7 +23,7 @@ const CLOSED: &str = "    CLOSED ";
 /// An entry in a line, with its time of day, and a newline.
 pub fn line(entry: &Entry, zone: &TimeZone) -> String {
     let Entry { wall, name, decision, fate, .. } = entry;
-    let time = summary::moment(*wall, zone, "%H:%M:%S");
+    let time = summary::local_time(*wall, zone, "%H:%M:%S");
     let name = text::clean(name);
     let because = words::because(decision);
     let (action, because) = (action(decision.action), text::clean(&because));
@@ -34,7 +34,7 @@ pub fn line(entry: &Entry, zone: &TimeZone) -> String {
 /// What the hook is told in a line, with its time of day, and a newline.
 pub fn told(called: &Called, zone: &TimeZone) -> String {
     let Called { wall, call, fate, .. } = called;
-    let time = summary::moment(*wall, zone, "%H:%M:%S");
+    let time = summary::local_time(*wall, zone, "%H:%M:%S");
     let (fate, missing) = (became(fate), bytes(call.missing));
     let because = words::call(call);
     let because = text::clean(&because);

@@ -17,7 +17,7 @@ use memtrace_measure::measured::Latency;
 use crate::herd::{sleep, sleeper};
 use crate::watched::{Seen, Watched};
 
-/// As in memtrace: it attends to events between two samples.
+/// As in memtrace: it handles events between two samples.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Measures for this many seconds on the host as it is, and as long with every CPU busy.
@@ -62,7 +62,7 @@ fn run(load: &str, time: Duration) -> Result<Latency> {
     });
     let begun = Instant::now();
     while begun.elapsed() < time {
-        source.attend(TICK);
+        source.wait(TICK);
         source.sample(None)?;
     }
     stop.store(true, Ordering::Relaxed);

@@ -36,7 +36,7 @@ pub fn measure(pool: &Path, vms: u32, busy: bool) -> Result<Recording> {
     let mut writer = Writer::create(&folder.path().join("bench.mtrec"))?;
     let mut cost = Recording { vms, busy, moments: MOMENTS - FIRST, ..Recording::default() };
     for index in 0..MOMENTS {
-        source.attend(TICK);
+        source.wait(TICK);
         if index == FIRST {
             cost.first_bytes = writer.length();
             cost = Recording { sample_ns: 0, derive_ns: 0, record_ns: 0, moved: 0, ..cost };

@@ -44,7 +44,7 @@ pub fn measure(pool: &Path, vms: u32, busy: bool) -> Result<Scale> {
         (sample.vms.len() >= vms as usize).then_some(sample)
     })?;
     for _ in 0..TICKS {
-        source.attend(TICK);
+        source.wait(TICK);
         previous = tick(&mut source, &previous, &mut scale)?;
     }
     scale.sample_ns /= u64::from(TICKS);

@@ -29,7 +29,7 @@ pub(super) struct Claimant<'a> {
 
 /// What is made of a claimant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(super) struct Identity {
     pub(super) id: VmId,
     /// `None`: it has none, or it is another VM's.
     pub(super) uuid: Option<Uuid>,
@@ -94,7 +94,7 @@ impl<'a> Runners<'a> {
 }
 
 /// The verdicts on all claimants, in their order, and what the operator should know.
-pub(super) fn judge(all: &[Claimant<'_>]) -> (Vec<Verdict>, Vec<String>) {
+pub(super) fn judge(all: &[Claimant<'_>]) -> (Vec<Identity>, Vec<String>) {
     let (mut notices, mut verdicts) = (Vec::new(), Vec::new());
     let owners = owners(all);
     let names = best_of_names(all);
@@ -111,7 +111,7 @@ pub(super) fn judge(all: &[Claimant<'_>]) -> (Vec<Verdict>, Vec<String>) {
         if let Some(best) = better {
             notices.push(renamed(one, best));
         }
-        verdicts.push(Verdict {
+        verdicts.push(Identity {
             id: match (one.description.uuid, loses) {
                 (Some(uuid), None) => VmId::Uuid(uuid),
                 _ => process,

@@ -25,7 +25,7 @@ pub(in crate::command::advise) fn advised(days: f64) -> VmAdvice {
     advise(None, &account(&[2 * GIB], days), AROUND)
 }
 
-fn verdict(account: &VmAccount, around: Around) -> (Verdict, Option<Size>) {
+fn verdict(account: &VmAccount, around: Around) -> (SizeAdvice, Option<Size>) {
     let advice = advise(None, account, around);
     (advice.verdict, advice.size)
 }
@@ -37,20 +37,20 @@ fn maximum(size: Option<Size>) -> Option<u64> {
 #[test]
 fn unneeded_memory_is_taken_after_a_week() {
     let (given, size) = verdict(&account(&[2 * GIB], 20.0), AROUND);
-    assert_eq!((given, maximum(size)), (Verdict::Lower, Some(2464 << 20)));
+    assert_eq!((given, maximum(size)), (SizeAdvice::Lower, Some(2464 << 20)));
     let (given, size) = verdict(&account(&[2 * GIB], 6.0), AROUND);
-    assert_eq!((given, maximum(size)), (Verdict::Keep, Some(8 * GIB)));
-    assert_eq!(verdict(&account(&[6 * GIB], 20.0), AROUND).0, Verdict::Keep);
+    assert_eq!((given, maximum(size)), (SizeAdvice::Keep, Some(8 * GIB)));
+    assert_eq!(verdict(&account(&[6 * GIB], 20.0), AROUND).0, SizeAdvice::Keep);
 }
 
 #[test]
 fn a_vm_near_its_limit_gets_more_if_the_host_has_it() {
     let near = account(&[7 * GIB], 20.0);
     let (given, size) = verdict(&near, AROUND);
-    assert_eq!((given, maximum(size)), (Verdict::Raise, Some(8608 << 20)));
+    assert_eq!((given, maximum(size)), (SizeAdvice::Raise, Some(8608 << 20)));
     for room in [Some(Bytes(100 << 20)), None] {
         let advice = advise(None, &near, Around { room, ..AROUND });
-        assert_eq!(advice.verdict, Verdict::NoRoom, "{room:?}");
+        assert_eq!(advice.verdict, SizeAdvice::NoRoom, "{room:?}");
         assert_eq!(maximum(advice.size), Some(8 * GIB));
         assert_eq!(advice.wanted, Some(Bytes(8608 << 20)));
     }
@@ -61,7 +61,7 @@ fn a_vm_in_distress_gets_a_quarter_more_than_it_had() {
     let mut hurt = account(&[3 * GIB], 20.0);
     (hurt.hurt, hurt.hurt_at) = (60.0, Some(Bytes(8 * GIB)));
     let (given, size) = verdict(&hurt, AROUND);
-    assert_eq!((given, maximum(size)), (Verdict::Raise, Some(10 * GIB)));
+    assert_eq!((given, maximum(size)), (SizeAdvice::Raise, Some(10 * GIB)));
     assert_eq!(size.map(|size| size.initial), Some(Bytes(8 * GIB)));
 }
 
@@ -70,7 +70,7 @@ fn a_lone_peak_is_no_reason_to_raise() {
     let mut needs = vec![2 * GIB; 999];
     needs.push(7 * GIB + GIB / 2);
     let (given, size) = verdict(&account(&needs, 20.0), AROUND);
-    assert_eq!((given, maximum(size)), (Verdict::Keep, Some(8 * GIB)));
+    assert_eq!((given, maximum(size)), (SizeAdvice::Keep, Some(8 * GIB)));
     assert!(size.is_some_and(|size| size.initial < Bytes(3 * GIB)), "{size:?}");
 }
 
@@ -78,7 +78,7 @@ fn a_lone_peak_is_no_reason_to_raise() {
 fn too_little_data_is_an_answer() {
     for account in [account(&[GIB], 0.2), VmAccount::default()] {
         let advice = advise(None, &account, AROUND);
-        assert_eq!((advice.verdict, advice.size), (Verdict::TooLittle, None));
+        assert_eq!((advice.verdict, advice.size), (SizeAdvice::TooLittle, None));
         assert!(advice.why[0].starts_with("too little data"), "{advice:?}");
     }
 }
@@ -86,7 +86,7 @@ fn too_little_data_is_an_answer() {
 #[test]
 fn without_its_size_there_are_bounds_and_no_judgement() {
     let unknown = VmAccount { allocated: None, ..account(&[2 * GIB], 20.0) };
-    assert_eq!(verdict(&unknown, AROUND).0, Verdict::Bounds);
+    assert_eq!(verdict(&unknown, AROUND).0, SizeAdvice::Bounds);
 }
 
 proptest! {
@@ -105,7 +105,7 @@ proptest! {
         let peak = needs.iter().max().copied().unwrap_or(0);
         let is_kept = allocated == Some(maximum.0);
         prop_assert!(is_kept || maximum.0 >= peak, "{advice:?}");
-        prop_assert!(advice.verdict != Verdict::Lower || allocated > Some(maximum.0));
-        prop_assert!(advice.verdict != Verdict::Raise || allocated < Some(maximum.0));
+        prop_assert!(advice.verdict != SizeAdvice::Lower || allocated > Some(maximum.0));
+        prop_assert!(advice.verdict != SizeAdvice::Raise || allocated < Some(maximum.0));
     }
 }

@@ -45,7 +45,7 @@ pub struct Finding {
     /// The fix that `--fix` applies, if it is safe for a running VM.
     pub fix: Option<Fix>,
     /// Its outcome. `None`: not tried.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<FixOutcome>,
 }
 
 /// Which VM.
@@ -66,7 +66,7 @@ pub enum Fix {
 
 /// What `--fix` did, or why not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Outcome {
+pub struct FixOutcome {
     pub done: bool,
     pub text: String,
 }

@@ -22,7 +22,7 @@ use serde::Serialize;
 pub use self::balloon::PERIOD;
 use self::facts::{Facts, VmFacts};
 use self::finding::{Answer, Found};
-pub use self::finding::{Finding, Fix, Outcome, Severity, Subject};
+pub use self::finding::{Finding, Fix, FixOutcome, Severity, Subject};
 use memtrace_core::sample::VmId;
 
 /// The names of all checks: first the host's, then each VM's.

@@ -179,7 +179,7 @@ fn the_audit_of_one_vm_ends_with_the_outcomes() {
     assert_eq!(of_web.worst(), Some(Severity::Critical));
     for finding in &mut of_web.findings {
         let done = finding.fix.is_some();
-        finding.outcome = Some(Outcome { done, text: "so it was".to_owned() });
+        finding.outcome = Some(FixOutcome { done, text: "so it was".to_owned() });
     }
     let text = of_web.text(false);
     assert!(text.contains("  done: so it was") && text.contains("not done: so it was"), "{text}");

@@ -4,7 +4,7 @@ use super::*;
 use crate::command::fleet::placement::KEEP;
 use memtrace_core::policy::Rules;
 
-fn judged(changes: &[(&str, f64)], size: f64) -> (Verdict, String, Vec<String>) {
+fn judged(changes: &[(&str, f64)], size: f64) -> (Fit, String, Vec<String>) {
     let mut answers = answers(&[but("a", changes)]);
     answers.sufferers = Ok(answer(&[stalls("a", "web", 0.0)]));
     let places = places(&Fleet::of(answers).hosts, Bytes((size * GIB) as u64));
@@ -17,19 +17,19 @@ fn a_vm_fits_where_enough_stays_available_or_balloons_give_it() {
     assert!((KEEP * 100.0 - Rules::default().soft).abs() < 1e-9);
     // 32 GiB are available, 12.8 stay.
     let (fits, why, cautions) = judged(&[], 19.0);
-    assert_eq!((fits, cautions), (Verdict::Now, vec![]));
+    assert_eq!((fits, cautions), (Fit::Now, vec![]));
     assert_eq!(why, "19.2 GiB above the 12.8 GiB kept free");
     let (fits, why, _) = judged(&[], 24.0);
-    assert_eq!(fits, Verdict::Reclaiming);
+    assert_eq!(fits, Fit::Reclaiming);
     assert!(why.ends_with("kept free, balloons can reclaim 4.8 GiB of 8.0 GiB"), "{why}");
     let (fits, why, _) = judged(&[], 32.0);
-    assert_eq!(fits, Verdict::No);
+    assert_eq!(fits, Fit::No);
     assert!(why.starts_with("4.8 GiB short: 19.2 GiB above the 12.8 GiB"), "{why}");
     let (fits, why, _) = judged(&[("reclaimable", f64::NAN)], 24.0);
-    assert_eq!(fits, Verdict::No);
+    assert_eq!(fits, Fit::No);
     assert!(why.ends_with("reclaimable memory unknown"), "{why}");
     let (fits, why, _) = judged(&[("memory_available", f64::NAN)], 1.0);
-    assert_eq!((fits, why.as_str()), (Verdict::Unknown, "its memory size is unknown"));
+    assert_eq!((fits, why.as_str()), (Fit::Unknown, "its memory size is unknown"));
 }
 
 #[test]
@@ -39,8 +39,8 @@ fn where_it_is_short_or_becomes_so_nothing_fits() {
         judged(&[("\"state\":\"calm\"", 0.0), (&label, 1.0)], 1.0)
     };
     assert_eq!(state("low").1, "state low");
-    assert_eq!(state("hard").0, Verdict::No);
-    assert_eq!((state("soft").0, state("soft").2), (Verdict::Now, vec!["state soft".to_owned()]));
+    assert_eq!(state("hard").0, Fit::No);
+    assert_eq!((state("soft").0, state("soft").2), (Fit::Now, vec!["state soft".to_owned()]));
     let mut answers = answers(&[told("a")]);
     let mut ahead = answers.hosts.series[0].clone();
     for (name, value) in [("__name__", "memtrace_host_forecast_seconds"), ("what", "swap")] {
@@ -52,7 +52,7 @@ fn where_it_is_short_or_becomes_so_nothing_fits() {
     let place = &places(&hosts, Bytes(1 << 30))[0];
     assert_eq!(place.because, "forecast: swapping in 90 s");
     let (fits, why, _) = judged(&[("host_allocated", 120.0 * GIB)], 10.0);
-    assert_eq!(fits, Verdict::No);
+    assert_eq!(fits, Fit::No);
     assert_eq!(why, "maximum sizes of its VMs are 2.0 times its memory, limit 2.0");
 }
 
@@ -68,9 +68,9 @@ fn the_best_place_comes_first_and_the_unknown_last() {
         but("best", &[("memory_available", 50.0 * GIB)]),
     ];
     let places = places(&fleet(&hosts), Bytes(16 << 30));
-    let order: Vec<(&str, Verdict)> =
+    let order: Vec<(&str, Fit)> =
         places.iter().map(|place| (place.host.as_str(), place.fits)).collect();
-    use Verdict::{No, Now, Reclaiming, Unknown};
+    use Fit::{No, Now, Reclaiming, Unknown};
     let expected = [
         ("best", Now),
         ("good", Now),

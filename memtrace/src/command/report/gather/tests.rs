@@ -59,7 +59,7 @@ pub(in crate::command::report) fn ten_minutes() -> Vec<Shown> {
     seconds.map(moment).collect()
 }
 
-pub(in crate::command::report) fn report(moments: Vec<Shown>) -> Report {
+pub(in crate::command::report) fn report(moments: Vec<Shown>) -> Contents {
     let rules = Condition::ALL.map(Condition::rule).to_vec();
     gather(moments.into_iter(), rules).expect("there is a moment")
 }

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use crate::command::report::gather::Report;
+use crate::command::report::gather::Contents;
 use crate::command::report::words::{clock, name, time};
 use memtrace_core::sample::{Party, VmId};
 use memtrace_core::units::WallNanos;
@@ -20,7 +20,7 @@ pub struct Around<'a> {
 
 /// The parts' view of it.
 pub(super) struct Page<'a> {
-    pub(super) report: &'a Report,
+    pub(super) report: &'a Contents,
     pub(super) around: &'a Around<'a>,
 }
 

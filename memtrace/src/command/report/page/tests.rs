@@ -11,7 +11,7 @@ use memtrace_core::policy::Reason;
 use memtrace_core::policy::ScopeObservation;
 use memtrace_core::units::{Bytes, Percent};
 
-fn made(report: &Report, losses: &[String]) -> String {
+fn made(report: &Contents, losses: &[String]) -> String {
     let around = Around { source: "recordings", losses, zone: &TimeZone::UTC };
     page(report, &around).expect("it can be drawn")
 }

@@ -18,7 +18,7 @@ fn row(signal: Signal, counter: &str, (memtrace, kernel): (f64, f64), rule: Rule
     }
 }
 
-fn report() -> Report {
+fn report() -> SelftestReport {
     let mut faults = row(Signal::GuestFaults, "faults", (9.0, 7.0), Rule::AtLeast);
     faults.quality = Quality::approximate("counts exits");
     let rows = vec![
@@ -38,7 +38,7 @@ fn report() -> Report {
         |signal| SignalStatus { signal, source: None, hooked: true, quality: Quality::Exact };
     let signals = [Signal::GuestFaults, Signal::SwapOut, Signal::MemcgReclaim, Signal::OomKills];
     let signals = judge(&table, &signals.map(status));
-    Report {
+    SelftestReport {
         version: "0.1.0".into(),
         kernel: Some("6.18.44\x1b[2J".into()),
         architecture: "x86_64".into(),
@@ -56,11 +56,11 @@ fn report() -> Report {
     }
 }
 
-fn wrong() -> Report {
+fn wrong() -> SelftestReport {
     let mut report = report();
     report.table.rows[1].memtrace = 1.0;
     report.signals = judge(&report.table, &[]);
-    report.verdict = Verdict::Wrong;
+    report.verdict = HostVerdict::Wrong;
     report
 }
 

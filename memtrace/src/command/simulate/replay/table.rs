@@ -12,7 +12,7 @@ use memtrace_core::format;
 use memtrace_core::policy::Action;
 use memtrace_core::text::{clean, left, right};
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
-use memtrace_view::summary::moment;
+use memtrace_view::summary::local_time;
 use memtrace_view::{summary, words};
 
 /// So many episodes are shown; JSON has more.
@@ -215,5 +215,5 @@ fn first(text: &mut String, who: &str, first: Option<&First>, zone: &TimeZone) {
 }
 
 fn time(at: WallNanos, zone: &TimeZone) -> String {
-    moment(at, zone, "%Y-%m-%d %H:%M:%S")
+    local_time(at, zone, "%Y-%m-%d %H:%M:%S")
 }

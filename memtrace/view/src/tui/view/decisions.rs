@@ -51,7 +51,7 @@ pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
 /// Time, VM, outcome and action; below it the reason.
 fn told(entry: &Entry, state: &State, width: usize) -> Vec<Line<'static>> {
     let Entry { wall, name, decision, fate, .. } = entry;
-    let time = summary::moment(*wall, &state.zone, "%H:%M:%S");
+    let time = summary::local_time(*wall, &state.zone, "%H:%M:%S");
     let (fate, emphasis) = match fate {
         Fate::Observed => ("would".to_owned(), Emphasis::Strong),
         Fate::InFlight => ("in progress:".to_owned(), Emphasis::Strong),

@@ -35,7 +35,7 @@ pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
 
 /// Of whom this is, from when, and what the host's state is.
 fn standing(report: &Report, state: &State) -> String {
-    let at = summary::moment(report.at, &state.zone, "%H:%M:%S");
+    let at = summary::local_time(report.at, &state.zone, "%H:%M:%S");
     let mode = report.reaction.mode.word();
     let host = summary::state(report.reaction.decisions.state);
     let by = summary::author(report.author).map_or(String::new(), |by| format!(" {by}"));

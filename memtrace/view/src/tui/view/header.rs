@@ -93,7 +93,7 @@ fn title(state: &State, width: usize) -> Line<'static> {
         );
     };
     let format = if state.replay.is_some() { "%Y-%m-%d %H:%M:%S" } else { "%H:%M:%S" };
-    let time = summary::moment(snapshot.wall, &state.zone, format);
+    let time = summary::local_time(snapshot.wall, &state.zone, format);
     let every = format!("every {}", interval(state.interval));
     let filter = state.filter.as_ref().map(|filter| {
         let shown = state.rows().len();
