@@ -3,9 +3,9 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::interrupt;
 use crate::local::process::Process;
@@ -59,6 +59,23 @@ pub fn output(child: &mut Child) -> Result<Receiver<String>> {
     Ok(lines)
 }
 
+/// The next of a child's lines; `None`: it has ended.
+///
+/// # Errors
+/// When there is none by the deadline, or the user interrupts.
+pub fn next_line(lines: &Receiver<String>, deadline: Instant) -> Result<Option<String>> {
+    loop {
+        interrupt::check()?;
+        match lines.recv_timeout(LOOK) {
+            Ok(line) => return Ok(Some(line)),
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            Err(RecvTimeoutError::Timeout) => {
+                ensure!(Instant::now() < deadline, "nothing is printed");
+            }
+        }
+    }
+}
+
 fn wait(child: &mut Child) -> Result<ExitStatus> {
     loop {
         if let Some(status) = child.try_wait()? {
@@ -86,6 +103,20 @@ mod tests {
         let status = lines(&mut command, |line| seen.push(line.to_owned())).unwrap();
         assert_eq!(seen, ["one", "two"]);
         assert_eq!(status.code(), Some(3));
+    }
+
+    #[test]
+    fn a_line_is_waited_for_until_the_deadline_and_the_childs_end() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo one; read line"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = output(&mut child).unwrap();
+        let (soon, past) = (Instant::now() + PATIENCE, Instant::now());
+        assert_eq!(next_line(&lines, soon).unwrap().as_deref(), Some("one"));
+        assert_eq!(next_line(&lines, past).unwrap_err().to_string(), "nothing is printed");
+        drop(child.stdin.take());
+        assert_eq!(next_line(&lines, soon).unwrap(), None);
+        child.wait().unwrap();
     }
 
     #[test]

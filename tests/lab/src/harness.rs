@@ -49,9 +49,11 @@ impl Printed {
         outcome
     }
 
-    /// The failed test whose words `---- NAME ----` announces.
+    /// The failed test whose words `---- NAME ----` announces, or libtest's `---- NAME stdout
+    /// ----`.
     fn speaker(&self, line: &str) -> Option<usize> {
         let name = line.trim().strip_prefix("---- ")?.strip_suffix(" ----")?;
+        let name = name.strip_suffix(" stdout").unwrap_or(name);
         self.outcome.failures.iter().rposition(|failure| failure == name)
     }
 }
@@ -102,6 +104,15 @@ mod tests {
         let outcome = printed(text).outcome(false);
         assert_eq!(outcome.failures, ["policy::gives", "balance: 3 is not 4"]);
         assert_eq!(outcome.failed, 2);
+    }
+
+    #[test]
+    fn what_libtest_captured_is_told_as_well() {
+        let text = "test gives ... FAILED\n\nfailures:\n\n---- gives stdout ----\n\
+                    thread 'gives' panicked at src/lib.rs:3:5:\n3 is not 4\n\n\
+                    test result: FAILED. 1 passed; 1 failed; 0 ignored\n";
+        let outcome = printed(text).outcome(false);
+        assert_eq!(outcome.failures, ["gives: thread 'gives' panicked at src/lib.rs:3:5:"]);
     }
 
     #[test]

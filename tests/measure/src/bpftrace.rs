@@ -1,11 +1,12 @@
 //! Running bpftrace beside memtrace, to compare with.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use memtrace_lab::{child, interrupt};
 
 /// bpftrace wants tracefs, which not every host mounts; a mount namespace of its own
 /// leaves the host's mounts alone.
@@ -36,23 +37,15 @@ impl Bpftrace {
             .stderr(Stdio::piped())
             .spawn()
             .context("start unshare (util-linux)")?;
-        let stdout = child.stdout.take().context("its output")?;
-        let (sender, lines) = channel();
+        let lines = child::output(&mut child)?;
         let mut running = Self { child, lines };
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                // The receiver may be gone once it has read enough.
-                let _ = sender.send(line);
-            }
-        });
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            match running.lines.recv_timeout(Duration::from_millis(100)) {
-                Ok(line) if line == "ready" => return Ok(running),
-                Err(RecvTimeoutError::Disconnected) => break,
-                _ => {}
+        let deadline = Instant::now() + PATIENCE;
+        while let Ok(Some(line)) = child::next_line(&running.lines, deadline) {
+            if line == "ready" {
+                return Ok(running);
             }
         }
+        interrupt::check()?;
         bail!("bpftrace doesn't start: {}", running.last_words())
     }
 

@@ -6,7 +6,7 @@ use memtrace_host::probe::{Belongings, KernelSide};
 use memtrace_tests::standin::StandIn;
 
 use crate::Test;
-use crate::support::{counters, events, open};
+use crate::support::{OTHER, counters, events, open};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("a_victim_counts_once_for_all_its_threads", victim),
@@ -34,7 +34,7 @@ fn victim() -> Result<()> {
 fn ended() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open()?;
-    let other = StandIn::start(dir.path(), "some-other-program")?;
+    let other = StandIn::start(dir.path(), OTHER)?;
     let victim = u64::from(other.pid());
     kernel.rehearse("oom_victim_pid", &[victim])?;
     kernel.rehearse("oom_victim_pid", &[victim])?;

@@ -7,7 +7,7 @@ use memtrace_host::probe::{Belongings, KernelSide};
 use memtrace_tests::standin::StandIn;
 
 use crate::Test;
-use crate::support::{counters, open, start};
+use crate::support::{OTHER, counters, open, start};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("every_tracepoint_of_this_kernel_is_used", every_tracepoint_is_used),
@@ -75,7 +75,7 @@ fn idle_neighbour() -> Result<()> {
 fn untracked() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open()?;
-    let mut other = StandIn::start(dir.path(), "some-other-program")?;
+    let mut other = StandIn::start(dir.path(), OTHER)?;
     other.touch(16)?;
     let reading = kernel.read();
     ensure!(reading.vms.is_empty(), "{:?}", reading.vms.keys());

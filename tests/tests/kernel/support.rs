@@ -15,6 +15,8 @@ pub const NO_PROCESS: u32 = 1 << 23;
 pub const TOO_MUCH: usize = 192;
 /// A name that makes a process a VM as it starts.
 const VMM: &str = "qemu-system-standin";
+/// One that doesn't.
+pub const OTHER: &str = "some-other-program";
 
 /// The kernel side, as memtrace itself opens it on a small host.
 pub fn open() -> Result<Probe> {
@@ -74,7 +76,7 @@ impl Confined {
 
     /// A process that is no VM.
     pub fn other(dir: &Path, name: &str) -> Result<Self> {
-        Self::start(dir, "some-other-program", name)
+        Self::start(dir, OTHER, name)
     }
 
     fn start(dir: &Path, program: &str, name: &str) -> Result<Self> {

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 
 use super::document::Document;
-use crate::{child, interrupt};
+use crate::child;
 
 /// More documents than any check takes, so that it ends by itself.
 const MOST: &str = "3600";
@@ -48,17 +48,9 @@ impl Stream {
     }
 
     fn next(&mut self, deadline: Instant) -> Result<String> {
-        loop {
-            interrupt::check()?;
-            match self.lines.recv_timeout(Duration::from_millis(200)) {
-                Ok(line) => return Ok(line),
-                Err(RecvTimeoutError::Disconnected) => {
-                    bail!("memtrace ended: {}", self.child.wait()?)
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    ensure!(Instant::now() < deadline, "memtrace is silent");
-                }
-            }
+        match child::next_line(&self.lines, deadline).context("memtrace top --json")? {
+            Some(line) => Ok(line),
+            None => bail!("memtrace ended: {}", self.child.wait()?),
         }
     }
 }

@@ -4,14 +4,14 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::{child, interrupt, wait};
+use crate::{child, wait};
 
 /// Puts a small file system of its own on the folder that is its first argument, and runs
 /// the rest. It is gone with the process. Only its owner may write to it, as a journal requires.
@@ -89,18 +89,10 @@ impl Mitigator {
     /// # Errors
     /// When memtrace has ended, or there is none in time.
     pub fn step(&mut self, patience: Duration) -> Result<Value> {
-        let deadline = Instant::now() + patience;
-        loop {
-            interrupt::check()?;
-            match self.lines.recv_timeout(Duration::from_millis(200)) {
-                Ok(line) => return Ok(serde_json::from_str(&line)?),
-                Err(RecvTimeoutError::Disconnected) => {
-                    bail!("memtrace ended, {}: {}", self.child.wait()?, self.errors())
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    ensure!(Instant::now() < deadline, "memtrace is silent: {}", self.errors());
-                }
-            }
+        let line = child::next_line(&self.lines, Instant::now() + patience);
+        match line.with_context(|| format!("memtrace mitigate: {}", self.errors()))? {
+            Some(line) => Ok(serde_json::from_str(&line)?),
+            None => bail!("memtrace ended, {}: {}", self.child.wait()?, self.errors()),
         }
     }
 

@@ -7,13 +7,12 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
+use memtrace_lab::child;
 use memtrace_lab::local::process::Process;
-use memtrace_lab::{child, interrupt};
 
 /// How long one order may take, and memtrace until it sees the VMs.
 const PATIENCE: Duration = Duration::from_secs(60);
-const LOOK: Duration = Duration::from_millis(100);
 
 /// A process that faults and swaps at command.
 pub struct Worker {
@@ -154,16 +153,7 @@ impl Drop for Memtrace {
 }
 
 fn next_line(lines: &Receiver<String>, deadline: Instant) -> Result<String> {
-    use std::sync::mpsc::RecvTimeoutError::{Disconnected, Timeout};
-    loop {
-        interrupt::check()?;
-        match lines.recv_timeout(LOOK) {
-            Ok(line) => return Ok(line),
-            Err(Disconnected) => bail!("it has ended"),
-            Err(Timeout) if Instant::now() > deadline => bail!("it says nothing"),
-            Err(Timeout) => {}
-        }
-    }
+    child::next_line(lines, deadline)?.context("it has ended")
 }
 
 /// The same program under another name, in `folder`.
