@@ -14,8 +14,8 @@ use memtrace_lab::{child, interrupt, paths};
 
 /// Of a target, in a full test run.
 const SECONDS: u64 = 20;
-/// Longest time for one input, in seconds by the clock: inputs take milliseconds, and a busy machine
-/// may keep a fuzzer waiting.
+/// Longest time for one input, in seconds by the clock: inputs take milliseconds, and a busy
+/// machine may keep a fuzzer waiting.
 const TIMEOUT: u32 = 60;
 /// Most memory of a fuzzer, in MiB. A recording may take 600.
 const MEMORY: u32 = 1024;

@@ -9,8 +9,8 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::geteuid;
 
 /// Writes `text` to a temporary file and renames it to `path`. A symbolic link is replaced itself,
-/// wherever it leads: in a folder that others may write to it may be a stranger's. Pipes and devices
-/// are written directly, and so is what the system's own links lead to (`/dev/stdout`).
+/// wherever it leads: in a folder that others may write to it may be a stranger's. Pipes and
+/// devices are written directly, and so is what the system's own links lead to (`/dev/stdout`).
 ///
 /// # Errors
 /// When that isn't possible; the previous file is kept then.

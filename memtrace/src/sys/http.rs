@@ -46,7 +46,8 @@ enum Peer<'a> {
 /// GET of `url`, which begins with `http://`, with these parameters.
 ///
 /// # Errors
-/// When the URL is none, and when there is no whole answer within `limits`. Any status is an answer.
+/// When the URL is none, and when there is no whole answer within `limits`. Any status is an
+/// answer.
 pub fn get(url: &str, parameters: &[(&str, &str)], limits: Limits) -> Result<Answer> {
     let mut url = url.to_owned();
     for (index, (name, value)) in parameters.iter().enumerate() {

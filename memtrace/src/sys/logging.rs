@@ -44,8 +44,8 @@ pub fn start(verbosity: Verbosity, drawn: bool) {
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-/// Writes text without what a terminal would act upon: messages have names and answers from anywhere
-/// in them. A message comes in one piece.
+/// Writes text without what a terminal would act upon: messages have names and answers from
+/// anywhere in them. A message comes in one piece.
 struct Harmless<W>(W);
 
 impl<W: Write> Write for Harmless<W> {

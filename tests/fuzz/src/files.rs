@@ -72,8 +72,9 @@ pub fn recording(data: &[u8]) {
     });
 }
 
-/// The content of its frames, so that fuzzing gets past their checksums. Each is led by a byte (whose
-/// lowest bit is that of a keyframe, the others the number of samples) and two with its length.
+/// The content of its frames, so that fuzzing gets past their checksums. Each is led by a byte
+/// (whose lowest bit is that of a keyframe, the others the number of samples) and two with its
+/// length.
 pub fn recording_frames(data: &[u8]) {
     (OLDEST..=VERSION).for_each(|version| frames_of(version, data));
 }

@@ -1,6 +1,6 @@
 //! Fuzz targets: each feeds bytes to the parsers of one kind of input that others write, and holds
-//! what must be true of the result. `cargo xtask fuzz` runs them; `tests/corpus.rs` replays the kept
-//! inputs on stable Rust.
+//! what must be true of the result. `cargo xtask fuzz` runs them; `tests/corpus.rs` replays the
+//! kept inputs on stable Rust.
 
 mod files;
 mod guests;

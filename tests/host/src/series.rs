@@ -1,5 +1,6 @@
-//! What is reported of a run, second by second; the lab outside reads it. Data alone. Totals count from when the guest or the host started, so that any
-//! two points tell what was between. What isn't known is `null`.
+//! What is reported of a run, second by second; the lab outside reads it. Data alone. Totals count
+//! from when the guest or the host started, so that any two points tell what was between. What
+//! isn't known is `null`.
 
 use serde::{Deserialize, Serialize};
 

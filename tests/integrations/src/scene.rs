@@ -1,5 +1,5 @@
-//! What the trials of integrations are played on: the lab's guests under pressure, three memtraces that
-//! look at them, each as on a host of its own, and the servers that several trials ask.
+//! What the trials of integrations are played on: the lab's guests under pressure, three memtraces
+//! that look at them, each as on a host of its own, and the servers that several trials ask.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

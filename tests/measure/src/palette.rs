@@ -1,5 +1,5 @@
-//! Colours and font of all pictures: on a light ground of their own, so that they read on a dark page
-//! as well.
+//! Colours and font of all pictures: on a light ground of their own, so that they read on a dark
+//! page as well.
 
 use plotters::prelude::RGBColor;
 

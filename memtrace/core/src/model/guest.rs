@@ -67,8 +67,8 @@ pub(super) fn view(vm: &VmSample, wall: WallNanos) -> GuestView {
 /// Linux' own tables of pages take more.
 const NOTHING_LEFT_OUT: u64 = 128;
 
-/// What a guest has of its total memory. Linux with deflate-on-oom counts the balloon in it, Windows
-/// always does.
+/// What a guest has of its total memory. Linux with deflate-on-oom counts the balloon in it,
+/// Windows always does.
 pub fn without_balloon(
     total: Bytes,
     deflate_on_oom: Option<bool>,

@@ -153,8 +153,8 @@ fn sum_over_parties(
     }
 }
 
-/// What the VMs may grow to together. A balloon's maximum lacks what a virtio-mem device has plugged
-/// in, and recordings of older versions what was plugged in since the start of a VM.
+/// What the VMs may grow to together. A balloon's maximum lacks what a virtio-mem device has
+/// plugged in, and recordings of older versions what was plugged in since the start of a VM.
 fn allocated(vms: &[VmSample]) -> Measured<Bytes> {
     let known: Vec<Bytes> =
         vms.iter().filter_map(|vm| vm.guest.maximum.max(vm.allocated)).collect();

@@ -23,8 +23,8 @@ const HUGE_PER_ZONE: u64 = 11 * 512;
 const BELOW_4_GIB: u64 = (3 << 30) / PAGE.0;
 
 impl Watermarks {
-    /// What a machine that began with so much memory keeps free when its kswapd has done its work. A
-    /// balloon doesn't change that.
+    /// What a machine that began with so much memory keeps free when its kswapd has done its work.
+    /// A balloon doesn't change that.
     pub fn kept_free(memory: Bytes) -> Bytes {
         Bytes(Self::of(memory.0 / PAGE.0).high * PAGE.0)
     }

@@ -1,5 +1,5 @@
-//! What is under a swap device or file: the stack of block devices in /sys (device-mapper and md name
-//! theirs in `slaves`), down to what must not need memory to write.
+//! What is under a swap device or file: the stack of block devices in /sys (device-mapper and md
+//! name theirs in `slaves`), down to what must not need memory to write.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! A host and a kernel side made up for tests: it remembers what it was told, and says what the test
-//! wants.
+//! A host and a kernel side made up for tests: it remembers what it was told, and says what the
+//! test wants.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -94,8 +94,8 @@ enum Kernel {
 }
 
 impl LiveSource {
-    /// Opens everything that it reads. Where the eBPF programs cannot run, their values are absent with the reason. `log`: the
-    /// programs write messages.
+    /// Opens everything that it reads. Where the eBPF programs cannot run, their values are absent
+    /// with the reason. `log`: the programs write messages.
     pub fn open(root: HostRoot, log: bool, libvirt: bool) -> Self {
         let kernel = probe::open(&root.sys, log).map_err(|error| {
             let reason = format!("eBPF programs unavailable: {error:#}");

@@ -14,8 +14,8 @@ use crate::hostfs::HostRoot;
 use crate::hostfs::process::maps::{self, Inode};
 use crate::hostfs::process::{self, Arguments};
 
-/// For the command line of a process, for which the kernel locks its address space. A thread of it may hold that
-/// lock for as long as it likes: while a page comes from a file system of its user's.
+/// For the command line of a process, for which the kernel locks its address space. A thread of it
+/// may hold that lock for as long as it likes: while a page comes from a file system of its user's.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Most readings that are late at once, of one user and of all: each keeps a thread.
 const MOST_OF_A_USER: usize = 4;

@@ -40,12 +40,12 @@ use memtrace_core::units::Nanos;
 const A_SECOND: (u32, Duration) = (16 * TURN, Duration::from_millis(50));
 /// The same in the first scan, which looks at all processes: commands that look once go by it.
 const AT_FIRST: (u32, Duration) = (256 * TURN, Duration::from_secs(1));
-/// A listing of processes that takes less is made in each scan, and after others there is a pause of so
-/// many times as long.
+/// A listing of processes that takes less is made in each scan, and after others there is a pause
+/// of so many times as long.
 const SHORT_LISTING: Duration = Duration::from_millis(20);
 const LISTING_PAUSE: u32 = 20;
-/// Most VMs of one user who isn't root that hold no guest of KVM, by their command lines alone, or that
-/// run in its session: each is read in each sample.
+/// Most VMs of one user who isn't root that hold no guest of KVM, by their command lines alone, or
+/// that run in its session: each is read in each sample.
 const MOST_BY_WORD: usize = 256;
 /// Claims that can be decided on with as much work as a descriptor takes.
 const CLAIMS_PER_WORK: u32 = 16;
@@ -163,7 +163,8 @@ impl Discovery {
     }
 
     /// Inspects one process at once, ignoring the previous result, as far as its user's share of
-    /// such looks goes. Otherwise it is the next one of its user's in the next scan, and what it was.
+    /// such looks goes. Otherwise it is the next one of its user's in the next scan, and what it
+    /// was.
     pub fn look_at(&mut self, root: &HostRoot, pid: u32, now: Nanos) -> Sighting {
         let user = process::account(root, pid);
         let known = self.vms.contains_key(&pid) && self.entries.contains_key(&pid);
@@ -345,8 +346,8 @@ fn is_crowd(suspects: &BTreeMap<u32, Suspect>, user: User) -> bool {
     suspects.values().filter(counts).count() >= MOST_BY_WORD
 }
 
-/// How long to wait after a listing of that time: anybody may have 100,000 processes, and listing them
-/// takes 0.1 s. A twentieth of the time is for that, and short ones are made in each scan.
+/// How long to wait after a listing of that time: anybody may have 100,000 processes, and listing
+/// them takes 0.1 s. A twentieth of the time is for that, and short ones are made in each scan.
 fn pause(listing: Duration) -> Nanos {
     let short = listing < SHORT_LISTING;
     let wait = if short { Duration::ZERO } else { listing.saturating_mul(LISTING_PAUSE) };

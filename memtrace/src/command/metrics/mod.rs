@@ -22,8 +22,8 @@ use memtrace_view::export::metrics::{Form, Scene, page, text};
 /// Samples, and prints or writes the metrics.
 ///
 /// # Errors
-/// [`memtrace_host::privileges::Denied`] without privileges; when the host can't be sampled, or the output
-/// can't be written.
+/// [`memtrace_host::privileges::Denied`] without privileges; when the host can't be sampled, or the
+/// output can't be written.
 pub fn run(arguments: &MetricsArguments, verbosity: Verbosity) -> Result<()> {
     if arguments.describe {
         return output::print(&page::page());

@@ -44,9 +44,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Runs until Ctrl-C, SIGTERM, or enough intervals.
 ///
 /// # Errors
-/// [`memtrace_host::privileges::Denied`] without privileges; when another instance is running, the journal can't
-/// be used, the listen address is in use, the host can't be sampled, or the output can't be
-/// written.
+/// [`memtrace_host::privileges::Denied`] without privileges; when another instance is running, the
+/// journal can't be used, the listen address is in use, the host can't be sampled, or the output
+/// can't be written.
 pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let runtime = runtime::current_thread()?;
     // First of all: without a handler, SIGHUP ends the process. One that comes from now on reloads

@@ -44,8 +44,8 @@ const LIMIT: Bytes = Bytes(64 << 20);
 /// Runs, prints the report, and gives the exit code.
 ///
 /// # Errors
-/// [`memtrace_host::privileges::Denied`] without privileges; otherwise when the host can't be sampled, a
-/// guest can't be started at all, or the report can't be written.
+/// [`memtrace_host::privileges::Denied`] without privileges; otherwise when the host can't be
+/// sampled, a guest can't be started at all, or the report can't be written.
 pub fn run(arguments: SelftestArguments, verbosity: Verbosity) -> Result<ExitCode> {
     let root = live::privileged_host()?;
     let interrupt = Interrupt::watch()?;

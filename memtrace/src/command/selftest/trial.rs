@@ -37,12 +37,13 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// A guest that hasn't walked its first stretch by now won't: not every /dev/kvm runs
 /// ordinary guests.
 const FIRST: Duration = Duration::from_secs(8);
-/// Longest for any other answer: 1,024 pages, each read from a slow disk after another was written there.
+/// Longest for any other answer: 1,024 pages, each read from a slow disk after another was written
+/// there.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Time limit for both sides to settle.
 const STILLNESS: Duration = Duration::from_secs(15);
-/// Period without changes that counts as settled: memory.stat lacks up to 64 events of each CPU for as long as
-/// two seconds (FLUSH_TIME and `memcg_vmstats_needs_flush` in mm/memcontrol.c).
+/// Period without changes that counts as settled: memory.stat lacks up to 64 events of each CPU for
+/// as long as two seconds (FLUSH_TIME and `memcg_vmstats_needs_flush` in mm/memcontrol.c).
 const SETTLED: Duration = Duration::from_millis(2500);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(100);

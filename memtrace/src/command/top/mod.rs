@@ -56,8 +56,8 @@ pub fn draws(arguments: &TopArguments) -> bool {
 /// Runs until the user quits, the count is reached, or Ctrl-C.
 ///
 /// # Errors
-/// [`memtrace_host::privileges::Denied`] without privileges, which a recording doesn't need; otherwise when
-/// the host cannot be sampled, the recording not read, or the output not written.
+/// [`memtrace_host::privileges::Denied`] without privileges, which a recording doesn't need;
+/// otherwise when the host cannot be sampled, the recording not read, or the output not written.
 pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
     if let Some(path) = &arguments.replay {
         let mode = Mode::of(arguments, io::stdout().is_terminal());

@@ -85,8 +85,8 @@ impl Key {
         matches!(self.metric.kind, MetricKind::Counter | MetricKind::Histogram)
     }
 
-    /// Its value, of the host or of `vm`: a name, what its platform calls it, a UUID, or `PID@START` (`:` for `@`, which
-    /// agents refuse).
+    /// Its value, of the host or of `vm`: a name, what its platform calls it, a UUID, or
+    /// `PID@START` (`:` for `@`, which agents refuse).
     ///
     /// # Errors
     /// Why there is none.

@@ -27,8 +27,8 @@ use memtrace_core::live::Latest;
 use memtrace_host::clock;
 use memtrace_view::export::metrics::{Form, Scene, text};
 
-/// Connections at a time; for one more, the oldest that hasn't asked anything yet is dropped, or the
-/// oldest if all have.
+/// Connections at a time; for one more, the oldest that hasn't asked anything yet is dropped, or
+/// the oldest if all have.
 const MOST: usize = 64;
 /// Answers that are made at a time.
 const MOST_ANSWERS: usize = 4;

@@ -57,7 +57,8 @@ pub(super) fn read(path: &Path, mut each: impl FnMut(Entry)) -> Result<Found, Jo
     }
 }
 
-/// A line's entry; the version of a header that is newer than ours, or `None` for what says nothing.
+/// A line's entry; the version of a header that is newer than ours, or `None` for what says
+/// nothing.
 pub(super) fn entry(line: &[u8]) -> Result<Entry, Option<u64>> {
     match serde_json::from_slice::<Entry>(line) {
         Ok(Entry::Header(header)) if header.memtrace_journal <= VERSION => {

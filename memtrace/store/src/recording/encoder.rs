@@ -1,5 +1,5 @@
-//! Encodes moments to a frame: new texts and nodes, and for each column that changes a step for each
-//! moment in which it does.
+//! Encodes moments to a frame: new texts and nodes, and for each column that changes a step for
+//! each moment in which it does.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;

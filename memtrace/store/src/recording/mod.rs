@@ -5,8 +5,8 @@
 //! skippable one with the version, then a skippable one with what follows ([`frame::Head`])
 //! and a data frame for some seconds each, and in the end an index. A moment is JSON, each path of
 //! which is a column ([`tree`]); a data frame has the columns that change, as the moments in which
-//! they do and the differences from moment to moment ([`streams`]). Every few minutes there is a keyframe, which can be read
-//! without those before it.
+//! they do and the differences from moment to moment ([`streams`]). Every few minutes there is a
+//! keyframe, which can be read without those before it.
 //!
 //! Input is untrusted: every length is bounded before it is used.
 

@@ -26,8 +26,8 @@ pub(super) enum Stream {
     Names,
     Kinds,
     Bits,
-    /// Columns that change for the first time since the keyframe: how many nodes are between the one
-    /// before and it.
+    /// Columns that change for the first time since the keyframe: how many nodes are between the
+    /// one before and it.
     Columns,
     /// Of each column of this frame and those before it, its [`Form`]. 0: it doesn't change.
     Forms,

@@ -1,5 +1,6 @@
 //! A snapshot as plain text, for `--once`, `--plain`, pipes and logs: a few lines about
 //! the host and the table of VMs. Pure. Does no output itself.
+
 use jiff::tz::TimeZone;
 
 use crate::columns::{self, Placed, Sort, cell};

@@ -1,5 +1,6 @@
-//! The real programs that memtrace's integrations are for: Debian's packages, downloaded and checked
-//! by apt, and unpacked into the target directory. Never installed: that would start services.
+//! The real programs that memtrace's integrations are for: Debian's packages, downloaded and
+//! checked by apt, and unpacked into the target directory. Never installed: that would start
+//! services.
 
 use std::fs;
 use std::path::{Path, PathBuf};

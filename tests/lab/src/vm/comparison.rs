@@ -234,7 +234,8 @@ impl<'a> Guest<'a> {
         self.fields.get("pid")?.as_u64()
     }
 
-    /// `alone` (in its cgroup), `rooted` (in none), `shared`, `huge` (its memory), `emulated`, `busy`.
+    /// `alone` (in its cgroup), `rooted` (in none), `shared`, `huge` (its memory), `emulated`,
+    /// `busy`.
     pub fn is(&self, what: &str) -> bool {
         self.fields.get(what) == Some(&Value::Bool(true))
     }

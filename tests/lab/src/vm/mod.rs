@@ -1,5 +1,5 @@
-//! Level 2 of the lab: a kernel of the matrix on a host of its own. Each kernel is booted in a VM of its
-//! own, with real KVM guests inside (qemu emulates SVM and nested paging, unless the
+//! Level 2 of the lab: a kernel of the matrix on a host of its own. Each kernel is booted in a VM
+//! of its own, with real KVM guests inside (qemu emulates SVM and nested paging, unless the
 //! machine's own KVM nests), and memtrace's own binary is tried there against the kernel's
 //! counters, in one scenario after the other. Nothing needs root.
 

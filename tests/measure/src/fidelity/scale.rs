@@ -37,8 +37,8 @@ const STREAMS: u64 = 8;
 /// on a slow bus, one on a fast bus (and zram, and none).
 const SPEEDS: [(u64, u64); 3] = [(16, 4), (350, 16), (u64::MAX, 64)];
 
-/// Of one read from the lab's own disk, read-ahead included: measured, as waits by pages read, where
-/// no guest was at its limit.
+/// Of one read from the lab's own disk, read-ahead included: measured, as waits by pages read,
+/// where no guest was at its limit.
 const LATENCY_US: u64 = 80;
 
 /// The lab's version of a drawn host.

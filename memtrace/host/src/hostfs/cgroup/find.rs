@@ -9,8 +9,9 @@ use super::mounts::Mount;
 use super::{Version, upwards};
 use crate::hostfs::{HostRoot, read};
 
-/// Deepest cgroup that is looked at: the limits of each level are read in each sample, and users may
-/// nest their own as deep as a path is long. Pods in clusters within clusters have half of that.
+/// Deepest cgroup that is looked at: the limits of each level are read in each sample, and users
+/// may nest their own as deep as a path is long. Pods in clusters within clusters have half of
+/// that.
 const DEEPEST: usize = 32;
 
 /// The cgroup that a process is charged to.

@@ -1,4 +1,5 @@
-//! The limits of a cgroup and of each of its ancestors: all of them hold, each for all that is below.
+//! The limits of a cgroup and of each of its ancestors: all of them hold, each for all that is
+//! below.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -7,8 +7,8 @@ use crate::hostfs::cgroup::membership::paths;
 use crate::hostfs::read;
 
 /// The user in whose session it runs (user-UID.slice of systemd), which it can't leave: anybody may
-/// have processes of thousands of users that a namespace of its own has (subuid(5)). Without one, its
-/// own user; root's are root's. `None`: not known.
+/// have processes of thousands of users that a namespace of its own has (subuid(5)). Without one,
+/// its own user; root's are root's. `None`: not known.
 pub fn of(process: &Path) -> Option<u32> {
     let owner = sight::owner(process).ok();
     if owner == Some(0) {

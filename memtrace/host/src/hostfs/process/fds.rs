@@ -67,8 +67,8 @@ impl KvmFds {
     }
 }
 
-/// A group or device of VFIO (drivers/vfio/vfio_main.c); /dev/vfio/vfio alone has no device. Or one of
-/// vDPA (drivers/vhost/vdpa.c).
+/// A group or device of VFIO (drivers/vfio/vfio_main.c); /dev/vfio/vfio alone has no device. Or one
+/// of vDPA (drivers/vhost/vdpa.c).
 fn is_vfio(target: &[u8]) -> bool {
     target == b"anon_inode:[vfio-device]"
         || target.starts_with(b"/dev/vhost-vdpa-")

@@ -24,7 +24,7 @@ pub struct Inode {
 /// # Errors
 /// When the process is gone, or is another user's and CAP_SYS_PTRACE is missing; when it has more
 /// mappings than are read, as files among the rest may be shared with others.
-pub fn shared(root: &HostRoot, pid: u32) -> io::Result<Vec<Inode>> {
+pub(crate) fn shared(root: &HostRoot, pid: u32) -> io::Result<Vec<Inode>> {
     let bytes = read::bytes(&root.process(pid).join("maps"), read::LARGE)?;
     if bytes.len() >= read::LARGE {
         return Err(io::Error::other("too many mappings"));

@@ -57,7 +57,7 @@ pub struct Arguments {
 
 /// # Errors
 /// When the process is gone.
-pub fn arguments(root: &HostRoot, pid: u32) -> io::Result<Arguments> {
+pub(crate) fn arguments(root: &HostRoot, pid: u32) -> io::Result<Arguments> {
     let bytes = read::bytes(&root.process(pid).join("cmdline"), read::MEDIUM)?;
     let cut = bytes.len() >= read::MEDIUM;
     Ok(Arguments { list: split_arguments(read::whole(&bytes, read::MEDIUM, 0)), cut })

@@ -69,8 +69,9 @@ pub fn text(process: &Path, path: &str, start: &Start, limit: usize) -> io::Resu
     Ok((file, read::lossy(bytes)))
 }
 
-/// The user who started the process, its real user. Not that to whom /proc/PID belongs: that is root
-/// for any process that wants it so (prctl(2), `PR_SET_DUMPABLE`), and for programs of set-user-ID.
+/// The user who started the process, its real user. Not that to whom /proc/PID belongs: that is
+/// root for any process that wants it so (prctl(2), `PR_SET_DUMPABLE`), and for programs of
+/// set-user-ID.
 ///
 /// # Errors
 /// When the process is gone.

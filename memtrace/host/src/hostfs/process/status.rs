@@ -36,8 +36,8 @@ pub fn parse(text: &str) -> ProcessSample {
             "RssShmem" => &mut sample.rss_shmem,
             "VmSwap" => &mut sample.swap,
             "HugetlbPages" => &mut sample.hugetlb,
-            // VFIO counts what it pins as locked (mm->locked_vm), or as pinned (mm->pinned_vm) through
-            // iommufd, as vDPA does.
+            // VFIO counts what it pins as locked (mm->locked_vm), or as pinned (mm->pinned_vm)
+            // through iommufd, as vDPA does.
             "VmLck" | "VmPin" => {
                 let kib = kib(value);
                 sample.locked = match (sample.locked, kib) {

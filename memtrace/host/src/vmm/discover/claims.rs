@@ -1,8 +1,8 @@
 //! Who is the VM that several processes say to be: by what the kernel shows of them, never by what
 //! they say. Pure.
 //!
-//! A starter (`-daemonize`) waits for the process that it forked, with the same command line. A copy,
-//! or somebody's program, may name a UUID or a name that isn't its own.
+//! A starter (`-daemonize`) waits for the process that it forked, with the same command line. A
+//! copy, or somebody's program, may name a UUID or a name that isn't its own.
 
 use std::collections::{BTreeMap, HashMap};
 

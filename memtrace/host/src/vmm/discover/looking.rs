@@ -28,8 +28,8 @@ const MOST_ARRIVALS: usize = 2048;
 const MOST_PAUSED: usize = 64;
 
 impl Discovery {
-    /// Takes up new processes, as many as a scan may, beginning after those of the last one. Half of
-    /// the time is for looking at them.
+    /// Takes up new processes, as many as a scan may, beginning after those of the last one. Half
+    /// of the time is for looking at them.
     pub(super) fn take_up(&mut self, root: &HostRoot, mut pids: Vec<u32>, now: Nanos, first: bool) {
         pids.sort_unstable();
         let after = pids.partition_point(|&pid| pid <= self.arrived);
@@ -241,8 +241,8 @@ impl Discovery {
         Sighting::Vm
     }
 
-    /// Whether its user has as many VMs as are taken by their word alone, or in its session. Root has
-    /// as many as it says.
+    /// Whether its user has as many VMs as are taken by their word alone, or in its session. Root
+    /// has as many as it says.
     fn is_one_too_many(&mut self, pid: u32, user: User) -> bool {
         if user == Some(0) || self.suspects.contains_key(&pid) {
             return false;

@@ -1,5 +1,6 @@
-//! Whose processes are looked at next, and how much of that may be done at a time. Users take turns,
-//! so that the many or large processes of one never keep those of others waiting for long. Pure.
+//! Whose processes are looked at next, and how much of that may be done at a time. Users take
+//! turns, so that the many or large processes of one never keep those of others waiting for long.
+//! Pure.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;

@@ -6,8 +6,8 @@ use crate::vmm::name;
 
 /// Maximum number of elements and texts; a domain has some hundreds.
 const MOST_NODES: u32 = 1 << 16;
-/// Maximum number of attributes, by their equals signs. The library compares each with all others of
-/// its element.
+/// Maximum number of attributes, by their equals signs. The library compares each with all others
+/// of its element.
 const MOST_ATTRIBUTES: usize = 1 << 14;
 /// Maximum number of declared namespaces: a domain has some ten. The library's time grows with the
 /// cube of those that contain each other, 3 s for 2000.

@@ -27,7 +27,8 @@ impl Adapter for Kubevirt {
     }
 }
 
-/// The UID of the pod: `.../kubepods-burstable-podUID.slice/...`, with `_` for `-`, or `.../podUID/...`.
+/// The UID of the pod: `.../kubepods-burstable-podUID.slice/...`, with `_` for `-`, or
+/// `.../podUID/...`.
 fn pod(cgroups: &str) -> Option<Uuid> {
     paths(cgroups)
         // Users name cgroups of their own as they like.
@@ -40,8 +41,8 @@ fn pod(cgroups: &str) -> Option<Uuid> {
         })
 }
 
-/// Incus and LXD: the name is NAME in the default project, and PROJECT_NAME in another, which has no
-/// `_` in its own.
+/// Incus and LXD: the name is NAME in the default project, and PROJECT_NAME in another, which has
+/// no `_` in its own.
 #[derive(Debug)]
 pub(super) struct SystemContainers(pub(super) Platform, pub(super) &'static str);
 

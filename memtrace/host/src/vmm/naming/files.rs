@@ -16,8 +16,8 @@ use memtrace_core::units::Nanos;
 /// Interval between two readings of a platform's file.
 const PERIOD: Nanos = Nanos(30_000_000_000);
 
-/// For the first reading of a VM's file, so that one-shot commands know its names. Later ones, which
-/// are due for all VMs at once, aren't waited for.
+/// For the first reading of a VM's file, so that one-shot commands know its names. Later ones,
+/// which are due for all VMs at once, aren't waited for.
 const AT_FIRST: Duration = Duration::from_millis(20);
 
 /// What is shown of it.

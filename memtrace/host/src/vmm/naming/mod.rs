@@ -1,5 +1,5 @@
-//! What the operator of a platform calls a VM: an adapter for each, which reads and changes nothing.
-//! Pure; everything in it is untrusted text, made fit for display and of bounded length.
+//! What the operator of a platform calls a VM: an adapter for each, which reads and changes
+//! nothing. Pure; everything in it is untrusted text, made fit for display and of bounded length.
 //!
 //! A name is for people. Who a VM is, discovery has found out before; settings of a platform count
 //! only where the kernel shows that the process is that platform's (`Named::proven`).

@@ -55,8 +55,8 @@ fn is_id(text: &str) -> bool {
     (1..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// ID of the cgroup `/qemu.slice/ID.scope`, which only root can make: below a user's own there may be
-/// any name.
+/// ID of the cgroup `/qemu.slice/ID.scope`, which only root can make: below a user's own there may
+/// be any name.
 fn scope(cgroups: &str) -> Option<&str> {
     paths(cgroups).find_map(|path| {
         let scope = path.strip_prefix("/qemu.slice/")?;

@@ -1,4 +1,5 @@
-//! The balloon device that a VM is started with, and its options (hw/virtio/virtio-balloon.c). Pure.
+//! The balloon device that a VM is started with, and its options (hw/virtio/virtio-balloon.c).
+//! Pure.
 
 use super::options::{Keyed, is_on};
 use super::sections::Sections;

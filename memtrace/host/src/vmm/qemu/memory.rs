@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::options::{Keyed, LIST, is_on, size};
+use super::options::{Keyed, is_on, size};
 use crate::hostfs::list;
 use memtrace_core::units::Bytes;
 
@@ -65,7 +65,7 @@ impl Memory {
                     self.backends.insert(id.to_owned(), Backend::of(keyed));
                 }
                 if keyed.get("policy") == Some("bind") {
-                    self.bound.push(keyed.list(LIST));
+                    self.bound.push(keyed.host_nodes());
                 }
             }
             "device" if keyed.get("driver") == Some("pc-dimm") => {

@@ -76,7 +76,7 @@ pub fn options(arguments: &[String]) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// The key of a list: of the host's nodes that a memory backend is on.
-pub const LIST: &str = "host-nodes";
+const LIST: &str = "host-nodes";
 /// Longest key in objects of JSON, as each has the names of those that it is in. QEMU's have less
 /// than 100 bytes.
 const LONGEST_KEY: usize = 256;
@@ -159,10 +159,11 @@ impl Keyed {
         self.0.get(key).map(String::as_str)
     }
 
-    /// The values of a list, whose key is said again (`key=1,key=2`) or has numbers (`key.0=1`).
-    pub fn list(&self, key: &str) -> String {
-        let numbered = self.below(key);
-        let values = numbered.0.values().map(String::as_str).chain(self.get(key));
+    /// The nodes of the host, whose key is said again (`host-nodes=1,host-nodes=2`) or has numbers
+    /// (`host-nodes.0=1`).
+    pub fn host_nodes(&self) -> String {
+        let numbered = self.below(LIST);
+        let values = numbered.0.values().map(String::as_str).chain(self.get(LIST));
         values.collect::<Vec<&str>>().join(",")
     }
 

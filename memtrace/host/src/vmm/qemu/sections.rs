@@ -1,6 +1,6 @@
-//! The options of a command line and its `-readconfig` files as one list of groups, as QEMU makes of
-//! them before it looks at any (system/vl.c, util/qemu-option.c): where a group is one for all, the
-//! later value of a key wins; `-set` changes one that is there. Pure.
+//! The options of a command line and its `-readconfig` files as one list of groups, as QEMU makes
+//! of them before it looks at any (system/vl.c, util/qemu-option.c): where a group is one for all,
+//! the later value of a key wins; `-set` changes one that is there. Pure.
 
 use std::collections::BTreeMap;
 

@@ -14,8 +14,8 @@ use memtrace_core::units::Bytes;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Longest line that is read. Answers to our commands are a few hundred bytes.
 const LONGEST_LINE: u64 = 1 << 20;
-/// Most events and other messages that are skipped while waiting for an answer, and most bytes of all:
-/// one thread reads what all monitors send.
+/// Most events and other messages that are skipped while waiting for an answer, and most bytes of
+/// all: one thread reads what all monitors send.
 const MOST_SKIPPED: u32 = 1000;
 const MOST_BYTES: u64 = 2 << 20;
 

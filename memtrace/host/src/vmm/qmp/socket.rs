@@ -12,8 +12,8 @@ use tokio::sync::Semaphore;
 use super::Target;
 use crate::hostfs::process::sight;
 
-/// Most sockets of one user's VMs that are looked for at once: each takes a thread, for as long as its
-/// file system hangs.
+/// Most sockets of one user's VMs that are looked for at once: each takes a thread, for as long as
+/// its file system hangs.
 pub(super) const MOST_OF_A_USER: usize = 8;
 
 /// The turns of users' VMs, of those that look for a socket.

@@ -16,8 +16,8 @@ pub struct Sample {
 /// The metric that has names and labels of VMs.
 pub const LABELS: &str = "memtrace_vm_labels_info";
 
-/// What a VM is called, by the labels of a sample of [`LABELS`]; without those that its platform and
-/// the configuration have for themselves.
+/// What a VM is called, by the labels of a sample of [`LABELS`]; without those that its platform
+/// and the configuration have for themselves.
 pub fn labels_of<'a>(label: impl Fn(&str) -> Option<&'a str>) -> VmLabels {
     let text = |name: &str| label(name).filter(|text| !text.is_empty()).map(str::to_owned);
     VmLabels {

@@ -1,4 +1,5 @@
-//! A pool for guests or tests, and a cgroup in it for each guest that is to have its own. Version 2.
+//! A pool for guests or tests, and a cgroup in it for each guest that is to have its own. Version
+//! 2.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -188,9 +188,9 @@ fn begin(tracer: &mut Tracer) -> Result<Moment> {
     Ok(Moment { memtrace, host: counters::of_host()? })
 }
 
-/// Waits until memtrace has a first interval of each guest. What the kernel counts in its files before
-/// that belongs to no interval, and memtrace says so; a guest on a fast machine presses within
-/// its first second.
+/// Waits until memtrace has a first interval of each guest. What the kernel counts in its files
+/// before that belongs to no interval, and memtrace says so; a guest on a fast machine presses
+/// within its first second.
 fn be_known(tracer: &mut Tracer, guests: usize) -> Result<()> {
     wait::until("memtrace to see the guests", PATIENCE, || {
         let vms = tracer.newest()?.get("vms").and_then(Value::as_array);

@@ -1,4 +1,5 @@
-//! Command lines that are made to cost much: long ones, and those that name the same again and again.
+//! Command lines that are made to cost much: long ones, and those that name the same again and
+//! again.
 
 use std::time::{Duration, Instant};
 
