@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 use memtrace_core::accuracy::table::Table;
 use memtrace_host::taskstats::Taskstats;
 
-use super::compare::{self, Moment, Name};
+use super::compare::{self, Name, Reading};
 use super::document::Document;
 use super::kernel;
 use super::stream::Stream;
@@ -71,7 +71,7 @@ fn wait_for_guests(lab: &Lab, stream: &mut Stream) -> Result<()> {
 }
 
 /// Stops the guests, reads both sides when they stand still, and lets the guests go on.
-fn quiet_moment(lab: &Lab, taskstats: Option<&Taskstats>, stream: &mut Stream) -> Result<Moment> {
+fn quiet_moment(lab: &Lab, taskstats: Option<&Taskstats>, stream: &mut Stream) -> Result<Reading> {
     progress::say("stopping the guests to read both sides ...");
     for guest in &lab.guests {
         guest.pause()?;
@@ -83,7 +83,7 @@ fn quiet_moment(lab: &Lab, taskstats: Option<&Taskstats>, stream: &mut Stream) -
         let memtrace = stream.fresh(FIRST)?;
         let now = kernel::read(lab, taskstats)?;
         if before == now && last.as_ref() == Some(&(memtrace.clone(), now.clone())) {
-            break Moment { memtrace, kernel: now };
+            break Reading { memtrace, kernel: now };
         }
         if Instant::now() > deadline {
             bail!("the counters don't stand still although the guests are stopped");

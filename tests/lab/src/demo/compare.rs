@@ -12,7 +12,7 @@ const EVERYBODY: &str = "all guests";
 
 /// Both sides' counters at a moment at which none of them moved.
 #[derive(Clone, Debug, Default)]
-pub struct Moment {
+pub struct Reading {
     pub memtrace: Document,
     pub kernel: KernelCounters,
 }
@@ -55,7 +55,7 @@ impl Growth<'_> {
 ///
 /// # Errors
 /// When memtrace doesn't show one of the guests.
-pub fn table(guests: [Name<'_>; 3], from: &Moment, to: &Moment) -> Result<Table> {
+pub fn table(guests: [Name<'_>; 3], from: &Reading, to: &Reading) -> Result<Table> {
     let mut table = Table::default();
     let mut growths = Vec::new();
     for guest in guests {
@@ -71,8 +71,8 @@ pub fn table(guests: [Name<'_>; 3], from: &Moment, to: &Moment) -> Result<Table>
 
 fn swap_and_faults(
     growths: &[Growth<'_>],
-    from: &Moment,
-    to: &Moment,
+    from: &Reading,
+    to: &Reading,
     table: &mut Table,
 ) -> Result<()> {
     for (place, growth) in growths.iter().enumerate() {
@@ -107,7 +107,7 @@ fn swap_and_faults(
 
 /// Reclaims by the guests' threads: version 2 counts them where the limit was hit; else
 /// the delay accounting does, thread by thread.
-fn reclaims(growths: &[Growth<'_>], from: &Moment, to: &Moment, table: &mut Table) -> Result<()> {
+fn reclaims(growths: &[Growth<'_>], from: &Reading, to: &Reading, table: &mut Table) -> Result<()> {
     let rule = Rule::within(2.0, 4.0);
     if let (Some(before), Some(after)) = (from.kernel.limit_hits, to.kernel.limit_hits) {
         let reclaims = growths.iter().map(|g| g.of(|totals| totals.memcg_reclaims)).sum();
@@ -141,8 +141,8 @@ fn reclaims(growths: &[Growth<'_>], from: &Moment, to: &Moment, table: &mut Tabl
     Ok(())
 }
 
-fn stalls(growths: &[Growth<'_>], from: &Moment, to: &Moment, table: &mut Table) {
-    let total = |moment: &Moment| -> Option<u64> {
+fn stalls(growths: &[Growth<'_>], from: &Reading, to: &Reading, table: &mut Table) {
+    let total = |moment: &Reading| -> Option<u64> {
         moment.kernel.guests.iter().map(|guest| guest.reclaims.map(|r| r.nanoseconds)).sum()
     };
     if let (Some(before), Some(after)) = (total(from), total(to)) {

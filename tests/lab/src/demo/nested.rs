@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
 use crate::setup::{self, Scope};
-use crate::vm::{self, Outcome, Programs};
+use crate::vm::{self, KernelReport, Programs};
 use crate::{interrupt, progress};
 
 /// A kernel with everything in it that memtrace can use.
@@ -40,7 +40,7 @@ pub fn run(check: bool) -> Result<()> {
     progress::say(&format!("booting kernel {KERNEL} in a VM; Ctrl-C ends it"));
     let wiring = (vm::Console::Terminal, order.as_str());
     let (mut host, _folder) = vm::boot(KERNEL, &programs, wiring, LIMIT)?;
-    let mut outcome = Outcome::default();
+    let mut outcome = KernelReport::default();
     while let Some(line) = host.next_line()? {
         match outcome.take(&line).as_deref() {
             Some("view") => progress::say("opening the live view; q quits it"),

@@ -29,7 +29,7 @@ pub use boot::{Console, Host};
 pub use kernels::MATRIX;
 pub use memtrace_lab_host::scenario::PROGRAMS;
 pub use programs::{Programs, find_qemu};
-pub use report::{Outcome, sentence};
+pub use report::{KernelReport, sentence};
 
 /// No kernel's boot may take longer. On a machine that others use it needs twice its time.
 const LIMIT: Duration = Duration::from_secs(25 * 60);
@@ -56,7 +56,7 @@ pub fn fetch(name: &str) -> Result<()> {
 ///
 /// # Errors
 /// When there is no such kernel, or a host can't be made of it.
-pub fn kernel(name: &str, programs: &Programs, tests: &[&str], keep: bool) -> Result<Outcome> {
+pub fn kernel(name: &str, programs: &Programs, tests: &[&str], keep: bool) -> Result<KernelReport> {
     let kernel = kernels::get(name)?;
     progress::say(&format!("kernel {name}: {}", kernel.image.display()));
     let initramfs = programs::pack(&kernel, programs)?;
@@ -81,7 +81,7 @@ fn try_kernel(
     initramfs: &[u8],
     tests: &[&str],
     keep: bool,
-) -> Result<Outcome> {
+) -> Result<KernelReport> {
     let mut folder = run_folder(name)?;
     folder.disable_cleanup(keep);
     if keep {
@@ -90,7 +90,7 @@ fn try_kernel(
     let order = format!("memtrace.scenarios={}", tests.join(","));
     let deadline = Instant::now() + LIMIT;
     let mut host = Host::boot(kernel, initramfs, folder.path(), (Console::File, &order), deadline)?;
-    let mut outcome = Outcome::default();
+    let mut outcome = KernelReport::default();
     if let Err(error) = hear(name, &mut host, &mut outcome) {
         interrupt::check()?;
         outcome.failed = Some(format!("{error:#}"));
@@ -98,7 +98,7 @@ fn try_kernel(
     Ok(outcome)
 }
 
-fn hear(name: &str, host: &mut Host, outcome: &mut Outcome) -> Result<()> {
+fn hear(name: &str, host: &mut Host, outcome: &mut KernelReport) -> Result<()> {
     while let Some(line) = host.next_line()? {
         if let Some(step) = outcome.take(&line) {
             progress::say(&format!("{name}: {step}"));

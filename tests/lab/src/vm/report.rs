@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::compare;
 use crate::harness::Printed;
-use crate::outcome;
+use crate::outcome::Outcome;
 
 #[derive(Deserialize)]
 struct Line {
@@ -19,7 +19,7 @@ struct Line {
 
 /// One kernel's report.
 #[derive(Default)]
-pub struct Outcome {
+pub struct KernelReport {
     /// Its release.
     pub kernel: Option<String>,
     pub scenarios: Vec<Scenario>,
@@ -62,7 +62,7 @@ pub enum State {
     },
 }
 
-impl Outcome {
+impl KernelReport {
     /// Takes a line in; what to tell of it while the host is at work, if it is one.
     pub fn take(&mut self, line: &str) -> Option<String> {
         let Line { step, value } = serde_json::from_str(line).ok()?;
@@ -152,15 +152,15 @@ impl Outcome {
 
     /// How many tests of the programs passed, and how many couldn't run, with the reasons. Which
     /// failed is among the problems.
-    pub fn tested(&self) -> outcome::Outcome {
-        let mut tested = outcome::Outcome::default();
+    pub fn tested(&self) -> Outcome {
+        let mut tested = Outcome::default();
         for scenario in &self.scenarios {
             if let State::Tested { passed, skipped, reasons, .. } = &scenario.state {
-                tested.absorb(outcome::Outcome {
+                tested.absorb(Outcome {
                     passed: *passed,
                     skipped: *skipped,
                     reasons: reasons.clone(),
-                    ..outcome::Outcome::default()
+                    ..Outcome::default()
                 });
             }
         }
@@ -217,7 +217,7 @@ fn tests(value: &Value) -> Scenario {
     output.lines().for_each(|line| printed.take(line));
     let code = value.get("code").unwrap_or(&Value::Null);
     let has_result = printed.has_result();
-    let outcome::Outcome { passed, failed: count, skipped, reasons, failures } =
+    let Outcome { passed, failed: count, skipped, reasons, failures } =
         printed.outcome(code.as_i64() == Some(0));
     let state = match has_result && (count == 0 || !failures.is_empty()) {
         true => State::Tested { passed, skipped, reasons, failures },
@@ -289,7 +289,7 @@ pub fn sentence(row: &Row) -> String {
     format!("{subject}: {counter}: {memtrace:.0} against {kernel:.0} of {source}")
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for KernelReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "## {}\n", self.kernel.as_deref().unwrap_or("unknown kernel"))?;
         for text in self.doctor.iter().chain(&self.notes).filter(|text| !text.is_empty()) {

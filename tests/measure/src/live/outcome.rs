@@ -23,7 +23,7 @@ pub(crate) struct LiveRun {
     pub(crate) pressure: Option<f64>,
     /// MiB of the pool in use once all guests have settled, swap included.
     pub(crate) settled: Option<f64>,
-    pub(crate) moments: Vec<Moment>,
+    pub(crate) moments: Vec<Second>,
     /// Entries of memtrace's reactor, each with the second.
     pub(crate) decisions: Vec<Value>,
     /// What guests noted: second, guest, words.
@@ -54,7 +54,7 @@ pub(crate) struct OfGuest {
 
 /// A second.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Moment {
+pub(crate) struct Second {
     pub(crate) at: f64,
     /// What the pool has left, in MiB.
     pub(crate) available: Option<f64>,

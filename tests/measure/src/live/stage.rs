@@ -21,7 +21,7 @@ use memtrace_lab_host::series::{Host, OfOne};
 use serde_json::Value;
 
 use super::actor::Actor;
-use super::outcome::{LiveRun, Moment, OfGuest};
+use super::outcome::{LiveRun, OfGuest, Second};
 use super::plan;
 use crate::relief::host::point::{self, Kernel};
 
@@ -229,7 +229,7 @@ impl Stage<'_> {
         Ok(Totals { host: self.kernel.pool(self.lab, self.limit_mib)?, guests })
     }
 
-    fn moment(&mut self, begun: Instant) -> Result<Moment> {
+    fn moment(&mut self, begun: Instant) -> Result<Second> {
         let Totals { host, guests } = self.totals()?;
         let mut moments = Vec::new();
         for (told, guest) in guests.into_iter().zip(&self.lab.guests) {
@@ -239,7 +239,7 @@ impl Stage<'_> {
             };
             moments.push([size, told.resident, told.swapped, told.reclaiming]);
         }
-        Ok(Moment {
+        Ok(Second {
             at: begun.elapsed().as_secs_f64(),
             available: host.available,
             state: point::state(&self.step),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use memtrace_lab::paths;
-use memtrace_lab::vm::report::{Outcome, Scenario};
+use memtrace_lab::vm::report::{KernelReport, Scenario};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ pub fn folder() -> PathBuf {
 ///
 /// # Errors
 /// When it can't be written.
-pub fn keep(folder: &Path, name: &str, date: &str, outcome: &Outcome) -> Result<()> {
+pub fn keep(folder: &Path, name: &str, date: &str, outcome: &KernelReport) -> Result<()> {
     let path = path(folder, name);
     let earlier = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
     let mut kept = Kept {
@@ -106,7 +106,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = State::Skipped("no zswap".to_owned());
         let scenario = Scenario { name: "zswap".to_owned(), seconds: 1.0, state };
-        let mut outcome = Outcome::default();
+        let mut outcome = KernelReport::default();
         outcome.scenarios.push(scenario.clone());
         assert_eq!(all(folder.path(), &["6.1"]).unwrap(), []);
         for (name, date) in [("6.12", "2026-01-01"), ("6.1", "2026-01-02"), ("6.1", "2026-01-03")] {
@@ -118,13 +118,13 @@ mod tests {
         assert_eq!(found[0].scenarios, [scenario]);
     }
 
-    fn run(kernel: &str, scenarios: &[(&str, f64)]) -> Outcome {
+    fn run(kernel: &str, scenarios: &[(&str, f64)]) -> KernelReport {
         let scenario = |&(name, seconds): &(&str, f64)| {
             let state = State::Skipped("no KVM".to_owned());
             Scenario { name: name.to_owned(), seconds, state }
         };
         let scenarios = scenarios.iter().map(scenario).collect();
-        let mut outcome = Outcome::default();
+        let mut outcome = KernelReport::default();
         outcome.kernel = Some(kernel.to_owned());
         outcome.scenarios = scenarios;
         outcome
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn what_a_run_left_out_stays_of_an_earlier_one_of_the_same_release() {
         let folder = tempfile::tempdir().unwrap();
-        let kept = |outcome: &Outcome| -> Vec<(String, f64)> {
+        let kept = |outcome: &KernelReport| -> Vec<(String, f64)> {
             keep(folder.path(), "6.12", "2026-01-01", outcome).unwrap();
             let found = all(folder.path(), &["6.12"]).unwrap().remove(0);
             found.scenarios.into_iter().map(|one| (one.name, one.seconds)).collect()

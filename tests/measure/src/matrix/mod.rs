@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use memtrace_lab::date::today;
 use memtrace_lab::interrupt;
-use memtrace_lab::vm::{MATRIX, Outcome, Programs, kernel, names};
+use memtrace_lab::vm::{KernelReport, MATRIX, Programs, kernel, names};
 use memtrace_lab_host::scenario;
 
 mod attribution;
@@ -90,7 +90,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 ///
 /// # Errors
 /// When it can't be written.
-pub fn keep(name: &str, outcome: &Outcome) -> Result<()> {
+pub fn keep(name: &str, outcome: &KernelReport) -> Result<()> {
     kept::keep(&kept::folder(), name, &today()?, outcome)
 }
 

@@ -11,7 +11,7 @@ use memtrace_lab_host::wait::poll;
 
 /// What a program did.
 #[derive(Serialize)]
-pub struct Outcome {
+pub struct Ended {
     /// `None` when it was ended by a signal.
     pub code: Option<i32>,
     pub output: String,
@@ -23,7 +23,7 @@ pub struct Outcome {
 ///
 /// # Errors
 /// When it can't start.
-pub fn run(program: &str, arguments: &[&str], limit: Duration) -> Result<Outcome> {
+pub fn run(program: &str, arguments: &[&str], limit: Duration) -> Result<Ended> {
     run_command(Command::new(program).args(arguments), limit)
 }
 
@@ -31,7 +31,7 @@ pub fn run(program: &str, arguments: &[&str], limit: Duration) -> Result<Outcome
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_command(command: &mut Command, limit: Duration) -> Result<Outcome> {
+pub fn run_command(command: &mut Command, limit: Duration) -> Result<Ended> {
     let started = Instant::now();
     // Into files: a pipe that is not read would stop it.
     let (output, errors) = ("/run/child.out", "/run/child.err");
@@ -46,7 +46,7 @@ pub fn run_command(command: &mut Command, limit: Duration) -> Result<Outcome> {
     }
     let status = child.wait()?;
     let read = |path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    Ok(Outcome {
+    Ok(Ended {
         code: status.code(),
         output: read(output)?,
         errors: read(errors)?,

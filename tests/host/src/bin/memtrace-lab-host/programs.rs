@@ -23,7 +23,7 @@ const TOO_LONG: [&str; 2] = ["two_thousand_vms_come_and_go", "slots_survive_chur
 ///
 /// # Errors
 /// When the tests or swap can't run.
-pub fn run() -> Result<child::Outcome> {
+pub fn run() -> Result<child::Ended> {
     let _swap = swap::On::new(Swap::Disk)?;
     let _pool = Groups::pool(POOL.into(), LIMITS)?;
     let mut tests = Command::new(TESTS);

@@ -46,7 +46,7 @@ pub fn anchor() -> Result<Guest> {
 
 /// The outcome of a scenario.
 #[derive(Serialize)]
-pub struct Outcome {
+pub struct ScenarioOutcome {
     pub name: &'static str,
     pub seconds: f64,
     /// Why it can't be had on this kernel.
@@ -60,8 +60,8 @@ pub struct Outcome {
 /// memtrace and the kernel at one moment, and at the beginning.
 #[derive(Serialize)]
 pub struct Comparison {
-    before: Moment,
-    after: Moment,
+    before: Reading,
+    after: Reading,
     guests: Vec<Counted>,
     courses: Courses,
     timed: Option<Timed>,
@@ -72,7 +72,7 @@ pub struct Comparison {
 }
 
 #[derive(Serialize)]
-struct Moment {
+struct Reading {
     memtrace: Value,
     host: OfHost,
 }
@@ -101,9 +101,9 @@ pub fn run(
     number: usize,
     tracer: &mut Tracer,
     timing: Option<&Timing>,
-) -> Outcome {
+) -> ScenarioOutcome {
     let begun = Instant::now();
-    let mut outcome = Outcome {
+    let mut outcome = ScenarioOutcome {
         name: scenario.name,
         seconds: 0.0,
         skipped: None,
@@ -178,14 +178,14 @@ fn attempt(
 }
 
 /// The moment before: no VM of an earlier scenario is left but the one that always is.
-fn begin(tracer: &mut Tracer) -> Result<Moment> {
+fn begin(tracer: &mut Tracer) -> Result<Reading> {
     wait::until("memtrace to see one VM alone", PATIENCE, || {
         let vms = tracer.newest()?.get("vms").and_then(Value::as_array);
         Ok(vms.is_some_and(|vms| vms.len() == 1).then_some(()))
     })?;
     let memtrace = tracer.next(1)?.clone();
     tracer.begin()?;
-    Ok(Moment { memtrace, host: counters::of_host()? })
+    Ok(Reading { memtrace, host: counters::of_host()? })
 }
 
 /// Waits until memtrace has a first interval of each guest. What the kernel counts in its files
@@ -215,7 +215,7 @@ fn be_still(guests: &mut [Guest]) -> Result<()> {
 /// Reads memtrace between two readings of the kernel, until those agree.
 fn compare(
     tracer: &mut Tracer,
-    before: Moment,
+    before: Reading,
     guests: &mut [Guest],
     timing: Option<&Timing>,
 ) -> Result<Comparison> {
@@ -229,7 +229,7 @@ fn compare(
         if still || Instant::now() > deadline {
             return Ok(Comparison {
                 before,
-                after: Moment { memtrace, host: counters::of_host()? },
+                after: Reading { memtrace, host: counters::of_host()? },
                 guests: second,
                 courses: tracer.courses().clone(),
                 timed: timing.map(Timing::end).transpose()?,

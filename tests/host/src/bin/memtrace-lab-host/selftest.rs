@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 /// Its outcome.
 #[derive(Serialize)]
-pub struct Outcome {
+pub struct SelftestOutcome {
     seconds: f64,
     skipped: Option<&'static str>,
     code: Option<i32>,
@@ -27,11 +27,11 @@ pub struct Outcome {
 ///
 /// # Errors
 /// When memtrace or swap can't run.
-pub fn run() -> Result<Outcome> {
+pub fn run() -> Result<SelftestOutcome> {
     let help = child::run("/bin/memtrace", &["selftest", "--help"], HELP)?;
     if help.code != Some(0) {
         let skipped = Some("this memtrace has no self-test");
-        return Ok(Outcome {
+        return Ok(SelftestOutcome {
             seconds: 0.0,
             skipped,
             code: None,
@@ -42,7 +42,7 @@ pub fn run() -> Result<Outcome> {
     let _swap = swap::On::new(Swap::Disk)?;
     cgroup::delegate()?;
     let ran = child::run("/bin/memtrace", &["selftest", "--json"], LIMIT)?;
-    Ok(Outcome {
+    Ok(SelftestOutcome {
         seconds: ran.seconds,
         skipped: None,
         code: ran.code,

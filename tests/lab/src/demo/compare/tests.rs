@@ -14,8 +14,8 @@ const GUESTS: [Name<'static>; 3] = [
 ];
 
 /// Both sides agree; noisy did nearly everything.
-fn moments() -> (Moment, Moment) {
-    let mut to = Moment::default();
+fn moments() -> (Reading, Reading) {
+    let mut to = Reading::default();
     let counts = [("n", 9_000, 1_000), ("v", 2_000, 100), ("i", 50, 1)];
     for (uuid, pages, reclaims) in counts {
         let totals = Totals {
@@ -52,7 +52,7 @@ fn moments() -> (Moment, Moment) {
     (from, to)
 }
 
-fn wrong(from: &Moment, to: &Moment) -> Vec<String> {
+fn wrong(from: &Reading, to: &Reading) -> Vec<String> {
     let table = table(GUESTS, from, to).unwrap();
     table
         .rows

@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn outcome(lines: &[&str]) -> Outcome {
-    let mut outcome = Outcome::default();
+fn outcome(lines: &[&str]) -> KernelReport {
+    let mut outcome = KernelReport::default();
     for line in lines {
         outcome.take(line);
     }
@@ -27,7 +27,7 @@ fn a_report_is_complete_only_with_its_last_line() {
 
 #[test]
 fn other_lines_are_left_out() {
-    let mut outcome = Outcome::default();
+    let mut outcome = KernelReport::default();
     assert_eq!(outcome.take("[    1.0] a word of the kernel"), None);
     assert_eq!(outcome.take(KERNEL).as_deref(), Some("kernel: 6.1.0"));
 }
