@@ -33,13 +33,13 @@ fn compacted() -> Result<()> {
             kernel.track(pid, &Belongings::default())?;
         }
         with_idle_threads(&mut kernel, |kernel| {
-            kernel.rehearse("compaction_begin", &[])?;
-            kernel.rehearse("compaction_end", &[])
+            kernel.test_run("compaction_begin", &[])?;
+            kernel.test_run("compaction_end", &[])
         })?;
         kernel.track(pid, &Belongings::default())?;
         let before = counters(&mut kernel, pid)?;
-        kernel.rehearse("direct_reclaim_begin", &[])?;
-        kernel.rehearse("direct_reclaim_end", &[5])?;
+        kernel.test_run("direct_reclaim_begin", &[])?;
+        kernel.test_run("direct_reclaim_end", &[5])?;
         let after = counters(&mut kernel, pid)?;
         ensure!(after.direct_reclaim_ns > before.direct_reclaim_ns, "tracked {tracked}: no time");
         let lost = kernel.read().host.lost_stalls;
@@ -108,13 +108,13 @@ fn worker() -> Result<()> {
         let left = Leftover { thread, kind, of: standin.pid(), note, age_ns: AGE_NS };
         kernel.leave_wait(left)?;
         let before = counters(&mut kernel, standin.pid())?;
-        kernel.rehearse("memcg_reclaim_end", &[0])?;
+        kernel.test_run("memcg_reclaim_end", &[0])?;
         let after = counters(&mut kernel, standin.pid())?;
         ensure!(after.memcg_reclaim_ns == before.memcg_reclaim_ns, "note {note}: it is timed");
         kernel.leave_wait(left)?;
-        kernel.rehearse("direct_reclaim_begin", &[])?;
+        kernel.test_run("direct_reclaim_begin", &[])?;
         let stays = kernel.waits_in(thread, kind)?;
-        kernel.rehearse("direct_reclaim_end", &[0])?;
+        kernel.test_run("direct_reclaim_end", &[0])?;
         ensure!(!stays, "note {note}: a worker that reclaims for others still serves the VM");
     }
     Ok(())

@@ -182,7 +182,7 @@ fn mark_taken_of_guest() -> Result<()> {
         kernel.track(pid, &Belongings::default())?;
         kernel.take_mark(pid)?;
         for _ in 0..3 {
-            kernel.rehearse("guest_fault", &[])?;
+            kernel.test_run("guest_fault", &[])?;
         }
         let reading = kernel.read();
         let faults = reading.vms.get(&pid).context("no slot")?.counters.guest_faults;

@@ -20,7 +20,7 @@ fn victim() -> Result<()> {
     kernel.track(pid, &Belongings::default())?;
     kernel.events();
     for _ in 0..2 {
-        kernel.rehearse("oom_victim_pid", &[u64::from(pid)])?;
+        kernel.test_run("oom_victim_pid", &[u64::from(pid)])?;
     }
     let counters = counters(&mut kernel, pid)?;
     let counted = (counters.oom_kills, counters.oom_caused);
@@ -36,10 +36,10 @@ fn ended() -> Result<()> {
     let mut kernel = open()?;
     let other = StandIn::start(dir.path(), OTHER)?;
     let victim = u64::from(other.pid());
-    kernel.rehearse("oom_victim_pid", &[victim])?;
-    kernel.rehearse("oom_victim_pid", &[victim])?;
+    kernel.test_run("oom_victim_pid", &[victim])?;
+    kernel.test_run("oom_victim_pid", &[victim])?;
     other.end()?;
-    kernel.rehearse("oom_victim_pid", &[victim])?;
+    kernel.test_run("oom_victim_pid", &[victim])?;
     let told = events(&mut kernel, EVENT_OOM_KILL).len();
     ensure!(told == 2, "told {told} times");
     Ok(())

@@ -81,7 +81,7 @@ fn lost_once(dir: &Path, limits: Limits) -> Result<(Probe, StandIn)> {
     let tracked = start(dir)?;
     kernel.track(tracked.pid(), &Belongings::default())?;
     for _ in 0..5 {
-        kernel.rehearse("guest_fault", &[])?;
+        kernel.test_run("guest_fault", &[])?;
     }
     let lost = kernel.read().host.lost_slots;
     ensure!(lost == 1, "{lost} lost slots");
@@ -96,7 +96,7 @@ fn faults_without_slot() -> Result<()> {
     kernel.forget(standin.pid());
     settle(&mut kernel);
     this_process(&mut kernel)?;
-    kernel.rehearse("guest_fault", &[])?;
+    kernel.test_run("guest_fault", &[])?;
     let faults = this_process(&mut kernel)?.guest_faults;
     ensure!(faults == 1, "{faults} faults counted");
     shows(kernel, "1 VM without a slot")
@@ -178,10 +178,10 @@ fn no_room_for_belongings(
 fn stalls() -> Result<()> {
     let mut kernel = open_with(Limits { stalls: 1, ..Limits::default() })?;
     this_process(&mut kernel)?;
-    kernel.rehearse("direct_reclaim_begin", &[])?;
-    kernel.rehearse("memcg_reclaim_begin", &[])?;
-    kernel.rehearse("memcg_reclaim_end", &[7])?;
-    kernel.rehearse("direct_reclaim_end", &[5])?;
+    kernel.test_run("direct_reclaim_begin", &[])?;
+    kernel.test_run("memcg_reclaim_begin", &[])?;
+    kernel.test_run("memcg_reclaim_end", &[7])?;
+    kernel.test_run("direct_reclaim_end", &[5])?;
     let reading = kernel.read();
     let vm = reading.vms.get(&std::process::id()).context("no slot")?;
     let VmCounters { direct_reclaims, memcg_reclaims, reclaimed_pages, .. } = vm.counters;
@@ -197,10 +197,10 @@ fn async_faults() -> Result<()> {
     let mut kernel = open_with(Limits { async_faults: 2, ..Limits::default() })?;
     this_process(&mut kernel)?;
     for token in 1..=3 {
-        kernel.rehearse("async_fault_begin", &[token])?;
+        kernel.test_run("async_fault_begin", &[token])?;
     }
     for token in 1..=3 {
-        kernel.rehearse("async_fault_end", &[token])?;
+        kernel.test_run("async_fault_end", &[token])?;
     }
     let reading = kernel.read();
     let vm = reading.vms.get(&std::process::id()).context("no slot")?;

@@ -32,7 +32,7 @@ fn direct_reclaim() -> Result<()> {
     let mut kernel = open()?;
     let before = now();
     // A reclaim under way isn't delayed by waking the reader.
-    kernel.rehearse("direct_reclaim_begin", &[])?;
+    kernel.test_run("direct_reclaim_begin", &[])?;
     let mut told = events(&mut kernel, EVENT_DIRECT_RECLAIM);
     let ours = told.iter().find(|arrived| arrived.event.tgid == std::process::id());
     ensure!(ours.is_none(), "told before its end: {ours:?}");
@@ -48,17 +48,17 @@ fn direct_reclaim() -> Result<()> {
 
 /// A complete direct reclaim.
 fn reclaim(kernel: &mut Probe) -> Result<()> {
-    kernel.rehearse("direct_reclaim_begin", &[])?;
-    kernel.rehearse("direct_reclaim_end", &[0])
+    kernel.test_run("direct_reclaim_begin", &[])?;
+    kernel.test_run("direct_reclaim_end", &[0])
 }
 
 fn kswapd() -> Result<()> {
     let mut kernel = open()?;
     wait::until("kswapd's event", || {
-        kernel.rehearse("kswapd_sleep", &[NODE]).ok()?;
-        kernel.rehearse("kswapd_wake", &[NODE]).ok()?;
+        kernel.test_run("kswapd_sleep", &[NODE]).ok()?;
+        kernel.test_run("kswapd_wake", &[NODE]).ok()?;
         // kswapd works on, which is no new event.
-        kernel.rehearse("kswapd_wake", &[NODE]).ok()?;
+        kernel.test_run("kswapd_wake", &[NODE]).ok()?;
         let told = events(&mut kernel, EVENT_KSWAPD);
         matches!(told.as_slice(), [one] if one.event.slot == SLOT_KSWAPD).then_some(())
     })

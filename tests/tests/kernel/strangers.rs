@@ -38,8 +38,8 @@ fn announced() -> Result<()> {
         note: NOTE_ANNOUNCED,
         age_ns: 0,
     })?;
-    kernel.rehearse("memcg_reclaim_begin", &[])?;
-    kernel.rehearse("memcg_reclaim_end", &[5])?;
+    kernel.test_run("memcg_reclaim_begin", &[])?;
+    kernel.test_run("memcg_reclaim_end", &[5])?;
     is_not_charged(&mut kernel, vm.pid(), &before)
 }
 

@@ -33,7 +33,7 @@ impl Probe {
     ///
     /// # Errors
     /// When there is no such program, or the kernel can't.
-    pub fn rehearse(&mut self, program: &str, arguments: &[u64]) -> Result<()> {
+    pub fn test_run(&mut self, program: &str, arguments: &[u64]) -> Result<()> {
         let program = self.ebpf.program_mut(program).context("no such program")?;
         let program: &mut RawTracePoint = program.try_into()?;
         match program.load() {
