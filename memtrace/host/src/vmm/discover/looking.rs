@@ -109,12 +109,18 @@ impl Discovery {
         work.saturating_add(LOOK)
     }
 
-    /// Makes the entry that of this process, and not that of one with the same id before it.
+    /// Makes the entry that of this process, and not that of one with the same id before it. What
+    /// root starts for a user becomes that user's before it runs the user's program.
     fn know(&mut self, root: &HostRoot, pid: u32, stat: &ProcessStat, now: Nanos) {
-        let known = self.entries.get(&pid);
-        let same = |entry: &Entry| entry.seen.as_ref().is_none_or(|seen| seen.start == stat.start);
-        if !known.is_some_and(same) {
-            self.enter(pid, process::account(root, pid), now, false);
+        let known = self.entries.get_mut(&pid);
+        match known.map(|entry| (entry.seen.as_ref(), &mut entry.user)) {
+            Some((Some(seen), user)) if seen.start == stat.start => {
+                if seen.comm != stat.comm {
+                    *user = process::account(root, pid);
+                }
+            }
+            Some((None, _)) => {}
+            _ => self.enter(pid, process::account(root, pid), now, false),
         }
     }
 
@@ -162,12 +168,13 @@ impl Discovery {
         kvm: Option<KvmFds>,
         now: Nanos,
     ) {
-        let Ok(Judged { judgement, blind }) = judge(root, pid, &stat, kvm) else {
+        let user = self.user(pid);
+        let Ok(Judged { judgement, blind }) = judge(root, pid, user, &stat, kvm) else {
             return self.unread(root, pid, stat, now);
         };
         let Some(entry) = self.entries.get(&pid) else { return self.forget(pid) };
         let (young, settled) = (entry.is_young(now), entry.has_settled(now));
-        let (user, young_until) = (entry.user, entry.young_until);
+        let young_until = entry.young_until;
         let origin = Origin { user, young_until, settles: settled && !blind };
         let sighting = self.suspect(root, pid, &stat, judgement, origin);
         let next_check = match sighting {
