@@ -85,6 +85,8 @@ pub struct Discovery {
     /// The last process that was taken up as new, and how many were not in the last scan.
     arrived: u32,
     untaken: u64,
+    /// Processes that the first scan found and did not take up: they ran before.
+    earlier: BTreeSet<u32>,
     /// When processes are listed again.
     next_listing: Nanos,
     /// Those whose descriptors were looked through in part.
@@ -113,6 +115,7 @@ impl Default for Discovery {
             turn: TURN,
             arrived: 0,
             untaken: 0,
+            earlier: BTreeSet::new(),
             next_listing: Nanos(0),
             paused: HashMap::new(),
             allowance: Allowance::new(A_SECOND, AT_FIRST),
@@ -135,6 +138,9 @@ impl Discovery {
             let begun = Instant::now();
             let arrivals = self.list(root, now)?;
             self.next_listing = Nanos(now.0.saturating_add(pause(begun.elapsed()).0));
+            if self.scans == 1 {
+                self.earlier = arrivals.iter().copied().collect();
+            }
             self.take_up(root, arrivals, now, self.scans == 1);
         }
         self.take_turns(root, now);
@@ -159,6 +165,10 @@ impl Discovery {
             }
         }
         self.drop_gone();
+        if !self.earlier.is_empty() {
+            let listed: BTreeSet<u32> = arrivals.iter().copied().collect();
+            self.earlier.retain(|pid| listed.contains(pid));
+        }
         Ok(arrivals)
     }
 
@@ -168,7 +178,7 @@ impl Discovery {
         let user = process::account(root, pid);
         let known = self.vms.contains_key(&pid) && self.entries.contains_key(&pid);
         if !known {
-            self.enter(pid, user, now, false);
+            self.enter(pid, user, now);
         }
         self.of_events.refill(now);
         let most = self.shares.left(user, self.turn, now);
@@ -234,6 +244,7 @@ impl Discovery {
     /// The process is gone.
     pub fn forget(&mut self, pid: u32) {
         self.entries.remove(&pid);
+        self.earlier.remove(&pid);
         self.paused.remove(&pid);
         self.crowds.remove(&pid);
         self.changed |= self.suspects.remove(&pid).is_some();

@@ -46,7 +46,7 @@ impl Discovery {
             self.untaken = self.untaken.saturating_sub(1);
             let user = process::account(root, pid);
             work = work.saturating_add(TAKING_UP);
-            self.enter(pid, user, now, first);
+            self.enter(pid, user, now);
             self.turns.add(user, pid);
         }
         // Looks have the other half, however long these took.
@@ -54,8 +54,8 @@ impl Discovery {
         self.work = self.work.saturating_add(u64::from(work));
     }
 
-    /// `old`: it ran already when memtrace was started.
-    pub(super) fn enter(&mut self, pid: u32, user: User, now: Nanos, old: bool) {
+    pub(super) fn enter(&mut self, pid: u32, user: User, now: Nanos) {
+        let old = self.earlier.remove(&pid);
         let young = if old { Nanos(0) } else { YOUNG };
         let young_until = Nanos(now.0.saturating_add(young.0));
         let entry = Entry { user, first_seen: now, young_until, scan: self.scans, seen: None };
@@ -120,7 +120,7 @@ impl Discovery {
                 }
             }
             Some((None, _)) => {}
-            _ => self.enter(pid, process::account(root, pid), now, false),
+            _ => self.enter(pid, process::account(root, pid), now),
         }
     }
 

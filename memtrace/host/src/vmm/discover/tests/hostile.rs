@@ -64,7 +64,7 @@ fn slow_looks_are_no_more_than_one_in_a_scan() {
     let instant = (1024, Duration::from_nanos(1));
     let allowance = Allowance::new(instant, instant);
     let mut discovery = Discovery { allowance, ..Discovery::default() };
-    (100..103).for_each(|pid| discovery.enter(pid, Some(STRANGER), at(0), false));
+    (100..103).for_each(|pid| discovery.enter(pid, Some(STRANGER), at(0)));
     for scan in 0..4 {
         discovery.scan(&host.root(), at(10 * scan)).unwrap();
         assert_eq!(discovery.vms().count() as u64, (scan + 1).min(3), "scan {scan}");
@@ -97,6 +97,30 @@ fn new_processes_take_half_of_the_time_and_those_left_out_are_counted() {
     assert_eq!(discovery.omissions(), [told]);
     discovery.scan(&host.root(), at(10)).unwrap();
     assert_eq!(discovery.untaken, 8);
+}
+
+#[test]
+fn what_ran_before_is_old_whenever_it_is_looked_at() {
+    let host = FakeHost::unified();
+    for pid in 100..110 {
+        host.process(&FakeProcess { pid, user: STRANGER, ..FakeProcess::default() });
+    }
+    let daemon = ["qemu-system-x86_64", "-daemonize", "-accel", "tcg"];
+    in_session(&host, &FakeProcess { pid: 200, arguments: &daemon, ..QEMU }, 100);
+    let instant = (1024, Duration::from_nanos(1));
+    let allowance = Allowance::new(instant, instant);
+    let mut discovery = Discovery { allowance, ..Discovery::default() };
+    discovery.scan(&host.root(), at(0)).unwrap();
+    assert_eq!(discovery.untaken, 10, "there was time for one");
+    // A young one may be the starter of another.
+    assert_eq!(discovery.look_at(&host.root(), 200, at(1)), Sighting::Vm, "an event tells of it");
+    let is_young = |discovery: &Discovery, pid| discovery.entries[&pid].is_young(at(1));
+    discovery.allowance = frugal().allowance;
+    discovery.scan(&host.root(), at(1)).unwrap();
+    assert!(!(100..110).any(|pid| is_young(&discovery, pid)));
+    host.process(&FakeProcess { pid: 300, ..FakeProcess::default() });
+    discovery.scan(&host.root(), at(1)).unwrap();
+    assert!(is_young(&discovery, 300));
 }
 
 #[test]
