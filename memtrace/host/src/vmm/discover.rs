@@ -10,6 +10,7 @@
 //! budget of work and time. What it doesn't get to waits for the next one, and users take turns.
 
 mod claims;
+mod crowds;
 mod entry;
 mod looking;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use self::claims::{Claimant, Runners, Verdict};
+use self::crowds::Crowds;
 pub use self::entry::Sighting;
 use self::entry::{Entry, Suspect};
 use self::turns::{Allowance, Shares, TURN, Turns, User};
@@ -44,9 +46,6 @@ const AT_FIRST: (u32, Duration) = (256 * TURN, Duration::from_secs(1));
 /// many times as long.
 const SHORT_LISTING: Duration = Duration::from_millis(20);
 const LISTING_PAUSE: u32 = 20;
-/// Most VMs of one user who isn't root that hold no guest of KVM, by their command lines alone, or that
-/// run in its session: each is read in each sample.
-const MOST_BY_WORD: usize = 256;
 /// Claims that can be decided on with as much work as a descriptor takes.
 const CLAIMS_PER_WORK: u32 = 16;
 
@@ -97,8 +96,7 @@ pub struct Discovery {
     shares: Shares,
     /// What all looks were so far.
     work: u64,
-    /// Processes that aren't taken, as their users have as many VMs by their word alone.
-    crowds: BTreeMap<u32, User>,
+    crowds: Crowds,
 }
 
 impl Default for Discovery {
@@ -122,7 +120,7 @@ impl Default for Discovery {
             of_events: Allowance::new(A_SECOND, A_SECOND),
             shares: Shares::default(),
             work: 0,
-            crowds: BTreeMap::new(),
+            crowds: Crowds::default(),
         }
     }
 }
@@ -214,7 +212,7 @@ impl Discovery {
         let before = self.suspects.len();
         self.suspects.retain(|pid, _| self.entries.contains_key(pid));
         self.changed |= self.suspects.len() != before;
-        self.crowds.retain(|pid, _| self.entries.contains_key(pid));
+        self.crowds.retain(|pid| self.entries.contains_key(&pid));
     }
 
     /// Whether `pid` is still the VM that it was found as. `stat` is its present state. Forgets
@@ -246,7 +244,7 @@ impl Discovery {
         self.entries.remove(&pid);
         self.earlier.remove(&pid);
         self.paused.remove(&pid);
-        self.crowds.remove(&pid);
+        self.crowds.remove(pid);
         self.changed |= self.suspects.remove(&pid).is_some();
         self.vms.remove(&pid);
         self.included.remove(&pid);
@@ -295,15 +293,7 @@ impl Discovery {
                 most.unwrap_or_default()
             )
         });
-        let users: BTreeSet<User> = self.crowds.values().copied().collect();
-        let crowd = |user: User| {
-            format!(
-                "{} has more than {MOST_BY_WORD} processes that are VMs by their command lines \
-                 alone, without a guest of KVM, or in its session: the others are not counted",
-                whose(user)
-            )
-        };
-        waiting.into_iter().chain(users.into_iter().map(crowd)).collect()
+        waiting.into_iter().chain(self.crowds.notices(whose)).collect()
     }
 
     /// Decides which of the suspects are VMs, and which VM each is.
@@ -348,12 +338,6 @@ impl Discovery {
             Arc::new(FoundVm { id, pid, user: self.user(pid), start, uuid, description })
         })
     }
-}
-
-/// Whether as many VMs of the user as are taken are so by their word alone, or in its session.
-fn is_crowd(suspects: &BTreeMap<u32, Suspect>, user: User) -> bool {
-    let counts = |one: &&Suspect| one.user == user && (one.of_user || !one.description.kvm);
-    suspects.values().filter(counts).count() >= MOST_BY_WORD
 }
 
 /// How long to wait after a listing of that time: anybody may have 100,000 processes, and listing them

@@ -3,9 +3,10 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use super::Discovery;
+use super::crowds::Kind;
 use super::entry::{Entry, Found, Origin, Seen, Sighting, Suspect};
 use super::turns::{LOOK, READING, TAKING_UP, User};
-use super::{Discovery, is_crowd};
 use crate::clock::later;
 use crate::hostfs::cgroup::membership::paths;
 use crate::hostfs::process::fds::{Descriptors, KvmFds};
@@ -210,7 +211,7 @@ impl Discovery {
         judgement: Judgement,
         origin: Origin,
     ) -> Sighting {
-        self.crowds.remove(&pid);
+        self.crowds.remove(pid);
         let mut description = match judgement {
             Judgement::Vm(description) => *description,
             _ if self.included.contains(&pid) => Description::of_process(pid, stat),
@@ -227,7 +228,10 @@ impl Discovery {
             return Sighting::NotYet;
         }
         let of_user = is_of_user(root, pid);
-        if (of_user || !description.kvm) && self.is_one_too_many(pid, origin.user) {
+        let kind = Kind::of(of_user, description.kvm);
+        if self.crowds.is_one_too_many(&self.suspects, pid, origin.user, kind) {
+            // Another kind of VM before: nobody gets beyond the number by becoming one.
+            self.changed |= self.suspects.remove(&pid).is_some();
             return Sighting::No;
         }
         if origin.settles && description.qemu.as_ref().is_some_and(QemuCommand::may_emulate) {
@@ -246,19 +250,6 @@ impl Discovery {
         self.suspects.insert(pid, suspect);
         self.changed = true;
         Sighting::Vm
-    }
-
-    /// Whether its user has as many VMs as are taken by their word alone, or in its session. Root has
-    /// as many as it says.
-    fn is_one_too_many(&mut self, pid: u32, user: User) -> bool {
-        if user == Some(0) || self.suspects.contains_key(&pid) {
-            return false;
-        }
-        let many = is_crowd(&self.suspects, user);
-        if many {
-            self.crowds.insert(pid, user);
-        }
-        many
     }
 
     /// When a VM's process is looked at again: never, once all is known that doesn't change.

@@ -1,6 +1,7 @@
 //! Users who make looking for VMs expensive.
 
 use super::*;
+use crate::vmm::discover::crowds::Kind;
 use crate::vmm::discover::turns::{LOOK, TAKING_UP};
 
 /// So little that a few descriptors are many.
@@ -184,6 +185,9 @@ fn a_look_that_is_put_off_comes_in_the_next_scan_and_takes_no_vm_away() {
     }
 }
 
+/// Most VMs of one user by their word alone.
+const MOST_BY_WORD: usize = Kind::Claimed.most();
+
 #[test]
 fn a_user_has_so_many_vms_by_command_lines_alone_and_root_as_many_as_it_says() {
     let host = FakeHost::unified();
@@ -212,6 +216,57 @@ fn a_user_has_so_many_vms_by_command_lines_alone_and_root_as_many_as_it_says() {
     discovery.scan(&host.root(), at(0)).unwrap();
     assert_eq!(discovery.vms().count(), crowd as usize + 1);
     assert_eq!(discovery.omissions(), [""; 0]);
+}
+
+/// As many guests of KVM as `STRANGER` may have.
+fn all_guests() -> Discovery {
+    let mut discovery = Discovery::default();
+    for pid in 1000..1000 + Kind::Guest.most() as u32 {
+        let description = Description::of_process(pid, &ProcessStat::default());
+        let suspect = Suspect {
+            start: 1,
+            parent: 1,
+            group: 1,
+            session: 1,
+            user: Some(STRANGER),
+            of_user: false,
+            young_until: Nanos(0),
+            description: Description { kvm: true, ..description },
+        };
+        discovery.suspects.insert(pid, suspect);
+    }
+    discovery
+}
+
+#[test]
+fn a_user_has_so_many_guests_of_kvm_outside_of_a_session() {
+    let host = FakeHost::unified();
+    let mut discovery = all_guests();
+    let mut look = |pid, user| {
+        host.process(&FakeProcess { pid, user, fds: KVM, ..QEMU });
+        discovery.look_at(&host.root(), pid, at(0))
+    };
+    assert_eq!(look(50, STRANGER), Sighting::No);
+    // Another's, and root's, are none of these.
+    assert_eq!((look(51, 64055), look(52, 0)), (Sighting::Vm, Sighting::Vm));
+    let told = "user 1000 has more than 1024 VMs with a guest of KVM: the others are not counted";
+    assert_eq!(discovery.omissions(), [told]);
+    discovery.forget(1000);
+    assert_eq!(discovery.look_at(&host.root(), 50, at(0)), Sighting::Vm);
+    assert_eq!(discovery.omissions(), [""; 0]);
+}
+
+#[test]
+fn nobody_gets_more_vms_by_making_one_kind_of_another() {
+    let host = FakeHost::unified();
+    let mut discovery = all_guests();
+    let arguments = &["qemu-system-x86_64"];
+    let emulated = FakeProcess { pid: 50, user: STRANGER, arguments, ..QEMU };
+    host.process(&emulated);
+    assert_eq!(discovery.look_at(&host.root(), 50, at(0)), Sighting::Vm);
+    host.process(&FakeProcess { fds: KVM, ..emulated });
+    assert_eq!(discovery.look_at(&host.root(), 50, at(0)), Sighting::No);
+    assert!(discovery.vms().all(|vm| vm.pid != 50));
 }
 
 #[test]
