@@ -135,6 +135,12 @@ impl VmFacts {
         let labels = &self.labels;
         labels.id.as_deref().filter(|_| labels.platform == Some(Platform::Proxmox))
     }
+
+    /// Its namespace and name on KubeVirt, for kubectl(1): by its domain's name, as the operator may
+    /// label it otherwise.
+    pub fn kubevirt(&self) -> Option<(&str, &str)> {
+        self.name.split_once('_').filter(|_| self.labels.platform == Some(Platform::Kubevirt))
+    }
 }
 
 /// The monitor of a VM.

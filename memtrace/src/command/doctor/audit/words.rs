@@ -31,6 +31,15 @@ pub fn virsh(vm: &VmFacts, command: &str, rest: &str) -> String {
     format!("virsh {command} {} {rest}", domain(vm)).trim_end().to_owned()
 }
 
+/// `kubectl edit vm NAME`, with what to change there. `None`: it isn't KubeVirt's.
+pub fn kubectl(vm: &VmFacts, change: &str) -> Option<String> {
+    let (namespace, name) = vm.kubevirt()?;
+    let (namespace, name) = (quoted(namespace), quoted(name));
+    Some(format!(
+        "kubectl edit vm -n {namespace} {name}   # {change}; takes effect at the next start"
+    ))
+}
+
 /// For options that require a restart: how to start the VM. `proxmox`: the arguments of `qm set`,
 /// where it has them. None for a VM that somebody else starts.
 pub fn at_next_start(vm: &VmFacts, element: &str, options: &str, proxmox: &str) -> Vec<String> {

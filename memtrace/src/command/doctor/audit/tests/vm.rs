@@ -257,6 +257,37 @@ fn nothing_is_advised_for_a_domain_that_this_host_does_not_have() {
 }
 
 #[test]
+fn kubevirt_has_commands_of_its_own() {
+    let mut pod = vm("shop_vm-$(cart)", 1);
+    pod.owner = Owner::Elsewhere("its libvirt is in a container".to_owned());
+    pod.labels.platform = Some(memtrace_core::sample::Platform::Kubevirt);
+    pod.labels.name = Some("The cart".to_owned());
+    pod.balloon = Ok(None);
+    let path = "/kubepods.slice/kubepods-pod1.slice/a.scope";
+    let levels = vec![level(path, Limit::At(Bytes(GIB)))];
+    pod.cgroup = Ok(Some(Cgroup { path: path.to_owned(), levels, version: 2 }));
+    let findings = audit(&facts(vec![pod])).findings;
+    let of = |check| {
+        let finding = findings.iter().find(|finding| finding.check == check).expect("a finding");
+        finding.commands.clone()
+    };
+    let edit = "kubectl edit vm -n shop 'vm-$(cart)'   # ";
+    assert_eq!(
+        of("balloon"),
+        [format!(
+            "{edit}autoattachMemBalloon: true in spec.domain.devices; takes effect at the next start"
+        )]
+    );
+    assert_eq!(
+        of("cgroup_limit"),
+        [format!(
+            "{edit}raise limits.memory in spec.domain.resources, or leave it out; takes effect at \
+             the next start"
+        )]
+    );
+}
+
+#[test]
 fn proxmox_has_commands_of_its_own() {
     let mut billing = vm("billing", 1);
     billing.owner = Owner::Qmp("/q".to_owned());
