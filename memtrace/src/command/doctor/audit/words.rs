@@ -54,8 +54,22 @@ pub fn at_next_start(vm: &VmFacts, element: &str, options: &str, proxmox: &str) 
                 if proxmox.contains("--args") { ", beside what it has in args" } else { "" };
             vec![format!("qm set {id} {proxmox}   # takes effect at the next start{before}")]
         }
-        _ => vec![format!("# at the next start add: {options}")],
+        _ => vec![
+            qemu_conf(vm, options).unwrap_or_else(|| format!("# at the next start add: {options}")),
+        ],
     }
+}
+
+/// Incus and LXD write QEMU's configuration, with what is in `raw.qemu.conf`. `None`: neither of them,
+/// or no device of theirs has these options.
+fn qemu_conf(vm: &VmFacts, options: &str) -> Option<String> {
+    let (command, project, name) = vm.system_container()?;
+    let options = options.strip_prefix("-device virtio-balloon-pci,")?.replace(',', ", ");
+    let (project, name) = (quoted(project), quoted(name));
+    Some(format!(
+        "{command} config edit --project {project} {name}   # raw.qemu.conf: {options} in [device \
+         \"qemu_balloon\"]; takes effect at the next start"
+    ))
 }
 
 /// Half of its size in MiB, or the least that a VM needs.
