@@ -69,7 +69,7 @@ fn is_excluded(vm: &VmFacts) -> bool {
 /// Whether memtrace may be able to shrink it.
 fn may_shrink(vm: &VmFacts) -> bool {
     let reachable = matches!(vm.owner, Owner::Libvirt | Owner::Qmp(_) | Owner::Unknown(_));
-    reachable && vm.encrypted != Ok(true)
+    reachable && vm.encrypted != Ok(true) && vm.vfio != Ok(true)
 }
 
 /// A process that keeps so much more than its VM's size is worth a word.
