@@ -1,16 +1,16 @@
 //! Termination signals: noted, and checked where a run can be aborted, so that everything is undone
-//! on the way out.
+//! on the way out. A second one ends the process at once, whatever it waits for.
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
-/// The signal received, if any.
+/// The first signal received, if any.
 #[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<AtomicI32>);
+pub struct Interrupt(Arc<watch::Sender<Option<i32>>>);
 
 /// The run was aborted by this signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,31 +32,33 @@ impl Interrupted {
 }
 
 impl Interrupt {
-    /// Handles SIGINT, SIGTERM and SIGHUP: the first is noted instead of ending the process, the
-    /// second of the same kind ends it.
+    /// Handles SIGINT, SIGTERM and SIGHUP, except those that the process was started to ignore
+    /// (nohup(1), background jobs of scripts): the first is noted instead of ending the process, a
+    /// second one ends it.
     ///
     /// # Errors
     /// When they can't be waited for.
     pub fn watch() -> Result<Self> {
         let interrupt = Self::default();
         let runtime = super::runtime::current_thread()?;
+        let ignored = ignored();
         let mut signals = Vec::new();
         {
             let _entered = runtime.enter();
-            for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-                signals
-                    .push((signal(kind).context("cannot wait for signals")?, kind.as_raw_value()));
+            let kinds = [SignalKind::interrupt(), SignalKind::terminate(), HANGUP];
+            for kind in kinds.into_iter().filter(|&kind| !is_in(ignored, kind)) {
+                signals.push((signal(kind).context("cannot wait for signals")?, kind));
             }
         }
-        for (mut signal, number) in signals {
+        for (mut signal, kind) in signals {
             let noted = interrupt.clone();
             runtime.spawn(async move {
-                if signal.recv().await.is_some() {
-                    noted.note(number);
-                }
-                // A run that waits for a pipe whose reader is stuck never looks at the note.
-                if signal.recv().await.is_some() {
-                    std::process::exit(i32::from(Interrupted(number).code()));
+                while signal.recv().await.is_some() {
+                    // A run that waits for a pipe whose reader is stuck never looks at the note.
+                    if noted.note(kind) == Noted::Again {
+                        let code = Interrupted(kind.as_raw_value()).code();
+                        std::process::exit(i32::from(code));
+                    }
                 }
             });
         }
@@ -67,18 +69,53 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    fn note(&self, signal: i32) {
-        self.0.store(signal, Ordering::Relaxed);
+    /// A terminal that closes hangs up twice, by the kernel and by the shell, and service managers send
+    /// SIGHUP right after SIGTERM: nobody asks again by that.
+    fn note(&self, kind: SignalKind) -> Noted {
+        let mut again = true;
+        self.0.send_if_modified(|first| {
+            again = first.is_some();
+            first.get_or_insert(kind.as_raw_value());
+            !again
+        });
+        if again && kind != HANGUP { Noted::Again } else { Noted::Once }
+    }
+
+    /// Waits for a signal, as long as it takes.
+    pub async fn wait(&self) {
+        // It can't fail, as this one holds the sender.
+        let _ = self.0.subscribe().wait_for(Option::is_some).await;
     }
 
     /// # Errors
     /// [`Interrupted`] once a signal came.
     pub fn check(&self) -> Result<(), Interrupted> {
-        match self.0.load(Ordering::Relaxed) {
-            0 => Ok(()),
-            signal => Err(Interrupted(signal)),
-        }
+        let signal = *self.0.borrow();
+        signal.map_or(Ok(()), |signal| Err(Interrupted(signal)))
     }
+}
+
+const HANGUP: SignalKind = SignalKind::hangup();
+
+/// What a signal means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Noted {
+    Once,
+    /// Somebody has lost patience.
+    Again,
+}
+
+/// The signals that this process ignores (proc(5), SigIgn): a bit for each; none if that isn't readable.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// Signals are counted from 1.
+fn is_in(mask: u64, kind: SignalKind) -> bool {
+    let bit = u32::try_from(kind.as_raw_value()).ok().and_then(|number| number.checked_sub(1));
+    bit.and_then(|bit| 1_u64.checked_shl(bit)).is_some_and(|bit| mask & bit != 0)
 }
 
 #[cfg(test)]
@@ -90,8 +127,39 @@ mod tests {
         let interrupt = Interrupt::default();
         let other = interrupt.clone();
         assert_eq!(interrupt.check(), Ok(()));
-        other.note(15);
+        other.note(SignalKind::terminate());
         assert_eq!(interrupt.check(), Err(Interrupted(15)));
         assert_eq!(Interrupted(15).code(), 143);
+    }
+
+    #[test]
+    fn a_second_signal_of_any_kind_asks_again_and_a_hangup_does_not() {
+        let (int, term) = (SignalKind::interrupt(), SignalKind::terminate());
+        let last = |kinds: &[SignalKind]| {
+            let interrupt = Interrupt::default();
+            kinds.iter().fold(None, |_, &kind| Some(interrupt.note(kind)))
+        };
+        for again in [[int, int], [int, term], [term, int], [HANGUP, term]] {
+            assert_eq!(last(&again), Some(Noted::Again), "{again:?}");
+        }
+        for once in [&[int][..], &[HANGUP], &[HANGUP, HANGUP], &[term, HANGUP]] {
+            assert_eq!(last(once), Some(Noted::Once), "{once:?}");
+        }
+    }
+
+    #[test]
+    fn ignored_signals_are_those_of_the_mask() {
+        let hup = 1 << 0;
+        assert!(is_in(hup, HANGUP) && !is_in(hup, SignalKind::interrupt()));
+        assert!(is_in(1 << 14, SignalKind::terminate()));
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_told() {
+        let interrupt = Interrupt::default();
+        let other = interrupt.clone();
+        let (noted, ()) = tokio::join!(async move { other.note(HANGUP) }, interrupt.wait());
+        assert_eq!(noted, Noted::Once);
+        interrupt.wait().await;
     }
 }

@@ -29,11 +29,13 @@ pub(super) fn view(vm: &VmSample, wall: WallNanos) -> GuestView {
             Measured::exact,
         )
     };
+    // A hypervisor that isn't asked leaves what the VM was started with.
+    let maximum = guest.maximum.or(vm.allocated);
     let Some(stats) = guest.stats else {
         let reason = reason_or(problem, "no guest statistics");
         return GuestView {
             actual: of_balloon(guest.actual),
-            maximum: of_balloon(guest.maximum),
+            maximum: of_balloon(maximum),
             total: Measured::absent(reason.clone()),
             available: Measured::absent(reason.clone()),
             stats: Measured::absent(reason.clone()),
@@ -50,7 +52,7 @@ pub(super) fn view(vm: &VmSample, wall: WallNanos) -> GuestView {
     };
     GuestView {
         actual: of_balloon(guest.actual),
-        maximum: of_balloon(guest.maximum),
+        maximum: of_balloon(maximum),
         total: of_guest(
             "total",
             stats.total.map(|total| {

@@ -283,7 +283,7 @@ impl LiveSource {
             known.kept = Kept::default();
         }
         if counts_files {
-            moved |= patience.refresh(&mut known.shared_memory, &self.root, vm.pid, now);
+            moved |= patience.refresh(&mut known.shared_memory, &self.root, vm.pid, vm.user, now);
         }
         if let Some(problem) = known.membership.problem() {
             notices.add(Topic::Cgroup, format!("{}: {problem}", vm.description.name));

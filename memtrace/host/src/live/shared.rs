@@ -33,8 +33,8 @@ pub(super) struct SharedMemory {
 }
 
 impl SharedMemory {
-    /// Returns whether the set of files has changed.
-    fn refresh(&mut self, root: &HostRoot, pid: u32, now: Nanos) -> bool {
+    /// Returns whether the set of files has changed. `user`: to whom process `pid` counts.
+    fn refresh(&mut self, root: &HostRoot, pid: u32, user: Option<u32>, now: Nanos) -> bool {
         let (due, pause) = self.next.unwrap_or((now, FIRST_PAUSE));
         if now < due {
             return false;
@@ -42,7 +42,7 @@ impl SharedMemory {
         let longer = Nanos(pause.0.saturating_mul(2).min(LONGEST_PAUSE.0));
         self.next = Some((Nanos(now.0.saturating_add(pause.0)), longer));
         // What can't be read stays as it was.
-        let Ok(files) = aside::shared_files(root, pid, TIME) else { return false };
+        let Ok(files) = aside::shared_files(root, pid, user, TIME) else { return false };
         let files = files.into_iter().collect();
         let changed = self.files != files;
         self.files = files;
@@ -72,13 +72,14 @@ impl Patience {
         memory: &mut SharedMemory,
         root: &HostRoot,
         pid: u32,
+        user: Option<u32>,
         now: Nanos,
     ) -> bool {
         if self.0.is_zero() {
             return false;
         }
         let begun = Instant::now();
-        let changed = memory.refresh(root, pid, now);
+        let changed = memory.refresh(root, pid, user, now);
         self.0 = self.0.saturating_sub(begun.elapsed());
         changed
     }
@@ -123,7 +124,7 @@ mod tests {
 
     fn known(host: &FakeHost, pid: u32) -> (u32, KnownVm) {
         let mut vm = KnownVm { start: 1, ..KnownVm::default() };
-        vm.shared_memory.refresh(&host.root(), pid, Nanos(0));
+        vm.shared_memory.refresh(&host.root(), pid, None, Nanos(0));
         (pid, vm)
     }
 
@@ -150,7 +151,7 @@ mod tests {
         let mut read_at = Vec::new();
         for second in 0..400 {
             maps(&host, 7, &[second + 1]);
-            memory.refresh(&host.root(), 7, Nanos(second * Nanos::SECOND.0));
+            memory.refresh(&host.root(), 7, None, Nanos(second * Nanos::SECOND.0));
             if numbers(&memory) == [second + 1] {
                 read_at.push(second);
             }
@@ -163,15 +164,15 @@ mod tests {
         let host = FakeHost::unified();
         maps(&host, 7, &[5]);
         let mut memory = SharedMemory::default();
-        assert!(!Patience(Duration::ZERO).refresh(&mut memory, &host.root(), 7, Nanos(0)));
-        assert!(Patience::default().refresh(&mut memory, &host.root(), 7, Nanos(0)));
+        assert!(!Patience(Duration::ZERO).refresh(&mut memory, &host.root(), 7, None, Nanos(0)));
+        assert!(Patience::default().refresh(&mut memory, &host.root(), 7, None, Nanos(0)));
         assert_eq!(numbers(&memory), [5]);
         // A reading takes some time, however short.
         let mut short = Patience(Duration::from_nanos(1));
         maps(&host, 8, &[6]);
         let mut other = SharedMemory::default();
-        assert!(short.refresh(&mut memory, &host.root(), 8, Nanos(2 * Nanos::SECOND.0)));
-        assert!(!short.refresh(&mut other, &host.root(), 8, Nanos(0)));
+        assert!(short.refresh(&mut memory, &host.root(), 8, None, Nanos(2 * Nanos::SECOND.0)));
+        assert!(!short.refresh(&mut other, &host.root(), 8, None, Nanos(0)));
     }
 
     #[test]
@@ -179,9 +180,9 @@ mod tests {
         let host = FakeHost::unified();
         maps(&host, 7, &[5]);
         let mut memory = SharedMemory::default();
-        memory.refresh(&host.root(), 7, Nanos(0));
+        memory.refresh(&host.root(), 7, None, Nanos(0));
         std::fs::remove_file(host.path("proc/7/maps")).unwrap();
-        memory.refresh(&host.root(), 7, Nanos::SECOND);
+        memory.refresh(&host.root(), 7, None, Nanos::SECOND);
         assert_eq!(numbers(&memory), [5]);
     }
 

@@ -124,26 +124,40 @@ pub fn within<T: Send + 'static>(
 /// # Errors
 /// When it is gone, or they don't come in time.
 pub fn arguments(root: &HostRoot, pid: u32) -> io::Result<Arguments> {
-    of_process(root, pid, PATIENCE, process::arguments)
+    arguments_of(root, pid, process::account(root, pid))
 }
 
-/// [`maps::shared`], waited for as long as the `patience`.
+/// The same of one that is known to count to `user`.
+///
+/// # Errors
+/// As [`arguments`].
+pub(super) fn arguments_of(root: &HostRoot, pid: u32, user: User) -> io::Result<Arguments> {
+    of_process(root, pid, user, PATIENCE, process::arguments)
+}
+
+/// [`maps::shared`] of a process that counts to `user`, waited for as long as the `patience`.
 ///
 /// # Errors
 /// Its own, or that they don't come in time.
-pub fn shared_files(root: &HostRoot, pid: u32, patience: Duration) -> io::Result<Vec<Inode>> {
-    of_process(root, pid, patience, maps::shared)
+pub fn shared_files(
+    root: &HostRoot,
+    pid: u32,
+    user: User,
+    patience: Duration,
+) -> io::Result<Vec<Inode>> {
+    of_process(root, pid, user, patience, maps::shared)
 }
 
 fn of_process<T: Send + 'static>(
     root: &HostRoot,
     pid: u32,
+    user: User,
     patience: Duration,
     read: fn(&HostRoot, u32) -> io::Result<T>,
 ) -> io::Result<T> {
     let asked = root.clone();
     let read = move || read(&asked, pid).map_err(|error| error.to_string());
-    within(patience, process::account(root, pid), read).map_err(io::Error::other)
+    within(patience, user, read).map_err(io::Error::other)
 }
 
 #[cfg(test)]
@@ -165,7 +179,7 @@ mod tests {
         }
         let late = |error: io::Error| error.to_string();
         assert_eq!(arguments(&host.root(), 7).map_err(late), Err(NO_ANSWER.to_owned()));
-        let files = shared_files(&host.root(), 7, INSTANT);
+        let files = shared_files(&host.root(), 7, None, INSTANT);
         assert_eq!(files.map_err(late), Err("no answer within 1 ms".to_owned()));
         for file in ["proc/7/cmdline", "proc/7/maps"] {
             // Lets the threads go.

@@ -10,6 +10,7 @@
 //! budget of work and time. What it doesn't get to waits for the next one, and users take turns.
 
 mod claims;
+mod crowds;
 mod entry;
 mod looking;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use self::claims::{Claimant, Identity, Runners};
+use self::crowds::Crowds;
 pub use self::entry::Sighting;
 use self::entry::{Entry, Suspect};
 use self::turns::{Allowance, Shares, TURN, Turns, User};
@@ -44,9 +46,6 @@ const AT_FIRST: (u32, Duration) = (256 * TURN, Duration::from_secs(1));
 /// of so many times as long.
 const SHORT_LISTING: Duration = Duration::from_millis(20);
 const LISTING_PAUSE: u32 = 20;
-/// Most VMs of one user who isn't root that hold no guest of KVM, by their command lines alone, or
-/// that run in its session: each is read in each sample.
-const MOST_BY_WORD: usize = 256;
 /// Claims that can be decided on with as much work as a descriptor takes.
 const CLAIMS_PER_WORK: u32 = 16;
 
@@ -85,6 +84,8 @@ pub struct Discovery {
     /// The last process that was taken up as new, and how many were not in the last scan.
     arrived: u32,
     untaken: u64,
+    /// Processes that the first scan found and did not take up: they ran before.
+    earlier: BTreeSet<u32>,
     /// When processes are listed again.
     next_listing: Nanos,
     /// Those whose descriptors were looked through in part.
@@ -95,8 +96,7 @@ pub struct Discovery {
     shares: Shares,
     /// What all looks were so far.
     work: u64,
-    /// Processes that aren't taken, as their users have as many VMs by their word alone.
-    crowds: BTreeMap<u32, User>,
+    crowds: Crowds,
 }
 
 impl Default for Discovery {
@@ -113,13 +113,14 @@ impl Default for Discovery {
             turn: TURN,
             arrived: 0,
             untaken: 0,
+            earlier: BTreeSet::new(),
             next_listing: Nanos(0),
             paused: HashMap::new(),
             allowance: Allowance::new(A_SECOND, AT_FIRST),
             of_events: Allowance::new(A_SECOND, A_SECOND),
             shares: Shares::default(),
             work: 0,
-            crowds: BTreeMap::new(),
+            crowds: Crowds::default(),
         }
     }
 }
@@ -135,6 +136,9 @@ impl Discovery {
             let begun = Instant::now();
             let arrivals = self.list(root, now)?;
             self.next_listing = Nanos(now.0.saturating_add(pause(begun.elapsed()).0));
+            if self.scans == 1 {
+                self.earlier = arrivals.iter().copied().collect();
+            }
             self.take_up(root, arrivals, now, self.scans == 1);
         }
         self.take_turns(root, now);
@@ -159,6 +163,10 @@ impl Discovery {
             }
         }
         self.drop_gone();
+        if !self.earlier.is_empty() {
+            let listed: BTreeSet<u32> = arrivals.iter().copied().collect();
+            self.earlier.retain(|pid| listed.contains(pid));
+        }
         Ok(arrivals)
     }
 
@@ -169,7 +177,7 @@ impl Discovery {
         let user = process::account(root, pid);
         let known = self.vms.contains_key(&pid) && self.entries.contains_key(&pid);
         if !known {
-            self.enter(pid, user, now, false);
+            self.enter(pid, user, now);
         }
         self.of_events.refill(now);
         let most = self.shares.left(user, self.turn, now);
@@ -205,7 +213,7 @@ impl Discovery {
         let before = self.suspects.len();
         self.suspects.retain(|pid, _| self.entries.contains_key(pid));
         self.changed |= self.suspects.len() != before;
-        self.crowds.retain(|pid, _| self.entries.contains_key(pid));
+        self.crowds.retain(|pid| self.entries.contains_key(&pid));
     }
 
     /// Whether `pid` is still the VM that it was found as. `stat` is its present state. Forgets
@@ -235,8 +243,9 @@ impl Discovery {
     /// The process is gone.
     pub fn forget(&mut self, pid: u32) {
         self.entries.remove(&pid);
+        self.earlier.remove(&pid);
         self.paused.remove(&pid);
-        self.crowds.remove(&pid);
+        self.crowds.remove(pid);
         self.changed |= self.suspects.remove(&pid).is_some();
         self.vms.remove(&pid);
         self.included.remove(&pid);
@@ -285,15 +294,7 @@ impl Discovery {
                 most.unwrap_or_default()
             )
         });
-        let users: BTreeSet<User> = self.crowds.values().copied().collect();
-        let crowd = |user: User| {
-            format!(
-                "{} has more than {MOST_BY_WORD} processes that are VMs by their command lines \
-                 alone, without a guest of KVM, or in its session: the others are not counted",
-                whose(user)
-            )
-        };
-        waiting.into_iter().chain(users.into_iter().map(crowd)).collect()
+        waiting.into_iter().chain(self.crowds.notices(whose)).collect()
     }
 
     /// Decides which of the suspects are VMs, and which VM each is.
@@ -338,12 +339,6 @@ impl Discovery {
             Arc::new(FoundVm { id, pid, user: self.user(pid), start, uuid, description })
         })
     }
-}
-
-/// Whether as many VMs of the user as are taken are so by their word alone, or in its session.
-fn is_crowd(suspects: &BTreeMap<u32, Suspect>, user: User) -> bool {
-    let counts = |one: &&Suspect| one.user == user && (one.of_user || !one.description.kvm);
-    suspects.values().filter(counts).count() >= MOST_BY_WORD
 }
 
 /// How long to wait after a listing of that time: anybody may have 100,000 processes, and listing

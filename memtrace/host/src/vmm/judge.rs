@@ -126,6 +126,8 @@ fn start(qemu: &QemuCommand) -> Start {
 struct Facts<'a> {
     root: &'a HostRoot,
     pid: u32,
+    /// The user to whom the process counts. `None`: not known.
+    user: Option<u32>,
     stat: &'a ProcessStat,
     program: String,
     arguments: Arguments,
@@ -145,7 +147,7 @@ pub fn is_none(stat: &ProcessStat) -> bool {
     stat.kernel_thread || stat.exiting || stat.is_zombie()
 }
 
-/// Reads the files of process `pid` and judges. `kvm`: its descriptors; `None`: they are not for
+/// Reads the files of process `pid`, which counts to `user`, and judges. `kvm`: its descriptors; `None`: they are not for
 /// us to see.
 ///
 /// # Errors
@@ -153,6 +155,7 @@ pub fn is_none(stat: &ProcessStat) -> bool {
 pub fn judge(
     root: &HostRoot,
     pid: u32,
+    user: Option<u32>,
     stat: &ProcessStat,
     kvm: Option<KvmFds>,
 ) -> io::Result<Judged> {
@@ -164,14 +167,14 @@ pub fn judge(
     // Of most processes the command line doesn't matter.
     let holds_guest = kvm.is_some_and(|kvm| kvm.vm);
     let arguments = if named || holds_guest || seen.is_none() {
-        aside::arguments(root, pid)?
+        aside::arguments_of(root, pid, user)?
     } else {
         Arguments::default()
     };
     let program = seen
         .or_else(|| arguments.list.first()?.rsplit('/').next().map(str::to_owned))
         .unwrap_or_else(|| stat.comm.clone());
-    let facts = Facts { root, pid, stat, program, arguments, kvm };
+    let facts = Facts { root, pid, user, stat, program, arguments, kvm };
     Ok(Judged { blind: kvm.is_none(), judgement: facts.judge() })
 }
 
@@ -199,10 +202,9 @@ impl Facts<'_> {
     /// container.
     fn is_of_another_selftest(&self) -> bool {
         let is_guest = self.arguments.list.get(1).is_some_and(|command| command == SELFTEST_GUEST);
+        let own = rustix::process::geteuid().as_raw();
         let is_trusted = || {
-            process::user(self.root, self.pid)
-                .is_some_and(|owner| owner == 0 || owner == rustix::process::geteuid().as_raw())
-                && process::is_contained(self.root, self.pid) == Some(false)
+            process::user_on_host(self.root, self.pid).is_some_and(|user| user == 0 || user == own)
         };
         is_guest && self.stat.parent != std::process::id() && is_trusted()
     }
@@ -241,7 +243,7 @@ impl Facts<'_> {
         let process = self.root.process(self.pid);
         let begun = boot_time(self.root).zip(process::since_boot(self.stat.start));
         let begun = begun.map(|(boot, since)| boot + since + ROUNDING);
-        let user = process::account(self.root, self.pid);
+        let user = self.user;
         let asked = Instant::now();
         QemuCommand::with_files(arguments, |path| {
             let (process, path, start) = (process.clone(), path.to_owned(), start.clone());

@@ -6,19 +6,19 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Shown, ask_all};
 use crate::command::fleet::args::FleetArguments;
-use crate::command::top::Interrupted;
 use crate::prometheus::Prometheus;
 use crate::service::terminal;
+use crate::sys::interrupt::Interrupt;
 use crate::sys::output;
 use memtrace_view::emphasis::{Emphasis, Part};
 use memtrace_view::tui::Page;
 
 /// Prints periodically. A failure is fatal only before the first output.
 pub(super) async fn print(prometheus: Prometheus, arguments: &FleetArguments) -> Result<()> {
-    let mut interrupted = Interrupted::new()?;
+    let interrupt = Interrupt::watch()?;
     tokio::select! {
         result = frames(prometheus, arguments, output::print) => result,
-        () = interrupted.wait() => Ok(()),
+        () = interrupt.wait() => Ok(()),
     }
 }
 

@@ -25,7 +25,6 @@ use memtrace_store::journal::{DIRECTORY, Follower, Recovered};
 use memtrace_view::export::plain::PlainOptions;
 use memtrace_view::tui::TopOptions;
 use print::Form;
-pub(crate) use print::Interrupted;
 
 /// Maximum wait for a busy source at the end.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -1,9 +1,9 @@
 //! Tables and documents on standard output, one per interval.
 
 use anyhow::{Context, Result, bail};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::service::view_input::ViewInput;
+use crate::sys::interrupt::Interrupt;
 use crate::sys::output;
 use memtrace_core::filter::Filter;
 use memtrace_core::live::Latest;
@@ -39,12 +39,13 @@ impl Form {
 }
 
 /// Prints `count` snapshots (`None`: no limit) with rates; the first sample is only the base of the
-/// second's rates. Ctrl-C and SIGTERM end it with success.
+/// second's rates. Ctrl-C, SIGTERM and SIGHUP end it with success, a second one also while nobody
+/// reads.
 pub(super) async fn run(input: ViewInput, form: &Form, count: Option<u64>) -> Result<()> {
-    let mut interrupted = Interrupted::new()?;
+    let interrupt = Interrupt::watch()?;
     tokio::select! {
         result = snapshots(input, form, count, output::print) => result,
-        () = interrupted.wait() => Ok(()),
+        () = interrupt.wait() => Ok(()),
     }
 }
 
@@ -72,28 +73,6 @@ async fn snapshots(
         }
     }
     Ok(())
-}
-
-pub(crate) struct Interrupted {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Interrupted {
-    pub(crate) fn new() -> Result<Self> {
-        let listen = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
-    }
-
-    pub(crate) async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }
 
 #[cfg(test)]

@@ -135,6 +135,7 @@ mod tests {
                 "cpu_percent",
                 "interval_seconds",
                 "major_faults_per_second",
+                "memory_max_bytes",
                 "name",
                 "pid",
                 "rss_bytes",

@@ -4,6 +4,7 @@ use crate::fixture::samples::after;
 use crate::model::Measured;
 use crate::model::guest::without_balloon;
 use crate::model::snapshot::VmView;
+use crate::sample::GuestSample;
 use crate::signal::Quality;
 use crate::units::{Bytes, Nanos, WallNanos};
 
@@ -73,6 +74,17 @@ fn without_statistics_each_number_tells_why() {
         assert_eq!(quality, why);
     }
     assert!(vm.balloon_maximum.value.is_some());
+}
+
+#[test]
+fn a_vm_that_nobody_can_be_asked_about_has_the_size_that_it_was_started_with() {
+    let vm = after(|vm| {
+        vm.guest = GuestSample::default();
+        vm.guest.problem = Some("its libvirt is in a container".into());
+        vm.allocated = Some(Bytes(16 << 30));
+    });
+    assert_eq!(vm.balloon_maximum, Measured::exact(Bytes(16 << 30)));
+    assert_eq!(vm.balloon_actual.quality, Quality::absent("its libvirt is in a container"));
 }
 
 #[test]

@@ -98,6 +98,11 @@ pub fn is_contained(root: &HostRoot, pid: u32) -> Option<bool> {
     Some(ids.split_ascii_whitespace().count() > 1)
 }
 
+/// The user who started the process, where it is known to be in no container: root of one is anybody.
+pub fn user_on_host(root: &HostRoot, pid: u32) -> Option<u32> {
+    user(root, pid).filter(|_| is_contained(root, pid) == Some(false))
+}
+
 /// The memory of a process; nothing where it can't be read.
 pub fn memory(keeper: &Keeper, root: &HostRoot, pid: u32) -> ProcessSample {
     let path = root.process(pid).join("status");

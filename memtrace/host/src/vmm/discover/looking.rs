@@ -3,9 +3,10 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use super::Discovery;
+use super::crowds::Kind;
 use super::entry::{Entry, Found, Origin, Seen, Sighting, Suspect};
 use super::turns::{LOOK, READING, TAKING_UP, User};
-use super::{Discovery, is_crowd};
 use crate::clock::later;
 use crate::hostfs::cgroup::membership::paths;
 use crate::hostfs::process::fds::{Descriptors, KvmFds};
@@ -46,7 +47,7 @@ impl Discovery {
             self.untaken = self.untaken.saturating_sub(1);
             let user = process::account(root, pid);
             work = work.saturating_add(TAKING_UP);
-            self.enter(pid, user, now, first);
+            self.enter(pid, user, now);
             self.turns.add(user, pid);
         }
         // Looks have the other half, however long these took.
@@ -54,8 +55,8 @@ impl Discovery {
         self.work = self.work.saturating_add(u64::from(work));
     }
 
-    /// `old`: it ran already when memtrace was started.
-    pub(super) fn enter(&mut self, pid: u32, user: User, now: Nanos, old: bool) {
+    pub(super) fn enter(&mut self, pid: u32, user: User, now: Nanos) {
+        let old = self.earlier.remove(&pid);
         let young = if old { Nanos(0) } else { YOUNG };
         let young_until = Nanos(now.0.saturating_add(young.0));
         let entry = Entry { user, first_seen: now, young_until, scan: self.scans, seen: None };
@@ -109,12 +110,18 @@ impl Discovery {
         work.saturating_add(LOOK)
     }
 
-    /// Makes the entry that of this process, and not that of one with the same id before it.
+    /// Makes the entry that of this process, and not that of one with the same id before it. What
+    /// root starts for a user becomes that user's before it runs the user's program.
     fn know(&mut self, root: &HostRoot, pid: u32, stat: &ProcessStat, now: Nanos) {
-        let known = self.entries.get(&pid);
-        let same = |entry: &Entry| entry.seen.as_ref().is_none_or(|seen| seen.start == stat.start);
-        if !known.is_some_and(same) {
-            self.enter(pid, process::account(root, pid), now, false);
+        let known = self.entries.get_mut(&pid);
+        match known.map(|entry| (entry.seen.as_ref(), &mut entry.user)) {
+            Some((Some(seen), user)) if seen.start == stat.start => {
+                if seen.comm != stat.comm {
+                    *user = process::account(root, pid);
+                }
+            }
+            Some((None, _)) => {}
+            _ => self.enter(pid, process::account(root, pid), now),
         }
     }
 
@@ -162,12 +169,13 @@ impl Discovery {
         kvm: Option<KvmFds>,
         now: Nanos,
     ) {
-        let Ok(Judged { judgement, blind }) = judge(root, pid, &stat, kvm) else {
+        let user = self.user(pid);
+        let Ok(Judged { judgement, blind }) = judge(root, pid, user, &stat, kvm) else {
             return self.unread(root, pid, stat, now);
         };
         let Some(entry) = self.entries.get(&pid) else { return self.forget(pid) };
         let (young, settled) = (entry.is_young(now), entry.has_settled(now));
-        let (user, young_until) = (entry.user, entry.young_until);
+        let young_until = entry.young_until;
         let origin = Origin { user, young_until, settles: settled && !blind };
         let sighting = self.suspect(root, pid, &stat, judgement, origin);
         let next_check = match sighting {
@@ -203,7 +211,7 @@ impl Discovery {
         judgement: Judgement,
         origin: Origin,
     ) -> Sighting {
-        self.crowds.remove(&pid);
+        self.crowds.remove(pid);
         let mut description = match judgement {
             Judgement::Vm(description) => *description,
             _ if self.included.contains(&pid) => Description::of_process(pid, stat),
@@ -220,7 +228,10 @@ impl Discovery {
             return Sighting::NotYet;
         }
         let of_user = is_of_user(root, pid);
-        if (of_user || !description.kvm) && self.is_one_too_many(pid, origin.user) {
+        let kind = Kind::of(of_user, description.kvm);
+        if self.crowds.is_one_too_many(&self.suspects, pid, origin.user, kind) {
+            // Another kind of VM before: nobody gets beyond the number by becoming one.
+            self.changed |= self.suspects.remove(&pid).is_some();
             return Sighting::No;
         }
         if origin.settles && description.qemu.as_ref().is_some_and(QemuCommand::may_emulate) {
@@ -239,19 +250,6 @@ impl Discovery {
         self.suspects.insert(pid, suspect);
         self.changed = true;
         Sighting::Vm
-    }
-
-    /// Whether its user has as many VMs as are taken by their word alone, or in its session. Root
-    /// has as many as it says.
-    fn is_one_too_many(&mut self, pid: u32, user: User) -> bool {
-        if user == Some(0) || self.suspects.contains_key(&pid) {
-            return false;
-        }
-        let many = is_crowd(&self.suspects, user);
-        if many {
-            self.crowds.insert(pid, user);
-        }
-        many
     }
 
     /// When a VM's process is looked at again: never, once all is known that doesn't change.

@@ -107,6 +107,18 @@ fn an_event_makes_it_known_at_once() {
     assert_eq!(found(&discovery), [(50, "a b")]);
 }
 
+#[test]
+fn a_vm_is_that_of_the_user_for_whom_root_started_it() {
+    let host = FakeHost::unified();
+    let mut discovery = Discovery::default();
+    discovery.scan(&host.root(), at(0)).unwrap();
+    host.process(&FakeProcess { pid: 50, start: 777, comm: "cron", ..FakeProcess::default() });
+    discovery.scan(&host.root(), at(1)).unwrap();
+    host.process(&FakeProcess { user: 1000, ..QEMU });
+    discovery.scan(&host.root(), at(2)).unwrap();
+    assert_eq!(discovery.vms().next().unwrap().user, Some(1000));
+}
+
 fn ids(discovery: &Discovery) -> Vec<(u32, VmId, bool)> {
     discovery.vms().map(|vm| (vm.pid, vm.id, vm.uuid.is_some())).collect()
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{ADAPTERS, Adapter, Named, Subject};
-use crate::hostfs::process::sight;
 use crate::hostfs::{HostRoot, process, read};
 use crate::vmm::aside::Aside;
 use crate::vmm::discover::FoundVm;
@@ -73,10 +72,9 @@ impl Naming {
     }
 
     fn recognise(&mut self, root: &HostRoot, vm: &FoundVm) {
-        let process = root.process(vm.pid);
-        let cgroups = read::text(&process.join("cgroup"), read::SMALL).unwrap_or_default();
-        let of_root = sight::owner(&process).is_ok_and(|owner| owner == 0)
-            && process::is_contained(root, vm.pid) == Some(false);
+        let cgroups = read::text(&root.process(vm.pid).join("cgroup"), read::SMALL);
+        let cgroups = cgroups.unwrap_or_default();
+        let of_root = process::user_on_host(root, vm.pid) == Some(0);
         let subject = Subject { description: &vm.description, cgroups: &cgroups, of_root };
         let found = ADAPTERS.iter().find_map(|one| Some((*one, one.recognise(&subject)?)));
         let Some((adapter, named)) = found else { return };

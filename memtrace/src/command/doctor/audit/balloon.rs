@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::facts::{Balloon, Facts, Owner, Statistics, VmFacts};
 use super::finding::{Answer, Fix, Found, Severity, known};
-use super::words::{at_next_start, half, monitor, size, virsh};
+use super::words::{at_next_start, half, kubectl, monitor, size, virsh};
 use memtrace_core::units::Bytes;
 
 /// The polling period that memtrace sets.
@@ -56,15 +56,22 @@ pub fn device(vm: &VmFacts, _: &Facts) -> Answer {
         finding: "none".to_owned(),
         consequence: "its memory can't be ballooned, and the guest's free memory is unknown"
             .to_owned(),
-        commands: at_next_start(
-            vm,
-            "<memballoon model='virtio' autodeflate='on' freePageReporting='on'><stats \
-             period='2'/></memballoon>",
-            "-device virtio-balloon-pci,deflate-on-oom=on,free-page-reporting=on",
-            &format!("--balloon {}", half(vm)),
-        ),
+        commands: attaching(vm),
         fix: None,
     }))
+}
+
+fn attaching(vm: &VmFacts) -> Vec<String> {
+    if let Some(command) = kubectl(vm, "autoattachMemBalloon: true in spec.domain.devices") {
+        return vec![command];
+    }
+    at_next_start(
+        vm,
+        "<memballoon model='virtio' autodeflate='on' freePageReporting='on'><stats \
+         period='2'/></memballoon>",
+        "-device virtio-balloon-pci,deflate-on-oom=on,free-page-reporting=on",
+        &format!("--balloon {}", half(vm)),
+    )
 }
 
 /// Whether guest statistics are polled and up to date.

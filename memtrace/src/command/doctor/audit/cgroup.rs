@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::facts::{Cgroup, Facts, Level, Owner, VmFacts};
 use super::finding::{Answer, Found, Severity, known};
-use super::words::{quoted, size, virsh};
+use super::words::{kubectl, quoted, size, virsh};
 use memtrace_core::sample::is_in_cgroup;
 use memtrace_core::units::{Bytes, Limit};
 
@@ -147,9 +147,12 @@ fn found(vm: &VmFacts, cgroup: &Cgroup, tight: &Tight<'_>) -> Found {
 /// How the limit is lifted where it was set.
 fn lifting(vm: &VmFacts, cgroup: &Cgroup, tight: &Tight<'_>) -> String {
     if cgroup.path.contains("kubepods") {
-        return "# Kubernetes sets it: raise the memory limit of the pod (resources.limits.memory), or \
+        let change = "raise limits.memory in spec.domain.resources, or leave it out";
+        return kubectl(vm, change).unwrap_or_else(|| {
+            "# Kubernetes sets it: raise the memory limit of the pod (resources.limits.memory), or \
                 let it follow the guest's memory"
-            .to_owned();
+                .to_owned()
+        });
     }
     let own = tight.level.path == cgroup.path;
     let (file, unlimited) = match (cgroup.version, tight.harm) {

@@ -66,6 +66,12 @@ fn is_excluded(vm: &VmFacts) -> bool {
     said.is_ok_and(|settings| settings.exclude == Some(true) || settings.weight == Some(0))
 }
 
+/// Whether memtrace may be able to shrink it.
+fn may_shrink(vm: &VmFacts) -> bool {
+    let reachable = matches!(vm.owner, Owner::Libvirt | Owner::Qmp(_) | Owner::Unknown(_));
+    reachable && vm.encrypted != Ok(true) && vm.vfio != Ok(true)
+}
+
 /// A process that keeps so much more than its VM's size is worth a word.
 const MUCH: Bytes = Bytes(512 << 20);
 
@@ -91,7 +97,7 @@ pub fn process_size(vm: &VmFacts, _: &Facts) -> Answer {
 
 /// Whether a minimum is configured.
 pub fn bounds(vm: &VmFacts, _: &Facts) -> Answer {
-    if known(&vm.settings)?.minimum.is_some() || is_excluded(vm) {
+    if known(&vm.settings)?.minimum.is_some() || is_excluded(vm) || !may_shrink(vm) {
         return Ok(None);
     }
     let half = half(vm);

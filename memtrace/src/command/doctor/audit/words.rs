@@ -31,6 +31,15 @@ pub fn virsh(vm: &VmFacts, command: &str, rest: &str) -> String {
     format!("virsh {command} {} {rest}", domain(vm)).trim_end().to_owned()
 }
 
+/// `kubectl edit vm NAME`, with what to change there. `None`: it isn't KubeVirt's.
+pub fn kubectl(vm: &VmFacts, change: &str) -> Option<String> {
+    let (namespace, name) = vm.kubevirt()?;
+    let (namespace, name) = (quoted(namespace), quoted(name));
+    Some(format!(
+        "kubectl edit vm -n {namespace} {name}   # {change}; takes effect at the next start"
+    ))
+}
+
 /// For options that require a restart: how to start the VM. `proxmox`: the arguments of `qm set`,
 /// where it has them. None for a VM that somebody else starts.
 pub fn at_next_start(vm: &VmFacts, element: &str, options: &str, proxmox: &str) -> Vec<String> {
@@ -45,8 +54,22 @@ pub fn at_next_start(vm: &VmFacts, element: &str, options: &str, proxmox: &str) 
                 if proxmox.contains("--args") { ", beside what it has in args" } else { "" };
             vec![format!("qm set {id} {proxmox}   # takes effect at the next start{before}")]
         }
-        _ => vec![format!("# at the next start add: {options}")],
+        _ => vec![
+            qemu_conf(vm, options).unwrap_or_else(|| format!("# at the next start add: {options}")),
+        ],
     }
+}
+
+/// Incus and LXD write QEMU's configuration, with what is in `raw.qemu.conf`. `None`: neither of them,
+/// or no device of theirs has these options.
+fn qemu_conf(vm: &VmFacts, options: &str) -> Option<String> {
+    let (command, project, name) = vm.system_container()?;
+    let options = options.strip_prefix("-device virtio-balloon-pci,")?.replace(',', ", ");
+    let (project, name) = (quoted(project), quoted(name));
+    Some(format!(
+        "{command} config edit --project {project} {name}   # raw.qemu.conf: {options} in [device \
+         \"qemu_balloon\"]; takes effect at the next start"
+    ))
 }
 
 /// Half of its size in MiB, or the least that a VM needs.

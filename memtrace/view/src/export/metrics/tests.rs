@@ -130,7 +130,7 @@ fn every_metric_of_the_table_is_reported_where_everything_is_known() {
 }
 
 /// Values from files, of the host and of each VM.
-const WITHOUT_KERNEL_SIDE: [&str; 20] = [
+const WITHOUT_KERNEL_SIDE: [&str; 21] = [
     "memtrace_host_allocated_bytes",
     "memtrace_host_info",
     "memtrace_host_memory_available_bytes",
@@ -143,6 +143,7 @@ const WITHOUT_KERNEL_SIDE: [&str; 20] = [
     "memtrace_host_swap_in_bytes_per_second",
     "memtrace_host_swap_out_bytes_per_second",
     "memtrace_host_swap_used_bytes",
+    "memtrace_vm_balloon_maximum_bytes",
     "memtrace_vm_cgroup_bytes",
     "memtrace_vm_cpu_ratio",
     "memtrace_vm_hugetlb_bytes",

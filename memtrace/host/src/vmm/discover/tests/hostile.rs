@@ -1,6 +1,7 @@
 //! Users who make looking for VMs expensive.
 
 use super::*;
+use crate::vmm::discover::crowds::Kind;
 use crate::vmm::discover::turns::{LOOK, TAKING_UP};
 
 /// So little that a few descriptors are many.
@@ -64,7 +65,7 @@ fn slow_looks_are_no_more_than_one_in_a_scan() {
     let instant = (1024, Duration::from_nanos(1));
     let allowance = Allowance::new(instant, instant);
     let mut discovery = Discovery { allowance, ..Discovery::default() };
-    (100..103).for_each(|pid| discovery.enter(pid, Some(STRANGER), at(0), false));
+    (100..103).for_each(|pid| discovery.enter(pid, Some(STRANGER), at(0)));
     for scan in 0..4 {
         discovery.scan(&host.root(), at(10 * scan)).unwrap();
         assert_eq!(discovery.vms().count() as u64, (scan + 1).min(3), "scan {scan}");
@@ -97,6 +98,30 @@ fn new_processes_take_half_of_the_time_and_those_left_out_are_counted() {
     assert_eq!(discovery.omissions(), [told]);
     discovery.scan(&host.root(), at(10)).unwrap();
     assert_eq!(discovery.untaken, 8);
+}
+
+#[test]
+fn what_ran_before_is_old_whenever_it_is_looked_at() {
+    let host = FakeHost::unified();
+    for pid in 100..110 {
+        host.process(&FakeProcess { pid, user: STRANGER, ..FakeProcess::default() });
+    }
+    let daemon = ["qemu-system-x86_64", "-daemonize", "-accel", "tcg"];
+    in_session(&host, &FakeProcess { pid: 200, arguments: &daemon, ..QEMU }, 100);
+    let instant = (1024, Duration::from_nanos(1));
+    let allowance = Allowance::new(instant, instant);
+    let mut discovery = Discovery { allowance, ..Discovery::default() };
+    discovery.scan(&host.root(), at(0)).unwrap();
+    assert_eq!(discovery.untaken, 10, "there was time for one");
+    // A young one may be the starter of another.
+    assert_eq!(discovery.look_at(&host.root(), 200, at(1)), Sighting::Vm, "an event tells of it");
+    let is_young = |discovery: &Discovery, pid| discovery.entries[&pid].is_young(at(1));
+    discovery.allowance = frugal().allowance;
+    discovery.scan(&host.root(), at(1)).unwrap();
+    assert!(!(100..110).any(|pid| is_young(&discovery, pid)));
+    host.process(&FakeProcess { pid: 300, ..FakeProcess::default() });
+    discovery.scan(&host.root(), at(1)).unwrap();
+    assert!(is_young(&discovery, 300));
 }
 
 #[test]
@@ -160,6 +185,9 @@ fn a_look_that_is_put_off_comes_in_the_next_scan_and_takes_no_vm_away() {
     }
 }
 
+/// Most VMs of one user by their word alone.
+const MOST_BY_WORD: usize = Kind::Claimed.most();
+
 #[test]
 fn a_user_has_so_many_vms_by_command_lines_alone_and_root_as_many_as_it_says() {
     let host = FakeHost::unified();
@@ -188,6 +216,57 @@ fn a_user_has_so_many_vms_by_command_lines_alone_and_root_as_many_as_it_says() {
     discovery.scan(&host.root(), at(0)).unwrap();
     assert_eq!(discovery.vms().count(), crowd as usize + 1);
     assert_eq!(discovery.omissions(), [""; 0]);
+}
+
+/// As many guests of KVM as `STRANGER` may have.
+fn all_guests() -> Discovery {
+    let mut discovery = Discovery::default();
+    for pid in 1000..1000 + Kind::Guest.most() as u32 {
+        let description = Description::of_process(pid, &ProcessStat::default());
+        let suspect = Suspect {
+            start: 1,
+            parent: 1,
+            group: 1,
+            session: 1,
+            user: Some(STRANGER),
+            of_user: false,
+            young_until: Nanos(0),
+            description: Description { kvm: true, ..description },
+        };
+        discovery.suspects.insert(pid, suspect);
+    }
+    discovery
+}
+
+#[test]
+fn a_user_has_so_many_guests_of_kvm_outside_of_a_session() {
+    let host = FakeHost::unified();
+    let mut discovery = all_guests();
+    let mut look = |pid, user| {
+        host.process(&FakeProcess { pid, user, fds: KVM, ..QEMU });
+        discovery.look_at(&host.root(), pid, at(0))
+    };
+    assert_eq!(look(50, STRANGER), Sighting::No);
+    // Another's, and root's, are none of these.
+    assert_eq!((look(51, 64055), look(52, 0)), (Sighting::Vm, Sighting::Vm));
+    let told = "user 1000 has more than 2048 VMs with a guest of KVM: the others are not counted";
+    assert_eq!(discovery.omissions(), [told]);
+    discovery.forget(1000);
+    assert_eq!(discovery.look_at(&host.root(), 50, at(0)), Sighting::Vm);
+    assert_eq!(discovery.omissions(), [""; 0]);
+}
+
+#[test]
+fn nobody_gets_more_vms_by_making_one_kind_of_another() {
+    let host = FakeHost::unified();
+    let mut discovery = all_guests();
+    let arguments = &["qemu-system-x86_64"];
+    let emulated = FakeProcess { pid: 50, user: STRANGER, arguments, ..QEMU };
+    host.process(&emulated);
+    assert_eq!(discovery.look_at(&host.root(), 50, at(0)), Sighting::Vm);
+    host.process(&FakeProcess { fds: KVM, ..emulated });
+    assert_eq!(discovery.look_at(&host.root(), 50, at(0)), Sighting::No);
+    assert!(discovery.vms().all(|vm| vm.pid != 50));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::command::doctor::audit::facts::Statistics;
+use memtrace_core::sample::Platform;
 
 /// The finding of `check` for a VM that `change` has modified.
 fn of(check: &str, change: impl FnOnce(&mut VmFacts)) -> Option<Finding> {
@@ -216,7 +217,7 @@ fn bounds_are_the_operators_word() {
 fn a_name_is_never_more_than_a_name() {
     let finding = of("bounds", |vm| {
         vm.id = VmId::Process { pid: 5, start: 6 };
-        vm.owner = no_socket();
+        vm.owner = Owner::Qmp("/q".to_owned());
         vm.name = "a'; \"reboot\"\n[policy]".to_owned();
         vm.settings = Ok(VmSettings::default());
     });
@@ -231,7 +232,6 @@ fn a_name_is_never_more_than_a_name() {
 fn a_generated_name_is_not_configured() {
     let finding = of("bounds", |vm| {
         vm.id = VmId::Process { pid: 4242, start: 6 };
-        vm.owner = no_socket();
         vm.name = "qemu-system-x86-4242".to_owned();
         vm.settings = Ok(VmSettings::default());
     });
@@ -257,10 +257,79 @@ fn nothing_is_advised_for_a_domain_that_this_host_does_not_have() {
 }
 
 #[test]
+fn no_bounds_are_advised_for_a_vm_that_memtrace_cannot_shrink() {
+    let elsewhere = Owner::Elsewhere("its libvirt is in a container".to_owned());
+    for owner in [elsewhere, no_socket(), Owner::Other("firecracker".to_owned())] {
+        let finding = of("bounds", |vm| {
+            vm.settings = Ok(VmSettings::default());
+            vm.owner = owner.clone();
+        });
+        assert_eq!(finding, None, "{owner:?}");
+    }
+    let pins: [fn(&mut VmFacts); 2] = [|vm| vm.encrypted = Ok(true), |vm| vm.vfio = Ok(true)];
+    for pin in pins {
+        let finding = of("bounds", |vm| {
+            vm.settings = Ok(VmSettings::default());
+            pin(vm);
+        });
+        assert_eq!(finding, None);
+    }
+}
+
+#[test]
+fn incus_and_lxd_have_commands_of_their_own() {
+    for (platform, name, edit) in [
+        (Platform::Incus, "depot", "incus config edit --project default depot"),
+        (Platform::Lxd, "shop_web", "lxc config edit --project shop web"),
+    ] {
+        let finding = of("deflate_on_oom", |vm| {
+            vm.owner = Owner::Qmp("/q".to_owned());
+            vm.labels.platform = Some(platform);
+            vm.name = name.to_owned();
+            vm.balloon = Ok(Some(Balloon { deflate_on_oom: Ok(false), ..balloon() }));
+        });
+        let change = "raw.qemu.conf: deflate-on-oom=on in [device \"qemu_balloon\"]; takes effect \
+                      at the next start";
+        assert_eq!(finding.expect("it is off").commands, [format!("{edit}   # {change}")]);
+    }
+}
+
+#[test]
+fn kubevirt_has_commands_of_its_own() {
+    let mut pod = vm("shop_vm-$(cart)", 1);
+    pod.owner = Owner::Elsewhere("its libvirt is in a container".to_owned());
+    pod.labels.platform = Some(Platform::Kubevirt);
+    pod.labels.name = Some("The cart".to_owned());
+    pod.balloon = Ok(None);
+    let path = "/kubepods.slice/kubepods-pod1.slice/a.scope";
+    let levels = vec![level(path, Limit::At(Bytes(GIB)))];
+    pod.cgroup = Ok(Some(Cgroup { path: path.to_owned(), levels, version: 2 }));
+    let findings = audit(&facts(vec![pod])).findings;
+    let of = |check| {
+        let finding = findings.iter().find(|finding| finding.check == check).expect("a finding");
+        finding.commands.clone()
+    };
+    let edit = "kubectl edit vm -n shop 'vm-$(cart)'   # ";
+    assert_eq!(
+        of("balloon"),
+        [format!(
+            "{edit}autoattachMemBalloon: true in spec.domain.devices; takes effect at the next start"
+        )]
+    );
+    assert_eq!(
+        of("cgroup_limit"),
+        [format!(
+            "{edit}raise limits.memory in spec.domain.resources, or leave it out; takes effect at \
+             the next start"
+        )]
+    );
+}
+
+#[test]
 fn proxmox_has_commands_of_its_own() {
     let mut billing = vm("billing", 1);
     billing.owner = Owner::Qmp("/q".to_owned());
-    billing.labels.platform = Some(memtrace_core::sample::Platform::Proxmox);
+    billing.labels.platform = Some(Platform::Proxmox);
     billing.labels.id = Some("2207".to_owned());
     billing.settings = Ok(VmSettings::default());
     billing.balloon = Ok(None);
