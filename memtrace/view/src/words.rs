@@ -210,6 +210,7 @@ fn need(term: &Term) -> String {
         in_flight,
         in_use,
         pays,
+        fast_swap,
         enough,
     } = term
     else {
@@ -217,7 +218,7 @@ fn need(term: &Term) -> String {
     };
     format!(
         "need {} = {} to {} available ({soft} %) + {} trend over {} + {} pressure + {} held + \
-         {} owed to VMs in distress - {} in flight, {} of it from memory in use{}{}",
+         {} owed to VMs in distress - {} in flight, {} of it from memory in use{}{}{}",
         show(*need),
         show(*short),
         show(*aim),
@@ -229,6 +230,7 @@ fn need(term: &Term) -> String {
         show(*in_flight),
         show(*in_use),
         if *pays { "" } else { " (no VM waits for memory)" },
+        if *fast_swap { " (swap is as fast as guests' disks)" } else { "" },
         if *enough { "" } else { ": too little to act on" }
     )
 }

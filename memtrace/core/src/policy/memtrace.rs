@@ -3,6 +3,7 @@
 use super::Policy;
 use super::decision::Decisions;
 use super::observation::Observation;
+use super::promise::Promises;
 use super::rules::Rules;
 use super::state::State;
 use super::step::step;
@@ -42,7 +43,7 @@ impl Policy for Memtrace {
     fn withdraw(&mut self, vm: VmId) {
         if let Some(memory) = self.state.vms.get_mut(&vm) {
             memory.order = None;
-            memory.promise = None;
+            memory.promises = Promises::default();
         }
     }
 

@@ -20,6 +20,7 @@ mod memtrace;
 mod need;
 pub mod observation;
 mod observe;
+mod promise;
 pub mod reason;
 mod receive;
 pub mod reclaim_backoff;

@@ -27,6 +27,8 @@ pub struct Need {
     pub forecast: bool,
     /// Being short costs something ([`super::costs::pays`]).
     pub pays: bool,
+    /// It would be taken from memory in use, were the host's swap not as fast as guests' disks.
+    pub fast_swap: bool,
     /// The host's swap isn't full, and there isn't less and less available: there is time to see what
     /// each step costs.
     pub patient: bool,
@@ -57,7 +59,11 @@ pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes, seen: &Obs
     let falls = ahead.saturating_sub(host.available.saturating_sub(line));
     let in_use = lacks.saturating_add(falls).saturating_add(paid).saturating_sub(coming).min(bytes);
     let forecast = host.available >= line && pressure.0 == 0 && owed.0 == 0;
-    let in_use = if in_use >= worth_it(rules, host.total) { in_use } else { Bytes(0) };
+    let patient = !full && falls.0 == 0;
+    let asked = in_use >= worth_it(rules, host.total);
+    let fast_swap = asked && patient && costs::is_as_fast_as_disks(rules, state.swap_wait);
+    let enough_in_use = asked && !fast_swap;
+    let in_use = if enough_in_use { in_use } else { Bytes(0) };
     let term = Term::Need {
         need: bytes,
         short,
@@ -71,16 +77,11 @@ pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes, seen: &Obs
         in_flight: coming,
         in_use,
         pays,
+        fast_swap,
         enough,
     };
-    Need {
-        bytes: if enough { bytes } else { Bytes(0) },
-        in_use,
-        term,
-        forecast,
-        pays,
-        patient: !full && falls.0 == 0,
-    }
+    let bytes = if enough { bytes } else { Bytes(0) };
+    Need { bytes, in_use, term, forecast, pays, fast_swap, patient }
 }
 
 /// With less available than this, memory in use may be taken.

@@ -8,15 +8,12 @@ use super::gate::{allowed, balloon, ours, running};
 use super::host::Host;
 use super::reason::{Reason, RuleId};
 use super::rules::{Rules, Safety, part};
-use super::state::{Promise, VmState};
 use super::undo::Undone;
 use super::vm::Vm;
 use crate::policy::distress::thrashes;
 use crate::policy::tri_state::{share, whole_mib};
 use crate::units::{Bytes, Nanos};
 
-/// Promised memory that isn't used in this time counts as free again.
-const PROMISE: Nanos = Nanos(60_000_000_000);
 /// A guest in distress is brought to so much available, per cent.
 const COMFORT: f64 = 25.0;
 
@@ -201,22 +198,6 @@ pub fn give_back(
         reason: Reason::Calm { free: left, before: base },
     };
     (Some(decision), step)
-}
-
-/// What is promised and not used yet, as far as the host sees.
-pub fn promised(memory: &VmState, at: Nanos, rss: Option<Bytes>) -> Bytes {
-    let Some(promise) = memory.promise else { return Bytes(0) };
-    if at.saturating_sub(promise.at) >= PROMISE {
-        return Bytes(0);
-    }
-    let used = rss.zip(promise.rss).map_or(Bytes(0), |(now, then)| now.saturating_sub(then));
-    promise.bytes.saturating_sub(used)
-}
-
-/// Notes what was given.
-pub fn promise(memory: &mut VmState, at: Nanos, rss: Option<Bytes>, bytes: Bytes) {
-    let open = promised(memory, at, rss);
-    memory.promise = Some(Promise { at, bytes: open.saturating_add(bytes), rss });
 }
 
 /// A VM that uses little teaches little.

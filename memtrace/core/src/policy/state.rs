@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::policy::promise::Promises;
 use crate::policy::reclaim_backoff::Backoff;
 use crate::policy::rules::Rules;
 use crate::sample::VmId;
@@ -110,8 +111,9 @@ pub struct VmState {
     pub step: Option<(Nanos, Bytes)>,
     /// Its part in giving; nothing when a gate was closed.
     pub capacity: f64,
-    /// Given, and not used yet as far as the host sees.
-    pub promise: Option<Promise>,
+    /// Given, and perhaps not used yet.
+    #[serde(default)]
+    pub promises: Promises,
 }
 
 /// The last size that was ordered.
@@ -134,15 +136,6 @@ pub struct StoodDown {
     /// It may have been its own driver: the guest's next statistics tell.
     #[serde(default)]
     pub open: bool,
-}
-
-/// Memory that a VM was given, and may come to use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Promise {
-    pub at: Nanos,
-    pub bytes: Bytes,
-    /// Its RSS when it was given.
-    pub rss: Option<Bytes>,
 }
 
 impl Level {

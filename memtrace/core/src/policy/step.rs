@@ -11,6 +11,7 @@ use super::hook::{Left, Rung};
 use super::host::Host;
 use super::need::{Need, need};
 use super::observation::{Observation, VmObservation};
+use super::promise::promised;
 use super::reason::GateKind;
 use super::receive::{self, Budget, Demand};
 use super::rules::{Rules, part};
@@ -235,9 +236,9 @@ impl Round<'_> {
         scope: &mut Thought,
         thoughts: &mut BTreeMap<VmId, Thought>,
     ) {
-        let promised = vms.iter().fold(Bytes(0), |sum, vm| {
-            sum.saturating_add(receive::promised(vm.memory, self.at, vm.now.rss))
-        });
+        let promised = vms
+            .iter()
+            .fold(Bytes(0), |sum, vm| sum.saturating_add(promised(vm.memory, self.at, vm.now.rss)));
         let demands = self.demands(vms);
         let costs = Costs::of(self.rules, &demands);
         scope.arithmetic.push(Term::Costs {

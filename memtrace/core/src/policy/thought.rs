@@ -92,6 +92,9 @@ pub enum Term {
         /// Being short costs something; else what is short isn't taken from that.
         #[serde(default = "paid")]
         pays: bool,
+        /// The host's swap is as fast as guests' disks, so that nothing of it is taken.
+        #[serde(default)]
+        fast_swap: bool,
         /// It is worth a command.
         enough: bool,
     },
@@ -190,6 +193,10 @@ pub enum Change {
     Inflating,
     /// VMs would have to wait for memory, or guests to thrash.
     Waits,
+    /// A page of the host's swap would have to take longer than guests' disks take, in seconds.
+    SlowSwap {
+        limit: f64,
+    },
     /// The scope would have to be short: under `soft`, where it is at `share`.
     Shortage {
         soft: f64,

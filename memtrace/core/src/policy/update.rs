@@ -8,7 +8,6 @@ use super::host::Host;
 use super::need::hold;
 use super::observation::Observation;
 use super::reason::RuleId;
-use super::receive;
 use super::rules::{Rules, part};
 use super::state::{State, VmState};
 use crate::policy::balloon_motion::ordered;
@@ -98,7 +97,7 @@ fn remember_orders(state: &mut State, seen: &Observation, outcome: &Outcome) {
                 memory.step = step(memory.step, at, decision.rule, (from, to));
                 if to > from {
                     memory.given = Some(at);
-                    receive::promise(memory, at, rss, to.saturating_sub(from));
+                    memory.promises.add(at, rss, to.saturating_sub(from));
                 }
             }
             Action::Reclaim { bytes } => {

@@ -1,5 +1,6 @@
 //! What would have to change for another decision.
 
+use super::costs::AS_FAST;
 use super::decision::{Action, Decision};
 use super::host::Host;
 use super::need::{Need, line};
@@ -67,6 +68,7 @@ fn giving(rules: &Rules, outlook: &Outlook<'_>) -> Vec<Change> {
             changes.push(Change::Shortage { soft: rules.in_use, share: host.share });
         }
         changes.extend((!need.pays).then_some(Change::Waits));
+        changes.extend(need.fast_swap.then_some(Change::SlowSwap { limit: AS_FAST }));
     }
     let closed: Vec<GateKind> =
         gates.iter().filter(|gate| !gate.open).map(|gate| gate.kind).collect();

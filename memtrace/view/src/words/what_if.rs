@@ -47,6 +47,9 @@ fn change(change: &Change) -> String {
     match change {
         Change::Inflating => "inflating balloons were switched on".to_owned(),
         Change::Waits => "VMs waited for memory".to_owned(),
+        Change::SlowSwap { limit } => {
+            format!("a page of the host's swap took longer than {:.1} ms", limit * 1e3)
+        }
         Change::Shortage { soft, share } => {
             format!("the host had under {soft} % available, or were about to (now {share:.1} %)")
         }

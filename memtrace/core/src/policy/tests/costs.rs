@@ -1,9 +1,9 @@
 //! What memory costs on the host's side and on the guests', and what follows from it.
 
-use super::fixture::{GIB, MIB, host, id, moves, vm};
+use super::fixture::{GIB, MIB, after, host, id, moves, pressed, vm};
 use crate::policy::costs::follow;
-use crate::policy::thought::Term;
-use crate::policy::{Decisions, Memtrace, Observation, Policy, VmObservation};
+use crate::policy::thought::{Change, Term, WhatIf};
+use crate::policy::{Decisions, Memtrace, Observation, Policy, Rules, VmObservation};
 use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
 
 /// A VM from which memtrace keeps 2 of its 4 GiB, and whose guest reads its files again.
@@ -95,6 +95,70 @@ fn both_costs_are_explained() {
     let costs = arithmetic.filter(|term| matches!(term, Term::Costs { .. }));
     let expected = Term::Costs { host: Some(0.0), guests: Some(2.0), swap_wait: Some(0.1e-3) };
     assert_eq!(costs.collect::<Vec<_>>(), [&expected]);
+}
+
+/// What is taken in four looks, where a page of the host's swap takes so many seconds.
+fn taken(swap_wait: Option<f64>, rules: Rules, look: impl Fn(u64) -> Observation) -> i64 {
+    let mut policy = Memtrace::new(rules);
+    policy.state.swap_wait = swap_wait;
+    let decisions = (1..5).flat_map(|second| moves(&policy.step(&look(second))));
+    decisions.map(|(_, _, mib)| mib).sum()
+}
+
+#[test]
+fn where_swap_is_as_fast_as_guests_disks_what_they_use_is_left_to_the_hosts_reclaim() {
+    let in_use =
+        |swap_wait, look: &dyn Fn(u64) -> Observation| taken(swap_wait, Rules::default(), look);
+    let short = |second| pressed(second, 1024, vec![vm(1)]);
+    assert_eq!(in_use(Some(0.31e-3), &short), -204);
+    assert_eq!(in_use(Some(0.3e-3), &short), 0);
+    assert_eq!(in_use(None, &short), 0, "nobody has waited for a page yet");
+    let full = |second| {
+        let mut full = short(second);
+        full.scope.swap_free = Some(Bytes(GIB / 2));
+        full
+    };
+    assert!(in_use(Some(0.1e-3), &full) <= -204, "there is no room for more in it");
+    let falls =
+        |second: u64| pressed(second, if second < 4 { 20 * 1024 } else { 1024 }, vec![vm(1)]);
+    assert!(in_use(Some(0.1e-3), &falls) <= -204, "it may be full before that shows");
+}
+
+#[test]
+fn where_what_vms_wait_for_cannot_be_seen_swap_counts_as_slow() {
+    let mut blind = Rules::default();
+    blind.capabilities.stalled = false;
+    let short = |second| {
+        let mut short = pressed(second, 1024, vec![vm(1)]);
+        short.vms[0].stalled = None;
+        short
+    };
+    assert_eq!(taken(None, blind, short), -204);
+}
+
+#[test]
+fn memory_that_nobody_uses_is_taken_however_fast_the_swap_is() {
+    let short = |second| {
+        let mut unused = vm(1);
+        unused.dead = Some(Bytes(GIB));
+        pressed(second, 1024, vec![unused])
+    };
+    assert!(taken(Some(0.1e-3), Rules::default(), short) < 0);
+}
+
+#[test]
+fn explain_says_that_a_slower_swap_would_have_it_taken() {
+    let mut policy = Memtrace::default();
+    policy.state.swap_wait = Some(0.1e-3);
+    let waits = |second| {
+        let mut waits = pressed(second, 1024, vec![vm(1)]);
+        waits.vms[0].stalled = Some(Percent(5.0));
+        waits
+    };
+    let decisions = after(&mut policy, 1..3, waits);
+    let of_vm = decisions.thoughts.iter().find(|thought| thought.vm == Some(id(1)));
+    let changes = vec![Change::SlowSwap { limit: 0.3e-3 }];
+    assert_eq!(of_vm.expect("it was thought of").otherwise[0], WhatIf::Gives { changes });
 }
 
 /// VMs that swap in so many pages a second and wait so long.

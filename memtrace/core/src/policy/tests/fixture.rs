@@ -4,12 +4,19 @@
 use uuid::Uuid;
 
 use crate::policy::observation::{GuestObservation, Observation, ScopeObservation, VmObservation};
-use crate::policy::{Action, Decisions, GateKind, Memtrace, Policy, Reason};
+use crate::policy::{Action, Decisions, GateKind, Memtrace, Policy, Reason, Rules};
 use crate::sample::{VmId, VmState};
 use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
 
 pub(super) const MIB: u64 = 1 << 20;
 pub(super) const GIB: u64 = 1 << 30;
+
+/// memtrace where the swap is slower than guests' disks.
+pub(super) fn slow_swap(rules: Rules) -> Memtrace {
+    let mut policy = Memtrace::new(rules);
+    policy.state.swap_wait = Some(1e-3);
+    policy
+}
 
 pub(super) fn id(number: u32) -> VmId {
     VmId::Uuid(Uuid::from_u128(u128::from(number)))

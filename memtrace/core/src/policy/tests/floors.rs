@@ -1,7 +1,7 @@
 //! How far down a VM may go after a burst, and never further up than its maximum.
 
-use super::fixture::{GIB, MIB, gate, host, id, vm};
-use crate::policy::{GateKind, Memtrace, Observation, Policy, Reason, VmObservation};
+use super::fixture::{GIB, MIB, gate, host, id, slow_swap, vm};
+use crate::policy::{GateKind, Memtrace, Observation, Policy, Reason, Rules, VmObservation};
 use crate::settings::{VmSettings, VmTable, Which};
 use crate::units::{Bytes, Nanos};
 
@@ -43,16 +43,16 @@ fn look(second: u64, available: u64, used: u64) -> Observation {
 #[test]
 fn a_floor_is_never_above_the_maximum() {
     for (available, level) in [(20 * 1024, "calm"), (1, "low")] {
-        let floor = after_burst(&mut Memtrace::default(), 953, available, &[3]);
+        let floor = after_burst(&mut slow_swap(Rules::default()), 953, available, &[3]);
         assert_eq!(floor, [1024], "{level}");
     }
     let settings = VmSettings { maximum: Some(Bytes(800 * MIB)), ..VmSettings::default() };
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     policy.rules.vms =
         vec![VmTable { which: Which::Name("vm-1".into()), labels: Default::default(), settings }];
     assert_eq!(after_burst(&mut policy, 953, 20 * 1024, &[3]), [800], "the operator's");
     // A size that hurt, with its margin.
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     policy.step(&look(1, 20 * 1024, 60));
     for memory in policy.state.vms.values_mut() {
         memory.too_small = Some((Bytes(GIB), Nanos::SECOND));
@@ -67,12 +67,12 @@ fn a_floor_is_never_above_the_maximum() {
 
 #[test]
 fn what_is_kept_for_a_burst_is_less_the_longer_it_has_passed() {
-    let floors = after_burst(&mut Memtrace::default(), 700, 20 * 1024, &[3, 300, 422, 603]);
+    let floors = after_burst(&mut slow_swap(Rules::default()), 700, 20 * 1024, &[3, 300, 422, 603]);
     assert_eq!(floors, [910, 910, 546, 512], "its ordinary floor in the end");
 }
 
 #[test]
 fn where_the_host_has_nothing_left_a_passed_burst_soon_closes_no_gate() {
-    let floors = after_burst(&mut Memtrace::default(), 953, 1, &[3, 120, 121]);
+    let floors = after_burst(&mut slow_swap(Rules::default()), 953, 1, &[3, 120, 121]);
     assert_eq!(floors, [1024, 1024, 512], "two minutes later it is the ordinary one");
 }

@@ -1,7 +1,7 @@
 //! What an earlier run took is known, and goes back: slowly while memtrace runs, at once
 //! when it ends, and only what is free.
 
-use super::fixture::{GIB, MIB, after, host, id, moves, vm};
+use super::fixture::{GIB, MIB, after, host, id, moves, slow_swap, vm};
 use crate::policy::{Farewell, Memtrace, Policy, Reason, Rules, Taken, VmObservation};
 use crate::sample::VmState;
 use crate::units::{Bytes, Nanos};
@@ -47,7 +47,7 @@ const LINE: u64 = 2622;
 fn what_an_earlier_run_took_goes_back_when_it_is_calm() {
     let calm = |_: u64| host(0, CALM, vec![small(1, 3072)]);
     let look = |second| crate::policy::Observation { at: host(second, 0, vec![]).at, ..calm(0) };
-    let mut fresh = Memtrace::default();
+    let mut fresh = slow_swap(Rules::default());
     assert_eq!(moves(&after(&mut fresh, 1..30, look)), [], "it takes this for the VM's own size");
     for sent in [Some(3072), None] {
         let mut policy = resumed(&[taken(1, sent)]);

@@ -1,6 +1,6 @@
 //! The last rung: told exactly when nothing else can win back what is needed.
 
-use super::fixture::{GIB, MIB, gate, host, id, vm};
+use super::fixture::{GIB, MIB, gate, host, id, slow_swap, vm};
 use crate::policy::reason::{Distress, Standing, Symptom, SymptomKind};
 use crate::policy::rules::HookRules;
 use crate::policy::{
@@ -15,7 +15,7 @@ fn policy(change: impl FnOnce(&mut Rules)) -> Memtrace {
     let hook = HookRules { heard: true, ..HookRules::default() };
     let mut rules = Rules { hook, ..Rules::default() };
     change(&mut rules);
-    Memtrace::new(rules)
+    slow_swap(rules)
 }
 
 /// A VM without a balloon, and one that suffers and has nothing to give.

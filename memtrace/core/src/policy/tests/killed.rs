@@ -1,8 +1,8 @@
 //! A guest that killed for want of memory.
 
-use super::fixture::{GIB, MIB, after, gate, host, id, moves, pressed, vm};
+use super::fixture::{GIB, MIB, after, gate, host, id, moves, pressed, slow_swap, vm};
 use crate::policy::reason::SymptomKind;
-use crate::policy::{Decisions, GateKind, Memtrace, Reason, VmObservation};
+use crate::policy::{Decisions, GateKind, Reason, Rules, VmObservation};
 use crate::units::Bytes;
 
 /// A VM of 4 GiB with so many MiB of them, of which it uses 1 GiB.
@@ -26,7 +26,7 @@ fn decided(to: u64, size: u64, kills: bool) -> Decisions {
         let vms = vec![killer(kills && second == 3, size)];
         if second < 3 { host(second, 31 << 10, vms) } else { pressed(second, 5 << 10, vms) }
     };
-    after(&mut Memtrace::default(), 1..to + 1, look)
+    after(&mut slow_swap(Rules::default()), 1..to + 1, look)
 }
 
 #[test]

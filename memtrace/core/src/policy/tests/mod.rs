@@ -7,6 +7,7 @@ mod give_back;
 mod hook;
 mod killed;
 mod own_driver;
+mod promises;
 mod properties;
 mod receiving;
 mod rules;

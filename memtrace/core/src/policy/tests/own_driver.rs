@@ -1,7 +1,9 @@
 //! A balloon that the guest's own driver moved, beside one that somebody else moved.
 
-use super::fixture::{GIB, MIB, after, gate, host, id, moves, pressed, vm};
-use crate::policy::{Decisions, GateKind, Memtrace, Observation, Policy, Reason, VmObservation};
+use super::fixture::{GIB, MIB, after, gate, host, id, moves, pressed, slow_swap, vm};
+use crate::policy::{
+    Decisions, GateKind, Memtrace, Observation, Policy, Reason, Rules, VmObservation,
+};
 use crate::units::{Bytes, Nanos};
 
 /// The VM with this size, of which so much is available, in MiB.
@@ -30,7 +32,7 @@ fn resting(second: u64, vm: VmObservation) -> Observation {
 
 /// A policy that took 204 MiB in second 2, and the balloon went there in second 4.
 fn shrunk() -> Memtrace {
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     let decisions = after(&mut policy, 1..3, |at| pressed(at, 5 * 1024, vec![sized(4096, 3072)]));
     assert_eq!(moves(&decisions), [(id(1), "pressure", -204)]);
     after(&mut policy, 3..5, |at| resting(at, sized(3892, 2868)));

@@ -1,14 +1,14 @@
 //! Receiving, the last rung, and what is remembered, by examples.
 
-use super::fixture::{GIB, MIB, after, gate, host, id, moves, pressed, vm};
+use super::fixture::{GIB, MIB, after, gate, host, id, moves, pressed, slow_swap, vm};
 use crate::policy::reason::{Distress, Uncounted};
 use crate::policy::state::{Level, State};
-use crate::policy::{GateKind, Memtrace, Policy, Reason, VmObservation};
+use crate::policy::{GateKind, Policy, Reason, Rules, VmObservation};
 use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
 
 /// What is decided on a host with 5 GiB of 32 available (15.6 %, soft) on the second look.
 fn soft(vms: &[VmObservation]) -> crate::policy::Decisions {
-    after(&mut Memtrace::default(), 1..3, |second| host(second, 5 * 1024, vms.to_vec()))
+    after(&mut slow_swap(Rules::default()), 1..3, |second| host(second, 5 * 1024, vms.to_vec()))
 }
 
 fn with(change: impl FnOnce(&mut VmObservation)) -> VmObservation {
@@ -30,7 +30,7 @@ fn squeezed(available: u64) -> VmObservation {
 
 #[test]
 fn a_vm_in_distress_gets_memory_at_once_and_again() {
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     let first = policy.step(&host(1, 16 * 1024, vec![squeezed(60)]));
     assert_eq!(moves(&first), [(id(1), "distress", 452)]);
     let grown = with(|vm| {
@@ -50,7 +50,7 @@ fn what_is_not_known_is_no_reason_to_help() {
     if let Some(guest) = &mut silent.guest {
         (guest.major_faults, guest.swap_in, guest.swap_out) = (None, None, None);
     }
-    let decisions = Memtrace::default().step(&host(1, 16 * 1024, vec![silent]));
+    let decisions = slow_swap(Rules::default()).step(&host(1, 16 * 1024, vec![silent]));
     let reason = &decisions.actions.first().expect("it is helped").reason;
     let Reason::Relief { from: Distress::Available(share), .. } = reason else {
         panic!("{reason:?}")
@@ -71,7 +71,7 @@ fn swapped_shmem(uncounted: Option<Uncounted>) -> VmObservation {
 #[test]
 fn a_guest_of_swapped_shared_memory_is_given_some_and_nothing_is_taken_from_it() {
     let reason = Uncounted::Shared;
-    let first = |vm| Memtrace::default().step(&host(1, 5 * 1024, vec![vm]));
+    let first = |vm| slow_swap(Rules::default()).step(&host(1, 5 * 1024, vec![vm]));
     let given = moves(&first(swapped_shmem(Some(reason))));
     assert!(matches!(given[..], [(_, "distress", bytes)] if bytes > 0), "{given:?}");
     let at_ease = |mut vm: VmObservation| {
@@ -90,7 +90,7 @@ fn a_guest_of_swapped_shared_memory_is_given_some_and_nothing_is_taken_from_it()
 fn a_guest_whose_process_takes_more_than_its_size_is_given_some() {
     let mut vm = squeezed(60);
     vm.rss = Some(Bytes(3 * GIB));
-    let decisions = Memtrace::default().step(&host(1, 16 * 1024, vec![vm]));
+    let decisions = slow_swap(Rules::default()).step(&host(1, 16 * 1024, vec![vm]));
     assert!(matches!(moves(&decisions)[..], [(_, "distress", 1..)]), "{decisions:?}");
     let (open, why) = gate(&decisions, Some(id(1)), GateKind::Statistics);
     assert!(!open && matches!(why, Reason::BalloonFreesNothing { .. }), "{why:?}");
@@ -98,7 +98,7 @@ fn a_guest_whose_process_takes_more_than_its_size_is_given_some() {
 
 #[test]
 fn what_is_not_free_is_not_given_and_is_taken_from_others_first() {
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     let pressed = |second| {
         let mut suffering = squeezed(60);
         suffering.id = id(9);
@@ -114,7 +114,7 @@ fn what_is_not_free_is_not_given_and_is_taken_from_others_first() {
 
 #[test]
 fn a_vm_that_hurt_at_a_size_is_not_shrunk_to_it_again() {
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     after(&mut policy, 1..3, |second| host(second, 16 * 1024, vec![vm(1)]));
     policy.state.vms.get_mut(&id(1)).expect("it is known").sizes.clear();
     policy.step(&host(3, 1024, vec![squeezed(60)]));
@@ -125,7 +125,7 @@ fn a_vm_that_hurt_at_a_size_is_not_shrunk_to_it_again() {
 
 #[test]
 fn when_calm_what_was_taken_goes_back_slowly() {
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     after(&mut policy, 1..3, |second| pressed(second, 5 * 1024, vec![vm(1)]));
     let shrunk =
         |second| host(second, 20 * 1024, vec![with(|vm| vm.actual = Some(Bytes(3892 * MIB)))]);
@@ -146,7 +146,7 @@ fn cold_memory_is_won_back_only_where_balloons_give_nothing() {
         let none = with(|vm| vm.no_balloon = Some(Reason::NoConnection));
         host(second, 900, vec![none, waiting()])
     };
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     assert_eq!(moves(&after(&mut policy, 1..11, none)), []);
     assert_eq!(moves(&after(&mut policy, 11..12, none)), [(id(1), "reclaim", -32)]);
     assert_eq!(moves(&after(&mut policy, 12..16, none)), []);
@@ -176,7 +176,7 @@ fn a_vm_whose_memory_came_back_in_rests_twice_as_long_each_time() {
         });
         host(second, 900, vec![needed, VmObservation { id: id(9), ..squeezed(60) }])
     };
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     let mut won = Vec::new();
     for second in 1..600 {
         let decisions = policy.step(&look(second));
@@ -205,7 +205,7 @@ fn without_the_scopes_memory_nothing_is_done() {
         look.scope.available = None;
         look
     };
-    let decisions = after(&mut Memtrace::default(), 1..20, blind);
+    let decisions = after(&mut slow_swap(Rules::default()), 1..20, blind);
     assert_eq!((moves(&decisions), decisions.state), (vec![], None));
     assert!(!gate(&decisions, None, GateKind::Inflate).0);
 }
@@ -219,7 +219,7 @@ fn two_vms_of_one_identity_are_left_alone() {
 
 #[test]
 fn what_it_remembers_can_be_kept() {
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     after(&mut policy, 1..4, |second| host(second, 5 * 1024, vec![vm(1), vm(2)]));
     let kept = serde_json::to_string(&policy.state).expect("it serialises");
     assert_eq!(serde_json::from_str::<State>(&kept).expect("it comes back"), policy.state);
@@ -228,7 +228,7 @@ fn what_it_remembers_can_be_kept() {
 
 #[test]
 fn what_was_not_carried_out_makes_no_balloon_stuck() {
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     for second in 1..20 {
         let decisions = policy.step(&host(second, 5 * 1024, vec![vm(1)]));
         for decision in &decisions.actions {
@@ -255,7 +255,7 @@ fn what_is_not_known_of_one_gives_another_no_more() {
         let suffering = VmObservation { id: id(9), ..squeezed(60) };
         // 400 MiB above the reserve of 983.
         let look = host(1, 1384, vec![other.clone(), suffering]);
-        let decisions = Memtrace::default().step(&look);
+        let decisions = slow_swap(Rules::default()).step(&look);
         let moves = moves(&decisions);
         let of = |number| moves.iter().find(|one| one.0 == id(number)).map(|one| one.2);
         (of(1), of(9))

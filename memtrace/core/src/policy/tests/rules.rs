@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::fixture::{GIB, MIB, after, gate, host, id, moves, pressed, vm};
+use super::fixture::{GIB, MIB, after, gate, host, id, moves, pressed, slow_swap, vm};
 use crate::labels::VmLabels;
 use crate::policy::reason::{GuestMemory, SymptomKind};
 use crate::policy::rules::Safety;
@@ -16,7 +16,7 @@ use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
 /// What is decided on a host with 5 GiB of 32 available (15.6 %, soft) and pressure, on the second
 /// look.
 fn soft(vms: &[VmObservation]) -> crate::policy::Decisions {
-    after(&mut Memtrace::default(), 1..3, |second| pressed(second, 5 * 1024, vms.to_vec()))
+    after(&mut slow_swap(Rules::default()), 1..3, |second| pressed(second, 5 * 1024, vms.to_vec()))
 }
 
 fn with(change: impl FnOnce(&mut VmObservation)) -> VmObservation {
@@ -59,8 +59,9 @@ fn settings_by_uuid_hold_for_each_vm_that_has_it() {
 
 #[test]
 fn with_enough_available_nothing_is_taken() {
-    let decisions =
-        after(&mut Memtrace::default(), 1..5, |second| host(second, 20 * 1024, vec![vm(1)]));
+    let decisions = after(&mut slow_swap(Rules::default()), 1..5, |second| {
+        host(second, 20 * 1024, vec![vm(1)])
+    });
     assert_eq!(moves(&decisions), []);
     assert_eq!(decisions.state, Some(Level::Calm));
 }
@@ -79,7 +80,7 @@ fn a_soft_host_takes_a_step_from_a_vm_with_room() {
 fn what_guests_use_is_taken_only_where_the_host_pays_for_it() {
     let taken = |available, vm: VmObservation| {
         let look = |second| host(second, available, vec![vm.clone()]);
-        moves(&after(&mut Memtrace::default(), 1..3, look))
+        moves(&after(&mut slow_swap(Rules::default()), 1..3, look))
     };
     let unused = with(|vm| vm.dead = Some(Bytes(2 * GIB)));
     assert_eq!(taken(5 * 1024, vm(1)), []);
@@ -97,7 +98,7 @@ fn what_guests_use_is_taken_only_where_the_host_pays_for_it() {
         look.scope.swap_free = Some(Bytes(GIB / 2));
         look
     };
-    let decisions = after(&mut Memtrace::default(), 1..3, full);
+    let decisions = after(&mut slow_swap(Rules::default()), 1..3, full);
     assert_eq!(moves(&decisions), [(id(1), "pressure", -138)]);
 }
 
@@ -107,7 +108,7 @@ fn what_guests_use_is_taken_for_one_that_thrashes_though_nobody_waits_for_the_ho
         let mut thrashing = with(|vm| vm.id = id(2));
         thrashing.guest.iter_mut().for_each(|guest| guest.major_faults = Some(Rate(faults)));
         let of = |second| host(second, 1500, vec![vm(1), thrashing.clone()]);
-        let decisions = after(&mut Memtrace::default(), 1..3, of);
+        let decisions = after(&mut slow_swap(Rules::default()), 1..3, of);
         moves(&decisions).iter().any(|(vm, rule, _)| (*vm, *rule) == (id(1), "pressure"))
     };
     assert!(look(1000.0));
@@ -116,7 +117,7 @@ fn what_guests_use_is_taken_for_one_that_thrashes_though_nobody_waits_for_the_ho
 
 #[test]
 fn the_first_look_decides_nothing() {
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     assert_eq!(moves(&policy.step(&host(1, 1024, vec![vm(1)]))), []);
 }
 
@@ -124,7 +125,7 @@ fn the_first_look_decides_nothing() {
 fn the_less_is_available_the_larger_the_step_where_the_swap_is_full_or_there_is_less_and_less() {
     let steps = |swap_free: Option<Bytes>, before: Option<u64>| {
         [5 * 1024, 3 * 1024, 1024].map(|available| {
-            let mut policy = Memtrace::default();
+            let mut policy = slow_swap(Rules::default());
             for second in 1..4 {
                 policy.step(&host(second, before.unwrap_or(available), vec![vm(1)]));
             }
@@ -246,14 +247,13 @@ fn the_balloon_that_windows_counts_as_used_is_not_in_use() {
 
 #[test]
 fn the_cool_down_is_kept() {
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     let times: Vec<u64> = (1..14)
         .filter(|&second| !moves(&policy.step(&pressed(second, 5 * 1024, vec![vm(1)]))).is_empty())
         .collect();
     // It doesn't move, so it is stuck after the first.
     assert_eq!(times, [2]);
-    let mut policy =
-        Memtrace::new(Rules { without: [Safety::CoolDown].into(), ..Rules::default() });
+    let mut policy = slow_swap(Rules { without: [Safety::CoolDown].into(), ..Rules::default() });
     let mut size = 4 * GIB;
     let times: Vec<u64> = (1..6)
         .filter(|&second| {
@@ -274,7 +274,7 @@ fn the_cool_down_is_kept() {
 
 #[test]
 fn of_a_stuck_balloon_others_take_the_part() {
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     let stuck = |second| pressed(second, 5 * 1024, vec![vm(1)]);
     after(&mut policy, 1..9, stuck);
     let both = |second| pressed(second, 5 * 1024, vec![vm(1), vm(2)]);
@@ -290,7 +290,7 @@ fn of_a_stuck_balloon_others_take_the_part() {
 
 #[test]
 fn a_balloon_that_somebody_else_moved_is_left_alone() {
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     after(&mut policy, 1..3, |second| host(second, 20 * 1024, vec![vm(1)]));
     let set = |second| {
         pressed(
@@ -317,7 +317,7 @@ fn what_the_operator_says_of_a_vm_holds() {
     let settings = |settings: VmSettings| {
         let which = Which::Name("vm-1".into());
         let table = VmTable { which, settings, labels: Default::default() };
-        let mut policy = Memtrace::new(Rules { vms: vec![table], ..Rules::default() });
+        let mut policy = slow_swap(Rules { vms: vec![table], ..Rules::default() });
         let decisions = after(&mut policy, 1..3, |second| pressed(second, 5 * 1024, vec![vm(1)]));
         moves(&decisions).len()
     };
@@ -335,7 +335,7 @@ fn more_weight_gives_less() {
         settings: VmSettings { weight: Some(4000), ..VmSettings::default() },
         labels: Default::default(),
     };
-    let mut policy = Memtrace::new(Rules { vms: vec![table], ..Rules::default() });
+    let mut policy = slow_swap(Rules { vms: vec![table], ..Rules::default() });
     let decisions = after(&mut policy, 1..3, |second| pressed(second, 6200, vec![vm(1), vm(2)]));
     let given = moves(&decisions);
     assert_eq!(given.iter().map(|one| one.0).collect::<Vec<_>>(), [id(1), id(2)]);
@@ -344,7 +344,7 @@ fn more_weight_gives_less() {
 
 #[test]
 fn a_trend_is_met_before_the_edge() {
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     // 200 MiB a second towards 5 % of 32 GiB.
     let falling = |second| -> Observation { host(second, 9000 - 200 * second, vec![vm(1)]) };
     let first = (1..40).find_map(|second| {
@@ -358,7 +358,7 @@ fn a_trend_is_met_before_the_edge() {
 
 #[test]
 fn a_few_seconds_trend_tells_of_the_next_ten_minutes_and_of_nothing_later() {
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     // 10 MiB a second: 2.4 GiB to the edge of soft, 9 GiB to swap.
     let decisions = (1..12)
         .map(|second| policy.step(&host(second, 9000 - 10 * second, vec![vm(1)])))
@@ -374,7 +374,7 @@ fn a_state_is_left_only_some_points_above() {
     let level = |policy: &mut Memtrace, second, available| {
         policy.step(&host(second, available, Vec::new())).state.unwrap_or_default()
     };
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     assert_eq!(level(&mut policy, 1, 6000), Level::Soft);
     assert_eq!(level(&mut policy, 2, 7000), Level::Soft, "21 %");
     assert_eq!(level(&mut policy, 3, 8300), Level::Calm);
@@ -423,7 +423,7 @@ fn what_balloons_could_give_is_told_and_what_is_not_known_counts_as_nothing() {
             change(&mut other);
             host(second, 16 * 1024, vec![vm(1), other])
         };
-        after(&mut Memtrace::new(Rules::default()), 1..40, look).reclaimable
+        after(&mut slow_swap(Rules::default()), 1..40, look).reclaimable
     };
     let both = known(|_| {}).expect("the host is known");
     let one = known(|vm| vm.guest = None).expect("the host is known");

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::fixture::{GIB, MIB, host, id, vm};
-use crate::policy::{Action, Memtrace, Observation, Policy, VmObservation};
+use super::fixture::{GIB, MIB, host, id, slow_swap, vm};
+use crate::policy::{Action, Observation, Policy, Rules, VmObservation};
 use crate::units::{Bytes, Nanos};
 
 /// A guest that uses so much, and keeps the rest as cache.
@@ -36,7 +36,7 @@ fn look(second: u64, others: u64, guests: &[Guest]) -> Observation {
 
 /// How often each VM turned round, and when the last order was.
 fn run(others: u64, mut guests: Vec<Guest>) -> (usize, u64) {
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     let mut turns = 0;
     let mut ways = vec![0_i8; guests.len()];
     let mut last = 0;

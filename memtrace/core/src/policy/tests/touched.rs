@@ -1,7 +1,7 @@
 //! A guest that takes memory while its last word is some seconds old.
 
-use super::fixture::{GIB, MIB, host, vm};
-use crate::policy::{Memtrace, Observation, Policy, RuleId};
+use super::fixture::{GIB, MIB, host, slow_swap, vm};
+use crate::policy::{Observation, Policy, RuleId, Rules};
 use crate::units::{Bytes, Nanos};
 
 /// A host that is low from the fourth second on, and a VM of 4 GiB. The host keeps so much of
@@ -20,7 +20,7 @@ fn look(second: u64, kept: u64, used: u64) -> Observation {
 
 /// When the first order came, and by which rule.
 fn first(looks: impl Iterator<Item = (u64, u64)>) -> Option<(u64, RuleId)> {
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     (1..).zip(looks).find_map(|(second, (kept, used))| {
         let decisions = policy.step(&look(second, kept, used));
         decisions.actions.into_iter().next().map(|decision| (second, decision.rule))

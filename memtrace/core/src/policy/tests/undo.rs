@@ -1,9 +1,9 @@
 //! Steps that cost a guest more than they spare the host are undone.
 
-use super::fixture::{GIB, MIB, host, id, moves, vm};
+use super::fixture::{GIB, MIB, host, id, moves, slow_swap, vm};
 use crate::policy::distress::thrashes;
 use crate::policy::vm::GuestReport;
-use crate::policy::{Decisions, Memtrace, Observation, Policy, Reason, Rules, VmObservation};
+use crate::policy::{Decisions, Observation, Policy, Reason, Rules, VmObservation};
 use crate::units::{Bytes, Nanos, Percent, Rate};
 
 /// A VM of 4 GiB that memtrace made smaller by this many MiB, and whose guest since has so many
@@ -32,7 +32,7 @@ fn short(second: u64, vms: Vec<VmObservation>) -> Observation {
 
 /// What is decided in this second, where in the second one 204 MiB were taken.
 fn decided(second: u64, look: impl FnOnce(&mut Observation)) -> Decisions {
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     policy.step(&short(1, vec![vm(1), waits(10.0)]));
     let taken = moves(&policy.step(&short(2, vec![vm(1), waits(10.0)])));
     assert_eq!(taken.iter().find(|(vm, ..)| *vm == id(1)), Some(&(id(1), "pressure", -204)));

@@ -1,7 +1,7 @@
 //! What the host keeps for the VMM itself, which no balloon gets at.
 
-use super::fixture::{GIB, MIB, gate, host, id, vm};
-use crate::policy::{Decisions, GateKind, Memtrace, Observation, Policy, Reason};
+use super::fixture::{GIB, MIB, gate, host, id, slow_swap, vm};
+use crate::policy::{Decisions, GateKind, Observation, Policy, Reason, Rules};
 use crate::units::Bytes;
 
 /// A VM of this size whose guest uses a sixteenth of it, and of which the host keeps so many MiB
@@ -21,7 +21,7 @@ fn look(second: u64, available: u64, size: u64, beside: u64) -> Observation {
 
 /// On a host that becomes low in the fourth second.
 fn decide(size: u64, beside: impl Fn(u64) -> u64) -> Decisions {
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     let mut last = Decisions::default();
     for second in 1..6 {
         let available = if second < 4 { 31 << 10 } else { 1024 };
@@ -59,7 +59,7 @@ fn of_a_small_vm_a_quarter_at_most_is_taken_for_the_vmms_own() {
 
 #[test]
 fn where_it_was_never_known_all_that_the_host_keeps_may_be_the_vmms_own() {
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     for second in 1..6 {
         let available = if second < 4 { 31 << 10 } else { 1024 };
         let mut look = look(second, available, 4 * GIB, 150);

@@ -1,16 +1,14 @@
 //! What it says would have to change.
 
-use super::fixture::{GIB, after, host, id, pressed, vm};
+use super::fixture::{GIB, after, host, id, pressed, slow_swap, vm};
 use crate::policy::thought::Thought;
 use crate::policy::thought::{Change, WhatIf};
-use crate::policy::{
-    Action, Decision, Decisions, GateKind, Level, Memtrace, Reason, Rules, VmObservation,
-};
+use crate::policy::{Action, Decision, Decisions, GateKind, Level, Reason, Rules, VmObservation};
 use crate::units::{Bytes, Percent};
 
 /// What is said at last of the host and the first VM, with so many MiB available.
 fn said(available: u64, vms: &[VmObservation]) -> (Decisions, Thought, Thought) {
-    let mut policy = Memtrace::new(Rules::default());
+    let mut policy = slow_swap(Rules::default());
     let decisions = after(&mut policy, 1..4, |second| host(second, available, vms.to_vec()));
     let of = |vm| decisions.thoughts.iter().find(|thought| thought.vm == vm).cloned();
     let (scope, thought) = (of(None).expect("of the host"), of(Some(id(1))).expect("of it"));
@@ -62,7 +60,7 @@ fn where_nobody_waits_that_is_what_would_have_to_change() {
 
 #[test]
 fn of_what_is_decided_the_decision_speaks_itself() {
-    let mut policy = Memtrace::new(Rules::default());
+    let mut policy = slow_swap(Rules::default());
     let mut speaks = |seconds: std::ops::Range<u64>| {
         let decisions =
             after(&mut policy, seconds, |second| pressed(second, 4 * 1024, vec![vm(1)]));
@@ -78,7 +76,7 @@ fn of_what_is_decided_the_decision_speaks_itself() {
 
 #[test]
 fn what_was_taken_comes_back_on_a_condition() {
-    let mut policy = Memtrace::new(Rules::default());
+    let mut policy = slow_swap(Rules::default());
     let decided = after(&mut policy, 1..3, |second| pressed(second, 4 * 1024, vec![vm(1)]));
     let Some(&Decision { action: Action::Balloon { from, to }, .. }) = decided.actions.first()
     else {
