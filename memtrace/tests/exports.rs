@@ -58,7 +58,7 @@ fn the_page_of_the_metrics_is_what_it_prints() {
 #[test]
 fn the_explained_example_is_what_it_prints() {
     let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/explain.md"));
-    let words = ["simulate", "night-batch", "--explain", "web", "--at", "418"];
+    let words = ["simulate", "night-batch", "--explain", "web", "--at", "395"];
     assert!(page.contains(&format!("memtrace {}\n", words.join(" "))));
     let printed = run(&words);
     assert!(page.contains(&format!("```text\n{}```\n", text(&printed.stdout))), "{printed:?}");

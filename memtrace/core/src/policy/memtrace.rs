@@ -3,7 +3,6 @@
 use super::Policy;
 use super::decision::Decisions;
 use super::observation::Observation;
-use super::promise::Promises;
 use super::rules::Rules;
 use super::state::State;
 use super::step::step;
@@ -42,8 +41,9 @@ impl Policy for Memtrace {
 
     fn withdraw(&mut self, vm: VmId) {
         if let Some(memory) = self.state.vms.get_mut(&vm) {
-            memory.order = None;
-            memory.promises = Promises::default();
+            let order = memory.order.take();
+            let given = order.map_or(Bytes(0), |order| order.to.saturating_sub(order.from));
+            memory.promises.take_back(given);
         }
     }
 

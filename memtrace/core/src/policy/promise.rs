@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::state::VmState;
-use crate::model::OVERHEAD;
 use crate::units::{Bytes, Nanos};
 
 /// Promised memory that isn't used in this time counts as free again. On working seeds two minutes have
@@ -24,7 +22,11 @@ pub struct Promises {
 impl Promises {
     /// Gifts that have not lapsed, each for itself: a VM that goes on wanting would else never free
     /// what it doesn't use. What its RSS has grown by is used, of the oldest first.
-    fn open(&self, at: Nanos, rss: Option<Bytes>) -> impl Iterator<Item = (Nanos, Bytes)> {
+    pub(super) fn open(
+        &self,
+        at: Nanos,
+        rss: Option<Bytes>,
+    ) -> impl Iterator<Item = (Nanos, Bytes)> {
         let mut used = rss.zip(self.rss).map_or(Bytes(0), |(now, then)| now.saturating_sub(then));
         let lasts = move |(then, _): &&(Nanos, Bytes)| at.saturating_sub(*then) < LASTS;
         self.gifts.iter().filter(lasts).map(move |&(then, bytes)| {
@@ -34,8 +36,14 @@ impl Promises {
         })
     }
 
+    /// What was given last didn't go out.
+    pub(super) fn take_back(&mut self, bytes: Bytes) {
+        let Some((_, last)) = self.gifts.last_mut() else { return };
+        *last = last.saturating_sub(bytes);
+    }
+
     /// Notes what was given.
-    pub(super) fn add(&mut self, at: Nanos, rss: Option<Bytes>, bytes: Bytes) {
+    pub fn add(&mut self, at: Nanos, rss: Option<Bytes>, bytes: Bytes) {
         let mut gifts: Vec<_> = self.open(at, rss).filter(|(_, left)| left.0 > 0).collect();
         match gifts.last_mut().filter(|(last, _)| last.0 / PART.0 == at.0 / PART.0) {
             Some((_, last)) => *last = last.saturating_add(bytes),
@@ -43,21 +51,4 @@ impl Promises {
         }
         *self = Self { gifts, rss };
     }
-}
-
-/// What is promised to a VM and not used yet, as far as the host sees; no more than fits into it
-/// beside what the host holds of it.
-pub(super) fn promised(memory: &VmState, at: Nanos, rss: Option<Bytes>) -> Bytes {
-    let open = memory.promises.open(at, rss);
-    let open = open.fold(Bytes(0), |sum, (_, left)| sum.saturating_add(left));
-    rss.and_then(|rss| space(memory, rss)).map_or(open, |space| open.min(space))
-}
-
-/// By so much its RSS can still grow, at the size that it has or is sent to. `None`: its size isn't
-/// known.
-fn space(memory: &VmState, rss: Bytes) -> Option<Bytes> {
-    let &(_, actual) = memory.sizes.back()?;
-    let size = memory.order.map_or(actual, |order| order.to.max(actual));
-    // The VMM's own memory is in its RSS, too.
-    Some(size.saturating_add(OVERHEAD).saturating_sub(rss))
 }

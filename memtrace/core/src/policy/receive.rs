@@ -8,8 +8,10 @@ use super::gate::{allowed, balloon, ours, running};
 use super::host::Host;
 use super::reason::{Reason, RuleId};
 use super::rules::{Rules, Safety, part};
+use super::state::VmState;
 use super::undo::Undone;
 use super::vm::Vm;
+use crate::model::OVERHEAD;
 use crate::policy::distress::thrashes;
 use crate::policy::tri_state::{share, whole_mib};
 use crate::units::{Bytes, Nanos};
@@ -198,6 +200,23 @@ pub fn give_back(
         reason: Reason::Calm { free: left, before: base },
     };
     (Some(decision), step)
+}
+
+/// What is promised to a VM and not used yet, as far as the host sees; no more than fits into it
+/// beside what the host holds of it.
+pub fn promised(memory: &VmState, at: Nanos, rss: Option<Bytes>) -> Bytes {
+    let open = memory.promises.open(at, rss);
+    let open = open.fold(Bytes(0), |sum, (_, left)| sum.saturating_add(left));
+    rss.and_then(|rss| space(memory, rss)).map_or(open, |space| open.min(space))
+}
+
+/// By so much its RSS can still grow, at the size that it has or is sent to. `None`: its size isn't
+/// known.
+fn space(memory: &VmState, rss: Bytes) -> Option<Bytes> {
+    let &(_, actual) = memory.sizes.back()?;
+    let size = memory.order.map_or(actual, |order| order.to.max(actual));
+    // The VMM's own memory is in its RSS, too.
+    Some(size.saturating_add(OVERHEAD).saturating_sub(rss))
 }
 
 /// A VM that uses little teaches little.

@@ -1,8 +1,9 @@
 //! What was given and isn't used counts as free again.
 
-use super::fixture::MIB;
-use crate::policy::promise::promised;
-use crate::policy::state::VmState;
+use super::fixture::{MIB, id};
+use crate::policy::receive::promised;
+use crate::policy::state::{Ordered, VmState};
+use crate::policy::{Memtrace, Policy};
 use crate::units::{Bytes, Nanos};
 
 const fn second(second: u64) -> Nanos {
@@ -66,4 +67,23 @@ fn gifts_are_few_however_often_something_is_given() {
     let kept = serde_json::to_value(&memory).expect("plain data");
     let gifts = kept["promises"]["gifts"].as_array().map(Vec::len);
     assert!(gifts.is_some_and(|gifts| gifts <= 61), "{gifts:?}");
+}
+
+#[test]
+fn an_order_that_failed_takes_back_its_own_gift_alone() {
+    let mut policy = Memtrace::default();
+    let order = |from: u64, to: u64| {
+        let (from, to) = (mib(from), mib(to));
+        Some(Ordered { at: second(2), from, to, progressed: second(2), nearest: from })
+    };
+    let mut withdrawn = |order| {
+        policy.state.vms.insert(id(1), VmState { order, ..given(&[1, 31]) });
+        policy.withdraw(id(1));
+        let memory = &policy.state.vms[&id(1)];
+        assert_eq!(memory.order, None);
+        promised(memory, second(40), Some(mib(1024)))
+    };
+    assert_eq!(withdrawn(order(2048, 2148)), mib(100), "one that gave 100 MiB");
+    assert_eq!(withdrawn(order(2148, 2048)), mib(200), "one that took");
+    assert_eq!(withdrawn(None), mib(200));
 }

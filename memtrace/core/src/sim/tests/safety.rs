@@ -8,14 +8,13 @@ use crate::policy::rules::Safety;
 use crate::policy::{Memtrace, Rules};
 
 /// Feature, scenario, and which expectation fails without it.
-const LOAD: [(Safety, &str, &str); 11] = [
+const LOAD: [(Safety, &str, &str); 10] = [
     (Safety::Fresh, "statistics-stop", "stall seconds"),
     (Safety::Trust, "claims-from-others", "stall seconds"),
     (Safety::Distress, "near-the-edge", "oscillations"),
     (Safety::Booted, "services-start", "guest OOMs"),
     (Safety::Moving, "stuck-balloon", "orders"),
     (Safety::Foreign, "operator-setmem", "breaches"),
-    (Safety::Floor, "overcommit-2x", "oscillations"),
     (Safety::Burst, "slow-swap", "oscillations"),
     (Safety::Keep, "near-the-edge", "oscillations"),
     (Safety::Reserve, "overcommit-2x", "oscillations"),
@@ -23,8 +22,8 @@ const LOAD: [(Safety, &str, &str); 11] = [
 ];
 
 /// Those that no scenario needs, and the working seed of a drawn host that needs them.
-const DRAWN: [(Safety, u64); 3] =
-    [(Safety::Learnt, 24), (Safety::CoolDown, 175), (Safety::Hysteresis, 69)];
+const DRAWN: [(Safety, u64); 4] =
+    [(Safety::Learnt, 24), (Safety::CoolDown, 23), (Safety::Floor, 37), (Safety::Hysteresis, 95)];
 
 /// What a scenario expects and isn't reached without these features.
 fn missed(name: &str, without: BTreeSet<Safety>) -> Vec<String> {

@@ -154,7 +154,7 @@ impl Runner {
         self.book.add(sample.wall, done, first(false, &new));
         if let Some(reaction) = &reaction {
             self.recorded.add(&reaction.decisions);
-            self.follow(sample.at, reaction);
+            self.follow(&sample, reaction);
         }
         let compared = &mut self.compared;
         match reaction.map(|reaction| reaction.mode) {
@@ -212,14 +212,21 @@ impl Runner {
     }
 
     /// Takes what was ordered for the policy's own.
-    fn follow(&mut self, at: Nanos, reaction: &Reaction) {
+    fn follow(&mut self, sample: &Sample, reaction: &Reaction) {
         if reaction.mode != Mode::Enforce {
             return;
         }
+        let at = sample.at;
         for decision in &reaction.decisions.actions {
             let Action::Balloon { from, to } = decision.action else { continue };
             let nearest = Bytes(from.0.abs_diff(to.0));
             self.send(decision.vm, Some(Ordered { at, from, to, progressed: at, nearest }));
+            let rss =
+                sample.vms.iter().find(|vm| vm.id == decision.vm).and_then(|vm| vm.process.rss);
+            if let Some(memory) = self.policy.state.vms.get_mut(&decision.vm).filter(|_| to > from)
+            {
+                memory.promises.add(at, rss, to.saturating_sub(from));
+            }
         }
         let failed = reaction.entries.iter().filter(|entry| matches!(entry.fate, Fate::Failed(_)));
         for entry in failed {
