@@ -1,5 +1,7 @@
 //! The binary: parses the command line, sets up logging, dispatches, and returns the exit code.
 
+#![forbid(unsafe_code)]
+
 use std::io::Write;
 use std::process::ExitCode;
 

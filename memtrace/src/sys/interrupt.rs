@@ -69,16 +69,17 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// A terminal that closes hangs up twice, by the kernel and by the shell, and service managers send
-    /// SIGHUP right after SIGTERM: nobody asks again by that.
+    /// A terminal that closes hangs up twice, by the kernel and by the shell, its session's end sends
+    /// SIGTERM after that, and service managers SIGHUP after SIGTERM: none of them is impatient.
     fn note(&self, kind: SignalKind) -> Noted {
-        let mut again = true;
+        let mut before = None;
         self.0.send_if_modified(|first| {
-            again = first.is_some();
+            before = *first;
             first.get_or_insert(kind.as_raw_value());
-            !again
+            before.is_none()
         });
-        if again && kind != HANGUP { Noted::Again } else { Noted::Once }
+        let asked = before.is_some_and(|before| before != HANGUP.as_raw_value());
+        if asked && kind != HANGUP { Noted::Again } else { Noted::Once }
     }
 
     /// Waits for a signal, as long as it takes.
@@ -139,10 +140,10 @@ mod tests {
             let interrupt = Interrupt::default();
             kinds.iter().fold(None, |_, &kind| Some(interrupt.note(kind)))
         };
-        for again in [[int, int], [int, term], [term, int], [HANGUP, term]] {
+        for again in [[int, int], [int, term], [term, int], [term, term]] {
             assert_eq!(last(&again), Some(Noted::Again), "{again:?}");
         }
-        for once in [&[int][..], &[HANGUP], &[HANGUP, HANGUP], &[term, HANGUP]] {
+        for once in [&[int][..], &[HANGUP], &[HANGUP, HANGUP], &[term, HANGUP], &[HANGUP, term]] {
             assert_eq!(last(once), Some(Noted::Once), "{once:?}");
         }
     }

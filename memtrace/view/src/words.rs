@@ -25,7 +25,7 @@ pub use what_if::what_if;
 pub const fn rule(rule: RuleId) -> &'static str {
     match rule {
         RuleId::Dead => "unused",
-        RuleId::Farewell => "give back",
+        RuleId::AtExit => "give back",
         _ => rule.word(),
     }
 }
@@ -230,7 +230,7 @@ fn need(term: &Term) -> String {
         show(*in_flight),
         show(*in_use),
         if *pays { "" } else { " (no VM waits for memory)" },
-        if *fast_swap { " (swap is as fast as guests' disks)" } else { "" },
+        if *fast_swap { " (swap isn't seen to be slower than guests' disks)" } else { "" },
         if *enough { "" } else { ": too little to act on" }
     )
 }

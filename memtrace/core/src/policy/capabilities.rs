@@ -12,6 +12,8 @@ pub struct Capabilities {
     pub swap_in: bool,
     pub async_faults: bool,
     pub stalled: bool,
+    /// Waits for pages from swap are among what VMs stall for.
+    pub swap_waits: bool,
     pub guest_faults: bool,
     pub guest_swap: bool,
 }
@@ -24,6 +26,7 @@ impl Default for Capabilities {
             swap_in: true,
             async_faults: true,
             stalled: true,
+            swap_waits: true,
             guest_faults: true,
             guest_swap: true,
         }
@@ -53,6 +56,7 @@ impl Capabilities {
             swap_in: counts(Signal::SwapIn),
             async_faults: counts(Signal::AsyncFaults),
             stalled: counts(Signal::DirectReclaim) || counts(Signal::MemcgReclaim),
+            swap_waits: counts(Signal::SwapIn) && counts(Signal::SwapInWait),
             // Each guest tells of itself; one that doesn't is left alone.
             guest_faults: true,
             guest_swap: true,
@@ -89,5 +93,13 @@ mod tests {
         let capabilities = Capabilities::of(&sample);
         assert!(!capabilities.psi && !capabilities.async_faults);
         assert!(capabilities.swap_in && capabilities.stalled && capabilities.direct_reclaims);
+        assert!(capabilities.swap_waits);
+        for status in &mut sample.signals {
+            if status.signal == Signal::SwapInWait {
+                status.quality = Quality::absent("no programs at function entries");
+            }
+        }
+        let capabilities = Capabilities::of(&sample);
+        assert!(capabilities.swap_in && capabilities.stalled && !capabilities.swap_waits);
     }
 }

@@ -19,12 +19,15 @@ const FAULT: f64 = 0.4e-3;
 const CHEAP: f64 = 1e-3;
 /// Where a page of the host's swap takes no longer than this, a guest that loses its files to a balloon
 /// waits as long for each as its host does for a page in swap, and it isn't known before which of them it
-/// will read again. On working seeds 0.2 and 0.5 ms have as much stall where it fits.
+/// will read again. On working seeds 0.2 and 0.5 ms differ by less than 2 % (docs/population.md).
 pub const AS_FAST: f64 = 0.3e-3;
 /// With less than this waited in a second, over all VMs, being short costs nothing.
 pub const PAYS: f64 = 0.02;
-/// Fewer pages a second than this say nothing of the swap device.
+/// Fewer pages a second than this say nothing of the swap device, unless VMs wait much: it may be so slow
+/// that it brings no more.
 const PAGES: f64 = 256.0;
+const FEW_PAGES: f64 = 16.0;
+const MUCH: f64 = 0.25;
 const PAGE: f64 = 4096.0;
 /// Parts of the difference by which the time of a page follows what is seen, upwards and
 /// downwards: a device that was slow under load will be so again.
@@ -83,10 +86,10 @@ pub fn pays(rules: &Rules, host: &Host, seen: &Observation) -> bool {
     waits || !rules.capabilities.stalled || has_room(host, &seen.scope) == Some(false)
 }
 
-/// Whether a page comes from the host's swap as fast as from guests' disks. Not seen yet: it does, where it
-/// could be seen, as nobody waits for it.
-pub fn is_as_fast_as_disks(rules: &Rules, swap_wait: Option<f64>) -> bool {
-    swap_wait.map_or(rules.capabilities.stalled, |seconds| seconds <= AS_FAST)
+/// Whether a page comes from the host's swap as fast as from guests' disks. What wasn't seen yet counts as
+/// fast, and so does what this host can't measure: less knowledge takes no more from guests.
+pub fn is_as_fast_as_disks(swap_wait: Option<f64>) -> bool {
+    swap_wait.is_none_or(|seconds| seconds <= AS_FAST)
 }
 
 /// Whether the host's swap has room for more.
@@ -124,15 +127,22 @@ pub fn beyond(
 }
 
 /// Seconds that VMs wait for a page of the host's swap, from what was known before and what is
-/// seen now.
-pub fn follow(before: Option<f64>, seen: &Observation) -> Option<f64> {
+/// seen now. `None`: nothing was seen, or waits for swap-ins aren't among those that this host measures.
+pub fn follow(rules: &Rules, before: Option<f64>, seen: &Observation) -> Option<f64> {
+    if !rules.capabilities.swap_waits {
+        return None;
+    }
     let rates: Option<f64> = seen.vms.iter().map(|vm| bytes_per_second(vm.swap_in)).sum();
     let (Some(rate), Some(waits)) = (rates, waits(seen.vms.iter())) else { return before };
     let pages = rate / PAGE;
-    if pages < PAGES {
+    let is_slow = pages >= FEW_PAGES && waits >= MUCH;
+    if pages < PAGES && !is_slow {
         return before;
     }
     let now = waits / pages;
+    if pages < PAGES && before.is_some_and(|before| now < before) {
+        return before;
+    }
     let Some(before) = before else { return Some(now) };
     let part = if now > before { RISES } else { FALLS };
     Some(before + (now - before) * part)

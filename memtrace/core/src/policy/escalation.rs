@@ -1,4 +1,4 @@
-//! The rungs of the ladder: alert, inflate, win back cold memory through the cgroup. Each
+//! The escalation steps: alert, inflate, win back cold memory through the cgroup. Each
 //! has its own conditions; there is none that kills. The last one, the hook, is in `hook`.
 
 use super::decision::{Action, Decision};
@@ -74,7 +74,7 @@ pub fn reclaimable(rules: &Rules, vm: &Vm<'_>, duplicate: bool) -> Option<Bytes>
     let ready = [allowed(vm, duplicate), running(vm)].iter().all(Result::is_ok)
         && vm.now.takes_reclaim
         && vm.now.pinned.is_none()
-        && vm.hurts == Some(false)
+        && vm.in_distress == Some(false)
         && reclaim_backoff::rests(vm.memory, vm.at).is_none();
     let left = 1.0 - percent(vm.now.psi_some)? / rules.reclaim_psi;
     let most = Bytes((rules.reclaim.0 as f64 * left.max(0.0)) as u64);

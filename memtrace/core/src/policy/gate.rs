@@ -106,7 +106,7 @@ fn at_ease(rules: &Rules, level: Level, vm: &Vm<'_>) -> Answer {
     }
     // Not by what it suffers from the host: where all are swapped none would give, and what one
     // has no use for helps itself too.
-    match vm.guest_hurts {
+    match vm.guest_in_distress {
         Some(true) => return Err(Reason::InDistress { symptoms: vm.symptoms.clone() }),
         None => return Err(Reason::DistressUnknown { unknown: vm.unknown.clone() }),
         Some(false) => {}

@@ -25,7 +25,7 @@ const LEAST: u64 = 16 << 20;
 
 /// A step of it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Farewell {
+pub struct AtExit {
     pub decisions: Decisions,
     /// Who is still short.
     pub short: Vec<Short>,
@@ -57,15 +57,15 @@ enum Return {
 }
 
 /// One step. Pure. `taken`: what is to go back.
-pub fn farewell(
+pub fn at_exit(
     rules: &Rules,
     state: State,
     seen: &Observation,
     taken: &[Taken],
-) -> (State, Farewell) {
+) -> (State, AtExit) {
     let mut state = state;
     if state.at.is_some_and(|before| seen.at <= before) {
-        return (state, Farewell::default());
+        return (state, AtExit::default());
     }
     let at = seen.at;
     let duplicates = duplicates(&seen.vms);
@@ -73,7 +73,7 @@ pub fn farewell(
         follow(rules, state.vms.entry(vm.id).or_default(), at, vm);
     }
     let host = Host::of(rules, &state, at, &seen.scope);
-    let mut parting = Farewell::default();
+    let mut given_back = AtExit::default();
     let mut wants = Vec::new();
     let mut sum = 0.0;
     for taken in taken {
@@ -88,7 +88,7 @@ pub fn farewell(
             }
             Some(Return::Short { bytes, reason, waits, may }) => {
                 sum += may.0 as f64;
-                parting.short.push(Short { vm: taken.vm, bytes, reason, waits });
+                given_back.short.push(Short { vm: taken.vm, bytes, reason, waits });
             }
         }
     }
@@ -101,20 +101,20 @@ pub fn farewell(
             _ => None,
         };
         let reason = if let Some(to) = to {
-            parting.decisions.actions.push(decision(taken, actual, to, budget));
+            given_back.decisions.actions.push(decision(taken, actual, to, budget));
             Reason::OnItsWay
         } else if host.is_none() {
             Reason::FreeUnknown
         } else {
             Reason::NotFree
         };
-        parting.short.push(Short { vm: taken.vm, bytes: Some(missing), reason, waits: true });
+        given_back.short.push(Short { vm: taken.vm, bytes: Some(missing), reason, waits: true });
     }
-    parting.decisions.state = host.as_ref().map(|host| host.level);
-    parting.short.sort_by_key(|short| short.vm);
-    let outcome = Outcome { decisions: parting.decisions.clone(), ..Outcome::default() };
+    given_back.decisions.state = host.as_ref().map(|host| host.level);
+    given_back.short.sort_by_key(|short| short.vm);
+    let outcome = Outcome { decisions: given_back.decisions.clone(), ..Outcome::default() };
     remember(rules, &mut state, seen, host.as_ref(), outcome);
-    (state, parting)
+    (state, given_back)
 }
 
 fn budget(rules: &Rules, state: &State, seen: &Observation, host: &Host) -> Bytes {
@@ -179,7 +179,7 @@ fn decision(taken: &Taken, actual: Bytes, to: Bytes, budget: Bytes) -> Decision 
     Decision {
         vm: taken.vm,
         action: Action::Balloon { from: actual, to },
-        rule: RuleId::Farewell,
+        rule: RuleId::AtExit,
         reason: Reason::Ending { free: budget, before: taken.before },
     }
 }

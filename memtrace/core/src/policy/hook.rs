@@ -1,4 +1,4 @@
-//! The last rung of the ladder: somebody else is told what balloons and cold pages together
+//! The last escalation step: somebody else is told what balloons and cold pages together
 //! can't win back, and may move a VM away or wake a person. It is a message, so that not
 //! knowing what a VM could give keeps nobody from hearing of the rest; the text says so.
 
@@ -114,6 +114,6 @@ fn may(
 }
 
 fn suffering(vms: &[Vm<'_>]) -> Vec<Suffering> {
-    let hurt = vms.iter().filter(|vm| vm.hurts == Some(true));
+    let hurt = vms.iter().filter(|vm| vm.in_distress == Some(true));
     hurt.map(|vm| Suffering { vm: vm.now.id, from: vm.suffering() }).collect()
 }

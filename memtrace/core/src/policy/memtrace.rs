@@ -1,13 +1,13 @@
 //! memtrace's own policy: the pure step with what it remembers.
 
 use super::Policy;
-use super::decision::Decisions;
+use super::decision::{Action, Decisions};
 use super::observation::Observation;
 use super::rules::Rules;
 use super::state::State;
 use super::step::step;
 use super::taken::Taken;
-use crate::policy::give_back::{Farewell, farewell};
+use crate::policy::give_back::{AtExit, at_exit};
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 
@@ -39,11 +39,13 @@ impl Policy for Memtrace {
         decisions
     }
 
-    fn withdraw(&mut self, vm: VmId) {
-        if let Some(memory) = self.state.vms.get_mut(&vm) {
-            let order = memory.order.take();
-            let given = order.map_or(Bytes(0), |order| order.to.saturating_sub(order.from));
-            memory.promises.take_back(given);
+    fn withdraw(&mut self, vm: VmId, action: &Action) {
+        let Some(memory) = self.state.vms.get_mut(&vm) else { return };
+        let &Action::Balloon { from, to } = action else { return };
+        // Another order may have taken its place.
+        if memory.order.is_some_and(|order| (order.from, order.to) == (from, to)) {
+            memory.order = None;
+            memory.promises.take_back(to.saturating_sub(from));
         }
     }
 
@@ -55,10 +57,10 @@ impl Policy for Memtrace {
         self.state.holds(vm, before)
     }
 
-    fn part(&mut self, observation: &Observation, taken: &[Taken]) -> Farewell {
+    fn part(&mut self, observation: &Observation, taken: &[Taken]) -> AtExit {
         let state = std::mem::take(&mut self.state);
-        let (state, farewell) = farewell(&self.rules, state, observation, taken);
+        let (state, given_back) = at_exit(&self.rules, state, observation, taken);
         self.state = state;
-        farewell
+        given_back
     }
 }

@@ -41,7 +41,7 @@ mod what_if;
 pub use balloon_motion::{SAME, is_foreign};
 pub use capabilities::Capabilities;
 pub use decision::{Action, Call, Decision, Decisions};
-pub use give_back::{Farewell, Short, farewell};
+pub use give_back::{AtExit, Short, at_exit};
 pub use host::FAR;
 pub use memtrace::Memtrace;
 pub use observation::{GuestObservation, Observation, ScopeObservation, VmObservation};
@@ -66,7 +66,7 @@ pub trait Policy {
 
     /// What was last decided for a VM isn't carried out, so that its balloon isn't taken for
     /// stuck. Its cool-down goes on.
-    fn withdraw(&mut self, _: VmId) {}
+    fn withdraw(&mut self, _vm: VmId, _action: &Action) {}
 
     /// Goes by other rules from now on. What this host can measure stays as it is.
     fn change(&mut self, _: Rules) {}
@@ -79,7 +79,7 @@ pub trait Policy {
 
     /// A step of the end: gives back what was taken, and takes nothing. A rule that keeps
     /// no account gives nothing.
-    fn part(&mut self, _: &Observation, _taken: &[Taken]) -> Farewell {
-        Farewell::default()
+    fn part(&mut self, _: &Observation, _taken: &[Taken]) -> AtExit {
+        AtExit::default()
     }
 }

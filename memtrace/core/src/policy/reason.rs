@@ -11,7 +11,7 @@ use super::state::Level;
 use crate::sample::VmState as Running;
 use crate::units::{Bytes, Nanos, Percent};
 
-/// A condition, in the order in which those of a VM are asked; then the rungs of the ladder.
+/// A condition, in the order in which those of a VM are asked; then the escalation steps.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -45,7 +45,7 @@ pub enum GateKind {
     /// Reclaim of its cold pages backs off.
     #[serde(rename = "cold pages")]
     ColdPages,
-    /// Rung of the ladder: an alert.
+    /// Escalation step: an alert.
     Alert,
     /// Rung: balloons inflate.
     Inflate,
@@ -77,7 +77,8 @@ pub enum RuleId {
     /// Cold pages are reclaimed through the cgroup.
     Reclaim,
     /// memtrace ends, and gives back.
-    Farewell,
+    #[serde(rename = "farewell")]
+    AtExit,
     /// Of another policy, or another version of memtrace.
     #[default]
     #[serde(other)]
@@ -245,7 +246,7 @@ pub enum Reason {
     OnItsWay,
     NotFree,
 
-    // The ladder.
+    // Escalation.
     LevelIs {
         level: Level,
         from: Level,
@@ -498,7 +499,7 @@ impl RuleId {
             Self::Forecast => "forecast",
             Self::Calm => "calm",
             Self::Reclaim => "reclaim",
-            Self::Farewell => "farewell",
+            Self::AtExit => "farewell",
             Self::Other => "other",
         }
     }
@@ -540,7 +541,7 @@ mod tests {
             let written = serde_json::to_value(kind).expect("it serialises");
             assert_eq!(json(written).as_deref(), Some(kind.word()));
         }
-        for rule in [RuleId::Distress, RuleId::Dead, RuleId::Farewell, RuleId::Other] {
+        for rule in [RuleId::Distress, RuleId::Dead, RuleId::AtExit, RuleId::Other] {
             let written = serde_json::to_value(rule).expect("it serialises");
             assert_eq!(json(written).as_deref(), Some(rule.word()));
         }

@@ -216,7 +216,8 @@ fn space(memory: &VmState, rss: Bytes) -> Option<Bytes> {
     let &(_, actual) = memory.sizes.back()?;
     let size = memory.order.map_or(actual, |order| order.to.max(actual));
     // The VMM's own memory is in its RSS, too.
-    Some(size.saturating_add(OVERHEAD).saturating_sub(rss))
+    let own = memory.beside.map_or(OVERHEAD, |beside| beside.max(OVERHEAD));
+    Some(size.saturating_add(own).saturating_sub(rss))
 }
 
 /// A VM that uses little teaches little.

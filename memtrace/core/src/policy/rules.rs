@@ -58,7 +58,7 @@ pub struct Rules {
     /// Most that a VM gets back at once when it is calm: 5 % in 10 s (hypeman).
     pub calm: Step,
     pub calm_pause: Nanos,
-    /// So long it has to be calm first.
+    /// Time that it has to be calm first.
     pub quiet: Nanos,
     /// What was taken doesn't go back sooner, unless its guest suffers.
     pub hold: Nanos,
@@ -72,7 +72,7 @@ pub struct Rules {
     /// A balloon without progress for so long is stuck, and flagged later (squeezed).
     pub stuck: Nanos,
     pub flagged: Nanos,
-    /// So long a VM is left alone whose balloon somebody else moved.
+    /// Time that a VM is left alone whose balloon another program moved.
     pub stand_down: Nanos,
     /// The floor: so much at least, so much of the maximum (hypeman's 50 %; less when hard and
     /// low, where what it uses still protects it: with half of each maximum out of reach, the
@@ -81,8 +81,8 @@ pub struct Rules {
     pub floor_least: Bytes,
     pub floor_shares: [f64; 3],
     pub floor_used: f64,
-    /// A VM that hurt with so much more than it uses isn't shrunk to that and this margin
-    /// again, times what it uses then; half of that is forgotten in this time.
+    /// A VM that was in distress at some ratio of its size to what it used isn't shrunk to that ratio
+    /// and this margin again; half of it is forgotten in this time.
     pub learnt_margin: f64,
     pub learnt_half_life: Nanos,
     /// A guest that suffered while memtrace kept memory from it isn't shrunk to that size and this
@@ -126,7 +126,7 @@ pub struct Rules {
     pub reclaim_psi: f64,
     pub reclaim: Bytes,
     pub reclaim_pause: Nanos,
-    /// Rungs of the ladder that are switched on.
+    /// Escalation steps that are switched on.
     pub inflate: bool,
     pub win_back: bool,
     pub hook: HookRules,

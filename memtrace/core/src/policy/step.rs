@@ -159,7 +159,7 @@ impl Round<'_> {
         if let Ok(report) = &vm.report {
             to.outcome.used.insert(id, (report.used.saturating_sub(report.grown), report.said));
         }
-        if vm.guest_hurts == Some(true) {
+        if vm.guest_in_distress == Some(true) {
             to.outcome.hurt.insert(id);
             let size = vm.now.actual.filter(|_| vm.is_kept_from(self.rules));
             to.outcome.too_small.extend(size.map(|size| (id, size)));

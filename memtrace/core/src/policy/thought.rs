@@ -24,7 +24,7 @@ pub struct Thought {
     pub otherwise: Vec<WhatIf>,
 }
 
-/// One condition for taking memory from a VM, or a rung of the ladder.
+/// One condition for taking memory from a VM, or an escalation step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gate {
     /// Name.

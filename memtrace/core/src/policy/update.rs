@@ -49,7 +49,7 @@ pub fn remember(
     remember_vms(rules, state, seen, &outcome);
     remember_orders(state, seen, &outcome);
     remember_host(rules, state, at, host, &outcome);
-    state.swap_wait = costs::follow(state.swap_wait, seen);
+    state.swap_wait = costs::follow(rules, state.swap_wait, seen);
     if outcome.decisions.hook.is_some() {
         state.told = Some(at);
     }

@@ -1,4 +1,4 @@
-//! One VM as the policy sees it: whether its word can be taken, and whether it hurts. What
+//! One VM as the policy sees it: whether its statistics count, and whether it is in distress. What
 //! can't be told is neither yes nor no.
 
 use super::observation::VmObservation;
@@ -24,9 +24,9 @@ pub struct Vm<'a> {
     /// The guest's word: fresh, whole and not contradicted; or why not.
     pub report: Result<GuestReport, Reason>,
     /// It suffers.
-    pub hurts: Option<bool>,
+    pub in_distress: Option<bool>,
     /// It suffers within: by what its guest tells.
-    pub guest_hurts: Option<bool>,
+    pub guest_in_distress: Option<bool>,
     pub symptoms: Vec<Symptom>,
     /// What would have to be known to tell.
     pub unknown: Vec<SymptomKind>,
@@ -74,10 +74,10 @@ impl<'a> Vm<'a> {
     pub fn of(rules: &Rules, memory: &'a VmState, at: Nanos, now: &'a VmObservation) -> Self {
         let report = guest_report(rules, memory, at, now);
         let kept = is_kept_from(rules, memory, now.actual);
-        let Hurts { hurts, guest_hurts, symptoms, unknown } =
-            hurts(rules, now, report.as_ref().ok(), kept);
+        let Signs { in_distress, guest_in_distress, symptoms, unknown } =
+            signs(rules, now, report.as_ref().ok(), kept);
         let rules = rules.of(now);
-        Self { now, memory, rules, at, report, hurts, guest_hurts, symptoms, unknown }
+        Self { now, memory, rules, at, report, in_distress, guest_in_distress, symptoms, unknown }
     }
 
     /// What its guest has no use for; what was touched since it said so
@@ -116,7 +116,7 @@ impl<'a> Vm<'a> {
 
     /// What it suffers from. One of which only little is known has little left.
     pub fn suffering(&self) -> Distress {
-        match (self.hurts, &self.report) {
+        match (self.in_distress, &self.report) {
             (None, Err(_)) => Distress::Unknown(self.unknown.clone()),
             (Some(true), _) | (_, Err(_)) => Distress::Symptoms(self.symptoms.clone()),
             (_, Ok(report)) => Distress::Available(share(report.available, report.size)),
@@ -208,14 +208,14 @@ fn contradiction(
 }
 
 /// Whether a VM suffers, by which symptoms, and which are not known.
-struct Hurts {
-    hurts: Option<bool>,
-    guest_hurts: Option<bool>,
+struct Signs {
+    in_distress: Option<bool>,
+    guest_in_distress: Option<bool>,
     symptoms: Vec<Symptom>,
     unknown: Vec<SymptomKind>,
 }
 
-fn hurts(rules: &Rules, now: &VmObservation, report: Option<&GuestReport>, kept: bool) -> Hurts {
+fn signs(rules: &Rules, now: &VmObservation, report: Option<&GuestReport>, kept: bool) -> Signs {
     let capabilities = rules.capabilities;
     let mut symptoms = Vec::new();
     let mut unknown = Vec::new();
@@ -264,6 +264,6 @@ fn hurts(rules: &Rules, now: &VmObservation, report: Option<&GuestReport>, kept:
     }
     let tight = all([tight, any([swap, faults])]);
     let guest = any([low, tight, thrashes(rules, now, report, kept), Some(killed)]);
-    let hurts = any(host.into_iter().chain([guest]));
-    Hurts { hurts, guest_hurts: guest, symptoms, unknown }
+    let in_distress = any(host.into_iter().chain([guest]));
+    Signs { in_distress, guest_in_distress: guest, symptoms, unknown }
 }

@@ -45,8 +45,8 @@ impl Reactor {
         let holdings = self.ledger.holdings();
         let taken = |held: &Holding| Taken { vm: held.vm, before: held.before, sent: held.now };
         let taken: Vec<Taken> = holdings.iter().map(taken).collect();
-        let farewell = self.policy.part(observation, &taken);
-        let owed = farewell.short.into_iter().map(|short| {
+        let given_back = self.policy.part(observation, &taken);
+        let owed = given_back.short.into_iter().map(|short| {
             let held = holdings.iter().find(|held| held.vm == short.vm);
             Owed {
                 name: held.map(|held| held.name.clone()).unwrap_or_default(),
@@ -55,7 +55,7 @@ impl Reactor {
                 waits: short.waits,
             }
         });
-        (farewell.decisions, Some(owed.collect()))
+        (given_back.decisions, Some(owed.collect()))
     }
 
     /// Drops what was taken from VMs that are gone or restarted, or whose balloon another program

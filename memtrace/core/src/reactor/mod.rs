@@ -174,7 +174,9 @@ impl Reactor {
     fn carry_out(&mut self, wall: WallNanos, wanted: Vec<Wanted>, snapshot: &Snapshot) {
         let Some(actuator) = self.actuator.as_mut().filter(|_| self.acts) else {
             // The cool-down would keep the same decision from being made again at once.
-            wanted.iter().for_each(|wanted| self.policy.withdraw(wanted.decision.vm));
+            wanted.iter().for_each(|wanted| {
+                self.policy.withdraw(wanted.decision.vm, &wanted.decision.action)
+            });
             return self.enter_all(wall, wanted, &Fate::Observed);
         };
         match self.ledger.begin(wall, wanted.clone()) {
@@ -189,7 +191,9 @@ impl Reactor {
             Err(error) => {
                 let reason = Failure::NoJournal(format!("{error:#}"));
                 self.keep_problem(Err(error));
-                wanted.iter().for_each(|wanted| self.policy.withdraw(wanted.decision.vm));
+                wanted.iter().for_each(|wanted| {
+                    self.policy.withdraw(wanted.decision.vm, &wanted.decision.action)
+                });
                 self.enter_all(wall, wanted, &Fate::Failed(reason));
             }
         }
@@ -222,7 +226,7 @@ impl Reactor {
             let Some(number) = self.in_flight.remove(&outcome.id) else { continue };
             if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) {
                 if outcome.result.is_err() {
-                    self.policy.withdraw(entry.decision.vm);
+                    self.policy.withdraw(entry.decision.vm, &entry.decision.action);
                     self.targets.forget(entry.decision.vm);
                 }
                 entry.fate = match outcome.result {

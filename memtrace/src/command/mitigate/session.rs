@@ -18,7 +18,7 @@ use crate::sys::output;
 use memtrace_core::reactor::{Owed, Step};
 
 /// Time limit of giving memory back. Balloons need seconds; the unit file allows more.
-const FAREWELL: Duration = Duration::from_secs(30);
+const GIVING_BACK: Duration = Duration::from_secs(30);
 /// Interval of checks of deflating balloons.
 const PACE: Duration = Duration::from_secs(1);
 
@@ -61,7 +61,7 @@ impl Session {
             }
         }
         self.service.stopping();
-        if self.running.gives_back() { self.farewell(&mut signals).await } else { Ok(()) }
+        if self.running.gives_back() { self.give_back(&mut signals).await } else { Ok(()) }
     }
 
     fn show(&mut self, step: &Step) -> Result<()> {
@@ -81,10 +81,10 @@ impl Session {
     }
 
     /// Gives back until nothing more can be, the time limit, or another signal.
-    async fn farewell(&mut self, signals: &mut Signals) -> Result<()> {
+    async fn give_back(&mut self, signals: &mut Signals) -> Result<()> {
         self.handle.control.send_modify(|control| control.interval = control.interval.min(PACE));
         self.running.remote.give_back();
-        let deadline = Instant::now() + FAREWELL;
+        let deadline = Instant::now() + GIVING_BACK;
         let mut owed: Option<Vec<Owed>> = None;
         let why = loop {
             tokio::select! {
@@ -181,7 +181,7 @@ mod tests {
         let file = crate::config::FILE;
         assert_eq!(arguments.config.as_deref(), Some(std::path::Path::new(file)));
         let seconds = value("TimeoutStopSec").trim_end_matches('s').parse().expect("seconds");
-        assert!(FAREWELL + crate::command::mitigate::PATIENCE < Duration::from_secs(seconds));
+        assert!(GIVING_BACK + crate::command::mitigate::PATIENCE < Duration::from_secs(seconds));
         let directory = format!("/var/lib/{}", value("StateDirectory"));
         assert_eq!(directory, memtrace_store::journal::DIRECTORY);
     }

@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn the_host_is_explained_too() {
         let text = text("host", 20).expect("there is always one");
-        assert!(text.contains("rungs of the ladder"), "{text}");
+        assert!(text.contains("escalation steps"), "{text}");
     }
 
     #[test]

@@ -63,8 +63,8 @@ impl Listener {
                 let listener = TcpListener::from_std(listener).with_context(told)?;
                 if !network.ip().is_loopback() {
                     tracing::warn!(
-                        "metrics are served on {address}, which is not loopback: without \
-                         authentication, to whoever reaches it"
+                        "metrics are served on {address}, which is not loopback: anybody who can \
+                         connect may read them, without authentication"
                     );
                 }
                 Ok(Self { socket: Socket::Network(listener), _place: None })

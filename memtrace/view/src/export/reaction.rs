@@ -122,7 +122,7 @@ fn considered(thought: &Thought) -> Vec<Said> {
     if !thought.gates.is_empty() {
         lines.push(Said::head(match thought.vm {
             Some(_) => "preconditions for taking memory (all must hold)",
-            None => "rungs of the ladder, and which are active",
+            None => "escalation steps, and which are active",
         }));
     }
     lines.extend(thought.gates.iter().map(|gate| {

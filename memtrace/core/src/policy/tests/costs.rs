@@ -125,15 +125,12 @@ fn where_swap_is_as_fast_as_guests_disks_what_they_use_is_left_to_the_hosts_recl
 }
 
 #[test]
-fn where_what_vms_wait_for_cannot_be_seen_swap_counts_as_slow() {
-    let mut blind = Rules::default();
-    blind.capabilities.stalled = false;
-    let short = |second| {
-        let mut short = pressed(second, 1024, vec![vm(1)]);
-        short.vms[0].stalled = None;
-        short
-    };
-    assert_eq!(taken(None, blind, short), -204);
+fn what_rises_and_falls_where_next_to_nothing_is_available_is_no_trend() {
+    let wobbles =
+        |second: u64| pressed(second, [400, 350, 250, 20][second as usize % 4], vec![vm(1)]);
+    assert_eq!(taken(Some(0.1e-3), Rules::default(), wobbles), 0);
+    let falls = |second: u64| pressed(second, 4000 - 900 * second, vec![vm(1)]);
+    assert!(taken(Some(0.1e-3), Rules::default(), falls) < 0, "from 9 % to 1 in three seconds");
 }
 
 #[test]
@@ -161,6 +158,10 @@ fn explain_says_that_a_slower_swap_would_have_it_taken() {
     assert_eq!(of_vm.expect("it was thought of").otherwise[0], WhatIf::Gives { changes });
 }
 
+fn followed(before: Option<f64>, seen: &Observation) -> Option<f64> {
+    follow(&Rules::default(), before, seen)
+}
+
 /// VMs that swap in so many pages a second and wait so long.
 fn swapping(pages: f64, seconds: f64) -> Observation {
     let mut vm = vm(1);
@@ -171,21 +172,38 @@ fn swapping(pages: f64, seconds: f64) -> Observation {
 
 #[test]
 fn the_time_of_a_page_rises_at_once_and_falls_slowly() {
-    let first = follow(None, &swapping(1000.0, 0.1));
+    let first = followed(None, &swapping(1000.0, 0.1));
     assert_eq!(first, Some(0.1e-3));
-    let risen = follow(first, &swapping(1000.0, 1.1)).expect("it is known");
+    let risen = followed(first, &swapping(1000.0, 1.1)).expect("it is known");
     assert!((risen - 0.6e-3).abs() < 1e-9, "{risen}");
-    let fallen = follow(Some(risen), &swapping(1000.0, 0.1)).expect("it is known");
+    let fallen = followed(Some(risen), &swapping(1000.0, 0.1)).expect("it is known");
     assert!((fallen - 0.59e-3).abs() < 1e-9, "{fallen}");
 }
 
 #[test]
 fn few_pages_and_unknown_ones_say_nothing_of_it() {
-    assert_eq!(follow(Some(0.1e-3), &swapping(100.0, 5.0)), Some(0.1e-3));
+    assert_eq!(followed(Some(0.1e-3), &swapping(100.0, 0.2)), Some(0.1e-3));
+    assert_eq!(followed(None, &swapping(10.0, 5.0)), None, "others than for swap, most likely");
     let mut unknown = swapping(1000.0, 1.0);
     unknown.vms[0].swap_in = None;
-    assert_eq!(follow(None, &unknown), None);
+    assert_eq!(followed(None, &unknown), None);
     let mut unknown = swapping(1000.0, 1.0);
     unknown.vms[0].stalled = None;
-    assert_eq!(follow(Some(0.1e-3), &unknown), Some(0.1e-3));
+    assert_eq!(followed(Some(0.1e-3), &unknown), Some(0.1e-3));
+}
+
+#[test]
+fn a_device_so_slow_that_it_brings_few_pages_is_seen_by_how_long_vms_wait_for_them() {
+    assert_eq!(followed(None, &swapping(100.0, 1.0)), Some(10e-3));
+    let risen = followed(Some(0.1e-3), &swapping(100.0, 1.0)).expect("it is known");
+    assert!(risen > 1e-3, "{risen}");
+    assert_eq!(followed(Some(20e-3), &swapping(100.0, 1.0)), Some(20e-3), "it may only rise by it");
+}
+
+#[test]
+fn where_waits_for_swap_are_not_measured_what_others_take_tells_nothing_of_it() {
+    let mut rules = Rules::default();
+    rules.capabilities.swap_waits = false;
+    assert_eq!(follow(&rules, None, &swapping(1000.0, 0.1)), None);
+    assert_eq!(follow(&rules, Some(5e-3), &swapping(1000.0, 0.1)), None);
 }

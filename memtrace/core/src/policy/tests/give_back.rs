@@ -2,7 +2,7 @@
 //! when it ends, and only what is free.
 
 use super::fixture::{GIB, MIB, after, host, id, moves, slow_swap, vm};
-use crate::policy::{Farewell, Memtrace, Policy, Reason, Rules, Taken, VmObservation};
+use crate::policy::{AtExit, Memtrace, Policy, Reason, Rules, Taken, VmObservation};
 use crate::sample::VmState;
 use crate::units::{Bytes, Nanos};
 
@@ -28,14 +28,14 @@ fn resumed(taken: &[Taken]) -> Memtrace {
     Memtrace::resume(Rules::default(), Nanos(0), taken)
 }
 
-fn part(policy: &mut Memtrace, second: u64, free: u64, vms: &[VmObservation]) -> Farewell {
+fn part(policy: &mut Memtrace, second: u64, free: u64, vms: &[VmObservation]) -> AtExit {
     let all: Vec<Taken> = (1..=9).map(|number| taken(number, None)).collect();
     let there = |taken: &&Taken| vms.iter().any(|vm| vm.id == taken.vm);
     let all: Vec<Taken> = all.iter().filter(there).copied().collect();
     policy.part(&host(second, free, vms.to_vec()), &all)
 }
 
-fn told(farewell: &Farewell) -> Vec<(Option<u64>, Reason, bool)> {
+fn told(farewell: &AtExit) -> Vec<(Option<u64>, Reason, bool)> {
     let tell = |short: &crate::policy::Short| short.bytes.map(|bytes| bytes.0 / MIB);
     farewell.short.iter().map(|short| (tell(short), short.reason.clone(), short.waits)).collect()
 }
@@ -92,7 +92,7 @@ fn at_the_end_all_goes_back_at_once_if_it_is_free() {
     assert_eq!(told(&farewell), [(Some(1096), Reason::OnItsWay, true)]);
     assert_eq!(
         part(&mut policy, 3, CALM, &[vm(1), vm(2)]),
-        Farewell { decisions: farewell.decisions, short: vec![] }
+        AtExit { decisions: farewell.decisions, short: vec![] }
     );
 }
 
@@ -129,7 +129,7 @@ fn who_cannot_be_given_anything_is_not_waited_for() {
         ]
     );
     let mut policy = resumed(&[]);
-    let mut last = Farewell::default();
+    let mut last = AtExit::default();
     for second in 1..8 {
         last = part(&mut policy, second, CALM, &[small(1, 3072)]);
     }

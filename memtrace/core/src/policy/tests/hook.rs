@@ -36,7 +36,10 @@ fn calls(
     for second in seconds {
         let decisions = policy.step(&look(second));
         // Nobody carries anything out, and no balloon is stuck for that.
-        decisions.actions.iter().for_each(|decision| policy.withdraw(decision.vm));
+        decisions
+            .actions
+            .iter()
+            .for_each(|decision| policy.withdraw(decision.vm, &decision.action));
         let is_open = gate(&decisions, None, GateKind::Hook).0;
         assert_eq!(is_open, decisions.hook.is_some(), "the rung counts when it is stood on");
         if let Some(call) = decisions.hook {

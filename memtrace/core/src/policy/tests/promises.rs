@@ -3,7 +3,7 @@
 use super::fixture::{MIB, id};
 use crate::policy::receive::promised;
 use crate::policy::state::{Ordered, VmState};
-use crate::policy::{Memtrace, Policy};
+use crate::policy::{Action, Memtrace, Policy};
 use crate::units::{Bytes, Nanos};
 
 const fn second(second: u64) -> Nanos {
@@ -46,11 +46,19 @@ fn what_is_used_is_used_of_the_oldest_gift_and_once() {
     memory.promises.add(second(31), Some(mib(1124)), mib(100));
     assert_eq!(promised(&memory, second(40), Some(mib(1124))), mib(100));
     assert_eq!(promised(&memory, second(40), Some(mib(1174))), mib(50));
+    // What the first was used for is not the second's when the first has lapsed.
+    let memory = given(&[1, 31]);
+    let open = |at| promised(&memory, second(at), Some(mib(1124)));
+    assert_eq!([40, 60, 61, 90, 91].map(open), [100, 100, 100, 100, 0].map(mib));
 }
 
 #[test]
 fn no_more_is_promised_than_the_vm_can_still_come_to_hold() {
-    // 256 MiB may be the VMM's.
+    // 256 MiB may be the VMM's, and as much as was seen to be.
+    let mut large = VmState { beside: Some(mib(2048)), ..VmState::default() };
+    large.size(Nanos(0), mib(4096));
+    large.promises.add(second(1), Some(mib(4608)), mib(1024));
+    assert_eq!(promised(&large, second(2), Some(mib(4608))), mib(1024));
     for (rss, open) in [(4096, 100), (4252, 100), (4302, 50), (4352, 0), (5000, 0)] {
         let mut memory = VmState::default();
         memory.size(Nanos(0), mib(4096));
@@ -70,20 +78,25 @@ fn gifts_are_few_however_often_something_is_given() {
 }
 
 #[test]
-fn an_order_that_failed_takes_back_its_own_gift_alone() {
+fn what_failed_takes_back_its_own_gift_alone() {
     let mut policy = Memtrace::default();
-    let order = |from: u64, to: u64| {
-        let (from, to) = (mib(from), mib(to));
-        Some(Ordered { at: second(2), from, to, progressed: second(2), nearest: from })
+    let gave = Action::Balloon { from: mib(2048), to: mib(2148) };
+    let order = Ordered {
+        at: second(31),
+        from: mib(2048),
+        to: mib(2148),
+        progressed: second(31),
+        nearest: mib(100),
     };
-    let mut withdrawn = |order| {
-        policy.state.vms.insert(id(1), VmState { order, ..given(&[1, 31]) });
-        policy.withdraw(id(1));
+    let mut withdrawn = |action: &Action| {
+        policy.state.vms.insert(id(1), VmState { order: Some(order), ..given(&[1, 31]) });
+        policy.withdraw(id(1), action);
         let memory = &policy.state.vms[&id(1)];
-        assert_eq!(memory.order, None);
-        promised(memory, second(40), Some(mib(1024)))
+        (memory.order, promised(memory, second(40), Some(mib(1024))))
     };
-    assert_eq!(withdrawn(order(2048, 2148)), mib(100), "one that gave 100 MiB");
-    assert_eq!(withdrawn(order(2148, 2048)), mib(200), "one that took");
-    assert_eq!(withdrawn(None), mib(200));
+    assert_eq!(withdrawn(&gave), (None, mib(100)));
+    // Neither an earlier order, in whose place this one came, nor a reclaim that had too little.
+    let earlier = Action::Balloon { from: mib(1948), to: mib(2048) };
+    assert_eq!(withdrawn(&earlier), (Some(order), mib(200)));
+    assert_eq!(withdrawn(&Action::Reclaim { bytes: mib(64) }), (Some(order), mib(200)));
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::fixture::{GIB, MIB, host, vm};
+use super::fixture::{GIB, MIB, host, slow_swap, vm};
 use crate::policy::decision::Decision;
 use crate::policy::state::VmState;
 use crate::policy::{
-    Action, Memtrace, Observation, Policy, Reason, RuleId, Rules, Taken, VmObservation, farewell,
+    Action, Memtrace, Observation, Policy, Reason, RuleId, Rules, Taken, VmObservation, at_exit,
     step,
 };
 use crate::sample::{VmId, VmState as Running};
@@ -76,7 +76,7 @@ fn walk(
     follows: &[bool],
     mut check: impl FnMut(&Memtrace, &Observation, &[Decision]) -> Result<(), TestCaseError>,
 ) -> Result<(), TestCaseError> {
-    let mut policy = Memtrace::default();
+    let mut policy = slow_swap(Rules::default());
     let mut at = 0;
     let mut sizes: BTreeMap<VmId, Bytes> = BTreeMap::new();
     for (mut look, follows) in looks.into_iter().zip(follows) {
@@ -247,7 +247,7 @@ fn less_means_no_more(
     let taken: Vec<Taken> = before.state.vms.iter().filter_map(had).collect();
     let (rules, state) = (&before.rules, || before.state.clone());
     let goes_on = |look: &Observation| step(rules, state(), look).1.actions;
-    let ends = |look: &Observation| farewell(rules, state(), look, &taken).1.decisions.actions;
+    let ends = |look: &Observation| at_exit(rules, state(), look, &taken).1.decisions.actions;
     let (going_on, ending) = (amounts(&goes_on(look)), amounts(&ends(look)));
     for (path, less) in with_less(look) {
         for (full, less) in [(&going_on, goes_on(&less)), (&ending, ends(&less))] {

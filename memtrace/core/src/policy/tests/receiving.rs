@@ -232,7 +232,7 @@ fn what_was_not_carried_out_makes_no_balloon_stuck() {
     for second in 1..20 {
         let decisions = policy.step(&host(second, 5 * 1024, vec![vm(1)]));
         for decision in &decisions.actions {
-            policy.withdraw(decision.vm);
+            policy.withdraw(decision.vm, &decision.action);
         }
     }
     let decisions = policy.step(&host(20, 5 * 1024, vec![vm(1)]));

@@ -87,7 +87,7 @@ fn a_run_that_ends_gives_back_through_the_journal_and_takes_nothing() {
     assert_eq!(look(&mut reactor, 1, vec![sized(7, 448)]).farewell, None);
     reactor.remote().give_back();
     let reaction = look(&mut reactor, 2, vec![sized(7, 448)]);
-    assert_eq!(reaction.decisions.actions[0].rule, RuleId::Farewell);
+    assert_eq!(reaction.decisions.actions[0].rule, RuleId::AtExit);
     let owed = reaction.farewell.expect("it leaves");
     assert_eq!((owed[0].bytes, owed[0].waits), (Some(Bytes(64 * MIB)), true));
     assert_eq!(world.told(), ["order 1", "begin 1"]);

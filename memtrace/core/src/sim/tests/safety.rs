@@ -23,7 +23,7 @@ const LOAD: [(Safety, &str, &str); 10] = [
 
 /// Those that no scenario needs, and the working seed of a drawn host that needs them.
 const DRAWN: [(Safety, u64); 4] =
-    [(Safety::Learnt, 24), (Safety::CoolDown, 23), (Safety::Floor, 37), (Safety::Hysteresis, 95)];
+    [(Safety::Learnt, 97), (Safety::CoolDown, 135), (Safety::Floor, 48), (Safety::Hysteresis, 48)];
 
 /// What a scenario expects and isn't reached without these features.
 fn missed(name: &str, without: BTreeSet<Safety>) -> Vec<String> {

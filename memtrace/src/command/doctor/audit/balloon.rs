@@ -62,7 +62,9 @@ pub fn device(vm: &VmFacts, _: &Facts) -> Answer {
 }
 
 fn attaching(vm: &VmFacts) -> Vec<String> {
-    if let Some(command) = kubectl(vm, "autoattachMemBalloon: true in spec.domain.devices") {
+    if let Some(command) =
+        kubectl(vm, "autoattachMemBalloon: true in spec.template.spec.domain.devices")
+    {
         return vec![command];
     }
     at_next_start(

@@ -147,7 +147,7 @@ fn found(vm: &VmFacts, cgroup: &Cgroup, tight: &Tight<'_>) -> Found {
 /// How the limit is lifted where it was set.
 fn lifting(vm: &VmFacts, cgroup: &Cgroup, tight: &Tight<'_>) -> String {
     if cgroup.path.contains("kubepods") {
-        let change = "raise limits.memory in spec.domain.resources, or leave it out";
+        let change = "raise limits.memory in spec.template.spec.domain.resources, or leave it out";
         return kubectl(vm, change).unwrap_or_else(|| {
             "# Kubernetes sets it: raise the memory limit of the pod (resources.limits.memory), or \
                 let it follow the guest's memory"

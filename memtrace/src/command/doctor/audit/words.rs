@@ -51,7 +51,7 @@ pub fn at_next_start(vm: &VmFacts, element: &str, options: &str, proxmox: &str) 
         (_, Some(id)) if !proxmox.is_empty() => {
             // --args takes the place of what was there.
             let before =
-                if proxmox.contains("--args") { ", beside what it has in args" } else { "" };
+                if proxmox.contains("--args") { ", added to the args that it has" } else { "" };
             vec![format!("qm set {id} {proxmox}   # takes effect at the next start{before}")]
         }
         _ => vec![

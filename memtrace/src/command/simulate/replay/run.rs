@@ -138,7 +138,7 @@ impl Runner {
         let new = self.policy.step(&observation);
         for decision in &new.actions {
             // It is not carried out.
-            self.policy.withdraw(decision.vm);
+            self.policy.withdraw(decision.vm, &decision.action);
             self.send(decision.vm, orders.get(&decision.vm).copied());
         }
         self.compared.new.add(&new);
@@ -230,11 +230,7 @@ impl Runner {
         }
         let failed = reaction.entries.iter().filter(|entry| matches!(entry.fate, Fate::Failed(_)));
         for entry in failed {
-            let order = self.policy.state.vms.get(&entry.decision.vm).and_then(|vm| vm.order);
-            let sent = order.map(|order| Action::Balloon { from: order.from, to: order.to });
-            if sent == Some(entry.decision.action) {
-                self.policy.withdraw(entry.decision.vm);
-            }
+            self.policy.withdraw(entry.decision.vm, &entry.decision.action);
         }
     }
 

@@ -181,7 +181,10 @@ fn what_only_observed_compares_in_all_and_agrees_with_itself() {
         }
         let snapshot = derive(before.as_ref(), &moment.sample);
         let decisions = policy.step(&observer.observe(&moment.sample, &snapshot));
-        decisions.actions.iter().for_each(|decision| policy.withdraw(decision.vm));
+        decisions
+            .actions
+            .iter()
+            .for_each(|decision| policy.withdraw(decision.vm, &decision.action));
         moment.reaction = Some(Reaction { decisions, ..Reaction::default() });
         before = Some(moment.sample.clone());
     }

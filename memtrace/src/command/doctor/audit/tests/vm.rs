@@ -313,13 +313,13 @@ fn kubevirt_has_commands_of_its_own() {
     assert_eq!(
         of("balloon"),
         [format!(
-            "{edit}autoattachMemBalloon: true in spec.domain.devices; takes effect at the next start"
+            "{edit}autoattachMemBalloon: true in spec.template.spec.domain.devices; takes effect at the next start"
         )]
     );
     assert_eq!(
         of("cgroup_limit"),
         [format!(
-            "{edit}raise limits.memory in spec.domain.resources, or leave it out; takes effect at \
+            "{edit}raise limits.memory in spec.template.spec.domain.resources, or leave it out; takes effect at \
              the next start"
         )]
     );
@@ -346,7 +346,7 @@ fn proxmox_has_commands_of_its_own() {
         "qm set 2207 --balloon 2048",
         "qm set 2207 --balloon 2048   # takes effect at the next start",
         "qm set 2207 --args '-global virtio-balloon-pci.deflate-on-oom=on'   # takes effect at the \
-         next start, beside what it has in args",
+         next start, added to the args that it has",
         "qm set 2207 --shares 0",
     ] {
         assert!(commands.contains(&command), "{command}: {commands:#?}");

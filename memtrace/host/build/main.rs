@@ -10,20 +10,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
-#[path = "build/compile.rs"]
 mod compile;
-#[path = "build/kept.rs"]
 mod kept;
 
 fn main() -> Result<()> {
-    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build");
     if env::var_os("CARGO_FEATURE_FULL").is_none() {
         return Ok(());
     }
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").context("no manifest dir")?);
     let out = PathBuf::from(env::var_os("OUT_DIR").context("no OUT_DIR")?);
     let ebpf_crate = manifest.join("../../memtrace-ebpf");
-    println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=ebpf");
     let object = if ebpf_crate.join("src/main.rs").is_file() {
         for part in ["src", "Cargo.toml", "toolchain.toml"] {
