@@ -3,14 +3,18 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// The first signal received, if any.
+/// The first signal received, if any, and when.
 #[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<watch::Sender<Option<i32>>>);
+pub struct Interrupt(Arc<watch::Sender<Option<(i32, Instant)>>>);
+
+/// timeout(1) signals its child, and then the group that it is in: within this time it is one signal.
+const ONE: Duration = Duration::from_millis(200);
 
 /// The run was aborted by this signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +59,7 @@ impl Interrupt {
             runtime.spawn(async move {
                 while signal.recv().await.is_some() {
                     // A run that waits for a pipe whose reader is stuck never looks at the note.
-                    if noted.note(kind) == Noted::Again {
+                    if noted.note(kind, Instant::now()) == Noted::Again {
                         let code = Interrupted(kind.as_raw_value()).code();
                         std::process::exit(i32::from(code));
                     }
@@ -71,14 +75,16 @@ impl Interrupt {
 
     /// A terminal that closes hangs up twice, by the kernel and by the shell, its session's end sends
     /// SIGTERM after that, and service managers SIGHUP after SIGTERM: none of them is impatient.
-    fn note(&self, kind: SignalKind) -> Noted {
+    fn note(&self, kind: SignalKind, now: Instant) -> Noted {
         let mut before = None;
         self.0.send_if_modified(|first| {
             before = *first;
-            first.get_or_insert(kind.as_raw_value());
+            first.get_or_insert((kind.as_raw_value(), now));
             before.is_none()
         });
-        let asked = before.is_some_and(|before| before != HANGUP.as_raw_value());
+        let asked = before.is_some_and(|(before, at)| {
+            before != HANGUP.as_raw_value() && now.saturating_duration_since(at) >= ONE
+        });
         if asked && kind != HANGUP { Noted::Again } else { Noted::Once }
     }
 
@@ -92,7 +98,7 @@ impl Interrupt {
     /// [`Interrupted`] once a signal came.
     pub fn check(&self) -> Result<(), Interrupted> {
         let signal = *self.0.borrow();
-        signal.map_or(Ok(()), |signal| Err(Interrupted(signal)))
+        signal.map_or(Ok(()), |(signal, _)| Err(Interrupted(signal)))
     }
 }
 
@@ -128,7 +134,7 @@ mod tests {
         let interrupt = Interrupt::default();
         let other = interrupt.clone();
         assert_eq!(interrupt.check(), Ok(()));
-        other.note(SignalKind::terminate());
+        other.note(SignalKind::terminate(), Instant::now());
         assert_eq!(interrupt.check(), Err(Interrupted(15)));
         assert_eq!(Interrupted(15).code(), 143);
     }
@@ -136,10 +142,14 @@ mod tests {
     #[test]
     fn a_second_signal_of_any_kind_asks_again_and_a_hangup_does_not() {
         let (int, term) = (SignalKind::interrupt(), SignalKind::terminate());
-        let last = |kinds: &[SignalKind]| {
+        let begin = Instant::now();
+        let after = |pause: Duration, kinds: &[SignalKind]| {
             let interrupt = Interrupt::default();
-            kinds.iter().fold(None, |_, &kind| Some(interrupt.note(kind)))
+            let times = (0..).map(|time| begin + pause * time);
+            kinds.iter().zip(times).fold(None, |_, (&kind, at)| Some(interrupt.note(kind, at)))
         };
+        let last = |kinds: &[SignalKind]| after(Duration::from_secs(1), kinds);
+        assert_eq!(after(Duration::from_millis(1), &[term, term]), Some(Noted::Once));
         for again in [[int, int], [int, term], [term, int], [term, term]] {
             assert_eq!(last(&again), Some(Noted::Again), "{again:?}");
         }
@@ -159,7 +169,8 @@ mod tests {
     async fn whoever_waits_is_told() {
         let interrupt = Interrupt::default();
         let other = interrupt.clone();
-        let (noted, ()) = tokio::join!(async move { other.note(HANGUP) }, interrupt.wait());
+        let (noted, ()) =
+            tokio::join!(async move { other.note(HANGUP, Instant::now()) }, interrupt.wait());
         assert_eq!(noted, Noted::Once);
         interrupt.wait().await;
     }

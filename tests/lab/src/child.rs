@@ -66,12 +66,12 @@ pub fn output(child: &mut Child) -> Result<Receiver<String>> {
 pub fn next_line(lines: &Receiver<String>, deadline: Instant) -> Result<Option<String>> {
     loop {
         interrupt::check()?;
+        // Also where other lines than the one that is waited for come all the time.
+        ensure!(Instant::now() < deadline, "it isn't printed in time");
         match lines.recv_timeout(LOOK) {
             Ok(line) => return Ok(Some(line)),
             Err(RecvTimeoutError::Disconnected) => return Ok(None),
-            Err(RecvTimeoutError::Timeout) => {
-                ensure!(Instant::now() < deadline, "nothing is printed");
-            }
+            Err(RecvTimeoutError::Timeout) => {}
         }
     }
 }

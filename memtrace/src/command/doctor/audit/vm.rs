@@ -1,6 +1,6 @@
 //! Checks of a VM's memory: pinning, configured bounds, and its process.
 
-use super::facts::{Facts, Owner, VmFacts};
+use super::facts::{Facts, Memory, Owner, VmFacts};
 use super::finding::{Answer, Found, Severity, known};
 use super::words::{configured, half, quoted, size, virsh};
 use memtrace_core::policy::PINNED_SHARE;
@@ -34,13 +34,12 @@ pub fn pinned(vm: &VmFacts, _: &Facts) -> Answer {
         }));
     }
     let memory = known(&vm.memory)?;
-    let least = Bytes(memory.rss.saturating_add(memory.huge).0 / PINNED_SHARE);
-    let (finding, undone) = if memory.huge > least {
-        (format!("{} in hugetlb pages", size(memory.huge)), "hugepages")
-    } else if memory.locked > least && vm.vfio != Ok(true) {
-        (format!("{} locked", size(memory.locked)), "locked")
-    } else {
-        return Ok(None);
+    let (finding, undone) = match pins(memory) {
+        Some(Pins::Huge) => (format!("{} in hugetlb pages", size(memory.huge)), "hugepages"),
+        Some(Pins::Locked) if vm.vfio != Ok(true) => {
+            (format!("{} locked", size(memory.locked)), "locked")
+        }
+        _ => return Ok(None),
     };
     if is_excluded(vm) {
         return Ok(None);
@@ -66,10 +65,24 @@ fn is_excluded(vm: &VmFacts) -> bool {
     said.is_ok_and(|settings| settings.exclude == Some(true) || settings.weight == Some(0))
 }
 
-/// Whether memtrace may be able to shrink it.
+/// What keeps a VM's memory in the host's.
+enum Pins {
+    Huge,
+    Locked,
+}
+
+fn pins(memory: &Memory) -> Option<Pins> {
+    let least = Bytes(memory.rss.saturating_add(memory.huge).0 / PINNED_SHARE);
+    let locked = (memory.locked > least).then_some(Pins::Locked);
+    if memory.huge > least { Some(Pins::Huge) } else { locked }
+}
+
+/// Whether memtrace may be able to shrink it, as far as is known.
 fn may_shrink(vm: &VmFacts) -> bool {
     let reachable = matches!(vm.owner, Owner::Libvirt | Owner::Qmp(_) | Owner::Unknown(_));
-    reachable && vm.encrypted != Ok(true) && vm.vfio != Ok(true)
+    let pinned = vm.memory.as_ref().is_ok_and(|memory| pins(memory).is_some());
+    let has_balloon = vm.balloon.as_ref().map_or(true, Option::is_some);
+    reachable && has_balloon && !pinned && vm.encrypted != Ok(true) && vm.vfio != Ok(true)
 }
 
 /// A process that keeps so much more than its VM's size is worth a word.

@@ -61,8 +61,9 @@ pub fn at_next_start(vm: &VmFacts, element: &str, options: &str, proxmox: &str) 
 }
 
 /// Incus and LXD write QEMU's configuration, with what is in `raw.qemu.conf`. `None`: neither of them,
-/// or no device of theirs has these options.
+/// or it has no such device: a section without a driver would keep QEMU from starting.
 fn qemu_conf(vm: &VmFacts, options: &str) -> Option<String> {
+    vm.balloon.as_ref().ok()?.as_ref()?;
     let (command, project, name) = vm.system_container()?;
     let options = options.strip_prefix("-device virtio-balloon-pci,")?.replace(',', ", ");
     let (project, name) = (quoted(project), quoted(name));

@@ -266,7 +266,13 @@ fn no_bounds_are_advised_for_a_vm_that_memtrace_cannot_shrink() {
         });
         assert_eq!(finding, None, "{owner:?}");
     }
-    let pins: [fn(&mut VmFacts); 2] = [|vm| vm.encrypted = Ok(true), |vm| vm.vfio = Ok(true)];
+    let pins: [fn(&mut VmFacts); 5] = [
+        |vm| vm.encrypted = Ok(true),
+        |vm| vm.vfio = Ok(true),
+        |vm| vm.balloon = Ok(None),
+        |vm| vm.memory.as_mut().expect("it is known").huge = Bytes(8 << 30),
+        |vm| vm.memory.as_mut().expect("it is known").locked = Bytes(8 << 30),
+    ];
     for pin in pins {
         let finding = of("bounds", |vm| {
             vm.settings = Ok(VmSettings::default());
