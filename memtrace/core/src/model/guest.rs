@@ -29,13 +29,19 @@ pub(super) fn view(vm: &VmSample, wall: WallNanos) -> GuestView {
             Measured::exact,
         )
     };
-    // A hypervisor that isn't asked leaves what the VM was started with.
-    let maximum = guest.maximum.or(vm.allocated);
+    // A hypervisor that isn't asked leaves what the VM was started with; since then memory may have been
+    // plugged in.
+    let started =
+        || vm.allocated.map(|size| Measured::approximate(size, "what it was started with"));
+    let maximum = match guest.maximum {
+        None => started().unwrap_or_else(|| of_balloon(None)),
+        known => of_balloon(known),
+    };
     let Some(stats) = guest.stats else {
         let reason = reason_or(problem, "no guest statistics");
         return GuestView {
             actual: of_balloon(guest.actual),
-            maximum: of_balloon(maximum),
+            maximum,
             total: Measured::absent(reason.clone()),
             available: Measured::absent(reason.clone()),
             stats: Measured::absent(reason.clone()),
@@ -52,7 +58,7 @@ pub(super) fn view(vm: &VmSample, wall: WallNanos) -> GuestView {
     };
     GuestView {
         actual: of_balloon(guest.actual),
-        maximum: of_balloon(maximum),
+        maximum,
         total: of_guest(
             "total",
             stats.total.map(|total| {
