@@ -18,6 +18,9 @@ const ORDERS: usize = 200;
 const NOTED: &[u8] = br#"{"kind":"noted","#;
 const CHANGED: &[u8] = br#"{"kind":"changed","#;
 
+/// Reads of /proc/locks that have to agree that there is no lock.
+const READS: usize = 8;
+
 /// Follows a journal. Each line is read once.
 #[derive(Debug)]
 pub struct Follower {
@@ -55,9 +58,7 @@ impl Follower {
     /// When a process holds it and the journal cannot be read or is of a newer memtrace; or when
     /// the lock cannot be checked.
     pub fn look(&mut self) -> Result<Option<&Followed>, JournalError> {
-        let locks = lock::table(&self.locks);
-        let locks = locks.map_err(JournalError::io(self.locks.display().to_string()))?;
-        match lock::look(&self.directory, &locks)? {
+        match self.holder()? {
             Holder::None => {
                 (self.place, self.known) = (None, Known::default());
                 Ok(None)
@@ -68,6 +69,25 @@ impl Follower {
                 Ok(Some(&self.known.followed))
             }
         }
+    }
+
+    /// Who holds the lock. The kernel lists locks a page at a time and finds its place again by counting:
+    /// a lock that is released meanwhile moves another one past the reader. So none is believed only when
+    /// it is not there again.
+    fn holder(&self) -> Result<Holder, JournalError> {
+        for _ in 1..READS {
+            let holder = self.holder_by_one_read()?;
+            if holder != Holder::None {
+                return Ok(holder);
+            }
+        }
+        self.holder_by_one_read()
+    }
+
+    fn holder_by_one_read(&self) -> Result<Holder, JournalError> {
+        let locks = lock::table(&self.locks);
+        let locks = locks.map_err(JournalError::io(self.locks.display().to_string()))?;
+        lock::look(&self.directory, &locks)
     }
 
     /// Reads what was added, in the file that it is in and in those after it. It begins with

@@ -130,3 +130,24 @@ fn a_newer_journal_is_not_guessed_at() {
     let error = follower(directory.path()).look().unwrap_err();
     assert!(matches!(error, JournalError::Newer { version: 99, .. }), "{error}");
 }
+
+#[test]
+fn a_holder_is_found_while_others_take_and_release_locks() {
+    let directory = tempfile::tempdir().unwrap();
+    let _journal = Journal::open(directory.path(), SMALL).unwrap();
+    let mut follower = follower(directory.path());
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    // More than the kernel tells in one read of a page.
+    let others: Vec<_> = (0..100).map(|_| tempfile::tempfile().unwrap()).collect();
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+                others.iter().for_each(|file| file.lock().unwrap());
+                others.iter().for_each(|file| file.unlock().unwrap());
+            }
+        });
+        let looks: Vec<bool> = (0..500).map(|_| follower.look().unwrap().is_some()).collect();
+        ended.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(looks.iter().all(|seen| *seen), "{looks:?}");
+    });
+}
