@@ -113,7 +113,7 @@ mod tests {
         let lines = output(&mut child).unwrap();
         let (soon, past) = (Instant::now() + PATIENCE, Instant::now());
         assert_eq!(next_line(&lines, soon).unwrap().as_deref(), Some("one"));
-        assert_eq!(next_line(&lines, past).unwrap_err().to_string(), "nothing is printed");
+        assert_eq!(next_line(&lines, past).unwrap_err().to_string(), "it isn't printed in time");
         drop(child.stdin.take());
         assert_eq!(next_line(&lines, soon).unwrap(), None);
         child.wait().unwrap();
