@@ -31,11 +31,9 @@ pub(super) fn view(vm: &VmSample, wall: WallNanos) -> GuestView {
     };
     // A hypervisor that isn't asked leaves what the VM was started with; since then memory may have been
     // plugged in.
-    let started =
-        || vm.allocated.map(|size| Measured::approximate(size, "what it was started with"));
-    let maximum = match guest.maximum {
-        None => started().unwrap_or_else(|| of_balloon(None)),
-        known => of_balloon(known),
+    let maximum = match (guest.maximum, vm.allocated) {
+        (None, Some(size)) => Measured::approximate(size, "what it was started with"),
+        (known, _) => of_balloon(known),
     };
     let Some(stats) = guest.stats else {
         let reason = reason_or(problem, "no guest statistics");

@@ -66,8 +66,7 @@ pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes, seen: &Obs
     let patient = !full && (falls.0 == 0 || is_at_the_bottom(rules, host));
     let asked = in_use >= worth_it(rules, host.total);
     let fast_swap = asked && patient && costs::is_as_fast_as_disks(state.swap_wait);
-    let enough_in_use = asked && !fast_swap;
-    let in_use = if enough_in_use { in_use } else { Bytes(0) };
+    let in_use = if asked && !fast_swap { in_use } else { Bytes(0) };
     let term = Term::Need {
         need: bytes,
         short,

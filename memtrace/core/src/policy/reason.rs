@@ -47,11 +47,11 @@ pub enum GateKind {
     ColdPages,
     /// Escalation step: an alert.
     Alert,
-    /// Rung: balloons inflate.
+    /// Escalation step: balloons inflate.
     Inflate,
-    /// Rung: cold pages are reclaimed.
+    /// Escalation step: cold pages are reclaimed.
     Reclaim,
-    /// Rung: the operator's hook is called.
+    /// Escalation step: the operator's hook is called.
     Hook,
     /// Of another version of memtrace.
     #[serde(other)]
