@@ -431,3 +431,13 @@ fn without_privileges_the_doctor_still_tells_what_it_can() {
     assert!(report.contains("\naudit of "), "{report}");
     assert!(document["audit"]["findings"].is_array(), "{document}");
 }
+
+/// Hosts without libvirt run it too: its library is in the helper alone.
+#[test]
+fn it_does_not_link_libvirt() {
+    let linked =
+        Command::new("ldd").arg(env!("CARGO_BIN_EXE_memtrace")).output().expect("ldd runs");
+    let text = String::from_utf8_lossy(&linked.stdout);
+    assert!(text.contains("libc.so"), "{text}");
+    assert!(!text.contains("libvirt"), "{text}");
+}

@@ -67,7 +67,7 @@ impl LiveSource {
         let mut answer = if self.is_outside_scope(vm.pid) {
             GuestAnswer::problem("not asked: the VM is outside the scope (scope.cgroup)")
         } else {
-            self.guests.answer(vm)
+            self.guests.answer(&self.root, vm)
         };
         let balloon = vm.description.qemu.as_ref().and_then(|qemu| qemu.balloon);
         answer.guest.deflate_on_oom = balloon.map(|balloon| balloon.deflate_on_oom);

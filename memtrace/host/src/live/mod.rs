@@ -239,7 +239,7 @@ impl LiveSource {
             self.candidates.remove(vm.pid);
             moved |= self.look_where(vm, &mut patience, notices);
             if self.is_outside_scope(vm.pid) {
-                self.guests.leave(vm);
+                self.guests.leave(&self.root, vm);
             } else {
                 self.guests.follow(&self.root, vm);
             }

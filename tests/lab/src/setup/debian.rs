@@ -11,7 +11,7 @@ use crate::{interrupt, progress};
 
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
-/// What building wants: libvirt's headers are for memtrace's feature `libvirt`.
+/// What building wants: libvirt's headers are for memtrace's helper `memtrace-libvirt`.
 const BUILD: &[&str] = &["build-essential", "libvirt-dev", "pkg-config"];
 
 /// What the lab wants: qemu, libvirt's daemon with its driver, and tools for a swap file

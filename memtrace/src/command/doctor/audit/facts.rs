@@ -161,7 +161,9 @@ pub enum Owner {
     Libvirt,
     /// QEMU itself, at this socket.
     Qmp(String),
-    /// A libvirt that isn't this host's, and why.
+    /// A libvirt of a user's own or in a container, which answers.
+    OtherLibvirt,
+    /// A libvirt that isn't this host's own and isn't reached, and why.
     Elsewhere(String),
     /// It can't be known, and why.
     Unknown(String),

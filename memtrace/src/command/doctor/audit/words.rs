@@ -47,7 +47,7 @@ pub fn at_next_start(vm: &VmFacts, element: &str, options: &str, proxmox: &str) 
         (Owner::Libvirt, _) => {
             vec![virsh(vm, "edit", &format!("# {element}; takes effect at the next start"))]
         }
-        (Owner::Elsewhere(_), _) => Vec::new(),
+        (Owner::Elsewhere(_) | Owner::OtherLibvirt, _) => Vec::new(),
         (_, Some(id)) if !proxmox.is_empty() => {
             // --args takes the place of what was there.
             let before =

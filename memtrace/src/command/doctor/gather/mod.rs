@@ -12,7 +12,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result};
-use uuid::Uuid;
 
 use super::audit::facts::{Facts, Known};
 use crate::cli::vm_choice::{Candidate, choose};
@@ -24,8 +23,8 @@ use memtrace_host::clock;
 use memtrace_host::hostfs::{HostRoot, Keeper};
 use memtrace_host::vmm::discover::{Discovery, FoundVm};
 use memtrace_host::vmm::inspection::{Inspection, Unanswered};
+use memtrace_host::vmm::libvirt::inspect::Inspector;
 use memtrace_host::vmm::naming::{NamedVm, Naming};
-use memtrace_host::vmm::qmp::Target;
 use memtrace_host::vmm::{libvirt, qmp};
 
 /// Time limit for queries to libvirt.
@@ -34,8 +33,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// The monitor of a VM, for queries and fixes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Hypervisor {
-    Libvirt(Uuid),
-    Qmp(Target),
+    Libvirt(libvirt::Target),
+    Qmp(qmp::Target),
 }
 
 /// The facts, and the monitors for fixes.
@@ -148,12 +147,13 @@ fn ask<'a>(
     with_libvirt: bool,
 ) -> BTreeMap<u32, Result<Inspection, Unanswered>> {
     let (mut said, mut monitors) = (BTreeMap::new(), Vec::new());
+    let mut inspector = Inspector::default();
     let begun = Instant::now();
     for vm in found {
         match hypervisor(root, vm, with_libvirt) {
-            Ok(Hypervisor::Libvirt(uuid)) => {
+            Ok(Hypervisor::Libvirt(target)) => {
                 let asked = if begun.elapsed() < LIMIT {
-                    libvirt::inspect::inspect(uuid, vm.pid)
+                    inspector.inspect(&target)
                 } else {
                     let text = "libvirt: too slow to query every domain";
                     Err(Unanswered::Failed(text.to_owned()))
@@ -175,22 +175,18 @@ fn ask<'a>(
 
 /// The monitor of a VM. libvirt goes first, as it holds the QMP socket of its VMs.
 fn hypervisor(root: &HostRoot, vm: &FoundVm, with_libvirt: bool) -> Result<Hypervisor, String> {
-    use memtrace_host::vmm::qemu::{Libvirt, no_monitor};
+    use memtrace_host::vmm::qemu::no_monitor;
 
     let Some(qemu) = &vm.description.qemu else {
         return Err("only QEMU and libvirt are supported".to_owned());
     };
-    match (qemu.libvirt, vm.uuid) {
-        (Some(Libvirt::System), _) if !with_libvirt => {
-            Err("libvirt is disabled (--no-libvirt)".to_owned())
-        }
-        (Some(Libvirt::System), Some(uuid)) => Ok(Hypervisor::Libvirt(uuid)),
-        (Some(Libvirt::System), None) => {
-            Err("the libvirt VM has no UUID on its command line, or another VM's".to_owned())
-        }
-        (Some(Libvirt::Session | Libvirt::Contained), _) => Err(no_monitor(Some(qemu))),
-        (None, _) => {
-            Target::of(root, vm).map(Hypervisor::Qmp).ok_or_else(|| no_monitor(Some(qemu)))
+    match qemu.libvirt {
+        Some(_) if !with_libvirt => Err("libvirt is disabled (--no-libvirt)".to_owned()),
+        Some(_) => libvirt::Target::of(root, vm)
+            .map(Hypervisor::Libvirt)
+            .map_err(|why| format!("libvirt: {why}")),
+        None => {
+            qmp::Target::of(root, vm).map(Hypervisor::Qmp).ok_or_else(|| no_monitor(Some(qemu)))
         }
     }
 }
