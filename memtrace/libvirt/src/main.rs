@@ -36,6 +36,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     }
+    close_inherited();
     be_ordinary();
     let channel = Arc::new(Channel::of_stdin());
     let ended = Requests::new(Arc::clone(&channel)).serve();
@@ -46,6 +47,17 @@ fn main() -> ExitCode {
     // Threads that hang in libvirt, and what its libraries do at exit, hold nothing up.
     let _ = kill_process(getpid(), Signal::KILL);
     ExitCode::SUCCESS
+}
+
+/// Closes what whoever started memtrace has left open. No other thread runs yet.
+fn close_inherited() {
+    let Ok(listing) = std::fs::read_dir("/proc/self/fd") else { return };
+    let names = listing.flatten().map(|entry| entry.file_name());
+    let open: Vec<i32> = names.filter_map(|name| name.to_str()?.parse().ok()).collect();
+    for descriptor in open.into_iter().filter(|descriptor| *descriptor > 2) {
+        // The listing's own is closed already.
+        let _ = nix::unistd::close(descriptor);
+    }
 }
 
 /// memtrace may be exempt from OOM kills; what it starts isn't. A stopped helper doesn't outlive it

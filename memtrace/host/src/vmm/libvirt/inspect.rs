@@ -74,7 +74,7 @@ impl Inspector {
                     let credentials = rustix::process::geteuid().is_root().then_some(found.owner);
                     let mut running = Running::start(&program.find()?, credentials)?;
                     running.ask(OWN, Ask::Open { session: found.session }, Some(found.socket));
-                    answered(&mut running, OWN, ask).or_else(|why| Err(running.end(&why)))
+                    answered(&mut running, OWN, ask).map_err(|why| running.end(&why))
                 })
             }
         };
