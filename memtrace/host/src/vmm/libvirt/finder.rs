@@ -15,8 +15,6 @@ use crate::vmm::aside;
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How often it is seen to those that need to be found.
 const PERIOD: Duration = Duration::from_secs(1);
-/// Between two attempts to find the same.
-const PAUSE: Duration = Duration::from_secs(10);
 /// Most users whose daemons are asked: each has a process.
 const MOST_HELPERS: usize = 16;
 
@@ -110,7 +108,7 @@ impl Search {
         wanted.by_pid.retain(|_, wish| {
             let Some(known) = wish.known.upgrade() else { return false };
             if known.seat().is_none() && wish.next <= now {
-                wish.next = now + PAUSE;
+                wish.next = now + self.setting.limits.find;
                 due.push((wish.own.clone(), known));
             }
             true

@@ -31,6 +31,8 @@ pub(super) struct Limits {
     pub(super) pause: Duration,
     pub(super) longest_pause: Duration,
     pub(super) size: Bytes,
+    /// Between two attempts to find the same daemon's socket.
+    pub(super) find: Duration,
 }
 
 impl Default for Limits {
@@ -41,6 +43,7 @@ impl Default for Limits {
             pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(60),
             size: Bytes(256 << 20),
+            find: Duration::from_secs(10),
         }
     }
 }

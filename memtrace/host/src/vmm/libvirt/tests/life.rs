@@ -58,7 +58,8 @@ fn target(uuid: Uuid) -> Target {
 
 fn limits() -> Limits {
     let (pause, longest_pause) = (Duration::from_millis(10), Duration::from_millis(100));
-    Limits { list: PATIENCE, domain: PATIENCE, pause, longest_pause, size: Bytes(1 << 40) }
+    let size = Bytes(1 << 40);
+    Limits { list: PATIENCE, domain: PATIENCE, pause, longest_pause, size, find: pause }
 }
 
 impl Stand {
@@ -281,7 +282,7 @@ fn a_daemon_in_a_container_is_asked_by_a_helper_of_its_users() {
         }
     };
     until(&problem("its libvirt is in a container, and isn't reached"));
-    assert_eq!(stand.starts(), []);
+    assert!(stand.starts().is_empty());
     host.socket("pod/var/run/libvirt/virtqemud-sock");
     assert_eq!(until(&|answer| answer.guest.stats.is_some()), None);
     assert_eq!(stand.order(Bytes(1 << 30)), Ok(()));
