@@ -1,6 +1,7 @@
-//! memtrace's helper: asks libvirt what memtrace wants to know, over the socket that is its standard
-//! input. It is a process of its own so that memtrace neither links libvirt nor suffers where a call
-//! hangs, leaks or crashes: it is killed then, and started again. It ends when memtrace does.
+//! memtrace's helper: asks libvirt what memtrace wants to know, over the socket that is its
+//! standard input. It is a process of its own so that memtrace neither links libvirt nor suffers
+//! where a call hangs, leaks or crashes: it is killed then, and started again. It ends when
+//! memtrace does.
 #![forbid(unsafe_code)]
 
 mod channel;

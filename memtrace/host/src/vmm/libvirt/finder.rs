@@ -1,5 +1,5 @@
-//! Finds the sockets of libvirt daemons of users and in containers, on a thread of its own, and hands
-//! each to the helper of the user who owns it.
+//! Finds the sockets of libvirt daemons of users and in containers, on a thread of its own, and
+//! hands each to the helper of the user who owns it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};

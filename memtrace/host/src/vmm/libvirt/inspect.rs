@@ -1,5 +1,5 @@
-//! One-time inspection of domains' devices through libvirt, and enabling of statistics polling. Each
-//! waits for its answer, and not for long.
+//! One-time inspection of domains' devices through libvirt, and enabling of statistics polling.
+//! Each waits for its answer, and not for long.
 
 use std::time::{Duration, Instant};
 
