@@ -43,6 +43,7 @@ pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
         manager: now.manager,
         state: state(now),
         cpu: pair.context.share(exact(pair.read(|vm| vm.process.cpu_time.map(|time| time.0)))),
+        cpu_time: now.process.cpu_time.map_or_else(|| Gap::NotRead.into(), Measured::exact),
         dead: dead(pair, &guest),
         balloon_actual: guest.actual,
         balloon_maximum: guest.maximum,

@@ -13,11 +13,29 @@ use memtrace_core::signal::Signal;
 use memtrace_core::units::Nanos;
 
 pub(super) fn metrics() -> Vec<Metric> {
-    [moved().as_slice(), &slowed(), &waited()].concat()
+    [ran().as_slice(), &moved(), &slowed(), &waited()].concat()
 }
 
 const fn counter(name: &'static str, unit: Unit, help: &'static str, read: OfVm) -> Metric {
     Metric::of_vm(MetricKind::Counter, name, unit, &[], help, read)
+}
+
+/// What the VM used, and who took its memory.
+fn ran() -> [Metric; 2] {
+    [
+        counter("vm_cpu", Unit::Seconds, "CPU time of all its threads.", |vm, _| {
+            alone(vm.cpu_time.value.map(seconds))
+        }),
+        Metric::of_vm(
+            MetricKind::Counter,
+            "vm_taken",
+            Unit::Bytes,
+            &["by", "by_id"],
+            "Memory that reclaim took from it, by who reclaimed: a VM, kswapd, or other. Of the \
+             256 largest pairs of the host alone.",
+            |vm, scene| scene.taken(vm),
+        ),
+    ]
 }
 
 /// Faults, and what was moved to and from swap.

@@ -107,10 +107,24 @@ fn swap() -> [Metric; 5] {
 }
 
 /// Since the host, or memtrace, started.
-fn counted() -> [Metric; 5] {
+fn counted() -> [Metric; 8] {
     use MetricKind::Counter;
     let of = Metric::of_host;
     [
+        of(Counter, "host_swap_in", Unit::Bytes, &[], "Read from swap.", |scene| {
+            bytes(&scene.snapshot.host.swap_in_total)
+        }),
+        of(Counter, "host_swap_out", Unit::Bytes, &[], "Written to swap.", |scene| {
+            bytes(&scene.snapshot.host.swap_out_total)
+        }),
+        of(
+            Counter,
+            "host_direct_reclaims",
+            Unit::None,
+            &[],
+            "Direct reclaims of all processes, of the whole host's memory.",
+            |scene| alone(scene.snapshot.host.direct_reclaims_total.value.map(Value::Count)),
+        ),
         of(
             Counter,
             "host_pressure",

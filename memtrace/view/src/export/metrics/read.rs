@@ -8,7 +8,20 @@ use memtrace_core::model::Measured;
 use memtrace_core::model::totals::Totals;
 use memtrace_core::sample::Psi;
 use memtrace_core::signal::Signal;
+use memtrace_core::text::clean;
 use memtrace_core::units::{Bytes, Nanos, Pages, Percent};
+
+/// Maximum length of a VM name, in characters; the id label identifies the VM.
+const LONGEST: usize = 128;
+
+/// A VM's name as a label.
+pub(super) fn short(name: &str) -> Cow<'_, str> {
+    let name = clean(name);
+    match name.char_indices().nth(LONGEST) {
+        Some(_) => Cow::Owned(name.chars().take(LONGEST).collect()),
+        None => name,
+    }
+}
 
 /// The sample of a metric without own labels; none if the value is unknown.
 pub(super) fn alone(value: Option<Value>) -> Vec<Point<'static>> {

@@ -1,12 +1,16 @@
 //! What the metrics are read from, and which VMs have metrics.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::read::short;
+use super::table::{Point, Value};
 use memtrace_core::model::Snapshot;
-use memtrace_core::model::snapshot::VmView;
+use memtrace_core::model::snapshot::{FlowView, VmView};
 use memtrace_core::reactor::Decided;
-use memtrace_core::units::{Bytes, WallNanos};
+use memtrace_core::sample::Party;
+use memtrace_core::units::{Bytes, Pages, WallNanos};
 
 /// Maximum number of VMs, with about 100 series each; the eBPF map has as many slots.
 pub const MOST_VMS: usize = 4096;
@@ -36,6 +40,30 @@ impl Scene {
 
     pub(super) fn vms(&self) -> impl Iterator<Item = &VmView> {
         self.shown.iter().filter_map(|index| self.snapshot.vms.get(*index))
+    }
+
+    /// What was taken from a VM, by each party that took it.
+    pub(super) fn taken(&self, vm: &VmView) -> Vec<Point<'_>> {
+        let flows = self.snapshot.flows.value.iter().flatten();
+        let from_it = flows.filter(|flow| flow.victim == Party::Vm(vm.id));
+        let point = |flow: &FlowView| Point {
+            labels: self.party(flow.causer).into(),
+            value: Value::Count(Pages(flow.total_pages).bytes(self.page_size).0),
+        };
+        from_it.map(point).collect()
+    }
+
+    /// The name and the id of a party. A VM that has ended has its id alone.
+    fn party(&self, party: Party) -> [Cow<'_, str>; 2] {
+        match party {
+            Party::Kswapd => ["kswapd", ""].map(Cow::Borrowed),
+            Party::Other => ["other", ""].map(Cow::Borrowed),
+            Party::Vm(id) => {
+                let named = self.vms().find(|vm| vm.id == id);
+                let name = named.map_or_else(String::new, |vm| short(&vm.name).into_owned());
+                [name, id.to_string()].map(Cow::Owned)
+            }
+        }
     }
 
     /// The number of VMs left out.

@@ -11,12 +11,13 @@ use super::scene::shown;
 use super::table::MetricKind;
 use super::*;
 use memtrace_core::fixture::{self, MIB};
-use memtrace_core::model::snapshot::VmView;
+use memtrace_core::model::snapshot::{FlowView, VmView};
 use memtrace_core::model::totals::Totals;
 use memtrace_core::model::{Measured, Snapshot};
 use memtrace_core::reactor::Decided;
+use memtrace_core::sample::Party;
 use memtrace_core::signal::Signal;
-use memtrace_core::units::{Bytes, WallNanos};
+use memtrace_core::units::{Bytes, Rate, WallNanos};
 
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md"));
 /// What is made of the metrics elsewhere.
@@ -93,15 +94,70 @@ fn rules_and_dashboard_name_metrics_that_there_are() {
         MetricKind::Gauge | MetricKind::Counter | MetricKind::Info => vec![metric.full_name()],
     };
     let names: BTreeSet<String> = all().iter().flat_map(samples).collect();
-    let name = regex::Regex::new("memtrace_[a-z_]+").expect("it is an expression");
+    // What a rule records has two colons in its name, and is none of ours.
+    let name = regex::Regex::new("(^|[^a-z_:])(memtrace_[a-z_]+)").expect("it is an expression");
     for text in PACKAGED {
-        let used: BTreeSet<&str> = name.find_iter(text).map(|found| found.as_str()).collect();
+        let found = name.captures_iter(text).filter_map(|found| found.get(2));
+        let used: BTreeSet<&str> = found.map(|found| found.as_str()).collect();
         assert!(used.len() > 5);
         let unknown = used.iter().filter(|name| !names.contains(**name));
         assert_eq!(unknown.collect::<Vec<_>>(), [&""; 0]);
     }
     let dashboard: serde_json::Value = serde_json::from_str(PACKAGED[0]).expect("it is JSON");
     assert_eq!(dashboard["uid"], "memtrace");
+}
+
+#[test]
+fn every_alert_has_a_description_and_a_section_that_its_link_leads_to() {
+    let runbooks =
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/alerts.md")).to_lowercase();
+    let rules: Vec<&str> = PACKAGED[1].split("- alert: ").skip(1).collect();
+    assert!(rules.len() >= 15, "{}", rules.len());
+    for rule in rules {
+        let name = rule.lines().next().unwrap_or_default().to_lowercase();
+        assert!(rule.contains(&format!("/docs/alerts.md#{name}\"")), "{rule}");
+        assert!(rule.contains("          description: \""), "{rule}");
+        assert!(runbooks.contains(&format!("\n## {name}\n")), "no section for {name}");
+    }
+}
+
+#[test]
+fn what_was_taken_is_told_by_who_took_it() {
+    let mut snapshot = fixture::snapshot(vec![fixture::noisy(), fixture::victim()]);
+    let (noisy, victim) = (snapshot.vms[0].id, snapshot.vms[1].id);
+    let flow =
+        |causer, victim, total_pages| FlowView { causer, victim, pages: Rate(0.0), total_pages };
+    snapshot.flows = Measured::exact(vec![
+        flow(Party::Vm(noisy), Party::Vm(victim), 3),
+        flow(Party::Kswapd, Party::Vm(victim), 2),
+        flow(Party::Other, Party::Vm(noisy), 1),
+        flow(Party::Kswapd, Party::Other, 9),
+    ]);
+    let (by, of) = (snapshot.vms[0].name.clone(), snapshot.vms[1].name.clone());
+    let text = open(snapshot);
+    let taken: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("memtrace_vm_taken_bytes_total{")).collect();
+    assert_eq!(
+        taken,
+        [
+            format!(
+                "memtrace_vm_taken_bytes_total{{name=\"{by}\",id=\"{noisy}\",by=\"other\",by_id=\"\"}} 4096"
+            ),
+            format!(
+                "memtrace_vm_taken_bytes_total{{name=\"{of}\",id=\"{victim}\",by=\"{by}\",by_id=\"{noisy}\"}} 12288"
+            ),
+            format!(
+                "memtrace_vm_taken_bytes_total{{name=\"{of}\",id=\"{victim}\",by=\"kswapd\",by_id=\"\"}} 8192"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn flows_that_are_not_known_have_no_sample() {
+    let mut snapshot = fixture::snapshot(vec![fixture::noisy()]);
+    snapshot.flows = Measured::absent("no kernel side");
+    assert!(!open(snapshot).contains("memtrace_vm_taken_bytes"));
 }
 
 #[test]
@@ -130,8 +186,9 @@ fn every_metric_of_the_table_is_reported_where_everything_is_known() {
 }
 
 /// Values from files, of the host and of each VM.
-const WITHOUT_KERNEL_SIDE: [&str; 21] = [
+const WITHOUT_KERNEL_SIDE: [&str; 25] = [
     "memtrace_host_allocated_bytes",
+    "memtrace_host_direct_reclaims_total",
     "memtrace_host_info",
     "memtrace_host_memory_available_bytes",
     "memtrace_host_memory_bytes",
@@ -141,11 +198,14 @@ const WITHOUT_KERNEL_SIDE: [&str; 21] = [
     "memtrace_host_swap_bytes",
     "memtrace_host_swap_device_bytes",
     "memtrace_host_swap_in_bytes_per_second",
+    "memtrace_host_swap_in_bytes_total",
     "memtrace_host_swap_out_bytes_per_second",
+    "memtrace_host_swap_out_bytes_total",
     "memtrace_host_swap_used_bytes",
     "memtrace_vm_balloon_maximum_bytes",
     "memtrace_vm_cgroup_bytes",
     "memtrace_vm_cpu_ratio",
+    "memtrace_vm_cpu_seconds_total",
     "memtrace_vm_hugetlb_bytes",
     "memtrace_vm_info",
     "memtrace_vm_locked_bytes",
