@@ -65,6 +65,11 @@ fn a_file_that_is_no_recording_is_not_exported() {
 }
 
 #[test]
+fn help_of_exporter() {
+    insta::assert_snapshot!(help(&["exporter", "--help"]));
+}
+
+#[test]
 fn help_of_mitigate() {
     insta::assert_snapshot!(help(&["mitigate", "--help"]));
 }
@@ -104,7 +109,7 @@ fn every_command_has_its_help_pinned_here() {
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    let all = "top mitigate explain record export report advise check metrics zabbix fleet stream \
+    let all = "top mitigate explain record export report advise check metrics exporter zabbix fleet stream \
                doctor selftest simulate check-config man completions";
     assert_eq!(commands.join(" "), all);
 }

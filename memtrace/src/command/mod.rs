@@ -6,6 +6,7 @@ pub(crate) mod check_config;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod export;
+pub(crate) mod exporter;
 pub(crate) mod fleet;
 mod losses;
 pub(crate) mod man;
@@ -78,6 +79,9 @@ pub enum Command {
     /// Print Prometheus metrics once, or write them for node_exporter's textfile collector
     #[command(after_help = metrics::args::AFTER_HELP)]
     Metrics(metrics::args::MetricsArguments),
+    /// Serve Prometheus metrics, or keep a textfile up to date, until stopped
+    #[command(after_help = exporter::args::AFTER_HELP)]
+    Exporter(exporter::args::ExporterArguments),
     /// Zabbix agent: VM discovery and single values
     #[command(after_help = zabbix::args::AFTER_HELP)]
     Zabbix(zabbix::args::ZabbixArguments),
@@ -137,6 +141,7 @@ impl Command {
             Self::Advise(arguments) => advise::run(&arguments)?,
             Self::Check(arguments) => return check::run(&arguments, verbosity),
             Self::Metrics(arguments) => metrics::run(&arguments, verbosity)?,
+            Self::Exporter(arguments) => exporter::run(&arguments, verbosity)?,
             Self::Zabbix(arguments) => return zabbix::run(&arguments, verbosity),
             Self::Fleet(arguments) => fleet::run(&arguments)?,
             Self::Stream(arguments) => stream::run(arguments, verbosity)?,

@@ -56,6 +56,6 @@ pub struct MitigateArguments {
 }
 
 // clap shows only the outermost message of an error.
-fn address(text: &str) -> Result<Address, String> {
+pub(crate) fn address(text: &str) -> Result<Address, String> {
     text.parse().map_err(|error| format!("must be {error:#}"))
 }

@@ -11,11 +11,14 @@ use tokio::time::{Instant, timeout_at};
 
 use super::print::{self, Printer};
 use super::reload::Running;
-use super::service::Service;
 use crate::config::Config;
+use crate::service::manager::Service;
 use crate::service::sampling::Handle;
 use crate::sys::output;
+use memtrace_core::format::several;
 use memtrace_core::reactor::{Owed, Step};
+use memtrace_core::text;
+use memtrace_view::summary;
 
 /// Time limit of giving memory back. Balloons need seconds; the unit file allows more.
 const GIVING_BACK: Duration = Duration::from_secs(30);
@@ -65,7 +68,7 @@ impl Session {
     }
 
     fn show(&mut self, step: &Step) -> Result<()> {
-        self.service.progress(step);
+        self.service.progress(|| status(step));
         output::print(&self.printer.text(step)?)
     }
 
@@ -107,6 +110,23 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// The status in one line.
+fn status(step: &Step) -> String {
+    let reaction = &step.reaction;
+    if let Some(owed) = &reaction.farewell {
+        return format!("giving back: {} to go", several(owed.len() as u64, "VM"));
+    }
+    let state = summary::state(reaction.decisions.state);
+    let mode = reaction.mode.word();
+    let vms = several(step.snapshot.vms.len() as u64, "VM");
+    let mut status = format!("{mode}: host state {state}, {vms}");
+    if let Some(problem) = &reaction.problem {
+        status.push_str("; can't act: ");
+        status.push_str(&text::clean(problem));
+    }
+    status
 }
 
 /// A configuration that is being read.

@@ -6,14 +6,17 @@ use std::sync::Arc;
 
 use super::read::short;
 use super::table::{Point, Value};
-use memtrace_core::model::Snapshot;
 use memtrace_core::model::snapshot::{FlowView, VmView};
+use memtrace_core::model::waited::VmWaits;
+use memtrace_core::model::{Measured, Snapshot};
 use memtrace_core::reactor::Decided;
 use memtrace_core::sample::Party;
 use memtrace_core::units::{Bytes, Pages, WallNanos};
 
 /// Maximum number of VMs, with about 100 series each; the eBPF map has as many slots.
 pub const MOST_VMS: usize = 4096;
+
+const SINGLE_LOOK: &str = "a single look has nothing to count on from";
 
 /// The input of the metrics, and the time of the request.
 #[derive(Clone, Debug)]
@@ -36,6 +39,21 @@ impl Scene {
     ) -> Self {
         let shown = shown(&snapshot.vms);
         Self { snapshot, decided, page_size, now, shown }
+    }
+
+    /// Without what counts since memtrace started: of one that looks once and ends, such a counter is
+    /// as large each time, and its rate would be 0.
+    #[must_use]
+    pub fn of_single_look(self) -> Self {
+        let mut snapshot = Arc::unwrap_or_clone(self.snapshot);
+        snapshot.flows = Measured::absent(SINGLE_LOOK);
+        snapshot.host.losses = Measured::absent(SINGLE_LOOK);
+        snapshot.host.totals = Measured::absent(SINGLE_LOOK);
+        for vm in &mut snapshot.vms {
+            vm.totals = Measured::absent(SINGLE_LOOK);
+            vm.waits = VmWaits::default();
+        }
+        Self { snapshot: Arc::new(snapshot), ..self }
     }
 
     pub(super) fn vms(&self) -> impl Iterator<Item = &VmView> {

@@ -153,6 +153,43 @@ fn what_was_taken_is_told_by_who_took_it() {
     );
 }
 
+/// Its counters would be as large in each file, whose rate Prometheus would take for 0.
+#[test]
+fn of_a_single_look_there_is_what_the_kernel_counts_on_and_nothing_that_begins_with_it() {
+    let snapshot = fixture::snapshot(vec![fixture::noisy(), fixture::victim()]);
+    let scene = |snapshot| {
+        Scene::new(Arc::new(snapshot), Decided::Not("".into()), BASE_PAGE, fixture::WALL)
+    };
+    let of = |scene| -> BTreeSet<String> {
+        let text = text(scene, Form::Classic).expect("it is written");
+        lines(&text).into_iter().map(|line| line.name.to_owned()).collect()
+    };
+    let (all, once) = (of(scene(snapshot.clone())), of(scene(snapshot).of_single_look()));
+    for counted in
+        ["vm_stalled_seconds_total", "vm_faults_total", "lost_total", "vm_taken_bytes_total"]
+    {
+        let name = format!("memtrace_{counted}");
+        assert!(all.contains(&name) && !once.contains(&name), "{name}");
+    }
+    let kept: Vec<&String> =
+        once.iter().filter(|name| name.ends_with("_total") || name.ends_with("_bucket")).collect();
+    assert_eq!(
+        kept,
+        [
+            "memtrace_host_direct_reclaims_total",
+            "memtrace_host_pressure_seconds_total",
+            "memtrace_host_swap_in_bytes_total",
+            "memtrace_host_swap_out_bytes_total",
+            "memtrace_vm_cpu_seconds_total",
+            "memtrace_vm_guest_major_faults_total",
+            "memtrace_vm_guest_oom_kills_total",
+            "memtrace_vm_guest_swap_in_bytes_total",
+            "memtrace_vm_guest_swap_out_bytes_total",
+            "memtrace_vm_pressure_seconds_total",
+        ]
+    );
+}
+
 #[test]
 fn flows_that_are_not_known_have_no_sample() {
     let mut snapshot = fixture::snapshot(vec![fixture::noisy()]);
