@@ -36,6 +36,8 @@ pub(super) fn read(config: &mut AlertConfig, section: &mut Section<'_, '_>) {
     check_url(section, "webhook", place, send.webhook.as_deref());
     let place = section.optional("alertmanager", &mut send.alertmanager);
     check_url(section, "alertmanager", place, send.alertmanager.as_deref());
+    section.optional("bearer_token_file", &mut send.bearer_token_file);
+    section.optional("basic_auth_file", &mut send.basic_auth_file);
     for (rule, used) in &mut config.rules {
         let mut section = section.section(rule.condition.name());
         section.set("use", used);
@@ -53,11 +55,11 @@ const DAY: Nanos = Nanos(86_400 * Nanos::SECOND.0);
 
 fn check_url(section: &Section<'_, '_>, key: &str, place: Option<Place>, url: Option<&str>) {
     let (Some(place), Some(url)) = (place, url) else { return };
-    let Some(rest) = url.strip_prefix("http://") else {
-        let text = "must begin with http://; https is not supported, use a command instead";
-        return section.problem(place, key, text);
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let Some(rest) = rest else {
+        return section.problem(place, key, "must begin with http:// or https://");
     };
     if rest.split('/').next().is_some_and(|host| host.contains('@')) {
-        section.problem(place, key, "must have no user and password; use a command instead");
+        section.problem(place, key, "must have no user and password; use basic_auth_file");
     }
 }

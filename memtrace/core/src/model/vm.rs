@@ -24,8 +24,7 @@ use crate::units::{Bytes, Percent, Rate};
 
 pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
     let now = pair.now;
-    let faults = faults(pair);
-    let swapping = swapping(pair);
+    let (faults, swapping) = (faults(pair), swapping(pair));
     let stalls = stalls(pair);
     let waits = histogram::waits(pair);
     let cgroup = cgroup::view(now);

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::cli::{ColorChoice, since, size};
 use crate::prometheus::Address;
+use crate::prometheus::CredentialsArguments;
 use memtrace_core::replay::time::Since;
 use memtrace_core::units::Bytes;
 
@@ -25,7 +26,7 @@ Below that no figure is given. Unknown values are shown as unknown, never as 0.
 
 With --prometheus the figures come from one point per 5 minutes over a month, and the maximum
 between points. Values between scrapes are not observed, so confidence is at most medium.
-For authentication or TLS put a local proxy in front.
+https:// trusts the system's root certificates, and those in SSL_CERT_FILE.
 
 Safe overcommit: the largest at which the simultaneous demand of all VMs + 20 % fits into host
 memory less reserve and host use; at most 2 times the installed memory. It requires active
@@ -59,9 +60,11 @@ pub struct AdviseArguments {
     #[arg(long, value_name = "DIR", default_value = memtrace_store::recording::DIRECTORY)]
     pub dir: PathBuf,
     /// Use this Prometheus (metrics of docs/metrics.md) instead of a recording:
-    /// http://HOST:PORT[/PATH]
+    /// http://HOST:PORT[/PATH] or https://
     #[arg(long, value_name = "URL", conflicts_with = "dir")]
     pub prometheus: Option<Address>,
+    #[command(flatten)]
+    pub credentials: CredentialsArguments,
     /// Host to select in Prometheus: instance, with or without port, or host name
     #[arg(long, value_name = "INSTANCE", requires = "prometheus")]
     pub host: Option<String>,

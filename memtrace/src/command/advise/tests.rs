@@ -13,6 +13,7 @@ use super::swap::Swap;
 use super::tick::{Key, Need, Tick, VmTick};
 use super::*;
 use crate::cli::ColorChoice;
+use crate::prometheus::CredentialsArguments;
 use memtrace_core::replay::time::Since;
 use memtrace_core::units::{Nanos, Percent};
 use month::{GIB, MIB, Month};
@@ -25,6 +26,7 @@ fn arguments(directory: &Path, since: Duration) -> AdviseArguments {
         since: Since::Before(Nanos(u64::try_from(since.as_nanos()).expect("it is short"))),
         dir: directory.to_owned(),
         prometheus: None,
+        credentials: CredentialsArguments::default(),
         host: None,
         add: None,
         config: None,

@@ -59,7 +59,7 @@ pub fn run(arguments: &ExporterArguments, verbosity: Verbosity) -> Result<()> {
     if let Some(address) = &address {
         tracing::info!("metrics at {address}");
     }
-    let result = runtime.block_on(async {
+    runtime.block_on(async {
         let idle = Some("an exporter decides nothing".into());
         let input = ViewInput::beside(handle.clone(), idle, follower);
         if let Some(listener) = listener {
@@ -68,8 +68,7 @@ pub fn run(arguments: &ExporterArguments, verbosity: Verbosity) -> Result<()> {
         let result = export(input, arguments, &interrupt).await;
         handle.stop(PATIENCE).await;
         result
-    });
-    result
+    })
 }
 
 /// Where to serve. One that only writes a file serves where it is told to.

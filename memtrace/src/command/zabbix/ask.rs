@@ -69,7 +69,9 @@ fn whole(path: &Path) -> Result<String> {
 
 fn ask(address: &Address) -> Result<String> {
     let Answer { status, body } = match address {
-        Address::Network(address) => http::get(&format!("http://{address}/metrics"), &[], LIMITS)?,
+        Address::Network(address) => {
+            http::get(&format!("http://{address}/metrics"), &[], None, LIMITS)?
+        }
         Address::Path(path) => http::get_from_socket(path, "/metrics", LIMITS)?,
     };
     let text = String::from_utf8(body)?;

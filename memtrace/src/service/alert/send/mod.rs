@@ -16,6 +16,7 @@ use memtrace_core::alert::SendConfig;
 use tracing::{error, info, warn};
 
 use self::webhook::Webhook;
+use crate::sys::credentials::Credentials;
 use memtrace_core::alert::{Alert, Severity, State};
 use memtrace_host::line_sink::LineSink;
 use memtrace_view::words;
@@ -60,12 +61,14 @@ impl Senders {
                 }
             })?;
         }
+        let credentials =
+            Credentials::of(config.bearer_token_file.as_deref(), config.basic_auth_file.as_deref());
         if let Some(url) = &config.webhook {
-            let webhook = Webhook::generic(url);
+            let webhook = Webhook::generic(url, credentials.clone());
             senders.add("webhook", move |queue, status| webhook.run(&queue, &status))?;
         }
         if let Some(url) = &config.alertmanager {
-            let webhook = Webhook::alertmanager(url);
+            let webhook = Webhook::alertmanager(url, credentials);
             senders.add("alertmanager", move |queue, status| webhook.run(&queue, &status))?;
         }
         Ok(senders)

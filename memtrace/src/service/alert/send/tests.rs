@@ -91,7 +91,7 @@ fn senders(webhook: Webhook) -> Senders {
 
 /// Tries twice, without a wait between.
 fn quick(url: &str) -> Webhook {
-    let mut webhook = Webhook::generic(url);
+    let mut webhook = Webhook::generic(url, None);
     webhook.waits = vec![Duration::ZERO];
     webhook
 }
@@ -110,7 +110,7 @@ fn wait_for<T>(mut what: impl FnMut() -> Option<T>) -> T {
 #[test]
 fn a_webhook_gets_what_begins_and_what_ends() {
     let (url, bodies) = receiver(&[200, 200]);
-    let senders = senders(Webhook::generic(&url));
+    let senders = senders(Webhook::generic(&url, None));
     senders.send(&alert(State::Firing));
     let body = bodies.recv_timeout(PATIENCE).unwrap();
     let expected = json!({
@@ -127,7 +127,7 @@ fn a_webhook_gets_what_begins_and_what_ends() {
 #[test]
 fn alertmanager_gets_its_own_format() {
     let (url, bodies) = receiver(&[200, 200]);
-    let senders = senders(Webhook::alertmanager(&url));
+    let senders = senders(Webhook::alertmanager(&url, None));
     senders.send(&alert(State::Firing));
     let labels = json!({
         "alertname": "vm_stalled", "severity": "warning", "instance": "hyper-1", "vm": "web",
@@ -165,7 +165,7 @@ fn a_receiver_that_fails_is_tried_again_and_one_that_refuses_is_not() {
 fn a_receiver_that_never_answers_does_not_block() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
-    let senders = senders(Webhook::generic(&url));
+    let senders = senders(Webhook::generic(&url, None));
     let begun = Instant::now();
     for _ in 0..QUEUE + 10 {
         senders.send(&alert(State::Firing));
