@@ -192,9 +192,19 @@ fn a_broken_configuration_that_was_named_is_an_error() {
     let file = directory.path().join("broken.toml");
     std::fs::write(&file, "intervall = 1\n").expect("it is written");
     let file = file.display().to_string();
-    for arguments in [["top", "--once"], ["top", "--json"], ["explain", "--json"]] {
-        let output = run(&[&arguments[..], &["--config", &file]].concat());
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+    let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/store/src/recording/tests/kept/v3.mtrec");
+    for arguments in [
+        &["top", "--once"][..],
+        &["top", "--json"],
+        &["explain", "--json"],
+        &["mitigate", "-n", "1"],
+        &["doctor", "--json"],
+        &["advise"],
+        &["report", recording, "-o", "-"],
+        &["simulate", "--replay", recording],
+    ] {
+        let output = run(&[arguments, &["--config", &file]].concat());
+        assert_eq!(output.status.code(), Some(78), "{arguments:?}: {output:?}");
         let told = stderr(&output);
         assert!(told.contains("did you mean `interval`?"), "{arguments:?}: {told}");
     }
@@ -403,7 +413,7 @@ fn without_privileges_the_self_test_names_what_is_missing_and_starts_nothing() {
 #[test]
 fn the_doctor_is_asked_about_one_vm_and_knows_who_there_is() {
     let output = run(&["doctor", "no such VM", "--no-libvirt"]);
-    assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()), "{output:?}");
+    assert_eq!((output.status.code(), stdout(&output)), (Some(4), String::new()), "{output:?}");
     assert!(stderr(&output).contains("no VM \"no such VM\""), "{output:?}");
 }
 

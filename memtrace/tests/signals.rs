@@ -36,7 +36,7 @@ fn a_hangup_while_it_starts_does_not_end_it() {
     input.write_all(b"intervall = 1\n").expect("it reads");
     drop(input);
     let output = child.wait_with_output().expect("it ends");
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(output.status.code(), Some(78), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("intervall"), "{output:?}");
 }
 

@@ -12,8 +12,8 @@ use memtrace_core::format::several;
 
 pub const AFTER_HELP: &str = "\
 Exit status:
-  0   valid
-  1   invalid; each error is printed with file, line, column and key";
+  0    valid
+  78   invalid; each error is printed with file, line, column and key";
 
 #[derive(Args, Clone, Debug)]
 pub struct CheckConfigArguments {

@@ -36,7 +36,9 @@ Exit status:
        reader of a pipe closes it
   1    failure; the reason is on standard error
   2    usage error
+  4    no such VM, or several that are called so
   77   missing privilege; standard error names it and the command to run
+  78   invalid configuration; each error is printed with file, line, column and key
   130  Ctrl-C before the result of check, metrics, report and the like (143: SIGTERM)
 (`memtrace doctor`, `memtrace selftest` and `memtrace check` return their result as 0 to 3.)";
 
@@ -147,7 +149,7 @@ impl Command {
             Self::Simulate(arguments) => return simulate::simulate(&arguments),
             Self::CheckConfig(arguments) => {
                 let good = check_config::run(&arguments.file)?;
-                return Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) });
+                return Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(exit::MISCONFIGURED) });
             }
             Self::Man { command } => output::print(&man::manual(command.map(|command| *command))?)?,
             Self::Completions { shell } => output::print(&man::completions(shell)?)?,

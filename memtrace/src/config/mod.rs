@@ -15,12 +15,13 @@ mod vm;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Error, Result};
 
 pub use self::alert::AlertConfig;
 pub use self::problem::Problem;
 
 use crate::sys::address::{Access, Address};
+use crate::sys::exit::Misconfigured;
 use memtrace_core::policy::rules::Rules;
 use memtrace_core::reactor::Mode;
 use memtrace_core::units::Nanos;
@@ -117,14 +118,17 @@ pub struct Loaded {
 /// The configuration of `file`, or of the default path; the defaults if there is none.
 ///
 /// # Errors
-/// All errors, with their place.
+/// [`Misconfigured`], with all errors and their places.
 pub fn chosen(file: Option<&Path>) -> Result<Config> {
     let path = file.unwrap_or(Path::new(FILE));
-    let loaded = Config::load(path, file.is_some()).map_err(|problems| {
-        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        anyhow!("invalid configuration:\n{}", problems.join("\n"))
-    })?;
+    let loaded = Config::load(path, file.is_some()).map_err(|problems| invalid(&problems))?;
     Ok(loaded.config)
+}
+
+/// The error for a configuration with these.
+pub(crate) fn invalid(problems: &[Problem]) -> Error {
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    Error::new(Misconfigured(format!("invalid configuration:\n{}", problems.join("\n"))))
 }
 
 impl Config {

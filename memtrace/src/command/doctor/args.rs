@@ -20,8 +20,9 @@ Exit status (independent of the audit's findings):
   2   unusable: the eBPF programs cannot run; the report says why
 For one VM (`memtrace doctor VM`), by the most severe finding that --fix did not fix:
   0   none, or notes only
-  1   warning, or not determinable; also if there is no such VM
-  2   critical: under pressure this VM is killed";
+  1   warning, or not determinable
+  2   critical: under pressure this VM is killed
+  4   there is no such VM, or several are called so";
 
 #[derive(Args, Clone, Debug)]
 pub struct DoctorArguments {

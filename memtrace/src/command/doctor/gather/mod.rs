@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Result};
 use uuid::Uuid;
 
 use super::audit::facts::{Facts, Known};
-use crate::cli::vm_choice::{Candidate, choose};
+use crate::cli::vm_choice::{Candidate, NoSuchVm, choose};
 use crate::config::{self, Config};
 use memtrace_core::sample::{VmId, VmLabels};
 use memtrace_core::settings::{VmTable, configured_labels};
@@ -64,7 +64,7 @@ pub(super) fn gather(
     let mut named = names(root, &found, settings);
     let omissions = discovery.omissions();
     let only = typed.map(|typed| chosen(typed, &found, &named)).transpose();
-    let only = only.map_err(|error| with_omissions(&error, &omissions))?;
+    let only = only.map_err(|error| with_omissions(error, &omissions))?;
     let asked = found.iter().copied().filter(|vm| only.is_none_or(|only| vm.id == only));
     let mut said = ask(root, asked, with_libvirt);
     let now = clock::wall();
@@ -113,7 +113,11 @@ fn names(
     found.iter().map(name).collect()
 }
 
-fn chosen(typed: &str, found: &[&FoundVm], named: &BTreeMap<u32, NamedVm>) -> Result<VmId> {
+fn chosen(
+    typed: &str,
+    found: &[&FoundVm],
+    named: &BTreeMap<u32, NamedVm>,
+) -> Result<VmId, NoSuchVm> {
     let none = VmLabels::default();
     let vms: Vec<(&FoundVm, &VmLabels)> = found
         .iter()
@@ -126,10 +130,9 @@ fn chosen(typed: &str, found: &[&FoundVm], named: &BTreeMap<u32, NamedVm>) -> Re
 }
 
 /// A VM that isn't found may be among those that were left out.
-fn with_omissions(error: &Error, omissions: &[String]) -> Error {
-    let parts: Vec<String> =
-        [format!("{error:#}")].into_iter().chain(omissions.iter().cloned()).collect();
-    Error::msg(parts.join("; "))
+fn with_omissions(NoSuchVm(told): NoSuchVm, omissions: &[String]) -> NoSuchVm {
+    let parts: Vec<String> = [told].into_iter().chain(omissions.iter().cloned()).collect();
+    NoSuchVm(parts.join("; "))
 }
 
 /// The settings of single VMs.
