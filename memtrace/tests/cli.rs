@@ -80,8 +80,34 @@ fn help_of_simulate() {
 }
 
 #[test]
-fn help_of_check_config() {
-    insta::assert_snapshot!(help(&["check-config", "--help"]));
+fn help_of_config() {
+    for words in [&["config"][..], &["config", "check"], &["config", "show"], &["config", "path"]] {
+        insta::assert_snapshot!(words.join("_"), help(&[words, &["--help"]].concat()));
+    }
+}
+
+#[test]
+fn a_configuration_is_checked_shown_and_found() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let file = directory.path().join("memtrace.toml");
+    std::fs::write(&file, "[policy]\nsoft = 25\n").expect("it is written");
+    let file = file.display().to_string();
+    for check in [&["config", "check"][..], &["check-config"]] {
+        assert!(help(&[check, &[&*file]].concat()).contains("memtrace.toml: fine\nmode observe"));
+    }
+    let shown = help(&["config", "show", &file]);
+    assert!(shown.lines().any(|line| line.starts_with("soft = 25 ") && line.ends_with(":2")));
+    assert!(help(&["config", "show", &file, "--json"]).starts_with("{\"files\":["));
+    let defaults = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/memtrace.toml"));
+    assert_eq!(help(&["config", "show", "--default"]), defaults);
+    assert_eq!(help(&["config", "path", &file]), format!("{file}\n"));
+    std::fs::write(&file, "mdoe = 1\n").expect("it is written");
+    for words in ["check", "show", "path"] {
+        let output = run(&["config", words, &file]);
+        assert_eq!(output.status.code(), Some(78), "{output:?}");
+        let told = [stdout(&output), stderr(&output)].concat();
+        assert!(told.contains("memtrace.toml:1:1: mdoe: unknown key"), "{told}");
+    }
 }
 
 #[test]
@@ -105,7 +131,7 @@ fn every_command_has_its_help_pinned_here() {
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     let all = "top mitigate explain record export report advise check metrics zabbix fleet stream \
-               doctor selftest simulate check-config man completions";
+               doctor selftest simulate config man completions";
     assert_eq!(commands.join(" "), all);
 }
 
@@ -327,7 +353,7 @@ fn manual_pages_of_memtrace_and_its_commands() {
     assert!(help(&["man"]).contains(".TH MEMTRACE 1"));
     assert!(help(&["man", "top"]).contains("interval"));
     let error = refusal(&["man", "nonsense"]);
-    assert!(error.contains("simulate, check-config, man, completions"), "{error}");
+    assert!(error.contains("simulate, config, man, completions"), "{error}");
 }
 
 #[test]

@@ -28,7 +28,8 @@ pub fn manual(command: Option<Command>) -> Result<String> {
 pub fn named(name: &str) -> Result<Box<Command>, String> {
     let memtrace = built();
     memtrace.find_subcommand(name).cloned().map(Box::new).ok_or_else(|| {
-        let names: Vec<_> = memtrace.get_subcommands().map(Command::get_name).collect();
+        let shown = memtrace.get_subcommands().filter(|command| !command.is_hide_set());
+        let names: Vec<_> = shown.map(Command::get_name).collect();
         format!("commands: {}", names.join(", "))
     })
 }
@@ -74,7 +75,7 @@ mod tests {
     fn a_command_that_does_not_exist_is_answered_with_those_that_do() {
         let error = named("nonsense").expect_err("there is none");
         let all = "top, mitigate, explain, record, export, report, advise, check, metrics, zabbix, \
-                   fleet, stream, doctor, selftest, simulate, check-config, man, completions";
+                   fleet, stream, doctor, selftest, simulate, config, man, completions";
         assert!(error.contains(all), "{error}");
     }
 

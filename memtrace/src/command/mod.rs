@@ -2,7 +2,7 @@
 
 pub(crate) mod advise;
 pub mod check;
-pub(crate) mod check_config;
+pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod export;
@@ -28,7 +28,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::cli::Verbosity;
-use crate::sys::{exit, output};
+use crate::sys::output;
 
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -98,9 +98,12 @@ pub enum Command {
     /// Run ballooning policies on simulated hosts, or memtrace's on a recording
     #[command(after_help = simulate::args::AFTER_HELP)]
     Simulate(simulate::args::SimulateArguments),
-    /// Validate a configuration
-    #[command(after_help = check_config::AFTER_HELP)]
-    CheckConfig(check_config::CheckConfigArguments),
+    /// Validate a configuration, or print what holds and where it comes from
+    #[command(after_help = config::args::AFTER_HELP)]
+    Config(config::args::ConfigArguments),
+    /// As `memtrace config check`, which it was once
+    #[command(hide = true)]
+    CheckConfig(config::args::ConfigFile),
     /// Print a man page (roff), for example `memtrace man | man -l -`
     Man {
         /// Man page of this command [default: of memtrace]
@@ -147,10 +150,8 @@ impl Command {
             }
             Self::Selftest(arguments) => return selftest::run(arguments, verbosity),
             Self::Simulate(arguments) => return simulate::simulate(&arguments),
-            Self::CheckConfig(arguments) => {
-                let good = check_config::run(&arguments.file)?;
-                return Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(exit::MISCONFIGURED) });
-            }
+            Self::Config(arguments) => return config::run(&arguments.command),
+            Self::CheckConfig(file) => return config::check(&file),
             Self::Man { command } => output::print(&man::manual(command.map(|command| *command))?)?,
             Self::Completions { shell } => output::print(&man::completions(shell)?)?,
         }

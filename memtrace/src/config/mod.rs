@@ -4,6 +4,7 @@
 mod alert;
 mod files;
 mod hook;
+mod origin;
 mod policy;
 mod problem;
 mod reader;
@@ -18,7 +19,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Error, Result};
 
 pub use self::alert::AlertConfig;
-pub use self::problem::Problem;
+pub use self::origin::{DEFAULTS, Entry, Setting, settings, vms};
+pub use self::problem::{Place, Problem};
 
 use crate::sys::address::{Access, Address};
 use crate::sys::exit::Misconfigured;
@@ -113,6 +115,8 @@ impl Default for RecordConfig {
 pub struct Loaded {
     pub config: Config,
     pub files: Vec<PathBuf>,
+    /// What they set.
+    pub entries: Vec<Entry>,
 }
 
 /// The configuration of `file`, or of the default path; the defaults if there is none.
@@ -150,13 +154,15 @@ impl Config {
     pub fn load(file: &Path, must: bool) -> Result<Loaded, Vec<Problem>> {
         let mut problems = Vec::new();
         let texts = files::read(file, must, &mut problems);
-        let mut config = Self::default();
+        let (mut config, mut entries) = (Self::default(), Vec::new());
         for text in &texts {
-            problems.extend(schema::apply(&mut config, &text.file, &text.text));
+            let read = schema::read(&mut config, &text.file, &text.text);
+            problems.extend(read.problems);
+            entries.extend(read.entries);
         }
         if problems.is_empty() {
             let files = texts.into_iter().map(|text| text.file).collect();
-            Ok(Loaded { config, files })
+            Ok(Loaded { config, files, entries })
         } else {
             Err(problems)
         }
