@@ -2,6 +2,7 @@
 
 use super::problem::Place;
 use super::reader::Section;
+use super::value::{MibPerSecond, Seconds};
 use memtrace_core::alert::SendConfig;
 use memtrace_core::alert::{Condition, Rule};
 use memtrace_core::units::{Nanos, Percent};
@@ -39,14 +40,30 @@ pub(super) fn read(config: &mut AlertConfig, section: &mut Section<'_, '_>) {
     for (rule, used) in &mut config.rules {
         let mut section = section.section(rule.condition.name());
         section.set("use", used);
-        // Rules about memtrace itself have no limit.
-        if !rule.condition.unit().is_empty() {
-            let mut limit = Percent(rule.limit);
-            section.set("limit", &mut limit);
-            rule.limit = limit.0;
-        }
+        limit(&mut section, rule);
         section.within("for", (Nanos(0), DAY), "at most 24h", &mut rule.lasting);
     }
+}
+
+/// In the unit of the condition, which a text names. Rules about memtrace itself have none.
+fn limit(section: &mut Section<'_, '_>, rule: &mut Rule) {
+    let (mut share, mut rate, mut age) =
+        (Percent(rule.limit), MibPerSecond(rule.limit), Seconds(rule.limit));
+    rule.limit = match rule.condition.unit() {
+        "" => return,
+        "%" => {
+            section.set("limit", &mut share);
+            share.0
+        }
+        "MiB/s" => {
+            section.set("limit", &mut rate);
+            rate.0
+        }
+        _ => {
+            section.set("limit", &mut age);
+            age.0
+        }
+    };
 }
 
 const DAY: Nanos = Nanos(86_400 * Nanos::SECOND.0);
