@@ -6,18 +6,17 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Parser;
 
 use memtrace::command::selftest::guest::GuestArguments;
 use memtrace::command::top::args::TopArguments;
-use memtrace::command::{Arguments, Command, check};
+use memtrace::command::{Command, check, line};
 use memtrace::sys::{exit, logging, output};
 
 fn main() -> ExitCode {
     if let Some(guest) = GuestArguments::of_this_process() {
         return ended(guest.run().map(|()| ExitCode::SUCCESS));
     }
-    let arguments = match Arguments::try_parse() {
+    let arguments = match line::parse(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => return misused(&error),
     };

@@ -125,14 +125,20 @@ fn every_command_has_its_help_pinned_here() {
     let help = help(&["--help"]);
     let commands: Vec<&str> = help
         .lines()
-        .skip_while(|line| *line != "Commands:")
-        .skip(1)
-        .take_while(|line| !line.is_empty())
-        .filter_map(|line| line.split_whitespace().next())
+        .skip_while(|line| *line != "Look:")
+        .take_while(|line| *line != "Options:")
+        .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next())
         .collect();
-    let all = "top mitigate explain record export report advise check metrics zabbix fleet stream \
-               doctor selftest simulate config man completions";
+    let all = "top doctor selftest explain mitigate record report export advise simulate metrics \
+               check zabbix stream fleet config man completions help";
     assert_eq!(commands.join(" "), all);
+}
+
+#[test]
+fn help_has_the_help_of_a_command() {
+    assert_eq!(help(&["help", "top"]), help(&["top", "--help"]));
+    assert_eq!(help(&["help", "zabbix", "get"]), help(&["zabbix", "get", "--help"]));
+    assert_eq!(help(&["help"]), help(&["--help"]));
 }
 
 #[test]
@@ -350,7 +356,8 @@ fn completions_for_the_usual_shells() {
 
 #[test]
 fn manual_pages_of_memtrace_and_its_commands() {
-    assert!(help(&["man"]).contains(".TH MEMTRACE 1"));
+    assert!(help(&["man"]).contains(".TH MEMTRACE 8"));
+    assert!(help(&["man", "zabbix", "get"]).contains(".TH MEMTRACE-ZABBIX-GET 8"));
     assert!(help(&["man", "top"]).contains("interval"));
     let error = refusal(&["man", "nonsense"]);
     assert!(error.contains("simulate, config, man, completions"), "{error}");

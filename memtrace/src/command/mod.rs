@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod fleet;
+pub mod line;
 mod losses;
 pub(crate) mod man;
 pub(crate) mod metrics;
@@ -46,7 +47,7 @@ Exit status:
 /// Without a command: the live view (`top`).
 #[derive(Debug, Parser)]
 #[command(name = "memtrace", version, max_term_width = 100, after_help = EXIT_STATUS)]
-#[command(infer_subcommands = false, disable_help_subcommand = true)]
+#[command(infer_subcommands = false)]
 pub struct Arguments {
     #[command(flatten)]
     pub verbosity: Verbosity,
@@ -106,9 +107,9 @@ pub enum Command {
     CheckConfig(config::args::ConfigFile),
     /// Print a man page (roff), for example `memtrace man | man -l -`
     Man {
-        /// Man page of this command [default: of memtrace]
-        #[arg(value_parser = man::named)]
-        command: Option<Box<clap::Command>>,
+        /// Man page of this command, for example zabbix get [default: of memtrace]
+        #[arg(value_name = "COMMAND")]
+        words: Vec<String>,
     },
     /// Print a shell completion script
     Completions {
@@ -152,7 +153,7 @@ impl Command {
             Self::Simulate(arguments) => return simulate::simulate(&arguments),
             Self::Config(arguments) => return config::run(&arguments.command),
             Self::CheckConfig(file) => return config::check(&file),
-            Self::Man { command } => output::print(&man::manual(command.map(|command| *command))?)?,
+            Self::Man { words } => output::print(&man::manual(&words)?)?,
             Self::Completions { shell } => output::print(&man::completions(shell)?)?,
         }
         Ok(ExitCode::SUCCESS)

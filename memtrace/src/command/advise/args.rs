@@ -65,11 +65,11 @@ pub struct AdviseArguments {
     /// Host to select in Prometheus: instance, with or without port, or host name
     #[arg(long, value_name = "INSTANCE", requires = "prometheus")]
     pub host: Option<String>,
-    /// Also evaluate one more VM of this size: 16G, 512MiB
+    /// Also evaluate one more VM of this size
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub add: Option<Bytes>,
-    /// Configuration with reserve, floors and distress thresholds [default:
-    /// /etc/memtrace/memtrace.toml, else built-in values]
+    /// Configuration, and its .d/*.toml, with reserve, floors and distress thresholds [default:
+    /// /etc/memtrace/memtrace.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print one JSON document

@@ -34,7 +34,8 @@ pub struct DoctorArguments {
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
-    /// Configuration whose VM bounds are audited (FILE and FILE's .d/*.toml)
+    /// Configuration, and its .d/*.toml, whose VM bounds are audited [default:
+    /// /etc/memtrace/memtrace.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Do not connect to libvirt

@@ -31,7 +31,7 @@ pub struct FleetArguments {
     /// Prometheus server: http://HOST:PORT[/PATH]
     #[arg(long, value_name = "URL")]
     pub prometheus: Address,
-    /// Rank hosts for a new VM of this size (16G, 512MiB), best first, and exit
+    /// Rank hosts for a new VM of this size, best first, and exit
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub fit: Option<Bytes>,
     /// Refresh interval, 100ms to 1min

@@ -30,7 +30,7 @@ pub struct MitigateArguments {
     /// journal decisions
     #[arg(long)]
     pub enforce: bool,
-    /// Configuration (FILE and FILE's .d/*.toml)
+    /// Configuration, and its .d/*.toml [default: /etc/memtrace/memtrace.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Sampling interval, 100ms to 1min [default: of the configuration, else 1s]

@@ -21,7 +21,7 @@ const MOST: Bytes = Bytes(1 << 50);
 
 #[derive(Args, Clone, Debug)]
 pub struct RecordArguments {
-    /// Duration of the recording: 90s, 30min, 24h [default: until interrupted]
+    /// Duration of the recording [default: until interrupted]
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub duration: Option<Duration>,
     /// Output directory; created if missing

@@ -23,8 +23,8 @@ pub struct ReportArguments {
     /// Output file, replaced atomically; `-`: standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// Configuration with the alert rules [default: /etc/memtrace/memtrace.toml, else built-in
-    /// rules]
+    /// Configuration, and its .d/*.toml, with the alert rules [default:
+    /// /etc/memtrace/memtrace.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

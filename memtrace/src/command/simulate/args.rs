@@ -105,8 +105,8 @@ pub struct SimulateArguments {
     #[arg(long, value_name = "PATH", conflicts_with_all = ["scenarios", "policy", "explain", "show", "list",
         "population", "population_host"])]
     pub replay: Option<PathBuf>,
-    /// Configuration for the replayed policy (FILE and FILE's .d/*.toml) [default:
-    /// /etc/memtrace/memtrace.toml, else built-in values]
+    /// Configuration, and its .d/*.toml, for the replayed policy [default:
+    /// /etc/memtrace/memtrace.toml]
     #[arg(long, value_name = "FILE", requires = "replay")]
     pub config: Option<PathBuf>,
 }
