@@ -259,8 +259,24 @@ mod tests {
             assert_eq!(text.parse(), Ok(Nanos(millis * 1_000_000)), "{text}");
         }
         for text in [
-            "", ".", "1,2,3", "99999999999", "s", "soon", "-5s", "+5s", "5m ago", "30m1h", "1mo", "1y", "5M", "PT5M",
-            "12:30:00", "9999999w", "1e3s", "1.2.3s",
+            "",
+            ".",
+            "1,2,3",
+            "99999999999",
+            "s",
+            "soon",
+            "-5s",
+            "+5s",
+            "5m ago",
+            "30m1h",
+            "1mo",
+            "1y",
+            "5M",
+            "PT5M",
+            "12:30:00",
+            "9999999w",
+            "1e3s",
+            "1.2.3s",
         ] {
             let told = text.parse::<Nanos>().expect_err(text).to_string();
             assert!(told.contains("500ms, 5s, 3min, 1h30min, 7d or 5 (seconds)"), "{text}: {told}");

@@ -14,6 +14,7 @@ pub(crate) mod metrics;
 pub(crate) mod mitigate;
 pub(crate) mod record;
 pub(crate) mod report;
+pub(crate) mod scraped;
 pub mod selftest;
 pub(crate) mod simulate;
 pub(crate) mod stream;

@@ -56,9 +56,8 @@ pub fn settings(set: &[Entry]) -> Vec<Setting> {
 
 /// The tables of single VMs, in the order in which they count.
 pub fn vms(set: &[Entry]) -> Vec<&[Entry]> {
-    let same = |one: &Entry, other: &Entry| {
-        one.table == other.table && one.place.file == other.place.file
-    };
+    let same =
+        |one: &Entry, other: &Entry| one.table == other.table && one.place.file == other.place.file;
     set.chunk_by(same).filter(|table| table.iter().any(|entry| entry.table.is_some())).collect()
 }
 

@@ -96,9 +96,7 @@ pub(super) struct Seconds(pub(super) f64);
 
 impl Value for Number {
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
-        bare(value)
-            .map(Self)
-            .ok_or_else(|| "a number, not negative, as in 12.5".to_owned())
+        bare(value).map(Self).ok_or_else(|| "a number, not negative, as in 12.5".to_owned())
     }
 }
 

@@ -44,7 +44,7 @@ Examples:
   memtrace advise web --since 7d
   memtrace advise --add 16G              also evaluate one more VM of 16 GiB
   memtrace advise --apply-to /etc/memtrace/memtrace.toml
-  memtrace advise --json --dir /srv/recordings
+  memtrace advise --json --recording /srv/recordings
   memtrace advise --prometheus http://prometheus:9090 --host node7";
 
 #[derive(Args, Clone, Debug)]
@@ -55,12 +55,13 @@ pub struct AdviseArguments {
     /// --prometheus from now), or a time such as 14:05 or '2026-11-23 14:05'
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = since)]
     pub since: Since,
-    /// Recording: a directory, or one file
-    #[arg(long, value_name = "DIR", default_value = memtrace_store::recording::DIRECTORY)]
-    pub dir: PathBuf,
+    /// Recording: a file, or a directory of files
+    #[arg(long, alias = "dir", value_name = "PATH",
+        default_value = memtrace_store::recording::DIRECTORY)]
+    pub recording: PathBuf,
     /// Use this Prometheus (metrics of docs/metrics.md) instead of a recording:
     /// http://HOST:PORT[/PATH]
-    #[arg(long, value_name = "URL", conflicts_with = "dir")]
+    #[arg(long, value_name = "URL", conflicts_with = "recording")]
     pub prometheus: Option<Address>,
     /// Host to select in Prometheus: instance, with or without port, or host name
     #[arg(long, value_name = "INSTANCE", requires = "prometheus")]

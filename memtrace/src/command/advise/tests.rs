@@ -23,7 +23,7 @@ fn arguments(directory: &Path, since: Duration) -> AdviseArguments {
     AdviseArguments {
         vm: None,
         since: Since::Before(Nanos(u64::try_from(since.as_nanos()).expect("it is short"))),
-        dir: directory.to_owned(),
+        recording: directory.to_owned(),
         prometheus: None,
         host: None,
         add: None,

@@ -156,9 +156,18 @@ mod tests {
         assert_eq!(document["files"].as_array().map(Vec::len), Some(2));
         let values = document["values"].as_array().expect("there are some");
         let of = |key: &str| values.iter().find(|one| one["key"] == key).expect("it is there");
-        assert_eq!((&of("policy.soft")["value"], &of("policy.soft")["line"]), (&30.into(), &1.into()));
-        assert_eq!((&of("mode")["source"], &of("scope.cgroup")["source"]), (&"file".into(), &"unset".into()));
-        assert_eq!((&of("policy.low")["source"], &of("policy.low")["file"]), (&"default".into(), &Value::Null));
+        assert_eq!(
+            (&of("policy.soft")["value"], &of("policy.soft")["line"]),
+            (&30.into(), &1.into())
+        );
+        assert_eq!(
+            (&of("mode")["source"], &of("scope.cgroup")["source"]),
+            (&"file".into(), &"unset".into())
+        );
+        assert_eq!(
+            (&of("policy.low")["source"], &of("policy.low")["file"]),
+            (&"default".into(), &Value::Null)
+        );
         assert_eq!(document["vms"][0]["minimum"]["value"], "1GiB");
         assert_eq!(document["vms"][1]["labels"]["value"]["a b"], "x");
     }

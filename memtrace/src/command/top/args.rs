@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use jiff::tz::TimeZone;
+use memtrace_core::filter::Filter;
 use memtrace_core::replay::time::{self, Relative};
 use memtrace_core::units::WallNanos;
 use memtrace_view::columns::{self, Sort};
@@ -16,10 +17,11 @@ Examples:
   memtrace top                        live view, refreshed every second
   memtrace top --sort caused          VMs that cause most reclaim first
   memtrace top --sort name:desc --filter '^web'
+  memtrace top -p web                 one VM
   memtrace top --once                 one plain table, with rates over one interval
   memtrace top --json --interval 5    JSON lines, one document every 5 s
   memtrace top --plain --count 10     ten plain tables, for a log
-  memtrace top --replay /var/lib/memtrace/recordings --from 14:05
+  memtrace top --replay --from 14:05  what was recorded
 
 If standard output is not a terminal, --plain is the default.";
 
@@ -35,13 +37,19 @@ pub struct TopArguments {
     pub look: LookArguments,
     #[command(flatten)]
     pub print: PrintArguments,
+    /// Show only this VM, by name, UUID, process id, or as its platform calls it (100, shop/web)
+    #[arg(short = 'p', long, conflicts_with = "filter")]
+    pub vm: Option<String>,
     /// Sort by this column; default order: numbers descending, text ascending
     #[arg(short, long, value_name = "COLUMN[:asc|:desc]", default_value = "stall")]
     #[arg(value_parser = sort)]
     pub sort: Sort,
-    /// Show a recording: a file, or a directory of files. --interval is the delay between two
-    /// samples; --plain and --json print without delay
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["no_libvirt", "state_dir"])]
+    /// Show a recording: a file, or a directory of files [without PATH:
+    /// /var/lib/memtrace/recordings]. --interval is the delay between two samples; --plain and
+    /// --json print without delay
+    #[arg(long, visible_alias = "recording", value_name = "PATH", num_args = 0..=1,
+        default_missing_value = memtrace_store::recording::DIRECTORY,
+        conflicts_with_all = ["no_libvirt", "state_dir"])]
     pub replay: Option<PathBuf>,
     /// Start of the replay: 14:05 (on its first day), '2026-11-23 14:05', +10min
     #[arg(long, value_name = "TIME", requires = "replay", value_parser = position)]
@@ -54,10 +62,18 @@ impl Default for TopArguments {
         Self {
             look: LookArguments::default(),
             print: PrintArguments::default(),
+            vm: None,
             sort: Sort::default(),
             replay: None,
             from: None,
         }
+    }
+}
+
+impl TopArguments {
+    /// Which VMs are shown.
+    pub fn filter(&self) -> Option<Filter> {
+        self.vm.as_deref().map(Filter::of_vm).or_else(|| self.look.filter.clone())
     }
 }
 

@@ -113,7 +113,7 @@ fn form(mode: Mode, arguments: &TopArguments) -> Option<Form> {
         Mode::Live => None,
         Mode::Plain => Some(Form::Plain(plain_options(arguments))),
         Mode::Json => {
-            Some(Form::Json { sort: arguments.sort, filter: arguments.look.filter.clone() })
+            Some(Form::Json { sort: arguments.sort, filter: arguments.filter() })
         }
     }
 }
@@ -121,7 +121,7 @@ fn form(mode: Mode, arguments: &TopArguments) -> Option<Form> {
 fn view_options(arguments: &TopArguments) -> TopOptions {
     TopOptions {
         sort: arguments.sort,
-        filter: arguments.look.filter.clone(),
+        filter: arguments.filter(),
         color: arguments.print.color.on_stdout(),
     }
 }
@@ -133,7 +133,7 @@ fn plain_options(arguments: &TopArguments) -> PlainOptions {
     let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
     PlainOptions {
         sort: arguments.sort,
-        filter: arguments.look.filter.clone(),
+        filter: arguments.filter(),
         width,
         color: arguments.print.color.on_stdout(),
         zone: TimeZone::system(),

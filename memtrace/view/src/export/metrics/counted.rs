@@ -2,7 +2,7 @@
 
 use memtrace_ebpf::VmCounters;
 
-use super::read::{alone, by, hooked, in_bytes, pressure, seconds};
+use super::read::{alone, by, hooked, in_bytes, pressure, recent, seconds};
 use super::scene::Scene;
 use super::table::{Metric, MetricKind, OfVm, Point, Unit, Value};
 use memtrace_core::model::Measured;
@@ -68,7 +68,7 @@ fn moved() -> [Metric; 7] {
 }
 
 /// What reclaim cost its threads.
-fn slowed() -> [Metric; 7] {
+fn slowed() -> [Metric; 8] {
     use Signal as S;
     [
         Metric::of_vm(
@@ -115,6 +115,14 @@ fn slowed() -> [Metric; 7] {
             &["kind"],
             "Time that some, or all non-idle (full), tasks of its cgroup stalled on memory (PSI).",
             |vm, _| vm.psi.value.map(pressure).unwrap_or_default(),
+        ),
+        Metric::of_vm(
+            MetricKind::Gauge,
+            "vm_pressure_10s",
+            Unit::Ratio,
+            &["kind"],
+            "The same, as the kernel's average of the last 10 seconds.",
+            |vm, _| vm.psi.value.map(recent).unwrap_or_default(),
         ),
     ]
 }
