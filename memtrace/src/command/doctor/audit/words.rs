@@ -98,7 +98,16 @@ pub fn configured(vm: &VmFacts, line: &str) -> String {
         VmId::Process { .. } => format!("name = {}", serde_json::Value::from(vm.name.as_str())),
     };
     let [which, line] = [which.as_str(), line].map(quoted);
-    format!("printf '%s\\n' '[[vm]]' {which} {line} >>/etc/memtrace/memtrace.d/vms.toml")
+    format!(
+        "mkdir -p /etc/memtrace/memtrace.d && printf '%s\\n' '[[vm]]' {which} {line} \
+         >>/etc/memtrace/memtrace.d/vms.toml"
+    )
+}
+
+/// Writes a file of the kernel, now and at each start (tmpfiles.d(5)). `name`: of the setting.
+pub fn kept(name: &str, value: &str, file: &str) -> String {
+    let place = format!("/etc/tmpfiles.d/memtrace-{name}.conf");
+    format!("echo 'w {file} - - - - {value}' >{place} && systemd-tmpfiles --create {place}")
 }
 
 #[cfg(test)]
