@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -40,8 +39,7 @@ fn misused(error: &clap::Error) -> ExitCode {
 fn ended(result: Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
         let (code, text) = exit::of_error(&error);
-        // Nothing can be done if this fails.
-        let _ = std::io::stderr().write_all(text.unwrap_or_default().as_bytes());
+        logging::tell(tracing::Level::ERROR, &text.unwrap_or_default());
         code
     })
 }

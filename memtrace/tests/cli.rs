@@ -4,7 +4,7 @@
 mod common;
 
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
@@ -267,6 +267,25 @@ fn an_invalid_rust_log_is_reported_once() {
     let output = command.env("RUST_LOG", "memtrace=loud").output().expect("memtrace runs");
     assert!(output.status.success(), "{output:?}");
     assert!(stderr(&output).starts_with("memtrace: RUST_LOG is ignored: "), "{output:?}");
+}
+
+#[test]
+fn an_error_has_its_priority_in_the_journal() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let file = directory.path().join("stderr");
+    let written = |stream: &str| {
+        let stderr = std::fs::File::create(&file).expect("it is made");
+        let mut command = memtrace(&["config", "show", "/nowhere.toml"]);
+        command.stderr(stderr).env("JOURNAL_STREAM", stream);
+        assert_eq!(command.status().expect("memtrace runs").code(), Some(78));
+        std::fs::read_to_string(&file).expect("it is there")
+    };
+    let told = "memtrace: invalid configuration:\n";
+    assert!(written("0:0").starts_with(told));
+    let file = std::fs::metadata(&file).expect("it is there");
+    let stream = format!("{}:{}", file.dev(), file.ino());
+    let text = written(&stream);
+    assert!(text.starts_with(&format!("<3>{told}<3>/nowhere.toml: ")), "{text}");
 }
 
 #[test]
