@@ -111,6 +111,27 @@ fn a_configuration_is_checked_shown_and_found() {
 }
 
 #[test]
+fn help_of_status() {
+    insta::assert_snapshot!(help(&["status", "--help"]));
+}
+
+#[test]
+fn where_nothing_runs_status_says_so_with_3() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let place = directory.path().to_string_lossy();
+    let status = ["status", "--state-dir", &place, "--config", "/dev/null"];
+    let output = run(&status);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert_eq!(stdout(&output), "memtrace mitigate doesn't run\n");
+    let (journal, _) = Journal::open(directory.path(), Limits::default()).expect("it is free");
+    let output = run(&[&status[..], &["--json"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let document: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    assert_eq!(document["pid"], std::process::id());
+    drop(journal);
+}
+
+#[test]
 fn help_of_man() {
     insta::assert_snapshot!(help(&["man", "--help"]));
 }
@@ -129,7 +150,7 @@ fn every_command_has_its_help_pinned_here() {
         .take_while(|line| *line != "Options:")
         .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next())
         .collect();
-    let all = "top doctor selftest explain mitigate record report export advise simulate metrics \
+    let all = "top doctor selftest explain status mitigate record report export advise simulate metrics \
                check zabbix stream fleet config man completions help";
     assert_eq!(commands.join(" "), all);
 }

@@ -10,7 +10,7 @@ use super::Arguments;
 
 /// The commands by what they are for.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Look", &["top", "doctor", "selftest", "explain"]),
+    ("Look", &["top", "doctor", "selftest", "explain", "status"]),
     ("Act", &["mitigate"]),
     ("History", &["record", "report", "export", "advise", "simulate"]),
     ("Integrate", &["metrics", "check", "zabbix", "stream", "fleet"]),

@@ -235,7 +235,7 @@ mod tests {
             manual(&words).expect_err("there is none").to_string()
         };
         let all = "top, mitigate, explain, record, export, report, advise, check, metrics, zabbix, \
-                   fleet, stream, doctor, selftest, simulate, config, man, completions";
+                   fleet, stream, status, doctor, selftest, simulate, config, man, completions";
         assert!(error(&["nonsense"]).contains(all), "{}", error(&["nonsense"]));
         assert!(error(&["zabbix", "put"]).contains("commands: discover, get"));
         assert_eq!(error(&["top", "get"]), "top has no commands");

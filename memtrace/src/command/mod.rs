@@ -17,6 +17,7 @@ pub(crate) mod report;
 pub(crate) mod scraped;
 pub mod selftest;
 pub(crate) mod simulate;
+pub(crate) mod status;
 pub(crate) mod stream;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ Exit status:
        reader of a pipe closes it
   1    failure; the reason is on standard error
   2    usage error
+  3    `memtrace status`: nothing runs
   4    no such VM, or several that are called so
   77   missing privilege; standard error names it and the command to run
   78   invalid configuration; each error is printed with file, line, column and key
@@ -91,6 +93,9 @@ pub enum Command {
     /// Stream snapshots as JSON lines, one per interval
     #[command(after_help = stream::AFTER_HELP)]
     Stream(stream::StreamArguments),
+    /// Which memtrace runs on this host, and what it has taken from which VM
+    #[command(after_help = status::args::AFTER_HELP)]
+    Status(status::args::StatusArguments),
     /// Check kernel support and privileges; audit host and VMs
     #[command(after_help = doctor::args::AFTER_HELP)]
     Doctor(doctor::args::DoctorArguments),
@@ -150,6 +155,7 @@ impl Command {
             Self::Doctor(arguments) => {
                 return Ok(ExitCode::from(doctor::run(&arguments, verbosity)?));
             }
+            Self::Status(arguments) => return status::run(&arguments),
             Self::Selftest(arguments) => return selftest::run(arguments, verbosity),
             Self::Simulate(arguments) => return simulate::simulate(&arguments),
             Self::Config(arguments) => return config::run(&arguments.command),

@@ -12,6 +12,8 @@ use memtrace_host::privileges::Denied;
 pub const FAILED: u8 = 1;
 /// As clap has it for a command line that it refuses.
 pub const MISUSED: u8 = 2;
+/// Nothing runs that was asked about, as systemctl status has it.
+pub const NOT_RUNNING: u8 = 3;
 /// There is no such VM, or several are called so.
 pub const NO_SUCH_VM: u8 = 4;
 /// `EX_NOPERM` of sysexits.h.

@@ -88,7 +88,8 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let (rules, changed) = watch::channel(config.alert.rules());
     runtime.block_on(async {
         if let Some(listener) = listener {
-            tokio::spawn(serve(listener, ViewInput::alone(handle.clone(), None)));
+            let input = ViewInput::alone(handle.clone(), None).alerted(alerts.firing());
+            tokio::spawn(serve(listener, input));
         }
         tokio::spawn(alerts.follow(handle.step.clone(), changed));
         let arguments = arguments.clone();

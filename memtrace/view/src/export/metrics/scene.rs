@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use memtrace_core::alert::Alert;
 use memtrace_core::model::Snapshot;
 use memtrace_core::model::snapshot::VmView;
 use memtrace_core::reactor::Decided;
@@ -18,6 +19,7 @@ pub struct Scene {
     pub(super) decided: Decided,
     pub(super) page_size: Bytes,
     pub(super) now: WallNanos,
+    pub(super) alerts: Vec<Alert>,
     /// Indices into the snapshot's list.
     shown: Vec<usize>,
 }
@@ -31,7 +33,13 @@ impl Scene {
         now: WallNanos,
     ) -> Self {
         let shown = shown(&snapshot.vms);
-        Self { snapshot, decided, page_size, now, shown }
+        Self { snapshot, decided, page_size, now, alerts: Vec::new(), shown }
+    }
+
+    /// With the alerts that are firing.
+    #[must_use]
+    pub fn alerted(self, alerts: Vec<Alert>) -> Self {
+        Self { alerts, ..self }
     }
 
     pub(super) fn vms(&self) -> impl Iterator<Item = &VmView> {

@@ -10,11 +10,13 @@ use super::parse::{Sample as Line, sample as line};
 use super::scene::shown;
 use super::table::MetricKind;
 use super::*;
+use memtrace_core::alert::{Alert, Condition, Finding, Severity, State};
 use memtrace_core::fixture::{self, MIB};
 use memtrace_core::model::snapshot::VmView;
 use memtrace_core::model::totals::Totals;
 use memtrace_core::model::{Measured, Snapshot};
 use memtrace_core::reactor::Decided;
+use memtrace_core::reactor::entry::Named;
 use memtrace_core::signal::Signal;
 use memtrace_core::units::{Bytes, WallNanos};
 
@@ -113,7 +115,26 @@ fn every_metric_of_the_table_is_reported_where_everything_is_known() {
     vm.cgroup_limit = limit;
     vm.balloon_target = Measured::exact(Bytes(MIB));
     vm.labels = fixture::labels();
-    let text = told(Arc::new(snapshot), fixture::observed(), Form::OpenMetrics);
+    let firing = Alert {
+        condition: Condition::VmStalled,
+        severity: Severity::Warning,
+        state: State::Firing,
+        since: snapshot.wall,
+        at: snapshot.wall,
+        host: None,
+        vm: Some(Named { vm: snapshot.vms[0].id, name: "a\nb".into(), labels: Default::default() }),
+        finding: Finding::Measured { value: 20.0, limit: 10.0 },
+    };
+    let now = snapshot.wall;
+    let scene = Scene::new(Arc::new(snapshot), fixture::observed(), BASE_PAGE, now);
+    // Rule and VM of two alerts are the same: one sample.
+    let scene = scene.alerted(vec![firing.clone(), firing]);
+    let text = text(scene, Form::OpenMetrics).expect("it is written");
+    let alerts: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("memtrace_alert_firing{")).collect();
+    let firing =
+        "memtrace_alert_firing{rule=\"vm_stalled\",severity=\"warning\",vm=\"a\u{fffd}b\",";
+    assert!(alerts.len() == 1 && alerts[0].starts_with(firing), "{alerts:?}");
     let own = "platform=\"nova\",platform_id=\"0b6f2d84\",display_name=\"cart-db\",project=\"shop\",\
                labels=\"flavour=m1.small,team=payments\"} 1";
     let labels = text.lines().filter(|line| line.starts_with("memtrace_vm_labels_info{"));
