@@ -192,6 +192,19 @@ fn an_unknown_column_is_answered_with_the_valid_ones() {
 }
 
 #[test]
+fn columns_are_chosen_listed_and_suggested() {
+    let list = help(&["top", "--columns", "help"]);
+    assert!(list.lines().any(|line| line.starts_with("stall      STALL      time its threads")));
+    let error = refusal(&["top", "--columns", "name,stal"]);
+    assert!(error.contains("similar value exists: 'stall'"), "{error}");
+    let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/store/src/recording/tests/kept/v3.mtrec");
+    let table = help(&["top", "--replay", recording, "--once", "--columns", "rss,stall"]);
+    let head = table.lines().find(|line| line.starts_with("NAME")).expect("it has a head");
+    let titles: Vec<&str> = head.split_whitespace().collect();
+    assert_eq!(titles, ["NAME", "RSS", "STALL"]);
+}
+
+#[test]
 fn a_bad_expression_is_refused_and_explained() {
     let error = refusal(&["top", "--filter", "web("]);
     assert!(error.contains("unclosed group"), "{error}");
