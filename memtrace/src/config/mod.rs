@@ -2,6 +2,7 @@
 //! effect at all; every error is reported with file, line, column and key.
 
 mod alert;
+mod entry;
 mod files;
 mod hook;
 mod origin;
@@ -19,7 +20,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Error, Result};
 
 pub use self::alert::AlertConfig;
-pub use self::origin::{DEFAULTS, Entry, Setting, settings, vms};
+pub use self::entry::Entry;
+pub use self::origin::{DEFAULTS, Setting, settings, vms};
 pub use self::problem::{Place, Problem};
 
 use crate::sys::address::{Access, Address};

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::entry::Entry;
 use super::problem::Place;
 use super::schema;
 
@@ -14,18 +15,6 @@ const EXAMPLE: &str = "# no default";
 
 /// The first line of the examples that are no defaults: settings of single VMs.
 const EXAMPLES: &str = "#[[vm]]";
-
-/// A value as a file has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Dotted.
-    pub key: String,
-    /// Which of the tables of a list it is in, counted from 1 in each file.
-    pub table: Option<usize>,
-    pub place: Place,
-    /// TOML.
-    pub value: String,
-}
 
 /// A key and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]

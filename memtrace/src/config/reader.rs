@@ -9,7 +9,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::origin::Entry;
+use super::entry::Entry;
 use super::problem::{Place, Problem, nearest};
 use super::value::Value;
 
