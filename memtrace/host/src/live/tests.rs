@@ -200,6 +200,24 @@ fn a_vm_that_ends_is_forgotten_and_its_slot_freed() {
     assert_eq!((state.forgotten.as_slice(), state.tracked.len()), ([50].as_slice(), 0));
 }
 
+/// The last thread frees the memory, which takes seconds; the main thread may have ended before.
+#[test]
+fn a_vm_keeps_its_slot_until_its_last_thread_has_ended() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    source.sample(None).unwrap();
+    let text = std::fs::read_to_string(host.path("proc/50/stat")).unwrap();
+    let ends = text.replace("4194560", "4194564").replace(") S ", ") Z ");
+    host.file("proc/50/stat", &ends);
+    remote.send(event(EVENT_EXITED, 50));
+    assert_eq!(only(&source.sample(None).unwrap()).state, Some(VmState::Exiting));
+    assert_eq!(remote.state.lock().unwrap().forgotten, [0_u32; 0]);
+    // Not yet reaped by its parent, but nothing of it is left.
+    host.file("proc/50/stat", &ends.replace(" 4 0 777 ", " 1 0 777 "));
+    assert!(source.sample(None).unwrap().vms.is_empty());
+    assert_eq!(remote.state.lock().unwrap().forgotten, [50]);
+}
+
 #[test]
 fn flows_are_between_vms_and_everything_else_is_other() {
     let host = host();
