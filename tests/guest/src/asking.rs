@@ -1,5 +1,5 @@
-//! Programs that look at what is available before they allocate, as `Guest::admit` of the
-//! simulator has them: all of what they want more, or nothing of it. Pure.
+//! Programs that check available memory before they allocate, as `Guest::admit` of the simulator
+//! models them: they get all of the increase or nothing. Pure.
 
 /// Seconds until it asks again that was refused: `ASK_AGAIN` of the simulator.
 const ASK_AGAIN: u64 = 60;

@@ -120,7 +120,7 @@ impl Programs {
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    // Counters stay true whoever panicked.
+    // Totals are plain numbers, so they remain valid after a panic.
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

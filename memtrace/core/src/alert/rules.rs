@@ -1,6 +1,6 @@
-//! What is worth an alert. Pure. The numbers and durations are those of others who have
-//! them in use: KubeVirt's alert for a guest (headroom under 5 %, and swapping over 1 MiB/s
-//! or 5 major faults a second, for 5 minutes), Hyper-V's minute of pressure, MOM's 5 %.
+//! Alert rules. Pure. Limits and durations are those of systems in production use: KubeVirt's alert
+//! for a guest (headroom under 5 %, and swapping over 1 MiB/s or 5 major faults a second, for 5
+//! minutes), Hyper-V's minute of pressure, MOM's 5 %.
 
 use super::Severity;
 use super::kills::Kills;
@@ -190,7 +190,7 @@ fn stuck(step: &Step) -> Vec<Reading> {
     watched(step).map(read).collect()
 }
 
-/// VMs outside the scope are somebody else's.
+/// VMs outside the scope are not this memtrace's to alert about.
 pub(super) fn watched(step: &Step) -> impl Iterator<Item = &VmView> {
     let outside = &step.reaction.outside_scope;
     step.snapshot.vms.iter().filter(|vm| !outside.contains(&vm.id))

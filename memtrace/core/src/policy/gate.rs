@@ -104,8 +104,8 @@ fn at_ease(rules: &Rules, level: Level, vm: &Vm<'_>) -> Answer {
     if !rules.has(Safety::Distress) {
         return Ok(Reason::NotAsked);
     }
-    // Not by what it suffers from the host: where all are swapped none would give, and what one
-    // has no use for helps itself too.
+    // Only distress within the guest counts here: on a host that swaps all its VMs none would give
+    // otherwise, and giving unused memory helps the VM itself too.
     match vm.guest_in_distress {
         Some(true) => return Err(Reason::InDistress { symptoms: vm.symptoms.clone() }),
         None => return Err(Reason::DistressUnknown { unknown: vm.unknown.clone() }),
@@ -122,7 +122,7 @@ fn at_ease(rules: &Rules, level: Level, vm: &Vm<'_>) -> Answer {
     }
 }
 
-/// What was just given isn't taken back at once, or balloons go to and fro.
+/// A VM that was just given memory is not shrunk at once, or balloons would oscillate.
 fn keeps(rules: &Rules, level: Level, vm: &Vm<'_>) -> Answer {
     let binding = level < Level::Low && rules.has(Safety::Keep);
     let pause = if binding { rules.keep } else { rules.recover };

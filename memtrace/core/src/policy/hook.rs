@@ -1,6 +1,6 @@
-//! The last escalation step: somebody else is told what balloons and cold pages together
-//! can't win back, and may move a VM away or wake a person. It is a message, so that not
-//! knowing what a VM could give keeps nobody from hearing of the rest; the text says so.
+//! The last escalation step: the operator's hook is told what balloons and cold pages cannot free,
+//! and may migrate a VM or page an operator. It is a message only, so an unknown VM doesn't
+//! suppress it; the text names what is unknown.
 
 use super::decision::{Call, Suffering};
 use super::gate::{Answer, gate};
@@ -14,7 +14,7 @@ use super::vm::Vm;
 use crate::policy::escalation::reclaimable;
 use crate::units::{Bytes, Nanos};
 
-/// What the rungs before can still give.
+/// Memory that the earlier escalation steps can still free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Left {
     pub balloons: Bytes,
@@ -33,12 +33,12 @@ impl Left {
     }
 }
 
-/// What came of the rung.
+/// Result of the step.
 pub struct Rung {
     pub gate: Gate,
     /// The arithmetic, when there is one to show.
     pub term: Option<Term>,
-    /// All rungs together fall short.
+    /// All escalation steps together cannot meet the need.
     pub short: bool,
     pub call: Option<Call>,
 }

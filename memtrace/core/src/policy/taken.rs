@@ -13,7 +13,7 @@ pub struct Taken {
     pub vm: VmId,
     /// Its size when memtrace first touched it.
     pub before: Bytes,
-    /// Where its balloon was last sent. `None`: nobody knows whether it heard of it.
+    /// Its last balloon target. `None`: unknown whether the order arrived.
     pub sent: Option<Bytes>,
 }
 
@@ -24,8 +24,8 @@ impl State {
         Self { vms: vms.collect::<BTreeMap<_, _>>(), ..Self::default() }
     }
 
-    /// Whether what memtrace once took from a VM that had `before` is its business still:
-    /// nobody else moved the balloon, and it is the same run of the VM.
+    /// Whether memory taken from a VM that had `before` is still to be returned: the same run of
+    /// the VM, and no other program moved the balloon.
     pub fn holds(&self, vm: VmId, before: Bytes) -> bool {
         self.vms.get(&vm).is_none_or(|vm| {
             vm.stood_down.is_none_or(|stood| stood.open)
@@ -34,8 +34,8 @@ impl State {
     }
 }
 
-/// As if its size had been seen before the order: so a balloon anywhere between where it was
-/// and where it was sent is on its way, and elsewhere somebody else has moved it.
+/// The state as if the size had been seen before the order: a balloon between its former size and
+/// the target is in flight, and one anywhere else was moved by another program.
 fn resumed(at: Nanos, Taken { before, sent, .. }: Taken) -> VmState {
     let mut vm = VmState { seen: at, base: Some(before), ..VmState::default() };
     if let Some(to) = sent {

@@ -149,7 +149,7 @@ fn step(
     before.map(|(then, left)| (then, left.saturating_sub(to.saturating_sub(from))))
 }
 
-/// A rise that is faster than relief is remembered: a balloon can't follow it.
+/// Remembers a rise faster than relief, which a balloon can't follow.
 fn remember_use(rules: &Rules, memory: &mut VmState, (used, least): (Bytes, Bytes), said: Nanos) {
     let Some((before, then)) = memory.used.filter(|(_, then)| *then < said) else {
         memory.used = memory.used.or(Some((used, said)));

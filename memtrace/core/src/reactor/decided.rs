@@ -1,5 +1,5 @@
-//! What is decided on this host, for the views: by this memtrace, or by another one that
-//! mitigates here, whose word counts. Pure.
+//! Decisions on this host, for the views: those of this memtrace, or those of another one that
+//! mitigates here, which take precedence. Pure.
 
 use std::sync::Arc;
 

@@ -33,10 +33,10 @@ pub(super) struct OwnSwap {
 /// The virtual disk: reads and writes together, and the wait for one read.
 pub(super) const DISK: u64 = 100 * MIB_PAGES;
 pub(super) const DISK_SECONDS: f64 = 200e-6;
-/// The same of zram, which is a CPU that compresses (lzo-rle: about 1 GiB/s each way).
+/// The same for zram, which is limited by CPU (lzo-rle: about 1 GiB/s each way).
 const ZRAM: u64 = 1024 * MIB_PAGES;
 const ZRAM_SECONDS: f64 = 4e-6;
-/// So long a guest boots, and such a part of its memory it touches.
+/// Duration of a guest's boot in seconds, and the part of its memory that it touches meanwhile.
 const REBOOT: u64 = 30;
 const REBOOT_TOUCHES: u64 = 8;
 
@@ -58,7 +58,7 @@ pub(super) struct Guest {
     pub(super) memory: Memory,
     pub(super) marks: Watermarks,
     pub(super) totals: GuestTotals,
-    /// The logical size that it was last told, and its balloon at that moment.
+    /// The last balloon target as a logical size, and the balloon's size at that moment.
     pub(super) target: u64,
     pub(super) balloon_before: u64,
     /// When an operator last moved its balloon by hand.
@@ -75,7 +75,7 @@ pub(super) struct Guest {
     pub(super) work: Work,
     /// Totals at its last reboot: it counts anew from there.
     pub(super) anew: GuestTotals,
-    /// How far its load lags behind that of the first of its kind.
+    /// Seconds by which its load is shifted from that of the first guest of its kind.
     lag: u64,
 }
 
@@ -184,8 +184,8 @@ impl Guest {
         }
     }
 
-    /// What it needs to do all its work without waiting: not more than it is, and all of it
-    /// where the host can't have a page of it back.
+    /// Memory that it needs to do all its work without waiting: at most its size, and all of it if
+    /// the host can't get back any of it.
     pub(super) fn needs(&self, second: u64) -> u64 {
         if self.spec.pinned {
             return self.maximum();

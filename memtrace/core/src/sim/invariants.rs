@@ -1,4 +1,4 @@
-//! What no physics can do. A simulation that does it is worth nothing, so it ends.
+//! Invariants of the simulation: memory is neither made nor lost. A run that violates them ends.
 
 use anyhow::{Result, ensure};
 

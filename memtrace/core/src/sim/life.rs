@@ -1,6 +1,6 @@
-//! A guest's life: its programs allocate, free and read files; its kernel drops caches,
-//! swaps, and kills when nothing else is left. Amounts are base pages, a step is a second.
-//! Must not know the host's memory.
+//! One guest: its programs allocate, free and read files; its kernel drops caches, swaps, and kills
+//! when nothing else is left. Amounts are base pages, a step is a second. Doesn't know the host's
+//! memory.
 
 use super::guest::{DISK, DISK_SECONDS, Guest};
 use super::load::Demand;
@@ -38,17 +38,17 @@ impl Guest {
         self.work = self.touched(wanted);
     }
 
-    /// What it would touch in this second and the host hasn't in memory.
+    /// Pages that it would touch in this second and that aren't resident on the host.
     pub(super) fn wants(&self) -> Wants {
         self.memory.wants(self.streamed)
     }
 
-    /// Pages that the host brought; no more than are wanted. Returns how many.
+    /// Makes pages resident, at most those wanted. Returns how many.
     pub(super) fn bring(&mut self, granted: Wants) -> Wants {
         self.memory.bring(granted, self.streamed)
     }
 
-    /// While a service is down that was killed, half of what it wants.
+    /// While a killed service is down, half of the demand.
     fn demand(&self, demand: Demand, second: u64) -> Demand {
         if second >= self.without_service_until {
             return demand;
@@ -92,7 +92,7 @@ impl Guest {
     }
 
     fn grow(&mut self, kind: Kind, pages: u64, second: u64) {
-        // Whoever waits for the host to give him a page doesn't allocate the next.
+        // A program that waits for a page doesn't allocate the next one.
         let pages = pages.min(ALLOCATION.saturating_sub(self.memory[kind].untouched));
         let mut room = self.make_room(pages, Kind::Hot);
         if room < pages && self.spec.deflate_on_oom {
@@ -106,7 +106,7 @@ impl Guest {
             // It waits until its swap has taken enough.
             self.waited += 1.0;
         } else if second >= self.without_service_until {
-            // What is left while a service is down makes do with what there is.
+            // Programs that remain while a service is down get by with the memory there is.
             self.kill(second);
         }
     }
@@ -124,8 +124,8 @@ impl Guest {
         }
     }
 
-    /// Frees pages until `pages` can be allocated: caches first, then what its own swap
-    /// takes, kinds up to `most`. Returns how many can be.
+    /// Frees pages until `pages` can be allocated: caches first, then pages that its own swap
+    /// takes, of kinds up to `most`. Returns how many can be allocated.
     pub(super) fn make_room(&mut self, pages: u64, most: Kind) -> u64 {
         for kind in [Kind::CacheCold, Kind::CacheHot] {
             let lack = pages.saturating_sub(self.room());
@@ -200,8 +200,9 @@ impl Guest {
         self.wait_for_device(wanted, read, DISK_SECONDS);
     }
 
-    /// Files that are read once: nobody waits longer for them, cached or not. They stay cached
-    /// while there is room, so that a guest that goes on reading fills. Returns what found room.
+    /// Reads files once. Whether they are cached makes no difference to waits; they stay cached
+    /// while there is room, so that a guest that goes on reading fills up. Returns the pages that
+    /// found room.
     fn read_once(&mut self, demand: u64, streams: u64) -> u64 {
         let wanted = demand.saturating_sub(self.memory[Kind::CacheCold].total()).max(streams);
         self.memory.allocate(Kind::CacheCold, wanted.min(DISK).min(self.room_for_files()))

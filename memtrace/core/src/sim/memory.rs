@@ -1,5 +1,5 @@
-//! A guest's memory by kind: what the guest uses each page for, and what the host has for
-//! it. Amounts are base pages.
+//! A guest's memory by kind: the guest's use of each page, and its backing on the host. Amounts are
+//! base pages.
 
 use std::ops::{Index, IndexMut};
 
@@ -16,7 +16,7 @@ pub(super) enum Kind {
     CacheHot,
     /// Page cache that was read once.
     CacheCold,
-    /// Free in the guest. What the host has for it is dead.
+    /// Free in the guest. Its backing on the host is unused memory.
     Free,
     /// In the balloon.
     Balloon,
@@ -26,14 +26,14 @@ impl Kind {
     pub(super) const ALL: [Self; 6] =
         [Self::Hot, Self::Cold, Self::CacheHot, Self::CacheCold, Self::Free, Self::Balloon];
 
-    /// How much likelier than others the host's reclaim takes such a page. It knows pages
-    /// by their accessed bits alone, so that it mostly spares what is hot, not always.
+    /// Relative probability that host reclaim takes a page of this kind. It knows accessed bits
+    /// only, so hot pages are mostly spared, not always.
     const fn eviction(self) -> f64 {
         match self {
             Self::Hot => 0.03,
             Self::Cold => 0.6,
             Self::CacheHot => 0.15,
-            // Recycled now and then, while nobody touches what is dead.
+            // Reused now and then, whereas unused memory is never touched.
             Self::CacheCold => 0.4,
             Self::Free => 1.0,
             Self::Balloon => 0.0,
@@ -106,7 +106,7 @@ impl Memory {
         *self = Self::default();
     }
 
-    /// Gives pages another use; what the host has for them stays. Returns how many.
+    /// Changes the use of pages; their backing stays. Returns how many.
     pub(super) fn turn(&mut self, from: Kind, to: Kind, pages: u64) -> u64 {
         let taken = self[from].take(pages);
         self[to].put(taken);
@@ -140,8 +140,8 @@ impl Memory {
         evicted
     }
 
-    /// `streamed`: pages of cache that are overwritten with other files. The oldest are,
-    /// which are those that the host swapped; it reads them back in vain.
+    /// `streamed`: cached pages that are overwritten with other files. The oldest are reused first,
+    /// which are those that the host swapped out, so it swaps them in for nothing.
     fn wanted(&self, kind: Kind, streamed: u64) -> Wants {
         let backing = self[kind];
         let swapped = match kind {

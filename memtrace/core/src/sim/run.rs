@@ -27,7 +27,7 @@ pub struct Look<'a> {
 /// When the scenario can't begin, or the physics broke.
 pub fn run(scenario: &Scenario, policy: &mut dyn Policy) -> Result<Outcome> {
     let mut host = Host::new(scenario)?;
-    // No policy sees them, and they grow with the square of the VMs.
+    // Not used by any policy, and their number grows with the square of that of VMs.
     host.totals.flows = None;
     pass(host, scenario.seconds, policy, |_| {})
 }

@@ -1,8 +1,8 @@
 //! Decides which VMs' files are read in a sample, and which keep their last values. Pure.
 //!
-//! The rule: a VM is *quiet* when none of its [`Signs`], which are read each time, has moved
-//! for as long as memory.stat takes to be flushed ([`TOLD`]). The files of a quiet VM are only read
-//! in its turn, so that no value is older than [`LONGEST`]; of any other VM everything is read.
+//! A VM is *quiet* when none of its [`Signs`], which are read in each sample, has changed for as
+//! long as memory.stat takes to be flushed ([`TOLD`]). Files of a quiet VM are read in turn only,
+//! so that no value is older than [`LONGEST`]; of any other VM all files are read.
 //!
 //! What the signs don't show, and so may be as old as that for a VM that is quiet:
 //!

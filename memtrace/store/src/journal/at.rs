@@ -1,4 +1,4 @@
-//! What the journal says of a moment. Needs no lock: entries are whole lines.
+//! Reads the journal's state at a moment. Needs no lock, because entries are whole lines.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -14,8 +14,8 @@ use memtrace_core::units::WallNanos;
 /// State and actions at a moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Account {
-    /// What was thought last, at that moment or before. Kept when it changed, and each
-    /// minute; when it is older than that, memtrace was not running, or could not write.
+    /// The last thoughts at that moment or before. They are kept when they change, and once a
+    /// minute; if older than that, memtrace was not running, or could not write.
     pub noted: Option<Noted>,
     /// The last order of each VM until then, the latest first.
     pub orders: Vec<Told>,

@@ -1,5 +1,5 @@
-//! Reading along in the journal of another memtrace that acts on this host, as it grows.
-//! Neither locks nor writes anything.
+//! Follows the growing journal of another memtrace that acts on this host. Takes no lock and writes
+//! nothing.
 
 use std::io::{BufReader, ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -71,9 +71,9 @@ impl Follower {
         }
     }
 
-    /// Who holds the lock. The kernel lists locks a page at a time and finds its place again by counting:
-    /// a lock that is released meanwhile moves another one past the reader. So none is believed only when
-    /// it is not there again.
+    /// The process that holds the lock. /proc/locks is read a page at a time and continued by
+    /// count, so a lock released meanwhile hides another one from the reader. Hence "not held" is
+    /// believed only after repeated readings.
     fn holder(&self) -> Result<Holder, JournalError> {
         for _ in 1..READS {
             let holder = self.holder_by_one_read()?;

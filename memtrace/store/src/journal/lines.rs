@@ -1,5 +1,5 @@
-//! Reading a file of the journal, whatever became of it: a line that was cut by a crash,
-//! lines of zeros after a power cut, lines that this version doesn't know.
+//! Reads a file of the journal, damaged or not: a line cut off by a crash, zeros after a power cut,
+//! lines that this version doesn't know.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;

@@ -16,7 +16,7 @@ const FACTOR: f64 = 2.0;
 const RESTART: f64 = 60.0;
 const MIB_IN_GIB: f64 = 1024.0;
 
-/// One number of the simulator and of real guests; what isn't known of these is `None`.
+/// One number from the simulator and from real guests; `None` if unknown for the latter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Two {
     pub(super) simulated: f64,
@@ -34,7 +34,7 @@ pub(super) struct Row {
     pub(super) failed: Option<String>,
 }
 
-/// A measure: its name, its unit, and what of it is as good as nothing.
+/// A measure: its name, its unit, and the value below which differences are ignored.
 pub(super) struct Measure {
     pub(super) name: &'static str,
     pub(super) unit: &'static str,
@@ -129,7 +129,7 @@ impl Comparison {
         spearman(&pairs)
     }
 
-    /// Rules on hosts whose order by a measure is another one in the simulator.
+    /// Rules whose order on a host, by a measure, differs between the simulator and real guests.
     pub(super) fn disagreements(&self, measure: usize) -> Vec<Disagreement> {
         let small = MEASURES.get(measure).map_or(1.0, |measure| measure.small);
         disagreements(&self.compared(measure), FACTOR, Small(small))
@@ -281,7 +281,7 @@ mod tests {
         let row = row(Rule::Pi, 7.0, 10.0);
         assert_eq!(row.numbers[0], Two { simulated: 7.0, real: Some(60.5) });
         assert_eq!(row.numbers[5].real, Some(50.0));
-        // Nobody asked the host.
+        // The host's swap-ins were not measured.
         assert_eq!(row.numbers[1].real, None);
     }
 

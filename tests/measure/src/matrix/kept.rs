@@ -30,8 +30,8 @@ pub fn folder() -> PathBuf {
     paths::target().join("lab/attribution")
 }
 
-/// Keeps what a run that came to its end gave. Of an earlier run of the same release stays what
-/// this one left out; one that can't be read is replaced.
+/// Stores the results of a completed run. Scenarios that it left out are kept from an earlier run
+/// of the same release; an unreadable file is replaced.
 ///
 /// # Errors
 /// When it can't be written.

@@ -12,7 +12,7 @@ use super::run::Run;
 const SUFFERED: [&str; 2] = ["night", "day"];
 /// By this factor stall and swap-ins have to fall.
 const FACTOR: f64 = 10.0;
-/// Of what was taken, so much has to be back when it was calm for a while.
+/// Share of the taken memory that has to be back after a while of calm.
 const BACK: f64 = 0.5;
 
 /// Of the lab: this machine, or a host of its own.
@@ -37,7 +37,7 @@ impl Level {
 /// What is wanted of a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Demand {
-    /// It falls to a tenth; and there is nothing to learn where it was under `least` anyway.
+    /// It falls to a tenth. Inconclusive where it was below `least` without memtrace.
     Falls { least: f64 },
     /// It is 0 while memtrace acts.
     Never,

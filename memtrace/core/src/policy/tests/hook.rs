@@ -1,4 +1,4 @@
-//! The last rung: told exactly when nothing else can win back what is needed.
+//! The last escalation step: the hook is called exactly when nothing else can meet the need.
 
 use super::fixture::{GIB, MIB, gate, host, id, slow_swap, vm};
 use crate::policy::reason::{Distress, Standing, Symptom, SymptomKind};
@@ -35,7 +35,7 @@ fn calls(
     let (mut at, mut last) = (Vec::new(), None);
     for second in seconds {
         let decisions = policy.step(&look(second));
-        // Nobody carries anything out, and no balloon is stuck for that.
+        // No order is carried out here, so no balloon counts as stuck.
         decisions
             .actions
             .iter()

@@ -1,4 +1,4 @@
-//! Receiving, the last rung, and what is remembered, by examples.
+//! Receiving, the last escalation step, and remembered state, by examples.
 
 use super::fixture::{GIB, MIB, after, gate, host, id, moves, pressed, slow_swap, vm};
 use crate::policy::reason::{Distress, Uncounted};
@@ -239,7 +239,7 @@ fn what_was_not_carried_out_makes_no_balloon_stuck() {
     assert!(gate(&decisions, Some(id(1)), GateKind::Moving).0);
 }
 
-/// A VM that may want memory keeps its part of what is free, and nobody gets more for it.
+/// A VM that may want memory keeps its part of the budget, and no other VM gets more for it.
 #[test]
 fn what_is_not_known_of_one_gives_another_no_more() {
     // A cache that has no room, if major faults say so.

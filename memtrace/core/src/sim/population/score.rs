@@ -1,4 +1,4 @@
-//! What one run of a host tells beside the other runs of the same host.
+//! Compares one run of a host with the other runs of the same host.
 
 use super::summary::HostResult;
 use crate::sim::outcome::Outcome;
@@ -6,8 +6,7 @@ use crate::sim::outcome::Outcome;
 pub(super) const NOTHING: &str = "nothing";
 pub(super) const CLAIRVOYANT: &str = "clairvoyant";
 
-/// Stall that is more than such a share and so many seconds above another's is worse; less is
-/// a tie.
+/// A stall that exceeds another's by this share and this many seconds is worse; less is a tie.
 const SHARE: f64 = 0.05;
 const SECONDS: f64 = 1.0;
 

@@ -1,4 +1,4 @@
-//! What policies made of many hosts, by kind of host.
+//! Results of policies over many hosts, by class of host.
 
 use std::collections::BTreeSet;
 use std::fmt;

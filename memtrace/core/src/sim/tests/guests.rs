@@ -46,7 +46,7 @@ fn who_asks_first_is_refused_what_a_small_guest_has_not() {
     let (free, tight) = (outcome("asks_first = true", 2048), outcome("asks_first = true", 1024));
     assert_eq!((free.refused_allocations, free.guest_ooms), (0, 0));
     assert!(free.work_percent() > 90.0, "{free:?}");
-    // One turn at second 10, one at 40; nobody waits, and the work isn't done.
+    // One turn at second 10, one at 40; no VM waits, and the work isn't done.
     assert_eq!((tight.refused_allocations, tight.guest_ooms), (2, 0));
     assert!(tight.work_percent() < 60.0 && tight.stall_seconds < 1.0, "{tight:?}");
     assert!((tight.work_wanted_gib - free.work_wanted_gib).abs() < 1e-9);

@@ -1,6 +1,6 @@
-//! How many VMs of one user are taken: each is read in each sample, has one of the slots of the kernel
-//! side, and anybody may start thousands. Root, which runs all VMs of some hosts, has as many as it
-//! says. Pure.
+//! Bounds the number of VMs per user: each VM is read in each sample and takes one of the kernel
+//! side's slots, and any user may start thousands. Root, which runs all VMs of some hosts, is not
+//! bounded. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,7 +53,7 @@ impl Kind {
 pub(super) struct Crowds(BTreeMap<u32, (User, Kind)>);
 
 impl Crowds {
-    /// Whether process `pid` is one more than its user may have; remembered until it is asked again.
+    /// Whether process `pid` exceeds its user's bound; remembered until the next call.
     pub(super) fn is_one_too_many(
         &mut self,
         suspects: &BTreeMap<u32, Suspect>,

@@ -71,7 +71,7 @@ impl Discovery {
             let begun = Instant::now();
             let share = self.turn.min(self.allowance.left());
             let (mut work, mut time) = (0, Duration::ZERO);
-            // One look may take long: its files are somebody's, on any file system.
+            // One look may take long: the process' files may be on any file system.
             while work < share
                 && !self.allowance.is_over(time)
                 && let Some(pid) = self.turns.process(user)
@@ -230,7 +230,7 @@ impl Discovery {
         let of_user = is_of_user(root, pid);
         let kind = Kind::of(of_user, description.kvm);
         if self.crowds.is_one_too_many(&self.suspects, pid, origin.user, kind) {
-            // Another kind of VM before: nobody gets beyond the number by becoming one.
+            // It was another kind of VM before; the bound also holds after a change of kind.
             self.changed |= self.suspects.remove(&pid).is_some();
             return Sighting::No;
         }

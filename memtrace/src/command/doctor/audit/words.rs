@@ -60,8 +60,8 @@ pub fn at_next_start(vm: &VmFacts, element: &str, options: &str, proxmox: &str) 
     }
 }
 
-/// Incus and LXD write QEMU's configuration, with what is in `raw.qemu.conf`. `None`: neither of them,
-/// or it has no such device: a section without a driver would keep QEMU from starting.
+/// Incus and LXD write QEMU's configuration, with what is in `raw.qemu.conf`. `None`: neither of
+/// them, or it has no such device: a section without a driver would keep QEMU from starting.
 fn qemu_conf(vm: &VmFacts, options: &str) -> Option<String> {
     vm.balloon.as_ref().ok()?.as_ref()?;
     let (command, project, name) = vm.system_container()?;
