@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::asking::{Answer, Asking};
+use crate::asking::{Admission, Asking};
 use crate::counts::Counts;
 use crate::files::Files;
 use crate::meminfo;
@@ -194,9 +194,9 @@ impl Load {
         let needed = wanted.hot + wanted.cold;
         let available = || meminfo::available_mib().unwrap_or(0);
         match self.asking.ask(needed, held, second, available) {
-            Answer::Granted => return wanted,
-            Answer::Waits => {}
-            Answer::Refused => {
+            Admission::Granted => return wanted,
+            Admission::Waits => {}
+            Admission::Refused => {
                 self.counts.refused += 1;
                 println!("refused at {second}: {} of {}", available(), needed - held);
             }

@@ -6,7 +6,7 @@ use super::host::Host;
 use super::observation::{Observation, ScopeObservation, VmObservation};
 use super::receive::Demand;
 use super::rules::{MIB, Rules, part};
-use super::state::State;
+use super::state::PolicyState;
 use super::vm::Vm;
 use crate::policy::tri_state::{bytes_per_second, percent, rate};
 use crate::units::{Bytes, Nanos};
@@ -110,7 +110,7 @@ fn waits<'a>(vms: impl Iterator<Item = &'a VmObservation>) -> Option<f64> {
 /// Proportional to the time since the last step, up to a second, because steps follow each other
 /// faster under pressure.
 pub fn beyond(
-    state: &State,
+    state: &PolicyState,
     at: Nanos,
     host: &Host,
     scope: &ScopeObservation,

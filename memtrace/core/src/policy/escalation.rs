@@ -2,11 +2,11 @@
 //! has its own conditions; there is none that kills. The last one, the hook, is in `hook`.
 
 use super::decision::{Action, Decision};
-use super::gate::{Answer, allowed, gate, running};
+use super::gate::{GateAnswer, allowed, gate, running};
 use super::host::Host;
 use super::reason::{GateKind, Reason, RuleId};
 use super::rules::Rules;
-use super::state::{Level, State};
+use super::state::{Level, PolicyState};
 use super::thought::Gate;
 use super::vm::Vm;
 use crate::policy::reclaim_backoff;
@@ -18,7 +18,7 @@ const PATIENCE: Nanos = Nanos(10_000_000_000);
 
 /// The escalation steps before the hook, and whether each is taken. None is while the scope is
 /// unknown.
-pub fn rungs(rules: &Rules, state: &State, at: Nanos, host: Option<&Host>) -> Vec<Gate> {
+pub fn steps(rules: &Rules, state: &PolicyState, at: Nanos, host: Option<&Host>) -> Vec<Gate> {
     let Some(host) = host else {
         let kinds = [GateKind::Alert, GateKind::Inflate, GateKind::Reclaim];
         return kinds.map(|kind| gate(kind, Err(Reason::ScopeUnknown))).to_vec();
@@ -35,7 +35,7 @@ pub fn rungs(rules: &Rules, state: &State, at: Nanos, host: Option<&Host>) -> Ve
     ]
 }
 
-fn reclaims(rules: &Rules, state: &State, at: Nanos, host: &Host) -> Answer {
+fn reclaims(rules: &Rules, state: &PolicyState, at: Nanos, host: &Host) -> GateAnswer {
     if !rules.win_back {
         return Err(Reason::SwitchedOff);
     }

@@ -10,7 +10,7 @@ use super::host::Host;
 use super::need::Need;
 use super::reason::{Reason, RuleId};
 use super::rules::{Rules, Step, part};
-use super::state::State;
+use super::state::PolicyState;
 use super::thought::Term;
 use super::vm::Vm;
 use crate::policy::balloon_motion::is_cool;
@@ -52,7 +52,7 @@ pub struct Parts {
 
 impl Parts {
     /// `present`: VMs that are seen now.
-    pub fn of(rules: &Rules, state: &State, at: Nanos, present: &[VmId]) -> Self {
+    pub fn of(rules: &Rules, state: &PolicyState, at: Nanos, present: &[VmId]) -> Self {
         let all: BTreeMap<VmId, f64> = present
             .iter()
             .filter_map(|id| {

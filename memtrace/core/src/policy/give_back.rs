@@ -9,13 +9,13 @@ use super::observation::{Observation, VmObservation};
 use super::reason::{Reason, RuleId};
 use super::receive::{Budget, promised};
 use super::rules::Rules;
-use super::state::{State, VmState};
+use super::state::{PolicyState, VmState};
 use super::step::duplicates;
 use super::taken::Taken;
 use super::vm::Vm;
 use crate::policy::balloon_motion::{Motion, SAME, follow, motion};
 use crate::policy::tri_state::whole_mib;
-use crate::policy::update::{Outcome, remember};
+use crate::policy::update::{StepOutcome, remember};
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 
@@ -58,10 +58,10 @@ enum Return {
 /// One step. Pure. `taken`: what is to go back.
 pub fn at_exit(
     rules: &Rules,
-    state: State,
+    state: PolicyState,
     seen: &Observation,
     taken: &[Taken],
-) -> (State, AtExit) {
+) -> (PolicyState, AtExit) {
     let mut state = state;
     if state.at.is_some_and(|before| seen.at <= before) {
         return (state, AtExit::default());
@@ -111,12 +111,12 @@ pub fn at_exit(
     }
     given_back.decisions.state = host.as_ref().map(|host| host.level);
     given_back.short.sort_by_key(|short| short.vm);
-    let outcome = Outcome { decisions: given_back.decisions.clone(), ..Outcome::default() };
+    let outcome = StepOutcome { decisions: given_back.decisions.clone(), ..StepOutcome::default() };
     remember(rules, &mut state, seen, host.as_ref(), outcome);
     (state, given_back)
 }
 
-fn budget(rules: &Rules, state: &State, seen: &Observation, host: &Host) -> Bytes {
+fn budget(rules: &Rules, state: &PolicyState, seen: &Observation, host: &Host) -> Bytes {
     let promised = seen.vms.iter().fold(Bytes(0), |sum, vm| {
         let memory = state.vms.get(&vm.id);
         sum.saturating_add(memory.map_or(Bytes(0), |memory| promised(memory, seen.at, vm.rss)))

@@ -3,11 +3,11 @@
 //! suppress it; the text names what is unknown.
 
 use super::decision::{Call, Suffering};
-use super::gate::{Answer, gate};
+use super::gate::{GateAnswer, gate};
 use super::host::Host;
 use super::reason::{GateKind, Reason};
 use super::rules::Rules;
-use super::state::{Level, State};
+use super::state::{Level, PolicyState};
 use super::thought::Gate;
 use super::thought::Term;
 use super::vm::Vm;
@@ -34,7 +34,7 @@ impl Left {
 }
 
 /// Result of the step.
-pub struct Rung {
+pub struct HookStep {
     pub gate: Gate,
     /// The arithmetic, when there is one to show.
     pub term: Option<Term>,
@@ -43,7 +43,7 @@ pub struct Rung {
     pub call: Option<Call>,
 }
 
-impl Rung {
+impl HookStep {
     pub fn unknown() -> Gate {
         gate(GateKind::Hook, Err(Reason::ScopeUnknown))
     }
@@ -51,7 +51,7 @@ impl Rung {
     /// Whether the hook is told now, with `need` to be freed.
     pub fn of(
         rules: &Rules,
-        state: &State,
+        state: &PolicyState,
         at: Nanos,
         host: &Host,
         (need, left): (Bytes, Left),
@@ -85,11 +85,11 @@ impl Rung {
 
 fn may(
     rules: &Rules,
-    state: &State,
+    state: &PolicyState,
     at: Nanos,
     host: &Host,
     (missing, short, lasts): (Bytes, bool, Nanos),
-) -> Answer {
+) -> GateAnswer {
     let hook = rules.hook;
     if !hook.on {
         return Err(Reason::SwitchedOff);

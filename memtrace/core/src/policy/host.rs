@@ -3,7 +3,7 @@
 use super::observation::ScopeObservation;
 use super::reason::{Ahead, Coming, Standing};
 use super::rules::{Rules, Safety};
-use super::state::{Level, State};
+use super::state::{Level, PolicyState};
 use super::thought::Term;
 use crate::policy::tri_state::{percent, rate, share};
 use crate::units::{Bytes, Nanos};
@@ -40,7 +40,12 @@ pub struct Host {
 const EXHAUSTED: Nanos = Nanos(120_000_000_000);
 
 impl Host {
-    pub fn of(rules: &Rules, state: &State, at: Nanos, scope: &ScopeObservation) -> Option<Self> {
+    pub fn of(
+        rules: &Rules,
+        state: &PolicyState,
+        at: Nanos,
+        scope: &ScopeObservation,
+    ) -> Option<Self> {
         let total = scope.total.filter(|total| total.0 > 0)?;
         let available = scope.available?.min(total);
         let share = share(available, total);
@@ -140,7 +145,7 @@ fn level(rules: &Rules, before: Level, share: f64, psi: Option<f64>) -> Level {
 }
 
 /// The slope of available over the last looks, by least squares; nothing when it rises.
-fn fall(rules: &Rules, state: &State, at: Nanos, available: Bytes) -> f64 {
+fn fall(rules: &Rules, state: &PolicyState, at: Nanos, available: Bytes) -> f64 {
     if !rules.has(Safety::Forecast) {
         return 0.0;
     }

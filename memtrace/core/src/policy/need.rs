@@ -5,7 +5,7 @@ use super::costs;
 use super::host::Host;
 use super::observation::Observation;
 use super::rules::{Rules, part};
-use super::state::State;
+use super::state::PolicyState;
 use super::thought::Term;
 use crate::units::{Bytes, Nanos};
 
@@ -39,7 +39,13 @@ pub struct Need {
 }
 
 /// `coming`: what orders on their way will free.
-pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes, seen: &Observation) -> Need {
+pub fn need(
+    rules: &Rules,
+    state: &PolicyState,
+    host: &Host,
+    coming: Bytes,
+    seen: &Observation,
+) -> Need {
     let pays = costs::pays(rules, host, seen);
     let full = costs::has_room(host, &seen.scope) == Some(false);
     let aim = part(host.total, rules.soft);
@@ -106,7 +112,13 @@ fn worth_it(rules: &Rules, total: Bytes) -> Bytes {
 
 /// Integral of a steady shortage. Anti-windup: it doesn't grow while no VM can give, nor for a
 /// shortage below the least step, which would become a command minutes later.
-pub fn hold(rules: &Rules, state: &State, at: Nanos, host: &Host, somebody_gives: bool) -> f64 {
+pub fn hold(
+    rules: &Rules,
+    state: &PolicyState,
+    at: Nanos,
+    host: &Host,
+    somebody_gives: bool,
+) -> f64 {
     let passed = state.at.map_or(0.0, |before| at.saturating_sub(before).seconds()).min(10.0);
     let short = part(host.total, rules.soft).saturating_sub(host.available);
     let held = if short >= worth_it(rules, host.total) {

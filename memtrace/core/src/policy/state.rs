@@ -32,7 +32,7 @@ pub enum Level {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct State {
+pub struct PolicyState {
     /// Of the last step; it doesn't begin before the first one.
     pub at: Option<Nanos>,
     pub level: Level,
@@ -165,7 +165,7 @@ impl Level {
     }
 }
 
-impl State {
+impl PolicyState {
     pub(super) fn look(&mut self, at: Nanos, available: Option<Bytes>) {
         if let Some(available) = available {
             self.looks.push_back((at, available));

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::state::{Ordered, State, VmState};
+use super::state::{Ordered, PolicyState, VmState};
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 
@@ -17,7 +17,7 @@ pub struct Taken {
     pub sent: Option<Bytes>,
 }
 
-impl State {
+impl PolicyState {
     /// The state of one that starts at this moment, after another one took this.
     pub fn resume(at: Nanos, taken: &[Taken]) -> Self {
         let vms = taken.iter().map(|taken| (taken.vm, resumed(at, *taken)));

@@ -74,7 +74,7 @@ impl<'a> Vm<'a> {
     pub fn of(rules: &Rules, memory: &'a VmState, at: Nanos, now: &'a VmObservation) -> Self {
         let report = guest_report(rules, memory, at, now);
         let kept = is_kept_from(rules, memory, now.actual);
-        let Signs { in_distress, guest_in_distress, symptoms, unknown } =
+        let DistressSigns { in_distress, guest_in_distress, symptoms, unknown } =
             signs(rules, now, report.as_ref().ok(), kept);
         let rules = rules.of(now);
         Self { now, memory, rules, at, report, in_distress, guest_in_distress, symptoms, unknown }
@@ -207,14 +207,19 @@ fn contradiction(
 }
 
 /// Whether a VM suffers, by which symptoms, and which are not known.
-struct Signs {
+struct DistressSigns {
     in_distress: Option<bool>,
     guest_in_distress: Option<bool>,
     symptoms: Vec<Symptom>,
     unknown: Vec<SymptomKind>,
 }
 
-fn signs(rules: &Rules, now: &VmObservation, report: Option<&GuestReport>, kept: bool) -> Signs {
+fn signs(
+    rules: &Rules,
+    now: &VmObservation,
+    report: Option<&GuestReport>,
+    kept: bool,
+) -> DistressSigns {
     let capabilities = rules.capabilities;
     let mut symptoms = Vec::new();
     let mut unknown = Vec::new();
@@ -264,5 +269,5 @@ fn signs(rules: &Rules, now: &VmObservation, report: Option<&GuestReport>, kept:
     let tight = all([tight, any([swap, faults])]);
     let guest = any([low, tight, thrashes(rules, now, report, kept), Some(killed)]);
     let in_distress = any(host.into_iter().chain([guest]));
-    Signs { in_distress, guest_in_distress: guest, symptoms, unknown }
+    DistressSigns { in_distress, guest_in_distress: guest, symptoms, unknown }
 }

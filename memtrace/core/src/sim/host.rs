@@ -10,7 +10,7 @@ use super::guest::Guest;
 use super::invariants;
 use super::pressure::Pressure;
 use super::scenario::{Event, Scenario, SwapSpec};
-use super::statistics::Told;
+use super::statistics::LastReport;
 use super::traffic;
 use crate::model::Watermarks;
 use crate::order::Outcome;
@@ -125,7 +125,7 @@ pub(super) struct Suffered {
 pub(super) struct Vm {
     pub(super) guest: Guest,
     pub(super) suffered: Suffered,
-    pub(super) told: Told,
+    pub(super) told: LastReport,
 }
 
 /// See the module.
@@ -331,7 +331,7 @@ fn swap(spec: &SwapSpec, vms: &[Vm]) -> HostSwap {
 }
 
 fn vms(scenario: &Scenario) -> Vec<Vm> {
-    let vm = |guest| Vm { guest, suffered: Suffered::default(), told: Told::default() };
+    let vm = |guest| Vm { guest, suffered: Suffered::default(), told: LastReport::default() };
     guests(scenario).into_iter().map(vm).collect()
 }
 

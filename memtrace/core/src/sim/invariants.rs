@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::host::Host;
-use super::memory::Kind;
+use super::memory::PageKind;
 
 /// # Errors
 /// When memory was made or lost, or is where it can't be.
@@ -34,7 +34,7 @@ pub(super) fn check(host: &Host) -> Result<()> {
             guest.name,
             guest.memory.total()
         );
-        let balloon = guest.memory[Kind::Balloon];
+        let balloon = guest.memory[PageKind::Balloon];
         ensure!(
             guest.spec.pinned || balloon.resident + balloon.swapped == 0,
             "physics broke in second {second}: the host keeps what is in the balloon of {}",

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::host::{Host, Vm};
-use super::memory::Kind;
-use super::outcome::Outcome;
+use super::memory::PageKind;
+use super::outcome::RunOutcome;
 use super::size::{GIB, MIB, PAGE};
 use crate::order::Order;
 use crate::policy::Action;
@@ -31,7 +31,7 @@ struct Course {
 /// Measures a run, second by second.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Measure {
-    outcome: Outcome,
+    outcome: RunOutcome,
     ballooned_before: u64,
     /// First and last second of the current distress.
     distress: Option<(u64, u64)>,
@@ -85,10 +85,10 @@ impl Measure {
         }
     }
 
-    pub(super) fn end(self, host: &Host) -> Outcome {
+    pub(super) fn end(self, host: &Host) -> RunOutcome {
         let pages: u64 =
             measured(host).map(|vm| vm.suffered.swap_in + vm.guest.totals.swap_in).sum();
-        Outcome {
+        RunOutcome {
             swap_in_gib: gib(pages as f64),
             refused_allocations: measured(host).map(|vm| vm.guest.totals.refused).sum(),
             guest_ooms: measured(host).map(|vm| vm.guest.totals.ooms).sum(),
@@ -109,5 +109,5 @@ fn gib(pages: f64) -> f64 {
 }
 
 fn ballooned(vm: &Vm) -> u64 {
-    vm.guest.memory[Kind::Balloon].total()
+    vm.guest.memory[PageKind::Balloon].total()
 }

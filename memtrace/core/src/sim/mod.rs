@@ -32,7 +32,7 @@ mod work;
 
 pub use host::Host;
 pub use load::{Load, Needs, Step};
-pub use outcome::{Expectation, Outcome};
+pub use outcome::{Expectation, RunOutcome};
 pub use run::{Look, run, watch};
 pub use scenario::Scenario;
 pub use size::Size;

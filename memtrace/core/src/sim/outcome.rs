@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The result of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// Seconds that vCPUs waited for memory: on the host (swap-in, direct reclaim) and within their
     /// guest (its own swap, file reads that had been cached). Plus the waits of VMs that the host
     /// killed, and one for each second in which a service was down after its guest's OOM killer
@@ -39,7 +39,7 @@ pub struct Outcome {
     pub work_done_gib: f64,
 }
 
-impl Outcome {
+impl RunOutcome {
     /// Of two runs together: sums, and the longer relief.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
@@ -89,7 +89,7 @@ pub struct Expectation {
 
 impl Expectation {
     /// Expectations that were missed, as text. `nothing`: the outcome without any policy.
-    pub fn missed(&self, outcome: &Outcome, nothing: &Outcome) -> Vec<String> {
+    pub fn missed(&self, outcome: &RunOutcome, nothing: &RunOutcome) -> Vec<String> {
         let count = |limit: Option<u64>| limit.map(|limit| limit as f64);
         let ratio = self.stall_ratio.map(|ratio| ratio * nothing.stall_seconds);
         [
@@ -131,10 +131,10 @@ mod tests {
             ..Expectation::default()
         };
         let outcome =
-            Outcome { stall_seconds: 3.0, guest_ooms: 1, orders: 5, ..Outcome::default() };
-        let nothing = Outcome { stall_seconds: 20.0, ..Outcome::default() };
+            RunOutcome { stall_seconds: 3.0, guest_ooms: 1, orders: 5, ..RunOutcome::default() };
+        let nothing = RunOutcome { stall_seconds: 20.0, ..RunOutcome::default() };
         let missed = ["3.0 stall seconds against none, at most 2.0", "1.0 guest OOMs, at most 0.0"];
         assert_eq!(expect.missed(&outcome, &nothing), missed);
-        assert_eq!(expect.missed(&Outcome::default(), &nothing), [""; 0]);
+        assert_eq!(expect.missed(&RunOutcome::default(), &nothing), [""; 0]);
     }
 }

@@ -8,7 +8,7 @@ use memtrace_ebpf::VmCounters;
 use super::cgroups::Company;
 use super::known::KnownVm;
 use super::notices::Notices;
-use super::rereading::{self, Kept, Signs};
+use super::rereading::{self, ActivitySigns, LastReading};
 use super::{Kernel, LiveSource, Tick, guests};
 use crate::hostfs::process::{self, ProcessStat};
 use crate::hostfs::{HostRoot, cgroup};
@@ -34,7 +34,7 @@ struct Files {
 }
 
 impl KnownVm {
-    fn is_quiet(&mut self, signs: Option<&Signs>, now: Nanos) -> bool {
+    fn is_quiet(&mut self, signs: Option<&ActivitySigns>, now: Nanos) -> bool {
         let usage = || cgroup::usage(&self.files, self.membership.cgroup()?);
         if signs.is_some_and(|signs| self.kept.is_still(signs, usage)) {
             return self.kept.is_told();
@@ -48,11 +48,11 @@ impl KnownVm {
     }
 
     /// Reads all its files.
-    fn read(&mut self, root: &HostRoot, pid: u32, at: Nanos, signs: Option<Signs>) {
+    fn read(&mut self, root: &HostRoot, pid: u32, at: Nanos, signs: Option<ActivitySigns>) {
         let process = process::memory(&self.files, root, pid);
         let cgroup = self.membership.cgroup();
         let cgroup = cgroup.map(|cgroup| cgroup::sample(&self.files, cgroup));
-        self.kept = Kept { at, moved: self.kept.moved, signs, process, cgroup };
+        self.kept = LastReading { at, moved: self.kept.moved, signs, process, cgroup };
     }
 }
 
@@ -151,7 +151,8 @@ impl LiveSource {
             Kernel::Absent(_) => None,
         };
         let seen = kernel.is_some_and(|kernel| rereading::are_seen(kernel.signals()));
-        let signs = counters.filter(|_| seen).map(|counters| Signs::new(counters, stat, guest));
+        let signs =
+            counters.filter(|_| seen).map(|counters| ActivitySigns::new(counters, stat, guest));
         known.quiet = known.is_quiet(signs.as_ref(), tick.at);
         // VmSwap and the counters from nearly the same time.
         let told_by_vmswap = kernel.filter(|kernel| kernel.swap_ins_need_vmswap());

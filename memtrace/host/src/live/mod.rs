@@ -36,7 +36,7 @@ use self::guests::Guests;
 use self::known::KnownVm;
 use self::notices::Notices;
 use self::oom::OomKills;
-use self::rereading::Kept;
+use self::rereading::LastReading;
 use self::scope::Scope;
 use self::shared::{Patience, Sharing};
 use crate::clock::{monotonic, wall};
@@ -280,7 +280,7 @@ impl LiveSource {
             moved = known.membership.refresh(&known.files, &self.root, vm.pid, now);
         }
         if moved {
-            known.kept = Kept::default();
+            known.kept = LastReading::default();
         }
         if counts_files {
             moved |= patience.refresh(&mut known.shared_memory, &self.root, vm.pid, vm.user, now);

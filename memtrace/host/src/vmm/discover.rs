@@ -27,7 +27,7 @@ use uuid::Uuid;
 use self::claims::{Claimant, Identity, Runners};
 use self::crowds::Crowds;
 pub use self::entry::Sighting;
-use self::entry::{Entry, Suspect};
+use self::entry::{ProcessEntry, Suspect};
 use self::turns::{Allowance, Shares, TURN, Turns, User};
 use super::judge::Description;
 use crate::hostfs::HostRoot;
@@ -66,7 +66,7 @@ pub struct FoundVm {
 
 #[derive(Debug)]
 pub struct Discovery {
-    entries: HashMap<u32, Entry>,
+    entries: HashMap<u32, ProcessEntry>,
     suspects: BTreeMap<u32, Suspect>,
     /// Those that are VMs.
     vms: BTreeMap<u32, Arc<FoundVm>>,

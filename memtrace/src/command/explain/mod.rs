@@ -16,7 +16,7 @@ use args::ExplainArguments;
 use memtrace_core::format::several;
 use memtrace_core::order::Order;
 use memtrace_core::reactor::Mode;
-use memtrace_core::reactor::entry::{Noted, Told};
+use memtrace_core::reactor::entry::{JournalledOrder, Noted};
 use memtrace_core::sample::VmId;
 use memtrace_core::text;
 use memtrace_core::units::{Nanos, WallNanos};
@@ -141,7 +141,7 @@ fn explained(noted: &Noted, wanted: &[VmId], host: bool) -> String {
 fn told(account: &Account, zone: &TimeZone) -> String {
     let at = |wall| summary::local_time(wall, zone, "%Y-%m-%d %H:%M:%S");
     let mut lines = Vec::new();
-    for Told { begun, ended } in &account.orders {
+    for JournalledOrder { begun, ended } in &account.orders {
         let Order { name, action: what, .. } = &begun.order;
         let how = match ended {
             None => "outcome unknown".to_owned(),

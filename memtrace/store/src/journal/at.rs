@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::entry::{Changed, Entry};
+use super::entry::{Changed, JournalEntry};
 use super::{JournalError, change, files, lines};
-use memtrace_core::reactor::entry::{Begun, Noted, Told};
+use memtrace_core::reactor::entry::{Begun, JournalledOrder, Noted};
 use memtrace_core::sample::VmId;
 use memtrace_core::units::WallNanos;
 
@@ -18,7 +18,7 @@ pub struct Account {
     /// minute; if older than that, memtrace was not running, or could not write.
     pub noted: Option<Noted>,
     /// The last order of each VM until then, the latest first.
-    pub orders: Vec<Told>,
+    pub orders: Vec<JournalledOrder>,
     /// memtrace had been stopped, then.
     pub stopped: Option<WallNanos>,
     /// How far back the journal reaches. `None`: there is nothing in it.
@@ -53,16 +53,16 @@ pub fn at(directory: &Path, time: WallNanos) -> Result<Account, JournalError> {
 struct Teller {
     time: WallNanos,
     account: Account,
-    orders: BTreeMap<VmId, Told>,
+    orders: BTreeMap<VmId, JournalledOrder>,
     /// Changes since the account's note.
     changes: Vec<Changed>,
 }
 
 impl Teller {
-    fn take(&mut self, entry: Entry) {
+    fn take(&mut self, entry: JournalEntry) {
         let at = entry.at();
         self.account.begins.get_or_insert(at);
-        if let Entry::End { id, error, .. } = entry {
+        if let JournalEntry::End { id, error, .. } = entry {
             let mut orders = self.orders.values_mut();
             if let Some(told) = orders.find(|told| told.begun.order.id == id) {
                 told.ended = Some((at, error.map_or(Ok(()), Err)));
@@ -73,18 +73,18 @@ impl Teller {
             return;
         }
         match entry {
-            Entry::Header(header) => {
+            JournalEntry::Header(header) => {
                 header.state.into_open().into_iter().for_each(|begun| self.begin(begun));
             }
-            Entry::Start { .. } => self.account.stopped = None,
-            Entry::Stop { at } => self.account.stopped = Some(at),
-            Entry::Order(begun) => self.begin(begun),
-            Entry::Noted(noted) => {
+            JournalEntry::Start { .. } => self.account.stopped = None,
+            JournalEntry::Stop { at } => self.account.stopped = Some(at),
+            JournalEntry::Order(begun) => self.begin(begun),
+            JournalEntry::Noted(noted) => {
                 self.changes.clear();
                 self.account.noted = Some(noted);
             }
-            Entry::Changed(changed) => self.changes.push(changed),
-            Entry::End { .. } | Entry::Forget { .. } => {}
+            JournalEntry::Changed(changed) => self.changes.push(changed),
+            JournalEntry::End { .. } | JournalEntry::Forget { .. } => {}
         }
     }
 
@@ -92,7 +92,7 @@ impl Teller {
         let known = self.orders.get(&begun.order.vm);
         // A header repeats what is in flight.
         if known.is_none_or(|known| known.begun.order.id < begun.order.id) {
-            self.orders.insert(begun.order.vm, Told { begun, ended: None });
+            self.orders.insert(begun.order.vm, JournalledOrder { begun, ended: None });
         }
     }
 }

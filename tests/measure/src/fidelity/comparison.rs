@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use memtrace_core::sim::{Outcome, Scenario};
+use memtrace_core::sim::{RunOutcome, Scenario};
 use serde_json::{Value, json};
 
 use super::rank::{Compared, Disagreement, Small, disagreements, spearman};
@@ -55,7 +55,7 @@ impl Row {
     pub(super) fn new(
         scenario: &Scenario,
         rule: Rule,
-        (outcome, faults): (&Outcome, u64),
+        (outcome, faults): (&RunOutcome, u64),
         run: &LiveRun,
     ) -> Self {
         let real = real(run);
@@ -272,7 +272,7 @@ mod tests {
 
     fn row(rule: Rule, stall: f64, waited: f64) -> Row {
         let scenario = Scenario { name: "h".to_owned(), ..Scenario::default() };
-        let outcome = Outcome { stall_seconds: stall, ..Outcome::default() };
+        let outcome = RunOutcome { stall_seconds: stall, ..RunOutcome::default() };
         Row::new(&scenario, rule, (&outcome, 3), &run(waited))
     }
 
@@ -289,7 +289,7 @@ mod tests {
     fn a_run_that_failed_has_no_numbers_and_is_no_success() {
         let scenario = Scenario::default();
         let failed = LiveRun { failed: Some("qemu has ended".to_owned()), ..run(1.0) };
-        let row = Row::new(&scenario, Rule::Nothing, (&Outcome::default(), 0), &failed);
+        let row = Row::new(&scenario, Rule::Nothing, (&RunOutcome::default(), 0), &failed);
         assert!(row.numbers.iter().all(|two| two.real.is_none()));
         let comparison = Comparison { rows: vec![row] };
         assert!(!comparison.is_good());

@@ -99,12 +99,12 @@ fn path(folder: &Path, name: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use memtrace_lab::vm::report::State;
+    use memtrace_lab::vm::report::ScenarioState;
 
     #[test]
     fn a_run_that_was_kept_is_found_and_a_newer_one_takes_its_place() {
         let folder = tempfile::tempdir().unwrap();
-        let state = State::Skipped("no zswap".to_owned());
+        let state = ScenarioState::Skipped("no zswap".to_owned());
         let scenario = Scenario { name: "zswap".to_owned(), seconds: 1.0, state };
         let mut outcome = KernelReport::default();
         outcome.scenarios.push(scenario.clone());
@@ -120,7 +120,7 @@ mod tests {
 
     fn run(kernel: &str, scenarios: &[(&str, f64)]) -> KernelReport {
         let scenario = |&(name, seconds): &(&str, f64)| {
-            let state = State::Skipped("no KVM".to_owned());
+            let state = ScenarioState::Skipped("no KVM".to_owned());
             Scenario { name: name.to_owned(), seconds, state }
         };
         let scenarios = scenarios.iter().map(scenario).collect();

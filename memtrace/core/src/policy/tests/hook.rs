@@ -41,7 +41,7 @@ fn calls(
             .iter()
             .for_each(|decision| policy.withdraw(decision.vm, &decision.action));
         let is_open = gate(&decisions, None, GateKind::Hook).0;
-        assert_eq!(is_open, decisions.hook.is_some(), "the rung counts when it is stood on");
+        assert_eq!(is_open, decisions.hook.is_some(), "the step is open when the hook is called");
         if let Some(call) = decisions.hook {
             at.push(second);
             last = Some(call);
@@ -85,7 +85,11 @@ fn what_balloons_can_still_give_is_not_missing() {
     let spare = |second| host(second, LOW, (1..6).map(vm).collect());
     let mut off = policy(|rules| rules.inflate = false);
     assert_eq!(calls(&mut policy(|_| {}), 1..100, spare).0, [0; 0]);
-    assert_eq!(calls(&mut off, 1..100, spare).0, [31], "a rung that is off gives nothing");
+    assert_eq!(
+        calls(&mut off, 1..100, spare).0,
+        [31],
+        "an escalation step that is off gives nothing"
+    );
 }
 
 #[test]

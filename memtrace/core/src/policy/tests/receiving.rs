@@ -2,7 +2,7 @@
 
 use super::fixture::{GIB, MIB, after, gate, host, id, moves, pressed, slow_swap, vm};
 use crate::policy::reason::{Distress, Uncounted};
-use crate::policy::state::{Level, State};
+use crate::policy::state::{Level, PolicyState};
 use crate::policy::{GateKind, Policy, Reason, Rules, VmObservation};
 use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
 
@@ -222,7 +222,7 @@ fn what_it_remembers_can_be_kept() {
     let mut policy = slow_swap(Rules::default());
     after(&mut policy, 1..4, |second| host(second, 5 * 1024, vec![vm(1), vm(2)]));
     let kept = serde_json::to_string(&policy.state).expect("it serialises");
-    assert_eq!(serde_json::from_str::<State>(&kept).expect("it comes back"), policy.state);
+    assert_eq!(serde_json::from_str::<PolicyState>(&kept).expect("it comes back"), policy.state);
     assert_eq!(policy.state.level, Level::Soft);
 }
 

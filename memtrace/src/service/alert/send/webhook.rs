@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Alert, Status, format};
+use super::{Alert, SenderStatus, format};
 use crate::sys::http::{self, Limits};
-use memtrace_core::alert::{Condition, State};
+use memtrace_core::alert::{AlertState, Condition};
 use memtrace_core::sample::VmId;
 
 /// Of one request. What receivers answer is not read.
@@ -40,7 +40,7 @@ impl Webhook {
     }
 
     /// Runs until the queue is closed.
-    pub(super) fn run(mut self, alerts: &Receiver<Alert>, status: &Status) {
+    pub(super) fn run(mut self, alerts: &Receiver<Alert>, status: &SenderStatus) {
         let mut repeat = Instant::now() + REPEAT;
         loop {
             let left = repeat.saturating_duration_since(Instant::now());
@@ -64,8 +64,8 @@ impl Webhook {
         let key = (alert.condition, alert.vm.as_ref().map(|vm| vm.vm));
         let body = format::alertmanager([&alert]);
         match alert.state {
-            State::Firing => firing.insert(key, alert),
-            State::Resolved => firing.remove(&key),
+            AlertState::Firing => firing.insert(key, alert),
+            AlertState::Resolved => firing.remove(&key),
         };
         body
     }

@@ -148,10 +148,10 @@ fn harm(host: &Host) -> f64 {
 /// Waits to come for memory that the guest had before: working set and files that aren't resident.
 fn debt(host: &Host, vm: &Vm) -> f64 {
     use crate::sim::guest::DISK_SECONDS;
-    use crate::sim::memory::Kind;
+    use crate::sim::memory::PageKind;
     let guest = &vm.guest;
-    let swapped = guest.memory[Kind::Hot].swapped + guest.memory[Kind::CacheHot].swapped;
-    let cached = guest.memory[Kind::CacheHot].total();
+    let swapped = guest.memory[PageKind::Hot].swapped + guest.memory[PageKind::CacheHot].swapped;
+    let cached = guest.memory[PageKind::CacheHot].total();
     let missing = guest.wanted(host.second).cache.saturating_sub(cached);
     let (_, own) = guest.own_device();
     swapped as f64 * host.swap.latency + guest.own.hot as f64 * own + missing as f64 * DISK_SECONDS
