@@ -71,7 +71,7 @@ fn available(host: &HostSample) -> Measured<Bytes> {
     match host.arc_reclaimable {
         Some(arc) => Measured::exact(available.saturating_add(arc)),
         // Without it the host would look more pressed than it is.
-        None => Measured::absent("what ZFS's ARC gives back is not known"),
+        None => Measured::absent("the reclaimable part of ZFS's ARC is unknown"),
     }
 }
 

@@ -101,7 +101,7 @@ impl Recorded {
             event: Vec::new(),
             expect: Expectation::default(),
         };
-        scenario.check().context("what was recorded makes no scenario")?;
+        scenario.check().context("the recording makes no valid scenario")?;
         Host::new(&scenario)?;
         Ok(scenario)
     }

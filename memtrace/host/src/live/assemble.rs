@@ -124,7 +124,7 @@ impl LiveSource {
             if let Some((platform, id)) = number(vm).filter(|number| proven.contains(number)) {
                 vm.labels.id = None;
                 let text = format!(
-                    "process {} says the number {id} of another VM of {}",
+                    "process {} claims the number {id} of another VM of {}",
                     vm.pid,
                     platform.word()
                 );

@@ -315,7 +315,7 @@ fn a_platforms_number_and_bounds_are_for_the_vm_that_has_its_scope() {
     source.tables().set(&[]);
     let renamed = source.sample(None).unwrap();
     assert_eq!(renamed.vms[0].labels.name.as_deref(), Some("billing"));
-    let told = sample.notices.iter().any(|notice| notice.text.contains("says the number 2207"));
+    let told = sample.notices.iter().any(|notice| notice.text.contains("claims the number 2207"));
     assert!(told, "{:?}", sample.notices);
 }
 

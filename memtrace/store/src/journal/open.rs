@@ -90,7 +90,7 @@ impl JournalContent {
             parts.push(format!("{} can't be read", several(self.unreadable, "line")));
         }
         if !self.headed {
-            parts.push("it has no header; what it held is not known".to_owned());
+            parts.push("it has no header; its content is unknown".to_owned());
         }
         (!parts.is_empty()).then(|| format!("{name}: {}", parts.join("; ")))
     }

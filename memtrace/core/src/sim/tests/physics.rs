@@ -201,7 +201,7 @@ fn a_physics_that_loses_a_page_ends_the_run() {
         pass(&mut host, 1);
         broken(&mut host);
         let error = host.sample(None).expect_err("it is noticed").to_string();
-        assert!(error.contains("physics broke in second 2") && error.contains(told), "{error}");
+        assert!(error.contains("broken simulation in second 2") && error.contains(told), "{error}");
     }
 }
 

@@ -197,8 +197,7 @@ impl QemuCommand {
         if let Some(reason) = &self.unread {
             return Err(reason.clone());
         }
-        let unclear =
-            || "the nodes that its memory is bound to are said in no known form".to_owned();
+        let unclear = || "the NUMA nodes of its memory are given in an unknown form".to_owned();
         self.bound_nodes.as_ref().ok_or_else(unclear)
     }
 
