@@ -6,8 +6,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::entry::{Changed, Entry};
+use super::state::JournalState;
 use super::{JournalError, change, files, lines};
-use memtrace_core::reactor::entry::{Begun, Noted, Told};
+use memtrace_core::reactor::entry::{Begun, Holding, Noted, Told};
 use memtrace_core::sample::VmId;
 use memtrace_core::units::WallNanos;
 
@@ -19,6 +20,8 @@ pub struct Account {
     pub noted: Option<Noted>,
     /// The last order of each VM until then, the latest first.
     pub orders: Vec<Told>,
+    /// What memtrace had taken from VMs, and not given back, then.
+    pub holdings: Vec<Holding>,
     /// memtrace had been stopped, then.
     pub stopped: Option<WallNanos>,
     /// How far back the journal reaches. `None`: there is nothing in it.
@@ -34,7 +37,8 @@ pub struct Account {
 pub fn at(directory: &Path, time: WallNanos) -> Result<Account, JournalError> {
     let numbers = files::list(directory)?;
     let (account, orders, changes) = (Account::default(), BTreeMap::new(), Vec::new());
-    let mut told = Teller { time, account, orders, changes };
+    let state = JournalState::default();
+    let mut told = Teller { time, account, orders, changes, state };
     for number in numbers {
         match lines::read(&files::path(directory, number), |entry| told.take(entry)) {
             Ok(found) => told.account.unreadable += found.unreadable,
@@ -43,7 +47,8 @@ pub fn at(directory: &Path, time: WallNanos) -> Result<Account, JournalError> {
             Err(error) => return Err(error),
         }
     }
-    let Teller { mut account, orders, mut changes, .. } = told;
+    let Teller { mut account, orders, mut changes, state, .. } = told;
+    account.holdings = state.holdings.into_values().collect();
     account.unreadable += change::fold(&mut account.noted, &mut changes);
     account.orders = orders.into_values().collect();
     account.orders.sort_by_key(|told| Reverse((told.begun.at, told.begun.order.id)));
@@ -56,12 +61,17 @@ struct Teller {
     orders: BTreeMap<VmId, Told>,
     /// Changes since the account's note.
     changes: Vec<Changed>,
+    /// What the entries until then add up to.
+    state: JournalState,
 }
 
 impl Teller {
     fn take(&mut self, entry: Entry) {
         let at = entry.at();
         self.account.begins.get_or_insert(at);
+        if at <= self.time {
+            self.state.apply(&entry);
+        }
         if let Entry::End { id, error, .. } = entry {
             let mut orders = self.orders.values_mut();
             if let Some(told) = orders.find(|told| told.begun.order.id == id) {
