@@ -167,7 +167,7 @@ mod tests {
     use crate::command::{Arguments, Command};
 
     const UNIT: &str =
-        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/memtrace.service"));
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/systemd/memtrace.service"));
 
     fn value(key: &str) -> &str {
         UNIT.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).expect(key)
@@ -178,8 +178,8 @@ mod tests {
         let typed = value("ExecStart").split_whitespace();
         let arguments = Arguments::try_parse_from(typed).expect("it can be typed");
         let Some(Command::Mitigate(arguments)) = arguments.command else { panic!("mitigate") };
-        let file = crate::config::FILE;
-        assert_eq!(arguments.config.as_deref(), Some(std::path::Path::new(file)));
+        assert_eq!(arguments.config, None, "the default path, which may have no file");
+        assert!(!arguments.enforce, "only the configuration lets it act");
         let seconds = value("TimeoutStopSec").trim_end_matches('s').parse().expect("seconds");
         assert!(GIVING_BACK + crate::command::mitigate::PATIENCE < Duration::from_secs(seconds));
         let directory = format!("/var/lib/{}", value("StateDirectory"));
