@@ -12,7 +12,7 @@ use memtrace_measure::fidelity;
 
 use super::cargo::{cargo, one, tests};
 use super::{Step, live, promtool};
-use crate::{ebpf, fuzz};
+use crate::{ebpf, fuzz, package};
 
 /// Limit of the memory cgroup that tests press in: less than they want.
 const POOL_MIB: u32 = 128;
@@ -30,8 +30,9 @@ pub const HOST: &[Step] = &[
     Step { name: "eBPF object from source", run: rebuild },
 ];
 
-/// Steps with real VMs.
+/// Steps with real VMs, or with whole systems.
 pub const LIVE: &[Step] = &[
+    Step { name: "packages", run: package::step },
     Step { name: "live: plain qemu guests", run: live::plain },
     Step { name: "live: libvirt domains", run: live::libvirt },
     Step { name: "live: trials of plain qemu guests", run: || trials::all(Manager::Plain) },
