@@ -2,22 +2,20 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Parser;
 
 use memtrace::command::selftest::guest::GuestArguments;
 use memtrace::command::top::args::TopArguments;
-use memtrace::command::{Arguments, Command, check};
+use memtrace::command::{Command, check, line};
 use memtrace::sys::{exit, logging, output};
 
 fn main() -> ExitCode {
     if let Some(guest) = GuestArguments::of_this_process() {
         return ended(guest.run().map(|()| ExitCode::SUCCESS));
     }
-    let arguments = match Arguments::try_parse() {
+    let arguments = match line::parse(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => return misused(&error),
     };
@@ -41,8 +39,7 @@ fn misused(error: &clap::Error) -> ExitCode {
 fn ended(result: Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
         let (code, text) = exit::of_error(&error);
-        // Nothing can be done if this fails.
-        let _ = std::io::stderr().write_all(text.unwrap_or_default().as_bytes());
+        logging::tell(tracing::Level::ERROR, &text.unwrap_or_default());
         code
     })
 }

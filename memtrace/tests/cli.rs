@@ -4,7 +4,7 @@
 mod common;
 
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
@@ -65,6 +65,11 @@ fn a_file_that_is_no_recording_is_not_exported() {
 }
 
 #[test]
+fn help_of_exporter() {
+    insta::assert_snapshot!(help(&["exporter", "--help"]));
+}
+
+#[test]
 fn help_of_mitigate() {
     insta::assert_snapshot!(help(&["mitigate", "--help"]));
 }
@@ -80,8 +85,55 @@ fn help_of_simulate() {
 }
 
 #[test]
-fn help_of_check_config() {
-    insta::assert_snapshot!(help(&["check-config", "--help"]));
+fn help_of_config() {
+    for words in [&["config"][..], &["config", "check"], &["config", "show"], &["config", "path"]] {
+        insta::assert_snapshot!(words.join("_"), help(&[words, &["--help"]].concat()));
+    }
+}
+
+#[test]
+fn a_configuration_is_checked_shown_and_found() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let file = directory.path().join("memtrace.toml");
+    std::fs::write(&file, "[policy]\nsoft = 25\n").expect("it is written");
+    let file = file.display().to_string();
+    for check in [&["config", "check"][..], &["check-config"]] {
+        assert!(help(&[check, &[&*file]].concat()).contains("memtrace.toml: fine\nmode observe"));
+    }
+    let shown = help(&["config", "show", &file]);
+    assert!(shown.lines().any(|line| line.starts_with("soft = 25 ") && line.ends_with(":2")));
+    assert!(help(&["config", "show", &file, "--json"]).starts_with("{\"files\":["));
+    let defaults = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/memtrace.toml"));
+    assert_eq!(help(&["config", "show", "--default"]), defaults);
+    assert_eq!(help(&["config", "path", &file]), format!("{file}\n"));
+    std::fs::write(&file, "mdoe = 1\n").expect("it is written");
+    for words in ["check", "show", "path"] {
+        let output = run(&["config", words, &file]);
+        assert_eq!(output.status.code(), Some(78), "{output:?}");
+        let told = [stdout(&output), stderr(&output)].concat();
+        assert!(told.contains("memtrace.toml:1:1: mdoe: unknown key"), "{told}");
+    }
+}
+
+#[test]
+fn help_of_status() {
+    insta::assert_snapshot!(help(&["status", "--help"]));
+}
+
+#[test]
+fn where_nothing_runs_status_says_so_with_3() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let place = directory.path().to_string_lossy();
+    let status = ["status", "--state-dir", &place, "--config", "/dev/null"];
+    let output = run(&status);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert_eq!(stdout(&output), "memtrace mitigate doesn't run\n");
+    let (journal, _) = Journal::open(directory.path(), Limits::default()).expect("it is free");
+    let output = run(&[&status[..], &["--json"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let document: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    assert_eq!(document["pid"], std::process::id());
+    drop(journal);
 }
 
 #[test]
@@ -99,14 +151,20 @@ fn every_command_has_its_help_pinned_here() {
     let help = help(&["--help"]);
     let commands: Vec<&str> = help
         .lines()
-        .skip_while(|line| *line != "Commands:")
-        .skip(1)
-        .take_while(|line| !line.is_empty())
-        .filter_map(|line| line.split_whitespace().next())
+        .skip_while(|line| *line != "Look:")
+        .take_while(|line| *line != "Options:")
+        .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next())
         .collect();
-    let all = "top mitigate explain record export report advise check metrics zabbix fleet stream \
-               doctor selftest simulate check-config man completions";
+    let all = "top doctor selftest explain status mitigate record report export advise simulate metrics \
+               exporter check zabbix stream fleet config man completions help";
     assert_eq!(commands.join(" "), all);
+}
+
+#[test]
+fn help_has_the_help_of_a_command() {
+    assert_eq!(help(&["help", "top"]), help(&["top", "--help"]));
+    assert_eq!(help(&["help", "zabbix", "get"]), help(&["zabbix", "get", "--help"]));
+    assert_eq!(help(&["help"]), help(&["--help"]));
 }
 
 #[test]
@@ -136,6 +194,19 @@ fn an_unknown_column_is_answered_with_the_valid_ones() {
     for column in ["name", "rss", "swap", "stall", "caused", "taken"] {
         assert!(error.contains(column), "{column}: {error}");
     }
+}
+
+#[test]
+fn columns_are_chosen_listed_and_suggested() {
+    let list = help(&["top", "--columns", "help"]);
+    assert!(list.lines().any(|line| line.starts_with("stall      STALL      time its threads")));
+    let error = refusal(&["top", "--columns", "name,stal"]);
+    assert!(error.contains("similar value exists: 'stall'"), "{error}");
+    let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/store/src/recording/tests/kept/v3.mtrec");
+    let table = help(&["top", "--replay", recording, "--once", "--columns", "rss,stall"]);
+    let head = table.lines().find(|line| line.starts_with("NAME")).expect("it has a head");
+    let titles: Vec<&str> = head.split_whitespace().collect();
+    assert_eq!(titles, ["NAME", "RSS", "STALL"]);
 }
 
 #[test]
@@ -192,9 +263,19 @@ fn a_broken_configuration_that_was_named_is_an_error() {
     let file = directory.path().join("broken.toml");
     std::fs::write(&file, "intervall = 1\n").expect("it is written");
     let file = file.display().to_string();
-    for arguments in [["top", "--once"], ["top", "--json"], ["explain", "--json"]] {
-        let output = run(&[&arguments[..], &["--config", &file]].concat());
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+    let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/store/src/recording/tests/kept/v3.mtrec");
+    for arguments in [
+        &["top", "--once"][..],
+        &["top", "--json"],
+        &["explain", "--json"],
+        &["mitigate", "-n", "1"],
+        &["doctor", "--json"],
+        &["advise"],
+        &["report", recording, "-o", "-"],
+        &["simulate", "--replay", recording],
+    ] {
+        let output = run(&[arguments, &["--config", &file]].concat());
+        assert_eq!(output.status.code(), Some(78), "{arguments:?}: {output:?}");
         let told = stderr(&output);
         assert!(told.contains("did you mean `interval`?"), "{arguments:?}: {told}");
     }
@@ -225,6 +306,25 @@ fn an_invalid_rust_log_is_reported_once() {
     let output = command.env("RUST_LOG", "memtrace=loud").output().expect("memtrace runs");
     assert!(output.status.success(), "{output:?}");
     assert!(stderr(&output).starts_with("memtrace: RUST_LOG is ignored: "), "{output:?}");
+}
+
+#[test]
+fn an_error_has_its_priority_in_the_journal() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let file = directory.path().join("stderr");
+    let written = |stream: &str| {
+        let stderr = std::fs::File::create(&file).expect("it is made");
+        let mut command = memtrace(&["config", "show", "/nowhere.toml"]);
+        command.stderr(stderr).env("JOURNAL_STREAM", stream);
+        assert_eq!(command.status().expect("memtrace runs").code(), Some(78));
+        std::fs::read_to_string(&file).expect("it is there")
+    };
+    let told = "memtrace: invalid configuration:\n";
+    assert!(written("0:0").starts_with(told));
+    let file = std::fs::metadata(&file).expect("it is there");
+    let stream = format!("{}:{}", file.dev(), file.ino());
+    let text = written(&stream);
+    assert!(text.starts_with(&format!("<3>{told}<3>/nowhere.toml: ")), "{text}");
 }
 
 #[test]
@@ -314,10 +414,11 @@ fn completions_for_the_usual_shells() {
 
 #[test]
 fn manual_pages_of_memtrace_and_its_commands() {
-    assert!(help(&["man"]).contains(".TH MEMTRACE 1"));
+    assert!(help(&["man"]).contains(".TH MEMTRACE 8"));
+    assert!(help(&["man", "zabbix", "get"]).contains(".TH MEMTRACE-ZABBIX-GET 8"));
     assert!(help(&["man", "top"]).contains("interval"));
     let error = refusal(&["man", "nonsense"]);
-    assert!(error.contains("simulate, check-config, man, completions"), "{error}");
+    assert!(error.contains("simulate, config, man, completions"), "{error}");
 }
 
 #[test]
@@ -403,7 +504,7 @@ fn without_privileges_the_self_test_names_what_is_missing_and_starts_nothing() {
 #[test]
 fn the_doctor_is_asked_about_one_vm_and_knows_who_there_is() {
     let output = run(&["doctor", "no such VM", "--no-libvirt"]);
-    assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()), "{output:?}");
+    assert_eq!((output.status.code(), stdout(&output)), (Some(4), String::new()), "{output:?}");
     assert!(stderr(&output).contains("no VM \"no such VM\""), "{output:?}");
 }
 
@@ -430,4 +531,14 @@ fn without_privileges_the_doctor_still_tells_what_it_can() {
     assert_eq!(document.get("schema_version"), Some(&1.into()), "{document}");
     assert!(report.contains("\naudit of "), "{report}");
     assert!(document["audit"]["findings"].is_array(), "{document}");
+}
+
+/// Hosts without libvirt run it too: its library is in the helper alone.
+#[test]
+fn it_does_not_link_libvirt() {
+    let linked =
+        Command::new("ldd").arg(env!("CARGO_BIN_EXE_memtrace")).output().expect("ldd runs");
+    let text = String::from_utf8_lossy(&linked.stdout);
+    assert!(text.contains("libc.so"), "{text}");
+    assert!(!text.contains("libvirt"), "{text}");
 }

@@ -30,6 +30,7 @@ fn help_of_zabbix() {
 fn an_unavailable_zabbix_item_is_not_supported_with_the_reason() {
     let cases = [
         (&["get", "nonsense"][..], "ZBX_NOTSUPPORTED: unknown metric nonsense"),
+        (&["discover", "--source", "/nowhere.prom"], "ZBX_NOTSUPPORTED: cannot read memtrace's"),
         (&["discover", "--from", "/nowhere.prom"], "ZBX_NOTSUPPORTED: cannot read memtrace's"),
     ];
     for (words, told) in cases {
@@ -42,6 +43,26 @@ fn an_unavailable_zabbix_item_is_not_supported_with_the_reason() {
             "{output:?}"
         );
     }
+}
+
+#[test]
+fn a_check_by_a_running_memtrace_needs_no_measurement() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let file = directory.path().join("m.prom");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.expect("it is after 1970").as_secs();
+    let page = format!(
+        "memtrace_sample_timestamp_seconds {now}\nmemtrace_host_memory_bytes 100\n\
+         memtrace_host_memory_available_bytes 7\nmemtrace_host_pressure_10s_ratio{{kind=\"some\"}} 0\n\
+         memtrace_host_swap_in_bytes_per_second 0\nmemtrace_host_swap_used_bytes 0\n"
+    );
+    std::fs::write(&file, page).expect("it is written");
+    let output = run(&["check", "--source", &file.to_string_lossy()]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let line = text(&output.stdout);
+    assert!(line.starts_with("MEMTRACE WARNING: host: available 7.0 % (OK: 10:) | "), "{line}");
+    let missing = run(&["check", "--source", "/nowhere.prom"]);
+    assert_eq!(missing.status.code(), Some(3), "{missing:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! What the view shows of each platform's VMs: stand-ins on a made-up host, with the command lines,
-//! cgroups and files that the platform gives them. Needs no privileges. The screens are in
-//! `snapshots/platforms__*.snap`; `cargo test -p memtrace --test platforms -- --nocapture` prints them.
+//! Screens of each platform's VMs: stand-ins on a made-up host, with the platform's command lines,
+//! cgroups and files. Needs no privileges. The screens are in `snapshots/platforms__*.snap`; `cargo
+//! test -p memtrace --test platforms -- --nocapture` prints them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -113,13 +113,14 @@ fn a_pipe_is_no_recording_and_no_configuration() {
     rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).expect("a pipe");
     let pipe = pipe.to_string_lossy();
     let configured = [
-        vec!["check-config", &pipe],
-        vec!["advise", "--dir", RECORDING, "--apply-to", &pipe],
-        vec!["zabbix", "discover", "--from", &pipe],
+        (78, vec!["check-config", &pipe]),
+        (1, vec!["advise", "--dir", RECORDING, "--apply-to", &pipe]),
+        (1, vec!["zabbix", "discover", "--from", &pipe]),
     ];
-    for arguments in readers(&pipe).into_iter().chain(configured) {
+    let readers = readers(&pipe).into_iter().map(|arguments| (1, arguments));
+    for (code, arguments) in readers.chain(configured) {
         let output = run(&arguments);
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
         let told = [text(&output.stdout), text(&output.stderr)].concat();
         assert!(told.contains("not a regular file, but a named pipe"), "{arguments:?}: {told}");
     }
@@ -168,6 +169,7 @@ fn a_recording_that_is_too_short_for_advice_says_so() {
     let vms = value["vms"].as_array().expect("there are some");
     assert!(vms.iter().all(|vm| vm["size"].is_null() && vm["sure"] == "too_little"), "{value}");
     let wrong = run(&["advise", "missing", "--dir", RECORDING]);
+    assert_eq!(wrong.status.code(), Some(4), "{wrong:?}");
     assert!(text(&wrong.stderr).contains("no VM \"missing\"; VMs: "), "{wrong:?}");
     for refused in [&["--since", "soon"][..], &["--since", "0d"], &["--add", "16"]] {
         let arguments: Vec<&str> = ["advise"].iter().chain(refused).copied().collect();
@@ -228,7 +230,7 @@ fn bounds_are_written_into_a_configuration_once_that_is_agreed() {
     assert!(text(&again.stdout).contains("no changes"), "{again:?}");
     std::fs::write(&file, "[policy]\nsotf = 30\n").expect("it is written");
     let broken = run(&[&apply[..], &["--yes"]].concat());
-    assert_eq!(broken.status.code(), Some(1), "{broken:?}");
+    assert_eq!(broken.status.code(), Some(78), "{broken:?}");
     assert!(text(&broken.stderr).contains("memtrace.toml:2:1: policy.sotf"), "{broken:?}");
     assert_eq!(run(&["advise", "--yes"]).status.code(), Some(2));
 }

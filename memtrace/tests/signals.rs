@@ -36,15 +36,15 @@ fn a_hangup_while_it_starts_does_not_end_it() {
     input.write_all(b"intervall = 1\n").expect("it reads");
     drop(input);
     let output = child.wait_with_output().expect("it ends");
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(output.status.code(), Some(78), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("intervall"), "{output:?}");
 }
 
 const RECORDING: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/store/src/recording/tests/kept/v3.mtrec");
 
-/// A report of a recording, written to a pipe that is full by now and that nobody reads. A shell starts
-/// it, after `before`.
+/// A report of a recording, written to a pipe that is full and has no reader. A shell starts it,
+/// after `before`.
 fn stuck(before: &str) -> (Child, PipeReader) {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     rustix::pipe::fcntl_setpipe_size(&writer, 4096).expect("it can be small");

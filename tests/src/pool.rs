@@ -51,8 +51,8 @@ impl Member {
         Ok(std::os::unix::fs::MetadataExt::ino(&fs::metadata(&self.path)?))
     }
 
-    /// Has the kernel reclaim all that the cgroup can give, in every way that this version
-    /// of cgroups has for it, and by whoever calls.
+    /// Has the kernel reclaim all that it can from the cgroup, in every way that this version of
+    /// cgroups offers, on behalf of the caller.
     ///
     /// # Errors
     /// When there is no such way.

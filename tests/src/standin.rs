@@ -1,6 +1,5 @@
-//! A stand-in for a VM: an ordinary process under a VMM's name, which does with its
-//! memory what it is told. Cheap enough to start by the hundred, and it faults like the
-//! memory of a VM without KVM.
+//! A stand-in for a VM: an ordinary process under a VMM's name that uses memory on request. Cheap
+//! enough to start by the hundred, and it faults like the memory of a VM without KVM.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -17,6 +16,8 @@ const PAGE: usize = 4096;
 const MIB: usize = 1024 * 1024;
 /// Most memory that a stand-in will take.
 const MAX_MIB: usize = 1024;
+/// Most threads that a stand-in will start.
+const MAX_THREADS: usize = 256;
 
 /// Plays the stand-in if this process was started as one. Call it first in `main`.
 pub fn play_if_asked() {
@@ -33,8 +34,8 @@ pub fn play_if_asked() {
 }
 
 /// Obeys a line at a time and answers each with `ok`: `touch N` writes to every page of
-/// N MiB, `hoard N` opens N descriptors, `rename NAME` takes another name, `exit` ends, as does the
-/// end of input.
+/// N MiB, `hoard N` opens N descriptors, `threads N` starts N idle threads, `rename NAME` takes
+/// another name, `exit` ends, as does the end of input.
 fn play() -> Result<()> {
     let mut memory: Vec<u8> = Vec::new();
     let mut hoard: Vec<File> = Vec::new();
@@ -61,6 +62,16 @@ fn play() -> Result<()> {
                 let opened: std::io::Result<Vec<File>> =
                     (0..count).map(|_| File::open("/dev/null")).collect();
                 hoard.extend(opened.context("open descriptors")?);
+            }
+            Some(("threads", count)) => {
+                let count: usize = count.parse().context("how many threads?")?;
+                ensure!(count <= MAX_THREADS, "{count} threads are more than {MAX_THREADS}");
+                for _ in 0..count {
+                    let idle = || loop {
+                        std::thread::park();
+                    };
+                    std::thread::Builder::new().spawn(idle).context("start a thread")?;
+                }
             }
             Some(("rename", name)) => std::fs::write("/proc/self/comm", name)?,
             _ => ensure!(line == "exit", "what is {line:?}?"),
@@ -133,6 +144,14 @@ impl StandIn {
     /// When it is gone, or may not have as many.
     pub fn hoard(&mut self, descriptors: usize) -> Result<()> {
         self.order(&format!("hoard {descriptors}"))
+    }
+
+    /// Makes it start so many threads that do nothing, and waits.
+    ///
+    /// # Errors
+    /// When it is gone, or may not have as many.
+    pub fn spawn_threads(&mut self, threads: usize) -> Result<()> {
+        self.order(&format!("threads {threads}"))
     }
 
     /// Makes it take another name, of 15 bytes at most.

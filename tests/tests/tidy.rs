@@ -1,12 +1,14 @@
-//! What no compiler and no lint holds: each module says what it owns, files stay short enough
-//! to be read, tests are neither ignored nor unfinished.
+//! Rules that no compiler and no lint checks: each module says what it owns, files and lines of
+//! comments stay short enough to be read, tests are neither ignored nor unfinished.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Longest file, in lines: what keeps a type's methods together has room, two subjects have not.
+/// Longest file, in lines: enough for a type with its methods, too short for two subjects.
 const LONGEST: usize = 600;
-/// What no line of code has, and why. Split so that this file doesn't have it either.
+/// Widest line of a comment, in characters: rustfmt leaves comments as they are.
+const WIDEST: usize = 100;
+/// Texts that no line may have, and why. Split so that this file doesn't have them either.
 const NEVER: [(&str, &str); 4] = [
     (concat!("#[ign", "ore"), "a test that cannot run says so and is counted"),
     (concat!("TO", "DO"), "what is unfinished is an issue"),
@@ -14,7 +16,7 @@ const NEVER: [(&str, &str); 4] = [
     (concat!("XX", "X"), "what is unfinished is an issue"),
 ];
 
-/// What is wrong with a file.
+/// Violations in a file.
 fn findings(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let opens = text.lines().next().and_then(|line| line.strip_prefix("//!"));
@@ -28,6 +30,10 @@ fn findings(text: &str) -> Vec<String> {
     for (number, line) in (1..).zip(text.lines()) {
         let never = NEVER.iter().filter(|(what, _)| line.contains(what));
         found.extend(never.map(|(what, why)| format!("{number}: {what}: {why}")));
+        let columns = line.chars().count();
+        if line.trim_start().starts_with("//") && columns > WIDEST {
+            found.push(format!("{number}: a comment of {columns} columns, at most {WIDEST}"));
+        }
     }
     found
 }
@@ -73,6 +79,15 @@ fn each_rule_finds_what_breaks_it() {
     let lines = |count: usize| format!("//! The clock.\n{}", "\n".repeat(count - 1));
     assert_eq!(findings(&lines(LONGEST)), [""; 0]);
     assert_eq!(findings(&lines(LONGEST + 1)).len(), 1);
+    for indent in ["", "    "] {
+        let comment = |columns: usize| {
+            format!("//! The clock.\n{indent}// {}\n", "x".repeat(columns - 3 - indent.len()))
+        };
+        assert_eq!(findings(&comment(WIDEST)), [""; 0]);
+        assert_eq!(findings(&comment(WIDEST + 1)).len(), 1, "{indent:?}");
+    }
+    let code = format!("//! The clock.\nlet a = \"{}\";\n", "x".repeat(WIDEST));
+    assert_eq!(findings(&code), [""; 0], "rustfmt sees to code");
     for (what, _) in NEVER {
         assert_eq!(findings(&format!("//! The clock.\n// {what}\n")).len(), 1, "{what}");
     }

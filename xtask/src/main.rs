@@ -11,6 +11,7 @@ use memtrace_measure::{bench, fidelity, matrix, relief};
 mod architecture;
 mod ebpf;
 mod fuzz;
+mod package;
 mod test;
 
 /// memtrace's chores.
@@ -36,6 +37,8 @@ enum Task {
     Fuzz(fuzz::Arguments),
     /// Try memtrace with the real programs that it works with, beside real VMs
     Integrations(integrations::Arguments),
+    /// Make packages: .deb, .rpm and a tarball
+    Package(package::Arguments),
     /// Try on whole kernels whether `memtrace mitigate --enforce` relieves real KVM guests
     Relief(relief::Arguments),
     /// Fetch everything that the other tasks need and that isn't here yet
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Task::Fidelity(arguments) => fidelity::run(&arguments),
         Task::Fuzz(arguments) => done(fuzz::run(&arguments)),
         Task::Integrations(arguments) => done(integrations::run(&arguments)),
+        Task::Package(arguments) => done(package::run(&arguments)),
         Task::Relief(arguments) => relief::run(&arguments),
         Task::Setup => done(set_up()),
         Task::Lab(arguments) => done(local::run(&arguments)),

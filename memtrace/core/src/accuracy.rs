@@ -1,5 +1,5 @@
-//! memtrace's numbers beside the kernel's own, and what that makes of each signal. Pure.
-//! The self-test prints it of this host, the lab of each kernel.
+//! Compares memtrace's numbers with the kernel's, and rates each signal. Pure. The self-test prints
+//! it for this host, the lab for each kernel.
 
 pub mod table;
 

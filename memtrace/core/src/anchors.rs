@@ -1,6 +1,5 @@
-//! The samples that later ones are compared with, when it is decided by the comparison. That
-//! must not be over less time than the policy's limits are made for, however soon one look
-//! follows another: rates over a few milliseconds are noise.
+//! Baselines of rates that decisions depend on. A baseline is at least as old as the policy's
+//! limits assume, however often the loop samples, because rates over a few milliseconds are noise.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -10,8 +9,8 @@ use crate::units::Nanos;
 /// The policy's limits are for rates over a second.
 const LEAST: Duration = Duration::from_secs(1);
 
-/// The shortest time that is decided by, with ticks so far apart. A tick may come a little
-/// early after one that was late.
+/// Minimum age of a baseline for ticks at this interval. A tick that follows a late one may come a
+/// little early.
 pub fn shortest(interval: Duration) -> Duration {
     interval.min(LEAST) * 9 / 10
 }

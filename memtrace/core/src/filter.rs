@@ -1,20 +1,29 @@
-//! Which VMs are shown: a regular expression over their names. Pure. The expression is
+//! Which VMs are shown: a regular expression over their names, or one VM. Pure. The expression is
 //! bounded in size, so that no input makes matching slow.
 
 use anyhow::{Context, Result, ensure};
 use regex::{Regex, RegexBuilder};
 
 use crate::model::snapshot::VmView;
+use crate::sample::VmId;
 
 /// Longest expression that is accepted, in bytes.
 pub const LONGEST: usize = 256;
 /// Bound of the compiled expression, in bytes.
 const COMPILED_BYTES: usize = 1 << 20;
 
-/// A regular expression that a VM's name must match somewhere.
+/// Which VMs are shown.
 #[derive(Clone, Debug)]
 pub struct Filter {
-    regex: Regex,
+    wanted: Wanted,
+}
+
+#[derive(Clone, Debug)]
+enum Wanted {
+    /// All whose name matches somewhere.
+    Match(Regex),
+    /// That which is called so: name, UUID, process id, or as its platform calls it.
+    Vm(String),
 }
 
 impl Filter {
@@ -30,19 +39,41 @@ impl Filter {
             .build()
             .map_err(|error| anyhow::anyhow!("{}", one_line(&error)))
             .context("no regular expression")?;
-        Ok(Self { regex })
+        Ok(Self { wanted: Wanted::Match(regex) })
+    }
+
+    /// Only the VM that is called so.
+    pub fn of_vm(typed: &str) -> Self {
+        Self { wanted: Wanted::Vm(typed.to_owned()) }
     }
 
     /// As it was typed.
     pub fn expression(&self) -> &str {
-        self.regex.as_str()
+        match &self.wanted {
+            Wanted::Match(regex) => regex.as_str(),
+            Wanted::Vm(typed) => typed,
+        }
     }
 
     pub fn matches(&self, vm: &VmView) -> bool {
-        let labels = &vm.labels;
-        let all = [labels.title(), labels.id.clone(), Some(vm.name.clone())];
-        all.iter().flatten().any(|name| self.regex.is_match(name))
+        match &self.wanted {
+            Wanted::Match(regex) => {
+                let labels = &vm.labels;
+                let all = [labels.title(), labels.id.clone(), Some(vm.name.clone())];
+                all.iter().flatten().any(|name| regex.is_match(name))
+            }
+            Wanted::Vm(typed) => is(vm, typed),
+        }
     }
+}
+
+/// Whether an operator who writes `typed` may mean it.
+fn is(vm: &VmView, typed: &str) -> bool {
+    let id = match vm.id {
+        VmId::Uuid(uuid) => uuid.to_string(),
+        VmId::Process { pid, .. } => pid.to_string(),
+    };
+    vm.name == typed || id.eq_ignore_ascii_case(typed) || vm.labels.answers_to(typed)
 }
 
 /// The last line of a syntax error says what is wrong; the others draw the place.
@@ -55,6 +86,21 @@ fn one_line(error: &regex::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::VmLabels;
+
+    #[test]
+    fn one_vm_is_meant_by_its_name_its_id_or_its_platforms_and_not_by_a_part() {
+        let mut vm = crate::fixture::vm("web-1", 7);
+        vm.id = VmId::Process { pid: 42, start: 1 };
+        vm.labels = VmLabels { id: Some("100".into()), ..VmLabels::default() };
+        for typed in ["web-1", "42", "100"] {
+            assert!(Filter::of_vm(typed).matches(&vm), "{typed}");
+        }
+        for typed in ["web", "web-.", "", "4"] {
+            assert!(!Filter::of_vm(typed).matches(&vm), "{typed}");
+        }
+        assert_eq!(Filter::of_vm("web-1").expression(), "web-1");
+    }
 
     #[test]
     fn says_what_is_wrong_on_one_line() {
@@ -66,10 +112,13 @@ mod tests {
 
     #[test]
     fn a_capital_letter_makes_case_count() {
+        let (mut large, mut small) = (crate::fixture::vm("WEB-1", 7), crate::fixture::vm("x", 8));
+        large.labels = VmLabels::default();
+        small.name = "web-1".into();
         let lower = Filter::parse("web").unwrap();
-        assert!(lower.regex.is_match("WEB-1"));
+        assert!(lower.matches(&large));
         let upper = Filter::parse("Web").unwrap();
-        assert!(!upper.regex.is_match("web-1"));
+        assert!(!upper.matches(&small));
         assert_eq!(upper.expression(), "Web");
     }
 }

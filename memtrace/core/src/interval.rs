@@ -13,8 +13,7 @@ pub const LONGEST: Nanos = Nanos(60 * Nanos::SECOND.0);
 /// # Errors
 /// What is allowed, when it is neither or out of range.
 pub fn parse(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    let nanos = seconds(text).or_else(|| text.parse().ok());
+    let nanos = text.parse::<Nanos>().ok();
     nanos
         .filter(|nanos| (SHORTEST..=LONGEST).contains(nanos))
         .map(|nanos| Duration::from_nanos(nanos.0))
@@ -23,13 +22,6 @@ pub fn parse(text: &str) -> Result<Duration, String> {
                 "not an interval from {SHORTEST} to {LONGEST}, such as 500ms, 2s or 2 (seconds)"
             )
         })
-}
-
-/// A number alone, with a decimal comma too.
-fn seconds(text: &str) -> Option<Nanos> {
-    let seconds = text.replace(',', ".").parse().ok()?;
-    let length = Duration::try_from_secs_f64(seconds).ok()?;
-    u64::try_from(length.as_nanos()).ok().map(Nanos)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::fmt::friendly::{Designator, FractionalUnit, Spacing, SpanPrinter};
 use jiff::{Span, SpanRelativeTo, SpanRound, Unit};
@@ -103,6 +104,17 @@ impl Nanos {
         self.0 as f64 / 1e9
     }
 
+    /// A number of seconds without a unit, with a decimal point or comma: `5`, `0.5`, `0,5`.
+    /// `None`: it is no such number.
+    pub fn of_seconds(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if !text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ',')) {
+            return None;
+        }
+        let length = Duration::try_from_secs_f64(text.replace(',', ".").parse().ok()?).ok()?;
+        u64::try_from(length.as_nanos()).ok().map(Self)
+    }
+
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
@@ -125,19 +137,24 @@ impl std::error::Error for Unreadable {}
 impl FromStr for Bytes {
     type Err = Unreadable;
 
-    /// A size with its unit, in powers of 1024: `512MiB`, `1.5 GiB`, or `16G` as in QEMU's `-m`.
+    /// A size with its unit, in powers of 1024: `512MiB`, `1.5 GiB`, `16GB`, or `16G` as in QEMU's
+    /// `-m`.
     fn from_str(text: &str) -> Result<Self, Unreadable> {
         let scale = [
             ("KiB", 1 << 10),
             ("MiB", 1 << 20),
             ("GiB", 1 << 30),
             ("TiB", 1 << 40),
+            ("KB", 1 << 10),
+            ("MB", 1 << 20),
+            ("GB", 1 << 30),
+            ("TB", 1 << 40),
             ("K", 1 << 10),
             ("M", 1 << 20),
             ("G", 1 << 30),
             ("T", 1 << 40),
         ];
-        let wanted = "a size with unit K, M, G or T (KiB, MiB, GiB, TiB), as in \"512MiB\"";
+        let wanted = "a size with unit K, M, G or T (MB and MiB are M), as in \"512MiB\"";
         with_unit(text, &scale).map(Self).ok_or(Unreadable { wanted })
     }
 }
@@ -145,11 +162,12 @@ impl FromStr for Bytes {
 impl FromStr for Nanos {
     type Err = Unreadable;
 
-    /// A duration, the largest unit first: `500ms`, `5s`, `3min` or `3m`, `1h30min`, `7d`, `1w`.
-    /// Days have 24 hours. At most 100 years.
+    /// A duration, the largest unit first: `500ms`, `5s`, `3min` or `3m`, `1h30min`, `7d`, `1w`; or
+    /// a number of seconds, `5` or `0.5`. Days have 24 hours. At most 100 years.
     fn from_str(text: &str) -> Result<Self, Unreadable> {
-        let wanted = "a duration such as 500ms, 5s, 3min, 1h30min, 7d or 1w";
-        duration(text).map(Self).ok_or(Unreadable { wanted })
+        let wanted = "a duration such as 500ms, 5s, 3min, 1h30min, 7d or 5 (seconds)";
+        let nanos = Self::of_seconds(text).or_else(|| duration(text).map(Self));
+        nanos.filter(|nanos| nanos.0 <= 100 * YEAR.0).ok_or(Unreadable { wanted })
     }
 }
 
@@ -179,8 +197,7 @@ fn duration(text: &str) -> Option<u64> {
     }
     let span: Span = text.trim().parse().ok()?;
     let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-    let nanos = u64::try_from(length.as_nanos()).ok()?;
-    (nanos <= 100 * YEAR.0).then_some(nanos)
+    u64::try_from(length.as_nanos()).ok()
 }
 
 /// A number, not negative, and a unit of `scale`.
@@ -206,11 +223,15 @@ mod tests {
             ("0KiB", 0),
             ("512M", 512 << 20),
             ("1.5 G", 3 << 29),
+            ("2G", 2 << 30),
+            ("2GB", 2 << 30),
+            ("2GiB", 2 << 30),
+            ("16 KB", 16 << 10),
         ] {
             assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");
         }
         for text in
-            ["512", "512MB", "512Mi", "512m", "-1MiB", "MiB", "1.2.3MiB", "1e9TiB", "99999TiB", ""]
+            ["512", "512B", "512Mi", "512m", "-1MiB", "MiB", "1.2.3MiB", "1e9TiB", "99999TiB", ""]
         {
             assert!(text.parse::<Bytes>().is_err(), "{text}");
         }
@@ -231,15 +252,34 @@ mod tests {
             ("2h", 7_200_000),
             ("7d", 604_800_000),
             ("1w", 604_800_000),
+            ("5", 5_000),
+            (" 0.5 ", 500),
+            ("0,5", 500),
         ] {
             assert_eq!(text.parse(), Ok(Nanos(millis * 1_000_000)), "{text}");
         }
         for text in [
-            "", "5", "s", "soon", "-5s", "+5s", "5m ago", "30m1h", "1mo", "1y", "5M", "PT5M",
-            "12:30:00", "9999999w", "1e3s", "1.2.3s",
+            "",
+            ".",
+            "1,2,3",
+            "99999999999",
+            "s",
+            "soon",
+            "-5s",
+            "+5s",
+            "5m ago",
+            "30m1h",
+            "1mo",
+            "1y",
+            "5M",
+            "PT5M",
+            "12:30:00",
+            "9999999w",
+            "1e3s",
+            "1.2.3s",
         ] {
             let told = text.parse::<Nanos>().expect_err(text).to_string();
-            assert!(told.contains("500ms, 5s, 3min, 1h30min, 7d or 1w"), "{text}: {told}");
+            assert!(told.contains("500ms, 5s, 3min, 1h30min, 7d or 5 (seconds)"), "{text}: {told}");
         }
     }
 

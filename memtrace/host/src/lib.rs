@@ -2,7 +2,8 @@
 //! balloons. Knows no rates and no policy.
 //!
 //! Without the feature `full` there is `taskstats` alone, by which the lab's own programs
-//! read the kernel's delay accounting: those want neither the eBPF object nor its loader.
+//! read the kernel's delay accounting, and `protocol`, where the feature of that name is on: those
+//! want neither the eBPF object nor its loader.
 #![deny(unsafe_code)]
 
 #[cfg(feature = "full")]
@@ -21,6 +22,8 @@ pub mod parsers;
 pub mod privileges;
 #[cfg(feature = "full")]
 pub mod probe;
+#[cfg(feature = "protocol")]
+pub mod protocol;
 pub mod taskstats;
 #[cfg(feature = "full")]
 pub mod vmm;

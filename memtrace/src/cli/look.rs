@@ -13,7 +13,8 @@ use memtrace_core::interval;
 #[derive(Args, Clone, Debug)]
 pub struct LookArguments {
     /// Sampling interval, 100ms to 1min
-    #[arg(short, long, value_name = "DURATION", default_value = "1s", value_parser = interval::parse)]
+    #[arg(short, long, visible_short_alias = 'd', value_name = "DURATION", default_value = "1s",
+        value_parser = interval::parse)]
     pub interval: Duration,
     /// Show only VMs whose name matches; case-sensitive if it has a capital letter
     #[arg(short, long, value_name = "REGEX", value_parser = filter)]
@@ -21,7 +22,8 @@ pub struct LookArguments {
     /// Do not connect to libvirt
     #[arg(long)]
     pub no_libvirt: bool,
-    /// Policy configuration (FILE and FILE's .d/*.toml); used to explain, never to act
+    /// Configuration, and its .d/*.toml; used to explain, never to act [default:
+    /// /etc/memtrace/memtrace.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Directory of the journal of `memtrace mitigate` [default: journal.directory of the

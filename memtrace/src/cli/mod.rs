@@ -90,7 +90,7 @@ fn wall(now: &Zoned) -> WallNanos {
     WallNanos(u64::try_from(now.timestamp().as_nanosecond()).unwrap_or_default())
 }
 
-/// Parses a size of a VM: `16G`, `1.5GiB`, `512M`.
+/// Parses a size: `16G`, `1.5GiB`, `512M`, `2GB`.
 ///
 /// # Errors
 /// The message for clap, when it is none, or 0.
@@ -117,11 +117,12 @@ mod tests {
             ("16 G", 16 << 30),
             ("1.5GiB", 3 << 29),
             ("512M", 512 << 20),
+            ("16GB", 16 << 30),
             ("2T", 2 << 40),
         ] {
             assert_eq!(size(text), Ok(Bytes(bytes)), "{text}");
         }
-        for text in ["", "16", "G", "0G", "-1G", "16GB", "1e9T", "9999999T", "1.2.3G"] {
+        for text in ["", "16", "G", "0G", "-1G", "16B", "1e9T", "9999999T", "1.2.3G"] {
             assert!(size(text).is_err(), "{text}");
         }
     }
@@ -136,10 +137,11 @@ mod tests {
             ("7d", 604_800),
             ("1w", 604_800),
             ("3min", 180),
+            ("90", 90),
         ] {
             assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        for text in ["", "90", "0s", "-1h", "soon", "1mo"] {
+        for text in ["", "0", "0s", "-1h", "soon", "1mo"] {
             assert!(duration(text).is_err(), "{text}");
         }
     }

@@ -14,7 +14,7 @@ pub struct PrintArguments {
     #[arg(long, conflicts_with = "plain")]
     pub json: bool,
     /// Print plain tables instead of the live view
-    #[arg(long)]
+    #[arg(short = 'b', long)]
     pub plain: bool,
     /// Exit after N tables or documents; implies --plain unless --json is given
     #[arg(short = 'n', long, value_name = "N", value_parser = count)]

@@ -1,6 +1,7 @@
 //! Selects the VM given on a command line.
 
-use anyhow::{Result, bail};
+use std::fmt;
+
 use memtrace_core::sample::{VmId, VmLabels};
 use memtrace_core::text::clean;
 
@@ -57,6 +58,18 @@ impl<'a> Candidate<'a> {
     }
 }
 
+/// No VM is meant, or several are: the message, with the candidates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoSuchVm(pub String);
+
+impl std::error::Error for NoSuchVm {}
+
+impl fmt::Display for NoSuchVm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// The one of `vms` with this identity or platform's id, or else with this name.
 ///
 /// # Errors
@@ -65,7 +78,7 @@ pub fn choose<'a, T>(
     typed: &str,
     vms: &'a [T],
     describe: impl Fn(&'a T) -> Candidate<'a>,
-) -> Result<&'a T> {
+) -> Result<&'a T, NoSuchVm> {
     let described: Vec<(&T, Candidate<'_>)> = vms.iter().map(|vm| (vm, describe(vm))).collect();
     let which = |wanted: &dyn Fn(&Candidate<'_>) -> bool| {
         described.iter().filter(|(_, one)| wanted(one)).collect::<Vec<_>>()
@@ -75,16 +88,17 @@ pub fn choose<'a, T>(
     if found.is_empty() {
         found = which(&|one| one.is_named(typed));
     }
-    match found[..] {
-        [(vm, _)] => Ok(vm),
-        [] if described.is_empty() => bail!("no VM {typed:?}: there are no VMs"),
-        [] => bail!("no VM {typed:?}; VMs: {}", list(described.iter().map(|(_, one)| one.name))),
+    let problem = match found[..] {
+        [(vm, _)] => return Ok(vm),
+        [] if described.is_empty() => format!("no VM {typed:?}: there are no VMs"),
+        [] => format!("no VM {typed:?}; VMs: {}", list(described.iter().map(|(_, one)| one.name))),
         _ => {
             let ids: Vec<String> = found.iter().map(|(_, one)| one.text()).collect();
             let ids = list(ids.iter().map(String::as_str));
-            bail!("several VMs are named {typed:?}; give one of: {ids}")
+            format!("several VMs are named {typed:?}; give one of: {ids}")
         }
-    }
+    };
+    Err(NoSuchVm(problem))
 }
 
 fn list<'a>(words: impl Iterator<Item = &'a str> + Clone) -> String {

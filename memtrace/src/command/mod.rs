@@ -2,19 +2,23 @@
 
 pub(crate) mod advise;
 pub mod check;
-pub(crate) mod check_config;
+pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod export;
+pub(crate) mod exporter;
 pub(crate) mod fleet;
+pub mod line;
 mod losses;
 pub(crate) mod man;
 pub(crate) mod metrics;
 pub(crate) mod mitigate;
 pub(crate) mod record;
 pub(crate) mod report;
+pub(crate) mod scraped;
 pub mod selftest;
 pub(crate) mod simulate;
+pub(crate) mod status;
 pub(crate) mod stream;
 #[cfg(test)]
 mod tests;
@@ -28,7 +32,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::cli::Verbosity;
-use crate::sys::{exit, output};
+use crate::sys::output;
 
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -36,7 +40,10 @@ Exit status:
        reader of a pipe closes it
   1    failure; the reason is on standard error
   2    usage error
+  3    `memtrace status`: nothing runs
+  4    no such VM, or several that are called so
   77   missing privilege; standard error names it and the command to run
+  78   invalid configuration; each error is printed with file, line, column and key
   130  Ctrl-C before the result of check, metrics, report and the like (143: SIGTERM)
 (`memtrace doctor`, `memtrace selftest` and `memtrace check` return their result as 0 to 3.)";
 
@@ -44,7 +51,7 @@ Exit status:
 /// Without a command: the live view (`top`).
 #[derive(Debug, Parser)]
 #[command(name = "memtrace", version, max_term_width = 100, after_help = EXIT_STATUS)]
-#[command(infer_subcommands = false, disable_help_subcommand = true)]
+#[command(infer_subcommands = false)]
 pub struct Arguments {
     #[command(flatten)]
     pub verbosity: Verbosity,
@@ -78,6 +85,9 @@ pub enum Command {
     /// Print Prometheus metrics once, or write them for node_exporter's textfile collector
     #[command(after_help = metrics::args::AFTER_HELP)]
     Metrics(metrics::args::MetricsArguments),
+    /// Serve Prometheus metrics, or keep a textfile up to date, until stopped
+    #[command(after_help = exporter::args::AFTER_HELP)]
+    Exporter(exporter::args::ExporterArguments),
     /// Zabbix agent: VM discovery and single values
     #[command(after_help = zabbix::args::AFTER_HELP)]
     Zabbix(zabbix::args::ZabbixArguments),
@@ -87,6 +97,9 @@ pub enum Command {
     /// Stream snapshots as JSON lines, one per interval
     #[command(after_help = stream::AFTER_HELP)]
     Stream(stream::StreamArguments),
+    /// Which memtrace runs on this host, and what it has taken from which VM
+    #[command(after_help = status::args::AFTER_HELP)]
+    Status(status::args::StatusArguments),
     /// Check kernel support and privileges; audit host and VMs
     #[command(after_help = doctor::args::AFTER_HELP)]
     Doctor(doctor::args::DoctorArguments),
@@ -96,14 +109,17 @@ pub enum Command {
     /// Run ballooning policies on simulated hosts, or memtrace's on a recording
     #[command(after_help = simulate::args::AFTER_HELP)]
     Simulate(simulate::args::SimulateArguments),
-    /// Validate a configuration
-    #[command(after_help = check_config::AFTER_HELP)]
-    CheckConfig(check_config::CheckConfigArguments),
+    /// Validate a configuration, or print what holds and where it comes from
+    #[command(after_help = config::args::AFTER_HELP)]
+    Config(config::args::ConfigArguments),
+    /// As `memtrace config check`, which it was once
+    #[command(hide = true)]
+    CheckConfig(config::args::ConfigFile),
     /// Print a man page (roff), for example `memtrace man | man -l -`
     Man {
-        /// Man page of this command [default: of memtrace]
-        #[arg(value_parser = man::named)]
-        command: Option<Box<clap::Command>>,
+        /// Man page of this command, for example zabbix get [default: of memtrace]
+        #[arg(value_name = "COMMAND")]
+        words: Vec<String>,
     },
     /// Print a shell completion script
     Completions {
@@ -137,19 +153,19 @@ impl Command {
             Self::Advise(arguments) => advise::run(&arguments)?,
             Self::Check(arguments) => return check::run(&arguments, verbosity),
             Self::Metrics(arguments) => metrics::run(&arguments, verbosity)?,
+            Self::Exporter(arguments) => exporter::run(&arguments, verbosity)?,
             Self::Zabbix(arguments) => return zabbix::run(&arguments, verbosity),
             Self::Fleet(arguments) => fleet::run(&arguments)?,
             Self::Stream(arguments) => stream::run(arguments, verbosity)?,
             Self::Doctor(arguments) => {
                 return Ok(ExitCode::from(doctor::run(&arguments, verbosity)?));
             }
+            Self::Status(arguments) => return status::run(&arguments),
             Self::Selftest(arguments) => return selftest::run(arguments, verbosity),
             Self::Simulate(arguments) => return simulate::simulate(&arguments),
-            Self::CheckConfig(arguments) => {
-                let good = check_config::run(&arguments.file)?;
-                return Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) });
-            }
-            Self::Man { command } => output::print(&man::manual(command.map(|command| *command))?)?,
+            Self::Config(arguments) => return config::run(&arguments.command),
+            Self::CheckConfig(file) => return config::check(&file),
+            Self::Man { words } => output::print(&man::manual(&words)?)?,
             Self::Completions { shell } => output::print(&man::completions(shell)?)?,
         }
         Ok(ExitCode::SUCCESS)

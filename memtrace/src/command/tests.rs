@@ -52,6 +52,57 @@ fn intervals_from_a_tenth_to_a_minute_are_accepted() {
 }
 
 #[test]
+fn short_options_are_those_of_top() {
+    let typed = top(&["-d", "5", "-b", "-p", "web"]).expect("it is accepted");
+    assert_eq!((typed.look.interval, typed.print.plain), (Duration::from_secs(5), true));
+    assert_eq!(typed.filter().as_ref().map(Filter::expression), Some("web"));
+    assert!(top(&["-p", "web", "--filter", "x"]).is_err());
+}
+
+#[test]
+fn a_recording_is_that_of_the_usual_place_everywhere() {
+    let usual = std::path::Path::new(memtrace_store::recording::DIRECTORY);
+    let other = std::path::Path::new("/x");
+    let of = |typed: &[&str]| {
+        let typed = ["memtrace"].into_iter().chain(typed.iter().copied());
+        match Arguments::try_parse_from(typed).expect("it is accepted").command {
+            Some(Command::Top(top)) => top.replay,
+            Some(Command::Export(export)) => Some(export.path),
+            Some(Command::Report(report)) => Some(report.path),
+            Some(Command::Advise(advise)) => Some(advise.recording),
+            Some(Command::Record(record)) => Some(record.directory().to_owned()),
+            Some(Command::Simulate(simulate)) => simulate.replay.or(simulate.from_recording),
+            other => panic!("no command with a recording: {other:?}"),
+        }
+    };
+    for typed in [
+        &["top", "--replay"][..],
+        &["export"],
+        &["report", "-o", "-"],
+        &["advise"],
+        &["record"],
+        &["simulate", "--replay"],
+        &["simulate", "--from-recording"],
+    ] {
+        assert_eq!(of(typed).as_deref(), Some(usual), "{typed:?}");
+    }
+    for typed in [
+        &["top", "--replay", "/x"][..],
+        &["top", "--recording", "/x"],
+        &["export", "/x"],
+        &["report", "/x", "-o", "-"],
+        &["advise", "--recording", "/x"],
+        &["advise", "--dir", "/x"],
+        &["record", "/x"],
+        &["record", "--dir", "/x"],
+        &["simulate", "--replay", "/x"],
+        &["simulate", "--from-recording", "/x"],
+    ] {
+        assert_eq!(of(typed).as_deref(), Some(other), "{typed:?}");
+    }
+}
+
+#[test]
 fn a_column_that_does_not_exist_is_answered_with_those_that_do() {
     let error = refusal(&["--sort", "nonsense"]);
     for column in columns::all() {

@@ -2,6 +2,7 @@
 
 use super::problem::Place;
 use super::reader::Section;
+use super::value::{MibPerSecond, Seconds};
 use memtrace_core::alert::SendConfig;
 use memtrace_core::alert::{Condition, Rule};
 use memtrace_core::units::{Nanos, Percent};
@@ -36,28 +37,46 @@ pub(super) fn read(config: &mut AlertConfig, section: &mut Section<'_, '_>) {
     check_url(section, "webhook", place, send.webhook.as_deref());
     let place = section.optional("alertmanager", &mut send.alertmanager);
     check_url(section, "alertmanager", place, send.alertmanager.as_deref());
+    section.optional("bearer_token_file", &mut send.bearer_token_file);
+    section.optional("basic_auth_file", &mut send.basic_auth_file);
     for (rule, used) in &mut config.rules {
         let mut section = section.section(rule.condition.name());
         section.set("use", used);
-        // Rules about memtrace itself have no limit.
-        if !rule.condition.unit().is_empty() {
-            let mut limit = Percent(rule.limit);
-            section.set("limit", &mut limit);
-            rule.limit = limit.0;
-        }
+        limit(&mut section, rule);
         section.within("for", (Nanos(0), DAY), "at most 24h", &mut rule.lasting);
     }
+}
+
+/// In the unit of the condition, which a text names. Rules about memtrace itself have none.
+fn limit(section: &mut Section<'_, '_>, rule: &mut Rule) {
+    let (mut share, mut rate, mut age) =
+        (Percent(rule.limit), MibPerSecond(rule.limit), Seconds(rule.limit));
+    rule.limit = match rule.condition.unit() {
+        "" => return,
+        "%" => {
+            section.set("limit", &mut share);
+            share.0
+        }
+        "MiB/s" => {
+            section.set("limit", &mut rate);
+            rate.0
+        }
+        _ => {
+            section.set("limit", &mut age);
+            age.0
+        }
+    };
 }
 
 const DAY: Nanos = Nanos(86_400 * Nanos::SECOND.0);
 
 fn check_url(section: &Section<'_, '_>, key: &str, place: Option<Place>, url: Option<&str>) {
     let (Some(place), Some(url)) = (place, url) else { return };
-    let Some(rest) = url.strip_prefix("http://") else {
-        let text = "must begin with http://; https is not supported, use a command instead";
-        return section.problem(place, key, text);
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let Some(rest) = rest else {
+        return section.problem(place, key, "must begin with http:// or https://");
     };
     if rest.split('/').next().is_some_and(|host| host.contains('@')) {
-        section.problem(place, key, "must have no user and password; use a command instead");
+        section.problem(place, key, "must have no user and password; use basic_auth_file");
     }
 }

@@ -2,8 +2,10 @@
 //! effect at all; every error is reported with file, line, column and key.
 
 mod alert;
+mod entry;
 mod files;
 mod hook;
+mod origin;
 mod policy;
 mod problem;
 mod reader;
@@ -15,12 +17,15 @@ mod vm;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Error, Result};
 
 pub use self::alert::AlertConfig;
-pub use self::problem::Problem;
+pub use self::entry::Entry;
+pub use self::origin::{DEFAULTS, Setting, settings, vms};
+pub use self::problem::{Place, Problem};
 
 use crate::sys::address::{Access, Address};
+use crate::sys::exit::Misconfigured;
 use memtrace_core::policy::rules::Rules;
 use memtrace_core::reactor::Mode;
 use memtrace_core::units::Nanos;
@@ -112,19 +117,24 @@ impl Default for RecordConfig {
 pub struct Loaded {
     pub config: Config,
     pub files: Vec<PathBuf>,
+    /// What they set.
+    pub entries: Vec<Entry>,
 }
 
 /// The configuration of `file`, or of the default path; the defaults if there is none.
 ///
 /// # Errors
-/// All errors, with their place.
+/// [`Misconfigured`], with all errors and their places.
 pub fn chosen(file: Option<&Path>) -> Result<Config> {
     let path = file.unwrap_or(Path::new(FILE));
-    let loaded = Config::load(path, file.is_some()).map_err(|problems| {
-        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        anyhow!("invalid configuration:\n{}", problems.join("\n"))
-    })?;
+    let loaded = Config::load(path, file.is_some()).map_err(|problems| invalid(&problems))?;
     Ok(loaded.config)
+}
+
+/// The error for a configuration with these.
+pub(crate) fn invalid(problems: &[Problem]) -> Error {
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    Error::new(Misconfigured(format!("invalid configuration:\n{}", problems.join("\n"))))
 }
 
 impl Config {
@@ -146,13 +156,15 @@ impl Config {
     pub fn load(file: &Path, must: bool) -> Result<Loaded, Vec<Problem>> {
         let mut problems = Vec::new();
         let texts = files::read(file, must, &mut problems);
-        let mut config = Self::default();
+        let (mut config, mut entries) = (Self::default(), Vec::new());
         for text in &texts {
-            problems.extend(schema::apply(&mut config, &text.file, &text.text));
+            let read = schema::read(&mut config, &text.file, &text.text);
+            problems.extend(read.problems);
+            entries.extend(read.entries);
         }
         if problems.is_empty() {
             let files = texts.into_iter().map(|text| text.file).collect();
-            Ok(Loaded { config, files })
+            Ok(Loaded { config, files, entries })
         } else {
             Err(problems)
         }

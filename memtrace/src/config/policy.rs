@@ -2,11 +2,13 @@
 
 use super::problem::Place;
 use super::reader::Section;
+use super::value::{MibPerSecond, Number};
 use memtrace_core::policy::rules::{Rules, Step};
 use memtrace_core::units::{Bytes, Nanos, Percent};
 
 const MOST: Bytes = Bytes(1 << 40);
 const DAY: Nanos = Nanos(86_400 * Nanos::SECOND.0);
+/// Bytes in a MiB.
 const MIB: f64 = 1_048_576.0;
 
 pub(super) fn read(rules: &mut Rules, section: &mut Section<'_, '_>) {
@@ -68,7 +70,7 @@ fn amounts(rules: &mut Rules, section: &mut Section<'_, '_>) {
     size(section, "reserve", &mut rules.reserve);
     share(section, "reserve_share", &mut rules.reserve_share);
     size(section, "floor", &mut rules.floor_least);
-    number(section, "floor_used", 1.0, &mut rules.floor_used);
+    number(section, "floor_used", &mut rules.floor_used);
     share(section, "learnt_margin", &mut rules.learnt_margin);
     share(section, "too_small_margin", &mut rules.too_small_margin);
     share(section, "guest_spare", &mut rules.guest_spare);
@@ -104,14 +106,14 @@ fn times(rules: &mut Rules, section: &mut Section<'_, '_>) {
 fn distress(rules: &mut Rules, section: &mut Section<'_, '_>) {
     share(section, "guest_low", &mut rules.guest_low);
     share(section, "guest_tight", &mut rules.guest_tight);
-    number(section, "guest_faults", 1.0, &mut rules.guest_faults);
-    number(section, "guest_thrash", 1.0, &mut rules.guest_thrash);
-    number(section, "guest_thrash_kept", 1.0, &mut rules.guest_thrash_kept);
+    number(section, "guest_faults", &mut rules.guest_faults);
+    number(section, "guest_thrash", &mut rules.guest_thrash);
+    number(section, "guest_thrash_kept", &mut rules.guest_thrash_kept);
     share(section, "guest_full", &mut rules.guest_full);
-    number(section, "guest_swap", MIB, &mut rules.guest_swap);
-    number(section, "host_swap_in", MIB, &mut rules.host_swap_in);
-    number(section, "host_faults", 1.0, &mut rules.host_faults);
-    number(section, "host_stalled", 1.0, &mut rules.host_stalled);
+    rate(section, "guest_swap", &mut rules.guest_swap);
+    rate(section, "host_swap_in", &mut rules.host_swap_in);
+    number(section, "host_faults", &mut rules.host_faults);
+    number(section, "host_stalled", &mut rules.host_stalled);
 }
 
 /// In per cent of something.
@@ -122,11 +124,17 @@ fn share(section: &mut Section<'_, '_>, key: &'static str, into: &mut f64) -> Op
     place
 }
 
-/// A number of `unit`.
-fn number(section: &mut Section<'_, '_>, key: &'static str, unit: f64, into: &mut f64) {
-    let mut number = Percent(*into / unit);
-    if section.set(key, &mut number).is_some() {
-        *into = number.0 * unit;
+fn number(section: &mut Section<'_, '_>, key: &'static str, into: &mut f64) {
+    let mut number = Number(*into);
+    section.set(key, &mut number);
+    *into = number.0;
+}
+
+/// In MiB a second; kept in bytes.
+fn rate(section: &mut Section<'_, '_>, key: &'static str, into: &mut f64) {
+    let mut rate = MibPerSecond(*into / MIB);
+    if section.set(key, &mut rate).is_some() {
+        *into = rate.0 * MIB;
     }
 }
 

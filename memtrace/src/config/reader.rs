@@ -1,7 +1,7 @@
 //! Reads one file, table by table. Continues after an error, so that all are reported at once.
 //! The valid keys are those that are read.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -9,6 +9,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::entry::Entry;
 use super::problem::{Place, Problem, nearest};
 use super::value::Value;
 
@@ -20,6 +21,20 @@ pub(super) struct Reader<'a> {
     problems: RefCell<Vec<Problem>>,
     /// Every valid key, dotted, and whether it was present.
     known: RefCell<BTreeMap<String, bool>>,
+    /// Every value that was present, in the order in which it was read.
+    entries: RefCell<Vec<Entry>>,
+    /// Tables in lists, so far.
+    tables: Cell<usize>,
+}
+
+/// What was read of a file.
+pub(super) struct Read {
+    /// In file order.
+    pub(super) problems: Vec<Problem>,
+    /// The valid keys, dotted, and whether they were present.
+    #[cfg_attr(not(test), expect(dead_code, reason = "held against the default file"))]
+    pub(super) known: BTreeMap<String, bool>,
+    pub(super) entries: Vec<Entry>,
 }
 
 impl<'a> Reader<'a> {
@@ -29,6 +44,8 @@ impl<'a> Reader<'a> {
             text,
             problems: RefCell::new(Vec::new()),
             known: RefCell::new(BTreeMap::new()),
+            entries: RefCell::new(Vec::new()),
+            tables: Cell::new(0),
         }
     }
 
@@ -41,14 +58,14 @@ impl<'a> Reader<'a> {
             self.problem(&span, "", format!("invalid TOML: {}", error.message()));
         }
         let table = if errors.is_empty() { table.into_inner() } else { DeTable::new() };
-        Section::new(self, String::new(), table)
+        Section::new(self, String::new(), None, table)
     }
 
-    /// The errors in file order; and the valid keys, with whether they were present.
-    pub(super) fn finish(self) -> (Vec<Problem>, BTreeMap<String, bool>) {
+    pub(super) fn finish(self) -> Read {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
-        (problems, self.known.into_inner())
+        let (known, entries) = (self.known.into_inner(), self.entries.into_inner());
+        Read { problems, known, entries }
     }
 
     fn problem(&self, span: &Range<usize>, key: &str, text: impl Into<String>) {
@@ -63,17 +80,24 @@ impl<'a> Reader<'a> {
 pub(super) struct Section<'r, 'a> {
     reader: &'r Reader<'a>,
     path: String,
+    /// Which table of a list it is.
+    table: Option<usize>,
     entries: Vec<(String, Range<usize>, Spanned<DeValue<'a>>)>,
     known: Vec<&'static str>,
 }
 
 impl<'r, 'a> Section<'r, 'a> {
-    fn new(reader: &'r Reader<'a>, path: String, table: DeTable<'a>) -> Self {
+    fn new(
+        reader: &'r Reader<'a>,
+        path: String,
+        number: Option<usize>,
+        table: DeTable<'a>,
+    ) -> Self {
         let entries = table
             .into_iter()
             .map(|(key, value)| (key.get_ref().to_string(), key.span(), value))
             .collect();
-        Self { reader, path, entries, known: Vec::new() }
+        Self { reader, path, table: number, entries, known: Vec::new() }
     }
 
     /// Sets `into` if the key is present, and returns its place.
@@ -111,6 +135,8 @@ impl<'r, 'a> Section<'r, 'a> {
         into: &mut Option<T>,
     ) -> Option<Place> {
         let (span, value) = self.take(key)?;
+        let text = self.reader.text.get(value.span()).unwrap_or_default();
+        self.note(key, &span, text.to_owned());
         match T::read(value.get_ref()) {
             Ok(value) => *into = Some(value),
             Err(wanted) => self.wrong(key, &value.span(), &wanted),
@@ -154,12 +180,12 @@ impl<'r, 'a> Section<'r, 'a> {
                 }
             }
         });
-        Section::new(self.reader, path, table.unwrap_or_default())
+        Section::new(self.reader, path, self.table, table.unwrap_or_default())
     }
 
     /// A table of texts under any names; an empty one, if it isn't there.
     pub(super) fn texts(&mut self, key: &'static str) -> BTreeMap<String, String> {
-        let Some((_, value)) = self.take(key) else { return BTreeMap::new() };
+        let Some((place, value)) = self.take(key) else { return BTreeMap::new() };
         let span = value.span();
         let DeValue::Table(table) = value.into_inner() else {
             self.wrong(key, &span, "a table of texts: { name = \"text\" }");
@@ -175,6 +201,12 @@ impl<'r, 'a> Section<'r, 'a> {
                 Err(wanted) => self.wrong(key, &value.span(), &wanted),
             }
         }
+        let pair = |(name, text): (&String, &String)| {
+            let quoted = |text: &String| toml::Value::from(text.as_str()).to_string();
+            format!("{} = {}", quoted(name), quoted(text))
+        };
+        let pairs: Vec<String> = texts.iter().map(pair).collect();
+        self.note(key, &place, format!("{{ {} }}", pairs.join(", ")));
         texts
     }
 
@@ -193,7 +225,10 @@ impl<'r, 'a> Section<'r, 'a> {
             match element.into_inner() {
                 DeValue::Table(table) => {
                     let place = Place::of(self.reader.file, self.reader.text, span.start);
-                    sections.push((place, Section::new(self.reader, path.clone(), table)));
+                    let number = self.reader.tables.get() + 1;
+                    self.reader.tables.set(number);
+                    let section = Section::new(self.reader, path.clone(), Some(number), table);
+                    sections.push((place, section));
                 }
                 _ => self.wrong(key, &span, &format!("a table: [[{path}]]")),
             }
@@ -213,6 +248,13 @@ impl<'r, 'a> Section<'r, 'a> {
 
     fn dotted(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    /// Keeps what the file has for `key`, at `span`.
+    fn note(&self, key: &str, span: &Range<usize>, value: String) {
+        let place = Place::of(self.reader.file, self.reader.text, span.start);
+        let entry = Entry { key: self.dotted(key), table: self.table, place, value };
+        self.reader.entries.borrow_mut().push(entry);
     }
 
     fn span_of_value(&self, key: &str) -> Option<Range<usize>> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::problem::Problem;
-use super::reader::{Reader, Section};
+use super::reader::{Read, Reader, Section};
 use super::{Config, JournalConfig, MetricsConfig, RecordConfig, alert, hook, policy, vm};
 use memtrace_core::interval;
 use memtrace_core::reactor::Mode;
@@ -11,12 +11,17 @@ use memtrace_core::units::Bytes;
 
 /// Applies one file to `config`, and returns its errors.
 pub(super) fn apply(config: &mut Config, file: &Path, text: &str) -> Vec<Problem> {
-    let reader = Reader::new(file, text);
-    root(config, &mut reader.root());
-    reader.finish().0
+    read(config, file, text).problems
 }
 
-pub(super) fn root(config: &mut Config, root: &mut Section<'_, '_>) {
+/// Applies one file to `config`, and returns what was read.
+pub(super) fn read(config: &mut Config, file: &Path, text: &str) -> Read {
+    let reader = Reader::new(file, text);
+    root(config, &mut reader.root());
+    reader.finish()
+}
+
+fn root(config: &mut Config, root: &mut Section<'_, '_>) {
     root.choose(
         "mode",
         &[("observe", Mode::Observe), ("enforce", Mode::Enforce)],

@@ -6,42 +6,33 @@ use memtrace_core::settings::VmSettings;
 
 use super::*;
 
-const SAMPLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/memtrace.toml"));
-
 fn apply(text: &str) -> (Config, Vec<String>) {
     let mut config = Config::default();
     let problems = schema::apply(&mut config, Path::new("f"), text);
     (config, problems.iter().map(Problem::to_string).collect())
 }
 
-/// The sample with what is commented out in it: `#key = value` and `#[table]`, without a
-/// blank as in sentences.
-fn uncommented() -> String {
-    let line = |line: &str| match line.strip_prefix('#') {
-        Some(setting) if setting.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => {
-            setting.to_owned()
-        }
-        _ => line.to_owned(),
-    };
-    SAMPLE.lines().map(|text| line(text) + "\n").collect()
-}
-
 #[test]
-fn the_sample_is_the_default() {
-    assert_eq!(apply(SAMPLE), (Config::default(), Vec::new()));
+fn the_default_file_sets_nothing_and_tells_the_defaults() {
+    let mut config = Config::default();
+    let read = schema::read(&mut config, Path::new("f"), DEFAULTS);
+    assert_eq!((config, read.problems, read.entries), (Config::default(), vec![], vec![]));
+    // Each of them, where another value would show: none is that of another key.
+    let text = origin::tests::spelled_out();
+    let read = schema::read(&mut Config::default(), Path::new("f"), &text);
+    assert!(read.entries.len() > 100, "{}", read.entries.len());
+    assert_eq!(apply(&text), (Config::default(), Vec::new()));
     assert_eq!(apply(""), (Config::default(), Vec::new()));
 }
 
 #[test]
-fn the_sample_has_every_key_and_its_examples_are_right() {
-    let text = uncommented();
-    let reader = reader::Reader::new(Path::new("f"), &text);
+fn the_default_file_has_every_key_and_its_examples_are_right() {
+    let text = origin::uncommented(DEFAULTS, |_| true);
     let mut config = Config::default();
-    schema::root(&mut config, &mut reader.root());
-    let (problems, keys) = reader.finish();
-    assert_eq!(problems, []);
+    let read = schema::read(&mut config, Path::new("f"), &text);
+    assert_eq!(read.problems, []);
     let missing: Vec<String> =
-        keys.into_iter().filter(|(_, used)| !used).map(|(key, _)| key).collect();
+        read.known.into_iter().filter(|(_, used)| !used).map(|(key, _)| key).collect();
     assert_eq!(missing, [""; 0], "config/memtrace.toml doesn't tell of them");
     assert_eq!(config.scope.as_deref(), Some("/machine.slice"));
     let of = |name| VmSettings::of(&config.rules.vms, name, None);
@@ -58,7 +49,7 @@ fn all_errors_are_reported_with_their_place_and_a_suggestion() {
     assert!(files.len() > 5);
     let mut told = String::new();
     for file in files {
-        let (text, good) = crate::command::check_config::report(&file);
+        let (text, good) = crate::command::config::check::report(&file, true);
         assert!(!good, "{}", file.display());
         let name = format!("{}/", directory.display());
         told += &format!("{}\n", text.replace(&name, ""));

@@ -7,12 +7,13 @@ use std::time::Duration;
 use anyhow::{Context, Error, Result, bail, ensure};
 
 use super::reply::{self, Labels, Lines};
+use crate::sys::credentials::Credentials;
 use crate::sys::http::{self, Answer, Limits};
 
 /// Maximum size of an answer, in bytes: 1000 hosts take 5 MiB.
 const LARGEST: usize = 64 << 20;
 
-/// The address of Prometheus: `http://HOST:PORT[/PATH]`.
+/// The address of Prometheus: `http://HOST:PORT[/PATH]`, or `https://`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address(String);
 
@@ -20,24 +21,21 @@ impl FromStr for Address {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let rest = match text.split_once("://") {
-            None => text,
-            Some(("http", rest)) => rest,
-            Some(("https", _)) => {
-                bail!("https:// is not supported; put a local TLS proxy in front")
-            }
-            Some(_) => bail!("http://HOST:PORT"),
+        let (scheme, rest) = match text.split_once("://") {
+            None => ("http", text),
+            Some((scheme @ ("http" | "https"), rest)) => (scheme, rest),
+            Some(_) => bail!("http://HOST:PORT or https://HOST:PORT"),
         };
         let rest = rest.trim_end_matches('/');
         let host = rest.split('/').next().unwrap_or_default();
         ensure!(!host.is_empty() && !host.starts_with(':'), "http://HOST:PORT");
         ensure!(
             !host.contains('@'),
-            "passwords in the URL are not supported; put a local proxy in front"
+            "passwords in the URL are not supported; use --basic-auth-file"
         );
         let is_odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#');
         ensure!(!rest.contains(is_odd), "http://HOST:PORT[/PATH]");
-        Ok(Self(format!("http://{rest}")))
+        Ok(Self(format!("{scheme}://{rest}")))
     }
 }
 
@@ -51,6 +49,7 @@ impl fmt::Display for Address {
 #[derive(Clone, Debug)]
 pub struct Prometheus {
     address: Address,
+    credentials: Option<Credentials>,
     pub(crate) limits: Limits,
 }
 
@@ -65,8 +64,8 @@ pub struct Stretch {
 
 impl Prometheus {
     /// `patience`: time limit of one query, from name resolution to the end of the answer.
-    pub fn new(address: Address, patience: Duration) -> Self {
-        Self { address, limits: Limits { patience, largest: LARGEST } }
+    pub fn new(address: Address, credentials: Option<Credentials>, patience: Duration) -> Self {
+        Self { address, credentials, limits: Limits { patience, largest: LARGEST } }
     }
 
     /// Instant query.
@@ -115,7 +114,8 @@ impl Prometheus {
         asked: &[(&str, &str)],
         read: impl Fn(&[u8]) -> Result<T>,
     ) -> Result<T> {
-        let Answer { status, body } = http::get(url, asked, self.limits)?;
+        let Answer { status, body } =
+            http::get(url, asked, self.credentials.as_ref(), self.limits)?;
         match read(&body) {
             // Prometheus' error message is more specific than the status.
             Err(error) if status.is_success() || is_json(&body) => Err(error),
@@ -141,10 +141,11 @@ mod tests {
             ("http://prometheus:9090/", "http://prometheus:9090"),
             ("[::1]:9090", "http://[::1]:9090"),
             ("http://monitoring/prometheus/", "http://monitoring/prometheus"),
+            ("https://mimir.example/prometheus", "https://mimir.example/prometheus"),
         ] {
             assert_eq!(text.parse::<Address>().expect("it is one").to_string(), address);
         }
-        let texts = ["", "http://", "https://p:1", "ftp://p", "http://u:p@h", "p:1?x", "p 1", ":1"];
+        let texts = ["", "http://", "https://", "ftp://p", "http://u:p@h", "p:1?x", "p 1", ":1"];
         for text in texts {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }

@@ -4,6 +4,7 @@
 pub(crate) mod alert;
 pub(crate) mod hook;
 pub(crate) mod live;
+pub(crate) mod manager;
 pub(crate) mod metrics;
 pub(crate) mod player;
 pub(crate) mod policy;

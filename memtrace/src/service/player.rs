@@ -182,7 +182,7 @@ impl Player {
         let reaction = shown.reaction.clone().unwrap_or_default();
         let step = Step { snapshot: Arc::clone(&shown.snapshot), reaction };
         let alerts = self.watcher.step(shown.at, &step);
-        let mut begun = alerts.iter().filter(|alert| alert.state == alert::State::Firing);
+        let mut begun = alerts.iter().filter(|alert| alert.state == alert::AlertState::Firing);
         begun.next().map(|alert| {
             let about = alert.vm.as_ref().map_or("the host", |named| &named.name);
             format!("alert {} about {about}: {}", alert.condition.name(), words::alert(alert))

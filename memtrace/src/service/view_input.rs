@@ -8,6 +8,7 @@ use tracing::debug;
 
 use crate::service::player::Remote;
 use crate::service::sampling::Handle;
+use memtrace_core::alert::Alert;
 use memtrace_core::live::Latest;
 use memtrace_core::reactor::entry::Followed;
 use memtrace_core::reactor::{Author, Decided, Report, Step};
@@ -25,6 +26,8 @@ pub struct ViewInput {
     pub beside: watch::Receiver<Option<Decided>>,
     /// The player, if a recording is shown.
     pub replay: Option<Remote>,
+    /// Alerts of this instance; `None` where it has no rules.
+    alerts: Option<watch::Receiver<Vec<Alert>>>,
     /// Why this instance has no reactor, if it has none.
     idle: Option<Arc<str>>,
     /// Keeps `beside` open when no other instance is looked for.
@@ -35,7 +38,18 @@ impl ViewInput {
     /// For a loop without another instance. `idle`: why it has no reactor.
     pub fn alone(handle: Handle, idle: Option<Arc<str>>) -> Self {
         let (alone, beside) = watch::channel(None);
-        Self { handle, beside, replay: None, idle, _alone: Some(Arc::new(alone)) }
+        Self { handle, beside, replay: None, alerts: None, idle, _alone: Some(Arc::new(alone)) }
+    }
+
+    /// With the alerts of this instance.
+    #[must_use]
+    pub fn alerted(self, alerts: watch::Receiver<Vec<Alert>>) -> Self {
+        Self { alerts: Some(alerts), ..self }
+    }
+
+    /// The alerts that are firing.
+    pub fn alerts(&self) -> Vec<Alert> {
+        self.alerts.as_ref().map(|alerts| alerts.borrow().clone()).unwrap_or_default()
     }
 
     /// For a recording. `idle`: the text for records without decisions.
@@ -49,7 +63,7 @@ impl ViewInput {
     pub fn beside(handle: Handle, idle: Option<Arc<str>>, follower: Follower) -> Self {
         let (tell, beside) = watch::channel(None);
         tokio::spawn(follow(handle.latest.clone(), follower, tell));
-        Self { handle, beside, replay: None, idle, _alone: None }
+        Self { handle, beside, replay: None, alerts: None, idle, _alone: None }
     }
 
     /// The current decisions. Those of another instance take precedence.

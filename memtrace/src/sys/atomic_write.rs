@@ -44,7 +44,7 @@ fn is_ours(known: &Metadata) -> bool {
     known.uid() == 0 || known.uid() == geteuid().as_raw()
 }
 
-/// A link of root or of this user in a folder of /dev or /proc that nobody else writes to.
+/// A link of root or of this user in a folder of /dev or /proc that no other user can write to.
 fn is_system_link(path: &Path, named: Option<&Metadata>) -> bool {
     let Some(folder) = path.parent().and_then(|folder| fs::canonicalize(folder).ok()) else {
         return false;

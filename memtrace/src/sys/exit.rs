@@ -5,14 +5,21 @@ use std::io;
 use std::process::ExitCode;
 
 use super::interrupt::Interrupted;
+use crate::cli::vm_choice::NoSuchVm;
 use memtrace_core::text;
 use memtrace_host::privileges::Denied;
 
 pub const FAILED: u8 = 1;
 /// As clap has it for a command line that it refuses.
 pub const MISUSED: u8 = 2;
+/// Nothing runs that was asked about, as systemctl status has it.
+pub const NOT_RUNNING: u8 = 3;
+/// There is no such VM, or several are called so.
+pub const NO_SUCH_VM: u8 = 4;
 /// `EX_NOPERM` of sysexits.h.
 pub const DENIED: u8 = 77;
+/// `EX_CONFIG` of sysexits.h: starting again won't help until the configuration is changed.
+pub const MISCONFIGURED: u8 = 78;
 
 /// Longest error that is shown, in characters.
 const LONGEST: usize = 16_384;
@@ -29,6 +36,18 @@ impl fmt::Display for Misused {
     }
 }
 
+/// A configuration that isn't valid: all that is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misconfigured(pub String);
+
+impl std::error::Error for Misconfigured {}
+
+impl fmt::Display for Misconfigured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// The exit code of an error, and the text for standard error. A closed pipe is no failure.
 pub fn of_error(error: &anyhow::Error) -> (ExitCode, Option<String>) {
     if is_broken_pipe(error) {
@@ -37,13 +56,20 @@ pub fn of_error(error: &anyhow::Error) -> (ExitCode, Option<String>) {
     if let Some(denied) = error.downcast_ref::<Denied>() {
         return (ExitCode::from(DENIED), Some(denied.to_string()));
     }
-    let interrupted = error.downcast_ref::<Interrupted>();
-    let misused = error.downcast_ref::<Misused>().map(|_| MISUSED);
-    let code = interrupted.map(|interrupted| interrupted.code()).or(misused).unwrap_or(FAILED);
+    let code = code(error);
     // Servers and files have their word in it.
     let told = format!("{error:#}");
     let told = text::cut_lines(&told, LONGEST);
     (ExitCode::from(code), Some(format!("memtrace: {}\n", text::clean_lines(&told))))
+}
+
+/// That of the kind of error; else that of a failure.
+fn code(error: &anyhow::Error) -> u8 {
+    let misused = error.downcast_ref::<Misused>().map(|_| MISUSED);
+    let misconfigured = error.downcast_ref::<Misconfigured>().map(|_| MISCONFIGURED);
+    let unknown = error.downcast_ref::<NoSuchVm>().map(|_| NO_SUCH_VM);
+    let interrupted = error.downcast_ref::<Interrupted>().map(|interrupted| interrupted.code());
+    misused.or(misconfigured).or(unknown).or(interrupted).unwrap_or(FAILED)
 }
 
 /// Rust ignores SIGPIPE, so that writing fails instead.
@@ -98,6 +124,17 @@ mod tests {
         let (code, text) = of_error(&anyhow::Error::new(Misused("unknown policy x".into())));
         assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(MISUSED)));
         assert_eq!(text.as_deref(), Some("memtrace: unknown policy x\n"));
+    }
+
+    #[test]
+    fn a_configuration_and_a_vm_have_codes_of_their_own_whatever_was_done_with_them() {
+        let invalid = anyhow::Error::new(Misconfigured("invalid configuration:\nx".into()));
+        let unknown = anyhow::Error::new(NoSuchVm("no VM \"x\"".into()));
+        for (error, expected) in [(invalid, MISCONFIGURED), (unknown, NO_SUCH_VM)] {
+            let (code, text) = of_error(&error.context("cannot start"));
+            assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(expected)));
+            assert!(text.is_some_and(|text| text.starts_with("memtrace: cannot start: ")));
+        }
     }
 
     #[test]

@@ -1,14 +1,14 @@
-//! The HTTP client: one request and its answer, bounded in time and size. Without TLS, redirects
-//! and proxies.
+//! The HTTP client: one request and its answer, bounded in time and size, over TLS for `https://`.
+//! Without redirects and proxies.
 
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow, ensure};
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::handshake;
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::http::request::Builder;
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
@@ -17,7 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use super::runtime;
+use super::credentials::Credentials;
+use super::{runtime, tls};
 
 /// All but the characters that RFC 3986 leaves unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -38,17 +39,25 @@ pub struct Answer {
 }
 
 /// The other end of a connection.
+#[derive(Debug, PartialEq, Eq)]
 enum Peer<'a> {
     Network(&'a str, u16),
+    /// Over TLS.
+    Secure(&'a str, u16),
     Socket(&'a Path),
 }
 
-/// GET of `url`, which begins with `http://`, with these parameters.
+/// GET of `url` with these parameters.
 ///
 /// # Errors
-/// When the URL is none, and when there is no whole answer within `limits`. Any status is an
-/// answer.
-pub fn get(url: &str, parameters: &[(&str, &str)], limits: Limits) -> Result<Answer> {
+/// When the URL is none of `http://` or `https://`, the credentials can't be read, the server's
+/// certificate isn't trusted, or there is no whole answer within `limits`. Any status is an answer.
+pub fn get(
+    url: &str,
+    parameters: &[(&str, &str)],
+    credentials: Option<&Credentials>,
+    limits: Limits,
+) -> Result<Answer> {
     let mut url = url.to_owned();
     for (index, (name, value)) in parameters.iter().enumerate() {
         let separator = if index == 0 { '?' } else { '&' };
@@ -56,16 +65,22 @@ pub fn get(url: &str, parameters: &[(&str, &str)], limits: Limits) -> Result<Ans
         url.push_str(&format!("{separator}{name}={value}"));
     }
     let url = url.parse()?;
-    exchange(peer(&url)?, request("GET", &url)?.body(Full::default())?, limits)
+    let request = request("GET", &url, credentials)?;
+    exchange(peer(&url)?, request.body(Full::default())?, limits)
 }
 
 /// POST of a JSON document to `url`.
 ///
 /// # Errors
 /// As [`get`].
-pub fn post(url: &str, json: String, limits: Limits) -> Result<Answer> {
+pub fn post(
+    url: &str,
+    json: String,
+    credentials: Option<&Credentials>,
+    limits: Limits,
+) -> Result<Answer> {
     let url = url.parse()?;
-    let request = request("POST", &url)?.header(CONTENT_TYPE, "application/json");
+    let request = request("POST", &url, credentials)?.header(CONTENT_TYPE, "application/json");
     exchange(peer(&url)?, request.body(Full::from(json))?, limits)
 }
 
@@ -79,17 +94,30 @@ pub fn get_from_socket(socket: &Path, path: &str, limits: Limits) -> Result<Answ
 }
 
 fn peer(url: &Uri) -> Result<Peer<'_>> {
-    ensure!(url.scheme_str() == Some("http"), "only http:// is supported");
+    let is_secure = match url.scheme_str() {
+        Some("http") => false,
+        Some("https") => true,
+        _ => bail!("must begin with http:// or https://"),
+    };
     let authority = url.authority().context("the URL has no host")?;
     ensure!(!authority.as_str().contains('@'), "passwords in the URL are not supported");
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    Ok(Peer::Network(host, authority.port_u16().unwrap_or(80)))
+    let port = authority.port_u16();
+    Ok(if is_secure {
+        Peer::Secure(host, port.unwrap_or(443))
+    } else {
+        Peer::Network(host, port.unwrap_or(80))
+    })
 }
 
-fn request(method: &str, url: &Uri) -> Result<Builder> {
+fn request(method: &str, url: &Uri, credentials: Option<&Credentials>) -> Result<Builder> {
     let host = url.authority().context("the URL has no host")?;
     let target = url.path_and_query().map_or("/", |target| target.as_str());
-    Ok(Request::builder().method(method).uri(target).header(HOST, host.as_str()))
+    let request = Request::builder().method(method).uri(target).header(HOST, host.as_str());
+    Ok(match credentials {
+        Some(credentials) => request.header(AUTHORIZATION, credentials.header()?),
+        None => request,
+    })
 }
 
 fn exchange(peer: Peer<'_>, request: Request<Full<Bytes>>, limits: Limits) -> Result<Answer> {
@@ -99,6 +127,10 @@ fn exchange(peer: Peer<'_>, request: Request<Full<Bytes>>, limits: Limits) -> Re
             match peer {
                 Peer::Network(host, port) => {
                     send(TcpStream::connect((host, port)).await?, request, limits.largest).await
+                }
+                Peer::Secure(host, port) => {
+                    let stream = TcpStream::connect((host, port)).await?;
+                    send(tls::connect(host, stream).await?, request, limits.largest).await
                 }
                 Peer::Socket(path) => {
                     send(UnixStream::connect(path).await?, request, limits.largest).await
@@ -177,7 +209,7 @@ mod tests {
     fn parameters_are_part_of_the_address() {
         let (url, served) = server("HTTP/1.1 404 X\r\ncontent-length: 2\r\n\r\nno");
         let asked = [("query", "up{a=\"b c\"}"), ("match[]", "ä&")];
-        let answer = get(&format!("{url}/p/api"), &asked, LIMITS).expect("an answer");
+        let answer = get(&format!("{url}/p/api"), &asked, None, LIMITS).expect("an answer");
         assert_eq!((answer.status.as_u16(), answer.body.as_slice()), (404, &b"no"[..]));
         let read = served.join().expect("it served");
         let first = "GET /p/api?query=up%7Ba%3D%22b%20c%22%7D&match%5B%5D=%C3%A4%26 HTTP/1.1\r\n";
@@ -188,11 +220,28 @@ mod tests {
     #[test]
     fn a_document_is_sent_whole() {
         let (url, served) = server("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-        let answer = post(&url, "{\"a\":1}".to_owned(), LIMITS).expect("an answer");
+        let answer = post(&url, "{\"a\":1}".to_owned(), None, LIMITS).expect("an answer");
         assert!(answer.status.is_success());
         let read = served.join().expect("it served");
         assert!(read.starts_with("POST / HTTP/1.1\r\n") && read.ends_with("{\"a\":1}"), "{read}");
         assert!(read.contains("content-type: application/json\r\n"), "{read}");
+    }
+
+    #[test]
+    fn credentials_are_read_for_each_request() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("token");
+        let credentials = Credentials::Bearer(path.clone());
+        for token in ["one", "two"] {
+            std::fs::write(&path, format!("{token}\n")).expect("it is written");
+            let (url, served) = server("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+            get(&url, &[], Some(&credentials), LIMITS).expect("an answer");
+            let read = served.join().expect("it served");
+            assert!(read.contains(&format!("authorization: Bearer {token}\r\n")), "{read}");
+        }
+        std::fs::remove_file(&path).expect("it was there");
+        let error = get("http://localhost:1", &[], Some(&credentials), LIMITS).expect_err("gone");
+        assert!(format!("{error:#}").contains("token"), "{error:#}");
     }
 
     #[test]
@@ -216,22 +265,24 @@ mod tests {
             ("SSH-2.0-OpenSSH\r\n", "not an HTTP answer"),
         ] {
             let (url, served) = server(answer);
-            let error = get(&url, &[], LIMITS).expect_err(why);
+            let error = get(&url, &[], None, LIMITS).expect_err(why);
             assert_eq!(error.to_string(), why);
             served.join().expect("it served");
         }
         let silent = TcpListener::bind("127.0.0.1:0").expect("there is a port");
         let url = format!("http://{}", silent.local_addr().expect("it is bound"));
         let short = Limits { patience: Duration::from_millis(50), ..LIMITS };
-        let error = get(&url, &[], short).expect_err("nothing is answered");
+        let error = get(&url, &[], None, short).expect_err("nothing is answered");
         assert_eq!(error.to_string(), "no answer within 0.05 s");
     }
 
     #[test]
-    fn an_address_is_plain_http() {
-        for url in ["https://a", "a", "/a", "http://u:p@a", "http://", "unix:/a"] {
-            assert!(get(url, &[], LIMITS).is_err(), "{url}");
+    fn an_address_is_http_or_https() {
+        for url in ["ftp://a", "a", "/a", "http://u:p@a", "https://u:p@a", "http://", "unix:/a"] {
+            assert!(get(url, &[], None, LIMITS).is_err(), "{url}");
         }
+        let secure: Uri = "https://a/x".parse().expect("it is one");
+        assert_eq!(peer(&secure).expect("it is one"), Peer::Secure("a", 443));
         let six: Uri = "http://[::1]:9090/x".parse().expect("it is one");
         assert!(matches!(peer(&six), Ok(Peer::Network("::1", 9090))));
         let short: Uri = "http://a/x".parse().expect("it is one");

@@ -13,7 +13,8 @@ use tokio::sync::watch;
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<watch::Sender<Option<(i32, Instant)>>>);
 
-/// timeout(1) signals its child, and then the group that it is in: within this time it is one signal.
+/// timeout(1) signals its child and then its own process group: two signals within this time count
+/// as one.
 const ONE: Duration = Duration::from_millis(200);
 
 /// The run was aborted by this signal.
@@ -73,8 +74,9 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// A terminal that closes hangs up twice, by the kernel and by the shell, its session's end sends
-    /// SIGTERM after that, and service managers SIGHUP after SIGTERM: none of them is impatient.
+    /// A closed terminal sends SIGHUP twice (kernel and shell), the end of its session SIGTERM
+    /// after that, and service managers SIGHUP after SIGTERM. None of these is a user's second
+    /// request.
     fn note(&self, kind: SignalKind, now: Instant) -> Noted {
         let mut before = None;
         self.0.send_if_modified(|first| {
@@ -108,11 +110,11 @@ const HANGUP: SignalKind = SignalKind::hangup();
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Noted {
     Once,
-    /// Somebody has lost patience.
+    /// A second request: end now.
     Again,
 }
 
-/// The signals that this process ignores (proc(5), SigIgn): a bit for each; none if that isn't readable.
+/// Signals that this process ignores (proc(5), SigIgn), a bit for each; 0 if that isn't readable.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -2,6 +2,7 @@
 
 pub(crate) mod address;
 pub(crate) mod atomic_write;
+pub(crate) mod credentials;
 pub mod exit;
 pub(crate) mod http;
 pub(crate) mod interrupt;
@@ -9,3 +10,4 @@ pub mod logging;
 pub mod output;
 pub(crate) mod progress;
 pub(crate) mod runtime;
+mod tls;

@@ -2,6 +2,7 @@
 
 use memtrace_host::hostfs::process::ProcessStat;
 use memtrace_host::parsers::{self, Description};
+use memtrace_host::protocol::{Answer, LONGEST_LINE, Lines};
 use memtrace_host::vmm::qemu::{QemuCommand, no_monitor};
 
 use crate::{assert_displayable, lossy, parts};
@@ -53,8 +54,15 @@ pub fn qmp(data: &[u8]) {
     problem.iter().for_each(|text| assert_displayable(text));
 }
 
-/// A domain's XML or metadata, as libvirt gives them.
+/// A domain's XML or metadata, as libvirt gives them, and lines of the helper that asks it.
 pub fn domain(data: &[u8]) {
+    let mut lines = Lines::default();
+    let _ = lines.take(data);
+    while let Some(line) = lines.next_line() {
+        if let Ok(answer) = Answer::parse(&line) {
+            assert!(answer.line().len() <= LONGEST_LINE, "an answer grew beyond a line");
+        }
+    }
     parsers::domain(&lossy(data)).iter().for_each(|text| assert_displayable(text));
 }
 

@@ -1,5 +1,5 @@
-//! Programs that look at what is available before they allocate, as `Guest::admit` of the
-//! simulator has them: all of what they want more, or nothing of it. Pure.
+//! Programs that check available memory before they allocate, as `Guest::admit` of the simulator
+//! models them: they get all of the increase or nothing. Pure.
 
 /// Seconds until it asks again that was refused: `ASK_AGAIN` of the simulator.
 const ASK_AGAIN: u64 = 60;
@@ -15,7 +15,7 @@ pub struct Asking {
 
 /// What came of asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Admission {
     Granted,
     /// For the first time since they wanted it.
     Refused,
@@ -31,21 +31,21 @@ impl Asking {
         held: u64,
         second: u64,
         available: impl FnOnce() -> u64,
-    ) -> Answer {
+    ) -> Admission {
         self.granted = self.granted.min(needed);
         if needed <= held.max(self.granted) {
             self.refused = None;
-            return Answer::Granted;
+            return Admission::Granted;
         }
         if self.refused.is_some_and(|at| second.saturating_sub(at) < ASK_AGAIN) {
-            return Answer::Waits;
+            return Admission::Waits;
         }
         if available() >= needed - held {
             *self = Self { granted: needed, refused: None };
-            return Answer::Granted;
+            return Admission::Granted;
         }
         self.refused = Some(second);
-        Answer::Refused
+        Admission::Refused
     }
 }
 
@@ -56,20 +56,20 @@ mod tests {
     #[test]
     fn what_is_granted_may_be_taken_bit_by_bit() {
         let mut asking = Asking::default();
-        assert_eq!(asking.ask(100, 10, 0, || 90), Answer::Granted);
+        assert_eq!(asking.ask(100, 10, 0, || 90), Admission::Granted);
         // Less is available meanwhile, because it takes it.
-        assert_eq!(asking.ask(100, 50, 1, || 0), Answer::Granted);
-        assert_eq!(asking.ask(101, 100, 2, || 0), Answer::Refused);
+        assert_eq!(asking.ask(100, 50, 1, || 0), Admission::Granted);
+        assert_eq!(asking.ask(101, 100, 2, || 0), Admission::Refused);
     }
 
     #[test]
     fn a_refusal_counts_once_until_it_asks_again_or_wants_less() {
         let mut asking = Asking::default();
         let mut ask = |needed, second, available: u64| asking.ask(needed, 10, second, || available);
-        assert_eq!(ask(100, 5, 89), Answer::Refused);
-        assert_eq!(ask(100, 64, 1000), Answer::Waits);
-        assert_eq!(ask(100, 65, 89), Answer::Refused);
-        assert_eq!(ask(10, 70, 0), Answer::Granted);
-        assert_eq!(ask(100, 71, 90), Answer::Granted);
+        assert_eq!(ask(100, 5, 89), Admission::Refused);
+        assert_eq!(ask(100, 64, 1000), Admission::Waits);
+        assert_eq!(ask(100, 65, 89), Admission::Refused);
+        assert_eq!(ask(10, 70, 0), Admission::Granted);
+        assert_eq!(ask(100, 71, 90), Admission::Granted);
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::asking::{Answer, Asking};
+use crate::asking::{Admission, Asking};
 use crate::counts::Counts;
 use crate::files::Files;
 use crate::meminfo;
@@ -34,7 +34,7 @@ const MIB: u64 = 1 << 20;
 /// # Errors
 /// When PID 1 says nothing that can be understood, or the disk fails.
 pub fn run() -> Result<()> {
-    // Nobody else is to be killed.
+    // No other process may be killed.
     fs::write("/proc/self/oom_score_adj", "1000").context("oom_score_adj")?;
     let mut lines = stdin().lock().lines();
     let mut plan = Plan::default();
@@ -102,7 +102,7 @@ impl Load {
         })
     }
 
-    /// As after a long time: what is dead was touched longest ago, what is hot last.
+    /// The state after a long run: unused memory was touched longest ago, hot memory last.
     fn settle(&mut self) -> Result<()> {
         let needs = self.wanted(0);
         let mut dead = Pages::default();
@@ -135,7 +135,7 @@ impl Load {
 
     /// `start`: milliseconds of the monotonic clock.
     fn follow(&mut self, start: u64) -> Result<()> {
-        // What passed while no program ran is nobody's work.
+        // Time in which no program ran is not counted as work.
         let mut tick = now().saturating_sub(start) * TICKS / 1000;
         loop {
             let passed = now().saturating_sub(start) * TICKS / 1000;
@@ -194,9 +194,9 @@ impl Load {
         let needed = wanted.hot + wanted.cold;
         let available = || meminfo::available_mib().unwrap_or(0);
         match self.asking.ask(needed, held, second, available) {
-            Answer::Granted => return wanted,
-            Answer::Waits => {}
-            Answer::Refused => {
+            Admission::Granted => return wanted,
+            Admission::Waits => {}
+            Admission::Refused => {
                 self.counts.refused += 1;
                 println!("refused at {second}: {} of {}", available(), needed - held);
             }

@@ -20,7 +20,7 @@ const NOTES: usize = 32;
 
 /// What is known of the process.
 #[derive(Default)]
-struct State {
+struct ProgramsState {
     input: Option<ChildStdin>,
     ready: bool,
     /// Milliseconds of the monotonic clock.
@@ -38,7 +38,7 @@ struct State {
 pub struct Programs {
     lines: Vec<String>,
     plan: Plan,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<ProgramsState>>,
     /// Counters of the guest's kernel at `go`.
     faults: u64,
     ooms: u64,
@@ -119,17 +119,17 @@ impl Programs {
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    // Counters stay true whoever panicked.
+fn lock(state: &Mutex<ProgramsState>) -> MutexGuard<'_, ProgramsState> {
+    // Totals are plain numbers, so they remain valid after a panic.
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn say(state: &mut State, line: &str) -> Result<()> {
+fn say(state: &mut ProgramsState, line: &str) -> Result<()> {
     let input = state.input.as_mut().context("it doesn't run")?;
     writeln!(input, "{line}").context("it doesn't listen")
 }
 
-fn start(lines: &[String], state: &Mutex<State>, last: &str) -> Result<Child> {
+fn start(lines: &[String], state: &Mutex<ProgramsState>, last: &str) -> Result<Child> {
     let mut child = Command::new("/proc/self/exe")
         .arg(ROLE)
         // So that each piece is given back to the kernel when it is freed (mallopt(3)).
@@ -149,7 +149,7 @@ fn start(lines: &[String], state: &Mutex<State>, last: &str) -> Result<Child> {
 }
 
 /// Hears what the process says until it ends, and starts it again.
-fn follow(mut child: Child, lines: &[String], state: &Mutex<State>) {
+fn follow(mut child: Child, lines: &[String], state: &Mutex<ProgramsState>) {
     loop {
         if let Some(output) = child.stdout.take() {
             BufReader::new(output).lines().map_while(Result::ok).for_each(|line| hear(state, line));
@@ -181,7 +181,7 @@ fn follow(mut child: Child, lines: &[String], state: &Mutex<State>) {
     }
 }
 
-fn hear(state: &Mutex<State>, line: String) {
+fn hear(state: &Mutex<ProgramsState>, line: String) {
     let mut state = lock(state);
     if line == "ready" {
         state.ready = true;

@@ -114,7 +114,7 @@ impl Work {
     }
 }
 
-/// Content that neither zero-page detection nor compression can make away with.
+/// Content that neither zero-page detection nor compression can reduce.
 fn fill(page: &mut [u8], random: &mut u64) {
     for word in page.chunks_mut(8) {
         // Marsaglia's xorshift64.

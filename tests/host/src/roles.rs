@@ -1,5 +1,5 @@
-//! Where relief is measured: who takes part, and what each does, on a host of its own as in a
-//! cgroup of this machine. Data alone.
+//! The roles of the guests in the relief measurement, the same on a host of its own and in a cgroup
+//! of this machine. Data only.
 
 /// What memtrace goes by.
 pub const CONFIGURATION: &str = include_str!("memtrace.toml");
@@ -14,8 +14,7 @@ pub const REST: &str = "idle";
 /// What it works on by day: the same memory.
 pub const WORK: &str = "resume";
 pub const DONORS: [&str; 3] = ["batch-1", "batch-2", "batch-3"];
-/// What each of them touches in its turn and gives back to its own kernel; the host still has
-/// it.
+/// Memory that each donor touches in its turn and then frees in the guest; the host still holds it.
 pub const BATCH: &str = "hold 420";
 pub const BATCH_MIB: f64 = 420.0;
 pub const GIVE_UP: &str = "free";

@@ -10,8 +10,7 @@ use memtrace_lab::wait;
 /// It takes points at whole minutes, of which the first may still be to come.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Of some seconds it knows who there is and what they may have, and says that this is too
-/// little to go by.
+/// After a few seconds it knows the VMs and their limits, and reports that this is too little data.
 ///
 /// # Errors
 /// When that isn't so.

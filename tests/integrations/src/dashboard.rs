@@ -19,18 +19,22 @@ const MAY_BE_EMPTY: [(&str, &str); 5] = [
 /// A query that can be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
+    /// Title of the panel, or name of the annotation.
     pub panel: String,
     pub expression: String,
+    /// It marks events, of which there may be none.
+    is_annotation: bool,
 }
 
 impl Query {
     /// Whether no data is no fault.
     pub fn may_be_empty(&self) -> bool {
-        MAY_BE_EMPTY.iter().any(|(metric, _)| self.expression.contains(metric))
+        let named = MAY_BE_EMPTY.iter().any(|(metric, _)| self.expression.contains(metric));
+        named || self.is_annotation
     }
 }
 
-/// All queries of all panels.
+/// All queries of all panels and annotations.
 ///
 /// # Errors
 /// When this is no dashboard, or a variable is left.
@@ -44,8 +48,17 @@ pub fn queries(text: &str) -> Result<Vec<Query>> {
             queries.push(Query {
                 panel: panel["title"].as_str().unwrap_or_default().to_owned(),
                 expression: filled(expression)?,
+                is_annotation: false,
             });
         }
+    }
+    for annotation in dashboard["annotations"]["list"].as_array().into_iter().flatten() {
+        let expression = annotation["expr"].as_str().context("an annotation without a query")?;
+        queries.push(Query {
+            panel: annotation["name"].as_str().unwrap_or_default().to_owned(),
+            expression: filled(expression)?,
+            is_annotation: true,
+        });
     }
     ensure!(!queries.is_empty(), "there are no queries");
     Ok(queries)

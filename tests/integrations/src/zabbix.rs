@@ -29,7 +29,7 @@ const NOBODY: u32 = 65_534;
 /// Is powered off for the second trial.
 const GONE: &str = "idle";
 
-/// An agent, and whom to ask of it.
+/// An agent and its address.
 struct Agent {
     address: SocketAddr,
     _service: Service,

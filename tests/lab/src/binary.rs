@@ -17,14 +17,15 @@ pub enum Profile {
     Release,
 }
 
-/// Builds memtrace with libvirt, and returns where it is.
+/// Builds memtrace and its helper for libvirt, which it finds beside itself, and returns where it
+/// is.
 ///
 /// # Errors
 /// When it doesn't build.
 pub fn build(profile: Profile) -> Result<PathBuf> {
     let mut command = Command::new("cargo");
     command.current_dir(paths::workspace());
-    command.args(["build", "--locked", "--package", "memtrace", "--features", "libvirt"]);
+    command.args(["build", "--locked", "--package", "memtrace", "--package", "memtrace-libvirt"]);
     let folder = match profile {
         Profile::Debug => "debug",
         Profile::Release => {

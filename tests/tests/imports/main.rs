@@ -19,10 +19,11 @@ use source::read;
 /// The most files that may need each other: more cannot be read one after the other.
 const LARGEST: usize = 5;
 /// Each crate's name in a path, and the folder of its sources.
-const CRATES: [(&str, &str); 6] = [
+const CRATES: [(&str, &str); 7] = [
     ("memtrace_core", "memtrace/core/src"),
     ("memtrace_ebpf", "memtrace-ebpf/src"),
     ("memtrace_host", "memtrace/host/src"),
+    ("memtrace_libvirt", "memtrace/libvirt/src"),
     ("memtrace_store", "memtrace/store/src"),
     ("memtrace_view", "memtrace/view/src"),
     ("memtrace", "memtrace/src"),
@@ -31,7 +32,10 @@ const CRATES: [(&str, &str); 6] = [
 /// What each file of these crates needs of others.
 static NEEDS: LazyLock<Graph> = LazyLock::new(|| {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate has a workspace");
-    let file = |folder: &str| root.join(folder).join("lib.rs");
+    let file = |folder: &str| {
+        let library = root.join(folder).join("lib.rs");
+        if library.is_file() { library } else { root.join(folder).join("main.rs") }
+    };
     let crates: Vec<_> = CRATES.iter().map(|(name, folder)| read(name, &file(folder))).collect();
     needs(&crates)
 });

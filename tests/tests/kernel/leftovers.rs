@@ -1,4 +1,4 @@
-//! Waits whose end no program saw: they take no room for ever, and are charged to nobody.
+//! Waits whose end no program saw: their entries are removed, and they are charged to no VM.
 
 use std::sync::{Barrier, Mutex};
 
@@ -24,7 +24,7 @@ const ROOM: u32 = 64;
 const THREADS: usize = 200;
 /// Old enough to show, young enough for a wait.
 const AGE_NS: u64 = 10_000_000_000;
-/// As those of a host with transparent huge pages do, of whichever process they are.
+/// Compaction by any thread, as on hosts with transparent huge pages.
 fn compacted() -> Result<()> {
     for tracked in [false, true] {
         let mut kernel = open_with(Limits { stalls: ROOM, ..Limits::default() })?;
@@ -96,8 +96,8 @@ fn ended_thread() -> Result<()> {
     Ok(())
 }
 
-/// Whose begin and end were left out both: no time of a worker is the VM's, and what it
-/// takes next is nobody's.
+/// If both a worker's begin and end were skipped, none of its time is the VM's, and what it
+/// reclaims next is not charged to the VM.
 fn worker() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = open()?;

@@ -174,7 +174,7 @@ fn mark_taken() -> Result<()> {
     Ok(())
 }
 
-/// Whether there is room for another one or not: it has its slot.
+/// The VM keeps its slot, whether there is room for another one or not.
 fn mark_taken_of_guest() -> Result<()> {
     for slots in [FIRST_VM_SLOT + 1, LEAST_SLOTS] {
         let mut kernel = open_with(Limits { slots, ..Limits::default() })?;

@@ -1,5 +1,5 @@
-//! Maps that are too small: what doesn't fit is a counted loss that every view shows, and what is
-//! counted stays right.
+//! Maps that are too small: events that don't fit are counted as lost, every view shows that, and
+//! what is counted stays right.
 
 use std::path::Path;
 

@@ -82,7 +82,8 @@ fn untracked() -> Result<()> {
     Ok(())
 }
 
-/// A kernel without type information: what needs none goes on, the rest says why not.
+/// A kernel without type information: signals that need none are measured, the others give the
+/// reason.
 fn without_btf() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut kernel = memtrace_host::probe::open(dir.path(), false)?;

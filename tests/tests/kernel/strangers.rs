@@ -1,5 +1,5 @@
-//! Who reclaims a VM's memory on behalf of nobody: neither the VM nor a kernel worker. What is
-//! taken counts, the order to take it is no pressure of the VM.
+//! Reclaim of a VM's memory by a process that is neither the VM nor a kernel worker
+//! (memory.reclaim). The pages count as taken, but the order is no pressure of the VM.
 
 use anyhow::{Result, ensure};
 use memtrace_ebpf::{EVENT_MEMCG_RECLAIM, NOTE_ANNOUNCED, STALL_MEMCG_RECLAIM, VmCounters};

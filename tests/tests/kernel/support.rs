@@ -1,5 +1,4 @@
-//! What these tests share: the kernel side, stand-ins for VMs, and what was counted and told of
-//! them.
+//! Shared by the kernel tests: the kernel side, stand-ins for VMs, and their counters and events.
 
 use std::path::Path;
 
@@ -98,8 +97,8 @@ pub fn settle(kernel: &mut Probe) {
     }
 }
 
-/// How many VMs there is room for, once all that were given back have waited, beside those
-/// that are tracked. What starts meanwhile on this machine under a VMM's name counts.
+/// Number of VMs that there is room for once freed slots have left quarantine, beside those that
+/// are tracked. VMMs that meanwhile start on this machine count as well.
 pub fn room(kernel: &mut Probe) -> usize {
     settle(kernel);
     let pids = (NO_PROCESS..).take_while(|pid| kernel.track(*pid, &Belongings::default()).is_ok());

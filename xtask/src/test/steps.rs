@@ -12,8 +12,10 @@ use memtrace_measure::fidelity;
 
 use super::cargo::{cargo, one, tests};
 use super::{Step, live, promtool};
-use crate::{ebpf, fuzz};
+use crate::{ebpf, fuzz, package};
 
+/// The crate that links libvirt.
+const HELPER: &str = "memtrace-libvirt";
 /// Limit of the memory cgroup that tests press in: less than they want.
 const POOL_MIB: u32 = 128;
 
@@ -21,17 +23,18 @@ const POOL_MIB: u32 = 128;
 pub const HOST: &[Step] = &[
     Step { name: "format", run: format },
     Step { name: "clippy", run: clippy },
-    Step { name: "clippy, feature libvirt", run: clippy_libvirt },
     Step { name: "clippy, eBPF programs", run: clippy_programs },
-    Step { name: "stable build, default features", run: build },
+    Step { name: "stable build, without libvirt's headers", run: build },
+    Step { name: "stable build, the helper for libvirt", run: build_helper },
     Step { name: "tests", run: all_tests },
     Step { name: "fuzzing", run: fuzz::step },
     Step { name: "metrics and alert rules: promtool", run: promtool::run },
     Step { name: "eBPF object from source", run: rebuild },
 ];
 
-/// Steps with real VMs.
+/// Steps with real VMs, or with whole systems.
 pub const LIVE: &[Step] = &[
+    Step { name: "packages", run: package::step },
     Step { name: "live: plain qemu guests", run: live::plain },
     Step { name: "live: libvirt domains", run: live::libvirt },
     Step { name: "live: trials of plain qemu guests", run: || trials::all(Manager::Plain) },
@@ -48,26 +51,9 @@ fn format() -> Result<Outcome> {
 }
 
 fn clippy() -> Result<Outcome> {
-    one(&mut cargo(&[
-        "clippy",
-        "--quiet",
-        "--locked",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ]))
-}
-
-fn clippy_libvirt() -> Result<Outcome> {
-    if let Some(reason) = no_libvirt() {
-        return Ok(Outcome::skipped(reason));
-    }
-    let packages = ["--package", "memtrace", "--package", "memtrace-host"];
-    let mut command = cargo(&["clippy", "--quiet", "--locked", "--all-targets"]);
-    command.args(packages).args(["--features", "memtrace/libvirt", "--", "-D", "warnings"]);
-    one(&mut command)
+    let mut command = cargo(&["clippy", "--quiet", "--locked", "--workspace", "--all-targets"]);
+    command.args(left_out());
+    one(command.args(["--", "-D", "warnings"]))
 }
 
 fn clippy_programs() -> Result<Outcome> {
@@ -85,11 +71,16 @@ fn build() -> Result<Outcome> {
     one(&mut cargo(&["build", "--quiet", "--locked", "--package", "memtrace"]))
 }
 
+fn build_helper() -> Result<Outcome> {
+    if let Some(reason) = no_libvirt() {
+        return Ok(Outcome::skipped(reason));
+    }
+    one(&mut cargo(&["build", "--quiet", "--locked", "--package", HELPER]))
+}
+
 fn all_tests() -> Result<Outcome> {
     let mut command = cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
-    if no_libvirt().is_none() {
-        command.args(["--features", "memtrace/libvirt"]);
-    }
+    command.args(left_out());
     // Some tests press memory in it.
     let pool = match Lab::pool(POOL_MIB) {
         Ok(pool) => Some(pool),
@@ -114,7 +105,12 @@ fn rebuild() -> Result<Outcome> {
     }
 }
 
-/// Why the feature libvirt can't be built here, if so.
+/// Arguments by which cargo leaves out what can't be built here.
+fn left_out() -> &'static [&'static str] {
+    if no_libvirt().is_none() { &[] } else { &["--exclude", HELPER] }
+}
+
+/// Why memtrace's helper for libvirt can't be built here, if so.
 fn no_libvirt() -> Option<&'static str> {
     let found = Command::new("pkg-config").args(["--exists", "libvirt"]).status();
     (!found.is_ok_and(|status| status.success())).then_some("libvirt's headers aren't installed")

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::rules::{Finding, Reading, named, watched};
+use super::rules::{Finding, RuleReading, named, watched};
 use crate::model::snapshot::VmView;
 use crate::reactor::Step;
 use crate::sample::VmId;
@@ -17,7 +17,7 @@ pub struct Kills {
 impl Kills {
     /// Guests with a kill since the last reading. Kills before the first reading are not
     /// reported, because their time is unknown.
-    pub fn read(&mut self, step: &Step) -> Vec<Reading> {
+    pub fn read(&mut self, step: &Step) -> Vec<RuleReading> {
         let before = std::mem::take(&mut self.seen);
         let read = |vm: &VmView| {
             let last = before.get(&vm.id).filter(|(pid, _)| *pid == vm.pid).map(|(_, last)| *last);
@@ -27,7 +27,7 @@ impl Kills {
             // A total that ran backwards is of a guest that rebooted.
             let grown = now.map(|now| last.map_or(0, |last| now.saturating_sub(last)));
             let found = grown.map(|count| (count > 0, Finding::GuestOomKills { count }));
-            Reading { vm: Some(named(vm)), found }
+            RuleReading { vm: Some(named(vm)), found }
         };
         watched(step).map(read).collect()
     }

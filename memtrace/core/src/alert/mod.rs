@@ -18,7 +18,7 @@ pub use watch::Watcher;
 pub struct Alert {
     pub condition: Condition,
     pub severity: Severity,
-    pub state: State,
+    pub state: AlertState,
     /// When what it is about began; it is told when that has lasted.
     pub since: WallNanos,
     pub at: WallNanos,
@@ -35,7 +35,7 @@ pub enum Severity {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum AlertState {
     Firing,
     Resolved,
 }

@@ -1,6 +1,6 @@
-//! What is worth an alert. Pure. The numbers and durations are those of others who have
-//! them in use: KubeVirt's alert for a guest (headroom under 5 %, and swapping over 1 MiB/s
-//! or 5 major faults a second, for 5 minutes), Hyper-V's minute of pressure, MOM's 5 %.
+//! Alert rules. Pure. Limits and durations are those of systems in production use: KubeVirt's alert
+//! for a guest (headroom under 5 %, and swapping over 1 MiB/s or 5 major faults a second, for 5
+//! minutes), Hyper-V's minute of pressure, MOM's 5 %.
 
 use super::Severity;
 use super::kills::Kills;
@@ -78,7 +78,7 @@ pub enum Finding {
 
 /// One look at one thing.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reading {
+pub struct RuleReading {
     pub vm: Option<Named>,
     /// Whether the rule holds, and by what. `None`: not known.
     pub found: Option<(bool, Finding)>,
@@ -146,13 +146,13 @@ impl Condition {
 
 impl Rule {
     /// Evaluates the rule on a step. `kills` remembers guests' kills.
-    pub fn read(&self, step: &Step, kills: &mut Kills) -> Vec<Reading> {
+    pub fn read(&self, step: &Step, kills: &mut Kills) -> Vec<RuleReading> {
         let condition = self.condition;
         match condition {
             Condition::NotActing => {
                 let problem = step.reaction.problem.clone();
                 let found = Some((problem.is_some(), Finding::Acting { problem }));
-                vec![Reading { vm: None, found }]
+                vec![RuleReading { vm: None, found }]
             }
             Condition::BalloonStuck => stuck(step),
             Condition::OomKill => vec![oom_kill(&step.snapshot)],
@@ -166,13 +166,13 @@ impl Rule {
         }
     }
 
-    fn measured(&self, vm: Option<Named>, (value, upwards): (Option<f64>, bool)) -> Reading {
+    fn measured(&self, vm: Option<Named>, (value, upwards): (Option<f64>, bool)) -> RuleReading {
         let limit = self.limit;
         let found = value.map(|value| {
             let holds = if upwards { value > limit } else { value < limit };
             (holds, Finding::Measured { value, limit })
         });
-        Reading { vm, found }
+        RuleReading { vm, found }
     }
 }
 
@@ -181,30 +181,30 @@ pub(super) fn named(vm: &VmView) -> Named {
 }
 
 /// Each VM's balloon, as the policy sees it.
-fn stuck(step: &Step) -> Vec<Reading> {
+fn stuck(step: &Step) -> Vec<RuleReading> {
     let flagged = &step.reaction.decisions.flagged;
     let read = |vm: &VmView| {
         let stuck = flagged.contains(&vm.id);
-        Reading { vm: Some(named(vm)), found: Some((stuck, Finding::Balloon { stuck })) }
+        RuleReading { vm: Some(named(vm)), found: Some((stuck, Finding::Balloon { stuck })) }
     };
     watched(step).map(read).collect()
 }
 
-/// VMs outside the scope are somebody else's.
+/// VMs outside the scope are not this memtrace's to alert about.
 pub(super) fn watched(step: &Step) -> impl Iterator<Item = &VmView> {
     let outside = &step.reaction.outside_scope;
     step.snapshot.vms.iter().filter(|vm| !outside.contains(&vm.id))
 }
 
 /// The kernel side reports each as it happens; without it, kills are unknown.
-fn oom_kill(snapshot: &Snapshot) -> Reading {
+fn oom_kill(snapshot: &Snapshot) -> RuleReading {
     let kills = snapshot.notices.iter().filter(|notice| notice.about == Topic::Oom);
     let notices: Vec<String> = kills.map(|notice| notice.text.clone()).collect();
     let counts = snapshot
         .signals
         .iter()
         .any(|status| status.signal == Signal::OomKills && !status.quality.is_absent());
-    Reading {
+    RuleReading {
         vm: None,
         found: counts.then_some((!notices.is_empty(), Finding::OomKills { notices })),
     }

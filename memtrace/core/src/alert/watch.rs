@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::kills::Kills;
-use super::rules::{Reading, Rule};
-use super::{Alert, Condition, Finding, State};
+use super::rules::{Rule, RuleReading};
+use super::{Alert, AlertState, Condition, Finding};
 use crate::reactor::Step;
 use crate::sample::VmId;
 use crate::units::{Nanos, WallNanos};
@@ -12,13 +12,13 @@ use crate::units::{Nanos, WallNanos};
 /// An alert ends when its rule has not held for this long, so that it does not flap.
 const CALM: Nanos = Nanos(60 * Nanos::SECOND.0);
 
-type Key = (Condition, Option<VmId>);
+type AlertKey = (Condition, Option<VmId>);
 
 /// Remembers what holds.
 #[derive(Debug)]
 pub struct Watcher {
     rules: Vec<Rule>,
-    held: BTreeMap<Key, Held>,
+    held: BTreeMap<AlertKey, Held>,
     kills: Kills,
 }
 
@@ -66,7 +66,7 @@ impl Watcher {
             let is_used = self.rules.iter().any(|rule| rule.condition == condition);
             let finding = if is_used { Finding::VmGone } else { Finding::RuleOff };
             let wall = step.snapshot.wall;
-            alerts.push(Alert { state: State::Resolved, at: wall, finding, ..fired });
+            alerts.push(Alert { state: AlertState::Resolved, at: wall, finding, ..fired });
         }
         alerts
     }
@@ -86,7 +86,7 @@ struct Tick<'a> {
     at: Nanos,
     step: &'a Step,
     rule: &'a Rule,
-    reading: &'a Reading,
+    reading: &'a RuleReading,
 }
 
 impl Tick<'_> {
@@ -121,7 +121,7 @@ impl Tick<'_> {
             return (Some(Held { calm: Some(calm), ..held }), None);
         }
         let (at, finding) = (self.step.snapshot.wall, finding.clone());
-        (None, Some(Alert { state: State::Resolved, at, finding, ..fired.clone() }))
+        (None, Some(Alert { state: AlertState::Resolved, at, finding, ..fired.clone() }))
     }
 
     fn alert(&self, since: WallNanos, finding: &Finding) -> Alert {
@@ -129,7 +129,7 @@ impl Tick<'_> {
         Alert {
             condition: self.rule.condition,
             severity: self.rule.severity,
-            state: State::Firing,
+            state: AlertState::Firing,
             since,
             at: snapshot.wall,
             host: snapshot.host.hostname.clone(),

@@ -1,4 +1,4 @@
-//! What a VM's memory cgroup says, and whether it speaks for this VM alone.
+//! Numbers of a VM's memory cgroup, and whether they are the VM's alone.
 
 use crate::model::Measured;
 use crate::model::pair::Pair;

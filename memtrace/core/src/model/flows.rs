@@ -1,4 +1,4 @@
-//! Who took pages from whom in the interval, and each party's share of it.
+//! Pages that parties reclaimed from each other in the interval, and each party's share.
 
 use std::collections::BTreeMap;
 

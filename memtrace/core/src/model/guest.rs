@@ -29,8 +29,8 @@ pub(super) fn view(vm: &VmSample, wall: WallNanos) -> GuestView {
             Measured::exact,
         )
     };
-    // A hypervisor that isn't asked leaves what the VM was started with; since then memory may have been
-    // plugged in.
+    // Without an answer of the hypervisor the size at start is known, but memory may have been
+    // plugged in since.
     let maximum = match (guest.maximum, vm.allocated) {
         (None, Some(size)) => Measured::approximate(size, "what it was started with"),
         (known, _) => of_balloon(known),

@@ -12,7 +12,7 @@ use crate::sample::{
     HostCountersSample, HostSample, Meminfo, Psi, PsiLine, Sample, VmSample, Vmstat,
 };
 use crate::signal::{Quality, Signal};
-use crate::units::{ByteRate, Bytes, Percent};
+use crate::units::{ByteRate, Bytes, Pages, Percent};
 
 pub(super) fn host(context: &Context<'_>, pairs: &[Pair<'_>]) -> HostView {
     let host = &context.now.host;
@@ -20,6 +20,7 @@ pub(super) fn host(context: &Context<'_>, pairs: &[Pair<'_>]) -> HostView {
         let value = host.meminfo.as_ref().map(field);
         value.map_or_else(|| Measured::absent("/proc/meminfo was not read"), Measured::exact)
     };
+    let in_bytes = |pages| Pages(pages).bytes(context.now.page_size);
     let total = memory(|meminfo| meminfo.total);
     let allocated = allocated(&context.now.vms);
     HostView {
@@ -35,6 +36,8 @@ pub(super) fn host(context: &Context<'_>, pairs: &[Pair<'_>]) -> HostView {
         swap_used: memory(|meminfo| meminfo.swap_total.saturating_sub(meminfo.swap_free)),
         swap_in: pages_rate(context, |vmstat| vmstat.pswpin),
         swap_out: pages_rate(context, |vmstat| vmstat.pswpout),
+        swap_in_total: of_vmstat(host, |vmstat| vmstat.pswpin).map(in_bytes),
+        swap_out_total: of_vmstat(host, |vmstat| vmstat.pswpout).map(in_bytes),
         swaps: host.swaps.clone().unwrap_or_default(),
         psi: host.psi.filter(Psi::is_sound).map_or_else(
             || Measured::absent("/proc/pressure/memory was not read; PSI may be off (psi=1)"),
@@ -50,6 +53,7 @@ pub(super) fn host(context: &Context<'_>, pairs: &[Pair<'_>]) -> HostView {
                 })
             },
         )),
+        direct_reclaims_total: of_vmstat(host, |vmstat| vmstat.allocstall),
         memcg_reclaims: context.rate(sum_over_parties(
             context,
             pairs,
@@ -71,7 +75,7 @@ fn available(host: &HostSample) -> Measured<Bytes> {
     match host.arc_reclaimable {
         Some(arc) => Measured::exact(available.saturating_add(arc)),
         // Without it the host would look more pressed than it is.
-        None => Measured::absent("what ZFS's ARC gives back is not known"),
+        None => Measured::absent("the reclaimable part of ZFS's ARC is unknown"),
     }
 }
 
@@ -88,6 +92,16 @@ impl Psi {
 fn vmstat(context: &Context<'_>, field: fn(&Vmstat) -> Option<u64>) -> Result<u64, Gap> {
     let total = |sample: &Sample| sample.host.vmstat.as_ref().and_then(field);
     growth(total(context.previous.ok_or(Gap::FirstSample)?), total(context.now))
+}
+
+/// A total since boot.
+fn of_vmstat(host: &HostSample, field: fn(&Vmstat) -> Option<u64>) -> Measured<u64> {
+    let Some(vmstat) = &host.vmstat else { return Measured::absent("/proc/vmstat was not read") };
+    let value = field(vmstat);
+    value.map_or_else(
+        || Measured::absent("this kernel's /proc/vmstat has no such line"),
+        Measured::exact,
+    )
 }
 
 /// /proc/vmstat counts base pages.

@@ -1,6 +1,5 @@
-//! Events that were not counted: the kernel skipped the program, because another one ran on that
-//! CPU, or a map was full. And how they change the quality of the numbers that the program
-//! counts.
+//! Events that were not counted, because the kernel skipped the program (another one ran on that
+//! CPU) or a map was full. They lower the quality of the numbers that the program counts.
 
 use memtrace_ebpf::VmCounters;
 

@@ -67,6 +67,12 @@ pub struct HostView {
     pub swap_in: Measured<ByteRate>,
     /// Written to swap.
     pub swap_out: Measured<ByteRate>,
+    /// Read from swap since the host started.
+    #[serde(default = "not_in_document::<Bytes>")]
+    pub swap_in_total: Measured<Bytes>,
+    /// Written to swap since the host started.
+    #[serde(default = "not_in_document::<Bytes>")]
+    pub swap_out_total: Measured<Bytes>,
     /// Swap devices and files.
     pub swaps: Vec<SwapDevice>,
     /// Pressure stall information of memory.
@@ -77,6 +83,9 @@ pub struct HostView {
     pub kswapd_reclaim: Measured<ByteRate>,
     /// Direct reclaims of all processes.
     pub direct_reclaims: Measured<Rate>,
+    /// Direct reclaims of all processes since the host started.
+    #[serde(default = "not_in_document::<u64>")]
+    pub direct_reclaims_total: Measured<u64>,
     /// Reclaims within cgroups of all processes.
     pub memcg_reclaims: Measured<Rate>,
     /// Sum of the VMs' maximum sizes.
@@ -154,6 +163,9 @@ pub struct VmView {
     pub state: Measured<VmState>,
     /// CPU time of all its threads, % of one CPU.
     pub cpu: Measured<Percent>,
+    /// CPU time of all its threads since it started.
+    #[serde(default = "not_in_document::<Nanos>")]
+    pub cpu_time: Measured<Nanos>,
 
     /// Current size: maximum less balloon.
     pub balloon_actual: Measured<Bytes>,
@@ -299,6 +311,12 @@ pub(crate) const fn untouched() -> Measured<Bytes> {
     Measured { value: None, quality: Quality::Absent(Reason::Borrowed(UNTOUCHED)) }
 }
 
+/// A value that documents of older versions don't have.
+fn not_in_document<T>() -> Measured<T> {
+    Measured { value: None, quality: Quality::Absent(Reason::Borrowed(NOT_IN_DOCUMENT)) }
+}
+
+const NOT_IN_DOCUMENT: &str = "this document's version doesn't have it";
 const UNTOUCHED: &str = "no balloon target set";
 
 /// A thread of a VM.

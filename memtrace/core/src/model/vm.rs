@@ -24,8 +24,7 @@ use crate::units::{Bytes, Percent, Rate};
 
 pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
     let now = pair.now;
-    let faults = faults(pair);
-    let swapping = swapping(pair);
+    let (faults, swapping) = (faults(pair), swapping(pair));
     let stalls = stalls(pair);
     let waits = histogram::waits(pair);
     let cgroup = cgroup::view(now);
@@ -43,6 +42,7 @@ pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
         manager: now.manager,
         state: state(now),
         cpu: pair.context.share(exact(pair.read(|vm| vm.process.cpu_time.map(|time| time.0)))),
+        cpu_time: now.process.cpu_time.map_or_else(|| Gap::NotRead.into(), Measured::exact),
         dead: dead(pair, &guest),
         balloon_actual: guest.actual,
         balloon_maximum: guest.maximum,

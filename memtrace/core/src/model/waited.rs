@@ -1,5 +1,5 @@
-//! How long one VM waited since it is counted, in few buckets: what systems keep that scrape,
-//! and which every bucket costs a series of each VM.
+//! Wait times of one VM since it is counted, in few buckets: each bucket is a time series per VM in
+//! a monitoring system.
 
 use memtrace_ebpf::{VmCounters, bucket_range_ns};
 use schemars::JsonSchema;

@@ -1,5 +1,5 @@
-//! Following a VM's balloon: what was ordered and how far it came, and whether somebody
-//! else moved it. The only place that compares sizes with the trail of orders.
+//! Tracks a VM's balloon: its progress towards the ordered size, and moves by other programs. No
+//! other module compares sizes with earlier orders.
 
 use super::observation::VmObservation;
 use super::rules::{Rules, Safety};
@@ -7,27 +7,27 @@ use super::state::{Ordered, StoodDown, VmState};
 use crate::policy::tri_state::share;
 use crate::units::{Bytes, Nanos};
 
-/// Sizes that differ by no more are the same: hypervisors round.
+/// Sizes that differ by at most this count as equal, because hypervisors round.
 pub const SAME: u64 = 4 << 20;
-/// A balloon that came so much nearer has moved.
+/// A balloon has moved when it is nearer to its target by at least this.
 const PROGRESS: u64 = 1 << 20;
 
-/// So long after it grew by itself, a balloon may return to what it was told: a guest boots in
-/// that time and more, and its driver inflates at some hundred MiB/s.
+/// For this long after a balloon grew by itself it may return to its last target: a booting guest's
+/// driver inflates it again, at some hundred MiB/s.
 const SETTLES: Nanos = Nanos(60_000_000_000);
 
-/// Where a balloon stands with what was ordered.
+/// State of a balloon relative to the ordered size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Motion {
-    /// Nothing is under way.
+    /// No order in flight.
     Still,
-    /// So much is left to go.
+    /// Bytes left to the target.
     Moving(Bytes),
-    /// No progress for so long.
+    /// Time without progress, and bytes left to the target.
     Stuck(Nanos, Bytes),
 }
 
-/// Takes in the size as it is. While a guest boots, its own driver moves its balloon.
+/// Updates the state with the observed size. While a guest boots, its own driver moves its balloon.
 pub fn follow(rules: &Rules, memory: &mut VmState, at: Nanos, vm: &VmObservation) {
     memory.seen = at;
     let restarted =
@@ -65,8 +65,8 @@ pub fn follow(rules: &Rules, memory: &mut VmState, at: Nanos, vm: &VmObservation
     memory.stood_down = memory.stood_down.filter(|stood| !forgiven(stood));
 }
 
-/// It moved, and not by an order. One that grew may have been let go by its own driver, because
-/// its guest was short or booted again; nobody else's order is known until the guest tells.
+/// Handles a move that no order of ours explains. If the balloon grew, its own driver may have
+/// deflated it (guest out of memory, or rebooted); the guest's next statistics tell which.
 fn moved(rules: &Rules, memory: &mut VmState, by: StoodDown, vm: &VmObservation) {
     let sent = memory.order.take().map(|order| order.to).or(memory.sent.map(|(sent, _)| sent));
     let is_known = memory.stood_down.is_some_and(|stood| !stood.open);
@@ -124,13 +124,13 @@ fn is_between(before: Bytes, to: Bytes, actual: Bytes) -> bool {
     (low..=high).contains(&actual.0)
 }
 
-/// Whether it may be shrunk again, by the clock alone.
+/// Whether the cool-down after the last shrink is over.
 pub fn is_cool(rules: &Rules, shrunk: Option<Nanos>, at: Nanos) -> bool {
     let since = shrunk.map(|shrunk| at.saturating_sub(shrunk));
     !rules.has(Safety::CoolDown) || since.is_none_or(|since| since >= rules.cool_down)
 }
 
-/// How an order comes on. Without a size, it is on its way.
+/// Progress of an order. Without a known size it counts as in flight.
 pub fn motion(rules: &Rules, memory: &VmState, at: Nanos, actual: Option<Bytes>) -> Motion {
     let Some(order) = memory.order.filter(|_| rules.has(Safety::Moving)) else {
         return Motion::Still;
@@ -146,8 +146,8 @@ pub fn motion(rules: &Rules, memory: &VmState, at: Nanos, actual: Option<Bytes>)
     if idle >= rules.stuck { Motion::Stuck(idle, left) } else { Motion::Moving(left) }
 }
 
-/// What an order to shrink will still free. A stuck balloon frees nothing, and an order
-/// whose end nobody sees is given up after a while.
+/// Memory that an order to shrink will still free. A stuck balloon frees nothing, and an order
+/// without a visible end is dropped after a while.
 pub fn to_come(rules: &Rules, memory: &VmState, at: Nanos, actual: Option<Bytes>) -> Bytes {
     let Some(order) = memory.order.filter(|order| order.to < order.from) else { return Bytes(0) };
     if at.saturating_sub(order.at) >= rules.flagged {
@@ -155,7 +155,7 @@ pub fn to_come(rules: &Rules, memory: &VmState, at: Nanos, actual: Option<Bytes>
     }
     match (motion(rules, memory, at, actual), actual) {
         (Motion::Moving(left), Some(actual)) if actual > order.to => left,
-        // As far as it can be from there and be this order still; else others would be asked
+        // At most the distance that still belongs to this order; otherwise other VMs would be asked
         // for the difference.
         (Motion::Moving(_), None) => {
             let before = memory.sizes.back().map_or(order.from, |&(_, size)| size.max(order.from));

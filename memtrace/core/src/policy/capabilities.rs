@@ -3,8 +3,8 @@
 use crate::sample::Sample;
 use crate::signal::Signal;
 
-/// What is measured on this host. A number that is measured and missing is unknown, and
-/// keeps the policy from acting on it.
+/// Measurements that this host provides. A measurement that the host provides and that is missing
+/// is unknown, and unknown prevents action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     pub psi: bool,
@@ -42,7 +42,8 @@ impl Capabilities {
         };
         let host = &sample.host;
         let (psi, direct_reclaims) = match &host.scope {
-            // It may be made only when the first VM starts, so its version has to tell.
+            // memory.reclaim may appear only when the first VM starts, so the kernel's version
+            // decides.
             Some(scope) => (host.psi.is_some() && scope.version == 2, true),
             None => {
                 let vmstat = host.vmstat.as_ref();
@@ -57,7 +58,7 @@ impl Capabilities {
             async_faults: counts(Signal::AsyncFaults),
             stalled: counts(Signal::DirectReclaim) || counts(Signal::MemcgReclaim),
             swap_waits: counts(Signal::SwapIn) && counts(Signal::SwapInWait),
-            // Each guest tells of itself; one that doesn't is left alone.
+            // Guests report their own statistics; a VM without them is left alone.
             guest_faults: true,
             guest_swap: true,
         }

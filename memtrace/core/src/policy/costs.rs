@@ -1,53 +1,53 @@
-//! What memory costs on both sides, in the same unit: seconds waited in a second. The host's
-//! side is what VMs wait for pages in its swap and for direct reclaim; the guests' side is what
-//! they wait for files that their balloons left no room for.
+//! Costs of memory shortage on both sides, in seconds waited per second. Host side: waits of VMs
+//! for swap-in and direct reclaim. Guest side: waits for file reads that the page cache would have
+//! answered without the balloon.
 
 use super::host::Host;
 use super::observation::{Observation, ScopeObservation, VmObservation};
 use super::receive::Demand;
 use super::rules::{MIB, Rules, part};
-use super::state::State;
+use super::state::PolicyState;
 use super::vm::Vm;
 use crate::policy::tri_state::{bytes_per_second, percent, rate};
 use crate::units::{Bytes, Nanos};
 
-/// Seconds that a guest waits for a major fault: a virtual disk reads a page in 0.2 ms, and of
-/// the reads of files that its cache has no room for about half fault; the others show nowhere.
+/// Wait of a guest per reported major fault, in seconds. A virtual disk reads a page in 0.2 ms, and
+/// about half of the reads that miss the cache are reported as major faults.
 const FAULT: f64 = 0.4e-3;
-/// Swap from which a page comes in this time costs a guest about what its own disk does. On working
+/// With a swap-in time up to this, host swap costs a guest about what its own disk does. On working
 /// seeds 0.2 ms has a tenth more OOM kills, 10 ms more stall (docs/population.md).
 const CHEAP: f64 = 1e-3;
-/// Where a page of the host's swap takes no longer than this, a guest that loses its files to a balloon
-/// waits as long for each as its host does for a page in swap, and it isn't known before which of them it
-/// will read again. On working seeds 0.2 and 0.5 ms differ by less than 2 % (docs/population.md).
+/// With a swap-in time up to this, ballooning saves nothing: the guest waits as long for each file
+/// page that it loses as the host does for a swap-in, and it is unknown which of them it will read
+/// again. On working seeds 0.2 and 0.5 ms differ by less than 2 % (docs/population.md).
 pub const AS_FAST: f64 = 0.3e-3;
-/// With less than this waited in a second, over all VMs, being short costs nothing.
+/// While all VMs together wait less than this per second, being short costs nothing.
 pub const PAYS: f64 = 0.02;
-/// Fewer pages a second than this say nothing of the swap device, unless VMs wait much: it may be so slow
-/// that it brings no more.
+/// Below this swap-in rate (pages per second) the swap device's speed is unknown, unless VMs wait
+/// much: then the device itself may be the limit.
 const PAGES: f64 = 256.0;
 const FEW_PAGES: f64 = 16.0;
 const MUCH: f64 = 0.25;
 const PAGE: f64 = 4096.0;
-/// Parts of the difference by which the time of a page follows what is seen, upwards and
-/// downwards: a device that was slow under load will be so again.
+/// Weight of a new measurement in the average swap-in time, upwards and downwards. It falls slowly,
+/// because a device that was slow under load will be so again.
 const RISES: f64 = 0.5;
 const FALLS: f64 = 0.02;
-/// Of the scope's total, per cent: what VMs get in a second beyond what is free.
+/// Memory that VMs may get per second beyond what is free, in per cent of the scope's total.
 const BEYOND: f64 = 0.1;
-/// And so much at least: in a pool of 2 GiB a guest would wait minutes for what was taken from it
-/// a second ago.
+/// Lower bound of that: in a pool of 2 GiB a guest would wait minutes for memory that was taken
+/// from it a second ago.
 const BEYOND_LEAST: u64 = 32 * MIB;
-/// So much of the swap stays free, and so much of the scope's total, per cent.
+/// Swap that stays free, in per cent of the swap and in per cent of the scope's total.
 const SWAP_KEPT: f64 = 10.0;
 const SWAP_KEPT_OF_TOTAL: f64 = 2.0;
 
-/// Seconds waited in a second, over all VMs.
+/// Seconds waited per second, over all VMs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Costs {
     /// For the host: more than one if several threads wait at once.
     pub host: f64,
-    /// Within guests that want memory back that memtrace keeps from them.
+    /// Waits within guests that want memory which memtrace keeps from them.
     pub guests: f64,
 }
 
@@ -75,9 +75,9 @@ impl Costs {
     }
 }
 
-/// Whether it costs something that little is available: VMs wait for the host, or would be killed,
-/// because its swap has no room left; or guests thrash, and others could give to them. A host whose
-/// guests fill it with files is short and well. What isn't known costs nothing.
+/// Whether being short costs anything: VMs wait for the host, guests thrash while others could
+/// give, or a VM may be killed because swap is full. A host whose memory is full of guests' page
+/// cache is short without harm. Unknown values cost nothing.
 pub fn pays(rules: &Rules, host: &Host, seen: &Observation) -> bool {
     let known: f64 = seen.vms.iter().filter_map(|vm| percent(vm.stalled)).sum();
     let faults = seen.vms.iter().filter_map(|vm| rate(vm.guest.as_ref()?.major_faults));
@@ -86,8 +86,8 @@ pub fn pays(rules: &Rules, host: &Host, seen: &Observation) -> bool {
     waits || !rules.capabilities.stalled || has_room(host, &seen.scope) == Some(false)
 }
 
-/// Whether a page comes from the host's swap as fast as from guests' disks. What wasn't seen yet counts as
-/// fast, and so does what this host can't measure: less knowledge takes no more from guests.
+/// Whether host swap is as fast as guests' disks. A swap-in time that is unknown or cannot be
+/// measured counts as fast: less knowledge takes no more from guests.
 pub fn is_as_fast_as_disks(swap_wait: Option<f64>) -> bool {
     swap_wait.is_none_or(|seconds| seconds <= AS_FAST)
 }
@@ -103,14 +103,14 @@ fn waits<'a>(vms: impl Iterator<Item = &'a VmObservation>) -> Option<f64> {
     vms.map(|vm| percent(vm.stalled).map(|percent| percent / 100.0)).sum()
 }
 
-/// What guests may get beyond what is free, where it costs less that the host swaps for it:
-/// their own files cost them more than all VMs wait for the host, whose swap is fast and has
-/// room. Balloons take a guest's files before anything cold; the host's reclaim knows cold pages.
+/// Memory that guests may get beyond what is free, at the price of host swap-outs. Granted while
+/// guests' waits for files cost more than all VMs' waits for the host, and swap is fast and has
+/// room. A balloon takes a guest's page cache first, whereas host reclaim finds cold pages.
 ///
-/// In proportion to the time since the step before, up to a second: under pressure steps follow each
-/// other more quickly.
+/// Proportional to the time since the last step, up to a second, because steps follow each other
+/// faster under pressure.
 pub fn beyond(
-    state: &State,
+    state: &PolicyState,
     at: Nanos,
     host: &Host,
     scope: &ScopeObservation,
@@ -126,8 +126,8 @@ pub fn beyond(
     part(host.total, BEYOND * passed).max(Bytes((BEYOND_LEAST as f64 * passed) as u64))
 }
 
-/// Seconds that VMs wait for a page of the host's swap, from what was known before and what is
-/// seen now. `None`: nothing was seen, or waits for swap-ins aren't among those that this host measures.
+/// Average swap-in time of VMs in seconds, updated with this observation. `None`: nothing was
+/// measured, or this host does not measure swap-in waits.
 pub fn follow(rules: &Rules, before: Option<f64>, seen: &Observation) -> Option<f64> {
     if !rules.capabilities.swap_waits {
         return None;

@@ -23,7 +23,7 @@ pub struct Decisions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reclaimable: Option<Bytes>,
     pub actions: Vec<Decision>,
-    /// The last rung: what somebody else is told.
+    /// The last escalation step: a message for the hook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hook: Option<Call>,
     /// What was considered of the scope and of each VM, whether it acts or not. Empty for

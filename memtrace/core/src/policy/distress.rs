@@ -12,8 +12,8 @@ pub fn killed(now: &VmObservation, report: Option<&GuestReport>) -> bool {
     kept && now.guest.is_some_and(|guest| guest.killed)
 }
 
-/// It rereads files that its cache has no room for, and more memory would help. `kept`: memtrace
-/// keeps memory from it, so that fewer faults count, and however much is available.
+/// It rereads files that its cache has no room for, so that more memory would help. `kept`:
+/// memtrace keeps memory from it; then fewer faults suffice, whatever is available.
 pub fn thrashes(
     rules: &Rules,
     now: &VmObservation,

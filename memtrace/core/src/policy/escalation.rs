@@ -2,22 +2,23 @@
 //! has its own conditions; there is none that kills. The last one, the hook, is in `hook`.
 
 use super::decision::{Action, Decision};
-use super::gate::{Answer, allowed, gate, running};
+use super::gate::{GateAnswer, allowed, gate, running};
 use super::host::Host;
 use super::reason::{GateKind, Reason, RuleId};
 use super::rules::Rules;
-use super::state::{Level, State};
+use super::state::{Level, PolicyState};
 use super::thought::Gate;
 use super::vm::Vm;
 use crate::policy::reclaim_backoff;
 use crate::policy::tri_state::{percent, whole_mib};
 use crate::units::{Bytes, Nanos};
 
-/// So long balloons have to leave the need unmet before the next rung.
+/// Time that balloons must have left the need unmet before cold pages are reclaimed.
 const PATIENCE: Nanos = Nanos(10_000_000_000);
 
-/// Which rungs before the hook are stood on now. Not knowing the scope stands on none.
-pub fn rungs(rules: &Rules, state: &State, at: Nanos, host: Option<&Host>) -> Vec<Gate> {
+/// The escalation steps before the hook, and whether each is taken. None is while the scope is
+/// unknown.
+pub fn steps(rules: &Rules, state: &PolicyState, at: Nanos, host: Option<&Host>) -> Vec<Gate> {
     let Some(host) = host else {
         let kinds = [GateKind::Alert, GateKind::Inflate, GateKind::Reclaim];
         return kinds.map(|kind| gate(kind, Err(Reason::ScopeUnknown))).to_vec();
@@ -34,7 +35,7 @@ pub fn rungs(rules: &Rules, state: &State, at: Nanos, host: Option<&Host>) -> Ve
     ]
 }
 
-fn reclaims(rules: &Rules, state: &State, at: Nanos, host: &Host) -> Answer {
+fn reclaims(rules: &Rules, state: &PolicyState, at: Nanos, host: &Host) -> GateAnswer {
     if !rules.win_back {
         return Err(Reason::SwitchedOff);
     }
@@ -46,15 +47,15 @@ fn reclaims(rules: &Rules, state: &State, at: Nanos, host: &Host) -> Answer {
         kept,
         patience: PATIENCE,
     };
-    // Relief gives nothing below the reserve. While nobody waits for it, cold pages are
-    // better left to the kernel: not all of what it takes first is cold.
+    // Relief gives nothing below the reserve. While no VM waits for it, choosing pages is better
+    // left to the kernel, because not all that memory.reclaim takes first is cold.
     let short = host.available < kept && state.waiting;
     let is_due = short && unmet.is_some_and(|unmet| unmet >= PATIENCE);
     if is_due { Ok(reason) } else { Err(reason) }
 }
 
-/// Cold memory of a VM that its balloon couldn't give. `need` is shared out among as many as
-/// there are. The less its own PSI leaves of the limit, the less.
+/// Reclaims cold pages of a VM whose balloon has nothing to give. Proportional to the margin
+/// between the cgroup's PSI and its limit.
 pub fn win_back(rules: &Rules, vm: &Vm<'_>, duplicate: bool, need: Bytes) -> Option<Decision> {
     let rested =
         vm.memory.reclaimed.is_none_or(|then| vm.at.saturating_sub(then) >= rules.reclaim_pause);
@@ -69,7 +70,8 @@ pub fn win_back(rules: &Rules, vm: &Vm<'_>, duplicate: bool, need: Bytes) -> Opt
     })
 }
 
-/// The most that a step wins back of a VM whose cgroup may be asked; its pause aside.
+/// The most that one step reclaims from a VM whose cgroup may be used, without regard to the pause
+/// between steps.
 pub fn reclaimable(rules: &Rules, vm: &Vm<'_>, duplicate: bool) -> Option<Bytes> {
     let ready = [allowed(vm, duplicate), running(vm)].iter().all(Result::is_ok)
         && vm.now.takes_reclaim

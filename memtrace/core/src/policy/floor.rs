@@ -7,10 +7,10 @@ use super::state::{Level, VmState};
 use super::vm::Vm;
 use crate::units::{Bytes, Nanos};
 
-/// A guest that has so much times what it uses just gets by.
+/// A guest with this multiple of its used memory is still without distress.
 const BARELY: f64 = 1.1;
-/// So often what is kept for a burst is halved while it lasts ([`Rules::burst_lasts`]), where the
-/// host has nothing left: once a minute.
+/// Number of halvings of a burst's reserve within [`Rules::burst_lasts`] on an exhausted host: once
+/// a minute.
 const EXHAUSTED_HALVES: f64 = 10.0;
 
 /// How far down a VM may go, and from what that follows.
@@ -34,7 +34,7 @@ pub fn floor(rules: &Rules, host: Option<&Host>, vm: &Vm<'_>) -> Option<Floor> {
     let small =
         if rules.has(Safety::Learnt) { vm.memory.was_too_small(rules, vm.at) } else { Bytes(0) };
     let learnt = learnt.max(part(small, 100.0 + rules.too_small_margin));
-    // Whatever asks for more than the VM may have.
+    // The largest of all lower bounds, at most what the VM may have.
     let bytes = least.max(used).max(learnt).max(burst).min(ceiling);
     let in_use = report.used.saturating_add(report.touched);
     let terms = FloorTerms {
@@ -48,18 +48,18 @@ pub fn floor(rules: &Rules, host: Option<&Host>, vm: &Vm<'_>) -> Option<Floor> {
     Some(Floor { bytes, terms })
 }
 
-/// What of a VM's size is above its floor and would free something.
+/// Memory above the floor that ballooning would free.
 pub fn room(vm: &Vm<'_>, floor: &Floor) -> Bytes {
     let (Some(actual), Ok(report)) = (vm.now.actual, &vm.report) else { return Bytes(0) };
-    // What the host doesn't keep in memory frees nothing; what it has in swap is even read before
-    // the guest gives it up.
+    // Memory that the host doesn't keep resident frees nothing; swapped pages would even be read
+    // before the guest gives them up.
     let kept = vm.now.rss.unwrap_or(Bytes(0));
     let used = report.used.saturating_add(report.touched).saturating_add(vm.vmm());
     actual.saturating_sub(floor.bytes).min(kept.saturating_sub(used))
 }
 
-/// What it used in a burst: when the host is low, just that. The longer it hasn't come back, the
-/// less is kept for it; soon little, where the host has nothing left and lives by its swap.
+/// Memory reserved for a repeated burst: only what it used then, if the host is low. It shrinks the
+/// longer no burst repeats, and within minutes on an exhausted host.
 fn burst(rules: &Rules, host: Option<&Host>, memory: &VmState, at: Nanos) -> Bytes {
     let Some((used, then)) = memory.burst.filter(|_| rules.has(Safety::Burst)) else {
         return Bytes(0);

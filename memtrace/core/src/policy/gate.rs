@@ -10,7 +10,7 @@ use crate::policy::balloon_motion::{Motion, is_cool, motion};
 use crate::sample::VmState as Running;
 use crate::units::{Bytes, Nanos};
 
-pub type Answer = Result<Reason, Reason>;
+pub type GateAnswer = Result<Reason, Reason>;
 
 /// Gates in the order in which they are asked.
 pub fn gates(
@@ -39,13 +39,13 @@ pub fn gates(
     ]
 }
 
-pub fn gate(kind: GateKind, answer: Answer) -> Gate {
+pub fn gate(kind: GateKind, answer: GateAnswer) -> Gate {
     let open = answer.is_ok();
     let (Ok(reason) | Err(reason)) = answer;
     Gate { kind, open, reason }
 }
 
-pub fn allowed(vm: &Vm<'_>, duplicate: bool) -> Answer {
+pub fn allowed(vm: &Vm<'_>, duplicate: bool) -> GateAnswer {
     if duplicate {
         return Err(Reason::DuplicateId);
     }
@@ -56,7 +56,7 @@ pub fn allowed(vm: &Vm<'_>, duplicate: bool) -> Answer {
     }
 }
 
-pub fn running(vm: &Vm<'_>) -> Answer {
+pub fn running(vm: &Vm<'_>) -> GateAnswer {
     match vm.now.state {
         Some(Running::Running) => Ok(Reason::Runs),
         Some(state) => Err(Reason::NotRunning { state }),
@@ -64,7 +64,7 @@ pub fn running(vm: &Vm<'_>) -> Answer {
     }
 }
 
-pub fn balloon(vm: &Vm<'_>) -> Answer {
+pub fn balloon(vm: &Vm<'_>) -> GateAnswer {
     match (&vm.now.no_balloon, vm.now.actual, vm.now.maximum) {
         (Some(reason), _, _) => Err(reason.clone()),
         (None, Some(actual), Some(maximum)) if actual > maximum => {
@@ -75,11 +75,11 @@ pub fn balloon(vm: &Vm<'_>) -> Answer {
     }
 }
 
-fn unpinned(vm: &Vm<'_>) -> Answer {
+fn unpinned(vm: &Vm<'_>) -> GateAnswer {
     vm.now.pinned.clone().map_or(Ok(Reason::Unpinned), Err)
 }
 
-pub fn is_booted(rules: &Rules, vm: &Vm<'_>) -> Answer {
+pub fn is_booted(rules: &Rules, vm: &Vm<'_>) -> GateAnswer {
     if !rules.has(Safety::Booted) {
         return Ok(Reason::NotAsked);
     }
@@ -92,7 +92,7 @@ pub fn is_booted(rules: &Rules, vm: &Vm<'_>) -> Answer {
     if time >= needed { Ok(reason) } else { Err(reason) }
 }
 
-fn statistics(vm: &Vm<'_>) -> Answer {
+fn statistics(vm: &Vm<'_>) -> GateAnswer {
     let report = vm.report.as_ref().map_err(Clone::clone)?;
     if let Some(reason) = report.doubted() {
         return Err(reason);
@@ -100,12 +100,12 @@ fn statistics(vm: &Vm<'_>) -> Answer {
     Ok(Reason::Used { used: report.used, size: report.size, available: report.available })
 }
 
-fn at_ease(rules: &Rules, level: Level, vm: &Vm<'_>) -> Answer {
+fn at_ease(rules: &Rules, level: Level, vm: &Vm<'_>) -> GateAnswer {
     if !rules.has(Safety::Distress) {
         return Ok(Reason::NotAsked);
     }
-    // Not by what it suffers from the host: where all are swapped none would give, and what one
-    // has no use for helps itself too.
+    // Only distress within the guest counts here: on a host that swaps all its VMs none would give
+    // otherwise, and giving unused memory helps the VM itself too.
     match vm.guest_in_distress {
         Some(true) => return Err(Reason::InDistress { symptoms: vm.symptoms.clone() }),
         None => return Err(Reason::DistressUnknown { unknown: vm.unknown.clone() }),
@@ -122,8 +122,8 @@ fn at_ease(rules: &Rules, level: Level, vm: &Vm<'_>) -> Answer {
     }
 }
 
-/// What was just given isn't taken back at once, or balloons go to and fro.
-fn keeps(rules: &Rules, level: Level, vm: &Vm<'_>) -> Answer {
+/// A VM that was just given memory is not shrunk at once, or balloons would oscillate.
+fn keeps(rules: &Rules, level: Level, vm: &Vm<'_>) -> GateAnswer {
     let binding = level < Level::Low && rules.has(Safety::Keep);
     let pause = if binding { rules.keep } else { rules.recover };
     match vm.memory.given.map(|then| vm.at.saturating_sub(then)) {
@@ -132,7 +132,7 @@ fn keeps(rules: &Rules, level: Level, vm: &Vm<'_>) -> Answer {
     }
 }
 
-fn moving(rules: &Rules, vm: &Vm<'_>) -> Answer {
+fn moving(rules: &Rules, vm: &Vm<'_>) -> GateAnswer {
     match motion(rules, vm.memory, vm.at, vm.now.actual) {
         Motion::Still => Ok(Reason::NothingInFlight),
         Motion::Moving(left) => Err(Reason::InFlight { left }),
@@ -142,14 +142,14 @@ fn moving(rules: &Rules, vm: &Vm<'_>) -> Answer {
     }
 }
 
-pub fn ours(vm: &Vm<'_>) -> Answer {
+pub fn ours(vm: &Vm<'_>) -> GateAnswer {
     vm.memory.stood_down.map_or(Ok(Reason::OursAlone), |stood| {
         let since = vm.at.saturating_sub(stood.at);
         Err(Reason::MovedByOthers { from: stood.from, to: stood.to, since })
     })
 }
 
-fn cooled(rules: &Rules, vm: &Vm<'_>) -> Answer {
+fn cooled(rules: &Rules, vm: &Vm<'_>) -> GateAnswer {
     let reason = vm.memory.shrunk.map_or(Reason::NeverShrunk, |shrunk| Reason::Shrunk {
         since: vm.at.saturating_sub(shrunk),
         pause: rules.cool_down,
@@ -157,7 +157,7 @@ fn cooled(rules: &Rules, vm: &Vm<'_>) -> Answer {
     if is_cool(rules, vm.memory.shrunk, vm.at) { Ok(reason) } else { Err(reason) }
 }
 
-fn room(rules: &Rules, vm: &Vm<'_>, floor: Option<&Floor>) -> Answer {
+fn room(rules: &Rules, vm: &Vm<'_>, floor: Option<&Floor>) -> GateAnswer {
     let (Some(floor), Some(actual)) = (floor, vm.now.actual) else {
         return Err(Reason::FloorUnknown);
     };

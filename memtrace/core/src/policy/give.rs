@@ -1,6 +1,6 @@
-//! Who gives, and how much: by room above the floor, weight and priority, dead memory
-//! first. Each VM's part is told by what was known one look ago, so that what isn't known
-//! of one VM now never makes another one give more.
+//! Which VMs give how much: by room above the floor, weight and priority, unused memory first.
+//! Parts follow from the previous step's knowledge, so that missing knowledge of one VM never makes
+//! another give more.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::host::Host;
 use super::need::Need;
 use super::reason::{Reason, RuleId};
 use super::rules::{Rules, Step, part};
-use super::state::State;
+use super::state::PolicyState;
 use super::thought::Term;
 use super::vm::Vm;
 use crate::policy::balloon_motion::is_cool;
@@ -19,7 +19,7 @@ use crate::sample::VmId;
 use crate::settings::Priority;
 use crate::units::{Bytes, Nanos};
 
-/// Dead memory counts so many times over: its guest doesn't miss it.
+/// Weight of unused memory, which its guest doesn't miss.
 const DEAD: f64 = 4.0;
 
 /// A VM's part in giving: its room by weight, in bytes.
@@ -42,7 +42,7 @@ fn dead(vm: &Vm<'_>) -> Bytes {
     vm.dead().unwrap_or(Bytes(0))
 }
 
-/// The parts of all that may be shrunk now, by what was known a look ago.
+/// The parts of all VMs that may be shrunk now, as of the previous step.
 pub struct Parts {
     all: BTreeMap<VmId, f64>,
     sum: f64,
@@ -52,7 +52,7 @@ pub struct Parts {
 
 impl Parts {
     /// `present`: VMs that are seen now.
-    pub fn of(rules: &Rules, state: &State, at: Nanos, present: &[VmId]) -> Self {
+    pub fn of(rules: &Rules, state: &PolicyState, at: Nanos, present: &[VmId]) -> Self {
         let all: BTreeMap<VmId, f64> = present
             .iter()
             .filter_map(|id| {
@@ -66,8 +66,8 @@ impl Parts {
         Self { sum: all.values().sum(), all, ranks }
     }
 
-    /// Of a need, what falls to a VM with this capacity now. Where shares would be too small
-    /// to be worth a command, the largest give the least step each.
+    /// A VM's part of a need. Where parts would be below the least step, only the VMs with the
+    /// largest parts give, one least step each.
     fn share(&self, rules: &Rules, need: Bytes, id: VmId, capacity: f64) -> Bytes {
         let (Some(&before), Some(&rank)) = (self.all.get(&id), self.ranks.get(&id)) else {
             return Bytes(0);
@@ -102,7 +102,7 @@ impl Offer {
     }
 }
 
-/// Of what its guest has no use for: the larger steps, as nobody waits for it.
+/// Unused memory is given in the larger steps, because its guest does not wait for it.
 fn unused(rules: &Rules, need: Bytes, share: Bytes, vm: &Vm<'_>, maximum: Bytes) -> Offer {
     let spare = vm.report.as_ref().map_or(Bytes(0), |report| {
         report.free.saturating_sub(part(report.size, rules.guest_spare))
@@ -126,7 +126,7 @@ pub fn give(
     let unused = unused(rules, need.bytes, share(need.bytes), vm, maximum);
     let pays = if host.quiet { Bytes(0) } else { need.in_use };
     let by_level = host.level.pick(rules.steps);
-    // Nobody is killed meanwhile: small steps show what they cost before the next one.
+    // No OOM kill threatens yet, so steps are small and their cost is seen before the next one.
     let most = if need.patient { rules.steps[0].share } else { by_level.share };
     let step = Step { share: most, ..by_level }.of(maximum, rules.least_step);
     let used = Offer { need: pays, share: share(pays), step };

@@ -1,7 +1,6 @@
-//! The end of a run that gives back: what memtrace took returns to its VMs, as far as it is
-//! free. Nobody watches the host afterwards, so it comes from what is above the calm line,
-//! as slow returns do, less what is promised; only the pause between them and their size
-//! have no meaning any more.
+//! The end of a run with `give_back`: memory that memtrace took is returned, as far as it is free.
+//! Nothing supervises the host afterwards, so only memory above the calm line is used, less what is
+//! promised, as for slow returns. The pause between these and their step size don't apply.
 
 use super::decision::{Action, Decision, Decisions};
 use super::gate::{allowed, balloon, ours};
@@ -10,13 +9,13 @@ use super::observation::{Observation, VmObservation};
 use super::reason::{Reason, RuleId};
 use super::receive::{Budget, promised};
 use super::rules::Rules;
-use super::state::{State, VmState};
+use super::state::{PolicyState, VmState};
 use super::step::duplicates;
 use super::taken::Taken;
 use super::vm::Vm;
 use crate::policy::balloon_motion::{Motion, SAME, follow, motion};
 use crate::policy::tri_state::whole_mib;
-use crate::policy::update::{Outcome, remember};
+use crate::policy::update::{StepOutcome, remember};
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 
@@ -42,7 +41,7 @@ pub struct Short {
     pub waits: bool,
 }
 
-/// What stands between a VM and what it had.
+/// Why a VM does not have its former size yet.
 enum Return {
     /// So much could go back, from this size.
     Wants { missing: Bytes, actual: Bytes },
@@ -50,8 +49,8 @@ enum Return {
         bytes: Option<Bytes>,
         reason: Reason,
         waits: bool,
-        /// What it may want all the same, where too little is known of it: others don't get
-        /// the part of that.
+        /// The most that it may still want, where its state is unknown; other VMs don't get that
+        /// part.
         may: Bytes,
     },
 }
@@ -59,10 +58,10 @@ enum Return {
 /// One step. Pure. `taken`: what is to go back.
 pub fn at_exit(
     rules: &Rules,
-    state: State,
+    state: PolicyState,
     seen: &Observation,
     taken: &[Taken],
-) -> (State, AtExit) {
+) -> (PolicyState, AtExit) {
     let mut state = state;
     if state.at.is_some_and(|before| seen.at <= before) {
         return (state, AtExit::default());
@@ -112,12 +111,12 @@ pub fn at_exit(
     }
     given_back.decisions.state = host.as_ref().map(|host| host.level);
     given_back.short.sort_by_key(|short| short.vm);
-    let outcome = Outcome { decisions: given_back.decisions.clone(), ..Outcome::default() };
+    let outcome = StepOutcome { decisions: given_back.decisions.clone(), ..StepOutcome::default() };
     remember(rules, &mut state, seen, host.as_ref(), outcome);
     (state, given_back)
 }
 
-fn budget(rules: &Rules, state: &State, seen: &Observation, host: &Host) -> Bytes {
+fn budget(rules: &Rules, state: &PolicyState, seen: &Observation, host: &Host) -> Bytes {
     let promised = seen.vms.iter().fold(Bytes(0), |sum, vm| {
         let memory = state.vms.get(&vm.id);
         sum.saturating_add(memory.map_or(Bytes(0), |memory| promised(memory, seen.at, vm.rss)))
@@ -153,8 +152,8 @@ fn standing(
     if let Some(reason) = closed {
         return short(Some(missing), reason, false, none);
     }
-    // A VM that started anew, or still boots, moved its own balloon, and what was ordered
-    // before is no more.
+    // The VM restarted or is booting, or its own driver moved the balloon: earlier orders no longer
+    // apply.
     let may = if now.cpu_time.is_none() || now.vcpus.is_none() { missing } else { none };
     if let Err(reason) = ours(&vm) {
         return short(Some(missing), reason, false, may);

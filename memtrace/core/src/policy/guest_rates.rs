@@ -1,6 +1,6 @@
-//! Rates that a guest suffers by its own count: major faults and swap traffic. Guests
-//! answer every other second, samples come as they please; so a rate stands between two
-//! *answers*, and stays until the next one. Must not judge what the numbers mean.
+//! Rates reported by guests: major faults and swap traffic. Guests answer every two seconds,
+//! independent of samples, so a rate is the difference of two answers and stays valid until the
+//! next one. Doesn't judge what the numbers mean.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ impl GuestRates {
                 let answers = Answers::next(before.get(&vm.id), vm, stats);
                 self.vms.insert(vm.id, answers);
             } else if let Some(kept) = before.get(&vm.id) {
-                // An answer that can't be had for a moment is no new beginning.
+                // A single missing answer doesn't reset the counters.
                 self.vms.insert(vm.id, Answers { rate: GuestRate::default(), ..*kept });
             }
         }

@@ -1,20 +1,20 @@
-//! The last escalation step: somebody else is told what balloons and cold pages together
-//! can't win back, and may move a VM away or wake a person. It is a message, so that not
-//! knowing what a VM could give keeps nobody from hearing of the rest; the text says so.
+//! The last escalation step: the operator's hook is told what balloons and cold pages cannot free,
+//! and may migrate a VM or page an operator. It is a message only, so an unknown VM doesn't
+//! suppress it; the text names what is unknown.
 
 use super::decision::{Call, Suffering};
-use super::gate::{Answer, gate};
+use super::gate::{GateAnswer, gate};
 use super::host::Host;
 use super::reason::{GateKind, Reason};
 use super::rules::Rules;
-use super::state::{Level, State};
+use super::state::{Level, PolicyState};
 use super::thought::Gate;
 use super::thought::Term;
 use super::vm::Vm;
 use crate::policy::escalation::reclaimable;
 use crate::units::{Bytes, Nanos};
 
-/// What the rungs before can still give.
+/// Memory that the earlier escalation steps can still free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Left {
     pub balloons: Bytes,
@@ -33,17 +33,17 @@ impl Left {
     }
 }
 
-/// What came of the rung.
-pub struct Rung {
+/// Result of the step.
+pub struct HookStep {
     pub gate: Gate,
     /// The arithmetic, when there is one to show.
     pub term: Option<Term>,
-    /// All rungs together fall short.
+    /// All escalation steps together cannot meet the need.
     pub short: bool,
     pub call: Option<Call>,
 }
 
-impl Rung {
+impl HookStep {
     pub fn unknown() -> Gate {
         gate(GateKind::Hook, Err(Reason::ScopeUnknown))
     }
@@ -51,7 +51,7 @@ impl Rung {
     /// Whether the hook is told now, with `need` to be freed.
     pub fn of(
         rules: &Rules,
-        state: &State,
+        state: &PolicyState,
         at: Nanos,
         host: &Host,
         (need, left): (Bytes, Left),
@@ -85,11 +85,11 @@ impl Rung {
 
 fn may(
     rules: &Rules,
-    state: &State,
+    state: &PolicyState,
     at: Nanos,
     host: &Host,
     (missing, short, lasts): (Bytes, bool, Nanos),
-) -> Answer {
+) -> GateAnswer {
     let hook = rules.hook;
     if !hook.on {
         return Err(Reason::SwitchedOff);

@@ -3,7 +3,7 @@
 use super::observation::ScopeObservation;
 use super::reason::{Ahead, Coming, Standing};
 use super::rules::{Rules, Safety};
-use super::state::{Level, State};
+use super::state::{Level, PolicyState};
 use super::thought::Term;
 use crate::policy::tri_state::{percent, rate, share};
 use crate::units::{Bytes, Nanos};
@@ -11,7 +11,7 @@ use crate::units::{Bytes, Nanos};
 /// The shortest stretch that makes a trend.
 const SHORTEST: Nanos = Nanos(2_500_000_000);
 
-/// Seconds ahead of which a trend over so short a while says nothing worth telling.
+/// A trend over so short a time isn't reported beyond this many seconds ahead.
 pub const FAR: f64 = 600.0;
 
 /// What is known of the scope at one moment. There is none without total and available.
@@ -23,23 +23,29 @@ pub struct Host {
     pub share: f64,
     /// 0 to 1, by PSI and direct reclaim; what isn't known adds nothing.
     pub effort: f64,
-    /// No effort, for all that counts is known to be low.
+    /// PSI and direct reclaims are known to be low.
     pub at_ease: bool,
     pub level: Level,
-    /// By available and its trend there is enough, and has been for a while: then memory goes
-    /// back, and what guests use is not taken.
+    /// Enough is available, also by its trend, and has been for a while: memory is returned, and
+    /// memory in use is not taken.
     pub quiet: bool,
     /// Bytes per second that available falls.
     pub fall: f64,
-    /// It has next to nothing left, and has had no more for a while.
+    /// Next to nothing has been available for a while.
     pub exhausted: bool,
 }
 
-/// After so long with next to nothing left, what might be needed counts less than what is.
+/// After this time with next to nothing available, memory reserved for bursts yields to memory
+/// needed now.
 const EXHAUSTED: Nanos = Nanos(120_000_000_000);
 
 impl Host {
-    pub fn of(rules: &Rules, state: &State, at: Nanos, scope: &ScopeObservation) -> Option<Self> {
+    pub fn of(
+        rules: &Rules,
+        state: &PolicyState,
+        at: Nanos,
+        scope: &ScopeObservation,
+    ) -> Option<Self> {
         let total = scope.total.filter(|total| total.0 > 0)?;
         let available = scope.available?.min(total);
         let share = share(available, total);
@@ -139,7 +145,7 @@ fn level(rules: &Rules, before: Level, share: f64, psi: Option<f64>) -> Level {
 }
 
 /// The slope of available over the last looks, by least squares; nothing when it rises.
-fn fall(rules: &Rules, state: &State, at: Nanos, available: Bytes) -> f64 {
+fn fall(rules: &Rules, state: &PolicyState, at: Nanos, available: Bytes) -> f64 {
     if !rules.has(Safety::Forecast) {
         return 0.0;
     }

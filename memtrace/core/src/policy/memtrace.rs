@@ -4,7 +4,7 @@ use super::Policy;
 use super::decision::{Action, Decisions};
 use super::observation::Observation;
 use super::rules::Rules;
-use super::state::State;
+use super::state::PolicyState;
 use super::step::step;
 use super::taken::Taken;
 use crate::policy::give_back::{AtExit, at_exit};
@@ -14,17 +14,17 @@ use crate::units::{Bytes, Nanos};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memtrace {
     pub rules: Rules,
-    pub state: State,
+    pub state: PolicyState,
 }
 
 impl Memtrace {
     pub fn new(rules: Rules) -> Self {
-        Self { rules, state: State::default() }
+        Self { rules, state: PolicyState::default() }
     }
 
     /// One that starts at this moment, after another one took this.
     pub fn resume(rules: Rules, at: Nanos, taken: &[Taken]) -> Self {
-        Self { rules, state: State::resume(at, taken) }
+        Self { rules, state: PolicyState::resume(at, taken) }
     }
 }
 

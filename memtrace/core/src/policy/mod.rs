@@ -49,7 +49,7 @@ pub use observe::{Observer, PINNED_SHARE};
 pub use reason::{Ahead, GateKind, Reason, RuleId};
 pub use rules::Rules;
 pub use scope::{is_outside, shared};
-pub use state::{Level, State};
+pub use state::{Level, PolicyState};
 pub use step::step;
 pub use taken::Taken;
 

@@ -1,56 +1,62 @@
-//! How much memory is to be freed: the distance to where it is calm, what the trend takes
-//! until balloons have moved, what pressure adds, less what is on its way.
+//! How much memory is to be freed: the distance to the soft limit, the trend until balloons have
+//! moved, and what pressure and distress add, less what orders in flight will free.
 
 use super::costs;
 use super::host::Host;
 use super::observation::Observation;
 use super::rules::{Rules, part};
-use super::state::State;
+use super::state::PolicyState;
 use super::thought::Term;
 use crate::units::{Bytes, Nanos};
 
-/// Of the total, per cent: the most that pressure, trend and steady shortage add each.
+/// Upper bound of pressure, trend and steady shortage each, in per cent of the total.
 const MOST: f64 = 10.0;
-/// Of the distance, so much a second is added while it lasts.
+/// Integral gain: share of the shortage that is added per second while it lasts.
 const GAIN: f64 = 0.05;
-/// What was added is taken back by so much a second once the distance is gone.
+/// Share of that sum that is taken back per second once the shortage is over.
 const DECAY: f64 = 0.2;
 
-/// Of the reserve: with no more than this, now and before by the trend, there isn't less and less. On
-/// working seeds the whole reserve has 5 % more stall where it fits easily (docs/population.md).
+/// Share of the reserve. With no more than this available, now and before by the trend, available
+/// memory no longer counts as falling. On working seeds the whole reserve has 5 % more stall where
+/// it fits easily (docs/population.md).
 const BOTTOM: f64 = 0.5;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Need {
     pub bytes: Bytes,
-    /// The part of it that the host pays for, and that may be taken from what guests use. The
-    /// rest comes from what they have no use for.
+    /// Part of the need that may be taken from memory in use; the rest comes from unused memory.
     pub in_use: Bytes,
     pub term: Term,
-    /// Of memory in use: nothing is short now, the trend alone asks.
+    /// For memory in use: nothing is short now, only the trend asks for it.
     pub forecast: bool,
     /// Being short costs something ([`super::costs::pays`]).
     pub pays: bool,
-    /// It would be taken from memory in use, were the host's swap not as fast as guests' disks.
+    /// Memory in use would be taken if host swap were slower than guests' disks.
     pub fast_swap: bool,
-    /// The host's swap isn't full, and there isn't less and less available: there is time to see what
-    /// each step costs.
+    /// Swap isn't full and available memory isn't falling, so there is time to see what each step
+    /// costs.
     pub patient: bool,
 }
 
 /// `coming`: what orders on their way will free.
-pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes, seen: &Observation) -> Need {
+pub fn need(
+    rules: &Rules,
+    state: &PolicyState,
+    host: &Host,
+    coming: Bytes,
+    seen: &Observation,
+) -> Need {
     let pays = costs::pays(rules, host, seen);
     let full = costs::has_room(host, &seen.scope) == Some(false);
     let aim = part(host.total, rules.soft);
     let most = part(host.total, MOST);
     let short = aim.saturating_sub(host.available);
     let ahead = Bytes((host.fall * rules.horizon.seconds()) as u64).min(most);
-    // A trend that ends above the line asks for nothing.
+    // A trend that ends above the soft limit adds nothing.
     let trend =
         if short.0 > 0 { ahead } else { ahead.saturating_sub(host.available.saturating_sub(aim)) };
     let pressure = Bytes((most.0 as f64 * host.effort) as u64);
-    // No more than the shortage itself, or it would go far beyond its aim.
+    // Bounded by the shortage itself, or the integral would overshoot.
     let held = Bytes(state.held.max(0.0) as u64).min(most).min(short);
     let owed = state.owed;
     let wanted = [short, trend, pressure, held, owed];
@@ -87,8 +93,8 @@ pub fn need(rules: &Rules, state: &State, host: &Host, coming: Bytes, seen: &Obs
     Need { bytes, in_use, term, forecast, pays, fast_swap, patient }
 }
 
-/// Next to nothing is available, and by the trend there wasn't more before: what rises and falls there
-/// is what balloons and guests give up and others take at once.
+/// Next to nothing is available, and by the trend there was no more before. Changes down there are
+/// memory that balloons and guests free and others take at once.
 fn is_at_the_bottom(rules: &Rules, host: &Host) -> bool {
     let before = host.available.0 as f64 + host.fall * rules.horizon.seconds();
     before <= rules.kept(host.total).0 as f64 * BOTTOM
@@ -104,9 +110,15 @@ fn worth_it(rules: &Rules, total: Bytes) -> Bytes {
     rules.least_step.max(part(total, 0.25))
 }
 
-/// What a steady shortage adds from now on. It doesn't wind up while nobody can give, nor
-/// for one that isn't worth a command: minutes later it would be one all the same.
-pub fn hold(rules: &Rules, state: &State, at: Nanos, host: &Host, somebody_gives: bool) -> f64 {
+/// Integral of a steady shortage. Anti-windup: it doesn't grow while no VM can give, nor for a
+/// shortage below the least step, which would become a command minutes later.
+pub fn hold(
+    rules: &Rules,
+    state: &PolicyState,
+    at: Nanos,
+    host: &Host,
+    somebody_gives: bool,
+) -> f64 {
     let passed = state.at.map_or(0.0, |before| at.saturating_sub(before).seconds()).min(10.0);
     let short = part(host.total, rules.soft).saturating_sub(host.available);
     let held = if short >= worth_it(rules, host.total) {

@@ -25,8 +25,8 @@ pub struct ScopeObservation {
     /// `None`: the host.
     pub cgroup: Option<String>,
     pub total: Option<Bytes>,
-    /// What can be had without hurting anybody: MemAvailable and, with ZFS, what its ARC
-    /// may give back; of a cgroup its limit less what it can't give back.
+    /// Memory available without harm: MemAvailable and, with ZFS, what its ARC may give back; of a
+    /// cgroup its limit less what it can't give back.
     pub available: Option<Bytes>,
     pub swap_total: Option<Bytes>,
     pub swap_free: Option<Bytes>,
@@ -112,7 +112,7 @@ pub struct GuestObservation {
 }
 
 impl VmObservation {
-    /// A VM of which nothing but its identity is known.
+    /// A VM of which only the identity is known.
     pub fn unknown(id: VmId, name: impl Into<String>) -> Self {
         Self {
             id,

@@ -1,13 +1,13 @@
-//! What a VM was given and may come to use: it isn't given to another meanwhile.
+//! Memory that a VM was given and may still use: it isn't given to another VM meanwhile.
 
 use serde::{Deserialize, Serialize};
 
 use crate::units::{Bytes, Nanos};
 
-/// Promised memory that isn't used in this time counts as free again. On working seeds two minutes move
-/// each sum of stall by less than 2 %.
+/// Promised memory that isn't used within this time counts as free again. On working seeds two
+/// minutes move each sum of stall by less than 2 %.
 const LASTS: Nanos = Nanos(60_000_000_000);
-/// What is given within so long is one gift, so that a VM has few.
+/// Memory given within this time counts as one gift, which bounds their number per VM.
 const PART: Nanos = Nanos::SECOND;
 
 /// What a VM was given, as far as it isn't used.
@@ -20,8 +20,9 @@ pub struct Promises {
 }
 
 impl Promises {
-    /// Gifts that have not lapsed, each for itself: a VM that goes on wanting would else never free
-    /// what it doesn't use. What its RSS has grown by is used, of the oldest first, lapsed or not.
+    /// Gifts that haven't expired. Each expires by itself, or a VM that keeps asking would never
+    /// free what it doesn't use. Growth of the RSS is charged to the oldest gifts first, expired or
+    /// not.
     pub(super) fn open(
         &self,
         at: Nanos,
@@ -37,7 +38,7 @@ impl Promises {
         left.filter(lasts)
     }
 
-    /// What was given last didn't go out.
+    /// The last gift was not carried out.
     pub(super) fn take_back(&mut self, bytes: Bytes) {
         let Some((_, last)) = self.gifts.last_mut() else { return };
         *last = last.saturating_sub(bytes);

@@ -19,7 +19,7 @@ use crate::units::{Bytes, Nanos};
 /// A guest in distress is brought to so much available, per cent.
 const COMFORT: f64 = 25.0;
 
-/// What can be given: it is free, above the reserve, and promised to nobody.
+/// The budget: free memory above the reserve that is not promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     pub relief: Bytes,
@@ -59,8 +59,8 @@ pub enum Demand {
     Unknown(Reason),
 }
 
-/// What would bring a VM in distress out of it. A guest's own word is enough for this, as
-/// it takes nothing from others; only a word that is contradicted isn't.
+/// Memory that would end a VM's distress. The guest's own statistics suffice unless contradicted,
+/// because relief takes nothing from others.
 pub fn relief(rules: &Rules, vm: &Vm<'_>, duplicate: bool) -> Demand {
     if let Err(reason) = allowed(vm, duplicate) {
         return Demand::Not(reason);
@@ -82,8 +82,8 @@ pub fn relief(rules: &Rules, vm: &Vm<'_>, duplicate: bool) -> Demand {
         Ok(_) => return Demand::Unknown(Reason::CpuTimeUnknown),
         Err(reason) => return Demand::Unknown(reason.clone()),
     };
-    // Little left is enough: what it does to a guest that reads its files again and again
-    // shows nowhere.
+    // For a guest with little available this is enough evidence: rereads of files show in no
+    // counter.
     let needs = vm.is_tight(rules) == Some(true);
     let thrashes = thrashes(rules, vm.now, Some(report), vm.is_kept_from(rules));
     if (needs, thrashes) == (false, Some(false)) {
@@ -103,14 +103,14 @@ pub fn relief(rules: &Rules, vm: &Vm<'_>, duplicate: bool) -> Demand {
         let most = rules.relief.of(ceiling, rules.least_step);
         return Demand::Wants(whole_mib(known.max(rules.least_step).min(most)).min(space));
     }
-    // Others would get the part of one that is taken not to want any.
+    // Unknown is not zero: otherwise other VMs would get its part.
     if wanted(thrashes != Some(false)).0 > 0 {
         return Demand::Unknown(Reason::MajorFaultsUnknown);
     }
     Demand::Not(Reason::HasReceived { grown: report.grown })
 }
 
-/// Distress that the host sees too, so that it is worth taking from others.
+/// Distress that the host measures too, and that justifies taking from other VMs.
 pub fn is_seen(rules: &Rules, vm: &Vm<'_>) -> bool {
     use crate::policy::tri_state::{bytes_per_second, percent, rate};
     let over = |value: Option<f64>, limit: f64| value.is_some_and(|value| value >= limit);
@@ -131,8 +131,8 @@ pub fn relieve(
     grow(vm, wanted.min(Bytes(share)).min(budget), reason)
 }
 
-/// What a VM gets back of a step that costs it more than it spares the host, though the host swaps
-/// for it.
+/// Undoes a step that costs the VM more than it saves the host, even if the host has to swap for
+/// it.
 pub fn undo(vm: &Vm<'_>, wanted: Bytes, undone: &Undone) -> Option<(Decision, Bytes)> {
     let &Undone { step, costs, spares } = undone;
     grow(vm, wanted.min(step), Reason::Undone { from: vm.suffering(), step, costs, spares })
@@ -162,8 +162,8 @@ pub fn weight(vm: &Vm<'_>) -> f64 {
     f64::from(vm.rules.weight.max(1)) * by_priority
 }
 
-/// What a VM gets back towards the size that it had, of `left` that is to be given back.
-/// What it uses up of that at most, known or not, comes second.
+/// A VM's part of `left` towards its former size. The second value is how much of `left` it uses up
+/// at most, even where it is unknown whether it will.
 pub fn give_back(
     rules: &Rules,
     vm: &Vm<'_>,
@@ -202,8 +202,7 @@ pub fn give_back(
     (Some(decision), step)
 }
 
-/// What is promised to a VM and not used yet, as far as the host sees; no more than fits into it
-/// beside what the host holds of it.
+/// Memory promised to a VM and not used yet, by its RSS; at most what its RSS can still grow by.
 pub fn promised(memory: &VmState, at: Nanos, rss: Option<Bytes>) -> Bytes {
     let open = memory.promises.open(at, rss);
     let open = open.fold(Bytes(0), |sum, (_, left)| sum.saturating_add(left));
@@ -220,7 +219,7 @@ fn space(memory: &VmState, rss: Bytes) -> Option<Bytes> {
     Some(size.saturating_add(own).saturating_sub(rss))
 }
 
-/// A VM that uses little teaches little.
+/// A VM that uses little allows no conclusion about its ratio.
 const MOST_LEARNT: f64 = 3.0;
 
 /// How many times what it uses a VM in distress has, as far as it has filled it.

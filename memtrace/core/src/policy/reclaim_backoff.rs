@@ -1,5 +1,5 @@
-//! Whether memory that was won back through a VM's cgroup came back in soon: then it wasn't
-//! cold, and the VM rests for longer, each time twice as long. That is forgotten over time.
+//! Back-off of cgroup reclaim: if reclaimed memory of a VM is refaulted soon, it wasn't cold, and
+//! the VM's pause doubles each time. The back-off decays over time.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,29 +11,29 @@ use crate::policy::tri_state::bytes_per_second;
 use crate::units::{Bytes, Nanos};
 
 const SECOND: u64 = Nanos::SECOND.0;
-/// What comes back later than this was cold for long enough to be worth it.
+/// Pages that are refaulted later than this were cold enough.
 const SOON: Nanos = Nanos(60 * SECOND);
-/// So much of what was taken has to come back, one part of so many.
+/// A reclaim failed if at least one part in this many was refaulted.
 const PART: u64 = 4;
-/// The first rest; it doubles each time, so often at most (an hour and four minutes).
+/// The first pause, and how many times it may double (up to an hour and four minutes).
 const REST: Nanos = Nanos(60 * SECOND);
 const DOUBLINGS: u32 = 6;
-/// After so long without one, each rest is half as long again.
+/// Time after which the back-off is halved.
 const FORGOTTEN: Nanos = Nanos(1800 * SECOND);
 
-/// Of the reclaims of a VM.
+/// Reclaims of one VM and their refaults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backoff {
-    /// Taken lately and come back since, of the stretch that began then.
+    /// Begin of the observed stretch, memory reclaimed in it, and memory refaulted since.
     pub since: Option<Nanos>,
     pub taken: Bytes,
     pub back: Bytes,
-    /// How many times in a row it was regretted, and when it last was.
+    /// Failed reclaims in a row, and the time of the last one.
     pub times: u32,
     pub last: Nanos,
 }
 
-/// Takes in what came back between two looks. What isn't known has come back.
+/// Adds the refaults since the previous step. Unknown refaults count as all of it.
 pub fn follow(
     rules: &Rules,
     memory: &mut VmState,
@@ -57,13 +57,13 @@ pub fn follow(
     }
 }
 
-/// So much was taken at this moment.
+/// Notes a reclaim.
 pub fn taken(memory: &mut VmState, at: Nanos, bytes: Bytes) {
     let backoff = &mut memory.backoff;
     (backoff.since, backoff.taken) = (Some(at), backoff.taken.saturating_add(bytes));
 }
 
-/// Whether it rests, and why; else `None`.
+/// The reason why the VM pauses. `None`: it doesn't.
 pub fn rests(memory: &VmState, at: Nanos) -> Option<Reason> {
     let backoff = &memory.backoff;
     let times = times(backoff, at);

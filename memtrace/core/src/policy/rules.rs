@@ -1,6 +1,6 @@
-//! The numbers that memtrace's policy goes by, each with where it is from. Constant while
-//! it runs: what a host can't measure at all is said here, and not found out on the way,
-//! because a rule that looks away when a number is missing would act more for knowing less.
+//! The parameters of memtrace's policy, each with its source. Constant while it runs. What a host
+//! can't measure is declared here and not discovered on the way: a rule that skips missing numbers
+//! would act more for knowing less.
 
 use std::collections::BTreeSet;
 
@@ -29,47 +29,49 @@ pub struct Rules {
     /// memory or swap is full ([`super::costs::pays`]), under pressure, by the trend, or
     /// for VMs in distress; what they have no use for below `soft`.
     pub in_use: f64,
-    /// Above so much available, what was taken goes back: on working seeds anything from 8 to 15
-    /// did equally well, and the less is kept from guests, the less they are refused.
+    /// Above so much available, memory that was taken is returned. On working seeds anything from 8
+    /// to 15 did equally well, and the less is kept from guests, the fewer allocations they are
+    /// refused.
     pub calm_above: f64,
-    /// A state is left only so many points above where it begins (hypeman: 10 in, 15 out).
+    /// Hysteresis: a level is left only so many points above where it begins (hypeman: 10 in, 15
+    /// out).
     pub leave: f64,
     /// PSI some avg10 that counts as pressure, and that takes the full effort (qemus/qemu).
     pub psi_begin: f64,
     pub psi_full: f64,
-    /// So far ahead it looks along the trend: balloons take seconds.
+    /// Horizon of the trend: balloons take seconds to move.
     pub horizon: Nanos,
-    /// What is never given away: ESXi's sliding minFree (899 MB and 1 % beyond 28 GB), at
-    /// least so much, and never more than this share of a small host.
+    /// The reserve, which is never given away: ESXi's sliding minFree (899 MB and 1 % beyond 28
+    /// GB), at least so much, and never more than this share of a small host.
     pub reserve: Bytes,
     pub reserve_share: f64,
-    /// The least that is worth a command (hypeman).
+    /// The least step (hypeman).
     pub least_step: Bytes,
     /// Most of a VM's maximum that it gives at once when soft (hypeman's 256 MiB, MOM's 5 %),
     /// hard and low, where there is less time.
     pub steps: [Step; 3],
-    /// The same of what its guest has free and the host keeps all the same, when hard or
-    /// low: nobody misses it.
+    /// The same for unused memory, at hard and low: its guest doesn't miss it.
     pub dead_step: Step,
-    /// Of a guest's size, per cent, so much stays free in it when that is taken.
+    /// Share of a guest's size, per cent, that stays free in it when unused memory is taken.
     pub guest_spare: f64,
-    /// Most that a VM in distress gets at once, from what is free.
+    /// Largest step of relief for a VM in distress, from free memory.
     pub relief: Step,
     /// Most that a VM gets back at once when it is calm: 5 % in 10 s (hypeman).
     pub calm: Step,
     pub calm_pause: Nanos,
     /// Time that it has to be calm first.
     pub quiet: Nanos,
-    /// What was taken doesn't go back sooner, unless its guest suffers.
+    /// Memory that was taken isn't returned sooner, unless its guest is in distress.
     pub hold: Nanos,
     /// Between two steps that shrink a VM (hypeman).
     pub cool_down: Nanos,
-    /// Guest statistics older than this are stale: two periods of 2 s (Proxmox) and the
-    /// second of their resolution.
+    /// Age from which guest statistics are stale: two periods of 2 s (Proxmox) and the second of
+    /// their resolution.
     pub stale: Nanos,
     /// CPU time of each virtual CPU before a booting VM is touched (hobby daemons).
     pub boot: Nanos,
-    /// A balloon without progress for so long is stuck, and flagged later (squeezed).
+    /// Time without progress after which a balloon is stuck, and after which it is reported
+    /// (squeezed).
     pub stuck: Nanos,
     pub flagged: Nanos,
     /// Time that a VM is left alone whose balloon another program moved.
@@ -81,48 +83,50 @@ pub struct Rules {
     pub floor_least: Bytes,
     pub floor_shares: [f64; 3],
     pub floor_used: f64,
-    /// A VM that was in distress at some ratio of its size to what it used isn't shrunk to that ratio
-    /// and this margin again; half of it is forgotten in this time.
+    /// A VM that was in distress isn't shrunk to its ratio of size to used memory at that time,
+    /// plus this margin; half of that is forgotten in this time.
     pub learnt_margin: f64,
     pub learnt_half_life: Nanos,
-    /// A guest that suffered while memtrace kept memory from it isn't shrunk to that size and this
-    /// margin again for so long. Longer costs more than it saves: loads change within minutes.
+    /// A guest that was in distress while memtrace kept memory from it isn't shrunk to that size
+    /// plus this margin for this time. Longer costs more than it saves, because loads change within
+    /// minutes.
     pub too_small_margin: f64,
     pub too_small_lasts: Nanos,
-    /// A guest that comes to use so much more from one answer to the next, or a tenth of its
-    /// maximum, is faster than relief, and may do so again: what it used then is left to it for
-    /// so long.
+    /// Burst: used memory that rises by this much, or by a tenth of the maximum, from one answer to
+    /// the next is faster than relief, and may rise so again. The peak is left to the guest for
+    /// this time.
     pub burst: Bytes,
     pub burst_lasts: Nanos,
-    /// A guest with less available is low (KubeVirt's alert), or tight, which is distress
-    /// when it also shows. Tight is just under what 1.3 x used leaves (23 %): the further
-    /// apart they are, the oftener a VM is shrunk, relieved and shrunk again.
+    /// Available memory below which a guest is low (KubeVirt's alert), or tight, which is distress
+    /// together with a symptom. Tight is just under what 1.3 x used leaves (23 %): the further
+    /// apart they are, the more often a VM is shrunk, relieved and shrunk again.
     pub guest_low: f64,
     pub guest_tight: f64,
-    /// What shows it: major faults (KubeVirt: 5/s, which any program's start reaches, so
-    /// only with little available), swap traffic (KubeVirt: 1 MiB/s).
+    /// Symptoms: major faults (KubeVirt: 5/s, which any program's start reaches, hence only with
+    /// little available), swap traffic (KubeVirt: 1 MiB/s).
     pub guest_faults: f64,
     pub guest_swap: f64,
-    /// Major faults that are distress with twice as much available, too, where less than this
-    /// share of the guest is free beyond what its kernel keeps free: it reads again and again what
-    /// its cache has no room for, which counts as available. At 0.2 ms each they take a twentieth of
+    /// Thrashing: major faults that are distress also with twice as much available, if less than
+    /// this share of the guest is free beyond its watermarks. The guest rereads files for which its
+    /// cache has no room, and cache counts as available. At 0.2 ms each they take a twentieth of
     /// its time.
     pub guest_thrash: f64,
     pub guest_full: f64,
-    /// The same however much is available, while memtrace keeps memory from it: a fiftieth of its
-    /// time.
+    /// The same at any amount available, while memtrace keeps memory from the guest: a fiftieth of
+    /// its time.
     pub guest_thrash_kept: f64,
-    /// What the host sees a VM suffer: swap-ins in bytes per second, asynchronous faults per
-    /// second, per cent of the time stalled.
+    /// Distress as the host sees it: swap-ins in bytes per second, asynchronous faults per second,
+    /// per cent of the time stalled.
     pub host_swap_in: f64,
     pub host_faults: f64,
     pub host_stalled: f64,
-    /// After distress a VM gives nothing for so long.
+    /// Time after distress in which a VM gives nothing.
     pub recover: Nanos,
-    /// What a VM was given isn't taken for so long, unless it is low: or balloons swing.
+    /// Time in which memory given to a VM isn't taken again, unless the host is low: balloons would
+    /// oscillate.
     pub keep: Nanos,
-    /// Cold memory is reclaimed from a VM's cgroup, once the reserve itself is short, only
-    /// below this PSI of its own, at most so much a step.
+    /// Cold pages of a VM are reclaimed through its cgroup only below this PSI of the cgroup, at
+    /// most so much per step, and once the reserve itself is short.
     pub reclaim_psi: f64,
     pub reclaim: Bytes,
     pub reclaim_pause: Nanos,
@@ -148,45 +152,45 @@ pub struct Step {
 /// A feature without which a scenario fails (`sim/tests/safety.rs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Safety {
-    /// Old statistics count for nothing.
+    /// Stale statistics are ignored.
     Fresh,
-    /// A guest's word is held against what the host sees.
+    /// A guest's statistics are checked against what the host sees.
     Trust,
-    /// Who suffers, has little left or just suffered gives nothing.
+    /// A VM in distress, with little left, or just out of distress gives nothing.
     Distress,
-    /// Who boots is left alone.
+    /// A booting VM is left alone.
     Booted,
-    /// What is under way counts and is waited for, but not for ever.
+    /// Orders in flight count and are waited for, within a deadline.
     Moving,
-    /// A balloon that somebody else moved is left alone.
+    /// A balloon that another program moved is left alone.
     Foreign,
     /// There is a pause between two steps that shrink a VM.
     CoolDown,
     /// A VM keeps more than it uses.
     Floor,
-    /// And more than that, if that was too little.
+    /// And more than that, after distress.
     Learnt,
     /// And what it used in a burst.
     Burst,
     /// What was given isn't taken back at once.
     Keep,
-    /// Some stays free, and what was promised isn't given twice.
+    /// A reserve stays free, and promised memory isn't given twice.
     Reserve,
-    /// It begins before the edge, by the trend.
+    /// Memory is taken before it is short, by the trend.
     Forecast,
     /// A state is left, and memory goes back, some points above where it began.
     Hysteresis,
 }
 
-/// When the hook is told.
+/// When the hook is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HookRules {
     pub on: bool,
-    /// There is somebody to tell.
+    /// A hook is configured.
     pub heard: bool,
-    /// What is missing has to be missing for so long.
+    /// Time for which memory has to be missing.
     pub after: Nanos,
-    /// Between two calls while it lasts, and from one shortage to the next.
+    /// Time between two calls while it lasts, and from one shortage to the next.
     pub pause: Nanos,
 }
 

@@ -32,15 +32,15 @@ pub enum Level {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct State {
+pub struct PolicyState {
     /// Of the last step; it doesn't begin before the first one.
     pub at: Option<Nanos>,
     pub level: Level,
     /// Since when it is calm and nothing is needed.
     pub quiet_since: Option<Nanos>,
-    /// Since when more is needed than balloons give.
+    /// Since when the need exceeds what balloons give.
     pub unmet_since: Option<Nanos>,
-    /// Since when all rungs together fall short of what is needed.
+    /// Since when all escalation steps together cannot meet the need.
     pub short_since: Option<Nanos>,
     /// Since when next to nothing is available.
     #[serde(default)]
@@ -77,41 +77,41 @@ pub struct VmState {
     /// What the host kept of it lately, in RSS or swap, newest last.
     #[serde(default)]
     pub kept: VecDeque<(Nanos, Bytes)>,
-    /// The least that its host kept beside what its guest has in use. The VMM's own memory
-    /// is in that, and no balloon gets at it.
+    /// The least that the host kept beyond what the guest uses. Includes the VMM's own memory,
+    /// which no balloon frees.
     #[serde(default)]
     pub beside: Option<Bytes>,
     pub order: Option<Ordered>,
-    /// Without an order: the size that it was sent to before it grew by itself, and when that was.
-    /// The device keeps the size, so its driver may go there again.
+    /// Without an order in flight: the last target and when the VM grew beyond it by itself. The
+    /// device keeps the target, so its driver may return to it.
     #[serde(default)]
     pub sent: Option<(Bytes, Nanos)>,
     pub stood_down: Option<StoodDown>,
     pub shrunk: Option<Nanos>,
     pub grown: Option<Nanos>,
     pub reclaimed: Option<Nanos>,
-    /// What came of that.
+    /// Refaults after reclaim.
     #[serde(default)]
     pub backoff: Backoff,
     pub hurt: Option<Nanos>,
     /// When it last got memory.
     pub given: Option<Nanos>,
-    /// How many times what it used it had when it hurt, with the margin, and when that was.
+    /// Ratio of its size to its used memory while in distress, with the margin, and the time.
     pub learnt: Option<(f64, Nanos)>,
-    /// The largest size at which its guest lately suffered while memtrace kept memory from it,
-    /// and when it last did.
+    /// The largest size at which its guest was in distress while memtrace kept memory from it, and
+    /// the time.
     #[serde(default)]
     pub too_small: Option<(Bytes, Nanos)>,
     /// What its guest used, and when it said so.
     pub used: Option<(Bytes, Nanos)>,
-    /// The most that it used when that rose suddenly, and when it last did.
+    /// Peak of a sudden rise of used memory, and the time.
     pub burst: Option<(Bytes, Nanos)>,
-    /// What the last step took of what its guest uses, less what it was given since.
+    /// Memory in use that the last step took, less what was given since.
     #[serde(default)]
     pub step: Option<(Nanos, Bytes)>,
     /// Its part in giving; nothing when a gate was closed.
     pub capacity: f64,
-    /// Given, and perhaps not used yet.
+    /// Memory given that may not be used yet.
     #[serde(default)]
     pub promises: Promises,
 }
@@ -127,13 +127,13 @@ pub struct Ordered {
     pub nearest: Bytes,
 }
 
-/// Somebody else moved its balloon.
+/// Another program moved its balloon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoodDown {
     pub at: Nanos,
     pub from: Bytes,
     pub to: Bytes,
-    /// It may have been its own driver: the guest's next statistics tell.
+    /// It may have been the guest's own driver; its next statistics tell.
     #[serde(default)]
     pub open: bool,
 }
@@ -165,7 +165,7 @@ impl Level {
     }
 }
 
-impl State {
+impl PolicyState {
     pub(super) fn look(&mut self, at: Nanos, available: Option<Bytes>) {
         if let Some(available) = available {
             self.looks.push_back((at, available));
@@ -196,7 +196,7 @@ impl VmState {
         note(&mut self.sizes, at, actual);
     }
 
-    /// Of looks that follow each other quickly, the newest and one a second stay.
+    /// Keeps the newest looks, and of older ones one per second.
     pub(super) fn keep(&mut self, at: Nanos, kept: Bytes) {
         let near = |(then, _): &(Nanos, Bytes)| at.saturating_sub(*then) < Nanos::SECOND;
         if self.kept.iter().rev().nth(1).is_some_and(near) {

@@ -7,14 +7,14 @@ use super::decision::{Decision, Decisions};
 use super::floor::{Floor, floor, room};
 use super::gate::{gate, gates};
 use super::give::{Parts, capacity, give};
-use super::hook::{Left, Rung};
+use super::hook::{HookStep, Left};
 use super::host::Host;
 use super::need::{Need, need};
 use super::observation::{Observation, VmObservation};
 use super::reason::GateKind;
 use super::receive::{self, Budget, Demand, promised};
 use super::rules::{Rules, part};
-use super::state::{Level, State, VmState};
+use super::state::{Level, PolicyState, VmState};
 use super::thought::Term;
 use super::thought::{Gate, Thought};
 use super::undo::{Undone, undone};
@@ -22,14 +22,14 @@ use super::vm::Vm;
 use super::{escalation, reclaim_backoff};
 use crate::policy::balloon_motion::{Motion, follow, motion, to_come};
 use crate::policy::distress::killed;
-use crate::policy::update::{Outcome, remember};
+use crate::policy::update::{StepOutcome, remember};
 use crate::policy::what_if::{Outlook, of_host, otherwise};
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 
 /// One step. Pure: the same state and observation give the same decisions, in whatever
 /// order the VMs are.
-pub fn step(rules: &Rules, state: State, seen: &Observation) -> (State, Decisions) {
+pub fn step(rules: &Rules, state: PolicyState, seen: &Observation) -> (PolicyState, Decisions) {
     let mut state = state;
     // A clock that stands or runs backwards tells nothing of what happened since.
     if state.at.is_some_and(|before| seen.at <= before) {
@@ -66,7 +66,7 @@ pub(super) fn duplicates(vms: &[VmObservation]) -> BTreeSet<VmId> {
 
 struct Round<'a> {
     rules: &'a Rules,
-    state: &'a State,
+    state: &'a PolicyState,
     at: Nanos,
     host: Option<&'a Host>,
     duplicates: &'a BTreeSet<VmId>,
@@ -76,14 +76,14 @@ struct Round<'a> {
 /// What was found of VMs.
 #[derive(Default)]
 struct Weighed {
-    outcome: Outcome,
+    outcome: StepOutcome,
     /// VMs whose gates are all open.
     givers: BTreeMap<VmId, Floor>,
     left: Left,
 }
 
 impl Round<'_> {
-    fn run(&self, vms: &[Vm<'_>]) -> Outcome {
+    fn run(&self, vms: &[Vm<'_>]) -> StepOutcome {
         let mut weighed = Weighed::default();
         let mut thoughts: BTreeMap<VmId, Thought> = BTreeMap::new();
         let level = self.host.map_or(Level::Calm, |host| host.level);
@@ -94,7 +94,7 @@ impl Round<'_> {
         }
         let Weighed { mut outcome, givers, left } = weighed;
         let mut scope = Thought {
-            gates: escalation::rungs(self.rules, self.state, self.at, self.host),
+            gates: escalation::steps(self.rules, self.state, self.at, self.host),
             ..Thought::default()
         };
         if let Some(host) = self.host {
@@ -116,12 +116,12 @@ impl Round<'_> {
                 outcome.decisions.actions.extend(vms.iter().filter_map(decide));
             }
             self.look_ahead(vms, host, &need, &outcome, &mut thoughts);
-            let rung = Rung::of(self.rules, self.state, self.at, host, (need.bytes, left), vms);
-            scope.gates.push(rung.gate);
-            scope.arithmetic.extend(rung.term);
-            (outcome.short, outcome.decisions.hook) = (rung.short, rung.call);
+            let hook = HookStep::of(self.rules, self.state, self.at, host, (need.bytes, left), vms);
+            scope.gates.push(hook.gate);
+            scope.arithmetic.extend(hook.term);
+            (outcome.short, outcome.decisions.hook) = (hook.short, hook.call);
         } else {
-            scope.gates.push(Rung::unknown());
+            scope.gates.push(HookStep::unknown());
             scope.arithmetic.push(Term::ScopeUnknown);
         }
         outcome.decisions.actions.sort_by_key(|decision| decision.vm);
@@ -176,7 +176,7 @@ impl Round<'_> {
         vms: &[Vm<'_>],
         host: &Host,
         need: &Need,
-        outcome: &Outcome,
+        outcome: &StepOutcome,
         thoughts: &mut BTreeMap<VmId, Thought>,
     ) {
         let mut decided: BTreeMap<VmId, Vec<&Decision>> = BTreeMap::new();
@@ -208,7 +208,7 @@ impl Round<'_> {
         host: &Host,
         need: &Need,
         givers: &BTreeMap<VmId, Floor>,
-        outcome: &mut Outcome,
+        outcome: &mut StepOutcome,
         thoughts: &mut BTreeMap<VmId, Thought>,
     ) {
         if !self.rules.inflate {
@@ -231,7 +231,7 @@ impl Round<'_> {
         &self,
         vms: &[Vm<'_>],
         host: &Host,
-        outcome: &mut Outcome,
+        outcome: &mut StepOutcome,
         scope: &mut Thought,
         thoughts: &mut BTreeMap<VmId, Thought>,
     ) {
@@ -278,7 +278,7 @@ impl Round<'_> {
         demands: &[(&Vm<'_>, Demand)],
         host: &Host,
         (budget, undone): (Bytes, &BTreeMap<VmId, Undone>),
-        outcome: &mut Outcome,
+        outcome: &mut StepOutcome,
         thoughts: &mut BTreeMap<VmId, Thought>,
     ) -> BTreeMap<VmId, Decision> {
         let may = |demand: &Demand| !matches!(demand, Demand::Not(_));

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::state::{Ordered, State, VmState};
+use super::state::{Ordered, PolicyState, VmState};
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 
@@ -13,19 +13,19 @@ pub struct Taken {
     pub vm: VmId,
     /// Its size when memtrace first touched it.
     pub before: Bytes,
-    /// Where its balloon was last sent. `None`: nobody knows whether it heard of it.
+    /// Its last balloon target. `None`: unknown whether the order arrived.
     pub sent: Option<Bytes>,
 }
 
-impl State {
+impl PolicyState {
     /// The state of one that starts at this moment, after another one took this.
     pub fn resume(at: Nanos, taken: &[Taken]) -> Self {
         let vms = taken.iter().map(|taken| (taken.vm, resumed(at, *taken)));
         Self { vms: vms.collect::<BTreeMap<_, _>>(), ..Self::default() }
     }
 
-    /// Whether what memtrace once took from a VM that had `before` is its business still:
-    /// nobody else moved the balloon, and it is the same run of the VM.
+    /// Whether memory taken from a VM that had `before` is still to be returned: the same run of
+    /// the VM, and no other program moved the balloon.
     pub fn holds(&self, vm: VmId, before: Bytes) -> bool {
         self.vms.get(&vm).is_none_or(|vm| {
             vm.stood_down.is_none_or(|stood| stood.open)
@@ -34,8 +34,8 @@ impl State {
     }
 }
 
-/// As if its size had been seen before the order: so a balloon anywhere between where it was
-/// and where it was sent is on its way, and elsewhere somebody else has moved it.
+/// The state as if the size had been seen before the order: a balloon between its former size and
+/// the target is in flight, and one anywhere else was moved by another program.
 fn resumed(at: Nanos, Taken { before, sent, .. }: Taken) -> VmState {
     let mut vm = VmState { seen: at, base: Some(before), ..VmState::default() };
     if let Some(to) = sent {

@@ -1,5 +1,5 @@
-//! Each step that takes what a guest uses is an experiment: one that costs its guest more than it
-//! spares the host is undone.
+//! Each step that takes memory in use is an experiment: if it costs the guest more than it saves
+//! the host, it is undone.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::vm::Vm;
 use crate::sample::VmId;
 use crate::units::{Bytes, Nanos};
 
-/// So long what its guest suffers is put down to a step.
+/// Time for which a guest's waits are attributed to the last step.
 const WATCHED: Nanos = Nanos(60_000_000_000);
 
 /// A step that is to be undone.
@@ -19,13 +19,12 @@ pub struct Undone {
     pub step: Bytes,
     /// Seconds that its guest waits in a second.
     pub costs: f64,
-    /// Seconds that all VMs would wait longer for the host in a second: its part of what they wait,
-    /// by what of them is in swap.
+    /// Seconds per second that all VMs would wait longer for the host: its part of their waits, in
+    /// proportion to swapped memory.
     pub spares: f64,
 }
 
-/// Steps to be undone, by VM: none where swap may have no room for it, or where it isn't known what
-/// VMs wait for.
+/// Steps to be undone, by VM. None if swap may be full, or if VMs' waits are unknown.
 pub fn undone(
     rules: &Rules,
     at: Nanos,

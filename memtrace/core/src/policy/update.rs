@@ -9,7 +9,7 @@ use super::need::hold;
 use super::observation::Observation;
 use super::reason::RuleId;
 use super::rules::{Rules, part};
-use super::state::{State, VmState};
+use super::state::{PolicyState, VmState};
 use crate::policy::balloon_motion::ordered;
 use crate::policy::reclaim_backoff;
 use crate::sample::VmId;
@@ -20,7 +20,7 @@ const BURST_SHARE: f64 = 10.0;
 
 /// What came out of a step.
 #[derive(Default)]
-pub struct Outcome {
+pub struct StepOutcome {
     pub decisions: Decisions,
     /// By VM, its part in giving from now on.
     pub capacities: BTreeMap<VmId, f64>,
@@ -40,10 +40,10 @@ pub struct Outcome {
 
 pub fn remember(
     rules: &Rules,
-    state: &mut State,
+    state: &mut PolicyState,
     seen: &Observation,
     host: Option<&Host>,
-    outcome: Outcome,
+    outcome: StepOutcome,
 ) {
     let at = seen.at;
     remember_vms(rules, state, seen, &outcome);
@@ -61,7 +61,7 @@ pub fn remember(
 }
 
 /// What each VM showed.
-fn remember_vms(rules: &Rules, state: &mut State, seen: &Observation, outcome: &Outcome) {
+fn remember_vms(rules: &Rules, state: &mut PolicyState, seen: &Observation, outcome: &StepOutcome) {
     let at = seen.at;
     let maxima: BTreeMap<VmId, Bytes> =
         seen.vms.iter().filter_map(|vm| Some((vm.id, vm.maximum?))).collect();
@@ -86,7 +86,7 @@ fn remember_vms(rules: &Rules, state: &mut State, seen: &Observation, outcome: &
 }
 
 /// What was decided for VMs.
-fn remember_orders(state: &mut State, seen: &Observation, outcome: &Outcome) {
+fn remember_orders(state: &mut PolicyState, seen: &Observation, outcome: &StepOutcome) {
     let at = seen.at;
     for decision in &outcome.decisions.actions {
         let Some(memory) = state.vms.get_mut(&decision.vm) else { continue };
@@ -111,10 +111,10 @@ fn remember_orders(state: &mut State, seen: &Observation, outcome: &Outcome) {
 /// For how long the host has been as it is.
 fn remember_host(
     rules: &Rules,
-    state: &mut State,
+    state: &mut PolicyState,
     at: Nanos,
     host: Option<&Host>,
-    outcome: &Outcome,
+    outcome: &StepOutcome,
 ) {
     if let Some(host) = host {
         let capacity: f64 = outcome.capacities.values().sum();
@@ -149,7 +149,7 @@ fn step(
     before.map(|(then, left)| (then, left.saturating_sub(to.saturating_sub(from))))
 }
 
-/// A rise that is faster than relief is remembered: a balloon can't follow it.
+/// Remembers a rise faster than relief, which a balloon can't follow.
 fn remember_use(rules: &Rules, memory: &mut VmState, (used, least): (Bytes, Bytes), said: Nanos) {
     let Some((before, then)) = memory.used.filter(|(_, then)| *then < said) else {
         memory.used = memory.used.or(Some((used, said)));

@@ -10,8 +10,8 @@ use crate::policy::distress::{killed, thrashes};
 use crate::policy::tri_state::{all, any, bytes_per_second, percent, rate, share};
 use crate::units::{Bytes, Nanos};
 
-/// Of a small VM's maximum [`OVERHEAD`] is this part at most: 50 MiB are much for one under KVM already,
-/// and without a limit none of a small guest's own dead memory would be seen.
+/// Bound of [`OVERHEAD`] as a part of a small VM's maximum: 50 MiB are much even for a small VM
+/// under KVM, and without a bound none of its unused memory would be seen.
 const OVERHEAD_SHARE: u64 = 4;
 /// Numbers that were taken at different moments differ by so much of a VM's maximum.
 const SLACK: u64 = 10;
@@ -51,7 +51,7 @@ pub struct GuestReport {
     pub doubt: Option<Doubt>,
 }
 
-/// What the host shows of a VM doesn't fit what its guest says, and that is no lie.
+/// A mismatch between the host's view and the guest's statistics that is no lie of the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
     /// It uses more than the host shows of it: some of it isn't counted.
@@ -74,22 +74,21 @@ impl<'a> Vm<'a> {
     pub fn of(rules: &Rules, memory: &'a VmState, at: Nanos, now: &'a VmObservation) -> Self {
         let report = guest_report(rules, memory, at, now);
         let kept = is_kept_from(rules, memory, now.actual);
-        let Signs { in_distress, guest_in_distress, symptoms, unknown } =
+        let DistressSigns { in_distress, guest_in_distress, symptoms, unknown } =
             signs(rules, now, report.as_ref().ok(), kept);
         let rules = rules.of(now);
         Self { now, memory, rules, at, report, in_distress, guest_in_distress, symptoms, unknown }
     }
 
-    /// What its guest has no use for; what was touched since it said so
-    /// isn't, nor what the VMM needs itself.
+    /// Memory unused by the guest, less what was touched since its last statistics and what the VMM
+    /// needs.
     pub fn dead(&self) -> Option<Bytes> {
         let touched = self.report.as_ref().map_or(Bytes(0), |report| report.touched);
         Some(self.now.dead?.saturating_sub(touched).saturating_sub(self.vmm()))
     }
 
-    /// What the host keeps for the VMM itself, at most: where it once kept less beside what the
-    /// guest uses, it's no more than that. To take it for the guest's would mean to squeeze a
-    /// guest that has nothing to give, again and again.
+    /// Upper bound of the VMM's own memory: the least that the host ever kept beyond what the guest
+    /// uses. Taking it for the guest's would shrink a guest with nothing to give, again and again.
     pub fn vmm(&self) -> Bytes {
         let part = self.now.maximum.map_or(u64::MAX, |maximum| maximum.0 / OVERHEAD_SHARE);
         let most = OVERHEAD.min(Bytes(part));
@@ -98,12 +97,12 @@ impl<'a> Vm<'a> {
         self.memory.beside.map_or(most, |beside| beside.min(most))
     }
 
-    /// What memtrace keeps from it.
+    /// Memory that memtrace keeps from it.
     pub fn taken(&self) -> Bytes {
         taken(self.memory, self.now.actual)
     }
 
-    /// memtrace keeps so much from it that its guest may feel it.
+    /// memtrace keeps so much from it that the guest may notice.
     pub fn is_kept_from(&self, rules: &Rules) -> bool {
         is_kept_from(rules, self.memory, self.now.actual)
     }
@@ -114,7 +113,7 @@ impl<'a> Vm<'a> {
         Some(self.rules.maximum.map_or(maximum, |limit| limit.min(maximum)))
     }
 
-    /// What it suffers from. One of which only little is known has little left.
+    /// Its distress. A VM of which little is known counts as having little left.
     pub fn suffering(&self) -> Distress {
         match (self.in_distress, &self.report) {
             (None, Err(_)) => Distress::Unknown(self.unknown.clone()),
@@ -174,7 +173,7 @@ fn guest_report(
     Ok(report)
 }
 
-/// What the guest says against what can be, and what the host sees.
+/// Contradictions in the guest's statistics, or between them and the host's view.
 fn contradiction(
     now: &VmObservation,
     report: &GuestReport,
@@ -208,14 +207,19 @@ fn contradiction(
 }
 
 /// Whether a VM suffers, by which symptoms, and which are not known.
-struct Signs {
+struct DistressSigns {
     in_distress: Option<bool>,
     guest_in_distress: Option<bool>,
     symptoms: Vec<Symptom>,
     unknown: Vec<SymptomKind>,
 }
 
-fn signs(rules: &Rules, now: &VmObservation, report: Option<&GuestReport>, kept: bool) -> Signs {
+fn signs(
+    rules: &Rules,
+    now: &VmObservation,
+    report: Option<&GuestReport>,
+    kept: bool,
+) -> DistressSigns {
     let capabilities = rules.capabilities;
     let mut symptoms = Vec::new();
     let mut unknown = Vec::new();
@@ -265,5 +269,5 @@ fn signs(rules: &Rules, now: &VmObservation, report: Option<&GuestReport>, kept:
     let tight = all([tight, any([swap, faults])]);
     let guest = any([low, tight, thrashes(rules, now, report, kept), Some(killed)]);
     let in_distress = any(host.into_iter().chain([guest]));
-    Signs { in_distress, guest_in_distress: guest, symptoms, unknown }
+    DistressSigns { in_distress, guest_in_distress: guest, symptoms, unknown }
 }

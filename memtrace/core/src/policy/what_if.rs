@@ -23,7 +23,7 @@ pub struct Outlook<'a> {
     pub decisions: &'a [&'a Decision],
 }
 
-/// For what isn't decided now: what it would take. A decision's reason has its own.
+/// What would change a decision that isn't taken. A decision's reason has its own.
 pub fn otherwise(rules: &Rules, vm: &Vm<'_>, outlook: &Outlook<'_>) -> Vec<WhatIf> {
     let decided = |grows: bool| {
         outlook.decisions.iter().any(|decision| match decision.action {

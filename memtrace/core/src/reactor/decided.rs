@@ -1,5 +1,5 @@
-//! What is decided on this host, for the views: by this memtrace, or by another one that
-//! mitigates here, whose word counts. Pure.
+//! Decisions on this host, for the views: those of this memtrace, or those of another one that
+//! mitigates here, which take precedence. Pure.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::model::Snapshot;
 use crate::order::Order;
 use crate::policy::thought::Thought;
 use crate::policy::{Action, Decision};
-use crate::reactor::entry::{Begun, Followed, Told};
+use crate::reactor::entry::{Begun, Followed, JournalledOrder};
 use crate::sample::VmId;
 use crate::units::WallNanos;
 
@@ -96,8 +96,8 @@ impl Report {
 }
 
 /// An order in another's journal.
-fn entry(number: u64, told: &Told) -> Entry {
-    let Told { begun, ended } = told;
+fn entry(number: u64, told: &JournalledOrder) -> Entry {
+    let JournalledOrder { begun, ended } = told;
     let Begun { at, order, rule, reason } = begun.clone();
     let Order { vm, name, action, .. } = order;
     let fate = match ended {

@@ -58,7 +58,7 @@ impl Begun {
 
 /// An order and its outcome.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Told {
+pub struct JournalledOrder {
     pub begun: Begun,
     /// When it ended, perhaps after the moment that was asked about. `None`: not known.
     pub ended: Option<(WallNanos, Result<(), Failure>)>,
@@ -86,7 +86,7 @@ pub struct Followed {
     /// `None`: it has noted nothing yet.
     pub noted: Option<Noted>,
     /// Oldest first.
-    pub orders: VecDeque<Told>,
+    pub orders: VecDeque<JournalledOrder>,
     /// What it has taken from VMs and not given back.
     pub holdings: Vec<Holding>,
     /// Lines that can't be read.

@@ -75,7 +75,7 @@ impl Reactor {
                 (!self.policy.holds(vm, held.before)).then_some("another program moved its balloon")
             };
             if let Some(why) = why {
-                tracing::warn!("what was taken from {} will not be given back: {why}", held.name);
+                tracing::warn!("memory taken from {} will not be given back: {why}", held.name);
                 match self.ledger.forget(sample.wall, vm) {
                     Ok(()) => drop(absent.remove(&vm)),
                     Err(error) => self.keep_problem(Err(error)),

@@ -1,4 +1,4 @@
-//! The last rung, carried out: a message for the operator's hook.
+//! Carries out the last escalation step: a message for the operator's hook.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::policy::{Call, Decisions, Level};
 use crate::sample::{VmId, VmLabels};
 use crate::units::WallNanos;
 
-/// The program that is notified of what the other rungs can't win back.
+/// The program that is notified of what the other escalation steps cannot free.
 pub trait Hook: Send {
     /// Hands a message over, and returns at once.
     fn tell(&mut self, number: u64, message: &HookMessage);
@@ -21,7 +21,7 @@ pub trait Hook: Send {
     fn ended(&mut self) -> Vec<Outcome>;
 }
 
-/// What the hook is told, with the names of those that it is about.
+/// A message to the hook, with the names of the VMs in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HookMessage {
     pub wall: WallNanos,
@@ -45,13 +45,13 @@ pub struct Called {
 }
 
 impl Reactor {
-    /// Tells this one what the other rungs can't win back, when it acts.
+    /// Sets the hook that is notified when memtrace acts.
     #[must_use]
     pub fn telling(self, hook: Box<dyn Hook>) -> Self {
         Self { hook: Some(hook), ..self }
     }
 
-    /// Tells it, if that was decided and is in the ledger.
+    /// Notifies the hook, if that was decided and is in the ledger.
     pub(super) fn tell(&mut self, wall: WallNanos, decisions: &Decisions, snapshot: &Snapshot) {
         let Some(call) = &decisions.hook else { return };
         let number = self.called.as_ref().map_or(0, |called| called.number.saturating_add(1));

@@ -1,4 +1,4 @@
-//! Where decisions are written down: the journal, nowhere, or what a test puts in its place.
+//! The ledger of decisions: the journal, none, or a test's.
 
 use anyhow::Result;
 

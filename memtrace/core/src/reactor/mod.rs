@@ -51,7 +51,7 @@ pub struct Reactor {
     actuator: Option<Box<dyn Actuator + Send>>,
     /// Enforce mode, if there is an actuator.
     acts: bool,
-    /// Who is told what the other rungs can't win back.
+    /// Notified of memory that the other escalation steps cannot free.
     hook: Option<Box<dyn Hook>>,
     recorder: Option<Box<dyn Recorder>>,
     called: Option<Called>,

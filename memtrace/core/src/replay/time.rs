@@ -45,6 +45,8 @@ pub fn parse(
     let absolute = || text.parse().ok().or_else(|| civil(text, zone, now, relative));
     let found = match text.as_bytes().first() {
         Some(b'+' | b'-') => offset(text, now),
+        // Before it is a time: 10 alone would be one too, 10:00.
+        _ if relative == Relative::Present && is_seconds(text) => ago(text, now),
         _ => absolute().or_else(|| ago(text, now).filter(|_| relative == Relative::Present)),
     };
     let found = found.ok_or_else(wrong)?;
@@ -78,10 +80,18 @@ impl Since {
 /// The accepted forms when it is neither; or that it lies in the future.
 pub fn since(text: &str, zone: &TimeZone, now: WallNanos) -> Result<Since, String> {
     match text.parse() {
+        _ if Nanos::of_seconds(text).is_some() && !is_seconds(text) => {
+            parse(text, zone, now, Relative::Present).map(Since::At)
+        }
         Ok(Nanos(0)) => Err("must be greater than 0".to_owned()),
         Ok(length) => Ok(Since::Before(length)),
         Err(_) => parse(text, zone, now, Relative::Present).map(Since::At),
     }
+}
+
+/// Whether it is a number of seconds alone. One with 8 digits or more is a date, 20261123.
+fn is_seconds(text: &str) -> bool {
+    text.trim().len() < 8 && Nanos::of_seconds(text).is_some()
 }
 
 fn offset(text: &str, now: Timestamp) -> Option<Timestamp> {
@@ -137,10 +147,11 @@ mod tests {
             ("-1h", "2026-11-23T11:00:00Z"),
             ("- 90s", "2026-11-23T11:58:30Z"),
             ("-1d", "2026-11-22T12:00:00Z"),
+            ("+10", "2026-11-23T12:00:10Z"),
         ] {
             assert_eq!(at(text), Ok(nanos(found)), "{text}");
         }
-        for text in ["", "+", "--1h", "soon", "25:00", "10m", "+10", "1969-01-01 00:00", "ä"] {
+        for text in ["", "+", "--1h", "soon", "25:00", "10m", "1969-01-01 00:00", "ä"] {
             assert_eq!(at(text), Err(Relative::Position.wrong()), "{text}");
         }
     }
@@ -153,7 +164,9 @@ mod tests {
         assert_eq!(begin("11:00"), Ok(nanos("2026-11-23T11:00:00Z")));
         assert_eq!(begin("1d"), Ok(WallNanos(0)));
         assert_eq!(end("1d"), Ok(nanos("2026-11-22T12:00:00Z")));
-        for text in ["0s", "soon", "", "2027-01-01 00:00"] {
+        assert_eq!(end("90"), Ok(nanos("2026-11-23T11:58:30Z")));
+        assert_eq!(end("20261101"), Ok(nanos("2026-11-01T00:00:00Z")));
+        for text in ["0s", "0", "soon", "", "2027-01-01 00:00"] {
             assert!(begin(text).is_err(), "{text}");
         }
     }
@@ -175,6 +188,8 @@ mod tests {
             ("90 min", "2026-11-23T11:00:00Z"),
             ("1d", "2026-11-22T12:30:00Z"),
             ("2w ago", "2026-11-09T12:30:00Z"),
+            ("10", "2026-11-23T12:29:50Z"),
+            ("20261101", "2026-11-01T00:00:00Z"),
         ] {
             assert_eq!(at(text), Ok(nanos(found)), "{text}");
         }

@@ -1,5 +1,5 @@
-//! Guest pages of one kind, by what the host has for them; and how an amount is split.
-//! Amounts are base pages.
+//! Guest pages of one kind, by their backing on the host; and how an amount is split. Amounts are
+//! base pages.
 
 /// Pages by where the host keeps them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::load::Demand;
-use super::memory::{Kind, Memory};
+use super::memory::{Memory, PageKind};
 use super::scenario::{OwnSwapKind, VmSpec};
 use super::size::MIB_PAGES;
 use super::work::{Asking, Work};
@@ -33,10 +33,10 @@ pub(super) struct OwnSwap {
 /// The virtual disk: reads and writes together, and the wait for one read.
 pub(super) const DISK: u64 = 100 * MIB_PAGES;
 pub(super) const DISK_SECONDS: f64 = 200e-6;
-/// The same of zram, which is a CPU that compresses (lzo-rle: about 1 GiB/s each way).
+/// The same for zram, which is limited by CPU (lzo-rle: about 1 GiB/s each way).
 const ZRAM: u64 = 1024 * MIB_PAGES;
 const ZRAM_SECONDS: f64 = 4e-6;
-/// So long a guest boots, and such a part of its memory it touches.
+/// Duration of a guest's boot in seconds, and the part of its memory that it touches meanwhile.
 const REBOOT: u64 = 30;
 const REBOOT_TOUCHES: u64 = 8;
 
@@ -58,7 +58,7 @@ pub(super) struct Guest {
     pub(super) memory: Memory,
     pub(super) marks: Watermarks,
     pub(super) totals: GuestTotals,
-    /// The logical size that it was last told, and its balloon at that moment.
+    /// The last balloon target as a logical size, and the balloon's size at that moment.
     pub(super) target: u64,
     pub(super) balloon_before: u64,
     /// When an operator last moved its balloon by hand.
@@ -75,7 +75,7 @@ pub(super) struct Guest {
     pub(super) work: Work,
     /// Totals at its last reboot: it counts anew from there.
     pub(super) anew: GuestTotals,
-    /// How far its load lags behind that of the first of its kind.
+    /// Seconds by which its load is shifted from that of the first guest of its kind.
     lag: u64,
 }
 
@@ -108,7 +108,7 @@ impl Guest {
             anew: GuestTotals::default(),
             lag: if starts == 0 { lag } else { 0 },
         };
-        guest.memory[Kind::Free].untouched = pages;
+        guest.memory[PageKind::Free].untouched = pages;
         if starts == 0 {
             guest.settle_in();
         }
@@ -119,26 +119,26 @@ impl Guest {
     fn settle_in(&mut self) {
         let demand = self.spec.load.demand(0);
         let uses = [
-            (Kind::Hot, demand.hot),
-            (Kind::Cold, demand.cold),
-            (Kind::CacheHot, demand.cache),
-            (Kind::CacheCold, demand.read_once),
+            (PageKind::Hot, demand.hot),
+            (PageKind::Cold, demand.cold),
+            (PageKind::CacheHot, demand.cache),
+            (PageKind::CacheCold, demand.read_once),
         ];
         self.balloon_before =
-            self.memory.turn(Kind::Free, Kind::Balloon, self.spec.ballooned.pages());
+            self.memory.turn(PageKind::Free, PageKind::Balloon, self.spec.ballooned.pages());
         for (kind, pages) in uses {
             self.memory.allocate(kind, pages);
             let backing = &mut self.memory[kind];
             backing.resident += std::mem::take(&mut backing.untouched);
         }
-        let free = &mut self.memory[Kind::Free];
+        let free = &mut self.memory[PageKind::Free];
         let resident = self.spec.dead.resident.pages().min(free.untouched);
         let swapped = self.spec.dead.swapped.pages().min(free.untouched - resident);
         free.untouched -= resident + swapped;
         free.resident += resident;
         free.swapped += swapped;
         if self.spec.pinned {
-            for kind in Kind::ALL {
+            for kind in PageKind::ALL {
                 let backing = &mut self.memory[kind];
                 backing.resident += std::mem::take(&mut backing.untouched);
             }
@@ -151,7 +151,7 @@ impl Guest {
 
     /// Its logical size now.
     pub(super) fn actual(&self) -> u64 {
-        self.maximum().saturating_sub(self.memory[Kind::Balloon].total())
+        self.maximum().saturating_sub(self.memory[PageKind::Balloon].total())
     }
 
     pub(super) fn runs(&self, second: u64) -> bool {
@@ -184,8 +184,8 @@ impl Guest {
         }
     }
 
-    /// What it needs to do all its work without waiting: not more than it is, and all of it
-    /// where the host can't have a page of it back.
+    /// Memory that it needs to do all its work without waiting: at most its size, and all of it if
+    /// the host can't get back any of it.
     pub(super) fn needs(&self, second: u64) -> u64 {
         if self.spec.pinned {
             return self.maximum();
@@ -197,9 +197,9 @@ impl Guest {
     /// The guest begins anew: all of its memory is free to it, and the host keeps what it
     /// had. QEMU keeps the balloon's target, and the new driver starts from an empty one.
     pub(super) fn reboot(&mut self) {
-        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Free) {
+        for kind in PageKind::ALL.into_iter().filter(|kind| *kind != PageKind::Free) {
             let pages = self.memory[kind].total();
-            self.memory.turn(kind, Kind::Free, pages);
+            self.memory.turn(kind, PageKind::Free, pages);
         }
         self.own = OwnSwap { size: self.own.size, ..OwnSwap::default() };
         self.asking = Asking::default();
@@ -220,11 +220,11 @@ impl Guest {
     pub(super) fn available(&self) -> u64 {
         let caches = self.caches();
         let kept = (caches / 2).min(self.marks.low);
-        (self.memory[Kind::Free].total() + caches).saturating_sub(self.marks.high + kept)
+        (self.memory[PageKind::Free].total() + caches).saturating_sub(self.marks.high + kept)
     }
 
     pub(super) fn caches(&self) -> u64 {
-        self.memory[Kind::CacheHot].total() + self.memory[Kind::CacheCold].total()
+        self.memory[PageKind::CacheHot].total() + self.memory[PageKind::CacheCold].total()
     }
 
     pub(super) fn migrates(&self, second: u64) -> bool {

@@ -1,5 +1,5 @@
-//! The simulated host: who holds which page, and one second of everybody's life. It is
-//! both where samples come from and what carries orders out. Amounts are base pages.
+//! The simulated host: which guest holds which page, and one step of one second. It provides
+//! samples and carries out orders. Amounts are base pages.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use super::guest::Guest;
 use super::invariants;
 use super::pressure::Pressure;
 use super::scenario::{Event, Scenario, SwapSpec};
-use super::statistics::Told;
+use super::statistics::LastReport;
 use super::traffic;
 use crate::model::Watermarks;
 use crate::order::Outcome;
@@ -43,15 +43,15 @@ pub(super) struct HostSwap {
     pub(super) latency: f64,
     /// Pages that balloons had read in this second.
     pub(super) read_for_balloons: u64,
-    /// Of a page in zram, so much of one stays in memory, in per cent; 0: of a disk.
+    /// Memory that a page in zram still takes, in per cent of a page; 0 for a disk.
     pub(super) kept_percent: u64,
 }
 
-/// Of waits for pages from swap, so much is a stall to PSI, which counts only pages that had been
-/// in the working set (`folio_test_workingset` in mm/page_io.c). Measured: 0.31 to 0.49.
+/// Share of swap-in waits that PSI counts as stalls: only those for pages of the working set
+/// (`folio_test_workingset` in mm/page_io.c). Measured: 0.31 to 0.49.
 const SWAP_STALLS: f64 = 0.4;
-/// What zram keeps of what is in it: lzo-rle and zstd reach 2.5 to 4 to 1 on most memory
-/// (kernel documentation of zram; assumption: 3).
+/// Compressed size of zram's content: lzo-rle and zstd reach 2.5 to 4 to 1 on most memory (kernel
+/// documentation of zram; assumption: 3).
 const ZRAM_PERCENT: u64 = 33;
 
 /// Pages that the kernel reads from swap together (`page-cluster` is 3).
@@ -72,8 +72,7 @@ impl HostSwap {
         if self.latency > 0.0 { (READ_AHEAD / self.latency) as u64 } else { u64::MAX }
     }
 
-    /// So many pages come and go; `free` is the host's free memory, into which and out of
-    /// which they go.
+    /// Swaps out `out` pages and swaps in `back`, and updates the host's `free` memory.
     pub(super) const fn moved(&mut self, free: &mut u64, out: u64, back: u64) {
         let stored = self.stored();
         self.used = self.used + out - back;
@@ -94,7 +93,8 @@ pub(super) struct HostTotals {
     pub(super) stolen_directly: u64,
     pub(super) kswapd_ns: u64,
     pub(super) kills: u64,
-    /// Who took whose pages; `None` where nobody asks, as there are pairs of VMs.
+    /// Pages by (causer, victim). `None` if not collected, because there is a count for each pair
+    /// of VMs.
     pub(super) flows: Option<BTreeMap<(Party, Party), u64>>,
 }
 
@@ -115,7 +115,7 @@ pub(super) struct Suffered {
     /// pages from swap.
     pub(super) waited: f64,
     pub(super) waited_for_swap: f64,
-    /// That it still has to give back because somebody wrote to its `memory.reclaim`.
+    /// Pages still to be reclaimed after a write to its `memory.reclaim`.
     pub(super) to_reclaim: u64,
     pub(super) pressure: Pressure,
 }
@@ -125,7 +125,7 @@ pub(super) struct Suffered {
 pub(super) struct Vm {
     pub(super) guest: Guest,
     pub(super) suffered: Suffered,
-    pub(super) told: Told,
+    pub(super) told: LastReport,
 }
 
 /// See the module.
@@ -137,9 +137,9 @@ pub struct Host {
     pub(super) totals: HostTotals,
     pub(super) pressure: Pressure,
     pub(super) vms: Vec<Vm>,
-    /// Seconds in which nobody got anything because swap was full.
+    /// Seconds without any progress because swap was full.
     pub(super) starved: u64,
-    /// Orders to VMs that were to be left alone, or beyond their memory.
+    /// Orders to VMs that must be left alone, or beyond their memory.
     pub(super) breaches: u64,
     events: Vec<Event>,
     pub(super) outcomes: Vec<Outcome>,
@@ -265,8 +265,8 @@ impl Host {
         self.events.iter().filter_map(name).collect()
     }
 
-    /// When nobody gets a page for three seconds, the largest VM is killed, as the kernel
-    /// does (`oom_badness`: resident pages and swap).
+    /// After three seconds without progress the largest VM is killed, as the kernel does
+    /// (`oom_badness`: resident pages and swap).
     fn kill_if_starved(&mut self) {
         if self.starved < 3 {
             return;
@@ -293,7 +293,7 @@ impl Host {
         let mut stuck = 1.0;
         for vm in &mut self.vms {
             if vm.guest.gone {
-                // Nobody is served by a VM that was killed: all of it waits.
+                // A killed VM serves no requests: its whole demand waits.
                 vm.guest.waited = f64::from(vm.guest.spec.vcpus);
                 vm.suffered.waited = 0.0;
                 vm.suffered.waited_for_swap = 0.0;
@@ -331,7 +331,7 @@ fn swap(spec: &SwapSpec, vms: &[Vm]) -> HostSwap {
 }
 
 fn vms(scenario: &Scenario) -> Vec<Vm> {
-    let vm = |guest| Vm { guest, suffered: Suffered::default(), told: Told::default() };
+    let vm = |guest| Vm { guest, suffered: Suffered::default(), told: LastReport::default() };
     guests(scenario).into_iter().map(vm).collect()
 }
 

@@ -11,11 +11,11 @@ use crate::sample::{Sample, VmId};
 use crate::source::{Pressure, Source};
 use crate::units::Bytes;
 
-/// Seconds after an operator's hand in which a VM is to be left alone; it takes a moment
-/// to be noticed.
+/// Seconds for which a VM must be left alone after an operator moved its balloon; the policy needs
+/// a moment to notice.
 const BY_HAND: std::ops::RangeInclusive<u64> = 4..=60;
 
-/// Seconds after which a guest that reboots is known to do so: its statistics are stale.
+/// Seconds after which a guest's reboot is noticeable: its statistics are stale.
 const REBOOT_SEEN: u64 = 10;
 
 impl Host {

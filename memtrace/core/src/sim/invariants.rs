@@ -1,9 +1,9 @@
-//! What no physics can do. A simulation that does it is worth nothing, so it ends.
+//! Invariants of the simulation: memory is neither made nor lost. A run that violates them ends.
 
 use anyhow::{Result, ensure};
 
 use super::host::Host;
-use super::memory::Kind;
+use super::memory::PageKind;
 
 /// # Errors
 /// When memory was made or lost, or is where it can't be.
@@ -15,13 +15,13 @@ pub(super) fn check(host: &Host) -> Result<()> {
     let used = memory.free + memory.reserved + memory.cache + resident + stored;
     ensure!(
         used == memory.total,
-        "physics broke in second {second}: {used} pages of {} of the host are accounted for",
+        "broken simulation in second {second}: {used} pages of {} of the host are accounted for",
         memory.total
     );
     let swapped: u64 = host.vms.iter().map(|vm| vm.guest.memory.swapped()).sum();
     ensure!(
         swapped == host.swap.used && swapped <= host.swap.size,
-        "physics broke in second {second}: {swapped} pages are swapped, {} slots of {} used",
+        "broken simulation in second {second}: {swapped} pages are swapped, {} slots of {} used",
         host.swap.used,
         host.swap.size
     );
@@ -30,14 +30,14 @@ pub(super) fn check(host: &Host) -> Result<()> {
         let expected = if guest.gone { 0 } else { guest.maximum() };
         ensure!(
             guest.memory.total() == expected,
-            "physics broke in second {second}: {} has {} pages of {expected}",
+            "broken simulation in second {second}: {} has {} pages of {expected}",
             guest.name,
             guest.memory.total()
         );
-        let balloon = guest.memory[Kind::Balloon];
+        let balloon = guest.memory[PageKind::Balloon];
         ensure!(
             guest.spec.pinned || balloon.resident + balloon.swapped == 0,
-            "physics broke in second {second}: the host keeps what is in the balloon of {}",
+            "broken simulation in second {second}: the host still backs the balloon of {}",
             guest.name
         );
         let began = guest.spec.dead.swapped.pages();
@@ -45,7 +45,7 @@ pub(super) fn check(host: &Host) -> Result<()> {
         let back = vm.suffered.swap_in + vm.suffered.dropped;
         ensure!(
             moved == back + guest.memory.swapped(),
-            "physics broke in second {second}: {moved} pages of {} went to swap, {back} came \
+            "broken simulation in second {second}: {moved} pages of {} went to swap, {back} came \
              back, {} are there",
             guest.name,
             guest.memory.swapped()

@@ -1,10 +1,10 @@
-//! A guest's life: its programs allocate, free and read files; its kernel drops caches,
-//! swaps, and kills when nothing else is left. Amounts are base pages, a step is a second.
-//! Must not know the host's memory.
+//! One guest: its programs allocate, free and read files; its kernel drops caches, swaps, and kills
+//! when nothing else is left. Amounts are base pages, a step is a second. Doesn't know the host's
+//! memory.
 
 use super::guest::{DISK, DISK_SECONDS, Guest};
 use super::load::Demand;
-use super::memory::{Kind, Wants};
+use super::memory::{PageKind, Wants};
 use super::size::MIB_PAGES;
 use super::work::Asking;
 
@@ -25,8 +25,8 @@ impl Guest {
         self.totals.minor_faults += 100;
         self.change_use(demand);
         self.release(demand);
-        self.grow(Kind::Hot, demand.hot.saturating_sub(self.hot()), second);
-        self.grow(Kind::Cold, demand.cold.saturating_sub(self.cold()), second);
+        self.grow(PageKind::Hot, demand.hot.saturating_sub(self.hot()), second);
+        self.grow(PageKind::Cold, demand.cold.saturating_sub(self.cold()), second);
         self.page_in();
         self.balance();
         self.read_again(demand.cache);
@@ -38,17 +38,17 @@ impl Guest {
         self.work = self.touched(wanted);
     }
 
-    /// What it would touch in this second and the host hasn't in memory.
+    /// Pages that it would touch in this second and that aren't resident on the host.
     pub(super) fn wants(&self) -> Wants {
         self.memory.wants(self.streamed)
     }
 
-    /// Pages that the host brought; no more than are wanted. Returns how many.
+    /// Makes pages resident, at most those wanted. Returns how many.
     pub(super) fn bring(&mut self, granted: Wants) -> Wants {
         self.memory.bring(granted, self.streamed)
     }
 
-    /// While a service is down that was killed, half of what it wants.
+    /// While a killed service is down, half of the demand.
     fn demand(&self, demand: Demand, second: u64) -> Demand {
         if second >= self.without_service_until {
             return demand;
@@ -57,46 +57,46 @@ impl Guest {
     }
 
     pub(super) fn hot(&self) -> u64 {
-        self.memory[Kind::Hot].total() + self.own.hot
+        self.memory[PageKind::Hot].total() + self.own.hot
     }
 
     pub(super) fn cold(&self) -> u64 {
-        self.memory[Kind::Cold].total() + self.own.cold
+        self.memory[PageKind::Cold].total() + self.own.cold
     }
 
     /// What gets warm, and what gets cold.
     fn change_use(&mut self, demand: Demand) {
         let cooled = self.hot().saturating_sub(demand.hot);
         let cooled = cooled.min(demand.cold.saturating_sub(self.cold()));
-        let moved = self.memory.turn(Kind::Hot, Kind::Cold, cooled);
+        let moved = self.memory.turn(PageKind::Hot, PageKind::Cold, cooled);
         self.own.hot -= cooled - moved;
         self.own.cold += cooled - moved;
         let warmed = self.cold().saturating_sub(demand.cold);
         let warmed = warmed.min(demand.hot.saturating_sub(self.hot()));
-        let moved = self.memory.turn(Kind::Cold, Kind::Hot, warmed);
+        let moved = self.memory.turn(PageKind::Cold, PageKind::Hot, warmed);
         self.own.cold -= warmed - moved;
         self.own.hot += warmed - moved;
-        let stale = self.memory[Kind::CacheHot].total().saturating_sub(demand.cache);
-        self.memory.turn(Kind::CacheHot, Kind::CacheCold, stale);
+        let stale = self.memory[PageKind::CacheHot].total().saturating_sub(demand.cache);
+        self.memory.turn(PageKind::CacheHot, PageKind::CacheCold, stale);
     }
 
     fn release(&mut self, demand: Demand) {
         let hot = self.hot().saturating_sub(demand.hot);
         let dropped = hot.min(self.own.hot);
         self.own.hot -= dropped;
-        self.memory.turn(Kind::Hot, Kind::Free, hot - dropped);
+        self.memory.turn(PageKind::Hot, PageKind::Free, hot - dropped);
         let cold = self.cold().saturating_sub(demand.cold);
         let dropped = cold.min(self.own.cold);
         self.own.cold -= dropped;
-        self.memory.turn(Kind::Cold, Kind::Free, cold - dropped);
+        self.memory.turn(PageKind::Cold, PageKind::Free, cold - dropped);
     }
 
-    fn grow(&mut self, kind: Kind, pages: u64, second: u64) {
-        // Whoever waits for the host to give him a page doesn't allocate the next.
+    fn grow(&mut self, kind: PageKind, pages: u64, second: u64) {
+        // A program that waits for a page doesn't allocate the next one.
         let pages = pages.min(ALLOCATION.saturating_sub(self.memory[kind].untouched));
-        let mut room = self.make_room(pages, Kind::Hot);
+        let mut room = self.make_room(pages, PageKind::Hot);
         if room < pages && self.spec.deflate_on_oom {
-            room += self.memory.turn(Kind::Balloon, Kind::Free, pages - room);
+            room += self.memory.turn(PageKind::Balloon, PageKind::Free, pages - room);
         }
         self.memory.allocate(kind, pages.min(room));
         if room >= pages {
@@ -106,7 +106,7 @@ impl Guest {
             // It waits until its swap has taken enough.
             self.waited += 1.0;
         } else if second >= self.without_service_until {
-            // What is left while a service is down makes do with what there is.
+            // Programs that remain while a service is down get by with the memory there is.
             self.kill(second);
         }
     }
@@ -118,26 +118,27 @@ impl Guest {
         self.asking = Asking::default();
         self.own.hot /= 2;
         self.own.cold /= 2;
-        for kind in [Kind::Hot, Kind::Cold] {
+        for kind in [PageKind::Hot, PageKind::Cold] {
             let half = self.memory[kind].total() / 2;
-            self.memory.turn(kind, Kind::Free, half);
+            self.memory.turn(kind, PageKind::Free, half);
         }
     }
 
-    /// Frees pages until `pages` can be allocated: caches first, then what its own swap
-    /// takes, kinds up to `most`. Returns how many can be.
-    pub(super) fn make_room(&mut self, pages: u64, most: Kind) -> u64 {
-        for kind in [Kind::CacheCold, Kind::CacheHot] {
+    /// Frees pages until `pages` can be allocated: caches first, then pages that its own swap
+    /// takes, of kinds up to `most`. Returns how many can be allocated.
+    pub(super) fn make_room(&mut self, pages: u64, most: PageKind) -> u64 {
+        for kind in [PageKind::CacheCold, PageKind::CacheHot] {
             let lack = pages.saturating_sub(self.room());
-            self.memory.turn(kind, Kind::Free, lack);
+            self.memory.turn(kind, PageKind::Free, lack);
         }
         let (speed, _) = self.own_device();
-        for kind in [Kind::Cold, Kind::Hot] {
+        for kind in [PageKind::Cold, PageKind::Hot] {
             let lack = pages.saturating_sub(self.room());
             let space = self.own.room();
-            if kind == Kind::Cold || kind == most {
-                let out = self.memory.turn(kind, Kind::Free, lack.min(space).min(speed));
-                *(if kind == Kind::Cold { &mut self.own.cold } else { &mut self.own.hot }) += out;
+            if kind == PageKind::Cold || kind == most {
+                let out = self.memory.turn(kind, PageKind::Free, lack.min(space).min(speed));
+                *(if kind == PageKind::Cold { &mut self.own.cold } else { &mut self.own.hot }) +=
+                    out;
                 self.totals.swap_out += out;
                 self.waited += out as f64 / speed as f64;
             }
@@ -147,40 +148,40 @@ impl Guest {
 
     /// Its kswapd: once less than the low mark is free, caches go until the high one is.
     fn balance(&mut self) {
-        let free = self.memory[Kind::Free].total();
+        let free = self.memory[PageKind::Free].total();
         if free >= self.marks.low {
             return;
         }
-        for kind in [Kind::CacheCold, Kind::CacheHot] {
-            let lack = self.marks.high.saturating_sub(self.memory[Kind::Free].total());
-            self.memory.turn(kind, Kind::Free, lack);
+        for kind in [PageKind::CacheCold, PageKind::CacheHot] {
+            let lack = self.marks.high.saturating_sub(self.memory[PageKind::Free].total());
+            self.memory.turn(kind, PageKind::Free, lack);
         }
     }
 
     /// Free pages above the guest's minimum.
     pub(super) fn room(&self) -> u64 {
-        self.memory[Kind::Free].total().saturating_sub(self.marks.min)
+        self.memory[PageKind::Free].total().saturating_sub(self.marks.min)
     }
 
     /// Free pages above what its kswapd keeps.
     fn room_for_files(&self) -> u64 {
-        self.memory[Kind::Free].total().saturating_sub(self.marks.high)
+        self.memory[PageKind::Free].total().saturating_sub(self.marks.high)
     }
 
     /// What its programs touch comes back from its own swap.
     fn page_in(&mut self) {
-        let touched = |pages: u64, kind: Kind| (pages as f64 * kind.touched()).ceil() as u64;
-        let hot = touched(self.own.hot, Kind::Hot).min(self.own.hot);
-        let cold = touched(self.own.cold, Kind::Cold).min(self.own.cold);
+        let touched = |pages: u64, kind: PageKind| (pages as f64 * kind.touched()).ceil() as u64;
+        let hot = touched(self.own.hot, PageKind::Hot).min(self.own.hot);
+        let cold = touched(self.own.cold, PageKind::Cold).min(self.own.cold);
         let wanted = hot + cold;
         if wanted == 0 {
             return;
         }
         let (speed, seconds) = self.own_device();
-        let room = self.make_room(wanted.min(speed), Kind::Cold).min(wanted).min(speed);
-        let back = self.memory.allocate(Kind::Hot, room.min(hot));
+        let room = self.make_room(wanted.min(speed), PageKind::Cold).min(wanted).min(speed);
+        let back = self.memory.allocate(PageKind::Hot, room.min(hot));
         self.own.hot -= back;
-        let cold_back = self.memory.allocate(Kind::Cold, (room - back).min(cold));
+        let cold_back = self.memory.allocate(PageKind::Cold, (room - back).min(cold));
         self.own.cold -= cold_back;
         self.totals.swap_in += back + cold_back;
         self.totals.major_faults += back + cold_back;
@@ -189,22 +190,23 @@ impl Guest {
 
     /// Files that are read again and again, as far as they aren't cached.
     fn read_again(&mut self, demand: u64) {
-        let missing = demand.saturating_sub(self.memory[Kind::CacheHot].total());
-        let wanted = (missing as f64 * Kind::CacheHot.touched()).ceil() as u64;
+        let missing = demand.saturating_sub(self.memory[PageKind::CacheHot].total());
+        let wanted = (missing as f64 * PageKind::CacheHot.touched()).ceil() as u64;
         let read = wanted.min(DISK);
         let lack = read.saturating_sub(self.room_for_files());
-        self.memory.turn(Kind::CacheCold, Kind::Free, lack);
-        self.memory.allocate(Kind::CacheHot, read.min(self.room_for_files()));
+        self.memory.turn(PageKind::CacheCold, PageKind::Free, lack);
+        self.memory.allocate(PageKind::CacheHot, read.min(self.room_for_files()));
         // Mapped files fault, others are read.
         self.totals.major_faults += read / 2;
         self.wait_for_device(wanted, read, DISK_SECONDS);
     }
 
-    /// Files that are read once: nobody waits longer for them, cached or not. They stay cached
-    /// while there is room, so that a guest that goes on reading fills. Returns what found room.
+    /// Reads files once. Whether they are cached makes no difference to waits; they stay cached
+    /// while there is room, so that a guest that goes on reading fills up. Returns the pages that
+    /// found room.
     fn read_once(&mut self, demand: u64, streams: u64) -> u64 {
-        let wanted = demand.saturating_sub(self.memory[Kind::CacheCold].total()).max(streams);
-        self.memory.allocate(Kind::CacheCold, wanted.min(DISK).min(self.room_for_files()))
+        let wanted = demand.saturating_sub(self.memory[PageKind::CacheCold].total()).max(streams);
+        self.memory.allocate(PageKind::CacheCold, wanted.min(DISK).min(self.room_for_files()))
     }
 
     fn wait_for_device(&mut self, wanted: u64, done: u64, seconds: f64) {

@@ -1,4 +1,4 @@
-//! What guests want of their memory over time: the behaviours of scenarios.
+//! Loads of guests over time: the behaviours of scenarios.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,16 +37,16 @@ pub enum Load {
     Bursty { quiet: Needs, busy: Needs, first: u64, every: u64, lasts: u64 },
     /// A leak: cold memory grows until it has grown by `until`, and begins anew.
     Growing { from: Needs, per_second: Size, until: Size },
-    /// Points in time, joined by straight lines; before the first as there, and after the
-    /// last as there. They come again `every` so many seconds: days and nights, heaps that
-    /// are collected, snapshots of a database whose child copies what is written.
+    /// Points in time, joined by straight lines; constant before the first and after the last.
+    /// Repeated `every` so many seconds: days and nights, garbage-collected heaps, snapshots of a
+    /// database whose child copies what is written.
     Phases {
         steps: Vec<Step>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         every: Option<u64>,
     },
-    /// Touches so much in `lasts` seconds after its start (firmware, kernel, page cache;
-    /// Windows zeroes everything), and then needs what it needs.
+    /// Touches this much within `lasts` seconds of its start (firmware, kernel, page cache; Windows
+    /// zeroes everything), and then has its ordinary demand.
     Booting { touches: Size, lasts: u64, needs: Needs },
 }
 

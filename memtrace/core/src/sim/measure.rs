@@ -1,24 +1,24 @@
-//! Measures a run on the simulated host itself, and not on what it tells.
+//! Measures a run by the simulated host's own state, not by what it reports.
 
 use std::collections::BTreeMap;
 
 use super::host::{Host, Vm};
-use super::memory::Kind;
-use super::outcome::Outcome;
+use super::memory::PageKind;
+use super::outcome::RunOutcome;
 use super::size::{GIB, MIB, PAGE};
 use crate::order::Order;
 use crate::policy::Action;
 use crate::sample::VmId;
 
-/// A VM that waits for such a share of a second is in distress.
+/// A VM is in distress when it waits for this share of a second.
 const DISTRESS: f64 = 0.1;
-/// Distress that comes back within so many seconds hasn't ended.
+/// Distress that returns within this many seconds counts as one.
 const BRIDGED: u64 = 5;
-/// Turns within so many seconds of each other are an oscillation.
+/// A balloon that turns twice within this many seconds oscillates.
 const TURNS: u64 = 120;
 /// Smaller moves have no direction.
 const MOVE: u64 = 16 * MIB;
-/// With this share of the host available nobody needs what the balloons hold.
+/// While this share of the host (per cent) is available, memory held by balloons is needless.
 const PLENTY: u64 = 25;
 
 /// The last turn of a VM's balloon.
@@ -31,9 +31,9 @@ struct Course {
 /// Measures a run, second by second.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Measure {
-    outcome: Outcome,
+    outcome: RunOutcome,
     ballooned_before: u64,
-    /// First and last second of the distress that goes on.
+    /// First and last second of the current distress.
     distress: Option<(u64, u64)>,
     courses: BTreeMap<VmId, Course>,
 }
@@ -85,10 +85,10 @@ impl Measure {
         }
     }
 
-    pub(super) fn end(self, host: &Host) -> Outcome {
+    pub(super) fn end(self, host: &Host) -> RunOutcome {
         let pages: u64 =
             measured(host).map(|vm| vm.suffered.swap_in + vm.guest.totals.swap_in).sum();
-        Outcome {
+        RunOutcome {
             swap_in_gib: gib(pages as f64),
             refused_allocations: measured(host).map(|vm| vm.guest.totals.refused).sum(),
             guest_ooms: measured(host).map(|vm| vm.guest.totals.ooms).sum(),
@@ -109,5 +109,5 @@ fn gib(pages: f64) -> f64 {
 }
 
 fn ballooned(vm: &Vm) -> u64 {
-    vm.guest.memory[Kind::Balloon].total()
+    vm.guest.memory[PageKind::Balloon].total()
 }

@@ -1,5 +1,5 @@
-//! A guest's memory by kind: what the guest uses each page for, and what the host has for
-//! it. Amounts are base pages.
+//! A guest's memory by kind: the guest's use of each page, and its backing on the host. Amounts are
+//! base pages.
 
 use std::ops::{Index, IndexMut};
 
@@ -7,7 +7,7 @@ use super::backing::{Backing, spread};
 
 /// What a guest uses a page for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum PageKind {
     /// The working set: touched all the time.
     Hot,
     /// Allocated, seldom touched.
@@ -16,24 +16,24 @@ pub(super) enum Kind {
     CacheHot,
     /// Page cache that was read once.
     CacheCold,
-    /// Free in the guest. What the host has for it is dead.
+    /// Free in the guest. Its backing on the host is unused memory.
     Free,
     /// In the balloon.
     Balloon,
 }
 
-impl Kind {
+impl PageKind {
     pub(super) const ALL: [Self; 6] =
         [Self::Hot, Self::Cold, Self::CacheHot, Self::CacheCold, Self::Free, Self::Balloon];
 
-    /// How much likelier than others the host's reclaim takes such a page. It knows pages
-    /// by their accessed bits alone, so that it mostly spares what is hot, not always.
+    /// Relative probability that host reclaim takes a page of this kind. It knows accessed bits
+    /// only, so hot pages are mostly spared, not always.
     const fn eviction(self) -> f64 {
         match self {
             Self::Hot => 0.03,
             Self::Cold => 0.6,
             Self::CacheHot => 0.15,
-            // Recycled now and then, while nobody touches what is dead.
+            // Reused now and then, whereas unused memory is never touched.
             Self::CacheCold => 0.4,
             Self::Free => 1.0,
             Self::Balloon => 0.0,
@@ -53,18 +53,18 @@ impl Kind {
 
 /// All pages of a guest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Memory([Backing; Kind::ALL.len()]);
+pub(super) struct Memory([Backing; PageKind::ALL.len()]);
 
-impl Index<Kind> for Memory {
+impl Index<PageKind> for Memory {
     type Output = Backing;
 
-    fn index(&self, kind: Kind) -> &Backing {
+    fn index(&self, kind: PageKind) -> &Backing {
         &self.0[kind as usize]
     }
 }
 
-impl IndexMut<Kind> for Memory {
-    fn index_mut(&mut self, kind: Kind) -> &mut Backing {
+impl IndexMut<PageKind> for Memory {
+    fn index_mut(&mut self, kind: PageKind) -> &mut Backing {
         &mut self.0[kind as usize]
     }
 }
@@ -106,25 +106,25 @@ impl Memory {
         *self = Self::default();
     }
 
-    /// Gives pages another use; what the host has for them stays. Returns how many.
-    pub(super) fn turn(&mut self, from: Kind, to: Kind, pages: u64) -> u64 {
+    /// Changes the use of pages; their backing stays. Returns how many.
+    pub(super) fn turn(&mut self, from: PageKind, to: PageKind, pages: u64) -> u64 {
         let taken = self[from].take(pages);
         self[to].put(taken);
         taken.total()
     }
 
     /// Allocates free pages. Returns how many.
-    pub(super) fn allocate(&mut self, to: Kind, pages: u64) -> u64 {
-        let taken = self[Kind::Free].take_resident_first(pages);
+    pub(super) fn allocate(&mut self, to: PageKind, pages: u64) -> u64 {
+        let taken = self[PageKind::Free].take_resident_first(pages);
         self[to].put(taken);
         taken.total()
     }
 
     /// (likelihood, resident pages) of each kind, for the host's reclaim.
-    pub(super) fn evictable(&self) -> [(f64, u64); Kind::ALL.len()] {
-        Kind::ALL.map(|kind| {
+    pub(super) fn evictable(&self) -> [(f64, u64); PageKind::ALL.len()] {
+        PageKind::ALL.map(|kind| {
             let pages = self[kind].resident;
-            (kind.eviction() * pages as f64, if kind == Kind::Balloon { 0 } else { pages })
+            (kind.eviction() * pages as f64, if kind == PageKind::Balloon { 0 } else { pages })
         })
     }
 
@@ -140,13 +140,13 @@ impl Memory {
         evicted
     }
 
-    /// `streamed`: pages of cache that are overwritten with other files. The oldest are,
-    /// which are those that the host swapped; it reads them back in vain.
-    fn wanted(&self, kind: Kind, streamed: u64) -> Wants {
+    /// `streamed`: cached pages that are overwritten with other files. The oldest are reused first,
+    /// which are those that the host swapped out, so it swaps them in for nothing.
+    fn wanted(&self, kind: PageKind, streamed: u64) -> Wants {
         let backing = self[kind];
         let swapped = match kind {
-            Kind::Free | Kind::Balloon => return Wants::default(),
-            Kind::CacheCold => streamed as f64 * self.swapped_share(kind),
+            PageKind::Free | PageKind::Balloon => return Wants::default(),
+            PageKind::CacheCold => streamed as f64 * self.swapped_share(kind),
             _ => backing.swapped as f64 * kind.touched(),
         };
         let swapped = swapped.ceil() as u64;
@@ -154,13 +154,13 @@ impl Memory {
         Wants { first: backing.untouched, swapped: swapped.min(backing.swapped) }
     }
 
-    fn swapped_share(&self, kind: Kind) -> f64 {
+    fn swapped_share(&self, kind: PageKind) -> f64 {
         self[kind].swapped as f64 / self[kind].total().max(1) as f64
     }
 
     /// What the guest would touch in this second and the host hasn't in memory.
     pub(super) fn wants(&self, streamed: u64) -> Wants {
-        Kind::ALL.iter().fold(Wants::default(), |sum, kind| {
+        PageKind::ALL.iter().fold(Wants::default(), |sum, kind| {
             let wants = self.wanted(*kind, streamed);
             Wants { first: sum.first + wants.first, swapped: sum.swapped + wants.swapped }
         })
@@ -171,7 +171,7 @@ impl Memory {
         if granted.total() == 0 {
             return Wants::default();
         }
-        let wanted = Kind::ALL.map(|kind| self.wanted(kind, streamed));
+        let wanted = PageKind::ALL.map(|kind| self.wanted(kind, streamed));
         let parts = |field: fn(&Wants) -> u64| {
             wanted.iter().map(|wants| (field(wants) as f64, field(wants))).collect::<Vec<_>>()
         };

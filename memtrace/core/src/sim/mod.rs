@@ -1,7 +1,7 @@
-//! A simulated host that is both where samples come from and what carries orders out, so
-//! that policies can be tried on stories: guests that work, burst, leak, lie or are stuck,
-//! a host with little memory and a slow swap, under a virtual clock. Nothing in it is
-//! random. Must not know files, clocks, threads, or the policies themselves.
+//! A simulated host that provides samples and carries out orders, so that policies can be tried on
+//! scenarios: guests that work, burst, leak, report wrong statistics or are stuck, a host with
+//! little memory and a slow swap, under a virtual clock. Nothing in it is random. Doesn't know
+//! files, clocks, threads, or the policies themselves.
 //!
 //! An amount of memory is a `u64` of base pages within this module, and a step a second.
 
@@ -32,7 +32,7 @@ mod work;
 
 pub use host::Host;
 pub use load::{Load, Needs, Step};
-pub use outcome::{Expectation, Outcome};
+pub use outcome::{Expectation, RunOutcome};
 pub use run::{Look, run, watch};
 pub use scenario::Scenario;
 pub use size::Size;

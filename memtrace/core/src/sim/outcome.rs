@@ -1,13 +1,14 @@
-//! What a policy made of a scenario, and what is expected of it.
+//! The result of a policy on a scenario, and what is expected of it.
 
 use serde::{Deserialize, Serialize};
 
 /// The result of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
-    /// Seconds that vCPUs waited for memory, in the host (swap-in, direct reclaim) and in
-    /// their guest (its own swap, files that it had cached); those of VMs that the host killed;
-    /// and, one each, seconds in which a service was down that a guest's OOM killer ended.
+pub struct RunOutcome {
+    /// Seconds that vCPUs waited for memory: on the host (swap-in, direct reclaim) and within their
+    /// guest (its own swap, file reads that had been cached). Plus the waits of VMs that the host
+    /// killed, and one for each second in which a service was down after its guest's OOM killer
+    /// ended it.
     pub stall_seconds: f64,
     /// Read back from the host's swap, and from the guests' own.
     pub swap_in_gib: f64,
@@ -15,30 +16,30 @@ pub struct Outcome {
     pub guest_ooms: u64,
     /// VMs that the host's OOM killer ended.
     pub kills: u64,
-    /// Longest time that somebody was in distress (waited for over a tenth of each second).
+    /// Longest time that some VM was in distress (waited for over a tenth of each second).
     pub relief_seconds: u64,
-    /// Times that a balloon turned within two minutes of its turn before.
+    /// Turns of a balloon within two minutes of its previous turn.
     pub oscillations: u64,
-    /// What balloons held beyond their beginning while a quarter of the host's memory was
-    /// available, or without the host getting it, times seconds.
+    /// GiB times seconds that balloons held beyond their initial size although a quarter of the
+    /// host's memory was available, or without the host gaining it.
     pub needless_gib_seconds: f64,
     /// Orders that were given.
     pub orders: u64,
-    /// Those to VMs that boot, migrate, are pinned or were just set by hand, or beyond
-    /// their memory.
+    /// Orders to VMs that boot, migrate, are pinned or were just set by hand, or beyond their
+    /// memory.
     pub breaches: u64,
-    /// Allocations that programs did without because their guest hadn't so much available.
+    /// Allocations that programs skipped because their guest had too little available.
     #[serde(default)]
     pub refused_allocations: u64,
-    /// Memory that loads would have touched if they had had all at once, second by second;
-    /// and that they touched.
+    /// Memory that loads would have touched without any waiting, summed over seconds; and that they
+    /// touched.
     #[serde(default)]
     pub work_wanted_gib: f64,
     #[serde(default)]
     pub work_done_gib: f64,
 }
 
-impl Outcome {
+impl RunOutcome {
     /// Of two runs together: sums, and the longer relief.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
@@ -87,8 +88,8 @@ pub struct Expectation {
 }
 
 impl Expectation {
-    /// What wasn't reached, in words. `nothing`: the outcome without any policy.
-    pub fn missed(&self, outcome: &Outcome, nothing: &Outcome) -> Vec<String> {
+    /// Expectations that were missed, as text. `nothing`: the outcome without any policy.
+    pub fn missed(&self, outcome: &RunOutcome, nothing: &RunOutcome) -> Vec<String> {
         let count = |limit: Option<u64>| limit.map(|limit| limit as f64);
         let ratio = self.stall_ratio.map(|ratio| ratio * nothing.stall_seconds);
         [
@@ -130,10 +131,10 @@ mod tests {
             ..Expectation::default()
         };
         let outcome =
-            Outcome { stall_seconds: 3.0, guest_ooms: 1, orders: 5, ..Outcome::default() };
-        let nothing = Outcome { stall_seconds: 20.0, ..Outcome::default() };
+            RunOutcome { stall_seconds: 3.0, guest_ooms: 1, orders: 5, ..RunOutcome::default() };
+        let nothing = RunOutcome { stall_seconds: 20.0, ..RunOutcome::default() };
         let missed = ["3.0 stall seconds against none, at most 2.0", "1.0 guest OOMs, at most 0.0"];
         assert_eq!(expect.missed(&outcome, &nothing), missed);
-        assert_eq!(expect.missed(&Outcome::default(), &nothing), [""; 0]);
+        assert_eq!(expect.missed(&RunOutcome::default(), &nothing), [""; 0]);
     }
 }

@@ -1,5 +1,5 @@
-//! A scenario out of a recorded host, so that policies can be tried on its guests. What no sample
-//! tells is assumed: how much of what programs hold is hot, and how fast the swap is.
+//! Makes a scenario from a recorded host, so that policies can be tried on its guests. What samples
+//! don't show is assumed: which part of allocated memory is hot, and how fast the swap is.
 
 use std::collections::BTreeMap;
 
@@ -101,7 +101,7 @@ impl Recorded {
             event: Vec::new(),
             expect: Expectation::default(),
         };
-        scenario.check().context("what was recorded makes no scenario")?;
+        scenario.check().context("the recording makes no valid scenario")?;
         Host::new(&scenario)?;
         Ok(scenario)
     }

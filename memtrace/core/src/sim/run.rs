@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::host::Host;
 use super::measure::Measure;
-use super::outcome::Outcome;
+use super::outcome::RunOutcome;
 use super::scenario::Scenario;
 use crate::model::{Snapshot, derive};
 use crate::order::{Actuator, Order};
@@ -25,9 +25,9 @@ pub struct Look<'a> {
 ///
 /// # Errors
 /// When the scenario can't begin, or the physics broke.
-pub fn run(scenario: &Scenario, policy: &mut dyn Policy) -> Result<Outcome> {
+pub fn run(scenario: &Scenario, policy: &mut dyn Policy) -> Result<RunOutcome> {
     let mut host = Host::new(scenario)?;
-    // No policy sees them, and they grow with the square of the VMs.
+    // Not used by any policy, and their number grows with the square of that of VMs.
     host.totals.flows = None;
     pass(host, scenario.seconds, policy, |_| {})
 }
@@ -40,7 +40,7 @@ pub fn watch(
     scenario: &Scenario,
     policy: &mut dyn Policy,
     look: impl FnMut(&Look<'_>),
-) -> Result<Outcome> {
+) -> Result<RunOutcome> {
     pass(Host::new(scenario)?, scenario.seconds, policy, look)
 }
 
@@ -49,7 +49,7 @@ fn pass(
     seconds: u64,
     policy: &mut dyn Policy,
     mut look: impl FnMut(&Look<'_>),
-) -> Result<Outcome> {
+) -> Result<RunOutcome> {
     let mut measure = Measure::new(&host);
     let mut observer = Observer::default();
     let mut previous: Option<Sample> = None;

@@ -1,5 +1,5 @@
-//! What memtrace would read on the simulated host: real samples, so that all that comes
-//! after them is the code that runs live.
+//! The samples that memtrace would read on the simulated host, so that everything after them is the
+//! code that runs live.
 
 use memtrace_ebpf::VmCounters;
 

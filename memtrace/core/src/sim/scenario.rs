@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn a_mistake_is_named() {
         for (from, to, told) in [
-            ("memory = \"1 GiB\"", "memory = \"1 GB\"", "1 GB"),
+            ("memory = \"1 GiB\"", "memory = \"1 giB\"", "1 giB"),
             ("count = 2", "cuont = 2", "cuont"),
             ("seconds = 10", "seconds = 0", "1 to 86400"),
             ("count = 2", "count = 2000", "256 VMs"),

@@ -1,7 +1,7 @@
 //! What a guest says of itself through its balloon, which may be old or untrue.
 
 use super::guest::{Guest, GuestTotals};
-use super::memory::Kind;
+use super::memory::PageKind;
 use super::scenario::{StatisticsKind, System};
 use super::size::{PAGE, bytes};
 use crate::sample::GuestStats;
@@ -19,11 +19,11 @@ pub(super) const fn wall(second: u64) -> WallNanos {
 
 /// The last report.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Told {
+pub(super) struct LastReport {
     pub(super) stats: Option<GuestStats>,
 }
 
-impl Told {
+impl LastReport {
     /// A second in which the guest reports, if it is time and nothing keeps it from it.
     pub(super) fn listen(&mut self, guest: &Guest, second: u64, silent: bool) {
         let speaks = guest.is_up(second) && guest.spec.statistics != StatisticsKind::None;
@@ -34,7 +34,7 @@ impl Told {
 }
 
 fn report(guest: &Guest, second: u64) -> GuestStats {
-    let free = guest.memory[Kind::Free].total();
+    let free = guest.memory[PageKind::Free].total();
     let total = match guest.spec.system {
         // virtio_balloon.c adjusts the managed pages only without deflate-on-oom.
         System::Linux if !guest.spec.deflate_on_oom => guest.actual(),

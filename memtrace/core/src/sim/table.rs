@@ -4,14 +4,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::outcome::Outcome;
+use super::outcome::RunOutcome;
 
 /// One run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     pub scenario: String,
     pub policy: String,
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
     /// What the scenario expects of memtrace's policy and wasn't reached, in words.
     pub missed: Vec<String>,
 }
@@ -86,7 +86,7 @@ fn least(rows: &[Row], row: &Row) -> bool {
         && same.all(|other| row.outcome.stall_seconds <= other.outcome.stall_seconds)
 }
 
-fn cells(outcome: &Outcome) -> [String; HEADINGS.len() - 1] {
+fn cells(outcome: &RunOutcome) -> [String; HEADINGS.len() - 1] {
     [
         format!("{:.1}", outcome.stall_seconds),
         format!("{:.2}", outcome.swap_in_gib),
@@ -102,7 +102,7 @@ fn cells(outcome: &Outcome) -> [String; HEADINGS.len() - 1] {
 }
 
 /// With those that should not have been given.
-fn orders(outcome: &Outcome) -> String {
+fn orders(outcome: &RunOutcome) -> String {
     match outcome.breaches {
         0 => outcome.orders.to_string(),
         breaches => format!("{} ({breaches} bad)", outcome.orders),
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     fn row(scenario: &str, policy: &str, stall_seconds: f64) -> Row {
-        let outcome = Outcome { stall_seconds, orders: 3, breaches: 1, ..Outcome::default() };
+        let outcome = RunOutcome { stall_seconds, orders: 3, breaches: 1, ..RunOutcome::default() };
         Row { scenario: scenario.into(), policy: policy.into(), outcome, missed: Vec::new() }
     }
 

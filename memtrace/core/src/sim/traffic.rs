@@ -3,7 +3,7 @@
 
 use super::backing::spread;
 use super::host::{Host, Vm};
-use super::memory::{Kind, Wants};
+use super::memory::{PageKind, Wants};
 use super::size::MIB_PAGES;
 use crate::sample::Party;
 
@@ -195,14 +195,14 @@ pub(super) fn evict(vms: &mut [Vm], pages: u64) -> Vec<u64> {
     if pages == 0 {
         return vec![0; vms.len()];
     }
-    let none = [(0.0, 0); Kind::ALL.len()];
+    let none = [(0.0, 0); PageKind::ALL.len()];
     let parts: Vec<(f64, u64)> = vms
         .iter()
         .flat_map(|vm| if vm.guest.spec.pinned { none } else { vm.guest.memory.evictable() })
         .collect();
     let taken = spread(pages, &parts);
     let mut evicted = Vec::with_capacity(vms.len());
-    for (vm, pages) in vms.iter_mut().zip(taken.chunks(Kind::ALL.len())) {
+    for (vm, pages) in vms.iter_mut().zip(taken.chunks(PageKind::ALL.len())) {
         let pages = vm.guest.memory.evict(pages);
         vm.suffered.swap_out += pages;
         evicted.push(pages);
@@ -214,7 +214,9 @@ pub(super) fn evict(vms: &mut [Vm], pages: u64) -> Vec<u64> {
 /// come back. Returns how many.
 pub(super) fn evicted_before(vms: &mut [Vm], pages: u64) -> u64 {
     let mut left = pages;
-    for kind in [Kind::Free, Kind::CacheCold, Kind::Cold, Kind::CacheHot, Kind::Hot] {
+    for kind in
+        [PageKind::Free, PageKind::CacheCold, PageKind::Cold, PageKind::CacheHot, PageKind::Hot]
+    {
         let part = |vm: &Vm| {
             let pages = if vm.guest.spec.pinned { 0 } else { vm.guest.memory[kind].resident };
             (pages as f64, pages)

@@ -3,7 +3,7 @@
 
 use super::guest::Guest;
 use super::load::Demand;
-use super::memory::Kind;
+use super::memory::PageKind;
 
 /// Programs that were refused memory ask again after so many seconds.
 const ASK_AGAIN: u64 = 60;
@@ -26,22 +26,22 @@ pub(super) struct Asking {
 
 /// Pages that are touched in a second of so many of each kind.
 fn touches(hot: u64, cold: u64, cache: u64) -> f64 {
-    hot as f64 * Kind::Hot.touched()
-        + cold as f64 * Kind::Cold.touched()
-        + cache as f64 * Kind::CacheHot.touched()
+    hot as f64 * PageKind::Hot.touched()
+        + cold as f64 * PageKind::Cold.touched()
+        + cache as f64 * PageKind::CacheHot.touched()
 }
 
 impl Guest {
     /// The work of this second, before the host had a say.
     pub(super) fn touched(&self, wanted: Demand) -> Work {
         let Demand { hot, cold, cache, .. } = wanted;
-        let there = |kind: Kind, wanted: u64| self.memory[kind].total().min(wanted);
+        let there = |kind: PageKind, wanted: u64| self.memory[kind].total().min(wanted);
         Work {
             wanted: touches(hot, cold, cache),
             done: touches(
-                there(Kind::Hot, hot),
-                there(Kind::Cold, cold),
-                there(Kind::CacheHot, cache),
+                there(PageKind::Hot, hot),
+                there(PageKind::Cold, cold),
+                there(PageKind::CacheHot, cache),
             ),
         }
     }

@@ -100,7 +100,7 @@ fn why_unknown(disk: &Path) -> Option<&'static str> {
         words.iter().any(|word| text.contains(word))
     };
     if names.clone().any(is_part) || says("vendor", &VENDORS) || says("model", &MODELS) {
-        return Some("a virtual disk, whose queue says that it rotates whatever is below it");
+        return Some("a virtual disk, whose rotational flag doesn't describe the disk below it");
     }
     None
 }

@@ -8,7 +8,7 @@ use memtrace_ebpf::VmCounters;
 use super::cgroups::Company;
 use super::known::KnownVm;
 use super::notices::Notices;
-use super::rereading::{self, Kept, Signs};
+use super::rereading::{self, ActivitySigns, LastReading};
 use super::{Kernel, LiveSource, Tick, guests};
 use crate::hostfs::process::{self, ProcessStat};
 use crate::hostfs::{HostRoot, cgroup};
@@ -34,7 +34,7 @@ struct Files {
 }
 
 impl KnownVm {
-    fn is_quiet(&mut self, signs: Option<&Signs>, now: Nanos) -> bool {
+    fn is_quiet(&mut self, signs: Option<&ActivitySigns>, now: Nanos) -> bool {
         let usage = || cgroup::usage(&self.files, self.membership.cgroup()?);
         if signs.is_some_and(|signs| self.kept.is_still(signs, usage)) {
             return self.kept.is_told();
@@ -48,11 +48,11 @@ impl KnownVm {
     }
 
     /// Reads all its files.
-    fn read(&mut self, root: &HostRoot, pid: u32, at: Nanos, signs: Option<Signs>) {
+    fn read(&mut self, root: &HostRoot, pid: u32, at: Nanos, signs: Option<ActivitySigns>) {
         let process = process::memory(&self.files, root, pid);
         let cgroup = self.membership.cgroup();
         let cgroup = cgroup.map(|cgroup| cgroup::sample(&self.files, cgroup));
-        self.kept = Kept { at, moved: self.kept.moved, signs, process, cgroup };
+        self.kept = LastReading { at, moved: self.kept.moved, signs, process, cgroup };
     }
 }
 
@@ -67,7 +67,7 @@ impl LiveSource {
         let mut answer = if self.is_outside_scope(vm.pid) {
             GuestAnswer::problem("not asked: the VM is outside the scope (scope.cgroup)")
         } else {
-            self.guests.answer(vm)
+            self.guests.answer(&self.root, vm)
         };
         let balloon = vm.description.qemu.as_ref().and_then(|qemu| qemu.balloon);
         answer.guest.deflate_on_oom = balloon.map(|balloon| balloon.deflate_on_oom);
@@ -124,7 +124,7 @@ impl LiveSource {
             if let Some((platform, id)) = number(vm).filter(|number| proven.contains(number)) {
                 vm.labels.id = None;
                 let text = format!(
-                    "process {} says the number {id} of another VM of {}",
+                    "process {} claims the number {id} of another VM of {}",
                     vm.pid,
                     platform.word()
                 );
@@ -151,7 +151,8 @@ impl LiveSource {
             Kernel::Absent(_) => None,
         };
         let seen = kernel.is_some_and(|kernel| rereading::are_seen(kernel.signals()));
-        let signs = counters.filter(|_| seen).map(|counters| Signs::new(counters, stat, guest));
+        let signs =
+            counters.filter(|_| seen).map(|counters| ActivitySigns::new(counters, stat, guest));
         known.quiet = known.is_quiet(signs.as_ref(), tick.at);
         // VmSwap and the counters from nearly the same time.
         let told_by_vmswap = kernel.filter(|kernel| kernel.swap_ins_need_vmswap());

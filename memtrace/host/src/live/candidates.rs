@@ -1,5 +1,5 @@
-//! Processes that have a slot and aren't VMs yet, or weren't looked at: slots are few, so that each
-//! user has some of them, and none for long.
+//! Processes with a slot that are not (yet) known to be VMs. Slots are few, so their number is
+//! bounded per user, and in time.
 
 use std::collections::BTreeMap;
 

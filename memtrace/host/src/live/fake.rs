@@ -24,7 +24,7 @@ pub const QEMU: FakeProcess<'static> = FakeProcess {
 };
 
 #[derive(Default)]
-pub struct State {
+pub struct FakeState {
     pub tracked: BTreeMap<u32, Belongings>,
     pub forgotten: Vec<u32>,
     pub events: Vec<Event>,
@@ -36,14 +36,14 @@ pub struct State {
 }
 
 pub struct FakeKernel {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<FakeState>>,
     signals: Vec<SignalStatus>,
     bell: File,
 }
 
 /// The test's end of a [`FakeKernel`].
 pub struct Remote {
-    pub state: Arc<Mutex<State>>,
+    pub state: Arc<Mutex<FakeState>>,
     bell: File,
 }
 
@@ -55,7 +55,7 @@ impl Remote {
 }
 
 pub fn kernel() -> (Box<dyn KernelSide>, Remote) {
-    let state = Arc::new(Mutex::new(State::default()));
+    let state = Arc::new(Mutex::new(FakeState::default()));
     let (reader, writer) = rustix::pipe::pipe().unwrap();
     let signals = vec![SignalStatus {
         signal: Signal::SwapIn,

@@ -5,7 +5,7 @@ use crate::hostfs::HostRoot;
 use crate::vmm::discover::FoundVm;
 use crate::vmm::guest::GuestAnswer;
 use crate::vmm::hypervisors::Hypervisors;
-use crate::vmm::libvirt::Libvirt;
+use crate::vmm::libvirt::{self, Libvirt};
 use crate::vmm::qemu;
 use crate::vmm::qmp::{QmpClients, Target};
 use memtrace_core::sample::Manager;
@@ -26,8 +26,8 @@ impl Guests {
     pub(super) fn follow(&mut self, root: &HostRoot, vm: &FoundVm) {
         match manager(vm) {
             Manager::Libvirt if self.options.libvirt => {
-                if let Some(uuid) = vm.description.uuid {
-                    self.libvirt.follow(uuid);
+                if let Ok(target) = libvirt::Target::of(root, vm) {
+                    self.libvirt.follow(&target);
                 }
             }
             Manager::Qmp if self.options.qmp => {
@@ -40,15 +40,16 @@ impl Guests {
     }
 
     /// Stops polling this VM, which goes on. Cheap when it isn't polled.
-    pub(super) fn leave(&mut self, vm: &FoundVm) {
+    pub(super) fn leave(&mut self, root: &HostRoot, vm: &FoundVm) {
         self.qmp.forget(vm.pid);
-        if let Some(uuid) = vm.description.uuid {
-            self.libvirt.leave(uuid);
+        if let Ok(target) = libvirt::Target::of(root, vm) {
+            self.libvirt.leave(&target);
         }
     }
 
     pub(super) fn forget(&mut self, pid: u32) {
         self.qmp.forget(pid);
+        self.libvirt.forget(pid);
     }
 
     pub(super) fn hypervisors(&self) -> Hypervisors {
@@ -56,14 +57,14 @@ impl Guests {
     }
 
     /// The last answer. Never blocks.
-    pub(super) fn answer(&self, vm: &FoundVm) -> GuestAnswer {
+    pub(super) fn answer(&self, root: &HostRoot, vm: &FoundVm) -> GuestAnswer {
         let switched_off =
             || GuestAnswer::problem("queries are disabled (--no-libvirt, or the configuration)");
         match manager(vm) {
             Manager::Libvirt if !self.options.libvirt => switched_off(),
-            Manager::Libvirt => match vm.uuid {
-                Some(uuid) => self.libvirt.answer(uuid, vm.pid),
-                None => GuestAnswer::problem(NO_UUID),
+            Manager::Libvirt => match libvirt::Target::of(root, vm) {
+                Ok(target) => self.libvirt.answer(&target),
+                Err(why) => GuestAnswer::problem(format!("libvirt: {why}")),
             },
             Manager::Qmp if !self.options.qmp => switched_off(),
             Manager::Qmp => self.qmp.answer(vm.pid),
@@ -77,14 +78,11 @@ impl Guests {
     }
 }
 
-const NO_UUID: &str = "libvirt: the VM has no UUID on its command line, or another VM's";
-
 /// The interface to its balloon. libvirt goes first, as it holds the QMP socket of its VMs.
 pub(super) fn manager(vm: &FoundVm) -> Manager {
     match &vm.description.qemu {
         Some(qemu) => match qemu.libvirt {
-            Some(qemu::Libvirt::System) => Manager::Libvirt,
-            Some(qemu::Libvirt::Session | qemu::Libvirt::Contained) => Manager::None,
+            Some(_) => Manager::Libvirt,
             None if qemu.qmp_sockets.is_empty() => Manager::None,
             None => Manager::Qmp,
         },

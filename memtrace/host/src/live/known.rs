@@ -1,7 +1,7 @@
 //! What is kept of a VM between samples.
 
 use super::cgroups::{Company, Membership};
-use super::rereading::Kept;
+use super::rereading::LastReading;
 use super::shared::SharedMemory;
 use super::swap_base::SwapBase;
 use crate::hostfs::Keeper;
@@ -22,7 +22,7 @@ pub(super) struct KnownVm {
     pub(super) swap_base: SwapBase,
     pub(super) company: Company,
     /// The values of its last reading.
-    pub(super) kept: Kept,
+    pub(super) kept: LastReading,
     pub(super) naming: Naming,
     /// Nothing happened to it up to the last sample.
     pub(super) quiet: bool,

@@ -36,7 +36,7 @@ use self::guests::Guests;
 use self::known::KnownVm;
 use self::notices::Notices;
 use self::oom::OomKills;
-use self::rereading::Kept;
+use self::rereading::LastReading;
 use self::scope::Scope;
 use self::shared::{Patience, Sharing};
 use crate::clock::{monotonic, wall};
@@ -239,7 +239,7 @@ impl LiveSource {
             self.candidates.remove(vm.pid);
             moved |= self.look_where(vm, &mut patience, notices);
             if self.is_outside_scope(vm.pid) {
-                self.guests.leave(vm);
+                self.guests.leave(&self.root, vm);
             } else {
                 self.guests.follow(&self.root, vm);
             }
@@ -280,7 +280,7 @@ impl LiveSource {
             moved = known.membership.refresh(&known.files, &self.root, vm.pid, now);
         }
         if moved {
-            known.kept = Kept::default();
+            known.kept = LastReading::default();
         }
         if counts_files {
             moved |= patience.refresh(&mut known.shared_memory, &self.root, vm.pid, vm.user, now);

@@ -1,8 +1,8 @@
 //! Decides which VMs' files are read in a sample, and which keep their last values. Pure.
 //!
-//! The rule: a VM is *quiet* when none of its [`Signs`], which are read each time, has moved
-//! for as long as memory.stat takes to be flushed ([`TOLD`]). The files of a quiet VM are only read
-//! in its turn, so that no value is older than [`LONGEST`]; of any other VM everything is read.
+//! A VM is *quiet* when none of its [`ActivitySigns`], which are read in each sample, has changed
+//! for as long as memory.stat takes to be flushed ([`TOLD`]). Files of a quiet VM are read in turn
+//! only, so that no value is older than [`LONGEST`]; of any other VM all files are read.
 //!
 //! What the signs don't show, and so may be as old as that for a VM that is quiet:
 //!
@@ -40,7 +40,7 @@ const MILLISECOND: u64 = 1_000_000;
 /// What is read of a VM in each sample, beside its cgroup's usage, and shows that more may
 /// have changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Signs {
+pub(super) struct ActivitySigns {
     counters: VmCounters,
     minor_faults: u64,
     major_faults: u64,
@@ -50,7 +50,7 @@ pub(super) struct Signs {
     balloon: Option<Bytes>,
 }
 
-impl Signs {
+impl ActivitySigns {
     pub(super) const fn new(counters: VmCounters, stat: &ProcessStat, guest: &GuestSample) -> Self {
         Self {
             counters,
@@ -72,18 +72,18 @@ pub(super) fn are_seen(signals: &[SignalStatus]) -> bool {
 
 /// The last reading, and the signs from just before.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct LastReading {
     pub(super) at: Nanos,
     /// When a sign moved last.
     pub(super) moved: Nanos,
     /// `None`: they can't be seen, or nothing was read yet.
-    pub(super) signs: Option<Signs>,
+    pub(super) signs: Option<ActivitySigns>,
     /// Content of /proc/PID/status.
     pub(super) process: ProcessSample,
     pub(super) cgroup: Option<CgroupSample>,
 }
 
-impl Kept {
+impl LastReading {
     /// Whether what was read last includes the last changes: it was read long enough after
     /// them, and not only would be by now.
     pub(super) const fn is_told(&self) -> bool {
@@ -92,7 +92,11 @@ impl Kept {
 
     /// Whether no sign has moved. `usage` reads its cgroup's: `None` without a cgroup, or
     /// where it can't be read.
-    pub(super) fn is_still(&self, signs: &Signs, usage: impl FnOnce() -> Option<Bytes>) -> bool {
+    pub(super) fn is_still(
+        &self,
+        signs: &ActivitySigns,
+        usage: impl FnOnce() -> Option<Bytes>,
+    ) -> bool {
         let before = self.cgroup.as_ref().and_then(|cgroup| cgroup.usage);
         self.signs.as_ref() == Some(signs) && self.is_settled() && before == usage()
     }

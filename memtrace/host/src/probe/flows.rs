@@ -64,7 +64,7 @@ impl Flows {
 
 /// A pair as it was read last.
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+struct PairReading {
     pages: u64,
     /// Readings since it grew.
     idle: u32,
@@ -75,7 +75,7 @@ struct Seen {
 struct Pairs {
     room: usize,
     kept: BTreeMap<FlowKey, u64>,
-    seen: BTreeMap<FlowKey, Seen>,
+    seen: BTreeMap<FlowKey, PairReading>,
 }
 
 impl Pairs {
@@ -107,7 +107,7 @@ impl Pairs {
             .map(|(key, pages)| {
                 let still = before.get(key).filter(|seen| seen.pages == *pages);
                 let idle = still.map_or(0, |seen| seen.idle.saturating_add(1));
-                (*key, Seen { pages: *pages, idle })
+                (*key, PairReading { pages: *pages, idle })
             })
             .collect();
         let left = MOST_KEPT.saturating_sub(self.kept.len());

@@ -27,8 +27,7 @@ pub(super) fn steadily<T>(
     }
 }
 
-/// The total that is told, which never falls: who divides its growth by time would take a
-/// fall for a new start.
+/// The published total, which never falls: a fall would be taken for a counter reset.
 #[derive(Debug, Default)]
 pub(super) struct Active {
     told: u64,

@@ -1,5 +1,4 @@
-//! The table of processes that have a slot, and the marks that spare the programs most
-//! looks into it.
+//! The table of processes with a slot, and the marks that spare the programs most look-ups in it.
 //!
 //! A mark is shared by all processes of the same id modulo [`MARKS`], so taking one away
 //! may take it from another VM that the programs enter just then. Hence the order: they
@@ -77,7 +76,7 @@ impl Processes {
         !self.unused.is_empty()
     }
 
-    /// Takes a mark away, whoever needs it.
+    /// Clears a mark, whichever process needs it.
     pub(super) fn take_mark(&mut self, mark: u32) -> Result<()> {
         self.marks.set(mark, MARK_NOBODY, 0).context("take a mark away")
     }

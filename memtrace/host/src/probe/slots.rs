@@ -1,6 +1,5 @@
-//! Slots: which VM has which row. User space gives one to each VM that it finds, the
-//! programs give one to a VM that starts; here the two are brought together, and rows
-//! are zeroed before they are used again.
+//! Assigns rows to VMs. User space gives a slot to each VM that it finds, the eBPF programs to a VM
+//! that starts; both are reconciled here, and rows are zeroed before reuse.
 //!
 //! A slot is always in one place: free, tracked (a VM has it), unclaimed (the programs
 //! gave it out), or in quarantine. Process ids are reused; slots have generations.
@@ -26,8 +25,8 @@ pub use census::Census;
 
 /// How long a slot allocated by the eBPF programs may stay unclaimed.
 const UNCLAIMED: Duration = Duration::from_secs(30);
-/// The whole table of processes is looked through once in so many readings: each entry of
-/// it takes two system calls.
+/// The whole table of processes is read once in this many readings, because each entry takes two
+/// system calls.
 const LOOK_THROUGH: u32 = 10;
 
 /// A VM's slot.

@@ -1,5 +1,5 @@
-//! Support for the kernel tests: runs programs as if their tracepoints had fired, leaves behind
-//! what a run that was left out leaves, and counts slots.
+//! Support for the kernel tests: runs programs as if their tracepoints had fired, leaves entries
+//! behind as a skipped run does, and counts slots.
 
 use anyhow::{Context, Result};
 use aya::TestRun;

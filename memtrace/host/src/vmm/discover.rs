@@ -6,8 +6,8 @@
 //! and is inspected again. Processes with the name of a VMM that are no VM yet are inspected in
 //! each scan, also young processes; old ones at intervals.
 //!
-//! Anybody may have thousands of processes with thousands of descriptors each, so a scan has a
-//! budget of work and time. What it doesn't get to waits for the next one, and users take turns.
+//! Any user may run thousands of processes with thousands of descriptors each, so a scan has a
+//! budget of work and time. The rest waits for the next scan, and users take turns.
 
 mod claims;
 mod crowds;
@@ -27,7 +27,7 @@ use uuid::Uuid;
 use self::claims::{Claimant, Identity, Runners};
 use self::crowds::Crowds;
 pub use self::entry::Sighting;
-use self::entry::{Entry, Suspect};
+use self::entry::{ProcessEntry, Suspect};
 use self::turns::{Allowance, Shares, TURN, Turns, User};
 use super::judge::Description;
 use crate::hostfs::HostRoot;
@@ -66,7 +66,7 @@ pub struct FoundVm {
 
 #[derive(Debug)]
 pub struct Discovery {
-    entries: HashMap<u32, Entry>,
+    entries: HashMap<u32, ProcessEntry>,
     suspects: BTreeMap<u32, Suspect>,
     /// Those that are VMs.
     vms: BTreeMap<u32, Arc<FoundVm>>,
@@ -220,7 +220,7 @@ impl Discovery {
     /// it otherwise; a process that execs is inspected again in the next scan.
     pub fn confirm(&mut self, pid: u32, stat: Option<&ProcessStat>) -> bool {
         let found = self.vms.get(&pid).map(|vm| vm.start);
-        let Some(stat) = stat.filter(|stat| found == Some(stat.start) && !stat.is_zombie()) else {
+        let Some(stat) = stat.filter(|stat| found == Some(stat.start) && !stat.has_ended()) else {
             self.forget(pid);
             return false;
         };
@@ -341,8 +341,8 @@ impl Discovery {
     }
 }
 
-/// How long to wait after a listing of that time: anybody may have 100,000 processes, and listing
-/// them takes 0.1 s. A twentieth of the time is for that, and short ones are made in each scan.
+/// The pause after a listing of that duration. Any user may have 100,000 processes, whose listing
+/// takes 0.1 s; listings may take a twentieth of the time, and short ones are made in each scan.
 fn pause(listing: Duration) -> Nanos {
     let short = listing < SHORT_LISTING;
     let wait = if short { Duration::ZERO } else { listing.saturating_mul(LISTING_PAUSE) };

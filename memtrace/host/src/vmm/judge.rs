@@ -147,8 +147,8 @@ pub fn is_none(stat: &ProcessStat) -> bool {
     stat.kernel_thread || stat.exiting || stat.is_zombie()
 }
 
-/// Reads the files of process `pid`, which counts to `user`, and judges. `kvm`: its descriptors; `None`: they are not for
-/// us to see.
+/// Reads the files of process `pid`, which is attributed to `user`, and judges it. `kvm`: its
+/// descriptors; `None`: they are not readable.
 ///
 /// # Errors
 /// When the process is gone, or its command line doesn't come in time.
@@ -197,9 +197,8 @@ impl Facts<'_> {
         Judgement::No
     }
 
-    /// A guest of a self-test that another memtrace runs: no VM of the host's. A command line
-    /// alone would let anybody hide a VM, so it has to be root's, or our own user's, and in no
-    /// container.
+    /// A guest of another memtrace's self-test is no VM of the host's. A command line alone would
+    /// let any user hide a VM, so it has to belong to root or our own user, and to no container.
     fn is_of_another_selftest(&self) -> bool {
         let is_guest = self.arguments.list.get(1).is_some_and(|command| command == SELFTEST_GUEST);
         let own = rustix::process::geteuid().as_raw();

@@ -26,19 +26,19 @@ pub struct Workers {
 
 #[derive(Debug, Default)]
 struct Shared {
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct PoolState {
     queue: VecDeque<Job>,
     threads: usize,
     idle: usize,
     closed: bool,
 }
 
-impl std::fmt::Debug for State {
+impl std::fmt::Debug for PoolState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} waiting, {} of {} threads idle", self.queue.len(), self.idle, self.threads)
     }
@@ -65,7 +65,7 @@ impl Workers {
         }
     }
 
-    fn make_room(&self, state: &mut State) -> Result<(), String> {
+    fn make_room(&self, state: &mut PoolState) -> Result<(), String> {
         let (waiting, idle) = (state.queue.len(), state.idle);
         if waiting >= idle && state.threads < self.most {
             return self.start_thread(state);
@@ -76,7 +76,7 @@ impl Workers {
         Ok(())
     }
 
-    fn start_thread(&self, state: &mut State) -> Result<(), String> {
+    fn start_thread(&self, state: &mut PoolState) -> Result<(), String> {
         let shared = Arc::clone(&self.shared);
         let run = move || shared.work();
         match thread::Builder::new().name(self.name.to_owned()).spawn(run) {
@@ -100,7 +100,7 @@ impl Drop for Workers {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -136,9 +136,9 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    type Told = (u32, Result<(), String>);
+    type JobOutcome = (u32, Result<(), String>);
 
-    fn reply(number: u32, send: &mpsc::Sender<Told>) -> Reply {
+    fn reply(number: u32, send: &mpsc::Sender<JobOutcome>) -> Reply {
         let send = send.clone();
         Reply::new(move |result| send.send((number, result)).unwrap())
     }
@@ -172,7 +172,8 @@ mod tests {
         assert_eq!(told.try_recv(), Ok((6, Err(refused))));
         assert!(told.try_recv().is_err());
         drop(go);
-        let mut done: Vec<Told> = (0..4).map(|_| told.recv_timeout(PATIENCE).unwrap()).collect();
+        let mut done: Vec<JobOutcome> =
+            (0..4).map(|_| told.recv_timeout(PATIENCE).unwrap()).collect();
         done.sort_by_key(|(number, _)| *number);
         assert_eq!(done, [1, 3, 4, 5].map(|number| (number, Ok(()))));
     }

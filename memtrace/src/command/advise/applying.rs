@@ -3,10 +3,11 @@
 use std::io::{self, BufRead, IsTerminal, stdin};
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::apply::{bounds, diff, edited};
 use super::vm::{SizeAdvice, VmAdvice};
+use crate::config::invalid;
 use crate::sys::atomic_write::replace;
 use crate::sys::output;
 use memtrace_core::text::clean;
@@ -20,10 +21,8 @@ pub(super) fn run(file: &Path, yes: bool, vms: &[VmAdvice]) -> Result<()> {
     let name = file.display();
     let before = whole(file).with_context(|| format!("cannot read {name}"))?;
     let (bounds, left_out) = bounds(vms);
-    let after = edited(file, &before, &bounds).map_err(|problems| {
-        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        anyhow!("nothing written: invalid configuration:\n{}", problems.join("\n"))
-    })?;
+    let after = edited(file, &before, &bounds)
+        .map_err(|problems| invalid(&problems).context("nothing written"))?;
     if !left_out.is_empty() {
         let names: Vec<_> = left_out.iter().map(|name| clean(name)).collect();
         output::print(&format!("\nSkipped for low confidence: {}\n", names.join(", ")))?;

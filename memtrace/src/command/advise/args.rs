@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::cli::{ColorChoice, since, size};
 use crate::prometheus::Address;
+use crate::prometheus::CredentialsArguments;
 use memtrace_core::replay::time::Since;
 use memtrace_core::units::Bytes;
 
@@ -25,7 +26,7 @@ Below that no figure is given. Unknown values are shown as unknown, never as 0.
 
 With --prometheus the figures come from one point per 5 minutes over a month, and the maximum
 between points. Values between scrapes are not observed, so confidence is at most medium.
-For authentication or TLS put a local proxy in front.
+https:// trusts the system's root certificates, and those in SSL_CERT_FILE.
 
 Safe overcommit: the largest at which the simultaneous demand of all VMs + 20 % fits into host
 memory less reserve and host use; at most 2 times the installed memory. It requires active
@@ -44,7 +45,7 @@ Examples:
   memtrace advise web --since 7d
   memtrace advise --add 16G              also evaluate one more VM of 16 GiB
   memtrace advise --apply-to /etc/memtrace/memtrace.toml
-  memtrace advise --json --dir /srv/recordings
+  memtrace advise --json --recording /srv/recordings
   memtrace advise --prometheus http://prometheus:9090 --host node7";
 
 #[derive(Args, Clone, Debug)]
@@ -55,21 +56,24 @@ pub struct AdviseArguments {
     /// --prometheus from now), or a time such as 14:05 or '2026-11-23 14:05'
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = since)]
     pub since: Since,
-    /// Recording: a directory, or one file
-    #[arg(long, value_name = "DIR", default_value = memtrace_store::recording::DIRECTORY)]
-    pub dir: PathBuf,
+    /// Recording: a file, or a directory of files
+    #[arg(long, alias = "dir", value_name = "PATH",
+        default_value = memtrace_store::recording::DIRECTORY)]
+    pub recording: PathBuf,
     /// Use this Prometheus (metrics of docs/metrics.md) instead of a recording:
-    /// http://HOST:PORT[/PATH]
-    #[arg(long, value_name = "URL", conflicts_with = "dir")]
+    /// http://HOST:PORT[/PATH] or https://
+    #[arg(long, value_name = "URL", conflicts_with = "recording")]
     pub prometheus: Option<Address>,
+    #[command(flatten)]
+    pub credentials: CredentialsArguments,
     /// Host to select in Prometheus: instance, with or without port, or host name
     #[arg(long, value_name = "INSTANCE", requires = "prometheus")]
     pub host: Option<String>,
-    /// Also evaluate one more VM of this size: 16G, 512MiB
+    /// Also evaluate one more VM of this size
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub add: Option<Bytes>,
-    /// Configuration with reserve, floors and distress thresholds [default:
-    /// /etc/memtrace/memtrace.toml, else built-in values]
+    /// Configuration, and its .d/*.toml, with reserve, floors and distress thresholds [default:
+    /// /etc/memtrace/memtrace.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print one JSON document

@@ -114,12 +114,13 @@ fn read(
     config: &Config,
     zone: &TimeZone,
 ) -> Result<(Record, Vec<String>)> {
-    let source = arguments.dir.display();
-    let mut tape = Tape::open(&arguments.dir).with_context(|| format!("cannot read {source}"))?;
+    let source = arguments.recording.display();
+    let mut tape =
+        Tape::open(&arguments.recording).with_context(|| format!("cannot read {source}"))?;
     tape.thin(APART);
     let interrupt = Interrupt::watch()?;
     let Some(last) = tape.go(WallNanos(u64::MAX)) else {
-        return Err(losses::no_samples(&arguments.dir, tape.losses()));
+        return Err(losses::no_samples(&arguments.recording, tape.losses()));
     };
     let first = tape.go(arguments.since.begin(last.snapshot.wall));
     let (mut record, mut ticks) = (Record::default(), Ticks::new(&config.rules, zone));

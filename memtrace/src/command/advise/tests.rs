@@ -13,6 +13,7 @@ use super::swap::Swap;
 use super::tick::{Key, Need, Tick, VmTick};
 use super::*;
 use crate::cli::ColorChoice;
+use crate::prometheus::CredentialsArguments;
 use memtrace_core::replay::time::Since;
 use memtrace_core::units::{Nanos, Percent};
 use month::{GIB, MIB, Month};
@@ -23,8 +24,9 @@ fn arguments(directory: &Path, since: Duration) -> AdviseArguments {
     AdviseArguments {
         vm: None,
         since: Since::Before(Nanos(u64::try_from(since.as_nanos()).expect("it is short"))),
-        dir: directory.to_owned(),
+        recording: directory.to_owned(),
         prometheus: None,
+        credentials: CredentialsArguments::default(),
         host: None,
         add: None,
         config: None,

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::command::check::metric::Metric;
 use crate::command::check::range::Range;
+use crate::command::scraped::MetricsSource;
 use memtrace_core::interval;
 
 pub const AFTER_HELP: &str = "\
@@ -25,7 +26,7 @@ RANGE: Nagios plugin range that counts as OK: 10 (0 to 10), 10: (10 or more), ~:
 10:20, @10:20 (outside of it). Giving one threshold of a metric replaces both defaults; METRIC=
 disables it.
 
-Requires the privileges of `memtrace top`.
+Requires the privileges of `memtrace top`, unless --source names a running memtrace.
 
 Exit status:
   0   OK
@@ -36,6 +37,7 @@ Exit status:
 Examples:
   memtrace check                              the host
   memtrace check web -w stalled=5 -c stalled=20
+  memtrace check web --source :9435           by the numbers of a running memtrace
   memtrace check -w available=15: -c available=8: -w psi_some=";
 
 #[derive(Args, Clone, Debug)]
@@ -49,6 +51,10 @@ pub struct CheckArguments {
     /// Return CRITICAL if METRIC is outside RANGE; repeatable
     #[arg(short, long, value_name = "METRIC=RANGE", value_parser = threshold)]
     pub critical: Vec<Threshold>,
+    /// Read from a running memtrace: the address of `mitigate --listen` (:9435, unix:/PATH), or the
+    /// file of `metrics --textfile` (/FILE.prom). Requires no privileges. Without it: measure
+    #[arg(long, value_name = "PLACE", conflicts_with_all = ["interval", "no_libvirt"])]
+    pub source: Option<MetricsSource>,
     /// Measurement time, 100ms to 1min; guest statistics refresh every 2 s
     #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = interval::parse)]
     pub interval: Duration,

@@ -4,6 +4,7 @@ pub(crate) mod args;
 pub(crate) mod metric;
 pub(crate) mod range;
 pub(crate) mod report;
+mod told;
 
 use std::ffi::OsStr;
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use anyhow::{Result, ensure};
 use crate::cli::Verbosity;
 use crate::cli::vm_choice::{Candidate, choose};
 use crate::command::check::args::{CheckArguments, Threshold};
+use crate::command::scraped;
 use crate::service::live;
 use crate::sys::output;
 use memtrace_core::model::{Snapshot, derive};
@@ -73,6 +75,10 @@ fn failed(error: &anyhow::Error, arguments: &CheckArguments) -> String {
 }
 
 fn checked(arguments: &CheckArguments, verbosity: Verbosity) -> Result<CheckReport> {
+    if let Some(place) = &arguments.source {
+        let all = scraped::fresh(&scraped::read(place)?)?;
+        return told::report(&all, arguments);
+    }
     let root = live::privileged_host()?;
     let mut source = live::source(root, verbosity, !arguments.no_libvirt);
     source.configure(&live::tables());

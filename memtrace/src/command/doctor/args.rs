@@ -20,8 +20,9 @@ Exit status (independent of the audit's findings):
   2   unusable: the eBPF programs cannot run; the report says why
 For one VM (`memtrace doctor VM`), by the most severe finding that --fix did not fix:
   0   none, or notes only
-  1   warning, or not determinable; also if there is no such VM
-  2   critical: under pressure this VM is killed";
+  1   warning, or not determinable
+  2   critical: under pressure this VM is killed
+  4   there is no such VM, or several are called so";
 
 #[derive(Args, Clone, Debug)]
 pub struct DoctorArguments {
@@ -33,7 +34,8 @@ pub struct DoctorArguments {
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
-    /// Configuration whose VM bounds are audited (FILE and FILE's .d/*.toml)
+    /// Configuration, and its .d/*.toml, whose VM bounds are audited [default:
+    /// /etc/memtrace/memtrace.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Do not connect to libvirt

@@ -11,6 +11,7 @@ use memtrace_core::units::Bytes;
 use memtrace_host::hostfs::host::HostFacts;
 use memtrace_host::hostfs::{HostRoot, mounts, psi, swaps};
 use memtrace_host::privileges::{self, Capability};
+use memtrace_host::vmm::libvirt;
 
 /// Maximum number of swap devices named.
 const MOST_DEVICES: usize = 4;
@@ -25,7 +26,7 @@ pub(super) fn facts(root: &HostRoot) -> Vec<Fact> {
         cgroups(root),
         swap(root),
         pressure(root),
-        libvirt(root, cfg!(feature = "libvirt")),
+        libvirt(root, &libvirt::inspect::runs()),
     ]
 }
 
@@ -138,7 +139,8 @@ fn pressure(root: &HostRoot) -> Fact {
 /// Sockets of the QEMU driver: its own daemon's, and that of the one for all drivers.
 const LIBVIRT_SOCKETS: [&str; 2] = ["run/libvirt/virtqemud-sock", "run/libvirt/libvirt-sock"];
 
-fn libvirt(root: &HostRoot, built_in: bool) -> Fact {
+/// `helper`: whether memtrace-libvirt runs, or why not.
+fn libvirt(root: &HostRoot, helper: &Result<(), String>) -> Fact {
     let host = root.proc.parent().unwrap_or(Path::new("/"));
     let answers: Vec<Result<(), Errno>> = LIBVIRT_SOCKETS
         .iter()
@@ -148,15 +150,12 @@ fn libvirt(root: &HostRoot, built_in: bool) -> Fact {
         .collect();
     let reachable = answers.iter().any(Result::is_ok);
     let refusal = answers.into_iter().find_map(Result::err);
-    let (standing, finding) = match (built_in, reachable, refusal) {
-        (true, true, _) => (Standing::Good, "built in and reachable".into()),
-        (true, false, Some(error)) => (Standing::Poor, format!("built in, unreachable: {error}")),
-        (true, false, None) => (Standing::Note, "built in; no libvirt on this host".into()),
-        (false, true, _) => (
-            Standing::Poor,
-            "not built in (cargo feature `libvirt`); its VMs have no guest statistics".into(),
-        ),
-        (false, false, _) => (Standing::Note, "not built in, no libvirt on this host".into()),
+    let (standing, finding) = match (helper, reachable, refusal) {
+        (Ok(()), true, _) => (Standing::Good, "reachable".into()),
+        (Ok(()), false, Some(error)) => (Standing::Poor, format!("unreachable: {error}")),
+        (Ok(()), false, None) => (Standing::Note, "no libvirt on this host".into()),
+        (Err(why), true, _) => (Standing::Poor, format!("{why}; its VMs have no guest statistics")),
+        (Err(why), false, _) => (Standing::Note, format!("no libvirt on this host, and {why}")),
     };
     fact("libvirt", standing, finding)
 }
@@ -217,7 +216,8 @@ mod tests {
     #[test]
     fn libvirt_is_reachable_if_its_socket_accepts() {
         let host = FakeHost::unified();
-        let standing = |built_in| libvirt(&host.root(), built_in).standing;
+        let helper = |runs: bool| runs.then_some(()).ok_or("it is not installed".to_owned());
+        let standing = |runs| libvirt(&host.root(), &helper(runs)).standing;
         assert_eq!([standing(true), standing(false)], [Standing::Note, Standing::Note]);
 
         host.file("run/libvirt/other", "");

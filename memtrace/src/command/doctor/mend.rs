@@ -7,7 +7,8 @@ use super::audit::{Audit, Finding, Fix, FixOutcome, PERIOD, Severity};
 use super::gather::Hypervisor;
 use memtrace_core::sample::VmId;
 use memtrace_host::privileges::Capability;
-use memtrace_host::vmm::{libvirt, qmp};
+use memtrace_host::vmm::libvirt::inspect::Inspector;
+use memtrace_host::vmm::qmp;
 
 /// Applies all fixes. `lacking`: missing privileges, for the message of a refused one.
 pub(super) fn mend(
@@ -48,7 +49,9 @@ fn outcome(fix: Fix, hypervisor: Option<&Hypervisor>) -> FixOutcome {
     let Fix::SwitchStatisticsOn = fix;
     let done = match hypervisor {
         Some(Hypervisor::Qmp(target)) => qmp::inspect::switch_statistics_on(target, PERIOD),
-        Some(Hypervisor::Libvirt(uuid)) => libvirt::inspect::switch_statistics_on(*uuid, PERIOD),
+        Some(Hypervisor::Libvirt(target)) => {
+            Inspector::default().switch_statistics_on(target, PERIOD)
+        }
         None => Err("the VM has no monitor".to_owned()),
     };
     match done {

@@ -25,7 +25,8 @@ pub use report::{DoctorReport, SCHEMA_VERSION, Usability};
 /// verdict, or for one VM of its most severe finding.
 ///
 /// # Errors
-/// When /proc cannot be read at all, there is no such VM, or the report cannot be written.
+/// When /proc cannot be read at all, there is no such VM, the report cannot be written, or the
+/// configuration that was named is invalid; what the usual place has is audited instead.
 pub fn run(arguments: &DoctorArguments, verbosity: Verbosity) -> Result<u8> {
     let root = live::host()?;
     let audited = audited(&root, arguments)?;
@@ -62,6 +63,9 @@ fn examine(root: &HostRoot, verbosity: Verbosity, audit: Audit) -> DoctorReport 
 
 /// The audit after `--fix`.
 fn audited(root: &HostRoot, arguments: &DoctorArguments) -> Result<Audit> {
+    if let Some(file) = &arguments.config {
+        crate::config::chosen(Some(file))?;
+    }
     let settings = gather::settings(arguments.config.as_deref());
     let (libvirt, typed) = (!arguments.no_libvirt, arguments.vm.as_deref());
     let Gathered { facts, hypervisors, only } = gather::gather(root, &settings, libvirt, typed)?;

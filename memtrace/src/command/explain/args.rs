@@ -12,10 +12,10 @@ pub struct ExplainArguments {
     /// VM to explain, by name, UUID, process id, or as its platform calls it [default: all VMs and
     /// the host]
     pub vm: Option<String>,
-    /// Explain a past decision from the journal: 14:05, '2026-11-23 14:05:30', or 5min, 1d (ago)
+    /// Explain a past decision from the journal: 14:05, '2026-11-23 14:05:30', or 5min, 7d (ago)
     #[arg(long, value_name = "TIME", value_parser = past)]
     pub at: Option<WallNanos>,
-    /// Policy configuration (FILE and FILE's .d/*.toml)
+    /// Configuration, and its .d/*.toml [default: /etc/memtrace/memtrace.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Directory of the journal [default: journal.directory of the configuration, else

@@ -13,10 +13,10 @@ use crate::cli::Verbosity;
 use crate::cli::vm_choice::{Candidate, choose};
 use crate::sys::output;
 use args::ExplainArguments;
-use memtrace_core::format::several;
+use memtrace_core::format::{self, several};
 use memtrace_core::order::Order;
 use memtrace_core::reactor::Mode;
-use memtrace_core::reactor::entry::{Noted, Told};
+use memtrace_core::reactor::entry::{Holding, JournalledOrder, Noted};
 use memtrace_core::sample::VmId;
 use memtrace_core::text;
 use memtrace_core::units::{Nanos, WallNanos};
@@ -25,6 +25,9 @@ use memtrace_view::export::reaction::{action, explanation};
 use memtrace_view::export::worded;
 use memtrace_view::{summary, words};
 use present::Author;
+
+/// Of a size in a sentence.
+const COLUMNS: usize = 6;
 
 /// Explains.
 ///
@@ -137,11 +140,26 @@ fn explained(noted: &Noted, wanted: &[VmId], host: bool) -> String {
     text
 }
 
-/// Past actions, and the reliability of the journal.
+/// What is taken from a VM.
+fn held(Holding { name, before, now, .. }: &Holding) -> String {
+    let before = format::bytes(*before, COLUMNS);
+    let line = match now {
+        Some(now) => {
+            let now = format::bytes(*now, COLUMNS);
+            format!("memory is taken from {name}: {now} of {before}")
+        }
+        None => {
+            format!("memory may be taken from {name}: its balloon target is unknown, of {before}")
+        }
+    };
+    text::clean(&line).into_owned()
+}
+
+/// Past actions, what is taken, and the reliability of the journal.
 fn told(account: &Account, zone: &TimeZone) -> String {
     let at = |wall| summary::local_time(wall, zone, "%Y-%m-%d %H:%M:%S");
     let mut lines = Vec::new();
-    for Told { begun, ended } in &account.orders {
+    for JournalledOrder { begun, ended } in &account.orders {
         let Order { name, action: what, .. } = &begun.order;
         let how = match ended {
             None => "outcome unknown".to_owned(),
@@ -156,6 +174,7 @@ fn told(account: &Account, zone: &TimeZone) -> String {
         );
         lines.push(text::clean(&line).into_owned());
     }
+    lines.extend(account.holdings.iter().map(held));
     if let Some(noted) = &account.noted {
         lines.push(format!("last policy step before that time: {}", at(noted.at)));
     }
@@ -252,6 +271,22 @@ mod tests {
         assert!(running.contains("journal in /x"), "{running}");
         let nobody = of(Author::Nobody);
         assert!(nobody.starts_with("no memtrace mitigate runs with its journal in /x"), "{nobody}");
+    }
+
+    #[test]
+    fn what_is_taken_is_said_with_the_size_before() {
+        let holding = |vm, name: &str, now| Holding {
+            vm,
+            name: name.to_owned(),
+            pid: None,
+            before: Bytes(4 << 30),
+            now,
+        };
+        let holdings =
+            vec![holding(WEB, "web", Some(Bytes(3 << 30))), holding(DB, "d\u{1b}b", None)];
+        let text = told(&Account { holdings, ..Account::default() }, &TimeZone::UTC);
+        assert!(text.contains("memory is taken from web: 3.0G of 4.0G\n"), "{text}");
+        assert!(text.contains("may be taken from d") && !text.contains('\u{1b}'), "{text}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 #[derive(Args, Clone, Debug)]
 pub struct ExportArguments {
     /// Recording: a file, or a directory of files
+    #[arg(default_value = memtrace_store::recording::DIRECTORY)]
     pub path: PathBuf,
     /// Output format: one row per VM and interval, with units in the column names
     #[arg(long, value_name = "FORMAT", default_value = "jsonl")]

@@ -33,7 +33,11 @@ pub fn draws(arguments: &FleetArguments) -> bool {
 /// When the first query fails (later ones are reported and retried), or the output can't be
 /// written.
 pub fn run(arguments: &FleetArguments) -> Result<()> {
-    let prometheus = Prometheus::new(arguments.prometheus.clone(), arguments.timeout);
+    let prometheus = Prometheus::new(
+        arguments.prometheus.clone(),
+        arguments.credentials.credentials(),
+        arguments.timeout,
+    );
     let runtime = runtime::current_thread()?;
     let result = if draws(arguments) {
         runtime.block_on(watch::draw(prometheus, arguments))

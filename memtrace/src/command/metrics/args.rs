@@ -9,7 +9,11 @@ use memtrace_core::interval;
 
 pub const AFTER_HELP: &str = "\
 Names, units and labels are in docs/metrics.md (--describe prints it). Unknown values have no
-sample. `memtrace mitigate --listen` serves the same metrics over HTTP, and those of its decisions.
+sample. `memtrace exporter` serves the same metrics over HTTP and keeps a textfile up to date;
+`memtrace mitigate --listen` serves those of its decisions as well.
+
+With --textfile, counters that would begin at 0 with each run are left out, as no rate can be made of
+them: use `memtrace exporter --textfile` where they are wanted.
 
 Requires the privileges of `memtrace top`.
 
@@ -46,7 +50,7 @@ pub enum MetricsForm {
 }
 
 /// The textfile collector reads only *.prom.
-fn textfile(text: &str) -> Result<PathBuf, String> {
+pub(crate) fn textfile(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     match path.extension() {
         Some(extension) if extension == "prom" => Ok(path),

@@ -30,7 +30,7 @@ pub fn run(arguments: &MetricsArguments, verbosity: Verbosity) -> Result<()> {
     }
     let scene = scene(arguments.interval, arguments.no_libvirt, verbosity)?;
     match &arguments.textfile {
-        Some(path) => replace(path, &text(scene, Form::Classic)?)
+        Some(path) => replace(path, &text(scene.of_single_look(), Form::Classic)?)
             .with_context(|| format!("cannot write {}", path.display())),
         None => output::print(&text(scene, form(arguments))?),
     }

@@ -30,7 +30,7 @@ pub struct MitigateArguments {
     /// journal decisions
     #[arg(long)]
     pub enforce: bool,
-    /// Configuration (FILE and FILE's .d/*.toml)
+    /// Configuration, and its .d/*.toml [default: /etc/memtrace/memtrace.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Sampling interval, 100ms to 1min [default: of the configuration, else 1s]
@@ -56,6 +56,6 @@ pub struct MitigateArguments {
 }
 
 // clap shows only the outermost message of an error.
-fn address(text: &str) -> Result<Address, String> {
+pub(crate) fn address(text: &str) -> Result<Address, String> {
     text.parse().map_err(|error| format!("must be {error:#}"))
 }

@@ -5,7 +5,6 @@ pub(crate) mod args;
 mod keep;
 mod print;
 mod reload;
-mod service;
 mod session;
 
 use std::path::Path;
@@ -21,6 +20,7 @@ use crate::config::{self, Config, RecordConfig};
 use crate::service::alert::Alerts;
 use crate::service::hook::CommandHook;
 use crate::service::live;
+use crate::service::manager::Service;
 use crate::service::metrics::listen::Listener;
 use crate::service::metrics::serve::serve;
 use crate::service::policy::policy;
@@ -35,7 +35,6 @@ use memtrace_store::journal::{Journal, Recovered};
 use memtrace_store::recording::{BackgroundRecorder, Recorder};
 use print::Printer;
 use reload::Running;
-use service::Service;
 use session::Session;
 
 /// Maximum wait for a busy source at the end.
@@ -88,7 +87,8 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let (rules, changed) = watch::channel(config.alert.rules());
     runtime.block_on(async {
         if let Some(listener) = listener {
-            tokio::spawn(serve(listener, ViewInput::alone(handle.clone(), None)));
+            let input = ViewInput::alone(handle.clone(), None).alerted(alerts.firing());
+            tokio::spawn(serve(listener, input));
         }
         tokio::spawn(alerts.follow(handle.step.clone(), changed));
         let arguments = arguments.clone();

@@ -120,6 +120,8 @@ fn fixed(before: &Config, now: &Config) -> Vec<&'static str> {
         ("alert.log", sent.log != send.log),
         ("alert.command", sent.command != send.command),
         ("alert.webhook", sent.webhook != send.webhook),
+        ("alert.bearer_token_file", sent.bearer_token_file != send.bearer_token_file),
+        ("alert.basic_auth_file", sent.basic_auth_file != send.basic_auth_file),
         ("alert.alertmanager", sent.alertmanager != send.alertmanager),
     ];
     keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()

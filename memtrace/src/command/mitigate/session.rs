@@ -11,11 +11,14 @@ use tokio::time::{Instant, timeout_at};
 
 use super::print::{self, Printer};
 use super::reload::Running;
-use super::service::Service;
 use crate::config::Config;
+use crate::service::manager::Service;
 use crate::service::sampling::Handle;
 use crate::sys::output;
+use memtrace_core::format::several;
 use memtrace_core::reactor::{Owed, Step};
+use memtrace_core::text;
+use memtrace_view::summary;
 
 /// Time limit of giving memory back. Balloons need seconds; the unit file allows more.
 const GIVING_BACK: Duration = Duration::from_secs(30);
@@ -65,7 +68,7 @@ impl Session {
     }
 
     fn show(&mut self, step: &Step) -> Result<()> {
-        self.service.progress(step);
+        self.service.progress(|| status(step));
         output::print(&self.printer.text(step)?)
     }
 
@@ -107,6 +110,23 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// The status in one line.
+fn status(step: &Step) -> String {
+    let reaction = &step.reaction;
+    if let Some(owed) = &reaction.farewell {
+        return format!("giving back: {} to go", several(owed.len() as u64, "VM"));
+    }
+    let state = summary::state(reaction.decisions.state);
+    let mode = reaction.mode.word();
+    let vms = several(step.snapshot.vms.len() as u64, "VM");
+    let mut status = format!("{mode}: host state {state}, {vms}");
+    if let Some(problem) = &reaction.problem {
+        status.push_str("; can't act: ");
+        status.push_str(&text::clean(problem));
+    }
+    status
 }
 
 /// A configuration that is being read.
@@ -167,7 +187,7 @@ mod tests {
     use crate::command::{Arguments, Command};
 
     const UNIT: &str =
-        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/memtrace.service"));
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/systemd/memtrace.service"));
 
     fn value(key: &str) -> &str {
         UNIT.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).expect(key)
@@ -178,8 +198,8 @@ mod tests {
         let typed = value("ExecStart").split_whitespace();
         let arguments = Arguments::try_parse_from(typed).expect("it can be typed");
         let Some(Command::Mitigate(arguments)) = arguments.command else { panic!("mitigate") };
-        let file = crate::config::FILE;
-        assert_eq!(arguments.config.as_deref(), Some(std::path::Path::new(file)));
+        assert_eq!(arguments.config, None, "the default path, which may have no file");
+        assert!(!arguments.enforce, "only the configuration lets it act");
         let seconds = value("TimeoutStopSec").trim_end_matches('s').parse().expect("seconds");
         assert!(GIVING_BACK + crate::command::mitigate::PATIENCE < Duration::from_secs(seconds));
         let directory = format!("/var/lib/{}", value("StateDirectory"));

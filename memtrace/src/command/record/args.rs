@@ -1,6 +1,6 @@
 //! Arguments of `memtrace record`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -21,21 +21,31 @@ const MOST: Bytes = Bytes(1 << 50);
 
 #[derive(Args, Clone, Debug)]
 pub struct RecordArguments {
-    /// Duration of the recording: 90s, 30min, 24h [default: until interrupted]
+    /// Duration of the recording [default: until interrupted]
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub duration: Option<Duration>,
-    /// Output directory; created if missing
-    #[arg(long, value_name = "DIR", default_value = memtrace_store::recording::DIRECTORY)]
-    pub dir: PathBuf,
+    /// Directory of the recording; created if missing
+    #[arg(default_value = memtrace_store::recording::DIRECTORY)]
+    pub path: PathBuf,
+    /// Directory of the recording, as it was given once
+    #[arg(long, value_name = "DIR", hide = true, conflicts_with = "path")]
+    pub dir: Option<PathBuf>,
     /// Sampling interval, 100ms to 1min
     #[arg(short, long, value_name = "DURATION", default_value = "1s", value_parser = interval::parse)]
     pub interval: Duration,
-    /// Maximum total size of the files in DIR, from 8MiB; the oldest are deleted first
+    /// Maximum total size of the files in PATH, from 8MiB; the oldest are deleted first
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = total)]
     pub max_size: Bytes,
     /// Do not connect to libvirt
     #[arg(long)]
     pub no_libvirt: bool,
+}
+
+impl RecordArguments {
+    /// The directory that is written to.
+    pub fn directory(&self) -> &Path {
+        self.dir.as_ref().unwrap_or(&self.path)
+    }
 }
 
 /// A number alone is one of MiB, as it was before sizes had units.

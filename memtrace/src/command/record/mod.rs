@@ -34,8 +34,8 @@ const SELDOM: Duration = Duration::from_secs(60);
 pub fn run(arguments: &RecordArguments, verbosity: Verbosity) -> Result<()> {
     let root = live::privileged_host()?;
     let limits = Limits { total: arguments.max_size, ..Limits::default() };
-    let directory = arguments.dir.display();
-    let recorder = Recorder::open(&arguments.dir, limits)
+    let directory = arguments.directory().display();
+    let recorder = Recorder::open(arguments.directory(), limits)
         .with_context(|| format!("cannot record into {directory}"))?;
     let interrupt = Interrupt::watch()?;
     let mut source = live::source(root, verbosity, !arguments.no_libvirt);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use memtrace_core::alert::{Alert, Condition, Severity, State};
+use memtrace_core::alert::{Alert, AlertState, Condition, Severity};
 use memtrace_core::decision_counts::DecisionCounts;
 use memtrace_core::policy::Action;
 use memtrace_core::policy::RuleId;
@@ -105,7 +105,7 @@ impl Actions {
 
     pub fn alert(&mut self, alert: &Alert) {
         let vm = alert.vm.as_ref().map(|named| named.vm);
-        if alert.state == State::Resolved {
+        if alert.state == AlertState::Resolved {
             let mut open = self.periods.iter_mut().rev();
             let is_it =
                 |period: &&mut AlertPeriod| period.condition == alert.condition && period.vm == vm;
@@ -170,9 +170,9 @@ mod tests {
             finding: Finding::Measured { value: 30.0, limit: 10.0 },
         };
         let mut actions = Actions::default();
-        actions.alert(&alert(State::Firing, 5));
-        actions.alert(&alert(State::Resolved, 9));
-        actions.alert(&alert(State::Firing, 20));
+        actions.alert(&alert(AlertState::Firing, 5));
+        actions.alert(&alert(AlertState::Resolved, 9));
+        actions.alert(&alert(AlertState::Firing, 20));
         let untils: Vec<_> = actions.periods.iter().map(|period| period.until).collect();
         assert_eq!(untils, [Some(WallNanos(9)), None]);
         assert_eq!(actions.alerts[&Condition::VmStalled], 2);

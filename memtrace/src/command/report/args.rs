@@ -12,19 +12,20 @@ of each signal. Unknown values are gaps or dashes, never 0. Alerts are evaluated
 the configuration. Times are in the local time zone (TZ).
 
 Examples:
-  memtrace report /var/lib/memtrace/recordings -o report.html
+  memtrace report -o report.html
   memtrace report 20261123T140000Z.mtrec -o - | gzip > report.html.gz
   TZ=Europe/Berlin memtrace report recordings --config memtrace.toml -o report.html";
 
 #[derive(Args, Clone, Debug)]
 pub struct ReportArguments {
     /// Recording: a file, or a directory of files
+    #[arg(default_value = memtrace_store::recording::DIRECTORY)]
     pub path: PathBuf,
     /// Output file, replaced atomically; `-`: standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// Configuration with the alert rules [default: /etc/memtrace/memtrace.toml, else built-in
-    /// rules]
+    /// Configuration, and its .d/*.toml, with the alert rules [default:
+    /// /etc/memtrace/memtrace.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

@@ -8,7 +8,7 @@ use super::minutes::{Minute, Minutes};
 use super::series::{Marks, Series, Timeline};
 use super::signals::Signals;
 use crate::command::report::actions::Actions;
-use memtrace_core::alert::{Rule, State, Watcher};
+use memtrace_core::alert::{AlertState, Rule, Watcher};
 use memtrace_core::model::Snapshot;
 use memtrace_core::model::snapshot::HostView;
 use memtrace_core::policy::ScopeObservation;
@@ -225,7 +225,7 @@ impl Gatherer {
         let mut begun = 0;
         for alert in watcher.step(shown.at, &step) {
             report.actions.alert(&alert);
-            if alert.state != State::Firing {
+            if alert.state != AlertState::Firing {
                 continue;
             }
             begun += 1;

@@ -50,8 +50,8 @@ Examples:
   memtrace simulate --population 200 --policy nothing --policy memtrace
   memtrace simulate --population-host 10 --explain files-15 --at 800
   memtrace simulate --population-host 10 --show > my-host.toml
-  memtrace simulate --from-recording /var/lib/memtrace/recordings > my-host.toml
-  memtrace simulate --replay /var/lib/memtrace/recordings --config new.toml
+  memtrace simulate --from-recording > my-host.toml
+  memtrace simulate --replay --config new.toml
 
 Exit status:
   0    memtrace's policy met all expectations; or the population or replay finished
@@ -90,9 +90,12 @@ pub struct SimulateArguments {
     /// Simulate the host of one seed
     #[arg(long, value_name = "SEED", conflicts_with_all = ["scenarios", "list"])]
     pub population_host: Option<u64>,
-    /// Make a scenario file out of a recording (a file, or a directory of files), and print it
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["scenarios", "policy", "explain", "show",
-        "list", "json", "population", "population_host", "replay"])]
+    /// Make a scenario file out of a recording (a file, or a directory of files)
+    /// [without PATH: /var/lib/memtrace/recordings], and print it
+    #[arg(long, value_name = "PATH", num_args = 0..=1,
+        default_missing_value = memtrace_store::recording::DIRECTORY,
+        conflicts_with_all = ["scenarios", "policy", "explain", "show", "list", "json",
+        "population", "population_host", "replay"])]
     pub from_recording: Option<PathBuf>,
     /// Allow the reporting seeds, from 1000000000 on. They are for published results only: no
     /// number of a policy may be chosen by them
@@ -101,12 +104,15 @@ pub struct SimulateArguments {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
-    /// Run memtrace's policy on a recording: a file, or a directory of files
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["scenarios", "policy", "explain", "show", "list",
-        "population", "population_host"])]
+    /// Run memtrace's policy on a recording: a file, or a directory of files [without PATH:
+    /// /var/lib/memtrace/recordings]
+    #[arg(long, visible_alias = "recording", value_name = "PATH", num_args = 0..=1,
+        default_missing_value = memtrace_store::recording::DIRECTORY,
+        conflicts_with_all = ["scenarios", "policy", "explain", "show", "list", "population",
+        "population_host"])]
     pub replay: Option<PathBuf>,
-    /// Configuration for the replayed policy (FILE and FILE's .d/*.toml) [default:
-    /// /etc/memtrace/memtrace.toml, else built-in values]
+    /// Configuration, and its .d/*.toml, for the replayed policy [default:
+    /// /etc/memtrace/memtrace.toml]
     #[arg(long, value_name = "FILE", requires = "replay")]
     pub config: Option<PathBuf>,
 }

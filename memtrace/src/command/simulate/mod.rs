@@ -17,7 +17,7 @@ use crate::sys::exit::{self, Misused};
 use crate::sys::interrupt::Interrupted;
 use crate::sys::output;
 use memtrace_core::policy::{Memtrace, Policy};
-use memtrace_core::sim::{Outcome, Row, Scenario, Table, peers, run};
+use memtrace_core::sim::{Row, RunOutcome, Scenario, Table, peers, run};
 
 /// The policy that scenarios expect something of, the one that does nothing, and the bound.
 const OURS: &str = "memtrace";
@@ -133,7 +133,7 @@ fn rows(scenario: &Scenario, names: &[&str]) -> Result<Vec<Row>> {
     if names.contains(&OURS) && !names.contains(&NOTHING) {
         run_too.push(NOTHING);
     }
-    let mut nothing: Option<Outcome> = None;
+    let mut nothing: Option<RunOutcome> = None;
     let mut rows = Vec::new();
     for mut policy in policies_for(scenario, &run_too)? {
         let name = policy.name();

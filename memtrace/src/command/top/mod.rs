@@ -16,8 +16,8 @@ use crate::config::Config;
 use crate::service::live;
 use crate::service::view_input::ViewInput;
 use crate::service::{policy, sampling, terminal};
-use crate::sys::runtime;
-use args::TopArguments;
+use crate::sys::{output, runtime};
+use args::{TopArguments, column_list};
 use memtrace_core::live::Control;
 use memtrace_core::reactor::Reactor;
 use memtrace_host::live::LiveSource;
@@ -58,6 +58,9 @@ pub fn draws(arguments: &TopArguments) -> bool {
 /// [`memtrace_host::privileges::Denied`] without privileges, which a recording doesn't need;
 /// otherwise when the host cannot be sampled, the recording not read, or the output not written.
 pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
+    if arguments.lists_columns() {
+        return output::print(&column_list());
+    }
     if let Some(path) = &arguments.replay {
         let mode = Mode::of(arguments, io::stdout().is_terminal());
         return replay::run(arguments, path, mode);
@@ -112,16 +115,15 @@ fn form(mode: Mode, arguments: &TopArguments) -> Option<Form> {
     match mode {
         Mode::Live => None,
         Mode::Plain => Some(Form::Plain(plain_options(arguments))),
-        Mode::Json => {
-            Some(Form::Json { sort: arguments.sort, filter: arguments.look.filter.clone() })
-        }
+        Mode::Json => Some(Form::Json { sort: arguments.sort, filter: arguments.filter() }),
     }
 }
 
 fn view_options(arguments: &TopArguments) -> TopOptions {
     TopOptions {
         sort: arguments.sort,
-        filter: arguments.look.filter.clone(),
+        filter: arguments.filter(),
+        columns: arguments.columns(),
         color: arguments.print.color.on_stdout(),
     }
 }
@@ -133,7 +135,8 @@ fn plain_options(arguments: &TopArguments) -> PlainOptions {
     let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
     PlainOptions {
         sort: arguments.sort,
-        filter: arguments.look.filter.clone(),
+        filter: arguments.filter(),
+        columns: arguments.columns(),
         width,
         color: arguments.print.color.on_stdout(),
         zone: TimeZone::system(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use crate::command::zabbix::MetricsSource;
+use crate::command::scraped::MetricsSource;
 use memtrace_core::interval;
 
 pub const AFTER_HELP: &str = "\
@@ -17,9 +17,9 @@ Unknown values return ZBX_NOTSUPPORTED with the reason, never 0; the exit status
 packaging/zabbix has the agent's UserParameters and a template for Zabbix 6.0.
 
 Examples:
-  memtrace zabbix discover --from :9435
-  memtrace zabbix get host_memory_available_bytes --from :9435
-  memtrace zabbix get vm_swap_bytes web --from /var/lib/memtrace/memtrace.prom";
+  memtrace zabbix discover --source :9435
+  memtrace zabbix get host_memory_available_bytes --source :9435
+  memtrace zabbix get vm_swap_bytes web --source /var/lib/memtrace/memtrace.prom";
 
 #[derive(Args, Clone, Debug)]
 pub struct ZabbixArguments {
@@ -49,9 +49,9 @@ pub struct ZabbixSource {
     /// Read from a running memtrace: the address of `mitigate --listen` (:9435, unix:/PATH), or
     /// the file of `metrics --textfile` (/FILE.prom). Requires no privileges. Without it: measure,
     /// with the privileges of `memtrace top`
-    #[arg(long, value_name = "PLACE")]
-    pub from: Option<MetricsSource>,
-    /// Measurement time without --from, 100ms to 1min
+    #[arg(long, alias = "from", value_name = "PLACE")]
+    pub source: Option<MetricsSource>,
+    /// Measurement time without --source, 100ms to 1min
     #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = interval::parse)]
     pub interval: Duration,
     /// Do not connect to libvirt

@@ -1,14 +1,14 @@
 //! Item keys and their values: metrics of docs/metrics.md without prefix, and label values after
 //! colons (`vm_faults_total:guest`). Pure.
 
-use crate::cli::vm_choice::{Candidate, choose};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use crate::command::scraped::{self, labels, plain};
 use memtrace_core::sample::VmLabels;
 use memtrace_view::export::metrics::catalogue;
-use memtrace_view::export::metrics::parse::{LABELS, Sample, labels_of};
+use memtrace_view::export::metrics::parse::Sample;
 use memtrace_view::export::metrics::table::{Metric, MetricKind, PREFIX, VM_LABELS};
 
 /// Labels with one current value: a key without it returns that value.
@@ -95,7 +95,9 @@ impl Key {
             (None, true) => return Err("a VM metric requires a VM".to_owned()),
             (Some(_), false) => return Err("a host metric takes no VM".to_owned()),
             (None, false) => None,
-            (Some(vm), true) => Some(id(samples, vm)?),
+            (Some(vm), true) => {
+                Some(scraped::vm(samples, vm).map_err(|error| error.to_string())?.0)
+            }
         };
         let of_it = |sample: &&Sample| {
             sample.name == self.name
@@ -119,40 +121,6 @@ impl Key {
         }
         found.find(given).map(|sample| sample.value.to_string()).ok_or_else(unknown)
     }
-}
-
-/// The identity of the selected VM.
-fn id(samples: &[Sample], typed: &str) -> Result<String, String> {
-    let (all, called) = (vms(samples).collect::<Vec<_>>(), labels(samples));
-    let chosen = choose(typed, &all, |(id, name)| {
-        let labels = called.get(id);
-        let id = if *id == typed { typed.to_owned() } else { plain(id) };
-        Candidate { name, id: Some(id), labels }
-    });
-    chosen.map(|(id, _)| (*id).to_owned()).map_err(|error| error.to_string())
-}
-
-/// What VMs are called, by their identities.
-fn labels(samples: &[Sample]) -> HashMap<&str, VmLabels> {
-    let infos = samples.iter().filter(|sample| sample.name == LABELS);
-    let called = infos.filter_map(|info| {
-        let label = |name: &str| info.labels.get(name).map(String::as_str);
-        Some((label(VM_LABELS[1])?, labels_of(label)))
-    });
-    called.collect()
-}
-
-fn vms(samples: &[Sample]) -> impl Iterator<Item = (&str, &str)> {
-    let infos = samples.iter().filter(|sample| sample.name == "memtrace_vm_info");
-    infos.filter_map(|info| {
-        let label = |name: &str| info.labels.get(name).map(String::as_str);
-        Some((label(VM_LABELS[1])?, label(VM_LABELS[0])?))
-    })
-}
-
-/// An identity as a parameter of an item: agents refuse some characters (UnsafeUserParameters).
-fn plain(id: &str) -> String {
-    id.replace('@', ":")
 }
 
 /// Low-level discovery: a list of objects, as Zabbix 4.2 and later have it.

@@ -1,32 +1,25 @@
 //! `memtrace zabbix`: low-level discovery of VMs, and single values for items.
 
 pub(crate) mod args;
-mod ask;
 pub(crate) mod key;
 #[cfg(test)]
 mod tests;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, ensure};
-
-pub use ask::MetricsSource;
+use anyhow::Result;
 
 use crate::cli::Verbosity;
-use crate::command::metrics;
 use crate::command::zabbix::args::{ZabbixArguments, ZabbixCommand, ZabbixSource};
+use crate::command::{metrics, scraped};
 use crate::sys::exit;
 use crate::sys::output;
 use key::Key;
 use memtrace_core::text::clean;
-use memtrace_host::clock;
-use memtrace_view::export::metrics::parse::{Sample, samples};
+use memtrace_view::export::metrics::parse::Sample;
 
 /// Marks an item as not supported in Zabbix, with a message.
 const NOT_SUPPORTED: &str = "ZBX_NOTSUPPORTED";
-/// Maximum age of samples; the limit of the alert rules.
-const STALE: f64 = 120.0;
-
 /// Prints the value, or why there is none; both on standard output, which the agent reads.
 ///
 /// # Errors
@@ -56,23 +49,9 @@ fn one(key: &str, vm: Option<&str>, from: &ZabbixSource, verbosity: Verbosity) -
 
 /// The metrics of a running memtrace, or of an own measurement.
 fn told(source: &ZabbixSource, verbosity: Verbosity) -> Result<Vec<Sample>> {
-    let text = match &source.from {
-        Some(place) => ask::read(place)?,
+    let text = match &source.source {
+        Some(place) => scraped::read(place)?,
         None => metrics::look(source.interval, source.no_libvirt, verbosity)?,
     };
-    let all: Vec<Sample> = samples(&text).collect();
-    fresh(&all, clock::wall().0 as f64 / 1e9)?;
-    Ok(all)
-}
-
-/// # Errors
-/// When the samples are old, or not memtrace's.
-fn fresh(samples: &[Sample], now: f64) -> Result<()> {
-    let of = |sample: &&Sample| sample.name == "memtrace_sample_timestamp_seconds";
-    let Some(at) = samples.iter().find(of) else {
-        anyhow::bail!("no metrics of memtrace");
-    };
-    let age = now - at.value;
-    ensure!(age <= STALE, "the newest sample is {age:.0} s old");
-    Ok(())
+    scraped::fresh(&text)
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
-use memtrace_core::alert::{Rule, Watcher};
+use memtrace_core::alert::{Alert, Rule, Watcher};
 use memtrace_core::reactor::Step;
 use memtrace_core::units::Nanos;
-use tokio::sync::watch::Receiver;
+use tokio::sync::watch::{Receiver, Sender};
 
 use memtrace_core::alert::SendConfig;
 use send::Senders;
@@ -19,6 +19,7 @@ use send::Senders;
 pub struct Alerts {
     watcher: Watcher,
     senders: Senders,
+    firing: Sender<Vec<Alert>>,
 }
 
 impl Alerts {
@@ -27,13 +28,23 @@ impl Alerts {
     /// # Errors
     /// When one of them can't be started.
     pub fn start(rules: Vec<Rule>, config: &SendConfig) -> Result<Self> {
-        Ok(Self { watcher: Watcher::new(rules), senders: Senders::start(config)? })
+        let (watcher, firing) = (Watcher::new(rules), Sender::new(Vec::new()));
+        Ok(Self { watcher, senders: Senders::start(config)?, firing })
+    }
+
+    /// The alerts that are firing, as of the newest step.
+    pub fn firing(&self) -> Receiver<Vec<Alert>> {
+        self.firing.subscribe()
     }
 
     /// Evaluates the rules for one step at `at` (monotonic). Never blocks.
     pub fn look(&mut self, at: Nanos, step: &Step) {
-        for alert in self.watcher.step(at, step) {
-            self.senders.send(&alert);
+        let changes = self.watcher.step(at, step);
+        for alert in &changes {
+            self.senders.send(alert);
+        }
+        if !changes.is_empty() {
+            self.firing.send_replace(self.watcher.firing().cloned().collect());
         }
     }
 

@@ -1,5 +1,6 @@
-//! Which `Host` a request may name. A page from anywhere can make a browser on this host ask
-//! loopback, under a name of its own that leads there by now (DNS rebinding), and read the answer.
+//! The `Host` values that a request may have. A web page can make a browser on this host query
+//! loopback under a name of its own that resolves to it by now (DNS rebinding), and read the
+//! answer.
 
 use std::net::IpAddr;
 
@@ -8,7 +9,7 @@ use hyper::http::uri::Authority;
 /// The names of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Hosts {
-    /// Whoever reaches it may call it anything.
+    /// A remote client may use any name for it.
     Any,
     /// Of loopback: addresses, `localhost`, and this host's own name.
     Loopback { name: String },

@@ -109,8 +109,8 @@ impl Listener {
     }
 }
 
-/// A socket at `path` to which nobody can connect yet, whatever the umask is: its file gets the
-/// permissions that the socket has (net/unix/af_unix.c).
+/// A socket at `path` that no client can connect to yet, whatever the umask: its file gets the
+/// socket's permissions (net/unix/af_unix.c).
 fn closed(path: &Path) -> Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;

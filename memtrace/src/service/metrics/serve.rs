@@ -145,10 +145,12 @@ async fn answer(request: &Request<Incoming>, server: &Server) -> Response<Full<B
         return plain(StatusCode::SERVICE_UNAVAILABLE, "no sample yet\n");
     };
     let (form, decided) = (wanted(request.headers()), input.decided());
+    let alerts = input.alerts();
     // Text of thousands of VMs takes its time; signals and the service manager don't wait.
     let written = tokio::task::spawn_blocking(move || {
         decided.aim(&mut snapshot);
-        text(Scene::new(snapshot, decided, page_size(), clock::wall()), form)
+        let scene = Scene::new(snapshot, decided, page_size(), clock::wall());
+        text(scene.alerted(alerts), form)
     });
     match written.await {
         Ok(Ok(text)) => told(StatusCode::OK, form.content_type(), text),

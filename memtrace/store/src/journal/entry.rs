@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::JournalError;
-use crate::journal::state::State;
+use crate::journal::state::HeaderState;
 use memtrace_core::order::Failure;
 use memtrace_core::reactor::entry::{Begun, Noted};
 use memtrace_core::sample::VmId;
@@ -19,13 +19,13 @@ pub(super) struct Header {
     pub(super) memtrace_journal: u32,
     pub(super) at: WallNanos,
     #[serde(flatten)]
-    pub(super) state: State,
+    pub(super) state: HeaderState,
 }
 
 /// A line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub(super) enum Entry {
+pub(super) enum JournalEntry {
     Header(Header),
     Start {
         at: WallNanos,
@@ -59,7 +59,7 @@ pub(super) struct Changed {
     pub(super) change: Value,
 }
 
-impl Entry {
+impl JournalEntry {
     pub(super) fn start(at: WallNanos) -> Self {
         Self::Start { at, pid: std::process::id(), memtrace: env!("CARGO_PKG_VERSION").to_owned() }
     }

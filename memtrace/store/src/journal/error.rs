@@ -20,7 +20,7 @@ pub enum JournalError {
         file: PathBuf,
         number: u64,
     },
-    /// Somebody else could write into it.
+    /// Other users could write to it.
     Foreign {
         directory: PathBuf,
         why: String,

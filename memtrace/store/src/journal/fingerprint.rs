@@ -14,12 +14,12 @@ type Gates = Vec<(GateKind, bool)>;
 pub(super) struct Fingerprint {
     state: Option<Level>,
     hook: bool,
-    actions: Vec<(VmId, Kind, RuleId)>,
+    actions: Vec<(VmId, ActionKind, RuleId)>,
     thoughts: Vec<(Option<VmId>, Gates)>,
 }
 
 #[derive(Debug, PartialEq)]
-enum Kind {
+enum ActionKind {
     Take,
     Give,
     Reclaim,
@@ -56,10 +56,10 @@ impl Fingerprint {
     }
 }
 
-fn kind(action: Action) -> Kind {
+fn kind(action: Action) -> ActionKind {
     match action {
-        Action::Balloon { from, to } if to < from => Kind::Take,
-        Action::Balloon { .. } => Kind::Give,
-        Action::Reclaim { .. } => Kind::Reclaim,
+        Action::Balloon { from, to } if to < from => ActionKind::Take,
+        Action::Balloon { .. } => ActionKind::Give,
+        Action::Reclaim { .. } => ActionKind::Reclaim,
     }
 }

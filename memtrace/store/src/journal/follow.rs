@@ -1,15 +1,15 @@
-//! Reading along in the journal of another memtrace that acts on this host, as it grows.
-//! Neither locks nor writes anything.
+//! Follows the growing journal of another memtrace that acts on this host. Takes no lock and writes
+//! nothing.
 
 use std::io::{BufReader, ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::entry::{Changed, Entry};
+use super::entry::{Changed, JournalEntry};
 use super::lock::{self, Holder};
 use super::{JournalError, change, files, lines};
 use crate::journal::state::JournalState;
 use crate::regular;
-use memtrace_core::reactor::entry::{Followed, Told};
+use memtrace_core::reactor::entry::{Followed, JournalledOrder};
 
 /// The last orders that are kept.
 const ORDERS: usize = 200;
@@ -27,12 +27,12 @@ pub struct Follower {
     directory: PathBuf,
     locks: PathBuf,
     place: Option<FilePosition>,
-    pub(super) known: Known,
+    pub(super) known: ReadSoFar,
 }
 
 /// The state read from the journal so far.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct ReadSoFar {
     pub(super) followed: Followed,
     /// Changes to the note that are not applied yet.
     changes: Vec<Changed>,
@@ -49,7 +49,7 @@ struct FilePosition {
 impl Follower {
     /// Follows the journal in `directory`. `locks`: /proc/locks.
     pub fn new(directory: PathBuf, locks: PathBuf) -> Self {
-        Self { directory, locks, place: None, known: Known::default() }
+        Self { directory, locks, place: None, known: ReadSoFar::default() }
     }
 
     /// What is known so far. `None`: no process holds the lock.
@@ -60,7 +60,7 @@ impl Follower {
     pub fn look(&mut self) -> Result<Option<&Followed>, JournalError> {
         match self.holder()? {
             Holder::None => {
-                (self.place, self.known) = (None, Known::default());
+                (self.place, self.known) = (None, ReadSoFar::default());
                 Ok(None)
             }
             Holder::Process(pid) => {
@@ -71,9 +71,9 @@ impl Follower {
         }
     }
 
-    /// Who holds the lock. The kernel lists locks a page at a time and finds its place again by counting:
-    /// a lock that is released meanwhile moves another one past the reader. So none is believed only when
-    /// it is not there again.
+    /// The process that holds the lock. /proc/locks is read a page at a time and continued by
+    /// count, so a lock released meanwhile hides another one from the reader. Hence "not held" is
+    /// believed only after repeated readings.
     fn holder(&self) -> Result<Holder, JournalError> {
         for _ in 1..READS {
             let holder = self.holder_by_one_read()?;
@@ -125,7 +125,7 @@ impl Follower {
         if length < offset {
             // The writer cuts off a line that it could not write whole, which may have been read.
             let followed = Followed { pid: self.known.followed.pid, ..Followed::default() };
-            (self.known, offset) = (Known { followed, ..Known::default() }, 0);
+            (self.known, offset) = (ReadSoFar { followed, ..ReadSoFar::default() }, 0);
         }
         file.seek(SeekFrom::Start(offset)).map_err(failed())?;
         let mut reader = BufReader::new(file);
@@ -148,7 +148,7 @@ impl Follower {
             }
         }
         thoughts.iter().try_for_each(|line| self.take(&path, line))?;
-        let Known { followed, changes, state } = &mut self.known;
+        let ReadSoFar { followed, changes, state } = &mut self.known;
         followed.unreadable += change::fold(&mut followed.noted, changes);
         followed.holdings = state.holdings.values().cloned().collect();
         Ok(offset)
@@ -166,31 +166,31 @@ impl Follower {
     }
 }
 
-impl Known {
-    fn take(&mut self, entry: Entry) {
+impl ReadSoFar {
+    fn take(&mut self, entry: JournalEntry) {
         self.state.apply(&entry);
         let Followed { noted: last, orders, .. } = &mut self.followed;
         match entry {
-            Entry::Order(begun) => {
+            JournalEntry::Order(begun) => {
                 if orders.len() >= ORDERS {
                     orders.pop_front();
                 }
-                orders.push_back(Told { begun, ended: None });
+                orders.push_back(JournalledOrder { begun, ended: None });
             }
-            Entry::End { at, id, error } => {
+            JournalEntry::End { at, id, error } => {
                 let mut orders = orders.iter_mut().rev();
                 if let Some(told) = orders.find(|told| told.begun.order.id == id) {
                     told.ended = Some((at, error.map_or(Ok(()), Err)));
                 }
             }
-            Entry::Noted(noted) => {
+            JournalEntry::Noted(noted) => {
                 self.changes.clear();
                 *last = Some(noted);
             }
-            Entry::Changed(changed) => self.changes.push(changed),
+            JournalEntry::Changed(changed) => self.changes.push(changed),
             // Thoughts of an earlier run say nothing about this one.
-            Entry::Start { .. } => (*last, self.changes) = (None, Vec::new()),
-            Entry::Header(_) | Entry::Stop { .. } | Entry::Forget { .. } => {}
+            JournalEntry::Start { .. } => (*last, self.changes) = (None, Vec::new()),
+            JournalEntry::Header(_) | JournalEntry::Stop { .. } | JournalEntry::Forget { .. } => {}
         }
     }
 }

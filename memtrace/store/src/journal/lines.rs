@@ -1,5 +1,5 @@
-//! Reading a file of the journal, whatever became of it: a line that was cut by a crash,
-//! lines of zeros after a power cut, lines that this version doesn't know.
+//! Reads a file of the journal, damaged or not: a line cut off by a crash, zeros after a power cut,
+//! lines that this version doesn't know.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::JournalError;
-use super::entry::{Entry, VERSION};
+use super::entry::{JournalEntry, VERSION};
 use crate::regular;
 
 /// Longest line that is read; a thousand VMs with all their reasons are a few MiB.
@@ -15,7 +15,7 @@ const LONGEST: u64 = 32 << 20;
 
 /// The content of a file.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct JournalContent {
     /// Where the last whole line ends.
     pub(super) length: u64,
     /// Bytes after that.
@@ -27,10 +27,13 @@ pub(super) struct Found {
 }
 
 /// Gives each entry of the file to `each`, the header first.
-pub(super) fn read(path: &Path, mut each: impl FnMut(Entry)) -> Result<Found, JournalError> {
+pub(super) fn read(
+    path: &Path,
+    mut each: impl FnMut(JournalEntry),
+) -> Result<JournalContent, JournalError> {
     let failed = || JournalError::io(path.display().to_string());
     let mut reader = BufReader::new(regular::open(path).map_err(failed())?);
-    let mut found = Found::default();
+    let mut found = JournalContent::default();
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -46,7 +49,7 @@ pub(super) fn read(path: &Path, mut each: impl FnMut(Entry)) -> Result<Found, Jo
         found.length += length;
         match entry(&line) {
             Ok(entry) => {
-                found.headed |= first && matches!(entry, Entry::Header(_));
+                found.headed |= first && matches!(entry, JournalEntry::Header(_));
                 each(entry);
             }
             Err(Some(version)) => {
@@ -59,12 +62,12 @@ pub(super) fn read(path: &Path, mut each: impl FnMut(Entry)) -> Result<Found, Jo
 
 /// A line's entry; the version of a header that is newer than ours, or `None` for what says
 /// nothing.
-pub(super) fn entry(line: &[u8]) -> Result<Entry, Option<u64>> {
-    match serde_json::from_slice::<Entry>(line) {
-        Ok(Entry::Header(header)) if header.memtrace_journal <= VERSION => {
-            Ok(Entry::Header(header))
+pub(super) fn entry(line: &[u8]) -> Result<JournalEntry, Option<u64>> {
+    match serde_json::from_slice::<JournalEntry>(line) {
+        Ok(JournalEntry::Header(header)) if header.memtrace_journal <= VERSION => {
+            Ok(JournalEntry::Header(header))
         }
-        Ok(entry) if !matches!(entry, Entry::Header(_)) => Ok(entry),
+        Ok(entry) if !matches!(entry, JournalEntry::Header(_)) => Ok(entry),
         _ => Err(newer(line)),
     }
 }

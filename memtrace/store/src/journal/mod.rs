@@ -32,7 +32,7 @@ pub use self::follow::Follower;
 pub use self::lock::Lock;
 pub use self::open::Recovered;
 
-use self::entry::{Changed, Entry, Header, VERSION};
+use self::entry::{Changed, Header, JournalEntry, VERSION};
 use crate::journal::fingerprint::Fingerprint;
 use crate::journal::state::JournalState;
 use memtrace_core::order::{Order, Outcome};
@@ -118,10 +118,10 @@ impl Journal {
         }
         let ids = self.state.next_id..;
         let begun = ids.zip(wanted).map(|(id, wanted)| Begun::new(at, id, wanted));
-        let entries: Vec<Entry> = begun.map(Entry::Order).collect();
+        let entries: Vec<JournalEntry> = begun.map(JournalEntry::Order).collect();
         self.append(at, &entries, Durable::Synced)?;
         let orders = entries.into_iter().filter_map(|entry| match entry {
-            Entry::Order(begun) => Some(begun.order),
+            JournalEntry::Order(begun) => Some(begun.order),
             _ => None,
         });
         Ok(orders.collect())
@@ -134,7 +134,7 @@ impl Journal {
     /// When it can't be written. The order stays open in the journal: its end is unknown.
     pub fn end(&mut self, at: WallNanos, outcome: &Outcome) -> Result<(), JournalError> {
         let error = outcome.result.as_ref().err().cloned();
-        self.append(at, &[Entry::End { at, id: outcome.id, error }], Durable::Written)
+        self.append(at, &[JournalEntry::End { at, id: outcome.id, error }], Durable::Written)
     }
 
     /// Notes what was decided and thought, unless it is much the same as before. `acting`:
@@ -159,7 +159,8 @@ impl Journal {
         let noted = Noted { at, acting, decisions: decisions.clone(), names };
         let changed = self.changed(&noted);
         let whole = if changed.is_some() { self.noted.take().map(|last| last.whole) } else { None };
-        let entry = changed.map_or_else(|| Entry::Noted(noted.clone()), Entry::Changed);
+        let entry =
+            changed.map_or_else(|| JournalEntry::Noted(noted.clone()), JournalEntry::Changed);
         // After an error the next note is a whole one.
         self.noted = None;
         self.append(at, &[entry], Durable::Written)?;
@@ -179,7 +180,7 @@ impl Journal {
         }
         let changed = change::changed(&last.noted, noted)?;
         let mut text = Vec::new();
-        Entry::Changed(changed.clone()).write_to(&mut text).ok()?;
+        JournalEntry::Changed(changed.clone()).write_to(&mut text).ok()?;
         (current.length + text.len() as u64 <= self.limits.file.0).then_some(changed)
     }
 
@@ -192,7 +193,7 @@ impl Journal {
         if !self.state.holdings.contains_key(&vm) {
             return Ok(());
         }
-        self.append(at, &[Entry::Forget { at, vm }], Durable::Written)
+        self.append(at, &[JournalEntry::Forget { at, vm }], Durable::Written)
     }
 
     /// Notes a regular end of the run.
@@ -200,7 +201,7 @@ impl Journal {
     /// # Errors
     /// When it can't be written.
     pub fn stop(mut self, at: WallNanos) -> Result<(), JournalError> {
-        self.append(at, &[Entry::Stop { at }], Durable::Synced)
+        self.append(at, &[JournalEntry::Stop { at }], Durable::Synced)
     }
 
     /// What memtrace has taken from VMs and not given back.
@@ -217,11 +218,11 @@ impl Journal {
     fn append(
         &mut self,
         at: WallNanos,
-        entries: &[Entry],
+        entries: &[JournalEntry],
         durable: Durable,
     ) -> Result<(), JournalError> {
-        let start = (!self.started).then(|| Entry::start(at));
-        let entries: Vec<&Entry> = start.iter().chain(entries).collect();
+        let start = (!self.started).then(|| JournalEntry::start(at));
+        let entries: Vec<&JournalEntry> = start.iter().chain(entries).collect();
         let mut text = Vec::new();
         for entry in &entries {
             entry.write_to(&mut text)?;
@@ -245,7 +246,7 @@ impl Journal {
         let number = self.newest.saturating_add(1);
         let header = Header { memtrace_journal: VERSION, at, state: self.state.state() };
         let mut text = Vec::new();
-        Entry::Header(header).write_to(&mut text)?;
+        JournalEntry::Header(header).write_to(&mut text)?;
         let file = files::create(&self.directory, number, &text)?;
         self.newest = number;
         files::prune(&self.directory, self.limits.files);

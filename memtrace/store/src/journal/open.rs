@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::entry::Entry;
-use super::lines::{self, Found};
+use super::entry::JournalEntry;
+use super::lines::{self, JournalContent};
 use super::lock::{self, Lock};
 use super::{Current, Journal, JournalError, Limits, files};
 use crate::journal::state::JournalState;
@@ -44,7 +44,7 @@ pub(super) fn open(directory: &Path, limits: Limits) -> Result<(Journal, Recover
         let (mut read, mut clean) = (JournalState::default(), false);
         let found = lines::read(&path, |entry| {
             read.apply(&entry);
-            clean = matches!(entry, Entry::Stop { .. });
+            clean = matches!(entry, JournalEntry::Stop { .. });
         })?;
         if read.next_id > MOST_ORDERS {
             return Err(JournalError::Absurd { file: path, number: read.next_id });
@@ -73,13 +73,13 @@ pub(super) fn open(directory: &Path, limits: Limits) -> Result<(Journal, Recover
     Ok((journal, recovered))
 }
 
-fn go_on(path: &Path, found: &Found) -> Result<Current, JournalError> {
+fn go_on(path: &Path, found: &JournalContent) -> Result<Current, JournalError> {
     let opened = regular::open_with(path, File::options().write(true));
     let current = opened.and_then(|file| Current::continued(file, found.length));
     current.map_err(JournalError::io(path.display().to_string()))
 }
 
-impl Found {
+impl JournalContent {
     fn notice(&self, path: &Path) -> Option<String> {
         let name = path.display();
         let mut parts = Vec::new();
@@ -90,7 +90,7 @@ impl Found {
             parts.push(format!("{} can't be read", several(self.unreadable, "line")));
         }
         if !self.headed {
-            parts.push("it has no header; what it held is not known".to_owned());
+            parts.push("it has no header; its content is unknown".to_owned());
         }
         (!parts.is_empty()).then(|| format!("{name}: {}", parts.join("; ")))
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::Entry;
+use super::entry::JournalEntry;
 use memtrace_core::policy::Action;
 use memtrace_core::reactor::entry::{Begun, Holding};
 use memtrace_core::sample::VmId;
@@ -19,7 +19,7 @@ pub(super) struct JournalState {
 
 /// The form in a header.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct State {
+pub(super) struct HeaderState {
     next_id: u64,
     open: Vec<Begun>,
     holdings: Vec<Holding>,
@@ -31,34 +31,37 @@ impl Default for JournalState {
     }
 }
 
-impl State {
+impl HeaderState {
     pub(super) fn into_open(self) -> Vec<Begun> {
         self.open
     }
 }
 
 impl JournalState {
-    pub(super) fn apply(&mut self, entry: &Entry) {
+    pub(super) fn apply(&mut self, entry: &JournalEntry) {
         match entry {
-            Entry::Header(header) => self.replace(&header.state),
-            Entry::Order(begun) => self.begin(begun),
-            Entry::End { id, error, .. } => self.end(*id, error.is_none()),
-            Entry::Forget { vm, .. } => {
+            JournalEntry::Header(header) => self.replace(&header.state),
+            JournalEntry::Order(begun) => self.begin(begun),
+            JournalEntry::End { id, error, .. } => self.end(*id, error.is_none()),
+            JournalEntry::Forget { vm, .. } => {
                 self.holdings.remove(vm);
             }
-            Entry::Start { .. } | Entry::Stop { .. } | Entry::Noted(_) | Entry::Changed(_) => {}
+            JournalEntry::Start { .. }
+            | JournalEntry::Stop { .. }
+            | JournalEntry::Noted(_)
+            | JournalEntry::Changed(_) => {}
         }
     }
 
-    pub(super) fn state(&self) -> State {
-        State {
+    pub(super) fn state(&self) -> HeaderState {
+        HeaderState {
             next_id: self.next_id,
             open: self.open.values().cloned().collect(),
             holdings: self.holdings.values().cloned().collect(),
         }
     }
 
-    fn replace(&mut self, state: &State) {
+    fn replace(&mut self, state: &HeaderState) {
         self.next_id = state.next_id.max(self.next_id);
         self.open = state.open.iter().map(|begun| (begun.order.id, begun.clone())).collect();
         self.holdings = state.holdings.iter().map(|held| (held.vm, held.clone())).collect();
@@ -106,23 +109,32 @@ mod tests {
     const VM: VmId = VmId::Process { pid: 5, start: 1 };
     const AT: WallNanos = WallNanos(7);
 
-    fn order(id: u64, from: u64, to: u64) -> Entry {
+    fn order(id: u64, from: u64, to: u64) -> JournalEntry {
         let action = Action::Balloon { from: Bytes(from << 20), to: Bytes(to << 20) };
         let order = Order { id, vm: VM, pid: 5, name: "web".to_owned(), action };
-        Entry::Order(Begun { at: AT, order, rule: RuleId::Other, reason: Reason::Unrecorded })
+        JournalEntry::Order(Begun {
+            at: AT,
+            order,
+            rule: RuleId::Other,
+            reason: Reason::Unrecorded,
+        })
     }
 
-    fn end(id: u64, error: Option<&str>) -> Entry {
-        Entry::End { at: AT, id, error: error.map(|text| Failure::Reported(text.to_owned())) }
+    fn end(id: u64, error: Option<&str>) -> JournalEntry {
+        JournalEntry::End {
+            at: AT,
+            id,
+            error: error.map(|text| Failure::Reported(text.to_owned())),
+        }
     }
 
-    fn state(entries: &[Entry]) -> JournalState {
+    fn state(entries: &[JournalEntry]) -> JournalState {
         let mut state = JournalState::default();
         entries.iter().for_each(|entry| state.apply(entry));
         state
     }
 
-    fn held(entries: &[Entry]) -> Option<(u64, Option<u64>)> {
+    fn held(entries: &[JournalEntry]) -> Option<(u64, Option<u64>)> {
         let state = state(entries);
         let held = state.holdings.get(&VM)?;
         Some((held.before.0 >> 20, held.now.map(|now| now.0 >> 20)))
@@ -140,14 +152,14 @@ mod tests {
         assert_eq!(held(&story), Some((100, Some(90))));
         let given = [&story[..], &[order(4, 90, 100), end(4, None)]].concat();
         assert_eq!(held(&given), None);
-        story.push(Entry::Forget { at: AT, vm: VM });
+        story.push(JournalEntry::Forget { at: AT, vm: VM });
         assert_eq!(held(&story), None);
     }
 
     #[test]
     fn a_rest_under_one_mib_counts_as_given_back() {
         let mut story = vec![order(1, 100, 80), end(1, None)];
-        if let Entry::Order(Begun { order, .. }) = &mut story[0] {
+        if let JournalEntry::Order(Begun { order, .. }) = &mut story[0] {
             order.action = Action::Balloon { from: Bytes((100 << 20) + 5), to: Bytes(80 << 20) };
         }
         story.extend([order(2, 80, 100), end(2, None)]);

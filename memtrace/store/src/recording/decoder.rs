@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::streams::{Form, PLANES, Stream, Unread};
-use super::tree::{Kind, MOST_NODES, Tree};
+use super::tree::{MOST_NODES, NodeKind, Tree};
 use super::{OLDEST, Record};
 use memtrace_core::units::WallNanos;
 
@@ -147,7 +147,7 @@ impl Decoder {
         let name = name.map(u32::try_from).transpose().ok()?;
         let child = self.tree.add(parent, name)?;
         let node = self.tree.nodes.get_mut(child)?;
-        node.kind = Kind::of(unread.byte(Stream::Kinds)?)?;
+        node.kind = NodeKind::of(unread.byte(Stream::Kinds)?)?;
         node.bits = unread.number(Stream::Bits)?;
         Some(())
     }
@@ -170,7 +170,7 @@ impl Decoder {
                 at[place] += 1;
             }
             let kind = match form.mixed() {
-                true => Some(Kind::of(*kinds.get(kind_at)?)?),
+                true => Some(NodeKind::of(*kinds.get(kind_at)?)?),
                 false => None,
             };
             kind_at += if form.mixed() { self.count } else { 0 };

@@ -9,7 +9,7 @@ use serde_json::{Number, Value};
 
 use super::Record;
 use super::streams::{Form, Stream, Streams};
-use super::tree::{Kind, MOST_NODES, MOST_TEXT, Tree};
+use super::tree::{MOST_NODES, MOST_TEXT, NodeKind, Tree};
 
 /// Keys that identify an element of a list, so that adding or removing one does not move the
 /// others. The first key that all elements have, with different values, is used.
@@ -20,12 +20,12 @@ const CHANGE: usize = 4;
 
 /// A node's value in one moment of the frame.
 #[derive(Clone, Copy, Debug)]
-struct Change {
+struct ColumnStep {
     column: u32,
     moment: u32,
     step: i64,
-    before: Kind,
-    after: Kind,
+    before: NodeKind,
+    after: NodeKind,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ pub(super) struct Encoder {
     streams: Streams,
     /// All that changed since the keyframe, in the order of [`Tree::order`].
     columns: Vec<u32>,
-    changes: Vec<Change>,
+    changes: Vec<ColumnStep>,
     /// Moments in this frame.
     count: u32,
 }
@@ -121,9 +121,13 @@ impl Encoder {
 
     /// Adds the columns that are new to those that are known. Returns the changes of each column
     /// that has any, in the order of all columns.
-    fn list<'a>(&mut self, changes: &'a [Change], streams: &mut Streams) -> Vec<&'a [Change]> {
+    fn list<'a>(
+        &mut self,
+        changes: &'a [ColumnStep],
+        streams: &mut Streams,
+    ) -> Vec<&'a [ColumnStep]> {
         let order = |column: u32| self.tree.order(column);
-        let is_known = |changes: &&[Change]| {
+        let is_known = |changes: &&[ColumnStep]| {
             let own = order(changes[0].column);
             self.columns.binary_search_by_key(&own, |column| order(*column)).is_ok()
         };
@@ -143,19 +147,19 @@ impl Encoder {
 
     fn visit(&mut self, node: usize, value: &Value) -> Option<()> {
         match value {
-            Value::Null => self.set(node, Kind::Null, None),
-            Value::Bool(value) => self.set(node, Kind::Bool, Some((*value).into())),
+            Value::Null => self.set(node, NodeKind::Null, None),
+            Value::Bool(value) => self.set(node, NodeKind::Bool, Some((*value).into())),
             Value::Number(value) => {
                 let (kind, bits) = number(value)?;
                 self.set(node, kind, Some(bits));
             }
             Value::String(text) => {
                 let index = self.index(text)?;
-                self.set(node, Kind::Text, Some(index.into()));
+                self.set(node, NodeKind::Text, Some(index.into()));
             }
             Value::Array(elements) => self.array(node, elements)?,
             Value::Object(object) => {
-                self.set(node, Kind::Object, None);
+                self.set(node, NodeKind::Object, None);
                 let mut child = 0;
                 for (key, value) in object {
                     child = self.named(node, child, key)?;
@@ -164,7 +168,7 @@ impl Encoder {
                 let mut next = self.tree.after(node, 0, false);
                 while let Some(child) = next {
                     if self.tree.nodes[child].seen != self.moment {
-                        self.set(child, Kind::Missing, None);
+                        self.set(child, NodeKind::Missing, None);
                     }
                     next = self.tree.after(node, child, false);
                 }
@@ -179,7 +183,7 @@ impl Encoder {
             return self.numbers(node, numbers);
         }
         let keys = keys(elements);
-        let kind = if keys.is_some() { Kind::Keyed } else { Kind::Array };
+        let kind = if keys.is_some() { NodeKind::Keyed } else { NodeKind::Array };
         self.set(node, kind, Some(elements.len() as u64));
         let (mut place, mut child) = (0, 0);
         for (index, value) in elements.iter().enumerate() {
@@ -191,7 +195,7 @@ impl Encoder {
                 Some(key) => {
                     child = self.named(node, child, key)?;
                     let name = self.tree.nodes.get(child)?.name?;
-                    self.set(place, Kind::Text, Some(name.into()));
+                    self.set(place, NodeKind::Text, Some(name.into()));
                     self.visit(child, value)?;
                 }
                 None => self.visit(place, value)?,
@@ -201,18 +205,18 @@ impl Encoder {
     }
 
     fn numbers(&mut self, node: usize, mut numbers: Vec<u64>) -> Option<()> {
-        self.set(node, Kind::Numbers, Some(numbers.len() as u64));
+        self.set(node, NodeKind::Numbers, Some(numbers.len() as u64));
         let mut next = self.tree.after(node, 0, false);
         while let Some(child) = next {
             if let Some(number) = self.tree.place(child).and_then(|place| numbers.get_mut(place)) {
-                self.set(child, Kind::Whole, Some(std::mem::take(number)));
+                self.set(child, NodeKind::Whole, Some(std::mem::take(number)));
             }
             next = self.tree.after(node, child, false);
         }
         for (place, number) in numbers.into_iter().enumerate().filter(|(_, number)| *number != 0) {
             let name = self.index(&place.to_string())?;
             let child = self.add_node(node, Some(name))?;
-            self.set(child, Kind::Whole, Some(number));
+            self.set(child, NodeKind::Whole, Some(number));
         }
         Some(())
     }
@@ -249,12 +253,12 @@ impl Encoder {
     }
 
     /// `bits`: unchanged if this kind has none.
-    fn set(&mut self, index: usize, kind: Kind, bits: Option<u64>) {
+    fn set(&mut self, index: usize, kind: NodeKind, bits: Option<u64>) {
         let node = &mut self.tree.nodes[index];
         let bits = bits.unwrap_or(node.bits);
         node.seen = self.moment;
         if index < self.first_new && (node.kind, node.bits) != (kind, bits) {
-            self.changes.push(Change {
+            self.changes.push(ColumnStep {
                 column: index as u32,
                 moment: self.count,
                 step: bits.wrapping_sub(node.bits).cast_signed(),
@@ -267,7 +271,7 @@ impl Encoder {
 }
 
 /// Writes how a column changes, but not in which moments. `count`: moments of the frame.
-fn put(changes: &[Change], count: usize, streams: &mut Streams) {
+fn put(changes: &[ColumnStep], count: usize, streams: &mut Streams) {
     let mixed = changes.iter().any(|change| change.before != change.after);
     let form = Form::of(changes.iter().map(|change| change.step), mixed);
     streams.bytes(Stream::Forms).push(form.byte());
@@ -285,20 +289,20 @@ fn put(changes: &[Change], count: usize, streams: &mut Streams) {
     }
 }
 
-fn number(value: &Number) -> Option<(Kind, u64)> {
+fn number(value: &Number) -> Option<(NodeKind, u64)> {
     if let Some(value) = value.as_u64() {
-        return Some((Kind::Whole, value));
+        return Some((NodeKind::Whole, value));
     }
     if let Some(value) = value.as_i64() {
-        return Some((Kind::Negative, value.cast_unsigned()));
+        return Some((NodeKind::Negative, value.cast_unsigned()));
     }
     let value = value.as_f64()?;
     let hundredths = (value * 100.0).round() as i64;
     // This distinguishes 0.0 and -0.0 as well.
     let is_exact = (hundredths as f64 / 100.0).to_bits() == value.to_bits();
     Some(match is_exact {
-        true => (Kind::Hundredths, hundredths.cast_unsigned()),
-        false => (Kind::Float, value.to_bits()),
+        true => (NodeKind::Hundredths, hundredths.cast_unsigned()),
+        false => (NodeKind::Float, value.to_bits()),
     })
 }
 

@@ -20,7 +20,7 @@ const MOST_DEPTH: u8 = 64;
 /// Kind of a value; 64 bits beside it have the value itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Kind {
+pub(super) enum NodeKind {
     /// Its object has no such key.
     Missing,
     Null,
@@ -46,7 +46,7 @@ pub(super) enum Kind {
     Object,
 }
 
-impl Kind {
+impl NodeKind {
     const ALL: [Self; 12] = [
         Self::Missing,
         Self::Null,
@@ -79,8 +79,8 @@ pub(super) struct Node {
     /// The moment in which it was last written. Unused when reading.
     pub(super) seen: u32,
     depth: u8,
-    pub(super) kind: Kind,
-    /// [`Kind::Missing`], `Null` and `Object` leave them as they were.
+    pub(super) kind: NodeKind,
+    /// [`NodeKind::Missing`], `Null` and `Object` leave them as they were.
     pub(super) bits: u64,
 }
 
@@ -94,7 +94,7 @@ impl Node {
             next: 0,
             seen: 0,
             depth,
-            kind: Kind::Missing,
+            kind: NodeKind::Missing,
             bits: 0,
         }
     }
@@ -184,24 +184,24 @@ impl Tree {
         *room = room.checked_sub(1)?;
         let Node { kind, bits, .. } = *self.nodes.get(node)?;
         let value = match kind {
-            Kind::Missing => return None,
-            Kind::Null => Value::Null,
-            Kind::Bool => (bits != 0).into(),
-            Kind::Whole => bits.into(),
-            Kind::Negative => bits.cast_signed().into(),
-            Kind::Hundredths => (bits.cast_signed() as f64 / 100.0).into(),
-            Kind::Float => f64::from_bits(bits).into(),
-            Kind::Text => self.texts.get(usize::try_from(bits).ok()?)?.as_ref().into(),
-            Kind::Array => {
+            NodeKind::Missing => return None,
+            NodeKind::Null => Value::Null,
+            NodeKind::Bool => (bits != 0).into(),
+            NodeKind::Whole => bits.into(),
+            NodeKind::Negative => bits.cast_signed().into(),
+            NodeKind::Hundredths => (bits.cast_signed() as f64 / 100.0).into(),
+            NodeKind::Float => f64::from_bits(bits).into(),
+            NodeKind::Text => self.texts.get(usize::try_from(bits).ok()?)?.as_ref().into(),
+            NodeKind::Array => {
                 let elements = self.children(node, true).take(usize::try_from(bits).ok()?);
                 elements.map(|child| self.at(child, room)).collect::<Option<Vec<_>>>()?.into()
             }
-            Kind::Numbers => self.numbers(node, bits, room)?,
-            Kind::Keyed => self.keyed(node, bits, room)?,
-            Kind::Object => {
+            NodeKind::Numbers => self.numbers(node, bits, room)?,
+            NodeKind::Keyed => self.keyed(node, bits, room)?,
+            NodeKind::Object => {
                 let mut object = Map::new();
                 for child in self.children(node, false) {
-                    if self.nodes[child].kind != Kind::Missing {
+                    if self.nodes[child].kind != NodeKind::Missing {
                         object.insert(self.name(child)?.to_owned(), self.at(child, room)?);
                     }
                 }

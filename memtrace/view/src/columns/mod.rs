@@ -7,8 +7,8 @@ mod cell;
 mod sort;
 mod table;
 
-pub(crate) use arrange::arrange;
-pub use arrange::{Placed, essential};
+pub use arrange::{Placed, essential, every};
+pub(crate) use arrange::{scroll_limit, window};
 pub(crate) use cell::empty_because;
 pub use cell::{Cell, SortKey, cell, marked};
 pub use sort::Sort;
@@ -140,6 +140,12 @@ impl ColumnId {
     }
 }
 
+/// The column of this name, or former name.
+pub fn named(name: &str) -> Option<ColumnId> {
+    let known = COLUMNS.iter().map(|column| (column.name, column.id)).chain(ALIASES);
+    known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, id)| id)
+}
+
 /// Parses `--sort`: a column, optionally followed by `:asc` or `:desc` (default: numbers
 /// descending, text ascending).
 ///
@@ -147,9 +153,7 @@ impl ColumnId {
 /// When the column or the order is unknown; the message lists the valid ones.
 pub fn parse(text: &str) -> Result<Sort> {
     let (name, order) = text.split_once(':').map_or((text, None), |(n, o)| (n, Some(o)));
-    let known = COLUMNS.iter().map(|column| (column.name, column.id)).chain(ALIASES);
-    let Some((_, id)) = known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name))
-    else {
+    let Some(id) = named(name) else {
         let names: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
         bail!("unknown column `{name}`; columns: {}", names.join(", "));
     };

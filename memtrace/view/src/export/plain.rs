@@ -3,7 +3,7 @@
 
 use jiff::tz::TimeZone;
 
-use crate::columns::{self, Placed, Sort, cell};
+use crate::columns::{self, ColumnId, Placed, Sort, cell};
 use crate::emphasis::{Emphasis, Part};
 use crate::summary;
 use memtrace_core::filter::Filter;
@@ -18,6 +18,8 @@ use memtrace_core::text;
 pub struct PlainOptions {
     pub sort: Sort,
     pub filter: Option<Filter>,
+    /// The columns to show; empty: by the width.
+    pub columns: Vec<ColumnId>,
     /// Output width; `None` for all essential columns and full names.
     pub width: Option<usize>,
     /// Whether to emit colour escape codes.
@@ -28,7 +30,14 @@ pub struct PlainOptions {
 
 impl Default for PlainOptions {
     fn default() -> Self {
-        Self { sort: Sort::default(), filter: None, width: None, color: false, zone: TimeZone::UTC }
+        Self {
+            sort: Sort::default(),
+            filter: None,
+            columns: Vec::new(),
+            width: None,
+            color: false,
+            zone: TimeZone::UTC,
+        }
     }
 }
 
@@ -47,7 +56,8 @@ pub fn frame(snapshot: &Snapshot, decided: &Decided, options: &PlainOptions) -> 
 
     let longest = vms.iter().map(|vm| text::width(&text::clean(&vm.title()))).max().unwrap_or(0);
     let placed = match options.width {
-        Some(width) => columns::arrange(width, options.sort, longest),
+        Some(width) => columns::window(width, options.sort, longest, (&options.columns, 0)),
+        None if !options.columns.is_empty() => columns::every(&options.columns, longest),
         None => columns::essential(options.sort, longest),
     };
     if vms.is_empty() {

@@ -70,8 +70,8 @@ fn field(value: &Value) -> String {
     }
 }
 
-/// A text of somebody else's in a cell: without what a terminal would act upon, and with an
-/// apostrophe before what a spreadsheet would take for a formula and run (OWASP, CSV injection).
+/// An untrusted text in a cell: without terminal control characters, and with an apostrophe before
+/// what a spreadsheet would execute as a formula (OWASP, CSV injection).
 fn cell(text: &str) -> String {
     let runs = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let text = text::clean(text);

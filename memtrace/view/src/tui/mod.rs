@@ -13,7 +13,7 @@ pub mod view;
 
 pub use page::{Page, Parts};
 
-use crate::columns::Sort;
+use crate::columns::{ColumnId, Sort};
 use memtrace_core::filter::Filter;
 
 /// Options of the command line. The interval belongs to the sampling loop
@@ -22,6 +22,8 @@ use memtrace_core::filter::Filter;
 pub struct TopOptions {
     pub sort: Sort,
     pub filter: Option<Filter>,
+    /// The columns to show; empty: by the width of the screen.
+    pub columns: Vec<ColumnId>,
     /// Whether to use colours.
     pub color: bool,
 }

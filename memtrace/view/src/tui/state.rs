@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::TopOptions;
 use super::rows::{Lives, Row};
-use crate::columns::Sort;
+use crate::columns::{ColumnId, Sort};
 use memtrace_core::filter::Filter;
 use memtrace_core::model::snapshot::VmView;
 use memtrace_core::model::{History, Snapshot, Waits};
@@ -39,6 +39,10 @@ pub struct State {
     pub interval: Duration,
     pub sort: Sort,
     pub filter: Option<Filter>,
+    /// The columns to show; empty: by the width of the screen.
+    pub columns: Vec<ColumnId>,
+    /// By how many columns the table is scrolled.
+    pub skipped: usize,
     pub lives: Lives,
     pub history: History,
     /// Of the selected VM.
@@ -135,6 +139,8 @@ impl State {
             interval,
             sort: options.sort,
             filter: options.filter.clone(),
+            columns: options.columns.clone(),
+            skipped: 0,
             lives: Lives::default(),
             history: History::default(),
             waits: Waits::default(),

@@ -1,6 +1,6 @@
 //! Alerts as sentences.
 
-use memtrace_core::alert::{Alert, Condition, Finding, State};
+use memtrace_core::alert::{Alert, AlertState, Condition, Finding};
 
 /// What an alert found, or how it ended.
 pub fn alert(alert: &Alert) -> String {
@@ -32,9 +32,9 @@ fn measured(alert: &Alert, value: f64, limit: f64) -> String {
     let (condition, unit) = (alert.condition, alert.condition.unit());
     let who = alert.vm.as_ref().map_or("the host", |named| named.name.as_str());
     let against = match alert.state {
-        State::Resolved => format!("within {limit} {unit} again"),
-        State::Firing if is_too_little(condition) => format!("under {limit} {unit}"),
-        State::Firing => format!("over {limit} {unit}"),
+        AlertState::Resolved => format!("within {limit} {unit} again"),
+        AlertState::Firing if is_too_little(condition) => format!("under {limit} {unit}"),
+        AlertState::Firing => format!("over {limit} {unit}"),
     };
     format!("{} of {who} is {value:.1} {unit}, {against}", quantity(condition))
 }
@@ -66,7 +66,7 @@ mod tests {
     use memtrace_core::sample::VmId;
     use memtrace_core::units::WallNanos;
 
-    fn told(condition: Condition, state: State, finding: Finding) -> String {
+    fn told(condition: Condition, state: AlertState, finding: Finding) -> String {
         let vm = VmId::Process { pid: 7, start: 9 };
         let of_vm = !condition.name().starts_with("host");
         alert(&Alert {
@@ -87,25 +87,25 @@ mod tests {
         for (condition, state, finding, text) in [
             (
                 Condition::VmStalled,
-                State::Firing,
+                AlertState::Firing,
                 found(30.0, 10.0),
                 "the stall time of web is 30.0 %, over 10 %",
             ),
             (
                 Condition::VmStalled,
-                State::Resolved,
+                AlertState::Resolved,
                 found(1.0, 10.0),
                 "the stall time of web is 1.0 %, within 10 % again",
             ),
             (
                 Condition::HostMemoryLow,
-                State::Firing,
+                AlertState::Firing,
                 found(2.0, 5.0),
                 "available memory of the host is 2.0 %, under 5 %",
             ),
             (
                 Condition::HostSwapping,
-                State::Resolved,
+                AlertState::Resolved,
                 found(0.0, 1.0),
                 "the swap-in rate of the host is 0.0 MiB/s, within 1 MiB/s again",
             ),
@@ -135,7 +135,7 @@ mod tests {
             (Condition::NotActing, Finding::Acting { problem }, "memtrace can't act: no space"),
             (Condition::VmStalled, Finding::VmGone, "the VM is gone"),
         ] {
-            assert_eq!(told(condition, State::Firing, finding), text);
+            assert_eq!(told(condition, AlertState::Firing, finding), text);
         }
     }
 }

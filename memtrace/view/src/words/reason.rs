@@ -208,7 +208,7 @@ fn of_host(reason: &Reason) -> String {
             show(*kept)
         ),
         Reason::Refaulted { since, within, rest, times } => format!(
-            "what was reclaimed came back within {}, {}: backs off for {} ({times} in a row)",
+            "reclaimed pages were refaulted within {}, {}: backs off for {} ({times} in a row)",
             span(*within),
             ago(*since),
             span(*rest)

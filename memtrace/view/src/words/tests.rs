@@ -53,7 +53,7 @@ fn numbers_have_their_unit_and_their_limit() {
                 rest: Nanos(120 * Nanos::SECOND.0),
                 times: 2,
             },
-            "what was reclaimed came back within 60 s, 5 s ago: backs off for 2 min (2 in a row)",
+            "reclaimed pages were refaulted within 60 s, 5 s ago: backs off for 2 min (2 in a row)",
         ),
         (
             Reason::DistressUnknown { unknown: vec![SymptomKind::AsyncFaults] },

@@ -20,7 +20,7 @@ pub fn what_if(what_if: &WhatIf) -> String {
             format!("it would give memory if {}", changes.join(", and "))
         }
         WhatIf::ReceivesIfFree { wanted } => format!(
-            "it would get up to {} if more were free above what is kept and promised",
+            "it would get up to {} if more were free above the reserve and promises",
             show(*wanted)
         ),
         WhatIf::ReceivesUnder { limit, reason: why } => format!(

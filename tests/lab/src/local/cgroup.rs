@@ -63,8 +63,8 @@ impl Hierarchy {
         write(&path.join(file), &(u64::from(mib) << 20).to_string())
     }
 
-    /// Leaves a cgroup what it has and not a page more, nor room in swap, so that the OOM killer
-    /// comes for the next one.
+    /// Limits a cgroup to its present usage and no swap, so that the next allocation invokes the
+    /// OOM killer.
     ///
     /// # Errors
     /// When the kernel refuses.

@@ -8,7 +8,7 @@ use super::place::Place;
 use super::plan::Manager;
 use super::qemu::Files;
 use super::socket::Socket;
-use super::state::State;
+use super::state::LabState;
 use super::{Lab, guest, undo};
 use crate::setup::{self, Scope};
 use crate::{interrupt, progress};
@@ -77,8 +77,8 @@ fn up(libvirt: bool, idle: bool) -> Result<()> {
 
 fn down() -> Result<()> {
     let place = Place::take()?;
-    let state = State::load(&place.join("state.json"))?;
-    if state == State::default() {
+    let state = LabState::load(&place.join("state.json"))?;
+    if state == LabState::default() {
         progress::say("no lab is up");
         return Ok(());
     }
@@ -132,9 +132,9 @@ fn squeeze(limit: Option<u32>, balloon: Option<&(String, u32)>) -> Result<()> {
     Ok(())
 }
 
-fn running() -> Result<(Place, State)> {
+fn running() -> Result<(Place, LabState)> {
     let place = Place::take()?;
-    let state = State::load(&place.join("state.json"))?;
+    let state = LabState::load(&place.join("state.json"))?;
     if state.guests.is_empty() {
         bail!("no lab is up");
     }

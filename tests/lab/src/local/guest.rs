@@ -19,7 +19,7 @@ const BOOT: Duration = Duration::from_secs(120);
 const FIRST_WALK: Duration = Duration::from_secs(60);
 const PROMPT: &str = "(qemu) ";
 
-/// Whom to ask for things that the guest itself can't do.
+/// The interface for actions that the guest itself can't take.
 #[derive(Clone, Debug)]
 pub enum Hypervisor {
     /// The human monitor's socket.

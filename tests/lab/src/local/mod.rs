@@ -41,7 +41,7 @@ use guest::{Guest, Hypervisor};
 use place::Place;
 use plan::{GuestPlan, LAB, Layout, Manager, Work};
 use qemu::{Boot, Files};
-use state::{GuestState, State};
+use state::{GuestState, LabState};
 
 /// Of the cgroup that holds plain guests.
 const NAME: &str = "memtrace-lab";
@@ -50,7 +50,7 @@ const NAME: &str = "memtrace-lab";
 #[derive(Debug)]
 pub struct Lab {
     place: Place,
-    state: State,
+    state: LabState,
     pub hierarchy: Hierarchy,
     pub guests: Vec<Guest>,
 }
@@ -73,7 +73,7 @@ impl Lab {
         let place = Place::take()?;
         clear_leftovers(&place)?;
         let hierarchy = Hierarchy::find()?;
-        let mut lab = Self { place, state: State::default(), hierarchy, guests: Vec::new() };
+        let mut lab = Self { place, state: LabState::default(), hierarchy, guests: Vec::new() };
         for (path, value) in settings {
             lab.set(Path::new(path), value)?;
         }
@@ -103,7 +103,7 @@ impl Lab {
         let place = Place::take()?;
         clear_leftovers(&place)?;
         let hierarchy = Hierarchy::find()?;
-        let mut lab = Self { place, state: State::default(), hierarchy, guests: Vec::new() };
+        let mut lab = Self { place, state: LabState::default(), hierarchy, guests: Vec::new() };
         lab.make_swap(LAB.swap_mib)?;
         lab.make_parent(limit_mib, &[])?;
         Ok(lab)
@@ -274,7 +274,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        if self.state == State::default() || self.state.kept {
+        if self.state == LabState::default() || self.state.kept {
             return;
         }
         if let Err(error) = self.undo() {
@@ -285,8 +285,8 @@ impl Drop for Lab {
 
 /// Undoes what an earlier lab left, unless it was left on purpose.
 fn clear_leftovers(place: &Place) -> Result<()> {
-    let state = State::load(&place.join("state.json"))?;
-    if state == State::default() {
+    let state = LabState::load(&place.join("state.json"))?;
+    if state == LabState::default() {
         return Ok(());
     }
     let alive = state.guests.iter().filter_map(|guest| guest.process).any(|guest| guest.alive());

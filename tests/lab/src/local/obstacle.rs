@@ -29,7 +29,7 @@ pub fn to_lab(manager: Manager) -> Option<String> {
     Some(format!("{absent} isn't installed"))
 }
 
-/// Why this process may not do what the lab does, if so; told before anything is set up.
+/// The reason why this process can't set up the lab; checked before anything is set up.
 pub fn to_privileges() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("the lab needs root".to_owned());

@@ -12,7 +12,7 @@ use super::process::Process;
 
 /// What there is to undo. Undoing something that was never done is fine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct State {
+pub struct LabState {
     /// Left up on purpose (`lab up`), not the rest of something that was killed.
     pub kept: bool,
     pub guests: Vec<GuestState>,
@@ -39,7 +39,7 @@ pub struct GuestState {
     pub process: Option<Process>,
 }
 
-impl State {
+impl LabState {
     /// Reads the journal; none at all is an empty one.
     ///
     /// # Errors
@@ -73,15 +73,15 @@ mod tests {
     fn a_journal_reads_back_and_none_is_empty() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.json");
-        assert_eq!(State::load(&path).unwrap(), State::default());
-        let state = State {
+        assert_eq!(LabState::load(&path).unwrap(), LabState::default());
+        let state = LabState {
             daemons: vec![Process { pid: 1, start: 2 }],
             swap: Some(PathBuf::from("/swap")),
             settings: vec![(PathBuf::from("/proc/sys/x"), "0".to_owned())],
-            ..State::default()
+            ..LabState::default()
         };
         state.save(&path).unwrap();
-        assert_eq!(State::load(&path).unwrap(), state);
+        assert_eq!(LabState::load(&path).unwrap(), state);
     }
 
     #[test]
@@ -89,6 +89,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.json");
         fs::write(&path, "{").unwrap();
-        assert!(State::load(&path).is_err());
+        assert!(LabState::load(&path).is_err());
     }
 }

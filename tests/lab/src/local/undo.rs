@@ -11,7 +11,7 @@ use super::cgroup;
 use super::libvirt;
 use super::place::Place;
 use super::process::Process;
-use super::state::{GuestState, State};
+use super::state::{GuestState, LabState};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// Lists what could not be undone; the journal stays, so that it can be tried again.
-pub fn undo(place: &Place, state: &State) -> Result<()> {
+pub fn undo(place: &Place, state: &LabState) -> Result<()> {
     let mut problems: Vec<String> = Vec::new();
     let mut note = |what: &str, result: Result<()>| {
         if let Err(error) = result {

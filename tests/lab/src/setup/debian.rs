@@ -11,7 +11,7 @@ use crate::{interrupt, progress};
 
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
-/// What building wants: libvirt's headers are for memtrace's feature `libvirt`.
+/// What building wants: libvirt's headers are for memtrace's helper `memtrace-libvirt`.
 const BUILD: &[&str] = &["build-essential", "libvirt-dev", "pkg-config"];
 
 /// What the lab wants: qemu, libvirt's daemon with its driver, and tools for a swap file
@@ -35,13 +35,33 @@ const NESTED: &[&str] =
 /// What memtrace is compared with, and its cost measured by.
 const BENCH: &[&str] = &["bpftrace", "util-linux"];
 
+/// What makes packages, and what checks them: their contents, pages and completions.
+const PACKAGE: &[&str] = &[
+    "binutils",
+    "build-essential",
+    "fish",
+    "groff",
+    "lintian",
+    "mmdebstrap",
+    "python3-venv",
+    "rpm",
+    "rpmlint",
+    "shellcheck",
+    "systemd",
+    "util-linux",
+    "xz-utils",
+    "zsh",
+];
+
 /// What `scope` wants.
 fn wanted(scope: Scope) -> Vec<&'static str> {
     match scope {
         Scope::Nested => NESTED.to_vec(),
         Scope::Programs => BUILD.to_vec(),
         Scope::Bench => [BUILD, BENCH].concat(),
-        Scope::Lab | Scope::Everything => [BUILD, LAB].concat(),
+        Scope::Package => PACKAGE.to_vec(),
+        Scope::Lab => [BUILD, LAB].concat(),
+        Scope::Everything => [BUILD, LAB, PACKAGE].concat(),
     }
 }
 
@@ -54,7 +74,7 @@ pub fn ensure(scope: Scope, missing: &mut Vec<Missing>) -> Result<()> {
     let Some(listing) = installed() else {
         missing.push(Missing {
             what: format!("the equivalents of the Debian packages {}", wanted.join(" ")),
-            needed_for: "building, and the lab",
+            needed_for: "building, packages and the lab",
             command: "install them with this system's own package tool".to_owned(),
             why: "this is no Debian (no dpkg-query)".to_owned(),
         });
@@ -68,7 +88,7 @@ pub fn ensure(scope: Scope, missing: &mut Vec<Missing>) -> Result<()> {
         interrupt::check()?;
         missing.push(Missing {
             what: format!("Debian packages {}", absent.join(" ")),
-            needed_for: "building, and the lab",
+            needed_for: "building, packages and the lab",
             command: format!("apt-get update && apt-get install {}", absent.join(" ")),
             why: format!("{error:#}"),
         });

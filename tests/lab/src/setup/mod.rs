@@ -7,8 +7,10 @@ use anyhow::Result;
 
 use crate::progress;
 
+pub mod chroots;
 mod debian;
 pub mod kernel;
+pub mod packaging;
 pub mod programs;
 mod toolchain;
 
@@ -23,6 +25,8 @@ pub enum Scope {
     Nested,
     /// Measure what memtrace costs.
     Bench,
+    /// Make packages, and check them.
+    Package,
     /// All that tests and the lab need.
     Everything,
 }
@@ -30,6 +34,10 @@ pub enum Scope {
 impl Scope {
     fn programs(self) -> bool {
         matches!(self, Self::Programs | Self::Everything)
+    }
+
+    fn packages(self) -> bool {
+        matches!(self, Self::Package | Self::Everything)
     }
 
     fn lab(self) -> bool {
@@ -68,6 +76,10 @@ pub fn run(scope: Scope) -> Result<Vec<Missing>> {
     }
     if scope == Scope::Everything {
         programs::ensure(&mut missing)?;
+    }
+    if scope.packages() {
+        packaging::ensure(&mut missing)?;
+        chroots::ensure(&mut missing)?;
     }
     if !missing.is_empty() {
         progress::say("missing on this machine:");

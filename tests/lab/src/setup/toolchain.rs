@@ -68,7 +68,11 @@ fn linker(pair: &Pair, target: &Path, missing: &mut Vec<Missing>) -> Result<()> 
     fetch(&what, &mut command, "rebuilding the eBPF object", missing)
 }
 
-fn fetch(
+/// Runs what brings a tool; without success it is missing.
+///
+/// # Errors
+/// When the user interrupts.
+pub(super) fn fetch(
     what: &str,
     command: &mut Command,
     needed_for: &'static str,

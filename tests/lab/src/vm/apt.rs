@@ -105,6 +105,14 @@ impl Suite {
     }
 }
 
+/// The line of a source of packages, as the system's apt has it: its mirror of Debian, and keys.
+///
+/// # Errors
+/// When the system's apt knows no mirror of Debian.
+pub(crate) fn source_of(suite: &str) -> Result<String> {
+    Ok(source(&mirror()?, suite, Path::new(KEYRING).is_file()).trim_end().to_owned())
+}
+
 /// The mirror that the system's apt uses for Debian proper.
 fn mirror() -> Result<String> {
     let output = Command::new("apt-get")

@@ -93,7 +93,7 @@ impl<'a> Comparison<'a> {
             .unwrap_or_else(|| Quality::absent("memtrace doesn't know this signal"))
     }
 
-    /// What memtrace says of its table of who takes from whom.
+    /// memtrace's statement about the quality of its flow table.
     pub fn quality_of_flows(self) -> Quality {
         let shown = self.0.pointer("/after/memtrace/flows").cloned().unwrap_or_default();
         let shown = serde_json::from_value(shown);

@@ -25,6 +25,7 @@ mod programs;
 pub mod report;
 
 pub use apt::Suite;
+pub(crate) use apt::source_of;
 pub use boot::{Console, Host};
 pub use kernels::MATRIX;
 pub use memtrace_lab_host::scenario::PROGRAMS;

@@ -37,12 +37,12 @@ pub struct KernelReport {
 pub struct Scenario {
     pub name: String,
     pub seconds: f64,
-    pub state: State,
+    pub state: ScenarioState,
 }
 
 /// How it went.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum State {
+pub enum ScenarioState {
     Compared(Table),
     /// The tests of the programs: why some could not run, and which failed.
     Tested {
@@ -107,7 +107,7 @@ impl KernelReport {
     pub fn open<'a>(&self, wanted: &[&'a str]) -> Vec<&'a str> {
         let done = |name: &str| {
             self.scenarios.iter().any(|scenario| {
-                let open = matches!(scenario.state, State::Failed { booted: false, .. });
+                let open = matches!(scenario.state, ScenarioState::Failed { booted: false, .. });
                 scenario.name == name && !open
             })
         };
@@ -145,7 +145,7 @@ impl KernelReport {
     /// Why scenarios can't be had on this kernel.
     pub fn skipped(&self) -> impl Iterator<Item = &str> {
         self.scenarios.iter().filter_map(|scenario| match &scenario.state {
-            State::Skipped(reason) => Some(reason.as_str()),
+            ScenarioState::Skipped(reason) => Some(reason.as_str()),
             _ => None,
         })
     }
@@ -155,7 +155,7 @@ impl KernelReport {
     pub fn tested(&self) -> Outcome {
         let mut tested = Outcome::default();
         for scenario in &self.scenarios {
-            if let State::Tested { passed, skipped, reasons, .. } = &scenario.state {
+            if let ScenarioState::Tested { passed, skipped, reasons, .. } = &scenario.state {
                 tested.absorb(Outcome {
                     passed: *passed,
                     skipped: *skipped,
@@ -169,7 +169,7 @@ impl KernelReport {
 
     pub fn tables(&self) -> impl Iterator<Item = &Table> {
         self.scenarios.iter().filter_map(|scenario| match &scenario.state {
-            State::Compared(table) => Some(table),
+            ScenarioState::Compared(table) => Some(table),
             _ => None,
         })
     }
@@ -179,11 +179,11 @@ fn scenario(value: &Value) -> Scenario {
     let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let comparison = value.get("comparison").filter(|comparison| !comparison.is_null());
     let state = match (text("skipped"), text("failed"), comparison) {
-        (Some(reason), ..) => State::Skipped(reason),
+        (Some(reason), ..) => ScenarioState::Skipped(reason),
         (_, None, Some(comparison)) if compare::is_still(comparison) => {
-            State::Compared(compare::table(comparison))
+            ScenarioState::Compared(compare::table(comparison))
         }
-        (_, reason, _) => State::Failed {
+        (_, reason, _) => ScenarioState::Failed {
             reason: reason.unwrap_or("the guests never were still".to_owned()),
             booted: value.get("booted") == Some(&Value::Bool(true)),
         },
@@ -194,11 +194,11 @@ fn scenario(value: &Value) -> Scenario {
 /// Its table, with the rows under the self-test's own name. Exit codes up to 2 are verdicts.
 fn selftest(value: &Value) -> Scenario {
     let state = match (value.get("skipped").and_then(Value::as_str), value.get("document")) {
-        (Some(reason), _) => State::Skipped(reason.to_owned()),
+        (Some(reason), _) => ScenarioState::Skipped(reason.to_owned()),
         (None, Some(document)) if !document.is_null() => {
             let table = document.get("table").unwrap_or(document);
             match serde_json::from_value::<Table>(table.clone()) {
-                Ok(table) => State::Compared(table),
+                Ok(table) => ScenarioState::Compared(table),
                 Err(error) => failed(format!("its document: {error}")),
             }
         }
@@ -220,14 +220,14 @@ fn tests(value: &Value) -> Scenario {
     let Outcome { passed, failed: count, skipped, reasons, failures } =
         printed.outcome(code.as_i64() == Some(0));
     let state = match has_result && (count == 0 || !failures.is_empty()) {
-        true => State::Tested { passed, skipped, reasons, failures },
+        true => ScenarioState::Tested { passed, skipped, reasons, failures },
         false => failed(format!("the tests came to no end, code {code}")),
     };
     Scenario { name: PROGRAMS.to_owned(), seconds: seconds(value), state }
 }
 
-fn failed(reason: String) -> State {
-    State::Failed { reason, booted: true }
+fn failed(reason: String) -> ScenarioState {
+    ScenarioState::Failed { reason, booted: true }
 }
 
 fn seconds(value: &Value) -> f64 {
@@ -237,23 +237,23 @@ fn seconds(value: &Value) -> f64 {
 impl Scenario {
     fn shows_something(&self) -> bool {
         match &self.state {
-            State::Compared(table) => table.passed() > 0,
-            State::Tested { passed, .. } => *passed > 0,
-            State::Skipped(_) | State::Failed { .. } => false,
+            ScenarioState::Compared(table) => table.passed() > 0,
+            ScenarioState::Tested { passed, .. } => *passed > 0,
+            ScenarioState::Skipped(_) | ScenarioState::Failed { .. } => false,
         }
     }
 
     fn problems(&self) -> Vec<String> {
         let Self { name, state, .. } = self;
         match state {
-            State::Compared(table) => {
+            ScenarioState::Compared(table) => {
                 table.wrong().map(|row| format!("{name}: {}", sentence(row))).collect()
             }
-            State::Tested { failures, .. } => {
+            ScenarioState::Tested { failures, .. } => {
                 failures.iter().map(|failure| format!("{name}: {failure}")).collect()
             }
-            State::Failed { reason, .. } => vec![format!("{name}: {reason}")],
-            State::Skipped(_) => Vec::new(),
+            ScenarioState::Failed { reason, .. } => vec![format!("{name}: {reason}")],
+            ScenarioState::Skipped(_) => Vec::new(),
         }
     }
 
@@ -261,12 +261,12 @@ impl Scenario {
     fn told(&self) -> String {
         let Self { name, seconds, state } = self;
         let what = match state {
-            State::Compared(table) => {
+            ScenarioState::Compared(table) => {
                 let wrong: String =
                     table.wrong().map(|row| format!("; WRONG: {}", sentence(row))).collect();
                 format!("{} rows passed, {} wrong{wrong}", table.passed(), table.failed())
             }
-            State::Tested { passed, skipped, reasons, failures } => {
+            ScenarioState::Tested { passed, skipped, reasons, failures } => {
                 let failed = failures.len();
                 let reasons: String =
                     reasons.iter().map(|reason| format!("; skipped: {reason}")).collect();
@@ -276,8 +276,8 @@ impl Scenario {
                     "{passed} tests passed, {failed} failed, {skipped} skipped{reasons}{failures}"
                 )
             }
-            State::Skipped(reason) => format!("skipped: {reason}"),
-            State::Failed { reason, .. } => format!("failed: {reason}"),
+            ScenarioState::Skipped(reason) => format!("skipped: {reason}"),
+            ScenarioState::Failed { reason, .. } => format!("failed: {reason}"),
         };
         format!("{name}: {seconds:.0} s, {what}")
     }
@@ -297,7 +297,7 @@ impl fmt::Display for KernelReport {
         }
         for scenario in &self.scenarios {
             writeln!(f, "\n### {}", scenario.told())?;
-            if let State::Compared(table) = &scenario.state {
+            if let ScenarioState::Compared(table) = &scenario.state {
                 write!(f, "\n{table}")?;
             }
         }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use memtrace_core::sim::Outcome;
+use memtrace_core::sim::RunOutcome;
 use memtrace_lab::{child, paths, progress};
 use serde::Deserialize;
 
@@ -35,7 +35,7 @@ struct Document {
 struct Row {
     scenario: String,
     policy: String,
-    outcome: Outcome,
+    outcome: RunOutcome,
     missed: Vec<String>,
 }
 
@@ -189,11 +189,11 @@ mod tests {
         Row {
             scenario: scenario.to_owned(),
             policy: policy.to_owned(),
-            outcome: Outcome {
+            outcome: RunOutcome {
                 stall_seconds,
                 relief_seconds: 3,
                 oscillations: 1,
-                ..Outcome::default()
+                ..RunOutcome::default()
             },
             missed: Vec::new(),
         }

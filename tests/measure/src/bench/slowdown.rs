@@ -1,6 +1,6 @@
-//! How much more CPU time a program takes that faults or swaps: with memtrace off, with it on and
-//! the program no VM, and with it on and the program a VM. Beside that, with empty programs on the
-//! same hooks: what firing alone takes, which no tracer at these hooks can save.
+//! Extra CPU time of a program that faults or swaps: with memtrace off, with it on and the program
+//! no VM, and with it on and the program a VM. Empty programs on the same hooks show the cost of
+//! firing alone, which no tracer at these hooks can save.
 
 use anyhow::Result;
 use memtrace_lab::{interrupt, progress};
@@ -10,7 +10,7 @@ use super::{Bench, Task, hooks};
 
 /// Page faults: this much memory, page by page.
 const FAULTS: &str = "fault 512";
-/// Repeated within a round, the fastest counts: what disturbs only makes slower.
+/// The fastest of the repetitions within a round counts, because disturbances only slow down.
 const REPEATS: u32 = 3;
 
 /// What is attached while the benchmarks run.

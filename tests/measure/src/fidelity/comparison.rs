@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use memtrace_core::sim::{Outcome, Scenario};
+use memtrace_core::sim::{RunOutcome, Scenario};
 use serde_json::{Value, json};
 
 use super::rank::{Compared, Disagreement, Small, disagreements, spearman};
@@ -16,7 +16,7 @@ const FACTOR: f64 = 2.0;
 const RESTART: f64 = 60.0;
 const MIB_IN_GIB: f64 = 1024.0;
 
-/// One number of the simulator and of real guests; what isn't known of these is `None`.
+/// One number from the simulator and from real guests; `None` if unknown for the latter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Two {
     pub(super) simulated: f64,
@@ -34,7 +34,7 @@ pub(super) struct Row {
     pub(super) failed: Option<String>,
 }
 
-/// A measure: its name, its unit, and what of it is as good as nothing.
+/// A measure: its name, its unit, and the value below which differences are ignored.
 pub(super) struct Measure {
     pub(super) name: &'static str,
     pub(super) unit: &'static str,
@@ -55,7 +55,7 @@ impl Row {
     pub(super) fn new(
         scenario: &Scenario,
         rule: Rule,
-        (outcome, faults): (&Outcome, u64),
+        (outcome, faults): (&RunOutcome, u64),
         run: &LiveRun,
     ) -> Self {
         let real = real(run);
@@ -129,7 +129,7 @@ impl Comparison {
         spearman(&pairs)
     }
 
-    /// Rules on hosts whose order by a measure is another one in the simulator.
+    /// Rules whose order on a host, by a measure, differs between the simulator and real guests.
     pub(super) fn disagreements(&self, measure: usize) -> Vec<Disagreement> {
         let small = MEASURES.get(measure).map_or(1.0, |measure| measure.small);
         disagreements(&self.compared(measure), FACTOR, Small(small))
@@ -272,7 +272,7 @@ mod tests {
 
     fn row(rule: Rule, stall: f64, waited: f64) -> Row {
         let scenario = Scenario { name: "h".to_owned(), ..Scenario::default() };
-        let outcome = Outcome { stall_seconds: stall, ..Outcome::default() };
+        let outcome = RunOutcome { stall_seconds: stall, ..RunOutcome::default() };
         Row::new(&scenario, rule, (&outcome, 3), &run(waited))
     }
 
@@ -281,7 +281,7 @@ mod tests {
         let row = row(Rule::Pi, 7.0, 10.0);
         assert_eq!(row.numbers[0], Two { simulated: 7.0, real: Some(60.5) });
         assert_eq!(row.numbers[5].real, Some(50.0));
-        // Nobody asked the host.
+        // The host's swap-ins were not measured.
         assert_eq!(row.numbers[1].real, None);
     }
 
@@ -289,7 +289,7 @@ mod tests {
     fn a_run_that_failed_has_no_numbers_and_is_no_success() {
         let scenario = Scenario::default();
         let failed = LiveRun { failed: Some("qemu has ended".to_owned()), ..run(1.0) };
-        let row = Row::new(&scenario, Rule::Nothing, (&Outcome::default(), 0), &failed);
+        let row = Row::new(&scenario, Rule::Nothing, (&RunOutcome::default(), 0), &failed);
         assert!(row.numbers.iter().all(|two| two.real.is_none()));
         let comparison = Comparison { rows: vec![row] };
         assert!(!comparison.is_good());

@@ -41,7 +41,7 @@ pub(super) struct Compared {
     pub(super) real: f64,
 }
 
-/// Two rules on a host of which the simulator and the guests don't see the same win.
+/// Two rules on a host for which simulator and guests disagree which is better.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub(super) struct Disagreement {
     pub(super) host: String,

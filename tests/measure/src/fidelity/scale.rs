@@ -20,8 +20,8 @@ const MOST: u64 = 1536;
 const STEP: u64 = 64;
 /// What a guest's kernel needs, whose part in a large guest is small: 92 of 1152 MiB, 87 of 1024.
 const KERNEL: u64 = 100;
-/// What qemu needs for a guest that can't be reclaimed for long: its heap, its code, and the
-/// translator's buffer. Measured, as what a guest is on the host beyond what is used in it.
+/// Memory of qemu for a guest that can't be reclaimed for long: heap, code, and translation buffer.
+/// Measured as a guest's size on the host beyond what is used within it.
 const QEMU: u64 = 70;
 /// Of a guest's memory, per cent that its load may use at its peak, and with all that it read or
 /// freed before.

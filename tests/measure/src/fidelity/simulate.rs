@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use memtrace_core::policy::{Memtrace, Policy, Rules};
-use memtrace_core::sim::{Outcome, Scenario, peers, watch};
+use memtrace_core::sim::{RunOutcome, Scenario, peers, watch};
 use memtrace_core::units::{Bytes, Nanos};
 
 use crate::live::Rule;
@@ -12,7 +12,7 @@ use crate::live::Rule;
 const MIB: u64 = 1 << 20;
 
 /// What came of it, and the guests' own major faults.
-pub(super) fn simulate(scenario: &Scenario, rule: Rule) -> Result<(Outcome, u64)> {
+pub(super) fn simulate(scenario: &Scenario, rule: Rule) -> Result<(RunOutcome, u64)> {
     let mut policy = policy(rule)?;
     let mut faults: BTreeMap<String, u64> = BTreeMap::new();
     let outcome = watch(scenario, policy.as_mut(), |look| {

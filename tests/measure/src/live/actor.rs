@@ -1,4 +1,4 @@
-//! A rule of others, carried out: what the simulator's peer decides goes to real balloons.
+//! Carries out a peer's rule: decisions of the simulated peer go to real balloons.
 
 use std::fs;
 use std::path::Path;

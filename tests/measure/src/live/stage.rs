@@ -1,4 +1,5 @@
-//! One run: the lab up, the guests settled, the rule at work, and what it all came to.
+//! One run: starts the lab, waits until the guests have settled, lets the rule act, and returns the
+//! totals.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use memtrace_core::accuracy::table::{Row, Rule, Table, Verdict};
 use memtrace_core::signal::Quality;
 use memtrace_lab::paths;
-use memtrace_lab::vm::report::{Scenario, State, sentence};
+use memtrace_lab::vm::report::{Scenario, ScenarioState, sentence};
 use memtrace_lab_host::scenario;
 
 use super::kept::Kept;
@@ -151,7 +151,7 @@ fn section(text: &mut String, name: &str, outcomes: &[Kept], notes: &mut Notes) 
     }
     for signal in signals(&runs) {
         let cells = runs.iter().map(|run| match run.map(|run| &run.state) {
-            Some(State::Compared(table)) => cell(table, &signal, notes),
+            Some(ScenarioState::Compared(table)) => cell(table, &signal, notes),
             _ => String::new(),
         });
         let cells: Vec<String> = std::iter::once(signal.clone()).chain(cells).collect();
@@ -168,18 +168,20 @@ fn date(kept: &Kept) -> String {
 /// A scenario as a whole, where it gave no table.
 fn state(run: Option<&Scenario>, notes: &mut Notes) -> String {
     match run.map(|run| &run.state) {
-        Some(State::Compared(_)) => String::new(),
-        Some(State::Tested { passed, skipped: 0, failures, .. }) if failures.is_empty() => {
+        Some(ScenarioState::Compared(_)) => String::new(),
+        Some(ScenarioState::Tested { passed, skipped: 0, failures, .. }) if failures.is_empty() => {
             format!("{passed} passed")
         }
-        Some(State::Tested { passed, skipped, reasons, failures }) if failures.is_empty() => {
+        Some(ScenarioState::Tested { passed, skipped, reasons, failures })
+            if failures.is_empty() =>
+        {
             format!("{passed} passed, {skipped} skipped {}", notes.mark(&reasons.join("; ")))
         }
-        Some(State::Tested { failures, .. }) => {
+        Some(ScenarioState::Tested { failures, .. }) => {
             format!("FAILED {}", notes.mark(&failures.join("; ")))
         }
-        Some(State::Skipped(reason)) => format!("skipped {}", notes.mark(reason)),
-        Some(State::Failed { reason, .. }) => format!("FAILED {}", notes.mark(reason)),
+        Some(ScenarioState::Skipped(reason)) => format!("skipped {}", notes.mark(reason)),
+        Some(ScenarioState::Failed { reason, .. }) => format!("FAILED {}", notes.mark(reason)),
         None => "not run".to_owned(),
     }
 }
@@ -188,7 +190,7 @@ fn state(run: Option<&Scenario>, notes: &mut Notes) -> String {
 fn signals(runs: &[Option<&Scenario>]) -> Vec<String> {
     let mut found = BTreeSet::new();
     for run in runs.iter().flatten() {
-        if let State::Compared(table) = &run.state {
+        if let ScenarioState::Compared(table) = &run.state {
             found.extend(table.rows.iter().map(|row| row.signal.clone()));
         }
     }

@@ -30,8 +30,8 @@ pub fn folder() -> PathBuf {
     paths::target().join("lab/attribution")
 }
 
-/// Keeps what a run that came to its end gave. Of an earlier run of the same release stays what
-/// this one left out; one that can't be read is replaced.
+/// Stores the results of a completed run. Scenarios that it left out are kept from an earlier run
+/// of the same release; an unreadable file is replaced.
 ///
 /// # Errors
 /// When it can't be written.
@@ -99,12 +99,12 @@ fn path(folder: &Path, name: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use memtrace_lab::vm::report::State;
+    use memtrace_lab::vm::report::ScenarioState;
 
     #[test]
     fn a_run_that_was_kept_is_found_and_a_newer_one_takes_its_place() {
         let folder = tempfile::tempdir().unwrap();
-        let state = State::Skipped("no zswap".to_owned());
+        let state = ScenarioState::Skipped("no zswap".to_owned());
         let scenario = Scenario { name: "zswap".to_owned(), seconds: 1.0, state };
         let mut outcome = KernelReport::default();
         outcome.scenarios.push(scenario.clone());
@@ -120,7 +120,7 @@ mod tests {
 
     fn run(kernel: &str, scenarios: &[(&str, f64)]) -> KernelReport {
         let scenario = |&(name, seconds): &(&str, f64)| {
-            let state = State::Skipped("no KVM".to_owned());
+            let state = ScenarioState::Skipped("no KVM".to_owned());
             Scenario { name: name.to_owned(), seconds, state }
         };
         let scenarios = scenarios.iter().map(scenario).collect();

@@ -4,7 +4,7 @@ use memtrace_lab::local::plan::Manager;
 
 use super::run::Run;
 use super::scenes::SCENES;
-use super::verdict::Level;
+use super::verdict::LabLevel;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -47,10 +47,10 @@ impl Place {
         }
     }
 
-    pub fn level(&self) -> Level {
+    pub fn level(&self) -> LabLevel {
         match self {
-            Self::Kernel(_) => Level::Two,
-            Self::Host(_) | Self::Scene(_) => Level::One,
+            Self::Kernel(_) => LabLevel::Two,
+            Self::Host(_) | Self::Scene(_) => LabLevel::One,
         }
     }
 

@@ -11,7 +11,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use super::run::Run;
-use super::verdict::{Level, web};
+use super::verdict::{LabLevel, web};
 use crate::palette::{BLUE, FAINT, FONT, GREEN, GROUND, INK, ORANGE, PINK, SKY};
 
 const SIZE: (u32, u32) = (1000, 800);
@@ -37,7 +37,7 @@ struct Chart {
 ///
 /// # Errors
 /// When it can't be drawn.
-pub fn draw(level: Level, observe: &Run, enforce: &Run) -> Result<String> {
+pub fn draw(level: LabLevel, observe: &Run, enforce: &Run) -> Result<String> {
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
@@ -57,7 +57,7 @@ pub fn draw(level: Level, observe: &Run, enforce: &Run) -> Result<String> {
     Ok(svg)
 }
 
-fn charts(level: Level, run: &Run) -> [Chart; 3] {
+fn charts(level: LabLevel, run: &Run) -> [Chart; 3] {
     let how = if run.mode == super::run::Mode::Observe { "observe" } else { "--enforce" };
     let names = run.points.first().map(|point| point.guests.iter().map(|guest| &guest.name));
     let size = |name: &String| {
@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn a_picture_has_six_charts_and_its_phases() {
         let svg =
-            draw(Level::Two, &run(Mode::Observe), &run(Mode::Enforce)).expect("it can be drawn");
+            draw(LabLevel::Two, &run(Mode::Observe), &run(Mode::Enforce)).expect("it can be drawn");
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
         assert_eq!(svg.matches("waits for memory").count(), 2);
         assert_eq!(svg.matches("\nnight\n").count(), 6, "{svg:.500}");

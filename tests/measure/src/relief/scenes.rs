@@ -170,7 +170,7 @@ impl Pair {
         more.collect()
     }
 
-    /// Nobody may be slower, and all together have to wait less.
+    /// No guest may be slower, and all together have to wait less.
     fn waits(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let guests = self.observe.guests.iter().zip(&self.enforce.guests);

@@ -12,17 +12,17 @@ use super::run::Run;
 const SUFFERED: [&str; 2] = ["night", "day"];
 /// By this factor stall and swap-ins have to fall.
 const FACTOR: f64 = 10.0;
-/// Of what was taken, so much has to be back when it was calm for a while.
+/// Share of the taken memory that has to be back after a while of calm.
 const BACK: f64 = 0.5;
 
 /// Of the lab: this machine, or a host of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
+pub enum LabLevel {
     One,
     Two,
 }
 
-impl Level {
+impl LabLevel {
     /// How long a guest waited for memory, where the level shows it best: on level 1 without
     /// fentry memtrace sees no wait for swap's disk, and the kernel counts as pressure only
     /// what is missed again soon (mm/page_io.c, `folio_test_workingset`).
@@ -37,7 +37,7 @@ impl Level {
 /// What is wanted of a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Demand {
-    /// It falls to a tenth; and there is nothing to learn where it was under `least` anyway.
+    /// It falls to a tenth. Inconclusive where it was below `least` without memtrace.
     Falls { least: f64 },
     /// It is 0 while memtrace acts.
     Never,
@@ -70,7 +70,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    pub fn of(level: Level, observe: &Run, enforce: &Run) -> Self {
+    pub fn of(level: LabLevel, observe: &Run, enforce: &Run) -> Self {
         let rows = rows(level, observe, enforce);
         let (taken, back) = returned(enforce);
         let mut problems: Vec<String> = [observe, enforce]
@@ -116,14 +116,14 @@ impl Row {
 
 type Pick = fn(&Point) -> Option<f64>;
 
-fn rows(level: Level, observe: &Run, enforce: &Run) -> Vec<Row> {
+fn rows(level: LabLevel, observe: &Run, enforce: &Run) -> Vec<Row> {
     let seconds = Demand::Falls { least: 1.0 };
     let amount = Demand::Falls { least: 64.0 };
     // On level 2 kernel workers wait for swap in the guest's place: asynchronous faults, which
     // the kernel counts as pressure of the host and not of the guest's cgroup.
     let (slow, seen) = match level {
-        Level::One => (seconds, Demand::Told),
-        Level::Two => (Demand::Told, seconds),
+        LabLevel::One => (seconds, Demand::Told),
+        LabLevel::Two => (Demand::Told, seconds),
     };
     let all: [(&str, &str, &str, Demand, Pick); 10] = [
         ("waited in reclaim, on level 1 for swap too", "delay accounting", "s", slow, |point| {

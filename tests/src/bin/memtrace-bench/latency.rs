@@ -1,5 +1,5 @@
-//! How long an event takes from its hook to memtrace's user space: the live source runs as
-//! it does in memtrace, and each event says when it came out of the ring buffer.
+//! Latency of an event from its hook to memtrace's user space: the live source runs as it does in
+//! memtrace, and each event has the time when it left the ring buffer.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

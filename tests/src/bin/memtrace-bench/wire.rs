@@ -85,8 +85,8 @@ fn start(seen: &Seen, disk: &Path) -> Result<Handle> {
     Ok(sampling::spawn_with(Box::new(source), Some(reactor), control))
 }
 
-/// memtrace's policy thinks, and the donor is told to give a little each time: it is made up,
-/// has nothing, and would rightly be asked for nothing.
+/// Runs memtrace's policy for its cost and replaces its decisions by a small step each time: the
+/// donor is a made-up VM without memory, from which the policy would rightly take nothing.
 struct Prompt(Memtrace);
 
 impl Policy for Prompt {

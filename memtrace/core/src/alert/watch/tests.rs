@@ -33,7 +33,7 @@ fn watcher(condition: Condition) -> Watcher {
     Watcher::new(vec![condition.rule()])
 }
 
-fn told(watcher: &mut Watcher, at: u64, step: &Step) -> Vec<State> {
+fn told(watcher: &mut Watcher, at: u64, step: &Step) -> Vec<AlertState> {
     watcher.step(second(at), step).iter().map(|alert| alert.state).collect()
 }
 
@@ -45,7 +45,7 @@ fn it_fires_once_when_it_has_lasted_and_ends_when_it_is_calm() {
     assert_eq!(told(&mut watcher, 59, &bad), []);
     let alerts = watcher.step(second(60), &bad);
     let alert = &alerts[0];
-    assert_eq!((alert.state, alert.severity), (State::Firing, Severity::Warning));
+    assert_eq!((alert.state, alert.severity), (AlertState::Firing, Severity::Warning));
     assert_eq!(alert.vm.as_ref().unwrap().name, "web");
     assert_eq!(alert.finding, Finding::Measured { value: 30.0, limit: 10.0 });
     assert_eq!(told(&mut watcher, 61, &bad), []);
@@ -55,7 +55,7 @@ fn it_fires_once_when_it_has_lasted_and_ends_when_it_is_calm() {
     assert_eq!(told(&mut watcher, 80, &good), []);
     assert_eq!(told(&mut watcher, 139, &good), []);
     let alerts = watcher.step(second(140), &good);
-    assert_eq!(alerts[0].state, State::Resolved);
+    assert_eq!(alerts[0].state, AlertState::Resolved);
     assert_eq!(alerts[0].finding, Finding::Measured { value: 1.0, limit: 10.0 });
     assert_eq!(alerts[0].since, alert.since);
     assert_eq!(watcher.firing().count(), 0);
@@ -77,7 +77,7 @@ fn unknown_neither_fires_nor_ends_anything() {
     assert_eq!(told(&mut watcher, 0, &bad), []);
     assert_eq!(told(&mut watcher, 30, &unknown), []);
     assert_eq!(told(&mut watcher, 60, &bad), [], "its duration is unknown");
-    assert_eq!(told(&mut watcher, 120, &bad), [State::Firing]);
+    assert_eq!(told(&mut watcher, 120, &bad), [AlertState::Firing]);
     assert_eq!(told(&mut watcher, 9000, &unknown), []);
     assert_eq!(watcher.firing().count(), 1);
 }
@@ -86,9 +86,9 @@ fn unknown_neither_fires_nor_ends_anything() {
 fn a_vm_that_is_gone_ends_its_alerts() {
     let mut watcher = watcher(Condition::VmStalled);
     told(&mut watcher, 0, &stalled(Some(30.0)));
-    assert_eq!(told(&mut watcher, 60, &stalled(Some(30.0))), [State::Firing]);
+    assert_eq!(told(&mut watcher, 60, &stalled(Some(30.0))), [AlertState::Firing]);
     let alerts = watcher.step(second(61), &step_of(Vec::new(), None));
-    assert_eq!((alerts[0].state, &alerts[0].finding), (State::Resolved, &Finding::VmGone));
+    assert_eq!((alerts[0].state, &alerts[0].finding), (AlertState::Resolved, &Finding::VmGone));
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_guest_with_little_left_matters_when_the_host_brings_its_pages_back() {
     assert_eq!(told(&mut watcher, 0, &guest(0.0)), []);
     assert_eq!(told(&mut watcher, 300, &guest(0.0)), []);
     told(&mut watcher, 301, &guest(2e6));
-    assert_eq!(told(&mut watcher, 601, &guest(2e6)), [State::Firing]);
+    assert_eq!(told(&mut watcher, 601, &guest(2e6)), [AlertState::Firing]);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_full_journal_is_reported_at_once() {
     let alerts = watcher.step(second(0), &step_of(Vec::new(), Some("no space")));
     assert_eq!(alerts[0].finding, Finding::Acting { problem: Some("no space".to_owned()) });
     assert_eq!(alerts[0].severity, Severity::Critical);
-    assert_eq!(told(&mut watcher, 1, &step_of(Vec::new(), None)), [State::Resolved]);
+    assert_eq!(told(&mut watcher, 1, &step_of(Vec::new(), None)), [AlertState::Resolved]);
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_flagged_balloon_is_reported_until_it_moves() {
     assert_eq!(alerts[0].vm.as_ref().unwrap().name, "db");
     assert_eq!(alerts[0].finding, Finding::Balloon { stuck: true });
     step.reaction.decisions.flagged.clear();
-    assert_eq!(told(&mut watcher, 2, &step), [State::Resolved]);
+    assert_eq!(told(&mut watcher, 2, &step), [AlertState::Resolved]);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn an_oom_kill_is_reported_at_once_and_unknown_without_the_kernel_side() {
     let found = Finding::OomKills { notices: vec![text.to_owned()] };
     assert_eq!((alerts[0].severity, &alerts[0].finding), (Severity::Critical, &found));
     assert_eq!(told(&mut watcher, 1, &killed(Vec::new(), Quality::absent("lost"))), []);
-    assert_eq!(told(&mut watcher, 2, &killed(Vec::new(), Quality::Exact)), [State::Resolved]);
+    assert_eq!(told(&mut watcher, 2, &killed(Vec::new(), Quality::Exact)), [AlertState::Resolved]);
 }
 
 /// A step in which the guest reports this many kills.
@@ -196,7 +196,7 @@ fn a_kill_in_a_guest_is_reported_at_once_and_over_after_a_minute_without_another
     assert_eq!(told(&mut watcher, 50, &kills(7, Some(8))), [], "it fires already");
     assert_eq!(told(&mut watcher, 51, &kills(7, Some(8))), []);
     assert_eq!(told(&mut watcher, 110, &kills(7, Some(8))), []);
-    assert_eq!(told(&mut watcher, 111, &kills(7, Some(8))), [State::Resolved]);
+    assert_eq!(told(&mut watcher, 111, &kills(7, Some(8))), [AlertState::Resolved]);
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn unreported_kills_are_unknown_and_none_is_lost() {
     assert_eq!(told(&mut watcher, 0, &kills(7, None)), []);
     assert_eq!(told(&mut watcher, 1, &kills(7, Some(5))), []);
     assert_eq!(told(&mut watcher, 2, &kills(7, None)), []);
-    assert_eq!(told(&mut watcher, 3, &kills(7, Some(6))), [State::Firing]);
+    assert_eq!(told(&mut watcher, 3, &kills(7, Some(6))), [AlertState::Firing]);
     assert_eq!(told(&mut watcher, 900, &kills(7, None)), [], "its end is unknown");
 }
 
@@ -215,7 +215,7 @@ fn a_reboot_or_another_process_resets_the_total() {
     assert_eq!(told(&mut watcher, 0, &kills(7, Some(5))), []);
     assert_eq!(told(&mut watcher, 1, &kills(7, Some(1))), []);
     assert_eq!(told(&mut watcher, 2, &kills(8, Some(3))), []);
-    assert_eq!(told(&mut watcher, 3, &kills(8, Some(u64::MAX - 1))), [State::Firing]);
+    assert_eq!(told(&mut watcher, 3, &kills(8, Some(u64::MAX - 1))), [AlertState::Firing]);
 }
 
 #[test]
@@ -232,10 +232,10 @@ fn a_guest_kill_while_its_rule_was_off_is_not_reported() {
 fn an_alert_ends_when_its_rule_is_switched_off() {
     let mut watcher = watcher(Condition::NotActing);
     let step = step_of(Vec::new(), Some("no space left"));
-    assert_eq!(told(&mut watcher, 0, &step), [State::Firing]);
+    assert_eq!(told(&mut watcher, 0, &step), [AlertState::Firing]);
     watcher.change(vec![Condition::VmStalled.rule()]);
     let alerts = watcher.step(second(1), &step);
-    assert_eq!((alerts[0].state, &alerts[0].finding), (State::Resolved, &Finding::RuleOff));
+    assert_eq!((alerts[0].state, &alerts[0].finding), (AlertState::Resolved, &Finding::RuleOff));
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn a_vm_outside_the_scope_raises_no_alert_of_its_own() {
     assert_eq!(told(&mut watcher, 0, &step), []);
     assert_eq!(told(&mut watcher, 60, &step), []);
     step.reaction.outside_scope.clear();
-    assert_eq!(told(&mut watcher, 61, &step), [State::Firing], "its balloon is stuck");
+    assert_eq!(told(&mut watcher, 61, &step), [AlertState::Firing], "its balloon is stuck");
     step.reaction.outside_scope = vec![vm];
-    assert_eq!(told(&mut watcher, 62, &step), [State::Resolved], "it moved out");
+    assert_eq!(told(&mut watcher, 62, &step), [AlertState::Resolved], "it moved out");
 }

@@ -9,9 +9,10 @@ use crate::model::{Snapshot, derive};
 use crate::sample::{Accelerator, Party, Sample};
 
 /// The numbers of a host that need no kernel side.
-const OF_HOST: [&str; 13] = [
+const OF_HOST: [&str; 16] = [
     "allocated",
     "direct_reclaims",
+    "direct_reclaims_total",
     "kswapd_reclaim",
     "memory_available",
     "memory_cached",
@@ -20,18 +21,21 @@ const OF_HOST: [&str; 13] = [
     "overcommit",
     "psi",
     "swap_in",
+    "swap_in_total",
     "swap_out",
+    "swap_out_total",
     "swap_total",
     "swap_used",
 ];
 /// Those of a VM. Major faults, swap-ins and swap-outs are from files then, as its OOM kills.
-const OF_VM: [&str; 26] = [
+const OF_VM: [&str; 27] = [
     "balloon_actual",
     "balloon_maximum",
     "cgroup_high",
     "cgroup_limit",
     "cgroup_usage",
     "cpu",
+    "cpu_time",
     "dead",
     "guest_age",
     "guest_available",

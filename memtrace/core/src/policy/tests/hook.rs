@@ -1,4 +1,4 @@
-//! The last rung: told exactly when nothing else can win back what is needed.
+//! The last escalation step: the hook is called exactly when nothing else can meet the need.
 
 use super::fixture::{GIB, MIB, gate, host, id, slow_swap, vm};
 use crate::policy::reason::{Distress, Standing, Symptom, SymptomKind};
@@ -35,13 +35,13 @@ fn calls(
     let (mut at, mut last) = (Vec::new(), None);
     for second in seconds {
         let decisions = policy.step(&look(second));
-        // Nobody carries anything out, and no balloon is stuck for that.
+        // No order is carried out here, so no balloon counts as stuck.
         decisions
             .actions
             .iter()
             .for_each(|decision| policy.withdraw(decision.vm, &decision.action));
         let is_open = gate(&decisions, None, GateKind::Hook).0;
-        assert_eq!(is_open, decisions.hook.is_some(), "the rung counts when it is stood on");
+        assert_eq!(is_open, decisions.hook.is_some(), "the step is open when the hook is called");
         if let Some(call) = decisions.hook {
             at.push(second);
             last = Some(call);
@@ -85,7 +85,11 @@ fn what_balloons_can_still_give_is_not_missing() {
     let spare = |second| host(second, LOW, (1..6).map(vm).collect());
     let mut off = policy(|rules| rules.inflate = false);
     assert_eq!(calls(&mut policy(|_| {}), 1..100, spare).0, [0; 0]);
-    assert_eq!(calls(&mut off, 1..100, spare).0, [31], "a rung that is off gives nothing");
+    assert_eq!(
+        calls(&mut off, 1..100, spare).0,
+        [31],
+        "an escalation step that is off gives nothing"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A balloon that the guest's own driver moved, beside one that somebody else moved.
+//! A balloon moved by the guest's own driver, and one moved by another program.
 
 use super::fixture::{GIB, MIB, after, gate, host, id, moves, pressed, slow_swap, vm};
 use crate::policy::{
@@ -88,7 +88,7 @@ fn a_balloon_that_grew_for_no_need_of_its_guest_was_moved_by_somebody_else() {
         vm.guest.iter_mut().for_each(|guest| guest.available = Some(Bytes(GIB)));
     };
     assert_eq!(told(has_plenty), elsewhere);
-    // Without its word nobody knows, and it's left alone as long.
+    // Without the guest's statistics the cause is unknown, and it is left alone for as long.
     assert_eq!(told(|vm| vm.guest = None), (false, true));
 }
 

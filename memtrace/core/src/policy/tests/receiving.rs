@@ -1,8 +1,8 @@
-//! Receiving, the last rung, and what is remembered, by examples.
+//! Receiving, the last escalation step, and remembered state, by examples.
 
 use super::fixture::{GIB, MIB, after, gate, host, id, moves, pressed, slow_swap, vm};
 use crate::policy::reason::{Distress, Uncounted};
-use crate::policy::state::{Level, State};
+use crate::policy::state::{Level, PolicyState};
 use crate::policy::{GateKind, Policy, Reason, Rules, VmObservation};
 use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
 
@@ -222,7 +222,7 @@ fn what_it_remembers_can_be_kept() {
     let mut policy = slow_swap(Rules::default());
     after(&mut policy, 1..4, |second| host(second, 5 * 1024, vec![vm(1), vm(2)]));
     let kept = serde_json::to_string(&policy.state).expect("it serialises");
-    assert_eq!(serde_json::from_str::<State>(&kept).expect("it comes back"), policy.state);
+    assert_eq!(serde_json::from_str::<PolicyState>(&kept).expect("it comes back"), policy.state);
     assert_eq!(policy.state.level, Level::Soft);
 }
 
@@ -239,7 +239,7 @@ fn what_was_not_carried_out_makes_no_balloon_stuck() {
     assert!(gate(&decisions, Some(id(1)), GateKind::Moving).0);
 }
 
-/// A VM that may want memory keeps its part of what is free, and nobody gets more for it.
+/// A VM that may want memory keeps its part of the budget, and no other VM gets more for it.
 #[test]
 fn what_is_not_known_of_one_gives_another_no_more() {
     // A cache that has no room, if major faults say so.

@@ -190,7 +190,7 @@ fn each_closed_gate_keeps_a_vm_from_giving_and_says_why() {
     assert!(!open && matches!(reason, Reason::Room { .. }), "{reason:?}");
 }
 
-/// Or nobody would give on a host that swaps all of its VMs.
+/// Otherwise no VM would give on a host that swaps all of its VMs.
 #[test]
 fn what_a_vm_suffers_from_the_host_does_not_keep_it_from_giving() {
     for suffering in [

@@ -64,7 +64,8 @@ fn one_that_spares_the_host_more_stays() {
 
 #[test]
 fn a_guest_that_hardly_waits_does_not_pay() {
-    // Tight, so that few faults are distress as well; next to nobody waits for the host.
+    // Little is available, so that few faults suffice as distress; hardly any VM waits for the
+    // host.
     let tight = |faults: f64| {
         decided(5, |look| {
             look.vms[0] = smaller(204, faults);

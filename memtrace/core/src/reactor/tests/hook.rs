@@ -1,4 +1,4 @@
-//! The last rung carried out, on a host that is low and has nothing to give.
+//! The last escalation step carried out, on a host that is low and has nothing to give.
 
 use super::*;
 use crate::policy::rules::HookRules;

@@ -22,8 +22,8 @@ impl Round {
     }
 }
 
-/// A VM with a balloon that can be told a size, as far as a peer asks: none of them asks
-/// whether it boots, migrates or is pinned.
+/// A VM whose balloon accepts a target. Peers check no more: none of them asks whether a VM boots,
+/// migrates or is pinned.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ballooned {
     pub(super) actual: u64,

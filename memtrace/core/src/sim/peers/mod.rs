@@ -1,6 +1,5 @@
-//! The rules of others, to hold memtrace's own against: each written from the description
-//! of its rule and of its numbers. They see what memtrace's policy sees, and take of it
-//! what they would.
+//! Published balloon policies to compare memtrace's own with: each written from the description of
+//! its rule and numbers. They get the same observations as memtrace's policy.
 
 mod clairvoyant;
 mod common;

@@ -1,4 +1,4 @@
-//! What kind of host it is, told by its scenario alone.
+//! The class of a host, from its scenario alone.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::sim::guest::Guest;
 use crate::sim::host::guests;
 use crate::sim::scenario::{BalloonKind, Event, Scenario, StatisticsKind};
 
-/// Up to so much of what the host has for its guests, in per cent, needs fit easily.
+/// Needs up to this share of the memory for guests (per cent) fit easily.
 const EASILY: u64 = 85;
 /// Needs are looked at each so many seconds.
 const EVERY: usize = 2;

@@ -5,8 +5,8 @@
 //! 1.0 to 2.5 times overcommitted. What guides to KVM advise is at
 //! most 1.5 to 2, so that a third of the population is beyond that.
 //!
-//! A day is shorter here than outside: policies count seconds, and a load that changes over
-//! ten minutes is harder to follow than one that takes half a day. Assumption.
+//! A day is shorter than in reality: policies act in seconds, and a load that changes over ten
+//! minutes is harder to follow than one that takes half a day. Assumption.
 
 use std::ops::RangeInclusive;
 
@@ -41,12 +41,12 @@ pub(super) const RESERVED_PERCENT: Between = 1..=3;
 pub(super) const RESERVED_MIB: Between = 384..=1024;
 pub(super) const HOST_CACHE_PERCENT: Between = 1..=4;
 
-/// Of what VMs of a host need at their peak, of their memory: the host's mean, and how far a
-/// VM is away from it. Assumption: estates are bought for peaks, and half used (guides
-/// to KVM have examples with 50 to 75 %).
+/// Peak demand of VMs as a share of their memory: the mean of a host, and how far VMs deviate from
+/// it. Assumption: hosts are sized for peaks and half used (guides to KVM have examples with 50 to
+/// 75 %).
 pub(super) const USE_PERCENT: Between = 45..=80;
 pub(super) const USE_SPREAD: Between = 0..=30;
-/// Most of a VM's memory that its load needs, so that a guest by itself has enough.
+/// Upper bound of a VM's demand as a share of its memory, so that each guest by itself has enough.
 pub(super) const MOST_USE_PERCENT: u64 = 85;
 
 /// A swap device of the host.
@@ -160,9 +160,10 @@ pub(super) const STORM_LASTS: Between = 0..=30;
 pub(super) const ASKS_PERCENT: u64 = 50;
 pub(super) const OTHERS_ASK_PERCENT: u64 = 8;
 
-/// What of a VM's memory its load doesn't need is page cache that was read once, and of the
-/// rest what was freed and is still the host's: guests that ran long have touched most of
-/// their memory (4721 of 7940 MiB free and held by the host in shakenfist's issue 3920).
+/// Of the memory that a VM's load doesn't need: the share that is page cache read once, and of the
+/// rest the share that was freed in the guest and is still held by the host. Guests that ran long
+/// have touched most of their memory (4721 of 7940 MiB free and held by the host in shakenfist's
+/// issue 3920).
 pub(super) const READ_ONCE_PERCENT: Between = 0..=80;
 pub(super) const DEAD_PERCENT: Between = 0..=80;
 
@@ -176,8 +177,7 @@ pub(super) const OWN_SWAP_SHARE: Between = 10..=50;
 pub(super) const DEFLATE_PERCENT: u64 = 30;
 pub(super) const REPORTING_PERCENT: u64 = 15;
 
-/// Hosts whose guests all do what they should. On the others such a share of VMs doesn't.
-/// Assumption.
+/// Share of hosts whose guests all behave. On the others this share of VMs is faulty. Assumption.
 pub(super) const COOPERATIVE_PERCENT: u64 = 50;
 pub(super) const FAULTY_PERCENT: Between = 10..=60;
 
@@ -206,7 +206,8 @@ pub(super) const FAULTS: [(u64, Fault); 10] = [
     (8, Fault::Pinned),
     (6, Fault::Migrates),
 ];
-/// Pinned VMs have at most so much of the host together: nobody pins more than there is.
+/// Pinned VMs have at most this share of the host together, because pinning more than there is
+/// fails.
 pub(super) const PINNED_PERCENT: u64 = 25;
 /// When statistics stop, a VM migrates, or libvirt goes away, and for how long.
 pub(super) const TROUBLE_AT: Between = 60..=900;
@@ -214,6 +215,6 @@ pub(super) const TROUBLE_LASTS: Between = 30..=300;
 /// Hosts with faults where libvirt goes away for a while.
 pub(super) const AWAY_PERCENT: u64 = 20;
 
-/// A host that at the beginning would not fit into its memory and swap, or had what is used
-/// all the time in swap, is drawn with so much of its use: its operator would have noticed.
+/// Demand is reduced by this factor for a host that would initially exceed its memory and swap, or
+/// would have hot memory in swap: its operator would have noticed.
 pub(super) const EASED_PERCENT: [u64; 8] = [100, 85, 70, 57, 45, 35, 25, 15];

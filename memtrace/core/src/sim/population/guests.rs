@@ -18,7 +18,7 @@ pub(super) struct House {
     /// that the host has room at the beginning.
     pub(super) use_percent: u64,
     pub(super) eased: u64,
-    /// Share of VMs with which something is wrong.
+    /// Share of faulty VMs.
     pub(super) faulty: u64,
 }
 
@@ -44,7 +44,7 @@ impl Guests {
         let mut sizes = sizes.iter();
         while let Some(size) = sizes.next() {
             let role = role(random, *size);
-            // Who takes turns takes them with another of the same kind, if there is one left.
+            // VMs that take turns are paired with another of the same kind, if one is left.
             let other = (role == Role::Turns).then(|| sizes.next()).flatten();
             let size = other.map_or(*size, |other| u64::midpoint(*size, *other));
             let vm = guests.vm(random, house, role, size);

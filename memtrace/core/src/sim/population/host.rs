@@ -4,7 +4,7 @@ use super::distributions as from;
 use super::guests::{Guests, House};
 use super::random::Random;
 use crate::sim::host::Host;
-use crate::sim::memory::Kind;
+use crate::sim::memory::PageKind;
 use crate::sim::outcome::Expectation;
 use crate::sim::scenario::{Event, HostSpec, Scenario, SwapSpec};
 use crate::sim::size::Size;
@@ -23,7 +23,7 @@ pub fn draw(seed: u64) -> Scenario {
 
 /// Whether nothing is in swap at the beginning that is used all the time.
 fn works(host: &Host) -> bool {
-    let used = [Kind::Hot, Kind::CacheHot];
+    let used = [PageKind::Hot, PageKind::CacheHot];
     host.vms.iter().all(|vm| used.iter().all(|kind| vm.guest.memory[*kind].swapped == 0))
 }
 

@@ -16,10 +16,10 @@ pub use class::{Class, Fit};
 pub use host::draw;
 pub use summary::{HostResult, Summary};
 
-/// Seeds of hosts to work with: to look at, to find mistakes, to choose numbers by.
+/// Working seeds: to look at, to find mistakes, to choose numbers by.
 pub const WORKING: Range<u64> = 0..1_000_000;
-/// Seeds of hosts to report. No number of a policy may be chosen by them, or what is reported
-/// tells nothing of other hosts.
+/// Reporting seeds. No number of a policy may be chosen by them, or the reported results say
+/// nothing about other hosts.
 pub const REPORTING: Range<u64> = 1_000_000_000..1_001_000_000;
 
 #[cfg(test)]

@@ -1,18 +1,17 @@
-//! What one run of a host tells beside the other runs of the same host.
+//! Compares one run of a host with the other runs of the same host.
 
 use super::summary::HostResult;
-use crate::sim::outcome::Outcome;
+use crate::sim::outcome::RunOutcome;
 
 pub(super) const NOTHING: &str = "nothing";
 pub(super) const CLAIRVOYANT: &str = "clairvoyant";
 
-/// Stall that is more than such a share and so many seconds above another's is worse; less is
-/// a tie.
+/// A stall that exceeds another's by this share and this many seconds is worse; less is a tie.
 const SHARE: f64 = 0.05;
 const SECONDS: f64 = 1.0;
 
 impl HostResult {
-    pub(super) fn outcome(&self, policy: &str) -> Option<&Outcome> {
+    pub(super) fn outcome(&self, policy: &str) -> Option<&RunOutcome> {
         self.runs.iter().find(|run| run.policy == policy).map(|run| &run.outcome)
     }
 
@@ -50,7 +49,7 @@ impl HostResult {
     }
 }
 
-fn is_worse(outcome: &Outcome, other: &Outcome) -> bool {
+fn is_worse(outcome: &RunOutcome, other: &RunOutcome) -> bool {
     let more = outcome.stall_seconds - other.stall_seconds;
     more > other.stall_seconds * SHARE && more > SECONDS
 }

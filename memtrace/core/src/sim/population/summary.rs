@@ -1,4 +1,4 @@
-//! What policies made of many hosts, by kind of host.
+//! Results of policies over many hosts, by class of host.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::class::{Class, needs_percent};
 use super::score::{CLAIRVOYANT, NOTHING};
 use crate::format::several;
-use crate::sim::outcome::Outcome;
+use crate::sim::outcome::RunOutcome;
 use crate::sim::scenario::Scenario;
 use crate::sim::size::GIB;
 
@@ -19,7 +19,7 @@ const NAMED: usize = 5;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Run {
     pub policy: String,
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
 }
 
 /// A host and what policies made of it.
@@ -53,7 +53,7 @@ impl HostResult {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Line {
     pub policy: String,
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
     pub work_percent: f64,
     /// Stall beyond the clairvoyant's: of the host in the middle, of the one that nine of ten
     /// are below, and of the worst.
@@ -119,7 +119,7 @@ fn policies<'a>(mut hosts: impl Iterator<Item = &'a HostResult>) -> Vec<String> 
 
 fn line(policy: &str, hosts: &[&HostResult]) -> Line {
     let outcomes = hosts.iter().filter_map(|host| host.outcome(policy));
-    let outcome = outcomes.fold(Outcome::default(), |sum, outcome| sum.and(outcome));
+    let outcome = outcomes.fold(RunOutcome::default(), |sum, outcome| sum.and(outcome));
     let percent = |count: usize| count as f64 * 100.0 / hosts.len().max(1) as f64;
     let share = |of: fn(&HostResult, &str) -> Option<bool>| {
         let all: Option<Vec<bool>> = hosts.iter().map(|host| of(host, policy)).collect();
@@ -220,7 +220,7 @@ impl fmt::Display for Summary {
 }
 
 fn cells(line: &Line) -> [String; HEADINGS.len()] {
-    let Outcome { stall_seconds, swap_in_gib, guest_ooms, refused_allocations, kills, .. } =
+    let RunOutcome { stall_seconds, swap_in_gib, guest_ooms, refused_allocations, kills, .. } =
         line.outcome;
     let [median, most, worst] = line.regret_seconds.map_or([None; 3], |regret| regret.map(Some));
     let known =

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::sim::host::Host;
-use crate::sim::outcome::Outcome;
+use crate::sim::outcome::RunOutcome;
 use crate::sim::scenario::Scenario;
 use crate::sim::size::{GIB, MIB};
 use summary::Run;
@@ -67,7 +67,7 @@ fn some_hosts_start_many_vms_at_once() {
 fn host(seed: u64, fit: Fit, stalls: [(&str, f64); 3]) -> HostResult {
     let runs = stalls.map(|(policy, stall_seconds)| Run {
         policy: policy.to_owned(),
-        outcome: Outcome { stall_seconds, ..Outcome::default() },
+        outcome: RunOutcome { stall_seconds, ..RunOutcome::default() },
     });
     let class = Class { fit, cooperative: true };
     HostResult { seed, class, memory_gib: 8.0, vms: 2, needs_percent: 50, runs: runs.to_vec() }
@@ -103,7 +103,7 @@ fn a_summary_compares_each_host_with_doing_nothing_and_with_the_clairvoyant() {
 
 #[test]
 fn what_did_not_run_is_not_compared_with() {
-    let rule = Run { policy: "rule".into(), outcome: Outcome::default() };
+    let rule = Run { policy: "rule".into(), outcome: RunOutcome::default() };
     let alone = HostResult { runs: vec![rule], ..host(1, Fit::Barely, [("", 0.0); 3]) };
     let summary = Summary::of(&[alone]);
     let line = &summary.sections[0].policies[0];

@@ -1,8 +1,8 @@
 //! What guests do beyond running: ask before they allocate, report free pages, swap into
 //! zram, reboot; and the work they get done.
 
-use super::super::memory::Kind;
-use super::super::outcome::Outcome;
+use super::super::memory::PageKind;
+use super::super::outcome::RunOutcome;
 use super::super::run;
 use super::super::size::Size;
 use super::*;
@@ -37,7 +37,7 @@ impl Policy for Tells {
     }
 }
 
-fn outcome(rest: &str, size: u64) -> Outcome {
+fn outcome(rest: &str, size: u64) -> RunOutcome {
     run(&scenario(&vm("a", rest, TURNS)), &mut Tells(size)).expect("physics hold")
 }
 
@@ -46,7 +46,7 @@ fn who_asks_first_is_refused_what_a_small_guest_has_not() {
     let (free, tight) = (outcome("asks_first = true", 2048), outcome("asks_first = true", 1024));
     assert_eq!((free.refused_allocations, free.guest_ooms), (0, 0));
     assert!(free.work_percent() > 90.0, "{free:?}");
-    // One turn at second 10, one at 40; nobody waits, and the work isn't done.
+    // One turn at second 10, one at 40; no VM waits, and the work isn't done.
     assert_eq!((tight.refused_allocations, tight.guest_ooms), (2, 0));
     assert!(tight.work_percent() < 60.0 && tight.stall_seconds < 1.0, "{tight:?}");
     assert!((tight.work_wanted_gib - free.work_wanted_gib).abs() < 1e-9);
@@ -147,7 +147,7 @@ fn what_does_not_fit_in_the_beginning_is_in_swap() {
     let swapped = |vm: usize| host.vms[vm].guest.memory.swapped();
     assert!(swapped(1) > 0 && swapped(0) == 0);
     assert_eq!(host.memory.free, host.memory.marks.low + 1);
-    assert_eq!(host.vms[1].guest.memory[Kind::CacheCold].swapped, swapped(1));
+    assert_eq!(host.vms[1].guest.memory[PageKind::CacheCold].swapped, swapped(1));
     let three = [load, vm("c", "", &steady(2000, 0)), vm("d", "", &steady(2000, 0))].concat();
     let error = Host::new(&scenario(&three)).expect_err("swap is too small").to_string();
     assert!(error.contains("don't fit"), "{error}");

@@ -192,14 +192,16 @@ fn a_physics_that_loses_a_page_ends_the_run() {
     let breaks: [Break; 3] = [
         ("host are accounted for", |host| host.memory.free -= 1),
         ("slots of", |host| host.swap.used += 1),
-        ("has", |host| host.vms[0].guest.memory[super::super::memory::Kind::Free].untouched -= 1),
+        ("has", |host| {
+            host.vms[0].guest.memory[super::super::memory::PageKind::Free].untouched -= 1
+        }),
     ];
     for (told, broken) in breaks {
         let mut host = host(&vm("a", "", &steady(256, 0)));
         pass(&mut host, 1);
         broken(&mut host);
         let error = host.sample(None).expect_err("it is noticed").to_string();
-        assert!(error.contains("physics broke in second 2") && error.contains(told), "{error}");
+        assert!(error.contains("broken simulation in second 2") && error.contains(told), "{error}");
     }
 }
 

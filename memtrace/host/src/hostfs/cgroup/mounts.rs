@@ -27,8 +27,8 @@ impl CgroupMounts {
         let mut mounts = Self::default();
         for (mount, kind) in mountinfo.lines().filter_map(line) {
             let place = match kind {
-                Kind::Memory => &mut mounts.memory,
-                Kind::Unified => &mut mounts.unified,
+                MountKind::Memory => &mut mounts.memory,
+                MountKind::Unified => &mut mounts.unified,
             };
             if place.as_ref().is_none_or(|old| old.root != "/" && mount.root == "/") {
                 *place = Some(mount);
@@ -47,19 +47,19 @@ impl CgroupMounts {
     }
 }
 
-enum Kind {
+enum MountKind {
     Memory,
     Unified,
 }
 
-fn line(line: &str) -> Option<(Mount, Kind)> {
+fn line(line: &str) -> Option<(Mount, MountKind)> {
     let (before, after) = line.split_once(" - ")?;
     let mut before = before.split(' ').skip(3);
     let (root, point) = (before.next()?, before.next()?);
     let mut after = after.split(' ');
     let kind = match after.next()? {
-        "cgroup2" => Kind::Unified,
-        "cgroup" if after.nth(1)?.split(',').any(|option| option == "memory") => Kind::Memory,
+        "cgroup2" => MountKind::Unified,
+        "cgroup" if after.nth(1)?.split(',').any(|option| option == "memory") => MountKind::Memory,
         _ => return None,
     };
     Some((Mount { root: unescape(root), point: unescape(point).into() }, kind))

@@ -1,4 +1,4 @@
-//! To whom a process counts, where what one user may cost is bounded.
+//! The user to which a process is attributed, where the cost per user is bounded.
 
 use std::path::Path;
 

@@ -98,7 +98,8 @@ pub fn is_contained(root: &HostRoot, pid: u32) -> Option<bool> {
     Some(ids.split_ascii_whitespace().count() > 1)
 }
 
-/// The user who started the process, where it is known to be in no container: root of one is anybody.
+/// The user who started the process, if it is known not to run in a container, where root may be
+/// any user.
 pub fn user_on_host(root: &HostRoot, pid: u32) -> Option<u32> {
     user(root, pid).filter(|_| is_contained(root, pid) == Some(false))
 }

@@ -67,9 +67,14 @@ impl ProcessStat {
         })
     }
 
-    /// It has ended.
+    /// Its main thread has ended. Others may still be ending, the last of which frees the memory.
     pub const fn is_zombie(&self) -> bool {
         matches!(self.state, 'Z' | 'X' | 'x')
+    }
+
+    /// All of its threads have ended, so its memory is freed.
+    pub const fn has_ended(&self) -> bool {
+        self.is_zombie() && self.threads <= 1
     }
 
     /// It was stopped by a signal or a debugger.

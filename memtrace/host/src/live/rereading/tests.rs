@@ -12,14 +12,20 @@ fn stat() -> ProcessStat {
     ProcessStat { minor_faults: 100, threads: 4, resident_pages: Some(50), ..Default::default() }
 }
 
-fn signs() -> Signs {
-    Signs::new(VmCounters::ZERO, &stat(), &GuestSample::default())
+fn signs() -> ActivitySigns {
+    ActivitySigns::new(VmCounters::ZERO, &stat(), &GuestSample::default())
 }
 
-fn kept() -> Kept {
+fn kept() -> LastReading {
     let process = ProcessSample { rss: Some(Bytes(7)), ..Default::default() };
     let cgroup = CgroupSample { usage: Some(Bytes(9)), ..Default::default() };
-    Kept { at: Nanos(0), moved: Nanos(0), signs: Some(signs()), process, cgroup: Some(cgroup) }
+    LastReading {
+        at: Nanos(0),
+        moved: Nanos(0),
+        signs: Some(signs()),
+        process,
+        cgroup: Some(cgroup),
+    }
 }
 
 fn pressure(avg10: f64) -> Option<Psi> {
@@ -31,21 +37,23 @@ fn pressure(avg10: f64) -> Option<Psi> {
 fn a_vm_is_still_while_no_sign_moves() {
     assert!(kept().is_still(&signs(), || Some(Bytes(9))));
     let cpu = ProcessStat { cpu_ticks: 999, state: 'R', ..stat() };
-    let works = Signs::new(VmCounters::ZERO, &cpu, &GuestSample::default());
+    let works = ActivitySigns::new(VmCounters::ZERO, &cpu, &GuestSample::default());
     assert!(kept().is_still(&works, || Some(Bytes(9))), "a guest that only works");
 }
 
 #[test]
 fn late_kernel_counters_are_waited_for() {
-    let read = |second| Kept { at: Nanos(second * SECOND), moved: Nanos(7 * SECOND), ..kept() };
+    let read =
+        |second| LastReading { at: Nanos(second * SECOND), moved: Nanos(7 * SECOND), ..kept() };
     assert!(!read(9).is_told(), "however long ago that is by now");
     assert!(read(10).is_told());
 }
 
 #[test]
 fn every_sign_counts() {
-    let counters = |counters| Signs::new(counters, &stat(), &GuestSample::default());
-    let of = |stat: ProcessStat| Signs::new(VmCounters::ZERO, &stat, &GuestSample::default());
+    let counters = |counters| ActivitySigns::new(counters, &stat(), &GuestSample::default());
+    let of =
+        |stat: ProcessStat| ActivitySigns::new(VmCounters::ZERO, &stat, &GuestSample::default());
     let balloon = GuestSample { actual: Some(Bytes(1)), ..Default::default() };
     for moved in [
         counters(VmCounters { guest_faults: 1, ..VmCounters::ZERO }),
@@ -56,7 +64,7 @@ fn every_sign_counts() {
         of(ProcessStat { threads: 5, ..stat() }),
         of(ProcessStat { size: Some(1), ..stat() }),
         of(ProcessStat { resident_pages: Some(49), ..stat() }),
-        Signs::new(VmCounters::ZERO, &stat(), &balloon),
+        ActivitySigns::new(VmCounters::ZERO, &stat(), &balloon),
     ] {
         assert!(!kept().is_still(&moved, || Some(Bytes(9))), "{moved:?}");
     }
@@ -67,8 +75,8 @@ fn every_sign_counts() {
 #[test]
 fn a_failed_reading_is_retried() {
     let usage = || Some(Bytes(9));
-    assert!(!Kept::default().is_still(&signs(), || None));
-    let unread = Kept { process: ProcessSample::default(), ..kept() };
+    assert!(!LastReading::default().is_still(&signs(), || None));
+    let unread = LastReading { process: ProcessSample::default(), ..kept() };
     assert!(!unread.is_still(&signs(), usage));
     let with = |change: fn(&mut CgroupSample)| {
         let mut kept = kept();
@@ -83,7 +91,7 @@ fn a_failed_reading_is_retried() {
 
 #[test]
 fn without_a_cgroup_there_is_no_usage_to_wait_for() {
-    let kept = Kept { cgroup: None, ..kept() };
+    let kept = LastReading { cgroup: None, ..kept() };
     assert!(kept.is_still(&signs(), || None));
 }
 

@@ -90,9 +90,7 @@ fn limits(signal: Signal) -> Quality {
         Signal::ShmemTaken => Quality::approximate(
             "each process that maps the page counts, and a large folio may count once",
         ),
-        Signal::Compaction => {
-            Quality::approximate("time is that within the zones, without what lies between them")
-        }
+        Signal::Compaction => Quality::approximate("time within zones only, not between them"),
         Signal::SwapInWait => Quality::approximate(deep::WHOLE_FAULTS),
         Signal::Kswapd => {
             Quality::approximate("active from a wake to the next full sleep, short pauses included")

@@ -1,5 +1,5 @@
-//! Who is the VM that several processes say to be: by what the kernel shows of them, never by what
-//! they say. Pure.
+//! Decides which of several processes with the same identity is the VM: by what the kernel shows of
+//! them, never by what they claim. Pure.
 //!
 //! A starter (`-daemonize`) waits for the process that it forked, with the same command line. A
 //! copy, or somebody's program, may name a UUID or a name that isn't its own.
@@ -37,8 +37,8 @@ pub(super) struct Identity {
     pub(super) renamed: bool,
 }
 
-/// Less is better: who holds a guest of KVM goes before who doesn't, who was started by the system
-/// before a user's program.
+/// Lower is better: a holder of a KVM guest precedes others, a process started by the system
+/// precedes a user's.
 type Rank = (bool, bool);
 
 impl Claimant<'_> {
@@ -52,8 +52,8 @@ impl Claimant<'_> {
     }
 }
 
-/// Who may run the guest that a starter waits for: looked up, as anybody may have thousands of
-/// processes.
+/// Candidates for the process that a starter waits for, as an index, because any user may have
+/// thousands of processes.
 #[derive(Debug, Default)]
 pub(super) struct Runners<'a> {
     /// Of daemons by their configuration: whether one holds a guest, and the newest.

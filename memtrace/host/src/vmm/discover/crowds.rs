@@ -1,6 +1,6 @@
-//! How many VMs of one user are taken: each is read in each sample, has one of the slots of the kernel
-//! side, and anybody may start thousands. Root, which runs all VMs of some hosts, has as many as it
-//! says. Pure.
+//! Bounds the number of VMs per user: each VM is read in each sample and takes one of the kernel
+//! side's slots, and any user may start thousands. Root, which runs all VMs of some hosts, is not
+//! bounded. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::turns::User;
 
 /// VMs of which one user has only so many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum VmKind {
     /// By its command line alone, or in its user's session.
     Claimed,
     /// One that holds a guest of KVM, outside of a session: a manager runs all its VMs as one user.
@@ -21,7 +21,7 @@ const MOST_CLAIMED: usize = 256;
 /// Half of the slots: a manager may run thousands of small VMs as one user.
 const MOST_GUESTS: usize = 2048;
 
-impl Kind {
+impl VmKind {
     pub(super) const fn of(in_session: bool, holds_guest: bool) -> Self {
         if in_session || !holds_guest { Self::Claimed } else { Self::Guest }
     }
@@ -50,19 +50,19 @@ impl Kind {
 
 /// Processes that aren't taken, as their users have as many of the kind.
 #[derive(Debug, Default)]
-pub(super) struct Crowds(BTreeMap<u32, (User, Kind)>);
+pub(super) struct Crowds(BTreeMap<u32, (User, VmKind)>);
 
 impl Crowds {
-    /// Whether process `pid` is one more than its user may have; remembered until it is asked again.
+    /// Whether process `pid` exceeds its user's bound; remembered until the next call.
     pub(super) fn is_one_too_many(
         &mut self,
         suspects: &BTreeMap<u32, Suspect>,
         pid: u32,
         user: User,
-        kind: Kind,
+        kind: VmKind,
     ) -> bool {
         self.0.remove(&pid);
-        let same = |one: &Suspect| one.user == user && Kind::of_suspect(one) == kind;
+        let same = |one: &Suspect| one.user == user && VmKind::of_suspect(one) == kind;
         if user == Some(0) || suspects.get(&pid).is_some_and(same) {
             return false;
         }
@@ -83,8 +83,8 @@ impl Crowds {
 
     /// For the operator: `whose` has more than are taken.
     pub(super) fn notices(&self, whose: impl Fn(User) -> String) -> Vec<String> {
-        let crowds: BTreeSet<(User, Kind)> = self.0.values().copied().collect();
-        let notice = |(user, kind): (User, Kind)| {
+        let crowds: BTreeSet<(User, VmKind)> = self.0.values().copied().collect();
+        let notice = |(user, kind): (User, VmKind)| {
             let (whose, most, name) = (whose(user), kind.most(), kind.name());
             format!("{whose} has more than {most} {name}: the others are not counted")
         };

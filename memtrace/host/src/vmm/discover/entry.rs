@@ -31,7 +31,7 @@ pub(super) struct Origin {
 }
 
 /// Of a process' descriptors, with the work that it was.
-pub(super) enum Found {
+pub(super) enum DescriptorScan {
     /// `None`: they are not for us to see.
     All(Option<KvmFds>, u32),
     /// The rest is looked at later.
@@ -51,19 +51,19 @@ pub enum Sighting {
 
 /// A process.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct ProcessEntry {
     pub(super) user: User,
     pub(super) first_seen: Nanos,
     pub(super) young_until: Nanos,
     /// The last scan that saw it.
     pub(super) scan: u64,
     /// `None`: it was not looked at yet.
-    pub(super) seen: Option<Seen>,
+    pub(super) seen: Option<InspectedProcess>,
 }
 
 /// What a look at a process has shown.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct InspectedProcess {
     pub(super) start: u64,
     pub(super) comm: String,
     pub(super) sighting: Sighting,
@@ -73,7 +73,7 @@ pub(super) struct Seen {
     pub(super) next_descriptors: Nanos,
 }
 
-impl Entry {
+impl ProcessEntry {
     pub(super) fn is_due(&self, now: Nanos) -> bool {
         self.seen.as_ref().is_none_or(|seen| now >= seen.next_check)
     }

@@ -4,8 +4,8 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::Discovery;
-use super::crowds::Kind;
-use super::entry::{Entry, Found, Origin, Seen, Sighting, Suspect};
+use super::crowds::VmKind;
+use super::entry::{DescriptorScan, InspectedProcess, Origin, ProcessEntry, Sighting, Suspect};
 use super::turns::{LOOK, READING, TAKING_UP, User};
 use crate::clock::later;
 use crate::hostfs::cgroup::membership::paths;
@@ -59,7 +59,8 @@ impl Discovery {
         let old = self.earlier.remove(&pid);
         let young = if old { Nanos(0) } else { YOUNG };
         let young_until = Nanos(now.0.saturating_add(young.0));
-        let entry = Entry { user, first_seen: now, young_until, scan: self.scans, seen: None };
+        let entry =
+            ProcessEntry { user, first_seen: now, young_until, scan: self.scans, seen: None };
         self.entries.insert(pid, entry);
     }
 
@@ -71,7 +72,7 @@ impl Discovery {
             let begun = Instant::now();
             let share = self.turn.min(self.allowance.left());
             let (mut work, mut time) = (0, Duration::ZERO);
-            // One look may take long: its files are somebody's, on any file system.
+            // One look may take long: the process' files may be on any file system.
             while work < share
                 && !self.allowance.is_over(time)
                 && let Some(pid) = self.turns.process(user)
@@ -99,9 +100,9 @@ impl Discovery {
             return READING;
         }
         let (kvm, work) = match self.descriptors(root, pid, &stat, most) {
-            Found::All(kvm, work) => (kvm, work),
-            Found::Part(work) => return work,
-            Found::Gone => {
+            DescriptorScan::All(kvm, work) => (kvm, work),
+            DescriptorScan::Part(work) => return work,
+            DescriptorScan::Gone => {
                 self.forget(pid);
                 return LOOK;
             }
@@ -138,26 +139,32 @@ impl Discovery {
         same
     }
 
-    fn descriptors(&mut self, root: &HostRoot, pid: u32, stat: &ProcessStat, most: u32) -> Found {
+    fn descriptors(
+        &mut self,
+        root: &HostRoot,
+        pid: u32,
+        stat: &ProcessStat,
+        most: u32,
+    ) -> DescriptorScan {
         if is_none(stat) {
-            return Found::All(None, 0);
+            return DescriptorScan::All(None, 0);
         }
         let paused = self.paused.remove(&pid).filter(|(start, _)| *start == stat.start);
         let begun = paused.map_or_else(|| Descriptors::begin(root, pid), |(_, paused)| Ok(paused));
         let mut descriptors = match begun {
             Ok(descriptors) => descriptors,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Gone,
-            Err(_) => return Found::All(None, 0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return DescriptorScan::Gone,
+            Err(_) => return DescriptorScan::All(None, 0),
         };
         let (work, all) = descriptors.advance(most);
         // With too many, what was seen so far has to do.
         if all || self.paused.len() >= MOST_PAUSED {
-            return Found::All(Some(descriptors.found()), work);
+            return DescriptorScan::All(Some(descriptors.found()), work);
         }
         self.paused.insert(pid, (stat.start, descriptors));
         let user = self.entries.get(&pid).and_then(|entry| entry.user);
         self.turns.add_first(user, pid);
-        Found::Part(work)
+        DescriptorScan::Part(work)
     }
 
     /// Notes what a process is, and when to look again.
@@ -185,7 +192,7 @@ impl Discovery {
         };
         let next_descriptors = if young { now } else { later(now, pid, DESCRIPTORS_SECONDS) };
         let (start, comm) = (stat.start, stat.comm);
-        let seen = Seen { start, comm, sighting, blind, next_check, next_descriptors };
+        let seen = InspectedProcess { start, comm, sighting, blind, next_check, next_descriptors };
         if let Some(entry) = self.entries.get_mut(&pid) {
             entry.seen = Some(seen);
         }
@@ -199,8 +206,14 @@ impl Discovery {
         let (start, comm, next_check) = (stat.start, stat.comm, later(now, pid, RECHECK_SECONDS));
         let sighting = entry.seen.as_ref().map_or(Sighting::NotYet, |seen| seen.sighting);
         let next_descriptors = next_check;
-        entry.seen =
-            Some(Seen { start, comm, sighting, blind: true, next_check, next_descriptors });
+        entry.seen = Some(InspectedProcess {
+            start,
+            comm,
+            sighting,
+            blind: true,
+            next_check,
+            next_descriptors,
+        });
     }
 
     fn suspect(
@@ -228,9 +241,9 @@ impl Discovery {
             return Sighting::NotYet;
         }
         let of_user = is_of_user(root, pid);
-        let kind = Kind::of(of_user, description.kvm);
+        let kind = VmKind::of(of_user, description.kvm);
         if self.crowds.is_one_too_many(&self.suspects, pid, origin.user, kind) {
-            // Another kind of VM before: nobody gets beyond the number by becoming one.
+            // It was another kind of VM before; the bound also holds after a change of kind.
             self.changed |= self.suspects.remove(&pid).is_some();
             return Sighting::No;
         }

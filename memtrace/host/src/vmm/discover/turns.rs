@@ -1,5 +1,5 @@
-//! Whose processes are looked at next, and how much of that may be done at a time. Users take
-//! turns, so that the many or large processes of one never keep those of others waiting for long.
+//! Which user's processes are inspected next, and how much of that may be done at a time. Users
+//! take turns, so that many or large processes of one user never delay those of others for long.
 //! Pure.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};

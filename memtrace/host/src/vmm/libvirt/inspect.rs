@@ -1,167 +1,137 @@
 //! One-time inspection of domains' devices through libvirt, and enabling of statistics polling.
-//! libvirt blocks, so a thread calls it, and is abandoned when it hangs.
+//! Each waits for its answer, and not for long.
 
-#[cfg(feature = "libvirt")]
-pub use self::asked::{inspect, switch_statistics_on};
+use std::time::{Duration, Instant};
 
-#[cfg(not(feature = "libvirt"))]
-pub use self::unasked::{inspect, switch_statistics_on};
+use super::answers::MemoryStats;
+use super::daemon::{Place, Target};
+use super::devices::Devices;
+use super::driver::refusal;
+use super::metadata::Metadata;
+use super::program::Program;
+use super::running::Running;
+use crate::protocol::{Ask, Look, SYSTEM, Said};
+use crate::vmm::aside;
+use crate::vmm::inspection::{BalloonDevice, Inspection, Unanswered};
+use memtrace_core::units::Bytes;
 
-#[cfg(not(feature = "libvirt"))]
-mod unasked {
-    use uuid::Uuid;
+/// For one domain.
+const LIMIT: Duration = Duration::from_secs(6);
+/// The number of a daemon that isn't the host's own.
+const OWN: u32 = 1;
 
-    use crate::vmm::inspection::{Inspection, Unanswered};
-
-    const WITHOUT: &str = "memtrace was built without libvirt";
-
-    /// # Errors
-    /// Always: this memtrace can't ask.
-    pub fn inspect(_: Uuid, _: u32) -> Result<Inspection, Unanswered> {
-        Err(Unanswered::Failed(WITHOUT.to_owned()))
-    }
-
-    /// # Errors
-    /// Always: this memtrace can't ask.
-    pub fn switch_statistics_on(_: Uuid, _: u32) -> Result<(), String> {
-        Err(WITHOUT.to_owned())
-    }
+/// Whether the helper can be started on this host: its libraries may be missing.
+///
+/// # Errors
+/// Why not.
+pub fn runs() -> Result<(), String> {
+    let mut running = Running::start(&Program::default().find()?, None)?;
+    // A daemon that isn't there needn't be left, and is answered all the same.
+    answered(&mut running, OWN, Ask::Close).map_err(|why| running.end(&why)).map(drop)
 }
 
-#[cfg(feature = "libvirt")]
-mod asked {
-    use std::sync::mpsc;
-    use std::thread;
-    use std::time::Duration;
+/// Asks about domains, one after the other. Keeps the helper of the host's own daemon.
+#[derive(Debug, Default)]
+pub struct Inspector {
+    program: Program,
+    system: Option<Running>,
+}
 
-    use uuid::Uuid;
-    use virt::connect::Connect;
-    use virt::domain::Domain;
-    use virt::enumutil::Enum;
-    use virt::error::{Error, ErrorNumber};
-    use virt::sys;
-
-    use super::super::answers::MemoryStats;
-    use super::super::connection::{connect, describe, metadata, process};
-    use super::super::devices::Devices;
-    use crate::vmm::inspection::{BalloonDevice, Inspection, Unanswered};
-    use memtrace_core::units::Bytes;
-
-    /// For one domain.
-    const LIMIT: Duration = Duration::from_secs(6);
-
-    /// Inspects a running domain, if process `pid` runs it.
+impl Inspector {
+    /// Inspects a running domain, if the VM's process runs it.
     ///
     /// # Errors
     /// Why not.
-    pub fn inspect(uuid: Uuid, pid: u32) -> Result<Inspection, Unanswered> {
-        let inspected = within(move || {
-            let connection = asked(connect())?;
-            let domain = match connection.lookup_domain_by_uuid(uuid) {
-                Ok(domain) => domain,
-                Err(error) if matches!(error.code(), Enum::Known(ErrorNumber::NoDomain)) => {
-                    return Ok(None);
-                }
-                Err(error) => return Err(describe(&error)),
-            };
-            match process(&domain) {
-                Some(known) if known != pid => Ok(None),
-                _ => look(&domain).map(Some),
+    pub fn inspect(&mut self, target: &Target) -> Result<Inspection, Unanswered> {
+        let said = self.ask(target, Ask::Look { uuid: target.uuid, xml: true });
+        match said.map_err(Unanswered::Failed)? {
+            Said::Look(look) if look.domain.pid.is_none_or(|pid| pid == target.pid) => {
+                inspection(&look).map_err(|error| Unanswered::Failed(format!("libvirt: {error}")))
             }
-        });
-        inspected.map_err(Unanswered::Failed)?.ok_or(Unanswered::OtherLibvirt)
+            Said::Look(_) | Said::NoDomain => Err(Unanswered::OtherLibvirt),
+            other => Err(Unanswered::Failed(format!("libvirt: {}", refusal(other)))),
+        }
     }
 
     /// Sets the polling period of guest statistics, for as long as it runs.
     ///
     /// # Errors
     /// A message for the operator.
-    pub fn switch_statistics_on(uuid: Uuid, seconds: u32) -> Result<(), String> {
-        let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
-        within(move || {
-            let connection = asked(connect())?;
-            let domain = domain(&connection, uuid)?;
-            let set = domain.set_memory_stats_period(seconds, sys::VIR_DOMAIN_AFFECT_LIVE);
-            asked(set).map(drop)
-        })
+    pub fn switch_statistics_on(&mut self, target: &Target, seconds: u32) -> Result<(), String> {
+        match self.ask(target, Ask::Period { uuid: target.uuid, seconds })? {
+            Said::Done => Ok(()),
+            other => Err(format!("libvirt: {}", refusal(other))),
+        }
     }
 
-    fn within<T: Send + 'static>(
-        ask: impl FnOnce() -> Result<T, String> + Send + 'static,
-    ) -> Result<T, String> {
-        // Its default is to print each error to stderr.
-        virt::error::clear_error_callback();
-        let (send, answer) = mpsc::channel();
-        let asked = thread::Builder::new().name("memtrace-libvirt".to_owned()).spawn(move || {
-            // The caller may have given up.
-            let _ = send.send(ask());
+    fn ask(&mut self, target: &Target, ask: Ask) -> Result<Said, String> {
+        let said = match &target.place {
+            Place::System => self.ask_system(ask),
+            Place::Own(own) => {
+                let (own, program) = (own.clone(), self.program.clone());
+                let found = aside::within(LIMIT, own.user, move || own.find());
+                found.and_then(|found| {
+                    let credentials = rustix::process::geteuid().is_root().then_some(found.owner);
+                    let mut running = Running::start(&program.find()?, credentials)?;
+                    running.ask(OWN, Ask::Open { session: found.session }, Some(found.socket));
+                    answered(&mut running, OWN, ask).map_err(|why| running.end(&why))
+                })
+            }
+        };
+        said.map_err(|why| format!("libvirt: {why}"))
+    }
+
+    fn ask_system(&mut self, ask: Ask) -> Result<Said, String> {
+        let mut running = match self.system.take() {
+            Some(running) => running,
+            None => Running::start(&self.program.find()?, None)?,
+        };
+        match answered(&mut running, SYSTEM, ask) {
+            Ok(said) => {
+                self.system = Some(running);
+                Ok(said)
+            }
+            Err(why) => Err(running.end(&why)),
+        }
+    }
+}
+
+/// The answer to `ask`, for which nothing else is under way.
+fn answered(running: &mut Running, daemon: u32, ask: Ask) -> Result<Said, String> {
+    let id = running.ask(daemon, ask, None);
+    let until = Instant::now() + LIMIT;
+    loop {
+        let answers = running.wait(None, until)?;
+        if let Some(answer) = answers.into_iter().find(|answer| answer.id == id) {
+            return Ok(answer.said);
+        }
+        if Instant::now() >= until {
+            return Err(format!("did not answer within {} s", LIMIT.as_secs()));
+        }
+    }
+}
+
+fn inspection(look: &Look) -> Result<Inspection, String> {
+    let xml = look.xml.as_deref().ok_or("the domain's XML is too long")?;
+    let devices = Devices::parse(xml)?;
+    let metadata = look.metadata.as_deref().map(Metadata::parse).unwrap_or_default();
+    let mut inspection = Inspection {
+        maximum: Some(Bytes::from_kib(look.domain.maximum)),
+        actual: Some(Bytes::from_kib(look.domain.memory)),
+        vfio: devices.vfio,
+        balloon: None,
+        settings: metadata.settings,
+    };
+    if let Some(balloon) = devices.balloon {
+        let stats = MemoryStats::new(look.stats.iter().copied());
+        inspection.actual = stats.actual.or(inspection.actual);
+        inspection.balloon = Some(BalloonDevice {
+            path: None,
+            deflate_on_oom: Some(balloon.deflate_on_oom),
+            free_page_reporting: Some(balloon.free_page_reporting),
+            period: Some(u64::from(balloon.period)),
+            stats: stats.guest.unwrap_or_default(),
         });
-        let answer = match asked {
-            Ok(_) => answer
-                .recv_timeout(LIMIT)
-                .unwrap_or_else(|_| Err(format!("no answer within {} s", LIMIT.as_secs()))),
-            Err(error) => Err(error.to_string()),
-        };
-        answer.map_err(|error| format!("libvirt: {error}"))
     }
-
-    fn domain(connection: &Connect, uuid: Uuid) -> Result<Domain, String> {
-        asked(connection.lookup_domain_by_uuid(uuid))
-    }
-
-    fn look(domain: &Domain) -> Result<Inspection, String> {
-        let devices = Devices::parse(&asked(domain.xml_desc(0))?)?;
-        let info = asked(domain.info())?;
-        let mut inspection = Inspection {
-            maximum: Some(Bytes::from_kib(info.max_mem)),
-            actual: Some(Bytes::from_kib(info.memory)),
-            vfio: devices.vfio,
-            balloon: None,
-            settings: asked(metadata(domain))?.settings,
-        };
-        if let Some(balloon) = devices.balloon {
-            let stats = asked(domain.memory_stats(0))?;
-            let stats = MemoryStats::new(stats.iter().map(|stat| (stat.tag, stat.val)));
-            inspection.actual = stats.actual.or(inspection.actual);
-            inspection.balloon = Some(BalloonDevice {
-                path: None,
-                deflate_on_oom: Some(balloon.deflate_on_oom),
-                free_page_reporting: Some(balloon.free_page_reporting),
-                period: Some(u64::from(balloon.period)),
-                stats: stats.guest.unwrap_or_default(),
-            });
-        }
-        Ok(inspection)
-    }
-
-    fn asked<T>(answer: Result<T, Error>) -> Result<T, String> {
-        answer.map_err(|error| describe(&error))
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        /// The domain of libvirt's own mock driver, which has no balloon.
-        #[test]
-        fn a_domain_is_looked_at() {
-            let looked = within(|| {
-                let connection = asked(Connect::open(Some("test:///default")))?;
-                look(&asked(connection.lookup_domain_by_name("test"))?)
-            });
-            let inspection = looked.expect("it answers");
-            assert!(inspection.maximum.is_some_and(|maximum| maximum.0 > 0), "{inspection:?}");
-            assert!(!inspection.vfio, "{inspection:?}");
-        }
-
-        #[test]
-        fn a_refusal_has_libvirts_message() {
-            let unknown = within(|| {
-                let connection = asked(Connect::open(Some("test:///default")))?;
-                look(&domain(&connection, Uuid::from_u128(1))?)
-            });
-            let error = unknown.expect_err("there is none");
-            assert!(error.starts_with("libvirt: ") && error.contains("omain not found"), "{error}");
-        }
-    }
+    Ok(inspection)
 }

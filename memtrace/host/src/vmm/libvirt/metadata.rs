@@ -6,10 +6,6 @@ use super::xml;
 use crate::vmm::name;
 use memtrace_core::settings::VmSettings;
 
-/// Names what memtrace understands (Namespaces in XML 1.0, 2.1); nothing need be there.
-#[cfg(feature = "libvirt")]
-pub(super) const NAMESPACE: &str = "https://github.com/memtrace/memtrace/domain/1";
-
 /// Most of its mistakes that are told.
 const MOST_PROBLEMS: usize = 8;
 

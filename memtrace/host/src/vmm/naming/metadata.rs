@@ -4,7 +4,6 @@
 use super::{Adapter, Named, Subject, poses_as};
 use memtrace_core::sample::Platform;
 
-#[cfg(any(test, feature = "fixture", feature = "libvirt"))]
 pub use self::domain::of_domain;
 
 /// Its domain is called instance-0000002a, which only its hosts say; the UUID is the server's.
@@ -37,7 +36,6 @@ impl Adapter for Ovirt {
     }
 }
 
-#[cfg(any(test, feature = "fixture", feature = "libvirt"))]
 mod domain {
     use roxmltree::Node;
 

@@ -28,7 +28,7 @@ pub struct Subject<'a> {
     pub description: &'a Description,
     /// The lines of /proc/PID/cgroup, which tell where its manager put it.
     pub cgroups: &'a str,
-    /// It belongs to root, on the host and not in a container: nobody else can pose as it.
+    /// It belongs to root on the host, outside of containers, so no other user can pose as it.
     pub of_root: bool,
 }
 

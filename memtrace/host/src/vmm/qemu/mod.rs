@@ -197,8 +197,7 @@ impl QemuCommand {
         if let Some(reason) = &self.unread {
             return Err(reason.clone());
         }
-        let unclear =
-            || "the nodes that its memory is bound to are said in no known form".to_owned();
+        let unclear = || "the NUMA nodes of its memory are given in an unknown form".to_owned();
         self.bound_nodes.as_ref().ok_or_else(unclear)
     }
 
@@ -378,15 +377,9 @@ pub fn no_monitor(command: Option<&QemuCommand>) -> String {
     let Some(command) = command else {
         return "not a QEMU VM: only QMP and libvirt are supported".to_owned();
     };
-    match (command.libvirt, &command.unread) {
-        (Some(Libvirt::Session), _) => {
-            "libvirt: the VM is in qemu:///session, which is not supported".to_owned()
-        }
-        (Some(Libvirt::Contained), _) => {
-            "libvirt: its libvirt is in a container, and this host's doesn't know the VM".to_owned()
-        }
-        (_, Some(unread)) => format!("whether QEMU has a QMP socket is not known: {unread}"),
-        _ => command.qmp_elsewhere.unwrap_or("QEMU has no QMP socket").to_owned(),
+    match &command.unread {
+        Some(unread) => format!("whether QEMU has a QMP socket is not known: {unread}"),
+        None => command.qmp_elsewhere.unwrap_or("QEMU has no QMP socket").to_owned(),
     }
 }
 

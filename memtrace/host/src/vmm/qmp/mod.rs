@@ -187,8 +187,8 @@ impl Latest {
 fn start_runtime() -> std::io::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(1)
-        // Only for finding a socket, which may hang on a dead file system: of several users, each
-        // of whom has some.
+        // Only for finding a socket, which may hang on a dead file system; shared among several
+        // users.
         .max_blocking_threads(8 * socket::MOST_OF_A_USER)
         .thread_name("memtrace-qmp")
         .enable_all()

@@ -40,7 +40,8 @@ pub(super) fn read(
     config: &Config,
     zone: &TimeZone,
 ) -> Result<(Record, Vec<String>)> {
-    let prometheus = Prometheus::new(address.clone(), PATIENCE);
+    let prometheus =
+        Prometheus::new(address.clone(), arguments.credentials.credentials(), PATIENCE);
     let now = now(&prometheus)?;
     let begin = arguments.since.begin(WallNanos(now.saturating_mul(Nanos::SECOND.0)));
     let since = now.saturating_sub(begin.0 / Nanos::SECOND.0).clamp(1, now);

@@ -21,7 +21,7 @@ const DEAD_LEAST: Bytes = Bytes(256 << 20);
 /// Whether the VM has a monitor that memtrace can use.
 pub fn monitored(vm: &VmFacts, _: &Facts) -> Answer {
     let (severity, finding, commands) = match &vm.owner {
-        Owner::Libvirt | Owner::Qmp(_) => return Ok(None),
+        Owner::Libvirt | Owner::OtherLibvirt | Owner::Qmp(_) => return Ok(None),
         Owner::Unknown(reason) => return Err(reason.clone()),
         Owner::Elsewhere(reason) => (Severity::Note, reason.clone(), Vec::new()),
         Owner::None(reason) => (
@@ -143,7 +143,11 @@ fn switching_on(vm: &VmFacts, balloon: &Balloon) -> Vec<String> {
             });
             vec![monitor(socket, &request.to_string())]
         }
-        Owner::None(_) | Owner::Elsewhere(_) | Owner::Unknown(_) | Owner::Other(_) => Vec::new(),
+        Owner::None(_)
+        | Owner::OtherLibvirt
+        | Owner::Elsewhere(_)
+        | Owner::Unknown(_)
+        | Owner::Other(_) => Vec::new(),
     }
 }
 

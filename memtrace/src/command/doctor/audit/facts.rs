@@ -136,8 +136,8 @@ impl VmFacts {
         labels.id.as_deref().filter(|_| labels.platform == Some(Platform::Proxmox))
     }
 
-    /// The command of Incus or LXD, and its project and name there: by the name that QEMU was given, as
-    /// the operator may label it otherwise.
+    /// The command of Incus or LXD, and its project and name there: by the name that QEMU was
+    /// given, as the operator may label it otherwise.
     pub fn system_container(&self) -> Option<(&'static str, &str, &str)> {
         let command = match self.labels.platform? {
             Platform::Incus => "incus",
@@ -148,8 +148,8 @@ impl VmFacts {
         Some((command, project, name))
     }
 
-    /// Its namespace and name on KubeVirt, for kubectl(1): by its domain's name, as the operator may
-    /// label it otherwise.
+    /// Its namespace and name on KubeVirt, for kubectl(1): by its domain's name, as the operator
+    /// may label it otherwise.
     pub fn kubevirt(&self) -> Option<(&str, &str)> {
         self.name.split_once('_').filter(|_| self.labels.platform == Some(Platform::Kubevirt))
     }
@@ -161,7 +161,9 @@ pub enum Owner {
     Libvirt,
     /// QEMU itself, at this socket.
     Qmp(String),
-    /// A libvirt that isn't this host's, and why.
+    /// A libvirt of a user's own or in a container, which answers.
+    OtherLibvirt,
+    /// A libvirt that isn't this host's own and isn't reached, and why.
     Elsewhere(String),
     /// It can't be known, and why.
     Unknown(String),

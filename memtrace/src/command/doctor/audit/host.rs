@@ -2,7 +2,7 @@
 
 use super::facts::{Facts, HugePages, Reactor, ReactorKind, VmFacts};
 use super::finding::{Answer, Found, Severity, known};
-use super::words::size;
+use super::words::{kept, size};
 use memtrace_core::units::Bytes;
 
 const THP: &str = "/sys/kernel/mm/transparent_hugepage";
@@ -100,7 +100,7 @@ pub fn ksm(facts: &Facts) -> Answer {
     let tuned = facts.host.reactors.iter().flatten().find(|r| r.kind == ReactorKind::Ksmtuned);
     let saved = size(ksm.saved);
     let (finding, command) = match (ksm.run, ksm.saved) {
-        (1, _) => (format!("on, saves {saved}"), format!("echo 0 >{KSM}")),
+        (1, _) => (format!("on, saves {saved}"), kept("ksm", "0", KSM)),
         (_, Bytes(0)) => return Ok(None),
         _ => (
             format!("stopped, still saves {saved}"),
@@ -134,11 +134,12 @@ pub fn huge_pages(facts: &Facts) -> Answer {
     let (mut costs, mut commands) = (Vec::new(), Vec::new());
     if ["always", "madvise", "defer+madvise"].contains(&defrag.as_str()) {
         costs.push("faults of VMs wait for compaction");
-        commands.push(format!("echo defer >{THP}/defrag"));
+        commands.push(kept("defrag", "defer", &format!("{THP}/defrag")));
     }
     if fills.is_some_and(|fills| fills > 0) {
         costs.push("khugepaged may refill memory that a balloon or the guest gave back");
-        commands.push(format!("echo 0 >{THP}/khugepaged/max_ptes_none"));
+        let file = format!("{THP}/khugepaged/max_ptes_none");
+        commands.push(kept("khugepaged", "0", &file));
     }
     if costs.is_empty() {
         return Ok(None);

@@ -25,7 +25,11 @@ pub fn reclaim(facts: &Facts) -> Answer {
             "a full node is reclaimed from although others have free memory: VMs stall and \
                       swap on a host that has memory"
                 .to_owned(),
-        commands: vec!["sysctl vm.zone_reclaim_mode=0".to_owned()],
+        commands: vec![
+            "echo vm.zone_reclaim_mode=0 >/etc/sysctl.d/60-memtrace.conf && sysctl -p \
+             /etc/sysctl.d/60-memtrace.conf"
+                .to_owned(),
+        ],
         fix: None,
     }))
 }

@@ -42,30 +42,49 @@ pub fn swap(facts: &Facts) -> Answer {
     }))
 }
 
-/// How swap is added where a file of it would be on a file system of this kind.
+/// How swap is added where a file of it would be on a file system of this kind, so that it is there
+/// after a reboot too.
 fn adding(file_system: Option<&String>, gib: u64) -> String {
     let empty = match file_system.map_or("", String::as_str) {
         "ext2" | "ext3" | "ext4" | "f2fs" => format!("fallocate -l {gib}G {FILE}"),
         // A file of unwritten extents is refused by older kernels.
         "xfs" => format!("dd if=/dev/zero of={FILE} bs=1M count={}", gib << 10),
-        // It must not be copied on write (btrfs(5), SWAPFILE SUPPORT).
-        "btrfs" => {
-            format!("truncate -s 0 {FILE} && chattr +C {FILE} && fallocate -l {gib}G {FILE}")
-        }
-        "" => return format!("{}   # in memory; better on a partition of a disk", zram(gib)),
-        kind => {
-            return format!(
-                "{}   # in memory, as {kind} takes no swap file; better on a partition of a disk",
-                zram(gib)
-            );
-        }
+        "btrfs" => return on_btrfs(gib),
+        "" => return format!("{}   # {IN_MEMORY}", zram(gib)),
+        // ZFS takes none, and a volume of it can deadlock.
+        kind => return format!("{}   # {kind} takes no swap file; {IN_MEMORY}", zram(gib)),
     };
-    format!("{empty} && chmod 600 {FILE} && mkswap {FILE} && swapon {FILE}")
+    let ready = format!("chmod 600 {FILE} && mkswap {FILE} && swapon {FILE}");
+    format!("{empty} && {ready} && {}", kept(FILE))
 }
 
+/// In a subvolume of its own, as one with an active swap file can't be snapshotted; the file must
+/// not be copied on write (btrfs(5), SWAPFILE SUPPORT), which the command sees to (btrfs-progs
+/// 6.1).
+fn on_btrfs(gib: u64) -> String {
+    let file = format!("{FILE}/file");
+    format!(
+        "btrfs subvolume create {FILE} && btrfs filesystem mkswapfile --size {gib}g {file} && \
+         swapon {file} && {}",
+        kept(&file)
+    )
+}
+
+/// At each start (fstab(5)).
+fn kept(file: &str) -> String {
+    format!("echo '{file} none swap defaults 0 0' >>/etc/fstab")
+}
+
+const IN_MEMORY: &str = "in memory, by zram-generator (Debian: systemd-zram-generator); better: \
+                         mkswap on a partition of a disk, and its line in /etc/fstab";
+
+/// At each start (zram-generator.conf(5)).
 fn zram(gib: u64) -> String {
     format!(
-        "device=$(zramctl --find --size {gib}G) && mkswap \"$device\" && swapon -p 100 \"$device\""
+        "printf '%s\\n' '[zram0]' 'zram-size = {}' 'swap-priority = 100' \
+         >/etc/systemd/zram-generator.conf && systemctl daemon-reload && \
+         systemctl start systemd-zram-setup@zram0",
+        gib << 10
     )
 }
 
@@ -89,7 +108,8 @@ pub fn backing(facts: &Facts) -> Answer {
     let same = harmed.iter().filter(|(_, harm)| harm.severity == worst.severity);
     let named: Vec<String> =
         same.clone().map(|(swap, harm)| format!("{} {}", swap.path, harm.on)).collect();
-    let off = same.map(|(swap, _)| format!("swapoff {}", quoted(&swap.path)));
+    let off = same
+        .map(|(swap, _)| format!("swapoff {}   # and its line in /etc/fstab", quoted(&swap.path)));
     Ok(Some(Found {
         severity: worst.severity,
         finding: named.join(", "),

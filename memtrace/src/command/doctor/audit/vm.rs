@@ -79,7 +79,10 @@ fn pins(memory: &Memory) -> Option<Pins> {
 
 /// Whether memtrace may be able to shrink it, as far as is known.
 fn may_shrink(vm: &VmFacts) -> bool {
-    let reachable = matches!(vm.owner, Owner::Libvirt | Owner::Qmp(_) | Owner::Unknown(_));
+    let reachable = matches!(
+        vm.owner,
+        Owner::Libvirt | Owner::OtherLibvirt | Owner::Qmp(_) | Owner::Unknown(_)
+    );
     let pinned = vm.memory.as_ref().is_ok_and(|memory| pins(memory).is_some());
     let has_balloon = vm.balloon.as_ref().map_or(true, Option::is_some);
     reachable && has_balloon && !pinned && vm.encrypted != Ok(true) && vm.vfio != Ok(true)

@@ -47,7 +47,7 @@ pub fn at_next_start(vm: &VmFacts, element: &str, options: &str, proxmox: &str) 
         (Owner::Libvirt, _) => {
             vec![virsh(vm, "edit", &format!("# {element}; takes effect at the next start"))]
         }
-        (Owner::Elsewhere(_), _) => Vec::new(),
+        (Owner::Elsewhere(_) | Owner::OtherLibvirt, _) => Vec::new(),
         (_, Some(id)) if !proxmox.is_empty() => {
             // --args takes the place of what was there.
             let before =
@@ -60,8 +60,8 @@ pub fn at_next_start(vm: &VmFacts, element: &str, options: &str, proxmox: &str) 
     }
 }
 
-/// Incus and LXD write QEMU's configuration, with what is in `raw.qemu.conf`. `None`: neither of them,
-/// or it has no such device: a section without a driver would keep QEMU from starting.
+/// Incus and LXD write QEMU's configuration, with what is in `raw.qemu.conf`. `None`: neither of
+/// them, or it has no such device: a section without a driver would keep QEMU from starting.
 fn qemu_conf(vm: &VmFacts, options: &str) -> Option<String> {
     vm.balloon.as_ref().ok()?.as_ref()?;
     let (command, project, name) = vm.system_container()?;
@@ -98,7 +98,16 @@ pub fn configured(vm: &VmFacts, line: &str) -> String {
         VmId::Process { .. } => format!("name = {}", serde_json::Value::from(vm.name.as_str())),
     };
     let [which, line] = [which.as_str(), line].map(quoted);
-    format!("printf '%s\\n' '[[vm]]' {which} {line} >>/etc/memtrace/memtrace.d/vms.toml")
+    format!(
+        "mkdir -p /etc/memtrace/memtrace.d && printf '%s\\n' '[[vm]]' {which} {line} \
+         >>/etc/memtrace/memtrace.d/vms.toml"
+    )
+}
+
+/// Writes a file of the kernel, now and at each start (tmpfiles.d(5)). `name`: of the setting.
+pub fn kept(name: &str, value: &str, file: &str) -> String {
+    let place = format!("/etc/tmpfiles.d/memtrace-{name}.conf");
+    format!("echo 'w {file} - - - - {value}' >{place} && systemd-tmpfiles --create {place}")
 }
 
 #[cfg(test)]

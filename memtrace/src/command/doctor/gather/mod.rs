@@ -11,11 +11,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Error, Result};
-use uuid::Uuid;
+use anyhow::{Context, Result};
 
 use super::audit::facts::{Facts, Known};
-use crate::cli::vm_choice::{Candidate, choose};
+use crate::cli::vm_choice::{Candidate, NoSuchVm, choose};
 use crate::config::{self, Config};
 use memtrace_core::sample::{VmId, VmLabels};
 use memtrace_core::settings::{VmTable, configured_labels};
@@ -24,8 +23,8 @@ use memtrace_host::clock;
 use memtrace_host::hostfs::{HostRoot, Keeper};
 use memtrace_host::vmm::discover::{Discovery, FoundVm};
 use memtrace_host::vmm::inspection::{Inspection, Unanswered};
+use memtrace_host::vmm::libvirt::inspect::Inspector;
 use memtrace_host::vmm::naming::{NamedVm, Naming};
-use memtrace_host::vmm::qmp::Target;
 use memtrace_host::vmm::{libvirt, qmp};
 
 /// Time limit for queries to libvirt.
@@ -34,8 +33,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// The monitor of a VM, for queries and fixes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Hypervisor {
-    Libvirt(Uuid),
-    Qmp(Target),
+    Libvirt(libvirt::Target),
+    Qmp(qmp::Target),
 }
 
 /// The facts, and the monitors for fixes.
@@ -64,7 +63,7 @@ pub(super) fn gather(
     let mut named = names(root, &found, settings);
     let omissions = discovery.omissions();
     let only = typed.map(|typed| chosen(typed, &found, &named)).transpose();
-    let only = only.map_err(|error| with_omissions(&error, &omissions))?;
+    let only = only.map_err(|error| with_omissions(error, &omissions))?;
     let asked = found.iter().copied().filter(|vm| only.is_none_or(|only| vm.id == only));
     let mut said = ask(root, asked, with_libvirt);
     let now = clock::wall();
@@ -113,7 +112,11 @@ fn names(
     found.iter().map(name).collect()
 }
 
-fn chosen(typed: &str, found: &[&FoundVm], named: &BTreeMap<u32, NamedVm>) -> Result<VmId> {
+fn chosen(
+    typed: &str,
+    found: &[&FoundVm],
+    named: &BTreeMap<u32, NamedVm>,
+) -> Result<VmId, NoSuchVm> {
     let none = VmLabels::default();
     let vms: Vec<(&FoundVm, &VmLabels)> = found
         .iter()
@@ -126,10 +129,9 @@ fn chosen(typed: &str, found: &[&FoundVm], named: &BTreeMap<u32, NamedVm>) -> Re
 }
 
 /// A VM that isn't found may be among those that were left out.
-fn with_omissions(error: &Error, omissions: &[String]) -> Error {
-    let parts: Vec<String> =
-        [format!("{error:#}")].into_iter().chain(omissions.iter().cloned()).collect();
-    Error::msg(parts.join("; "))
+fn with_omissions(NoSuchVm(told): NoSuchVm, omissions: &[String]) -> NoSuchVm {
+    let parts: Vec<String> = [told].into_iter().chain(omissions.iter().cloned()).collect();
+    NoSuchVm(parts.join("; "))
 }
 
 /// The settings of single VMs.
@@ -148,12 +150,13 @@ fn ask<'a>(
     with_libvirt: bool,
 ) -> BTreeMap<u32, Result<Inspection, Unanswered>> {
     let (mut said, mut monitors) = (BTreeMap::new(), Vec::new());
+    let mut inspector = Inspector::default();
     let begun = Instant::now();
     for vm in found {
         match hypervisor(root, vm, with_libvirt) {
-            Ok(Hypervisor::Libvirt(uuid)) => {
+            Ok(Hypervisor::Libvirt(target)) => {
                 let asked = if begun.elapsed() < LIMIT {
-                    libvirt::inspect::inspect(uuid, vm.pid)
+                    inspector.inspect(&target)
                 } else {
                     let text = "libvirt: too slow to query every domain";
                     Err(Unanswered::Failed(text.to_owned()))
@@ -175,22 +178,18 @@ fn ask<'a>(
 
 /// The monitor of a VM. libvirt goes first, as it holds the QMP socket of its VMs.
 fn hypervisor(root: &HostRoot, vm: &FoundVm, with_libvirt: bool) -> Result<Hypervisor, String> {
-    use memtrace_host::vmm::qemu::{Libvirt, no_monitor};
+    use memtrace_host::vmm::qemu::no_monitor;
 
     let Some(qemu) = &vm.description.qemu else {
         return Err("only QEMU and libvirt are supported".to_owned());
     };
-    match (qemu.libvirt, vm.uuid) {
-        (Some(Libvirt::System), _) if !with_libvirt => {
-            Err("libvirt is disabled (--no-libvirt)".to_owned())
-        }
-        (Some(Libvirt::System), Some(uuid)) => Ok(Hypervisor::Libvirt(uuid)),
-        (Some(Libvirt::System), None) => {
-            Err("the libvirt VM has no UUID on its command line, or another VM's".to_owned())
-        }
-        (Some(Libvirt::Session | Libvirt::Contained), _) => Err(no_monitor(Some(qemu))),
-        (None, _) => {
-            Target::of(root, vm).map(Hypervisor::Qmp).ok_or_else(|| no_monitor(Some(qemu)))
+    match qemu.libvirt {
+        Some(_) if !with_libvirt => Err("libvirt is disabled (--no-libvirt)".to_owned()),
+        Some(_) => libvirt::Target::of(root, vm)
+            .map(Hypervisor::Libvirt)
+            .map_err(|why| format!("libvirt: {why}")),
+        None => {
+            qmp::Target::of(root, vm).map(Hypervisor::Qmp).ok_or_else(|| no_monitor(Some(qemu)))
         }
     }
 }

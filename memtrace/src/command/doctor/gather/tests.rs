@@ -208,7 +208,7 @@ fn nodes_are_those_that_are_allowed_and_bound() {
     assert_eq!(nodes(&[]), Ok(vec![0, 1, 2]));
     assert_eq!(nodes(&["-object", &format!("{BACKEND},host-nodes.0=2-3")]), Ok(vec![2]));
     let unclear = nodes(&["-object", &format!("{BACKEND},host-nodes=")]);
-    assert!(unclear.expect_err("to none").contains("in no known form"));
+    assert!(unclear.expect_err("to none").contains("in an unknown form"));
     assert!(nodes(&["-readconfig", "/nowhere"]).expect_err("unread").contains("/nowhere"));
 }
 

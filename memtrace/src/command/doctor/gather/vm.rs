@@ -77,9 +77,10 @@ fn owner(vm: &FoundVm, said: &Result<Inspection, Unanswered>) -> Owner {
             Owner::Elsewhere("its libvirt isn't this host's, which doesn't know the VM".to_owned())
         }
         (Some(Libvirt::System), _) => Owner::Libvirt,
-        (Some(Libvirt::Session | Libvirt::Contained), _) => {
-            Owner::Elsewhere(no_monitor(Some(qemu)))
-        }
+        (Some(Libvirt::Session | Libvirt::Contained), _) => match said {
+            Ok(_) => Owner::OtherLibvirt,
+            Err(reason) => Owner::Elsewhere(reason.to_string()),
+        },
         (None, Some(path)) => Owner::Qmp(name::display(path)),
         (None, None) if qemu.unread.is_some() => Owner::Unknown(no_monitor(Some(qemu))),
         (None, None) => Owner::None(no_monitor(Some(qemu))),

@@ -66,7 +66,7 @@ fn typed(url: &str, words: &[&str]) -> FleetArguments {
 }
 
 fn prometheus(url: &str) -> Prometheus {
-    Prometheus::new(url.parse().expect("it is an address"), Duration::from_secs(20))
+    Prometheus::new(url.parse().expect("it is an address"), None, Duration::from_secs(20))
 }
 
 fn failure(prometheus: &Prometheus) -> String {
@@ -125,7 +125,7 @@ fn the_reason_for_a_missing_answer_is_reported() {
     assert!(error.ends_with("the answer exceeds 1000 bytes"), "{error}");
     let silent = server(|_| None);
     let patience = Duration::from_millis(100);
-    let silent = Prometheus::new(silent.parse().expect("it is an address"), patience);
+    let silent = Prometheus::new(silent.parse().expect("it is an address"), None, patience);
     assert!(failure(&silent).ends_with("no answer within 0.1 s"));
 }
 

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use memtrace_core::alert::{Alert, State};
+use memtrace_core::alert::{Alert, AlertState};
 use memtrace_core::units::WallNanos;
 use memtrace_view::words;
 
@@ -13,7 +13,7 @@ pub(super) fn json(alert: &Alert) -> Value {
     let vm = alert.vm.as_ref();
     json!({
         "alert": alert.condition.name(),
-        "state": match alert.state { State::Firing => "firing", State::Resolved => "resolved" },
+        "state": match alert.state { AlertState::Firing => "firing", AlertState::Resolved => "resolved" },
         "severity": alert.severity.word(),
         "host": alert.host,
         "vm": vm.map(|vm| &vm.name),
@@ -47,7 +47,7 @@ fn postable(alert: &Alert) -> Value {
         "annotations": { "summary": words::alert(alert) },
         "startsAt": time(alert.since),
     });
-    if let (State::Resolved, Some(fields)) = (alert.state, postable.as_object_mut()) {
+    if let (AlertState::Resolved, Some(fields)) = (alert.state, postable.as_object_mut()) {
         fields.insert("endsAt".to_owned(), json!(time(alert.at)));
     }
     postable

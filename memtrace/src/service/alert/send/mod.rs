@@ -16,7 +16,8 @@ use memtrace_core::alert::SendConfig;
 use tracing::{error, info, warn};
 
 use self::webhook::Webhook;
-use memtrace_core::alert::{Alert, Severity, State};
+use crate::sys::credentials::Credentials;
+use memtrace_core::alert::{Alert, AlertState, Severity};
 use memtrace_host::line_sink::LineSink;
 use memtrace_view::words;
 
@@ -34,12 +35,12 @@ pub struct Senders {
 struct Outbox {
     name: &'static str,
     queue: SyncSender<Alert>,
-    status: Arc<Status>,
+    status: Arc<SenderStatus>,
 }
 
 /// The status of one sender.
 #[derive(Debug, Default)]
-struct Status {
+struct SenderStatus {
     lost: AtomicU64,
     problem: Mutex<Option<String>>,
 }
@@ -60,12 +61,14 @@ impl Senders {
                 }
             })?;
         }
+        let credentials =
+            Credentials::of(config.bearer_token_file.as_deref(), config.basic_auth_file.as_deref());
         if let Some(url) = &config.webhook {
-            let webhook = Webhook::generic(url);
+            let webhook = Webhook::generic(url, credentials.clone());
             senders.add("webhook", move |queue, status| webhook.run(&queue, &status))?;
         }
         if let Some(url) = &config.alertmanager {
-            let webhook = Webhook::alertmanager(url);
+            let webhook = Webhook::alertmanager(url, credentials);
             senders.add("alertmanager", move |queue, status| webhook.run(&queue, &status))?;
         }
         Ok(senders)
@@ -87,10 +90,10 @@ impl Senders {
     fn add(
         &mut self,
         name: &'static str,
-        run: impl FnOnce(Receiver<Alert>, Arc<Status>) + Send + 'static,
+        run: impl FnOnce(Receiver<Alert>, Arc<SenderStatus>) + Send + 'static,
     ) -> Result<()> {
         let (queue, alerts) = sync_channel(QUEUE);
-        let status = Arc::new(Status::default());
+        let status = Arc::new(SenderStatus::default());
         let shared = Arc::clone(&status);
         thread::Builder::new()
             .name(format!("alert-{name}"))
@@ -101,7 +104,7 @@ impl Senders {
     }
 }
 
-impl Status {
+impl SenderStatus {
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
         self.problem.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -119,8 +122,8 @@ impl Status {
 fn log(alert: &Alert) {
     let (rule, text) = (alert.condition.name(), words::alert(alert));
     match (alert.state, alert.severity) {
-        (State::Resolved, _) => info!("resolved: {rule}: {text}"),
-        (State::Firing, Severity::Warning) => warn!("alert: {rule}: {text}"),
-        (State::Firing, Severity::Critical) => error!("alert: {rule}: {text}"),
+        (AlertState::Resolved, _) => info!("resolved: {rule}: {text}"),
+        (AlertState::Firing, Severity::Warning) => warn!("alert: {rule}: {text}"),
+        (AlertState::Firing, Severity::Critical) => error!("alert: {rule}: {text}"),
     }
 }

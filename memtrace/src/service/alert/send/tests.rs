@@ -32,7 +32,7 @@ impl Outbox {
     }
 }
 
-fn alert(state: State) -> Alert {
+fn alert(state: AlertState) -> Alert {
     Alert {
         condition: Condition::VmStalled,
         severity: Severity::Warning,
@@ -91,7 +91,7 @@ fn senders(webhook: Webhook) -> Senders {
 
 /// Tries twice, without a wait between.
 fn quick(url: &str) -> Webhook {
-    let mut webhook = Webhook::generic(url);
+    let mut webhook = Webhook::generic(url, None);
     webhook.waits = vec![Duration::ZERO];
     webhook
 }
@@ -110,8 +110,8 @@ fn wait_for<T>(mut what: impl FnMut() -> Option<T>) -> T {
 #[test]
 fn a_webhook_gets_what_begins_and_what_ends() {
     let (url, bodies) = receiver(&[200, 200]);
-    let senders = senders(Webhook::generic(&url));
-    senders.send(&alert(State::Firing));
+    let senders = senders(Webhook::generic(&url, None));
+    senders.send(&alert(AlertState::Firing));
     let body = bodies.recv_timeout(PATIENCE).unwrap();
     let expected = json!({
         "alert": "vm_stalled", "state": "firing", "severity": "warning", "host": "hyper-1",
@@ -119,7 +119,7 @@ fn a_webhook_gets_what_begins_and_what_ends() {
         "since": "2027-01-15T08:00:00Z", "at": "2027-01-15T08:01:00Z", "vm_labels": null,
     });
     assert_eq!(body, expected);
-    senders.send(&alert(State::Resolved));
+    senders.send(&alert(AlertState::Resolved));
     assert_eq!(bodies.recv_timeout(PATIENCE).unwrap()["state"], "resolved");
     assert_eq!(senders.problems(), [""; 0]);
 }
@@ -127,8 +127,8 @@ fn a_webhook_gets_what_begins_and_what_ends() {
 #[test]
 fn alertmanager_gets_its_own_format() {
     let (url, bodies) = receiver(&[200, 200]);
-    let senders = senders(Webhook::alertmanager(&url));
-    senders.send(&alert(State::Firing));
+    let senders = senders(Webhook::alertmanager(&url, None));
+    senders.send(&alert(AlertState::Firing));
     let labels = json!({
         "alertname": "vm_stalled", "severity": "warning", "instance": "hyper-1", "vm": "web",
         "vm_id": "7@9",
@@ -138,7 +138,7 @@ fn alertmanager_gets_its_own_format() {
         "startsAt": "2027-01-15T08:00:00Z",
     }]);
     assert_eq!(bodies.recv_timeout(PATIENCE).unwrap(), firing);
-    senders.send(&alert(State::Resolved));
+    senders.send(&alert(AlertState::Resolved));
     let resolved = bodies.recv_timeout(PATIENCE).unwrap();
     assert_eq!(resolved[0]["endsAt"], "2027-01-15T08:01:00Z");
     assert_eq!(resolved[0]["labels"], labels);
@@ -148,13 +148,13 @@ fn alertmanager_gets_its_own_format() {
 fn a_receiver_that_fails_is_tried_again_and_one_that_refuses_is_not() {
     let (url, bodies) = receiver(&[500, 200]);
     let trying = senders(quick(&url));
-    trying.send(&alert(State::Firing));
+    trying.send(&alert(AlertState::Firing));
     for _ in 0..2 {
         bodies.recv_timeout(PATIENCE).unwrap();
     }
     let (url, bodies) = receiver(&[404, 200]);
     let refused = senders(quick(&url));
-    refused.send(&alert(State::Firing));
+    refused.send(&alert(AlertState::Firing));
     bodies.recv_timeout(PATIENCE).unwrap();
     let problems = wait_for(|| Some(refused.problems()).filter(|problems| !problems.is_empty()));
     assert!(problems[0].contains("404") && problems[0].contains("1 alert lost"), "{problems:?}");
@@ -165,10 +165,10 @@ fn a_receiver_that_fails_is_tried_again_and_one_that_refuses_is_not() {
 fn a_receiver_that_never_answers_does_not_block() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
-    let senders = senders(Webhook::generic(&url));
+    let senders = senders(Webhook::generic(&url, None));
     let begun = Instant::now();
     for _ in 0..QUEUE + 10 {
-        senders.send(&alert(State::Firing));
+        senders.send(&alert(AlertState::Firing));
     }
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     assert!(senders.problems()[0].contains("alerts lost"), "{:?}", senders.problems());
@@ -182,12 +182,12 @@ fn a_command_is_fed_lines_and_its_end_is_reported() {
     let command = ["sh", "-c", &script].map(str::to_owned).to_vec();
     let config = SendConfig { log: false, command, ..SendConfig::default() };
     let senders = Senders::start(&config).unwrap();
-    senders.send(&alert(State::Firing));
+    senders.send(&alert(AlertState::Firing));
     let line = wait_for(|| std::fs::read_to_string(&file).ok().filter(|text| text.ends_with('\n')));
     let told: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(told["alert"], "vm_stalled");
     let problems = wait_for(|| {
-        senders.send(&alert(State::Resolved));
+        senders.send(&alert(AlertState::Resolved));
         Some(senders.problems()).filter(|problems| !problems.is_empty())
     });
     assert!(problems[0].starts_with("command: sh -c"), "{problems:?}");
@@ -199,8 +199,8 @@ fn a_command_is_fed_lines_and_its_end_is_reported() {
 #[test]
 fn the_log_has_an_alerts_end_as_well_without_being_asked() {
     let written = crate::sys::logging::tests::written(0, || {
-        log(&alert(State::Firing));
-        log(&alert(State::Resolved));
+        log(&alert(AlertState::Firing));
+        log(&alert(AlertState::Resolved));
     });
     let (begin, end) = written.split_once('\n').expect("two lines");
     assert!(

@@ -1,4 +1,4 @@
-//! Alerts by HTTP POST, without TLS. For other transports use a command.
+//! Alerts by HTTP POST. For other transports use a command.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Alert, Status, format};
+use super::{Alert, SenderStatus, format};
+use crate::sys::credentials::Credentials;
 use crate::sys::http::{self, Limits};
-use memtrace_core::alert::{Condition, State};
+use memtrace_core::alert::{AlertState, Condition};
 use memtrace_core::sample::VmId;
 
 /// Of one request. What receivers answer is not read.
@@ -25,22 +26,23 @@ type Firing = BTreeMap<(Condition, Option<VmId>), Alert>;
 #[derive(Debug)]
 pub(super) struct Webhook {
     url: String,
+    credentials: Option<Credentials>,
     pub(super) waits: Vec<Duration>,
     /// Firing alerts, for a receiver that needs repeats.
     firing: Option<Firing>,
 }
 
 impl Webhook {
-    pub(super) fn generic(url: &str) -> Self {
-        Self { url: url.to_owned(), waits: WAITS.to_vec(), firing: None }
+    pub(super) fn generic(url: &str, credentials: Option<Credentials>) -> Self {
+        Self { url: url.to_owned(), credentials, waits: WAITS.to_vec(), firing: None }
     }
 
-    pub(super) fn alertmanager(url: &str) -> Self {
-        Self { firing: Some(Firing::new()), ..Self::generic(url) }
+    pub(super) fn alertmanager(url: &str, credentials: Option<Credentials>) -> Self {
+        Self { firing: Some(Firing::new()), ..Self::generic(url, credentials) }
     }
 
     /// Runs until the queue is closed.
-    pub(super) fn run(mut self, alerts: &Receiver<Alert>, status: &Status) {
+    pub(super) fn run(mut self, alerts: &Receiver<Alert>, status: &SenderStatus) {
         let mut repeat = Instant::now() + REPEAT;
         loop {
             let left = repeat.saturating_duration_since(Instant::now());
@@ -64,8 +66,8 @@ impl Webhook {
         let key = (alert.condition, alert.vm.as_ref().map(|vm| vm.vm));
         let body = format::alertmanager([&alert]);
         match alert.state {
-            State::Firing => firing.insert(key, alert),
-            State::Resolved => firing.remove(&key),
+            AlertState::Firing => firing.insert(key, alert),
+            AlertState::Resolved => firing.remove(&key),
         };
         body
     }
@@ -75,7 +77,8 @@ impl Webhook {
         let text = body.to_string();
         let mut waits = self.waits.iter();
         loop {
-            let error = match http::post(&self.url, text.clone(), LIMITS) {
+            let error = match http::post(&self.url, text.clone(), self.credentials.as_ref(), LIMITS)
+            {
                 Ok(answer) if answer.status.is_success() => return Ok(()),
                 Ok(answer) if answer.status.is_client_error() => {
                     return Err(format!("HTTP {}", answer.status));

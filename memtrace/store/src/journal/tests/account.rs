@@ -51,6 +51,25 @@ fn the_account_ends_at_its_moment() {
 }
 
 #[test]
+fn the_account_has_what_was_taken_then() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut journal, _) = open(directory.path());
+    let orders = journal.begin(at(10), vec![wanted(1, 100, 80)]).unwrap();
+    journal.end(at(12), &done(orders[0].id)).unwrap();
+    let orders = journal.begin(at(20), vec![wanted(1, 80, 100)]).unwrap();
+    journal.end(at(22), &done(orders[0].id)).unwrap();
+
+    let taken = |second| {
+        let account = account_of(directory.path(), at(second)).unwrap();
+        account.holdings.iter().map(|held| (held.before.0 >> 20, held.now)).collect::<Vec<_>>()
+    };
+    assert_eq!(taken(5), []);
+    assert_eq!(taken(11), [(100, None)], "it is in flight");
+    assert_eq!(taken(15), [(100, Some(Bytes(80 << 20)))]);
+    assert_eq!(taken(25), [], "it was given back");
+}
+
+#[test]
 fn it_is_read_while_it_is_written_and_over_several_files() {
     let directory = tempfile::tempdir().unwrap();
     let limits = Limits { file: Bytes(2_000), files: 100 };

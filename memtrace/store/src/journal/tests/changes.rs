@@ -5,8 +5,7 @@ use crate::journal::at as account_of;
 use memtrace_core::policy::{Memtrace, inputs};
 use memtrace_core::sim::{Scenario, catalogue, watch};
 
-/// What is thought of a host and its VMs in each second, as it would be noted. Each second
-/// differs from the one before.
+/// The notes of a host and its VMs, one per second, each different from the one before.
 fn thoughts(scenario: &str, seconds: u64) -> Vec<(Decisions, Vec<Named>)> {
     let all = catalogue::all().expect("they can be read");
     let found = all.into_iter().find(|known| known.name == scenario).expect("there is such one");

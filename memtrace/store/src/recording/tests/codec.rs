@@ -6,7 +6,7 @@ use serde_json::{Map, Number, Value, json};
 use super::super::decoder::Decoder;
 use super::super::encoder::Encoder;
 use super::super::streams::{Form, Stream, Streams, Unread};
-use super::super::tree::{Kind, MOST_NODES, Tree};
+use super::super::tree::{MOST_NODES, NodeKind, Tree};
 use super::super::{OLDEST, VERSION};
 
 /// As frames hold them, this many in each.
@@ -120,14 +120,16 @@ fn a_few_bytes_do_not_become_many() {
     let mut tree = Tree::default();
     let name = tree.add_text("a".into());
     let large = tree.add(0, name).expect("there is room");
-    for (kind, bits) in [(Kind::Numbers, 1 << 20), (Kind::Numbers, u64::MAX), (Kind::Array, 9)] {
+    for (kind, bits) in
+        [(NodeKind::Numbers, 1 << 20), (NodeKind::Numbers, u64::MAX), (NodeKind::Array, 9)]
+    {
         (tree.nodes[large].kind, tree.nodes[large].bits) = (kind, bits);
         for _ in 0..1000 {
             let place = tree.add(0, None).expect("there is room");
-            (tree.nodes[place].kind, tree.nodes[place].bits) = (Kind::Text, 0);
+            (tree.nodes[place].kind, tree.nodes[place].bits) = (NodeKind::Text, 0);
         }
-        (tree.nodes[0].kind, tree.nodes[0].bits) = (Kind::Keyed, 1000);
-        assert_eq!(tree.value().is_some(), kind == Kind::Array);
+        (tree.nodes[0].kind, tree.nodes[0].bits) = (NodeKind::Keyed, 1000);
+        assert_eq!(tree.value().is_some(), kind == NodeKind::Array);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use memtrace_ebpf::VmCounters;
 
-use super::read::{alone, by, hooked, in_bytes, pressure, seconds};
+use super::read::{alone, by, hooked, in_bytes, pressure, recent, seconds};
 use super::scene::Scene;
 use super::table::{Metric, MetricKind, OfVm, Point, Unit, Value};
 use memtrace_core::model::Measured;
@@ -13,11 +13,29 @@ use memtrace_core::signal::Signal;
 use memtrace_core::units::Nanos;
 
 pub(super) fn metrics() -> Vec<Metric> {
-    [moved().as_slice(), &slowed(), &waited()].concat()
+    [ran().as_slice(), &moved(), &slowed(), &waited()].concat()
 }
 
 const fn counter(name: &'static str, unit: Unit, help: &'static str, read: OfVm) -> Metric {
     Metric::of_vm(MetricKind::Counter, name, unit, &[], help, read)
+}
+
+/// What the VM used, and who took its memory.
+fn ran() -> [Metric; 2] {
+    [
+        counter("vm_cpu", Unit::Seconds, "CPU time of all its threads.", |vm, _| {
+            alone(vm.cpu_time.value.map(seconds))
+        }),
+        Metric::of_vm(
+            MetricKind::Counter,
+            "vm_taken",
+            Unit::Bytes,
+            &["by", "by_id"],
+            "Memory that reclaim took from it, by who reclaimed: a VM, kswapd, or other. Of the \
+             256 largest pairs of the host alone.",
+            |vm, scene| scene.taken(vm),
+        ),
+    ]
 }
 
 /// Faults, and what was moved to and from swap.
@@ -68,7 +86,7 @@ fn moved() -> [Metric; 7] {
 }
 
 /// What reclaim cost its threads.
-fn slowed() -> [Metric; 7] {
+fn slowed() -> [Metric; 8] {
     use Signal as S;
     [
         Metric::of_vm(
@@ -115,6 +133,14 @@ fn slowed() -> [Metric; 7] {
             &["kind"],
             "Time that some, or all non-idle (full), tasks of its cgroup stalled on memory (PSI).",
             |vm, _| vm.psi.value.map(pressure).unwrap_or_default(),
+        ),
+        Metric::of_vm(
+            MetricKind::Gauge,
+            "vm_pressure_10s",
+            Unit::Ratio,
+            &["kind"],
+            "The same, as the kernel's average of the last 10 seconds.",
+            |vm, _| vm.psi.value.map(recent).unwrap_or_default(),
         ),
     ]
 }

@@ -9,14 +9,11 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry;
 
 use super::catalogue;
+use super::read::short;
 use super::scene::Scene;
 use super::table::{Metric, MetricKind, PREFIX, Point, Read, VM_LABELS, Value};
 use memtrace_core::model::snapshot::VmView;
 use memtrace_core::model::waited::{BOUNDS, WaitTotals};
-use memtrace_core::text::clean;
-
-/// Maximum length of a VM name, in characters; the id label identifies the VM.
-const LONGEST: usize = 128;
 
 type Labels<'a> = Vec<(&'static str, Cow<'a, str>)>;
 
@@ -37,12 +34,7 @@ impl Collector for Everything {
 
 /// The VM of a sample.
 fn labels(vm: &VmView) -> Labels<'_> {
-    let name = clean(&vm.name);
-    let name = match name.char_indices().nth(LONGEST) {
-        Some(_) => Cow::Owned(name.chars().take(LONGEST).collect()),
-        None => name,
-    };
-    let values = [name, Cow::Owned(vm.id.to_string())];
+    let values = [short(&vm.name), Cow::Owned(vm.id.to_string())];
     VM_LABELS.into_iter().zip(values).collect()
 }
 

@@ -5,19 +5,21 @@ use std::collections::BTreeMap;
 
 use memtrace_ebpf::{HostCounters, VmCounters};
 
-use super::read::{alone, bytes, flag, hooked, in_bytes, number, pressure, seconds};
+use super::read::{
+    alone, bytes, flag, hooked, in_bytes, number, per_second, pressure, recent, seconds,
+};
 use super::scene::Scene;
 use super::table::{Metric, MetricKind, Point, Unit, Value};
 use memtrace_core::model::totals::HostTotals;
 use memtrace_core::signal::Signal;
 use memtrace_core::text::clean;
-use memtrace_core::units::{ByteRate, Nanos};
+use memtrace_core::units::Nanos;
 
 /// Maximum number of swap devices (MAX_SWAPFILES, linux/swap.h).
 const MOST_DEVICES: usize = 32;
 
 pub(super) fn metrics() -> Vec<Metric> {
-    [memory().as_slice(), &swap(), &counted(), &promised()].concat()
+    [memory().as_slice(), &swap(), &moved(), &counted(), &promised()].concat()
 }
 
 fn memory() -> [Metric; 5] {
@@ -106,8 +108,30 @@ fn swap() -> [Metric; 5] {
     ]
 }
 
+/// From /proc/vmstat, since the host started.
+fn moved() -> [Metric; 3] {
+    use MetricKind::Counter;
+    let of = Metric::of_host;
+    [
+        of(Counter, "host_swap_in", Unit::Bytes, &[], "Read from swap.", |scene| {
+            bytes(&scene.snapshot.host.swap_in_total)
+        }),
+        of(Counter, "host_swap_out", Unit::Bytes, &[], "Written to swap.", |scene| {
+            bytes(&scene.snapshot.host.swap_out_total)
+        }),
+        of(
+            Counter,
+            "host_direct_reclaims",
+            Unit::None,
+            &[],
+            "Direct reclaims of all processes, of the whole host's memory.",
+            |scene| alone(scene.snapshot.host.direct_reclaims_total.value.map(Value::Count)),
+        ),
+    ]
+}
+
 /// Since the host, or memtrace, started.
-fn counted() -> [Metric; 5] {
+fn counted() -> [Metric; 6] {
     use MetricKind::Counter;
     let of = Metric::of_host;
     [
@@ -118,6 +142,14 @@ fn counted() -> [Metric; 5] {
             &["kind"],
             "Time that some, or all non-idle (full), tasks stalled on memory (PSI).",
             |scene| scene.snapshot.host.psi.value.map(pressure).unwrap_or_default(),
+        ),
+        of(
+            MetricKind::Gauge,
+            "host_pressure_10s",
+            Unit::Ratio,
+            &["kind"],
+            "The same, as the kernel's average of the last 10 seconds.",
+            |scene| scene.snapshot.host.psi.value.map(recent).unwrap_or_default(),
         ),
         of(
             Counter,
@@ -181,10 +213,6 @@ fn promised() -> [Metric; 2] {
             |scene| alone(scene.snapshot.host.overcommit.value.and_then(number)),
         ),
     ]
-}
-
-fn per_second(rate: Option<ByteRate>) -> Vec<Point<'static>> {
-    alone(rate.and_then(|rate| number(rate.0)))
 }
 
 fn totals(scene: &Scene) -> Option<&HostTotals> {

@@ -22,10 +22,11 @@ of `memtrace metrics --describe`; a test compares the two.
     continue; its counters drop to those of the new process, which `rate()` and `increase()` treat as a
     reset. The same applies when memtrace is restarted. There are no created timestamps: a reset is
     missed only if the new process exceeds the old counter within one scrape interval. A change of the
-    process id in `memtrace_vm_info` indicates a restart.
+    process id in `memtrace_vm_info` indicates a restart. `memtrace exporter` and `memtrace mitigate`
+    count on; `memtrace metrics --textfile` looks once, and leaves these counters out.
 - **Ratios and rates** (`_ratio`, `_per_second`) cover memtrace's own last interval,
     `memtrace_sample_interval_seconds`. Use the counters for values between scrapes.
-- ***A scrape returns the newest sample** and triggers none; `memtrace_sample_age_seconds` is its
+- **A scrape returns the newest sample** and triggers none; `memtrace_sample_age_seconds` is its
     age.
 ";
 

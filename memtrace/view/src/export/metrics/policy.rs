@@ -1,19 +1,31 @@
 //! The metrics of the policy's decisions.
 
+use std::collections::BTreeSet;
+
 use super::read::{alone, by, flag, number, one_of};
 use super::scene::Scene;
-use super::table::{Metric, MetricKind, Unit, Value};
+use super::table::{Metric, MetricKind, Point, Unit, Value};
+use memtrace_core::alert::Alert;
 use memtrace_core::policy::state::Level;
 use memtrace_core::reactor::{Author, Mode, Report};
+use memtrace_core::text::clean;
 use memtrace_core::units::Bytes;
 
 /// The policy's host states, by severity.
 const STATES: [&str; 4] =
     [Level::Calm.word(), Level::Soft.word(), Level::Hard.word(), Level::Low.word()];
 
+/// Maximum number of alerts with a sample.
+const MOST_ALERTS: usize = 1024;
+
 pub(super) fn metrics() -> Vec<Metric> {
-    use MetricKind::{Counter, Gauge};
-    vec![
+    [expected().as_slice(), &done()].concat()
+}
+
+/// What the policy makes of the host.
+fn expected() -> [Metric; 3] {
+    use MetricKind::Gauge;
+    [
         Metric::of_host(
             Gauge,
             "host_state",
@@ -50,6 +62,13 @@ pub(super) fn metrics() -> Vec<Metric> {
                 alone(bytes.map(|Bytes(bytes)| Value::Count(bytes)))
             },
         ),
+    ]
+}
+
+/// What is done, and what is told.
+fn done() -> [Metric; 4] {
+    use MetricKind::{Counter, Gauge};
+    [
         Metric::of_host(
             Gauge,
             "enforcing",
@@ -67,6 +86,14 @@ pub(super) fn metrics() -> Vec<Metric> {
             |scene| alone(own(scene).map(|report| flag(report.reaction.problem.is_some()))),
         ),
         Metric::of_host(
+            Gauge,
+            "alert_firing",
+            Unit::None,
+            &["rule", "severity", "vm", "vm_id"],
+            "1 for each alert of memtrace's own that is firing; `vm` is empty for the host's.",
+            firing,
+        ),
+        Metric::of_host(
             Counter,
             "decisions",
             Unit::None,
@@ -81,6 +108,26 @@ pub(super) fn metrics() -> Vec<Metric> {
             },
         ),
     ]
+}
+
+/// One for each rule and VM: duplicate series would fail the whole scrape.
+fn firing(scene: &Scene) -> Vec<Point<'_>> {
+    let of = |alert: &Alert| {
+        let vm = alert.vm.as_ref();
+        let name = vm.map(|vm| clean(&vm.name).into_owned()).unwrap_or_default();
+        (
+            alert.condition.name(),
+            alert.severity.word(),
+            name,
+            vm.map(|vm| vm.vm.to_string()).unwrap_or_default(),
+        )
+    };
+    let all: BTreeSet<_> = scene.alerts.iter().map(of).take(MOST_ALERTS).collect();
+    let point = |(rule, severity, name, id): (&'static str, &'static str, String, String)| Point {
+        labels: vec![rule.into(), severity.into(), name.into(), id.into()],
+        value: flag(true),
+    };
+    all.into_iter().map(point).collect()
 }
 
 fn report(scene: &Scene) -> Option<&Report> {

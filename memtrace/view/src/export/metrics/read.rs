@@ -8,7 +8,20 @@ use memtrace_core::model::Measured;
 use memtrace_core::model::totals::Totals;
 use memtrace_core::sample::Psi;
 use memtrace_core::signal::Signal;
-use memtrace_core::units::{Bytes, Nanos, Pages, Percent};
+use memtrace_core::text::clean;
+use memtrace_core::units::{ByteRate, Bytes, Nanos, Pages, Percent};
+
+/// Maximum length of a VM name, in characters; the id label identifies the VM.
+const LONGEST: usize = 128;
+
+/// A VM's name as a label.
+pub(super) fn short(name: &str) -> Cow<'_, str> {
+    let name = clean(name);
+    match name.char_indices().nth(LONGEST) {
+        Some(_) => Cow::Owned(name.chars().take(LONGEST).collect()),
+        None => name,
+    }
+}
 
 /// The sample of a metric without own labels; none if the value is unknown.
 pub(super) fn alone(value: Option<Value>) -> Vec<Point<'static>> {
@@ -52,6 +65,10 @@ pub(super) fn ratio(measured: &Measured<Percent>) -> Vec<Point<'static>> {
     alone(measured.value.and_then(|share| number(share.0 / 100.0)))
 }
 
+pub(super) fn per_second(rate: Option<ByteRate>) -> Vec<Point<'static>> {
+    alone(rate.and_then(|rate| number(rate.0)))
+}
+
 pub(super) fn count(number: usize) -> Value {
     Value::Count(number as u64)
 }
@@ -65,6 +82,14 @@ pub(super) fn pressure(psi: Psi) -> Vec<Point<'static>> {
     by([
         ("some", Some(time(psi.some.total_us))),
         ("full", psi.full.map(|full| time(full.total_us))),
+    ])
+}
+
+/// The kernel's averages of 10 seconds.
+pub(super) fn recent(psi: Psi) -> Vec<Point<'static>> {
+    by([
+        ("some", number(psi.some.avg10 / 100.0)),
+        ("full", psi.full.and_then(|full| number(full.avg10 / 100.0))),
     ])
 }
 

@@ -10,13 +10,16 @@ use super::parse::{Sample as Line, sample as line};
 use super::scene::shown;
 use super::table::MetricKind;
 use super::*;
+use memtrace_core::alert::{Alert, AlertState, Condition, Finding, Severity};
 use memtrace_core::fixture::{self, MIB};
-use memtrace_core::model::snapshot::VmView;
+use memtrace_core::model::snapshot::{FlowView, VmView};
 use memtrace_core::model::totals::Totals;
 use memtrace_core::model::{Measured, Snapshot};
 use memtrace_core::reactor::Decided;
+use memtrace_core::reactor::entry::Named;
+use memtrace_core::sample::Party;
 use memtrace_core::signal::Signal;
-use memtrace_core::units::{Bytes, WallNanos};
+use memtrace_core::units::{Bytes, Rate, WallNanos};
 
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md"));
 /// What is made of the metrics elsewhere.
@@ -93,15 +96,107 @@ fn rules_and_dashboard_name_metrics_that_there_are() {
         MetricKind::Gauge | MetricKind::Counter | MetricKind::Info => vec![metric.full_name()],
     };
     let names: BTreeSet<String> = all().iter().flat_map(samples).collect();
-    let name = regex::Regex::new("memtrace_[a-z_]+").expect("it is an expression");
+    // What a rule records has two colons in its name, and is none of ours.
+    let name = regex::Regex::new("(^|[^a-z_:])(memtrace_[a-z_]+)").expect("it is an expression");
     for text in PACKAGED {
-        let used: BTreeSet<&str> = name.find_iter(text).map(|found| found.as_str()).collect();
+        let found = name.captures_iter(text).filter_map(|found| found.get(2));
+        let used: BTreeSet<&str> = found.map(|found| found.as_str()).collect();
         assert!(used.len() > 5);
         let unknown = used.iter().filter(|name| !names.contains(**name));
         assert_eq!(unknown.collect::<Vec<_>>(), [&""; 0]);
     }
     let dashboard: serde_json::Value = serde_json::from_str(PACKAGED[0]).expect("it is JSON");
     assert_eq!(dashboard["uid"], "memtrace");
+}
+
+#[test]
+fn every_alert_has_a_description_and_a_section_that_its_link_leads_to() {
+    let runbooks =
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/alerts.md")).to_lowercase();
+    let rules: Vec<&str> = PACKAGED[1].split("- alert: ").skip(1).collect();
+    assert!(rules.len() >= 15, "{}", rules.len());
+    for rule in rules {
+        let name = rule.lines().next().unwrap_or_default().to_lowercase();
+        assert!(rule.contains(&format!("/docs/alerts.md#{name}\"")), "{rule}");
+        assert!(rule.contains("          description: \""), "{rule}");
+        assert!(runbooks.contains(&format!("\n## {name}\n")), "no section for {name}");
+    }
+}
+
+#[test]
+fn what_was_taken_is_told_by_who_took_it() {
+    let mut snapshot = fixture::snapshot(vec![fixture::noisy(), fixture::victim()]);
+    let (noisy, victim) = (snapshot.vms[0].id, snapshot.vms[1].id);
+    let flow =
+        |causer, victim, total_pages| FlowView { causer, victim, pages: Rate(0.0), total_pages };
+    snapshot.flows = Measured::exact(vec![
+        flow(Party::Vm(noisy), Party::Vm(victim), 3),
+        flow(Party::Kswapd, Party::Vm(victim), 2),
+        flow(Party::Other, Party::Vm(noisy), 1),
+        flow(Party::Kswapd, Party::Other, 9),
+    ]);
+    let (by, of) = (snapshot.vms[0].name.clone(), snapshot.vms[1].name.clone());
+    let text = open(snapshot);
+    let taken: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("memtrace_vm_taken_bytes_total{")).collect();
+    assert_eq!(
+        taken,
+        [
+            format!(
+                "memtrace_vm_taken_bytes_total{{name=\"{by}\",id=\"{noisy}\",by=\"other\",by_id=\"\"}} 4096"
+            ),
+            format!(
+                "memtrace_vm_taken_bytes_total{{name=\"{of}\",id=\"{victim}\",by=\"{by}\",by_id=\"{noisy}\"}} 12288"
+            ),
+            format!(
+                "memtrace_vm_taken_bytes_total{{name=\"{of}\",id=\"{victim}\",by=\"kswapd\",by_id=\"\"}} 8192"
+            ),
+        ]
+    );
+}
+
+/// Its counters would be as large in each file, whose rate Prometheus would take for 0.
+#[test]
+fn of_a_single_look_there_is_what_the_kernel_counts_on_and_nothing_that_begins_with_it() {
+    let snapshot = fixture::snapshot(vec![fixture::noisy(), fixture::victim()]);
+    let scene = |snapshot| {
+        Scene::new(Arc::new(snapshot), Decided::Not("".into()), BASE_PAGE, fixture::WALL)
+    };
+    let of = |scene| -> BTreeSet<String> {
+        let text = text(scene, Form::Classic).expect("it is written");
+        lines(&text).into_iter().map(|line| line.name.to_owned()).collect()
+    };
+    let (all, once) = (of(scene(snapshot.clone())), of(scene(snapshot).of_single_look()));
+    for counted in
+        ["vm_stalled_seconds_total", "vm_faults_total", "lost_total", "vm_taken_bytes_total"]
+    {
+        let name = format!("memtrace_{counted}");
+        assert!(all.contains(&name) && !once.contains(&name), "{name}");
+    }
+    let kept: Vec<&String> =
+        once.iter().filter(|name| name.ends_with("_total") || name.ends_with("_bucket")).collect();
+    assert_eq!(
+        kept,
+        [
+            "memtrace_host_direct_reclaims_total",
+            "memtrace_host_pressure_seconds_total",
+            "memtrace_host_swap_in_bytes_total",
+            "memtrace_host_swap_out_bytes_total",
+            "memtrace_vm_cpu_seconds_total",
+            "memtrace_vm_guest_major_faults_total",
+            "memtrace_vm_guest_oom_kills_total",
+            "memtrace_vm_guest_swap_in_bytes_total",
+            "memtrace_vm_guest_swap_out_bytes_total",
+            "memtrace_vm_pressure_seconds_total",
+        ]
+    );
+}
+
+#[test]
+fn flows_that_are_not_known_have_no_sample() {
+    let mut snapshot = fixture::snapshot(vec![fixture::noisy()]);
+    snapshot.flows = Measured::absent("no kernel side");
+    assert!(!open(snapshot).contains("memtrace_vm_taken_bytes"));
 }
 
 #[test]
@@ -113,7 +208,26 @@ fn every_metric_of_the_table_is_reported_where_everything_is_known() {
     vm.cgroup_limit = limit;
     vm.balloon_target = Measured::exact(Bytes(MIB));
     vm.labels = fixture::labels();
-    let text = told(Arc::new(snapshot), fixture::observed(), Form::OpenMetrics);
+    let firing = Alert {
+        condition: Condition::VmStalled,
+        severity: Severity::Warning,
+        state: AlertState::Firing,
+        since: snapshot.wall,
+        at: snapshot.wall,
+        host: None,
+        vm: Some(Named { vm: snapshot.vms[0].id, name: "a\nb".into(), labels: Default::default() }),
+        finding: Finding::Measured { value: 20.0, limit: 10.0 },
+    };
+    let now = snapshot.wall;
+    let scene = Scene::new(Arc::new(snapshot), fixture::observed(), BASE_PAGE, now);
+    // Rule and VM of two alerts are the same: one sample.
+    let scene = scene.alerted(vec![firing.clone(), firing]);
+    let text = text(scene, Form::OpenMetrics).expect("it is written");
+    let alerts: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("memtrace_alert_firing{")).collect();
+    let firing =
+        "memtrace_alert_firing{rule=\"vm_stalled\",severity=\"warning\",vm=\"a\u{fffd}b\",";
+    assert!(alerts.len() == 1 && alerts[0].starts_with(firing), "{alerts:?}");
     let own = "platform=\"nova\",platform_id=\"0b6f2d84\",display_name=\"cart-db\",project=\"shop\",\
                labels=\"flavour=m1.small,team=payments\"} 1";
     let labels = text.lines().filter(|line| line.starts_with("memtrace_vm_labels_info{"));
@@ -130,8 +244,9 @@ fn every_metric_of_the_table_is_reported_where_everything_is_known() {
 }
 
 /// Values from files, of the host and of each VM.
-const WITHOUT_KERNEL_SIDE: [&str; 21] = [
+const WITHOUT_KERNEL_SIDE: [&str; 25] = [
     "memtrace_host_allocated_bytes",
+    "memtrace_host_direct_reclaims_total",
     "memtrace_host_info",
     "memtrace_host_memory_available_bytes",
     "memtrace_host_memory_bytes",
@@ -141,11 +256,14 @@ const WITHOUT_KERNEL_SIDE: [&str; 21] = [
     "memtrace_host_swap_bytes",
     "memtrace_host_swap_device_bytes",
     "memtrace_host_swap_in_bytes_per_second",
+    "memtrace_host_swap_in_bytes_total",
     "memtrace_host_swap_out_bytes_per_second",
+    "memtrace_host_swap_out_bytes_total",
     "memtrace_host_swap_used_bytes",
     "memtrace_vm_balloon_maximum_bytes",
     "memtrace_vm_cgroup_bytes",
     "memtrace_vm_cpu_ratio",
+    "memtrace_vm_cpu_seconds_total",
     "memtrace_vm_hugetlb_bytes",
     "memtrace_vm_info",
     "memtrace_vm_locked_bytes",

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::read::{alone, bytes, flag, one_of, ratio, seconds};
+use super::read::{alone, bytes, flag, one_of, per_second, ratio, seconds};
 use super::table::{Metric, MetricKind, OfVm, Point, Unit, Value};
 use memtrace_core::model::Measured;
 use memtrace_core::model::snapshot::VmView;
@@ -21,7 +21,7 @@ const fn gauge(name: &'static str, unit: Unit, help: &'static str, read: OfVm) -
     Metric::of_vm(MetricKind::Gauge, name, unit, &[], help, read)
 }
 
-fn identity() -> [Metric; 6] {
+fn identity() -> [Metric; 7] {
     [
         Metric::of_vm(
             MetricKind::Info,
@@ -66,6 +66,12 @@ fn identity() -> [Metric; 6] {
             Unit::Ratio,
             "Pages reclaimed by it in the interval, as a share of all pages reclaimed.",
             |vm, _| ratio(&vm.caused),
+        ),
+        gauge(
+            "vm_swap_in",
+            Unit::BytesPerSecond,
+            "Rate at which its memory was swapped in, in the interval.",
+            |vm, _| per_second(vm.swap_in.value),
         ),
     ]
 }

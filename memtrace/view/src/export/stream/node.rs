@@ -9,22 +9,22 @@ pub(super) const MEASURED: &str = "measured";
 
 /// A place in a schema.
 #[derive(Clone, Copy)]
-pub(super) struct Node<'a> {
+pub(super) struct SchemaNode<'a> {
     root: &'a Value,
     at: &'a Value,
 }
 
 /// A key of an object.
 #[derive(Clone, Copy)]
-pub(super) struct Key<'a> {
+pub(super) struct SchemaKey<'a> {
     pub name: &'a str,
-    pub node: Node<'a>,
+    pub node: SchemaNode<'a>,
     pub help: &'a str,
     /// Left out where there is no value.
     pub optional: bool,
 }
 
-impl<'a> Node<'a> {
+impl<'a> SchemaNode<'a> {
     pub(super) const fn root(root: &'a Value) -> Self {
         Self { root, at: root }
     }
@@ -112,7 +112,7 @@ impl<'a> Node<'a> {
 
     /// The keys that it may have, in the order in which a line has them; then those that may be
     /// left out.
-    pub(super) fn keys(self) -> Vec<Key<'a>> {
+    pub(super) fn keys(self) -> Vec<SchemaKey<'a>> {
         let target = self.target();
         let mut keys = self.keys_of(target, "");
         for variant in target.list("oneOf") {
@@ -122,7 +122,7 @@ impl<'a> Node<'a> {
     }
 
     /// The keys of a part. `otherwise` describes the key of a variant that has only one.
-    fn keys_of(self, part: Self, otherwise: &'a str) -> Vec<Key<'a>> {
+    fn keys_of(self, part: Self, otherwise: &'a str) -> Vec<SchemaKey<'a>> {
         let required: Vec<&str> = part.at["required"]
             .as_array()
             .into_iter()
@@ -138,7 +138,7 @@ impl<'a> Node<'a> {
             // Beside a reference stands what is more exact here.
             let node = self.to(self.at["properties"].get(name).unwrap_or(general));
             let help = Some(part.to(general).help()).filter(|help| !help.is_empty());
-            Some(Key { name, node, help: help.unwrap_or(otherwise), optional })
+            Some(SchemaKey { name, node, help: help.unwrap_or(otherwise), optional })
         };
         named.filter_map(key).collect()
     }

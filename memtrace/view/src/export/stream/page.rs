@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use memtrace_core::model::snapshot::SCHEMA_VERSION;
 
-use super::node::{LINE, MEASURED, Node};
+use super::node::{LINE, MEASURED, SchemaNode};
 
 const INTRODUCTION: &str = "\
 # JSON stream
@@ -27,7 +27,7 @@ pub fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
     // Writing to a string doesn't fail.
     let _ = write!(page, "\nThis page describes `schema_version` {SCHEMA_VERSION}.\n");
-    for shape in shapes(Node::root(&schema)) {
+    for shape in shapes(SchemaNode::root(&schema)) {
         section(&mut page, &shape);
     }
     page
@@ -37,11 +37,11 @@ pub fn page() -> String {
 pub(super) struct Shape<'a> {
     pub name: String,
     pub help: &'a str,
-    pub node: Node<'a>,
+    pub node: SchemaNode<'a>,
 }
 
 /// All shapes, in the order in which a line leads to them.
-pub(super) fn shapes(line: Node<'_>) -> Vec<Shape<'_>> {
+pub(super) fn shapes(line: SchemaNode<'_>) -> Vec<Shape<'_>> {
     let mut found = Vec::new();
     collect(Shape { name: LINE.to_owned(), help: line.help(), node: line }, &mut found);
     found
@@ -65,21 +65,21 @@ fn collect<'a>(shape: Shape<'a>, found: &mut Vec<Shape<'a>>) {
 }
 
 /// A value, and what it is made of: items, and what is measured.
-fn parts(node: Node<'_>) -> Vec<Node<'_>> {
+fn parts(node: SchemaNode<'_>) -> Vec<SchemaNode<'_>> {
     let node = node.present();
     let inner = node.items().or_else(|| node.any_key()).or_else(|| measured(node));
     std::iter::once(node).chain(inner.into_iter().flat_map(parts)).collect()
 }
 
 /// The value of a measured one.
-fn measured(node: Node<'_>) -> Option<Node<'_>> {
+fn measured(node: SchemaNode<'_>) -> Option<SchemaNode<'_>> {
     let is_measured = node.name().is_some_and(|name| name == MEASURED);
     let value = || node.keys().into_iter().find(|key| key.name == "value");
     is_measured.then(value).flatten().map(|key| key.node)
 }
 
 /// The name of a shape; one without a type of its own has that of its key.
-pub(super) fn name(node: Node<'_>, key: &str) -> String {
+pub(super) fn name(node: SchemaNode<'_>, key: &str) -> String {
     node.name().unwrap_or_else(|| key.to_owned())
 }
 
@@ -95,7 +95,7 @@ fn section(page: &mut String, shape: &Shape<'_>) {
 }
 
 /// The type of a value, where it isn't `null`.
-fn holds(node: Node<'_>, key: &str) -> String {
+fn holds(node: SchemaNode<'_>, key: &str) -> String {
     let node = node.present();
     if let Some(value) = measured(node) {
         return format!("[{MEASURED}](#{MEASURED}): {}", holds(value, key));
@@ -115,7 +115,7 @@ fn holds(node: Node<'_>, key: &str) -> String {
     if words.is_empty() { link } else { format!("{words}, or {link}") }
 }
 
-fn scalar(node: Node<'_>) -> String {
+fn scalar(node: SchemaNode<'_>) -> String {
     let kinds = [("string", "text"), ("boolean", "true or false"), ("integer", "number")];
     let mut kinds = kinds.into_iter().chain([("number", "number")]);
     let kind = kinds.find(|(kind, _)| node.is(kind)).map_or("see the key", |(_, name)| name);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::node::{LINE, Node};
+use super::node::{LINE, SchemaNode};
 use super::page::{self, shapes};
 use super::*;
 use crate::columns::Sort;
@@ -31,7 +31,7 @@ fn keys(schema: &Value) -> Met {
         let keys = shape.node.keys().into_iter();
         keys.map(|key| format!("{}.{}", shape.name, key.name)).collect::<Vec<_>>()
     };
-    shapes(Node::root(schema)).iter().flat_map(of).collect()
+    shapes(SchemaNode::root(schema)).iter().flat_map(of).collect()
 }
 
 /// Shapes and keys without a description.
@@ -42,11 +42,11 @@ fn undescribed(schema: &Value) -> Met {
         let shape = shape.help.is_empty().then(|| shape.name.clone());
         keys.chain(shape).collect::<Vec<_>>()
     };
-    shapes(Node::root(schema)).iter().flat_map(of).collect()
+    shapes(SchemaNode::root(schema)).iter().flat_map(of).collect()
 }
 
 /// Walks a value, and fails at anything that differs from the schema.
-fn walk(value: &Value, node: Node<'_>, place: &str, met: &mut Met) {
+fn walk(value: &Value, node: SchemaNode<'_>, place: &str, met: &mut Met) {
     if value.is_null() {
         assert!(node.is("null"), "{place} is null");
         return;
@@ -73,7 +73,7 @@ fn walk(value: &Value, node: Node<'_>, place: &str, met: &mut Met) {
 }
 
 /// The keys of an object, which the last word of `place` names if it has no type of its own.
-fn walk_object(value: &Value, node: Node<'_>, place: &str, met: &mut Met) {
+fn walk_object(value: &Value, node: SchemaNode<'_>, place: &str, met: &mut Met) {
     let object = value.as_object().expect("it is one");
     if let Some(values) = node.any_key() {
         return object.values().for_each(|value| walk(value, values, place, met));
@@ -166,7 +166,7 @@ fn every_key_is_in_the_schema_and_every_key_of_it_in_a_line() {
         line(&fixture::demo(), &fixture::observed()),
     ] {
         assert_eq!(line["schema_version"], 1, "in each line");
-        walk(&line, Node::root(&schema), LINE, &mut met);
+        walk(&line, SchemaNode::root(&schema), LINE, &mut met);
     }
     let keys = keys(&schema);
     assert!(keys.len() > 200, "{keys:?}");
@@ -180,7 +180,7 @@ fn a_key_that_the_schema_does_not_have_is_found() {
     line["vms"][0]["psi"]["value"]["news"] = 1.into();
     let schema = schema();
     let walked = std::panic::catch_unwind(|| {
-        walk(&line, Node::root(&schema), LINE, &mut Met::new());
+        walk(&line, SchemaNode::root(&schema), LINE, &mut Met::new());
     });
     let told = walked.expect_err("the schema lacks it");
     let told = told.downcast_ref::<String>().expect("it is told");
@@ -223,7 +223,7 @@ fn a_shape_or_key_without_a_description_is_found() {
 #[test]
 fn the_page_has_every_key_and_leads_nowhere_else() {
     let (schema, page) = (schema(), page::page());
-    for shape in shapes(Node::root(&schema)) {
+    for shape in shapes(SchemaNode::root(&schema)) {
         let name = if shape.name == LINE { "A line" } else { &shape.name };
         assert!(page.contains(&format!("\n## {name}\n")), "{name}");
         for key in shape.node.keys() {
@@ -241,6 +241,6 @@ fn whatever_takes_or_loses_has_its_name() {
     let schema = schema_of::<Party>();
     for party in [Party::Kswapd, Party::Other, Party::Vm(VmId::Process { pid: 1, start: 2 })] {
         let value = serde_json::to_value(party).expect("it has a form");
-        walk(&value, Node::root(&schema), "party", &mut Met::new());
+        walk(&value, SchemaNode::root(&schema), "party", &mut Met::new());
     }
 }

@@ -6,6 +6,7 @@ use super::{common, pane};
 use crate::columns::{ColumnId, Sort};
 use crate::tui::key::Key;
 use crate::tui::state::{Overlay, Prompt, State};
+use crate::tui::view::table::scroll_limit;
 
 pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
     if let Some(motion) = key.motion() {
@@ -16,9 +17,11 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
     }
     match key {
         Key::Enter => return pane::detail(state),
+        Key::Left => state.skipped = shown(state).saturating_sub(1),
+        Key::Right => state.skipped = (shown(state) + 1).min(scroll_limit(state)),
         Key::Esc => state.filter = None,
-        Key::Char('<' | ',') | Key::Left => state.sort = Sort::by(state.sort.column.previous()),
-        Key::Char('>' | '.') | Key::Right => state.sort = Sort::by(state.sort.column.next()),
+        Key::Char('<' | ',') => state.sort = Sort::by(state.sort.column.previous()),
+        Key::Char('>' | '.') => state.sort = Sort::by(state.sort.column.next()),
         Key::Char('r' | 'R') => state.sort = state.sort.reversed(),
         Key::Char('P') => state.sort = Sort::by(ColumnId::Cpu),
         Key::Char('M') => state.sort = Sort::by(ColumnId::Rss),
@@ -36,4 +39,9 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
         key => return common::press(state, key).unwrap_or_default(),
     }
     Vec::new()
+}
+
+/// By how many columns the table is scrolled on this screen.
+fn shown(state: &State) -> usize {
+    state.skipped.min(scroll_limit(state))
 }

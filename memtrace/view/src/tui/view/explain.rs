@@ -33,7 +33,7 @@ pub(super) fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
         .collect()
 }
 
-/// Of whom this is, from when, and what the host's state is.
+/// The subject, the time, and the host's state.
 fn standing(report: &Report, state: &State) -> String {
     let at = summary::local_time(report.at, &state.zone, "%H:%M:%S");
     let mode = report.reaction.mode.word();

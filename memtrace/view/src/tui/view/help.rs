@@ -10,12 +10,13 @@ use crate::emphasis::Emphasis;
 use crate::tui::state::State;
 use memtrace_core::text;
 
-const KEYS: [(&str, &str); 23] = [
+const KEYS: [(&str, &str); 24] = [
     ("↑ ↓ j k", "select a VM, scroll"),
     ("PgUp PgDn g G", "page up, page down, first, last"),
     ("Enter", "details of the selected VM; Esc: back, Tab: next VM"),
     ("e", "explain the policy's decision for the selected VM"),
     ("D", "decisions of the policy with reasons, newest first"),
+    ("← →", "scroll the columns of the table"),
     ("< >", "sort by the previous, the next column"),
     ("r", "reverse the order"),
     ("s", "choose the sort column"),
@@ -74,7 +75,7 @@ fn lines(width: usize, color: bool) -> Vec<Line<'static>> {
     let mut lines = vec![head("memtrace top: memory pressure per VM")];
     lines.extend(KEYS.iter().flat_map(|(key, does)| entry(key, does, width, color)));
     lines.push(Line::default());
-    lines.push(head("Columns (wider terminals show more)"));
+    lines.push(head("Columns (← → and wider terminals show more)"));
     for column in columns::all() {
         lines.extend(entry(column.title, column.help, width, color));
     }

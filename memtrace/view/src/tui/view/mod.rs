@@ -9,7 +9,7 @@ pub(super) mod help;
 mod line;
 mod prompt;
 mod sort_menu;
-mod table;
+pub(super) mod table;
 mod text_pane;
 mod too_small;
 

@@ -48,9 +48,24 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State) {
 
 /// The columns that a screen of `width` shows.
 pub(super) fn placed(state: &State, width: usize) -> Vec<Placed> {
-    let names = state.rows();
-    let names = names.iter().map(|row| text::width(&text::clean(&called(row.vm, state.ids)))).max();
-    columns::arrange(width.saturating_sub(MARK), state.sort, names.unwrap_or(0))
+    let (total, longest) = (width.saturating_sub(MARK), longest(state));
+    // A wider screen may show the end already.
+    let limit = columns::scroll_limit(total, state.sort, longest, &state.columns);
+    let which = (&state.columns[..], state.skipped.min(limit));
+    columns::window(total, state.sort, longest, which)
+}
+
+/// By how many columns the table can be scrolled.
+pub(in crate::tui) fn scroll_limit(state: &State) -> usize {
+    let total = usize::from(state.size.0).saturating_sub(MARK);
+    columns::scroll_limit(total, state.sort, longest(state), &state.columns)
+}
+
+/// The width of the longest name.
+fn longest(state: &State) -> usize {
+    let rows = state.rows();
+    let names = rows.iter().map(|row| text::width(&text::clean(&called(row.vm, state.ids))));
+    names.max().unwrap_or(0)
 }
 
 fn head(placed: &[Placed], state: &State) -> Line<'static> {

@@ -83,6 +83,17 @@ fn minute() -> Vec<Arc<Snapshot>> {
         .collect()
 }
 
+#[test]
+fn scrolled_columns_80x24() {
+    let mut state = state((80, 24), &minute()[..1], "");
+    for _ in 0..40 {
+        update(&mut state, Message::Key(Key::Right));
+    }
+    insta::assert_snapshot!("scrolled_columns_80x24", screen(&state));
+    state.columns = vec![crate::columns::ColumnId::Cpu, crate::columns::ColumnId::Limit];
+    insta::assert_snapshot!("chosen_columns_80x24", screen(&state));
+}
+
 fn notices(texts: &[&str]) -> Vec<Notice> {
     let notice = |text: &&str| Notice { about: Topic::Libvirt, text: (*text).to_owned() };
     texts.iter().map(notice).collect()

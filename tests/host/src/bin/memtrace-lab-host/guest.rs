@@ -98,8 +98,8 @@ impl Guest {
         }
     }
 
-    /// Fails if it isn't in its code any more. Emulated twice over, one of ours gets lost at
-    /// times: it runs somewhere else, touches nothing, and may reset itself.
+    /// Fails if the guest's CPU has left its code. Under nested emulation a guest occasionally ends
+    /// up elsewhere, touches nothing, and may reset itself.
     ///
     /// # Errors
     /// [`Lost`], or when its qemu doesn't answer.

@@ -2,7 +2,7 @@
 //! modules, tries memtrace on real KVM guests in one scenario after the other, reports
 //! over the second serial port, one JSON object a line, and powers off.
 //!
-//! It measures and reports; what the numbers are worth is decided outside.
+//! It measures and reports; the numbers are judged outside.
 
 use std::process::ExitCode;
 
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     if let Err(error) = prepare::mount_all().and_then(|()| report_all()) {
         eprintln!("host: {error:#}");
     }
-    // Whatever happened, there is nothing left to do here.
+    // Nothing is left to do here, whatever happened.
     match rustix::system::reboot(rustix::system::RebootCommand::PowerOff) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 /// The work, with what stopped it as the last line of the report.
 fn report_all() -> anyhow::Result<()> {
     let mut report = report::Report::open()?;
-    // It outlives the report: without it the host may die.
+    // Kept until after the report: without it the host may die.
     let mut anchor = None;
     let line = std::fs::read_to_string("/proc/cmdline")?;
     let done = match (demo::wanted(&line), relief::wanted(&line)) {
@@ -70,7 +70,7 @@ fn work(report: &mut report::Report, anchor: &mut Option<guest::Guest>) -> anyho
     let limit = std::time::Duration::from_secs(60);
     report.say("doctor", &child::run("/bin/memtrace", &["doctor"], limit)?)?;
     let named = |name: &str| wanted.iter().any(|wanted| wanted == name);
-    // Before memtrace runs, whose programs would find the tests' stand-ins.
+    // Before memtrace runs, whose programs would discover the tests' stand-ins.
     if named(scenario::PROGRAMS) {
         report.say(scenario::PROGRAMS, &programs::run()?)?;
     }

@@ -16,15 +16,15 @@ use crate::timing::{Timed, Timing};
 use crate::tracer::Tracer;
 use crate::{cpu, press, setting, swap, wait};
 
-/// How long nothing may move before everything counts as still: longer than the two seconds
-/// after which memory.stat has all that CPUs held back, up to 64 events each (FLUSH_TIME and
+/// Time without any change after which all counters count as settled: longer than the two seconds
+/// after which memory.stat includes what CPUs held back, up to 64 events each (FLUSH_TIME and
 /// `memcg_vmstats_needs_flush` in mm/memcontrol.c).
 const STILL: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A stopped guest that is there all the time. With the first VM and without the last the
-/// kernel patches a jump in the middle of its scheduler (`preempt_notifier_key` in
-/// kernel/sched/core.c), and an emulated CPU that is just there at times dies of it.
+/// A stopped guest that runs throughout. When the first VM starts and the last one ends the kernel
+/// patches a jump in its scheduler (`preempt_notifier_key` in kernel/sched/core.c), which
+/// occasionally crashes an emulated CPU that executes it.
 const ANCHOR: Plan = Plan {
     name: "anchor",
     memory: Memory::Private,
@@ -115,8 +115,8 @@ pub fn run(
     if let Some(reason) = obstacle {
         outcome.skipped = Some(reason.to_owned());
     } else {
-        // Emulated twice over, a guest hangs at times as it boots, or gets lost: that is tried
-        // once more.
+        // Under nested emulation a guest occasionally hangs during boot or leaves its code; it is
+        // retried once.
         for _ in 0..2 {
             match attempt(scenario, number, (tracer, timing), &mut outcome.booted) {
                 Ok(comparison) => {

@@ -53,8 +53,8 @@ fn swap_ins(comparison: Comparison<'_>, sheet: &mut Sheet<'_>) {
     let kernel = read.zip(unmapped(comparison)).map(|(read, unmapped)| read - unmapped);
     let source = "98 % of workingset_refault_anon - pages read in vain";
     let shown = (shown, worst.unwrap_or(Quality::Exact));
-    // What comes back from the swap cache was not read: so many at least. How many it was
-    // is told by what is left in swap, in another row.
+    // Pages from the swap cache were not read, so this is a lower bound. The exact number follows
+    // from the pages left in swap, in another row.
     let least = kernel.map(|pages| pages * 0.98);
     sheet.compare(("swap_in", "swap-ins, pages"), shown, (least, source), Rule::AtLeast);
 }

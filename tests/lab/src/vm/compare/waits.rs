@@ -76,7 +76,8 @@ fn reclaim(guest: &Guest<'_>, comparison: Comparison<'_>, sheet: &mut Sheet<'_>)
     let count = both("direct_reclaims", "memcg_reclaims");
     let name = ("reclaim_waits", "direct and memcg reclaims");
     let waits = guest.waits("count");
-    // Where the kernel tells whom a kernel worker reclaims for, memtrace counts that as well.
+    // Where the kernel shows for which cgroup a worker reclaims, memtrace counts those reclaims
+    // too.
     let (kernel, rule) = match comparison.quality("reclaim_for_vm").is_absent() {
         true => ((waits, "taskstats freepages count"), Rule::within(2.0, 4.0)),
         false => {

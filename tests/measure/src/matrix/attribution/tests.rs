@@ -41,8 +41,8 @@ fn outcome() -> Kept {
         kernel: Some("6.1.0-cloud-amd64".to_owned()),
         earlier: std::collections::BTreeMap::new(),
         scenarios: vec![
-            scenario("max", State::Compared(table)),
-            scenario("zswap", State::Skipped("no zswap".to_owned())),
+            scenario("max", ScenarioState::Compared(table)),
+            scenario("zswap", ScenarioState::Skipped("no zswap".to_owned())),
         ],
         signals: Vec::new(),
     }

@@ -43,7 +43,7 @@ fn enforced(suffered: f64) -> Run {
 
 #[test]
 fn a_tenth_relieves_and_more_does_not() {
-    let verdict = Verdict::of(Level::Two, &observed(), &enforced(3.0));
+    let verdict = Verdict::of(LabLevel::Two, &observed(), &enforced(3.0));
     assert_eq!(verdict.problems, [""; 0]);
     assert_eq!((verdict.taken, verdict.back), (600.0, 576.0));
     // One moment of it has no length.
@@ -52,9 +52,9 @@ fn a_tenth_relieves_and_more_does_not() {
     let mut last = longer.points.last().expect("it has points").clone();
     last.at += 60.0;
     longer.points.push(last);
-    assert_eq!(Verdict::of(Level::Two, &observed(), &longer).calm, 60.0);
+    assert_eq!(Verdict::of(LabLevel::Two, &observed(), &longer).calm, 60.0);
     assert_eq!(verdict.rows[1].factor(), Some(10.0));
-    let verdict = Verdict::of(Level::Two, &observed(), &enforced(3.1));
+    let verdict = Verdict::of(LabLevel::Two, &observed(), &enforced(3.1));
     assert_eq!(verdict.problems.len(), 4);
     assert!(verdict.problems[0].contains("fell to no less than 3.10"), "{verdict}");
 }
@@ -72,9 +72,9 @@ fn on_level_1_delay_accounting_counts_and_what_memtrace_cannot_see_does_not() {
         run
     };
     let observed = waits(observed(), 20.0);
-    let verdict = Verdict::of(Level::One, &observed, &waits(enforced(1.0), 2.0));
+    let verdict = Verdict::of(LabLevel::One, &observed, &waits(enforced(1.0), 2.0));
     assert_eq!(verdict.problems, [""; 0]);
-    let verdict = Verdict::of(Level::One, &observed, &waits(enforced(1.0), 2.1));
+    let verdict = Verdict::of(LabLevel::One, &observed, &waits(enforced(1.0), 2.1));
     assert!(verdict.problems[0].contains("(delay accounting): 20.00 fell to no less than 2.10"));
     assert_eq!(verdict.problems.len(), 1);
 }
@@ -82,7 +82,7 @@ fn on_level_1_delay_accounting_counts_and_what_memtrace_cannot_see_does_not() {
 #[test]
 fn without_distress_the_runs_show_nothing() {
     let calm = run(Mode::Observe, 0.5, [1024.0; 4]);
-    let verdict = Verdict::of(Level::Two, &calm, &enforced(0.0));
+    let verdict = Verdict::of(LabLevel::Two, &calm, &enforced(0.0));
     assert!(verdict.problems[0].contains("too little to learn from"), "{verdict}");
 }
 
@@ -90,21 +90,24 @@ fn without_distress_the_runs_show_nothing() {
 fn a_guest_that_was_killed_or_a_run_that_failed_is_wrong() {
     let mut killed = enforced(1.0);
     killed.points[2].host.killed = Some(1);
-    let verdict = Verdict::of(Level::Two, &observed(), &killed);
+    let verdict = Verdict::of(LabLevel::Two, &observed(), &killed);
     assert_eq!(verdict.problems, ["killed for want of memory (vmstat): 1 while memtrace acted"]);
     let mut failed = enforced(1.0);
     failed.failed = Some("web has ended".to_owned());
-    assert_eq!(Verdict::of(Level::Two, &observed(), &failed).problems, ["enforce: web has ended"]);
+    assert_eq!(
+        Verdict::of(LabLevel::Two, &observed(), &failed).problems,
+        ["enforce: web has ended"]
+    );
 }
 
 #[test]
 fn memory_has_to_be_taken_and_to_return() {
     let kept = run(Mode::Enforce, 1.0, [1024.0, 600.0, 424.0, 500.0]);
-    let verdict = Verdict::of(Level::Two, &observed(), &kept);
+    let verdict = Verdict::of(LabLevel::Two, &observed(), &kept);
     assert_eq!(verdict.problems, ["of 600 MiB that were taken only 76 are back"]);
     let idle = run(Mode::Enforce, 1.0, [1024.0; 4]);
     assert_eq!(
-        Verdict::of(Level::Two, &observed(), &idle).problems,
+        Verdict::of(LabLevel::Two, &observed(), &idle).problems,
         ["nothing was taken from any guest"]
     );
 }
@@ -115,6 +118,6 @@ fn unknown_is_not_zero() {
     for guest in &mut blind.points[2].guests {
         guest.stalled = None;
     }
-    let verdict = Verdict::of(Level::Two, &observed(), &blind);
+    let verdict = Verdict::of(LabLevel::Two, &observed(), &blind);
     assert_eq!(verdict.problems, ["waited for memory (memtrace): not known"]);
 }

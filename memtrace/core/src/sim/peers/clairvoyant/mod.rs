@@ -1,10 +1,9 @@
-//! A bound and no rule: what balloons can do for one who knows what comes.
+//! A bound, not a policy: what balloons can achieve with knowledge of the next minute.
 //!
-//! It has a twin of the host, in step with the host that it acts on. Every 10 s it runs copies
-//! of the twin a minute ahead, one under each of a few plans, and takes the plan under which
-//! guests wait least and do most. Balloons have the same speed, bounds and faults as for all others. It isn't
-//! the best that could be done (the plans are few), but on each host it had the choice of doing
-//! nothing.
+//! It keeps a copy of the host, in step with the host that it acts on. Every 10 s it runs further
+//! copies a minute ahead, one under each of a few plans, and takes the plan under which guests wait
+//! least and do most. Balloons have the same speed, bounds and faults as for all others. It isn't
+//! the optimum, because the plans are few, but it could always choose to do nothing.
 
 mod plan;
 
@@ -19,14 +18,15 @@ use crate::sim::size::{MIB_PAGES, bytes};
 
 /// Seconds that are known ahead.
 const AHEAD: u64 = 60;
-/// Seconds to the next look: while somebody waits in the next minute, and while nobody does.
+/// Seconds to the next look: if some VM waits within the next minute, and if none does.
 const NEXT: u64 = 10;
 const NEXT_CALM: u64 = 30;
-/// A minute with less pain is calm: programs that allocate are a moment behind what they want.
+/// A minute with a lower cost is calm: programs that allocate always lag a moment behind their
+/// demand.
 const CALM: f64 = 0.5;
-/// So much of the host is kept free from what nobody needs, in per cent.
+/// Share of the host that is kept free of unneeded memory, in per cent.
 const SPARE: u64 = 10;
-/// A plan has to be so much better than the one that changes nothing.
+/// A plan has to beat the one that changes nothing by this much.
 const BETTER: f64 = 0.99;
 /// Seconds that an OOM kill in a guest costs, a refused allocation and a killed VM: about what
 /// lies behind the minute.
@@ -88,7 +88,7 @@ fn choose(now: &Host) -> (Vec<Option<u64>>, u64) {
     (best, NEXT)
 }
 
-/// What nobody needs is had beforehand where the host has little free: balloons may be slow
+/// Unneeded memory is taken in advance if the host has little free, because balloons may be slow
 /// when it is needed.
 fn spare(now: &Host, plans: &Plans) -> Option<Vec<Option<u64>>> {
     if now.memory.free >= now.memory.total / 100 * SPARE {
@@ -145,14 +145,13 @@ fn harm(host: &Host) -> f64 {
     guests.sum::<f64>() + host.totals.kills as f64 * KILLED
 }
 
-/// What a guest will wait for that it had before: its working set and its files, where they
-/// aren't in memory.
+/// Waits to come for memory that the guest had before: working set and files that aren't resident.
 fn debt(host: &Host, vm: &Vm) -> f64 {
     use crate::sim::guest::DISK_SECONDS;
-    use crate::sim::memory::Kind;
+    use crate::sim::memory::PageKind;
     let guest = &vm.guest;
-    let swapped = guest.memory[Kind::Hot].swapped + guest.memory[Kind::CacheHot].swapped;
-    let cached = guest.memory[Kind::CacheHot].total();
+    let swapped = guest.memory[PageKind::Hot].swapped + guest.memory[PageKind::CacheHot].swapped;
+    let cached = guest.memory[PageKind::CacheHot].total();
     let missing = guest.wanted(host.second).cache.saturating_sub(cached);
     let (_, own) = guest.own_device();
     swapped as f64 * host.swap.latency + guest.own.hot as f64 * own + missing as f64 * DISK_SECONDS

@@ -1,5 +1,4 @@
-//! Plans: where all balloons could be, from what guests need in the time ahead. Amounts are
-//! base pages.
+//! Plans: balloon targets from what guests will need. Amounts are base pages.
 
 use crate::sim::guest::Guest;
 use crate::sim::host::{Host, Vm};
@@ -10,11 +9,11 @@ use crate::sim::size::MIB_PAGES;
 const SLACK: u64 = 16 * MIB_PAGES;
 /// Needs are looked at each so many seconds.
 const EVERY: usize = 3;
-/// Seconds in which an operator's hand is left alone.
+/// Seconds for which a balloon moved by an operator is left alone.
 const BY_HAND: u64 = 60;
 
-/// Sizes of a VM, each with more in it than the one before: what is hot, what is allocated,
-/// files that are read again, files that were read once, all of it.
+/// Sizes of a VM, each including more than the one before: hot pages, all allocated pages, files
+/// that are read again, files that were read once, everything.
 type Sizes = [u64; 5];
 
 const HOT: usize = 0;
@@ -28,9 +27,9 @@ type Targets = Vec<Option<u64>>;
 pub(super) struct Plans {
     /// All have all.
     open: Targets,
-    /// Everybody gives the same part, such that it fits.
+    /// All VMs give the same share, such that it fits.
     fit: Targets,
-    /// The same, but nobody gives what is allocated, or read again and again.
+    /// The same, but without allocated memory and files that are read again.
     allocated: Targets,
     pub(super) surplus: Targets,
 }
@@ -93,7 +92,7 @@ fn room(host: &Host, sizes: &[Option<Sizes>], ahead: u64) -> u64 {
     memory.total.saturating_sub(kept + others)
 }
 
-/// What the host will have of a guest that nobody shrinks.
+/// Memory that the host will have for a guest whose balloon isn't inflated.
 fn will_hold(host: &Host, guest: &Guest, ahead: u64) -> u64 {
     let now = guest.needs(host.second);
     let later = [ahead / 3, ahead * 2 / 3, ahead].map(|after| guest.needs(host.second + after));
@@ -101,7 +100,7 @@ fn will_hold(host: &Host, guest: &Guest, ahead: u64) -> u64 {
     (guest.memory.resident() + grows).min(guest.maximum())
 }
 
-/// Everybody gets the same part of the step between two sizes, such that it fits.
+/// All VMs get the same share of the step between two sizes, such that it fits.
 fn fit(sizes: &[Option<Sizes>], room: u64) -> Vec<Option<u64>> {
     let sum = |level: usize| sizes.iter().flatten().map(|sizes| sizes[level]).sum::<u64>();
     let level = (HOT..4).rev().find(|level| sum(*level) <= room).unwrap_or(HOT);

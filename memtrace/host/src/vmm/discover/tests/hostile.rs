@@ -1,7 +1,7 @@
 //! Users who make looking for VMs expensive.
 
 use super::*;
-use crate::vmm::discover::crowds::Kind;
+use crate::vmm::discover::crowds::VmKind;
 use crate::vmm::discover::turns::{LOOK, TAKING_UP};
 
 /// So little that a few descriptors are many.
@@ -186,7 +186,7 @@ fn a_look_that_is_put_off_comes_in_the_next_scan_and_takes_no_vm_away() {
 }
 
 /// Most VMs of one user by their word alone.
-const MOST_BY_WORD: usize = Kind::Claimed.most();
+const MOST_BY_WORD: usize = VmKind::Claimed.most();
 
 /// One that looks at all processes in one scan, however slow this machine is.
 fn in_one_scan() -> Discovery {
@@ -227,7 +227,7 @@ fn a_user_has_so_many_vms_by_command_lines_alone_and_root_as_many_as_it_says() {
 /// As many guests of KVM as `STRANGER` may have.
 fn all_guests() -> Discovery {
     let mut discovery = Discovery::default();
-    for pid in 1000..1000 + Kind::Guest.most() as u32 {
+    for pid in 1000..1000 + VmKind::Guest.most() as u32 {
         let description = Description::of_process(pid, &ProcessStat::default());
         let suspect = Suspect {
             start: 1,

@@ -39,7 +39,9 @@ fn ksm_is_reported_while_it_runs_or_has_merged_pages() {
     assert_eq!(check(None), None, "a kernel without it");
     assert_eq!(check(Some(Ksm { run: 0, saved: Bytes(0) })), None);
     let on = check(Some(Ksm { run: 1, saved: Bytes(0) })).expect("it is on");
-    assert_eq!(on.commands, ["echo 0 >/sys/kernel/mm/ksm/run"]);
+    let lasting = "echo 'w /sys/kernel/mm/ksm/run - - - - 0' >/etc/tmpfiles.d/memtrace-ksm.conf && \
+                   systemd-tmpfiles --create /etc/tmpfiles.d/memtrace-ksm.conf";
+    assert_eq!(on.commands, [lasting]);
     let left = check(Some(Ksm { run: 0, saved: Bytes(300 * MIB) })).expect("pages are merged");
     assert!(left.finding.starts_with("stopped, still saves 300M"), "{left:?}");
     let mut tuned = facts(vec![]);

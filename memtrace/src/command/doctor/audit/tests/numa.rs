@@ -61,5 +61,9 @@ fn reclaim_of_a_full_node_is_reported_where_there_are_others() {
     assert_eq!(check(1, &[NODE_0]), None);
     let finding = check(1, &[NODE_0, NODE_1]).expect("it is told");
     assert_eq!(finding.severity, Severity::Warning);
-    assert_eq!(finding.commands, ["sysctl vm.zone_reclaim_mode=0"]);
+    assert_eq!(
+        finding.commands,
+        ["echo vm.zone_reclaim_mode=0 >/etc/sysctl.d/60-memtrace.conf && sysctl -p \
+         /etc/sysctl.d/60-memtrace.conf"]
+    );
 }

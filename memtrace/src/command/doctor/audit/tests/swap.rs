@@ -69,14 +69,18 @@ fn a_swap_file_is_advised_as_its_file_system_takes_it() {
     assert!(command(Ok("ext4")).starts_with("fallocate -l 4G /var/swap && chmod 600"));
     assert!(command(Ok("xfs")).starts_with("dd if=/dev/zero of=/var/swap bs=1M count=4096 && "));
     let btrfs = command(Ok("btrfs"));
-    assert!(btrfs.contains("chattr +C /var/swap && fallocate -l 4G /var/swap"), "{btrfs}");
+    assert!(btrfs.starts_with("btrfs subvolume create /var/swap && btrfs filesystem mkswapfile "));
+    for (kind, file) in [("ext4", "/var/swap"), ("xfs", "/var/swap"), ("btrfs", "/var/swap/file")] {
+        let lasting = format!("swapon {file} && echo '{file} none swap defaults 0 0' >>/etc/fstab");
+        assert!(command(Ok(kind)).ends_with(&lasting), "{}", command(Ok(kind)));
+    }
     for kind in ["zfs", "overlay", "tmpfs", "nfs4", "bcachefs", "fuse.sshfs", "squashfs"] {
         let command = command(Ok(kind));
-        assert!(!command.contains("/var/swap") && command.contains("zramctl"), "{command}");
+        assert!(!command.contains("/var/swap") && command.contains("zram-generator"), "{command}");
         assert!(command.contains(&format!("{kind} takes no swap file")), "{command}");
     }
     let unknown = command(nothing_known());
-    assert!(!unknown.contains("/var/swap") && unknown.contains("zramctl"), "{unknown}");
+    assert!(!unknown.contains("/var/swap") && unknown.contains("zram-generator"), "{unknown}");
 }
 
 #[test]
@@ -98,7 +102,7 @@ fn swap_that_needs_memory_to_be_written_is_reported() {
         let finding = check(&[Ok(Disk), Ok(harm), Ok(Zram)]).expect("it is told");
         assert_eq!(finding.severity, Severity::Warning, "{harm:?}");
         assert!(finding.finding.starts_with("/dev/s1 is "), "{finding:?}");
-        assert_eq!(finding.commands, ["swapoff /dev/s1"]);
+        assert_eq!(finding.commands, ["swapoff /dev/s1   # and its line in /etc/fstab"]);
     }
     let zvol = check(&[Ok(Zvol)]).expect("it is told");
     assert!(zvol.consequence.contains("deadlock"), "{zvol:?}");

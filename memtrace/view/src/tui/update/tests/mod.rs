@@ -136,6 +136,26 @@ fn keys_sort() {
 }
 
 #[test]
+fn the_arrows_scroll_the_columns_from_the_first_to_the_last() {
+    let mut state = state(demo());
+    let sort = state.sort;
+    press(&mut state, Key::Left);
+    assert_eq!(state.skipped, 0);
+    press(&mut state, Key::Right);
+    assert_eq!((state.skipped, state.sort), (1, sort));
+    for _ in 0..40 {
+        press(&mut state, Key::Right);
+    }
+    let last = state.skipped;
+    assert!((5..20).contains(&last), "{last}");
+    press(&mut state, Key::Left);
+    assert_eq!(state.skipped, last - 1);
+    update(&mut state, Message::Resize(250, 24));
+    press(&mut state, Key::Left);
+    assert_eq!(state.skipped, 0, "all of them are seen");
+}
+
+#[test]
 fn the_menu_sorts() {
     let mut state = state(demo());
     press(&mut state, Key::Char('s'));

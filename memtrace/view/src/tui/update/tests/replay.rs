@@ -55,11 +55,11 @@ fn a_paused_player_resumes_with_the_same_key() {
 fn a_moment_is_typed() {
     let mut state = playing(demo());
     press(&mut state, Key::Char('J'));
-    type_in(&mut state, "+1");
+    type_in(&mut state, "+");
     assert_eq!(press(&mut state, Key::Enter), []);
     let Some(Overlay::GoTo(prompt)) = &state.overlay else { panic!("it is still open") };
     assert!(prompt.error.as_ref().is_some_and(|error| error.contains("14:05")));
-    update(&mut state, Message::Paste("m".into()));
+    update(&mut state, Message::Paste("1m".into()));
     let to = WallNanos(fixture::WALL.0 + 60 * Nanos::SECOND.0);
     assert_eq!(press(&mut state, Key::Enter), [Effect::Replay(Order::Go(to))]);
     assert_eq!(state.overlay, None);

@@ -31,9 +31,9 @@ const FILLED: Duration = Duration::from_secs(240);
 /// How long a batch keeps its memory.
 const HELD: Duration = Duration::from_secs(5);
 const DAY: Duration = Duration::from_secs(60);
-/// What comes after the load; where memtrace only looks on, nothing happens any more.
+/// The phases after the load. If memtrace only observes, nothing happens in them.
 const CALM: Duration = Duration::from_secs(5);
-/// Once what was given back has not been used for a minute, memtrace gives on.
+/// Promises expire a minute after they were not used; then memtrace continues to return memory.
 const CALM_ENFORCED: Duration = Duration::from_secs(140);
 
 /// What memtrace does.
@@ -88,8 +88,8 @@ pub fn run(mode: Mode, report: &mut Report, anchor: &mut Option<Guest>) -> Resul
     done
 }
 
-/// Starts a guest and waits until it has booted. Emulated twice over, one hangs or dies at
-/// times as it boots: that is tried once more, and told.
+/// Starts a guest and waits until it has booted. Under nested emulation a guest occasionally hangs
+/// or dies during boot; that is reported and retried once.
 fn boot(plan: &'static Plan, uuid: &str, report: &mut Report) -> Result<Guest> {
     let start = || {
         let mut guest = Guest::start(plan, uuid)?;

@@ -1,4 +1,4 @@
-//! Who takes part, as guests of a host of its own. Data alone.
+//! The guests of the relief measurement on a host of its own. Data only.
 
 use memtrace_lab_host::roles::{DONORS, GUEST_MIB, WEB};
 use memtrace_lab_host::scenario::{Group, MAX, Memory, NOISY, Plan, Scenario, Work};

@@ -1,6 +1,12 @@
 //! Messages while libvirt answers, hangs, is gone, or doesn't know a VM.
 
-use super::*;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::super::daemon::UNKNOWN;
+use super::super::known::{Domain, Learned};
+use crate::vmm::guest::GuestAnswer;
 use memtrace_core::sample::{GuestSample, VmState};
 use memtrace_core::units::Bytes;
 
@@ -11,6 +17,7 @@ fn learned(answered: Instant) -> Learned {
     let guest = GuestSample { actual: Some(Bytes(5)), ..GuestSample::default() };
     let answer = GuestAnswer { state: Some(VmState::Running), guest, ..GuestAnswer::default() };
     Learned {
+        unknown: UNKNOWN,
         followed: [].into(),
         answered: Some(answered),
         begun: Some(answered),

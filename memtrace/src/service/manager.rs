@@ -10,17 +10,12 @@ use std::time::Duration;
 
 use memtrace_host::clock::monotonic;
 
-use memtrace_core::format::several;
-use memtrace_core::reactor::Step;
-use memtrace_core::text;
-use memtrace_view::summary;
-
 /// Intervals that the loop may be late before it counts as hung.
 const LATE: u32 = 3;
 
 /// The socket of the service manager; none if memtrace isn't a service.
 #[derive(Debug, Default)]
-pub(super) struct Service {
+pub struct Service {
     socket: Option<UnixDatagram>,
     /// Watchdog timeout.
     watchdog: Option<Duration>,
@@ -29,7 +24,7 @@ pub(super) struct Service {
 
 impl Service {
     /// From the environment.
-    pub(super) fn of_environment() -> Self {
+    pub fn of_environment() -> Self {
         let Some(address) = std::env::var_os("NOTIFY_SOCKET") else { return Self::default() };
         let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
         let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
@@ -44,7 +39,7 @@ impl Service {
     }
 
     /// Ready, with this sampling interval; the watchdog timeout is raised above it.
-    pub(super) fn ready(&mut self, interval: Duration) {
+    pub fn ready(&mut self, interval: Duration) {
         let needed = interval.saturating_mul(LATE);
         match self.watchdog {
             Some(watchdog) if watchdog < needed => {
@@ -55,25 +50,28 @@ impl Service {
         }
     }
 
-    /// The loop has made a step.
-    pub(super) fn progress(&mut self, step: &Step) {
+    /// The loop has made a step. `status`: one line, made only for a service.
+    pub fn progress(&mut self, status: impl FnOnce() -> String) {
         if self.watchdog.is_some() {
             self.tell("WATCHDOG=1");
         }
-        let status = status(step);
-        if self.socket.is_some() && status != self.status {
+        if self.socket.is_none() {
+            return;
+        }
+        let status = status();
+        if status != self.status {
             self.tell(&format!("STATUS={status}"));
             self.status = status;
         }
     }
 
     /// Reloading; ready follows.
-    pub(super) fn reloading(&self) {
+    pub fn reloading(&self) {
         let micros = monotonic().0 / 1000;
         self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
     }
 
-    pub(super) fn stopping(&self) {
+    pub fn stopping(&self) {
         self.tell("STOPPING=1");
     }
 
@@ -98,38 +96,9 @@ fn connect(address: &OsStr) -> io::Result<UnixDatagram> {
     Ok(socket)
 }
 
-/// The status in one line.
-fn status(step: &Step) -> String {
-    let reaction = &step.reaction;
-    if let Some(owed) = &reaction.farewell {
-        return format!("giving back: {} to go", several(owed.len() as u64, "VM"));
-    }
-    let state = summary::state(reaction.decisions.state);
-    let mode = reaction.mode.word();
-    let vms = several(step.snapshot.vms.len() as u64, "VM");
-    let mut status = format!("{mode}: host state {state}, {vms}");
-    if let Some(problem) = &reaction.problem {
-        status.push_str("; can't act: ");
-        status.push_str(&text::clean(problem));
-    }
-    status
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use memtrace_core::fixture;
-    use memtrace_core::policy::Decisions;
-    use memtrace_core::reactor::{Mode, Owed, Reaction};
-
-    fn step(farewell: Option<Vec<Owed>>) -> Step {
-        let decisions =
-            Decisions { state: Some(memtrace_core::policy::Level::Soft), ..Decisions::default() };
-        let mode = Mode::Enforce;
-        let reaction = Reaction { mode, decisions, farewell, ..Reaction::default() };
-        Step { snapshot: fixture::demo(), reaction }
-    }
-
     fn heard(socket: &UnixDatagram) -> Vec<String> {
         let mut buffer = [0; 500];
         let mut all = Vec::new();
@@ -149,28 +118,26 @@ mod tests {
         let watchdog = Some(Duration::from_secs(30));
         let mut service = Service { socket, watchdog, status: String::new() };
         service.ready(Duration::from_secs(1));
-        service.progress(&step(None));
-        service.progress(&step(None));
+        service.progress(|| "observe: 3 VMs".to_owned());
+        service.progress(|| "observe: 3 VMs".to_owned());
         service.reloading();
         service.ready(Duration::from_secs(20));
         service.stopping();
-        service.progress(&step(Some(Vec::new())));
+        service.progress(|| "ending".to_owned());
         let heard = heard(&manager);
         let (reloading, micros) = heard[4].split_once("\nMONOTONIC_USEC=").unwrap();
         assert_eq!(reloading, "RELOADING=1");
         assert!(micros.parse::<u64>().unwrap() > 0);
-        let vms = fixture::demo().vms.len();
-        let status = format!("STATUS=enforce: host state soft, {vms} VMs");
         let expected = [
             "READY=1",
             "WATCHDOG=1",
-            &status,
+            "STATUS=observe: 3 VMs",
             "WATCHDOG=1",
             &heard[4],
             "READY=1\nWATCHDOG_USEC=60000000",
             "STOPPING=1",
             "WATCHDOG=1",
-            "STATUS=giving back: 0 VMs to go",
+            "STATUS=ending",
         ];
         assert_eq!(heard, expected);
     }

@@ -1,0 +1,36 @@
+//! Arguments of `memtrace status`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::command::scraped::MetricsSource;
+
+pub const AFTER_HELP: &str = "\
+Who runs and what is taken comes from the journal; VMs and alerts come from the metrics, where a
+running memtrace serves them (`metrics.listen` of the configuration, or --source). What can't be read
+is told.
+
+Exit status:
+  0    memtrace mitigate runs
+  1    failure; neither the journal nor metrics can be read
+  3    it doesn't run
+  78   invalid configuration";
+
+#[derive(Args, Clone, Debug)]
+pub struct StatusArguments {
+    /// Configuration, and its .d/*.toml [default: /etc/memtrace/memtrace.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Directory of the journal [default: journal.directory of the configuration, else
+    /// /var/lib/memtrace]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Metrics of a running memtrace: the address of `mitigate --listen` (:9435, unix:/PATH), or
+    /// the file of `metrics --textfile` (/FILE.prom) [default: metrics.listen of the configuration]
+    #[arg(long, value_name = "PLACE")]
+    pub source: Option<MetricsSource>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,130 @@
+//! `memtrace status`: what runs on this host, since when, and what it has taken from VMs.
+
+pub(crate) mod args;
+mod served;
+mod shown;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::UNIX_EPOCH;
+
+use anyhow::{Result, bail};
+use jiff::tz::TimeZone;
+
+use crate::command::scraped::{self, MetricsSource};
+use crate::config;
+use crate::service::live;
+use crate::sys::{exit, output};
+use args::StatusArguments;
+use memtrace_core::reactor::entry::Followed;
+use memtrace_core::units::WallNanos;
+use memtrace_host::clock;
+use memtrace_host::hostfs::{HostRoot, boot_time, process};
+use memtrace_store::journal::Follower;
+use served::Served;
+use shown::{Running, Status};
+
+/// Prints who runs, and returns 0, or 3 where nobody does.
+///
+/// # Errors
+/// When neither the journal nor metrics can be read, the configuration that was named is invalid,
+/// or the output can't be written.
+pub fn run(arguments: &StatusArguments) -> Result<ExitCode> {
+    let config = match config::chosen(arguments.config.as_deref()) {
+        Err(error) if arguments.config.is_some() => return Err(error),
+        config => config.unwrap_or_default(),
+    };
+    let directory = arguments.state_dir.as_ref().unwrap_or(&config.journal.directory);
+    let root = live::host()?;
+    let journal = followed(&root, directory);
+    let listen = || config.metrics.listen.clone().map(MetricsSource::Listener);
+    let served = arguments.source.clone().or_else(listen).map(|place| served_at(&place));
+    let status = match (journal, served) {
+        (Err(journal), Some(Err(metrics))) => bail!("{journal}; {metrics}"),
+        (Err(journal), None) => bail!("{journal}"),
+        (journal, served) => status(&root, directory, journal, served),
+    };
+    let now = clock::wall();
+    output::print(&if arguments.json {
+        status.json()
+    } else {
+        status.text(now, &TimeZone::system())
+    })?;
+    Ok(if status.runs() { ExitCode::SUCCESS } else { ExitCode::from(exit::NOT_RUNNING) })
+}
+
+/// What the journal has of the one that runs. `None`: nobody does.
+fn followed(root: &HostRoot, directory: &Path) -> Result<Option<Followed>, String> {
+    let mut follower = Follower::new(directory.to_owned(), root.proc.join("locks"));
+    let found = follower.look().map(|followed| followed.cloned());
+    found.map_err(|error| format!("the journal in {} can't be read: {error}", directory.display()))
+}
+
+fn served_at(place: &MetricsSource) -> Result<Served, String> {
+    let samples = scraped::read(place).and_then(|text| scraped::fresh(&text));
+    samples.map(|samples| Served::of(&samples)).map_err(|error| format!("{error:#}"))
+}
+
+fn status(
+    root: &HostRoot,
+    directory: &Path,
+    journal: Result<Option<Followed>, String>,
+    served: Option<Result<Served, String>>,
+) -> Status {
+    let mut problems = Vec::new();
+    let followed = journal.unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    });
+    let served = served.and_then(|served| served.map_err(|problem| problems.push(problem)).ok());
+    let running = followed.map(|followed| {
+        let since = followed.pid.and_then(|pid| started(root, pid));
+        Running { directory: directory.to_owned(), since, followed }
+    });
+    Status { running, served, problems }
+}
+
+/// When a process was started.
+fn started(root: &HostRoot, pid: u32) -> Option<WallNanos> {
+    let start = process::since_boot(process::stat(root, pid).ok()?.start)?;
+    let at = boot_time(root)?.checked_add(start)?.duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(at.as_nanos()).ok().map(WallNanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use memtrace_core::policy::{Decisions, Level};
+    use memtrace_store::journal::{Journal, Limits};
+
+    use super::*;
+
+    #[test]
+    fn the_holder_of_the_journal_runs_since_its_start() {
+        let directory = tempfile::tempdir().expect("there is room");
+        let root = live::host().expect("there is /proc");
+        let look = || followed(&root, directory.path());
+        let nobody = status(&root, directory.path(), look(), None);
+        assert!(!nobody.runs());
+        let (mut journal, _) = Journal::open(directory.path(), Limits::default()).expect("free");
+        let decisions = Decisions { state: Some(Level::Soft), ..Decisions::default() };
+        journal.note(clock::wall(), true, &decisions, []).expect("it is written");
+        let status = status(&root, directory.path(), look(), None);
+        let running = status.running.as_ref().expect("it runs");
+        assert_eq!(running.followed.pid, Some(std::process::id()));
+        let since = running.since.expect("it has begun");
+        assert!(since <= clock::wall() && clock::wall().0 - since.0 < 3_600_000_000_000);
+        let text = status.text(clock::wall(), &TimeZone::UTC);
+        assert!(text.starts_with("memtrace mitigate runs: enforce, process "), "{text}");
+        assert!(text.contains("\nhost state: soft\n"), "{text}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_beside_what_can() {
+        let root = live::host().expect("there is /proc");
+        let denied = Err("the journal can't be read".to_owned());
+        let status = status(&root, Path::new("/x"), denied, Some(Ok(Served::default())));
+        assert!(status.runs(), "it serves");
+        let text = status.text(WallNanos(0), &TimeZone::UTC);
+        assert!(text.contains("the journal can't be read\n"), "{text}");
+    }
+}

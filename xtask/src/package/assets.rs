@@ -1,0 +1,162 @@
+//! What packages have in them, and where it goes. All lies below one root as it is installed, so
+//! that three kinds of packages are made of one list.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use memtrace_lab::paths;
+
+use super::Format;
+use super::build::Built;
+use super::{notices, pages};
+
+/// A file in packages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asset {
+    /// Where it is installed, without the first slash.
+    pub place: String,
+    pub source: PathBuf,
+    pub executable: bool,
+    /// Upgrades keep what was changed in it.
+    pub configuration: bool,
+    /// The kinds of packages that have it.
+    pub formats: &'static [Format],
+}
+
+const ALL: &[Format] = &super::ALL;
+const INSTALLED: &[Format] = &[Format::Deb, Format::Rpm];
+const DEB: &[Format] = &[Format::Deb];
+const NO_DEB: &[Format] = &[Format::Rpm, Format::Tar];
+
+/// Files of the repository that are installed as they are.
+const FILES: &[(&str, &str, &[Format])] = &[
+    ("config/memtrace.toml", "etc/memtrace/memtrace.toml", INSTALLED),
+    ("config/memtrace.toml", "usr/share/doc/memtrace/examples/memtrace.toml", ALL),
+    ("packaging/systemd/memtrace.service", "usr/lib/systemd/system/memtrace.service", ALL),
+    ("packaging/systemd/memtrace.slice", "usr/lib/systemd/system/memtrace.slice", ALL),
+    (
+        "packaging/systemd/memtrace-record.service",
+        "usr/lib/systemd/system/memtrace-record.service",
+        ALL,
+    ),
+    ("packaging/sysusers.d/memtrace.conf", "usr/lib/sysusers.d/memtrace.conf", ALL),
+    ("packaging/tmpfiles.d/memtrace.conf", "usr/lib/tmpfiles.d/memtrace.conf", ALL),
+    ("packaging/grafana/memtrace.json", "usr/share/memtrace/grafana/memtrace.json", ALL),
+    (
+        "packaging/prometheus/memtrace.rules.yml",
+        "usr/share/memtrace/prometheus/memtrace.rules.yml",
+        ALL,
+    ),
+    ("packaging/zabbix/memtrace.conf", "usr/share/memtrace/zabbix/memtrace.conf", ALL),
+    ("packaging/zabbix/memtrace.yaml", "usr/share/memtrace/zabbix/memtrace.yaml", ALL),
+    ("packaging/still-taken", "usr/share/memtrace/still-taken", ALL),
+    ("README.md", "usr/share/doc/memtrace/README.md", ALL),
+    ("docs/install.md", "usr/share/doc/memtrace/install.md", ALL),
+    ("docs/metrics.md", "usr/share/doc/memtrace/metrics.md", ALL),
+    ("docs/stream.md", "usr/share/doc/memtrace/stream.md", ALL),
+    ("docs/explain.md", "usr/share/doc/memtrace/explain.md", ALL),
+    ("docs/glossary.md", "usr/share/doc/memtrace/glossary.md", ALL),
+    ("packaging/debian/lintian-overrides", "usr/share/lintian/overrides/memtrace", DEB),
+    ("LICENSE-APACHE", "usr/share/licenses/memtrace/LICENSE-APACHE", NO_DEB),
+    ("LICENSE-MIT", "usr/share/licenses/memtrace/LICENSE-MIT", NO_DEB),
+];
+
+/// Lays everything below `root`, whose former content goes.
+///
+/// # Errors
+/// When a file is missing, the program doesn't run here, or the disk fails.
+pub fn stage(built: &Built, date: &str, root: &Path) -> Result<Vec<Asset>> {
+    if root.exists() {
+        fs::remove_dir_all(root).with_context(|| format!("empty {}", root.display()))?;
+    }
+    let mut stage = Stage { root: root.to_owned(), assets: Vec::new() };
+    stage.add(&built.program, "usr/bin/memtrace", ALL)?;
+    if let Some((program, _)) = &built.libvirt {
+        stage.add(program, "usr/libexec/memtrace/memtrace-libvirt", ALL)?;
+    }
+    let workspace = paths::workspace();
+    for (source, place, formats) in FILES {
+        stage.add(&workspace.join(source), place, formats)?;
+    }
+    let made = tempfile::tempdir().context("a folder for pages")?;
+    let configuration = workspace.join("config/memtrace.toml");
+    for page in pages::manual(&built.program, &configuration, date, made.path())? {
+        let name = file_name(&page)?;
+        let section = name.rsplit('.').next().unwrap_or_default();
+        stage.add_packed(&page, &format!("usr/share/man/man{section}/{name}.gz"), ALL)?;
+    }
+    for script in pages::completions(&built.program, made.path())? {
+        let name = file_name(&script)?;
+        for (folder, formats) in completions(&name) {
+            stage.add(&script, &format!("{folder}/{name}"), formats)?;
+        }
+    }
+    let packages = notices::packages()?;
+    for (name, text, formats) in [
+        ("THIRD-PARTY", notices::text(&packages)?, ALL),
+        ("memtrace.cdx.json", notices::bill(&packages)?, ALL),
+        // Of the project; the packages' own is Debian's affair.
+        ("changelog", fs::read_to_string(workspace.join("CHANGELOG.md"))?, ALL),
+    ] {
+        let path = made.path().join(name);
+        fs::write(&path, text)?;
+        stage.add_packed(&path, &format!("usr/share/doc/memtrace/{name}.gz"), formats)?;
+    }
+    stage.assets.sort_by(|a, b| a.place.cmp(&b.place));
+    Ok(stage.assets)
+}
+
+/// Where shells look for completions: zsh of Debian in a place of its own.
+fn completions(name: &str) -> &'static [(&'static str, &'static [Format])] {
+    match name {
+        "memtrace" => &[("usr/share/bash-completion/completions", ALL)],
+        "_memtrace" => {
+            &[("usr/share/zsh/vendor-completions", DEB), ("usr/share/zsh/site-functions", NO_DEB)]
+        }
+        _ => &[("usr/share/fish/vendor_completions.d", ALL)],
+    }
+}
+
+fn file_name(path: &Path) -> Result<String> {
+    Ok(path.file_name().context("a file without a name")?.to_string_lossy().into_owned())
+}
+
+/// The root, and what lies below it.
+struct Stage {
+    root: PathBuf,
+    assets: Vec<Asset>,
+}
+
+impl Stage {
+    fn add(&mut self, source: &Path, place: &str, formats: &'static [Format]) -> Result<PathBuf> {
+        let path = self.root.join(place);
+        fs::create_dir_all(path.parent().context("a place without a folder")?)?;
+        // Copies the permissions too.
+        fs::copy(source, &path).with_context(|| format!("copy {}", source.display()))?;
+        self.assets.push(Asset {
+            place: place.to_owned(),
+            source: path.clone(),
+            executable: is_executable(&path)?,
+            configuration: place.starts_with("etc/"),
+            formats,
+        });
+        Ok(path)
+    }
+
+    /// The same, packed: `place` ends with `.gz`.
+    fn add_packed(&mut self, source: &Path, place: &str, formats: &'static [Format]) -> Result<()> {
+        // Without name and time, so that the same source is the same file.
+        let status = Command::new("gzip").args(["-9", "-n", "-k", "-f"]).arg(source).status();
+        ensure!(status.context("run gzip")?.success(), "gzip {} failed", source.display());
+        let mut packed = source.as_os_str().to_owned();
+        packed.push(".gz");
+        self.add(Path::new(&packed), place, formats).map(|_| ())
+    }
+}
+
+fn is_executable(path: &Path) -> Result<bool> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Ok(fs::metadata(path)?.permissions().mode() & 0o100 != 0)
+}
