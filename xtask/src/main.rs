@@ -7,11 +7,11 @@ use clap::{Parser, Subcommand};
 use memtrace_integrations as integrations;
 use memtrace_lab::{demo, interrupt, local, progress, setup, trials};
 use memtrace_measure::{bench, fidelity, matrix, relief};
+use memtrace_packages as package;
 
 mod architecture;
 mod ebpf;
 mod fuzz;
-mod package;
 mod test;
 
 /// memtrace's chores.

@@ -12,7 +12,8 @@ use memtrace_measure::fidelity;
 
 use super::cargo::{cargo, one, tests};
 use super::{Step, live, promtool};
-use crate::{ebpf, fuzz, package};
+use crate::{ebpf, fuzz};
+use memtrace_packages as package;
 
 /// The crate that links libvirt.
 const HELPER: &str = "memtrace-libvirt";

@@ -1,8 +1,8 @@
 //! Which libvirt daemon a VM belongs to, and the socket of one that isn't the host's own.
 //!
 //! A command line says only that there is one. Where it listens is fixed by what kind it is, and
-//! its socket is taken as it is in the VM's own root directory, if it belongs to the VM's user or to
-//! root and is none of the host's: so nobody leads memtrace to another service.
+//! its socket is taken as it is in the VM's own root directory, if it belongs to the VM's user or
+//! to root and is none of the host's: so nobody leads memtrace to another service.
 
 use std::io;
 use std::os::fd::OwnedFd;

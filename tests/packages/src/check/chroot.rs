@@ -12,7 +12,7 @@ use memtrace_lab::{child, paths};
 use super::{Tally, quiet};
 
 /// What is done in each.
-pub const SCRIPT: &str = "xtask/src/package/check/try.sh";
+pub const SCRIPT: &str = "tests/packages/src/check/try.sh";
 /// Makes the layer, and runs the script there, which gets the packages' names.
 const ENTER: &str = "\
     set -e; \

@@ -11,7 +11,7 @@ use memtrace_lab::outcome::Outcome;
 use memtrace_lab::paths;
 
 use super::pages::SHELLS;
-use super::{Format, Made};
+use crate::{Format, Made};
 
 mod chroot;
 mod contents;

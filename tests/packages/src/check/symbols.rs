@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::super::build::GLIBC;
+use crate::build::GLIBC;
 use super::output;
 
 /// Checks that it isn't newer than what packages promise.

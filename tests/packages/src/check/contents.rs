@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use memtrace_lab::paths;
 
-use super::super::{Format, VERSION};
+use crate::{Format, VERSION};
 use super::output;
 
 const GOLDEN: &str = "packaging/golden";
