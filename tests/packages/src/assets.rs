@@ -37,6 +37,11 @@ const FILES: &[(&str, &str, &[Format])] = &[
     ("packaging/systemd/memtrace.service", "usr/lib/systemd/system/memtrace.service", ALL),
     ("packaging/systemd/memtrace.slice", "usr/lib/systemd/system/memtrace.slice", ALL),
     (
+        "packaging/systemd/memtrace-exporter.service",
+        "usr/lib/systemd/system/memtrace-exporter.service",
+        ALL,
+    ),
+    (
         "packaging/systemd/memtrace-record.service",
         "usr/lib/systemd/system/memtrace-record.service",
         ALL,

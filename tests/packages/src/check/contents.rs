@@ -9,8 +9,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use memtrace_lab::paths;
 
-use crate::{Format, VERSION};
 use super::output;
+use crate::{Format, VERSION};
 
 const GOLDEN: &str = "packaging/golden";
 /// Of each file of an RPM package: permissions, owner, whether it is configuration, its name.

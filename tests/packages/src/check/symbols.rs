@@ -5,8 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::build::GLIBC;
 use super::output;
+use crate::build::GLIBC;
 
 /// Checks that it isn't newer than what packages promise.
 ///
