@@ -163,7 +163,9 @@ pub fn dashboard(scene: &mut Scene<'_>) -> Result<()> {
 /// When that isn't so.
 pub fn rules(scene: &mut Scene<'_>) -> Result<()> {
     let text = fs::read_to_string(paths::workspace().join(RULES)).context(RULES)?;
-    let wanted = text.lines().filter(|line| line.trim_start().starts_with("- alert: ")).count();
+    let is_rule =
+        |line: &str| ["- alert: ", "- record: "].iter().any(|kind| line.starts_with(kind));
+    let wanted = text.lines().filter(|line| is_rule(line.trim_start())).count();
     scene.until("the alert rules", |prometheus| {
         let mut found = Vec::new();
         for group in list(&prometheus.data("rules", &[])?["groups"])? {
