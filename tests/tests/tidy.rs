@@ -53,13 +53,19 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-#[test]
-fn every_file_says_what_it_owns_is_short_and_finished() {
+/// The workspace, and all its Rust files.
+fn sources() -> (&'static Path, Vec<PathBuf>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate has a workspace");
     let mut files = Vec::new();
     for part in ["memtrace", "memtrace-ebpf", "tests", "xtask"] {
         collect(&root.join(part), &mut files);
     }
+    (root, files)
+}
+
+#[test]
+fn every_file_says_what_it_owns_is_short_and_finished() {
+    let (root, files) = sources();
     assert!(files.len() > 50, "only {} files were found", files.len());
     let mut wrong = Vec::new();
     for file in files {
@@ -68,6 +74,57 @@ fn every_file_says_what_it_owns_is_short_and_finished() {
         wrong.extend(findings(&text).into_iter().map(|finding| format!("{path}: {finding}")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The files that may declare the module of `file`. `None`: it is a crate's own root.
+fn parents(file: &Path) -> Option<(String, Vec<PathBuf>)> {
+    let (folder, name) = (file.parent()?, file.file_stem()?.to_str()?);
+    let (folder, name) = match name {
+        "lib" | "main" | "build" => return None,
+        "mod" => (folder.parent()?, folder.file_name()?.to_str()?),
+        name => (folder, name),
+    };
+    let beside = folder.with_extension("rs");
+    let all = ["mod.rs", "lib.rs", "main.rs"].map(|root| folder.join(root));
+    Some((name.to_owned(), all.into_iter().chain([beside]).collect()))
+}
+
+/// Whether some line declares a module of this name.
+fn declares(text: &str, name: &str) -> bool {
+    text.lines().any(|line| {
+        let declared = line.trim().trim_end_matches(['{', ';', ' ']).rsplit_once("mod ");
+        declared.is_some_and(|(_, declared)| declared == name)
+    })
+}
+
+/// No compiler sees a file that no module declares: what is left of a merge, for example.
+#[test]
+fn every_file_of_a_crate_is_in_a_module() {
+    let (root, files) = sources();
+    let of_crates = |file: &&PathBuf| {
+        let mut folders = file.strip_prefix(root).into_iter().flat_map(Path::iter);
+        folders.any(|folder| folder == "src") && !file.to_string_lossy().contains("/src/bin/")
+    };
+    let (mut looked, mut left_over) = (0, Vec::new());
+    for file in files.iter().filter(of_crates) {
+        let Some((name, parents)) = parents(file) else { continue };
+        looked += 1;
+        let texts = parents.iter().filter_map(|parent| fs::read_to_string(parent).ok());
+        if !texts.into_iter().any(|text| declares(&text, &name)) {
+            left_over.push(file.strip_prefix(root).expect("it lies below the root").display());
+        }
+    }
+    assert!(looked > 500, "only {looked} modules were looked for");
+    assert!(left_over.is_empty(), "in no module: {left_over:?}");
+}
+
+#[test]
+fn a_module_is_declared_by_name() {
+    for text in ["mod run;", "pub(super) mod run;", "    mod run {", "pub mod run { "] {
+        assert!(declares(text, "run"), "{text}");
+        assert!(!declares(text, "un"), "{text}");
+    }
+    assert!(!declares("mod runs;\nuse run;", "run"));
 }
 
 #[test]
