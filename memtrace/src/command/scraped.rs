@@ -28,7 +28,7 @@ const LIMITS: Limits = Limits { patience: Duration::from_secs(2), largest: 128 <
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MetricsSource {
     Listener(Address),
-    /// As `memtrace metrics --textfile` writes it.
+    /// As `memtrace exporter --textfile` keeps it.
     File(PathBuf),
 }
 

@@ -52,7 +52,7 @@ pub struct CheckArguments {
     #[arg(short, long, value_name = "METRIC=RANGE", value_parser = threshold)]
     pub critical: Vec<Threshold>,
     /// Read from a running memtrace: the address of `mitigate --listen` (:9435, unix:/PATH), or the
-    /// file of `metrics --textfile` (/FILE.prom). Requires no privileges. Without it: measure
+    /// file of `exporter --textfile` (/FILE.prom). Requires no privileges. Without it: measure
     #[arg(long, value_name = "PLACE", conflicts_with_all = ["interval", "no_libvirt"])]
     pub source: Option<MetricsSource>,
     /// Measurement time, 100ms to 1min; guest statistics refresh every 2 s

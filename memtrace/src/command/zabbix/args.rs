@@ -47,7 +47,7 @@ pub enum ZabbixCommand {
 #[derive(Args, Clone, Debug)]
 pub struct ZabbixSource {
     /// Read from a running memtrace: the address of `mitigate --listen` (:9435, unix:/PATH), or
-    /// the file of `metrics --textfile` (/FILE.prom). Requires no privileges. Without it: measure,
+    /// the file of `exporter --textfile` (/FILE.prom). Requires no privileges. Without it: measure,
     /// with the privileges of `memtrace top`
     #[arg(long, alias = "from", value_name = "PLACE")]
     pub source: Option<MetricsSource>,
