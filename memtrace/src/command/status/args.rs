@@ -12,9 +12,9 @@ running memtrace serves them (`metrics.listen` of the configuration, or --source
 is told.
 
 Exit status:
-  0    memtrace mitigate runs
+  0    memtrace mitigate runs, or a memtrace serves metrics
   1    failure; neither the journal nor metrics can be read
-  3    it doesn't run
+  3    none runs
   78   invalid configuration";
 
 #[derive(Args, Clone, Debug)]

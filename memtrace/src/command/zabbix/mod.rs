@@ -20,6 +20,7 @@ use memtrace_view::export::metrics::parse::Sample;
 
 /// Marks an item as not supported in Zabbix, with a message.
 const NOT_SUPPORTED: &str = "ZBX_NOTSUPPORTED";
+
 /// Prints the value, or why there is none; both on standard output, which the agent reads.
 ///
 /// # Errors
