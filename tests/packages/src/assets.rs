@@ -78,9 +78,6 @@ pub fn stage(built: &Built, date: &str, root: &Path) -> Result<Vec<Asset>> {
     }
     let mut stage = Stage { root: root.to_owned(), assets: Vec::new() };
     stage.add(&built.program, "usr/bin/memtrace", ALL)?;
-    if let Some((program, _)) = &built.libvirt {
-        stage.add(program, "usr/libexec/memtrace/memtrace-libvirt", ALL)?;
-    }
     let workspace = paths::workspace();
     for (source, place, formats) in FILES {
         stage.add(&workspace.join(source), place, formats)?;

@@ -24,8 +24,6 @@ const SHORT: Duration = Duration::from_secs(60);
 pub struct Built {
     pub program: PathBuf,
     pub symbols: PathBuf,
-    /// The second program, which needs libvirt's library, with its symbols; where there is one.
-    pub libvirt: Option<(PathBuf, PathBuf)>,
 }
 
 /// Why packages can't be built here.
@@ -42,10 +40,10 @@ pub fn obstacle() -> Option<String> {
     None
 }
 
-/// Builds the programs, and takes their symbols out.
+/// Builds the program, and takes its symbols out.
 ///
 /// # Errors
-/// When one doesn't build, or the user interrupts.
+/// When it doesn't build, or the user interrupts.
 pub fn run(folder: &Path) -> Result<Built> {
     let target = folder.join("build");
     let mut command = Command::new("cargo");
@@ -59,7 +57,7 @@ pub fn run(folder: &Path) -> Result<Built> {
     progress::run("building memtrace for packages", &mut command, BUILD)?;
     let built = target.join(PLATFORM).join("release");
     let (program, symbols) = split(&built.join("memtrace"), folder)?;
-    Ok(Built { program, symbols, libvirt: None })
+    Ok(Built { program, symbols })
 }
 
 /// The program without symbols, and its symbols.

@@ -38,15 +38,10 @@ pub fn run(format: Format, assets: &[Asset], folder: &Path) -> Result<PathBuf> {
 /// When tar fails.
 pub fn symbols(built: &Built, folder: &Path) -> Result<()> {
     let root = emptied(&folder.join("symbols"))?;
-    let mut files = vec![(&built.symbols, "usr/lib/debug/usr/bin")];
-    if let Some((_, symbols)) = &built.libvirt {
-        files.push((symbols, "usr/lib/debug/usr/libexec/memtrace"));
-    }
-    for (path, place) in files {
-        let place = root.join(place);
-        fs::create_dir_all(&place)?;
-        fs::copy(path, place.join(path.file_name().context("symbols without a name")?))?;
-    }
+    let place = root.join("usr/lib/debug/usr/bin");
+    fs::create_dir_all(&place)?;
+    let name = built.symbols.file_name().context("symbols without a name")?;
+    fs::copy(&built.symbols, place.join(name))?;
     let archive = folder.join(format!("memtrace-{VERSION}-x86_64-linux-debug.tar.gz"));
     pack(&root, &["usr"], &archive)
 }
