@@ -3,8 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -83,17 +82,9 @@ fn of_now(samples: &[Sample], now: f64) -> Result<()> {
 pub fn read(place: &MetricsSource) -> Result<String> {
     let text = match place {
         MetricsSource::Listener(address) => ask(address),
-        MetricsSource::File(path) => whole(path),
+        MetricsSource::File(path) => Ok(regular::text(path, LIMITS.largest as u64)?),
     };
     text.with_context(|| format!("cannot read memtrace's metrics from {place}"))
-}
-
-fn whole(path: &Path) -> Result<String> {
-    let mut text = String::new();
-    let most = LIMITS.largest as u64 + 1;
-    regular::open_or_inherited(path)?.take(most).read_to_string(&mut text)?;
-    ensure!(text.len() <= LIMITS.largest, "larger than {} MiB", LIMITS.largest >> 20);
-    Ok(text)
 }
 
 fn ask(address: &Address) -> Result<String> {

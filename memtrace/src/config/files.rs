@@ -1,7 +1,7 @@
 //! The files of a configuration: the main file, and those of its `.d` directory in order of name.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::problem::{Place, Problem};
@@ -24,7 +24,7 @@ pub(super) fn drop_ins(file: &Path) -> PathBuf {
 /// All texts, the later ones more important. `must`: the first file has to be there.
 pub(super) fn read(file: &Path, must: bool, problems: &mut Vec<Problem>) -> Vec<Text> {
     let mut texts = Vec::new();
-    match one(file) {
+    match regular::text(file, LONGEST) {
         Ok(text) => texts.push(Text { file: file.to_owned(), text }),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must => {}
         Err(error) => problems.push(problem(file, &error)),
@@ -40,7 +40,7 @@ pub(super) fn read(file: &Path, must: bool, problems: &mut Vec<Problem>) -> Vec<
     };
     found.sort();
     for file in found {
-        match one(&file) {
+        match regular::text(&file, LONGEST) {
             Ok(text) => texts.push(Text { file, text }),
             Err(error) => problems.push(problem(&file, &error)),
         }
@@ -59,15 +59,6 @@ fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
-}
-
-fn one(file: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    regular::open_or_inherited(file)?.take(LONGEST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LONGEST {
-        return Err(io::Error::other("longer than 1 MiB"));
-    }
-    Ok(text)
 }
 
 fn problem(file: &Path, error: &io::Error) -> Problem {

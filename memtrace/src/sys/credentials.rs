@@ -2,7 +2,6 @@
 //! of its own, so that neither stands in a configuration, a process list or a log.
 
 use std::fmt;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -64,9 +63,7 @@ impl fmt::Debug for Credentials {
 }
 
 fn read(path: &Path) -> Result<String> {
-    let mut text = String::new();
-    regular::open_or_inherited(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
-    ensure!(text.len() as u64 <= LARGEST, "larger than {LARGEST} bytes");
+    let text = regular::text(path, LARGEST)?;
     let text = text.trim_end_matches(['\r', '\n']);
     ensure!(!text.is_empty(), "it is empty");
     Ok(text.to_owned())
@@ -105,7 +102,7 @@ mod tests {
         let error = header(Credentials::Basic, "open sesame").unwrap_err();
         assert!(error.contains("must be NAME:PASSWORD") && !error.contains("sesame"), "{error}");
         let large = header(Credentials::Bearer, &"x".repeat((64 << 10) + 1)).unwrap_err();
-        assert!(large.contains("larger than"), "{large}");
+        assert!(large.contains("longer than 64 KiB"), "{large}");
         assert!(Credentials::Bearer("/nowhere".into()).header().is_err());
     }
 }

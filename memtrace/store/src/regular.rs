@@ -2,7 +2,7 @@
 //! named pipe waits for its writer, and a device may never end.
 
 use std::fs::{self, File, FileType, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -23,6 +23,23 @@ pub fn open_or_inherited(path: &Path) -> io::Result<File> {
     let is_descriptor = ["/dev/fd", "/proc/self/fd"].iter().any(|folder| path.starts_with(folder));
     let is_known = ["/dev/stdin", "/dev/null"].iter().any(|known| path == Path::new(known));
     if is_descriptor || is_known { File::open(path) } else { open(path) }
+}
+
+/// The text of such a file, of at most so many bytes: a whole number of KiB.
+///
+/// # Errors
+/// As [`open`]; when it is longer, or isn't UTF-8.
+pub fn text(path: &Path, most: u64) -> io::Result<String> {
+    let mut text = String::new();
+    open_or_inherited(path)?.take(most.saturating_add(1)).read_to_string(&mut text)?;
+    if text.len() as u64 > most {
+        let most = match most >> 10 {
+            kib if kib.is_multiple_of(1024) => format!("{} MiB", kib >> 10),
+            kib => format!("{kib} KiB"),
+        };
+        return Err(io::Error::other(format!("longer than {most}")));
+    }
+    Ok(text)
 }
 
 /// The same with these options, of which the flags are set here.
@@ -74,6 +91,23 @@ mod tests {
     use super::*;
 
     /// Opening it would block for ever.
+    #[test]
+    fn a_text_has_an_end() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = folder.path().join("text");
+        for (length, most, told) in [
+            (2048, 2048, None),
+            (2049, 2048, Some("longer than 2 KiB")),
+            ((1 << 20) + 1, 1 << 20, Some("longer than 1 MiB")),
+        ] {
+            fs::write(&path, "x".repeat(length)).expect("it is written");
+            let read = text(&path, most).map(|text| text.len()).map_err(|error| error.to_string());
+            assert_eq!(read, told.map_or(Ok(length), |told| Err(told.to_owned())));
+        }
+        fs::write(&path, b"\xff").expect("it is written");
+        assert!(text(&path, 2048).is_err());
+    }
+
     #[test]
     fn a_pipe_a_device_and_a_directory_are_refused_at_once() {
         let directory = tempfile::tempdir().expect("there is room");

@@ -2,7 +2,6 @@
 //! path of a file or folder.
 
 use std::fmt::Write as _;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -77,11 +76,7 @@ fn read(path: &Path) -> Result<Vec<Scenario>> {
 
 fn read_file(path: &Path) -> Result<Scenario> {
     let file = || path.display().to_string();
-    let mut text = String::new();
-    let mut read = regular::open_or_inherited(path).with_context(file)?.take(MOST_BYTES + 1);
-    let size = read.read_to_string(&mut text).with_context(file)?;
-    let fits = size as u64 <= MOST_BYTES;
-    ensure!(fits, "{}: a scenario has at most {MOST_BYTES} bytes", path.display());
+    let text = regular::text(path, MOST_BYTES).with_context(file)?;
     let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
     Scenario::parse(&name, &text).with_context(file)
 }
