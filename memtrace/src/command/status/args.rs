@@ -27,7 +27,8 @@ pub struct StatusArguments {
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// Metrics of a running memtrace: the address of `mitigate --listen` (:9435, unix:/PATH), or
-    /// the file of `exporter --textfile` (/FILE.prom) [default: metrics.listen of the configuration]
+    /// the file of `exporter --textfile` (/FILE.prom) [default: metrics.listen of the
+    /// configuration]
     #[arg(long, value_name = "PLACE")]
     pub source: Option<MetricsSource>,
     /// Print one JSON document
