@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use regex::{Regex, RegexBuilder};
 
 use crate::model::snapshot::VmView;
-use crate::sample::VmId;
+use crate::vm_choice::Candidate;
 
 /// Longest expression that is accepted, in bytes.
 pub const LONGEST: usize = 256;
@@ -62,18 +62,9 @@ impl Filter {
                 let all = [labels.title(), labels.id.clone(), Some(vm.name.clone())];
                 all.iter().flatten().any(|name| regex.is_match(name))
             }
-            Wanted::Vm(typed) => is(vm, typed),
+            Wanted::Vm(typed) => Candidate::new(&vm.name, vm.id).called(&vm.labels).may_be(typed),
         }
     }
-}
-
-/// Whether an operator who writes `typed` may mean it.
-fn is(vm: &VmView, typed: &str) -> bool {
-    let id = match vm.id {
-        VmId::Uuid(uuid) => uuid.to_string(),
-        VmId::Process { pid, .. } => pid.to_string(),
-    };
-    vm.name == typed || id.eq_ignore_ascii_case(typed) || vm.labels.answers_to(typed)
 }
 
 /// The last line of a syntax error says what is wrong; the others draw the place.
@@ -86,7 +77,7 @@ fn one_line(error: &regex::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::VmLabels;
+    use crate::sample::{VmId, VmLabels};
 
     #[test]
     fn one_vm_is_meant_by_its_name_its_id_or_its_platforms_and_not_by_a_part() {

@@ -48,3 +48,5 @@ pub mod source;
 pub mod text;
 #[cfg(feature = "full")]
 pub mod units;
+#[cfg(feature = "full")]
+pub mod vm_choice;

@@ -1,9 +1,9 @@
-//! Selects the VM given on a command line.
+//! Which VM an operator means: by its name, identity, or as its platform calls it. Pure.
 
 use std::fmt;
 
-use memtrace_core::sample::{VmId, VmLabels};
-use memtrace_core::text::clean;
+use crate::sample::{VmId, VmLabels};
+use crate::text::clean;
 
 /// Maximum number of candidates in a message.
 const MOST_LISTED: usize = 20;
@@ -46,6 +46,11 @@ impl<'a> Candidate<'a> {
 
     fn is_named(&self, typed: &str) -> bool {
         self.name == typed || self.labels.is_some_and(|labels| labels.answers_to(typed))
+    }
+
+    /// Whether an operator who writes `typed` may mean it.
+    pub(crate) fn may_be(&self, typed: &str) -> bool {
+        self.is(typed) || self.has_handle(typed) || self.is_named(typed)
     }
 
     /// For a list of several: its id, and its handle where it has one.

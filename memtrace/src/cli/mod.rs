@@ -2,7 +2,6 @@
 
 pub(crate) mod look;
 pub(crate) mod print;
-pub(crate) mod vm_choice;
 
 use std::io::IsTerminal as _;
 use std::time::Duration;

@@ -10,11 +10,11 @@ use std::time::Duration;
 use anyhow::{Context, Error, Result, bail, ensure};
 use hyper::StatusCode;
 
-use crate::cli::vm_choice::{Candidate, NoSuchVm, choose};
 use crate::sys::address::Address;
 use crate::sys::http::{self, Answer, Limits};
 use memtrace_core::sample::VmLabels;
 use memtrace_core::text::clean;
+use memtrace_core::vm_choice::{Candidate, NoSuchVm, choose};
 use memtrace_host::clock;
 use memtrace_store::regular;
 use memtrace_view::export::metrics::parse::{LABELS, Sample, labels_of, samples};

@@ -5,8 +5,8 @@ use std::io;
 use std::process::ExitCode;
 
 use super::interrupt::Interrupted;
-use crate::cli::vm_choice::NoSuchVm;
 use memtrace_core::text;
+use memtrace_core::vm_choice::NoSuchVm;
 use memtrace_host::privileges::Denied;
 
 pub const FAILED: u8 = 1;

@@ -27,7 +27,6 @@ use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::cli::vm_choice::{Candidate, choose};
 use crate::command::advise::args::AdviseArguments;
 use crate::command::losses;
 use crate::command::report::Progress;
@@ -40,6 +39,7 @@ use host::HostAdvice;
 use hours::ByHour;
 use memtrace_core::policy::rules::Rules;
 use memtrace_core::units::{Bytes, Nanos, WallNanos};
+use memtrace_core::vm_choice::{Candidate, choose};
 use memtrace_store::tape::Tape;
 use source::Source;
 use swap::SwapAdvice;

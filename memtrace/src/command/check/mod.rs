@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use crate::cli::Verbosity;
-use crate::cli::vm_choice::{Candidate, choose};
 use crate::command::check::args::{CheckArguments, Threshold};
 use crate::command::scraped;
 use crate::service::live;
 use crate::sys::output;
 use memtrace_core::model::{Snapshot, derive};
 use memtrace_core::source::Source;
+use memtrace_core::vm_choice::{Candidate, choose};
 use metric::{Metric, Value};
 use report::{CheckReport, Status, Thresholds, headline};
 

@@ -10,7 +10,6 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use crate::cli::Verbosity;
-use crate::cli::vm_choice::{Candidate, choose};
 use crate::sys::output;
 use args::ExplainArguments;
 use memtrace_core::format::{self, several};
@@ -20,6 +19,7 @@ use memtrace_core::reactor::entry::{Holding, JournalledOrder, Noted};
 use memtrace_core::sample::VmId;
 use memtrace_core::text;
 use memtrace_core::units::{Nanos, WallNanos};
+use memtrace_core::vm_choice::{Candidate, choose};
 use memtrace_store::journal::{self, Account};
 use memtrace_view::export::reaction::{action, explanation};
 use memtrace_view::export::worded;

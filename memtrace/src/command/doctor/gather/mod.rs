@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::audit::facts::{Facts, Known};
-use crate::cli::vm_choice::{Candidate, NoSuchVm, choose};
 use crate::config::{self, Config};
 use memtrace_core::sample::{VmId, VmLabels};
 use memtrace_core::settings::{VmTable, configured_labels};
 use memtrace_core::units::Nanos;
+use memtrace_core::vm_choice::{Candidate, NoSuchVm, choose};
 use memtrace_host::clock;
 use memtrace_host::hostfs::{HostRoot, Keeper};
 use memtrace_host::vmm::discover::{Discovery, FoundVm};
