@@ -82,7 +82,9 @@ fn of_now(samples: &[Sample], now: f64) -> Result<()> {
 pub fn read(place: &MetricsSource) -> Result<String> {
     let text = match place {
         MetricsSource::Listener(address) => ask(address),
-        MetricsSource::File(path) => Ok(regular::text(path, LIMITS.largest as u64)?),
+        MetricsSource::File(path) => {
+            regular::text(path, LIMITS.largest as u64).map_err(Error::from)
+        }
     };
     text.with_context(|| format!("cannot read memtrace's metrics from {place}"))
 }
