@@ -3,8 +3,7 @@
 use super::problem::Place;
 use super::reader::Section;
 use super::value::{MibPerSecond, Seconds};
-use memtrace_core::alert::SendConfig;
-use memtrace_core::alert::{Condition, Rule};
+use memtrace_core::alert::{Condition, LimitUnit, Rule, SendConfig};
 use memtrace_core::units::{Nanos, Percent};
 
 /// Alerts.
@@ -52,16 +51,16 @@ fn limit(section: &mut Section<'_, '_>, rule: &mut Rule) {
     let (mut share, mut rate, mut age) =
         (Percent(rule.limit), MibPerSecond(rule.limit), Seconds(rule.limit));
     rule.limit = match rule.condition.unit() {
-        "" => return,
-        "%" => {
+        None => return,
+        Some(LimitUnit::Percent) => {
             section.set("limit", &mut share);
             share.0
         }
-        "MiB/s" => {
+        Some(LimitUnit::MibPerSecond) => {
             section.set("limit", &mut rate);
             rate.0
         }
-        _ => {
+        Some(LimitUnit::Seconds) => {
             section.set("limit", &mut age);
             age.0
         }

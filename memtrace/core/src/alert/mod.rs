@@ -9,7 +9,7 @@ pub(crate) mod watch;
 use crate::reactor::entry::Named;
 use crate::units::WallNanos;
 
-pub use rules::{Condition, Finding, Rule};
+pub use rules::{Condition, Finding, LimitUnit, Rule};
 pub use send::SendConfig;
 pub use watch::Watcher;
 

@@ -48,6 +48,24 @@ pub enum Condition {
     NotActing,
 }
 
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitUnit {
+    Percent,
+    MibPerSecond,
+    Seconds,
+}
+
+impl LimitUnit {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Percent => "%",
+            Self::MibPerSecond => "MiB/s",
+            Self::Seconds => "s",
+        }
+    }
+}
+
 /// What a rule found, with its numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
@@ -115,15 +133,15 @@ impl Condition {
         }
     }
 
-    /// What its limit counts.
-    pub const fn unit(self) -> &'static str {
+    /// What its limit counts. `None`: it has no limit.
+    pub const fn unit(self) -> Option<LimitUnit> {
         match self {
             Self::HostMemoryLow | Self::HostPressure | Self::VmStalled | Self::GuestMemoryLow => {
-                "%"
+                Some(LimitUnit::Percent)
             }
-            Self::HostSwapping | Self::VmSwapping => "MiB/s",
-            Self::GuestSilent => "s",
-            Self::BalloonStuck | Self::OomKill | Self::GuestOomKill | Self::NotActing => "",
+            Self::HostSwapping | Self::VmSwapping => Some(LimitUnit::MibPerSecond),
+            Self::GuestSilent => Some(LimitUnit::Seconds),
+            Self::BalloonStuck | Self::OomKill | Self::GuestOomKill | Self::NotActing => None,
         }
     }
 

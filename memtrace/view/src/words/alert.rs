@@ -1,6 +1,6 @@
 //! Alerts as sentences.
 
-use memtrace_core::alert::{Alert, AlertState, Condition, Finding};
+use memtrace_core::alert::{Alert, AlertState, Condition, Finding, LimitUnit};
 
 /// What an alert found, or how it ended.
 pub fn alert(alert: &Alert) -> String {
@@ -29,7 +29,8 @@ pub fn alert(alert: &Alert) -> String {
 }
 
 fn measured(alert: &Alert, value: f64, limit: f64) -> String {
-    let (condition, unit) = (alert.condition, alert.condition.unit());
+    let condition = alert.condition;
+    let unit = condition.unit().map_or("", LimitUnit::word);
     let who = alert.vm.as_ref().map_or("the host", |named| named.name.as_str());
     let against = match alert.state {
         AlertState::Resolved => format!("within {limit} {unit} again"),
