@@ -108,8 +108,12 @@ async fn export(
                 service.progress(|| status(&latest));
             }
             _ = writes.tick(), if arguments.textfile.is_some() => {
-                if let Some(path) = &arguments.textfile {
-                    write(&input, path).await;
+                // Tried again: its age is what the collector's users watch
+                // (`memtrace_sample_timestamp_seconds`).
+                if let Some(path) = &arguments.textfile
+                    && let Err(error) = write(&input, path).await
+                {
+                    tracing::warn!("{error:#}");
                 }
             }
         }
@@ -132,10 +136,14 @@ fn status(latest: &Latest) -> String {
     }
 }
 
-/// A file that can't be written is told, and tried again: its age is what the collector's users
-/// watch (`memtrace_sample_timestamp_seconds`).
-async fn write(input: &ViewInput, path: &Path) {
-    let Latest::Snapshot(mut snapshot) = input.handle.latest.borrow().clone() else { return };
+/// Writes the newest sample, if there is one.
+///
+/// # Errors
+/// When the file can't be written.
+async fn write(input: &ViewInput, path: &Path) -> Result<()> {
+    let Latest::Snapshot(mut snapshot) = input.handle.latest.borrow().clone() else {
+        return Ok(());
+    };
     let decided = input.decided();
     let path = path.to_owned();
     // A disk may be slow; signals and the service manager don't wait.
@@ -145,9 +153,7 @@ async fn write(input: &ViewInput, path: &Path) {
         let text = text(scene, Form::Classic)?;
         replace(&path, &text).with_context(|| format!("cannot write {}", path.display()))
     });
-    if let Ok(Err(error)) = written.await {
-        tracing::warn!("{error:#}");
-    }
+    written.await?
 }
 
 #[cfg(test)]
@@ -228,7 +234,7 @@ mod tests {
             };
             let moved = tokio::time::timeout(LIMIT, input.handle.latest.wait_for(has_moved));
             moved.await.expect("in time").expect("the loop runs");
-            write(&input, &path).await;
+            write(&input, &path).await.expect("it is written");
             let text = std::fs::read_to_string(&path).expect("it was written");
             told.extend(faults(&text));
         }
@@ -237,14 +243,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_cannot_be_written_does_not_end_it() {
+    async fn a_file_that_cannot_be_written_is_named() {
         let control = Control { interval: Duration::from_millis(5), detail: None, stop: false };
         let handle = sampling::spawn(Box::new(samples::Seconds::endless()), control);
         let mut input = ViewInput::alone(handle.clone(), None);
         let is_there = |latest: &Latest| matches!(latest, Latest::Snapshot(_));
         let first = tokio::time::timeout(LIMIT, input.handle.latest.wait_for(is_there));
         first.await.expect("in time").expect("the loop runs");
-        write(&input, Path::new("/nowhere/at/all.prom")).await;
+        let error = write(&input, Path::new("/nowhere/at/all.prom")).await.expect_err("no folder");
+        assert!(error.to_string().contains("/nowhere/at/all.prom"), "{error:#}");
         handle.stop(LIMIT).await;
     }
 }
