@@ -13,7 +13,7 @@ use memtrace_lab::outcome::Outcome;
 use memtrace_lab::{child, interrupt, paths};
 
 /// Of a target, in a full test run.
-const SECONDS: u64 = 20;
+const SECONDS: u64 = 60;
 /// Longest time for one input, in seconds by the clock: inputs take milliseconds, and a busy
 /// machine may keep a fuzzer waiting.
 const TIMEOUT: u32 = 60;

@@ -19,6 +19,7 @@ pub mod local;
 pub mod outcome;
 pub mod paths;
 pub mod progress;
+pub mod release;
 pub mod setup;
 pub mod trials;
 pub mod vm;

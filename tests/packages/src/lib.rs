@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use memtrace_lab::outcome::Outcome;
 use memtrace_lab::setup::{self, Scope};
-use memtrace_lab::{interrupt, paths, progress};
+use memtrace_lab::{interrupt, paths, progress, release};
 
 mod assets;
 mod build;
@@ -97,7 +97,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 /// # Errors
 /// When a package can't be made, or the user interrupts.
 pub fn step() -> Result<Outcome> {
-    if let Some(reason) = build::obstacle() {
+    if let Some(reason) = release::obstacle() {
         return Ok(Outcome::skipped(reason));
     }
     check::all(&make(&ALL)?, false)

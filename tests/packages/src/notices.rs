@@ -9,11 +9,11 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use memtrace_lab::paths;
+use memtrace_lab::release::PLATFORM;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::VERSION;
-use super::build::PLATFORM;
 
 const HEAD: &str = "\
 memtrace contains the following crates of others, and Rust's standard library (MIT or Apache-2.0,

@@ -19,6 +19,9 @@ const SWAP_MIB: u64 = 1024;
 const MOST: u64 = 16 << 20;
 /// Lines of the console that are shown when a host fails.
 const TAIL: usize = 30;
+/// Lines that are shown from before a kernel's panic, and in all.
+const BEFORE_PANIC: usize = 40;
+const MOST_LINES: usize = 120;
 
 /// Where the host's first serial port goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,9 +141,18 @@ impl Host {
     pub fn tail(&self, file: &str) -> String {
         let bytes = fs::read(self.folder.join(file)).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let lines: Vec<&str> = text.lines().collect();
-        lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or_default().join("\n")
+        end_of(&text)
     }
+}
+
+/// The last lines of a console. Where its kernel panicked, from there on: what it died of stands
+/// above its stack.
+fn end_of(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let last = lines.len().saturating_sub(TAIL);
+    let panic = lines.iter().rposition(|line| line.contains("Kernel panic"));
+    let from = panic.map_or(last, |at| at.saturating_sub(BEFORE_PANIC));
+    lines.iter().skip(from.min(last)).take(MOST_LINES).copied().collect::<Vec<_>>().join("\n")
 }
 
 impl Drop for Host {
@@ -148,5 +160,21 @@ impl Drop for Host {
         // Our own child, not waited for yet, so the pid is still its own.
         let _ = self.qemu.kill();
         let _ = self.qemu.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_shown_from_what_led_to_it() {
+        let mut lines: Vec<String> = (0..500).map(|n| format!("line {n}")).collect();
+        assert_eq!(end_of(&lines.join("\n")).lines().next(), Some("line 470"));
+        lines[450] = "[   66.0] Kernel panic - not syncing: corrupted stack end".to_owned();
+        let shown = end_of(&lines.join("\n"));
+        assert_eq!(shown.lines().next(), Some("line 410"));
+        assert!(shown.contains("corrupted stack end") && shown.ends_with("line 499"), "{shown}");
+        assert_eq!(end_of(""), "");
     }
 }

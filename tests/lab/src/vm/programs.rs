@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::{initramfs, modules};
 use crate::local::initramfs as guest;
 use crate::setup::kernel::Kernel;
-use crate::{paths, progress};
+use crate::{paths, progress, release};
 
 /// What a host needs beside what its kernel has built in.
 const MODULES: &[&str] = &["virtio_pci", "virtio_blk", "irqbypass", "kvm", "kvm_amd"];
@@ -89,6 +89,9 @@ fn find(name: &str, folders: &[&str]) -> Option<PathBuf> {
 /// memtrace as it is released, without its debug information: it would only cost the host
 /// memory.
 fn build_memtrace() -> Result<PathBuf> {
+    if release::obstacle().is_none() {
+        return strip(&release::build()?, "memtrace");
+    }
     let mut command = Command::new("cargo");
     command.current_dir(paths::workspace());
     command.args(["build", "--release", "--locked", "--package", "memtrace"]);

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use memtrace_lab::release::GLIBC;
 
 use super::output;
-use crate::build::GLIBC;
 
 /// Checks that it isn't newer than what packages promise.
 ///
