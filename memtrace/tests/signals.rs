@@ -47,12 +47,13 @@ const RECORDING: &str =
 /// after `before`.
 fn stuck(before: &str) -> (Child, PipeReader) {
     let (reader, writer) = std::io::pipe().expect("a pipe");
-    rustix::pipe::fcntl_setpipe_size(&writer, 4096).expect("it can be small");
+    // No smaller than a page, whatever its size.
+    let size = rustix::pipe::fcntl_setpipe_size(&writer, 4096).expect("it can be small");
     let mut command = Command::new("/bin/sh");
     command.args(["-c", &format!("{before}\nexec \"$0\" report \"$1\" -o -")]);
     command.args([env!("CARGO_BIN_EXE_memtrace"), RECORDING]).stdout(writer);
     let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    wait_for(|| rustix::io::ioctl_fionread(&reader).is_ok_and(|bytes| bytes >= 4096));
+    wait_for(|| rustix::io::ioctl_fionread(&reader).is_ok_and(|bytes| bytes >= size as u64));
     (child, reader)
 }
 

@@ -112,16 +112,18 @@ impl Discovery {
     }
 
     /// Makes the entry that of this process, and not that of one with the same id before it. What
-    /// root starts for a user becomes that user's before it runs the user's program.
+    /// root starts for a user becomes that user's before it runs the user's program, which may have
+    /// the same name.
     fn know(&mut self, root: &HostRoot, pid: u32, stat: &ProcessStat, now: Nanos) {
         let known = self.entries.get_mut(&pid);
         match known.map(|entry| (entry.seen.as_ref(), &mut entry.user)) {
             Some((Some(seen), user)) if seen.start == stat.start => {
-                if seen.comm != stat.comm {
+                if seen.comm != stat.comm || *user == Some(0) {
                     *user = process::account(root, pid);
                 }
             }
-            Some((None, _)) => {}
+            // It may be another process than the one that was entered.
+            Some((None, user)) => *user = process::account(root, pid),
             _ => self.enter(pid, process::account(root, pid), now),
         }
     }

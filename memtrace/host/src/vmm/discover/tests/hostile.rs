@@ -41,6 +41,32 @@ fn a_scan_does_no_more_than_it_may_and_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn what_root_left_to_a_user_is_that_users_whatever_it_is_called() {
+    let host = FakeHost::unified();
+    let process = |pid, user| host.process(&FakeProcess { pid, user, ..FakeProcess::default() });
+    let mut discovery = frugal();
+    process(100, 0);
+    discovery.scan(&host.root(), at(0)).unwrap();
+    assert_eq!(discovery.user(100), Some(0));
+    // The same process under the same name.
+    process(100, STRANGER);
+    discovery.scan(&host.root(), at(60)).unwrap();
+    assert_eq!(discovery.user(100), Some(STRANGER));
+}
+
+#[test]
+fn an_id_that_is_used_again_before_the_first_look_is_the_new_processes() {
+    let host = FakeHost::unified();
+    let process = |user| host.process(&FakeProcess { pid: 103, user, ..FakeProcess::default() });
+    let mut discovery = frugal();
+    process(0);
+    discovery.enter(103, Some(0), at(0));
+    process(STRANGER);
+    discovery.scan(&host.root(), at(1)).unwrap();
+    assert_eq!(discovery.user(103), Some(STRANGER));
+}
+
+#[test]
 fn many_descriptors_of_one_user_do_not_delay_the_vm_of_another() {
     let host = FakeHost::unified();
     for pid in 100..105 {
