@@ -2,10 +2,11 @@
 //! on the way out. A second one ends the process at once, whatever it waits for.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -45,18 +46,35 @@ impl Interrupt {
     /// When they can't be waited for.
     pub fn watch() -> Result<Self> {
         let interrupt = Self::default();
+        let noted = interrupt.clone();
+        let (tell, told) = mpsc::channel();
+        // All of it there: a runtime can't be given up where another one waits for a future.
+        let listen = move || match noted.listen() {
+            Ok(runtime) => {
+                let _ = tell.send(Ok(()));
+                runtime.block_on(std::future::pending::<()>());
+            }
+            Err(error) => {
+                let _ = tell.send(Err(error));
+            }
+        };
+        let thread = std::thread::Builder::new().name("signals".into());
+        thread.spawn(listen).context("cannot wait for signals")?;
+        told.recv().context("cannot wait for signals")??;
+        Ok(interrupt)
+    }
+
+    /// Handles them while the runtime runs.
+    fn listen(&self) -> Result<Runtime> {
         let runtime = super::runtime::current_thread()?;
         let ignored = ignored();
-        let mut signals = Vec::new();
-        {
-            let _entered = runtime.enter();
-            let kinds = [SignalKind::interrupt(), SignalKind::terminate(), HANGUP];
-            for kind in kinds.into_iter().filter(|&kind| !is_in(ignored, kind)) {
-                signals.push((signal(kind).context("cannot wait for signals")?, kind));
-            }
-        }
-        for (mut signal, kind) in signals {
-            let noted = interrupt.clone();
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), HANGUP];
+        for kind in kinds.into_iter().filter(|&kind| !is_in(ignored, kind)) {
+            let mut signal = {
+                let _entered = runtime.enter();
+                signal(kind).context("cannot wait for signals")?
+            };
+            let noted = self.clone();
             runtime.spawn(async move {
                 while signal.recv().await.is_some() {
                     // A run that waits for a pipe whose reader is stuck never looks at the note.
@@ -67,11 +85,7 @@ impl Interrupt {
                 }
             });
         }
-        std::thread::Builder::new()
-            .name("signals".into())
-            .spawn(move || runtime.block_on(std::future::pending::<()>()))
-            .context("cannot wait for signals")?;
-        Ok(interrupt)
+        Ok(runtime)
     }
 
     /// A closed terminal sends SIGHUP twice (kernel and shell), the end of its session SIGTERM
