@@ -124,6 +124,9 @@ impl KernelReport {
         if !second.signals.is_empty() {
             self.signals = second.signals;
         }
+        if let Some(why) = self.failed.take() {
+            self.notes.push(format!("an earlier boot: {why}"));
+        }
         self.failed = second.failed;
         self.notes.extend(second.notes);
         self.complete = second.complete;

@@ -49,6 +49,7 @@ fn a_second_run_takes_the_place_of_the_first() {
     ]));
     assert_eq!((first.problems().len(), first.failed.is_none(), first.complete()), (1, true, true));
     assert_eq!(first.scenarios.len(), 2);
+    assert!(first.to_string().contains("an earlier boot: the host ended early"), "{first}");
 }
 
 #[test]
