@@ -39,7 +39,11 @@ impl FromStr for MetricsSource {
             return Ok(Self::File(text.into()));
         }
         let told = "ADDRESS:PORT, :PORT (loopback), unix:/PATH, or /FILE.prom";
-        text.parse().map(Self::Listener).map_err(|_| Error::msg(told))
+        // As it is scraped.
+        let url = text.strip_prefix("http://").filter(|url| !url.starts_with("unix:"));
+        let address = url.map(|url| url.trim_end_matches('/'));
+        let address = address.map(|url| url.strip_suffix("/metrics").unwrap_or(url));
+        address.unwrap_or(text).parse().map(Self::Listener).map_err(|_| Error::msg(told))
     }
 }
 

@@ -30,6 +30,21 @@ fn answering(mut stream: impl std::io::Read + std::io::Write, answer: &str) {
 }
 
 #[test]
+fn a_listener_may_be_named_as_it_is_scraped() {
+    let place = |text: &str| text.parse::<MetricsSource>();
+    let named = place("127.0.0.1:9435").expect("it is a place");
+    for url in ["http://127.0.0.1:9435", "http://127.0.0.1:9435/", "http://127.0.0.1:9435/metrics"]
+    {
+        assert_eq!(place(url).expect(url), named);
+    }
+    for wrong in
+        ["https://127.0.0.1:9435", "http://127.0.0.1:9435/x", "http://unix:/x", "http:///x"]
+    {
+        assert!(place(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn it_reads_listeners_sockets_and_files() {
     let folder = tempfile::tempdir().expect("there is room");
     let (file, socket) = (folder.path().join("m.prom"), folder.path().join("m.sock"));
