@@ -26,4 +26,6 @@ pub mod probe;
 pub mod protocol;
 pub mod taskstats;
 #[cfg(feature = "full")]
+mod transient;
+#[cfg(feature = "full")]
 pub mod vmm;

@@ -1,14 +1,17 @@
 //! A command that reads lines from its standard input. It is started early, because a fork under
-//! pressure may be slow or fail. Writes block, so callers use a thread.
+//! pressure may be slow or fail, and outside of memtrace's service, if it is one. Writes block, so callers use a thread.
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::transient;
 
 /// Minimum time between two starts of the command.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -16,6 +19,32 @@ const AGAIN: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(2);
 /// What it gets of memtrace's environment: nothing that was meant for memtrace alone.
 const KEPT: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
+
+/// The process groups of commands that run. Threads own the commands, and the end of the process
+/// doesn't wait for threads.
+static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+/// How often the end looks whether they are gone.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// At the end of memtrace, once their owners are told to stop: waits until all commands have ended or
+/// had their time, and kills those that are left, which are those that don't read.
+pub fn end_all() {
+    let deadline = Instant::now() + GRACE + GRACE / 4;
+    while !running(|groups| groups.is_empty()) {
+        if Instant::now() >= deadline {
+            let left = running(std::mem::take);
+            for group in left {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+            return;
+        }
+        thread::park_timeout(LOOK);
+    }
+}
+
+fn running<T>(of: impl FnOnce(&mut Vec<Pid>) -> T) -> T {
+    of(&mut RUNNING.lock().unwrap_or_else(PoisonError::into_inner))
+}
 
 #[derive(Debug)]
 pub struct LineSink {
@@ -80,16 +109,27 @@ impl Drop for Running {
         if let Some(group) = self.group.filter(|_| !is_over) {
             let _ = kill_process_group(group, Signal::KILL);
         }
+        running(|groups| groups.retain(|group| Some(*group) != self.group));
     }
 }
 
 fn spawn(arguments: &[String]) -> io::Result<Running> {
     let (program, rest) = arguments.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    let kept = KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-    let mut child = Command::new(program)
-        .args(rest)
+    let kept = || KEPT.iter().filter_map(|&name| Some((name, std::env::var_os(name)?)));
+    let mut command = if let Some(service) = transient::service() {
+        // systemd would say so in the journal alone.
+        if program.contains('/') {
+            std::fs::metadata(program)?;
+        }
+        transient::command(&service, arguments, kept())
+    } else {
+        let mut command = Command::new(program);
+        command.args(rest);
+        command
+    };
+    let mut child = command
         .env_clear()
-        .envs(kept)
+        .envs(kept())
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -99,6 +139,7 @@ fn spawn(arguments: &[String]) -> io::Result<Running> {
     // have ended already.
     let _ = std::fs::write(format!("/proc/{}/oom_score_adj", child.id()), "0");
     let input = child.stdin.take();
+    running(|groups| groups.extend(group));
     Ok(Running { input, group, ended: wait_for(child)? })
 }
 

@@ -31,6 +31,7 @@ use acting::Acting;
 use memtrace_core::live::Control;
 use memtrace_core::reactor::{Ledger, Reactor};
 use memtrace_host::actuate::host::HostActuator;
+use memtrace_host::line_sink;
 use memtrace_store::journal::{Journal, Recovered};
 use memtrace_store::recording::{BackgroundRecorder, Recorder};
 use print::Printer;
@@ -85,7 +86,7 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let alerts = Alerts::start(config.alert.rules(), &config.alert.send)?;
     let handle = sampling::spawn_with(Box::new(source), Some(reactor), control);
     let (rules, changed) = watch::channel(config.alert.rules());
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         if let Some(listener) = listener {
             let input = ViewInput::alone(handle.clone(), None).alerted(alerts.firing());
             tokio::spawn(serve(listener, input));
@@ -103,7 +104,10 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
         let result = session.run(count).await;
         handle.stop(PATIENCE).await;
         result
-    })
+    });
+    drop(runtime);
+    line_sink::end_all();
+    result
 }
 
 /// The socket for metrics, if one is configured. Needs a runtime.
