@@ -40,6 +40,20 @@ impl Acting {
         }
         Ok(())
     }
+
+    /// Takes the lock again if somebody has removed its file, which lets another process act.
+    ///
+    /// # Errors
+    /// When another process acts meanwhile; this one must not any more.
+    pub(super) fn hold(&mut self) -> Result<()> {
+        match &self.lock {
+            Some(lock) if !lock.is_at(&self.path) => {
+                self.lock = None;
+                self.set(true)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -59,5 +73,23 @@ mod tests {
         assert!(error.contains(&own), "{error}");
         first.set(false).unwrap();
         second.set(true).unwrap();
+    }
+
+    #[test]
+    fn a_removed_lock_is_taken_again_or_lost_to_who_was_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("enforce.lock");
+        let (mut first, mut second) = (Acting::not_yet(&path), Acting::not_yet(&path));
+        first.set(true).unwrap();
+        fs::remove_file(&path).unwrap();
+        first.hold().unwrap();
+        second.set(true).unwrap_err();
+        fs::remove_file(&path).unwrap();
+        second.set(true).unwrap();
+        first.hold().unwrap_err();
+        first.hold().unwrap();
+        second.hold().unwrap();
+        second.set(false).unwrap();
+        first.set(true).unwrap();
     }
 }

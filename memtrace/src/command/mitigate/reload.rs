@@ -61,6 +61,14 @@ impl Running {
         }
     }
 
+    /// Stops acting if another memtrace acts on this host by now.
+    pub(super) fn hold_the_lock(&mut self) {
+        if let Err(error) = self.acting.hold() {
+            tracing::error!("observing from now on: {error:#}");
+            self.remote.change(Change { rules: self.config.rules.clone(), acts: false });
+        }
+    }
+
     fn take(&mut self, mut config: Config, control: &watch::Sender<Control>) {
         for key in fixed(&self.config, &config) {
             tracing::warn!("{key} can't change at runtime: restart memtrace to apply it");

@@ -49,6 +49,7 @@ impl Session {
             tokio::select! {
                 step = next(&mut self.handle) => {
                     self.show(&*step?)?;
+                    self.running.hold_the_lock();
                     left = left.map(|left| left.saturating_sub(1));
                 }
                 () = signals.end() => break,

@@ -21,7 +21,7 @@ const TABLE: u64 = 8 << 20;
 /// A lock that this process holds until the value is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -45,7 +45,15 @@ impl Lock {
         }
         // On a full disk the process id is missing; the lock holds all the same.
         let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+
+    /// Whether the file at `path` is still this one. Where it isn't, another process may have locked
+    /// the one that is there.
+    pub fn is_at(&self, path: &Path) -> bool {
+        let id = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+        let own = self.file.metadata().map(id);
+        std::fs::symlink_metadata(path).is_ok_and(|there| own.is_ok_and(|own| own == id(there)))
     }
 }
 
