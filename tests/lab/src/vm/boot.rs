@@ -33,6 +33,16 @@ pub enum Console {
     Terminal,
 }
 
+/// What a host gets beside its kernel and initramfs.
+#[derive(Clone, Copy, Debug)]
+pub struct Wiring<'a> {
+    pub console: Console,
+    /// On the kernel's command line, for its PID 1.
+    pub order: &'a str,
+    /// An image that becomes its second disk.
+    pub disk: Option<&'a Path>,
+}
+
 /// A booted host. It is ended when this is dropped.
 pub struct Host {
     qemu: Child,
@@ -43,8 +53,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// Starts qemu. `folder` gets all that belongs to this run; `order` tells the host's
-    /// PID 1, on the kernel's command line, what to do.
+    /// Starts qemu. `folder` gets all that belongs to this run.
     ///
     /// # Errors
     /// When a file can't be written or qemu can't start.
@@ -52,7 +61,7 @@ impl Host {
         kernel: &Kernel,
         initramfs: &[u8],
         folder: &Path,
-        (console, order): (Console, &str),
+        Wiring { console, order, disk }: Wiring<'_>,
         deadline: Instant,
     ) -> Result<Self> {
         fs::write(folder.join("initramfs"), initramfs).context("write the initramfs")?;
@@ -95,6 +104,10 @@ impl Host {
                 "file={},if=virtio,format=raw,cache=unsafe",
                 folder.join("swap").display()
             ))
+            .args(disk.into_iter().flat_map(|disk| {
+                let file = format!("file={},if=virtio,format=raw,cache=unsafe", disk.display());
+                ["-drive".to_owned(), file]
+            }))
             .stderr(errors)
             .spawn()
             .context("run qemu-system-x86_64")?;

@@ -4,6 +4,7 @@
 //! counters, in one scenario after the other. Nothing needs root.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -26,10 +27,10 @@ pub mod report;
 
 pub use apt::Suite;
 pub(crate) use apt::source_of;
-pub use boot::{Console, Host};
+pub use boot::{Console, Host, Wiring};
 pub use kernels::MATRIX;
 pub use memtrace_lab_host::scenario::PROGRAMS;
-pub use programs::{Programs, find_qemu};
+pub use programs::{Programs, find_qemu, portable_qemu};
 pub use report::{KernelReport, sentence};
 
 /// No kernel's boot may take longer. On a machine that others use it needs twice its time.
@@ -37,6 +38,9 @@ const LIMIT: Duration = Duration::from_secs(25 * 60);
 /// Boots of an emulated host. One of some hundred died with a corrupted kernel stack (7.2, QEMU 7.2);
 /// of what isn't known, so each death stays in the report.
 const ATTEMPTS: u32 = 3;
+/// What a system is told: where its disk is, and that nobody logs in.
+const SYSTEM: &str = "memtrace.root=/dev/vdb systemd.mask=serial-getty@ttyS0.service \
+                      systemd.mask=getty@tty1.service systemd.show_status=false";
 /// A run that takes longer than this is reported.
 const SLOW: Duration = Duration::from_secs(6 * 60);
 
@@ -96,7 +100,8 @@ fn try_kernel(
     }
     let order = format!("memtrace.scenarios={}", tests.join(","));
     let deadline = Instant::now() + LIMIT;
-    let mut host = Host::boot(kernel, initramfs, folder.path(), (Console::File, &order), deadline)?;
+    let wiring = Wiring { console: Console::File, order: &order, disk: None };
+    let mut host = Host::boot(kernel, initramfs, folder.path(), wiring, deadline)?;
     let mut outcome = KernelReport::default();
     if let Err(error) = hear(name, &mut host, &mut outcome) {
         interrupt::check()?;
@@ -125,7 +130,7 @@ fn hear(name: &str, host: &mut Host, outcome: &mut KernelReport) -> Result<()> {
 pub fn boot(
     name: &str,
     programs: &Programs,
-    wiring: (Console, &str),
+    wiring: Wiring<'_>,
     limit: Duration,
 ) -> Result<(Host, tempfile::TempDir)> {
     let kernel = kernels::get(name)?;
@@ -133,6 +138,20 @@ pub fn boot(
     let folder = run_folder(name)?;
     let deadline = Instant::now() + limit;
     let host = Host::boot(&kernel, &initramfs, folder.path(), wiring, deadline)?;
+    Ok((host, folder))
+}
+
+/// Boots a whole system: `image` is its disk, with an ext4 file system on it, and its systemd is
+/// PID 1. What it writes to its second serial port are the host's lines.
+///
+/// # Errors
+/// When the kernel can't be had, or qemu can't start.
+pub fn boot_system(name: &str, image: &Path, limit: Duration) -> Result<(Host, tempfile::TempDir)> {
+    let kernel = kernels::get(name)?;
+    let initramfs = programs::pack_system(&kernel)?;
+    let folder = run_folder(name)?;
+    let wiring = Wiring { console: Console::File, order: SYSTEM, disk: Some(image) };
+    let host = Host::boot(&kernel, &initramfs, folder.path(), wiring, Instant::now() + limit)?;
     Ok((host, folder))
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{initramfs, modules};
+use super::{initramfs, libraries, modules};
 use crate::local::initramfs as guest;
 use crate::setup::kernel::Kernel;
 use crate::{paths, progress, release};
@@ -27,6 +27,9 @@ const FIRMWARE_FOLDERS: &[&str] =
 const TCG: &str = "accel-tcg-x86_64.so";
 const MODULE_FOLDERS: &[&str] =
     &["/usr/lib/x86_64-linux-gnu/qemu", "/usr/lib64/qemu", "/usr/lib/qemu", "/usr/local/lib/qemu"];
+/// Libraries that belong to a system's dynamic linker.
+const OF_THE_SYSTEM: [&str; 7] =
+    ["ld-linux", "libc.so", "libm.so", "libpthread.so", "libdl.so", "librt.so", "libresolv.so"];
 const BUILD: Duration = Duration::from_secs(15 * 60);
 
 /// What goes into every host.
@@ -80,6 +83,51 @@ pub fn pack(kernel: &Kernel, programs: &Programs) -> Result<Vec<u8>> {
     root.file(&kernel.image, Path::new("guest/vmlinuz"))?;
     root.content(&guest::build(kernel)?, Path::new("guest/initramfs"));
     Ok(root.finish())
+}
+
+/// The initramfs of a host with this kernel that goes on with a system on its second disk.
+///
+/// # Errors
+/// When a part of it is missing.
+pub fn pack_system(kernel: &Kernel) -> Result<Vec<u8>> {
+    let wanted: Vec<&str> =
+        MODULES.iter().chain(OPTIONAL_MODULES).chain(&["ext4"]).copied().collect();
+    let mut root = initramfs::Root::new(&guest::build_static("memtrace-lab-host")?)?;
+    root.modules(&modules::in_order(&kernel.modules, &wanted)?);
+    Ok(root.finish())
+}
+
+/// Lays out qemu with what it reads in a folder, for a system that has none. Its libraries are those
+/// of this machine, but for the C library's, which are the system's own.
+///
+/// # Errors
+/// When there is no qemu here, or a part of it is missing.
+pub fn portable_qemu(folder: &Path) -> Result<()> {
+    let qemu = find_qemu()?;
+    for part in ["lib", "bios"] {
+        fs::create_dir_all(folder.join(part))?;
+    }
+    fs::copy(&qemu, folder.join("qemu-system-x86_64"))?;
+    let module = find(TCG, MODULE_FOLDERS);
+    let mut files = libraries::of(&qemu)?;
+    if let Some(module) = &module {
+        files.extend(libraries::of(module)?);
+        files.insert(module.clone());
+    }
+    for file in files {
+        let name = file.file_name().unwrap_or_default().display().to_string();
+        if !OF_THE_SYSTEM.iter().any(|part| name.starts_with(part)) {
+            fs::copy(&file, folder.join("lib").join(name))?;
+        }
+    }
+    for name in FIRMWARE {
+        let path = find(name, FIRMWARE_FOLDERS);
+        fs::copy(
+            path.with_context(|| format!("qemu's {name} is nowhere"))?,
+            folder.join("bios").join(name),
+        )?;
+    }
+    Ok(())
 }
 
 fn find(name: &str, folders: &[&str]) -> Option<PathBuf> {

@@ -15,7 +15,7 @@ use memtrace_lab::date::today;
 use memtrace_lab::local::obstacle;
 use memtrace_lab::local::plan::Manager;
 use memtrace_lab::setup::{self, Scope};
-use memtrace_lab::vm::{self, Console, Programs};
+use memtrace_lab::vm::{self, Console, Programs, Wiring};
 use memtrace_lab::{interrupt, paths, progress};
 
 use page::Pair;
@@ -156,7 +156,8 @@ fn once(kernel: &str, programs: &Programs, mode: Mode) -> Result<Run> {
     progress::say(&format!("{name}: booting"));
     let begun = Instant::now();
     let order = format!("memtrace.relief={}", mode.word());
-    let (mut host, _folder) = vm::boot(kernel, programs, (Console::File, &order), LIMIT)?;
+    let wiring = Wiring { console: Console::File, order: &order, disk: None };
+    let (mut host, _folder) = vm::boot(kernel, programs, wiring, LIMIT)?;
     let mut run = Run::new(mode);
     while let Some(line) = host.next_line()? {
         if let Some(told) = run.take(&line) {

@@ -25,6 +25,7 @@ mod run;
 mod selftest;
 mod setting;
 mod swap;
+mod system;
 mod timing;
 mod tracer;
 mod wait;
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
         eprintln!("this program is PID 1 of a lab host, and does nothing elsewhere");
         return ExitCode::FAILURE;
     }
-    if let Err(error) = prepare::mount_all().and_then(|()| report_all()) {
+    if let Err(error) = prepare::mount_all().and_then(|()| serve()) {
         eprintln!("host: {error:#}");
     }
     // Nothing is left to do here, whatever happened.
@@ -44,13 +45,17 @@ fn main() -> ExitCode {
     }
 }
 
+fn serve() -> anyhow::Result<()> {
+    let line = std::fs::read_to_string("/proc/cmdline")?;
+    system::wanted(&line).map_or_else(|| report_all(&line), system::enter)
+}
+
 /// The work, with what stopped it as the last line of the report.
-fn report_all() -> anyhow::Result<()> {
+fn report_all(line: &str) -> anyhow::Result<()> {
     let mut report = report::Report::open()?;
     // Kept until after the report: without it the host may die.
     let mut anchor = None;
-    let line = std::fs::read_to_string("/proc/cmdline")?;
-    let done = match (demo::wanted(&line), relief::wanted(&line)) {
+    let done = match (demo::wanted(line), relief::wanted(line)) {
         (Some(view), _) => demo::run(view, &mut report),
         (None, Some(mode)) => relief::run(mode, &mut report, &mut anchor),
         (None, None) => work(&mut report, &mut anchor),
