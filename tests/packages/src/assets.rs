@@ -25,6 +25,8 @@ pub struct Asset {
     pub formats: &'static [Format],
 }
 
+/// Where memtrace looks for its helper, if it isn't beside it.
+pub const HELPER: &str = "usr/libexec/memtrace/memtrace-libvirt";
 const ALL: &[Format] = &super::ALL;
 const INSTALLED: &[Format] = &[Format::Deb, Format::Rpm];
 const DEB: &[Format] = &[Format::Deb];
@@ -77,19 +79,21 @@ pub fn stage(built: &Built, date: &str, root: &Path) -> Result<Vec<Asset>> {
         fs::remove_dir_all(root).with_context(|| format!("empty {}", root.display()))?;
     }
     let mut stage = Stage { root: root.to_owned(), assets: Vec::new() };
-    stage.add(&built.program, "usr/bin/memtrace", ALL)?;
+    let program = &built.memtrace.program;
+    stage.add(program, "usr/bin/memtrace", ALL)?;
+    stage.add(&built.helper.program, HELPER, ALL)?;
     let workspace = paths::workspace();
     for (source, place, formats) in FILES {
         stage.add(&workspace.join(source), place, formats)?;
     }
     let made = tempfile::tempdir().context("a folder for pages")?;
     let configuration = workspace.join("config/memtrace.toml");
-    for page in pages::manual(&built.program, &configuration, date, made.path())? {
+    for page in pages::manual(program, &configuration, date, made.path())? {
         let name = file_name(&page)?;
         let section = name.rsplit('.').next().unwrap_or_default();
         stage.add_packed(&page, &format!("usr/share/man/man{section}/{name}.gz"), ALL)?;
     }
-    for script in pages::completions(&built.program, made.path())? {
+    for script in pages::completions(program, made.path())? {
         let name = file_name(&script)?;
         for (folder, formats) in completions(&name) {
             stage.add(&script, &format!("{folder}/{name}"), formats)?;

@@ -1,4 +1,4 @@
-//! memtrace for packages: stripped, with its debug symbols apart.
+//! The programs of packages: stripped, with their debug symbols apart.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,24 +10,31 @@ use memtrace_lab::{progress, release};
 
 const SHORT: Duration = Duration::from_secs(60);
 
-/// memtrace, as it is packaged.
+/// A program, as it is packaged.
 #[derive(Clone, Debug)]
-pub struct Built {
+pub struct Stripped {
     pub program: PathBuf,
     pub symbols: PathBuf,
 }
 
-/// Builds the program, and takes its symbols out.
-///
-/// # Errors
-/// When it doesn't build, or the user interrupts.
-pub fn run(folder: &Path) -> Result<Built> {
-    let (program, symbols) = split(&release::build()?, folder)?;
-    Ok(Built { program, symbols })
+/// memtrace, and its helper for libvirt.
+#[derive(Clone, Debug)]
+pub struct Built {
+    pub memtrace: Stripped,
+    pub helper: Stripped,
 }
 
-/// The program without symbols, and its symbols.
-fn split(program: &Path, folder: &Path) -> Result<(PathBuf, PathBuf)> {
+/// Builds them, and takes their symbols out.
+///
+/// # Errors
+/// When one doesn't build, or the user interrupts.
+pub fn run(folder: &Path) -> Result<Built> {
+    let memtrace = split(&release::build()?, folder)?;
+    let helper = split(&release::build_helper()?, folder)?;
+    Ok(Built { memtrace, helper })
+}
+
+fn split(program: &Path, folder: &Path) -> Result<Stripped> {
     let name = program.file_name().context("a program without a name")?.display().to_string();
     let folder = folder.join("programs");
     fs::create_dir_all(&folder)?;
@@ -44,5 +51,5 @@ fn split(program: &Path, folder: &Path) -> Result<(PathBuf, PathBuf)> {
     link.current_dir(&folder).arg(format!("--add-gnu-debuglink={name}.debug")).arg(&name);
     progress::run(&format!("linking {name} to its symbols"), &mut link, SHORT)?;
     ensure!(stripped.is_file(), "{} isn't there", stripped.display());
-    Ok((stripped, symbols))
+    Ok(Stripped { program: stripped, symbols })
 }

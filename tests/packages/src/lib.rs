@@ -16,6 +16,8 @@ mod make;
 mod notices;
 mod pages;
 
+use build::Built;
+
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Kinds of packages [default: all]
@@ -52,8 +54,7 @@ impl fmt::Display for Format {
 /// What was made.
 #[derive(Clone, Debug)]
 struct Made {
-    /// The stripped program.
-    program: PathBuf,
+    built: Built,
     /// Where the files of packages lie as they are installed.
     root: PathBuf,
     packages: Vec<(Format, PathBuf)>,
@@ -115,7 +116,7 @@ fn make(formats: &[Format]) -> Result<Made> {
     }
     make::symbols(&built, &folder)?;
     progress::say(&format!("packages are in {}", folder.display()));
-    Ok(Made { program: built.program, root, packages })
+    Ok(Made { built, root, packages })
 }
 
 /// Everything that packages are made of.

@@ -38,10 +38,14 @@ pub fn run(format: Format, assets: &[Asset], folder: &Path) -> Result<PathBuf> {
 /// When tar fails.
 pub fn symbols(built: &Built, folder: &Path) -> Result<()> {
     let root = emptied(&folder.join("symbols"))?;
-    let place = root.join("usr/lib/debug/usr/bin");
-    fs::create_dir_all(&place)?;
-    let name = built.symbols.file_name().context("symbols without a name")?;
-    fs::copy(&built.symbols, place.join(name))?;
+    for (symbols, program) in
+        [(&built.memtrace.symbols, "usr/bin"), (&built.helper.symbols, "usr/libexec/memtrace")]
+    {
+        let place = root.join("usr/lib/debug").join(program);
+        fs::create_dir_all(&place)?;
+        let name = symbols.file_name().context("symbols without a name")?;
+        fs::copy(symbols, place.join(name))?;
+    }
     let archive = folder.join(format!("memtrace-{VERSION}-x86_64-linux-debug.tar.gz"));
     pack(&root, &["usr"], &archive)
 }

@@ -16,9 +16,9 @@ use serde_json::json;
 use super::VERSION;
 
 const HEAD: &str = "\
-memtrace contains the following crates of others, and Rust's standard library (MIT or Apache-2.0,
-The Rust Project Contributors). Each has the licence that stands behind its name; the texts below
-are those that came with them.
+memtrace and memtrace-libvirt contain the following crates of others, and Rust's standard library
+(MIT or Apache-2.0, The Rust Project Contributors). Each has the licence that stands behind its
+name; the texts below are those that came with them. virt and virt-sys are in memtrace-libvirt alone.
 ";
 /// How files with a licence, or with what it wants to be told, begin.
 const NAMES: [&str; 5] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE"];
@@ -116,11 +116,12 @@ pub fn text(packages: &[Package]) -> Result<String> {
     Ok(notices)
 }
 
-/// Crates that are linked into the program, as `name version`.
+/// Crates that are linked into the programs, as `name version`.
 fn linked() -> Result<BTreeSet<String>> {
     let text = cargo(&[
         "tree",
         "--package=memtrace",
+        "--package=memtrace-libvirt",
         "--edges=normal,no-proc-macro",
         "--target",
         PLATFORM,

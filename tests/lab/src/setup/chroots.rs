@@ -14,24 +14,26 @@ use crate::{interrupt, paths, progress};
 
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 
-/// A release, and what its system has beside apt: Debian 11's has no systemd, as in containers.
+/// A release, and what its system has beside apt: Debian 11's has no systemd, as in containers, and
+/// so isn't booted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Release {
     pub suite: &'static str,
     pub number: u8,
-    pub systemd: bool,
+    /// The series of its kernel, where it has systemd.
+    pub kernel: Option<&'static str>,
 }
 
 pub const ALL: [Release; 3] = [
-    Release { suite: "bullseye", number: 11, systemd: false },
-    Release { suite: "bookworm", number: 12, systemd: true },
-    Release { suite: "trixie", number: 13, systemd: true },
+    Release { suite: "bullseye", number: 11, kernel: None },
+    Release { suite: "bookworm", number: 12, kernel: Some("6.1") },
+    Release { suite: "trixie", number: 13, kernel: Some("6.12") },
 ];
 
 impl Release {
     /// Its root. There may be none yet.
     pub fn root(self) -> PathBuf {
-        paths::target().join("lab/chroots").join(self.suite)
+        paths::target().join("lab/systems").join(self.suite)
     }
 }
 
@@ -66,8 +68,8 @@ fn make(release: Release) -> Result<()> {
     command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "mmdebstrap"]);
     command.args(["--mode=root", "--variant=apt", "--format=directory", "--quiet"]);
     // What each real one has.
-    command.arg(if release.systemd {
-        "--include=passwd,procps,systemd"
+    command.arg(if release.kernel.is_some() {
+        "--include=passwd,procps,systemd,dbus"
     } else {
         "--include=passwd"
     });

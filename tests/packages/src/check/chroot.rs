@@ -87,7 +87,7 @@ fn one(release: Release, old: &Path, new: &Path, folder: &Path, tally: &mut Tall
 }
 
 /// `ok NAME` or `not ok NAME`.
-fn result(line: &str) -> Option<(String, bool)> {
+pub(super) fn result(line: &str) -> Option<(String, bool)> {
     let good = line.strip_prefix("ok ").map(|name| (name.to_owned(), true));
     good.or_else(|| line.strip_prefix("not ok ").map(|name| (name.to_owned(), false)))
 }

@@ -13,6 +13,7 @@ use memtrace_lab::paths;
 use super::pages::SHELLS;
 use crate::{Format, Made};
 
+mod booted;
 mod chroot;
 mod contents;
 mod symbols;
@@ -24,7 +25,9 @@ mod units;
 /// When the user interrupts.
 pub fn all(made: &Made, write: bool) -> Result<Outcome> {
     let mut tally = Tally::default();
-    tally.note("symbol versions", symbols::check(&made.program))?;
+    for program in [&made.built.memtrace.program, &made.built.helper.program] {
+        tally.note(&format!("symbol versions of {}", name(program)), symbols::check(program))?;
+    }
     for (format, path) in &made.packages {
         tally.note(&format!("contents of the {format}"), contents::check(*format, path, write))?;
     }
@@ -46,6 +49,7 @@ pub fn all(made: &Made, write: bool) -> Result<Outcome> {
     units::all(&made.root, &mut tally)?;
     if let Some(deb) = made.package(Format::Deb) {
         chroot::all(deb, &mut tally)?;
+        booted::all(deb, &mut tally)?;
     }
     Ok(tally.outcome)
 }
@@ -135,7 +139,7 @@ fn completions(shell: &str, script: &str, root: &Path) -> Result<()> {
     quiet(Command::new(shell).arg("-n").arg(path))
 }
 
-/// Scripts of packages, and the one that tries them.
+/// Scripts of packages, and those that try them.
 fn shellcheck() -> Result<()> {
     let packaging = paths::workspace().join("packaging");
     let mut command = Command::new("shellcheck");
@@ -146,6 +150,8 @@ fn shellcheck() -> Result<()> {
     for script in ["post", "preun", "postun"] {
         command.arg(packaging.join("rpm").join(script));
     }
-    command.arg(paths::workspace().join(chroot::SCRIPT));
+    for script in [chroot::SCRIPT, booted::SCRIPT, booted::IMAGE] {
+        command.arg(paths::workspace().join(script));
+    }
     quiet(&mut command)
 }
