@@ -5,6 +5,7 @@ use std::path::Path;
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
+use crate::command::doctor::confinement;
 use crate::command::doctor::report::{Fact, Standing};
 use memtrace_core::format;
 use memtrace_core::units::Bytes;
@@ -22,6 +23,8 @@ pub(super) fn facts(root: &HostRoot) -> Vec<Fact> {
         kernel(root),
         type_information(root),
         capabilities(privileges::effective(root)),
+        confinement::lockdown(root),
+        confinement::security_module(root),
         tracefs(root),
         cgroups(root),
         swap(root),
@@ -30,7 +33,7 @@ pub(super) fn facts(root: &HostRoot) -> Vec<Fact> {
     ]
 }
 
-fn fact(name: &'static str, standing: Standing, finding: impl Into<String>) -> Fact {
+pub(super) fn fact(name: &'static str, standing: Standing, finding: impl Into<String>) -> Fact {
     Fact { name, standing, finding: finding.into() }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 pub(crate) mod audit;
+mod confinement;
 mod facts;
 mod gather;
 mod mend;

@@ -5,8 +5,11 @@
 exec >/dev/ttyS1 2>&1
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 CONFIGURATION=/etc/memtrace/memtrace.toml
-UNPRIVILEGED="setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all --bounding-set=-all"
 SOURCE=127.0.0.1:9435
+
+unprivileged() {
+    setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all --bounding-set=-all "$@"
+}
 
 step() {
     name=$1
@@ -39,15 +42,17 @@ status() {
 
 untouched() {
     for unit in memtrace memtrace-exporter memtrace-record; do
-        [ "$(systemctl is-enabled $unit)" = disabled ] && [ "$(systemctl is-active $unit)" = inactive ] || return 1
+        [ "$(systemctl is-enabled $unit)" = disabled ] || return 1
+        [ "$(systemctl is-active $unit)" = inactive ] || return 1
     done
 }
 
 started() {
-    systemctl start "$1" && [ "$(systemctl is-active "$1")" = active ] || {
-        journalctl --no-pager -n 30 -u "$1"
-        return 1
-    }
+    if systemctl start "$1" && [ "$(systemctl is-active "$1")" = active ]; then
+        return 0
+    fi
+    journalctl --no-pager -n 30 -u "$1"
+    return 1
 }
 
 # Bits of capabilities(7): 1 and 2 DAC, 5 KILL, 6 SETGID, 7 SETUID, 14 IPC_LOCK, 19 SYS_PTRACE,
@@ -158,14 +163,14 @@ guest() {
 }
 
 exported() {
-    soon $UNPRIVILEGED memtrace zabbix discover --source $SOURCE
+    soon unprivileged memtrace zabbix discover --source $SOURCE
     good=$?
     cat /run/soon
     [ $good = 0 ] && grep -q a-guest /run/soon
 }
 
 checked() {
-    $UNPRIVILEGED memtrace check --source $SOURCE
+    unprivileged memtrace check --source $SOURCE
     [ $? -le 2 ]
 }
 
