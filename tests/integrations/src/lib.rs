@@ -83,6 +83,11 @@ const TRIALS: &[Trial] = &[
         run: zabbix::items,
     },
     Trial {
+        what: "the rule of stalled VMs fires of a guest that stalls",
+        programs: &[Program::Prometheus],
+        run: prometheus::stalls,
+    },
+    Trial {
         what: "Alertmanager has an alert while a guest swaps, and no longer",
         programs: &[Program::Alertmanager],
         run: alertmanager::told,

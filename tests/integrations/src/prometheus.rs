@@ -4,11 +4,13 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use memtrace_lab::local::plan::GUESTS;
 use memtrace_lab::paths;
 use memtrace_lab::setup::programs::Program;
+use memtrace_lab::wait;
 use serde_json::Value;
 
 use super::dashboard;
@@ -18,6 +20,8 @@ use super::service::Service;
 
 const RULES: &str = "packaging/prometheus/memtrace.rules.yml";
 const DASHBOARD: &str = "packaging/grafana/memtrace.json";
+/// A rate of two minutes has to be over the rule's limit for one.
+const STALLS_WITHIN: Duration = Duration::from_secs(180);
 /// What Prometheus counts of samples that it could not keep.
 const REFUSED: [&str; 4] = [
     "prometheus_target_scrapes_sample_duplicate_timestamp_total",
@@ -176,6 +180,25 @@ pub fn rules(scene: &mut Scene<'_>) -> Result<()> {
             let (name, health) = (&rule["name"], &rule["health"]);
             ensure!(health == "ok", "{name}: {health} {}", rule["lastError"]);
         }
+        Ok(())
+    })
+}
+
+/// The rule's rate of real counters is over its limit for as long as it wants: that a VM stalls fires.
+///
+/// # Errors
+/// When it doesn't.
+pub fn stalls(scene: &mut Scene<'_>) -> Result<()> {
+    let names = GUESTS.map(|guest| guest.name).join("|");
+    let firing = format!(
+        "count(count by (instance) (ALERTS{{alertname=\"MemtraceVmStalled\",\
+         alertstate=\"firing\",name=~\"{names}\"}}))"
+    );
+    let prometheus = scene.prometheus()?;
+    wait::until("the rule of stalled VMs", STALLS_WITHIN, || {
+        let hosts = prometheus.query(&firing)?;
+        let hosts = hosts.first().and_then(|series| series["value"][1].as_str());
+        ensure!(hosts == Some(&HOSTS.to_string()), "{firing}: {hosts:?}");
         Ok(())
     })
 }
