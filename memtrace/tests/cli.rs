@@ -361,7 +361,8 @@ fn a_simulation_goes_by_the_configuration_that_it_is_given() {
         let runs = document.get("rows").unwrap_or(&document["hosts"][0]["runs"]);
         [0, 1].map(|run| runs[run]["outcome"]["stall_seconds"].as_f64().expect("a number"))
     };
-    for simulated in [&["leak"][..], &["--population-host", "7"], &["--population", "1"]] {
+    let drawn = ["--population", "1", "--seed", "7"];
+    for simulated in [&["leak"][..], &["--population-host", "7"], &drawn] {
         let [nothing, by_default] = stalls(simulated);
         assert!(by_default < nothing, "{simulated:?}: {by_default} of {nothing}");
         let [nothing, by_config] = stalls(&[simulated, &config[..]].concat());
