@@ -348,6 +348,34 @@ fn a_simulation_prints_a_table_or_json_or_what_there_is() {
 }
 
 #[test]
+fn a_simulation_goes_by_the_configuration_that_it_is_given() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = folder.path().join("new.toml");
+    std::fs::write(&path, "[policy]\ninflate = false\nwin_back = false\n").expect("written");
+    let config = ["--config", path.to_str().expect("it is text")];
+    let stalls = |arguments: &[&str]| {
+        let policies = ["--policy", "nothing", "--policy", "memtrace", "--json"];
+        let output = run(&[&["simulate"], arguments, &policies].concat());
+        let document: serde_json::Value =
+            serde_json::from_slice(&output.stdout).expect("it is JSON");
+        let runs = document.get("rows").unwrap_or(&document["hosts"][0]["runs"]);
+        [0, 1].map(|run| runs[run]["outcome"]["stall_seconds"].as_f64().expect("a number"))
+    };
+    let drawn = ["--population", "1", "--seed", "7"];
+    for simulated in [&["leak"][..], &["--population-host", "7"], &drawn] {
+        let [nothing, by_default] = stalls(simulated);
+        assert!(by_default < nothing, "{simulated:?}: {by_default} of {nothing}");
+        let [nothing, by_config] = stalls(&[simulated, &config[..]].concat());
+        assert!(by_config.total_cmp(&nothing).is_eq(), "{simulated:?}: {by_config} of {nothing}");
+    }
+    let explained = ["leak", "--explain", "host", "--at", "600"];
+    let told = |more: &[&str]| run(&[&["simulate"], &explained[..], more].concat()).stdout;
+    assert!(told(&[]) != told(&config));
+    std::fs::write(&path, "[policy]\ninflat = false\n").expect("written");
+    assert_eq!(run(&["simulate", "leak", "--config", config[1]]).status.code(), Some(78));
+}
+
+#[test]
 fn a_simulation_that_asks_for_what_is_not_there_is_refused_with_2() {
     for (arguments, told) in [
         (&["simulate", "nonsense"][..], "scenarios: idle"),

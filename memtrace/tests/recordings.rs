@@ -52,7 +52,7 @@ fn a_recording_is_simulated_as_a_table_or_json() {
     let wrong = run(&["simulate", "--replay", RECORDING, "--config", &config]);
     assert!(!wrong.status.success() && text(&wrong.stderr).contains("soft"), "{wrong:?}");
     for refused in
-        [&["idle", "--replay", "a"][..], &["--config", "a"], &["--replay", "a", "--list"]]
+        [&["idle", "--replay", "a"][..], &["--list", "--config", "a"], &["--replay", "a", "--list"]]
     {
         let arguments: Vec<&str> = ["simulate"].iter().chain(refused).copied().collect();
         assert_eq!(run(&arguments).status.code(), Some(2), "{refused:?}");

@@ -10,6 +10,7 @@ use memtrace_lab::setup::{self, Scope};
 use memtrace_lab::{interrupt, progress};
 
 mod cargo;
+mod deny;
 mod live;
 mod promtool;
 mod steps;

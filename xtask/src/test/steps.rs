@@ -11,7 +11,7 @@ use memtrace_lab::{paths, trials};
 use memtrace_measure::fidelity;
 
 use super::cargo::{cargo, one, tests};
-use super::{Step, live, promtool};
+use super::{Step, deny, live, promtool};
 use crate::{ebpf, fuzz};
 use memtrace_packages as package;
 
@@ -27,6 +27,7 @@ pub const HOST: &[Step] = &[
     Step { name: "clippy, eBPF programs", run: clippy_programs },
     Step { name: "stable build, without libvirt's headers", run: build },
     Step { name: "stable build, the helper for libvirt", run: build_helper },
+    Step { name: "licences, advisories and bans: cargo deny", run: deny::run },
     Step { name: "tests", run: all_tests },
     Step { name: "fuzzing", run: fuzz::step },
     Step { name: "metrics and alert rules: promtool", run: promtool::run },

@@ -46,6 +46,7 @@ Examples:
   memtrace simulate                             all scenarios, all policies
   memtrace simulate boot-storm --policy mom     one of each
   memtrace simulate leak --explain leaky --at 500
+  memtrace simulate leak --config new.toml
   memtrace simulate my-host.toml --json
   memtrace simulate --population 200 --policy nothing --policy memtrace
   memtrace simulate --population-host 10 --explain files-15 --at 800
@@ -111,8 +112,8 @@ pub struct SimulateArguments {
         conflicts_with_all = ["scenarios", "policy", "explain", "show", "list", "population",
         "population_host"])]
     pub replay: Option<PathBuf>,
-    /// Configuration, and its .d/*.toml, for the replayed policy [default:
-    /// /etc/memtrace/memtrace.toml]
-    #[arg(long, value_name = "FILE", requires = "replay")]
+    /// Configuration, and its .d/*.toml, for memtrace's policy [default: its defaults, which no
+    /// host changes; with --replay /etc/memtrace/memtrace.toml]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from_recording", "show", "list"])]
     pub config: Option<PathBuf>,
 }

@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 
 use super::scenarios;
 use crate::sys::exit::Misused;
-use memtrace_core::policy::{Memtrace, inputs};
+use memtrace_core::policy::{Memtrace, Rules, inputs};
 use memtrace_core::sim::{Look, Scenario, watch};
 use memtrace_view::export::reaction::explanation;
 use memtrace_view::summary;
@@ -15,7 +15,12 @@ const HOST: &str = "host";
 
 /// # Errors
 /// When it isn't one scenario that is meant, or there is no such second or VM in it.
-pub(super) fn explain(scenarios: &[Scenario], vm: &str, second: u64) -> Result<String> {
+pub(super) fn explain(
+    scenarios: &[Scenario],
+    vm: &str,
+    second: u64,
+    rules: &Rules,
+) -> Result<String> {
     let scenario = scenarios::one(scenarios)?;
     let Scenario { name, seconds, .. } = scenario;
     if !(1..=*seconds).contains(&second) {
@@ -24,7 +29,7 @@ pub(super) fn explain(scenarios: &[Scenario], vm: &str, second: u64) -> Result<S
     let mut found = None;
     // Later seconds are not needed.
     let until = Scenario { seconds: second, ..scenario.clone() };
-    watch(&until, &mut Memtrace::default(), |look| {
+    watch(&until, &mut Memtrace::new(rules.clone()), |look| {
         if look.second == second {
             found = Some(told(look, vm));
         }
@@ -62,7 +67,7 @@ mod tests {
         let scenarios = catalogue::all()?;
         let idle: Vec<Scenario> =
             scenarios.into_iter().filter(|scenario| scenario.name == "idle").collect();
-        explain(&idle, vm, second)
+        explain(&idle, vm, second, &Rules::default())
     }
 
     #[test]
@@ -86,6 +91,6 @@ mod tests {
         assert!(wrong("guest", 20).contains("host, guest-1, guest-2"));
         assert!(wrong("host", 0).contains("are 1 to 600"));
         let all = catalogue::all().expect("they are scenarios");
-        assert!(explain(&all, "host", 1).is_err());
+        assert!(explain(&all, "host", 1, &Rules::default()).is_err());
     }
 }

