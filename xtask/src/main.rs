@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use memtrace_integrations as integrations;
 use memtrace_lab::{demo, interrupt, local, progress, setup, trials};
-use memtrace_measure::{bench, fidelity, matrix, relief};
+use memtrace_measure::{bench, fidelity, matrix, picture, relief};
 use memtrace_packages as package;
 
 mod architecture;
@@ -39,6 +39,8 @@ enum Task {
     Integrations(integrations::Arguments),
     /// Make packages: .deb, .rpm and a tarball
     Package(package::Arguments),
+    /// Draw the README's picture of the live view from a real run
+    Picture(picture::Arguments),
     /// Try on whole kernels whether `memtrace mitigate --enforce` relieves real KVM guests
     Relief(relief::Arguments),
     /// Fetch everything that the other tasks need and that isn't here yet
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Task::Fuzz(arguments) => done(fuzz::run(&arguments)),
         Task::Integrations(arguments) => done(integrations::run(&arguments)),
         Task::Package(arguments) => done(package::run(&arguments)),
+        Task::Picture(arguments) => done(picture::run(&arguments)),
         Task::Relief(arguments) => relief::run(&arguments),
         Task::Setup => done(set_up()),
         Task::Lab(arguments) => done(local::run(&arguments)),

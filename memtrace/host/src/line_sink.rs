@@ -1,5 +1,6 @@
 //! A command that reads lines from its standard input. It is started early, because a fork under
-//! pressure may be slow or fail, and outside of memtrace's service, if it is one. Writes block, so callers use a thread.
+//! pressure may be slow or fail, and outside of memtrace's service, if it is one. Writes block, so
+//! callers use a thread.
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
@@ -26,8 +27,8 @@ static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 /// How often the end looks whether they are gone.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// At the end of memtrace, once their owners are told to stop: waits until all commands have ended or
-/// had their time, and kills those that are left, which are those that don't read.
+/// At the end of memtrace, once their owners are told to stop: waits until all commands have ended
+/// or had their time, and kills those that are left, which are those that don't read.
 pub fn end_all() {
     let deadline = Instant::now() + GRACE + GRACE / 4;
     while !running(|groups| groups.is_empty()) {

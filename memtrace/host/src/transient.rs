@@ -1,6 +1,6 @@
-//! Where commands of an operator run. In memtrace's own service they would be in its sandbox: a mail
-//! program couldn't write its spool, and a manager's command not its cluster's files. systemd starts
-//! them as transient units (systemd-run(1)) with the rights and limits of any service.
+//! Where commands of an operator run. In memtrace's own service they would be in its sandbox: a
+//! mail program couldn't write its spool, and a manager's command not its cluster's files. systemd
+//! starts them as transient units (systemd-run(1)) with the rights and limits of any service.
 
 use std::env;
 use std::ffi::OsString;
@@ -18,7 +18,8 @@ const BUS: &str = "/run/dbus/system_bus_socket";
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// The service of systemd that this process is, if it is one that systemd can start commands beside.
+/// The service of systemd that this process is, if it is one that systemd can start commands
+/// beside.
 pub(crate) fn service() -> Option<String> {
     // systemd.exec(5): what systemd starts has it.
     env::var_os("INVOCATION_ID")?;

@@ -184,7 +184,8 @@ pub fn rules(scene: &mut Scene<'_>) -> Result<()> {
     })
 }
 
-/// The rule's rate of real counters is over its limit for as long as it wants: that a VM stalls fires.
+/// The rule's rate of real counters is over its limit for as long as it wants: that a VM stalls
+/// fires.
 ///
 /// # Errors
 /// When it doesn't.

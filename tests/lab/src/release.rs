@@ -1,7 +1,7 @@
 //! memtrace and its helper for libvirt as they are released: asking for glibc 2.28 at most, which
-//! packages promise. zig links them: its stubs of the C library are of the version that is asked for,
-//! where a build in a chroot of Debian 11 would ask for that one's 2.31. The helper is linked against
-//! a stub of libvirt as well, so that it runs with any release that has what it calls.
+//! packages promise. zig links them: its stubs of the C library are of the version that is asked
+//! for, where a build in a chroot of Debian 11 would ask for that one's 2.31. The helper is linked
+//! against a stub of libvirt as well, so that it runs with any release that has what it calls.
 
 use std::env;
 use std::fs;
@@ -62,8 +62,8 @@ pub fn obstacle() -> Option<String> {
     None
 }
 
-/// Builds memtrace, and returns where it is, with its symbols. It is built once for packages and for
-/// the kernels that it is tried on.
+/// Builds memtrace, and returns where it is, with its symbols. It is built once for packages and
+/// for the kernels that it is tried on.
 ///
 /// # Errors
 /// When it doesn't build, or the user interrupts.

@@ -4,8 +4,8 @@ use std::fs;
 
 use super::*;
 
-/// Every connection to a file of one's own is a daemon of its own. All to `test:///default` are one,
-/// in which other tests would see what is set here.
+/// Every connection to a file of one's own is a daemon of its own. All to `test:///default` are
+/// one, in which other tests would see what is set here.
 const NODE: &str = "<node><domain type='test'><name>test</name><memory>1048576</memory>\
     <os><type>hvm</type></os></domain></node>";
 

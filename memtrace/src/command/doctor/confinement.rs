@@ -1,5 +1,5 @@
-//! What may refuse memtrace its work beside capabilities: kernel lockdown, and a security module that
-//! confines this process.
+//! What may refuse memtrace its work beside capabilities: kernel lockdown, and a security module
+//! that confines this process.
 
 use std::fs;
 use std::path::Path;
@@ -12,8 +12,9 @@ use memtrace_host::hostfs::HostRoot;
 /// Most that is shown of a label.
 const MOST: usize = 80;
 
-/// By kernel_lockdown(7): of the two modes, `confidentiality` denies eBPF programs to read the kernel
-/// (security/security.c, LOCKDOWN_BPF_READ_KERNEL); `integrity` denies nothing that memtrace does.
+/// By kernel_lockdown(7): of the two modes, `confidentiality` denies eBPF programs to read the
+/// kernel (security/security.c, LOCKDOWN_BPF_READ_KERNEL); `integrity` denies nothing that memtrace
+/// does.
 pub(super) fn lockdown(root: &HostRoot) -> Fact {
     let path = root.sys.join("kernel/security/lockdown");
     let text = fs::read_to_string(path).unwrap_or_default();

@@ -48,8 +48,8 @@ impl Lock {
         Ok(Self { file })
     }
 
-    /// Whether the file at `path` is still this one. Where it isn't, another process may have locked
-    /// the one that is there.
+    /// Whether the file at `path` is still this one. Where it isn't, another process may have
+    /// locked the one that is there.
     pub fn is_at(&self, path: &Path) -> bool {
         let id = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
         let own = self.file.metadata().map(id);

@@ -35,8 +35,8 @@ pub use report::{KernelReport, sentence};
 
 /// No kernel's boot may take longer. On a machine that others use it needs twice its time.
 const LIMIT: Duration = Duration::from_secs(25 * 60);
-/// Boots of an emulated host. One of some hundred died with a corrupted kernel stack (7.2, QEMU 7.2);
-/// of what isn't known, so each death stays in the report.
+/// Boots of an emulated host. One of some hundred died with a corrupted kernel stack (7.2, QEMU
+/// 7.2); of what isn't known, so each death stays in the report.
 const ATTEMPTS: u32 = 3;
 /// What a system is told: where its disk is, and that nobody logs in.
 const SYSTEM: &str = "memtrace.root=/dev/vdb systemd.mask=serial-getty@ttyS0.service \
@@ -58,9 +58,9 @@ pub fn fetch(name: &str) -> Result<()> {
     kernels::get(name).map(drop)
 }
 
-/// Runs scenarios on a kernel. What did not come about because the host died or a guest did not boot
-/// (emulated twice over, they do at times) is tried again, and told; whatever comes after booting
-/// counts the first time.
+/// Runs scenarios on a kernel. What did not come about because the host died or a guest did not
+/// boot (emulated twice over, they do at times) is tried again, and told; whatever comes after
+/// booting counts the first time.
 ///
 /// # Errors
 /// When there is no such kernel, or a host can't be made of it.

@@ -97,8 +97,8 @@ pub fn pack_system(kernel: &Kernel) -> Result<Vec<u8>> {
     Ok(root.finish())
 }
 
-/// Lays out qemu with what it reads in a folder, for a system that has none. Its libraries are those
-/// of this machine, but for the C library's, which are the system's own.
+/// Lays out qemu with what it reads in a folder, for a system that has none. Its libraries are
+/// those of this machine, but for the C library's, which are the system's own.
 ///
 /// # Errors
 /// When there is no qemu here, or a part of it is missing.
