@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// Names and labels of a VM.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +26,19 @@ pub struct VmLabels {
     /// Others: flavour, pod, tags, and those of the configuration.
     #[serde(default)]
     pub more: BTreeMap<String, String>,
+}
+
+/// What a process says of itself that is another VM's.
+// It is no identity, and gives nothing but `exclude`: leaving a VM alone is right also where it was
+// judged wrongly whose that is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Claims {
+    /// Another VM's UUID.
+    #[serde(default)]
+    pub uuid: Option<Uuid>,
+    /// Another VM's name; untrusted, sanitised.
+    #[serde(default)]
+    pub name: Option<String>,
 }
 
 /// What manages VMs above the hypervisor.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::signal::SignalStatus;
 use crate::units::{Bytes, Nanos, Pages, WallNanos};
 
-pub use crate::labels::{Platform, VmLabels};
+pub use crate::labels::{Claims, Platform, VmLabels};
 pub use host::is_in_cgroup;
 pub use host::{
     HostCountersSample, HostSample, Meminfo, Psi, PsiLine, ScopeSample, SwapDevice, Vmstat,

@@ -4,7 +4,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::labels::VmLabels;
+use crate::labels::{Claims, VmLabels};
 use crate::units::{Bytes, Unreadable};
 
 /// A table, and which VMs it is about.
@@ -78,6 +78,18 @@ impl VmSettings {
     pub fn of(tables: &[VmTable], name: &str, uuid: Option<Uuid>) -> Self {
         let about = tables.iter().filter(|table| table.which.is(name, uuid));
         about.fold(Self::default(), |all, table| table.settings.or(all))
+    }
+
+    /// Whether what is called so is left alone: a claim is enough for that, and for nothing else.
+    pub fn excludes(tables: &[VmTable], claims: &Claims) -> bool {
+        let name = claims.name.as_deref();
+        let is = |which: &Which| match (which, name) {
+            (Which::Uuid(_), _) => which.is("", claims.uuid),
+            (_, Some(name)) => which.is(name, None),
+            (_, None) => false,
+        };
+        let said = tables.iter().filter(|table| is(&table.which));
+        said.filter_map(|table| table.settings.exclude).next_back().unwrap_or(false)
     }
 
     /// These, and those where these say nothing.

@@ -1,5 +1,7 @@
-//! Which VM an operator means: by its name, identity, or as its platform calls it. Pure.
+//! Which VM an operator means: by its name, identity, or as its platform calls it; and which of
+//! several that are called alike has what it is called. Pure.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::sample::{VmId, VmLabels};
@@ -73,6 +75,72 @@ impl fmt::Display for NoSuchVm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// What a VM is called, and what that is worth.
+#[derive(Clone, Copy, Debug)]
+pub struct Called<'a, S> {
+    pub name: &'a str,
+    pub labels: &'a VmLabels,
+    /// How well the kernel shows that it is who it says; less is better.
+    pub standing: S,
+}
+
+/// Which of the words that a VM is called by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// Its own name.
+    Name,
+    /// Its platform's number.
+    Id,
+    /// Its name there or in the configuration, also with its project.
+    Title,
+}
+
+/// A word of a VM that is another's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usurped {
+    /// Indices of the VM, and of the one that has it.
+    pub vm: usize,
+    pub owner: usize,
+    pub word: Word,
+    pub text: String,
+}
+
+impl<S: Copy> Called<'_, S> {
+    fn words(&self) -> impl Iterator<Item = (Word, String)> {
+        let labels = self.labels;
+        let all = [
+            (Word::Name, Some(self.name.to_owned())),
+            (Word::Id, labels.id.clone()),
+            (Word::Title, labels.name.clone()),
+            (Word::Title, labels.full_name()),
+        ];
+        all.into_iter().filter_map(|(word, text)| Some((word, text?)))
+    }
+}
+
+/// Words that one of `vms` is called by, and one with a better standing too, by whichever of its
+/// own. Whoever takes them from the weaker ones keeps anybody from making another's name
+/// ambiguous. Those that stand alike all keep it.
+pub fn usurped<S: Copy + Ord>(vms: &[Called<'_, S>]) -> Vec<Usurped> {
+    let mut best = BTreeMap::<String, (S, usize)>::new();
+    for (index, vm) in vms.iter().enumerate() {
+        for (_, text) in vm.words() {
+            let known = best.entry(text).or_insert((vm.standing, index));
+            *known = (*known).min((vm.standing, index));
+        }
+    }
+    let mut all = Vec::new();
+    for (index, vm) in vms.iter().enumerate() {
+        for (word, text) in vm.words() {
+            let owner = best.get(&text).filter(|(standing, _)| *standing < vm.standing);
+            if let Some(&(_, owner)) = owner {
+                all.push(Usurped { vm: index, owner, word, text });
+            }
+        }
+    }
+    all
 }
 
 /// The one of `vms` with this identity or platform's id, or else with this name.
@@ -163,6 +231,34 @@ mod tests {
         let ambiguous = "several VMs are named \"web\"; give one of: 7 (shop/web), 8 (test/web)";
         assert_eq!(chosen("web", &vms), Err(ambiguous.to_owned()));
         assert!(chosen("2207", &vms).is_err_and(|error| error.contains("(2207), 2207")));
+    }
+
+    #[test]
+    fn a_word_is_of_whoever_stands_better_whatever_it_is_there() {
+        let labels = |id: &str, name: &str, project: Option<&str>| VmLabels {
+            id: Some(id.to_owned()).filter(|id| !id.is_empty()),
+            name: Some(name.to_owned()).filter(|name| !name.is_empty()),
+            project: project.map(str::to_owned),
+            ..VmLabels::default()
+        };
+        let billing = labels("2207", "Archive", None);
+        let cart = labels("", "vm-cart", Some("shop"));
+        let usurped = |name: &str, other: &VmLabels, standing: u8| {
+            let of = |name, labels, standing| Called { name, labels, standing };
+            let vms =
+                [of(name, other, standing), of("db", &billing, 1), of("shop_vm-cart", &cart, 1)];
+            let taken = super::usurped(&vms).into_iter();
+            taken.map(|one| (one.vm, one.owner, one.word, one.text)).collect::<Vec<_>>()
+        };
+        let none = VmLabels::default();
+        let of = |owner, word, text: &str| (0, owner, word, text.to_owned());
+        assert_eq!(usurped("Archive", &none, 2), [of(1, Word::Name, "Archive")]);
+        assert_eq!(usurped("2207", &none, 2), [of(1, Word::Name, "2207")]);
+        assert_eq!(usurped("x", &labels("db", "", None), 2), [of(1, Word::Id, "db")]);
+        let taken = usurped("x", &labels("shop/vm-cart", "vm-cart", None), 2);
+        assert_eq!(taken, [of(2, Word::Id, "shop/vm-cart"), of(2, Word::Title, "vm-cart")]);
+        assert_eq!(usurped("other", &labels("7", "a", Some("b")), 2), []);
+        assert_eq!(usurped("Archive", &labels("2207", "db", None), 1), [], "they stand alike");
     }
 
     #[test]

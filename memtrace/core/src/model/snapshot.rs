@@ -12,7 +12,8 @@ use crate::model::measured::Measured;
 use crate::model::totals::{HostTotals, Totals};
 use crate::model::waited::VmWaits;
 use crate::sample::{
-    Accelerator, GuestStats, Manager, Notice, Party, Psi, SwapDevice, VmId, VmLabels, VmState,
+    Accelerator, Claims, GuestStats, Manager, Notice, Party, Psi, SwapDevice, VmId, VmLabels,
+    VmState,
 };
 use crate::signal::{Quality, Reason, SignalStatus};
 use crate::units::{ByteRate, Bytes, Limit, Nanos, Pages, Percent, Rate, WallNanos};
@@ -148,6 +149,9 @@ pub struct VmView {
     pub name: String,
     /// UUID, if it has one that isn't another VM's.
     pub uuid: Option<Uuid>,
+    /// What it says that is another VM's.
+    #[serde(default)]
+    pub claims: Claims,
     /// What its platform and its operator call it; untrusted, sanitised.
     #[serde(default)]
     pub labels: VmLabels,

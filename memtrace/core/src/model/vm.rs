@@ -35,6 +35,7 @@ pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
         id: now.id,
         name: now.name.clone(),
         uuid: now.uuid,
+        claims: now.claims.clone(),
         labels: now.labels.clone(),
         pid: now.pid,
         vmm: now.vmm.clone(),

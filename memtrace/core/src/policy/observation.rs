@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::reason::{Reason, Uncounted};
-use crate::sample::{VmId, VmState};
+use crate::sample::{Claims, VmId, VmState};
 use crate::settings::VmSettings;
 use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
 
@@ -49,6 +49,9 @@ pub struct VmObservation {
     /// By which it is configured; none where another VM has it by right.
     #[serde(default)]
     pub uuid: Option<Uuid>,
+    /// What it says that is another VM's.
+    #[serde(default)]
+    pub claims: Claims,
     pub state: Option<VmState>,
     pub vcpus: Option<u32>,
     /// User and system time since it started.
@@ -118,6 +121,7 @@ impl VmObservation {
             id,
             name: name.into(),
             uuid: None,
+            claims: Claims::default(),
             state: None,
             vcpus: None,
             cpu_time: None,

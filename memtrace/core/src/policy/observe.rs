@@ -49,6 +49,7 @@ fn observe_vm(
         id: vm.id,
         name: vm.name.clone(),
         uuid: vm.uuid,
+        claims: vm.claims.clone(),
         state: vm.state,
         vcpus: vm.vcpus,
         cpu_time: vm.process.cpu_time,

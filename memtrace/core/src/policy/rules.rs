@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{STALE_AFTER, Watermarks};
-use crate::sample::VmId;
+use crate::sample::{Claims, VmId};
 use crate::settings::{Priority, VmSettings, VmTable};
 use crate::units::{Bytes, Nanos};
 
@@ -289,19 +289,23 @@ impl Rules {
         if self.has(Safety::Hysteresis) { self.leave } else { 0.0 }
     }
 
-    /// What the operator said of a VM, and else what is ordinary.
+    /// What the operator said of a VM, and else what is ordinary. Settings by UUID are for the VM
+    /// that has it; only `exclude` is also for others that say it.
     pub fn of(&self, vm: &VmObservation) -> VmRules {
         let uuid = match vm.id {
             VmId::Uuid(uuid) => Some(uuid),
             VmId::Process { .. } => None,
         };
-        let settings = VmSettings::of(&self.vms, &vm.name, vm.uuid.or(uuid)).or(vm.settings);
+        let settings = VmSettings::of(&self.vms, &vm.name, uuid).or(vm.settings);
+        // Recordings of before had what a process says in `uuid`.
+        let said = Claims { uuid: vm.claims.uuid.or(vm.uuid), ..vm.claims.clone() };
+        let excluded = VmSettings::excludes(&self.vms, &said);
         VmRules {
             minimum: settings.minimum,
             maximum: settings.maximum,
             weight: settings.weight.unwrap_or(1000),
             priority: settings.priority.unwrap_or_default(),
-            exclude: settings.exclude.unwrap_or(false),
+            exclude: settings.exclude.unwrap_or(false) || excluded,
         }
     }
 

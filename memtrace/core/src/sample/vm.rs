@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Psi, VmId, VmLabels};
+use super::{Claims, Psi, VmId, VmLabels};
 use crate::settings::VmSettings;
 use crate::units::{Bytes, Limit, Nanos, WallNanos};
 
@@ -17,6 +17,9 @@ pub struct VmSample {
     pub name: String,
     /// `None`: it has none, or says one that is another VM's.
     pub uuid: Option<Uuid>,
+    /// What it says that is another VM's.
+    #[serde(default)]
+    pub claims: Claims,
     /// What its platform and its operator call it.
     #[serde(default)]
     pub labels: VmLabels,

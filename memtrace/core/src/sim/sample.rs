@@ -7,8 +7,9 @@ use super::host::{Host, Vm};
 use super::size::{PAGE, bytes};
 use super::statistics::wall;
 use crate::sample::{
-    Accelerator, CgroupSample, FlowSample, GuestSample, HostCountersSample, HostSample, Manager,
-    Meminfo, MemoryStat, ProcessSample, Sample, SwapDevice, VmLabels, VmSample, VmState, Vmstat,
+    Accelerator, CgroupSample, Claims, FlowSample, GuestSample, HostCountersSample, HostSample,
+    Manager, Meminfo, MemoryStat, ProcessSample, Sample, SwapDevice, VmLabels, VmSample, VmState,
+    Vmstat,
 };
 use crate::signal::{Quality, Signal, SignalStatus};
 use crate::units::{Bytes, Limit, Nanos, Pages};
@@ -122,6 +123,7 @@ fn of_vm(host: &Host, vm: &Vm) -> VmSample {
         id: guest.id,
         name: guest.name.clone(),
         uuid,
+        claims: Claims::default(),
         labels: VmLabels::default(),
         pid: guest.pid,
         start: guest.starts * 100,

@@ -1,6 +1,6 @@
 //! Assembles samples from several readers: VMs, and reclaim flows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use memtrace_ebpf::VmCounters;
@@ -16,6 +16,7 @@ use crate::probe::{FlowReading, Taker, VmReading};
 use crate::vmm::discover::FoundVm;
 use crate::vmm::guest::GuestAnswer;
 use crate::vmm::name;
+use crate::vmm::naming::{CalledVm, settle};
 use crate::vmm::qemu::QemuCommand;
 use memtrace_core::sample::{
     CgroupSample, FlowSample, GuestSample, Party, ProcessSample, ThreadSample, Topic, VmId,
@@ -79,7 +80,8 @@ impl LiveSource {
         VmSample {
             id: vm.id,
             name: description.name.clone(),
-            uuid: vm.uuid,
+            uuid: vm.identity(),
+            claims: vm.claims(&description.name),
             labels,
             pid: vm.pid,
             start: vm.start,
@@ -106,29 +108,30 @@ impl LiveSource {
 
     /// What the VM is called; the platform's bounds go into the answer.
     fn name(&mut self, vm: &FoundVm, answer: &mut GuestAnswer, at: Nanos) -> VmLabels {
-        let own = configured_labels(&self.tables.get(), &vm.description.name, vm.uuid);
+        let own = configured_labels(&self.tables.get(), &vm.description.name, vm.identity());
         let Some(known) = self.known.get_mut(&vm.pid) else { return own };
         let named = known.naming.update(&self.root, vm, at);
         answer.guest.settings = answer.guest.settings.or(named.settings);
         own.or(std::mem::take(&mut answer.labels)).or(named.labels.clone())
     }
 
-    /// A platform's number belongs to the VM that the kernel shows to have it.
-    pub(super) fn settle_numbers(&self, vms: &mut [VmSample], notices: &mut Notices) {
-        let number = |vm: &VmSample| vm.labels.platform.zip(vm.labels.id.clone());
-        let is_proven =
-            |vm: &VmSample| self.known.get(&vm.pid).is_some_and(|known| known.naming.is_proven());
-        let proven: BTreeSet<_> =
-            vms.iter().filter(|vm| is_proven(vm)).filter_map(number).collect();
-        for vm in vms.iter_mut().filter(|vm| !is_proven(vm)) {
-            if let Some((platform, id)) = number(vm).filter(|number| proven.contains(number)) {
-                vm.labels.id = None;
-                let text = format!(
-                    "process {} claims the number {id} of another VM of {}",
-                    vm.pid,
-                    platform.word()
-                );
-                notices.add(Topic::Discovery, text);
+    /// Names and numbers belong to the VM that the kernel shows to have them.
+    pub(super) fn settle_names(
+        living: &[(Arc<FoundVm>, ProcessStat)],
+        vms: &mut [VmSample],
+        notices: &mut Notices,
+    ) {
+        let mut called: Vec<CalledVm<'_>> = living
+            .iter()
+            .zip(vms.iter_mut())
+            .map(|((found, _), vm)| CalledVm::of(found, &mut vm.name, &mut vm.labels))
+            .collect();
+        for text in settle(&mut called) {
+            notices.add(Topic::Discovery, text);
+        }
+        for ((found, _), vm) in living.iter().zip(vms) {
+            if vm.name != found.description.name {
+                vm.claims = found.claims(&vm.name);
             }
         }
     }

@@ -345,7 +345,7 @@ impl Source for LiveSource {
                 self.read_vm(vm, stat, counted, &Tick { at, detail })
             })
             .collect();
-        self.settle_numbers(&mut vms, &mut notices);
+        Self::settle_names(&living, &mut vms, &mut notices);
         let flows = reading.as_ref().map(|reading| assemble::flows(&reading.flows, &living));
         for problem in reading.into_iter().flat_map(|reading| reading.problems) {
             notices.add(Topic::Counters, problem);

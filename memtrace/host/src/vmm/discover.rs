@@ -13,6 +13,7 @@ mod claims;
 mod crowds;
 mod entry;
 mod looking;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -24,17 +25,20 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+pub(in crate::vmm) use self::claims::own_name;
 use self::claims::{Claimant, Identity, Runners};
 use self::crowds::Crowds;
 pub use self::entry::Sighting;
 use self::entry::{ProcessEntry, Suspect};
+pub use self::standing::{Standing, Worth};
 use self::turns::{Allowance, Shares, TURN, Turns, User};
 use super::judge::Description;
+use super::name;
 use crate::hostfs::HostRoot;
 use crate::hostfs::process::fds::Descriptors;
 use crate::hostfs::process::{self, ProcessStat};
 use memtrace_core::format::several;
-use memtrace_core::sample::VmId;
+use memtrace_core::sample::{Claims, VmId};
 use memtrace_core::units::Nanos;
 
 /// Most work and time for looking at processes in a second, and for those that events tell of.
@@ -58,10 +62,36 @@ pub struct FoundVm {
     pub user: Option<u32>,
     /// Clock ticks after boot.
     pub start: u64,
-    /// `None`: it has none, or says one that is another VM's.
+    /// Whose it is.
+    pub standing: Standing,
+    /// What its hypervisor is asked by. `None`: it has none, or says one that is another VM's.
     pub uuid: Option<Uuid>,
     /// As it says itself.
     pub description: Description,
+}
+
+impl FoundVm {
+    pub fn worth(&self) -> Worth {
+        (self.standing, !self.description.kvm)
+    }
+
+    /// The UUID that it is known and configured by, which one VM has.
+    pub fn identity(&self) -> Option<Uuid> {
+        match self.id {
+            VmId::Uuid(uuid) => Some(uuid),
+            VmId::Process { .. } => None,
+        }
+    }
+
+    /// What it says that is another VM's, where it is called `name`.
+    pub fn claims(&self, name: &str) -> Claims {
+        let identity = self.identity();
+        let said = self.description.qemu.as_ref().and_then(|qemu| qemu.name.as_deref());
+        Claims {
+            uuid: self.description.uuid.filter(|&uuid| identity != Some(uuid)),
+            name: said.map(name::display).filter(|said| said != name),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -317,26 +347,27 @@ impl Discovery {
     }
 
     fn claimant<'a>(&self, pid: u32, suspect: &'a Suspect) -> Claimant<'a> {
-        let Suspect { start, parent, group, session, of_user, ref description, .. } = *suspect;
+        let Suspect { start, parent, group, session, standing, ref description, .. } = *suspect;
         let detached = session == group && session != pid && !self.entries.contains_key(&session);
         let known = self.vms.get(&pid).filter(|vm| vm.start == start);
         let held = known.is_some_and(|vm| matches!(vm.id, VmId::Uuid(_)));
-        Claimant { pid, start, parent, detached, of_user, held, description }
+        Claimant { pid, start, parent, detached, standing, held, description }
     }
 
     /// The same as before, as long as nothing of it has changed.
     fn found(&self, one: &Claimant<'_>, verdict: Identity) -> Arc<FoundVm> {
-        let Claimant { pid, start, description, .. } = *one;
-        let name = verdict.renamed.then(|| claims::own_name(description, pid));
+        let Claimant { pid, start, standing, description, .. } = *one;
+        let name = verdict.renamed.then(|| own_name(&description.vmm, pid));
         let name = name.as_ref().unwrap_or(&description.name);
         let known = self.vms.get(&pid).filter(|vm| {
             let same = (vm.start, vm.id, vm.uuid) == (start, verdict.id, verdict.uuid);
-            same && vm.description.is_the_same_called(description, name)
+            same && vm.standing == standing && vm.description.is_the_same_called(description, name)
         });
         known.cloned().unwrap_or_else(|| {
             let description = Description { name: name.clone(), ..description.clone() };
             let Identity { id, uuid, .. } = verdict;
-            Arc::new(FoundVm { id, pid, user: self.user(pid), start, uuid, description })
+            let user = self.user(pid);
+            Arc::new(FoundVm { id, pid, user, start, standing, uuid, description })
         })
     }
 }

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use uuid::Uuid;
@@ -38,6 +39,8 @@ const LONGEST_ARGUMENT: usize = 256;
 const PATIENCE: Duration = Duration::from_millis(250);
 /// The moment of the boot is told in whole seconds.
 const ROUNDING: Duration = Duration::from_secs(2);
+/// Where the host's libvirt has its sockets, and what that is in.
+const OF_LIBVIRT: [&str; 2] = ["/run/libvirt", "/run"];
 const CHANGED: &str = "it has changed since the VM was started";
 
 /// What a process is.
@@ -226,7 +229,7 @@ impl Facts<'_> {
         if self.arguments.cut {
             command.doubt("its command line is too long".to_owned());
         }
-        if command.libvirt.is_some() && process::is_contained(self.root, self.pid) == Some(true) {
+        if command.libvirt.is_some_and(|libvirt| self.is_elsewhere(libvirt, &start(&command))) {
             command.libvirt = Some(Libvirt::Contained);
         }
         let accelerator = match self.kvm {
@@ -235,6 +238,21 @@ impl Facts<'_> {
             None => command.accelerator(),
         };
         Judgement::Vm(Box::new(self.describe(Some(command), accelerator)))
+    }
+
+    /// Whether its libvirt is in a container: of processes of its own, or one that shares the host's
+    /// and where the host's libvirt isn't to be seen. Without an answer it isn't known to be.
+    fn is_elsewhere(&self, libvirt: Libvirt, start: &Start) -> bool {
+        if process::is_contained(self.root, self.pid) == Some(true) {
+            return true;
+        }
+        if libvirt != Libvirt::System {
+            return false;
+        }
+        let Some(host) = self.root.proc.parent().map(Path::to_owned) else { return false };
+        let (process, start) = (self.root.process(self.pid), start.clone());
+        let look = move || Ok(process::has_own(&host, &process, &start, &OF_LIBVIRT));
+        aside::within(PATIENCE, self.user, look).unwrap_or(false)
     }
 
     /// With the files of `-readconfig`, as they were when it was started.

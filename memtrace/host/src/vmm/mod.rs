@@ -8,6 +8,7 @@ pub(crate) mod hypervisors;
 pub mod inspection;
 pub(crate) mod judge;
 pub mod libvirt;
+mod managers;
 pub mod name;
 pub mod naming;
 pub(crate) mod order;

@@ -5,12 +5,12 @@ use uuid::Uuid;
 use super::fixture::{GIB, MIB, after, gate, host, id, moves, pressed, slow_swap, vm};
 use crate::labels::VmLabels;
 use crate::policy::reason::{GuestMemory, SymptomKind};
-use crate::policy::rules::Safety;
+use crate::policy::rules::{Safety, VmRules};
 use crate::policy::{
     Action, GateKind, Level, Memtrace, Observation, Policy, Reason, Rules, VmObservation,
 };
-use crate::sample::{VmId, VmState};
-use crate::settings::{VmSettings, VmTable, Which};
+use crate::sample::{Claims, VmId, VmState};
+use crate::settings::{Priority, VmSettings, VmTable, Which};
 use crate::units::{ByteRate, Bytes, Nanos, Percent, Rate};
 
 /// What is decided on a host with 5 GiB of 32 available (15.6 %, soft) and pressure, on the second
@@ -39,22 +39,42 @@ fn change_once<T>(change: impl FnOnce(&mut T)) -> impl FnMut(&mut T) {
 }
 
 #[test]
-fn settings_by_uuid_hold_for_each_vm_that_has_it() {
+fn settings_by_uuid_are_the_owners_and_only_exclude_is_for_all_that_say_it() {
     let uuid = Uuid::from_u128(0x3c9e);
     let table = VmTable {
         which: Which::Uuid(uuid),
-        settings: VmSettings { exclude: Some(true), ..VmSettings::default() },
+        settings: VmSettings {
+            exclude: Some(true),
+            weight: Some(3000),
+            priority: Some(Priority::High),
+            minimum: Some(Bytes(GIB)),
+            ..VmSettings::default()
+        },
         labels: VmLabels::default(),
     };
-    let rules = Rules { vms: vec![table], ..Rules::default() };
+    let named = VmTable { which: Which::Name("billing".to_owned()), ..table.clone() };
+    let rules = Rules { vms: vec![table, named], ..Rules::default() };
+    let said = |vm: &VmObservation| {
+        let VmRules { weight, priority, minimum, exclude, .. } = rules.of(vm);
+        (exclude, (weight, priority, minimum) == (3000, Priority::High, Some(Bytes(GIB))))
+    };
     let mut second = vm(1);
     second.id = VmId::Process { pid: 7, start: 9 };
+    // Anybody may say a UUID or a name. Leaving a VM alone is the safe side.
     second.uuid = Some(uuid);
-    assert!(rules.of(&second).exclude, "seen after the one that has the identity");
+    assert_eq!(said(&second), (true, false), "recorded when it was all that is said");
     second.uuid = None;
-    assert!(!rules.of(&second).exclude, "it is another VM's");
+    assert_eq!(said(&second), (false, false));
+    second.claims = Claims { uuid: Some(uuid), name: None };
+    assert_eq!(said(&second), (true, false));
+    second.claims = Claims { uuid: None, name: Some("billing".to_owned()) };
+    assert_eq!(said(&second), (true, false));
+    second.claims = Claims::default();
     second.id = VmId::Uuid(uuid);
-    assert!(rules.of(&second).exclude, "recorded before UUIDs were observed");
+    assert_eq!(said(&second), (true, true), "recorded before UUIDs were observed");
+    second.id = VmId::Process { pid: 7, start: 9 };
+    second.name = "billing".to_owned();
+    assert_eq!(said(&second), (true, true));
 }
 
 #[test]

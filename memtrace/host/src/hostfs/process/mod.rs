@@ -11,8 +11,12 @@ pub(crate) mod threads;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
+use rustix::fs::{OFlags, fstat, stat as stat_of};
+
+use self::sight::Start;
 use super::{HostRoot, Keeper, read};
 use memtrace_core::sample::ProcessSample;
 use memtrace_core::units::Nanos;
@@ -96,6 +100,23 @@ pub(crate) fn account(root: &HostRoot, pid: u32) -> Option<u32> {
 pub fn is_contained(root: &HostRoot, pid: u32) -> Option<bool> {
     let ids = status::field(&root.process(pid), "NSpid").ok()?;
     Some(ids.split_ascii_whitespace().count() > 1)
+}
+
+/// Whether the first of these folders that the host has is another one for the process, or none: it
+/// has its own where one of a container has its mounts. That it is in a mount namespace of its own
+/// says less: QEMU is in one that differs in /dev alone where libvirt has started it. May wait for
+/// a file system.
+pub(crate) fn has_own(host: &Path, process: &Path, start: &Start, folders: &[&str]) -> bool {
+    let own = folders.iter().find_map(|folder| {
+        let place = host.join(folder.trim_start_matches('/'));
+        Some((*folder, stat_of(place).ok()?))
+    });
+    let Some((folder, own)) = own else { return false };
+    let flags = OFlags::PATH | OFlags::DIRECTORY;
+    match sight::open(process, folder, start, flags).and_then(|seen| Ok(fstat(&seen)?)) {
+        Ok(seen) => (seen.st_dev, seen.st_ino) != (own.st_dev, own.st_ino),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
 }
 
 /// The user who started the process, if it is known not to run in a container, where root may be

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
+use super::standing::{Standing, Worth};
 use crate::vmm::judge::Description;
 use crate::vmm::qemu::QemuCommand;
 use memtrace_core::sample::VmId;
@@ -20,8 +21,7 @@ pub(super) struct Claimant<'a> {
     pub(super) parent: u32,
     /// It is in a session whose leader has ended, as a daemon is.
     pub(super) detached: bool,
-    /// It runs in the session of an ordinary user (user.slice of systemd).
-    pub(super) of_user: bool,
+    pub(super) standing: Standing,
     /// It was taken for the owner of its UUID before.
     pub(super) held: bool,
     pub(super) description: &'a Description,
@@ -37,13 +37,10 @@ pub(super) struct Identity {
     pub(super) renamed: bool,
 }
 
-/// Lower is better: a holder of a KVM guest precedes others, a process started by the system
-/// precedes a user's.
-type Rank = (bool, bool);
-
 impl Claimant<'_> {
-    fn rank(&self) -> Rank {
-        (!self.description.kvm, self.of_user)
+    /// Whose it is precedes what it holds: anybody who may open /dev/kvm holds a guest.
+    fn rank(&self) -> Worth {
+        (self.standing, !self.description.kvm)
     }
 
     /// Whether `other`, of the same configuration, runs the guest that this one waits for.
@@ -172,22 +169,27 @@ fn renamed(one: &Claimant<'_>, best: &Claimant<'_>) -> String {
         one.description.name,
         best.pid,
         because(one, best),
-        own_name(one.description, one.pid)
+        own_name(&one.description.vmm, one.pid)
     )
 }
 
 /// Why `best` goes before `one`.
 fn because(one: &Claimant<'_>, best: &Claimant<'_>) -> &'static str {
-    if best.description.kvm && !one.description.kvm {
-        "as it alone holds a guest of KVM"
-    } else if !best.of_user && one.of_user {
+    let (high, low) = (best.standing, one.standing);
+    if high < low && high == Standing::Managed {
+        "as its manager has put it into a cgroup of its VMs, or has its pid"
+    } else if high < low && low.is_in_session() && !high.is_in_session() {
         "as the other runs in a user's session"
+    } else if high < low {
+        "as the other is neither root's nor a service's"
+    } else if best.description.kvm && !one.description.kvm {
+        "as it alone holds a guest of KVM"
     } else {
         "as it was there first"
     }
 }
 
 /// The name of a process that has none of its own.
-pub(super) fn own_name(description: &Description, pid: u32) -> String {
-    format!("{}-{pid}", description.vmm)
+pub(in crate::vmm) fn own_name(vmm: &str, pid: u32) -> String {
+    format!("{vmm}-{pid}")
 }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::Suspect;
+use super::standing::Standing;
 use super::turns::User;
 
 /// VMs of which one user has only so many.
@@ -22,12 +23,12 @@ const MOST_CLAIMED: usize = 256;
 const MOST_GUESTS: usize = 2048;
 
 impl VmKind {
-    pub(super) const fn of(in_session: bool, holds_guest: bool) -> Self {
-        if in_session || !holds_guest { Self::Claimed } else { Self::Guest }
+    pub(super) const fn of(standing: Standing, holds_guest: bool) -> Self {
+        if standing.is_in_session() || !holds_guest { Self::Claimed } else { Self::Guest }
     }
 
     const fn of_suspect(suspect: &Suspect) -> Self {
-        Self::of(suspect.of_user, suspect.description.kvm)
+        Self::of(suspect.standing, suspect.description.kvm)
     }
 
     pub(super) const fn most(self) -> usize {

@@ -1,5 +1,6 @@
 //! What is known of a process that may be a VM.
 
+use super::standing::Standing;
 use super::turns::User;
 use crate::hostfs::process::fds::KvmFds;
 use crate::vmm::judge::Description;
@@ -16,7 +17,7 @@ pub(super) struct Suspect {
     pub(super) group: u32,
     pub(super) session: u32,
     pub(super) user: User,
-    pub(super) of_user: bool,
+    pub(super) standing: Standing,
     pub(super) young_until: Nanos,
     pub(super) description: Description,
 }

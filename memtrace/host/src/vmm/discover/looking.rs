@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use super::Discovery;
 use super::crowds::VmKind;
 use super::entry::{DescriptorScan, InspectedProcess, Origin, ProcessEntry, Sighting, Suspect};
+use super::standing::Standing;
 use super::turns::{LOOK, READING, TAKING_UP, User};
 use crate::clock::later;
-use crate::hostfs::cgroup::membership::paths;
 use crate::hostfs::process::fds::{Descriptors, KvmFds};
 use crate::hostfs::process::{self, ProcessStat};
 use crate::hostfs::{HostRoot, read};
@@ -242,8 +242,9 @@ impl Discovery {
         if self.is_fork_of_a_vm(stat.parent, &description) {
             return Sighting::NotYet;
         }
-        let of_user = is_of_user(root, pid);
-        let kind = VmKind::of(of_user, description.kvm);
+        let cgroups = read::text(&root.process(pid).join("cgroup"), read::SMALL);
+        let standing = Standing::of(root, pid, &description, &cgroups.unwrap_or_default());
+        let kind = VmKind::of(standing, description.kvm);
         if self.crowds.is_one_too_many(&self.suspects, pid, origin.user, kind) {
             // It was another kind of VM before; the bound also holds after a change of kind.
             self.changed |= self.suspects.remove(&pid).is_some();
@@ -258,7 +259,7 @@ impl Discovery {
             group: stat.group,
             session: stat.session,
             user: origin.user,
-            of_user,
+            standing,
             young_until: origin.young_until,
             description,
         };
@@ -292,12 +293,6 @@ impl Discovery {
                 && (parent.kvm || !description.kvm)
         })
     }
-}
-
-/// Whether the process runs in the session of an ordinary user, which it can't leave by itself.
-fn is_of_user(root: &HostRoot, pid: u32) -> bool {
-    let cgroups = read::text(&root.process(pid).join("cgroup"), read::SMALL).unwrap_or_default();
-    paths(&cgroups).any(|path| path.starts_with("/user.slice/"))
 }
 
 fn next_check(now: Nanos, pid: u32, young: bool) -> Nanos {

@@ -166,6 +166,65 @@ fn who_only_says_a_uuid_and_a_name_has_neither() {
     assert!(discovery.disputes().iter().any(|text| text.contains("in a user's session")));
 }
 
+#[test]
+fn a_uuid_is_of_whoever_the_kernel_shows_to_be_trusted_however_late() {
+    const ROOT: FakeProcess<'_> = FakeProcess { fds: KVM, ..QEMU };
+    let other = FakeProcess { pid: 40, start: 100, user: 65534, ..ROOT };
+    let scope = "0::/qemu.slice/2207.scope\n";
+    let machine = "0::/machine.slice/machine-qemu\\x2d1\\x2da.scope/libvirt\n";
+    let session = "0::/user.slice/user-1000.slice/a\n";
+    for (first, late, reason) in [
+        // He starts first, and holds a guest of KVM.
+        (&other, &ROOT, "neither root's nor a service's"),
+        (&other, &QEMU, "neither root's nor a service's"),
+        (&other, &FakeProcess { user: 64055, ..QEMU }, "neither root's nor a service's"),
+        (&other, &FakeProcess { user: 107, cgroup: machine, ..QEMU }, "its manager"),
+        (&other, &FakeProcess { user: 1000, cgroup: scope, ..QEMU }, "its manager"),
+        (&FakeProcess { pid: 40, ..ROOT }, &FakeProcess { cgroup: scope, ..QEMU }, "its manager"),
+        (&FakeProcess { cgroup: session, ..other }, &ROOT, "in a user's session"),
+        (
+            &FakeProcess { cgroup: session, ..other },
+            &FakeProcess { cgroup: session, ..QEMU },
+            "neither",
+        ),
+        (&FakeProcess { user: 0, fds: &[], ..other }, &ROOT, "alone holds a guest of KVM"),
+    ] {
+        let host = FakeHost::unified();
+        host.process(first);
+        let mut discovery = Discovery::default();
+        discovery.scan(&host.root(), at(0)).unwrap();
+        assert_eq!(ids(&discovery), [(40, uuid(), true)], "nobody else says so");
+        host.process(late);
+        discovery.scan(&host.root(), at(1)).unwrap();
+        let loser = VmId::Process { pid: 40, start: first.start };
+        assert_eq!(ids(&discovery), [(40, loser, false), (50, uuid(), true)], "{reason}");
+        let told = discovery.disputes();
+        assert!(told.iter().any(|text| text.contains(reason)), "{reason}: {told:?}");
+        let claims = discovery.vms().next().unwrap().claims("qemu-system-x86-40");
+        let said = Claims { uuid: Some(UUID.parse().unwrap()), name: Some("a b".to_owned()) };
+        assert_eq!(claims, said);
+    }
+}
+
+#[test]
+fn a_claim_that_is_as_good_changes_nothing() {
+    let host = FakeHost::unified();
+    let scope = "0::/qemu.slice/2207.scope\n";
+    host.process(&FakeProcess { fds: KVM, cgroup: scope, ..QEMU });
+    let mut discovery = Discovery::default();
+    discovery.scan(&host.root(), at(0)).unwrap();
+    // A restart or a migration on one host: the new one has an older start time, or a lower pid.
+    host.process(&FakeProcess { pid: 40, start: 1, fds: KVM, cgroup: scope, ..QEMU });
+    let other = VmId::Process { pid: 40, start: 1 };
+    for second in 1..4 {
+        discovery.scan(&host.root(), at(second)).unwrap();
+        // Its hypervisor may be asked, which holds the UUID against the pid.
+        assert_eq!(ids(&discovery), [(40, other, true), (50, uuid(), true)]);
+        let vms: Vec<_> = discovery.vms().map(|vm| vm.identity().is_some()).collect();
+        assert_eq!(vms, [false, true]);
+    }
+}
+
 const KVM: &[&str] = &["anon_inode:kvm-vm"];
 const DAEMON: &[&str] = &["/usr/bin/kvm", "-name", "billing", "-daemonize", "-uuid", UUID];
 
@@ -307,6 +366,30 @@ fn libvirt_in_another_pid_namespace_is_not_the_hosts() {
     assert_eq!(libvirt(), Some(Libvirt::System));
     host.file("proc/50/status", "Pid:\t50\nNSpid:\t50\t9\nVmRSS:\t 5 kB\n");
     assert_eq!(libvirt(), Some(Libvirt::Contained));
+}
+
+#[test]
+fn libvirt_that_is_not_seen_where_the_host_has_it_is_not_the_hosts() {
+    let host = FakeHost::unified();
+    let arguments = &["qemu-kvm", "-chardev", "socket,id=charmonitor,fd=2,server=on"];
+    let seen = |root: &str| {
+        host.process(&FakeProcess { arguments, fds: KVM, ..QEMU });
+        host.link("proc/50/root", host.path(root).to_str().unwrap());
+        let mut discovery = Discovery::default();
+        discovery.scan(&host.root(), at(0)).unwrap();
+        discovery.vms().next().unwrap().description.qemu.as_ref().unwrap().libvirt
+    };
+    // In a container that shares the host's processes; nothing of libvirt is on the host.
+    for folder in ["run", "container/run"] {
+        std::fs::create_dir_all(host.path(folder)).unwrap();
+    }
+    assert_eq!(seen(""), Some(Libvirt::System));
+    assert_eq!(seen("container"), Some(Libvirt::Contained));
+    std::fs::create_dir(host.path("run/libvirt")).unwrap();
+    assert_eq!(seen("container"), Some(Libvirt::Contained), "it has none there");
+    std::fs::create_dir(host.path("container/run/libvirt")).unwrap();
+    assert_eq!(seen("container"), Some(Libvirt::Contained), "it has its own there");
+    assert_eq!(seen(""), Some(Libvirt::System));
 }
 
 #[test]

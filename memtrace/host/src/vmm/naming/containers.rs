@@ -1,8 +1,7 @@
 //! Platforms whose VMs are beside containers: KubeVirt in a pod, Incus and LXD.
 
-use uuid::Uuid;
-
-use super::{Adapter, Named, Subject, add, given, paths, poses_as, word};
+use super::{Adapter, Named, Subject, add, given, poses_as, word};
+use crate::vmm::managers;
 use crate::vmm::qemu::Libvirt;
 use memtrace_core::sample::Platform;
 
@@ -13,7 +12,7 @@ pub(super) struct Kubevirt;
 impl Adapter for Kubevirt {
     fn recognise(&self, subject: &Subject<'_>) -> Option<Named> {
         let qemu = subject.description.qemu.as_ref()?;
-        let pod = pod(subject.cgroups);
+        let pod = managers::pod(subject.cgroups);
         if qemu.libvirt != Some(Libvirt::Contained) {
             return None;
         }
@@ -25,20 +24,6 @@ impl Adapter for Kubevirt {
         add(&mut named.labels, "pod", pod.map(|pod| pod.to_string()).as_deref());
         Some(named)
     }
-}
-
-/// The UID of the pod: `.../kubepods-burstable-podUID.slice/...`, with `_` for `-`, or
-/// `.../podUID/...`.
-fn pod(cgroups: &str) -> Option<Uuid> {
-    paths(cgroups)
-        // Users name cgroups of their own as they like.
-        .filter(|path| path.contains("kubepods") && !path.starts_with("/user.slice/"))
-        .flat_map(|path| path.split('/'))
-        .find_map(|part| {
-            let part = part.strip_suffix(".slice").unwrap_or(part);
-            let (_, uid) = part.rsplit_once("pod")?;
-            Uuid::parse_str(&uid.replace('_', "-")).ok()
-        })
 }
 
 /// Incus and LXD: the name is NAME in the default project, and PROJECT_NAME in another, which has

@@ -66,11 +66,6 @@ impl Naming {
         if due && self.adapter.is_none() { AT_FIRST } else { Duration::ZERO }
     }
 
-    /// Whether the kernel shows that it is this platform's VM.
-    pub fn is_proven(&self) -> bool {
-        self.named.proven
-    }
-
     fn recognise(&mut self, root: &HostRoot, vm: &FoundVm) {
         let cgroups = read::text(&root.process(vm.pid).join("cgroup"), read::SMALL);
         let cgroups = cgroups.unwrap_or_default();
@@ -112,6 +107,10 @@ mod tests {
     use crate::vmm::naming::ADAPTERS;
 
     impl Naming {
+        fn is_proven(&self) -> bool {
+            self.named.proven
+        }
+
         /// Nothing more comes before its next reading is due.
         pub(in crate::vmm::naming) fn is_settled(&self) -> bool {
             self.begun.is_some() && self.reading.is_none()

@@ -9,13 +9,14 @@ mod files;
 pub mod metadata;
 mod micro;
 mod proxmox;
+mod settle;
 #[cfg(test)]
 mod tests;
 
 pub use self::files::{NamedVm, Naming};
+pub use self::settle::{CalledVm, settle};
 use super::judge::Description;
 use super::name;
-use crate::hostfs::cgroup::membership::paths;
 use memtrace_core::sample::{Platform, VmLabels};
 use memtrace_core::settings::VmSettings;
 

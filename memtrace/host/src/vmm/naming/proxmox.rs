@@ -1,6 +1,7 @@
 //! Proxmox VE: `-id`, the scope qemu.slice/ID.scope, and /etc/pve/qemu-server/ID.conf (qm.conf(5)).
 
-use super::{Adapter, Named, Subject, add, given, paths, word};
+use super::{Adapter, Named, Subject, add, given, word};
+use crate::vmm::managers;
 use memtrace_core::sample::Platform;
 use memtrace_core::settings::MOST;
 use memtrace_core::units::Bytes;
@@ -11,8 +12,8 @@ pub(super) struct Proxmox;
 impl Adapter for Proxmox {
     fn recognise(&self, subject: &Subject<'_>) -> Option<Named> {
         let qemu = subject.description.qemu.as_ref()?;
-        let scope = scope(subject.cgroups);
-        let said = qemu.platform_id.as_deref().filter(|id| is_id(id));
+        let scope = managers::proxmox(subject.cgroups);
+        let said = qemu.platform_id.as_deref().filter(|id| managers::is_number(id));
         let id = scope.or(said)?;
         let mut named = Named::new(Platform::Proxmox);
         named.labels.id = Some(id.to_owned());
@@ -49,17 +50,4 @@ impl Adapter for Proxmox {
         named.settings.minimum = minimum.and_then(|mib| mib.checked_mul(1 << 20)).map(Bytes);
         named
     }
-}
-
-fn is_id(text: &str) -> bool {
-    (1..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// ID of the cgroup `/qemu.slice/ID.scope`, which only root can make: below a user's own there may
-/// be any name.
-fn scope(cgroups: &str) -> Option<&str> {
-    paths(cgroups).find_map(|path| {
-        let scope = path.strip_prefix("/qemu.slice/")?;
-        scope.split('/').next()?.strip_suffix(".scope").filter(|id| is_id(id))
-    })
 }

@@ -24,7 +24,7 @@ use memtrace_host::hostfs::{HostRoot, Keeper};
 use memtrace_host::vmm::discover::{Discovery, FoundVm};
 use memtrace_host::vmm::inspection::{Inspection, Unanswered};
 use memtrace_host::vmm::libvirt::inspect::Inspector;
-use memtrace_host::vmm::naming::{NamedVm, Naming};
+use memtrace_host::vmm::naming::{CalledVm, NamedVm, Naming, settle};
 use memtrace_host::vmm::{libvirt, qmp};
 
 /// Time limit for queries to libvirt.
@@ -59,8 +59,10 @@ pub(super) fn gather(
     let mut discovery = Discovery::default();
     discovery.scan(root, Nanos(0)).context("cannot list processes")?;
     let keeper = Keeper::default();
-    let found: Vec<&FoundVm> = discovery.vms().map(AsRef::as_ref).collect();
+    let mut found: Vec<FoundVm> = discovery.vms().map(|vm| vm.as_ref().clone()).collect();
     let mut named = names(root, &found, settings);
+    let usurped = settle_names(&mut found, &mut named);
+    let found: Vec<&FoundVm> = found.iter().collect();
     let omissions = discovery.omissions();
     let only = typed.map(|typed| chosen(typed, &found, &named)).transpose();
     let only = only.map_err(|error| with_omissions(error, &omissions))?;
@@ -83,7 +85,7 @@ pub(super) fn gather(
         host: host::facts(root),
         vms,
         unseen: discovery.blind(),
-        disputes: disputes(&discovery),
+        disputes: disputes(&discovery, usurped),
         omissions,
     };
     Ok(Gathered { facts, hypervisors, only })
@@ -92,20 +94,34 @@ pub(super) fn gather(
 /// At most so many disputes are reported.
 const MOST_DISPUTES: usize = 8;
 
-fn disputes(discovery: &Discovery) -> Vec<String> {
-    discovery.disputes().iter().take(MOST_DISPUTES).cloned().collect()
+fn disputes(discovery: &Discovery, usurped: Vec<String>) -> Vec<String> {
+    discovery.disputes().iter().cloned().chain(usurped).take(MOST_DISPUTES).collect()
+}
+
+/// Leaves each name with those that have it by right. `named` is of the same VMs, in their order.
+fn settle_names(found: &mut [FoundVm], named: &mut BTreeMap<u32, NamedVm>) -> Vec<String> {
+    let mut names: Vec<String> = found.iter().map(|vm| vm.description.name.clone()).collect();
+    let labels = named.values_mut().map(|named| &mut named.labels);
+    let vms = found.iter().zip(names.iter_mut().zip(labels));
+    let mut called: Vec<CalledVm<'_>> =
+        vms.map(|(vm, (name, labels))| CalledVm::of(vm, name, labels)).collect();
+    let usurped = settle(&mut called);
+    for (vm, name) in found.iter_mut().zip(names) {
+        vm.description.name = name;
+    }
+    usurped
 }
 
 /// What each VM is called, by its process.
 fn names(
     root: &HostRoot,
-    found: &[&FoundVm],
+    found: &[FoundVm],
     settings: &Known<Vec<VmTable>>,
 ) -> BTreeMap<u32, NamedVm> {
     let tables = settings.as_deref().unwrap_or_default();
-    let name = |vm: &&FoundVm| {
+    let name = |vm: &FoundVm| {
         let mut named = Naming::default().update(root, vm, Nanos(0)).clone();
-        let own = configured_labels(tables, &vm.description.name, vm.uuid);
+        let own = configured_labels(tables, &vm.description.name, vm.identity());
         named.labels = own.or(named.labels);
         (vm.pid, named)
     };

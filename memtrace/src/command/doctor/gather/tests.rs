@@ -285,6 +285,27 @@ fn a_vm_is_given_as_its_platform_calls_it() {
     assert_eq!(only(&gathered).proxmox(), Some("2207"));
     let settings = only(&gathered).settings.as_ref().expect("they are known");
     assert_eq!(settings.minimum, Some(Bytes(128 << 20)));
+    // Anybody may say so too.
+    vm(&host, 4000, &["-id", "2207"]);
+    for word in ["2207", "web", UUID] {
+        let gathered = typed(word).expect("it is the one that Proxmox has put into its scope");
+        assert_eq!(gathered.only, Some(VmId::Uuid(UUID.parse().unwrap())), "{word}");
+        let told = &gathered.facts.disputes;
+        assert!(told.iter().any(|text| text.contains("claims the number 2207")), "{told:?}");
+    }
+}
+
+#[test]
+fn no_command_is_given_for_a_domain_that_libvirt_was_not_asked_about() {
+    let host = host();
+    vm(&host, 4001, &["-uuid", UUID, "-chardev", "socket,id=charmonitor,fd=2,server=on"]);
+    let gathered = gather(&host.root(), &Ok(Vec::new()), false, None).expect("it is a host");
+    assert!(matches!(only(&gathered).owner, Owner::Elsewhere(_)), "{:?}", only(&gathered).owner);
+    let found = audit(&gathered.facts);
+    assert_eq!(severity(&found, "monitor"), Some(Severity::Note));
+    let commands: Vec<&String> =
+        found.findings.iter().flat_map(|finding| &finding.commands).collect();
+    assert!(!commands.iter().any(|command| command.contains("virsh")), "{commands:?}");
 }
 
 #[test]

@@ -60,8 +60,7 @@ pub(super) fn facts(
         balloon: balloon(vm, &said, now),
         memory: memory_of(root, keeper, vm.pid),
         nodes: nodes_of(root, vm),
-        settings: settings_of(vm, &owner, &said, settings)
-            .map(|settings| settings.or(named.settings)),
+        settings: settings_of(vm, &said, settings).map(|settings| settings.or(named.settings)),
         cgroup: cgroup_of(root, keeper, vm.pid),
         owner,
     }
@@ -71,12 +70,15 @@ fn owner(vm: &FoundVm, said: &Result<Inspection, Unanswered>) -> Owner {
     let Some(qemu) = &vm.description.qemu else {
         return Owner::Other(vm.description.vmm.clone());
     };
-    let elsewhere = *said == Err(Unanswered::OtherLibvirt);
     match (qemu.libvirt, qemu.qmp_sockets.first()) {
-        (Some(Libvirt::System), _) if elsewhere => {
-            Owner::Elsewhere("its libvirt isn't this host's, which doesn't know the VM".to_owned())
-        }
-        (Some(Libvirt::System), _) => Owner::Libvirt,
+        (Some(Libvirt::System), _) => match said {
+            Ok(_) => Owner::Libvirt,
+            Err(Unanswered::OtherLibvirt) => Owner::Elsewhere(
+                "its libvirt isn't this host's, which doesn't know the VM".to_owned(),
+            ),
+            // Whether there is such a domain isn't known, so neither are commands for it.
+            Err(Unanswered::Failed(reason)) => Owner::Elsewhere(reason.clone()),
+        },
         (Some(Libvirt::Session | Libvirt::Contained), _) => match said {
             Ok(_) => Owner::OtherLibvirt,
             Err(reason) => Owner::Elsewhere(reason.to_string()),
@@ -169,16 +171,23 @@ fn nodes_of(root: &HostRoot, vm: &FoundVm) -> Known<BTreeSet<u32>> {
 
 fn settings_of(
     vm: &FoundVm,
-    owner: &Owner,
     said: &Result<Inspection, Unanswered>,
     settings: &Known<Vec<VmTable>>,
 ) -> Known<VmSettings> {
     let tables = settings.as_ref().map_err(Clone::clone)?;
-    let configured = VmSettings::of(tables, &vm.description.name, vm.uuid);
-    match (owner, said) {
+    let name = &vm.description.name;
+    let mut configured = VmSettings::of(tables, name, vm.identity());
+    if VmSettings::excludes(tables, &vm.claims(name)) {
+        configured.exclude = Some(true);
+    }
+    match (vm.description.qemu.as_ref().and_then(|qemu| qemu.libvirt), said) {
         (_, Ok(inspection)) => Ok(inspection.settings.or(configured)),
         // Its metadata could have more.
-        (Owner::Libvirt, Err(reason)) if configured.minimum.is_none() => Err(reason.to_string()),
+        (Some(Libvirt::System), Err(reason @ Unanswered::Failed(_)))
+            if configured.minimum.is_none() =>
+        {
+            Err(reason.to_string())
+        }
         (_, Err(_)) => Ok(configured),
     }
 }

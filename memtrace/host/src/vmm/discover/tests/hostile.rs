@@ -261,7 +261,7 @@ fn all_guests() -> Discovery {
             group: 1,
             session: 1,
             user: Some(STRANGER),
-            of_user: false,
+            standing: Standing::Other,
             young_until: Nanos(0),
             description: Description { kvm: true, ..description },
         };

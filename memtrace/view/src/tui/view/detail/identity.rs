@@ -5,7 +5,17 @@ use ratatui::text::Line;
 use super::field;
 use super::subject::Subject;
 use crate::words;
+use memtrace_core::model::snapshot::VmView;
 use memtrace_core::sample::{Accelerator, Manager};
+
+/// Its UUID, or that it says another VM's.
+fn uuid(vm: &VmView) -> String {
+    match (vm.uuid, vm.claims.uuid) {
+        (Some(uuid), _) => uuid.to_string(),
+        (None, Some(claimed)) => format!("- (it says {claimed}, another VM's)"),
+        (None, None) => "-".to_owned(),
+    }
+}
 
 pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
     let vm = subject.vm;
@@ -22,7 +32,7 @@ pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
     };
     let mut lines = vec![
         word("name", &vm.name),
-        word("UUID", &vm.uuid.map_or("-".to_owned(), |uuid| uuid.to_string())),
+        word("UUID", &uuid(vm)),
         word("process", &format!("{} {}, {accelerator}", vm.vmm, vm.pid)),
         word("managed by", manager),
         word("cgroup", vm.cgroup_path.as_deref().unwrap_or("- not found")),
