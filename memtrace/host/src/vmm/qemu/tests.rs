@@ -68,11 +68,15 @@ fn a_balloon_is_reported_with_its_options() {
         "virtio-balloon-pci,deflate-on-oom=on,free-page-reporting=true",
         r#"{"driver":"virtio-balloon-ccw","deflate-on-oom":true,"free-page-reporting":true}"#,
     ] {
-        let balloon = BalloonOptions { deflate_on_oom: true, free_page_reporting: true };
+        let balloon = BalloonOptions {
+            deflate_on_oom: true,
+            free_page_reporting: true,
+            ..Default::default()
+        };
         assert_eq!(parse(&["-device", on]).balloon, Some(balloon), "{on}");
     }
     let half = parse(&["-device", "driver=virtio-balloon,deflate-on-oom=off,free-page-reporting"]);
-    let balloon = BalloonOptions { deflate_on_oom: false, free_page_reporting: true };
+    let balloon = BalloonOptions { free_page_reporting: true, ..Default::default() };
     assert_eq!(half.balloon, Some(balloon));
 }
 

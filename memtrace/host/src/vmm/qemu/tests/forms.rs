@@ -87,7 +87,7 @@ fn processors() {
 #[test]
 fn balloons() {
     let with = |deflate_on_oom, free_page_reporting| {
-        Some(BalloonOptions { deflate_on_oom, free_page_reporting })
+        Some(BalloonOptions { deflate_on_oom, free_page_reporting, ..Default::default() })
     };
     for (text, balloon) in [
         ("-device virtio-balloon-pci", with(false, false)),
