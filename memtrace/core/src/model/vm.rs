@@ -20,12 +20,11 @@ use crate::model::totals::Totals;
 use crate::model::waited;
 use crate::sample::{Party, ProcessSample, VmSample, VmState};
 use crate::signal::{Quality, Signal, reason_or};
-use crate::units::{Bytes, Percent, Rate};
+use crate::units::{Bytes, Nanos, Percent, Rate};
 
 pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
     let now = pair.now;
-    let (faults, swapping) = (faults(pair), swapping(pair));
-    let stalls = stalls(pair);
+    let (faults, swapping, stalls) = (faults(pair), swapping(pair), stalls(pair));
     let waits = histogram::waits(pair);
     let cgroup = cgroup::view(now);
     let guest = guest::view(now, pair.context.now.wall);
@@ -43,7 +42,7 @@ pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
         manager: now.manager,
         state: state(now),
         cpu: pair.context.share(exact(pair.read(|vm| vm.process.cpu_time.map(|time| time.0)))),
-        cpu_time: now.process.cpu_time.map_or_else(|| Gap::NotRead.into(), Measured::exact),
+        cpu_time: cpu_time(now),
         dead: dead(pair, &guest),
         balloon_actual: guest.actual,
         balloon_maximum: guest.maximum,
@@ -94,6 +93,10 @@ pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
         waits: waited::waits(pair),
         threads: threads(pair),
     }
+}
+
+fn cpu_time(now: &VmSample) -> Measured<Nanos> {
+    now.process.cpu_time.map_or_else(|| Gap::NotRead.into(), Measured::exact)
 }
 
 fn state(now: &VmSample) -> Measured<VmState> {

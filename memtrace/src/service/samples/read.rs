@@ -159,7 +159,7 @@ impl Samples {
                 Err(error) => return Err(error).context("cannot wait for a sample"),
             }
         }
-        match self.incoming.next() {
+        match self.incoming.read() {
             Ok(Some(moment)) => Ok(Some(moment.sample)),
             Ok(None) => bail!("{} has ended, or found this process too slow", self.name()),
             Err(error) => bail!("{}: {}", self.name(), why(&error, "it ended within a sample")),

@@ -122,7 +122,7 @@ impl<R: Read> Incoming<R> {
     ///
     /// # Errors
     /// When it is damaged, cut within a frame, or can't be read. Nothing more can be read then.
-    pub fn next(&mut self) -> io::Result<Option<Record>> {
+    pub fn read(&mut self) -> io::Result<Option<Record>> {
         while !self.has_more() {
             if !self.enter()? {
                 return Ok(None);
@@ -198,7 +198,7 @@ mod tests {
         let mut incoming = Incoming::open(bytes).expect("it is a stream");
         let mut all = Vec::new();
         loop {
-            match incoming.next() {
+            match incoming.read() {
                 Ok(Some(moment)) => all.push(moment),
                 Ok(None) => return (all, true),
                 Err(_) => return (all, false),
