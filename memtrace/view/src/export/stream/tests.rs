@@ -114,6 +114,8 @@ fn eventful() -> Snapshot {
     snapshot.vms.push(fixture::unprivileged("by hand", 500));
     let vm = &mut snapshot.vms[1];
     vm.labels = fixture::labels();
+    vm.claims.uuid = vm.uuid.or(Some(uuid::Uuid::from_u128(1)));
+    vm.claims.name = Some("another".to_owned());
     vm.cgroup_limit = Measured::exact(Limit::Unlimited);
     vm.cgroup_high = Measured::exact(Limit::At(Bytes(1 << 30)));
     vm.balloon_target = Measured::exact(Bytes(1 << 30));
