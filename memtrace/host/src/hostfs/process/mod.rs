@@ -2,6 +2,7 @@
 
 pub mod account;
 pub(crate) mod fds;
+pub(crate) mod listening;
 pub mod maps;
 pub mod sight;
 pub mod stat;

@@ -1,21 +1,24 @@
 //! Files as a process sees them, or saw them when it was started: below its root directory, also
-//! when it has left that by chroot(2) since, and below its working directory.
+//! when it has left that by chroot(2) since, and from its working directory.
 //!
 //! Paths come from command lines, so from anybody: none leads out of the process' root by a link.
 
-use std::fs::File;
+use std::fs::{File, read_link};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
+use rustix::io::Errno;
 
 use super::status;
 use crate::hostfs::read;
 
 /// Deepest root directory of a process.
 const DEEPEST: usize = 64;
+/// What openat2(2) says of a path that leads out of where it has to stay.
+const LEADS_OUT: i32 = Errno::XDEV.raw_os_error();
 
 /// How the process was started, as far as its command line tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,7 +40,7 @@ pub fn open(process: &Path, path: &str, start: &Start, flags: OFlags) -> io::Res
     if path.starts_with('/') {
         return below_root(process, path, start, flags);
     }
-    let first = below(&File::open(process.join("cwd"))?.into(), path, ResolveFlags::BENEATH, flags);
+    let first = from_working(process, path, flags);
     if first.is_ok() || !start.daemon {
         return first;
     }
@@ -48,6 +51,33 @@ pub fn open(process: &Path, path: &str, start: &Start, flags: OFlags) -> io::Res
         }
     }
     first
+}
+
+/// Relative to the working directory, and by `..` and absolute links to anywhere below the process'
+/// root, as the process itself goes.
+fn from_working(process: &Path, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
+    let working = OwnedFd::from(File::open(process.join("cwd"))?);
+    let beneath = below(&working, path, ResolveFlags::BENEATH, flags);
+    if !beneath.as_ref().is_err_and(|error| error.raw_os_error() == Some(LEADS_OUT)) {
+        return beneath;
+    }
+    // Both as we see them, whatever the process' root is.
+    let (top, name) = (read_link(process.join("root"))?, read_link(process.join("cwd"))?);
+    let Ok(name) = name.strip_prefix(&top) else { return beneath };
+    let name = Path::new(".").join(name);
+    let root = OwnedFd::from(File::open(process.join("root"))?);
+    let found = below(&root, &name, ResolveFlags::IN_ROOT, OFlags::PATH)?;
+    // It may have been moved or mounted over.
+    if number(&found)? != number(&working)? {
+        return beneath;
+    }
+    below(&root, name.join(path), ResolveFlags::IN_ROOT, flags)
+}
+
+/// What tells a file from others.
+fn number(file: &OwnedFd) -> io::Result<(u64, u64)> {
+    let stat = fstat(file)?;
+    Ok((stat.st_dev, stat.st_ino))
 }
 
 /// The text of a regular file that the process named so, at most `limit` bytes. Doesn't wait for
@@ -96,9 +126,14 @@ fn below_root(process: &Path, path: &str, start: &Start, flags: OFlags) -> io::R
     below(&base, path, ResolveFlags::IN_ROOT, flags)
 }
 
-fn below(base: &OwnedFd, path: &str, resolve: ResolveFlags, flags: OFlags) -> io::Result<OwnedFd> {
+fn below(
+    base: &OwnedFd,
+    path: impl AsRef<Path>,
+    resolve: ResolveFlags,
+    flags: OFlags,
+) -> io::Result<OwnedFd> {
     let resolve = resolve | ResolveFlags::NO_MAGICLINKS;
-    let path = Path::new(path).as_os_str().as_bytes();
+    let path = path.as_ref().as_os_str().as_bytes();
     Ok(openat2(base, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve)?)
 }
 
@@ -109,8 +144,7 @@ fn outermost(directory: OwnedFd) -> io::Result<OwnedFd> {
     for _ in 0..DEEPEST {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let above = openat(&here, "..", flags, Mode::empty())?;
-        let (one, other) = (fstat(&here)?, fstat(&above)?);
-        if (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino) {
+        if number(&here)? == number(&above)? {
             return Ok(here);
         }
         here = above;
@@ -166,7 +200,41 @@ mod tests {
         assert_eq!(process.text("b", &start).as_deref(), Ok("relative"));
         symlink("/etc/a", process.host("pod/link")).unwrap();
         assert_eq!(process.text("/link", &start).as_deref(), Ok("inside"));
-        assert!(process.text("../../etc/a", &start).is_err());
+    }
+
+    #[test]
+    fn a_relative_path_goes_where_the_process_goes_and_never_out_of_its_root() {
+        let process = Process::new("pod", "pod/srv/vm");
+        process.file("pod/etc/a", "inside");
+        process.file("pod/srv/b", "beside");
+        process.file("etc/a", "outside");
+        process.file("outer", "outside");
+        symlink("/etc", process.host("pod/srv/vm/link")).unwrap();
+        symlink("../../..", process.host("pod/srv/vm/up")).unwrap();
+        let start = Start::default();
+        for (path, text) in [
+            ("../b", "beside"),
+            ("./../../srv/b", "beside"),
+            ("link/a", "inside"),
+            ("../../etc/a", "inside"),
+            ("../../../../../etc/a", "inside"),
+            ("up/etc/a", "inside"),
+        ] {
+            assert_eq!(process.text(path, &start).as_deref(), Ok(text), "{path}");
+        }
+        for path in ["../../outer", "../../../outer", "up/outer", "link/../outer"] {
+            assert!(process.text(path, &start).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_working_directory_that_is_elsewhere_now_is_not_taken_for_another() {
+        let process = Process::new("pod", "pod/srv/vm");
+        process.file("pod/srv/b", "beside");
+        std::fs::remove_file(process.0.path().join("cwd")).unwrap();
+        symlink(process.host("outside"), process.0.path().join("cwd")).unwrap();
+        std::fs::create_dir(process.host("outside")).unwrap();
+        assert!(process.text("../b", &Start::default()).is_err());
     }
 
     #[test]
@@ -200,8 +268,7 @@ mod tests {
         let top = OwnedFd::from(File::open("/").unwrap());
         let deep = tempfile::tempdir().unwrap();
         let found = outermost(OwnedFd::from(File::open(deep.path()).unwrap())).unwrap();
-        let number = |file: &OwnedFd| fstat(file).map(|stat| (stat.st_dev, stat.st_ino)).unwrap();
-        assert_eq!(number(&found), number(&top));
+        assert_eq!(number(&found).unwrap(), number(&top).unwrap());
         let process = Process::new("jail", "jail");
         process.file("vm.conf", "outside");
         let path = process.host("vm.conf");

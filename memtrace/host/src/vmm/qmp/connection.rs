@@ -1,23 +1,25 @@
-//! The protocol: one JSON object per line, in both directions (docs/interop/qmp-spec.rst).
+//! The protocol: JSON objects in both directions (docs/interop/qmp-spec.rst).
 
 use std::future::Future;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
 use super::answers;
+use super::framing::{Framing, NoMessage};
 use memtrace_core::units::Bytes;
 
 /// For one command, or the greeting.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Longest line that is read. Answers to our commands are a few hundred bytes.
-const LONGEST_LINE: u64 = 1 << 20;
+/// Longest message that is read. Answers to our commands are a few hundred bytes.
+const LONGEST_MESSAGE: usize = 1 << 20;
 /// Most events and other messages that are skipped while waiting for an answer, and most bytes of
 /// all: one thread reads what all monitors send.
 const MOST_SKIPPED: u32 = 1000;
-const MOST_BYTES: u64 = 2 << 20;
+const MOST_BYTES: usize = 2 << 20;
+const INVALID: &str = "invalid JSON from the monitor";
 
 /// Why a command failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub(super) struct Connection {
     last_id: u64,
     balloon_changed: Option<Bytes>,
     /// Bytes that may come until the next command.
-    room: u64,
+    room: usize,
 }
 
 impl Connection {
@@ -96,22 +98,32 @@ impl Connection {
         Err(Failure::Broken(format!("no answer to {command} among {MOST_SKIPPED} messages")))
     }
 
+    /// The next message, which may take several lines.
     async fn message(&mut self) -> Result<Value, String> {
-        let mut line = Vec::new();
-        let most = LONGEST_LINE.min(self.room);
-        let mut bounded = (&mut self.stream).take(most);
-        bounded.read_until(b'\n', &mut line).await.map_err(|error| error.to_string())?;
-        let length = line.len() as u64;
-        self.room = self.room.saturating_sub(length);
-        if !line.ends_with(b"\n") {
-            return Err(match length {
-                LONGEST_LINE => "line too long",
-                _ if length >= most => "the monitor sends too much",
-                _ => "monitor closed the connection",
+        let (mut text, mut framing) = (Vec::new(), Framing::default());
+        let most = LONGEST_MESSAGE.min(self.room);
+        loop {
+            let left = most.saturating_sub(text.len());
+            if left == 0 {
+                let long = most == LONGEST_MESSAGE;
+                self.room = self.room.saturating_sub(text.len());
+                return Err(
+                    if long { "answer too long" } else { "the monitor sends too much" }.to_owned()
+                );
             }
-            .to_owned());
+            let bytes = self.stream.fill_buf().await.map_err(|error| error.to_string())?;
+            if bytes.is_empty() {
+                return Err("monitor closed the connection".to_owned());
+            }
+            let bytes = bytes.get(..left).unwrap_or(bytes);
+            let (length, ended) = framing.advance(bytes).map_err(|NoMessage| INVALID.to_owned())?;
+            text.extend(bytes.iter().take(length));
+            self.stream.consume(length);
+            if ended {
+                self.room = self.room.saturating_sub(text.len());
+                return serde_json::from_slice(&text).map_err(|_| INVALID.to_owned());
+            }
         }
-        serde_json::from_slice(&line).map_err(|_| "invalid JSON from the monitor".to_owned())
     }
 }
 

@@ -10,6 +10,7 @@ mod client;
 mod connection;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fake;
+mod framing;
 pub mod inspect;
 mod session;
 mod socket;

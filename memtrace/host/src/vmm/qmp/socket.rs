@@ -10,7 +10,7 @@ use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 
 use super::Target;
-use crate::hostfs::process::sight;
+use crate::hostfs::process::{listening, sight};
 
 /// Most sockets of one user's VMs that are looked for at once: each takes a thread, for as long as
 /// its file system hangs.
@@ -70,7 +70,8 @@ fn is_elsewhere(target: &Target) -> bool {
 }
 
 /// The socket itself, found as the VM's process would have found it. Only one of the process' own
-/// user is connected to: the path is what a command line says, and would else lead memtrace to any
+/// user is connected to, or one on which the process itself listens, as that may have changed its
+/// user since (`-runas`): the path is what a command line says, and would else lead memtrace to any
 /// of root's services.
 fn open(target: &Target) -> io::Result<OwnedFd> {
     let socket = sight::open(&target.process, &target.path, &target.start, OFlags::PATH)?;
@@ -79,7 +80,7 @@ fn open(target: &Target) -> io::Result<OwnedFd> {
         return Err(io::Error::other("it is no socket"));
     }
     let owner = sight::owner(&target.process)?;
-    if stat.st_uid != owner {
+    if stat.st_uid != owner && !listening::is_held(&target.process, &stat) {
         return Err(io::Error::other(format!(
             "not connected: it belongs to user {}, and the VM to user {owner}",
             stat.st_uid

@@ -4,6 +4,7 @@
 mod orders;
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -81,9 +82,40 @@ fn garbage_is_no_qmp() {
 }
 
 #[test]
-fn an_endless_line_is_cut() {
-    let monitor = Monitor::start(|mut stream| while stream.write_all(&[b'x'; 4096]).is_ok() {});
-    assert_eq!(problem_of(monitor.target()), "QMP: line too long");
+fn an_endless_message_is_cut() {
+    let monitor = Monitor::start(|mut stream| {
+        let _ = stream.write_all(b"{\"");
+        while stream.write_all(&[b'x'; 4096]).is_ok() {}
+    });
+    assert_eq!(problem_of(monitor.target()), "QMP: answer too long");
+    let blank = Monitor::start(|mut stream| while stream.write_all(&[b'\n'; 4096]).is_ok() {});
+    assert_eq!(problem_of(blank.target()), "QMP: answer too long");
+}
+
+/// As of `-qmp-pretty`, and of `-mon ...,pretty=on`.
+#[test]
+fn answers_of_several_lines_are_read() {
+    let monitor = Monitor::start(|stream| {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let mut commands = ours.try_clone().unwrap();
+        let mut asked = stream.try_clone().unwrap();
+        thread::spawn(move || qemu(theirs));
+        thread::spawn(move || {
+            let _ = std::io::copy(&mut asked, &mut commands);
+            let _ = commands.shutdown(std::net::Shutdown::Write);
+        });
+        let mut out = stream;
+        for line in BufReader::new(ours).lines().map_while(Result::ok) {
+            let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let _ = write!(out, "{}\r\n", serde_json::to_string_pretty(&value).unwrap());
+        }
+    });
+    let mut clients = QmpClients::default();
+    clients.follow(1, monitor.target());
+    let answer = wait_for(&clients, 1, |answer| answer.guest.stats.is_some());
+    assert_eq!(answer.state, Some(VmState::Running));
+    assert_eq!(answer.guest.actual, Some(Bytes(209_715_200)));
+    assert_eq!(answer.guest.problem, None);
 }
 
 #[test]
@@ -166,10 +198,39 @@ fn a_socket_of_another_user_is_not_connected() {
     let accepted = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&accepted);
     let monitor = Monitor::start(move |_| seen.store(true, Ordering::Relaxed));
-    std::fs::write(monitor.directory().join("status"), "Uid:\t4242\t0\t0\t0\n").unwrap();
-    let problem = problem_of(monitor.target());
-    assert!(problem.ends_with("and the VM to user 4242"), "{problem}");
+    let directory = monitor.directory();
+    std::fs::write(directory.join("status"), "Uid:\t4242\t0\t0\t0\n").unwrap();
+    let refused = || {
+        let problem = problem_of(monitor.target());
+        assert!(problem.ends_with("and the VM to user 4242"), "{problem}");
+        assert!(!accepted.load(Ordering::Relaxed));
+    };
+    refused();
+    // It holds another listening socket, whose path leads to that one now.
+    let own = std::os::unix::net::UnixListener::bind(directory.join("own.sock")).unwrap();
+    let held = format!("/proc/self/fd/{}", own.as_raw_fd());
+    std::fs::create_dir(directory.join("fd")).unwrap();
+    std::os::unix::fs::symlink(std::fs::read_link(held).unwrap(), directory.join("fd/3")).unwrap();
+    std::os::unix::fs::symlink("/proc/self/ns", directory.join("ns")).unwrap();
+    refused();
+    std::fs::remove_file(directory.join("own.sock")).unwrap();
+    std::fs::hard_link(directory.join("q.sock"), directory.join("own.sock")).unwrap();
+    let path = directory.join("own.sock").to_str().unwrap().to_owned();
+    assert!(problem_of(Target { path, ..monitor.target() }).ends_with("and the VM to user 4242"));
     assert!(!accepted.load(Ordering::Relaxed));
+}
+
+/// As of `-runas`: QEMU makes it before it changes its user.
+#[test]
+fn a_socket_that_the_process_itself_listens_on_is_its_own() {
+    let monitor = Monitor::start(qemu);
+    let directory = monitor.directory();
+    std::fs::write(directory.join("status"), "Uid:\t4242\t0\t0\t0\n").unwrap();
+    std::os::unix::fs::symlink("/proc/self/fd", directory.join("fd")).unwrap();
+    std::os::unix::fs::symlink("/proc/self/ns", directory.join("ns")).unwrap();
+    let mut clients = QmpClients::default();
+    clients.follow(1, monitor.target());
+    wait_for(&clients, 1, |answer| answer.guest.actual.is_some());
 }
 
 #[test]
