@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{MemoryCgroup, Version, limits, upwards};
+use super::{MemoryCgroup, Version, limits, stat, upwards};
 use crate::hostfs::{Keeper, read};
 use memtrace_core::units::{Bytes, Limit};
 
@@ -20,6 +20,10 @@ pub struct Level {
     pub high: Limit,
     /// Of swap alone: in version 1, what may be used beyond the limit of memory.
     pub swap: Limit,
+    /// Of memory and swap together, in version 1 alone: never below that of memory.
+    pub both: Limit,
+    /// Private memory of all processes in it and below. `None`: not known.
+    pub anon: Option<Bytes>,
 }
 
 /// From the cgroup itself upwards.
@@ -53,20 +57,29 @@ impl Level {
 fn version_one(keeper: &Keeper, path: String, directory: PathBuf, own: bool) -> io::Result<Level> {
     let file = |name: &str| limits::at(keeper, &directory.join(name), Version::V1);
     let hard = file("memory.limit_in_bytes")?;
+    let both = file("memory.memsw.limit_in_bytes")?;
     // Its own alone: it kills rather than swaps.
     let swappiness = read::number(&directory.join("memory.swappiness"));
     let swap = if own && swappiness.is_ok_and(|value| value == 0) {
         Limit::At(Bytes(0))
     } else {
-        beyond(file("memory.memsw.limit_in_bytes")?, hard)
+        beyond(both, hard)
     };
-    Ok(Level { path, hard, high: Limit::Unlimited, swap, directory })
+    let anon = anon(&directory, "total_rss");
+    Ok(Level { path, hard, high: Limit::Unlimited, swap, both, anon, directory })
 }
 
 fn version_two(keeper: &Keeper, path: String, directory: PathBuf) -> io::Result<Level> {
     let file = |name: &str| limits::at(keeper, &directory.join(name), Version::V2);
     let (hard, high) = (file("memory.max")?, file("memory.high")?);
-    Ok(Level { path, hard, high, swap: file("memory.swap.max")?, directory })
+    let (swap, anon) = (file("memory.swap.max")?, anon(&directory, "anon"));
+    Ok(Level { path, hard, high, swap, both: Limit::Unlimited, anon, directory })
+}
+
+/// By the key of `memory.stat` that counts what is below as well.
+fn anon(directory: &Path, key: &str) -> Option<Bytes> {
+    let text = read::text(&directory.join("memory.stat"), read::SMALL).ok()?;
+    stat::value(&text, key).map(Bytes)
 }
 
 /// What is left of a limit of both for swap, once memory has all of its own.
@@ -99,6 +112,7 @@ mod tests {
         file("pool/memory.high", "max\n");
         file("pool/memory.swap.max", "0\n");
         file("pool/a/memory.current", "1\n");
+        file("pool/memory.stat", "anon 8192\nfile 4096\n");
         file("pool/a/memory.max", "max\n");
         file("pool/a/memory.high", "4294967296\n");
         let [own, pool, root] = &levels(&host, "/pool/a").unwrap()[..] else { panic!("three") };
@@ -108,7 +122,8 @@ mod tests {
         );
         assert_eq!(own.high, Limit::At(Bytes(4 * GIB)));
         assert_eq!((pool.path.as_str(), pool.hard), ("/pool", Limit::At(Bytes(8 * GIB))));
-        assert_eq!(pool.swap, Limit::At(Bytes(0)));
+        assert_eq!((pool.swap, pool.both), (Limit::At(Bytes(0)), Limit::Unlimited));
+        assert_eq!((own.anon, pool.anon), (None, Some(Bytes(8192))));
         assert_eq!((root.path.as_str(), root.hard), ("/", Limit::Unlimited));
         host.unreadable("sys/fs/cgroup/pool/memory.max");
         assert!(levels(&host, "/pool/a").is_err());
@@ -124,8 +139,11 @@ mod tests {
         file("pool/memory.limit_in_bytes", "3221225472\n");
         file("pool/memory.memsw.limit_in_bytes", "4294967296\n");
         file("memory.limit_in_bytes", "9223372036854771712\n");
+        file("pool/memory.stat", "rss 4096\ntotal_rss 12288\n");
         let both = levels(&host, "/pool").unwrap();
         assert_eq!((both.len(), both[0].swap), (2, Limit::At(Bytes(GIB))));
+        assert_eq!((both[0].both, both[1].both), (Limit::At(Bytes(4 * GIB)), Limit::Unlimited));
+        assert_eq!(both[0].anon, Some(Bytes(12288)), "that of cgroups below is in it");
         file("pool/memory.swappiness", "0\n");
         assert_eq!(levels(&host, "/pool").unwrap()[0].swap, Limit::At(Bytes(0)));
         file("pool/memory.use_hierarchy", "0\n");

@@ -9,6 +9,33 @@ use super::sections::Sections;
 pub struct BalloonOptions {
     pub deflate_on_oom: bool,
     pub free_page_reporting: bool,
+    pub driver: BalloonDriver,
+}
+
+/// What a balloon device is connected by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum BalloonDriver {
+    #[default]
+    Pci,
+    Ccw,
+    /// The machine itself has a place for it, as microvm does (virtio-mmio).
+    Mmio,
+}
+
+impl BalloonDriver {
+    /// The name of QEMU's driver.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pci => "virtio-balloon-pci",
+            Self::Ccw => "virtio-balloon-ccw",
+            Self::Mmio => "virtio-balloon-device",
+        }
+    }
+
+    fn of(name: &str) -> Self {
+        let all = [Self::Ccw, Self::Mmio];
+        all.into_iter().find(|driver| driver.name() == name).unwrap_or_default()
+    }
 }
 
 /// The balloon among the devices.
@@ -18,6 +45,7 @@ pub(super) fn find(sections: &Sections) -> Option<BalloonOptions> {
     Some(BalloonOptions {
         deflate_on_oom: option(sections, device, "deflate-on-oom"),
         free_page_reporting: option(sections, device, "free-page-reporting"),
+        driver: BalloonDriver::of(device.get("driver").unwrap_or_default()),
     })
 }
 

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-pub use self::balloon::BalloonOptions;
+pub use self::balloon::{BalloonDriver, BalloonOptions};
 use self::memory::Memory;
 use self::monitor::Monitors;
 use self::options::{Keyed, number, options};

@@ -64,15 +64,19 @@ fn libvirt_of_today() {
 fn a_balloon_is_reported_with_its_options() {
     assert_eq!(parse(LIBVIRT_9).balloon, Some(BalloonOptions::default()));
     assert_eq!(parse(&["-device", "virtio-net-pci"]).balloon, None);
-    for on in [
-        "virtio-balloon-pci,deflate-on-oom=on,free-page-reporting=true",
-        r#"{"driver":"virtio-balloon-ccw","deflate-on-oom":true,"free-page-reporting":true}"#,
+    for (on, driver) in [
+        ("virtio-balloon-pci,deflate-on-oom=on,free-page-reporting=true", BalloonDriver::Pci),
+        (
+            r#"{"driver":"virtio-balloon-ccw","deflate-on-oom":true,"free-page-reporting":true}"#,
+            BalloonDriver::Ccw,
+        ),
+        ("virtio-balloon-device,deflate-on-oom=on,free-page-reporting=on", BalloonDriver::Mmio),
     ] {
-        let balloon = BalloonOptions { deflate_on_oom: true, free_page_reporting: true };
+        let balloon = BalloonOptions { deflate_on_oom: true, free_page_reporting: true, driver };
         assert_eq!(parse(&["-device", on]).balloon, Some(balloon), "{on}");
     }
     let half = parse(&["-device", "driver=virtio-balloon,deflate-on-oom=off,free-page-reporting"]);
-    let balloon = BalloonOptions { deflate_on_oom: false, free_page_reporting: true };
+    let balloon = BalloonOptions { free_page_reporting: true, ..Default::default() };
     assert_eq!(half.balloon, Some(balloon));
 }
 

@@ -5,7 +5,8 @@ use serde_json::json;
 use super::facts::{Balloon, Facts, Owner, Statistics, VmFacts};
 use super::finding::{Answer, Fix, Found, Severity, known};
 use super::words::{at_next_start, half, kubectl, monitor, size, virsh};
-use memtrace_core::units::Bytes;
+use memtrace_core::format;
+use memtrace_core::units::{Bytes, Nanos};
 
 /// The polling period that memtrace sets.
 pub const PERIOD: u32 = 2;
@@ -100,7 +101,7 @@ pub fn statistics(vm: &VmFacts, _: &Facts) -> Answer {
         ),
         Some(age) if !is_fresh(statistics) => (
             Severity::Warning,
-            format!("stale: polled every {period} s, last answer {age} s ago"),
+            format!("stale: polled every {period} s, last answer {} ago", ago(age)),
             "the guest hangs, is paused, or lost its driver: nothing is taken from it until it \
              answers",
         ),
@@ -120,6 +121,10 @@ pub fn statistics(vm: &VmFacts, _: &Facts) -> Answer {
         commands: if off || slow { switching_on(vm, balloon) } else { Vec::new() },
         fix: off.then_some(Fix::SwitchStatisticsOn),
     }))
+}
+
+fn ago(seconds: u64) -> String {
+    format::span(Nanos(seconds.saturating_mul(Nanos::SECOND.0)))
 }
 
 /// Whether statistics are polled and recent.
@@ -175,7 +180,7 @@ pub fn reporting(vm: &VmFacts, _: &Facts) -> Answer {
         commands: at_next_start(
             vm,
             "<memballoon model='virtio' freePageReporting='on'>",
-            "-device virtio-balloon-pci,free-page-reporting=on",
+            &format!("-device {},free-page-reporting=on", balloon.driver.name()),
             "--args '-global virtio-balloon-pci.free-page-reporting=on'",
         ),
         fix: None,
@@ -212,7 +217,7 @@ pub fn deflating(vm: &VmFacts, _: &Facts) -> Answer {
         commands: at_next_start(
             vm,
             "<memballoon model='virtio' autodeflate='on'>",
-            "-device virtio-balloon-pci,deflate-on-oom=on",
+            &format!("-device {},deflate-on-oom=on", balloon.driver.name()),
             "--args '-global virtio-balloon-pci.deflate-on-oom=on'",
         ),
         fix: None,

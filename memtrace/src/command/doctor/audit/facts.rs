@@ -8,6 +8,7 @@ use memtrace_core::units::Bytes;
 pub use memtrace_host::hostfs::backing::Backing;
 pub use memtrace_host::hostfs::cgroup::levels::Level;
 pub use memtrace_host::hostfs::numa::Node;
+pub use memtrace_host::vmm::qemu::BalloonDriver;
 
 /// A fact, or a message why it is unknown.
 pub type Known<T> = Result<T, String>;
@@ -53,6 +54,7 @@ pub struct Swap {
     /// Untrusted, as all names and paths here.
     pub path: String,
     pub priority: i32,
+    pub free: Bytes,
     /// It is on a rotational disk.
     pub rotational: Known<bool>,
     /// What is under it.
@@ -118,6 +120,8 @@ pub struct VmFacts {
     pub memory: Known<Memory>,
     /// The NUMA nodes that its memory may be on.
     pub nodes: Known<BTreeSet<u32>>,
+    /// Those that its cpuset allows.
+    pub cpuset: Known<BTreeSet<u32>>,
     /// Its settings in the configuration and its domain's metadata.
     pub settings: Known<VmSettings>,
     /// `None`: no cgroup of its own.
@@ -178,6 +182,7 @@ pub enum Owner {
 pub struct Balloon {
     /// Its path in QEMU's object tree. `None`: not queried.
     pub path: Option<String>,
+    pub driver: BalloonDriver,
     pub deflate_on_oom: Known<bool>,
     pub free_page_reporting: Known<bool>,
     /// The VM's logical size now.
@@ -202,6 +207,8 @@ pub struct Statistics {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
     pub rss: Bytes,
+    /// Of that, private memory. `None`: an old kernel.
+    pub anon: Option<Bytes>,
     pub swap: Bytes,
     pub locked: Bytes,
     pub huge: Bytes,

@@ -69,10 +69,20 @@ pub fn binding(vm: &VmFacts, facts: &Facts) -> Answer {
                 "edit",
                 "# <memory mode='preferred'/> in <numatune>; takes effect at the next start",
             )],
+            // It holds whatever the VM is started with.
+            _ if nodes.iter().any(|node| is_outside_cpuset(vm, node)) => vec![
+                "# allow more nodes in its cpuset: AllowedMemoryNodes= of its unit, or cpuset.mems \
+                 of the cgroup that sets them"
+                    .to_owned(),
+            ],
             _ => at_next_start(vm, "", "policy=preferred in place of policy=bind", ""),
         },
         fix: None,
     }))
+}
+
+fn is_outside_cpuset(vm: &VmFacts, node: &Node) -> bool {
+    vm.cpuset.as_ref().is_ok_and(|allowed| !allowed.contains(&node.number))
 }
 
 /// Nodes with their shares of ZFS' cache, which tells of itself as a whole and lies on all of them.

@@ -30,11 +30,13 @@ pub(super) fn vm(name: &str, number: u128) -> VmFacts {
         encrypted: Ok(false),
         memory: Ok(Memory {
             rss: Bytes(2 * GIB),
+            anon: Some(Bytes(2 * GIB)),
             swap: Bytes(0),
             locked: Bytes(MIB),
             huge: Bytes(0),
         }),
         nodes: Ok([0].into()),
+        cpuset: Ok([0, 1].into()),
         settings: Ok(VmSettings { minimum: Some(Bytes(GIB)), ..VmSettings::default() }),
         cgroup: Ok(Some(cgroup(name, Limit::Unlimited))),
     }
@@ -43,6 +45,7 @@ pub(super) fn vm(name: &str, number: u128) -> VmFacts {
 pub(super) fn balloon() -> Balloon {
     Balloon {
         path: Some("/machine/peripheral/balloon0".to_owned()),
+        driver: BalloonDriver::Pci,
         deflate_on_oom: Ok(true),
         free_page_reporting: Ok(true),
         actual: Ok(Bytes(4 * GIB)),
@@ -62,8 +65,8 @@ pub(super) fn cgroup(name: &str, limit: Limit) -> Cgroup {
 
 pub(super) fn level(path: &str, hard: Limit) -> Level {
     let directory = format!("/sys/fs/cgroup{path}").into();
-    let (high, swap) = (Limit::Unlimited, Limit::Unlimited);
-    Level { path: path.to_owned(), directory, hard, high, swap }
+    let (high, swap, both) = (Limit::Unlimited, Limit::Unlimited, Limit::Unlimited);
+    Level { path: path.to_owned(), directory, hard, high, swap, both, anon: Some(Bytes(0)) }
 }
 
 /// A host without problems, and these VMs.
@@ -71,6 +74,7 @@ pub(super) fn facts(vms: Vec<VmFacts>) -> Facts {
     let swap = Swap {
         path: "/dev/nvme0n1p2".to_owned(),
         priority: -2,
+        free: Bytes(16 * GIB),
         rotational: Ok(false),
         backing: Ok(Backing::Disk),
     };
@@ -215,6 +219,7 @@ fn every_check_says_unknown_with_the_reason_when_nothing_is_known() {
         vfio: nothing_known(),
         memory: nothing_known(),
         nodes: nothing_known(),
+        cpuset: nothing_known(),
         settings: nothing_known(),
         cgroup: nothing_known(),
         ..vm("web", 1)

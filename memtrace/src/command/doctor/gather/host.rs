@@ -42,6 +42,7 @@ fn devices(root: &HostRoot) -> Known<Vec<Swap>> {
     let devices = devices.into_iter().take(MOST_SWAPS).map(|device| Swap {
         rotational: block::rotational(root, &device),
         backing: backing::of(root, &device),
+        free: device.size.saturating_sub(device.used),
         path: device.path,
         priority: device.priority,
     });

@@ -136,12 +136,15 @@ fn a_vm_without_a_balloon_and_with_a_passed_through_device() {
 #[test]
 fn without_a_monitor_the_command_line_tells_what_it_can() {
     let host = host();
-    vm(&host, 500, &["-device", "virtio-balloon-pci,free-page-reporting=on"]);
+    vm(&host, 500, &["-device", "virtio-balloon-device,free-page-reporting=on"]);
     let gathered = gathered(&host);
     assert_eq!(only(&gathered).owner, Owner::None("QEMU has no QMP socket".to_owned()));
     let found = audit(&gathered.facts);
     assert_eq!(severity(&found, "monitor"), Some(Severity::Warning));
     assert_eq!(severity(&found, "free_page_reporting"), None);
+    let off = found.findings.iter().find(|finding| finding.check == "deflate_on_oom");
+    let cure = &off.expect("it is off").commands[0];
+    assert!(cure.contains("-device virtio-balloon-device,deflate-on-oom=on"), "{cure}");
     assert_eq!(severity(&found, "statistics"), Some(Severity::Unknown));
     host.end(500);
     vm(&host, 501, &[]);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::command::doctor::audit::facts::{
-    Balloon, Cgroup, Known, Memory, Owner, Statistics, VmFacts,
+    Balloon, BalloonDriver, Cgroup, Known, Memory, Owner, Statistics, VmFacts,
 };
 use memtrace_core::model::without_balloon;
 use memtrace_core::sample::GuestStats;
@@ -37,6 +37,8 @@ pub(super) fn facts(
     let owner = owner(vm, &said);
     let (passed, encrypted) = (description.vfio, description.is_encrypted());
     let labels = named.labels.clone();
+    let cpuset =
+        numa::allowed(root, vm.pid).map_err(|error| format!("/proc/{}/status: {error}", vm.pid));
     VmFacts {
         id: vm.id,
         name: description.name.clone(),
@@ -59,7 +61,8 @@ pub(super) fn facts(
         labels,
         balloon: balloon(vm, &said, now),
         memory: memory_of(root, keeper, vm.pid),
-        nodes: nodes_of(root, vm),
+        nodes: nodes_of(cpuset.clone(), vm),
+        cpuset,
         settings: settings_of(vm, &said, settings).map(|settings| settings.or(named.settings)),
         cgroup: cgroup_of(root, keeper, vm.pid),
         owner,
@@ -100,16 +103,19 @@ fn balloon(
     said: &Result<Inspection, Unanswered>,
     now: WallNanos,
 ) -> Known<Option<Balloon>> {
+    let options = vm.description.qemu.as_ref().and_then(|qemu| qemu.balloon);
+    let driver = options.unwrap_or_default().driver;
     let reason = match said {
         Ok(inspection) => {
-            return Ok(inspection.balloon.as_ref().map(|device| asked(device, inspection, now)));
+            let device = inspection.balloon.as_ref();
+            return Ok(device.map(|device| asked(device, driver, inspection, now)));
         }
         Err(reason) => reason.to_string(),
     };
-    let options = vm.description.qemu.as_ref().and_then(|qemu| qemu.balloon);
     let options = options.ok_or_else(|| reason.clone())?;
     Ok(Some(Balloon {
         path: None,
+        driver,
         deflate_on_oom: Ok(options.deflate_on_oom),
         free_page_reporting: Ok(options.free_page_reporting),
         actual: Err(reason.clone()),
@@ -117,12 +123,18 @@ fn balloon(
     }))
 }
 
-fn asked(device: &BalloonDevice, inspection: &Inspection, now: WallNanos) -> Balloon {
+fn asked(
+    device: &BalloonDevice,
+    driver: BalloonDriver,
+    inspection: &Inspection,
+    now: WallNanos,
+) -> Balloon {
     let (actual, maximum) = (inspection.actual, inspection.maximum);
     let told = |flag: Option<bool>| flag.ok_or_else(|| SILENT.to_owned());
     let period = device.period.ok_or_else(|| SILENT.to_owned());
     Balloon {
         path: device.path.as_deref().map(name::display),
+        driver,
         deflate_on_oom: told(device.deflate_on_oom),
         free_page_reporting: told(device.free_page_reporting),
         actual: actual.ok_or_else(|| SILENT.to_owned()),
@@ -153,14 +165,13 @@ fn memory_of(root: &HostRoot, keeper: &Keeper, pid: u32) -> Known<Memory> {
         return Err(format!("no VmLck in /proc/{pid}/status"));
     };
     // Kernels without CONFIG_HUGETLB_PAGE have no such line.
-    Ok(Memory { rss, swap, locked, huge: read.hugetlb.unwrap_or_default() })
+    let (anon, huge) = (read.rss_anon, read.hugetlb.unwrap_or_default());
+    Ok(Memory { rss, anon, swap, locked, huge })
 }
 
 /// As its cpuset allows, and its command line binds.
-fn nodes_of(root: &HostRoot, vm: &FoundVm) -> Known<BTreeSet<u32>> {
-    let pid = vm.pid;
-    let allowed =
-        numa::allowed(root, pid).map_err(|error| format!("/proc/{pid}/status: {error}"))?;
+fn nodes_of(cpuset: Known<BTreeSet<u32>>, vm: &FoundVm) -> Known<BTreeSet<u32>> {
+    let allowed = cpuset?;
     let Some(qemu) = &vm.description.qemu else { return Ok(allowed) };
     let bound = qemu.nodes()?;
     if bound.is_empty() {

@@ -124,3 +124,63 @@ fn beyond_memory_high_it_is_slow_and_not_killed() {
     assert!(finding.consequence.contains("slowed down"), "{finding:?}");
     assert!(finding.commands[0].contains("--soft-limit -1"), "{finding:?}");
 }
+
+#[test]
+fn what_does_not_fit_into_the_hosts_swap_is_killed() {
+    let mut vm = vm("web", 1);
+    vm.size = Ok(Bytes(6 * GIB));
+    vm.cgroup = Ok(Some(cgroup("web", Limit::At(Bytes(3 * GIB)))));
+    let mut facts = facts(vec![vm]);
+    let with = |facts: &mut Facts, free: u64, swapped: u64| {
+        facts.host.swaps.as_mut().expect("there is one")[0].free = Bytes(free);
+        facts.vms[0].memory.as_mut().expect("it is known").swap = Bytes(swapped);
+        found(facts, "cgroup_limit").expect("it is under the size").severity
+    };
+    assert_eq!(with(&mut facts, GIB, 0), Severity::Critical);
+    assert_eq!(with(&mut facts, 12 * GIB, 0), Severity::Warning);
+    assert_eq!(with(&mut facts, 3 * GIB, 0), Severity::Critical, "QEMU needs more than its guest");
+    assert_eq!(with(&mut facts, GIB, 5 * GIB / 2), Severity::Warning, "its own is in swap already");
+}
+
+#[test]
+fn what_else_is_in_the_cgroup_is_counted() {
+    let with = |anon: Option<u64>, own: Option<u64>| {
+        let mut vm = vm("web", 1);
+        vm.size = Ok(Bytes(GIB));
+        let limit = level("/machine/web", Limit::At(Bytes(GIB + 260 * MIB)));
+        let levels = vec![Level { anon: anon.map(Bytes), ..limit }];
+        vm.cgroup = Ok(Some(Cgroup { path: "/machine/web".to_owned(), version: 1, levels }));
+        vm.memory.as_mut().expect("it is known").anon = own.map(Bytes);
+        found(&facts(vec![vm]), "cgroup_limit")
+    };
+    assert_eq!(with(Some(600 * MIB), Some(600 * MIB)), None);
+    let launcher = with(Some(830 * MIB), Some(600 * MIB)).expect("it leaves little");
+    assert!(
+        launcher.finding.contains("leaves 30M beside the memory of the VM and 230M of other"),
+        "{launcher:?}"
+    );
+    for unknown in [with(None, Some(0)), with(Some(0), None)] {
+        assert_eq!(unknown.expect("it is told").severity, Severity::Unknown);
+    }
+}
+
+#[test]
+fn the_limit_of_memory_and_swap_is_lifted_before_that_of_memory() {
+    let of = |owner: Owner, both: Limit| {
+        let mut vm = vm("web", 1);
+        vm.owner = owner;
+        let limit = Limit::At(Bytes(3 * GIB));
+        let levels =
+            vec![Level { swap: Limit::At(Bytes(0)), both, ..level("/machine/web", limit) }];
+        vm.cgroup = Ok(Some(Cgroup { path: "/machine/web".to_owned(), version: 1, levels }));
+        found(&facts(vec![vm]), "cgroup_limit").expect("it is under the size").commands
+    };
+    let both = Limit::At(Bytes(3 * GIB));
+    let file = |name: &str| format!("echo -1 >/sys/fs/cgroup/machine/web/memory.{name}");
+    let expected = [file("memsw.limit_in_bytes"), file("limit_in_bytes")];
+    assert_eq!(of(no_socket(), both), expected);
+    assert_eq!(of(no_socket(), Limit::Unlimited), expected[1..]);
+    let libvirt = of(Owner::Libvirt, both);
+    assert!(libvirt[0].contains("--swap-hard-limit -1"), "{libvirt:?}");
+    assert!(libvirt[1].contains(" --hard-limit -1"), "{libvirt:?}");
+}

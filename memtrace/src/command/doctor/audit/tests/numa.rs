@@ -26,6 +26,21 @@ fn a_vm_that_is_bound_to_a_full_node_is_reported() {
 }
 
 #[test]
+fn who_is_bound_by_a_cpuset_gets_the_cure_for_that() {
+    let mut vm = vm("web", 1);
+    (vm.nodes, vm.cpuset) = (Ok([0].into()), Ok([0].into()));
+    vm.owner = Owner::Qmp("/q".to_owned());
+    let mut facts = facts(vec![vm]);
+    facts.host.nodes = Ok(vec![NODE_0, NODE_1]);
+    let bound = found(&facts, "numa_binding").expect("it is told");
+    let cure = &bound.commands[0];
+    assert!(cure.contains("AllowedMemoryNodes=") && !cure.contains("policy="), "{bound:?}");
+    facts.vms[0].owner = Owner::Libvirt;
+    let bound = found(&facts, "numa_binding").expect("it is told");
+    assert!(bound.commands[0].contains("mode='preferred'"), "libvirt sets the cpuset: {bound:?}");
+}
+
+#[test]
 fn a_node_has_its_share_of_zfs_cache() {
     let mut vm = vm("web", 1);
     vm.nodes = Ok([0].into());

@@ -3,7 +3,8 @@
 use super::*;
 
 fn swap(path: &str, priority: i32, rotational: Known<bool>) -> Swap {
-    Swap { path: path.to_owned(), priority, rotational, backing: Ok(Backing::Disk) }
+    let (path, free) = (path.to_owned(), Bytes(16 * GIB));
+    Swap { path, priority, free, rotational, backing: Ok(Backing::Disk) }
 }
 
 #[test]

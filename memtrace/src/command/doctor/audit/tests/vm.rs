@@ -47,7 +47,7 @@ fn a_vm_without_a_monitor_is_reported() {
 fn a_process_that_keeps_more_than_its_vms_size_is_reported() {
     let check = |rss, swap| {
         of("process_size", |vm| {
-            let memory = Memory { rss, swap, locked: Bytes(0), huge: Bytes(0) };
+            let memory = Memory { rss, anon: None, swap, locked: Bytes(0), huge: Bytes(0) };
             vm.memory = Ok(memory);
         })
     };
@@ -90,6 +90,8 @@ fn statistics_are_off_unanswered_stale_or_slow() {
     for (period, age) in [(1, 10), (2, 0), (10, 30)] {
         assert_eq!(of_statistics(period, Some(age)), None, "{period} {age}");
     }
+    let long = of_statistics(2, Some(43_768_921)).expect("it is told").finding;
+    assert!(long.ends_with("last answer 506.6 days ago"), "{long}");
     let far = of_statistics(u64::MAX, Some(5)).expect("it is told");
     assert_eq!(far.severity, Severity::Note, "no multiplication overflows");
 }
@@ -142,7 +144,8 @@ fn free_page_reporting_matters_more_the_more_is_dead() {
     let small = of("free_page_reporting", |vm| {
         vm.size = Ok(Bytes(192 * MIB));
         let (rss, live) = (Bytes(220 * MIB), Some(Bytes(30 * MIB)));
-        vm.memory = Ok(Memory { rss, swap: Bytes(0), locked: Bytes(0), huge: Bytes(0) });
+        vm.memory =
+            Ok(Memory { rss, anon: None, swap: Bytes(0), locked: Bytes(0), huge: Bytes(0) });
         let statistics = Ok(Statistics { period: 2, age: Some(1), live, empty: false });
         let free_page_reporting = Ok(false);
         vm.balloon = Ok(Some(Balloon { statistics, free_page_reporting, ..balloon() }));
@@ -171,7 +174,8 @@ fn deflating_matters_while_the_balloon_holds_something() {
 #[test]
 fn pinned_memory_is_reported_once() {
     let memory = |locked, huge| {
-        Ok(Memory { rss: Bytes(GIB), swap: Bytes(0), locked: Bytes(locked), huge: Bytes(huge) })
+        let (rss, swap) = (Bytes(GIB), Bytes(0));
+        Ok(Memory { rss, anon: None, swap, locked: Bytes(locked), huge: Bytes(huge) })
     };
     let locked = of("pinned", |vm| vm.memory = memory(GIB, 0)).expect("it is locked");
     assert!(locked.finding.contains("locked") && locked.commands[0].contains("<locked/>"));
