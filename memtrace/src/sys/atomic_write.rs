@@ -2,41 +2,46 @@
 
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::geteuid;
 
+use super::folder;
+
 /// Writes `text` to a temporary file and renames it to `path`. A symbolic link is replaced itself,
-/// wherever it leads: in a folder that others may write to it may be a stranger's. Pipes and
-/// devices are written directly, and so is what the system's own links lead to (`/dev/stdout`).
+/// wherever it leads: in a folder that others may write to it may be a stranger's; as a folder on
+/// the way such a link is refused. Pipes and devices are written directly, and so is what the
+/// system's own links lead to (`/dev/stdout`).
 ///
 /// # Errors
 /// When that isn't possible; the previous file is kept then.
 pub fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let named = fs::symlink_metadata(path).ok();
+    let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
+    let opened = folder::open(path.parent().unwrap_or(Path::new("")))?;
+    let folder = Path::new("/proc/self/fd").join(opened.as_raw_fd().to_string());
+    let place = &folder.join(name);
+    let named = fs::symlink_metadata(place).ok();
     let is_special = |named: &Metadata| !named.is_file() && !named.is_dir() && !named.is_symlink();
     if named.as_ref().is_some_and(is_special) || is_system_link(path, named.as_ref()) {
-        return write_through(path, text);
+        return write_through(place, text);
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     // Readable for others, as far as the umask allows. The suffix hides it from collectors of
     // *.prom or *.html. Opened and written as a plain file: errors of `tempfile_in` would name the
     // temporary file.
     let create =
         |path: &Path| OpenOptions::new().write(true).create_new(true).mode(0o644).open(path);
-    let mut file = tempfile::Builder::new()
-        .prefix(".memtrace-")
-        .suffix(".tmp")
-        .make_in(folder.unwrap_or(Path::new(".")), create)?;
+    let mut file =
+        tempfile::Builder::new().prefix(".memtrace-").suffix(".tmp").make_in(&folder, create)?;
     file.as_file_mut().write_all(text.as_bytes())?;
     // Keep the permissions of an existing file, but not those that a stranger chose.
     if let Some(known) = named.filter(|known| known.is_file() && is_ours(known)) {
         file.as_file().set_permissions(known.permissions())?;
     }
     file.as_file().sync_all()?;
-    file.persist(path)?;
+    file.persist(place)?;
     Ok(())
 }
 
@@ -129,6 +134,27 @@ mod tests {
         let mut read = String::new();
         io::Read::read_to_string(&mut fs::File::from(reader), &mut read).expect("it is text");
         assert_eq!(read, "text");
+    }
+
+    #[test]
+    fn nothing_is_written_where_a_strangers_link_leads() {
+        let directory = tempfile::tempdir().expect("there is room");
+        let at = |path: &str| directory.path().join(path);
+        fs::create_dir(at("victim")).expect("it is made");
+        std::os::unix::fs::symlink(at("victim"), at("reports")).expect("it is made");
+        replace(&at("reports/own.html"), "text").expect("it is one's own link");
+        assert_eq!(names(&at("victim")), ["own.html"]);
+        let open = Permissions::from_mode(0o1777);
+        fs::set_permissions(directory.path(), open).expect("it is ours");
+        replace(&at("reports/own.html"), "text").expect("it is one's own link");
+        // Only root can give it away.
+        if !geteuid().is_root() {
+            return;
+        }
+        std::os::unix::fs::lchown(at("reports"), Some(65_534), None).expect("it is given away");
+        let refused = replace(&at("reports/x.html"), "text").expect_err("it is a stranger's");
+        assert!(refused.to_string().contains("reports is a link of user 65534"), "{refused}");
+        assert_eq!(names(&at("victim")), ["own.html"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod atomic_write;
 pub(crate) mod credentials;
 pub mod exit;
+pub(crate) mod folder;
 pub(crate) mod http;
 pub(crate) mod interrupt;
 pub mod logging;

@@ -3,8 +3,11 @@
 
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+
+/// `S_IWOTH`.
+const OTHERS_WRITE: u32 = 0o002;
 
 /// Opens a regular file, also through a symbolic link.
 ///
@@ -64,6 +67,22 @@ pub(crate) fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<Fil
     let file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
     check(file.metadata()?.file_type())?;
     Ok(file)
+}
+
+/// Why a directory isn't one to keep files of ours in: its owner could replace them. `None`: it is.
+///
+/// # Errors
+/// When it can't be looked at.
+pub fn why_foreign(directory: &Path) -> io::Result<Option<String>> {
+    let found = fs::metadata(directory)?;
+    let (owner, own) = (found.uid(), rustix::process::geteuid().as_raw());
+    Ok(if owner != own && owner != 0 {
+        Some(format!("it belongs to user {owner}"))
+    } else if found.mode() & OTHERS_WRITE != 0 {
+        Some("everybody may write to it".to_owned())
+    } else {
+        None
+    })
 }
 
 fn check(kind: FileType) -> io::Result<()> {

@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use crate::cli::Verbosity;
 use crate::command::record::args::RecordArguments;
 use crate::service::live;
+use crate::sys::folder;
 use crate::sys::interrupt::Interrupt;
 use crate::sys::progress::Progress;
 use memtrace_core::format::{self, several};
@@ -35,7 +36,8 @@ pub fn run(arguments: &RecordArguments, verbosity: Verbosity) -> Result<()> {
     let root = live::privileged_host()?;
     let limits = Limits { total: arguments.max_size, ..Limits::default() };
     let directory = arguments.directory().display();
-    let recorder = Recorder::open(arguments.directory(), limits)
+    let recorder = folder::check(arguments.directory())
+        .and_then(|()| Recorder::open(arguments.directory(), limits))
         .with_context(|| format!("cannot record into {directory}"))?;
     let interrupt = Interrupt::watch()?;
     let mut source = live::source(root, verbosity, !arguments.no_libvirt);
@@ -114,9 +116,9 @@ fn record<W: Write>(
 
 /// Ends the file, and reports what was recorded.
 fn close<W: Write>(recorder: Recorder, count: &Count, progress: &mut Progress<W>) -> Result<()> {
-    let told = format!("recorded {count} to {}", recorder.directory().display());
-    recorder.close()?;
-    progress.conclude(&told);
+    let directory = recorder.directory().display().to_string();
+    let total = format::bytes(recorder.close()?, WIDTH);
+    progress.conclude(&format!("recorded {count} to {directory}, {} total", total.trim()));
     Ok(())
 }
 
@@ -134,6 +136,7 @@ mod tests {
 
     use super::*;
     use memtrace_core::fixture::samples::{self, Seconds};
+    use memtrace_core::units::Bytes;
     use memtrace_store::recording::Recording;
 
     /// Records until the check for its end was made `looks` times.
@@ -154,8 +157,11 @@ mod tests {
         let count = recording.by_ref().count();
         assert_eq!(recording.losses(), []);
         let told = String::from_utf8(out).expect("it is text");
-        let last =
-            format!("\nrecorded {count} samples of 1 VM to {}\n", directory.path().display());
+        let files = std::fs::read_dir(directory.path()).expect("it is there").flatten();
+        let sizes = files.filter_map(|file| file.metadata().ok()).map(|file| file.len());
+        let total = format::bytes(Bytes(sizes.sum()), WIDTH);
+        let (place, total) = (directory.path().display(), total.trim());
+        let last = format!("\nrecorded {count} samples of 1 VM to {place}, {total} total\n");
         assert!(told.contains(": 1 sample of 1 VM, ") && told.ends_with(&last), "{told}");
         (result, count)
     }

@@ -3,15 +3,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::JournalError;
+use crate::regular;
 
 /// Files that no journal reaches: one a second for 30,000 years.
 const MOST: u64 = 1_000_000_000_000;
-/// `S_IWOTH`.
-const OTHERS_WRITE: u32 = 0o002;
 
 pub(super) fn path(directory: &Path, number: u64) -> PathBuf {
     directory.join(format!("journal-{number:06}.jsonl"))
@@ -50,16 +49,10 @@ pub(super) fn make_directory(directory: &Path) -> Result<(), JournalError> {
     let failed = || JournalError::io(directory.display().to_string());
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
     made.map_err(failed())?;
-    let found = fs::metadata(directory).map_err(failed())?;
-    let (owner, own) = (found.uid(), rustix::process::geteuid().as_raw());
-    let why = if owner != own && owner != 0 {
-        format!("it belongs to user {owner}")
-    } else if found.mode() & OTHERS_WRITE != 0 {
-        "everybody may write to it".to_owned()
-    } else {
-        return Ok(());
-    };
-    Err(JournalError::Foreign { directory: directory.to_owned(), why })
+    match regular::why_foreign(directory).map_err(failed())? {
+        Some(why) => Err(JournalError::Foreign { directory: directory.to_owned(), why }),
+        None => Ok(()),
+    }
 }
 
 /// A new file that holds `text`, safe on disk with its name.

@@ -85,5 +85,5 @@ fn write(
         let sample = Arc::unwrap_or_clone(sample);
         recorder.push(Record { sample, reaction: Some(reaction) })?;
     }
-    recorder.close()
+    recorder.close().map(drop)
 }

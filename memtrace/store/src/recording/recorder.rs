@@ -52,12 +52,16 @@ struct Current {
 }
 
 impl Recorder {
-    /// Takes the directory, which is made if need be, readable by its owner alone.
+    /// Takes the directory, which is made if need be, readable by its owner alone. One of another
+    /// user, or that everybody may write to, is refused.
     ///
     /// # Errors
     /// When another recorder has it, or it can't be used.
     pub fn open(directory: &Path, limits: Limits) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        if let Some(why) = regular::why_foreign(directory)? {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+        }
         let path = directory.join(LOCK);
         let mut options = File::options();
         options.write(true).create(true).truncate(false);
@@ -119,12 +123,17 @@ impl Recorder {
         Ok(Bytes(disk.f_bavail.saturating_mul(disk.f_frsize)))
     }
 
-    /// Ends the file in order.
+    /// Ends the file in order. How many bytes there are in all.
     ///
     /// # Errors
     /// When the rest can't be written.
-    pub fn close(mut self) -> io::Result<()> {
-        self.end()
+    pub fn close(mut self) -> io::Result<Bytes> {
+        self.end()?;
+        let mut sum = 0_u64;
+        for path in folder::files(&self.directory)? {
+            sum = sum.saturating_add(fs::symlink_metadata(&path)?.len());
+        }
+        Ok(Bytes(sum))
     }
 
     fn end(&mut self) -> io::Result<()> {

@@ -1,5 +1,8 @@
 //! Directories: rotation, limits, the lock.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, chown};
+
 use super::*;
 use memtrace_core::units::Bytes;
 
@@ -38,13 +41,34 @@ fn the_oldest_go_when_there_is_too_much() {
         recorder.push(moment.clone()).expect("it is written");
         assert!(recorder.state().1 <= limits.total);
     }
-    recorder.close().expect("it is closed");
+    let total = recorder.close().expect("it is closed");
     let sizes = super::super::folder::files(directory.path()).expect("it can be read");
     let sum: u64 = sizes.iter().map(|path| path.metadata().map_or(0, |file| file.len())).sum();
     assert!((15_000..=40_000).contains(&sum), "{sum} bytes");
+    assert_eq!(total, Bytes(sum));
     let mut recording = Recording::open(directory.path()).expect("it can be read");
     let read: Vec<_> = recording.by_ref().collect();
     assert!(moments.ends_with(&read) && !read.is_empty(), "{}", read.len());
+}
+
+#[test]
+fn a_directory_that_others_can_write_to_is_refused() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let place = directory.path().join("recordings");
+    std::fs::create_dir(&place).expect("it is made");
+    let refused = || {
+        let error = Recorder::open(&place, Limits::default()).expect_err("it is refused");
+        (error.to_string(), std::fs::read_dir(&place).expect("it is there").count())
+    };
+    std::fs::set_permissions(&place, Permissions::from_mode(0o1777)).expect("it is ours");
+    assert_eq!(refused(), ("everybody may write to it".to_owned(), 0));
+    std::fs::set_permissions(&place, Permissions::from_mode(0o755)).expect("it is ours");
+    Recorder::open(&directory.path().join("own"), Limits::default()).expect("it is free");
+    // Only root can give it away.
+    if rustix::process::geteuid().is_root() {
+        chown(&place, Some(65_534), None).expect("it is given away");
+        assert_eq!(refused(), ("it belongs to user 65534".to_owned(), 0));
+    }
 }
 
 #[test]
