@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use memtrace_store::journal::Lock;
 
 /// Where only root can make or open it. The unit keeps this directory over restarts.
-pub(super) const LOCK: &str = "/run/memtrace/enforce.lock";
+pub(crate) const LOCK: &str = "/run/memtrace/enforce.lock";
 
 /// Whether this process acts on VMs, and the lock that it needs for that.
 #[derive(Debug)]

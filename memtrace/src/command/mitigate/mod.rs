@@ -1,6 +1,6 @@
 //! `memtrace mitigate`: from arguments to a running reactor.
 
-mod acting;
+pub(crate) mod acting;
 pub(crate) mod args;
 mod keep;
 mod print;

@@ -11,6 +11,7 @@ use std::time::UNIX_EPOCH;
 use anyhow::{Result, bail};
 use jiff::tz::TimeZone;
 
+use crate::command::mitigate::acting;
 use crate::command::scraped::{self, MetricsSource};
 use crate::config;
 use crate::service::live;
@@ -20,9 +21,9 @@ use memtrace_core::reactor::entry::Followed;
 use memtrace_core::units::WallNanos;
 use memtrace_host::clock;
 use memtrace_host::hostfs::{HostRoot, boot_time, process};
-use memtrace_store::journal::Follower;
+use memtrace_store::journal::{Follower, Holder, JournalError, holder_of};
 use served::Served;
-use shown::{Running, Status};
+use shown::{Enforcer, Running, Status};
 
 /// Prints who runs, and returns 0, or 3 where nobody does.
 ///
@@ -39,10 +40,11 @@ pub fn run(arguments: &StatusArguments) -> Result<ExitCode> {
     let journal = followed(&root, directory);
     let listen = || config.metrics.listen.clone().map(MetricsSource::Listener);
     let served = arguments.source.clone().or_else(listen).map(|place| served_at(&place));
+    let enforcer = enforcer(&root, Path::new(acting::LOCK), directory);
     let status = match (journal, served) {
-        (Err(journal), Some(Err(metrics))) => bail!("{journal}; {metrics}"),
-        (Err(journal), None) => bail!("{journal}"),
-        (journal, served) => status(&root, directory, journal, served),
+        (Err(journal), Some(Err(metrics))) if enforcer.is_none() => bail!("{journal}; {metrics}"),
+        (Err(journal), None) if enforcer.is_none() => bail!("{journal}"),
+        (journal, served) => status(&root, directory, journal, served, enforcer),
     };
     let now = clock::wall();
     output::print(&if arguments.json {
@@ -57,7 +59,27 @@ pub fn run(arguments: &StatusArguments) -> Result<ExitCode> {
 fn followed(root: &HostRoot, directory: &Path) -> Result<Option<Followed>, String> {
     let mut follower = Follower::new(directory.to_owned(), root.proc.join("locks"));
     let found = follower.look().map(|followed| followed.cloned());
-    found.map_err(|error| format!("the journal in {} can't be read: {error}", directory.display()))
+    found.map_err(|error| unreadable(directory, &error))
+}
+
+/// Why nobody could write the journal, as far as that shows.
+fn fault(root: &HostRoot, directory: &Path) -> Option<String> {
+    let follower = Follower::new(directory.to_owned(), root.proc.join("locks"));
+    follower.check().err().map(|error| unreadable(directory, &error))
+}
+
+fn unreadable(directory: &Path, error: &JournalError) -> String {
+    format!("the journal in {} can't be read: {error}", directory.display())
+}
+
+/// Who acts on this host, whatever its state directory. `None`: nobody, or it isn't known.
+fn enforcer(root: &HostRoot, lock: &Path, directory: &Path) -> Option<Enforcer> {
+    match holder_of(lock, &root.proc.join("locks")).ok()? {
+        Holder::None => None,
+        Holder::Process(pid) => {
+            Some(Enforcer { pid, lock: lock.to_owned(), other: directory.to_owned() })
+        }
+    }
 }
 
 fn served_at(place: &MetricsSource) -> Result<Served, String> {
@@ -70,8 +92,12 @@ fn status(
     directory: &Path,
     journal: Result<Option<Followed>, String>,
     served: Option<Result<Served, String>>,
+    enforcer: Option<Enforcer>,
 ) -> Status {
     let mut problems = Vec::new();
+    if matches!(journal, Ok(None)) {
+        problems.extend(fault(root, directory));
+    }
     let followed = journal.unwrap_or_else(|problem| {
         problems.push(problem);
         None
@@ -81,7 +107,9 @@ fn status(
         let since = followed.pid.and_then(|pid| started(root, pid));
         Running { directory: directory.to_owned(), since, followed }
     });
-    Status { running, served, problems }
+    // That one is told of already.
+    let enforcer = enforcer.filter(|_| running.is_none());
+    Status { running, enforcer, served, problems }
 }
 
 /// When a process was started.
@@ -94,7 +122,7 @@ fn started(root: &HostRoot, pid: u32) -> Option<WallNanos> {
 #[cfg(test)]
 mod tests {
     use memtrace_core::policy::{Decisions, Level};
-    use memtrace_store::journal::{Journal, Limits};
+    use memtrace_store::journal::{Journal, Limits, Lock};
 
     use super::*;
 
@@ -103,12 +131,12 @@ mod tests {
         let directory = tempfile::tempdir().expect("there is room");
         let root = live::host().expect("there is /proc");
         let look = || followed(&root, directory.path());
-        let nobody = status(&root, directory.path(), look(), None);
+        let nobody = status(&root, directory.path(), look(), None, None);
         assert!(!nobody.runs());
         let (mut journal, _) = Journal::open(directory.path(), Limits::default()).expect("free");
         let decisions = Decisions { state: Some(Level::Soft), ..Decisions::default() };
         journal.note(clock::wall(), true, &decisions, []).expect("it is written");
-        let status = status(&root, directory.path(), look(), None);
+        let status = status(&root, directory.path(), look(), None, None);
         let running = status.running.as_ref().expect("it runs");
         assert_eq!(running.followed.pid, Some(std::process::id()));
         let since = running.since.expect("it has begun");
@@ -122,9 +150,49 @@ mod tests {
     fn what_cannot_be_read_is_told_beside_what_can() {
         let root = live::host().expect("there is /proc");
         let denied = Err("the journal can't be read".to_owned());
-        let status = status(&root, Path::new("/x"), denied, Some(Ok(Served::default())));
+        let status = status(&root, Path::new("/x"), denied, Some(Ok(Served::default())), None);
         assert!(status.runs(), "it serves");
         let text = status.text(WallNanos(0), &TimeZone::UTC);
         assert!(text.contains("the journal can't be read\n"), "{text}");
+    }
+
+    #[test]
+    fn who_acts_with_another_state_directory_is_told() {
+        let directory = tempfile::tempdir().expect("there is room");
+        let (root, lock) = (live::host().expect("there is /proc"), directory.path().join("lock"));
+        let look = || enforcer(&root, &lock, Path::new("/x"));
+        assert!(look().is_none());
+        let _held = Lock::take(&lock).expect("it is free");
+        let status = status(&root, Path::new("/x"), Ok(None), None, look());
+        assert!(status.runs());
+        let text = status.text(WallNanos(0), &TimeZone::UTC);
+        let told = format!(
+            "memtrace mitigate runs: enforce, process {}, which holds {}; its journal is not in /x",
+            std::process::id(),
+            lock.display()
+        );
+        assert_eq!(text.lines().next(), Some(told.as_str()));
+    }
+
+    #[test]
+    fn a_journal_that_nobody_can_write_is_told_with_the_reason() {
+        let directory = tempfile::tempdir().expect("there is room");
+        let root = live::host().expect("there is /proc");
+        let told = |directory: &Path| {
+            let status = status(&root, directory, followed(&root, directory), None, None);
+            assert!(!status.runs());
+            status.text(WallNanos(0), &TimeZone::UTC)
+        };
+        let nobody = "memtrace mitigate doesn't run\n";
+        assert_eq!(told(&directory.path().join("none")), nobody);
+        assert_eq!(told(directory.path()), nobody);
+        let absurd = directory.path().join(format!("journal-{}.jsonl", u64::MAX));
+        std::fs::write(&absurd, "").expect("it is written");
+        let text = told(directory.path());
+        assert!(text.starts_with(nobody) && text.contains(&u64::MAX.to_string()), "{text}");
+        if std::os::unix::fs::chown(directory.path(), Some(65_534), None).is_ok() {
+            let text = told(directory.path());
+            assert!(text.ends_with("it belongs to user 65534\n"), "{text}");
+        }
     }
 }

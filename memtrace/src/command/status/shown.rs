@@ -25,10 +25,21 @@ const AMOUNT: usize = 5;
 pub(super) struct Status {
     /// `None`: nobody, as far as the journal tells.
     pub(super) running: Option<Running>,
+    /// Who acts and isn't the one of the journal.
+    pub(super) enforcer: Option<Enforcer>,
     /// `None`: nothing that is served is known.
     pub(super) served: Option<Served>,
     /// What can't be read.
     pub(super) problems: Vec<String>,
+}
+
+/// One that acts on VMs, by the lock that it holds.
+#[derive(Debug)]
+pub(super) struct Enforcer {
+    pub(super) pid: Option<u32>,
+    pub(super) lock: PathBuf,
+    /// Where its journal isn't.
+    pub(super) other: PathBuf,
 }
 
 /// The `memtrace mitigate` that runs.
@@ -43,14 +54,15 @@ pub(super) struct Running {
 
 impl Status {
     pub(super) const fn runs(&self) -> bool {
-        self.running.is_some() || self.served.is_some()
+        self.running.is_some() || self.enforcer.is_some() || self.served.is_some()
     }
 
     fn mode(&self) -> Option<Mode> {
         let of = |enforces: bool| if enforces { Mode::Enforce } else { Mode::Observe };
         let noted = self.running.as_ref().and_then(|one| one.followed.noted.as_ref());
         let served = || self.served.as_ref().and_then(|served| served.enforcing);
-        noted.map(|noted| noted.acting).or_else(served).map(of)
+        let acts = || self.enforcer.as_ref().map(|_| true);
+        noted.map(|noted| noted.acting).or_else(acts).or_else(served).map(of)
     }
 
     fn vms(&self) -> Option<u64> {
@@ -107,6 +119,14 @@ impl Status {
     fn who(&self, now: WallNanos, zone: &TimeZone) -> String {
         let mode = self.mode().map_or("mode unknown", Mode::word);
         let Some(Running { since, followed, directory }) = &self.running else {
+            if let Some(Enforcer { pid, lock, other }) = &self.enforcer {
+                let pid = pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
+                return format!(
+                    "memtrace mitigate runs: {mode}{pid}, which holds {}; its journal is not in {}",
+                    lock.display(),
+                    other.display()
+                );
+            }
             return match &self.served {
                 Some(_) => format!("memtrace runs: {mode}"),
                 None => "memtrace mitigate doesn't run".to_owned(),
@@ -141,6 +161,7 @@ impl Status {
 
     pub(super) fn json(&self) -> String {
         let running = self.running.as_ref();
+        let enforcer = self.enforcer.as_ref().and_then(|one| one.pid);
         let taken = self.taken().iter().map(|one| {
             json!({
                 "vm": one.vm, "name": one.name, "before_bytes": one.before, "now_bytes": one.now,
@@ -151,7 +172,7 @@ impl Status {
         let document = json!({
             "schema_version": SCHEMA_VERSION,
             "running": self.runs(),
-            "pid": running.and_then(|one| one.followed.pid),
+            "pid": running.and_then(|one| one.followed.pid).or(enforcer),
             "since": running.and_then(|one| one.since),
             "journal": running.map(|one| &one.directory),
             "mode": self.mode().map(Mode::word),
@@ -216,7 +237,12 @@ mod tests {
         let vm = Some("web".to_owned());
         let firing = Firing { rule: "vm_stalled".into(), severity: "warning".into(), vm };
         let served = Served { vms: Some(3), alerts: vec![firing], ..Served::default() };
-        Status { running: Some(running), served: Some(served), problems: Vec::new() }
+        Status {
+            running: Some(running),
+            enforcer: None,
+            served: Some(served),
+            problems: Vec::new(),
+        }
     }
 
     #[test]
@@ -246,7 +272,7 @@ alerts: 1
 
     #[test]
     fn where_nobody_runs_it_says_so() {
-        let nobody = Status { running: None, served: None, problems: Vec::new() };
+        let nobody = Status { running: None, enforcer: None, served: None, problems: Vec::new() };
         assert_eq!(nobody.text(WallNanos(0), &TimeZone::UTC), "memtrace mitigate doesn't run\n");
         let document: Value = serde_json::from_str(&nobody.json()).expect("it is JSON");
         assert_eq!((&document["running"], &document["taken"]), (&false.into(), &Value::Null));

@@ -18,9 +18,6 @@ const ORDERS: usize = 200;
 const NOTED: &[u8] = br#"{"kind":"noted","#;
 const CHANGED: &[u8] = br#"{"kind":"changed","#;
 
-/// Reads of /proc/locks that have to agree that there is no lock.
-const READS: usize = 8;
-
 /// Follows a journal. Each line is read once.
 #[derive(Debug)]
 pub struct Follower {
@@ -71,23 +68,27 @@ impl Follower {
         }
     }
 
-    /// The process that holds the lock. /proc/locks is read a page at a time and continued by
-    /// count, so a lock released meanwhile hides another one from the reader. Hence "not held" is
-    /// believed only after repeated readings.
-    fn holder(&self) -> Result<Holder, JournalError> {
-        for _ in 1..READS {
-            let holder = self.holder_by_one_read()?;
-            if holder != Holder::None {
-                return Ok(holder);
+    /// Whether there could be a journal there that is read, also while nobody writes one.
+    ///
+    /// # Errors
+    /// When the directory is a stranger's, or its newest files can't be read.
+    pub fn check(&self) -> Result<(), JournalError> {
+        let failed = || JournalError::io(self.directory.display().to_string());
+        match regular::why_foreign(&self.directory) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Ok(None) => {}
+            Err(error) => return Err(failed()(error)),
+            Ok(Some(why)) => {
+                let directory = self.directory.clone();
+                return Err(JournalError::Foreign { directory, why });
             }
         }
-        self.holder_by_one_read()
+        Self::new(self.directory.clone(), self.locks.clone()).read_on()
     }
 
-    fn holder_by_one_read(&self) -> Result<Holder, JournalError> {
-        let locks = lock::table(&self.locks);
-        let locks = locks.map_err(JournalError::io(self.locks.display().to_string()))?;
-        lock::look(&self.directory, &locks)
+    /// The process that holds the lock.
+    fn holder(&self) -> Result<Holder, JournalError> {
+        lock::holder_of(&self.directory.join(lock::NAME), &self.locks)
     }
 
     /// Reads what was added, in the file that it is in and in those after it. It begins with

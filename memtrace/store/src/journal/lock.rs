@@ -17,6 +17,8 @@ use crate::regular;
 pub(super) const NAME: &str = "lock";
 /// Limit on what is read of /proc/locks, which has a line for each lock of the host.
 const TABLE: u64 = 8 << 20;
+/// Reads of /proc/locks that have to agree that there is no lock.
+const READS: usize = 8;
 
 /// A lock that this process holds until the value is dropped.
 #[derive(Debug)]
@@ -61,13 +63,13 @@ impl Lock {
 ///
 /// # Errors
 /// When it cannot be opened or read.
-pub(super) fn table(path: &Path) -> std::io::Result<String> {
+fn table(path: &Path) -> std::io::Result<String> {
     let mut text = Vec::new();
     File::open(path)?.take(TABLE).read_to_end(&mut text)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Who holds a journal's lock.
+/// Who holds a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
     None,
@@ -75,15 +77,31 @@ pub enum Holder {
     Process(Option<u32>),
 }
 
+/// The process that holds the lock on the file `path`. `locks`: /proc/locks, which is read a page
+/// at a time and continued by count, so a lock released meanwhile hides another one from the
+/// reader. Hence "not held" is believed only after repeated readings.
+///
+/// # Errors
+/// When the lock cannot be checked.
+pub fn holder_of(path: &Path, locks: &Path) -> Result<Holder, JournalError> {
+    for _ in 0..READS {
+        let table = table(locks).map_err(JournalError::io(locks.display().to_string()))?;
+        let holder = look(path, &table)?;
+        if holder != Holder::None {
+            return Ok(holder);
+        }
+    }
+    Ok(Holder::None)
+}
+
 /// Looks at the lock without taking it, so that a process that takes it meanwhile is not refused.
 /// `locks` is the text of /proc/locks.
 ///
 /// # Errors
 /// When there is a lock file that cannot be read.
-pub(super) fn look(directory: &Path, locks: &str) -> Result<Holder, JournalError> {
-    let path = directory.join(NAME);
+pub(super) fn look(path: &Path, locks: &str) -> Result<Holder, JournalError> {
     let failed = |error| JournalError::io(path.display().to_string())(error);
-    let file = match regular::open_own(&path, File::options().read(true)) {
+    let file = match regular::open_own(path, File::options().read(true)) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Holder::None),
         Err(error) => return Err(failed(error)),
@@ -143,7 +161,7 @@ mod tests {
     fn looking_at_a_lock_neither_makes_nor_takes_it() {
         let directory = tempfile::tempdir().expect("there is room for a directory");
         let locks = || std::fs::read_to_string("/proc/locks").expect("there is /proc/locks");
-        let look = || look(directory.path(), &locks()).expect("it can be looked at");
+        let look = || look(&directory.path().join(NAME), &locks()).expect("it can be looked at");
         assert_eq!(look(), Holder::None);
         assert!(!directory.path().join(NAME).exists());
         let path = directory.path().join(NAME);

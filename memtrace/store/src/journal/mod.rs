@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 pub use self::at::{Account, at};
 pub use self::error::JournalError;
 pub use self::follow::Follower;
-pub use self::lock::Lock;
+pub use self::lock::{Holder, Lock, holder_of};
 pub use self::open::Recovered;
 
 use self::entry::{Changed, Header, JournalEntry, VERSION};
