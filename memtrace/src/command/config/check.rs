@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::config::{Config, Loaded, Problem};
 use memtrace_core::format::several;
+use memtrace_core::text::clean;
 
 /// The report on `file`, and whether it is valid. `must`: it has to exist.
 pub(crate) fn report(file: &Path, must: bool) -> (String, bool) {
@@ -18,10 +19,10 @@ fn fine(file: &Path, loaded: &Loaded) -> String {
     let mut text = String::new();
     for file in &loaded.files {
         // Writing to a string doesn't fail.
-        let _ = writeln!(text, "{}: fine", file.display());
+        let _ = writeln!(text, "{}: fine", shown(file));
     }
     if loaded.files.is_empty() {
-        let _ = writeln!(text, "{}: no such file; the defaults are used", file.display());
+        let _ = writeln!(text, "{}: no such file; the defaults are used", shown(file));
     }
     let Config { mode, rules, .. } = &loaded.config;
     let _ = writeln!(
@@ -31,6 +32,10 @@ fn fine(file: &Path, loaded: &Loaded) -> String {
         several(rules.vms.len() as u64, "table")
     );
     text
+}
+
+fn shown(file: &Path) -> String {
+    clean(&file.to_string_lossy()).into_owned()
 }
 
 fn wrong(problems: &[Problem]) -> String {
@@ -52,5 +57,9 @@ mod tests {
         let (text, good) = report(&file, false);
         assert!(good && text.contains("memtrace.toml: no such file; the defaults are used\nmode "));
         assert!(!report(&file, true).1, "a file that was named has to exist");
+        for must in [false, true] {
+            let (text, _) = report(Path::new("/none/\x1b[31mx"), must);
+            assert!(text.contains("[31mx") && !text.contains('\x1b'), "{text:?}");
+        }
     }
 }
