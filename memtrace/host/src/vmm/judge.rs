@@ -240,8 +240,8 @@ impl Facts<'_> {
         Judgement::Vm(Box::new(self.describe(Some(command), accelerator)))
     }
 
-    /// Whether its libvirt is in a container: of processes of its own, or one that shares the host's
-    /// and where the host's libvirt isn't to be seen. Without an answer it isn't known to be.
+    /// Whether its libvirt is in a container: of processes of its own, or one that shares those of
+    /// the host and where the host's libvirt isn't to be seen. Without an answer it isn't known to.
     fn is_elsewhere(&self, libvirt: Libvirt, start: &Start) -> bool {
         if process::is_contained(self.root, self.pid) == Some(true) {
             return true;
