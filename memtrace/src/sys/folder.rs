@@ -1,5 +1,5 @@
-//! Directories on the way to a file that is written: what a stranger put there is not followed.
-//! The kernel's own rule (proc_sys_fs(5), `protected_symlinks`) is for the last name of a path alone.
+//! Directories on the way to a file that is written: what a stranger put there is not followed. The
+//! kernel's own rule (proc_sys_fs(5), `protected_symlinks`) is for the last name of a path alone.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;

@@ -74,8 +74,8 @@ pub fn run(arguments: &ExporterArguments, verbosity: Verbosity) -> Result<()> {
     })
 }
 
-/// The loop: by the samples of another memtrace that serves them, or by an own measurement, which is
-/// the other value.
+/// The loop: by the samples of another memtrace that serves them, or by an own measurement, which
+/// is the other value.
 fn begin(
     arguments: &ExporterArguments,
     config: &Config,

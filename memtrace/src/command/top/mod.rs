@@ -62,7 +62,8 @@ pub fn draws(arguments: &TopArguments) -> bool {
 ///
 /// # Errors
 /// [`privileges::Denied`] without privileges, which neither a recording nor the samples of another
-/// memtrace need; otherwise when the host cannot be sampled, the recording not read, or the output not written.
+/// memtrace need; otherwise when the host cannot be sampled, the recording not read, or the output
+/// not written.
 pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
     if arguments.lists_columns() {
         return output::print(&column_list());

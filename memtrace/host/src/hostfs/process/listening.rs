@@ -1,6 +1,6 @@
 //! On which Unix socket a process listens, as the kernel tells of its own descriptors
-//! (NETLINK_SOCK_DIAG; net/unix/diag.c): the path that a socket was bound to may lead to another one
-//! since, its inode can't.
+//! (NETLINK_SOCK_DIAG; net/unix/diag.c): the path that a socket was bound to may lead to another
+//! one since, its inode can't.
 
 use std::fs::{File, read_dir, read_link};
 use std::io;
