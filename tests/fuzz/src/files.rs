@@ -110,7 +110,7 @@ fn stream(file: &[u8]) {
     let origin = br#"{"command":"exporter","version":"1","pid":1,"since":1}"#;
     let stream = [begin, &skippable(0x184D_2A53, origin), frames].concat();
     let mut incoming = Incoming::open(&stream[..]).expect("that is what it begins with");
-    let moments = std::iter::from_fn(|| incoming.read().ok().flatten());
+    let moments = std::iter::from_fn(|| incoming.receive().ok().flatten());
     let moments: Vec<_> = moments.take(MOMENTS).collect();
     in_directory(|directory| {
         let path = directory.join("a.mtrec");

@@ -151,7 +151,7 @@ impl Samples {
     /// The next one, if it begins within `most`.
     fn take(&mut self, most: Duration) -> Result<Option<Sample>> {
         if !self.incoming.has_more() {
-            let mut ready = [PollFd::new(self.incoming.from(), PollFlags::IN)];
+            let mut ready = [PollFd::new(self.incoming.source(), PollFlags::IN)];
             let most = Timespec::try_from(most)?;
             match poll(&mut ready, Some(&most)) {
                 Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(None),
@@ -159,7 +159,7 @@ impl Samples {
                 Err(error) => return Err(error).context("cannot wait for a sample"),
             }
         }
-        match self.incoming.read() {
+        match self.incoming.receive() {
             Ok(Some(moment)) => Ok(Some(moment.sample)),
             Ok(None) => bail!("{} has ended, or found this process too slow", self.name()),
             Err(error) => bail!("{}: {}", self.name(), why(&error, "it ended within a sample")),

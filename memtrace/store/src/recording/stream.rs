@@ -109,7 +109,7 @@ impl<R: Read> Incoming<R> {
     }
 
     /// What it is read from.
-    pub const fn from(&self) -> &R {
+    pub const fn source(&self) -> &R {
         &self.from
     }
 
@@ -122,7 +122,7 @@ impl<R: Read> Incoming<R> {
     ///
     /// # Errors
     /// When it is damaged, cut within a frame, or can't be read. Nothing more can be read then.
-    pub fn read(&mut self) -> io::Result<Option<Record>> {
+    pub fn receive(&mut self) -> io::Result<Option<Record>> {
         while !self.has_more() {
             if !self.enter()? {
                 return Ok(None);
@@ -198,7 +198,7 @@ mod tests {
         let mut incoming = Incoming::open(bytes).expect("it is a stream");
         let mut all = Vec::new();
         loop {
-            match incoming.read() {
+            match incoming.receive() {
                 Ok(Some(moment)) => all.push(moment),
                 Ok(None) => return (all, true),
                 Err(_) => return (all, false),

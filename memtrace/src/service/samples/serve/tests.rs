@@ -42,7 +42,7 @@ fn all(stream: StdUnixStream) -> (Vec<Sample>, bool) {
     );
     let mut all = Vec::new();
     loop {
-        match incoming.read() {
+        match incoming.receive() {
             Ok(Some(moment)) => all.push(moment.sample),
             Ok(None) => return (all, true),
             Err(error) => {
