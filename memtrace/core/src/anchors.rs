@@ -15,6 +15,12 @@ pub fn shortest(interval: Duration) -> Duration {
     interval.min(LEAST) * 9 / 10
 }
 
+/// Whether a sample taken `now` is the next one for a reader that wants one in each `interval`. Those
+/// of another process come when it takes them: some a little early.
+pub fn is_due(last: Nanos, now: Nanos, interval: Duration) -> bool {
+    now.since(last) >= interval * 9 / 10
+}
+
 /// When a sample was taken: live, or as it was recorded.
 pub trait TimePoint: Copy {
     /// Zero if it was not earlier.

@@ -91,12 +91,20 @@ pub fn require(root: &HostRoot) -> Result<(), Denied> {
 pub struct Denied {
     missing: Vec<Capability>,
     program: String,
+    /// What would do as well.
+    or: Option<String>,
 }
 
 impl Denied {
     /// `program` is the path to memtrace, for the commands.
     pub fn new(missing: Vec<Capability>, program: &str) -> Self {
-        Self { missing, program: program.into() }
+        Self { missing, program: program.into(), or: None }
+    }
+
+    /// With something else that would do, as the end of a sentence with "or".
+    #[must_use]
+    pub fn or(self, other: String) -> Self {
+        Self { or: Some(other), ..self }
     }
 
     fn setcap(&self) -> String {
@@ -115,7 +123,8 @@ impl fmt::Display for Denied {
         writeln!(f, "Run it as root:")?;
         writeln!(f, "  sudo {} top", self.program)?;
         writeln!(f, "or grant the capabilities to the program once:")?;
-        writeln!(f, "  sudo setcap {}+ep {}", self.setcap(), self.program)
+        writeln!(f, "  sudo setcap {}+ep {}", self.setcap(), self.program)?;
+        self.or.iter().try_for_each(|other| writeln!(f, "or {other}"))
     }
 }
 
@@ -173,5 +182,11 @@ mod tests {
         or grant the capabilities to the program once:
           sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep /usr/bin/memtrace
         ");
+    }
+
+    #[test]
+    fn the_message_ends_with_what_would_do_as_well() {
+        let told = Denied::new(missing(0), "memtrace").or("be somebody else".to_owned());
+        assert!(told.to_string().ends_with("+ep memtrace\nor be somebody else\n"), "{told}");
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::filter;
+use super::samples::SamplesArguments;
 use memtrace_core::filter::Filter;
 use memtrace_core::interval;
 
@@ -19,6 +20,8 @@ pub struct LookArguments {
     /// Show only VMs whose name matches; case-sensitive if it has a capital letter
     #[arg(short, long, value_name = "REGEX", value_parser = filter)]
     pub filter: Option<Filter>,
+    #[command(flatten)]
+    pub samples: SamplesArguments,
     /// Do not connect to libvirt
     #[arg(long)]
     pub no_libvirt: bool,
@@ -38,6 +41,7 @@ impl Default for LookArguments {
         Self {
             interval: Duration::from_secs(1),
             filter: None,
+            samples: SamplesArguments::default(),
             no_libvirt: false,
             config: None,
             state_dir: None,

@@ -2,6 +2,7 @@
 
 pub(crate) mod look;
 pub(crate) mod print;
+pub(crate) mod samples;
 
 use std::io::IsTerminal as _;
 use std::time::Duration;

@@ -35,6 +35,8 @@ const HEADINGS: [(&str, &[&str]); 2] = [
             "config",
             "state_dir",
             "no_libvirt",
+            "attach",
+            "samples",
             "source",
             "replay",
             "from",

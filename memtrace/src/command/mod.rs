@@ -11,6 +11,7 @@ pub(crate) mod fleet;
 pub mod line;
 mod losses;
 pub(crate) mod man;
+pub(crate) mod measured;
 pub(crate) mod metrics;
 pub(crate) mod mitigate;
 pub(crate) mod record;

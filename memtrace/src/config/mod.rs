@@ -35,6 +35,9 @@ use memtrace_store::recording;
 /// Default path.
 pub const FILE: &str = "/etc/memtrace/memtrace.toml";
 
+/// Default place of the socket for samples. The units make its directory.
+pub const SOCKET: &str = "/run/memtrace/samples.sock";
+
 /// The configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -48,6 +51,7 @@ pub struct Config {
     /// The cgroup that holds the VMs. `None`: the host.
     pub scope: Option<String>,
     pub metrics: MetricsConfig,
+    pub samples: SamplesConfig,
     pub journal: JournalConfig,
     pub record: RecordConfig,
     pub alert: AlertConfig,
@@ -64,6 +68,14 @@ pub struct MetricsConfig {
     pub listen: Option<Address>,
     /// Of a Unix socket.
     pub access: Access,
+}
+
+/// The socket over which other memtraces of this host read samples.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SamplesConfig {
+    /// Whether a memtrace that samples all the time serves them.
+    pub serve: bool,
+    pub socket: PathBuf,
 }
 
 /// Directory and size limits of the journal.
@@ -90,12 +102,19 @@ impl Default for Config {
             give_back: false,
             scope: None,
             metrics: MetricsConfig::default(),
+            samples: SamplesConfig::default(),
             journal: JournalConfig::default(),
             record: RecordConfig::default(),
             alert: AlertConfig::default(),
             hook: Vec::new(),
             rules: Rules::default(),
         }
+    }
+}
+
+impl Default for SamplesConfig {
+    fn default() -> Self {
+        Self { serve: true, socket: SOCKET.into() }
     }
 }
 

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use super::problem::Problem;
 use super::reader::{Read, Reader, Section};
-use super::{Config, JournalConfig, MetricsConfig, RecordConfig, alert, hook, policy, vm};
+use super::{
+    Config, JournalConfig, MetricsConfig, RecordConfig, SamplesConfig, alert, hook, policy, vm,
+};
 use memtrace_core::interval;
 use memtrace_core::reactor::Mode;
 use memtrace_core::units::Bytes;
@@ -39,6 +41,7 @@ fn root(config: &mut Config, root: &mut Section<'_, '_>) {
         scope.problem(place, "cgroup", "must begin with `/`, the root of its hierarchy");
     }
     metrics(&mut config.metrics, &mut root.section("metrics"));
+    samples(&mut config.samples, &mut root.section("samples"));
     journal(&mut config.journal, &mut root.section("journal"));
     record(&mut config.record, &mut root.section("record"));
     policy::read(&mut config.rules, &mut root.section("policy"));
@@ -53,6 +56,11 @@ fn metrics(metrics: &mut MetricsConfig, section: &mut Section<'_, '_>) {
     section.optional("listen", &mut metrics.listen);
     section.optional("socket_group", &mut metrics.access.group);
     section.set("socket_mode", &mut metrics.access.mode);
+}
+
+fn samples(samples: &mut SamplesConfig, section: &mut Section<'_, '_>) {
+    section.set("serve", &mut samples.serve);
+    section.set("socket", &mut samples.socket);
 }
 
 fn journal(journal: &mut JournalConfig, section: &mut Section<'_, '_>) {

@@ -8,6 +8,7 @@ pub(crate) mod manager;
 pub(crate) mod metrics;
 pub(crate) mod player;
 pub(crate) mod policy;
+pub(crate) mod samples;
 pub mod sampling;
 pub(crate) mod terminal;
 pub(crate) mod view_input;

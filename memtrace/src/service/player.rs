@@ -49,7 +49,9 @@ pub fn play(
         let text = format!("cannot start the thread that reads the recording: {error}");
         latest.send_replace(Latest::Failed(text.into()));
     }
-    (Handle { latest: newest, step, control: Arc::new(ask) }, Remote { orders, place })
+    // Nobody else reads them.
+    let (_, samples) = watch::channel(None);
+    (Handle { latest: newest, samples, step, control: Arc::new(ask) }, Remote { orders, place })
 }
 
 /// The views' ends.

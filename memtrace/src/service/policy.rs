@@ -33,6 +33,11 @@ pub fn policy(
     Ok(Box::new(Memtrace::resume(rules, sample.at, &taken)))
 }
 
+/// The policy for the capabilities in this first sample, with nothing taken.
+pub fn fresh(config: &Config, first: &Sample) -> Box<dyn Policy + Send> {
+    Box::new(Memtrace::resume(rules(config, first), first.at, &[]))
+}
+
 /// The policy's rules for the host of this first sample.
 pub fn rules(config: &Config, first: &Sample) -> Rules {
     Rules { capabilities: Capabilities::of(first), ..config.rules.clone() }

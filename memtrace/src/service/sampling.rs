@@ -5,6 +5,7 @@
 //! ticks: a table that changes four times a second can't be read, and extra samples would shorten
 //! the interval of rates.
 
+mod follow;
 mod urgency;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 use tracing::field::display;
 use tracing::{debug, error};
 
+pub(crate) use follow::{Incoming, follow};
 use memtrace_core::anchors::{Anchors, shortest};
 use memtrace_core::live::{Control, Latest};
 use memtrace_core::model::{Snapshot, derive};
@@ -34,6 +36,8 @@ const SHORTEST: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub latest: watch::Receiver<Latest>,
+    /// What the newest snapshot was made of, for other processes.
+    pub samples: watch::Receiver<Option<Arc<Sample>>>,
     /// The reactor's result for the newest sample; `None` before the first, and without a reactor.
     pub step: watch::Receiver<Option<Arc<Step>>>,
     pub control: Arc<watch::Sender<Control>>,
@@ -69,14 +73,25 @@ pub fn spawn(source: Box<dyn Source>, control: Control) -> Handle {
 
 /// The same with a reactor, which gets each sample after it was published.
 pub fn spawn_with(source: Box<dyn Source>, reactor: Option<Reactor>, control: Control) -> Handle {
+    start(control, move |publisher, tell, asked| {
+        run(publisher, ReactorStage { reactor, tell }, asked, source);
+    })
+}
+
+/// A thread with a loop, and a reader's end of it.
+fn start(
+    control: Control,
+    run: impl FnOnce(Publisher, watch::Sender<Option<Arc<Step>>>, watch::Receiver<Control>)
+    + Send
+    + 'static,
+) -> Handle {
     let (publish, latest) = watch::channel(Latest::Starting);
+    let (pass, samples) = watch::channel(None);
     let (tell, step) = watch::channel(None);
     let (ask, asked) = watch::channel(control);
-    let publisher = Publisher(publish);
-    let stage = ReactorStage { reactor, tell };
-    let spawned = thread::Builder::new()
-        .name("sampling".into())
-        .spawn(move || run(publisher, stage, asked, source));
+    let publisher = Publisher { latest: publish, samples: pass };
+    let spawned =
+        thread::Builder::new().name("sampling".into()).spawn(move || run(publisher, tell, asked));
     let latest = match spawned {
         Ok(_) => latest,
         // The publisher was dropped with the closure.
@@ -85,20 +100,24 @@ pub fn spawn_with(source: Box<dyn Source>, reactor: Option<Reactor>, control: Co
             watch::channel(Latest::Failed(text.into())).1
         }
     };
-    Handle { latest, step, control: Arc::new(ask) }
+    Handle { latest, samples, step, control: Arc::new(ask) }
 }
 
 /// The writer's end. Readers get the failure even when the source panics.
-struct Publisher(watch::Sender<Latest>);
+struct Publisher {
+    latest: watch::Sender<Latest>,
+    samples: watch::Sender<Option<Arc<Sample>>>,
+}
 
 impl Publisher {
-    fn snapshot(&self, snapshot: Arc<Snapshot>) {
-        self.0.send_replace(Latest::Snapshot(snapshot));
+    fn snapshot(&self, sample: &Arc<Sample>, snapshot: Arc<Snapshot>) {
+        self.latest.send_replace(Latest::Snapshot(snapshot));
+        self.samples.send_replace(Some(Arc::clone(sample)));
     }
 
     fn failed(&self, text: String) {
         error!("sampling ended: {text}");
-        self.0.send_replace(Latest::Failed(text.into()));
+        self.latest.send_replace(Latest::Failed(text.into()));
     }
 }
 
@@ -201,7 +220,7 @@ impl Sampler {
         if trigger == Trigger::Tick {
             let before = self.tick.replace(Arc::clone(&now));
             let snapshot = Arc::new(derive(before.as_deref(), &now));
-            self.publisher.snapshot(Arc::clone(&snapshot));
+            self.publisher.snapshot(&now, Arc::clone(&snapshot));
             shown = Some((before, snapshot));
         }
         if self.stage.reactor.is_some() {

@@ -6,12 +6,14 @@ use std::path::Path;
 
 use memtrace_core::units::WallNanos;
 use memtrace_store::journal::{self, Journal, JournalError, Limits};
-use memtrace_store::recording::{OLDEST, Reader, VERSION};
+use memtrace_store::recording::{Incoming, OLDEST, Reader, VERSION};
 use memtrace_store::tape::Tape;
 use tempfile::TempDir;
 
 /// Most moments of a recording that are read: one may have millions of values.
 const MOMENTS: usize = 8;
+/// Bytes that a recording begins with.
+const BEGIN: usize = 20;
 const NOON: WallNanos = WallNanos(1_700_000_000_000_000_000);
 
 thread_local! {
@@ -99,6 +101,24 @@ fn frames_of(version: u32, data: &[u8]) {
         rest = next;
     }
     recording(&file);
+    stream(&file);
+}
+
+/// The frames of a file as they come from another memtrace.
+fn stream(file: &[u8]) {
+    let (begin, frames) = file.split_at(BEGIN);
+    let origin = br#"{"command":"exporter","version":"1","pid":1,"since":1}"#;
+    let stream = [begin, &skippable(0x184D_2A53, origin), frames].concat();
+    let mut incoming = Incoming::open(&stream[..]).expect("that is what it begins with");
+    let moments = std::iter::from_fn(|| incoming.receive().ok().flatten());
+    let moments: Vec<_> = moments.take(MOMENTS).collect();
+    in_directory(|directory| {
+        let path = directory.join("a.mtrec");
+        fs::write(&path, file).expect("there is room");
+        let read: Vec<_> = Reader::open(&path).expect("as before").take(MOMENTS).collect();
+        // A file is read on after damage.
+        assert!(read.starts_with(&moments), "{} and {}", read.len(), moments.len());
+    });
 }
 
 fn skippable(magic: u32, content: &[u8]) -> Vec<u8> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::cli::samples::SamplesArguments;
 use crate::command::check::metric::Metric;
 use crate::command::check::range::Range;
 use crate::command::scraped::MetricsSource;
@@ -26,7 +27,8 @@ RANGE: Nagios plugin range that counts as OK: 10 (0 to 10), 10: (10 or more), ~:
 10:20, @10:20 (outside of it). Giving one threshold of a metric replaces both defaults; METRIC=
 disables it.
 
-Requires the privileges of `memtrace top`, unless --source names a running memtrace.
+Where `memtrace exporter` runs, the numbers are of its samples, which members of the group memtrace
+may read. Else it measures, with the privileges of `memtrace top`. With --source it needs neither.
 
 Exit status:
   0   OK
@@ -52,8 +54,9 @@ pub struct CheckArguments {
     #[arg(short, long, value_name = "METRIC=RANGE", value_parser = threshold)]
     pub critical: Vec<Threshold>,
     /// Read from a running memtrace: the address of `mitigate --listen` (:9435, unix:/PATH), or the
-    /// file of `exporter --textfile` (/FILE.prom). Requires no privileges. Without it: measure
-    #[arg(long, value_name = "PLACE", conflicts_with_all = ["interval", "no_libvirt"])]
+    /// file of `exporter --textfile` (/FILE.prom). Requires no privileges. Without it: as --samples
+    /// says
+    #[arg(long, value_name = "PLACE", conflicts_with_all = ["interval", "no_libvirt", "attach", "samples"])]
     pub source: Option<MetricsSource>,
     /// Measurement time, 100ms to 1min; guest statistics refresh every 2 s
     #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = interval::parse)]
@@ -61,6 +64,8 @@ pub struct CheckArguments {
     /// Print one JSON document on one line
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub samples: SamplesArguments,
     /// Do not connect to libvirt
     #[arg(long)]
     pub no_libvirt: bool,

@@ -14,8 +14,8 @@ use anyhow::{Result, ensure};
 
 use crate::cli::Verbosity;
 use crate::command::check::args::{CheckArguments, Threshold};
+use crate::command::measured::{Measured, measure};
 use crate::command::scraped;
-use crate::service::live;
 use crate::sys::output;
 use memtrace_core::model::{Snapshot, derive};
 use memtrace_core::source::Source;
@@ -65,6 +65,7 @@ fn failed(error: &anyhow::Error, arguments: &CheckArguments) -> String {
             "code": Status::Unknown as u8,
             "subject": subject,
             "problem": text,
+            "from": null,
             "metrics": [],
         });
         return format!("{document}\n");
@@ -79,10 +80,11 @@ fn checked(arguments: &CheckArguments, verbosity: Verbosity) -> Result<CheckRepo
         let all = scraped::fresh(&scraped::read(place)?)?;
         return told::report(&all, arguments);
     }
-    let root = live::privileged_host()?;
-    let mut source = live::source(root, verbosity, !arguments.no_libvirt);
-    source.configure(&live::tables());
-    report(&look(&mut source, arguments.interval)?, arguments)
+    let CheckArguments { samples, interval, no_libvirt, .. } = arguments;
+    let Measured { snapshot, from } = measure(samples, *interval, *no_libvirt, verbosity)?;
+    let mut report = report(&snapshot, arguments)?;
+    report.from = from;
+    Ok(report)
 }
 
 /// Two samples at this distance, compared as in the live view.

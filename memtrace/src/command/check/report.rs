@@ -51,6 +51,8 @@ pub struct CheckReport {
     /// `host kvm-7`, `VM web`.
     subject: String,
     checked: Vec<Checked>,
+    /// Whose numbers they are, where another memtrace took them.
+    pub from: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -66,7 +68,7 @@ impl CheckReport {
             let thresholds = thresholds.get(&value.metric).copied().unwrap_or_default();
             Checked { status: judge(value.number, thresholds), value, thresholds }
         };
-        Self { subject, checked: values.into_iter().map(check).collect() }
+        Self { subject, checked: values.into_iter().map(check).collect(), from: None }
     }
 
     pub fn status(&self) -> Status {
@@ -91,6 +93,7 @@ impl CheckReport {
             "status": self.status().word().to_lowercase(),
             "code": self.status() as u8,
             "subject": self.subject,
+            "from": self.from,
             "metrics": metrics,
         });
         format!("{document}\n")

@@ -36,6 +36,14 @@ pub struct ExporterArguments {
     /// Time between two writes of the file, 100ms to 1min
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = interval::parse, requires = "textfile")]
     pub every: Duration,
+    /// Serve samples on this Unix socket to other memtraces (`top`, `metrics`, `check` and others),
+    /// which then load no programs. Where one serves there already, use its samples [default:
+    /// samples.socket of the configuration]
+    #[arg(long, value_name = "SOCKET")]
+    pub samples: Option<PathBuf>,
+    /// Measure also where another memtrace runs whose samples can be read
+    #[arg(long)]
+    pub attach: bool,
     /// Sampling interval, 100ms to 1min
     #[arg(short, long, value_name = "DURATION", default_value = "1s", value_parser = interval::parse)]
     pub interval: Duration,

@@ -10,13 +10,15 @@ use anyhow::{Context, Result};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::cli::Verbosity;
-use crate::config::{self, Config};
+use crate::cli::samples::SamplesArguments;
+use crate::config::{self, Config, SamplesConfig};
 use crate::service::live;
 use crate::service::manager::Service;
 use crate::service::metrics::listen::Listener;
 use crate::service::metrics::page_size;
 use crate::service::metrics::serve::serve;
-use crate::service::sampling;
+use crate::service::samples;
+use crate::service::sampling::{self, Handle};
 use crate::service::view_input::ViewInput;
 use crate::sys::address::Address;
 use crate::sys::atomic_write::replace;
@@ -26,6 +28,8 @@ use args::ExporterArguments;
 use memtrace_core::format::several;
 use memtrace_core::live::{Control, Latest};
 use memtrace_host::clock;
+use memtrace_host::hostfs::HostRoot;
+use memtrace_host::privileges;
 use memtrace_store::journal::Follower;
 use memtrace_view::export::metrics::{Form, Scene, text};
 
@@ -37,11 +41,11 @@ const ADDRESS: &str = ":9435";
 /// Runs until Ctrl-C or SIGTERM.
 ///
 /// # Errors
-/// [`memtrace_host::privileges::Denied`] without privileges; when the configuration is invalid, the
-/// address is in use, or the host can't be sampled.
+/// [`privileges::Denied`] without privileges, unless another memtrace's samples can be read; when
+/// the configuration is invalid, the address is in use, or the host can't be sampled.
 pub fn run(arguments: &ExporterArguments, verbosity: Verbosity) -> Result<()> {
     let config = config::chosen(arguments.config.as_deref())?;
-    let root = live::privileged_host()?;
+    let root = live::host()?;
     let interrupt = Interrupt::watch()?;
     let runtime = runtime::current_thread()?;
     let address = address(arguments, &config)?;
@@ -51,15 +55,14 @@ pub fn run(arguments: &ExporterArguments, verbosity: Verbosity) -> Result<()> {
         address.as_ref().map(open).transpose()?
     };
     let follower = Follower::new(config.journal.directory.clone(), root.proc.join("locks"));
-    let libvirt = config.libvirt && !arguments.no_libvirt;
-    let mut source = live::source(root, verbosity, libvirt);
-    source.configure(&config.rules.vms);
-    let control = Control { interval: arguments.interval, detail: None, stop: false };
-    let handle = sampling::spawn(Box::new(source), control);
+    let (handle, is_own) = begin(arguments, &config, root, verbosity)?;
     if let Some(address) = &address {
         tracing::info!("metrics at {address}");
     }
     runtime.block_on(async {
+        if is_own {
+            samples::offer("exporter", (arguments.samples.as_deref(), &config.samples), &handle)?;
+        }
         let idle = Some("an exporter decides nothing".into());
         let input = ViewInput::beside(handle.clone(), idle, follower);
         if let Some(listener) = listener {
@@ -69,6 +72,29 @@ pub fn run(arguments: &ExporterArguments, verbosity: Verbosity) -> Result<()> {
         handle.stop(PATIENCE).await;
         result
     })
+}
+
+/// The loop: by the samples of another memtrace that serves them, or by an own measurement, which is
+/// the other value.
+fn begin(
+    arguments: &ExporterArguments,
+    config: &Config,
+    root: HostRoot,
+    verbosity: Verbosity,
+) -> Result<(Handle, bool)> {
+    let control = Control { interval: arguments.interval, detail: None, stop: false };
+    let typed = SamplesArguments { attach: arguments.attach, samples: None };
+    let socket = arguments.samples.as_ref().unwrap_or(&config.samples.socket).clone();
+    let place = SamplesConfig { socket, ..config.samples };
+    if let Some(samples) = samples::read::samples(&typed, Some(&place), &root)? {
+        tracing::info!("{}", samples.notice());
+        return Ok((sampling::follow(Box::new(samples), |_| None, control), false));
+    }
+    privileges::require(&root)?;
+    let libvirt = config.libvirt && !arguments.no_libvirt;
+    let mut source = live::source(root, verbosity, libvirt);
+    source.configure(&config.rules.vms);
+    Ok((sampling::spawn(Box::new(source), control), true))
 }
 
 /// Where to serve. One that only writes a file serves where it is told to.

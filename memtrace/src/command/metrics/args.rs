@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::samples::SamplesArguments;
 use memtrace_core::interval;
 
 pub const AFTER_HELP: &str = "\
@@ -12,10 +13,9 @@ Names, units and labels are in docs/metrics.md (--describe prints it). Unknown v
 sample. `memtrace exporter` serves the same metrics over HTTP and keeps a textfile up to date;
 `memtrace mitigate --listen` serves those of its decisions as well.
 
-With --textfile, counters that would begin at 0 with each run are left out, as no rate can be made of
-them: use `memtrace exporter --textfile` where they are wanted.
-
-Requires the privileges of `memtrace top`.
+Where `memtrace exporter` runs, the numbers are of its samples, which members of the group memtrace
+may read, and counters count on. Else it measures, with the privileges of `memtrace top`, and with
+--textfile leaves out counters that would begin at 0 with each run: no rate can be made of them.
 
 Examples:
   memtrace metrics
@@ -36,6 +36,8 @@ pub struct MetricsArguments {
     /// Print the description of all metrics (Markdown) and exit
     #[arg(long, conflicts_with_all = ["textfile", "format"])]
     pub describe: bool,
+    #[command(flatten)]
+    pub samples: SamplesArguments,
     /// Do not connect to libvirt
     #[arg(long)]
     pub no_libvirt: bool,

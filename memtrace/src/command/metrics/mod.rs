@@ -4,14 +4,12 @@
 pub(crate) mod args;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::cli::Verbosity;
-use crate::command::check;
+use crate::command::measured::{Measured, measure};
 use crate::command::metrics::args::{MetricsArguments, MetricsForm};
-use crate::service::live;
 use crate::service::metrics::page_size;
 use crate::sys::atomic_write::replace;
 use crate::sys::output;
@@ -28,29 +26,31 @@ pub fn run(arguments: &MetricsArguments, verbosity: Verbosity) -> Result<()> {
     if arguments.describe {
         return output::print(&page::page());
     }
-    let scene = scene(arguments.interval, arguments.no_libvirt, verbosity)?;
+    let MetricsArguments { samples, interval, no_libvirt, .. } = arguments;
+    let measured = measure(samples, *interval, *no_libvirt, verbosity)?;
+    let counts_on = measured.from.is_some();
+    let scene = scene(measured);
     match &arguments.textfile {
-        Some(path) => replace(path, &text(scene.of_single_look(), Form::Classic)?)
-            .with_context(|| format!("cannot write {}", path.display())),
+        Some(path) => {
+            let scene = if counts_on { scene } else { scene.of_single_look() };
+            replace(path, &text(scene, Form::Classic)?)
+                .with_context(|| format!("cannot write {}", path.display()))
+        }
         None => output::print(&text(scene, form(arguments))?),
     }
 }
 
-/// The same for other output: the Prometheus text format.
+/// The Prometheus text format, for other output.
 ///
 /// # Errors
-/// As [`run`].
-pub(crate) fn look(interval: Duration, no_libvirt: bool, verbosity: Verbosity) -> Result<String> {
-    text(scene(interval, no_libvirt, verbosity)?, Form::Classic)
+/// When it can't be written, which isn't expected.
+pub(crate) fn classic(measured: Measured) -> Result<String> {
+    text(scene(measured), Form::Classic)
 }
 
-fn scene(interval: Duration, no_libvirt: bool, verbosity: Verbosity) -> Result<Scene> {
-    let root = live::privileged_host()?;
-    let mut source = live::source(root, verbosity, !no_libvirt);
-    source.configure(&live::tables());
-    let snapshot = Arc::new(check::look(&mut source, interval)?);
+fn scene(measured: Measured) -> Scene {
     let decided = Decided::Not("no policy in a single sample".into());
-    Ok(Scene::new(snapshot, decided, page_size(), clock::wall()))
+    Scene::new(Arc::new(measured.snapshot), decided, page_size(), clock::wall())
 }
 
 fn form(arguments: &MetricsArguments) -> Form {

@@ -24,6 +24,7 @@ use crate::service::manager::Service;
 use crate::service::metrics::listen::Listener;
 use crate::service::metrics::serve::serve;
 use crate::service::policy::policy;
+use crate::service::samples;
 use crate::service::sampling;
 use crate::service::view_input::ViewInput;
 use crate::sys::runtime;
@@ -87,6 +88,7 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let handle = sampling::spawn_with(Box::new(source), Some(reactor), control);
     let (rules, changed) = watch::channel(config.alert.rules());
     let result = runtime.block_on(async {
+        samples::offer("mitigate", (None, &config.samples), &handle)?;
         if let Some(listener) = listener {
             let input = ViewInput::alone(handle.clone(), None).alerted(alerts.firing());
             tokio::spawn(serve(listener, input));

@@ -118,6 +118,8 @@ fn fixed(before: &Config, now: &Config) -> Vec<&'static str> {
         ("metrics.listen", before.metrics.listen != now.metrics.listen),
         ("metrics.socket_group", before.metrics.access.group != now.metrics.access.group),
         ("metrics.socket_mode", before.metrics.access.mode != now.metrics.access.mode),
+        ("samples.serve", before.samples.serve != now.samples.serve),
+        ("samples.socket", before.samples.socket != now.samples.socket),
         ("journal.directory", before.journal.directory != now.journal.directory),
         ("journal.file", before.journal.limits.file != now.journal.limits.file),
         ("journal.files", before.journal.limits.files != now.journal.limits.files),
@@ -216,12 +218,14 @@ mod tests {
         now.record.used = true;
         now.metrics.listen = ":9435".parse().ok();
         now.metrics.access.mode = SocketMode(0o600);
+        now.samples.serve = false;
         now.alert.send.log = false;
         now.hook.push("page".to_owned());
         let changed = [
             "libvirt",
             "metrics.listen",
             "metrics.socket_mode",
+            "samples.serve",
             "journal.directory",
             "record.use",
             "hook.command",

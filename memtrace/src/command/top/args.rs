@@ -55,7 +55,7 @@ pub struct TopArguments {
     /// --json print without delay
     #[arg(long, visible_alias = "recording", value_name = "PATH", num_args = 0..=1,
         default_missing_value = memtrace_store::recording::DIRECTORY,
-        conflicts_with_all = ["no_libvirt", "state_dir"])]
+        conflicts_with_all = ["no_libvirt", "state_dir", "attach", "samples"])]
     pub replay: Option<PathBuf>,
     /// Start of the replay: 14:05 (on its first day), '2026-11-23 14:05', +10min
     #[arg(long, value_name = "TIME", requires = "replay", value_parser = position)]

@@ -6,21 +6,27 @@ mod replay;
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use jiff::tz::TimeZone;
 
 use crate::cli::Verbosity;
 use crate::config::Config;
 use crate::service::live;
+use crate::service::samples::read::{Samples, samples};
+use crate::service::sampling::Handle;
 use crate::service::view_input::ViewInput;
 use crate::service::{policy, sampling, terminal};
 use crate::sys::{output, runtime};
 use args::{TopArguments, column_list};
 use memtrace_core::live::Control;
 use memtrace_core::reactor::Reactor;
+use memtrace_core::sample::Sample;
+use memtrace_host::hostfs::HostRoot;
 use memtrace_host::live::LiveSource;
+use memtrace_host::privileges;
 use memtrace_store::journal::{DIRECTORY, Follower, Recovered};
 use memtrace_view::export::plain::PlainOptions;
 use memtrace_view::tui::TopOptions;
@@ -55,8 +61,8 @@ pub fn draws(arguments: &TopArguments) -> bool {
 /// Runs until the user quits, the count is reached, or Ctrl-C.
 ///
 /// # Errors
-/// [`memtrace_host::privileges::Denied`] without privileges, which a recording doesn't need;
-/// otherwise when the host cannot be sampled, the recording not read, or the output not written.
+/// [`privileges::Denied`] without privileges, which neither a recording nor the samples of another
+/// memtrace need; otherwise when the host cannot be sampled, the recording not read, or the output not written.
 pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
     if arguments.lists_columns() {
         return output::print(&column_list());
@@ -70,24 +76,29 @@ pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
         // The view says why nothing is decided.
         configured => configured,
     };
-    let root = live::privileged_host()?;
-    let runtime = runtime::current_thread()?;
-    let libvirt = configured.as_ref().map_or(true, |config| config.libvirt);
+    let root = live::host()?;
     let journal = journal(arguments, configured.as_ref().ok());
     let follower = Follower::new(journal, root.proc.join("locks"));
-    let mut source = live::source(root, verbosity, libvirt && !arguments.look.no_libvirt);
-    let (reactor, idle) = match configured.and_then(|config| observer(&mut source, &config)) {
-        Ok(reactor) => (Some(reactor), None),
-        Err(error) => (None, Some(format!("{error:#}").into())),
+    let asked = configured.as_ref().ok().map(|config| &config.samples);
+    let taken = samples(&arguments.look.samples, asked, &root)?;
+    let from = taken.as_ref().map(Samples::name);
+    let (handle, idle) = match taken {
+        Some(samples) => following(arguments, configured, samples),
+        None => {
+            privileges::require(&root)?;
+            measuring(arguments, configured, root, verbosity)
+        }
     };
-    let control = Control { interval: arguments.look.interval, detail: None, stop: false };
-    let handle = sampling::spawn_with(Box::new(source), reactor, control);
+    let runtime = runtime::current_thread()?;
     let mode = Mode::of(arguments, io::stdout().is_terminal());
     let count = arguments.print.most();
     let result = runtime.block_on(async {
         let input = ViewInput::beside(handle.clone(), idle, follower);
         let result = match form(mode, arguments) {
-            None => terminal::run(input, view_options(arguments)).await,
+            None => {
+                let options = TopOptions { from, ..view_options(arguments) };
+                terminal::run(input, options).await
+            }
             Some(form) => print::run(input, &form, count).await,
         };
         handle.stop(PATIENCE).await;
@@ -96,6 +107,44 @@ pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
     // Reading the journal may block on the disk.
     runtime.shutdown_timeout(PATIENCE);
     result
+}
+
+/// The loop, and why nothing is decided in it.
+type Begun = (Handle, Option<Arc<str>>);
+
+/// By the samples of another memtrace.
+fn following(arguments: &TopArguments, configured: Result<Config>, samples: Samples) -> Begun {
+    let configured = configured.and_then(|config| {
+        ensure!(config.scope.is_none(), "samples of another memtrace tell nothing of scope.cgroup");
+        Ok(config)
+    });
+    let (config, idle) = match configured {
+        Ok(config) => (Some(config), None),
+        Err(error) => (None, Some(format!("{error:#}").into())),
+    };
+    let observer =
+        move |first: &Sample| config.map(|config| Reactor::on_paper(policy::fresh(&config, first)));
+    (sampling::follow(Box::new(samples), observer, control(arguments)), idle)
+}
+
+/// By an own measurement.
+fn measuring(
+    arguments: &TopArguments,
+    configured: Result<Config>,
+    root: HostRoot,
+    verbosity: Verbosity,
+) -> Begun {
+    let libvirt = configured.as_ref().map_or(true, |config| config.libvirt);
+    let mut source = live::source(root, verbosity, libvirt && !arguments.look.no_libvirt);
+    let (reactor, idle) = match configured.and_then(|config| observer(&mut source, &config)) {
+        Ok(reactor) => (Some(reactor), None),
+        Err(error) => (None, Some(format!("{error:#}").into())),
+    };
+    (sampling::spawn_with(Box::new(source), reactor, control(arguments)), idle)
+}
+
+const fn control(arguments: &TopArguments) -> Control {
+    Control { interval: arguments.look.interval, detail: None, stop: false }
 }
 
 /// A reactor that decides and changes nothing.
@@ -125,6 +174,7 @@ fn view_options(arguments: &TopArguments) -> TopOptions {
         filter: arguments.filter(),
         columns: arguments.columns(),
         color: arguments.print.color.on_stdout(),
+        from: None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use crate::cli::samples::SamplesArguments;
 use crate::command::scraped::MetricsSource;
 use memtrace_core::interval;
 
@@ -47,13 +48,15 @@ pub enum ZabbixCommand {
 #[derive(Args, Clone, Debug)]
 pub struct ZabbixSource {
     /// Read from a running memtrace: the address of `mitigate --listen` (:9435, unix:/PATH), or
-    /// the file of `exporter --textfile` (/FILE.prom). Requires no privileges. Without it: measure,
-    /// with the privileges of `memtrace top`
-    #[arg(long, alias = "from", value_name = "PLACE")]
+    /// the file of `exporter --textfile` (/FILE.prom). Requires no privileges. Without it: as
+    /// --samples says
+    #[arg(long, alias = "from", value_name = "PLACE", conflicts_with_all = ["attach", "samples"])]
     pub source: Option<MetricsSource>,
     /// Measurement time without --source, 100ms to 1min
     #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = interval::parse)]
     pub interval: Duration,
+    #[command(flatten)]
+    pub samples: SamplesArguments,
     /// Do not connect to libvirt
     #[arg(long)]
     pub no_libvirt: bool,

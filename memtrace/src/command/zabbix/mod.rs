@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::cli::Verbosity;
+use crate::command::measured::measure;
 use crate::command::zabbix::args::{ZabbixArguments, ZabbixCommand, ZabbixSource};
 use crate::command::{metrics, scraped};
 use crate::sys::exit;
@@ -48,11 +49,14 @@ fn one(key: &str, vm: Option<&str>, from: &ZabbixSource, verbosity: Verbosity) -
     Ok(format!("{}\n", clean(&value)))
 }
 
-/// The metrics of a running memtrace, or of an own measurement.
+/// The metrics of a running memtrace, of its samples, or of an own measurement.
 fn told(source: &ZabbixSource, verbosity: Verbosity) -> Result<Vec<Sample>> {
     let text = match &source.source {
         Some(place) => scraped::read(place)?,
-        None => metrics::look(source.interval, source.no_libvirt, verbosity)?,
+        None => {
+            let ZabbixSource { samples, interval, no_libvirt, .. } = source;
+            metrics::classic(measure(samples, *interval, *no_libvirt, verbosity)?)?
+        }
     };
     scraped::fresh(&text)
 }

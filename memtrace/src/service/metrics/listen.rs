@@ -1,4 +1,4 @@
-//! The listener for scrapes: a TCP address, or a Unix socket.
+//! A listener, for scrapes or for readers of samples: a TCP address, or a Unix socket.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -55,7 +55,7 @@ impl Listener {
     /// # Errors
     /// When the address is in use, or can't be bound.
     pub(crate) fn open(address: &Address, access: &Access) -> Result<Self> {
-        let told = || format!("cannot listen on {address} for scrapes");
+        let told = || format!("cannot listen on {address}");
         match address {
             Address::Network(network) => {
                 let listener = std::net::TcpListener::bind(network).with_context(told)?;
@@ -127,9 +127,9 @@ fn admit(path: &Path, access: &Access) -> Result<()> {
     let is_socket = FileType::from_raw_mode(fstat(&file)?.st_mode) == FileType::Socket;
     ensure!(is_socket, "something else is in its place");
     if let Some(group) = &access.group {
-        let group = Gid::from_raw(number(group)?);
-        chownat(&file, "", None, Some(group), AtFlags::EMPTY_PATH)
-            .context("cannot give it to metrics.socket_group")?;
+        let number = Gid::from_raw(number(group)?);
+        chownat(&file, "", None, Some(number), AtFlags::EMPTY_PATH)
+            .with_context(|| format!("cannot give it to the group {group:?}"))?;
     }
     let mode = std::fs::Permissions::from_mode(access.mode.0);
     std::fs::set_permissions(format!("/proc/self/fd/{}", file.as_raw_fd()), mode)?;

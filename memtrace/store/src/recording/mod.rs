@@ -8,6 +8,8 @@
 //! they do and the differences from moment to moment ([`streams`]). Every few minutes there is a
 //! keyframe, which can be read without those before it.
 //!
+//! The same frames make a stream ([`stream`]), for readers in other processes.
+//!
 //! Input is untrusted: every length is bounded before it is used.
 
 mod background;
@@ -17,6 +19,7 @@ mod folder;
 mod frame;
 mod read;
 mod recorder;
+mod stream;
 mod streams;
 mod tree;
 mod write;
@@ -36,6 +39,7 @@ pub use background::BackgroundRecorder;
 pub use folder::Recording;
 pub use read::{ReadError, Reader};
 pub use recorder::{Limits, Recorder};
+pub use stream::{Incoming, Origin, Outgoing, greeting};
 pub use write::Writer;
 
 /// The format of the files that are written.

@@ -26,4 +26,6 @@ pub struct TopOptions {
     pub columns: Vec<ColumnId>,
     /// Whether to use colours.
     pub color: bool,
+    /// Which other memtrace takes the samples; it can't be asked for the threads of a VM.
+    pub from: Option<String>,
 }

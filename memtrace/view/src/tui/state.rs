@@ -21,6 +21,8 @@ pub struct State {
     /// Width and height of the terminal.
     pub size: (u16, u16),
     pub color: bool,
+    /// Which other memtrace takes the samples. `None`: this one, or it is a recording.
+    pub from: Option<String>,
     /// For the time of day in the header.
     pub zone: TimeZone,
     /// The snapshot shown; `None` before the first.
@@ -128,6 +130,7 @@ impl State {
         Self {
             size,
             color: options.color,
+            from: options.from.clone(),
             zone,
             snapshot: None,
             newest: None,

@@ -26,7 +26,7 @@ impl Stream {
     /// When it can't be started.
     pub fn start(memtrace: &Path) -> Result<Self> {
         let mut child = Command::new(memtrace)
-            .args(["top", "--json", "--interval", "1", "--count", MOST])
+            .args(["top", "--json", "--attach", "--interval", "1", "--count", MOST])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

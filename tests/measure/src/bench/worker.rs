@@ -116,7 +116,7 @@ impl Memtrace {
     /// When it doesn't see them.
     pub fn start(program: &Path, vms: &[u32]) -> Result<Self> {
         let mut child = Command::new(program)
-            .args(["top", "--json", "--no-libvirt"])
+            .args(["top", "--json", "--no-libvirt", "--attach"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

@@ -30,9 +30,10 @@ struct Fed {
 fn fed(latest: Latest) -> Fed {
     let (latest, seen) = watch::channel(latest);
     let (step, made) = watch::channel(None);
+    let (_, samples) = watch::channel(None);
     let control = Control { interval: Duration::from_secs(1), detail: None, stop: false };
-    let handle =
-        Handle { latest: seen, step: made, control: Arc::new(watch::Sender::new(control)) };
+    let control = Arc::new(watch::Sender::new(control));
+    let handle = Handle { latest: seen, samples, step: made, control };
     Fed { latest, step, input: ViewInput::alone(handle, None) }
 }
 

@@ -116,6 +116,8 @@ fn title(state: &State, width: usize) -> Line<'static> {
     parts.extend([Part::plain(text::truncate(&host, width / 4)), Part::plain(time)]);
     parts.extend(paused.or_else(|| replay.and_then(standing)));
     parts.push(Part::plain(every));
+    let from = state.from.as_ref();
+    parts.extend(from.map(|from| Part::new(format!("from {}", text::clean(from)), Emphasis::Dim)));
     parts.extend(filter);
     parts.extend(kernel);
     let mut line = fit(&parts, width, color);

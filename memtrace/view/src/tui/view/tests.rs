@@ -41,6 +41,28 @@ fn state(size: (u16, u16), snapshots: &[Arc<Snapshot>], keys: &str) -> State {
     state
 }
 
+#[test]
+fn the_first_line_tells_who_takes_the_samples() {
+    let mut state = state((80, 24), &[fixture::demo()], "");
+    state.from = Some("memtrace exporter (process 2957)".to_owned());
+    let text = screen(&state);
+    let first = text.lines().next().expect("there is one");
+    assert!(first.ends_with("  every 1s  from memtrace exporter (process 2957)"), "{first}");
+}
+
+#[test]
+fn threads_that_another_memtrace_does_not_read_are_told() {
+    let shown = |from: Option<&str>| {
+        let mut state = state(LARGE, &[fixture::without_kernel_side()], "\n");
+        state.from = from.map(str::to_owned);
+        let text = screen(&state);
+        ["available after the next sample", "not in the samples of another memtrace"]
+            .map(|why| text.contains(why))
+    };
+    let both = (shown(None), shown(Some("memtrace exporter (process 42)")));
+    assert_eq!(both, ([true, false], [false, true]));
+}
+
 fn painted(state: &State) -> Buffer {
     let area = Rect::new(0, 0, state.size.0, state.size.1);
     let mut buffer = Buffer::empty(area);

@@ -15,7 +15,12 @@ const NAME: usize = 16;
 
 pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
     let Some(threads) = &subject.vm.threads else {
-        return field::sentence(subject, "available after the next sample");
+        let why = if subject.state.from.is_some() {
+            "not in the samples of another memtrace; --attach measures"
+        } else {
+            "available after the next sample"
+        };
+        return field::sentence(subject, why);
     };
     if threads.is_empty() {
         return field::sentence(subject, "none could be read");
