@@ -38,7 +38,12 @@ pub fn run(check: bool) -> Result<()> {
     let terminal = Terminal::take()?;
     let order = format!("memtrace.demo={}", terminal.order());
     progress::say(&format!("booting kernel {KERNEL} in a VM; Ctrl-C ends it"));
-    let wiring = vm::Wiring { console: vm::Console::Terminal, order: order.as_str(), disk: None };
+    let wiring = vm::Wiring {
+        console: vm::Console::Terminal,
+        order: order.as_str(),
+        disk: None,
+        cpus: vm::CPUS,
+    };
     let (mut host, _folder) = vm::boot(KERNEL, &programs, wiring, LIMIT)?;
     let mut outcome = KernelReport::default();
     while let Some(line) = host.next_line()? {

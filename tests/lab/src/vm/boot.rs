@@ -41,7 +41,11 @@ pub struct Wiring<'a> {
     pub order: &'a str,
     /// An image that becomes its second disk.
     pub disk: Option<&'a Path>,
+    pub cpus: u8,
 }
+
+/// CPUs of a host, where nothing speaks for fewer.
+pub const CPUS: u8 = 2;
 
 /// A booted host. It is ended when this is dropped.
 pub struct Host {
@@ -61,7 +65,7 @@ impl Host {
         kernel: &Kernel,
         initramfs: &[u8],
         folder: &Path,
-        Wiring { console, order, disk }: Wiring<'_>,
+        Wiring { console, order, disk, cpus }: Wiring<'_>,
         deadline: Instant,
     ) -> Result<Self> {
         fs::write(folder.join("initramfs"), initramfs).context("write the initramfs")?;
@@ -87,7 +91,7 @@ impl Host {
         let qemu = command
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
             .args(Accelerator::find().arguments())
-            .args(["-machine", "pc", "-m", "2048", "-smp", "2"])
+            .args(["-machine", "pc", "-m", "2048", "-smp", &cpus.to_string()])
             .arg("-kernel")
             .arg(&kernel.image)
             .arg("-initrd")

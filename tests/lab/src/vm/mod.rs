@@ -27,7 +27,7 @@ pub mod report;
 
 pub use apt::Suite;
 pub(crate) use apt::source_of;
-pub use boot::{Console, Host, Wiring};
+pub use boot::{CPUS, Console, Host, Wiring};
 pub use kernels::MATRIX;
 pub use memtrace_lab_host::scenario::PROGRAMS;
 pub use programs::{Programs, find_qemu, portable_qemu};
@@ -100,7 +100,7 @@ fn try_kernel(
     }
     let order = format!("memtrace.scenarios={}", tests.join(","));
     let deadline = Instant::now() + LIMIT;
-    let wiring = Wiring { console: Console::File, order: &order, disk: None };
+    let wiring = Wiring { console: Console::File, order: &order, disk: None, cpus: CPUS };
     let mut host = Host::boot(kernel, initramfs, folder.path(), wiring, deadline)?;
     let mut outcome = KernelReport::default();
     if let Err(error) = hear(name, &mut host, &mut outcome) {
@@ -150,7 +150,8 @@ pub fn boot_system(name: &str, image: &Path, limit: Duration) -> Result<(Host, t
     let kernel = kernels::get(name)?;
     let initramfs = programs::pack_system(&kernel)?;
     let folder = run_folder(name)?;
-    let wiring = Wiring { console: Console::File, order: SYSTEM, disk: Some(image) };
+    // qemu 7.2 emulates badly how a kernel patches itself while another CPU runs.
+    let wiring = Wiring { console: Console::File, order: SYSTEM, disk: Some(image), cpus: 1 };
     let host = Host::boot(&kernel, &initramfs, folder.path(), wiring, Instant::now() + limit)?;
     Ok((host, folder))
 }

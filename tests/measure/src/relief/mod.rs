@@ -156,7 +156,7 @@ fn once(kernel: &str, programs: &Programs, mode: Mode) -> Result<Run> {
     progress::say(&format!("{name}: booting"));
     let begun = Instant::now();
     let order = format!("memtrace.relief={}", mode.word());
-    let wiring = Wiring { console: Console::File, order: &order, disk: None };
+    let wiring = Wiring { console: Console::File, order: &order, disk: None, cpus: vm::CPUS };
     let (mut host, _folder) = vm::boot(kernel, programs, wiring, LIMIT)?;
     let mut run = Run::new(mode);
     while let Some(line) = host.next_line()? {
