@@ -163,13 +163,15 @@ fn build_tests() -> Result<PathBuf> {
     strip(&binary.context("cargo names no binary of the tests")?, "kernel-tests")
 }
 
-/// The last binary that cargo's messages name.
+/// The binary of tests that cargo's messages name. They have the package's programs as well, in any
+/// order.
 fn executable(messages: &str) -> Option<PathBuf> {
     let named = |line: &str| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        Some(PathBuf::from(message.get("executable")?.as_str()?))
+        let is_test = message.pointer("/target/kind/0")? == "test";
+        is_test.then(|| Some(PathBuf::from(message.get("executable")?.as_str()?)))?
     };
-    messages.lines().filter_map(named).next_back()
+    messages.lines().find_map(named)
 }
 
 fn strip(binary: &Path, name: &str) -> Result<PathBuf> {
@@ -190,4 +192,23 @@ pub fn find_qemu() -> Result<PathBuf> {
         .map(|folder| folder.join("qemu-system-x86_64"))
         .find(|path| path.is_file())
         .context("no qemu-system-x86_64; run the set-up (`cargo xtask setup`)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tests_are_found_whatever_else_was_built() {
+        let artifact = |kind: &str, name: &str| {
+            format!(r#"{{"target":{{"kind":["{kind}"]}},"executable":"/t/{name}"}}"#)
+        };
+        let (tests, bench) = (artifact("test", "kernel-1"), artifact("bin", "memtrace-bench"));
+        let library = r#"{"target":{"kind":["lib"]},"executable":null}"#;
+        let end = r#"{"reason":"build-finished","success":true}"#;
+        for lines in [[library, &bench, &tests, end], [library, &tests, &bench, end]] {
+            assert_eq!(executable(&lines.join("\n")), Some(PathBuf::from("/t/kernel-1")));
+        }
+        assert_eq!(executable(&bench), None);
+    }
 }
