@@ -113,15 +113,18 @@ impl Discovery {
 
     /// Makes the entry that of this process, and not that of one with the same id before it. What
     /// root starts for a user becomes that user's before it runs the user's program, which may have
-    /// the same name.
+    /// the same name: that is noticed when its descriptors are due.
     fn know(&mut self, root: &HostRoot, pid: u32, stat: &ProcessStat, now: Nanos) {
+        let is_begun = self.paused.get(&pid).is_some_and(|(start, _)| *start == stat.start);
         let known = self.entries.get_mut(&pid);
         match known.map(|entry| (entry.seen.as_ref(), &mut entry.user)) {
             Some((Some(seen), user)) if seen.start == stat.start => {
-                if seen.comm != stat.comm || *user == Some(0) {
+                let is_due = *user == Some(0) && now >= seen.next_descriptors;
+                if seen.comm != stat.comm || is_due {
                     *user = process::account(root, pid);
                 }
             }
+            Some((None, _)) if is_begun => {}
             // It may be another process than the one that was entered.
             Some((None, user)) => *user = process::account(root, pid),
             _ => self.enter(pid, process::account(root, pid), now),

@@ -50,7 +50,7 @@ fn what_root_left_to_a_user_is_that_users_whatever_it_is_called() {
     assert_eq!(discovery.user(100), Some(0));
     // The same process under the same name.
     process(100, STRANGER);
-    discovery.scan(&host.root(), at(60)).unwrap();
+    discovery.scan(&host.root(), at(200)).unwrap();
     assert_eq!(discovery.user(100), Some(STRANGER));
 }
 
