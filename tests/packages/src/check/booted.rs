@@ -50,8 +50,8 @@ pub fn all(deb: &Path, tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// An emulated machine dies at times as it boots (QEMU 7.2, as the kernel patches itself on two CPUs),
-/// which is tried again, and told. What a system says to its end counts the first time.
+/// An emulated machine dies at times as it boots (QEMU 7.2, as the kernel patches itself on two
+/// CPUs), which is tried again, and told. What a system says to its end counts the first time.
 fn one(release: Release, kernel: &str, deb: &Path, tally: &mut Tally) -> Result<()> {
     let folder = tempfile::tempdir_in(deb.parent().context("a package without a folder")?)?;
     let mut attempt = 1;
