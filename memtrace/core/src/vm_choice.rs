@@ -1,7 +1,8 @@
 //! Which VM an operator means: by its name, identity, or as its platform calls it; and which of
 //! several that are called alike has what it is called. Pure.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
 use crate::sample::{VmId, VmLabels};
@@ -107,14 +108,14 @@ pub struct Usurped {
     pub text: String,
 }
 
-impl<S: Copy> Called<'_, S> {
-    fn words(&self) -> impl Iterator<Item = (Word, String)> {
+impl<'a, S: Copy> Called<'a, S> {
+    fn words(&self) -> impl Iterator<Item = (Word, Cow<'a, str>)> {
         let labels = self.labels;
         let all = [
-            (Word::Name, Some(self.name.to_owned())),
-            (Word::Id, labels.id.clone()),
-            (Word::Title, labels.name.clone()),
-            (Word::Title, labels.full_name()),
+            (Word::Name, Some(self.name.into())),
+            (Word::Id, labels.id.as_deref().map(Cow::from)),
+            (Word::Title, labels.name.as_deref().map(Cow::from)),
+            (Word::Title, labels.full_name().map(Cow::from)),
         ];
         all.into_iter().filter_map(|(word, text)| Some((word, text?)))
     }
@@ -122,9 +123,12 @@ impl<S: Copy> Called<'_, S> {
 
 /// Words that one of `vms` is called by, and one with a better standing too, by whichever of its
 /// own. Whoever takes them from the weaker ones keeps anybody from making another's name
-/// ambiguous. Those that stand alike all keep it.
+/// ambiguous. Those that stand alike all keep it, which on most hosts are all.
 pub fn usurped<S: Copy + Ord>(vms: &[Called<'_, S>]) -> Vec<Usurped> {
-    let mut best = BTreeMap::<String, (S, usize)>::new();
+    if vms.is_sorted_by(|one, other| one.standing == other.standing) {
+        return Vec::new();
+    }
+    let mut best = HashMap::<Cow<'_, str>, (S, usize)>::new();
     for (index, vm) in vms.iter().enumerate() {
         for (_, text) in vm.words() {
             let known = best.entry(text).or_insert((vm.standing, index));
@@ -136,7 +140,7 @@ pub fn usurped<S: Copy + Ord>(vms: &[Called<'_, S>]) -> Vec<Usurped> {
         for (word, text) in vm.words() {
             let owner = best.get(&text).filter(|(standing, _)| *standing < vm.standing);
             if let Some(&(_, owner)) = owner {
-                all.push(Usurped { vm: index, owner, word, text });
+                all.push(Usurped { vm: index, owner, word, text: text.into_owned() });
             }
         }
     }
