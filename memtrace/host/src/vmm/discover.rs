@@ -72,7 +72,7 @@ pub struct FoundVm {
 
 impl FoundVm {
     pub fn worth(&self) -> Worth {
-        (self.standing, !self.description.kvm)
+        self.standing.worth(&self.description)
     }
 
     /// The UUID that it is known and configured by, which one VM has.
@@ -170,8 +170,8 @@ impl Discovery {
         if now >= self.next_listing {
             let begun = Instant::now();
             let arrivals = self.list(root, now)?;
-            let time = if cfg!(test) { Duration::ZERO } else { begun.elapsed() };
-            self.next_listing = Nanos(now.0.saturating_add(pause(time).0));
+            let pause = pause(begun.elapsed(), of_time(SHORT_LISTING));
+            self.next_listing = Nanos(now.0.saturating_add(pause.0));
             if self.scans == 1 {
                 self.earlier = arrivals.iter().copied().collect();
             }
@@ -380,8 +380,8 @@ impl Discovery {
 
 /// The pause after a listing of that duration. Any user may have 100,000 processes, whose listing
 /// takes 0.1 s; listings may take a twentieth of the time, and short ones are made in each scan.
-fn pause(listing: Duration) -> Nanos {
-    let short = listing < SHORT_LISTING;
+fn pause(listing: Duration, short: Duration) -> Nanos {
+    let short = listing < short;
     let wait = if short { Duration::ZERO } else { listing.saturating_mul(LISTING_PAUSE) };
     Nanos(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -40,7 +40,7 @@ pub(super) struct Identity {
 impl Claimant<'_> {
     /// Whose it is precedes what it holds: anybody who may open /dev/kvm holds a guest.
     fn rank(&self) -> Worth {
-        (self.standing, !self.description.kvm)
+        self.standing.worth(self.description)
     }
 
     /// Whether `other`, of the same configuration, runs the guest that this one waits for.

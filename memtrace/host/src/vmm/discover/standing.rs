@@ -50,6 +50,10 @@ impl Standing {
         }
     }
 
+    pub(super) const fn worth(self, description: &Description) -> Worth {
+        (self, !description.kvm)
+    }
+
     pub(super) const fn is_in_session(self) -> bool {
         matches!(self, Self::Administrator | Self::InSession)
     }
