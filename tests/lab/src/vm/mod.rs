@@ -37,7 +37,7 @@ pub use report::{KernelReport, sentence};
 const LIMIT: Duration = Duration::from_secs(25 * 60);
 /// Boots of an emulated host. One of some hundred died with a corrupted kernel stack (7.2, QEMU
 /// 7.2); of what isn't known, so each death stays in the report.
-const ATTEMPTS: u32 = 3;
+pub const ATTEMPTS: u32 = 3;
 /// What a system is told: where its disk is, and that nobody logs in.
 const SYSTEM: &str = "memtrace.root=/dev/vdb systemd.mask=serial-getty@ttyS0.service \
                       systemd.mask=getty@tty1.service systemd.show_status=false";

@@ -20,8 +20,6 @@ pub const IMAGE: &str = "tests/packages/src/check/image.sh";
 const MAKE: Duration = Duration::from_secs(10 * 60);
 /// Booting takes a minute on an emulated machine.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
-/// Most boots of a system.
-const ATTEMPTS: u32 = 3;
 /// What the script says last.
 const END: &str = "end";
 
@@ -59,7 +57,7 @@ fn one(release: Release, kernel: &str, deb: &Path, tally: &mut Tally) -> Result<
         let image = image(release, deb, &folder.path().join(attempt.to_string()))?;
         let (said, end) = boot(release, kernel, &image)?;
         match &end {
-            Err(why) if attempt < ATTEMPTS => progress::say(&format!("once more, because {why:#}")),
+            Err(why) if attempt < vm::ATTEMPTS => progress::say(&format!("once more, because {why:#}")),
             _ => break (said, end),
         }
         attempt += 1;
