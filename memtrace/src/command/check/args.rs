@@ -27,8 +27,9 @@ RANGE: Nagios plugin range that counts as OK: 10 (0 to 10), 10: (10 or more), ~:
 10:20, @10:20 (outside of it). Giving one threshold of a metric replaces both defaults; METRIC=
 disables it.
 
-Where `memtrace exporter` runs, the numbers are of its samples, which members of the group memtrace
-may read. Else it measures, with the privileges of `memtrace top`. With --source it needs neither.
+Where `memtrace exporter` or `mitigate` runs, the numbers are of its samples, which members of the
+group memtrace may read. Else it measures, with the privileges of `memtrace top`. With --source it
+needs neither.
 
 Exit status:
   0   OK

@@ -13,9 +13,10 @@ Names, units and labels are in docs/metrics.md (--describe prints it). Unknown v
 sample. `memtrace exporter` serves the same metrics over HTTP and keeps a textfile up to date;
 `memtrace mitigate --listen` serves those of its decisions as well.
 
-Where `memtrace exporter` runs, the numbers are of its samples, which members of the group memtrace
-may read, and counters count on. Else it measures, with the privileges of `memtrace top`, and with
---textfile leaves out counters that would begin at 0 with each run: no rate can be made of them.
+Where `memtrace exporter` or `mitigate` runs, the numbers are of its samples, which members of the
+group memtrace may read, and counters count on. Else it measures, with the privileges of
+`memtrace top`, and with --textfile leaves out counters that would begin at 0 with each run: no rate
+can be made of them.
 
 Examples:
   memtrace metrics

@@ -57,7 +57,9 @@ fn one(release: Release, kernel: &str, deb: &Path, tally: &mut Tally) -> Result<
         let image = image(release, deb, &folder.path().join(attempt.to_string()))?;
         let (said, end) = boot(release, kernel, &image)?;
         match &end {
-            Err(why) if attempt < vm::ATTEMPTS => progress::say(&format!("once more, because {why:#}")),
+            Err(why) if attempt < vm::ATTEMPTS => {
+                progress::say(&format!("once more, because {why:#}"))
+            }
             _ => break (said, end),
         }
         attempt += 1;
