@@ -74,9 +74,7 @@ impl Walk {
 
     /// Whether the link `name` in this directory may be followed.
     fn judge(&self, name: &Path, owner: u32) -> io::Result<()> {
-        let folder = fstat(&self.here)?;
-        let ours = owner == 0 || owner == geteuid().as_raw();
-        if ours || folder.st_mode & OTHERS_WRITE == 0 {
+        if may_follow(owner, geteuid().as_raw(), fstat(&self.here)?.st_mode) {
             return Ok(());
         }
         let shown = self.shown.join(name);
@@ -86,6 +84,11 @@ impl Walk {
         );
         Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
     }
+}
+
+/// The rule: links of `owner`, in a directory of this mode, for `user`.
+const fn may_follow(owner: u32, user: u32, mode: u32) -> bool {
+    owner == 0 || owner == user || mode & OTHERS_WRITE == 0
 }
 
 /// Names one after the other; `/` alone begins anew.
@@ -127,6 +130,21 @@ mod tests {
         fs::write(at("file"), "").unwrap();
         assert!(open(&at("file")).is_err() && check(&at("file/x")).is_err());
         assert!(open(&at("none/x")).is_err() && check(&at("none/x")).is_ok());
+    }
+
+    #[test]
+    fn only_a_strangers_link_in_a_shared_directory_is_not_followed() {
+        for (owner, user, mode, follows) in [
+            (65_534, 0, 0o1777, false),
+            (65_534, 0, 0o777, false),
+            (65_534, 0, 0o755, true),
+            (65_534, 0, 0o775, true),
+            (65_534, 65_534, 0o1777, true),
+            (0, 65_534, 0o1777, true),
+            (1000, 65_534, 0o1777, false),
+        ] {
+            assert_eq!(may_follow(owner, user, mode), follows, "{owner} {user} {mode:o}");
+        }
     }
 
     #[test]

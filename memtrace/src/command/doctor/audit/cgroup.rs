@@ -79,9 +79,6 @@ fn swap(cgroup: &Cgroup, facts: &Facts, swapped: Bytes) -> Limit {
     let host = facts.host.swaps.as_ref().map_or(Limit::Unlimited, |swaps| {
         Limit::At(swaps.iter().fold(swapped, |sum, swap| sum.saturating_add(swap.free)))
     });
-    // Without any there is none in use either.
-    let none = facts.host.swaps.as_ref().is_ok_and(Vec::is_empty);
-    let host = if none { Limit::At(Bytes(0)) } else { host };
     cgroup.levels.iter().map(|level| level.swap).fold(host, Limit::min)
 }
 
