@@ -3,6 +3,7 @@
 
 #[expect(dead_code, reason = "others run it to its end")]
 mod common;
+mod trials;
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};
@@ -14,11 +15,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use common::text;
-use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 use tempfile::TempDir;
-
-type Test = fn() -> Result<()>;
+use trials::Test;
 
 const TESTS: [(&str, Test); 3] = [
     ("another_user_sees_the_numbers_and_measures_nothing", another_user),
@@ -31,16 +30,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const NOBODY: u32 = 65_534;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let found = obstacle();
-    if let Some(reason) = &found {
-        println!("skipped: samples of a running memtrace on this kernel: {reason}");
-    }
-    let trial = |(name, test): (&str, Test)| {
-        Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
-            .with_ignored_flag(found.is_some())
-    };
-    libtest_mimic::run(&arguments, TESTS.map(trial).into()).exit_code()
+    trials::run(TESTS, "samples of a running memtrace", obstacle(), None)
 }
 
 /// Why it can't run here, if it can't.

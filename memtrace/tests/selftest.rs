@@ -2,6 +2,8 @@
 //! however it ends. Needs BPF, swap and a memory cgroup; without them each test says so and
 //! counts as skipped.
 
+mod trials;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -10,11 +12,9 @@ use std::process::{Child, ChildStderr, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use libtest_mimic::{Arguments, Failed, Trial};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-
-type Test = fn() -> Result<()>;
+use trials::Test;
 
 const TESTS: [(&str, Test); 3] = [
     ("on_this_host_no_number_is_wrong", no_number_is_wrong),
@@ -27,18 +27,8 @@ const DEADLINE: Duration = Duration::from_secs(90);
 const ACCOUNTING: &str = "/proc/sys/kernel/task_delayacct";
 
 fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
     // Two at a time are refused.
-    arguments.test_threads = Some(1);
-    let found = obstacle();
-    if let Some(reason) = &found {
-        println!("skipped: the self-test on this kernel: {reason}");
-    }
-    let trial = |(name, test): (&str, Test)| {
-        Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
-            .with_ignored_flag(found.is_some())
-    };
-    libtest_mimic::run(&arguments, TESTS.map(trial).into()).exit_code()
+    trials::run(TESTS, "the self-test", obstacle(), Some(1))
 }
 
 /// Why it can't run here, if it can't.

@@ -12,16 +12,16 @@ fn start(script: String) -> LineSink {
     LineSink::start(&["sh".to_owned(), "-c".to_owned(), script]).expect("it starts")
 }
 
-/// What a file has once it has a whole line.
-fn line(path: &Path) -> String {
+fn until(what: &str, mut is: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
-    loop {
-        match std::fs::read_to_string(path) {
-            Ok(text) if text.ends_with('\n') => return text.trim_end().to_owned(),
-            _ => assert!(Instant::now() < deadline, "{} is not written", path.display()),
-        }
+    while !is() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
         thread::park_timeout(Duration::from_millis(5));
     }
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
 }
 
 #[test]
@@ -30,17 +30,14 @@ fn they_have_their_time_and_those_that_stay_are_killed() {
     let (pid, said) = (folder.path().join("pid"), folder.path().join("said"));
     let mut deaf = start(format!("echo $$ > {}; exec sleep 600", pid.display()));
     let orderly = start(format!("cat; sleep 0.5; echo bye > {}", said.display()));
-    let pid = line(&pid);
+    until("the pid is written", || read(&pid).ends_with('\n'));
+    let process = Path::new("/proc").join(read(&pid).trim());
     // More than a pipe holds: its thread is still writing at the end.
     let stuck = thread::spawn(move || deaf.tell(&"x".repeat(1 << 20)));
     let owner = thread::spawn(move || drop(orderly));
     end_all();
-    let deadline = Instant::now() + PATIENCE;
-    while Path::new(&format!("/proc/{pid}")).exists() {
-        assert!(Instant::now() < deadline, "process {pid} is there still");
-        thread::park_timeout(Duration::from_millis(5));
-    }
-    assert_eq!(line(&said), "bye");
+    until("the process is gone", || !process.exists());
+    until("the other one has had its time", || read(&said) == "bye\n");
     assert!(stuck.join().expect("no panic").is_err());
     owner.join().expect("no panic");
 }
