@@ -7,7 +7,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 pub type Test = fn() -> Result<()>;
 
-/// Runs them. `obstacle`: why they can't run here, told of `subject`. `threads`: at a time, at most.
+/// Runs them, `threads` at a time at most. `obstacle`: why they can't run here, told of `subject`.
 pub fn run<const N: usize>(
     tests: [(&'static str, Test); N],
     subject: &str,
