@@ -43,13 +43,17 @@ pub fn follow(rules: &Rules, memory: &mut VmState, at: Nanos, vm: &VmObservation
     if vm.guest.is_some_and(|guest| guest.rebooted) {
         memory.booted_from = memory.cpu_time;
     }
-    memory.sent = memory.sent.filter(|(_, then)| at.saturating_sub(*then) < SETTLES);
+    // A guest of which nothing is known since may be booting still.
+    let is_open = memory.stood_down.is_some_and(|stood| stood.open);
+    memory.sent = memory.sent.filter(|(_, then)| is_open || at.saturating_sub(*then) < SETTLES);
     settle(rules, memory, at, vm);
     let Some(actual) = vm.actual else { return };
     if let Some(&(_, before)) = memory.sizes.back()
         && is_foreign(memory, before, actual)
     {
-        moved(rules, memory, StoodDown { at, from: before, to: actual, open: actual > before }, vm);
+        let since = memory.stood_down.map_or(at, |stood| stood.since);
+        let open = actual > before;
+        moved(rules, memory, StoodDown { at, since, from: before, to: actual, open }, vm);
     }
     let base = memory.base.map_or(actual, |base| base.max(actual));
     memory.base = Some(base);
@@ -82,12 +86,17 @@ fn moved(rules: &Rules, memory: &mut VmState, by: StoodDown, vm: &VmObservation)
     }
 }
 
-/// Whether it was its own driver that let the balloon go, by what the guest says since.
+/// Whether it was its own driver that moved the balloon, by what the guest says since.
 fn settle(rules: &Rules, memory: &mut VmState, at: Nanos, vm: &VmObservation) {
-    let Some(stood) = memory.stood_down.filter(|stood| stood.open) else { return };
+    let Some(stood) = memory.stood_down else { return };
     let Some(guest) = vm.guest else { return };
-    if guest.rebooted {
+    // It booted between these statistics and the last ones, and so may have moved it since those.
+    let may_have_booted = memory.used.is_some_and(|(_, said)| said < stood.since);
+    if guest.rebooted && (stood.open || may_have_booted) {
         memory.stood_down = None;
+        return;
+    }
+    if !stood.open {
         return;
     }
     let said = guest.age.map(|age| at.saturating_sub(age));

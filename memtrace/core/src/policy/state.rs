@@ -48,6 +48,9 @@ pub struct PolicyState {
     /// Seconds that VMs lately waited for a page of the host's swap.
     #[serde(default)]
     pub swap_wait: Option<f64>,
+    /// The size of the swap that they waited for.
+    #[serde(default)]
+    pub swap_total: Option<Bytes>,
     /// When the hook was last told.
     pub told: Option<Nanos>,
     /// Moments and what was available then, newest last.
@@ -131,6 +134,9 @@ pub struct Ordered {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoodDown {
     pub at: Nanos,
+    /// The first of moves of which none was forgiven.
+    #[serde(default)]
+    pub since: Nanos,
     pub from: Bytes,
     pub to: Bytes,
     /// It may have been the guest's own driver; its next statistics tell.

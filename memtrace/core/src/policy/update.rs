@@ -49,7 +49,7 @@ pub fn remember(
     remember_vms(rules, state, seen, &outcome);
     remember_orders(state, seen, &outcome);
     remember_host(rules, state, at, host, &outcome);
-    state.swap_wait = costs::follow(rules, state.swap_wait, seen);
+    remember_swap(rules, state, seen);
     if outcome.decisions.hook.is_some() {
         state.told = Some(at);
     }
@@ -58,6 +58,15 @@ pub fn remember(
     state.at = Some(at);
     state.look(at, host.map(|host| host.available));
     state.forget(at);
+}
+
+/// How long a page of swap takes. One of another size is, or has beside it, another device.
+fn remember_swap(rules: &Rules, state: &mut PolicyState, seen: &Observation) {
+    let total = seen.scope.swap_total;
+    let has_changed = state.swap_total.zip(total).is_some_and(|(before, now)| before != now);
+    let before = state.swap_wait.filter(|_| !has_changed);
+    state.swap_total = total.or(state.swap_total);
+    state.swap_wait = costs::follow(rules, before, seen);
 }
 
 /// What each VM showed.

@@ -13,6 +13,7 @@ pub mod filesystem;
 pub mod host;
 pub(crate) mod keep;
 pub mod list;
+pub mod locks;
 pub mod meminfo;
 pub mod merging;
 pub mod numa;

@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
+use memtrace_host::hostfs::{HostRoot, locks};
 use memtrace_store::journal::Lock;
 
 /// Where only root can make or open it. The unit keeps this directory over restarts.
@@ -14,14 +15,15 @@ pub(crate) const LOCK: &str = "/run/memtrace/enforce.lock";
 /// Whether this process acts on VMs, and the lock that it needs for that.
 #[derive(Debug)]
 pub(super) struct Acting {
+    root: HostRoot,
     path: PathBuf,
     lock: Option<Lock>,
 }
 
 impl Acting {
     /// Not yet. `path`: the lock's file.
-    pub(super) fn not_yet(path: &Path) -> Self {
-        Self { path: path.to_owned(), lock: None }
+    pub(super) fn not_yet(root: HostRoot, path: &Path) -> Self {
+        Self { root, path: path.to_owned(), lock: None }
     }
 
     /// Takes the lock to act, gives it up to observe.
@@ -36,9 +38,29 @@ impl Acting {
                 fs::create_dir_all(directory)
                     .with_context(|| format!("cannot make {}", directory.display()))?;
             }
-            self.lock = Some(Lock::take(&self.path).context("cannot act on VMs")?);
+            let lock = Lock::take(&self.path).context("cannot act on VMs")?;
+            // Of two that begin at once, at least one sees the other: both have their locks by now.
+            self.look_elsewhere().context("cannot act on VMs")?;
+            self.lock = Some(lock);
         }
         Ok(())
+    }
+
+    /// Another mount namespace, as a container has, has another file at the path; a file that was
+    /// removed is none at all.
+    ///
+    /// # Errors
+    /// When a process holds one of these, or that can't be known.
+    fn look_elsewhere(&self) -> Result<()> {
+        let holders = locks::holders(&self.root, &self.path).context("cannot read /proc/locks")?;
+        match holders.first() {
+            None => Ok(()),
+            Some(pid) => bail!(
+                "another memtrace is running: process {pid} holds {} of its own, of another mount \
+                 namespace or removed",
+                self.path.display()
+            ),
+        }
     }
 
     /// Takes the lock again if somebody has removed its file, which lets another process act.
@@ -58,13 +80,61 @@ impl Acting {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Child, Command, Stdio};
+
     use super::*;
+
+    fn not_yet(path: &Path) -> Acting {
+        Acting::not_yet(HostRoot::live().unwrap(), path)
+    }
+
+    /// A process that holds the lock at this path, which is a directory of its own there, until its
+    /// input ends. `None`: there can be none here.
+    fn elsewhere(path: &Path, mode: &str) -> Option<Child> {
+        let script = "mount -t tmpfs none \"${1%/*}\" && : > \"$1\" && chmod \"$2\" \"$1\" && \
+                      exec flock --exclusive --no-fork \"$1\" sh -c 'echo held; cat'";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", script, "sh"]).arg(path).arg(mode);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut holder = command.spawn().ok()?;
+        let mut line = String::new();
+        BufReader::new(holder.stdout.take()?).read_line(&mut line).ok()?;
+        if line == "held\n" {
+            return Some(holder);
+        }
+        holder.wait().unwrap();
+        None
+    }
+
+    #[test]
+    fn one_that_acts_in_another_mount_namespace_is_seen_and_a_file_that_others_read_is_no_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("enforce.lock");
+        for (mode, respected) in [("600", true), ("644", false)] {
+            let Some(mut holder) = elsewhere(&path, mode) else {
+                println!("skipped: another mount namespace needs root");
+                return;
+            };
+            assert!(!path.exists(), "it is another file");
+            let mut acting = not_yet(&path);
+            let refused = acting.set(true).map_err(|error| format!("{error:#}"));
+            let own = format!("process {} holds {}", holder.id(), path.display());
+            assert_eq!(refused.is_err_and(|error| error.contains(&own)), respected, "{mode}");
+            drop(acting);
+            fs::remove_file(&path).unwrap();
+            drop(holder.stdin.take());
+            holder.wait().unwrap();
+            not_yet(&path).set(true).unwrap();
+            fs::remove_file(&path).unwrap();
+        }
+    }
 
     #[test]
     fn only_one_process_acts_until_it_observes() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("run/enforce.lock");
-        let (mut first, mut second) = (Acting::not_yet(&path), Acting::not_yet(&path));
+        let (mut first, mut second) = (not_yet(&path), not_yet(&path));
         second.set(false).unwrap();
         first.set(true).unwrap();
         first.set(true).unwrap();
@@ -79,7 +149,7 @@ mod tests {
     fn a_removed_lock_is_taken_again_or_lost_to_who_was_first() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("enforce.lock");
-        let (mut first, mut second) = (Acting::not_yet(&path), Acting::not_yet(&path));
+        let (mut first, mut second) = (not_yet(&path), not_yet(&path));
         first.set(true).unwrap();
         fs::remove_file(&path).unwrap();
         first.hold().unwrap();

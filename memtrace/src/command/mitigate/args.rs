@@ -53,6 +53,9 @@ pub struct MitigateArguments {
     /// Do not connect to libvirt
     #[arg(long)]
     pub no_libvirt: bool,
+    /// Keep all hooks attached all the time, those that fire in each page fault too
+    #[arg(long)]
+    pub always: bool,
 }
 
 // clap shows only the outermost message of an error.

@@ -33,6 +33,7 @@ use memtrace_core::live::Control;
 use memtrace_core::reactor::{Ledger, Reactor};
 use memtrace_host::actuate::host::HostActuator;
 use memtrace_host::line_sink;
+use memtrace_host::probe::Hooking;
 use memtrace_store::journal::{Journal, Recovered};
 use memtrace_store::recording::{BackgroundRecorder, Recorder};
 use print::Printer;
@@ -63,18 +64,19 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
         listener(arguments, &config)?
     };
     let acts = reload::acts(arguments, &config);
-    let mut acting = Acting::not_yet(Path::new(acting::LOCK));
+    let mut acting = Acting::not_yet(root.clone(), Path::new(acting::LOCK));
     acting.set(acts)?;
     let directory = arguments.state_dir.as_ref().unwrap_or(&config.journal.directory);
     let (journal, recovered) = Journal::open(directory, config.journal.limits)?;
     tell(&recovered);
     keep::alive();
     let libvirt = config.libvirt && !arguments.no_libvirt;
-    let mut source = live::source(root.clone(), verbosity, libvirt);
-    if let Err(error) = source.watch_stalls(&root.proc.join("pressure/memory")) {
-        // `doctor` reports it; there are other signs of pressure.
-        tracing::debug!("no PSI trigger: {error}");
-    }
+    let offer = {
+        let _runtime = runtime.enter();
+        samples::offer(None, &config.samples)?
+    };
+    let hooking = Hooking::when(arguments.always || config.always_hooked);
+    let mut source = live::watchful_source(root.clone(), verbosity, libvirt, hooking);
     let tables = source.tables();
     let actuator = HostActuator::new(root, source.hypervisors());
     let policy = policy(&mut source, &config, &recovered)?;
@@ -88,7 +90,9 @@ pub fn run(arguments: &MitigateArguments, verbosity: Verbosity) -> Result<()> {
     let handle = sampling::spawn_with(Box::new(source), Some(reactor), control);
     let (rules, changed) = watch::channel(config.alert.rules());
     let result = runtime.block_on(async {
-        samples::offer("mitigate", (None, &config.samples), &handle)?;
+        if let Some(offer) = offer {
+            offer.serve("mitigate", &handle);
+        }
         if let Some(listener) = listener {
             let input = ViewInput::alone(handle.clone(), None).alerted(alerts.firing());
             tokio::spawn(serve(listener, input));

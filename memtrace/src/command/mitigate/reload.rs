@@ -114,6 +114,7 @@ fn fixed(before: &Config, now: &Config) -> Vec<&'static str> {
     let (sent, send) = (&before.alert.send, &now.alert.send);
     let keys = [
         ("libvirt", before.libvirt != now.libvirt),
+        ("always_hooked", before.always_hooked != now.always_hooked),
         ("scope.cgroup", before.scope != now.scope),
         ("metrics.listen", before.metrics.listen != now.metrics.listen),
         ("metrics.socket_group", before.metrics.access.group != now.metrics.access.group),
@@ -150,6 +151,7 @@ mod tests {
     use crate::sys::address::SocketMode;
     use memtrace_core::settings::configured_labels;
     use memtrace_core::units::Nanos;
+    use memtrace_host::hostfs::HostRoot;
 
     /// What runs with the configuration in this file, and the ends of its ways.
     fn running(file: &std::path::Path) -> (Running, watch::Receiver<Vec<Rule>>) {
@@ -159,7 +161,8 @@ mod tests {
         };
         let config = crate::config::chosen(arguments.config.as_deref()).unwrap();
         let (alerts, rules) = watch::channel(config.alert.rules());
-        let acting = Acting::not_yet(&file.with_extension("lock"));
+        let root = HostRoot::live().unwrap();
+        let acting = Acting::not_yet(root, &file.with_extension("lock"));
         let (remote, tables) = (Remote::nowhere(), SharedTables::default());
         (Running { arguments, config, acting, remote, alerts, tables }, rules)
     }

@@ -1,6 +1,6 @@
 //! What memory costs on the host's side and on the guests', and what follows from it.
 
-use super::fixture::{GIB, MIB, after, host, id, moves, pressed, vm};
+use super::fixture::{GIB, MIB, after, host, id, moves, pressed, slow_swap, vm};
 use crate::policy::costs::follow;
 use crate::policy::thought::{Change, Term, WhatIf};
 use crate::policy::{Decisions, Memtrace, Observation, Policy, Rules, VmObservation};
@@ -206,4 +206,21 @@ fn where_waits_for_swap_are_not_measured_what_others_take_tells_nothing_of_it() 
     rules.capabilities.swap_waits = false;
     assert_eq!(follow(&rules, None, &swapping(1000.0, 0.1)), None);
     assert_eq!(follow(&rules, Some(5e-3), &swapping(1000.0, 0.1)), None);
+}
+
+#[test]
+fn what_a_page_took_is_forgotten_with_the_swap() {
+    let waited = |totals: &[Option<u64>]| {
+        let mut policy = slow_swap(Rules::default());
+        for (second, total) in totals.iter().enumerate() {
+            let mut look = pressed(second as u64, 8 * 1024, vec![vm(1)]);
+            look.scope.swap_total = total.map(|gib| Bytes(gib * GIB));
+            policy.step(&look);
+        }
+        policy.state.swap_wait
+    };
+    assert!(waited(&[Some(8), Some(8)]).is_some());
+    assert!(waited(&[Some(8), None, Some(8)]).is_some(), "one reading failed");
+    assert_eq!(waited(&[Some(8), Some(24)]), None, "another was added");
+    assert_eq!(waited(&[Some(8), None, Some(24)]), None);
 }

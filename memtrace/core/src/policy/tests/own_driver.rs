@@ -134,3 +134,47 @@ fn a_guest_that_boots_again_moves_its_balloon_itself_and_is_left_to_boot() {
         assert!(ours(&policy.step(&booting(second, size, false))) && holds(&policy), "{size}");
     }
 }
+
+/// Statistics of this age, in seconds, from a guest that booted again or not; none without an age.
+fn says(second: u64, size: u64, age: Option<u64>, rebooted: bool) -> Observation {
+    let vm = changed(sized(size, 2800), |vm| {
+        vm.deflate_on_oom = Some(false);
+        vm.cpu_time = Some(Nanos((100 + second) * Nanos::SECOND.0));
+        vm.guest = vm.guest.filter(|_| age.is_some());
+        vm.guest.iter_mut().for_each(|guest| {
+            guest.rebooted = rebooted;
+            guest.age = age.map(|age| Nanos(age * Nanos::SECOND.0));
+        });
+    });
+    resting(second, vm)
+}
+
+#[test]
+fn a_driver_that_takes_minutes_to_start_moves_its_balloon_itself() {
+    // Windows: the device is reset, the driver inflates again, the service tells later still.
+    let mut policy = shrunk();
+    policy.step(&says(5, 3892, Some(0), false));
+    assert!(!ours(&after(&mut policy, 6..100, |at| says(at, 4096, None, false))));
+    assert!(!ours(&after(&mut policy, 100..120, |at| says(at, 3892, None, false))));
+    let decisions = policy.step(&says(120, 3892, Some(0), true));
+    assert!(ours(&decisions) && holds(&policy), "it went where it was told before");
+}
+
+#[test]
+fn moves_since_the_last_statistics_before_a_boot_were_the_drivers() {
+    let mut policy = slow_swap(Rules::default());
+    after(&mut policy, 1..5, |at| says(at, 3000, Some(0), false));
+    // Somebody's size of before, which nobody here sent it to.
+    after(&mut policy, 5..8, |at| says(at, 4096, None, false));
+    assert!(!ours(&after(&mut policy, 8..12, |at| says(at, 3000, None, false))));
+    let decisions = policy.step(&says(12, 3000, Some(0), true));
+    assert!(ours(&decisions), "{:?}", gate(&decisions, Some(id(1)), GateKind::OursAlone));
+}
+
+#[test]
+fn a_boot_does_not_end_the_time_after_an_operators_order_before_it() {
+    let mut policy = shrunk();
+    after(&mut policy, 5..9, |at| says(at, 3600, Some(0), false));
+    after(&mut policy, 9..12, |at| says(at, 4096, None, false));
+    assert!(!ours(&policy.step(&says(12, 3600, Some(0), true))));
+}
