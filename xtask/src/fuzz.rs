@@ -19,6 +19,9 @@ const SECONDS: u64 = 60;
 const TIMEOUT: u32 = 60;
 /// Most memory of a fuzzer, in MiB. A recording may take 600.
 const MEMORY: u32 = 1024;
+/// Longest inputs, in bytes, of targets for which libFuzzer's own limit (4 KiB, or the longest kept
+/// input) only costs time: what a user types is short, and a few keys tell as much as all.
+const LONGEST: [(&str, u32); 3] = [("configuration", 2500), ("journal", 2500), ("texts", 320)];
 /// What instruments the code, as cargo-fuzz has it.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module \
                      -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -161,6 +164,9 @@ fn one(target: &str, budget: Budget) -> Result<Outcome> {
         Budget::Seconds(seconds) => format!("-max_total_time={seconds}"),
         Budget::Runs(runs) => format!("-runs={runs}"),
     });
+    if let Some((_, longest)) = LONGEST.iter().find(|(name, _)| *name == target) {
+        command.arg(format!("-max_len={longest}"));
+    }
     command.arg(format!("-timeout={TIMEOUT}")).arg(format!("-rss_limit_mb={MEMORY}"));
     command.arg(format!("-artifact_prefix={}/", findings.display()));
     command.arg("-print_final_stats=1").stdin(Stdio::null());

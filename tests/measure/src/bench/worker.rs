@@ -110,13 +110,13 @@ pub struct Memtrace {
 }
 
 impl Memtrace {
-    /// Starts it and waits until it has seen the VMs with these process ids.
+    /// Starts it with all hooks and waits until it has seen the VMs with these process ids.
     ///
     /// # Errors
     /// When it doesn't see them.
     pub fn start(program: &Path, vms: &[u32]) -> Result<Self> {
         let mut child = Command::new(program)
-            .args(["top", "--json", "--no-libvirt", "--attach"])
+            .args(["top", "--json", "--no-libvirt", "--always"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

@@ -31,6 +31,8 @@ pub(super) struct Row {
     /// In the order of [`MEASURES`].
     pub(super) numbers: [Two; MEASURES.len()],
     pub(super) load_average: Option<f64>,
+    /// When the guests ran.
+    pub(super) date: Option<String>,
     pub(super) failed: Option<String>,
 }
 
@@ -76,6 +78,7 @@ impl Row {
             rule: rule.name().to_owned(),
             numbers,
             load_average: run.load_average[1],
+            date: run.date.clone(),
             failed: run.failed.clone(),
         }
     }
@@ -166,16 +169,17 @@ impl Comparison {
             let unit = if measure.unit.is_empty() { "" } else { ", " };
             text.push_str(&format!(" {}{unit}{}: simulated, real |", measure.name, measure.unit));
         }
-        text.push_str(" load |\n|---|---|");
+        text.push_str(" load | of |\n|---|---|");
         text.push_str(&"--:|".repeat(MEASURES.len() + 1));
-        text.push('\n');
+        text.push_str("---|\n");
         for row in &self.rows {
             text.push_str(&format!("| {} | {} |", row.host, row.rule));
             for two in row.numbers {
                 let real = two.real.map_or("-".to_owned(), digits);
                 text.push_str(&format!(" {}, {real} |", digits(two.simulated)));
             }
-            text.push_str(&format!(" {} |\n", row.load_average.map_or("-".to_owned(), digits)));
+            let load = row.load_average.map_or("-".to_owned(), digits);
+            text.push_str(&format!(" {load} | {} |\n", row.date.as_deref().unwrap_or("-")));
         }
         text
     }
@@ -240,6 +244,7 @@ fn document(row: &Row) -> Value {
         "simulated": simulated,
         "real": real,
         "load_average": row.load_average,
+        "date": row.date,
         "failed": row.failed,
     })
 }

@@ -33,6 +33,8 @@ pub use smoke::smoke;
 const RULES: [Rule; 3] = [Rule::Nothing, Rule::Pi, Rule::Memtrace];
 /// Where the hosts are kept, below the workspace.
 const HOSTS: &str = "tests/measure/hosts";
+/// Where the real runs are kept that docs/simulator.md has, in short.
+const RUNS: &str = "tests/measure/runs";
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -54,7 +56,8 @@ pub struct Arguments {
     /// Print a document in place of the table
     #[arg(long)]
     json: bool,
-    /// Write docs/simulator.md and its pictures from what comes out
+    /// Write docs/simulator.md and its pictures from what comes out, and keep the runs beside the
+    /// sources
     #[arg(long)]
     write: bool,
     /// Print a host of the population, scaled for the lab, and run nothing
@@ -142,6 +145,9 @@ fn compare(hosts: &[Host], rules: &[Rule], arguments: &Arguments) -> Result<Comp
                 ));
                 continue;
             };
+            if arguments.write {
+                keep(host, *rule, &real)?;
+            }
             let (outcome, faults) = simulate::simulate(&host.scenario, *rule)?;
             rows.push(Row::new(&host.scenario, *rule, (&outcome, faults), &real));
         }
@@ -156,6 +162,26 @@ struct Kept {
     run: LiveRun,
 }
 
+impl Kept {
+    fn of(self, host: &Host) -> Option<LiveRun> {
+        (self.text == host.text && self.run.failed.is_none()).then_some(self.run)
+    }
+
+    fn write(&self, path: &Path) -> Result<()> {
+        fs::create_dir_all(path.parent().unwrap_or(path))?;
+        fs::write(path, serde_json::to_string(self)?).context("keep the run")
+    }
+}
+
+/// Keeps what the page has of a run, without what happened in each second.
+fn keep(host: &Host, rule: Rule, run: &LiveRun) -> Result<()> {
+    if run.failed.is_some() {
+        return Ok(());
+    }
+    let kept = Kept { text: host.text.clone(), run: run.in_short() };
+    kept.write(&paths::workspace().join(RUNS).join(file(host, rule)))
+}
+
 struct Runner<'a> {
     /// Built once it is needed.
     memtrace: Option<PathBuf>,
@@ -165,13 +191,13 @@ struct Runner<'a> {
 impl Runner<'_> {
     /// A run of now or of earlier; `None`: of earlier alone, and there is none.
     fn real(&mut self, host: &Host, rule: Rule) -> Result<Option<LiveRun>> {
-        let path = file(&host.scenario.name, rule);
-        if !self.arguments.anew
-            && let Some(kept) = read(&path)?
-            && kept.text == host.text
-            && kept.run.failed.is_none()
-        {
-            return Ok(Some(kept.run));
+        let path = paths::target().join("lab/fidelity").join(file(host, rule));
+        if !self.arguments.anew {
+            for path in [&path, &paths::workspace().join(RUNS).join(file(host, rule))] {
+                if let Some(run) = read(path)?.and_then(|kept| kept.of(host)) {
+                    return Ok(Some(run));
+                }
+            }
         }
         if self.arguments.again {
             return Ok(None);
@@ -187,8 +213,7 @@ impl Runner<'_> {
             progress::say(&format!("{name} under {rule_name} failed: {why}"));
         }
         let kept = Kept { text: host.text.clone(), run };
-        fs::create_dir_all(path.parent().unwrap_or(&path))?;
-        fs::write(&path, serde_json::to_string(&kept)?).context("keep the run")?;
+        kept.write(&path)?;
         Ok(Some(kept.run))
     }
 
@@ -206,8 +231,8 @@ impl Runner<'_> {
     }
 }
 
-fn file(host: &str, rule: Rule) -> PathBuf {
-    paths::target().join("lab/fidelity").join(format!("{host}-{}.json", rule.name()))
+fn file(host: &Host, rule: Rule) -> String {
+    format!("{}-{}.json", host.scenario.name, rule.name())
 }
 
 /// A run that can't be read is run again.
@@ -222,6 +247,17 @@ fn read(path: &Path) -> Result<Option<Kept>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_run_is_used_as_long_as_its_host_is_the_same() {
+        let host = |text: &str| Host { scenario: Scenario::default(), text: text.to_owned() };
+        let run = LiveRun { swapped_in: Some(3.0), ..LiveRun::default() };
+        let kept = |run: &LiveRun| Kept { text: "a".to_owned(), run: run.in_short() };
+        assert_eq!(kept(&run).of(&host("a")), Some(run.clone()));
+        assert_eq!(kept(&run).of(&host("b")), None);
+        let failed = LiveRun { failed: Some("no guest".to_owned()), ..run };
+        assert_eq!(kept(&failed).of(&host("a")), None);
+    }
 
     #[test]
     fn the_kept_hosts_are_scenarios_that_the_lab_can_run() {

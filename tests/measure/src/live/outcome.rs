@@ -78,6 +78,17 @@ impl OfGuest {
 }
 
 impl LiveRun {
+    /// Its numbers, without what happened in each second and what was said.
+    pub(crate) fn in_short(&self) -> Self {
+        Self {
+            moments: Vec::new(),
+            decisions: Vec::new(),
+            notes: Vec::new(),
+            messages: String::new(),
+            ..self.clone()
+        }
+    }
+
     /// The sum over its guests, where all of them know it.
     pub(crate) fn sum(&self, pick: fn(&OfGuest) -> Option<f64>) -> Option<f64> {
         self.guests.iter().map(pick).sum()

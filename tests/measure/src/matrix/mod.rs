@@ -6,7 +6,10 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use memtrace_lab::date::today;
 use memtrace_lab::interrupt;
-use memtrace_lab::vm::{KernelReport, MATRIX, Programs, kernel, names};
+use memtrace_lab::setup::{self, Scope};
+use memtrace_lab::vm::{
+    ARM64, Architecture, KernelReport, MATRIX, Programs, beside, kernel, names,
+};
 use memtrace_lab_host::scenario;
 
 mod attribution;
@@ -15,9 +18,13 @@ mod kept;
 #[derive(clap::Args)]
 #[command(after_help = scenarios())]
 pub struct Arguments {
-    /// Kernels such as 6.12, or `newest`
+    /// Kernels such as 6.12, or `newest`; with larger pages, on arm64, as 6.12-16k
     #[arg(required_unless_present_any = ["all", "write"])]
     kernels: Vec<String>,
+    /// The hosts' processor. On arm64 hosts memtrace's self-test and the tests of its programs
+    /// run, and no scenarios
+    #[arg(long, value_enum, default_value_t, conflicts_with = "write")]
+    arch: Architecture,
     /// Every kernel of the matrix
     #[arg(long)]
     all: bool,
@@ -49,6 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     interrupt::listen()?;
     ensure!(!arguments.write || arguments.tests.is_empty(), "--write wants all scenarios");
     let wanted: Vec<&str> = match arguments.all {
+        true if arguments.arch == Architecture::Arm64 => ARM64.to_vec(),
         true => MATRIX.to_vec(),
         false => arguments.kernels.iter().map(String::as_str).collect(),
     };
@@ -57,10 +65,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let tests: Vec<&str> = match arguments.tests.is_empty() {
+        true if arguments.arch == Architecture::Arm64 => beside(),
         true => names(),
         false => arguments.tests.iter().map(String::as_str).collect(),
     };
-    let programs = Programs::build()?;
+    if arguments.arch == Architecture::Arm64 {
+        let missing = setup::run(Scope::Arm64)?;
+        ensure!(missing.is_empty(), "an arm64 host can't run without what is missing");
+    }
+    let programs = Programs::build(arguments.arch)?;
     let mut code = ExitCode::SUCCESS;
     for name in wanted {
         match kernel(name, &programs, &tests, arguments.keep) {

@@ -96,7 +96,11 @@ fn pair(place: &Place, arguments: &Arguments) -> Result<Pair> {
     let runs = |mode| arguments.runs(mode);
     let (observe, enforce) = match place {
         Place::Kernel(kernel) => {
-            let programs = if arguments.again { None } else { Some(Programs::build()?) };
+            let programs = if arguments.again {
+                None
+            } else {
+                Some(Programs::build(vm::Architecture::Amd64)?)
+            };
             let once = |mode| match &programs {
                 Some(programs) if runs(mode) => twice(kernel, programs, mode),
                 _ => kept(place, mode),
@@ -156,7 +160,9 @@ fn once(kernel: &str, programs: &Programs, mode: Mode) -> Result<Run> {
     progress::say(&format!("{name}: booting"));
     let begun = Instant::now();
     let order = format!("memtrace.relief={}", mode.word());
-    let wiring = Wiring { console: Console::File, order: &order, disk: None, cpus: vm::CPUS };
+    let architecture = vm::Architecture::Amd64;
+    let console = Console::File;
+    let wiring = Wiring { architecture, console, order: &order, disk: None, cpus: vm::CPUS };
     let (mut host, _folder) = vm::boot(kernel, programs, wiring, LIMIT)?;
     let mut run = Run::new(mode);
     while let Some(line) = host.next_line()? {
