@@ -33,7 +33,9 @@ fn main() -> ExitCode {
 
 /// Why it can't run here, if it can't.
 fn obstacle() -> Option<String> {
-    if let Err(error) = memtrace_host::probe::open(Path::new("/sys"), false) {
+    if let Err(error) =
+        memtrace_host::probe::open(Path::new("/sys"), false, memtrace_host::probe::Hooking::Always)
+    {
         return Some(format!("{error:#}"));
     }
     // The environment that sets up the cgroup for the tests sets up swap as well, and undoes

@@ -5,7 +5,7 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -112,10 +112,20 @@ fn stub() -> Result<PathBuf> {
 }
 
 fn cargo(package: &str) -> Result<Command> {
+    let mut command = zigbuild(PLATFORM, &target())?;
+    command.args(["--package", package]);
+    Ok(command)
+}
+
+/// cargo, building for a target of Rust's and the oldest C library, with zig as the linker.
+///
+/// # Errors
+/// When the path can't be set.
+pub(crate) fn zigbuild(target: &str, folder: &Path) -> Result<Command> {
     let mut command = Command::new("cargo");
     command.current_dir(paths::workspace()).arg("zigbuild");
-    command.args(["--locked", "--release", "--package", package, "--target"]);
-    command.arg(format!("{PLATFORM}.{}.{}", GLIBC.0, GLIBC.1)).arg("--target-dir").arg(target());
+    command.args(["--locked", "--release", "--target"]);
+    command.arg(format!("{target}.{}.{}", GLIBC.0, GLIBC.1)).arg("--target-dir").arg(folder);
     // The linker is found by its Python environment.
     let path = env::var_os("PATH").unwrap_or_default();
     let path = [packaging::python()].into_iter().chain(env::split_paths(&path));

@@ -49,7 +49,7 @@ pub fn level_2(kernel: &str) -> Result<Outcome> {
     let names = vm::names();
     let wanted = |name: &&str| kernel == WITH_PROGRAMS || *name != vm::PROGRAMS;
     let names: Vec<&str> = names.into_iter().filter(wanted).collect();
-    let report = vm::kernel(kernel, &vm::Programs::build()?, &names, false)?;
+    let report = vm::kernel(kernel, &vm::Programs::build(vm::Architecture::Amd64)?, &names, false)?;
     println!("\n{report}");
     if report.complete() {
         matrix::keep(kernel, &report)?;

@@ -5,13 +5,13 @@ use std::io::{BufRead, Write};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::Parser;
+use rustix::param::page_size;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 
 use memtrace_host::probe::kvm::Machine;
 use memtrace_host::vmm::SELFTEST_GUEST;
 
-const PAGE: usize = 4096;
 /// Most memory that a guest takes.
 const MAX_MIB: u32 = 1024;
 
@@ -121,9 +121,10 @@ impl Memory {
         match self {
             Self::Kvm(machine) => machine.walk_stretch(),
             Self::Process { pages, next, stretch } => {
-                let count = pages.len().div_ceil(PAGE);
+                let page = page_size();
+                let count = pages.len().div_ceil(page);
                 for _ in 0..*stretch {
-                    let address = next.saturating_mul(PAGE);
+                    let address = next.saturating_mul(page);
                     if let Some(byte) = pages.get_mut(address..).and_then(<[u8]>::first_chunk_mut) {
                         // Never 0, and another one in each page, so that no page is like another.
                         *byte = next.saturating_add(1).to_ne_bytes();

@@ -30,7 +30,7 @@ use memtrace_core::units::Bytes;
 use memtrace_host::hostfs::host::HostFacts;
 use memtrace_host::hostfs::{HostRoot, meminfo, read};
 use memtrace_host::live::{LiveOptions, LiveSource};
-use memtrace_host::probe;
+use memtrace_host::probe::{self, Hooking};
 use memtrace_host::taskstats::Taskstats;
 use report::SelftestReport;
 use setting::Setting;
@@ -74,7 +74,7 @@ fn form(report: &SelftestReport, arguments: SelftestArguments) -> Result<String>
 
 fn examine(root: &HostRoot, verbosity: Verbosity, interrupt: &Interrupt) -> Result<SelftestReport> {
     enough_memory(root)?;
-    let kernel = probe::open(&root.sys, verbosity.programs()).map_err(|error| {
+    let kernel = probe::open(&root.sys, verbosity.programs(), Hooking::Always).map_err(|error| {
         let reason = format!("eBPF programs unavailable: {error:#}");
         tracing::warn!("{reason}");
         reason

@@ -23,10 +23,10 @@ use memtrace_host::live::LiveSource;
 /// More than the limit.
 const MEMORY_MIB: u32 = 96;
 const BYSTANDER_MIB: u32 = 8;
-/// Pages between two answers: 4 MiB.
-const STRETCH: u32 = 1024;
+/// What it writes to between two answers.
+const STRETCH_MIB: u32 = 4;
 /// Stretches of a walk over all of the memory.
-const WALK: u32 = MEMORY_MIB / 4;
+const WALK: u32 = MEMORY_MIB / STRETCH_MIB;
 /// Limit on walks.
 const MOST_WALKS: u32 = 6;
 /// Minimum of walks, where swap is slow; the first fills the memory.
@@ -37,8 +37,8 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// A guest that hasn't walked its first stretch by now won't: not every /dev/kvm runs
 /// ordinary guests.
 const FIRST: Duration = Duration::from_secs(8);
-/// Longest for any other answer: 1,024 pages, each read from a slow disk after another was written
-/// there.
+/// Longest for any other answer: up to 1,024 pages, each read from a slow disk after another was
+/// written there.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Time limit for both sides to settle.
 const STILLNESS: Duration = Duration::from_secs(15);
@@ -120,7 +120,9 @@ impl Run<'_> {
     }
 
     fn start_as(&self, source: &mut LiveSource, kvm: bool) -> Result<Started> {
-        let shape = Shape { kvm, mib: BYSTANDER_MIB, stretch: STRETCH };
+        let page = u32::try_from(rustix::param::page_size()).context("the size of a page")?;
+        let stretch = (STRETCH_MIB << 20) / page;
+        let shape = Shape { kvm, mib: BYSTANDER_MIB, stretch };
         let mut bystander = Guest::spawn(shape, self.interrupt)?;
         bystander.start(PATIENCE)?;
         bystander.walk(FIRST)?;

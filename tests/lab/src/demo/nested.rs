@@ -28,7 +28,7 @@ const GIVE_BACK: &[u8] = b"\x1b[?2004l\x1b[?1049l\x1b[0m\x1b[?25h";
 pub fn run(check: bool) -> Result<()> {
     let missing = setup::run(Scope::Nested)?;
     ensure!(missing.is_empty(), "the demo can't run without what is missing");
-    let programs = Programs::build()?;
+    let programs = Programs::build(vm::Architecture::Amd64)?;
     if check {
         let outcome = vm::kernel(KERNEL, &programs, CHECKED, false)?;
         println!("\n{outcome}");
@@ -39,6 +39,7 @@ pub fn run(check: bool) -> Result<()> {
     let order = format!("memtrace.demo={}", terminal.order());
     progress::say(&format!("booting kernel {KERNEL} in a VM; Ctrl-C ends it"));
     let wiring = vm::Wiring {
+        architecture: vm::Architecture::Amd64,
         console: vm::Console::Terminal,
         order: order.as_str(),
         disk: None,

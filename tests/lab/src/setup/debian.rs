@@ -32,6 +32,9 @@ const LAB: &[&str] = &[
 const NESTED: &[&str] =
     &["binutils", "build-essential", "qemu-system-x86", "util-linux", "xz-utils", "zstd"];
 
+/// What one with an arm64 processor wants beside that: its qemu, and what links for it.
+const ARM64: &[&str] = &["python3-venv", "qemu-system-arm"];
+
 /// What memtrace is compared with, and its cost measured by.
 const BENCH: &[&str] = &["bpftrace", "util-linux"];
 
@@ -57,6 +60,7 @@ const PACKAGE: &[&str] = &[
 fn wanted(scope: Scope) -> Vec<&'static str> {
     match scope {
         Scope::Nested => NESTED.to_vec(),
+        Scope::Arm64 => [NESTED, ARM64].concat(),
         Scope::Programs => BUILD.to_vec(),
         Scope::Bench => [BUILD, BENCH].concat(),
         Scope::Package => PACKAGE.to_vec(),

@@ -23,6 +23,8 @@ pub enum Scope {
     Lab,
     /// Run VMs in a host of its own, for which this machine needs no privilege.
     Nested,
+    /// Run hosts with another processor, for which memtrace is built here.
+    Arm64,
     /// Measure what memtrace costs.
     Bench,
     /// Make packages, and check them.
@@ -33,7 +35,7 @@ pub enum Scope {
 
 impl Scope {
     fn programs(self) -> bool {
-        matches!(self, Self::Programs | Self::Everything)
+        matches!(self, Self::Programs | Self::Arm64 | Self::Everything)
     }
 
     fn packages(self) -> bool {
@@ -76,6 +78,9 @@ pub fn run(scope: Scope) -> Result<Vec<Missing>> {
     }
     if scope == Scope::Everything {
         programs::ensure(&mut missing)?;
+    }
+    if scope == Scope::Arm64 {
+        packaging::wheels(&mut missing)?;
     }
     if scope.packages() {
         packaging::ensure(&mut missing)?;

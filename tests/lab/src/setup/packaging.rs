@@ -62,7 +62,11 @@ fn has(tools: &Path, name: &str) -> bool {
     String::from_utf8_lossy(&output).lines().any(|line| line == name)
 }
 
-fn wheels(missing: &mut Vec<Missing>) -> Result<()> {
+/// Fetches the linker and its cargo subcommand, and what looks at dependencies.
+///
+/// # Errors
+/// When the user interrupts.
+pub fn wheels(missing: &mut Vec<Missing>) -> Result<()> {
     let pip = python().join("pip");
     let output = Command::new(&pip).args(["freeze", "--all"]).output();
     let listing = output.map(|output| output.stdout).unwrap_or_default();

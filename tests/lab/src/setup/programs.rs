@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::Missing;
-use crate::vm::Suite;
+use crate::vm::{Architecture, Suite};
 use crate::{interrupt, paths};
 
 /// Programs whose versions the documentation states.
@@ -147,7 +147,7 @@ fn once(package: &'static str, fetch: impl FnOnce() -> Result<()>) -> Result<()>
 }
 
 fn fetch(package: &str, root: &Path) -> Result<()> {
-    let suite = Suite::new(SUITE)?;
+    let suite = Suite::new(SUITE, Architecture::Amd64)?;
     if !suite.names(&format!("^{package}$"))?.iter().any(|name| name == package) {
         suite.update()?;
     }

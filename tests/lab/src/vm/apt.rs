@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::architecture::Architecture;
 use crate::{paths, progress};
 
 const LIMIT: Duration = Duration::from_secs(10 * 60);
@@ -30,16 +31,24 @@ impl Suite {
     ///
     /// # Errors
     /// When the system's apt knows no mirror of Debian, or the disk fails.
-    pub fn new(name: &str) -> Result<Self> {
-        let folder = paths::target().join("lab/apt").join(name);
+    pub fn new(name: &str, architecture: Architecture) -> Result<Self> {
+        let folder = match architecture {
+            Architecture::Amd64 => name.to_owned(),
+            Architecture::Arm64 => format!("{name}-{}", architecture.debian()),
+        };
+        let folder = paths::target().join("lab/apt").join(folder);
         for part in ["lists/partial", "cache/archives/partial", "state"] {
             fs::create_dir_all(folder.join(part))?;
         }
         fs::write(folder.join("state/status"), "")?;
         let key = Path::new(KEYRING);
         fs::write(folder.join("sources.list"), source(&mirror()?, name, key.is_file()))?;
-        fs::write(folder.join("apt.conf"), configuration(&folder))?;
+        fs::write(folder.join("apt.conf"), configuration(&folder, architecture))?;
         Ok(Self { name: name.to_owned(), folder })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Fetches the list of packages, which apt checks by signature.
@@ -157,10 +166,12 @@ fn source(mirror: &str, suite: &str, keyring: bool) -> String {
     format!("deb{options} {mirror} {suite} main\n")
 }
 
-fn configuration(folder: &Path) -> String {
+fn configuration(folder: &Path, architecture: Architecture) -> String {
     let at = |part: &str| folder.join(part).display().to_string();
+    let architecture = architecture.debian();
     format!(
-        "Dir::Etc::sourcelist \"{}\";\nDir::Etc::sourceparts \"-\";\n\
+        "APT::Architecture \"{architecture}\";\nAPT::Architectures {{ \"{architecture}\"; }};\n\
+         Dir::Etc::sourcelist \"{}\";\nDir::Etc::sourceparts \"-\";\n\
          Dir::State \"{}\";\nDir::State::status \"{}\";\nDir::State::lists \"{}\";\n\
          Dir::Cache \"{}\";\n\
          // The sandbox user may not write into our folder.\nAPT::Sandbox::User \"root\";\n\
@@ -209,10 +220,11 @@ mod tests {
 
     #[test]
     fn nothing_of_the_systems_apt_is_written_to() {
-        let text = configuration(Path::new("/x"));
+        let text = configuration(Path::new("/x"), Architecture::Arm64);
         for part in ["sourcelist", "sourceparts", "Dir::State::lists", "Dir::Cache", "status"] {
             assert!(text.contains(part), "{part}");
         }
+        assert!(text.contains("APT::Architecture \"arm64\";"), "{text}");
         assert!(!text.contains("/var") && !text.contains("/etc"));
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use memtrace_lab_host::swap_header::swap_header;
 
-use super::accelerator::Accelerator;
+use super::architecture::Architecture;
 use crate::interrupt;
 use crate::setup::kernel::Kernel;
 
@@ -36,6 +36,7 @@ pub enum Console {
 /// What a host gets beside its kernel and initramfs.
 #[derive(Clone, Copy, Debug)]
 pub struct Wiring<'a> {
+    pub architecture: Architecture,
     pub console: Console,
     /// On the kernel's command line, for its PID 1.
     pub order: &'a str,
@@ -65,7 +66,7 @@ impl Host {
         kernel: &Kernel,
         initramfs: &[u8],
         folder: &Path,
-        Wiring { console, order, disk, cpus }: Wiring<'_>,
+        Wiring { architecture, console, order, disk, cpus }: Wiring<'_>,
         deadline: Instant,
     ) -> Result<Self> {
         fs::write(folder.join("initramfs"), initramfs).context("write the initramfs")?;
@@ -76,22 +77,23 @@ impl Host {
         let report = folder.join("report");
         File::create(&report)?;
         let errors = File::create(folder.join("qemu"))?;
-        let mut command = Command::new("qemu-system-x86_64");
+        let mut command = Command::new(architecture.qemu());
+        let [console_port, report_port] = architecture.ports();
         let messages = match console {
             Console::File => {
                 let file = format!("file:{}", folder.join("console").display());
                 command.args(["-serial", &file]).stdin(Stdio::null()).stdout(Stdio::null());
-                "ttyS0"
+                console_port
             }
             Console::Terminal => {
                 command.args(["-chardev", "stdio,id=terminal", "-serial", "chardev:terminal"]);
-                "ttyS1"
+                report_port
             }
         };
         let qemu = command
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
-            .args(Accelerator::find().arguments())
-            .args(["-machine", "pc", "-m", "2048", "-smp", &cpus.to_string()])
+            .args(architecture.machine())
+            .args(["-m", "2048", "-smp", &cpus.to_string()])
             .arg("-kernel")
             .arg(&kernel.image)
             .arg("-initrd")
@@ -99,10 +101,10 @@ impl Host {
             // ramfs: what the initramfs holds must not itself be reclaimed or swapped.
             .arg("-append")
             .arg(format!(
-                "console={messages} quiet panic=-1 psi=1 delayacct rootfstype=ramfs {order}"
+                "console={messages} quiet panic=-1 psi=1 delayacct rootfstype=ramfs \
+                 memtrace.report=/dev/{report_port} {order}"
             ))
-            .arg("-serial")
-            .arg(format!("file:{}", report.display()))
+            .args(architecture.report_port(&report))
             .arg("-drive")
             .arg(format!(
                 "file={},if=virtio,format=raw,cache=unsafe",
@@ -114,7 +116,7 @@ impl Host {
             }))
             .stderr(errors)
             .spawn()
-            .context("run qemu-system-x86_64")?;
+            .with_context(|| format!("run {}", architecture.qemu()))?;
         Ok(Self {
             qemu,
             folder: folder.to_path_buf(),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::apt::Suite;
+use super::architecture::Architecture;
 use crate::setup::kernel::{self, Kernel};
 use crate::{interrupt, paths};
 
@@ -13,25 +14,35 @@ use crate::{interrupt, paths};
 pub const MATRIX: &[&str] = &["5.10", "6.1", "6.12", "6.18", "7.2", NEWEST];
 /// Stands for whatever is the newest on offer.
 pub const NEWEST: &str = "newest";
-const FLAVOUR: &str = "cloud-amd64";
+/// Kernels of arm64 hosts, of two sizes of pages.
+pub const ARM64: &[&str] = &["6.1", "6.12-16k", "7.3"];
+/// What follows a release for the kernel with pages of this size, where Debian has one.
+const PAGES: &str = "-16k";
 
-/// The kernel of a series (`6.12`) or release (`6.12.95`); fetched unless it is kept.
+/// The kernel of a series (`6.12`) or release (`6.12.95`), on arm64 also with larger pages
+/// (`6.12-16k`); fetched unless it is kept.
 ///
 /// # Errors
 /// When Debian has none.
-pub fn get(wanted: &str) -> Result<Kernel> {
-    check(wanted)?;
-    let kept = paths::target().join("lab/kernels").join(wanted);
+pub fn get(wanted: &str, architecture: Architecture) -> Result<Kernel> {
+    let (release, flavour) = split(wanted, architecture);
+    check(release)?;
+    let folder = match architecture {
+        Architecture::Amd64 => wanted.to_owned(),
+        Architecture::Arm64 => format!("{}-{wanted}", architecture.debian()),
+    };
+    let kept = paths::target().join("lab/kernels").join(folder);
     if let Ok(kernel) = kernel::search(&kept) {
         return Ok(kernel);
     }
     let mut problems = Vec::new();
-    for suite in suites(wanted) {
-        match fetch(suite, wanted, &kept) {
+    for suite in suites(release) {
+        let suite = Suite::new(suite, architecture)?;
+        match fetch(&suite, release, &flavour, &kept) {
             Ok(kernel) => return Ok(kernel),
             Err(error) => {
                 interrupt::check()?;
-                problems.push(format!("{suite}: {error:#}"));
+                problems.push(format!("{}: {error:#}", suite.name()));
             }
         }
     }
@@ -48,9 +59,18 @@ fn check(wanted: &str) -> Result<()> {
     Ok(())
 }
 
-fn fetch(suite: &str, wanted: &str, kept: &PathBuf) -> Result<Kernel> {
-    let suite = Suite::new(suite)?;
-    let pattern = format!("^linux-(image|binary|modules)-[0-9].*-{FLAVOUR}$");
+/// The release, and the flavour of its packages: the one for clouds, or that of larger pages.
+fn split(wanted: &str, architecture: Architecture) -> (&str, String) {
+    match (wanted.strip_suffix(PAGES), architecture) {
+        (Some(release), Architecture::Arm64) => {
+            (release, format!("{}{PAGES}", architecture.debian()))
+        }
+        _ => (wanted, format!("cloud-{}", architecture.debian())),
+    }
+}
+
+fn fetch(suite: &Suite, wanted: &str, flavour: &str, kept: &PathBuf) -> Result<Kernel> {
+    let pattern = format!("^linux-(image|binary|modules)-[0-9].*-{flavour}$");
     let mut names = suite.names(&pattern)?;
     if newest(&names, wanted).is_none() {
         suite.update()?;
@@ -125,6 +145,15 @@ mod tests {
         assert_eq!(newest("6.12.9").as_deref(), Some("6.12.9+deb12-cloud-amd64"));
         assert_eq!(newest(NEWEST).as_deref(), Some("7.3.4+deb13-cloud-amd64"));
         assert_eq!(newest("5.10"), None);
+    }
+
+    #[test]
+    fn larger_pages_are_a_flavour_of_arm64() {
+        let flavour = |wanted| split(wanted, Architecture::Arm64);
+        assert_eq!(flavour("6.1"), ("6.1", "cloud-arm64".to_owned()));
+        assert_eq!(flavour("6.12-16k"), ("6.12", "arm64-16k".to_owned()));
+        let (release, _) = split("6.12-16k", Architecture::Amd64);
+        assert!(check(release).is_err());
     }
 
     #[test]

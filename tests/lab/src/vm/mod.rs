@@ -15,6 +15,8 @@ use crate::{interrupt, paths, progress};
 
 mod accelerator;
 mod apt;
+mod architecture;
+mod arm64;
 mod boot;
 mod compare;
 mod comparison;
@@ -27,8 +29,9 @@ pub mod report;
 
 pub use apt::Suite;
 pub(crate) use apt::source_of;
+pub use architecture::Architecture;
 pub use boot::{CPUS, Console, Host, Wiring};
-pub use kernels::MATRIX;
+pub use kernels::{ARM64, MATRIX};
 pub use memtrace_lab_host::scenario::PROGRAMS;
 pub use programs::{Programs, find_qemu, portable_qemu};
 pub use report::{KernelReport, sentence};
@@ -47,7 +50,12 @@ const SLOW: Duration = Duration::from_secs(6 * 60);
 /// The scenarios' names, and last of what runs beside them.
 pub fn names() -> Vec<&'static str> {
     let names = scenario::ALL.iter().map(|scenario| scenario.name);
-    names.chain(scenario::BESIDE.iter().map(|(name, _)| *name)).collect()
+    names.chain(beside()).collect()
+}
+
+/// Those beside the scenarios.
+pub fn beside() -> Vec<&'static str> {
+    scenario::BESIDE.iter().map(|(name, _)| *name).collect()
 }
 
 /// Fetches a kernel unless it is kept.
@@ -55,7 +63,7 @@ pub fn names() -> Vec<&'static str> {
 /// # Errors
 /// When it can't be had.
 pub fn fetch(name: &str) -> Result<()> {
-    kernels::get(name).map(drop)
+    kernels::get(name, Architecture::Amd64).map(drop)
 }
 
 /// Runs scenarios on a kernel. What did not come about because the host died or a guest did not
@@ -65,11 +73,13 @@ pub fn fetch(name: &str) -> Result<()> {
 /// # Errors
 /// When there is no such kernel, or a host can't be made of it.
 pub fn kernel(name: &str, programs: &Programs, tests: &[&str], keep: bool) -> Result<KernelReport> {
-    let kernel = kernels::get(name)?;
+    let kernel = kernels::get(name, programs.architecture())?;
     progress::say(&format!("kernel {name}: {}", kernel.image.display()));
     let initramfs = programs::pack(&kernel, programs)?;
     let started = Instant::now();
-    let attempt = |tests: &[&str]| try_kernel(name, &kernel, &initramfs, tests, keep);
+    let architecture = programs.architecture();
+    let attempt =
+        |tests: &[&str]| try_kernel((name, architecture), &kernel, &initramfs, tests, keep);
     let mut outcome = attempt(tests)?;
     for _ in 1..ATTEMPTS {
         let open = outcome.open(tests);
@@ -87,7 +97,7 @@ pub fn kernel(name: &str, programs: &Programs, tests: &[&str], keep: bool) -> Re
 }
 
 fn try_kernel(
-    name: &str,
+    (name, architecture): (&str, Architecture),
     kernel: &Kernel,
     initramfs: &[u8],
     tests: &[&str],
@@ -100,7 +110,8 @@ fn try_kernel(
     }
     let order = format!("memtrace.scenarios={}", tests.join(","));
     let deadline = Instant::now() + LIMIT;
-    let wiring = Wiring { console: Console::File, order: &order, disk: None, cpus: CPUS };
+    let console = Console::File;
+    let wiring = Wiring { architecture, console, order: &order, disk: None, cpus: CPUS };
     let mut host = Host::boot(kernel, initramfs, folder.path(), wiring, deadline)?;
     let mut outcome = KernelReport::default();
     if let Err(error) = hear(name, &mut host, &mut outcome) {
@@ -133,7 +144,7 @@ pub fn boot(
     wiring: Wiring<'_>,
     limit: Duration,
 ) -> Result<(Host, tempfile::TempDir)> {
-    let kernel = kernels::get(name)?;
+    let kernel = kernels::get(name, programs.architecture())?;
     let initramfs = programs::pack(&kernel, programs)?;
     let folder = run_folder(name)?;
     let deadline = Instant::now() + limit;
@@ -147,11 +158,13 @@ pub fn boot(
 /// # Errors
 /// When the kernel can't be had, or qemu can't start.
 pub fn boot_system(name: &str, image: &Path, limit: Duration) -> Result<(Host, tempfile::TempDir)> {
-    let kernel = kernels::get(name)?;
+    let architecture = Architecture::Amd64;
+    let kernel = kernels::get(name, architecture)?;
     let initramfs = programs::pack_system(&kernel)?;
     let folder = run_folder(name)?;
     // qemu 7.2 emulates badly how a kernel patches itself while another CPU runs.
-    let wiring = Wiring { console: Console::File, order: SYSTEM, disk: Some(image), cpus: 1 };
+    let console = Console::File;
+    let wiring = Wiring { architecture, console, order: SYSTEM, disk: Some(image), cpus: 1 };
     let host = Host::boot(&kernel, &initramfs, folder.path(), wiring, Instant::now() + limit)?;
     Ok((host, folder))
 }

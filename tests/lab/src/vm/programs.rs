@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{initramfs, libraries, modules};
+use super::architecture::Architecture;
+use super::{arm64, initramfs, libraries, modules};
 use crate::local::initramfs as guest;
 use crate::setup::kernel::Kernel;
 use crate::{paths, progress, release};
 
-/// What a host needs beside what its kernel has built in.
-const MODULES: &[&str] = &["virtio_pci", "virtio_blk", "irqbypass", "kvm", "kvm_amd"];
 /// What some scenarios need, where the kernel has it: zram and its compressors.
 const OPTIONAL_MODULES: &[&str] =
     &["kvm_intel", "lzo", "lzo_rle", "lz4", "zstd", "zsmalloc", "zram"];
@@ -30,15 +29,27 @@ const MODULE_FOLDERS: &[&str] =
 /// Libraries that belong to a system's dynamic linker.
 const OF_THE_SYSTEM: [&str; 7] =
     ["ld-linux", "libc.so", "libm.so", "libpthread.so", "libdl.so", "librt.so", "libresolv.so"];
+/// Where a host has its programs.
+pub(super) const MEMTRACE: &str = "bin/memtrace";
+pub(super) const TESTS: &str = "bin/kernel-tests";
+pub(super) const SWAP_TOOLS: [&str; 2] = ["sbin/swapon", "sbin/swapoff"];
 const BUILD: Duration = Duration::from_secs(15 * 60);
 
 /// What goes into every host.
 pub struct Programs {
-    init: PathBuf,
-    memtrace: PathBuf,
+    pub(super) init: PathBuf,
+    pub(super) memtrace: PathBuf,
     /// The tests of the eBPF programs.
-    tests: PathBuf,
-    qemu: PathBuf,
+    pub(super) tests: PathBuf,
+    others: Others,
+}
+
+/// What else a host has, by its processor.
+enum Others {
+    /// qemu, for its guests.
+    Amd64(PathBuf),
+    /// Its system: a C library and a shell's tools.
+    Arm64(PathBuf),
 }
 
 impl Programs {
@@ -46,13 +57,26 @@ impl Programs {
     ///
     /// # Errors
     /// When one doesn't build, or there is no qemu.
-    pub fn build() -> Result<Self> {
-        Ok(Self {
-            qemu: find_qemu()?,
-            memtrace: build_memtrace()?,
-            tests: build_tests()?,
-            init: guest::build_static("memtrace-lab-host")?,
-        })
+    pub fn build(architecture: Architecture) -> Result<Self> {
+        match architecture {
+            Architecture::Amd64 => Ok(Self {
+                others: Others::Amd64(find_qemu()?),
+                memtrace: build_memtrace()?,
+                tests: build_tests()?,
+                init: guest::build_static("memtrace-lab-host")?,
+            }),
+            Architecture::Arm64 => {
+                let arm64::Built { init, memtrace, tests } = arm64::build()?;
+                Ok(Self { init, memtrace, tests, others: Others::Arm64(arm64::system()?) })
+            }
+        }
+    }
+
+    pub(super) const fn architecture(&self) -> Architecture {
+        match self.others {
+            Others::Amd64(_) => Architecture::Amd64,
+            Others::Arm64(_) => Architecture::Arm64,
+        }
     }
 }
 
@@ -61,16 +85,32 @@ impl Programs {
 /// # Errors
 /// When a part of it is missing.
 pub fn pack(kernel: &Kernel, programs: &Programs) -> Result<Vec<u8>> {
-    let wanted: Vec<&str> = MODULES.iter().chain(OPTIONAL_MODULES).copied().collect();
+    let needed = programs.architecture().modules();
+    let wanted: Vec<&str> = needed.iter().chain(OPTIONAL_MODULES).copied().collect();
     let modules = modules::in_order(&kernel.modules, &wanted)?;
-    ensure!(modules.iter().any(|module| module.name == "kvm_amd"), "it has no KVM for AMD");
     let mut root = initramfs::Root::new(&programs.init)?;
     root.modules(&modules);
-    root.program(&programs.memtrace, "bin/memtrace")?;
-    root.program(&programs.tests, "bin/kernel-tests")?;
-    root.program(Path::new("/sbin/swapon"), "sbin/swapon")?;
-    root.program(Path::new("/sbin/swapoff"), "sbin/swapoff")?;
-    root.program(&programs.qemu, "usr/bin/qemu-system-x86_64")?;
+    match &programs.others {
+        Others::Amd64(qemu) => {
+            let has_kvm = modules.iter().any(|module| module.name == "kvm_amd");
+            ensure!(has_kvm, "it has no KVM for AMD");
+            pack_programs(&mut root, programs, qemu)?;
+            root.file(&kernel.image, Path::new("guest/vmlinuz"))?;
+            root.content(&guest::build(kernel)?, Path::new("guest/initramfs"));
+        }
+        Others::Arm64(system) => arm64::pack(&mut root, programs, system)?,
+    }
+    Ok(root.finish())
+}
+
+/// memtrace, its tests, and what guests take, with their libraries.
+fn pack_programs(root: &mut initramfs::Root, programs: &Programs, qemu: &Path) -> Result<()> {
+    root.program(&programs.memtrace, MEMTRACE)?;
+    root.program(&programs.tests, TESTS)?;
+    for tool in SWAP_TOOLS {
+        root.program(&Path::new("/").join(tool), tool)?;
+    }
+    root.program(qemu, "usr/bin/qemu-system-x86_64")?;
     if let Some(path) = find(TCG, MODULE_FOLDERS) {
         let place = path.strip_prefix("/").unwrap_or(&path).to_string_lossy().into_owned();
         root.program(&path, &place)?;
@@ -80,9 +120,7 @@ pub fn pack(kernel: &Kernel, programs: &Programs) -> Result<Vec<u8>> {
         let path = path.with_context(|| format!("qemu's {name} is nowhere"))?;
         root.file(&path, &Path::new("usr/share/qemu").join(name))?;
     }
-    root.file(&kernel.image, Path::new("guest/vmlinuz"))?;
-    root.content(&guest::build(kernel)?, Path::new("guest/initramfs"));
-    Ok(root.finish())
+    Ok(())
 }
 
 /// The initramfs of a host with this kernel that goes on with a system on its second disk.
@@ -90,8 +128,8 @@ pub fn pack(kernel: &Kernel, programs: &Programs) -> Result<Vec<u8>> {
 /// # Errors
 /// When a part of it is missing.
 pub fn pack_system(kernel: &Kernel) -> Result<Vec<u8>> {
-    let wanted: Vec<&str> =
-        MODULES.iter().chain(OPTIONAL_MODULES).chain(&["ext4"]).copied().collect();
+    let wanted = Architecture::Amd64.modules().iter().chain(OPTIONAL_MODULES).chain(&["ext4"]);
+    let wanted: Vec<&str> = wanted.copied().collect();
     let mut root = initramfs::Root::new(&guest::build_static("memtrace-lab-host")?)?;
     root.modules(&modules::in_order(&kernel.modules, &wanted)?);
     Ok(root.finish())
@@ -147,13 +185,15 @@ fn build_memtrace() -> Result<PathBuf> {
     strip(&paths::target().join("release/memtrace"), "memtrace")
 }
 
+/// How cargo builds the tests of the eBPF programs.
+pub(super) const BUILD_TESTS: [&str; 4] = ["--package", "memtrace-tests", "--test", "kernel"];
+
 /// The tests of the eBPF programs, likewise.
 fn build_tests() -> Result<PathBuf> {
-    const TESTS: [&str; 4] = ["--package", "memtrace-tests", "--test", "kernel"];
     let build = || {
         let mut command = Command::new("cargo");
         command.current_dir(paths::workspace());
-        command.args(["test", "--no-run", "--locked"]).args(TESTS);
+        command.args(["test", "--no-run", "--locked"]).args(BUILD_TESTS);
         command
     };
     progress::run("building the tests of the programs", &mut build(), BUILD)?;
@@ -165,7 +205,7 @@ fn build_tests() -> Result<PathBuf> {
 
 /// The binary of tests that cargo's messages name. They have the package's programs as well, in any
 /// order.
-fn executable(messages: &str) -> Option<PathBuf> {
+pub(super) fn executable(messages: &str) -> Option<PathBuf> {
     let named = |line: &str| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         let is_test = message.pointer("/target/kind/0")? == "test";

@@ -1,13 +1,14 @@
 //! The report: JSON objects, one a line, over the second serial port.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 
 use anyhow::{Context as _, Result};
 use rustix::termios::{ControlModes, OptionalActions, tcdrain, tcgetattr, tcsetattr};
 use serde::Serialize;
 
-const PORT: &str = "/dev/ttyS1";
+/// What the kernel's command line says of the port.
+const PORT: &str = "memtrace.report=";
 
 pub struct Report {
     port: File,
@@ -23,7 +24,11 @@ impl Report {
     /// # Errors
     /// When there is no such port.
     pub fn open() -> Result<Self> {
-        let port = OpenOptions::new().read(true).write(true).open(PORT).context(PORT)?;
+        let line = fs::read_to_string("/proc/cmdline")?;
+        let port = line.split_whitespace().find_map(|word| word.strip_prefix(PORT));
+        let port = port.context("nobody says where the report goes")?;
+        let opened = OpenOptions::new().read(true).write(true).open(port);
+        let port = opened.with_context(|| port.to_owned())?;
         let mut attributes = tcgetattr(&port)?;
         attributes.make_raw();
         attributes.control_modes |= ControlModes::CLOCAL;

@@ -1,14 +1,11 @@
 //! The machine: memory, one CPU in 32-bit protected mode, and interrupt controllers that
 //! never interrupt. Without an in-kernel APIC KVM wouldn't fault asynchronously.
 
-use std::ffi::c_void;
-use std::ptr::NonNull;
-
 use anyhow::{Context as _, Result, bail, ensure};
 use kvm_bindings::{kvm_regs, kvm_segment, kvm_userspace_memory_region};
 use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
+use super::super::memory::Memory;
 use super::code;
 
 /// Where Intel's processors keep what they need to run a guest without paging: three pages and
@@ -50,7 +47,7 @@ impl Machine {
             flags: 0,
             guest_phys_addr: 0,
             memory_size: u64::from(memory),
-            userspace_addr: pages.address.as_ptr() as u64,
+            userspace_addr: pages.address(),
         };
         // SAFETY: the mapping is as long as the region says, nothing else uses it, and it
         // goes after the VM.
@@ -102,43 +99,5 @@ fn flat(index: u16, kind: u8) -> kvm_segment {
         avl: 0,
         unusable: 0,
         padding: 0,
-    }
-}
-
-/// Anonymous memory at an address of the kernel's choice.
-struct Memory {
-    address: NonNull<c_void>,
-    length: usize,
-}
-
-impl Memory {
-    fn new(length: usize) -> Result<Self> {
-        let protection = ProtFlags::READ | ProtFlags::WRITE;
-        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-        // SAFETY: a new mapping at an address of the kernel's choice replaces nothing.
-        let address = unsafe { mmap_anonymous(std::ptr::null_mut(), length, protection, flags) };
-        let address = NonNull::new(address.context("no memory for the guest")?);
-        Ok(Self { address: address.context("memory at address 0")?, length })
-    }
-
-    fn write(&self, at: usize, bytes: &[u8]) -> Result<()> {
-        let end = at.checked_add(bytes.len()).filter(|end| *end <= self.length);
-        ensure!(end.is_some(), "outside of the guest's memory");
-        // SAFETY: the bytes end within the mapping, which has no other user, and can't overlap
-        // with `bytes`, which Rust owns.
-        unsafe {
-            let place = self.address.as_ptr().cast::<u8>().add(at);
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len());
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        // SAFETY: this mapping was made by `new`, and its users have been dropped.
-        if let Err(error) = unsafe { munmap(self.address.as_ptr(), self.length) } {
-            tracing::warn!("cannot unmap the guest's memory: {error}");
-        }
     }
 }
