@@ -59,7 +59,8 @@ impl Filter {
         match &self.wanted {
             Wanted::Match(regex) => {
                 let labels = &vm.labels;
-                let all = [labels.title(), labels.id.clone(), Some(vm.name.clone())];
+                let platforms = labels.full_platform_name().or(labels.platform_name.clone());
+                let all = [labels.title(), platforms, labels.id.clone(), Some(vm.name.clone())];
                 all.iter().flatten().any(|name| regex.is_match(name))
             }
             Wanted::Vm(typed) => Candidate::new(&vm.name, vm.id).called(&vm.labels).may_be(typed),

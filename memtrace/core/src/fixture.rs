@@ -37,6 +37,7 @@ pub fn labels() -> VmLabels {
         platform: Some(Platform::Nova),
         id: Some("0b6f2d84".to_owned()),
         name: Some("cart-db".to_owned()),
+        platform_name: Some("instance-db".to_owned()),
         project: Some("shop".to_owned()),
         more: more.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
     }

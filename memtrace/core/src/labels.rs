@@ -20,6 +20,9 @@ pub struct VmLabels {
     /// Its name there, or in the configuration.
     #[serde(default)]
     pub name: Option<String>,
+    /// Its name there, where the configuration calls it otherwise.
+    #[serde(default)]
+    pub platform_name: Option<String>,
     /// Its project, tenant or namespace.
     #[serde(default)]
     pub project: Option<String>,
@@ -107,14 +110,34 @@ impl VmLabels {
             platform: self.platform.or(other.platform),
             id: self.id.or(other.id),
             name: self.name.or(other.name),
+            platform_name: self.platform_name.or(other.platform_name),
             project: self.project.or(other.project),
             more,
         }
     }
 
+    /// These, which are the configuration's, and the platform's where these say nothing. What the
+    /// platform calls it stays known.
+    #[must_use]
+    pub fn over(self, mut platform: Self) -> Self {
+        if self.name.as_ref().is_some_and(|own| platform.name.as_ref() != Some(own)) {
+            platform.platform_name = platform.name.take();
+        }
+        self.or(platform)
+    }
+
     /// Its name with its project, as the platform's own tools write it.
     pub fn full_name(&self) -> Option<String> {
-        Some(format!("{}/{}", self.project.as_ref()?, self.name.as_ref()?))
+        self.in_project(&self.name)
+    }
+
+    /// The same of what the platform calls it, where the configuration calls it otherwise.
+    pub fn full_platform_name(&self) -> Option<String> {
+        self.in_project(&self.platform_name)
+    }
+
+    fn in_project(&self, name: &Option<String>) -> Option<String> {
+        Some(format!("{}/{}", self.project.as_ref()?, name.as_ref()?))
     }
 
     /// Its name, for a title: with its project, where it has one.
@@ -127,10 +150,17 @@ impl VmLabels {
         self.full_name().or_else(|| self.id.clone()).or_else(|| self.name.clone())
     }
 
+    /// What names this VM alone on its platform, and is `typed`.
+    pub fn is_handle(&self, typed: &str) -> bool {
+        [self.id.clone(), self.full_name(), self.full_platform_name()]
+            .iter()
+            .any(|handle| handle.as_deref() == Some(typed))
+    }
+
     /// Whether an operator who writes `typed` may mean it.
     pub fn answers_to(&self, typed: &str) -> bool {
         let is = |name: &Option<String>| name.as_deref() == Some(typed);
-        is(&self.id) || is(&self.name) || self.full_name().as_deref() == Some(typed)
+        self.is_handle(typed) || is(&self.name) || is(&self.platform_name)
     }
 }
 
@@ -166,6 +196,20 @@ mod tests {
         let both = mine.or(other);
         assert_eq!((both.id.as_deref(), both.name.as_deref()), (Some("7"), Some("web")));
         assert_eq!(both.more, more(&[("a", "1"), ("b", "3")]));
+    }
+
+    #[test]
+    fn a_name_of_the_configuration_hides_none_of_the_platform() {
+        let own = labels(None, Some("Archive"), None);
+        let both = own.clone().over(labels(None, Some("web"), Some("shop")));
+        assert_eq!(both.title().as_deref(), Some("shop/Archive"));
+        for name in ["Archive", "shop/Archive", "web", "shop/web"] {
+            assert!(both.answers_to(name), "{name}");
+        }
+        assert!(both.is_handle("shop/web") && !both.is_handle("web"));
+        assert_eq!(own.clone().over(own.clone()).platform_name, None, "they agree");
+        let web = labels(None, Some("web"), None);
+        assert_eq!(VmLabels::default().over(web.clone()), web);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub enum Latest {
     #[default]
     Starting,
     Snapshot(Arc<Snapshot>),
+    /// What it showed has ended, for this reason; it waits for the next.
+    Waiting(Arc<str>),
     /// The loop ended with this error; there will be no more.
     Failed(Arc<str>),
 }

@@ -15,7 +15,8 @@ use crate::units::{Bytes, Nanos, Pages, WallNanos};
 pub use crate::labels::{Claims, Platform, VmLabels};
 pub use host::is_in_cgroup;
 pub use host::{
-    HostCountersSample, HostSample, Meminfo, Psi, PsiLine, ScopeSample, SwapDevice, Vmstat,
+    HooksSample, HostCountersSample, HostSample, Meminfo, Psi, PsiLine, ScopeSample, SwapDevice,
+    Vmstat,
 };
 pub use vm::{
     Accelerator, CgroupSample, GuestSample, GuestStats, HistogramsSample, Manager, MemoryStat,

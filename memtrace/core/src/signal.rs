@@ -6,6 +6,10 @@ mod quality;
 
 pub use quality::{Quality, Reason, reason_or};
 
+/// Why a signal is absent whose hook fires in each page fault of the host, unless it is asked for.
+pub const UNASKED: &str =
+    "its hook fires in each page fault of the host, and is attached with --always alone";
+
 /// One thing that is measured. The order is the order on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "full", derive(schemars::JsonSchema), schemars(rename = "SignalName"))]
@@ -131,8 +135,9 @@ pub struct SignalStatus {
 }
 
 impl SignalStatus {
-    /// Absent, and only an extra on kernels that allow it: nothing to complain of.
-    pub const fn is_spared(&self) -> bool {
-        self.quality.is_absent() && self.signal.is_optional()
+    /// Absent, and an extra on kernels that allow it, or not asked for: nothing to complain of.
+    pub fn is_spared(&self) -> bool {
+        let unasked = self.quality.reason() == Some(UNASKED);
+        self.quality.is_absent() && (unasked || self.signal.is_optional())
     }
 }

@@ -40,11 +40,14 @@ impl<'a> Candidate<'a> {
         self.id.as_ref().is_some_and(|id| id.eq_ignore_ascii_case(typed))
     }
 
+    /// Its identity is its process id, which may be any number.
+    fn is_process(&self) -> bool {
+        self.id.as_ref().is_some_and(|id| id.bytes().all(|digit| digit.is_ascii_digit()))
+    }
+
     /// What its platform's commands take.
     fn has_handle(&self, typed: &str) -> bool {
-        self.labels.is_some_and(|labels| {
-            labels.id.as_deref() == Some(typed) || labels.full_name().as_deref() == Some(typed)
-        })
+        self.labels.is_some_and(|labels| labels.is_handle(typed))
     }
 
     fn is_named(&self, typed: &str) -> bool {
@@ -62,6 +65,14 @@ impl<'a> Candidate<'a> {
         match self.labels.and_then(VmLabels::handle).filter(|handle| handle != id) {
             Some(handle) => format!("{id} ({handle})"),
             None => id.to_owned(),
+        }
+    }
+
+    /// For a list of all: as the views show it, and its own name where that is another.
+    fn title(&self) -> String {
+        match self.labels.and_then(VmLabels::title).filter(|title| title != self.name) {
+            Some(title) => format!("{title} ({})", self.name),
+            None => self.name.to_owned(),
         }
     }
 }
@@ -83,6 +94,8 @@ impl fmt::Display for NoSuchVm {
 pub struct Called<'a, S> {
     pub name: &'a str,
     pub labels: &'a VmLabels,
+    /// Its process, if that is its identity.
+    pub process: Option<u32>,
     /// How well the kernel shows that it is who it says; less is better.
     pub standing: S,
 }
@@ -90,12 +103,16 @@ pub struct Called<'a, S> {
 /// Which of the words that a VM is called by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word {
+    /// Its process id, where that is its identity. Nobody loses it.
+    Process,
     /// Its own name.
     Name,
     /// Its platform's number.
     Id,
     /// Its name there or in the configuration, also with its project.
     Title,
+    /// Its name there, where the configuration has another.
+    PlatformTitle,
 }
 
 /// A word of a VM that is another's.
@@ -112,10 +129,13 @@ impl<'a, S: Copy> Called<'a, S> {
     fn words(&self) -> impl Iterator<Item = (Word, Cow<'a, str>)> {
         let labels = self.labels;
         let all = [
+            (Word::Process, self.process.map(|pid| pid.to_string().into())),
             (Word::Name, Some(self.name.into())),
             (Word::Id, labels.id.as_deref().map(Cow::from)),
             (Word::Title, labels.name.as_deref().map(Cow::from)),
             (Word::Title, labels.full_name().map(Cow::from)),
+            (Word::PlatformTitle, labels.platform_name.as_deref().map(Cow::from)),
+            (Word::PlatformTitle, labels.full_platform_name().map(Cow::from)),
         ];
         all.into_iter().filter_map(|(word, text)| Some((word, text?)))
     }
@@ -137,7 +157,7 @@ pub fn usurped<S: Copy + Ord>(vms: &[Called<'_, S>]) -> Vec<Usurped> {
     }
     let mut all = Vec::new();
     for (index, vm) in vms.iter().enumerate() {
-        for (word, text) in vm.words() {
+        for (word, text) in vm.words().filter(|(word, _)| *word != Word::Process) {
             let owner = best.get(&text).filter(|(standing, _)| *standing < vm.standing);
             if let Some(&(_, owner)) = owner {
                 all.push(Usurped { vm: index, owner, word, text: text.into_owned() });
@@ -147,7 +167,9 @@ pub fn usurped<S: Copy + Ord>(vms: &[Called<'_, S>]) -> Vec<Usurped> {
     all
 }
 
-/// The one of `vms` with this identity or platform's id, or else with this name.
+/// The one of `vms` with this identity, or else the platform's id, or else this process id, or else
+/// this name. That a process has the number of a platform's VM for its own says nothing; where it
+/// is the better VM, [`usurped`] has taken that number from the other.
 ///
 /// # Errors
 /// When there is none, or several are called so; the message lists the candidates.
@@ -157,18 +179,23 @@ pub fn choose<'a, T>(
     describe: impl Fn(&'a T) -> Candidate<'a>,
 ) -> Result<&'a T, NoSuchVm> {
     let described: Vec<(&T, Candidate<'_>)> = vms.iter().map(|vm| (vm, describe(vm))).collect();
-    let which = |wanted: &dyn Fn(&Candidate<'_>) -> bool| {
+    let ways: [&dyn Fn(&Candidate<'_>) -> bool; 4] = [
+        &|one| one.is(typed) && !one.is_process(),
+        &|one| one.has_handle(typed),
+        &|one| one.is(typed),
+        &|one| one.is_named(typed),
+    ];
+    let which = |wanted: &&dyn Fn(&Candidate<'_>) -> bool| {
         described.iter().filter(|(_, one)| wanted(one)).collect::<Vec<_>>()
     };
-    // A process may have another VM's number for its id.
-    let mut found = which(&|one| one.is(typed) || one.has_handle(typed));
-    if found.is_empty() {
-        found = which(&|one| one.is_named(typed));
-    }
+    let found = ways.iter().map(which).find(|found| !found.is_empty()).unwrap_or_default();
     let problem = match found[..] {
         [(vm, _)] => return Ok(vm),
         [] if described.is_empty() => format!("no VM {typed:?}: there are no VMs"),
-        [] => format!("no VM {typed:?}; VMs: {}", list(described.iter().map(|(_, one)| one.name))),
+        [] => {
+            let titles: Vec<String> = described.iter().map(|(_, one)| one.title()).collect();
+            format!("no VM {typed:?}; VMs: {}", list(titles.iter().map(String::as_str)))
+        }
         _ => {
             let ids: Vec<String> = found.iter().map(|(_, one)| one.text()).collect();
             let ids = list(ids.iter().map(String::as_str));
@@ -234,7 +261,31 @@ mod tests {
         assert_eq!(chosen("shop_web", &vms), Ok(TWIN));
         let ambiguous = "several VMs are named \"web\"; give one of: 7 (shop/web), 8 (test/web)";
         assert_eq!(chosen("web", &vms), Err(ambiguous.to_owned()));
-        assert!(chosen("2207", &vms).is_err_and(|error| error.contains("(2207), 2207")));
+        assert_eq!(chosen("2207", &vms), Ok(WEB), "any process may have that number");
+        let titles = "no VM \"app\"; VMs: billing, shop/web (shop_web), test/web (test_web), other";
+        assert_eq!(chosen("app", &vms), Err(titles.to_owned()));
+    }
+
+    #[test]
+    fn an_identity_goes_before_what_another_calls_itself() {
+        let uuid = "00000000-0000-0000-0000-00000000abcd";
+        let posing = VmLabels { id: Some(uuid.to_owned()), ..VmLabels::default() };
+        let vms = [("web", WEB, VmLabels::default()), ("x", TWIN, posing)];
+        let one = choose(uuid, &vms, |(name, id, labels)| Candidate::new(name, *id).called(labels));
+        assert_eq!(one.map(|(_, id, _)| *id), Ok(WEB));
+    }
+
+    #[test]
+    fn a_number_is_the_better_ones_whether_it_is_its_platforms_or_its_process() {
+        let number = VmLabels { id: Some("2207".to_owned()), ..VmLabels::default() };
+        let none = VmLabels::default();
+        for (standing, taken) in [(2, 1), (1, 0), (0, 0)] {
+            let posing = Called { name: "x", labels: &number, process: Some(8), standing };
+            let own = Called { name: "y", labels: &none, process: Some(2207), standing: 1 };
+            let usurped = super::usurped(&[posing, own]);
+            assert_eq!(usurped.len(), taken, "{usurped:?}");
+            assert!(usurped.iter().all(|one| (one.vm, one.word) == (0, Word::Id)));
+        }
     }
 
     #[test]
@@ -248,7 +299,7 @@ mod tests {
         let billing = labels("2207", "Archive", None);
         let cart = labels("", "vm-cart", Some("shop"));
         let usurped = |name: &str, other: &VmLabels, standing: u8| {
-            let of = |name, labels, standing| Called { name, labels, standing };
+            let of = |name, labels, standing| Called { name, labels, process: None, standing };
             let vms =
                 [of(name, other, standing), of("db", &billing, 1), of("shop_vm-cart", &cart, 1)];
             let taken = super::usurped(&vms).into_iter();
@@ -261,6 +312,9 @@ mod tests {
         assert_eq!(usurped("x", &labels("db", "", None), 2), [of(1, Word::Id, "db")]);
         let taken = usurped("x", &labels("shop/vm-cart", "vm-cart", None), 2);
         assert_eq!(taken, [of(2, Word::Id, "shop/vm-cart"), of(2, Word::Title, "vm-cart")]);
+        let aliased =
+            VmLabels { platform_name: Some("db".to_owned()), ..labels("", "y", Some("p")) };
+        assert_eq!(usurped("x", &aliased, 2), [of(1, Word::PlatformTitle, "db")]);
         assert_eq!(usurped("other", &labels("7", "a", Some("b")), 2), []);
         assert_eq!(usurped("Archive", &labels("2207", "db", None), 1), [], "they stand alike");
     }

@@ -1,6 +1,9 @@
-//! Required privileges, those that this process lacks, and the message.
+//! Required privileges, those that this process lacks with the message, and those that it goes on
+//! with once the programs are attached.
 
 use std::fmt;
+
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
 use crate::hostfs::HostRoot;
 use crate::hostfs::process::status;
@@ -86,6 +89,53 @@ pub fn require(root: &HostRoot) -> Result<(), Denied> {
     Err(Denied::new(missing, program))
 }
 
+/// What a memtrace whose programs are attached goes on with. Other users' processes (SYS_PTRACE,
+/// DAC_READ_SEARCH); the sockets of their VMs, and cgroups that are theirs (DAC_OVERRIDE); users'
+/// libvirt daemons, which are asked as these users (SETUID, SETGID, KILL); the programs' maps,
+/// which before 5.19 the kernel lets nobody else read (BPF), and a module's tracepoints that come
+/// later (PERFMON); memory that is locked already, which may grow no more without it (IPC_LOCK).
+const KEPT: CapabilitySet = CapabilitySet::SYS_PTRACE
+    .union(CapabilitySet::DAC_READ_SEARCH)
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::BPF)
+    .union(CapabilitySet::PERFMON)
+    .union(CapabilitySet::IPC_LOCK);
+
+/// Gives up what neither reading nor acting takes, for this thread and all that it starts from now
+/// on; a thread that runs already keeps what it has. The bounding set stays, so that what root
+/// executes has root's privileges.
+pub fn keep_few() {
+    retain(kept_of);
+}
+
+/// Gives up all, for a thread that uses nothing but what is open already.
+pub fn keep_none() {
+    retain(|_| CapabilitySet::empty());
+}
+
+/// What of these is kept.
+fn kept_of(permitted: CapabilitySet) -> CapabilitySet {
+    let tracing = CapabilitySet::BPF | CapabilitySet::PERFMON;
+    // It serves where there is no more than that.
+    let wider =
+        if permitted.contains(tracing) { CapabilitySet::empty() } else { CapabilitySet::SYS_ADMIN };
+    permitted & (KEPT | wider)
+}
+
+fn retain(kept_of: impl FnOnce(CapabilitySet) -> CapabilitySet) {
+    let done = capabilities(None).and_then(|sets| {
+        let kept = kept_of(sets.permitted);
+        let (effective, permitted) = (sets.effective & kept, sets.permitted & kept);
+        set_capabilities(None, CapabilitySets { effective, permitted, ..sets })
+    });
+    if let Err(error) = done {
+        tracing::warn!("privileges that aren't needed any more can't be given up: {error}");
+    }
+}
+
 /// The message about missing privileges: which, what for, and the command to run.
 #[derive(Clone, Debug)]
 pub struct Denied {
@@ -155,6 +205,36 @@ mod tests {
     fn a_wider_capability_serves_too() {
         let wide = [Capability::SysAdmin, Capability::DacOverride, Capability::SysPtrace];
         assert_eq!(missing(set(&wide)), []);
+    }
+
+    #[test]
+    fn a_wider_capability_is_kept_where_nothing_else_serves() {
+        let all = CapabilitySet::all();
+        assert_eq!(kept_of(all), KEPT);
+        assert!(!kept_of(all).intersects(CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_MODULE));
+        let old = CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_PTRACE | CapabilitySet::NET_ADMIN;
+        assert_eq!(kept_of(old), CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_PTRACE);
+        let few = CapabilitySet::from_bits_retain(set(&NEEDED));
+        assert_eq!(kept_of(few), few, "what memtrace asks for is kept");
+    }
+
+    #[test]
+    fn a_thread_gives_up_what_it_has_and_what_it_starts_has_no_more() {
+        let before = capabilities(None).expect("they are told");
+        let told = || capabilities(None).expect("they are told");
+        let thread = std::thread::spawn(move || {
+            keep_few();
+            let few = told();
+            let inherited = std::thread::spawn(told).join().expect("no panic");
+            keep_none();
+            (few, inherited, told())
+        });
+        let (few, inherited, none) = thread.join().expect("no panic");
+        let kept = kept_of(before.permitted);
+        assert_eq!((few.permitted, few.effective), (kept, before.effective & kept));
+        assert_eq!((none.permitted.bits(), none.effective.bits()), (0, 0));
+        assert_eq!(inherited, few);
+        assert_eq!(capabilities(None).expect("they are told"), before, "of that thread alone");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod lifecycle;
 mod oom;
 mod overflow;
 mod pressure;
+mod rest;
 mod signals;
 mod strangers;
 mod support;
@@ -31,16 +32,24 @@ fn main() -> ExitCode {
     let no_bpf = obstacle("BPF", open().map(drop));
     let no_root = obstacle("root", root());
     let no_pool = no_bpf || obstacle("a pool", memtrace_tests::pool::find().map(drop));
-    let no_fentry = no_pool || obstacle("fentry programs", has_fentry());
+    let no_fentry = no_pool || obstacle("fentry programs", has(Signal::SwapInWait));
+    let no_faults = no_bpf || obstacle("faults of any process", has(Signal::UserFaults));
+    let no_rest = no_bpf || obstacle("hooks that rest", rest::can_rest());
     let mut trials = Vec::new();
     for (tests, skip) in [
         (signals::TESTS, no_bpf),
+        (signals::FAULT_TESTS, no_faults),
         (lifecycle::TESTS, no_bpf),
+        (lifecycle::FAULT_TESTS, no_faults),
         (churn::TESTS, no_bpf),
+        (churn::FAULT_TESTS, no_faults),
         (overflow::TESTS, no_bpf),
         (leftovers::TESTS, no_bpf),
         (strangers::TESTS, no_bpf),
         (oom::TESTS, no_bpf),
+        (rest::TESTS, no_bpf),
+        (rest::RESTING_TESTS, no_rest),
+        (rest::POOL_TESTS, no_rest || no_pool),
         (pressure::TESTS, no_bpf),
         (pressure::POOL_TESTS, no_pool),
         (overflow::POOL_TESTS, no_pool),
@@ -70,11 +79,11 @@ fn obstacle(what: &str, found: anyhow::Result<()>) -> bool {
     found.is_err()
 }
 
-/// Whether this kernel takes programs at functions.
-fn has_fentry() -> anyhow::Result<()> {
+/// Whether this kernel has what a signal takes.
+fn has(signal: Signal) -> anyhow::Result<()> {
     let kernel = open()?;
     let mut statuses = kernel.signals().iter();
-    let status = statuses.find(|status| status.signal == Signal::SwapInWait);
+    let status = statuses.find(|status| status.signal == signal);
     let status = status.context("no status")?;
     anyhow::ensure!(
         !status.quality.is_absent(),

@@ -4,9 +4,14 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use memtrace_ebpf::VmCounters;
-use memtrace_host::probe::{Arrived, Belongings, KernelSide, Limits, Probe, Reading};
+use memtrace_host::probe::{Arrived, Belongings, Hooking, KernelSide, Limits, Probe, Reading};
 use memtrace_tests::pool::{self, Member};
 use memtrace_tests::standin::StandIn;
+
+/// The kernel side with the hooks that are asked for.
+pub fn open_for(hooking: Hooking) -> Result<Probe> {
+    Probe::open(Path::new("/sys"), false, &Limits::default(), hooking)
+}
 
 /// A process id that no process can have (pid_max is at most 2^22).
 pub const NO_PROCESS: u32 = 1 << 23;
@@ -17,14 +22,14 @@ const VMM: &str = "qemu-system-standin";
 /// One that doesn't.
 pub const OTHER: &str = "some-other-program";
 
-/// The kernel side, as memtrace itself opens it on a small host.
+/// The kernel side with all hooks, as memtrace itself opens it on a small host.
 pub fn open() -> Result<Probe> {
     open_with(Limits::default())
 }
 
 /// The same with other sizes of its maps.
 pub fn open_with(limits: Limits) -> Result<Probe> {
-    Probe::open(Path::new("/sys"), false, &limits)
+    Probe::open(Path::new("/sys"), false, &limits, Hooking::Always)
 }
 
 /// The id of the calling thread.

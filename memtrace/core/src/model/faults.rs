@@ -21,12 +21,7 @@ pub(super) fn faults(pair: &Pair<'_>) -> Faults {
     let guest = pair.counted(Signal::GuestFaults, |counters| counters.guest_faults);
     let user = pair.counted(Signal::UserFaults, |counters| counters.user_faults);
     let kernel = pair.counted(Signal::KernelFaults, |counters| counters.kernel_faults);
-    let by_process = [("user faults", user.clone()), ("kernel faults", kernel.clone())];
-    let all = match by_process {
-        // What its guest faults is among them.
-        by_process if pair.is_emulated() => sum(by_process),
-        [user, kernel] => sum([("guest faults", guest.clone()), user, kernel]),
-    };
+    let all = all(pair, &guest, &user, &kernel);
     let asynchronous = pair.counted(Signal::AsyncFaults, |counters| counters.async_faults);
     let rate = |growth| pair.context.rate(growth);
     Faults {
@@ -38,6 +33,35 @@ pub(super) fn faults(pair: &Pair<'_>) -> Faults {
         asynchronous: rate(pair.by_kvm(asynchronous)),
     }
 }
+
+/// By hooks; where they are not there by the process' own totals, which are told of all of its
+/// threads.
+fn all(pair: &Pair<'_>, guest: &Growth, user: &Growth, kernel: &Growth) -> Growth {
+    let by_process = [("user faults", user.clone()), ("kernel faults", kernel.clone())];
+    let hooks = match by_process {
+        // What its guest faults is among them.
+        by_process if pair.is_emulated() => sum(by_process),
+        [user, kernel] => sum([("guest faults", guest.clone()), user, kernel]),
+    };
+    if user.value.is_some() && kernel.value.is_some() {
+        return hooks;
+    }
+    let process =
+        exact(pair.read(|vm| vm.process.minor_faults?.checked_add(vm.process.major_faults?)));
+    let all = match (pair.is_emulated(), guest.value) {
+        (true, _) => process,
+        (false, Some(guest)) => {
+            process.map(|process| process.max(guest)).limited_by(Quality::approximate(OVERLAP))
+        }
+        (false, None) => process.limited_by(Quality::approximate(
+            "without faults of its guest that its process had no part in",
+        )),
+    };
+    better(all, || hooks)
+}
+
+/// A guest's fault is a VM exit, and mostly a fault of the process as well.
+const OVERLAP: &str = "the more of its guest's faults and its process', most of which are the same";
 
 /// The kernel's PGMAJFAULT of the VM's memory, by hook or from memory.stat; else what
 /// the process and the asynchronous faults add up to. The process alone misses the faults

@@ -6,10 +6,10 @@ use crate::model::Measured;
 use crate::model::gap::Gap;
 use crate::model::pair::{Context, Pair};
 use crate::model::rates::{Growth, better, exact, growth};
-use crate::model::snapshot::{HostView, Losses};
+use crate::model::snapshot::{HooksView, HostView, Losses};
 use crate::model::totals::HostTotals;
 use crate::sample::{
-    HostCountersSample, HostSample, Meminfo, Psi, PsiLine, Sample, VmSample, Vmstat,
+    HooksSample, HostCountersSample, HostSample, Meminfo, Psi, PsiLine, Sample, VmSample, Vmstat,
 };
 use crate::signal::{Quality, Signal};
 use crate::units::{ByteRate, Bytes, Pages, Percent};
@@ -61,9 +61,19 @@ pub(super) fn host(context: &Context<'_>, pairs: &[Pair<'_>]) -> HostView {
             |counters| counters.memcg_reclaims,
         )),
         allocated,
+        hooks: hooks(context.now),
         losses: totals(context).map(|totals| losses(&totals)),
         totals: totals(context).map(|totals| HostTotals::new(totals, &context.unhooked)),
     }
+}
+
+fn hooks(now: &Sample) -> Measured<HooksView> {
+    let Some(hooks) = now.host.hooks else {
+        return Measured::absent("no hook that is attached on demand");
+    };
+    let since = now.at.saturating_sub(hooks.since);
+    let HooksSample { attached, on_demand, .. } = hooks;
+    Measured::exact(HooksView { attached, since, on_demand })
 }
 
 /// What can be had without harm: MemAvailable, and what ZFS's ARC gives back, which the kernel

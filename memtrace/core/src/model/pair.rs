@@ -12,7 +12,7 @@ use crate::model::rates::{Growth, Interval, growth};
 use crate::model::totals::{Unhooked, unhooked};
 use crate::sample::{Accelerator, Sample, VmId, VmSample};
 use crate::signal::{Quality, Signal, SignalStatus, reason_or};
-use crate::units::{ByteRate, Bytes, Pages, Percent, Rate};
+use crate::units::{ByteRate, Bytes, Nanos, Pages, Percent, Rate};
 
 /// What holds for all VMs of the two samples. Made once, so that a VM costs the same
 /// however many there are.
@@ -65,6 +65,13 @@ impl<'a> Context<'a> {
             Some(SignalState { missed: Ok(missed), .. }) => missed::doubt(signal, *missed, growth),
             _ => Quality::Exact,
         }
+    }
+
+    /// Whether hooks that are attached on demand were detached at some time in the interval.
+    pub(super) fn rested(&self) -> bool {
+        let before = self.previous.map_or(Nanos(0), |previous| previous.at);
+        let hooks = self.now.host.hooks.filter(|hooks| hooks.on_demand);
+        hooks.is_some_and(|hooks| !hooks.attached || hooks.since > before)
     }
 
     pub(super) fn rate(&self, growth: Growth) -> Measured<Rate> {

@@ -95,10 +95,25 @@ pub struct HostView {
     pub allocated: Measured<Bytes>,
     /// `allocated` divided by `memory_total`; 1 is all of it.
     pub overcommit: Measured<f64>,
+    /// Hooks that are attached on demand. Absent without eBPF.
+    #[serde(default = "not_in_document::<HooksView>")]
+    pub hooks: Measured<HooksView>,
     /// Events that the eBPF programs could not count.
     pub losses: Measured<Losses>,
     /// Counters that belong to no VM.
     pub totals: Measured<HostTotals>,
+}
+
+/// The hooks that fire in each page fault of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Hooks")]
+pub struct HooksView {
+    /// They are attached.
+    pub attached: bool,
+    /// For how long they have been attached, or detached.
+    pub since: Nanos,
+    /// They are detached while nothing is reclaimed or swapped.
+    pub on_demand: bool,
 }
 
 /// What the eBPF programs could not count since memtrace started.
@@ -190,7 +205,17 @@ pub struct VmView {
     pub locked: Measured<Bytes>,
 
     /// Page faults: guest, user and kernel.
+    ///
+    /// Without the hooks of user and kernel faults, the more of its guest's and its process'.
     pub faults: Measured<Rate>,
+    /// Minor and major faults of its process since it started.
+    ///
+    /// Those of its guest that the process had to resolve are among them.
+    #[serde(default = "not_in_document::<u64>")]
+    pub process_faults: Measured<u64>,
+    /// Major faults of its process since it started, without those of kernel workers for its guest.
+    #[serde(default = "not_in_document::<u64>")]
+    pub process_major_faults: Measured<u64>,
     /// EPT or NPT violations.
     ///
     /// These are exits: one page may cause several, or none if it was there.

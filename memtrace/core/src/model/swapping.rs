@@ -94,7 +94,8 @@ pub(super) fn swap_ins(vm: &VmSample, page_size: Bytes) -> Option<u64> {
 }
 
 /// Growth of [`swap_ins`], never backwards; as counted where there is no base. The
-/// events, of one to 512 pages each, have to make it plausible.
+/// events, of one to 512 pages each, have to make it plausible, unless their hook was detached for
+/// a part of the time.
 fn by_vmswap(pair: &Pair<'_>, events: Growth) -> Growth {
     let (Some(counted), Some(_)) = (events.value, pair.now.swap_base) else {
         return events;
@@ -107,6 +108,9 @@ fn by_vmswap(pair: &Pair<'_>, events: Growth) -> Growth {
         return events.limited_by(Quality::approximate(reason));
     };
     let pages = now.saturating_sub(before);
+    if pair.context.rested() {
+        return Measured::new(Some(pages), events.quality);
+    }
     // Up to 6.1 a batch of 64 may be told twice, or not at all.
     let bound = (pages / 100).max(64);
     let told = Measured::new(Some(pages), events.quality);

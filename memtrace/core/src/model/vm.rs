@@ -25,10 +25,8 @@ use crate::units::{Bytes, Nanos, Percent, Rate};
 pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
     let now = pair.now;
     let (faults, swapping, stalls) = (faults(pair), swapping(pair), stalls(pair));
-    let waits = histogram::waits(pair);
-    let cgroup = cgroup::view(now);
-    let guest = guest::view(now, pair.context.now.wall);
-    let (caused, caused_pages) = caused(pair, flows);
+    let (waits, (caused, caused_pages)) = (histogram::waits(pair), caused(pair, flows));
+    let (cgroup, guest) = (cgroup::view(now), guest::view(now, pair.context.now.wall));
     let memory = |value: Option<Bytes>| of_process(&now.process, value);
     VmView {
         id: now.id,
@@ -53,6 +51,8 @@ pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
         hugetlb: memory(now.process.hugetlb),
         locked: memory(now.process.locked),
         faults: faults.all,
+        process_faults: process_faults(now),
+        process_major_faults: told(now.process.major_faults),
         guest_faults: faults.guest,
         user_faults: faults.user,
         kernel_faults: faults.kernel,
@@ -97,6 +97,15 @@ pub(super) fn vm(pair: &Pair<'_>, flows: &Flows) -> VmView {
 
 fn cpu_time(now: &VmSample) -> Measured<Nanos> {
     now.process.cpu_time.map_or_else(|| Gap::NotRead.into(), Measured::exact)
+}
+
+fn process_faults(now: &VmSample) -> Measured<u64> {
+    let ProcessSample { minor_faults, major_faults, .. } = now.process;
+    told(minor_faults.zip(major_faults).map(|(minor, major)| minor.saturating_add(major)))
+}
+
+fn told(total: Option<u64>) -> Measured<u64> {
+    total.map_or_else(|| Gap::NotRead.into(), Measured::exact)
 }
 
 fn state(now: &VmSample) -> Measured<VmState> {

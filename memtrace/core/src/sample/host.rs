@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::signal::Signal;
-use crate::units::{Bytes, Limit, Percent};
+use crate::units::{Bytes, Limit, Nanos, Percent};
 
 /// The host as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,21 @@ pub struct HostSample {
     pub scope: Option<ScopeSample>,
     /// Counters of the kernel side that belong to no VM. `None`: it doesn't run.
     pub counters: Option<HostCountersSample>,
+    /// The hooks that need not be attached all the time. `None`: the kernel side doesn't run, or it
+    /// is that of a memtrace that had them attached all the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<HooksSample>,
+}
+
+/// The hooks that fire in each page fault of the host, and have something to count only while
+/// memory is reclaimed or swapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HooksSample {
+    pub attached: bool,
+    /// When they were attached or detached, on the clock of the sample.
+    pub since: Nanos,
+    /// They are detached when nothing is reclaimed or swapped.
+    pub on_demand: bool,
 }
 
 /// Whether the cgroup at `path` is `scope`, or below it.
@@ -116,6 +131,9 @@ pub struct Vmstat {
     pub oom_kill: Option<u64>,
     pub zswpin: Option<u64>,
     pub zswpout: Option<u64>,
+    /// Anonymous and shared pages that any reclaim looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pgscan_anon: Option<u64>,
 }
 
 /// Pressure stall information.

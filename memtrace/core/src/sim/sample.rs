@@ -56,6 +56,7 @@ fn of_host(host: &Host) -> HostSample {
         swaps: Some(swaps(host)),
         scope: None,
         counters: Some(counters),
+        hooks: None,
     }
 }
 

@@ -52,6 +52,7 @@ pub fn read(root: &HostRoot, facts: &HostFacts, problems: &mut Vec<String>) -> H
         merges_zeros: merges_zeros(root),
         scope: None,
         counters: None,
+        hooks: None,
     }
 }
 

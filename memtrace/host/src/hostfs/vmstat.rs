@@ -28,6 +28,7 @@ pub fn parse(text: &str) -> Vmstat {
             "workingset_refault_anon" => &mut vmstat.workingset_refault_anon,
             "workingset_refault_file" => &mut vmstat.workingset_refault_file,
             "oom_kill" => &mut vmstat.oom_kill,
+            "pgscan_anon" => &mut vmstat.pgscan_anon,
             "zswpin" => &mut vmstat.zswpin,
             "zswpout" => &mut vmstat.zswpout,
             // One for each zone.

@@ -10,6 +10,7 @@ use super::known::KnownVm;
 use super::notices::Notices;
 use super::rereading::{self, ActivitySigns, LastReading};
 use super::{Kernel, LiveSource, Tick, guests};
+use crate::clock::monotonic;
 use crate::hostfs::process::{self, ProcessStat};
 use crate::hostfs::{HostRoot, cgroup};
 use crate::probe::{FlowReading, Taker, VmReading};
@@ -112,7 +113,7 @@ impl LiveSource {
         let Some(known) = self.known.get_mut(&vm.pid) else { return own };
         let named = known.naming.update(&self.root, vm, at);
         answer.guest.settings = answer.guest.settings.or(named.settings);
-        own.or(std::mem::take(&mut answer.labels)).or(named.labels.clone())
+        own.over(std::mem::take(&mut answer.labels).or(named.labels.clone()))
     }
 
     /// Names and numbers belong to the VM that the kernel shows to have them.
@@ -156,7 +157,8 @@ impl LiveSource {
         let seen = kernel.is_some_and(|kernel| rereading::are_seen(kernel.signals()));
         let signs =
             counters.filter(|_| seen).map(|counters| ActivitySigns::new(counters, stat, guest));
-        known.quiet = known.is_quiet(signs.as_ref(), tick.at);
+        let quiet = known.is_quiet(signs.as_ref(), tick.at);
+        known.quiet = quiet && !tick.rest.stirred;
         // VmSwap and the counters from nearly the same time.
         let told_by_vmswap = kernel.filter(|kernel| kernel.swap_ins_need_vmswap());
         if let (Some(kernel), Some(counters)) = (told_by_vmswap, &mut counters)
@@ -168,15 +170,28 @@ impl LiveSource {
             counters.swap_in_remote_pages = fresh.swap_in_remote_pages;
         }
         let turn = tick.detail == Some(vm.id) || known.turn_came(vm.pid, tick.at);
+        let before = known.kept.process.swap;
         if !known.quiet || turn {
             known.read(&self.root, vm.pid, tick.at, signs);
         }
         let process = known.kept.process;
-        let swap_base = told_by_vmswap.zip(counters).and_then(|(_, counters)| {
+        let moved = before.is_some() && before != process.swap;
+        if let Some(arming) = self.arming.as_mut().filter(|_| moved) {
+            arming.sign(monotonic());
+        }
+        // A VM that is read for the first time may have been pressed before.
+        let rested = tick.rest.rested && (tick.rest.stirred || moved);
+        let unseen = rested || self.arming.is_some() && known.swap_base.is_new();
+        let swap_base = told_by_vmswap.zip(counters).and_then(|(kernel, counters)| {
             let from_start = counted.is_some_and(|counted| counted.from_start);
             let swapped = process.swap.and_then(|swap| swap.0.checked_div(self.page_size.0));
-            known.swap_base.update(&counters, from_start, swapped)
+            let later = unseen.then(|| kernel.counters(vm.pid)).flatten();
+            let later = later.map(|counters| counters.swap_out_pages);
+            known.swap_base.update(&counters, from_start, swapped, later)
         });
+        if let Some(counters) = &mut counters {
+            counters.swap_out_pages = known.swap_base.with_unseen(counters.swap_out_pages);
+        }
         let Company { vms, alone } = known.company;
         let cgroup = known.kept.cgroup.as_ref();
         let cgroup = cgroup.map(|cgroup| CgroupSample { vms, alone, ..cgroup.clone() });

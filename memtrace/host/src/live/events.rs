@@ -35,6 +35,9 @@ impl LiveSource {
                 continue;
             }
             let woken = self.wait(left);
+            if woken.stalls.is_some() {
+                self.stir();
+            }
             let told = woken.events.then(|| self.handle_events()).flatten();
             let pressure = told.or(woken.stalls);
             if pressure.is_some() {
@@ -87,6 +90,9 @@ impl LiveSource {
                 _ => {}
             }
             pressure = pressure.or_else(|| told_by(&event));
+        }
+        if pressure.is_some() {
+            self.stir();
         }
         pressure
     }

@@ -33,6 +33,12 @@ pub struct FakeState {
     /// Counters at the moment of asking.
     pub fresh: BTreeMap<u32, VmCounters>,
     pub swap_ins_need_vmswap: bool,
+    /// It has hooks that may rest.
+    pub can_rest: bool,
+    /// They do.
+    pub rests: bool,
+    /// They can't be attached again.
+    pub refuses: bool,
 }
 
 pub struct FakeKernel {
@@ -110,6 +116,24 @@ impl KernelSide for FakeKernel {
 
     fn counters(&self, tgid: u32) -> Option<VmCounters> {
         self.state.lock().unwrap().fresh.get(&tgid).copied()
+    }
+
+    fn can_rest(&self) -> bool {
+        self.state.lock().unwrap().can_rest
+    }
+
+    fn rest(&mut self) -> Result<()> {
+        self.state.lock().unwrap().rests = true;
+        Ok(())
+    }
+
+    fn wake(&mut self) -> Result<()> {
+        let mut state = self.state.lock().unwrap();
+        if state.refuses {
+            bail!("refused");
+        }
+        state.rests = false;
+        Ok(())
     }
 }
 

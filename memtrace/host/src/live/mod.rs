@@ -3,9 +3,11 @@
 //!
 //! Nothing here fails as a whole, and what fails for one VM stays with that VM.
 
+mod arming;
 mod assemble;
 mod candidates;
 mod cgroups;
+mod demand;
 mod events;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fake;
@@ -30,6 +32,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use self::arming::{Arming, Rest};
 use self::candidates::Candidates;
 use self::cgroups::Neighbours;
 use self::guests::Guests;
@@ -44,7 +47,7 @@ use crate::hostfs::host::HostFacts;
 use crate::hostfs::process::{self, ProcessStat};
 use crate::hostfs::psi::Trigger;
 use crate::hostfs::{HostRoot, host};
-use crate::probe::{self, Belongings, KernelSide, Reading};
+use crate::probe::{self, Belongings, Hooking, KernelSide, Reading};
 use crate::vmm::discover::{Discovery, FoundVm};
 use crate::vmm::hypervisors::Hypervisors;
 use memtrace_core::format::several;
@@ -77,6 +80,12 @@ pub struct LiveSource {
     /// When events were last read.
     handled: Option<Instant>,
     scope: Option<Scope>,
+    /// The hooks that are attached on demand. `None`: all are attached all the time.
+    arming: Option<Arming>,
+    /// Why they can't be attached again.
+    refused: Option<String>,
+    /// When it was opened.
+    begun: Nanos,
     /// What the configuration says of single VMs.
     tables: SharedTables,
 }
@@ -85,6 +94,8 @@ pub struct LiveSource {
 struct Tick {
     at: Nanos,
     detail: Option<VmId>,
+    /// What passed without hooks since the sample before.
+    rest: Rest,
 }
 
 enum Kernel {
@@ -96,8 +107,8 @@ enum Kernel {
 impl LiveSource {
     /// Opens everything that it reads. Where the eBPF programs cannot run, their values are absent
     /// with the reason. `log`: the programs write messages.
-    pub fn open(root: HostRoot, log: bool, libvirt: bool) -> Self {
-        let kernel = probe::open(&root.sys, log).map_err(|error| {
+    pub fn open(root: HostRoot, log: bool, libvirt: bool, hooking: Hooking) -> Self {
+        let kernel = probe::open(&root.sys, log, hooking).map_err(|error| {
             let reason = format!("eBPF programs unavailable: {error:#}");
             tracing::warn!("{reason}");
             reason
@@ -117,6 +128,11 @@ impl LiveSource {
             Ok(kernel) => Kernel::Runs(kernel),
             Err(reason) => Kernel::Absent(absent_signals(&reason)),
         };
+        let begun = monotonic();
+        let arming = match &kernel {
+            Kernel::Runs(kernel) if kernel.can_rest() => Some(Arming::new(begun)),
+            _ => None,
+        };
         Self {
             facts: HostFacts::read(&root),
             page_size: Bytes(rustix::param::page_size() as u64),
@@ -133,6 +149,9 @@ impl LiveSource {
             stalls: Vec::new(),
             handled: None,
             scope: None,
+            arming,
+            refused: None,
+            begun,
             tables: SharedTables::default(),
         }
     }
@@ -337,14 +356,18 @@ impl Source for LiveSource {
         let at = reading.as_ref().map(|reading| reading.at).filter(|at| at.0 > 0);
         let at = at.unwrap_or_else(monotonic);
         let mut host = self.read_host(reading.as_ref(), &mut notices);
+        self.watch_traffic(&mut host, &mut notices);
+        let rest = self.arming.as_mut().map(Arming::take).unwrap_or_default();
+        let tick = Tick { at, detail, rest };
         host.scope = self.scope.as_mut().map(|scope| scope.read(&self.root, &mut notices));
         let mut vms: Vec<VmSample> = living
             .iter()
             .map(|(vm, stat)| {
                 let counted = reading.as_mut().and_then(|reading| reading.vms.get_mut(&vm.pid));
-                self.read_vm(vm, stat, counted, &Tick { at, detail })
+                self.read_vm(vm, stat, counted, &tick)
             })
             .collect();
+        self.settle_hooks(&mut notices);
         Self::settle_names(&living, &mut vms, &mut notices);
         let flows = reading.as_ref().map(|reading| assemble::flows(&reading.flows, &living));
         for problem in reading.into_iter().flat_map(|reading| reading.problems) {

@@ -1,5 +1,6 @@
 //! Whole samples of fake hosts with a made-up kernel side.
 
+mod demand;
 mod oom;
 mod outside;
 mod process;

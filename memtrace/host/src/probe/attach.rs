@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::{Result, anyhow};
+use aya::programs::raw_trace_point::RawTracePointLinkId;
 use aya::{Btf, Ebpf};
 
 use super::load;
@@ -19,6 +21,16 @@ pub struct Hooks {
     /// Hooks of modules that weren't there.
     waiting: Vec<Hook>,
     retried: Instant,
+    means: Means,
+    /// The attached ones that may be detached for a while.
+    resting: Vec<Resting>,
+}
+
+/// A hook that is attached on demand.
+struct Resting {
+    hook: Hook,
+    /// `None` while it is detached.
+    link: Option<RawTracePointLinkId>,
 }
 
 impl Hooks {
@@ -29,12 +41,15 @@ impl Hooks {
         hooks: Vec<Hook>,
         absent: Vec<(Hook, String)>,
         btf: Option<&Btf>,
+        means: Means,
     ) -> Self {
         let mut all = Self {
             attached: Vec::new(),
             failed: absent,
             waiting: Vec::new(),
             retried: Instant::now(),
+            means,
+            resting: Vec::new(),
         };
         for hook in hooks {
             all.try_one(ebpf, hook, btf);
@@ -59,8 +74,42 @@ impl Hooks {
         &self.attached
     }
 
-    pub fn statuses(&self, means: Means) -> Vec<SignalStatus> {
-        plan::statuses(&self.attached, &self.failed, means)
+    /// The quality of each signal. That of a hook that is detached for a while stays.
+    pub fn statuses(&self) -> Vec<SignalStatus> {
+        plan::statuses(&self.attached, &self.failed, self.means)
+    }
+
+    /// Whether there are hooks that may be detached for a while.
+    pub(crate) fn can_rest(&self) -> bool {
+        !self.resting.is_empty()
+    }
+
+    /// Attaches them again.
+    ///
+    /// # Errors
+    /// Where the kernel refuses one that it took before; the others are attached nevertheless.
+    pub(crate) fn wake(&mut self, ebpf: &mut Ebpf) -> Result<()> {
+        let mut result = Ok(());
+        for resting in self.resting.iter_mut().filter(|resting| resting.link.is_none()) {
+            match load::attach(ebpf, &resting.hook, None) {
+                Ok(link) => resting.link = link,
+                Err(refusal) => result = Err(anyhow!(refusal.reason)),
+            }
+        }
+        result
+    }
+
+    /// Detaches them.
+    ///
+    /// # Errors
+    /// When a link is not one of its program's.
+    pub(crate) fn rest(&mut self, ebpf: &mut Ebpf) -> Result<()> {
+        for resting in &mut self.resting {
+            if let Some(link) = resting.link.take() {
+                load::detach(ebpf, &resting.hook, link)?;
+            }
+        }
+        Ok(())
     }
 
     fn try_one(&mut self, ebpf: &mut Ebpf, hook: Hook, btf: Option<&Btf>) {
@@ -69,7 +118,12 @@ impl Hooks {
             return;
         }
         match load::attach(ebpf, &hook, btf) {
-            Ok(()) => self.attached.push(hook),
+            Ok(link) => {
+                if let Some(link) = link.filter(|_| hook.may_rest(self.means)) {
+                    self.resting.push(Resting { hook: hook.clone(), link: Some(link) });
+                }
+                self.attached.push(hook);
+            }
             Err(refusal) => {
                 tracing::debug!("{}: {}", hook.program, refusal.reason);
                 if refusal.absent && hook.module {
@@ -111,6 +165,8 @@ mod tests {
             failed: vec![(end.clone(), "refused".to_owned())],
             waiting: Vec::new(),
             retried: Instant::now(),
+            means: Means { swap_ins_need_vmswap: false, folio_sizes: false },
+            resting: Vec::new(),
         };
         let missing = |kind, target| hooks.end_missing(&hook(kind, target));
         assert_eq!(missing(HookKind::Entry, "do_swap_page").as_deref(), Some("refused"));

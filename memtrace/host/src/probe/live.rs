@@ -21,7 +21,7 @@ use super::missed;
 use super::plan::{self, Plan};
 use super::slots::{Slots, Tracked};
 use super::support::{self, Means};
-use super::{Arrived, Belongings, FlowReading, KernelSide, Reading, Taker, VmReading};
+use super::{Arrived, Belongings, FlowReading, Hooking, KernelSide, Reading, Taker, VmReading};
 use crate::clock::monotonic;
 use crate::hostfs::Keeper;
 use crate::probe::ring_reader::RingReader;
@@ -32,6 +32,7 @@ use memtrace_core::units::{Nanos, Pages};
 pub struct Probe {
     pub(super) ebpf: Ebpf,
     hooks: Hooks,
+    may_rest: bool,
     signals: Vec<SignalStatus>,
     means: Means,
     nodes: u32,
@@ -46,20 +47,25 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Detects the kernel's features, and attaches all supported hooks.
+    /// Detects the kernel's features, and attaches the supported hooks, of those that fire in each
+    /// page fault what `hooking` says. Those that may rest are attached at first.
     ///
     /// # Errors
     /// When nothing at all can run: no privilege, or no BPF.
-    pub fn open(sys: &Path, log: bool, limits: &Limits) -> Result<Self> {
+    pub fn open(sys: &Path, log: bool, limits: &Limits, hooking: Hooking) -> Result<Self> {
         let facts = support::facts(sys);
-        let Plan { layout, hooks, absent, means } = plan::plan(&facts);
+        let plan = plan::plan(&facts);
+        let Plan { layout, hooks, absent, means } = match hooking {
+            Hooking::Always => plan,
+            Hooking::OnDemand => plan.at_rest(),
+        };
         // Large, so it is kept no longer than attaching takes.
         let btf = Btf::parse_file(sys.join("kernel/btf/vmlinux"), Endianness::default()).ok();
         let mut ebpf = load::load(layout, btf.as_ref(), log, limits)?;
         let logger = if log { start_logger(&mut ebpf) } else { None };
         // Before the programs run, which take slots by themselves.
         let slots = Slots::new(&mut ebpf, limits)?;
-        let hooks = Hooks::attach(&mut ebpf, hooks, absent, btf.as_ref());
+        let hooks = Hooks::attach(&mut ebpf, hooks, absent, btf.as_ref(), means);
         Ok(Self {
             slots,
             host: map(&mut ebpf, "HOST")?,
@@ -67,7 +73,8 @@ impl Probe {
             kswapd_active: Active::default(),
             reader: RingReader::start(map(&mut ebpf, "EVENTS")?, limits.events_bytes)?,
             ebpf,
-            signals: hooks.statuses(means),
+            signals: hooks.statuses(),
+            may_rest: hooking == Hooking::OnDemand && hooks.can_rest(),
             hooks,
             means,
             nodes: support::memory_nodes(sys),
@@ -188,13 +195,28 @@ impl KernelSide for Probe {
         self.row(slot, &mut Vec::new())
     }
 
+    fn can_rest(&self) -> bool {
+        self.may_rest
+    }
+
+    fn rest(&mut self) -> Result<()> {
+        if self.may_rest { self.hooks.rest(&mut self.ebpf) } else { Ok(()) }
+    }
+
+    fn wake(&mut self) -> Result<()> {
+        for vm in self.slots.tracked.values() {
+            self.slots.rows.forget_swap_entries(vm.slot)?;
+        }
+        self.hooks.wake(&mut self.ebpf)
+    }
+
     fn event_fd(&self) -> Option<BorrowedFd<'_>> {
         Some(self.reader.bell())
     }
 
     fn read(&mut self) -> Reading {
         if self.hooks.retry(&mut self.ebpf) {
-            self.signals = self.hooks.statuses(self.means);
+            self.signals = self.hooks.statuses();
         }
         let mut problems = Vec::new();
         let at = monotonic();

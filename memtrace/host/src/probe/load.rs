@@ -3,7 +3,8 @@
 
 use anyhow::{Context, Result, bail};
 use aya::maps::MapError;
-use aya::programs::{FEntry, FExit, Program, ProgramError};
+use aya::programs::raw_trace_point::RawTracePointLinkId;
+use aya::programs::{FEntry, FExit, Program, ProgramError, RawTracePoint};
 use aya::{Btf, Ebpf, EbpfLoader};
 use memtrace_ebpf::KernelLayout;
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -41,21 +42,30 @@ pub fn load(layout: KernelLayout, btf: Option<&Btf>, log: bool, limits: &Limits)
         .context("cannot load the eBPF programs")
 }
 
-/// Loads one program into the kernel, if that wasn't done yet, and attaches it.
+/// Loads one program into the kernel, if that wasn't done yet, and attaches it. Returns the link
+/// of a raw tracepoint, by which it can be detached.
 ///
 /// # Errors
 /// A message for the operator: why this hook isn't available.
-pub fn attach(ebpf: &mut Ebpf, hook: &Hook, btf: Option<&Btf>) -> Result<(), Refusal> {
+pub fn attach(
+    ebpf: &mut Ebpf,
+    hook: &Hook,
+    btf: Option<&Btf>,
+) -> Result<Option<RawTracePointLinkId>, Refusal> {
     let refuse = |reason: String| Refusal { reason, absent: false };
     let program = ebpf
         .program_mut(hook.program)
         .ok_or_else(|| refuse(format!("the object has no program {}", hook.program)))?;
     let result = match (hook.kind, program, btf) {
         (HookKind::RawTracepoint, Program::RawTracePoint(program), _) => {
-            loaded(program.load()).and_then(|()| program.attach(hook.target_name()).map(drop))
+            loaded(program.load()).and_then(|()| program.attach(hook.target_name()).map(Some))
         }
-        (HookKind::Entry, Program::FEntry(program), Some(btf)) => at_begin(program, hook, btf),
-        (HookKind::Exit, Program::FExit(program), Some(btf)) => at_end(program, hook, btf),
+        (HookKind::Entry, Program::FEntry(program), Some(btf)) => {
+            at_begin(program, hook, btf).map(|()| None)
+        }
+        (HookKind::Exit, Program::FExit(program), Some(btf)) => {
+            at_end(program, hook, btf).map(|()| None)
+        }
         (_, _, None) => return Err(refuse("the kernel's BTF was not read".to_owned())),
         _ => return Err(refuse(format!("{} has another program type", hook.program))),
     };
@@ -69,6 +79,16 @@ pub fn attach(ebpf: &mut Ebpf, hook: &Hook, btf: Option<&Btf>) -> Result<(), Ref
         }
         _ => refuse(describe(hook, &error)),
     })
+}
+
+/// Detaches what [`attach`] attached; the program stays loaded.
+///
+/// # Errors
+/// When the link is not the program's.
+pub fn detach(ebpf: &mut Ebpf, hook: &Hook, link: RawTracePointLinkId) -> Result<()> {
+    let program = ebpf.program_mut(hook.program).context("no such program")?;
+    let program: &mut RawTracePoint = program.try_into()?;
+    program.detach(link).with_context(|| format!("cannot detach from {}", hook.target))
 }
 
 fn at_begin(program: &mut FEntry, hook: &Hook, btf: &Btf) -> Result<(), ProgramError> {
@@ -115,6 +135,10 @@ fn describe(hook: &Hook, error: &ProgramError) -> String {
             "this kernel refuses fentry programs (not permitted)".to_owned()
         }
         (_, Some(libc::EPERM)) => format!("not permitted to attach to {target}"),
+        // Ftrace's direct calls, which function entries take, came to arm64 with 6.4.
+        (_, Some(ENOTSUPP)) if cfg!(target_arch = "aarch64") => {
+            format!("this kernel can't attach to {target} (arm64 kernels can from 6.4 on)")
+        }
         (_, Some(ENOTSUPP)) => {
             format!("this kernel can't attach to {target} (too many arguments?)")
         }

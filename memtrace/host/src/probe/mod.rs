@@ -41,13 +41,29 @@ pub use slots::Census;
 #[cfg(feature = "fixture")]
 pub use test_support::Leftover;
 
-/// Attaches all hooks that kernel and privileges allow. `sys` is `/sys`; `log`
+/// Attaches the hooks that kernel and privileges allow. `sys` is `/sys`; `log`
 /// passes the programs' debug messages on to `tracing`.
 ///
 /// # Errors
 /// When nothing at all can run: no privilege, or no BPF.
-pub fn open(sys: &Path, log: bool) -> Result<Box<dyn KernelSide>> {
-    Ok(Box::new(Probe::open(sys, log, &Limits::here())?))
+pub fn open(sys: &Path, log: bool, hooking: Hooking) -> Result<Box<dyn KernelSide>> {
+    Ok(Box::new(Probe::open(sys, log, &Limits::here(), hooking)?))
+}
+
+/// What becomes of hooks that fire in each page fault of the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hooking {
+    /// Only what nothing else tells is attached, and only while pages are reclaimed or swapped.
+    #[default]
+    OnDemand,
+    /// All are attached all the time.
+    Always,
+}
+
+impl Hooking {
+    pub const fn when(always: bool) -> Self {
+        if always { Self::Always } else { Self::OnDemand }
+    }
 }
 
 /// The interface to the eBPF programs: VMs are processes here, slots and generations are internal.
@@ -79,6 +95,21 @@ pub trait KernelSide: Send {
 
     /// The counters of one process at this very moment. `None`: it isn't counted.
     fn counters(&self, tgid: u32) -> Option<VmCounters>;
+
+    /// Whether [`Self::rest`] would detach anything.
+    fn can_rest(&self) -> bool;
+
+    /// Detaches the hooks that have nothing to count while nothing is reclaimed or swapped.
+    ///
+    /// # Errors
+    /// When that fails.
+    fn rest(&mut self) -> Result<()>;
+
+    /// Attaches them again.
+    ///
+    /// # Errors
+    /// When that fails; what they would count is missed until it works.
+    fn wake(&mut self) -> Result<()>;
 }
 
 /// An event, and when memtrace had it.

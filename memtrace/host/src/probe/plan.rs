@@ -2,6 +2,7 @@
 //! signal. Pure.
 
 mod deep;
+mod demand;
 mod signal_quality;
 
 use memtrace_ebpf::{KernelLayout, MISSING};

@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use super::Arrived;
 use crate::clock::monotonic;
+use crate::privileges;
 
 /// What an event takes in the ring buffer: itself and the header of its record
 /// (BPF_RINGBUF_HDR_SZ, include/uapi/linux/bpf.h).
@@ -110,6 +111,7 @@ impl Shared {
         {
             tracing::debug!("the events' thread is not preferred: {error}");
         }
+        privileges::keep_none();
         loop {
             let mut watched = [PollFd::new(ring, PollFlags::IN), PollFd::new(stop, PollFlags::IN)];
             match poll(&mut watched, None) {

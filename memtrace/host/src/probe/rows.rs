@@ -108,6 +108,11 @@ impl Rows {
         keys.iter().try_for_each(|key| ignore_missing(self.async_faults.remove(key)))
     }
 
+    /// Forgets the counter's value that `rss_stat` told last, as events are left out.
+    pub(crate) fn forget_swap_entries(&mut self, slot: u32) -> Result<()> {
+        self.swap_entries.set(slot, 0, 0).context("forget a VM's swap entries")
+    }
+
     /// Zeroes all that a slot has, and gives it back. A program that was on its way to it
     /// when it was released is through by now, and may have left something.
     pub(crate) fn recycle(&mut self, slot: u32) -> Result<()> {

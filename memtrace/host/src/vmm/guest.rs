@@ -7,6 +7,16 @@ use memtrace_core::units::Bytes;
 /// 1 s.
 pub const PERIOD_SECONDS: u32 = 2;
 
+/// Longest polling interval of a guest that is left as it is: with a longer one, as nova's of 10 s,
+/// statistics are stale (`model::STALE_AFTER`) before the next ones come.
+pub const LONGEST_PERIOD: u64 = 5;
+
+/// Whether guest statistics that are polled at this interval (0: not at all) are of no use, so that
+/// a shorter one is set.
+pub fn is_too_slow(period: u64) -> bool {
+    period == 0 || period > LONGEST_PERIOD
+}
+
 /// The last answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GuestAnswer {

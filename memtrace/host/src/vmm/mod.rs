@@ -3,7 +3,7 @@
 
 pub(crate) mod aside;
 pub mod discover;
-pub(crate) mod guest;
+pub mod guest;
 pub(crate) mod hypervisors;
 pub mod inspection;
 pub(crate) mod judge;

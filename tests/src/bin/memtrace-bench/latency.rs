@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use memtrace_core::source::Source;
 use memtrace_host::hostfs::HostRoot;
 use memtrace_host::live::{LiveOptions, LiveSource};
-use memtrace_host::probe;
+use memtrace_host::probe::{self, Hooking};
 use memtrace_measure::measured::Latency;
 
 use crate::herd::{sleep, sleeper};
@@ -51,7 +51,8 @@ pub fn latency(load: &str, mut nanoseconds: Vec<u64>) -> Latency {
 fn run(load: &str, time: Duration) -> Result<Latency> {
     let root = HostRoot::live().context("reading the table of mounts")?;
     let seen = Seen::default();
-    let kernel = Watched::new(probe::open(Path::new("/sys"), false)?, seen.clone());
+    let kernel =
+        Watched::new(probe::open(Path::new("/sys"), false, Hooking::OnDemand)?, seen.clone());
     let options = LiveOptions { libvirt: false, qmp: false };
     let mut source = LiveSource::new(root, Ok(Box::new(kernel)), options);
     source.sample(None)?;

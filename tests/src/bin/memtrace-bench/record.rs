@@ -8,7 +8,7 @@ use memtrace_core::sample::Sample;
 use memtrace_core::source::Source;
 use memtrace_host::hostfs::HostRoot;
 use memtrace_host::live::{LiveOptions, LiveSource};
-use memtrace_host::probe;
+use memtrace_host::probe::{self, Hooking};
 use memtrace_measure::measured::Recording;
 use memtrace_store::recording::{Record, Writer};
 use memtrace_tests::wait;
@@ -25,7 +25,7 @@ const FIRST: u32 = 13;
 /// Records `vms` stand-ins, which all sleep or are all busy, a moment a second.
 pub fn measure(pool: &Path, vms: u32, busy: bool) -> Result<Recording> {
     let root = HostRoot::live().context("reading the table of mounts")?;
-    let kernel = probe::open(Path::new("/sys"), false)?;
+    let kernel = probe::open(Path::new("/sys"), false, Hooking::OnDemand)?;
     let mut source = LiveSource::new(root, Ok(kernel), LiveOptions { libvirt: false, qmp: false });
     let herd = Herd::start(pool, vms, busy)?;
     let mut previous = wait::until("the stand-ins to be found", || {

@@ -13,7 +13,7 @@ use memtrace_core::sample::{Sample, VmSample};
 use memtrace_core::source::Source;
 use memtrace_host::hostfs::HostRoot;
 use memtrace_host::live::{LiveOptions, LiveSource};
-use memtrace_host::probe;
+use memtrace_host::probe::{self, Hooking};
 use memtrace_measure::bpftrace::Bpftrace;
 use memtrace_measure::measured::Scale;
 use memtrace_tests::wait;
@@ -32,7 +32,7 @@ pub const TICK: Duration = Duration::from_secs(1);
 /// Measures with `vms` stand-ins, which all sleep or are all busy.
 pub fn measure(pool: &Path, vms: u32, busy: bool) -> Result<Scale> {
     let root = HostRoot::live().context("reading the table of mounts")?;
-    let kernel = probe::open(Path::new("/sys"), false)?;
+    let kernel = probe::open(Path::new("/sys"), false, Hooking::OnDemand)?;
     let mut source = LiveSource::new(root, Ok(kernel), LiveOptions { libvirt: false, qmp: false });
     source.sample(None)?;
     let mut scale = Scale { vms, busy, ticks: TICKS, ..Scale::default() };

@@ -63,4 +63,16 @@ impl KernelSide for Watched {
     fn read(&mut self) -> Reading {
         self.inner.read()
     }
+
+    fn can_rest(&self) -> bool {
+        self.inner.can_rest()
+    }
+
+    fn rest(&mut self) -> Result<()> {
+        self.inner.rest()
+    }
+
+    fn wake(&mut self) -> Result<()> {
+        self.inner.wake()
+    }
 }

@@ -22,7 +22,7 @@ use memtrace_ebpf::{EVENT_DIRECT_RECLAIM, EVENT_KSWAPD, EVENT_LONG_STALL, EVENT_
 use memtrace_host::actuate::host::HostActuator;
 use memtrace_host::hostfs::HostRoot;
 use memtrace_host::live::{LiveOptions, LiveSource};
-use memtrace_host::probe;
+use memtrace_host::probe::{self, Hooking};
 use memtrace_measure::measured::Latency;
 use memtrace_store::journal::{Journal, Limits};
 use memtrace_tests::wait;
@@ -73,7 +73,7 @@ fn run(pool: &Path, load: &str, times: usize) -> Result<Latency> {
 /// memtrace as it enforces.
 fn start(seen: &Seen, disk: &Path) -> Result<Handle> {
     let root = HostRoot::live().context("reading the table of mounts")?;
-    let kernel = Watched::new(probe::open(&root.sys, false)?, seen.clone());
+    let kernel = Watched::new(probe::open(&root.sys, false, Hooking::OnDemand)?, seen.clone());
     let options = LiveOptions { libvirt: false, qmp: true };
     let source = LiveSource::new(root.clone(), Ok(Box::new(kernel)), options);
     let actuator = HostActuator::new(root, source.hypervisors());

@@ -4,7 +4,7 @@ use crate::fixture::samples::{after, between, counting, only_vm, sample, set_sig
 use crate::model::snapshot::VmView;
 use crate::model::{Measured, derive};
 use crate::sample::{Accelerator, VmId};
-use crate::signal::{Quality, Signal};
+use crate::signal::{Quality, Signal, UNASKED};
 use crate::units::{Nanos, Percent, Rate};
 
 fn reason<T>(measured: &Measured<T>) -> &str {
@@ -45,6 +45,7 @@ fn faults_are_guest_user_and_kernel_faults_together() {
 #[test]
 fn a_part_that_is_absent_leaves_the_sum_approximate_and_is_named() {
     let mut now = sample(11, vec![counting(vm("a", 7), |counters| counters.guest_faults = 5)]);
+    now.vms[0].process.minor_faults = None;
     set_signal(&mut now, Signal::KernelFaults, Quality::absent("not on this machine"));
     let vm = only_vm(derive(Some(&sample(10, vec![vm("a", 7)])), &now));
     assert_eq!(
@@ -52,6 +53,35 @@ fn a_part_that_is_absent_leaves_the_sum_approximate_and_is_named() {
         Measured::approximate(Rate(5.0), "without kernel faults: not on this machine")
     );
     assert_eq!(vm.kernel_faults, Measured::absent("not on this machine"));
+}
+
+/// In an interval in which hooks of ordinary faults were not attached.
+fn unhooked_faults(accelerator: Accelerator, guest_faults: u64) -> Measured<Rate> {
+    let vm = |minor, counted| {
+        let mut vm = counting(vm("a", 7), |counters| counters.guest_faults = counted);
+        vm.accelerator = Some(accelerator);
+        (vm.process.minor_faults, vm.process.major_faults) = (Some(minor), Some(3));
+        vm
+    };
+    let mut now = sample(11, vec![vm(140, guest_faults)]);
+    for signal in [Signal::UserFaults, Signal::KernelFaults] {
+        set_signal(&mut now, signal, Quality::absent(UNASKED));
+    }
+    let vm = only_vm(derive(Some(&sample(10, vec![vm(100, 0)])), &now));
+    assert_eq!(vm.user_faults, Measured::absent(UNASKED));
+    assert_eq!(vm.process_faults, Measured::exact(143));
+    vm.faults
+}
+
+#[test]
+fn without_their_hooks_faults_are_those_of_the_process() {
+    assert_eq!(unhooked_faults(Accelerator::Tcg, 0), Measured::exact(Rate(40.0)));
+    // A guest's faults are mostly among them, and both are known to be too few only.
+    for (guest, all) in [(0, 40.0), (40, 40.0), (70, 70.0)] {
+        let faults = unhooked_faults(Accelerator::Kvm, guest);
+        assert_eq!(faults.value, Some(Rate(all)));
+        assert!(reason(&faults).contains("the more of"), "{faults:?}");
+    }
 }
 
 #[test]
@@ -145,7 +175,8 @@ fn without_a_kernel_side_every_counted_number_says_so() {
     let mut now = sample(11, vec![vm("a", 7)]);
     now.signals.clear();
     let vm = only_vm(derive(Some(&sample(10, vec![vm("a", 7)])), &now));
-    assert_eq!(vm.faults, Measured::absent("the kernel side does not run"));
+    assert_eq!(vm.user_faults, Measured::absent("the kernel side does not run"));
+    assert!(reason(&vm.faults).contains("without faults of its guest"), "{:?}", vm.faults);
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use crate::fixture::samples::{MIB, after, counting, only_vm, sample, set_signal, vm};
 use crate::model::{Measured, derive};
-use crate::sample::{Accelerator, Sample, VmSample};
+use crate::sample::{Accelerator, HooksSample, Sample, VmSample};
 use crate::signal::{Quality, Signal};
-use crate::units::{ByteRate, Bytes, Rate};
+use crate::units::{ByteRate, Bytes, Nanos, Rate};
 
 /// The VM after a second in which it changed and the kernel side lacked some signals.
 fn without(
@@ -236,6 +236,23 @@ fn events_that_vmswap_contradicts_leave_a_doubt() {
     assert_eq!(doubt(1010, 1000), "");
     assert!(doubt(1100, 1000).contains("fewer pages than there were events"));
     assert!(doubt(0, 1000).contains("more pages than the events"));
+}
+
+#[test]
+fn pages_that_come_back_while_the_hook_is_detached_are_told_by_vmswap_alone() {
+    let second = 1_000_000_000;
+    let came_back = |attached, since| {
+        let before = sample(10, vec![swapped(5000, 0, 5000, 0)]);
+        let mut now = sample(11, vec![swapped(5000, 0, 4000, 0)]);
+        now.host.hooks = Some(HooksSample { attached, since: Nanos(since), on_demand: true });
+        let swap_in = only_vm(derive(Some(&before), &now)).swap_in;
+        assert_eq!(swap_in.value, Some(ByteRate(1000.0 * 4096.0)));
+        swap_in.quality
+    };
+    assert_eq!(came_back(false, 5 * second), Quality::Exact);
+    // Attached within the interval; and all the time, in which there should have been events.
+    assert_eq!(came_back(true, 10 * second + 1), Quality::Exact);
+    assert_eq!(came_back(true, 10 * second).word(), "approximate");
 }
 
 #[test]

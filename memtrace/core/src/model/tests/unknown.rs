@@ -27,8 +27,8 @@ const OF_HOST: [&str; 16] = [
     "swap_total",
     "swap_used",
 ];
-/// Those of a VM. Major faults, swap-ins and swap-outs are from files then, as its OOM kills.
-const OF_VM: [&str; 27] = [
+/// Those of a VM. Faults, major ones, swap-ins and swap-outs are from files then, as its OOM kills.
+const OF_VM: [&str; 30] = [
     "balloon_actual",
     "balloon_maximum",
     "cgroup_high",
@@ -37,6 +37,7 @@ const OF_VM: [&str; 27] = [
     "cpu",
     "cpu_time",
     "dead",
+    "faults",
     "guest_age",
     "guest_available",
     "guest_stats",
@@ -45,6 +46,8 @@ const OF_VM: [&str; 27] = [
     "locked",
     "major_faults",
     "oom_kills",
+    "process_faults",
+    "process_major_faults",
     "psi",
     "refaults",
     "rss",

@@ -18,7 +18,7 @@ use super::known::{Known, Learned, Told, is_read};
 use super::metadata::Metadata;
 use super::running::{Running, until_then};
 use crate::protocol::{Answer, Ask, Look, Said};
-use crate::vmm::guest::PERIOD_SECONDS;
+use crate::vmm::guest::{PERIOD_SECONDS, is_too_slow};
 use crate::vmm::name;
 use crate::vmm::naming::metadata::of_domain;
 use crate::vmm::order::{Reply, SetBalloon};
@@ -441,7 +441,7 @@ impl Driver {
         };
         let first = daemon.seen.insert(uuid);
         known.lock().note_stats(uuid, Ok(told(&look)));
-        if first && look.xml.as_deref().is_some_and(is_silent) {
+        if first && look.xml.as_deref().is_some_and(is_seldom_asked) {
             // Where that fails, the missing statistics say so.
             self.ask(number, Ask::Period { uuid, seconds: PERIOD_SECONDS }, What::Period(uuid));
         }
@@ -487,8 +487,31 @@ fn told(look: &Look) -> Told {
     }
 }
 
-/// Whether it has a balloon whose guest isn't asked for statistics.
-fn is_silent(xml: &str) -> bool {
+/// Whether it has a balloon whose guest isn't asked for statistics, or too seldom.
+fn is_seldom_asked(xml: &str) -> bool {
     let devices = Devices::parse(xml).ok();
-    devices.and_then(|devices| devices.balloon).is_some_and(|balloon| balloon.period == 0)
+    devices
+        .and_then(|devices| devices.balloon)
+        .is_some_and(|balloon| is_too_slow(balloon.period.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_whose_statistics_come_too_seldom_are_asked_more_often() {
+        for (balloon, seldom) in [
+            ("<memballoon model='virtio'/>", true),
+            ("<memballoon model='virtio'><stats period='1'/></memballoon>", false),
+            ("<memballoon model='virtio'><stats period='5'/></memballoon>", false),
+            // nova's default.
+            ("<memballoon model='virtio'><stats period='10'/></memballoon>", true),
+            ("<memballoon model='none'/>", false),
+        ] {
+            let xml = format!("<domain><devices>{balloon}</devices></domain>");
+            assert_eq!(is_seldom_asked(&xml), seldom, "{balloon}");
+        }
+        assert!(!is_seldom_asked("no domain"));
+    }
 }

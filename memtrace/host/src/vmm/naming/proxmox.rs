@@ -38,7 +38,8 @@ impl Adapter for Proxmox {
                 "tags" => add(&mut named.labels, "tags", Some(value)),
                 "memory" => memory = value.trim_start_matches("current=").parse::<u64>().ok(),
                 "balloon" => balloon = value.parse::<u64>().ok(),
-                // 0 switches its own ballooning off for this VM.
+                // 0 switches its own ballooning off for this VM. Whether another's is wanted isn't
+                // said by that, so it is taken for a no, unless the configuration has a weight.
                 "shares" => {
                     named.settings.weight = value.parse().ok().map(|shares: u32| shares.min(MOST));
                 }

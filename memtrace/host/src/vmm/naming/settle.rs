@@ -1,7 +1,7 @@
 //! Takes names from VMs that bear another's: as `vm_choice` rules, whatever the name is there.
 
 use crate::vmm::discover::{FoundVm, Worth, own_name};
-use memtrace_core::sample::VmLabels;
+use memtrace_core::sample::{VmId, VmLabels};
 use memtrace_core::vm_choice::{Called, Word, usurped};
 
 /// A VM's names, which may change.
@@ -10,6 +10,8 @@ pub struct CalledVm<'a> {
     pub pid: u32,
     /// Its command.
     pub vmm: &'a str,
+    /// Its process id is its identity.
+    pub is_process: bool,
     pub worth: Worth,
     pub name: &'a mut String,
     pub labels: &'a mut VmLabels,
@@ -17,16 +19,20 @@ pub struct CalledVm<'a> {
 
 impl<'a> CalledVm<'a> {
     pub fn of(vm: &'a FoundVm, name: &'a mut String, labels: &'a mut VmLabels) -> Self {
-        Self { pid: vm.pid, vmm: &vm.description.vmm, worth: vm.worth(), name, labels }
+        let is_process = matches!(vm.id, VmId::Process { .. });
+        let (pid, vmm) = (vm.pid, &vm.description.vmm);
+        Self { pid, vmm, is_process, worth: vm.worth(), name, labels }
+    }
+
+    fn called(&self) -> Called<'_, Worth> {
+        let process = self.is_process.then_some(self.pid);
+        Called { name: self.name, labels: self.labels, process, standing: self.worth }
     }
 }
 
 /// Leaves each name with those that have it by right. Returns what the operator should know.
 pub fn settle(vms: &mut [CalledVm<'_>]) -> Vec<String> {
-    let called: Vec<Called<'_, Worth>> = vms
-        .iter()
-        .map(|vm| Called { name: vm.name, labels: vm.labels, standing: vm.worth })
-        .collect();
+    let called: Vec<Called<'_, Worth>> = vms.iter().map(CalledVm::called).collect();
     let lost = usurped(&called);
     let mut notices = Vec::new();
     for one in lost {
@@ -37,12 +43,17 @@ pub fn settle(vms: &mut [CalledVm<'_>]) -> Vec<String> {
                 *vm.name = own_name(vm.vmm, vm.pid);
                 "name"
             }
+            Word::Process => continue,
             Word::Id => {
                 vm.labels.id = None;
                 "number"
             }
             Word::Title => {
                 vm.labels.name = None;
+                "name"
+            }
+            Word::PlatformTitle => {
+                vm.labels.platform_name = None;
                 "name"
             }
         };

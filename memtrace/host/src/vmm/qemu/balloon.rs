@@ -32,6 +32,15 @@ impl BalloonDriver {
         }
     }
 
+    /// That of a type of machine; microvm has PCI only if it is told so.
+    pub(super) fn of_machine(kind: &str, pcie: Option<&str>) -> Self {
+        match kind {
+            "microvm" if !pcie.is_some_and(is_on) => Self::Mmio,
+            _ if kind.starts_with("s390-ccw") => Self::Ccw,
+            _ => Self::Pci,
+        }
+    }
+
     fn of(name: &str) -> Self {
         let all = [Self::Ccw, Self::Mmio];
         all.into_iter().find(|driver| driver.name() == name).unwrap_or_default()

@@ -54,6 +54,8 @@ pub struct QemuCommand {
     pub encrypted: bool,
     /// A balloon device that it was started with.
     pub balloon: Option<BalloonOptions>,
+    /// What a balloon of its machine is connected by.
+    pub balloon_driver: BalloonDriver,
     /// It was started to wait for a migration.
     pub incoming: bool,
     pub daemonize: bool,
@@ -300,6 +302,7 @@ impl QemuCommand {
     fn machine(&mut self, keyed: &Keyed) {
         if let Some(kind) = keyed.get("type") {
             self.probe_only |= kind == "none" || is_help(kind);
+            self.balloon_driver = BalloonDriver::of_machine(kind, keyed.get("pcie"));
         }
         if let Some(list) = keyed.get("accel") {
             list.split(':').for_each(|name| self.accelerators.add(name));

@@ -119,6 +119,12 @@ pub fn device(device: Device) -> impl Fn(UnixStream) + Send + Sync + 'static {
     move |stream| answer(stream, &actual, &interval, device)
 }
 
+/// The same with a balloon whose guest is asked at this interval, which a client may change.
+pub fn polled(interval: &Arc<AtomicU64>) -> impl Fn(UnixStream) + Send + Sync + 'static {
+    let interval = Arc::clone(interval);
+    move |stream| answer(stream, &AtomicU64::new(ACTUAL), &interval, Device::default())
+}
+
 fn serve(stream: UnixStream, actual: &AtomicU64) {
     answer(stream, actual, &AtomicU64::new(0), Device::default());
 }

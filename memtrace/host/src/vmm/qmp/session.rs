@@ -7,7 +7,7 @@ use tokio::net::UnixStream;
 
 use super::connection::{Connection, Failure};
 use super::{Target, answers, socket};
-use crate::vmm::guest::{GuestAnswer, PERIOD_SECONDS};
+use crate::vmm::guest::{GuestAnswer, PERIOD_SECONDS, is_too_slow};
 use memtrace_core::sample::{GuestSample, GuestStats, VmState};
 use memtrace_core::units::Bytes;
 
@@ -161,11 +161,11 @@ pub(super) async fn find_balloon(connection: &mut Connection) -> Result<String, 
     Err(Failure::Refused { class: "NotFound".to_owned(), text })
 }
 
-/// Enables polling of guest statistics, unless it is on already.
+/// Enables polling of guest statistics, unless it is on already, and often enough.
 async fn switch_on(connection: &mut Connection, path: &str) -> Result<(), Failure> {
     let get = json!({ "path": path, "property": POLLING });
     let interval = connection.execute("qom-get", get).await?;
-    if interval.as_u64() == Some(0) {
+    if interval.as_u64().is_some_and(is_too_slow) {
         let set = json!({ "path": path, "property": POLLING, "value": PERIOD_SECONDS });
         connection.execute("qom-set", set).await?;
     }

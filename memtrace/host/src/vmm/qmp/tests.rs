@@ -5,10 +5,10 @@ mod orders;
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
-use super::fake::{Monitor, qemu};
+use super::fake::{Monitor, polled, qemu};
 use super::*;
 use memtrace_core::sample::VmState;
 use memtrace_core::units::Bytes;
@@ -46,6 +46,18 @@ fn a_good_monitor_is_read_and_its_statistics_are_switched_on() {
     assert_eq!(answer.guest.maximum, Some(Bytes(536_870_912)));
     assert_eq!(answer.guest.stats.unwrap().total, Some(Bytes(500_000_000)));
     assert_eq!(answer.guest.problem, None);
+}
+
+#[test]
+fn a_guest_that_is_asked_too_seldom_is_asked_more_often() {
+    for (before, after) in [(0, 2), (1, 1), (5, 5), (6, 2), (10, 2)] {
+        let interval = Arc::new(AtomicU64::new(before));
+        let monitor = Monitor::start(polled(&interval));
+        let mut clients = QmpClients::default();
+        clients.follow(1, monitor.target());
+        wait_for(&clients, 1, |answer| answer.guest.actual.is_some());
+        assert_eq!(interval.load(Ordering::Relaxed), after, "{before}");
+    }
 }
 
 #[test]
