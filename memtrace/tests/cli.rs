@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -124,7 +125,11 @@ fn help_of_status() {
 fn where_nothing_runs_status_says_so_with_3() {
     let directory = tempfile::tempdir().expect("there is room");
     let place = directory.path().to_string_lossy();
-    let status = ["status", "--state-dir", &place, "--config", "/dev/null"];
+    let config = directory.path().join("memtrace.toml");
+    let socket = directory.path().join("samples.sock");
+    fs::write(&config, format!("[samples]\nsocket = \"{}\"\n", socket.display())).unwrap();
+    let config = config.to_string_lossy();
+    let status = ["status", "--state-dir", &place, "--config", &config];
     let output = run(&status);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert_eq!(stdout(&output), "memtrace mitigate doesn't run\n");

@@ -11,6 +11,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -19,9 +21,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 use trials::Test;
 
-const TESTS: [(&str, Test); 3] = [
+const TESTS: [(&str, Test); 4] = [
     ("another_user_sees_the_numbers_and_measures_nothing", another_user),
     ("counters_count_on_from_one_command_to_the_next", counters),
+    ("a_stream_goes_on_with_the_next_memtrace", next_one),
     ("a_second_memtrace_loads_no_programs_unless_told_to", one_set),
 ];
 
@@ -38,7 +41,9 @@ fn obstacle() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("this is another user than root".into());
     }
-    memtrace_host::probe::open(Path::new("/sys"), false).err().map(|error| format!("{error:#}"))
+    memtrace_host::probe::open(Path::new("/sys"), false, memtrace_host::probe::Hooking::Always)
+        .err()
+        .map(|error| format!("{error:#}"))
 }
 
 /// A `memtrace exporter` that samples. It is killed when this is dropped.
@@ -52,17 +57,32 @@ impl Exporter {
     fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
-        let metrics = format!("unix:{}", folder.path().join("metrics.sock").display());
+        let mut exporter = Self { child: Self::child(folder.path())?, folder };
+        exporter.wait()?;
+        Ok(exporter)
+    }
+
+    fn child(folder: &Path) -> Result<Child> {
+        let metrics = format!("unix:{}", folder.join("metrics.sock").display());
         let mut command = common::memtrace(&["exporter", "--no-libvirt", "--interval", "200ms"]);
-        command.args(["--listen", &metrics, "--samples"]).arg(folder.path().join("samples.sock"));
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let mut exporter = Self { child, folder };
+        command.args(["--listen", &metrics, "--samples"]).arg(folder.join("samples.sock"));
+        Ok(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
+    }
+
+    /// Kills it, and starts the next one in its place.
+    fn replace(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        self.child = Self::child(self.folder.path())?;
+        self.wait()
+    }
+
+    fn wait(&mut self) -> Result<()> {
         until("the first sample", || {
             // It has ended, or a reader has its answer.
-            let ended = exporter.child.try_wait().ok().flatten().is_some();
-            (ended || exporter.top(&["--count", "1"]).is_ok()).then_some(())
-        })?;
-        Ok(exporter)
+            let ended = self.child.try_wait().ok().flatten().is_some();
+            (ended || self.top(&["--count", "1"]).is_ok()).then_some(())
+        })
     }
 
     fn socket(&self) -> PathBuf {
@@ -152,6 +172,33 @@ fn counters() -> Result<()> {
     Ok(())
 }
 
+fn next_one() -> Result<()> {
+    let mut exporter = Exporter::start()?;
+    let mut stream = exporter.reader(&["stream", "--interval", "200ms"]).spawn()?;
+    let lines = BufReader::new(stream.stdout.take().context("its output")?).lines();
+    let (tell, told) = channel();
+    let reading =
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tell.send(line)));
+    let shows = |pid: u32| {
+        let whose = format!("numbers of memtrace exporter (process {pid}), since ");
+        until("a line of the one that serves", || {
+            told.recv_timeout(DEADLINE).ok().filter(|line| line.contains(&whose))
+        })
+    };
+    shows(exporter.child.id())?;
+    exporter.replace()?;
+    let line: Value = serde_json::from_str(&shows(exporter.child.id())?)?;
+    // Not over the time since the one before, whose counters were others.
+    let interval = line.get("interval").and_then(Value::as_u64).context("it has rates")?;
+    ensure!(interval < 1_000_000_000, "over {interval} ns");
+    stream.kill()?;
+    let said = stream.wait_with_output()?;
+    ensure!(text(&said.stderr).contains("; waiting for the next one"), "{}", text(&said.stderr));
+    // Its receiver is there until now.
+    ensure!(reading.join().is_ok(), "the reader panicked");
+    Ok(())
+}
+
 fn one_set() -> Result<()> {
     let exporter = Exporter::start()?;
     let own = programs(exporter.child.id());
@@ -191,6 +238,6 @@ fn until<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> Result<T> {
             return Ok(answer);
         }
         ensure!(begun.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain for {what}");
-        std::thread::park_timeout(Duration::from_millis(20));
+        thread::park_timeout(Duration::from_millis(20));
     }
 }

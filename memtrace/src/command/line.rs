@@ -36,6 +36,7 @@ const HEADINGS: [(&str, &[&str]); 2] = [
             "state_dir",
             "no_libvirt",
             "attach",
+            "always",
             "samples",
             "source",
             "replay",

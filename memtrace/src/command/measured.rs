@@ -38,7 +38,8 @@ pub(crate) fn measure(
         return Ok(Measured { snapshot, from: Some(samples.notice().to_owned()) });
     }
     privileges::require(&root)?;
-    let mut source = live::source(root, verbosity, !no_libvirt);
+    let hooking = live::hooking(arguments.always);
+    let mut source = live::source(root, verbosity, !no_libvirt, hooking);
     source.configure(&live::tables());
     Ok(Measured { snapshot: check::look(&mut source, interval)?, from: None })
 }

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use memtrace_view::export;
+use memtrace_view::export::stream::keys::{KeyPath, Selection};
 
 use crate::cli::look::LookArguments;
 use crate::cli::print::PrintArguments;
@@ -13,7 +14,14 @@ use crate::sys::output;
 
 pub const AFTER_HELP: &str = "\
 The same as `memtrace top --json`. Keys and units are in docs/stream.md (--describe prints it);
-`schema_version` in each line is incremented when a key is removed or changes its meaning.";
+`schema_version` in each line is incremented when a key is removed or changes its meaning.
+
+A line has all that is known, some 5 KB for each VM and 10 KB more. Examples of less:
+  memtrace stream --only vms.name,vms.stalled,host.psi
+  memtrace stream --without signals,flows,reaction.decisions.thoughts
+
+Where it reads another memtrace's samples and that one ends, it says so on standard error, waits for
+the next one, and goes on with that one's second sample; with --count it ends.";
 
 #[derive(Args, Clone, Debug)]
 pub struct StreamArguments {
@@ -23,8 +31,16 @@ pub struct StreamArguments {
     #[command(flatten)]
     pub look: LookArguments,
     /// Print the description of all keys (Markdown, or JSON Schema with --json) and exit
-    #[arg(long, conflicts_with_all = ["count", "filter"])]
+    #[arg(long, conflicts_with_all = ["count", "filter", "only", "without"])]
     pub describe: bool,
+    /// Print these keys alone (host,vms or host.psi,vms.name,vms.stalled) and schema_version, wall
+    /// and interval
+    #[arg(long, value_name = "KEY,...", value_delimiter = ',', value_parser = KeyPath::parse)]
+    pub only: Vec<KeyPath>,
+    /// Leave these keys out (signals,reaction.decisions.thoughts)
+    #[arg(long, value_name = "KEY,...", value_delimiter = ',',
+        value_parser = KeyPath::parse_dispensable)]
+    pub without: Vec<KeyPath>,
     /// Exit after N lines
     #[arg(short = 'n', long, value_name = "N", value_parser = count)]
     pub count: Option<u64>,
@@ -33,7 +49,8 @@ pub struct StreamArguments {
 impl From<StreamArguments> for TopArguments {
     fn from(stream: StreamArguments) -> Self {
         let print = PrintArguments { json: true, count: stream.count, ..PrintArguments::default() };
-        Self { look: stream.look, print, ..Self::default() }
+        let keys = Selection { only: stream.only, without: stream.without };
+        Self { look: stream.look, print, keys, ..Self::default() }
     }
 }
 

@@ -5,6 +5,7 @@ use memtrace_core::settings::VmTable;
 use memtrace_host::hostfs::HostRoot;
 use memtrace_host::live::LiveSource;
 use memtrace_host::privileges;
+use memtrace_host::probe::Hooking;
 
 use crate::cli::Verbosity;
 use crate::config;
@@ -33,7 +34,32 @@ pub fn tables() -> Vec<VmTable> {
     config::chosen(None).map(|config| config.rules.vms).unwrap_or_default()
 }
 
-/// The source of samples of this host.
-pub fn source(root: HostRoot, verbosity: Verbosity, libvirt: bool) -> LiveSource {
-    LiveSource::open(root, verbosity.programs(), libvirt)
+/// Which hooks are attached: as was asked for, or as the configuration in its usual place says.
+pub fn hooking(always: bool) -> Hooking {
+    Hooking::when(always || config::chosen(None).is_ok_and(|config| config.always_hooked))
+}
+
+/// The source of samples of this host. From here on this thread, and all that it starts, have the
+/// few privileges that reading and acting take: what needs others is opened before.
+pub fn source(root: HostRoot, verbosity: Verbosity, libvirt: bool, hooking: Hooking) -> LiveSource {
+    let source = LiveSource::open(root, verbosity.programs(), libvirt, hooking);
+    privileges::keep_few();
+    source
+}
+
+/// The same, which tells when the host stalls.
+pub fn watchful_source(
+    root: HostRoot,
+    verbosity: Verbosity,
+    libvirt: bool,
+    hooking: Hooking,
+) -> LiveSource {
+    let pressure = root.proc.join("pressure/memory");
+    let mut source = LiveSource::open(root, verbosity.programs(), libvirt, hooking);
+    if let Err(error) = source.watch_stalls(&pressure) {
+        // `doctor` reports it; there are other signs of pressure.
+        tracing::debug!("no PSI trigger: {error}");
+    }
+    privileges::keep_few();
+    source
 }

@@ -51,7 +51,9 @@ impl Handle {
     pub fn failure(&self) -> Result<()> {
         match &*self.latest.borrow() {
             Latest::Failed(text) => bail!("{text}"),
-            Latest::Starting | Latest::Snapshot(_) => bail!("sampling ended without an error"),
+            Latest::Starting | Latest::Snapshot(_) | Latest::Waiting(_) => {
+                bail!("sampling ended without an error")
+            }
         }
     }
 
@@ -113,6 +115,11 @@ impl Publisher {
     fn snapshot(&self, sample: &Arc<Sample>, snapshot: Arc<Snapshot>) {
         self.latest.send_replace(Latest::Snapshot(snapshot));
         self.samples.send_replace(Some(Arc::clone(sample)));
+    }
+
+    fn waiting(&self, text: String) {
+        debug!("waiting for samples: {text}");
+        self.latest.send_replace(Latest::Waiting(text.into()));
     }
 
     fn failed(&self, text: String) {

@@ -166,6 +166,8 @@ struct Sources<'a> {
     latest: Watched<Latest>,
     step: Watched<Option<Arc<Step>>>,
     beside: Watched<Option<Decided>>,
+    /// Of samples of another memtrace only.
+    whose: Option<Watched<String>>,
     /// Of a recording only.
     place: Option<Watched<Place>>,
 }
@@ -183,6 +185,7 @@ impl<'a> Sources<'a> {
             latest,
             step: Watched::new(&handle.step),
             beside: Watched::new(&input.beside),
+            whose: input.whose.as_ref().map(Watched::new),
             place: input.replay.as_ref().map(|remote| Watched::new(&remote.place)),
         })
     }
@@ -198,7 +201,8 @@ impl<'a> Sources<'a> {
             newest = self.latest.next() => Some(newest.map_or(Message::Ended, Message::Latest)),
             _ = self.step.next() => Some(Message::Decided(self.input.decided())),
             _ = self.beside.next() => Some(Message::Decided(self.input.decided())),
-            place = next_place(&mut self.place) => place.map(Message::Replay),
+            whose = next_of(&mut self.whose) => whose.map(Message::From),
+            place = next_of(&mut self.place) => place.map(Message::Replay),
         };
         Ok(message.map(Happening::Message))
     }
@@ -225,9 +229,10 @@ impl<T: Clone> Watched<T> {
     }
 }
 
-async fn next_place(place: &mut Option<Watched<Place>>) -> Option<Place> {
-    match place {
-        Some(place) => place.next().await,
+/// The next value of one that there may not be.
+async fn next_of<T: Clone>(watched: &mut Option<Watched<T>>) -> Option<T> {
+    match watched {
+        Some(watched) => watched.next().await,
         None => std::future::pending().await,
     }
 }
@@ -238,6 +243,10 @@ async fn watch(screen: &mut Screen, input: &ViewInput, options: &TopOptions) -> 
     let interval = input.handle.control.borrow().interval;
     let mut state = State::new(options, interval, (size.width, size.height), TimeZone::system());
     update(&mut state, Message::Decided(input.decided()));
+    if let Some(whose) = &input.whose {
+        let whose = whose.borrow().clone();
+        update(&mut state, Message::From(whose));
+    }
     if let Some(remote) = &input.replay {
         let place = remote.place.borrow().clone();
         update(&mut state, Message::Replay(place));

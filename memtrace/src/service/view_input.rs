@@ -26,6 +26,8 @@ pub struct ViewInput {
     pub beside: watch::Receiver<Option<Decided>>,
     /// The player, if a recording is shown.
     pub replay: Option<Remote>,
+    /// Which other memtrace takes the samples, if one does.
+    pub whose: Option<watch::Receiver<String>>,
     /// Alerts of this instance; `None` where it has no rules.
     alerts: Option<watch::Receiver<Vec<Alert>>>,
     /// Why this instance has no reactor, if it has none.
@@ -38,7 +40,8 @@ impl ViewInput {
     /// For a loop without another instance. `idle`: why it has no reactor.
     pub fn alone(handle: Handle, idle: Option<Arc<str>>) -> Self {
         let (alone, beside) = watch::channel(None);
-        Self { handle, beside, replay: None, alerts: None, idle, _alone: Some(Arc::new(alone)) }
+        let (replay, whose, alerts) = (None, None, None);
+        Self { handle, beside, replay, whose, alerts, idle, _alone: Some(Arc::new(alone)) }
     }
 
     /// With the alerts of this instance.
@@ -63,7 +66,13 @@ impl ViewInput {
     pub fn beside(handle: Handle, idle: Option<Arc<str>>, follower: Follower) -> Self {
         let (tell, beside) = watch::channel(None);
         tokio::spawn(follow(handle.latest.clone(), follower, tell));
-        Self { handle, beside, replay: None, alerts: None, idle, _alone: None }
+        Self { handle, beside, replay: None, whose: None, alerts: None, idle, _alone: None }
+    }
+
+    /// With the one that takes the samples.
+    #[must_use]
+    pub fn taken_by(self, whose: Option<watch::Receiver<String>>) -> Self {
+        Self { whose, ..self }
     }
 
     /// The current decisions. Those of another instance take precedence.
@@ -212,7 +221,7 @@ mod tests {
         let mut input = ViewInput::alone(handle.clone(), None);
         let has_rates = |latest: &Latest| match latest {
             Latest::Snapshot(snapshot) => snapshot.interval.is_some(),
-            Latest::Starting | Latest::Failed(_) => false,
+            Latest::Starting | Latest::Waiting(_) | Latest::Failed(_) => false,
         };
         let waiting = tokio::time::timeout(LIMIT, input.handle.latest.wait_for(has_rates));
         let latest = waiting.await.expect("in time").expect("the loop runs").clone();

@@ -113,8 +113,19 @@ pub fn vms(snapshot: &Snapshot) -> Vec<Part> {
     ]
 }
 
-/// `signals: 14 exact 2 approx 1 absent`.
-pub fn signals(snapshot: &Snapshot) -> Part {
+/// `signals: 14 exact 2 approx 1 absent  hooks attached 12s`.
+pub fn signals(snapshot: &Snapshot) -> Vec<Part> {
+    std::iter::once(qualities(snapshot)).chain(hooks(&snapshot.host)).collect()
+}
+
+/// Whether the hooks that come and go with pressure are there, and since when.
+fn hooks(host: &HostView) -> Option<Part> {
+    let hooks = host.hooks.value.filter(|hooks| hooks.on_demand)?;
+    let state = if hooks.attached { "attached" } else { "at rest" };
+    Some(Part::plain(format!("hooks {state} {}", format::duration(hooks.since, 5))))
+}
+
+fn qualities(snapshot: &Snapshot) -> Part {
     let [mut exact, mut approximate, mut absent] = [0_usize; 3];
     for status in snapshot.signals.iter().filter(|status| !status.is_spared()) {
         match status.quality {

@@ -11,6 +11,7 @@ mod gather;
 mod history;
 mod host;
 mod hours;
+mod looks;
 mod signs;
 mod sketch;
 mod source;
@@ -37,8 +38,9 @@ use dead::Dead;
 use gather::Record;
 use host::HostAdvice;
 use hours::ByHour;
+use looks::APART;
 use memtrace_core::policy::rules::Rules;
-use memtrace_core::units::{Bytes, Nanos, WallNanos};
+use memtrace_core::units::{Bytes, WallNanos};
 use memtrace_core::vm_choice::{Candidate, choose};
 use memtrace_store::tape::Tape;
 use source::Source;
@@ -48,10 +50,6 @@ use vm::{Around, SizeAdvice, VmAdvice};
 
 /// Version of the JSON schema. Incremented when a field is removed or changes its meaning.
 const SCHEMA_VERSION: u32 = 1;
-
-/// Interval of evaluated samples: shorter peaks don't matter for sizes, and a month with many VMs
-/// would take hours.
-const APART: Nanos = Nanos(10 * Nanos::SECOND.0);
 
 /// All of it. Amounts are in bytes, times in nanoseconds since 1970; `null` is unknown.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::basis::{Basis, Sure};
 use super::gather::VmAccount;
-use memtrace_core::format;
+use super::looks::time;
 use memtrace_core::sample::VmLabels;
 use memtrace_core::units::{Bytes, WallNanos};
 
@@ -156,7 +156,7 @@ fn judge(advice: &mut VmAdvice, wanted: Size, p95: Bytes, room: Option<Bytes>) {
             (SizeAdvice::Keep, now, "it fits".to_owned())
         }
         Some(now) if basis.days() < WEEK => {
-            let time = format::seconds(basis.known_seconds);
+            let time = time(basis.known_seconds);
             let why = format!("not needed in {time}, but at least a week is required");
             (SizeAdvice::Keep, now, why)
         }
@@ -190,7 +190,7 @@ fn doubts(basis: &Basis) -> Vec<String> {
 }
 
 fn too_little(basis: &Basis) -> String {
-    let time = format::seconds(basis.known_seconds);
+    let time = time(basis.known_seconds);
     let why = basis.missing.as_ref().map_or(String::new(), |why| format!(" ({why})"));
     format!("too little data: its demand is known for {time}, at least 6 h are required{why}")
 }

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use super::Advice;
 use super::basis::Sure;
 use super::host::{Added, Fits, HostAdvice, Level};
+use super::looks::time;
 use super::source::Source;
 use super::vm::{SizeAdvice, VmAdvice};
 use memtrace_core::format::{self, UNKNOWN, several};
@@ -47,7 +48,7 @@ impl Page<'_> {
         let host = if hosts.is_empty() { "a host".to_owned() } else { hosts.join(", ") };
         let begin = advice.begin.map_or(UNKNOWN.to_owned(), |begin| self.time(begin));
         let end = self.time(advice.end);
-        let time = format::seconds(advice.recorded_seconds);
+        let time = time(advice.recorded_seconds);
         let of = match advice.source.in_full() {
             Some(words) => format!("of history ({words})"),
             None => "recorded".to_owned(),
@@ -119,7 +120,7 @@ impl Page<'_> {
         if let Some(peak_at) = basis.peak_at {
             let [p50, p95, p99, peak] = [basis.p50, basis.p95, basis.p99, basis.peak].map(bytes);
             let at = self.time(peak_at);
-            let days = format::seconds(basis.known_seconds);
+            let days = time(basis.known_seconds);
             let by = source.words().map_or(String::new(), |words| format!(" ({words})"));
             self.said(
                 &format!(

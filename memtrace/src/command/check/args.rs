@@ -57,7 +57,7 @@ pub struct CheckArguments {
     /// Read from a running memtrace: the address of `mitigate --listen` (:9435, unix:/PATH), or the
     /// file of `exporter --textfile` (/FILE.prom). Requires no privileges. Without it: as --samples
     /// says
-    #[arg(long, value_name = "PLACE", conflicts_with_all = ["interval", "no_libvirt", "attach", "samples"])]
+    #[arg(long, value_name = "PLACE", conflicts_with_all = ["interval", "no_libvirt", "attach", "samples", "always"])]
     pub source: Option<MetricsSource>,
     /// Measurement time, 100ms to 1min; guest statistics refresh every 2 s
     #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = interval::parse)]

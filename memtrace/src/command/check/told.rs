@@ -13,6 +13,8 @@ use memtrace_view::export::metrics::parse::Sample;
 use memtrace_view::export::metrics::table::VM_LABELS;
 
 const MIB: f64 = 1_048_576.0;
+/// Which numbers of the host and of VMs are approximate.
+const APPROXIMATE: (&str, &str) = ("memtrace_host_approximate", "memtrace_vm_approximate");
 
 /// A number by the metric that has it, without `memtrace_`; `kind`: of its samples.
 struct Read<'a> {
@@ -33,21 +35,37 @@ impl Read<'_> {
     }
 
     fn value(&self, metric: Metric, name: &str, kind: Option<&str>, unit: f64) -> Value {
-        worth(metric, name, self.of(name, kind).map(|number| number / unit))
+        let is_approximate = self.is_approximate(name);
+        worth(metric, name, self.of(name, kind).map(|number| number / unit), is_approximate)
+    }
+
+    /// Whether the memtrace that measured it says so.
+    fn is_approximate(&self, name: &str) -> bool {
+        let whose = if self.vm.is_some() { APPROXIMATE.1 } else { APPROXIMATE.0 };
+        self.samples.iter().any(|sample| {
+            let label = |name: &str| sample.labels.get(name).map(String::as_str);
+            sample.name == whose
+                && (self.vm.is_none() || label(VM_LABELS[1]) == self.vm)
+                && label("metric").and_then(|it| it.strip_prefix("memtrace_")) == Some(name)
+        })
     }
 
     /// In per cent.
     fn share(&self, metric: Metric, part: &str, whole: &str) -> Value {
         let share = self.of(part, None).zip(self.of(whole, None));
         let share = share.filter(|(_, whole)| *whole > 0.0);
-        worth(metric, part, share.map(|(part, whole)| part * 100.0 / whole))
+        let is_approximate = self.is_approximate(part) || self.is_approximate(whole);
+        worth(metric, part, share.map(|(part, whole)| part * 100.0 / whole), is_approximate)
     }
 }
 
-/// The metrics tell the quality of signals, and not of single numbers.
-fn worth(metric: Metric, name: &str, number: Option<f64>) -> Value {
+/// The metrics don't tell why a number is approximate.
+fn worth(metric: Metric, name: &str, number: Option<f64>, is_approximate: bool) -> Value {
     let number = number.filter(|number| number.is_finite());
     let measured: Measured<f64> = match number {
+        Some(number) if is_approximate => {
+            Measured::approximate(number, "as the memtrace that measured it says")
+        }
         Some(number) => Measured::exact(number),
         None => Measured::absent(format!("no sample of memtrace_{name}")),
     };
@@ -97,12 +115,16 @@ pub(super) fn report(samples: &[Sample], arguments: &CheckArguments) -> Result<C
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use clap::Parser;
 
     use super::*;
     use crate::command::check::metric;
     use crate::command::{Arguments, Command};
     use memtrace_core::fixture;
+    use memtrace_core::model::Snapshot;
+    use memtrace_core::signal::Quality;
     use memtrace_core::units::Bytes;
     use memtrace_view::export::metrics::parse::samples;
     use memtrace_view::export::metrics::{Form, Scene, text};
@@ -116,13 +138,21 @@ mod tests {
     }
 
     fn page() -> Vec<Sample> {
-        let scene = Scene::new(fixture::demo(), fixture::observed(), Bytes(4096), fixture::WALL);
+        page_of(fixture::demo())
+    }
+
+    fn page_of(snapshot: Arc<Snapshot>) -> Vec<Sample> {
+        let scene = Scene::new(snapshot, fixture::observed(), Bytes(4096), fixture::WALL);
         samples(&text(scene, Form::Classic).expect("it is written")).collect()
     }
 
     #[test]
-    fn the_numbers_are_those_that_are_measured() {
-        let (all, snapshot) = (page(), fixture::demo());
+    fn numbers_and_qualities_are_those_that_are_measured() {
+        let mut snapshot = Snapshot::clone(&fixture::demo());
+        snapshot.host.swap_in.quality = Quality::approximate("of 12 pages");
+        snapshot.vms[1].swap_in.quality = Quality::approximate("of 12 pages");
+        snapshot.vms[0].guest_total = Measured::approximate(Bytes(1 << 30), "stale");
+        let (all, snapshot) = (page_of(Arc::new(snapshot.clone())), snapshot);
         let same = |told: Vec<Value>, measured: Vec<Value>| {
             assert_eq!(told.len(), measured.len());
             for (told, measured) in told.iter().zip(measured) {
@@ -132,6 +162,7 @@ mod tests {
                     (one - other).abs() < 1e-6
                 });
                 assert!(close, "{told:?} {measured:?}");
+                assert_eq!(told.quality.word(), measured.quality.word(), "{told:?} {measured:?}");
             }
         };
         same(of_host(&all), metric::of_host(&snapshot.host));

@@ -7,11 +7,13 @@ use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::command::doctor::confinement;
 use crate::command::doctor::report::{Fact, Standing};
+use crate::service::live;
 use memtrace_core::format;
 use memtrace_core::units::Bytes;
 use memtrace_host::hostfs::host::HostFacts;
 use memtrace_host::hostfs::{HostRoot, mounts, psi, swaps};
 use memtrace_host::privileges::{self, Capability};
+use memtrace_host::probe::Hooking;
 use memtrace_host::vmm::libvirt;
 
 /// Maximum number of swap devices named.
@@ -29,6 +31,7 @@ pub(super) fn facts(root: &HostRoot) -> Vec<Fact> {
         cgroups(root),
         swap(root),
         pressure(root),
+        hooks(),
         libvirt(root, &libvirt::inspect::runs()),
     ]
 }
@@ -43,6 +46,18 @@ fn kernel(root: &HostRoot) -> Fact {
         Some(release) => fact("kernel", Standing::Good, format!("{release} on {architecture}")),
         None => fact("kernel", Standing::Poor, format!("unknown release on {architecture}")),
     }
+}
+
+/// Of a memtrace that measures; what one does at this moment is in its samples.
+fn hooks() -> Fact {
+    let finding = match live::hooking(false) {
+        Hooking::Always => "all are attached all the time (always_hooked)",
+        Hooking::OnDemand => {
+            "those that fire in each page fault are attached only while memory is reclaimed or \
+             swapped, or not at all (always_hooked, --always)"
+        }
+    };
+    fact("hooks", Standing::Good, finding)
 }
 
 fn type_information(root: &HostRoot) -> Fact {

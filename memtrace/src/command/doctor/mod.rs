@@ -19,7 +19,7 @@ use crate::service::live;
 use crate::sys::output;
 use memtrace_host::hostfs::HostRoot;
 use memtrace_host::privileges::{self, Capability};
-use memtrace_host::probe;
+use memtrace_host::probe::{self, Hooking};
 pub use report::{DoctorReport, SCHEMA_VERSION, Usability};
 
 /// Checks, applies fixes with `--fix`, prints the report, and returns the exit code: of the
@@ -47,7 +47,7 @@ pub fn run(arguments: &DoctorArguments, verbosity: Verbosity) -> Result<u8> {
 
 /// Attaches all hooks briefly, to find out what can be attached.
 fn examine(root: &HostRoot, verbosity: Verbosity, audit: Audit) -> DoctorReport {
-    let (signals, problem) = match probe::open(&root.sys, verbosity.programs()) {
+    let (signals, problem) = match probe::open(&root.sys, verbosity.programs(), Hooking::Always) {
         Ok(kernel) => (kernel.signals().to_vec(), None),
         Err(error) => (Vec::new(), Some(format!("{error:#}"))),
     };

@@ -18,6 +18,7 @@ use crate::sys::runtime;
 use memtrace_core::live::Control;
 use memtrace_core::reactor::entry::{Named, Noted};
 use memtrace_core::reactor::{Reactor, Step};
+use memtrace_host::probe::Hooking;
 use memtrace_store::journal::{Follower, Recovered};
 
 /// Measurement time: guest statistics refresh every 2 s, and a rate needs two of them.
@@ -81,7 +82,8 @@ fn running(follower: &mut Follower, patience: Duration) -> Result<Option<(Noted,
 fn would_be(arguments: &ExplainArguments, config: &Config, verbosity: Verbosity) -> Result<Noted> {
     let root = live::privileged_host()?;
     let libvirt = config.libvirt && !arguments.no_libvirt;
-    let mut source = live::source(root, verbosity, libvirt);
+    let hooking = Hooking::when(config.always_hooked);
+    let mut source = live::source(root, verbosity, libvirt, hooking);
     let policy = policy::policy(&mut source, config, &Recovered::default())?;
     let reactor = Reactor::on_paper(policy);
     let control = Control { interval: INTERVAL, detail: None, stop: false };

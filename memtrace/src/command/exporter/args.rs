@@ -44,6 +44,9 @@ pub struct ExporterArguments {
     /// Measure also where another memtrace runs whose samples can be read
     #[arg(long)]
     pub attach: bool,
+    /// Measure, with all hooks attached all the time, those that fire in each page fault too
+    #[arg(long)]
+    pub always: bool,
     /// Sampling interval, 100ms to 1min
     #[arg(short, long, value_name = "DURATION", default_value = "1s", value_parser = interval::parse)]
     pub interval: Duration,

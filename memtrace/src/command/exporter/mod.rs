@@ -17,7 +17,7 @@ use crate::service::manager::Service;
 use crate::service::metrics::listen::Listener;
 use crate::service::metrics::page_size;
 use crate::service::metrics::serve::serve;
-use crate::service::samples;
+use crate::service::samples::{self, Offer};
 use crate::service::sampling::{self, Handle};
 use crate::service::view_input::ViewInput;
 use crate::sys::address::Address;
@@ -30,6 +30,7 @@ use memtrace_core::live::{Control, Latest};
 use memtrace_host::clock;
 use memtrace_host::hostfs::HostRoot;
 use memtrace_host::privileges;
+use memtrace_host::probe::Hooking;
 use memtrace_store::journal::Follower;
 use memtrace_view::export::metrics::{Form, Scene, text};
 
@@ -55,13 +56,16 @@ pub fn run(arguments: &ExporterArguments, verbosity: Verbosity) -> Result<()> {
         address.as_ref().map(open).transpose()?
     };
     let follower = Follower::new(config.journal.directory.clone(), root.proc.join("locks"));
-    let (handle, is_own) = begin(arguments, &config, root, verbosity)?;
+    let (handle, offer) = {
+        let _runtime = runtime.enter();
+        begin(arguments, &config, root, verbosity)?
+    };
     if let Some(address) = &address {
         tracing::info!("metrics at {address}");
     }
     runtime.block_on(async {
-        if is_own {
-            samples::offer("exporter", (arguments.samples.as_deref(), &config.samples), &handle)?;
+        if let Some(offer) = offer {
+            offer.serve("exporter", &handle);
         }
         let idle = Some("an exporter decides nothing".into());
         let input = ViewInput::beside(handle.clone(), idle, follower);
@@ -74,27 +78,30 @@ pub fn run(arguments: &ExporterArguments, verbosity: Verbosity) -> Result<()> {
     })
 }
 
-/// The loop: by the samples of another memtrace that serves them, or by an own measurement, which
-/// is the other value.
+/// The loop: by the samples of another memtrace that serves them, or by an own measurement, whose
+/// samples are then served to others. Needs a runtime.
 fn begin(
     arguments: &ExporterArguments,
     config: &Config,
     root: HostRoot,
     verbosity: Verbosity,
-) -> Result<(Handle, bool)> {
+) -> Result<(Handle, Option<Offer>)> {
     let control = Control { interval: arguments.interval, detail: None, stop: false };
-    let typed = SamplesArguments { attach: arguments.attach, samples: None };
+    let typed =
+        SamplesArguments { attach: arguments.attach, always: arguments.always, samples: None };
     let socket = arguments.samples.as_ref().unwrap_or(&config.samples.socket).clone();
     let place = SamplesConfig { socket, ..config.samples };
     if let Some(samples) = samples::read::samples(&typed, Some(&place), &root)? {
         tracing::info!("{}", samples.notice());
-        return Ok((sampling::follow(Box::new(samples), |_| None, control), false));
+        return Ok((sampling::follow(Box::new(samples), |_| None, control), None));
     }
     privileges::require(&root)?;
+    let offer = samples::offer(arguments.samples.as_deref(), &config.samples)?;
     let libvirt = config.libvirt && !arguments.no_libvirt;
-    let mut source = live::source(root, verbosity, libvirt);
+    let hooking = Hooking::when(arguments.always || config.always_hooked);
+    let mut source = live::source(root, verbosity, libvirt, hooking);
     source.configure(&config.rules.vms);
-    Ok((sampling::spawn(Box::new(source), control), true))
+    Ok((sampling::spawn(Box::new(source), control), offer))
 }
 
 /// Where to serve. One that only writes a file serves where it is told to.
@@ -158,7 +165,7 @@ fn grid(every: Duration) -> Interval {
 fn status(latest: &Latest) -> String {
     match latest {
         Latest::Snapshot(snapshot) => several(snapshot.vms.len() as u64, "VM"),
-        Latest::Starting | Latest::Failed(_) => "no sample yet".to_owned(),
+        Latest::Starting | Latest::Waiting(_) | Latest::Failed(_) => "no sample yet".to_owned(),
     }
 }
 
@@ -256,7 +263,7 @@ mod tests {
                 Latest::Snapshot(now) => now.vms.iter().any(|vm| {
                     vm.totals.value.as_ref().is_some_and(|row| row.counters.user_faults > seen)
                 }),
-                Latest::Starting | Latest::Failed(_) => false,
+                Latest::Starting | Latest::Waiting(_) | Latest::Failed(_) => false,
             };
             let moved = tokio::time::timeout(LIMIT, input.handle.latest.wait_for(has_moved));
             moved.await.expect("in time").expect("the loop runs");

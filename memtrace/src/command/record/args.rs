@@ -39,6 +39,9 @@ pub struct RecordArguments {
     /// Do not connect to libvirt
     #[arg(long)]
     pub no_libvirt: bool,
+    /// Keep all hooks attached all the time, those that fire in each page fault too
+    #[arg(long)]
+    pub always: bool,
 }
 
 impl RecordArguments {

@@ -40,7 +40,8 @@ pub fn run(arguments: &RecordArguments, verbosity: Verbosity) -> Result<()> {
         .and_then(|()| Recorder::open(arguments.directory(), limits))
         .with_context(|| format!("cannot record into {directory}"))?;
     let interrupt = Interrupt::watch()?;
-    let mut source = live::source(root, verbosity, !arguments.no_libvirt);
+    let hooking = live::hooking(arguments.always);
+    let mut source = live::source(root, verbosity, !arguments.no_libvirt, hooking);
     source.configure(&live::tables());
     let end = arguments.duration.and_then(|time| Instant::now().checked_add(time));
     let schedule = Schedule { interval: arguments.interval, end };

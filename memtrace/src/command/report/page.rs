@@ -83,8 +83,12 @@ fn recorded(page: &Page<'_>) -> Markup {
         dl {
             dt { "Time" }
             dd {
-                (seconds(length.seconds())) ", of which " (seconds(report.seconds))
-                " covered by intervals"
+                @if length == Nanos(0) {
+                    "one moment, and no interval"
+                } @else {
+                    (seconds(length.seconds())) ", of which " (seconds(report.seconds))
+                    " covered by intervals"
+                }
             }
             dt { "Samples" } dd { (report.moments) }
             dt { "VMs" }

@@ -8,11 +8,11 @@ use crate::command::scraped::MetricsSource;
 
 pub const AFTER_HELP: &str = "\
 Who runs and what is taken comes from the journal; VMs and alerts come from the metrics, where a
-running memtrace serves them (`metrics.listen` of the configuration, or --source). What can't be read
-is told.
+running memtrace serves them (`metrics.listen` of the configuration, or --source); who measures for
+others, and how many read, from the socket for samples (`samples.socket`). What can't be read is told.
 
 Exit status:
-  0    memtrace mitigate runs, or a memtrace serves metrics
+  0    memtrace mitigate runs, or a memtrace serves metrics or samples
   1    failure; neither the journal nor metrics can be read
   3    none runs
   78   invalid configuration";

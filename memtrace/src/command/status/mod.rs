@@ -1,6 +1,7 @@
 //! `memtrace status`: what runs on this host, since when, and what it has taken from VMs.
 
 pub(crate) mod args;
+mod samples;
 mod served;
 mod shown;
 
@@ -20,8 +21,9 @@ use args::StatusArguments;
 use memtrace_core::reactor::entry::Followed;
 use memtrace_core::units::WallNanos;
 use memtrace_host::clock;
-use memtrace_host::hostfs::{HostRoot, boot_time, process};
+use memtrace_host::hostfs::{HostRoot, boot_time, locks, process};
 use memtrace_store::journal::{Follower, Holder, JournalError, holder_of};
+use samples::Serving;
 use served::Served;
 use shown::{Enforcer, Running, Status};
 
@@ -40,11 +42,14 @@ pub fn run(arguments: &StatusArguments) -> Result<ExitCode> {
     let journal = followed(&root, directory);
     let listen = || config.metrics.listen.clone().map(MetricsSource::Listener);
     let served = arguments.source.clone().or_else(listen).map(|place| served_at(&place));
-    let enforcer = enforcer(&root, Path::new(acting::LOCK), directory);
+    let others = Others {
+        enforcer: enforcer(&root, Path::new(acting::LOCK), directory),
+        serving: samples::serving(&root, &config.samples.socket),
+    };
     let status = match (journal, served) {
-        (Err(journal), Some(Err(metrics))) if enforcer.is_none() => bail!("{journal}; {metrics}"),
-        (Err(journal), None) if enforcer.is_none() => bail!("{journal}"),
-        (journal, served) => status(&root, directory, journal, served, enforcer),
+        (Err(journal), Some(Err(metrics))) if others.are_none() => bail!("{journal}; {metrics}"),
+        (Err(journal), None) if others.are_none() => bail!("{journal}"),
+        (journal, served) => status(&root, directory, journal, served, others),
     };
     let now = clock::wall();
     output::print(&if arguments.json {
@@ -74,12 +79,12 @@ fn unreadable(directory: &Path, error: &JournalError) -> String {
 
 /// Who acts on this host, whatever its state directory. `None`: nobody, or it isn't known.
 fn enforcer(root: &HostRoot, lock: &Path, directory: &Path) -> Option<Enforcer> {
-    match holder_of(lock, &root.proc.join("locks")).ok()? {
-        Holder::None => None,
-        Holder::Process(pid) => {
-            Some(Enforcer { pid, lock: lock.to_owned(), other: directory.to_owned() })
-        }
-    }
+    let pid = match holder_of(lock, &root.proc.join("locks")).ok()? {
+        Holder::Process(pid) => pid,
+        // Of a container, say.
+        Holder::None => Some(*locks::holders(root, lock).ok()?.first()?),
+    };
+    Some(Enforcer { pid, lock: lock.to_owned(), other: directory.to_owned() })
 }
 
 fn served_at(place: &MetricsSource) -> Result<Served, String> {
@@ -87,12 +92,25 @@ fn served_at(place: &MetricsSource) -> Result<Served, String> {
     samples.map(|samples| Served::of(&samples)).map_err(|error| format!("{error:#}"))
 }
 
+/// Who shows without journal and metrics.
+struct Others {
+    enforcer: Option<Enforcer>,
+    serving: Result<Option<Serving>, String>,
+}
+
+impl Others {
+    /// Whether none of them is known.
+    const fn are_none(&self) -> bool {
+        self.enforcer.is_none() && !matches!(self.serving, Ok(Some(_)))
+    }
+}
+
 fn status(
     root: &HostRoot,
     directory: &Path,
     journal: Result<Option<Followed>, String>,
     served: Option<Result<Served, String>>,
-    enforcer: Option<Enforcer>,
+    Others { enforcer, serving }: Others,
 ) -> Status {
     let mut problems = Vec::new();
     if matches!(journal, Ok(None)) {
@@ -103,13 +121,17 @@ fn status(
         None
     });
     let served = served.and_then(|served| served.map_err(|problem| problems.push(problem)).ok());
+    let serving = serving.unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    });
     let running = followed.map(|followed| {
         let since = followed.pid.and_then(|pid| started(root, pid));
         Running { directory: directory.to_owned(), since, followed }
     });
     // That one is told of already.
     let enforcer = enforcer.filter(|_| running.is_none());
-    Status { running, enforcer, served, problems }
+    Status { running, enforcer, served, serving, problems }
 }
 
 /// When a process was started.
@@ -126,17 +148,21 @@ mod tests {
 
     use super::*;
 
+    fn alone() -> Others {
+        Others { enforcer: None, serving: Ok(None) }
+    }
+
     #[test]
     fn the_holder_of_the_journal_runs_since_its_start() {
         let directory = tempfile::tempdir().expect("there is room");
         let root = live::host().expect("there is /proc");
         let look = || followed(&root, directory.path());
-        let nobody = status(&root, directory.path(), look(), None, None);
+        let nobody = status(&root, directory.path(), look(), None, alone());
         assert!(!nobody.runs());
         let (mut journal, _) = Journal::open(directory.path(), Limits::default()).expect("free");
         let decisions = Decisions { state: Some(Level::Soft), ..Decisions::default() };
         journal.note(clock::wall(), true, &decisions, []).expect("it is written");
-        let status = status(&root, directory.path(), look(), None, None);
+        let status = status(&root, directory.path(), look(), None, alone());
         let running = status.running.as_ref().expect("it runs");
         assert_eq!(running.followed.pid, Some(std::process::id()));
         let since = running.since.expect("it has begun");
@@ -150,7 +176,7 @@ mod tests {
     fn what_cannot_be_read_is_told_beside_what_can() {
         let root = live::host().expect("there is /proc");
         let denied = Err("the journal can't be read".to_owned());
-        let status = status(&root, Path::new("/x"), denied, Some(Ok(Served::default())), None);
+        let status = status(&root, Path::new("/x"), denied, Some(Ok(Served::default())), alone());
         assert!(status.runs(), "it serves");
         let text = status.text(WallNanos(0), &TimeZone::UTC);
         assert!(text.contains("the journal can't be read\n"), "{text}");
@@ -163,7 +189,8 @@ mod tests {
         let look = || enforcer(&root, &lock, Path::new("/x"));
         assert!(look().is_none());
         let _held = Lock::take(&lock).expect("it is free");
-        let status = status(&root, Path::new("/x"), Ok(None), None, look());
+        let status =
+            status(&root, Path::new("/x"), Ok(None), None, Others { enforcer: look(), ..alone() });
         assert!(status.runs());
         let text = status.text(WallNanos(0), &TimeZone::UTC);
         let told = format!(
@@ -179,7 +206,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("there is room");
         let root = live::host().expect("there is /proc");
         let told = |directory: &Path| {
-            let status = status(&root, directory, followed(&root, directory), None, None);
+            let status = status(&root, directory, followed(&root, directory), None, alone());
             assert!(!status.runs());
             status.text(WallNanos(0), &TimeZone::UTC)
         };
@@ -194,5 +221,28 @@ mod tests {
             let text = told(directory.path());
             assert!(text.ends_with("it belongs to user 65534\n"), "{text}");
         }
+    }
+
+    #[test]
+    fn one_that_only_measures_runs_and_what_cannot_be_read_of_it_is_told() {
+        let directory = tempfile::tempdir().expect("there is room");
+        let root = live::host().expect("there is /proc");
+        let of = |serving| {
+            let others = Others { serving, ..alone() };
+            let known = !others.are_none();
+            let status = status(&root, directory.path(), Ok(None), None, others);
+            (known, status.runs(), status.text(WallNanos(0), &TimeZone::UTC))
+        };
+        let (known, runs, text) = of(Err("cannot read the samples".to_owned()));
+        let nobody = "memtrace mitigate doesn't run\ncannot read the samples\n";
+        assert_eq!((known, runs, &*text), (false, false, nobody));
+        let socket = "/run/memtrace/samples.sock".into();
+        let (pid, since, readers) = (42, WallNanos(0), Some(1));
+        let serving = Serving { socket, command: "exporter".to_owned(), pid, since, readers };
+        let (known, runs, text) = of(Ok(Some(serving)));
+        assert!(known && runs);
+        let told = "memtrace exporter runs: process 42, since 1970-01-01 00:00:00 (0 s)\n\
+                    samples: /run/memtrace/samples.sock, of memtrace exporter (process 42); 1 reader\n";
+        assert!(text.starts_with(told), "{text}");
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use super::samples::Serving;
 use super::served::{Firing, Served};
 use memtrace_core::format::{self, several};
 use memtrace_core::reactor::Mode;
@@ -29,6 +30,8 @@ pub(super) struct Status {
     pub(super) enforcer: Option<Enforcer>,
     /// `None`: nothing that is served is known.
     pub(super) served: Option<Served>,
+    /// Who measures for others. `None`: nobody, as far as that can be read.
+    pub(super) serving: Option<Serving>,
     /// What can't be read.
     pub(super) problems: Vec<String>,
 }
@@ -54,7 +57,10 @@ pub(super) struct Running {
 
 impl Status {
     pub(super) const fn runs(&self) -> bool {
-        self.running.is_some() || self.enforcer.is_some() || self.served.is_some()
+        self.running.is_some()
+            || self.enforcer.is_some()
+            || self.served.is_some()
+            || self.serving.is_some()
     }
 
     fn mode(&self) -> Option<Mode> {
@@ -92,6 +98,9 @@ impl Status {
         if !self.runs() {
             return text;
         }
+        if let Some(serving) = &self.serving {
+            let _ = writeln!(text, "{}", samples(serving));
+        }
         if let Some(state) = self.state() {
             let _ = writeln!(text, "host state: {}", clean(&state));
         }
@@ -127,18 +136,17 @@ impl Status {
                     other.display()
                 );
             }
-            return match &self.served {
-                Some(_) => format!("memtrace runs: {mode}"),
-                None => "memtrace mitigate doesn't run".to_owned(),
+            return match (&self.served, &self.serving) {
+                (_, Some(Serving { command, pid, since, .. })) => {
+                    let (command, since) = (clean(command), began(*since, now, zone));
+                    format!("memtrace {command} runs: process {pid}{since}")
+                }
+                (Some(_), None) => format!("memtrace runs: {mode}"),
+                (None, None) => "memtrace mitigate doesn't run".to_owned(),
             };
         };
         let pid = followed.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
-        let since = since.map(|since| {
-            let at = summary::local_time(since, zone, "%Y-%m-%d %H:%M:%S");
-            let age = format::span(Nanos(now.0.saturating_sub(since.0)));
-            format!(", since {at} ({age})")
-        });
-        let since = since.unwrap_or_default();
+        let since = since.map(|since| began(since, now, zone)).unwrap_or_default();
         format!("memtrace mitigate runs: {mode}{pid}{since}, journal in {}", directory.display())
     }
 
@@ -162,6 +170,7 @@ impl Status {
     pub(super) fn json(&self) -> String {
         let running = self.running.as_ref();
         let enforcer = self.enforcer.as_ref().and_then(|one| one.pid);
+        let serving = self.serving.as_ref().map(|one| one.pid);
         let taken = self.taken().iter().map(|one| {
             json!({
                 "vm": one.vm, "name": one.name, "before_bytes": one.before, "now_bytes": one.now,
@@ -172,7 +181,7 @@ impl Status {
         let document = json!({
             "schema_version": SCHEMA_VERSION,
             "running": self.runs(),
-            "pid": running.and_then(|one| one.followed.pid).or(enforcer),
+            "pid": running.and_then(|one| one.followed.pid).or(enforcer).or(serving),
             "since": running.and_then(|one| one.since),
             "journal": running.map(|one| &one.directory),
             "mode": self.mode().map(Mode::word),
@@ -181,11 +190,30 @@ impl Status {
             "taken": running.map(|_| taken.collect::<Vec<Value>>()),
             "alerts": self.served.as_ref().map(|served| &served.alerts),
             "last_order": last,
+            "samples": self.serving.as_ref().map(|one| json!({
+                "socket": one.socket, "command": one.command, "pid": one.pid,
+                "since": one.since, "readers": one.readers,
+            })),
             "version": self.served.as_ref().and_then(|served| served.version.as_ref()),
             "problems": self.problems,
         });
         format!("{document}\n")
     }
+}
+
+fn began(since: WallNanos, now: WallNanos, zone: &TimeZone) -> String {
+    let at = summary::local_time(since, zone, "%Y-%m-%d %H:%M:%S");
+    let age = format::span(Nanos(now.0.saturating_sub(since.0)));
+    format!(", since {at} ({age})")
+}
+
+/// Who measures, where others read it, and how many do.
+fn samples(Serving { socket, command, pid, readers, .. }: &Serving) -> String {
+    let readers = readers.map(|count| format!("; {}", several(count, "reader")));
+    let socket = socket.to_string_lossy();
+    let (socket, command) = (clean(&socket), clean(command));
+    let readers = readers.unwrap_or_default();
+    format!("samples: {socket}, of memtrace {command} (process {pid}){readers}")
 }
 
 /// What is held of a VM; nothing where its size isn't known.
@@ -241,6 +269,13 @@ mod tests {
             running: Some(running),
             enforcer: None,
             served: Some(served),
+            serving: Some(Serving {
+                socket: "/run/s.sock".into(),
+                command: "mitigate".to_owned(),
+                pid: 42,
+                since: WallNanos(0),
+                readers: Some(2),
+            }),
             problems: Vec::new(),
         }
     }
@@ -250,6 +285,7 @@ mod tests {
         let text = status().text(WallNanos(1_700_000_600_000_000_000), &TimeZone::UTC);
         let expected = "\
 memtrace mitigate runs: enforce, process 42, since 2023-11-14 22:13:20 (10 min), journal in /j
+samples: /run/s.sock, of memtrace mitigate (process 42); 2 readers
 host state: hard
 VMs: 3
 taken: 1.0G from 2 VMs
@@ -268,11 +304,16 @@ alerts: 1
         assert_eq!(document["taken"][0]["taken_bytes"], 1_u64 << 30);
         assert_eq!(document["taken"][1]["taken_bytes"], Value::Null);
         assert_eq!(document["alerts"][0]["rule"], "vm_stalled");
+        assert_eq!(
+            (&document["samples"]["pid"], &document["samples"]["readers"]),
+            (&42.into(), &2.into())
+        );
     }
 
     #[test]
     fn where_nobody_runs_it_says_so() {
-        let nobody = Status { running: None, enforcer: None, served: None, problems: Vec::new() };
+        let (running, enforcer, served, serving) = (None, None, None, None);
+        let nobody = Status { running, enforcer, served, serving, problems: Vec::new() };
         assert_eq!(nobody.text(WallNanos(0), &TimeZone::UTC), "memtrace mitigate doesn't run\n");
         let document: Value = serde_json::from_str(&nobody.json()).expect("it is JSON");
         assert_eq!((&document["running"], &document["taken"]), (&false.into(), &Value::Null));

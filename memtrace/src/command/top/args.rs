@@ -9,6 +9,7 @@ use memtrace_core::filter::Filter;
 use memtrace_core::replay::time::{self, Relative};
 use memtrace_core::units::WallNanos;
 use memtrace_view::columns::{self, Column, ColumnId, Sort};
+use memtrace_view::export::stream::keys::Selection;
 
 use crate::cli::look::LookArguments;
 use crate::cli::print::PrintArguments;
@@ -55,11 +56,14 @@ pub struct TopArguments {
     /// --json print without delay
     #[arg(long, visible_alias = "recording", value_name = "PATH", num_args = 0..=1,
         default_missing_value = memtrace_store::recording::DIRECTORY,
-        conflicts_with_all = ["no_libvirt", "state_dir", "attach", "samples"])]
+        conflicts_with_all = ["no_libvirt", "state_dir", "attach", "samples", "always"])]
     pub replay: Option<PathBuf>,
     /// Start of the replay: 14:05 (on its first day), '2026-11-23 14:05', +10min
     #[arg(long, value_name = "TIME", requires = "replay", value_parser = position)]
     pub from: Option<String>,
+    /// Of `memtrace stream`.
+    #[arg(skip)]
+    pub keys: Selection,
 }
 
 impl Default for TopArguments {
@@ -73,6 +77,7 @@ impl Default for TopArguments {
             columns: Vec::new(),
             replay: None,
             from: None,
+            keys: Selection::default(),
         }
     }
 }

@@ -15,7 +15,8 @@ use jiff::tz::TimeZone;
 use crate::cli::Verbosity;
 use crate::config::Config;
 use crate::service::live;
-use crate::service::samples::read::{Samples, samples};
+use crate::service::samples::again::Successors;
+use crate::service::samples::read::samples;
 use crate::service::sampling::Handle;
 use crate::service::view_input::ViewInput;
 use crate::service::{policy, sampling, terminal};
@@ -27,6 +28,7 @@ use memtrace_core::sample::Sample;
 use memtrace_host::hostfs::HostRoot;
 use memtrace_host::live::LiveSource;
 use memtrace_host::privileges;
+use memtrace_host::probe::Hooking;
 use memtrace_store::journal::{DIRECTORY, Follower, Recovered};
 use memtrace_view::export::plain::PlainOptions;
 use memtrace_view::tui::TopOptions;
@@ -82,7 +84,10 @@ pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
     let follower = Follower::new(journal, root.proc.join("locks"));
     let asked = configured.as_ref().ok().map(|config| &config.samples);
     let taken = samples(&arguments.look.samples, asked, &root)?;
-    let from = taken.as_ref().map(Samples::name);
+    // One that is asked for a number of samples gives them, or fails.
+    let waits = arguments.print.most().is_none();
+    let taken = taken.map(|samples| Successors::of(samples, waits));
+    let whose = taken.as_ref().map(Successors::whose);
     let (handle, idle) = match taken {
         Some(samples) => following(arguments, configured, samples),
         None => {
@@ -94,12 +99,9 @@ pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
     let mode = Mode::of(arguments, io::stdout().is_terminal());
     let count = arguments.print.most();
     let result = runtime.block_on(async {
-        let input = ViewInput::beside(handle.clone(), idle, follower);
+        let input = ViewInput::beside(handle.clone(), idle, follower).taken_by(whose);
         let result = match form(mode, arguments) {
-            None => {
-                let options = TopOptions { from, ..view_options(arguments) };
-                terminal::run(input, options).await
-            }
+            None => terminal::run(input, view_options(arguments)).await,
             Some(form) => print::run(input, &form, count).await,
         };
         handle.stop(PATIENCE).await;
@@ -114,7 +116,7 @@ pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
 type Begun = (Handle, Option<Arc<str>>);
 
 /// By the samples of another memtrace.
-fn following(arguments: &TopArguments, configured: Result<Config>, samples: Samples) -> Begun {
+fn following(arguments: &TopArguments, configured: Result<Config>, samples: Successors) -> Begun {
     let configured = configured.and_then(|config| {
         ensure!(config.scope.is_none(), "samples of another memtrace tell nothing of scope.cgroup");
         Ok(config)
@@ -124,7 +126,7 @@ fn following(arguments: &TopArguments, configured: Result<Config>, samples: Samp
         Err(error) => (None, Some(format!("{error:#}").into())),
     };
     let observer =
-        move |first: &Sample| config.map(|config| Reactor::on_paper(policy::fresh(&config, first)));
+        move |first: &Sample| Some(Reactor::on_paper(policy::fresh(config.as_ref()?, first)));
     (sampling::follow(Box::new(samples), observer, control(arguments)), idle)
 }
 
@@ -136,7 +138,10 @@ fn measuring(
     verbosity: Verbosity,
 ) -> Begun {
     let libvirt = configured.as_ref().map_or(true, |config| config.libvirt);
-    let mut source = live::source(root, verbosity, libvirt && !arguments.look.no_libvirt);
+    let always = configured.as_ref().is_ok_and(|config| config.always_hooked);
+    let hooking = Hooking::when(always || arguments.look.samples.always);
+    let libvirt = libvirt && !arguments.look.no_libvirt;
+    let mut source = live::source(root, verbosity, libvirt, hooking);
     let (reactor, idle) = match configured.and_then(|config| observer(&mut source, &config)) {
         Ok(reactor) => (Some(reactor), None),
         Err(error) => (None, Some(format!("{error:#}").into())),
@@ -165,7 +170,10 @@ fn form(mode: Mode, arguments: &TopArguments) -> Option<Form> {
     match mode {
         Mode::Live => None,
         Mode::Plain => Some(Form::Plain(plain_options(arguments))),
-        Mode::Json => Some(Form::Json { sort: arguments.sort, filter: arguments.filter() }),
+        Mode::Json => {
+            let (sort, filter) = (arguments.sort, arguments.filter());
+            Some(Form::Json { sort, filter, keys: arguments.keys.clone() })
+        }
     }
 }
 
@@ -175,7 +183,6 @@ fn view_options(arguments: &TopArguments) -> TopOptions {
         filter: arguments.filter(),
         columns: arguments.columns(),
         color: arguments.print.color.on_stdout(),
-        from: None,
     }
 }
 

@@ -12,19 +12,23 @@ use memtrace_core::reactor::Decided;
 use memtrace_view::columns::Sort;
 use memtrace_view::export::json;
 use memtrace_view::export::plain::{self, PlainOptions};
+use memtrace_view::export::stream::keys::Selection;
 
 /// The output format.
 pub(super) enum Form {
     Plain(PlainOptions),
-    Json { sort: Sort, filter: Option<Filter> },
+    Json { sort: Sort, filter: Option<Filter>, keys: Selection },
 }
 
 impl Form {
     pub(super) fn encode(&self, snapshot: &Snapshot, decided: &Decided) -> Result<String> {
         match self {
             Self::Plain(options) => Ok(plain::frame(snapshot, decided, options)),
-            Self::Json { sort, filter } => {
+            Self::Json { sort, filter, keys } if keys.is_all() => {
                 json::document(snapshot, decided, *sort, filter.as_ref())
+            }
+            Self::Json { sort, filter, keys } => {
+                json::selected(snapshot, decided, *sort, filter.as_ref(), keys)
             }
         }
     }
@@ -39,8 +43,8 @@ impl Form {
 }
 
 /// Prints `count` snapshots (`None`: no limit) with rates; the first sample is only the base of the
-/// second's rates. Ctrl-C, SIGTERM and SIGHUP end it with success, a second one also while nobody
-/// reads.
+/// second's rates, and so is that after a wait for another memtrace. Ctrl-C, SIGTERM and SIGHUP end
+/// it with success, a second one also while nobody reads.
 pub(super) async fn run(input: ViewInput, form: &Form, count: Option<u64>) -> Result<()> {
     let interrupt = Interrupt::watch()?;
     tokio::select! {
@@ -62,6 +66,7 @@ async fn snapshots(
         let decided = input.decided_of(&latest).await;
         match latest {
             Latest::Starting => {}
+            Latest::Waiting(text) => tracing::warn!("{text}; waiting for the next one"),
             Latest::Failed(text) => bail!("{text}"),
             Latest::Snapshot(snapshot) if snapshot.interval.is_none() => {}
             Latest::Snapshot(mut snapshot) => {
@@ -106,7 +111,7 @@ mod tests {
     }
 
     fn json() -> Form {
-        Form::Json { sort: Sort::default(), filter: None }
+        Form::Json { sort: Sort::default(), filter: None, keys: Selection::default() }
     }
 
     #[test]

@@ -135,7 +135,11 @@ mod tests {
     }
 
     fn json() -> Form {
-        Form::Json { sort: memtrace_view::columns::Sort::default(), filter: None }
+        Form::Json {
+            sort: memtrace_view::columns::Sort::default(),
+            filter: None,
+            keys: memtrace_view::export::stream::keys::Selection::default(),
+        }
     }
 
     #[test]

@@ -15,7 +15,8 @@ label a state is returned as a word: host_state, signal_quality:swap_in.
 
 Unknown values return ZBX_NOTSUPPORTED with the reason, never 0; the exit status is then 1.
 
-packaging/zabbix has the agent's UserParameters and a template for Zabbix 6.0.
+packaging/zabbix has templates for Zabbix 6.0: one by HTTP, whose items are made of one page of
+metrics, and one by the agent, which starts this command for each item, with its UserParameters.
 
 Examples:
   memtrace zabbix discover --source :9435
@@ -50,7 +51,7 @@ pub struct ZabbixSource {
     /// Read from a running memtrace: the address of `mitigate --listen` (:9435, unix:/PATH), or
     /// the file of `exporter --textfile` (/FILE.prom). Requires no privileges. Without it: as
     /// --samples says
-    #[arg(long, alias = "from", value_name = "PLACE", conflicts_with_all = ["attach", "samples"])]
+    #[arg(long, alias = "from", value_name = "PLACE", conflicts_with_all = ["attach", "samples", "always"])]
     pub source: Option<MetricsSource>,
     /// Measurement time without --source, 100ms to 1min
     #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = interval::parse)]

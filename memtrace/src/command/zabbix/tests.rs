@@ -1,5 +1,7 @@
-//! Keys, the template and the agent's parameters against the table of metrics; and values of a
+//! Keys, the agent's template and its parameters against the table of metrics; and values of a
 //! running memtrace.
+
+mod http;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -169,19 +171,31 @@ fn the_templates_items_are_keys_of_their_types() {
     assert!(used.iter().all(|key| keys.contains(key.as_str())), "{used:?}");
 }
 
-#[test]
-fn the_templates_identities_are_random_and_its_macros_there() {
+/// The random identities of a template.
+fn identities(template: &str) -> BTreeSet<String> {
     let uuid = Regex::new(r"uuid: (.*)").expect("it is");
-    let all: Vec<String> = uuid.captures_iter(TEMPLATE).map(|found| found[1].to_owned()).collect();
-    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
-    for text in all {
-        let read = uuid::Uuid::parse_str(&text).unwrap_or_else(|why| panic!("{text}: {why}"));
+    let all: Vec<String> = uuid.captures_iter(template).map(|found| found[1].to_owned()).collect();
+    for text in &all {
+        let read = uuid::Uuid::parse_str(text).unwrap_or_else(|why| panic!("{text}: {why}"));
         assert_eq!((read.get_version_num(), text.len()), (4, 32), "{text}");
     }
+    let each: BTreeSet<String> = all.iter().cloned().collect();
+    assert_eq!(each.len(), all.len());
+    each
+}
+
+/// Fails where a macro is used that the template doesn't set.
+fn macros(template: &str) {
     let used = Regex::new(r"\{\$[A-Z.]+\}").expect("it is");
-    for name in used.find_iter(TEMPLATE) {
-        assert!(TEMPLATE.contains(&format!("- macro: '{}'", name.as_str())), "{name:?}");
+    for name in used.find_iter(template) {
+        assert!(template.contains(&format!("- macro: '{}'", name.as_str())), "{name:?}");
     }
+}
+
+#[test]
+fn the_templates_identities_are_random_and_its_macros_there() {
+    assert!(!identities(TEMPLATE).is_empty());
+    macros(TEMPLATE);
 }
 
 #[test]

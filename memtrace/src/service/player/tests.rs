@@ -55,7 +55,7 @@ impl Playing {
         let wall = samples::sample(second, Vec::new()).wall;
         let is_there = |latest: &Latest| match latest {
             Latest::Snapshot(snapshot) => snapshot.wall == wall,
-            Latest::Starting | Latest::Failed(_) => false,
+            Latest::Starting | Latest::Waiting(_) | Latest::Failed(_) => false,
         };
         let waiting = self.handle.latest.wait_for(is_there);
         let came = tokio::time::timeout(LIMIT, waiting).await;

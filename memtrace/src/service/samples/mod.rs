@@ -1,6 +1,7 @@
 //! Samples for other memtraces of this host, over a Unix socket: the one that samples all the time
 //! serves them, and the others read them and load no programs.
 
+pub(crate) mod again;
 pub(crate) mod read;
 pub(crate) mod serve;
 
@@ -19,22 +20,22 @@ use crate::sys::address::{Access, Address};
 /// Whose members may read samples, where there is such a group.
 const GROUP: &str = "memtrace";
 
-/// Serves the samples of a loop from now on. `command`: the one that has it; `typed`: the socket
-/// that was asked for. Needs a runtime.
+/// The socket on which samples are served. Who connects before that waits.
+#[derive(Debug)]
+pub(crate) struct Offer(Listener);
+
+/// Opens the socket. `typed`: the one that was asked for. Needs a runtime, and root's privileges to
+/// give it to the group.
 ///
 /// # Errors
 /// When there can be no socket where it was asked for. Elsewhere that is logged.
-pub(crate) fn offer(
-    command: &str,
-    (typed, config): (Option<&Path>, &SamplesConfig),
-    handle: &Handle,
-) -> Result<()> {
+pub(crate) fn offer(typed: Option<&Path>, config: &SamplesConfig) -> Result<Option<Offer>> {
     if typed.is_none() && !config.serve {
-        return Ok(());
+        return Ok(None);
     }
-    let listener = match (open(typed.unwrap_or(&config.socket)), typed) {
-        (Ok(listener), _) => listener,
-        (Err(error), Some(_)) => return Err(error),
+    match (open(typed.unwrap_or(&config.socket)), typed) {
+        (Ok(listener), _) => Ok(Some(Offer(listener))),
+        (Err(error), Some(_)) => Err(error),
         (Err(error), None) => {
             let is_taken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::AddrInUse;
             if error.chain().any(|cause| cause.downcast_ref().is_some_and(is_taken)) {
@@ -42,11 +43,16 @@ pub(crate) fn offer(
             } else {
                 tracing::warn!("samples are not served to other memtraces: {error:#}");
             }
-            return Ok(());
+            Ok(None)
         }
-    };
-    tokio::spawn(serve::serve(listener, serve::origin(command), handle.samples.clone()));
-    Ok(())
+    }
+}
+
+impl Offer {
+    /// Serves the samples of a loop from now on. `command`: the one that has it. Needs a runtime.
+    pub(crate) fn serve(self, command: &str, handle: &Handle) {
+        tokio::spawn(serve::serve(self.0, serve::origin(command), handle.samples.clone()));
+    }
 }
 
 fn open(path: &Path) -> Result<Listener> {

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, anyhow, bail};
@@ -35,6 +35,8 @@ const SILENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Samples {
     incoming: recording::Incoming<UnixStream>,
     notice: Notice,
+    /// The socket.
+    place: PathBuf,
 }
 
 /// Connects to the memtrace that serves samples. `None`: there is none, or it isn't wanted, and the
@@ -48,7 +50,7 @@ pub(crate) fn samples(
     config: Option<&SamplesConfig>,
     root: &HostRoot,
 ) -> Result<Option<Samples>> {
-    if arguments.attach {
+    if arguments.attach || arguments.always {
         return Ok(None);
     }
     if let Some(path) = &arguments.samples {
@@ -63,8 +65,7 @@ pub(crate) fn samples(
         Err(error) => error,
     };
     match kind(&error) {
-        // Nobody serves any.
-        Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
+        _ if is_nobody(&error) => Ok(None),
         Some(io::ErrorKind::PermissionDenied) => {
             let may_read =
                 format!("be in the group {}, which may read {}", group(&path), path.display());
@@ -76,6 +77,11 @@ pub(crate) fn samples(
             Ok(None)
         }
     }
+}
+
+/// Whether it says that nobody serves samples.
+fn is_nobody(error: &Error) -> bool {
+    matches!(kind(error), Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused))
 }
 
 fn kind(error: &Error) -> Option<io::ErrorKind> {
@@ -104,24 +110,37 @@ fn group(path: &Path) -> String {
 }
 
 impl Samples {
-    fn open(path: &Path) -> Result<Self> {
+    /// Those of the memtrace that serves at this socket, if one does.
+    ///
+    /// # Errors
+    /// When it can't be read, or something else is there.
+    pub(crate) fn found(path: &Path) -> Result<Option<Self>> {
+        match Self::open(path) {
+            Err(error) if is_nobody(&error) => Ok(None),
+            found => found.map(Some).map_err(|error| told(path, error)),
+        }
+    }
+
+    /// # Errors
+    /// When nobody serves samples there.
+    pub(super) fn open(path: &Path) -> Result<Self> {
         // Without waiting for a memtrace that hangs.
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
         connect(&socket, &SocketAddrUnix::new(path)?).map_err(io::Error::from)?;
         let stream = UnixStream::from(socket);
         stream.set_nonblocking(false)?;
-        Self::of(stream)
+        Self::of(stream, path)
     }
 
-    fn of(stream: UnixStream) -> Result<Self> {
+    fn of(stream: UnixStream, place: &Path) -> Result<Self> {
         stream.set_read_timeout(Some(PATIENCE))?;
         let incoming = recording::Incoming::open(stream).map_err(|error| match error {
             recording::ReadError::Io(error) => anyhow!(why(&error, "closed; there may be no room")),
             error => Error::new(error),
         })?;
         let notice = notice(incoming.origin());
-        Ok(Self { incoming, notice })
+        Ok(Self { incoming, notice, place: place.to_owned() })
     }
 
     /// Two samples over this time, compared as in the live view.
@@ -166,9 +185,18 @@ impl Samples {
         }
     }
 
+    pub(crate) const fn origin(&self) -> &Origin {
+        self.incoming.origin()
+    }
+
     /// Who takes them.
     pub(crate) fn name(&self) -> String {
         name(self.incoming.origin())
+    }
+
+    /// The socket that they are read from.
+    pub(super) fn place(&self) -> &Path {
+        &self.place
     }
 
     /// Where the numbers come from, for the operator.

@@ -12,6 +12,7 @@ use memtrace_core::model::snapshot::VmView;
 use memtrace_core::reactor::Decided;
 use serde_json::Value;
 
+use super::stream::keys::Selection;
 use super::worded;
 
 /// The keys of a line.
@@ -39,6 +40,33 @@ pub fn document(
     sort: Sort,
     filter: Option<&Filter>,
 ) -> Result<String> {
+    line(snapshot, decided, (sort, filter), |document| serde_json::to_string(document))
+}
+
+/// The same with some of its keys.
+///
+/// # Errors
+/// As [`document`].
+pub fn selected(
+    snapshot: &Snapshot,
+    decided: &Decided,
+    sort: Sort,
+    filter: Option<&Filter>,
+    keys: &Selection,
+) -> Result<String> {
+    line(snapshot, decided, (sort, filter), |document| {
+        let mut line = serde_json::to_value(document)?;
+        keys.apply(&mut line);
+        serde_json::to_string(&line)
+    })
+}
+
+fn line(
+    snapshot: &Snapshot,
+    decided: &Decided,
+    (sort, filter): (Sort, Option<&Filter>),
+    encode: impl FnOnce(&Document<'_>) -> serde_json::Result<String>,
+) -> Result<String> {
     let mut vms: Vec<&VmView> =
         snapshot.vms.iter().filter(|vm| filter.is_none_or(|filter| filter.matches(vm))).collect();
     sort.apply(&mut vms);
@@ -52,7 +80,7 @@ pub fn document(
         reaction: decided.report().map(worded::report),
         undecided,
     };
-    let mut text = serde_json::to_string(&document).context("cannot write the snapshot as JSON")?;
+    let mut text = encode(&document).context("cannot write the snapshot as JSON")?;
     text.push('\n');
     Ok(text)
 }

@@ -84,7 +84,7 @@ fn header(snapshot: &Snapshot, decided: &Decided, zone: &TimeZone) -> Vec<String
         join("swap", &summary::swap(host)),
         join("", &summary::pressure(host)),
         join("", &summary::vms(snapshot)),
-        summary::signals(snapshot).text,
+        join("", &summary::signals(snapshot)),
         join("", &summary::policy(decided)),
     ];
     lines.extend(summary::losses(snapshot).map(|losses| losses.text));

@@ -133,6 +133,7 @@ mod tests {
                 "cgroup_bytes",
                 "cgroup_limit_bytes",
                 "cpu_percent",
+                "faults_per_second",
                 "interval_seconds",
                 "major_faults_per_second",
                 "memory_max_bytes",

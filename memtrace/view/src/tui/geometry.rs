@@ -48,7 +48,7 @@ fn header_height(state: &State, screen: Rect) -> u16 {
 pub(crate) fn notice_line(state: &State) -> bool {
     let has_lost = state.replay.as_ref().is_some_and(|place| !place.losses.is_empty());
     let has_notice = state.snapshot.as_ref().is_some_and(|s| !s.notices.is_empty());
-    state.failure.is_some() || has_lost || has_notice
+    state.failure.is_some() || state.waiting.is_some() || has_lost || has_notice
 }
 
 /// Whether the header has a line for losses.

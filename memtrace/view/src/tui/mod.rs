@@ -26,6 +26,4 @@ pub struct TopOptions {
     pub columns: Vec<ColumnId>,
     /// Whether to use colours.
     pub color: bool,
-    /// Which other memtrace takes the samples; it can't be asked for the threads of a VM.
-    pub from: Option<String>,
 }

@@ -21,7 +21,8 @@ pub struct State {
     /// Width and height of the terminal.
     pub size: (u16, u16),
     pub color: bool,
-    /// Which other memtrace takes the samples. `None`: this one, or it is a recording.
+    /// Which other memtrace takes the samples; it can't be asked for the threads of a VM. `None`:
+    /// this one, or it is a recording.
     pub from: Option<String>,
     /// For the time of day in the header.
     pub zone: TimeZone,
@@ -38,6 +39,8 @@ pub struct State {
     pub replay: Option<Place>,
     /// Why sampling has ended.
     pub failure: Option<Arc<str>>,
+    /// Why there is nothing newer for now.
+    pub waiting: Option<Arc<str>>,
     pub interval: Duration,
     pub sort: Sort,
     pub filter: Option<Filter>,
@@ -130,7 +133,7 @@ impl State {
         Self {
             size,
             color: options.color,
-            from: options.from.clone(),
+            from: None,
             zone,
             snapshot: None,
             newest: None,
@@ -139,6 +142,7 @@ impl State {
             paused: false,
             replay: None,
             failure: None,
+            waiting: None,
             interval,
             sort: options.sort,
             filter: options.filter.clone(),

@@ -4,17 +4,17 @@ use serde_json::json;
 
 use super::facts::{Balloon, Facts, Owner, Statistics, VmFacts};
 use super::finding::{Answer, Fix, Found, Severity, known};
-use super::words::{at_next_start, half, kubectl, monitor, size, virsh};
+use super::words::{at_next_start, half, kubectl, monitor, size, virsh, with_monitor};
 use memtrace_core::format;
+use memtrace_core::sample::Platform;
 use memtrace_core::units::{Bytes, Nanos};
+use memtrace_host::vmm::guest::is_too_slow;
 
 /// The polling period that memtrace sets.
 pub const PERIOD: u32 = 2;
 /// Statistics are stale after this many periods, and at least this many seconds.
 const STALE_PERIODS: u64 = 3;
 const STALE_SECONDS: u64 = 10;
-/// With a longer period decisions use outdated statistics.
-const LONG: u64 = 10;
 /// Unused memory worth a warning: a share of the VM's size, and more than qemu itself takes.
 const DEAD_SHARE: u64 = 8;
 const DEAD_LEAST: Bytes = Bytes(256 << 20);
@@ -22,14 +22,15 @@ const DEAD_LEAST: Bytes = Bytes(256 << 20);
 /// Whether the VM has a monitor that memtrace can use.
 pub fn monitored(vm: &VmFacts, _: &Facts) -> Answer {
     let (severity, finding, commands) = match &vm.owner {
+        Owner::Qmp(_) if vm.system_container().is_some() && unanswered(vm).is_some() => {
+            let why = unanswered(vm).unwrap_or_default();
+            let finding = format!("its manager keeps the connection to its monitor: {why}");
+            (Severity::Warning, finding, with_monitor(vm))
+        }
         Owner::Libvirt | Owner::OtherLibvirt | Owner::Qmp(_) => return Ok(None),
         Owner::Unknown(reason) => return Err(reason.clone()),
         Owner::Elsewhere(reason) => (Severity::Note, reason.clone(), Vec::new()),
-        Owner::None(reason) => (
-            Severity::Warning,
-            reason.clone(),
-            at_next_start(vm, "", "-qmp unix:/run/NAME.qmp,server=on,wait=off", ""),
-        ),
+        Owner::None(reason) => (Severity::Warning, reason.clone(), with_monitor(vm)),
         Owner::Other(program) => (
             Severity::Note,
             format!("it runs in {program}; only QEMU and libvirt are supported"),
@@ -45,6 +46,14 @@ pub fn monitored(vm: &VmFacts, _: &Facts) -> Answer {
         commands,
         fix: None,
     }))
+}
+
+/// Why its monitor didn't tell of its balloon. `None`: it did.
+fn unanswered(vm: &VmFacts) -> Option<&str> {
+    match &vm.balloon {
+        Ok(balloon) => balloon.as_ref()?.actual.as_ref().err().map(String::as_str),
+        Err(reason) => Some(reason),
+    }
 }
 
 /// Whether it has a balloon at all.
@@ -72,7 +81,7 @@ fn attaching(vm: &VmFacts) -> Vec<String> {
         vm,
         "<memballoon model='virtio' autodeflate='on' freePageReporting='on'><stats \
          period='2'/></memballoon>",
-        "-device virtio-balloon-pci,deflate-on-oom=on,free-page-reporting=on",
+        &format!("-device {},deflate-on-oom=on,free-page-reporting=on", vm.balloon_driver.name()),
         &format!("--balloon {}", half(vm)),
     )
 }
@@ -105,21 +114,22 @@ pub fn statistics(vm: &VmFacts, _: &Facts) -> Answer {
             "the guest hangs, is paused, or lost its driver: nothing is taken from it until it \
              answers",
         ),
-        Some(_) if period > LONG => (
+        Some(_) if is_too_slow(period) => (
             Severity::Note,
             format!("polled every {period} s"),
-            "decisions use statistics of that age",
+            "nothing is taken from the guest by statistics older than 5 s (stale); a memtrace that \
+             samples sets a shorter period where it may",
         ),
         Some(_) => return Ok(None),
     };
     let off = period == 0;
-    let slow = period > LONG && severity == Severity::Note;
+    let slow = is_too_slow(period) && severity == Severity::Note;
     Ok(Some(Found {
         severity,
         finding,
         consequence: consequence.to_owned(),
         commands: if off || slow { switching_on(vm, balloon) } else { Vec::new() },
-        fix: off.then_some(Fix::SwitchStatisticsOn),
+        fix: (off || slow).then_some(Fix::SwitchStatisticsOn),
     }))
 }
 
@@ -136,7 +146,10 @@ fn is_fresh(statistics: &Statistics) -> bool {
 /// The commands that enable statistics polling.
 fn switching_on(vm: &VmFacts, balloon: &Balloon) -> Vec<String> {
     match &vm.owner {
-        Owner::Libvirt => vec![virsh(vm, "dommemstat", &format!("--period {PERIOD} --live"))],
+        Owner::Libvirt => {
+            let rest = format!("--period {PERIOD} --live{}", of_nova(vm));
+            vec![virsh(vm, "dommemstat", &rest)]
+        }
         Owner::Qmp(socket) => {
             let request = json!({
                 "execute": "qom-set",
@@ -154,6 +167,14 @@ fn switching_on(vm: &VmFacts, balloon: &Balloon) -> Vec<String> {
         | Owner::Unknown(_)
         | Owner::Other(_) => Vec::new(),
     }
+}
+
+/// nova gives each VM its own period when it starts it.
+fn of_nova(vm: &VmFacts) -> String {
+    if vm.labels.platform != Some(Platform::Nova) {
+        return String::new();
+    }
+    format!("   # for good: mem_stats_period_seconds = {PERIOD} in [libvirt] of nova.conf")
 }
 
 /// Whether memory freed by the guest returns to the host.

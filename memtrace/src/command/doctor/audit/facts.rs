@@ -113,6 +113,8 @@ pub struct VmFacts {
     pub size: Known<Bytes>,
     /// `None`: it has no such device.
     pub balloon: Known<Option<Balloon>>,
+    /// What a balloon of its machine is connected by.
+    pub balloon_driver: BalloonDriver,
     /// A passed-through device.
     pub vfio: Known<bool>,
     /// Its guest's memory is encrypted.

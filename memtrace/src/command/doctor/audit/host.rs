@@ -2,10 +2,13 @@
 
 use super::facts::{Facts, HugePages, Reactor, ReactorKind, VmFacts};
 use super::finding::{Answer, Found, Severity, known};
-use super::words::{kept, size};
+use super::vm::is_excluded;
+use super::words::{configured_all, kept, size};
 use memtrace_core::units::Bytes;
 
 const THP: &str = "/sys/kernel/mm/transparent_hugepage";
+/// The ordinary weight.
+const NORMAL: u32 = 1000;
 const KSM: &str = "/sys/kernel/mm/ksm/run";
 
 impl ReactorKind {
@@ -19,14 +22,15 @@ impl ReactorKind {
         }
     }
 
-    /// The command that stops it from controlling memtrace's VMs.
-    fn stopped(self, pid: u32, facts: &Facts) -> String {
-        match self {
+    /// The commands that stop it from controlling memtrace's VMs.
+    fn stopped(self, pid: u32, facts: &Facts) -> Vec<String> {
+        let command = match self {
             Self::Mom | Self::Vdsm => "systemctl disable --now mom-vdsm".to_owned(),
-            Self::Pvestatd => unshared(facts),
+            Self::Pvestatd => return unshared(facts),
             Self::Memtrace => format!("kill {pid}"),
             Self::Ksmtuned => "systemctl disable --now ksmtuned ksm".to_owned(),
-        }
+        };
+        vec![command]
     }
 }
 
@@ -49,14 +53,25 @@ pub fn discovery(facts: &Facts) -> Answer {
     if facts.omissions.is_empty() { Ok(None) } else { Err(facts.omissions.join("; ")) }
 }
 
-/// Ends Proxmox' own ballooning of its VMs.
-fn unshared(facts: &Facts) -> String {
-    let ids: Vec<&str> = facts.vms.iter().filter_map(VmFacts::proxmox).collect();
-    match ids[..] {
-        [] => "qm set VMID --shares 0   # for each VM of memtrace's".to_owned(),
+/// Ends Proxmox' own ballooning of its VMs by shares of 0. memtrace reads these as a weight of 0,
+/// which is "never", so the VMs keep what they have by a weight of their own.
+fn unshared(facts: &Facts) -> Vec<String> {
+    let weight = |vm: &VmFacts| vm.settings.as_ref().ok().and_then(|settings| settings.weight);
+    let theirs = facts.vms.iter().filter(|vm| weight(vm) != Some(0) && !is_excluded(vm));
+    let theirs: Vec<(&str, &VmFacts)> = theirs.filter_map(|vm| Some((vm.proxmox()?, vm))).collect();
+    let line = |vm| format!("weight = {}", weight(vm).unwrap_or(NORMAL));
+    let vms: Vec<(&VmFacts, String)> = theirs.iter().map(|(_, vm)| (*vm, line(vm))).collect();
+    let ids: Vec<&str> = theirs.iter().map(|(id, _)| *id).collect();
+    let shares = match ids[..] {
+        [] => {
+            let text = "qm set VMID --shares 0   # for each VM of memtrace's, which needs a weight \
+                        in a [[vm]] table then";
+            return vec![text.to_owned()];
+        }
         [id] => format!("qm set {id} --shares 0"),
         _ => format!("for id in {}; do qm set $id --shares 0; done", ids.join(" ")),
-    }
+    };
+    configured_all(&vms).into_iter().chain([shares]).collect()
 }
 
 /// Whether several programs control the same balloons.
@@ -89,7 +104,7 @@ pub fn reactors(facts: &Facts) -> Answer {
         consequence: "they undo each other's changes; memtrace stands down from a VM whose \
                       balloon another program has set"
             .to_owned(),
-        commands: others.map(|reactor| reactor.kind.stopped(reactor.pid, facts)).collect(),
+        commands: others.flat_map(|reactor| reactor.kind.stopped(reactor.pid, facts)).collect(),
         fix: None,
     }))
 }
@@ -109,7 +124,7 @@ pub fn ksm(facts: &Facts) -> Answer {
     };
     let by = tuned.map(|reactor| format!("; ksmtuned (process {}) sets it", reactor.pid));
     let mut commands = vec![command];
-    commands.extend(tuned.map(|reactor| reactor.kind.stopped(reactor.pid, facts)));
+    commands.extend(tuned.into_iter().flat_map(|it| it.kind.stopped(it.pid, facts)));
     commands.reverse();
     Ok(Some(Found {
         severity: Severity::Note,

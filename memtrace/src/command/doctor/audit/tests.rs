@@ -26,6 +26,7 @@ pub(super) fn vm(name: &str, number: u128) -> VmFacts {
         labels: Default::default(),
         size: Ok(Bytes(4 * GIB)),
         balloon: Ok(Some(balloon())),
+        balloon_driver: BalloonDriver::Pci,
         vfio: Ok(false),
         encrypted: Ok(false),
         memory: Ok(Memory {

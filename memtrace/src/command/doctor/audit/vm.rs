@@ -60,7 +60,7 @@ pub fn pinned(vm: &VmFacts, _: &Facts) -> Answer {
 }
 
 /// Whether the VM is excluded in the configuration: then there is nothing to fix.
-fn is_excluded(vm: &VmFacts) -> bool {
+pub(super) fn is_excluded(vm: &VmFacts) -> bool {
     let said = vm.settings.as_ref();
     said.is_ok_and(|settings| settings.exclude == Some(true) || settings.weight == Some(0))
 }

@@ -2,7 +2,7 @@
 
 use super::facts::{Owner, VmFacts};
 use memtrace_core::format;
-use memtrace_core::sample::VmId;
+use memtrace_core::sample::{Platform, VmId};
 use memtrace_core::units::Bytes;
 
 /// `word` quoted for a POSIX shell.
@@ -44,9 +44,21 @@ pub fn kubectl(vm: &VmFacts, change: &str) -> Option<String> {
 /// where it has them. None for a VM that somebody else starts.
 pub fn at_next_start(vm: &VmFacts, element: &str, options: &str, proxmox: &str) -> Vec<String> {
     match (&vm.owner, vm.proxmox()) {
-        (Owner::Libvirt, _) => {
-            vec![virsh(vm, "edit", &format!("# {element}; takes effect at the next start"))]
-        }
+        (Owner::Libvirt, _) => match vm.labels.platform {
+            // Its domains are made anew at each start, so that there is nothing to edit.
+            Some(Platform::Ovirt) => vec![format!(
+                "# oVirt writes the domain at each start: a hook of VDSM (before_vm_start) can put \
+                 {element} there"
+            )],
+            platform => {
+                let nova = match platform {
+                    Some(Platform::Nova) => ", until nova writes the domain anew",
+                    _ => "",
+                };
+                let change = format!("# {element}; takes effect at the next start{nova}");
+                vec![virsh(vm, "edit", &change)]
+            }
+        },
         (Owner::Elsewhere(_) | Owner::OtherLibvirt, _) => Vec::new(),
         (_, Some(id)) if !proxmox.is_empty() => {
             // --args takes the place of what was there.
@@ -54,10 +66,41 @@ pub fn at_next_start(vm: &VmFacts, element: &str, options: &str, proxmox: &str) 
                 if proxmox.contains("--args") { ", added to the args that it has" } else { "" };
             vec![format!("qm set {id} {proxmox}   # takes effect at the next start{before}")]
         }
-        _ => vec![
-            qemu_conf(vm, options).unwrap_or_else(|| format!("# at the next start add: {options}")),
-        ],
+        _ => {
+            let own = qemu_conf(vm, options).or_else(|| raw_qemu(vm, options));
+            vec![own.unwrap_or_else(|| format!("# at the next start add: {options}"))]
+        }
     }
+}
+
+/// How to give it a monitor of memtrace's own, for the next start.
+pub fn with_monitor(vm: &VmFacts) -> Vec<String> {
+    if vm.kubevirt().is_some() {
+        return Vec::new();
+    }
+    let name = vm.proxmox().unwrap_or("NAME");
+    let socket = match (&vm.owner, vm.system_container()) {
+        // Its confinement lets it write where its other monitor is.
+        (Owner::Qmp(path), Some(_)) => {
+            let folder = path.rsplit_once('/').map_or("/run", |(folder, _)| folder);
+            format!("{folder}/memtrace.qmp")
+        }
+        _ => format!("/run/{name}.qmp"),
+    };
+    let option = format!("-qmp unix:{socket},server=on,wait=off");
+    let proxmox = format!("--args {}", quoted(&option));
+    at_next_start(vm, "", &option, &proxmox)
+}
+
+/// Options of QEMU's for a VM of Incus or LXD. `None`: neither of them, or no option.
+fn raw_qemu(vm: &VmFacts, options: &str) -> Option<String> {
+    let (command, project, name) = vm.system_container()?;
+    let (project, name) = (quoted(project), quoted(name));
+    let options = options.starts_with('-').then(|| quoted(options))?;
+    Some(format!(
+        "{command} config set --project {project} {name} raw.qemu={options}   # takes effect at the \
+         next start, added to the raw.qemu that it has"
+    ))
 }
 
 /// Incus and LXD write QEMU's configuration, with what is in `raw.qemu.conf`. `None`: neither of
@@ -87,21 +130,45 @@ pub fn monitor(socket: &str, request: &str) -> String {
 
 /// Puts lines about this VM at the end of the configuration.
 pub fn configured(vm: &VmFacts, line: &str) -> String {
-    let which = match vm.id {
-        VmId::Uuid(uuid) => format!("uuid = \"{uuid}\""),
-        // A generated name changes with each start.
-        VmId::Process { pid, .. } if vm.name.ends_with(&format!("-{pid}")) => {
-            return "# at the next start add -name NAME: the configuration identifies VMs by name"
-                .to_owned();
-        }
-        // A string of JSON is one of TOML, but for control characters, which no name has.
-        VmId::Process { .. } => format!("name = {}", serde_json::Value::from(vm.name.as_str())),
-    };
-    let [which, line] = [which.as_str(), line].map(quoted);
+    match which(vm) {
+        Some(which) => appended(&[&which, line]),
+        None => "# at the next start add -name NAME: the configuration identifies VMs by name"
+            .to_owned(),
+    }
+}
+
+/// The same of several VMs, each with its line.
+pub fn configured_all(vms: &[(&VmFacts, String)]) -> Option<String> {
+    let tables = vms.iter().filter_map(|(vm, line)| Some([which(vm)?, line.clone()]));
+    let lines: Vec<String> = tables.collect::<Vec<_>>().join(&"[[vm]]".to_owned());
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    (!lines.is_empty()).then(|| appended(&lines))
+}
+
+/// Puts a table of VMs at the end of the configuration.
+fn appended(lines: &[&str]) -> String {
+    let lines: Vec<String> = lines.iter().map(|line| quoted(line)).collect();
     format!(
-        "mkdir -p /etc/memtrace/memtrace.d && printf '%s\\n' '[[vm]]' {which} {line} \
-         >>/etc/memtrace/memtrace.d/vms.toml"
+        "mkdir -p /etc/memtrace/memtrace.d && printf '%s\\n' '[[vm]]' {} \
+         >>/etc/memtrace/memtrace.d/vms.toml",
+        lines.join(" ")
     )
+}
+
+/// How the configuration means it. `None`: it has no name that lasts.
+fn which(vm: &VmFacts) -> Option<String> {
+    // A string of JSON is one of TOML, but for control characters, which no name has.
+    let text = |text: &str| serde_json::Value::from(text);
+    match (vm.id, &vm.owner) {
+        (VmId::Uuid(uuid), _) => Some(format!("uuid = \"{uuid}\"")),
+        // A generated name changes with each start. Other VMMs than QEMU take none: all their VMs.
+        (VmId::Process { pid, .. }, owner) if vm.name.ends_with(&format!("-{pid}")) => {
+            let Owner::Other(_) = owner else { return None };
+            let begin = vm.name.strip_suffix(&pid.to_string())?;
+            Some(format!("match = {}", text(&format!("^{}[0-9]+$", regex::escape(begin)))))
+        }
+        (VmId::Process { .. }, _) => Some(format!("name = {}", text(&vm.name))),
+    }
 }
 
 /// Writes a file of the kernel, now and at each start (tmpfiles.d(5)). `name`: of the setting.

@@ -122,7 +122,7 @@ fn names(
     let name = |vm: &FoundVm| {
         let mut named = Naming::default().update(root, vm, Nanos(0)).clone();
         let own = configured_labels(tables, &vm.description.name, vm.identity());
-        named.labels = own.or(named.labels);
+        named.labels = own.over(named.labels);
         (vm.pid, named)
     };
     found.iter().map(name).collect()

@@ -60,6 +60,7 @@ pub(super) fn facts(
         },
         labels,
         balloon: balloon(vm, &said, now),
+        balloon_driver: qemu.map(|qemu| qemu.balloon_driver).unwrap_or_default(),
         memory: memory_of(root, keeper, vm.pid),
         nodes: nodes_of(cpuset.clone(), vm),
         cpuset,

@@ -37,7 +37,7 @@ fn saying(bytes: &[u8]) -> Samples {
     let (ours, mut theirs) = UnixStream::pair().expect("there is a pair");
     theirs.write_all(bytes).expect("it fits");
     theirs.shutdown(Shutdown::Both).expect("it is open");
-    Samples::of(ours).expect("it is a stream")
+    Samples::of(ours, Path::new("s.sock")).expect("it is a stream")
 }
 
 #[test]
@@ -96,7 +96,8 @@ fn nobody_who_serves_is_no_error_unless_asked_for() {
         let config = SamplesConfig { serve: true, socket: socket.clone() };
         let found = samples(&SamplesArguments::default(), Some(&config), &host.root());
         assert!(found.expect("it can measure").is_none(), "{socket:?}");
-        let asked = SamplesArguments { samples: Some(socket.clone()), attach: false };
+        let asked =
+            SamplesArguments { samples: Some(socket.clone()), ..SamplesArguments::default() };
         let error = samples(&asked, Some(&config), &host.root()).expect_err("it was asked for");
         let error = format!("{error:#}");
         let told = format!("cannot read the samples of another memtrace from {}", socket.display());
@@ -123,7 +124,7 @@ fn what_serves_is_read_unless_told_to_measure_and_something_else_is_not() {
     };
     let found = ask(&SamplesArguments::default(), &begin()).expect("it is one").expect("it serves");
     assert_eq!(found.incoming.origin().pid, 42);
-    let typed = SamplesArguments { samples: Some(socket.clone()), attach: false };
+    let typed = SamplesArguments { samples: Some(socket.clone()), ..SamplesArguments::default() };
     assert!(ask(&typed, &begin()).expect("it is one").is_some());
     for (answer, told) in [
         (&b""[..], "closed; there may be no room"),
@@ -133,8 +134,12 @@ fn what_serves_is_read_unless_told_to_measure_and_something_else_is_not() {
         let error = format!("{:#}", ask(&typed, answer).expect_err("it was asked for"));
         assert!(error.ends_with(told), "{error}");
     }
-    let attach = SamplesArguments { attach: true, samples: None };
-    assert!(samples(&attach, Some(&config), &host.root()).expect("it measures").is_none());
+    for typed in [
+        SamplesArguments { attach: true, ..SamplesArguments::default() },
+        SamplesArguments { always: true, ..SamplesArguments::default() },
+    ] {
+        assert!(samples(&typed, Some(&config), &host.root()).expect("it measures").is_none());
+    }
 }
 
 #[test]

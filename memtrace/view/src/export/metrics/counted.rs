@@ -39,7 +39,7 @@ fn ran() -> [Metric; 2] {
 }
 
 /// Faults, and what was moved to and from swap.
-fn moved() -> [Metric; 7] {
+fn moved() -> [Metric; 8] {
     use Signal as S;
     [
         Metric::of_vm(
@@ -57,8 +57,14 @@ fn moved() -> [Metric; 7] {
                 ])
             },
         ),
+        counter(
+            "vm_process_faults",
+            Unit::None,
+            "Minor and major faults of its process since it started.",
+            |vm, _| alone(vm.process_faults.value.map(Value::Count)),
+        ),
         counter("vm_major_faults", Unit::None, "Major faults of the VM.", |vm, _| {
-            alone(total(vm, S::MajorFaults, |row| row.major_faults))
+            alone(total(vm, S::MajorFaults, |row| row.major_faults).or_else(|| by_process(vm)))
         }),
         counter("vm_async_faults", Unit::None, "KVM asynchronous page faults.", |vm, _| {
             alone(total(vm, S::AsyncFaults, |row| row.async_faults).filter(|_| may_be_kvm(vm)))
@@ -175,6 +181,14 @@ fn raw(vm: &VmView, signal: Signal, field: fn(&VmCounters) -> u64) -> Option<u64
 
 fn total(vm: &VmView, signal: Signal, field: fn(&VmCounters) -> u64) -> Option<Value> {
     raw(vm, signal, field).map(Value::Count)
+}
+
+/// Major faults without their hook: those of its process, and those that kernel workers did for its
+/// guest, which the kernel side alone tells and may be most of them.
+fn by_process(vm: &VmView) -> Option<Value> {
+    let (own, _) = vm.process_major_faults.value.zip(vm.totals.value.as_ref())?;
+    let asynchronous = raw(vm, Signal::AsyncFaults, |row| row.async_faults_done).unwrap_or(0);
+    Some(Value::Count(own.saturating_add(asynchronous)))
 }
 
 fn pages(

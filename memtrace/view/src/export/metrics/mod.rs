@@ -14,6 +14,7 @@ mod own;
 pub mod page;
 pub mod parse;
 mod policy;
+mod quality;
 mod read;
 mod scene;
 pub mod table;

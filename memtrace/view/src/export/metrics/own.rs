@@ -12,6 +12,34 @@ use memtrace_core::units::Nanos;
 const QUALITIES: [&str; 3] = ["exact", "approximate", "absent"];
 
 pub(super) fn metrics() -> Vec<Metric> {
+    [itself(), hooks().into()].concat()
+}
+
+/// The hooks that are attached on demand.
+fn hooks() -> [Metric; 2] {
+    use MetricKind::Gauge;
+    [
+        Metric::of_host(
+            Gauge,
+            "hooks_armed",
+            Unit::None,
+            &[],
+            "Whether the hooks are attached that fire in each page fault of the host (1), or are not \
+             because nothing is reclaimed or swapped (0).",
+            |scene| alone(scene.snapshot.host.hooks.value.map(|hooks| flag(hooks.attached))),
+        ),
+        Metric::of_host(
+            Gauge,
+            "hooks_since",
+            Unit::Seconds,
+            &[],
+            "Time since they were attached or detached.",
+            |scene| alone(scene.snapshot.host.hooks.value.map(|hooks| seconds(hooks.since))),
+        ),
+    ]
+}
+
+fn itself() -> Vec<Metric> {
     use MetricKind::{Counter, Gauge, Info};
     vec![
         Metric::of_host(Info, "build", Unit::None, &["version"], "Version of memtrace.", |_| {

@@ -24,6 +24,7 @@ pub fn labels_of<'a>(label: impl Fn(&str) -> Option<&'a str>) -> VmLabels {
         platform: label("platform").and_then(Platform::of_word),
         id: text("platform_id"),
         name: text("display_name"),
+        platform_name: text("platform_name"),
         project: text("project"),
         ..VmLabels::default()
     }

@@ -19,7 +19,7 @@ use memtrace_core::reactor::Decided;
 use memtrace_core::reactor::entry::Named;
 use memtrace_core::sample::Party;
 use memtrace_core::signal::Signal;
-use memtrace_core::units::{Bytes, Rate, WallNanos};
+use memtrace_core::units::{ByteRate, Bytes, Rate, WallNanos};
 
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md"));
 /// What is made of the metrics elsewhere.
@@ -188,6 +188,7 @@ fn of_a_single_look_there_is_what_the_kernel_counts_on_and_nothing_that_begins_w
             "memtrace_vm_guest_swap_in_bytes_total",
             "memtrace_vm_guest_swap_out_bytes_total",
             "memtrace_vm_pressure_seconds_total",
+            "memtrace_vm_process_faults_total",
         ]
     );
 }
@@ -208,6 +209,7 @@ fn every_metric_of_the_table_is_reported_where_everything_is_known() {
     vm.cgroup_limit = limit;
     vm.balloon_target = Measured::exact(Bytes(MIB));
     vm.labels = fixture::labels();
+    snapshot.host.swap_in = Measured::approximate(ByteRate(1.0), "of 12 pages");
     let firing = Alert {
         condition: Condition::VmStalled,
         severity: Severity::Warning,
@@ -228,8 +230,8 @@ fn every_metric_of_the_table_is_reported_where_everything_is_known() {
     let firing =
         "memtrace_alert_firing{rule=\"vm_stalled\",severity=\"warning\",vm=\"a\u{fffd}b\",";
     assert!(alerts.len() == 1 && alerts[0].starts_with(firing), "{alerts:?}");
-    let own = "platform=\"nova\",platform_id=\"0b6f2d84\",display_name=\"cart-db\",project=\"shop\",\
-               labels=\"flavour=m1.small,team=payments\"} 1";
+    let own = "platform=\"nova\",platform_id=\"0b6f2d84\",platform_name=\"instance-db\",\
+               display_name=\"cart-db\",project=\"shop\",labels=\"flavour=m1.small,team=payments\"} 1";
     let labels = text.lines().filter(|line| line.starts_with("memtrace_vm_labels_info{"));
     assert!(labels.map(|line| line.ends_with(own)).eq([true]), "{text}");
     let lines = lines(&text);
@@ -244,7 +246,7 @@ fn every_metric_of_the_table_is_reported_where_everything_is_known() {
 }
 
 /// Values from files, of the host and of each VM.
-const WITHOUT_KERNEL_SIDE: [&str; 25] = [
+const WITHOUT_KERNEL_SIDE: [&str; 27] = [
     "memtrace_host_allocated_bytes",
     "memtrace_host_direct_reclaims_total",
     "memtrace_host_info",
@@ -260,6 +262,7 @@ const WITHOUT_KERNEL_SIDE: [&str; 25] = [
     "memtrace_host_swap_out_bytes_per_second",
     "memtrace_host_swap_out_bytes_total",
     "memtrace_host_swap_used_bytes",
+    "memtrace_vm_approximate",
     "memtrace_vm_balloon_maximum_bytes",
     "memtrace_vm_cgroup_bytes",
     "memtrace_vm_cpu_ratio",
@@ -267,6 +270,7 @@ const WITHOUT_KERNEL_SIDE: [&str; 25] = [
     "memtrace_vm_hugetlb_bytes",
     "memtrace_vm_info",
     "memtrace_vm_locked_bytes",
+    "memtrace_vm_process_faults_total",
     "memtrace_vm_resident_bytes",
     "memtrace_vm_resident_shared_bytes",
     "memtrace_vm_swap_bytes",
@@ -304,6 +308,25 @@ fn a_counter_without_a_hook_is_absent_and_one_with_a_hook_may_be_zero() {
     assert_eq!(of("memtrace_vm_swap_in_bytes_total"), [0.0]);
     assert_eq!(of("memtrace_vm_swap_out_bytes_total"), [0.0; 0]);
     assert_eq!(of("memtrace_vm_faults_total"), [0.0; 2], "user and kernel");
+}
+
+#[test]
+fn major_faults_without_their_hook_are_the_process_and_kernel_workers() {
+    let mut snapshot = fixture::snapshot(vec![fixture::vm("a", 1)]);
+    let mut totals = Totals::<memtrace_ebpf::VmCounters>::default();
+    (totals.counters.major_faults, totals.counters.async_faults_done) = (0, 5);
+    totals.unhooked = Arc::new([Signal::MajorFaults].into());
+    snapshot.vms[0].totals = Measured::exact(totals);
+    let told = |snapshot: &Snapshot| {
+        let lines = lines(&open(snapshot.clone()));
+        named(&lines, "memtrace_vm_major_faults_total").iter().map(|line| line.value).collect()
+    };
+    snapshot.vms[0].process_major_faults = Measured::exact(7);
+    let values: Vec<f64> = told(&snapshot);
+    assert_eq!(values, [12.0]);
+    snapshot.vms[0].process_major_faults = Measured::absent("not read");
+    let values: Vec<f64> = told(&snapshot);
+    assert_eq!(values, [0.0; 0]);
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn identity() -> [Metric; 7] {
             MetricKind::Info,
             "vm_labels",
             Unit::None,
-            &["platform", "platform_id", "display_name", "project", "labels"],
+            &["platform", "platform_id", "platform_name", "display_name", "project", "labels"],
             "What its platform and the configuration call the VM, to join with other metrics; no \
              sample where nothing is known.",
             |vm, _| called(vm),
@@ -202,6 +202,7 @@ fn called(vm: &VmView) -> Vec<Point<'_>> {
     let labels = vec![
         labels.platform.map_or("", Platform::word).into(),
         text(&labels.id),
+        text(&labels.platform_name),
         text(&labels.name),
         text(&labels.project),
         Cow::Owned(clean(&more).into_owned()),

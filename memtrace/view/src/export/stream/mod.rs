@@ -1,6 +1,7 @@
 //! The schema of a line of `memtrace stream --json`, by the types that are serialised and the
 //! comments of their fields; docs/stream.md is made of it. Pure.
 
+pub mod keys;
 mod node;
 pub mod page;
 #[cfg(test)]

@@ -18,6 +18,11 @@ This page is the output of `memtrace stream --describe`; with `--json` it prints
   and, unless the quality is exact, `reason`.
 - **Rates and shares cover `interval`**, the time since the previous line. Totals count from the
   start of memtrace.
+- **A line can be small**: `--only vms.name,vms.stalled` prints these keys, and `schema_version`,
+  `wall` and `interval`; `--without signals` leaves keys out. A dot leads into an object, or into
+  each item of a list.
+- **It goes on with the next memtrace** when the one ends whose samples it reads: it waits, and
+  totals begin anew. With `--count` it ends.
 - **Names and texts are untrusted**: they come from guests, their owners, and other programs.
 ";
 

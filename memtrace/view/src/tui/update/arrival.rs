@@ -22,11 +22,16 @@ pub(super) fn pause(state: &mut State) {
 pub(super) fn receive(state: &mut State, latest: Latest) -> Vec<Effect> {
     match latest {
         Latest::Starting => {}
+        Latest::Waiting(reason) => state.waiting = Some(reason),
         Latest::Failed(reason) => state.failure = Some(reason),
-        Latest::Snapshot(snapshot) if state.paused && state.snapshot.is_some() => {
-            state.newest = Some(snapshot);
+        Latest::Snapshot(snapshot) => {
+            state.waiting = None;
+            if state.paused && state.snapshot.is_some() {
+                state.newest = Some(snapshot);
+            } else {
+                show(state, snapshot);
+            }
         }
-        Latest::Snapshot(snapshot) => show(state, snapshot),
     }
     leave_pane_without_vm(state)
 }

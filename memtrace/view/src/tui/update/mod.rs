@@ -31,6 +31,8 @@ pub enum Message {
     Resize(u16, u16),
     Latest(Latest),
     Decided(Decided),
+    /// Who takes the samples now, where another memtrace does.
+    From(String),
     /// Position in the recording.
     Replay(Place),
     /// The sampling loop ended without an error.
@@ -49,6 +51,10 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Latest(latest) => arrival::receive(state, latest),
         Message::Decided(decided) => {
             arrival::decide(state, decided);
+            Vec::new()
+        }
+        Message::From(from) => {
+            state.from = Some(from);
             Vec::new()
         }
         Message::Replay(place) => {

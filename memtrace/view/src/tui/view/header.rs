@@ -1,5 +1,6 @@
 //! The header: host and policy in six lines, and failures in two more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
@@ -53,7 +54,7 @@ fn whole(snapshot: &Snapshot, width: usize, color: bool) -> [Line<'static>; 4] {
     let emphasis = memory.map_or(Emphasis::Dim, |(_, share)| summary::memory_tone(share));
     let swap_emphasis = Emphasis::Plain;
     let mut count = summary::vms(snapshot);
-    count.push(summary::signals(snapshot));
+    count.extend(summary::signals(snapshot));
     [
         barred("Mem", memory, emphasis, &summary::memory(host), width, color),
         barred("Swap", summary::swap_used(host), swap_emphasis, &summary::swap(host), width, color),
@@ -140,12 +141,14 @@ fn standing(place: &Place) -> Option<Part> {
     Some(Part::new(text, Emphasis::Hot))
 }
 
-/// The first notice and the number of others. The end of sampling comes first.
+/// The first notice and the number of others. The end of sampling comes first, and a wait.
 fn notices(state: &State, width: usize) -> Line<'static> {
-    let failure = state
-        .failure
-        .as_ref()
-        .map(|reason| Part::new(format!("no more data: {}", text::clean(reason)), Emphasis::Hot));
+    let told = |what: &str, reason: &Option<Arc<str>>| {
+        let text = |reason: &Arc<str>| format!("{what}: {}", text::clean(reason));
+        reason.as_ref().map(|reason| Part::new(text(reason), Emphasis::Hot))
+    };
+    let failure = told("no more data", &state.failure);
+    let failure = failure.or_else(|| told("waiting for samples", &state.waiting));
     let lost = state.replay.iter().flat_map(|place| place.losses.iter());
     let lost = lost.map(|loss| Part::new(format!("lost: {}", text::clean(loss)), Emphasis::Hot));
     let notices = state.snapshot.iter().flat_map(|snapshot| &snapshot.notices);

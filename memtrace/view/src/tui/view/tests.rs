@@ -182,6 +182,23 @@ fn bad_news() {
 }
 
 #[test]
+fn a_wait_for_another_memtrace_is_told_until_there_is_a_sample() {
+    let mut state = state(SMALL, &[fixture::demo()], "");
+    update(&mut state, Message::From("memtrace exporter (process 41)".to_owned()));
+    let ended = "memtrace exporter (process 41) has ended";
+    update(&mut state, Message::Latest(Latest::Waiting(ended.into())));
+    let told = format!("waiting for samples: {ended}");
+    assert!(screen(&state).contains(&told), "{}", screen(&state));
+    state.size = (40, 5);
+    assert!(screen(&state).contains("waiting"), "{}", screen(&state));
+    state.size = SMALL;
+    update(&mut state, Message::From("memtrace mitigate (process 42)".to_owned()));
+    update(&mut state, Message::Latest(Latest::Snapshot(fixture::demo())));
+    let text = screen(&state);
+    assert!(!text.contains("waiting") && text.contains("(process 42)"), "{text}");
+}
+
+#[test]
 fn many_vms_scroll_and_the_selection_stays_seen() {
     let vms = (0..40).map(|n| fixture::vm(&format!("vm-{n:02}"), 100 + n)).collect();
     let state = state(SMALL, &[Arc::new(fixture::snapshot(vms))], "Gkk");

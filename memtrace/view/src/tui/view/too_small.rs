@@ -19,6 +19,9 @@ pub(super) fn draw(buffer: &mut Buffer, areas: &Areas, state: &State) {
             if state.replay.is_some() {
                 parts.push(Part::new("REPLAY", Emphasis::Hot));
             }
+            if state.waiting.is_some() {
+                parts.push(Part::new("waiting", Emphasis::Hot));
+            }
             if state.paused {
                 parts.push(Part::new("PAUSED", Emphasis::Hot));
             }

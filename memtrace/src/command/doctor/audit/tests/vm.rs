@@ -86,8 +86,11 @@ fn statistics_are_off_unanswered_stale_or_slow() {
         assert_eq!((finding.severity, finding.fix), (Severity::Warning, None), "{finding:?}");
         assert!(finding.finding.contains(word), "{finding:?}");
     }
-    assert_eq!(of_statistics(60, Some(59)).expect("slow").severity, Severity::Note);
-    for (period, age) in [(1, 10), (2, 0), (10, 30)] {
+    for (period, age) in [(60, 59), (10, 9), (6, 1)] {
+        let slow = of_statistics(period, Some(age)).expect("slow");
+        assert_eq!((slow.severity, slow.fix), (Severity::Note, Some(Fix::SwitchStatisticsOn)));
+    }
+    for (period, age) in [(1, 10), (2, 0), (5, 15)] {
         assert_eq!(of_statistics(period, Some(age)), None, "{period} {age}");
     }
     let long = of_statistics(2, Some(43_768_921)).expect("it is told").finding;
@@ -305,6 +308,70 @@ fn incus_and_lxd_have_commands_of_their_own() {
 }
 
 #[test]
+fn each_platform_has_its_own_way_to_a_monitor() {
+    let commands = |platform, id: Option<&str>, name: &str, owner: Owner| {
+        let finding = of("monitor", |vm| {
+            vm.owner = owner;
+            vm.labels.platform = platform;
+            vm.labels.id = id.map(str::to_owned);
+            vm.name = name.to_owned();
+            vm.balloon = Err("QMP: no greeting within 2 s".to_owned());
+        });
+        finding.expect("a finding").commands
+    };
+    let proxmox = commands(Some(Platform::Proxmox), Some("2207"), "billing", no_socket());
+    let expected = "qm set 2207 --args '-qmp unix:/run/2207.qmp,server=on,wait=off'   # takes effect \
+                    at the next start, added to the args that it has";
+    assert_eq!(proxmox, [expected]);
+    let held = || Owner::Qmp("/run/incus/depot/qemu.monitor".to_owned());
+    let expected = "incus config set --project default depot raw.qemu='-qmp \
+                    unix:/run/incus/depot/memtrace.qmp,server=on,wait=off'   # takes effect at the \
+                    next start, added to the raw.qemu that it has";
+    assert_eq!(commands(Some(Platform::Incus), None, "depot", held()), [expected]);
+    let kubevirt = commands(Some(Platform::Kubevirt), None, "shop_web", no_socket());
+    assert!(kubevirt.is_empty(), "{kubevirt:?}");
+    assert_eq!(
+        commands(None, None, "web", no_socket()),
+        ["# at the next start add: -qmp unix:/run/NAME.qmp,server=on,wait=off"]
+    );
+}
+
+#[test]
+fn domains_that_a_platform_writes_are_said_to_be_so() {
+    let of = |platform| {
+        let finding = of("deflate_on_oom", |vm| {
+            vm.labels.platform = Some(platform);
+            vm.balloon = Ok(Some(Balloon { deflate_on_oom: Ok(false), ..balloon() }));
+        });
+        finding.expect("it is off").commands.concat()
+    };
+    assert!(of(Platform::Nova).ends_with("next start, until nova writes the domain anew"));
+    assert!(of(Platform::Ovirt).contains("a hook of VDSM (before_vm_start)"));
+    let finding = of_balloon("statistics", |balloon| {
+        balloon.statistics = Ok(Statistics { period: 0, age: None, live: None, empty: false });
+    });
+    assert!(!finding.expect("it is off").commands[0].contains("nova.conf"));
+}
+
+#[test]
+fn a_balloon_is_advised_as_the_machine_takes_it_and_micro_vms_by_their_program() {
+    let bare = of("balloon", |vm| {
+        vm.balloon = Ok(None);
+        vm.owner = Owner::Qmp("/q".to_owned());
+        vm.balloon_driver = BalloonDriver::Mmio;
+    });
+    let command = &bare.expect("it has none").commands[0];
+    assert!(command.contains("-device virtio-balloon-device,"), "{command}");
+    let pinned = of("vfio", |vm| {
+        vm.owner = Owner::Other("firecracker".to_owned());
+        vm.vfio = Ok(true);
+        (vm.id, vm.name) = (VmId::Process { pid: 2512, start: 1 }, "firecracker-2512".to_owned());
+    });
+    let command = &pinned.expect("it is told").commands[0];
+    assert!(command.contains(r#"'match = "^firecracker\\-[0-9]+$"'"#), "{command}");
+}
+
+#[test]
 fn kubevirt_has_commands_of_its_own() {
     let mut pod = vm("shop_vm-$(cart)", 1);
     pod.owner = Owner::Elsewhere("its libvirt is in a container".to_owned());
@@ -358,6 +425,9 @@ fn proxmox_has_commands_of_its_own() {
         "qm set 2207 --args '-global virtio-balloon-pci.deflate-on-oom=on'   # takes effect at the \
          next start, added to the args that it has",
         "qm set 2207 --shares 0",
+        "mkdir -p /etc/memtrace/memtrace.d && printf '%s\\n' '[[vm]]' 'uuid = \
+         \"00000000-0000-0000-0000-000000000001\"' 'weight = 1000' \
+         >>/etc/memtrace/memtrace.d/vms.toml",
     ] {
         assert!(commands.contains(&command), "{command}: {commands:#?}");
     }

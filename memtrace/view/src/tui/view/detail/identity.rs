@@ -40,7 +40,9 @@ pub(super) fn lines(subject: &Subject<'_>) -> Vec<Line<'static>> {
     let labels = &vm.labels;
     if let Some(platform) = labels.platform {
         let id = labels.id.as_deref().unwrap_or("-");
-        lines.insert(1, word("platform", &format!("{}, id {id}", platform.word())));
+        let name = labels.full_platform_name().or_else(|| labels.platform_name.clone());
+        let name = name.map(|name| format!(", name {name}")).unwrap_or_default();
+        lines.insert(1, word("platform", &format!("{}, id {id}{name}", platform.word())));
     }
     if let Some(title) = labels.title().filter(|title| *title != vm.name) {
         lines.insert(1, word("called", &title));
