@@ -46,6 +46,8 @@ pub struct Config {
     pub interval: Nanos,
     /// Connect to libvirt.
     pub libvirt: bool,
+    /// Keep hooks attached that fire in each page fault.
+    pub always_hooked: bool,
     /// At shutdown, give memory back to VMs.
     pub give_back: bool,
     /// The cgroup that holds the VMs. `None`: the host.
@@ -99,6 +101,7 @@ impl Default for Config {
             mode: Mode::Observe,
             interval: Nanos::SECOND,
             libvirt: true,
+            always_hooked: false,
             give_back: false,
             scope: None,
             metrics: MetricsConfig::default(),

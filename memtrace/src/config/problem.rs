@@ -17,6 +17,55 @@ pub struct Problem {
     pub text: String,
 }
 
+/// Where things are in one text. Found out once, so that any number of places takes linear time,
+/// also on one long line.
+#[derive(Debug)]
+pub(super) struct Places<'a> {
+    file: &'a Path,
+    text: &'a str,
+    /// Where its lines begin.
+    lines: Vec<usize>,
+    /// Characters before each block, and in all.
+    blocks: Vec<usize>,
+}
+
+/// Bytes of a block.
+const BLOCK: usize = 256;
+
+impl<'a> Places<'a> {
+    pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let lines = std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect();
+        let mut blocks = vec![0];
+        let mut all = 0;
+        for block in text.as_bytes().chunks(BLOCK) {
+            all += begun(block);
+            blocks.push(all);
+        }
+        Self { file, text, lines, blocks }
+    }
+
+    /// That of the byte `offset`.
+    pub(super) fn of(&self, offset: usize) -> Place {
+        let offset = if self.text.is_char_boundary(offset) { offset } else { self.text.len() };
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let column = self.characters(offset).saturating_sub(self.characters(start)) + 1;
+        Place { file: self.file.to_owned(), line, column }
+    }
+
+    fn characters(&self, offset: usize) -> usize {
+        let block = offset / BLOCK;
+        let rest = self.text.as_bytes().get(block * BLOCK..offset).unwrap_or_default();
+        self.blocks.get(block).copied().unwrap_or(0) + begun(rest)
+    }
+}
+
+/// Characters that begin in these bytes of UTF-8.
+fn begun(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
+}
+
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -36,15 +85,6 @@ impl Problem {
 impl Place {
     pub(super) fn whole(file: &Path) -> Self {
         Self { file: file.to_owned(), line: 0, column: 0 }
-    }
-
-    /// Of the byte `offset` in `text`.
-    pub(super) fn of(file: &Path, text: &str, offset: usize) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
-        let start = before.rfind('\n').map_or(0, |end| end + 1);
-        let column = before.get(start..).unwrap_or_default().chars().count() + 1;
-        Self { file: file.to_owned(), line, column }
     }
 }
 
@@ -88,15 +128,22 @@ mod tests {
 
     #[test]
     fn places_count_lines_and_characters() {
+        let text = format!("ä = 1\nöü = 2\n{}", "ß".repeat(2 * BLOCK));
+        let places = Places::new(Path::new("f"), &text);
         let place = |offset| {
-            let place = Place::of(Path::new("f"), "ä = 1\nöü = 2\n", offset);
+            let place = places.of(offset);
             (place.line, place.column)
         };
         assert_eq!(place(0), (1, 1));
         assert_eq!(place(3), (1, 3));
         assert_eq!(place(7), (2, 1));
         assert_eq!(place(11), (2, 3));
-        assert_eq!(place(999), (3, 1));
+        let begin = text.len() - 4 * BLOCK;
+        for character in [0, 1, BLOCK - 1, BLOCK, 2 * BLOCK] {
+            assert_eq!(place(begin + 2 * character), (3, character + 1), "{character}");
+        }
+        assert_eq!(place(usize::MAX), (3, 2 * BLOCK + 1));
+        assert_eq!(Places::new(Path::new("f"), "").of(7).line, 1);
     }
 
     #[test]

@@ -10,14 +10,18 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::entry::Entry;
-use super::problem::{Place, Problem, nearest};
+use super::problem::{Place, Places, Problem, nearest};
 use super::value::Value;
+use memtrace_core::format::several;
+
+/// Most errors of a file that are told.
+const MOST_PROBLEMS: usize = 100;
 
 /// One file.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
-    file: &'a Path,
     text: &'a str,
+    places: Places<'a>,
     problems: RefCell<Vec<Problem>>,
     /// Every valid key, dotted, and whether it was present.
     known: RefCell<BTreeMap<String, bool>>,
@@ -38,10 +42,10 @@ pub(super) struct Read {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(file: &'a Path, text: &'a str) -> Self {
+    pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
         Self {
-            file,
             text,
+            places: Places::new(file, text),
             problems: RefCell::new(Vec::new()),
             known: RefCell::new(BTreeMap::new()),
             entries: RefCell::new(Vec::new()),
@@ -64,12 +68,19 @@ impl<'a> Reader<'a> {
     pub(super) fn finish(self) -> Read {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
+        let more = problems.len().saturating_sub(MOST_PROBLEMS);
+        if let Some(next) = problems.get(MOST_PROBLEMS) {
+            let text = format!("and {} from here on", several(more as u64, "other error"));
+            let last = Problem { place: next.place.clone(), key: String::new(), text };
+            problems.truncate(MOST_PROBLEMS);
+            problems.push(last);
+        }
         let (known, entries) = (self.known.into_inner(), self.entries.into_inner());
         Read { problems, known, entries }
     }
 
     fn problem(&self, span: &Range<usize>, key: &str, text: impl Into<String>) {
-        let place = Place::of(self.file, self.text, span.start);
+        let place = self.places.of(span.start);
         let problem = Problem { place, key: key.to_owned(), text: text.into() };
         self.problems.borrow_mut().push(problem);
     }
@@ -141,7 +152,7 @@ impl<'r, 'a> Section<'r, 'a> {
             Ok(value) => *into = Some(value),
             Err(wanted) => self.wrong(key, &value.span(), &wanted),
         }
-        Some(Place::of(self.reader.file, self.reader.text, span.start))
+        Some(self.reader.places.of(span.start))
     }
 
     /// Sets `into` to the meaning of one of the words.
@@ -224,7 +235,7 @@ impl<'r, 'a> Section<'r, 'a> {
             let span = element.span();
             match element.into_inner() {
                 DeValue::Table(table) => {
-                    let place = Place::of(self.reader.file, self.reader.text, span.start);
+                    let place = self.reader.places.of(span.start);
                     let number = self.reader.tables.get() + 1;
                     self.reader.tables.set(number);
                     let section = Section::new(self.reader, path.clone(), Some(number), table);
@@ -252,7 +263,7 @@ impl<'r, 'a> Section<'r, 'a> {
 
     /// Keeps what the file has for `key`, at `span`.
     fn note(&self, key: &str, span: &Range<usize>, value: String) {
-        let place = Place::of(self.reader.file, self.reader.text, span.start);
+        let place = self.reader.places.of(span.start);
         let entry = Entry { key: self.dotted(key), table: self.table, place, value };
         self.reader.entries.borrow_mut().push(entry);
     }

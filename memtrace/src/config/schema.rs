@@ -32,6 +32,7 @@ fn root(config: &mut Config, root: &mut Section<'_, '_>) {
     let limits = (interval::SHORTEST, interval::LONGEST);
     root.within("interval", limits, "from 100ms to 1min", &mut config.interval);
     root.set("libvirt", &mut config.libvirt);
+    root.set("always_hooked", &mut config.always_hooked);
     root.set("give_back", &mut config.give_back);
     let mut scope = root.section("scope");
     let place = scope.optional("cgroup", &mut config.scope);

@@ -108,3 +108,17 @@ proptest::proptest! {
         apply(&text);
     }
 }
+
+#[test]
+fn a_long_file_of_errors_is_read_in_linear_time_and_few_of_them_are_told() {
+    for (begin, error) in
+        [("", "]\n"), ("", "] "), ("vm = [", "{ x = 1 },"), ("", "[[vm]]\nx = 1\n")]
+    {
+        let count = (1 << 18) / error.len();
+        let text = format!("{begin}{}", error.repeat(count));
+        let problems = Config::of_text(Path::new("f"), &text).expect_err("it is invalid");
+        assert!(problems.len() <= 101, "{}", problems.len());
+        let last = problems.last().map(ToString::to_string).unwrap_or_default();
+        assert!(problems.len() < 101 || last.contains(" other errors from here on"), "{last}");
+    }
+}

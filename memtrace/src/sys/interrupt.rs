@@ -10,6 +10,8 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use memtrace_host::privileges;
+
 /// The first signal received, if any, and when.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<watch::Sender<Option<(i32, Instant)>>>);
@@ -51,6 +53,7 @@ impl Interrupt {
         // All of it there: a runtime can't be given up where another one waits for a future.
         let listen = move || match noted.listen() {
             Ok(runtime) => {
+                privileges::keep_none();
                 let _ = tell.send(Ok(()));
                 runtime.block_on(std::future::pending::<()>());
             }

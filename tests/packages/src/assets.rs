@@ -57,14 +57,11 @@ const FILES: &[(&str, &str, &[Format])] = &[
         ALL,
     ),
     ("packaging/zabbix/memtrace.conf", "usr/share/memtrace/zabbix/memtrace.conf", ALL),
+    ("packaging/zabbix/memtrace-http.yaml", "usr/share/memtrace/zabbix/memtrace-http.yaml", ALL),
     ("packaging/zabbix/memtrace.yaml", "usr/share/memtrace/zabbix/memtrace.yaml", ALL),
     ("packaging/still-taken", "usr/share/memtrace/still-taken", ALL),
     ("README.md", "usr/share/doc/memtrace/README.md", ALL),
-    ("docs/install.md", "usr/share/doc/memtrace/install.md", ALL),
-    ("docs/metrics.md", "usr/share/doc/memtrace/metrics.md", ALL),
-    ("docs/stream.md", "usr/share/doc/memtrace/stream.md", ALL),
-    ("docs/explain.md", "usr/share/doc/memtrace/explain.md", ALL),
-    ("docs/glossary.md", "usr/share/doc/memtrace/glossary.md", ALL),
+    ("SECURITY.md", "usr/share/doc/memtrace/SECURITY.md", ALL),
     ("packaging/debian/lintian-overrides", "usr/share/lintian/overrides/memtrace", DEB),
     ("LICENSE-APACHE", "usr/share/licenses/memtrace/LICENSE-APACHE", NO_DEB),
     ("LICENSE-MIT", "usr/share/licenses/memtrace/LICENSE-MIT", NO_DEB),
@@ -85,6 +82,10 @@ pub fn stage(built: &Built, date: &str, root: &Path) -> Result<Vec<Asset>> {
     let workspace = paths::workspace();
     for (source, place, formats) in FILES {
         stage.add(&workspace.join(source), place, formats)?;
+    }
+    for page in documents(&workspace.join("docs"))? {
+        // Where the README's links lead.
+        stage.add(&page, &format!("usr/share/doc/memtrace/docs/{}", file_name(&page)?), ALL)?;
     }
     let made = tempfile::tempdir().context("a folder for pages")?;
     let configuration = workspace.join("config/memtrace.toml");
@@ -112,6 +113,20 @@ pub fn stage(built: &Built, date: &str, root: &Path) -> Result<Vec<Asset>> {
     }
     stage.assets.sort_by(|a, b| a.place.cmp(&b.place));
     Ok(stage.assets)
+}
+
+/// The pages of the book and their pictures, without the decisions, which are for developers.
+fn documents(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut pages = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|kind| kind == "md" || kind == "svg") {
+            pages.push(path);
+        }
+    }
+    pages.sort();
+    ensure!(!pages.is_empty(), "no page in {}", folder.display());
+    Ok(pages)
 }
 
 /// Where shells look for completions: zsh of Debian in a place of its own.
@@ -165,4 +180,23 @@ impl Stage {
 fn is_executable(path: &Path) -> Result<bool> {
     use std::os::unix::fs::PermissionsExt as _;
     Ok(fs::metadata(path)?.permissions().mode() & 0o100 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readmes_pages_are_installed_where_its_links_lead() {
+        let workspace = paths::workspace();
+        let pages = documents(&workspace.join("docs")).expect("there is a book");
+        let readme = fs::read_to_string(workspace.join("README.md")).expect("there is one");
+        let links =
+            readme.split("](docs/").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        let links: Vec<&str> = links.filter(|link| !link.starts_with("decisions/")).collect();
+        assert!(links.len() > 10, "{links:?}");
+        for link in links {
+            assert!(pages.iter().any(|page| page.ends_with(link)), "{link}");
+        }
+    }
 }

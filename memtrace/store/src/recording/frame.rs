@@ -1,9 +1,11 @@
 //! The frames of a file: their headers, the index at the end, and zstd. Integers are
 //! little-endian.
 
+use std::cell::RefCell;
 use std::io;
 
 use memtrace_core::units::WallNanos;
+use zstd::bulk::Decompressor;
 
 /// Skippable frames (RFC 8878, 3.1.2): a magic number and a length, four bytes each.
 const BEGIN: u32 = 0x184D_2A50;
@@ -34,6 +36,11 @@ const MOST_ORIGIN: u64 = 4 << 10;
 const LEVEL: i32 = 17;
 /// That of a stream, whose frames have one moment each and are not kept.
 const FAST: i32 = 1;
+
+thread_local! {
+    /// Made once: that takes longer than to unpack most frames.
+    static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
 
 /// The header of a data frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,5 +189,12 @@ fn pack_at(bytes: &[u8], level: i32) -> io::Result<Vec<u8>> {
 pub(super) fn unpack(frame: &[u8]) -> Option<Vec<u8>> {
     let length = zstd::zstd_safe::get_frame_content_size(frame).ok()??;
     let length = usize::try_from(length).ok().filter(|length| *length <= MOST)?;
-    zstd::bulk::decompress(frame, length).ok().filter(|bytes| bytes.len() == length)
+    let bytes = UNPACKER.with_borrow_mut(|kept| {
+        let unpacker = match kept {
+            Some(unpacker) => unpacker,
+            None => kept.insert(Decompressor::new().ok()?),
+        };
+        unpacker.decompress(frame, length).ok()
+    });
+    bytes.filter(|bytes| bytes.len() == length)
 }
