@@ -80,54 +80,10 @@ impl Acting {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader};
-    use std::process::{Child, Command, Stdio};
-
     use super::*;
 
     fn not_yet(path: &Path) -> Acting {
         Acting::not_yet(HostRoot::live().unwrap(), path)
-    }
-
-    /// A process that holds the lock at this path, which is a directory of its own there, until its
-    /// input ends. `None`: there can be none here.
-    fn elsewhere(path: &Path, mode: &str) -> Option<Child> {
-        let script = "mount -t tmpfs none \"${1%/*}\" && : > \"$1\" && chmod \"$2\" \"$1\" && \
-                      exec flock --exclusive --no-fork \"$1\" sh -c 'echo held; cat'";
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "sh", "-c", script, "sh"]).arg(path).arg(mode);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut holder = command.spawn().ok()?;
-        let mut line = String::new();
-        BufReader::new(holder.stdout.take()?).read_line(&mut line).ok()?;
-        if line == "held\n" {
-            return Some(holder);
-        }
-        holder.wait().unwrap();
-        None
-    }
-
-    #[test]
-    fn one_that_acts_in_another_mount_namespace_is_seen_and_a_file_that_others_read_is_no_lock() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("enforce.lock");
-        for (mode, respected) in [("600", true), ("644", false)] {
-            let Some(mut holder) = elsewhere(&path, mode) else {
-                println!("skipped: another mount namespace needs root");
-                return;
-            };
-            assert!(!path.exists(), "it is another file");
-            let mut acting = not_yet(&path);
-            let refused = acting.set(true).map_err(|error| format!("{error:#}"));
-            let own = format!("process {} holds {}", holder.id(), path.display());
-            assert_eq!(refused.is_err_and(|error| error.contains(&own)), respected, "{mode}");
-            drop(acting);
-            fs::remove_file(&path).unwrap();
-            drop(holder.stdin.take());
-            holder.wait().unwrap();
-            not_yet(&path).set(true).unwrap();
-            fs::remove_file(&path).unwrap();
-        }
     }
 
     #[test]
