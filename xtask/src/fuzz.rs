@@ -21,7 +21,7 @@ const TIMEOUT: u32 = 60;
 const MEMORY: u32 = 1024;
 /// Longest inputs, in bytes, of targets for which libFuzzer's own limit (4 KiB, or the longest kept
 /// input) only costs time: what a user types is short, and a few keys tell as much as all.
-const LONGEST: [(&str, u32); 3] = [("configuration", 2500), ("journal", 2500), ("texts", 320)];
+const LONGEST: [(&str, u32); 3] = [("configuration", 900), ("journal", 1500), ("texts", 320)];
 /// What instruments the code, as cargo-fuzz has it.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module \
                      -Cllvm-args=-sanitizer-coverage-level=4 \

@@ -12,6 +12,10 @@ pub use guests::{domain, labels, qemu, qmp};
 pub use kernel::{btf, host_files};
 pub use typed::{configuration, exposition, prometheus, texts};
 
+/// What takes longer than all else in a target (files, a regular expression's compilation) is tried
+/// with inputs whose length is a multiple of this, so that more of the rest are tried.
+const DEAR: usize = 4;
+
 /// A target: panics if a property is violated.
 pub type Target = fn(&[u8]);
 
