@@ -4,6 +4,8 @@ use std::ffi::c_void;
 use std::ptr::NonNull;
 
 use anyhow::{Context as _, Result, ensure};
+use kvm_bindings::kvm_userspace_memory_region;
+use kvm_ioctls::VmFd;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
 /// Anonymous memory at an address of the kernel's choice.
@@ -22,9 +24,21 @@ impl Memory {
         Ok(Self { address: address.context("memory at address 0")?, length })
     }
 
-    /// Where it begins, in this process.
-    pub(super) fn address(&self) -> u64 {
-        self.address.as_ptr() as u64
+    /// Makes it the memory of a guest at this address of its own. It has to go after the VM.
+    ///
+    /// # Errors
+    /// When KVM doesn't take it.
+    pub(super) fn give(&self, vm: &VmFd, address: u64) -> Result<()> {
+        let region = kvm_userspace_memory_region {
+            slot: 0,
+            flags: 0,
+            guest_phys_addr: address,
+            memory_size: self.length as u64,
+            userspace_addr: self.address.as_ptr() as u64,
+        };
+        // SAFETY: the mapping is as long as the region says, nothing else uses it, and the caller
+        // keeps it until the VM is gone.
+        unsafe { vm.set_user_memory_region(region) }.context("KVM takes no memory")
     }
 
     pub(super) fn write(&self, at: usize, bytes: &[u8]) -> Result<()> {

@@ -2,8 +2,7 @@
 //! nothing interrupts it.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use kvm_bindings::{KVM_REG_ARM_CORE, KVM_REG_ARM64, KVM_REG_SIZE_U64};
-use kvm_bindings::{kvm_userspace_memory_region, kvm_vcpu_init};
+use kvm_bindings::{KVM_REG_ARM_CORE, KVM_REG_ARM64, KVM_REG_SIZE_U64, kvm_vcpu_init};
 use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
 
 use super::super::memory::Memory;
@@ -34,16 +33,7 @@ impl Machine {
         let vm = kvm.create_vm().context("KVM makes no VM")?;
         let pages = Memory::new(memory as usize)?;
         pages.write(0, &code::program(u64::from(memory), stretch, page))?;
-        let region = kvm_userspace_memory_region {
-            slot: 0,
-            flags: 0,
-            guest_phys_addr: code::BASE,
-            memory_size: u64::from(memory),
-            userspace_addr: pages.address(),
-        };
-        // SAFETY: the mapping is as long as the region says, nothing else uses it, and it
-        // goes after the VM.
-        unsafe { vm.set_user_memory_region(region) }.context("KVM takes no memory")?;
+        pages.give(&vm, code::BASE)?;
         let cpu = vm.create_vcpu(0).context("KVM makes no CPU")?;
         let mut kind = kvm_vcpu_init::default();
         vm.get_preferred_target(&mut kind).context("KVM_ARM_PREFERRED_TARGET")?;

@@ -2,7 +2,7 @@
 //! never interrupt. Without an in-kernel APIC KVM wouldn't fault asynchronously.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use kvm_bindings::{kvm_regs, kvm_segment, kvm_userspace_memory_region};
+use kvm_bindings::{kvm_regs, kvm_segment};
 use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
 
 use super::super::memory::Memory;
@@ -42,16 +42,7 @@ impl Machine {
         vm.create_irq_chip().context("KVM makes no interrupt controllers")?;
         let pages = Memory::new(memory as usize)?;
         pages.write(code::ENTRY as usize, &code::program(memory, stretch))?;
-        let region = kvm_userspace_memory_region {
-            slot: 0,
-            flags: 0,
-            guest_phys_addr: 0,
-            memory_size: u64::from(memory),
-            userspace_addr: pages.address(),
-        };
-        // SAFETY: the mapping is as long as the region says, nothing else uses it, and it
-        // goes after the VM.
-        unsafe { vm.set_user_memory_region(region) }.context("KVM takes no memory")?;
+        pages.give(&vm, 0)?;
         let cpu = vm.create_vcpu(0).context("KVM makes no CPU")?;
         enter(&cpu)?;
         Ok(Self { cpu, _vm: vm, _memory: pages })
