@@ -17,9 +17,10 @@ use anyhow::{Context, Result, bail, ensure};
 use memtrace_host::probe::Hooking;
 use trials::Test;
 
-const TESTS: [(&str, Test); 3] = [
+const TESTS: [(&str, Test); 4] = [
     ("a_stream_goes_on_with_few_privileges", stream),
     ("an_exporter_goes_on_with_few_privileges", exporter),
+    ("those_who_read_its_samples_go_on_with_few_privileges", readers),
     ("mitigate_goes_on_with_few_privileges_and_its_commands_have_roots", mitigate),
 ];
 
@@ -28,6 +29,8 @@ const TESTS: [(&str, Test); 3] = [
 const KEPT: u64 = 0xc0_0008_40e6;
 /// Threads that use nothing but what is open, and have none.
 const IDLE: [&str; 2] = ["events", "signals"];
+/// Threads of one that measures.
+const MEASURING: [&str; 2] = ["sampling", "events"];
 /// Limit on a wait.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -71,11 +74,11 @@ impl Running {
         self.child.id().to_string()
     }
 
-    /// Fails where a thread has others than those that it should have.
-    fn is_bounded(&self) -> Result<()> {
+    /// Fails where a thread has others than those that it should have, or one is missing.
+    fn is_bounded(&self, wanted: &[&str]) -> Result<()> {
         let threads = threads(&self.pid())?;
         let names: Vec<&str> = threads.values().map(|(name, ..)| name.as_str()).collect();
-        ensure!(names.contains(&"sampling") && names.contains(&"events"), "{names:?}");
+        ensure!(wanted.iter().all(|name| names.contains(name)), "{names:?}");
         for (thread, (name, effective, permitted)) in &threads {
             let expected = if IDLE.contains(&name.as_str()) { 0 } else { KEPT };
             let has = (*effective, *permitted);
@@ -123,7 +126,7 @@ fn stream() -> Result<()> {
     let arguments = ["stream", "--attach", "--no-libvirt", "--interval", "200ms"];
     let mut stream = Running::start(common::memtrace(&arguments))?;
     stream.line()?;
-    stream.is_bounded()
+    stream.is_bounded(&MEASURING)
 }
 
 fn exporter() -> Result<()> {
@@ -135,7 +138,27 @@ fn exporter() -> Result<()> {
     let exporter = Running::start(command)?;
     // Written by a thread that is started for it, after the first sample.
     until("the first page", || page.exists().then_some(()))?;
-    exporter.is_bounded()
+    exporter.is_bounded(&MEASURING)
+}
+
+fn readers() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let at = |name: &str| folder.path().join(name);
+    let (samples, page) = (at("samples.sock"), at("page.prom"));
+    let mut command = common::memtrace(&["exporter", "--no-libvirt"]);
+    command.arg("--samples").arg(&samples).arg("--textfile").arg(at("first.prom"));
+    let _exporter = Running::start(command)?;
+    until("its socket", || samples.exists().then_some(()))?;
+    let mut command = common::memtrace(&["stream"]);
+    command.arg("--samples").arg(&samples);
+    let mut stream = Running::start(command)?;
+    stream.line()?;
+    stream.is_bounded(&["sampling"])?;
+    let mut command = common::memtrace(&["exporter", "--every", "1s"]);
+    command.arg("--samples").arg(&samples).arg("--textfile").arg(&page);
+    let second = Running::start(command)?;
+    until("the second one's page", || page.exists().then_some(()))?;
+    second.is_bounded(&["sampling"])
 }
 
 fn mitigate() -> Result<()> {
@@ -152,7 +175,7 @@ fn mitigate() -> Result<()> {
     command.arg("--config").arg(&configured).arg("--state-dir").arg(folder.path().join("state"));
     let mut mitigate = Running::start(command)?;
     mitigate.line()?;
-    mitigate.is_bounded()?;
+    mitigate.is_bounded(&MEASURING)?;
     ensure!(folder.path().join("samples.sock").exists(), "it serves no samples");
     let status = until("the command", || fs::read_to_string(&told_by).ok())?;
     let (bounding, of_command) = (set("self", "CapBnd")?, told(&status, "CapEff")?);

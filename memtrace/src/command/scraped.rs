@@ -56,26 +56,34 @@ impl fmt::Display for MetricsSource {
     }
 }
 
-/// Maximum age of samples; the limit of the alert rules.
+/// Maximum age of samples in a file, which a timer may write; the limit of the alert rules.
 const STALE: f64 = 120.0;
+/// Of one that answers, which samples all the time: so many intervals, and some seconds at least,
+/// as a busy host delays some.
+const INTERVALS: f64 = 3.0;
+const LEAST: f64 = 10.0;
 
-/// The samples in the text of a page of memtrace's metrics.
+/// The samples in the text of a page of memtrace's metrics. `place`: whence it is, `None` for one
+/// of this process.
 ///
 /// # Errors
 /// When they are old, or not memtrace's.
-pub fn fresh(text: &str) -> Result<Vec<Sample>> {
+pub fn fresh(text: &str, place: Option<&MetricsSource>) -> Result<Vec<Sample>> {
     let all: Vec<Sample> = samples(text).collect();
-    of_now(&all, clock::wall().0 as f64 / 1e9)?;
+    let answers = matches!(place, Some(MetricsSource::Listener(_)));
+    of_now(&all, answers, clock::wall().0 as f64 / 1e9)?;
     Ok(all)
 }
 
-fn of_now(samples: &[Sample], now: f64) -> Result<()> {
-    let of = |sample: &&Sample| sample.name == "memtrace_sample_timestamp_seconds";
-    let Some(at) = samples.iter().find(of) else {
+fn of_now(samples: &[Sample], answers: bool, now: f64) -> Result<()> {
+    let value = |name| samples.iter().find(|sample| sample.name == name).map(|found| found.value);
+    let Some(at) = value("memtrace_sample_timestamp_seconds") else {
         bail!("no metrics of memtrace");
     };
-    let age = now - at.value;
-    ensure!(age <= STALE, "the newest sample is {age:.0} s old");
+    let interval = value("memtrace_sample_interval_seconds").filter(|_| answers);
+    let most = interval.map_or(STALE, |interval| (INTERVALS * interval).clamp(LEAST, STALE));
+    let age = now - at;
+    ensure!(age <= most, "the newest sample is {age:.0} s old");
     Ok(())
 }
 

@@ -11,6 +11,9 @@ use crate::units::{Bytes, Nanos, WallNanos};
 /// gives them up too, and a second for the whole-second resolution of `last-update`.
 pub const STALE_AFTER: Nanos = Nanos(5_000_000_000);
 
+/// Why a size isn't shown.
+const TOO_MUCH: &str = "it is told to be more than the VM has";
+
 pub(super) struct GuestView {
     pub(super) actual: Measured<Bytes>,
     pub(super) maximum: Measured<Bytes>,
@@ -23,11 +26,11 @@ pub(super) struct GuestView {
 pub(super) fn view(vm: &VmSample, wall: WallNanos) -> GuestView {
     let guest = &vm.guest;
     let problem = guest.problem.as_deref();
-    let of_balloon = |value: Option<Bytes>| {
-        value.map_or_else(
-            || Measured::absent(reason_or(problem, "no source for the size of its balloon")),
-            Measured::exact,
-        )
+    let has = guest.maximum.max(vm.allocated);
+    let of_balloon = |value: Option<Bytes>| match value {
+        None => Measured::absent(reason_or(problem, "no source for the size of its balloon")),
+        Some(told) if exceeds(told, has) => Measured::absent(TOO_MUCH),
+        Some(told) => Measured::exact(told),
     };
     // Without an answer of the hypervisor the size at start is known, but memory may have been
     // plugged in since.
@@ -35,7 +38,7 @@ pub(super) fn view(vm: &VmSample, wall: WallNanos) -> GuestView {
         (None, Some(size)) => Measured::approximate(size, "what it was started with"),
         (known, _) => of_balloon(known),
     };
-    let Some(stats) = guest.stats else {
+    let Some(told) = guest.stats else {
         let reason = reason_or(problem, "no guest statistics");
         return GuestView {
             actual: of_balloon(guest.actual),
@@ -46,27 +49,42 @@ pub(super) fn view(vm: &VmSample, wall: WallNanos) -> GuestView {
             age: Measured::absent(reason),
         };
     };
-    let age = age(&stats, wall);
+    let age = age(&told, wall);
     let freshness = freshness(&age);
-    let of_guest = |name: &str, value: Option<Bytes>| {
-        value.map_or_else(
-            || Measured::absent(format!("the guest does not report its {name} memory")),
-            |value| Measured::new(Some(value), freshness.clone()),
-        )
+    let stats = possible(told, has);
+    let of_guest = |name: &str, told: Option<Bytes>, value: Option<Bytes>| match (value, told) {
+        (Some(value), _) => Measured::new(Some(value), freshness.clone()),
+        (None, Some(_)) => Measured::absent(TOO_MUCH),
+        (None, None) => Measured::absent(format!("the guest does not report its {name} memory")),
     };
+    let actual = of_balloon(guest.actual);
+    let total = stats
+        .total
+        .map(|total| without_balloon(total, guest.deflate_on_oom, actual.value, guest.maximum));
     GuestView {
-        actual: of_balloon(guest.actual),
+        actual,
         maximum,
-        total: of_guest(
-            "total",
-            stats.total.map(|total| {
-                without_balloon(total, guest.deflate_on_oom, guest.actual, guest.maximum)
-            }),
-        ),
-        available: of_guest("available", stats.available),
+        total: of_guest("total", told.total, total),
+        available: of_guest("available", told.available, stats.available),
         stats: Measured::new(Some(stats), freshness),
         age,
     }
+}
+
+/// What the guest says of its memory, without what is more than the VM `has`.
+fn possible(stats: GuestStats, has: Option<Bytes>) -> GuestStats {
+    let of = |told: Option<Bytes>| told.filter(|told| !exceeds(*told, has));
+    GuestStats {
+        total: of(stats.total),
+        free: of(stats.free),
+        available: of(stats.available),
+        disk_caches: of(stats.disk_caches),
+        ..stats
+    }
+}
+
+fn exceeds(told: Bytes, has: Option<Bytes>) -> bool {
+    has.is_some_and(|has| told > has)
 }
 
 /// A guest that reports all but so small a part of its maximum as total leaves nothing out of it:

@@ -77,7 +77,7 @@ fn failed(error: &anyhow::Error, arguments: &CheckArguments) -> String {
 
 fn checked(arguments: &CheckArguments, verbosity: Verbosity) -> Result<CheckReport> {
     if let Some(place) = &arguments.source {
-        let all = scraped::fresh(&scraped::read(place)?)?;
+        let all = scraped::fresh(&scraped::read(place)?, Some(place))?;
         return told::report(&all, arguments);
     }
     let CheckArguments { samples, interval, no_libvirt, .. } = arguments;

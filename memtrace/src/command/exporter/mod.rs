@@ -93,6 +93,7 @@ fn begin(
     let place = SamplesConfig { socket, ..config.samples };
     if let Some(samples) = samples::read::samples(&typed, Some(&place), &root)? {
         tracing::info!("{}", samples.notice());
+        privileges::keep_few();
         return Ok((sampling::follow(Box::new(samples), |_| None, control), None));
     }
     privileges::require(&root)?;

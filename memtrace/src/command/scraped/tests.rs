@@ -15,11 +15,26 @@ fn old_numbers_and_others_are_refused() {
     let page = text(scene, Form::Classic).expect("it is written");
     let all: Vec<Sample> = samples(&page).collect();
     let at = fixture::WALL.0 as f64 / 1e9;
-    assert!(of_now(&all, at + 100.0).is_ok());
-    let old = of_now(&all, at + 130.0).expect_err("it is old").to_string();
+    assert!(of_now(&all, false, at + 100.0).is_ok());
+    let old = of_now(&all, false, at + 130.0).expect_err("it is old").to_string();
     assert_eq!(old, "the newest sample is 130 s old");
     let others: Vec<Sample> = samples("go_goroutines 7\n").collect();
-    assert!(of_now(&others, at).is_err());
+    assert!(of_now(&others, false, at).is_err());
+}
+
+#[test]
+fn one_that_answers_has_a_sample_of_the_last_intervals() {
+    let of = |interval: &str| {
+        let page = format!("memtrace_sample_timestamp_seconds 1000\n{interval}");
+        let all: Vec<Sample> = samples(&page).collect();
+        move |age: f64| of_now(&all, true, 1000.0 + age).is_ok()
+    };
+    let second = of("memtrace_sample_interval_seconds 1\n");
+    assert!(second(9.0) && !second(11.0));
+    let minute = of("memtrace_sample_interval_seconds 60\n");
+    assert!(minute(119.0) && !minute(121.0));
+    // Its first one.
+    assert!(of("")(119.0));
 }
 
 fn answering(mut stream: impl std::io::Read + std::io::Write, answer: &str) {

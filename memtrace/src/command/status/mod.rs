@@ -88,7 +88,7 @@ fn enforcer(root: &HostRoot, lock: &Path, directory: &Path) -> Option<Enforcer> 
 }
 
 fn served_at(place: &MetricsSource) -> Result<Served, String> {
-    let samples = scraped::read(place).and_then(|text| scraped::fresh(&text));
+    let samples = scraped::read(place).and_then(|text| scraped::fresh(&text, Some(place)));
     samples.map(|samples| Served::of(&samples)).map_err(|error| format!("{error:#}"))
 }
 

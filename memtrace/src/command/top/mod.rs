@@ -89,7 +89,10 @@ pub fn run(arguments: &TopArguments, verbosity: Verbosity) -> Result<()> {
     let taken = taken.map(|samples| Successors::of(samples, waits));
     let whose = taken.as_ref().map(Successors::whose);
     let (handle, idle) = match taken {
-        Some(samples) => following(arguments, configured, samples),
+        Some(samples) => {
+            privileges::keep_few();
+            following(arguments, configured, samples)
+        }
         None => {
             privileges::require(&root)?;
             measuring(arguments, configured, root, verbosity)

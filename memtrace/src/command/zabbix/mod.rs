@@ -58,5 +58,5 @@ fn told(source: &ZabbixSource, verbosity: Verbosity) -> Result<Vec<Sample>> {
             metrics::classic(measure(samples, *interval, *no_libvirt, verbosity)?)?
         }
     };
-    scraped::fresh(&text)
+    scraped::fresh(&text, source.source.as_ref())
 }

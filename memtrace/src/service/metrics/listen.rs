@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use nix::unistd::Group;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, chownat, fchmod, fstat, open};
 use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with, sockopt,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
@@ -24,6 +24,8 @@ const BACKLOG: i32 = 128;
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: Socket,
+    /// Bytes that may wait in the socket of a client. `None`: the kernel's own limit.
+    most_waiting: Option<usize>,
     _place: Option<SocketFile>,
 }
 
@@ -67,7 +69,7 @@ impl Listener {
                          connect may read them, without authentication"
                     );
                 }
-                Ok(Self { socket: Socket::Network(listener), _place: None })
+                Ok(Self { socket: Socket::Network(listener), most_waiting: None, _place: None })
             }
             Address::Path(path) => {
                 clear(path).with_context(told)?;
@@ -76,7 +78,7 @@ impl Listener {
                 admit(path, access).with_context(told)?;
                 listen(&bound, BACKLOG).with_context(told)?;
                 let listener = UnixListener::from_std(bound.into()).with_context(told)?;
-                Ok(Self { socket: Socket::Path(listener), _place: place })
+                Ok(Self { socket: Socket::Path(listener), most_waiting: None, _place: place })
             }
         }
     }
@@ -92,10 +94,21 @@ impl Listener {
         }
     }
 
+    /// Has no more than `bytes` wait for a client that doesn't read, of a Unix socket.
+    pub(crate) const fn limit_waiting(&mut self, bytes: usize) {
+        self.most_waiting = Some(bytes);
+    }
+
     pub(crate) async fn accept(&self) -> io::Result<Box<dyn Stream>> {
         Ok(match &self.socket {
             Socket::Network(listener) => Box::new(listener.accept().await?.0),
-            Socket::Path(listener) => Box::new(listener.accept().await?.0),
+            Socket::Path(listener) => {
+                let (stream, _) = listener.accept().await?;
+                if let Some(bytes) = self.most_waiting {
+                    sockopt::set_socket_send_buffer_size(&stream, bytes)?;
+                }
+                Box::new(stream)
+            }
         })
     }
 

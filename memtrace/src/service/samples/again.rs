@@ -51,8 +51,16 @@ impl Successors {
         }
         match Samples::open(&self.place) {
             Ok(samples) => {
-                tracing::info!("{}", samples.notice());
-                self.whose.send_replace(samples.name());
+                let name = samples.name();
+                // The same one again, where it hangs.
+                let is_other = self.whose.send_if_modified(|whose| {
+                    let is_other = *whose != name;
+                    *whose = name;
+                    is_other
+                });
+                if is_other {
+                    tracing::info!("{}", samples.notice());
+                }
                 self.samples = Some(samples);
             }
             Err(error) => tracing::debug!("{}: {error:#}", self.place.display()),
@@ -91,6 +99,7 @@ mod tests {
     use memtrace_core::policy::{Memtrace, Rules};
     use memtrace_core::reactor::Reactor;
     use memtrace_core::units::WallNanos;
+    use memtrace_host::clock;
     use memtrace_store::recording::{Origin, Outgoing, Record, greeting};
 
     /// Reached only by a failing test.
@@ -102,9 +111,11 @@ mod tests {
         let origin = Origin { command, version, pid, since: WallNanos(0) };
         let mut bytes = greeting(&origin).expect("it is written");
         let mut outgoing = Outgoing::default();
+        let begun = clock::monotonic().0;
         for second in 1..=seconds {
             let vm = samples::counting(samples::vm("web", 7), |row| row.user_faults = second);
-            let sample = samples::sample(second, vec![vm]);
+            let mut sample = samples::sample(second, vec![vm]);
+            sample.at.0 += begun;
             let frame = outgoing.frame(vec![Record { sample, reaction: None }]);
             bytes.extend(frame.expect("it is written"));
         }
@@ -145,7 +156,8 @@ mod tests {
         let Latest::Waiting(why) = waiting else { panic!("just seen") };
         assert_eq!(
             &*why,
-            "memtrace exporter (process 41) has ended, or found this process too slow"
+            "memtrace exporter (process 41) has ended, has no room for one more reader, or found \
+             this process too slow"
         );
         let (mut stream, _) = listener.accept().expect("it comes back");
         stream.write_all(&said(42, 3)).expect("it is read");

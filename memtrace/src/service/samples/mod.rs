@@ -2,7 +2,9 @@
 //! serves them, and the others read them and load no programs.
 
 pub(crate) mod again;
+mod patient;
 pub(crate) mod read;
+mod rhythm;
 pub(crate) mod serve;
 
 use std::fs::DirBuilder;
@@ -19,6 +21,9 @@ use crate::sys::address::{Access, Address};
 
 /// Whose members may read samples, where there is such a group.
 const GROUP: &str = "memtrace";
+/// Bytes that may wait for a reader in its socket: the kernel's own limit holds the small samples
+/// of minutes, so that one that doesn't read would keep its place as long.
+const WAITING: usize = 4096;
 
 /// The socket on which samples are served. Who connects before that waits.
 #[derive(Debug)]
@@ -64,5 +69,7 @@ fn open(path: &Path) -> Result<Listener> {
         chown(directory, None, group)?;
     }
     let access = Access { group: group.map(|group| group.to_string()), ..Access::default() };
-    Listener::open(&Address::Path(path.to_owned()), &access)
+    let mut listener = Listener::open(&Address::Path(path.to_owned()), &access)?;
+    listener.limit_waiting(WAITING);
+    Ok(listener)
 }

@@ -13,6 +13,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use super::GROUP;
+use super::patient::Patient;
+use super::rhythm::Rhythm;
 use crate::cli::samples::SamplesArguments;
 use crate::config::{self, SamplesConfig};
 use crate::service::sampling::Incoming;
@@ -20,6 +22,8 @@ use memtrace_core::anchors::is_due;
 use memtrace_core::model::{Snapshot, derive};
 use memtrace_core::sample::{Notice, Sample, Topic};
 use memtrace_core::text::clean;
+use memtrace_core::units::Nanos;
+use memtrace_host::clock;
 use memtrace_host::hostfs::HostRoot;
 use memtrace_host::privileges;
 use memtrace_store::recording::{self, Origin};
@@ -27,13 +31,21 @@ use memtrace_view::summary::local_time;
 
 /// Time limit of an answer, and of a frame that has begun.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Longest time between two samples: the longest interval, and as much again for a busy host.
+/// Longest time until the first two samples: the longest interval, and as much again for a busy
+/// host.
 const SILENCE: Duration = Duration::from_secs(120);
+/// How often it is looked whether samples still come.
+const SLICE: Duration = Duration::from_secs(1);
 
 /// The stream of another memtrace's samples.
 #[derive(Debug)]
 pub(crate) struct Samples {
-    incoming: recording::Incoming<UnixStream>,
+    incoming: recording::Incoming<Patient>,
+    /// The next one, if it came with the one before.
+    ahead: Option<Sample>,
+    rhythm: Rhythm,
+    /// The clock of samples.
+    now: fn() -> Nanos,
     notice: Notice,
     /// The socket.
     place: PathBuf,
@@ -134,13 +146,14 @@ impl Samples {
     }
 
     fn of(stream: UnixStream, place: &Path) -> Result<Self> {
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let stream = Patient::new(stream, PATIENCE);
         let incoming = recording::Incoming::open(stream).map_err(|error| match error {
             recording::ReadError::Io(error) => anyhow!(why(&error, "closed; there may be no room")),
             error => Error::new(error),
         })?;
-        let notice = notice(incoming.origin());
-        Ok(Self { incoming, notice, place: place.to_owned() })
+        let (notice, place) = (notice(incoming.origin()), place.to_owned());
+        let (ahead, rhythm, now) = (None, Rhythm::default(), clock::monotonic as fn() -> Nanos);
+        Ok(Self { incoming, ahead, rhythm, now, notice, place })
     }
 
     /// Two samples over this time, compared as in the live view.
@@ -160,7 +173,7 @@ impl Samples {
     fn next(&mut self) -> Result<Sample> {
         let begun = Instant::now();
         while begun.elapsed() < SILENCE {
-            if let Some(sample) = self.take(SILENCE)? {
+            if let Some(sample) = self.take(SLICE)? {
                 return Ok(sample);
             }
         }
@@ -169,19 +182,58 @@ impl Samples {
 
     /// The next one, if it begins within `most`.
     fn take(&mut self, most: Duration) -> Result<Option<Sample>> {
-        if !self.incoming.has_more() {
-            let mut ready = [PollFd::new(self.incoming.source(), PollFlags::IN)];
-            let most = Timespec::try_from(most)?;
-            match poll(&mut ready, Some(&most)) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(None),
-                Ok(_) => {}
-                Err(error) => return Err(error).context("cannot wait for a sample"),
-            }
+        if let Some(sample) = self.ahead.take() {
+            return Ok(Some(sample));
         }
+        if !self.comes_within(most)? {
+            self.is_not_late()?;
+            return Ok(None);
+        }
+        let sample = self.receive()?;
+        // The first two come together, and only both tell whether they are old.
+        if self.incoming.has_more() {
+            self.ahead = Some(self.receive()?);
+        }
+        self.is_not_late()?;
+        Ok(Some(sample))
+    }
+
+    fn comes_within(&self, most: Duration) -> Result<bool> {
+        if self.incoming.has_more() {
+            return Ok(true);
+        }
+        let mut ready = [PollFd::new(self.incoming.source(), PollFlags::IN)];
+        match poll(&mut ready, Some(&Timespec::try_from(most)?)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => Ok(false),
+            Ok(_) => Ok(true),
+            Err(error) => Err(error).context("cannot wait for a sample"),
+        }
+    }
+
+    fn receive(&mut self) -> Result<Sample> {
+        self.incoming.source().begin();
         match self.incoming.receive() {
-            Ok(Some(moment)) => Ok(Some(moment.sample)),
-            Ok(None) => bail!("{} has ended, or found this process too slow", self.name()),
+            Ok(Some(moment)) => {
+                self.rhythm.note(moment.sample.at);
+                Ok(moment.sample)
+            }
+            Ok(None) => bail!(
+                "{} has ended, has no room for one more reader, or found this process too slow",
+                self.name()
+            ),
             Err(error) => bail!("{}: {}", self.name(), why(&error, "it ended within a sample")),
+        }
+    }
+
+    /// # Errors
+    /// When there should be a newer sample: the other memtrace hangs.
+    fn is_not_late(&self) -> Result<()> {
+        match self.rhythm.late((self.now)()) {
+            None => Ok(()),
+            Some(age) => {
+                let age = age.as_secs();
+                bail!("{} takes no samples: the newest is {age} s old", self.name())
+            }
         }
     }
 

@@ -142,10 +142,12 @@ impl Server {
     ///
     /// # Errors
     /// When there can be no frame of them.
-    async fn admit(&mut self, stream: impl Stream + 'static) -> Result<()> {
+    async fn admit(&mut self, mut stream: impl Stream + 'static) -> Result<()> {
         self.readers.retain(|reader| !reader.task.is_finished());
         if self.readers.len() >= MOST {
             tracing::debug!("a reader of samples was refused: there are {MOST}");
+            // Whom it was refused by. A new socket has room for it; whoever is gone misses nothing.
+            let _ = timeout(PAUSE, stream.write_all(&self.greeting)).await;
             return Ok(());
         }
         if self.first.is_none() && !self.last.is_empty() {

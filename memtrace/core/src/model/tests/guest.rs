@@ -101,3 +101,31 @@ fn a_number_that_the_guest_leaves_out_is_absent() {
     );
     assert!(vm.guest_total.value.is_some());
 }
+
+#[test]
+fn more_than_the_vm_has_is_not_shown() {
+    let told = |bytes: u64| {
+        after(move |vm| {
+            let told = Some(Bytes(bytes));
+            vm.allocated = Some(Bytes(2 << 30));
+            vm.guest.maximum = Some(Bytes(1 << 30));
+            vm.guest.actual = told;
+            let stats = vm.guest.stats.as_mut().expect("the fixture has them");
+            (stats.total, stats.free, stats.available, stats.disk_caches) =
+                (told, told, told, told);
+        })
+    };
+    // Memory that no balloon counts is the VM's as well.
+    let vm = told(2 << 30);
+    assert_eq!(vm.guest_available, Measured::exact(Bytes(2 << 30)));
+    for bytes in [(2 << 30) + 1, 1 << 63, u64::MAX] {
+        let vm = told(bytes);
+        let absent = Measured::absent("it is told to be more than the VM has");
+        for size in [&vm.balloon_actual, &vm.guest_total, &vm.guest_available] {
+            assert_eq!(*size, absent);
+        }
+        let stats = vm.guest_stats.value.expect("it has others");
+        assert_eq!((stats.total, stats.free, stats.disk_caches), (None, None, None));
+        assert!(stats.major_faults.is_some());
+    }
+}

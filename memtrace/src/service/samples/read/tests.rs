@@ -32,12 +32,24 @@ fn stream(moments: impl IntoIterator<Item = u64>) -> Vec<u8> {
     std::iter::once(begin()).chain(frames).collect::<Vec<_>>().concat()
 }
 
+/// The same in one frame, as the first two come.
+fn both(moments: impl Iterator<Item = u64>) -> Vec<u8> {
+    let records = moments.map(|at| {
+        let mut sample = samples::sample(1, vec![samples::vm("web", 7)]);
+        sample.at.0 = at * 1_000_000;
+        Record { sample, reaction: None }
+    });
+    let frame = Outgoing::default().frame(records.collect()).expect("it is written");
+    [begin(), frame].concat()
+}
+
 /// What is said at once, and then the end.
 fn saying(bytes: &[u8]) -> Samples {
     let (ours, mut theirs) = UnixStream::pair().expect("there is a pair");
     theirs.write_all(bytes).expect("it fits");
     theirs.shutdown(Shutdown::Both).expect("it is open");
-    Samples::of(ours, Path::new("s.sock")).expect("it is a stream")
+    let samples = Samples::of(ours, Path::new("s.sock")).expect("it is a stream");
+    Samples { now: || Nanos(0), ..samples }
 }
 
 #[test]
@@ -49,7 +61,10 @@ fn a_look_is_over_the_interval_or_a_little_less_or_more() {
     assert_eq!(look(&[0, 1000, 1990, 3000], 2).expect("there are enough"), 1990);
     assert_eq!(look(&[0, 5000, 10_000], 2).expect("there are enough"), 5000);
     let error = look(&[0, 1000], 2).expect_err("it ends before").to_string();
-    assert_eq!(error, "memtrace exporter (process 42) has ended, or found this process too slow");
+    assert_eq!(
+        error,
+        "memtrace exporter (process 42) has ended, has no room for one more reader, or found this process too slow"
+    );
 }
 
 #[test]
@@ -151,4 +166,19 @@ fn whoever_may_not_read_is_told_the_group() {
     let text = format!("{:#}", told(&path, refused()));
     assert!(text.contains(": members of the group ") && text.contains(" may: "), "{text}");
     assert_eq!(group(Path::new("/proc/self/no/such")), GROUP);
+}
+
+#[test]
+fn samples_of_one_that_hangs_are_not_shown() {
+    let late = |seconds: &[u64], now| {
+        let moments = seconds.iter().map(|second| second * 1000);
+        let mut samples = Samples { now, ..saying(&both(moments)) };
+        samples.look(Duration::from_secs(1)).map(|snapshot| snapshot.interval)
+    };
+    let told = "memtrace exporter (process 42) takes no samples: the newest is 20 s old";
+    let error = late(&[1, 2], || Nanos(22_000_000_000)).expect_err("it hangs").to_string();
+    assert_eq!(error, told);
+    late(&[1, 2], || Nanos(12_000_000_000)).expect("it is only late");
+    // Its interval is 10 s.
+    late(&[1, 11], || Nanos(31_000_000_000)).expect("it is only late");
 }

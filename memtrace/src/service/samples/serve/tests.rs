@@ -138,7 +138,11 @@ async fn there_are_so_many_readers_and_no_more() {
     let (ours, mut refused) = pair();
     server.admit(ours).await.expect("it is no error");
     assert_eq!(server.readers.len(), MOST);
-    assert_eq!(timeout(LIMIT, refused.read_u8()).await.expect("at once").ok(), None);
+    // It is told by whom.
+    let mut told = Vec::new();
+    let reading = timeout(LIMIT, refused.read_to_end(&mut told)).await;
+    reading.expect("at once").expect("it ends in order");
+    assert_eq!(told, server.greeting.to_vec());
     // One that goes makes room for another.
     readers.pop();
     until_left(&server, MOST - 1).await;

@@ -16,8 +16,9 @@ This page is the output of `memtrace stream --describe`; with `--json` it prints
   meaning. New keys don't change it: readers must ignore unknown keys.
 - **Unknown is `null`**, and never 0. A *measured* key holds an object with `value`, `quality`
   and, unless the quality is exact, `reason`.
-- **Rates and shares cover `interval`**, the time since the previous line. Totals count from the
-  start of memtrace.
+- **Rates and shares cover `interval`**, the time since the sample before. That is the previous
+  line's, unless the reader was late: lines are left out then. Totals count from the start of
+  memtrace.
 - **A line can be small**: `--only vms.name,vms.stalled` prints these keys, and `schema_version`,
   `wall` and `interval`; `--without signals` leaves keys out. A dot leads into an object, or into
   each item of a list.
