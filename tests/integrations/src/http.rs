@@ -7,8 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
+use ureq::Body;
+use ureq::http::Response;
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What changes something takes longer.
+const POST_PATIENCE: Duration = Duration::from_secs(60);
 const LARGEST: u64 = 32 << 20;
 /// Below those that the kernel gives to outgoing connections.
 const PORTS: Range<u16> = 20_000..32_000;
@@ -38,13 +42,31 @@ pub fn data(url: &str, parameters: &[(&str, &str)]) -> Result<Value> {
     Ok(answer["data"].take())
 }
 
+/// What is answered to `body`, which is of the given type.
+///
+/// # Errors
+/// As [`text`].
+pub fn post(url: &str, kind: &str, body: &str) -> Result<String> {
+    let response = agent(POST_PATIENCE).post(url).content_type(kind).send(body);
+    let (status, body) = read(response).with_context(|| url.to_owned())?;
+    ensure!(status == 200, "{url}: HTTP {status}: {}", body.trim());
+    Ok(body)
+}
+
 fn get(url: &str, parameters: &[(&str, &str)]) -> Result<(u16, String)> {
-    let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).proxy(None);
-    let agent = config.http_status_as_error(false).max_redirects(0).build().new_agent();
-    let request = agent.get(url).query_pairs(parameters.iter().copied());
-    let mut response = request.call().with_context(|| url.to_owned())?;
+    let request = agent(PATIENCE).get(url).query_pairs(parameters.iter().copied());
+    read(request.call()).with_context(|| url.to_owned())
+}
+
+fn agent(patience: Duration) -> ureq::Agent {
+    let config = ureq::Agent::config_builder().timeout_global(Some(patience)).proxy(None);
+    config.http_status_as_error(false).max_redirects(0).build().new_agent()
+}
+
+fn read(response: Result<Response<Body>, ureq::Error>) -> Result<(u16, String)> {
+    let mut response = response?;
     let body = response.body_mut().with_config().limit(LARGEST).read_to_string();
-    Ok((response.status().as_u16(), body.with_context(|| url.to_owned())?))
+    Ok((response.status().as_u16(), body?))
 }
 
 /// A free port of this address that is never returned twice; outside of the range for outgoing

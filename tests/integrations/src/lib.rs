@@ -1,6 +1,7 @@
 //! Trials of memtrace's integrations with the real programs that they are for: Prometheus,
-//! Alertmanager, node_exporter, Zabbix' agent and the monitoring plugins, beside real VMs under
-//! pressure. Everything is on addresses of this machine or in network namespaces of its own.
+//! Alertmanager, node_exporter, Zabbix' agent and server and the monitoring plugins, beside real
+//! VMs under pressure. Everything is on addresses of this machine or in network namespaces of its
+//! own.
 
 use std::path::Path;
 use std::time::Instant;
@@ -81,6 +82,20 @@ const TRIALS: &[Trial] = &[
         what: "Zabbix' agent discovers the VMs, and has a value for each item",
         programs: &[Program::ZabbixAgent, Program::ZabbixGet],
         run: zabbix::items,
+    },
+    Trial {
+        what: "Zabbix' server takes both templates, and has a value for each of their items",
+        programs: &[
+            Program::ZabbixAgent,
+            Program::ZabbixGet,
+            Program::ZabbixServer,
+            Program::ZabbixPages,
+            Program::Php,
+            Program::Initdb,
+            Program::Postgres,
+            Program::Psql,
+        ],
+        run: zabbix::collected,
     },
     Trial {
         what: "the rule of stalled VMs fires of a guest that stalls",

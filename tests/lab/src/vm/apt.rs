@@ -72,17 +72,17 @@ impl Suite {
         Ok(text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
     }
 
-    /// Packages of libraries that a package depends on; `deep`: and those that these depend on.
+    /// Packages of libraries that packages depend on; `deep`: and those that these depend on.
     ///
     /// # Errors
     /// When apt-cache can't run.
-    pub fn libraries(&self, package: &str, deep: bool) -> Result<Vec<String>> {
+    pub fn libraries(&self, packages: &[String], deep: bool) -> Result<Vec<String>> {
         let mut command = self.apt("apt-cache");
         command.args(["depends", "--important"]);
         if deep {
             command.arg("--recurse");
         }
-        let output = command.arg(package).output()?;
+        let output = command.args(packages).output()?;
         Ok(libraries(&String::from_utf8_lossy(&output.stdout)))
     }
 

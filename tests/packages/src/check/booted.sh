@@ -6,6 +6,8 @@ exec >/dev/ttyS1 2>&1
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 CONFIGURATION=/etc/memtrace/memtrace.toml
 SOURCE=127.0.0.1:9435
+# The most that memtrace.service may have resident, in KiB. All that it has is locked into memory.
+MEMORY=40960
 
 unprivileged() {
     setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all --bounding-set=-all "$@"
@@ -78,6 +80,13 @@ slice() {
     cat $folder/memory.min
     [ "$(cat $folder/memory.min)" = 134217728 ] && [ -d $folder/memtrace.service ] &&
         [ "$(cat "/proc/$(main_pid memtrace)/oom_score_adj")" = -900 ]
+}
+
+memory() {
+    for part in VmRSS RssAnon RssFile RssShmem VmLck Threads; do
+        echo "$part $(status memtrace $part)"
+    done
+    [ "$(status memtrace VmRSS | tr -dc 0-9)" -le $MEMORY ]
 }
 
 status_tells() {
@@ -200,6 +209,7 @@ step "its capabilities and system calls" privileges memtrace 000000c0018840e6 00
 step "its slice protects it" slice
 step "status tells of it" status_tells
 step "top shows a guest" guest
+step "its memory" memory
 step "reload" reload
 step "the watchdog" watchdog
 step "memtrace stops" stopped memtrace

@@ -1,4 +1,5 @@
-//! The template by HTTP against a page of metrics, read as Zabbix reads it: no server is asked.
+//! The template by HTTP against a page of metrics, read as Zabbix reads it. The real server has it
+//! in `tests/integrations`.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +11,8 @@ use memtrace_view::export::metrics::parse::{Sample, samples};
 
 const TEMPLATE: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/zabbix/memtrace-http.yaml"));
+
+const URL: &str = "url: 'http://{HOST.CONN}:{$MEMTRACE.PORT}/metrics'\n";
 
 /// An item that is made of the page.
 struct Item {
@@ -96,7 +99,7 @@ fn each_item_is_made_of_one_page_and_has_the_agents_value() {
 fn one_page_is_asked_for_and_all_else_is_made_of_it() {
     assert_eq!(TEMPLATE.matches("type: HTTP_AGENT\n").count(), 1);
     let begin = "type: HTTP_AGENT\n      key: memtrace.metrics\n      delay: 1m\n";
-    assert!(TEMPLATE.contains(begin) && TEMPLATE.contains("url: '{$MEMTRACE.URL}'\n"));
+    assert!(TEMPLATE.contains(begin) && TEMPLATE.contains(URL));
     let typed = TEMPLATE.matches(" type: DEPENDENT\n").count();
     assert_eq!(TEMPLATE.matches("key: memtrace.metrics\n").count(), typed + 1);
     // Items, prototypes and the rule.

@@ -1,11 +1,12 @@
-//! The real agent of Zabbix with our UserParameters, and zabbix_get in the server's place.
+//! The real agent of Zabbix with our UserParameters, asked by zabbix_get in the server's place, and
+//! by the real server, which has both templates.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::chown;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use memtrace_lab::local::plan::GUESTS;
@@ -18,8 +19,15 @@ use super::scene::{PATIENCE, Scene};
 use super::service::Service;
 use memtrace_lab::wait;
 
+mod api;
+mod server;
+
+use api::{Api, Item};
+use server::Server;
+
 const PARAMETERS: &str = "packaging/zabbix/memtrace.conf";
 const TEMPLATE: &str = "packaging/zabbix/memtrace.yaml";
+const BY_HTTP: &str = "packaging/zabbix/memtrace-http.yaml";
 /// The word by which the template distinguishes a reason from a value.
 const NO_VALUE: &str = "ZBX_NOTSUPPORTED: ";
 /// Items of the template that may be unknown for a lab's guest.
@@ -28,6 +36,10 @@ const MAY_BE_UNKNOWN: [&str; 3] = ["vm_dead_bytes", "vm_guest_available_bytes", 
 const NOBODY: u32 = 65_534;
 /// Is powered off for the second trial.
 const GONE: &str = "idle";
+/// For values of all items, of which rates take two.
+const COLLECTED_WITHIN: Duration = Duration::from_secs(120);
+/// The server forgets to collect what it doesn't know of yet.
+const AGAIN: Duration = Duration::from_secs(3);
 
 /// An agent and its address.
 struct Agent {
@@ -96,14 +108,83 @@ pub fn items(scene: &mut Scene<'_>) -> Result<()> {
             ensure!(may_be, "{key} is unknown: {why}");
             continue;
         }
-        let fine = if is_word {
-            !value.is_empty() && value.chars().all(|c| c.is_ascii_alphabetic() || c == '_')
-        } else {
-            value.parse().is_ok_and(f64::is_finite)
-        };
-        ensure!(fine, "{key} is {value:?}");
+        ensure!(fine(&value, is_word), "{key} is {value:?}");
     }
     Ok(())
+}
+
+fn fine(value: &str, is_word: bool) -> bool {
+    if is_word {
+        !value.is_empty() && value.chars().all(|c| c.is_ascii_alphabetic() || c == '_')
+    } else {
+        value.parse().is_ok_and(f64::is_finite)
+    }
+}
+
+/// The server takes both templates, and has a value for each item of both: of memtrace's page, and
+/// of the agent.
+///
+/// # Errors
+/// When that isn't so.
+pub fn collected(scene: &mut Scene<'_>) -> Result<()> {
+    let agent = Agent::start(scene)?;
+    let vms = agent.vms()?;
+    let (_, noisy) = vms.iter().find(|(name, _)| name == "noisy").context("noisy isn't there")?;
+    let memtrace = scene.agents.first().context("no memtrace runs")?.address;
+    let server = Server::start(&scene.folder.join("zabbix-server"))?;
+    let page = http::text(&format!("http://{memtrace}/metrics"), &[])?;
+    let mut hosts = Vec::new();
+    for (file, address) in [(BY_HTTP, memtrace), (TEMPLATE, agent.address)] {
+        let template = fs::read_to_string(paths::workspace().join(file)).context(file)?;
+        server.api.import(&template).with_context(|| format!("import {file}"))?;
+        let host = server.api.host(name(&template)?, address)?;
+        server.api.collect_now(&host)?;
+        hosts.push((file, host, keys(&template)));
+    }
+    let told = page.lines().find_map(|line| line.strip_prefix("memtrace_host_memory_bytes "));
+    let told: f64 = told.context("memtrace tells no memory")?.parse()?;
+    for (file, host, keys) in &hosts {
+        let memory = collect(&server.api, host, keys, noisy).context(*file)?;
+        ensure!(memory == told, "{file}: {memory} bytes, but {told}");
+    }
+    Ok(())
+}
+
+/// Has the server collect a host's items until each of these has a value, and returns the host's
+/// memory in bytes.
+fn collect(api: &Api, host: &str, keys: &[(String, bool)], vm: &str) -> Result<f64> {
+    let mut asked: Option<Instant> = None;
+    wait::until("the items' values", COLLECTED_WITHIN, || {
+        if asked.is_none_or(|at| at.elapsed() >= AGAIN) {
+            api.collect_now(host)?;
+            asked = Some(Instant::now());
+        }
+        let items = api.items(host)?;
+        for (key, is_word) in keys {
+            let key = key.replace("{#VM.ID}", vm);
+            let item = items.iter().find(|item| item.key == key);
+            judge(item.with_context(|| format!("no item {key}"))?, *is_word)?;
+        }
+        let memory = items.iter().find(|item| item.key == "memtrace.host[host_memory_bytes]");
+        Ok(memory.context("no memory")?.value.parse()?)
+    })
+}
+
+fn judge(item: &Item, is_word: bool) -> Result<()> {
+    let Item { key, value, error, .. } = item;
+    if !error.is_empty() {
+        let may_be = MAY_BE_UNKNOWN.iter().any(|name| key.contains(name));
+        ensure!(may_be, "{key} is not supported: {error}");
+        return Ok(());
+    }
+    ensure!(item.known, "{key} has no value");
+    ensure!(fine(value, is_word), "{key} is {value:?}");
+    Ok(())
+}
+
+fn name(template: &str) -> Result<&str> {
+    let line = template.lines().find_map(|line| line.trim().strip_prefix("template: '"));
+    Ok(line.context("a template without a name")?.trim_end_matches('\''))
 }
 
 /// An item of a guest that is gone has no value, and says why.
@@ -183,7 +264,7 @@ mod tests {
 
     #[test]
     fn the_parameters_are_ours_with_another_place() {
-        let text = include_str!("../../../packaging/zabbix/memtrace.conf");
+        let text = include_str!("../../../../packaging/zabbix/memtrace.conf");
         let from = "192.0.2.2:9435".parse().unwrap();
         let text = adapted(text, Path::new("/t/memtrace"), from).unwrap();
         let first = "UserParameter=memtrace.discover,/t/memtrace zabbix discover --from \
@@ -195,11 +276,30 @@ mod tests {
 
     #[test]
     fn the_templates_keys_are_found_with_the_kind_of_their_values() {
-        let keys = keys(include_str!("../../../packaging/zabbix/memtrace.yaml"));
+        let keys = keys(include_str!("../../../../packaging/zabbix/memtrace.yaml"));
         let has = |key: &str, word| keys.contains(&(key.to_owned(), word));
         assert!(has("memtrace.host[host_state]", true));
         assert!(has("memtrace.host[host_memory_bytes]", false));
         assert!(has("memtrace.vm[{#VM.ID},vm_state]", true));
         assert!(has("memtrace.vm[{#VM.ID},vm_resident_bytes]", false));
+        let by_http = include_str!("../../../../packaging/zabbix/memtrace-http.yaml");
+        assert_eq!(self::keys(by_http), keys);
+        assert_eq!(name(by_http).unwrap(), "memtrace by HTTP");
+    }
+
+    #[test]
+    fn an_item_without_a_value_is_told_from_one_that_may_be_unknown() {
+        let item = |key: &str, value: &str, error: &str| Item {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            known: !value.is_empty(),
+            error: error.to_owned(),
+        };
+        assert!(judge(&item("memtrace.host[vms]", "3", ""), false).is_ok());
+        assert!(judge(&item("memtrace.host[vms]", "", ""), false).is_err());
+        assert!(judge(&item("memtrace.host[vms]", "", "no match"), false).is_err());
+        assert!(judge(&item("memtrace.vm[a,vm_dead_bytes]", "", "no match"), false).is_ok());
+        assert!(judge(&item("memtrace.host[host_state]", "soft", ""), true).is_ok());
+        assert!(judge(&item("memtrace.host[host_state]", "4", ""), true).is_err());
     }
 }
