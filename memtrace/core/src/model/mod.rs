@@ -3,6 +3,7 @@
 mod cgroup;
 mod dead;
 mod derive;
+mod ended;
 mod faults;
 mod flows;
 mod gap;

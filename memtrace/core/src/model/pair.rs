@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use memtrace_ebpf::VmCounters;
 
 use crate::model::Measured;
+use crate::model::ended;
 use crate::model::gap::Gap;
 use crate::model::missed;
 use crate::model::rates::{Growth, Interval, growth};
@@ -22,6 +23,8 @@ pub(super) struct Context<'a> {
     pub(super) interval: Result<Interval, Gap>,
     /// The VMs of the previous sample.
     before: HashMap<VmId, &'a VmSample>,
+    /// What VMs that ended in the interval leave of numbers that are made of all parties' rows.
+    ended: Quality,
     /// What is known of each signal, in the order of [`Signal::ALL`].
     pub(super) unhooked: Unhooked,
     signals: [SignalState; Signal::ALL.len()],
@@ -45,7 +48,8 @@ impl<'a> Context<'a> {
             missed: missed::growth(previous, now, signal),
         });
         let before = vms.map(|vm| (vm.id, vm)).collect();
-        Self { previous, now, interval, before, unhooked: unhooked(&now.signals), signals }
+        let (ended, unhooked) = (ended::doubt(previous, now), unhooked(&now.signals));
+        Self { previous, now, interval, before, ended, unhooked, signals }
     }
 
     fn signal_state(&self, signal: Signal) -> Option<&SignalState> {
@@ -65,6 +69,11 @@ impl<'a> Context<'a> {
             Some(SignalState { missed: Ok(missed), .. }) => missed::doubt(signal, *missed, growth),
             _ => Quality::Exact,
         }
+    }
+
+    /// What VMs that ended in the interval leave of the sum over all parties.
+    pub(super) fn ended(&self) -> Quality {
+        self.ended.clone()
     }
 
     /// Whether hooks that are attached on demand were detached at some time in the interval.
