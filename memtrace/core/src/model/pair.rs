@@ -187,21 +187,25 @@ impl<'a> Pair<'a> {
         growth(field(self.before?), field(self.now))
     }
 
-    /// Why counts by address space miss this VM's memory: it is shared, and swap entries
-    /// of shared memory belong to the file (`shmem_inode_info.swapped`) and not to
-    /// MM_SWAPENTS. Memory counts as shared when most of what is seen of it is, whether
-    /// resident or taken away, or when it was started with such memory: most of it may be in swap.
+    /// Why counts by address space miss this VM's memory.
     pub(super) fn shared_memory(&self) -> Option<&'static str> {
-        let known = |bytes: Option<Bytes>| bytes.unwrap_or(Bytes(0));
-        let process = &self.now.process;
-        let taken = self.now.counters.map_or(0, |counters| counters.shmem_taken_pages);
-        let taken = Pages(taken).bytes(self.context.now.page_size);
-        let shared = known(process.rss_shmem).saturating_add(taken);
-        let private = known(process.rss_anon).saturating_add(known(process.swap));
-        let said = self.now.shared == Some(true) && known(process.hugetlb).0 == 0;
-        (said || shared > private)
+        shares_memory(self.now, self.context.now.page_size)
             .then_some("guest memory is shared, and its swap belongs to no address space")
     }
+}
+
+/// Whether counts by address space miss a VM's memory: it is shared, and swap entries of shared
+/// memory belong to the file (`shmem_inode_info.swapped`) and not to MM_SWAPENTS. Memory counts as
+/// shared when most of what is seen of it is, whether resident or taken away, or when it was started
+/// with such memory: most of it may be in swap.
+pub fn shares_memory(vm: &VmSample, page_size: Bytes) -> bool {
+    let known = |bytes: Option<Bytes>| bytes.unwrap_or(Bytes(0));
+    let process = &vm.process;
+    let taken = vm.counters.map_or(0, |counters| counters.shmem_taken_pages);
+    let shared = known(process.rss_shmem).saturating_add(Pages(taken).bytes(page_size));
+    let private = known(process.rss_anon).saturating_add(known(process.swap));
+    let said = vm.shared == Some(true) && known(process.hugetlb).0 == 0;
+    said || shared > private
 }
 
 /// A VM that started in the interval, and was counted from its very start, has grown
