@@ -8,12 +8,12 @@ use memtrace_ebpf::VmCounters;
 use crate::model::Measured;
 use crate::model::ended;
 use crate::model::gap::Gap;
-use crate::model::missed;
+use crate::model::missed::{self, Missed};
 use crate::model::rates::{Growth, Interval, growth};
 use crate::model::totals::{Unhooked, unhooked};
 use crate::sample::{Accelerator, Sample, VmId, VmSample};
 use crate::signal::{Quality, Signal, SignalStatus, reason_or};
-use crate::units::{ByteRate, Bytes, Nanos, Pages, Percent, Rate};
+use crate::units::{ByteRate, Bytes, Pages, Percent, Rate};
 
 /// What holds for all VMs of the two samples. Made once, so that a VM costs the same
 /// however many there are.
@@ -34,7 +34,7 @@ pub(super) struct Context<'a> {
 struct SignalState {
     quality: Quality,
     /// Events that were not counted in the interval.
-    missed: Result<u64, Gap>,
+    missed: Result<Missed, Gap>,
 }
 
 impl<'a> Context<'a> {
@@ -78,9 +78,7 @@ impl<'a> Context<'a> {
 
     /// Whether hooks that are attached on demand were detached at some time in the interval.
     pub(super) fn rested(&self) -> bool {
-        let before = self.previous.map_or(Nanos(0), |previous| previous.at);
-        let hooks = self.now.host.hooks.filter(|hooks| hooks.on_demand);
-        hooks.is_some_and(|hooks| !hooks.attached || hooks.since > before)
+        missed::rested(self.previous, self.now)
     }
 
     pub(super) fn rate(&self, growth: Growth) -> Measured<Rate> {
