@@ -84,6 +84,9 @@ impl Signal {
         Self::ReclaimForVm,
     ];
 
+    /// What is counted by hooks that may be at rest while nothing is reclaimed or swapped.
+    pub const ON_DEMAND: [Self; 4] = [Self::SwapIn, Self::SwapOut, Self::ShmemTaken, Self::Flows];
+
     /// Whether it comes from the programs that many kernels refuse, so that memtrace is
     /// complete without it.
     pub const fn is_optional(self) -> bool {

@@ -35,7 +35,7 @@ struct Flow {
 
 impl Flows {
     pub(super) fn new(context: &Context<'_>) -> Self {
-        let quality = context.quality(Signal::Flows).and(lost(context));
+        let quality = context.quality(Signal::Flows).and(lost(context)).and(context.ended());
         let pairs = pairs(context, &quality);
         let quality = quality.and(shared(context, &pairs));
         let mut caused = BTreeMap::new();

@@ -142,8 +142,8 @@ fn kswapd_active(context: &Context<'_>) -> Measured<Percent> {
     context.share(growth)
 }
 
-/// Sum over the VMs, kswapd and everything else. VMs that came or went in the interval
-/// are not in it.
+/// Sum over the VMs, kswapd and everything else. What VMs that came or went in the interval did
+/// is not all in it, and then it says so.
 fn sum_over_parties(
     context: &Context<'_>,
     pairs: &[Pair<'_>],
@@ -167,7 +167,7 @@ fn sum_over_parties(
         pairs.iter().map(|pair| pair.counted(signal, field).value).collect();
     let sum = vms.iter().flatten().fold(rest, |sum, vm| sum.saturating_add(*vm));
     let missing = vms.iter().filter(|vm| vm.is_none()).count();
-    let sum = Measured::new(Some(sum), quality);
+    let sum = Measured::new(Some(sum), quality).limited_by(context.ended());
     match missing {
         0 => sum,
         missing => sum.limited_by(Quality::approximate(format!(

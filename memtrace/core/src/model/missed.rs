@@ -1,20 +1,44 @@
 //! Events that were not counted, because the kernel skipped the program (another one ran on that
-//! CPU) or a map was full. They lower the quality of the numbers that the program counts.
+//! CPU), a hook that is attached on demand was at rest, or a map was full. They lower the quality of the numbers that the program counts.
 
 use memtrace_ebpf::VmCounters;
 
 use crate::model::gap::Gap;
 use crate::sample::Sample;
 use crate::signal::{Quality, Signal, SignalStatus};
+use crate::units::Nanos;
 
 /// Limit on the base pages of one event: a huge page.
 pub(super) const MOST_PAGES: u64 = 512;
 
-/// Missed events of `signal` up to a sample.
-fn total(sample: &Sample, signal: Signal) -> u64 {
+/// Events of a signal that were not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Missed {
+    events: u64,
+    /// Most of them, or all, because its hook was at rest when memory began to be reclaimed: then
+    /// they are as many as there can have been at most.
+    at_rest: bool,
+}
+
+/// Whether hooks that are attached on demand were detached at some time between two samples.
+pub(super) fn rested(previous: Option<&Sample>, now: &Sample) -> bool {
+    let before = previous.map_or(Nanos(0), |previous| previous.at);
+    let hooks = now.host.hooks.filter(|hooks| hooks.on_demand);
+    hooks.is_some_and(|hooks| !hooks.attached || hooks.since > before)
+}
+
+/// Events of `signal` that no program saw up to a sample: the kernel skipped it, or it was detached.
+fn left_out(sample: &Sample, signal: Signal) -> u64 {
+    let counters = sample.host.counters.as_ref();
+    let left_out = counters.and_then(|counters| counters.missed_by_signal.get(&signal));
+    left_out.copied().unwrap_or(0)
+}
+
+/// Those up to a sample that a program saw and had no room for.
+fn lost(sample: &Sample, signal: Signal) -> u64 {
     let Some(counters) = &sample.host.counters else { return 0 };
     let host = &counters.host;
-    let lost = match signal {
+    match signal {
         // Each of these is remembered from its begin to its end.
         Signal::DirectReclaim
         | Signal::MemcgReclaim
@@ -39,16 +63,32 @@ fn total(sample: &Sample, signal: Signal) -> u64 {
         | Signal::Throttling
         | Signal::Kswapd
         | Signal::Lifecycle => 0,
-    };
-    let left_out = counters.missed_by_signal.get(&signal).copied().unwrap_or(0);
-    left_out.saturating_add(lost)
+    }
+}
+
+/// Missed events of `signal` up to a sample.
+fn total(sample: &Sample, signal: Signal) -> Missed {
+    let (left_out, lost) = (left_out(sample, signal), lost(sample, signal));
+    let on_demand = sample.host.hooks.is_some_and(|hooks| hooks.on_demand);
+    let at_rest = on_demand && Signal::ON_DEMAND.contains(&signal) && left_out > lost;
+    Missed { events: left_out.saturating_add(lost), at_rest }
 }
 
 /// Missed events of `signal` from one sample to the next.
-pub(super) fn growth(previous: Option<&Sample>, now: &Sample, signal: Signal) -> Result<u64, Gap> {
+pub(super) fn growth(
+    previous: Option<&Sample>,
+    now: &Sample,
+    signal: Signal,
+) -> Result<Missed, Gap> {
     let before = previous.ok_or(Gap::FirstSample)?;
     // The count was reset if memtrace restarted.
-    Ok(total(now, signal).checked_sub(total(before, signal)).unwrap_or(total(now, signal)))
+    let grown = |count: fn(&Sample, Signal) -> u64| {
+        let total = count(now, signal);
+        total.checked_sub(count(before, signal)).unwrap_or(total)
+    };
+    let (left_out, lost) = (grown(left_out), grown(lost));
+    let on_demand = Signal::ON_DEMAND.contains(&signal) && rested(previous, now);
+    Ok(Missed { events: left_out.saturating_add(lost), at_rest: on_demand && left_out > lost })
 }
 
 /// What is left of a number of `counted` when `missed` events may belong to it, all of
@@ -56,7 +96,7 @@ pub(super) fn growth(previous: Option<&Sample>, now: &Sample, signal: Signal) ->
 /// that it holds for their sum as well. Of a signal that measures time every missed event
 /// counts, because it may be the longest, and of one whose events are folios each may be a huge
 /// page. (So may those of swap-ins, which VmSwap is there to check.)
-pub(super) fn doubt(signal: Signal, missed: u64, counted: u64) -> Quality {
+pub(super) fn doubt(signal: Signal, missed: Missed, counted: u64) -> Quality {
     let bearable = match signal {
         Signal::DirectReclaim
         | Signal::MemcgReclaim
@@ -69,10 +109,15 @@ pub(super) fn doubt(signal: Signal, missed: u64, counted: u64) -> Quality {
         Signal::ReclaimWrites | Signal::ShmemSwap => counted / 100 / MOST_PAGES,
         _ => counted / 100,
     };
-    if missed <= bearable {
-        return Quality::Exact;
+    let Missed { events, at_rest } = missed;
+    match events <= bearable {
+        true => Quality::Exact,
+        false if at_rest => Quality::approximate(format!(
+            "its hook was at rest when memory began to be reclaimed: up to {events} of its events \
+             were not counted"
+        )),
+        false => Quality::approximate(format!("{events} of its events were not counted")),
     }
-    Quality::approximate(format!("{missed} of its events were not counted"))
 }
 
 /// The signals with the quality that is left, given all that was missed so far.

@@ -3,6 +3,7 @@
 mod cgroup;
 mod dead;
 mod derive;
+mod ended;
 mod faults;
 mod flows;
 mod gap;
@@ -30,6 +31,7 @@ pub use guest::{STALE_AFTER, without_balloon};
 pub use histogram::quantile;
 pub use history::History;
 pub use measured::Measured;
+pub use pair::shares_memory;
 pub use snapshot::Snapshot;
 pub use waits::Waits;
 pub use watermarks::Watermarks;

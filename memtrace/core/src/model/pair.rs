@@ -6,13 +6,14 @@ use std::collections::HashMap;
 use memtrace_ebpf::VmCounters;
 
 use crate::model::Measured;
+use crate::model::ended;
 use crate::model::gap::Gap;
-use crate::model::missed;
+use crate::model::missed::{self, Missed};
 use crate::model::rates::{Growth, Interval, growth};
 use crate::model::totals::{Unhooked, unhooked};
 use crate::sample::{Accelerator, Sample, VmId, VmSample};
 use crate::signal::{Quality, Signal, SignalStatus, reason_or};
-use crate::units::{ByteRate, Bytes, Nanos, Pages, Percent, Rate};
+use crate::units::{ByteRate, Bytes, Pages, Percent, Rate};
 
 /// What holds for all VMs of the two samples. Made once, so that a VM costs the same
 /// however many there are.
@@ -22,6 +23,8 @@ pub(super) struct Context<'a> {
     pub(super) interval: Result<Interval, Gap>,
     /// The VMs of the previous sample.
     before: HashMap<VmId, &'a VmSample>,
+    /// What VMs that ended in the interval leave of numbers that are made of all parties' rows.
+    ended: Quality,
     /// What is known of each signal, in the order of [`Signal::ALL`].
     pub(super) unhooked: Unhooked,
     signals: [SignalState; Signal::ALL.len()],
@@ -31,7 +34,7 @@ pub(super) struct Context<'a> {
 struct SignalState {
     quality: Quality,
     /// Events that were not counted in the interval.
-    missed: Result<u64, Gap>,
+    missed: Result<Missed, Gap>,
 }
 
 impl<'a> Context<'a> {
@@ -45,7 +48,8 @@ impl<'a> Context<'a> {
             missed: missed::growth(previous, now, signal),
         });
         let before = vms.map(|vm| (vm.id, vm)).collect();
-        Self { previous, now, interval, before, unhooked: unhooked(&now.signals), signals }
+        let (ended, unhooked) = (ended::doubt(previous, now), unhooked(&now.signals));
+        Self { previous, now, interval, before, ended, unhooked, signals }
     }
 
     fn signal_state(&self, signal: Signal) -> Option<&SignalState> {
@@ -67,11 +71,14 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// What VMs that ended in the interval leave of the sum over all parties.
+    pub(super) fn ended(&self) -> Quality {
+        self.ended.clone()
+    }
+
     /// Whether hooks that are attached on demand were detached at some time in the interval.
     pub(super) fn rested(&self) -> bool {
-        let before = self.previous.map_or(Nanos(0), |previous| previous.at);
-        let hooks = self.now.host.hooks.filter(|hooks| hooks.on_demand);
-        hooks.is_some_and(|hooks| !hooks.attached || hooks.since > before)
+        missed::rested(self.previous, self.now)
     }
 
     pub(super) fn rate(&self, growth: Growth) -> Measured<Rate> {
@@ -178,21 +185,25 @@ impl<'a> Pair<'a> {
         growth(field(self.before?), field(self.now))
     }
 
-    /// Why counts by address space miss this VM's memory: it is shared, and swap entries
-    /// of shared memory belong to the file (`shmem_inode_info.swapped`) and not to
-    /// MM_SWAPENTS. Memory counts as shared when most of what is seen of it is, whether
-    /// resident or taken away, or when it was started with such memory: most of it may be in swap.
+    /// Why counts by address space miss this VM's memory.
     pub(super) fn shared_memory(&self) -> Option<&'static str> {
-        let known = |bytes: Option<Bytes>| bytes.unwrap_or(Bytes(0));
-        let process = &self.now.process;
-        let taken = self.now.counters.map_or(0, |counters| counters.shmem_taken_pages);
-        let taken = Pages(taken).bytes(self.context.now.page_size);
-        let shared = known(process.rss_shmem).saturating_add(taken);
-        let private = known(process.rss_anon).saturating_add(known(process.swap));
-        let said = self.now.shared == Some(true) && known(process.hugetlb).0 == 0;
-        (said || shared > private)
+        shares_memory(self.now, self.context.now.page_size)
             .then_some("guest memory is shared, and its swap belongs to no address space")
     }
+}
+
+/// Whether counts by address space miss a VM's memory: it is shared, and swap entries of shared
+/// memory belong to the file (`shmem_inode_info.swapped`) and not to MM_SWAPENTS. Memory counts as
+/// shared when most of what is seen of it is, whether resident or taken away, or when it was started
+/// with such memory: most of it may be in swap.
+pub fn shares_memory(vm: &VmSample, page_size: Bytes) -> bool {
+    let known = |bytes: Option<Bytes>| bytes.unwrap_or(Bytes(0));
+    let process = &vm.process;
+    let taken = vm.counters.map_or(0, |counters| counters.shmem_taken_pages);
+    let shared = known(process.rss_shmem).saturating_add(Pages(taken).bytes(page_size));
+    let private = known(process.rss_anon).saturating_add(known(process.swap));
+    let said = vm.shared == Some(true) && known(process.hugetlb).0 == 0;
+    said || shared > private
 }
 
 /// A VM that started in the interval, and was counted from its very start, has grown

@@ -197,7 +197,7 @@ pub struct VmView {
     pub rss: Measured<Bytes>,
     /// Resident shared memory.
     pub rss_shmem: Measured<Bytes>,
-    /// Memory in host swap.
+    /// Memory in host swap; of shared guest memory only its own cgroup tells.
     pub swap: Measured<Bytes>,
     /// Memory in hugetlb pages.
     pub hugetlb: Measured<Bytes>,

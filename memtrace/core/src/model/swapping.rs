@@ -53,7 +53,8 @@ struct Way {
 impl Way {
     /// Base pages by page table entry, as VmSwap counts them, and those of shared guest
     /// memory by file. Where the kernel doesn't let files be counted, which the entries
-    /// miss, and without the hook, base pages of I/O as memory.stat has them.
+    /// miss, and without the hook, base pages of I/O as memory.stat has them. What the entries
+    /// have of shared memory is next to nothing, and would look as if little were swapped.
     fn pages(&self, pair: &Pair<'_>) -> Growth {
         let entries = pair.counted(self.signal, self.private);
         let entries = match self.signal {
@@ -72,7 +73,11 @@ impl Way {
                 better(sum([("private memory", entries), ("shared memory", shared)]), io)
             }
             (None, _) => better(entries, io),
-            (Some(reason), _) => better(io(), || entries.limited_by(Quality::approximate(reason))),
+            (Some(reason), _) => {
+                let why = shared.quality.reason().or(entries.quality.reason());
+                let why = why.unwrap_or_default();
+                better(Measured::absent(format!("{reason}: {why}")), io)
+            }
         }
     }
 }

@@ -128,12 +128,15 @@ fn of_process(process: &ProcessSample, value: Option<Bytes>) -> Measured<Bytes> 
     )
 }
 
-/// VmSwap. What of shared guest memory is in swap is not in it.
+/// VmSwap. What of shared guest memory is in swap is not in it, so that only the VM's own cgroup
+/// tells.
 fn swap(pair: &Pair<'_>) -> Measured<Bytes> {
-    let swap = of_process(&pair.now.process, pair.now.process.swap);
-    match pair.shared_memory() {
-        None => swap,
-        Some(reason) => swap.limited_by(Quality::approximate(reason)),
+    let Some(reason) = pair.shared_memory() else {
+        return of_process(&pair.now.process, pair.now.process.swap);
+    };
+    match cgroup::total(pair, |cgroup| cgroup.swap.map(|swap| swap.0)).value {
+        Some(swap) => Measured::approximate(Bytes(swap), format!("of its cgroup: {reason}")),
+        None => Measured::absent(reason),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::decision::Decisions;
 use super::observation::{GuestObservation, Observation, ScopeObservation, VmObservation};
+use super::reason::Uncounted;
 use super::thought::{Input, Quantity, Seen};
 use crate::model::Snapshot;
 use crate::model::snapshot::{HostView, VmView};
@@ -44,11 +45,15 @@ fn of_vm(seen: &VmObservation, view: &VmView) -> Vec<Input> {
     let size = seen.actual.zip(seen.maximum).map(|(size, most)| Quantity::Of(size, most));
     let of_balloon = view.balloon_actual.quality.clone().and(view.balloon_maximum.quality.clone());
     let bytes = |value: Option<Bytes>| value.map(Quantity::Bytes);
+    let of_swap = match seen.uncounted {
+        Some(Uncounted::Shared) => Quality::approximate("without shared guest memory"),
+        _ => view.swap.quality.clone(),
+    };
     let mut inputs = vec![
         input(Seen::State, seen.state.map(Quantity::State), &view.state.quality),
         input(Seen::Size, size, &of_balloon),
         input(Seen::Rss, bytes(seen.rss), &view.rss.quality),
-        input(Seen::InSwap, bytes(seen.swap), &view.swap.quality),
+        input(Seen::InSwap, bytes(seen.swap), &of_swap),
         input(Seen::Dead, bytes(seen.dead), &view.dead.quality),
         input(Seen::SwappedIn, seen.swap_in.map(flow), &view.swap_in.quality),
         input(Seen::AsyncFaults, seen.async_faults.map(count), &view.async_faults.quality),
@@ -135,6 +140,19 @@ mod tests {
         assert_eq!(psi.value, None);
         assert_eq!(psi.limit.as_deref(), Some("this kernel has no PSI for cgroup v1"));
         assert_eq!(of(Seen::GuestStatistics).value, None);
+    }
+
+    #[test]
+    fn swap_of_a_process_is_without_shared_guest_memory() {
+        let mut view = fixture::vm("web", 7);
+        view.swap = Measured::absent("guest memory is shared");
+        let uncounted = Some(Uncounted::Shared);
+        let swap = Some(Bytes(65_536));
+        let seen = VmObservation { swap, uncounted, ..VmObservation::unknown(view.id, "web") };
+        let inputs = of_vm(&seen, &view);
+        let input = inputs.iter().find(|input| input.what == Seen::InSwap).expect("seen");
+        assert_eq!(input.value, Some(Quantity::Bytes(Bytes(65_536))));
+        assert_eq!(input.limit.as_deref(), Some("without shared guest memory"));
     }
 
     #[test]

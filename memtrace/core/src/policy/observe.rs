@@ -5,10 +5,9 @@ use super::guest_rates::GuestRates;
 use super::observation::{GuestObservation, Observation, VmObservation};
 use super::reason::{Reason, Uncounted};
 use super::scope::{self, ScopeRates};
-use crate::model::Measured;
-use crate::model::Snapshot;
 use crate::model::snapshot::VmView;
-use crate::sample::{Accelerator, CgroupSample, HostSample, Manager, Sample, VmSample};
+use crate::model::{Measured, Snapshot, shares_memory};
+use crate::sample::{Accelerator, CgroupSample, Manager, Sample, VmSample};
 use crate::signal::Quality;
 use crate::units::{Bytes, Limit, Percent, Rate};
 
@@ -34,17 +33,12 @@ impl Observer {
         Observation {
             at: sample.at,
             scope: scope::scope(&sample.host, &snapshot.host, &self.scope),
-            vms: vms.map(|(vm, view)| observe_vm(vm, view, &self.guests, &sample.host)).collect(),
+            vms: vms.map(|(vm, view)| observe_vm(vm, view, &self.guests, sample)).collect(),
         }
     }
 }
 
-fn observe_vm(
-    vm: &VmSample,
-    view: &VmView,
-    guests: &GuestRates,
-    host: &HostSample,
-) -> VmObservation {
+fn observe_vm(vm: &VmSample, view: &VmView, guests: &GuestRates, sample: &Sample) -> VmObservation {
     VmObservation {
         id: vm.id,
         name: vm.name.clone(),
@@ -61,7 +55,7 @@ fn observe_vm(
         guest: guest(vm, view, guests),
         rss: vm.process.rss,
         swap: vm.process.swap,
-        uncounted: uncounted(vm, view, host),
+        uncounted: uncounted(vm, sample),
         dead: view.dead.value,
         swap_in: view.swap_in.value,
         async_faults: async_faults(vm, view),
@@ -117,14 +111,14 @@ fn pinned(vm: &VmSample) -> Option<Reason> {
 }
 
 /// What RSS and swap of its process don't show of its guest's memory.
-fn uncounted(vm: &VmSample, view: &VmView, host: &HostSample) -> Option<Uncounted> {
-    if matches!(view.swap.quality, Quality::Approximate(_)) {
+fn uncounted(vm: &VmSample, sample: &Sample) -> Option<Uncounted> {
+    if shares_memory(vm, sample.page_size) {
         return Some(Uncounted::Shared);
     }
     if vm.incoming == Some(true) {
         return Some(Uncounted::Incoming);
     }
-    (host.merges_zeros == Some(true)).then_some(Uncounted::MergedZeros)
+    (sample.host.merges_zeros == Some(true)).then_some(Uncounted::MergedZeros)
 }
 
 fn guest(vm: &VmSample, view: &VmView, guests: &GuestRates) -> Option<GuestObservation> {

@@ -8,9 +8,6 @@ use crate::hostfs::vmstat;
 use memtrace_core::sample::{HooksSample, HostSample, Topic};
 use memtrace_core::signal::Signal;
 
-/// What the hooks count that may be detached.
-const SWAP: [Signal; 4] = [Signal::SwapIn, Signal::SwapOut, Signal::ShmemTaken, Signal::Flows];
-
 impl LiveSource {
     /// Something shows that memory is reclaimed or swapped.
     pub(super) fn stir(&mut self) {
@@ -54,7 +51,7 @@ impl LiveSource {
         let Some(arming) = &self.arming else { return };
         host.hooks = Some(arming.sample());
         if let Some(counters) = host.counters.as_mut().filter(|_| arming.missed() > 0) {
-            for signal in SWAP {
+            for signal in Signal::ON_DEMAND {
                 let missed = counters.missed_by_signal.entry(signal).or_default();
                 *missed = missed.saturating_add(arming.missed());
             }

@@ -139,6 +139,17 @@ fn a_restarted_vm_has_no_share_yet() {
 }
 
 #[test]
+fn flows_of_a_vm_that_ended_are_missing_and_said_so() {
+    let (before, mut now) = over(vec![flow(noisy(), victim(), 4)], vec![]);
+    now.vms.retain(|vm| vm.name == "victim");
+    let snapshot = derive(Some(&before), &now);
+    let reason = "noisy ended in the interval: what it did then is not counted";
+    assert_eq!(snapshot.flows, Measured::approximate(Vec::new(), reason));
+    let idle = row(&snapshot, "victim");
+    assert_eq!(idle.caused, Measured::approximate(Percent(0.0), reason));
+}
+
+#[test]
 fn a_vm_that_was_counted_from_its_start_has_its_share_at_once() {
     let share = |counted_from_start| {
         let mut samples = over(vec![], vec![flow(noisy(), victim(), 4)]);

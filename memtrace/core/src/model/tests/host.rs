@@ -101,7 +101,7 @@ fn direct_reclaims_are_the_kernels_own_count_else_the_hooks() {
         now.host.vmstat = None;
         counters(now).other.direct_reclaims = 2;
         counters(now).kswapd.direct_reclaims = 1;
-        now.vms = vec![counting(vm("a", 1), |counters| counters.direct_reclaims = 7)];
+        now.vms[0] = counting(vm("a", 1), |counters| counters.direct_reclaims = 7);
     });
     assert_eq!(by_hook.direct_reclaims, Measured::exact(Rate(5.0)));
 }
@@ -111,6 +111,32 @@ fn a_vm_that_just_came_makes_the_hosts_memcg_reclaims_approximate() {
     let late = |vm: VmSample| VmSample { counted_from_start: false, ..vm };
     let host = after(|now| now.vms.push(late(vm("new", 3))));
     assert_eq!(host.memcg_reclaims.quality.word(), "approximate");
+}
+
+#[test]
+fn what_a_vm_did_before_it_ended_is_missing_and_said_so() {
+    let ends = |change: fn(&mut Sample)| {
+        let host = after(|now| {
+            now.host.vmstat = None;
+            change(now);
+        });
+        assert_eq!(host.memcg_reclaims.quality, host.direct_reclaims.quality);
+        host.memcg_reclaims.quality.reason().unwrap_or_default().to_owned()
+    };
+    let of = |who| format!("{who} ended in the interval: what it did then is not counted");
+    assert_eq!(ends(|_| {}), "");
+    assert_eq!(ends(|now| now.vms.truncate(1)), of("b"));
+    assert_eq!(ends(|now| now.vms.clear()), of("2 VMs"));
+    // Another process took its name, and was counted from its start.
+    assert_eq!(ends(|now| now.vms[1].pid = 99), of("b"));
+}
+
+#[test]
+fn a_vm_that_no_row_counted_leaves_no_gap_when_it_ends() {
+    let uncounted = |name, pid| VmSample { counters: None, ..vm(name, pid) };
+    let before = sample(10, vec![vm("a", 1), uncounted("b", 2)]);
+    let host = derive(Some(&before), &sample(12, vec![vm("a", 1)])).host;
+    assert_eq!(host.memcg_reclaims, Measured::exact(Rate(0.0)));
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Events that the kernel left out, and what that makes of the numbers.
 
-use crate::fixture::samples::{counting, flow, only_vm, party, sample, vm};
+use crate::fixture::samples::{counting, flow, only_vm, party, sample, set_signal, vm};
 use crate::model::snapshot::Snapshot;
 use crate::model::{Measured, derive};
-use crate::sample::{Accelerator, Party, Sample};
+use crate::sample::{Accelerator, HooksSample, Party, Sample};
 use crate::signal::{Quality, Signal, SignalStatus};
+use crate::units::Nanos;
 
 /// A second in which a VM had so many major faults and so many runs of a signal's
 /// program were left out, after some of both before.
@@ -151,6 +152,57 @@ fn flows_are_in_doubt_as_what_they_are_made_of() {
     let quality = |missed| derive(Some(&at(10, 0, 0)), &at(11, 1000, missed)).flows.quality;
     assert_eq!(quality(10), Quality::Exact);
     assert_eq!(quality(11).word(), "approximate");
+}
+
+/// Doubt about a VM's swap-outs of a second in which `left_out` were not seen and `lost` were not
+/// understood, and about all until then. The hooks were attached at `since`.
+fn swapped_since(since: Nanos, left_out: u64, lost: u64) -> (Quality, Quality) {
+    let at = |second, pages, left_out, lost| {
+        let vm = counting(vm("a", 7), |counters| counters.swap_out_pages = pages);
+        let mut sample = sample(second, vec![vm]);
+        sample.host.hooks = Some(HooksSample { attached: true, since, on_demand: true });
+        let counters = sample.host.counters.get_or_insert_default();
+        counters.missed_by_signal = [(Signal::SwapOut, left_out)].into();
+        counters.host.failed_reads = lost;
+        sample
+    };
+    let snapshot = derive(Some(&at(10, 0, 0, 0)), &at(11, 100, left_out, lost));
+    let status = snapshot.signals.iter().find(|status| status.signal == Signal::SwapOut);
+    let so_far = status.unwrap().quality.clone();
+    (only_vm(snapshot).swap_out.quality, so_far)
+}
+
+#[test]
+fn what_a_hook_at_rest_did_not_see_is_told_as_that_and_as_the_most_it_can_be() {
+    let storm = Nanos(10 * Nanos::SECOND.0 + 1);
+    let reason = "its hook was at rest when memory began to be reclaimed: up to 50 of its events \
+                  were not counted";
+    let (interval, so_far) = swapped_since(storm, 50, 0);
+    assert_eq!((&interval, &so_far), (&Quality::approximate(reason), &interval));
+    // Attached all the time, or what was seen and had no room.
+    let plain = Quality::approximate("50 of its events were not counted");
+    assert_eq!(swapped_since(Nanos(0), 50, 0).0, plain);
+    assert_eq!(swapped_since(storm, 0, 50), (plain.clone(), plain));
+}
+
+#[test]
+fn a_storm_that_begins_does_not_hide_that_shared_memory_is_not_counted() {
+    let at = |second, missed| {
+        let mut vm = vm("a", 7);
+        (vm.shared, vm.cgroup) = (Some(true), None);
+        let mut sample = sample(second, vec![vm]);
+        let since = Nanos(10 * Nanos::SECOND.0 + 1);
+        sample.host.hooks = Some(HooksSample { attached: true, since, on_demand: true });
+        let counters = sample.host.counters.get_or_insert_default();
+        counters.missed_by_signal = [(Signal::SwapIn, missed), (Signal::SwapOut, missed)].into();
+        set_signal(&mut sample, Signal::ShmemSwap, Quality::absent("no fentry"));
+        sample
+    };
+    let view = only_vm(derive(Some(&at(10, 0)), &at(11, 99)));
+    for rate in [view.swap_in, view.swap_out] {
+        let reason = rate.quality.reason().unwrap_or_default();
+        assert!(rate.value.is_none() && reason.contains("guest memory is shared"), "{rate:?}");
+    }
 }
 
 #[test]

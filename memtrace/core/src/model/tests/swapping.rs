@@ -56,19 +56,35 @@ fn shared_guest_memory_that_is_not_counted_takes_swap_from_its_cgroup() {
     });
     assert_eq!(vm.swap_in.value, Some(ByteRate(409_600.0)));
     assert_eq!(vm.swap_in.quality.word(), "approximate");
-    assert_eq!(vm.swap.quality.word(), "approximate", "VmSwap misses shared memory");
+    assert_eq!(vm.swap.value, Some(Bytes(210 * MIB)), "VmSwap misses shared memory");
+    assert_eq!(vm.swap.quality.word(), "approximate");
 }
 
 #[test]
-fn shared_guest_memory_in_a_shared_cgroup_keeps_the_hook_and_warns() {
+fn swap_of_shared_guest_memory_that_nothing_tells_is_not_what_the_vmm_itself_swaps() {
+    const SHARED: &str = "guest memory is shared, and its swap belongs to no address space";
+    for pages in [0, 1] {
+        let vm = without(&[Signal::ShmemSwap], |vm| {
+            vm.shared = Some(true);
+            let counters = vm.counters.get_or_insert_default();
+            (counters.swap_in_pages, counters.swap_out_pages) = (pages, pages);
+            vm.cgroup.get_or_insert_default().vms = 3;
+        });
+        for rate in [vm.swap_in, vm.swap_out] {
+            assert_eq!(rate, Measured::absent(format!("{SHARED}: no hook")));
+        }
+        assert_eq!(vm.swap, Measured::absent(SHARED));
+    }
+}
+
+#[test]
+fn swap_of_shared_guest_memory_is_not_told_by_a_kernel_whose_cgroups_do_not_count_it() {
     let vm = without(&[Signal::ShmemSwap], |vm| {
-        (vm.process.rss_anon, vm.process.rss_shmem) = (Some(Bytes(MIB)), Some(Bytes(900 * MIB)));
-        vm.counters.get_or_insert_default().swap_in_pages = 1;
-        vm.cgroup.get_or_insert_default().vms = 3;
+        vm.shared = Some(true);
+        (stat(vm).pswpin, stat(vm).pswpout) = (None, None);
     });
-    assert_eq!(vm.swap_in.value, Some(ByteRate(4096.0)));
-    let reason = vm.swap_in.quality.reason().unwrap_or_default();
-    assert!(reason.contains("guest memory is shared"), "{reason}");
+    assert_eq!((vm.swap_in.value, vm.swap_out.value), (None, None));
+    assert_eq!(vm.swap.value, Some(Bytes(210 * MIB)));
 }
 
 #[test]

@@ -322,4 +322,9 @@ fn a_configuration_that_is_not_read_leaves_facts_unknown() {
         assert!(unknown.is_some_and(|reason| reason.contains("/nowhere/qemu.conf")), "{facts:?}");
     }
     assert!(facts.encrypted.is_err());
+    // Nothing says it twice.
+    for finding in &audit(&gathered.facts).findings {
+        let text = &finding.finding;
+        assert!(text.matches("its configuration is in").count() <= 1, "{text}");
+    }
 }

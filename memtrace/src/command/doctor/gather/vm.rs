@@ -45,7 +45,7 @@ pub(super) fn facts(
         pid: vm.pid,
         size: match &said {
             Ok(inspection) => inspection.maximum.map_or_else(memory, Ok),
-            Err(reason) => memory().map_err(|unsaid| format!("{reason}; {unsaid}")),
+            Err(reason) => memory().map_err(|unsaid| both(&reason.to_string(), &unsaid)),
         },
         vfio: match (&said, passed) {
             (Ok(inspection), _) => Ok(inspection.vfio || passed == Some(true)),
@@ -91,6 +91,11 @@ fn owner(vm: &FoundVm, said: &Result<Inspection, Unanswered>) -> Owner {
         (None, None) if qemu.unread.is_some() => Owner::Unknown(no_monitor(Some(qemu))),
         (None, None) => Owner::None(no_monitor(Some(qemu))),
     }
+}
+
+/// Two reasons for which the same is unknown. Why there is no monitor may be why nothing else is.
+fn both(reason: &str, other: &str) -> String {
+    if reason.contains(other) { reason.to_owned() } else { format!("{reason}; {other}") }
 }
 
 fn unread(vm: &FoundVm) -> String {

@@ -99,9 +99,11 @@ fn memory() -> [Metric; 12] {
         ),
         size("vm_resident", "VmRSS of its process.", |vm, _| bytes(&vm.rss)),
         size("vm_resident_shared", "RssShmem of its process.", |vm, _| bytes(&vm.rss_shmem)),
-        size("vm_swap", "VmSwap of its process; without shared guest memory.", |vm, _| {
-            bytes(&vm.swap)
-        }),
+        size(
+            "vm_swap",
+            "VmSwap of its process; where guest memory is shared, the swap of its own cgroup.",
+            |vm, _| bytes(&vm.swap),
+        ),
         size("vm_hugetlb", "HugetlbPages of its process.", |vm, _| bytes(&vm.hugetlb)),
         size("vm_locked", "VmLck of its process.", |vm, _| bytes(&vm.locked)),
         size("vm_cgroup", "Memory charged to its cgroup.", |vm, _| bytes(&vm.cgroup_usage)),
