@@ -47,6 +47,41 @@ pub struct KernelLayout {
     pub sb_dev: u32,
     /// `task_struct.nvcsw`: counts up when the task goes to sleep.
     pub task_nvcsw: u32,
+    // For the pass over the table of processes.
+    pub task_signal: u32,
+    pub task_cgroups: u32,
+    pub task_comm: u32,
+    /// `task_struct.__state`, which is `TASK_*` of include/linux/sched.h.
+    pub task_state: u32,
+    pub task_exit_state: u32,
+    /// `task_struct.start_boottime`, in nanoseconds.
+    pub task_start: u32,
+    pub task_min_flt: u32,
+    pub task_maj_flt: u32,
+    /// `task_struct.se.sum_exec_runtime`, in nanoseconds.
+    pub task_runtime: u32,
+    pub task_thread_node: u32,
+    /// `signal_struct.nr_threads`.
+    pub signal_threads: u32,
+    pub signal_thread_head: u32,
+    pub signal_min_flt: u32,
+    pub signal_maj_flt: u32,
+    /// `signal_struct.sum_sched_runtime`: that of threads that have ended.
+    pub signal_runtime: u32,
+    /// The sequence counter of `signal_struct.stats_lock`.
+    pub signal_sequence: u32,
+    pub mm_total_vm: u32,
+    /// `mm_struct.rss_stat`, where that is an array of `percpu_counter`.
+    pub mm_rss_stat: u32,
+    pub percpu_counter_count: u32,
+    /// Size of a `percpu_counter`.
+    pub percpu_counter_size: u32,
+    /// Where a `css_set` points to its `mem_cgroup`, which begins with what it points to.
+    pub css_set_memory: u32,
+    /// `css_set.dfl_cgrp`: the cgroup in the version 2 hierarchy.
+    pub css_set_unified: u32,
+    /// `mem_cgroup.memory.usage`, in pages.
+    pub memcg_usage: u32,
 }
 
 impl KernelLayout {
@@ -78,5 +113,28 @@ impl KernelLayout {
         inode_sb: MISSING,
         sb_dev: MISSING,
         task_nvcsw: MISSING,
+        task_signal: MISSING,
+        task_cgroups: MISSING,
+        task_comm: MISSING,
+        task_state: MISSING,
+        task_exit_state: MISSING,
+        task_start: MISSING,
+        task_min_flt: MISSING,
+        task_maj_flt: MISSING,
+        task_runtime: MISSING,
+        task_thread_node: MISSING,
+        signal_threads: MISSING,
+        signal_thread_head: MISSING,
+        signal_min_flt: MISSING,
+        signal_maj_flt: MISSING,
+        signal_runtime: MISSING,
+        signal_sequence: MISSING,
+        mm_total_vm: MISSING,
+        mm_rss_stat: MISSING,
+        percpu_counter_count: MISSING,
+        percpu_counter_size: MISSING,
+        css_set_memory: MISSING,
+        css_set_unified: MISSING,
+        memcg_usage: MISSING,
     };
 }

@@ -217,6 +217,39 @@ pub struct SlotOwner {
     pub generation: u32,
 }
 
+/// What a pass over the table of processes tells of one of them: what its files say at that
+/// moment. One record of the iterator's output.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProcessRow {
+    /// Process id in the initial PID namespace.
+    pub tgid: u32,
+    pub threads: u32,
+    /// From boot to its start.
+    pub start_ns: u64,
+    /// Of all its threads, those that have ended included.
+    pub cpu_ns: u64,
+    pub minor_faults: u64,
+    pub major_faults: u64,
+    /// Base pages of its address space, and those that are resident as far as CPUs have
+    /// handed in what they count.
+    pub size_pages: u64,
+    pub resident_pages: u64,
+    /// Ids of the cgroup that memory is charged to, and of that in the version 2 hierarchy.
+    pub memory_cgroup: u64,
+    pub unified_cgroup: u64,
+    /// Base pages that the memory cgroup charges.
+    pub usage_pages: u64,
+    /// Name of the command, ended by a zero.
+    pub comm: [u8; 16],
+}
+
+/// In place of a kernel function's id in a call of it, until user space has found that in
+/// BTF: this and the function's place in [`KFUNCS`]. No helper has such a number.
+pub const KFUNC_PLACEHOLDER: u32 = 0x7fff_0000;
+/// The kernel functions that programs call.
+pub const KFUNCS: [&str; 2] = ["bpf_task_from_pid", "bpf_task_release"];
+
 /// A pair of slots, key of the causer-by-victim table. The value is pages (`u64`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -14,6 +14,7 @@ mod kernel;
 mod lifecycle;
 mod maps;
 mod oom;
+mod pass;
 mod pressure;
 mod processes;
 mod reclaim;

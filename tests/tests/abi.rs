@@ -6,8 +6,8 @@ use std::fmt::Write;
 use memtrace_ebpf::{
     ABI_VERSION, AsyncFaultKey, EVENT_APPEARED, EVENT_DIRECT_RECLAIM, EVENT_EXITED, EVENT_FOUND,
     EVENT_KSWAPD, EVENT_LONG_STALL, EVENT_MEMCG_RECLAIM, EVENT_OOM_KILL, Event, FlowKey,
-    HISTOGRAM_BUCKETS, HostCounters, InodeKey, KernelLayout, SlotOwner, StallKey, StallStart,
-    VmCounters, VmHistograms, bucket_of, bucket_range_ns,
+    HISTOGRAM_BUCKETS, HostCounters, InodeKey, KernelLayout, ProcessRow, SlotOwner, StallKey,
+    StallStart, VmCounters, VmHistograms, bucket_of, bucket_range_ns,
 };
 use proptest::prelude::*;
 
@@ -64,6 +64,22 @@ fn every_struct_is_where_both_sides_expect_it() {
         slot,
         causer_tgid,
         duration_ns,
+        comm,
+    );
+    describe!(
+        out,
+        ProcessRow = ProcessRow::default(),
+        tgid,
+        threads,
+        start_ns,
+        cpu_ns,
+        minor_faults,
+        major_faults,
+        size_pages,
+        resident_pages,
+        memory_cgroup,
+        unified_cgroup,
+        usage_pages,
         comm,
     );
     kernel_layout(&mut out);
@@ -144,6 +160,29 @@ fn kernel_layout(out: &mut String) {
         inode_sb,
         sb_dev,
         task_nvcsw,
+        task_signal,
+        task_cgroups,
+        task_comm,
+        task_state,
+        task_exit_state,
+        task_start,
+        task_min_flt,
+        task_maj_flt,
+        task_runtime,
+        task_thread_node,
+        signal_threads,
+        signal_thread_head,
+        signal_min_flt,
+        signal_maj_flt,
+        signal_runtime,
+        signal_sequence,
+        mm_total_vm,
+        mm_rss_stat,
+        percpu_counter_count,
+        percpu_counter_size,
+        css_set_memory,
+        css_set_unified,
+        memcg_usage,
     );
 }
 

@@ -7,6 +7,7 @@ mod leftovers;
 mod lifecycle;
 mod oom;
 mod overflow;
+mod pass;
 mod pressure;
 mod rest;
 mod signals;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let no_fentry = no_pool || obstacle("fentry programs", has(Signal::SwapInWait));
     let no_faults = no_bpf || obstacle("faults of any process", has(Signal::UserFaults));
     let no_rest = no_bpf || obstacle("hooks that rest", rest::can_rest());
+    let no_pass = no_bpf || obstacle("a pass over processes", pass::fits());
     let mut trials = Vec::new();
     for (tests, skip) in [
         (signals::TESTS, no_bpf),
@@ -50,6 +52,8 @@ fn main() -> ExitCode {
         (rest::TESTS, no_bpf),
         (rest::RESTING_TESTS, no_rest),
         (rest::POOL_TESTS, no_rest || no_pool),
+        (pass::TESTS, no_pass),
+        (pass::POOL_TESTS, no_pass || no_pool),
         (pressure::TESTS, no_bpf),
         (pressure::POOL_TESTS, no_pool),
         (overflow::POOL_TESTS, no_pool),

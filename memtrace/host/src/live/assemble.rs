@@ -11,7 +11,7 @@ use super::notices::Notices;
 use super::rereading::{self, ActivitySigns, LastReading};
 use super::{Kernel, LiveSource, Tick, guests};
 use crate::clock::monotonic;
-use crate::hostfs::process::{self, ProcessStat};
+use crate::hostfs::process::{self, Charge, Vitals};
 use crate::hostfs::{HostRoot, cgroup};
 use crate::probe::{FlowReading, Taker, VmReading};
 use crate::vmm::discover::FoundVm;
@@ -24,7 +24,7 @@ use memtrace_core::sample::{
     VmLabels, VmSample, VmState,
 };
 use memtrace_core::settings::configured_labels;
-use memtrace_core::units::{Nanos, Pages};
+use memtrace_core::units::{Bytes, Nanos, Pages};
 
 /// A VM's files, and its counters of the same time.
 #[derive(Default)]
@@ -36,8 +36,14 @@ struct Files {
 }
 
 impl KnownVm {
-    fn is_quiet(&mut self, signs: Option<&ActivitySigns>, now: Nanos) -> bool {
-        let usage = || cgroup::usage(&self.files, self.membership.cgroup()?);
+    /// `charged`: what its cgroup charges, where that is known without its file.
+    fn is_quiet(
+        &mut self,
+        signs: Option<&ActivitySigns>,
+        charged: Option<Bytes>,
+        now: Nanos,
+    ) -> bool {
+        let usage = || charged.or_else(|| cgroup::usage(&self.files, self.membership.cgroup()?));
         if signs.is_some_and(|signs| self.kept.is_still(signs, usage)) {
             return self.kept.is_told();
         }
@@ -49,11 +55,25 @@ impl KnownVm {
         rereading::turn_came(pid, self.kept.at, now)
     }
 
+    /// What its cgroup charges, if the kernel side saw the process in the cgroup that it is known
+    /// to be in. The root cgroup counts for nobody.
+    fn charged(&self, charge: Option<Charge>) -> Option<Bytes> {
+        let cgroup = self.membership.cgroup().filter(|cgroup| !cgroup.is_root())?;
+        charge.filter(|charge| cgroup.id == Some(charge.memory)).map(|charge| charge.usage)
+    }
+
     /// Reads all its files.
-    fn read(&mut self, root: &HostRoot, pid: u32, at: Nanos, signs: Option<ActivitySigns>) {
+    fn read(
+        &mut self,
+        root: &HostRoot,
+        pid: u32,
+        at: Nanos,
+        signs: Option<ActivitySigns>,
+        charged: Option<Bytes>,
+    ) {
         let process = process::memory(&self.files, root, pid);
         let cgroup = self.membership.cgroup();
-        let cgroup = cgroup.map(|cgroup| cgroup::sample(&self.files, cgroup));
+        let cgroup = cgroup.map(|cgroup| cgroup::sample(&self.files, cgroup, charged));
         self.kept = LastReading { at, moved: self.kept.moved, signs, process, cgroup };
     }
 }
@@ -62,7 +82,7 @@ impl LiveSource {
     pub(super) fn read_vm(
         &mut self,
         vm: &FoundVm,
-        stat: &ProcessStat,
+        now: &Vitals,
         mut counted: Option<&mut VmReading>,
         tick: &Tick,
     ) -> VmSample {
@@ -74,7 +94,7 @@ impl LiveSource {
         let balloon = vm.description.qemu.as_ref().and_then(|qemu| qemu.balloon);
         answer.guest.deflate_on_oom = balloon.map(|balloon| balloon.deflate_on_oom);
         let labels = self.name(vm, &mut answer, tick.at);
-        let files = self.read_files(vm, stat, counted.as_deref(), &answer.guest, tick);
+        let files = self.read_files(vm, now, counted.as_deref(), &answer.guest, tick);
         let description = &vm.description;
         let qemu = description.qemu.as_ref();
         let in_detail = tick.detail == Some(vm.id);
@@ -89,14 +109,14 @@ impl LiveSource {
             vmm: description.vmm.clone(),
             accelerator: description.accelerator,
             manager: guests::manager(vm),
-            state: state(stat, answer.state),
+            state: state(now, answer.state),
             allocated: answer.size.or(answer.guest.maximum).or_else(|| qemu?.size().ok()),
             vcpus: qemu.and_then(QemuCommand::virtual_cpus),
             vfio: description.vfio,
             encrypted: description.is_encrypted(),
             shared: qemu.and_then(QemuCommand::shares_memory),
             incoming: qemu.and_then(QemuCommand::is_incoming),
-            process: process::with_stat(files.process, stat, self.ticks_per_second),
+            process: process::with_vitals(files.process, now, self.ticks_per_second),
             cgroup: files.cgroup,
             guest: answer.guest,
             counters: files.counters,
@@ -118,7 +138,7 @@ impl LiveSource {
 
     /// Names and numbers belong to the VM that the kernel shows to have them.
     pub(super) fn settle_names(
-        living: &[(Arc<FoundVm>, ProcessStat)],
+        living: &[(Arc<FoundVm>, Vitals)],
         vms: &mut [VmSample],
         notices: &mut Notices,
     ) {
@@ -141,7 +161,7 @@ impl LiveSource {
     fn read_files(
         &mut self,
         vm: &FoundVm,
-        stat: &ProcessStat,
+        now: &Vitals,
         counted: Option<&VmReading>,
         guest: &GuestSample,
         tick: &Tick,
@@ -156,8 +176,9 @@ impl LiveSource {
         };
         let seen = kernel.is_some_and(|kernel| rereading::are_seen(kernel.signals()));
         let signs =
-            counters.filter(|_| seen).map(|counters| ActivitySigns::new(counters, stat, guest));
-        let quiet = known.is_quiet(signs.as_ref(), tick.at);
+            counters.filter(|_| seen).map(|counters| ActivitySigns::new(counters, now, guest));
+        let charged = known.charged(now.charge);
+        let quiet = known.is_quiet(signs.as_ref(), charged, tick.at);
         known.quiet = quiet && !tick.rest.stirred;
         // VmSwap and the counters from nearly the same time.
         let told_by_vmswap = kernel.filter(|kernel| kernel.swap_ins_need_vmswap());
@@ -172,7 +193,7 @@ impl LiveSource {
         let turn = tick.detail == Some(vm.id) || known.turn_came(vm.pid, tick.at);
         let before = known.kept.process.swap;
         if !known.quiet || turn {
-            known.read(&self.root, vm.pid, tick.at, signs);
+            known.read(&self.root, vm.pid, tick.at, signs, charged);
         }
         let process = known.kept.process;
         let moved = before.is_some() && before != process.swap;
@@ -208,10 +229,10 @@ impl LiveSource {
 }
 
 /// The state of the process takes precedence over the hypervisor's older answer.
-fn state(stat: &ProcessStat, said: Option<VmState>) -> Option<VmState> {
-    if stat.exiting {
+fn state(now: &Vitals, said: Option<VmState>) -> Option<VmState> {
+    if now.exiting {
         Some(VmState::Exiting)
-    } else if stat.is_stopped() {
+    } else if now.stopped {
         Some(VmState::Paused)
     } else {
         said
@@ -222,7 +243,7 @@ fn state(stat: &ProcessStat, said: Option<VmState>) -> Option<VmState> {
 /// counts as other.
 pub(super) fn flows(
     readings: &[FlowReading],
-    living: &[(Arc<FoundVm>, ProcessStat)],
+    living: &[(Arc<FoundVm>, Vitals)],
 ) -> Vec<FlowSample> {
     let ids: BTreeMap<u32, VmId> = living.iter().map(|(vm, _)| (vm.pid, vm.id)).collect();
     let party = |taker| match taker {

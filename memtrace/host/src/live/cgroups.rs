@@ -8,7 +8,8 @@ use super::known::KnownVm;
 use super::rereading;
 use crate::clock::later;
 use crate::hostfs::cgroup::{self, MemoryCgroup};
-use crate::hostfs::{HostRoot, Keeper, process, read};
+use crate::hostfs::process::{self, Charge};
+use crate::hostfs::{HostRoot, Keeper, read};
 use memtrace_core::units::Nanos;
 
 /// Shortest interval between two scans of a cgroup's processes, in seconds; up to twice as long by
@@ -32,6 +33,8 @@ pub(super) struct Membership {
     next: Nanos,
     /// When `text` was read.
     seen: Nanos,
+    /// Ids of the cgroups just before that, where the kernel side tells them.
+    ids: Option<(u64, u64)>,
 }
 
 impl Membership {
@@ -40,15 +43,23 @@ impl Membership {
         rereading::turn_came(pid, self.seen, now)
     }
 
-    /// Updates the cgroup and its members. Returns whether they have changed.
+    /// Whether the process is in the cgroups that it was in when the text was read.
+    pub(super) fn is_same(&self, charge: Charge) -> bool {
+        self.ids == Some(ids(charge))
+    }
+
+    /// Updates the cgroup and its members. Returns whether they have changed. `charge`: where the
+    /// kernel side saw the process before.
     pub(super) fn refresh(
         &mut self,
         files: &Keeper,
         root: &HostRoot,
         pid: u32,
+        charge: Option<Charge>,
         now: Nanos,
     ) -> bool {
         self.seen = now;
+        self.ids = charge.map(ids);
         let text = files.text(&root.process(pid).join("cgroup"), read::SMALL).ok();
         let due = now >= self.next;
         if self.cgroup.is_some() && self.text == text && !due {
@@ -73,6 +84,10 @@ impl Membership {
     pub(super) fn problem(&self) -> Option<&str> {
         self.cgroup.as_ref()?.as_ref().err().map(String::as_str)
     }
+}
+
+const fn ids(charge: Charge) -> (u64, u64) {
+    (charge.memory, charge.unified)
 }
 
 fn is_apart(root: &HostRoot, cgroup: &MemoryCgroup, pid: u32) -> bool {

@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Kernel, LiveSource};
 use crate::clock::monotonic;
-use crate::hostfs::process;
+use crate::hostfs::process::{self, Vitals};
 use crate::probe::Arrived;
 use crate::vmm::discover::Sighting;
 use memtrace_core::source::{Pressure, Sign};
@@ -112,8 +112,8 @@ impl LiveSource {
     fn exited(&mut self, pid: u32) {
         self.candidates.remove(pid);
         // A VM that takes time to end is shown until it is gone.
-        let stat = process::stat(&self.root, pid).ok();
-        if !self.discovery.confirm(pid, stat.as_ref()) {
+        let now = process::stat(&self.root, pid).ok().map(Vitals::from);
+        if !self.discovery.confirm(pid, now.as_ref()) {
             self.forget(pid);
         }
     }

@@ -12,6 +12,7 @@ use memtrace_ebpf::{Event, VmCounters};
 
 use super::{LiveOptions, LiveSource};
 use crate::hostfs::fake::{self, FakeHost, FakeProcess};
+use crate::hostfs::process::Vitals;
 use crate::probe::{Arrived, Belongings, KernelSide, Reading};
 use memtrace_core::signal::{Quality, Signal, SignalStatus};
 use memtrace_core::units::Nanos;
@@ -30,6 +31,8 @@ pub struct FakeState {
     pub events: Vec<Event>,
     pub reading: Reading,
     pub full: bool,
+    /// What it tells of processes without their files.
+    pub processes: BTreeMap<u32, Vitals>,
     /// Counters at the moment of asking.
     pub fresh: BTreeMap<u32, VmCounters>,
     pub swap_ins_need_vmswap: bool,
@@ -108,6 +111,14 @@ impl KernelSide for FakeKernel {
 
     fn read(&mut self) -> Reading {
         self.state.lock().unwrap().reading.clone()
+    }
+
+    fn processes(&mut self) -> BTreeMap<u32, Vitals> {
+        self.state.lock().unwrap().processes.clone()
+    }
+
+    fn processes_unread(&self) -> Option<&str> {
+        None
     }
 
     fn swap_ins_need_vmswap(&self) -> bool {

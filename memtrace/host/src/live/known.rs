@@ -24,6 +24,8 @@ pub(super) struct KnownVm {
     /// The values of its last reading.
     pub(super) kept: LastReading,
     pub(super) naming: Naming,
+    /// CPU time that it was last seen to have taken, in clock ticks.
+    pub(super) cpu_ticks: u64,
     /// Nothing happened to it up to the last sample.
     pub(super) quiet: bool,
 }

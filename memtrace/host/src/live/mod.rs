@@ -44,7 +44,7 @@ use self::scope::Scope;
 use self::shared::{Patience, Sharing};
 use crate::clock::{monotonic, wall};
 use crate::hostfs::host::HostFacts;
-use crate::hostfs::process::{self, ProcessStat};
+use crate::hostfs::process::{self, Charge, Vitals};
 use crate::hostfs::psi::Trigger;
 use crate::hostfs::{HostRoot, host};
 use crate::probe::{self, Belongings, Hooking, KernelSide, Reading};
@@ -185,23 +185,23 @@ impl LiveSource {
         self.guests.hypervisors()
     }
 
-    /// The VMs that live, each with its stat of this moment.
-    fn find_vms(&mut self, notices: &mut Notices) -> Vec<(Arc<FoundVm>, ProcessStat)> {
+    /// The VMs that live, each with its process' state of this moment.
+    fn find_vms(&mut self, notices: &mut Notices) -> Vec<(Arc<FoundVm>, Vitals)> {
         if let Err(error) = self.discovery.scan(&self.root, monotonic()) {
             notices.add(Topic::Discovery, format!("/proc: {error}"));
         }
         let vms: Vec<Arc<FoundVm>> = self.discovery.vms().cloned().collect();
+        let mut told = match &mut self.kernel {
+            Kernel::Runs(kernel) if !self.known.is_empty() => kernel.processes(),
+            _ => BTreeMap::new(),
+        };
         let mut living = Vec::with_capacity(vms.len());
         for vm in vms {
-            let stat = match self.known.get(&vm.pid) {
-                Some(known) => process::kept_stat(&known.files, &self.root, vm.pid),
-                None => process::stat(&self.root, vm.pid),
-            };
-            let stat = stat.ok();
-            if self.discovery.confirm(vm.pid, stat.as_ref())
-                && let Some(stat) = stat
+            let now = self.look_at(&vm, told.remove(&vm.pid));
+            if self.discovery.confirm(vm.pid, now.as_ref())
+                && let Some(now) = now
             {
-                living.push((vm, stat));
+                living.push((vm, now));
             }
         }
         let blind = self.discovery.blind();
@@ -220,6 +220,24 @@ impl LiveSource {
             notices.add(Topic::Discovery, dispute.clone());
         }
         living
+    }
+
+    /// The process' state, `told` by the kernel side or in its file. `None`: it is gone.
+    fn look_at(&mut self, vm: &FoundVm, told: Option<Vitals>) -> Option<Vitals> {
+        let known = self.known.get_mut(&vm.pid).filter(|known| known.start == vm.start);
+        // Another process may have the id by now.
+        let told = told.filter(|now| now.start == vm.start);
+        let stat = || match &known {
+            Some(known) => process::kept_stat(&known.files, &self.root, vm.pid),
+            None => process::stat(&self.root, vm.pid),
+        };
+        let mut now = told.or_else(|| stat().ok().map(Vitals::from))?;
+        if let Some(known) = known.filter(|known| known.start == now.start) {
+            // The file has user and system time each in whole ticks, so that it may say less.
+            known.cpu_ticks = known.cpu_ticks.max(now.cpu_ticks);
+            now.cpu_ticks = known.cpu_ticks;
+        }
+        Some(now)
     }
 
     fn read_host(&self, reading: Option<&Reading>, notices: &mut Notices) -> HostSample {
@@ -241,7 +259,7 @@ impl LiveSource {
     }
 
     /// Removes ended VMs, and updates the eBPF maps for all others.
-    fn update_registry(&mut self, living: &[(Arc<FoundVm>, ProcessStat)], notices: &mut Notices) {
+    fn update_registry(&mut self, living: &[(Arc<FoundVm>, Vitals)], notices: &mut Notices) {
         let starts: HashMap<u32, u64> = living.iter().map(|(vm, _)| (vm.pid, vm.start)).collect();
         let gone: Vec<u32> = self
             .known
@@ -254,9 +272,9 @@ impl LiveSource {
         }
         let mut moved = std::mem::take(&mut self.left);
         let mut patience = Patience::default();
-        for (vm, _) in living {
+        for (vm, now) in living {
             self.candidates.remove(vm.pid);
-            moved |= self.look_where(vm, &mut patience, notices);
+            moved |= self.look_where(vm, now.charge, &mut patience, notices);
             if self.is_outside_scope(vm.pid) {
                 self.guests.leave(&self.root, vm);
             } else {
@@ -285,7 +303,13 @@ impl LiveSource {
     }
 
     /// Updates the cgroup and memory files of a VM. Returns whether they have changed.
-    fn look_where(&mut self, vm: &FoundVm, patience: &mut Patience, notices: &mut Notices) -> bool {
+    fn look_where(
+        &mut self,
+        vm: &FoundVm,
+        charge: Option<Charge>,
+        patience: &mut Patience,
+        notices: &mut Notices,
+    ) -> bool {
         let counts_files = match &self.kernel {
             Kernel::Runs(kernel) => shared::are_counted(kernel.signals()),
             Kernel::Absent(_) => false,
@@ -295,8 +319,12 @@ impl LiveSource {
         let known = self.known.entry(vm.pid).or_insert_with(new);
         let now = monotonic();
         let mut moved = false;
-        if !known.quiet || known.membership.turn_came(vm.pid, now) {
-            moved = known.membership.refresh(&known.files, &self.root, vm.pid, now);
+        let same = match charge {
+            Some(charge) => known.membership.is_same(charge),
+            None => known.quiet,
+        };
+        if !same || known.membership.turn_came(vm.pid, now) {
+            moved = known.membership.refresh(&known.files, &self.root, vm.pid, charge, now);
         }
         if moved {
             known.kept = LastReading::default();
@@ -362,9 +390,9 @@ impl Source for LiveSource {
         host.scope = self.scope.as_mut().map(|scope| scope.read(&self.root, &mut notices));
         let mut vms: Vec<VmSample> = living
             .iter()
-            .map(|(vm, stat)| {
+            .map(|(vm, now)| {
                 let counted = reading.as_mut().and_then(|reading| reading.vms.get_mut(&vm.pid));
-                self.read_vm(vm, stat, counted, &tick)
+                self.read_vm(vm, now, counted, &tick)
             })
             .collect();
         self.settle_hooks(&mut notices);

@@ -22,7 +22,7 @@
 
 use memtrace_ebpf::VmCounters;
 
-use crate::hostfs::process::ProcessStat;
+use crate::hostfs::process::Vitals;
 use memtrace_core::sample::{CgroupSample, GuestSample, ProcessSample};
 use memtrace_core::signal::{Signal, SignalStatus};
 use memtrace_core::units::{Bytes, Nanos};
@@ -51,14 +51,14 @@ pub(super) struct ActivitySigns {
 }
 
 impl ActivitySigns {
-    pub(super) const fn new(counters: VmCounters, stat: &ProcessStat, guest: &GuestSample) -> Self {
+    pub(super) const fn new(counters: VmCounters, now: &Vitals, guest: &GuestSample) -> Self {
         Self {
             counters,
-            minor_faults: stat.minor_faults,
-            major_faults: stat.major_faults,
-            threads: stat.threads,
-            size: stat.size,
-            resident_pages: stat.resident_pages,
+            minor_faults: now.minor_faults,
+            major_faults: now.major_faults,
+            threads: now.threads,
+            size: now.size,
+            resident_pages: now.resident_pages,
             balloon: guest.actual,
         }
     }

@@ -173,6 +173,16 @@ impl Btf {
         found
     }
 
+    /// Ids of those of these functions that the kernel has.
+    pub fn function_ids(&self, names: &[&'static str]) -> BTreeMap<&'static str, u32> {
+        let ids = (1..self.types.len() as u32).filter_map(|id| {
+            let head = self.head(id).filter(|head| head.kind == FUNC)?;
+            let name = names.iter().find(|name| **name == self.string(head.name))?;
+            Some((*name, id))
+        });
+        ids.collect()
+    }
+
     /// The arguments of a function type, without the first `skip`.
     fn signature(&self, id: u32, skip: usize) -> Option<Signature> {
         let head = self.head(self.peel(id)?).filter(|head| head.kind == FUNC_PROTO)?;

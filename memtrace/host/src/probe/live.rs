@@ -18,12 +18,14 @@ use super::kswapd::{self, Active};
 use super::limits::Limits;
 use super::load::{self, map};
 use super::missed;
+use super::pass::Pass;
 use super::plan::{self, Plan};
 use super::slots::{Slots, Tracked};
 use super::support::{self, Means};
 use super::{Arrived, Belongings, FlowReading, Hooking, KernelSide, Reading, Taker, VmReading};
 use crate::clock::monotonic;
 use crate::hostfs::Keeper;
+use crate::hostfs::process::Vitals;
 use crate::probe::ring_reader::RingReader;
 use memtrace_core::signal::SignalStatus;
 use memtrace_core::units::{Nanos, Pages};
@@ -44,6 +46,8 @@ pub struct Probe {
     logger: Option<EbpfLogger<Box<dyn log::Log>>>,
     /// The programs' fdinfo.
     files: Keeper,
+    /// Or why processes are read from files.
+    pass: Result<Pass, String>,
 }
 
 impl Probe {
@@ -54,6 +58,7 @@ impl Probe {
     /// When nothing at all can run: no privilege, or no BPF.
     pub fn open(sys: &Path, log: bool, limits: &Limits, hooking: Hooking) -> Result<Self> {
         let facts = support::facts(sys);
+        let functions = plan::kernel_functions(&facts);
         let plan = plan::plan(&facts);
         let Plan { layout, hooks, absent, means } = match hooking {
             Hooking::Always => plan,
@@ -61,8 +66,12 @@ impl Probe {
         };
         // Large, so it is kept no longer than attaching takes.
         let btf = Btf::parse_file(sys.join("kernel/btf/vmlinux"), Endianness::default()).ok();
-        let mut ebpf = load::load(layout, btf.as_ref(), log, limits)?;
+        let mut ebpf = load::load(layout, btf.as_ref(), functions.as_ref().ok(), log, limits)?;
         let logger = if log { start_logger(&mut ebpf) } else { None };
+        let pass = functions.and_then(|_| Pass::open(&mut ebpf, btf.as_ref()));
+        if let Err(reason) = &pass {
+            tracing::debug!("processes are read from files: {reason}");
+        }
         // Before the programs run, which take slots by themselves.
         let slots = Slots::new(&mut ebpf, limits)?;
         let hooks = Hooks::attach(&mut ebpf, hooks, absent, btf.as_ref(), means);
@@ -80,6 +89,7 @@ impl Probe {
             nodes: support::memory_nodes(sys),
             logger,
             files: Keeper::default(),
+            pass,
         })
     }
 
@@ -184,6 +194,18 @@ impl KernelSide for Probe {
             }
         }
         events
+    }
+
+    fn processes(&mut self) -> BTreeMap<u32, Vitals> {
+        let Ok(pass) = &mut self.pass else { return BTreeMap::new() };
+        pass.run().unwrap_or_else(|error| {
+            tracing::debug!("processes are read from files this time: {error}");
+            BTreeMap::new()
+        })
+    }
+
+    fn processes_unread(&self) -> Option<&str> {
+        self.pass.as_ref().err().map(String::as_str)
     }
 
     fn swap_ins_need_vmswap(&self) -> bool {

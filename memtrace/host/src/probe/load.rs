@@ -9,21 +9,28 @@ use aya::{Btf, Ebpf, EbpfLoader};
 use memtrace_ebpf::KernelLayout;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
+use super::kfunc;
 use super::limits::Limits;
 use super::plan::{Hook, HookKind};
 
 /// The programs, built from `memtrace-ebpf`.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MEMTRACE_BPF_OBJECT"));
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MEMTRACE_BPF_OBJECT"));
 
 /// Not in any header of user space: the kernel can't attach to such a function.
 const ENOTSUPP: i32 = 524;
 
 /// Loads the object with this layout: maps are made, programs wait for [`attach`]. `btf`:
-/// the kernel's types, if it has any.
+/// the kernel's types, if it has any. `functions`: those of the kernel that programs call.
 ///
 /// # Errors
 /// Without the privilege for BPF, or on a kernel without what the maps need.
-pub fn load(layout: KernelLayout, btf: Option<&Btf>, log: bool, limits: &Limits) -> Result<Ebpf> {
+pub fn load(
+    layout: KernelLayout,
+    btf: Option<&Btf>,
+    functions: Option<&kfunc::Ids>,
+    log: bool,
+    limits: &Limits,
+) -> Result<Ebpf> {
     // Up to 5.10 BPF memory counts against RLIMIT_MEMLOCK. Later it counts against the
     // cgroup, and without CAP_SYS_RESOURCE raising the limit fails, which is then fine.
     let unlimited = Rlimit { current: None, maximum: None };
@@ -31,6 +38,17 @@ pub fn load(layout: KernelLayout, btf: Option<&Btf>, log: bool, limits: &Limits)
         tracing::debug!("RLIMIT_MEMLOCK stays as it is: {error}");
     }
     let log_level = if log { u8::MAX } else { 0 };
+    // The loader reads it where it lies, by addresses that are multiples of this.
+    const ALIGNMENT: usize = 8;
+    let mut object = vec![0; OBJECT.len() + ALIGNMENT];
+    let begin = object.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
+    object.truncate(begin + OBJECT.len());
+    if let Some(copy) = object.get_mut(begin..) {
+        copy.copy_from_slice(OBJECT);
+        if let Some(ids) = functions {
+            kfunc::resolve(copy, ids);
+        }
+    }
     let mut loader = EbpfLoader::new();
     limits.apply(&mut loader);
     loader
@@ -38,7 +56,7 @@ pub fn load(layout: KernelLayout, btf: Option<&Btf>, log: bool, limits: &Limits)
         .override_global("LAYOUT", &layout, true)
         // The log's own global is there only if a program logs.
         .override_global("AYA_LOG_LEVEL", &log_level, false)
-        .load(OBJECT)
+        .load(object.get(begin..).unwrap_or_default())
         .context("cannot load the eBPF programs")
 }
 
@@ -117,7 +135,7 @@ pub struct Refusal {
 }
 
 /// The error number at the bottom of aya's error, if there is one.
-fn errno(error: &ProgramError) -> Option<i32> {
+pub(super) fn errno(error: &ProgramError) -> Option<i32> {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = source {
         if let Some(io) = error.downcast_ref::<std::io::Error>() {

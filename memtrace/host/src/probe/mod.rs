@@ -4,6 +4,7 @@
 mod attach;
 pub(crate) mod btf;
 mod flows;
+mod kfunc;
 mod kswapd;
 #[expect(unsafe_code, reason = "KVM maps memory into this process")]
 pub mod kvm;
@@ -11,6 +12,8 @@ mod limits;
 mod live;
 mod load;
 mod missed;
+#[expect(unsafe_code, reason = "an iterator over a map takes system calls that aya hasn't")]
+mod pass;
 pub(crate) mod plan;
 mod processes;
 #[expect(unsafe_code, reason = "the ring buffer gives bytes")]
@@ -29,6 +32,7 @@ use std::path::Path;
 use anyhow::Result;
 use memtrace_ebpf::{Event, HostCounters, VmCounters};
 
+use crate::hostfs::process::Vitals;
 use crate::hostfs::process::maps::Inode;
 use memtrace_core::sample::HistogramsSample;
 use memtrace_core::signal::{Signal, SignalStatus};
@@ -87,6 +91,13 @@ pub trait KernelSide: Send {
     /// All counters. Never fails as a whole: what could not be read is missing, and
     /// `problems` says why.
     fn read(&mut self) -> Reading;
+
+    /// What the kernel tells of tracked processes at this moment, by process id, as far as it does
+    /// so without files.
+    fn processes(&mut self) -> BTreeMap<u32, Vitals>;
+
+    /// Why it never does. `None`: it does.
+    fn processes_unread(&self) -> Option<&str>;
 
     /// Whether swap-in events miss pages, so that VmSwap is needed: since
     /// about 6.13 a huge page may come back as one event, and up to 6.1 events come in

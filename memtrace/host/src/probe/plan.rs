@@ -3,12 +3,14 @@
 
 mod deep;
 mod demand;
+mod pass;
 mod signal_quality;
 
 use memtrace_ebpf::{KernelLayout, MISSING};
 
 use super::support::{KernelFacts, Means};
 use memtrace_core::signal::Signal;
+pub(super) use pass::kernel_functions;
 pub use signal_quality::statuses;
 
 /// One program in one place of the kernel.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use memtrace_ebpf::{KernelLayout, MISSING};
+use memtrace_ebpf::{KFUNCS, KernelLayout, MISSING};
 
 use super::btf::Btf;
 use super::signature::Signature;
@@ -22,6 +22,8 @@ pub struct KernelFacts {
     pub architecture: &'static str,
     /// Whether a huge page can be swapped in whole (since about 6.13).
     pub large_swap_in: bool,
+    /// Ids of functions that programs can call.
+    pub kfuncs: BTreeMap<&'static str, u32>,
     /// Why there is no type information.
     pub btf_problem: Option<String>,
     /// Why there is less of it than the kernel has.
@@ -123,6 +125,7 @@ pub fn without_btf(problem: String) -> KernelFacts {
         functions: BTreeMap::new(),
         architecture: std::env::consts::ARCH,
         large_swap_in: false,
+        kfuncs: BTreeMap::new(),
         btf_problem: Some(problem),
         btf_unread: None,
     }
@@ -179,6 +182,7 @@ pub(crate) fn facts_of(btf: &Btf) -> KernelFacts {
         inode_sb: offset("inode", "i_sb"),
         sb_dev: offset("super_block", "s_dev"),
         task_nvcsw: offset("task_struct", "nvcsw"),
+        ..layout_of_processes(btf)
     };
     let tracepoints =
         TRACEPOINTS.into_iter().filter_map(|name| Some((name, btf.tracepoint(name)?))).collect();
@@ -190,9 +194,50 @@ pub(crate) fn facts_of(btf: &Btf) -> KernelFacts {
         functions: btf.functions(&FUNCTIONS),
         architecture: std::env::consts::ARCH,
         large_swap_in,
+        kfuncs: btf.function_ids(&KFUNCS),
         btf_problem: None,
         btf_unread: btf.unread().map(str::to_owned),
     }
+}
+
+/// What the pass over the table of processes needs of the layout, and nothing else.
+fn layout_of_processes(btf: &Btf) -> KernelLayout {
+    let offset = |name: &str, path: &str| btf.offset(name, path).unwrap_or(MISSING);
+    KernelLayout {
+        task_signal: offset("task_struct", "signal"),
+        task_cgroups: offset("task_struct", "cgroups"),
+        task_comm: offset("task_struct", "comm"),
+        task_state: offset("task_struct", "__state"),
+        task_exit_state: offset("task_struct", "exit_state"),
+        task_start: offset("task_struct", "start_boottime"),
+        task_min_flt: offset("task_struct", "min_flt"),
+        task_maj_flt: offset("task_struct", "maj_flt"),
+        task_runtime: offset("task_struct", "se.sum_exec_runtime"),
+        task_thread_node: offset("task_struct", "thread_node"),
+        signal_threads: offset("signal_struct", "nr_threads"),
+        signal_thread_head: offset("signal_struct", "thread_head"),
+        signal_min_flt: offset("signal_struct", "min_flt"),
+        signal_maj_flt: offset("signal_struct", "maj_flt"),
+        signal_runtime: offset("signal_struct", "sum_sched_runtime"),
+        signal_sequence: offset("signal_struct", "stats_lock.seqcount.seqcount.sequence"),
+        mm_total_vm: offset("mm_struct", "total_vm"),
+        mm_rss_stat: offset("mm_struct", "rss_stat"),
+        percpu_counter_count: offset("percpu_counter", "count"),
+        percpu_counter_size: btf.size("percpu_counter").unwrap_or(MISSING),
+        css_set_memory: css_set_memory(btf).unwrap_or(MISSING),
+        css_set_unified: offset("css_set", "dfl_cgrp"),
+        memcg_usage: offset("mem_cgroup", "memory.usage"),
+        ..KernelLayout::UNKNOWN
+    }
+}
+
+/// Where a `css_set` points to the state of its `mem_cgroup`, if that is what a `mem_cgroup` begins
+/// with.
+fn css_set_memory(btf: &Btf) -> Option<u32> {
+    const POINTER: u32 = 8;
+    btf.offset("mem_cgroup", "css").filter(|offset| *offset == 0)?;
+    let place = btf.enumerator("cgroup_subsys_id", "memory_cgrp_id")?.checked_mul(POINTER)?;
+    btf.offset("css_set", "subsys")?.checked_add(place)
 }
 
 /// Where a large folio has its number of pages: the field of today, that up to 6.14, or

@@ -36,7 +36,7 @@ use super::judge::Description;
 use super::name;
 use crate::hostfs::HostRoot;
 use crate::hostfs::process::fds::Descriptors;
-use crate::hostfs::process::{self, ProcessStat};
+use crate::hostfs::process::{self, Vitals};
 use memtrace_core::format::several;
 use memtrace_core::sample::{Claims, VmId};
 use memtrace_core::units::Nanos;
@@ -252,18 +252,18 @@ impl Discovery {
         self.crowds.retain(|pid| self.entries.contains_key(&pid));
     }
 
-    /// Whether `pid` is still the VM that it was found as. `stat` is its present state. Forgets
+    /// Whether `pid` is still the VM that it was found as. `now` is its present state. Forgets
     /// it otherwise; a process that execs is inspected again in the next scan.
-    pub fn confirm(&mut self, pid: u32, stat: Option<&ProcessStat>) -> bool {
+    pub fn confirm(&mut self, pid: u32, now: Option<&Vitals>) -> bool {
         let found = self.vms.get(&pid).map(|vm| vm.start);
-        let Some(stat) = stat.filter(|stat| found == Some(stat.start) && !stat.has_ended()) else {
+        let Some(now) = now.filter(|now| found == Some(now.start) && !now.ended) else {
             self.forget(pid);
             return false;
         };
         // An exiting process no longer looks like a VM, and is kept until it is gone.
         if let Some(seen) = self.entries.get_mut(&pid).and_then(|entry| entry.seen.as_mut())
-            && seen.comm != stat.comm
-            && !stat.exiting
+            && seen.comm != now.comm
+            && !now.exiting
         {
             seen.next_check = Nanos(0);
         }

@@ -60,6 +60,17 @@ fn hooks() -> Fact {
     fact("hooks", Standing::Good, finding)
 }
 
+/// How processes of VMs are looked at in each sample. `unread`: why the kernel side doesn't.
+pub(super) fn processes(unread: Option<&str>) -> Fact {
+    match unread {
+        None => fact("processes", Standing::Good, "of VMs are read in one pass of a BPF iterator"),
+        Some(reason) => {
+            let finding = format!("of VMs are read from files, which takes longer: {reason}");
+            fact("processes", Standing::Note, finding)
+        }
+    }
+}
+
 fn type_information(root: &HostRoot) -> Fact {
     let path = root.sys.join("kernel/btf/vmlinux");
     match std::fs::File::open(&path) {
@@ -222,6 +233,14 @@ mod tests {
         let fact = capabilities(Some(0));
         assert_eq!(fact.standing, Standing::Bad);
         assert!(fact.finding.contains("CAP_BPF") && fact.finding.contains("sudo"), "{fact:?}");
+    }
+
+    #[test]
+    fn processes_are_read_from_files_for_a_reason() {
+        assert_eq!(processes(None).standing, Standing::Good);
+        let fact = processes(Some("this kernel has no function f"));
+        assert_eq!(fact.standing, Standing::Note);
+        assert!(fact.finding.ends_with("longer: this kernel has no function f"), "{fact:?}");
     }
 
     #[test]

@@ -47,15 +47,19 @@ pub fn run(arguments: &DoctorArguments, verbosity: Verbosity) -> Result<u8> {
 
 /// Attaches all hooks briefly, to find out what can be attached.
 fn examine(root: &HostRoot, verbosity: Verbosity, audit: Audit) -> DoctorReport {
+    let mut facts = facts::facts(root);
     let (signals, problem) = match probe::open(&root.sys, verbosity.programs(), Hooking::Always) {
-        Ok(kernel) => (kernel.signals().to_vec(), None),
+        Ok(kernel) => {
+            facts.push(facts::processes(kernel.processes_unread()));
+            (kernel.signals().to_vec(), None)
+        }
         Err(error) => (Vec::new(), Some(format!("{error:#}"))),
     };
     DoctorReport {
         schema_version: SCHEMA_VERSION,
         version: env!("CARGO_PKG_VERSION").into(),
         abi_version: memtrace_ebpf::ABI_VERSION,
-        facts: facts::facts(root),
+        facts,
         signals,
         problem,
         audit,

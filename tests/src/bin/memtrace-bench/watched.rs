@@ -1,10 +1,12 @@
 //! The kernel side, with a note of each event that it gave.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use memtrace_core::signal::SignalStatus;
 use memtrace_ebpf::VmCounters;
+use memtrace_host::hostfs::process::Vitals;
 use memtrace_host::probe::{Arrived, Belongings, KernelSide, Reading};
 
 /// The events so far.
@@ -50,6 +52,14 @@ impl KernelSide for Watched {
 
     fn event_fd(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.inner.event_fd()
+    }
+
+    fn processes(&mut self) -> BTreeMap<u32, Vitals> {
+        self.inner.processes()
+    }
+
+    fn processes_unread(&self) -> Option<&str> {
+        self.inner.processes_unread()
     }
 
     fn swap_ins_need_vmswap(&self) -> bool {

@@ -15,14 +15,14 @@ pub fn usage(keeper: &Keeper, cgroup: &MemoryCgroup) -> Option<Bytes> {
 }
 
 /// `keeper` holds the files from one sample to the next. Who is in it is left out. What
-/// can't be read is missing, and `problem` says why.
+/// can't be read is missing, and `problem` says why. `usage`: what it charges, where that is known.
 ///
 /// Usage is read first: while it is the same, so was all that came after it.
-pub fn sample(keeper: &Keeper, cgroup: &MemoryCgroup) -> CgroupSample {
+pub fn sample(keeper: &Keeper, cgroup: &MemoryCgroup, usage: Option<Bytes>) -> CgroupSample {
     let mut files = Files { keeper, directory: &cgroup.directory, problem: None };
     let mut sample = match cgroup.version {
-        Version::V1 => version_one(cgroup, &mut files),
-        Version::V2 => version_two(cgroup, &mut files),
+        Version::V1 => version_one(cgroup, &mut files, usage),
+        Version::V2 => version_two(cgroup, &mut files, usage),
     };
     sample.psi = pressure(keeper, cgroup);
     sample.version = cgroup.version.number();
@@ -35,8 +35,8 @@ pub fn sample(keeper: &Keeper, cgroup: &MemoryCgroup) -> CgroupSample {
     sample
 }
 
-fn version_one(cgroup: &MemoryCgroup, files: &mut Files<'_>) -> CgroupSample {
-    let usage = files.number(Version::V1.usage_file());
+fn version_one(cgroup: &MemoryCgroup, files: &mut Files<'_>, usage: Option<Bytes>) -> CgroupSample {
+    let usage = usage.or_else(|| files.number(Version::V1.usage_file()));
     let Stat { memory, swap, hierarchical_limit } =
         files.read("memory.stat", stat::parse).unwrap_or_default();
     // The kernel knows whether limits of ancestors hold (memory.use_hierarchy).
@@ -54,7 +54,7 @@ fn version_one(cgroup: &MemoryCgroup, files: &mut Files<'_>) -> CgroupSample {
     }
 }
 
-fn version_two(cgroup: &MemoryCgroup, files: &mut Files<'_>) -> CgroupSample {
+fn version_two(cgroup: &MemoryCgroup, files: &mut Files<'_>, usage: Option<Bytes>) -> CgroupSample {
     if cgroup.is_root() {
         return CgroupSample {
             limit: Some(Limit::Unlimited),
@@ -62,7 +62,7 @@ fn version_two(cgroup: &MemoryCgroup, files: &mut Files<'_>) -> CgroupSample {
             ..CgroupSample::default()
         };
     }
-    let usage = files.number(Version::V2.usage_file());
+    let usage = usage.or_else(|| files.number(Version::V2.usage_file()));
     let stat = files.read("memory.stat", stat::parse).unwrap_or_default();
     let (limit_hits, oom_kills) = files.read("memory.events", events).unwrap_or_default();
     CgroupSample {

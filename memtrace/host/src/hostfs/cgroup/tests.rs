@@ -45,14 +45,14 @@ fn libvirts_threaded_groups_are_charged_to_their_ancestor() {
     assert_eq!(cgroup.path, "/machine.slice/vm.scope/libvirt");
     assert!(cgroup.id.is_some());
 
-    let sample = sample(&Keeper::default(), &cgroup);
+    let sample = sample(&Keeper::default(), &cgroup, None);
     assert_eq!(sample.version, 2);
     assert_eq!(sample.usage, Some(Bytes(5000)));
     assert_eq!(sample.limit, Some(Limit::At(Bytes(90_000))), "the slice's limit is the tightest");
     assert_eq!(sample.high, Some(Limit::Unlimited));
     assert_eq!((sample.swap, sample.swap_limit), (Some(Bytes(300)), Some(Limit::Unlimited)));
     host.file("sys/fs/cgroup/machine.slice/memory.swap.max", "0\n");
-    let limited = super::sample(&Keeper::default(), &cgroup);
+    let limited = super::sample(&Keeper::default(), &cgroup, None);
     assert_eq!(limited.swap_limit, Some(Limit::At(Bytes(0))), "the slice's again");
     assert_eq!(sample.stat.pgmajfault, Some(9));
     assert_eq!((sample.limit_hits, sample.oom_kills), (Some(41), Some(2)));
@@ -65,7 +65,7 @@ fn version_one_is_read_with_the_limit_that_the_kernel_tells() {
     let host = FakeHost::new("35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n");
     one(&host, "machine/a b");
     let cgroup = process(&host, "4:memory:/machine/a b\n").unwrap();
-    let sample = sample(&Keeper::default(), &cgroup);
+    let sample = sample(&Keeper::default(), &cgroup, None);
     assert_eq!(sample.version, 1);
     assert_eq!(sample.path, "/machine/a b");
     assert_eq!(sample.usage, Some(Bytes(7000)));
@@ -82,7 +82,7 @@ fn hybrid_takes_memory_from_one_and_pressure_from_the_other() {
     one(&host, "machine/vm");
     host.file("sys/fs/cgroup/unified/machine/vm/memory.pressure", PSI);
     let cgroup = process(&host, "4:memory:/machine/vm\n0::/machine/vm\n").unwrap();
-    let sample = sample(&Keeper::default(), &cgroup);
+    let sample = sample(&Keeper::default(), &cgroup, None);
     assert_eq!(sample.version, 1);
     assert_eq!(sample.psi.unwrap().some.avg10, 1.5);
 }
@@ -93,7 +93,7 @@ fn in_hybrid_the_hosts_pressure_is_not_taken_for_the_vms() {
     one(&host, "machine/vm");
     host.file("sys/fs/cgroup/unified/memory.pressure", PSI);
     let cgroup = process(&host, "4:memory:/machine/vm\n0::/\n").unwrap();
-    assert_eq!(sample(&Keeper::default(), &cgroup).psi, None);
+    assert_eq!(sample(&Keeper::default(), &cgroup, None).psi, None);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn the_root_cgroup_has_no_numbers_of_its_own() {
     host.file("sys/fs/cgroup/cgroup.procs", "");
     let cgroup = process(&host, "0::/\n").unwrap();
     assert!(cgroup.is_root());
-    let sample = sample(&Keeper::default(), &cgroup);
+    let sample = sample(&Keeper::default(), &cgroup, None);
     assert_eq!((sample.usage, sample.limit), (None, Some(Limit::Unlimited)));
     assert!(sample.problem.unwrap().contains("root cgroup"));
 }
@@ -113,7 +113,7 @@ fn an_unreadable_file_costs_that_number_alone() {
     two(&host, "vm", "5\n");
     host.unreadable("sys/fs/cgroup/vm/memory.max");
     let cgroup = process(&host, "0::/vm\n").unwrap();
-    let sample = sample(&Keeper::default(), &cgroup);
+    let sample = sample(&Keeper::default(), &cgroup, None);
     assert_eq!(sample.limit, None, "unknown is not unlimited");
     assert_eq!(sample.usage, Some(Bytes(5000)));
     assert!(sample.problem.unwrap().starts_with("memory.max: "));
@@ -125,7 +125,7 @@ fn a_cgroup_that_goes_away_is_said_to_be_gone() {
     two(&host, "vm", "max\n");
     let cgroup = process(&host, "0::/vm\n").unwrap();
     std::fs::remove_dir_all(host.path("sys/fs/cgroup/vm")).unwrap();
-    let sample = sample(&Keeper::default(), &cgroup);
+    let sample = sample(&Keeper::default(), &cgroup, None);
     assert_eq!(sample.usage, None);
     assert_eq!(sample.problem.as_deref(), Some("the cgroup is gone"));
 }

@@ -8,6 +8,7 @@ pub mod sight;
 pub mod stat;
 pub(crate) mod status;
 pub(crate) mod threads;
+mod vitals;
 
 use std::ffi::OsStr;
 use std::io;
@@ -22,6 +23,7 @@ use super::{HostRoot, Keeper, read};
 use memtrace_core::sample::ProcessSample;
 use memtrace_core::units::Nanos;
 pub use stat::ProcessStat;
+pub use vitals::{Charge, Vitals};
 
 /// Most processes of one host that are looked at.
 pub(crate) const MAX_PROCESSES: usize = 200_000;
@@ -132,18 +134,18 @@ pub fn memory(keeper: &Keeper, root: &HostRoot, pid: u32) -> ProcessSample {
     keeper.read(&path, status::LONGEST, status::parse).unwrap_or_default()
 }
 
-/// `memory` with faults, time and threads from the process' stat. `ticks_per_second` is the
+/// `memory` with faults, time and threads of the process. `ticks_per_second` is the
 /// unit of its times.
-pub(crate) fn with_stat(
+pub(crate) fn with_vitals(
     memory: ProcessSample,
-    stat: &ProcessStat,
+    vitals: &Vitals,
     ticks_per_second: u64,
 ) -> ProcessSample {
     ProcessSample {
-        minor_faults: Some(stat.minor_faults),
-        major_faults: Some(stat.major_faults),
-        cpu_time: ticks_to_nanos(stat.cpu_ticks, ticks_per_second),
-        threads: Some(stat.threads),
+        minor_faults: Some(vitals.minor_faults),
+        major_faults: Some(vitals.major_faults),
+        cpu_time: ticks_to_nanos(vitals.cpu_ticks, ticks_per_second),
+        threads: Some(vitals.threads),
         ..memory
     }
 }
@@ -158,6 +160,11 @@ pub fn since_boot(start: u64) -> Option<Duration> {
 pub(crate) fn ticks_to_nanos(ticks: u64, per_second: u64) -> Option<Nanos> {
     let nanos = u128::from(ticks) * u128::from(Nanos::SECOND.0);
     u64::try_from(nanos.checked_div(u128::from(per_second))?).ok().map(Nanos)
+}
+
+/// Whole clock ticks, as the kernel makes them (`nsec_to_clock_t`). `None` as above.
+pub(crate) fn nanos_to_ticks(nanos: u64, per_second: u64) -> Option<u64> {
+    nanos.checked_div(Nanos::SECOND.0.checked_div(per_second)?)
 }
 
 #[cfg(test)]
@@ -180,5 +187,7 @@ mod tests {
         assert_eq!(ticks_to_nanos(250, 100), Some(Nanos(2_500_000_000)));
         assert_eq!(ticks_to_nanos(1, 0), None);
         assert_eq!(ticks_to_nanos(u64::MAX, 1), None);
+        assert_eq!(nanos_to_ticks(2_509_999_999, 100), Some(250));
+        assert_eq!((nanos_to_ticks(1, 0), nanos_to_ticks(1, u64::MAX)), (None, None));
     }
 }

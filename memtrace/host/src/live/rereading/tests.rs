@@ -8,8 +8,8 @@ use memtrace_core::signal::Quality;
 
 const SECOND: u64 = Nanos::SECOND.0;
 
-fn stat() -> ProcessStat {
-    ProcessStat { minor_faults: 100, threads: 4, resident_pages: Some(50), ..Default::default() }
+fn stat() -> Vitals {
+    Vitals { minor_faults: 100, threads: 4, resident_pages: Some(50), ..Default::default() }
 }
 
 fn signs() -> ActivitySigns {
@@ -36,7 +36,7 @@ fn pressure(avg10: f64) -> Option<Psi> {
 #[test]
 fn a_vm_is_still_while_no_sign_moves() {
     assert!(kept().is_still(&signs(), || Some(Bytes(9))));
-    let cpu = ProcessStat { cpu_ticks: 999, state: 'R', ..stat() };
+    let cpu = Vitals { cpu_ticks: 999, ..stat() };
     let works = ActivitySigns::new(VmCounters::ZERO, &cpu, &GuestSample::default());
     assert!(kept().is_still(&works, || Some(Bytes(9))), "a guest that only works");
 }
@@ -52,18 +52,17 @@ fn late_kernel_counters_are_waited_for() {
 #[test]
 fn every_sign_counts() {
     let counters = |counters| ActivitySigns::new(counters, &stat(), &GuestSample::default());
-    let of =
-        |stat: ProcessStat| ActivitySigns::new(VmCounters::ZERO, &stat, &GuestSample::default());
+    let of = |stat: Vitals| ActivitySigns::new(VmCounters::ZERO, &stat, &GuestSample::default());
     let balloon = GuestSample { actual: Some(Bytes(1)), ..Default::default() };
     for moved in [
         counters(VmCounters { guest_faults: 1, ..VmCounters::ZERO }),
         counters(VmCounters { swap_out_pages: 1, ..VmCounters::ZERO }),
         counters(VmCounters { memcg_reclaims: 1, ..VmCounters::ZERO }),
-        of(ProcessStat { minor_faults: 101, ..stat() }),
-        of(ProcessStat { major_faults: 1, ..stat() }),
-        of(ProcessStat { threads: 5, ..stat() }),
-        of(ProcessStat { size: Some(1), ..stat() }),
-        of(ProcessStat { resident_pages: Some(49), ..stat() }),
+        of(Vitals { minor_faults: 101, ..stat() }),
+        of(Vitals { major_faults: 1, ..stat() }),
+        of(Vitals { threads: 5, ..stat() }),
+        of(Vitals { size: Some(1), ..stat() }),
+        of(Vitals { resident_pages: Some(49), ..stat() }),
         ActivitySigns::new(VmCounters::ZERO, &stat(), &balloon),
     ] {
         assert!(!kept().is_still(&moved, || Some(Bytes(9))), "{moved:?}");

@@ -1,6 +1,7 @@
 //! Which files of a VM are read again, and how old the values shown can be.
 
 use super::*;
+use crate::hostfs::process::Charge;
 use memtrace_core::units::Limit;
 
 const SECOND: u64 = Nanos::SECOND.0;
@@ -149,4 +150,83 @@ fn kept_readings_have_the_present_sharing_of_the_cgroup() {
     remote.send(event(EVENT_EXITED, 60));
     assert_eq!(at(&mut source, &remote, 1, 7).cgroup.unwrap().vms, 1);
     assert_eq!(remote.state.lock().unwrap().tracked[&50].cgroups.len(), 1);
+}
+
+/// What the kernel side tells of the VM, which is what its files say.
+fn told(usage: u64, host: &FakeHost) -> Vitals {
+    let id = |path: &str| std::os::unix::fs::MetadataExt::ino(&host.path(path).metadata().unwrap());
+    let (memory, usage) = (id("sys/fs/cgroup/pool/vm"), Bytes(usage));
+    let charge = Some(Charge { memory, unified: memory, usage });
+    Vitals { charge, ..Vitals::from(crate::hostfs::process::stat(&host.root(), 50).unwrap()) }
+}
+
+#[test]
+fn what_the_kernel_side_tells_takes_the_place_of_files() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    at(&mut source, &remote, 1, 7);
+    let now = Vitals { minor_faults: 333, cpu_ticks: 400, ..told(8192, &host) };
+    remote.state.lock().unwrap().processes = [(50, now.clone())].into();
+    host.unreadable("sys/fs/cgroup/pool/vm/memory.current");
+    write(&host, 8192);
+    let vm = at(&mut source, &remote, 2, 7);
+    assert_eq!(
+        (vm.process.minor_faults, vm.process.cpu_time),
+        (Some(333), Some(Nanos(4 * SECOND)))
+    );
+    let cgroup = vm.cgroup.unwrap();
+    assert_eq!((cgroup.usage, cgroup.problem), (Some(Bytes(8192)), None));
+    // It is quiet by these alone, and no longer once one of them moves.
+    at(&mut source, &remote, 5, 7);
+    write(&host, 4096);
+    assert_eq!(seen(&at(&mut source, &remote, 5, 7)), Some(Bytes(8192)));
+    let charge = Charge { usage: Bytes(4096), ..now.charge.unwrap() };
+    let now = Vitals { charge: Some(charge), ..now };
+    remote.state.lock().unwrap().processes = [(50, now)].into();
+    assert_eq!(seen(&at(&mut source, &remote, 5, 7)), Some(Bytes(4096)));
+}
+
+#[test]
+fn what_is_told_of_another_process_or_cgroup_is_not_taken() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    at(&mut source, &remote, 1, 7);
+    let other = Vitals { start: 778, minor_faults: 333, ..told(8192, &host) };
+    remote.state.lock().unwrap().processes = [(50, other)].into();
+    let vm = at(&mut source, &remote, 2, 7);
+    assert_eq!(vm.process.minor_faults, Some(100), "the process that had the id before");
+    let mut now = told(8192, &host);
+    now.charge.as_mut().unwrap().memory += 1;
+    remote.state.lock().unwrap().processes = [(50, now)].into();
+    let vm = at(&mut source, &remote, 3, 7);
+    assert_eq!(vm.cgroup.unwrap().usage, Some(Bytes(4096)), "that of its own cgroup's file");
+}
+
+#[test]
+fn a_move_to_another_cgroup_is_seen_at_once() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    for second in [1, 2, 5] {
+        remote.state.lock().unwrap().processes = [(50, told(4096, &host))].into();
+        assert_eq!(at(&mut source, &remote, second, 7).cgroup.unwrap().path, "/pool/vm");
+    }
+    let mut now = told(4096, &host);
+    now.charge.as_mut().unwrap().memory += 1;
+    remote.state.lock().unwrap().processes = [(50, now)].into();
+    host.process(&FakeProcess { cgroup: "0::/pool\n", ..QEMU });
+    assert_eq!(at(&mut source, &remote, 5, 7).cgroup.unwrap().path, "/pool");
+}
+
+#[test]
+fn cpu_time_never_runs_backwards_where_its_source_changes() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    at(&mut source, &remote, 1, 7);
+    // The file rounds user and system time down, each by itself: 300 and 45 ticks.
+    let now = Vitals { cpu_ticks: 346, ..told(4096, &host) };
+    remote.state.lock().unwrap().processes = [(50, now)].into();
+    let before = at(&mut source, &remote, 2, 7).process.cpu_time;
+    assert_eq!(before, Some(Nanos(346 * SECOND / 100)));
+    remote.state.lock().unwrap().processes.clear();
+    assert_eq!(at(&mut source, &remote, 3, 7).process.cpu_time, before);
 }

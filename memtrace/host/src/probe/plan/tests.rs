@@ -14,7 +14,7 @@ fn form(arguments: &[&str]) -> Signature {
 }
 
 /// Facts of 6.18: all that the plan knows of.
-fn facts() -> KernelFacts {
+pub(super) fn facts() -> KernelFacts {
     let mut tracepoints: BTreeMap<_, _> =
         TRACEPOINTS.into_iter().map(|name| (name, form(&["int"]))).collect();
     tracepoints.remove("mm_vmscan_writepage");
@@ -46,6 +46,29 @@ fn facts() -> KernelFacts {
         inode_sb: 21,
         sb_dev: 22,
         task_nvcsw: 23,
+        task_signal: 24,
+        task_cgroups: 25,
+        task_comm: 26,
+        task_state: 27,
+        task_exit_state: 28,
+        task_start: 29,
+        task_min_flt: 30,
+        task_maj_flt: 31,
+        task_runtime: 32,
+        task_thread_node: 33,
+        signal_threads: 34,
+        signal_thread_head: 35,
+        signal_min_flt: 36,
+        signal_maj_flt: 37,
+        signal_runtime: 38,
+        signal_sequence: 39,
+        mm_total_vm: 40,
+        mm_rss_stat: 41,
+        percpu_counter_count: 42,
+        percpu_counter_size: 43,
+        css_set_memory: 44,
+        css_set_unified: 45,
+        memcg_usage: 46,
         ..KernelLayout::UNKNOWN
     };
     KernelFacts {
@@ -54,6 +77,7 @@ fn facts() -> KernelFacts {
         functions: deep::functions_of_6_18(),
         architecture: "x86_64",
         large_swap_in: false,
+        kfuncs: [("bpf_task_from_pid", 900), ("bpf_task_release", 901)].into(),
         btf_problem: None,
         btf_unread: None,
     }

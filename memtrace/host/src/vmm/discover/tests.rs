@@ -410,9 +410,9 @@ fn a_reused_pid_is_another_vm() {
     let root = host.root();
     let mut discovery = Discovery::default();
     discovery.scan(&root, at(0)).unwrap();
-    let stat = process::stat(&root, 50).unwrap();
-    assert!(discovery.confirm(50, Some(&stat)));
-    let other = ProcessStat { start: 9999, ..stat };
+    let now = Vitals::from(process::stat(&root, 50).unwrap());
+    assert!(discovery.confirm(50, Some(&now)));
+    let other = Vitals { start: 9999, ..now };
     assert!(!discovery.confirm(50, Some(&other)));
     assert_eq!(found(&discovery), []);
     host.process(&FakeProcess { start: 9999, arguments: &["qemu-system-x86_64"], ..QEMU });
@@ -467,8 +467,8 @@ fn a_process_that_is_included_is_a_vm_for_as_long_as_it_lives() {
     discovery.include(60);
     for second in 1..20 {
         discovery.scan(&root, at(second)).unwrap();
-        let stat = crate::hostfs::process::stat(&root, 60).unwrap();
-        assert!(discovery.confirm(60, Some(&stat)), "second {second}");
+        let now = Vitals::from(process::stat(&root, 60).unwrap());
+        assert!(discovery.confirm(60, Some(&now)), "second {second}");
         assert_eq!(discovery.vms().next().unwrap().description.name, "sh-60");
     }
     assert!(!discovery.confirm(60, None));

@@ -1,6 +1,7 @@
 //! Users who make looking for VMs expensive.
 
 use super::*;
+use crate::hostfs::process::ProcessStat;
 use crate::vmm::discover::crowds::VmKind;
 use crate::vmm::discover::turns::{LOOK, TAKING_UP};
 
