@@ -1,5 +1,6 @@
 //! Events that were not counted, because the kernel skipped the program (another one ran on that
-//! CPU), a hook that is attached on demand was at rest, or a map was full. They lower the quality of the numbers that the program counts.
+//! CPU), a hook that is attached on demand was at rest, or a map was full. They lower the quality
+//! of the numbers that the program counts.
 
 use memtrace_ebpf::VmCounters;
 
@@ -27,7 +28,8 @@ pub(super) fn rested(previous: Option<&Sample>, now: &Sample) -> bool {
     hooks.is_some_and(|hooks| !hooks.attached || hooks.since > before)
 }
 
-/// Events of `signal` that no program saw up to a sample: the kernel skipped it, or it was detached.
+/// Events of `signal` that no program saw up to a sample: the kernel skipped it, or it was
+/// detached.
 fn left_out(sample: &Sample, signal: Signal) -> u64 {
     let counters = sample.host.counters.as_ref();
     let left_out = counters.and_then(|counters| counters.missed_by_signal.get(&signal));

@@ -194,8 +194,8 @@ impl<'a> Pair<'a> {
 
 /// Whether counts by address space miss a VM's memory: it is shared, and swap entries of shared
 /// memory belong to the file (`shmem_inode_info.swapped`) and not to MM_SWAPENTS. Memory counts as
-/// shared when most of what is seen of it is, whether resident or taken away, or when it was started
-/// with such memory: most of it may be in swap.
+/// shared when most of what is seen of it is, whether resident or taken away, or when it was
+/// started with such memory: most of it may be in swap.
 pub fn shares_memory(vm: &VmSample, page_size: Bytes) -> bool {
     let known = |bytes: Option<Bytes>| bytes.unwrap_or(Bytes(0));
     let process = &vm.process;
