@@ -50,6 +50,18 @@ pub struct Probe {
     pass: Result<Pass, String>,
 }
 
+/// The pass over the processes sees by a counter whether a thread ended while it added them up, and
+/// has no barrier between that and the threads' counts.
+///
+/// # Errors
+/// A message for the operator, on processors where a later read may overtake an earlier one.
+fn reads_in_order() -> Result<(), String> {
+    match cfg!(target_arch = "x86_64") {
+        true => Ok(()),
+        false => Err("this processor may read a process' threads out of order".to_owned()),
+    }
+}
+
 impl Probe {
     /// Detects the kernel's features, and attaches the supported hooks, of those that fire in each
     /// page fault what `hooking` says. Those that may rest are attached at first.
@@ -58,7 +70,7 @@ impl Probe {
     /// When nothing at all can run: no privilege, or no BPF.
     pub fn open(sys: &Path, log: bool, limits: &Limits, hooking: Hooking) -> Result<Self> {
         let facts = support::facts(sys);
-        let functions = plan::kernel_functions(&facts);
+        let functions = reads_in_order().and_then(|()| plan::kernel_functions(&facts));
         let plan = plan::plan(&facts);
         let Plan { layout, hooks, absent, means } = match hooking {
             Hooking::Always => plan,
