@@ -13,6 +13,7 @@ use memtrace_ebpf::{
     VmCounters,
 };
 
+use super::allocator;
 use super::attach::Hooks;
 use super::kswapd::{self, Active};
 use super::limits::Limits;
@@ -69,6 +70,7 @@ impl Probe {
     /// # Errors
     /// When nothing at all can run: no privilege, or no BPF.
     pub fn open(sys: &Path, log: bool, limits: &Limits, hooking: Hooking) -> Result<Self> {
+        allocator::return_large_blocks();
         let facts = support::facts(sys);
         let functions = reads_in_order().and_then(|()| plan::kernel_functions(&facts));
         let plan = plan::plan(&facts);

@@ -1,6 +1,8 @@
 //! The adapter to the eBPF programs: features of the kernel, the attach plan, loading, and reading
 //! of the maps. The only module besides the eBPF crate that may contain unsafe code.
 
+#[expect(unsafe_code, reason = "the allocator's limits are the C library's to set")]
+mod allocator;
 mod attach;
 pub(crate) mod btf;
 mod flows;
