@@ -11,8 +11,10 @@ use crate::units::{Bytes, Nanos, WallNanos};
 /// gives them up too, and a second for the whole-second resolution of `last-update`.
 pub const STALE_AFTER: Nanos = Nanos(5_000_000_000);
 
-/// Why a size isn't shown.
+/// Why the size of a balloon isn't shown.
 const TOO_MUCH: &str = "it is told to be more than the VM has";
+/// Why no size that the guest tells is.
+const NOT_BELIEVED: &str = "the guest tells of more memory than the VM has";
 
 pub(super) struct GuestView {
     pub(super) actual: Measured<Bytes>,
@@ -54,7 +56,7 @@ pub(super) fn view(vm: &VmSample, wall: WallNanos) -> GuestView {
     let stats = possible(told, has);
     let of_guest = |name: &str, told: Option<Bytes>, value: Option<Bytes>| match (value, told) {
         (Some(value), _) => Measured::new(Some(value), freshness.clone()),
-        (None, Some(_)) => Measured::absent(TOO_MUCH),
+        (None, Some(_)) => Measured::absent(NOT_BELIEVED),
         (None, None) => Measured::absent(format!("the guest does not report its {name} memory")),
     };
     let actual = of_balloon(guest.actual);
@@ -71,16 +73,15 @@ pub(super) fn view(vm: &VmSample, wall: WallNanos) -> GuestView {
     }
 }
 
-/// What the guest says of its memory, without what is more than the VM `has`.
+/// What the guest says, without the sizes if one of them is more than the VM `has`: who is wrong in
+/// one isn't believed in the others.
 fn possible(stats: GuestStats, has: Option<Bytes>) -> GuestStats {
-    let of = |told: Option<Bytes>| told.filter(|told| !exceeds(*told, has));
-    GuestStats {
-        total: of(stats.total),
-        free: of(stats.free),
-        available: of(stats.available),
-        disk_caches: of(stats.disk_caches),
-        ..stats
+    let GuestStats { total, free, available, disk_caches, .. } = stats;
+    let sizes = [total, free, available, disk_caches];
+    if !sizes.into_iter().flatten().any(|told| exceeds(told, has)) {
+        return stats;
     }
+    GuestStats { total: None, free: None, available: None, disk_caches: None, ..stats }
 }
 
 fn exceeds(told: Bytes, has: Option<Bytes>) -> bool {

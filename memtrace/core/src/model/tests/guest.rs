@@ -120,12 +120,20 @@ fn more_than_the_vm_has_is_not_shown() {
     assert_eq!(vm.guest_available, Measured::exact(Bytes(2 << 30)));
     for bytes in [(2 << 30) + 1, 1 << 63, u64::MAX] {
         let vm = told(bytes);
-        let absent = Measured::absent("it is told to be more than the VM has");
-        for size in [&vm.balloon_actual, &vm.guest_total, &vm.guest_available] {
-            assert_eq!(*size, absent);
-        }
+        assert_eq!(vm.balloon_actual, Measured::absent("it is told to be more than the VM has"));
+        let absent = Measured::absent("the guest tells of more memory than the VM has");
+        assert_eq!((&vm.guest_total, &vm.guest_available), (&absent, &absent));
         let stats = vm.guest_stats.value.expect("it has others");
         assert_eq!((stats.total, stats.free, stats.disk_caches), (None, None, None));
         assert!(stats.major_faults.is_some());
     }
+}
+
+#[test]
+fn a_guest_that_is_wrong_in_one_size_is_not_believed_in_the_others() {
+    let vm = after(|vm| {
+        vm.guest.stats.as_mut().expect("the fixture has them").disk_caches = Some(Bytes(u64::MAX));
+    });
+    let absent = Measured::absent("the guest tells of more memory than the VM has");
+    assert_eq!((&vm.guest_total, &vm.guest_available), (&absent, &absent));
 }
