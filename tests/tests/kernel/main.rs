@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         (leftovers::TESTS, no_bpf),
         (strangers::TESTS, no_bpf),
         (oom::TESTS, no_bpf),
-        (rest::TESTS, no_bpf),
+        (rest::FAULT_TESTS, no_faults),
         (rest::RESTING_TESTS, no_rest),
         (rest::POOL_TESTS, no_rest || no_pool),
         (pass::TESTS, no_pass),

@@ -1,13 +1,12 @@
 //! One host, booted: qemu, bounded in time, its report read as it comes.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use memtrace_lab_host::swap_header::swap_header;
 
 use super::architecture::Architecture;
 use crate::interrupt;
@@ -73,7 +72,6 @@ impl Host {
         let swap = File::create(folder.join("swap"))?;
         // Sparse: it takes only what is swapped.
         swap.set_len(SWAP_MIB << 20)?;
-        (&swap).write_all(&swap_header(SWAP_MIB << 20))?;
         let report = folder.join("report");
         File::create(&report)?;
         let errors = File::create(folder.join("qemu"))?;

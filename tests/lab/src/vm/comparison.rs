@@ -4,9 +4,6 @@
 use memtrace_core::signal::Quality;
 use serde_json::Value;
 
-/// Bytes of a page, and pages in /proc's kB.
-const PAGE: f64 = 4096.0;
-const KIB_A_PAGE: f64 = 4.0;
 /// Reclaim that no VM did.
 const OTHERS: [&str; 2] = ["kswapd", "other"];
 
@@ -58,6 +55,11 @@ impl<'a> Comparison<'a> {
 
     pub fn cpus(self) -> Option<f64> {
         self.0.pointer("/after/host/cpus")?.as_f64()
+    }
+
+    /// Bytes of a page.
+    fn page(self) -> Option<f64> {
+        self.0.pointer("/after/host/page_bytes")?.as_f64()
     }
 
     /// Growth of all of vmstat's counters that begin so.
@@ -171,7 +173,7 @@ impl<'a> Guest<'a> {
 
     /// The same in pages, of a rate of bytes.
     pub fn shown_pages(&self, field: &str) -> Option<f64> {
-        self.shown(field).map(|bytes| bytes / PAGE)
+        Some(self.shown(field)? / self.of.page()?)
     }
 
     /// What a number was last.
@@ -227,7 +229,7 @@ impl<'a> Guest<'a> {
     /// VmSwap, and what of its shared memory is in swap, in pages.
     pub fn swapped(&self) -> Option<f64> {
         let shared = self.number("kernel/shared_swap")?;
-        self.process("VmSwap").map(|private| (private + shared) / KIB_A_PAGE)
+        Some((self.process("VmSwap")? + shared) * 1024.0 / self.of.page()?)
     }
 
     pub fn pid(&self) -> Option<u64> {

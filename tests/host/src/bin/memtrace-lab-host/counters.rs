@@ -14,9 +14,6 @@ use crate::cgroup;
 /// By the kernel's own names.
 pub type Counters = BTreeMap<String, u64>;
 
-/// x86 has no other.
-const PAGE_KIB: u64 = 4;
-
 /// What the kernel says of one guest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OfGuest {
@@ -38,6 +35,8 @@ pub struct OfGuest {
 pub struct OfHost {
     pub vmstat: Counters,
     pub cpus: usize,
+    /// Of a page, in which counters of pages count.
+    pub page_bytes: usize,
     /// memory.events of the lab's cgroup, with those of all cgroups in it.
     pub events: Counters,
 }
@@ -86,14 +85,16 @@ pub fn of_host() -> Result<OfHost> {
         _ => {}
     }
     let mut vmstat = pairs(&read(Path::new("/proc/vmstat"))?);
+    let page_bytes = rustix::param::page_size();
     // 5.10 has it there alone, in kB.
     let cached = pairs(&read(Path::new("/proc/meminfo"))?).get("SwapCached").copied();
-    if let Some(cached) = cached.map(|kib| kib / PAGE_KIB) {
+    if let Some(cached) = cached.map(|kib| (kib << 10) / page_bytes as u64) {
         vmstat.entry("nr_swapcached".to_owned()).or_insert(cached);
     }
     Ok(OfHost {
         vmstat,
         cpus: std::thread::available_parallelism()?.get(),
+        page_bytes,
         events: pairs(&read(&cgroup::parent().join("memory.events"))?),
     })
 }

@@ -2,7 +2,7 @@
 //! zswap.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use memtrace_lab_host::swap_header::swap_header;
 
 use crate::child;
 
-/// The disk, whose header is already there.
+/// The disk that the lab made for it, empty.
 const DISK: &str = "/dev/vda";
 const ZRAM: &str = "/dev/zram0";
 const ZRAM_SIZE: &str = "/sys/block/zram0/disksize";
@@ -42,17 +42,14 @@ impl On {
     /// When the kernel doesn't take it.
     pub fn new(swap: Swap) -> Result<Self> {
         match swap {
-            Swap::Disk => run("/sbin/swapon", &[DISK])?,
+            Swap::Disk => swap_on(DISK)?,
             Swap::Zram => {
                 write(ZRAM_SIZE, &ZRAM_BYTES.to_string())?;
-                let mut device = OpenOptions::new().write(true).open(ZRAM)?;
-                device.write_all(&swap_header(ZRAM_BYTES.into()))?;
-                device.sync_all()?;
-                run("/sbin/swapon", &[ZRAM])?;
+                swap_on(ZRAM)?;
             }
             Swap::Zswap => {
                 zswap("Y")?;
-                run("/sbin/swapon", &[DISK])?;
+                swap_on(DISK)?;
             }
         }
         Ok(Self { swap })
@@ -79,6 +76,16 @@ impl Drop for On {
             eprintln!("host: {error:#}");
         }
     }
+}
+
+/// With a header for the pages of this kernel.
+fn swap_on(device: &str) -> Result<()> {
+    let mut file = OpenOptions::new().write(true).open(device)?;
+    let bytes = file.seek(SeekFrom::End(0)).with_context(|| format!("the size of {device}"))?;
+    file.rewind()?;
+    file.write_all(&swap_header(bytes, rustix::param::page_size()))?;
+    file.sync_all()?;
+    run("/sbin/swapon", &[device])
 }
 
 /// Turns zswap on with the first compressor that the kernel has, or off.

@@ -37,7 +37,7 @@ fn comparison() -> Value {
                 },
                 "notices": [{"about": "oom", "text": "the OOM killer chose a (process 77)"}],
             },
-            "host": {"cpus": 2,
+            "host": {"cpus": 2, "page_bytes": 4096,
                 "vmstat": {
                     "pgsteal_anon": 100 + 10 * max, "swap_ra": 3 + max, "swap_ra_hit": 3,
                     "pswpout": 91 + 14 * max,
@@ -86,6 +86,13 @@ fn shown_values_and_kernel_counters_have_the_same_unit() {
     assert_eq!(pair(&table, "swap-outs less swap-ins, pages"), (60.0, 60.0));
     assert_eq!(pair(&table, "swap-ins, pages"), (40.0, 34.0 * 0.98));
     assert_eq!(pair(&table, "asynchronous faults done, traced"), (7.0, 7.0));
+}
+
+#[test]
+fn pages_are_as_large_as_the_kernel_has_them() {
+    let mut comparison = comparison();
+    comparison["after"]["host"]["page_bytes"] = json!(16384);
+    assert_eq!(pair(&table(&comparison), "swap-outs less swap-ins, pages"), (15.0, 15.0));
 }
 
 #[test]

@@ -9,7 +9,6 @@ use crate::guest::Guest;
 use crate::tracer::Tracer;
 
 const MIB: f64 = 1_048_576.0;
-const PAGES_IN_MIB: f64 = 256.0;
 
 /// Reads everything.
 ///
@@ -74,7 +73,7 @@ fn count(counters: &Counters, name: &str) -> Option<u64> {
 }
 
 fn pages(count: u64) -> f64 {
-    count as f64 / PAGES_IN_MIB
+    count as f64 * rustix::param::page_size() as f64 / MIB
 }
 
 fn kib(count: u64) -> f64 {
