@@ -204,7 +204,7 @@ impl StandIn {
         let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
         let kib = value.and_then(|value| value.split_whitespace().next());
         let kib: u64 = kib.with_context(|| format!("no {key} in status"))?.parse()?;
-        Ok(kib * 1024 / PAGE as u64)
+        Ok(kib * 1024 / rustix::param::page_size() as u64)
     }
 
     /// Waits until it sleeps, and so has nothing left to do but to wait for an order.
