@@ -49,6 +49,10 @@ pub fn unless(decision: &Decision) -> String {
         Reason::Undone { .. } => "had the step cost its guest less, or spared the host more, it \
                                   would get its part of what is free"
             .to_owned(),
+        Reason::RunsOut { low, .. } => format!(
+            "with {low} % available in the guest, or swap nearly full, it would get its part of \
+             what is free"
+        ),
         Reason::Calm { .. } => "under pressure, or with less free, it would wait".to_owned(),
         Reason::ColdPages { limit, .. } => format!(
             "with PSI some of {limit} % or more in its cgroup, or balloons that give, nothing \

@@ -307,6 +307,13 @@ pub enum Reason {
         costs: f64,
         spares: f64,
     },
+    /// Its guest has only so much available, per cent of its size, less than `low`, while
+    /// `taken` is kept from it.
+    RunsOut {
+        has: f64,
+        low: f64,
+        taken: Bytes,
+    },
     /// `before`: the size that it had.
     Calm {
         free: Bytes,

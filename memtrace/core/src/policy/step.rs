@@ -82,6 +82,15 @@ struct Weighed {
     left: Left,
 }
 
+/// What VMs in distress may be given of.
+struct Means<'a> {
+    /// Free memory.
+    budget: Bytes,
+    undone: &'a BTreeMap<VmId, Undone>,
+    /// The host's swap has room for more.
+    has_room: bool,
+}
+
 impl Round<'_> {
     fn run(&self, vms: &[Vm<'_>]) -> StepOutcome {
         let mut weighed = Weighed::default();
@@ -256,7 +265,8 @@ impl Round<'_> {
         });
         let room = has_room(host, &self.seen.scope) == Some(true);
         let undone = undone(self.rules, self.at, room, costs, &demands);
-        let mut grown = self.relieve(&demands, host, (budget.relief, &undone), outcome, thoughts);
+        let means = Means { budget: budget.relief, undone: &undone, has_room: room };
+        let mut grown = self.relieve(&demands, host, &means, outcome, thoughts);
         if host.quiet && host.at_ease {
             for decision in self.give_back(vms, budget.calm) {
                 let more = decision.size() > grown.get(&decision.vm).map_or(0, Decision::size);
@@ -277,7 +287,7 @@ impl Round<'_> {
         &self,
         demands: &[(&Vm<'_>, Demand)],
         host: &Host,
-        (budget, undone): (Bytes, &BTreeMap<VmId, Undone>),
+        &Means { budget, undone, has_room }: &Means<'_>,
         outcome: &mut StepOutcome,
         thoughts: &mut BTreeMap<VmId, Thought>,
     ) -> BTreeMap<VmId, Decision> {
@@ -295,7 +305,9 @@ impl Round<'_> {
                     let relief = receive::relieve(vm, *wanted, budget, weights);
                     let undone = undone.get(&vm.now.id);
                     let undone = undone.and_then(|undone| receive::undo(vm, *wanted, undone));
-                    let relief = relief.into_iter().chain(undone).max_by_key(|(_, bytes)| *bytes);
+                    let rescue = receive::rescue(self.rules, vm, *wanted).filter(|_| has_room);
+                    let relief = relief.into_iter().chain(undone).chain(rescue);
+                    let relief = relief.max_by_key(|(_, bytes)| *bytes);
                     let given = relief.as_ref().map_or(Bytes(0), |(_, bytes)| *bytes);
                     outcome.waiting |= given < *wanted;
                     if receive::is_seen(self.rules, vm) {

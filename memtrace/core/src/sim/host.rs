@@ -128,6 +128,14 @@ pub(super) struct Vm {
     pub(super) told: LastReport,
 }
 
+impl Vm {
+    /// Seconds of this second that its vCPUs waited, for the host or within the guest. One that
+    /// waits for the host doesn't wait within, too.
+    pub(super) fn waited(&self) -> f64 {
+        (self.suffered.waited + self.guest.waited).min(f64::from(self.guest.spec.vcpus))
+    }
+}
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Host {

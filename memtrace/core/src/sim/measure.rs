@@ -45,10 +45,9 @@ impl Measure {
 
     /// A second has passed.
     pub(super) fn second(&mut self, host: &Host) {
-        let waited = |vm: &Vm| vm.suffered.waited + vm.guest.waited;
         let running = || measured(host).filter(|vm| vm.guest.runs(host.second) || vm.guest.gone);
-        self.outcome.stall_seconds += running().map(waited).sum::<f64>();
-        if running().any(|vm| waited(vm) > DISTRESS) {
+        self.outcome.stall_seconds += running().map(Vm::waited).sum::<f64>();
+        if running().any(|vm| vm.waited() > DISTRESS) {
             let bridged = self.distress.filter(|(_, last)| host.second - last <= BRIDGED);
             let first = bridged.map_or(host.second, |(first, _)| first);
             self.distress = Some((first, host.second));

@@ -36,6 +36,8 @@ easily (up to 85 %), fits barely, does not fit; and by whether all guests cooper
   worse %         hosts where doing nothing stalls less (by over 5 % and 1 s)
   factor          largest factor over doing nothing on those, where that stalls at least 1 s
                   (else over 1 s)
+  harmed %        those hosts where the policy saved no VM: one that is killed frees memory for
+                  the others, so that doing nothing may stall less
 A column is - where the runs it compares with (nothing, clairvoyant, others) are not among --policy.
 
 --replay runs memtrace's policy with another configuration on a recording, and compares with the

@@ -44,7 +44,7 @@ pub fn reason(reason: &Reason) -> String {
         Reason::NoHookCommand | Reason::Missing { .. } => of_host(reason),
         Reason::HookCalled { .. } => of_host(reason),
         Reason::Short { .. } | Reason::Relief { .. } => of_decision(reason),
-        Reason::Undone { .. } | Reason::Calm { .. } => of_decision(reason),
+        Reason::Undone { .. } | Reason::RunsOut { .. } | Reason::Calm { .. } => of_decision(reason),
         Reason::ColdPages { .. } | Reason::Ending { .. } => of_decision(reason),
     }
 }
@@ -254,6 +254,11 @@ fn of_decision(reason: &Reason) -> String {
              VMs {spares:.2}, so that it is undone",
             distress(from),
             show(*step)
+        ),
+        Reason::RunsOut { has, low, taken } => format!(
+            "its guest runs out of memory ({has:.1} % available, under {low}), and {} that were \
+             taken from it come back, whatever is free",
+            show(*taken)
         ),
         Reason::Calm { free, before } => format!(
             "it is calm, {} are free above the calm line, and it had {} before",

@@ -10,6 +10,7 @@ mod own_driver;
 mod promises;
 mod properties;
 mod receiving;
+mod rescue;
 mod rules;
 mod settling;
 mod touched;

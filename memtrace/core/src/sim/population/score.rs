@@ -32,6 +32,13 @@ impl HostResult {
         Some(is_worse(self.outcome(policy)?, self.outcome(NOTHING)?))
     }
 
+    /// The same, where the policy saved no VM. One that is killed frees memory for the others, who
+    /// may stall less than if it were kept.
+    pub(super) fn is_harmed(&self, policy: &str) -> Option<bool> {
+        let saves = self.outcome(NOTHING)?.kills > self.outcome(policy)?.kills;
+        Some(self.is_worse(policy)? && !saves)
+    }
+
     /// How many times the stall without any policy, where it is worse.
     pub(super) fn factor(&self, policy: &str) -> Option<f64> {
         let (outcome, nothing) = (self.outcome(policy)?, self.outcome(NOTHING)?);

@@ -63,6 +63,8 @@ pub struct Line {
     /// Share of hosts on which doing nothing is better, and by how many times at most.
     pub worse_percent: Option<f64>,
     pub worst_factor: Option<f64>,
+    /// Share of hosts on which doing nothing is better and lets no more VMs be killed.
+    pub harmed_percent: Option<f64>,
 }
 
 /// Hosts of a class; `None`: all.
@@ -81,6 +83,8 @@ pub struct Worst {
     pub seed: u64,
     pub stall_seconds: f64,
     pub nothing_seconds: f64,
+    /// VMs that are killed if nothing is done, and are not under the policy.
+    pub vms_saved: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -132,6 +136,7 @@ fn line(policy: &str, hosts: &[&HostResult]) -> Line {
         regret_seconds: regret(policy, hosts),
         best_percent: share(HostResult::is_best),
         worse_percent: share(HostResult::is_worse),
+        harmed_percent: share(HostResult::is_harmed),
         worst_factor: hosts.iter().filter_map(|host| host.factor(policy)).max_by(f64::total_cmp),
     }
 }
@@ -162,11 +167,12 @@ fn worse_than_nothing(host: &HostResult, policy: &str) -> Option<(f64, Worst)> {
         seed: host.seed,
         stall_seconds: is.stall_seconds,
         nothing_seconds: nothing.stall_seconds,
+        vms_saved: nothing.kills.saturating_sub(is.kills),
     };
     host.is_worse(policy)?.then_some((host.excess(policy)?, worst))
 }
 
-const HEADINGS: [&str; 13] = [
+const HEADINGS: [&str; 14] = [
     "stall s",
     "swap-in GiB",
     "guest OOMs",
@@ -180,6 +186,7 @@ const HEADINGS: [&str; 13] = [
     "best %",
     "worse %",
     "factor",
+    "harmed %",
 ];
 
 impl fmt::Display for Summary {
@@ -210,10 +217,14 @@ impl fmt::Display for Summary {
             writeln!(f, "  none")?;
         }
         self.worst.iter().try_for_each(|worst| {
-            let Worst { policy, seed, stall_seconds, nothing_seconds } = worst;
+            let Worst { policy, seed, stall_seconds, nothing_seconds, vms_saved } = worst;
+            let saved = match vms_saved {
+                0 => String::new(),
+                saved => format!("; saves {}", several(*saved, "VM")),
+            };
             writeln!(
                 f,
-                "  {policy:12} seed {seed}: {stall_seconds:.1} s, not {nothing_seconds:.1} s"
+                "  {policy:12} seed {seed}: {stall_seconds:.1} s, not {nothing_seconds:.1} s{saved}"
             )
         })
     }
@@ -241,5 +252,6 @@ fn cells(line: &Line) -> [String; HEADINGS.len()] {
         known(best),
         known(line.worse_percent),
         known(line.worst_factor),
+        known(line.harmed_percent),
     ]
 }

@@ -102,6 +102,23 @@ fn a_summary_compares_each_host_with_doing_nothing_and_with_the_clairvoyant() {
 }
 
 #[test]
+fn a_host_on_which_a_vm_was_saved_is_worse_but_not_harmed() {
+    let stalls = [("nothing", 10.0), ("rule", 30.0), ("clairvoyant", 5.0)];
+    let mut saved = host(1, Fit::Not, stalls);
+    saved.runs[0].outcome.kills = 2;
+    saved.runs[1].outcome.kills = 1;
+    let summary = Summary::of(&[saved.clone(), host(2, Fit::Not, stalls)]);
+    let rule = &summary.sections[0].policies[1];
+    assert_eq!((rule.worse_percent, rule.harmed_percent), (Some(100.0), Some(50.0)));
+    let text = summary.to_string();
+    assert!(text.contains("seed 1: 30.0 s, not 10.0 s; saves 1 VM\n"), "{text}");
+    assert!(text.contains("seed 2: 30.0 s, not 10.0 s\n"), "{text}");
+    // As many are killed by it.
+    saved.runs[1].outcome.kills = 2;
+    assert_eq!(saved.is_harmed("rule"), Some(true));
+}
+
+#[test]
 fn what_did_not_run_is_not_compared_with() {
     let rule = Run { policy: "rule".into(), outcome: RunOutcome::default() };
     let alone = HostResult { runs: vec![rule], ..host(1, Fit::Barely, [("", 0.0); 3]) };

@@ -23,7 +23,7 @@ const LOAD: [(Safety, &str, &str); 10] = [
 
 /// Those that no scenario needs, and the working seed of a drawn host that needs them.
 const DRAWN: [(Safety, u64); 4] =
-    [(Safety::Learnt, 97), (Safety::CoolDown, 135), (Safety::Floor, 48), (Safety::Hysteresis, 48)];
+    [(Safety::Learnt, 97), (Safety::CoolDown, 135), (Safety::Floor, 91), (Safety::Hysteresis, 76)];
 
 /// What a scenario expects and isn't reached without these features.
 fn missed(name: &str, without: BTreeSet<Safety>) -> Vec<String> {

@@ -136,7 +136,7 @@ fn pain_of(host: &Host, vm: &Vm) -> f64 {
     }
     let work = vm.guest.work;
     let undone = if work.wanted > 0.0 { 1.0 - work.done / work.wanted } else { 0.0 };
-    vm.suffered.waited + vm.guest.waited + undone
+    vm.waited() + undone
 }
 
 fn harm(host: &Host) -> f64 {
