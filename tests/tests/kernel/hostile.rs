@@ -48,13 +48,16 @@ fn hoarders() -> Result<()> {
         ensure!(work <= MOST, "scan {second} looked at {work} descriptors");
         let has = |standin: &StandIn| discovery.vms().any(|vm| vm.pid == standin.pid());
         if found_at.is_none() && has(&vm) {
-            found_at = Some(second);
+            found_at = Some((second, all.iter().filter(|one| has(one)).count()));
         }
         if found_at.is_some() && all.iter().all(has) {
             break;
         }
     }
-    ensure!(found_at.is_some_and(|second| second <= 3), "root's VM was found at {found_at:?}");
+    // Scans are bounded in time as well: on a slow machine it takes more of them, but those of the
+    // other user don't go before.
+    let soon = |(second, others): (u64, usize)| second <= 3 || others <= HOARDERS / 2;
+    ensure!(found_at.is_some_and(soon), "root's VM was found at (scan, after others) {found_at:?}");
     let missing = all.iter().filter(|one| !discovery.vms().any(|vm| vm.pid == one.pid())).count();
     ensure!(missing == 0, "{missing} of {HOARDERS} were not found in {PATIENCE} scans");
     all.into_iter().chain([vm]).try_for_each(StandIn::end)

@@ -18,8 +18,11 @@ pub const TESTS: &[(&str, Test)] = &[
     ("what_a_killed_vm_had_in_swap_is_its_own", killed),
 ];
 
-/// Pages that the last level of page tables maps each, on x86-64 and with arm64's 4 KiB pages.
-const PAGES_OF_A_TABLE: u64 = 512;
+/// Pages that the last level of page tables maps each, on x86-64 and arm64: a table is a page of
+/// entries of eight bytes.
+fn pages_of_a_table() -> u64 {
+    rustix::param::page_size() as u64 / 8
+}
 
 fn agree(what: &str, ours: u64, theirs: u64) -> Result<()> {
     let within = (theirs / 100).max(16);
@@ -178,7 +181,7 @@ fn killed() -> Result<()> {
         // The kernel sends at least one event for each page table.
         let events = after.swap_in_pages - before.swap_in_pages;
         ensure!(
-            events >= swapped / PAGES_OF_A_TABLE,
+            events >= swapped / pages_of_a_table(),
             "{threads} threads more: {events} events of {swapped} pages that left swap"
         );
     }
