@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use regex::{Regex, RegexBuilder};
 
 use crate::model::snapshot::VmView;
-use crate::vm_choice::Candidate;
+use crate::vm_choice::{self, Candidate, NoSuchVm};
 
 /// Longest expression that is accepted, in bytes.
 pub const LONGEST: usize = 256;
@@ -55,6 +55,17 @@ impl Filter {
         }
     }
 
+    /// # Errors
+    /// When it is for one VM by its name, and none of these is called so.
+    pub fn require(&self, vms: &[VmView]) -> Result<(), NoSuchVm> {
+        match &self.wanted {
+            Wanted::Vm(typed) if !vms.iter().any(|vm| self.matches(vm)) => {
+                vm_choice::choose(typed, vms, candidate).map(|_| ())
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub fn matches(&self, vm: &VmView) -> bool {
         match &self.wanted {
             Wanted::Match(regex) => {
@@ -63,9 +74,13 @@ impl Filter {
                 let all = [labels.title(), platforms, labels.id.clone(), Some(vm.name.clone())];
                 all.iter().flatten().any(|name| regex.is_match(name))
             }
-            Wanted::Vm(typed) => Candidate::new(&vm.name, vm.id).called(&vm.labels).may_be(typed),
+            Wanted::Vm(typed) => candidate(vm).may_be(typed),
         }
     }
+}
+
+fn candidate(vm: &VmView) -> Candidate<'_> {
+    Candidate::new(&vm.name, vm.id).called(&vm.labels)
 }
 
 /// The last line of a syntax error says what is wrong; the others draw the place.
@@ -92,6 +107,16 @@ mod tests {
             assert!(!Filter::of_vm(typed).matches(&vm), "{typed}");
         }
         assert_eq!(Filter::of_vm("web-1").expression(), "web-1");
+    }
+
+    #[test]
+    fn one_vm_that_there_is_not_is_named_with_those_that_there_are() {
+        let vms = [crate::fixture::vm("web", 7)];
+        let told = |filter: Filter| filter.require(&vms).map_err(|NoSuchVm(text)| text);
+        assert_eq!(told(Filter::of_vm("web")), Ok(()));
+        assert_eq!(told(Filter::of_vm("wbe")), Err("no VM \"wbe\"; VMs: web".to_owned()));
+        let matching = Filter::parse("wbe").expect("it is one");
+        assert_eq!(told(matching), Ok(()), "an expression may match nothing");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Required privileges, those that this process lacks with the message, and those that it goes on
 //! with once the programs are attached.
 
+use std::ffi::OsString;
 use std::fmt;
 
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
@@ -86,7 +87,21 @@ pub fn require(root: &HostRoot) -> Result<(), Denied> {
     }
     let program = std::env::current_exe().ok();
     let program = program.as_deref().and_then(|path| path.to_str()).unwrap_or("memtrace");
-    Err(Denied::new(missing, program))
+    Err(Denied { typed: typed(std::env::args_os().skip(1)), ..Denied::new(missing, program) })
+}
+
+/// What was asked of memtrace, to be typed again. Its command alone where a shell would read the
+/// rest otherwise.
+fn typed(arguments: impl Iterator<Item = OsString>) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&byte);
+    let words: Vec<_> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
+    let all = words.iter().all(|word| !word.is_empty() && word.bytes().all(plain));
+    let command = || words.iter().find(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()));
+    match (all && !words.is_empty(), command()) {
+        (true, _) => words.join(" "),
+        (false, Some(command)) => command.clone(),
+        (false, None) => TOP.to_owned(),
+    }
 }
 
 /// What a memtrace whose programs are attached goes on with. Other users' processes (SYS_PTRACE,
@@ -136,11 +151,16 @@ fn retain(kept_of: impl FnOnce(CapabilitySet) -> CapabilitySet) {
     }
 }
 
+/// What memtrace does where nothing is asked of it.
+const TOP: &str = "top";
+
 /// The message about missing privileges: which, what for, and the command to run.
 #[derive(Clone, Debug)]
 pub struct Denied {
     missing: Vec<Capability>,
     program: String,
+    /// What is to be done, as typed after the program.
+    typed: String,
     /// What would do as well.
     or: Option<String>,
 }
@@ -148,7 +168,7 @@ pub struct Denied {
 impl Denied {
     /// `program` is the path to memtrace, for the commands.
     pub fn new(missing: Vec<Capability>, program: &str) -> Self {
-        Self { missing, program: program.into(), or: None }
+        Self { missing, program: program.into(), typed: TOP.to_owned(), or: None }
     }
 
     /// With something else that would do, as the end of a sentence with "or".
@@ -171,7 +191,7 @@ impl fmt::Display for Denied {
             writeln!(f, "  {:<20} to {}", capability.name(), capability.purpose())?;
         }
         writeln!(f, "Run it as root:")?;
-        writeln!(f, "  sudo {} top", self.program)?;
+        writeln!(f, "  sudo {} {}", self.program, self.typed)?;
         writeln!(f, "or grant the capabilities to the program once:")?;
         writeln!(f, "  sudo setcap {}+ep {}", self.setcap(), self.program)?;
         self.or.iter().try_for_each(|other| writeln!(f, "or {other}"))
@@ -262,6 +282,19 @@ mod tests {
         or grant the capabilities to the program once:
           sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep /usr/bin/memtrace
         ");
+    }
+
+    #[test]
+    fn what_was_typed_is_to_be_typed_again() {
+        let told = |words: &[&str]| typed(words.iter().map(OsString::from));
+        assert_eq!(told(&["record", "--for", "24h", "/tmp/x"]), "record --for 24h /tmp/x");
+        assert_eq!(told(&["-v", "mitigate"]), "-v mitigate");
+        assert_eq!(told(&["check", "web", "-w", "available=@1:~"]), "check", "a shell reads ~");
+        assert_eq!(told(&["check", "it's"]), "check");
+        assert_eq!(told(&["check", ""]), "check");
+        assert_eq!(told(&[]), "top", "the live view is what it does without a command");
+        let denied = Denied { typed: told(&["check"]), ..Denied::new(missing(0), "memtrace") };
+        assert!(denied.to_string().contains("\n  sudo memtrace check\n"), "{denied}");
     }
 
     #[test]

@@ -186,6 +186,30 @@ fn is_executable(path: &Path) -> Result<bool> {
 mod tests {
     use super::*;
 
+    /// What the script says beside a memtrace that says `text` and ends with `code`.
+    fn still_taken(text: &str, code: u8) -> String {
+        let folder = tempfile::tempdir().expect("there is room");
+        let memtrace = folder.path().join("memtrace");
+        let script = fs::read_to_string(paths::workspace().join("packaging/still-taken"));
+        let script = script.expect("there is one");
+        fs::write(&memtrace, format!("echo '{text}' >&2\nexit {code}\n")).expect("it is written");
+        let program = format!("sh {}", memtrace.display());
+        let script = script.replace("/usr/bin/memtrace", &program);
+        let output = Command::new("sh").args(["-c", &script]).output().expect("there is a shell");
+        assert!(output.status.success(), "removal goes on: {output:?}");
+        String::from_utf8(output.stdout).expect("it is text")
+    }
+
+    #[test]
+    fn removal_says_what_is_taken_or_that_it_is_not_known() {
+        assert_eq!(still_taken("memtrace: no journal", 1), "", "memtrace never ran");
+        assert_eq!(still_taken("host state: calm", 0), "");
+        let taken = still_taken("memory is taken from web: 1 GiB", 0);
+        assert!(taken.ends_with("\nmemory is taken from web: 1 GiB\n"), "{taken}");
+        let unknown = still_taken("/etc/memtrace/memtrace.toml:1:8: mode: bad", 78);
+        assert!(unknown.contains("known") && unknown.ends_with("1:8: mode: bad\n"), "{unknown}");
+    }
+
     #[test]
     fn the_readmes_pages_are_installed_where_its_links_lead() {
         let workspace = paths::workspace();

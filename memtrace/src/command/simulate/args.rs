@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use memtrace_core::units::Nanos;
+
 pub const AFTER_HELP: &str = "\
 Time is virtual, and a scenario always gives the same numbers; so does each seed of a population.
   stall s         time that vCPUs stalled on memory, in host and guest, plus downtime of
@@ -74,8 +76,8 @@ pub struct SimulateArguments {
     /// Explain memtrace's decision for this VM (or `host`) at one second of one scenario
     #[arg(long, value_name = "VM", requires = "at", conflicts_with_all = ["policy", "list", "json"])]
     pub explain: Option<String>,
-    /// Second of the scenario to explain
-    #[arg(long, value_name = "SECOND", requires = "explain")]
+    /// Time since the scenario's begin, in whole seconds: 500, 500s, 8min
+    #[arg(long, value_name = "TIME", value_parser = second, requires = "explain")]
     pub at: Option<u64>,
     /// Print the scenario as a scenario file (TOML), and exit
     #[arg(long, conflicts_with_all = ["policy", "explain", "list", "json"])]
@@ -118,4 +120,26 @@ pub struct SimulateArguments {
     /// host changes; with --replay /etc/memtrace/memtrace.toml]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from_recording", "show", "list"])]
     pub config: Option<PathBuf>,
+}
+
+/// Parses whole seconds, in the grammar of durations.
+fn second(text: &str) -> Result<u64, String> {
+    let time: Nanos = text.parse().map_err(|error| format!("{error}"))?;
+    let (seconds, rest) = (time.0 / Nanos::SECOND.0, time.0 % Nanos::SECOND.0);
+    (rest == 0).then_some(seconds).ok_or_else(|| "must be whole seconds".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_is_given_as_any_duration_is() {
+        for (text, seconds) in [("500", 500), ("500s", 500), ("8min", 480), ("0", 0)] {
+            assert_eq!(second(text), Ok(seconds), "{text}");
+        }
+        for text in ["500ms", "-5", "5x", ""] {
+            assert!(second(text).is_err(), "{text}");
+        }
+    }
 }

@@ -1,5 +1,5 @@
-//! `memtrace simulate SCENARIO --explain VM --at SECOND`: explains memtrace's decision at that
-//! time.
+//! `memtrace simulate SCENARIO --explain VM --at TIME`: explains memtrace's decision at that
+//! second.
 
 use anyhow::{Result, bail};
 

@@ -13,7 +13,8 @@ others, and how many read, from the socket for samples (`samples.socket`). What 
 
 Exit status:
   0    memtrace mitigate runs, or a memtrace serves metrics or samples
-  1    failure; neither the journal nor metrics can be read
+  1    failure; neither the journal nor metrics can be read, or a memtrace may run that doesn't
+       answer
   3    none runs
   78   invalid configuration";
 

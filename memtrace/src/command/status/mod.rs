@@ -27,7 +27,7 @@ use samples::Serving;
 use served::Served;
 use shown::{Enforcer, Running, Status};
 
-/// Prints who runs, and returns 0, or 3 where nobody does.
+/// Prints who runs, and returns 0, or 3 where nobody does, or 1 where that isn't known.
 ///
 /// # Errors
 /// When neither the journal nor metrics can be read, the configuration that was named is invalid,
@@ -57,7 +57,11 @@ pub fn run(arguments: &StatusArguments) -> Result<ExitCode> {
     } else {
         status.text(now, &TimeZone::system())
     })?;
-    Ok(if status.runs() { ExitCode::SUCCESS } else { ExitCode::from(exit::NOT_RUNNING) })
+    Ok(match status.known() {
+        Some(true) => ExitCode::SUCCESS,
+        Some(false) => ExitCode::from(exit::NOT_RUNNING),
+        None => ExitCode::from(exit::FAILED),
+    })
 }
 
 /// What the journal has of the one that runs. `None`: nobody does.
@@ -121,6 +125,7 @@ fn status(
         None
     });
     let served = served.and_then(|served| served.map_err(|problem| problems.push(problem)).ok());
+    let untold = serving.is_err();
     let serving = serving.unwrap_or_else(|problem| {
         problems.push(problem);
         None
@@ -131,7 +136,7 @@ fn status(
     });
     // That one is told of already.
     let enforcer = enforcer.filter(|_| running.is_none());
-    Status { running, enforcer, served, serving, problems }
+    Status { running, enforcer, served, serving, untold, problems }
 }
 
 /// When a process was started.
@@ -231,16 +236,17 @@ mod tests {
             let others = Others { serving, ..alone() };
             let known = !others.are_none();
             let status = status(&root, directory.path(), Ok(None), None, others);
-            (known, status.runs(), status.text(WallNanos(0), &TimeZone::UTC))
+            (known, status.known(), status.text(WallNanos(0), &TimeZone::UTC))
         };
+        // It may hang, or be for others' eyes: that nobody runs would be a guess.
         let (known, runs, text) = of(Err("cannot read the samples".to_owned()));
-        let nobody = "memtrace mitigate doesn't run\ncannot read the samples\n";
-        assert_eq!((known, runs, &*text), (false, false, nobody));
+        let perhaps = "whether a memtrace runs isn't known\ncannot read the samples\n";
+        assert_eq!((known, runs, &*text), (false, None, perhaps));
         let socket = "/run/memtrace/samples.sock".into();
         let (pid, since, readers) = (42, WallNanos(0), Some(1));
         let serving = Serving { socket, command: "exporter".to_owned(), pid, since, readers };
         let (known, runs, text) = of(Ok(Some(serving)));
-        assert!(known && runs);
+        assert!(known && runs == Some(true));
         let told = "memtrace exporter runs: process 42, since 1970-01-01 00:00:00 (0 s)\n\
                     samples: /run/memtrace/samples.sock, of memtrace exporter (process 42); 1 reader\n";
         assert!(text.starts_with(told), "{text}");

@@ -32,6 +32,9 @@ pub(super) struct Status {
     pub(super) served: Option<Served>,
     /// Who measures for others. `None`: nobody, as far as that can be read.
     pub(super) serving: Option<Serving>,
+    /// Whether there is a socket for samples that doesn't tell who serves: it hangs, or is for
+    /// others' eyes.
+    pub(super) untold: bool,
     /// What can't be read.
     pub(super) problems: Vec<String>,
 }
@@ -61,6 +64,14 @@ impl Status {
             || self.enforcer.is_some()
             || self.served.is_some()
             || self.serving.is_some()
+    }
+
+    /// `None`: nobody shows, and somebody may.
+    pub(super) const fn known(&self) -> Option<bool> {
+        match (self.runs(), self.untold) {
+            (false, true) => None,
+            (runs, _) => Some(runs),
+        }
     }
 
     fn mode(&self) -> Option<Mode> {
@@ -142,6 +153,7 @@ impl Status {
                     format!("memtrace {command} runs: process {pid}{since}")
                 }
                 (Some(_), None) => format!("memtrace runs: {mode}"),
+                (None, None) if self.untold => "whether a memtrace runs isn't known".to_owned(),
                 (None, None) => "memtrace mitigate doesn't run".to_owned(),
             };
         };
@@ -180,7 +192,7 @@ impl Status {
         let last = running.and_then(|one| one.followed.orders.back()).map(|told| json!(told.begun));
         let document = json!({
             "schema_version": SCHEMA_VERSION,
-            "running": self.runs(),
+            "running": self.known(),
             "pid": running.and_then(|one| one.followed.pid).or(enforcer).or(serving),
             "since": running.and_then(|one| one.since),
             "journal": running.map(|one| &one.directory),
@@ -276,6 +288,7 @@ mod tests {
                 since: WallNanos(0),
                 readers: Some(2),
             }),
+            untold: false,
             problems: Vec::new(),
         }
     }
@@ -313,7 +326,8 @@ alerts: 1
     #[test]
     fn where_nobody_runs_it_says_so() {
         let (running, enforcer, served, serving) = (None, None, None, None);
-        let nobody = Status { running, enforcer, served, serving, problems: Vec::new() };
+        let (untold, problems) = (false, Vec::new());
+        let nobody = Status { running, enforcer, served, serving, untold, problems };
         assert_eq!(nobody.text(WallNanos(0), &TimeZone::UTC), "memtrace mitigate doesn't run\n");
         let document: Value = serde_json::from_str(&nobody.json()).expect("it is JSON");
         assert_eq!((&document["running"], &document["taken"]), (&false.into(), &Value::Null));

@@ -33,6 +33,13 @@ impl Form {
         }
     }
 
+    const fn filter(&self) -> Option<&Filter> {
+        match self {
+            Self::Plain(options) => options.filter.as_ref(),
+            Self::Json { filter, .. } => filter.as_ref(),
+        }
+    }
+
     /// The separator of two snapshots.
     pub(super) const fn separator(&self) -> &'static str {
         match self {
@@ -70,6 +77,10 @@ async fn snapshots(
             Latest::Failed(text) => bail!("{text}"),
             Latest::Snapshot(snapshot) if snapshot.interval.is_none() => {}
             Latest::Snapshot(mut snapshot) => {
+                // Of more than one, that VM may be in a later one.
+                if count == Some(1) {
+                    form.filter().map_or(Ok(()), |filter| filter.require(&snapshot.vms))?;
+                }
                 decided.aim(&mut snapshot);
                 let separator = if printed > 0 { form.separator() } else { "" };
                 print(&format!("{separator}{}", form.encode(&snapshot, &decided)?))?;
@@ -90,6 +101,7 @@ mod tests {
     use crate::service::sampling::spawn;
     use memtrace_core::fixture::samples::Seconds;
     use memtrace_core::live::Control;
+    use memtrace_core::vm_choice::NoSuchVm;
 
     fn printed(last: u64, count: Option<u64>, form: &Form) -> (Result<()>, Vec<String>) {
         let control = Control { interval: Duration::from_millis(20), detail: None, stop: false };
@@ -123,6 +135,20 @@ mod tests {
             let snapshot: Snapshot = serde_json::from_str(&text).expect("it is a snapshot");
             assert!(snapshot.interval.is_some());
         }
+    }
+
+    #[test]
+    fn one_table_of_a_vm_that_there_is_not_fails() {
+        let form = |vm: &str| {
+            let filter = Some(Filter::of_vm(vm));
+            Form::Plain(PlainOptions { filter, ..PlainOptions::default() })
+        };
+        let (result, texts) = printed(u64::MAX, Some(1), &form("nosuch"));
+        let error = result.expect_err("it is not there");
+        assert!(error.is::<NoSuchVm>() && texts.is_empty(), "{error}");
+        assert!(error.to_string().starts_with("no VM \"nosuch\""), "{error}");
+        let (result, texts) = printed(u64::MAX, Some(2), &form("nosuch"));
+        assert!(result.is_ok() && texts.len() == 2, "it may still start: {result:?}");
     }
 
     #[test]
