@@ -82,6 +82,20 @@ pub struct KernelLayout {
     pub css_set_unified: u32,
     /// `mem_cgroup.memory.usage`, in pages.
     pub memcg_usage: u32,
+    /// `mem_cgroup.memory.failcnt`: how often a limit was hit, which version 1 shows.
+    pub memcg_failures: u32,
+    /// `mem_cgroup.memory_events`, and the enumerators of `memcg_memory_event` in it.
+    pub memcg_events: u32,
+    pub memcg_event_max: u32,
+    pub memcg_event_oom_kill: u32,
+    /// `mem_cgroup.memory`, and `mem_cgroup.swap` of a kernel that swaps.
+    pub memcg_memory: u32,
+    pub memcg_swap: u32,
+    // In a `page_counter`, all in pages.
+    pub counter_usage: u32,
+    pub counter_max: u32,
+    pub counter_high: u32,
+    pub counter_parent: u32,
 }
 
 impl KernelLayout {
@@ -136,5 +150,15 @@ impl KernelLayout {
         css_set_memory: MISSING,
         css_set_unified: MISSING,
         memcg_usage: MISSING,
+        memcg_failures: MISSING,
+        memcg_events: MISSING,
+        memcg_event_max: MISSING,
+        memcg_event_oom_kill: MISSING,
+        memcg_memory: MISSING,
+        memcg_swap: MISSING,
+        counter_usage: MISSING,
+        counter_max: MISSING,
+        counter_high: MISSING,
+        counter_parent: MISSING,
     };
 }

@@ -240,9 +240,23 @@ pub struct ProcessRow {
     pub unified_cgroup: u64,
     /// Base pages that the memory cgroup charges.
     pub usage_pages: u64,
+    /// How often it hit a limit: what version 1 counts, and what version 2 does. [`UNTOLD`]
+    /// where this kernel's fields are not known.
+    pub failures: u64,
+    pub max_events: u64,
+    /// Processes of it that the OOM killer has ended, likewise.
+    pub oom_kills: u64,
+    /// The tightest of its and its ancestors' limits in base pages, and its swap, likewise.
+    pub limit_pages: u64,
+    pub high_pages: u64,
+    pub swap_limit_pages: u64,
+    pub swap_pages: u64,
     /// Name of the command, ended by a zero.
     pub comm: [u8; 16],
 }
+
+/// A counter of a [`ProcessRow`] that its file has to say.
+pub const UNTOLD: u64 = u64::MAX;
 
 /// In place of a kernel function's id in a call of it, until user space has found that in
 /// BTF: this and the function's place in [`KFUNCS`]. No helper has such a number.

@@ -8,12 +8,15 @@ use core::mem::{size_of, transmute};
 
 use aya_ebpf::helpers::bpf_probe_read_kernel;
 use aya_ebpf::helpers::generated::bpf_seq_write;
-use memtrace_ebpf::{KFUNC_PLACEHOLDER, ProcessRow};
+use memtrace_ebpf::{KFUNC_PLACEHOLDER, MISSING, ProcessRow, UNTOLD};
 
 use crate::kernel::layout;
 
 /// Most threads of a process that are added up; one with more is left out.
 const MOST_THREADS: u32 = 512;
+
+/// Most ancestors whose limits are looked at; with more, files say them.
+const MOST_LEVELS: u32 = 16;
 
 // include/linux/sched.h, the same from 6.2 to 7.3.
 const PF_EXITING: u32 = 0x4;
@@ -153,7 +156,57 @@ fn add_cgroups(task: u64, row: &mut ProcessRow) -> Option<()> {
     row.memory_cgroup = id_of(peek(memcg, layout!(memcg_cgroup))?)?;
     row.unified_cgroup = id_of(peek(set, layout!(css_set_unified))?)?;
     row.usage_pages = peek(memcg, layout!(memcg_usage))?;
+    row.failures = counter(memcg, layout!(memcg_failures), 0);
+    row.max_events = counter(memcg, layout!(memcg_events), layout!(memcg_event_max));
+    row.oom_kills = counter(memcg, layout!(memcg_events), layout!(memcg_event_oom_kill));
+    add_limits(memcg, row);
     Some(())
+}
+
+/// Limits, of the cgroup and its ancestors, and its swap.
+#[inline(always)]
+fn add_limits(memcg: u64, row: &mut ProcessRow) {
+    let memory = place(memcg, layout!(memcg_memory));
+    row.limit_pages = tightest(memory, layout!(counter_max));
+    row.high_pages = tightest(memory, layout!(counter_high));
+    let swap = place(memcg, layout!(memcg_swap));
+    row.swap_limit_pages = tightest(swap, layout!(counter_max));
+    row.swap_pages = swap.map_or(UNTOLD, |swap| counter(swap, layout!(counter_usage), 0));
+}
+
+#[inline(always)]
+fn place(base: u64, offset: u32) -> Option<u64> {
+    (offset != MISSING).then(|| base.wrapping_add(u64::from(offset)))
+}
+
+/// The least of one limit in a `page_counter` and all above it.
+#[inline(always)]
+fn tightest(first: Option<u64>, limit: u32) -> u64 {
+    let parent = layout!(counter_parent);
+    let (Some(mut counter), false) = (first, limit == MISSING || parent == MISSING) else {
+        return UNTOLD;
+    };
+    let mut least = UNTOLD;
+    for _ in 0..MOST_LEVELS {
+        let (Some(here), Some(above)) = (peek::<u64>(counter, limit), peek(counter, parent)) else {
+            return UNTOLD;
+        };
+        least = if here < least { here } else { least };
+        if above == 0 {
+            return least;
+        }
+        counter = above;
+    }
+    UNTOLD
+}
+
+/// One of an array of 64 bits; what can't be read is left to its file.
+#[inline(always)]
+fn counter(base: u64, array: u32, place: u32) -> u64 {
+    if array == MISSING || place == MISSING {
+        return UNTOLD;
+    }
+    peek(base, array.wrapping_add(place.wrapping_mul(8))).unwrap_or(UNTOLD)
 }
 
 #[inline(always)]

@@ -80,6 +80,13 @@ fn every_struct_is_where_both_sides_expect_it() {
         memory_cgroup,
         unified_cgroup,
         usage_pages,
+        failures,
+        max_events,
+        oom_kills,
+        limit_pages,
+        high_pages,
+        swap_limit_pages,
+        swap_pages,
         comm,
     );
     kernel_layout(&mut out);
@@ -183,6 +190,16 @@ fn kernel_layout(out: &mut String) {
         css_set_memory,
         css_set_unified,
         memcg_usage,
+        memcg_failures,
+        memcg_events,
+        memcg_event_max,
+        memcg_event_oom_kill,
+        memcg_memory,
+        memcg_swap,
+        counter_usage,
+        counter_max,
+        counter_high,
+        counter_parent,
     );
 }
 

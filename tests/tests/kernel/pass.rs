@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use anyhow::{Context, Result, ensure};
-use memtrace_host::hostfs::cgroup::{self, MemoryCgroup};
+use memtrace_core::units::{Bytes, Limit};
+use memtrace_host::hostfs::cgroup::{self, MemoryCgroup, Version};
 use memtrace_host::hostfs::process::{self, Charge, Vitals};
 use memtrace_host::hostfs::{HostRoot, Keeper};
 use memtrace_host::probe::{Belongings, KernelSide};
@@ -19,8 +20,11 @@ pub const TESTS: &[(&str, Test)] = &[
     ("a_pass_leaves_out_whom_it_cannot_tell", left_out),
     ("a_pass_is_of_the_moment_while_threads_come_and_go", busy),
 ];
-pub const POOL_TESTS: &[(&str, Test)] =
-    &[("a_pass_says_what_cgroups_charge", usage), ("a_pass_sees_a_move_to_a_nested_cgroup", moves)];
+pub const POOL_TESTS: &[(&str, Test)] = &[
+    ("a_pass_says_what_cgroups_charge", usage),
+    ("a_pass_says_what_limits_hold_and_were_hit", limits),
+    ("a_pass_sees_a_move_to_a_nested_cgroup", moves),
+];
 
 /// Resident pages that CPUs may have counted and not handed in, which some kernels' file includes.
 const UNTOLD: u64 = 1024;
@@ -181,6 +185,64 @@ fn usage() -> Result<()> {
             })?;
         }
     }
+    Ok(())
+}
+
+/// Compares what one pass says of a cgroup's limits with the files just before and after it.
+fn compare_limits(kernel: &mut dyn KernelSide, pid: u32, cgroup: &MemoryCgroup) -> Result<Charge> {
+    let files = Keeper::default();
+    let before = cgroup::sample(&files, cgroup, None);
+    let now = charge(kernel, pid)?;
+    let after = cgroup::sample(&files, cgroup, None);
+    let counted = |what: &str, before: Option<u64>, now: Option<u64>, after: Option<u64>| {
+        let now = now.with_context(|| format!("{what} is left to files"))?;
+        between(what, before.context("before")?, now, after.context("after")?)
+    };
+    let hits = if cgroup.version == Version::V1 { now.failures } else { now.max_events };
+    counted("limit hits", before.limit_hits, hits, after.limit_hits)?;
+    counted("OOM kills", before.oom_kills, now.oom_kills, after.oom_kills)?;
+    // Nobody sets them meanwhile.
+    ensure!(now.limit.is_some() && now.limit == after.limit, "{now:?} is not {after:?}");
+    if cgroup.version == Version::V2 {
+        ensure!(now.high == after.high, "{now:?} is not {after:?}");
+        ensure!(now.swap_limit == after.swap_limit, "{now:?} is not {after:?}");
+        let bytes = |amount: Option<Bytes>| Some(amount?.0);
+        counted("swap", bytes(before.swap), bytes(now.swap), bytes(after.swap))?;
+    }
+    Ok(now)
+}
+
+/// The limit is first that of the pool, and then its own, which it hits.
+fn limits() -> Result<()> {
+    let (dir, root) = (tempfile::tempdir()?, HostRoot::live()?);
+    let mut kernel = open()?;
+    let mut vm = Confined::tracked(&mut kernel, dir.path(), "limits")?;
+    let pid = vm.standin.pid();
+    let cgroup = charged_to(&root, pid)?;
+    let of_pool = compare_limits(&mut kernel, pid, &cgroup)?;
+    ensure!(of_pool.limit != Some(Limit::Unlimited), "{of_pool:?}");
+    let files = ["memory.high", "memory.swap.max", "memory.max", "memory.limit_in_bytes"];
+    for (file, mib) in files.into_iter().zip([30, 40, 20, 20]) {
+        let path = cgroup.directory.join(file);
+        if path.exists() {
+            fs::write(path, format!("{mib}M")).with_context(|| file.to_owned())?;
+            compare_limits(&mut kernel, pid, &cgroup)?;
+        }
+    }
+    std::thread::scope(|scope| {
+        let standin = &mut vm.standin;
+        let work = scope.spawn(|| standin.touch(32));
+        let mut compared = 0;
+        while !work.is_finished() || compared < ROUNDS {
+            compare_limits(&mut kernel, pid, &cgroup)?;
+            compared += 1;
+        }
+        work.join().map_err(|_| anyhow::anyhow!("it panicked"))?
+    })?;
+    let now = compare_limits(&mut kernel, pid, &cgroup)?;
+    ensure!(now.limit == Some(Limit::At(Bytes(20 << 20))), "{now:?}");
+    let hits = if cgroup.version == Version::V1 { now.failures } else { now.max_events };
+    ensure!(hits.is_some_and(|hits| hits > 0), "{now:?}");
     Ok(())
 }
 

@@ -55,11 +55,11 @@ impl KnownVm {
         rereading::turn_came(pid, self.kept.at, now)
     }
 
-    /// What its cgroup charges, if the kernel side saw the process in the cgroup that it is known
+    /// What is told of its cgroup, if the kernel side saw the process in the cgroup that it is known
     /// to be in. The root cgroup counts for nobody.
-    fn charged(&self, charge: Option<Charge>) -> Option<Bytes> {
+    fn charged(&self, charge: Option<Charge>) -> Option<Charge> {
         let cgroup = self.membership.cgroup().filter(|cgroup| !cgroup.is_root())?;
-        charge.filter(|charge| cgroup.id == Some(charge.memory)).map(|charge| charge.usage)
+        charge.filter(|charge| cgroup.id == Some(charge.memory))
     }
 
     /// Reads all its files.
@@ -69,7 +69,7 @@ impl KnownVm {
         pid: u32,
         at: Nanos,
         signs: Option<ActivitySigns>,
-        charged: Option<Bytes>,
+        charged: Option<Charge>,
     ) {
         let process = process::memory(&self.files, root, pid);
         let cgroup = self.membership.cgroup();
@@ -178,7 +178,7 @@ impl LiveSource {
         let signs =
             counters.filter(|_| seen).map(|counters| ActivitySigns::new(counters, now, guest));
         let charged = known.charged(now.charge);
-        let quiet = known.is_quiet(signs.as_ref(), charged, tick.at);
+        let quiet = known.is_quiet(signs.as_ref(), charged.map(|charged| charged.usage), tick.at);
         known.quiet = quiet && !tick.rest.stirred;
         // VmSwap and the counters from nearly the same time.
         let told_by_vmswap = kernel.filter(|kernel| kernel.swap_ins_need_vmswap());

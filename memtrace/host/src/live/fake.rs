@@ -121,6 +121,10 @@ impl KernelSide for FakeKernel {
         None
     }
 
+    fn files_of_cgroups(&self) -> &[&'static str] {
+        &[]
+    }
+
     fn swap_ins_need_vmswap(&self) -> bool {
         self.state.lock().unwrap().swap_ins_need_vmswap
     }

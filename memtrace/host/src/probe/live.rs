@@ -49,6 +49,7 @@ pub struct Probe {
     files: Keeper,
     /// Or why processes are read from files.
     pass: Result<Pass, String>,
+    files_of_cgroups: Vec<&'static str>,
 }
 
 /// The pass over the processes sees by a counter whether a thread ended while it added them up, and
@@ -72,6 +73,7 @@ impl Probe {
     pub fn open(sys: &Path, log: bool, limits: &Limits, hooking: Hooking) -> Result<Self> {
         allocator::return_large_blocks();
         let facts = support::facts(sys);
+        let files_of_cgroups = plan::files_of_cgroups(&facts.layout);
         let functions = reads_in_order().and_then(|()| plan::kernel_functions(&facts));
         let plan = plan::plan(&facts);
         let Plan { layout, hooks, absent, means } = match hooking {
@@ -104,6 +106,7 @@ impl Probe {
             logger,
             files: Keeper::default(),
             pass,
+            files_of_cgroups,
         })
     }
 
@@ -220,6 +223,10 @@ impl KernelSide for Probe {
 
     fn processes_unread(&self) -> Option<&str> {
         self.pass.as_ref().err().map(String::as_str)
+    }
+
+    fn files_of_cgroups(&self) -> &[&'static str] {
+        &self.files_of_cgroups
     }
 
     fn swap_ins_need_vmswap(&self) -> bool {

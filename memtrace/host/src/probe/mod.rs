@@ -101,6 +101,9 @@ pub trait KernelSide: Send {
     /// Why it never does. `None`: it does.
     fn processes_unread(&self) -> Option<&str>;
 
+    /// Files of cgroups that are read all the same, as this kernel lacks fields.
+    fn files_of_cgroups(&self) -> &[&'static str];
+
     /// Whether swap-in events miss pages, so that VmSwap is needed: since
     /// about 6.13 a huge page may come back as one event, and up to 6.1 events come in
     /// batches whose sizes are told apart by a value that CPUs race for.

@@ -9,11 +9,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use aya::maps::Map;
 use aya::programs::{Iter, ProgramError};
 use aya::{Btf, Ebpf};
-use memtrace_ebpf::ProcessRow;
+use memtrace_ebpf::{ProcessRow, UNTOLD};
 
 use super::load::errno;
 use crate::hostfs::process::{Charge, Vitals, nanos_to_ticks};
-use memtrace_core::units::Bytes;
+use memtrace_core::units::{Bytes, Limit};
 
 /// The program, and the kind of iterator that it is for.
 const PROGRAM: &str = "process_row";
@@ -114,6 +114,8 @@ impl Pass {
 
 fn vitals(row: &ProcessRow, page_size: Bytes, ticks_per_second: u64) -> Option<Vitals> {
     let bytes = |pages: u64| pages.checked_mul(page_size.0);
+    let told = |value: u64| Some(value).filter(|value| *value != UNTOLD);
+    let limit = |pages: u64| told(pages).and_then(|pages| limit(pages, page_size));
     Some(Vitals {
         comm: name(&row.comm)?,
         start: nanos_to_ticks(row.start_ns, ticks_per_second)?,
@@ -130,7 +132,24 @@ fn vitals(row: &ProcessRow, page_size: Bytes, ticks_per_second: u64) -> Option<V
             memory: row.memory_cgroup,
             unified: row.unified_cgroup,
             usage: Bytes(bytes(row.usage_pages)?),
+            failures: told(row.failures),
+            max_events: told(row.max_events),
+            oom_kills: told(row.oom_kills),
+            limit: limit(row.limit_pages),
+            high: limit(row.high_pages),
+            swap_limit: limit(row.swap_limit_pages),
+            swap: told(row.swap_pages).and_then(bytes).map(Bytes),
         }),
+    })
+}
+
+/// A limit as files of version 2 have it, in which `PAGE_COUNTER_MAX` is none.
+fn limit(pages: u64, page_size: Bytes) -> Option<Limit> {
+    let most = (i64::MAX as u64).checked_div(page_size.0)?;
+    Some(if pages < most {
+        Limit::At(Bytes(pages.checked_mul(page_size.0)?))
+    } else {
+        Limit::Unlimited
     })
 }
 
@@ -227,12 +246,30 @@ mod tests {
             memory_cgroup: 70,
             unified_cgroup: 71,
             usage_pages: 9,
+            failures: 10,
+            max_events: 11,
+            oom_kills: UNTOLD,
+            limit_pages: 12,
+            high_pages: i64::MAX as u64 / 4096,
+            swap_limit_pages: UNTOLD,
+            swap_pages: 13,
             comm: comm(b"a b) R"),
         };
         let vitals = vitals(&row, Bytes(4096), 100).expect("a plain name");
         assert_eq!((vitals.start, vitals.cpu_ticks), (123, 2));
         assert_eq!((vitals.size, vitals.resident_pages), (Some(6 * 4096), Some(2)));
-        let charge = Charge { memory: 70, unified: 71, usage: Bytes(9 * 4096) };
+        let charge = Charge {
+            memory: 70,
+            unified: 71,
+            usage: Bytes(9 * 4096),
+            failures: Some(10),
+            max_events: Some(11),
+            oom_kills: None,
+            limit: Some(Limit::At(Bytes(12 * 4096))),
+            high: Some(Limit::Unlimited),
+            swap_limit: None,
+            swap: Some(Bytes(13 * 4096)),
+        };
         assert_eq!((vitals.charge, vitals.comm.as_str()), (Some(charge), "a b) R"));
     }
 

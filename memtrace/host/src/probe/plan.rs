@@ -10,7 +10,7 @@ use memtrace_ebpf::{KernelLayout, MISSING};
 
 use super::support::{KernelFacts, Means};
 use memtrace_core::signal::Signal;
-pub(super) use pass::kernel_functions;
+pub(super) use pass::{files_of_cgroups, kernel_functions};
 pub use signal_quality::statuses;
 
 /// One program in one place of the kernel.

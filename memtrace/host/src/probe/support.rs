@@ -203,6 +203,7 @@ pub(crate) fn facts_of(btf: &Btf) -> KernelFacts {
 /// What the pass over the table of processes needs of the layout, and nothing else.
 fn layout_of_processes(btf: &Btf) -> KernelLayout {
     let offset = |name: &str, path: &str| btf.offset(name, path).unwrap_or(MISSING);
+    let event = |name: &str| btf.enumerator("memcg_memory_event", name).unwrap_or(MISSING);
     KernelLayout {
         task_signal: offset("task_struct", "signal"),
         task_cgroups: offset("task_struct", "cgroups"),
@@ -227,6 +228,20 @@ fn layout_of_processes(btf: &Btf) -> KernelLayout {
         css_set_memory: css_set_memory(btf).unwrap_or(MISSING),
         css_set_unified: offset("css_set", "dfl_cgrp"),
         memcg_usage: offset("mem_cgroup", "memory.usage"),
+        memcg_failures: offset("mem_cgroup", "memory.failcnt"),
+        memcg_events: offset("mem_cgroup", "memory_events"),
+        memcg_event_max: event("MEMCG_MAX"),
+        memcg_event_oom_kill: event("MEMCG_OOM_KILL"),
+        memcg_memory: offset("mem_cgroup", "memory"),
+        // Without swapping there are no files of it, but the field is there.
+        memcg_swap: btf
+            .enumerator("vm_event_item", "SWAP_RA")
+            .and_then(|_| btf.offset("mem_cgroup", "swap"))
+            .unwrap_or(MISSING),
+        counter_usage: offset("page_counter", "usage"),
+        counter_max: offset("page_counter", "max"),
+        counter_high: offset("page_counter", "high"),
+        counter_parent: offset("page_counter", "parent"),
         ..KernelLayout::UNKNOWN
     }
 }

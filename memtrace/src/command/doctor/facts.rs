@@ -60,10 +60,18 @@ fn hooks() -> Fact {
     fact("hooks", Standing::Good, finding)
 }
 
-/// How processes of VMs are looked at in each sample. `unread`: why the kernel side doesn't.
-pub(super) fn processes(unread: Option<&str>) -> Fact {
+/// How processes of VMs are looked at in each sample. `unread`: why the kernel side doesn't;
+/// `files`: those of cgroups that it reads nothing of.
+pub(super) fn processes(unread: Option<&str>, files: &[&str]) -> Fact {
     match unread {
-        None => fact("processes", Standing::Good, "of VMs are read in one pass of a BPF iterator"),
+        None if files.is_empty() => {
+            fact("processes", Standing::Good, "of VMs are read in one pass of a BPF iterator")
+        }
+        None => {
+            let files = files.join(", ");
+            let finding = format!("of VMs are read in one pass of a BPF iterator, but for {files}");
+            fact("processes", Standing::Note, finding)
+        }
         Some(reason) => {
             let finding = format!("of VMs are read from files, which takes longer: {reason}");
             fact("processes", Standing::Note, finding)
@@ -237,8 +245,10 @@ mod tests {
 
     #[test]
     fn processes_are_read_from_files_for_a_reason() {
-        assert_eq!(processes(None).standing, Standing::Good);
-        let fact = processes(Some("this kernel has no function f"));
+        assert_eq!(processes(None, &[]).standing, Standing::Good);
+        let part = processes(None, &["memory.failcnt", "memory.events"]);
+        assert!(part.finding.ends_with("but for memory.failcnt, memory.events"), "{part:?}");
+        let fact = processes(Some("this kernel has no function f"), &[]);
         assert_eq!(fact.standing, Standing::Note);
         assert!(fact.finding.ends_with("longer: this kernel has no function f"), "{fact:?}");
     }

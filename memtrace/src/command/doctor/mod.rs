@@ -50,7 +50,7 @@ fn examine(root: &HostRoot, verbosity: Verbosity, audit: Audit) -> DoctorReport 
     let mut facts = facts::facts(root);
     let (signals, problem) = match probe::open(&root.sys, verbosity.programs(), Hooking::Always) {
         Ok(kernel) => {
-            facts.push(facts::processes(kernel.processes_unread()));
+            facts.push(facts::processes(kernel.processes_unread(), kernel.files_of_cgroups()));
             (kernel.signals().to_vec(), None)
         }
         Err(error) => (Vec::new(), Some(format!("{error:#}"))),

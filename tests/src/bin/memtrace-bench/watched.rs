@@ -62,6 +62,10 @@ impl KernelSide for Watched {
         self.inner.processes_unread()
     }
 
+    fn files_of_cgroups(&self) -> &[&'static str] {
+        self.inner.files_of_cgroups()
+    }
+
     fn swap_ins_need_vmswap(&self) -> bool {
         self.inner.swap_ins_need_vmswap()
     }

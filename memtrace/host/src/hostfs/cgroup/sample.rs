@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::stat::{self, Stat};
 use super::{MemoryCgroup, Version, limits};
+use crate::hostfs::process::Charge;
 use crate::hostfs::{Keeper, psi, read};
 use memtrace_core::sample::{CgroupSample, Psi};
 use memtrace_core::units::{Bytes, Limit};
@@ -15,14 +16,16 @@ pub fn usage(keeper: &Keeper, cgroup: &MemoryCgroup) -> Option<Bytes> {
 }
 
 /// `keeper` holds the files from one sample to the next. Who is in it is left out. What
-/// can't be read is missing, and `problem` says why. `usage`: what it charges, where that is known.
+/// can't be read is missing, and `problem` says why. `told`: what is known without files.
 ///
 /// Usage is read first: while it is the same, so was all that came after it.
-pub fn sample(keeper: &Keeper, cgroup: &MemoryCgroup, usage: Option<Bytes>) -> CgroupSample {
+pub fn sample(keeper: &Keeper, cgroup: &MemoryCgroup, told: Option<Charge>) -> CgroupSample {
+    let usage = told.map(|told| told.usage);
+    let told = told.unwrap_or_default();
     let mut files = Files { keeper, directory: &cgroup.directory, problem: None };
     let mut sample = match cgroup.version {
-        Version::V1 => version_one(cgroup, &mut files, usage),
-        Version::V2 => version_two(cgroup, &mut files, usage),
+        Version::V1 => version_one(cgroup, &mut files, usage, told),
+        Version::V2 => version_two(cgroup, &mut files, usage, told),
     };
     sample.psi = pressure(keeper, cgroup);
     sample.version = cgroup.version.number();
@@ -35,7 +38,12 @@ pub fn sample(keeper: &Keeper, cgroup: &MemoryCgroup, usage: Option<Bytes>) -> C
     sample
 }
 
-fn version_one(cgroup: &MemoryCgroup, files: &mut Files<'_>, usage: Option<Bytes>) -> CgroupSample {
+fn version_one(
+    cgroup: &MemoryCgroup,
+    files: &mut Files<'_>,
+    usage: Option<Bytes>,
+    told: Charge,
+) -> CgroupSample {
     let usage = usage.or_else(|| files.number(Version::V1.usage_file()));
     let Stat { memory, swap, hierarchical_limit } =
         files.read("memory.stat", stat::parse).unwrap_or_default();
@@ -48,13 +56,18 @@ fn version_one(cgroup: &MemoryCgroup, files: &mut Files<'_>, usage: Option<Bytes
         limit,
         swap,
         stat: memory,
-        limit_hits: files.number("memory.failcnt").map(|Bytes(count)| count),
-        oom_kills: files.optional("memory.oom_control", "oom_kill"),
+        limit_hits: told.failures.or_else(|| Some(files.number("memory.failcnt")?.0)),
+        oom_kills: told.oom_kills.or_else(|| files.optional("memory.oom_control", "oom_kill")),
         ..CgroupSample::default()
     }
 }
 
-fn version_two(cgroup: &MemoryCgroup, files: &mut Files<'_>, usage: Option<Bytes>) -> CgroupSample {
+fn version_two(
+    cgroup: &MemoryCgroup,
+    files: &mut Files<'_>,
+    usage: Option<Bytes>,
+    told: Charge,
+) -> CgroupSample {
     if cgroup.is_root() {
         return CgroupSample {
             limit: Some(Limit::Unlimited),
@@ -64,14 +77,18 @@ fn version_two(cgroup: &MemoryCgroup, files: &mut Files<'_>, usage: Option<Bytes
     }
     let usage = usage.or_else(|| files.number(Version::V2.usage_file()));
     let stat = files.read("memory.stat", stat::parse).unwrap_or_default();
-    let (limit_hits, oom_kills) = files.read("memory.events", events).unwrap_or_default();
+    let (limit_hits, oom_kills) = match (told.max_events, told.oom_kills) {
+        told @ (Some(_), Some(_)) => told,
+        _ => files.read("memory.events", events).unwrap_or_default(),
+    };
+    let swap_file = cgroup.directory.join("memory.swap.current");
     CgroupSample {
         usage,
-        limit: files.limit(cgroup, "memory.max"),
-        high: files.limit(cgroup, "memory.high"),
+        limit: told.limit.or_else(|| files.limit(cgroup, "memory.max")),
+        high: told.high.or_else(|| files.limit(cgroup, "memory.high")),
         // Missing where the kernel is built or started without swap accounting.
-        swap: files.keeper.number(&cgroup.directory.join("memory.swap.current")).ok().map(Bytes),
-        swap_limit: files.limit(cgroup, "memory.swap.max"),
+        swap: told.swap.or_else(|| files.keeper.number(&swap_file).ok().map(Bytes)),
+        swap_limit: told.swap_limit.or_else(|| files.limit(cgroup, "memory.swap.max")),
         stat: stat.memory,
         limit_hits,
         oom_kills,

@@ -2,7 +2,7 @@
 //! side over all VMs' processes.
 
 use super::ProcessStat;
-use memtrace_core::units::Bytes;
+use memtrace_core::units::{Bytes, Limit};
 
 /// The state of a process at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,8 +31,9 @@ pub struct Vitals {
     pub charge: Option<Charge>,
 }
 
-/// Which cgroups a process is in, by their ids, and what that of its memory charges.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which cgroups a process is in, by their ids, and what the kernel tells of that of its memory.
+/// `None`: the file says it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Charge {
     /// The one that memory is charged to.
     pub memory: u64,
@@ -40,6 +41,17 @@ pub struct Charge {
     pub unified: u64,
     /// Of the first one and all below it.
     pub usage: Bytes,
+    /// How often it hit a limit, as version 1 counts it (memory.failcnt).
+    pub failures: Option<u64>,
+    /// The same as version 2 does, with all below it (`max` of memory.events).
+    pub max_events: Option<u64>,
+    pub oom_kills: Option<u64>,
+    /// The tightest of its and its ancestors' limits.
+    pub limit: Option<Limit>,
+    pub high: Option<Limit>,
+    /// Of swap alone and its amount, which version 1 doesn't have.
+    pub swap_limit: Option<Limit>,
+    pub swap: Option<Bytes>,
 }
 
 impl From<ProcessStat> for Vitals {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::hostfs::process::Charge;
+use memtrace_core::sample::CgroupSample;
 use memtrace_core::units::Limit;
 
 const SECOND: u64 = Nanos::SECOND.0;
@@ -156,7 +157,7 @@ fn kept_readings_have_the_present_sharing_of_the_cgroup() {
 fn told(usage: u64, host: &FakeHost) -> Vitals {
     let id = |path: &str| std::os::unix::fs::MetadataExt::ino(&host.path(path).metadata().unwrap());
     let (memory, usage) = (id("sys/fs/cgroup/pool/vm"), Bytes(usage));
-    let charge = Some(Charge { memory, unified: memory, usage });
+    let charge = Some(Charge { memory, unified: memory, usage, ..Charge::default() });
     Vitals { charge, ..Vitals::from(crate::hostfs::process::stat(&host.root(), 50).unwrap()) }
 }
 
@@ -184,6 +185,32 @@ fn what_the_kernel_side_tells_takes_the_place_of_files() {
     let now = Vitals { charge: Some(charge), ..now };
     remote.state.lock().unwrap().processes = [(50, now)].into();
     assert_eq!(seen(&at(&mut source, &remote, 5, 7)), Some(Bytes(4096)));
+}
+
+#[test]
+fn each_of_a_cgroups_values_is_told_or_else_in_its_file() {
+    let host = host();
+    let (mut source, remote) = source(&host);
+    let by_files = at(&mut source, &remote, 1, 7).cgroup.unwrap();
+    let limit = Limit::At(Bytes(1 << 30));
+    let charge = Charge {
+        max_events: Some(3),
+        oom_kills: Some(2),
+        limit: Some(limit),
+        swap: Some(Bytes(4096)),
+        ..told(8192, &host).charge.unwrap()
+    };
+    let now = Vitals { charge: Some(charge), ..told(8192, &host) };
+    remote.state.lock().unwrap().processes = [(50, now)].into();
+    for file in ["memory.events", "memory.max", "memory.swap.current"] {
+        host.file(&format!("sys/fs/cgroup/pool/vm/{file}"), "none\n");
+        host.unreadable(&format!("sys/fs/cgroup/pool/vm/{file}"));
+    }
+    let cgroup = at(&mut source, &remote, 2, 8).cgroup.unwrap();
+    assert_eq!((cgroup.limit_hits, cgroup.oom_kills), (Some(3), Some(2)));
+    assert_eq!((cgroup.limit, cgroup.swap), (Some(limit), Some(Bytes(4096))));
+    let left = |cgroup: &CgroupSample| (cgroup.high, cgroup.swap_limit, cgroup.problem.clone());
+    assert_eq!(left(&cgroup), left(&by_files));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Whether the pass over the table of processes fits a kernel. Pure.
 
-use memtrace_ebpf::KFUNCS;
+use memtrace_ebpf::{KFUNCS, KernelLayout};
 
 use super::{Fields, missing};
 use crate::probe::kfunc::Ids;
@@ -46,6 +46,56 @@ const CGROUPS: Fields = &[
     ("kernfs_node.id", |layout| layout.kernfs_node_id),
 ];
 
+/// What it tells as far as the kernel's fields are known, and else these files do.
+const OPTIONAL: &[(&str, Fields)] = &[
+    ("memory.failcnt", &[("mem_cgroup.memory.failcnt", |layout| layout.memcg_failures)]),
+    (
+        "memory.events",
+        &[
+            ("mem_cgroup.memory_events", |layout| layout.memcg_events),
+            ("MEMCG_MAX", |layout| layout.memcg_event_max),
+            ("MEMCG_OOM_KILL", |layout| layout.memcg_event_oom_kill),
+        ],
+    ),
+    (
+        "memory.max",
+        &[
+            ("mem_cgroup.memory", |layout| layout.memcg_memory),
+            ("page_counter.max", |layout| layout.counter_max),
+            ("page_counter.parent", |layout| layout.counter_parent),
+        ],
+    ),
+    (
+        "memory.high",
+        &[
+            ("mem_cgroup.memory", |layout| layout.memcg_memory),
+            ("page_counter.high", |layout| layout.counter_high),
+            ("page_counter.parent", |layout| layout.counter_parent),
+        ],
+    ),
+    (
+        "memory.swap.max",
+        &[
+            ("mem_cgroup.swap", |layout| layout.memcg_swap),
+            ("page_counter.max", |layout| layout.counter_max),
+            ("page_counter.parent", |layout| layout.counter_parent),
+        ],
+    ),
+    (
+        "memory.swap.current",
+        &[
+            ("mem_cgroup.swap", |layout| layout.memcg_swap),
+            ("page_counter.usage", |layout| layout.counter_usage),
+        ],
+    ),
+];
+
+/// Files of a cgroup that are read in spite of the pass, as this kernel lacks their fields.
+pub(in crate::probe) fn files_of_cgroups(layout: &KernelLayout) -> Vec<&'static str> {
+    let lacks = |(_, needs): &&(_, Fields)| missing(layout, &[*needs]).is_some();
+    OPTIONAL.iter().filter(lacks).map(|(file, _)| *file).collect()
+}
+
 /// The functions that it calls.
 ///
 /// # Errors
@@ -77,8 +127,23 @@ mod tests {
     use memtrace_ebpf::MISSING;
 
     #[test]
+    fn each_field_is_left_to_its_file_by_itself() {
+        let files = |change: fn(&mut KernelLayout)| {
+            let mut facts = facts();
+            change(&mut facts.layout);
+            assert!(kernel_functions(&facts).is_ok(), "the rest is still told");
+            files_of_cgroups(&facts.layout)
+        };
+        assert_eq!(files(|layout| layout.memcg_failures = MISSING), ["memory.failcnt"]);
+        assert_eq!(files(|layout| layout.memcg_event_max = MISSING), ["memory.events"]);
+        let swap = ["memory.swap.max", "memory.swap.current"];
+        assert_eq!(files(|layout| layout.memcg_swap = MISSING), swap);
+    }
+
+    #[test]
     fn it_fits_where_all_is_there_and_says_what_is_missing() {
         assert_eq!(kernel_functions(&facts()), Ok([900, 901]));
+        assert_eq!(files_of_cgroups(&facts().layout), [""; 0]);
         let reason = |facts: &KernelFacts| kernel_functions(facts).unwrap_err();
         let old = KernelFacts { kfuncs: BTreeMap::new(), ..facts() };
         assert!(reason(&old).contains("no function bpf_task_from_pid, which came with 6.2"));

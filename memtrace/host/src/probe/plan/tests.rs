@@ -69,6 +69,16 @@ pub(super) fn facts() -> KernelFacts {
         css_set_memory: 44,
         css_set_unified: 45,
         memcg_usage: 46,
+        memcg_failures: 47,
+        memcg_events: 48,
+        memcg_event_max: 49,
+        memcg_event_oom_kill: 50,
+        memcg_memory: 51,
+        memcg_swap: 52,
+        counter_usage: 53,
+        counter_max: 54,
+        counter_high: 55,
+        counter_parent: 56,
         ..KernelLayout::UNKNOWN
     };
     KernelFacts {
