@@ -55,8 +55,8 @@ impl KnownVm {
         rereading::turn_came(pid, self.kept.at, now)
     }
 
-    /// What is told of its cgroup, if the kernel side saw the process in the cgroup that it is known
-    /// to be in. The root cgroup counts for nobody.
+    /// What is told of its cgroup, if the kernel side saw the process in the cgroup that it is
+    /// known to be in. The root cgroup counts for nobody.
     fn charged(&self, charge: Option<Charge>) -> Option<Charge> {
         let cgroup = self.membership.cgroup().filter(|cgroup| !cgroup.is_root())?;
         charge.filter(|charge| cgroup.id == Some(charge.memory))

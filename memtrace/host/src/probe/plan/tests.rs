@@ -13,15 +13,9 @@ fn form(arguments: &[&str]) -> Signature {
     Signature(arguments.iter().map(|name| (*name).to_owned()).collect())
 }
 
-/// Facts of 6.18: all that the plan knows of.
-pub(super) fn facts() -> KernelFacts {
-    let mut tracepoints: BTreeMap<_, _> =
-        TRACEPOINTS.into_iter().map(|name| (name, form(&["int"]))).collect();
-    tracepoints.remove("mm_vmscan_writepage");
-    tracepoints.insert("rss_stat", form(&["struct mm_struct *", "int"]));
-    tracepoints.insert("mm_vmscan_memcg_reclaim_begin", form(&["int", "gfp_t"]));
-    tracepoints.insert("mark_victim", form(&["struct task_struct *", "uid_t"]));
-    let layout = KernelLayout {
+/// All that the programs read, each at a place of its own.
+fn layout() -> KernelLayout {
+    KernelLayout {
         task_flags: 1,
         task_tgid: 2,
         task_mm: 4,
@@ -80,9 +74,19 @@ pub(super) fn facts() -> KernelFacts {
         counter_high: 55,
         counter_parent: 56,
         ..KernelLayout::UNKNOWN
-    };
+    }
+}
+
+/// Facts of 6.18: all that the plan knows of.
+pub(super) fn facts() -> KernelFacts {
+    let mut tracepoints: BTreeMap<_, _> =
+        TRACEPOINTS.into_iter().map(|name| (name, form(&["int"]))).collect();
+    tracepoints.remove("mm_vmscan_writepage");
+    tracepoints.insert("rss_stat", form(&["struct mm_struct *", "int"]));
+    tracepoints.insert("mm_vmscan_memcg_reclaim_begin", form(&["int", "gfp_t"]));
+    tracepoints.insert("mark_victim", form(&["struct task_struct *", "uid_t"]));
     KernelFacts {
-        layout,
+        layout: layout(),
         tracepoints,
         functions: deep::functions_of_6_18(),
         architecture: "x86_64",
