@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::host::Hosts;
 use crate::sys::address::{Access, Address};
+use crate::sys::exit::Misconfigured;
 use anyhow::{Context, Result, ensure};
 use nix::unistd::Group;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, chownat, fchmod, fstat, open};
@@ -155,10 +156,8 @@ fn number(group: &str) -> Result<u32> {
         return Ok(number);
     }
     let found = Group::from_name(group)?;
-    Ok(found
-        .with_context(|| format!("there is no group {group:?} (metrics.socket_group)"))?
-        .gid
-        .as_raw())
+    let missing = || Misconfigured(format!("metrics.socket_group: there is no group {group:?}"));
+    Ok(found.ok_or_else(missing)?.gid.as_raw())
 }
 
 /// Removes a stale socket of a killed process; nothing else.

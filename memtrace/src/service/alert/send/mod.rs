@@ -6,17 +6,19 @@ mod format;
 mod tests;
 mod webhook;
 
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use memtrace_core::alert::SendConfig;
 use tracing::{error, info, warn};
 
 use self::webhook::Webhook;
 use crate::sys::credentials::Credentials;
+use crate::sys::exit::Misconfigured;
 use memtrace_core::alert::{Alert, AlertState, Severity};
 use memtrace_host::line_sink::LineSink;
 use memtrace_view::words;
@@ -45,16 +47,26 @@ struct SenderStatus {
     problem: Mutex<Option<String>>,
 }
 
+/// Starting again helps only where it isn't the command that is missing.
+fn cannot_start(command: &[String], error: &io::Error) -> anyhow::Error {
+    let text = format!("alert.command: cannot start {}: {error}", command.join(" "));
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Misconfigured(text).into(),
+        _ => anyhow!(text),
+    }
+}
+
 impl Senders {
     /// Starts all of them.
     ///
     /// # Errors
-    /// When the command can't be started, or a thread.
+    /// [`Misconfigured`], where there is no such command. When it can't be started otherwise, or a
+    /// thread.
     pub fn start(config: &SendConfig) -> Result<Self> {
         let mut senders = Self { log: config.log, outboxes: Vec::new() };
         if !config.command.is_empty() {
             let mut sink = LineSink::start(&config.command)
-                .with_context(|| format!("cannot start {}", config.command.join(" ")))?;
+                .map_err(|error| cannot_start(&config.command, &error))?;
             senders.add("command", move |queue, status| {
                 for alert in queue {
                     status.note(sink.tell(&format::json(&alert).to_string()));

@@ -193,7 +193,11 @@ fn a_command_is_fed_lines_and_its_end_is_reported() {
     assert!(problems[0].starts_with("command: sh -c"), "{problems:?}");
     let command = vec!["/nowhere/helper".to_owned()];
     let error = Senders::start(&SendConfig { command, ..config }).unwrap_err();
-    assert!(format!("{error:#}").starts_with("cannot start /nowhere/helper: "), "{error:#}");
+    assert!(error.is::<Misconfigured>(), "systemd need not start it again: {error:?}");
+    assert!(
+        format!("{error:#}").starts_with("alert.command: cannot start /nowhere/helper: "),
+        "{error:#}"
+    );
 }
 
 #[test]
