@@ -177,6 +177,12 @@ impl Denied {
         Self { or: Some(other), ..self }
     }
 
+    /// What is missing, for one line.
+    pub fn missing(&self) -> String {
+        let names: Vec<&str> = self.missing.iter().map(|missing| missing.name()).collect();
+        names.join(", ")
+    }
+
     fn setcap(&self) -> String {
         NEEDED.map(|capability| capability.name().to_lowercase()).join(",")
     }
@@ -294,6 +300,7 @@ mod tests {
         assert_eq!(told(&["check", ""]), "check");
         assert_eq!(told(&[]), "top", "the live view is what it does without a command");
         let denied = Denied { typed: told(&["check"]), ..Denied::new(missing(0), "memtrace") };
+        assert!(denied.missing().starts_with("CAP_BPF, CAP_PERFMON, "), "{}", denied.missing());
         assert!(denied.to_string().contains("\n  sudo memtrace check\n"), "{denied}");
     }
 

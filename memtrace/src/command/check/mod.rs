@@ -20,6 +20,7 @@ use crate::sys::output;
 use memtrace_core::model::{Snapshot, derive};
 use memtrace_core::source::Source;
 use memtrace_core::vm_choice::{Candidate, choose};
+use memtrace_host::privileges::Denied;
 use metric::{Metric, Value};
 use report::{CheckReport, Status, Thresholds, headline};
 
@@ -56,7 +57,7 @@ pub fn misused() -> (ExitCode, String) {
 }
 
 fn failed(error: &anyhow::Error, arguments: &CheckArguments) -> String {
-    let text = format!("{error:#}");
+    let text = reason(error);
     if arguments.json {
         let subject = arguments.vm.as_ref().map_or("host".into(), |vm| format!("VM {vm}"));
         let document = serde_json::json!({
@@ -73,6 +74,20 @@ fn failed(error: &anyhow::Error, arguments: &CheckArguments) -> String {
     // The first line is all that is shown of it.
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     format!("{}\n", headline(Status::Unknown, &lines.join(" ")))
+}
+
+/// Agents run it without privileges: what they need is a memtrace that has them.
+fn reason(error: &anyhow::Error) -> String {
+    error.downcast_ref::<Denied>().map_or_else(
+        || format!("{error:#}"),
+        |denied| {
+            format!(
+                "no memtrace serves samples on this host (start memtrace-exporter.service), and \
+                 this process lacks {}",
+                denied.missing()
+            )
+        },
+    )
 }
 
 fn checked(arguments: &CheckArguments, verbosity: Verbosity) -> Result<CheckReport> {

@@ -10,6 +10,7 @@ use memtrace_core::sample::Sample;
 use memtrace_core::sample::VmId;
 use memtrace_core::source::{Pressure, Sign};
 use memtrace_core::units::Nanos;
+use memtrace_host::privileges::Capability;
 
 fn typed(words: &[&str]) -> CheckArguments {
     let all = ["memtrace", "check"].iter().chain(words);
@@ -56,6 +57,16 @@ fn a_threshold_of_something_else_is_no_answer() {
     assert_eq!(error.to_string(), "stalled is not a metric of a host");
     let error = report(&fixture::demo(), &typed(&["idle", "-c", "available=10:"])).expect_err("no");
     assert_eq!(error.to_string(), "available is not a metric of a VM");
+}
+
+#[test]
+fn without_privileges_the_line_says_what_to_start() {
+    let denied = Denied::new(vec![Capability::Bpf, Capability::Perfmon], "/usr/bin/memtrace");
+    assert_eq!(
+        failed(&denied.into(), &typed(&[])),
+        "MEMTRACE UNKNOWN: no memtrace serves samples on this host (start \
+         memtrace-exporter.service), and this process lacks CAP_BPF, CAP_PERFMON\n"
+    );
 }
 
 #[test]
