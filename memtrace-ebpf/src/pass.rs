@@ -166,16 +166,16 @@ fn add_cgroups(task: u64, row: &mut ProcessRow) -> Option<()> {
 /// Limits, of the cgroup and its ancestors, and its swap.
 #[inline(always)]
 fn add_limits(memcg: u64, row: &mut ProcessRow) {
-    let memory = place(memcg, layout!(memcg_memory));
+    let memory = address_of(memcg, layout!(memcg_memory));
     row.limit_pages = tightest(memory, layout!(counter_max));
     row.high_pages = tightest(memory, layout!(counter_high));
-    let swap = place(memcg, layout!(memcg_swap));
+    let swap = address_of(memcg, layout!(memcg_swap));
     row.swap_limit_pages = tightest(swap, layout!(counter_max));
     row.swap_pages = swap.map_or(UNTOLD, |swap| counter(swap, layout!(counter_usage), 0));
 }
 
 #[inline(always)]
-fn place(base: u64, offset: u32) -> Option<u64> {
+fn address_of(base: u64, offset: u32) -> Option<u64> {
     (offset != MISSING).then(|| base.wrapping_add(u64::from(offset)))
 }
 
