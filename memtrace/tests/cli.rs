@@ -526,6 +526,14 @@ fn without_privileges_a_check_is_unknown_in_one_line() {
 }
 
 #[test]
+fn a_check_whose_line_cannot_be_written_is_unknown() {
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+    let mut check = memtrace(&["check", "--source", "/nowhere/memtrace.prom"]);
+    let status = check.stdout(full).status().expect("memtrace runs");
+    assert_eq!(status.code(), Some(3));
+}
+
+#[test]
 fn without_privileges_the_self_test_names_what_is_missing_and_starts_nothing() {
     let output = unprivileged(&["selftest", "--json"]);
     assert_eq!(output.status.code(), Some(77), "{output:?}");

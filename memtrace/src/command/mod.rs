@@ -152,7 +152,7 @@ impl Command {
             Self::Export(arguments) => export::run(&arguments)?,
             Self::Report(arguments) => report::run(&arguments)?,
             Self::Advise(arguments) => advise::run(&arguments)?,
-            Self::Check(arguments) => return check::run(&arguments, verbosity),
+            Self::Check(arguments) => return Ok(check::run(&arguments, verbosity)),
             Self::Metrics(arguments) => metrics::run(&arguments, verbosity)?,
             Self::Exporter(arguments) => exporter::run(&arguments, verbosity)?,
             Self::Zabbix(arguments) => return zabbix::run(&arguments, verbosity),

@@ -24,11 +24,9 @@ use memtrace_host::privileges::Denied;
 use metric::{Metric, Value};
 use report::{CheckReport, Status, Thresholds, headline};
 
-/// Samples, prints one line, and returns the plugin's exit code. Failures return UNKNOWN.
-///
-/// # Errors
-/// When the output can't be written.
-pub fn run(arguments: &CheckArguments, verbosity: Verbosity) -> Result<ExitCode> {
+/// Samples, prints one line, and returns the plugin's exit code. Failures return UNKNOWN, a line
+/// that can't be written among them: another code would be a state of the host.
+pub fn run(arguments: &CheckArguments, verbosity: Verbosity) -> ExitCode {
     let (status, text) = match checked(arguments, verbosity) {
         Ok(report) if arguments.json => (report.status(), report.json()),
         Ok(report) => (report.status(), report.line()),
@@ -37,8 +35,14 @@ pub fn run(arguments: &CheckArguments, verbosity: Verbosity) -> Result<ExitCode>
             (Status::Unknown, failed(&error, arguments))
         }
     };
-    output::print(&text)?;
-    Ok(ExitCode::from(status as u8))
+    let status = output::print(&text).map_or_else(
+        |error| {
+            tracing::error!("{error:#}");
+            Status::Unknown
+        },
+        |()| status,
+    );
+    ExitCode::from(status as u8)
 }
 
 /// Whether these arguments (without the program) are for `memtrace check`, where clap's exit code
