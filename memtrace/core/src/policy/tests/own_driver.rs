@@ -65,6 +65,7 @@ fn a_guest_that_was_short_and_let_go_is_nobody_elses_hand() {
 #[test]
 fn the_device_keeps_what_it_was_told_and_the_driver_may_go_there_again() {
     let mut policy = shrunk();
+    // Short, and not so short that it is sent elsewhere.
     after(&mut policy, 5..7, |at| resting(at, sized(3950, 300)));
     assert!(ours(&policy.step(&resting(7, sized(3892, 60)))));
     let mut policy = shrunk();
