@@ -81,13 +81,15 @@ fn version_two(
         told @ (Some(_), Some(_)) => told,
         _ => files.read("memory.events", events).unwrap_or_default(),
     };
-    let swap_file = cgroup.directory.join("memory.swap.current");
     CgroupSample {
         usage,
         limit: told.limit.or_else(|| files.limit(cgroup, "memory.max")),
         high: told.high.or_else(|| files.limit(cgroup, "memory.high")),
         // Missing where the kernel is built or started without swap accounting.
-        swap: told.swap.or_else(|| files.keeper.number(&swap_file).ok().map(Bytes)),
+        swap: told.swap.or_else(|| {
+            let file = cgroup.directory.join("memory.swap.current");
+            files.keeper.number(&file).ok().map(Bytes)
+        }),
         swap_limit: told.swap_limit.or_else(|| files.limit(cgroup, "memory.swap.max")),
         stat: stat.memory,
         limit_hits,
