@@ -3,9 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use nix::unistd::Group;
-
 use crate::config::{Config, Loaded, Problem};
+use crate::service::metrics::listen::group_number;
 use memtrace_core::format::several;
 use memtrace_core::text::clean;
 
@@ -46,10 +45,8 @@ fn missing(config: &Config) -> Vec<String> {
         let program = command.first().filter(|program| !exists(program))?;
         Some(format!("there is no program {program} ({key})"))
     });
-    let group = config.metrics.access.group.as_deref().filter(|group| {
-        // By number it need not have a name.
-        group.parse::<u32>().is_err() && !Group::from_name(group).is_ok_and(|found| found.is_some())
-    });
+    let group = config.metrics.access.group.as_deref();
+    let group = group.filter(|group| group_number(group).is_err());
     let group = group.map(|group| format!("there is no group {group} (metrics.socket_group)"));
     programs.chain(group).collect()
 }

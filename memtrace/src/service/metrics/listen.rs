@@ -141,7 +141,7 @@ fn admit(path: &Path, access: &Access) -> Result<()> {
     let is_socket = FileType::from_raw_mode(fstat(&file)?.st_mode) == FileType::Socket;
     ensure!(is_socket, "something else is in its place");
     if let Some(group) = &access.group {
-        let number = Gid::from_raw(number(group)?);
+        let number = Gid::from_raw(group_number(group)?);
         chownat(&file, "", None, Some(number), AtFlags::EMPTY_PATH)
             .with_context(|| format!("cannot give it to the group {group:?}"))?;
     }
@@ -151,7 +151,10 @@ fn admit(path: &Path, access: &Access) -> Result<()> {
 }
 
 /// The number of a group.
-fn number(group: &str) -> Result<u32> {
+///
+/// # Errors
+/// [`Misconfigured`], where there is no such group.
+pub(crate) fn group_number(group: &str) -> Result<u32> {
     if let Ok(number) = group.parse() {
         return Ok(number);
     }
