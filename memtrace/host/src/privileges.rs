@@ -183,6 +183,11 @@ impl Denied {
         names.join(", ")
     }
 
+    /// What else would do.
+    pub fn instead(&self) -> Option<&str> {
+        self.or.as_deref()
+    }
+
     fn setcap(&self) -> String {
         NEEDED.map(|capability| capability.name().to_lowercase()).join(",")
     }

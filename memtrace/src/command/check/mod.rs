@@ -86,8 +86,8 @@ fn reason(error: &anyhow::Error) -> String {
         || format!("{error:#}"),
         |denied| {
             format!(
-                "no memtrace serves samples on this host (start memtrace-exporter.service), and \
-                 this process lacks {}",
+                "no samples of a running memtrace can be read ({}), and this process lacks {}",
+                denied.instead().unwrap_or("start memtrace-exporter.service"),
                 denied.missing()
             )
         },

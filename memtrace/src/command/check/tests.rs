@@ -63,10 +63,13 @@ fn a_threshold_of_something_else_is_no_answer() {
 fn without_privileges_the_line_says_what_to_start() {
     let denied = Denied::new(vec![Capability::Bpf, Capability::Perfmon], "/usr/bin/memtrace");
     assert_eq!(
-        failed(&denied.into(), &typed(&[])),
-        "MEMTRACE UNKNOWN: no memtrace serves samples on this host (start \
+        failed(&denied.clone().into(), &typed(&[])),
+        "MEMTRACE UNKNOWN: no samples of a running memtrace can be read (start \
          memtrace-exporter.service), and this process lacks CAP_BPF, CAP_PERFMON\n"
     );
+    // One runs, and doesn't let everybody read.
+    let told = failed(&denied.or("be in the group memtrace".into()).into(), &typed(&[]));
+    assert!(told.contains("can be read (be in the group memtrace), and"), "{told}");
 }
 
 #[test]
